@@ -1,0 +1,41 @@
+# What every folder's CMakeLists.txt uses: one function a kind of target.
+# Sources are found by folder, so a new file needs no edit here or there.
+
+# nucleus_library(NAME LINK targets...): every .cpp of this folder but main.cpp.
+function(nucleus_library name)
+  cmake_parse_arguments(ARG "" "" "LINK;PRIVATE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  if(sources)
+    add_library(${name} STATIC ${sources})
+    target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE ${ARG_PRIVATE})
+    target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE ${ARG_LINK})
+    target_include_directories(${name} INTERFACE ${PROJECT_SOURCE_DIR})
+  endif()
+endfunction()
+
+# nucleus_service(NAME PRIVATE libraries...): library nucleus_NAME and program nucleus-NAME (underscores become dashes).
+function(nucleus_service name)
+  cmake_parse_arguments(ARG "" "" "LINK;PRIVATE" ${ARGN})
+  nucleus_library(nucleus_${name} LINK nucleus_core ${ARG_LINK} PRIVATE ${ARG_PRIVATE})
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/main.cpp)
+    string(REPLACE "_" "-" program ${name})
+    add_executable(nucleus-${program} main.cpp)
+    target_link_libraries(nucleus-${program} PRIVATE nucleus_${name})
+  endif()
+endfunction()
+
+# nucleus_tests(NAME LINK targets...): one program of all .cpp below this folder, known to ctest under label NAME.
+function(nucleus_tests name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  if(sources)
+    add_executable(nucleus-${name}-tests ${sources})
+    target_link_libraries(nucleus-${name}-tests PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
+    add_test(NAME ${name} COMMAND nucleus-${name}-tests --gtest_brief=1)
+    set_tests_properties(${name} PROPERTIES LABELS ${name} TIMEOUT 600)
+  endif()
+endfunction()

@@ -1,0 +1,93 @@
+// What every message shares: ids, errors, the envelope, and the rules for names.
+// The envelope is the second frame of [topic][envelope][body].
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "messages/fields.hpp"
+
+namespace nucleus::msg {
+
+using ProjectId = Id<struct ProjectTag>;        // the project's name: [a-z0-9][a-z0-9-]{0,62}
+using PersonId = Id<struct PersonTag>;          // the person's username
+using ClusterId = Id<struct ClusterTag>;        // the cluster's name, unique in the deployment
+using NodeId = Id<struct NodeTag>;              // opaque, never changes; a node's name may
+using HostId = Id<struct HostTag>;              // the host's name
+using AllocationId = Id<struct AllocationTag>;  // the account's name
+using ImageId = Id<struct ImageTag>;            // PROJECT/NAME, or public/NAME
+using ComputesetId = std::int64_t;              // 1.., never used twice; 0 = none. An integer for old clients.
+
+NUCLEUS_ENUM(ErrorCode, invalid_argument, unauthenticated, forbidden, not_found, wrong_state, no_capacity,
+             unavailable, conflict, deadline_exceeded, unknown_outcome, internal)
+
+/// Why a request was refused. `detail` is one line for a person, under 80 characters where names allow; never a secret.
+struct Error {
+  ErrorCode code = ErrorCode::unknown;
+  std::string detail = {};
+  std::string field = {};  // the request's field at fault, where there is one
+  NUCLEUS_FIELDS(code, detail, field);
+};
+
+/// Rides with every request, reply and event.
+struct Envelope {
+  std::string request_id = {};        // names the request for ever: a repeat has one effect and one reply
+  std::string trace_id = {};          // the same from a person's call down to the last effect of it
+  std::string sender = {};            // process name, `scheduler` or `provisioner/host-01`; the bus writes it
+  std::string to = {};                // process name; empty = the service that the topic begins with
+  std::int64_t deadline_unix_ms = 0;  // the caller has gone after this
+  std::optional<Error> error = {};    // replies: the request was refused, the body is empty
+  std::uint64_t sequence = 0;         // replies: last event number at the time the reply was made
+  std::uint64_t event_id = 0;         // events: dense from 1 for the deployment
+  NUCLEUS_FIELDS(request_id, trace_id, sender, to, deadline_unix_ms, error, sequence, event_id);
+};
+
+/// A reply that only says yes.
+struct Done {
+  NUCLEUS_NO_FIELDS()
+};
+
+constexpr bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+         c == '.';
+}
+
+/// True for 1..64 letters, digits, `-`, `_`, `.`, the first a letter or digit: safe in keys, topics, files and XML.
+constexpr bool is_name(std::string_view name) {
+  if (name.empty() || name.size() > 64) return false;
+  const char first = name.front();
+  if (first == '-' || first == '_' || first == '.') return false;
+  for (char c : name)
+    if (!is_name_character(c)) return false;
+  return true;
+}
+
+inline Error invalid(std::string_view field, std::string_view detail) {
+  return {.code = ErrorCode::invalid_argument, .detail = std::string(detail), .field = std::string(field)};
+}
+
+/// A name as it may be shown to a person or a log: cut at 64 bytes, whatever is no name character made `?`.
+inline std::string shown(std::string_view name) {
+  std::string safe(name.substr(0, 64));
+  for (char& c : safe)
+    if (!is_name_character(c) && c != '/' && c != ':' && c != ' ') c = '?';
+  return safe;
+}
+
+/// Nothing, or that `value` is no name. The caller says which field it stands in.
+inline std::optional<Error> check_name(std::string_view field, std::string_view value) {
+  if (is_name(value)) return std::nullopt;
+  return invalid(field, std::string(field) + " must be 1 to 64 letters, digits, - _ . and begin with a letter or digit");
+}
+
+}  // namespace nucleus::msg
+
+template <class Tag>
+struct std::hash<nucleus::msg::Id<Tag>> {
+  std::size_t operator()(const nucleus::msg::Id<Tag>& id) const noexcept {
+    return std::hash<std::string>{}(id.value);
+  }
+};
