@@ -1,0 +1,99 @@
+// The agent's protocol is JSON with base64 inside; a guest may answer anything, so each answer is
+// checked before it is used.
+#include "services/provisioner/driver/guest_agent.hpp"
+
+#include <libvirt/libvirt-qemu.h>
+#include <sodium.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "services/provisioner/driver/libvirt_link.hpp"
+
+namespace nucleus::provisioner {
+
+using core::ErrorCode;
+using nlohmann::json;
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr int answer_wait_s = 5;  // one question to the agent; libvirt counts in seconds
+constexpr milliseconds poll_first{2};
+constexpr milliseconds poll_max{100};
+
+std::string to_base64(const std::string& bytes) {
+  constexpr int variant = sodium_base64_VARIANT_ORIGINAL;
+  std::string text(sodium_base64_encoded_len(bytes.size(), variant), '\0');
+  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                    bytes.size(), variant);
+  text.pop_back();  // the terminating NUL
+  return text;
+}
+
+std::string from_base64(const std::string& text) {
+  std::string bytes(text.size(), '\0');
+  std::size_t size = 0;
+  sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), text.data(),
+                    text.size(), "\r\n", &size, nullptr, sodium_base64_VARIANT_ORIGINAL);
+  bytes.resize(size);
+  return bytes;
+}
+
+core::Result<json> ask(virDomain* domain, const char* question, json arguments) {
+  const json request{{"execute", question}, {"arguments", std::move(arguments)}};
+  char* answer = virDomainQemuAgentCommand(domain, request.dump().c_str(), answer_wait_s, 0);
+  if (!answer) return std::unexpected(libvirt_error());
+  const json reply = json::parse(take_libvirt_text(answer), nullptr, false);
+  if (!reply.is_object() || !reply.contains("return") || !reply["return"].is_object())
+    return core::refuse(ErrorCode::internal, "the guest's agent gave no sound answer");
+  return reply["return"];
+}
+
+template <class T>
+T value_or(const json& object, const char* key, T otherwise) {
+  try {
+    return object.value(key, otherwise);
+  } catch (const json::exception&) {
+    return otherwise;
+  }
+}
+
+GuestOutput output_of(const json& status) {
+  GuestOutput output{.exit_code = value_or(status, "exitcode", 0),
+                     .output = from_base64(value_or<std::string>(status, "out-data", "")),
+                     .errors = from_base64(value_or<std::string>(status, "err-data", ""))};
+  if (const int signal = value_or(status, "signal", 0); signal != 0)
+    output.exit_code = 128 + signal;
+  return output;
+}
+
+}  // namespace
+
+core::Result<GuestOutput> run_by_agent(virDomain* domain, const GuestCommand& command) {
+  if (command.argv.empty()) return std::unexpected(msg::invalid("argv", "argv is empty"));
+  const auto deadline = Clock::now() + command.deadline;
+  json arguments{{"path", command.argv.front()},
+                 {"arg", std::vector(command.argv.begin() + 1, command.argv.end())},
+                 {"capture-output", true}};
+  if (!command.input.empty()) arguments["input-data"] = to_base64(command.input);
+  const auto started = ask(domain, "guest-exec", std::move(arguments));
+  if (!started) return std::unexpected(started.error());
+  const auto pid = value_or<std::int64_t>(*started, "pid", 0);
+
+  auto wait = poll_first;
+  while (true) {
+    const auto status = ask(domain, "guest-exec-status", {{"pid", pid}});
+    if (!status) return std::unexpected(status.error());
+    if (value_or(*status, "exited", false)) return output_of(*status);
+    if (Clock::now() + wait >= deadline)
+      return core::refuse(ErrorCode::deadline_exceeded,
+                          "the command in the guest did not end in time");
+    std::this_thread::sleep_for(wait);  // the agent has no event for a command that ended
+    wait = std::min(wait * 2, poll_max);
+  }
+}
+
+}  // namespace nucleus::provisioner

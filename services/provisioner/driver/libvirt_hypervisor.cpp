@@ -1,0 +1,323 @@
+// Each call is one or a few of libvirt's, on the caller's thread; events come on libvirt's own.
+#include "services/provisioner/driver/libvirt_hypervisor.hpp"
+
+#include <fmt/format.h>
+#include <libvirt/virterror.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "services/provisioner/driver/guest_agent.hpp"
+#include "services/provisioner/driver/xml_document.hpp"
+
+namespace nucleus::provisioner {
+
+using core::ErrorCode;
+
+namespace {
+
+std::string uuid_of(virDomain* domain) {
+  char uuid[VIR_UUID_STRING_BUFLEN] = {};
+  virDomainGetUUIDString(domain, uuid);
+  return uuid;
+}
+
+std::uint64_t epoch_of(virDomain* domain) {
+  return epoch_in_metadata(take_libvirt_text(
+      virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, metadata_uri, 0)));
+}
+
+std::string pause_reason(int reason) {
+  switch (reason) {
+    case VIR_DOMAIN_PAUSED_IOERROR:
+      return "disk error";
+    case VIR_DOMAIN_PAUSED_CRASHED:
+      return "the guest panicked";
+    case VIR_DOMAIN_PAUSED_USER:
+      return "suspended";
+    default:
+      return "paused";
+  }
+}
+
+DomainSeen seen_in_state(int state, int reason) {
+  switch (state) {
+    case VIR_DOMAIN_RUNNING:
+    case VIR_DOMAIN_BLOCKED:
+      return {.state = DomainState::running};
+    case VIR_DOMAIN_PAUSED:
+      if (reason == VIR_DOMAIN_PAUSED_STARTING_UP) return {.state = DomainState::starting};
+      return {.state = DomainState::paused, .reason = pause_reason(reason)};
+    case VIR_DOMAIN_PMSUSPENDED:
+      return {.state = DomainState::paused, .reason = "the guest sleeps"};
+    case VIR_DOMAIN_SHUTDOWN:
+      return {.state = DomainState::stopping};
+    case VIR_DOMAIN_CRASHED:
+      return {.state = DomainState::crashed, .reason = "the guest panicked"};
+    default:
+      return {.state = DomainState::shutoff};
+  }
+}
+
+/// What is known of a domain; `not_found` where it ended meanwhile.
+core::Result<DomainSeen> look_at(virDomain* domain) {
+  int state = 0;
+  int reason = 0;
+  if (virDomainGetState(domain, &state, &reason, 0) < 0) return std::unexpected(libvirt_error());
+  DomainSeen seen = seen_in_state(state, reason);
+  seen.name = virDomainGetName(domain);
+  seen.uuid = uuid_of(domain);
+  seen.epoch = epoch_of(domain);
+  return seen;
+}
+
+core::Result<std::vector<DomainSeen>> look_at_all(virConnect* connection) {
+  virDomainPtr* domains = nullptr;
+  const int count = virConnectListAllDomains(connection, &domains, 0);
+  if (count < 0) return std::unexpected(libvirt_error());
+  std::vector<LibvirtDomain> owned(domains, domains + count);
+  free(domains);
+  std::vector<DomainSeen> all;
+  for (const auto& domain : owned) {
+    auto seen = look_at(domain.get());
+    if (seen && seen->state != DomainState::shutoff)
+      all.push_back(std::move(*seen));
+    else if (!seen && seen.error().code != ErrorCode::not_found)
+      return std::unexpected(seen.error());
+  }
+  return all;
+}
+
+core::Result<LibvirtDomain> find_domain(virConnect* connection, const std::string& name) {
+  LibvirtDomain domain{virDomainLookupByName(connection, name.c_str())};
+  if (domain) return domain;
+  auto error = libvirt_error();
+  if (error.code == ErrorCode::not_found) error.detail = "no domain " + msg::shown(name);
+  return std::unexpected(error);
+}
+
+bool is_gone(const core::Error& error) {
+  return error.code == ErrorCode::not_found;
+}
+
+/// A domain that stands in the way of this spec, or is it already.
+core::Result<void> settle(const DomainSeen& seen, const DomainSpec& spec) {
+  if (seen.uuid != spec.uuid)
+    return core::refuse(ErrorCode::conflict,
+                        fmt::format("domain {} runs with another uuid, {}", spec.name, seen.uuid));
+  if (seen.epoch != spec.epoch)
+    return core::refuse(ErrorCode::conflict,
+                        fmt::format("domain {} runs at epoch {}", spec.name, seen.epoch));
+  if (seen.state == DomainState::running || seen.state == DomainState::starting) return {};
+  return core::refuse(ErrorCode::wrong_state, fmt::format("domain {} is {}: {}", spec.name,
+                                                          msg::name_of(seen.state), seen.reason));
+}
+
+}  // namespace
+
+LibvirtHypervisor::LibvirtHypervisor(const std::string& uri)
+    : dialect_{uri.starts_with("test:") ? XmlDialect::simulated : XmlDialect::qemu},
+      link_{uri,
+            {.opened = [this](virConnect* connection) { remember(connection); },
+             .changed = [this](DomainSeen seen) { tell(std::move(seen)); },
+             .linked = [this](const core::Result<void>& result) { tell_link(result); }}} {}
+
+void LibvirtHypervisor::remember(virConnect* connection) {
+  const auto seen = look_at_all(connection);
+  const std::scoped_lock lock{mutex_};
+  starting_.clear();
+  running_.clear();
+  if (!seen) return;
+  for (const auto& domain : *seen) running_[domain.uuid] = domain.epoch;
+}
+
+void LibvirtHypervisor::tell(DomainSeen seen) {
+  const bool is_over = seen.state == DomainState::shutoff || seen.state == DomainState::crashed;
+  std::function<void(const DomainSeen&)> handler;
+  {
+    const std::scoped_lock lock{mutex_};
+    if (auto asked = starting_.find(seen.uuid);
+        asked != starting_.end() && !running_.contains(seen.uuid)) {
+      running_[seen.uuid] = asked->second.front();
+      asked->second.pop_front();
+      if (asked->second.empty()) starting_.erase(asked);
+    }
+    if (const auto known = running_.find(seen.uuid); known != running_.end()) {
+      seen.epoch = known->second;
+      if (is_over) running_.erase(known);
+    }
+    handler = on_event_;
+  }
+  if (handler) handler(seen);
+}
+
+void LibvirtHypervisor::tell_link(const core::Result<void>& result) {
+  std::function<void(const core::Result<void>&)> handler;
+  {
+    const std::scoped_lock lock{mutex_};
+    handler = on_link_;
+  }
+  if (handler) handler(result);
+}
+
+void LibvirtHypervisor::on_event(std::function<void(const DomainSeen&)> handler) {
+  const std::scoped_lock lock{mutex_};
+  on_event_ = std::move(handler);
+}
+
+void LibvirtHypervisor::on_link(std::function<void(const core::Result<void>&)> handler) {
+  const std::scoped_lock lock{mutex_};
+  on_link_ = std::move(handler);
+}
+
+void LibvirtHypervisor::forget_start(const DomainSpec& spec) {
+  const std::scoped_lock lock{mutex_};
+  const auto asked = starting_.find(spec.uuid);
+  if (asked == starting_.end()) return;
+  auto& epochs = asked->second;
+  if (const auto ours = std::ranges::find(epochs, spec.epoch); ours != epochs.end())
+    epochs.erase(ours);
+  if (asked->second.empty()) starting_.erase(asked);
+}
+
+core::Result<void> LibvirtHypervisor::create(const DomainSpec& spec) {
+  const auto xml = build_domain_xml(spec, dialect_);
+  if (!xml) return std::unexpected(xml.error());
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  return start(connection->get(), spec, *xml);
+}
+
+core::Result<void> LibvirtHypervisor::start(virConnect* connection, const DomainSpec& spec,
+                                            const std::string& xml) {
+  {
+    const std::scoped_lock lock{mutex_};
+    starting_[spec.uuid].push_back(spec.epoch);
+  }
+  const LibvirtDomain domain{virDomainCreateXML(connection, xml.c_str(), 0)};
+  if (!domain) {
+    const auto error = libvirt_error();
+    forget_start(spec);
+    const auto standing = find_domain(connection, spec.name);
+    if (!standing) return std::unexpected(error);
+    const auto seen = look_at(standing->get());
+    return seen ? settle(*seen, spec) : std::unexpected(error);
+  }
+  const std::string seen_xml = take_libvirt_text(virDomainGetXMLDesc(domain.get(), 0));
+  if (seen_xml.empty()) return {};  // It ended already, which an event tells.
+  auto same = verify_domain_xml(seen_xml, spec, dialect_);
+  if (!same) virDomainDestroy(domain.get());
+  return same;
+}
+
+core::Result<void> LibvirtHypervisor::destroy(const std::string& name) {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  const auto domain = find_domain(connection->get(), name);
+  if (!domain)
+    return is_gone(domain.error()) ? core::Result<void>{} : std::unexpected(domain.error());
+  if (virDomainDestroy(domain->get()) == 0) return {};
+  const auto error = libvirt_error();
+  if (is_gone(error) || !find_domain(connection->get(), name)) return {};
+  return std::unexpected(error);
+}
+
+core::Result<void> LibvirtHypervisor::shut_down(const std::string& name) {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  const auto domain = find_domain(connection->get(), name);
+  if (!domain)
+    return is_gone(domain.error()) ? core::Result<void>{} : std::unexpected(domain.error());
+  if (virDomainShutdown(domain->get()) == 0) return {};
+  const auto error = libvirt_error();
+  if (is_gone(error)) return {};
+  return std::unexpected(error);
+}
+
+core::Result<void> LibvirtHypervisor::reboot(const std::string& name) {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  const auto domain = find_domain(connection->get(), name);
+  if (!domain) return std::unexpected(domain.error());
+  if (virDomainReboot(domain->get(), 0) == 0) return {};
+  return std::unexpected(libvirt_error());
+}
+
+core::Result<void> LibvirtHypervisor::reset(const std::string& name) {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  const auto domain = find_domain(connection->get(), name);
+  if (!domain) return std::unexpected(domain.error());
+  if (virDomainReset(domain->get(), 0) == 0) return {};
+  return std::unexpected(libvirt_error());
+}
+
+core::Result<std::vector<DomainSeen>> LibvirtHypervisor::list() {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  return look_at_all(connection->get());
+}
+
+core::Result<GuestOutput> LibvirtHypervisor::run_in_guest(const std::string& name,
+                                                          const GuestCommand& command) {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  const auto domain = find_domain(connection->get(), name);
+  if (!domain) return std::unexpected(domain.error());
+  if (dialect_ == XmlDialect::simulated)
+    return core::refuse(ErrorCode::wrong_state, "a simulated domain runs no command");
+  return run_by_agent(domain->get(), command);
+}
+
+core::Result<ConsolePaths> LibvirtHypervisor::console(const std::string& name) {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  const auto domain = find_domain(connection->get(), name);
+  if (!domain) return std::unexpected(domain.error());
+  if (dialect_ == XmlDialect::simulated)
+    return core::refuse(ErrorCode::wrong_state, "a simulated domain has no console");
+  const std::string xml = take_libvirt_text(virDomainGetXMLDesc(domain->get(), 0));
+  if (xml.empty()) return std::unexpected(libvirt_error());
+  return consoles_in_xml(xml);
+}
+
+core::Result<void> LibvirtHypervisor::ping() {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  unsigned long version = 0;
+  if (virConnectGetLibVersion(connection->get(), &version) == 0) return {};
+  return std::unexpected(libvirt_error());
+}
+
+core::Result<HostCapacity> LibvirtHypervisor::capacity() {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  virNodeInfo host{};
+  unsigned long version = 0;
+  if (virNodeGetInfo(connection->get(), &host) < 0 ||
+      virConnectGetVersion(connection->get(), &version) < 0)
+    return std::unexpected(libvirt_error());
+  return HostCapacity{
+      .cpus = host.cpus,
+      .memory_mb = host.memory / 1024,
+      .hypervisor = fmt::format("{} {}.{}.{}", virConnectGetType(connection->get()),
+                                version / 1'000'000, version / 1000 % 1000, version % 1000)};
+}
+
+core::Result<std::string> write_simulated_host(const std::string& path, const HostCapacity& size) {
+  XmlDocument document{"node"};
+  auto host = document.root();
+  auto cpu = host.add("cpu");
+  for (const char* single : {"nodes", "sockets", "threads"}) cpu.add_text(single, "1");
+  cpu.add_text("cores", std::to_string(size.cpus));
+  cpu.add_text("active", std::to_string(size.cpus));
+  cpu.add_text("mhz", "2000");
+  cpu.add_text("model", "simulated");
+  host.add_text("memory", std::to_string(size.memory_mb * 1024));
+  std::ofstream file{path};
+  file << document.serialized();
+  if (!file.flush()) return core::refuse(ErrorCode::unavailable, "cannot write " + path, "path");
+  return "test://" + path;
+}
+
+}  // namespace nucleus::provisioner

@@ -1,0 +1,61 @@
+// The worlds that need no hypervisor: the fake, and libvirt's own mock driver.
+#include "tests/contract/provisioner/hypervisor_world.hpp"
+
+#include "services/provisioner/driver/libvirt_hypervisor.hpp"
+#include "tests/support/fake_hypervisor.hpp"
+
+namespace nucleus::provisioner {
+
+namespace {
+
+DomainSpec small_spec(const std::string& name, const std::string& runtime_dir) {
+  return {.name = name,
+          .uuid = domain_uuid(name),
+          .epoch = 7,
+          .cpus = 1,
+          .memory_mb = 128,
+          .runtime_dir = runtime_dir};
+}
+
+class FakeWorld final : public HypervisorWorld {
+ public:
+  Hypervisor& hypervisor() override { return fake_; }
+  DomainSpec a_spec(const std::string& name) override { return small_spec(name, "/run/fake"); }
+  bool kill_domain(const std::string& name) override {
+    fake_.crash(name);
+    return true;
+  }
+
+ private:
+  FakeHypervisor fake_;
+};
+
+class SimulatedWorld final : public HypervisorWorld {
+ public:
+  SimulatedWorld()
+      : libvirt_{write_simulated_host(directory_.path() + "/host.xml",
+                                      {.cpus = 64, .memory_mb = 256 * 1024})
+                     .value()} {}
+  Hypervisor& hypervisor() override { return libvirt_; }
+  DomainSpec a_spec(const std::string& name) override {
+    return small_spec(name, directory_.path());
+  }
+  bool kill_domain(const std::string&) override { return false; }
+  bool is_simulated() const override { return true; }
+
+ private:
+  ScratchDirectory directory_;
+  LibvirtHypervisor libvirt_;
+};
+
+}  // namespace
+
+std::unique_ptr<HypervisorWorld> make_fake_world() {
+  return std::make_unique<FakeWorld>();
+}
+
+std::unique_ptr<HypervisorWorld> make_simulated_world() {
+  return std::make_unique<SimulatedWorld>();
+}
+
+}  // namespace nucleus::provisioner

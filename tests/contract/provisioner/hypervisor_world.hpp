@@ -1,0 +1,92 @@
+// What the hypervisor suite needs of each kind of hypervisor: one to test, specs that it can run,
+// and a way to kill a domain from outside. Events are recorded, and waited for with a deadline.
+#pragma once
+
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "services/provisioner/driver/domain_xml.hpp"
+
+namespace nucleus::provisioner {
+
+class HypervisorWorld {
+ public:
+  virtual ~HypervisorWorld() = default;
+  virtual Hypervisor& hypervisor() = 0;
+  /// A spec that this world can run, with consoles below its own directory.
+  virtual DomainSpec a_spec(const std::string& name) = 0;
+  /// Kills the domain from outside; false where this world has no process to kill.
+  virtual bool kill_domain(const std::string& name) = 0;
+  virtual bool is_simulated() const { return false; }
+};
+
+using MakeWorld = std::unique_ptr<HypervisorWorld> (*)();
+
+std::unique_ptr<HypervisorWorld> make_fake_world();
+std::unique_ptr<HypervisorWorld> make_simulated_world();
+
+/// Keeps what on_event told, in order.
+class EventRecord {
+ public:
+  static constexpr std::chrono::seconds wait_max{20};
+
+  explicit EventRecord(Hypervisor& hypervisor) : hypervisor_{hypervisor} {
+    hypervisor_.on_event([this](const DomainSeen& seen) {
+      const std::scoped_lock lock{mutex_};
+      events_.push_back(seen);
+      changed_.notify_all();
+    });
+  }
+  ~EventRecord() { hypervisor_.on_event({}); }
+
+  /// The first event of this domain in this state, waited for; `absent` where none came.
+  DomainSeen await(const std::string& name, DomainState state) {
+    std::unique_lock lock{mutex_};
+    DomainSeen found{.state = DomainState::absent};
+    changed_.wait_for(lock, wait_max, [&] {
+      for (const auto& event : events_)
+        if (event.name == name && event.state == state) {
+          found = event;
+          return true;
+        }
+      return false;
+    });
+    return found;
+  }
+
+  void clear() {
+    const std::scoped_lock lock{mutex_};
+    events_.clear();
+  }
+
+ private:
+  Hypervisor& hypervisor_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<DomainSeen> events_;
+};
+
+/// A directory of its own, gone with its owner.
+class ScratchDirectory {
+ public:
+  ScratchDirectory() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "nuc-XXXXXX").string();
+    path_ = mkdtemp(pattern.data());
+  }
+  ~ScratchDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchDirectory(const ScratchDirectory&) = delete;
+  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace nucleus::provisioner

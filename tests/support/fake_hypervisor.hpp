@@ -1,0 +1,232 @@
+// A hypervisor in memory, for tests and the simulation: no thread, no clock, events told within the
+// call that causes them. The contract suite holds it to what libvirt does; faults are put in by
+// name.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "services/provisioner/driver/domain_xml.hpp"
+
+namespace nucleus::provisioner {
+
+class FakeHypervisor final : public Hypervisor {
+ public:
+  explicit FakeHypervisor(HostCapacity size = {.cpus = 64, .memory_mb = 256 * 1024})
+      : size_{std::move(size)} {
+    if (size_.hypervisor.empty()) size_.hypervisor = "fake 1.0.0";
+  }
+
+  core::Result<void> create(const DomainSpec& spec) override {
+    if (auto broken = check_spec(spec)) return std::unexpected(*broken);
+    return answered([&]() -> core::Result<DomainSeen> {
+      if (auto fault = take_fault()) return std::unexpected(*fault);
+      if (const auto there = domains_.find(spec.name); there != domains_.end())
+        return settle(there->second, spec);
+      for (const auto& [name, domain] : domains_)
+        if (domain.seen.uuid == spec.uuid)
+          return core::refuse(core::ErrorCode::conflict, "domain " + name + " has this uuid");
+      const DomainSeen seen{
+          .name = spec.name, .uuid = spec.uuid, .state = DomainState::running, .epoch = spec.epoch};
+      domains_[spec.name] = {.seen = seen, .spec = spec};
+      return seen;
+    });
+  }
+
+  core::Result<void> destroy(const std::string& name) override {
+    return answered([&]() -> core::Result<DomainSeen> {
+      if (auto fault = take_fault()) return std::unexpected(*fault);
+      return ended(name, DomainState::shutoff, "destroyed");
+    });
+  }
+
+  core::Result<void> shut_down(const std::string& name) override {
+    return answered([&]() -> core::Result<DomainSeen> {
+      if (auto fault = take_fault()) return std::unexpected(*fault);
+      if (is_deaf_) return DomainSeen{};
+      return ended(name, DomainState::shutoff, "the guest powered off");
+    });
+  }
+
+  core::Result<void> reboot(const std::string& name) override { return counted(name, reboots_); }
+  core::Result<void> reset(const std::string& name) override { return counted(name, resets_); }
+
+  core::Result<std::vector<DomainSeen>> list() override {
+    const std::scoped_lock lock{mutex_};
+    if (hung_) return std::unexpected(*hung_);
+    std::vector<DomainSeen> all;
+    for (const auto& [name, domain] : domains_) all.push_back(domain.seen);
+    return all;
+  }
+
+  core::Result<GuestOutput> run_in_guest(const std::string& name,
+                                         const GuestCommand& command) override {
+    if (const auto there = must_run(name); !there) return std::unexpected(there.error());
+    if (!guest_) return core::refuse(core::ErrorCode::unavailable, "the guest has no agent yet");
+    return guest_(name, command);
+  }
+
+  core::Result<ConsolePaths> console(const std::string& name) override {
+    if (const auto there = must_run(name); !there) return std::unexpected(there.error());
+    const std::scoped_lock lock{mutex_};
+    return console_paths(domains_.at(name).spec);
+  }
+
+  core::Result<void> ping() override {
+    const std::scoped_lock lock{mutex_};
+    if (hung_) return std::unexpected(*hung_);
+    return {};
+  }
+
+  core::Result<HostCapacity> capacity() override {
+    const std::scoped_lock lock{mutex_};
+    if (hung_) return std::unexpected(*hung_);
+    return size_;
+  }
+
+  void on_event(std::function<void(const DomainSeen&)> handler) override {
+    const std::scoped_lock lock{mutex_};
+    on_event_ = std::move(handler);
+  }
+
+  void on_link(std::function<void(const core::Result<void>&)> handler) override {
+    const std::scoped_lock lock{mutex_};
+    on_link_ = std::move(handler);
+  }
+
+  /// The domain's process dies, as by kill -9.
+  void crash(const std::string& name) {
+    std::ignore = answered([&] {
+      return ended(name, DomainState::crashed, "its hypervisor process ended unexpectedly");
+    });
+  }
+
+  /// The guest powers itself off.
+  void power_off(const std::string& name) {
+    std::ignore =
+        answered([&] { return ended(name, DomainState::shutoff, "the guest powered off"); });
+  }
+
+  /// Every call fails until resume(), as with a stopped libvirtd.
+  void hang() {
+    tell_link(set_hung(
+        core::Error{.code = core::ErrorCode::unavailable, .detail = "libvirtd does not answer"}));
+  }
+  void resume() { tell_link(set_hung(std::nullopt)); }
+
+  /// The next `create`, `destroy` or `shut_down` fails so and changes nothing; they queue.
+  void fail_next(core::Error error) {
+    const std::scoped_lock lock{mutex_};
+    faults_.push_back(std::move(error));
+  }
+
+  /// Guests ignore shut_down(), as one without an agent or ACPI does.
+  void make_guests_deaf(bool is_deaf) { is_deaf_ = is_deaf; }
+
+  /// What guests answer to commands; none = no agent.
+  void answer_in_guest(
+      std::function<core::Result<GuestOutput>(const std::string&, const GuestCommand&)> guest) {
+    guest_ = std::move(guest);
+  }
+
+  /// The spec a running domain was created from.
+  std::optional<DomainSpec> spec_of(const std::string& name) {
+    const std::scoped_lock lock{mutex_};
+    const auto there = domains_.find(name);
+    return there == domains_.end() ? std::nullopt : std::optional(there->second.spec);
+  }
+
+  int reboots_of(const std::string& name) { return reboots_[name]; }
+  int resets_of(const std::string& name) { return resets_[name]; }
+
+ private:
+  struct Domain {
+    DomainSeen seen;
+    DomainSpec spec;
+  };
+
+  /// Runs `change` under the lock, then tells what it changed outside it.
+  template <class Change>
+  core::Result<void> answered(Change&& change) {
+    core::Result<DomainSeen> seen;
+    std::function<void(const DomainSeen&)> handler;
+    {
+      const std::scoped_lock lock{mutex_};
+      if (hung_) return std::unexpected(*hung_);
+      seen = change();
+      handler = on_event_;
+    }
+    if (!seen) return std::unexpected(seen.error());
+    if (handler && !seen->name.empty()) handler(*seen);
+    return {};
+  }
+
+  core::Result<DomainSeen> ended(const std::string& name, DomainState state, const char* reason) {
+    const auto there = domains_.find(name);
+    if (there == domains_.end()) return DomainSeen{};
+    DomainSeen seen = there->second.seen;
+    seen.state = state;
+    seen.reason = reason;
+    domains_.erase(there);
+    return seen;
+  }
+
+  core::Result<DomainSeen> settle(const Domain& there, const DomainSpec& spec) {
+    if (there.seen.uuid == spec.uuid && there.seen.epoch == spec.epoch) return DomainSeen{};
+    return core::refuse(core::ErrorCode::conflict, "domain " + spec.name + " runs at epoch " +
+                                                       std::to_string(there.seen.epoch));
+  }
+
+  core::Result<void> must_run(const std::string& name) {
+    const std::scoped_lock lock{mutex_};
+    if (hung_) return std::unexpected(*hung_);
+    if (domains_.contains(name)) return {};
+    return core::refuse(core::ErrorCode::not_found, "no domain " + msg::shown(name));
+  }
+
+  core::Result<void> counted(const std::string& name, std::map<std::string, int>& counts) {
+    if (const auto there = must_run(name); !there) return there;
+    const std::scoped_lock lock{mutex_};
+    ++counts[name];
+    return {};
+  }
+
+  std::optional<core::Error> take_fault() {
+    if (faults_.empty()) return std::nullopt;
+    auto fault = std::move(faults_.front());
+    faults_.pop_front();
+    return fault;
+  }
+
+  core::Result<void> set_hung(std::optional<core::Error> error) {
+    const std::scoped_lock lock{mutex_};
+    hung_ = std::move(error);
+    return hung_ ? core::Result<void>(std::unexpected(*hung_)) : core::Result<void>();
+  }
+
+  void tell_link(const core::Result<void>& result) {
+    std::function<void(const core::Result<void>&)> handler;
+    {
+      const std::scoped_lock lock{mutex_};
+      handler = on_link_;
+    }
+    if (handler) handler(result);
+  }
+
+  std::mutex mutex_;
+  HostCapacity size_;
+  std::map<std::string, Domain> domains_;
+  std::map<std::string, int> reboots_;
+  std::map<std::string, int> resets_;
+  std::deque<core::Error> faults_;
+  std::optional<core::Error> hung_;
+  bool is_deaf_ = false;
+  std::function<core::Result<GuestOutput>(const std::string&, const GuestCommand&)> guest_;
+  std::function<void(const DomainSeen&)> on_event_;
+  std::function<void(const core::Result<void>&)> on_link_;
+};
+
+}  // namespace nucleus::provisioner
