@@ -19,12 +19,13 @@ using NodeId = Id<struct NodeTag>;              // opaque, never changes; a node
 using HostId = Id<struct HostTag>;              // the host's name
 using AllocationId = Id<struct AllocationTag>;  // the account's name
 using ImageId = Id<struct ImageTag>;            // PROJECT/NAME, or public/NAME
-using ComputesetId = std::int64_t;              // 1.., never used twice; 0 = none. An integer for old clients.
+using ComputesetId = std::int64_t;  // 1.., never used twice; 0 = none. An integer for old clients.
 
-NUCLEUS_ENUM(ErrorCode, invalid_argument, unauthenticated, forbidden, not_found, wrong_state, no_capacity,
-             unavailable, conflict, deadline_exceeded, unknown_outcome, internal)
+NUCLEUS_ENUM(ErrorCode, invalid_argument, unauthenticated, forbidden, not_found, wrong_state,
+             no_capacity, unavailable, conflict, deadline_exceeded, unknown_outcome, internal)
 
-/// Why a request was refused. `detail` is one line for a person, under 80 characters where names allow; never a secret.
+/// Why a request was refused. `detail` is one line for a person, under 80 characters where names
+/// allow; never a secret.
 struct Error {
   ErrorCode code = ErrorCode::unknown;
   std::string detail = {};
@@ -32,17 +33,21 @@ struct Error {
   NUCLEUS_FIELDS(code, detail, field);
 };
 
+NUCLEUS_ENUM(MessageKind, request, reply, event)
+
 /// Rides with every request, reply and event.
 struct Envelope {
-  std::string request_id = {};        // names the request for ever: a repeat has one effect and one reply
-  std::string trace_id = {};          // the same from a person's call down to the last effect of it
-  std::string sender = {};            // process name, `scheduler` or `provisioner/host-01`; the bus writes it
-  std::string to = {};                // process name; empty = the service that the topic begins with
+  MessageKind kind = MessageKind::unknown;
+  std::string request_id = {};  // names the request for ever: a repeat has one effect and one reply
+  std::string trace_id = {};    // the same from a person's call down to the last effect of it
+  std::string sender = {};  // process name, `scheduler` or `provisioner/host-01`; the bus writes it
+  std::string to = {};      // process name; empty = the service that the topic begins with
   std::int64_t deadline_unix_ms = 0;  // the caller has gone after this
   std::optional<Error> error = {};    // replies: the request was refused, the body is empty
   std::uint64_t sequence = 0;         // replies: last event number at the time the reply was made
   std::uint64_t event_id = 0;         // events: dense from 1 for the deployment
-  NUCLEUS_FIELDS(request_id, trace_id, sender, to, deadline_unix_ms, error, sequence, event_id);
+  NUCLEUS_FIELDS(kind, request_id, trace_id, sender, to, deadline_unix_ms, error, sequence,
+                 event_id);
 };
 
 /// A reply that only says yes.
@@ -51,11 +56,12 @@ struct Done {
 };
 
 constexpr bool is_name_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-         c == '.';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '.';
 }
 
-/// True for 1..64 letters, digits, `-`, `_`, `.`, the first a letter or digit: safe in keys, topics, files and XML.
+/// True for 1..64 letters, digits, `-`, `_`, `.`, the first a letter or digit: safe in keys,
+/// topics, files and XML.
 constexpr bool is_name(std::string_view name) {
   if (name.empty() || name.size() > 64) return false;
   const char first = name.front();
@@ -66,10 +72,13 @@ constexpr bool is_name(std::string_view name) {
 }
 
 inline Error invalid(std::string_view field, std::string_view detail) {
-  return {.code = ErrorCode::invalid_argument, .detail = std::string(detail), .field = std::string(field)};
+  return {.code = ErrorCode::invalid_argument,
+          .detail = std::string(detail),
+          .field = std::string(field)};
 }
 
-/// A name as it may be shown to a person or a log: cut at 64 bytes, whatever is no name character made `?`.
+/// A name as it may be shown to a person or a log: cut at 64 bytes, whatever is no name character
+/// made `?`.
 inline std::string shown(std::string_view name) {
   std::string safe(name.substr(0, 64));
   for (char& c : safe)
@@ -80,7 +89,9 @@ inline std::string shown(std::string_view name) {
 /// Nothing, or that `value` is no name. The caller says which field it stands in.
 inline std::optional<Error> check_name(std::string_view field, std::string_view value) {
   if (is_name(value)) return std::nullopt;
-  return invalid(field, std::string(field) + " must be 1 to 64 letters, digits, - _ . and begin with a letter or digit");
+  return invalid(field,
+                 std::string(field) +
+                     " must be 1 to 64 letters, digits, - _ . and begin with a letter or digit");
 }
 
 }  // namespace nucleus::msg

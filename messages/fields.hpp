@@ -1,6 +1,7 @@
-// How a message becomes bytes: one field list per struct gives its msgpack map, and whatever else walks fields (JSON).
-// Decoding is lenient (keys not known are skipped, missing ones keep their default) and bounded before it allocates:
-// 1 MiB a body, depth 32, 100,000 objects. A value of the wrong type is an error that names its field.
+// How a message becomes bytes: one field list per struct gives its msgpack map, and whatever else
+// walks fields (JSON). Decoding is lenient (keys not known are skipped, missing ones keep their
+// default) and bounded before it allocates: 1 MiB a body, depth 32, 100,000 objects. A value of the
+// wrong type is an error that names its field.
 #pragma once
 
 #include <array>
@@ -19,21 +20,32 @@
 #include <vector>
 
 /// Lists the fields of a message once: `NUCLEUS_FIELDS(cluster_id, nodes);`.
-#define NUCLEUS_FIELDS(...)                                           \
-  static constexpr std::string_view field_list = #__VA_ARGS__;        \
-  constexpr auto fields() { return std::tie(__VA_ARGS__); }           \
-  constexpr auto fields() const { return std::tie(__VA_ARGS__); }
+#define NUCLEUS_FIELDS(...)                                    \
+  static constexpr std::string_view field_list = #__VA_ARGS__; \
+  constexpr auto fields() {                                    \
+    return std::tie(__VA_ARGS__);                              \
+  }                                                            \
+  constexpr auto fields() const {                              \
+    return std::tie(__VA_ARGS__);                              \
+  }
 
 /// A struct that has no field still says so.
-#define NUCLEUS_NO_FIELDS()                                  \
-  static constexpr std::string_view field_list = "";         \
-  constexpr auto fields() { return std::tuple<>{}; }         \
-  constexpr auto fields() const { return std::tuple<>{}; }
+#define NUCLEUS_NO_FIELDS()                          \
+  static constexpr std::string_view field_list = ""; \
+  constexpr auto fields() {                          \
+    return std::tuple<>{};                           \
+  }                                                  \
+  constexpr auto fields() const {                    \
+    return std::tuple<>{};                           \
+  }
 
-/// An enum that travels by name. `unknown` comes first: it is the default, and what a name not known decodes to.
-#define NUCLEUS_ENUM(Name, ...)                                              \
-  enum class Name : std::uint8_t { unknown, __VA_ARGS__ };                   \
-  constexpr std::string_view enum_list(Name) { return "unknown, " #__VA_ARGS__; }
+/// An enum that travels by name. `unknown` comes first: it is the default, and what a name not
+/// known decodes to.
+#define NUCLEUS_ENUM(Name, ...)                            \
+  enum class Name : std::uint8_t { unknown, __VA_ARGS__ }; \
+  constexpr std::string_view enum_list(Name) {             \
+    return "unknown, " #__VA_ARGS__;                       \
+  }
 
 namespace nucleus::msg {
 
@@ -66,7 +78,8 @@ constexpr std::array<std::string_view, Count> split_names(std::string_view list)
   for (auto& name : names) {
     const auto comma = list.find(',');
     name = list.substr(0, comma);
-    list = comma == std::string_view::npos ? "" : list.substr(list.find_first_not_of(' ', comma + 1));
+    list =
+        comma == std::string_view::npos ? "" : list.substr(list.find_first_not_of(' ', comma + 1));
   }
   return names;
 }
@@ -114,7 +127,8 @@ constexpr bool operator==(const T& left, const T& right) {
   return left.fields() == right.fields();
 }
 
-/// An id: a string with a type of its own, so that a node's cannot be passed where a host's is meant.
+/// An id: a string with a type of its own, so that a node's cannot be passed where a host's is
+/// meant.
 template <class Tag>
 struct Id {
   std::string value = {};

@@ -1,0 +1,171 @@
+// The bus as a service uses it: serve requests, hear events, call others. Runs on the process's
+// loop. A request has one effect and one reply however often it arrives; an event is handled once,
+// in order, none left out.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/bus/link.hpp"
+#include "core/loop/context.hpp"
+#include "core/state/store.hpp"
+
+namespace nucleus::core {
+
+/// How a call is made. Where the callee is away, it is repeated with the same request id until the
+/// deadline.
+struct CallOptions {
+  std::string to = {};          // process name; empty = the service that the topic names
+  std::string request_id = {};  // empty = a new one
+  std::string trace_id = {};    // empty = a new one
+  Milliseconds deadline = Milliseconds{5000};
+};
+
+/// Answers a request later than its handler returns, once. Dropped unanswered, the caller's
+/// deadline tells it.
+template <class Reply>
+using Responder = std::function<void(Result<Reply>)>;
+
+struct BusLimits {
+  Milliseconds repeat_every = Milliseconds{250};  // an unanswered call is sent again
+  Milliseconds poll_events_every = Milliseconds{500};
+  std::size_t events_per_read = 1000;
+  std::size_t requests_in_flight_max = 100'000;
+};
+
+class Bus {
+ public:
+  /// `store` may be null: a process that owns no state (gateway, command) can call and listen, not
+  /// serve.
+  Bus(Loop& loop, Link& link, Store* store, BusLimits limits = {});
+  Bus(const Bus&) = delete;
+  Bus& operator=(const Bus&) = delete;
+
+  /// Requests of this type go to `handler`, on the loop. It reads, decides, records, and never
+  /// blocks.
+  template <class Request, class Room>
+  void serve(Room& room,
+             Result<typename Request::Reply> (Room::*handler)(const Request&, Context&)) {
+    serve_raw(std::string(Request::topic),
+              [&room, handler](const std::string& body, Context& context, const Respond& respond) {
+                auto request = decoded<Request>(body);
+                if (!request) return respond(std::unexpected(request.error()));
+                auto reply = (room.*handler)(*request, context);
+                if (!reply) return respond(std::unexpected(reply.error()));
+                respond(msg::encode(*reply));
+              });
+  }
+
+  /// As `serve`, for what needs a driver or another service first: the handler answers through the
+  /// responder.
+  template <class Request, class Room>
+  void serve_later(Room& room, void (Room::*handler)(const Request&, Context&,
+                                                     Responder<typename Request::Reply>)) {
+    serve_raw(std::string(Request::topic),
+              [&room, handler](const std::string& body, Context& context, const Respond& respond) {
+                auto request = decoded<Request>(body);
+                if (!request) return respond(std::unexpected(request.error()));
+                (room.*handler)(*request, context,
+                                [respond](Result<typename Request::Reply> reply) {
+                                  if (!reply) return respond(std::unexpected(reply.error()));
+                                  respond(msg::encode(*reply));
+                                });
+              });
+  }
+
+  /// Every event of this type goes to `handler`, once, in order. A transaction begun with its
+  /// context lands with the cursor. An error from it is logged as our own mistake, and the event
+  /// counts as heard.
+  template <class Event, class Room>
+  void hear(Room& room, Result<void> (Room::*handler)(const Event&, Context&)) {
+    hear_raw(std::string(Event::topic),
+             [&room, handler](const std::string& body, Context& context) -> Result<void> {
+               auto event = decoded<Event>(body);
+               if (!event) return std::unexpected(event.error());
+               return (room.*handler)(*event, context);
+             });
+  }
+
+  /// Calls `handler` again and again, `interval` after it last returned, while the store is loaded.
+  template <class Room>
+  void every(Milliseconds interval, Room& room, void (Room::*handler)(Context&)) {
+    every_raw(interval, [&room, handler](Context& context) { (room.*handler)(context); });
+  }
+
+  /// Asks another service; `done` gets its reply on the loop, or the error, `deadline_exceeded` at
+  /// the latest.
+  template <class Request>
+  void call(const Request& request, CallOptions options,
+            std::function<void(Result<typename Request::Reply>)> done) {
+    call_raw(std::string(Request::topic), msg::encode(request), std::move(options),
+             [done = std::move(done)](Result<std::string> body) {
+               if (!body) return done(std::unexpected(body.error()));
+               done(decoded<typename Request::Reply>(*body));
+             });
+  }
+
+  /// Every event as it is sent, unordered and perhaps not all: for processes that own no state.
+  /// Before `start`.
+  void listen(const std::string& prefix, std::function<void(const StoredEvent&)> listener);
+
+  /// Begins to hear and serve once the store is loaded. Without a store: at once.
+  void start();
+  /// A context for work that no request or event began.
+  Context context();
+  Link& link() { return link_; }
+
+ private:
+  using Respond = std::function<void(Result<std::string>)>;
+  using RequestHandler = std::function<void(const std::string&, Context&, const Respond&)>;
+  using EventHandler = std::function<Result<void>(const std::string&, Context&)>;
+  struct Call {
+    Frames frames;
+    std::function<void(Result<std::string>)> done;
+    std::int64_t deadline_steady_ms;
+  };
+
+  template <class T>
+  static Result<T> decoded(const std::string& body) {
+    try {
+      return msg::decode<T>(body);
+    } catch (const msg::DecodeError& error) {
+      return refuse(ErrorCode::invalid_argument, error.what());
+    }
+  }
+
+  void serve_raw(std::string topic, RequestHandler handler);
+  void hear_raw(std::string topic, EventHandler handler);
+  void every_raw(Milliseconds interval, std::function<void(Context&)> handler);
+  void call_raw(std::string topic, std::string body, CallOptions options,
+                std::function<void(Result<std::string>)> done);
+  void receive(Frames frames);
+  void receive_request(Frames frames);
+  void receive_reply(const Frames& frames);
+  void receive_event(Frames frames);
+  void answer(const Frames& request, Result<std::string> body);
+  void publish(const StoredEvent& event);
+  void hear_event(const StoredEvent& event);
+  void read_missed_events();
+  void poll_events();
+  void repeat_call(const std::string& request_id);
+  bool is_serving() const { return !store_ || (store_->is_loaded() && !is_catching_up_); }
+
+  Loop& loop_;
+  Link& link_;
+  Store* store_;
+  BusLimits limits_;
+  std::map<std::string, RequestHandler> requests_ = {};
+  std::map<std::string, EventHandler> events_ = {};
+  std::function<void(const StoredEvent&)> listener_ = {};
+  std::set<std::string> in_flight_ = {};  // requests being answered
+  std::unordered_map<std::string, Call> calls_ = {};
+  bool is_reading_events_ = false;
+  bool is_catching_up_ = false;  // requests wait for the events of before the start
+};
+
+}  // namespace nucleus::core

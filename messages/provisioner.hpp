@@ -1,0 +1,141 @@
+// The provisioner's messages: what one host must run, and what it was seen to run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "messages/common.hpp"
+
+namespace nucleus::msg {
+
+NUCLEUS_ENUM(DomainState, absent, shutoff, starting, running, paused, stopping, crashed,
+             unreachable)
+
+/// A network card of a node.
+struct Port {
+  std::string mac = {};  // 52:54:00:xx:xx:xx
+  std::string ip = {};   // dotted quad, in `prefix_length`
+  std::uint32_t prefix_length = 0;
+  std::string gateway = {};  // empty = none
+  std::uint32_t vlan = 0;    // 2..4094
+  bool is_public = false;
+  NUCLEUS_FIELDS(mac, ip, prefix_length, gateway, vlan, is_public);
+};
+
+/// What a node's disk is, on the host that runs it.
+struct Volume {
+  NodeId node_id = {};
+  std::string path = {};    // empty on a simulated store
+  std::string format = {};  // qcow2 or raw, never guessed
+  std::string kernel = {};  // direct boot, where the image says so; else empty
+  std::string initramfs = {};
+  std::string cmdline = {};
+  std::string iso_path = {};  // empty = none
+  NUCLEUS_FIELDS(node_id, path, format, kernel, initramfs, cmdline, iso_path);
+};
+
+/// Another node of the cluster, for /etc/hosts.
+struct Peer {
+  std::string name = {};
+  std::string ip = {};
+  NUCLEUS_FIELDS(name, ip);
+};
+
+/// A right to run a node's domain on one host, and all that is needed for it. The scheduler writes
+/// it.
+struct Grant {
+  NodeId node_id = {};
+  ClusterId cluster_id = {};
+  ProjectId project_id = {};
+  std::string node_name = {};
+  std::uint64_t epoch = 0;  // grows with each grant of this node: an older one is void
+  bool is_on =
+      false;  // wanted: the domain runs; else it is stopped, and the grant ends when it is seen so
+  bool is_graceful = false;  // stop through ACPI first, by force at `stop_by_unix_ms`
+  std::int64_t stop_by_unix_ms = 0;
+  std::uint64_t reboots = 0;  // wanted count of reboots (ACPI); one more than done = reboot now
+  std::uint64_t resets = 0;   // wanted count of resets
+  std::uint32_t cpus = 0;
+  std::uint64_t memory_mb = 0;
+  std::vector<Port> ports = {};
+  std::vector<Peer> peers = {};  // every node of the cluster, this one too
+  Volume volume = {};
+  NUCLEUS_FIELDS(node_id, cluster_id, project_id, node_name, epoch, is_on, is_graceful,
+                 stop_by_unix_ms, reboots, resets, cpus, memory_mb, ports, peers, volume);
+};
+
+/// Scheduler to a host: these grants are new or changed. `revision` is the host's count of changes;
+/// the heartbeat says the last one applied, and what was lost on the way is sent again. Is a
+/// complete list where `is_complete`.
+struct ApplyGrants {
+  static constexpr std::string_view topic = "provisioner.apply-grants";
+  using Reply = Done;
+  HostId host_id = {};
+  std::uint64_t revision = 0;
+  bool is_complete = false;
+  std::vector<Grant> grants = {};
+  NUCLEUS_FIELDS(host_id, revision, is_complete, grants);
+};
+
+/// Event: a domain was seen in another state.
+struct DomainChanged {
+  static constexpr std::string_view topic = "provisioner.domain-changed";
+  HostId host_id = {};
+  NodeId node_id = {};
+  ClusterId cluster_id = {};
+  ProjectId project_id = {};
+  std::uint64_t epoch = 0;  // of the grant that it runs under
+  DomainState state = DomainState::unknown;
+  std::string reason = {};  // one line, for a person: why, where it is not what was wanted
+  NUCLEUS_FIELDS(host_id, node_id, cluster_id, project_id, epoch, state, reason);
+};
+
+NUCLEUS_ENUM(ConsoleKind, serial, vnc)
+
+/// Where a running node's console can be reached from its host: a unix socket.
+struct ConsoleEndpoint {
+  std::string socket_path = {};
+  std::string log_path = {};  // serial: what was printed so far; may be empty
+  NUCLEUS_FIELDS(socket_path, log_path);
+};
+
+struct OpenConsole {
+  static constexpr std::string_view topic = "provisioner.open-console";
+  using Reply = ConsoleEndpoint;
+  NodeId node_id = {};
+  ConsoleKind kind = ConsoleKind::unknown;
+  NUCLEUS_FIELDS(node_id, kind);
+};
+
+NUCLEUS_ENUM(Probe, answer, mpi_pingpong, fio_random_read)
+
+/// A probe's figures; what does not apply is 0.
+struct ProbeResult {
+  std::vector<std::string> hosts = {};  // where the ranks ran, as the ranks said it
+  double latency_us = 0;                // 1 byte, half a round trip
+  double bandwidth_mb_s = 0;            // 1 MiB messages, or sequential bytes
+  double operations_per_s = 0;          // 4 KiB reads
+  NUCLEUS_FIELDS(hosts, latency_us, bandwidth_mb_s, operations_per_s);
+};
+
+/// Runs a probe inside a node through its guest agent. `answer` succeeds as soon as the agent
+/// answers.
+struct ProbeNode {
+  static constexpr std::string_view topic = "provisioner.probe-node";
+  using Reply = ProbeResult;
+  NodeId node_id = {};
+  Probe probe = Probe::unknown;
+  std::vector<Peer> peers = {};  // mpi_pingpong: the two nodes
+  NUCLEUS_FIELDS(node_id, probe, peers);
+};
+
+/// Runs the same probe on the host itself: the native baseline.
+struct ProbeHost {
+  static constexpr std::string_view topic = "provisioner.probe-host";
+  using Reply = ProbeResult;
+  HostId host_id = {};
+  Probe probe = Probe::unknown;
+  NUCLEUS_FIELDS(host_id, probe);
+};
+
+}  // namespace nucleus::msg
