@@ -189,7 +189,8 @@ struct ClusterWithNodes {
 
 struct Clusters {
   std::vector<ClusterWithNodes> clusters = {};  // by name
-  NUCLEUS_FIELDS(clusters);
+  bool is_more = false;  // there are others after the last one: ask again with `after`
+  NUCLEUS_FIELDS(clusters, is_more);
 };
 
 /// The clusters of these projects, or all with `is_operator`; one alone where `cluster_id` is said.
@@ -200,7 +201,8 @@ struct ListClusters {
   std::vector<ProjectId> projects = {};
   bool is_operator = false;
   ClusterId cluster_id = {};
-  NUCLEUS_FIELDS(projects, is_operator, cluster_id);
+  ClusterId after = {};  // only clusters whose names come after this one
+  NUCLEUS_FIELDS(projects, is_operator, cluster_id, after);
 };
 
 struct RenameNode {

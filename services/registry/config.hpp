@@ -1,0 +1,22 @@
+// The registry's settings: default, unit, bounds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/config/settings.hpp"
+
+namespace nucleus::registry {
+
+struct Config {
+  std::int64_t signature_age_s = 1800;  // a signed request's clock may be off by this much
+  std::size_t nonces_max = 500'000;     // remembered at once, of all keys
+  std::size_t nonces_per_key_max = 100'000;
+  std::int64_t nonce_sweep_s = 30;  // how often expired nonces are forgotten
+  std::size_t tokens_max = 64;      // of one person; one more ends the oldest
+
+  /// Reads `registry.*`; a value out of its bounds is kept as the settings' fault.
+  static Config from(core::Settings& settings);
+};
+
+}  // namespace nucleus::registry

@@ -1,0 +1,139 @@
+// Credentials by libsodium: SHA-256, HMAC-SHA256, base64, constant-time comparison.
+#include "services/registry/credentials.hpp"
+
+#include <sodium.h>
+
+#include <algorithm>
+#include <array>
+
+namespace nucleus::registry {
+namespace {
+
+using Mac = std::array<unsigned char, crypto_auth_hmacsha256_BYTES>;
+
+constexpr std::size_t signed_text_bytes_max = 16'384;
+constexpr std::size_t nonce_bytes_max = 64;
+constexpr std::size_t key_name_bytes_max = 254;
+
+const unsigned char* bytes(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+Mac mac_of(std::string_view secret, std::string_view text) {
+  Mac mac{};
+  crypto_auth_hmacsha256_state state;
+  crypto_auth_hmacsha256_init(&state, bytes(secret), secret.size());
+  crypto_auth_hmacsha256_update(&state, bytes(text), text.size());
+  crypto_auth_hmacsha256_final(&state, mac.data());
+  sodium_memzero(&state, sizeof state);
+  return mac;
+}
+
+bool is_printable(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+bool is_display_text(std::string_view text) {
+  return text.size() <= 256 && std::ranges::none_of(text, [](char c) {
+           return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
+         });
+}
+
+}  // namespace
+
+std::string hash_token(std::string_view token) {
+  std::array<unsigned char, crypto_hash_sha256_BYTES> hash{};
+  crypto_hash_sha256(hash.data(), bytes(token), token.size());
+  std::string hex(2 * hash.size() + 1, '\0');
+  sodium_bin2hex(hex.data(), hex.size(), hash.data(), hash.size());
+  hex.pop_back();
+  return hex;
+}
+
+bool is_token(std::string_view token) {
+  return token.size() == 40 && token.find_first_not_of("0123456789abcdef") == token.npos;
+}
+
+std::string sign(std::string_view secret, std::string_view text) {
+  const Mac mac = mac_of(secret, text);
+  std::string base64(sodium_base64_encoded_len(mac.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
+  sodium_bin2base64(base64.data(), base64.size(), mac.data(), mac.size(),
+                    sodium_base64_VARIANT_ORIGINAL);
+  base64.pop_back();
+  return base64;
+}
+
+bool is_signature(std::string_view signature_base64, std::string_view secret,
+                  std::string_view text) {
+  Mac said{};
+  std::size_t length = 0;
+  const char* end = nullptr;
+  const bool is_base64 =
+      sodium_base642bin(said.data(), said.size(), signature_base64.data(), signature_base64.size(),
+                        nullptr, &length, &end, sodium_base64_VARIANT_ORIGINAL) == 0 &&
+      end == signature_base64.data() + signature_base64.size() && length == said.size();
+  const Mac right = mac_of(secret, text);
+  return sodium_memcmp(said.data(), right.data(), right.size()) == 0 && is_base64;
+}
+
+std::optional<msg::Error> check_shape(const msg::CheckSignature& request, std::int64_t now_unix_s,
+                                      std::int64_t age_s) {
+  const auto refuse = [](std::string_view field, std::string_view detail) {
+    return msg::Error{.code = msg::ErrorCode::unauthenticated,
+                      .detail = std::string(detail),
+                      .field = std::string(field)};
+  };
+  if (request.key_name.empty()) return refuse("key_name", "the API key's name is missing");
+  if (request.key_name.size() > key_name_bytes_max || !is_printable(request.key_name))
+    return refuse("key_name", "the API key's name is malformed");
+  if (request.nonce.empty()) return refuse("nonce", "nonce is missing");
+  if (request.nonce.size() > nonce_bytes_max || !is_printable(request.nonce))
+    return refuse("nonce", "nonce must be 1 to 64 printable characters");
+  if (request.timestamp_unix_s <= 0) return refuse("timestamp", "timestamp is missing");
+  if (request.signed_text.size() > signed_text_bytes_max)
+    return refuse("signed_text", "the signed text is over 16 KiB");
+  // Written so that no timestamp, however large, overflows.
+  if (request.timestamp_unix_s > now_unix_s + age_s ||
+      request.timestamp_unix_s < now_unix_s - age_s)
+    return refuse("timestamp",
+                  "timestamp is more than " + std::to_string(age_s) + " s from the server's clock");
+  return std::nullopt;
+}
+
+std::optional<msg::Error> check_email(std::string_view email) {
+  const auto at = email.find('@');
+  const bool is_address = email.size() >= 3 && email.size() <= key_name_bytes_max && at > 0 &&
+                          at != email.npos && at + 1 < email.size() &&
+                          email.find('@', at + 1) == email.npos && is_printable(email) &&
+                          email.find_first_of(":\"'<>\\,;/*?") == email.npos;
+  if (is_address) return std::nullopt;
+  return msg::invalid("email", "email must be an address of 3 to 254 characters with one @");
+}
+
+std::optional<msg::Error> check_person(const msg::Person& person) {
+  if (auto broken = msg::check_name("person_id", person.person_id.value)) return broken;
+  if (!person.email.empty())
+    if (auto broken = check_email(person.email)) return broken;
+  if (!is_display_text(person.first_name))
+    return msg::invalid("first_name",
+                        "first_name must be up to 256 bytes without control characters");
+  if (!is_display_text(person.last_name))
+    return msg::invalid("last_name",
+                        "last_name must be up to 256 bytes without control characters");
+  if (person.role == msg::Role::unknown)
+    return msg::invalid("role", "role must be cluster_admin or op");
+  if (person.projects.size() > 256) return msg::invalid("projects", "more than 256 projects");
+  for (const auto& project : person.projects)
+    if (auto broken = check_project("projects", project.value)) return broken;
+  return std::nullopt;
+}
+
+std::optional<msg::Error> check_project(std::string_view field, std::string_view name) {
+  const bool is_project =
+      !name.empty() && name.size() <= 63 && name.front() != '-' && name != "public" &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == name.npos;
+  if (is_project) return std::nullopt;
+  return msg::invalid(field, "a project's name is 1 to 63 of a-z 0-9 -, not first -, not `public`");
+}
+
+}  // namespace nucleus::registry

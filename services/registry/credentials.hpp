@@ -1,0 +1,37 @@
+// Whether a credential is what it claims to be: token hashes, API-key signatures, the shapes of
+// both. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "messages/registry.hpp"
+
+namespace nucleus::registry {
+
+/// SHA-256 in hex: what a token is filed under.
+std::string hash_token(std::string_view token);
+/// 40 lower-case hex digits.
+bool is_token(std::string_view token);
+
+/// HMAC-SHA256 of `text` under `secret`, base64.
+std::string sign(std::string_view secret, std::string_view text);
+/// True where the signature is that of `text`; takes equally long wherever it differs.
+bool is_signature(std::string_view signature_base64, std::string_view secret,
+                  std::string_view text);
+
+/// Nothing, or the first broken rule of shape and clock, before any key is looked at.
+std::optional<msg::Error> check_shape(const msg::CheckSignature& request, std::int64_t now_unix_s,
+                                      std::int64_t age_s);
+
+/// Nothing, or what is wrong with an e-mail address: one `@`, 3..254 printable characters that are
+/// safe in a key name.
+std::optional<msg::Error> check_email(std::string_view email);
+/// Nothing, or what is wrong with a person: names, role, e-mail, number of projects.
+std::optional<msg::Error> check_person(const msg::Person& person);
+/// Nothing, or that it is no project name: [a-z0-9][a-z0-9-]{0,62}, and not `public`.
+std::optional<msg::Error> check_project(std::string_view field, std::string_view name);
+
+}  // namespace nucleus::registry

@@ -1,0 +1,43 @@
+// The registry's Redis keys; no key is spelled anywhere else.
+#pragma once
+
+#include <string>
+
+#include "core/state/store.hpp"
+#include "services/registry/records.hpp"
+
+namespace nucleus::registry::keys {
+
+inline core::Key<StoredProject> project(const msg::ProjectId& id) {
+  return {"nucleus:registry:project:" + id.value};
+}
+inline core::Key<StoredPerson> person(const msg::PersonId& id) {
+  return {"nucleus:registry:person:" + id.value};
+}
+inline core::Key<StoredKey> api_key(const std::string& key_name) {
+  return {"nucleus:registry:api-key:" + key_name};
+}
+inline core::Key<StoredToken> token(const std::string& hash) {
+  return {"nucleus:registry:token:" + hash};
+}
+/// A key name holds no colon, so no two pairs share a key.
+inline core::Key<StoredNonce> nonce(const std::string& key_name, const std::string& nonce) {
+  return {"nucleus:registry:nonce:" + key_name + ":" + nonce};
+}
+inline core::Key<StoredNonce> nonces() {
+  return {"nucleus:registry:nonce:"};
+}
+inline core::Key<StoredCluster> cluster(const msg::ClusterId& id) {
+  return {"nucleus:registry:cluster:" + id.value};
+}
+inline core::Key<StoredCluster> clusters() {
+  return {"nucleus:registry:cluster:"};
+}
+inline core::Key<StoredNode> node(const msg::NodeId& id) {
+  return {"nucleus:registry:node:" + id.value};
+}
+inline core::Key<StoredNode> nodes() {
+  return {"nucleus:registry:node:"};
+}
+
+}  // namespace nucleus::registry::keys

@@ -1,0 +1,56 @@
+// What the registry stores. Private to this room: others ask by message.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "messages/registry.hpp"
+
+namespace nucleus::registry {
+
+struct StoredProject {
+  msg::ProjectId project_id = {};
+  NUCLEUS_FIELDS(project_id);
+};
+
+struct StoredPerson {
+  msg::Person person = {};
+  std::string key_name = {};                   // of the API key; empty = none was made yet
+  std::vector<std::string> token_hashes = {};  // oldest first, at most registry.tokens_max
+  NUCLEUS_FIELDS(person, key_name, token_hashes);
+};
+
+/// An API key. The secret itself is kept: HMAC needs it on both sides.
+struct StoredKey {
+  std::string key_name = {};
+  std::string secret = {};
+  msg::PersonId person_id = {};
+  NUCLEUS_FIELDS(key_name, secret, person_id);
+};
+
+/// A token, filed under its SHA-256; the token itself is known to its holder alone.
+struct StoredToken {
+  msg::PersonId person_id = {};
+  std::int64_t issued_unix_s = 0;
+  NUCLEUS_FIELDS(person_id, issued_unix_s);
+};
+
+/// A nonce that was used; after `expires_unix_s` the clock check refuses its timestamp anyway.
+struct StoredNonce {
+  std::string key_name = {};
+  std::string nonce = {};
+  std::int64_t expires_unix_s = 0;
+  NUCLEUS_FIELDS(key_name, nonce, expires_unix_s);
+};
+
+struct StoredCluster {
+  msg::Cluster cluster = {};
+  NUCLEUS_FIELDS(cluster);
+};
+
+struct StoredNode {
+  msg::Node node = {};
+  NUCLEUS_FIELDS(node);
+};
+
+}  // namespace nucleus::registry

@@ -1,0 +1,60 @@
+// The registry's table of messages, and its indexes over the records.
+#include "services/registry/service.hpp"
+
+#include <algorithm>
+
+#include "services/registry/keys.hpp"
+
+namespace nucleus::registry {
+
+Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomness> randomness)
+    : store_{runtime.store},
+      config_{config},
+      randomness_{std::move(randomness)},
+      metrics_{runtime.metrics} {
+  runtime.store.on_loaded([this] { rebuild_indexes(); });
+  auto& bus = runtime.bus;
+  bus.serve<msg::DefineProject>(*this, &Service::define_project);
+  bus.serve<msg::DefinePerson>(*this, &Service::define_person);
+  bus.serve<msg::GetPerson>(*this, &Service::get_person);
+  bus.serve<msg::IssueKey>(*this, &Service::issue_key);
+  bus.serve<msg::IssueToken>(*this, &Service::issue_token);
+  bus.serve<msg::CheckToken>(*this, &Service::check_token);
+  bus.serve<msg::CheckSignature>(*this, &Service::check_signature);
+  bus.serve<msg::DefineCluster>(*this, &Service::define_cluster);
+  bus.serve<msg::ListClusters>(*this, &Service::list_clusters);
+  bus.serve<msg::RenameNode>(*this, &Service::rename_node);
+  bus.serve<msg::AttachIso>(*this, &Service::attach_iso);
+  bus.serve<msg::RemoveCluster>(*this, &Service::remove_cluster);
+  bus.every(core::Milliseconds{config_.nonce_sweep_s * 1000}, *this, &Service::sweep_nonces);
+}
+
+void Service::rebuild_indexes() {
+  nonces_.clear();
+  store_.for_each<StoredNonce>(keys::nonces(),
+                               [this](const StoredNonce& nonce) { nonces_.add(nonce); });
+  struct Place {
+    std::uint32_t index;
+    msg::NodeId node_id;
+  };
+  std::unordered_map<msg::ClusterId, std::vector<Place>> places;
+  node_count_ = 0;
+  store_.for_each<StoredNode>(keys::nodes(), [&](const StoredNode& stored) {
+    places[stored.node.cluster_id].push_back({stored.node.index, stored.node.node_id});
+    ++node_count_;
+  });
+  nodes_of_.clear();
+  for (auto& [cluster_id, nodes] : places) {
+    std::ranges::sort(nodes, {}, &Place::index);
+    for (auto& place : nodes) nodes_of_[cluster_id].push_back(std::move(place.node_id));
+  }
+  show_counts();
+}
+
+void Service::show_counts() {
+  metrics_.clusters.Set(static_cast<double>(nodes_of_.size()));
+  metrics_.nodes.Set(static_cast<double>(node_count_));
+  metrics_.nonces.Set(static_cast<double>(nonces_.size()));
+}
+
+}  // namespace nucleus::registry
