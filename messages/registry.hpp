@@ -226,7 +226,8 @@ struct AttachIso {
 struct ClusterDefined {
   static constexpr std::string_view topic = "registry.cluster-defined";
   Cluster cluster = {};
-  NUCLEUS_FIELDS(cluster);
+  std::uint32_t node_count = 0;  // the frontend and its computes; 0 = not said
+  NUCLEUS_FIELDS(cluster, node_count);
 };
 
 /// Event: a node was made or changed; the whole new node.

@@ -42,7 +42,8 @@ core::Result<msg::Cluster> Service::define_cluster(const msg::DefineCluster& req
   if (!plan) return std::unexpected(plan.error());
 
   tx.write(keys::cluster(request.cluster_id), StoredCluster{plan->cluster});
-  tx.emit(msg::ClusterDefined{plan->cluster});
+  tx.emit(msg::ClusterDefined{.cluster = plan->cluster,
+                              .node_count = static_cast<std::uint32_t>(plan->nodes.size())});
   std::vector<msg::NodeId> node_ids;
   for (const auto& node : plan->nodes) {
     tx.write(keys::node(node.node_id), StoredNode{node});

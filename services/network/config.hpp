@@ -1,0 +1,22 @@
+// The network service's settings: default, unit, bounds.
+#pragma once
+
+#include <cstdint>
+
+#include "core/config/settings.hpp"
+#include "services/network/address_plan.hpp"
+#include "services/network/vlan_pool.hpp"
+
+namespace nucleus::network {
+
+struct Config {
+  VlanRange vlans = {.first = 100, .last = 3999, .public_vlan = 4000};
+  std::int64_t vlan_rest_s = 300;  // a freed VLAN is nobody's this long
+  Subnet public_subnet = {.base = (172u << 24) + (30u << 16), .prefix_length = 20};
+  std::int64_t sweep_ms = 500;  // how often the waiting are looked at
+
+  /// Reads `network.*`; fails where the values do not fit each other.
+  static core::Result<Config> from(core::Settings& settings);
+};
+
+}  // namespace nucleus::network

@@ -1,0 +1,33 @@
+// The network service's Redis keys; no key is spelled anywhere else.
+#pragma once
+
+#include <string>
+
+#include "core/state/store.hpp"
+#include "services/network/records.hpp"
+
+namespace nucleus::network::keys {
+
+inline core::Key<StoredNetwork> network(const msg::ClusterId& id) {
+  return {"nucleus:network:network:" + id.value};
+}
+inline core::Key<StoredNetwork> networks() {
+  return {"nucleus:network:network:"};
+}
+inline core::Key<StoredPorts> ports(const msg::NodeId& id) {
+  return {"nucleus:network:ports:" + id.value};
+}
+inline core::Key<StoredPorts> all_ports() {
+  return {"nucleus:network:ports:"};
+}
+inline core::Key<StoredRest> rest(std::uint32_t vlan) {
+  return {"nucleus:network:vlan-rest:" + std::to_string(vlan)};
+}
+inline core::Key<StoredRest> rests() {
+  return {"nucleus:network:vlan-rest:"};
+}
+inline core::Key<StoredMacCount> mac_count() {
+  return {"nucleus:network:mac-count:all"};
+}
+
+}  // namespace nucleus::network::keys
