@@ -1,0 +1,228 @@
+#include "core/bus/bus.hpp"
+
+#include "core/log/log.hpp"
+
+namespace nucleus::core {
+
+Bus::Bus(Loop& loop, Link& link, Store* store, BusLimits limits)
+    : loop_{loop}, link_{link}, store_{store}, limits_{limits} {
+  link_.on_receive([this](Frames frames) { receive(std::move(frames)); });
+}
+
+void Bus::serve_raw(std::string topic, RequestHandler handler) {
+  requests_.insert_or_assign(std::move(topic), std::move(handler));
+}
+
+void Bus::hear_raw(std::string topic, EventHandler handler) {
+  events_.insert_or_assign(std::move(topic), std::move(handler));
+}
+
+void Bus::every_raw(Milliseconds interval, std::function<void(Context&)> handler) {
+  loop_.after(interval, [this, interval, handler = std::move(handler)] {
+    if (is_serving()) {
+      Context now = context();
+      handler(now);
+    }
+    every_raw(interval, handler);
+  });
+}
+
+void Bus::listen(const std::string& prefix, std::function<void(const StoredEvent&)> listener) {
+  listener_ = std::move(listener);
+  link_.subscribe(prefix);
+}
+
+Context Bus::context() {
+  return {loop_, {.trace_id = loop_.new_id(), .sender = link_.name()}};
+}
+
+void Bus::start() {
+  if (!store_) return;
+  store_->on_durable_event([this](const StoredEvent& event) { publish(event); });
+  // Requests of before a reload are answered by nobody; their callers repeat them.
+  store_->on_loaded([this] {
+    in_flight_.clear();
+    is_catching_up_ = !events_.empty();
+    is_reading_events_ = false;
+    if (is_catching_up_) read_missed_events();
+  });
+  if (!events_.empty()) {
+    link_.subscribe("");
+    poll_events();
+  }
+  store_->start();
+}
+
+void Bus::call_raw(std::string topic, std::string body, CallOptions options,
+                   std::function<void(Result<std::string>)> done) {
+  Frames frames{.topic = std::move(topic), .body = std::move(body)};
+  frames.envelope = {
+      .kind = msg::MessageKind::request,
+      .request_id = options.request_id.empty() ? loop_.new_id() : options.request_id,
+      .trace_id = options.trace_id.empty() ? loop_.new_id() : options.trace_id,
+      .sender = link_.name(),
+      .to = options.to.empty() ? frames.topic.substr(0, frames.topic.find('.')) : options.to,
+      .deadline_unix_ms = loop_.unix_ms() + options.deadline.count()};
+  const std::string request_id = frames.envelope.request_id;
+  link_.send(frames);
+  calls_[request_id] = {std::move(frames), std::move(done),
+                        loop_.steady_ms() + options.deadline.count()};
+  loop_.after(std::min(limits_.repeat_every, options.deadline),
+              [this, request_id] { repeat_call(request_id); });
+}
+
+void Bus::repeat_call(const std::string& request_id) {
+  auto call = calls_.find(request_id);
+  if (call == calls_.end()) return;
+  const std::int64_t left_ms = call->second.deadline_steady_ms - loop_.steady_ms();
+  if (left_ms <= 0) {
+    auto ended = std::move(call->second);
+    calls_.erase(call);
+    return ended.done(
+        refuse(ErrorCode::deadline_exceeded, ended.frames.envelope.to + " did not answer in time"));
+  }
+  link_.send(call->second.frames);
+  loop_.after(std::min(limits_.repeat_every, Milliseconds{left_ms}),
+              [this, request_id] { repeat_call(request_id); });
+}
+
+void Bus::receive(Frames frames) {
+  switch (frames.envelope.kind) {
+    case msg::MessageKind::request:
+      return receive_request(std::move(frames));
+    case msg::MessageKind::reply:
+      return receive_reply(frames);
+    case msg::MessageKind::event:
+      return receive_event(std::move(frames));
+    case msg::MessageKind::unknown:
+      log::warning("message_kind_unknown", {{"topic", msg::shown(frames.topic)}});
+  }
+}
+
+void Bus::receive_request(Frames frames) {
+  if (frames.envelope.deadline_unix_ms < loop_.unix_ms()) return;  // nobody waits for it
+  auto handler = requests_.find(frames.topic);
+  if (handler == requests_.end())
+    return answer(frames,
+                  refuse(ErrorCode::not_found, "nobody serves " + msg::shown(frames.topic)));
+  if (!is_serving()) return;  // the caller repeats it until we are ready
+  const std::string key = frames.envelope.sender + " " + frames.envelope.request_id;
+  if (in_flight_.contains(key)) return;
+  if (store_) {
+    if (const std::string* kept = store_->kept_reply(frames.envelope.request_id)) {
+      return store_->when_durable([this, frames, body = *kept](Result<void> durable) {
+        if (durable) answer(frames, body);
+      });
+    }
+  }
+  if (in_flight_.size() >= limits_.requests_in_flight_max)
+    return answer(frames, refuse(ErrorCode::unavailable, "too many requests under way"));
+  in_flight_.insert(key);
+  Context context(loop_, frames.envelope);
+  handler->second(frames.body, context, [this, frames, key](Result<std::string> body) {
+    if (!store_) {
+      in_flight_.erase(key);
+      return answer(frames, std::move(body));
+    }
+    store_->when_durable([this, frames, key, body = std::move(body)](Result<void> durable) {
+      in_flight_.erase(key);
+      if (durable) answer(frames, body);  // else the caller repeats, and finds out
+    });
+  });
+}
+
+void Bus::answer(const Frames& request, Result<std::string> body) {
+  Frames reply{.topic = request.topic};
+  reply.envelope = {.kind = msg::MessageKind::reply,
+                    .request_id = request.envelope.request_id,
+                    .trace_id = request.envelope.trace_id,
+                    .sender = link_.name(),
+                    .to = request.envelope.sender,
+                    .sequence = store_ ? store_->last_sequence() : 0};
+  if (body) {
+    reply.body = std::move(*body);
+  } else {
+    reply.envelope.error = body.error();
+    if (body.error().code == ErrorCode::internal)
+      log::error("request_failed", {{"topic", request.topic},
+                                    {"trace", msg::shown(request.envelope.trace_id)},
+                                    {"reason", body.error().detail}});
+  }
+  link_.send(std::move(reply));
+}
+
+void Bus::receive_reply(const Frames& frames) {
+  auto call = calls_.find(frames.envelope.request_id);
+  if (call == calls_.end()) return;  // answered before, or its deadline has passed
+  const auto& error = frames.envelope.error;
+  // Away, or lost in mid-commit: the same request is sent again until the deadline.
+  if (error && (error->code == ErrorCode::unavailable || error->code == ErrorCode::unknown_outcome))
+    return;
+  auto ended = std::move(call->second);
+  calls_.erase(call);
+  if (error) return ended.done(std::unexpected(*error));
+  ended.done(frames.body);
+}
+
+void Bus::publish(const StoredEvent& event) {
+  Frames frames{.topic = event.topic, .body = event.body};
+  frames.envelope = {.kind = msg::MessageKind::event,
+                     .trace_id = event.trace_id,
+                     .sender = event.sender,
+                     .event_id = event.sequence};
+  link_.send(std::move(frames));
+}
+
+void Bus::receive_event(Frames frames) {
+  StoredEvent event{.sequence = frames.envelope.event_id,
+                    .topic = std::move(frames.topic),
+                    .trace_id = std::move(frames.envelope.trace_id),
+                    .sender = std::move(frames.envelope.sender),
+                    .body = std::move(frames.body)};
+  if (listener_) listener_(event);
+  if (!store_ || events_.empty() || !store_->is_loaded() || is_reading_events_) return;
+  if (event.sequence <= store_->heard()) return;
+  if (event.sequence == store_->heard() + 1) return hear_event(event);
+  read_missed_events();
+}
+
+void Bus::hear_event(const StoredEvent& event) {
+  const auto type = std::string_view(event.topic).substr(event.topic.rfind('/') + 1);
+  if (auto handler = events_.find(std::string(type)); handler != events_.end()) {
+    Context context(
+        loop_, {.trace_id = event.trace_id, .sender = event.sender, .event_id = event.sequence});
+    if (auto heard = handler->second(event.body, context); !heard)
+      log::error(
+          "event_refused",
+          {{"topic", event.topic}, {"event", event.sequence}, {"reason", heard.error().detail}});
+  }
+  if (store_->is_loaded()) store_->set_heard(event.sequence);
+}
+
+void Bus::read_missed_events() {
+  if (is_reading_events_) return;
+  is_reading_events_ = true;
+  store_->journal().read_events(
+      store_->heard(), limits_.events_per_read, [this](Result<std::vector<StoredEvent>> read) {
+        if (!is_reading_events_ || !store_->is_loaded()) return;
+        is_reading_events_ = false;
+        if (!read) {
+          log::error("events_not_read",
+                     {{"after", store_->heard()}, {"reason", read.error().detail}});
+          return;  // the next poll tries again
+        }
+        for (const auto& event : *read)
+          if (event.sequence > store_->heard() && store_->is_loaded()) hear_event(event);
+        if (read->size() == limits_.events_per_read) return read_missed_events();
+        is_catching_up_ = false;
+      });
+}
+
+void Bus::poll_events() {
+  loop_.after(limits_.poll_events_every, [this] {
+    if (store_->is_loaded()) read_missed_events();
+    poll_events();
+  });
+}
+
+}  // namespace nucleus::core

@@ -1,0 +1,149 @@
+#include "core/loop/posix_loop.hpp"
+
+#include <poll.h>
+#include <sodium.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+namespace nucleus::core {
+
+PosixLoop::PosixLoop() : wake_descriptor_{eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} {
+  if (wake_descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  if (sodium_init() < 0) throw std::runtime_error("no source of randomness");
+}
+
+PosixLoop::~PosixLoop() {
+  close(wake_descriptor_);
+}
+
+void PosixLoop::post(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(task));
+  }
+  eventfd_write(wake_descriptor_, 1);
+}
+
+void PosixLoop::after(Milliseconds delay, std::function<void()> task) {
+  timers_.emplace(steady_ms() + delay.count(), std::move(task));
+}
+
+std::int64_t PosixLoop::steady_ms() const {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+std::int64_t PosixLoop::unix_ms() const {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+std::string PosixLoop::new_id() {
+  std::array<unsigned char, 16> bytes{};
+  randombytes_buf(bytes.data(), bytes.size());
+  std::array<char, 33> hex{};
+  sodium_bin2hex(hex.data(), hex.size(), bytes.data(), bytes.size());
+  return hex.data();
+}
+
+void PosixLoop::watch(int descriptor, std::function<void()> drain) {
+  watched_.emplace_back(descriptor, std::move(drain));
+}
+
+void PosixLoop::run_posted() {
+  std::deque<std::function<void()>> tasks;
+  {
+    const std::lock_guard lock(mutex_);
+    tasks.swap(posted_);
+  }
+  for (auto& task : tasks) task();
+}
+
+void PosixLoop::run_timers() {
+  while (!timers_.empty() && timers_.begin()->first <= steady_ms()) {
+    auto task = std::move(timers_.begin()->second);
+    timers_.erase(timers_.begin());
+    task();
+  }
+}
+
+int PosixLoop::milliseconds_to_timer() const {
+  if (timers_.empty()) return -1;
+  return static_cast<int>(
+      std::clamp<std::int64_t>(timers_.begin()->first - steady_ms(), 0, 60'000));
+}
+
+void PosixLoop::run() {
+  std::vector<pollfd> descriptors;
+  while (true) {
+    run_posted();
+    // A ZeroMQ descriptor tells only of changes, and sending may swallow one: so each is drained
+    // before every wait.
+    for (std::size_t i = 0; i < watched_.size(); ++i) watched_[i].second();
+    run_timers();
+    // A timer may have sent something, which can swallow a wake-up of the same socket: look again
+    // before sleeping.
+    for (std::size_t i = 0; i < watched_.size(); ++i) watched_[i].second();
+    int wait_ms = milliseconds_to_timer();
+    {
+      const std::lock_guard lock(mutex_);
+      if (is_stopped_) return;
+      if (!posted_.empty()) wait_ms = 0;
+    }
+    descriptors.assign(1, {wake_descriptor_, POLLIN, 0});
+    for (const auto& [descriptor, drain] : watched_) descriptors.push_back({descriptor, POLLIN, 0});
+    poll(descriptors.data(), descriptors.size(), wait_ms);
+    eventfd_t count = 0;
+    eventfd_read(wake_descriptor_, &count);
+  }
+}
+
+void PosixLoop::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_stopped_ = true;
+  }
+  eventfd_write(wake_descriptor_, 1);
+}
+
+ThreadWorkers::ThreadWorkers(std::size_t thread_count) {
+  for (std::size_t i = 0; i < thread_count; ++i) threads_.emplace_back([this] { serve(); });
+}
+
+ThreadWorkers::~ThreadWorkers() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_stopped_ = true;
+    waiting_.clear();
+  }
+  changed_.notify_all();
+}
+
+void ThreadWorkers::submit(std::function<void()> work) {
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(work));
+  }
+  changed_.notify_one();
+}
+
+void ThreadWorkers::serve() {
+  while (true) {
+    std::function<void()> work;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return is_stopped_ || !waiting_.empty(); });
+      if (is_stopped_) return;
+      work = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    work();
+  }
+}
+
+}  // namespace nucleus::core

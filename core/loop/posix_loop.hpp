@@ -1,0 +1,64 @@
+// The real loop: poll(2), a timer heap and an eventfd that wakes it from other threads; and the
+// real worker pool.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "core/loop/loop.hpp"
+
+namespace nucleus::core {
+
+class PosixLoop : public Loop {
+ public:
+  PosixLoop();
+  ~PosixLoop() override;
+  void post(std::function<void()> task) override;
+  void after(Milliseconds delay, std::function<void()> task) override;
+  std::int64_t steady_ms() const override;
+  std::int64_t unix_ms() const override;
+  std::string new_id() override;
+
+  /// Calls `drain` whenever `descriptor` became readable and before each wait: it must read until
+  /// nothing is left. From the loop's thread, or before `run`.
+  void watch(int descriptor, std::function<void()> drain);
+  /// Runs until `stop`. The thread that calls it is the loop's thread.
+  void run();
+  /// From any thread or a signal handler's thread; `run` returns soon.
+  void stop();
+
+ private:
+  void run_posted();
+  void run_timers();
+  int milliseconds_to_timer() const;  // -1 = there is none
+
+  int wake_descriptor_;
+  std::mutex mutex_ = {};
+  std::deque<std::function<void()>> posted_ = {};
+  bool is_stopped_ = false;
+  std::multimap<std::int64_t, std::function<void()>> timers_ = {};
+  std::vector<std::pair<int, std::function<void()>>> watched_ = {};
+};
+
+/// A fixed number of threads taking work in order. Work still waiting at the end is dropped.
+class ThreadWorkers : public Workers {
+ public:
+  explicit ThreadWorkers(std::size_t thread_count);
+  ~ThreadWorkers() override;
+  void submit(std::function<void()> work) override;
+
+ private:
+  void serve();
+
+  std::mutex mutex_ = {};
+  std::condition_variable changed_ = {};
+  std::deque<std::function<void()>> waiting_ = {};
+  bool is_stopped_ = false;
+  std::vector<std::jthread> threads_ = {};
+};
+
+}  // namespace nucleus::core

@@ -1,0 +1,57 @@
+#include "core/runtime/process.hpp"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <string_view>
+#include <system_error>
+
+#include "core/log/log.hpp"
+
+namespace nucleus::core {
+
+std::optional<Settings> open_process(const std::string& name, int argc, char** argv) {
+  log::open(name);
+  std::string config_path;
+  for (int i = 1; i < argc; ++i) {
+    if (std::string_view(argv[i]) == "--config" && i + 1 < argc) {
+      config_path = argv[++i];
+    } else {
+      log::error("option_unknown", {{"option", argv[i]}, {"known", "--config FILE"}});
+      return std::nullopt;
+    }
+  }
+  auto settings = Settings::load(config_path);
+  if (settings) return std::move(*settings);
+  log::error("settings_refused", {{"reason", settings.error().detail}});
+  return std::nullopt;
+}
+
+StopSignals::StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  descriptor_ = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
+}
+
+StopSignals::~StopSignals() {
+  close(descriptor_);
+}
+
+void StopSignals::watch(PosixLoop& loop, std::function<void()> stop) {
+  loop.watch(descriptor_, [this, stop = std::move(stop)] {
+    signalfd_siginfo signal{};
+    while (read(descriptor_, &signal, sizeof signal) == sizeof signal) {
+      log::info("process_stopping", {{"signal", signal.ssi_signo}});
+      stop();
+    }
+  });
+}
+
+}  // namespace nucleus::core

@@ -1,0 +1,31 @@
+// What every program does first: its options, settings, log, and the signals that end it.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "core/config/settings.hpp"
+#include "core/loop/posix_loop.hpp"
+
+namespace nucleus::core {
+
+/// Opens the log, reads `--config FILE` and the environment. On a fault it is logged, and nothing
+/// returned: exit with 2.
+std::optional<Settings> open_process(const std::string& name, int argc, char** argv);
+
+/// Blocks SIGTERM and SIGINT in every thread made later, and calls `stop` on the loop at the first
+/// of them. SIGPIPE is ignored. Call before any thread is made.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+  void watch(PosixLoop& loop, std::function<void()> stop);
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace nucleus::core

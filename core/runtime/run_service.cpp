@@ -1,0 +1,104 @@
+#include "core/runtime/run_service.hpp"
+
+#include <prometheus/exposer.h>
+
+#include "core/bus/zmq_link.hpp"
+#include "core/log/log.hpp"
+#include "core/runtime/process.hpp"
+#include "core/state/redis_journal.hpp"
+
+namespace nucleus::core {
+
+namespace {
+
+constexpr int exit_settings = 2;
+constexpr int exit_fenced = 3;
+
+struct CommonConfig {
+  ZmqLinkOptions link;
+  RedisOptions redis;
+  std::string metrics_listen;
+  std::size_t worker_threads;
+};
+
+CommonConfig read_common(const std::string& name, Settings& settings) {
+  CommonConfig config;
+  config.link = {.name = settings.text("bus.name", name),
+                 .requests_url = settings.text("bus.requests_url", "ipc:///run/nucleus/bus.sock"),
+                 .events_url = settings.text("bus.events_url", "ipc:///run/nucleus/events.sock"),
+                 .keys = {.server_public = settings.text("bus.server_key", ""),
+                          .own_public = settings.text("bus.public_key", ""),
+                          .own_secret = settings.text("bus.secret_key", "")}};
+  config.redis = {
+      .socket_path = settings.text("redis.socket", "/run/nucleus/redis.sock"),
+      .timeout = Milliseconds{settings.number("redis.timeout_ms", 2000, 10, 60'000)},
+      .reply_keep_s = settings.number("redis.reply_keep_s", 600, 1, 86'400),
+      .events_kept = settings.number("redis.events_kept", 1'000'000, 1000, 1'000'000'000)};
+  config.metrics_listen = settings.text("metrics.listen", "");
+  config.worker_threads = static_cast<std::size_t>(settings.number("workers.threads", 4, 1, 256));
+  return config;
+}
+
+int run(const std::string& name, Settings& settings, StopSignals& signals, const BuildRoom& build) {
+  const CommonConfig config = read_common(name, settings);
+  PosixLoop loop;
+  auto metrics = std::make_shared<prometheus::Registry>();
+  ZmqLink link(loop, config.link);
+  // The journal's keys carry the process's name on the bus, so that each host's provisioner owns
+  // its own.
+  std::string journal_name = config.link.name;
+  for (char& c : journal_name)
+    if (c == '/') c = ':';
+  RedisJournal journal(loop, journal_name, config.redis);
+  Store store(loop, journal, config.link.name);
+  Bus bus(loop, link, &store);
+  ThreadWorkers workers(config.worker_threads);
+  Runtime runtime{.loop = loop,
+                  .workers = workers,
+                  .bus = bus,
+                  .store = store,
+                  .settings = settings,
+                  .metrics = *metrics};
+
+  auto room = build(runtime);
+  if (room) {
+    if (auto finished = settings.finish(); !finished) room = std::unexpected(finished.error());
+  }
+  if (!room) {
+    log::error("settings_refused", {{"reason", room.error().detail}});
+    return exit_settings;
+  }
+  int exit_code = 0;
+  store.on_fenced([&](const Error& error) {
+    log::error("service_fenced", {{"reason", error.detail}});
+    exit_code = exit_fenced;
+    loop.stop();
+  });
+  std::unique_ptr<prometheus::Exposer> exposer;
+  if (!config.metrics_listen.empty()) {
+    exposer = std::make_unique<prometheus::Exposer>(config.metrics_listen, 1);
+    exposer->RegisterCollectable(metrics);
+  }
+  signals.watch(loop, [&] { loop.stop(); });
+  bus.start();
+  log::info("service_started", {{"name", config.link.name}});
+  loop.run();
+  log::info("service_stopped", {{"name", config.link.name}});
+  return exit_code;
+}
+
+}  // namespace
+
+int run_service(const std::string& name, int argc, char** argv, const BuildRoom& build) {
+  auto settings = open_process(name, argc, argv);
+  if (!settings) return exit_settings;
+  try {
+    StopSignals signals;
+    return run(name, *settings, signals, build);
+  } catch (const std::exception& error) {
+    log::error("service_not_started", {{"reason", error.what()}});
+    return 1;
+  }
+}
+
+}  // namespace nucleus::core

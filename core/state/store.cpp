@@ -1,0 +1,130 @@
+#include "core/state/store.hpp"
+
+#include "core/log/log.hpp"
+
+namespace nucleus::core {
+
+namespace {
+// Replies kept in memory for repeats; the journal keeps them by time. A caller repeats within
+// seconds.
+constexpr std::size_t replies_kept_max = 200'000;
+constexpr Milliseconds load_again_after{200};
+}  // namespace
+
+Store::Store(Loop& loop, Journal& journal, std::string service_name)
+    : loop_{loop}, journal_{journal}, service_name_{std::move(service_name)} {}
+
+void Store::start() {
+  const std::uint64_t generation = ++generation_;
+  journal_.load([this, generation](Result<Snapshot> snapshot) {
+    if (generation != generation_) return;
+    if (snapshot) return take(std::move(*snapshot));
+    log::warning("store_not_loaded",
+                 {{"service", service_name_}, {"reason", snapshot.error().detail}});
+    loop_.after(load_again_after, [this, generation] {
+      if (generation == generation_) start();
+    });
+  });
+}
+
+void Store::take(Snapshot snapshot) {
+  entries_.clear();
+  for (auto& [key, record] : snapshot.records)
+    entries_[key] = {.revision = record.revision, .bytes = std::move(record.bytes)};
+  replies_.clear();
+  reply_order_.clear();
+  for (auto& [request_id, reply] : snapshot.replies) keep_reply(request_id, std::move(reply));
+  heard_ = snapshot.cursor;
+  last_sequence_ = snapshot.last_sequence;
+  ticket_durable_ = ticket_last_;
+  is_loaded_ = true;
+  log::info("store_loaded",
+            {{"service", service_name_}, {"records", entries_.size()}, {"cursor", heard_}});
+  for (const auto& ready : loaded_) ready();
+}
+
+void Store::when_durable(std::function<void(Result<void>)> then) {
+  if (ticket_durable_ == ticket_last_) return then({});
+  waiting_.emplace_back(ticket_last_, std::move(then));
+}
+
+const std::string* Store::kept_reply(const std::string& request_id) const {
+  auto reply = replies_.find(request_id);
+  return reply == replies_.end() ? nullptr : &reply->second;
+}
+
+void Store::keep_reply(const std::string& request_id, std::string reply) {
+  if (!replies_.insert_or_assign(request_id, std::move(reply)).second) return;
+  reply_order_.push_back(request_id);
+  if (reply_order_.size() <= replies_kept_max) return;
+  replies_.erase(reply_order_.front());
+  reply_order_.pop_front();
+}
+
+void Store::submit(Commit commit) {
+  const std::uint64_t ticket = ++ticket_last_;
+  const std::uint64_t generation = generation_;
+  auto events = std::make_shared<std::vector<StoredEvent>>(commit.events);
+  journal_.commit(std::move(commit),
+                  [this, ticket, generation, events](Result<std::uint64_t> last) {
+                    if (generation != generation_) return;
+                    if (!last) return reload(last.error());
+                    ticket_durable_ = ticket;
+                    last_sequence_ = std::max(last_sequence_, *last);
+                    std::uint64_t sequence = *last - events->size();
+                    for (auto& event : *events) {
+                      event.sequence = ++sequence;
+                      if (publish_) publish_(event);
+                    }
+                    while (!waiting_.empty() && waiting_.front().first <= ticket_durable_) {
+                      auto then = std::move(waiting_.front().second);
+                      waiting_.pop_front();
+                      then({});
+                    }
+                  });
+}
+
+void Store::reload(const Error& error) {
+  is_loaded_ = false;
+  ++generation_;
+  log::error("commit_failed", {{"service", service_name_}, {"reason", error.detail}});
+  auto waiting = std::exchange(waiting_, {});
+  // Whoever waits cannot know whether it landed: they repeat, and the reply that was kept tells.
+  for (auto& [ticket, then] : waiting)
+    then(refuse(ErrorCode::unknown_outcome, "the store lost its link in mid-commit"));
+  if (error.code == ErrorCode::conflict && fenced_) return fenced_(error);
+  start();
+}
+
+void Transaction::land(std::string reply) {
+  Commit commit{.events = std::move(events_),
+                .cursor = std::max(store_.heard_, context_.event_id())};
+  for (auto& [key, change] : changes_) {
+    auto entry = store_.entries_.find(key);
+    const std::uint64_t revision = entry == store_.entries_.end() ? 0 : entry->second.revision;
+    if (change.record) {
+      commit.records.push_back({.key = key, .revision_read = revision, .bytes = change.bytes});
+      store_.entries_[key] = {.revision = revision + 1,
+                              .bytes = std::move(change.bytes),
+                              .record = std::move(change.record)};
+    } else if (revision > 0) {
+      commit.records.push_back({.key = key, .revision_read = revision});
+      store_.entries_.erase(entry);
+    }
+  }
+  changes_.clear();
+  events_.clear();
+  if (!context_.request_id().empty() && !reply.empty()) {
+    commit.request_id = context_.request_id();
+    commit.reply = reply;
+    store_.keep_reply(context_.request_id(), std::move(reply));
+  }
+  store_.submit(std::move(commit));
+}
+
+Result<void> Transaction::commit() {
+  land({});
+  return {};
+}
+
+}  // namespace nucleus::core

@@ -1,0 +1,171 @@
+// What core promises to every room, shown on a small room of the test's own: one effect, one reply,
+// no event lost.
+#include <gtest/gtest.h>
+
+#include "messages/registry.hpp"
+#include "tests/support/process.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+struct Counted {
+  std::int64_t count = 0;
+  NUCLEUS_FIELDS(count);
+};
+
+const core::Key<Counted> counter_key{"nucleus:registry:counter:all"};
+const core::Key<Counted> heard_key{"nucleus:listener:counter:all"};
+
+/// Counts projects, and tells each as an event.
+struct CountingRoom {
+  core::Store& store;
+  explicit CountingRoom(core::Runtime& runtime) : store{runtime.store} {
+    runtime.bus.serve<msg::DefineProject>(*this, &CountingRoom::define);
+  }
+  core::Result<msg::Done> define(const msg::DefineProject& request, core::Context& context) {
+    if (auto broken = msg::check_name("project_id", request.project_id.value))
+      return std::unexpected(*broken);
+    auto tx = store.begin(context);
+    const Counted* before = tx.read(counter_key);
+    tx.write(counter_key, Counted{before ? before->count + 1 : 1});
+    tx.emit(
+        msg::ClusterDefined{.cluster = {.cluster_id = {"c"}, .project_id = request.project_id}});
+    return tx.commit(msg::Done{});
+  }
+};
+
+struct HearingRoom {
+  core::Store& store;
+  explicit HearingRoom(core::Runtime& runtime) : store{runtime.store} {
+    runtime.bus.hear<msg::ClusterDefined>(*this, &HearingRoom::count);
+  }
+  core::Result<void> count(const msg::ClusterDefined&, core::Context& context) {
+    auto tx = store.begin(context);
+    const Counted* before = tx.read(heard_key);
+    tx.write(heard_key, Counted{before ? before->count + 1 : 1});
+    return tx.commit();
+  }
+};
+
+template <class Room>
+core::Result<std::shared_ptr<void>> build(core::Runtime& runtime) {
+  return std::make_shared<Room>(runtime);
+}
+
+std::int64_t counted(Process& process, const core::Key<Counted>& key) {
+  return process.on_loop([&] {
+    const Counted* record = process.store().read(key);
+    return record ? record->count : 0;
+  });
+}
+
+/// Waits until the counter has reached `count`; the last value seen.
+std::int64_t counted_by_deadline(Process& process, const core::Key<Counted>& key,
+                                 std::int64_t count) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  std::int64_t seen = 0;
+  while ((seen = counted(process, key)) < count && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  return seen;
+}
+
+TEST(Core, GivesARepeatedRequestOneEffectAndTheFirstReply) {
+  Deployment deployment;
+  Process registry(deployment, "registry", {}, build<CountingRoom>);
+  Process caller(deployment, "caller");
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(
+        caller.call(msg::DefineProject{{"p"}}, {.request_id = "same", .deadline = patience}));
+  EXPECT_EQ(counted(registry, counter_key), 1);
+}
+
+TEST(Core, RemembersRepliesAndRecordsOverARestart) {
+  Deployment deployment;
+  Process caller(deployment, "caller");
+  {
+    Process registry(deployment, "registry", {}, build<CountingRoom>);
+    ASSERT_TRUE(
+        caller.call(msg::DefineProject{{"p"}}, {.request_id = "same", .deadline = patience}));
+  }
+  Process registry(deployment, "registry", {}, build<CountingRoom>);
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.request_id = "same", .deadline = patience}));
+  EXPECT_EQ(counted(registry, counter_key), 1);
+}
+
+TEST(Core, ChangesNothingWhenARequestIsRefused) {
+  Deployment deployment;
+  Process registry(deployment, "registry", {}, build<CountingRoom>);
+  Process caller(deployment, "caller");
+  auto reply = caller.call(msg::DefineProject{{"../x"}}, {.deadline = patience});
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code, core::ErrorCode::invalid_argument);
+  EXPECT_EQ(reply.error().field, "project_id");
+  EXPECT_EQ(counted(registry, counter_key), 0);
+}
+
+TEST(Core, HearsEachEventOnceThoughTheHearerIsRestarted) {
+  Deployment deployment;
+  Process registry(deployment, "registry", {}, build<CountingRoom>);
+  Process caller(deployment, "caller");
+  {
+    Process listener(deployment, "listener", {}, build<HearingRoom>);
+    for (int i = 0; i < 20; ++i)
+      ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+    EXPECT_EQ(counted_by_deadline(listener, heard_key, 20), 20);
+  }
+  for (int i = 0; i < 20; ++i)
+    ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+  Process listener(deployment, "listener", {}, build<HearingRoom>);
+  EXPECT_EQ(counted_by_deadline(listener, heard_key, 40), 40);
+}
+
+TEST(Core, LosesNoAcceptedRequestWhenRedisIsKilled) {
+  Deployment deployment;
+  Process registry(deployment, "registry", {}, build<CountingRoom>);
+  Process caller(deployment, "caller");
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+    deployment.redis.kill();
+    auto reply = std::async(std::launch::async, [&] {
+      return caller.call(msg::DefineProject{{"p"}}, {.deadline = patience});
+    });
+    deployment.redis.start();
+    ASSERT_TRUE(reply.get());
+  }
+  EXPECT_EQ(counted(registry, counter_key), 10);
+}
+
+TEST(Core, StopsAProcessWhoseNameAnotherTookOver) {
+  Deployment deployment;
+  Process first(deployment, "registry", {}, build<CountingRoom>);
+  Process caller(deployment, "caller");
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+  std::promise<core::Error> fenced;
+  first.on_loop([&] {
+    first.store().on_fenced([&](core::Error error) { fenced.set_value(std::move(error)); });
+  });
+  Process second(deployment, "registry", {}, build<CountingRoom>);
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+  // The first one writes under its old epoch: refused, and it learns so.
+  first.on_loop([&] {
+    core::Context context = first.bus().context();
+    auto tx = first.store().begin(context);
+    tx.write(counter_key, Counted{99});
+    return tx.commit().has_value();
+  });
+  auto error = fenced.get_future();
+  ASSERT_EQ(error.wait_for(patience), std::future_status::ready);
+  EXPECT_EQ(error.get().code, core::ErrorCode::conflict);
+  EXPECT_NE(counted(second, counter_key), 99);
+}
+
+TEST(Core, TellsACallerWhoseCalleeIsAwayAtTheDeadline) {
+  Deployment deployment;
+  Process caller(deployment, "caller");
+  auto reply = caller.call(msg::DefineProject{{"p"}}, {.deadline = core::Milliseconds{300}});
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code, core::ErrorCode::deadline_exceeded);
+}
+
+}  // namespace
+}  // namespace nucleus::tests

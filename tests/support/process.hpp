@@ -1,0 +1,129 @@
+// A whole process in a test: its own loop on its own thread, a link to a real bus, a journal in a
+// real Redis. Rooms are built as run_service builds them, so that a service test runs what ships.
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <map>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "core/bus/broker.hpp"
+#include "core/bus/bus.hpp"
+#include "core/bus/zmq_link.hpp"
+#include "core/loop/posix_loop.hpp"
+#include "core/runtime/runtime.hpp"
+#include "core/state/redis_journal.hpp"
+#include "tests/support/redis_fixture.hpp"
+
+namespace nucleus::tests {
+
+/// The longest that any wait of a test may take before it fails.
+constexpr std::chrono::seconds patience{20};
+
+/// A bus and a Redis for the processes of one test.
+class Deployment {
+ public:
+  Deployment() : broker_{[this] { core::run_broker(options_, is_stopping_); }} {}
+  ~Deployment() { is_stopping_ = true; }
+
+  RedisServer redis = {};
+  std::string requests_url() const { return options_.requests_url; }
+  std::string events_url() const { return options_.events_url; }
+
+ private:
+  TemporaryFolder folder_ = {};
+  core::BrokerOptions options_ = {.requests_url = "ipc://" + folder_.file("bus.sock"),
+                                  .events_url = "ipc://" + folder_.file("events.sock")};
+  std::atomic<bool> is_stopping_ = false;
+  std::jthread broker_;
+};
+
+class Process {
+ public:
+  using Build = std::function<core::Result<std::shared_ptr<void>>(core::Runtime&)>;
+
+  /// Starts process `name` of `deployment`; without `build` it only calls.
+  Process(Deployment& deployment, const std::string& name,
+          std::map<std::string, std::string> settings = {}, Build build = {})
+      : settings_{std::move(settings)},
+        link_{loop_,
+              {.name = name,
+               .requests_url = deployment.requests_url(),
+               .events_url = deployment.events_url()}} {
+    std::string journal_name = name;
+    for (char& c : journal_name)
+      if (c == '/') c = ':';
+    journal_ = std::make_unique<core::RedisJournal>(
+        loop_, journal_name, core::RedisOptions{.socket_path = deployment.redis.socket_path()});
+    store_ = std::make_unique<core::Store>(loop_, *journal_, name);
+    bus_ = std::make_unique<core::Bus>(loop_, link_, build ? store_.get() : nullptr);
+    runtime_ = std::make_unique<core::Runtime>(core::Runtime{.loop = loop_,
+                                                             .workers = workers_,
+                                                             .bus = *bus_,
+                                                             .store = *store_,
+                                                             .settings = settings_,
+                                                             .metrics = metrics_});
+    if (build) {
+      auto room = build(*runtime_);
+      if (!room) throw std::runtime_error(room.error().detail);
+      room_ = *room;
+    }
+    bus_->start();
+    thread_ = std::jthread([this] { loop_.run(); });
+  }
+  ~Process() {
+    loop_.stop();
+    thread_.join();
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  /// Asks and waits for the reply.
+  template <class Request>
+  core::Result<typename Request::Reply> call(const Request& request,
+                                             core::CallOptions options = {}) {
+    using Reply = core::Result<typename Request::Reply>;
+    auto promise = std::make_shared<std::promise<Reply>>();
+    auto reply = promise->get_future();
+    loop_.post([this, request, options, promise] {
+      bus_->call(request, options,
+                 [promise](Reply answered) { promise->set_value(std::move(answered)); });
+    });
+    if (reply.wait_for(patience) != std::future_status::ready)
+      return core::refuse(core::ErrorCode::internal, "the test's patience ended");
+    return reply.get();
+  }
+
+  /// Runs `work` on the loop and waits for it.
+  template <class Work>
+  auto on_loop(Work work) {
+    std::packaged_task<decltype(work())()> task(std::move(work));
+    auto done = task.get_future();
+    loop_.post([&task] { task(); });
+    return done.get();
+  }
+
+  core::PosixLoop& loop() { return loop_; }
+  core::Bus& bus() { return *bus_; }
+  core::Store& store() { return *store_; }
+
+ private:
+  core::PosixLoop loop_ = {};
+  core::ThreadWorkers workers_{2};
+  core::Settings settings_;
+  prometheus::Registry metrics_;
+  core::ZmqLink link_;
+  std::unique_ptr<core::RedisJournal> journal_;
+  std::unique_ptr<core::Store> store_;
+  std::unique_ptr<core::Bus> bus_;
+  std::unique_ptr<core::Runtime> runtime_;
+  std::shared_ptr<void> room_;
+  std::jthread thread_;
+};
+
+}  // namespace nucleus::tests
