@@ -2,6 +2,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include <csignal>
 #include <memory>
 
 #include "core/log/log.hpp"
@@ -112,6 +113,11 @@ void RedisJournal::hand_over(Call call) {
 }
 
 void RedisJournal::serve() {
+  // hiredis writes to a socket that Redis may have closed; that must be an error, not the end of the process.
+  sigset_t broken_pipe;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
   while (true) {
     std::deque<Call> calls;
     {

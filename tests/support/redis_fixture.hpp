@@ -3,6 +3,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -49,6 +50,7 @@ class RedisServer {
     const std::string directory = folder_.path();
     pid_ = fork();
     if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
       execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket.c_str(), "--dir",
              directory.c_str(), "--appendonly", "yes", "--appendfsync", "always", "--save", "",
              "--logfile", "redis.log", static_cast<char*>(nullptr));
