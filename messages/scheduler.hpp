@@ -162,6 +162,8 @@ struct ReportHost {
   static constexpr std::string_view topic = "scheduler.report-host";
   using Reply = HostLease;
   HostId host_id = {};
+  std::string process = {};  // on the bus, where its grants go: provisioner/HOST; one may have many
+                             // simulated hosts
   std::string boot_id = {};  // of the provisioner's process: another one = it has restarted
   std::uint32_t cpus = 0;
   std::uint64_t memory_mb = 0;
@@ -170,8 +172,8 @@ struct ReportHost {
   bool is_reachable = true;    // its hypervisor answers
   std::string reason = {};     // where it does not: why
   std::uint64_t revision = 0;  // of the last grants applied; 0 = none since the start
-  NUCLEUS_FIELDS(host_id, boot_id, cpus, memory_mb, is_simulated, accelerator, is_reachable, reason,
-                 revision);
+  NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, is_simulated, accelerator,
+                 is_reachable, reason, revision);
 };
 
 struct DrainHost {
