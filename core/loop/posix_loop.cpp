@@ -116,17 +116,23 @@ ThreadWorkers::ThreadWorkers(std::size_t thread_count) {
 }
 
 ThreadWorkers::~ThreadWorkers() {
+  stop();
+}
+
+void ThreadWorkers::stop() {
   {
     const std::lock_guard lock(mutex_);
     is_stopped_ = true;
     waiting_.clear();
   }
   changed_.notify_all();
+  threads_.clear();
 }
 
 void ThreadWorkers::submit(std::function<void()> work) {
   {
     const std::lock_guard lock(mutex_);
+    if (is_stopped_) return;
     waiting_.push_back(std::move(work));
   }
   changed_.notify_one();

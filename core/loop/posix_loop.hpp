@@ -50,6 +50,9 @@ class ThreadWorkers : public Workers {
   explicit ThreadWorkers(std::size_t thread_count);
   ~ThreadWorkers() override;
   void submit(std::function<void()> work) override;
+  /// Waits for the work under way, drops what waits, and takes no more: call before what the work
+  /// uses goes away.
+  void stop();
 
  private:
   void serve();

@@ -83,6 +83,7 @@ int run(const std::string& name, Settings& settings, StopSignals& signals, const
   bus.start();
   log::info("service_started", {{"name", config.link.name}});
   loop.run();
+  workers.stop();  // their work uses the room
   log::info("service_stopped", {{"name", config.link.name}});
   return exit_code;
 }

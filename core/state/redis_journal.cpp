@@ -113,7 +113,8 @@ void RedisJournal::hand_over(Call call) {
 }
 
 void RedisJournal::serve() {
-  // hiredis writes to a socket that Redis may have closed; that must be an error, not the end of the process.
+  // hiredis writes to a socket that Redis may have closed; that must be an error, not the end of
+  // the process.
   sigset_t broken_pipe;
   sigemptyset(&broken_pipe);
   sigaddset(&broken_pipe, SIGPIPE);

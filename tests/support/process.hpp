@@ -79,6 +79,7 @@ class Process {
   ~Process() {
     loop_.stop();
     thread_.join();
+    workers_.stop();
   }
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
