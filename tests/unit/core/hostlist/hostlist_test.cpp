@@ -4,8 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
-
 namespace nucleus::core::hostlist {
 namespace {
 
@@ -98,14 +96,13 @@ TEST(HostlistExpand, TakesASmallerLimit) {
 }
 
 TEST(HostlistExpand, CountsBeforeItExpands) {
-  const auto start = std::chrono::steady_clock::now();
+  // Were any of these expanded first, this test would not end.
   std::string product = "n";
   for (int i = 0; i < 12; ++i) product += "[1-5]";
   for (std::string_view text :
        {std::string_view("n[0-999999999]"), std::string_view("n[0-999999999999999999]"),
         std::string_view(product)})
     EXPECT_THAT(fault_of(text), HasSubstr("more than 100000 names")) << text;
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(50));
 }
 
 TEST(HostlistExpand, RefusesNamesAndTextsTooLong) {
