@@ -48,7 +48,9 @@ struct Grant {
   ClusterId cluster_id = {};
   ProjectId project_id = {};
   std::string node_name = {};
-  std::uint64_t epoch = 0;  // grows with each grant of this node: an older one is void
+  std::uint64_t epoch = 0;     // grows with each placement of this node: an older one is void
+  std::uint64_t revision = 0;  // of its host's grants, when this one last changed: of one epoch,
+                               // the older one is void
   bool is_on =
       false;  // wanted: the domain runs; else it is stopped, and the grant ends when it is seen so
   bool is_graceful = false;  // stop through ACPI first, by force at `stop_by_unix_ms`
@@ -60,13 +62,13 @@ struct Grant {
   std::vector<Port> ports = {};
   std::vector<Peer> peers = {};  // every node of the cluster, this one too
   Volume volume = {};
-  NUCLEUS_FIELDS(node_id, cluster_id, project_id, node_name, epoch, is_on, is_graceful,
+  NUCLEUS_FIELDS(node_id, cluster_id, project_id, node_name, epoch, revision, is_on, is_graceful,
                  stop_by_unix_ms, reboots, resets, cpus, memory_mb, ports, peers, volume);
 };
 
-/// Scheduler to a host: these grants are new or changed. `revision` is the host's count of changes;
-/// the heartbeat says the last one applied, and what was lost on the way is sent again. Is a
-/// complete list where `is_complete`.
+/// Scheduler to a host: these grants are new or changed. `revision` is the host's count of changes,
+/// dense: a host that has applied 5 and is told 7 takes the grants but goes on saying 5 in its
+/// heartbeats, and gets a complete list. In a complete list, what is not named is void.
 struct ApplyGrants {
   static constexpr std::string_view topic = "provisioner.apply-grants";
   using Reply = Done;

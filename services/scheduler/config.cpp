@@ -1,0 +1,20 @@
+#include "services/scheduler/config.hpp"
+
+namespace nucleus::scheduler {
+
+Config Config::from(core::Settings& settings) {
+  Config config;
+  const auto read = [&](const char* key, std::int64_t& value, std::int64_t least,
+                        std::int64_t most) { value = settings.number(key, value, least, most); };
+  read("scheduler.host_lease_ms", config.host_lease_ms, 1'000, 86'400'000);
+  read("scheduler.host_lease_margin_ms", config.host_lease_margin_ms, 100, 3'600'000);
+  read("scheduler.host_silence_ms", config.host_silence_ms, 100, 600'000);
+  read("scheduler.sweep_ms", config.sweep_ms, 10, 60'000);
+  read("scheduler.shutdown_ms", config.shutdown_ms, 100, 3'600'000);
+  read("scheduler.grant_call_ms", config.grant_call_ms, 100, 60'000);
+  config.cpu_overcommit = static_cast<std::uint32_t>(
+      settings.number("scheduler.cpu_overcommit", config.cpu_overcommit, 1, 64));
+  return config;
+}
+
+}  // namespace nucleus::scheduler

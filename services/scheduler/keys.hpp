@@ -1,0 +1,43 @@
+// The scheduler's Redis keys; spelled here alone.
+#pragma once
+
+#include <fmt/format.h>
+
+#include "core/state/store.hpp"
+#include "services/scheduler/records.hpp"
+
+namespace nucleus::scheduler::keys {
+
+inline core::Key<StoredCluster> cluster(const msg::ClusterId& id) {
+  return {"nucleus:scheduler:cluster:" + id.value};
+}
+inline core::Key<StoredNode> node(const msg::NodeId& id) {
+  return {"nucleus:scheduler:node:" + id.value};
+}
+inline core::Key<StoredNode> nodes() {
+  return {"nucleus:scheduler:node:"};
+}
+inline core::Key<StoredHost> host(const msg::HostId& id) {
+  return {"nucleus:scheduler:host:" + id.value};
+}
+inline core::Key<StoredHost> hosts() {
+  return {"nucleus:scheduler:host:"};
+}
+/// Ids have leading zeros, so that the order of keys is the order of numbers.
+inline core::Key<StoredComputeset> computeset(msg::ComputesetId id) {
+  return {fmt::format("nucleus:scheduler:computeset:{:012}", id)};
+}
+inline core::Key<StoredComputeset> computesets() {
+  return {"nucleus:scheduler:computeset:"};
+}
+inline core::Key<StoredCount> computeset_count() {
+  return {"nucleus:scheduler:computeset-count:all"};
+}
+inline core::Key<StoredAllocation> allocation(const msg::AllocationId& id) {
+  return {"nucleus:scheduler:allocation:" + id.value};
+}
+inline core::Key<StoredAllocation> allocations() {
+  return {"nucleus:scheduler:allocation:"};
+}
+
+}  // namespace nucleus::scheduler::keys

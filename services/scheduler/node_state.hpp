@@ -1,0 +1,21 @@
+// What an admin is told of a node: pure.
+#pragma once
+
+#include <string>
+
+#include "services/scheduler/records.hpp"
+
+namespace nucleus::scheduler {
+
+struct ToldState {
+  std::string state = {};   // active nostate nostate-error paused shutdown shutoff crashed
+  std::string reason = {};  // empty where all is as wanted
+};
+
+/// `host`: where the node is placed, or null.
+ToldState told_state(const StoredNode& node, const StoredHost* host);
+
+/// Why a node cannot be placed yet; empty = it can.
+std::string what_is_missing(const StoredNode& node);
+
+}  // namespace nucleus::scheduler
