@@ -1,0 +1,26 @@
+// The seed drive: a small FAT disk labelled `cidata` that tells a guest its name, addresses and
+// peers, in the form that cloud-init calls NoCloud, and as plain files for guests without it.
+#pragma once
+
+#include <string>
+
+#include "core/result.hpp"
+#include "messages/provisioner.hpp"
+
+namespace nucleus::provisioner {
+
+struct SeedFiles {
+  std::string meta_data = {};       // instance-id, local-hostname
+  std::string network_config = {};  // netplan, version 2: each card by its MAC
+  std::string user_data = {};
+  std::string hosts = {};  // lines for /etc/hosts: every node of the cluster
+  std::string ports = {};  // a line a card: MAC ADDRESS/LENGTH GATEWAY|-
+};
+
+/// Pure: what the drive says for this grant.
+SeedFiles plan_seed(const msg::Grant& grant);
+
+/// Writes the drive to `path`, whole or not at all. Blocks; needs mtools.
+core::Result<void> write_seed_drive(const std::string& path, const SeedFiles& files);
+
+}  // namespace nucleus::provisioner

@@ -1,0 +1,15 @@
+// The provisioner's program: one real host, or many simulated ones.
+#include "core/runtime/run_service.hpp"
+#include "services/provisioner/driver/libvirt_hypervisor.hpp"
+#include "services/provisioner/service.hpp"
+
+int main(int argc, char** argv) {
+  using namespace nucleus;
+  return core::run_service(
+      "provisioner", argc, argv, [](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
+        auto config = provisioner::Config::from(runtime.settings);
+        if (!config) return std::unexpected(config.error());
+        auto hypervisor = std::make_shared<provisioner::LibvirtHypervisor>(config->libvirt_uri);
+        return std::make_shared<provisioner::Service>(runtime, *config, std::move(hypervisor));
+      });
+}
