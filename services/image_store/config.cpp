@@ -1,0 +1,29 @@
+#include "services/image_store/config.hpp"
+
+namespace nucleus::image_store {
+
+core::Result<Config> Config::from(core::Settings& settings) {
+  Config config;
+  const std::string driver = settings.text("image_store.driver", "qcow2");
+  if (driver != "qcow2" && driver != "simulated")
+    return std::unexpected(msg::invalid("image_store.driver", "must be qcow2 or simulated"));
+  config.is_simulated = driver == "simulated";
+  const auto folder = [&](const char* key, const char* name) {
+    return settings.text(key, std::string("/var/lib/nucleus/") + name);
+  };
+  config.images_directory = folder("image_store.images_directory", "images");
+  config.uploads_directory = folder("image_store.uploads_directory", "uploads");
+  config.volumes_directory = folder("image_store.volumes_directory", "volumes");
+  const auto bytes = [&](const char* key, std::uint64_t& value) {
+    value = static_cast<std::uint64_t>(
+        settings.number(key, static_cast<std::int64_t>(value), 1 << 20, 1LL << 50));
+  };
+  bytes("image_store.upload_bytes_max", config.upload_bytes_max);
+  bytes("image_store.virtual_bytes_max", config.virtual_bytes_max);
+  config.work_deadline_ms =
+      settings.number("image_store.work_deadline_ms", config.work_deadline_ms, 1'000, 86'400'000);
+  config.retry_ms = settings.number("image_store.retry_ms", config.retry_ms, 100, 3'600'000);
+  return config;
+}
+
+}  // namespace nucleus::image_store

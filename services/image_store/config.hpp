@@ -1,0 +1,25 @@
+// The image store's settings, read once at the start.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/config/settings.hpp"
+
+namespace nucleus::image_store {
+
+struct Config {
+  bool is_simulated = false;  // image_store.driver: qcow2 or simulated
+  std::string images_directory = {};
+  std::string uploads_directory = {};
+  std::string volumes_directory = {};
+  std::uint64_t upload_bytes_max = 1ULL << 40;
+  std::uint64_t virtual_bytes_max = 16ULL << 40;
+  std::int64_t work_deadline_ms = 3'600'000;  // of publishing an image
+  std::int64_t retry_ms = 5'000;              // between tries at a volume that failed
+
+  /// Reads `image_store.*`; fails where the driver is not known.
+  static core::Result<Config> from(core::Settings& settings);
+};
+
+}  // namespace nucleus::image_store

@@ -1,0 +1,84 @@
+#include "services/image_store/image_header.hpp"
+
+#include <string>
+
+namespace nucleus::image_store {
+
+namespace {
+
+constexpr std::size_t qcow2_header_bytes_v2 = 72;
+constexpr std::size_t qcow2_header_bytes_v3 = 104;
+constexpr std::uint64_t incompatible_known = 1 + 16;  // dirty (mended when opened), extended L2
+constexpr std::uint64_t incompatible_data_file = 4;
+constexpr std::size_t iso_mark_at = 32'769;
+constexpr std::uint32_t snapshots_max = 1024;
+
+std::unexpected<core::Error> refused(const std::string& detail) {
+  return std::unexpected(msg::invalid("format", detail));
+}
+
+/// Big-endian, `count` bytes from `at`; the caller has checked that they are there.
+std::uint64_t number_at(std::string_view head, std::size_t at, std::size_t count) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < count; ++i)
+    value = value << 8 | static_cast<unsigned char>(head[at + i]);
+  return value;
+}
+
+core::Result<std::uint64_t> check_qcow2(std::string_view head, std::uint64_t file_bytes) {
+  if (head.size() < qcow2_header_bytes_v2 || !head.starts_with("QFI\xfb"))
+    return refused("the file is no qcow2 image");
+  const auto version = number_at(head, 4, 4);
+  if (version != 2 && version != 3) return refused("the qcow2 image is of no known version");
+  if (number_at(head, 8, 8) != 0) return refused("the qcow2 image has a backing file");
+  const auto cluster_bits = number_at(head, 20, 4);
+  if (cluster_bits < 9 || cluster_bits > 21)
+    return refused("the qcow2 clusters have no valid size");
+  const auto virtual_bytes = number_at(head, 24, 8);
+  if (number_at(head, 32, 4) != 0) return refused("the qcow2 image is encrypted");
+  const auto l1_entries = number_at(head, 36, 4);
+  const auto l1_offset = number_at(head, 40, 8);
+  if (l1_offset > file_bytes || l1_entries * 8 > file_bytes - l1_offset)
+    return refused("the qcow2 image's table lies beyond its end");
+  if (number_at(head, 60, 4) > snapshots_max)
+    return refused("the qcow2 image has too many snapshots");
+  if (version == 3) {
+    if (head.size() < qcow2_header_bytes_v3) return refused("the qcow2 image is cut off");
+    const auto incompatible = number_at(head, 72, 8);
+    if (incompatible & incompatible_data_file)
+      return refused("the qcow2 image has an external data file");
+    if (incompatible & ~incompatible_known)
+      return refused("the qcow2 image has features that are not known");
+  }
+  return virtual_bytes;
+}
+
+}  // namespace
+
+core::Result<std::uint64_t> check_image_header(msg::ImageFormat format, std::string_view head,
+                                               std::uint64_t file_bytes,
+                                               std::uint64_t virtual_bytes_max) {
+  core::Result<std::uint64_t> virtual_bytes = file_bytes;
+  switch (format) {
+    case msg::ImageFormat::qcow2:
+      virtual_bytes = check_qcow2(head, file_bytes);
+      break;
+    case msg::ImageFormat::raw:
+      if (file_bytes % 512 != 0) return refused("a raw disk is a whole number of 512-byte sectors");
+      break;
+    case msg::ImageFormat::iso:
+      if (head.size() < iso_mark_at + 5 || head.substr(iso_mark_at, 5) != "CD001")
+        return refused("the file is no ISO 9660 image");
+      break;
+    case msg::ImageFormat::unknown:
+      return refused("format must be raw, qcow2 or iso");
+  }
+  if (!virtual_bytes) return virtual_bytes;
+  if (*virtual_bytes == 0) return refused("the image is empty");
+  if (*virtual_bytes > virtual_bytes_max)
+    return refused("the disk is larger than the " + std::to_string(virtual_bytes_max) +
+                   " bytes allowed");
+  return virtual_bytes;
+}
+
+}  // namespace nucleus::image_store

@@ -1,0 +1,28 @@
+// The image store's Redis keys; spelled here alone.
+#pragma once
+
+#include "core/state/store.hpp"
+#include "services/image_store/records.hpp"
+
+namespace nucleus::image_store::keys {
+
+inline core::Key<StoredImage> image(const msg::ImageId& id) {
+  return {"nucleus:image_store:image:" + id.value};
+}
+inline core::Key<StoredImage> images() {
+  return {"nucleus:image_store:image:"};
+}
+inline core::Key<StoredUpload> upload(const std::string& upload_id) {
+  return {"nucleus:image_store:upload:" + upload_id};
+}
+inline core::Key<StoredUpload> uploads() {
+  return {"nucleus:image_store:upload:"};
+}
+inline core::Key<StoredVolume> volume(const msg::NodeId& id) {
+  return {"nucleus:image_store:volume:" + id.value};
+}
+inline core::Key<StoredVolume> volumes() {
+  return {"nucleus:image_store:volume:"};
+}
+
+}  // namespace nucleus::image_store::keys
