@@ -42,11 +42,11 @@ void Bus::start() {
   // Requests of before a reload are answered by nobody; their callers repeat them.
   store_->on_loaded([this] {
     in_flight_.clear();
-    is_catching_up_ = !events_.empty();
+    is_catching_up_ = is_hearing();
     is_reading_events_ = false;
     if (is_catching_up_) read_missed_events();
   });
-  if (!events_.empty()) {
+  if (is_hearing()) {
     link_.subscribe("");
     poll_events();
   }
@@ -180,7 +180,7 @@ void Bus::receive_event(Frames frames) {
                     .sender = std::move(frames.envelope.sender),
                     .body = std::move(frames.body)};
   if (listener_) listener_(event);
-  if (!store_ || events_.empty() || !store_->is_loaded() || is_reading_events_) return;
+  if (!store_ || !is_hearing() || !store_->is_loaded() || is_reading_events_) return;
   if (event.sequence <= store_->heard()) return;
   if (event.sequence == store_->heard() + 1) return hear_event(event);
   read_missed_events();
@@ -196,6 +196,7 @@ void Bus::hear_event(const StoredEvent& event) {
           "event_refused",
           {{"topic", event.topic}, {"event", event.sequence}, {"reason", heard.error().detail}});
   }
+  if (follower_) follower_(event);
   if (store_->is_loaded()) store_->set_heard(event.sequence);
 }
 

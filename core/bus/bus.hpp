@@ -113,6 +113,10 @@ class Bus {
   /// Before `start`.
   void listen(const std::string& prefix, std::function<void(const StoredEvent&)> listener);
 
+  /// Every event of the deployment, in order and none left out, from where the store's cursor
+  /// stands on. Before `start`.
+  void follow(std::function<void(const StoredEvent&)> follower) { follower_ = std::move(follower); }
+
   /// Begins to hear and serve once the store is loaded. Without a store: at once.
   void start();
   /// A context for work that no request or event began.
@@ -152,6 +156,7 @@ class Bus {
   void hear_event(const StoredEvent& event);
   void read_missed_events();
   void poll_events();
+  bool is_hearing() const { return !events_.empty() || follower_; }
   void repeat_call(const std::string& request_id);
   bool is_serving() const { return !store_ || (store_->is_loaded() && !is_catching_up_); }
 
@@ -162,6 +167,7 @@ class Bus {
   std::map<std::string, RequestHandler> requests_ = {};
   std::map<std::string, EventHandler> events_ = {};
   std::function<void(const StoredEvent&)> listener_ = {};
+  std::function<void(const StoredEvent&)> follower_ = {};
   std::set<std::string> in_flight_ = {};  // requests being answered
   std::unordered_map<std::string, Call> calls_ = {};
   bool is_reading_events_ = false;

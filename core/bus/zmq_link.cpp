@@ -23,7 +23,7 @@ void secure(zmq::socket_t& socket, const CurveKeys& keys) {
 }  // namespace
 
 ZmqLink::ZmqLink(PosixLoop& loop, ZmqLinkOptions options)
-    : options_{std::move(options)}, sockets_{std::make_unique<Sockets>()} {
+    : loop_{loop}, options_{std::move(options)}, sockets_{std::make_unique<Sockets>()} {
   auto& [context, requests, events] = *sockets_;
   limit(requests);
   limit(events);
@@ -32,11 +32,14 @@ ZmqLink::ZmqLink(PosixLoop& loop, ZmqLinkOptions options)
   requests.set(zmq::sockopt::routing_id, options_.name);
   requests.connect(options_.requests_url);
   if (!options_.events_url.empty()) events.connect(options_.events_url);
-  loop.watch(requests.get(zmq::sockopt::fd), [this] { drain_requests(); });
-  loop.watch(events.get(zmq::sockopt::fd), [this] { drain_events(); });
+  loop_.watch(requests.get(zmq::sockopt::fd), [this] { drain_requests(); });
+  loop_.watch(events.get(zmq::sockopt::fd), [this] { drain_events(); });
 }
 
-ZmqLink::~ZmqLink() = default;
+ZmqLink::~ZmqLink() {
+  loop_.unwatch(sockets_->requests.get(zmq::sockopt::fd));
+  loop_.unwatch(sockets_->events.get(zmq::sockopt::fd));
+}
 
 const std::string& ZmqLink::name() const {
   return options_.name;

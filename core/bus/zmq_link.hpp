@@ -39,6 +39,7 @@ class ZmqLink : public Link {
   void drain_events();
   void take(std::vector<std::string> parts);
 
+  PosixLoop& loop_;
   ZmqLinkOptions options_;
   std::unique_ptr<Sockets> sockets_;
   std::function<void(Frames)> receive_ = {};

@@ -55,6 +55,20 @@ void PosixLoop::watch(int descriptor, std::function<void()> drain) {
   watched_.emplace_back(descriptor, std::move(drain));
 }
 
+void PosixLoop::unwatch(int descriptor) {
+  for (auto& [watched, drain] : watched_)
+    if (watched == descriptor) drain = nullptr;
+}
+
+void PosixLoop::drain_watched() {
+  // By index and by copy: a drain may watch or unwatch.
+  for (std::size_t i = 0; i < watched_.size(); ++i) {
+    const auto drain = watched_[i].second;
+    if (drain) drain();
+  }
+  std::erase_if(watched_, [](const auto& entry) { return !entry.second; });
+}
+
 void PosixLoop::run_posted() {
   std::deque<std::function<void()>> tasks;
   {
@@ -84,11 +98,11 @@ void PosixLoop::run() {
     run_posted();
     // A ZeroMQ descriptor tells only of changes, and sending may swallow one: so each is drained
     // before every wait.
-    for (std::size_t i = 0; i < watched_.size(); ++i) watched_[i].second();
+    drain_watched();
     run_timers();
     // A timer may have sent something, which can swallow a wake-up of the same socket: look again
     // before sleeping.
-    for (std::size_t i = 0; i < watched_.size(); ++i) watched_[i].second();
+    drain_watched();
     int wait_ms = milliseconds_to_timer();
     {
       const std::lock_guard lock(mutex_);

@@ -26,6 +26,8 @@ class PosixLoop : public Loop {
   /// Calls `drain` whenever `descriptor` became readable and before each wait: it must read until
   /// nothing is left. From the loop's thread, or before `run`.
   void watch(int descriptor, std::function<void()> drain);
+  /// Forgets a watched descriptor; its drain is not called again. From the loop's thread.
+  void unwatch(int descriptor);
   /// Runs until `stop`. The thread that calls it is the loop's thread.
   void run();
   /// From any thread or a signal handler's thread; `run` returns soon.
@@ -33,6 +35,7 @@ class PosixLoop : public Loop {
 
  private:
   void run_posted();
+  void drain_watched();
   void run_timers();
   int milliseconds_to_timer() const;  // -1 = there is none
 

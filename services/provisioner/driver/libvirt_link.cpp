@@ -232,13 +232,18 @@ void connect(const std::shared_ptr<Shared>& shared) {
   }
   // Drivers without a daemon (test, embed) know neither and cannot be lost.
   virConnectSetKeepAlive(open, keepalive_interval_s, keepalive_probes);
-  virConnectRegisterCloseCallback(open, on_close, counted(shared), release);
+  // Ours to free: such a driver takes the close callback without keeping it. Unregistering waits
+  // for a callback that runs, so it may not outlive this function.
+  std::shared_ptr<Shared> for_close = shared;
+  virConnectRegisterCloseCallback(open, on_close, &for_close, nullptr);
   shared->tell([&](LibvirtLinkHandlers& to) {
     if (to.opened) to.opened(open);
   });
+  void* const for_events = counted(shared);
   const int events = virConnectDomainEventRegisterAny(open, nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                                                       VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle),
-                                                      counted(shared), release);
+                                                      for_events, release);
+  if (events < 0) release(for_events);
   lend(*shared, connection);
   if (events >= 0) virConnectDomainEventDeregisterAny(open, events);
   virConnectUnregisterCloseCallback(open, on_close);
