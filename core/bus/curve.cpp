@@ -1,0 +1,18 @@
+#include "core/bus/curve.hpp"
+
+#include <zmq.h>
+
+#include <array>
+#include <stdexcept>
+
+namespace nucleus::core {
+
+CurvePair new_curve_pair() {
+  std::array<char, 41> public_key{};
+  std::array<char, 41> secret_key{};
+  if (zmq_curve_keypair(public_key.data(), secret_key.data()) != 0)
+    throw std::runtime_error("this ZeroMQ has no CURVE");
+  return {.public_key = public_key.data(), .secret_key = secret_key.data()};
+}
+
+}  // namespace nucleus::core

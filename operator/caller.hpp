@@ -1,0 +1,65 @@
+// A process without a store that asks the services of one deployment and waits for their answers.
+// Its bus runs on a loop in a thread of its own.
+#pragma once
+
+#include <future>
+#include <memory>
+#include <thread>
+
+#include "core/bus/bus.hpp"
+#include "core/bus/zmq_link.hpp"
+#include "core/loop/posix_loop.hpp"
+#include "operator/state_directory.hpp"
+
+namespace nucleus::op {
+
+class Caller {
+ public:
+  explicit Caller(const StateDirectory& state);
+  ~Caller();
+  Caller(const Caller&) = delete;
+  Caller& operator=(const Caller&) = delete;
+
+  /// Asks and waits for the reply; `deadline_exceeded` at the latest when the deadline says.
+  template <class Request>
+  core::Result<typename Request::Reply> call(const Request& request,
+                                             core::CallOptions options = {}) {
+    return begin(request, std::move(options)).get();
+  }
+
+  /// Asks; the reply comes through the future.
+  template <class Request>
+  std::future<core::Result<typename Request::Reply>> begin(const Request& request,
+                                                           core::CallOptions options = {}) {
+    using Reply = core::Result<typename Request::Reply>;
+    auto promise = std::make_shared<std::promise<Reply>>();
+    auto reply = promise->get_future();
+    loop_.post([this, request, options = std::move(options), promise] {
+      bus_.call(request, options,
+                [promise](Reply answered) { promise->set_value(std::move(answered)); });
+    });
+    return reply;
+  }
+
+ private:
+  core::PosixLoop loop_ = {};
+  core::ZmqLink link_;
+  core::Bus bus_;
+  std::jthread thread_ = {};
+};
+
+/// Asks whether a process is there; no service serves it, and `not_found` is its answer.
+struct AreYouThere {
+  static constexpr std::string_view topic = "operator.are-you-there";
+  using Reply = msg::Done;
+  NUCLEUS_NO_FIELDS()
+};
+
+/// True where the error says that the process answered, though it refused.
+inline bool is_answer(const core::Error& error) {
+  return error.code != core::ErrorCode::unavailable &&
+         error.code != core::ErrorCode::deadline_exceeded &&
+         error.code != core::ErrorCode::unknown_outcome;
+}
+
+}  // namespace nucleus::op

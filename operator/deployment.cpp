@@ -1,0 +1,206 @@
+#include "operator/deployment.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <yaml-cpp/yaml.h>
+
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <random>
+#include <sstream>
+
+#include "core/bus/curve.hpp"
+
+namespace nucleus::op {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Below the range that outgoing connections take their ports from.
+constexpr int port_first = 20'000;
+constexpr int port_last = 32'000;
+constexpr std::array ports_needed = {
+    "console",          "events",
+    "metrics.registry", "metrics.scheduler",
+    "metrics.network",  "metrics.image_store",
+    "metrics.console",  "metrics.overhead",
+    "metrics.gateway",  "metrics.provisioner",
+};
+
+bool is_free(const std::string& address, std::uint16_t port) {
+  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;
+  setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_port = htons(port);
+  inet_pton(AF_INET, address.c_str(), &where.sin_addr);
+  const bool can_bind =
+      bind(descriptor, reinterpret_cast<const sockaddr*>(&where), sizeof where) == 0;
+  close(descriptor);
+  return can_bind;
+}
+
+std::optional<std::uint16_t> free_port(const std::string& address) {
+  std::random_device device;
+  std::uniform_int_distribution<int> any(port_first, port_last);
+  for (int tries = 0; tries < 1000; ++tries) {
+    const auto port = static_cast<std::uint16_t>(any(device));
+    if (is_free(address, port)) return port;
+  }
+  return std::nullopt;
+}
+
+/// This machine's name as a host id: what is no name character becomes `-`.
+std::string own_host_id() {
+  std::array<char, 65> name{};
+  gethostname(name.data(), name.size() - 1);
+  std::string id(name.data());
+  id = id.substr(0, id.find('.'));
+  for (char& c : id)
+    if (!msg::is_name_character(c)) c = '-';
+  return msg::is_name(id) ? id : "host-01";
+}
+
+}  // namespace
+
+core::Result<void> parse_listen(const std::string& text, Options& options) {
+  const auto colon = text.rfind(':');
+  in_addr address{};
+  unsigned port = 0;
+  const std::string port_text = colon == std::string::npos ? "" : text.substr(colon + 1);
+  const auto [end, error] =
+      std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
+  const bool is_port = error == std::errc{} && end == port_text.data() + port_text.size() &&
+                       port > 0 && port <= 65'535;
+  if (!is_port || inet_pton(AF_INET, text.substr(0, colon).c_str(), &address) != 1)
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "--listen must be ADDR:PORT, as 127.0.0.1:8080", "listen");
+  options.listen_address = text.substr(0, colon);
+  options.listen_port = static_cast<std::uint16_t>(port);
+  return {};
+}
+
+core::Result<std::optional<Deployment>> load_deployment(const StateDirectory& state) {
+  if (!state.exists()) return std::optional<Deployment>{};
+  const std::string path = state.file("deployment.yaml");
+  try {
+    const YAML::Node file = YAML::LoadFile(path);
+    Deployment deployment;
+    deployment.options = {.listen_address = file["listen_address"].as<std::string>(),
+                          .listen_port = file["listen_port"].as<std::uint16_t>(),
+                          .is_simulated = file["is_simulated"].as<bool>(),
+                          .host_count = file["host_count"].as<std::uint32_t>()};
+    deployment.host_id = file["host_id"].as<std::string>();
+    for (const auto& port : file["ports"])
+      deployment.ports[port.first.as<std::string>()] = port.second.as<std::uint16_t>();
+    const YAML::Node curve = file["curve"];
+    deployment.curve = {.server_public = curve["server_public"].as<std::string>(),
+                        .server_secret = curve["server_secret"].as<std::string>(),
+                        .admin_public = curve["admin_public"].as<std::string>(),
+                        .admin_secret = curve["admin_secret"].as<std::string>()};
+    return std::optional{std::move(deployment)};
+  } catch (const YAML::Exception& error) {
+    return core::refuse(core::ErrorCode::invalid_argument, path + ": " + error.what());
+  }
+}
+
+core::Result<void> save_deployment(const StateDirectory& state, const Deployment& deployment) {
+  YAML::Node file;
+  file["listen_address"] = deployment.options.listen_address;
+  file["listen_port"] = deployment.options.listen_port;
+  file["is_simulated"] = deployment.options.is_simulated;
+  file["host_count"] = deployment.options.host_count;
+  file["host_id"] = deployment.host_id;
+  for (const auto& [name, port] : deployment.ports) file["ports"][name] = port;
+  file["curve"]["server_public"] = deployment.curve.server_public;
+  file["curve"]["server_secret"] = deployment.curve.server_secret;
+  file["curve"]["admin_public"] = deployment.curve.admin_public;
+  file["curve"]["admin_secret"] = deployment.curve.admin_secret;
+  YAML::Emitter text;
+  text << file;
+  return write_file(state.file("deployment.yaml"), std::string(text.c_str()) + "\n");
+}
+
+core::Result<void> choose_ports(Deployment& deployment) {
+  auto& options = deployment.options;
+  const auto none_free = [] {
+    return core::refuse(core::ErrorCode::unavailable, "no free port on the loopback address");
+  };
+  if (options.listen_port == 0) {
+    const auto port = free_port(options.listen_address);
+    if (!port) return none_free();
+    options.listen_port = *port;
+  } else if (!is_free(options.listen_address, options.listen_port)) {
+    return core::refuse(core::ErrorCode::unavailable,
+                        options.listen_address + ":" + std::to_string(options.listen_port) +
+                            " is in use or not an address of this machine: say --listen ADDR:PORT",
+                        "listen");
+  }
+  for (const char* name : ports_needed) {
+    auto& port = deployment.ports[name];
+    if (port != 0 && is_free("127.0.0.1", port)) continue;
+    const auto fresh = free_port("127.0.0.1");
+    if (!fresh) return none_free();
+    port = *fresh;
+  }
+  if (deployment.host_id.empty()) deployment.host_id = own_host_id();
+  if (deployment.curve.server_public.empty()) {
+    const auto server = core::new_curve_pair();
+    const auto admin = core::new_curve_pair();
+    deployment.curve = {.server_public = server.public_key,
+                        .server_secret = server.secret_key,
+                        .admin_public = admin.public_key,
+                        .admin_secret = admin.secret_key};
+  }
+  return {};
+}
+
+std::vector<std::string> missing_programs(const std::vector<Child>& children) {
+  std::vector<std::string> missing;
+  for (const auto& child : children)
+    if (access(child.argv.front().c_str(), X_OK) != 0) missing.push_back(child.argv.front());
+  return missing;
+}
+
+core::Result<void> write_settings(const StateDirectory& state, const std::vector<Child>& children) {
+  for (const auto& child : children) {
+    if (child.settings.empty()) continue;
+    YAML::Emitter text;
+    text << YAML::BeginMap;
+    for (const auto& [key, value] : child.settings)
+      text << YAML::Key << key << YAML::Value << YAML::DoubleQuoted << value;
+    text << YAML::EndMap;
+    if (auto written =
+            write_file(state.settings_file(child.name), std::string(text.c_str()) + "\n");
+        !written)
+      return written;
+  }
+  return {};
+}
+
+std::string libvirt_uri(const StateDirectory& state) {
+  return "qemu+unix:///system?socket=" + state.file("libvirt/run/libvirt-sock");
+}
+
+std::string programs_folder() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error).parent_path().string();
+}
+
+std::string find_program(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  // An operator's own PATH may lack the folders of system programs.
+  std::istringstream folders(std::string(path ? path : "") + ":/usr/local/sbin:/usr/sbin:/sbin");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const std::string candidate = folder + "/" + name;
+    if (!folder.empty() && access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return {};
+}
+
+}  // namespace nucleus::op

@@ -1,0 +1,110 @@
+#include "operator/health.hpp"
+
+#include <curl/curl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace nucleus::op {
+
+namespace {
+
+bool accepts(const std::string& socket_path) {
+  const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socket_path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const bool is_open =
+      connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  close(descriptor);
+  return is_open;
+}
+
+bool is_gateway_healthy(const std::string& url, core::Milliseconds patience) {
+  const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(),
+                                                                 curl_easy_cleanup);
+  if (!curl) return false;
+  curl_easy_setopt(curl.get(), CURLOPT_URL, (url + "/healthz").c_str());
+  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(patience.count()));
+  curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl.get(), CURLOPT_PROXY, "");
+  curl_easy_setopt(curl.get(), CURLOPT_FAILONERROR, 1L);
+  curl_easy_setopt(
+      curl.get(), CURLOPT_WRITEFUNCTION,
+      +[](char*, std::size_t size, std::size_t count, void*) { return size * count; });
+  return curl_easy_perform(curl.get()) == CURLE_OK;
+}
+
+bool is_up(const msg::Host& host) {
+  return host.state == msg::HostState::up || host.state == msg::HostState::drained;
+}
+
+}  // namespace
+
+std::string gateway_url(const Options& options) {
+  const std::string address =
+      options.listen_address == "0.0.0.0" ? "127.0.0.1" : options.listen_address;
+  return "http://" + address + ":" + std::to_string(options.listen_port);
+}
+
+Health look(const StateDirectory& state, const Deployment& deployment, Caller& caller,
+            core::Milliseconds patience) {
+  Health health;
+  const auto table = load_processes(state);
+  const auto children = plan_children(state, deployment, programs_folder());
+  std::vector<std::future<core::Result<msg::Done>>> answers;
+  auto hosts = caller.begin(msg::ListHosts{}, {.deadline = patience});
+  for (const auto& child : children)
+    answers.push_back(
+        child.bus_name.empty() || child.name == "gateway"
+            ? std::future<core::Result<msg::Done>>{}
+            : caller.begin(AreYouThere{}, {.to = child.bus_name, .deadline = patience}));
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    ProcessHealth process{.name = children[i].name};
+    if (const auto known = table.find(process.name); known != table.end())
+      process.entry = known->second;
+    process.is_running = is_alive(process.entry.process);
+    if (answers[i].valid()) {
+      const auto answer = answers[i].get();
+      process.is_answering = answer || is_answer(answer.error());
+      if (!process.is_answering) process.reason = answer.error().detail;
+    } else if (process.name == "gateway") {
+      process.is_answering =
+          process.is_running && is_gateway_healthy(gateway_url(deployment.options), patience);
+    } else if (process.name == "redis") {
+      process.is_answering = accepts(state.redis_socket());
+    } else if (process.name == "libvirtd") {
+      process.is_answering = accepts(state.file("libvirt/run/libvirt-sock"));
+    } else {
+      process.is_answering = process.is_running;
+    }
+    if (!process.is_running) process.reason = "is not running";
+    if (!process.is_answering && process.reason.empty()) process.reason = "does not answer";
+    health.processes.push_back(std::move(process));
+  }
+  if (auto listed = hosts.get()) health.hosts = std::move(listed->hosts);
+  return health;
+}
+
+std::string Health::complaint(const Options& options) const {
+  for (const auto& process : processes)
+    if (!process.is_running || !process.is_answering) return process.name + " " + process.reason;
+  const std::size_t wanted = options.is_simulated ? options.host_count : 1;
+  const auto up = static_cast<std::size_t>(std::ranges::count_if(hosts, is_up));
+  if (up < wanted) {
+    std::string why;
+    for (const auto& host : hosts)
+      if (!is_up(host) && !host.reason.empty()) why = ": " + host.host_id.value + " " + host.reason;
+    return std::to_string(up) + " of " + std::to_string(wanted) + " hosts are up" + why;
+  }
+  return {};
+}
+
+bool Health::is_ready(const Options& options) const {
+  return complaint(options).empty();
+}
+
+}  // namespace nucleus::op

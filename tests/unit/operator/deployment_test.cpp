@@ -1,0 +1,88 @@
+// What a deployment is made of, decided without starting anything.
+#include "operator/deployment.hpp"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include "operator/processes.hpp"
+
+namespace nucleus::op {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+
+std::vector<std::string> names(const std::vector<Child>& children) {
+  std::vector<std::string> found;
+  for (const auto& child : children) found.push_back(child.name);
+  return found;
+}
+
+std::vector<Child> plan(bool is_simulated) {
+  Deployment deployment;
+  deployment.options.is_simulated = is_simulated;
+  deployment.options.host_count = 7;
+  deployment.host_id = "rack1-a";
+  return plan_children(StateDirectory("/srv/nuc"), deployment, "/opt/nucleus");
+}
+
+TEST(Listen, TakesAnAddressAndAPort) {
+  Options options;
+  ASSERT_TRUE(parse_listen("0.0.0.0:8443", options));
+  EXPECT_EQ(options.listen_address, "0.0.0.0");
+  EXPECT_EQ(options.listen_port, 8443);
+}
+
+TEST(Listen, RefusesWhatIsNoAddressAndPort) {
+  for (const char* text : {"", ":", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "host:80",
+                           "127.0.0.1:65536", "127.0.0.1:80x", "1.2.3:80"}) {
+    Options options;
+    EXPECT_FALSE(parse_listen(text, options)) << text;
+    EXPECT_EQ(options.listen_port, 0) << text;
+  }
+}
+
+TEST(Children, OfSimulatedHostsNeedNoHypervisor) {
+  const auto children = plan(true);
+  EXPECT_THAT(names(children), Not(Contains("libvirtd")));
+  EXPECT_THAT(names(children), Not(Contains("ovs")));
+  EXPECT_EQ(children.back().bus_name, "provisioner/simulated");
+  EXPECT_EQ(children.back().settings.at("provisioner.simulated_hosts"), "7");
+}
+
+TEST(Children, OfARealHostStandOnItsOwnLibvirtAndSwitch) {
+  const auto children = plan(false);
+  EXPECT_THAT(names(children), Contains("libvirtd"));
+  EXPECT_THAT(names(children), Contains("ovs"));
+  EXPECT_EQ(children.back().bus_name, "provisioner/rack1-a");
+  EXPECT_EQ(children.back().settings.at("provisioner.libvirt_uri"),
+            "qemu+unix:///system?socket=/srv/nuc/libvirt/run/libvirt-sock");
+}
+
+TEST(Children, KeepEverySocketBelowTheState) {
+  for (const auto& child : plan(true))
+    for (const auto& [key, value] : child.settings) {
+      if (!key.ends_with("_url") || !value.starts_with("ipc")) continue;
+      EXPECT_THAT(value, HasSubstr("ipc:///srv/nuc/run/")) << child.name;
+    }
+}
+
+TEST(Children, NameTheProgramsThatAreMissing) {
+  EXPECT_THAT(missing_programs(plan(true)), Contains("/opt/nucleus/nucleus-image-store"));
+}
+
+TEST(ProcessId, OfThisProcessIsAlive) {
+  EXPECT_TRUE(is_alive(process_of(getpid())));
+}
+
+TEST(ProcessId, WithAnotherStartIsAnotherProcess) {
+  ProcessId stranger = process_of(getpid());
+  ++stranger.start_ticks;
+  EXPECT_FALSE(is_alive(stranger));
+  EXPECT_FALSE(send_signal(stranger, 0));
+  EXPECT_EQ(open_process_descriptor(stranger), -1);
+}
+
+}  // namespace
+}  // namespace nucleus::op
