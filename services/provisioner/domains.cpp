@@ -18,11 +18,6 @@ bool is_there(DomainState state) {
          state != DomainState::crashed;
 }
 
-/// The same state by the name that the bus has for it.
-msg::DomainState told_as(DomainState state) {
-  return msg::enum_of<msg::DomainState>(msg::name_of(state));
-}
-
 }  // namespace
 
 void Service::list_domains() {
@@ -231,7 +226,7 @@ void Service::record_running(const StoredGrant& before) {
   const bool is_seen = seen != seen_.end();
   StoredGrant stored = before;
   stored.has_run = true;
-  tell(std::move(stored), is_seen ? told_as(seen->second.state) : msg::DomainState::running,
+  tell(std::move(stored), is_seen ? seen->second.state : msg::DomainState::running,
        is_seen ? seen->second.reason : "");
 }
 

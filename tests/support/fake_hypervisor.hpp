@@ -88,12 +88,12 @@ class FakeHypervisor final : public Hypervisor {
   }
 
   void on_event(std::function<void(const DomainSeen&)> handler) override {
-    const std::scoped_lock lock{mutex_};
+    const std::scoped_lock lock{handlers_mutex_};
     on_event_ = std::move(handler);
   }
 
   void on_link(std::function<void(const core::Result<void>&)> handler) override {
-    const std::scoped_lock lock{mutex_};
+    const std::scoped_lock lock{handlers_mutex_};
     on_link_ = std::move(handler);
   }
 
@@ -152,15 +152,14 @@ class FakeHypervisor final : public Hypervisor {
   template <class Change>
   core::Result<void> answered(Change&& change) {
     core::Result<DomainSeen> seen;
-    std::function<void(const DomainSeen&)> handler;
     {
       const std::scoped_lock lock{mutex_};
       if (hung_) return std::unexpected(*hung_);
       seen = change();
-      handler = on_event_;
     }
     if (!seen) return std::unexpected(seen.error());
-    if (handler && !seen->name.empty()) handler(*seen);
+    const std::scoped_lock lock{handlers_mutex_};
+    if (on_event_ && !seen->name.empty()) on_event_(*seen);
     return {};
   }
 
@@ -208,12 +207,8 @@ class FakeHypervisor final : public Hypervisor {
   }
 
   void tell_link(const core::Result<void>& result) {
-    std::function<void(const core::Result<void>&)> handler;
-    {
-      const std::scoped_lock lock{mutex_};
-      handler = on_link_;
-    }
-    if (handler) handler(result);
+    const std::scoped_lock lock{handlers_mutex_};
+    if (on_link_) on_link_(result);
   }
 
   std::mutex mutex_;
@@ -225,6 +220,7 @@ class FakeHypervisor final : public Hypervisor {
   std::optional<core::Error> hung_;
   bool is_deaf_ = false;
   std::function<core::Result<GuestOutput>(const std::string&, const GuestCommand&)> guest_;
+  std::mutex handlers_mutex_;  // held while one runs
   std::function<void(const DomainSeen&)> on_event_;
   std::function<void(const core::Result<void>&)> on_link_;
 };

@@ -21,6 +21,7 @@ constexpr std::size_t cmdline_bytes_max = 2047;     // COMMAND_LINE_SIZE of Linu
 constexpr std::size_t device_bytes_max = 15;        // IFNAMSIZ
 constexpr std::size_t disks_max = 24;
 constexpr std::size_t ports_max = 16;
+constexpr const char* emulated_cpu = "Nehalem";  // x86-64-v2, which today's distributions ask for
 
 bool is_hexadecimal(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
@@ -105,7 +106,13 @@ void add_machine(XmlElement& domain, const DomainSpec& spec) {
   auto features = domain.add("features");
   features.add("acpi");
   features.add("apic");
-  if (spec.accel == Accel::kvm) domain.add("cpu").set("mode", "host-passthrough");
+  auto cpu = domain.add("cpu");
+  if (spec.accel == Accel::kvm) {
+    cpu.set("mode", "host-passthrough");
+  } else {
+    cpu.set("mode", "custom").set("match", "exact");
+    cpu.add_text("model", emulated_cpu);
+  }
   domain.add("clock").set("offset", "utc");
   // Transient: whatever ends QEMU ends the domain, and an event says why.
   domain.add_text("on_poweroff", "destroy");

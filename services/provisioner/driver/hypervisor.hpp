@@ -10,14 +10,13 @@
 #include <vector>
 
 #include "core/result.hpp"
-#include "messages/common.hpp"
+#include "messages/provisioner.hpp"
 
 namespace nucleus::provisioner {
 
 NUCLEUS_ENUM(Accel, tcg, kvm)
 
-/// What a hypervisor may say of a domain: a part of msg::DomainState, by the same names.
-NUCLEUS_ENUM(DomainState, absent, shutoff, starting, running, paused, stopping, crashed)
+using msg::DomainState;
 
 /// A network card: a port on `bridge` (Open vSwitch), access port of `vlan`.
 struct PortSpec {
@@ -122,7 +121,8 @@ class Hypervisor {
   virtual core::Result<HostCapacity> capacity() = 0;
 
   /// Called at each change of a domain's state, on a thread of the driver's: post it to the loop,
-  /// never call back from it. A domain that ended is told as `shutoff` or `crashed`.
+  /// never call back from it. A domain that ended is told as `shutoff` or `crashed`. Once this
+  /// returns, the handler before is not running and runs no more; an empty one hears nothing.
   virtual void on_event(std::function<void(const DomainSeen&)> handler) = 0;
 
   /// Called when the hypervisor is lost (with why) and when it is back: changes between the two

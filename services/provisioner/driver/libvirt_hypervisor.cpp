@@ -133,7 +133,6 @@ void LibvirtHypervisor::remember(virConnect* connection) {
 
 void LibvirtHypervisor::tell(DomainSeen seen) {
   const bool is_over = seen.state == DomainState::shutoff || seen.state == DomainState::crashed;
-  std::function<void(const DomainSeen&)> handler;
   {
     const std::scoped_lock lock{mutex_};
     if (auto asked = starting_.find(seen.uuid);
@@ -146,27 +145,23 @@ void LibvirtHypervisor::tell(DomainSeen seen) {
       seen.epoch = known->second;
       if (is_over) running_.erase(known);
     }
-    handler = on_event_;
   }
-  if (handler) handler(seen);
+  const std::scoped_lock lock{handlers_mutex_};
+  if (on_event_) on_event_(seen);
 }
 
 void LibvirtHypervisor::tell_link(const core::Result<void>& result) {
-  std::function<void(const core::Result<void>&)> handler;
-  {
-    const std::scoped_lock lock{mutex_};
-    handler = on_link_;
-  }
-  if (handler) handler(result);
+  const std::scoped_lock lock{handlers_mutex_};
+  if (on_link_) on_link_(result);
 }
 
 void LibvirtHypervisor::on_event(std::function<void(const DomainSeen&)> handler) {
-  const std::scoped_lock lock{mutex_};
+  const std::scoped_lock lock{handlers_mutex_};
   on_event_ = std::move(handler);
 }
 
 void LibvirtHypervisor::on_link(std::function<void(const core::Result<void>&)> handler) {
-  const std::scoped_lock lock{mutex_};
+  const std::scoped_lock lock{handlers_mutex_};
   on_link_ = std::move(handler);
 }
 

@@ -39,9 +39,10 @@ class LibvirtHypervisor final : public Hypervisor {
   core::Result<void> start(virConnect* connection, const DomainSpec& spec, const std::string& xml);
 
   const XmlDialect dialect_;
-  std::mutex mutex_;
+  std::mutex handlers_mutex_;  // held while one runs
   std::function<void(const DomainSeen&)> on_event_;
   std::function<void(const core::Result<void>&)> on_link_;
+  std::mutex mutex_;
   // An event bears no epoch. Starts of a uuid happen in the order they were asked for, so each
   // `started` takes the oldest epoch that was asked, and keeps it until the domain has stopped.
   std::unordered_map<std::string, std::deque<std::uint64_t>> starting_;

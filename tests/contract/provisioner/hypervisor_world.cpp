@@ -1,10 +1,16 @@
-// The worlds that need no hypervisor: the fake, and libvirt's own mock driver.
+// The worlds: the fake, libvirt's own mock driver, and QEMU under a libvirtd of our own.
 #include "tests/contract/provisioner/hypervisor_world.hpp"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
+#include "tests/contract/provisioner/private_libvirtd.hpp"
 #include "tests/support/fake_hypervisor.hpp"
 
 namespace nucleus::provisioner {
+
+using test::PrivateLibvirtd;
 
 namespace {
 
@@ -48,7 +54,34 @@ class SimulatedWorld final : public HypervisorWorld {
   LibvirtHypervisor libvirt_;
 };
 
+/// Domains without a disk: they stay in the firmware, which is enough to live and die.
+class QemuWorld final : public HypervisorWorld {
+ public:
+  explicit QemuWorld(PrivateLibvirtd& libvirtd) : libvirtd_{libvirtd}, libvirt_{libvirtd.uri()} {
+    LinkRecord{libvirt_}.await(true);
+  }
+  Hypervisor& hypervisor() override { return libvirt_; }
+  DomainSpec a_spec(const std::string& name) override {
+    return small_spec(name, directory_.path());
+  }
+  bool kill_domain(const std::string& name) override {
+    return ::kill(libvirtd_.qemu_pid(name), SIGKILL) == 0;
+  }
+
+ private:
+  PrivateLibvirtd& libvirtd_;
+  ScratchDirectory directory_;
+  LibvirtHypervisor libvirt_;
+};
+
 }  // namespace
+
+std::unique_ptr<HypervisorWorld> make_qemu_world() {
+  if (geteuid() != 0) return nullptr;
+  static ScratchDirectory directory;  // one libvirtd for the program: each costs a start
+  static PrivateLibvirtd libvirtd{directory.path()};
+  return std::make_unique<QemuWorld>(libvirtd);
+}
 
 std::unique_ptr<HypervisorWorld> make_fake_world() {
   return std::make_unique<FakeWorld>();

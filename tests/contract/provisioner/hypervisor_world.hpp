@@ -28,6 +28,39 @@ using MakeWorld = std::unique_ptr<HypervisorWorld> (*)();
 
 std::unique_ptr<HypervisorWorld> make_fake_world();
 std::unique_ptr<HypervisorWorld> make_simulated_world();
+/// QEMU under a private libvirtd that all worlds of the program share; needs root.
+std::unique_ptr<HypervisorWorld> make_qemu_world();
+
+/// Keeps what on_link told last. Make it first of all, or ask the hypervisor itself as well.
+class LinkRecord {
+ public:
+  static constexpr std::chrono::seconds wait_max{20};
+
+  explicit LinkRecord(Hypervisor& hypervisor) : hypervisor_{hypervisor} {
+    hypervisor_.on_link([this](const core::Result<void>& link) {
+      const std::scoped_lock lock{mutex_};
+      is_up_ = link.has_value();
+      changed_.notify_all();
+    });
+    if (hypervisor_.ping()) {
+      const std::scoped_lock lock{mutex_};
+      is_up_ = true;
+    }
+  }
+  ~LinkRecord() { hypervisor_.on_link({}); }
+
+  /// True once the hypervisor is up (or lost), false where it did not become so in time.
+  bool await(bool is_up) {
+    std::unique_lock lock{mutex_};
+    return changed_.wait_for(lock, wait_max, [&] { return is_up_ == is_up; });
+  }
+
+ private:
+  Hypervisor& hypervisor_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_up_ = false;
+};
 
 /// Keeps what on_event told, in order.
 class EventRecord {
