@@ -1,0 +1,31 @@
+// The gateway's settings, read once at the start.
+#include "gateway/config.hpp"
+
+namespace nucleus::gateway {
+
+core::Result<Config> Config::from(core::Settings& settings) {
+  Config config;
+  auto& http = config.http;
+  http.listen = settings.text("gateway.listen", http.listen);
+  const auto count = [&](const char* key, std::size_t otherwise, std::int64_t least,
+                         std::int64_t most) {
+    return static_cast<std::size_t>(
+        settings.number(key, static_cast<std::int64_t>(otherwise), least, most));
+  };
+  http.connections_max = count("gateway.connections_max", http.connections_max, 1, 1'000'000);
+  http.body_bytes_max =
+      count("gateway.body_bytes_max", http.body_bytes_max, 1024, msg::body_bytes_max);
+  http.idle_s = static_cast<int>(settings.number("gateway.idle_s", http.idle_s, 1, 3600));
+  config.public_url = settings.text("gateway.public_url", "");
+  config.spool_directory = settings.text("gateway.spool_directory", "");
+  config.portal_directory = settings.text("gateway.portal_directory", "");
+  config.upload_bytes_max =
+      count("gateway.upload_bytes_max", config.upload_bytes_max, 1 << 20, 1LL << 50);
+  config.call_deadline = core::Milliseconds{
+      settings.number("gateway.call_deadline_ms", config.call_deadline.count(), 100, 600'000)};
+  config.events_kept = count("gateway.events_kept", config.events_kept, 1, 10'000'000);
+  config.streams_max = count("gateway.streams_max", config.streams_max, 1, 1'000'000);
+  return config;
+}
+
+}  // namespace nucleus::gateway

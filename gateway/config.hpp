@@ -1,0 +1,26 @@
+// The gateway's settings.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/config/settings.hpp"
+#include "core/loop/loop.hpp"
+#include "gateway/http_server.hpp"
+
+namespace nucleus::gateway {
+
+struct Config {
+  HttpServerOptions http = {};
+  std::string public_url = {};        // as clients reach us; empty = from their Host header
+  std::string spool_directory = {};   // for uploads on their way; empty = uploads are refused
+  std::string portal_directory = {};  // the portal's files; empty = none
+  std::uint64_t upload_bytes_max = 64ULL << 30;
+  core::Milliseconds call_deadline{5'000};
+  std::size_t events_kept = 10'000;  // in memory, for streams that resume
+  std::size_t streams_max = 1'000;
+
+  static core::Result<Config> from(core::Settings& settings);
+};
+
+}  // namespace nucleus::gateway

@@ -1,0 +1,157 @@
+#include "gateway/event_streams.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace nucleus::gateway {
+
+using core::ErrorCode;
+
+namespace {
+
+constexpr core::Milliseconds beat_every{10'000};
+constexpr std::size_t read_count = 1'000;
+
+struct TopicParts {
+  std::string project;
+  std::string cluster;
+  std::string type;
+};
+
+TopicParts parts_of(const std::string& topic) {
+  const auto first = topic.find('/');
+  const auto second = first == std::string::npos ? first : topic.find('/', first + 1);
+  if (second == std::string::npos) return {.project = "_", .cluster = "_", .type = topic};
+  return {.project = topic.substr(0, first),
+          .cluster = topic.substr(first + 1, second - first - 1),
+          .type = topic.substr(second + 1)};
+}
+
+}  // namespace
+
+std::string server_sent(const core::StoredEvent& event) {
+  const auto parts = parts_of(event.topic);
+  const Json body = Json::from_msgpack(event.body, true, false);
+  const Json data{{"sequence", event.sequence},
+                  {"type", parts.type},
+                  {"project", parts.project},
+                  {"cluster", parts.cluster},
+                  {"sender", event.sender},
+                  {"trace_id", event.trace_id},
+                  {"body", body}};
+  return "id: " + std::to_string(event.sequence) + "\nevent: " + parts.type +
+         "\ndata: " + text_of(data) + "\n\n";
+}
+
+bool may_see(const msg::Principal& who, const core::StoredEvent& event) {
+  if (who.role == msg::Role::op) return true;
+  const auto parts = parts_of(event.topic);
+  return std::ranges::find(who.projects, msg::ProjectId{parts.project}) != who.projects.end();
+}
+
+EventStreams::EventStreams(core::Runtime& runtime, const Config& config, Metrics& metrics)
+    : runtime_{runtime}, config_{config}, metrics_{metrics} {
+  // The cursor of a gateway is now: what went before is read for whoever asks for it.
+  runtime_.store.on_loaded([this] {
+    runtime_.store.set_heard(runtime_.store.last_sequence());
+    recent_.clear();
+    for (const auto& stream : streams_) stream->is_live = false;
+    for (const auto& stream : streams_) catch_up(stream);
+  });
+  runtime_.bus.follow([this](const core::StoredEvent& event) { follow(event); });
+  runtime_.bus.every(beat_every, *this, &EventStreams::beat);
+}
+
+void EventStreams::follow(const core::StoredEvent& event) {
+  recent_.push_back(event);
+  if (recent_.size() > config_.events_kept) recent_.pop_front();
+  for (const auto& stream : streams_)
+    if (stream->is_live) send(*stream, event);
+}
+
+void EventStreams::open(const ExchangePtr& exchange) {
+  if (!runtime_.store.is_loaded())
+    return exchange->refuse(ErrorCode::unavailable, "events are not read yet");
+  if (streams_.size() >= config_.streams_max)
+    return exchange->refuse(ErrorCode::no_capacity, "too many event streams are open");
+  const std::string said = exchange->request.header("Last-Event-ID");
+  if (said.empty()) return begin(exchange, runtime_.store.heard());
+  std::uint64_t after = 0;
+  const char* end = said.data() + said.size();
+  if (std::from_chars(said.data(), end, after).ptr != end)
+    return exchange->refuse(ErrorCode::invalid_argument, "Last-Event-ID must be an event's number",
+                            "Last-Event-ID");
+  after = std::min(after, runtime_.store.heard());
+  // Read one first: that they are no longer kept must be said before the stream is open.
+  runtime_.store.journal().read_events(
+      after, 1,
+      [this, exchange, after](const core::Result<std::vector<core::StoredEvent>>& events) {
+        if (events) return begin(exchange, after);
+        if (events.error().code != ErrorCode::wrong_state) return exchange->refuse(events.error());
+        exchange->reply(410, Json{{"type", "/problems/events_gone"},
+                                  {"title", "These events are no longer kept"},
+                                  {"status", 410},
+                                  {"detail", "read the state anew, then follow from now"}});
+      });
+}
+
+void EventStreams::begin(const ExchangePtr& exchange, std::uint64_t after) {
+  auto stream = std::make_shared<Stream>();
+  stream->who = exchange->who;
+  stream->sent = after;
+  exchange->respond(
+      {.status = 200,
+       .headers = {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}},
+       .on_open = [this, stream](std::shared_ptr<HttpStream> to) {
+         runtime_.loop.post([this, stream, to = std::move(to)]() mutable {
+           stream->to = std::move(to);
+           add(stream);
+         });
+       }});
+}
+
+void EventStreams::add(const StreamPtr& stream) {
+  stream->to->send("retry: 1000\n\n");
+  streams_.push_back(stream);
+  metrics_.show_streams(streams_.size());
+  catch_up(stream);
+}
+
+void EventStreams::catch_up(const StreamPtr& stream) {
+  if (stream->sent >= runtime_.store.heard()) {
+    stream->is_live = true;
+    return;
+  }
+  if (!recent_.empty() && recent_.front().sequence <= stream->sent + 1) {
+    for (auto i = stream->sent + 1 - recent_.front().sequence; i < recent_.size(); ++i)
+      send(*stream, recent_[i]);
+    stream->is_live = true;
+    return;
+  }
+  runtime_.store.journal().read_events(
+      stream->sent, read_count,
+      [this, stream](const core::Result<std::vector<core::StoredEvent>>& events) {
+        if (!stream->to->is_open()) return;
+        if (!events || events->empty()) {
+          // It asks again later, with the last number that it has.
+          runtime_.loop.after(core::Milliseconds{100}, [this, stream] { catch_up(stream); });
+          return;
+        }
+        for (const auto& event : *events) send(*stream, event);
+        catch_up(stream);
+      });
+}
+
+void EventStreams::send(Stream& stream, const core::StoredEvent& event) {
+  if (event.sequence <= stream.sent) return;
+  stream.sent = event.sequence;
+  if (may_see(stream.who, event)) stream.to->send(server_sent(event));
+}
+
+/// Keeps proxies from cutting the line, and finds out who has gone.
+void EventStreams::beat(core::Context&) {
+  std::erase_if(streams_, [](const StreamPtr& stream) { return !stream->to->send(":\n\n"); });
+  metrics_.show_streams(streams_.size());
+}
+
+}  // namespace nucleus::gateway

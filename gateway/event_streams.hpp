@@ -1,0 +1,52 @@
+// GET /v2/events: server-sent events, each client its own projects' alone, in order, none left out;
+// `Last-Event-ID` resumes after an event of before. The newest are kept in memory, older ones read
+// from the journal.
+#pragma once
+
+#include <deque>
+#include <list>
+
+#include "core/runtime/runtime.hpp"
+#include "gateway/config.hpp"
+#include "gateway/exchange.hpp"
+#include "gateway/metrics.hpp"
+
+namespace nucleus::gateway {
+
+class EventStreams {
+ public:
+  EventStreams(core::Runtime& runtime, const Config& config, Metrics& metrics);
+
+  /// Answers with an open stream. 400: Last-Event-ID is no number; 410: that event is no longer
+  /// kept.
+  void open(const ExchangePtr& exchange);
+
+ private:
+  struct Stream {
+    std::shared_ptr<HttpStream> to = {};
+    msg::Principal who = {};
+    std::uint64_t sent = 0;  // up to here, all that it may see was sent
+    bool is_live = false;    // else it is being read from the journal
+  };
+  using StreamPtr = std::shared_ptr<Stream>;
+
+  void follow(const core::StoredEvent& event);
+  void begin(const ExchangePtr& exchange, std::uint64_t after);
+  void add(const StreamPtr& stream);
+  void catch_up(const StreamPtr& stream);
+  void send(Stream& stream, const core::StoredEvent& event);
+  void beat(core::Context& context);
+
+  core::Runtime& runtime_;
+  const Config& config_;
+  Metrics& metrics_;
+  std::list<StreamPtr> streams_ = {};
+  std::deque<core::StoredEvent> recent_ = {};  // dense
+};
+
+/// An event as a block of the stream: id, event and data lines.
+std::string server_sent(const core::StoredEvent& event);
+/// May this principal see the event? Its project is the topic's first part.
+bool may_see(const msg::Principal& who, const core::StoredEvent& event);
+
+}  // namespace nucleus::gateway

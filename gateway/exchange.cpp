@@ -1,0 +1,105 @@
+// Answers, and errors as each generation of clients reads them.
+#include "gateway/exchange.hpp"
+
+#include <unistd.h>
+
+namespace nucleus::gateway {
+
+using core::ErrorCode;
+
+namespace {
+
+constexpr const char* retry_after_s = "1";
+
+int status_of(ErrorCode code, bool is_v1) {
+  switch (code) {
+    case ErrorCode::invalid_argument:
+      return 400;
+    case ErrorCode::unauthenticated:
+      return 401;
+    case ErrorCode::forbidden:
+      return 403;
+    case ErrorCode::not_found:
+      return 404;
+    case ErrorCode::wrong_state:
+    case ErrorCode::conflict:
+      return is_v1 ? 400 : 409;
+    case ErrorCode::no_capacity:
+    case ErrorCode::unavailable:
+    case ErrorCode::deadline_exceeded:
+      return 503;
+    default:
+      return 500;
+  }
+}
+
+const char* title_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::invalid_argument:
+      return "The request is not valid";
+    case ErrorCode::unauthenticated:
+      return "Who asks is not known";
+    case ErrorCode::forbidden:
+      return "This is not for you";
+    case ErrorCode::not_found:
+      return "There is no such thing";
+    case ErrorCode::wrong_state:
+      return "Not in this state";
+    case ErrorCode::conflict:
+      return "It was changed meanwhile";
+    case ErrorCode::no_capacity:
+      return "No room for it now";
+    case ErrorCode::unavailable:
+    case ErrorCode::deadline_exceeded:
+      return "A part of the service does not answer";
+    default:
+      return "A fault of ours";
+  }
+}
+
+}  // namespace
+
+Upload::~Upload() {
+  if (!path.empty()) unlink(path.c_str());
+}
+
+bool Exchange::is_v1() const {
+  const auto segments = segments_of(request.path);
+  return segments.empty() || segments.front() != "v2";
+}
+
+void Exchange::respond(HttpResponse response) {
+  response.headers["X-Request-Id"] = id_;
+  if (auto once = std::exchange(respond_, nullptr)) once(std::move(response));
+}
+
+void Exchange::reply_text(int status, std::string body, const std::string& content_type,
+                          Headers headers) {
+  headers["Content-Type"] = content_type;
+  respond({.status = status, .headers = std::move(headers), .body = std::move(body)});
+}
+
+void Exchange::reply(int status, const Json& body, Headers headers) {
+  reply_text(status, text_of(body), "application/json", std::move(headers));
+}
+
+void Exchange::refuse(const core::Error& error) {
+  const int status = status_of(error.code, is_v1());
+  Headers headers;
+  if (status == 503) headers["Retry-After"] = retry_after_s;
+  if (status == 401) headers["WWW-Authenticate"] = "Token, Signature, Basic realm=\"nucleus\"";
+  // What is not yours and what is not there look the same.
+  const std::string detail = status == 404 ? "Not found." : error.detail;
+  if (is_v1()) {
+    if (status == 400) return reply(400, Json(detail), std::move(headers));
+    return reply(status, Json{{"detail", detail}}, std::move(headers));
+  }
+  Json problem{{"type", "/problems/" + std::string(msg::name_of(error.code))},
+               {"title", title_of(error.code)},
+               {"status", status},
+               {"detail", detail}};
+  if (!error.field.empty()) problem["field"] = error.field;
+  reply_text(status, text_of(problem), "application/problem+json", std::move(headers));
+}
+
+}  // namespace nucleus::gateway

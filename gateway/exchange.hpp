@@ -1,0 +1,76 @@
+// One request on its way to its answer: who asks, what the route says, calls to services, and the
+// answer in the form that the route's generation of clients reads.
+#pragma once
+
+#include "core/bus/bus.hpp"
+#include "gateway/http.hpp"
+#include "gateway/json.hpp"
+#include "gateway/router.hpp"
+#include "messages/registry.hpp"
+
+namespace nucleus::gateway {
+
+/// A file that an upload's body went to; removed with it.
+struct Upload {
+  std::string path = {};
+  msg::Principal who = {};
+  ~Upload();
+};
+
+class Exchange : public std::enable_shared_from_this<Exchange> {
+ public:
+  Exchange(core::Bus& bus, core::Milliseconds call_deadline, HttpRequest received, Respond respond,
+           std::string id)
+      : request{std::move(received)},
+        bus_{bus},
+        call_deadline_{call_deadline},
+        respond_{std::move(respond)},
+        id_{std::move(id)} {}
+
+  HttpRequest request;
+  msg::Principal who = {};
+  std::map<std::string, std::string> path = {};  // the route's {names}
+  std::shared_ptr<Upload> upload = {};
+  std::string base_url = {};  // http://HOST:PORT as the client reached us
+
+  bool is_operator() const { return who.role == msg::Role::op; }
+  /// Old clients' routes answer errors in another form than ours (compat section 1.10).
+  bool is_v1() const;
+  const std::string& id() const { return id_; }
+
+  void reply(int status, const Json& body, Headers headers = {});
+  void reply_text(int status, std::string body, const std::string& content_type,
+                  Headers headers = {});
+  void reply_nothing() { respond({.status = 204}); }
+  void refuse(const core::Error& error);
+  void refuse(core::ErrorCode code, const std::string& detail, const std::string& field = {}) {
+    refuse(core::Error{.code = code, .detail = detail, .field = field});
+  }
+  void respond(HttpResponse response);
+
+  /// Asks a service; where it refuses, so do we. `next` runs on the loop.
+  template <class Request>
+  void ask(const Request& message, std::function<void(typename Request::Reply)> next,
+           core::CallOptions options = {}) {
+    options.trace_id = id_;
+    options.request_id = id_ + "." + std::to_string(++calls_);
+    if (options.deadline == core::CallOptions{}.deadline) options.deadline = call_deadline_;
+    bus_.call(message, options,
+              [self = shared_from_this(),
+               next = std::move(next)](core::Result<typename Request::Reply> answered) {
+                if (!answered) return self->refuse(answered.error());
+                next(std::move(*answered));
+              });
+  }
+
+ private:
+  core::Bus& bus_;
+  core::Milliseconds call_deadline_;
+  Respond respond_;
+  std::string id_;
+  unsigned calls_ = 0;
+};
+
+using ExchangePtr = std::shared_ptr<Exchange>;
+
+}  // namespace nucleus::gateway

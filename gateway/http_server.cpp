@@ -1,0 +1,341 @@
+#include "gateway/http_server.hpp"
+
+#include <utility>
+// Boost 1.74's asio needs <utility> before it with g++ 12.
+#include <atomic>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <thread>
+
+#include "core/log/log.hpp"
+
+namespace nucleus::gateway {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using tcp = asio::ip::tcp;
+
+namespace {
+
+/// A small body in the bytes that our own errors have, before a route is known.
+HttpResponse plain_error(int status, const std::string& detail) {
+  return {.status = status,
+          .headers = {{"Content-Type", "application/json"}},
+          .body = "{\"detail\":\"" + detail + "\"}"};
+}
+
+}  // namespace
+
+struct HttpServer::Server : std::enable_shared_from_this<Server> {
+  class Session;
+
+  HttpServerOptions options;
+  Handle handle;
+  std::function<bool(const HttpRequest&)> is_upload;
+  Plan plan;
+  asio::io_context context{1};
+  tcp::acceptor acceptor{context};
+  std::atomic<std::size_t> connections = 0;
+  std::thread thread;
+
+  void open() {
+    const auto colon = options.listen.rfind(':');
+    if (colon == std::string::npos) throw std::runtime_error("gateway.listen is no ADDRESS:PORT");
+    const auto address = asio::ip::make_address(options.listen.substr(0, colon));
+    const auto port = static_cast<unsigned short>(std::stoul(options.listen.substr(colon + 1)));
+    const tcp::endpoint endpoint{address, port};
+    acceptor.open(endpoint.protocol());
+    acceptor.set_option(asio::socket_base::reuse_address(true));
+    acceptor.bind(endpoint);
+    acceptor.listen();
+    accept();
+    thread = std::thread([this] { context.run(); });
+  }
+  void accept();
+};
+
+/// One connection; everything of it runs on the server's thread but HttpStream::send.
+class HttpServer::Server::Session : public HttpStream,
+                                    public std::enable_shared_from_this<Session> {
+ public:
+  Session(std::shared_ptr<Server> server, tcp::socket socket)
+      : server_{std::move(server)}, stream_{std::move(socket)} {
+    ++server_->connections;
+    beast::error_code ignored;
+    stream_.socket().set_option(tcp::no_delay(true), ignored);
+  }
+  ~Session() override { --server_->connections; }
+
+  void read_head() {
+    head_.emplace();
+    head_->header_limit(static_cast<std::uint32_t>(server_->options.header_bytes_max));
+    head_->body_limit(boost::none);
+    expire();
+    http::async_read_header(stream_, buffer_, *head_,
+                            [self = shared_from_this()](beast::error_code fault, std::size_t) {
+                              self->take_head(fault);
+                            });
+  }
+
+  bool send(std::string text) override {
+    const std::scoped_lock lock{mutex_};
+    if (!is_open_) return false;
+    waiting_bytes_ += text.size();
+    if (waiting_bytes_ > server_->options.stream_bytes_max) {
+      is_open_ = false;
+      asio::post(server_->context, [self = shared_from_this()] { self->close(); });
+      return false;
+    }
+    waiting_.push_back(std::move(text));
+    if (waiting_.size() == 1)
+      asio::post(server_->context, [self = shared_from_this()] { self->write_waiting(); });
+    return true;
+  }
+  bool is_open() const override { return is_open_; }
+
+ private:
+  void expire() { stream_.expires_after(std::chrono::seconds(server_->options.idle_s)); }
+
+  void take_head(beast::error_code fault) {
+    if (fault == http::error::header_limit) return refuse(431, "the request's head is too large");
+    if (fault == http::error::end_of_stream || fault == beast::error::timeout) return close();
+    if (fault.category() == http::make_error_code(http::error::bad_version).category())
+      return refuse(400, "the request is malformed");
+    if (fault) return close();
+    const auto& message = head_->get();
+    request_ = {};
+    kept_.reset();
+    request_.method = std::string(message.method_string());
+    for (const auto& field : message)
+      request_.headers[std::string(field.name_string())] = std::string(field.value());
+    if (!parse_target(std::string(message.target()), request_))
+      return refuse(400, "the request's target is malformed");
+    if (!server_->is_upload(request_)) return read_body(server_->options.body_bytes_max);
+    server_->plan(request_, [self = shared_from_this()](std::variant<BodyPlan, HttpResponse> plan) {
+      asio::post(self->server_->context, [self, plan = std::move(plan)]() mutable {
+        if (auto* refusal = std::get_if<HttpResponse>(&plan)) {
+          self->must_close_ = true;
+          return self->answer(std::move(*refusal));
+        }
+        auto& accepted = std::get<BodyPlan>(plan);
+        self->kept_ = accepted.kept;
+        self->read_file(accepted);
+      });
+    });
+  }
+
+  bool is_too_large(std::uint64_t bytes_max) {
+    const auto length = head_->content_length();
+    return length && *length > bytes_max;
+  }
+
+  void go_on_if_asked() {
+    if (beast::iequals(head_->get()[http::field::expect], "100-continue")) {
+      http::response<http::empty_body> go_on{http::status::continue_, 11};
+      http::write(stream_, go_on);
+    }
+  }
+
+  void read_body(std::uint64_t bytes_max) {
+    if (is_too_large(bytes_max))
+      return refuse(413, "the body is over " + std::to_string(bytes_max) + " bytes");
+    go_on_if_asked();
+    text_.emplace(std::move(*head_));
+    text_->body_limit(bytes_max);
+    expire();
+    http::async_read(stream_, buffer_, *text_,
+                     [self = shared_from_this(), bytes_max](beast::error_code fault, std::size_t) {
+                       if (fault == http::error::body_limit)
+                         return self->refuse(
+                             413, "the body is over " + std::to_string(bytes_max) + " bytes");
+                       if (fault) return self->close();
+                       self->request_.body = std::move(self->text_->get().body());
+                       self->must_close_ = !self->text_->get().keep_alive();
+                       self->hand_on();
+                     });
+  }
+
+  void read_file(const BodyPlan& plan) {
+    if (is_too_large(plan.bytes_max))
+      return refuse(413, "the body is over " + std::to_string(plan.bytes_max) + " bytes");
+    go_on_if_asked();
+    file_.emplace(std::move(*head_));
+    file_->body_limit(plan.bytes_max);
+    beast::error_code fault;
+    file_->get().body().open(plan.file_path.c_str(), beast::file_mode::write, fault);
+    if (fault) return refuse(503, "the upload cannot be stored");
+    request_.body_path = plan.file_path;
+    read_more_of_file();
+  }
+
+  void read_more_of_file() {
+    expire();
+    http::async_read_some(stream_, buffer_, *file_,
+                          [self = shared_from_this()](beast::error_code fault, std::size_t) {
+                            if (fault == http::error::body_limit)
+                              return self->refuse(413, "the body is too large");
+                            if (fault) return self->close();
+                            if (!self->file_->is_done()) return self->read_more_of_file();
+                            self->must_close_ = !self->file_->get().keep_alive();
+                            self->file_->get().body().close();
+                            self->hand_on();
+                          });
+  }
+
+  void hand_on() {
+    stream_.expires_never();
+    server_->handle(std::move(request_), kept_, [self = shared_from_this()](HttpResponse response) {
+      asio::post(self->server_->context, [self, response = std::move(response)]() mutable {
+        self->answer(std::move(response));
+      });
+    });
+  }
+
+  /// The rest of the request is not read: the connection ends with the answer.
+  void refuse(int status, const std::string& detail) {
+    must_close_ = true;
+    answer(plain_error(status, detail));
+  }
+
+  void answer(HttpResponse response) {
+    auto message = std::make_shared<http::response<http::string_body>>();
+    message->version(11);
+    message->result(static_cast<unsigned>(response.status));
+    for (const auto& [name, value] : response.headers) message->set(name, value);
+    message->keep_alive(!must_close_ && !response.on_open);
+    const bool has_body = response.status != 204 && response.status != 304;
+    message->body() = has_body ? std::move(response.body) : std::string();
+    if (has_body && !response.on_open) message->prepare_payload();
+    expire();
+    http::async_write(stream_, *message,
+                      [self = shared_from_this(), message, on_open = std::move(response.on_open)](
+                          beast::error_code fault, std::size_t) {
+                        if (fault) return self->close();
+                        if (on_open) return self->begin_stream(on_open);
+                        if (self->must_close_) return self->drain_and_close();
+                        self->read_head();
+                      });
+  }
+
+  void begin_stream(const std::function<void(std::shared_ptr<HttpStream>)>& on_open) {
+    stream_.expires_never();
+    is_open_ = true;
+    watch_for_end();
+    on_open(shared_from_this());
+  }
+
+  /// A client of an open answer says nothing more: what can be read is its end.
+  void watch_for_end() {
+    stream_.async_read_some(buffer_.prepare(1024),
+                            [self = shared_from_this()](beast::error_code fault, std::size_t) {
+                              if (fault) return self->close();
+                              self->watch_for_end();
+                            });
+  }
+
+  void write_waiting() {
+    auto text = std::make_shared<std::string>();
+    {
+      const std::scoped_lock lock{mutex_};
+      if (waiting_.empty() || !is_open_) return;
+      for (const auto& part : waiting_) *text += part;
+    }
+    asio::async_write(stream_, asio::buffer(*text),
+                      [self = shared_from_this(), text](beast::error_code fault, std::size_t) {
+                        if (fault) return self->close();
+                        self->wrote(text->size());
+                      });
+  }
+
+  void wrote(std::size_t bytes) {
+    bool is_more = false;
+    {
+      const std::scoped_lock lock{mutex_};
+      waiting_bytes_ -= bytes;
+      while (bytes > 0) {
+        bytes -= waiting_.front().size();
+        waiting_.pop_front();
+      }
+      is_more = !waiting_.empty();
+    }
+    if (is_more) write_waiting();
+  }
+
+  /// Closing with unread bytes would reset the connection and lose the answer: some are read first.
+  void drain_and_close() {
+    beast::error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(std::chrono::seconds(1));
+    drain();
+  }
+  void drain() {
+    buffer_.clear();
+    stream_.async_read_some(buffer_.prepare(65536),
+                            [self = shared_from_this()](beast::error_code fault, std::size_t) {
+                              if (fault) return self->close();
+                              self->drain();
+                            });
+  }
+
+  void close() {
+    is_open_ = false;
+    beast::error_code ignored;
+    stream_.socket().close(ignored);
+  }
+
+  std::shared_ptr<Server> server_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::empty_body>> head_;
+  std::optional<http::request_parser<http::string_body>> text_;
+  std::optional<http::request_parser<http::file_body>> file_;
+  HttpRequest request_ = {};
+  std::shared_ptr<void> kept_ = {};
+  bool must_close_ = false;
+  std::mutex mutex_ = {};
+  std::deque<std::string> waiting_ = {};
+  std::size_t waiting_bytes_ = 0;
+  std::atomic<bool> is_open_ = false;
+};
+
+void HttpServer::Server::accept() {
+  acceptor.async_accept([this](beast::error_code fault, tcp::socket socket) {
+    if (fault == asio::error::operation_aborted) return;
+    if (fault)
+      core::log::warning("connection_not_accepted", {{"reason", fault.message()}});
+    else if (connections < options.connections_max)
+      std::make_shared<Session>(shared_from_this(), std::move(socket))->read_head();
+    accept();
+  });
+}
+
+HttpServer::HttpServer(HttpServerOptions options, Handle handle,
+                       std::function<bool(const HttpRequest&)> is_upload, Plan plan)
+    : server_{std::make_shared<Server>()} {
+  server_->options = std::move(options);
+  server_->handle = std::move(handle);
+  server_->is_upload = std::move(is_upload);
+  server_->plan = std::move(plan);
+  server_->open();
+}
+
+HttpServer::~HttpServer() {
+  server_->context.stop();
+  server_->thread.join();
+}
+
+std::string HttpServer::address() const {
+  const auto endpoint = server_->acceptor.local_endpoint();
+  return endpoint.address().to_string() + ":" + std::to_string(endpoint.port());
+}
+
+}  // namespace nucleus::gateway

@@ -1,0 +1,57 @@
+#include "gateway/router.hpp"
+
+namespace nucleus::gateway {
+
+namespace {
+
+bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& path,
+          std::map<std::string, std::string>& values) {
+  if (pattern.size() != path.size()) return false;
+  values.clear();
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const bool is_value = pattern[i].starts_with('{');
+    if (is_value)
+      values[pattern[i].substr(1, pattern[i].size() - 2)] = path[i];
+    else if (pattern[i] != path[i])
+      return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::string> segments_of(const std::string& path) {
+  std::vector<std::string> parts;
+  std::size_t begin = 1;
+  while (begin <= path.size()) {
+    const auto end = std::min(path.find('/', begin), path.size());
+    parts.push_back(path.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  if (!parts.empty() && parts.back().empty()) parts.pop_back();
+  if (!parts.empty() && parts.front() == "nucleus") parts.erase(parts.begin());
+  return parts;
+}
+
+void Router::add(std::string method, std::string pattern, Handler handler, bool is_public) {
+  Route route{.method = std::move(method),
+              .pattern = std::move(pattern),
+              .is_public = is_public,
+              .handler = std::move(handler)};
+  route.segments = segments_of(route.pattern);
+  routes_.push_back(std::move(route));
+}
+
+RouteMatch Router::find(const std::string& method, const std::string& path) const {
+  const auto segments = segments_of(path);
+  RouteMatch match;
+  std::map<std::string, std::string> values;
+  for (const auto& route : routes_) {
+    if (!fits(route.segments, segments, values)) continue;
+    if (route.method == method) return {.route = &route, .path = std::move(values)};
+    match.allowed += (match.allowed.empty() ? "" : ", ") + route.method;
+  }
+  return match;
+}
+
+}  // namespace nucleus::gateway

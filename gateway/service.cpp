@@ -1,0 +1,171 @@
+#include "gateway/service.hpp"
+
+#include <prometheus/text_serializer.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "core/log/log.hpp"
+#include "gateway/credentials.hpp"
+#include "gateway/v1.hpp"
+#include "gateway/v2.hpp"
+
+namespace nucleus::gateway {
+
+using core::ErrorCode;
+
+namespace {
+
+bool is_upload(const HttpRequest& request) {
+  return request.method == "POST" &&
+         segments_of(request.path) == std::vector<std::string>{"v1", "image"};
+}
+
+/// As the client reached us: its Host header, where that is one.
+std::string base_url(const Config& config, const HttpRequest& request) {
+  if (!config.public_url.empty()) return config.public_url;
+  const std::string host = request.header("Host");
+  const bool is_host =
+      !host.empty() && host.size() <= 255 && std::ranges::all_of(host, [](unsigned char c) {
+        return std::isalnum(c) || c == '.' || c == ':' || c == '-' || c == '[' || c == ']';
+      });
+  return "http://" + (is_host ? host : config.http.listen);
+}
+
+std::string route_label(const RouteMatch& match) {
+  return match.route ? match.route->method + " " + match.route->pattern : "none";
+}
+
+}  // namespace
+
+Service::Service(core::Runtime& runtime, Config config)
+    : runtime_{runtime},
+      config_{std::move(config)},
+      metrics_{runtime.metrics},
+      streams_{runtime, config_, metrics_} {
+  add_own_routes();
+  add_v1_routes(
+      router_,
+      {.loop = runtime_.loop, .workers = runtime_.workers, .call_deadline = config_.call_deadline});
+  add_v2_routes(router_, streams_);
+  server_ = std::make_unique<HttpServer>(
+      config_.http,
+      [this](HttpRequest request, std::shared_ptr<void> kept, Respond respond) {
+        runtime_.loop.post([this, request = std::move(request), kept = std::move(kept),
+                            respond = std::move(respond)]() mutable {
+          handle(std::move(request), std::move(kept), std::move(respond));
+        });
+      },
+      is_upload,
+      [this](const HttpRequest& request,
+             std::function<void(std::variant<BodyPlan, HttpResponse>)> done) {
+        runtime_.loop.post([this, request, done = std::move(done)] { plan_upload(request, done); });
+      });
+  core::log::info("gateway_listens", {{"address", server_->address()}});
+}
+
+void Service::add_own_routes() {
+  router_.add(
+      "GET", "/healthz",
+      [this](const ExchangePtr& exchange) {
+        if (!runtime_.store.is_loaded())
+          return exchange->refuse(ErrorCode::unavailable, "the store is not loaded");
+        exchange->reply(200, Json{{"status", "ok"}});
+      },
+      true);
+  router_.add(
+      "GET", "/metrics",
+      [this](const ExchangePtr& exchange) {
+        exchange->reply_text(200,
+                             prometheus::TextSerializer().Serialize(runtime_.metrics.Collect()),
+                             "text/plain; version=0.0.4; charset=utf-8");
+      },
+      true);
+  const auto portal = [this](const std::string& pattern, const std::string& file) {
+    router_.add(
+        "GET", pattern, [this, file](const ExchangePtr& exchange) { serve_portal(exchange, file); },
+        true);
+  };
+  portal("/", "index.html");
+  portal("/console/", "console.html");
+}
+
+void Service::serve_portal(const ExchangePtr& exchange, const std::string& file) {
+  std::ifstream input(config_.portal_directory + "/" + file, std::ios::binary);
+  if (config_.portal_directory.empty() || !input)
+    return exchange->refuse(ErrorCode::not_found, "no portal");
+  std::ostringstream text;
+  text << input.rdbuf();
+  exchange->reply_text(200, text.str(), "text/html; charset=utf-8",
+                       {{"Content-Security-Policy",
+                         "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:"},
+                        {"X-Content-Type-Options", "nosniff"},
+                        {"Referrer-Policy", "no-referrer"}});
+}
+
+ExchangePtr Service::make_exchange(HttpRequest request, Respond respond) {
+  const std::string said = request.header("X-Request-Id");
+  const std::string base = base_url(config_, request);
+  auto exchange =
+      std::make_shared<Exchange>(runtime_.bus, config_.call_deadline, std::move(request),
+                                 std::move(respond), runtime_.loop.new_id());
+  exchange->base_url = base;
+  return exchange;
+}
+
+void Service::handle(HttpRequest request, std::shared_ptr<void> kept, Respond respond) {
+  auto match = router_.find(request.method, request.path);
+  const auto started_ms = runtime_.loop.steady_ms();
+  auto exchange =
+      make_exchange(std::move(request), [this, label = route_label(match), started_ms,
+                                         respond = std::move(respond)](HttpResponse response) {
+        metrics_.count(label, response.status,
+                       static_cast<double>(runtime_.loop.steady_ms() - started_ms) / 1000);
+        respond(std::move(response));
+      });
+  exchange->path = std::move(match.path);
+  if (!match.route) {
+    if (match.allowed.empty()) return exchange->refuse(ErrorCode::not_found, "no such route");
+    return exchange->reply(
+        405,
+        Json{{"detail", "Method \"" + msg::shown(exchange->request.method) + "\" not allowed."}},
+        {{"Allow", match.allowed}});
+  }
+  const Handler& handler = match.route->handler;
+  if (match.route->is_public) return handler(exchange);
+  if (auto upload = std::static_pointer_cast<Upload>(kept)) {
+    // Its credential was checked before the body was let in; a signature is good only once.
+    exchange->who = upload->who;
+    exchange->upload = std::move(upload);
+    return handler(exchange);
+  }
+  authenticate(exchange, [exchange, &handler](msg::Principal who) {
+    exchange->who = std::move(who);
+    handler(exchange);
+  });
+}
+
+void Service::authenticate(const ExchangePtr& exchange, std::function<void(msg::Principal)> next) {
+  const auto credential = credential_of(exchange->request);
+  if (!credential) return exchange->refuse(credential.error());
+  std::visit([&](const auto& check) { exchange->ask(check, std::move(next)); }, *credential);
+}
+
+void Service::plan_upload(const HttpRequest& request,
+                          std::function<void(std::variant<BodyPlan, HttpResponse>)> done) {
+  auto exchange = make_exchange(request, done);
+  authenticate(exchange, [this, exchange, done](msg::Principal who) {
+    if (exchange->request.header("md5").empty())
+      return exchange->refuse(ErrorCode::invalid_argument, "md5 was not provided", "md5");
+    if (config_.spool_directory.empty())
+      return exchange->refuse(ErrorCode::unavailable, "this gateway takes no uploads");
+    auto upload = std::make_shared<Upload>();
+    upload->path = config_.spool_directory + "/" + exchange->id();
+    upload->who = std::move(who);
+    done(
+        BodyPlan{.file_path = upload->path, .bytes_max = config_.upload_bytes_max, .kept = upload});
+  });
+}
+
+}  // namespace nucleus::gateway

@@ -1,0 +1,39 @@
+// The gateway: turns REST into messages, and events into streams. It owns no state; everything but
+// the HTTP server's own thread runs on the loop.
+#pragma once
+
+#include "core/runtime/runtime.hpp"
+#include "gateway/config.hpp"
+#include "gateway/event_streams.hpp"
+#include "gateway/exchange.hpp"
+#include "gateway/metrics.hpp"
+#include "gateway/router.hpp"
+
+namespace nucleus::gateway {
+
+class Service {
+ public:
+  /// Throws where the address cannot be bound.
+  Service(core::Runtime& runtime, Config config);
+
+  /// ADDRESS:PORT where it listens.
+  std::string address() const { return server_->address(); }
+
+ private:
+  void add_own_routes();
+  void handle(HttpRequest request, std::shared_ptr<void> kept, Respond respond);
+  void plan_upload(const HttpRequest& request,
+                   std::function<void(std::variant<BodyPlan, HttpResponse>)> done);
+  void authenticate(const ExchangePtr& exchange, std::function<void(msg::Principal)> next);
+  ExchangePtr make_exchange(HttpRequest request, Respond respond);
+  void serve_portal(const ExchangePtr& exchange, const std::string& file);
+
+  core::Runtime& runtime_;
+  Config config_;
+  Metrics metrics_;
+  Router router_ = {};
+  EventStreams streams_;
+  std::unique_ptr<HttpServer> server_ = {};  // last: it calls into all the others
+};
+
+}  // namespace nucleus::gateway

@@ -1,0 +1,236 @@
+// REST v1: computesets (compat 1.2, rows 15-20, and 1.4).
+#include <algorithm>
+#include <charconv>
+
+#include "core/hostlist/hostlist.hpp"
+#include "gateway/lookups.hpp"
+#include "gateway/v1.hpp"
+#include "gateway/v1_json.hpp"
+
+namespace nucleus::gateway {
+
+using core::ErrorCode;
+
+namespace {
+
+core::Result<std::int64_t> number(const Json& body, const char* field) {
+  const auto found = body.find(field);
+  if (found == body.end() || found->is_null()) return 0;
+  if (found->is_number_integer()) return found->get<std::int64_t>();
+  if (found->is_string()) {
+    const auto& text = found->get_ref<const std::string&>();
+    std::int64_t value = 0;
+    const char* end = text.data() + text.size();
+    if (text.empty()) return 0;
+    if (const auto read = std::from_chars(text.data(), end, value);
+        read.ec == std::errc{} && read.ptr == end)
+      return value;
+  }
+  return core::refuse(ErrorCode::invalid_argument, std::string(field) + " must be a whole number",
+                      field);
+}
+
+core::Result<std::string> text(const Json& body, const char* field) {
+  const auto found = body.find(field);
+  if (found == body.end() || found->is_null()) return std::string();
+  if (found->is_string()) return found->get<std::string>();
+  return core::refuse(ErrorCode::invalid_argument, std::string(field) + " must be a text", field);
+}
+
+struct Names {
+  std::vector<std::string> computes = {};
+  std::vector<std::string> hosts = {};
+};
+
+constexpr std::size_t nodes_max = 4096;
+
+/// A hostlist, a list of names, or a list of {name, host}.
+core::Result<void> read_list(const Json& value, const char* field, std::vector<std::string>& names,
+                             std::vector<std::string>* hosts) {
+  const auto wrong = [&](const std::string& why) {
+    return core::refuse(ErrorCode::invalid_argument, std::string(field) + " " + why, field);
+  };
+  if (value.is_string()) {
+    auto expanded = core::hostlist::expand(value.get_ref<const std::string&>(), nodes_max);
+    if (!expanded) return wrong("is no hostlist: " + expanded.error().detail);
+    names = std::move(*expanded);
+    return {};
+  }
+  if (!value.is_array()) return wrong("must be a hostlist or a list");
+  if (value.size() > nodes_max) return wrong("has more than 4096 names");
+  for (const auto& entry : value) {
+    if (entry.is_string()) {
+      names.push_back(entry);
+    } else if (hosts && entry.is_object() && entry.contains("name") && entry["name"].is_string()) {
+      names.push_back(entry["name"]);
+      if (entry.contains("host") && entry["host"].is_string()) hosts->push_back(entry["host"]);
+    } else {
+      return wrong("must hold names");
+    }
+  }
+  return {};
+}
+
+core::Result<Names> read_names(const Json& body) {
+  Names names;
+  if (body.contains("computes") && !body["computes"].is_null())
+    if (auto read = read_list(body["computes"], "computes", names.computes, &names.hosts); !read)
+      return std::unexpected(read.error());
+  if (body.contains("hosts") && !body["hosts"].is_null())
+    if (auto read = read_list(body["hosts"], "hosts", names.hosts, nullptr); !read)
+      return std::unexpected(read.error());
+  if (!names.hosts.empty() && names.hosts.size() != names.computes.size())
+    return core::refuse(ErrorCode::invalid_argument,
+                        "The length of hosts and computes must be the same", "hosts");
+  return names;
+}
+
+/// What the body asks for, with its nodes still by name.
+core::Result<std::pair<msg::StartComputeset, Names>> read_start(const Json& body) {
+  msg::StartComputeset start;
+  auto names = read_names(body);
+  if (!names) return std::unexpected(names.error());
+  const auto count = number(body, "count");
+  const auto walltime = number(body, "walltime_mins");
+  const auto allocation = text(body, "allocation");
+  const auto reservation = text(body, "reservation");
+  if (!count) return std::unexpected(count.error());
+  if (!walltime) return std::unexpected(walltime.error());
+  if (!allocation) return std::unexpected(allocation.error());
+  if (!reservation) return std::unexpected(reservation.error());
+  if (*count < 0 || *count > static_cast<std::int64_t>(nodes_max))
+    return core::refuse(ErrorCode::invalid_argument, "count must be 1 to 4096", "count");
+  start.count = static_cast<std::uint32_t>(*count);
+  start.walltime_mins = *walltime;
+  start.allocation_id = {*allocation};
+  start.reservation = *reservation;
+  for (const auto& host : names->hosts) start.hosts.push_back({host});
+  return std::pair{std::move(start), std::move(*names)};
+}
+
+core::Result<void> fill_nodes(msg::StartComputeset& start, const Names& names,
+                              const msg::ClusterWithNodes& cluster) {
+  std::map<std::string, msg::NodeId> by_name;
+  for (const auto& node : cluster.nodes)
+    if (node.kind == msg::NodeKind::compute) by_name[node.name] = node.node_id;
+  for (const auto& name : names.computes) {
+    const auto found = by_name.find(name);
+    if (found == by_name.end())
+      return core::refuse(ErrorCode::invalid_argument,
+                          "There is no compute " + msg::shown(name) + " in cluster " +
+                              cluster.cluster.cluster_id.value,
+                          "computes");
+    start.nodes.push_back(found->second);
+  }
+  return {};
+}
+
+/// The sets with their nodes, as JSON.
+void show(const ExchangePtr& exchange, std::vector<msg::Computeset> sets,
+          std::function<void(std::vector<Json>)> next) {
+  with_clusters(exchange, [exchange, sets = std::move(sets),
+                           next = std::move(next)](std::vector<msg::ClusterWithNodes> clusters) {
+    auto nodes = std::make_shared<std::map<std::string, msg::Node>>();
+    for (auto& cluster : clusters)
+      for (auto& node : cluster.nodes) (*nodes)[node.node_id.value] = node;
+    const auto one = sets.size() == 1 ? sets.front().cluster_id : msg::ClusterId{};
+    with_states(exchange, one, [sets, nodes, next](const NodeStatesById& states) {
+      std::vector<Json> shown;
+      for (const auto& set : sets) {
+        std::vector<msg::Node> members;
+        for (const auto& id : set.nodes)
+          if (const auto node = nodes->find(id.value); node != nodes->end())
+            members.push_back(node->second);
+        shown.push_back(v1_computeset(set, members, states));
+      }
+      next(std::move(shown));
+    });
+  });
+}
+
+void start(const ExchangePtr& exchange) {
+  const Json body = Json::parse(exchange->request.body, nullptr, false);
+  if (!body.is_object())
+    return exchange->refuse(ErrorCode::invalid_argument, "The body must be a JSON object");
+  const auto cluster = body.find("cluster");
+  if (cluster == body.end() || !cluster->is_string() || cluster->get<std::string>().empty())
+    return exchange->refuse(ErrorCode::invalid_argument, "Please provide the cluster", "cluster");
+  auto asked = read_start(body);
+  if (!asked) return exchange->refuse(asked.error());
+  exchange->path["cluster"] = cluster->get<std::string>();
+  with_cluster(exchange, [exchange,
+                          asked = std::move(*asked)](const msg::ClusterWithNodes& found) mutable {
+    auto& [request, names] = asked;
+    request.cluster_id = found.cluster.cluster_id;
+    if (auto filled = fill_nodes(request, names, found); !filled)
+      return exchange->refuse(filled.error());
+    exchange->ask(request, [exchange](const msg::Computeset& set) {
+      show(exchange, {set}, [exchange, id = set.computeset_id](const std::vector<Json>& shown) {
+        exchange->reply(
+            201, shown.front(),
+            {{"Location", exchange->base_url + "/nucleus/v1/computeset/" + std::to_string(id)}});
+      });
+    });
+  });
+}
+
+/// The computeset {id}, or 404 where there is none of the caller's.
+void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Computeset)> next) {
+  const auto& text = exchange->path["id"];
+  msg::ListComputesets request{.projects = exchange->who.projects,
+                               .is_operator = exchange->is_operator()};
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, request.computeset_id);
+  if (read.ec != std::errc{} || read.ptr != end || request.computeset_id <= 0)
+    return exchange->refuse(ErrorCode::not_found, "no such computeset");
+  exchange->ask(request, [exchange, next = std::move(next)](const msg::Computesets& found) {
+    if (found.computesets.empty())
+      return exchange->refuse(ErrorCode::not_found, "no such computeset");
+    next(found.computesets.front());
+  });
+}
+
+void get_one(const ExchangePtr& exchange) {
+  with_computeset(exchange, [exchange](const msg::Computeset& set) {
+    show(exchange, {set},
+         [exchange](const std::vector<Json>& shown) { exchange->reply(200, shown.front()); });
+  });
+}
+
+void list(const ExchangePtr& exchange) {
+  msg::ListComputesets request{.projects = exchange->who.projects,
+                               .is_operator = exchange->is_operator()};
+  const auto [first, last] = exchange->request.query.equal_range("state");
+  for (auto said = first; said != last; ++said) {
+    const auto state = msg::enum_of<msg::ComputesetState>(said->second);
+    // Old clients also ask for `queued`, which no set ever is.
+    if (state != msg::ComputesetState::unknown) request.states.push_back(state);
+  }
+  if (first != last && request.states.empty()) return exchange->reply(200, Json::array());
+  exchange->ask(request, [exchange](const msg::Computesets& found) {
+    show(exchange, found.computesets,
+         [exchange](const std::vector<Json>& shown) { exchange->reply(200, Json(shown)); });
+  });
+}
+
+Handler power(msg::PowerAction action) {
+  return [action](const ExchangePtr& exchange) {
+    with_computeset(exchange, [exchange, action](const msg::Computeset& set) {
+      exchange->ask(msg::PowerComputeset{.computeset_id = set.computeset_id, .action = action},
+                    [exchange](const msg::Computeset&) { exchange->reply_nothing(); });
+    });
+  };
+}
+
+}  // namespace
+
+void add_v1_computeset_routes(Router& router) {
+  router.add("GET", "/v1/computeset/", list);
+  router.add("POST", "/v1/computeset/", start);
+  router.add("GET", "/v1/computeset/{id}/", get_one);
+  for (const auto action : {msg::PowerAction::shutdown, msg::PowerAction::poweroff,
+                            msg::PowerAction::reboot, msg::PowerAction::reset})
+    router.add("PUT", "/v1/computeset/{id}/" + std::string(msg::name_of(action)), power(action));
+}
+
+}  // namespace nucleus::gateway

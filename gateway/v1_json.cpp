@@ -1,0 +1,120 @@
+#include "gateway/v1_json.hpp"
+
+#include <algorithm>
+
+namespace nucleus::gateway {
+
+namespace {
+
+const msg::NodeState& state_of(const msg::Node& node, const NodeStatesById& states) {
+  static const msg::NodeState not_seen{.state = "nostate"};
+  const auto found = states.find(node.node_id.value);
+  return found == states.end() ? not_seen : found->second;
+}
+
+/// compat 1.3 `compute_state`: a disk in use is `synced`, else it is `ready`.
+const char* disk_state(const msg::NodeState& state) {
+  return state.host_id.empty() ? "ready" : "synced";
+}
+
+Json private_interfaces(const msg::NodeState& state) {
+  Json list = Json::array();
+  for (const auto& port : state.ports)
+    if (!port.is_public) list.push_back({{"mac", port.mac}, {"iface", "private"}});
+  return list;
+}
+
+std::string netmask(std::uint32_t prefix_length) {
+  const std::uint32_t mask = prefix_length == 0 ? 0 : ~std::uint32_t{0} << (32 - prefix_length);
+  std::string text;
+  for (int shift = 24; shift >= 0; shift -= 8)
+    text += (text.empty() ? "" : ".") + std::to_string(mask >> shift & 255);
+  return text;
+}
+
+bool is_active(msg::ComputesetState state) {
+  using enum msg::ComputesetState;
+  return state == created || state == submitted || state == running || state == ending;
+}
+
+}  // namespace
+
+Json v1_frontend(const msg::Node& node, const NodeStatesById& states) {
+  const auto& state = state_of(node, states);
+  Json frontend{{"name", node.name},
+                {"state", state.state},
+                {"memory", node.memory_mb},
+                {"cpus", node.cpus},
+                {"disksize", node.disk_gb},
+                {"type", "VM"},
+                {"interface", private_interfaces(state)},
+                {"pub_ip", nullptr},
+                {"pub_mac", nullptr},
+                {"pub_netmask", nullptr},
+                {"gateway", nullptr},
+                {"dns1", nullptr},
+                {"dns2", nullptr},
+                {"ntp", nullptr},
+                {"frontend_state", disk_state(state)}};
+  const auto port = std::ranges::find_if(state.ports, &msg::Port::is_public);
+  if (port != state.ports.end()) {
+    frontend["pub_ip"] = port->ip;
+    frontend["pub_mac"] = port->mac;
+    frontend["pub_netmask"] = netmask(port->prefix_length);
+    if (!port->gateway.empty()) frontend["gateway"] = port->gateway;
+  }
+  return frontend;
+}
+
+Json v1_compute(const msg::Node& node, const NodeStatesById& states) {
+  const auto& state = state_of(node, states);
+  const bool is_in_set = state.computeset_id != 0 && is_active(state.computeset_state);
+  return {{"name", node.name},
+          {"interface", private_interfaces(state)},
+          {"memory", node.memory_mb},
+          {"cpus", node.cpus},
+          {"disksize", node.disk_gb},
+          {"cluster", node.cluster_id.value},
+          {"type", "VM"},
+          {"state", state.state},
+          {"host", state.host_id.empty() ? Json() : Json(state.host_id.value)},
+          {"active_computeset", is_in_set ? Json(state.computeset_id) : Json()},
+          {"active_computeset_state",
+           is_in_set ? Json(std::string(msg::name_of(state.computeset_state))) : Json()},
+          {"compute_state", disk_state(state)}};
+}
+
+Json v1_cluster(const msg::ClusterWithNodes& cluster, const NodeStatesById& states) {
+  Json body{{"name", cluster.cluster.cluster_id.value},
+            {"description", cluster.cluster.description},
+            {"project", cluster.cluster.project_id.value},
+            {"vlan", nullptr},
+            {"frontend", nullptr},
+            {"computes", Json::array()},
+            {"allocations", json_of(cluster.cluster.allocations)}};
+  for (const auto& node : cluster.nodes) {
+    if (node.kind == msg::NodeKind::frontend)
+      body["frontend"] = v1_frontend(node, states);
+    else
+      body["computes"].push_back(v1_compute(node, states));
+    for (const auto& port : state_of(node, states).ports)
+      if (!port.is_public && body["vlan"].is_null()) body["vlan"] = port.vlan;
+  }
+  return body;
+}
+
+Json v1_computeset(const msg::Computeset& computeset, const std::vector<msg::Node>& nodes,
+                   const NodeStatesById& states) {
+  Json computes = Json::array();
+  for (const auto& node : nodes) computes.push_back(v1_compute(node, states));
+  return {{"id", computeset.computeset_id},
+          {"cluster", computeset.cluster_id.value},
+          {"state", std::string(msg::name_of(computeset.state))},
+          {"computes", std::move(computes)},
+          {"account", computeset.allocation_id.value},
+          {"walltime_mins", computeset.walltime_mins},
+          {"start_time", computeset.start_unix_s ? Json(computeset.start_unix_s) : Json()},
+          {"reservation", computeset.reservation.empty() ? Json() : Json(computeset.reservation)}};
+}
+
+}  // namespace nucleus::gateway
