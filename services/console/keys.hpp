@@ -1,0 +1,16 @@
+// The names of the console service's records; made nowhere else.
+#pragma once
+
+#include "core/state/store.hpp"
+#include "services/console/records.hpp"
+
+namespace nucleus::console::keys {
+
+inline core::Key<StoredTicket> ticket(const std::string& hash) {
+  return {"nucleus:console:ticket:" + hash};
+}
+inline core::Key<StoredTicket> tickets() {
+  return {"nucleus:console:ticket:"};
+}
+
+}  // namespace nucleus::console::keys

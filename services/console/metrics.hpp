@@ -1,0 +1,47 @@
+// The console service's Prometheus series.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+
+namespace nucleus::console {
+
+class Metrics {
+ public:
+  explicit Metrics(prometheus::Registry& registry)
+      : tickets_issued{prometheus::BuildCounter()
+                           .Name("nucleus_console_tickets_issued_total")
+                           .Help("Console tickets issued.")
+                           .Register(registry)
+                           .Add({})},
+        tickets_refused{prometheus::BuildCounter()
+                            .Name("nucleus_console_tickets_refused_total")
+                            .Help("Tickets that were unknown, used or too old.")
+                            .Register(registry)
+                            .Add({})},
+        sessions{prometheus::BuildGauge()
+                     .Name("nucleus_console_sessions")
+                     .Help("Consoles that are open.")
+                     .Register(registry)
+                     .Add({})},
+        bytes_{prometheus::BuildCounter()
+                   .Name("nucleus_console_bytes_total")
+                   .Help("Bytes between viewers and consoles.")
+                   .Register(registry)},
+        bytes_to_viewers{bytes_.Add({{"direction", "to_viewer"}})},
+        bytes_from_viewers{bytes_.Add({{"direction", "from_viewer"}})} {}
+
+  prometheus::Counter& tickets_issued;
+  prometheus::Counter& tickets_refused;
+  prometheus::Gauge& sessions;
+
+ private:
+  prometheus::Family<prometheus::Counter>& bytes_;
+
+ public:
+  prometheus::Counter& bytes_to_viewers;
+  prometheus::Counter& bytes_from_viewers;
+};
+
+}  // namespace nucleus::console

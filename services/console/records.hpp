@@ -1,0 +1,19 @@
+// What the console service stores: tickets that may still be used.
+#pragma once
+
+#include "messages/console.hpp"
+
+namespace nucleus::console {
+
+/// A right to open one console once. The ticket itself is a secret and is not stored.
+struct StoredTicket {
+  std::string hash = {};  // hex SHA-256 of the ticket
+  msg::NodeId node_id = {};
+  msg::ConsoleKind kind = msg::ConsoleKind::unknown;
+  msg::ConsoleEndpoint endpoint = {};
+  msg::PersonId person_id = {};
+  std::int64_t expires_unix_ms = 0;
+  NUCLEUS_FIELDS(hash, node_id, kind, endpoint, person_id, expires_unix_ms);
+};
+
+}  // namespace nucleus::console
