@@ -60,14 +60,21 @@ class Planner {
   }
 
   void add_hypervisor() {
-    children_.push_back({.name = "ovs",
-                         .argv = {programs_ + "/private_ovs", state_.file("ovs")},
+    children_.push_back({.name = "ovsdb",
+                         .argv = {programs_ + "/private_ovs", "db", state_.file("ovs")},
                          .is_ground = true});
+    children_.push_back(
+        {.name = "vswitchd",
+         .argv = {programs_ + "/private_ovs", "switch", state_.file("ovs"), bridge()},
+         .is_ground = true});
     children_.push_back(
         {.name = "libvirtd",
          .argv = {programs_ + "/private_libvirtd", state_.file("libvirt"), state_.file("ovs")},
          .is_ground = true});
   }
+
+  /// Interfaces are the whole machine's: each deployment has names of its own.
+  std::string bridge() const { return "nuc" + deployment_.short_id; }
 
   void add_central() {
     service("registry");
@@ -83,6 +90,8 @@ class Planner {
     auto& gateway = service("gateway").settings;
     gateway["gateway.listen"] =
         deployment_.options.listen_address + ":" + std::to_string(deployment_.options.listen_port);
+    gateway["gateway.spool_directory"] = state_.file("spool");
+    gateway["gateway.portal_directory"] = programs_ + "/portal";
   }
 
   void add_provisioner() {
@@ -98,7 +107,10 @@ class Planner {
     child.settings["provisioner.host_id"] = deployment_.host_id;
     child.settings["provisioner.libvirt_uri"] = libvirt_uri(state_);
     child.settings["provisioner.state_directory"] = state_.file("provisioner");
-    child.settings["provisioner.pingpong_program"] = programs_ + "/pingpong";
+    child.settings["provisioner.bridge"] = bridge();
+    child.settings["provisioner.port_prefix"] = "n" + deployment_.short_id;
+    child.settings["provisioner.probe_kernel"] = state_.file("provisioner/probe-kernel");
+    child.settings["provisioner.pingpong_program"] = programs_ + "/nucleus-pingpong";
   }
 
   static std::string or_name(std::string path, const char* name) {

@@ -1,6 +1,7 @@
 #include "operator/deployment.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -55,6 +56,11 @@ std::optional<std::uint16_t> free_port(const std::string& address) {
   return std::nullopt;
 }
 
+std::string new_short_id() {
+  std::random_device device;
+  return fmt::format("{:04x}", device() & 0xffff);
+}
+
 /// This machine's name as a host id: what is no name character becomes `-`.
 std::string own_host_id() {
   std::array<char, 65> name{};
@@ -96,6 +102,7 @@ core::Result<std::optional<Deployment>> load_deployment(const StateDirectory& st
                           .is_simulated = file["is_simulated"].as<bool>(),
                           .host_count = file["host_count"].as<std::uint32_t>()};
     deployment.host_id = file["host_id"].as<std::string>();
+    deployment.short_id = file["short_id"].as<std::string>();
     for (const auto& port : file["ports"])
       deployment.ports[port.first.as<std::string>()] = port.second.as<std::uint16_t>();
     const YAML::Node curve = file["curve"];
@@ -116,6 +123,7 @@ core::Result<void> save_deployment(const StateDirectory& state, const Deployment
   file["is_simulated"] = deployment.options.is_simulated;
   file["host_count"] = deployment.options.host_count;
   file["host_id"] = deployment.host_id;
+  file["short_id"] = deployment.short_id;
   for (const auto& [name, port] : deployment.ports) file["ports"][name] = port;
   file["curve"]["server_public"] = deployment.curve.server_public;
   file["curve"]["server_secret"] = deployment.curve.server_secret;
@@ -149,6 +157,7 @@ core::Result<void> choose_ports(Deployment& deployment) {
     port = *fresh;
   }
   if (deployment.host_id.empty()) deployment.host_id = own_host_id();
+  if (deployment.short_id.empty()) deployment.short_id = new_short_id();
   if (deployment.curve.server_public.empty()) {
     const auto server = core::new_curve_pair();
     const auto admin = core::new_curve_pair();

@@ -32,6 +32,7 @@ struct Deployment {
   Options options = {};
   std::map<std::string, std::uint16_t> ports = {};  // gateway, console, events, metrics.SERVICE
   std::string host_id = {};                         // of the real host
+  std::string short_id = {};                        // 4 hex digits, in the names of interfaces
   CurveSecrets curve = {};
 };
 

@@ -40,7 +40,7 @@ core::Result<void> StateDirectory::create() const {
                         "state");
   std::error_code error;
   for (const char* folder : {"", "config", "logs", "pids", "run", "redis", "images", "uploads",
-                             "volumes", "provisioner", "rights"}) {
+                             "spool", "volumes", "provisioner", "rights"}) {
     fs::create_directories(file(folder), error);
     if (!error)
       fs::permissions(file(folder), fs::perms::owner_all, fs::perm_options::replace, error);

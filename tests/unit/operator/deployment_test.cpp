@@ -46,7 +46,7 @@ TEST(Listen, RefusesWhatIsNoAddressAndPort) {
 TEST(Children, OfSimulatedHostsNeedNoHypervisor) {
   const auto children = plan(true);
   EXPECT_THAT(names(children), Not(Contains("libvirtd")));
-  EXPECT_THAT(names(children), Not(Contains("ovs")));
+  EXPECT_THAT(names(children), Not(Contains("vswitchd")));
   EXPECT_EQ(children.back().bus_name, "provisioner/simulated");
   EXPECT_EQ(children.back().settings.at("provisioner.simulated_hosts"), "7");
 }
@@ -54,7 +54,7 @@ TEST(Children, OfSimulatedHostsNeedNoHypervisor) {
 TEST(Children, OfARealHostStandOnItsOwnLibvirtAndSwitch) {
   const auto children = plan(false);
   EXPECT_THAT(names(children), Contains("libvirtd"));
-  EXPECT_THAT(names(children), Contains("ovs"));
+  EXPECT_THAT(names(children), Contains("vswitchd"));
   EXPECT_EQ(children.back().bus_name, "provisioner/rack1-a");
   EXPECT_EQ(children.back().settings.at("provisioner.libvirt_uri"),
             "qemu+unix:///system?socket=/srv/nuc/libvirt/run/libvirt-sock");

@@ -1,0 +1,168 @@
+#include "services/overhead/service.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "core/log/log.hpp"
+#include "services/overhead/keys.hpp"
+#include "services/overhead/ratios.hpp"
+
+namespace nucleus::overhead {
+
+using core::ErrorCode;
+
+namespace {
+
+constexpr core::Milliseconds look_every{200};
+
+struct Step {
+  msg::Probe probe;
+  bool is_in_cluster;
+  msg::ProbeResult msg::OverheadReport::* result;
+};
+constexpr std::array steps{
+    Step{msg::Probe::mpi_pingpong, true, &msg::OverheadReport::mpi_cluster},
+    Step{msg::Probe::fio_random_read, true, &msg::OverheadReport::io_cluster},
+    Step{msg::Probe::mpi_pingpong, false, &msg::OverheadReport::mpi_host},
+    Step{msg::Probe::fio_random_read, false, &msg::OverheadReport::io_host},
+};
+
+std::string private_address(const msg::NodeState& state) {
+  const auto port =
+      std::ranges::find_if(state.ports, [](const msg::Port& one) { return !one.is_public; });
+  return port == state.ports.end() ? std::string() : port->ip;
+}
+
+}  // namespace
+
+Service::Service(core::Runtime& runtime, Config config)
+    : runtime_{runtime}, config_{config}, metrics_{runtime.metrics} {
+  runtime_.store.on_loaded([this] {
+    under_way_.clear();
+    runtime_.store.for_each<StoredReport>(keys::reports(), [this](const StoredReport& stored) {
+      if (stored.report.measured_unix_s) metrics_.show(stored.report);
+    });
+  });
+  runtime_.bus.serve<msg::MeasureCluster>(*this, &Service::measure_cluster);
+  runtime_.bus.serve<msg::GetReport>(*this, &Service::get_report);
+  runtime_.bus.hear<msg::ClusterRemoved>(*this, &Service::forget);
+  runtime_.bus.every(look_every, *this, &Service::begin_wanted);
+}
+
+core::Result<msg::Done> Service::measure_cluster(const msg::MeasureCluster& request,
+                                                 core::Context& context) {
+  if (auto broken = msg::check_name("cluster_id", request.cluster_id.value))
+    return std::unexpected(*broken);
+  auto tx = runtime_.store.begin(context);
+  const auto key = keys::report(request.cluster_id);
+  const auto* known = tx.read(key);
+  StoredReport stored = known ? *known : StoredReport{.cluster_id = request.cluster_id};
+  stored.is_wanted = true;
+  tx.write(key, std::move(stored));
+  return tx.commit(msg::Done{});
+}
+
+core::Result<msg::OverheadReport> Service::get_report(const msg::GetReport& request,
+                                                      core::Context&) {
+  const auto* stored = runtime_.store.read(keys::report(request.cluster_id));
+  if (!stored || !stored->report.measured_unix_s)
+    return core::refuse(ErrorCode::not_found,
+                        "cluster " + msg::shown(request.cluster_id.value) + " was never measured",
+                        "cluster_id");
+  return stored->report;
+}
+
+core::Result<void> Service::forget(const msg::ClusterRemoved& event, core::Context& context) {
+  auto tx = runtime_.store.begin(context);
+  tx.remove(keys::report(event.cluster.cluster_id));
+  return tx.commit();
+}
+
+/// What was accepted is measured, after a restart too.
+void Service::begin_wanted(core::Context&) {
+  std::vector<msg::ClusterId> wanted;
+  runtime_.store.for_each<StoredReport>(keys::reports(), [&](const StoredReport& stored) {
+    if (stored.is_wanted && !under_way_.contains(stored.cluster_id))
+      wanted.push_back(stored.cluster_id);
+  });
+  for (const auto& cluster_id : wanted) {
+    under_way_.insert(cluster_id);
+    auto measurement = std::make_shared<Measurement>();
+    measurement->report.cluster_id = cluster_id;
+    find_nodes(measurement);
+  }
+}
+
+void Service::find_nodes(const MeasurementPtr& measurement) {
+  const auto& cluster_id = measurement->report.cluster_id;
+  runtime_.bus.call(msg::ListClusters{.is_operator = true, .cluster_id = cluster_id}, {},
+                    [this, measurement](const core::Result<msg::Clusters>& found) {
+                      if (!found) return finish(measurement, found.error().detail);
+                      if (found->clusters.empty())
+                        return finish(measurement, "the cluster is gone");
+                      runtime_.bus.call(
+                          msg::ListNodeStates{.cluster_id = measurement->report.cluster_id}, {},
+                          [this, measurement, cluster = found->clusters.front()](
+                              const core::Result<msg::NodeStates>& states) {
+                            if (!states) return finish(measurement, states.error().detail);
+                            choose_nodes(measurement, cluster, *states);
+                          });
+                    });
+}
+
+void Service::choose_nodes(const MeasurementPtr& measurement, const msg::ClusterWithNodes& cluster,
+                           const msg::NodeStates& states) {
+  measurement->report.project_id = cluster.cluster.project_id;
+  for (const auto& node : cluster.nodes) {
+    if (node.kind != msg::NodeKind::compute || measurement->nodes.size() == 2) continue;
+    const auto state = std::ranges::find(states.nodes, node.node_id, &msg::NodeState::node_id);
+    if (state == states.nodes.end() || state->state != "active") continue;
+    measurement->nodes.push_back(*state);
+    measurement->peers.push_back({.name = node.name, .ip = private_address(*state)});
+  }
+  if (measurement->nodes.size() < 2)
+    return finish(measurement, "two computes must run to be measured");
+  run_probes(measurement, 0);
+}
+
+void Service::run_probes(const MeasurementPtr& measurement, std::size_t step) {
+  if (step == steps.size()) return finish(measurement, "");
+  const auto& [probe, is_in_cluster, result] = steps[step];
+  const auto& node = measurement->nodes.front();
+  const core::CallOptions options{.to = "provisioner/" + node.host_id.value,
+                                  .deadline = config_.probe_deadline};
+  auto next = [this, measurement, step,
+               result = result](const core::Result<msg::ProbeResult>& measured) {
+    if (!measured) return finish(measurement, measured.error().detail);
+    measurement->report.*result = *measured;
+    run_probes(measurement, step + 1);
+  };
+  if (is_in_cluster)
+    runtime_.bus.call(
+        msg::ProbeNode{.node_id = node.node_id, .probe = probe, .peers = measurement->peers},
+        options, std::move(next));
+  else
+    runtime_.bus.call(msg::ProbeHost{.host_id = node.host_id, .probe = probe}, options,
+                      std::move(next));
+}
+
+void Service::finish(const MeasurementPtr& measurement, const std::string& failure) {
+  auto& report = measurement->report;
+  under_way_.erase(report.cluster_id);
+  auto context = runtime_.bus.context();
+  auto tx = runtime_.store.begin(context);
+  const auto key = keys::report(report.cluster_id);
+  if (!tx.read(key)) return;  // the cluster was removed meanwhile
+  report.failure = failure;
+  report.measured_unix_s = context.now_unix_s();
+  set_ratios(report);
+  metrics_.show(report);
+  core::log::info("overhead_measured",
+                  {{"cluster", report.cluster_id.value}, {"failure", report.failure}});
+  tx.write(key, StoredReport{.cluster_id = report.cluster_id, .report = report});
+  tx.emit(msg::OverheadMeasured{report});
+  // Where it does not land, it is still wanted, and measured again.
+  (void)tx.commit();
+}
+
+}  // namespace nucleus::overhead
