@@ -9,6 +9,7 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <deque>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -78,7 +79,7 @@ class HttpServer::Server::Session : public HttpStream,
   void read_head() {
     head_.emplace();
     head_->header_limit(static_cast<std::uint32_t>(server_->options.header_bytes_max));
-    head_->body_limit(boost::none);
+    head_->body_limit(std::numeric_limits<std::uint64_t>::max());  // checked when it is read
     expire();
     http::async_read_header(stream_, buffer_, *head_,
                             [self = shared_from_this()](beast::error_code fault, std::size_t) {
@@ -109,7 +110,7 @@ class HttpServer::Server::Session : public HttpStream,
     if (fault == http::error::header_limit) return refuse(431, "the request's head is too large");
     if (fault == http::error::end_of_stream || fault == beast::error::timeout) return close();
     if (fault.category() == http::make_error_code(http::error::bad_version).category())
-      return refuse(400, "the request is malformed");
+      return refuse(400, "the request is malformed: " + fault.message());
     if (fault) return close();
     const auto& message = head_->get();
     request_ = {};

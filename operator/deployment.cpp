@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdlib>
@@ -46,12 +47,19 @@ bool is_free(const std::string& address, std::uint16_t port) {
   return can_bind;
 }
 
-std::optional<std::uint16_t> free_port(const std::string& address) {
+bool is_taken(const Deployment& deployment, std::uint16_t port) {
+  return port == deployment.options.listen_port ||
+         std::ranges::any_of(deployment.ports,
+                             [port](const auto& entry) { return entry.second == port; });
+}
+
+/// One that nobody has, and that this deployment has not chosen for something else.
+std::optional<std::uint16_t> free_port(const Deployment& deployment, const std::string& address) {
   std::random_device device;
   std::uniform_int_distribution<int> any(port_first, port_last);
   for (int tries = 0; tries < 1000; ++tries) {
     const auto port = static_cast<std::uint16_t>(any(device));
-    if (is_free(address, port)) return port;
+    if (!is_taken(deployment, port) && is_free(address, port)) return port;
   }
   return std::nullopt;
 }
@@ -140,7 +148,7 @@ core::Result<void> choose_ports(Deployment& deployment) {
     return core::refuse(core::ErrorCode::unavailable, "no free port on the loopback address");
   };
   if (options.listen_port == 0) {
-    const auto port = free_port(options.listen_address);
+    const auto port = free_port(deployment, options.listen_address);
     if (!port) return none_free();
     options.listen_port = *port;
   } else if (!is_free(options.listen_address, options.listen_port)) {
@@ -152,7 +160,7 @@ core::Result<void> choose_ports(Deployment& deployment) {
   for (const char* name : ports_needed) {
     auto& port = deployment.ports[name];
     if (port != 0 && is_free("127.0.0.1", port)) continue;
-    const auto fresh = free_port("127.0.0.1");
+    const auto fresh = free_port(deployment, "127.0.0.1");
     if (!fresh) return none_free();
     port = *fresh;
   }
