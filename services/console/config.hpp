@@ -5,15 +5,14 @@
 
 #include "core/config/settings.hpp"
 #include "services/console/driver/console_server.hpp"
+#include "services/console/ticket_book.hpp"
 
 namespace nucleus::console {
 
 struct Config {
   ConsoleServerOptions server = {};
-  std::string public_url =
-      {};  // ws://HOST:PORT/console as clients reach it; empty = where it listens
-  std::int64_t ticket_s = 60;
-  std::size_t tickets_max = 10'000;
+  std::string public_url = {};  // ws://HOST:PORT/console as viewers reach it; empty = `listen`
+  TicketLimits tickets = {};
 
   static core::Result<Config> from(core::Settings& settings);
 };

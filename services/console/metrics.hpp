@@ -20,6 +20,11 @@ class Metrics {
                             .Help("Tickets that were unknown, used or too old.")
                             .Register(registry)
                             .Add({})},
+        viewers_cut{prometheus::BuildCounter()
+                        .Name("nucleus_console_viewers_cut_total")
+                        .Help("Viewers cut off because they took no bytes.")
+                        .Register(registry)
+                        .Add({})},
         sessions{prometheus::BuildGauge()
                      .Name("nucleus_console_sessions")
                      .Help("Consoles that are open.")
@@ -34,6 +39,7 @@ class Metrics {
 
   prometheus::Counter& tickets_issued;
   prometheus::Counter& tickets_refused;
+  prometheus::Counter& viewers_cut;
   prometheus::Gauge& sessions;
 
  private:

@@ -1,8 +1,6 @@
 #include "services/console/service.hpp"
 
 #include "core/log/log.hpp"
-#include "services/console/keys.hpp"
-#include "services/console/secrets.hpp"
 
 namespace nucleus::console {
 
@@ -16,12 +14,10 @@ constexpr core::Milliseconds sweep_every{1'000};
 }  // namespace
 
 Service::Service(core::Runtime& runtime, Config config)
-    : runtime_{runtime}, config_{std::move(config)}, metrics_{runtime.metrics} {
-  runtime_.store.on_loaded([this] {
-    tickets_ = 0;
-    runtime_.store.for_each<StoredTicket>(keys::tickets(),
-                                          [this](const StoredTicket&) { ++tickets_; });
-  });
+    : runtime_{runtime},
+      config_{std::move(config)},
+      metrics_{runtime.metrics},
+      tickets_{runtime.store, config_.tickets} {
   runtime_.bus.serve_later<msg::IssueTicket>(*this, &Service::issue_ticket);
   runtime_.bus.every(sweep_every, *this, &Service::drop_expired);
   server_ = std::make_unique<ConsoleServer>(
@@ -36,8 +32,12 @@ void Service::issue_ticket(const msg::IssueTicket& request, core::Context& conte
                            core::Responder<msg::ConsoleTicket> respond) {
   if (request.kind == msg::ConsoleKind::unknown)
     return respond(std::unexpected(msg::invalid("kind", "kind must be serial or vnc")));
-  if (!msg::is_name(request.host_id.value))
+  if (request.node_id.empty())
+    return respond(std::unexpected(msg::invalid("node_id", "node_id is missing")));
+  if (request.host_id.empty())
     return respond(core::refuse(ErrorCode::wrong_state, "The VM is not running"));
+  if (auto broken = msg::check_name("host_id", request.host_id.value))
+    return respond(std::unexpected(*broken));
   runtime_.bus.call(msg::OpenConsole{.node_id = request.node_id, .kind = request.kind},
                     {.to = "provisioner/" + request.host_id.value,
                      .trace_id = context.trace_id(),
@@ -45,82 +45,50 @@ void Service::issue_ticket(const msg::IssueTicket& request, core::Context& conte
                     [this, request, respond = std::move(respond)](
                         const core::Result<msg::ConsoleEndpoint>& endpoint) {
                       if (!endpoint) return respond(std::unexpected(endpoint.error()));
-                      auto ticket = write_ticket(request, *endpoint);
-                      if (!ticket) return respond(std::unexpected(ticket.error()));
-                      runtime_.store.when_durable([respond, ticket = std::move(*ticket)](
-                                                      const core::Result<void>& durable) {
-                        if (!durable) return respond(std::unexpected(durable.error()));
-                        respond(ticket);
-                      });
+                      write_ticket(request, *endpoint, respond);
                     });
 }
 
-core::Result<msg::ConsoleTicket> Service::write_ticket(const msg::IssueTicket& request,
-                                                       const msg::ConsoleEndpoint& endpoint) {
-  if (!runtime_.store.is_loaded())
-    return core::refuse(ErrorCode::unavailable, "the console service is loading its state");
-  if (tickets_ >= config_.tickets_max)
-    return core::refuse(ErrorCode::no_capacity, "too many console tickets wait to be used");
-  auto context = runtime_.bus.context();
-  const auto expires_unix_ms = context.now_unix_ms() + config_.ticket_s * 1000;
-  const std::string ticket = new_ticket();
-  const std::string hash = hash_ticket(ticket);
-  auto tx = runtime_.store.begin(context);
-  tx.write(keys::ticket(hash), StoredTicket{.hash = hash,
-                                            .node_id = request.node_id,
-                                            .kind = request.kind,
-                                            .endpoint = endpoint,
-                                            .person_id = request.person_id,
-                                            .expires_unix_ms = expires_unix_ms});
-  if (auto landed = tx.commit(); !landed) return std::unexpected(landed.error());
-  ++tickets_;
-  metrics_.tickets_issued.Increment();
-  return msg::ConsoleTicket{
-      .ticket = ticket,
+void Service::write_ticket(const msg::IssueTicket& request, const msg::ConsoleEndpoint& endpoint,
+                           const core::Responder<msg::ConsoleTicket>& respond) {
+  if (endpoint.socket_path.empty())
+    return respond(
+        core::refuse(ErrorCode::wrong_state,
+                     "the node has no " + std::string(msg::name_of(request.kind)) + " console"));
+  auto written = tickets_.write(request, endpoint, runtime_.bus.context());
+  if (!written) return respond(std::unexpected(written.error()));
+  const msg::ConsoleTicket ticket{
+      .ticket = written->ticket,
       .url = config_.public_url.empty() ? "ws://" + address() + "/console" : config_.public_url,
-      .expires_unix_ms = expires_unix_ms};
+      .expires_unix_ms = written->expires_unix_ms};
+  runtime_.store.when_durable([this, respond, ticket](const core::Result<void>& durable) {
+    if (!durable) return respond(std::unexpected(durable.error()));
+    metrics_.tickets_issued.Increment();
+    respond(ticket);
+  });
 }
 
 void Service::take_ticket(const std::string& ticket,
                           std::function<void(core::Result<Console>)> done) {
-  const auto refuse = [&](const char* why) {
-    metrics_.tickets_refused.Increment();
-    done(core::refuse(ErrorCode::forbidden, why));
-  };
-  if (!runtime_.store.is_loaded())
-    return done(core::refuse(ErrorCode::unavailable, "the console service is loading its state"));
-  auto context = runtime_.bus.context();
-  const auto key = keys::ticket(hash_ticket(ticket));
-  const StoredTicket* found = runtime_.store.read(key);
-  if (!found || found->expires_unix_ms <= context.now_unix_ms())
-    return refuse("the ticket is unknown, used or too old");
-  const Console console{.node_id = found->node_id,
-                        .kind = found->kind,
-                        .socket_path = found->endpoint.socket_path,
-                        .log_path = found->endpoint.log_path};
-  core::log::info("console_opened", {{"node", found->node_id.value},
-                                     {"kind", msg::name_of(found->kind)},
-                                     {"person", found->person_id.value}});
-  auto tx = runtime_.store.begin(context);
-  tx.remove(key);
-  if (auto landed = tx.commit(); !landed) return done(std::unexpected(landed.error()));
-  --tickets_;
-  // Gone for ever before anything is opened: a second use must find nothing, whatever dies now.
-  runtime_.store.when_durable([console, done = std::move(done)](const core::Result<void>& durable) {
-    if (!durable) return done(std::unexpected(durable.error()));
-    done(console);
-  });
+  tickets_.take(ticket, runtime_.bus.context(),
+                [this, done = std::move(done)](const core::Result<StoredTicket>& taken) {
+                  if (!taken) {
+                    if (taken.error().code == ErrorCode::forbidden)
+                      metrics_.tickets_refused.Increment();
+                    return done(std::unexpected(taken.error()));
+                  }
+                  core::log::info("console_opened", {{"node", taken->node_id.value},
+                                                     {"kind", msg::name_of(taken->kind)},
+                                                     {"person", taken->person_id.value}});
+                  done(Console{.node_id = taken->node_id,
+                               .kind = taken->kind,
+                               .socket_path = taken->endpoint.socket_path,
+                               .log_path = taken->endpoint.log_path});
+                });
 }
 
 void Service::drop_expired(core::Context& context) {
-  std::vector<std::string> expired;
-  runtime_.store.for_each<StoredTicket>(keys::tickets(), [&](const StoredTicket& ticket) {
-    if (ticket.expires_unix_ms <= context.now_unix_ms()) expired.push_back(ticket.hash);
-  });
-  if (expired.empty()) return;
-  auto tx = runtime_.store.begin(context);
-  for (const auto& hash : expired) tx.remove(keys::ticket(hash));
-  if (tx.commit()) tickets_ -= expired.size();
+  tickets_.drop_expired(context);
 }
 
 }  // namespace nucleus::console

@@ -6,6 +6,7 @@
 #include "messages/console.hpp"
 #include "services/console/config.hpp"
 #include "services/console/metrics.hpp"
+#include "services/console/ticket_book.hpp"
 
 namespace nucleus::console {
 
@@ -20,15 +21,15 @@ class Service {
  private:
   void issue_ticket(const msg::IssueTicket& request, core::Context& context,
                     core::Responder<msg::ConsoleTicket> respond);
-  core::Result<msg::ConsoleTicket> write_ticket(const msg::IssueTicket& request,
-                                                const msg::ConsoleEndpoint& endpoint);
+  void write_ticket(const msg::IssueTicket& request, const msg::ConsoleEndpoint& endpoint,
+                    const core::Responder<msg::ConsoleTicket>& respond);
   void take_ticket(const std::string& ticket, std::function<void(core::Result<Console>)> done);
   void drop_expired(core::Context& context);
 
   core::Runtime& runtime_;
   Config config_;
   Metrics metrics_;
-  std::size_t tickets_ = 0;
+  TicketBook tickets_;
   std::unique_ptr<ConsoleServer> server_ = {};  // last: it calls into the others
 };
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "core/result.hpp"
 #include "messages/console.hpp"
@@ -12,11 +13,16 @@
 
 namespace nucleus::console {
 
+/// What a viewer must offer beside its ticket, and is answered.
+constexpr std::string_view subprotocol = "nucleus.console";
+
 struct ConsoleServerOptions {
   std::string listen = "127.0.0.1:0";  // ADDRESS:PORT; port 0 = any free one
   std::size_t connections_max = 1'000;
   std::size_t frame_bytes_max = 64 * 1024;   // from a viewer
   std::size_t replay_bytes_max = 64 * 1024;  // of what a serial console printed before
+  std::int64_t idle_s = 60;   // a viewer that says nothing, not even to a ping, is let go
+  std::int64_t stall_s = 20;  // a viewer that takes no bytes for so long is cut off
 };
 
 /// A console that a ticket opens.
@@ -35,19 +41,23 @@ class ConsoleServer {
 
   /// Throws where the address cannot be bound.
   ConsoleServer(ConsoleServerOptions options, Metrics& metrics, TakeTicket take_ticket);
-  /// Ends all sessions.
+  /// Tells every viewer, and ends within half a second; nothing is called after this.
   ~ConsoleServer();
   ConsoleServer(const ConsoleServer&) = delete;
   ConsoleServer& operator=(const ConsoleServer&) = delete;
 
-  std::string address() const;
+  /// ADDRESS:PORT where it listens.
+  const std::string& address() const;
 
  private:
   struct Server;
   std::shared_ptr<Server> server_;
 };
 
-/// The ticket in a Sec-WebSocket-Protocol header; empty where there is none.
+/// Whether it is ADDRESS:PORT with an address in digits; IPv6 in brackets.
+bool is_listen_address(const std::string& listen);
+
+/// The ticket in Sec-WebSocket-Protocol; empty where there is none, or no `nucleus.console`.
 std::string ticket_in(std::string_view protocols);
 
 }  // namespace nucleus::console

@@ -1,0 +1,73 @@
+#include "services/console/ticket_book.hpp"
+
+#include "services/console/keys.hpp"
+#include "services/console/secrets.hpp"
+
+namespace nucleus::console {
+
+using core::ErrorCode;
+
+TicketBook::TicketBook(core::Store& store, TicketLimits limits) : store_{store}, limits_{limits} {
+  store_.on_loaded([this] {
+    waiting_ = 0;
+    store_.for_each<StoredTicket>(keys::tickets(), [this](const StoredTicket&) { ++waiting_; });
+  });
+}
+
+core::Result<TicketBook::Written> TicketBook::write(const msg::IssueTicket& request,
+                                                    const msg::ConsoleEndpoint& endpoint,
+                                                    const core::Context& context) {
+  if (auto loaded = ready(); !loaded) return std::unexpected(loaded.error());
+  if (waiting_ >= limits_.waiting_max)
+    return core::refuse(ErrorCode::no_capacity, "too many console tickets wait to be used");
+  const Written written{.ticket = new_ticket(),
+                        .expires_unix_ms = context.now_unix_ms() + limits_.life_s * 1000};
+  const std::string hash = hash_ticket(written.ticket);
+  auto tx = store_.begin(context);
+  tx.write(keys::ticket(hash), StoredTicket{.hash = hash,
+                                            .node_id = request.node_id,
+                                            .kind = request.kind,
+                                            .endpoint = endpoint,
+                                            .person_id = request.person_id,
+                                            .expires_unix_ms = written.expires_unix_ms});
+  if (auto landed = tx.commit(); !landed) return std::unexpected(landed.error());
+  ++waiting_;
+  return written;
+}
+
+void TicketBook::take(const std::string& ticket, const core::Context& context,
+                      std::function<void(core::Result<StoredTicket>)> done) {
+  if (auto loaded = ready(); !loaded) return done(std::unexpected(loaded.error()));
+  const auto key = keys::ticket(hash_ticket(ticket));
+  const StoredTicket* found = store_.read(key);
+  if (!found || found->expires_unix_ms <= context.now_unix_ms())
+    return done(core::refuse(ErrorCode::forbidden, "the ticket is unknown, used or too old"));
+  const StoredTicket taken = *found;
+  auto tx = store_.begin(context);
+  tx.remove(key);
+  if (auto landed = tx.commit(); !landed) return done(std::unexpected(landed.error()));
+  --waiting_;
+  // Gone for ever before anything is opened: a second use must find nothing, whatever dies now.
+  store_.when_durable([taken, done = std::move(done)](const core::Result<void>& durable) {
+    if (!durable) return done(std::unexpected(durable.error()));
+    done(taken);
+  });
+}
+
+void TicketBook::drop_expired(const core::Context& context) {
+  std::vector<std::string> expired;
+  store_.for_each<StoredTicket>(keys::tickets(), [&](const StoredTicket& ticket) {
+    if (ticket.expires_unix_ms <= context.now_unix_ms()) expired.push_back(ticket.hash);
+  });
+  if (expired.empty()) return;
+  auto tx = store_.begin(context);
+  for (const auto& hash : expired) tx.remove(keys::ticket(hash));
+  if (tx.commit()) waiting_ -= expired.size();
+}
+
+core::Result<void> TicketBook::ready() const {
+  if (store_.is_loaded()) return {};
+  return core::refuse(ErrorCode::unavailable, "the console service is loading its state");
+}
+
+}  // namespace nucleus::console

@@ -1,0 +1,337 @@
+// The console room's README, kept on a real bus, Redis, WebSocket and unix socket: what a ticket
+// opens, how often, and what a viewer is told where it opens nothing.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "services/console/service.hpp"
+#include "tests/support/console_socket.hpp"
+#include "tests/support/viewer.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using core::ErrorCode;
+using msg::ConsoleKind;
+
+/// Stands for a host's provisioner: knows where its nodes' consoles are.
+struct ConsoleHost {
+  std::map<std::string, msg::ConsoleEndpoint>& endpoints;
+  ConsoleHost(core::Runtime& runtime, std::map<std::string, msg::ConsoleEndpoint>& known)
+      : endpoints{known} {
+    runtime.bus.serve<msg::OpenConsole>(*this, &ConsoleHost::open);
+  }
+  core::Result<msg::ConsoleEndpoint> open(const msg::OpenConsole& request, core::Context&) {
+    const auto found = endpoints.find(request.node_id.value);
+    if (found == endpoints.end())
+      return core::refuse(ErrorCode::wrong_state, "the domain does not run");
+    return found->second;
+  }
+};
+
+core::Result<std::shared_ptr<void>> build_console(core::Runtime& runtime) {
+  auto config = console::Config::from(runtime.settings);
+  if (!config) return std::unexpected(config.error());
+  return std::make_shared<console::Service>(runtime, *config);
+}
+
+class Console : public testing::Test {
+ protected:
+  std::string socket_of(const std::string& node) const { return folder_.file(node + ".sock"); }
+  std::string log_of(const std::string& node) const { return folder_.file(node + ".log"); }
+
+  void start(std::map<std::string, std::string> settings = {}) {
+    service_.reset();
+    service_ =
+        std::make_unique<Process>(deployment_, "console", std::move(settings), build_console);
+  }
+  void kill_service() { service_.reset(); }
+
+  core::Result<msg::ConsoleTicket> issue(const std::string& node = "n1",
+                                         ConsoleKind kind = ConsoleKind::serial,
+                                         const std::string& host = "h1") {
+    return caller_.call(
+        msg::IssueTicket{.node_id = {node}, .kind = kind, .host_id = {host}, .person_id = {"p1"}},
+        {.deadline = patience});
+  }
+  static std::string offered(const msg::ConsoleTicket& ticket) {
+    return "nucleus.console, nucleus.ticket." + ticket.ticket;
+  }
+
+  TemporaryFolder folder_ = {};
+  std::map<std::string, msg::ConsoleEndpoint> endpoints_ = {
+      {"n1", {.socket_path = socket_of("n1"), .log_path = log_of("n1")}},
+      {"n2", {.socket_path = socket_of("n2")}},
+      {"no-vnc", {}},
+      {"long", {.socket_path = "/" + std::string(200, 'x')}}};
+  Deployment deployment_ = {};
+  Process host_{deployment_,
+                "provisioner/h1",
+                {},
+                [this](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
+                  return std::make_shared<ConsoleHost>(runtime, endpoints_);
+                }};
+  Process caller_{deployment_, "caller"};
+  std::unique_ptr<Process> service_ = {};
+};
+
+TEST_F(Console, ShowsWhatWasPrintedThenJoinsTheViewerToTheSerialConsole) {
+  std::ofstream(log_of("n1")) << "old" << std::string(64 * 1024 - 8, '.') << "booting ";
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket) << ticket.error().detail;
+  EXPECT_EQ(ticket->ticket.size(), 43U);
+  EXPECT_EQ(ticket->url.find(ticket->ticket), std::string::npos);
+  Viewer viewer(ticket->url);
+  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  EXPECT_EQ(viewer.protocol(), "nucleus.console");
+  EXPECT_EQ(viewer.read_to("login: "), std::string(64 * 1024 - 8, '.') + "booting login: ");
+  EXPECT_TRUE(viewer.is_binary());
+  const std::string bytes("root\r\n\0\xff\x1b[A", 12);
+  viewer.write(bytes);
+  EXPECT_EQ(viewer.read_to(bytes), bytes);
+}
+
+TEST_F(Console, JoinsManyViewersToAVncConsoleInTurn) {
+  ConsoleSocket qemu(socket_of("n2"), "RFB 003.008\n");
+  start();
+  for (int i = 0; i < 3; ++i) {
+    const auto ticket = issue("n2", ConsoleKind::vnc);
+    ASSERT_TRUE(ticket) << ticket.error().detail;
+    Viewer viewer(ticket->url);
+    ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+    EXPECT_EQ(viewer.read_to("\n"), "RFB 003.008\n");
+  }
+}
+
+TEST_F(Console, RefusesATicketThatWasUsed) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  Viewer first(ticket->url);
+  ASSERT_EQ(first.open(offered(*ticket)), 101U);
+  Viewer second(ticket->url);
+  EXPECT_EQ(second.open(offered(*ticket)), 403U);
+  EXPECT_EQ(second.body(), R"({"detail":"the ticket is unknown, used or too old"})");
+  EXPECT_EQ(first.read_to("login: "), "login: ");
+}
+
+TEST_F(Console, RefusesATicketThatExpired) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start({{"console.ticket_s", "1"}});
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  // The service's clock is the one that counts: it is asked until it has passed the end.
+  const auto is_over = [&] {
+    return caller_.on_loop([&] { return caller_.loop().unix_ms() >= ticket->expires_unix_ms; });
+  };
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!is_over() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  Viewer viewer(ticket->url);
+  EXPECT_EQ(viewer.open(offered(*ticket)), 403U);
+}
+
+TEST_F(Console, RefusesAViewerWithoutTicketOrProtocolAndLeavesTheTicketUnused) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  for (const std::string& said :
+       {std::string(), std::string("nucleus.console"), "nucleus.ticket." + ticket->ticket}) {
+    Viewer viewer(ticket->url);
+    EXPECT_EQ(viewer.open(said), 401U) << said;
+    EXPECT_NE(viewer.body().find("\"detail\""), std::string::npos);
+  }
+  Viewer in_url(ticket->url + "?ticket=" + ticket->ticket);
+  EXPECT_EQ(in_url.open("nucleus.console"), 404U);
+  Viewer viewer(ticket->url);
+  EXPECT_EQ(viewer.open(offered(*ticket)), 101U);
+}
+
+TEST_F(Console, KeepsAnUnusedTicketAndForgetsAUsedOneOverARestart) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto used = issue();
+  const auto unused = issue();
+  ASSERT_TRUE(used && unused);
+  {
+    Viewer viewer(used->url);
+    ASSERT_EQ(viewer.open(offered(*used)), 101U);
+  }
+  start();
+  const auto url = issue()->url;  // its port is another one now
+  EXPECT_EQ(Viewer(url).open(offered(*used)), 403U);
+  Viewer viewer(url);
+  ASSERT_EQ(viewer.open(offered(*unused)), 101U);
+  EXPECT_EQ(viewer.read_to("login: "), "login: ");
+  EXPECT_EQ(Viewer(url).open(offered(*unused)), 403U);
+}
+
+TEST_F(Console, SaysWhyThereIsNoTicket) {
+  start({{"console.tickets_max", "1"}});
+  const auto expect_refused = [](const auto& reply, ErrorCode code, const std::string& detail) {
+    ASSERT_FALSE(reply);
+    EXPECT_EQ(reply.error().code, code);
+    EXPECT_NE(reply.error().detail.find(detail), std::string::npos) << reply.error().detail;
+  };
+  expect_refused(issue("n1", ConsoleKind::serial, ""), ErrorCode::wrong_state,
+                 "The VM is not running");
+  expect_refused(issue("off"), ErrorCode::wrong_state, "the domain does not run");
+  expect_refused(issue("no-vnc", ConsoleKind::vnc), ErrorCode::wrong_state, "no vnc console");
+  expect_refused(issue("n1", ConsoleKind::unknown), ErrorCode::invalid_argument, "kind");
+  expect_refused(issue(""), ErrorCode::invalid_argument, "node_id");
+  expect_refused(issue("n1", ConsoleKind::serial, "../h1"), ErrorCode::invalid_argument, "host_id");
+  expect_refused(issue("n1", ConsoleKind::serial, "away"), ErrorCode::deadline_exceeded, "");
+  ASSERT_TRUE(issue());
+  expect_refused(issue(), ErrorCode::no_capacity, "too many console tickets");
+}
+
+TEST_F(Console, TellsTheViewerWhenTheConsoleEnds) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  Viewer viewer(ticket->url);
+  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  ASSERT_EQ(viewer.read_to("login: "), "login: ");
+  qemu.hang_up();
+  EXPECT_EQ(viewer.read_to_close(), "the console was closed");
+}
+
+TEST_F(Console, TellsTheViewerWhenTheServiceStops) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  Viewer viewer(ticket->url);
+  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  ASSERT_EQ(viewer.read_to("login: "), "login: ");
+  kill_service();
+  EXPECT_EQ(viewer.read_to_close(), "the console service stops");
+}
+
+TEST_F(Console, GivesASerialConsoleToTheNewestViewerAndTellsTheOneBefore) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto one = issue();
+  const auto two = issue();
+  ASSERT_TRUE(one && two);
+  Viewer first(one->url);
+  ASSERT_EQ(first.open(offered(*one)), 101U);
+  ASSERT_EQ(first.read_to("login: "), "login: ");
+  Viewer second(two->url);
+  ASSERT_EQ(second.open(offered(*two)), 101U);
+  EXPECT_EQ(first.read_to_close(), "opened by another viewer");
+  EXPECT_EQ(second.read_to("login: "), "login: ");
+  second.write("x");
+  EXPECT_EQ(second.read_to("x"), "x");
+}
+
+TEST_F(Console, TellsTheViewerThatNobodyAcceptsIt) {
+  // As QEMU does while another program has its serial console: connects succeed, none is served.
+  ConsoleSocket qemu(socket_of("n1"), "", ConsoleSocket::Manner::accepts_nobody);
+  start();
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  Viewer viewer(ticket->url);
+  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  EXPECT_EQ(viewer.read_to_close(), "the console is in use by another client");
+}
+
+TEST_F(Console, TellsTheViewerThatTheConsolesQueueIsFull) {
+  ConsoleSocket qemu(socket_of("n2"), "", ConsoleSocket::Manner::accepts_nobody);
+  boost::asio::io_context context;
+  std::vector<boost::asio::local::stream_protocol::socket> others;
+  for (int i = 0; i < 2; ++i)
+    others.emplace_back(context).connect({socket_of("n2")});  // a backlog of 1 holds two
+  start();
+  const auto ticket = issue("n2");
+  ASSERT_TRUE(ticket);
+  Viewer viewer(ticket->url);
+  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  EXPECT_EQ(viewer.read_to_close(), "the console is in use by another client");
+}
+
+TEST_F(Console, TellsTheViewerThatTheConsoleHasGone) {
+  start();
+  for (const auto& [node, reason] :
+       {std::pair{"n1", "the console's socket is gone: No such file or directory"},
+        std::pair{"long", "the console's path is too long"}}) {
+    const auto ticket = issue(node);
+    ASSERT_TRUE(ticket);
+    Viewer viewer(ticket->url);
+    ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+    EXPECT_EQ(viewer.read_to_close(), reason);
+  }
+}
+
+TEST_F(Console, ClosesOnAFrameThatIsTooLarge) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  Viewer viewer(ticket->url);
+  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  ASSERT_EQ(viewer.read_to("login: "), "login: ");
+  const std::string most(64 * 1024, 'x');
+  viewer.write(most);
+  std::string echoed;
+  while (echoed.size() < most.size()) echoed += viewer.read_to("x");
+  EXPECT_EQ(echoed, most);
+  viewer.write(most + "x");
+  viewer.read_to_close();
+  EXPECT_EQ(viewer.close_code(), 1009U);
+}
+
+TEST_F(Console, CutsOffAViewerThatTakesNoBytes) {
+  ConsoleSocket qemu(socket_of("n1"), "", ConsoleSocket::Manner::floods);
+  start({{"console.stall_s", "1"}});
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  auto left = qemu.client_left();
+  Viewer viewer(ticket->url);
+  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  EXPECT_EQ(left.wait_for(patience), std::future_status::ready);
+}
+
+TEST_F(Console, LetsGoAViewerThatAnswersNoPing) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start({{"console.idle_s", "1"}});
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  auto left = qemu.client_left();
+  Viewer viewer(ticket->url);
+  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  EXPECT_EQ(left.wait_for(patience), std::future_status::ready);
+}
+
+TEST_F(Console, TakesNoMoreConnectionsThanItMay) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start({{"console.connections_max", "1"}});
+  const auto one = issue();
+  const auto two = issue();
+  ASSERT_TRUE(one && two);
+  Viewer first(one->url);
+  ASSERT_EQ(first.open(offered(*one)), 101U);
+  EXPECT_EQ(Viewer(two->url).open(offered(*two)), 0U);
+  EXPECT_EQ(first.read_to("login: "), "login: ");
+}
+
+TEST_F(Console, AnswersPlainHttpAndWhatIsNoHttp) {
+  start();
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  EXPECT_EQ(Viewer(ticket->url).get("/healthz"),
+            (std::pair{200U, std::string(R"({"status":"ok"})")}));
+  EXPECT_EQ(Viewer(ticket->url).get("/console").first, 426U);
+  EXPECT_EQ(Viewer(ticket->url).get("/").first, 404U);
+  EXPECT_TRUE(Viewer(ticket->url).send_raw("no request\r\n\r\n").starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(Viewer(ticket->url)
+                  .send_raw("GET /console HTTP/1.1\r\nX: " + std::string(9000, 'x') + "\r\n\r\n")
+                  .starts_with("HTTP/1.1 431"));
+}
+
+}  // namespace
+}  // namespace nucleus::tests

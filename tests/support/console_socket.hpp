@@ -1,0 +1,102 @@
+// A console's unix socket as QEMU serves it: one client at a time, greeted, and its bytes echoed.
+#pragma once
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <future>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+namespace nucleus::tests {
+
+class ConsoleSocket {
+ public:
+  enum class Manner { echoes, floods, accepts_nobody };
+
+  ConsoleSocket(const std::string& path, std::string greeting, Manner manner = Manner::echoes)
+      : greeting_{std::move(greeting)},
+        manner_{manner},
+        stop_{eventfd(0, EFD_CLOEXEC)},
+        listener_{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    if (bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        listen(listener_, 1) != 0)
+      throw std::runtime_error("the console's socket cannot be bound");
+    if (manner_ != Manner::accepts_nobody) thread_ = std::jthread([this] { run(); });
+  }
+  ~ConsoleSocket() {
+    hang_up();
+    close(stop_);
+  }
+  ConsoleSocket(const ConsoleSocket&) = delete;
+  ConsoleSocket& operator=(const ConsoleSocket&) = delete;
+
+  /// As a domain's end would: client and listener are gone when it returns.
+  void hang_up() {
+    const std::uint64_t one = 1;
+    if (listener_ < 0 || ::write(stop_, &one, sizeof one) < 0) return;
+    if (thread_.joinable()) thread_.join();
+    close(listener_);
+    listener_ = -1;
+  }
+  /// Ready once a client has left.
+  std::future<void> client_left() { return left_.get_future(); }
+
+ private:
+  bool is_ready(int descriptor, short what) {
+    std::array<pollfd, 2> watched{{{stop_, POLLIN, 0}, {descriptor, what, 0}}};
+    if (poll(watched.data(), watched.size(), -1) < 0 || watched[0].revents != 0) return false;
+    return watched[1].revents != 0;
+  }
+
+  void run() {
+    while (is_ready(listener_, POLLIN)) {
+      const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      if (client < 0) continue;
+      if (send(client, greeting_.data(), greeting_.size(), MSG_NOSIGNAL) >= 0)
+        manner_ == Manner::floods ? flood(client) : echo(client);
+      close(client);
+      if (!has_left_.exchange(true)) left_.set_value();
+    }
+  }
+
+  void echo(int client) {
+    std::array<char, 65536> bytes{};
+    while (is_ready(client, POLLIN)) {
+      const auto size = recv(client, bytes.data(), bytes.size(), 0);
+      if (size <= 0) return;
+      for (ssize_t sent = 0; sent < size;) {
+        if (!is_ready(client, POLLOUT)) return;
+        const auto more =
+            send(client, bytes.data() + sent, static_cast<std::size_t>(size - sent), MSG_NOSIGNAL);
+        if (more < 0 && errno != EAGAIN) return;
+        if (more > 0) sent += more;
+      }
+    }
+  }
+
+  void flood(int client) {
+    const std::string bytes(65536, '#');
+    while (is_ready(client, POLLOUT))
+      if (send(client, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0 && errno != EAGAIN) return;
+  }
+
+  std::string greeting_;
+  Manner manner_;
+  int stop_;
+  int listener_;
+  std::atomic<bool> has_left_ = false;
+  std::promise<void> left_ = {};
+  std::jthread thread_ = {};
+};
+
+}  // namespace nucleus::tests

@@ -1,0 +1,62 @@
+// What a viewer says in Sec-WebSocket-Protocol, and what the console's settings may say.
+#include <gtest/gtest.h>
+
+#include "services/console/config.hpp"
+
+namespace nucleus::console {
+namespace {
+
+TEST(TicketHeader, FindsTheTicketBesideTheProtocol) {
+  EXPECT_EQ(ticket_in("nucleus.console, nucleus.ticket.abc"), "abc");
+  EXPECT_EQ(ticket_in("nucleus.ticket.abc,nucleus.console"), "abc");
+  EXPECT_EQ(ticket_in(" \tother ,  nucleus.console\t,nucleus.ticket.abc ,"), "abc");
+}
+
+TEST(TicketHeader, FindsNoneWhereEitherIsMissing) {
+  for (const char* said : {"", ",", " ", ",,,", "nucleus.console", "nucleus.ticket.abc",
+                           "nucleus.console, nucleus.ticket.", "nucleus.consoles, nucleus.ticket.a",
+                           "nucleus.console nucleus.ticket.abc", "NUCLEUS.CONSOLE, abc"})
+    EXPECT_EQ(ticket_in(said), "") << said;
+}
+
+core::Result<Config> config_of(std::map<std::string, std::string> values) {
+  core::Settings settings(std::move(values));
+  auto config = Config::from(settings);
+  if (config) {
+    if (auto finished = settings.finish(); !finished) return std::unexpected(finished.error());
+  }
+  return config;
+}
+
+TEST(ConsoleConfig, NamesTheSettingThatIsWrong) {
+  const std::pair<const char*, const char*> wrong[] = {{"console.listen", "here"},
+                                                       {"console.listen", "127.0.0.1"},
+                                                       {"console.listen", "127.0.0.1:"},
+                                                       {"console.listen", "127.0.0.1:65536"},
+                                                       {"console.listen", "127.0.0.1:80x"},
+                                                       {"console.listen", "localhost:80"},
+                                                       {"console.public_url", "http://a/b"},
+                                                       {"console.ticket_s", "0"},
+                                                       {"console.ticket_s", "3601"},
+                                                       {"console.tickets_max", "0"},
+                                                       {"console.connections_max", "none"},
+                                                       {"console.idle_s", "-1"},
+                                                       {"console.stall_s", "0"}};
+  for (const auto& [key, value] : wrong) {
+    const auto config = config_of({{key, value}});
+    ASSERT_FALSE(config) << key << "=" << value;
+    EXPECT_NE(config.error().detail.find(key), std::string::npos) << config.error().detail;
+  }
+}
+
+TEST(ConsoleConfig, TakesWhatIsRight) {
+  const auto config = config_of({{"console.listen", "[::1]:8080"},
+                                 {"console.public_url", "wss://example.org/console"},
+                                 {"console.ticket_s", "3600"}});
+  ASSERT_TRUE(config) << config.error().detail;
+  EXPECT_EQ(config->server.listen, "[::1]:8080");
+  EXPECT_EQ(config->tickets.life_s, 3600);
+}
+
+}  // namespace
+}  // namespace nucleus::console
