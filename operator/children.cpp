@@ -63,14 +63,14 @@ class Planner {
     children_.push_back({.name = "ovsdb",
                          .argv = {programs_ + "/private_ovs", "db", state_.file("ovs")},
                          .is_ground = true});
-    children_.push_back(
-        {.name = "vswitchd",
-         .argv = {programs_ + "/private_ovs", "switch", state_.file("ovs"), bridge()},
-         .is_ground = true});
-    children_.push_back(
-        {.name = "libvirtd",
-         .argv = {programs_ + "/private_libvirtd", state_.file("libvirt"), state_.file("ovs")},
-         .is_ground = true});
+    children_.push_back({.name = "vswitchd",
+                         .argv = {programs_ + "/private_ovs", "switch", state_.file("ovs"),
+                                  bridge(), network_namespace(deployment_)},
+                         .is_ground = true});
+    children_.push_back({.name = "libvirtd",
+                         .argv = {programs_ + "/private_libvirtd", state_.file("libvirt"),
+                                  state_.file("ovs"), network_namespace(deployment_)},
+                         .is_ground = true});
   }
 
   /// Interfaces are the whole machine's: each deployment has names of its own.
@@ -124,6 +124,10 @@ class Planner {
 };
 
 }  // namespace
+
+std::string network_namespace(const Deployment& deployment) {
+  return "nuc-" + deployment.short_id;
+}
 
 std::vector<Child> plan_children(const StateDirectory& state, const Deployment& deployment,
                                  const std::string& programs) {

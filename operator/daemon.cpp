@@ -56,6 +56,9 @@ bool wait_end(const ProcessId& process, milliseconds deadline) {
     ready = poll(&waited, 1, static_cast<int>(std::max<std::int64_t>(left, 0)));
   } while (ready < 0 && errno == EINTR);
   close(descriptor);
+  // Ours to reap where it was our child, or an orphan that came to us: libvirtd takes a zombie for
+  // a domain that would not die.
+  if (ready > 0) waitpid(process.pid, nullptr, WNOHANG);
   return ready > 0;
 }
 
@@ -89,22 +92,20 @@ std::vector<ProcessId> emulators(const StateDirectory& state) {
   return found;
 }
 
-void destroy_domains(const StateDirectory& state) {
-  const std::string uri = libvirt_uri(state);
-  const auto listed = core::must_run_child(
-      {.argv = {"virsh", "-c", uri, "list", "--all", "--name"}, .deadline = milliseconds{3'000}});
-  std::istringstream names(listed.value_or(""));
-  for (std::string name; std::getline(names, name);) {
-    if (name.empty()) continue;
-    for (const char* verb : {"destroy", "undefine"})
-      (void)core::run_child(
-          {.argv = {"virsh", "-c", uri, verb, name}, .deadline = milliseconds{5'000}});
-  }
-  // A libvirtd that hangs or is gone does not keep its domains running.
-  for (const auto& emulator : emulators(state)) {
-    send_signal(emulator, SIGKILL);
-    wait_end(emulator, kill_deadline);
-  }
+/// Ends what libvirtd started: QEMU takes TERM as the power switch, and flushes its disks. A
+/// libvirtd that hangs or is gone does not keep its domains running.
+void end_domains(const StateDirectory& state) {
+  std::vector<ProcessEntry> entries;
+  for (const auto& emulator : emulators(state)) entries.push_back({.process = emulator});
+  end_processes(entries);
+}
+
+void remove_network_namespace(const StateDirectory& state) {
+  const auto deployment = load_deployment(state);
+  if (!deployment || !*deployment || (*deployment)->options.is_simulated) return;
+  // Its bridge and taps go with it. Not there where `up` never came so far.
+  (void)core::run_child({.argv = {"ip", "netns", "del", network_namespace(**deployment)},
+                         .deadline = milliseconds{5'000}});
 }
 
 }  // namespace
@@ -141,8 +142,9 @@ core::Result<void> stop_all(const StateDirectory& state) {
     if (is_alive(entry.process)) (entry.is_ground ? ground : others).push_back(entry);
   }
   end_processes(others);
-  if (fs::exists(state.file("libvirt/run"))) destroy_domains(state);
+  end_domains(state);
   end_processes(ground);
+  remove_network_namespace(state);
   std::string left;
   for (const auto& [name, entry] : table) {
     if (is_alive(entry.process)) left += " " + name;

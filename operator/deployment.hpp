@@ -62,6 +62,8 @@ std::vector<std::string> missing_programs(const std::vector<Child>& children);
 /// Writes each child's settings file.
 core::Result<void> write_settings(const StateDirectory& state, const std::vector<Child>& children);
 
+/// Where the taps, bridge and domains of a real deployment live.
+std::string network_namespace(const Deployment& deployment);
 std::string libvirt_uri(const StateDirectory& state);
 /// The folder of the running program.
 std::string programs_folder();

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <iostream>
 
+#include "core/runtime/child_process.hpp"
 #include "operator/commands/commands.hpp"
 #include "operator/first_start.hpp"
 #include "operator/health.hpp"
@@ -87,6 +88,16 @@ core::Result<void> wait_ready(const StateDirectory& state, const Deployment& dep
   }
 }
 
+core::Result<void> make_network_namespace(const Deployment& deployment) {
+  const std::string name = network_namespace(deployment);
+  // Left by a machine that lost its power: a fresh one has no stale devices.
+  (void)core::run_child({.argv = {"ip", "netns", "del", name}});
+  if (auto made = core::must_run_child({.argv = {"ip", "netns", "add", name}}); !made)
+    return core::refuse(made.error().code,
+                        "no network namespace " + name + ": " + made.error().detail);
+  return {};
+}
+
 /// Everything that must be right before the first process starts.
 core::Result<void> prepare(const StateDirectory& state, Deployment& deployment,
                            bool is_anything_running) {
@@ -101,6 +112,8 @@ core::Result<void> prepare(const StateDirectory& state, Deployment& deployment,
         core::ErrorCode::unavailable,
         fmt::format("programs are missing: {}\n  nucleus doctor tells how to get them",
                     fmt::join(missing, ", ")));
+  if (!deployment.options.is_simulated && !is_anything_running)
+    if (auto made = make_network_namespace(deployment); !made) return made;
   if (auto saved = save_deployment(state, deployment); !saved) return saved;
   if (auto written = write_settings(state, children); !written) return written;
   return write_rights(state, deployment);
