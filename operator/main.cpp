@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   op::add_status(app, chosen);
   op::add_doctor(app, chosen);
   op::add_cluster(app, chosen);
+  op::add_person(app, chosen);
   op::add_image(app, chosen);
   op::add_host(app, chosen);
   op::add_supervise(app, chosen);

@@ -103,6 +103,7 @@ void add_cluster(CLI::App& app, Action& chosen) {
   end->add_option("NAME", *name, "of the cluster")->required();
   end->callback(
       [&chosen, state, name] { chosen = [state, name] { return remove(*state, *name); }; });
+  add_cluster_watch(*group, chosen);
 }
 
 }  // namespace nucleus::op

@@ -17,6 +17,9 @@ void add_down(CLI::App& app, Action& chosen);
 void add_status(CLI::App& app, Action& chosen);
 void add_doctor(CLI::App& app, Action& chosen);
 void add_cluster(CLI::App& app, Action& chosen);
+/// The part of `cluster` that watches: wait, measure.
+void add_cluster_watch(CLI::App& group, Action& chosen);
+void add_person(CLI::App& app, Action& chosen);
 void add_image(CLI::App& app, Action& chosen);
 void add_host(CLI::App& app, Action& chosen);
 void add_supervise(CLI::App& app, Action& chosen);

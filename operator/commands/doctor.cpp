@@ -64,6 +64,7 @@ class Doctor {
     need_program("ovs-vswitchd", "openvswitch-switch");
     need_program("ip", "iproute2");
     need_program("unshare", "util-linux");
+    need_program("mformat", "mtools");
     if (access("/dev/net/tun", R_OK | W_OK) != 0)
       fault("/dev/net/tun cannot be opened: nodes get no network",
             "modprobe tun; or: mkdir -p /dev/net && mknod /dev/net/tun c 10 200");
