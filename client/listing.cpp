@@ -1,0 +1,158 @@
+#include "client/listing.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+
+namespace nucleus::client {
+
+namespace {
+
+std::vector<std::string> lines_of(const std::string& cell) {
+  std::vector<std::string> lines;
+  std::size_t begin = 0;
+  while (true) {
+    const auto end = cell.find('\n', begin);
+    lines.push_back(cell.substr(begin, end - begin));
+    if (end == std::string::npos) return lines;
+    begin = end + 1;
+  }
+}
+
+std::string joined(std::string cell) {
+  std::ranges::replace(cell, '\n', ';');
+  return cell;
+}
+
+std::string key_of(const std::string& column) {
+  std::string key;
+  for (char c : column.substr(0, column.find('('))) key += static_cast<char>(std::tolower(c));
+  return key;
+}
+
+/// Characters, not bytes: names may be UTF-8.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string table(const Listing& listing) {
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < listing.columns.size(); ++i) {
+    std::size_t width = width_of(listing.columns[i]);
+    for (const auto& row : listing.rows)
+      for (const auto& line : lines_of(row[i])) width = std::max(width, width_of(line));
+    widths.push_back(width);
+  }
+  std::string rule = "+";
+  for (const auto width : widths) rule += std::string(width + 2, '-') + "+";
+  const auto line = [&](const Row& cells) {
+    std::string text = "|";
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      text += " " + cells[i] + std::string(widths[i] - width_of(cells[i]), ' ') + " |";
+    return text + "\n";
+  };
+  std::string text = rule + "\n" + line(listing.columns) + rule + "\n";
+  for (const auto& row : listing.rows) {
+    std::size_t height = 1;
+    for (const auto& cell : row) height = std::max(height, lines_of(cell).size());
+    for (std::size_t i = 0; i < height; ++i) {
+      Row cells;
+      for (const auto& cell : row) {
+        const auto lines = lines_of(cell);
+        cells.push_back(i < lines.size() ? lines[i] : "");
+      }
+      text += line(cells);
+    }
+  }
+  return text + rule + "\n";
+}
+
+std::string csv_cell(const std::string& cell) {
+  if (cell.find_first_of(",\"\n") == std::string::npos) return cell;
+  std::string quoted = "\"";
+  for (char c : cell) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string csv(const Listing& listing) {
+  std::string text;
+  const auto line = [&](const Row& cells) {
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      text += (i ? "," : "") + csv_cell(joined(cells[i]));
+    text += "\n";
+  };
+  line(listing.columns);
+  for (const auto& row : listing.rows) line(row);
+  return text;
+}
+
+std::string json(const Listing& listing) {
+  auto all = nlohmann::ordered_json::object();
+  for (std::size_t i = 0; i < listing.rows.size(); ++i) {
+    auto& entry = all[std::to_string(i)] = nlohmann::ordered_json::object();
+    for (std::size_t column = 0; column < listing.columns.size(); ++column)
+      entry[listing.columns[column]] = joined(listing.rows[i][column]);
+  }
+  return all.dump(4, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string yaml(const Listing& listing) {
+  YAML::Emitter text;
+  text << YAML::BeginMap;
+  for (std::size_t i = 0; i < listing.rows.size(); ++i) {
+    text << YAML::Key << YAML::DoubleQuoted << std::to_string(i) << YAML::Value << YAML::BeginMap;
+    for (std::size_t column = 0; column < listing.columns.size(); ++column)
+      text << YAML::Key << listing.columns[column] << YAML::Value << YAML::DoubleQuoted
+           << joined(listing.rows[i][column]);
+    text << YAML::EndMap;
+  }
+  text << YAML::EndMap;
+  return std::string(text.c_str()) + "\n";
+}
+
+}  // namespace
+
+core::Result<Format> format_of(const std::string& name) {
+  if (name == "table") return Format::table;
+  if (name == "json") return Format::json;
+  if (name == "yaml") return Format::yaml;
+  if (name == "csv") return Format::csv;
+  if (name == "rest") return Format::rest;
+  return core::refuse(core::ErrorCode::invalid_argument,
+                      "--format must be table, json, yaml, csv or rest", "format");
+}
+
+core::Result<void> Listing::sort_by(const std::string& key) {
+  if (key.empty()) return {};
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (key_of(columns[i]) != key) continue;
+    const bool is_number = std::ranges::all_of(rows, [i](const Row& row) {
+      return !row[i].empty() &&
+             std::ranges::all_of(row[i], [](char c) { return c >= '0' && c <= '9'; });
+    });
+    std::ranges::stable_sort(rows, [i, is_number](const Row& a, const Row& b) {
+      if (is_number && a[i].size() != b[i].size()) return a[i].size() < b[i].size();
+      return a[i] < b[i];
+    });
+    return {};
+  }
+  std::string keys;
+  for (const auto& column : columns) keys += (keys.empty() ? "" : ", ") + key_of(column);
+  return core::refuse(core::ErrorCode::invalid_argument, "--sort must be one of " + keys, "sort");
+}
+
+std::string rendered(const Listing& listing, Format format) {
+  switch (format) {
+    case Format::csv:
+      return csv(listing);
+    case Format::json:
+      return json(listing);
+    case Format::yaml:
+      return yaml(listing);
+    default:
+      return table(listing);
+  }
+}
+
+}  // namespace nucleus::client
