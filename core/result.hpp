@@ -1,4 +1,5 @@
-// Errors are values: a function that can fail returns Result<T>, and one that fails has changed nothing.
+// Errors are values: a function that can fail returns Result<T>, and one that fails has changed
+// nothing.
 #pragma once
 
 #include <expected>
@@ -17,7 +18,8 @@ using Result = std::expected<T, Error>;
 
 /// `return refuse(ErrorCode::not_found, "no cluster vc9");`
 inline std::unexpected<Error> refuse(ErrorCode code, std::string detail, std::string field = {}) {
-  return std::unexpected(Error{.code = code, .detail = std::move(detail), .field = std::move(field)});
+  return std::unexpected(
+      Error{.code = code, .detail = std::move(detail), .field = std::move(field)});
 }
 
 }  // namespace nucleus::core

@@ -14,8 +14,7 @@ Json json_of(const msg::Id<Tag>& id) {
   return id.value;
 }
 template <class T>
-  requires std::is_arithmetic_v<T> || std::same_as<T, std::string>
-Json json_of(const T& value) {
+requires std::is_arithmetic_v<T> || std::same_as<T, std::string> Json json_of(const T& value) {
   return value;
 }
 template <msg::NamedEnum T>

@@ -35,7 +35,7 @@ class Descriptor {
 class Mapping {
  public:
   explicit Mapping(const std::string& path) : file_{open(path.c_str(), O_RDONLY | O_CLOEXEC)} {
-    struct stat status{};
+    struct stat status {};
     if (file_.number() < 0 || fstat(file_.number(), &status) != 0 || status.st_size == 0) return;
     size_ = static_cast<std::size_t>(status.st_size);
     bytes_ = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file_.number(), 0);

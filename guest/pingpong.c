@@ -1,6 +1,6 @@
-/* The MPI probe: two ranks pass a message to and fro. Rank 0 prints one line of JSON: where the ranks
- * ran, half a round trip of 1 byte in microseconds, and the bandwidth of 1 MiB messages in MB/s. The
- * median of many rounds, so that one hiccup of the host does not count. */
+/* The MPI probe: two ranks pass a message to and fro. Rank 0 prints one line of JSON: where the
+ * ranks ran, half a round trip of 1 byte in microseconds, and the bandwidth of 1 MiB messages in
+ * MB/s. The median of many rounds, so that one hiccup of the host does not count. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,13 +8,13 @@
 
 enum { warm_rounds = 20, small_rounds = 400, large_rounds = 20, large_bytes = 1 << 20 };
 
-static int by_size(const void *a, const void *b) {
-  const double left = *(const double *)a, right = *(const double *)b;
+static int by_size(const void* a, const void* b) {
+  const double left = *(const double*)a, right = *(const double*)b;
   return (left > right) - (left < right);
 }
 
 /* The median half round trip, in seconds. */
-static double half_round_trip(int rank, char *buffer, int bytes, int rounds) {
+static double half_round_trip(int rank, char* buffer, int bytes, int rounds) {
   static double times[small_rounds];
   for (int i = -warm_rounds; i < rounds; ++i) {
     const double start = MPI_Wtime();
@@ -31,7 +31,7 @@ static double half_round_trip(int rank, char *buffer, int bytes, int rounds) {
   return times[rounds / 2];
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   int rank = 0, size = 0, length = 0;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -44,12 +44,12 @@ int main(int argc, char **argv) {
   char name[MPI_MAX_PROCESSOR_NAME] = "";
   MPI_Get_processor_name(name, &length);
   MPI_Gather(name, sizeof name, MPI_CHAR, names, sizeof name, MPI_CHAR, 0, MPI_COMM_WORLD);
-  char *buffer = calloc(large_bytes, 1);
+  char* buffer = calloc(large_bytes, 1);
   const double latency = half_round_trip(rank, buffer, 1, small_rounds);
   const double transfer = half_round_trip(rank, buffer, large_bytes, large_rounds);
   if (rank == 0)
-    printf("{\"hosts\":[\"%s\",\"%s\"],\"latency_us\":%.2f,\"bandwidth_mb_s\":%.1f}\n", names[0], names[1],
-           latency * 1e6, large_bytes / transfer / 1e6);
+    printf("{\"hosts\":[\"%s\",\"%s\"],\"latency_us\":%.2f,\"bandwidth_mb_s\":%.1f}\n", names[0],
+           names[1], latency * 1e6, large_bytes / transfer / 1e6);
   free(buffer);
   MPI_Finalize();
   return 0;

@@ -77,7 +77,7 @@ class Doctor {
   void need_space() {
     std::filesystem::path folder = state_.root();
     while (!folder.empty() && !std::filesystem::exists(folder)) folder = folder.parent_path();
-    struct statvfs space{};
+    struct statvfs space {};
     if (statvfs(folder.c_str(), &space) == 0 && space.f_bavail * space.f_frsize < free_bytes_least)
       fault(fmt::format("{} has {} MB free; images want 8192", folder.string(),
                         space.f_bavail * space.f_frsize >> 20),

@@ -18,7 +18,7 @@ constexpr core::Milliseconds look_every{200};
 struct Step {
   msg::Probe probe;
   bool is_in_cluster;
-  msg::ProbeResult msg::OverheadReport::* result;
+  msg::ProbeResult msg::OverheadReport::*result;
 };
 constexpr std::array steps{
     Step{msg::Probe::mpi_pingpong, true, &msg::OverheadReport::mpi_cluster},

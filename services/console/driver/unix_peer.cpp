@@ -47,7 +47,7 @@ std::optional<bool> has_peer_inode(const char* bytes, std::size_t size) {
 }  // namespace
 
 std::optional<bool> is_accepted(int descriptor) {
-  struct stat status{};
+  struct stat status {};
   if (fstat(descriptor, &status) != 0) return {};
   const int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
   if (netlink < 0) return {};
