@@ -17,7 +17,8 @@ function(nucleus_library name)
   endif()
 endfunction()
 
-# nucleus_service(NAME PRIVATE libraries...): library nucleus_NAME and program nucleus-NAME (underscores become dashes).
+# nucleus_service(NAME PRIVATE libraries...): library nucleus_NAME and program nucleus-NAME
+# (underscores become dashes).
 function(nucleus_service name)
   cmake_parse_arguments(ARG "" "" "LINK;PRIVATE" ${ARGN})
   nucleus_library(nucleus_${name} LINK nucleus_core ${ARG_LINK} PRIVATE ${ARG_PRIVATE})
@@ -29,7 +30,8 @@ function(nucleus_service name)
   endif()
 endfunction()
 
-# nucleus_tests(NAME LINK targets...): one program of all .cpp below this folder, known to ctest under label NAME.
+# nucleus_tests(NAME LINK targets...): one program of all .cpp below this folder, known to ctest
+# under label NAME.
 function(nucleus_tests name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)

@@ -16,7 +16,9 @@ namespace {
 // words an event, then three words a record: revision read, `w` or `d`, bytes.
 constexpr const char* commit_library = R"(#!lua name=nucleus
 local function commit(keys, args)
-  if redis.call('GET', keys[1]) ~= args[1] then return redis.error_reply('FENCED by another owner') end
+  if redis.call('GET', keys[1]) ~= args[1] then
+    return redis.error_reply('FENCED by another owner')
+  end
   local event_count = tonumber(args[7])
   local first_record = 8 + 4 * event_count
   for i = 7, #keys do
@@ -28,7 +30,8 @@ local function commit(keys, args)
   for i = 7, #keys do
     local at = first_record + 3 * (i - 7)
     if args[at + 1] == 'w' then
-      redis.call('HSET', keys[i], 'r', string.format('%d', tonumber(args[at]) + 1), 'b', args[at + 2])
+      local revision = string.format('%d', tonumber(args[at]) + 1)
+      redis.call('HSET', keys[i], 'r', revision, 'b', args[at + 2])
       redis.call('SADD', keys[6], keys[i])
     else
       redis.call('DEL', keys[i])
@@ -46,7 +49,8 @@ local function commit(keys, args)
   redis.call('SET', keys[4], args[2])
   if args[3] ~= '' then
     local oldest = (redis.call('TIME')[1] - args[5]) * 1000
-    redis.call('XADD', keys[5], 'MINID', '~', string.format('%d', oldest), '*', 'i', args[3], 'b', args[4])
+    redis.call('XADD', keys[5], 'MINID', '~', string.format('%d', oldest), '*',
+               'i', args[3], 'b', args[4])
   end
   return sequence
 end

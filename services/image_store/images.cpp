@@ -90,35 +90,42 @@ void Service::import_image(const msg::ImportImage& request, core::Context& conte
           context, std::move(respond));
 }
 
+/// On a worker.
+core::Result<CheckedFile> Service::check_and_copy(StoreDriver& driver,
+                                                  const Publication& publication,
+                                                  const Config& config) {
+  CheckedFile checked;
+  const auto& files = publication.files;
+  for (const auto* path : {&files.kernel, &files.initramfs})
+    if (std::error_code fault;
+        !path->empty() && !config.is_simulated && !std::filesystem::is_regular_file(*path, fault))
+      return core::refuse(ErrorCode::not_found, "there is no file " + *path, "kernel_path");
+  if (!files.disk.empty() && !config.is_simulated) {
+    auto found = check_file(files.disk, publication.image.format,
+                            {config.upload_bytes_max, config.virtual_bytes_max});
+    if (!found) return found;
+    checked = *found;
+    if (!is_same_digest(publication.md5, checked.md5))
+      return std::unexpected(msg::invalid("md5", "md5 does not match the file"));
+    if (!is_same_digest(publication.sha256, checked.sha256))
+      return std::unexpected(msg::invalid("sha256", "sha256 does not match the file"));
+  }
+  if (auto done = driver.publish(publication.image.image_id, files); !done)
+    return std::unexpected(done.error());
+  return checked;
+}
+
 /// Checks and copies on a worker; then record, event and reply at once. A repeat after a crash
 /// finds the upload still there.
 void Service::publish(Publication publication, core::Context context,
                       core::Responder<msg::Image> respond) {
   const auto image_id = publication.image.image_id;
   publishing_.insert(image_id);
-  const FileLimits limits{config_.upload_bytes_max, config_.virtual_bytes_max};
-  auto work = [driver = driver_, publication, limits,
-               is_simulated = config_.is_simulated]() -> core::Result<CheckedFile> {
-    CheckedFile checked;
-    for (const auto* path : {&publication.files.kernel, &publication.files.initramfs})
-      if (std::error_code fault;
-          !path->empty() && !is_simulated && !std::filesystem::is_regular_file(*path, fault))
-        return core::refuse(ErrorCode::not_found, "there is no file " + *path, "kernel_path");
-    if (!publication.files.disk.empty() && !is_simulated) {
-      auto found = check_file(publication.files.disk, publication.image.format, limits);
-      if (!found) return found;
-      checked = *found;
-      if (!is_same_digest(publication.md5, checked.md5))
-        return std::unexpected(msg::invalid("md5", "md5 does not match the file"));
-      if (!is_same_digest(publication.sha256, checked.sha256))
-        return std::unexpected(msg::invalid("sha256", "sha256 does not match the file"));
-    }
-    if (auto done = driver->publish(publication.image.image_id, publication.files); !done)
-      return std::unexpected(done.error());
-    return checked;
-  };
   workers_.run<CheckedFile>(
-      loop_, core::Milliseconds{config_.work_deadline_ms}, std::move(work),
+      loop_, core::Milliseconds{config_.work_deadline_ms},
+      [driver = driver_, publication, config = config_] {
+        return check_and_copy(*driver, publication, config);
+      },
       [this, publication, context, respond](core::Result<CheckedFile> checked) mutable {
         publishing_.erase(publication.image.image_id);
         auto tx = store_.begin(context);

@@ -39,6 +39,9 @@ class Service {
     std::string sha256 = {};  // as the sender said
     std::string upload_id = {};
   };
+  static core::Result<CheckedFile> check_and_copy(StoreDriver& driver,
+                                                  const Publication& publication,
+                                                  const Config& config);
   void publish(Publication publication, core::Context context, core::Responder<msg::Image> respond);
   void drop_old_uploads(core::Context& context);
 

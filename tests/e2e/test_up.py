@@ -29,8 +29,8 @@ def test_up_returns_within_five_seconds_with_everything_ready(make_deployment):
 def test_the_environment_file_is_private_and_its_url_answers(deployment):
     assert stat.S_IMODE((deployment.state / "env").stat().st_mode) == 0o600
     env = deployment.env()
-    for name in ("NUCLEUS_TOKEN", "NUCLEUS_API_KEY_NAME", "NUCLEUS_API_KEY_SECRET", "NUCLEUS_EVENTS",
-                 "NUCLEUS_EVENTS_SERVER_KEY", "NUCLEUS_EVENTS_PUBLIC_KEY",
+    for name in ("NUCLEUS_TOKEN", "NUCLEUS_API_KEY_NAME", "NUCLEUS_API_KEY_SECRET",
+                 "NUCLEUS_EVENTS", "NUCLEUS_EVENTS_SERVER_KEY", "NUCLEUS_EVENTS_PUBLIC_KEY",
                  "NUCLEUS_EVENTS_SECRET_KEY"):
         assert env[name], name
     assert len(env["NUCLEUS_TOKEN"]) == 40
