@@ -45,7 +45,7 @@ def planted(tree, tool, name, change, *options):
 
 
 @pytest.mark.parametrize("tool, options", [
-    ("check_layers", []), ("check_tidy", ["--layout"])])
+    ("check_layers", []), ("check_tidy", ["--layout"]), ("check_docs", [])])
 def test_each_tool_is_quiet_on_the_sources_as_they_are(tree, tool, options):
     ran = run(tree, tool, *options)
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -106,3 +106,50 @@ def test_check_tidy_fails_on_a_layout_of_ones_own(tree):
     name = "core/log/log.cpp"
     told = planted(tree, "check_tidy", name, lambda text: text + "int  f( );\n", "--layout")
     assert ".clang-format" in told
+
+
+def replaced(old, new):
+    def change(text):
+        assert old in text, f"the test plants its fault in place of: {old}"
+        return text.replace(old, new, 1)
+    return change
+
+
+def added(line):
+    return lambda text: f"{text}\n{line}\n"
+
+
+@pytest.mark.parametrize("name, change, reason", [
+    ("README.md", added("[a page](docs/nowhere.md)"), "no such file"),
+    ("README.md", added("[a place](docs/states.md#nowhere)"), "no such heading"),
+    ("README.md", replaced("`nucleus-overhead`", "it"), "does not say what nucleus-overhead is"),
+    ("docs/ARCHITECTURE.md", added("`core/nowhere.cpp`"), "no such file"),
+    ("docs/journey.md", replaced("[`told_state`]", "[`untold_state`]"), "has no untold_state"),
+    ("services/scheduler/node_state.cpp", replaced("told_state(const", "said_state(const"),
+     "has no told_state"),
+    ("docs/journey.md", replaced("## 6. One write", "## 6. Two writes"), "6. Two writes"),
+    ("docs/operations.md", replaced("| `step_failed` |", "| `step_fell` |"), "step_failed"),
+    ("services/network/service.cpp", added('  core::log::error("vlan_lost", {});'), "vlan_lost"),
+    ("docs/operations.md", replaced("| `service_fenced` | error", "| `service_fenced` | warning"),
+     "service_fenced"),
+    ("docs/operations.md", replaced("| `workers.threads` |", "| `workers.hands` |"),
+     "workers.hands"),
+    ("docs/events.md", replaced("`is_ready`", "`is_there`"), "messages/"),
+    ("messages/scheduler.hpp", replaced("// 0 = not ended", "// 0 = it goes on"), "messages/"),
+    ("services/network/README.md", replaced("`ListNetworks`", "`ListNets`"), "ListNets"),
+    ("services/network/README.md", replaced("`NetworkReleased`", "it"), "NetworkReleased"),
+    ("services/network/README.md", replaced("`_vlans_free`", "`_vlans_here`"), "vlans_here"),
+    ("services/network/README.md", replaced("`network.sweep_ms` 500", "nothing"), "sweep_ms"),
+    ("services/network/README.md", replaced("`network.sweep_ms` 500", "`network.sweep_ms` 900"),
+     "not 900"),
+    ("services/network/README.md", replaced("**Fails**", "Falls"), "**Fails**"),
+    ("docs/glossary.md", added("`nucleus_network_vlans_lost`"), "no such metric"),
+    ("docs/glossary.md", added("`scheduler.patience_s`"), "no such setting"),
+    ("docs/glossary.md", added("`GET /v2/nothing`"), "no such route"),
+    ("docs/glossary.md", added("word " * 40), "columns"),
+    ("docs/adr/0004-one-redis.md", replaced("**Cost.**", "Cost."), "**Cost.**"),
+    ("docs/adr/0099-a-gap.md", lambda _: "**Context.****Decision.****Cost.****Status.**",
+     "numbered"),
+])
+def test_check_docs_fails_on_a_page_that_is_not_true(tree, name, change, reason):
+    assert reason in planted(tree, "check_docs", name, change)

@@ -1,0 +1,229 @@
+// docs/journey.md, walked: one `start` from the words a person types to a node's login prompt. All
+// rooms run in this process, each with its own loop, over a real redis-server and real ZeroMQ; the
+// hypervisor and the disks are fakes, and a socket stands for QEMU's serial console.
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <iterator>
+#include <mutex>
+
+#include "client/commands/commands.hpp"
+#include "gateway/service.hpp"
+#include "services/console/service.hpp"
+#include "services/image_store/driver/simulated_store.hpp"
+#include "services/image_store/service.hpp"
+#include "services/network/service.hpp"
+#include "services/provisioner/service.hpp"
+#include "services/registry/service.hpp"
+#include "services/scheduler/service.hpp"
+#include "tests/support/console_socket.hpp"
+#include "tests/support/fake_hypervisor.hpp"
+#include "tests/support/viewer.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using Built = core::Result<std::shared_ptr<void>>;
+using Settings = std::map<std::string, std::string>;
+
+/// Hears what became of computesets, domains and nodes, in order.
+class Witness {
+ public:
+  explicit Witness(core::Runtime& runtime) {
+    runtime.bus.hear<msg::ComputesetChanged>(*this, &Witness::see_computeset);
+    runtime.bus.hear<msg::DomainChanged>(*this, &Witness::see_domain);
+    runtime.bus.hear<msg::NodeChanged>(*this, &Witness::see_node);
+  }
+
+  /// Everything that was told, once `last` was told `count` times, or at the end of patience.
+  std::vector<std::string> told_up_to(const std::string& last, std::ptrdiff_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, patience, [&] { return std::ranges::count(told_, last) >= count; });
+    return told_;
+  }
+
+ private:
+  core::Result<void> see_computeset(const msg::ComputesetChanged& event, core::Context&) {
+    return add("computeset " + std::string(msg::name_of(event.computeset.state)));
+  }
+  core::Result<void> see_domain(const msg::DomainChanged& event, core::Context&) {
+    return add("domain " + std::string(msg::name_of(event.state)));
+  }
+  core::Result<void> see_node(const msg::NodeChanged& event, core::Context&) {
+    if (event.node.computeset_id == 0) return {};  // while the cluster was being defined
+    return add("node " + event.node.state);
+  }
+  core::Result<void> add(const std::string& what) {
+    const std::scoped_lock lock(mutex_);
+    told_.push_back(what);
+    changed_.notify_all();
+    return {};
+  }
+
+  std::mutex mutex_ = {};
+  std::condition_variable changed_ = {};
+  std::vector<std::string> told_ = {};
+};
+
+class Journey : public testing::Test {
+ protected:
+  template <class Room, class Config, class... More>
+  static Process::Build build(More... more) {
+    return [more...](core::Runtime& runtime) -> Built {
+      if constexpr (std::is_same_v<decltype(Config::from(runtime.settings)), Config>) {
+        return std::make_shared<Room>(runtime, Config::from(runtime.settings), more...);
+      } else {
+        auto config = Config::from(runtime.settings);
+        if (!config) return std::unexpected(config.error());
+        return std::make_shared<Room>(runtime, *config, more...);
+      }
+    };
+  }
+
+  void SetUp() override {
+    gateway_port_ = free_port();
+    start("witness", {}, [this](core::Runtime& runtime) -> Built {
+      return witness_ = std::make_shared<Witness>(runtime);
+    });
+    start("registry", {}, build<registry::Service, registry::Config>());
+    start("network", {}, build<network::Service, network::Config>());
+    start("image_store", {{"image_store.driver", "simulated"}},
+          build<image_store::Service, image_store::Config>(
+              std::make_shared<image_store::SimulatedStore>()));
+    start("scheduler", {}, build<scheduler::Service, scheduler::Config>());
+    start("provisioner/h1",
+          {{"provisioner.host_id", "h1"},
+           {"provisioner.accelerator", "tcg"},
+           {"provisioner.state_directory", folder_.path()}},
+          build<provisioner::Service, provisioner::Config>(hypervisor_));
+    start("console", {}, build<console::Service, console::Config>());
+    start("gateway", {{"gateway.listen", address()}}, build<gateway::Service, gateway::Config>());
+  }
+
+  void start(const std::string& name, Settings settings, Process::Build build) {
+    processes_.push_back(
+        std::make_unique<Process>(deployment_, name, std::move(settings), std::move(build)));
+  }
+
+  /// A port that is free now; the gateway binds it next.
+  static unsigned short free_port() {
+    boost::asio::io_context context;
+    boost::asio::ip::tcp::acceptor any(context, {boost::asio::ip::make_address("127.0.0.1"), 0});
+    return any.local_endpoint().port();
+  }
+  std::string address() const { return "127.0.0.1:" + std::to_string(gateway_port_); }
+
+  template <class Request>
+  typename Request::Reply must(const Request& request) {
+    auto reply = operator_.call(request, {.deadline = patience});
+    if (!reply) throw std::runtime_error(reply.error().detail);
+    return *reply;
+  }
+
+  /// Project p, a person of it, and cluster c1 with two computes.
+  void define() {
+    must(msg::DefineProject{{"p"}});
+    must(msg::DefinePerson{.person = {.person_id = {"ada"}, .projects = {{"p"}}}});
+    token_ = must(msg::IssueToken{{"ada"}}).token;
+    must(msg::DefineCluster{
+        .cluster_id = {"c1"}, .project_id = {"p"}, .allocations = {{"p"}}, .compute_count = 2});
+  }
+
+  /// What `comet WORDS` prints, said by the person of the token.
+  std::string comet(const std::string& words) {
+    CLI::App app;
+    client::Action chosen;
+    client::add_computeset(app, chosen);
+    client::add_console(app, chosen);
+    app.parse(words);
+    testing::internal::CaptureStdout();
+    const auto done = chosen(client::Api({.url = "http://" + address(), .token = token_}));
+    const std::string printed = testing::internal::GetCapturedStdout();
+    EXPECT_TRUE(done) << done.error().detail;
+    return printed;
+  }
+
+  msg::Node node_named(const std::string& name) {
+    const auto listed = must(msg::ListClusters{.is_operator = true, .cluster_id = {"c1"}});
+    for (const auto& node : listed.clusters.at(0).nodes)
+      if (node.name == name) return node;
+    throw std::runtime_error("no node " + name);
+  }
+
+  TemporaryFolder folder_ = {};
+  std::shared_ptr<provisioner::FakeHypervisor> hypervisor_ =
+      std::make_shared<provisioner::FakeHypervisor>();
+  Deployment deployment_ = {};
+  unsigned short gateway_port_ = 0;
+  std::shared_ptr<Witness> witness_ = {};
+  std::vector<std::unique_ptr<Process>> processes_ = {};
+  Process operator_{deployment_, "operator"};
+  std::string token_ = {};
+};
+
+/// NAME=VALUE of what stands behind the # of a console's link.
+std::string behind_hash(const std::string& link, const std::string& name) {
+  const auto found = link.find_first_of("#&", link.find(name + "=") - 1);
+  const auto begin = found + name.size() + 2;
+  return link.substr(begin, link.find_first_of("&\n", begin) - begin);
+}
+
+TEST_F(Journey, GoesFromAStartToALoginPrompt) {
+  define();
+
+  // 1. The command; 2. The gateway lets it in; 3. The gateway translates; 4. The bus carries it.
+  const std::string printed = comet("start c1 --count=2");
+  EXPECT_NE(printed.find("Request accepted!"), std::string::npos) << printed;
+  EXPECT_NE(printed.find("comet computeset 1"), std::string::npos) << printed;
+
+  // 5. The scheduler decides; 6. One write: it is there, whoever asks.
+  const auto set = must(msg::ListComputesets{.projects = {{"p"}}, .computeset_id = 1});
+  EXPECT_EQ(set.computesets.at(0).nodes.size(), 2U);
+  EXPECT_EQ(set.computesets.at(0).allocation_id.value, "p");
+
+  // 7. The host is told; 8. The provisioner takes the next step; 9. The world is touched;
+  // 10. It is seen; 11. The admin is told.
+  const auto told = witness_->told_up_to("node active", 2);
+  ASSERT_EQ(std::ranges::count(told, "node active"), 2) << testing::PrintToString(told);
+  EXPECT_EQ(told.front(), "computeset submitted");
+  const auto at = [&](const std::string& what) { return std::ranges::find(told, what); };
+  EXPECT_LT(at("computeset running"), at("domain running")) << testing::PrintToString(told);
+  EXPECT_LT(at("domain running"), at("node active")) << testing::PrintToString(told);
+  const auto node = node_named("vm-c1-00");
+  const auto spec = hypervisor_->spec_of("c1.vm-c1-00");
+  ASSERT_TRUE(spec);
+  EXPECT_EQ(spec->epoch, 1U);
+  EXPECT_EQ(spec->ports.at(0).vlan, 100);
+  const std::string seed = folder_.file("seeds/" + node.node_id.value + ".img");
+  EXPECT_TRUE(std::filesystem::exists(seed));
+  EXPECT_EQ(spec->disks.at(0).path, seed);
+
+  // 12. The guest finds itself: this socket is its console.
+  ConsoleSocket guest(provisioner::console_paths(*spec).serial_socket, "vm-c1-00 login: ");
+
+  // 13. The login prompt.
+  const std::string link = comet("console --link c1 vm-c1-00");
+  Viewer viewer(behind_hash(link, "url"));
+  ASSERT_EQ(viewer.open("nucleus.console, nucleus.ticket." + behind_hash(link, "ticket")), 101U)
+      << link;
+  EXPECT_EQ(viewer.read_to("login: "), "vm-c1-00 login: ");
+}
+
+TEST_F(Journey, EndsBeforeItBeginsForAPersonOfAnotherProject) {
+  define();
+  must(msg::DefineProject{{"q"}});
+  must(msg::DefinePerson{.person = {.person_id = {"eve"}, .projects = {{"q"}}}});
+  const client::Api api(
+      {.url = "http://" + address(), .token = must(msg::IssueToken{{"eve"}}).token});
+  const auto started = api.post("/nucleus/v1/computeset/", {{"cluster", "c1"}, {"count", 2}});
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code, core::ErrorCode::not_found);
+  const auto unknown = api.post("/nucleus/v1/computeset/", {{"cluster", "c9"}, {"count", 2}});
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(started.error().detail, unknown.error().detail);
+  EXPECT_TRUE(must(msg::ListComputesets{.is_operator = true}).computesets.empty());
+}
+
+}  // namespace
+}  // namespace nucleus::tests

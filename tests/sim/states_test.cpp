@@ -1,0 +1,237 @@
+// docs/states.md says what becomes what. Here computesets, volumes, VLANs and hosts live through
+// good and bad days from many seeds: a move that the page does not have fails, and so does a row
+// that never happens.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <set>
+
+#include "services/image_store/driver/simulated_store.hpp"
+#include "services/image_store/service.hpp"
+#include "services/network/service.hpp"
+#include "services/provisioner/service.hpp"
+#include "services/registry/service.hpp"
+#include "services/scheduler/service.hpp"
+#include "tests/support/fake_hypervisor.hpp"
+#include "tests/support/markdown_table.hpp"
+#include "tests/support/sim/process.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using Move = std::pair<std::string, std::string>;
+using Built = core::Result<std::shared_ptr<void>>;
+using Settings = std::map<std::string, std::string>;
+
+/// Hears every event in order, and keeps each thing's moves from one state to another.
+struct Watcher {
+  core::Store& store;
+  std::set<Move> computesets = {};
+  std::set<Move> volumes = {};
+  std::set<Move> vlans = {};
+  std::set<Move> hosts = {};
+  std::map<std::string, std::string> now = {};
+
+  explicit Watcher(core::Runtime& runtime) : store{runtime.store} {
+    runtime.bus.hear<msg::ComputesetChanged>(*this, &Watcher::see_computeset);
+    runtime.bus.hear<msg::VolumeChanged>(*this, &Watcher::see_volume);
+    runtime.bus.hear<msg::NetworkLeased>(*this, &Watcher::see_lease);
+    runtime.bus.hear<msg::NetworkReleased>(*this, &Watcher::see_release);
+    runtime.bus.hear<msg::HostChanged>(*this, &Watcher::see_host);
+  }
+
+  void move(std::set<Move>& moves, const std::string& thing, const std::string& state,
+            const std::string& first = "(none)") {
+    auto& is = now.try_emplace(thing, first).first->second;
+    if (is != state || state == "ready") moves.insert({is, state});
+    is = state;
+  }
+  core::Result<void> see_computeset(const msg::ComputesetChanged& event, core::Context&) {
+    move(computesets, "computeset " + std::to_string(event.computeset.computeset_id),
+         std::string(msg::name_of(event.computeset.state)));
+    return {};
+  }
+  core::Result<void> see_volume(const msg::VolumeChanged& event, core::Context&) {
+    move(volumes, "volume " + event.volume.node_id.value, event.is_ready ? "ready" : "waiting");
+    return {};
+  }
+  core::Result<void> see_lease(const msg::NetworkLeased& event, core::Context&) {
+    const std::string vlan = "vlan " + std::to_string(event.network.vlan);
+    if (now[vlan] == "resting") move(vlans, vlan, "free");
+    if (now[vlan].empty()) now[vlan] = "free";
+    move(vlans, vlan, "leased");
+    return {};
+  }
+  core::Result<void> see_release(const msg::NetworkReleased& event, core::Context&) {
+    move(vlans, "vlan " + std::to_string(event.network.vlan), "resting");
+    return {};
+  }
+  core::Result<void> see_host(const msg::HostChanged& event, core::Context&) {
+    move(hosts, "host " + event.host.host_id.value, std::string(msg::name_of(event.host.state)));
+    return {};
+  }
+};
+
+/// All rooms but overhead and console, two small hosts, two VLANs, and who watches.
+struct StatesWorld {
+  explicit StatesWorld(std::uint64_t seed) : world{seed}, admin{world, "admin"} {
+    world.faults = {.message_lost = 20, .message_repeated = 20, .commit_lost = 3, .answer_lost = 3};
+    start("watcher", {}, [this](core::Runtime& runtime) -> Built {
+      return watcher = std::make_shared<Watcher>(runtime);
+    });
+    start("registry", {}, [](core::Runtime& runtime) -> Built {
+      return std::make_shared<registry::Service>(runtime, registry::Config::from(runtime.settings));
+    });
+    start("network",
+          {{"network.vlan_first", "100"},
+           {"network.vlan_last", "101"},
+           {"network.vlan_rest_s", "30"}},
+          [](core::Runtime& runtime) -> Built {
+            return std::make_shared<network::Service>(runtime,
+                                                      *network::Config::from(runtime.settings));
+          });
+    start("image_store", {}, [this](core::Runtime& runtime) -> Built {
+      image_store::Config config;
+      config.is_simulated = true;
+      return std::make_shared<image_store::Service>(runtime, config, disks);
+    });
+    start("scheduler", {{"scheduler.cpu_overcommit", "1"}}, [](core::Runtime& runtime) -> Built {
+      return std::make_shared<scheduler::Service>(runtime,
+                                                  scheduler::Config::from(runtime.settings));
+    });
+    start_host(0);
+    start_host(1);
+  }
+
+  void start(const std::string& name, const Settings& settings, const SimProcess::Build& build) {
+    processes[name].reset();
+    processes[name] = std::make_unique<SimProcess>(world, name, settings, build);
+  }
+  void start_host(std::size_t i) {
+    provisioner::Config config;
+    config.hosts = {{"h" + std::to_string(i)}};
+    config.is_simulated = true;
+    start("provisioner/h" + std::to_string(i), {}, [this, i, config](core::Runtime& runtime) {
+      return Built(std::make_shared<provisioner::Service>(runtime, config, hypervisors[i]));
+    });
+  }
+
+  void define(const std::string& cluster, std::uint32_t computes, const std::string& image = "") {
+    const auto made = admin.call(msg::DefineCluster{.cluster_id = {cluster},
+                                                    .project_id = {"p"},
+                                                    .allocations = {{"a"}},
+                                                    .compute_count = computes,
+                                                    .image_id = {image}});
+    ASSERT_TRUE(made) << made.error().detail;
+  }
+  msg::ComputesetId begin(std::uint32_t count, std::int64_t walltime_mins) {
+    const auto set = admin.call(
+        msg::StartComputeset{.cluster_id = {"c"}, .count = count, .walltime_mins = walltime_mins});
+    EXPECT_TRUE(set) << set.error().detail;
+    return set ? set->computeset_id : 0;
+  }
+  void end(msg::ComputesetId id) {
+    const auto ended =
+        admin.call(msg::PowerComputeset{.computeset_id = id, .action = msg::PowerAction::poweroff});
+    EXPECT_TRUE(ended) << ended.error().detail;
+  }
+
+  SimWorld world;
+  std::shared_ptr<Watcher> watcher = {};
+  std::shared_ptr<image_store::SimulatedStore> disks =
+      std::make_shared<image_store::SimulatedStore>();
+  std::array<std::shared_ptr<provisioner::FakeHypervisor>, 2> hypervisors = {a_host(), a_host()};
+  std::map<std::string, std::unique_ptr<SimProcess>> processes = {};
+  SimProcess admin;
+
+ private:
+  static std::shared_ptr<provisioner::FakeHypervisor> a_host() {
+    return std::make_shared<provisioner::FakeHypervisor>(
+        provisioner::HostCapacity{.cpus = 4, .memory_mb = 4096});
+  }
+};
+
+/// What happens to the cluster's computesets: one ends by its walltime, one is ended, one is ended
+/// while it waits for the first.
+void live_through_computesets(StatesWorld& deployment) {
+  auto& world = deployment.world;
+  deployment.begin(6, 5);
+  const auto waiting = deployment.begin(3, 5);
+  world.run_for(seconds{static_cast<std::int64_t>(world.pick(30))});
+  deployment.end(waiting);
+  world.run_for(minutes{8});
+  const auto running = deployment.begin(4, 60);
+  world.run_for(seconds{30});
+  deployment.end(running);
+  world.run_for(minutes{2});
+}
+
+/// One host is drained and resumed; the other falls silent for some seconds, then for good.
+void live_through_hosts(StatesWorld& deployment) {
+  auto& world = deployment.world;
+  for (const bool is_drained : {true, false})
+    ASSERT_TRUE(deployment.admin.call(
+        msg::DrainHost{.host_id = {"h0"}, .is_drained = is_drained, .reason = "a test"}));
+  deployment.processes["provisioner/h1"].reset();
+  world.run_for(seconds{10});
+  deployment.start_host(1);
+  world.run_for(seconds{10});
+  deployment.processes["provisioner/h1"].reset();
+  world.run_for(minutes{4});
+  deployment.start_host(1);
+  world.run_for(seconds{20});
+}
+
+/// A cluster whose image comes late, an ISO attached, and VLANs that are given back and again.
+void live_through_clusters(StatesWorld& deployment) {
+  auto& world = deployment.world;
+  deployment.define("late", 1, "public/late");
+  world.run_for(seconds{10});
+  for (const auto& [image, format] : {std::pair{"public/late", msg::ImageFormat::qcow2},
+                                      std::pair{"public/cd", msg::ImageFormat::iso}})
+    ASSERT_TRUE(deployment.admin.call(
+        msg::ImportImage{.image_id = {image}, .format = format, .disk_path = "/disk"}));
+  world.run_for(seconds{20});
+  const auto listed =
+      deployment.admin.call(msg::ListClusters{.is_operator = true, .cluster_id = {"late"}});
+  ASSERT_TRUE(listed);
+  ASSERT_TRUE(deployment.admin.call(
+      msg::AttachIso{.node_id = listed->clusters[0].nodes[0].node_id, .iso_id = {"public/cd"}}));
+  world.run_for(seconds{10});
+  ASSERT_TRUE(deployment.admin.call(msg::RemoveCluster{{"late"}}));
+  deployment.define("again", 1);
+  world.run_for(minutes{1});
+}
+
+std::set<Move> moves_of(const std::string& after) {
+  std::set<Move> moves;
+  for (const auto& row : read_table("docs/states.md", after)) moves.insert({row[0], row[1]});
+  return moves;
+}
+
+TEST(StatesPage, HasEveryMoveThatHappensAndNoOther) {
+  std::map<std::string, std::set<Move>> happened;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    StatesWorld deployment(seed);
+    ASSERT_TRUE(deployment.admin.call(msg::DefineProject{{"p"}}));
+    deployment.define("c", 12);
+    deployment.world.run_for(seconds{10});
+    live_through_computesets(deployment);
+    live_through_hosts(deployment);
+    live_through_clusters(deployment);
+    happened["## Computeset"].merge(deployment.watcher->computesets);
+    happened["## Volume"].merge(deployment.watcher->volumes);
+    happened["**A cluster's VLAN**"].merge(deployment.watcher->vlans);
+    happened["**A host's right"].merge(deployment.watcher->hosts);
+  }
+  for (const auto& [after, moves] : happened) {
+    SCOPED_TRACE(after);
+    EXPECT_EQ(moves, moves_of(after));
+  }
+}
+
+}  // namespace
+}  // namespace nucleus::tests

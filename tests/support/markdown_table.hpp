@@ -1,0 +1,49 @@
+// Tables of the documents, for tests that hold a page to the code.
+#pragma once
+
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace nucleus::tests {
+
+using TableRow = std::vector<std::string>;
+
+inline std::string trimmed(const std::string& text) {
+  const auto first = text.find_first_not_of(' ');
+  return first == std::string::npos ? ""
+                                    : text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
+/// What stands between the separators, trimmed.
+inline std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);) parts.push_back(trimmed(part));
+  return parts;
+}
+
+/// The rows, without the head, of the first table after the first line that holds `after`. `file`
+/// is a path from the root of the sources.
+inline std::vector<TableRow> read_table(const std::string& file, const std::string& after) {
+  std::ifstream input(std::string(NUCLEUS_SOURCE_DIR) + "/" + file);
+  std::vector<TableRow> rows;
+  bool is_near = false;
+  for (std::string line; std::getline(input, line);) {
+    is_near |= line.find(after) != std::string::npos;
+    if (!is_near) continue;
+    if (line.starts_with("|")) {
+      auto cells = split(line.substr(1), '|');
+      rows.push_back(std::move(cells));
+    } else if (!rows.empty()) {
+      break;
+    }
+  }
+  if (rows.size() < 3) throw std::runtime_error(file + " has no table after: " + after);
+  rows.erase(rows.begin(), rows.begin() + 2);  // the head and the line below it
+  return rows;
+}
+
+}  // namespace nucleus::tests

@@ -1,0 +1,96 @@
+// docs/states.md says what a node's state follows from: the first row that fits. Here every case
+// there is goes through the table and through the code.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "services/scheduler/node_state.hpp"
+#include "tests/support/markdown_table.hpp"
+
+namespace nucleus::scheduler {
+namespace {
+
+using msg::DomainState;
+using msg::HostState;
+using tests::TableRow;
+
+struct Case {
+  bool is_placed = false;
+  HostState host = HostState::unknown;
+  bool is_to_run = false;
+  DomainState observed = DomainState::unknown;
+};
+
+bool names(const std::string& cell, std::string_view value) {
+  const auto words = tests::split(cell, ',');
+  return cell == "any" || cell == "–" ||
+         std::ranges::any_of(words, [&](const std::string& word) { return word == value; });
+}
+
+bool fits(const TableRow& row, const Case& one) {
+  return names(row[0], one.is_placed ? "yes" : "no") &&
+         names(row[1], one.is_placed ? msg::name_of(one.host) : "–") &&
+         names(row[2], one.is_to_run ? "yes" : "no") && names(row[3], msg::name_of(one.observed));
+}
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const bool is_placed : {false, true})
+    for (const bool is_to_run : {false, true})
+      for (const auto host : {HostState::up, HostState::unreachable, HostState::lost})
+        for (std::size_t i = 0; i < msg::enum_names<DomainState>.size(); ++i)
+          cases.push_back({is_placed, host, is_to_run, static_cast<DomainState>(i)});
+  return cases;
+}
+
+std::string told(const Case& one) {
+  StoredNode node;
+  node.ports = {{.mac = "52:54:00:00:00:01"}};
+  node.is_volume_ready = true;
+  node.is_wanted_on = one.is_to_run;
+  node.is_grant_on = one.is_placed && one.is_to_run;
+  node.observed = one.observed;
+  if (one.is_placed) node.host_id = {"h"};
+  const StoredHost host{.host_id = {"h"}, .state = one.host};
+  return told_state(node, one.is_placed ? &host : nullptr).state;
+}
+
+TEST(StatesPage, SaysOfEachNodeWhatTheSchedulerSays) {
+  const auto table = tests::read_table("docs/states.md", "## Node");
+  std::vector<int> used(table.size(), 0);
+  for (const auto& one : all_cases()) {
+    const auto row = std::ranges::find_if(table, [&](const auto& each) { return fits(each, one); });
+    ASSERT_NE(row, table.end()) << "no row for " << msg::name_of(one.observed);
+    EXPECT_EQ((*row)[4], told(one)) << "row " << row - table.begin() + 1 << ", "
+                                    << msg::name_of(one.host) << " " << msg::name_of(one.observed);
+    ++used[static_cast<std::size_t>(row - table.begin())];
+  }
+  for (std::size_t i = 0; i < used.size(); ++i) EXPECT_GT(used[i], 0) << "row " << i + 1;
+}
+
+/// Every state that a computeset or a host can be told to be in is a word of its table, or said to
+/// be old clients' alone.
+TEST(StatesPage, HasEveryStateOfComputesetsAndHosts) {
+  const auto words_of = [](const std::string& after) {
+    std::set<std::string> words;
+    for (const auto& row : tests::read_table("docs/states.md", after)) {
+      words.insert(row[0]);
+      words.insert(row[1]);
+    }
+    words.erase("(none)");
+    return words;
+  };
+  auto computeset_words = words_of("## Computeset");
+  computeset_words.merge(std::set<std::string>{"unknown", "created", "failed"});
+  const auto& computeset_states = msg::enum_names<msg::ComputesetState>;
+  EXPECT_EQ(computeset_words,
+            std::set<std::string>(computeset_states.begin(), computeset_states.end()));
+  auto host_words = words_of("**A host's right");
+  host_words.insert("unknown");
+  const auto& host_states = msg::enum_names<HostState>;
+  EXPECT_EQ(host_words, std::set<std::string>(host_states.begin(), host_states.end()));
+}
+
+}  // namespace
+}  // namespace nucleus::scheduler
