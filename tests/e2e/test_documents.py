@@ -1,0 +1,263 @@
+"""What the documents tell people to type, typed: README's blocks, and the subscriber of
+docs/events.md, each against a deployment with simulated hosts."""
+import ast
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+
+import msgpack
+import pytest
+import requests
+import zmq
+
+from conftest import BIN, PATIENCE_S, ROOT, Deployment, wait_until
+
+BLOCK = re.compile(r"^```sh(?: (run(?: until it speaks)?))?\n(.*?)^```", re.M | re.S)
+SUBSCRIBER = ROOT / "docs" / "examples" / "subscribe.py"
+
+
+class Shell:
+    """One person's shell, in the sources' folder, with a home of its own. Blocks are run in order
+    and see what those before them exported."""
+
+    def __init__(self, home):
+        path = f"/usr/bin:/bin:{os.environ['PATH']}"
+        self.environment = {"HOME": home, "PATH": path, "LANG": "C.UTF-8"}
+
+    def script(self, block):
+        # The programs under test may be another build's than build/bin.
+        block = block.replace('"$PWD/build/bin:$PATH"', f'"{BIN}:$PATH"')
+        return ["bash", "-euc", f'{block}\nenv -0 >"$HOME/environment"']
+
+    def run(self, block):
+        ran = subprocess.run(self.script(block), cwd=ROOT, env=self.environment, text=True,
+                             capture_output=True, timeout=90, stdin=subprocess.DEVNULL,
+                             check=False)
+        assert ran.returncode == 0, f"{block}\n{ran.stdout}{ran.stderr}"
+        with open(f"{self.environment['HOME']}/environment", encoding="utf-8") as told:
+            self.environment = dict(pair.split("=", 1) for pair in told.read().split("\0") if pair)
+        return ran.stdout
+
+    @contextlib.contextmanager
+    def going_on(self, *command):
+        """A process that speaks until it is stopped; its lines, as they come."""
+        process = subprocess.Popen(command, cwd=ROOT, env=self.environment, text=True,
+                                   stdout=subprocess.PIPE, start_new_session=True,
+                                   stdin=subprocess.DEVNULL)
+        lines = []
+
+        def read():
+            for line in process.stdout:
+                lines.append(line.rstrip("\n"))
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        try:
+            yield lines
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=PATIENCE_S)
+            reader.join(timeout=PATIENCE_S)
+
+
+@pytest.fixture(name="home")
+def home_fixture():
+    # Unix sockets need short paths, shorter than pytest's own folders.
+    home = tempfile.mkdtemp(prefix="nuc-")
+    yield home
+    Deployment(f"{home}/try").down(check=False)
+    shutil.rmtree(home)
+
+
+def test_every_command_of_the_readme_does_what_it_says(home):
+    shell = Shell(home)
+    said = ""
+    count = 0
+    for how, block in BLOCK.findall((ROOT / "README.md").read_text()):
+        assert how, f"neither run nor said to be by hand: {block}"
+        if how == "run":
+            said += shell.run(block)
+        else:
+            with shell.going_on("bash", "-euc", f"exec {block}") as lines:
+                wait_until(lambda: nudged(shell, lines), block)
+        count += 1
+    assert count >= 7
+    for word in ("Request Accepted", "Request accepted!", "vm-tiny-01", "comet computeset 1",
+                 "sim-0002 is drained", "sim-0002 is resumed"):
+        assert word in said, f"{word} is not in:\n{said}"
+    assert not list((Deployment(f"{home}/try").state / "pids").iterdir())
+
+
+def nudged(shell, lines):
+    """True once there are lines; else something happens that there is an event of."""
+    if not lines:
+        shell.run("cm comet power on tiny; cm comet power off tiny")
+    return lines
+
+
+def test_a_session_of_the_readme_ends_with_what_it_promised(home):
+    """The admin's part again: what was powered on is on, and a stranger sees none of it."""
+    shell = Shell(home)
+    blocks = [block for how, block in BLOCK.findall((ROOT / "README.md").read_text()) if how]
+    for block in blocks[:2]:
+        shell.run(block)
+    wait_until(lambda: shell.run("cm comet cluster tiny --format=csv").count(",active,") == 3,
+               "frontend and two computes to be active")
+    token = shell.run("nucleus person create eve --project other").strip()
+    told = requests.get(shell.environment["NUCLEUS_URL"] + "/v2/clusters", timeout=PATIENCE_S,
+                        headers={"Authorization": f"Token {token}"})
+    assert (told.status_code, told.json()) == (200, {"clusters": []})
+
+
+@pytest.fixture(name="shell")
+def shell_fixture(deployment, tmp_path):
+    shell = Shell(str(tmp_path))
+    shell.run(f'export PATH="$PWD/build/bin:$PATH"\n. {deployment.state}/env\n'
+              "nucleus cluster create c1 --computes 1")
+    return shell
+
+
+def test_the_subscriber_is_twenty_lines():
+    assert len(SUBSCRIBER.read_text().splitlines()) <= 20
+
+
+def types_of(lines, cluster):
+    """(type, state) of a cluster's node and domain events, as the subscriber printed them."""
+    told = []
+    for line in lines:
+        number, topic, body = line.split(" ", 2)
+        assert int(number) > 0
+        project, of, kind = topic.split("/")
+        assert project == "demo"
+        if of == cluster and kind in ("scheduler.node-changed", "provisioner.domain-changed"):
+            body = ast.literal_eval(body)
+            told.append((kind, body.get("node", body)["state"]))
+    return told
+
+
+def subscribed(shell, lines):
+    """Makes clusters until the subscriber has told of one: its subscription is in force."""
+    made = iter(range(1000))
+    wait_until(lambda: lines or not shell.run(
+        f"nucleus cluster create probe{next(made)} --computes 0"), "a subscription")
+
+
+def test_the_subscriber_sees_a_power_on_in_order(shell):
+    with shell.going_on("/usr/bin/python3", str(SUBSCRIBER), "demo/") as lines:
+        subscribed(shell, lines)
+        lines.clear()
+        shell.run("cm comet power on c1")
+        power_on = [("scheduler.node-changed", "nostate"),
+                    ("provisioner.domain-changed", "running"),
+                    ("scheduler.node-changed", "active")]
+        wait_until(lambda: types_of(list(lines), "c1")[-1:] == power_on[-1:], "c1 to be active")
+        assert types_of(list(lines), "c1") == power_on
+        numbers = [int(line.split()[0]) for line in lines]
+        assert numbers == sorted(numbers)
+
+
+def test_the_page_says_these_steps_of_a_power_on():
+    page = (ROOT / "docs" / "events.md").read_text().split("## A power-on")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([\w.-]+)` \|", page, re.M) == [
+        "scheduler.node-changed", "provisioner.domain-changed", "scheduler.node-changed"]
+
+
+def a_subscriber(env, prefix, pair):
+    socket = zmq.Context.instance().socket(zmq.SUB)
+    socket.curve_serverkey = env["NUCLEUS_EVENTS_SERVER_KEY"].encode()
+    socket.curve_publickey, socket.curve_secretkey = pair
+    socket.subscribe(prefix)
+    socket.connect(env["NUCLEUS_EVENTS"])
+    return socket
+
+
+def test_a_key_hears_its_own_project_alone(deployment):
+    """As docs/events.md says: a file of DIR/rights gives a new key its project, at once."""
+    env = deployment.env()
+    deployment.nucleus("person", "create", "eve", "--project", "other")
+    pair = zmq.curve_keypair()
+    (deployment.state / "rights" / "other.yaml").write_text(
+        f'public_key: "{pair[0].decode()}"\nproject: "other"\n')
+    with contextlib.ExitStack() as sockets:
+        own = sockets.enter_context(a_subscriber(env, "other/", pair))
+        strangers = [sockets.enter_context(a_subscriber(env, prefix, pair))
+                     for prefix in ("demo/", "demo", "", "_/", "other")]
+        made = iter(range(1000))
+
+        def heard():
+            deployment.nucleus("cluster", "create", f"o{next(made)}", "--computes", "0",
+                               "--project", "other")
+            deployment.nucleus("cluster", "create", f"d{next(made)}", "--computes", "0")
+            return own.poll(100)
+
+        wait_until(heard, "an event of project other")
+        topic, envelope, body = own.recv_multipart()
+        assert topic.startswith(b"other/o")
+        assert msgpack.unpackb(envelope)["kind"] == "event"
+        assert topic.split(b"/")[1].decode() in str(msgpack.unpackb(body))
+        # The bus takes one message after the other: what it told one, it had decided for all.
+        log = deployment.state / "logs" / "bus.log"
+        wait_until(lambda: log.read_text().count("subscription_refused") >= len(strangers),
+                   "the refusals in the log")
+        deployment.nucleus("cluster", "create", "last", "--computes", "0", "--project", "other")
+        wait_until(lambda: any(m[0].startswith(b"other/last/") for m in waiting(own)), "the last")
+        assert [message for stranger in strangers for message in waiting(stranger)] == []
+
+
+def waiting(socket):
+    messages = []
+    while socket.poll(0):
+        messages.append(socket.recv_multipart())
+    return messages
+
+
+def test_an_unknown_key_is_refused_at_the_handshake(deployment):
+    socket = a_subscriber(deployment.env(), "demo/", zmq.curve_keypair())
+    ends = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    with socket, socket.get_monitor_socket(ends) as monitor:
+        assert monitor.poll(PATIENCE_S * 1000)
+        event = int.from_bytes(monitor.recv_multipart()[0][:2], "little")
+        assert event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+
+
+def stream(env, token, after):
+    """(number, type) of each event after that number, up to the definition of cluster `marker`."""
+    headers = {"Authorization": f"Token {token}", "Last-Event-ID": str(after)}
+    events = []
+    with requests.get(env["NUCLEUS_URL"] + "/v2/events", stream=True, timeout=PATIENCE_S,
+                      headers=headers) as told:
+        assert told.status_code == 200
+        for line in told.iter_lines(decode_unicode=True):
+            if not line.startswith("data: "):
+                continue
+            event = json.loads(line.removeprefix("data: "))
+            events.append((event["sequence"], event["type"]))
+            if (event["cluster"], event["type"]) == ("marker", "registry.cluster-defined"):
+                return events
+    raise AssertionError("the stream ended")
+
+
+def test_a_stream_resumes_where_it_stopped_without_gap_or_repeat(shell, deployment):
+    env = deployment.env()
+    shell.run("cm comet power on c1")
+    wait_until(lambda: ",active," in shell.run("cm comet cluster c1 --format=csv"), "c1 active")
+    shell.run("nucleus cluster create marker --computes 0")
+    everything = stream(env, env["NUCLEUS_TOKEN"], 0)
+    assert [kind for _, kind in everything].count("scheduler.node-changed") >= 2
+    numbers = [number for number, _ in everything]
+    assert numbers == sorted(set(numbers))
+    middle = numbers[len(numbers) // 2]
+    assert stream(env, env["NUCLEUS_TOKEN"], middle) == [e for e in everything if e[0] > middle]
+    # An operator sees all: then the numbers are dense.
+    all_numbers = [number for number, _ in stream(env, env["NUCLEUS_OPERATOR_TOKEN"], 0)]
+    assert all_numbers == list(range(1, all_numbers[-1] + 1))
+    assert set(numbers) < set(all_numbers)
+    wrong = requests.get(env["NUCLEUS_URL"] + "/v2/events", timeout=PATIENCE_S, headers={
+        "Authorization": f"Token {env['NUCLEUS_TOKEN']}", "Last-Event-ID": "yesterday"})
+    assert wrong.status_code == 400
