@@ -10,6 +10,7 @@
 
 namespace nucleus::msg {
 
+/// What a cluster has leased.
 struct ClusterNetwork {
   ClusterId cluster_id = {};
   ProjectId project_id = {};
@@ -43,8 +44,8 @@ struct PortsLeased {
   NodeId node_id = {};
   ClusterId cluster_id = {};
   ProjectId project_id = {};
-  std::vector<Port> ports = {};
-  std::string reason = {};  // where there are none
+  std::vector<Port> ports = {};  // public one first
+  std::string reason = {};       // where there are none
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, ports, reason);
 };
 

@@ -15,10 +15,10 @@ struct OverheadReport {
   ClusterId cluster_id = {};
   ProjectId project_id = {};
   std::int64_t measured_unix_s = 0;
-  ProbeResult mpi_cluster = {};
-  ProbeResult mpi_host = {};
-  ProbeResult io_cluster = {};
-  ProbeResult io_host = {};
+  ProbeResult mpi_cluster = {};    // between the first two computes
+  ProbeResult mpi_host = {};       // the same, on their host
+  ProbeResult io_cluster = {};     // in the first compute
+  ProbeResult io_host = {};        // the same, on its host
   double mpi_latency_ratio = 0;    // cluster / host, >= 1 means slower
   double mpi_bandwidth_ratio = 0;  // cluster / host, <= 1 means slower
   double io_ratio = 0;             // cluster / host, <= 1 means slower
@@ -43,6 +43,7 @@ struct GetReport {
   NUCLEUS_FIELDS(cluster_id);
 };
 
+/// Event: a measurement ended, or could not be made.
 struct OverheadMeasured {
   static constexpr std::string_view topic = "overhead.measured";
   OverheadReport report = {};

@@ -115,6 +115,25 @@ def test_a_session_of_the_readme_ends_with_what_it_promised(home):
     assert (told.status_code, told.json()) == (200, {"clusters": []})
 
 
+def commands_named():
+    """(page, words, options) of each `nucleus …` or `cm …` that a page names in passing."""
+    for page in sorted([ROOT / "README.md", *ROOT.glob("*/README.md"), *ROOT.glob("docs/**/*.md")]):
+        for command in re.findall(r"`((?:nucleus|cm|comet) [a-z][^`]*)`", page.read_text()):
+            words = re.match(r"(?:nucleus|cm|comet)(?: [a-z][a-z-]*(?= |$))*", command)[0].split()
+            yield page.name, words, re.findall(r"--[a-z-]+", command)
+
+
+def test_every_command_that_a_page_names_is_there_with_its_options():
+    named = list(commands_named())
+    assert len(named) > 10
+    for page, words, options in named:
+        ran = subprocess.run([BIN / words[0], *words[1:], "--help"], text=True,
+                             capture_output=True, timeout=PATIENCE_S, check=False)
+        assert ran.returncode == 0, f"{page}: {words}: {ran.stderr}"
+        for option in options:
+            assert option in ran.stdout, f"{page}: {words} has no {option}"
+
+
 @pytest.fixture(name="shell")
 def shell_fixture(deployment, tmp_path):
     shell = Shell(str(tmp_path))
