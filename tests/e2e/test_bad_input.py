@@ -1,0 +1,296 @@
+"""Bad input and strangers, against every real program: a clear answer, and nothing changes."""
+import json
+import shutil
+import socket
+import tempfile
+import urllib.parse
+
+import pytest
+import requests
+
+from conftest import Deployment
+
+FOREIGN_IDS = ["nowhere", "../etc", "a/b", "%00", "x%0d%0ay: z", "a'b", 'a"b', "<a/>", "a;rm",
+               "$(id)", "-o", "%n", "\u202etxt", "a" * 300]
+DIGITS_20 = "99999999999999999999"
+
+
+@pytest.fixture(name="shared", scope="module")
+def shared_fixture():
+    """One deployment for all: nothing here may change it. Cluster `mine` of project demo."""
+    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "2")
+    try:
+        deployment.up()
+        deployment.nucleus("cluster", "create", "mine", "--computes", "3")
+        yield deployment
+    finally:
+        deployment.down(check=False)
+        shutil.rmtree(deployment.state)
+
+
+@pytest.fixture(name="url", scope="module")
+def url_fixture(shared):
+    return shared.env()["NUCLEUS_URL"]
+
+
+@pytest.fixture(name="admin", scope="module")
+def admin_fixture(shared):
+    session = requests.Session()
+    session.trust_env = False
+    session.headers["Authorization"] = "Token " + shared.env()["NUCLEUS_TOKEN"]
+    return session
+
+
+@pytest.fixture(name="stranger", scope="module")
+def stranger_fixture(shared):
+    """An admin of another project."""
+    told = shared.nucleus("person", "create", "eve", "--project", "physics").stdout
+    token = next(word for word in told.split() if len(word) == 40)
+    session = requests.Session()
+    session.trust_env = False
+    session.headers["Authorization"] = "Token " + token
+    return session
+
+
+def seen_by(admin, url):
+    """All that an admin can see."""
+    paths = ["/nucleus/v1/cluster/", "/nucleus/v1/computeset/", "/nucleus/v1/image",
+             "/v2/clusters", "/v2/images"]
+    return [admin.get(url + path, timeout=20).json() for path in paths]
+
+
+@pytest.fixture(name="unchanged")
+def unchanged_fixture(shared, admin, url):
+    """What was before is there afterwards, and no process had to be started again."""
+    before, processes = seen_by(admin, url), shared.processes()
+    yield
+    assert seen_by(admin, url) == before
+    assert shared.processes() == processes
+
+
+BAD_COMPUTESETS = [
+    ({"cluster": "mine", "computes": "n[0-999999999]"}, "computes", "more than 4096"),
+    ({"cluster": "mine", "computes": "n[1-5]" * 12}, "computes", "more than 4096"),
+    ({"cluster": "mine", "computes": "n[1-5"}, "computes", "unbalanced"),
+    ({"cluster": "mine", "computes": "n[5-1]"}, "computes", "start > stop"),
+    ({"cluster": "mine", "computes": 5}, "computes", "hostlist"),
+    ({"cluster": "mine", "computes": [5]}, "computes", "names"),
+    ({"cluster": "mine", "computes": "vm-mine-77"}, "compute", "vm-mine-77"),
+    ({"cluster": "mine", "count": "1e999999"}, "count", "whole number"),
+    ({"cluster": "mine", "count": -1}, "count", "1 to 4096"),
+    ({"cluster": "mine", "count": 2 ** 70}, "count", "whole number"),
+    ({"cluster": "mine", "count": 1.5}, "count", "whole number"),
+    ({"cluster": "mine", "count": True}, "count", "whole number"),
+    ({"cluster": "mine", "count": 1, "walltime_mins": "soon"}, "walltime_mins", "whole number"),
+    ({"cluster": "mine", "count": 1, "walltime_mins": 10 ** 18}, "walltime_mins", "525600"),
+    ({"cluster": "mine", "count": 1, "walltime_mins": -5}, "walltime_mins", "525600"),
+    ({"cluster": "mine", "count": 1, "allocation": "nobody"}, "Allocation", "nobody"),
+    ({"cluster": "mine", "count": 1, "hosts": "a,b"}, "hosts", "length"),
+    ({"cluster": ["mine"]}, "cluster", "provide"),
+    ({"cluster": ""}, "cluster", "provide"),
+    ({}, "cluster", "provide"),
+]
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("body,field,reason", BAD_COMPUTESETS)
+def test_a_bad_computeset_is_refused_by_field_and_reason(admin, url, body, field, reason):
+    answer = admin.post(url + "/nucleus/v1/computeset/", data=json.dumps(body), timeout=20)
+    assert answer.status_code == 400, answer.text
+    assert isinstance(answer.json(), str)
+    assert field in answer.json() and reason in answer.json()
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("body", [
+    b"", b"[", b"null", b'"x"', b"\xff\xfe", b'{"cluster":' * 90_000, b"[" * 900_000,
+    b'{"cluster":"mine","count":1e999999}', b'{"a":1,' * 100_000, b"\x00" * 1000])
+def test_a_body_that_is_no_json_object_is_refused(admin, url, body):
+    answer = admin.post(url + "/nucleus/v1/computeset/", data=body, timeout=20)
+    assert answer.status_code == 400
+    assert "JSON object" in answer.json()
+
+
+def raw(url, head, body=b""):
+    """The status line's number and the whole answer, for bytes that no library would send."""
+    place = urllib.parse.urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), timeout=20) as line:
+        line.sendall(head)
+        try:
+            line.sendall(body)
+        except OSError:
+            pass  # refused before all of it was read
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            part = line.recv(65536)
+            if not part:
+                break
+            answer += part
+    return int(answer.split()[1]), answer
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("framing", [b"Content-Length: 1073741824\r\n",
+                                     b"Transfer-Encoding: chunked\r\n"])
+@pytest.mark.parametrize("path", [b"/nucleus/v1/computeset/", b"/v2/clusters/mine/overhead"])
+def test_a_body_of_a_gigabyte_is_refused_before_it_is_read(admin, url, framing, path):
+    head = (b"POST " + path + b" HTTP/1.1\r\nHost: n\r\nAuthorization: "
+            + admin.headers["Authorization"].encode() + b"\r\n" + framing + b"\r\n")
+    # A chunk that says it is a gigabyte; of either only two megabytes are ever sent.
+    body = (b"40000000\r\n" if b"chunked" in framing else b"") + b"a" * (2 << 20)
+    status, answer = raw(url, head, body)
+    assert status == 413
+    assert b"over 1048576 bytes" in answer
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("head", [
+    b"GET /nucleus/v1/cluster/ HTTP/1.1\r\nHost: n\r\nX: " + b"a" * (1 << 20) + b"\r\n\r\n",
+    b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\nHost: n\r\n\r\n",
+    b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100_000 + b"\r\n"])
+def test_a_head_that_is_too_large_is_refused(url, head):
+    status, _ = raw(url, head)
+    assert status == 431
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("name", FOREIGN_IDS)
+def test_an_unknown_name_in_a_path_is_not_found_and_not_repeated(admin, url, name):
+    safe = urllib.parse.quote(name, safe="")
+    for path in (f"/nucleus/v1/cluster/{safe}/", f"/nucleus/v1/cluster/mine/compute/{safe}/",
+                 f"/nucleus/v1/computeset/{safe}/", f"/v2/clusters/{safe}", f"/{safe}"):
+        answer = admin.get(url + path, timeout=20)
+        assert answer.status_code == 404, path
+        assert "Not found." in answer.text
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_ids_that_are_no_computeset_are_not_found(admin, url):
+    for said in ("0", "-1", "1.0", "0x1", "1 ", DIGITS_20):
+        safe = urllib.parse.quote(said, safe="")
+        for action in ("shutdown", "poweroff", "reboot", "reset"):
+            answer = admin.put(f"{url}/nucleus/v1/computeset/{safe}/{action}", timeout=20)
+            assert answer.status_code == 404, (said, action)
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("credential", [
+    None, "", "Token", "Token " + "0" * 40, "Token " + "x" * 9000, "Bearer x", "Basic !!!",
+    "Basic Og==", "Signature keyId=\"\"", "Negotiate abc", "Token \x7f\x01"])
+def test_whoever_is_not_known_gets_401_whatever_they_ask(url, credential):
+    session = requests.Session()
+    session.trust_env = False
+    headers = {} if credential is None else {"Authorization": credential}
+    for method, path in (("GET", "/nucleus/v1/cluster/"), ("GET", "/nucleus/v1/cluster/mine/"),
+                         ("PUT", "/nucleus/v1/cluster/mine/frontend/poweron"),
+                         ("POST", "/nucleus/v1/computeset/"), ("GET", "/v2/events")):
+        answer = session.request(method, url + path, headers=headers, timeout=20)
+        if credential and not credential.isprintable():
+            assert answer.status_code in (400, 401)  # no header that HTTP knows
+        else:
+            assert answer.status_code == 401, (method, path)
+            assert answer.headers["WWW-Authenticate"]
+
+
+# Every route that names something of a tenant, with its method.
+NAMED = [(method, path) for path, methods in {
+    "/nucleus/v1/cluster/{c}/": ("GET",),
+    "/nucleus/v1/cluster/{c}/frontend/": ("GET",),
+    "/nucleus/v1/cluster/{c}/frontend/console/": ("GET",),
+    "/nucleus/v1/cluster/{c}/frontend/attach_iso?iso_name=": ("PUT",),
+    "/nucleus/v1/cluster/{c}/compute/{n}/": ("GET",),
+    "/nucleus/v1/cluster/{c}/compute/{n}/console/": ("GET",),
+    "/nucleus/v1/cluster/{c}/compute/{n}/rename": ("POST",),
+    "/v2/clusters/{c}": ("GET",),
+    "/v2/clusters/{c}/overhead": ("GET", "POST"),
+    "/v2/clusters/{c}/nodes/{n}/console": ("POST",),
+    **{f"/nucleus/v1/cluster/{{c}}/{what}/{action}": ("PUT",)
+       for what in ("frontend", "compute/{n}")
+       for action in ("poweron", "poweroff", "shutdown", "reboot", "reset")},
+}.items() for method in methods]
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("method,path", NAMED)
+def test_anothers_things_look_like_things_that_are_not_there(stranger, url, method, path):
+    body = json.dumps({"name": "taken", "kind": "serial"})
+    theirs = stranger.request(method, url + path.format(c="mine", n="vm-mine-00"), data=body,
+                              timeout=20)
+    nothing = stranger.request(method, url + path.format(c="none", n="vm-none-00"), data=body,
+                               timeout=20)
+    assert theirs.status_code == nothing.status_code == 404
+    assert theirs.content == nothing.content
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_stranger_starts_nothing_and_sees_nothing(stranger, admin, url):
+    for cluster in ("mine", "none"):
+        answer = stranger.post(url + "/nucleus/v1/computeset/",
+                               data=json.dumps({"cluster": cluster, "count": 1}), timeout=20)
+        assert (answer.status_code, answer.text) == (404, '{"detail":"Not found."}')
+    assert stranger.get(url + "/nucleus/v1/cluster/", timeout=20).json() == []
+    assert stranger.get(url + "/v2/clusters", timeout=20).json() == {"clusters": []}
+    assert stranger.get(url + "/v2/hosts", timeout=20).status_code == 403
+    assert admin.get(url + "/v2/hosts", timeout=20).status_code == 403
+
+
+def test_a_stranger_hears_no_event_of_another_project(stranger, admin, url):
+    """Both follow from the first event on; what the owner hears, the stranger does not."""
+    def heard(session, until):
+        events = []
+        with session.get(url + "/v2/events", headers={"Last-Event-ID": "0"}, stream=True,
+                         timeout=20) as answer:
+            for line in answer.iter_lines(chunk_size=1):
+                if line.startswith(b"data: "):
+                    events.append(json.loads(line[6:]))
+                    if until(events[-1]):
+                        return events
+        return events
+
+    def is_renamed(event):
+        return event["type"] == "registry.node-defined" and event["body"]["node"]["name"] == "last"
+
+    renamed = admin.post(url + "/nucleus/v1/cluster/mine/compute/vm-mine-02/rename",
+                         data=json.dumps({"name": "last"}), timeout=20)
+    assert renamed.status_code == 204
+    own = heard(admin, is_renamed)
+    assert {event["project"] for event in own} == {"demo"}
+    last = own[-1]["sequence"]
+    # The stranger's stream is read up to the same moment: their own project's next event.
+    theirs = []
+    with stranger.get(url + "/v2/events", headers={"Last-Event-ID": "0"}, stream=True,
+                      timeout=30) as answer:
+        for line in answer.iter_lines(chunk_size=1):
+            if line.startswith(b"data: "):
+                theirs.append(json.loads(line[6:]))
+            if line == b":":  # the first beat comes after all that was to be told
+                break
+    assert theirs == []
+    assert last > 0
+
+
+BAD_NAMES = ["a/b", "../x", "<x/>", "a b", 'a"b', "a'b", "a\nb", "a\x01b", "-o", "", "a" * 65,
+             "$(id)", ";rm", "%n", "\u202etxt", "a\u00e9"]
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_is_none_is_refused_to_the_operator_too(shared, name):
+    refused = shared.nucleus("cluster", "create", "--computes", "1", "--", name, check=False)
+    assert refused.returncode in (1, 2)
+    assert "letters, digits" in refused.stderr or "NAME" in refused.stderr
+    assert "\x01" not in refused.stderr and "\u202e" not in refused.stderr
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("options,said", [
+    (["--computes", "999999"], "compute_count"), (["--computes", "-1"], "--computes"),
+    (["--computes", "1", "--cpus", "0"], "cpus"),
+    (["--computes", "1", "--memory-mb", "1"], "memory"),
+    (["--computes", "1", "--disk-gb", "99999999"], "disk"),
+    (["--computes", "1", "--image", "nothing"], "nothing"),
+    (["--computes", "1", "--project", "nothing"], "nothing")])
+def test_a_cluster_out_of_bounds_is_refused_by_its_field(shared, options, said):
+    refused = shared.nucleus("cluster", "create", "more", *options, check=False)
+    assert refused.returncode in (1, 2)
+    assert said in refused.stderr
