@@ -7,7 +7,8 @@
 namespace nucleus::overhead {
 
 struct Config {
-  core::Milliseconds probe_deadline{60'000};  // of one probe
+  core::Milliseconds probe_deadline{
+      180'000};  // of one probe; some 10 s where guests run in software
 
   static core::Result<Config> from(core::Settings& settings) {
     Config config;

@@ -43,6 +43,16 @@ std::vector<std::string> fio(const std::string& file) {
           "--direct=1", "--ioengine=psync", "--unlink=1",         "--output-format=json"};
 }
 
+/// Nobody waits for a command after its deadline, and the guest must not go on with it: the agent
+/// cannot end what it began.
+std::vector<std::string> in_guest(std::vector<std::string> argv,
+                                  std::chrono::milliseconds deadline) {
+  argv.front() = "/usr/bin/" + argv.front();
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(deadline).count();
+  argv.insert(argv.begin(), {"/usr/bin/timeout", "--kill-after=2", std::to_string(seconds)});
+  return argv;
+}
+
 core::Result<msg::ProbeResult> parsed(Probe probe, const std::string& output) {
   return probe == Probe::mpi_pingpong ? parse_pingpong(output) : parse_fio(output);
 }
@@ -66,12 +76,11 @@ core::Result<msg::ProbeResult> run_node_probe(Hypervisor& hypervisor, const std:
     case Probe::mpi_pingpong:
       if (peers.size() != 2 || !msg::is_name(peers[0].name) || !msg::is_name(peers[1].name))
         return std::unexpected(msg::invalid("peers", "peers must be the two nodes"));
-      command.argv = mpirun(peers[0].name + "," + peers[1].name, guest_pingpong);
-      command.argv[0] = "/usr/bin/mpirun";
+      command.argv =
+          in_guest(mpirun(peers[0].name + "," + peers[1].name, guest_pingpong), deadline);
       break;
     case Probe::fio_random_read:
-      command.argv = fio("/var/tmp/nucleus-fio");
-      command.argv[0] = "/usr/bin/fio";
+      command.argv = in_guest(fio("/var/tmp/nucleus-fio"), deadline);
       break;
     case Probe::unknown:
       return std::unexpected(msg::invalid("probe", "no such probe"));

@@ -1,0 +1,76 @@
+// What a probe runs in a guest, and what is read from what it prints.
+#include "services/provisioner/driver/probes.hpp"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/fake_hypervisor.hpp"
+
+namespace nucleus::provisioner {
+namespace {
+
+using core::ErrorCode;
+using testing::ElementsAre;
+
+constexpr const char* domain_name = "c.vm-c-00";
+
+class Probes : public testing::Test {
+ protected:
+  Probes() {
+    EXPECT_TRUE(hypervisor_.create({.name = domain_name,
+                                    .uuid = "00000000-0000-4000-8000-000000000001",
+                                    .epoch = 1,
+                                    .memory_mb = 64,
+                                    .runtime_dir = "/run/nucleus"}));
+    hypervisor_.answer_in_guest([this](const std::string&, const GuestCommand& command) {
+      ran_ = command.argv;
+      return core::Result<GuestOutput>(answer_);
+    });
+  }
+
+  FakeHypervisor hypervisor_{HostCapacity{}};
+  std::vector<std::string> ran_ = {};
+  GuestOutput answer_ = {};
+};
+
+TEST_F(Probes, EndInTheGuestWhenNobodyWaitsForThemAnyMore) {
+  answer_.output = R"({"hosts":["a","b"],"latency_us":4.5,"bandwidth_mb_s":80})";
+  const auto result = run_node_probe(hypervisor_, domain_name, msg::Probe::mpi_pingpong,
+                                     {{.name = "a"}, {.name = "b"}}, std::chrono::seconds{90});
+  ASSERT_TRUE(result) << result.error().detail;
+  EXPECT_THAT(result->hosts, ElementsAre("a", "b"));
+  EXPECT_EQ(result->latency_us, 4.5);
+  EXPECT_EQ(result->bandwidth_mb_s, 80);
+  ASSERT_GT(ran_.size(), 4U);
+  EXPECT_THAT(std::vector(ran_.begin(), ran_.begin() + 4),
+              ElementsAre("/usr/bin/timeout", "--kill-after=2", "90", "/usr/bin/mpirun"));
+  EXPECT_THAT(ran_, testing::IsSupersetOf({"-H", "a,b"}));
+}
+
+TEST_F(Probes, RefuseNodesThatAreNoNamesBeforeAnythingRuns) {
+  const auto result =
+      run_node_probe(hypervisor_, domain_name, msg::Probe::mpi_pingpong,
+                     {{.name = "a"}, {.name = "b; reboot"}}, std::chrono::seconds{90});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::invalid_argument);
+  EXPECT_TRUE(ran_.empty());
+}
+
+TEST_F(Probes, TellACommandThatFailedWithWhatItSaid) {
+  answer_ = {.exit_code = 124, .errors = "terminated"};
+  const auto result = run_node_probe(hypervisor_, domain_name, msg::Probe::fio_random_read, {},
+                                     std::chrono::seconds{90});
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().detail, testing::HasSubstr("124"));
+  EXPECT_THAT(result.error().detail, testing::HasSubstr("terminated"));
+}
+
+TEST_F(Probes, TakeNoFiguresFromWhatIsNone) {
+  for (const char* printed : {"", "{", "{}", R"({"hosts":"a","latency_us":1,"bandwidth_mb_s":1})",
+                              R"({"hosts":[],"latency_us":"1","bandwidth_mb_s":1})"})
+    EXPECT_FALSE(parse_pingpong(printed)) << printed;
+  for (const char* printed : {"", "[]", R"({"jobs":[]})", R"({"jobs":[{"read":{"iops":"x"}}]})"})
+    EXPECT_FALSE(parse_fio(printed)) << printed;
+}
+
+}  // namespace
+}  // namespace nucleus::provisioner
