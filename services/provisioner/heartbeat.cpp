@@ -53,13 +53,21 @@ void Service::look_at_leases() {
   }
 }
 
+/// The link came or went. Only a ping's answer makes the host reachable: it also tells its size.
+void Service::take_link(const core::Result<void>& link) {
+  is_listed_ = false;
+  if (!link) return set_reachable(false, link.error().detail);
+  core::Context context = bus_.context();
+  ping(context);
+}
+
 void Service::ping(core::Context&) {
   if (*is_pinging_) return;
   *is_pinging_ = true;
   struct Answer {
     HostCapacity capacity;
   };
-  workers_.run<Answer>(
+  watchers_->run<Answer>(
       loop_, core::Milliseconds{config_.ping_deadline_ms},
       [hypervisor = hypervisor_, is_pinging = is_pinging_, &loop = loop_,
        is_size_known = capacity_.cpus > 0]() -> core::Result<Answer> {

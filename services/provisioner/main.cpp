@@ -1,4 +1,5 @@
 // The provisioner's program: one real host, or many simulated ones.
+#include "core/loop/posix_loop.hpp"
 #include "core/runtime/run_service.hpp"
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
 #include "services/provisioner/service.hpp"
@@ -10,6 +11,7 @@ int main(int argc, char** argv) {
         auto config = provisioner::Config::from(runtime.settings);
         if (!config) return std::unexpected(config.error());
         auto hypervisor = std::make_shared<provisioner::LibvirtHypervisor>(config->libvirt_uri);
-        return std::make_shared<provisioner::Service>(runtime, *config, std::move(hypervisor));
+        return std::make_shared<provisioner::Service>(runtime, *config, std::move(hypervisor),
+                                                      std::make_shared<core::ThreadWorkers>(1));
       });
 }

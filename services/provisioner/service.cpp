@@ -11,9 +11,12 @@ namespace nucleus::provisioner {
 
 using core::ErrorCode;
 
-Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor)
+Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor,
+                 std::shared_ptr<core::Workers> watchers)
     : loop_{runtime.loop},
       workers_{runtime.workers},
+      watchers_{watchers ? std::move(watchers)
+                         : std::shared_ptr<core::Workers>(std::shared_ptr<void>{}, &workers_)},
       bus_{runtime.bus},
       store_{runtime.store},
       config_{std::move(config)},
@@ -32,9 +35,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   });
   hypervisor_->on_link([self = self_, &loop = loop_](const core::Result<void>& link) {
     loop.post([self, link] {
-      if (!*self) return;
-      (*self)->is_listed_ = false;
-      (*self)->set_reachable(link.has_value(), link ? "" : link.error().detail);
+      if (*self) (*self)->take_link(link);
     });
   });
   store_.on_loaded([this] { rebuild(); });
@@ -51,6 +52,7 @@ Service::~Service() {
   hypervisor_->on_event({});
   hypervisor_->on_link({});
   *self_ = nullptr;
+  watchers_.reset();  // its last ping ends before what it tells goes
 }
 
 void Service::rebuild() {

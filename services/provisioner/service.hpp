@@ -19,8 +19,10 @@ namespace nucleus::provisioner {
 
 class Service {
  public:
-  /// `hypervisor` outlives the process's workers.
-  Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor);
+  /// `hypervisor` outlives the process's workers. `watchers` ask whether it answers: on threads of
+  /// their own, that is known while all workers create domains. None = the workers do it as well.
+  Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor,
+          std::shared_ptr<core::Workers> watchers = {});
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -58,6 +60,7 @@ class Service {
   void beat(core::Context& context);
   void report(const msg::HostId& host_id);
   void look_at_leases();
+  void take_link(const core::Result<void>& link);
   void ping(core::Context& context);
   void set_reachable(bool is_reachable, const std::string& reason);
 
@@ -80,6 +83,7 @@ class Service {
 
   core::Loop& loop_;
   core::Workers& workers_;
+  std::shared_ptr<core::Workers> watchers_;
   core::Bus& bus_;
   core::Store& store_;
   const Config config_;

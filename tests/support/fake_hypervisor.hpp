@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <future>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -22,6 +23,7 @@ class FakeHypervisor final : public Hypervisor {
 
   core::Result<void> create(const DomainSpec& spec) override {
     if (auto broken = check_spec(spec)) return std::unexpected(*broken);
+    if (const auto hold = held(); hold.valid()) hold.wait();
     return answered([&]() -> core::Result<DomainSeen> {
       if (auto fault = take_fault()) return std::unexpected(*fault);
       if (const auto there = domains_.find(spec.name); there != domains_.end())
@@ -123,6 +125,12 @@ class FakeHypervisor final : public Hypervisor {
     faults_.push_back(std::move(error));
   }
 
+  /// Each `create` from now on takes as long as until `hold` is ready.
+  void hold_creates(std::shared_future<void> hold) {
+    const std::scoped_lock lock{mutex_};
+    hold_ = std::move(hold);
+  }
+
   /// Guests ignore shut_down(), as one without an agent or ACPI does.
   void make_guests_deaf(bool is_deaf) { is_deaf_ = is_deaf; }
 
@@ -193,6 +201,11 @@ class FakeHypervisor final : public Hypervisor {
     return {};
   }
 
+  std::shared_future<void> held() {
+    const std::scoped_lock lock{mutex_};
+    return hold_;
+  }
+
   std::optional<core::Error> take_fault() {
     if (faults_.empty()) return std::nullopt;
     auto fault = std::move(faults_.front());
@@ -218,6 +231,7 @@ class FakeHypervisor final : public Hypervisor {
   std::map<std::string, int> resets_;
   std::deque<core::Error> faults_;
   std::optional<core::Error> hung_;
+  std::shared_future<void> hold_;
   bool is_deaf_ = false;
   std::function<core::Result<GuestOutput>(const std::string&, const GuestCommand&)> guest_;
   std::mutex handlers_mutex_;  // held while one runs

@@ -1,0 +1,84 @@
+// One host and its scheduler: when it counts as up, and what it tells of its domains.
+#include <gtest/gtest.h>
+
+#include "services/provisioner/service.hpp"
+#include "services/scheduler/service.hpp"
+#include "tests/support/fake_hypervisor.hpp"
+#include "tests/support/sim/process.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using std::chrono::seconds;
+using Settings = std::map<std::string, std::string>;
+using Built = core::Result<std::shared_ptr<void>>;
+
+/// Hears what the host tells.
+struct Listener {
+  std::vector<msg::DomainChanged>& told;
+  Listener(core::Runtime& runtime, std::vector<msg::DomainChanged>& all) : told{all} {
+    runtime.bus.hear<msg::DomainChanged>(*this, &Listener::take);
+  }
+  core::Result<void> take(const msg::DomainChanged& event, core::Context&) {
+    told.push_back(event);
+    return {};
+  }
+};
+
+struct HostWorld {
+  explicit HostWorld(bool is_hung = false) {
+    if (is_hung) hypervisor->hang();
+    listener = std::make_unique<SimProcess>(world, "listener", Settings{},
+                                            [this](core::Runtime& runtime) -> Built {
+                                              return std::make_shared<Listener>(runtime, told);
+                                            });
+    scheduler = std::make_unique<SimProcess>(
+        world, "scheduler", Settings{}, [](core::Runtime& runtime) -> Built {
+          return std::make_shared<scheduler::Service>(runtime,
+                                                      scheduler::Config::from(runtime.settings));
+        });
+    provisioner::Config config;
+    config.hosts = {{"h0"}};
+    config.is_simulated = true;
+    provisioner = std::make_unique<SimProcess>(
+        world, "provisioner/h0", Settings{}, [this, config](core::Runtime& runtime) -> Built {
+          return std::make_shared<provisioner::Service>(runtime, config, hypervisor);
+        });
+  }
+
+  std::optional<msg::Host> host() {
+    const auto listed = admin.call(msg::ListHosts{});
+    if (!listed || listed->hosts.empty()) return std::nullopt;
+    return listed->hosts.front();
+  }
+
+  SimWorld world{1};
+  std::shared_ptr<provisioner::FakeHypervisor> hypervisor =
+      std::make_shared<provisioner::FakeHypervisor>(
+          provisioner::HostCapacity{.cpus = 4, .memory_mb = 4096});
+  std::vector<msg::DomainChanged> told = {};
+  std::unique_ptr<SimProcess> listener = {};
+  std::unique_ptr<SimProcess> scheduler = {};
+  std::unique_ptr<SimProcess> provisioner = {};
+  SimProcess admin{world, "admin"};
+};
+
+TEST(Hosts, AreUpOnlyOnceTheirSizeIsKnown) {
+  HostWorld deployment(true);
+  deployment.world.run_for(seconds{5});
+  ASSERT_TRUE(deployment.host());
+  EXPECT_EQ(deployment.host()->state, msg::HostState::unreachable);
+  deployment.hypervisor->resume();
+  std::optional<msg::Host> host;
+  ASSERT_TRUE(deployment.world.run_until(
+      [&] {
+        host = deployment.host();
+        return host && host->state == msg::HostState::up;
+      },
+      seconds{10}));
+  EXPECT_EQ(host->cpus, 4U);
+  EXPECT_EQ(host->memory_mb, 4096U);
+}
+
+}  // namespace
+}  // namespace nucleus::tests
