@@ -98,6 +98,11 @@ void Service::look_at(const msg::HostId& host_id, const msg::NodeId& node_id) {
   std::optional<DomainSeen> seen;
   if (const auto there = seen_.find(stored->domain_name); there != seen_.end())
     seen = there->second;
+  // It was created, and then the grant itself was lost before it was durable, and came again.
+  if (seen && seen->epoch == stored->grant.epoch && !stored->has_run) {
+    record_running(*stored);
+    stored = store_.read(keys::grant(host_id, node_id));
+  }
   const Step step =
       next_step(*stored, seen, live_[host_id].is_fenced, work.is_asked, loop_.unix_ms());
   switch (step) {

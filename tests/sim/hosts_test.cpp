@@ -80,5 +80,36 @@ TEST(Hosts, AreUpOnlyOnceTheirSizeIsKnown) {
   EXPECT_EQ(host->memory_mb, 4096U);
 }
 
+// Redis went away in mid-commit: the domain was there before its grant was on record.
+TEST(Hosts, TellOfADomainWhoseGrantWasLostAndCameAgain) {
+  HostWorld deployment;
+  auto& world = deployment.world;
+  world.run_for(seconds{5});
+  world.faults.work_ms_max = 0;
+  world.faults.commit_lost = 1000;
+  const msg::ApplyGrants grants{.host_id = {"h0"},
+                                .revision = 1,
+                                .is_complete = true,
+                                .grants = {{.node_id = {"n0"},
+                                            .cluster_id = {"c"},
+                                            .project_id = {"p"},
+                                            .node_name = "n0",
+                                            .epoch = 1,
+                                            .revision = 1,
+                                            .is_on = true,
+                                            .cpus = 1,
+                                            .memory_mb = 64}}};
+  bool is_applied = false;
+  deployment.admin.bus().call(grants, {.to = "provisioner/h0"},
+                              [&](const core::Result<msg::Done>& done) { is_applied = !!done; });
+  ASSERT_TRUE(world.run_until([&] { return !deployment.hypervisor->list()->empty(); }, seconds{1}));
+  world.run_for(core::Milliseconds{20});
+  world.faults.commit_lost = 0;
+  ASSERT_TRUE(world.run_until([&] { return is_applied; }, seconds{5}));
+  EXPECT_TRUE(world.run_until([&] { return !deployment.told.empty(); }, seconds{5}));
+  ASSERT_FALSE(deployment.told.empty());
+  EXPECT_EQ(deployment.told.front().state, msg::DomainState::running);
+}
+
 }  // namespace
 }  // namespace nucleus::tests
