@@ -57,7 +57,9 @@ bool StateDirectory::exists() const {
 }
 
 core::Result<void> write_file(const std::string& path, const std::string& content) {
-  const std::string fresh = path + ".new";
+  // Hidden, for whoever lists the folder meanwhile: DIR/pids has a file for each process, no more.
+  const fs::path target(path);
+  const std::string fresh = target.parent_path() / ("." + target.filename().string() + ".new");
   const int descriptor = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   bool is_written = descriptor >= 0;
   for (std::size_t at = 0; is_written && at < content.size();) {
