@@ -64,7 +64,12 @@ core::Result<void> write_environment(const StateDirectory& state, const Deployme
   say("NUCLEUS_EVENTS_SERVER_KEY", deployment.curve.server_public);
   say("NUCLEUS_EVENTS_PUBLIC_KEY", deployment.curve.admin_public);
   say("NUCLEUS_EVENTS_SECRET_KEY", deployment.curve.admin_secret);
-  if (!deployment.options.is_simulated) say("LIBVIRT_DEFAULT_URI", libvirt_uri(state));
+  if (!deployment.options.is_simulated) {
+    // For virsh, ip -n and ovs-vsctl: where its domains, taps and switch are.
+    say("LIBVIRT_DEFAULT_URI", libvirt_uri(state));
+    say("NUCLEUS_NETNS", network_namespace(deployment));
+    say("OVS_RUNDIR", state.file("ovs"));
+  }
   return write_file(state.file("env"), text);
 }
 
