@@ -1,4 +1,5 @@
 """Deployments for the tests: each in its own state directory, always brought down."""
+import contextlib
 import json
 import os
 import pathlib
@@ -68,7 +69,11 @@ class Deployment:
 
     def pids(self):
         """The pid of each process, by name, as DIR/pids says."""
-        return {f.name: int(f.read_text()) for f in (self.state / "pids").iterdir()}
+        found = {}
+        for file in (self.state / "pids").glob("[!.]*"):
+            with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+                found[file.name] = int(file.read_text())
+        return found
 
     def processes(self):
         """(pid, start) of each process."""
@@ -109,3 +114,60 @@ def deployment_fixture(make_deployment):
     deployment = make_deployment("--simulated", "--hosts", "4")
     deployment.up()
     return deployment
+
+
+class Machines:
+    """A deployment whose host is this machine, with the tiny image, and what to look at it with."""
+
+    def __init__(self, deployment, tiny):
+        from machines import CMDLINE, Host, Rest  # they stand on this file
+        self.deployment = deployment
+        self.env = deployment.env()
+        self.rest = Rest(self.env)
+        self.operator = Rest(self.env, self.env["NUCLEUS_OPERATOR_TOKEN"])
+        self.host = Host(deployment)
+        self.boots = ["--kernel", tiny / "vmlinuz", "--initramfs", tiny / "initramfs", "--cmdline",
+                      CMDLINE]
+        deployment.nucleus("image", "import", "tiny", *self.boots)
+
+    def create(self, cluster, computes, image="tiny"):
+        self.deployment.nucleus("cluster", "create", cluster, "--computes", str(computes),
+                                "--memory-mb", "128", "--image", image)
+
+    def boot(self, cluster, computes):
+        """A new cluster, all of it powered on; returns before it runs."""
+        self.create(cluster, computes)
+        self.rest.power(cluster, "poweron")
+        if computes:
+            self.rest.start(cluster, count=computes)
+
+
+@pytest.fixture(scope="session", name="tiny_guest")
+def tiny_guest_fixture():
+    """The folder of a guest that boots in some seconds: kernel and initramfs."""
+    out = ROOT / "build" / "guest" / "tiny"
+    made = subprocess.run([ROOT / "guest" / "make_tiny", out], text=True, capture_output=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return out
+
+
+@pytest.fixture(scope="session", name="machines")
+def machines_fixture(tiny_guest):
+    """One for all tests that leave it as it is: clusters `left` and `right`, a frontend and a
+    compute each, all active. More clusters may be made beside them."""
+    from machines import a_deployment
+    with a_deployment() as deployment:
+        machines = Machines(deployment, tiny_guest)
+        for cluster in ("left", "right"):
+            machines.boot(cluster, 1)
+        for cluster in ("left", "right"):
+            machines.rest.wait_state(cluster, "active")
+        yield machines
+
+
+@pytest.fixture(name="own_machines")
+def own_machines_fixture(tiny_guest):
+    """One that a test may break, without clusters."""
+    from machines import a_deployment
+    with a_deployment() as deployment:
+        yield Machines(deployment, tiny_guest)

@@ -1,0 +1,102 @@
+"""A viewer of consoles without a browser: a ticket through REST, then a WebSocket."""
+import asyncio
+import itertools
+import re
+import time
+
+import websockets
+
+PATIENCE_S = 120  # only bounds a failure: a guest in software emulation boots slowly beside others
+count = itertools.count(1)
+
+
+def ticket_for(rest, cluster, node, kind="serial"):
+    answer = rest.ask("POST", f"/v2/clusters/{cluster}/nodes/{node}/console", json={"kind": kind})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+class Viewer:
+    """One WebSocket, opened by a ticket; bytes each way."""
+
+    def __init__(self, url, ticket):
+        self.loop = asyncio.new_event_loop()
+        self.seen = b""
+        try:
+            self.socket = self.wait(self.connect(url, ticket))
+        except BaseException:
+            self.loop.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.wait(self.socket.close())
+        self.loop.close()
+
+    @staticmethod
+    async def connect(url, ticket):
+        return await websockets.connect(
+            url, subprotocols=["nucleus.console", f"nucleus.ticket.{ticket}"],
+            open_timeout=PATIENCE_S, max_size=None, ping_interval=None)
+
+    def wait(self, awaitable):
+        return self.loop.run_until_complete(awaitable)
+
+    def send(self, words):
+        self.wait(self.socket.send(words))
+
+    def read_until(self, pattern, patience_s=PATIENCE_S):
+        """The match; what came before it and itself are read then."""
+        until = time.monotonic() + patience_s
+        while not (found := re.search(pattern, self.seen)):
+            left = until - time.monotonic()
+            assert left > 0, f"no {pattern} on the console: {self.seen[-2000:]!r}"
+            self.read_for(left)
+        self.seen = self.seen[found.end():]
+        return found
+
+    def read_for(self, seconds):
+        """False where nothing came for so long."""
+        try:
+            self.seen += self.wait(asyncio.wait_for(self.socket.recv(), seconds))
+            return True
+        except asyncio.TimeoutError:
+            return False
+
+
+class Guest(Viewer):
+    """A guest's shell on its serial console, as root."""
+
+    def __init__(self, rest, cluster, node):
+        self.name = node
+        ticket = ticket_for(rest, cluster, node)
+        super().__init__(ticket["url"], ticket["ticket"])
+        self.log_in()
+
+    def log_in(self):
+        """The log shown first may be of an earlier boot or viewer: only an answer is believed."""
+        until = time.monotonic() + PATIENCE_S
+        mark = f"m{next(count)}"
+        while True:
+            assert time.monotonic() < until, f"{self.name}: no shell: {self.seen[-2000:]!r}"
+            line = b"root" if self.seen.endswith(b"login: ") else f'echo "<""{mark}>"'.encode()
+            self.send(line + b"\n")
+            while self.read_for(1):
+                if f"<{mark}>".encode() in self.seen:
+                    return self.ask("true")
+
+    def ask(self, command, patience_s=PATIENCE_S):
+        """(exit code, output). The markers are not what the terminal echoes: that has quotes."""
+        mark = f"m{next(count)}"
+        self.send(f'echo "<""{mark}>"; {command}; echo "<$?""/{mark}>"\n'.encode())
+        self.read_until(f"<{mark}>\r?\n".encode(), patience_s)
+        found = self.read_until(f"(?s)(.*?)<(\\d+)/{mark}>\r?\n".encode(), patience_s)
+        self.read_until(rb"# ", patience_s)
+        return int(found[2]), found[1].decode(errors="replace").replace("\r", "")
+
+    def run(self, command, patience_s=PATIENCE_S):
+        code, output = self.ask(command, patience_s)
+        assert code == 0, f"{self.name}: {command}: {output}"
+        return output

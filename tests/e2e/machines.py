@@ -1,0 +1,238 @@
+"""What the tests of real machines look through: REST, the stream of events, and the host itself.
+
+Nothing here asks a service for what can be seen without it: domains by virsh, interfaces by ip,
+ports by ovs-vsctl, processes by /proc.
+"""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+
+import requests
+
+from conftest import Deployment, start_time, wait_until
+
+PATIENCE_S = 60  # only bounds a failure: the machine may be busy with other things
+CMDLINE = "console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off"
+
+
+def run(*argv, check=True, **more):
+    """A command's output; fails with what it said on its standard error."""
+    ran = subprocess.run(argv, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60,
+                         check=False, **more)
+    if check:
+        assert ran.returncode == 0, f"{argv}: {ran.stdout}{ran.stderr}"
+    return ran.stdout
+
+
+@contextlib.contextmanager
+def a_deployment(*options):
+    """A deployment that is up; down and gone at the end."""
+    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), *options)
+    try:
+        deployment.up()
+        yield deployment
+    finally:
+        deployment.down(check=False)
+        shutil.rmtree(deployment.state)
+
+
+class Rest:
+    """The gateway, as one person asks it."""
+
+    def __init__(self, env, token=None):
+        self.url = env["NUCLEUS_URL"]
+        self.session = requests.Session()
+        self.session.trust_env = False  # no proxy stands between us and the loopback address
+        self.session.headers["Authorization"] = f"Token {token or env['NUCLEUS_TOKEN']}"
+
+    def ask(self, method, path, **more):
+        return self.session.request(method, self.url + path, allow_redirects=False, timeout=30,
+                                    **more)
+
+    def get(self, path):
+        answer = self.ask("GET", path)
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def cluster(self, name):
+        return self.get(f"/nucleus/v1/cluster/{name}/")
+
+    def nodes(self, cluster):
+        """Each node's v1 body, by name."""
+        body = self.cluster(cluster)
+        return {node["name"]: node for node in [body["frontend"], *body["computes"]]}
+
+    def states(self, cluster):
+        return {name: node["state"] for name, node in self.nodes(cluster).items()}
+
+    def told(self, cluster):
+        """Each node's v2 body, by name: with its reason and its host."""
+        return {node["name"]: node for node in self.get(f"/v2/clusters/{cluster}")["nodes"]}
+
+    def wait_state(self, cluster, state, nodes=None, patience_s=PATIENCE_S):
+        def is_there():
+            states = self.states(cluster)
+            return all(states[name] == state for name in nodes or states)
+        wait_until(is_there, f"{cluster} {nodes or ''} {state}", patience_s)
+
+    def command(self, method, path, **more):
+        """The answer of a command; one that was refused for now is repeated, as it asks for."""
+        def answered():  # in a list, for a refusal counts as false
+            answer = self.ask(method, path, **more)
+            return None if answer.status_code == 503 else [answer]
+        [answer] = wait_until(answered, f"{method} {path}: another answer than 503", PATIENCE_S)
+        assert answer.status_code in (201, 204), answer.text
+        return answer
+
+    def power(self, cluster, action, node=None):
+        """Of the frontend, or of a compute where one is named."""
+        where = f"compute/{node}" if node else "frontend"
+        self.command("PUT", f"/nucleus/v1/cluster/{cluster}/{where}/{action}")
+
+    def start(self, cluster, **what):
+        body = {"cluster": cluster, **what}
+        return self.command("POST", "/nucleus/v1/computeset/", json=body).json()["id"]
+
+    def computeset(self, number):
+        return self.get(f"/nucleus/v1/computeset/{number}/")
+
+
+class Events:
+    """Follows GET /v2/events from now on, or after event number `after`; each with when it came."""
+
+    def __init__(self, rest, after=None):
+        self.rest, self.after = rest, after
+        self.seen, self.news = [], threading.Condition()
+        self.failure = None
+        self.answer = None
+        self.thread = threading.Thread(target=self.follow, daemon=True)
+
+    def __enter__(self):
+        headers = {} if self.after is None else {"Last-Event-ID": str(self.after)}
+        self.answer = self.rest.session.get(self.rest.url + "/v2/events", headers=headers,
+                                            stream=True, timeout=(30, 60))
+        assert self.answer.status_code == 200, self.answer.text
+        lines = self.answer.iter_lines(chunk_size=1)
+        assert next(lines).startswith(b"retry:")  # the stream is followed from here
+        self.lines = lines
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        # Closing the file would wait for the reader, who waits for the socket.
+        with contextlib.suppress(OSError, AttributeError):
+            self.answer.raw.connection.sock.shutdown(2)
+        self.thread.join(timeout=30)
+        self.answer.close()
+
+    def follow(self):
+        try:
+            for line in self.lines:
+                if not line.startswith(b"data:"):
+                    continue
+                with self.news:
+                    self.seen.append((time.monotonic(), json.loads(line[5:])))
+                    self.news.notify_all()
+        except (requests.RequestException, AttributeError, ValueError, OSError) as ended:
+            with self.news:
+                self.failure = ended
+                self.news.notify_all()
+
+    def wait(self, is_wanted, what, patience_s=PATIENCE_S):
+        """(when it came, the event), of the first that is wanted."""
+        until = time.monotonic() + patience_s
+        with self.news:
+            looked_at = 0
+            while True:
+                for when, event in self.seen[looked_at:]:
+                    if is_wanted(event):
+                        return when, event
+                looked_at = len(self.seen)
+                left = until - time.monotonic()
+                assert left > 0 and not self.failure, f"no event told: {what} ({self.failure})"
+                self.news.wait(left)
+
+    def wait_node(self, node_id, state):
+        return self.wait(lambda e: e["type"] == "scheduler.node-changed"
+                         and e["body"]["node"]["node_id"] == node_id
+                         and e["body"]["node"]["state"] == state, f"{node_id} is {state}")
+
+
+class Host:
+    """What a deployment has on this machine, seen from outside."""
+
+    def __init__(self, deployment):
+        self.deployment = deployment
+        env = deployment.env()
+        self.uri = env["LIBVIRT_DEFAULT_URI"]
+        self.namespace = env["NUCLEUS_NETNS"]
+        self.short_id = self.namespace.removeprefix("nuc-")
+        self.switch_folder = env["OVS_RUNDIR"]
+        self.bridge = f"nuc{self.short_id}"
+
+    def domains(self):
+        return set(run("virsh", "-c", self.uri, "list", "--name").split())
+
+    def emulators(self):
+        """(pid, start) of each QEMU of this deployment, by domain; a doubled one fails."""
+        found = {}
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if "qemu" not in words[0] or str(self.deployment.state) not in "".join(words):
+                    continue
+                name = re.match(r"guest=([^,]*)", words[words.index("-name") + 1])[1]
+                start = start_time(int(folder.name))
+                if start is None:
+                    continue
+                assert name not in found, f"{name} runs twice: {found[name]} and {folder.name}"
+                found[name] = (int(folder.name), start)
+        return found
+
+    def taps(self):
+        """Names of the guests' cards in the deployment's own network namespace."""
+        return set(self.cards().values())
+
+    def switch(self, *words):
+        return run("ovs-vsctl", "--timeout=30", *words,
+                   env={**os.environ, "OVS_RUNDIR": self.switch_folder})
+
+    def ports(self):
+        """VLAN by port of the switch, the bridge's own left out."""
+        told = json.loads(self.switch("--format=json", "--columns=name,tag", "list", "port"))
+        return {name: tag for name, tag in told["data"] if name != self.bridge}
+
+    def cards(self):
+        """Name of the tap by MAC of the guest's card."""
+        links = json.loads(run("ip", "-n", self.namespace, "-j", "link"))
+        prefix = f"n{self.short_id}-"
+        return {"52:54:00:" + ":".join(re.findall("..", link["ifname"].removeprefix(prefix))):
+                link["ifname"] for link in links if link["ifname"].startswith(prefix)}
+
+
+def expected_taps(rest, host, cluster):
+    """The taps that this cluster's running nodes must have, by what REST tells of them."""
+    wanted = set()
+    for node in rest.told(cluster).values():
+        if node["state"] == "active":
+            wanted |= {f"n{host.short_id}-" + port["mac"][9:].replace(":", "")
+                       for port in node["ports"]}
+    return wanted
+
+
+def processes_of(state):
+    """Command lines that name this state directory."""
+    found = []
+    for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_bytes()
+            if str(state).encode() in words:
+                found.append(words.replace(b"\0", b" ").decode(errors="replace"))
+    return found

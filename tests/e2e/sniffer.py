@@ -1,0 +1,73 @@
+"""Sees every frame that the switch gives to, or takes from, some of its ports.
+
+As a program (in the network namespace of the switch): sniffer.py PORT... prints one line a frame,
+`PORT in|out HEX`; `in` is from the guest into the switch. The first line is `ready`.
+"""
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+ETH_P_ALL = 3
+PACKET_OUTGOING = 4
+
+
+def main(ports):
+    sockets = {}
+    for port in ports:
+        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        opened.bind((port, 0))
+        sockets[opened] = port
+    print("ready", flush=True)
+    while True:
+        for readable in select.select(list(sockets), [], [])[0]:
+            frame, address = readable.recvfrom(65536)
+            way = "out" if address[2] == PACKET_OUTGOING else "in"
+            print(sockets[readable], way, frame.hex(), flush=True)
+
+
+class Sniffer:
+    """Collects the frames at `ports`, all of them taps in `namespace`."""
+
+    def __init__(self, namespace, ports):
+        self.command = ["ip", "netns", "exec", namespace, sys.executable, __file__, *ports]
+        self.frames, self.news = [], threading.Condition()
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n"
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.thread.join()
+        self.process.stdout.close()
+
+    def read(self):
+        for line in self.process.stdout:
+            port, way, words = line.split()
+            with self.news:
+                self.frames.append((port, way, bytes.fromhex(words)))
+                self.news.notify_all()
+
+    def ports_of(self, way, part):
+        """Where frames with this part went in or out, so far."""
+        with self.news:
+            return {port for port, seen, frame in self.frames if seen == way and part in frame}
+
+    def wait(self, port, way, part, patience_s=60):
+        until = time.monotonic() + patience_s
+        with self.news:
+            while not any(p == port and w == way and part in f for p, w, f in self.frames):
+                left = until - time.monotonic()
+                assert left > 0, f"no frame {way} at {port} with {part.hex()}"
+                self.news.wait(left)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,111 @@
+"""Real virtual machines: they boot, they are seen, they end, and nothing of them stays."""
+import pathlib
+
+from conftest import start_time, wait_until
+from console import Guest
+from machines import PATIENCE_S, Host, Rest, expected_taps, processes_of, run
+
+
+def test_virsh_lists_the_domains_of_both_clusters(machines):
+    names = {"left.left", "left.vm-left-00", "right.right", "right.vm-right-00"}
+    assert names <= machines.host.domains()
+    assert names <= set(machines.host.emulators())
+
+
+def test_nodes_that_run_are_active_on_this_host(machines):
+    host_name = machines.deployment.status()["hosts"][0]["name"]
+    for cluster in ("left", "right"):
+        machines.rest.wait_state(cluster, "active")
+        told = machines.rest.told(cluster)
+        assert {node["state"] for node in told.values()} == {"active"}
+        assert {node["host_id"] for node in told.values()} == {host_name}
+        compute = machines.rest.nodes(cluster)[f"vm-{cluster}-00"]
+        assert compute["active_computeset_state"] == "running"
+        assert compute["host"] == host_name
+
+
+def test_each_port_of_a_running_node_is_one_tap_on_the_switch(machines):
+    for cluster in ("left", "right"):
+        wanted = expected_taps(machines.rest, machines.host, cluster)
+        assert len(wanted) == 3  # two of the frontend, one of the compute
+        assert wanted <= machines.host.taps()
+        assert wanted <= set(machines.host.ports())
+
+
+def test_a_guest_has_the_name_hosts_and_addresses_that_it_was_given(machines):
+    with Guest(machines.rest, "left", "vm-left-00") as guest:
+        assert guest.run("hostname").strip() == "vm-left-00"
+        assert "10.0.0.2/24" in guest.run("ip -4 address show dev eth0")
+        lines = [line.split() for line in guest.run("cat /etc/hosts").splitlines()]
+        hosts = {words[1]: words[0] for words in lines if words and words[0].startswith("10.")}
+    assert hosts == {"left": "10.0.0.1", "vm-left-00": "10.0.0.2"}
+
+
+def test_power_off_ends_a_domain_and_all_that_was_made_for_it(machines):
+    rest, host = machines.rest, machines.host
+    machines.create("brief", 0)
+    before = (host.domains(), host.taps(), set(host.ports()))
+    rest.power("brief", "poweron")
+    rest.wait_state("brief", "active")
+    assert host.domains() - before[0] == {"brief.brief"}
+    assert host.taps() - before[1] == expected_taps(rest, host, "brief")
+    rest.power("brief", "poweroff")
+    rest.wait_state("brief", "shutoff")
+    assert (host.domains(), host.taps(), set(host.ports())) == before
+    assert "brief.brief" not in host.emulators()
+
+
+def test_a_guest_that_is_asked_to_shut_down_does_so_by_itself(machines):
+    rest = machines.rest
+    machines.create("polite", 0)
+    rest.power("polite", "poweron")
+    rest.wait_state("polite", "active")
+    with Guest(rest, "polite", "polite"):
+        pass  # it has booted: now it hears the power button
+    rest.power("polite", "shutdown")
+    # Well before a stop by force is due.
+    rest.wait_state("polite", "shutoff", patience_s=55)
+    assert "polite.polite" not in machines.host.emulators()
+
+
+def test_a_node_keeps_its_disk_from_one_power_on_to_the_next(machines, tmp_path):
+    rest = machines.rest
+    run("qemu-img", "create", "-f", "qcow2", tmp_path / "disk", "64M")
+    machines.deployment.nucleus("image", "import", "disk", "--disk", tmp_path / "disk",
+                                *machines.boots)
+    machines.create("keeper", 0, image="disk")
+    for command in ("echo kept > /dev/vda && sync", "head -c 5 /dev/vda"):
+        rest.power("keeper", "poweron")
+        rest.wait_state("keeper", "active")
+        with Guest(rest, "keeper", "keeper") as guest:
+            said = guest.run(command)
+        rest.power("keeper", "poweroff")
+        rest.wait_state("keeper", "shutoff")
+    assert said.strip() == "kept"
+
+
+def test_down_leaves_nothing_and_the_next_up_tells_what_ended(own_machines):
+    deployment, rest, host = own_machines.deployment, own_machines.rest, own_machines.host
+    own_machines.create("last", 1)
+    rest.power("last", "poweron")
+    rest.start("last", count=1)
+    rest.wait_state("last", "active")
+    processes = {**deployment.processes(), **host.emulators()}
+    assert len(processes) == 14 + 2
+
+    deployment.down()
+    assert [name for name, (pid, start) in processes.items() if start_time(pid) == start] == []
+    assert processes_of(deployment.state) == []
+    assert host.namespace not in run("ip", "netns", "list")
+    assert str(deployment.state) not in pathlib.Path("/proc/self/mountinfo").read_text()
+    links = run("ip", "link")
+    assert host.bridge not in links and f"n{host.short_id}-" not in links
+
+    deployment.up()
+    rest, host = Rest(deployment.env()), Host(deployment)
+    assert host.domains() == host.taps() == set()
+    rest.wait_state("last", "shutoff")
+    assert all(node["reason"] for node in rest.told("last").values())
+    rest.power("last", "poweron")
+    rest.wait_state("last", "active", ["last"])
+    wait_until(lambda: host.domains() == {"last.last"}, "the frontend's domain", PATIENCE_S)
