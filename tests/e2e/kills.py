@@ -1,0 +1,108 @@
+"""Kills of processes at random moments of a power-on, and a client that lives through them.
+
+NUCLEUS_KILL_SEED repeats a run, NUCLEUS_KILL_MOMENTS says how many moments each process gets.
+"""
+import os
+import random
+import signal
+import threading
+
+import requests
+
+from conftest import wait_until
+from machines import PATIENCE_S
+
+
+def chosen_seed():
+    seed = int(os.environ.get("NUCLEUS_KILL_SEED", 0)) or random.SystemRandom().randrange(1, 10**9)
+    print(f"\nNUCLEUS_KILL_SEED={seed}")
+    return seed
+
+
+class Killer:
+    """Kills one process `after_s` from its start, in a thread of its own."""
+
+    def __init__(self, deployment, name, after_s):
+        self.deployment, self.name = deployment, name
+        self.pid = deployment.pids()[name]
+        self.timer = threading.Timer(after_s, os.kill, (self.pid, signal.SIGKILL))
+
+    def __enter__(self):
+        self.timer.start()
+        return self
+
+    def __exit__(self, *_):
+        self.timer.join()
+
+    def wait_back(self):
+        """Until another process has its place; a supervisor is brought back by `up`."""
+        self.timer.join()
+        if self.name == "supervisor":
+            self.deployment.up()
+        wait_until(lambda: self.deployment.pids().get(self.name, self.pid) != self.pid,
+                   f"another {self.name}", PATIENCE_S)
+
+
+class CarefulClient:
+    """Asks until it knows the answer: where one was lost, it looks before it asks again."""
+
+    def __init__(self, rest):
+        self.rest = rest
+
+    def ask(self, method, path, **more):
+        """The answer where it says yes or no; None where it may have been lost."""
+        try:
+            answer = self.rest.ask(method, path, **more)
+        except requests.RequestException:
+            return None
+        return answer if answer.status_code < 500 else None
+
+    def read(self, path):
+        def answered():  # in a list, for a refusal counts as false
+            answer = self.ask("GET", path)
+            return None if answer is None else [answer]
+        [answer] = wait_until(answered, f"an answer of {path}", PATIENCE_S)
+        assert answer.status_code == 200, f"{path}: {answer.text}"
+        return answer
+
+    def get(self, path):
+        return self.read(path).json()
+
+    def sets(self):
+        return {one["id"]: one for one in self.get("/nucleus/v1/computeset/")}
+
+    def start(self, cluster, computes):
+        """The one computeset that this request made."""
+        known = set(self.sets())
+        body = {"cluster": cluster, "computes": computes}
+
+        def made():
+            answer = self.ask("POST", "/nucleus/v1/computeset/", json=body)
+            if answer is not None and answer.status_code == 201:
+                assert answer.json()["id"] not in known
+                return answer.json()["id"]
+            fresh = set(self.sets()) - known
+            assert len(fresh) <= 1, f"one request made {fresh}"
+            # Refused is only what was accepted before, and is told from then on.
+            assert answer is None or "is in computeset" in answer.text, answer.text
+            return fresh.pop() if fresh else None
+        return wait_until(made, f"a computeset of {computes}", PATIENCE_S)
+
+    def stop(self, number):
+        path = f"/nucleus/v1/computeset/{number}"
+
+        def is_over():
+            state = self.get(path + "/")["state"]
+            if state == "running":
+                self.ask("PUT", path + "/poweroff")
+            return state == "completed"
+        wait_until(is_over, f"computeset {number} is completed", PATIENCE_S)
+
+    def computes(self, cluster):
+        return {one["name"]: one for one in
+                self.get(f"/nucleus/v1/cluster/{cluster}/")["computes"]}
+
+    def power_on(self, cluster, compute=None):
+        """Asks once, for the frontend where no compute is named; the answer may be lost."""
+        where = f"compute/{compute}" if compute else "frontend"
+        self.ask("PUT", f"/nucleus/v1/cluster/{cluster}/{where}/poweron")
