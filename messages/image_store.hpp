@@ -20,7 +20,7 @@ struct Image {
   std::string md5 = {};             // hex; for old clients
   std::string cmdline =
       {};  // direct boot where not empty: kernel and initramfs lie beside the image
-  std::int64_t published_unix_s = 0;
+  std::int64_t published_unix_s = 0;  // when it had passed its checks
   NUCLEUS_FIELDS(image_id, format, size_bytes, virtual_bytes, sha256, md5, cmdline,
                  published_unix_s);
 };

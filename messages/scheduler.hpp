@@ -21,12 +21,12 @@ struct NodeState {
   ProjectId project_id = {};
   std::string state =
       {};  // compat 1.3: active, nostate, nostate-error, paused, shutdown, shutoff, crashed
-  std::string reason = {};  // why, where it is not what was wanted; empty else
-  bool is_wanted_on = false;
-  HostId host_id = {};  // empty = on no host
-  ComputesetId computeset_id = 0;
-  ComputesetState computeset_state = ComputesetState::unknown;
-  std::vector<Port> ports = {};  // public one first
+  std::string reason = {};         // why, where it is not what was wanted; empty else
+  bool is_wanted_on = false;       // what was asked for last
+  HostId host_id = {};             // empty = on no host
+  ComputesetId computeset_id = 0;  // the unfinished one that it is in; 0 = none
+  ComputesetState computeset_state = ComputesetState::unknown;  // of that one
+  std::vector<Port> ports = {};                                 // public one first
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, state, reason, is_wanted_on, host_id,
                  computeset_id, computeset_state, ports);
 };
@@ -35,15 +35,15 @@ struct Computeset {
   ComputesetId computeset_id = 0;
   ClusterId cluster_id = {};
   ProjectId project_id = {};
-  std::vector<NodeId> nodes = {};
+  std::vector<NodeId> nodes = {};  // computes of that cluster
   ComputesetState state = ComputesetState::unknown;
-  AllocationId allocation_id = {};
-  std::string reservation = {};
-  std::int64_t walltime_mins = 0;
-  std::int64_t created_unix_s = 0;
-  std::int64_t start_unix_s = 0;  // 0 = not started; set once, when charging starts
-  std::int64_t end_unix_s = 0;    // 0 = not ended
-  std::string reason = {};        // why it waits, or failed
+  AllocationId allocation_id = {};  // who pays
+  std::string reservation = {};     // as it was asked for
+  std::int64_t walltime_mins = 0;   // it is ended so long after its start
+  std::int64_t created_unix_s = 0;  // when it was accepted
+  std::int64_t start_unix_s = 0;    // 0 = not started; set once, when charging starts
+  std::int64_t end_unix_s = 0;      // 0 = not ended
+  std::string reason = {};          // why it waits, or failed
   NUCLEUS_FIELDS(computeset_id, cluster_id, project_id, nodes, state, allocation_id, reservation,
                  walltime_mins, created_unix_s, start_unix_s, end_unix_s, reason);
 };
@@ -127,14 +127,14 @@ struct ListNodeStates {
 struct Host {
   HostId host_id = {};
   HostState state = HostState::unknown;
-  std::string reason = {};
-  std::uint32_t cpus = 0;
-  std::uint64_t memory_mb = 0;
-  std::uint32_t cpus_used = 0;
-  std::uint64_t memory_used_mb = 0;
-  bool is_simulated = false;
-  std::string accelerator = {};  // kvm, tcg, none
-  std::int64_t heard_unix_ms = 0;
+  std::string reason = {};           // why it is not up
+  std::uint32_t cpus = 0;            // of the machine
+  std::uint64_t memory_mb = 0;       // of the machine
+  std::uint32_t cpus_used = 0;       // of the nodes placed there; may be more than `cpus`
+  std::uint64_t memory_used_mb = 0;  // of the nodes placed there
+  bool is_simulated = false;         // holds nodes in name alone
+  std::string accelerator = {};      // kvm, tcg, none
+  std::int64_t heard_unix_ms = 0;    // its last heartbeat
   NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, is_simulated,
                  accelerator, heard_unix_ms);
 };
