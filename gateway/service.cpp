@@ -69,8 +69,10 @@ void Service::add_own_routes() {
   router_.add(
       "GET", "/healthz",
       [this](const ExchangePtr& exchange) {
-        if (!runtime_.store.is_loaded())
+        if (!runtime_.bus.is_ready())
           return exchange->refuse(ErrorCode::unavailable, "the store is not loaded");
+        if (runtime_.bus.is_draining())
+          return exchange->refuse(ErrorCode::unavailable, "takes no new requests");
         exchange->reply(200, Json{{"status", "ok"}});
       },
       true);
@@ -134,6 +136,8 @@ void Service::handle(HttpRequest request, std::shared_ptr<void> kept, Respond re
   }
   const Handler& handler = match.route->handler;
   if (match.route->is_public) return handler(exchange);
+  if (runtime_.bus.is_draining())
+    return exchange->refuse(ErrorCode::unavailable, "this gateway takes no new requests");
   if (auto upload = std::static_pointer_cast<Upload>(kept)) {
     // Its credential was checked before the body was let in; a signature is good only once.
     exchange->who = upload->who;

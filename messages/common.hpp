@@ -33,7 +33,8 @@ struct Error {
   NUCLEUS_FIELDS(code, detail, field);
 };
 
-NUCLEUS_ENUM(MessageKind, request, reply, event)
+/// hello: a process tells the bus its name, after each handshake over tcp; it goes no further.
+NUCLEUS_ENUM(MessageKind, request, reply, event, hello)
 
 /// Rides with every request, reply and event.
 struct Envelope {

@@ -15,7 +15,7 @@ namespace nucleus::op {
 
 class Caller {
  public:
-  explicit Caller(const StateDirectory& state);
+  explicit Caller(core::ZmqLinkOptions link);
   ~Caller();
   Caller(const Caller&) = delete;
   Caller& operator=(const Caller&) = delete;
@@ -48,18 +48,12 @@ class Caller {
   std::jthread thread_ = {};
 };
 
-/// Asks whether a process is there; no service serves it, and `not_found` is its answer.
-struct AreYouThere {
-  static constexpr std::string_view topic = "operator.are-you-there";
-  using Reply = msg::Done;
-  NUCLEUS_NO_FIELDS()
-};
-
-/// True where the error says that the process answered, though it refused.
-inline bool is_answer(const core::Error& error) {
-  return error.code != core::ErrorCode::unavailable &&
-         error.code != core::ErrorCode::deadline_exceeded &&
-         error.code != core::ErrorCode::unknown_outcome;
-}
+/// To the bus of a deployment that `up` has made on this machine.
+core::ZmqLinkOptions local_access(const StateDirectory& state);
+/// To a bus over tcp, as DIR/settings.yaml and the environment say.
+core::Result<core::ZmqLinkOptions> remote_access(const StateDirectory& state);
+/// A caller for a command's `--state DIR`, whichever it is; else an error that says what is
+/// missing.
+core::Result<std::unique_ptr<Caller>> open_caller(const std::string& directory);
 
 }  // namespace nucleus::op

@@ -50,12 +50,14 @@ class Planner {
                          .is_ground = true});
     children_.push_back(
         {.name = "bus",
+         .bus_name = "bus",
          .argv = {programs_ + "/nucleus-bus", "--config", state_.settings_file("bus")},
          .settings = {{"bus.requests_url", state_.requests_url()},
                       {"bus.events_url", state_.events_url()},
                       {"bus.tcp_events_url", "tcp://" + loopback("events")},
                       {"bus.curve_secret", deployment_.curve.server_secret},
-                      {"bus.rights_directory", state_.file("rights")}},
+                      {"bus.rights_directory", state_.file("rights")},
+                      {"metrics.listen", loopback("metrics.bus")}},
          .is_ground = true});
   }
 

@@ -11,6 +11,7 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <sstream>
 
@@ -26,11 +27,17 @@ namespace {
 constexpr int port_first = 20'000;
 constexpr int port_last = 32'000;
 constexpr std::array ports_needed = {
-    "console",          "events",
-    "metrics.registry", "metrics.scheduler",
-    "metrics.network",  "metrics.image_store",
-    "metrics.console",  "metrics.overhead",
-    "metrics.gateway",  "metrics.provisioner",
+    "console",
+    "events",
+    "metrics.bus",
+    "metrics.registry",
+    "metrics.network",
+    "metrics.scheduler",
+    "metrics.image_store",
+    "metrics.console",
+    "metrics.gateway",
+    "metrics.overhead",
+    "metrics.provisioner",
 };
 
 bool is_free(const std::string& address, std::uint16_t port) {
@@ -198,6 +205,15 @@ core::Result<void> write_settings(const StateDirectory& state, const std::vector
       return written;
   }
   return {};
+}
+
+core::Result<void> write_targets(const StateDirectory& state, const std::vector<Child>& children) {
+  auto targets = nlohmann::json::array();
+  for (const auto& child : children)
+    if (const auto listen = child.settings.find("metrics.listen"); listen != child.settings.end())
+      targets.push_back({{"targets", nlohmann::json::array({listen->second})},
+                         {"labels", {{"process", child.name}}}});
+  return write_file(state.file("monitoring/targets.json"), targets.dump(1) + "\n");
 }
 
 std::string libvirt_uri(const StateDirectory& state) {

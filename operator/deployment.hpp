@@ -62,6 +62,10 @@ std::vector<std::string> missing_programs(const std::vector<Child>& children);
 /// Writes each child's settings file.
 core::Result<void> write_settings(const StateDirectory& state, const std::vector<Child>& children);
 
+/// Writes DIR/monitoring/targets.json, which Prometheus reads as it changes (file_sd): where each
+/// child has its /metrics, and its name.
+core::Result<void> write_targets(const StateDirectory& state, const std::vector<Child>& children);
+
 /// Where the taps, bridge and domains of a real deployment live.
 std::string network_namespace(const Deployment& deployment);
 std::string libvirt_uri(const StateDirectory& state);

@@ -48,34 +48,42 @@ core::Result<std::string> sound_token(const std::string& token, const msg::Perso
   return issued->token;
 }
 
-core::Result<void> write_environment(const StateDirectory& state, const Deployment& deployment,
+core::Result<void> write_environment(const StateDirectory& state, const EntryPoints& entry,
                                      const Credentials& credentials, const msg::ApiKey& key) {
   std::string text = "# For a shell to source: how to reach this deployment, and as whom.\n";
   const auto say = [&](const char* name, const std::string& value) {
     text += std::string("export ") + name + "=" + shell_quoted(value) + "\n";
   };
   say("NUCLEUS_STATE", state.root());
-  say("NUCLEUS_URL", gateway_url(deployment.options));
+  say("NUCLEUS_URL", entry.url);
   say("NUCLEUS_TOKEN", credentials.admin_token);
   say("NUCLEUS_OPERATOR_TOKEN", credentials.operator_token);
   say("NUCLEUS_API_KEY_NAME", key.key_name);
   say("NUCLEUS_API_KEY_SECRET", key.secret);
-  say("NUCLEUS_EVENTS", "tcp://127.0.0.1:" + std::to_string(deployment.ports.at("events")));
-  say("NUCLEUS_EVENTS_SERVER_KEY", deployment.curve.server_public);
-  say("NUCLEUS_EVENTS_PUBLIC_KEY", deployment.curve.admin_public);
-  say("NUCLEUS_EVENTS_SECRET_KEY", deployment.curve.admin_secret);
-  if (!deployment.options.is_simulated) {
-    // For virsh, ip -n and ovs-vsctl: where its domains, taps and switch are.
-    say("LIBVIRT_DEFAULT_URI", libvirt_uri(state));
-    say("NUCLEUS_NETNS", network_namespace(deployment));
-    say("OVS_RUNDIR", state.file("ovs"));
-  }
+  say("NUCLEUS_EVENTS", entry.events_url);
+  say("NUCLEUS_EVENTS_SERVER_KEY", entry.curve.server_public);
+  say("NUCLEUS_EVENTS_PUBLIC_KEY", entry.curve.admin_public);
+  say("NUCLEUS_EVENTS_SECRET_KEY", entry.curve.admin_secret);
+  for (const auto& [name, value] : entry.others) say(name.c_str(), value);
   return write_file(state.file("env"), text);
 }
 
 }  // namespace
 
-core::Result<void> prepare_people(const StateDirectory& state, const Deployment& deployment,
+EntryPoints entry_points(const StateDirectory& state, const Deployment& deployment) {
+  EntryPoints entry{
+      .url = gateway_url(deployment.options),
+      .events_url = "tcp://127.0.0.1:" + std::to_string(deployment.ports.at("events")),
+      .curve = deployment.curve};
+  if (!deployment.options.is_simulated)
+    // For virsh, ip -n and ovs-vsctl: where its domains, taps and switch are.
+    entry.others = {{"LIBVIRT_DEFAULT_URI", libvirt_uri(state)},
+                    {"NUCLEUS_NETNS", network_namespace(deployment)},
+                    {"OVS_RUNDIR", state.file("ovs")}};
+  return entry;
+}
+
+core::Result<void> prepare_people(const StateDirectory& state, const EntryPoints& entry,
                                   Caller& caller) {
   const msg::PersonId admin{"admin"};
   const msg::PersonId op{"operator"};
@@ -102,7 +110,7 @@ core::Result<void> prepare_people(const StateDirectory& state, const Deployment&
                                        "\noperator_token: " + credentials.operator_token + "\n");
       !kept)
     return kept;
-  return write_environment(state, deployment, credentials, *key);
+  return write_environment(state, entry, credentials, *key);
 }
 
 core::Result<void> write_rights(const StateDirectory& state, const Deployment& deployment) {

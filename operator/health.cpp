@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "messages/process.hpp"
+
 namespace nucleus::op {
 
 namespace {
@@ -42,6 +44,10 @@ bool is_up(const msg::Host& host) {
   return host.state == msg::HostState::up || host.state == msg::HostState::drained;
 }
 
+std::string shown(const msg::ProcessStatus& status) {
+  return std::string(msg::name_of(status.state)) + ": " + status.reason;
+}
+
 }  // namespace
 
 std::string gateway_url(const Options& options) {
@@ -55,13 +61,13 @@ Health look(const StateDirectory& state, const Deployment& deployment, Caller& c
   Health health;
   const auto table = load_processes(state);
   const auto children = plan_children(state, deployment, programs_folder());
-  std::vector<std::future<core::Result<msg::Done>>> answers;
+  std::vector<std::future<core::Result<msg::ProcessStatus>>> answers;
   auto hosts = caller.begin(msg::ListHosts{}, {.deadline = patience});
   for (const auto& child : children)
     answers.push_back(
         child.bus_name.empty() || child.name == "gateway"
-            ? std::future<core::Result<msg::Done>>{}
-            : caller.begin(AreYouThere{}, {.to = child.bus_name, .deadline = patience}));
+            ? std::future<core::Result<msg::ProcessStatus>>{}
+            : caller.begin(msg::GetProcessStatus{}, {.to = child.bus_name, .deadline = patience}));
   for (std::size_t i = 0; i < children.size(); ++i) {
     ProcessHealth process{.name = children[i].name};
     if (const auto known = table.find(process.name); known != table.end())
@@ -69,8 +75,8 @@ Health look(const StateDirectory& state, const Deployment& deployment, Caller& c
     process.is_running = is_alive(process.entry.process);
     if (answers[i].valid()) {
       const auto answer = answers[i].get();
-      process.is_answering = answer || is_answer(answer.error());
-      if (!process.is_answering) process.reason = answer.error().detail;
+      process.is_answering = answer && answer->state == msg::ProcessState::serving;
+      if (!process.is_answering) process.reason = answer ? shown(*answer) : answer.error().detail;
     } else if (process.name == "gateway") {
       process.is_answering =
           process.is_running && is_gateway_healthy(gateway_url(deployment.options), patience);

@@ -16,8 +16,8 @@ struct ProcessHealth {
   std::string name = {};
   ProcessEntry entry = {};
   bool is_running = false;
-  bool is_answering = false;
-  std::string reason = {};  // where it does not answer
+  bool is_answering = false;  // and takes requests
+  std::string reason = {};    // where it does not answer
 };
 
 struct Health {

@@ -19,6 +19,9 @@ int main(int argc, char** argv) {
   op::add_person(app, chosen);
   op::add_image(app, chosen);
   op::add_host(app, chosen);
+  op::add_process(app, chosen);
+  op::add_keys(app, chosen);
+  op::add_begin(app, chosen);
   op::add_supervise(app, chosen);
   try {
     app.parse(argc, argv);

@@ -40,7 +40,7 @@ core::Result<void> StateDirectory::create() const {
                         "state");
   std::error_code error;
   for (const char* folder : {"", "config", "logs", "pids", "run", "redis", "images", "uploads",
-                             "spool", "volumes", "provisioner", "rights"}) {
+                             "spool", "volumes", "provisioner", "rights", "monitoring"}) {
     fs::create_directories(file(folder), error);
     if (!error)
       fs::permissions(file(folder), fs::perms::owner_all, fs::perm_options::replace, error);
@@ -54,6 +54,11 @@ core::Result<void> StateDirectory::create() const {
 bool StateDirectory::exists() const {
   std::error_code error;
   return fs::exists(file("deployment.yaml"), error);
+}
+
+bool StateDirectory::is_remote() const {
+  std::error_code error;
+  return !exists() && fs::exists(file("settings.yaml"), error);
 }
 
 core::Result<void> write_file(const std::string& path, const std::string& content) {

@@ -20,6 +20,8 @@ class StateDirectory {
   /// Makes the folders (mode 700); refuses a path too long for the unix sockets below it.
   core::Result<void> create() const;
   bool exists() const;
+  /// True where it holds a key (`settings.yaml`) for a bus elsewhere, and no deployment.
+  bool is_remote() const;
 
   const std::string& root() const { return root_; }
   std::string file(const std::string& relative) const { return root_ + "/" + relative; }

@@ -1,7 +1,8 @@
 #include "core/bus/broker.hpp"
 
 #include <array>
-#include <thread>
+#include <map>
+#include <optional>
 
 #include "core/bus/zmq_frames.hpp"
 #include "core/log/log.hpp"
@@ -11,46 +12,23 @@ namespace nucleus::core {
 namespace {
 
 constexpr auto stop_check_every = std::chrono::milliseconds{100};
-
-/// Answers ZAP (ZeroMQ RFC 27) inside the process: a key without rights is refused at the
-/// handshake; the user id of the others is `NAME|PROJECT`.
-void serve_zap(zmq::socket_t& socket,
-               const std::function<PeerRights(const std::string&)>& rights_of) {
-  auto parts = receive_parts(socket);
-  if (!parts || parts->size() < 6) return;
-  PeerRights rights;
-  if ((*parts)[5] == "CURVE" && parts->size() == 7 && (*parts)[6].size() == 32 && rights_of) {
-    std::array<char, 41> key{};
-    zmq_z85_encode(key.data(), reinterpret_cast<const std::uint8_t*>((*parts)[6].data()), 32);
-    rights = rights_of(key.data());
-  }
-  const bool is_known = !rights.name.empty() || !rights.project.empty();
-  if (!is_known) log::warning("peer_refused", {{"address", (*parts)[3]}});
-  send_parts(socket,
-             {"1.0", (*parts)[1], is_known ? "200" : "400", is_known ? "OK" : "key not known",
-              is_known ? rights.name + "|" + rights.project : "", ""});
-}
+constexpr std::size_t tcp_peers_max = 100'000;
 
 class Broker {
  public:
-  Broker(const BrokerOptions& options) : options_{options} {
+  explicit Broker(const BrokerOptions& options) : options_{options} {
     zap_.bind("inproc://zeromq.zap.01");
     for (auto* socket : {&requests_, &tcp_requests_, &events_, &tcp_events_}) limit(*socket);
-    for (auto* socket : {&requests_, &tcp_requests_}) {
+    for (auto* socket : {&requests_, &tcp_requests_})
       socket->set(zmq::sockopt::router_mandatory, true);
-      socket->set(zmq::sockopt::router_handover, true);  // a restarted process takes its name over
-    }
+    // A restarted process takes its name over. Over tcp names are not told by the socket, where
+    // nobody could check them, but by each message.
+    requests_.set(zmq::sockopt::router_handover, true);
     requests_.bind(options.requests_url);
     events_.bind(options.events_url);
-    if (options.tcp_events_url.empty()) return;
     tcp_events_.set(zmq::sockopt::xpub_manual, true);
-    for (auto* socket : {&tcp_requests_, &tcp_events_}) {
-      socket->set(zmq::sockopt::curve_server, true);
-      socket->set(zmq::sockopt::curve_secretkey, options.curve_secret);
-      socket->set(zmq::sockopt::zap_domain, "nucleus");
-    }
-    if (!options.tcp_requests_url.empty()) tcp_requests_.bind(options.tcp_requests_url);
-    tcp_events_.bind(options.tcp_events_url);
+    open_tcp(tcp_requests_, options.tcp_requests_url);
+    open_tcp(tcp_events_, options.tcp_events_url);
   }
 
   void run(const std::atomic<bool>& is_stopping) {
@@ -61,9 +39,13 @@ class Broker {
                                              {zap_.handle(), 0, ZMQ_POLLIN, 0}}};
     while (!is_stopping) {
       zmq::poll(items.data(), items.size(), stop_check_every);
-      if (items[4].revents) serve_zap(zap_, options_.rights_of);
-      if (items[0].revents) route_all(requests_);
-      if (items[1].revents) route_all(tcp_requests_);
+      if (items[4].revents) answer_zap();
+      if (items[0].revents)
+        while (auto parts = receive_parts(requests_)) take_local(std::move(*parts));
+      if (items[1].revents) {
+        std::string key;
+        while (auto parts = receive_parts(tcp_requests_, &key)) take_tcp(std::move(*parts), key);
+      }
       // Subscriptions over ipc take effect by themselves; reading only empties the queue.
       if (items[2].revents)
         while (receive_parts(events_)) {
@@ -73,49 +55,141 @@ class Broker {
   }
 
  private:
-  void route_all(zmq::socket_t& socket) {
-    std::string user;
-    while (auto parts = receive_parts(socket, &user)) {
-      // Over tcp a peer may only be who its key says.
-      if (&socket == &tcp_requests_ && user.substr(0, user.find('|')) != parts->front())
-        log::warning("peer_impersonates", {{"user", user}, {"name", parts->front()}});
-      else
-        route(socket, std::move(*parts));
-    }
+  /// A message on its way: where it came in, and what it says.
+  struct Message {
+    zmq::socket_t& socket;
+    std::string connection;
+    std::string topic;
+    std::string envelope_bytes;
+    std::string body;
+    msg::Envelope envelope;
+  };
+
+  void open_tcp(zmq::socket_t& socket, const std::string& url) {
+    if (url.empty()) return;
+    socket.set(zmq::sockopt::curve_server, true);
+    socket.set(zmq::sockopt::curve_secretkey, options_.curve_secret);
+    socket.set(zmq::sockopt::zap_domain, "nucleus");
+    notice_silence(socket);
+    socket.bind(url);
   }
 
-  /// parts: [peer's name][topic][envelope][body]
-  void route(zmq::socket_t& from, std::vector<std::string> parts) {
-    if (parts.size() != 4)
-      return log::warning("message_malformed", {{"peer", parts[0]}, {"frames", parts.size()}});
-    auto envelope = envelope_of(parts[2]);
-    const bool is_own_name =
-        envelope && (envelope->sender == parts[0] || envelope->kind == msg::MessageKind::event);
-    if (!is_own_name)
-      return log::warning("message_refused", {{"peer", parts[0]}, {"topic", parts[1]}});
-    is_local_[parts[0]] = &from == &requests_;
-    if (envelope->kind == msg::MessageKind::event) {
-      send_parts(events_, {parts[1], parts[2], parts[3]});
-      if (!options_.tcp_events_url.empty()) send_parts(tcp_events_, {parts[1], parts[2], parts[3]});
+  /// Answers ZAP (ZeroMQ RFC 27) inside the process: a key without rights is refused at the
+  /// handshake; the user id of the others is the key.
+  void answer_zap() {
+    auto parts = receive_parts(zap_);
+    if (!parts || parts->size() < 6) return;
+    std::array<char, 41> key{};
+    PeerRights rights;
+    if ((*parts)[5] == "CURVE" && parts->size() == 7 && (*parts)[6].size() == 32 &&
+        options_.rights_of) {
+      zmq_z85_encode(key.data(), reinterpret_cast<const std::uint8_t*>((*parts)[6].data()), 32);
+      rights = options_.rights_of(key.data());
+    }
+    const bool is_welcome = is_known(rights);
+    tell(is_welcome ? BrokerDeed::key_accepted : BrokerDeed::key_refused);
+    if (!is_welcome) log::warning("peer_refused", {{"address", (*parts)[3]}});
+    if (is_welcome) rights_[key.data()] = std::move(rights);
+    send_parts(zap_,
+               {"1.0", (*parts)[1], is_welcome ? "200" : "400", is_welcome ? "OK" : "key not known",
+                is_welcome ? std::string(key.data()) : "", ""});
+  }
+
+  /// parts: [connection][topic][envelope][body]; nothing where they are not a message.
+  std::optional<Message> read(zmq::socket_t& socket, std::vector<std::string> parts) {
+    auto envelope = parts.size() == 4 ? envelope_of(parts[2]) : std::nullopt;
+    if (envelope)
+      return Message{.socket = socket,
+                     .connection = std::move(parts[0]),
+                     .topic = std::move(parts[1]),
+                     .envelope_bytes = std::move(parts[2]),
+                     .body = std::move(parts[3]),
+                     .envelope = std::move(*envelope)};
+    tell(BrokerDeed::malformed);
+    log::warning("message_malformed", {{"peer", parts[0]}, {"frames", parts.size()}});
+    return std::nullopt;
+  }
+
+  /// On this machine a connection is named like its process.
+  void take_local(std::vector<std::string> parts) {
+    auto message = read(requests_, std::move(parts));
+    if (!message) return;
+    const auto& envelope = message->envelope;
+    if (envelope.sender != message->connection && envelope.kind != msg::MessageKind::event)
+      return drop(*message, message->connection);
+    tcp_peers_.erase(message->connection);
+    route(*message);
+  }
+
+  void take_tcp(std::vector<std::string> parts, const std::string& key) {
+    auto message = read(tcp_requests_, std::move(parts));
+    if (!message) return;
+    const auto& envelope = message->envelope;
+    const PeerRights rights = rights_with(key);
+    if (!may_be(rights, envelope.sender)) return drop(*message, rights.name);
+    if (tcp_peers_.size() >= tcp_peers_max) tcp_peers_.clear();  // all tell their names again soon
+    tcp_peers_[envelope.sender] = message->connection;
+    if (envelope.kind == msg::MessageKind::hello) return;
+    if (envelope.kind == msg::MessageKind::event && !may_emit(envelope.sender, message->topic))
+      return drop(*message, envelope.sender);
+    if (envelope.kind == msg::MessageKind::request &&
+        !may_call(rights, envelope.sender, envelope.to, message->topic)) {
+      drop(*message, envelope.sender);
+      return refuse(*message, msg::ErrorCode::forbidden,
+                    msg::shown(envelope.sender) + " may not call " + msg::shown(message->topic));
+    }
+    route(*message);
+  }
+
+  PeerRights rights_with(const std::string& key) const {
+    const auto known = rights_.find(key);
+    return known == rights_.end() ? PeerRights{} : known->second;
+  }
+
+  void tell(BrokerDeed deed, std::size_t bytes = 0) const { options_.tell(deed, bytes); }
+
+  void drop(const Message& message, const std::string& peer) {
+    tell(BrokerDeed::forbidden);
+    log::warning(
+        "message_refused",
+        {{"peer", peer}, {"says_it_is", message.envelope.sender}, {"topic", message.topic}});
+  }
+
+  void route(const Message& message) {
+    const auto& envelope = message.envelope;
+    const auto bytes = message.topic.size() + message.envelope_bytes.size() + message.body.size();
+    if (envelope.kind == msg::MessageKind::event) {
+      tell(BrokerDeed::event, bytes);
+      for (auto* socket : {&events_, &tcp_events_})
+        send_parts(*socket, {message.topic, message.envelope_bytes, message.body});
       return;
     }
-    const bool is_local = !is_local_.contains(envelope->to) || is_local_[envelope->to];
-    const bool is_sent = send_parts(is_local ? requests_ : tcp_requests_,
-                                    {envelope->to, parts[1], parts[2], parts[3]});
-    if (!is_sent && envelope->kind == msg::MessageKind::request)
-      refuse_request(from, parts, *envelope);
+    const bool is_request = envelope.kind == msg::MessageKind::request;
+    if (deliver(message)) return tell(is_request ? BrokerDeed::request : BrokerDeed::reply, bytes);
+    tell(BrokerDeed::callee_away);
+    if (!is_request) return;  // a reply that nobody waits for any more
+    refuse(message, msg::ErrorCode::unavailable, msg::shown(envelope.to) + " is away");
   }
 
-  static void refuse_request(zmq::socket_t& from, const std::vector<std::string>& parts,
-                             const msg::Envelope& request) {
+  bool deliver(const Message& message) {
+    const std::string& to = message.envelope.to;
+    if (const auto peer = tcp_peers_.find(to); peer != tcp_peers_.end()) {
+      if (send_parts(tcp_requests_,
+                     {peer->second, message.topic, message.envelope_bytes, message.body}))
+        return true;
+      tcp_peers_.erase(peer);
+    }
+    return send_parts(requests_, {to, message.topic, message.envelope_bytes, message.body});
+  }
+
+  static void refuse(const Message& message, msg::ErrorCode code, const std::string& why) {
     const msg::Envelope reply{.kind = msg::MessageKind::reply,
-                              .request_id = request.request_id,
-                              .trace_id = request.trace_id,
+                              .request_id = message.envelope.request_id,
+                              .trace_id = message.envelope.trace_id,
                               .sender = "bus",
-                              .to = request.sender,
-                              .error = msg::Error{.code = msg::ErrorCode::unavailable,
-                                                  .detail = msg::shown(request.to) + " is away"}};
-    send_parts(from, {parts[0], parts[1], msg::encode(reply), ""});
+                              .to = message.envelope.sender,
+                              .error = msg::Error{.code = code, .detail = why}};
+    send_parts(message.socket, {message.connection, message.topic, msg::encode(reply), ""});
   }
 
   /// A peer gets what it asks for where the prefix lies inside its own project; else nothing, and a
@@ -126,16 +200,17 @@ class Broker {
       if (asked.size() < 1) continue;
       const std::string_view bytes = asked.to_string_view();
       const std::string prefix(bytes.substr(1));
-      const std::string user = user_of(asked);
-      const std::string project = user.substr(user.find('|') + 1);
-      if (user.empty() || (project != "*" && !prefix.starts_with(project + "/"))) {
-        log::warning("subscription_refused", {{"user", user}, {"prefix", prefix}});
+      if (bytes[0] == 0) {  // also of one that has gone: nobody has to be allowed to hear less
+        tcp_events_.set(zmq::sockopt::unsubscribe, prefix);
         continue;
       }
-      if (bytes[0] == 1)
-        tcp_events_.set(zmq::sockopt::subscribe, prefix);
-      else
-        tcp_events_.set(zmq::sockopt::unsubscribe, prefix);
+      const PeerRights rights = rights_with(user_of(asked));
+      if (!may_hear(rights, prefix)) {
+        tell(BrokerDeed::subscription_refused);
+        log::warning("subscription_refused", {{"project", rights.project}, {"prefix", prefix}});
+        continue;
+      }
+      tcp_events_.set(zmq::sockopt::subscribe, prefix);
     }
   }
 
@@ -146,7 +221,8 @@ class Broker {
   zmq::socket_t tcp_requests_{context_, zmq::socket_type::router};
   zmq::socket_t events_{context_, zmq::socket_type::xpub};
   zmq::socket_t tcp_events_{context_, zmq::socket_type::xpub};
-  std::map<std::string, bool> is_local_ = {};
+  std::map<std::string, PeerRights> rights_ = {};      // by key: of all that were let in
+  std::map<std::string, std::string> tcp_peers_ = {};  // connection by name
 };
 
 }  // namespace

@@ -1,6 +1,9 @@
 #include "core/bus/bus.hpp"
 
+#include <algorithm>
+
 #include "core/log/log.hpp"
+#include "core/metrics/core_metrics.hpp"
 
 namespace nucleus::core {
 
@@ -19,7 +22,7 @@ void Bus::hear_raw(std::string topic, EventHandler handler) {
 
 void Bus::every_raw(Milliseconds interval, std::function<void(Context&)> handler) {
   loop_.after(interval, [this, interval, handler = std::move(handler)] {
-    if (is_serving()) {
+    if (is_ready()) {
       Context now = context();
       handler(now);
     }
@@ -66,7 +69,7 @@ void Bus::call_raw(std::string topic, std::string body, CallOptions options,
   const std::string request_id = frames.envelope.request_id;
   link_.send(frames);
   calls_[request_id] = {std::move(frames), std::move(done),
-                        loop_.steady_ms() + options.deadline.count()};
+                        loop_.steady_ms() + options.deadline.count(), loop_.steady_us()};
   loop_.after(std::min(limits_.repeat_every, options.deadline),
               [this, request_id] { repeat_call(request_id); });
 }
@@ -78,8 +81,8 @@ void Bus::repeat_call(const std::string& request_id) {
   if (left_ms <= 0) {
     auto ended = std::move(call->second);
     calls_.erase(call);
-    return ended.done(
-        refuse(ErrorCode::deadline_exceeded, ended.frames.envelope.to + " did not answer in time"));
+    const std::string late = ended.frames.envelope.to + " did not answer in time";
+    return end_call(std::move(ended), refuse(ErrorCode::deadline_exceeded, late));
   }
   link_.send(call->second.frames);
   loop_.after(std::min(limits_.repeat_every, Milliseconds{left_ms}),
@@ -94,6 +97,7 @@ void Bus::receive(Frames frames) {
       return receive_reply(frames);
     case msg::MessageKind::event:
       return receive_event(std::move(frames));
+    case msg::MessageKind::hello:
     case msg::MessageKind::unknown:
       log::warning("message_kind_unknown", {{"topic", msg::shown(frames.topic)}});
   }
@@ -103,9 +107,9 @@ void Bus::receive_request(Frames frames) {
   if (frames.envelope.deadline_unix_ms < loop_.unix_ms()) return;  // nobody waits for it
   auto handler = requests_.find(frames.topic);
   if (handler == requests_.end())
-    return answer(frames,
-                  refuse(ErrorCode::not_found, "nobody serves " + msg::shown(frames.topic)));
-  if (!is_serving()) return;  // the caller repeats it until we are ready
+    return turn_away(frames, ErrorCode::not_found, "nobody serves " + msg::shown(frames.topic));
+  if (always_.contains(frames.topic)) return answer_at_once(frames, handler->second);
+  if (!is_ready()) return;  // the caller repeats it until we are ready
   const std::string key = frames.envelope.sender + " " + frames.envelope.request_id;
   if (in_flight_.contains(key)) return;
   if (store_) {
@@ -115,20 +119,47 @@ void Bus::receive_request(Frames frames) {
       });
     }
   }
+  if (is_draining_) return turn_away(frames, ErrorCode::unavailable, "takes no new requests");
   if (in_flight_.size() >= limits_.requests_in_flight_max)
-    return answer(frames, refuse(ErrorCode::unavailable, "too many requests under way"));
+    return turn_away(frames, ErrorCode::unavailable, "too many requests under way");
   in_flight_.insert(key);
+  if (metrics_) metrics_->show_in_flight(in_flight_.size());
+  const std::int64_t begun_us = loop_.steady_us();
   Context context(loop_, frames.envelope);
-  handler->second(frames.body, context, [this, frames, key](Result<std::string> body) {
-    if (!store_) {
-      in_flight_.erase(key);
-      return answer(frames, std::move(body));
-    }
-    store_->when_durable([this, frames, key, body = std::move(body)](Result<void> durable) {
-      in_flight_.erase(key);
-      if (durable) answer(frames, body);  // else the caller repeats, and finds out
-    });
+  handler->second(frames.body, context, [this, frames, key, begun_us](Result<std::string> body) {
+    if (!store_) return end_request(frames, key, begun_us, body);
+    store_->when_durable(
+        [this, frames, key, begun_us, body = std::move(body)](Result<void> durable) {
+          if (durable) return end_request(frames, key, begun_us, body);
+          end_request(frames, key, begun_us, std::unexpected(durable.error()));
+        });
   });
+}
+
+void Bus::turn_away(const Frames& frames, ErrorCode code, std::string why) {
+  const Error error{.code = code, .detail = std::move(why)};
+  // Topics that come from outside are no labels: there is no end of them.
+  const bool is_served = requests_.contains(frames.topic);
+  if (metrics_) metrics_->count_request(is_served ? frames.topic : "unknown", &error, 0);
+  answer(frames, std::unexpected(error));
+}
+
+void Bus::answer_at_once(const Frames& frames, const RequestHandler& handler) {
+  Context context(loop_, frames.envelope);
+  handler(frames.body, context,
+          [this, &frames](Result<std::string> body) { answer(frames, std::move(body)); });
+}
+
+void Bus::end_request(const Frames& request, const std::string& key, std::int64_t begun_us,
+                      const Result<std::string>& body) {
+  in_flight_.erase(key);
+  if (metrics_) {
+    metrics_->show_in_flight(in_flight_.size());
+    metrics_->count_request(request.topic, body ? nullptr : &body.error(),
+                            static_cast<double>(loop_.steady_us() - begun_us) / 1e6);
+  }
+  // An outcome that is not known is not told: the caller repeats, and finds out.
+  if (body || body.error().code != ErrorCode::unknown_outcome) answer(request, body);
 }
 
 void Bus::answer(const Frames& request, Result<std::string> body) {
@@ -160,8 +191,15 @@ void Bus::receive_reply(const Frames& frames) {
     return;
   auto ended = std::move(call->second);
   calls_.erase(call);
-  if (error) return ended.done(std::unexpected(*error));
-  ended.done(frames.body);
+  if (error) return end_call(std::move(ended), std::unexpected(*error));
+  end_call(std::move(ended), frames.body);
+}
+
+void Bus::end_call(Call call, Result<std::string> body) {
+  if (metrics_)
+    metrics_->count_call(call.frames.topic, body ? nullptr : &body.error(),
+                         static_cast<double>(loop_.steady_us() - call.begun_us) / 1e6);
+  call.done(std::move(body));
 }
 
 void Bus::publish(const StoredEvent& event) {
@@ -179,11 +217,24 @@ void Bus::receive_event(Frames frames) {
                     .trace_id = std::move(frames.envelope.trace_id),
                     .sender = std::move(frames.envelope.sender),
                     .body = std::move(frames.body)};
+  newest_seen_ = std::max(newest_seen_, event.sequence);
   if (listener_) listener_(event);
   if (!store_ || !is_hearing() || !store_->is_loaded() || is_reading_events_) return;
   if (event.sequence <= store_->heard()) return;
-  if (event.sequence == store_->heard() + 1) return hear_event(event);
-  read_missed_events();
+  if (event.sequence == store_->heard() + 1)
+    hear_event(event);
+  else
+    read_missed_events();
+  show_events();
+}
+
+std::uint64_t Bus::newest_event() const {
+  if (!store_) return newest_seen_;
+  return std::max({newest_seen_, store_->last_sequence(), store_->heard()});
+}
+
+void Bus::show_events() {
+  if (metrics_) metrics_->show_events(store_->heard(), newest_event());
 }
 
 void Bus::hear_event(const StoredEvent& event) {
@@ -197,6 +248,7 @@ void Bus::hear_event(const StoredEvent& event) {
           {{"topic", event.topic}, {"event", event.sequence}, {"reason", heard.error().detail}});
   }
   if (follower_) follower_(event);
+  if (metrics_) metrics_->count_event();
   if (store_->is_loaded()) store_->set_heard(event.sequence);
 }
 
@@ -207,6 +259,7 @@ void Bus::read_missed_events() {
       store_->heard(), limits_.events_per_read, [this](Result<std::vector<StoredEvent>> read) {
         if (!is_reading_events_ || !store_->is_loaded()) return;
         is_reading_events_ = false;
+        if (metrics_) metrics_->show_store_up(read || read.error().code == ErrorCode::wrong_state);
         if (!read) {
           log::error("events_not_read",
                      {{"after", store_->heard()}, {"reason", read.error().detail}});
@@ -214,6 +267,7 @@ void Bus::read_missed_events() {
         }
         for (const auto& event : *read)
           if (event.sequence > store_->heard() && store_->is_loaded()) hear_event(event);
+        show_events();
         if (read->size() == limits_.events_per_read) return read_missed_events();
         is_catching_up_ = false;
       });

@@ -17,6 +17,8 @@
 
 namespace nucleus::core {
 
+class CoreMetrics;
+
 /// How a call is made. Where the callee is away, it is repeated with the same request id until the
 /// deadline.
 struct CallOptions {
@@ -78,6 +80,15 @@ class Bus {
               });
   }
 
+  /// As `serve`, but answered at all times: while the store is not loaded, while it drains. It
+  /// records nothing, and its reply is not kept.
+  template <class Request, class Room>
+  void serve_always(Room& room,
+                    Result<typename Request::Reply> (Room::*handler)(const Request&, Context&)) {
+    serve<Request>(room, handler);
+    always_.insert(std::string(Request::topic));
+  }
+
   /// Every event of this type goes to `handler`, once, in order. A transaction begun with its
   /// context lands with the cursor. An error from it is logged as our own mistake, and the event
   /// counts as heard.
@@ -123,6 +134,17 @@ class Bus {
   Context context();
   Link& link() { return link_; }
 
+  /// From now on new requests are answered `unavailable`; those under way end.
+  void drain() { is_draining_ = true; }
+  bool is_draining() const { return is_draining_; }
+  /// The store is loaded, and the events of before that have had their effect.
+  bool is_ready() const { return !store_ || (store_->is_loaded() && !is_catching_up_); }
+  std::size_t requests_in_flight() const { return in_flight_.size(); }
+  /// The newest event that this process knows of; it need not have heard it yet.
+  std::uint64_t newest_event() const;
+  /// Tells requests, calls and events to `metrics`, which outlives it. Before `start`.
+  void measure(CoreMetrics& metrics) { metrics_ = &metrics; }
+
  private:
   using Respond = std::function<void(Result<std::string>)>;
   using RequestHandler = std::function<void(const std::string&, Context&, const Respond&)>;
@@ -131,6 +153,7 @@ class Bus {
     Frames frames;
     std::function<void(Result<std::string>)> done;
     std::int64_t deadline_steady_ms;
+    std::int64_t begun_us;
   };
 
   template <class T>
@@ -151,20 +174,26 @@ class Bus {
   void receive_request(Frames frames);
   void receive_reply(const Frames& frames);
   void receive_event(Frames frames);
+  void turn_away(const Frames& frames, ErrorCode code, std::string why);
+  void answer_at_once(const Frames& frames, const RequestHandler& handler);
   void answer(const Frames& request, Result<std::string> body);
+  void end_request(const Frames& request, const std::string& key, std::int64_t begun_us,
+                   const Result<std::string>& body);
+  void end_call(Call call, Result<std::string> body);
+  void show_events();
   void publish(const StoredEvent& event);
   void hear_event(const StoredEvent& event);
   void read_missed_events();
   void poll_events();
   bool is_hearing() const { return !events_.empty() || follower_; }
   void repeat_call(const std::string& request_id);
-  bool is_serving() const { return !store_ || (store_->is_loaded() && !is_catching_up_); }
 
   Loop& loop_;
   Link& link_;
   Store* store_;
   BusLimits limits_;
   std::map<std::string, RequestHandler> requests_ = {};
+  std::set<std::string> always_ = {};  // topics that are answered at all times
   std::map<std::string, EventHandler> events_ = {};
   std::function<void(const StoredEvent&)> listener_ = {};
   std::function<void(const StoredEvent&)> follower_ = {};
@@ -172,6 +201,9 @@ class Bus {
   std::unordered_map<std::string, Call> calls_ = {};
   bool is_reading_events_ = false;
   bool is_catching_up_ = false;  // requests wait for the events of before the start
+  bool is_draining_ = false;
+  std::uint64_t newest_seen_ = 0;
+  CoreMetrics* metrics_ = nullptr;
 };
 
 }  // namespace nucleus::core

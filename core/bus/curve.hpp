@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "core/result.hpp"
+
 namespace nucleus::core {
 
 struct CurvePair {
@@ -12,5 +14,8 @@ struct CurvePair {
 
 /// A fresh pair from the system's randomness.
 CurvePair new_curve_pair();
+
+/// The public key that belongs to a secret one; `invalid_argument` where it is none.
+Result<std::string> public_key_of(const std::string& secret_key);
 
 }  // namespace nucleus::core

@@ -26,6 +26,12 @@ inline void limit(zmq::socket_t& socket) {
   socket.set(zmq::sockopt::reconnect_ivl_max, 500);
 }
 
+/// Over tcp a peer that vanished without a word is found out and its connection given up.
+inline void notice_silence(zmq::socket_t& socket) {
+  socket.set(zmq::sockopt::heartbeat_ivl, 2'000);
+  socket.set(zmq::sockopt::heartbeat_timeout, 6'000);
+}
+
 /// The user id that the handshake gave to a message's sender; empty where there was none.
 inline std::string user_of(const zmq::message_t& part) {
   const char* user = zmq_msg_gets(part.handle(), "User-Id");

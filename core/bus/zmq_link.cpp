@@ -1,44 +1,76 @@
 #include "core/bus/zmq_link.hpp"
 
+#include <cstring>
+
 #include "core/bus/zmq_frames.hpp"
 #include "core/log/log.hpp"
 
 namespace nucleus::core {
 
-struct ZmqLink::Sockets {
-  zmq::context_t context{1};
-  zmq::socket_t requests{context, zmq::socket_type::dealer};
-  zmq::socket_t events{context, zmq::socket_type::sub};
-};
-
 namespace {
 
-void secure(zmq::socket_t& socket, const CurveKeys& keys) {
-  if (keys.server_public.empty()) return;
-  socket.set(zmq::sockopt::curve_serverkey, keys.server_public);
-  socket.set(zmq::sockopt::curve_publickey, keys.own_public);
-  socket.set(zmq::sockopt::curve_secretkey, keys.own_secret);
-}
+constexpr Milliseconds knock_again_after{1000};
 
 }  // namespace
 
+/// A socket to the bus, and over tcp what becomes of its handshakes.
+struct ZmqLink::Line {
+  Line(zmq::context_t& context, zmq::socket_type type, std::string bus_url)
+      : socket{context, type},
+        handshakes{context, zmq::socket_type::pair},
+        url{std::move(bus_url)} {
+    limit(socket);
+  }
+  zmq::socket_t socket;
+  zmq::socket_t handshakes;
+  std::string url;
+  bool is_refused = false;  // and it was logged
+};
+
+struct ZmqLink::Sockets {
+  explicit Sockets(const ZmqLinkOptions& options)
+      : requests{context, zmq::socket_type::dealer, options.requests_url},
+        events{context, zmq::socket_type::sub, options.events_url} {}
+  zmq::context_t context{1};
+  Line requests;
+  Line events;
+};
+
 ZmqLink::ZmqLink(PosixLoop& loop, ZmqLinkOptions options)
-    : loop_{loop}, options_{std::move(options)}, sockets_{std::make_unique<Sockets>()} {
+    : loop_{loop},
+      options_{std::move(options)},
+      is_tcp_{!options_.keys.server_public.empty()},
+      sockets_{std::make_unique<Sockets>(options_)} {
   auto& [context, requests, events] = *sockets_;
-  limit(requests);
-  limit(events);
-  secure(requests, options_.keys);
-  secure(events, options_.keys);
-  requests.set(zmq::sockopt::routing_id, options_.name);
-  requests.connect(options_.requests_url);
-  if (!options_.events_url.empty()) events.connect(options_.events_url);
-  loop_.watch(requests.get(zmq::sockopt::fd), [this] { drain_requests(); });
-  loop_.watch(events.get(zmq::sockopt::fd), [this] { drain_events(); });
+  if (!is_tcp_) requests.socket.set(zmq::sockopt::routing_id, options_.name);
+  open(requests, "inproc://requests", [this] { greet(); });
+  open(events, "inproc://events", [] {});
+  loop_.watch(requests.socket.get(zmq::sockopt::fd), [this] { drain(sockets_->requests.socket); });
+  loop_.watch(events.socket.get(zmq::sockopt::fd), [this] { drain(sockets_->events.socket); });
 }
 
 ZmqLink::~ZmqLink() {
-  loop_.unwatch(sockets_->requests.get(zmq::sockopt::fd));
-  loop_.unwatch(sockets_->events.get(zmq::sockopt::fd));
+  for (auto* line : {&sockets_->requests, &sockets_->events}) {
+    loop_.unwatch(line->socket.get(zmq::sockopt::fd));
+    if (is_tcp_) loop_.unwatch(line->handshakes.get(zmq::sockopt::fd));
+  }
+}
+
+void ZmqLink::open(Line& line, const char* monitor_url, std::function<void()> welcomed) {
+  if (line.url.empty()) return;
+  if (is_tcp_) {
+    line.socket.set(zmq::sockopt::curve_serverkey, options_.keys.server_public);
+    line.socket.set(zmq::sockopt::curve_publickey, options_.keys.own_public);
+    line.socket.set(zmq::sockopt::curve_secretkey, options_.keys.own_secret);
+    notice_silence(line.socket);
+    const int wanted = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    if (zmq_socket_monitor(line.socket.handle(), monitor_url, wanted) != 0) throw zmq::error_t();
+    line.handshakes.connect(monitor_url);
+    loop_.watch(
+        line.handshakes.get(zmq::sockopt::fd),
+        [this, &line, welcomed = std::move(welcomed)] { drain_handshakes(line, welcomed); });
+  }
+  line.socket.connect(line.url);
 }
 
 const std::string& ZmqLink::name() const {
@@ -46,7 +78,8 @@ const std::string& ZmqLink::name() const {
 }
 
 void ZmqLink::send(Frames frames) {
-  if (!send_parts(sockets_->requests, {frames.topic, msg::encode(frames.envelope), frames.body}))
+  if (!send_parts(sockets_->requests.socket,
+                  {frames.topic, msg::encode(frames.envelope), frames.body}))
     log::warning("message_not_sent", {{"topic", frames.topic}, {"to", frames.envelope.to}});
 }
 
@@ -55,15 +88,37 @@ void ZmqLink::on_receive(std::function<void(Frames)> receive) {
 }
 
 void ZmqLink::subscribe(const std::string& prefix) {
-  sockets_->events.set(zmq::sockopt::subscribe, prefix);
+  sockets_->events.socket.set(zmq::sockopt::subscribe, prefix);
 }
 
-void ZmqLink::drain_requests() {
-  while (auto parts = receive_parts(sockets_->requests)) take(std::move(*parts));
+void ZmqLink::drain(zmq::socket_t& socket) {
+  while (auto parts = receive_parts(socket)) take(std::move(*parts));
 }
 
-void ZmqLink::drain_events() {
-  while (auto parts = receive_parts(sockets_->events)) take(std::move(*parts));
+/// Each is two frames: the event's number and value in 6 bytes, then the address.
+void ZmqLink::drain_handshakes(Line& line, const std::function<void()>& welcomed) {
+  while (auto parts = receive_parts(line.handshakes)) {
+    std::uint16_t event = 0;
+    if (parts->front().size() < sizeof event) continue;
+    std::memcpy(&event, parts->front().data(), sizeof event);
+    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+      line.is_refused = false;
+      welcomed();
+      continue;
+    }
+    if (!std::exchange(line.is_refused, true))
+      log::error("bus_refused_key", {{"name", options_.name}, {"bus", line.url}});
+    // ZeroMQ gives up on a peer that refused; but rights may still be on their way.
+    loop_.after(knock_again_after, [this, &line, alive = std::weak_ptr(alive_)] {
+      if (alive.expired()) return;
+      zmq_disconnect(line.socket.handle(), line.url.c_str());
+      line.socket.connect(line.url);
+    });
+  }
+}
+
+void ZmqLink::greet() {
+  send({.envelope = {.kind = msg::MessageKind::hello, .sender = options_.name}});
 }
 
 void ZmqLink::take(std::vector<std::string> parts) {

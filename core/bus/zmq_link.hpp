@@ -1,11 +1,16 @@
-// The link over ZeroMQ: a DEALER named like the process to the bus's ROUTER, a SUB to its XPUB.
-// Both connect outward.
+// The link over ZeroMQ: a DEALER to the bus's ROUTER, a SUB to its XPUB. Both connect outward. On
+// ipc the DEALER is named like the process; over tcp, where the bus believes keys alone, it tells
+// its name with each message, and in a `hello` after each handshake.
 #pragma once
 
 #include <memory>
 
 #include "core/bus/link.hpp"
 #include "core/loop/posix_loop.hpp"
+
+namespace zmq {
+class socket_t;
+}
 
 namespace nucleus::core {
 
@@ -34,15 +39,20 @@ class ZmqLink : public Link {
   void subscribe(const std::string& prefix) override;
 
  private:
+  struct Line;
   struct Sockets;
-  void drain_requests();
-  void drain_events();
+  void open(Line& line, const char* monitor_url, std::function<void()> welcomed);
+  void drain(zmq::socket_t& socket);
+  void drain_handshakes(Line& line, const std::function<void()>& welcomed);
+  void greet();
   void take(std::vector<std::string> parts);
 
   PosixLoop& loop_;
   ZmqLinkOptions options_;
+  bool is_tcp_;
   std::unique_ptr<Sockets> sockets_;
   std::function<void(Frames)> receive_ = {};
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // timers outlive the link
 };
 
 }  // namespace nucleus::core

@@ -51,6 +51,12 @@ std::string Settings::text(const std::string& key, const std::string& otherwise)
   return in_force_[key] = value ? *value : otherwise;
 }
 
+std::string Settings::secret(const std::string& key) {
+  const std::string* value = find(key);
+  in_force_[key] = value ? "(said)" : "";
+  return value ? *value : "";
+}
+
 std::int64_t Settings::number(const std::string& key, std::int64_t otherwise, std::int64_t least,
                               std::int64_t most) {
   std::int64_t number = otherwise;

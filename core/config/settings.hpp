@@ -20,13 +20,15 @@ class Settings {
   explicit Settings(std::map<std::string, std::string> values = {}) : values_{std::move(values)} {}
 
   std::string text(const std::string& key, const std::string& otherwise);
+  /// A text that is never shown: `in_force` tells only whether it was said.
+  std::string secret(const std::string& key);
   /// A whole number from `least` to `most`; else the first fault is kept for `finish`.
   std::int64_t number(const std::string& key, std::int64_t otherwise, std::int64_t least,
                       std::int64_t most);
   bool flag(const std::string& key, bool otherwise);
   /// Call after all were read: the first fault, or a key that nobody asked for.
   Result<void> finish() const;
-  /// What is in force, for `status`.
+  /// What is in force, for `process.get-config`.
   const std::map<std::string, std::string>& in_force() const { return in_force_; }
 
  private:

@@ -24,6 +24,8 @@ class Loop {
   virtual void after(Milliseconds delay, std::function<void()> task) = 0;
   /// Monotonic; only differences mean anything.
   virtual std::int64_t steady_ms() const = 0;
+  /// The same clock, finer where there is a finer one: for measuring.
+  virtual std::int64_t steady_us() const { return steady_ms() * 1000; }
   /// Wall clock, for records and people.
   virtual std::int64_t unix_ms() const = 0;
   /// 32 hex digits nobody else has.

@@ -38,6 +38,11 @@ std::int64_t PosixLoop::steady_ms() const {
   return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
+std::int64_t PosixLoop::steady_us() const {
+  using namespace std::chrono;
+  return duration_cast<microseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
 std::int64_t PosixLoop::unix_ms() const {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
@@ -95,6 +100,7 @@ int PosixLoop::milliseconds_to_timer() const {
 void PosixLoop::run() {
   std::vector<pollfd> descriptors;
   while (true) {
+    const std::int64_t woken_us = steady_us();
     run_posted();
     // A ZeroMQ descriptor tells only of changes, and sending may swallow one: so each is drained
     // before every wait.
@@ -106,11 +112,12 @@ void PosixLoop::run() {
     int wait_ms = milliseconds_to_timer();
     {
       const std::lock_guard lock(mutex_);
-      if (is_stopped_) return;
+      if (std::exchange(is_stopped_, false)) return;
       if (!posted_.empty()) wait_ms = 0;
     }
     descriptors.assign(1, {wake_descriptor_, POLLIN, 0});
     for (const auto& [descriptor, drain] : watched_) descriptors.push_back({descriptor, POLLIN, 0});
+    busy_us_ += steady_us() - woken_us;
     poll(descriptors.data(), descriptors.size(), wait_ms);
     eventfd_t count = 0;
     eventfd_read(wake_descriptor_, &count);

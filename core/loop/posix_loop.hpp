@@ -2,6 +2,7 @@
 // real worker pool.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -20,6 +21,7 @@ class PosixLoop : public Loop {
   void post(std::function<void()> task) override;
   void after(Milliseconds delay, std::function<void()> task) override;
   std::int64_t steady_ms() const override;
+  std::int64_t steady_us() const override;
   std::int64_t unix_ms() const override;
   std::string new_id() override;
 
@@ -28,10 +30,12 @@ class PosixLoop : public Loop {
   void watch(int descriptor, std::function<void()> drain);
   /// Forgets a watched descriptor; its drain is not called again. From the loop's thread.
   void unwatch(int descriptor);
-  /// Runs until `stop`. The thread that calls it is the loop's thread.
+  /// Runs until `stop`, and may be run again. The thread that calls it is the loop's thread.
   void run();
   /// From any thread or a signal handler's thread; `run` returns soon.
   void stop();
+  /// How long it has worked rather than waited. From any thread.
+  double busy_seconds() const { return static_cast<double>(busy_us_) / 1e6; }
 
  private:
   void run_posted();
@@ -43,6 +47,7 @@ class PosixLoop : public Loop {
   std::mutex mutex_ = {};
   std::deque<std::function<void()>> posted_ = {};
   bool is_stopped_ = false;
+  std::atomic<std::int64_t> busy_us_ = 0;
   std::multimap<std::int64_t, std::function<void()>> timers_ = {};
   std::vector<std::pair<int, std::function<void()>>> watched_ = {};
 };

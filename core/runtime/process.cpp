@@ -29,6 +29,15 @@ std::optional<Settings> open_process(const std::string& name, int argc, char** a
   return std::nullopt;
 }
 
+ZmqLinkOptions read_link_options(const std::string& name, Settings& settings) {
+  return {.name = settings.text("bus.name", name),
+          .requests_url = settings.text("bus.requests_url", "ipc:///run/nucleus/bus.sock"),
+          .events_url = settings.text("bus.events_url", "ipc:///run/nucleus/events.sock"),
+          .keys = {.server_public = settings.text("bus.server_key", ""),
+                   .own_public = settings.text("bus.public_key", ""),
+                   .own_secret = settings.secret("bus.secret_key")}};
+}
+
 StopSignals::StopSignals() {
   sigset_t signals;
   sigemptyset(&signals);

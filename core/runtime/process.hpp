@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "core/bus/zmq_link.hpp"
 #include "core/config/settings.hpp"
 #include "core/loop/posix_loop.hpp"
 
@@ -13,6 +14,9 @@ namespace nucleus::core {
 /// Opens the log, reads `--config FILE` and the environment. On a fault it is logged, and nothing
 /// returned: exit with 2.
 std::optional<Settings> open_process(const std::string& name, int argc, char** argv);
+
+/// How process `name` reaches the bus: `bus.requests_url`, `bus.events_url`, and over tcp its keys.
+ZmqLinkOptions read_link_options(const std::string& name, Settings& settings);
 
 /// Blocks SIGTERM and SIGINT in every thread made later, and calls `stop` on the loop at the first
 /// of them. SIGPIPE is ignored. Call before any thread is made.

@@ -1,10 +1,8 @@
 #include "core/runtime/run_service.hpp"
 
-#include <prometheus/exposer.h>
-
-#include "core/bus/zmq_link.hpp"
 #include "core/log/log.hpp"
 #include "core/runtime/process.hpp"
+#include "core/runtime/process_room.hpp"
 #include "core/state/redis_journal.hpp"
 
 namespace nucleus::core {
@@ -17,24 +15,17 @@ constexpr int exit_fenced = 3;
 struct CommonConfig {
   ZmqLinkOptions link;
   RedisOptions redis;
-  std::string metrics_listen;
   std::size_t worker_threads;
 };
 
 CommonConfig read_common(const std::string& name, Settings& settings) {
   CommonConfig config;
-  config.link = {.name = settings.text("bus.name", name),
-                 .requests_url = settings.text("bus.requests_url", "ipc:///run/nucleus/bus.sock"),
-                 .events_url = settings.text("bus.events_url", "ipc:///run/nucleus/events.sock"),
-                 .keys = {.server_public = settings.text("bus.server_key", ""),
-                          .own_public = settings.text("bus.public_key", ""),
-                          .own_secret = settings.text("bus.secret_key", "")}};
+  config.link = read_link_options(name, settings);
   config.redis = {
       .socket_path = settings.text("redis.socket", "/run/nucleus/redis.sock"),
       .timeout = Milliseconds{settings.number("redis.timeout_ms", 2000, 10, 60'000)},
       .reply_keep_s = settings.number("redis.reply_keep_s", 600, 1, 86'400),
       .events_kept = settings.number("redis.events_kept", 1'000'000, 1000, 1'000'000'000)};
-  config.metrics_listen = settings.text("metrics.listen", "");
   config.worker_threads = static_cast<std::size_t>(settings.number("workers.threads", 4, 1, 256));
   return config;
 }
@@ -52,6 +43,8 @@ int run(const std::string& name, Settings& settings, StopSignals& signals, const
   RedisJournal journal(loop, journal_name, config.redis);
   Store store(loop, journal, config.link.name);
   Bus bus(loop, link, &store);
+  ProcessRoom process_room(
+      {.loop = loop, .bus = bus, .store = &store, .settings = settings, .metrics = metrics});
   ThreadWorkers workers(config.worker_threads);
   Runtime runtime{.loop = loop,
                   .workers = workers,
@@ -74,12 +67,8 @@ int run(const std::string& name, Settings& settings, StopSignals& signals, const
     exit_code = exit_fenced;
     loop.stop();
   });
-  std::unique_ptr<prometheus::Exposer> exposer;
-  if (!config.metrics_listen.empty()) {
-    exposer = std::make_unique<prometheus::Exposer>(config.metrics_listen, 1);
-    exposer->RegisterCollectable(metrics);
-  }
   signals.watch(loop, [&] { loop.stop(); });
+  process_room.start();  // first: where it throws, nothing is under way yet
   bus.start();
   log::info("service_started", {{"name", config.link.name}});
   loop.run();

@@ -1,6 +1,7 @@
 #include "core/state/store.hpp"
 
 #include "core/log/log.hpp"
+#include "core/metrics/core_metrics.hpp"
 
 namespace nucleus::core {
 
@@ -18,7 +19,9 @@ void Store::start() {
   const std::uint64_t generation = ++generation_;
   journal_.load([this, generation](Result<Snapshot> snapshot) {
     if (generation != generation_) return;
+    if (metrics_) metrics_->show_store_up(snapshot.has_value());
     if (snapshot) return take(std::move(*snapshot));
+    fault_ = snapshot.error().detail;
     log::warning("store_not_loaded",
                  {{"service", service_name_}, {"reason", snapshot.error().detail}});
     loop_.after(load_again_after, [this, generation] {
@@ -38,6 +41,7 @@ void Store::take(Snapshot snapshot) {
   last_sequence_ = snapshot.last_sequence;
   ticket_durable_ = ticket_last_;
   is_loaded_ = true;
+  fault_.clear();
   log::info("store_loaded",
             {{"service", service_name_}, {"records", entries_.size()}, {"cursor", heard_}});
   for (const auto& ready : loaded_) ready();
@@ -61,12 +65,20 @@ void Store::keep_reply(const std::string& request_id, std::string reply) {
   reply_order_.pop_front();
 }
 
+void Store::count_commit(bool is_durable, std::int64_t begun_us) {
+  if (!metrics_) return;
+  metrics_->show_store_up(is_durable);
+  metrics_->count_commit(is_durable, static_cast<double>(loop_.steady_us() - begun_us) / 1e6);
+}
+
 void Store::submit(Commit commit) {
   const std::uint64_t ticket = ++ticket_last_;
   const std::uint64_t generation = generation_;
   auto events = std::make_shared<std::vector<StoredEvent>>(commit.events);
+  const std::int64_t begun_us = loop_.steady_us();
   journal_.commit(std::move(commit),
-                  [this, ticket, generation, events](Result<std::uint64_t> last) {
+                  [this, ticket, generation, begun_us, events](Result<std::uint64_t> last) {
+                    count_commit(last.has_value(), begun_us);
                     if (generation != generation_) return;
                     if (!last) return reload(last.error());
                     ticket_durable_ = ticket;
@@ -86,6 +98,7 @@ void Store::submit(Commit commit) {
 
 void Store::reload(const Error& error) {
   is_loaded_ = false;
+  fault_ = error.detail;
   ++generation_;
   log::error("commit_failed", {{"service", service_name_}, {"reason", error.detail}});
   auto waiting = std::exchange(waiting_, {});

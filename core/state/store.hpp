@@ -18,6 +18,8 @@
 
 namespace nucleus::core {
 
+class CoreMetrics;
+
 /// The name of one record of type R, or what the names of many begin with; made only in a room's
 /// keys.hpp.
 template <class R>
@@ -117,6 +119,10 @@ class Store {
   /// Loads memory; repeats until the journal answers.
   void start();
   bool is_loaded() const { return is_loaded_; }
+  /// Why it is not loaded: the journal's last refusal; empty where there was none.
+  const std::string& fault() const { return fault_; }
+  /// Tells its commits to `metrics`, which outlives it.
+  void measure(CoreMetrics& metrics) { metrics_ = &metrics; }
   /// Runs `then` when all that was committed before is durable: at once where nothing is under way.
   void when_durable(std::function<void(Result<void>)> then);
 
@@ -143,6 +149,7 @@ class Store {
   }
   void take(Snapshot snapshot);
   void submit(Commit commit);
+  void count_commit(bool is_durable, std::int64_t begun_us);
   void reload(const Error& error);
   void keep_reply(const std::string& request_id, std::string reply);
 
@@ -163,6 +170,8 @@ class Store {
   std::uint64_t last_sequence_ = 0;
   std::uint64_t heard_ = 0;
   bool is_loaded_ = false;
+  std::string fault_ = {};
+  CoreMetrics* metrics_ = nullptr;
 };
 
 template <class R>

@@ -48,8 +48,9 @@ core::Result<msg::ImageId> find_image(Caller& caller, const std::string& image,
 }
 
 core::Result<int> create(const CreateArguments& arguments) {
-  const StateDirectory state(*arguments.state);
-  if (auto open = open_deployment(state); !open) return std::unexpected(open.error());
+  const auto opened = open_caller(*arguments.state);
+  if (!opened) return std::unexpected(opened.error());
+  Caller& caller = **opened;
   msg::DefineCluster request{.cluster_id = {arguments.name},
                              .project_id = {arguments.project},
                              .allocations = {{arguments.project}},
@@ -57,7 +58,6 @@ core::Result<int> create(const CreateArguments& arguments) {
                              .frontend_size = arguments.size,
                              .compute_size = arguments.size};
   if (auto broken = msg::check(request)) return std::unexpected(*broken);
-  Caller caller(state);
   const auto image = find_image(caller, arguments.image, arguments.project);
   if (!image) return std::unexpected(image.error());
   request.image_id = *image;
@@ -71,9 +71,9 @@ core::Result<int> create(const CreateArguments& arguments) {
 }
 
 core::Result<int> remove(const std::string& directory, const std::string& name) {
-  const StateDirectory state(directory);
-  if (auto open = open_deployment(state); !open) return std::unexpected(open.error());
-  Caller caller(state);
+  const auto opened = open_caller(directory);
+  if (!opened) return std::unexpected(opened.error());
+  Caller& caller = **opened;
   if (auto done = caller.call(msg::RemoveCluster{.cluster_id = {name}}); !done)
     return std::unexpected(done.error());
   std::cout << fmt::format("cluster {} is removed\n", name);

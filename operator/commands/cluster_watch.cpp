@@ -42,9 +42,9 @@ core::Result<std::map<msg::NodeId, std::string>> names_of(Caller& caller, const 
 
 /// Waits until every node that is wanted on answers through its guest agent.
 core::Result<int> wait_for_nodes(const WatchArguments& arguments) {
-  const StateDirectory state(*arguments.state);
-  if (auto open = open_deployment(state); !open) return std::unexpected(open.error());
-  Caller caller(state);
+  const auto opened = open_caller(*arguments.state);
+  if (!opened) return std::unexpected(opened.error());
+  Caller& caller = **opened;
   const auto names = names_of(caller, arguments.name);
   if (!names) return std::unexpected(names.error());
   const auto started = Clock::now();
@@ -98,9 +98,9 @@ void print_report(const msg::OverheadReport& report) {
 
 /// Asks for a measurement and waits for its report.
 core::Result<int> measure(const WatchArguments& arguments) {
-  const StateDirectory state(*arguments.state);
-  if (auto open = open_deployment(state); !open) return std::unexpected(open.error());
-  Caller caller(state);
+  const auto opened = open_caller(*arguments.state);
+  if (!opened) return std::unexpected(opened.error());
+  Caller& caller = **opened;
   if (const auto names = names_of(caller, arguments.name); !names)
     return std::unexpected(names.error());
   const auto before = caller.call(msg::GetReport{.cluster_id = {arguments.name}});

@@ -22,6 +22,9 @@ void add_cluster_watch(CLI::App& group, Action& chosen);
 void add_person(CLI::App& app, Action& chosen);
 void add_image(CLI::App& app, Action& chosen);
 void add_host(CLI::App& app, Action& chosen);
+void add_process(CLI::App& app, Action& chosen);
+void add_keys(CLI::App& app, Action& chosen);
+void add_begin(CLI::App& app, Action& chosen);
 void add_supervise(CLI::App& app, Action& chosen);
 
 /// `--state DIR` with its default.

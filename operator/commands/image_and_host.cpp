@@ -31,8 +31,9 @@ std::string whole(const std::string& path) {
 }
 
 core::Result<int> import(const ImportArguments& arguments) {
-  const StateDirectory state(*arguments.state);
-  if (auto open = open_deployment(state); !open) return std::unexpected(open.error());
+  const auto opened = open_caller(*arguments.state);
+  if (!opened) return std::unexpected(opened.error());
+  Caller& caller = **opened;
   if (arguments.disk.empty() && arguments.kernel.empty())
     return core::refuse(core::ErrorCode::invalid_argument, "say --disk, or --kernel, or both");
   const msg::ImportImage request{
@@ -43,7 +44,6 @@ core::Result<int> import(const ImportArguments& arguments) {
       .kernel_path = whole(arguments.kernel),
       .initramfs_path = whole(arguments.initramfs),
       .cmdline = arguments.cmdline};
-  Caller caller(state);
   const auto image = caller.call(request, {.deadline = import_deadline});
   if (!image) return std::unexpected(image.error());
   std::cout << fmt::format("image {}: {} bytes, sha256 {}\n", image->image_id.value,
@@ -52,9 +52,9 @@ core::Result<int> import(const ImportArguments& arguments) {
 }
 
 core::Result<int> list_hosts(const std::string& directory) {
-  const StateDirectory state(directory);
-  if (auto open = open_deployment(state); !open) return std::unexpected(open.error());
-  Caller caller(state);
+  const auto opened = open_caller(directory);
+  if (!opened) return std::unexpected(opened.error());
+  Caller& caller = **opened;
   const auto listed = caller.call(msg::ListHosts{});
   if (!listed) return std::unexpected(listed.error());
   std::cout << fmt::format("{:<22}{:<13}{:>12}{:>20}  {}\n", "host", "state", "cpus", "memory MB",
@@ -68,9 +68,9 @@ core::Result<int> list_hosts(const std::string& directory) {
 }
 
 core::Result<int> drain_host(const std::string& directory, const msg::DrainHost& request) {
-  const StateDirectory state(directory);
-  if (auto open = open_deployment(state); !open) return std::unexpected(open.error());
-  Caller caller(state);
+  const auto opened = open_caller(directory);
+  if (!opened) return std::unexpected(opened.error());
+  Caller& caller = **opened;
   if (auto done = caller.call(request); !done) return std::unexpected(done.error());
   std::cout << fmt::format("host {} is {}\n", request.host_id.value,
                            request.is_drained ? "drained: nothing new starts there" : "resumed");

@@ -20,9 +20,9 @@ struct PersonArguments {
 
 /// The token is shown once and stored nowhere but in its owner's hands.
 core::Result<int> create(const PersonArguments& arguments) {
-  const StateDirectory state(*arguments.state);
-  if (auto open = open_deployment(state); !open) return std::unexpected(open.error());
-  Caller caller(state);
+  const auto opened = open_caller(*arguments.state);
+  if (!opened) return std::unexpected(opened.error());
+  Caller& caller = **opened;
   const msg::PersonId person{arguments.name};
   if (caller.call(msg::GetPerson{.person_id = person}))
     return core::refuse(core::ErrorCode::wrong_state, arguments.name + " is there already", "name");

@@ -85,7 +85,7 @@ core::Result<int> status(const std::string& directory, bool is_json) {
   const auto deployment = open_deployment(state);
   if (!deployment) return std::unexpected(deployment.error());
   const auto supervisor = running_supervisor(state);
-  Caller caller(state);
+  Caller caller(local_access(state));
   const auto health = look(state, *deployment, caller, patience);
   (is_json ? print_json : print_table)(state, *deployment, health, supervisor.pid);
   return supervisor.pid && health.is_ready(deployment->options) ? 0 : 1;

@@ -116,6 +116,7 @@ core::Result<void> prepare(const StateDirectory& state, Deployment& deployment,
     if (auto made = make_network_namespace(deployment); !made) return made;
   if (auto saved = save_deployment(state, deployment); !saved) return saved;
   if (auto written = write_settings(state, children); !written) return written;
+  if (auto written = write_targets(state, children); !written) return written;
   return write_rights(state, deployment);
 }
 
@@ -145,11 +146,11 @@ core::Result<int> up(const UpArguments& arguments) {
       return std::unexpected(prepared.error());
     if (auto running = start_supervisor(state); !running) return std::unexpected(running.error());
   }
-  Caller caller(state);
+  Caller caller(local_access(state));
   if (auto ready = wait_ready(state, *deployment, table, caller); !ready)
     return core::refuse(ready.error().code, ready.error().detail + "\n  nucleus down --state " +
                                                 state.root() + " ends what was started");
-  if (auto prepared = prepare_people(state, *deployment, caller); !prepared)
+  if (auto prepared = prepare_people(state, entry_points(state, *deployment), caller); !prepared)
     return std::unexpected(prepared.error());
   const std::chrono::duration<double> took = Clock::now() - started;
   std::cout << fmt::format("nucleus is up at {} ({:.1f} s)\n  . {}/env\n",

@@ -18,7 +18,9 @@ core::PeerRights rights_of(const std::string& directory, const std::string& publ
       continue;
     }
     if (settings->text("public_key", "") != public_key) continue;
-    return {.name = settings->text("name", ""), .project = settings->text("project", "")};
+    return {.name = settings->text("name", ""),
+            .calls = settings->text("calls", ""),
+            .project = settings->text("project", "")};
   }
   return {};
 }

@@ -1,6 +1,6 @@
-// Who may do what over tcp: a folder of YAML files, one a key: `public_key`, `name` (requests),
-// `project` (events). Read again whenever a handshake brings a key, so a key is added or withdrawn
-// by a file, without a restart.
+// Who may do what over tcp: a folder of YAML files, one a key: `public_key`, `name`, `calls`,
+// `project` (core/bus/peer_rights.hpp says what they mean). Read again whenever a handshake brings
+// a key, so a key is added or withdrawn by a file, without a restart.
 #pragma once
 
 #include <string>

@@ -23,23 +23,28 @@ class Metrics {
         io_{gauge(registry, "nucleus_overhead_io_random_reads_per_second",
                   "Random reads of 4 KiB.")},
         ratio_{gauge(registry, "nucleus_overhead_ratio",
-                     "Cluster by host: mpi_latency is a cost (1 or more), the others a yield.")} {}
+                     "Cluster by host: mpi_latency is a cost (1 or more), the others a yield.")},
+        measured_{gauge(registry, "nucleus_overhead_measured_time_seconds",
+                        "When that was measured, in Unix time.")} {}
 
-  void show(const msg::OverheadReport& report) {
+  void count(const msg::OverheadReport& report) {
     measurements_.Add({{"result", report.failure.empty() ? "measured" : "failed"}}).Increment();
-    if (!report.failure.empty()) return;
-    const std::string& cluster = report.cluster_id.value;
-    const auto pair = [&](prometheus::Family<prometheus::Gauge>& family, double in_cluster,
-                          double on_host) {
-      family.Add({{"cluster", cluster}, {"where", "cluster"}}).Set(in_cluster);
-      family.Add({{"cluster", cluster}, {"where", "host"}}).Set(on_host);
+  }
+
+  /// The last measurement of all: a series bears no cluster's name, its report does.
+  void show(const msg::OverheadReport& report) {
+    const auto pair = [](prometheus::Family<prometheus::Gauge>& family, double in_cluster,
+                         double on_host) {
+      family.Add({{"where", "cluster"}}).Set(in_cluster);
+      family.Add({{"where", "host"}}).Set(on_host);
     };
     pair(latency_, report.mpi_cluster.latency_us / 1e6, report.mpi_host.latency_us / 1e6);
     pair(bandwidth_, report.mpi_cluster.bandwidth_mb_s * 1e6, report.mpi_host.bandwidth_mb_s * 1e6);
     pair(io_, report.io_cluster.operations_per_s, report.io_host.operations_per_s);
-    ratio_.Add({{"cluster", cluster}, {"of", "mpi_latency"}}).Set(report.mpi_latency_ratio);
-    ratio_.Add({{"cluster", cluster}, {"of", "mpi_bandwidth"}}).Set(report.mpi_bandwidth_ratio);
-    ratio_.Add({{"cluster", cluster}, {"of", "io_random_reads"}}).Set(report.io_ratio);
+    ratio_.Add({{"of", "mpi_latency"}}).Set(report.mpi_latency_ratio);
+    ratio_.Add({{"of", "mpi_bandwidth"}}).Set(report.mpi_bandwidth_ratio);
+    ratio_.Add({{"of", "io_random_reads"}}).Set(report.io_ratio);
+    measured_.Add({}).Set(static_cast<double>(report.measured_unix_s));
   }
 
  private:
@@ -53,6 +58,7 @@ class Metrics {
   Gauges& bandwidth_;
   Gauges& io_;
   Gauges& ratio_;
+  Gauges& measured_;
 };
 
 }  // namespace nucleus::overhead

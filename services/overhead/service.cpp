@@ -39,9 +39,13 @@ Service::Service(core::Runtime& runtime, Config config)
     : runtime_{runtime}, config_{config}, metrics_{runtime.metrics} {
   runtime_.store.on_loaded([this] {
     under_way_.clear();
-    runtime_.store.for_each<StoredReport>(keys::reports(), [this](const StoredReport& stored) {
-      if (stored.report.measured_unix_s) metrics_.show(stored.report);
+    msg::OverheadReport newest;
+    runtime_.store.for_each<StoredReport>(keys::reports(), [&](const StoredReport& stored) {
+      const auto& report = stored.report;
+      if (report.failure.empty() && report.measured_unix_s > newest.measured_unix_s)
+        newest = report;
     });
+    if (newest.measured_unix_s) metrics_.show(newest);
   });
   runtime_.bus.serve<msg::MeasureCluster>(*this, &Service::measure_cluster);
   runtime_.bus.serve<msg::GetReport>(*this, &Service::get_report);
@@ -156,7 +160,8 @@ void Service::finish(const MeasurementPtr& measurement, const std::string& failu
   report.failure = failure;
   report.measured_unix_s = context.now_unix_s();
   set_ratios(report);
-  metrics_.show(report);
+  metrics_.count(report);
+  if (failure.empty()) metrics_.show(report);
   core::log::info("overhead_measured",
                   {{"cluster", report.cluster_id.value}, {"failure", report.failure}});
   tx.write(key, StoredReport{.cluster_id = report.cluster_id, .report = report});

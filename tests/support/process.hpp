@@ -16,6 +16,7 @@
 #include "core/bus/bus.hpp"
 #include "core/bus/zmq_link.hpp"
 #include "core/loop/posix_loop.hpp"
+#include "core/runtime/process_room.hpp"
 #include "core/runtime/runtime.hpp"
 #include "core/state/redis_journal.hpp"
 #include "tests/support/redis_fixture.hpp"
@@ -29,9 +30,13 @@ constexpr std::chrono::seconds patience{20};
 class Deployment {
  public:
   Deployment() : broker_{[this] { core::run_broker(options_, is_stopping_); }} {}
-  ~Deployment() { is_stopping_ = true; }
+  ~Deployment() { stop_bus(); }
 
   RedisServer redis = {};
+  void stop_bus() {
+    is_stopping_ = true;
+    if (broker_.joinable()) broker_.join();
+  }
   std::string requests_url() const { return options_.requests_url; }
   std::string events_url() const { return options_.events_url; }
 
@@ -62,17 +67,24 @@ class Process {
         loop_, journal_name, core::RedisOptions{.socket_path = deployment.redis.socket_path()});
     store_ = std::make_unique<core::Store>(loop_, *journal_, name);
     bus_ = std::make_unique<core::Bus>(loop_, link_, build ? store_.get() : nullptr);
+    process_room_ = std::make_unique<core::ProcessRoom>(
+        core::ProcessRoom::Parts{.loop = loop_,
+                                 .bus = *bus_,
+                                 .store = build ? store_.get() : nullptr,
+                                 .settings = settings_,
+                                 .metrics = metrics_});
     runtime_ = std::make_unique<core::Runtime>(core::Runtime{.loop = loop_,
                                                              .workers = workers_,
                                                              .bus = *bus_,
                                                              .store = *store_,
                                                              .settings = settings_,
-                                                             .metrics = metrics_});
+                                                             .metrics = *metrics_});
     if (build) {
       auto room = build(*runtime_);
       if (!room) throw std::runtime_error(room.error().detail);
       room_ = *room;
     }
+    process_room_->start();
     bus_->start();
     thread_ = std::jthread([this] { loop_.run(); });
   }
@@ -112,16 +124,21 @@ class Process {
   core::PosixLoop& loop() { return loop_; }
   core::Bus& bus() { return *bus_; }
   core::Store& store() { return *store_; }
+  /// http://…/PATH of its /metrics and /healthz; `metrics.listen` must be set, port 0 is enough.
+  std::string http_url(const std::string& path) const {
+    return "http://127.0.0.1:" + std::to_string(process_room_->http_port()) + path;
+  }
 
  private:
   core::PosixLoop loop_ = {};
   core::ThreadWorkers workers_{2};
   core::Settings settings_;
-  prometheus::Registry metrics_;
+  std::shared_ptr<prometheus::Registry> metrics_ = std::make_shared<prometheus::Registry>();
   core::ZmqLink link_;
   std::unique_ptr<core::RedisJournal> journal_;
   std::unique_ptr<core::Store> store_;
   std::unique_ptr<core::Bus> bus_;
+  std::unique_ptr<core::ProcessRoom> process_room_;
   std::unique_ptr<core::Runtime> runtime_;
   std::shared_ptr<void> room_;
   std::jthread thread_;

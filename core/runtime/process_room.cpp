@@ -1,0 +1,119 @@
+#include "core/runtime/process_room.hpp"
+
+#include <unistd.h>
+
+#include <future>
+
+#include "core/log/log.hpp"
+#include "core/metrics/process_metrics.hpp"
+
+namespace nucleus::core {
+
+namespace {
+
+constexpr Milliseconds ask_every{1000};
+constexpr Milliseconds ask_deadline{2000};
+constexpr std::int64_t silence_ms_max = 3000;  // then the bus counts as lost
+constexpr Milliseconds health_deadline{1000};  // a loop that does not come to it hangs
+
+}  // namespace
+
+ProcessRoom::ProcessRoom(Parts parts)
+    : parts_{std::move(parts)},
+      metrics_{*parts_.metrics},
+      listen_{parts_.settings.text("metrics.listen", "")},
+      started_unix_ms_{parts_.loop.unix_ms()},
+      answered_steady_ms_{parts_.loop.steady_ms() - silence_ms_max - 1} {
+  parts_.bus.serve_always<msg::Ping>(*this, &ProcessRoom::ping);
+  parts_.bus.serve_always<msg::GetProcessStatus>(*this, &ProcessRoom::get_status);
+  parts_.bus.serve_always<msg::GetProcessConfig>(*this, &ProcessRoom::get_config);
+  parts_.bus.serve_always<msg::DrainProcess>(*this, &ProcessRoom::drain);
+  parts_.bus.measure(metrics_);
+  if (!parts_.store) return;
+  metrics_.open_store();
+  parts_.store->measure(metrics_);
+}
+
+ProcessRoom::~ProcessRoom() = default;
+
+void ProcessRoom::start() {
+  ask_itself();
+  if (listen_.empty()) return;
+  auto process =
+      std::make_shared<ProcessMetrics>([&loop = parts_.loop] { return loop.busy_seconds(); });
+  server_ = std::make_unique<MetricsServer>(
+      listen_, MetricsServer::Series{parts_.metrics, std::move(process)},
+      [this] { return ask_health(); });
+}
+
+Result<msg::Done> ProcessRoom::ping(const msg::Ping&, Context&) {
+  return msg::Done{};
+}
+
+Result<msg::ProcessStatus> ProcessRoom::get_status(const msg::GetProcessStatus&, Context&) {
+  return status();
+}
+
+Result<msg::ProcessConfig> ProcessRoom::get_config(const msg::GetProcessConfig&, Context&) {
+  return msg::ProcessConfig{.settings = parts_.settings.in_force()};
+}
+
+Result<msg::ProcessStatus> ProcessRoom::drain(const msg::DrainProcess&, Context& context) {
+  if (!parts_.bus.is_draining()) log::info("process_draining", {{"asked_by", context.sender()}});
+  parts_.bus.drain();
+  show_serving();
+  return status();
+}
+
+msg::ProcessStatus ProcessRoom::status() const {
+  const Bus& bus = parts_.bus;
+  msg::ProcessStatus told{.name = parts_.bus.link().name(),
+                          .state = msg::ProcessState::serving,
+                          .pid = getpid(),
+                          .started_unix_ms = started_unix_ms_,
+                          .requests_in_flight = bus.requests_in_flight(),
+                          .event_heard = parts_.store ? parts_.store->heard() : 0,
+                          .event_newest = bus.newest_event()};
+  const auto is = [&](msg::ProcessState state, std::string reason) {
+    told.state = state;
+    told.reason = std::move(reason);
+  };
+  if (parts_.store && !parts_.store->is_loaded()) {
+    const std::string& fault = parts_.store->fault();
+    is(msg::ProcessState::starting, fault.empty() ? "reads its records" : fault);
+  } else if (!bus.is_ready()) {
+    is(msg::ProcessState::starting, "reads the events of before its start");
+  } else if (parts_.loop.steady_ms() - answered_steady_ms_ > silence_ms_max) {
+    is(msg::ProcessState::cut_off, "the bus does not answer");
+  } else if (bus.is_draining()) {
+    is(msg::ProcessState::draining, "takes no new requests");
+  }
+  return told;
+}
+
+Health ProcessRoom::ask_health() {
+  auto answer = std::make_shared<std::promise<msg::ProcessStatus>>();
+  auto told = answer->get_future();
+  parts_.loop.post([this, answer] { answer->set_value(status()); });
+  if (told.wait_for(health_deadline) != std::future_status::ready)
+    return {.is_sound = false, .line = "hangs: its loop does not turn"};
+  const auto now = told.get();
+  const std::string state(msg::name_of(now.state));
+  return {.is_sound = now.state == msg::ProcessState::serving,
+          .line = now.reason.empty() ? state : state + ": " + now.reason};
+}
+
+void ProcessRoom::ask_itself() {
+  parts_.bus.call(msg::Ping{}, {.to = parts_.bus.link().name(), .deadline = ask_deadline},
+                  [this](const Result<msg::Done>& answer) {
+                    if (answer) answered_steady_ms_ = parts_.loop.steady_ms();
+                    show_serving();
+                  });
+  parts_.loop.after(ask_every, [this] { ask_itself(); });
+}
+
+void ProcessRoom::show_serving() {
+  metrics_.show_serving(status().state == msg::ProcessState::serving);
+}
+
+}  // namespace nucleus::core

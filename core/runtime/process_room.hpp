@@ -1,0 +1,59 @@
+// The room that core has in every process: answers ping, status, config and drain on the bus, and
+// serves /metrics and /healthz. It asks itself over the bus once a second, so that a process that
+// the bus lost is found; over TCP that also tells the bus its name. On the process's loop.
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <memory>
+
+#include "core/bus/bus.hpp"
+#include "core/config/settings.hpp"
+#include "core/loop/posix_loop.hpp"
+#include "core/metrics/core_metrics.hpp"
+#include "core/metrics/metrics_server.hpp"
+#include "messages/process.hpp"
+
+namespace nucleus::core {
+
+class ProcessRoom {
+ public:
+  struct Parts {
+    PosixLoop& loop;
+    Bus& bus;
+    Store* store = nullptr;  // null where the process has none
+    Settings& settings;
+    std::shared_ptr<prometheus::Registry> metrics;
+  };
+
+  /// Reads `metrics.listen` (empty = no HTTP). Before the bus is started.
+  explicit ProcessRoom(Parts parts);
+  ~ProcessRoom();
+  ProcessRoom(const ProcessRoom&) = delete;
+  ProcessRoom& operator=(const ProcessRoom&) = delete;
+
+  /// Opens the HTTP server and begins to ask itself. Throws std::runtime_error where
+  /// `metrics.listen` cannot be bound.
+  void start();
+  /// The port of the HTTP server; 0 where there is none.
+  int http_port() const { return server_ ? server_->port() : 0; }
+
+ private:
+  Result<msg::Done> ping(const msg::Ping&, Context&);
+  Result<msg::ProcessStatus> get_status(const msg::GetProcessStatus&, Context&);
+  Result<msg::ProcessConfig> get_config(const msg::GetProcessConfig&, Context&);
+  Result<msg::ProcessStatus> drain(const msg::DrainProcess&, Context&);
+  msg::ProcessStatus status() const;
+  Health ask_health();
+  void ask_itself();
+  void show_serving();
+
+  Parts parts_;
+  CoreMetrics metrics_;
+  std::string listen_;
+  std::int64_t started_unix_ms_;
+  std::int64_t answered_steady_ms_ = 0;         // when it last heard itself over the bus
+  std::unique_ptr<MetricsServer> server_ = {};  // last: its threads ask all the others
+};
+
+}  // namespace nucleus::core

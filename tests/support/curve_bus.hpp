@@ -1,0 +1,117 @@
+// A real bus on TCP with CURVE, for tests of what a key allows. Keys are made and withdrawn at any
+// moment; links run on the test's own loop.
+#pragma once
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+
+#include "core/bus/broker.hpp"
+#include "core/bus/curve.hpp"
+#include "core/bus/zmq_link.hpp"
+#include "core/loop/posix_loop.hpp"
+#include "tests/support/redis_fixture.hpp"
+
+namespace nucleus::tests {
+
+/// A port of the loopback address that nobody had a moment ago.
+inline int free_port() {
+  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (bind(descriptor, reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+      getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    throw std::runtime_error("no free port");
+  close(descriptor);
+  return ntohs(address.sin_port);
+}
+
+class CurveBus {
+ public:
+  static constexpr core::Milliseconds look_every{5};
+
+  CurveBus() { start(); }
+  ~CurveBus() { stop(); }
+  CurveBus(const CurveBus&) = delete;
+  CurveBus& operator=(const CurveBus&) = delete;
+
+  /// A fresh key that allows this.
+  core::CurvePair new_key(core::PeerRights rights) {
+    auto pair = core::new_curve_pair();
+    grant(pair, std::move(rights));
+    return pair;
+  }
+  core::ZmqLinkOptions link_options(const std::string& name, const core::CurvePair& pair) const {
+    return {.name = name,
+            .requests_url = options_.tcp_requests_url,
+            .events_url = options_.tcp_events_url,
+            .keys = {.server_public = server_.public_key,
+                     .own_public = pair.public_key,
+                     .own_secret = pair.secret_key}};
+  }
+  /// As a process of this machine has it.
+  core::ZmqLinkOptions local_options(const std::string& name) const {
+    return {.name = name, .requests_url = options_.requests_url, .events_url = options_.events_url};
+  }
+  /// Runs the loop until `is_so` or the patience ends; whether it came to be.
+  bool wait(const std::function<bool()>& is_so,
+            core::Milliseconds patience = core::Milliseconds{20'000}) {
+    const auto end_ms = loop.steady_ms() + patience.count();
+    while (!is_so() && loop.steady_ms() < end_ms) {
+      loop.after(look_every, [this] { loop.stop(); });
+      loop.run();
+    }
+    return is_so();
+  }
+  /// How often the bus did this.
+  int count(core::BrokerDeed deed) const { return deeds_[static_cast<std::size_t>(deed)]; }
+  void grant(const core::CurvePair& pair, core::PeerRights rights) {
+    const std::lock_guard lock(mutex_);
+    rights_[pair.public_key] = std::move(rights);
+  }
+  void stop() {
+    is_stopping_ = true;
+    if (broker_.joinable()) broker_.join();
+  }
+  void start() {
+    is_stopping_ = false;
+    broker_ = std::jthread([this] { core::run_broker(options_, is_stopping_); });
+  }
+
+  core::PosixLoop loop = {};
+
+ private:
+  core::PeerRights rights_of(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    const auto known = rights_.find(key);
+    return known == rights_.end() ? core::PeerRights{} : known->second;
+  }
+
+  TemporaryFolder folder_ = {};
+  std::array<std::atomic<int>, 16> deeds_ = {};  // by BrokerDeed
+  core::CurvePair server_ = core::new_curve_pair();
+  std::mutex mutex_ = {};
+  std::map<std::string, core::PeerRights> rights_ = {};
+  core::BrokerOptions options_ = {
+      .requests_url = "ipc://" + folder_.file("bus.sock"),
+      .events_url = "ipc://" + folder_.file("events.sock"),
+      .tcp_requests_url = "tcp://127.0.0.1:" + std::to_string(free_port()),
+      .tcp_events_url = "tcp://127.0.0.1:" + std::to_string(free_port()),
+      .curve_secret = server_.secret_key,
+      .rights_of = [this](const std::string& key) { return rights_of(key); },
+      .tell = [this](core::BrokerDeed deed,
+                     std::size_t) { ++deeds_[static_cast<std::size_t>(deed)]; }};
+  std::atomic<bool> is_stopping_ = false;
+  std::jthread broker_ = {};
+};
+
+}  // namespace nucleus::tests

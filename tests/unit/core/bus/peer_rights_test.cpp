@@ -1,0 +1,71 @@
+// What a key allows, case by case.
+#include "core/bus/peer_rights.hpp"
+
+#include <gtest/gtest.h>
+
+namespace nucleus::core {
+namespace {
+
+TEST(PeerRights, AKeyWithoutNameAndProjectIsUnknown) {
+  EXPECT_FALSE(is_known({}));
+  EXPECT_FALSE(is_known({.calls = "*"}));
+  EXPECT_TRUE(is_known({.name = "registry"}));
+  EXPECT_TRUE(is_known({.project = "demo"}));
+}
+
+TEST(PeerRights, ANameIsGrantedWhole) {
+  const PeerRights host{.name = "provisioner/host-01"};
+  EXPECT_TRUE(may_be(host, "provisioner/host-01"));
+  for (const char* other : {"", "provisioner", "provisioner/", "provisioner/host-011",
+                            "provisioner/host-02", "registry"})
+    EXPECT_FALSE(may_be(host, other)) << other;
+  EXPECT_FALSE(may_be({}, ""));
+  EXPECT_FALSE(may_be({.project = "demo"}, ""));
+}
+
+TEST(PeerRights, AStarStandsForOneNameBelow) {
+  const PeerRights any{.name = "operator/*"};
+  EXPECT_TRUE(may_be(any, "operator/4711"));
+  for (const char* other :
+       {"operator", "operator/", "operator/a/b", "operator/a b", "operators/1", "registry"})
+    EXPECT_FALSE(may_be(any, other)) << other;
+}
+
+TEST(PeerRights, TopicsAreGrantedByPrefix) {
+  const PeerRights rights{.name = "overhead", .calls = "provisioner. registry.list-clusters"};
+  EXPECT_TRUE(may_call(rights, "overhead", "provisioner/h", "provisioner.probe-host"));
+  EXPECT_TRUE(may_call(rights, "overhead", "registry", "registry.list-clusters"));
+  EXPECT_FALSE(may_call(rights, "overhead", "registry", "registry.issue-token"));
+  EXPECT_FALSE(may_call(rights, "overhead", "registry", ""));
+  EXPECT_TRUE(may_call({.name = "gateway", .calls = "*"}, "gateway", "x", "registry.issue-token"));
+  EXPECT_FALSE(may_call({.name = "x"}, "x", "registry", "registry.list-clusters"));
+  EXPECT_FALSE(may_call({.name = "x", .calls = "  "}, "x", "y", "registry.list-clusters"));
+}
+
+TEST(PeerRights, EveryProcessMayAskItselfAndNobodyElseHowItIs) {
+  const PeerRights rights{.name = "network"};
+  EXPECT_TRUE(may_call(rights, "network", "network", "process.ping"));
+  EXPECT_FALSE(may_call(rights, "network", "scheduler", "process.drain"));
+  EXPECT_FALSE(may_call(rights, "network", "network", "network.list-networks"));
+}
+
+TEST(PeerRights, AProcessTellsItsOwnServicesEvents) {
+  EXPECT_TRUE(may_emit("provisioner/host-01", "p/c/provisioner.domain-changed"));
+  EXPECT_TRUE(may_emit("registry", "p/c/registry.cluster-defined"));
+  for (const char* topic : {"p/c/registry.cluster-defined", "p/c/provisioners.x", "provisioner/x",
+                            "p/c/provisioner", ""})
+    EXPECT_FALSE(may_emit("provisioner/host-01", topic)) << topic;
+}
+
+TEST(PeerRights, ASubscriptionLiesInsideItsProject) {
+  const PeerRights tenant{.project = "demo"};
+  EXPECT_TRUE(may_hear(tenant, "demo/"));
+  EXPECT_TRUE(may_hear(tenant, "demo/c/registry."));
+  for (const char* prefix : {"", "demo", "dem", "demo2/", "other/"})
+    EXPECT_FALSE(may_hear(tenant, prefix)) << prefix;
+  EXPECT_TRUE(may_hear({.project = "*"}, ""));
+  EXPECT_FALSE(may_hear({.name = "registry"}, ""));
+}
+
+}  // namespace
+}  // namespace nucleus::core

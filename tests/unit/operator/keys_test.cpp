@@ -1,0 +1,101 @@
+// Keys for processes elsewhere: made once, each for one process, with no more rights than it needs.
+#include "operator/keys.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/bus/curve.hpp"
+#include "core/config/settings.hpp"
+#include "operator/state_directory.hpp"
+#include "services/bus/rights.hpp"
+#include "tests/support/redis_fixture.hpp"
+
+namespace nucleus::op {
+namespace {
+
+class Keys : public testing::Test {
+ protected:
+  void make(const std::vector<std::string>& hosts = {}) {
+    const auto made = make_keys(folder.path(), hosts);
+    ASSERT_TRUE(made) << made.error().detail;
+  }
+  std::string say(const std::string& file, const std::string& key) const {
+    auto settings = core::Settings::load(folder.file(file));
+    return settings ? settings->text(key, "") : settings.error().detail;
+  }
+  core::PeerRights rights_of_process(const std::string& name) const {
+    return bus::rights_of(folder.file("bus/rights"),
+                          say(name + "/settings.yaml", "bus.public_key"));
+  }
+  tests::TemporaryFolder folder = {};
+};
+
+TEST_F(Keys, EachProcessHasAPairAndTheBusKnowsWhatItAllows) {
+  make({"host-07"});
+  for (const char* name : {"registry", "network", "image_store", "scheduler", "console", "overhead",
+                           "gateway", "provisioner-host-07", "operator"}) {
+    const std::string file = std::string(name) + "/settings.yaml";
+    EXPECT_EQ(core::public_key_of(say(file, "bus.secret_key")), say(file, "bus.public_key"));
+    EXPECT_EQ(core::public_key_of(say("bus/settings.yaml", "bus.curve_secret")),
+              say(file, "bus.server_key"));
+    EXPECT_TRUE(core::is_known(rights_of_process(name))) << name;
+  }
+  EXPECT_EQ(rights_of_process("registry").name, "registry");
+  EXPECT_EQ(say("provisioner-host-07/settings.yaml", "bus.name"), "provisioner/host-07");
+  EXPECT_TRUE(core::may_be(rights_of_process("provisioner-host-07"), "provisioner/host-07"));
+  EXPECT_TRUE(core::may_be(rights_of_process("operator"), "operator/1"));
+}
+
+TEST_F(Keys, AHostMayReportItselfAndNothingElse) {
+  make({"host-07"});
+  const auto host = rights_of_process("provisioner-host-07");
+  const auto may = [&](const char* topic) {
+    return core::may_call(host, "provisioner/host-07", "x", topic);
+  };
+  EXPECT_TRUE(may("scheduler.report-host"));
+  for (const char* topic : {"registry.issue-token", "provisioner.apply-grants", "process.drain",
+                            "scheduler.power-node", "image_store.remove-image"})
+    EXPECT_FALSE(may(topic)) << topic;
+  EXPECT_FALSE(core::may_hear(host, ""));
+}
+
+TEST_F(Keys, TheGatewayReachesServicesButNoHostAndNoProcess) {
+  const auto all = roles({});
+  const auto gateway = std::ranges::find(all, "gateway", &core::PeerRights::name);
+  ASSERT_NE(gateway, all.end());
+  EXPECT_TRUE(core::may_call(*gateway, "gateway", "registry", "registry.check-token"));
+  EXPECT_FALSE(core::may_call(*gateway, "gateway", "provisioner/h", "provisioner.apply-grants"));
+  EXPECT_FALSE(core::may_call(*gateway, "gateway", "registry", "process.drain"));
+}
+
+TEST_F(Keys, MadeAgainTheyStayAndAHostMoreIsAdded) {
+  make({"host-07"});
+  const auto bus_before = read_file(folder.file("bus/settings.yaml"));
+  const auto host_before = read_file(folder.file("provisioner-host-07/settings.yaml"));
+  make({"host-08"});
+  EXPECT_EQ(read_file(folder.file("bus/settings.yaml")), bus_before);
+  EXPECT_EQ(read_file(folder.file("provisioner-host-07/settings.yaml")), host_before);
+  EXPECT_EQ(rights_of_process("provisioner-host-07").name, "provisioner/host-07");
+  EXPECT_EQ(rights_of_process("provisioner-host-08").name, "provisioner/host-08");
+}
+
+TEST_F(Keys, FilesWithSecretsAreTheirOwnersAlone) {
+  make({"host-07"});
+  for (const auto& file : std::filesystem::recursive_directory_iterator(folder.path()))
+    if (file.is_regular_file()) {
+      EXPECT_EQ(file.status().permissions() & std::filesystem::perms::mask,
+                std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)
+          << file.path();
+    }
+}
+
+TEST_F(Keys, ANameThatIsNoneIsRefused) {
+  const auto made = make_keys(folder.path(), {"../x"});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, core::ErrorCode::invalid_argument);
+}
+
+}  // namespace
+}  // namespace nucleus::op
