@@ -1,0 +1,137 @@
+"""Podman for the tests: storage, networks and a network namespace of its own, so that nothing of
+the machine's is used or left behind. No registry is asked: the base image is made here."""
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+from conftest import BIN, ROOT, wait_until
+
+CONFIGURATION = """
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=8192:8192"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[network]
+network_backend = "netavark"
+network_config_dir = "{folder}/networks"
+"""
+STORAGE = """
+[storage]
+driver = "overlay"
+graphroot = "{folder}/graph"
+runroot = "{folder}/run"
+"""
+
+
+def run(*words, timeout=300, check=True, **more):
+    ran = subprocess.run([str(word) for word in words], capture_output=True, text=True,
+                         stdin=more.pop("stdin", subprocess.DEVNULL), timeout=timeout, **more)
+    if check:
+        assert ran.returncode == 0, f"{words}: {ran.stdout[-3000:]}{ran.stderr[-3000:]}"
+    return ran
+
+
+def make_base():
+    """Debian's packages as an archive, made once: some 20 s and 170 MB."""
+    base = ROOT / "build" / "compose" / "base.tar"
+    if not base.exists():
+        base.parent.mkdir(parents=True, exist_ok=True)
+        fresh = base.with_suffix(".new.tar")
+        run("mmdebstrap", "--variant=minbase", "bookworm", fresh, timeout=900)
+        fresh.rename(base)
+    return base
+
+
+class Podman:
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nuc-pod-"))
+        self.name = self.folder.name
+        (self.folder / "containers.conf").write_text(CONFIGURATION.format(folder=self.folder))
+        (self.folder / "storage.conf").write_text(STORAGE.format(folder=self.folder))
+        self.environment = {**os.environ,
+                            "CONTAINERS_CONF": str(self.folder / "containers.conf"),
+                            "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf")}
+        run("ip", "netns", "add", self.name)
+        run("ip", "-n", self.name, "link", "set", "lo", "up")
+
+    def inside(self, *words, **more):
+        """In the network namespace where the containers' ports are."""
+        more.setdefault("env", self.environment)
+        return run("nsenter", f"--net=/run/netns/{self.name}", *words, **more)
+
+    def podman(self, *words, **more):
+        return self.inside("podman", *words, **more)
+
+    def compose(self, *words, **more):
+        return self.inside("podman-compose", "-p", "nucleus", "-f",
+                           ROOT / "compose" / "compose.yml", *words, **more)
+
+    def build(self):
+        """The images of compose.yml, by its Dockerfile, from programs that are built already."""
+        run("podman", "import", make_base(), "localhost/nucleus-base", env=self.environment)
+        programs = [p.name for p in BIN.iterdir()
+                    if p.name in ("nucleus", "portal", "cm", "comet") or
+                    p.name.startswith("nucleus-") and not p.name.endswith("-tests")]
+        archive = self.folder / "programs.tar"
+        run("tar", "-C", BIN, "-cf", archive, "--transform", "s,^,programs/,", *programs)
+        run("podman", "import", archive, "localhost/nucleus-programs", env=self.environment)
+        # Packages come over the machine's own network: the namespace leads nowhere.
+        build = ["podman", "build", "--format", "docker", "--network", "host", "--build-arg",
+                 "BASE=localhost/nucleus-base", "-f", ROOT / "compose" / "Dockerfile"]
+        run(*build, "--build-arg", "PROGRAMS=localhost/nucleus-programs", "-t", "nucleus", ROOT,
+            env=self.environment, timeout=600)
+        run(*build, "--target", "prometheus", "-t", "nucleus-prometheus", ROOT,
+            env=self.environment, timeout=600)
+
+    def containers(self):
+        """State by service, of all that are there."""
+        listed = self.podman("ps", "-a", "--format", "{{.Names}} {{.State}}").stdout.split("\n")
+        pairs = [line.split(" ", 1) for line in listed if line]
+        return {name.removeprefix("nucleus_").removesuffix("_1"): state for name, state in pairs}
+
+    def pid(self, service):
+        """Of the container's first process; 0 while there is none."""
+        told = self.podman("inspect", "-f", "{{.State.Pid}}", f"nucleus_{service}_1", check=False)
+        return int(told.stdout.strip() or 0)
+
+    def is_healthy(self, service):
+        """Asks the container's own health check; without systemd nobody else does."""
+        ran = self.podman("healthcheck", "run", f"nucleus_{service}_1", check=False)
+        return ran.returncode == 0
+
+    def last_words(self):
+        return "".join(
+            f"\n--- {service} {state}\n" +
+            self.podman("logs", "--tail", "5", f"nucleus_{service}_1", check=False).stderr[-1500:]
+            for service, state in self.containers().items())
+
+    def processes(self):
+        """Pids of whatever runs with this folder in its arguments, or in the namespace."""
+        found = set(run("ip", "netns", "pids", self.name, check=False).stdout.split())
+        for entry in pathlib.Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if str(self.folder).encode() in (entry / "cmdline").read_bytes():
+                        found.add(entry.name)
+                except OSError:
+                    continue
+        return found - {str(os.getpid())}
+
+    def remove(self):
+        """Whatever a failed test left, too."""
+        self.compose("down", "-t", "1", "-v", check=False)
+        self.podman("rm", "-fa", "-t", "0", check=False)
+        self.podman("volume", "prune", "-f", check=False)
+        self.podman("network", "prune", "-f", check=False)
+        wait_until(lambda: not self.processes(), "all processes of the containers have ended", 60)
+        run("ip", "netns", "del", self.name)
+        self.podman_reset()
+
+    def podman_reset(self):
+        run("podman", "rmi", "-fa", env=self.environment, check=False)
+        run("umount", "-R", self.folder / "graph" / "overlay", check=False)
+        shutil.rmtree(self.folder)

@@ -1,0 +1,224 @@
+"""Prometheus as an operator has it: every /metrics page is clean, every panel and alert has its
+series in a real deployment, and an alert fires when a process hangs."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+import pytest
+import yaml
+
+from conftest import BIN, ROOT, Deployment, wait_until
+from prometheus import Prometheus, http_get
+
+MONITORING = ROOT / "monitoring"
+DASHBOARDS = sorted((MONITORING / "dashboards").glob("*.json"))
+PROCESSES = {"bus", "registry", "scheduler", "network", "image_store", "console", "overhead",
+             "gateway", "provisioner"}
+CLUSTER = "unmistakable"
+PATIENCE_S = 60
+# No simulated host can be measured: tests/unit/services/overhead/metrics_test.cpp has the names.
+OVERHEAD = re.compile(r"nucleus_overhead_\w+")
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Watched:
+    """A deployment with some life in it, and a Prometheus that watches it."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nuc-prom-"))
+        self.deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "4")
+        self.prometheus = None
+
+    def start(self):
+        self.deployment.up()
+        self.env = self.deployment.env()
+        self.deployment.nucleus("cluster", "create", CLUSTER, "--computes", "2")
+        self.comet("power", "on", CLUSTER)
+        self.comet("start", CLUSTER, "--count=2")
+        http_get(self.env["NUCLEUS_URL"] + "/v1/cluster", headers={"Authorization": "Token wrong"})
+        self.prometheus = Prometheus(
+            self.folder, free_port(), MONITORING / "prometheus_up.yml", MONITORING / "alerts.yml",
+            self.deployment.state / "monitoring" / "targets.json")
+        wait_until(self.prometheus.is_ready, "Prometheus is ready", PATIENCE_S)
+
+    def comet(self, *words):
+        subprocess.run([BIN / "cm", "comet", *words], env={**os.environ, **self.env}, check=True,
+                       capture_output=True, timeout=60)
+
+    def stop(self):
+        if self.prometheus:
+            self.prometheus.stop()
+        self.deployment.down(check=False)
+        shutil.rmtree(self.deployment.state)
+        shutil.rmtree(self.folder)
+
+    def urls(self, path):
+        """Where each process has this page."""
+        told = json.loads((self.deployment.state / "monitoring" / "targets.json").read_text())
+        return {one["labels"]["process"]: f"http://{one['targets'][0]}{path}" for one in told}
+
+
+@pytest.fixture(name="watched", scope="module")
+def watched_fixture():
+    watched = Watched()
+    try:
+        watched.start()
+        yield watched
+    finally:
+        watched.stop()
+
+
+def promtool(*words, text=""):
+    return subprocess.run(["promtool", *words], input=text, capture_output=True, text=True,
+                          timeout=120)
+
+
+def panels_of(path):
+    return json.loads(path.read_text())["panels"]
+
+
+def expressions_of(path):
+    """(panel, expression as Grafana would send it) of every target."""
+    for panel in panels_of(path):
+        for target in panel.get("targets", []):
+            yield panel["title"], target["expr"].replace("$__rate_interval", "1m")
+
+
+def alert_expressions():
+    for group in yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"]:
+        for rule in group["rules"]:
+            yield rule
+
+
+def test_every_metrics_page_is_clean(watched):
+    pages = watched.urls("/metrics")
+    assert set(pages) == PROCESSES
+    pages["gateway, beside its API"] = watched.env["NUCLEUS_URL"] + "/metrics"
+    for name, url in pages.items():
+        status, text = http_get(url)
+        assert status == 200, name
+        checked = promtool("check", "metrics", text=text)
+        assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", ""), name
+
+
+def test_no_series_bears_an_id(watched):
+    for name, url in watched.urls("/metrics").items():
+        text = http_get(url)[1]
+        assert CLUSTER not in text, name
+        assert not re.search(r"n-[0-9a-f]{16}", text), name
+        assert "sim-" not in text and "host-0" not in text, name
+
+
+def test_every_process_says_that_it_serves(watched):
+    for name, url in watched.urls("/healthz").items():
+        assert http_get(url) == (200, "serving\n"), name
+
+
+def test_configurations_and_rules_are_sound():
+    for words in (["check", "config", MONITORING / "prometheus.yml"],
+                  ["check", "config", MONITORING / "prometheus_up.yml"],
+                  ["check", "rules", MONITORING / "alerts.yml"],
+                  ["test", "rules", MONITORING / "alerts_test.yml",
+                   MONITORING / "alerts_week_test.yml"]):
+        checked = promtool(*words)
+        assert checked.returncode == 0, f"{words}: {checked.stdout}{checked.stderr}"
+
+
+def test_every_alert_says_what_is_wrong_and_what_to_do():
+    names = [rule["alert"] for rule in alert_expressions()]
+    assert len(set(names)) == len(names)
+    for rule in alert_expressions():
+        assert rule["labels"]["severity"] in ("page", "ticket"), rule["alert"]
+        assert rule["annotations"]["summary"] and rule["annotations"]["action"], rule["alert"]
+
+
+def test_every_target_is_up_and_no_alert_fires(watched):
+    prometheus = watched.prometheus
+    wait_until(lambda: prometheus.targets() == dict.fromkeys(PROCESSES, "up"), "all targets are up",
+               PATIENCE_S)
+    looks = 'count_over_time(up{process="bus"}[1m]) > 10'
+    wait_until(lambda: prometheus.query(looks), "ten looks at a sound deployment", PATIENCE_S)
+    assert prometheus.firing() == set()
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_a_dashboard_is_whole(path):
+    """What Grafana would otherwise mend in silence or leave blank."""
+    board = json.loads(path.read_text())
+    assert board["uid"] and board["title"] and board["schemaVersion"] >= 36
+    assert [v["type"] for v in board["templating"]["list"]] == ["datasource"]
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(set(ids)) == len(ids)
+    taken = set()
+    for panel in board["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] >= 0 and place["x"] + place["w"] <= 24, panel["title"]
+        cells = {(x, y) for x in range(place["x"], place["x"] + place["w"])
+                 for y in range(place["y"], place["y"] + place["h"])}
+        assert not taken & cells, f"{panel['title']} lies over another"
+        taken |= cells
+        if panel["type"] == "row":
+            continue
+        assert panel["type"] in ("stat", "timeseries"), panel["title"]
+        assert panel["description"] and panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+        letters = [target["refId"] for target in panel["targets"]]
+        assert letters and len(set(letters)) == len(letters), panel["title"]
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_panel_shows_series_of_a_real_deployment(watched, path):
+    for title, expression in expressions_of(path):
+        if OVERHEAD.search(expression):
+            assert watched.prometheus.api("query", query=expression)["status"] == "success", title
+            continue
+        wait_until(lambda: watched.prometheus.query(expression),
+                   f"{path.stem}: {title}: {expression}", PATIENCE_S)
+
+
+def test_every_series_that_an_alert_names_is_there(watched):
+    told = (ROOT / "services" / "overhead" / "metrics.hpp").read_text()
+    for rule in alert_expressions():
+        watched.prometheus.query(rule["expr"])
+        for name in re.findall(r"\bnucleus_\w+|\bup\b", rule["expr"]):
+            if OVERHEAD.fullmatch(name):
+                assert f'"{name}"' in told, rule["alert"]
+            else:
+                wait_until(lambda: watched.prometheus.query(name), f"{rule['alert']}: {name}",
+                           PATIENCE_S)
+
+
+def test_an_alert_fires_while_a_process_hangs_and_ends_with_it(watched):
+    prometheus, pid = watched.prometheus, watched.deployment.pids()["network"]
+    alert = ("NucleusProcessDown", "network")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: alert in prometheus.firing(), "the alert fires", PATIENCE_S)
+        assert prometheus.targets()["network"] == "down"
+        assert prometheus.targets()["scheduler"] == "up"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: alert not in prometheus.firing(), "the alert ends", PATIENCE_S)
+
+
+def test_an_alert_tells_that_redis_is_away(watched):
+    prometheus, pid = watched.prometheus, watched.deployment.pids()["redis"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: any(name == "NucleusRedisDown" for name, _ in prometheus.firing()),
+                   "the alert fires", PATIENCE_S)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: "NucleusRedisDown" not in {name for name, _ in prometheus.firing()},
+               "the alert ends", PATIENCE_S)
