@@ -47,6 +47,8 @@ void Bus::start() {
     in_flight_.clear();
     is_catching_up_ = is_hearing();
     is_reading_events_ = false;
+    ahead_.clear();
+    newest_told_ = 0;
     if (is_catching_up_) read_missed_events();
   });
   if (is_hearing()) {
@@ -219,13 +221,34 @@ void Bus::receive_event(Frames frames) {
                     .body = std::move(frames.body)};
   newest_seen_ = std::max(newest_seen_, event.sequence);
   if (listener_) listener_(event);
-  if (!store_ || !is_hearing() || !store_->is_loaded() || is_reading_events_) return;
-  if (event.sequence <= store_->heard()) return;
-  if (event.sequence == store_->heard() + 1)
+  if (!store_ || !is_hearing() || !store_->is_loaded()) return;
+  const std::uint64_t sequence = event.sequence;
+  if (sequence <= store_->heard()) return;
+  newest_told_ = std::max(newest_told_, sequence);
+  if (sequence > store_->heard() + 1) {
+    if (ahead_.size() < limits_.events_ahead_max) ahead_.emplace(sequence, std::move(event));
+    await_gap();
+  } else {
     hear_event(event);
-  else
-    read_missed_events();
+    hear_ahead();
+  }
   show_events();
+}
+
+/// Those that came early, as far as none is missing.
+void Bus::hear_ahead() {
+  while (!ahead_.empty() && store_->is_loaded() && ahead_.begin()->first <= store_->heard() + 1) {
+    const StoredEvent event = std::move(ahead_.extract(ahead_.begin()).mapped());
+    if (event.sequence > store_->heard()) hear_event(event);
+  }
+}
+
+void Bus::await_gap() {
+  if (std::exchange(is_gap_awaited_, true)) return;
+  loop_.after(limits_.gap_patience, [this] {
+    is_gap_awaited_ = false;
+    if (store_->is_loaded() && newest_told_ > store_->heard()) read_missed_events();
+  });
 }
 
 std::uint64_t Bus::newest_event() const {
@@ -256,7 +279,8 @@ void Bus::read_missed_events() {
   if (is_reading_events_) return;
   is_reading_events_ = true;
   store_->journal().read_events(
-      store_->heard(), limits_.events_per_read, [this](Result<std::vector<StoredEvent>> read) {
+      store_->heard(), limits_.events_per_read,
+      [this, told = newest_told_](Result<std::vector<StoredEvent>> read) {
         if (!is_reading_events_ || !store_->is_loaded()) return;
         is_reading_events_ = false;
         if (metrics_) metrics_->show_store_up(read || read.error().code == ErrorCode::wrong_state);
@@ -267,9 +291,12 @@ void Bus::read_missed_events() {
         }
         for (const auto& event : *read)
           if (event.sequence > store_->heard() && store_->is_loaded()) hear_event(event);
+        hear_ahead();
         show_events();
         if (read->size() == limits_.events_per_read) return read_missed_events();
         is_catching_up_ = false;
+        // What was told while this was read may have come too late for it.
+        if (newest_told_ > std::max(store_->heard(), told)) await_gap();
       });
 }
 

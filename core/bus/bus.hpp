@@ -36,7 +36,11 @@ using Responder = std::function<void(Result<Reply>)>;
 struct BusLimits {
   Milliseconds repeat_every = Milliseconds{250};  // an unanswered call is sent again
   Milliseconds poll_events_every = Milliseconds{500};
+  // Two publishers' events overtake each other on the way: one that is missing is waited for so
+  // long before the stream is read.
+  Milliseconds gap_patience = Milliseconds{5};
   std::size_t events_per_read = 1000;
+  std::size_t events_ahead_max = 10'000;  // kept while an earlier one is missing
   std::size_t requests_in_flight_max = 100'000;
 };
 
@@ -183,6 +187,8 @@ class Bus {
   void show_events();
   void publish(const StoredEvent& event);
   void hear_event(const StoredEvent& event);
+  void hear_ahead();
+  void await_gap();
   void read_missed_events();
   void poll_events();
   bool is_hearing() const { return !events_.empty() || follower_; }
@@ -199,6 +205,9 @@ class Bus {
   std::function<void(const StoredEvent&)> follower_ = {};
   std::set<std::string> in_flight_ = {};  // requests being answered
   std::unordered_map<std::string, Call> calls_ = {};
+  std::map<std::uint64_t, StoredEvent> ahead_ = {};  // came before one that goes before them
+  std::uint64_t newest_told_ = 0;                    // of all that came
+  bool is_gap_awaited_ = false;
   bool is_reading_events_ = false;
   bool is_catching_up_ = false;  // requests wait for the events of before the start
   bool is_draining_ = false;

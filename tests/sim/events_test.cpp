@@ -1,0 +1,60 @@
+// Events of several services overtake each other on their way. A hearer takes each once, in order,
+// and does not wait for its next look at the stream where nothing was lost.
+#include <gtest/gtest.h>
+
+#include "messages/registry.hpp"
+#include "tests/support/sim/process.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+constexpr core::Milliseconds well_before_the_next_poll{100};
+
+struct Silent {};
+
+core::Result<std::shared_ptr<void>> build_silent(core::Runtime&) {
+  return std::make_shared<Silent>();
+}
+
+struct Listener {
+  std::vector<std::uint64_t> heard = {};
+  explicit Listener(core::Runtime& runtime) {
+    runtime.bus.hear<msg::ClusterDefined>(*this, &Listener::hear);
+  }
+  core::Result<void> hear(const msg::ClusterDefined&, core::Context& context) {
+    heard.push_back(context.event_id());
+    return {};
+  }
+};
+
+void emit(SimProcess& from) {
+  core::Context context = from.bus().context();
+  auto tx = from.store().begin(context);
+  tx.emit(msg::ClusterDefined{.cluster = {.cluster_id = {"c"}, .project_id = {"p"}}});
+  ASSERT_TRUE(tx.commit());
+}
+
+TEST(Events, OfTwoServicesAreHeardInOrderWithoutWaitingForThePoll) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    SimWorld world(seed);
+    std::shared_ptr<Listener> listener;
+    SimProcess first(world, "first", {}, build_silent);
+    SimProcess second(world, "second", {}, build_silent);
+    SimProcess hearer(world, "hearer", {}, [&](core::Runtime& runtime) {
+      listener = std::make_shared<Listener>(runtime);
+      return core::Result<std::shared_ptr<void>>(listener);
+    });
+    world.run_for(core::Milliseconds{1'600 + static_cast<std::int64_t>(world.pick(400))});
+    for (int i = 0; i < 30; ++i) {
+      emit(world.pick(1) ? first : second);
+      world.run_for(core::Milliseconds{static_cast<std::int64_t>(world.pick(3))});
+    }
+    ASSERT_TRUE(
+        world.run_until([&] { return listener->heard.size() == 30; }, well_before_the_next_poll))
+        << "seed " << seed << ": heard " << listener->heard.size();
+    for (std::size_t i = 0; i < 30; ++i) ASSERT_EQ(listener->heard[i], i + 1) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace nucleus::tests
