@@ -22,11 +22,14 @@ PosixLoop::~PosixLoop() {
 }
 
 void PosixLoop::post(std::function<void()> task) {
+  bool is_first = false;
   {
     const std::lock_guard lock(mutex_);
+    is_first = posted_.empty();
     posted_.push_back(std::move(task));
   }
-  eventfd_write(wake_descriptor_, 1);
+  // The others are taken with the first, for which the loop was woken.
+  if (is_first) eventfd_write(wake_descriptor_, 1);
 }
 
 void PosixLoop::after(Milliseconds delay, std::function<void()> task) {
