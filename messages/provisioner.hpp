@@ -34,11 +34,18 @@ struct Volume {
   NUCLEUS_FIELDS(node_id, path, format, kernel, initramfs, cmdline, iso_path);
 };
 
-/// Another node of the cluster, for /etc/hosts.
+/// Another node of the cluster, by its private address.
 struct Peer {
   std::string name = {};
   std::string ip = {};
   NUCLEUS_FIELDS(name, ip);
+};
+
+/// Nodes whose names and addresses count up together: thousands are as short as one.
+struct PeerRange {
+  std::string names = {};     // a hostlist: vm-demo-[00-99]
+  std::string first_ip = {};  // of the first; each next node has the next address
+  NUCLEUS_FIELDS(names, first_ip);
 };
 
 /// A right to run a node's domain on one host, and all that is needed for it. The scheduler writes
@@ -60,7 +67,7 @@ struct Grant {
   std::uint32_t cpus = 0;
   std::uint64_t memory_mb = 0;
   std::vector<Port> ports = {};
-  std::vector<Peer> peers = {};  // every node of the cluster, this one too
+  std::vector<PeerRange> peers = {};  // every node of the cluster, this one too, for /etc/hosts
   Volume volume = {};
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, node_name, epoch, revision, is_on, is_graceful,
                  stop_by_unix_ms, reboots, resets, cpus, memory_mb, ports, peers, volume);

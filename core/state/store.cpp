@@ -116,10 +116,10 @@ void Transaction::land(std::string reply) {
     auto entry = store_.entries_.find(key);
     const std::uint64_t revision = entry == store_.entries_.end() ? 0 : entry->second.revision;
     if (change.record) {
-      commit.records.push_back({.key = key, .revision_read = revision, .bytes = change.bytes});
-      store_.entries_[key] = {.revision = revision + 1,
-                              .bytes = std::move(change.bytes),
-                              .record = std::move(change.record)};
+      std::string bytes = change.encode(change.record.get());
+      commit.records.push_back({.key = key, .revision_read = revision, .bytes = bytes});
+      store_.entries_[key] = {
+          .revision = revision + 1, .bytes = std::move(bytes), .record = std::move(change.record)};
     } else if (revision > 0) {
       commit.records.push_back({.key = key, .revision_read = revision});
       store_.entries_.erase(entry);

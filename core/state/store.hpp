@@ -71,8 +71,8 @@ class Transaction {
  private:
   friend class Store;
   struct Change {
-    std::shared_ptr<const void> record;  // null = removed
-    std::string bytes;
+    std::shared_ptr<const void> record = {};  // null = removed
+    std::string (*encode)(const void* record) = nullptr;
   };
   Transaction(Store& store, const Context& context) : store_{store}, context_{context} {}
   void land(std::string reply);
@@ -183,8 +183,10 @@ const R* Transaction::read(const Key<R>& key) const {
 
 template <class R>
 void Transaction::write(const Key<R>& key, R record) {
-  std::string bytes = msg::encode(record);
-  changes_[key.name] = {std::make_shared<R>(std::move(record)), std::move(bytes)};
+  // Encoded when it lands: many are written more than once.
+  changes_[key.name] = {std::make_shared<R>(std::move(record)), [](const void* written) {
+                          return msg::encode(*static_cast<const R*>(written));
+                        }};
 }
 
 template <class R>

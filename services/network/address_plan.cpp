@@ -1,7 +1,6 @@
 // The plan of addresses.
 #include "services/network/address_plan.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -36,17 +35,6 @@ core::Result<Subnet> parse_subnet(const std::string& text) {
 
 std::string subnet_text(const Subnet& subnet) {
   return fmt::format("{}/{}", ipv4_text(subnet.base), subnet.prefix_length);
-}
-
-std::string ipv4_text(Ipv4 address) {
-  return fmt::format("{}.{}.{}.{}", address >> 24, (address >> 16) & 255, (address >> 8) & 255,
-                     address & 255);
-}
-
-std::optional<Ipv4> parse_ipv4(const std::string& text) {
-  in_addr address{};
-  if (inet_pton(AF_INET, text.c_str(), &address) != 1) return std::nullopt;
-  return ntohl(address.s_addr);
 }
 
 Subnet private_subnet(std::uint32_t node_count) {

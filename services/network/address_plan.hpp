@@ -7,10 +7,13 @@
 #include <string>
 
 #include "core/result.hpp"
+#include "messages/ipv4.hpp"
 
 namespace nucleus::network {
 
-using Ipv4 = std::uint32_t;  // host byte order
+using msg::Ipv4;
+using msg::ipv4_text;
+using msg::parse_ipv4;
 
 struct Subnet {
   Ipv4 base = 0;
@@ -24,8 +27,6 @@ struct Subnet {
 /// `172.30.0.0/20`; prefix 8 to 29, no bits set behind it.
 core::Result<Subnet> parse_subnet(const std::string& text);
 std::string subnet_text(const Subnet& subnet);
-std::string ipv4_text(Ipv4 address);
-std::optional<Ipv4> parse_ipv4(const std::string& text);
 
 /// A cluster's own: 10.0.0.0/24, or wider where it has more than 250 nodes; the same for every
 /// cluster.

@@ -174,7 +174,9 @@ void Service::run_step(const StoredGrant& stored, Step step) {
 /// On a worker: reads only what never changes.
 core::Result<void> Service::create(const StoredGrant& stored) const {
   if (!config_.is_simulated) {
-    auto seed = write_seed_drive(seed_path(stored.grant, config_), plan_seed(stored.grant));
+    const auto files = plan_seed(stored.grant);
+    if (!files) return std::unexpected(files.error());
+    auto seed = write_seed_drive(seed_path(stored.grant, config_), *files);
     if (!seed) return seed;
   }
   return hypervisor_->create(plan_domain(stored, config_));

@@ -240,9 +240,12 @@ void Service::end_computeset(Change& change, StoredComputeset stored, bool is_gr
 void Service::complete_computeset(Change& change, msg::ComputesetId id, std::int64_t now_unix_s) {
   StoredComputeset stored = *change.tx.read(keys::computeset(id));
   if (stored.computeset.state != ComputesetState::ending) return;
-  for (const auto& node_id : stored.computeset.nodes)
-    if (const auto* node = change.tx.read(keys::node(node_id)); node && !node->host_id.empty())
+  // While it ends none of its nodes gets a host, so those looked at before need no second look.
+  for (auto& i = vacated_[id]; i < stored.computeset.nodes.size(); ++i)
+    if (const auto* node = change.tx.read(keys::node(stored.computeset.nodes[i]));
+        node && !node->host_id.empty())
       return;
+  vacated_.erase(id);
   stored.computeset.state = ComputesetState::completed;
   stored.computeset.end_unix_s = now_unix_s;
   const auto key = keys::allocation(stored.computeset.allocation_id);

@@ -1,4 +1,5 @@
 // Nodes: the view of them, their power, their placement.
+#include "core/hostlist/peer_ranges.hpp"
 #include "core/log/log.hpp"
 #include "services/scheduler/keys.hpp"
 #include "services/scheduler/node_state.hpp"
@@ -28,6 +29,7 @@ core::Result<void> Service::take_node(const msg::NodeDefined& event, core::Conte
   }
   node.definition = definition;
   nodes_of_[definition.cluster_id][definition.index] = definition.node_id;
+  peers_of_.erase(definition.cluster_id);
   write_node(change, std::move(node));
   return commit(change);
 }
@@ -55,6 +57,7 @@ core::Result<void> Service::forget_cluster(const msg::ClusterRemoved& event,
     end_computeset(change, *change.tx.read(keys::computeset(id)), false, "its cluster was removed",
                    now_unix_ms);
   nodes_of_.erase(event.cluster.cluster_id);
+  peers_of_.erase(event.cluster.cluster_id);
   change.tx.remove(keys::cluster(event.cluster.cluster_id));
   return commit(change);
 }
@@ -66,6 +69,7 @@ core::Result<void> Service::take_ports(const msg::PortsLeased& event, core::Cont
   StoredNode node = *found;
   node.ports = event.ports;
   node.ports_reason = event.reason;
+  peers_of_.erase(node.definition.cluster_id);
   write_node(change, std::move(node));
   place_waiting(change, context.now_unix_s());
   return commit(change);
@@ -210,6 +214,7 @@ void Service::place(Change& change, StoredNode node, const msg::HostId& host_id)
   used.cpus += node.definition.cpus;
   used.memory_mb += static_cast<std::int64_t>(node.definition.memory_mb);
   placed_[host_id].insert(node.definition.node_id);
+  ++placed_count_;
   write_node(change, std::move(node), true);
 }
 
@@ -217,26 +222,19 @@ void Service::end_placement(StoredNode& node) {
   Used& used = used_[node.host_id];
   used.cpus -= node.definition.cpus;
   used.memory_mb -= static_cast<std::int64_t>(node.definition.memory_mb);
-  placed_[node.host_id].erase(node.definition.node_id);
+  placed_count_ -= placed_[node.host_id].erase(node.definition.node_id);
   node.host_id = {};
   node.is_grant_on = false;
 }
 
-/// Writes a node with the state that follows from it, and tells it where that is another.
+/// Writes a node with the state that follows from it; `finish` tells it where that is another.
 void Service::write_node(Change& change, StoredNode node, bool is_grant_changed) {
   const auto& node_id = node.definition.node_id;
-  const auto* before = change.tx.read(keys::node(node_id));
   const auto* host = node.host_id.empty() ? nullptr : change.tx.read(keys::host(node.host_id));
   const auto next = told_state(node, host);
-  const bool is_told =
-      before && before->state == next.state && before->reason == next.reason &&
-      before->is_wanted_on == node.is_wanted_on && before->host_id == node.host_id &&
-      before->computeset_id == node.computeset_id && before->ports.size() == node.ports.size();
   node.state = next.state;
   node.reason = next.reason;
-  if (!is_told)
-    change.tx.emit(
-        msg::NodeChanged{told(node, change.tx.read(keys::computeset(node.computeset_id)))});
+  change.nodes.insert(node_id);
   if (node.is_wanted_on && node.host_id.empty())
     waiting_.insert(node_id);
   else
@@ -316,32 +314,40 @@ msg::NodeState Service::told(const StoredNode& node, const StoredComputeset* com
   return state;
 }
 
-msg::Grant Service::grant_of(const StoredNode& node) const {
+msg::Grant Service::grant_of(const StoredNode& node) {
   const auto& definition = node.definition;
-  msg::Grant grant{.node_id = definition.node_id,
-                   .cluster_id = definition.cluster_id,
-                   .project_id = definition.project_id,
-                   .node_name = definition.name,
-                   .epoch = node.epoch,
-                   .revision = node.revision,
-                   .is_on = node.is_grant_on,
-                   .is_graceful = node.is_graceful,
-                   .stop_by_unix_ms = node.stop_by_unix_ms,
-                   .reboots = node.reboots,
-                   .resets = node.resets,
-                   .cpus = definition.cpus,
-                   .memory_mb = definition.memory_mb,
-                   .ports = node.ports,
-                   .volume = node.volume};
-  const auto nodes = nodes_of_.find(definition.cluster_id);
-  if (nodes == nodes_of_.end()) return grant;
+  return {.node_id = definition.node_id,
+          .cluster_id = definition.cluster_id,
+          .project_id = definition.project_id,
+          .node_name = definition.name,
+          .epoch = node.epoch,
+          .revision = node.revision,
+          .is_on = node.is_grant_on,
+          .is_graceful = node.is_graceful,
+          .stop_by_unix_ms = node.stop_by_unix_ms,
+          .reboots = node.reboots,
+          .resets = node.resets,
+          .cpus = definition.cpus,
+          .memory_mb = definition.memory_mb,
+          .ports = node.ports,
+          .peers = peers_of(definition.cluster_id),
+          .volume = node.volume};
+}
+
+/// Every node of the cluster that has its address.
+const std::vector<msg::PeerRange>& Service::peers_of(const msg::ClusterId& cluster_id) {
+  const auto [known, is_new] = peers_of_.try_emplace(cluster_id);
+  const auto nodes = nodes_of_.find(cluster_id);
+  if (!is_new || nodes == nodes_of_.end()) return known->second;
+  std::vector<msg::Peer> peers;
   for (const auto& [index, node_id] : nodes->second) {
     const auto* peer = store_.read(keys::node(node_id));
     if (!peer) continue;
     for (const auto& port : peer->ports)
-      if (!port.is_public) grant.peers.push_back({.name = peer->definition.name, .ip = port.ip});
+      if (!port.is_public) peers.push_back({.name = peer->definition.name, .ip = port.ip});
   }
-  return grant;
+  known->second = core::hostlist::collect_peers(peers);
+  return known->second;
 }
 
 }  // namespace nucleus::scheduler

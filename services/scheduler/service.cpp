@@ -32,8 +32,10 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::end_walltimes);
 }
 
-/// Gives every host whose grants changed its next revision, and the grants with it.
+/// Gives every host whose grants changed its next revision, and the grants with it; tells each node
+/// that is now another.
 void Service::finish(Change& change) {
+  for (const auto& node_id : change.nodes) tell_node(change, node_id);
   for (const auto& [host_id, nodes] : change.granted) {
     StoredHost host = *change.tx.read(keys::host(host_id));
     ++host.revision;
@@ -45,6 +47,20 @@ void Service::finish(Change& change) {
     change.tx.write(keys::host(host_id), std::move(host));
   }
   show_counts();
+}
+
+/// Once a change, however often it was written in it.
+void Service::tell_node(Change& change, const msg::NodeId& node_id) {
+  const auto* before = store_.read(keys::node(node_id));
+  const auto* node = change.tx.read(keys::node(node_id));
+  if (!node) return;  // removed
+  const bool is_told =
+      before && before->state == node->state && before->reason == node->reason &&
+      before->is_wanted_on == node->is_wanted_on && before->host_id == node->host_id &&
+      before->computeset_id == node->computeset_id && before->ports.size() == node->ports.size();
+  if (!is_told)
+    change.tx.emit(
+        msg::NodeChanged{told(*node, change.tx.read(keys::computeset(node->computeset_id)))});
 }
 
 core::Result<void> Service::commit(Change& change) {
@@ -62,10 +78,13 @@ void Service::send_granted(const Change& change) {
 void Service::rebuild_indexes() {
   used_.clear();
   placed_.clear();
+  placed_count_ = 0;
   nodes_of_.clear();
+  peers_of_.clear();
   waiting_.clear();
   submitted_.clear();
   active_.clear();
+  vacated_.clear();
   live_.clear();
   // Nobody knows when a host was last answered: it may have its whole lease from now on.
   const std::int64_t now_ms = loop_.steady_ms();
@@ -87,6 +106,7 @@ void Service::rebuild_indexes() {
       used_[node.host_id].cpus += node.definition.cpus;
       used_[node.host_id].memory_mb += static_cast<std::int64_t>(node.definition.memory_mb);
       placed_[node.host_id].insert(node_id);
+      ++placed_count_;
     } else if (node.is_wanted_on) {
       waiting_.insert(node_id);
     }
@@ -95,9 +115,7 @@ void Service::rebuild_indexes() {
 }
 
 void Service::show_counts() {
-  double placed = 0;
-  for (const auto& [host_id, nodes] : placed_) placed += static_cast<double>(nodes.size());
-  metrics_.nodes_placed.Set(placed);
+  metrics_.nodes_placed.Set(static_cast<double>(placed_count_));
   metrics_.nodes_waiting.Set(static_cast<double>(waiting_.size()));
   metrics_.computesets_waiting.Set(static_cast<double>(submitted_.size()));
   metrics_.computesets_running.Set(static_cast<double>(active_.size()));

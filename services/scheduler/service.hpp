@@ -25,9 +25,10 @@ class Service {
   Service(core::Runtime& runtime, Config config);
 
  private:
-  /// A transaction, and the grants that go to hosts once it is durable.
+  /// A transaction, the nodes that it writes, and the grants that go to hosts once it is durable.
   struct Change {
     core::Transaction tx;
+    std::set<msg::NodeId> nodes = {};
     std::map<msg::HostId, std::vector<msg::NodeId>> granted = {};
   };
   /// What is known of a host in memory alone.
@@ -78,7 +79,8 @@ class Service {
   std::vector<HostRoom> rooms(const Change& change) const;
   msg::NodeState told(const StoredNode& node, const StoredComputeset* computeset) const;
   msg::NodeState told(const StoredNode& node) const;
-  msg::Grant grant_of(const StoredNode& node) const;
+  msg::Grant grant_of(const StoredNode& node);
+  const std::vector<msg::PeerRange>& peers_of(const msg::ClusterId& cluster_id);
 
   // computesets.cpp
   core::Result<msg::Computeset> start_computeset(const msg::StartComputeset& request,
@@ -106,6 +108,7 @@ class Service {
   // service.cpp
   Change begin(const core::Context& context) { return {.tx = store_.begin(context)}; }
   void finish(Change& change);
+  void tell_node(Change& change, const msg::NodeId& node_id);
   template <class Reply>
   core::Result<Reply> commit(Change& change, Reply reply) {
     finish(change);
@@ -127,10 +130,15 @@ class Service {
   std::map<msg::HostId, Live> live_ = {};
   std::unordered_map<msg::HostId, Used> used_ = {};
   std::map<msg::HostId, std::set<msg::NodeId>> placed_ = {};
+  std::size_t placed_count_ = 0;  // nodes, over all hosts
   std::unordered_map<msg::ClusterId, std::map<std::uint32_t, msg::NodeId>> nodes_of_ = {};
+  // Made when first asked for; dropped when a node of the cluster changes its name or address.
+  std::unordered_map<msg::ClusterId, std::vector<msg::PeerRange>> peers_of_ = {};
   std::set<msg::NodeId> waiting_ = {};  // wanted on, in no submitted computeset, on no host
   std::set<msg::ComputesetId> submitted_ = {};
   std::set<msg::ComputesetId> active_ = {};  // running or ending
+  // Of those that end: so many of its nodes, from the first on, have no host any more.
+  std::unordered_map<msg::ComputesetId, std::size_t> vacated_ = {};
 };
 
 }  // namespace nucleus::scheduler

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/hostlist/peer_ranges.hpp"
 #include "core/runtime/child_process.hpp"
 
 namespace nucleus::provisioner {
@@ -20,7 +21,9 @@ bool write_file(const std::filesystem::path& path, const std::string& text) {
 
 }  // namespace
 
-SeedFiles plan_seed(const msg::Grant& grant) {
+core::Result<SeedFiles> plan_seed(const msg::Grant& grant) {
+  const auto peers = core::hostlist::expand_peers(grant.peers);
+  if (!peers) return std::unexpected(peers.error());
   SeedFiles files;
   // Another epoch is another boot of the same machine, not another instance.
   files.meta_data =
@@ -38,7 +41,7 @@ SeedFiles plan_seed(const msg::Grant& grant) {
   }
   files.user_data = "#cloud-config\nmanage_etc_hosts: false\n";
   files.hosts = "127.0.0.1 localhost\n";
-  for (const auto& peer : grant.peers) files.hosts += peer.ip + " " + peer.name + "\n";
+  for (const auto& peer : *peers) files.hosts += peer.ip + " " + peer.name + "\n";
   return files;
 }
 

@@ -17,8 +17,8 @@ struct SeedFiles {
   std::string ports = {};  // a line a card: MAC ADDRESS/LENGTH GATEWAY|-
 };
 
-/// Pure: what the drive says for this grant.
-SeedFiles plan_seed(const msg::Grant& grant);
+/// Pure: what the drive says for this grant; refused where its peers are malformed.
+core::Result<SeedFiles> plan_seed(const msg::Grant& grant);
 
 /// Writes the drive to `path`, whole or not at all. Blocks; needs mtools.
 core::Result<void> write_seed_drive(const std::string& path, const SeedFiles& files);
