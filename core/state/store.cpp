@@ -109,6 +109,35 @@ void Store::reload(const Error& error) {
   start();
 }
 
+Scope scope_of(const void* event, const msg::Type& type) {
+  Scope scope;
+  const auto take = [](std::string& into, const void* id) {
+    if (into == "_" && !static_cast<const std::string*>(id)->empty())
+      into = *static_cast<const std::string*>(id);
+  };
+  for (const auto& field : type.fields()) {
+    const void* value = msg::member(event, field);
+    if (field.type == &msg::type_of<msg::ProjectId>) {
+      take(scope.project, value);
+    } else if (field.type == &msg::type_of<msg::ClusterId>) {
+      take(scope.cluster, value);
+    } else if (field.type->kind == msg::Type::Kind::structure) {
+      const Scope inner = scope_of(value, *field.type);
+      if (scope.project == "_") scope.project = inner.project;
+      if (scope.cluster == "_") scope.cluster = inner.cluster;
+    }
+  }
+  return scope;
+}
+
+void Transaction::emit_raw(std::string_view topic, const void* event, const msg::Type& type) {
+  const Scope scope = scope_of(event, type);
+  events_.push_back({.topic = scope.project + "/" + scope.cluster + "/" + std::string(topic),
+                     .trace_id = context_.trace_id(),
+                     .sender = store_.service_name_,
+                     .body = msg::encode(event, type)});
+}
+
 void Transaction::land(std::string reply) {
   Commit commit{.events = std::move(events_),
                 .cursor = std::max(store_.heard_, context_.event_id())};
@@ -116,7 +145,7 @@ void Transaction::land(std::string reply) {
     auto entry = store_.entries_.find(key);
     const std::uint64_t revision = entry == store_.entries_.end() ? 0 : entry->second.revision;
     if (change.record) {
-      std::string bytes = change.encode(change.record.get());
+      std::string bytes = msg::encode(change.record.get(), *change.type);
       commit.records.push_back({.key = key, .revision_read = revision, .bytes = bytes});
       store_.entries_[key] = {
           .revision = revision + 1, .bytes = std::move(bytes), .record = std::move(change.record)};

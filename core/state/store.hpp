@@ -4,7 +4,6 @@
 // that fails, memory is dropped and loaded again.
 #pragma once
 
-#include <concepts>
 #include <deque>
 #include <functional>
 #include <map>
@@ -34,19 +33,7 @@ struct Scope {
 };
 
 /// The project and cluster that an event names first, in itself or in what it holds.
-template <msg::Struct T>
-void find_scope(const T& value, Scope& scope) {
-  msg::for_each_field(value, [&](std::string_view, const auto& field) {
-    using Field = std::remove_cvref_t<decltype(field)>;
-    if constexpr (std::same_as<Field, msg::ProjectId>) {
-      if (scope.project == "_" && !field.empty()) scope.project = field.value;
-    } else if constexpr (std::same_as<Field, msg::ClusterId>) {
-      if (scope.cluster == "_" && !field.empty()) scope.cluster = field.value;
-    } else if constexpr (msg::Struct<Field>) {
-      find_scope(field, scope);
-    }
-  });
-}
+Scope scope_of(const void* event, const msg::Type& type);
 
 class Store;
 
@@ -72,9 +59,10 @@ class Transaction {
   friend class Store;
   struct Change {
     std::shared_ptr<const void> record = {};  // null = removed
-    std::string (*encode)(const void* record) = nullptr;
+    const msg::Type* type = nullptr;          // of the record
   };
   Transaction(Store& store, const Context& context) : store_{store}, context_{context} {}
+  void emit_raw(std::string_view topic, const void* event, const msg::Type& type);
   void land(std::string reply);
 
   Store& store_;
@@ -184,9 +172,7 @@ const R* Transaction::read(const Key<R>& key) const {
 template <class R>
 void Transaction::write(const Key<R>& key, R record) {
   // Encoded when it lands: many are written more than once.
-  changes_[key.name] = {std::make_shared<R>(std::move(record)), [](const void* written) {
-                          return msg::encode(*static_cast<const R*>(written));
-                        }};
+  changes_[key.name] = {std::make_shared<R>(std::move(record)), &msg::type_of<R>};
 }
 
 template <class R>
@@ -196,12 +182,7 @@ void Transaction::remove(const Key<R>& key) {
 
 template <msg::Struct Event>
 void Transaction::emit(const Event& event) {
-  Scope scope;
-  find_scope(event, scope);
-  events_.push_back({.topic = scope.project + "/" + scope.cluster + "/" + std::string(Event::topic),
-                     .trace_id = context_.trace_id(),
-                     .sender = store_.service_name_,
-                     .body = msg::encode(event)});
+  emit_raw(Event::topic, &event, msg::type_of<Event>);
 }
 
 template <msg::Struct Reply>

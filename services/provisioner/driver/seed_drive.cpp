@@ -2,21 +2,44 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <map>
+#include <system_error>
+#include <vector>
 
 #include "core/hostlist/peer_ranges.hpp"
 #include "core/runtime/child_process.hpp"
 
 namespace nucleus::provisioner {
 
+namespace fs = std::filesystem;
+
 namespace {
 
 constexpr std::chrono::milliseconds tool_deadline{10'000};
 constexpr std::uintmax_t drive_bytes = 1440 * 1024;
 
-bool write_file(const std::filesystem::path& path, const std::string& text) {
+/// By the names that the drive gives them.
+std::map<std::string, std::string> named(const SeedFiles& files) {
+  return {{"meta-data", files.meta_data},
+          {"network-config", files.network_config},
+          {"user-data", files.user_data},
+          {"hosts", files.hosts},
+          {"ports", files.ports}};
+}
+
+bool write_file(const fs::path& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
   return static_cast<bool>(file.flush());
+}
+
+bool is_written(const fs::path& folder, const std::map<std::string, std::string>& texts) {
+  for (const auto& [name, text] : texts) {
+    std::ifstream file(folder / name, std::ios::binary);
+    if (!file || std::string(std::istreambuf_iterator<char>(file), {}) != text) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -46,32 +69,34 @@ core::Result<SeedFiles> plan_seed(const msg::Grant& grant) {
 }
 
 core::Result<void> write_seed_drive(const std::string& path, const SeedFiles& files) {
-  namespace fs = std::filesystem;
+  // The folder is what the drive was made from: put in place after it, taken away before it.
+  const fs::path made_from = path + ".d";
   const fs::path folder = path + ".new.d";
   const fs::path drive = path + ".new";
+  const auto texts = named(files);
   std::error_code fault;
+  if (fs::exists(path, fault) && is_written(made_from, texts)) return {};
   fs::remove_all(folder, fault);
   fs::create_directories(folder, fault);
-  const bool is_written = write_file(folder / "meta-data", files.meta_data) &&
-                          write_file(folder / "network-config", files.network_config) &&
-                          write_file(folder / "user-data", files.user_data) &&
-                          write_file(folder / "hosts", files.hosts) &&
-                          write_file(folder / "ports", files.ports) && write_file(drive, "");
-  if (is_written) fs::resize_file(drive, drive_bytes, fault);
-  if (!is_written || fault)
+  bool is_sound = write_file(drive, "");
+  std::vector<std::string> copy{"mcopy", "-i", drive};
+  for (const auto& [name, text] : texts) {
+    is_sound = is_sound && write_file(folder / name, text);
+    copy.push_back(folder / name);
+  }
+  copy.emplace_back("::");
+  if (is_sound) fs::resize_file(drive, drive_bytes, fault);
+  if (!is_sound || fault)
     return core::refuse(core::ErrorCode::internal, "the seed drive cannot be written");
   // Both tools know what a disk image is by `-i FILE`; no mount, no loop device.
   auto made =
       core::must_run_child({.argv = {"mformat", "-i", drive, "-f", "1440", "-v", "cidata", "::"},
                             .deadline = tool_deadline});
-  if (made)
-    made = core::must_run_child(
-        {.argv = {"mcopy", "-i", drive, folder / "meta-data", folder / "network-config",
-                  folder / "user-data", folder / "hosts", folder / "ports", "::"},
-         .deadline = tool_deadline});
-  fs::remove_all(folder, fault);
+  if (made) made = core::must_run_child({.argv = copy, .deadline = tool_deadline});
   if (!made) return std::unexpected(made.error());
-  fs::rename(drive, path, fault);
+  fs::remove_all(made_from, fault);
+  if (!fault) fs::rename(drive, path, fault);
+  if (!fault) fs::rename(folder, made_from, fault);
   if (fault)
     return core::refuse(core::ErrorCode::internal, "the seed drive cannot be put in place");
   return {};

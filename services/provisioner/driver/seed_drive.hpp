@@ -20,7 +20,8 @@ struct SeedFiles {
 /// Pure: what the drive says for this grant; refused where its peers are malformed.
 core::Result<SeedFiles> plan_seed(const msg::Grant& grant);
 
-/// Writes the drive to `path`, whole or not at all. Blocks; needs mtools.
+/// Writes the drive to `path`, whole or not at all; one that says the same already stays. Blocks;
+/// needs mtools.
 core::Result<void> write_seed_drive(const std::string& path, const SeedFiles& files);
 
 }  // namespace nucleus::provisioner

@@ -1,0 +1,249 @@
+// What a value of a message looks like in memory, told at run time: the codec, JSON and whatever
+// else walks fields go by it, and need no code of their own for each message.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace nucleus::msg {
+
+template <class T>
+concept Struct = requires {
+  T::field_list;
+};
+
+template <class T>
+concept NamedEnum = std::is_enum_v<T> && requires(T value) {
+  enum_list(value);
+};
+
+/// An id: a string with a type of its own, so that a node's cannot be passed where a host's is
+/// meant.
+template <class Tag>
+struct Id {
+  std::string value = {};
+  auto operator<=>(const Id&) const = default;
+  bool empty() const { return value.empty(); }
+};
+
+struct Type;
+
+struct Field {
+  std::string_view name;
+  std::size_t offset;  // bytes from the struct's beginning
+  const Type* type;
+};
+
+/// The description of one C++ type. What is said only of some kinds is empty for the others. One
+/// object a type: equal types have equal addresses.
+struct Type {
+  enum class Kind : std::uint8_t {
+    boolean,
+    integer,
+    floating,
+    text,  // a std::string, or an Id
+    name,  // an enum, one byte
+    structure,
+    list,      // a std::vector
+    map,       // a std::map from std::string
+    optional,  // absent = its key is left out
+  };
+  using See = void (*)(void* context, const std::string& key, const void* value);
+
+  Kind kind;
+  std::size_t size;                                        // bytes
+  bool is_signed = false;                                  // integer
+  const Type* element = nullptr;                           // list, map, optional
+  std::span<const std::string_view> (*names)() = nullptr;  // name: by value
+  std::span<const Field> (*fields)() = nullptr;            // structure: in their order
+
+  // list: its elements stand side by side. optional: 0 or 1 of them.
+  std::size_t (*count)(const void* value) = nullptr;
+  const void* (*data)(const void* value) = nullptr;
+  void* (*reset)(void* value, std::size_t count) = nullptr;  // to new elements; the first one
+  // map: `count` too
+  void (*each)(const void* value, void* context, See see) = nullptr;
+  void* (*add)(void* value, std::string key) = nullptr;  // the value at this key
+};
+
+namespace detail {
+
+constexpr std::size_t count_names(std::string_view list) {
+  if (list.empty()) return 0;
+  std::size_t count = 1;
+  for (char c : list) count += c == ',';
+  return count;
+}
+
+/// Splits "a, b, c", as the preprocessor spells a list, into its names.
+template <std::size_t Count>
+constexpr std::array<std::string_view, Count> split_names(std::string_view list) {
+  std::array<std::string_view, Count> names{};
+  for (auto& name : names) {
+    const auto comma = list.find(',');
+    name = list.substr(0, comma);
+    if (name.ends_with('_')) name.remove_suffix(1);
+    list =
+        comma == std::string_view::npos ? "" : list.substr(list.find_first_not_of(' ', comma + 1));
+  }
+  return names;
+}
+
+}  // namespace detail
+
+/// The names of a struct's fields, in the order they are listed.
+template <Struct T>
+inline constexpr auto field_names =
+    detail::split_names<detail::count_names(T::field_list)>(T::field_list);
+
+/// The names of an enum, indexed by its value.
+template <NamedEnum E>
+inline constexpr auto enum_names =
+    detail::split_names<detail::count_names(enum_list(E{}))>(enum_list(E{}));
+
+namespace detail {
+
+template <class T>
+constexpr Type describe();
+
+}  // namespace detail
+
+/// The description of a type.
+template <class T>
+inline constexpr Type type_of = detail::describe<T>();
+
+namespace detail {
+
+template <class T>
+struct Shape {  // neither a string, an id, a list, a map nor an optional
+  static constexpr Type describe() {
+    if constexpr (std::is_same_v<T, bool>) {
+      return {.kind = Type::Kind::boolean, .size = sizeof(T)};
+    } else if constexpr (std::is_floating_point_v<T>) {
+      return {.kind = Type::Kind::floating, .size = sizeof(T)};
+    } else if constexpr (std::is_integral_v<T>) {
+      return {.kind = Type::Kind::integer, .size = sizeof(T), .is_signed = std::is_signed_v<T>};
+    } else if constexpr (NamedEnum<T>) {
+      static_assert(sizeof(T) == 1);
+      return {.kind = Type::Kind::name, .size = 1, .names = [] {
+                return std::span<const std::string_view>(enum_names<T>);
+              }};
+    } else {
+      static_assert(Struct<T>, "a message's field is of no type that travels");
+      return {.kind = Type::Kind::structure, .size = sizeof(T), .fields = &fields};
+    }
+  }
+
+  static std::span<const Field> fields() {
+    static const std::vector<Field> all = [] {
+      std::vector<Field> fields;
+      const T sample{};
+      const auto* base = reinterpret_cast<const char*>(&sample);
+      sample.with_fields([&](const auto&... members) {
+        std::size_t index = 0;
+        (fields.push_back({field_names<T>[index++],
+                           static_cast<std::size_t>(reinterpret_cast<const char*>(&members) - base),
+                           &type_of<std::remove_cvref_t<decltype(members)>>}),
+         ...);
+      });
+      return fields;
+    }();
+    return all;
+  }
+};
+
+template <>
+struct Shape<std::string> {
+  static constexpr Type describe() {
+    return {.kind = Type::Kind::text, .size = sizeof(std::string)};
+  }
+};
+
+template <class Tag>
+struct Shape<Id<Tag>> : Shape<std::string> {
+  static_assert(sizeof(Id<Tag>) == sizeof(std::string));
+};
+
+template <class T>
+struct Shape<std::vector<T>> {
+  using List = std::vector<T>;
+  static constexpr Type describe() {
+    static_assert(!std::is_same_v<T, bool>, "a list of bool has no elements side by side");
+    return {.kind = Type::Kind::list,
+            .size = sizeof(List),
+            .element = &type_of<T>,
+            .count = [](const void* list) { return static_cast<const List*>(list)->size(); },
+            .data = [](const void* list) -> const void* {
+              return static_cast<const List*>(list)->data();
+            },
+            .reset = [](void* list, std::size_t count) -> void* {
+              auto& values = *static_cast<List*>(list);
+              values.clear();
+              values.resize(count);
+              return values.data();
+            }};
+  }
+};
+
+template <class T>
+struct Shape<std::optional<T>> {
+  using Maybe = std::optional<T>;
+  static constexpr Type describe() {
+    return {.kind = Type::Kind::optional,
+            .size = sizeof(Maybe),
+            .element = &type_of<T>,
+            .count = [](const void* value) -> std::size_t {
+              return static_cast<const Maybe*>(value)->has_value();
+            },
+            .data = [](const void* value) -> const void* {
+              return &**static_cast<const Maybe*>(value);
+            },
+            .reset = [](void* value, std::size_t) -> void* {
+              return &static_cast<Maybe*>(value)->emplace();
+            }};
+  }
+};
+
+template <class T>
+struct Shape<std::map<std::string, T>> {
+  using Map = std::map<std::string, T>;
+  static constexpr Type describe() {
+    return {.kind = Type::Kind::map,
+            .size = sizeof(Map),
+            .element = &type_of<T>,
+            .count = [](const void* map) { return static_cast<const Map*>(map)->size(); },
+            .each =
+                [](const void* map, void* context, Type::See see) {
+                  for (const auto& [key, value] : *static_cast<const Map*>(map))
+                    see(context, key, &value);
+                },
+            .add = [](void* map, std::string key) -> void* {
+              return &(*static_cast<Map*>(map))[std::move(key)];
+            }};
+  }
+};
+
+template <class T>
+constexpr Type describe() {
+  return Shape<T>::describe();
+}
+
+}  // namespace detail
+
+/// The value of a field, given the struct that holds it.
+inline const void* member(const void* structure, const Field& field) {
+  return static_cast<const char*>(structure) + field.offset;
+}
+inline void* member(void* structure, const Field& field) {
+  return static_cast<char*>(structure) + field.offset;
+}
+
+}  // namespace nucleus::msg
