@@ -3,6 +3,7 @@
 // hypervisor and the disks are fakes, and a socket stands for QEMU's serial console.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <filesystem>
 #include <iterator>

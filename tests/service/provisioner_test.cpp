@@ -2,6 +2,8 @@
 // while its hypervisor is busy.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/loop/posix_loop.hpp"
 #include "services/provisioner/service.hpp"
 #include "tests/support/fake_hypervisor.hpp"

@@ -2,6 +2,7 @@
 // name, a topic or a project that was not granted is refused, and harms nobody else.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "tests/support/curve_bus.hpp"

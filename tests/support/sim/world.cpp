@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace nucleus::tests {
 
 using core::ErrorCode;
