@@ -6,7 +6,7 @@
 
 #include "core/result.hpp"
 #include "gateway/http.hpp"
-#include "messages/registry.hpp"
+#include "messages/people.hpp"
 
 namespace nucleus::gateway {
 

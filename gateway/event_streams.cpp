@@ -44,7 +44,7 @@ std::string server_sent(const core::StoredEvent& event) {
 }
 
 bool may_see(const msg::Principal& who, const core::StoredEvent& event) {
-  if (who.role == msg::Role::op) return true;
+  if (who.role == msg::Role::operator_) return true;
   const auto parts = parts_of(event.topic);
   return std::ranges::find(who.projects, msg::ProjectId{parts.project}) != who.projects.end();
 }

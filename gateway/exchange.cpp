@@ -70,6 +70,7 @@ bool Exchange::is_v1() const {
 
 void Exchange::respond(HttpResponse response) {
   response.headers["X-Request-Id"] = id_;
+  if (sequence_ > 0) response.headers["Nucleus-Sequence"] = std::to_string(sequence_);
   if (auto once = std::exchange(respond_, nullptr)) once(std::move(response));
 }
 

@@ -32,8 +32,10 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::map<std::string, std::string> path = {};  // the route's {names}
   std::shared_ptr<Upload> upload = {};
   std::string base_url = {};  // http://HOST:PORT as the client reached us
+  /// Services answer once they have heard events up to here, so that a client reads its own writes.
+  std::uint64_t after_sequence = 0;
 
-  bool is_operator() const { return who.role == msg::Role::op; }
+  bool is_operator() const { return who.role == msg::Role::operator_; }
   /// Old clients' routes answer errors in another form than ours (compat section 1.10).
   bool is_v1() const;
   const std::string& id() const { return id_; }
@@ -54,6 +56,10 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
            core::CallOptions options = {}) {
     options.trace_id = id_;
     options.request_id = id_ + "." + std::to_string(++calls_);
+    options.after_sequence = after_sequence;
+    options.on_sequence = [self = shared_from_this()](std::uint64_t sequence) {
+      self->sequence_ = std::max(self->sequence_, sequence);
+    };
     if (options.deadline == core::CallOptions{}.deadline) options.deadline = call_deadline_;
     bus_.call(message, options,
               [self = shared_from_this(),
@@ -69,6 +75,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   Respond respond_;
   std::string id_;
   unsigned calls_ = 0;
+  std::uint64_t sequence_ = 0;  // the newest event that an answering service knew of
 };
 
 using ExchangePtr = std::shared_ptr<Exchange>;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gateway/exchange.hpp"
+#include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
 
 namespace nucleus::gateway {

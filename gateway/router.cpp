@@ -33,10 +33,10 @@ std::vector<std::string> segments_of(const std::string& path) {
   return parts;
 }
 
-void Router::add(std::string method, std::string pattern, Handler handler, bool is_public) {
+void Router::add(std::string method, std::string pattern, msg::Right needs, Handler handler) {
   Route route{.method = std::move(method),
               .pattern = std::move(pattern),
-              .is_public = is_public,
+              .needs = needs,
               .handler = std::move(handler)};
   route.segments = segments_of(route.pattern);
   routes_.push_back(std::move(route));

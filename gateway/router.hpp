@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "messages/people.hpp"
+
 namespace nucleus::gateway {
 
 class Exchange;
@@ -17,7 +19,7 @@ struct Route {
   std::string method = {};
   std::string pattern = {};
   std::vector<std::string> segments = {};
-  bool is_public = false;  // needs no credential
+  msg::Right needs = msg::Right::unknown;  // what the caller must have; unknown = no credential
   Handler handler = {};
 };
 
@@ -29,7 +31,11 @@ struct RouteMatch {
 
 class Router {
  public:
-  void add(std::string method, std::string pattern, Handler handler, bool is_public = false);
+  void add(std::string method, std::string pattern, msg::Right needs, Handler handler);
+  /// A route that asks nobody who they are.
+  void add_public(std::string method, std::string pattern, Handler handler) {
+    add(std::move(method), std::move(pattern), msg::Right::unknown, std::move(handler));
+  }
   RouteMatch find(const std::string& method, const std::string& path) const;
   const std::vector<Route>& routes() const { return routes_; }
 

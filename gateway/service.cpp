@@ -3,6 +3,7 @@
 #include <prometheus/text_serializer.h>
 #include <sys/stat.h>
 
+#include <charconv>
 #include <fstream>
 #include <sstream>
 
@@ -31,6 +32,17 @@ std::string base_url(const Config& config, const HttpRequest& request) {
         return std::isalnum(c) || c == '.' || c == ':' || c == '-' || c == '[' || c == ']';
       });
   return "http://" + (is_host ? host : config.http.listen);
+}
+
+/// `Nucleus-After-Sequence: N`, from an earlier answer's `Nucleus-Sequence`.
+core::Result<void> read_after_sequence(Exchange& exchange) {
+  const std::string said = exchange.request.header("Nucleus-After-Sequence");
+  if (said.empty()) return {};
+  const char* end = said.data() + said.size();
+  const auto read = std::from_chars(said.data(), end, exchange.after_sequence);
+  if (read.ec == std::errc{} && read.ptr == end) return {};
+  return core::refuse(ErrorCode::invalid_argument,
+                      "Nucleus-After-Sequence must be an event's number", "Nucleus-After-Sequence");
 }
 
 std::string route_label(const RouteMatch& match) {
@@ -66,28 +78,20 @@ Service::Service(core::Runtime& runtime, Config config)
 }
 
 void Service::add_own_routes() {
-  router_.add(
-      "GET", "/healthz",
-      [this](const ExchangePtr& exchange) {
-        if (!runtime_.bus.is_ready())
-          return exchange->refuse(ErrorCode::unavailable, "the store is not loaded");
-        if (runtime_.bus.is_draining())
-          return exchange->refuse(ErrorCode::unavailable, "takes no new requests");
-        exchange->reply(200, Json{{"status", "ok"}});
-      },
-      true);
-  router_.add(
-      "GET", "/metrics",
-      [this](const ExchangePtr& exchange) {
-        exchange->reply_text(200,
-                             prometheus::TextSerializer().Serialize(runtime_.metrics.Collect()),
-                             "text/plain; version=0.0.4; charset=utf-8");
-      },
-      true);
+  router_.add_public("GET", "/healthz", [this](const ExchangePtr& exchange) {
+    if (!runtime_.bus.is_ready())
+      return exchange->refuse(ErrorCode::unavailable, "the store is not loaded");
+    if (runtime_.bus.is_draining())
+      return exchange->refuse(ErrorCode::unavailable, "takes no new requests");
+    exchange->reply(200, Json{{"status", "ok"}});
+  });
+  router_.add_public("GET", "/metrics", [this](const ExchangePtr& exchange) {
+    exchange->reply_text(200, prometheus::TextSerializer().Serialize(runtime_.metrics.Collect()),
+                         "text/plain; version=0.0.4; charset=utf-8");
+  });
   const auto portal = [this](const std::string& pattern, const std::string& file) {
-    router_.add(
-        "GET", pattern, [this, file](const ExchangePtr& exchange) { serve_portal(exchange, file); },
-        true);
+    router_.add_public("GET", pattern,
+                       [this, file](const ExchangePtr& exchange) { serve_portal(exchange, file); });
   };
   portal("/", "index.html");
   portal("/console/", "console.html");
@@ -107,7 +111,6 @@ void Service::serve_portal(const ExchangePtr& exchange, const std::string& file)
 }
 
 ExchangePtr Service::make_exchange(HttpRequest request, Respond respond) {
-  const std::string said = request.header("X-Request-Id");
   const std::string base = base_url(config_, request);
   auto exchange =
       std::make_shared<Exchange>(runtime_.bus, config_.call_deadline, std::move(request),
@@ -134,32 +137,42 @@ void Service::handle(HttpRequest request, std::shared_ptr<void> kept, Respond re
         Json{{"detail", "Method \"" + msg::shown(exchange->request.method) + "\" not allowed."}},
         {{"Allow", match.allowed}});
   }
-  const Handler& handler = match.route->handler;
-  if (match.route->is_public) return handler(exchange);
+  if (auto read = read_after_sequence(*exchange); !read) return exchange->refuse(read.error());
+  const Route& route = *match.route;
+  if (route.needs == msg::Right::unknown) return route.handler(exchange);
   if (runtime_.bus.is_draining())
     return exchange->refuse(ErrorCode::unavailable, "this gateway takes no new requests");
   if (auto upload = std::static_pointer_cast<Upload>(kept)) {
     // Its credential was checked before the body was let in; a signature is good only once.
     exchange->who = upload->who;
     exchange->upload = std::move(upload);
-    return handler(exchange);
+    return route.handler(exchange);
   }
-  authenticate(exchange, [exchange, &handler](msg::Principal who) {
+  authenticate(exchange, route.needs, [exchange, &route](msg::Principal who) {
     exchange->who = std::move(who);
-    handler(exchange);
+    route.handler(exchange);
   });
 }
 
-void Service::authenticate(const ExchangePtr& exchange, std::function<void(msg::Principal)> next) {
+void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
+                           std::function<void(msg::Principal)> next) {
   const auto credential = credential_of(exchange->request);
   if (!credential) return exchange->refuse(credential.error());
-  std::visit([&](const auto& check) { exchange->ask(check, std::move(next)); }, *credential);
+  const auto admit = [exchange, needs, next = std::move(next)](msg::Principal who) {
+    if (!msg::may(who, needs))
+      return exchange->refuse(ErrorCode::forbidden, "this needs the right to " +
+                                                        std::string(msg::name_of(needs)) +
+                                                        ", which you do not have");
+    next(std::move(who));
+  };
+  std::visit([&](const auto& check) { exchange->ask(check, admit); }, *credential);
 }
 
 void Service::plan_upload(const HttpRequest& request,
                           std::function<void(std::variant<BodyPlan, HttpResponse>)> done) {
   auto exchange = make_exchange(request, done);
-  authenticate(exchange, [this, exchange, done](msg::Principal who) {
+  const auto route = router_.find(request.method, request.path).route;
+  authenticate(exchange, route->needs, [this, exchange, done](msg::Principal who) {
     if (exchange->request.header("md5").empty())
       return exchange->refuse(ErrorCode::invalid_argument, "md5 was not provided", "md5");
     if (config_.spool_directory.empty())

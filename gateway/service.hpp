@@ -24,7 +24,8 @@ class Service {
   void handle(HttpRequest request, std::shared_ptr<void> kept, Respond respond);
   void plan_upload(const HttpRequest& request,
                    std::function<void(std::variant<BodyPlan, HttpResponse>)> done);
-  void authenticate(const ExchangePtr& exchange, std::function<void(msg::Principal)> next);
+  void authenticate(const ExchangePtr& exchange, msg::Right needs,
+                    std::function<void(msg::Principal)> next);
   ExchangePtr make_exchange(HttpRequest request, Respond respond);
   void serve_portal(const ExchangePtr& exchange, const std::string& file);
 

@@ -225,12 +225,13 @@ Handler power(msg::PowerAction action) {
 }  // namespace
 
 void add_v1_computeset_routes(Router& router) {
-  router.add("GET", "/v1/computeset/", list);
-  router.add("POST", "/v1/computeset/", start);
-  router.add("GET", "/v1/computeset/{id}/", get_one);
+  router.add("GET", "/v1/computeset/", msg::Right::read, list);
+  router.add("POST", "/v1/computeset/", msg::Right::power, start);
+  router.add("GET", "/v1/computeset/{id}/", msg::Right::read, get_one);
   for (const auto action : {msg::PowerAction::shutdown, msg::PowerAction::poweroff,
                             msg::PowerAction::reboot, msg::PowerAction::reset})
-    router.add("PUT", "/v1/computeset/{id}/" + std::string(msg::name_of(action)), power(action));
+    router.add("PUT", "/v1/computeset/{id}/" + std::string(msg::name_of(action)), msg::Right::power,
+               power(action));
 }
 
 }  // namespace nucleus::gateway

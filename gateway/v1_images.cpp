@@ -78,8 +78,8 @@ void upload(const ExchangePtr& exchange, const V1Means& means) {
 }  // namespace
 
 void add_v1_image_routes(Router& router, const V1Means& means) {
-  router.add("GET", "/v1/image", list);
-  router.add("POST", "/v1/image",
+  router.add("GET", "/v1/image", msg::Right::read, list);
+  router.add("POST", "/v1/image", msg::Right::images,
              [means](const ExchangePtr& exchange) { upload(exchange, means); });
 }
 

@@ -128,22 +128,22 @@ void not_here(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v1_node_routes(Router& router) {
-  router.add("GET", "/v1/cluster/", list_clusters);
-  router.add("PUT", "/v1/cluster/", not_here);
-  router.add("GET", "/v1/cluster/{cluster}/", get_cluster);
-  router.add("DELETE", "/v1/cluster/{cluster}/", not_here);
+  router.add("GET", "/v1/cluster/", msg::Right::read, list_clusters);
+  router.add("PUT", "/v1/cluster/", msg::Right::define, not_here);
+  router.add("GET", "/v1/cluster/{cluster}/", msg::Right::read, get_cluster);
+  router.add("DELETE", "/v1/cluster/{cluster}/", msg::Right::define, not_here);
   for (const std::string node :
        {"/v1/cluster/{cluster}/frontend/", "/v1/cluster/{cluster}/compute/{node}/"}) {
-    router.add("GET", node, get_node);
+    router.add("GET", node, msg::Right::read, get_node);
     for (const auto action :
          {msg::PowerAction::poweron, msg::PowerAction::poweroff, msg::PowerAction::shutdown,
           msg::PowerAction::reboot, msg::PowerAction::reset})
-      router.add("PUT", node + std::string(msg::name_of(action)), power(action));
-    router.add("PUT", node + "attach_iso", attach_iso);
-    router.add("GET", node + "console/", open_console);
+      router.add("PUT", node + std::string(msg::name_of(action)), msg::Right::power, power(action));
+    router.add("PUT", node + "attach_iso", msg::Right::images, attach_iso);
+    router.add("GET", node + "console/", msg::Right::console, open_console);
   }
-  router.add("DELETE", "/v1/cluster/{cluster}/compute/{node}/", not_here);
-  router.add("POST", "/v1/cluster/{cluster}/compute/{node}/rename", rename);
+  router.add("DELETE", "/v1/cluster/{cluster}/compute/{node}/", msg::Right::define, not_here);
+  router.add("POST", "/v1/cluster/{cluster}/compute/{node}/rename", msg::Right::define, rename);
 }
 
 void add_v1_routes(Router& router, const V1Means& means) {

@@ -31,9 +31,9 @@ void get_key(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v1_person_routes(Router& router) {
-  router.add("GET", "/v1/user", get_user);
-  router.add("GET", "/v1/project", list_projects);
-  router.add("GET", "/getkey", get_key);
+  router.add("GET", "/v1/user", msg::Right::read, get_user);
+  router.add("GET", "/v1/project", msg::Right::read, list_projects);
+  router.add("GET", "/getkey", msg::Right::read, get_key);
 }
 
 }  // namespace nucleus::gateway

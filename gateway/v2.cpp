@@ -51,8 +51,6 @@ void list_images(const ExchangePtr& exchange) {
 }
 
 void list_hosts(const ExchangePtr& exchange) {
-  if (!exchange->is_operator())
-    return exchange->refuse(ErrorCode::forbidden, "hosts are for operators");
   exchange->ask(msg::ListHosts{},
                 [exchange](const msg::Hosts& hosts) { exchange->reply(200, json_of(hosts)); });
 }
@@ -97,14 +95,15 @@ void get_overhead(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v2_routes(Router& router, EventStreams& streams) {
-  router.add("GET", "/v2/clusters", list_clusters);
-  router.add("GET", "/v2/clusters/{cluster}", get_cluster);
-  router.add("POST", "/v2/clusters/{cluster}/nodes/{node}/console", issue_console);
-  router.add("GET", "/v2/clusters/{cluster}/overhead", get_overhead);
-  router.add("POST", "/v2/clusters/{cluster}/overhead", measure);
-  router.add("GET", "/v2/images", list_images);
-  router.add("GET", "/v2/hosts", list_hosts);
-  router.add("GET", "/v2/events",
+  router.add("GET", "/v2/clusters", msg::Right::read, list_clusters);
+  router.add("GET", "/v2/clusters/{cluster}", msg::Right::read, get_cluster);
+  router.add("POST", "/v2/clusters/{cluster}/nodes/{node}/console", msg::Right::console,
+             issue_console);
+  router.add("GET", "/v2/clusters/{cluster}/overhead", msg::Right::read, get_overhead);
+  router.add("POST", "/v2/clusters/{cluster}/overhead", msg::Right::power, measure);
+  router.add("GET", "/v2/images", msg::Right::read, list_images);
+  router.add("GET", "/v2/hosts", msg::Right::operate, list_hosts);
+  router.add("GET", "/v2/events", msg::Right::read,
              [&streams](const ExchangePtr& exchange) { streams.open(exchange); });
 }
 

@@ -46,9 +46,10 @@ struct Envelope {
   std::int64_t deadline_unix_ms = 0;  // the caller has gone after this
   std::optional<Error> error = {};    // replies: the request was refused, the body is empty
   std::uint64_t sequence = 0;         // replies: last event number at the time the reply was made
+  std::uint64_t after_sequence = 0;   // requests: answer only once events up to here were heard
   std::uint64_t event_id = 0;         // events: dense from 1 for the deployment
   NUCLEUS_FIELDS(kind, request_id, trace_id, sender, to, deadline_unix_ms, error, sequence,
-                 event_id);
+                 after_sequence, event_id);
 };
 
 /// A reply that only says yes.

@@ -81,6 +81,31 @@ struct ListImages {
   NUCLEUS_FIELDS(projects);
 };
 
+struct NodeVolume {
+  NodeId node_id = {};
+  ClusterId cluster_id = {};
+  ProjectId project_id = {};
+  ImageId image_id = {};  // what it is a clone of; empty = it began empty
+  std::uint64_t disk_gb = 0;
+  std::string format = {};
+  bool is_ready = false;
+  std::string reason = {};  // where it is not ready
+  NUCLEUS_FIELDS(node_id, cluster_id, project_id, image_id, disk_gb, format, is_ready, reason);
+};
+
+struct NodeVolumes {
+  std::vector<NodeVolume> volumes = {};  // by node
+  NUCLEUS_FIELDS(volumes);
+};
+
+/// The volumes of a cluster's nodes.
+struct ListVolumes {
+  static constexpr std::string_view topic = "image_store.list-volumes";
+  using Reply = NodeVolumes;
+  ClusterId cluster_id = {};
+  NUCLEUS_FIELDS(cluster_id);
+};
+
 /// Removes an image; `wrong_state` while a volume stands on it.
 struct RemoveImage {
   static constexpr std::string_view topic = "image_store.remove-image";

@@ -1,5 +1,5 @@
-// The registry's messages: who there is. Projects, people, keys; clusters and nodes as their owners
-// define them.
+// The registry's messages about what there is: clusters and nodes as their owners define them.
+// Those about who there is: messages/people.hpp.
 #pragma once
 
 #include <algorithm>
@@ -7,99 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "messages/common.hpp"
+#include "messages/people.hpp"
 
 namespace nucleus::msg {
 
 NUCLEUS_ENUM(NodeKind, frontend, compute)
-NUCLEUS_ENUM(Role, cluster_admin, op)  // `op`: an operator of the centre, who sees every project
-
-/// Who speaks: the answer to every kind of credential.
-struct Principal {
-  PersonId person_id = {};
-  Role role = Role::unknown;
-  std::vector<ProjectId> projects = {};  // 0..256
-  NUCLEUS_FIELDS(person_id, role, projects);
-};
-
-/// Makes a project, or does nothing where it is there.
-struct DefineProject {
-  static constexpr std::string_view topic = "registry.define-project";
-  using Reply = Done;
-  ProjectId project_id = {};
-  NUCLEUS_FIELDS(project_id);
-};
-
-struct Person {
-  PersonId person_id = {};
-  std::string email = {};
-  std::string first_name = {};
-  std::string last_name = {};
-  Role role = Role::cluster_admin;
-  std::vector<ProjectId> projects = {};
-  NUCLEUS_FIELDS(person_id, email, first_name, last_name, role, projects);
-};
-
-/// Makes or changes a person; the projects must be there.
-struct DefinePerson {
-  static constexpr std::string_view topic = "registry.define-person";
-  using Reply = Done;
-  Person person = {};
-  NUCLEUS_FIELDS(person);
-};
-
-struct GetPerson {
-  static constexpr std::string_view topic = "registry.get-person";
-  using Reply = Person;
-  PersonId person_id = {};
-  NUCLEUS_FIELDS(person_id);
-};
-
-/// A person's API key; made at the first call, the same one at each later call.
-struct ApiKey {
-  std::string key_name = {};
-  std::string secret = {};  // 24 letters and digits
-  NUCLEUS_FIELDS(key_name, secret);
-};
-
-struct IssueKey {
-  static constexpr std::string_view topic = "registry.issue-key";
-  using Reply = ApiKey;
-  PersonId person_id = {};
-  NUCLEUS_FIELDS(person_id);
-};
-
-struct Token {
-  std::string token = {};  // 40 hex digits; only its hash is stored
-  NUCLEUS_FIELDS(token);
-};
-
-struct IssueToken {
-  static constexpr std::string_view topic = "registry.issue-token";
-  using Reply = Token;
-  PersonId person_id = {};
-  NUCLEUS_FIELDS(person_id);
-};
-
-struct CheckToken {
-  static constexpr std::string_view topic = "registry.check-token";
-  using Reply = Principal;
-  std::string token = {};
-  NUCLEUS_FIELDS(token);
-};
-
-/// Checks an API-key signature (compat section 1.5): HMAC-SHA256 over `signed_text`, one use a
-/// nonce, clock within 1800 s.
-struct CheckSignature {
-  static constexpr std::string_view topic = "registry.check-signature";
-  using Reply = Principal;
-  std::string key_name = {};
-  std::string signed_text = {};       // the lines that the client signed
-  std::string signature_base64 = {};  // as sent
-  std::string nonce = {};             // 1..64 characters
-  std::int64_t timestamp_unix_s = 0;
-  NUCLEUS_FIELDS(key_name, signed_text, signature_base64, nonce, timestamp_unix_s);
-};
 
 /// A node as its owner defined it. Its id never changes; its name may.
 struct Node {
@@ -114,8 +26,9 @@ struct Node {
   std::uint64_t disk_gb = 0;    // 1..65,536
   ImageId image_id = {};        // what its volume is cloned from; empty = an empty disk
   ImageId iso_id = {};          // attached at the next power-on; empty = none
+  std::uint64_t revision = 0;   // of this definition: one more with each change
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, name, kind, index, cpus, memory_mb, disk_gb,
-                 image_id, iso_id);
+                 image_id, iso_id, revision);
 };
 
 struct Cluster {
@@ -123,7 +36,8 @@ struct Cluster {
   ProjectId project_id = {};
   std::string description = {};                // 0..1024 bytes
   std::vector<AllocationId> allocations = {};  // 0..64; who may be charged
-  NUCLEUS_FIELDS(cluster_id, project_id, description, allocations);
+  std::uint64_t revision = 0;  // of this definition: one more with each change of it or its nodes
+  NUCLEUS_FIELDS(cluster_id, project_id, description, allocations, revision);
 };
 
 struct NodeSize {
@@ -178,7 +92,53 @@ struct RemoveCluster {
   static constexpr std::string_view topic = "registry.remove-cluster";
   using Reply = Done;
   ClusterId cluster_id = {};
-  NUCLEUS_FIELDS(cluster_id);
+  std::uint64_t if_revision = 0;  // 0 = any; else `conflict` where it is another
+  NUCLEUS_FIELDS(cluster_id, if_revision);
+};
+
+/// Changes what is said of a cluster.
+struct ChangeCluster {
+  static constexpr std::string_view topic = "registry.change-cluster";
+  using Reply = Cluster;
+  ClusterId cluster_id = {};
+  std::optional<std::string> description = {};
+  std::optional<std::vector<AllocationId>> allocations = {};
+  std::uint64_t if_revision = 0;  // 0 = any; else `conflict` where it is another
+  NUCLEUS_FIELDS(cluster_id, description, allocations, if_revision);
+};
+
+/// Changes what is said of a node; size and ISO take effect at its next power-on.
+struct ChangeNode {
+  static constexpr std::string_view topic = "registry.change-node";
+  using Reply = Node;
+  NodeId node_id = {};
+  std::optional<std::string> name = {};
+  std::optional<std::uint32_t> cpus = {};
+  std::optional<std::uint64_t> memory_mb = {};
+  std::optional<ImageId> iso_id = {};
+  std::uint64_t if_revision = 0;  // of the node; 0 = any; else `conflict` where it is another
+  NUCLEUS_FIELDS(node_id, name, cpus, memory_mb, iso_id, if_revision);
+};
+
+/// Adds compute nodes, named and numbered on from the last one.
+struct AddNodes {
+  static constexpr std::string_view topic = "registry.add-nodes";
+  using Reply = Cluster;
+  ClusterId cluster_id = {};
+  std::uint32_t count = 0;  // 1..4096, the cluster then has at most 4096
+  NodeSize size = {};
+  ImageId image_id = {};
+  std::uint64_t if_revision = 0;  // of the cluster
+  NUCLEUS_FIELDS(cluster_id, count, size, image_id, if_revision);
+};
+
+/// Removes one compute node with its volume; it is stopped by force where it runs.
+struct RemoveNode {
+  static constexpr std::string_view topic = "registry.remove-node";
+  using Reply = Done;
+  NodeId node_id = {};
+  std::uint64_t if_revision = 0;  // of the node
+  NUCLEUS_FIELDS(node_id, if_revision);
 };
 
 struct ClusterWithNodes {
@@ -233,6 +193,13 @@ struct ClusterDefined {
 /// Event: a node was made or changed; the whole new node.
 struct NodeDefined {
   static constexpr std::string_view topic = "registry.node-defined";
+  Node node = {};
+  NUCLEUS_FIELDS(node);
+};
+
+/// Event: a compute node is gone; its cluster stays.
+struct NodeRemoved {
+  static constexpr std::string_view topic = "registry.node-removed";
   Node node = {};
   NUCLEUS_FIELDS(node);
 };

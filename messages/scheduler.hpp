@@ -214,6 +214,41 @@ struct ListAllocations {
   NUCLEUS_NO_FIELDS()
 };
 
+/// What one computeset was charged.
+struct UsageEntry {
+  ComputesetId computeset_id = 0;
+  ProjectId project_id = {};
+  ClusterId cluster_id = {};
+  AllocationId allocation_id = {};
+  std::uint32_t node_count = 0;
+  std::uint64_t cores = 0;        // of all its nodes
+  std::int64_t start_unix_s = 0;  // charged from here
+  std::int64_t end_unix_s = 0;    // to here; 0 = it still runs
+  std::int64_t used_core_s = 0;   // cores times seconds; up to now where it runs
+  NUCLEUS_FIELDS(computeset_id, project_id, cluster_id, allocation_id, node_count, cores,
+                 start_unix_s, end_unix_s, used_core_s);
+};
+
+struct Usage {
+  std::vector<UsageEntry> entries = {};  // by computeset, at most 1000
+  bool is_more = false;                  // ask again with `after`
+  NUCLEUS_FIELDS(entries, is_more);
+};
+
+/// What computesets of these projects (all with `is_operator`) were charged, of those that ran at
+/// any moment from `from_unix_s` until before `to_unix_s` (0 = no bound).
+struct ListUsage {
+  static constexpr std::string_view topic = "scheduler.list-usage";
+  using Reply = Usage;
+  std::vector<ProjectId> projects = {};
+  bool is_operator = false;
+  AllocationId allocation_id = {};  // empty = of every allocation
+  std::int64_t from_unix_s = 0;
+  std::int64_t to_unix_s = 0;
+  ComputesetId after = 0;
+  NUCLEUS_FIELDS(projects, is_operator, allocation_id, from_unix_s, to_unix_s, after);
+};
+
 /// Event: a computeset is in another state; the whole new one.
 struct ComputesetChanged {
   static constexpr std::string_view topic = "scheduler.computeset-changed";

@@ -90,7 +90,7 @@ core::Result<void> prepare_people(const StateDirectory& state, const EntryPoints
   if (auto made = caller.call(msg::DefineProject{.project_id = demo}); !made)
     return std::unexpected(made.error());
   for (const auto& [person, role] :
-       {std::pair{admin, msg::Role::cluster_admin}, std::pair{op, msg::Role::op}}) {
+       {std::pair{admin, msg::Role::cluster_admin}, std::pair{op, msg::Role::operator_}}) {
     if (caller.call(msg::GetPerson{.person_id = person})) continue;  // as it was changed since
     const msg::DefinePerson definition{
         .person = {.person_id = person, .role = role, .projects = {demo}}};

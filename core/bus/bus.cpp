@@ -45,6 +45,7 @@ void Bus::start() {
   // Requests of before a reload are answered by nobody; their callers repeat them.
   store_->on_loaded([this] {
     in_flight_.clear();
+    held_.clear();
     is_catching_up_ = is_hearing();
     is_reading_events_ = false;
     ahead_.clear();
@@ -67,10 +68,11 @@ void Bus::call_raw(std::string topic, std::string body, CallOptions options,
       .trace_id = options.trace_id.empty() ? loop_.new_id() : options.trace_id,
       .sender = link_.name(),
       .to = options.to.empty() ? frames.topic.substr(0, frames.topic.find('.')) : options.to,
-      .deadline_unix_ms = loop_.unix_ms() + options.deadline.count()};
+      .deadline_unix_ms = loop_.unix_ms() + options.deadline.count(),
+      .after_sequence = options.after_sequence};
   const std::string request_id = frames.envelope.request_id;
   link_.send(frames);
-  calls_[request_id] = {std::move(frames), std::move(done),
+  calls_[request_id] = {std::move(frames), std::move(done), std::move(options.on_sequence),
                         loop_.steady_ms() + options.deadline.count(), loop_.steady_us()};
   loop_.after(std::min(limits_.repeat_every, options.deadline),
               [this, request_id] { repeat_call(request_id); });
@@ -112,6 +114,7 @@ void Bus::receive_request(Frames frames) {
     return turn_away(frames, ErrorCode::not_found, "nobody serves " + msg::shown(frames.topic));
   if (always_.contains(frames.topic)) return answer_at_once(frames, handler->second);
   if (!is_ready()) return;  // the caller repeats it until we are ready
+  if (must_wait(frames.envelope)) return hold(std::move(frames));
   const std::string key = frames.envelope.sender + " " + frames.envelope.request_id;
   if (in_flight_.contains(key)) return;
   if (store_) {
@@ -164,6 +167,28 @@ void Bus::end_request(const Frames& request, const std::string& key, std::int64_
   if (body || body.error().code != ErrorCode::unknown_outcome) answer(request, body);
 }
 
+/// A caller that saw an event wants an answer that knows it. Who hears nothing has nothing to wait
+/// for: it answers from what it wrote itself.
+bool Bus::must_wait(const msg::Envelope& envelope) const {
+  return store_ && is_hearing() && envelope.after_sequence > store_->heard();
+}
+
+void Bus::hold(Frames frames) {
+  if (held_.size() >= limits_.requests_in_flight_max)
+    return answer(frames, refuse(ErrorCode::unavailable, "too many requests under way"));
+  const auto sequence = frames.envelope.after_sequence;
+  held_.emplace(sequence, std::move(frames));
+}
+
+void Bus::release_held() {
+  while (!held_.empty() && held_.begin()->first <= store_->heard())
+    receive_request(std::move(held_.extract(held_.begin()).mapped()));
+  // Repeats of a request that waits wait beside it; whoever has gone is let go here.
+  std::erase_if(held_, [now = loop_.unix_ms()](const auto& entry) {
+    return entry.second.envelope.deadline_unix_ms < now;
+  });
+}
+
 void Bus::answer(const Frames& request, Result<std::string> body) {
   Frames reply{.topic = request.topic};
   reply.envelope = {.kind = msg::MessageKind::reply,
@@ -193,6 +218,7 @@ void Bus::receive_reply(const Frames& frames) {
     return;
   auto ended = std::move(call->second);
   calls_.erase(call);
+  if (ended.on_sequence) ended.on_sequence(frames.envelope.sequence);
   if (error) return end_call(std::move(ended), std::unexpected(*error));
   end_call(std::move(ended), frames.body);
 }
@@ -272,7 +298,9 @@ void Bus::hear_event(const StoredEvent& event) {
   }
   if (follower_) follower_(event);
   if (metrics_) metrics_->count_event();
-  if (store_->is_loaded()) store_->set_heard(event.sequence);
+  if (!store_->is_loaded()) return;
+  store_->set_heard(event.sequence);
+  release_held();
 }
 
 void Bus::read_missed_events() {

@@ -26,6 +26,9 @@ struct CallOptions {
   std::string request_id = {};  // empty = a new one
   std::string trace_id = {};    // empty = a new one
   Milliseconds deadline = Milliseconds{5000};
+  std::uint64_t after_sequence = 0;  // the callee answers once it has heard events up to here
+  /// Told the event number at which the reply was made, just before the reply itself.
+  std::function<void(std::uint64_t)> on_sequence = {};
 };
 
 /// Answers a request later than its handler returns, once. Dropped unanswered, the caller's
@@ -156,6 +159,7 @@ class Bus {
   struct Call {
     Frames frames;
     std::function<void(Result<std::string>)> done;
+    std::function<void(std::uint64_t)> on_sequence;
     std::int64_t deadline_steady_ms;
     std::int64_t begun_us;
   };
@@ -180,6 +184,9 @@ class Bus {
   void receive_event(Frames frames);
   void turn_away(const Frames& frames, ErrorCode code, std::string why);
   void answer_at_once(const Frames& frames, const RequestHandler& handler);
+  bool must_wait(const msg::Envelope& envelope) const;
+  void hold(Frames frames);
+  void release_held();
   void answer(const Frames& request, Result<std::string> body);
   void end_request(const Frames& request, const std::string& key, std::int64_t begun_us,
                    const Result<std::string>& body);
@@ -203,7 +210,8 @@ class Bus {
   std::map<std::string, EventHandler> events_ = {};
   std::function<void(const StoredEvent&)> listener_ = {};
   std::function<void(const StoredEvent&)> follower_ = {};
-  std::set<std::string> in_flight_ = {};  // requests being answered
+  std::set<std::string> in_flight_ = {};            // requests being answered
+  std::multimap<std::uint64_t, Frames> held_ = {};  // until their `after_sequence` was heard
   std::unordered_map<std::string, Call> calls_ = {};
   std::map<std::uint64_t, StoredEvent> ahead_ = {};  // came before one that goes before them
   std::uint64_t newest_told_ = 0;                    // of all that came

@@ -30,7 +30,7 @@ core::Result<int> create(const PersonArguments& arguments) {
     return std::unexpected(made.error());
   const msg::DefinePerson definition{
       .person = {.person_id = person,
-                 .role = arguments.is_operator ? msg::Role::op : msg::Role::cluster_admin,
+                 .role = arguments.is_operator ? msg::Role::operator_ : msg::Role::cluster_admin,
                  .projects = {{arguments.project}}}};
   if (auto made = caller.call(definition); !made) return std::unexpected(made.error());
   const auto token = caller.call(msg::IssueToken{.person_id = person});

@@ -139,8 +139,11 @@ core::Result<msg::Principal> Service::accept_signature(const msg::CheckSignature
 core::Result<msg::Principal> Service::principal(const msg::PersonId& person_id) const {
   const auto* stored = store_.read(keys::person(person_id));
   if (!stored) return core::refuse(core::ErrorCode::unauthenticated, "the person is gone");
-  return msg::Principal{
+  msg::Principal who{
       .person_id = person_id, .role = stored->person.role, .projects = stored->person.projects};
+  for (const auto right : msg::all_rights)
+    if (msg::has_right(who.role, right)) who.rights.push_back(right);
+  return who;
 }
 
 void Service::sweep_nonces(core::Context& context) {
