@@ -1,6 +1,6 @@
 // How a message becomes bytes: one field list per struct gives its msgpack map, and whatever else
 // walks fields (JSON). Decoding is lenient (keys not known are skipped, missing ones keep their
-// default) and bounded before it allocates: 1 MiB a body, depth 32, 100,000 objects, 16 MiB of
+// default) and bounded before it allocates: 1 MiB a body, depth 32, 131,072 objects, 16 MiB of
 // memory for what lists become. A value of the wrong type is an error that names its field.
 #pragma once
 
@@ -37,7 +37,7 @@ namespace nucleus::msg {
 
 constexpr std::size_t body_bytes_max = 1 << 20;
 constexpr std::size_t depth_max = 32;
-constexpr std::size_t objects_max = 100'000;
+constexpr std::size_t objects_max = 1 << 17;  // a cluster of 4,097 nodes is 102,000 of them
 // Of the structs that a body's lists become: one byte of msgpack may be a struct of hundreds.
 constexpr std::size_t list_bytes_max = std::size_t{16} << 20;
 
