@@ -115,7 +115,8 @@ class Broker {
     auto message = read(requests_, std::move(parts));
     if (!message) return;
     const auto& envelope = message->envelope;
-    if (envelope.sender != message->connection && envelope.kind != msg::MessageKind::event)
+    if (envelope.sender != message->connection) return drop(*message, message->connection);
+    if (envelope.kind == msg::MessageKind::event && !may_emit(envelope.sender, message->topic))
       return drop(*message, message->connection);
     tcp_peers_.erase(message->connection);
     route(*message);

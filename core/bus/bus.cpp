@@ -7,6 +7,10 @@
 
 namespace nucleus::core {
 
+namespace {
+constexpr std::size_t refusals_looked_at = 1024;  // between two looks at those that are over
+}
+
 Bus::Bus(Loop& loop, Link& link, Store* store, BusLimits limits)
     : loop_{loop}, link_{link}, store_{store}, limits_{limits} {
   link_.on_receive([this](Frames frames) { receive(std::move(frames)); });
@@ -117,6 +121,10 @@ void Bus::receive_request(Frames frames) {
   if (must_wait(frames.envelope)) return hold(std::move(frames));
   const std::string key = frames.envelope.sender + " " + frames.envelope.request_id;
   if (in_flight_.contains(key)) return;
+  if (const auto refused = refused_.find(key);
+      refused != refused_.end() &&
+      refused->second.deadline_unix_ms == frames.envelope.deadline_unix_ms)
+    return answer(frames, std::unexpected(refused->second.error));
   if (store_) {
     if (const std::string* kept = store_->kept_reply(frames.envelope.request_id)) {
       return store_->when_durable([this, frames, body = *kept](Result<void> durable) {
@@ -125,9 +133,9 @@ void Bus::receive_request(Frames frames) {
     }
   }
   if (is_draining_) return turn_away(frames, ErrorCode::unavailable, "takes no new requests");
-  if (in_flight_.size() >= limits_.requests_in_flight_max)
+  if (!has_room_in_flight())
     return turn_away(frames, ErrorCode::unavailable, "too many requests under way");
-  in_flight_.insert(key);
+  in_flight_[key] = frames.envelope.deadline_unix_ms;
   if (metrics_) metrics_->show_in_flight(in_flight_.size());
   const std::int64_t begun_us = loop_.steady_us();
   Context context(loop_, frames.envelope);
@@ -164,7 +172,32 @@ void Bus::end_request(const Frames& request, const std::string& key, std::int64_
                             static_cast<double>(loop_.steady_us() - begun_us) / 1e6);
   }
   // An outcome that is not known is not told: the caller repeats, and finds out.
-  if (body || body.error().code != ErrorCode::unknown_outcome) answer(request, body);
+  if (!body && body.error().code == ErrorCode::unknown_outcome) return;
+  // Where we are away for now, the caller repeats as well, and may be told something else.
+  if (!body && body.error().code != ErrorCode::unavailable)
+    remember_refusal(key, {body.error(), request.envelope.deadline_unix_ms});
+  answer(request, body);
+}
+
+void Bus::remember_refusal(const std::string& key, const Refusal& refusal) {
+  const std::int64_t now_unix_ms = loop_.unix_ms();
+  while (!refused_order_.empty() && (refused_order_.front().second < now_unix_ms ||
+                                     refused_order_.size() >= limits_.refusals_kept_max)) {
+    const auto known = refused_.find(refused_order_.front().first);
+    if (known != refused_.end() &&
+        known->second.deadline_unix_ms == refused_order_.front().second)
+      refused_.erase(known);
+    refused_order_.pop_front();
+  }
+  refused_.insert_or_assign(key, refusal);
+  refused_order_.emplace_back(key, refusal.deadline_unix_ms);
+}
+
+bool Bus::has_room_in_flight() {
+  if (in_flight_.size() < limits_.requests_in_flight_max) return true;
+  const std::int64_t now_unix_ms = loop_.unix_ms();
+  std::erase_if(in_flight_, [&](const auto& request) { return request.second < now_unix_ms; });
+  return in_flight_.size() < limits_.requests_in_flight_max;
 }
 
 /// A caller that saw an event wants an answer that knows it. Who hears nothing has nothing to wait

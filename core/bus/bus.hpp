@@ -3,6 +3,7 @@
 // in order, none left out.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -45,6 +46,7 @@ struct BusLimits {
   std::size_t events_per_read = 1000;
   std::size_t events_ahead_max = 10'000;  // kept while an earlier one is missing
   std::size_t requests_in_flight_max = 100'000;
+  std::size_t refusals_kept_max = 100'000;  // each until its request's deadline
 };
 
 class Bus {
@@ -163,6 +165,10 @@ class Bus {
     std::int64_t deadline_steady_ms;
     std::int64_t begun_us;
   };
+  struct Refusal {
+    Error error;
+    std::int64_t deadline_unix_ms;
+  };
 
   template <class T>
   static Result<T> decoded(const std::string& body) {
@@ -187,6 +193,8 @@ class Bus {
   bool must_wait(const msg::Envelope& envelope) const;
   void hold(Frames frames);
   void release_held();
+  bool has_room_in_flight();
+  void remember_refusal(const std::string& key, const Refusal& refusal);
   void answer(const Frames& request, Result<std::string> body);
   void end_request(const Frames& request, const std::string& key, std::int64_t begun_us,
                    const Result<std::string>& body);
@@ -210,8 +218,14 @@ class Bus {
   std::map<std::string, EventHandler> events_ = {};
   std::function<void(const StoredEvent&)> listener_ = {};
   std::function<void(const StoredEvent&)> follower_ = {};
-  std::set<std::string> in_flight_ = {};            // requests being answered
+  // Requests being answered, with their deadlines (Unix ms): one that is never answered counts
+  // until then.
+  std::unordered_map<std::string, std::int64_t> in_flight_ = {};
   std::multimap<std::uint64_t, Frames> held_ = {};  // until their `after_sequence` was heard
+  // What was refused, for copies that come late: a caller that was told no is never told yes. One
+  // that asks anew, until another deadline, is heard anew.
+  std::unordered_map<std::string, Refusal> refused_ = {};
+  std::deque<std::pair<std::string, std::int64_t>> refused_order_ = {};  // with the deadline
   std::unordered_map<std::string, Call> calls_ = {};
   std::map<std::uint64_t, StoredEvent> ahead_ = {};  // came before one that goes before them
   std::uint64_t newest_told_ = 0;                    // of all that came

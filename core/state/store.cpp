@@ -47,7 +47,14 @@ void Store::take(Snapshot snapshot) {
   for (const auto& ready : loaded_) ready();
 }
 
+Result<void> Store::check_loaded() const {
+  if (is_loaded_) return {};
+  return refuse(ErrorCode::unavailable, "the records are being loaded again");
+}
+
 void Store::when_durable(std::function<void(Result<void>)> then) {
+  if (!is_loaded_)
+    return then(refuse(ErrorCode::unknown_outcome, "the store lost its link in mid-commit"));
   if (ticket_durable_ == ticket_last_) return then({});
   waiting_.emplace_back(ticket_last_, std::move(then));
 }
@@ -165,6 +172,7 @@ void Transaction::land(std::string reply) {
 }
 
 Result<void> Transaction::commit() {
+  if (auto loaded = store_.check_loaded(); !loaded) return loaded;
   land({});
   return {};
 }

@@ -50,7 +50,8 @@ class Transaction {
   template <msg::Struct Event>
   void emit(const Event& event);
 
-  /// Takes effect in memory now, and the reply is kept for repeats of this request.
+  /// Takes effect in memory now, and the reply is kept for repeats of this request. `unavailable`
+  /// while memory is loaded again, and then nothing has happened.
   template <msg::Struct Reply>
   Result<Reply> commit(Reply reply);
   Result<void> commit();
@@ -111,7 +112,8 @@ class Store {
   const std::string& fault() const { return fault_; }
   /// Tells its commits to `metrics`, which outlives it.
   void measure(CoreMetrics& metrics) { metrics_ = &metrics; }
-  /// Runs `then` when all that was committed before is durable: at once where nothing is under way.
+  /// Runs `then` when all that was committed before is durable: at once where nothing is under way,
+  /// and with `unknown_outcome` while memory is loaded again.
   void when_durable(std::function<void(Result<void>)> then);
 
   /// The reply kept for this request, or null.
@@ -135,6 +137,7 @@ class Store {
     if (!entry.record) entry.record = std::make_shared<R>(msg::decode<R>(entry.bytes));
     return static_cast<const R*>(entry.record.get());
   }
+  Result<void> check_loaded() const;
   void take(Snapshot snapshot);
   void submit(Commit commit);
   void count_commit(bool is_durable, std::int64_t begun_us);
@@ -187,6 +190,7 @@ void Transaction::emit(const Event& event) {
 
 template <msg::Struct Reply>
 Result<Reply> Transaction::commit(Reply reply) {
+  if (auto loaded = store_.check_loaded(); !loaded) return std::unexpected(loaded.error());
   land(msg::encode(reply));
   return reply;
 }

@@ -4,6 +4,7 @@
 
 #include "messages/registry.hpp"
 #include "tests/support/process.hpp"
+#include "tests/support/wire.hpp"
 
 namespace nucleus::tests {
 namespace {
@@ -157,6 +158,75 @@ TEST(Core, StopsAProcessWhoseNameAnotherTookOver) {
   ASSERT_EQ(error.wait_for(patience), std::future_status::ready);
   EXPECT_EQ(error.get().code, core::ErrorCode::conflict);
   EXPECT_NE(counted(second, counter_key), 99);
+}
+
+TEST(Core, AnswersHostileBytesAsInvalidAndStaysAsItWas) {
+  Deployment deployment;
+  Process registry(deployment, "registry", {}, build<CountingRoom>);
+  Process caller(deployment, "caller");
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+  Wire peer(zmq::socket_type::dealer, deployment.requests_url(), "peer");
+  const std::string hostile[] = {
+      "",
+      std::string("\xc1"),
+      std::string("\xdd\xff\x00\x00\x00", 5),
+      std::string(100'000, '\x91'),
+      std::string("\x81\xaaproject_id\xc0", 13),
+      std::string("\x81\xaaproject_id\x07", 13),
+      std::string("\x81\xaaproject_id\xdb\xff\xff\xff\xff", 17),
+      msg::encode(msg::DefineProject{{"p"}}) + "more",
+      std::string((1 << 20) + 1, 'x'),
+  };
+  int number = 0;
+  for (const auto& body : hostile) {
+    const std::string id = "hostile-" + std::to_string(++number);
+    std::optional<Wire::Parts> reply;
+    for (int tries = 0; tries < 100 && !reply; ++tries) {
+      peer.send(a_request("peer", "registry", std::string(msg::DefineProject::topic), body, id));
+      reply = peer.receive(std::chrono::milliseconds{200});
+      if (reply && msg::decode<msg::Envelope>((*reply)[1]).request_id != id) reply.reset();
+    }
+    ASSERT_TRUE(reply) << number;
+    const auto envelope = msg::decode<msg::Envelope>((*reply)[1]);
+    ASSERT_TRUE(envelope.error) << number;
+    EXPECT_EQ(envelope.error->code, core::ErrorCode::invalid_argument) << number;
+    EXPECT_LE(envelope.error->detail.size(), 80U) << envelope.error->detail;
+  }
+  EXPECT_EQ(counted(registry, counter_key), 1);
+}
+
+TEST(Core, CommitsNothingWhileItsRecordsAreLoadedAgain) {
+  Deployment deployment;
+  Process registry(deployment, "registry", {}, build<CountingRoom>);
+  Process caller(deployment, "caller");
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+  deployment.redis.kill();
+  const auto write = [&](std::int64_t count) {
+    return registry.on_loop([&] {
+      core::Context context = registry.bus().context();
+      auto tx = registry.store().begin(context);
+      tx.write(counter_key, Counted{count});
+      return tx.commit();
+    });
+  };
+  (void)write(50);  // the link is lost with it
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (registry.on_loop([&] { return registry.store().is_loaded(); }) &&
+         std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  const auto refused = write(60);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::unavailable);
+  std::optional<core::Result<void>> durable;
+  registry.on_loop([&] {
+    registry.store().when_durable([&](core::Result<void> done) { durable = std::move(done); });
+    return true;
+  });
+  ASSERT_TRUE(durable) << "nobody waits for what never was";
+  EXPECT_EQ(durable->error().code, core::ErrorCode::unknown_outcome);
+  deployment.redis.start();
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+  EXPECT_EQ(counted(registry, counter_key), 2);
 }
 
 TEST(Core, TellsACallerWhoseCalleeIsAwayAtTheDeadline) {

@@ -128,6 +128,7 @@ class Process {
   std::string http_url(const std::string& path) const {
     return "http://127.0.0.1:" + std::to_string(process_room_->http_port()) + path;
   }
+  prometheus::Registry& metrics() { return *metrics_; }
 
  private:
   core::PosixLoop loop_ = {};

@@ -1,0 +1,282 @@
+// The bus room's README, kept on real sockets: who is routed, who is refused, what is dropped, and
+// that it may be restarted at any moment.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <fstream>
+
+#include "messages/registry.hpp"
+#include "services/bus/rights.hpp"
+#include "tests/support/curve_bus.hpp"
+#include "tests/support/rooms.hpp"
+#include "tests/support/wire.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using core::ErrorCode;
+using std::chrono::milliseconds;
+
+// A message that must not come is waited for this long; one that must, for the test's patience.
+constexpr milliseconds silence{300};
+
+/// A bus on ipc and on tcp, with keys as files, that may be restarted.
+class TcpBus {
+ public:
+  TcpBus() { start(); }
+  ~TcpBus() { stop(); }
+  TcpBus(const TcpBus&) = delete;
+  TcpBus& operator=(const TcpBus&) = delete;
+
+  void start() {
+    is_stopping_ = false;
+    broker_ = std::jthread([this] { core::run_broker(options_, is_stopping_); });
+  }
+  void stop() {
+    is_stopping_ = true;
+    broker_ = {};
+  }
+
+  /// A key with these rights, known to the bus from now on.
+  WireKeys key(const std::string& name, const std::string& project) {
+    const WireKeys keys{.server_public = server_.public_key, .own = core::new_curve_pair()};
+    std::ofstream(folder_.file(std::to_string(++key_count_) + ".yaml"))
+        << "public_key: \"" << keys.own.public_key << "\"\nname: \"" << name
+        << "\"\ncalls: \"*\"\nproject: \"" << project << "\"\n";
+    return keys;
+  }
+  WireKeys stranger() const {
+    return {.server_public = server_.public_key, .own = core::new_curve_pair()};
+  }
+
+  const core::BrokerOptions& options() const { return options_; }
+
+ private:
+  TemporaryFolder folder_ = {};
+  core::CurvePair server_ = core::new_curve_pair();
+  int key_count_ = 0;
+  core::BrokerOptions options_ = {
+      .requests_url = "ipc://" + folder_.file("bus.sock"),
+      .events_url = "ipc://" + folder_.file("events.sock"),
+      .tcp_requests_url = "tcp://127.0.0.1:" + std::to_string(free_port()),
+      .tcp_events_url = "tcp://127.0.0.1:" + std::to_string(free_port()),
+      .curve_secret = server_.secret_key,
+      .rights_of = [this](const std::string& key) { return bus::rights_of(folder_.path(), key); }};
+  std::atomic<bool> is_stopping_ = false;
+  std::jthread broker_ = {};
+};
+
+class Bus : public testing::Test {
+ protected:
+  Wire local(const std::string& name) {
+    return Wire(zmq::socket_type::dealer, bus_.options().requests_url, name);
+  }
+  Wire remote(const std::string& name, const WireKeys& keys) {
+    return Wire(zmq::socket_type::dealer, bus_.options().tcp_requests_url, name, keys);
+  }
+  Wire listener(const WireKeys& keys, const std::string& prefix) {
+    Wire wire(zmq::socket_type::sub, bus_.options().tcp_events_url, {}, keys);
+    wire.subscribe(prefix);
+    return wire;
+  }
+  static Wire::Parts an_event(const std::string& from, const std::string& topic,
+                              std::uint64_t number = 1) {
+    const msg::Envelope envelope{
+        .kind = msg::MessageKind::event, .sender = from, .event_id = number};
+    return {topic, msg::encode(envelope), "body"};
+  }
+  /// Asks again and again: both ends must be known to the bus first.
+  static std::optional<Wire::Parts> ask(Wire& wire, const Wire::Parts& request,
+                                        milliseconds patience_ms = patience) {
+    const auto end = std::chrono::steady_clock::now() + patience_ms;
+    while (std::chrono::steady_clock::now() < end) {
+      wire.send(request);
+      if (auto reply = wire.receive(milliseconds{100})) return reply;
+    }
+    return std::nullopt;
+  }
+  static msg::Envelope envelope_of(const std::optional<Wire::Parts>& parts) {
+    return parts && parts->size() == 3 ? msg::decode<msg::Envelope>((*parts)[1]) : msg::Envelope{};
+  }
+  /// A request to nobody is answered by the bus itself: so it lives, and read what came before.
+  bool is_alive() {
+    Wire probe = local("probe" + std::to_string(++probe_count_));
+    const auto reply =
+        ask(probe, a_request("probe" + std::to_string(probe_count_), "nobody", "a.b", ""));
+    return envelope_of(reply).error.has_value();
+  }
+
+  TcpBus bus_ = {};
+  int probe_count_ = 0;
+};
+
+TEST_F(Bus, AnswersAtOnceForAProcessThatIsAway) {
+  Wire caller = local("caller");
+  const auto envelope = envelope_of(ask(caller, a_request("caller", "nobody", "a.b", "")));
+  ASSERT_TRUE(envelope.error);
+  EXPECT_EQ(envelope.error->code, ErrorCode::unavailable);
+  EXPECT_EQ(envelope.error->detail, "nobody is away");
+  EXPECT_EQ(envelope.request_id, "r1");
+  EXPECT_EQ(envelope.sender, "bus");
+}
+
+TEST_F(Bus, RefusesAKeyThatNoFileNames) {
+  Wire stranger = remote("provisioner/h1", bus_.stranger());
+  EXPECT_FALSE(ask(stranger, a_request("provisioner/h1", "nobody", "a.b", ""), silence));
+  Wire plain(zmq::socket_type::dealer, bus_.options().tcp_requests_url, "provisioner/h1");
+  EXPECT_FALSE(ask(plain, a_request("provisioner/h1", "nobody", "a.b", ""), silence));
+  WireKeys wrong = bus_.key("provisioner/h1", "");
+  wrong.server_public = core::new_curve_pair().public_key;
+  Wire misled = remote("provisioner/h1", wrong);
+  EXPECT_FALSE(ask(misled, a_request("provisioner/h1", "nobody", "a.b", ""), silence));
+  EXPECT_TRUE(is_alive());
+}
+
+TEST_F(Bus, KnowsAKeyFromTheMomentItsFileIsThere) {
+  const auto keys = bus_.key("provisioner/h2", "");
+  Wire host = remote("provisioner/h2", keys);
+  EXPECT_TRUE(ask(host, a_request("provisioner/h2", "nobody", "a.b", "")));
+}
+
+TEST_F(Bus, LetsAPeerBeOnlyWhoItsKeySays) {
+  const auto keys = bus_.key("provisioner/h1", "");
+  Wire impostor = remote("scheduler", keys);
+  EXPECT_FALSE(ask(impostor, a_request("scheduler", "nobody", "a.b", ""), silence));
+  Wire liar = remote("provisioner/h1", keys);
+  ASSERT_TRUE(ask(liar, a_request("provisioner/h1", "nobody", "a.b", "")));
+  EXPECT_FALSE(ask(liar, a_request("scheduler", "nobody", "a.b", "", "r2"), silence))
+      << "nor in its envelope";
+  const auto mute = bus_.key("", "p");
+  Wire subscriber = remote("p", mute);
+  EXPECT_FALSE(ask(subscriber, a_request("p", "nobody", "a.b", ""), silence))
+      << "a key without a name sends no requests";
+}
+
+// Even beside the bus, where no key is asked for.
+TEST_F(Bus, CarriesNoEventInAnothersName) {
+  Wire ear = listener(bus_.key("", "*"), "");
+  Wire host = local("provisioner/h1");
+  std::optional<Wire::Parts> heard;
+  ASSERT_TRUE(comes_to_be([&] {
+    host.send(an_event("registry", "p/c/registry.cluster-removed"));
+    host.send(an_event("provisioner/h1", "p/c/registry.cluster-removed"));
+    host.send(an_event("provisioner/h1", "p/c/provisioner.domain-changed"));
+    heard = ear.receive(milliseconds{100});
+    return heard.has_value();
+  }));
+  do EXPECT_EQ((*heard)[0], "p/c/provisioner.domain-changed");
+  while ((heard = ear.receive(silence)));
+}
+
+TEST_F(Bus, LetsNobodyEndAnothersSubscription) {
+  Wire mine = listener(bus_.key("", "p"), "p/");
+  Wire teller = local("registry");
+  ASSERT_TRUE(comes_to_be([&] {
+    teller.send(an_event("registry", "p/c/registry.told"));
+    return mine.receive(milliseconds{100}).has_value();
+  }));
+  while (mine.receive(silence)) continue;
+  {
+    Wire twin = listener(bus_.key("", "p"), "p/");
+    Wire foreign(zmq::socket_type::xsub, bus_.options().tcp_events_url, {}, bus_.key("", "q"));
+    foreign.send({std::string("\0p/", 3)});
+    (void)foreign.receive(silence);
+  }
+  ASSERT_TRUE(comes_to_be([&] {
+    teller.send(an_event("registry", "p/c/registry.told"));
+    return mine.receive(milliseconds{100}).has_value();
+  }));
+}
+
+TEST_F(Bus, DropsWhatIsMalformedAndLivesOn) {
+  Wire peer = local("peer");
+  const std::string sound = a_request("peer", "nobody", "a.b", "")[1];
+  const std::vector<Wire::Parts> malformed = {
+      {""},
+      {"a.b"},
+      {"a.b", sound},
+      {"a.b", sound, "body", "one more"},
+      Wire::Parts(7, "x"),
+      Wire::Parts(100, "x"),
+      {"a.b", "", "body"},
+      {"a.b", std::string("\xc1"), "body"},
+      {"a.b", std::string("\xdd\xff\x00\x00\x00", 5), "body"},
+      {"a.b", std::string(100'000, '\x91'), "body"},
+      {"a.b", std::string(17'000, 'x'), "body"},
+      {"a.b", sound.substr(0, sound.size() / 2), "body"},
+      {"a.b", sound + "more", "body"},
+  };
+  for (const auto& parts : malformed) {
+    peer.send(parts);
+    EXPECT_FALSE(peer.receive(milliseconds{20})) << parts.size() << " parts";
+  }
+  EXPECT_TRUE(is_alive());
+}
+
+TEST_F(Bus, EndsTheConnectionOfAPeerThatSendsTooMuchAtOnce) {
+  Wire peer = local("peer");
+  ASSERT_TRUE(ask(peer, a_request("peer", "nobody", "a.b", "")));
+  // Over the limit of a frame: it is not even read.
+  peer.send(a_request("peer", "nobody", "a.b", std::string(64 << 20, 'x'), "huge"));
+  EXPECT_TRUE(is_alive());
+  EXPECT_TRUE(comes_to_be([&] {
+    const auto reply = ask(peer, a_request("peer", "nobody", "a.b", "", "small"));
+    return envelope_of(reply).request_id == "small";
+  })) << "it comes back, on another connection";
+}
+
+TEST_F(Bus, OutlivesManyHalfHandshakes) {
+  std::vector<int> sockets;
+  const auto& url = bus_.options().tcp_requests_url;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))));
+  for (int i = 0; i < 300; ++i) {
+    const int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(one, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+      // The first bytes of a ZMTP greeting, then nothing, or nonsense.
+      const std::string greeting = std::string("\xff\0\0\0\0\0\0\0\x01\x7f\x03", 11) +
+                                   std::string(i % 3 ? 53 : 0, static_cast<char>(i));
+      (void)!write(one, greeting.data(), greeting.size());
+    }
+    sockets.push_back(one);
+  }
+  EXPECT_TRUE(is_alive());
+  const auto keys = bus_.key("provisioner/h1", "");
+  Wire host = remote("provisioner/h1", keys);
+  EXPECT_TRUE(ask(host, a_request("provisioner/h1", "nobody", "a.b", "")));
+  for (const int one : sockets) close(one);
+}
+
+TEST_F(Bus, MayBeRestartedAtAnyMoment) {
+  Wire service = local("service");
+  Wire caller = local("caller");
+  for (int round = 0; round < 5; ++round) {
+    const std::string id = "r" + std::to_string(round);
+    std::optional<Wire::Parts> asked;
+    std::optional<Wire::Parts> answered;
+    ASSERT_TRUE(comes_to_be([&] {
+      caller.send(a_request("caller", "service", "a.b", id, id));
+      // A service speaks first, so that the new bus knows it: a heartbeat.
+      service.send(a_request("service", "nobody", "a.b", ""));
+      while (const auto got = service.receive(milliseconds{50}))
+        if (got->back() == id) asked = got;
+      return asked.has_value();
+    })) << round;
+    bus_.stop();
+    bus_.start();
+    const msg::Envelope reply{
+        .kind = msg::MessageKind::reply, .request_id = id, .sender = "service", .to = "caller"};
+    ASSERT_TRUE(comes_to_be([&] {
+      caller.send(a_request("caller", "nobody", "a.b", ""));
+      service.send({"a.b", msg::encode(reply), "answered " + id});
+      while (const auto got = caller.receive(milliseconds{50}))
+        if (got->back() == "answered " + id) answered = got;
+      return answered.has_value();
+    })) << round;
+  }
+}
+
+}  // namespace
+}  // namespace nucleus::tests

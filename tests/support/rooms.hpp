@@ -1,0 +1,132 @@
+// What service tests stand around a room: other rooms that tell events, and an ear that has heard
+// every event of the deployment in its order.
+#pragma once
+
+#include <prometheus/metric_family.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "tests/support/process.hpp"
+
+namespace nucleus::tests {
+
+/// Every event, as it is durable. Waiting looks on from where the last wait found its event.
+class Events {
+ public:
+  explicit Events(Deployment& deployment)
+      : process_{deployment, "ear", {}, [this](core::Runtime& runtime) {
+                   runtime.bus.follow([this](const core::StoredEvent& event) { take(event); });
+                   return core::Result<std::shared_ptr<void>>(std::make_shared<int>(0));
+                 }} {}
+
+  /// The next event of this type that `is_it`; nothing where the patience ended first.
+  template <class Event>
+  std::optional<Event> next(const std::function<bool(const Event&)>& is_it = [](const Event&) {
+    return true;
+  }) {
+    std::unique_lock lock(mutex_);
+    std::optional<Event> found;
+    std::size_t looked_at = at_;
+    changed_.wait_for(lock, patience, [&] {
+      for (; looked_at < events_.size() && !found; ++looked_at) {
+        if (type_of(events_[looked_at]) != Event::topic) continue;
+        auto event = msg::decode<Event>(events_[looked_at].body);
+        if (is_it(event)) found = std::move(event);
+      }
+      return found.has_value();
+    });
+    if (found) at_ = looked_at;
+    return found;
+  }
+
+  /// All events of this type that were heard so far.
+  template <class Event>
+  std::vector<Event> all() {
+    const std::scoped_lock lock(mutex_);
+    std::vector<Event> found;
+    for (const auto& event : events_)
+      if (type_of(event) == Event::topic) found.push_back(msg::decode<Event>(event.body));
+    return found;
+  }
+
+ private:
+  static std::string_view type_of(const core::StoredEvent& event) {
+    return std::string_view(event.topic).substr(event.topic.rfind('/') + 1);
+  }
+  void take(const core::StoredEvent& event) {
+    {
+      const std::scoped_lock lock(mutex_);
+      events_.push_back(event);
+    }
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_ = {};
+  std::condition_variable changed_ = {};
+  std::vector<core::StoredEvent> events_ = {};
+  std::size_t at_ = 0;
+  Process process_;
+};
+
+/// A process of this name whose room is the test's own: it tells events as that room would.
+class StandIn {
+ public:
+  StandIn(Deployment& deployment, const std::string& name, Process::Build build = {})
+      : process_{deployment, name, {}, build ? std::move(build) : nothing()} {}
+
+  /// Commits the events together, and waits until they are durable; false where they are not.
+  template <class... Event>
+  bool tell(const Event&... events) {
+    auto durable = std::make_shared<std::promise<bool>>();
+    auto is_durable = durable->get_future();
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!process_.on_loop([&] { return process_.store().is_loaded(); }))
+      if (std::chrono::steady_clock::now() > end) return false;
+    process_.on_loop([&] {
+      core::Context context = process_.bus().context();
+      auto tx = process_.store().begin(context);
+      (tx.emit(events), ...);
+      (void)tx.commit();
+      process_.store().when_durable(
+          [durable](core::Result<void> done) { durable->set_value(done.has_value()); });
+      return true;
+    });
+    return is_durable.wait_for(patience) == std::future_status::ready && is_durable.get();
+  }
+
+  Process& process() { return process_; }
+
+ private:
+  static Process::Build nothing() {
+    return [](core::Runtime&) -> core::Result<std::shared_ptr<void>> {
+      return std::make_shared<int>(0);
+    };
+  }
+  Process process_;
+};
+
+/// Looks until `is_so`, at most for the test's patience.
+inline bool comes_to_be(const std::function<bool()>& is_so) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!is_so()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds{2});
+  }
+  return true;
+}
+
+/// The value of a series without labels; -1 where there is none.
+inline double metric(Process& process, const std::string& name) {
+  for (const auto& family : process.metrics().Collect())
+    if (family.name == name && !family.metric.empty()) {
+      const auto& series = family.metric.front();
+      return family.type == prometheus::MetricType::Counter ? series.counter.value
+                                                            : series.gauge.value;
+    }
+  return -1;
+}
+
+}  // namespace nucleus::tests
