@@ -83,7 +83,8 @@ struct ApplyGrants {
   std::uint64_t revision = 0;
   bool is_complete = false;
   std::vector<Grant> grants = {};
-  NUCLEUS_FIELDS(host_id, revision, is_complete, grants);
+  std::string boot_id = {};  // as the host's last heartbeat said: a list made before is too old
+  NUCLEUS_FIELDS(host_id, revision, is_complete, grants, boot_id);
 };
 
 /// Event: a domain was seen in another state.

@@ -24,6 +24,10 @@ std::string domain_name(const msg::HostId& host_id, const msg::Grant& grant, con
   return msg::is_name(name) ? name : grant.node_id.value;
 }
 
+bool is_domain_of(const msg::HostId& host_id, const std::string& name, const Config& config) {
+  return !config.is_simulated || name.starts_with(host_id.value + ".");
+}
+
 std::string seed_path(const msg::Grant& grant, const Config& config) {
   return config.state_directory + "/seeds/" + grant.node_id.value + ".img";
 }

@@ -38,6 +38,7 @@ void Service::take_list(std::vector<DomainSeen> domains) {
   for (auto& domain : domains)
     if (domain.epoch > 0 && is_there(domain.state)) seen_[domain.name] = std::move(domain);
   is_listed_ = true;
+  if (!store_.is_loaded()) return;
   for (const auto& host_id : config_.hosts) {
     std::vector<StoredGrant> running;
     store_.for_each<StoredGrant>(keys::grants(host_id), [&](const StoredGrant& stored) {
@@ -95,19 +96,17 @@ void Service::look_at(const msg::HostId& host_id, const msg::NodeId& node_id) {
   if (!stored || !is_listed_ || !store_.is_loaded()) return;
   Work& work = work_[{host_id, node_id}];
   if (work.is_busy || loop_.steady_ms() < work.not_before_ms) return;
+  if (fencing_.contains(stored->domain_name)) return;  // what is begun now would be stopped by it
   std::optional<DomainSeen> seen;
   if (const auto there = seen_.find(stored->domain_name); there != seen_.end())
     seen = there->second;
-  // It was created, and then the grant itself was lost before it was durable, and came again.
-  if (seen && seen->epoch == stored->grant.epoch && !stored->has_run) {
-    record_running(*stored);
-    stored = store_.read(keys::grant(host_id, node_id));
-  }
   const Step step =
       next_step(*stored, seen, live_[host_id].is_fenced, work.is_asked, loop_.unix_ms());
   switch (step) {
     case Step::none:
       return;
+    case Step::record:
+      return record_running(*stored);
     case Step::end:
       return record_end(*stored);
     case Step::forget: {
@@ -156,6 +155,7 @@ void Service::run_step(const StoredGrant& stored, Step step) {
             done = hypervisor->reset(name);
             break;
           case Step::none:
+          case Step::record:
           case Step::end:
           case Step::forget:
             break;
@@ -195,7 +195,10 @@ void Service::end_step(const msg::HostId& host_id, const msg::NodeId& node_id, S
     work.not_before_ms = loop_.steady_ms() + work.retry_ms;
     core::log::warning("step_failed",
                        {{"domain", stored->domain_name}, {"reason", result.error().detail}});
-    if (step == Step::create)
+    // A domain that was seen to run meanwhile was created, whatever the driver says.
+    const auto seen = seen_.find(stored->domain_name);
+    const bool is_running = seen != seen_.end() && seen->second.epoch == stored->grant.epoch;
+    if (step == Step::create && !is_running)
       tell(*stored, msg::DomainState::absent, "cannot be started: " + result.error().detail);
     return;
   }
@@ -220,6 +223,7 @@ void Service::end_step(const msg::HostId& host_id, const msg::NodeId& node_id, S
       record_done(before, step);
       break;
     case Step::none:
+    case Step::record:
     case Step::end:
     case Step::forget:
       break;
@@ -299,7 +303,7 @@ void Service::tell(StoredGrant stored, msg::DomainState state, const std::string
 void Service::end_orphans() {
   if (!is_listed_ || !is_reachable_) return;
   for (const auto& [host_id, live] : live_)
-    if (!live.is_complete) return;
+    if (!live.is_complete || live.lease.is_doubted) return;
   for (const auto& [name, seen] : seen_) {
     if (named_.contains(name)) continue;
     core::log::warning("domain_orphaned", {{"domain", name}, {"epoch", seen.epoch}});

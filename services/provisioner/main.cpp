@@ -1,6 +1,7 @@
 // The provisioner's program: one real host, or many simulated ones.
 #include "core/loop/posix_loop.hpp"
 #include "core/runtime/run_service.hpp"
+#include "services/provisioner/driver/lease_file.hpp"
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
 #include "services/provisioner/service.hpp"
 
@@ -11,7 +12,12 @@ int main(int argc, char** argv) {
         auto config = provisioner::Config::from(runtime.settings);
         if (!config) return std::unexpected(config.error());
         auto hypervisor = std::make_shared<provisioner::LibvirtHypervisor>(config->libvirt_uri);
+        // Simulated domains end with this process, so their leases need not outlive it.
+        std::shared_ptr<provisioner::LeaseMemory> leases;
+        if (!config->is_simulated)
+          leases = std::make_shared<provisioner::LeaseFile>(config->state_directory);
         return std::make_shared<provisioner::Service>(runtime, *config, std::move(hypervisor),
-                                                      std::make_shared<core::ThreadWorkers>(1));
+                                                      std::make_shared<core::ThreadWorkers>(1),
+                                                      std::move(leases));
       });
 }

@@ -16,6 +16,7 @@ Step next_step(const StoredGrant& stored, const std::optional<DomainSeen>& seen,
     return is_asked ? Step::none : Step::shut_down;
   }
   if (!seen) return stored.has_run ? Step::end : Step::create;
+  if (!stored.has_run) return Step::record;
   if (stored.resets_done < grant.resets) return Step::reset;
   if (stored.reboots_done < grant.reboots) return Step::reboot;
   return Step::none;

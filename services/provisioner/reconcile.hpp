@@ -16,6 +16,7 @@ enum class Step {
   shut_down,  // ask the guest
   reboot,     //
   reset,      //
+  record,     // that it runs: it was seen before its grant was known
   end,        // record that it is over
   forget      // remove the record
 };

@@ -12,7 +12,7 @@ namespace nucleus::provisioner {
 using core::ErrorCode;
 
 Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor,
-                 std::shared_ptr<core::Workers> watchers)
+                 std::shared_ptr<core::Workers> watchers, std::shared_ptr<LeaseMemory> leases)
     : loop_{runtime.loop},
       workers_{runtime.workers},
       watchers_{watchers ? std::move(watchers)
@@ -22,12 +22,15 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
       config_{std::move(config)},
       process_{runtime.bus.link().name()},
       metrics_{runtime.metrics},
-      hypervisor_{std::move(hypervisor)} {
+      hypervisor_{std::move(hypervisor)},
+      leases_{std::move(leases)} {
   std::error_code ignored;  // where they cannot be made, creating a domain says so
   if (!config_.is_simulated) {
     std::filesystem::create_directories(config_.state_directory + "/domains", ignored);
     std::filesystem::create_directories(config_.state_directory + "/seeds", ignored);
   }
+  for (const auto& host_id : config_.hosts)
+    if (leases_) live_[host_id].lease = leases_->kept(host_id);
   hypervisor_->on_event([self = self_, &loop = loop_](const DomainSeen& seen) {
     loop.post([self, seen] {
       if (*self) (*self)->see(seen);
@@ -44,8 +47,10 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   bus_.serve_later<msg::ProbeNode>(*this, &Service::probe_node);
   bus_.serve_later<msg::ProbeHost>(*this, &Service::probe_host);
   bus_.every(core::Milliseconds{config_.heartbeat_ms}, *this, &Service::beat);
-  bus_.every(core::Milliseconds{config_.ping_ms}, *this, &Service::ping);
   bus_.every(core::Milliseconds{config_.ping_ms}, *this, &Service::look_at_all);
+  // A lease ends, and domains are stopped, whether or not there is a store.
+  watch_leases();
+  watch_hypervisor();
 }
 
 Service::~Service() {
@@ -55,19 +60,20 @@ Service::~Service() {
   watchers_.reset();  // its last ping ends before what it tells goes
 }
 
+/// The records are new; a lease and what it did are not.
 void Service::rebuild() {
-  live_.clear();
   named_.clear();
   work_.clear();
   for (const auto& host_id : config_.hosts) {
-    live_[host_id].boot_id = loop_.new_id();
+    Live& live = live_[host_id];
+    live.boot_id = loop_.new_id();
+    live.is_complete = false;
     store_.for_each<StoredGrant>(keys::grants(host_id), [&](const StoredGrant& stored) {
       named_[stored.domain_name] = {host_id, stored.grant.node_id};
     });
   }
   is_listed_ = false;
-  core::Context context = bus_.context();
-  ping(context);
+  ping();
 }
 
 /// Takes what is newer than what is here. The revision moves only where none was missed.
@@ -78,13 +84,20 @@ core::Result<msg::Done> Service::apply_grants(const msg::ApplyGrants& request,
     return core::refuse(ErrorCode::not_found,
                         process_ + " has no host " + msg::shown(request.host_id.value), "host_id");
   auto tx = store_.begin(context);
+  const auto* host = tx.read(keys::host(request.host_id));
+  const std::uint64_t applied = host ? host->revision : 0;
+  // It was overtaken: what it grants was granted already, and may have ended and be forgotten.
+  if (request.revision < applied || (request.revision == applied && !request.is_complete))
+    return tx.commit(msg::Done{});
   std::set<msg::NodeId> named;
   for (const auto& grant : request.grants) {
     named.insert(grant.node_id);
     take_grant(tx, request.host_id, grant);
   }
   std::vector<msg::NodeId> changed(named.begin(), named.end());
-  if (request.is_complete) {
+  // A scheduler that has forgotten what it knew names too little: nothing is void by its word.
+  const KeptLease& lease = live->second.lease;
+  if (request.is_complete && !lease.is_doubted && request.revision >= lease.revision) {
     store_.for_each<StoredGrant>(keys::grants(request.host_id), [&](const StoredGrant& stored) {
       if (named.contains(stored.grant.node_id) || stored.grant.revision > request.revision) return;
       StoredGrant voided = stored;
@@ -92,16 +105,16 @@ core::Result<msg::Done> Service::apply_grants(const msg::ApplyGrants& request,
       changed.push_back(stored.grant.node_id);
       tx.write(keys::grant(request.host_id, stored.grant.node_id), std::move(voided));
     });
-    live->second.is_complete = true;
+    // One that another process asked for, or this one before its lease ended, is too old to go by.
+    if (request.boot_id == live->second.boot_id) live->second.is_complete = true;
+    end_fence(request.host_id);
   }
-  const auto* host = store_.read(keys::host(request.host_id));
-  const std::uint64_t applied = host ? host->revision : 0;
   if (request.revision > applied && (request.is_complete || request.revision == applied + 1))
     tx.write(keys::host(request.host_id), StoredHost{request.host_id, request.revision});
   auto reply = tx.commit(msg::Done{});
   // The scheduler's own record is durable already: the world need not wait for ours.
   for (const auto& node_id : changed) look_at(request.host_id, node_id);
-  if (request.is_complete) end_orphans();
+  if (live->second.is_complete) end_orphans();
   show_counts();
   return reply;
 }

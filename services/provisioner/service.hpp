@@ -11,6 +11,7 @@
 #include "core/runtime/runtime.hpp"
 #include "messages/scheduler.hpp"
 #include "services/provisioner/config.hpp"
+#include "services/provisioner/driver/lease_file.hpp"
 #include "services/provisioner/metrics.hpp"
 #include "services/provisioner/reconcile.hpp"
 #include "services/provisioner/records.hpp"
@@ -19,10 +20,11 @@ namespace nucleus::provisioner {
 
 class Service {
  public:
-  /// `hypervisor` outlives the process's workers. `watchers` ask whether it answers: on threads of
-  /// their own, that is known while all workers create domains. None = the workers do it as well.
+  /// `hypervisor` and `leases` outlive the process's workers. `watchers` ask whether it answers: on
+  /// threads of their own, that is known while all workers create domains; none = the workers do it
+  /// as well. Without `leases`, each process waits for its first answer before a lease counts.
   Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor,
-          std::shared_ptr<core::Workers> watchers = {});
+          std::shared_ptr<core::Workers> watchers = {}, std::shared_ptr<LeaseMemory> leases = {});
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -30,10 +32,10 @@ class Service {
  private:
   /// What is known of a host in memory alone.
   struct Live {
-    std::string boot_id = {};       // another one asks the scheduler for the complete list
-    std::int64_t lease_end_ms = 0;  // steady; 0 = not answered yet since the start
-    bool is_complete = false;       // the complete list came: what is not in it may be ended
-    bool is_fenced = false;         // the lease is over
+    std::string boot_id = {};  // another one asks the scheduler for the complete list
+    KeptLease lease = {};      // as it is kept
+    bool is_complete = false;  // the complete list came: what is not in it may be ended
+    bool is_fenced = false;    // the lease is over; until it was renewed and the list came
     bool is_reporting = false;
   };
   /// Work at one domain, in memory alone.
@@ -59,9 +61,14 @@ class Service {
   // heartbeat.cpp
   void beat(core::Context& context);
   void report(const msg::HostId& host_id);
+  void take_lease(const msg::HostId& host_id, std::int64_t sent_ms, const msg::HostLease& lease);
+  void end_fence(const msg::HostId& host_id);
+  void watch_leases();
   void look_at_leases();
+  void stop_domains_of(const msg::HostId& host_id);
+  void watch_hypervisor();
   void take_link(const core::Result<void>& link);
-  void ping(core::Context& context);
+  void ping();
   void set_reachable(bool is_reachable, const std::string& reason);
 
   // domains.cpp
@@ -90,6 +97,7 @@ class Service {
   const std::string process_;  // our name on the bus
   Metrics metrics_;
   std::shared_ptr<Hypervisor> hypervisor_;
+  std::shared_ptr<LeaseMemory> leases_;  // may be null
   HostCapacity capacity_ = {};
   bool is_reachable_ = false;
   std::string fault_ = "the hypervisor was not asked yet";
@@ -98,6 +106,7 @@ class Service {
   std::shared_ptr<bool> is_pinging_ = std::make_shared<bool>(false);
   std::map<msg::HostId, Live> live_ = {};
   std::map<std::string, DomainSeen> seen_ = {};   // by domain name
+  std::set<std::string> fencing_ = {};            // being stopped for their host's lease, by name
   std::map<std::string, std::string> ends_ = {};  // why a domain ended, by name
   std::map<std::string, std::pair<msg::HostId, msg::NodeId>> named_ = {};  // grants by domain name
   std::map<std::pair<msg::HostId, msg::NodeId>, Work> work_ = {};

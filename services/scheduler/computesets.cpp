@@ -225,7 +225,8 @@ void Service::end_computeset(Change& change, StoredComputeset stored, bool is_gr
   const bool is_waiting = stored.computeset.state == ComputesetState::submitted;
   stored.computeset.state = is_waiting ? ComputesetState::cancelled : ComputesetState::ending;
   if (is_waiting) stored.computeset.end_unix_s = now_unix_ms / 1000;
-  write_computeset(change, std::move(stored));
+  const bool is_news = !(stored.computeset == change.tx.read(keys::computeset(id))->computeset);
+  if (is_news) write_computeset(change, std::move(stored));
   for (const auto& node_id : nodes) {
     const auto* found = change.tx.read(keys::node(node_id));
     if (!found) continue;

@@ -9,6 +9,7 @@ Config Config::from(core::Settings& settings) {
   read("scheduler.host_lease_ms", config.host_lease_ms, 1'000, 86'400'000);
   read("scheduler.host_lease_margin_ms", config.host_lease_margin_ms, 100, 3'600'000);
   read("scheduler.host_silence_ms", config.host_silence_ms, 100, 600'000);
+  read("scheduler.ownership_ms", config.ownership_ms, 100, 60'000);
   read("scheduler.sweep_ms", config.sweep_ms, 10, 60'000);
   read("scheduler.shutdown_ms", config.shutdown_ms, 100, 3'600'000);
   read("scheduler.grant_call_ms", config.grant_call_ms, 100, 60'000);

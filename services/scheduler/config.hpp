@@ -11,6 +11,7 @@ struct Config {
   std::int64_t host_lease_ms = 120'000;  // a host's domains may run this long without an answer
   std::int64_t host_lease_margin_ms = 5'000;  // and are placed elsewhere only this much later
   std::int64_t host_silence_ms = 1'700;       // without a heartbeat for this long: unreachable
+  std::int64_t ownership_ms = 1'000;   // it shows at least so often, by a write, that it is the one
   std::int64_t sweep_ms = 100;         // how often silence, leases and walltimes are looked at
   std::int64_t shutdown_ms = 60'000;   // a graceful stop becomes one by force after this
   std::int64_t grant_call_ms = 3'000;  // a host has this long to take its grants

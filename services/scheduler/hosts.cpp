@@ -5,6 +5,8 @@
 
 namespace nucleus::scheduler {
 
+using core::ErrorCode;
+
 namespace {
 
 std::optional<core::Error> broken(const msg::ReportHost& report) {
@@ -13,6 +15,15 @@ std::optional<core::Error> broken(const msg::ReportHost& report) {
     return msg::invalid("process", "process must be 1 to 128 bytes");
   if (report.cpus < 1 || report.cpus > 4096) return msg::invalid("cpus", "cpus must be 1 to 4096");
   return std::nullopt;
+}
+
+/// A host is its own provisioner's, whose key on the bus is bound to its name; simulated ones may
+/// share one.
+bool is_its_own(const msg::ReportHost& report, const std::string& sender, const StoredHost* known) {
+  const bool is_one_of_many = report.is_simulated && report.process == "provisioner/simulated";
+  return report.process == sender &&
+         (report.process == "provisioner/" + report.host_id.value || is_one_of_many) &&
+         (!known || known->is_simulated == report.is_simulated);
 }
 
 bool is_same(const StoredHost& host, const msg::ReportHost& report) {
@@ -28,6 +39,14 @@ bool is_same(const StoredHost& host, const msg::ReportHost& report) {
 core::Result<msg::HostLease> Service::report_host(const msg::ReportHost& report,
                                                   core::Context& context) {
   if (auto fault = broken(report)) return std::unexpected(*fault);
+  if (!is_its_own(report, context.sender(), store_.read(keys::host(report.host_id)))) {
+    core::log::error("host_impersonated",
+                     {{"host", report.host_id.value}, {"sender", msg::shown(context.sender())}});
+    return core::refuse(
+        ErrorCode::forbidden,
+        msg::shown(context.sender()) + " may not speak for host " + report.host_id.value,
+        "host_id");
+  }
   Live& live = live_[report.host_id];
   const bool is_restarted = live.boot_id != report.boot_id;
   live.boot_id = report.boot_id;
@@ -81,6 +100,14 @@ core::Result<msg::Done> Service::drain_host(const msg::DrainHost& request, core:
   return commit(change, msg::Done{});
 }
 
+/// One that was stopped while another took its name over would answer heartbeats, and so lengthen
+/// leases that the other one believes to be over. A write, be it of nothing, tells it so in time.
+void Service::show_ownership(core::Context& context) {
+  if (loop_.steady_ms() - shown_ms_ < config_.ownership_ms) return;
+  shown_ms_ = loop_.steady_ms();
+  (void)store_.begin(context).commit();
+}
+
 /// Silence makes a host unreachable; silence for longer than its lease, lost.
 void Service::look_at_hosts(core::Context& context) {
   const std::int64_t now_ms = loop_.steady_ms();
@@ -105,7 +132,7 @@ void Service::look_at_hosts(core::Context& context) {
   for (const auto& host_id : silent)
     set_host_state(change, *change.tx.read(keys::host(host_id)), msg::HostState::unreachable,
                    "no heartbeat for over " + std::to_string(config_.host_silence_ms) + " ms");
-  for (const auto& host_id : lost) lose_host(change, host_id);
+  for (const auto& host_id : lost) lose_host(change, host_id, context.now_unix_s());
   if (!lost.empty()) place_waiting(change, context.now_unix_s());
   (void)commit(change);
 }
@@ -126,7 +153,7 @@ void Service::set_host_state(Change& change, const StoredHost& before, msg::Host
 
 /// The host's lease is over, so nothing of ours runs there: its nodes are free to be placed
 /// elsewhere.
-void Service::lose_host(Change& change, const msg::HostId& host_id) {
+void Service::lose_host(Change& change, const msg::HostId& host_id, std::int64_t now_unix_s) {
   set_host_state(change, *change.tx.read(keys::host(host_id)), msg::HostState::lost,
                  "no answer for longer than its lease");
   const auto placed = placed_[host_id];
@@ -135,8 +162,7 @@ void Service::lose_host(Change& change, const msg::HostId& host_id) {
     StoredNode node = *change.tx.read(keys::node(node_id));
     node.observed = msg::DomainState::absent;
     node.observed_reason = "host " + host_id.value + " was lost";
-    end_placement(node);
-    write_node(change, node);
+    end_placement(change, std::move(node), now_unix_s);
   }
 }
 
@@ -183,13 +209,15 @@ void Service::send_grants(const StoredHost& host, const std::vector<msg::NodeId>
   for (const auto& node_id : nodes)
     if (const auto* node = store_.read(keys::node(node_id)); node && node->host_id == host.host_id)
       request.grants.push_back(grant_of(*node));
-  ++live_[host.host_id].grant_calls;
+  Live& live = live_[host.host_id];
+  request.boot_id = live.boot_id;
+  ++live.grant_calls;
   const core::CallOptions options{.to = host.process,
                                   .deadline = core::Milliseconds{config_.grant_call_ms}};
   const auto host_id = host.host_id;
   const auto ended = [this, host_id](const core::Result<msg::Done>& applied) {
-    Live& live = live_[host_id];
-    if (live.grant_calls > 0) --live.grant_calls;
+    Live& answered = live_[host_id];
+    if (answered.grant_calls > 0) --answered.grant_calls;
     if (!applied)
       core::log::warning("grants_not_applied",
                          {{"host", host_id.value}, {"reason", applied.error().detail}});

@@ -93,6 +93,11 @@ core::Result<void> Service::take_domain(const msg::DomainChanged& event, core::C
   auto change = begin(context);
   const auto* found = change.tx.read(keys::node(event.node_id));
   if (!found || found->host_id != event.host_id || found->epoch != event.epoch) return {};
+  const auto* host = change.tx.read(keys::host(event.host_id));
+  if (!host || host->process != context.sender())
+    return core::refuse(
+        ErrorCode::forbidden,
+        msg::shown(context.sender()) + " tells of a domain on host " + event.host_id.value);
   StoredNode node = *found;
   node.observed = event.state;
   node.observed_reason = event.reason;
@@ -104,15 +109,7 @@ core::Result<void> Service::take_domain(const msg::DomainChanged& event, core::C
     return commit(change);
   }
   if (node.is_grant_on) node.is_wanted_on = false;  // it ended by itself, nobody asked for it
-  end_placement(node);
-  const auto computeset_id = node.computeset_id;
-  if (node.is_removed) {
-    change.tx.remove(keys::node(event.node_id));
-    waiting_.erase(event.node_id);
-  } else {
-    write_node(change, std::move(node));
-  }
-  if (computeset_id != 0) complete_computeset(change, computeset_id, context.now_unix_s());
+  end_placement(change, std::move(node), context.now_unix_s());
   place_waiting(change, context.now_unix_s());
   return commit(change);
 }
@@ -218,13 +215,24 @@ void Service::place(Change& change, StoredNode node, const msg::HostId& host_id)
   write_node(change, std::move(node), true);
 }
 
-void Service::end_placement(StoredNode& node) {
+/// It has no host any more: one of a removed cluster is forgotten, and a computeset may be over.
+/// The host's grants are others now: a list from before must not pass for one from after.
+void Service::end_placement(Change& change, StoredNode node, std::int64_t now_unix_s) {
   Used& used = used_[node.host_id];
   used.cpus -= node.definition.cpus;
   used.memory_mb -= static_cast<std::int64_t>(node.definition.memory_mb);
   placed_count_ -= placed_[node.host_id].erase(node.definition.node_id);
+  change.granted[node.host_id];
   node.host_id = {};
   node.is_grant_on = false;
+  const auto computeset_id = node.computeset_id;
+  if (node.is_removed) {
+    change.tx.remove(keys::node(node.definition.node_id));
+    waiting_.erase(node.definition.node_id);
+  } else {
+    write_node(change, std::move(node));
+  }
+  if (computeset_id != 0) complete_computeset(change, computeset_id, now_unix_s);
 }
 
 /// Writes a node with the state that follows from it; `finish` tells it where that is another.

@@ -28,6 +28,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.hear<msg::PortsLeased>(*this, &Service::take_ports);
   bus_.hear<msg::VolumeChanged>(*this, &Service::take_volume);
   bus_.hear<msg::DomainChanged>(*this, &Service::take_domain);
+  bus_.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::show_ownership);
   bus_.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::look_at_hosts);
   bus_.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::end_walltimes);
 }
@@ -101,7 +102,8 @@ void Service::rebuild_indexes() {
   });
   store_.for_each<StoredNode>(keys::nodes(), [&](const StoredNode& node) {
     const auto& node_id = node.definition.node_id;
-    nodes_of_[node.definition.cluster_id][node.definition.index] = node_id;
+    // A removed cluster's name may be another's already.
+    if (!node.is_removed) nodes_of_[node.definition.cluster_id][node.definition.index] = node_id;
     if (!node.host_id.empty()) {
       used_[node.host_id].cpus += node.definition.cpus;
       used_[node.host_id].memory_mb += static_cast<std::int64_t>(node.definition.memory_mb);

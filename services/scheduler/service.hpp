@@ -49,10 +49,11 @@ class Service {
   core::Result<msg::HostLease> report_host(const msg::ReportHost& report, core::Context& context);
   core::Result<msg::Hosts> list_hosts(const msg::ListHosts& request, core::Context& context);
   core::Result<msg::Done> drain_host(const msg::DrainHost& request, core::Context& context);
+  void show_ownership(core::Context& context);
   void look_at_hosts(core::Context& context);
   void set_host_state(Change& change, const StoredHost& host, msg::HostState state,
                       const std::string& reason);
-  void lose_host(Change& change, const msg::HostId& host_id);
+  void lose_host(Change& change, const msg::HostId& host_id, std::int64_t now_unix_s);
   void write_host(Change& change, StoredHost host);
   msg::Host told(const StoredHost& host) const;
   void send_complete(const StoredHost& host);
@@ -72,7 +73,7 @@ class Service {
   void stop(Change& change, StoredNode node, bool is_graceful, std::int64_t now_unix_ms);
   core::Result<void> reboot(Change& change, StoredNode node, bool is_reset);
   void place(Change& change, StoredNode node, const msg::HostId& host_id);
-  void end_placement(StoredNode& node);
+  void end_placement(Change& change, StoredNode node, std::int64_t now_unix_s);
   void write_node(Change& change, StoredNode node, bool is_grant_changed = false);
   void place_waiting(Change& change, std::int64_t now_unix_s);
   void place_waiting_nodes(Change& change, std::vector<HostRoom>& rooms);
@@ -128,6 +129,7 @@ class Service {
   Metrics metrics_;
   // Indexes over the records: rebuilt at each load, changed with the change that is committed.
   std::map<msg::HostId, Live> live_ = {};
+  std::int64_t shown_ms_ = 0;  // steady; when a write last showed that this is the scheduler
   std::unordered_map<msg::HostId, Used> used_ = {};
   std::map<msg::HostId, std::set<msg::NodeId>> placed_ = {};
   std::size_t placed_count_ = 0;  // nodes, over all hosts

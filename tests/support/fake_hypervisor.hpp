@@ -112,6 +112,15 @@ class FakeHypervisor final : public Hypervisor {
         answered([&] { return ended(name, DomainState::shutoff, "the guest powered off"); });
   }
 
+  /// The domain goes and nobody is told, as while libvirtd is away; empty = all, as by a power cut.
+  void vanish(const std::string& name = {}) {
+    const std::scoped_lock lock{mutex_};
+    if (name.empty())
+      domains_.clear();
+    else
+      domains_.erase(name);
+  }
+
   /// Every call fails until resume(), as with a stopped libvirtd.
   void hang() {
     tell_link(set_hung(
@@ -145,6 +154,14 @@ class FakeHypervisor final : public Hypervisor {
     const std::scoped_lock lock{mutex_};
     const auto there = domains_.find(name);
     return there == domains_.end() ? std::nullopt : std::optional(there->second.spec);
+  }
+
+  /// What the running domains were created from, by name.
+  std::map<std::string, DomainSpec> specs() {
+    const std::scoped_lock lock{mutex_};
+    std::map<std::string, DomainSpec> all;
+    for (const auto& [name, domain] : domains_) all.emplace(name, domain.spec);
+    return all;
   }
 
   int reboots_of(const std::string& name) { return reboots_[name]; }

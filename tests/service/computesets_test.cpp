@@ -1,0 +1,264 @@
+// Computesets and allocations, as the scheduler room's README has them: started and ended whole,
+// one effect a request, charged to the second.
+#include <gtest/gtest.h>
+
+#include "tests/service/scheduler_room.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using core::ErrorCode;
+using msg::ComputesetState;
+using msg::PowerAction;
+
+class Computesets : public SchedulerRoom {
+ protected:
+  core::Result<msg::Computeset> begin(std::uint32_t count, const std::string& cluster = "c",
+                                      const std::string& request_id = {}) {
+    return ask(msg::StartComputeset{.cluster_id = {cluster}, .count = count}, request_id);
+  }
+  core::Result<msg::Computeset> act(msg::ComputesetId id, PowerAction action) {
+    return ask(msg::PowerComputeset{.computeset_id = id, .action = action});
+  }
+  bool gets_to(msg::ComputesetId id, ComputesetState state) {
+    return comes_to_be([&] { return computeset(id).state == state; });
+  }
+  /// All the nodes of a computeset are told to run, then to be off.
+  void run_and_end(Host& host, const msg::Computeset& started) {
+    std::vector<msg::Grant> grants;
+    for (const auto& node : started.nodes) {
+      const auto grant = host.wait_for_grant(node.value);
+      ASSERT_TRUE(grant);
+      ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
+      grants.push_back(*grant);
+    }
+    ASSERT_TRUE(act(started.computeset_id, PowerAction::poweroff));
+    for (const auto& grant : grants) ASSERT_TRUE(host.say(grant, msg::DomainState::shutoff));
+  }
+};
+
+TEST_F(Computesets, AreGrantedWholeAndEndWithTheLastOfTheirNodes) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 3);
+  const auto started = begin(3);
+  ASSERT_TRUE(started) << started.error().detail;
+  EXPECT_EQ(started->computeset_id, 1);
+  EXPECT_EQ(started->state, ComputesetState::running);
+  EXPECT_EQ(started->walltime_mins, 2880);
+  EXPECT_EQ(started->allocation_id.value, "a") << "the cluster's only one";
+  ASSERT_EQ(started->nodes.size(), 3U);
+  std::vector<msg::Grant> grants;
+  for (const auto& node : started->nodes) {
+    const auto grant = host.wait_for_grant(node.value);
+    ASSERT_TRUE(grant);
+    ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
+    grants.push_back(*grant);
+  }
+  ASSERT_TRUE(becomes("c", 3, "active"));
+  const auto ending = act(1, PowerAction::shutdown);
+  ASSERT_TRUE(ending);
+  EXPECT_EQ(ending->state, ComputesetState::ending);
+  ASSERT_TRUE(host.wait_for_grant("c-1", [](const msg::Grant& grant) { return !grant.is_on; }));
+  EXPECT_TRUE(host.wait_for_grant("c-1")->is_graceful);
+  ASSERT_TRUE(host.say(grants[0], msg::DomainState::shutoff));
+  ASSERT_TRUE(host.say(grants[1], msg::DomainState::shutoff));
+  ASSERT_TRUE(becomes("c", 2, "shutoff"));
+  EXPECT_EQ(computeset(1).state, ComputesetState::ending) << "one still runs";
+  ASSERT_TRUE(host.say(grants[2], msg::DomainState::shutoff));
+  EXPECT_TRUE(gets_to(1, ComputesetState::completed));
+  EXPECT_EQ(state_of("c", 3).computeset_id, 0);
+}
+
+TEST_F(Computesets, GetOneForARequestHoweverOftenItComes) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 2);
+  const auto first = begin(1, "c", "same");
+  const auto again = begin(1, "c", "same");
+  restart();
+  const auto after = begin(1, "c", "same");
+  ASSERT_TRUE(first && again && after);
+  EXPECT_EQ(first->computeset_id, again->computeset_id);
+  EXPECT_EQ(first->computeset_id, after->computeset_id);
+  EXPECT_EQ(ask(msg::ListComputesets{.is_operator = true})->computesets.size(), 1U);
+  const auto another = begin(1);
+  ASSERT_TRUE(another);
+  EXPECT_EQ(another->computeset_id, 2) << "ids are never used again, not even over a restart";
+}
+
+TEST_F(Computesets, WaitWholeAndALaterOneThatFitsPasses) {
+  start();
+  Host host(deployment_, "h1", {.cpus = 3});
+  ASSERT_TRUE(host.report());
+  define("c", 3);
+  define("d", 4);
+  define("e", 1);
+  const auto first = begin(2, "c");
+  const auto large = begin(4, "d");
+  const auto small = begin(1, "e");
+  ASSERT_TRUE(first && large && small);
+  EXPECT_EQ(first->state, ComputesetState::running);
+  EXPECT_EQ(large->state, ComputesetState::submitted);
+  EXPECT_EQ(large->reason, "waits for hosts with room for all its nodes");
+  EXPECT_EQ(small->state, ComputesetState::running);
+  for (std::size_t i = 1; i <= 4; ++i) EXPECT_EQ(state_of("d", i).host_id.value, "");
+  run_and_end(host, *first);
+  run_and_end(host, *small);
+  ASSERT_TRUE(gets_to(small->computeset_id, ComputesetState::completed));
+  EXPECT_EQ(computeset(large->computeset_id).state, ComputesetState::submitted) << "still 3 CPUs";
+  Host larger(deployment_, "h2", {.cpus = 4});
+  ASSERT_TRUE(larger.report());
+  EXPECT_TRUE(gets_to(large->computeset_id, ComputesetState::running));
+}
+
+TEST_F(Computesets, AreCancelledWhereTheyWait) {
+  start();
+  define("c", 1);
+  const auto waiting = begin(1);
+  ASSERT_TRUE(waiting);
+  const auto cancelled = act(waiting->computeset_id, PowerAction::poweroff);
+  ASSERT_TRUE(cancelled);
+  EXPECT_EQ(cancelled->state, ComputesetState::cancelled);
+  EXPECT_GT(cancelled->end_unix_s, 0);
+  EXPECT_EQ(cancelled->start_unix_s, 0);
+  EXPECT_TRUE(begin(1)) << "its node is free again";
+}
+
+TEST_F(Computesets, RefuseNodesThatMayNotBeInThem) {
+  start();
+  define("c", 2);
+  define("d", 1);
+  const auto refusal = [&](msg::StartComputeset request) {
+    const auto refused = ask(request);
+    return refused ? std::string("taken") : refused.error().detail;
+  };
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-0"}}}), "c-0 is no compute node");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"d-1"}}}), "a node is not of this cluster");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-1"}, {"c-1"}}}), "a node is named twice");
+  EXPECT_EQ(refusal({.cluster_id = {"nobody"}, .count = 1}), "no cluster nobody");
+  EXPECT_EQ(refusal({.cluster_id = {}, .count = 1}), "cluster is missing");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .count = 1, .allocation_id = {"b"}}),
+            "Allocation b does not belong to the cluster.");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-1"}}, .hosts = {{"h9"}}}), "no host h9");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .count = 1, .walltime_mins = -1}),
+            "walltime_mins must be 0 to 525600");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .count = 0}),
+            "There are 2 nodes available for starting. Requested number should be greater than "
+            "zero.");
+  ASSERT_TRUE(begin(1));
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-1"}}}),
+            "c-1 is in computeset 1 (submitted)");
+  EXPECT_EQ(ask(msg::ListComputesets{.is_operator = true})->computesets.size(), 1U);
+}
+
+TEST_F(Computesets, PowerAComputeOnlyInARunningOne) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 1);
+  const auto refused = power("c-1", PowerAction::poweron);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::wrong_state);
+  EXPECT_EQ(refused.error().detail, "Compute is not a member of an active computeset");
+  ASSERT_TRUE(begin(1));
+  EXPECT_TRUE(power("c-1", PowerAction::reset));
+  EXPECT_TRUE(
+      host.wait_for_grant("c-1", [](const msg::Grant& grant) { return grant.resets == 1; }));
+}
+
+TEST_F(Computesets, AnswerForWhatIsNotThereAndWhatCannotBe) {
+  start();
+  define("c", 1);
+  EXPECT_EQ(act(7, PowerAction::poweroff).error().code, ErrorCode::not_found);
+  ASSERT_TRUE(begin(1));
+  EXPECT_EQ(act(1, PowerAction::reboot).error().code, ErrorCode::wrong_state);
+  EXPECT_EQ(act(1, PowerAction::poweron).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(act(1, PowerAction::unknown).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(ask(msg::ListComputesets{.projects = {{"q"}}, .computeset_id = 1}).error().code,
+            ErrorCode::not_found)
+      << "another project's is as one that is not there";
+  EXPECT_TRUE(ask(msg::ListComputesets{.projects = {{"q"}}})->computesets.empty());
+}
+
+TEST_F(Computesets, ChargeAllTheirCoresFromStartToEndOnce) {
+  start();
+  Host host(deployment_, "h1", {.cpus = 8});
+  ASSERT_TRUE(host.report());
+  define("c", 2, 3);
+  const auto started = begin(2);
+  ASSERT_TRUE(started);
+  run_and_end(host, *started);
+  ASSERT_TRUE(gets_to(1, ComputesetState::completed));
+  const auto over = computeset(1);
+  const auto allocations = ask(msg::ListAllocations{});
+  ASSERT_TRUE(allocations);
+  ASSERT_EQ(allocations->allocations.size(), 1U);
+  EXPECT_EQ(allocations->allocations[0].used_core_s, 6 * (over.end_unix_s - over.start_unix_s));
+  restart();
+  EXPECT_EQ(ask(msg::ListAllocations{})->allocations, allocations->allocations);
+}
+
+TEST_F(Computesets, AreRefusedWhereTheAllocationCouldNotPayForThemAll) {
+  start();
+  define("c", 3);
+  ASSERT_TRUE(ask(msg::DefineAllocation{
+      .allocation_id = {"a"}, .project_id = {"p"}, .limit_core_s = 2 * 3600}));
+  const auto hour = [&](std::uint32_t count) {
+    return ask(msg::StartComputeset{.cluster_id = {"c"}, .count = count, .walltime_mins = 60});
+  };
+  EXPECT_EQ(hour(3).error().code, ErrorCode::no_capacity);
+  ASSERT_TRUE(hour(2)) << "what waits may still use it";
+  const auto refused = hour(1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().detail, "allocation a has 0 core-seconds left, this needs 3600");
+  ASSERT_TRUE(act(1, PowerAction::poweroff));
+  EXPECT_TRUE(hour(2)) << "one that was cancelled uses nothing";
+  EXPECT_EQ(ask(msg::DefineAllocation{.allocation_id = {"../x"}, .project_id = {"p"}}).error().code,
+            ErrorCode::invalid_argument);
+  EXPECT_EQ(
+      ask(msg::DefineAllocation{.allocation_id = {"a"}, .project_id = {"p"}, .limit_core_s = -1})
+          .error()
+          .code,
+      ErrorCode::invalid_argument);
+}
+
+TEST_F(Computesets, EndWithTheirClusterAndItsNodesAreForgotten) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 1);
+  ASSERT_TRUE(begin(1));
+  const auto grant = host.wait_for_grant("c-1");
+  ASSERT_TRUE(grant);
+  ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
+  ASSERT_TRUE(registry_.tell(msg::ClusterRemoved{
+      .cluster = {.cluster_id = {"c"}, .project_id = {"p"}}, .nodes = {{"c-0"}, {"c-1"}}}));
+  ASSERT_TRUE(gets_to(1, ComputesetState::ending));
+  EXPECT_EQ(computeset(1).reason, "its cluster was removed");
+  EXPECT_EQ(power("c-1", PowerAction::poweron).error().code, ErrorCode::not_found);
+  ASSERT_TRUE(host.say(*grant, msg::DomainState::shutoff));
+  ASSERT_TRUE(gets_to(1, ComputesetState::completed));
+  EXPECT_TRUE(ask(msg::ListNodeStates{})->nodes.empty());
+}
+
+TEST_F(Computesets, LoseNothingWhenRedisIsKilledInTheMiddle) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 4);
+  for (int i = 1; i <= 4; ++i) {
+    auto reply = std::async(std::launch::async, [&] { return begin(1); });
+    deployment_.redis.kill();
+    deployment_.redis.start();
+    const auto started = reply.get();
+    ASSERT_TRUE(started) << started.error().detail;
+    EXPECT_EQ(started->computeset_id, i);
+  }
+  EXPECT_EQ(ask(msg::ListComputesets{.is_operator = true})->computesets.size(), 4U);
+}
+
+}  // namespace
+}  // namespace nucleus::tests

@@ -1,0 +1,95 @@
+// The scheduler on a real bus and Redis, with clusters as other rooms tell of them.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "services/scheduler/service.hpp"
+#include "tests/support/hosts.hpp"
+#include "tests/support/rooms.hpp"
+
+namespace nucleus::tests {
+
+inline core::Result<std::shared_ptr<void>> build_scheduler(core::Runtime& runtime) {
+  return std::make_shared<scheduler::Service>(runtime, scheduler::Config::from(runtime.settings));
+}
+
+class SchedulerRoom : public testing::Test {
+ protected:
+  using Settings = std::map<std::string, std::string>;
+
+  void start(Settings settings = {}) {
+    settings_ = std::move(settings);
+    settings_.emplace("scheduler.sweep_ms", "10");
+    settings_.emplace("scheduler.cpu_overcommit", "1");
+    // A loaded machine may be silent for long: only tests of silence have a short patience.
+    settings_.emplace("scheduler.host_silence_ms", "600000");
+    restart();
+  }
+  void restart() {
+    service_.reset();
+    service_ = std::make_unique<Process>(deployment_, "scheduler", settings_, build_scheduler);
+  }
+  template <class Request>
+  core::Result<typename Request::Reply> ask(const Request& request,
+                                            const std::string& request_id = {}) {
+    return caller_.call(request, {.request_id = request_id, .deadline = patience});
+  }
+
+  /// A cluster as registry, network and image store tell of it: all its nodes can be placed.
+  void define(const std::string& cluster, std::uint32_t computes, std::uint32_t cpus = 1) {
+    ASSERT_TRUE(registry_.tell(msg::ClusterDefined{
+        .cluster = {.cluster_id = {cluster}, .project_id = {"p"}, .allocations = {{"a"}}}}));
+    for (std::uint32_t i = 0; i <= computes; ++i) {
+      const msg::NodeId node_id{cluster + "-" + std::to_string(i)};
+      ASSERT_TRUE(registry_.tell(
+          msg::NodeDefined{{.node_id = node_id,
+                            .cluster_id = {cluster},
+                            .project_id = {"p"},
+                            .name = node_id.value,
+                            .kind = i == 0 ? msg::NodeKind::frontend : msg::NodeKind::compute,
+                            .index = i,
+                            .cpus = cpus,
+                            .memory_mb = 512}}));
+      ASSERT_TRUE(network_.tell(msg::PortsLeased{.node_id = node_id,
+                                                 .cluster_id = {cluster},
+                                                 .project_id = {"p"},
+                                                 .ports = {{.mac = "52:54:00:00:00:01",
+                                                            .ip = "10.0.0.1"}}}));
+      ASSERT_TRUE(image_store_.tell(msg::VolumeChanged{.volume = {.node_id = node_id},
+                                                       .cluster_id = {cluster},
+                                                       .project_id = {"p"},
+                                                       .is_ready = true}));
+    }
+    // Heard, once it lists them all with their ports.
+    ASSERT_TRUE(comes_to_be([&] {
+      const auto states = ask(msg::ListNodeStates{.cluster_id = {cluster}});
+      return states && states->nodes.size() == computes + 1 &&
+             !states->nodes.back().ports.empty() &&
+             ask(msg::ListNodeStates{.cluster_id = {cluster}})->nodes.back().reason.empty();
+    }));
+  }
+  msg::NodeState state_of(const std::string& cluster, std::size_t index = 0) {
+    const auto states = ask(msg::ListNodeStates{.cluster_id = {cluster}});
+    return states && states->nodes.size() > index ? states->nodes[index] : msg::NodeState{};
+  }
+  bool becomes(const std::string& cluster, std::size_t index, const std::string& state) {
+    return comes_to_be([&] { return state_of(cluster, index).state == state; });
+  }
+  core::Result<msg::NodeState> power(const std::string& node, msg::PowerAction action) {
+    return ask(msg::PowerNode{.node_id = {node}, .action = action});
+  }
+  msg::Computeset computeset(msg::ComputesetId id) {
+    const auto listed = ask(msg::ListComputesets{.is_operator = true, .computeset_id = id});
+    return listed ? listed->computesets[0] : msg::Computeset{};
+  }
+
+  Deployment deployment_ = {};
+  StandIn registry_{deployment_, "registry"};
+  StandIn network_{deployment_, "network"};
+  StandIn image_store_{deployment_, "image_store"};
+  Process caller_{deployment_, "caller"};
+  Settings settings_ = {};
+  std::unique_ptr<Process> service_ = {};
+};
+
+}  // namespace nucleus::tests

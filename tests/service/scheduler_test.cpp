@@ -1,0 +1,252 @@
+// The scheduler room's README, kept on a real bus and Redis with hosts of the test's own: where
+// nodes are placed, what silence and leases do, what computesets cost.
+#include <gtest/gtest.h>
+
+#include "tests/service/scheduler_room.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using core::ErrorCode;
+using msg::ComputesetState;
+using msg::PowerAction;
+
+class Scheduler : public SchedulerRoom {};
+
+TEST_F(Scheduler, PlacesANodeOnTheHostWithMostCpusFreeAndGrantsItThere) {
+  start();
+  Host small(deployment_, "h1", {.cpus = 2});
+  Host large(deployment_, "h2", {.cpus = 8});
+  ASSERT_TRUE(small.report() && large.report());
+  define("c", 0);
+  const auto state = power("c-0", PowerAction::poweron);
+  ASSERT_TRUE(state) << state.error().detail;
+  EXPECT_EQ(state->host_id.value, "h2");
+  EXPECT_EQ(state->state, "nostate");
+  const auto grant = large.wait_for_grant("c-0");
+  ASSERT_TRUE(grant);
+  EXPECT_EQ(grant->epoch, 1U);
+  EXPECT_TRUE(grant->is_on);
+  EXPECT_EQ(grant->peers.size(), 1U);
+  ASSERT_TRUE(large.say(*grant, msg::DomainState::running));
+  EXPECT_TRUE(becomes("c", 0, "active"));
+}
+
+TEST_F(Scheduler, RefusesAFrontendThatNoHostHasRoomFor) {
+  start();
+  define("c", 0, 4);
+  EXPECT_EQ(power("c-0", PowerAction::poweron).error().code, ErrorCode::no_capacity);
+  Host host(deployment_, "h1", {.cpus = 2});
+  ASSERT_TRUE(host.report());
+  const auto refused = power("c-0", PowerAction::poweron);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().detail, "no host has room for this node now");
+  EXPECT_FALSE(state_of("c").is_wanted_on);
+}
+
+TEST_F(Scheduler, GivesEachPlacementANewEpochAndEndsOneWithItsDomain) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 0);
+  for (std::uint64_t epoch = 1; epoch <= 3; ++epoch) {
+    ASSERT_TRUE(power("c-0", PowerAction::poweron));
+    const auto grant = host.wait_for_grant("c-0", epoch);
+    ASSERT_TRUE(grant);
+    EXPECT_EQ(grant->epoch, epoch);
+    ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
+    ASSERT_TRUE(becomes("c", 0, "active"));
+    ASSERT_TRUE(host.say(*grant, msg::DomainState::crashed, "it fell over"));
+    ASSERT_TRUE(becomes("c", 0, "crashed"));
+    EXPECT_EQ(state_of("c").reason, "it fell over");
+    EXPECT_FALSE(state_of("c").is_wanted_on) << "nobody starts it again by himself";
+    EXPECT_EQ(state_of("c").host_id.value, "");
+  }
+}
+
+TEST_F(Scheduler, IgnoresWhatIsToldOfAnEarlierEpochAndByAStranger) {
+  start();
+  Host host(deployment_, "h1");
+  Host stranger(deployment_, "h2", {.cpus = 1});
+  ASSERT_TRUE(host.report() && stranger.report());
+  define("c", 0);
+  ASSERT_TRUE(power("c-0", PowerAction::poweron));
+  auto grant = host.wait_for_grant("c-0");
+  ASSERT_TRUE(grant);
+  ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
+  ASSERT_TRUE(becomes("c", 0, "active"));
+  auto early = *grant;
+  early.epoch = 0;
+  ASSERT_TRUE(host.say(early, msg::DomainState::crashed));
+  ASSERT_TRUE(stranger.say(*grant, msg::DomainState::crashed, "", "h1"));
+  define("barrier", 0);
+  EXPECT_EQ(state_of("c").state, "active");
+}
+
+TEST_F(Scheduler, RefusesAHeartbeatInAnothersName) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  Host impostor(deployment_, "h2");
+  for (const char* process : {"provisioner/h1", "provisioner/h2"}) {
+    const auto refused = impostor.report({.host_id = {"h1"}, .process = process});
+    ASSERT_FALSE(refused) << process;
+    EXPECT_EQ(refused.error().code, ErrorCode::forbidden) << process;
+  }
+  const auto hosts = ask(msg::ListHosts{});
+  ASSERT_TRUE(hosts);
+  ASSERT_EQ(hosts->hosts.size(), 1U);
+}
+
+TEST_F(Scheduler, TakesNoHeartbeatThatSaysNonsense) {
+  start();
+  Host host(deployment_, "h1");
+  for (const auto& report :
+       {msg::ReportHost{.host_id = {"../x"}, .process = "provisioner/../x"},
+        msg::ReportHost{.host_id = {"h1"}, .process = ""},
+        msg::ReportHost{.host_id = {"h1"}, .process = std::string(200, 'x')}}) {
+    const auto refused = host.report(report);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  }
+  auto none = host.a_report();
+  none.cpus = 0;
+  EXPECT_EQ(host.report(none).error().field, "cpus");
+}
+
+TEST_F(Scheduler, MakesASilentHostUnreachableAndChangesNothingElse) {
+  start({{"scheduler.host_silence_ms", "200"}, {"scheduler.host_lease_ms", "86400000"}});
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 0);
+  ASSERT_TRUE(host.report());
+  ASSERT_TRUE(power("c-0", PowerAction::poweron));
+  ASSERT_TRUE(becomes("c", 0, "nostate-error"));
+  EXPECT_EQ(state_of("c").reason, "host h1: no heartbeat for over 200 ms");
+  EXPECT_EQ(state_of("c").host_id.value, "h1");
+  EXPECT_TRUE(state_of("c").is_wanted_on);
+}
+
+TEST_F(Scheduler, TellsOfAHypervisorThatDoesNotAnswerAndThatItDoesAgain) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 0);
+  ASSERT_TRUE(power("c-0", PowerAction::poweron));
+  const auto grant = host.wait_for_grant("c-0");
+  ASSERT_TRUE(grant);
+  ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
+  ASSERT_TRUE(becomes("c", 0, "active"));
+  auto hung = host.a_report();
+  hung.is_reachable = false;
+  hung.reason = "libvirtd does not answer";
+  ASSERT_TRUE(host.report(hung));
+  EXPECT_EQ(state_of("c").state, "nostate-error");
+  EXPECT_EQ(state_of("c").reason, "host h1: libvirtd does not answer");
+  ASSERT_TRUE(host.report());
+  EXPECT_EQ(state_of("c").state, "active");
+}
+
+TEST_F(Scheduler, PlacesTheNodesOfALostHostElsewhereAndNotTheOnesThatWereStopped) {
+  start({{"scheduler.host_lease_ms", "1000"}, {"scheduler.host_lease_margin_ms", "200"}});
+  Host first(deployment_, "h1", {.cpus = 8});
+  Host second(deployment_, "h2", {.cpus = 4});
+  ASSERT_TRUE(first.report() && second.report());
+  define("c", 0);
+  define("d", 0);
+  ASSERT_TRUE(first.report() && second.report());
+  ASSERT_TRUE(power("c-0", PowerAction::poweron));
+  ASSERT_TRUE(power("d-0", PowerAction::poweron));
+  ASSERT_EQ(state_of("c").host_id.value, "h1");
+  ASSERT_TRUE(power("d-0", PowerAction::poweroff));
+  // The second one goes on to tell that it is there; the first one is silent.
+  ASSERT_TRUE(comes_to_be([&] {
+    (void)second.report();
+    return state_of("c").host_id.value == "h2";
+  }));
+  const auto grant = second.wait_for_grant("c-0", 2);
+  ASSERT_TRUE(grant);
+  EXPECT_EQ(grant->epoch, 2U);
+  EXPECT_EQ(state_of("d").host_id.value, "");
+  EXPECT_EQ(state_of("d").reason, "host h1 was lost");
+  // It comes back, and is told that it has nothing.
+  ASSERT_TRUE(first.report());
+  ASSERT_TRUE(comes_to_be([&] { return first.last_complete().has_value(); }));
+  ASSERT_TRUE(comes_to_be([&] { return first.last_complete()->grants.empty(); }));
+}
+
+TEST_F(Scheduler, EndsAComputesetAndForgetsARemovedClusterWhoseHostIsLost) {
+  start({{"scheduler.host_lease_ms", "1000"}, {"scheduler.host_lease_margin_ms", "200"}});
+  Host host(deployment_, "h1", {.cpus = 8});
+  ASSERT_TRUE(host.report());
+  define("c", 2);
+  define("d", 0);
+  ASSERT_TRUE(host.report());
+  const auto started = ask(msg::StartComputeset{.cluster_id = {"c"}, .count = 2});
+  ASSERT_TRUE(started);
+  ASSERT_EQ(started->state, ComputesetState::running);
+  ASSERT_TRUE(power("d-0", PowerAction::poweron));
+  ASSERT_TRUE(ask(msg::PowerComputeset{.computeset_id = started->computeset_id,
+                                       .action = PowerAction::poweroff}));
+  ASSERT_TRUE(registry_.tell(msg::ClusterRemoved{
+      .cluster = {.cluster_id = {"d"}, .project_id = {"p"}}, .nodes = {{"d-0"}}}));
+  // Nobody tells that the domains are off: the host has gone.
+  ASSERT_TRUE(comes_to_be(
+      [&] { return computeset(started->computeset_id).state == ComputesetState::completed; }));
+  ASSERT_TRUE(comes_to_be([&] { return ask(msg::ListNodeStates{})->nodes.size() == 3; }));
+}
+
+TEST_F(Scheduler, GivesARestartedHostItsCompleteList) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 0);
+  ASSERT_TRUE(power("c-0", PowerAction::poweron));
+  ASSERT_TRUE(host.wait_for_grant("c-0"));
+  auto anew = host.a_report();
+  anew.boot_id = "another";
+  ASSERT_TRUE(host.report(anew));
+  ASSERT_TRUE(comes_to_be([&] {
+    const auto list = host.last_complete();
+    return list && list->boot_id == "another";
+  }));
+  EXPECT_EQ(host.last_complete()->grants.size(), 1U);
+}
+
+TEST_F(Scheduler, RepeatsTheListToAHostThatIsBehind) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 0);
+  ASSERT_TRUE(power("c-0", PowerAction::poweron));
+  ASSERT_TRUE(host.wait_for_grant("c-0"));
+  auto behind = host.a_report();
+  behind.revision = 0;
+  ASSERT_TRUE(comes_to_be([&] {
+    (void)host.report(behind);
+    const auto list = host.last_complete();
+    return list && list->grants.size() == 1;
+  }));
+}
+
+TEST_F(Scheduler, PlacesNothingOnADrainedHost) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 0);
+  ASSERT_TRUE(ask(msg::DrainHost{.host_id = {"h1"}, .is_drained = true, .reason = "a new fan"}));
+  EXPECT_EQ(power("c-0", PowerAction::poweron).error().code, ErrorCode::no_capacity);
+  auto hosts = ask(msg::ListHosts{});
+  ASSERT_TRUE(hosts);
+  EXPECT_EQ(hosts->hosts[0].state, msg::HostState::drained);
+  EXPECT_EQ(hosts->hosts[0].reason, "a new fan");
+  restart();
+  ASSERT_TRUE(host.report());
+  EXPECT_EQ(power("c-0", PowerAction::poweron).error().code, ErrorCode::no_capacity);
+  ASSERT_TRUE(ask(msg::DrainHost{.host_id = {"h1"}, .is_drained = false}));
+  EXPECT_TRUE(power("c-0", PowerAction::poweron));
+  EXPECT_EQ(ask(msg::DrainHost{.host_id = {"h9"}}).error().code, ErrorCode::not_found);
+}
+
+}  // namespace
+}  // namespace nucleus::tests

@@ -1,0 +1,108 @@
+// A host of a service test's own: it takes grants as a provisioner does, and tells of domains and
+// sends heartbeats when the test says so.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "messages/image_store.hpp"
+#include "messages/network.hpp"
+#include "messages/registry.hpp"
+#include "messages/scheduler.hpp"
+#include "tests/support/rooms.hpp"
+
+namespace nucleus::tests {
+
+class Host {
+ public:
+  struct Size {
+    std::uint32_t cpus = 4;
+    std::uint64_t memory_mb = 8192;
+  };
+
+  Host(Deployment& deployment, const std::string& name) : Host(deployment, name, Size{}) {}
+  Host(Deployment& deployment, const std::string& name, Size size)
+      : name_{name},
+        size_{size},
+        stand_in_{deployment, "provisioner/" + name,
+                  [this](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
+                    return std::make_shared<Room>(*this, runtime);
+                  }} {}
+
+  /// A heartbeat that says: all is well, and every grant was applied.
+  msg::ReportHost a_report() {
+    const std::scoped_lock lock(mutex_);
+    return {.host_id = {name_},
+            .process = "provisioner/" + name_,
+            .boot_id = "boot",
+            .cpus = size_.cpus,
+            .memory_mb = size_.memory_mb,
+            .revision = revision_};
+  }
+  core::Result<msg::HostLease> report() { return report(a_report()); }
+  core::Result<msg::HostLease> report(const msg::ReportHost& said) {
+    auto whole = said;
+    if (whole.cpus == 0 && whole.boot_id.empty()) whole.cpus = size_.cpus;
+    return stand_in_.process().call(whole, {.deadline = patience});
+  }
+
+  /// Tells what became of a grant's domain; as of another host where `host` names one.
+  bool say(const msg::Grant& grant, msg::DomainState state, const std::string& reason = {},
+           const std::string& host = {}) {
+    return stand_in_.tell(msg::DomainChanged{.host_id = {host.empty() ? name_ : host},
+                                             .node_id = grant.node_id,
+                                             .cluster_id = grant.cluster_id,
+                                             .project_id = grant.project_id,
+                                             .epoch = grant.epoch,
+                                             .state = state,
+                                             .reason = reason});
+  }
+
+  /// The newest grant of this node, once there is one of this epoch or a later one.
+  std::optional<msg::Grant> wait_for_grant(const std::string& node, std::uint64_t epoch = 1) {
+    return wait_for_grant(node, [epoch](const msg::Grant& grant) { return grant.epoch >= epoch; });
+  }
+  std::optional<msg::Grant> wait_for_grant(const std::string& node,
+                                           const std::function<bool(const msg::Grant&)>& is_it) {
+    std::optional<msg::Grant> found;
+    (void)comes_to_be([&] {
+      const std::scoped_lock lock(mutex_);
+      const auto grant = grants_.find(node);
+      if (grant != grants_.end() && is_it(grant->second)) found = grant->second;
+      return found.has_value();
+    });
+    return found;
+  }
+  std::optional<msg::ApplyGrants> last_complete() {
+    const std::scoped_lock lock(mutex_);
+    return complete_;
+  }
+
+ private:
+  struct Room {
+    Host& host;
+    core::Store& store;
+    Room(Host& owner, core::Runtime& runtime) : host{owner}, store{runtime.store} {
+      runtime.bus.serve<msg::ApplyGrants>(*this, &Room::apply);
+    }
+    core::Result<msg::Done> apply(const msg::ApplyGrants& request, core::Context&) {
+      const std::scoped_lock lock(host.mutex_);
+      for (const auto& grant : request.grants) host.grants_[grant.node_id.value] = grant;
+      host.revision_ = std::max(host.revision_, request.revision);
+      if (request.is_complete) host.complete_ = request;
+      return msg::Done{};
+    }
+  };
+
+  const std::string name_;
+  const Size size_;
+  std::mutex mutex_ = {};
+  std::map<std::string, msg::Grant> grants_ = {};  // by node
+  std::uint64_t revision_ = 0;
+  std::optional<msg::ApplyGrants> complete_ = {};
+  StandIn stand_in_;
+};
+
+}  // namespace nucleus::tests
