@@ -12,6 +12,11 @@ constexpr std::uint64_t incompatible_known = 1 + 16;  // dirty (mended when open
 constexpr std::uint64_t incompatible_data_file = 4;
 constexpr std::size_t iso_mark_at = 32'769;
 constexpr std::uint32_t snapshots_max = 1024;
+constexpr std::uint64_t snapshot_bytes_min = 40;
+// QEMU holds these tables in memory.
+constexpr std::uint64_t l1_bytes_max = 16 << 20;
+constexpr std::uint64_t refcount_bytes_max = 8 << 20;
+constexpr std::uint64_t refcount_order_max = 6;
 
 std::unexpected<core::Error> refused(const std::string& detail) {
   return std::unexpected(msg::invalid("format", detail));
@@ -25,6 +30,32 @@ std::uint64_t number_at(std::string_view head, std::size_t at, std::size_t count
   return value;
 }
 
+/// Whether `bytes` from `offset` lie in the file.
+bool lies_within(std::uint64_t offset, std::uint64_t bytes, std::uint64_t file_bytes) {
+  return offset <= file_bytes && bytes <= file_bytes - offset;
+}
+
+core::Result<void> check_qcow2_tables(std::string_view head, std::uint64_t cluster_bytes,
+                                      std::uint64_t file_bytes) {
+  const auto l1_bytes = number_at(head, 36, 4) * 8;
+  const auto l1_offset = number_at(head, 40, 8);
+  const auto refcount_offset = number_at(head, 48, 8);
+  const auto refcount_bytes = number_at(head, 56, 4) * cluster_bytes;
+  const auto snapshots = number_at(head, 60, 4);
+  if (l1_bytes > l1_bytes_max || refcount_bytes > refcount_bytes_max)
+    return refused("the qcow2 image's tables are too large");
+  if (!lies_within(l1_offset, l1_bytes, file_bytes) ||
+      !lies_within(refcount_offset, refcount_bytes, file_bytes))
+    return refused("the qcow2 image's table lies beyond its end");
+  if (l1_offset % cluster_bytes != 0 || refcount_offset % cluster_bytes != 0)
+    return refused("the qcow2 image's table lies on no cluster's boundary");
+  if (snapshots > snapshots_max) return refused("the qcow2 image has too many snapshots");
+  if (snapshots > 0 &&
+      !lies_within(number_at(head, 64, 8), snapshots * snapshot_bytes_min, file_bytes))
+    return refused("the qcow2 image's snapshots lie beyond its end");
+  return {};
+}
+
 core::Result<std::uint64_t> check_qcow2(std::string_view head, std::uint64_t file_bytes) {
   if (head.size() < qcow2_header_bytes_v2 || !head.starts_with("QFI\xfb"))
     return refused("the file is no qcow2 image");
@@ -36,12 +67,9 @@ core::Result<std::uint64_t> check_qcow2(std::string_view head, std::uint64_t fil
     return refused("the qcow2 clusters have no valid size");
   const auto virtual_bytes = number_at(head, 24, 8);
   if (number_at(head, 32, 4) != 0) return refused("the qcow2 image is encrypted");
-  const auto l1_entries = number_at(head, 36, 4);
-  const auto l1_offset = number_at(head, 40, 8);
-  if (l1_offset > file_bytes || l1_entries * 8 > file_bytes - l1_offset)
-    return refused("the qcow2 image's table lies beyond its end");
-  if (number_at(head, 60, 4) > snapshots_max)
-    return refused("the qcow2 image has too many snapshots");
+  const std::uint64_t cluster_bytes = std::uint64_t{1} << cluster_bits;
+  if (auto tables = check_qcow2_tables(head, cluster_bytes, file_bytes); !tables)
+    return std::unexpected(tables.error());
   if (version == 3) {
     if (head.size() < qcow2_header_bytes_v3) return refused("the qcow2 image is cut off");
     const auto incompatible = number_at(head, 72, 8);
@@ -49,6 +77,11 @@ core::Result<std::uint64_t> check_qcow2(std::string_view head, std::uint64_t fil
       return refused("the qcow2 image has an external data file");
     if (incompatible & ~incompatible_known)
       return refused("the qcow2 image has features that are not known");
+    if (number_at(head, 96, 4) > refcount_order_max)
+      return refused("the qcow2 image's refcounts have no valid size");
+    const auto own_bytes = number_at(head, 100, 4);
+    if (own_bytes < qcow2_header_bytes_v3 || own_bytes > cluster_bytes)
+      return refused("the qcow2 image's header has no valid size");
   }
   return virtual_bytes;
 }

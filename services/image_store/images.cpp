@@ -119,15 +119,18 @@ core::Result<CheckedFile> Service::check_and_copy(StoreDriver& driver,
 /// finds the upload still there.
 void Service::publish(Publication publication, core::Context context,
                       core::Responder<msg::Image> respond) {
-  const auto image_id = publication.image.image_id;
-  publishing_.insert(image_id);
+  const std::uint64_t number = ++publication_count_;
+  publishing_[publication.image.image_id] = number;
   workers_.run<CheckedFile>(
       loop_, core::Milliseconds{config_.work_deadline_ms},
       [driver = driver_, publication, config = config_] {
         return check_and_copy(*driver, publication, config);
       },
-      [this, publication, context, respond](core::Result<CheckedFile> checked) mutable {
-        publishing_.erase(publication.image.image_id);
+      [this, publication, context, respond, number](core::Result<CheckedFile> checked) mutable {
+        // The records were loaded again meanwhile, and a repeat of the request is under way.
+        const auto own = publishing_.find(publication.image.image_id);
+        if (own == publishing_.end() || own->second != number) return;
+        publishing_.erase(own);
         auto tx = store_.begin(context);
         if (!publication.upload_id.empty()) tx.remove(keys::upload(publication.upload_id));
         std::error_code ignored;

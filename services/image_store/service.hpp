@@ -66,9 +66,10 @@ class Service {
   const Config config_;
   Metrics metrics_;
   std::shared_ptr<StoreDriver> driver_;
-  std::set<msg::NodeId> busy_ = {};                   // work at their volumes is under way
-  std::map<msg::NodeId, std::int64_t> pending_ = {};  // not as wanted; not before (steady ms)
-  std::set<msg::ImageId> publishing_ = {};
+  std::set<msg::NodeId> busy_ = {};                        // work at their volumes is under way
+  std::map<msg::NodeId, std::int64_t> pending_ = {};       // not as wanted; not before (steady ms)
+  std::map<msg::ImageId, std::uint64_t> publishing_ = {};  // with the number of the publication
+  std::uint64_t publication_count_ = 0;
 };
 
 }  // namespace nucleus::image_store

@@ -21,6 +21,9 @@ std::string a_qcow2() {
   put(head, 24, 8, 1ULL << 30);
   put(head, 36, 4, 2);
   put(head, 40, 8, 0x30000);
+  put(head, 48, 8, 0x10000);
+  put(head, 56, 4, 1);
+  put(head, 96, 4, 4);
   put(head, 100, 4, 104);
   return head;
 }

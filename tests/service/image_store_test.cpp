@@ -1,0 +1,364 @@
+// The image store room's README, kept on a real bus and Redis: what is checked before it is
+// believed, what a node's volume waits for, and what is removed when.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "services/image_store/driver/qcow2_store.hpp"
+#include "services/image_store/driver/simulated_store.hpp"
+#include "services/image_store/service.hpp"
+#include "tests/support/images.hpp"
+#include "tests/support/rooms.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using core::ErrorCode;
+using msg::ImageFormat;
+
+/// A qemu-img of the test's own, first in the path: it notes that it was run, and with what.
+class WatchedQemuImg {
+ public:
+  WatchedQemuImg() : path_before_{std::getenv("PATH")} {
+    std::ofstream(folder_.file("qemu-img"))
+        << "#!/bin/sh\necho \"$@\" >>" << log() << "\nPATH=" << path_before_
+        << " exec qemu-img \"$@\"\n";
+    fs::permissions(folder_.file("qemu-img"), fs::perms::owner_all);
+    setenv("PATH", (folder_.path() + ":" + path_before_).c_str(), 1);
+  }
+  ~WatchedQemuImg() { setenv("PATH", path_before_.c_str(), 1); }
+  WatchedQemuImg(const WatchedQemuImg&) = delete;
+  WatchedQemuImg& operator=(const WatchedQemuImg&) = delete;
+
+  std::string runs() const {
+    std::ostringstream text;
+    text << std::ifstream(log()).rdbuf();
+    return text.str();
+  }
+
+ private:
+  std::string log() const { return folder_.file("runs"); }
+  TemporaryFolder folder_ = {};
+  std::string path_before_;
+};
+
+class ImageStore : public testing::Test {
+ protected:
+  /// On files where `is_simulated` is false.
+  void start(bool is_simulated = true) {
+    is_simulated_ = is_simulated;
+    restart();
+  }
+  void restart() {
+    service_.reset();
+    service_ = std::make_unique<Process>(
+        deployment_, "image_store",
+        std::map<std::string, std::string>{
+            {"image_store.driver", is_simulated_ ? "simulated" : "qcow2"},
+            {"image_store.images_directory", folder_.file("images")},
+            {"image_store.uploads_directory", folder_.file("uploads")},
+            {"image_store.volumes_directory", folder_.file("volumes")},
+            {"image_store.upload_bytes_max", std::to_string(8 << 20)},
+            {"image_store.virtual_bytes_max", std::to_string(1LL << 40)},
+            {"image_store.retry_ms", "100"}},
+        [this](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
+          auto config = image_store::Config::from(runtime.settings);
+          if (!config) return std::unexpected(config.error());
+          std::shared_ptr<image_store::StoreDriver> driver = simulated_;
+          if (!is_simulated_)
+            driver = std::make_shared<image_store::Qcow2Store>(config->images_directory,
+                                                               config->volumes_directory);
+          return std::make_shared<image_store::Service>(runtime, *config, driver);
+        });
+  }
+  template <class Request>
+  core::Result<typename Request::Reply> ask(const Request& request,
+                                            const std::string& request_id = {}) {
+    return caller_.call(request, {.request_id = request_id, .deadline = patience});
+  }
+  core::Result<msg::UploadTicket> begin(const std::string& image,
+                                        ImageFormat format = ImageFormat::raw) {
+    return ask(msg::BeginUpload{.image_id = {image}, .format = format});
+  }
+  core::Result<msg::Image> upload(const std::string& image, ImageFormat format,
+                                  const std::string& bytes) {
+    const auto ticket = begin(image, format);
+    if (!ticket) return std::unexpected(ticket.error());
+    std::ofstream(ticket->path, std::ios::binary) << bytes;
+    return ask(msg::FinishUpload{.upload_id = ticket->upload_id});
+  }
+  core::Result<msg::Image> put(const std::string& image) {
+    return ask(
+        msg::ImportImage{.image_id = {image}, .format = ImageFormat::raw, .disk_path = "/nothing"});
+  }
+  static msg::Node a_node(const std::string& name, const std::string& image = {}) {
+    return {.node_id = {name},
+            .cluster_id = {"c"},
+            .project_id = {"p"},
+            .name = name,
+            .disk_gb = 1,
+            .image_id = {image}};
+  }
+  std::optional<msg::VolumeChanged> volume_of(const std::string& node, bool is_ready) {
+    return events_.next<msg::VolumeChanged>([&](const msg::VolumeChanged& changed) {
+      return changed.volume.node_id.value == node && changed.is_ready == is_ready;
+    });
+  }
+  bool is_listed(const std::string& image) {
+    const auto images = ask(msg::ListImages{.projects = {{"p"}}});
+    return images && std::ranges::any_of(images->images, [&](const msg::Image& one) {
+             return one.image_id.value == image;
+           });
+  }
+
+  TemporaryFolder folder_ = {};
+  std::shared_ptr<image_store::SimulatedStore> simulated_ =
+      std::make_shared<image_store::SimulatedStore>();
+  bool is_simulated_ = true;
+  Deployment deployment_ = {};
+  Events events_{deployment_};
+  StandIn registry_{deployment_, "registry"};
+  Process caller_{deployment_, "caller"};
+  std::unique_ptr<Process> service_ = {};
+};
+
+TEST_F(ImageStore, PublishesAnUploadWithItsSizeAndDigests) {
+  start(false);
+  const std::string bytes(1 << 20, 'x');
+  const auto image = upload("p/disk", ImageFormat::raw, bytes);
+  ASSERT_TRUE(image) << image.error().detail;
+  EXPECT_EQ(image->size_bytes, bytes.size());
+  EXPECT_EQ(image->virtual_bytes, bytes.size());
+  EXPECT_EQ(image->sha256.size(), 64U);
+  EXPECT_EQ(image->md5.size(), 32U);
+  EXPECT_TRUE(is_listed("p/disk"));
+  const auto published = events_.next<msg::ImagePublished>();
+  ASSERT_TRUE(published);
+  EXPECT_EQ(published->image, *image);
+  EXPECT_TRUE(comes_to_be([&] { return fs::is_empty(folder_.file("uploads")); }));
+}
+
+TEST_F(ImageStore, RefusesAndRemovesAnUploadWhoseDigestIsAnother) {
+  start(false);
+  const auto ticket = begin("p/disk");
+  ASSERT_TRUE(ticket);
+  std::ofstream(ticket->path) << std::string(512, 'x');
+  const auto refused =
+      ask(msg::FinishUpload{.upload_id = ticket->upload_id, .sha256 = std::string(64, '0')});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(refused.error().field, "sha256");
+  EXPECT_FALSE(fs::exists(ticket->path));
+  EXPECT_FALSE(is_listed("p/disk"));
+  EXPECT_EQ(ask(msg::FinishUpload{.upload_id = ticket->upload_id}).error().code,
+            ErrorCode::not_found);
+  EXPECT_EQ(metric(*service_, "nucleus_image_store_uploads_refused_total"), 1);
+}
+
+TEST_F(ImageStore, TakesADigestInEitherCase) {
+  start(false);
+  const auto ticket = begin("p/disk");
+  ASSERT_TRUE(ticket);
+  std::ofstream(ticket->path) << std::string(512, '\0');
+  EXPECT_TRUE(ask(msg::FinishUpload{.upload_id = ticket->upload_id,
+                                    .md5 = "BF619EAC0CDF3F68D496EA9344137E8B"}));
+}
+
+TEST_F(ImageStore, RefusesHostileImagesBeforeAnyToolOpensThem) {
+  WatchedQemuImg qemu_img;
+  start(false);
+  int number = 0;
+  for (const auto& [what, bytes] : hostile_qcow2_images()) {
+    const auto refused = upload("p/i" + std::to_string(++number), ImageFormat::qcow2, bytes);
+    ASSERT_FALSE(refused) << what;
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument) << what;
+    EXPECT_EQ(refused.error().field, "format") << what;
+  }
+  const auto listed = ask(msg::ListImages{.projects = {{"p"}}});
+  ASSERT_TRUE(listed);
+  EXPECT_TRUE(listed->images.empty());
+  EXPECT_EQ(qemu_img.runs(), "");
+  EXPECT_TRUE(fs::is_empty(folder_.file("uploads")));
+}
+
+TEST_F(ImageStore, GivesEveryToolTheFormatThatWasDeclared) {
+  WatchedQemuImg qemu_img;
+  start(false);
+  // A raw disk on which its guest wrote a qcow2 header with a backing file stays a raw disk.
+  auto trap = a_qcow2_header();
+  put_number(trap, 8, 0x200, 8);
+  trap.resize(1 << 20);
+  ASSERT_TRUE(upload("p/trap", ImageFormat::raw, trap));
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/trap")}));
+  ASSERT_TRUE(volume_of("n1", true));
+  EXPECT_NE(qemu_img.runs().find("-F raw"), std::string::npos) << qemu_img.runs();
+  EXPECT_EQ(qemu_img.runs().find("info"), std::string::npos);
+}
+
+TEST_F(ImageStore, RefusesAFileThatIsTooLarge) {
+  start(false);
+  const auto ticket = begin("p/disk");
+  ASSERT_TRUE(ticket);
+  EXPECT_EQ(ticket->size_bytes_max, 8ULL << 20);
+  std::ofstream(ticket->path) << "x";
+  fs::resize_file(ticket->path, (8 << 20) + 512);
+  EXPECT_EQ(ask(msg::FinishUpload{.upload_id = ticket->upload_id}).error().field, "size");
+  EXPECT_FALSE(fs::exists(ticket->path));
+}
+
+TEST_F(ImageStore, RefusesNamesThatAreNoneAndNamesThatAreTaken) {
+  start();
+  for (const char* wrong : {"", "x", "/x", "p/", "p/x/y", "../x", "p/..", "p/a b", "p/-o", "P/x\n"})
+    EXPECT_EQ(begin(wrong).error().field, "image_id") << wrong;
+  EXPECT_EQ(begin("p/x", ImageFormat::unknown).error().field, "format");
+  ASSERT_TRUE(put("p/x"));
+  EXPECT_EQ(begin("p/x").error().code, ErrorCode::wrong_state);
+  EXPECT_EQ(put("p/x").error().code, ErrorCode::wrong_state);
+}
+
+TEST_F(ImageStore, LetsOneOfTwoUploadsOfANameWin) {
+  start();
+  const auto first = begin("p/x");
+  const auto second = begin("p/x");
+  ASSERT_TRUE(first && second);
+  ASSERT_TRUE(ask(msg::FinishUpload{.upload_id = second->upload_id}));
+  EXPECT_EQ(ask(msg::FinishUpload{.upload_id = first->upload_id}).error().code,
+            ErrorCode::wrong_state);
+}
+
+TEST_F(ImageStore, GivesARepeatedFinishItsFirstReplyOverARestart) {
+  start();
+  const auto ticket = begin("p/x");
+  ASSERT_TRUE(ticket);
+  const msg::FinishUpload finish{.upload_id = ticket->upload_id};
+  const auto first = ask(finish, "same");
+  restart();
+  const auto again = ask(finish, "same");
+  ASSERT_TRUE(first && again);
+  EXPECT_EQ(*first, *again);
+  EXPECT_EQ(events_.all<msg::ImagePublished>().size(), 1U);
+}
+
+TEST_F(ImageStore, ListsPublicImagesAndTheProjectsOwn) {
+  start();
+  for (const char* image : {"public/a", "p/b", "q/c"}) ASSERT_TRUE(put(image));
+  const auto listed = ask(msg::ListImages{.projects = {{"p"}}});
+  ASSERT_TRUE(listed);
+  std::vector<std::string> names;
+  for (const auto& image : listed->images) names.push_back(image.image_id.value);
+  EXPECT_EQ(names, (std::vector<std::string>{"p/b", "public/a"}));
+}
+
+TEST_F(ImageStore, LetsANodeWaitForItsImageAndSaysSoOnce) {
+  start();
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/late")}));
+  const auto waiting = volume_of("n1", false);
+  ASSERT_TRUE(waiting);
+  EXPECT_EQ(waiting->reason, "waits for image p/late, which is not there");
+  ASSERT_TRUE(put("p/late"));
+  const auto ready = volume_of("n1", true);
+  ASSERT_TRUE(ready);
+  EXPECT_EQ(ready->reason, "");
+  EXPECT_EQ(events_.all<msg::VolumeChanged>().size(), 2U);
+}
+
+TEST_F(ImageStore, TakesAnotherProjectsImageAsNotThere) {
+  start();
+  ASSERT_TRUE(put("q/secret"));
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "q/secret")}));
+  const auto waiting = volume_of("n1", false);
+  ASSERT_TRUE(waiting);
+  EXPECT_EQ(waiting->reason, "waits for image q/secret, which is not there");
+}
+
+TEST_F(ImageStore, KeepsAnImageThatAVolumeStandsOn) {
+  start();
+  ASSERT_TRUE(put("p/x"));
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/x")}));
+  ASSERT_TRUE(volume_of("n1", true));
+  EXPECT_EQ(ask(msg::RemoveImage{{"p/x"}}).error().code, ErrorCode::wrong_state);
+  ASSERT_TRUE(registry_.tell(msg::ClusterRemoved{
+      .cluster = {.cluster_id = {"c"}, .project_id = {"p"}}, .nodes = {{"n1"}}}));
+  ASSERT_TRUE(comes_to_be([&] { return ask(msg::RemoveImage{{"p/x"}}).has_value(); }));
+  EXPECT_EQ(ask(msg::RemoveImage{{"p/x"}}).error().code, ErrorCode::not_found);
+}
+
+TEST_F(ImageStore, RemovesTheVolumesOfARemovedClusterAlone) {
+  start(false);
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1")}, msg::NodeDefined{a_node("n2")}));
+  ASSERT_TRUE(volume_of("n1", true));
+  ASSERT_TRUE(comes_to_be([&] { return events_.all<msg::VolumeChanged>().size() == 2; }));
+  const auto file = [&](const std::string& node) {
+    return folder_.file("volumes") + "/" + node + ".qcow2";
+  };
+  ASSERT_TRUE(fs::exists(file("n1")) && fs::exists(file("n2")));
+  ASSERT_TRUE(registry_.tell(msg::ClusterRemoved{
+      .cluster = {.cluster_id = {"c"}, .project_id = {"p"}}, .nodes = {{"n1"}}}));
+  EXPECT_TRUE(comes_to_be([&] { return !fs::exists(file("n1")); }));
+  EXPECT_TRUE(fs::exists(file("n2")));
+}
+
+TEST_F(ImageStore, AttachesAndDetachesAnIso) {
+  start(false);
+  std::string iso(65'536, '\0');
+  iso.replace(32'769, 5, "CD001");
+  ASSERT_TRUE(upload("public/tools.iso", ImageFormat::iso, iso));
+  auto node = a_node("n1");
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
+  ASSERT_TRUE(volume_of("n1", true));
+  node.iso_id = {"public/tools.iso"};
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
+  const auto attached = volume_of("n1", true);
+  ASSERT_TRUE(attached);
+  EXPECT_EQ(attached->volume.iso_path, folder_.file("images") + "/public/tools.iso/disk");
+  node.iso_id = {"q/secret.iso"};
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
+  const auto foreign = volume_of("n1", true);
+  ASSERT_TRUE(foreign);
+  EXPECT_EQ(foreign->volume.iso_path, "") << "another project's counts as not there";
+}
+
+TEST_F(ImageStore, MakesWhatWasWantedWhileItWasAway) {
+  start();
+  service_.reset();
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1")}));
+  restart();
+  EXPECT_TRUE(volume_of("n1", true));
+  EXPECT_TRUE(comes_to_be([&] {
+    return metric(*service_, "nucleus_image_store_volumes_ready") == 1 &&
+           metric(*service_, "nucleus_image_store_volumes_waiting") == 0;
+  }));
+}
+
+TEST_F(ImageStore, ImportsAKernelWithItsInitramfsAndNothingHalf) {
+  start(false);
+  const auto refused = [&](msg::ImportImage request) {
+    request.image_id = {"p/x"};
+    request.format = ImageFormat::raw;
+    return ask(request).error();
+  };
+  EXPECT_EQ(refused({}).field, "disk_path");
+  EXPECT_EQ(refused({.disk_path = "/d", .initramfs_path = "/i"}).field, "kernel_path");
+  EXPECT_EQ(refused({.kernel_path = "/nowhere/kernel"}).code, ErrorCode::not_found);
+  const std::string kernel = folder_.file("kernel");
+  std::ofstream(kernel) << "kernel";
+  ASSERT_TRUE(ask(msg::ImportImage{.image_id = {"p/x"},
+                                   .format = ImageFormat::raw,
+                                   .kernel_path = kernel,
+                                   .initramfs_path = kernel,
+                                   .cmdline = "quiet"}));
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/x")}));
+  const auto ready = volume_of("n1", true);
+  ASSERT_TRUE(ready);
+  EXPECT_EQ(ready->volume.path, "") << "it runs from memory";
+  EXPECT_EQ(ready->volume.cmdline, "quiet");
+  EXPECT_TRUE(fs::exists(ready->volume.kernel));
+}
+
+}  // namespace
+}  // namespace nucleus::tests

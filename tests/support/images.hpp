@@ -1,0 +1,72 @@
+// qcow2 images as bytes: a sound one, and those whose headers lie or reach out of the file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace nucleus::tests {
+
+/// Big-endian, as qcow2 has it.
+inline void put_number(std::string& bytes, std::size_t at, std::uint64_t value, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i)
+    bytes[at + i] = static_cast<char>(value >> (8 * (count - 1 - i)));
+}
+
+/// The first 64 KiB of an empty qcow2 image of 1 GiB, version 3.
+inline std::string a_qcow2_header() {
+  std::string head(64 * 1024, '\0');
+  head.replace(0, 4, "QFI\xfb");
+  put_number(head, 4, 3, 4);
+  put_number(head, 20, 16, 4);          // cluster bits
+  put_number(head, 24, 1ULL << 30, 8);  // virtual size
+  put_number(head, 36, 2, 4);           // L1 entries
+  put_number(head, 40, 0x30000, 8);     // L1 table
+  put_number(head, 48, 0x10000, 8);     // refcount table
+  put_number(head, 56, 1, 4);           // its clusters
+  put_number(head, 96, 4, 4);           // refcount order
+  put_number(head, 100, 104, 4);        // header length
+  return head;
+}
+
+/// What must never reach a tool, each with what is wrong with it; files of 1 MiB.
+inline std::vector<std::pair<std::string, std::string>> hostile_qcow2_images() {
+  std::vector<std::pair<std::string, std::string>> all;
+  const auto lie = [&](const char* what, std::size_t at, std::uint64_t value, std::size_t count) {
+    auto image = a_qcow2_header();
+    image.resize(1 << 20);
+    put_number(image, at, value, count);
+    all.emplace_back(what, std::move(image));
+  };
+  for (const char* name :
+       {"/etc/passwd", "../../etc/passwd", "json:{\"driver\":\"nbd\"}", "nbd://169.254.169.254/"}) {
+    auto image = a_qcow2_header();
+    const std::string_view backing{name};
+    put_number(image, 8, 0x200, 8);
+    put_number(image, 16, backing.size(), 4);
+    image.replace(0x200, backing.size(), backing);
+    image.resize(1 << 20);
+    all.emplace_back("a backing file " + std::string(name), std::move(image));
+  }
+  lie("an external data file", 72, 4, 8);
+  lie("LUKS", 32, 2, 4);
+  lie("AES", 32, 1, 4);
+  lie("a feature nobody knows", 72, 1ULL << 20, 8);
+  lie("a virtual size of 1 PB", 24, 1ULL << 50, 8);
+  lie("a virtual size of 2^63", 24, 1ULL << 63, 8);
+  lie("a virtual size below 0", 24, ~0ULL, 8);
+  lie("an L1 table of 32 MB", 36, 4 << 20, 4);
+  lie("an L1 table beyond the end", 40, 1ULL << 40, 8);
+  lie("a refcount table beyond the end", 48, 1ULL << 40, 8);
+  lie("too many snapshots", 60, 0xffffffff, 4);
+  lie("clusters of no size", 20, 0, 4);
+  lie("version 1", 4, 1, 4);
+  all.emplace_back("a VMDK descriptor",
+                   "# Disk DescriptorFile\nversion=1\nRW 20480 FLAT \"/etc/shadow\" 0\n");
+  all.emplace_back("a header that is cut off", a_qcow2_header().substr(0, 80));
+  all.emplace_back("nothing", "");
+  return all;
+}
+
+}  // namespace nucleus::tests
