@@ -31,10 +31,11 @@ function(nucleus_service name)
 endfunction()
 
 # nucleus_tests(NAME LINK targets...): one program of all .cpp below this folder, known to ctest
-# under label NAME.
+# under label NAME. A main.cpp is a program of its own.
 function(nucleus_tests name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   if(sources)
     add_executable(nucleus-${name}-tests ${sources})
     target_link_libraries(nucleus-${name}-tests PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)

@@ -1,5 +1,5 @@
 // A process of the simulated world: the same rooms as in production, on a virtual loop. Destroying
-// it is `kill -9`: what it had not made durable is gone.
+// it is `kill -9`: what it had not made durable is gone. stop() is SIGSTOP.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -27,7 +27,11 @@ class SimProcess {
         journal_{loop_, name},
         store_{loop_, journal_, name},
         bus_{loop_, link_, build ? &store_ : nullptr} {
-    store_.on_fenced([](const core::Error& error) { throw std::runtime_error(error.detail); });
+    // Another one has its name: it does nothing more, and whoever started it ends it.
+    store_.on_fenced([this](const core::Error&) {
+      is_fenced_ = true;
+      stop();
+    });
     if (build) {
       auto room = build(runtime_);
       if (!room) throw std::runtime_error(room.error().detail);
@@ -53,6 +57,9 @@ class SimProcess {
     return std::move(**answer);
   }
 
+  void stop() { loop_.world().stop(loop_.life()); }
+  void resume() { loop_.world().resume(loop_.life()); }
+  bool is_fenced() const { return is_fenced_; }
   core::Bus& bus() { return bus_; }
   core::Store& store() { return store_; }
 
@@ -72,6 +79,7 @@ class SimProcess {
                          .settings = settings_,
                          .metrics = metrics_};
   std::shared_ptr<void> room_ = {};
+  bool is_fenced_ = false;
 };
 
 }  // namespace nucleus::tests

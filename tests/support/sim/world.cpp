@@ -8,16 +8,45 @@ namespace nucleus::tests {
 
 using core::ErrorCode;
 
-void SimWorld::schedule(std::int64_t delay_ms, std::weak_ptr<void> alive,
+constexpr std::int64_t redis_timeout_ms = 2000;
+
+void SimWorld::schedule(std::int64_t delay_ms, std::weak_ptr<SimLife> life,
                         std::function<void()> task) {
-  tasks_[{now_ms_ + delay_ms, ++task_count_}] = {std::move(alive), std::move(task)};
+  tasks_[{now_ms_ + delay_ms, ++task_count_}] = {std::move(life), std::move(task)};
+}
+
+void SimWorld::resume(const std::shared_ptr<SimLife>& life) {
+  if (!life->is_stopped) return;
+  life->is_stopped = false;
+  for (auto& task : life->held) schedule(0, life, std::move(task));
+  life->held.clear();
+}
+
+void SimWorld::cut_off(const std::string& process, bool is_cut) {
+  if (is_cut)
+    cut_off_.insert(process);
+  else
+    cut_off_.erase(process);
+}
+
+bool SimWorld::is_reply_kept(const std::string& service, const std::string& request_id) const {
+  const auto owned = owned_.find(service);
+  return owned != owned_.end() && owned->second.replied.contains(request_id);
 }
 
 bool SimWorld::step() {
   if (tasks_.empty()) return false;
   auto first = tasks_.extract(tasks_.begin());
   now_ms_ = std::max(now_ms_, first.key().first);
-  if (!first.mapped().alive.expired()) first.mapped().run();
+  if (const auto life = first.mapped().life.lock()) {
+    if (life->is_stopped) {
+      life->held.push_back(std::move(first.mapped().run));
+    } else {
+      ++step_count_;
+      first.mapped().run();
+      if (on_stepped) on_stepped();
+    }
+  }
   return true;
 }
 
@@ -51,7 +80,8 @@ SimLink::~SimLink() {
 
 void SimLink::send(core::Frames frames) {
   auto& world = loop_.world();
-  if (world.happens(world.faults.message_lost)) return;
+  if (world.on_sent) world.on_sent(name_, frames);
+  if (world.is_cut_off(name_) || world.happens(world.faults.message_lost)) return;
   carry(frames);
   if (world.happens(world.faults.message_repeated)) carry(frames);
 }
@@ -79,9 +109,12 @@ void SimLink::carry(const core::Frames& frames) {
 
 void SimLink::deliver(SimLink& to, const core::Frames& frames) {
   auto& world = loop_.world();
-  world.schedule(static_cast<std::int64_t>(world.pick(world.faults.message_ms_max)),
-                 to.loop_.alive(), [&to, frames] {
-                   if (to.receive_) to.receive_(frames);
+  const unsigned delay_ms_max = world.happens(world.faults.message_late)
+                                    ? world.faults.late_ms_max
+                                    : world.faults.message_ms_max;
+  world.schedule(static_cast<std::int64_t>(world.pick(delay_ms_max)), to.loop_.life(),
+                 [&to, &world, frames] {
+                   if (to.receive_ && !world.is_cut_off(to.name_)) to.receive_(frames);
                  });
 }
 
@@ -93,7 +126,14 @@ bool SimLink::wants(const std::string& topic) const {
 
 void SimJournal::load(std::function<void(core::Result<core::Snapshot>)> done) {
   auto& world = loop_.world();
-  world.schedule(answer_delay_ms(), loop_.alive(), [this, &world, done = std::move(done)] {
+  if (!world.can_reach_redis(service_name_)) {
+    is_broken_ = true;
+    world.schedule(timeout_delay_ms(), loop_.life(), [done = std::move(done)] {
+      done(core::refuse(ErrorCode::unavailable, "redis does not answer"));
+    });
+    return;
+  }
+  world.schedule(answer_delay_ms(), loop_.life(), [this, &world, done = std::move(done)] {
     auto& owned = world.owned_[service_name_];
     epoch_ = ++owned.epoch;
     is_broken_ = false;
@@ -105,15 +145,29 @@ void SimJournal::load(std::function<void(core::Result<core::Snapshot>)> done) {
 
 void SimJournal::commit(core::Commit commit,
                         std::function<void(core::Result<std::uint64_t>)> done) {
-  // It lands at one moment and is answered at a later one: a process may end before or in between.
+  // It lands at one moment and is answered at a later one: a process may end, or its link break,
+  // before or in between.
   auto& world = loop_.world();
+  auto outcome = std::make_shared<core::Result<std::uint64_t>>();
+  if (!world.can_reach_redis(service_name_)) {
+    is_broken_ = true;
+    *outcome = core::refuse(ErrorCode::unknown_outcome, "redis does not answer");
+    world.schedule(timeout_delay_ms(), loop_.life(),
+                   [outcome, done = std::move(done)] { done(*outcome); });
+    return;
+  }
   const std::int64_t lands_ms = answer_delay_ms();
   const std::int64_t answer_ms = answer_delay_ms();
-  auto outcome = std::make_shared<core::Result<std::uint64_t>>();
-  world.schedule(lands_ms, loop_.alive(), [this, outcome, commit = std::move(commit)]() mutable {
+  world.schedule(lands_ms, loop_.life(), [this, outcome, commit = std::move(commit)]() mutable {
     *outcome = land(std::move(commit));
   });
-  world.schedule(answer_ms, loop_.alive(), [outcome, done = std::move(done)] { done(*outcome); });
+  world.schedule(answer_ms, loop_.life(), [this, &world, outcome, done = std::move(done)] {
+    if (*outcome && !world.can_reach_redis(service_name_)) {
+      is_broken_ = true;
+      *outcome = core::refuse(ErrorCode::unknown_outcome, "redis does not answer");
+    }
+    done(*outcome);
+  });
 }
 
 core::Result<std::uint64_t> SimJournal::land(core::Commit commit) {
@@ -123,6 +177,7 @@ core::Result<std::uint64_t> SimJournal::land(core::Commit commit) {
     return core::refuse(ErrorCode::unknown_outcome, why);
   };
   if (is_broken_) return lost("not loaded");
+  if (!world.can_reach_redis(service_name_)) return lost("redis does not answer");
   if (world.happens(world.faults.commit_lost)) return lost("the link broke before it landed");
   auto& owned = world.owned_[service_name_];
   if (owned.epoch != epoch_) {
@@ -135,19 +190,23 @@ core::Result<std::uint64_t> SimJournal::land(core::Commit commit) {
     if ((there == records.end() ? 0 : there->second.revision) != change.revision_read)
       return lost("REVISION moved");
   }
-  for (auto& change : commit.records) {
+  for (const auto& change : commit.records) {
     if (change.bytes)
-      records[change.key] = {change.revision_read + 1, std::move(*change.bytes)};
+      records[change.key] = {change.revision_read + 1, *change.bytes};
     else
       records.erase(change.key);
   }
+  const std::uint64_t first_sequence = world.events_.size() + 1;
   for (auto& event : commit.events) {
     event.sequence = world.events_.size() + 1;
-    world.events_.push_back(std::move(event));
+    world.events_.push_back(event);
   }
   owned.snapshot.cursor = commit.cursor;
-  if (!commit.request_id.empty())
+  if (world.on_landed) world.on_landed(service_name_, commit, first_sequence);
+  if (!commit.request_id.empty()) {
     owned.snapshot.replies.emplace_back(commit.request_id, commit.reply);
+    owned.replied.insert(commit.request_id);
+  }
   const std::uint64_t last = world.events_.size();
   if (world.happens(world.faults.answer_lost)) return lost("the link broke after it landed");
   return last;
@@ -157,13 +216,26 @@ void SimJournal::read_events(
     std::uint64_t sequence, std::size_t count,
     std::function<void(core::Result<std::vector<core::StoredEvent>>)> done) {
   auto& world = loop_.world();
+  if (!world.can_reach_redis(service_name_)) {
+    is_broken_ = true;
+    world.schedule(timeout_delay_ms(), loop_.life(), [done = std::move(done)] {
+      done(core::refuse(ErrorCode::unknown_outcome, "redis does not answer"));
+    });
+    return;
+  }
   world.schedule(
-      answer_delay_ms(), loop_.alive(), [&world, sequence, count, done = std::move(done)] {
+      answer_delay_ms(), loop_.life(), [&world, sequence, count, done = std::move(done)] {
         std::vector<core::StoredEvent> read;
         for (std::uint64_t i = sequence; i < world.events_.size() && read.size() < count; ++i)
           read.push_back(world.events_[i]);
         done(std::move(read));
       });
+}
+
+std::int64_t SimJournal::timeout_delay_ms() {
+  auto& world = loop_.world();
+  last_answer_ms_ = std::max(last_answer_ms_, world.now_ms() + redis_timeout_ms);
+  return last_answer_ms_ - world.now_ms();
 }
 
 std::int64_t SimJournal::answer_delay_ms() {

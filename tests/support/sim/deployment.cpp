@@ -1,0 +1,148 @@
+#include "tests/support/sim/deployment.hpp"
+
+#include <fmt/format.h>
+
+#include "services/image_store/service.hpp"
+#include "services/network/service.hpp"
+#include "services/overhead/service.hpp"
+#include "services/provisioner/service.hpp"
+#include "services/registry/service.hpp"
+#include "services/scheduler/service.hpp"
+
+namespace nucleus::tests {
+
+namespace {
+
+using Built = core::Result<std::shared_ptr<void>>;
+constexpr const char* host_prefix = "provisioner/";
+
+std::string host_name(std::size_t host) {
+  return "h" + std::to_string(host);
+}
+
+}  // namespace
+
+SimDeployment::SimDeployment(std::uint64_t seed, SimShape shape)
+    : world{seed},
+      invariants{world, {.cpu_overcommit = shape.cpu_overcommit, .vlan_rest_s = shape.vlan_rest_s}},
+      shape_{shape},
+      names_{"registry", "network", "image_store", "scheduler", "overhead"},
+      admin{world, "admin"} {
+  const std::size_t hypervisor_count = shape_.is_one_provisioner ? 1 : shape_.host_count;
+  for (std::size_t i = 0; i < hypervisor_count; ++i) {
+    hypervisors_.push_back(std::make_shared<SimHypervisor>(
+        world,
+        provisioner::HostCapacity{.cpus = shape_.host_cpus, .memory_mb = shape_.host_memory_mb}));
+    invariants.watch(*hypervisors_.back());
+    host_processes_.push_back(
+        host_prefix + (shape_.is_one_provisioner ? std::string("simulated") : host_name(i)));
+  }
+  names_.insert(names_.end(), host_processes_.begin(), host_processes_.end());
+  for (const auto& name : names_) start(name);
+}
+
+std::string SimDeployment::process_of(std::size_t host) const {
+  return shape_.is_one_provisioner ? host_processes_.front() : host_processes_[host];
+}
+
+SimHypervisor& SimDeployment::hypervisor(std::size_t host) {
+  return shape_.is_one_provisioner ? *hypervisors_.front() : *hypervisors_[host];
+}
+
+void SimDeployment::start(const std::string& name) {
+  processes_[name].reset();
+  processes_[name] = make(name);
+}
+
+std::unique_ptr<SimProcess> SimDeployment::make(const std::string& name) {
+  return std::make_unique<SimProcess>(
+      world, name, settings_of(name),
+      [this, name](core::Runtime& runtime) { return build(name, runtime); });
+}
+
+bool SimDeployment::is_running(const std::string& name) const {
+  const auto found = processes_.find(name);
+  return found != processes_.end() && found->second;
+}
+
+SimProcess* SimDeployment::process(const std::string& name) const {
+  const auto found = processes_.find(name);
+  return found == processes_.end() ? nullptr : found->second.get();
+}
+
+void SimDeployment::take_over(const std::string& name) {
+  if (!is_running(name)) return;
+  processes_[name]->stop();
+  stopped_.push_back(std::move(processes_[name]));
+  start(name);
+}
+
+void SimDeployment::resume_all() {
+  for (auto& process : stopped_)
+    if (process && !process->is_fenced()) process->resume();
+}
+
+void SimDeployment::cut_power(std::size_t host) {
+  kill(process_of(host));
+  hypervisor(host).fake().vanish();
+}
+
+void SimDeployment::end_fenced() {
+  for (auto& [name, process] : processes_)
+    if (process && process->is_fenced()) process = make(name);
+  std::erase_if(stopped_, [](const auto& process) { return process->is_fenced(); });
+}
+
+std::map<std::string, std::string> SimDeployment::settings_of(const std::string& name) const {
+  if (name == "scheduler")
+    return {{"scheduler.cpu_overcommit", std::to_string(shape_.cpu_overcommit)},
+            {"scheduler.host_lease_ms", std::to_string(shape_.host_lease_ms)},
+            {"scheduler.host_lease_margin_ms", "3000"},
+            {"scheduler.shutdown_ms", std::to_string(shape_.shutdown_ms)}};
+  if (name == "network")
+    return {{"network.vlan_first", "100"},
+            {"network.vlan_last", std::to_string(99 + shape_.vlan_count)},
+            {"network.vlan_rest_s", std::to_string(shape_.vlan_rest_s)},
+            {"network.public_subnet", "172.30.0.0/28"}};
+  if (name == "image_store")
+    return {{"image_store.driver", "simulated"}, {"image_store.retry_ms", "1000"}};
+  return {};
+}
+
+Built SimDeployment::build(const std::string& name, core::Runtime& runtime) {
+  if (name == "registry")
+    return std::make_shared<registry::Service>(runtime, registry::Config::from(runtime.settings));
+  if (name == "scheduler")
+    return std::make_shared<scheduler::Service>(runtime, scheduler::Config::from(runtime.settings));
+  if (name == "network") {
+    auto config = network::Config::from(runtime.settings);
+    if (!config) return std::unexpected(config.error());
+    return std::make_shared<network::Service>(runtime, *config);
+  }
+  if (name == "image_store") {
+    auto config = image_store::Config::from(runtime.settings);
+    if (!config) return std::unexpected(config.error());
+    return std::make_shared<image_store::Service>(runtime, *config, volumes_);
+  }
+  if (name == "overhead") {
+    auto config = overhead::Config::from(runtime.settings);
+    if (!config) return std::unexpected(config.error());
+    return std::make_shared<overhead::Service>(runtime, *config);
+  }
+  provisioner::Config config;
+  config.is_simulated = true;
+  config.cpus = shape_.host_cpus;
+  config.memory_mb = shape_.host_memory_mb;
+  config.retry_ms_max = 4000;
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < shape_.host_count; ++i)
+    if (process_of(i) == name) {
+      if (config.hosts.empty()) first = i;
+      config.hosts.push_back({host_name(i)});
+    }
+  const std::size_t own = shape_.is_one_provisioner ? 0 : first;
+  return std::make_shared<provisioner::Service>(runtime, config, hypervisors_[own], nullptr,
+                                                leases_);
+}
+
+}  // namespace nucleus::tests

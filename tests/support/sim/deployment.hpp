@@ -1,0 +1,97 @@
+// A whole simulated deployment: every service without a thread of its own, hosts with their
+// hypervisors, an admin who asks, and the invariants held after every step.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "messages/image_store.hpp"
+#include "messages/network.hpp"
+#include "messages/registry.hpp"
+#include "messages/scheduler.hpp"
+#include "services/image_store/driver/simulated_store.hpp"
+#include "services/provisioner/driver/lease_file.hpp"
+#include "tests/support/sim/hypervisor.hpp"
+#include "tests/support/sim/invariants.hpp"
+#include "tests/support/sim/process.hpp"
+
+namespace nucleus::tests {
+
+/// What a deployment is made of; small pools, so that they run out.
+struct SimShape {
+  std::size_t host_count = 3;
+  bool is_one_provisioner = false;  // one process for all hosts, as `nucleus up --simulated` has it
+  std::uint32_t host_cpus = 4;
+  std::uint64_t host_memory_mb = 4096;
+  std::int64_t cpu_overcommit = 1;
+  std::int64_t host_lease_ms = 20'000;
+  std::int64_t shutdown_ms = 10'000;
+  std::uint32_t vlan_count = 6;
+  std::int64_t vlan_rest_s = 20;
+};
+
+/// Files of hosts: they outlive a process.
+class SimLeases final : public provisioner::LeaseMemory {
+ public:
+  void keep(const msg::HostId& host_id, const provisioner::KeptLease& lease) override {
+    kept_[host_id] = lease;
+  }
+  provisioner::KeptLease kept(const msg::HostId& host_id) override { return kept_[host_id]; }
+
+ private:
+  std::map<msg::HostId, provisioner::KeptLease> kept_ = {};
+};
+
+class SimDeployment {
+ public:
+  SimDeployment(std::uint64_t seed, SimShape shape = {});
+  SimDeployment(const SimDeployment&) = delete;
+  SimDeployment& operator=(const SimDeployment&) = delete;
+
+  /// Process names in the order of their start.
+  const std::vector<std::string>& names() const { return names_; }
+  const std::vector<std::string>& host_processes() const { return host_processes_; }
+  /// Kills the process where it runs, and starts it.
+  void start(const std::string& name);
+  void kill(const std::string& name) { processes_[name].reset(); }
+  bool is_running(const std::string& name) const;
+  SimProcess* process(const std::string& name) const;
+  /// The one with this name is stopped (SIGSTOP) and another started beside it: a split brain.
+  void take_over(const std::string& name);
+  /// Whoever was stopped goes on; one that was fenced meanwhile ends.
+  void resume_all();
+  /// The host's power fails: its process and its domains are gone, nobody is told.
+  void cut_power(std::size_t host);
+  std::string process_of(std::size_t host) const;
+  SimHypervisor& hypervisor(std::size_t host);
+  std::size_t host_count() const { return shape_.host_count; }
+  const SimShape& shape() const { return shape_; }
+  /// Ends what was fenced, as its own process would, and starts it again where it is watched over;
+  /// called after each step.
+  void end_fenced();
+
+  SimWorld world;
+  Invariants invariants;
+
+ private:
+  core::Result<std::shared_ptr<void>> build(const std::string& name, core::Runtime& runtime);
+  std::map<std::string, std::string> settings_of(const std::string& name) const;
+  std::unique_ptr<SimProcess> make(const std::string& name);
+
+  const SimShape shape_;
+  std::vector<std::string> names_ = {};
+  std::vector<std::string> host_processes_ = {};
+  std::vector<std::shared_ptr<SimHypervisor>> hypervisors_ = {};
+  std::shared_ptr<SimLeases> leases_ = std::make_shared<SimLeases>();
+  std::shared_ptr<image_store::SimulatedStore> volumes_ =
+      std::make_shared<image_store::SimulatedStore>();
+  std::map<std::string, std::unique_ptr<SimProcess>> processes_ = {};
+  std::vector<std::unique_ptr<SimProcess>> stopped_ = {};
+
+ public:
+  SimProcess admin;
+};
+
+}  // namespace nucleus::tests

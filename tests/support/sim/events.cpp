@@ -1,0 +1,126 @@
+// Each change of state is one event, which says what the records of its commit say.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "messages/image_store.hpp"
+#include "messages/network.hpp"
+#include "services/image_store/keys.hpp"
+#include "services/network/keys.hpp"
+#include "services/registry/keys.hpp"
+#include "services/scheduler/keys.hpp"
+#include "tests/support/sim/invariants.hpp"
+
+namespace nucleus::tests {
+
+namespace {
+
+std::string type_of(const core::StoredEvent& event) {
+  return event.topic.substr(event.topic.rfind('/') + 1);
+}
+
+/// Calls `visit` with the event's message where it is an Event.
+template <class Event, class Visit>
+void when(const core::StoredEvent& event, Visit&& visit) {
+  if (type_of(event) == Event::topic) visit(msg::decode<Event>(event.body));
+}
+
+/// What was told of a node, in the words of its record.
+bool is_told(const scheduler::StoredNode& node, const msg::NodeState& told) {
+  return node.state == told.state && node.reason == told.reason &&
+         node.is_wanted_on == told.is_wanted_on && node.host_id == told.host_id &&
+         node.computeset_id == told.computeset_id && node.ports == told.ports;
+}
+
+}  // namespace
+
+void Invariants::check_events(const core::Commit& commit) {
+  for (const auto& event : commit.events) {
+    check_scheduler_event(event);
+    check_network_event(event);
+    when<msg::DomainChanged>(event, [&](const msg::DomainChanged& changed) {
+      auto& told = told_domains_[changed.host_id.value + " " + changed.node_id.value];
+      if (told == changed)
+        fail(fmt::format("the domain of node {} is told twice to be {}", changed.node_id.value,
+                         msg::name_of(changed.state)));
+      told = changed;
+    });
+    when<msg::NodeDefined>(event, [&](const msg::NodeDefined& defined) {
+      const auto* stored = defined_.find(registry::keys::node(defined.node.node_id).name);
+      if (!stored || !(stored->node == defined.node))
+        fail("a node is told otherwise than it is recorded: " + defined.node.node_id.value);
+    });
+    when<msg::ClusterRemoved>(event, [&](const msg::ClusterRemoved& removed) {
+      if (clusters_.find(registry::keys::cluster(removed.cluster.cluster_id).name))
+        fail("a cluster is told to be removed and is recorded: " +
+             removed.cluster.cluster_id.value);
+    });
+    when<msg::VolumeChanged>(event, [&](const msg::VolumeChanged& changed) {
+      const auto* stored = volumes_.find(image_store::keys::volume(changed.volume.node_id).name);
+      if (!stored || !(stored->volume == changed.volume) || stored->is_ready != changed.is_ready ||
+          stored->reason != changed.reason)
+        fail("a volume is told otherwise than it is recorded: " + changed.volume.node_id.value);
+    });
+  }
+}
+
+void Invariants::check_scheduler_event(const core::StoredEvent& event) {
+  when<msg::ComputesetChanged>(event, [&](const msg::ComputesetChanged& changed) {
+    auto& told = told_computesets_[changed.computeset.computeset_id];
+    if (told == changed.computeset)
+      fail(fmt::format("computeset {} is told twice to be {}", told.computeset_id,
+                       msg::name_of(told.state)));
+    told = changed.computeset;
+  });
+  when<msg::NodeChanged>(event, [&](const msg::NodeChanged& changed) {
+    auto& told = told_nodes_[changed.node.node_id.value];
+    if (told == changed.node)
+      fail(fmt::format("node {} is told twice to be {}", told.node_id.value, told.state));
+    told = changed.node;
+  });
+  when<msg::HostChanged>(event, [&](const msg::HostChanged& changed) {
+    const auto* stored = hosts_.find(scheduler::keys::host(changed.host.host_id).name);
+    const bool is_drained = changed.host.state == msg::HostState::drained;
+    if (!stored || (is_drained ? !stored->is_drained : stored->state != changed.host.state))
+      fail("host " + changed.host.host_id.value + " is told otherwise than it is recorded");
+  });
+}
+
+void Invariants::check_network_event(const core::StoredEvent& event) {
+  when<msg::NetworkLeased>(event, [&](const msg::NetworkLeased& leased) {
+    const auto* stored = networks_.find(network::keys::network(leased.network.cluster_id).name);
+    if (!stored || !(stored->network == leased.network))
+      fail("a network is told otherwise than it is recorded: " + leased.network.cluster_id.value);
+  });
+  when<msg::NetworkReleased>(event, [&](const msg::NetworkReleased& released) {
+    if (networks_.find(network::keys::network(released.network.cluster_id).name) ||
+        !rests_.find(network::keys::rest(released.network.vlan).name))
+      fail("a network is told to be released and does not rest: " +
+           released.network.cluster_id.value);
+  });
+  when<msg::PortsLeased>(event, [&](const msg::PortsLeased& leased) {
+    const auto* stored = ports_.find(network::keys::ports(leased.node_id).name);
+    if (!stored || !(stored->ports == leased.ports) || stored->reason != leased.reason)
+      fail("ports are told otherwise than they are recorded: " + leased.node_id.value);
+  });
+}
+
+/// What the scheduler recorded in this commit is what it told last.
+void Invariants::check_told(const core::Commit& commit) {
+  for (const auto& change : commit.records) {
+    if (const auto* stored = computesets_.find(change.key)) {
+      const auto told = told_computesets_.find(stored->computeset.computeset_id);
+      if (told == told_computesets_.end() || !(told->second == stored->computeset))
+        fail(fmt::format("computeset {} is {} and nobody was told",
+                         stored->computeset.computeset_id, msg::name_of(stored->computeset.state)));
+    }
+    if (const auto* node = nodes_.find(change.key)) {
+      const auto told = told_nodes_.find(node->definition.node_id.value);
+      if (told == told_nodes_.end() || !is_told(*node, told->second))
+        fail(fmt::format("node {} is {} ({}) and nobody was told", node->definition.node_id.value,
+                         node->state, node->reason));
+    }
+  }
+}
+
+}  // namespace nucleus::tests

@@ -1,0 +1,89 @@
+// A host's hypervisor in the simulation: the fake one, whose steps also fail halfway, and which
+// tells an observer of every domain that it begins. It outlives the provisioner's process, as
+// libvirt does.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "tests/support/fake_hypervisor.hpp"
+#include "tests/support/sim/world.hpp"
+
+namespace nucleus::tests {
+
+/// Chances per thousand.
+struct SimHypervisorFaults {
+  unsigned fails_before = 0;  // it does nothing and says so
+  unsigned fails_after = 0;   // it is done, and the answer is an error
+};
+
+class SimHypervisor final : public provisioner::Hypervisor {
+ public:
+  SimHypervisor(SimWorld& world, provisioner::HostCapacity size)
+      : world_{world}, fake_{std::move(size)} {}
+
+  SimHypervisorFaults faults = {};
+  /// Called when a domain was begun.
+  std::function<void(const provisioner::DomainSpec&)> on_created;
+
+  core::Result<void> create(const provisioner::DomainSpec& spec) override {
+    return faulty([&]() -> core::Result<void> {
+      const bool is_new = !fake_.spec_of(spec.name).has_value();
+      auto done = fake_.create(spec);
+      if (done && is_new) {
+        if (on_created) on_created(spec);
+      }
+      return done;
+    });
+  }
+  core::Result<void> destroy(const std::string& name) override {
+    return faulty([&] { return fake_.destroy(name); });
+  }
+  core::Result<void> shut_down(const std::string& name) override {
+    return faulty([&] { return fake_.shut_down(name); });
+  }
+  core::Result<void> reboot(const std::string& name) override {
+    return faulty([&] { return fake_.reboot(name); });
+  }
+  core::Result<void> reset(const std::string& name) override {
+    return faulty([&] { return fake_.reset(name); });
+  }
+  core::Result<std::vector<provisioner::DomainSeen>> list() override { return fake_.list(); }
+  core::Result<provisioner::GuestOutput> run_in_guest(
+      const std::string& name, const provisioner::GuestCommand& command) override {
+    return fake_.run_in_guest(name, command);
+  }
+  core::Result<provisioner::ConsolePaths> console(const std::string& name) override {
+    return fake_.console(name);
+  }
+  core::Result<void> ping() override { return fake_.ping(); }
+  core::Result<provisioner::HostCapacity> capacity() override { return fake_.capacity(); }
+  void on_event(std::function<void(const provisioner::DomainSeen&)> handler) override {
+    fake_.on_event(std::move(handler));
+  }
+  void on_link(std::function<void(const core::Result<void>&)> handler) override {
+    fake_.on_link(std::move(handler));
+  }
+
+  /// The domains that run, by name: what a person at the host would see, even while it hangs.
+  std::map<std::string, provisioner::DomainSpec> running() { return fake_.specs(); }
+  provisioner::FakeHypervisor& fake() { return fake_; }
+
+ private:
+  template <class Step>
+  core::Result<void> faulty(Step&& step) {
+    if (world_.happens(faults.fails_before))
+      return core::refuse(core::ErrorCode::internal, "the driver failed before it began");
+    auto done = step();
+    if (done && world_.happens(faults.fails_after))
+      return core::refuse(core::ErrorCode::internal, "the driver failed after it was done");
+    return done;
+  }
+
+  SimWorld& world_;
+  provisioner::FakeHypervisor fake_;
+};
+
+}  // namespace nucleus::tests

@@ -1,0 +1,306 @@
+// The checks after each commit, message and new domain.
+#include "tests/support/sim/invariants.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "services/image_store/keys.hpp"
+#include "services/network/keys.hpp"
+#include "services/registry/keys.hpp"
+#include "services/scheduler/keys.hpp"
+
+namespace nucleus::tests {
+
+namespace {
+
+using msg::ComputesetState;
+
+constexpr std::size_t broken_max = 20;  // the first ones tell enough
+
+/// Requests that change something: their reply is durable before it is sent.
+const std::set<std::string> mutating_topics = {
+    std::string(msg::DefineProject::topic),   std::string(msg::DefineCluster::topic),
+    std::string(msg::RemoveCluster::topic),   std::string(msg::RenameNode::topic),
+    std::string(msg::AttachIso::topic),       std::string(msg::StartComputeset::topic),
+    std::string(msg::PowerComputeset::topic), std::string(msg::PowerNode::topic),
+    std::string(msg::DrainHost::topic),       std::string(msg::DefineAllocation::topic),
+    std::string(msg::ApplyGrants::topic),     std::string(msg::ImportImage::topic),
+    std::string(msg::RemoveImage::topic),
+};
+
+bool is_active(ComputesetState state) {
+  return state == ComputesetState::created || state == ComputesetState::submitted ||
+         state == ComputesetState::running || state == ComputesetState::ending;
+}
+
+bool may_follow(ComputesetState before, ComputesetState after) {
+  switch (before) {
+    case ComputesetState::unknown:
+      return after == ComputesetState::submitted || after == ComputesetState::running;
+    case ComputesetState::created:
+      return after == ComputesetState::submitted || after == ComputesetState::failed;
+    case ComputesetState::submitted:
+      return after == ComputesetState::running || after == ComputesetState::cancelled ||
+             after == ComputesetState::failed;
+    case ComputesetState::running:
+      return after == ComputesetState::ending || after == ComputesetState::completed;
+    case ComputesetState::ending:
+      return after == ComputesetState::completed;
+    case ComputesetState::completed:
+    case ComputesetState::failed:
+    case ComputesetState::cancelled:
+      return false;
+  }
+  return false;
+}
+
+template <class R>
+const R* copied(const View<R>& view, const std::string& key, std::optional<R>& into) {
+  const R* found = view.find(key);
+  if (found) into = *found;
+  return found ? &*into : nullptr;
+}
+
+std::string run_name(const std::string& node, std::uint64_t epoch) {
+  return node + " " + std::to_string(epoch);
+}
+
+}  // namespace
+
+Invariants::Invariants(SimWorld& world, InvariantLimits limits)
+    : world_{world},
+      limits_{limits},
+      clusters_{registry::keys::clusters()},
+      defined_{registry::keys::nodes()},
+      networks_{network::keys::networks()},
+      ports_{network::keys::all_ports()},
+      rests_{network::keys::rests()},
+      volumes_{image_store::keys::volumes()},
+      seen_clusters_{scheduler::keys::cluster({})},
+      nodes_{scheduler::keys::nodes()},
+      hosts_{scheduler::keys::hosts()},
+      computesets_{scheduler::keys::computesets()},
+      allocations_{scheduler::keys::allocations()} {
+  world_.on_landed = [this](const std::string& service, const core::Commit& commit,
+                            std::uint64_t first) { take_landed(service, commit, first); };
+  world_.on_sent = [this](const std::string& process, const core::Frames& frames) {
+    take_sent(process, frames);
+  };
+}
+
+void Invariants::watch(SimHypervisor& hypervisor) {
+  hypervisors_.push_back(&hypervisor);
+  hypervisor.on_created = [this](const provisioner::DomainSpec& spec) { take_created(spec); };
+}
+
+void Invariants::fail(const std::string& what) {
+  if (broken_.size() < broken_max)
+    broken_.push_back(fmt::format("at {} ms: {}", world_.now_ms(), what));
+}
+
+void Invariants::keep(const std::vector<std::string>& found) {
+  broken_.insert(broken_.end(), found.begin(), found.end());
+}
+
+std::map<std::string, std::set<std::string>> Invariants::running() const {
+  std::map<std::string, std::set<std::string>> hosts_of;
+  for (auto* hypervisor : hypervisors_)
+    for (const auto& [name, spec] : hypervisor->running()) {
+      const auto dot = name.find('.');
+      hosts_of[name.substr(dot + 1)].insert(name.substr(0, dot));
+    }
+  return hosts_of;
+}
+
+/// A domain was begun: under a grant that is durable, once, nowhere else, and the host holds it.
+void Invariants::take_created(const provisioner::DomainSpec& spec) {
+  const auto dot = spec.name.find('.');
+  const std::string host = spec.name.substr(0, dot);
+  const std::string node = spec.name.substr(dot + 1);
+  if (!granted_.contains(host + " " + run_name(node, spec.epoch)))
+    fail(fmt::format("domain {} is begun at epoch {}, which was never granted", spec.name,
+                     spec.epoch));
+  if (has_run_.contains(run_name(node, spec.epoch)))
+    fail(fmt::format("domain {} is begun again at epoch {}", spec.name, spec.epoch));
+  std::uint64_t memory_mb = 0;
+  for (auto* hypervisor : hypervisors_)
+    for (const auto& [name, other] : hypervisor->running()) {
+      if (name != spec.name && name.substr(name.find('.') + 1) == node)
+        fail(fmt::format("node {} runs twice: {} at epoch {} beside {} at epoch {}", node,
+                         spec.name, spec.epoch, name, other.epoch));
+      if (name.substr(0, name.find('.')) == host) memory_mb += other.memory_mb;
+    }
+  const auto* known = hosts_.find(scheduler::keys::host({host}).name);
+  if (known && memory_mb > known->memory_mb)
+    fail(fmt::format("domains on host {} have {} MB of its {}", host, memory_mb, known->memory_mb));
+}
+
+/// What leaves a process is durable: a reply that says yes, an event.
+void Invariants::take_sent(const std::string& process, const core::Frames& frames) {
+  const auto& envelope = frames.envelope;
+  if (envelope.kind == msg::MessageKind::reply && !envelope.error &&
+      mutating_topics.contains(frames.topic) && !world_.is_reply_kept(process, envelope.request_id))
+    fail(fmt::format("{} says yes to {} before that is durable", process, frames.topic));
+  if (envelope.kind != msg::MessageKind::event) return;
+  const auto& events = world_.events();
+  const bool is_there = envelope.event_id >= 1 && envelope.event_id <= events.size() &&
+                        events[envelope.event_id - 1].topic == frames.topic &&
+                        events[envelope.event_id - 1].body == frames.body;
+  if (!is_there)
+    fail(fmt::format("{} sends event {} {}, which is not the durable one", process,
+                     envelope.event_id, frames.topic));
+}
+
+void Invariants::take_landed(const std::string& service, const core::Commit& commit,
+                             std::uint64_t) {
+  if (!commit.request_id.empty() && world_.is_reply_kept(service, commit.request_id))
+    fail(fmt::format("{} has two effects of request {}", service, commit.request_id));
+  bool are_computesets_changed = false;
+  bool are_placements_changed = false;
+  bool are_networks_changed = false;
+  for (const auto& change : commit.records) {
+    std::optional<scheduler::StoredComputeset> computeset;
+    std::optional<scheduler::StoredNode> node;
+    const auto* computeset_before = copied(computesets_, change.key, computeset);
+    const auto* node_before = copied(nodes_, change.key, node);
+    clusters_.take(change) || defined_.take(change) || volumes_.take(change) ||
+        seen_clusters_.take(change) || allocations_.take(change);
+    if (networks_.take(change) || ports_.take(change)) are_networks_changed = true;
+    if (rests_.take(change)) {
+      const auto* rest = rests_.find(change.key);
+      if (rest) rested_until_s_[std::to_string(rest->vlan)] = rest->until_unix_s;
+      are_networks_changed = true;
+    }
+    if (hosts_.take(change)) are_placements_changed = true;
+    if (computesets_.take(change)) {
+      check_computeset_step(change.key, computeset_before);
+      are_computesets_changed = true;
+    }
+    if (nodes_.take(change)) {
+      check_node_step(change.key, node_before);
+      are_placements_changed = true;
+    }
+    if (change.key.find(":grant:") != std::string::npos) {
+      const auto known = grants_.find(change.key);
+      std::optional<provisioner::StoredGrant> grant_before;
+      if (known != grants_.end()) grant_before = known->second;
+      if (change.bytes)
+        grants_[change.key] = msg::decode<provisioner::StoredGrant>(*change.bytes);
+      else
+        grants_.erase(change.key);
+      check_grant_step(change.key, grant_before ? &*grant_before : nullptr);
+    }
+  }
+  check_events(commit);
+  if (service == "scheduler") check_told(commit);
+  if (are_computesets_changed) check_active_computesets();
+  if (are_placements_changed) check_capacity();
+  if (are_networks_changed) check_networks((SimLoop::unix_epoch_ms + world_.now_ms()) / 1000);
+}
+
+void Invariants::check_computeset_step(const std::string& key,
+                                       const scheduler::StoredComputeset* before) {
+  const auto* now = computesets_.find(key);
+  if (!now) return fail("a computeset was forgotten: " + key);
+  const auto& after = now->computeset;
+  const auto id = after.computeset_id;
+  if (!before && id <= last_computeset_) fail(fmt::format("computeset id {} comes again", id));
+  last_computeset_ = std::max(last_computeset_, id);
+  const auto was = before ? before->computeset.state : ComputesetState::unknown;
+  if (was != after.state && !may_follow(was, after.state))
+    fail(fmt::format("computeset {} goes from {} to {}", id, msg::name_of(was),
+                     msg::name_of(after.state)));
+  if (before && before->computeset.start_unix_s != 0 &&
+      before->computeset.start_unix_s != after.start_unix_s)
+    fail(fmt::format("computeset {} starts twice", id));
+  if (after.end_unix_s != 0 && after.end_unix_s < after.start_unix_s)
+    fail(fmt::format("computeset {} ends before it starts", id));
+  if (is_active(after.state) != (after.end_unix_s == 0))
+    fail(fmt::format("computeset {} is {} with end {}", id, msg::name_of(after.state),
+                     after.end_unix_s));
+}
+
+void Invariants::check_node_step(const std::string& key, const scheduler::StoredNode* before) {
+  const auto* now = nodes_.find(key);
+  if (!now) return;
+  const auto& id = now->definition.node_id.value;
+  if (!now->host_id.empty() && now->is_grant_on)
+    granted_.insert(now->host_id.value + " " + run_name(id, now->epoch));
+  if (!before) return;
+  if (now->epoch < before->epoch) fail("the epoch of node " + id + " goes back");
+  const bool is_elsewhere = now->host_id != before->host_id && !now->host_id.empty();
+  if (is_elsewhere && now->epoch == before->epoch)
+    fail("node " + id + " is placed again without a new epoch");
+}
+
+void Invariants::check_grant_step(const std::string& key, const provisioner::StoredGrant* before) {
+  const auto now = grants_.find(key);
+  if (now == grants_.end()) return;
+  const auto& grant = now->second.grant;
+  if (now->second.has_run) has_run_.insert(run_name(grant.node_id.value, grant.epoch));
+  if (before && grant.epoch < before->grant.epoch) fail("a host's grant goes back: " + key);
+}
+
+void Invariants::check_active_computesets() {
+  std::map<msg::NodeId, msg::ComputesetId> taken;
+  for (const auto& [key, stored] : computesets_.all()) {
+    if (!is_active(stored.computeset.state)) continue;
+    for (const auto& node_id : stored.computeset.nodes) {
+      const auto [there, is_first] = taken.emplace(node_id, stored.computeset.computeset_id);
+      if (!is_first)
+        fail(fmt::format("node {} is in the active computesets {} and {}", node_id.value,
+                         there->second, stored.computeset.computeset_id));
+    }
+  }
+}
+
+void Invariants::check_capacity() {
+  struct Sum {
+    std::int64_t cpus = 0;
+    std::int64_t memory_mb = 0;
+  };
+  std::map<std::string, Sum> taken;
+  for (const auto& [key, node] : nodes_.all()) {
+    if (node.host_id.empty()) continue;
+    taken[node.host_id.value].cpus += node.definition.cpus;
+    taken[node.host_id.value].memory_mb += static_cast<std::int64_t>(node.definition.memory_mb);
+  }
+  for (const auto& [key, host] : hosts_.all()) {
+    const auto& sum = taken[host.host_id.value];
+    if (sum.cpus > static_cast<std::int64_t>(host.cpus) * limits_.cpu_overcommit ||
+        sum.memory_mb > static_cast<std::int64_t>(host.memory_mb))
+      fail(fmt::format("host {} lends {} CPUs of {} and {} MB of {}", host.host_id.value, sum.cpus,
+                       host.cpus, sum.memory_mb, host.memory_mb));
+  }
+}
+
+void Invariants::check_networks(std::int64_t now_unix_s) {
+  std::map<std::uint32_t, std::string> vlans;
+  std::map<std::string, std::string> addresses;
+  for (const auto& [key, stored] : networks_.all()) {
+    const auto vlan = stored.network.vlan;
+    if (vlan == 0) continue;
+    const auto& cluster = stored.network.cluster_id.value;
+    const auto [there, is_first] = vlans.emplace(vlan, cluster);
+    if (!is_first)
+      fail(fmt::format("VLAN {} is in the clusters {} and {}", vlan, there->second, cluster));
+    if (rests_.find(network::keys::rest(vlan).name))
+      fail(fmt::format("VLAN {} of cluster {} rests", vlan, cluster));
+    const auto rested = rested_until_s_.find(std::to_string(vlan));
+    if (rested != rested_until_s_.end() && now_unix_s < rested->second)
+      fail(fmt::format("VLAN {} is cluster {}'s before its rest is over", vlan, cluster));
+    rested_until_s_.erase(std::to_string(vlan));
+  }
+  for (const auto& [key, record] : ports_.all())
+    for (const auto& port : record.ports) {
+      if (!addresses.emplace(port.mac, key).second) fail("MAC " + port.mac + " is given twice");
+      if (port.is_public && !addresses.emplace(port.ip, key).second)
+        fail("the public address " + port.ip + " is given twice");
+      const auto* of = networks_.find(network::keys::network(record.cluster_id).name);
+      if (!port.is_public && (!of || of->network.vlan != port.vlan))
+        fail(fmt::format("{} has a port in VLAN {}, which is not its cluster's", key, port.vlan));
+    }
+}
+
+}  // namespace nucleus::tests

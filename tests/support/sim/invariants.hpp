@@ -1,0 +1,133 @@
+// What must hold after every step of a simulated deployment, and once it is settled: HOUSE_STYLE
+// section 7, as one checker. It reads what lands in the journals, what is sent, and what
+// hypervisors run; no room knows of it. What breaks is kept as a sentence with its time.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/state/store.hpp"
+#include "services/image_store/records.hpp"
+#include "services/network/records.hpp"
+#include "services/provisioner/records.hpp"
+#include "services/registry/records.hpp"
+#include "services/scheduler/records.hpp"
+#include "tests/support/sim/hypervisor.hpp"
+#include "tests/support/sim/world.hpp"
+
+namespace nucleus::tests {
+
+/// The records of one kind, as they are durable.
+template <class R>
+class View {
+ public:
+  explicit View(core::Key<R> prefix) : prefix_{std::move(prefix.name)} {}
+
+  /// Takes the change where it is of this kind.
+  bool take(const core::RecordChange& change) {
+    if (!change.key.starts_with(prefix_)) return false;
+    if (change.bytes)
+      all_[change.key] = msg::decode<R>(*change.bytes);
+    else
+      all_.erase(change.key);
+    return true;
+  }
+  const R* find(const std::string& key) const {
+    const auto found = all_.find(key);
+    return found == all_.end() ? nullptr : &found->second;
+  }
+  const std::map<std::string, R>& all() const { return all_; }
+
+ private:
+  std::string prefix_;
+  std::map<std::string, R> all_ = {};
+};
+
+/// What the deployment was told to be.
+struct InvariantLimits {
+  std::int64_t cpu_overcommit = 1;
+  std::int64_t vlan_rest_s = 0;
+};
+
+class Invariants {
+ public:
+  using Hypervisors = std::vector<SimHypervisor*>;
+
+  Invariants(SimWorld& world, InvariantLimits limits);
+  Invariants(const Invariants&) = delete;
+  Invariants& operator=(const Invariants&) = delete;
+
+  /// Before any process starts: hears of this hypervisor's domains.
+  void watch(SimHypervisor& hypervisor);
+  /// Nothing is under way and nothing fails: what is recorded, granted and run is the same. What
+  /// is not, as sentences.
+  std::vector<std::string> check_settled();
+  /// Every cluster was removed: nothing is left of them.
+  std::vector<std::string> check_empty();
+  const std::vector<std::string>& broken() const { return broken_; }
+  void fail(const std::string& what);
+  /// Keeps what a check found.
+  void keep(const std::vector<std::string>& found);
+
+  const View<scheduler::StoredNode>& nodes() const { return nodes_; }
+  const View<scheduler::StoredComputeset>& computesets() const { return computesets_; }
+  /// Domains that run, by node, with the host that runs each.
+  std::map<std::string, std::set<std::string>> running() const;
+
+ private:
+  void take_landed(const std::string& service, const core::Commit& commit, std::uint64_t first);
+  void take_sent(const std::string& process, const core::Frames& frames);
+  void take_created(const provisioner::DomainSpec& spec);
+
+  // After each commit.
+  void check_computeset_step(const std::string& key, const scheduler::StoredComputeset* before);
+  void check_node_step(const std::string& key, const scheduler::StoredNode* before);
+  void check_grant_step(const std::string& key, const provisioner::StoredGrant* before);
+  void check_active_computesets();
+  void check_capacity();
+  void check_networks(std::int64_t now_unix_s);
+  // Events against the records of the same commit.
+  void check_events(const core::Commit& commit);
+  void check_scheduler_event(const core::StoredEvent& event);
+  void check_network_event(const core::StoredEvent& event);
+  void check_told(const core::Commit& commit);
+
+  // Once settled.
+  void check_settled_node(const scheduler::StoredNode& node);
+  void check_settled_domains();
+  void check_settled_computesets();
+  void check_settled_grants();
+  void check_same_clusters();
+  void check_waiting();
+  void check_charges();
+
+  SimWorld& world_;
+  const InvariantLimits limits_;
+  Hypervisors hypervisors_ = {};
+  std::vector<std::string> broken_ = {};
+
+  View<registry::StoredCluster> clusters_;
+  View<registry::StoredNode> defined_;
+  View<network::StoredNetwork> networks_;
+  View<network::StoredPorts> ports_;
+  View<network::StoredRest> rests_;
+  View<image_store::StoredVolume> volumes_;
+  View<scheduler::StoredCluster> seen_clusters_;
+  View<scheduler::StoredNode> nodes_;
+  View<scheduler::StoredHost> hosts_;
+  View<scheduler::StoredComputeset> computesets_;
+  View<scheduler::StoredAllocation> allocations_;
+  std::map<std::string, provisioner::StoredGrant> grants_ = {};  // by key, of every host
+
+  std::set<std::string> granted_ = {};  // "HOST NODE EPOCH" that was durable once
+  std::set<std::string> has_run_ = {};  // "NODE EPOCH" recorded to have run
+  std::map<std::string, std::int64_t> rested_until_s_ = {};  // VLAN, as text
+  std::map<msg::ComputesetId, msg::Computeset> told_computesets_ = {};
+  std::map<std::string, msg::NodeState> told_nodes_ = {};
+  std::map<std::string, msg::DomainChanged> told_domains_ = {};  // by host and node
+  msg::ComputesetId last_computeset_ = 0;
+};
+
+}  // namespace nucleus::tests

@@ -1,0 +1,395 @@
+#include "tests/support/sim/run.hpp"
+
+#include <fmt/format.h>
+
+#include <exception>
+
+#include "services/scheduler/keys.hpp"
+
+namespace nucleus::tests {
+
+namespace {
+
+using core::Milliseconds;
+
+constexpr std::int64_t call_deadline_ms = 30'000;
+constexpr std::uint64_t clusters_max = 4;
+constexpr int settle_s_max = 60;
+// What watches over a provisioner starts it again within the margin of a host's lease.
+constexpr std::int64_t provisioner_away_ms_max = 1'500;
+constexpr std::uint64_t projects_max = 2;
+
+/// Shapes of every kind: small pools, one provisioner or many, short leases and long ones.
+SimShape draw_shape(std::uint64_t seed) {
+  std::mt19937_64 random(seed * 2 + 1);
+  const auto pick = [&](std::uint64_t most) {
+    return std::uniform_int_distribution<std::uint64_t>{0, most}(random);
+  };
+  return {.host_count = 1 + pick(3),
+          .is_one_provisioner = pick(4) == 0,
+          .host_cpus = static_cast<std::uint32_t>(2 + pick(6)),
+          .host_memory_mb = 1024 * (1 + pick(3)),
+          .cpu_overcommit = static_cast<std::int64_t>(1 + pick(1)),
+          .host_lease_ms = static_cast<std::int64_t>(8'000 + pick(20'000)),
+          .shutdown_ms = static_cast<std::int64_t>(2'000 + pick(10'000)),
+          .vlan_count = static_cast<std::uint32_t>(2 + pick(5)),
+          .vlan_rest_s = static_cast<std::int64_t>(pick(40))};
+}
+
+}  // namespace
+
+SimRun::SimRun(std::uint64_t seed, int operation_count)
+    : operation_count_{operation_count}, deployment_{seed, draw_shape(seed)} {
+  outcome_.seed = seed;
+  deployment_.world.on_stepped = [this] { after_step(); };
+}
+
+SimOutcome SimRun::run() {
+  auto& world = deployment_.world;
+  auto& invariants = deployment_.invariants;
+  try {
+    draw_profile();
+    world.run_for(std::chrono::seconds{3});
+    for (std::uint64_t i = 0; i < projects_max; ++i)
+      if (!must(msg::DefineProject{{"p" + std::to_string(i)}})) break;
+    is_disturbing_ = true;
+    world.faults = world_faults_;
+    next_disturbance_ = world.steps() + pick(2000);
+    for (int i = 0; i < operation_count_ && invariants.broken().empty(); ++i) {
+      if (i < 4)
+        act_on_cluster();
+      else
+        act();
+      const bool is_long = happens(50);
+      world.run_for(Milliseconds{static_cast<std::int64_t>(pick(is_long ? 90'000 : 3'000))});
+    }
+    is_disturbing_ = false;
+    world.faults = {};
+    end_disturbances(true);
+    wait_for_answers();
+    const std::int64_t lease_ms = deployment_.shape().host_lease_ms;
+    world.run_for(Milliseconds{3 * lease_ms + 60'000});
+    if (invariants.broken().empty()) settle([&] { return invariants.check_settled(); });
+    if (invariants.broken().empty()) remove_everything();
+  } catch (const std::exception& fault) {
+    invariants.fail(std::string("an exception: ") + fault.what());
+  }
+  const auto computesets = deployment_.invariants.computesets().all().size();
+  if (invariants.broken().empty() && (computesets < computesets_accepted_ ||
+                                      computesets > computesets_accepted_ + computesets_unknown_))
+    invariants.fail(fmt::format("{} computesets for {} accepted requests and {} unanswered ones",
+                                computesets, computesets_accepted_, computesets_unknown_));
+  outcome_.steps = world.steps();
+  outcome_.events = world.events().size();
+  outcome_.virtual_s = world.now_ms() / 1000;
+  outcome_.broken = invariants.broken();
+  outcome_.digest = digest();
+  return outcome_;
+}
+
+/// What kinds of faults this seed has: some none, some one kind, some all.
+void SimRun::draw_profile() {
+  const auto often = [this] { return pick(2) == 0; };
+  if (pick(9) == 0) return;  // a seed of peace, as a measure for the others
+  profile_ = {.has_kills = often() || often(),
+              .has_cuts = often(),
+              .has_redis_outages = pick(3) == 0,
+              .has_hangs = often(),
+              .has_power_cuts = pick(3) == 0,
+              .has_crashes = often(),
+              .has_takeovers = pick(4) == 0};
+  const auto chance = [&](std::uint64_t most) {
+    return often() ? static_cast<unsigned>(pick(most)) : 0U;
+  };
+  world_faults_ = {.message_lost = chance(60),
+                   .message_repeated = chance(60),
+                   .message_late = chance(30),
+                   .commit_lost = chance(8),
+                   .answer_lost = chance(8),
+                   .message_ms_max = static_cast<unsigned>(1 + pick(50)),
+                   .commit_ms_max = static_cast<unsigned>(1 + pick(30)),
+                   .work_ms_max = static_cast<unsigned>(1 + pick(500))};
+  for (std::size_t i = 0; i < deployment_.host_processes().size(); ++i)
+    deployment_.hypervisor(i).faults = {.fails_before = chance(100), .fails_after = chance(100)};
+}
+
+void SimRun::after_step() {
+  deployment_.end_fenced();
+  if (!is_disturbing_) return;
+  end_disturbances(false);
+  if (deployment_.world.steps() < next_disturbance_) return;
+  next_disturbance_ = deployment_.world.steps() + pick(3000);
+  disturb();
+}
+
+void SimRun::disturb() {
+  auto& world = deployment_.world;
+  auto for_ms = static_cast<std::int64_t>(happens(200) ? pick(90'000) : pick(6'000));
+  const std::string name = deployment_.names()[pick(deployment_.names().size() - 1)];
+  switch (pick(9)) {
+    case 0:
+    case 1:
+    case 2:
+      if (!profile_.has_kills) return;
+      ++outcome_.counts["kills"];
+      deployment_.kill(name);
+      if (name.starts_with("provisioner/")) for_ms = std::min(for_ms, provisioner_away_ms_max);
+      disturbances_.push_back({world.now_ms() + (happens(700) ? 0 : for_ms), [this, name] {
+                                 if (!deployment_.is_running(name)) deployment_.start(name);
+                               }});
+      return;
+    case 3:
+      if (!profile_.has_redis_outages) return;
+      ++outcome_.counts["redis outages"];
+      world.take_redis_away(true);
+      disturbances_.push_back(
+          {world.now_ms() + for_ms / 4, [&world] { world.take_redis_away(false); }});
+      return;
+    case 4:
+      if (!profile_.has_takeovers || name.starts_with("provisioner/")) return;
+      ++outcome_.counts["takeovers"];
+      deployment_.take_over(name);
+      disturbances_.push_back({world.now_ms() + for_ms, [this] { deployment_.resume_all(); }});
+      return;
+    default:
+      disturb_host(pick(deployment_.host_processes().size() - 1), for_ms);
+  }
+}
+
+void SimRun::disturb_host(std::size_t host, std::int64_t for_ms) {
+  auto& world = deployment_.world;
+  auto& hypervisor = deployment_.hypervisor(host);
+  const std::string process = deployment_.process_of(host);
+  switch (pick(4)) {
+    case 0:
+      // A host that is cut off while its hypervisor hangs cannot be stopped by anybody.
+      if (!profile_.has_cuts || !hypervisor.ping()) return;
+      ++outcome_.counts["hosts cut off"];
+      world.cut_off(process, true);
+      disturbances_.push_back(
+          {world.now_ms() + for_ms, [&world, process] { world.cut_off(process, false); }});
+      return;
+    case 1:
+      if (!profile_.has_hangs || world.is_cut_off(process)) return;
+      ++outcome_.counts["hypervisors hung"];
+      hypervisor.fake().hang();
+      disturbances_.push_back(
+          {world.now_ms() + for_ms, [&hypervisor] { hypervisor.fake().resume(); }});
+      return;
+    case 2:
+      if (!profile_.has_power_cuts) return;
+      ++outcome_.counts["hosts without power"];
+      deployment_.cut_power(host);
+      disturbances_.push_back({world.now_ms() + for_ms, [this, process] {
+                                 if (!deployment_.is_running(process)) deployment_.start(process);
+                               }});
+      return;
+    default: {
+      if (!profile_.has_crashes) return;
+      const auto running = hypervisor.running();
+      if (running.empty()) return;
+      const auto victim = std::next(running.begin(), static_cast<long>(pick(running.size() - 1)));
+      ++outcome_.counts["domains ended by themselves"];
+      if (happens(500))
+        hypervisor.fake().crash(victim->first);
+      else
+        hypervisor.fake().power_off(victim->first);
+      hypervisor.fake().make_guests_deaf(happens(300));
+    }
+  }
+}
+
+void SimRun::end_disturbances(bool is_all) {
+  if (disturbances_.empty()) return;
+  const std::int64_t now_ms = deployment_.world.now_ms();
+  std::vector<Disturbance> over;
+  std::erase_if(disturbances_, [&](Disturbance& one) {
+    if (!is_all && one.until_ms > now_ms) return false;
+    over.push_back(std::move(one));
+    return true;
+  });
+  for (const auto& one : over) one.end();
+  if (!is_all) return;
+  for (std::size_t i = 0; i < deployment_.host_processes().size(); ++i) {
+    deployment_.hypervisor(i).faults = {};
+    deployment_.hypervisor(i).fake().make_guests_deaf(false);
+  }
+  for (const auto& name : deployment_.names())
+    if (!deployment_.is_running(name)) deployment_.start(name);
+}
+
+/// Asks without waiting; the answer comes once, and is counted.
+template <class Request>
+void SimRun::ask(const Request& request, std::function<void(const typename Request::Reply&)> took) {
+  const std::string verb{Request::topic};
+  ++open_calls_;
+  auto answers = std::make_shared<int>(0);
+  deployment_.admin.bus().call<Request>(
+      request, {.deadline = Milliseconds{call_deadline_ms}},
+      [this, verb, took = std::move(took), answers](const auto& reply) {
+        if (++*answers > 1) deployment_.invariants.fail(verb + " was answered twice");
+        --open_calls_;
+        const std::string code{reply ? "yes" : msg::name_of(reply.error().code)};
+        ++outcome_.counts[verb + ": " + code];
+        if (!reply && reply.error().code == core::ErrorCode::internal)
+          deployment_.invariants.fail(verb + " is our own mistake: " + reply.error().detail);
+        if constexpr (std::same_as<Request, msg::StartComputeset>) {
+          if (reply) ++computesets_accepted_;
+          if (!reply && reply.error().code == core::ErrorCode::deadline_exceeded)
+            ++computesets_unknown_;
+        }
+        if (reply && took) took(*reply);
+      });
+}
+
+/// Asks in peace, and has it.
+template <class Request>
+bool SimRun::must(const Request& request) {
+  const auto reply = deployment_.admin.call(request);
+  if (!reply)
+    deployment_.invariants.fail(std::string(Request::topic) +
+                                " is refused in peace: " + reply.error().detail);
+  return reply.has_value();
+}
+
+/// A walltime may end at any moment, even now: so what is not settled yet has a while to be.
+void SimRun::settle(const std::function<std::vector<std::string>()>& check) {
+  std::vector<std::string> unsettled = check();
+  for (int second = 0; second < settle_s_max && !unsettled.empty(); ++second) {
+    deployment_.world.run_for(std::chrono::seconds{1});
+    unsettled = check();
+  }
+  deployment_.invariants.keep(unsettled);
+}
+
+void SimRun::wait_for_answers() {
+  deployment_.world.run_until([this] { return open_calls_ == 0; },
+                              Milliseconds{2 * call_deadline_ms});
+  if (open_calls_ > 0)
+    deployment_.invariants.fail(fmt::format("{} calls were never answered", open_calls_));
+}
+
+std::optional<msg::NodeId> SimRun::some_node(msg::NodeKind kind) {
+  std::vector<msg::NodeId> all;
+  for (const auto& [key, node] : deployment_.invariants.nodes().all())
+    if (node.definition.kind == kind) all.push_back(node.definition.node_id);
+  if (all.empty()) return std::nullopt;
+  return all[pick(all.size() - 1)];
+}
+
+msg::ClusterId SimRun::cluster_of(const msg::NodeId& node_id) const {
+  const auto* node = deployment_.invariants.nodes().find(scheduler::keys::node(node_id).name);
+  return node ? node->definition.cluster_id : msg::ClusterId{};
+}
+
+void SimRun::act() {
+  switch (pick(9)) {
+    case 0:
+    case 1:
+      return act_on_cluster();
+    case 2:
+    case 3:
+    case 4:
+      return act_on_computeset();
+    case 5:
+    case 6:
+    case 7:
+      return act_on_node();
+    default:
+      return act_on_others();
+  }
+}
+
+void SimRun::act_on_cluster() {
+  const msg::ClusterId cluster{"c" + std::to_string(pick(clusters_max - 1))};
+  if (happens(250)) return ask(msg::RemoveCluster{cluster});
+  msg::DefineCluster request{.cluster_id = cluster,
+                             .project_id = {"p" + std::to_string(pick(projects_max - 1))},
+                             .allocations = {{"a" + std::to_string(pick(1))}},
+                             .compute_count = static_cast<std::uint32_t>(pick(6))};
+  request.compute_size.cpus = static_cast<std::uint32_t>(1 + pick(1));
+  request.compute_size.memory_mb = 256 * (1 + pick(2));
+  if (happens(200)) request.image_id = {"public/i" + std::to_string(pick(1))};
+  ask(request);
+}
+
+void SimRun::act_on_computeset() {
+  const auto& computesets = deployment_.invariants.computesets().all();
+  if (happens(550) || computesets.empty()) {
+    const auto of = some_node(msg::NodeKind::compute);
+    if (!of) return act_on_cluster();
+    msg::StartComputeset request{.cluster_id = cluster_of(*of),
+                                 .count = static_cast<std::uint32_t>(1 + pick(4)),
+                                 .walltime_mins = static_cast<std::int64_t>(1 + pick(4))};
+    if (happens(300)) {
+      request.nodes = {*of};
+      if (happens(300)) request.hosts = {{"h" + std::to_string(pick(4))}};
+    }
+    return ask(request);
+  }
+  const auto some = std::next(computesets.begin(), static_cast<long>(pick(computesets.size() - 1)));
+  constexpr msg::PowerAction actions[] = {msg::PowerAction::shutdown, msg::PowerAction::poweroff,
+                                          msg::PowerAction::reboot, msg::PowerAction::reset};
+  ask(msg::PowerComputeset{.computeset_id = some->second.computeset.computeset_id,
+                           .action = actions[pick(3)]});
+}
+
+void SimRun::act_on_node() {
+  const auto kind = happens(700) ? msg::NodeKind::frontend : msg::NodeKind::compute;
+  const auto node = some_node(kind);
+  if (!node) return act_on_cluster();
+  constexpr msg::PowerAction actions[] = {msg::PowerAction::poweron,  msg::PowerAction::poweron,
+                                          msg::PowerAction::poweron,  msg::PowerAction::poweroff,
+                                          msg::PowerAction::shutdown, msg::PowerAction::reboot,
+                                          msg::PowerAction::reset};
+  ask(msg::PowerNode{.node_id = *node, .action = actions[pick(6)]});
+}
+
+void SimRun::act_on_others() {
+  const msg::HostId host{"h" + std::to_string(pick(deployment_.host_count() - 1))};
+  const msg::ImageId image{"public/i" + std::to_string(pick(1))};
+  switch (pick(6)) {
+    case 0:
+      return ask(msg::DrainHost{.host_id = host, .is_drained = true, .reason = "a new fan"});
+    case 1:
+    case 2:
+      return ask(msg::DrainHost{.host_id = host, .is_drained = false});
+    case 3:
+      return ask(msg::ImportImage{
+          .image_id = image, .format = msg::ImageFormat::raw, .disk_path = "/nothing"});
+    case 4:
+      return ask(msg::RemoveImage{image});
+    case 5:
+      if (const auto node = some_node(msg::NodeKind::compute))
+        ask(msg::RenameNode{.node_id = *node, .name = "x" + std::to_string(pick(3))});
+      return;
+    default:
+      if (const auto node = some_node(msg::NodeKind::frontend))
+        ask(msg::AttachIso{.node_id = *node, .iso_id = happens(500) ? msg::ImageId{} : image});
+  }
+}
+
+void SimRun::remove_everything() {
+  auto& world = deployment_.world;
+  const auto listed = deployment_.admin.call(msg::ListClusters{.is_operator = true});
+  if (!listed) return deployment_.invariants.fail("clusters cannot be listed in peace");
+  for (const auto& cluster : listed->clusters) must(msg::RemoveCluster{cluster.cluster.cluster_id});
+  world.run_for(Milliseconds{deployment_.shape().shutdown_ms + 60'000});
+  settle([this] { return deployment_.invariants.check_empty(); });
+  const auto hosts = deployment_.admin.call(msg::ListHosts{});
+  if (!hosts) return deployment_.invariants.fail("hosts cannot be listed in peace");
+  for (const auto& host : hosts->hosts)
+    if (host.cpus_used != 0 || host.memory_used_mb != 0)
+      deployment_.invariants.fail("host " + host.host_id.value + " is used by nobody");
+}
+
+std::uint64_t SimRun::digest() const {
+  std::uint64_t digest = 14695981039346656037ULL;
+  for (const auto& event : deployment_.world.events())
+    for (const auto* text : {&event.topic, &event.body})
+      for (const char c : *text)
+        digest = (digest ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return digest;
+}
+
+}  // namespace nucleus::tests

@@ -1,0 +1,230 @@
+// The checks once nothing is under way: what is wanted, granted, recorded and run is the same.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "services/network/keys.hpp"
+#include "services/scheduler/charge.hpp"
+#include "services/scheduler/keys.hpp"
+#include "services/scheduler/node_state.hpp"
+#include "services/scheduler/placement.hpp"
+#include "tests/support/sim/invariants.hpp"
+
+namespace nucleus::tests {
+
+namespace {
+
+using msg::ComputesetState;
+
+}  // namespace
+
+std::vector<std::string> Invariants::check_settled() {
+  const auto before = std::exchange(broken_, {});
+  for (const auto& [key, host] : hosts_.all())
+    if (host.state != msg::HostState::up)
+      fail(fmt::format("host {} is {}: {}", host.host_id.value, msg::name_of(host.state),
+                       host.reason));
+  for (const auto& [key, node] : nodes_.all()) check_settled_node(node);
+  check_settled_domains();
+  check_settled_computesets();
+  check_settled_grants();
+  check_same_clusters();
+  check_waiting();
+  check_charges();
+  return std::exchange(broken_, before);
+}
+
+void Invariants::check_settled_node(const scheduler::StoredNode& node) {
+  const auto& id = node.definition.node_id.value;
+  if (node.is_removed) fail("node " + id + " of a removed cluster is still there");
+  const auto* stored = computesets_.find(scheduler::keys::computeset(node.computeset_id).name);
+  if (node.computeset_id != 0 && !stored) fail("node " + id + " is in a computeset nobody knows");
+  if (stored && std::ranges::find(stored->computeset.nodes, node.definition.node_id) ==
+                    stored->computeset.nodes.end())
+    fail("node " + id + " is in a computeset that does not name it");
+  if (node.host_id.empty()) return;
+  if (!node.is_grant_on) fail("node " + id + " is being stopped and stays so");
+  if (node.state != "active") fail("node " + id + " is " + node.state + ": " + node.reason);
+  if (!node.is_wanted_on) fail("node " + id + " runs and is not wanted on");
+  const bool is_compute = node.definition.kind == msg::NodeKind::compute;
+  if (is_compute && (!stored || stored->computeset.state != ComputesetState::running))
+    fail("compute " + id + " runs in no running computeset");
+}
+
+/// Every domain has its grant, every grant its domain.
+void Invariants::check_settled_domains() {
+  std::set<std::string> domains;
+  for (auto* hypervisor : hypervisors_)
+    for (const auto& [name, spec] : hypervisor->running())
+      domains.insert(name + " " + std::to_string(spec.epoch));
+  std::set<std::string> granted;
+  for (const auto& [key, node] : nodes_.all())
+    if (!node.host_id.empty())
+      granted.insert(node.host_id.value + "." + node.definition.node_id.value + " " +
+                     std::to_string(node.epoch));
+  for (const auto& name : domains)
+    if (!granted.contains(name)) fail("a domain runs without a lease: " + name);
+  for (const auto& name : granted)
+    if (!domains.contains(name)) fail("a lease has no domain: " + name);
+}
+
+void Invariants::check_settled_computesets() {
+  for (const auto& [key, stored] : computesets_.all()) {
+    const auto& computeset = stored.computeset;
+    if (computeset.state == ComputesetState::ending)
+      fail(fmt::format("computeset {} is ending and does not end", computeset.computeset_id));
+    const std::int64_t now_unix_s = (SimLoop::unix_epoch_ms + world_.now_ms()) / 1000;
+    if (computeset.state == ComputesetState::running &&
+        now_unix_s > computeset.start_unix_s + computeset.walltime_mins * 60 + 10)
+      fail(fmt::format("computeset {} runs on after its walltime", computeset.computeset_id));
+    const bool is_held = computeset.state == ComputesetState::submitted ||
+                         computeset.state == ComputesetState::running;
+    for (const auto& node_id : computeset.nodes) {
+      const auto* node = nodes_.find(scheduler::keys::node(node_id).name);
+      if (is_held && (!node || node->computeset_id != computeset.computeset_id))
+        fail(fmt::format("node {} is not in its computeset {}", node_id.value,
+                         computeset.computeset_id));
+      if (!is_held && node && node->computeset_id == computeset.computeset_id)
+        fail(fmt::format("node {} is still in computeset {}, which is over", node_id.value,
+                         computeset.computeset_id));
+    }
+  }
+}
+
+/// What a host's provisioner was granted is what the scheduler has placed there.
+void Invariants::check_settled_grants() {
+  std::set<std::string> held;
+  for (const auto& [key, stored] : grants_)
+    if (!stored.is_void && !stored.is_ended)
+      held.insert(stored.host_id.value + " " + stored.grant.node_id.value + " " +
+                  std::to_string(stored.grant.epoch));
+  std::set<std::string> placed;
+  for (const auto& [key, node] : nodes_.all())
+    if (!node.host_id.empty())
+      placed.insert(node.host_id.value + " " + node.definition.node_id.value + " " +
+                    std::to_string(node.epoch));
+  for (const auto& grant : held)
+    if (!placed.contains(grant)) fail("a host holds a grant that nobody gives: " + grant);
+  for (const auto& grant : placed)
+    if (!held.contains(grant)) fail("a host does not hold its grant: " + grant);
+}
+
+/// Every room knows the same clusters and nodes as the registry.
+void Invariants::check_same_clusters() {
+  std::set<std::string> clusters;
+  std::set<std::string> nodes;
+  for (const auto& [key, stored] : clusters_.all())
+    clusters.insert(stored.cluster.cluster_id.value);
+  for (const auto& [key, stored] : defined_.all()) nodes.insert(stored.node.node_id.value);
+  const auto same = [this](const std::set<std::string>& all, const std::set<std::string>& known,
+                           const char* room) {
+    for (const auto& one : all)
+      if (!known.contains(one)) fail(std::string(room) + " does not know " + one);
+    for (const auto& one : known)
+      if (!all.contains(one)) fail(std::string(room) + " has not forgotten " + one);
+  };
+  std::set<std::string> known;
+  for (const auto& [key, stored] : networks_.all()) known.insert(stored.network.cluster_id.value);
+  same(clusters, std::exchange(known, {}), "network");
+  for (const auto& [key, stored] : seen_clusters_.all())
+    known.insert(stored.cluster.cluster_id.value);
+  same(clusters, std::exchange(known, {}), "scheduler");
+  for (const auto& [key, record] : ports_.all()) known.insert(record.node_id.value);
+  same(nodes, std::exchange(known, {}), "network");
+  for (const auto& [key, volume] : volumes_.all()) known.insert(volume.node.node_id.value);
+  same(nodes, std::exchange(known, {}), "image_store");
+  for (const auto& [key, node] : nodes_.all()) known.insert(node.definition.node_id.value);
+  same(nodes, std::exchange(known, {}), "scheduler");
+  for (const auto& [key, node] : nodes_.all()) {
+    const auto* ports = ports_.find(network::keys::ports(node.definition.node_id).name);
+    if (ports && !(ports->ports == node.ports))
+      fail("scheduler has other ports of node " + node.definition.node_id.value + " than network");
+  }
+}
+
+/// Whoever waits for a host finds no room.
+void Invariants::check_waiting() {
+  std::vector<scheduler::HostRoom> rooms;
+  for (const auto& [key, host] : hosts_.all()) {
+    if (host.state != msg::HostState::up || host.is_drained) continue;
+    scheduler::HostRoom room{
+        .host_id = host.host_id,
+        .cpus_free = static_cast<std::int64_t>(host.cpus) * limits_.cpu_overcommit,
+        .memory_free_mb = static_cast<std::int64_t>(host.memory_mb)};
+    for (const auto& [node_key, node] : nodes_.all()) {
+      if (node.host_id != host.host_id) continue;
+      room.cpus_free -= node.definition.cpus;
+      room.memory_free_mb -= static_cast<std::int64_t>(node.definition.memory_mb);
+    }
+    rooms.push_back(room);
+  }
+  const auto need = [](const scheduler::StoredNode& node, const msg::HostId& host_id) {
+    return scheduler::Need{.cpus = node.definition.cpus,
+                           .memory_mb = static_cast<std::int64_t>(node.definition.memory_mb),
+                           .host_id = host_id};
+  };
+  for (const auto& [key, node] : nodes_.all()) {
+    if (!node.host_id.empty() || !node.is_wanted_on || !scheduler::what_is_missing(node).empty())
+      continue;
+    auto left = rooms;
+    if (scheduler::place_together(left, {need(node, {})}))
+      fail("node " + node.definition.node_id.value + " waits though a host has room");
+  }
+  for (const auto& [key, stored] : computesets_.all()) {
+    if (stored.computeset.state != ComputesetState::submitted) continue;
+    std::vector<scheduler::Need> needs;
+    bool is_missing = false;
+    for (std::size_t i = 0; i < stored.computeset.nodes.size(); ++i) {
+      const auto* node = nodes_.find(scheduler::keys::node(stored.computeset.nodes[i]).name);
+      if (!node) continue;
+      is_missing = is_missing || !scheduler::what_is_missing(*node).empty();
+      needs.push_back(need(*node, stored.hosts.empty() ? msg::HostId{} : stored.hosts[i]));
+    }
+    auto left = rooms;
+    if (!is_missing && scheduler::place_together(left, needs))
+      fail(fmt::format("computeset {} waits though hosts have room",
+                       stored.computeset.computeset_id));
+  }
+}
+
+/// Charged is what ran, to the second, once.
+void Invariants::check_charges() {
+  std::map<std::string, std::int64_t> ran;
+  for (const auto& [key, stored] : computesets_.all()) {
+    const auto& computeset = stored.computeset;
+    if (computeset.state == ComputesetState::completed)
+      ran[computeset.allocation_id.value] +=
+          scheduler::charge_core_s(stored.cores, computeset.start_unix_s, computeset.end_unix_s);
+  }
+  for (const auto& [key, stored] : allocations_.all()) {
+    const auto& allocation = stored.allocation;
+    if (allocation.used_core_s != ran[allocation.allocation_id.value])
+      fail(fmt::format("allocation {} is charged {} core-seconds, {} were used",
+                       allocation.allocation_id.value, allocation.used_core_s,
+                       ran[allocation.allocation_id.value]));
+    ran.erase(allocation.allocation_id.value);
+  }
+  for (const auto& [id, core_s] : ran)
+    if (core_s != 0) fail(fmt::format("allocation {} was never charged {}", id, core_s));
+}
+
+std::vector<std::string> Invariants::check_empty() {
+  const auto before = std::exchange(broken_, {});
+  for (const auto& [node, hosts] : running()) fail("a domain outlives its cluster: " + node);
+  const auto none = [this](const auto& view, const char* what) {
+    for (const auto& [key, record] : view.all()) fail(std::string(what) + " is left: " + key);
+  };
+  none(clusters_, "a cluster");
+  none(defined_, "a node");
+  none(networks_, "a network");
+  none(ports_, "a port");
+  none(volumes_, "a volume");
+  none(seen_clusters_, "a cluster of the scheduler");
+  none(nodes_, "a node of the scheduler");
+  for (const auto& [key, stored] : computesets_.all())
+    if (stored.computeset.end_unix_s == 0) fail("a computeset outlives its cluster: " + key);
+  return std::exchange(broken_, before);
+}
+
+}  // namespace nucleus::tests
