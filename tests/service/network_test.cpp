@@ -1,0 +1,299 @@
+// The network room's README, kept on a real bus and Redis: who gets which VLAN, addresses and MACs,
+// who waits, and what outlives a restart.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "services/network/service.hpp"
+#include "tests/support/rooms.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using Settings = std::map<std::string, std::string>;
+
+core::Result<std::shared_ptr<void>> build_network(core::Runtime& runtime) {
+  auto config = network::Config::from(runtime.settings);
+  if (!config) return std::unexpected(config.error());
+  return std::make_shared<network::Service>(runtime, *config);
+}
+
+class Network : public testing::Test {
+ protected:
+  void start(const Settings& settings = {}) {
+    settings_ = settings;
+    settings_.emplace("network.sweep_ms", "20");
+    restart();
+  }
+  void restart() {
+    service_.reset();
+    service_ = std::make_unique<Process>(deployment_, "network", settings_, build_network);
+  }
+
+  static msg::Node node(const std::string& cluster, std::uint32_t index) {
+    return {.node_id = {cluster + "-" + std::to_string(index)},
+            .cluster_id = {cluster},
+            .project_id = {"p"},
+            .name = cluster + std::to_string(index),
+            .kind = index == 0 ? msg::NodeKind::frontend : msg::NodeKind::compute,
+            .index = index};
+  }
+  /// As the registry tells a new cluster: its frontend and its computes.
+  void define(const std::string& cluster, std::uint32_t computes, std::uint32_t told_count = 0) {
+    ASSERT_TRUE(registry_.tell(
+        msg::ClusterDefined{.cluster = {.cluster_id = {cluster}, .project_id = {"p"}},
+                            .node_count = told_count ? told_count : computes + 1}));
+    for (std::uint32_t i = 0; i <= computes; ++i)
+      ASSERT_TRUE(registry_.tell(msg::NodeDefined{node(cluster, i)}));
+  }
+  void remove(const std::string& cluster) {
+    ASSERT_TRUE(registry_.tell(
+        msg::ClusterRemoved{.cluster = {.cluster_id = {cluster}, .project_id = {"p"}}}));
+  }
+  std::optional<msg::PortsLeased> ports_of(const std::string& node_id) {
+    return events_.next<msg::PortsLeased>(
+        [&](const msg::PortsLeased& leased) { return leased.node_id.value == node_id; });
+  }
+  std::optional<msg::NetworkLeased> network_of(const std::string& cluster) {
+    return events_.next<msg::NetworkLeased>([&](const msg::NetworkLeased& leased) {
+      return leased.network.cluster_id.value == cluster;
+    });
+  }
+
+  Deployment deployment_ = {};
+  Events events_{deployment_};
+  StandIn registry_{deployment_, "registry"};
+  Process caller_{deployment_, "caller"};
+  Settings settings_ = {};
+  std::unique_ptr<Process> service_ = {};
+};
+
+TEST_F(Network, LeasesAVlanASubnetAndPortsForEachNode) {
+  start();
+  define("c", 2);
+  const auto leased = network_of("c");
+  ASSERT_TRUE(leased);
+  EXPECT_EQ(leased->network.vlan, 100U);
+  EXPECT_EQ(leased->network.subnet, "10.0.0.0/24");
+  const auto frontend = ports_of("c-0");
+  ASSERT_TRUE(frontend);
+  ASSERT_EQ(frontend->ports.size(), 2U);
+  EXPECT_TRUE(frontend->ports[0].is_public) << "the public one first";
+  EXPECT_EQ(frontend->ports[0].ip, "172.30.0.2");
+  EXPECT_EQ(frontend->ports[0].gateway, "172.30.0.1");
+  EXPECT_EQ(frontend->ports[0].vlan, 4000U);
+  EXPECT_EQ(frontend->ports[1].ip, "10.0.0.1");
+  EXPECT_EQ(frontend->ports[1].gateway, "") << "what a cluster routes is its frontend's affair";
+  const auto compute = ports_of("c-2");
+  ASSERT_TRUE(compute);
+  ASSERT_EQ(compute->ports.size(), 1U);
+  EXPECT_EQ(compute->ports[0].ip, "10.0.0.3");
+  EXPECT_EQ(compute->ports[0].vlan, 100U);
+  EXPECT_FALSE(compute->ports[0].is_public);
+}
+
+TEST_F(Network, GivesTwoClustersTheSameSubnetInTwoVlans) {
+  start();
+  define("a", 1);
+  define("b", 1);
+  const auto first = network_of("a");
+  const auto second = network_of("b");
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->network.subnet, second->network.subnet);
+  EXPECT_NE(first->network.vlan, second->network.vlan);
+  auto listed = caller_.call(msg::ListNetworks{}, {.deadline = patience});
+  ASSERT_TRUE(listed);
+  EXPECT_EQ(listed->networks.size(), 2U);
+}
+
+TEST_F(Network, GivesNoMacTwice) {
+  start();
+  define("a", 20);
+  define("b", 20);
+  ASSERT_TRUE(ports_of("b-20"));
+  std::set<std::string> macs;
+  std::size_t count = 0;
+  for (const auto& leased : events_.all<msg::PortsLeased>())
+    for (const auto& port : leased.ports) {
+      EXPECT_TRUE(port.mac.starts_with("52:54:00:")) << port.mac;
+      macs.insert(port.mac);
+      ++count;
+    }
+  EXPECT_EQ(count, 44U);
+  EXPECT_EQ(macs.size(), count);
+}
+
+TEST_F(Network, WidensTheSubnetOfALargeCluster) {
+  start();
+  define("c", 1, 300);
+  const auto leased = network_of("c");
+  ASSERT_TRUE(leased);
+  EXPECT_EQ(leased->network.subnet, "10.0.0.0/20");
+}
+
+TEST_F(Network, KeepsThePortsOfANodeThatIsChanged) {
+  start();
+  define("c", 1);
+  ASSERT_TRUE(ports_of("c-1"));
+  auto renamed = node("c", 1);
+  renamed.name = "other";
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{renamed}));
+  define("barrier", 0);
+  ASSERT_TRUE(ports_of("barrier-0"));
+  std::size_t count = 0;
+  for (const auto& leased : events_.all<msg::PortsLeased>()) count += leased.node_id.value == "c-1";
+  EXPECT_EQ(count, 1U);
+}
+
+TEST_F(Network, LetsAFreedVlanRestBeforeItIsLeasedAgain) {
+  start({{"network.vlan_first", "7"}, {"network.vlan_last", "7"}, {"network.vlan_rest_s", "1"}});
+  define("a", 0);
+  ASSERT_TRUE(network_of("a"));
+  remove("a");
+  const auto released = events_.next<msg::NetworkReleased>();
+  ASSERT_TRUE(released);
+  EXPECT_EQ(released->network.vlan, 7U);
+  const auto begun = std::chrono::steady_clock::now();
+  define("b", 0);
+  const auto waiting = ports_of("b-0");
+  ASSERT_TRUE(waiting);
+  EXPECT_TRUE(waiting->ports.empty());
+  EXPECT_EQ(waiting->reason, "no VLAN is free: waiting for one");
+  const auto leased = network_of("b");
+  ASSERT_TRUE(leased);
+  EXPECT_EQ(leased->network.vlan, 7U);
+  const auto ports = ports_of("b-0");
+  ASSERT_TRUE(ports);
+  EXPECT_EQ(ports->ports.size(), 2U);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, patience);
+}
+
+TEST_F(Network, ServesWhoWaitsForAVlanInTheirOrder) {
+  start({{"network.vlan_first", "7"}, {"network.vlan_last", "7"}, {"network.vlan_rest_s", "0"}});
+  define("a", 0);
+  ASSERT_TRUE(network_of("a"));
+  define("z", 0);
+  define("b", 0);
+  ASSERT_TRUE(ports_of("b-0"));
+  remove("a");
+  ASSERT_TRUE(network_of("z")) << "the first to come";
+  remove("z");
+  EXPECT_TRUE(network_of("b"));
+}
+
+TEST_F(Network, NeverLeasesThePublicVlan) {
+  start({{"network.vlan_first", "7"},
+         {"network.vlan_last", "8"},
+         {"network.public_vlan", "7"},
+         {"network.vlan_rest_s", "600"}});
+  define("a", 0);
+  const auto leased = network_of("a");
+  ASSERT_TRUE(leased);
+  EXPECT_EQ(leased->network.vlan, 8U);
+  define("b", 0);
+  const auto waiting = ports_of("b-0");
+  ASSERT_TRUE(waiting);
+  EXPECT_EQ(waiting->reason, "no VLAN is free: waiting for one");
+}
+
+TEST_F(Network, LetsAFrontendWaitForAPublicAddress) {
+  // A /29 has five addresses besides its gateway.
+  start({{"network.public_subnet", "192.0.2.0/29"}});
+  for (const char* cluster : {"a", "b", "c", "d", "e"}) define(cluster, 0);
+  ASSERT_TRUE(ports_of("e-0"));
+  define("f", 1);
+  const auto waiting = ports_of("f-0");
+  ASSERT_TRUE(waiting);
+  EXPECT_TRUE(waiting->ports.empty());
+  EXPECT_EQ(waiting->reason, "no public address is free: waiting for one");
+  const auto compute = ports_of("f-1");
+  ASSERT_TRUE(compute);
+  EXPECT_EQ(compute->ports.size(), 1U) << "a compute needs none";
+  remove("c");
+  const auto served = ports_of("f-0");
+  ASSERT_TRUE(served);
+  ASSERT_EQ(served->ports.size(), 2U);
+  EXPECT_EQ(served->ports[0].ip, "192.0.2.4") << "the one that was freed";
+}
+
+TEST_F(Network, RemembersItsLeasesOverARestart) {
+  start({{"network.vlan_rest_s", "600"}});
+  define("a", 1);
+  define("b", 1);
+  ASSERT_TRUE(ports_of("b-1"));
+  remove("a");
+  ASSERT_TRUE(events_.next<msg::NetworkReleased>());
+  restart();
+  define("c", 1);
+  const auto leased = network_of("c");
+  ASSERT_TRUE(leased);
+  EXPECT_EQ(leased->network.vlan, 102U) << "100 rests, 101 is b's";
+  ASSERT_TRUE(ports_of("c-1"));
+  std::set<std::string> macs;
+  std::size_t count = 0;
+  for (const auto& told : events_.all<msg::PortsLeased>())
+    for (const auto& port : told.ports) {
+      macs.insert(port.mac);
+      ++count;
+    }
+  EXPECT_EQ(macs.size(), count) << "a MAC was given twice";
+}
+
+TEST_F(Network, HearsWhatWasToldWhileItWasAway) {
+  start();
+  define("a", 0);
+  ASSERT_TRUE(network_of("a"));
+  service_.reset();
+  define("b", 0);
+  remove("a");
+  restart();
+  EXPECT_TRUE(network_of("b"));
+  EXPECT_TRUE(events_.next<msg::NetworkReleased>());
+}
+
+TEST_F(Network, GoesOnWhenRedisWasKilled) {
+  start();
+  define("a", 0);
+  ASSERT_TRUE(network_of("a"));
+  deployment_.redis.kill();
+  deployment_.redis.start();
+  // The first to speak may meet a link that is lost, and be told so.
+  ASSERT_TRUE(comes_to_be([&] {
+    return registry_.tell(
+        msg::ClusterDefined{.cluster = {.cluster_id = {"b"}, .project_id = {"p"}}});
+  }));
+  const auto leased = network_of("b");
+  ASSERT_TRUE(leased);
+  EXPECT_EQ(leased->network.vlan, 101U);
+}
+
+TEST_F(Network, CountsWhatItHas) {
+  start({{"network.vlan_first", "10"},
+         {"network.vlan_last", "14"},
+         {"network.public_subnet", "192.0.2.0/29"}});
+  define("a", 0);
+  define("b", 0);
+  ASSERT_TRUE(ports_of("b-0"));
+  remove("a");
+  ASSERT_TRUE(events_.next<msg::NetworkReleased>());
+  EXPECT_EQ(metric(*service_, "nucleus_network_vlans_leased"), 1);
+  EXPECT_EQ(metric(*service_, "nucleus_network_vlans_resting"), 1);
+  EXPECT_EQ(metric(*service_, "nucleus_network_vlans_free"), 3);
+  EXPECT_EQ(metric(*service_, "nucleus_network_public_addresses_free"), 4);
+  EXPECT_EQ(metric(*service_, "nucleus_network_clusters_waiting"), 0);
+  EXPECT_EQ(metric(*service_, "nucleus_network_frontends_waiting"), 0);
+}
+
+TEST_F(Network, RefusesSettingsThatDoNotFitEachOther) {
+  for (const auto& wrong : {Settings{{"network.vlan_first", "9"}, {"network.vlan_last", "8"}},
+                            Settings{{"network.public_subnet", "10.0.0.0/24"}},
+                            Settings{{"network.public_subnet", "10.0.0.0/8"}},
+                            Settings{{"network.public_subnet", "nowhere"}},
+                            Settings{{"network.public_subnet", "192.0.2.1/29"}}}) {
+    core::Settings settings(wrong);
+    EXPECT_FALSE(network::Config::from(settings)) << wrong.begin()->second;
+  }
+}
+
+}  // namespace
+}  // namespace nucleus::tests

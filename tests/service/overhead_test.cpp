@@ -1,0 +1,209 @@
+// The overhead room's README, kept on a real bus and Redis with probes of the test's own: what is
+// measured in which order, what the ratios say, and that what was accepted is measured.
+#include "messages/overhead.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+
+#include "messages/registry.hpp"
+#include "services/overhead/service.hpp"
+#include "tests/support/rooms.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using core::ErrorCode;
+
+/// What the stand-ins know and have seen; shared with the test.
+struct Site {
+  std::mutex mutex = {};
+  std::vector<std::string> probes = {};  // in their order
+  std::atomic<int> under_way = 0;
+  std::atomic<bool> were_two_at_once = false;
+  std::atomic<int> computes_active = 2;
+  std::atomic<bool> is_probe_failing = false;
+
+  std::vector<std::string> seen() {
+    const std::scoped_lock lock(mutex);
+    return probes;
+  }
+};
+
+/// Stands for registry and scheduler: cluster c has a frontend and three computes.
+struct Lists {
+  Site& site;
+  Lists(core::Runtime& runtime, Site& known) : site{known} {
+    runtime.bus.serve<msg::ListClusters>(*this, &Lists::clusters);
+    runtime.bus.serve<msg::ListNodeStates>(*this, &Lists::states);
+  }
+  core::Result<msg::Clusters> clusters(const msg::ListClusters& request, core::Context&) {
+    msg::ClusterWithNodes whole{.cluster = {.cluster_id = request.cluster_id, .project_id = {"p"}}};
+    for (int i = 0; i < 4; ++i)
+      whole.nodes.push_back({.node_id = {"n" + std::to_string(i)},
+                             .name = "node" + std::to_string(i),
+                             .kind = i == 0 ? msg::NodeKind::frontend : msg::NodeKind::compute,
+                             .index = static_cast<std::uint32_t>(i)});
+    return msg::Clusters{.clusters = {whole}};
+  }
+  core::Result<msg::NodeStates> states(const msg::ListNodeStates&, core::Context&) {
+    msg::NodeStates all;
+    for (int i = 0; i < 4; ++i)
+      all.nodes.push_back({.node_id = {"n" + std::to_string(i)},
+                           .state = i <= site.computes_active ? "active" : "shutoff",
+                           .host_id = {"h1"},
+                           .ports = {{.ip = "172.30.0.9", .is_public = true},
+                                     {.ip = "10.0.0." + std::to_string(i + 1)}}});
+    return all;
+  }
+};
+
+/// Stands for the host's provisioner: measures at once.
+struct Probes {
+  Site& site;
+  core::Loop& loop;
+  Probes(core::Runtime& runtime, Site& known) : site{known}, loop{runtime.loop} {
+    runtime.bus.serve_later<msg::ProbeNode>(*this, &Probes::in_node);
+    runtime.bus.serve_later<msg::ProbeHost>(*this, &Probes::on_host);
+  }
+  void in_node(const msg::ProbeNode& request, core::Context&,
+               core::Responder<msg::ProbeResult> respond) {
+    std::string peers;
+    for (const auto& peer : request.peers) peers += " " + peer.name + "=" + peer.ip;
+    answer("node " + request.node_id.value + " " + std::string(msg::name_of(request.probe)) + peers,
+           {.latency_us = 30, .bandwidth_mb_s = 500, .operations_per_s = 1'000}, respond);
+  }
+  void on_host(const msg::ProbeHost& request, core::Context&,
+               core::Responder<msg::ProbeResult> respond) {
+    answer("host " + request.host_id.value + " " + std::string(msg::name_of(request.probe)),
+           {.latency_us = 10, .bandwidth_mb_s = 1'000, .operations_per_s = 4'000}, respond);
+  }
+  void answer(const std::string& what, const msg::ProbeResult& result,
+              const core::Responder<msg::ProbeResult>& respond) {
+    if (++site.under_way > 1) site.were_two_at_once = true;
+    {
+      const std::scoped_lock lock(site.mutex);
+      site.probes.push_back(what);
+    }
+    // It takes a moment, so that a second one would be seen beside it.
+    loop.after(core::Milliseconds{20}, [this, result, respond] {
+      --site.under_way;
+      if (site.is_probe_failing)
+        return respond(core::refuse(ErrorCode::unavailable, "the guest has no agent yet"));
+      respond(result);
+    });
+  }
+};
+
+class Overhead : public testing::Test {
+ protected:
+  void start(std::map<std::string, std::string> settings = {}) {
+    service_.reset();
+    service_ = std::make_unique<Process>(
+        deployment_, "overhead", std::move(settings),
+        [](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
+          auto config = overhead::Config::from(runtime.settings);
+          if (!config) return std::unexpected(config.error());
+          return std::make_shared<overhead::Service>(runtime, *config);
+        });
+  }
+  template <class Room>
+  Process::Build with() {
+    return [this](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
+      return std::make_shared<Room>(runtime, site_);
+    };
+  }
+  template <class Request>
+  core::Result<typename Request::Reply> ask(const Request& request) {
+    return caller_.call(request, {.deadline = patience});
+  }
+
+  Site site_ = {};
+  Deployment deployment_ = {};
+  Events events_{deployment_};
+  StandIn registry_{deployment_, "registry", with<Lists>()};
+  StandIn scheduler_{deployment_, "scheduler", with<Lists>()};
+  StandIn host_{deployment_, "provisioner/h1", with<Probes>()};
+  Process caller_{deployment_, "caller"};
+  std::unique_ptr<Process> service_ = {};
+};
+
+TEST_F(Overhead, MeasuresTheClusterThenItsHostNeverBothAtOnce) {
+  start();
+  ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
+  const auto measured = events_.next<msg::OverheadMeasured>();
+  ASSERT_TRUE(measured);
+  const auto& report = measured->report;
+  EXPECT_EQ(report.failure, "");
+  EXPECT_EQ(report.project_id.value, "p");
+  EXPECT_DOUBLE_EQ(report.mpi_latency_ratio, 3.0) << "a cost: 1 or more";
+  EXPECT_DOUBLE_EQ(report.mpi_bandwidth_ratio, 0.5) << "a yield: 1 or less";
+  EXPECT_DOUBLE_EQ(report.io_ratio, 0.25);
+  EXPECT_EQ(site_.seen(),
+            (std::vector<std::string>{"node n1 mpi_pingpong node1=10.0.0.2 node2=10.0.0.3",
+                                      "node n1 fio_random_read node1=10.0.0.2 node2=10.0.0.3",
+                                      "host h1 mpi_pingpong", "host h1 fio_random_read"}))
+      << "by their private addresses, the first two computes";
+  EXPECT_FALSE(site_.were_two_at_once);
+  const auto kept = ask(msg::GetReport{{"c"}});
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(*kept, report);
+}
+
+TEST_F(Overhead, SaysWhyAClusterCouldNotBeMeasured) {
+  start({{"overhead.probe_deadline_ms", "1000"}});
+  site_.computes_active = 1;
+  ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
+  const auto too_few = events_.next<msg::OverheadMeasured>();
+  ASSERT_TRUE(too_few);
+  EXPECT_EQ(too_few->report.failure, "two computes must run to be measured");
+  EXPECT_DOUBLE_EQ(too_few->report.mpi_latency_ratio, 0);
+  site_.computes_active = 3;
+  site_.is_probe_failing = true;
+  ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
+  const auto deaf = events_.next<msg::OverheadMeasured>();
+  ASSERT_TRUE(deaf);
+  EXPECT_EQ(deaf->report.failure, "provisioner/h1 did not answer in time");
+}
+
+TEST_F(Overhead, AnswersForAClusterThatWasNeverMeasured) {
+  start();
+  EXPECT_EQ(ask(msg::GetReport{{"c"}}).error().code, ErrorCode::not_found);
+  EXPECT_EQ(ask(msg::MeasureCluster{{"../c"}}).error().code, ErrorCode::invalid_argument);
+}
+
+TEST_F(Overhead, MeasuresAfterARestartWhatHadBeenAccepted) {
+  start();
+  ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
+  ASSERT_TRUE(comes_to_be([&] { return !site_.seen().empty(); }));
+  start();
+  const auto measured = events_.next<msg::OverheadMeasured>();
+  ASSERT_TRUE(measured);
+  EXPECT_EQ(measured->report.failure, "");
+  EXPECT_TRUE(ask(msg::GetReport{{"c"}}));
+}
+
+TEST_F(Overhead, ForgetsTheReportOfARemovedCluster) {
+  start();
+  ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
+  ASSERT_TRUE(events_.next<msg::OverheadMeasured>());
+  ASSERT_TRUE(
+      registry_.tell(msg::ClusterRemoved{.cluster = {.cluster_id = {"c"}, .project_id = {"p"}}}));
+  EXPECT_TRUE(comes_to_be([&] { return !ask(msg::GetReport{{"c"}}).has_value(); }));
+}
+
+TEST_F(Overhead, ShowsItsFiguresAsSeries) {
+  start();
+  ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
+  ASSERT_TRUE(events_.next<msg::OverheadMeasured>());
+  std::map<std::string, std::size_t> series;
+  for (const auto& family : service_->metrics().Collect())
+    if (family.name.starts_with("nucleus_overhead_")) series[family.name] = family.metric.size();
+  EXPECT_EQ(series["nucleus_overhead_measurements_total"], 1U);
+  EXPECT_EQ(series["nucleus_overhead_mpi_latency_seconds"], 2U) << "in the cluster, on the host";
+  EXPECT_EQ(series["nucleus_overhead_ratio"], 3U);
+}
+
+}  // namespace
+}  // namespace nucleus::tests
