@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/config/settings.hpp"
+#include "services/registry/passwords.hpp"
 
 namespace nucleus::registry {
 
@@ -12,8 +13,13 @@ struct Config {
   std::int64_t signature_age_s = 1800;  // a signed request's clock may be off by this much
   std::size_t nonces_max = 500'000;     // remembered at once, of all keys
   std::size_t nonces_per_key_max = 100'000;
-  std::int64_t nonce_sweep_s = 30;  // how often expired nonces are forgotten
-  std::size_t tokens_max = 64;      // of one person; one more ends the oldest
+  std::int64_t nonce_sweep_s = 30;       // how often expired nonces are forgotten
+  std::size_t tokens_max = 64;           // of one person; one more ends the oldest
+  HashCost password_cost = {};           // of argon2id; what was hashed at another cost stays good
+  std::size_t password_checks_max = 16;  // under way at once; each takes the memory of its cost
+  std::int64_t login_window_s = 300;
+  std::size_t login_failures_max = 10;         // of one person in a window
+  std::size_t login_failures_origin_max = 50;  // from one address in a window
 
   /// Reads `registry.*`; a value out of its bounds is kept as the settings' fault.
   static Config from(core::Settings& settings);

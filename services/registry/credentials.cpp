@@ -100,6 +100,42 @@ std::optional<msg::Error> check_shape(const msg::CheckSignature& request, std::i
   return std::nullopt;
 }
 
+std::optional<msg::Error> check_token_request(const msg::IssueToken& request, msg::Role role,
+                                              std::int64_t now_unix_s) {
+  if (request.label.size() > 64 || !is_display_text(request.label))
+    return msg::invalid("label", "label must be up to 64 bytes without control characters");
+  for (const auto right : request.rights)
+    if (!msg::has_right(role, right))
+      return msg::invalid("rights", "a token cannot have a right that its person has not");
+  if (request.expires_unix_s != 0 && request.expires_unix_s <= now_unix_s)
+    return msg::invalid("expires_unix_s", "expires_unix_s must lie in the future");
+  return std::nullopt;
+}
+
+std::optional<msg::Error> check_strict(const std::vector<std::string>& covers) {
+  for (const char* name : {"(request-target)", "host", "date", "digest"})
+    if (std::ranges::find(covers, name) == covers.end())
+      return msg::Error{.code = msg::ErrorCode::unauthenticated,
+                        .detail = std::string("this key is strict: ") + name + " must be signed",
+                        .field = "signature"};
+  return std::nullopt;
+}
+
+std::optional<msg::Error> check_password(std::string_view password) {
+  if (password.size() >= 8 && password.size() <= 128 && password.find('\0') == password.npos)
+    return std::nullopt;
+  return msg::invalid("password", "password must be 8 to 128 bytes");
+}
+
+std::vector<msg::Right> rights_of(msg::Role role, const std::vector<msg::Right>& narrowed) {
+  std::vector<msg::Right> rights;
+  for (const auto right : msg::all_rights)
+    if (msg::has_right(role, right) &&
+        (narrowed.empty() || std::ranges::find(narrowed, right) != narrowed.end()))
+      rights.push_back(right);
+  return rights;
+}
+
 std::optional<msg::Error> check_email(std::string_view email) {
   const auto at = email.find('@');
   const bool is_address = email.size() >= 3 && email.size() <= key_name_bytes_max && at > 0 &&
@@ -121,7 +157,7 @@ std::optional<msg::Error> check_person(const msg::Person& person) {
     return msg::invalid("last_name",
                         "last_name must be up to 256 bytes without control characters");
   if (person.role == msg::Role::unknown)
-    return msg::invalid("role", "role must be cluster_admin or op");
+    return msg::invalid("role", "role must be operator, pi, cluster_admin, trainer or read_only");
   if (person.projects.size() > 256) return msg::invalid("projects", "more than 256 projects");
   for (const auto& project : person.projects)
     if (auto broken = check_project("projects", project.value)) return broken;

@@ -11,6 +11,12 @@ namespace nucleus::registry::keys {
 inline core::Key<StoredProject> project(const msg::ProjectId& id) {
   return {"nucleus:registry:project:" + id.value};
 }
+inline core::Key<StoredProject> projects() {
+  return {"nucleus:registry:project:"};
+}
+inline core::Key<StoredPerson> people() {
+  return {"nucleus:registry:person:"};
+}
 inline core::Key<StoredPerson> person(const msg::PersonId& id) {
   return {"nucleus:registry:person:" + id.value};
 }

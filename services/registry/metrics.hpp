@@ -18,7 +18,7 @@ class Metrics {
                     .Help("Credentials checked, by kind and outcome.")
                     .Register(registry)} {}
 
-  /// Counts one check of a credential of this kind: `token` or `signature`.
+  /// Counts one check of a credential of this kind: `token`, `signature` or `password`.
   void count_check(const char* kind, bool is_accepted) {
     checks_.Add({{"kind", kind}, {"outcome", is_accepted ? "accepted" : "refused"}}).Increment();
   }

@@ -1,4 +1,7 @@
-// The registry's handlers for projects, people and credentials.
+// The registry's handlers for projects and people.
+#include <algorithm>
+
+#include "messages/profile.hpp"
 #include "services/registry/credentials.hpp"
 #include "services/registry/keys.hpp"
 #include "services/registry/service.hpp"
@@ -6,13 +9,21 @@
 namespace nucleus::registry {
 namespace {
 
-constexpr std::size_t sweep_nonces_max = 5000;  // in one commit
+constexpr std::size_t people_per_page = 1000;
+
+std::unexpected<core::Error> no_project(const msg::ProjectId& id, const char* field) {
+  return core::refuse(core::ErrorCode::not_found, "no project " + msg::shown(id.value), field);
+}
+
+bool is_among(const std::vector<msg::ProjectId>& projects, const msg::ProjectId& id) {
+  return std::ranges::find(projects, id) != projects.end();
+}
+
+}  // namespace
 
 std::unexpected<core::Error> no_person(const msg::PersonId& id) {
   return core::refuse(core::ErrorCode::not_found, "no person " + msg::shown(id.value), "person_id");
 }
-
-}  // namespace
 
 core::Result<msg::Done> Service::define_project(const msg::DefineProject& request,
                                                 core::Context& context) {
@@ -24,20 +35,72 @@ core::Result<msg::Done> Service::define_project(const msg::DefineProject& reques
   return tx.commit(msg::Done{});
 }
 
+core::Result<msg::Projects> Service::list_projects(const msg::ListProjects& request,
+                                                   core::Context&) {
+  msg::Projects reply;
+  store_.for_each<StoredProject>(keys::projects(), [&](const StoredProject& stored) {
+    if (request.is_operator || is_among(request.projects, stored.project_id))
+      reply.projects.push_back({stored.project_id});
+  });
+  return reply;
+}
+
+core::Result<msg::Done> Service::remove_project(const msg::RemoveProject& request,
+                                                core::Context& context) {
+  const auto& project = request.project_id;
+  auto tx = store_.begin(context);
+  if (!tx.read(keys::project(project))) return no_project(project, "project_id");
+  msg::ClusterId in_use;
+  store_.for_each<StoredCluster>(keys::clusters(), [&](const StoredCluster& stored) {
+    if (stored.cluster.project_id == project) in_use = stored.cluster.cluster_id;
+  });
+  if (!in_use.empty())
+    return core::refuse(core::ErrorCode::wrong_state,
+                        "the project has cluster " + msg::shown(in_use.value), "project_id");
+  std::vector<StoredPerson> members;
+  store_.for_each<StoredPerson>(keys::people(), [&](const StoredPerson& stored) {
+    if (is_among(stored.person.projects, project)) members.push_back(stored);
+  });
+  for (auto& member : members) {
+    std::erase(member.person.projects, project);
+    tx.emit(msg::CredentialsChanged{member.person.person_id});
+    const auto key = keys::person(member.person.person_id);
+    tx.write(key, std::move(member));
+  }
+  tx.remove(keys::project(project));
+  return tx.commit(msg::Done{});
+}
+
 core::Result<msg::Done> Service::define_person(const msg::DefinePerson& request,
                                                core::Context& context) {
   const auto& person = request.person;
   if (auto broken = check_person(person)) return std::unexpected(*broken);
   auto tx = store_.begin(context);
   for (const auto& project : person.projects)
-    if (!tx.read(keys::project(project)))
-      return core::refuse(core::ErrorCode::not_found, "no project " + msg::shown(project.value),
-                          "projects");
+    if (!tx.read(keys::project(project))) return no_project(project, "projects");
   StoredPerson stored;
-  if (const auto* before = tx.read(keys::person(person.person_id))) stored = *before;
+  if (const auto* before = tx.read(keys::person(person.person_id))) {
+    stored = *before;
+    if (before->person.role != person.role || before->person.projects != person.projects)
+      tx.emit(msg::CredentialsChanged{person.person_id});
+  }
   stored.person = person;
   tx.write(keys::person(person.person_id), std::move(stored));
   return tx.commit(msg::Done{});
+}
+
+core::Result<msg::Person> Service::change_profile(const msg::ChangeProfile& request,
+                                                  core::Context& context) {
+  auto tx = store_.begin(context);
+  const auto* found = tx.read(keys::person(request.person_id));
+  if (!found) return no_person(request.person_id);
+  StoredPerson stored = *found;
+  if (request.first_name) stored.person.first_name = *request.first_name;
+  if (request.last_name) stored.person.last_name = *request.last_name;
+  if (auto broken = check_person(stored.person)) return std::unexpected(*broken);
+  const msg::Person reply = stored.person;
+  tx.write(keys::person(request.person_id), std::move(stored));
+  return tx.commit(reply);
 }
 
 core::Result<msg::Person> Service::get_person(const msg::GetPerson& request, core::Context&) {
@@ -46,114 +109,33 @@ core::Result<msg::Person> Service::get_person(const msg::GetPerson& request, cor
   return stored->person;
 }
 
-core::Result<msg::ApiKey> Service::issue_key(const msg::IssueKey& request, core::Context& context) {
-  auto tx = store_.begin(context);
-  const auto* found = tx.read(keys::person(request.person_id));
-  if (!found) return no_person(request.person_id);
-  if (!found->key_name.empty()) {
-    const auto* key = tx.read(keys::api_key(found->key_name));
-    if (!key) return core::refuse(core::ErrorCode::internal, "the person's API key is not there");
-    return msg::ApiKey{.key_name = key->key_name, .secret = key->secret};
-  }
-  StoredPerson person = *found;
-  // Another person's key may stand under a shared e-mail address; usernames are never shared, and
-  // hold no @.
-  person.key_name = person.person.email;
-  if (person.key_name.empty() || tx.read(keys::api_key(person.key_name)))
-    person.key_name = person.person.person_id.value;
-  const StoredKey key{.key_name = person.key_name,
-                      .secret = new_secret(*randomness_),
-                      .person_id = request.person_id};
-  tx.write(keys::api_key(key.key_name), key);
-  tx.write(keys::person(request.person_id), std::move(person));
-  return tx.commit(msg::ApiKey{.key_name = key.key_name, .secret = key.secret});
-}
-
-core::Result<msg::Token> Service::issue_token(const msg::IssueToken& request,
-                                              core::Context& context) {
-  auto tx = store_.begin(context);
-  const auto* found = tx.read(keys::person(request.person_id));
-  if (!found) return no_person(request.person_id);
-  StoredPerson person = *found;
-  const auto token = new_token(*randomness_);
-  const auto hash = hash_token(token);
-  while (person.token_hashes.size() >= config_.tokens_max) {
-    tx.remove(keys::token(person.token_hashes.front()));
-    person.token_hashes.erase(person.token_hashes.begin());
-  }
-  person.token_hashes.push_back(hash);
-  tx.write(keys::token(hash),
-           StoredToken{.person_id = request.person_id, .issued_unix_s = context.now_unix_s()});
-  tx.write(keys::person(request.person_id), std::move(person));
-  // The reply is not kept, for it would be the token itself at rest: a repeat makes another token.
-  if (auto landed = tx.commit(); !landed) return std::unexpected(landed.error());
-  return msg::Token{token};
-}
-
-core::Result<msg::Principal> Service::check_token(const msg::CheckToken& request, core::Context&) {
-  const auto* token =
-      is_token(request.token) ? store_.read(keys::token(hash_token(request.token))) : nullptr;
-  metrics_.count_check("token", token != nullptr);
-  if (!token) return core::refuse(core::ErrorCode::unauthenticated, "Invalid token.", "token");
-  return principal(token->person_id);
-}
-
-core::Result<msg::Principal> Service::check_signature(const msg::CheckSignature& request,
-                                                      core::Context& context) {
-  auto accepted = accept_signature(request, context);
-  metrics_.count_check("signature", accepted.has_value());
-  return accepted;
-}
-
-core::Result<msg::Principal> Service::accept_signature(const msg::CheckSignature& request,
-                                                       core::Context& context) {
-  const auto now = context.now_unix_s();
-  if (auto broken = check_shape(request, now, config_.signature_age_s))
-    return std::unexpected(*broken);
-  auto tx = store_.begin(context);
-  const auto* key = tx.read(keys::api_key(request.key_name));
-  // An unknown key costs the same work, so that time does not tell which keys there are.
-  const std::string secret = key ? key->secret : std::string(24, '-');
-  const bool is_right = is_signature(request.signature_base64, secret, request.signed_text);
-  if (!key || !is_right)
-    return core::refuse(core::ErrorCode::unauthenticated, "unknown API key or wrong signature",
-                        "signature");
-  const auto nonce_key = keys::nonce(request.key_name, request.nonce);
-  if (tx.read(nonce_key))
-    return core::refuse(core::ErrorCode::unauthenticated, "Nonce check failed", "nonce");
-  if (nonces_.size() >= config_.nonces_max ||
-      nonces_.count(request.key_name) >= config_.nonces_per_key_max)
-    return core::refuse(core::ErrorCode::no_capacity, "too many signed requests in a short time");
-  auto who = principal(key->person_id);
-  if (!who) return who;
-  const StoredNonce nonce{.key_name = request.key_name,
-                          .nonce = request.nonce,
-                          .expires_unix_s = request.timestamp_unix_s + config_.signature_age_s};
-  tx.write(nonce_key, nonce);
-  auto reply = tx.commit(std::move(*who));
-  if (reply) nonces_.add(nonce);
-  show_counts();
+core::Result<msg::People> Service::list_people(const msg::ListPeople& request, core::Context&) {
+  msg::People reply;
+  store_.for_each<StoredPerson>(keys::people(), [&](const StoredPerson& stored) {
+    const auto& person = stored.person;
+    const bool is_theirs =
+        request.is_operator || std::ranges::any_of(person.projects, [&](const auto& project) {
+          return is_among(request.projects, project);
+        });
+    if (reply.is_more || !is_theirs || person.person_id <= request.after) return;
+    if (reply.people.size() == people_per_page)
+      reply.is_more = true;
+    else
+      reply.people.push_back(person);
+  });
   return reply;
 }
 
-core::Result<msg::Principal> Service::principal(const msg::PersonId& person_id) const {
-  const auto* stored = store_.read(keys::person(person_id));
-  if (!stored) return core::refuse(core::ErrorCode::unauthenticated, "the person is gone");
-  msg::Principal who{
-      .person_id = person_id, .role = stored->person.role, .projects = stored->person.projects};
-  for (const auto right : msg::all_rights)
-    if (msg::has_right(who.role, right)) who.rights.push_back(right);
-  return who;
-}
-
-void Service::sweep_nonces(core::Context& context) {
-  const auto expired = nonces_.take_expired(context.now_unix_s(), sweep_nonces_max);
-  if (expired.empty()) return;
+core::Result<msg::Done> Service::remove_person(const msg::RemovePerson& request,
+                                               core::Context& context) {
   auto tx = store_.begin(context);
-  for (const auto& nonce : expired) tx.remove(keys::nonce(nonce.key_name, nonce.nonce));
-  // Where it does not land, the store is loaded again, and the index with it.
-  (void)tx.commit();
-  show_counts();
+  const auto* stored = tx.read(keys::person(request.person_id));
+  if (!stored) return no_person(request.person_id);
+  for (const auto& hash : stored->token_hashes) tx.remove(keys::token(hash));
+  if (!stored->key_name.empty()) tx.remove(keys::api_key(stored->key_name));
+  tx.remove(keys::person(request.person_id));
+  tx.emit(msg::CredentialsChanged{request.person_id});
+  return tx.commit(msg::Done{});
 }
 
 }  // namespace nucleus::registry

@@ -17,7 +17,8 @@ struct StoredPerson {
   msg::Person person = {};
   std::string key_name = {};                   // of the API key; empty = none was made yet
   std::vector<std::string> token_hashes = {};  // oldest first, at most registry.tokens_max
-  NUCLEUS_FIELDS(person, key_name, token_hashes);
+  std::string password_hash = {};              // argon2id; empty = no password was set
+  NUCLEUS_FIELDS(person, key_name, token_hashes, password_hash);
 };
 
 /// An API key. The secret itself is kept: HMAC needs it on both sides.
@@ -25,14 +26,18 @@ struct StoredKey {
   std::string key_name = {};
   std::string secret = {};
   msg::PersonId person_id = {};
-  NUCLEUS_FIELDS(key_name, secret, person_id);
+  bool is_strict = false;
+  NUCLEUS_FIELDS(key_name, secret, person_id, is_strict);
 };
 
 /// A token, filed under its SHA-256; the token itself is known to its holder alone.
 struct StoredToken {
   msg::PersonId person_id = {};
   std::int64_t issued_unix_s = 0;
-  NUCLEUS_FIELDS(person_id, issued_unix_s);
+  std::string label = {};
+  std::vector<msg::Right> rights = {};  // empty = all of the role
+  std::int64_t expires_unix_s = 0;      // 0 = does not end
+  NUCLEUS_FIELDS(person_id, issued_unix_s, label, rights, expires_unix_s);
 };
 
 /// A nonce that was used; after `expires_unix_s` the clock check refuses its timestamp anyway.

@@ -8,15 +8,31 @@
 namespace nucleus::registry {
 
 Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomness> randomness)
-    : store_{runtime.store},
+    : loop_{runtime.loop},
+      workers_{runtime.workers},
+      store_{runtime.store},
       config_{config},
       randomness_{std::move(randomness)},
-      metrics_{runtime.metrics} {
+      metrics_{runtime.metrics},
+      person_attempts_{
+          {.failures_max = config.login_failures_max, .window_ms = config.login_window_s * 1000}},
+      origin_attempts_{{.failures_max = config.login_failures_origin_max,
+                        .window_ms = config.login_window_s * 1000}} {
   runtime.store.on_loaded([this] { rebuild_indexes(); });
   auto& bus = runtime.bus;
   bus.serve<msg::DefineProject>(*this, &Service::define_project);
+  bus.serve<msg::ListProjects>(*this, &Service::list_projects);
+  bus.serve<msg::RemoveProject>(*this, &Service::remove_project);
   bus.serve<msg::DefinePerson>(*this, &Service::define_person);
   bus.serve<msg::GetPerson>(*this, &Service::get_person);
+  bus.serve<msg::ListPeople>(*this, &Service::list_people);
+  bus.serve<msg::ChangeProfile>(*this, &Service::change_profile);
+  bus.serve<msg::RemovePerson>(*this, &Service::remove_person);
+  bus.serve_later<msg::SetPassword>(*this, &Service::set_password);
+  bus.serve_later<msg::CheckPassword>(*this, &Service::check_password);
+  bus.serve<msg::ReplaceKey>(*this, &Service::replace_key);
+  bus.serve<msg::ListTokens>(*this, &Service::list_tokens);
+  bus.serve<msg::RevokeToken>(*this, &Service::revoke_token);
   bus.serve<msg::IssueKey>(*this, &Service::issue_key);
   bus.serve<msg::IssueToken>(*this, &Service::issue_token);
   bus.serve<msg::CheckToken>(*this, &Service::check_token);

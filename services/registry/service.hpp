@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/runtime/runtime.hpp"
+#include "messages/profile.hpp"
 #include "messages/registry.hpp"
 #include "services/registry/config.hpp"
 #include "services/registry/metrics.hpp"
@@ -17,6 +18,10 @@
 
 namespace nucleus::registry {
 
+constexpr core::Milliseconds hash_deadline{30'000};  // a loaded machine hashes slowly
+
+std::unexpected<core::Error> no_person(const msg::PersonId& id);
+
 class Service {
  public:
   Service(core::Runtime& runtime, Config config,
@@ -25,15 +30,38 @@ class Service {
  private:
   // people.cpp
   core::Result<msg::Done> define_project(const msg::DefineProject& request, core::Context& context);
+  core::Result<msg::Projects> list_projects(const msg::ListProjects& request,
+                                            core::Context& context);
+  core::Result<msg::Done> remove_project(const msg::RemoveProject& request, core::Context& context);
   core::Result<msg::Done> define_person(const msg::DefinePerson& request, core::Context& context);
   core::Result<msg::Person> get_person(const msg::GetPerson& request, core::Context& context);
+  core::Result<msg::Person> change_profile(const msg::ChangeProfile& request,
+                                           core::Context& context);
+  core::Result<msg::People> list_people(const msg::ListPeople& request, core::Context& context);
+  core::Result<msg::Done> remove_person(const msg::RemovePerson& request, core::Context& context);
+
+  // keys_and_tokens.cpp
   core::Result<msg::ApiKey> issue_key(const msg::IssueKey& request, core::Context& context);
+  core::Result<msg::ApiKey> replace_key(const msg::ReplaceKey& request, core::Context& context);
+  StoredKey make_key(core::Transaction& tx, StoredPerson& person, bool is_strict);
   core::Result<msg::Token> issue_token(const msg::IssueToken& request, core::Context& context);
+  core::Result<msg::Tokens> list_tokens(const msg::ListTokens& request, core::Context& context);
+  core::Result<msg::Done> revoke_token(const msg::RevokeToken& request, core::Context& context);
+  void set_password(const msg::SetPassword& request, core::Context& context,
+                    core::Responder<msg::Done> respond);
+  core::Result<msg::Done> store_password(const msg::PersonId& person_id, std::string hash,
+                                         core::Context& context);
+
+  // credential_checks.cpp
   core::Result<msg::Principal> check_token(const msg::CheckToken& request, core::Context& context);
   core::Result<msg::Principal> check_signature(const msg::CheckSignature& request,
                                                core::Context& context);
   core::Result<msg::Principal> accept_signature(const msg::CheckSignature& request,
                                                 core::Context& context);
+  void check_password(const msg::CheckPassword& request, core::Context& context,
+                      core::Responder<msg::Principal> respond);
+  bool begin_hashing();  // false = too many are under way
+  static std::unexpected<core::Error> too_many_hashes();
   core::Result<msg::Principal> principal(const msg::PersonId& person_id) const;
   void sweep_nonces(core::Context& context);
 
@@ -52,10 +80,15 @@ class Service {
   void rebuild_indexes();
   void show_counts();
 
+  core::Loop& loop_;
+  core::Workers& workers_;
   core::Store& store_;
   const Config config_;
   std::unique_ptr<Randomness> randomness_;
   Metrics metrics_;
+  AttemptLimit person_attempts_;
+  AttemptLimit origin_attempts_;
+  std::size_t hashes_under_way_ = 0;
   NonceIndex nonces_ = {};
   std::unordered_map<msg::ClusterId, std::vector<msg::NodeId>> nodes_of_ = {};  // by index
   std::size_t node_count_ = 0;

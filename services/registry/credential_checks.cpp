@@ -1,0 +1,146 @@
+// The registry's handlers that check credentials: tokens, API-key signatures, passwords.
+#include "services/registry/credentials.hpp"
+#include "services/registry/keys.hpp"
+#include "services/registry/service.hpp"
+
+namespace nucleus::registry {
+namespace {
+
+constexpr std::size_t sweep_nonces_max = 5000;  // in one commit
+
+std::unexpected<core::Error> wrong_password() {
+  return core::refuse(core::ErrorCode::unauthenticated,
+                      "Unable to log in with provided credentials.", "password");
+}
+
+}  // namespace
+
+core::Result<msg::Principal> Service::check_token(const msg::CheckToken& request,
+                                                  core::Context& context) {
+  const auto hash = hash_token(request.token);
+  const auto* token = is_token(request.token) ? store_.read(keys::token(hash)) : nullptr;
+  if (token && token->expires_unix_s != 0 && token->expires_unix_s <= context.now_unix_s())
+    token = nullptr;
+  metrics_.count_check("token", token != nullptr);
+  if (!token) return core::refuse(core::ErrorCode::unauthenticated, "Invalid token.", "token");
+  auto who = principal(token->person_id);
+  if (!who) return who;
+  who->rights = rights_of(who->role, token->rights);
+  who->token_id = token_id_of(hash);
+  who->expires_unix_s = token->expires_unix_s;
+  return who;
+}
+
+core::Result<msg::Principal> Service::check_signature(const msg::CheckSignature& request,
+                                                      core::Context& context) {
+  auto accepted = accept_signature(request, context);
+  metrics_.count_check("signature", accepted.has_value());
+  return accepted;
+}
+
+core::Result<msg::Principal> Service::accept_signature(const msg::CheckSignature& request,
+                                                       core::Context& context) {
+  const auto now = context.now_unix_s();
+  if (auto broken = check_shape(request, now, config_.signature_age_s))
+    return std::unexpected(*broken);
+  auto tx = store_.begin(context);
+  const auto* key = tx.read(keys::api_key(request.key_name));
+  // An unknown key costs the same work, so that time does not tell which keys there are.
+  const std::string secret = key ? key->secret : std::string(24, '-');
+  const bool is_right = is_signature(request.signature_base64, secret, request.signed_text);
+  if (!key || !is_right)
+    return core::refuse(core::ErrorCode::unauthenticated, "unknown API key or wrong signature",
+                        "signature");
+  if (key->is_strict)
+    if (auto broken = check_strict(request.covers)) return std::unexpected(*broken);
+  const auto nonce_key = keys::nonce(request.key_name, request.nonce);
+  if (tx.read(nonce_key))
+    return core::refuse(core::ErrorCode::unauthenticated, "Nonce check failed", "nonce");
+  if (nonces_.size() >= config_.nonces_max ||
+      nonces_.count(request.key_name) >= config_.nonces_per_key_max)
+    return core::refuse(core::ErrorCode::no_capacity, "too many signed requests in a short time");
+  auto who = principal(key->person_id);
+  if (!who) return who;
+  const StoredNonce nonce{.key_name = request.key_name,
+                          .nonce = request.nonce,
+                          .expires_unix_s = request.timestamp_unix_s + config_.signature_age_s};
+  tx.write(nonce_key, nonce);
+  auto reply = tx.commit(std::move(*who));
+  if (reply) nonces_.add(nonce);
+  show_counts();
+  return reply;
+}
+
+std::unexpected<core::Error> Service::too_many_hashes() {
+  return core::refuse(core::ErrorCode::no_capacity, "too many log in at once; try again");
+}
+
+bool Service::begin_hashing() {
+  if (hashes_under_way_ >= config_.password_checks_max) return false;
+  ++hashes_under_way_;
+  return true;
+}
+
+void Service::check_password(const msg::CheckPassword& request, core::Context&,
+                             core::Responder<msg::Principal> respond) {
+  // What can be no password costs nobody a hash.
+  const auto& person_id = request.person_id;
+  if (!msg::is_name(person_id.value) || registry::check_password(request.password))
+    return respond(wrong_password());
+  const auto now = loop_.steady_ms();
+  if (!begin_hashing()) return respond(too_many_hashes());
+  const std::string origin = request.origin.substr(0, 64);
+  const bool is_let = person_attempts_.begin(person_id.value, now);
+  if (!is_let || !(origin.empty() || origin_attempts_.begin(origin, now))) {
+    if (is_let) person_attempts_.take_back(person_id.value);
+    --hashes_under_way_;
+    metrics_.count_check("password", false);
+    return respond(core::refuse(
+        core::ErrorCode::no_capacity,
+        "too many failed log-ins; try again in " + std::to_string(config_.login_window_s) + " s"));
+  }
+  const auto* stored = store_.read(keys::person(person_id));
+  const std::string hash = stored ? stored->password_hash : "";
+  workers_.run<bool>(
+      loop_, hash_deadline,
+      [password = request.password, hash, cost = config_.password_cost]() -> core::Result<bool> {
+        return is_password(password, hash, cost);
+      },
+      [this, person_id, origin, hash, respond = std::move(respond)](core::Result<bool> is_right) {
+        --hashes_under_way_;
+        // One that was changed or taken away meanwhile is not good any more.
+        const auto* now_stored = store_.read(keys::person(person_id));
+        const bool is_good =
+            is_right && *is_right && now_stored && now_stored->password_hash == hash;
+        metrics_.count_check("password", is_good);
+        if (is_right && !is_good) return respond(wrong_password());
+        origin_attempts_.take_back(origin);
+        if (!is_right) {
+          person_attempts_.take_back(person_id.value);
+          return respond(std::unexpected(is_right.error()));
+        }
+        person_attempts_.forgive(person_id.value);
+        respond(principal(person_id));
+      });
+}
+
+core::Result<msg::Principal> Service::principal(const msg::PersonId& person_id) const {
+  const auto* stored = store_.read(keys::person(person_id));
+  if (!stored) return core::refuse(core::ErrorCode::unauthenticated, "the person is gone");
+  return msg::Principal{.person_id = person_id,
+                        .role = stored->person.role,
+                        .projects = stored->person.projects,
+                        .rights = rights_of(stored->person.role, {})};
+}
+
+void Service::sweep_nonces(core::Context& context) {
+  const auto expired = nonces_.take_expired(context.now_unix_s(), sweep_nonces_max);
+  if (expired.empty()) return;
+  auto tx = store_.begin(context);
+  for (const auto& nonce : expired) tx.remove(keys::nonce(nonce.key_name, nonce.nonce));
+  // Where it does not land, the store is loaded again, and the index with it.
+  (void)tx.commit();
+  show_counts();
+}
+
+}  // namespace nucleus::registry

@@ -1,0 +1,159 @@
+// The registry's handlers that make and end credentials: API keys, tokens, passwords.
+#include <algorithm>
+
+#include "services/registry/credentials.hpp"
+#include "services/registry/keys.hpp"
+#include "services/registry/service.hpp"
+
+namespace nucleus::registry {
+namespace {
+
+/// Ends every token of a person.
+void end_tokens(core::Transaction& tx, StoredPerson& person) {
+  for (const auto& hash : person.token_hashes) tx.remove(keys::token(hash));
+  person.token_hashes.clear();
+}
+
+}  // namespace
+
+StoredKey Service::make_key(core::Transaction& tx, StoredPerson& person, bool is_strict) {
+  // Another person's key may stand under a shared e-mail address; usernames are never shared, and
+  // hold no @.
+  person.key_name = person.person.email;
+  if (person.key_name.empty() || tx.read(keys::api_key(person.key_name)))
+    person.key_name = person.person.person_id.value;
+  StoredKey key{.key_name = person.key_name,
+                .secret = new_secret(*randomness_),
+                .person_id = person.person.person_id,
+                .is_strict = is_strict};
+  tx.write(keys::api_key(key.key_name), key);
+  return key;
+}
+
+core::Result<msg::ApiKey> Service::issue_key(const msg::IssueKey& request, core::Context& context) {
+  auto tx = store_.begin(context);
+  const auto* found = tx.read(keys::person(request.person_id));
+  if (!found) return no_person(request.person_id);
+  if (!found->key_name.empty()) {
+    const auto* key = tx.read(keys::api_key(found->key_name));
+    if (!key) return core::refuse(core::ErrorCode::internal, "the person's API key is not there");
+    return msg::ApiKey{
+        .key_name = key->key_name, .secret = key->secret, .is_strict = key->is_strict};
+  }
+  StoredPerson person = *found;
+  const StoredKey key = make_key(tx, person, false);
+  tx.write(keys::person(request.person_id), std::move(person));
+  return tx.commit(msg::ApiKey{.key_name = key.key_name, .secret = key.secret});
+}
+
+core::Result<msg::ApiKey> Service::replace_key(const msg::ReplaceKey& request,
+                                               core::Context& context) {
+  auto tx = store_.begin(context);
+  const auto* found = tx.read(keys::person(request.person_id));
+  if (!found) return no_person(request.person_id);
+  StoredPerson person = *found;
+  if (!person.key_name.empty()) tx.remove(keys::api_key(person.key_name));
+  person.key_name.clear();
+  msg::ApiKey reply;
+  if (!request.is_none) {
+    const StoredKey key = make_key(tx, person, request.is_strict);
+    reply = {.key_name = key.key_name, .secret = key.secret, .is_strict = key.is_strict};
+  }
+  tx.write(keys::person(request.person_id), std::move(person));
+  tx.emit(msg::CredentialsChanged{request.person_id});
+  return tx.commit(reply);
+}
+
+core::Result<msg::Token> Service::issue_token(const msg::IssueToken& request,
+                                              core::Context& context) {
+  auto tx = store_.begin(context);
+  const auto* found = tx.read(keys::person(request.person_id));
+  if (!found) return no_person(request.person_id);
+  if (auto broken = check_token_request(request, found->person.role, context.now_unix_s()))
+    return std::unexpected(*broken);
+  StoredPerson person = *found;
+  const auto token = new_token(*randomness_);
+  const auto hash = hash_token(token);
+  while (person.token_hashes.size() >= config_.tokens_max) {
+    tx.remove(keys::token(person.token_hashes.front()));
+    person.token_hashes.erase(person.token_hashes.begin());
+    tx.emit(msg::CredentialsChanged{request.person_id});
+  }
+  person.token_hashes.push_back(hash);
+  tx.write(keys::token(hash), StoredToken{.person_id = request.person_id,
+                                          .issued_unix_s = context.now_unix_s(),
+                                          .label = request.label,
+                                          .rights = request.rights,
+                                          .expires_unix_s = request.expires_unix_s});
+  tx.write(keys::person(request.person_id), std::move(person));
+  // The reply is not kept, for it would be the token itself at rest: a repeat makes another token.
+  if (auto landed = tx.commit(); !landed) return std::unexpected(landed.error());
+  return msg::Token{
+      .token = token, .token_id = token_id_of(hash), .expires_unix_s = request.expires_unix_s};
+}
+
+core::Result<msg::Tokens> Service::list_tokens(const msg::ListTokens& request, core::Context&) {
+  const auto* person = store_.read(keys::person(request.person_id));
+  if (!person) return no_person(request.person_id);
+  msg::Tokens reply;
+  for (const auto& hash : person->token_hashes)
+    if (const auto* token = store_.read(keys::token(hash)))
+      reply.tokens.push_back({.token_id = token_id_of(hash),
+                              .label = token->label,
+                              .rights = token->rights,
+                              .issued_unix_s = token->issued_unix_s,
+                              .expires_unix_s = token->expires_unix_s});
+  return reply;
+}
+
+core::Result<msg::Done> Service::revoke_token(const msg::RevokeToken& request,
+                                              core::Context& context) {
+  auto tx = store_.begin(context);
+  const auto* found = tx.read(keys::person(request.person_id));
+  if (!found) return no_person(request.person_id);
+  StoredPerson person = *found;
+  const auto hash = std::ranges::find_if(person.token_hashes, [&](const std::string& one) {
+    return token_id_of(one) == request.token_id;
+  });
+  if (hash == person.token_hashes.end())
+    return core::refuse(core::ErrorCode::not_found, "no such token", "token_id");
+  tx.remove(keys::token(*hash));
+  person.token_hashes.erase(hash);
+  tx.write(keys::person(request.person_id), std::move(person));
+  tx.emit(msg::CredentialsChanged{request.person_id});
+  return tx.commit(msg::Done{});
+}
+
+void Service::set_password(const msg::SetPassword& request, core::Context& context,
+                           core::Responder<msg::Done> respond) {
+  if (auto broken = registry::check_password(request.password))
+    return respond(std::unexpected(*broken));
+  if (!store_.read(keys::person(request.person_id))) return respond(no_person(request.person_id));
+  if (!begin_hashing()) return respond(too_many_hashes());
+  workers_.run<std::string>(
+      loop_, hash_deadline,
+      [password = request.password, cost = config_.password_cost] {
+        return hash_password(password, cost);
+      },
+      [this, person_id = request.person_id, context,
+       respond = std::move(respond)](core::Result<std::string> hash) mutable {
+        --hashes_under_way_;
+        if (!hash) return respond(std::unexpected(hash.error()));
+        respond(store_password(person_id, std::move(*hash), context));
+      });
+}
+
+core::Result<msg::Done> Service::store_password(const msg::PersonId& person_id, std::string hash,
+                                                core::Context& context) {
+  auto tx = store_.begin(context);
+  const auto* found = tx.read(keys::person(person_id));
+  if (!found) return no_person(person_id);
+  StoredPerson person = *found;
+  person.password_hash = std::move(hash);
+  end_tokens(tx, person);
+  tx.write(keys::person(person_id), std::move(person));
+  tx.emit(msg::CredentialsChanged{person_id});
+  return tx.commit(msg::Done{});
+}
+
+}  // namespace nucleus::registry

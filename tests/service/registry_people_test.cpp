@@ -1,0 +1,270 @@
+// The registry's README on a real bus, Redis and threads: projects, people, and each kind of
+// credential from its making to its end.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "messages/profile.hpp"
+#include "services/registry/credentials.hpp"
+#include "services/registry/service.hpp"
+#include "tests/support/process.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using core::ErrorCode;
+using Built = core::Result<std::shared_ptr<void>>;
+
+/// Hears whose credentials changed.
+struct Changes {
+  std::mutex mutex = {};
+  std::condition_variable changed = {};
+  std::multiset<std::string> heard = {};
+
+  core::Result<void> hear(const msg::CredentialsChanged& event, core::Context&) {
+    const std::scoped_lock lock{mutex};
+    heard.insert(event.person_id.value);
+    changed.notify_all();
+    return {};
+  }
+  bool wait(const std::string& person, std::size_t count) {
+    std::unique_lock lock{mutex};
+    return changed.wait_for(lock, patience, [&] { return heard.count(person) >= count; });
+  }
+};
+
+class RegistryPeople : public testing::Test {
+ protected:
+  RegistryPeople() {
+    config.password_cost = {.passes = 1, .memory_bytes = 8192};
+    config.login_failures_max = 3;
+    config.login_failures_origin_max = 5;
+    start();
+    must(msg::DefineProject{{"physics"}});
+    must(msg::DefineProject{{"biology"}});
+    must(msg::DefinePerson{ada});
+  }
+
+  void start() {
+    registry =
+        std::make_unique<Process>(deployment, "registry", std::map<std::string, std::string>{},
+                                  [this](core::Runtime& runtime) -> Built {
+                                    return std::make_shared<registry::Service>(runtime, config);
+                                  });
+  }
+  template <class Request>
+  typename Request::Reply must(const Request& request) {
+    auto reply = caller.call(request, {.deadline = patience});
+    EXPECT_TRUE(reply) << Request::topic << ": " << reply.error().detail;
+    return reply.value_or(typename Request::Reply{});
+  }
+  /// The code with which a request is refused, `unknown` where it is not.
+  template <class Request>
+  ErrorCode refused(const Request& request) {
+    const auto reply = caller.call(request, {.deadline = patience});
+    return reply ? ErrorCode::unknown : reply.error().code;
+  }
+  core::Result<msg::Principal> check_signature(const msg::ApiKey& key, const std::string& nonce,
+                                               std::vector<std::string> covers = {}) {
+    const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    return caller.call(
+        msg::CheckSignature{.key_name = key.key_name,
+                            .signed_text = "nonce: " + nonce,
+                            .signature_base64 = registry::sign(key.secret, "nonce: " + nonce),
+                            .nonce = nonce,
+                            .timestamp_unix_s = now,
+                            .covers = std::move(covers)},
+        {.deadline = patience});
+  }
+  msg::CheckPassword login(const std::string& password, const std::string& origin = "192.0.2.1") {
+    return {.person_id = ada.person_id, .password = password, .origin = origin};
+  }
+
+  const msg::Person ada{.person_id = {"ada"},
+                        .email = "ada@example.org",
+                        .first_name = "Ada",
+                        .role = msg::Role::cluster_admin,
+                        .projects = {{"physics"}}};
+  registry::Config config = {};
+  Deployment deployment = {};
+  Process caller{deployment, "caller"};
+  std::unique_ptr<Process> registry = {};
+};
+
+TEST_F(RegistryPeople, ListsProjectsAndPeopleByWhoAsks) {
+  must(msg::DefinePerson{{.person_id = {"bob"}, .projects = {{"biology"}}}});
+  EXPECT_EQ(must(msg::ListProjects{.is_operator = true}).projects.size(), 2U);
+  const auto own = must(msg::ListProjects{.projects = {{"physics"}}}).projects;
+  ASSERT_EQ(own.size(), 1U);
+  EXPECT_EQ(own.front().project_id.value, "physics");
+  EXPECT_EQ(must(msg::ListPeople{.is_operator = true}).people.size(), 2U);
+  const auto members = must(msg::ListPeople{.projects = {{"physics"}}}).people;
+  ASSERT_EQ(members.size(), 1U);
+  EXPECT_EQ(members.front(), ada);
+  EXPECT_TRUE(must(msg::ListPeople{.is_operator = true, .after = {"bob"}}).people.empty());
+}
+
+TEST_F(RegistryPeople, RemovesAProjectFromItsMembersButNotWithACluster) {
+  must(msg::DefineCluster{.cluster_id = {"c"}, .project_id = {"physics"}, .compute_count = 1});
+  EXPECT_EQ(refused(msg::RemoveProject{{"physics"}}), ErrorCode::wrong_state);
+  must(msg::RemoveCluster{.cluster_id = {"c"}});
+  must(msg::RemoveProject{{"physics"}});
+  EXPECT_TRUE(must(msg::GetPerson{ada.person_id}).projects.empty());
+  EXPECT_EQ(refused(msg::RemoveProject{{"physics"}}), ErrorCode::not_found);
+}
+
+TEST_F(RegistryPeople, RefusesARoleThatThereIsNot) {
+  auto person = ada;
+  person.role = msg::Role::unknown;
+  EXPECT_EQ(refused(msg::DefinePerson{person}), ErrorCode::invalid_argument);
+  EXPECT_EQ(must(msg::GetPerson{ada.person_id}).role, msg::Role::cluster_admin);
+}
+
+TEST_F(RegistryPeople, APersonChangesTheirNameAndNothingElse) {
+  const auto changed = must(msg::ChangeProfile{.person_id = {"ada"}, .last_name = "Lovelace"});
+  EXPECT_EQ(changed.first_name, "Ada");
+  EXPECT_EQ(changed.last_name, "Lovelace");
+  EXPECT_EQ(changed.role, ada.role);
+  EXPECT_EQ(refused(msg::ChangeProfile{.person_id = {"ada"}, .first_name = "a\x01"}),
+            ErrorCode::invalid_argument);
+}
+
+TEST_F(RegistryPeople, KnowsAPasswordAlsoAfterARestart) {
+  must(msg::SetPassword{.person_id = {"ada"}, .password = "correct horse"});
+  registry.reset();
+  start();
+  const auto who = must(login("correct horse"));
+  EXPECT_EQ(who.person_id, ada.person_id);
+  EXPECT_EQ(who.projects, ada.projects);
+  EXPECT_TRUE(msg::may(who, msg::Right::define));
+  EXPECT_FALSE(msg::may(who, msg::Right::people));
+  EXPECT_EQ(refused(login("correct horsf")), ErrorCode::unauthenticated);
+  EXPECT_EQ(refused(msg::CheckPassword{.person_id = {"nobody"}, .password = "correct horse"}),
+            ErrorCode::unauthenticated);
+  EXPECT_EQ(refused(msg::SetPassword{.person_id = {"ada"}, .password = "short"}),
+            ErrorCode::invalid_argument);
+}
+
+TEST_F(RegistryPeople, APersonWithoutAPasswordCannotLogIn) {
+  EXPECT_EQ(refused(login("")), ErrorCode::unauthenticated);
+  EXPECT_EQ(refused(login("something")), ErrorCode::unauthenticated);
+}
+
+TEST_F(RegistryPeople, LimitsFailuresOfAPersonAndOfAnOrigin) {
+  must(msg::SetPassword{.person_id = {"ada"}, .password = "correct horse"});
+  // A success forgets the failures before it.
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(refused(login("wrong horse")), ErrorCode::unauthenticated);
+    EXPECT_EQ(refused(login("wrong horse")), ErrorCode::unauthenticated);
+    must(login("correct horse"));
+  }
+  EXPECT_EQ(refused(login("wrong horse")), ErrorCode::unauthenticated);
+  // The sixth failure from one address, whoever it names.
+  EXPECT_EQ(refused(msg::CheckPassword{
+                .person_id = {"eve"}, .password = "wrong horse", .origin = "192.0.2.1"}),
+            ErrorCode::no_capacity);
+  for (int failure = 1; failure < 3; ++failure)
+    EXPECT_EQ(refused(login("wrong horse", "192.0.2.2")), ErrorCode::unauthenticated);
+  // The fourth of one person, from wherever; the right password too.
+  EXPECT_EQ(refused(login("correct horse", "192.0.2.3")), ErrorCode::no_capacity);
+}
+
+TEST_F(RegistryPeople, ATokenIsGoodForWhatItSaysAndUntilItEnds) {
+  const auto token = must(msg::IssueToken{
+      .person_id = {"ada"}, .label = "ci", .rights = {msg::Right::read, msg::Right::power}});
+  EXPECT_EQ(token.token.size(), 40U);
+  const auto who = must(msg::CheckToken{token.token});
+  EXPECT_EQ(who.rights, (std::vector{msg::Right::read, msg::Right::power}));
+  EXPECT_EQ(who.token_id, token.token_id);
+  EXPECT_EQ(refused(msg::IssueToken{.person_id = {"ada"}, .rights = {msg::Right::operate}}),
+            ErrorCode::invalid_argument);
+  EXPECT_EQ(refused(msg::IssueToken{.person_id = {"ada"}, .label = std::string(65, 'x')}),
+            ErrorCode::invalid_argument);
+  EXPECT_EQ(refused(msg::IssueToken{.person_id = {"ada"}, .expires_unix_s = 1}),
+            ErrorCode::invalid_argument);
+  const auto soon = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()) + 2;
+  const auto brief = must(msg::IssueToken{.person_id = {"ada"}, .expires_unix_s = soon});
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (refused(msg::CheckToken{brief.token}) == ErrorCode::unknown)
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << "the token does not end";
+  EXPECT_GE(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()), soon);
+}
+
+TEST_F(RegistryPeople, ListsAndRevokesTokensAndStoresNone) {
+  const auto first = must(msg::IssueToken{.person_id = {"ada"}, .label = "one"});
+  const auto second = must(msg::IssueToken{.person_id = {"ada"}, .label = "two"});
+  const auto listed = must(msg::ListTokens{{"ada"}}).tokens;
+  ASSERT_EQ(listed.size(), 2U);
+  EXPECT_EQ(listed[0].label, "one");
+  EXPECT_EQ(listed[1].token_id, second.token_id);
+  must(msg::DefinePerson{{.person_id = {"bob"}}});
+  EXPECT_EQ(refused(msg::RevokeToken{.person_id = {"bob"}, .token_id = first.token_id}),
+            ErrorCode::not_found);
+  must(msg::RevokeToken{.person_id = {"ada"}, .token_id = first.token_id});
+  EXPECT_EQ(refused(msg::CheckToken{first.token}), ErrorCode::unauthenticated);
+  must(msg::CheckToken{second.token});
+  EXPECT_EQ(must(msg::ListTokens{{"ada"}}).tokens.size(), 1U);
+}
+
+TEST_F(RegistryPeople, ANewPasswordEndsEveryToken) {
+  const auto token = must(msg::IssueToken{.person_id = {"ada"}});
+  must(msg::SetPassword{.person_id = {"ada"}, .password = "correct horse"});
+  EXPECT_EQ(refused(msg::CheckToken{token.token}), ErrorCode::unauthenticated);
+}
+
+TEST_F(RegistryPeople, ReplacesAKeyAndEndsTheOldOne) {
+  const auto old = must(msg::IssueKey{{"ada"}});
+  EXPECT_EQ(must(msg::IssueKey{{"ada"}}), old);
+  ASSERT_TRUE(check_signature(old, "a"));
+  const auto strict = must(msg::ReplaceKey{.person_id = {"ada"}, .is_strict = true});
+  EXPECT_EQ(strict.key_name, old.key_name);
+  EXPECT_NE(strict.secret, old.secret);
+  EXPECT_FALSE(check_signature(old, "b"));
+  EXPECT_FALSE(check_signature(strict, "c", {"nonce", "timestamp"}));
+  EXPECT_FALSE(check_signature(strict, "d", {"(request-target)", "host", "date"}));
+  EXPECT_TRUE(check_signature(strict, "e", {"(request-target)", "host", "date", "digest"}));
+  EXPECT_FALSE(check_signature(strict, "e", {"(request-target)", "host", "date", "digest"}));
+  must(msg::ReplaceKey{.person_id = {"ada"}, .is_none = true});
+  EXPECT_FALSE(check_signature(strict, "f", {"(request-target)", "host", "date", "digest"}));
+  EXPECT_NE(must(msg::IssueKey{{"ada"}}).secret, strict.secret);
+}
+
+TEST_F(RegistryPeople, ARemovedPersonHasNoCredentialLeftAndANewOneOfTheNameInheritsNone) {
+  must(msg::SetPassword{.person_id = {"ada"}, .password = "correct horse"});
+  const auto token = must(msg::IssueToken{.person_id = {"ada"}});
+  const auto key = must(msg::IssueKey{{"ada"}});
+  must(msg::RemovePerson{{"ada"}});
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_EQ(refused(msg::CheckToken{token.token}), ErrorCode::unauthenticated);
+    EXPECT_FALSE(check_signature(key, "n" + std::to_string(life)));
+    EXPECT_EQ(refused(login("correct horse")), ErrorCode::unauthenticated);
+    must(msg::DefinePerson{ada});
+  }
+  EXPECT_EQ(refused(msg::RemovePerson{{"nobody"}}), ErrorCode::not_found);
+}
+
+TEST_F(RegistryPeople, TellsWhenCredentialsEndOrRightsChange) {
+  Changes changes;
+  const Process hearer(deployment, "hearer", {}, [&](core::Runtime& runtime) -> Built {
+    runtime.bus.hear<msg::CredentialsChanged>(changes, &Changes::hear);
+    return std::make_shared<int>(0);
+  });
+  must(msg::SetPassword{.person_id = {"ada"}, .password = "correct horse"});
+  EXPECT_TRUE(changes.wait("ada", 1));
+  const auto token = must(msg::IssueToken{.person_id = {"ada"}});
+  must(msg::RevokeToken{.person_id = {"ada"}, .token_id = token.token_id});
+  EXPECT_TRUE(changes.wait("ada", 2));
+  must(msg::ReplaceKey{.person_id = {"ada"}});
+  EXPECT_TRUE(changes.wait("ada", 3));
+  auto demoted = ada;
+  demoted.role = msg::Role::read_only;
+  must(msg::DefinePerson{demoted});
+  EXPECT_TRUE(changes.wait("ada", 4));
+  must(msg::RemoveProject{{"physics"}});
+  EXPECT_TRUE(changes.wait("ada", 5));
+  must(msg::RemovePerson{{"ada"}});
+  EXPECT_TRUE(changes.wait("ada", 6));
+}
+
+}  // namespace
+}  // namespace nucleus::tests
