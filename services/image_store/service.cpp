@@ -30,6 +30,8 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
   bus_.serve_later<msg::RemoveImage>(*this, &Service::remove_image);
   bus_.hear<msg::NodeDefined>(*this, &Service::take_node);
   bus_.hear<msg::ClusterRemoved>(*this, &Service::forget_cluster);
+  bus_.serve<msg::ListVolumes>(*this, &Service::list_volumes);
+  bus_.hear<msg::NodeRemoved>(*this, &Service::forget_node);
   bus_.every(look_every, *this, &Service::look_at_all);
   bus_.every(drop_uploads_every, *this, &Service::drop_old_uploads);
 }

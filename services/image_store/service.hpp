@@ -48,6 +48,9 @@ class Service {
   // volumes.cpp
   core::Result<void> take_node(const msg::NodeDefined& event, core::Context& context);
   core::Result<void> forget_cluster(const msg::ClusterRemoved& event, core::Context& context);
+  core::Result<void> forget_node(const msg::NodeRemoved& event, core::Context& context);
+  core::Result<msg::NodeVolumes> list_volumes(const msg::ListVolumes& request,
+                                              core::Context& context);
   void look_at_all(core::Context& context);
   void look_at(const msg::NodeId& node_id);
   core::Result<CloneRequest> plan_clone(const msg::Node& node) const;

@@ -45,6 +45,35 @@ core::Result<void> Service::forget_cluster(const msg::ClusterRemoved& event,
   return tx.commit();
 }
 
+core::Result<void> Service::forget_node(const msg::NodeRemoved& event, core::Context& context) {
+  auto tx = store_.begin(context);
+  const auto key = keys::volume(event.node.node_id);
+  const auto* known = tx.read(key);
+  if (!known) return {};
+  StoredVolume stored = *known;
+  stored.is_removed = true;
+  tx.write(key, std::move(stored));
+  pending_[event.node.node_id] = 0;
+  return tx.commit();
+}
+
+core::Result<msg::NodeVolumes> Service::list_volumes(const msg::ListVolumes& request,
+                                                     core::Context&) {
+  msg::NodeVolumes reply;
+  store_.for_each<StoredVolume>(keys::volumes(), [&](const StoredVolume& stored) {
+    if (stored.is_removed || stored.node.cluster_id != request.cluster_id) return;
+    reply.volumes.push_back({.node_id = stored.node.node_id,
+                             .cluster_id = stored.node.cluster_id,
+                             .project_id = stored.node.project_id,
+                             .image_id = stored.node.image_id,
+                             .disk_gb = stored.node.disk_gb,
+                             .format = stored.volume.format,
+                             .is_ready = stored.is_ready,
+                             .reason = stored.reason});
+  });
+  return reply;
+}
+
 void Service::look_at_all(core::Context&) {
   std::vector<msg::NodeId> due;
   for (const auto& [node_id, not_before_ms] : pending_)

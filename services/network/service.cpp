@@ -20,6 +20,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus.hear<msg::ClusterDefined>(*this, &Service::lease_network);
   bus.hear<msg::NodeDefined>(*this, &Service::lease_node_ports);
   bus.hear<msg::ClusterRemoved>(*this, &Service::release);
+  bus.hear<msg::NodeRemoved>(*this, &Service::release_ports);
   bus.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::serve_waiting);
 }
 
@@ -94,6 +95,18 @@ core::Result<void> Service::release(const msg::ClusterRemoved& event, core::Cont
   }
   serve_waiting_frontends(tx);  // before a newcomer takes what was freed
   show_counts();
+  return tx.commit();
+}
+
+core::Result<void> Service::release_ports(const msg::NodeRemoved& event, core::Context& context) {
+  auto tx = store_.begin(context);
+  const auto key = keys::ports(event.node.node_id);
+  const auto* ports = tx.read(key);
+  if (!ports) return {};
+  free(*ports);
+  std::erase(nodes_of_[event.node.cluster_id], event.node.node_id);
+  tx.remove(key);
+  show_addresses();
   return tx.commit();
 }
 

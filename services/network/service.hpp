@@ -28,6 +28,7 @@ class Service {
   core::Result<void> lease_network(const msg::ClusterDefined& event, core::Context& context);
   core::Result<void> lease_node_ports(const msg::NodeDefined& event, core::Context& context);
   core::Result<void> release(const msg::ClusterRemoved& event, core::Context& context);
+  core::Result<void> release_ports(const msg::NodeRemoved& event, core::Context& context);
   void serve_waiting(core::Context& context);
 
   bool end_rests(core::Transaction& tx, std::int64_t now_unix_s);

@@ -8,6 +8,7 @@
 namespace nucleus::registry {
 namespace {
 
+constexpr std::size_t computes_max = 4096;
 constexpr std::size_t node_name_bytes_max = 64;  // what Linux takes as a host name
 // A cluster with its nodes is told in one message body; this leaves room for names to grow.
 constexpr std::size_t cluster_bytes_max = msg::body_bytes_max - 64 * 1024;
@@ -18,7 +19,8 @@ msg::Node a_node(const msg::DefineCluster& request, const msg::NodeSize& size) {
           .cpus = size.cpus,
           .memory_mb = size.memory_mb,
           .disk_gb = size.disk_gb,
-          .image_id = request.image_id};
+          .image_id = request.image_id,
+          .revision = 1};
 }
 
 }  // namespace
@@ -43,7 +45,8 @@ core::Result<msg::ClusterWithNodes> plan_cluster(const msg::DefineCluster& reque
   msg::ClusterWithNodes plan{.cluster = {.cluster_id = request.cluster_id,
                                          .project_id = request.project_id,
                                          .description = request.description,
-                                         .allocations = request.allocations}};
+                                         .allocations = request.allocations,
+                                         .revision = 1}};
   plan.nodes.reserve(request.compute_count + 1);
   auto frontend = a_node(request, request.frontend_size);
   frontend.node_id = new_node_id();
@@ -62,6 +65,46 @@ core::Result<msg::ClusterWithNodes> plan_cluster(const msg::DefineCluster& reque
     return std::unexpected(
         msg::invalid("compute_count", "so many nodes need a shorter cluster or image name"));
   return plan;
+}
+
+core::Result<std::vector<msg::Node>> plan_more_nodes(
+    const msg::ClusterWithNodes& whole, const msg::AddNodes& request,
+    const std::function<msg::NodeId()>& new_node_id) {
+  const auto& cluster = whole.cluster;
+  if (auto broken = check_image("image_id", request.image_id, cluster.project_id))
+    return std::unexpected(*broken);
+  if (whole.nodes.size() + request.count > computes_max + 1)
+    return std::unexpected(msg::invalid("count", "the cluster would have over 4096 computes"));
+  std::uint32_t last = 0;
+  for (const auto& node : whole.nodes) last = std::max(last, node.index);
+  auto grown = whole;
+  for (std::uint32_t i = 0; i < request.count; ++i) {
+    const std::uint32_t number = last + i;  // computes are named from 0 and indexed from 1
+    msg::Node node{.node_id = new_node_id(),
+                   .cluster_id = cluster.cluster_id,
+                   .project_id = cluster.project_id,
+                   .name = compute_name(cluster.cluster_id.value, number, last + request.count),
+                   .kind = msg::NodeKind::compute,
+                   .index = number + 1,
+                   .cpus = request.size.cpus,
+                   .memory_mb = request.size.memory_mb,
+                   .disk_gb = request.size.disk_gb,
+                   .image_id = request.image_id,
+                   .revision = 1};
+    if (node.name.size() > node_name_bytes_max)
+      return std::unexpected(msg::invalid("count", "a node's name would be over 64 characters"));
+    const auto is_same = [&](const msg::Node& other) { return other.name == node.name; };
+    if (std::ranges::any_of(whole.nodes, is_same))
+      return core::refuse(core::ErrorCode::wrong_state, "the name " + node.name + " is taken",
+                          "count");
+    grown.nodes.push_back(std::move(node));
+  }
+  if (msg::encode(grown).size() > cluster_bytes_max)
+    return std::unexpected(
+        msg::invalid("count", "so many nodes need a shorter cluster or image name"));
+  grown.nodes.erase(grown.nodes.begin(),
+                    grown.nodes.begin() + static_cast<std::ptrdiff_t>(whole.nodes.size()));
+  return std::move(grown.nodes);
 }
 
 std::optional<msg::Error> check_image(std::string_view field, const msg::ImageId& image,

@@ -20,6 +20,13 @@ std::string compute_name(std::string_view cluster, std::uint32_t number,
 core::Result<msg::ClusterWithNodes> plan_cluster(const msg::DefineCluster& request,
                                                  const std::function<msg::NodeId()>& new_node_id);
 
+/// The nodes that AddNodes leads to, named and numbered on from the last one of `whole`. Fails
+/// where a name is too long or taken, the image is another project's, or the cluster would be too
+/// large.
+core::Result<std::vector<msg::Node>> plan_more_nodes(
+    const msg::ClusterWithNodes& whole, const msg::AddNodes& request,
+    const std::function<msg::NodeId()>& new_node_id);
+
 /// Nothing, or why a cluster of `project` may not use this image: public/NAME or its own
 /// PROJECT/NAME. Empty is allowed.
 std::optional<msg::Error> check_image(std::string_view field, const msg::ImageId& image,

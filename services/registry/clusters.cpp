@@ -31,14 +31,7 @@ core::Result<msg::Cluster> Service::define_cluster(const msg::DefineCluster& req
     return core::refuse(core::ErrorCode::wrong_state,
                         "the name " + msg::shown(request.cluster_id.value) + " is taken",
                         "cluster_id");
-  const auto new_node_id = [&] {
-    msg::NodeId id;
-    do {
-      id.value = "n-" + context.new_id().substr(0, 16);
-    } while (store_.read(keys::node(id)));
-    return id;
-  };
-  auto plan = plan_cluster(request, new_node_id);
+  auto plan = plan_cluster(request, [&] { return new_node_id(context); });
   if (!plan) return std::unexpected(plan.error());
 
   tx.write(keys::cluster(request.cluster_id), StoredCluster{plan->cluster});
@@ -93,28 +86,15 @@ core::Result<msg::Clusters> Service::list_clusters(const msg::ListClusters& requ
 core::Result<msg::Done> Service::rename_node(const msg::RenameNode& request,
                                              core::Context& context) {
   if (auto broken = check_node_name(request.name)) return std::unexpected(*broken);
-  auto node = find_node(request.node_id);
-  if (!node) return std::unexpected(node.error());
-  if (node->kind == msg::NodeKind::frontend)
-    return core::refuse(core::ErrorCode::invalid_argument,
-                        "a frontend keeps the name of its cluster", "name");
-  for (const auto& other_id : nodes_of_[node->cluster_id]) {
-    const auto* other = store_.read(keys::node(other_id));
-    if (other && other_id != node->node_id && other->node.name == request.name)
-      return core::refuse(core::ErrorCode::wrong_state,
-                          "the name " + msg::shown(request.name) + " is taken", "name");
-  }
-  node->name = request.name;
-  return change_node(*node, context);
+  auto changed = change_node({.node_id = request.node_id, .name = request.name}, context);
+  if (!changed) return std::unexpected(changed.error());
+  return msg::Done{};
 }
 
 core::Result<msg::Done> Service::attach_iso(const msg::AttachIso& request, core::Context& context) {
-  auto node = find_node(request.node_id);
-  if (!node) return std::unexpected(node.error());
-  if (auto broken = check_image("iso_id", request.iso_id, node->project_id))
-    return std::unexpected(*broken);
-  node->iso_id = request.iso_id;
-  return change_node(*node, context);
+  auto changed = change_node({.node_id = request.node_id, .iso_id = request.iso_id}, context);
+  if (!changed) return std::unexpected(changed.error());
+  return msg::Done{};
 }
 
 core::Result<msg::Done> Service::remove_cluster(const msg::RemoveCluster& request,
@@ -122,6 +102,9 @@ core::Result<msg::Done> Service::remove_cluster(const msg::RemoveCluster& reques
   auto tx = store_.begin(context);
   const auto* stored = tx.read(keys::cluster(request.cluster_id));
   if (!stored) return no_cluster(request.cluster_id);
+  if (request.if_revision != 0 && request.if_revision != stored->cluster.revision)
+    return core::refuse(core::ErrorCode::conflict, "the cluster was changed meanwhile",
+                        "if_revision");
   const auto node_ids = nodes_of_[request.cluster_id];
   tx.emit(msg::ClusterRemoved{.cluster = stored->cluster, .nodes = node_ids});
   tx.remove(keys::cluster(request.cluster_id));
@@ -132,16 +115,6 @@ core::Result<msg::Done> Service::remove_cluster(const msg::RemoveCluster& reques
   nodes_of_.erase(request.cluster_id);
   show_counts();
   return reply;
-}
-
-core::Result<msg::Done> Service::change_node(const msg::Node& node, core::Context& context) {
-  auto tx = store_.begin(context);
-  const auto* before = tx.read(keys::node(node.node_id));
-  if (!before || !(before->node == node)) {
-    tx.write(keys::node(node.node_id), StoredNode{node});
-    tx.emit(msg::NodeDefined{node});
-  }
-  return tx.commit(msg::Done{});
 }
 
 core::Result<msg::Node> Service::find_node(const msg::NodeId& node_id) const {

@@ -33,6 +33,13 @@ inline core::Key<StoredNonce> nonce(const std::string& key_name, const std::stri
 inline core::Key<StoredNonce> nonces() {
   return {"nucleus:registry:nonce:"};
 }
+/// A person's name holds no colon.
+inline core::Key<StoredClaim> claim(const msg::PersonId& id, const std::string& idempotency_key) {
+  return {"nucleus:registry:claim:" + id.value + ":" + idempotency_key};
+}
+inline core::Key<StoredClaim> claims() {
+  return {"nucleus:registry:claim:"};
+}
 inline core::Key<StoredCluster> cluster(const msg::ClusterId& id) {
   return {"nucleus:registry:cluster:" + id.value};
 }

@@ -48,6 +48,15 @@ struct StoredNonce {
   NUCLEUS_FIELDS(key_name, nonce, expires_unix_s);
 };
 
+/// What a person's idempotency key stands for until then.
+struct StoredClaim {
+  msg::PersonId person_id = {};
+  std::string idempotency_key = {};
+  std::string fingerprint = {};
+  std::int64_t expires_unix_s = 0;
+  NUCLEUS_FIELDS(person_id, idempotency_key, fingerprint, expires_unix_s);
+};
+
 struct StoredCluster {
   msg::Cluster cluster = {};
   NUCLEUS_FIELDS(cluster);

@@ -7,6 +7,10 @@
 
 namespace nucleus::registry {
 
+namespace {
+constexpr core::Milliseconds claims_sweep_every{60'000};
+}
+
 Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomness> randomness)
     : loop_{runtime.loop},
       workers_{runtime.workers},
@@ -42,7 +46,13 @@ Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomne
   bus.serve<msg::RenameNode>(*this, &Service::rename_node);
   bus.serve<msg::AttachIso>(*this, &Service::attach_iso);
   bus.serve<msg::RemoveCluster>(*this, &Service::remove_cluster);
+  bus.serve<msg::ChangeCluster>(*this, &Service::change_cluster);
+  bus.serve<msg::ChangeNode>(*this, &Service::change_node);
+  bus.serve<msg::AddNodes>(*this, &Service::add_nodes);
+  bus.serve<msg::RemoveNode>(*this, &Service::remove_node);
+  bus.serve<msg::ClaimRequest>(*this, &Service::claim_request);
   bus.every(core::Milliseconds{config_.nonce_sweep_s * 1000}, *this, &Service::sweep_nonces);
+  bus.every(claims_sweep_every, *this, &Service::sweep_claims);
 }
 
 void Service::rebuild_indexes() {

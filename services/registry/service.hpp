@@ -73,9 +73,23 @@ class Service {
   core::Result<msg::Done> rename_node(const msg::RenameNode& request, core::Context& context);
   core::Result<msg::Done> attach_iso(const msg::AttachIso& request, core::Context& context);
   core::Result<msg::Done> remove_cluster(const msg::RemoveCluster& request, core::Context& context);
-  core::Result<msg::Done> change_node(const msg::Node& node, core::Context& context);
   core::Result<msg::Node> find_node(const msg::NodeId& node_id) const;
   msg::ClusterWithNodes with_nodes(const msg::Cluster& cluster) const;
+
+  // cluster_changes.cpp
+  core::Result<msg::Cluster> change_cluster(const msg::ChangeCluster& request,
+                                            core::Context& context);
+  core::Result<msg::Node> change_node(const msg::ChangeNode& request, core::Context& context);
+  core::Result<msg::Cluster> add_nodes(const msg::AddNodes& request, core::Context& context);
+  core::Result<msg::Done> remove_node(const msg::RemoveNode& request, core::Context& context);
+  core::Result<void> rename(msg::Node& node, const std::string& name) const;
+  msg::Node write_node(core::Transaction& tx, msg::Node node);
+  msg::Cluster revise_cluster(core::Transaction& tx, const msg::ClusterId& cluster_id);
+  msg::NodeId new_node_id(core::Context& context) const;
+
+  // claims.cpp
+  core::Result<msg::Done> claim_request(const msg::ClaimRequest& request, core::Context& context);
+  void sweep_claims(core::Context& context);
 
   void rebuild_indexes();
   void show_counts();

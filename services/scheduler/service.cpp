@@ -22,9 +22,11 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::ListComputesets>(*this, &Service::list_computesets);
   bus_.serve<msg::DefineAllocation>(*this, &Service::define_allocation);
   bus_.serve<msg::ListAllocations>(*this, &Service::list_allocations);
+  bus_.serve<msg::ListUsage>(*this, &Service::list_usage);
   bus_.hear<msg::ClusterDefined>(*this, &Service::take_cluster);
   bus_.hear<msg::NodeDefined>(*this, &Service::take_node);
   bus_.hear<msg::ClusterRemoved>(*this, &Service::forget_cluster);
+  bus_.hear<msg::NodeRemoved>(*this, &Service::forget_node);
   bus_.hear<msg::PortsLeased>(*this, &Service::take_ports);
   bus_.hear<msg::VolumeChanged>(*this, &Service::take_volume);
   bus_.hear<msg::DomainChanged>(*this, &Service::take_domain);

@@ -106,6 +106,13 @@ class Service {
   core::Result<msg::Allocations> list_allocations(const msg::ListAllocations& request,
                                                   core::Context& context);
 
+  // usage.cpp
+  core::Result<msg::Usage> list_usage(const msg::ListUsage& request, core::Context& context);
+
+  // removals.cpp
+  core::Result<void> forget_node(const msg::NodeRemoved& event, core::Context& context);
+  bool leave_computeset(Change& change, const StoredNode& node, std::int64_t now_unix_ms);
+
   // service.cpp
   Change begin(const core::Context& context) { return {.tx = store_.begin(context)}; }
   void finish(Change& change);
