@@ -49,6 +49,13 @@ bool may_see(const msg::Principal& who, const core::StoredEvent& event) {
   return std::ranges::find(who.projects, msg::ProjectId{parts.project}) != who.projects.end();
 }
 
+bool is_wanted(const EventFilter& filter, const core::StoredEvent& event) {
+  if (filter.types.empty() && filter.cluster.empty()) return true;
+  const auto parts = parts_of(event.topic);
+  return (filter.types.empty() || filter.types.contains(parts.type)) &&
+         (filter.cluster.empty() || filter.cluster == parts.cluster);
+}
+
 EventStreams::EventStreams(core::Runtime& runtime, const Config& config, Metrics& metrics)
     : runtime_{runtime}, config_{config}, metrics_{metrics} {
   // The cursor of a gateway is now: what went before is read for whoever asks for it.
@@ -69,13 +76,13 @@ void EventStreams::follow(const core::StoredEvent& event) {
     if (stream->is_live) send(*stream, event);
 }
 
-void EventStreams::open(const ExchangePtr& exchange) {
+void EventStreams::open(const ExchangePtr& exchange, EventFilter filter) {
   if (!runtime_.store.is_loaded())
     return exchange->refuse(ErrorCode::unavailable, "events are not read yet");
   if (streams_.size() >= config_.streams_max)
     return exchange->refuse(ErrorCode::no_capacity, "too many event streams are open");
   const std::string said = exchange->request.header("Last-Event-ID");
-  if (said.empty()) return begin(exchange, runtime_.store.heard());
+  if (said.empty()) return begin(exchange, std::move(filter), runtime_.store.heard());
   std::uint64_t after = 0;
   const char* end = said.data() + said.size();
   if (std::from_chars(said.data(), end, after).ptr != end)
@@ -85,19 +92,22 @@ void EventStreams::open(const ExchangePtr& exchange) {
   // Read one first: that they are no longer kept must be said before the stream is open.
   runtime_.store.journal().read_events(
       after, 1,
-      [this, exchange, after](const core::Result<std::vector<core::StoredEvent>>& events) {
-        if (events) return begin(exchange, after);
+      [this, exchange, filter = std::move(filter),
+       after](const core::Result<std::vector<core::StoredEvent>>& events) {
+        if (events) return begin(exchange, filter, after);
         if (events.error().code != ErrorCode::wrong_state) return exchange->refuse(events.error());
-        exchange->reply(410, Json{{"type", "/problems/events_gone"},
-                                  {"title", "These events are no longer kept"},
-                                  {"status", 410},
-                                  {"detail", "read the state anew, then follow from now"}});
+        const Json problem{{"type", "/problems/events_gone"},
+                           {"title", "These events are no longer kept"},
+                           {"status", 410},
+                           {"detail", "read the state anew, then follow from now"}};
+        exchange->reply_text(410, text_of(problem), "application/problem+json");
       });
 }
 
-void EventStreams::begin(const ExchangePtr& exchange, std::uint64_t after) {
+void EventStreams::begin(const ExchangePtr& exchange, EventFilter filter, std::uint64_t after) {
   auto stream = std::make_shared<Stream>();
   stream->who = exchange->who;
+  stream->filter = std::move(filter);
   stream->sent = after;
   exchange->respond(
       {.status = 200,
@@ -145,7 +155,8 @@ void EventStreams::catch_up(const StreamPtr& stream) {
 void EventStreams::send(Stream& stream, const core::StoredEvent& event) {
   if (event.sequence <= stream.sent) return;
   stream.sent = event.sequence;
-  if (may_see(stream.who, event)) stream.to->send(server_sent(event));
+  if (may_see(stream.who, event) && is_wanted(stream.filter, event))
+    stream.to->send(server_sent(event));
 }
 
 /// Keeps proxies from cutting the line, and finds out who has gone.

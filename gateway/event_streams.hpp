@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <list>
+#include <set>
 
 #include "core/runtime/runtime.hpp"
 #include "gateway/config.hpp"
@@ -13,25 +14,32 @@
 
 namespace nucleus::gateway {
 
+/// What a stream tells of all that its client may see.
+struct EventFilter {
+  std::set<std::string> types = {};  // empty = all
+  std::string cluster = {};          // empty = of any
+};
+
 class EventStreams {
  public:
   EventStreams(core::Runtime& runtime, const Config& config, Metrics& metrics);
 
   /// Answers with an open stream. 400: Last-Event-ID is no number; 410: that event is no longer
   /// kept.
-  void open(const ExchangePtr& exchange);
+  void open(const ExchangePtr& exchange, EventFilter filter = {});
 
  private:
   struct Stream {
     std::shared_ptr<HttpStream> to = {};
     msg::Principal who = {};
+    EventFilter filter = {};
     std::uint64_t sent = 0;  // up to here, all that it may see was sent
     bool is_live = false;    // else it is being read from the journal
   };
   using StreamPtr = std::shared_ptr<Stream>;
 
   void follow(const core::StoredEvent& event);
-  void begin(const ExchangePtr& exchange, std::uint64_t after);
+  void begin(const ExchangePtr& exchange, EventFilter filter, std::uint64_t after);
   void add(const StreamPtr& stream);
   void catch_up(const StreamPtr& stream);
   void send(Stream& stream, const core::StoredEvent& event);
@@ -46,6 +54,8 @@ class EventStreams {
 
 /// An event as a block of the stream: id, event and data lines.
 std::string server_sent(const core::StoredEvent& event);
+/// Does the filter let it through?
+bool is_wanted(const EventFilter& filter, const core::StoredEvent& event);
 /// May this principal see the event? Its project is the topic's first part.
 bool may_see(const msg::Principal& who, const core::StoredEvent& event);
 

@@ -11,9 +11,11 @@ namespace {
 
 constexpr const char* retry_after_s = "1";
 
-int status_of(ErrorCode code, bool is_v1) {
+int v1_status_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::invalid_argument:
+    case ErrorCode::wrong_state:
+    case ErrorCode::conflict:
       return 400;
     case ErrorCode::unauthenticated:
       return 401;
@@ -21,16 +23,24 @@ int status_of(ErrorCode code, bool is_v1) {
       return 403;
     case ErrorCode::not_found:
       return 404;
-    case ErrorCode::wrong_state:
-    case ErrorCode::conflict:
-      return is_v1 ? 400 : 409;
     case ErrorCode::no_capacity:
     case ErrorCode::unavailable:
     case ErrorCode::deadline_exceeded:
+    case ErrorCode::unknown_outcome:
       return 503;
-    default:
-      return 500;
+    case ErrorCode::internal:
+    case ErrorCode::unknown:
+      break;
   }
+  return 500;
+}
+
+/// As v1, but for what only v2's clients can act on.
+int v2_status_of(const core::Error& error, const HttpRequest& request) {
+  if (error.code == ErrorCode::wrong_state) return 409;
+  if (error.code == ErrorCode::conflict) return request.header("If-Match").empty() ? 409 : 412;
+  if (error.code == ErrorCode::invalid_argument && error.field == "idempotency_key") return 422;
+  return v1_status_of(error.code);
 }
 
 const char* title_of(ErrorCode code) {
@@ -51,10 +61,13 @@ const char* title_of(ErrorCode code) {
       return "No room for it now";
     case ErrorCode::unavailable:
     case ErrorCode::deadline_exceeded:
+    case ErrorCode::unknown_outcome:
       return "A part of the service does not answer";
-    default:
-      return "A fault of ours";
+    case ErrorCode::internal:
+    case ErrorCode::unknown:
+      break;
   }
+  return "A fault of ours";
 }
 
 }  // namespace
@@ -71,7 +84,9 @@ bool Exchange::is_v1() const {
 void Exchange::respond(HttpResponse response) {
   response.headers["X-Request-Id"] = id_;
   if (sequence_ > 0) response.headers["Nucleus-Sequence"] = std::to_string(sequence_);
-  if (auto once = std::exchange(respond_, nullptr)) once(std::move(response));
+  auto once = std::exchange(respond_, nullptr);
+  if (once && see_) std::exchange(see_, nullptr)(response);
+  if (once) once(std::move(response));
 }
 
 void Exchange::reply_text(int status, std::string body, const std::string& content_type,
@@ -84,8 +99,18 @@ void Exchange::reply(int status, const Json& body, Headers headers) {
   reply_text(status, text_of(body), "application/json", std::move(headers));
 }
 
+void Exchange::refuse_method(const std::string& allowed) {
+  const std::string detail = "Method \"" + msg::shown(request.method) + "\" not allowed.";
+  if (is_v1()) return reply(405, Json{{"detail", detail}}, {{"Allow", allowed}});
+  const Json problem{{"type", "/problems/method_not_allowed"},
+                     {"title", "This cannot be done there"},
+                     {"status", 405},
+                     {"detail", detail}};
+  reply_text(405, text_of(problem), "application/problem+json", {{"Allow", allowed}});
+}
+
 void Exchange::refuse(const core::Error& error) {
-  const int status = status_of(error.code, is_v1());
+  const int status = is_v1() ? v1_status_of(error.code) : v2_status_of(error, request);
   Headers headers;
   if (status == 503) headers["Retry-After"] = retry_after_s;
   if (status == 401) headers["WWW-Authenticate"] = "Token, Signature, Basic realm=\"nucleus\"";

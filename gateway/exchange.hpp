@@ -48,14 +48,26 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void refuse(core::ErrorCode code, const std::string& detail, const std::string& field = {}) {
     refuse(core::Error{.code = code, .detail = detail, .field = field});
   }
+  /// 405, with the methods that there are.
+  void refuse_method(const std::string& allowed);
   void respond(HttpResponse response);
+  /// The answer is shown to `see` before it leaves.
+  void before_answer(std::function<void(const HttpResponse&)> see) { see_ = std::move(see); }
+  /// From here on calls are named after `name`, not after this exchange: whoever repeats the
+  /// exchange under that name repeats its calls, which then have one effect.
+  void name_calls(std::string name) {
+    calls_name_ = std::move(name);
+    calls_.clear();
+  }
 
   /// Asks a service; where it refuses, so do we. `next` runs on the loop.
   template <class Request>
   void ask(const Request& message, std::function<void(typename Request::Reply)> next,
            core::CallOptions options = {}) {
     options.trace_id = id_;
-    options.request_id = id_ + "." + std::to_string(++calls_);
+    options.request_id = (calls_name_.empty() ? id_ : calls_name_) + "." +
+                         std::string(Request::topic) + "." +
+                         std::to_string(++calls_[Request::topic]);
     options.after_sequence = after_sequence;
     options.on_sequence = [self = shared_from_this()](std::uint64_t sequence) {
       self->sequence_ = std::max(self->sequence_, sequence);
@@ -74,7 +86,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   core::Milliseconds call_deadline_;
   Respond respond_;
   std::string id_;
-  unsigned calls_ = 0;
+  std::string calls_name_ = {};
+  std::map<std::string_view, unsigned> calls_ = {};  // made so far, by topic
+  std::function<void(const HttpResponse&)> see_ = {};
   std::uint64_t sequence_ = 0;  // the newest event that an answering service knew of
 };
 

@@ -28,7 +28,14 @@ using tcp = asio::ip::tcp;
 namespace {
 
 /// A small body in the bytes that our own errors have, before a route is known.
-HttpResponse plain_error(int status, const std::string& detail) {
+/// Before anything is known of the request but its path: `{"detail": …}`, or a problem of v2.
+HttpResponse plain_error(int status, const std::string& detail, const std::string& path) {
+  if (path.starts_with("/v2/") || path.starts_with("/nucleus/v2/"))
+    return {.status = status,
+            .headers = {{"Content-Type", "application/problem+json"}},
+            .body = R"({"type":"/problems/invalid_argument","title":"The request is not valid",)"
+                    R"("status":)" +
+                    std::to_string(status) + R"(,"detail":")" + detail + "\"}"};
   return {.status = status,
           .headers = {{"Content-Type", "application/json"}},
           .body = "{\"detail\":\"" + detail + "\"}"};
@@ -204,7 +211,7 @@ class HttpServer::Server::Session : public HttpStream,
   /// The rest of the request is not read: the connection ends with the answer.
   void refuse(int status, const std::string& detail) {
     must_close_ = true;
-    answer(plain_error(status, detail));
+    answer(plain_error(status, detail, request_.path));
   }
 
   void answer(HttpResponse response) {

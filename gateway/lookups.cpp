@@ -1,6 +1,7 @@
 #include "gateway/lookups.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace nucleus::gateway {
 
@@ -54,6 +55,21 @@ void with_node(const ExchangePtr& exchange,
     if (found == cluster.nodes.end()) return exchange->refuse(ErrorCode::not_found, "no such node");
     msg::Node node = *found;
     next(std::move(cluster), std::move(node));
+  });
+}
+
+void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Computeset)> next) {
+  const auto& text = exchange->path["id"];
+  msg::ListComputesets request{.projects = exchange->who.projects,
+                               .is_operator = exchange->is_operator()};
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, request.computeset_id);
+  if (read.ec != std::errc{} || read.ptr != end || request.computeset_id <= 0)
+    return exchange->refuse(ErrorCode::not_found, "no such computeset");
+  exchange->ask(request, [exchange, next = std::move(next)](const msg::Computesets& found) {
+    if (found.computesets.empty())
+      return exchange->refuse(ErrorCode::not_found, "no such computeset");
+    next(found.computesets.front());
   });
 }
 

@@ -17,6 +17,9 @@ void with_node(const ExchangePtr& exchange,
 void with_clusters(const ExchangePtr& exchange,
                    std::function<void(std::vector<msg::ClusterWithNodes>)> next);
 
+/// The computeset {id} of the path, or 404 where there is none of the caller's.
+void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Computeset)> next);
+
 using NodeStatesById = std::map<std::string, msg::NodeState>;
 /// States of a cluster's nodes, or of all with an empty id.
 void with_states(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,

@@ -55,7 +55,8 @@ Service::Service(core::Runtime& runtime, Config config)
     : runtime_{runtime},
       config_{std::move(config)},
       metrics_{runtime.metrics},
-      streams_{runtime, config_, metrics_} {
+      streams_{runtime, config_, metrics_},
+      repeats_{runtime.loop} {
   add_own_routes();
   add_v1_routes(
       router_,
@@ -89,21 +90,26 @@ void Service::add_own_routes() {
     exchange->reply_text(200, prometheus::TextSerializer().Serialize(runtime_.metrics.Collect()),
                          "text/plain; version=0.0.4; charset=utf-8");
   });
-  const auto portal = [this](const std::string& pattern, const std::string& file) {
-    router_.add_public("GET", pattern,
-                       [this, file](const ExchangePtr& exchange) { serve_portal(exchange, file); });
+  const auto portal = [this](const std::string& pattern, const std::string& file,
+                             const std::string& type = "text/html; charset=utf-8") {
+    router_.add_public("GET", pattern, [this, file, type](const ExchangePtr& exchange) {
+      serve_portal(exchange, file, type);
+    });
   };
   portal("/", "index.html");
   portal("/console/", "console.html");
+  portal("/docs/", "docs.html");
+  portal("/openapi.json", "openapi.json", "application/json");
 }
 
-void Service::serve_portal(const ExchangePtr& exchange, const std::string& file) {
+void Service::serve_portal(const ExchangePtr& exchange, const std::string& file,
+                           const std::string& type) {
   std::ifstream input(config_.portal_directory + "/" + file, std::ios::binary);
   if (config_.portal_directory.empty() || !input)
     return exchange->refuse(ErrorCode::not_found, "no portal");
   std::ostringstream text;
   text << input.rdbuf();
-  exchange->reply_text(200, text.str(), "text/html; charset=utf-8",
+  exchange->reply_text(200, text.str(), type,
                        {{"Content-Security-Policy",
                          "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:"},
                         {"X-Content-Type-Options", "nosniff"},
@@ -132,10 +138,7 @@ void Service::handle(HttpRequest request, std::shared_ptr<void> kept, Respond re
   exchange->path = std::move(match.path);
   if (!match.route) {
     if (match.allowed.empty()) return exchange->refuse(ErrorCode::not_found, "no such route");
-    return exchange->reply(
-        405,
-        Json{{"detail", "Method \"" + msg::shown(exchange->request.method) + "\" not allowed."}},
-        {{"Allow", match.allowed}});
+    return exchange->refuse_method(match.allowed);
   }
   if (auto read = read_after_sequence(*exchange); !read) return exchange->refuse(read.error());
   const Route& route = *match.route;
@@ -148,9 +151,9 @@ void Service::handle(HttpRequest request, std::shared_ptr<void> kept, Respond re
     exchange->upload = std::move(upload);
     return route.handler(exchange);
   }
-  authenticate(exchange, route.needs, [exchange, &route](msg::Principal who) {
+  authenticate(exchange, route.needs, [this, exchange, &route](msg::Principal who) {
     exchange->who = std::move(who);
-    route.handler(exchange);
+    repeats_.run(exchange, route.handler);
   });
 }
 

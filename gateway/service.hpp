@@ -7,6 +7,7 @@
 #include "gateway/event_streams.hpp"
 #include "gateway/exchange.hpp"
 #include "gateway/metrics.hpp"
+#include "gateway/repeats.hpp"
 #include "gateway/router.hpp"
 
 namespace nucleus::gateway {
@@ -18,6 +19,8 @@ class Service {
 
   /// ADDRESS:PORT where it listens.
   std::string address() const { return server_->address(); }
+  /// All that it answers.
+  const std::vector<Route>& routes() const { return router_.routes(); }
 
  private:
   void add_own_routes();
@@ -27,13 +30,15 @@ class Service {
   void authenticate(const ExchangePtr& exchange, msg::Right needs,
                     std::function<void(msg::Principal)> next);
   ExchangePtr make_exchange(HttpRequest request, Respond respond);
-  void serve_portal(const ExchangePtr& exchange, const std::string& file);
+  void serve_portal(const ExchangePtr& exchange, const std::string& file,
+                    const std::string& type);
 
   core::Runtime& runtime_;
   Config config_;
   Metrics metrics_;
   Router router_ = {};
   EventStreams streams_;
+  Repeats repeats_;
   std::unique_ptr<HttpServer> server_ = {};  // last: it calls into all the others
 };
 

@@ -174,22 +174,6 @@ void start(const ExchangePtr& exchange) {
   });
 }
 
-/// The computeset {id}, or 404 where there is none of the caller's.
-void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Computeset)> next) {
-  const auto& text = exchange->path["id"];
-  msg::ListComputesets request{.projects = exchange->who.projects,
-                               .is_operator = exchange->is_operator()};
-  const char* end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, request.computeset_id);
-  if (read.ec != std::errc{} || read.ptr != end || request.computeset_id <= 0)
-    return exchange->refuse(ErrorCode::not_found, "no such computeset");
-  exchange->ask(request, [exchange, next = std::move(next)](const msg::Computesets& found) {
-    if (found.computesets.empty())
-      return exchange->refuse(ErrorCode::not_found, "no such computeset");
-    next(found.computesets.front());
-  });
-}
-
 void get_one(const ExchangePtr& exchange) {
   with_computeset(exchange, [exchange](const msg::Computeset& set) {
     show(exchange, {set},

@@ -2,10 +2,21 @@
 #pragma once
 
 #include "gateway/event_streams.hpp"
+#include "gateway/lookups.hpp"
 #include "gateway/router.hpp"
 
 namespace nucleus::gateway {
 
 void add_v2_routes(Router& router, EventStreams& streams);
+
+// Each beside its resources.
+void add_v2_cluster_routes(Router& router, EventStreams& streams);
+void add_v2_node_routes(Router& router, EventStreams& streams);
+void add_v2_computeset_routes(Router& router, EventStreams& streams);
+void add_v2_centre_routes(Router& router, EventStreams& streams);
+void add_v2_people_routes(Router& router);
+
+/// A node as it is defined and as it stands.
+Json node_json(const msg::Node& node, const NodeStatesById& states);
 
 }  // namespace nucleus::gateway

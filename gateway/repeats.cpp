@@ -1,0 +1,92 @@
+#include "gateway/repeats.hpp"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+
+#include "messages/people.hpp"
+
+namespace nucleus::gateway {
+
+using core::ErrorCode;
+
+namespace {
+
+constexpr std::size_t answers_max = 10'000;
+constexpr std::size_t answer_bytes_max = 65'536;
+constexpr std::int64_t answer_age_ms = 86'400'000;
+
+std::string sha256_hex(const std::string& text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr);
+  std::string hex;
+  for (unsigned i = 0; i < size; ++i) {
+    constexpr const char* digits = "0123456789abcdef";
+    hex += digits[digest[i] >> 4];
+    hex += digits[digest[i] & 15];
+  }
+  return hex;
+}
+
+bool is_key(const std::string& said) {
+  return said.size() <= 128 &&
+         std::ranges::all_of(said, [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+}  // namespace
+
+void Repeats::run(const ExchangePtr& exchange, const Handler& handler) {
+  const auto& request = exchange->request;
+  const std::string said = request.header("Idempotency-Key");
+  if (said.empty() || exchange->is_v1() || request.method == "GET") return handler(exchange);
+  if (!is_key(said))
+    return exchange->refuse(ErrorCode::invalid_argument,
+                            "Idempotency-Key must be 1 to 128 printable characters",
+                            "Idempotency-Key");
+  const auto& person = exchange->who.person_id;
+  const std::string name = sha256_hex(person.value + "\n" + said);
+  const std::string fingerprint =
+      sha256_hex(request.method + "\n" + request.target + "\n" + request.body);
+  auto known = kept_.find(name);
+  if (known != kept_.end() && known->second.fingerprint != fingerprint)
+    return exchange->refuse(ErrorCode::invalid_argument,
+                            "this key stands for another request already", "idempotency_key");
+  if (known != kept_.end() && !known->second.is_answered)
+    return exchange->refuse(ErrorCode::conflict, "the first request is not answered yet");
+  if (known != kept_.end() && known->second.until_ms > loop_.steady_ms())
+    return exchange->respond(known->second.answer);
+  kept_[name] = {.fingerprint = fingerprint};
+  exchange->before_answer([this, name](const HttpResponse& answer) { keep(name, answer); });
+  exchange->ask(
+      msg::ClaimRequest{.person_id = person, .idempotency_key = said, .fingerprint = fingerprint},
+      [exchange, name, handler](const msg::Done&) {
+        exchange->name_calls("again-" + name);
+        handler(exchange);
+      });
+}
+
+/// What says that it may not be stored, a secret, is not; nor is what another try may mend.
+void Repeats::keep(const std::string& name, const HttpResponse& answer) {
+  const bool is_lasting = answer.status < 500 && answer.status != 422 && !answer.on_open &&
+                          !answer.headers.contains("Cache-Control") &&
+                          answer.body.size() <= answer_bytes_max;
+  if (!is_lasting) {
+    kept_.erase(name);
+    return;
+  }
+  auto& kept = kept_[name];
+  kept.is_answered = true;
+  kept.answer = answer;
+  kept.until_ms = loop_.steady_ms() + answer_age_ms;
+  answered_.push_back(name);
+  while (answered_.size() > answers_max) {
+    if (auto oldest = kept_.find(answered_.front());
+        oldest != kept_.end() && oldest->second.is_answered)
+      kept_.erase(oldest);
+    answered_.pop_front();
+  }
+}
+
+}  // namespace nucleus::gateway

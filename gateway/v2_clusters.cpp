@@ -1,0 +1,192 @@
+// v2: clusters, and what belongs to a whole one: volumes, networks, what virtualization costs.
+#include <algorithm>
+
+#include "gateway/lookups.hpp"
+#include "gateway/v2.hpp"
+#include "gateway/v2_resource.hpp"
+#include "messages/image_store.hpp"
+#include "messages/network.hpp"
+#include "messages/overhead.hpp"
+
+namespace nucleus::gateway {
+
+using core::ErrorCode;
+
+Json node_json(const msg::Node& node, const NodeStatesById& states) {
+  Json entry = json_of(node);
+  if (const auto state = states.find(node.node_id.value); state != states.end())
+    entry.update(json_of(state->second));
+  return entry;
+}
+
+namespace {
+
+Json cluster_json(const msg::ClusterWithNodes& cluster, const NodeStatesById& states) {
+  Json body = json_of(cluster.cluster);
+  body["nodes"] = Json::array();
+  for (const auto& node : cluster.nodes) body["nodes"].push_back(node_json(node, states));
+  return body;
+}
+
+void list(const ExchangePtr& exchange) {
+  with_clusters(exchange, [exchange](std::vector<msg::ClusterWithNodes> clusters) {
+    with_states(exchange, {},
+                [exchange, clusters = std::move(clusters)](const NodeStatesById& states) {
+                  Collection all{.name = "clusters", .key = "cluster_id"};
+                  for (const auto& cluster : clusters)
+                    all.items.push_back(cluster_json(cluster, states));
+                  reply_page(exchange, std::move(all));
+                });
+  });
+}
+
+void get_one(const ExchangePtr& exchange) {
+  with_cluster(exchange, [exchange](msg::ClusterWithNodes cluster) {
+    const auto id = cluster.cluster.cluster_id;
+    with_states(exchange, id,
+                [exchange, cluster = std::move(cluster)](const NodeStatesById& states) {
+                  reply_one(exchange, 200, cluster_json(cluster, states), cluster.cluster.revision);
+                });
+  });
+}
+
+/// A project's clusters are charged to its own allocations: those defined as its, and the one that
+/// has its name. Others look like none; the operator may name any.
+void with_allocations(const ExchangePtr& exchange, const msg::ProjectId& project,
+                      std::vector<msg::AllocationId> wanted, std::function<void()> next) {
+  if (exchange->is_operator() || wanted.empty()) return next();
+  exchange->ask(msg::ListAllocations{}, [exchange, project, wanted = std::move(wanted),
+                                         next = std::move(next)](const msg::Allocations& all) {
+    const auto is_own = [&](const msg::AllocationId& id) {
+      const auto known = std::ranges::find(all.allocations, id, &msg::Allocation::allocation_id);
+      return known == all.allocations.end() ? id.value == project.value
+                                            : known->project_id == project;
+    };
+    if (!std::ranges::all_of(wanted, is_own))
+      return exchange->refuse(ErrorCode::not_found, "no such allocation", "allocations");
+    next();
+  });
+}
+
+void create(const ExchangePtr& exchange) {
+  auto body = body_as<msg::DefineCluster>(
+      *exchange, {"cluster_id", "project_id", "description", "allocations", "compute_count",
+                  "frontend_size", "compute_size", "image_id"});
+  if (!body) return exchange->refuse(body.error());
+  if (body->project_id.empty() && exchange->who.projects.size() == 1)
+    body->project_id = exchange->who.projects.front();
+  if (auto broken = msg::check(*body)) return exchange->refuse(*broken);
+  if (!is_theirs(*exchange, body->project_id))
+    return exchange->refuse(ErrorCode::not_found, "no such project", "project_id");
+  with_allocations(exchange, body->project_id, body->allocations, [exchange, body = *body] {
+    exchange->ask(body, [exchange](const msg::Cluster& made) {
+      exchange->path["cluster"] = made.cluster_id.value;
+      with_cluster(exchange, [exchange](const msg::ClusterWithNodes& whole) {
+        const auto& cluster = whole.cluster;
+        reply_one(exchange, 201, cluster_json(whole, {}), cluster.revision,
+                  {{"Location", exchange->base_url + "/v2/clusters/" + cluster.cluster_id.value}});
+      });
+    });
+  });
+}
+
+void change(const ExchangePtr& exchange) {
+  auto body = body_as<msg::ChangeCluster>(*exchange, {"description", "allocations"});
+  const auto revision = if_match(*exchange);
+  with_cluster(exchange, [exchange, body = std::move(body),
+                          revision](const msg::ClusterWithNodes& cluster) mutable {
+    if (!body) return exchange->refuse(body.error());
+    if (!revision) return exchange->refuse(revision.error());
+    body->cluster_id = cluster.cluster.cluster_id;
+    body->if_revision = *revision;
+    const auto wanted = body->allocations.value_or(std::vector<msg::AllocationId>{});
+    with_allocations(exchange, cluster.cluster.project_id, wanted, [exchange, body = *body] {
+      exchange->ask(body, [exchange](const msg::Cluster& changed) {
+        reply_one(exchange, 200, json_of(changed), changed.revision);
+      });
+    });
+  });
+}
+
+void remove(const ExchangePtr& exchange) {
+  const auto revision = if_match(*exchange);
+  with_cluster(exchange, [exchange, revision](const msg::ClusterWithNodes& cluster) {
+    if (!revision) return exchange->refuse(revision.error());
+    exchange->ask(
+        msg::RemoveCluster{.cluster_id = cluster.cluster.cluster_id, .if_revision = *revision},
+        [exchange](const msg::Done&) { exchange->reply_nothing(); });
+  });
+}
+
+void list_volumes(const ExchangePtr& exchange) {
+  with_cluster(exchange, [exchange](const msg::ClusterWithNodes& cluster) {
+    exchange->ask(
+        msg::ListVolumes{.cluster_id = cluster.cluster.cluster_id},
+        [exchange](const msg::NodeVolumes& volumes) {
+          reply_page(exchange,
+                     {.name = "volumes", .key = "node_id", .items = json_of(volumes)["volumes"]});
+        });
+  });
+}
+
+/// The ports of its nodes, by the VLAN that they are in.
+void list_networks(const ExchangePtr& exchange) {
+  with_cluster(exchange, [exchange](msg::ClusterWithNodes cluster) {
+    const auto id = cluster.cluster.cluster_id;
+    with_states(exchange, id,
+                [exchange, cluster = std::move(cluster)](const NodeStatesById& states) {
+                  std::map<std::uint32_t, Json> by_vlan;
+                  for (const auto& node : cluster.nodes) {
+                    const auto state = states.find(node.node_id.value);
+                    if (state == states.end()) continue;
+                    for (const auto& port : state->second.ports) {
+                      auto& network = by_vlan[port.vlan];
+                      network["vlan"] = port.vlan;
+                      network["is_public"] = port.is_public;
+                      Json entry = json_of(port);
+                      entry["node_id"] = node.node_id.value;
+                      entry["node_name"] = node.name;
+                      network["ports"].push_back(std::move(entry));
+                    }
+                  }
+                  Collection all{.name = "networks", .key = "vlan"};
+                  for (auto& [vlan, network] : by_vlan) all.items.push_back(std::move(network));
+                  reply_page(exchange, std::move(all));
+                });
+  });
+}
+
+void measure(const ExchangePtr& exchange) {
+  with_cluster(exchange, [exchange](const msg::ClusterWithNodes& cluster) {
+    exchange->ask(msg::MeasureCluster{.cluster_id = cluster.cluster.cluster_id},
+                  [exchange](const msg::Done&) { exchange->reply(202, Json::object()); });
+  });
+}
+
+void get_overhead(const ExchangePtr& exchange) {
+  with_cluster(exchange, [exchange](const msg::ClusterWithNodes& cluster) {
+    exchange->ask(
+        msg::GetReport{.cluster_id = cluster.cluster.cluster_id},
+        [exchange](const msg::OverheadReport& report) { exchange->reply(200, json_of(report)); });
+  });
+}
+
+}  // namespace
+
+void add_v2_cluster_routes(Router& router, EventStreams& streams) {
+  router.add("GET", "/v2/clusters", msg::Right::read,
+             watchable<msg::ClusterDefined, msg::ClusterRemoved, msg::NodeDefined, msg::NodeRemoved,
+                       msg::NodeChanged>(streams, list));
+  router.add("POST", "/v2/clusters", msg::Right::define, create);
+  router.add("GET", "/v2/clusters/{cluster}", msg::Right::read, get_one);
+  router.add("PATCH", "/v2/clusters/{cluster}", msg::Right::define, change);
+  router.add("DELETE", "/v2/clusters/{cluster}", msg::Right::define, remove);
+  router.add("GET", "/v2/clusters/{cluster}/volumes", msg::Right::read,
+             watchable<msg::VolumeChanged>(streams, list_volumes));
+  router.add("GET", "/v2/clusters/{cluster}/networks", msg::Right::read,
+             watchable<msg::PortsLeased>(streams, list_networks));
+  router.add("GET", "/v2/clusters/{cluster}/overhead", msg::Right::read, get_overhead);
+  router.add("POST", "/v2/clusters/{cluster}/overhead", msg::Right::power, measure);
+}
+
+}  // namespace nucleus::gateway

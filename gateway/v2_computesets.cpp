@@ -1,0 +1,75 @@
+// v2: computesets: compute nodes of one cluster, started and ended together.
+#include "gateway/v2.hpp"
+#include "gateway/v2_resource.hpp"
+
+namespace nucleus::gateway {
+
+using core::ErrorCode;
+
+namespace {
+
+void list(const ExchangePtr& exchange) {
+  msg::ListComputesets request{.projects = exchange->who.projects,
+                               .is_operator = exchange->is_operator()};
+  const auto [first, last] = exchange->request.query.equal_range("state");
+  for (auto said = first; said != last; ++said) {
+    const auto state = msg::enum_of<msg::ComputesetState>(said->second);
+    if (state == msg::ComputesetState::unknown)
+      return exchange->refuse(ErrorCode::invalid_argument,
+                              "there is no state " + msg::shown(said->second), "state");
+    request.states.push_back(state);
+  }
+  exchange->ask(request, [exchange](const msg::Computesets& found) {
+    reply_page(
+        exchange,
+        {.name = "computesets", .key = "computeset_id", .items = json_of(found)["computesets"]});
+  });
+}
+
+void start(const ExchangePtr& exchange) {
+  const auto body = body_as<msg::StartComputeset>(
+      *exchange,
+      {"cluster_id", "nodes", "count", "hosts", "allocation_id", "walltime_mins", "reservation"});
+  if (!body) return exchange->refuse(body.error());
+  if (body->cluster_id.empty())
+    return exchange->refuse(ErrorCode::invalid_argument, "cluster_id is missing", "cluster_id");
+  exchange->path["cluster"] = body->cluster_id.value;
+  with_cluster(exchange, [exchange, body = *body](const msg::ClusterWithNodes&) {
+    exchange->ask(body, [exchange](const msg::Computeset& set) {
+      const std::string id = std::to_string(set.computeset_id);
+      reply_one(exchange, 201, json_of(set), 0,
+                {{"Location", exchange->base_url + "/v2/computesets/" + id}});
+    });
+  });
+}
+
+void get_one(const ExchangePtr& exchange) {
+  with_computeset(
+      exchange, [exchange](const msg::Computeset& set) { reply_one(exchange, 200, json_of(set)); });
+}
+
+void power(const ExchangePtr& exchange) {
+  auto said = read_action(*exchange);
+  if (said && *said == "poweron")
+    said = core::refuse(ErrorCode::invalid_argument,
+                        "action must be off, shutdown, reboot or reset", "action");
+  with_computeset(exchange, [exchange, said](const msg::Computeset& set) {
+    if (!said) return exchange->refuse(said.error());
+    exchange->ask(
+        msg::PowerComputeset{.computeset_id = set.computeset_id,
+                             .action = msg::enum_of<msg::PowerAction>(*said)},
+        [exchange](const msg::Computeset& after) { reply_one(exchange, 202, json_of(after)); });
+  });
+}
+
+}  // namespace
+
+void add_v2_computeset_routes(Router& router, EventStreams& streams) {
+  router.add("GET", "/v2/computesets", msg::Right::read,
+             watchable<msg::ComputesetChanged>(streams, list));
+  router.add("POST", "/v2/computesets", msg::Right::power, start);
+  router.add("GET", "/v2/computesets/{id}", msg::Right::read, get_one);
+  router.add("POST", "/v2/computesets/{id}/power", msg::Right::power, power);
+}
+
+}  // namespace nucleus::gateway

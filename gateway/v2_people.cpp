@@ -1,0 +1,188 @@
+// v2: projects, people, and one's own credentials. What a token may not do, no credential that it
+// makes may do either.
+#include <algorithm>
+
+#include "gateway/v2.hpp"
+#include "gateway/v2_resource.hpp"
+
+namespace nucleus::gateway {
+
+using core::ErrorCode;
+
+namespace {
+
+const Headers no_store{{"Cache-Control", "no-store"}};
+
+void list_projects(const ExchangePtr& exchange) {
+  Collection all{.name = "projects", .key = "project_id"};
+  if (!exchange->is_operator()) {
+    for (const auto& project : exchange->who.projects)
+      all.items.push_back({{"project_id", project.value}});
+    return reply_page(exchange, std::move(all));
+  }
+  exchange->ask(msg::ListProjects{.is_operator = true},
+                [exchange, all = std::move(all)](const msg::Projects& projects) mutable {
+                  all.items = json_of(projects)["projects"];
+                  reply_page(exchange, std::move(all));
+                });
+}
+
+void define_project(const ExchangePtr& exchange) {
+  const msg::ProjectId project{exchange->path["project"]};
+  exchange->ask(msg::DefineProject{project}, [exchange, project](const msg::Done&) {
+    reply_one(exchange, 200, Json{{"project_id", project.value}});
+  });
+}
+
+void remove_project(const ExchangePtr& exchange) {
+  exchange->ask(msg::RemoveProject{{exchange->path["project"]}},
+                [exchange](const msg::Done&) { exchange->reply_nothing(); });
+}
+
+void list_people(const ExchangePtr& exchange) {
+  msg::ListPeople request{.projects = exchange->who.projects,
+                          .is_operator = exchange->is_operator()};
+  if (const auto after = exchange->request.query.find("after");
+      after != exchange->request.query.end())
+    request.after = {after->second};
+  exchange->ask(request, [exchange](const msg::People& people) {
+    reply_page(exchange, {.name = "people",
+                          .key = "person_id",
+                          .items = json_of(people)["people"],
+                          .is_more = people.is_more});
+  });
+}
+
+void get_person(const ExchangePtr& exchange) {
+  const msg::PersonId id{exchange->path["person"]};
+  exchange->ask(msg::GetPerson{.person_id = id}, [exchange](msg::Person person) {
+    const auto is_shared = [&](const msg::ProjectId& project) {
+      return is_theirs(*exchange, project);
+    };
+    if (!exchange->is_operator() && !std::ranges::any_of(person.projects, is_shared))
+      return exchange->refuse(ErrorCode::not_found, "no such person", "person_id");
+    if (!exchange->is_operator())
+      std::erase_if(person.projects,
+                    [&](const msg::ProjectId& project) { return !is_shared(project); });
+    reply_one(exchange, 200, json_of(person));
+  });
+}
+
+void define_person(const ExchangePtr& exchange) {
+  auto person =
+      body_as<msg::Person>(*exchange, {"email", "first_name", "last_name", "role", "projects"});
+  if (!person) return exchange->refuse(person.error());
+  person->person_id = {exchange->path["person"]};
+  if (auto broken = msg::check_name("person_id", person->person_id.value))
+    return exchange->refuse(*broken);
+  if (person->role == msg::Role::unknown)
+    return exchange->refuse(ErrorCode::invalid_argument, "there is no such role", "role");
+  exchange->ask(msg::DefinePerson{.person = *person},
+                [exchange, person = *person](const msg::Done&) {
+                  reply_one(exchange, 200, json_of(person));
+                });
+}
+
+void remove_person(const ExchangePtr& exchange) {
+  exchange->ask(msg::RemovePerson{{exchange->path["person"]}},
+                [exchange](const msg::Done&) { exchange->reply_nothing(); });
+}
+
+void get_me(const ExchangePtr& exchange) {
+  exchange->ask(msg::GetPerson{.person_id = exchange->who.person_id},
+                [exchange](const msg::Person& person) {
+                  Json me = json_of(person);
+                  me["rights"] = json_of(exchange->who)["rights"];
+                  reply_one(exchange, 200, me);
+                });
+}
+
+/// May do all that the role may: an API key can, so nothing less may get at one.
+bool is_whole(const msg::Principal& who) {
+  return std::ranges::all_of(msg::all_rights, [&](msg::Right right) {
+    return !msg::has_right(who.role, right) || msg::may(who, right);
+  });
+}
+
+Handler with_key(std::function<void(const ExchangePtr&)> next) {
+  return [next = std::move(next)](const ExchangePtr& exchange) {
+    if (!is_whole(exchange->who) || exchange->who.expires_unix_s != 0)
+      return exchange->refuse(ErrorCode::forbidden, "a key may do more than this token");
+    next(exchange);
+  };
+}
+
+void get_key(const ExchangePtr& exchange) {
+  exchange->ask(
+      msg::IssueKey{.person_id = exchange->who.person_id},
+      [exchange](const msg::ApiKey& key) { reply_one(exchange, 200, json_of(key), 0, no_store); });
+}
+
+void replace_key(const ExchangePtr& exchange) {
+  auto body = body_as<msg::ReplaceKey>(*exchange, {"is_strict"});
+  if (!body) return exchange->refuse(body.error());
+  body->person_id = exchange->who.person_id;
+  exchange->ask(*body, [exchange](const msg::ApiKey& key) {
+    reply_one(exchange, 200, json_of(key), 0, no_store);
+  });
+}
+
+void remove_key(const ExchangePtr& exchange) {
+  exchange->ask(msg::ReplaceKey{.person_id = exchange->who.person_id, .is_none = true},
+                [exchange](const msg::ApiKey&) { exchange->reply_nothing(); });
+}
+
+void list_tokens(const ExchangePtr& exchange) {
+  exchange->ask(
+      msg::ListTokens{.person_id = exchange->who.person_id}, [exchange](const msg::Tokens& tokens) {
+        reply_page(exchange,
+                   {.name = "tokens", .key = "token_id", .items = json_of(tokens)["tokens"]});
+      });
+}
+
+void issue_token(const ExchangePtr& exchange) {
+  auto body = body_as<msg::IssueToken>(*exchange, {"label", "rights", "expires_unix_s"});
+  if (!body) return exchange->refuse(body.error());
+  const auto& who = exchange->who;
+  if (std::ranges::find(body->rights, msg::Right::unknown) != body->rights.end())
+    return exchange->refuse(ErrorCode::invalid_argument, "there is no such right", "rights");
+  if (!std::ranges::all_of(body->rights, [&](msg::Right right) { return msg::may(who, right); }))
+    return exchange->refuse(ErrorCode::forbidden, "a right that you do not have", "rights");
+  if (body->rights.empty()) body->rights = who.rights;
+  if (body->expires_unix_s < 0)
+    return exchange->refuse(ErrorCode::invalid_argument, "expires_unix_s is below 0",
+                            "expires_unix_s");
+  const bool is_longer = body->expires_unix_s == 0 || body->expires_unix_s > who.expires_unix_s;
+  if (who.expires_unix_s != 0 && is_longer) body->expires_unix_s = who.expires_unix_s;
+  body->person_id = who.person_id;
+  exchange->ask(*body, [exchange](const msg::Token& token) {
+    reply_one(exchange, 201, json_of(token), 0, no_store);
+  });
+}
+
+void revoke_token(const ExchangePtr& exchange) {
+  exchange->ask(
+      msg::RevokeToken{.person_id = exchange->who.person_id, .token_id = exchange->path["token"]},
+      [exchange](const msg::Done&) { exchange->reply_nothing(); });
+}
+
+}  // namespace
+
+void add_v2_people_routes(Router& router) {
+  router.add("GET", "/v2/projects", msg::Right::read, list_projects);
+  router.add("PUT", "/v2/projects/{project}", msg::Right::operate, define_project);
+  router.add("DELETE", "/v2/projects/{project}", msg::Right::operate, remove_project);
+  router.add("GET", "/v2/people", msg::Right::people, list_people);
+  router.add("GET", "/v2/people/{person}", msg::Right::people, get_person);
+  router.add("PUT", "/v2/people/{person}", msg::Right::operate, define_person);
+  router.add("DELETE", "/v2/people/{person}", msg::Right::operate, remove_person);
+  router.add("GET", "/v2/me", msg::Right::read, get_me);
+  router.add("GET", "/v2/me/key", msg::Right::read, with_key(get_key));
+  router.add("PUT", "/v2/me/key", msg::Right::read, with_key(replace_key));
+  router.add("DELETE", "/v2/me/key", msg::Right::read, with_key(remove_key));
+  router.add("GET", "/v2/me/tokens", msg::Right::read, list_tokens);
+  router.add("POST", "/v2/me/tokens", msg::Right::read, issue_token);
+  router.add("DELETE", "/v2/me/tokens/{token}", msg::Right::read, revoke_token);
+}
+
+}  // namespace nucleus::gateway

@@ -1,0 +1,254 @@
+"""REST v2 as its clients see it: resources, problems, revisions, pages, repeats, watching."""
+import concurrent.futures
+import json
+import shutil
+import tempfile
+
+import pytest
+import requests
+
+from conftest import Deployment, wait_until
+
+SIZE = {"cpus": 1, "memory_mb": 512, "disk_gb": 1}
+
+
+class Client:
+    """Somebody's session; every refusal is checked for what all of them bear."""
+
+    def __init__(self, url, token):
+        self.url = url
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.headers["Authorization"] = "Token " + token
+
+    def ask(self, method, path, body=None, **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = self.session.request(method, self.url + path, headers=named, timeout=30,
+                                      data=None if body is None else json.dumps(body))
+        if answer.status_code >= 400:
+            problem = answer.json()
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert problem["type"].startswith("/problems/")
+            assert problem["status"] == answer.status_code
+            assert problem["title"] and problem["detail"]
+        return answer
+
+    def get(self, path, **headers):
+        answer = self.ask("GET", path, **headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def create(self, name, computes=2, **more):
+        return self.ask("POST", "/v2/clusters",
+                        {"cluster_id": name, "compute_count": computes, **more})
+
+
+@pytest.fixture(name="deployment", scope="module")
+def deployment_fixture():
+    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "2")
+    try:
+        deployment.up()
+        yield deployment
+    finally:
+        deployment.down(check=False)
+        shutil.rmtree(deployment.state)
+
+
+@pytest.fixture(name="admin", scope="module")
+def admin_fixture(deployment):
+    env = deployment.env()
+    return Client(env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"])
+
+
+@pytest.fixture(name="operator", scope="module")
+def operator_fixture(deployment):
+    env = deployment.env()
+    return Client(env["NUCLEUS_URL"], env["NUCLEUS_OPERATOR_TOKEN"])
+
+
+@pytest.fixture(name="stranger", scope="module")
+def stranger_fixture(deployment):
+    told = deployment.nucleus("person", "create", "eve", "--project", "physics").stdout
+    token = next(word for word in told.split() if len(word) == 40)
+    return Client(deployment.env()["NUCLEUS_URL"], token)
+
+
+def test_a_cluster_is_made_read_changed_and_removed(admin):
+    made = admin.create("life", 2, description="first")
+    assert made.status_code == 201, made.text
+    assert made.headers["Location"].endswith("/v2/clusters/life")
+    assert [node["name"] for node in made.json()["nodes"]] == ["life", "vm-life-00", "vm-life-01"]
+    etag = made.headers["ETag"]
+    changed = admin.ask("PATCH", "/v2/clusters/life", {"description": "second"}, If_Match=etag)
+    assert (changed.status_code, changed.json()["description"]) == (200, "second")
+    assert changed.headers["ETag"] != etag
+    stale = admin.ask("PATCH", "/v2/clusters/life", {"description": "third"}, If_Match=etag)
+    assert (stale.status_code, stale.json()["type"]) == (412, "/problems/conflict")
+    assert admin.ask("DELETE", "/v2/clusters/life", If_Match=etag).status_code == 412
+    assert admin.get("/v2/clusters/life")["description"] == "second"
+    gone = admin.ask("DELETE", "/v2/clusters/life", If_Match=changed.headers["ETag"])
+    assert gone.status_code == 204
+    assert admin.ask("GET", "/v2/clusters/life").status_code == 404
+
+
+def test_nodes_are_added_changed_and_removed(admin):
+    admin.create("grow", 1)
+    added = admin.ask("POST", "/v2/clusters/grow/nodes", {"count": 2, "size": SIZE})
+    assert added.status_code == 201, added.text
+    assert [node["name"] for node in added.json()["nodes"]] == ["vm-grow-01", "vm-grow-02"]
+    node = admin.ask("GET", "/v2/clusters/grow/nodes/vm-grow-02")
+    path = "/v2/clusters/grow/nodes/"
+    renamed = admin.ask("PATCH", path + "vm-grow-02", {"name": "last", "cpus": 2},
+                        If_Match=node.headers["ETag"])
+    assert (renamed.status_code, renamed.json()["cpus"]) == (200, 2)
+    assert admin.ask("DELETE", path + "last", If_Match=node.headers["ETag"]).status_code == 412
+    assert admin.ask("DELETE", path + "last").status_code == 204
+    assert admin.ask("DELETE", path + "grow").status_code == 409
+    names = [node["name"] for node in admin.get("/v2/clusters/grow/nodes")["nodes"]]
+    assert names == ["grow", "vm-grow-00", "vm-grow-01"]
+    wait_until(lambda: len(admin.get("/v2/clusters/grow/volumes")["volumes"]) == 3, "volumes")
+    networks = wait_until(lambda: admin.get("/v2/clusters/grow/networks")["networks"], "networks")
+    private = next(network for network in networks if not network["is_public"])
+    assert {port["node_name"] for port in private["ports"]} <= set(names)
+
+
+def test_power_and_computesets(admin):
+    admin.create("run", 2, allocations=["demo"])
+    on = admin.ask("POST", "/v2/clusters/run/nodes/run/power", {"action": "on"})
+    assert on.status_code == 202, on.text
+    after = {"Nucleus_After_Sequence": on.headers["Nucleus-Sequence"]}
+    assert admin.get("/v2/clusters/run/nodes/run", **after)["is_wanted_on"]
+    wait_until(lambda: admin.get("/v2/clusters/run/nodes/run")["state"] == "active", "active")
+
+    def start():
+        answer = admin.ask("POST", "/v2/computesets", {"cluster_id": "run", "count": 2})
+        return answer if answer.status_code == 201 else None
+
+    started = wait_until(start, "a computeset")
+    path = "/v2/computesets/" + str(started.json()["computeset_id"])
+    wait_until(lambda: admin.get(path)["state"] == "running", "running")
+    entries = admin.get("/v2/usage")["entries"]
+    assert [entry["cluster_id"] for entry in entries] == ["run"]
+    assert admin.ask("POST", path + "/power", {"action": "on"}).status_code == 400
+    assert admin.ask("POST", path + "/power", {"action": "off"}).status_code == 202
+    wait_until(lambda: admin.get(path)["state"] == "completed", "completed")
+    assert admin.get("/v2/usage?to_unix_s=1")["entries"] == []
+    assert [a["allocation_id"] for a in admin.get("/v2/allocations")["allocations"]] == ["demo"]
+
+
+def test_a_collection_is_read_in_pages_and_by_field(admin):
+    for name in ("page-a", "page-b", "page-c"):
+        admin.create(name, 0)
+    seen, after = [], ""
+    while True:
+        page = admin.get(f"/v2/clusters?limit=2&fields=cluster_id{after}")
+        assert len(page["clusters"]) <= 2
+        assert all(set(cluster) == {"cluster_id"} for cluster in page["clusters"])
+        seen += [cluster["cluster_id"] for cluster in page["clusters"]]
+        if "next" not in page:
+            break
+        after = "&after=" + page["next"]
+    assert seen == [c["cluster_id"] for c in admin.get("/v2/clusters")["clusters"]]
+    assert seen == sorted(seen) and {"page-a", "page-b", "page-c"} <= set(seen)
+    for limit in ("0", "1001", "x", "-1"):
+        refused = admin.ask("GET", "/v2/clusters?limit=" + limit)
+        assert (refused.status_code, refused.json()["field"]) == (400, "limit")
+
+
+@pytest.mark.parametrize("body,field", [
+    ({"cluster_id": "bad name"}, "cluster_id"), ({"cluster_id": "x", "nonsense": 1}, "nonsense"),
+    ({"cluster_id": "x", "compute_count": "two"}, "compute_count"),
+    ({"cluster_id": "x", "compute_count": 5000}, "compute_count"),
+    ({"cluster_id": "x", "description": None}, "description"),
+    ({"cluster_id": "x", "frontend_size": {"cpus": 0, "memory_mb": 64, "disk_gb": 1}},
+     "frontend_size.cpus")])
+def test_a_bad_body_is_refused_by_field(admin, body, field):
+    refused = admin.ask("POST", "/v2/clusters", body)
+    assert (refused.status_code, refused.json()["field"]) == (400, field)
+
+
+def test_a_repeat_under_its_key_has_one_effect_and_one_answer(admin):
+    body = {"cluster_id": "once", "compute_count": 1}
+    first = admin.ask("POST", "/v2/clusters", body, Idempotency_Key="k-1")
+    again = admin.ask("POST", "/v2/clusters", body, Idempotency_Key="k-1")
+    assert (first.status_code, first.content) == (201, again.content)
+    other = admin.ask("POST", "/v2/clusters", {**body, "compute_count": 2}, Idempotency_Key="k-1")
+    assert other.status_code == 422
+    assert admin.ask("DELETE", "/v2/clusters/once", Idempotency_Key="k-2").status_code == 204
+    assert admin.ask("DELETE", "/v2/clusters/once", Idempotency_Key="k-2").status_code == 204
+    assert admin.ask("DELETE", "/v2/clusters/once").status_code == 404
+    bad = admin.ask("POST", "/v2/clusters", body, Idempotency_Key="k" * 129)
+    assert (bad.status_code, bad.json()["field"]) == (400, "Idempotency-Key")
+
+
+def test_of_many_repeats_at_once_one_takes_effect(admin):
+    admin.create("burst", 0)
+
+    def add(_):
+        client = Client(admin.url, admin.session.headers["Authorization"].split()[1])
+        return client.ask("POST", "/v2/clusters/burst/nodes", {"count": 1, "size": SIZE},
+                          Idempotency_Key="burst").status_code
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(add, range(8)))
+    assert 201 in statuses and set(statuses) <= {201, 409}
+    assert len(admin.get("/v2/clusters/burst/nodes")["nodes"]) == 2
+
+
+def test_a_watched_collection_tells_its_own_changes_alone(admin):
+    admin.create("seen", 0)
+    with admin.session.get(admin.url + "/v2/clusters/seen/nodes?watch", stream=True,
+                           timeout=30) as answer:
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        lines = answer.iter_lines(chunk_size=1)
+        assert next(lines) == b"retry: 1000"
+        admin.create("unseen", 1)
+        admin.ask("POST", "/v2/clusters/seen/nodes", {"count": 1, "size": SIZE})
+        told = []
+        while not told or told[-1]["type"] != "registry.node-defined":
+            told.append(next(json.loads(line[6:]) for line in lines if line.startswith(b"data: ")))
+    assert {event["cluster"] for event in told} == {"seen"}
+    assert told[-1]["body"]["node"]["name"] == "vm-seen-00"
+    assert admin.ask("GET", "/v2/clusters/none/nodes?watch").status_code == 404
+
+
+def test_what_is_anothers_cannot_be_named(admin, stranger):
+    admin.create("mine", 1)
+    for project in ("demo", "nobody"):
+        refused = stranger.ask("POST", "/v2/clusters", {"cluster_id": "hers",
+                                                        "project_id": project})
+        assert (refused.status_code, refused.json()["field"]) == (404, "project_id")
+    for allocation in ("demo", "nobody"):
+        refused = stranger.create("hers", 0, allocations=[allocation])
+        assert (refused.status_code, refused.json()["field"]) == (404, "allocations")
+    assert stranger.get("/v2/clusters") == {"clusters": []}
+    assert stranger.get("/v2/usage") == {"entries": []}
+    assert stranger.get("/v2/projects") == {"projects": [{"project_id": "physics"}]}
+
+
+def test_hosts_and_allocations_are_the_operators(admin, operator):
+    assert admin.ask("GET", "/v2/hosts").status_code == 403
+    assert admin.ask("PUT", "/v2/allocations/a", {"project_id": "demo"}).status_code == 403
+    hosts = operator.get("/v2/hosts")["hosts"]
+    path = "/v2/hosts/" + hosts[0]["host_id"]
+    drained = operator.ask("PATCH", path, {"is_drained": True, "reason": "new memory"})
+    assert drained.json()["state"] == "drained"
+    assert operator.ask("PATCH", path, {"is_drained": False}).json()["state"] == "up"
+    made = operator.ask("PUT", "/v2/allocations/big", {"project_id": "demo", "limit_core_s": 9})
+    assert made.json()["limit_core_s"] == 9
+    assert admin.get("/v2/allocations/big") == made.json()
+
+
+def test_a_service_that_does_not_answer_is_503_with_retry_after(admin):
+    admin.create("late", 0)
+    newest = int(admin.ask("GET", "/v2/clusters/late").headers["Nucleus-Sequence"])
+    late = admin.ask("GET", "/v2/clusters/late", Nucleus_After_Sequence=str(newest + 10 ** 6))
+    assert (late.status_code, late.headers["Retry-After"]) == (503, "1")
+    bad = admin.ask("GET", "/v2/clusters", Nucleus_After_Sequence="soon")
+    assert (bad.status_code, bad.json()["field"]) == (400, "Nucleus-After-Sequence")
+
+
+def test_what_is_not_there_and_what_cannot_be_done_are_problems(admin):
+    assert admin.ask("GET", "/v2/nothing").status_code == 404
+    wrong = admin.ask("DELETE", "/v2/clusters")
+    assert (wrong.status_code, wrong.headers["Allow"]) == (405, "GET, POST")
