@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Joins *.yaml of this folder to one OpenAPI 3.1 document: join.py MESSAGES_FOLDER OUTPUT.
+
+The files hold paths and, in short, what is special about each operation; what all of them share is
+added here, and schemas are read from messages/, the only place where a message is described.
+"""
+import json
+import pathlib
+import re
+import sys
+
+import yaml
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "tools"))
+import messages  # noqa: E402  pylint: disable=wrong-import-position
+
+BARE = {"std::string": {"type": "string"}, "bool": {"type": "boolean"},
+        "double": {"type": "number"}, "ComputesetId": {"type": "integer", "format": "int64"}}
+PAGE = [("limit", "integer", "At most so many, 1 to 1000."),
+        ("after", "string", "Only what comes after this one: the `next` of the page before."),
+        ("fields", "string", "Only these fields of each, by comma.")]
+WATCH = ("watch", "string", "Server-sent events of this collection instead of a page.")
+
+
+class Schemas:
+    """Components, made as they are named."""
+
+    def __init__(self, folder):
+        self.known = messages.read(folder)
+        self.made = {"Problem": {
+            "type": "object", "description": "RFC 9457.",
+            "required": ["type", "title", "status", "detail"],
+            "properties": {"type": {"type": "string", "description": "/problems/CODE, stable"},
+                           "title": {"type": "string"}, "status": {"type": "integer"},
+                           "detail": {"type": "string"},
+                           "field": {"type": "string", "description": "of the request, at fault"}}}}
+
+    def of(self, kind):
+        if kind in BARE:
+            return dict(BARE[kind])
+        listed = re.fullmatch(r"std::vector<(.+)>", kind)
+        if listed:
+            return {"type": "array", "items": self.of(listed[1])}
+        optional = re.fullmatch(r"std::optional<(.+)>", kind)
+        if optional:
+            return self.of(optional[1])
+        mapped = re.fullmatch(r"std::map<std::string, ?(.+)>", kind)
+        if mapped:
+            return {"type": "object", "additionalProperties": self.of(mapped[1])}
+        number = re.fullmatch(r"std::(u?)int(\d+)_t", kind)
+        if number:
+            return {"type": "integer", **({"minimum": 0} if number[1] else {})}
+        if kind in self.known.ids:
+            return {"type": "string"}
+        if kind in self.known.enums:
+            return {"type": "string", "enum": self.known.enums[kind]}
+        return self.ref(kind)
+
+    def fields(self, name, chosen=None):
+        properties = {}
+        for field in self.known.structs[name].fields:
+            if chosen is None or field.name in chosen:
+                schema = self.of(field.type)
+                if field.comment and "$ref" not in schema:
+                    schema["description"] = field.comment
+                properties[field.name] = schema
+        missing = set(chosen or []) - set(properties)
+        if missing:
+            raise ValueError(f"{name} has no {sorted(missing)}")
+        return properties
+
+    def ref(self, name):
+        if name not in self.made:
+            self.made[name] = {}  # it may name itself
+            self.made[name] = {"type": "object", "properties": self.fields(name)}
+            if self.known.structs[name].comment:
+                self.made[name]["description"] = self.known.structs[name].comment
+        return {"$ref": "#/components/schemas/" + name}
+
+    def shape(self, said):
+        """`Cluster`, `[Cluster]`, `text`, `{clusters: [Cluster]}`, `{+: [Node, NodeState]}`."""
+        if isinstance(said, list):
+            return {"type": "array", "items": self.shape(said[0])}
+        if isinstance(said, dict) and "+" in said:
+            return {"allOf": [self.shape(part) for part in said["+"]]}
+        if isinstance(said, dict):
+            return {"type": "object", "properties": {k: self.shape(v) for k, v in said.items()}}
+        plain = {"text": {"type": "string"}, "number": {"type": "integer"},
+                 "flag": {"type": "boolean"}, "object": {"type": "object"}}
+        return dict(plain[said]) if said in plain else self.ref(said)
+
+
+def parameter(where, name, kind, description):
+    return {"name": name, "in": where, "required": where == "path", "schema": {"type": kind},
+            "description": description}
+
+
+def body_of(said, schemas):
+    if "message" in said:
+        schema = {"type": "object", "additionalProperties": False,
+                  "properties": schemas.fields(said["message"], said["fields"])}
+    else:
+        schema = {"type": "object", "properties": said["fields"]}
+    if said.get("required"):
+        schema["required"] = said["required"]
+    kind = said.get("type", "application/json")
+    return {"required": True, "content": {kind: {"schema": schema}}}
+
+
+def answers_of(operation, is_v2, schemas):
+    answers = {}
+    for status, shape in operation.get("gives", {}).items():
+        answer = {"description": operation["summary"]}
+        if shape is not None:
+            kind = operation.get("type", "application/json")
+            answer["content"] = {kind: {"schema": schemas.shape(shape)}}
+        if operation.get("etag"):
+            answer["headers"] = {"ETag": {"schema": {"type": "string"}}}
+        answers[str(status)] = answer
+    if is_v2:
+        answers["default"] = {"description": "A problem.", "content": {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    elif "right" in operation:
+        answers["default"] = {"description": "`{\"detail\": …}`, or of status 400 a text.",
+                              "content": {"application/json": {"schema": {}}}}
+    return answers
+
+
+def expand(method, path, operation, tag, schemas):
+    is_v2 = path.startswith("/v2")
+    parameters = [parameter("path", name, "string", f"The {name}.")
+                  for name in re.findall(r"\{(\w+)\}", path)]
+    asked = list(operation.get("query", {}).items())
+    parameters += [parameter("query", name, "string", text) for name, text in asked]
+    if operation.get("page"):
+        parameters += [parameter("query", *words) for words in PAGE]
+    if operation.get("watch"):
+        parameters.append(parameter("query", *WATCH))
+    if operation.get("if_match"):
+        parameters.append(parameter("header", "If-Match", "string", "An ETag; else 412."))
+    if is_v2:
+        parameters.append(parameter("header", "Nucleus-After-Sequence", "string",
+                                    "Answer only once events up to here were heard."))
+        if method != "get":
+            parameters.append(parameter("header", "Idempotency-Key", "string",
+                                        "A repeat under it has one effect and one answer."))
+    whole = {"operationId": method + re.sub(r"\W+", "_", path.rstrip("/")), "tags": [tag],
+             "summary": operation["summary"], "parameters": parameters,
+             "responses": answers_of(operation, is_v2, schemas)}
+    if "body" in operation:
+        whole["requestBody"] = body_of(operation["body"], schemas)
+    if "right" in operation:
+        whole["x-right"] = operation["right"]
+    else:
+        whole["security"] = []
+    return whole
+
+
+def join(folder):
+    schemas = Schemas(folder)
+    paths, tags = {}, []
+    for file in sorted(HERE.glob("*.yaml")):
+        tags.append({"name": file.stem})
+        for path, operations in yaml.safe_load(file.read_text()).items():
+            for method, operation in operations.items():
+                if method in paths.setdefault(path, {}):
+                    raise ValueError(f"{method} {path} is told twice")
+                paths[path][method] = expand(method, path, operation, file.stem, schemas)
+    return {"openapi": "3.1.0",
+            "info": {"title": "Nucleus", "version": "2",
+                     "description": "Virtual clusters on a centre's own hosts. A thing of another "
+                                    "project is answered like one that is not there."},
+            "servers": [{"url": "/"}], "tags": tags, "paths": paths,
+            "security": [{"token": []}, {"basic": []}],
+            "components": {"schemas": dict(sorted(schemas.made.items())), "securitySchemes": {
+                "token": {"type": "apiKey", "in": "header", "name": "Authorization",
+                          "description": "`Token TOKEN`, `Bearer TOKEN` or an API key's "
+                                         "`Signature`"},
+                "basic": {"type": "http", "scheme": "basic"}}}}
+
+
+if __name__ == "__main__":
+    output = pathlib.Path(sys.argv[2])
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(join(sys.argv[1]), indent=1, ensure_ascii=False) + "\n")
