@@ -1,0 +1,31 @@
+#!/usr/bin/python3
+"""How many GETs of a whole cluster of 1,000 nodes are answered a second?
+
+A: REST v2, the token checked, each answer as new as the last event. B, the floor: nginx sends the
+same bytes from a file. wrk asks both over 16 connections.
+"""
+import argparse
+
+from support.deployment import deployment
+from support.figures import judge
+from support.reads import compare, judge_rate
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=5)
+    arguments = parser.parse_args()
+    with deployment("--simulated", "--hosts", "4") as nucleus:
+        nucleus.make_cluster(nucleus.events(), "big", 999)
+        share, late = compare(nucleus, "/v2/clusters/big", arguments.rounds, arguments.seconds)
+        before = nucleus.ask("GET", "/v2/clusters/big")
+        nucleus.ask("PATCH", "/v2/clusters/big", {"description": "changed"})
+        after = nucleus.ask("GET", "/v2/clusters/big")
+        assert (before["description"], after["description"]) == ("", "changed")
+    judge("p99 at most 5 times nginx's", late, 5, f"{late:.1f} times")
+    judge_rate(share, 0.5)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The same bytes from Nucleus and from nginx, read with wrk, A, B, A, B …"""
+import contextlib
+import http.client
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+from support.figures import judge, p50, show_load
+
+CONFIG = """worker_processes 1; daemon off; pid {folder}/pid; error_log stderr error;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; sendfile on; tcp_nodelay on; keepalive_requests 100000000;
+  default_type application/json;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  server {{ listen 127.0.0.1:{port}; root {folder}/www; }}
+}}
+"""
+UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
+
+
+@contextlib.contextmanager
+def nginx(body):
+    """Its URL, while it serves these bytes from a file."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="nb-", dir="/tmp"))
+    folder.chmod(0o755)  # its worker is another user
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (folder / "www").mkdir()
+    (folder / "www" / "same.json").write_bytes(body)
+    (folder / "conf").write_text(CONFIG.format(folder=folder, port=port))
+    with subprocess.Popen(["nginx", "-c", folder / "conf"]) as server:
+        try:
+            until = time.monotonic() + 20
+            while read(f"127.0.0.1:{port}", "/same.json", None) != body:
+                if time.monotonic() > until:
+                    raise RuntimeError("nginx does not serve the file")
+            yield f"http://127.0.0.1:{port}/same.json"
+        finally:
+            server.terminate()
+    shutil.rmtree(folder)
+
+
+def read(address, path, token):
+    """The bytes of one answer; nothing where nobody listens yet."""
+    connection = http.client.HTTPConnection(address, timeout=20)
+    headers = {"Authorization": f"Token {token}"} if token else {}
+    with contextlib.closing(connection), contextlib.suppress(ConnectionRefusedError):
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.status
+        return answer.read()
+    return None
+
+
+def wrk(url, seconds, token=None):
+    """Requests a second, and the 99th percentile in seconds."""
+    header = ["-H", f"Authorization: Token {token}"] if token else []
+    told = subprocess.run(["wrk", "-t1", "-c16", f"-d{seconds}s", "--latency", *header, url],
+                          check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in told or "Socket errors" in told:
+        raise RuntimeError(told)
+    late = re.search(r"99%\s+([\d.]+)(us|ms|s|m)\b", told)
+    return (float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1]),
+            float(late[1]) * UNITS_S[late[2]])
+
+
+def compare(nucleus, path, rounds, seconds):
+    """Prints the pair; the medians of requests a second, and of 99th percentiles, A over B."""
+    token = nucleus.env["NUCLEUS_TOKEN"]
+    body = read(nucleus.address, path, token)
+    ours, theirs = [], []
+    with nginx(body) as floor:
+        for i in range(rounds + 1):
+            pair = (wrk(nucleus.env["NUCLEUS_URL"] + path, seconds, token), wrk(floor, seconds))
+            if i > 0:  # the first one warms up
+                ours.append(pair[0])
+                theirs.append(pair[1])
+    for name, runs in ((f"GET {path} (A)", ours), ("nginx, the same bytes (B)", theirs)):
+        print(f"  {name:<50} {p50([r[0] for r in runs]):>8.0f}/s   "
+              f"p99 {p50([r[1] for r in runs]) * 1000:>8.1f} ms   n {len(runs)}")
+    print(f"  {len(body)} bytes")
+    return (p50([r[0] for r in ours]) / p50([r[0] for r in theirs]),
+            p50([r[1] for r in ours]) / p50([r[1] for r in theirs]))
+
+
+def judge_rate(share, goal):
+    judge(f"at least {goal} times as many as nginx", -share, -goal, f"{share:.4f} times")
+    show_load()
