@@ -1,33 +1,17 @@
-// The gateway as the client sees it: REST over libcurl, with the credential of the environment.
+// The gateway as the client sees it: REST, with the credential of an endpoint.
 #pragma once
 
-#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "core/result.hpp"
+#include "client/endpoint.hpp"
+#include "client/http.hpp"
 
 namespace nucleus::client {
 
 using Json = nlohmann::json;
-
-/// Where, and as whom. From NUCLEUS_URL and NUCLEUS_TOKEN, or NUCLEUS_API_KEY_NAME and _SECRET.
-struct Endpoint {
-  std::string url = {};
-  std::string token = {};
-  std::string key_name = {};
-  std::string key_secret = {};
-
-  /// `invalid_argument` names the variable that is missing.
-  static core::Result<Endpoint> from_environment();
-};
-
-struct Answer {
-  long status = 0;
-  std::string body = {};
-  std::string location = {};
-};
 
 class Api {
  public:
@@ -35,6 +19,9 @@ class Api {
 
   /// The JSON of a GET; anything but 200 is an error that says what the server said.
   core::Result<Json> get(const std::string& path) const;
+  /// As get, said by name and password instead of the endpoint's credential.
+  core::Result<Json> get_as(const std::string& path, const std::string& username,
+                            const std::string& password) const;
   /// An action: anything but 204 is an error.
   core::Result<void> put(const std::string& path) const;
   /// Anything but 200, 201, 202 or 204 is an error; the body's JSON, null where there is none.
@@ -44,19 +31,31 @@ class Api {
   /// Streams a file as old clients do: multipart with `file` and `composite`, header `md5`.
   core::Result<void> upload(const std::string& path, const std::string& file,
                             const std::string& name) const;
+  /// Each part of a body without an end, till `take` says false, the server ends it, or nothing
+  /// came for `silence`.
+  core::Result<void> follow(const std::string& path, std::chrono::seconds silence,
+                            const TakePart& take) const;
 
   const std::string& url() const { return endpoint_.url; }
+  const Endpoint& endpoint() const { return endpoint_; }
+  /// Says each request and its answer's status on standard error.
+  void set_traced(bool is_traced) { is_traced_ = is_traced; }
 
  private:
-  core::Result<Answer> send(const std::string& method, const std::string& path,
-                            const std::string* body) const;
-  std::vector<std::string> credential() const;
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  core::Result<Answer> send(Request request) const;
+  core::Result<Answer> exchange(const Request& request, const TakePart& take = {}) const;
+  core::Result<Answer> ask(const std::string& method, const std::string& path,
+                           const std::string* body) const;
+  core::Result<Headers> credential() const;
+  core::Result<void> log_in() const;
 
-  Endpoint endpoint_;
+  // The token of a log-in and the warm connection are what is remembered between two requests.
+  mutable Endpoint endpoint_;
+  mutable std::unique_ptr<HttpConnection> connection_ = {};
+  bool is_traced_ = false;
 };
 
-/// A part of a path or query, percent-encoded.
-std::string encoded(const std::string& text);
 /// What an answer that is no success says, in one line.
 core::Error error_of(const Answer& answer);
 

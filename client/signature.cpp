@@ -19,9 +19,15 @@ std::string sign(const std::string& secret, const std::string& nonce,
   unsigned size = 0;
   HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
        reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data(), &size);
-  std::array<unsigned char, 4 * EVP_MAX_MD_SIZE / 3 + 8> base64{};
-  const int length = EVP_EncodeBlock(base64.data(), digest.data(), static_cast<int>(size));
-  return {reinterpret_cast<const char*>(base64.data()), static_cast<std::size_t>(length)};
+  return base64({reinterpret_cast<const char*>(digest.data()), size});
+}
+
+std::string base64(std::string_view bytes) {
+  std::vector<unsigned char> text(4 * (bytes.size() / 3 + 1) + 1);
+  const int length =
+      EVP_EncodeBlock(text.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                      static_cast<int>(bytes.size()));
+  return {reinterpret_cast<const char*>(text.data()), static_cast<std::size_t>(length)};
 }
 
 std::string new_nonce() {

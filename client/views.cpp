@@ -15,6 +15,9 @@ const std::vector<std::string> data_columns = {
     "name",    "state",  "kind",    "type",       "mac",        "ip",         "cpus",
     "cluster", "RAM(M)", "disk(G)", "computeset", "allocation", "admin_state"};
 
+constexpr std::size_t concise_columns = 8;  // up to `cluster`
+constexpr std::size_t status_columns = 5;
+
 std::string macs_of(const Json& node) {
   std::string macs = text_at(node, "pub_mac");
   if (node.contains("interface") && node["interface"].is_array())
@@ -91,27 +94,33 @@ Listing list_view(const Json& clusters) {
   return listing;
 }
 
-Listing node_view(const Json& clusters, const Json& computesets, NodeColumns columns) {
+core::Result<Listing> node_view(const Json& clusters, const Json& computesets,
+                                NodeColumns columns, const std::string& sort_key) {
   Listing listing{.columns = columns == NodeColumns::all_data ? data_columns : table_columns};
-  if (columns == NodeColumns::concise) listing.columns.resize(8);
-  if (columns == NodeColumns::status) listing.columns.resize(5);
   const auto accounts = accounts_by_set(computesets);
   std::vector<Cells> nodes;
   for (const auto& cluster : clusters) {
     const std::string name = text_at(cluster, "name");
     if (cluster.contains("frontend") && cluster["frontend"].is_object())
       nodes.push_back(cells_of(cluster["frontend"], name, true, accounts));
-    for (const auto& compute : cluster.value("computes", Json::array()))
-      nodes.push_back(cells_of(compute, name, false, accounts));
+    if (cluster.contains("computes"))
+      for (const auto& compute : cluster["computes"])
+        nodes.push_back(cells_of(compute, name, false, accounts));
   }
   std::ranges::stable_sort(nodes, [](const Cells& a, const Cells& b) {
     return std::tie(a.at("cluster"), a.at("mac")) < std::tie(b.at("cluster"), b.at("mac"));
   });
-  for (const auto& node : nodes) {
+  for (auto& node : nodes) {
     Row row;
-    for (const auto& column : listing.columns) row.push_back(node.at(column));
+    for (const auto& column : listing.columns) row.push_back(std::move(node.at(column)));
     listing.rows.push_back(std::move(row));
   }
+  if (auto sorted = listing.sort_by(sort_key); !sorted) return std::unexpected(sorted.error());
+  const std::size_t shown = columns == NodeColumns::concise  ? concise_columns
+                            : columns == NodeColumns::status ? status_columns
+                                                             : listing.columns.size();
+  listing.columns.resize(shown);
+  for (auto& row : listing.rows) row.resize(shown);
   return listing;
 }
 

@@ -12,8 +12,10 @@ Listing list_view(const Json& clusters);
 
 enum class NodeColumns { all_table, all_data, concise, status };
 
-/// One row a node of a cluster, by MAC; `computesets` say which allocation each is charged to.
-Listing node_view(const Json& clusters, const Json& computesets, NodeColumns columns);
+/// One row a node, by cluster and MAC or else by `sort_key`, which may be of a column not shown;
+/// `computesets` say which allocation each is charged to. `invalid_argument`: no such key.
+core::Result<Listing> node_view(const Json& clusters, const Json& computesets, NodeColumns columns,
+                                const std::string& sort_key = {});
 
 /// name, state, type, mac, cpus, cluster, host, memory of a computeset's nodes.
 Listing computeset_view(const Json& computeset);

@@ -34,9 +34,8 @@ core::Result<int> show_clusters(const Api& api, const ClusterArguments& argument
                        : arguments.is_concise ? NodeColumns::concise
                        : is_table             ? NodeColumns::all_table
                                               : NodeColumns::all_data;
-  auto listing = node_view(*found, *sets, columns);
-  if (auto sorted = listing.sort_by(arguments.sort); !sorted)
-    return std::unexpected(sorted.error());
+  const auto listing = node_view(*found, *sets, columns, arguments.sort);
+  if (!listing) return std::unexpected(listing.error());
   if (is_table)
     for (const auto& cluster : *found) {
       const Json frontend = cluster.value("frontend", Json::object());
@@ -44,7 +43,7 @@ core::Result<int> show_clusters(const Api& api, const ClusterArguments& argument
                 << "\tFrontend: " << text_at(frontend, "name")
                 << "\tIP: " << text_at(frontend, "pub_ip") << "\n";
     }
-  return print(listing, format, *found);
+  return print(*listing, format, *found);
 }
 
 }  // namespace

@@ -1,6 +1,4 @@
 // What several commands share.
-#include <unistd.h>
-
 #include <iostream>
 
 #include "client/commands/commands.hpp"
@@ -8,10 +6,23 @@
 
 namespace nucleus::client {
 
+namespace {
+
+// More than any cluster has: a list that stands for more is a slip.
+constexpr std::size_t names_max = 10'000;
+
+}  // namespace
+
 std::shared_ptr<std::string> add_format_option(CLI::App& command) {
   auto format = std::make_shared<std::string>("table");
   command.add_option("--format", *format, "table, json, yaml, csv or rest")->capture_default_str();
   return format;
+}
+
+void add_wait_options(CLI::App& command, WaitOption& option) {
+  command.add_flag("--wait", option.is_wanted, "return when it is done; shows how far it is");
+  command.add_option("--wait-limit", option.limit, "for no longer than this")
+      ->capture_default_str();
 }
 
 core::Result<int> print(const Listing& listing, const std::string& format, const Json& raw) {
@@ -32,7 +43,7 @@ core::Result<Json> get_cluster(const Api& api, const std::string& cluster) {
 }
 
 core::Result<std::vector<std::string>> names_in(const std::string& list) {
-  auto names = core::hostlist::expand(list);
+  auto names = core::hostlist::expand(list, names_max);
   if (!names)
     return core::refuse(core::ErrorCode::invalid_argument,
                         "not a list of nodes: " + names.error().detail);
@@ -42,14 +53,6 @@ core::Result<std::vector<std::string>> names_in(const std::string& list) {
 core::Result<Json> get_active_sets(const Api& api) {
   return api.get(
       "/nucleus/v1/computeset/?state=created&state=submitted&state=running&state=ending");
-}
-
-bool is_confirmed(const std::string& question) {
-  if (!isatty(STDIN_FILENO)) return true;
-  std::cout << question << " [Y/n] " << std::flush;
-  std::string answer;
-  if (!std::getline(std::cin, answer)) return false;
-  return answer.empty() || answer[0] == 'y' || answer[0] == 'Y';
 }
 
 }  // namespace nucleus::client

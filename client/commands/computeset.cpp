@@ -106,10 +106,38 @@ core::Result<void> check_free(const Api& api, const StartArguments& arguments) {
   return {};
 }
 
+/// The cluster's only allocation is the server's to find; of several the person picks one, by its
+/// number or name.
+core::Result<std::string> pick_allocation(const Api& api, const std::string& cluster) {
+  const auto found = get_cluster(api, cluster);
+  if (!found) return std::unexpected(found.error());
+  std::vector<std::string> names;
+  for (const auto& name : found->value("allocations", Json::array()))
+    if (name.is_string()) names.push_back(name);
+  if (names.size() < 2) return std::string();
+  constexpr std::size_t a_line = 5;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    std::cout << i + 1 << ": " << names[i]
+              << ((i + 1) % a_line == 0 || i + 1 == names.size() ? "\n" : "\t");
+  const auto answer = ask("Allocation, by its number or name", names.front());
+  for (std::size_t i = 0; answer && i < names.size(); ++i)
+    if (*answer == names[i] || *answer == std::to_string(i + 1)) return names[i];
+  return core::refuse(ErrorCode::invalid_argument, "no such allocation", "allocation");
+}
+
+LookAt look_at_set(const Api& api, const std::string& id, bool is_start) {
+  return [&api, id, is_start]() -> core::Result<Progress> {
+    const auto set = api.get("/nucleus/v1/computeset/" + encoded(id) + "/");
+    if (!set) return std::unexpected(set.error());
+    return is_start ? start_progress(*set) : end_progress(*set);
+  };
+}
+
 }  // namespace
 
 core::Result<int> start_computeset(const Api& api, const StartArguments& arguments) {
   Json body{{"cluster", arguments.cluster}};
+  std::string allocation = arguments.allocation;
   if (!arguments.walltime.empty()) {
     const auto walltime = parse_walltime(arguments.walltime);
     if (!walltime) return std::unexpected(walltime.error());
@@ -120,9 +148,14 @@ core::Result<int> start_computeset(const Api& api, const StartArguments& argumen
   if (arguments.nodes.empty() == (arguments.count == 0))
     return core::refuse(ErrorCode::invalid_argument, "say which NODES, or how many with --count");
   if (auto free = check_free(api, arguments); !free) return std::unexpected(free.error());
+  if (allocation.empty() && is_asked_at_terminal()) {
+    const auto picked = pick_allocation(api, arguments.cluster);
+    if (!picked) return std::unexpected(picked.error());
+    allocation = *picked;
+  }
   if (arguments.count) body["count"] = arguments.count;
   if (!arguments.nodes.empty()) body["computes"] = arguments.nodes;
-  if (!arguments.allocation.empty()) body["allocation"] = arguments.allocation;
+  if (!allocation.empty()) body["allocation"] = allocation;
   if (!arguments.reservation.empty()) body["reservation"] = arguments.reservation;
   const auto set = api.post("/nucleus/v1/computeset/", body);
   if (!set && set.error().code == ErrorCode::not_found)
@@ -130,8 +163,9 @@ core::Result<int> start_computeset(const Api& api, const StartArguments& argumen
                         "there is no cluster " + msg::shown(arguments.cluster));
   if (!set) return std::unexpected(set.error());
   std::cout << "Request accepted! Check status with:\ncomet cluster " << arguments.cluster
-            << "\nor:\ncomet computeset " << text_at(*set, "id") << "\n";
-  return 0;
+            << "\nor:\ncomet computeset " << text_at(*set, "id") << std::endl;
+  if (!arguments.wait.is_wanted) return 0;
+  return wait_until_done(api, arguments.wait, look_at_set(api, text_at(*set, "id"), true));
 }
 
 void add_computeset(CLI::App& app, Action& chosen) {
@@ -154,22 +188,26 @@ void add_computeset(CLI::App& app, Action& chosen) {
   start->add_option("--allocation", wanted->allocation, "which is charged");
   start->add_option("--reservation", wanted->reservation, "of the batch system");
   start->add_option("--walltime", wanted->walltime, "as 90m, 2h, 1d, 1w; else 2 days");
+  add_wait_options(*start, wanted->wait);
   start->callback([&chosen, wanted] {
     chosen = [wanted](const Api& api) { return start_computeset(api, *wanted); };
   });
 
   auto* end = app.add_subcommand("terminate", "end a computeset: its nodes shut down");
   auto id = std::make_shared<std::int64_t>(0);
+  auto wait = std::make_shared<WaitOption>();
   end->add_option("ID", *id, "of the computeset")->required();
-  end->callback([&chosen, id] {
-    chosen = [id](const Api& api) -> core::Result<int> {
+  add_wait_options(*end, *wait);
+  end->callback([&chosen, id, wait] {
+    chosen = [id, wait](const Api& api) -> core::Result<int> {
       auto done = api.put("/nucleus/v1/computeset/" + std::to_string(*id) + "/shutdown");
       if (!done && done.error().code == ErrorCode::not_found)
         return core::refuse(ErrorCode::not_found, "there is no computeset " + std::to_string(*id));
       if (!done) return std::unexpected(done.error());
       std::cout << "Request Accepted. In the process of terminating the nodes of computeset " << *id
-                << "\n";
-      return 0;
+                << std::endl;
+      if (!wait->is_wanted) return 0;
+      return wait_until_done(api, *wait, look_at_set(api, std::to_string(*id), false));
     };
   });
 }

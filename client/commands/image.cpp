@@ -1,4 +1,5 @@
 // image and iso: the two generations' words for the same thing.
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 
@@ -32,12 +33,18 @@ core::Result<int> upload(const Api& api, const std::string& path, const std::str
   return 0;
 }
 
-/// A name, or its number in `iso list`, from 1.
+/// A name, with or without its `public/`, or its number in `iso list`, from 1.
 core::Result<std::string> iso_named(const Api& api, const std::string& text) {
-  if (text.find_first_not_of("0123456789") != std::string::npos) return text;
   const auto images = api.get("/nucleus/v1/image");
   if (!images) return std::unexpected(images.error());
-  const auto index = static_cast<std::size_t>(std::stoul(text.substr(0, 9)));
+  const auto has = [&](const std::string& name) {
+    return std::ranges::find(*images, Json(name)) != images->end();
+  };
+  if (has(text)) return text;
+  if (has("public/" + text)) return "public/" + text;
+  if (text.find_first_not_of("0123456789") != std::string::npos)
+    return core::refuse(ErrorCode::not_found, "there is no iso " + msg::shown(text));
+  const auto index = static_cast<std::size_t>(std::stoul("0" + text.substr(0, 9)));
   if (index < 1 || index > images->size())
     return core::refuse(ErrorCode::invalid_argument, "there is no iso number " + text);
   return (*images)[index - 1].get<std::string>();
@@ -98,7 +105,7 @@ void add_group(CLI::App& app, Action& chosen, const std::string& word) {
     auto arguments = std::make_shared<AttachArguments>();
     arguments->is_attach = is_attach;
     if (is_attach)
-      command->add_option("NAME", arguments->iso, "or its number in the list")->required();
+      command->add_option("IMAGE", arguments->iso, "or its number in the list")->required();
     command->add_option("CLUSTER", arguments->cluster, "whose nodes")->required();
     command->add_option("NODES", arguments->nodes, "a list; else the frontend");
     command->callback([&chosen, arguments] {

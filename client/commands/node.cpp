@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
-#include <set>
 
 #include "client/commands/commands.hpp"
+#include "client/renames.hpp"
 #include "client/views.hpp"
 #include "core/runtime/child_process.hpp"
 
@@ -41,23 +41,14 @@ core::Result<int> rename(const Api& api, const std::string& cluster, const std::
   if (!before) return std::unexpected(before.error());
   const auto after = names_in(new_list);
   if (!after) return std::unexpected(after.error());
-  if (before->empty() || before->size() != after->size())
-    return core::refuse(ErrorCode::invalid_argument, "both lists must have the same length");
-  const auto computes = compute_names(*known);
-  std::set<std::string> unchanged(computes.begin(), computes.end());
-  for (const auto& name : *before)
-    if (unchanged.erase(name) == 0)
-      return core::refuse(ErrorCode::not_found,
-                          "cluster " + cluster + " has no node " + msg::shown(name));
-  for (const auto& name : *after)
-    if (unchanged.contains(name))
-      return core::refuse(ErrorCode::wrong_state, "node " + name + " is there already");
+  const auto plan = plan_renames(compute_names(*known), *before, *after);
+  if (!plan) return std::unexpected(plan.error());
   for (std::size_t i = 0; i < before->size(); ++i)
     std::cout << (*before)[i] << " -> " << (*after)[i] << "\n";
   if (!is_confirmed("Rename?")) return 1;
-  for (std::size_t i = 0; i < before->size(); ++i) {
-    auto done = api.post(node_path(cluster, (*before)[i]) + "rename", {{"name", (*after)[i]}});
-    if (!done) return core::refuse(done.error().code, (*before)[i] + ": " + done.error().detail);
+  for (const auto& [from, to] : *plan) {
+    auto done = api.post(node_path(cluster, from) + "rename", {{"name", to}});
+    if (!done) return core::refuse(done.error().code, from + ": " + done.error().detail);
   }
   return 0;
 }
@@ -112,11 +103,8 @@ void add_console(CLI::App& app, Action& chosen) {
       const auto link = api.redirect(*path + "console/");
       if (!link) return std::unexpected(link.error());
       // Without a desktop there is no browser to open.
-      if (*is_link || !std::getenv("DISPLAY")) {
-        std::cout << *link << "\n";
-        return 0;
-      }
-      if (auto opened = core::must_run_child({.argv = {"xdg-open", *link}}); !opened)
+      const bool is_desktop = std::getenv("DISPLAY") || std::getenv("WAYLAND_DISPLAY");
+      if (*is_link || !is_desktop || !core::must_run_child({.argv = {"xdg-open", *link}}))
         std::cout << *link << "\n";
       return 0;
     };

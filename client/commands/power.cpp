@@ -53,6 +53,17 @@ core::Result<bool> are_all_running(const Api& api, const std::string& cluster,
   return std::ranges::all_of(names, [&](const auto& name) { return running.contains(name); });
 }
 
+core::Result<int> wait_for_power(const Api& api, const PowerArguments& arguments,
+                                 const std::vector<std::string>& names) {
+  if (!arguments.start.wait.is_wanted) return 0;
+  const bool is_on = arguments.action == "on";
+  return wait_until_done(api, arguments.start.wait, [&]() -> core::Result<Progress> {
+    const auto cluster = get_cluster(api, arguments.start.cluster);
+    if (!cluster) return std::unexpected(cluster.error());
+    return power_progress(*cluster, names, is_on);
+  });
+}
+
 core::Result<int> power_nodes(const Api& api, const PowerArguments& arguments) {
   const auto& cluster = arguments.start.cluster;
   const auto names = names_in(arguments.start.nodes);
@@ -82,8 +93,8 @@ core::Result<int> power_nodes(const Api& api, const PowerArguments& arguments) {
   }
   if (!is_well) return 1;
   std::cout << "Request Accepted. In the process of power " << arguments.action << " "
-            << arguments.start.nodes << "\n";
-  return 0;
+            << arguments.start.nodes << std::endl;
+  return wait_for_power(api, arguments, *names);
 }
 
 core::Result<int> power(const Api& api, const PowerArguments& arguments) {
@@ -97,8 +108,8 @@ core::Result<int> power(const Api& api, const PowerArguments& arguments) {
     return core::refuse(ErrorCode::not_found, "there is no cluster " + msg::shown(start.cluster));
   if (!done) return std::unexpected(done.error());
   std::cout << "Request Accepted. In the process of power " << arguments.action
-            << " the frontend of " << start.cluster << "\n";
-  return 0;
+            << " the frontend of " << start.cluster << std::endl;
+  return wait_for_power(api, arguments, {});
 }
 
 }  // namespace
@@ -119,6 +130,8 @@ void add_power(CLI::App& app, Action& chosen) {
       command->add_option("--allocation", arguments->start.allocation, "which is charged");
       command->add_option("--walltime", arguments->start.walltime, "as 90m, 2h, 1d, 1w");
     }
+    // A reboot ends as it begins: there is nothing to wait for.
+    if (action != "reboot" && action != "reset") add_wait_options(*command, arguments->start.wait);
     command->callback([&chosen, arguments] {
       chosen = [arguments](const Api& api) { return power(api, *arguments); };
     });

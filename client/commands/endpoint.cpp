@@ -1,0 +1,105 @@
+// init, active and reservation: which gateway, as whom, and what it does not do.
+#include <iostream>
+
+#include "client/commands/commands.hpp"
+
+namespace nucleus::client {
+
+using core::ErrorCode;
+
+namespace {
+
+core::Result<int> init() {
+  if (!is_asked_at_terminal())
+    return core::refuse(ErrorCode::invalid_argument,
+                        "comet init asks questions: run it at a terminal");
+  const auto known = Endpoints::read();
+  if (!known) return std::unexpected(known.error());
+  const auto gave_up = core::refuse(ErrorCode::invalid_argument, "nothing was changed");
+  const char* user = std::getenv("USER");
+  const auto username = ask("Username", !known->username.empty() ? known->username
+                                        : user                   ? user
+                                                                 : "");
+  if (!username || username->empty()) return gave_up;
+  for (const auto& endpoint : known->all)
+    std::cout << "  " << endpoint.name << "\t" << endpoint.url << "\n";
+  const auto name = ask("Endpoint", known->active.empty() ? "nucleus" : known->active);
+  if (!name) return gave_up;
+  Endpoint endpoint = known->named(*name).value_or(Endpoint{.name = *name});
+  const auto url = ask("Base URL", endpoint.url.empty() ? "" : endpoint.url + "/nucleus");
+  if (!url) return gave_up;
+  if (auto parsed = Url::parse(*url); !parsed) return std::unexpected(parsed.error());
+  const auto version = ask("API version", "v1");
+  if (!version || *version != "v1")
+    return core::refuse(ErrorCode::invalid_argument, "this client speaks API version v1");
+  const auto password = ask_secret("Password of " + *username);
+  if (!password) return gave_up;
+
+  endpoint.url = *url;
+  while (endpoint.url.ends_with('/')) endpoint.url.pop_back();
+  if (endpoint.url.ends_with("/nucleus")) endpoint.url.resize(endpoint.url.size() - 8);
+  const auto key = Api(endpoint).get_as("/nucleus/getkey", *username, *password);
+  if (!key) return std::unexpected(key.error());
+  endpoint.key_name = key->value("key_name", "");
+  endpoint.key_secret = key->value("key", "");
+  if (endpoint.key_name.empty() || endpoint.key_secret.empty())
+    return core::refuse(ErrorCode::internal, "the server gave no key");
+  if (auto written = write_endpoint(*username, endpoint); !written)
+    return std::unexpected(written.error());
+  std::cout << "Endpoint " << endpoint.name << " is active; its key is in "
+            << configuration_file() << "\n";
+  return 0;
+}
+
+core::Result<int> active(const std::string& name) {
+  const auto known = Endpoints::read();
+  if (!known) return std::unexpected(known.error());
+  if (!name.empty()) {
+    if (auto there = known->named(name); !there) return std::unexpected(there.error());
+    if (auto written = write_active(name); !written) return std::unexpected(written.error());
+  }
+  const std::string& chosen = name.empty() ? known->active : name;
+  if (known->all.empty()) std::cout << "no endpoint: run comet init\n";
+  for (const auto& endpoint : known->all)
+    std::cout << (endpoint.name == chosen ? "* " : "  ") << endpoint.name << "\t" << endpoint.url
+              << "\n";
+  return 0;
+}
+
+core::Result<int> reservation(const std::string& endpoint, const std::string& verb) {
+  if (verb != "list")
+    return core::refuse(ErrorCode::wrong_state,
+                        "reservation " + verb + " is not supported: contact the helpdesk");
+  const auto chosen = choose_endpoint(endpoint);
+  if (!chosen) return std::unexpected(chosen.error());
+  return core::refuse(ErrorCode::wrong_state,
+                      chosen->has_hpcinfo
+                          ? "this server tells of no reservations: contact the helpdesk"
+                          : "no hpcinfo endpoint is set: reservations cannot be listed");
+}
+
+}  // namespace
+
+void add_endpoint(CLI::App& app, Chosen& chosen) {
+  app.add_subcommand("init", "set up an endpoint: name, URL and key")->callback([&chosen] {
+    chosen.local = [](Session&) { return init(); };
+  });
+  auto* command = app.add_subcommand("active", "the endpoints, or choose the active one");
+  auto name = std::make_shared<std::string>();
+  command->add_option("ENDPOINT", *name, "from now on this one");
+  command->callback([&chosen, name] {
+    chosen.local = [name](Session&) { return active(*name); };
+  });
+  auto* group = app.add_subcommand("reservation", "of the batch system");
+  group->require_subcommand(1);
+  for (const std::string verb : {"list", "create", "update", "delete"}) {
+    auto* each = group->add_subcommand(verb, verb == "list" ? "those there are"
+                                                            : "not supported here");
+    each->prefix_command();
+    each->callback([&chosen, verb] {
+      chosen.local = [&chosen, verb](Session&) { return reservation(chosen.endpoint, verb); };
+    });
+  }
+}
+
+}  // namespace nucleus::client

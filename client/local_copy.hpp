@@ -1,0 +1,59 @@
+// What the client keeps: settings, variables, keys, the inventory, stopwatches, and a copy of what
+// the server said of clusters, nodes and images. One SQLite file in the client's folder.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/result.hpp"
+
+struct sqlite3;
+
+namespace nucleus::client {
+
+class LocalCopy {
+ public:
+  using Json = nlohmann::json;
+  using Row = std::vector<std::string>;
+
+  /// Opens `folder`/cm.db and makes what is missing; `unavailable` says why not.
+  static core::Result<std::unique_ptr<LocalCopy>> open(const std::string& folder);
+  ~LocalCopy();
+  LocalCopy(const LocalCopy&) = delete;
+  LocalCopy& operator=(const LocalCopy&) = delete;
+
+  /// The rows of a statement, its `?` taken from `parameters` in order.
+  core::Result<std::vector<Row>> ask(const std::string& statement, const Row& parameters = {});
+
+  /// A value of a category (`general` or an endpoint); empty = none.
+  std::string setting(const std::string& category, const std::string& key);
+  core::Result<void> set(const std::string& category, const std::string& key,
+                         const std::string& value);
+
+  /// Replaces all that is kept of an endpoint, in one transaction.
+  core::Result<void> keep(const std::string& endpoint, const Json& clusters, const Json& images,
+                          std::int64_t now_unix_s);
+  /// When it was kept last; nothing = never.
+  std::optional<std::int64_t> kept_unix_s(const std::string& endpoint);
+  core::Result<Json> clusters(const std::string& endpoint);
+  std::vector<std::string> cluster_names(const std::string& endpoint);
+  std::vector<std::string> node_names(const std::string& endpoint, const std::string& cluster);
+  std::vector<std::string> image_names(const std::string& endpoint);
+
+  const std::string& path() const { return path_; }
+
+ private:
+  LocalCopy(sqlite3* database, std::string path) : database_{database}, path_{std::move(path)} {}
+  core::Result<void> fill(const std::string& endpoint, const Json& clusters, const Json& images,
+                          std::int64_t now_unix_s);
+  std::vector<std::string> names(const std::string& statement, const Row& parameters);
+
+  sqlite3* database_;
+  std::string path_;
+};
+
+}  // namespace nucleus::client

@@ -1,0 +1,42 @@
+#include "client/terminal.hpp"
+
+#include <termios.h>
+#include <unistd.h>
+
+#include <iostream>
+
+namespace nucleus::client {
+
+bool is_asked_at_terminal() { return isatty(STDIN_FILENO) == 1; }
+bool is_shown_at_terminal() { return isatty(STDOUT_FILENO) == 1; }
+
+std::optional<std::string> ask(const std::string& question, const std::string& otherwise) {
+  if (!is_asked_at_terminal()) return std::nullopt;
+  std::cout << question << (otherwise.empty() ? ": " : " [" + otherwise + "]: ") << std::flush;
+  std::string answer;
+  if (!std::getline(std::cin, answer)) return std::nullopt;
+  return answer.empty() ? otherwise : answer;
+}
+
+std::optional<std::string> ask_secret(const std::string& question) {
+  termios shown{};
+  if (!is_asked_at_terminal() || tcgetattr(STDIN_FILENO, &shown) != 0) return std::nullopt;
+  termios hidden = shown;
+  hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  // What was typed ahead stays: a script at a terminal may be faster than the question.
+  tcsetattr(STDIN_FILENO, TCSADRAIN, &hidden);
+  auto answer = ask(question);
+  tcsetattr(STDIN_FILENO, TCSADRAIN, &shown);
+  std::cout << "\n";
+  return answer;
+}
+
+bool is_confirmed(const std::string& question) {
+  if (!is_asked_at_terminal()) return true;
+  std::cout << question << " [Y/n] " << std::flush;
+  std::string answer;
+  if (!std::getline(std::cin, answer)) return false;
+  return answer.empty() || answer[0] == 'y' || answer[0] == 'Y';
+}
+
+}  // namespace nucleus::client

@@ -1,0 +1,169 @@
+"""`comet` as its user sees it: both generations' grammar, against four simulated hosts."""
+import json
+import os
+import pty
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from conftest import BIN, Deployment, wait_until
+
+PATIENCE_S = 60
+
+
+class Client:
+    """`comet` with the environment of one deployment and a home of its own."""
+
+    def __init__(self, deployment, home):
+        self.deployment = deployment
+        self.home = home
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(home), **deployment.env()}
+
+    def run(self, *words, code=0, env=None):
+        ran = subprocess.run([BIN / "comet", *words], env=env or self.env, text=True,
+                             capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+        assert ran.returncode == code, f"{words}: {ran.returncode} {ran.stdout}{ran.stderr}"
+        return ran
+
+    def out(self, *words, **more):
+        return self.run(*words, **more).stdout
+
+    def at_terminal(self, *words, answers, env=None):
+        """Runs it at a pseudo-terminal and answers each question once it is asked."""
+        pid, master = pty.fork()
+        if pid == 0:
+            os.execve(BIN / "comet", ["comet", *words], env or self.env)
+        shown = b""
+        until = time.monotonic() + PATIENCE_S
+        answers = list(answers)
+        while True:
+            assert time.monotonic() < until, shown
+            if not select.select([master], [], [], 1)[0]:
+                continue
+            try:
+                shown += os.read(master, 4096)
+            except OSError:  # it ended
+                break
+            if answers and answers[0][0].encode() in shown:
+                os.write(master, answers.pop(0)[1].encode() + b"\n")
+        os.close(master)
+        assert not answers, shown
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+
+    def states(self, cluster):
+        rows = json.loads(self.out("cluster", cluster, "--format=json")).values()
+        return {row["name"]: row["state"] for row in rows}
+
+
+@pytest.fixture(name="client", scope="module")
+def client_fixture(tmp_path_factory):
+    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "4")
+    try:
+        deployment.up()
+        deployment.nucleus("cluster", "create", "c1", "--computes", "4")
+        yield Client(deployment, tmp_path_factory.mktemp("home"))
+    finally:
+        deployment.down(check=False)
+        shutil.rmtree(deployment.state)
+
+
+def write_endpoints(client, **endpoints):
+    folder = client.home / ".cloudmesh"
+    folder.mkdir(exist_ok=True)
+    body = {"cloudmesh": {"comet": {"username": "ada", "active": next(iter(endpoints)),
+                                    "endpoints": endpoints}}}
+    (folder / "cloudmesh.yaml").write_text(json.dumps(body))  # JSON is yaml, too
+    return {k: v for k, v in client.env.items() if not k.startswith("NUCLEUS_")}
+
+
+def test_power_on_of_nodes_creates_a_computeset_and_then_powers_them(client):
+    nodes = "vm-c1-[00-01]"
+    started = client.out("power", "on", "c1", nodes, "--walltime=2h", "--wait")
+    assert "Request accepted! Check status with:\ncomet cluster c1\n" in started
+    assert started.rstrip().endswith("running, 2 of 2 nodes active"), started
+    number = json.loads(client.out("computeset", "--format=json"))["0"]["id"]
+    refused = client.run("start", "c1", "vm-c1-01", code=1)
+    assert f"computeset {number}" in refused.stderr
+    # They run: now the same words power the nodes themselves.
+    client.out("power", "off", "c1", "vm-c1-01", "--wait")
+    assert client.states("c1")["vm-c1-01"] != "active"
+    assert "power on vm-c1-[00-01]" in client.out("power", "on", "c1", nodes, "--wait")
+    assert client.states("c1")["vm-c1-01"] == "active"
+    # A number is a computeset, which is only reset, rebooted and shut down.
+    told = client.run("power", "off", "c1", number, code=2)
+    assert "Action NOT SUPPORTED! Use 'comet start/terminate'!" in told.stderr
+    client.out("power", "reset", "c1", number)
+    ended = client.out("terminate", number, "--wait")
+    assert "completed" in ended or "cancelled" in ended
+
+
+def test_power_on_without_nodes_is_the_frontend(client):
+    assert "1 of 1 nodes active" in client.out("power", "on", "c1", "--wait")
+    frontend = json.loads(client.out("ll", "c1", "--format=json"))["0"]["Frontend (Fe)"]
+    assert client.states("c1")[frontend] == "active"
+    assert "1 of 1 nodes off" in client.out("power", "off", "c1", "--wait")
+
+
+@pytest.mark.parametrize("nodes, reason", [
+    ("n[0-999999999]", "more than"), ("n[1-5]" * 12, "more than"), ("n[5-1]", "start > stop"),
+    ("n[1-2", "unbalanced"), ("n[[1]]", "nested")])
+def test_a_bad_hostlist_is_refused_before_anything_is_sent(client, nodes, reason):
+    assert reason in client.run("start", "c1", nodes, code=2).stderr
+
+
+def test_nodes_are_renamed_in_rings_and_only_when_the_person_agrees(client):
+    before = set(client.states("c1"))
+    code, shown = client.at_terminal("node", "rename", "c1", "vm-c1-[02-03]", "x[2-3]",
+                                     answers=[("Rename?", "n")])
+    assert (code, set(client.states("c1"))) == (1, before), shown
+    told = client.out("node", "rename", "c1", "vm-c1-02,vm-c1-03", "vm-c1-03,vm-c1-02")
+    assert "vm-c1-02 -> vm-c1-03" in told
+    assert set(client.states("c1")) == before
+    assert "there already" in client.run("node", "rename", "c1", "vm-c1-02", "vm-c1-00",
+                                         code=1).stderr
+
+
+def test_reservations_and_wrong_words_are_answered(client):
+    assert "hpcinfo" in client.run("reservation", "list", code=1).stderr
+    assert "not supported" in client.run("reservation", "create", code=1).stderr
+    assert client.run("power", "explode", "c1", code=2).stdout == ""
+    assert "no cluster" in client.run("cluster", "c9", code=1).stderr
+    assert "--sort must be one of" in client.run("cluster", "--sort=colour", code=2).stderr
+    assert client.out("cluster", "c1", "--status", "--sort=ram", "--format=csv").startswith(
+        "name,state,computeset,allocation,admin_state\n")
+
+
+def test_the_yaml_file_names_several_endpoints(client):
+    env = client.env
+    outside = write_endpoints(
+        client,
+        here={"nucleus_base_url": env["NUCLEUS_URL"] + "/nucleus", "api_version": "v1",
+              "auth_provider": "apikey", "apikey": {"api_key": env["NUCLEUS_API_KEY_NAME"],
+                                                    "api_secret": env["NUCLEUS_API_KEY_SECRET"]}},
+        gone={"nucleus_base_url": "http://127.0.0.1:1/nucleus", "auth_provider": "apikey",
+              "apikey": {"api_key": "k", "api_secret": "s"}})
+    assert "| c1 " in client.out("ll", env=outside)
+    assert "127.0.0.1:1" in client.run("ll", "--endpoint=gone", code=1, env=outside).stderr
+    assert "there are here, gone" in client.run("ll", "--endpoint=x", code=1, env=outside).stderr
+    assert "* gone" in client.out("active", "gone", env=outside)
+    client.run("ll", code=1, env=outside)
+    assert "| c1 " in client.out("ll", "--endpoint=here", env=outside)
+    assert "at a terminal" in client.run("init", code=2, env=outside).stderr
+
+
+def test_an_image_is_attached_by_number_or_name_of_either_era(client, tmp_path):
+    iso = tmp_path / "small.iso"
+    # ISO 9660: 16 empty sectors, then a volume descriptor.
+    iso.write_bytes(bytes(16 * 2048) + b"\x01CD001\x01" + bytes(2041) + b"\xffCD001\x01" +
+                    bytes(2041))
+    client.out("iso", "upload", iso, "--isoname=small.iso")
+    names = wait_until(lambda: json.loads(client.out("image", "list", "--format=rest")), "listed")
+    assert any(name.endswith("small.iso") for name in names)
+    for way in (["iso", "attach", "1"], ["image", "attach", names[0]]):
+        assert "takes effect after power off and on" in client.out(*way, "c1")
+    client.out("iso", "detach", "c1", "vm-c1-00")
+    assert "no iso" in client.run("iso", "attach", "none.iso", "c1", code=1).stderr
