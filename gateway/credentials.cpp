@@ -2,8 +2,16 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <ctime>
+#include <fstream>
 #include <map>
+#include <memory>
+#include <new>
+#include <sstream>
+#include <vector>
 
 namespace nucleus::gateway {
 
@@ -31,45 +39,87 @@ std::map<std::string, std::string> parameters(std::string_view text) {
   return all;
 }
 
-core::Result<Credential> signature_of(const HttpRequest& request, std::string_view text) {
+/// Seconds of an HTTP date, `Sun, 06 Nov 1994 08:49:37 GMT`; 0 where it is none.
+std::int64_t seconds_of(const std::string& date) {
+  std::tm parts{};
+  const char* end = strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return end && *end == '\0' ? timegm(&parts) : 0;
+}
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+/// Names of what was signed, in order, and the text that was: a line for each.
+core::Result<void> read_signed(const HttpRequest& request, const std::string& names,
+                               msg::CheckSignature& check) {
+  constexpr std::size_t names_max = 32;
+  std::istringstream words(names);
+  for (std::string name; words >> name;) {
+    name = lower(name);
+    if (check.covers.size() == names_max) return nobody("too many headers are signed");
+    const std::string value = name == "(request-target)"
+                                  ? lower(request.method) + " " + request.target
+                                  : request.header(name);
+    if (!check.signed_text.empty()) check.signed_text += '\n';
+    check.signed_text += name + ": " + value;
+    check.covers.push_back(std::move(name));
+  }
+  return {};
+}
+
+/// When the request was made, and what makes it the only one of its kind.
+core::Result<void> read_moment(const HttpRequest& request, msg::CheckSignature& check) {
+  const auto covers = [&](const char* name) {
+    return std::ranges::find(check.covers, name) != check.covers.end();
+  };
+  check.nonce = request.header("nonce");
+  const std::string timestamp = request.header("timestamp");
+  const bool is_strict =
+      covers("(request-target)") && covers("host") && covers("date") && covers("digest");
+  if (is_strict && !(covers("nonce") && covers("timestamp"))) {
+    check.timestamp_unix_s = seconds_of(request.header("Date"));
+    if (check.timestamp_unix_s <= 0) return nobody("date is no HTTP date");
+    check.nonce = check.signature_base64;
+    return {};
+  }
+  if (check.nonce.empty()) return nobody("nonce missing");
+  if (timestamp.empty()) return nobody("timestamp missing");
+  const char* end = timestamp.data() + timestamp.size();
+  const auto read = std::from_chars(timestamp.data(), end, check.timestamp_unix_s);
+  if (read.ec != std::errc{} || read.ptr != end) return nobody("timestamp is no number");
+  if (!covers("nonce") || !covers("timestamp")) return nobody("nonce and timestamp must be signed");
+  return {};
+}
+
+core::Result<Credential> signature_of(const HttpRequest& request, std::string_view text,
+                                      BodyState body) {
   const auto said = parameters(text);
   const auto find = [&](const char* name) {
     const auto found = said.find(name);
     return found == said.end() ? std::string() : found->second;
   };
   msg::CheckSignature check{.key_name = request.header("X-Api-Key"),
-                            .signature_base64 = find("signature"),
-                            .nonce = request.header("nonce")};
+                            .signature_base64 = find("signature")};
   if (check.key_name.empty()) check.key_name = find("keyId");
   if (find("algorithm") != "hmac-sha256") return nobody("algorithm must be hmac-sha256");
-  const std::string timestamp = request.header("timestamp");
-  if (check.nonce.empty()) return nobody("nonce missing");
-  if (timestamp.empty()) return nobody("timestamp missing");
-  const char* end = timestamp.data() + timestamp.size();
-  if (std::from_chars(timestamp.data(), end, check.timestamp_unix_s).ptr != end)
-    return nobody("timestamp is no number");
-  // The signed text is what stands in `headers`, in that order; nonce and time must be among them.
-  std::string names = find("headers");
-  bool has_nonce = false;
-  bool has_timestamp = false;
-  while (!names.empty()) {
-    const auto space = names.find(' ');
-    const std::string name = names.substr(0, space);
-    names = space == std::string::npos ? "" : names.substr(space + 1);
-    has_nonce |= name == "nonce";
-    has_timestamp |= name == "timestamp";
-    std::string method = request.method;
-    for (char& c : method) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    if (!check.signed_text.empty()) check.signed_text += '\n';
-    check.signed_text +=
-        name + ": " +
-        (name == "(request-target)" ? method + " " + request.target : request.header(name));
-  }
-  if (!has_nonce || !has_timestamp) return nobody("nonce and timestamp must be signed");
+  if (auto read = read_signed(request, find("headers"), check); !read)
+    return std::unexpected(read.error());
+  if (auto read = read_moment(request, check); !read) return std::unexpected(read.error());
+  const bool has_digest = std::ranges::find(check.covers, "digest") != check.covers.end();
+  if (has_digest && body == BodyState::read)
+    if (auto same = check_digest(request.header("Digest"), request.body); !same)
+      return std::unexpected(same.error());
   return check;
 }
 
-core::Result<Credential> basic_of(std::string_view base64) {
+bool is_token(std::string_view text) {
+  return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+core::Result<Credential> basic_of(const HttpRequest& request, std::string_view base64) {
+  while (base64.starts_with(' ')) base64.remove_prefix(1);
   std::string bytes(base64.size() + 4, '\0');
   const int count = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
                                     reinterpret_cast<const unsigned char*>(base64.data()),
@@ -79,12 +129,66 @@ core::Result<Credential> basic_of(std::string_view base64) {
   while (!bytes.empty() && bytes.back() == '\0') bytes.pop_back();
   const auto colon = bytes.find(':');
   if (colon == std::string::npos) return nobody("the Basic credential is malformed");
-  return msg::CheckToken{bytes.substr(colon + 1)};
+  std::string password = bytes.substr(colon + 1);
+  if (is_token(password)) return msg::CheckToken{std::move(password)};
+  return msg::CheckPassword{.person_id = {bytes.substr(0, colon)},
+                            .password = std::move(password),
+                            .origin = request.origin};
+}
+
+/// `SHA-256=` and the base64 of a finished hash.
+std::string digest_text(EVP_MD_CTX* hash) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
+  unsigned size = 0;
+  EVP_DigestFinal_ex(hash, bytes.data(), &size);
+  std::array<unsigned char, 2 * EVP_MAX_MD_SIZE> base64{};
+  const int length = EVP_EncodeBlock(base64.data(), bytes.data(), static_cast<int>(size));
+  return "SHA-256=" + std::string(reinterpret_cast<const char*>(base64.data()),
+                                  static_cast<std::size_t>(length));
+}
+
+core::Result<void> compare(const std::string& said, const std::string& right) {
+  const bool is_sha256 = said.size() == right.size() && lower(said.substr(0, 8)) == "sha-256=" &&
+                         said.substr(8) == right.substr(8);
+  if (is_sha256) return {};
+  return nobody("Digest must be SHA-256= and the base64 of the body's hash");
+}
+
+using Hash = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
+
+Hash new_hash() {
+  Hash hash{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+  if (!hash || EVP_DigestInit_ex(hash.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
+  return hash;
 }
 
 }  // namespace
 
-core::Result<Credential> credential_of(const HttpRequest& request) {
+core::Result<void> check_digest(const std::string& digest, std::string_view body) {
+  const auto hash = new_hash();
+  EVP_DigestUpdate(hash.get(), body.data(), body.size());
+  return compare(digest, digest_text(hash.get()));
+}
+
+core::Result<void> check_file_digest(const std::string& digest, const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const auto hash = new_hash();
+  std::vector<char> part(1 << 20);
+  while (file) {
+    file.read(part.data(), static_cast<std::streamsize>(part.size()));
+    EVP_DigestUpdate(hash.get(), part.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  if (!file.eof()) return core::refuse(ErrorCode::internal, "the upload cannot be read");
+  return compare(digest, digest_text(hash.get()));
+}
+
+bool is_whole(const msg::Principal& who) {
+  return who.expires_unix_s == 0 && std::ranges::all_of(msg::all_rights, [&](msg::Right right) {
+           return msg::may(who, right) == msg::has_right(who.role, right);
+         });
+}
+
+core::Result<Credential> credential_of(const HttpRequest& request, BodyState body) {
   const std::string text = request.header("Authorization");
   if (text.empty()) return nobody("Authentication credentials were not provided.");
   if (text.size() > 8192) return nobody("the credential is too long");
@@ -92,8 +196,8 @@ core::Result<Credential> credential_of(const HttpRequest& request) {
   const std::string scheme = text.substr(0, space);
   const std::string rest = space == std::string::npos ? "" : text.substr(space + 1);
   if (scheme == "Token" || scheme == "Bearer") return msg::CheckToken{rest};
-  if (scheme == "Signature") return signature_of(request, rest);
-  if (scheme == "Basic") return basic_of(rest);
+  if (scheme == "Signature") return signature_of(request, rest, body);
+  if (scheme == "Basic") return basic_of(request, rest);
   return nobody("the scheme of Authorization is not known");
 }
 

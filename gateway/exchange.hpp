@@ -81,6 +81,15 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
               });
   }
 
+  /// As `ask`, but a refusal is for `next` to tell.
+  template <class Request>
+  void try_ask(const Request& message,
+               std::function<void(core::Result<typename Request::Reply>)> next) {
+    bus_.call(message, {.request_id = id_ + ".try", .trace_id = id_, .deadline = call_deadline_},
+              [self = shared_from_this(), next = std::move(next)](
+                  core::Result<typename Request::Reply> answered) { next(std::move(answered)); });
+  }
+
  private:
   core::Bus& bus_;
   core::Milliseconds call_deadline_;

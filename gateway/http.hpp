@@ -28,6 +28,7 @@ struct HttpRequest {
   Headers headers = {};
   std::string body = {};
   std::string body_path = {};  // where the body went to a file instead
+  std::string origin = {};     // the address of who sent it
 
   std::string header(const std::string& name) const {
     const auto found = headers.find(name);

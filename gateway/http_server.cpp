@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "core/log/log.hpp"
+#include "gateway/http_head.hpp"
 
 namespace nucleus::gateway {
 
@@ -80,6 +81,8 @@ class HttpServer::Server::Session : public HttpStream,
     ++server_->connections;
     beast::error_code ignored;
     stream_.socket().set_option(tcp::no_delay(true), ignored);
+    const auto peer = stream_.socket().remote_endpoint(ignored);
+    if (!ignored) origin_ = peer.address().to_string();
   }
   ~Session() override { --server_->connections; }
 
@@ -87,11 +90,10 @@ class HttpServer::Server::Session : public HttpStream,
     head_.emplace();
     head_->header_limit(static_cast<std::uint32_t>(server_->options.header_bytes_max));
     head_->body_limit(std::numeric_limits<std::uint64_t>::max());  // checked when it is read
+    scanned_ = 0;
+    if (buffer_.size() > 0) return take_bytes();
     expire();
-    http::async_read_header(stream_, buffer_, *head_,
-                            [self = shared_from_this()](beast::error_code fault, std::size_t) {
-                              self->take_head(fault);
-                            });
+    read_bytes();
   }
 
   bool send(std::string text) override {
@@ -113,15 +115,62 @@ class HttpServer::Server::Session : public HttpStream,
  private:
   void expire() { stream_.expires_after(std::chrono::seconds(server_->options.idle_s)); }
 
-  void take_head(beast::error_code fault) {
+  void read_bytes() {
+    stream_.async_read_some(buffer_.prepare(4096), [self = shared_from_this()](
+                                                       beast::error_code fault, std::size_t size) {
+      if (fault) return self->close();
+      // Once it has begun, a head has little time, however its bytes drip.
+      if (self->buffer_.size() == 0)
+        self->stream_.expires_after(std::chrono::seconds(self->server_->options.header_s));
+      self->buffer_.commit(size);
+      self->take_bytes();
+    });
+  }
+
+  void take_bytes() {
+    const auto data = buffer_.data();
+    const std::string_view bytes(static_cast<const char*>(data.data()), data.size());
+    const auto scan = scan_head(bytes, scanned_);
+    scanned_ = bytes.size();
+    if (*scan.fault != '\0')
+      return refuse(400, std::string("the request is malformed: ") + scan.fault);
+    if (scan.is_whole) return take_head();
+    if (bytes.size() >= server_->options.header_bytes_max)
+      return refuse(431, "the request's head is too large");
+    read_bytes();
+  }
+
+  /// Nothing, or why the length of the body or its host could be understood in two ways.
+  std::string find_doubt() const {
+    const auto& message = head_->get();
+    const auto encoding = message.find(http::field::transfer_encoding);
+    if (encoding != message.end() && !beast::iequals(encoding->value(), "chunked"))
+      return "Transfer-Encoding must be chunked";
+    if (message.count(http::field::transfer_encoding) > 1 ||
+        message.count(http::field::content_length) > 1)
+      return "the body's length is told twice";
+    if (message.count(http::field::transfer_encoding) + message.count(http::field::content_length) >
+        1)
+      return "the body's length is told in two ways";
+    if (message.version() >= 11 && message.count(http::field::host) != 1)
+      return "there must be one Host";
+    if (message.count(http::field::host) == 1 && !is_host(std::string(message[http::field::host])))
+      return "Host is none";
+    return {};
+  }
+
+  void take_head() {
+    beast::error_code fault;
+    buffer_.consume(head_->put(buffer_.data(), fault));
     if (fault == http::error::header_limit) return refuse(431, "the request's head is too large");
-    if (fault == http::error::end_of_stream || fault == beast::error::timeout) return close();
-    if (fault.category() == http::make_error_code(http::error::bad_version).category())
+    if (fault || !head_->is_header_done())
       return refuse(400, "the request is malformed: " + fault.message());
-    if (fault) return close();
+    if (const auto doubt = find_doubt(); !doubt.empty())
+      return refuse(400, "the request is malformed: " + doubt);
     const auto& message = head_->get();
     request_ = {};
     kept_.reset();
+    request_.origin = origin_;
     request_.method = std::string(message.method_string());
     for (const auto& field : message)
       request_.headers[std::string(field.name_string())] = std::string(field.value());
@@ -182,17 +231,34 @@ class HttpServer::Server::Session : public HttpStream,
     file_->get().body().open(plan.file_path.c_str(), beast::file_mode::write, fault);
     if (fault) return refuse(503, "the upload cannot be stored");
     request_.body_path = plan.file_path;
+    expire();
+    file_bytes_due_ = upload_bytes_due();
     read_more_of_file();
   }
 
-  void read_more_of_file() {
+  std::uint64_t upload_bytes_due() const {
+    return server_->options.upload_bytes_per_s_min *
+           static_cast<std::uint64_t>(server_->options.idle_s);
+  }
+
+  /// An upload may take long, but each `idle_s` must bring so many bytes.
+  void count_file_bytes(std::uint64_t bytes) {
+    file_bytes_due_ -= std::min(bytes, file_bytes_due_);
+    if (file_bytes_due_ > 0) return;
+    file_bytes_due_ = upload_bytes_due();
     expire();
+  }
+
+  void read_more_of_file() {
     http::async_read_some(stream_, buffer_, *file_,
-                          [self = shared_from_this()](beast::error_code fault, std::size_t) {
+                          [self = shared_from_this()](beast::error_code fault, std::size_t size) {
                             if (fault == http::error::body_limit)
                               return self->refuse(413, "the body is too large");
                             if (fault) return self->close();
-                            if (!self->file_->is_done()) return self->read_more_of_file();
+                            if (!self->file_->is_done()) {
+                              self->count_file_bytes(size);
+                              return self->read_more_of_file();
+                            }
                             self->must_close_ = !self->file_->get().keep_alive();
                             self->file_->get().body().close();
                             self->hand_on();
@@ -306,6 +372,9 @@ class HttpServer::Server::Session : public HttpStream,
   std::optional<http::request_parser<http::empty_body>> head_;
   std::optional<http::request_parser<http::string_body>> text_;
   std::optional<http::request_parser<http::file_body>> file_;
+  std::string origin_ = {};
+  std::size_t scanned_ = 0;           // bytes of the head that were looked at
+  std::uint64_t file_bytes_due_ = 0;  // until then, of an upload
   HttpRequest request_ = {};
   std::shared_ptr<void> kept_ = {};
   bool must_close_ = false;

@@ -17,8 +17,10 @@ struct HttpServerOptions {
   std::size_t connections_max = 10'000;
   std::size_t header_bytes_max = 16 * 1024;
   std::uint64_t body_bytes_max = 1 << 20;
-  std::size_t stream_bytes_max = 4 << 20;  // waiting for a slow reader, then it is cut off
-  int idle_s = 60;                         // for the next request, or the rest of one
+  std::size_t stream_bytes_max = 4 << 20;       // waiting for a slow reader, then it is cut off
+  int idle_s = 60;                              // for the next request, or the rest of one
+  int header_s = 10;                            // for the head, once it has begun
+  std::uint64_t upload_bytes_per_s_min = 1024;  // each `idle_s` brings so many times that
 };
 
 class HttpServer {

@@ -30,6 +30,10 @@ std::vector<std::string> segments_of(const std::string& path) {
   }
   if (!parts.empty() && parts.back().empty()) parts.pop_back();
   if (!parts.empty() && parts.front() == "nucleus") parts.erase(parts.begin());
+  // Old clients reach these by whatever begins so.
+  if (parts.size() >= 2 && parts[0] == "v1")
+    for (const char* name : {"user", "project", "image"})
+      if (parts[1].starts_with(name)) parts = {"v1", name};
   return parts;
 }
 

@@ -1,5 +1,6 @@
 // Which handler a method and path mean. Patterns are `/v1/cluster/{cluster}/`; a path may come with
-// the prefix /nucleus that old clients send, and with or without its last slash. Pure.
+// the prefix /nucleus that old clients send, and with or without its last slash; /v1/user,
+// /v1/project and /v1/image are whatever begins so. Pure.
 #pragma once
 
 #include <functional>

@@ -45,6 +45,16 @@ core::Result<void> read_after_sequence(Exchange& exchange) {
                       "Nucleus-After-Sequence must be an event's number", "Nucleus-After-Sequence");
 }
 
+/// Old clients' resources end in a slash: whoever leaves it out is told where to go. Empty where
+/// nothing is left out. No credential is looked at, so that a nonce is still good there.
+std::string target_with_slash(const Route& route, const HttpRequest& request) {
+  const auto mark = std::min(request.target.find('?'), request.target.size());
+  if (request.method != "GET" || !route.pattern.starts_with("/v1/") ||
+      !route.pattern.ends_with('/') || mark == 0 || request.target[mark - 1] == '/')
+    return {};
+  return request.target.substr(0, mark) + "/" + request.target.substr(mark);
+}
+
 std::string route_label(const RouteMatch& match) {
   return match.route ? match.route->method + " " + match.route->pattern : "none";
 }
@@ -142,6 +152,9 @@ void Service::handle(HttpRequest request, std::shared_ptr<void> kept, Respond re
   }
   if (auto read = read_after_sequence(*exchange); !read) return exchange->refuse(read.error());
   const Route& route = *match.route;
+  if (const auto target = target_with_slash(route, exchange->request); !target.empty())
+    return exchange->reply_text(301, "", "text/html; charset=utf-8",
+                                {{"Location", exchange->base_url + target}});
   if (route.needs == msg::Right::unknown) return route.handler(exchange);
   if (runtime_.bus.is_draining())
     return exchange->refuse(ErrorCode::unavailable, "this gateway takes no new requests");
@@ -159,7 +172,10 @@ void Service::handle(HttpRequest request, std::shared_ptr<void> kept, Respond re
 
 void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
                            std::function<void(msg::Principal)> next) {
-  const auto credential = credential_of(exchange->request);
+  // Of an upload only the head is there; its digest is compared when the body has come.
+  const bool is_head = is_upload(exchange->request) && exchange->request.body_path.empty();
+  const auto credential =
+      credential_of(exchange->request, is_head ? BodyState::to_come : BodyState::read);
   if (!credential) return exchange->refuse(credential.error());
   const auto admit = [exchange, needs, next = std::move(next)](msg::Principal who) {
     if (!msg::may(who, needs))

@@ -22,5 +22,6 @@ void add_v1_node_routes(Router& router);
 void add_v1_computeset_routes(Router& router);
 void add_v1_image_routes(Router& router, const V1Means& means);
 void add_v1_person_routes(Router& router);
+void add_v1_session_routes(Router& router);
 
 }  // namespace nucleus::gateway

@@ -149,9 +149,9 @@ void show(const ExchangePtr& exchange, std::vector<msg::Computeset> sets,
 }
 
 void start(const ExchangePtr& exchange) {
-  const Json body = Json::parse(exchange->request.body, nullptr, false);
-  if (!body.is_object())
-    return exchange->refuse(ErrorCode::invalid_argument, "The body must be a JSON object");
+  const auto parsed = parse_object(exchange->request.body);
+  if (!parsed) return exchange->refuse(parsed.error());
+  const Json& body = *parsed;
   const auto cluster = body.find("cluster");
   if (cluster == body.end() || !cluster->is_string() || cluster->get<std::string>().empty())
     return exchange->refuse(ErrorCode::invalid_argument, "Please provide the cluster", "cluster");

@@ -1,5 +1,6 @@
 // REST v1: images (compat 1.2, rows 21 and 22, and 1.10). An upload belongs to the caller's first
 // project: what is public is the operator's to publish.
+#include "gateway/credentials.hpp"
 #include "gateway/multipart.hpp"
 #include "gateway/v1.hpp"
 #include "messages/image_store.hpp"
@@ -55,7 +56,12 @@ void upload(const ExchangePtr& exchange, const V1Means& means) {
     return exchange->refuse(ErrorCode::forbidden, "You are in no project");
   means.workers.run<Part>(
       means.loop, check_deadline,
-      [upload = exchange->upload, type = exchange->request.header("Content-Type")] {
+      [upload = exchange->upload, type = exchange->request.header("Content-Type"),
+       digest = exchange->request.header("Digest")]() -> core::Result<Part> {
+        if (auto same =
+                digest.empty() ? core::Result<void>{} : check_file_digest(digest, upload->path);
+            !same)
+          return std::unexpected(same.error());
         return file_part(upload->path, type);
       },
       [exchange, means](const core::Result<Part>& part) {

@@ -89,8 +89,10 @@ void attach_iso(const ExchangePtr& exchange) {
 }
 
 void rename(const ExchangePtr& exchange) {
-  const Json body = Json::parse(exchange->request.body, nullptr, false);
-  if (!body.is_object() || !body.contains("name") || !body["name"].is_string())
+  const auto parsed = parse_object(exchange->request.body);
+  if (!parsed) return exchange->refuse(parsed.error());
+  const Json& body = *parsed;
+  if (!body.contains("name") || !body["name"].is_string())
     return exchange->refuse(ErrorCode::invalid_argument, "Please provide the name", "name");
   const std::string name = body["name"];
   with_node(exchange, [exchange, name](const msg::ClusterWithNodes&, const msg::Node& node) {
@@ -120,9 +122,28 @@ void open_console(const ExchangePtr& exchange) {
   });
 }
 
+/// What its users would have expected of a stub of old: the cluster is gone, volumes and all.
+void remove_cluster(const ExchangePtr& exchange) {
+  with_cluster(exchange, [exchange](const msg::ClusterWithNodes& cluster) {
+    const auto id = cluster.cluster.cluster_id;
+    exchange->ask(msg::RemoveCluster{.cluster_id = id}, [exchange, id](const msg::Done&) {
+      exchange->reply(200, Json("Cluster " + id.value + " is removed"));
+    });
+  });
+}
+
+void remove_compute(const ExchangePtr& exchange) {
+  with_node(exchange, [exchange](const msg::ClusterWithNodes&, const msg::Node& node) {
+    if (node.kind == msg::NodeKind::frontend)
+      return exchange->refuse(ErrorCode::not_found, "no such compute");
+    exchange->ask(msg::RemoveNode{.node_id = node.node_id}, [exchange, node](const msg::Done&) {
+      exchange->reply(200, Json("Compute " + node.name + " is removed"));
+    });
+  });
+}
+
 void not_here(const ExchangePtr& exchange) {
-  exchange->refuse(ErrorCode::invalid_argument,
-                   "Not offered here: clusters are made and removed by the operator");
+  exchange->refuse(ErrorCode::invalid_argument, "Clusters are made by POST /v2/clusters");
 }
 
 }  // namespace
@@ -131,7 +152,7 @@ void add_v1_node_routes(Router& router) {
   router.add("GET", "/v1/cluster/", msg::Right::read, list_clusters);
   router.add("PUT", "/v1/cluster/", msg::Right::define, not_here);
   router.add("GET", "/v1/cluster/{cluster}/", msg::Right::read, get_cluster);
-  router.add("DELETE", "/v1/cluster/{cluster}/", msg::Right::define, not_here);
+  router.add("DELETE", "/v1/cluster/{cluster}/", msg::Right::define, remove_cluster);
   for (const std::string node :
        {"/v1/cluster/{cluster}/frontend/", "/v1/cluster/{cluster}/compute/{node}/"}) {
     router.add("GET", node, msg::Right::read, get_node);
@@ -142,7 +163,7 @@ void add_v1_node_routes(Router& router) {
     router.add("PUT", node + "attach_iso", msg::Right::images, attach_iso);
     router.add("GET", node + "console/", msg::Right::console, open_console);
   }
-  router.add("DELETE", "/v1/cluster/{cluster}/compute/{node}/", msg::Right::define, not_here);
+  router.add("DELETE", "/v1/cluster/{cluster}/compute/{node}/", msg::Right::define, remove_compute);
   router.add("POST", "/v1/cluster/{cluster}/compute/{node}/rename", msg::Right::define, rename);
 }
 
@@ -151,6 +172,7 @@ void add_v1_routes(Router& router, const V1Means& means) {
   add_v1_computeset_routes(router);
   add_v1_image_routes(router, means);
   add_v1_person_routes(router);
+  add_v1_session_routes(router);
 }
 
 }  // namespace nucleus::gateway

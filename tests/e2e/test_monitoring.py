@@ -46,7 +46,7 @@ class Watched:
         self.deployment.nucleus("cluster", "create", CLUSTER, "--computes", "2")
         self.comet("power", "on", CLUSTER)
         self.comet("start", CLUSTER, "--count=2")
-        http_get(self.env["NUCLEUS_URL"] + "/v1/cluster", headers={"Authorization": "Token wrong"})
+        http_get(self.env["NUCLEUS_URL"] + "/v1/cluster/", headers={"Authorization": "Token wrong"})
         self.prometheus = Prometheus(
             self.folder, free_port(), MONITORING / "prometheus_up.yml", MONITORING / "alerts.yml",
             self.deployment.state / "monitoring" / "targets.json")

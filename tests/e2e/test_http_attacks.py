@@ -1,0 +1,129 @@
+"""HTTP as attackers write it, over a raw socket: refused, the connection closed, and what hides
+behind a request never runs."""
+import shutil
+import socket
+import tempfile
+
+import pytest
+import requests
+
+from conftest import Deployment
+
+PATIENCE_S = 30
+
+
+class Site:
+    """A deployment with one node whose name tells whether a hidden request ran."""
+
+    def __init__(self, deployment):
+        deployment.nucleus("cluster", "create", "vc1", "--computes", "1")
+        env = deployment.env()
+        self.url = env["NUCLEUS_URL"]
+        self.token = env["NUCLEUS_TOKEN"]
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        self.address = (host, int(port))
+
+    def names(self):
+        session = requests.Session()
+        session.trust_env = False
+        told = session.get(self.url + "/nucleus/v1/cluster/vc1/", timeout=PATIENCE_S,
+                           headers={"Authorization": "Token " + self.token}).json()
+        return [node["name"] for node in told["computes"]]
+
+    def rename(self, name):
+        """A whole request that would rename the node."""
+        body = b'{"name":"%s"}' % name.encode()
+        return (b"POST /nucleus/v1/cluster/vc1/compute/vm-vc1-00/rename HTTP/1.1\r\nHost: n\r\n"
+                b"Authorization: Token %s\r\nContent-Length: %d\r\n\r\n%s"
+                % (self.token.encode(), len(body), body))
+
+    def send(self, data):
+        """All that comes back until the server closes."""
+        with socket.create_connection(self.address, timeout=PATIENCE_S) as line:
+            answer = b""
+            try:
+                line.sendall(data)
+                line.shutdown(socket.SHUT_WR)
+                while part := line.recv(65536):
+                    answer += part
+            except (ConnectionResetError, BrokenPipeError):
+                pass
+        return answer
+
+
+@pytest.fixture(name="site", scope="module")
+def site_fixture():
+    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "1")
+    try:
+        deployment.up()
+        yield Site(deployment)
+    finally:
+        deployment.down(check=False)
+        shutil.rmtree(deployment.state)
+
+
+def head(*lines, first=b"POST /rest-auth/login/ HTTP/1.1"):
+    return b"\r\n".join([first, b"Host: n", *lines]) + b"\r\n\r\n"
+
+
+SMUGGLED = {
+    "CL and TE": head(b"Content-Length: 4", b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "TE and CL": head(b"Transfer-Encoding: chunked", b"Content-Length: 4") + b"0\r\n\r\n",
+    "CL 0 and TE": head(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "TE chunked, gzip": head(b"Transfer-Encoding: chunked, gzip") + b"0\r\n\r\n",
+    "TE gzip": head(b"Transfer-Encoding: gzip"),
+    "TE twice": head(b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity") + b"0\r\n\r\n",
+    "space before the colon": head(b"Transfer-Encoding : chunked") + b"0\r\n\r\n",
+    "space before CL's colon": head(b"Content-Length : 0"),
+    "two CL": head(b"Content-Length: 0", b"Content-Length: 4") + b"",
+    "CL list": head(b"Content-Length: 0, 4"),
+    "CL +5": head(b"Content-Length: +0"),
+    "CL 0x5": head(b"Content-Length: 0x0"),
+    "CL -1": head(b"Content-Length: -1"),
+    "CL too large": head(b"Content-Length: 99999999999999999999"),
+    "bare LF": b"POST /rest-auth/login/ HTTP/1.1\nHost: n\nContent-Length: 0\n\n",
+    "folded": head(b"Content-Length: 0", b" 4", b"X: y"),
+    "folded TE": head(b"Transfer-Encoding:", b" chunked") + b"0\r\n\r\n",
+    "NUL in a value": head(b"X: a\0b", b"Content-Length: 0"),
+    "NUL in a name": head(b"X\0: a", b"Content-Length: 0"),
+    "bare CR": head(b"X: a\rContent-Length: 4", b"Content-Length: 0"),
+}
+
+
+@pytest.mark.parametrize("name", SMUGGLED)
+def test_a_hidden_request_never_runs(site, name):
+    before = site.names()
+    answer = site.send(SMUGGLED[name] + site.rename("hidden"))
+    assert site.names() == before == ["vm-vc1-00"]
+    # One answer at most, and it refuses: nothing behind it was read as a request.
+    assert answer.count(b"HTTP/1.1 ") == 1, answer
+    assert answer.split()[1] in (b"400", b"413", b"501"), answer
+    assert b"connection: close" in answer.lower()
+
+
+def test_two_whole_requests_on_one_line_are_two(site):
+    """The proof that the test above would see a hidden request run."""
+    first = b"GET /healthz HTTP/1.1\r\nHost: n\r\n\r\n"
+    answer = site.send(first + site.rename("seen") + first)
+    assert [part.split()[0] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"204", b"200"]
+    assert site.names() == ["seen"]
+    back = site.rename("vm-vc1-00").replace(b"compute/vm-vc1-00", b"compute/seen")
+    assert b" 204 " in site.send(back)
+
+
+@pytest.mark.parametrize("request_", [
+    b"GET /\r\n\r\n", b"GET / HTTP/0.9\r\n\r\n", b"GET / HTTP/9.9\r\nHost: n\r\n\r\n",
+    b"\x16\x03\x01\x02\x00",
+    b"GET http://elsewhere/nucleus/v1/cluster/ HTTP/1.1\r\nHost: n\r\n\r\n",
+    b"GET * HTTP/1.1\r\nHost: n\r\n\r\n", b"CONNECT n:22 HTTP/1.1\r\nHost: n\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    b"GET /a b HTTP/1.1\r\nHost: n\r\n\r\n", b"GET /%zz HTTP/1.1\r\nHost: n\r\n\r\n",
+    b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\nHost: n\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: n\r\nX: " + b"a" * (1 << 20) + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: n\r\n" + b"X: y\r\n" * 10_000 + b"\r\n",
+], ids=range(15))
+def test_what_is_no_http_is_refused(site, request_):
+    answer = site.send(request_)
+    assert answer == b"" or answer.split()[1].startswith(b"4"), answer[:200]
+    assert answer.count(b"HTTP/1.1 ") <= 1

@@ -1,0 +1,349 @@
+"""REST v1 by plain curl: every row of the old service's table, with status, headers and body."""
+import json
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from conftest import Deployment, wait_until
+
+PASSWORD = "correct horse battery"
+
+
+class Answer:
+    """What curl brought back."""
+
+    def __init__(self, status, headers, text):
+        self.status, self.headers, self.text = status, headers, text
+
+    @property
+    def json(self):
+        return json.loads(self.text)
+
+
+def curl(*words):
+    """One curl; the answer's head and body told apart."""
+    ran = subprocess.run(["curl", "-sS", "-i", "--noproxy", "*", "--max-time", "60", *words],
+                         capture_output=True, text=True, check=True)
+    head, _, text = ran.stdout.partition("\n\n")
+    while head.startswith("HTTP/1.1 100"):
+        head, _, text = text.partition("\n\n")
+    first, *lines = head.splitlines()
+    headers = {name.lower(): value.strip()
+               for name, _, value in (line.partition(":") for line in lines)}
+    return Answer(int(first.split()[1]), headers, text)
+
+
+class Site:
+    """A deployment with cluster vc1, whose admin has a password."""
+
+    def __init__(self, deployment):
+        self.deployment = deployment
+        deployment.nucleus("cluster", "create", "vc1", "--computes", "4")
+        deployment.nucleus("person", "create", "eve", "--project", "physics")
+        deployment.nucleus("cluster", "create", "other", "--computes", "1", "--project", "physics")
+        told = deployment.nucleus("person", "create", "ada", "--project", "demo").stdout
+        first = next(word for word in told.split() if len(word) == 40)
+        self.base = deployment.env()["NUCLEUS_URL"] + "/nucleus"
+        set_it = self.post("/rest-auth/password/change/",
+                           {"new_password1": PASSWORD, "new_password2": PASSWORD},
+                           "-H", "Authorization: Token " + first)
+        assert set_it.status == 200, set_it.text
+        self.basic = ["-u", "ada:" + PASSWORD]
+        told = self.post("/rest-auth/login/", {"username": "ada", "password": PASSWORD})
+        self.token = ["-H", "Authorization: Token " + told.json["key"]]
+
+    def ask(self, method, path, *words, who=None):
+        words = [*words, *(self.token if who is None else who)]
+        return curl("-X", method, *words, self.base + path)
+
+    def post(self, path, body, *words):
+        return curl("-H", "Content-Type: application/json", "-d", json.dumps(body), *words,
+                    self.base + path)
+
+    def start(self, **body):
+        return self.post("/v1/computeset/", body, *self.token)
+
+    def wait_set(self, number, *states):
+        return wait_until(lambda: (lambda told: told if told["state"] in states else None)(
+            self.ask("GET", f"/v1/computeset/{number}/").json), f"computeset {number} {states}")
+
+
+@pytest.fixture(name="site", scope="module")
+def site_fixture():
+    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "8")
+    try:
+        deployment.up()
+        yield Site(deployment)
+    finally:
+        deployment.down(check=False)
+        shutil.rmtree(deployment.state)
+
+
+@pytest.fixture(name="running", scope="module")
+def running_fixture(site):
+    """A running computeset of vm-vc1-00 and -01."""
+    made = site.start(cluster="vc1", computes="vm-vc1-[00-01]", walltime_mins="60")
+    assert made.status == 201, made.text
+    return site.wait_set(made.json["id"], "running")
+
+
+def test_row_1_lists_the_clusters_of_ones_projects(site):
+    told = site.ask("GET", "/v1/cluster/")
+    assert told.status == 200
+    assert told.headers["content-type"] == "application/json"
+    assert [cluster["name"] for cluster in told.json] == ["vc1"]
+    cluster = told.json[0]
+    assert set(cluster) == {"name", "description", "computes", "frontend", "project", "vlan",
+                            "allocations"}
+    assert (cluster["project"], cluster["allocations"]) == ("demo", ["demo"])
+    assert len(cluster["computes"]) == 4
+
+
+def test_row_2_gets_a_cluster_or_404(site):
+    assert site.ask("GET", "/v1/cluster/vc1/").json["name"] == "vc1"
+    for name in ("other", "none"):
+        told = site.ask("GET", f"/v1/cluster/{name}/")
+        assert (told.status, told.json) == (404, {"detail": "Not found."})
+
+
+def test_row_3_makes_no_cluster(site):
+    assert site.ask("PUT", "/v1/cluster/").status == 400
+
+
+def test_rows_4_and_10_remove_for_real(site):
+    site.deployment.nucleus("cluster", "create", "gone", "--computes", "1")
+    told = site.ask("DELETE", "/v1/cluster/gone/")
+    assert told.status == 200 and "gone" in told.json
+    assert site.ask("GET", "/v1/cluster/gone/").status == 404
+    assert site.ask("DELETE", "/v1/cluster/gone/").status == 404
+    assert site.ask("DELETE", "/v1/cluster/other/").status == 404
+
+
+def test_row_5_shows_the_frontend(site):
+    told = site.ask("GET", "/v1/cluster/vc1/frontend/")
+    assert told.status == 200
+    assert set(told.json) == {"name", "state", "memory", "cpus", "disksize", "type", "interface",
+                              "pub_ip", "pub_mac", "pub_netmask", "gateway", "dns1", "dns2",
+                              "ntp", "frontend_state"}
+    assert told.json["name"] == "vc1"
+
+
+def test_rows_6_7_and_8_power_iso_and_console_of_the_frontend(site):
+    """A console that opens needs a real machine: test_console.py."""
+    path = "/v1/cluster/vc1/frontend/"
+
+    def state():
+        return site.ask("GET", path).json["state"]
+
+    off = site.ask("GET", path + "console/", who=site.basic)
+    assert (off.status, off.json) == (400, "The VM is not running")
+    on = site.ask("PUT", path + "poweron")
+    assert (on.status, on.text) == (204, "")
+    wait_until(lambda: state() == "active", "the frontend active")
+    for action in ("reboot", "reset"):
+        assert site.ask("PUT", path + action).status == 204
+    wait_until(lambda: state() == "active", "the frontend active again")
+    missing = site.ask("PUT", path + "attach_iso")
+    assert (missing.status, missing.json) == (400, "Please provide the iso_name")
+    assert site.ask("PUT", path + "attach_iso?iso_name=").status == 204
+    assert site.ask("PUT", path + "attach_iso?iso_name=public%2Fnone.iso").status == 400
+    assert site.ask("PUT", path + "poweroff").status == 204
+    wait_until(lambda: state() != "active", "the frontend off")
+    assert site.ask("PUT", path + "shutdown").status == 204
+
+
+def test_rows_9_11_and_12_a_compute(site, running):
+    name = running["computes"][0]["name"]
+    path = f"/v1/cluster/vc1/compute/{name}/"
+    told = site.ask("GET", path)
+    assert told.status == 200
+    assert {"name", "interface", "memory", "cpus", "disksize", "cluster", "type", "state",
+            "active_computeset", "active_computeset_state", "compute_state"} <= set(told.json)
+    assert told.json["active_computeset"] == running["id"]
+    assert told.json["active_computeset_state"] == "running"
+    assert site.ask("GET", "/v1/cluster/vc1/compute/none/").status == 404
+    free = site.ask("PUT", "/v1/cluster/vc1/compute/vm-vc1-03/poweron")
+    assert (free.status, free.json) == (400, "Compute is not a member of an active computeset")
+    wait_until(lambda: site.ask("GET", path).json["state"] == "active", "the compute active")
+    assert site.ask("PUT", path + "reboot").status == 204
+    assert site.ask("PUT", path + "attach_iso?iso_name=").status == 204
+    wait_until(lambda: site.ask("GET", path).json["state"] == "active", "the compute active")
+
+
+def test_row_13_renames_a_compute(site):
+    path = "/v1/cluster/vc1/compute/vm-vc1-03/rename"
+
+    def rename(name):
+        return site.post(path, {"name": name}, *site.token)
+
+    assert rename("vm-vc1-02").status == 400
+    for bad in ("a.b", "a b", "", "../x", "a/b", "-o", "%n", 7, None):
+        told = rename(bad)
+        assert told.status == 400 and isinstance(told.json, str), bad
+    assert rename("last").status == 204
+    assert site.ask("GET", "/v1/cluster/vc1/compute/last/").status == 200
+    back = site.post("/v1/cluster/vc1/compute/last/rename", {"name": "vm-vc1-03"}, *site.token)
+    assert (back.status, back.text) == (204, "")
+
+
+def test_rows_15_and_16_list_and_get_computesets(site, running):
+    number = running["id"]
+    assert number in [told["id"] for told in site.ask("GET", "/v1/computeset/").json]
+    some = site.ask("GET", "/v1/computeset/?state=running&state=submitted").json
+    assert number in [told["id"] for told in some]
+    assert site.ask("GET", "/v1/computeset/?state=failed").json == []
+    told = site.ask("GET", f"/v1/computeset/{number}/").json
+    assert set(told) == {"computes", "id", "state", "cluster", "account", "walltime_mins",
+                         "start_time", "reservation"}
+    assert told["account"] == "demo" and told["walltime_mins"] == 60
+    assert isinstance(told["start_time"], int)
+    assert site.ask("GET", "/v1/computeset/999999/").status == 404
+
+
+REFUSED = [
+    ({"count": 1}, "Please provide the cluster"),
+    ({"cluster": "vc1"}, "There are N nodes available for starting. Requested number should be "
+                         "greater than zero."),
+    ({"cluster": "vc1", "count": "0"}, "There are N nodes"),
+    ({"cluster": "vc1", "count": 99}, "There are N nodes"),
+    ({"cluster": "vc1", "count": -1}, "count must be"),
+    ({"cluster": "vc1", "count": 1.5}, "count must be"),
+    ({"cluster": "vc1", "count": "two"}, "count must be"),
+    ({"cluster": "vc1", "count": 10 ** 30}, "count must be"),
+    ({"cluster": "vc1", "count": 1, "walltime_mins": 10 ** 18}, "walltime"),
+    ({"cluster": "vc1", "count": 1, "walltime_mins": -5}, "walltime"),
+    ({"cluster": "vc1", "count": 1, "allocation": "none"},
+     "Allocation none does not belong to the cluster."),
+    ({"cluster": "vc1", "computes": "vm-vc1-02", "hosts": "a,b"}, "length of hosts"),
+    ({"cluster": "vc1", "computes": "vm-vc1-[02"}, "computes is no hostlist"),
+    ({"cluster": "vc1", "computes": "n[0-999999999]"}, "computes is no hostlist"),
+    ({"cluster": "vc1", "computes": "none"}, "There is no compute none"),
+    ({"cluster": "vc1", "computes": ["vm-vc1-02", "vm-vc1-02"]}, "twice"),
+]
+
+
+@pytest.mark.parametrize("body,said", REFUSED)
+def test_row_17_refuses_with_the_reason(site, running, body, said):
+    assert running["state"] == "running"
+    told = site.start(**body)
+    assert told.status == 400, told.text
+    for part in said.split("N nodes"):
+        assert part in told.json
+
+
+def test_row_17_refuses_a_node_of_another_set(site, running):
+    told = site.start(cluster="vc1", computes=["vm-vc1-00"])
+    assert told.status == 400
+    for part in ("vm-vc1-00", str(running["id"]), "running"):
+        assert part in told.json
+
+
+@pytest.mark.parametrize("what", [
+    {"computes": "vm-vc1-[02-03]"}, {"computes": ["vm-vc1-02", "vm-vc1-03"]},
+    {"computes": [{"name": "vm-vc1-02"}, {"name": "vm-vc1-03"}]}, {"count": "2"}, {"count": 2}])
+@pytest.mark.parametrize("end", ["shutdown", "poweroff"])
+def test_rows_17_to_20_start_and_end_in_each_form(site, running, what, end):
+    assert running["state"] == "running"
+    made = site.start(cluster="vc1", **what)
+    assert made.status == 201, made.text
+    number = made.json["id"]
+    assert made.headers["location"] == f"{site.base}/v1/computeset/{number}"
+    assert made.json["walltime_mins"] == 2880
+    assert "status" not in made.json
+    assert {node["name"] for node in made.json["computes"]} == {"vm-vc1-02", "vm-vc1-03"}
+    followed = curl("-L", *site.token, made.headers["location"])
+    assert followed.status == 301  # the first head; curl goes on
+    site.wait_set(number, "running")
+    for action in ("reboot", "reset"):
+        assert site.ask("PUT", f"/v1/computeset/{number}/{action}").status == 204
+    assert site.ask("PUT", f"/v1/computeset/{number}/{end}", "-d", "null").status == 204
+    site.wait_set(number, "completed", "cancelled")
+    assert site.ask("PUT", "/v1/computeset/999999/" + end).status == 404
+
+
+def test_rows_21_and_22_images(site, tmp_path):
+    iso = tmp_path / "tools+1.iso"
+    iso.write_bytes(bytes(32768) + b"\x01CD001\x01" + bytes(40000))
+    name = tmp_path / "tools.iso"
+    name.write_bytes(iso.read_bytes())
+    md5 = subprocess.run(["md5sum", name], capture_output=True, text=True,
+                         check=True).stdout.split()[0]
+    form = ["-F", f"file=@{name};type=application/octet-stream", "-F", "composite=NONE"]
+    without = site.ask("POST", "/v1/image", *form)
+    assert (without.status, without.json) == (400, "md5 was not provided")
+    sent = site.ask("POST", "/v1/image", *form, "-H", "md5: " + md5)
+    assert (sent.status, sent.text) == (204, "")
+    for path in ("/v1/image", "/v1/image/", "/v1/images"):
+        assert site.ask("GET", path).json == ["demo/tools.iso"]
+    put = site.ask("PUT", "/v1/cluster/vc1/compute/vm-vc1-03/attach_iso?iso_name=public/tools.iso")
+    assert put.status == 204
+
+
+def test_rows_23_and_24_user_and_projects(site):
+    for path in ("/v1/user", "/v1/user/", "/v1/users", "/rest-auth/user/"):
+        told = site.ask("GET", path)
+        assert told.status == 200
+        assert set(told.json) == {"username", "email", "first_name", "last_name"}
+    for method, body in (("PUT", {"username": "ada", "first_name": "Ada", "last_name": "L"}),
+                         ("PATCH", {"last_name": "Lovelace", "email": "x@y.z", "role": "pi"})):
+        told = site.ask(method, "/v1/user", "-H", "Content-Type: application/json", "-d",
+                        json.dumps(body))
+        assert told.status == 200, told.text
+    assert told.json == {"username": "ada", "email": "", "first_name": "Ada",
+                         "last_name": "Lovelace"}
+    assert site.ask("PATCH", "/v1/user", "-d", '{"last_name": 7}').status == 400
+    for path in ("/v1/project", "/v1/project/"):
+        assert site.ask("GET", path).json == [{"name": "demo"}]
+
+
+def test_rows_25_and_26_log_in_and_out(site):
+    told = site.post("/rest-auth/login/", {"username": "ada", "password": PASSWORD})
+    assert told.status == 200 and set(told.json) == {"key"}
+    token = ["-H", "Authorization: Token " + told.json["key"]]
+    assert site.ask("GET", "/v1/project", who=token).status == 200
+    assert site.ask("POST", "/rest-auth/logout/", who=token).status == 200
+    assert site.ask("GET", "/v1/project", who=token).status == 401
+    wrong = site.post("/rest-auth/login/", {"username": "ada", "password": "wrong horse"})
+    assert wrong.status == 400
+    assert wrong.json == {"non_field_errors": ["Unable to log in with provided credentials."]}
+    empty = site.post("/rest-auth/login/", {"username": "ada"})
+    assert (empty.status, empty.json) == (400, {"password": ["This field is required."]})
+
+
+def test_row_27_gives_the_key_in_the_form_that_is_accepted(site):
+    told = site.ask("GET", "/getkey", "-H", "Accept: application/json", who=site.basic)
+    assert told.status == 200 and set(told.json) == {"key_name", "key"}
+    assert len(told.json["key"]) == 24
+    for accepts in ("text/html", "*/*"):
+        page = site.ask("GET", "/getkey", "-H", "Accept: " + accepts, who=site.basic)
+        assert page.status == 200
+        assert page.headers["content-type"].startswith("text/html")
+        assert told.json["key"] in page.text
+    assert site.ask("GET", "/getkey", "-H", "Accept: image/png", who=site.basic).status == 415
+    assert site.ask("GET", "/getkey", who=["-u", "ada:wrong horse"]).status == 401
+
+
+def test_slashless_resources_are_moved_and_kept_whole(site):
+    for path in ("/v1/cluster", "/v1/cluster/vc1", "/v1/cluster/vc1/frontend", "/v1/computeset"):
+        told = site.ask("GET", path + "?state=running")
+        assert told.status == 301
+        assert told.headers["location"] == f"{site.base}{path}/?state=running"
+
+
+def test_whoever_is_not_known_is_told_so_as_json(site):
+    for who in ([], ["-u", "ada:wrong horse"], ["-H", "Authorization: Token " + "0" * 40]):
+        told = site.ask("GET", "/v1/cluster/", who=who)
+        assert told.status == 401
+        assert set(told.json) == {"detail"}
+        assert "www-authenticate" in told.headers
+
+
+def test_many_wrong_passwords_are_turned_away(site):
+    site.deployment.nucleus("person", "create", "bob", "--project", "demo")
+    told = [site.post("/rest-auth/login/", {"username": "bob", "password": "wrong horse"})
+            for _ in range(11)]
+    states = [one.status for one in told]
+    assert states == sorted(states) and set(states) == {400, 429}, states
+    assert told[-1].headers["retry-after"]

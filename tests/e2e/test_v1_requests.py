@@ -1,0 +1,200 @@
+"""REST v1 by python's requests, in each way that a client can say who it is."""
+import base64
+import email.utils
+import hashlib
+import hmac
+import json
+import secrets
+import shutil
+import tempfile
+import time
+
+import pytest
+import requests
+
+from conftest import Deployment, wait_until
+
+PASSWORD = "correct horse battery"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+STRICT = "(request-target) host date digest"
+
+
+def hmac_base64(secret, text):
+    return base64.b64encode(hmac.digest(secret.encode(), text.encode(), "sha256")).decode()
+
+
+class Signed(requests.auth.AuthBase):
+    """Signs as the old client did, or strictly: whatever stands in `names`."""
+
+    def __init__(self, key, names="nonce timestamp", **headers):
+        self.key, self.names, self.headers = key, names, headers
+
+    def __call__(self, request):
+        body = request.body or b""
+        body = body.encode() if isinstance(body, str) else body
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        said = {"X-Api-Key": self.key["key_name"], "timestamp": str(int(time.time())),
+                "nonce": "".join(secrets.choice(LETTERS) for _ in range(10)),
+                "Date": email.utils.formatdate(usegmt=True), "Digest": "SHA-256=" + digest,
+                "Host": request.url.split("/")[2], **self.headers}
+        target = request.method.lower() + " " + request.path_url
+        values = {name.lower(): value for name, value in said.items()}
+        text = "\n".join(f"{name}: {target if name == '(request-target)' else values[name]}"
+                         for name in self.names.split())
+        request.headers.update(said)
+        request.headers["Authorization"] = (
+            f'Signature keyId="",algorithm="hmac-sha256",'
+            f'signature="{hmac_base64(self.key["key"], text)}",headers="{self.names}"')
+        return request
+
+
+class Site:
+    """A deployment and one person of it, in each way that they can be known."""
+
+    def __init__(self, deployment):
+        self.deployment = deployment
+        deployment.nucleus("cluster", "create", "vc1", "--computes", "2")
+        told = deployment.nucleus("person", "create", "ada", "--project", "demo").stdout
+        first = next(word for word in told.split() if len(word) == 40)
+        self.base = deployment.env()["NUCLEUS_URL"] + "/nucleus"
+        self.session = requests.Session()
+        self.session.trust_env = False
+        body = {"new_password1": PASSWORD, "new_password2": PASSWORD}
+        self.ask("POST", "/rest-auth/password/change/", json=body,
+                 headers={"Authorization": "Token " + first}).raise_for_status()
+        self.key = self.ask("GET", "/getkey", auth=("ada", PASSWORD),
+                            headers={"Accept": "application/json"}).json()
+
+    def ask(self, method, path, **more):
+        return self.session.request(method, self.base + path, timeout=60, **more)
+
+    def login(self):
+        told = self.ask("POST", "/rest-auth/login/",
+                        json={"username": "ada", "password": PASSWORD})
+        return {"Authorization": "Token " + told.json()["key"]}
+
+
+@pytest.fixture(name="site", scope="module")
+def site_fixture():
+    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "4")
+    try:
+        deployment.up()
+        yield Site(deployment)
+    finally:
+        deployment.down(check=False)
+        shutil.rmtree(deployment.state)
+
+
+def test_the_signature_of_the_old_client_is_the_known_one():
+    text = "nonce: ABC123DEF4\ntimestamp: 1467000000"
+    assert hmac_base64("REALAPISECRET", text) == "HqLrfpWGk8e6/jjw7OyrjRvCAP30ym4c0UiRXqhsQ0M="
+
+
+def test_token_basic_and_signature_name_the_same_person(site):
+    for who in ({"headers": site.login()}, {"auth": ("ada", PASSWORD)},
+                {"auth": Signed(site.key)}, {"auth": Signed(site.key, STRICT)},
+                {"auth": Signed(site.key, "nonce timestamp " + STRICT)}):
+        told = site.ask("GET", "/v1/user", **who)
+        assert told.status_code == 200, told.text
+        assert told.json()["username"] == "ada"
+
+
+def test_an_api_key_client_follows_its_computeset(site):
+    made = site.ask("POST", "/v1/computeset/", json={"cluster": "vc1", "count": "1"},
+                    auth=Signed(site.key))
+    assert made.status_code == 201, made.text
+    # The old client asks Location at once, slashless, with a fresh nonce; the redirect keeps it.
+    told = site.session.get(made.headers["Location"], auth=Signed(site.key), timeout=60)
+    assert [past.status_code for past in told.history] == [301]
+    assert told.status_code == 200 and told.json()["id"] == made.json()["id"]
+    path = f"/v1/computeset/{made.json()['id']}"
+    wait_until(lambda: site.ask("GET", path + "/", auth=Signed(site.key)).json()["state"]
+               == "running", "the computeset running")
+    ended = site.ask("PUT", path + "/poweroff", data="null", auth=Signed(site.key),
+                     headers={"Content-Type": "application/json"})
+    assert ended.status_code == 204 and ended.text == ""
+
+
+def test_a_nonce_serves_once_and_a_clock_may_be_off_by_half_an_hour(site):
+    def ask(**headers):
+        return site.ask("GET", "/v1/project", auth=Signed(site.key, **headers))
+
+    assert ask(nonce="SAMENONCE1").status_code == 200
+    again = ask(nonce="SAMENONCE1")
+    assert (again.status_code, again.json()) == (401, {"detail": "Nonce check failed"})
+    for off in (-1700, 1700):
+        assert ask(timestamp=str(int(time.time()) + off)).status_code == 200
+    for off in (-1900, 1900):
+        assert ask(timestamp=str(int(time.time()) + off)).status_code == 401
+    for bad in ("", "x", "1e9", "99999999999999999999", "-1"):
+        assert ask(timestamp=bad).status_code == 401
+    assert ask(nonce="").status_code == 401
+    wrong = Signed({**site.key, "key": "A" * 24})
+    assert site.ask("GET", "/v1/project", auth=wrong).status_code == 401
+    nobody = Signed({**site.key, "key_name": "nobody"})
+    assert site.ask("GET", "/v1/project", auth=nobody).status_code == 401
+    assert site.ask("GET", "/v1/project", auth=Signed(site.key, "nonce")).status_code == 401
+
+
+def test_a_strict_signature_is_good_for_its_own_request_alone(site):
+    class Tampered(Signed):
+        """Signs one request and sends another."""
+
+        def __call__(self, request):
+            request = super().__call__(request)
+            if self.what == "path":
+                request.url = request.url.replace("/v1/user", "/rest-auth/user/")
+            if self.what == "method":
+                request.method = "PUT"
+            if self.what == "body":
+                request.body = b'{"last_name": "Eve"}'
+                request.headers["Content-Length"] = str(len(request.body))
+            return request
+
+    for what in ("path", "method", "body"):
+        auth = Tampered(site.key, STRICT)
+        auth.what = what
+        told = site.ask("PATCH", "/v1/user", json={"last_name": "Ada"}, auth=auth)
+        assert told.status_code == 401, what
+    kept = site.ask("GET", "/v1/user", auth=Signed(site.key, "nonce timestamp " + STRICT))
+    assert kept.json()["last_name"] == ""
+    fixed = email.utils.formatdate(usegmt=True)
+    once = [site.ask("GET", "/v1/image", auth=Signed(site.key, STRICT, Date=fixed)).status_code
+            for _ in range(2)]
+    assert once == [200, 401]
+    old = email.utils.formatdate(time.time() - 1900, usegmt=True)
+    for date in (old, "yesterday", ""):
+        told = site.ask("GET", "/v1/image", auth=Signed(site.key, STRICT, Date=date))
+        assert told.status_code == 401
+
+
+def test_tokens_that_are_none_any_more_are_refused_at_once(site):
+    first, second = site.login(), site.login()
+    assert site.ask("GET", "/v1/user", headers=first).status_code == 200
+    assert site.ask("POST", "/rest-auth/logout/", headers=first).status_code == 200
+    whole = second["Authorization"]
+    jwt = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=") + ".e30."
+    for said in (first["Authorization"], whole[:-1], whole + "0", whole.upper(), "Token " + jwt,
+                 "Bearer " + jwt, "Token", "Token  ", "Basic " + jwt):
+        told = site.ask("GET", "/v1/user", headers={"Authorization": said})
+        assert told.status_code == 401, said
+    assert site.ask("GET", "/v1/user", headers=second).status_code == 200
+
+
+DEEP = 100_000
+BODIES = [
+    "", "null", "[]", "7", '{"cluster":"vc1","cluster":"vc1","count":1}',
+    '{"cluster":"vc1","count":1,"x":{"a":1,"a":2}}', '{"cluster":"vc1","count":1e999999}',
+    "[" * DEEP + "]" * DEEP, '{"a":' * DEEP, b'{"cluster":"\xff\xfe"}', b'{"cluster":"vc1\x00"}',
+    '{"cluster":"vc1","count":1}x', '{"cluster":"vc1","count":NaN}', "{'cluster':'vc1'}",
+    '{"cluster":"vc1","count":01}', '{"cluster":"\\ud800","count":1}',
+    json.dumps({str(n): n for n in range(70_000)})]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
+def test_a_body_that_is_not_what_it_must_be_starts_nothing(site, body):
+    before = site.ask("GET", "/v1/computeset/", auth=("ada", PASSWORD)).json()
+    told = site.ask("POST", "/v1/computeset/", data=body, auth=("ada", PASSWORD))
+    assert told.status_code in (400, 413), told.text
+    assert told.headers["Content-Type"] == "application/json"
+    assert site.ask("GET", "/v1/computeset/", auth=("ada", PASSWORD)).json() == before
