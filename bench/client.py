@@ -1,0 +1,50 @@
+#!/usr/bin/python3
+"""How fast does the client answer: `cm --version`, and `cm comet cluster` of 1,000 nodes?
+
+A: the program, from its start to its end. B, the floor: /usr/bin/true, what the machine needs to
+start and end any program.
+"""
+import argparse
+import os
+import subprocess
+import time
+
+from support.deployment import BIN, deployment
+from support.figures import judge, ms, p50, show, show_load
+
+
+def seconds(words, environment):
+    began = time.perf_counter()
+    child = os.posix_spawn(words[0], words, environment,
+                           file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)])
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code == 0, (words, code)
+    return time.perf_counter() - began
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=50)
+    arguments = parser.parse_args()
+    cm = str(BIN / "cm")
+    version, listing, floor = [], [], []
+    with deployment("--simulated", "--hosts", "4") as nucleus:
+        nucleus.make_cluster(nucleus.events(), "big", 999)
+        environment = {"PATH": os.environ["PATH"], "HOME": str(nucleus.state), **nucleus.env}
+        shown = subprocess.run([cm, "comet", "cluster", "big"], env=environment, text=True,
+                               capture_output=True, check=True).stdout
+        assert shown.count("| compute ") == 999, shown[:500]
+        for _ in range(arguments.rounds):
+            floor.append(seconds(["/usr/bin/true"], environment))
+            version.append(seconds([cm, "--version"], environment))
+            listing.append(seconds([cm, "comet", "cluster", "big"], environment))
+    show("cm --version (A)", version)
+    show("cm comet cluster, 1,000 nodes (A)", listing)
+    show("/usr/bin/true (B)", floor)
+    judge("cm --version within 5 ms", p50(version), 0.005, ms(p50(version)))
+    judge("cm comet cluster within 40 ms", p50(listing), 0.040, ms(p50(listing)))
+    show_load()
+
+
+if __name__ == "__main__":
+    main()
