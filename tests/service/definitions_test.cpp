@@ -1,0 +1,228 @@
+// What becomes of clusters and nodes after they were made, over registry, network, image store and
+// scheduler: revisions, nodes added and taken away, volumes, usage, idempotency keys.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "services/image_store/driver/simulated_store.hpp"
+#include "services/image_store/service.hpp"
+#include "services/network/service.hpp"
+#include "services/registry/service.hpp"
+#include "services/scheduler/service.hpp"
+#include "tests/support/process.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using Built = core::Result<std::shared_ptr<void>>;
+using core::ErrorCode;
+
+class Definitions : public testing::Test {
+ protected:
+  void SetUp() override {
+    must(msg::DefineProject{{"p"}});
+    cluster_ = must(msg::DefineCluster{
+        .cluster_id = {"c"}, .project_id = {"p"}, .allocations = {{"p"}}, .compute_count = 2});
+  }
+
+  template <class Request>
+  typename Request::Reply must(const Request& request) {
+    auto reply = caller_.call(request, {.deadline = patience, .after_sequence = sequence_});
+    if (!reply) throw std::runtime_error(reply.error().detail);
+    return *reply;
+  }
+  template <class Request>
+  ErrorCode refusal(const Request& request) {
+    auto reply = caller_.call(request, {.deadline = patience});
+    return reply ? ErrorCode::unknown : reply.error().code;
+  }
+  msg::ClusterWithNodes whole() {
+    return must(msg::ListClusters{.is_operator = true, .cluster_id = {"c"}}).clusters.front();
+  }
+  msg::Node node(std::size_t index) { return whole().nodes.at(index); }
+  /// From here on each service answers once it has heard all that happened.
+  void settle() { sequence_ = registry_.bus().newest_event(); }
+
+  template <class Predicate>
+  bool comes_true(Predicate predicate) {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!predicate()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+
+  Deployment deployment_ = {};
+  Process registry_{deployment_, "registry", {}, [](core::Runtime& runtime) -> Built {
+                      return std::make_shared<registry::Service>(
+                          runtime, registry::Config::from(runtime.settings));
+                    }};
+  Process network_{deployment_, "network", {}, [](core::Runtime& runtime) -> Built {
+                     return std::make_shared<network::Service>(
+                         runtime, *network::Config::from(runtime.settings));
+                   }};
+  Process image_store_{deployment_,
+                       "image_store",
+                       {{"image_store.driver", "simulated"}},
+                       [](core::Runtime& runtime) -> Built {
+                         return std::make_shared<image_store::Service>(
+                             runtime, *image_store::Config::from(runtime.settings),
+                             std::make_shared<image_store::SimulatedStore>());
+                       }};
+  Process scheduler_{deployment_, "scheduler", {}, [](core::Runtime& runtime) -> Built {
+                       return std::make_shared<scheduler::Service>(
+                           runtime, scheduler::Config::from(runtime.settings));
+                     }};
+  Process caller_{deployment_, "caller"};
+  msg::Cluster cluster_ = {};
+  std::uint64_t sequence_ = 0;
+};
+
+TEST_F(Definitions, EachChangeIsTheNextRevisionAndAnOldOneIsAConflict) {
+  EXPECT_EQ(cluster_.revision, 1u);
+  const auto changed =
+      must(msg::ChangeCluster{.cluster_id = {"c"}, .description = "mine", .if_revision = 1});
+  EXPECT_EQ(changed.description, "mine");
+  EXPECT_EQ(changed.revision, 2u);
+  EXPECT_EQ(changed.allocations, cluster_.allocations);
+  EXPECT_EQ(
+      refusal(msg::ChangeCluster{.cluster_id = {"c"}, .description = "late", .if_revision = 1}),
+      ErrorCode::conflict);
+  EXPECT_EQ(refusal(msg::RemoveCluster{.cluster_id = {"c"}, .if_revision = 1}),
+            ErrorCode::conflict);
+  EXPECT_EQ(whole().cluster, changed);
+}
+
+TEST_F(Definitions, AChangeThatChangesNothingKeepsTheRevision) {
+  EXPECT_EQ(must(msg::ChangeCluster{.cluster_id = {"c"}, .description = ""}).revision, 1u);
+  EXPECT_EQ(must(msg::ChangeNode{.node_id = node(1).node_id, .name = node(1).name}).revision, 1u);
+}
+
+TEST_F(Definitions, AChangedNodeHasTheNextRevisionAndSoHasItsCluster) {
+  const auto changed = must(msg::ChangeNode{.node_id = node(1).node_id,
+                                            .name = "first",
+                                            .cpus = 3,
+                                            .memory_mb = 4096,
+                                            .iso_id = msg::ImageId{"public/x.iso"},
+                                            .if_revision = 1});
+  EXPECT_EQ(changed.revision, 2u);
+  EXPECT_EQ(node(1), changed);
+  EXPECT_EQ(changed.cpus, 3u);
+  EXPECT_EQ(changed.iso_id.value, "public/x.iso");
+  EXPECT_EQ(whole().cluster.revision, 2u);
+  EXPECT_EQ(refusal(msg::ChangeNode{.node_id = changed.node_id, .cpus = 1, .if_revision = 1}),
+            ErrorCode::conflict);
+  EXPECT_EQ(refusal(msg::ChangeNode{.node_id = changed.node_id, .cpus = 0}),
+            ErrorCode::invalid_argument);
+  EXPECT_EQ(refusal(msg::ChangeNode{.node_id = node(2).node_id, .name = "first"}),
+            ErrorCode::wrong_state);
+  EXPECT_EQ(refusal(msg::ChangeNode{.node_id = node(0).node_id, .name = "other"}),
+            ErrorCode::invalid_argument);
+  EXPECT_EQ(refusal(msg::ChangeNode{.node_id = node(1).node_id, .iso_id = msg::ImageId{"q/x.iso"}}),
+            ErrorCode::not_found);
+}
+
+TEST_F(Definitions, AddedNodesAreNumberedOnAndGetPortsAndVolumes) {
+  const auto grown =
+      must(msg::AddNodes{.cluster_id = {"c"}, .count = 2, .size = {.cpus = 5}, .if_revision = 1});
+  EXPECT_EQ(grown.revision, 2u);
+  const auto nodes = whole().nodes;
+  ASSERT_EQ(nodes.size(), 5u);
+  EXPECT_EQ(nodes[3].name, "vm-c-02");
+  EXPECT_EQ(nodes[4].name, "vm-c-03");
+  EXPECT_EQ(nodes[4].index, 4u);
+  EXPECT_EQ(nodes[4].cpus, 5u);
+  EXPECT_TRUE(comes_true([&] {
+    const auto states = must(msg::ListNodeStates{{"c"}}).nodes;
+    return states.size() == 5 && std::ranges::all_of(states, [](const msg::NodeState& state) {
+             return !state.ports.empty();
+           });
+  }));
+  EXPECT_TRUE(comes_true([&] {
+    const auto volumes = must(msg::ListVolumes{{"c"}}).volumes;
+    return volumes.size() == 5 && std::ranges::all_of(volumes, &msg::NodeVolume::is_ready);
+  }));
+  EXPECT_EQ(refusal(msg::AddNodes{.cluster_id = {"c"}, .count = 4093}),
+            ErrorCode::invalid_argument);
+  EXPECT_EQ(refusal(msg::AddNodes{.cluster_id = {"none"}, .count = 1}), ErrorCode::not_found);
+}
+
+TEST_F(Definitions, ARemovedNodeIsGoneEverywhereAndItsAddressIsUsedAgain) {
+  const auto removed = node(2);
+  EXPECT_EQ(refusal(msg::RemoveNode{.node_id = node(0).node_id}), ErrorCode::wrong_state);
+  EXPECT_EQ(refusal(msg::RemoveNode{.node_id = removed.node_id, .if_revision = 9}),
+            ErrorCode::conflict);
+  must(msg::RemoveNode{.node_id = removed.node_id, .if_revision = 1});
+  settle();
+  EXPECT_EQ(whole().nodes.size(), 2u);
+  EXPECT_EQ(refusal(msg::RemoveNode{.node_id = removed.node_id}), ErrorCode::not_found);
+  EXPECT_EQ(must(msg::ListNodeStates{{"c"}}).nodes.size(), 2u);
+  EXPECT_TRUE(comes_true([&] { return must(msg::ListVolumes{{"c"}}).volumes.size() == 2; }));
+  must(msg::AddNodes{.cluster_id = {"c"}, .count = 1});
+  EXPECT_EQ(node(2).name, removed.name);
+  EXPECT_TRUE(comes_true([&] {
+    const auto states = must(msg::ListNodeStates{{"c"}}).nodes;
+    return states.size() == 3 && !states[2].ports.empty() && states[2].ports[0].ip == "10.0.0.3";
+  }));
+}
+
+TEST_F(Definitions, AComputesetThatWaitsForARemovedNodeIsCancelled) {
+  ASSERT_TRUE(comes_true([&] { return must(msg::ListNodeStates{{"c"}}).nodes.size() == 3; }));
+  const auto set =
+      must(msg::StartComputeset{.cluster_id = {"c"}, .nodes = {node(1).node_id, node(2).node_id}});
+  EXPECT_EQ(set.state, msg::ComputesetState::submitted);  // there is no host
+  must(msg::RemoveNode{.node_id = node(2).node_id});
+  settle();
+  const auto sets =
+      must(msg::ListComputesets{.is_operator = true, .computeset_id = set.computeset_id});
+  EXPECT_EQ(sets.computesets.front().state, msg::ComputesetState::cancelled);
+  EXPECT_EQ(sets.computesets.front().reason, "node vm-c-01 was removed");
+  for (const auto& state : must(msg::ListNodeStates{{"c"}}).nodes)
+    EXPECT_EQ(state.computeset_id, 0);
+}
+
+TEST_F(Definitions, OnlyWhatRanIsUsageAndOnlyOfThoseProjects) {
+  ASSERT_TRUE(comes_true([&] { return must(msg::ListNodeStates{{"c"}}).nodes.size() == 3; }));
+  msg::StartComputeset both{.cluster_id = {"c"}, .nodes = {node(1).node_id, node(2).node_id}};
+  const auto waiting = must(both);
+  EXPECT_TRUE(must(msg::ListUsage{.is_operator = true}).entries.empty());
+  Process host(deployment_, "provisioner/h");
+  ASSERT_TRUE(host.call(msg::ReportHost{.host_id = {"h"},
+                                        .process = "provisioner/h",
+                                        .boot_id = "b",
+                                        .cpus = 64,
+                                        .memory_mb = 65536,
+                                        .is_simulated = true},
+                        {.deadline = patience}));
+  const msg::ListUsage ours{.projects = {{"p"}}, .allocation_id = {"p"}};
+  ASSERT_TRUE(comes_true([&] { return must(ours).entries.size() == 1; }));
+  const auto entry = must(ours).entries.front();
+  EXPECT_EQ(entry.computeset_id, waiting.computeset_id);
+  EXPECT_EQ(entry.node_count, 2u);
+  EXPECT_EQ(entry.cores, 2u);
+  EXPECT_EQ(entry.end_unix_s, 0);
+  EXPECT_TRUE(must(msg::ListUsage{.projects = {{"q"}}}).entries.empty());
+  EXPECT_TRUE(must(msg::ListUsage{.projects = {{"p"}}, .allocation_id = {"q"}}).entries.empty());
+  EXPECT_TRUE(
+      must(msg::ListUsage{.is_operator = true, .to_unix_s = entry.start_unix_s}).entries.empty());
+  EXPECT_TRUE(
+      must(msg::ListUsage{.is_operator = true, .after = entry.computeset_id}).entries.empty());
+}
+
+TEST_F(Definitions, AnIdempotencyKeyStandsForOneRequestOfItsPerson) {
+  const msg::ClaimRequest claim{
+      .person_id = {"ada"}, .idempotency_key = "k1", .fingerprint = std::string(64, 'a')};
+  must(claim);
+  must(claim);
+  auto other = claim;
+  other.fingerprint = std::string(64, 'b');
+  EXPECT_EQ(refusal(other), ErrorCode::invalid_argument);
+  other.person_id = {"bob"};
+  must(other);
+  other.idempotency_key = std::string(129, 'k');
+  EXPECT_EQ(refusal(other), ErrorCode::invalid_argument);
+}
+
+}  // namespace
+}  // namespace nucleus::tests
