@@ -239,6 +239,39 @@ def test_hosts_and_allocations_are_the_operators(admin, operator):
     assert admin.get("/v2/allocations/big") == made.json()
 
 
+def test_a_token_makes_none_that_may_do_more(admin):
+    made = admin.ask("POST", "/v2/me/tokens", {"label": "ci", "rights": ["read"]})
+    assert (made.status_code, made.headers["Cache-Control"]) == (201, "no-store"), made.text
+    weak = Client(admin.url, made.json()["token"])
+    assert weak.get("/v2/me")["rights"] == ["read"]
+    assert weak.create("hers").status_code == 403
+    assert weak.ask("POST", "/v2/me/tokens", {"rights": ["define"]}).status_code == 403
+    child = weak.ask("POST", "/v2/me/tokens", {}).json()
+    assert Client(admin.url, child["token"]).get("/v2/me")["rights"] == ["read"]
+    for method in ("GET", "PUT", "DELETE"):
+        assert weak.ask(method, "/v2/me/key").status_code == 403
+    assert "ci" in [token["label"] for token in admin.get("/v2/me/tokens")["tokens"]]
+    path = "/v2/me/tokens/" + made.json()["token_id"]
+    assert admin.ask("DELETE", path).status_code == 204
+    wait_until(lambda: weak.ask("GET", "/v2/me").status_code == 401, "the token's end")
+    assert admin.ask("DELETE", path).status_code == 404
+
+
+def test_people_and_projects_are_made_seen_and_removed(admin, operator):
+    assert operator.ask("PUT", "/v2/projects/chem").status_code == 200
+    person = {"role": "trainer", "projects": ["chem", "demo"], "email": "ann@example.org"}
+    assert operator.ask("PUT", "/v2/people/ann", person).status_code == 200
+    assert operator.get("/v2/people/ann") == {"person_id": "ann", "first_name": "",
+                                              "last_name": "", **person}
+    assert "ann" in [p["person_id"] for p in operator.get("/v2/people")["people"]]
+    assert operator.ask("PUT", "/v2/people/ann", {"role": "king"}).status_code == 400
+    assert admin.ask("PUT", "/v2/people/ann", person).status_code == 403
+    assert operator.ask("DELETE", "/v2/people/ann").status_code == 204
+    assert operator.ask("GET", "/v2/people/ann").status_code == 404
+    assert operator.ask("DELETE", "/v2/projects/chem").status_code == 204
+    assert "chem" not in [p["project_id"] for p in operator.get("/v2/projects")["projects"]]
+
+
 def test_a_service_that_does_not_answer_is_503_with_retry_after(admin):
     admin.create("late", 0)
     newest = int(admin.ask("GET", "/v2/clusters/late").headers["Nucleus-Sequence"])
