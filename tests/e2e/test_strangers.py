@@ -109,7 +109,8 @@ def ids_fixture(ours, url):
     return {"cluster": "mine", "node": "vm-mine-00", "project": "demo", "image": "x.iso",
             "id": str(wait_until(started, "a computeset")["computeset_id"]),
             "allocation": ask("/v2/allocations")["allocations"][0]["allocation_id"],
-            "person": ask("/v2/me")["person_id"], "token": "0" * 15 + "1", "host": "sim-0001"}
+            "person": ask("/v2/me")["person_id"], "host": "sim-0001",
+            "token": ours.post(url + "/v2/me/tokens", data="{}", timeout=30).json()["token_id"]}
 
 
 @pytest.mark.parametrize("method,path,operation", operations())
