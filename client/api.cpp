@@ -18,8 +18,8 @@ core::Result<void> Api::log_in() const {
     const char* said = std::getenv("COMET_PASSWORD");
     password = said ? said : "";
   } else if (password == "readline") {
-    password = ask_secret("Password of " + endpoint_.username + " at " + endpoint_.name)
-                   .value_or("");
+    password =
+        ask_secret("Password of " + endpoint_.username + " at " + endpoint_.name).value_or("");
   }
   if (password.empty())
     return core::refuse(ErrorCode::unauthenticated,

@@ -8,8 +8,7 @@ namespace {
 void add_endpoint_option(CLI::App& app, std::string& endpoint) {
   const auto parts = commands_of(app);
   for (auto* part : parts) add_endpoint_option(*part, endpoint);
-  if (parts.empty())
-    app.add_option("--endpoint", endpoint, "at this endpoint of the yaml file");
+  if (parts.empty()) app.add_option("--endpoint", endpoint, "at this endpoint of the yaml file");
 }
 
 }  // namespace

@@ -116,7 +116,9 @@ std::string client_folder() {
   return variable("HOME") + "/.cloudmesh";
 }
 
-std::string configuration_file() { return client_folder() + "/cloudmesh.yaml"; }
+std::string configuration_file() {
+  return client_folder() + "/cloudmesh.yaml";
+}
 
 core::Result<Endpoints> Endpoints::read() {
   const auto whole = load();

@@ -17,9 +17,9 @@ struct Endpoint {
   std::string key_name = {};
   std::string key_secret = {};
   std::string username = {};
-  std::string password = {};    // `readline` = ask for it, `env` = COMET_PASSWORD
-  std::string ca_file = {};     // whose certificates are believed; empty = the system's
-  bool has_hpcinfo = false;     // tells of reservations
+  std::string password = {};  // `readline` = ask for it, `env` = COMET_PASSWORD
+  std::string ca_file = {};   // whose certificates are believed; empty = the system's
+  bool has_hpcinfo = false;   // tells of reservations
 
   /// From NUCLEUS_URL, NUCLEUS_TOKEN or NUCLEUS_API_KEY_NAME and _SECRET, and NUCLEUS_CA_FILE.
   /// `invalid_argument` names the variable that is missing.

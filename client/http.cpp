@@ -57,9 +57,8 @@ class HttpConnection::Wire {
     secure_->set_verify_mode(asio::ssl::verify_peer);
     secure_->set_verify_callback(asio::ssl::host_name_verification(url.host));
     SSL_set_tlsext_host_name(secure_->native_handle(), url.host.c_str());
-    return finish([&](auto done) {
-      secure_->async_handshake(asio::ssl::stream_base::client, done);
-    });
+    return finish(
+        [&](auto done) { secure_->async_handshake(asio::ssl::stream_base::client, done); });
   }
 
   ErrorOfBoost write(const void* bytes, std::size_t size, std::chrono::seconds deadline) {
@@ -172,8 +171,7 @@ core::Result<Answer> HttpConnection::send(const Request& request) {
 }
 
 core::Result<Answer> HttpConnection::stream(const Request& request, const TakePart& take) {
-  if (auto connected = connect(); !connected)
-    return std::unexpected(connected.error());
+  if (auto connected = connect(); !connected) return std::unexpected(connected.error());
   if (auto written = write(request); !written) {
     wire_.reset();
     return std::unexpected(written.error());

@@ -56,7 +56,9 @@ core::Result<std::unique_ptr<LocalCopy>> LocalCopy::open(const std::string& fold
   return copy;
 }
 
-LocalCopy::~LocalCopy() { sqlite3_close(database_); }
+LocalCopy::~LocalCopy() {
+  sqlite3_close(database_);
+}
 
 core::Result<std::vector<LocalCopy::Row>> LocalCopy::ask(const std::string& statement,
                                                          const Row& parameters) {
@@ -122,8 +124,8 @@ core::Result<void> LocalCopy::fill(const std::string& endpoint, const Json& clus
                           {endpoint, image.get<std::string>()});
           !done)
         return std::unexpected(done.error());
-  auto done = ask("insert or replace into kept values(?, ?)",
-                  {endpoint, std::to_string(now_unix_s)});
+  auto done =
+      ask("insert or replace into kept values(?, ?)", {endpoint, std::to_string(now_unix_s)});
   if (!done) return std::unexpected(done.error());
   return {};
 }

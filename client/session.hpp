@@ -21,9 +21,9 @@ class Session {
   /// By which name the copy knows what this endpoint says.
   std::string endpoint_key(const std::string& endpoint = {}) const;
 
-  bool is_over = false;        // quit was said
+  bool is_over = false;  // quit was said
   bool is_interactive = false;
-  bool is_echoed = false;      // a script's lines are shown
+  bool is_echoed = false;  // a script's lines are shown
   bool is_debugging = false;
   int script_depth = 0;
   std::vector<std::string> history = {};  // of this shell, oldest first

@@ -7,8 +7,12 @@
 
 namespace nucleus::client {
 
-bool is_asked_at_terminal() { return isatty(STDIN_FILENO) == 1; }
-bool is_shown_at_terminal() { return isatty(STDOUT_FILENO) == 1; }
+bool is_asked_at_terminal() {
+  return isatty(STDIN_FILENO) == 1;
+}
+bool is_shown_at_terminal() {
+  return isatty(STDOUT_FILENO) == 1;
+}
 
 std::optional<std::string> ask(const std::string& question, const std::string& otherwise) {
   if (!is_asked_at_terminal()) return std::nullopt;

@@ -94,8 +94,8 @@ Listing list_view(const Json& clusters) {
   return listing;
 }
 
-core::Result<Listing> node_view(const Json& clusters, const Json& computesets,
-                                NodeColumns columns, const std::string& sort_key) {
+core::Result<Listing> node_view(const Json& clusters, const Json& computesets, NodeColumns columns,
+                                const std::string& sort_key) {
   Listing listing{.columns = columns == NodeColumns::all_data ? data_columns : table_columns};
   const auto accounts = accounts_by_set(computesets);
   std::vector<Cells> nodes;

@@ -55,8 +55,8 @@ Progress start_progress(const Json& computeset) {
   const Json nodes = computeset.value("computes", Json::array());
   const auto state = text_at(computeset, "state");
   const auto active = count_in_state(nodes, "active");
-  return {.line = fmt::format("computeset {}: {}, {} of {} nodes active",
-                              text_at(computeset, "id"), state, active, nodes.size()),
+  return {.line = fmt::format("computeset {}: {}, {} of {} nodes active", text_at(computeset, "id"),
+                              state, active, nodes.size()),
           .is_done = state == "running" && active == nodes.size(),
           .is_failed = has_ended(state)};
 }

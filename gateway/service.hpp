@@ -30,8 +30,7 @@ class Service {
   void authenticate(const ExchangePtr& exchange, msg::Right needs,
                     std::function<void(msg::Principal)> next);
   ExchangePtr make_exchange(HttpRequest request, Respond respond);
-  void serve_portal(const ExchangePtr& exchange, const std::string& file,
-                    const std::string& type);
+  void serve_portal(const ExchangePtr& exchange, const std::string& file, const std::string& type);
 
   core::Runtime& runtime_;
   Config config_;

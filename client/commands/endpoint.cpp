@@ -46,8 +46,8 @@ core::Result<int> init() {
     return core::refuse(ErrorCode::internal, "the server gave no key");
   if (auto written = write_endpoint(*username, endpoint); !written)
     return std::unexpected(written.error());
-  std::cout << "Endpoint " << endpoint.name << " is active; its key is in "
-            << configuration_file() << "\n";
+  std::cout << "Endpoint " << endpoint.name << " is active; its key is in " << configuration_file()
+            << "\n";
   return 0;
 }
 
@@ -87,14 +87,12 @@ void add_endpoint(CLI::App& app, Chosen& chosen) {
   auto* command = app.add_subcommand("active", "the endpoints, or choose the active one");
   auto name = std::make_shared<std::string>();
   command->add_option("ENDPOINT", *name, "from now on this one");
-  command->callback([&chosen, name] {
-    chosen.local = [name](Session&) { return active(*name); };
-  });
+  command->callback([&chosen, name] { chosen.local = [name](Session&) { return active(*name); }; });
   auto* group = app.add_subcommand("reservation", "of the batch system");
   group->require_subcommand(1);
   for (const std::string verb : {"list", "create", "update", "delete"}) {
-    auto* each = group->add_subcommand(verb, verb == "list" ? "those there are"
-                                                            : "not supported here");
+    auto* each =
+        group->add_subcommand(verb, verb == "list" ? "those there are" : "not supported here");
     each->prefix_command();
     each->callback([&chosen, verb] {
       chosen.local = [&chosen, verb](Session&) { return reservation(chosen.endpoint, verb); };

@@ -184,8 +184,7 @@ void Bus::remember_refusal(const std::string& key, const Refusal& refusal) {
   while (!refused_order_.empty() && (refused_order_.front().second < now_unix_ms ||
                                      refused_order_.size() >= limits_.refusals_kept_max)) {
     const auto known = refused_.find(refused_order_.front().first);
-    if (known != refused_.end() &&
-        known->second.deadline_unix_ms == refused_order_.front().second)
+    if (known != refused_.end() && known->second.deadline_unix_ms == refused_order_.front().second)
       refused_.erase(known);
     refused_order_.pop_front();
   }

@@ -50,11 +50,11 @@ class SchedulerRoom : public testing::Test {
                             .index = i,
                             .cpus = cpus,
                             .memory_mb = 512}}));
-      ASSERT_TRUE(network_.tell(msg::PortsLeased{.node_id = node_id,
-                                                 .cluster_id = {cluster},
-                                                 .project_id = {"p"},
-                                                 .ports = {{.mac = "52:54:00:00:00:01",
-                                                            .ip = "10.0.0.1"}}}));
+      ASSERT_TRUE(network_.tell(
+          msg::PortsLeased{.node_id = node_id,
+                           .cluster_id = {cluster},
+                           .project_id = {"p"},
+                           .ports = {{.mac = "52:54:00:00:00:01", .ip = "10.0.0.1"}}}));
       ASSERT_TRUE(image_store_.tell(msg::VolumeChanged{.volume = {.node_id = node_id},
                                                        .cluster_id = {cluster},
                                                        .project_id = {"p"},
