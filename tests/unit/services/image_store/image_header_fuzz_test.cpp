@@ -103,7 +103,9 @@ TEST(ImageHeaderFuzz, AnswersForEveryLengthOfEveryFormat) {
     for (std::size_t length = 0; length <= 128; ++length) {
       const auto size = check_image_header(format, std::string_view(whole).substr(0, length),
                                            length, virtual_bytes_max);
-      if (format == msg::ImageFormat::qcow2 && length < 104) EXPECT_FALSE(size) << length;
+      if (format == msg::ImageFormat::qcow2 && length < 104) {
+        EXPECT_FALSE(size) << length;
+      }
     }
 }
 
