@@ -199,6 +199,7 @@ TEST_F(RegistryClusters, RenamesAComputeAndTellsItWhole) {
   ASSERT_TRUE(told);
   auto expected = node;
   expected.name = "login";
+  ++expected.revision;
   EXPECT_EQ(told->node, expected);
   restart();
   EXPECT_EQ(listed("vc1").nodes[1].name, "login");
