@@ -12,6 +12,20 @@ namespace nucleus::client {
 
 using core::ErrorCode;
 
+namespace {
+
+/// The JSON of an answer that is 200.
+core::Result<Json> json_of(const core::Result<Answer>& answer) {
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->status != 200) return std::unexpected(error_of(*answer));
+  Json json = Json::parse(answer->body, nullptr, false);
+  if (json.is_discarded())
+    return core::refuse(ErrorCode::internal, "the server's answer is no JSON");
+  return json;
+}
+
+}  // namespace
+
 core::Result<void> Api::log_in() const {
   std::string password = endpoint_.password;
   if (password == "env") {
@@ -83,13 +97,7 @@ core::Result<Answer> Api::ask(const std::string& method, const std::string& path
 }
 
 core::Result<Json> Api::get(const std::string& path) const {
-  const auto answer = ask("GET", path, nullptr);
-  if (!answer) return std::unexpected(answer.error());
-  if (answer->status != 200) return std::unexpected(error_of(*answer));
-  Json json = Json::parse(answer->body, nullptr, false);
-  if (json.is_discarded())
-    return core::refuse(ErrorCode::internal, "the server's answer is no JSON");
-  return json;
+  return json_of(ask("GET", path, nullptr));
 }
 
 core::Result<Json> Api::get_as(const std::string& path, const std::string& username,
@@ -97,13 +105,7 @@ core::Result<Json> Api::get_as(const std::string& path, const std::string& usern
   Request request{.target = path};
   request.headers = {{"Accept", "application/json"},
                      {"Authorization", "Basic " + base64(username + ":" + password)}};
-  const auto answer = exchange(request);
-  if (!answer) return std::unexpected(answer.error());
-  if (answer->status != 200) return std::unexpected(error_of(*answer));
-  Json json = Json::parse(answer->body, nullptr, false);
-  if (json.is_discarded())
-    return core::refuse(ErrorCode::internal, "the server's answer is no JSON");
-  return json;
+  return json_of(exchange(request));
 }
 
 core::Result<void> Api::put(const std::string& path) const {

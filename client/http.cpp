@@ -166,10 +166,6 @@ core::Result<void> HttpConnection::write(const Request& request) {
   return {};
 }
 
-core::Result<Answer> HttpConnection::send(const Request& request) {
-  return stream(request, {});
-}
-
 core::Result<Answer> HttpConnection::stream(const Request& request, const TakePart& take) {
   if (auto connected = connect(); !connected) return std::unexpected(connected.error());
   if (auto written = write(request); !written) {

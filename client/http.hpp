@@ -55,10 +55,9 @@ class HttpConnection {
   HttpConnection(Url url, std::string ca_file);
   ~HttpConnection();
 
-  /// `unavailable`: nobody answered, or not in time. It is never sent twice.
-  core::Result<Answer> send(const Request& request);
-  /// Answers what came before a body of unknown length, which goes to `take` part by part. An
-  /// answer that is not 200 is read in full instead.
+  /// Answers what came before a body of unknown length, which goes to `take` part by part; without
+  /// one, or where the answer is not 200, it is read in full instead. `unavailable`: nobody
+  /// answered, or not in time. It is never sent twice.
   core::Result<Answer> stream(const Request& request, const TakePart& take);
 
  private:

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <ctime>
 #include <fstream>
 #include <map>
@@ -12,6 +11,8 @@
 #include <new>
 #include <sstream>
 #include <vector>
+
+#include "gateway/numbers.hpp"
 
 namespace nucleus::gateway {
 
@@ -86,9 +87,9 @@ core::Result<void> read_moment(const HttpRequest& request, msg::CheckSignature& 
   }
   if (check.nonce.empty()) return nobody("nonce missing");
   if (timestamp.empty()) return nobody("timestamp missing");
-  const char* end = timestamp.data() + timestamp.size();
-  const auto read = std::from_chars(timestamp.data(), end, check.timestamp_unix_s);
-  if (read.ec != std::errc{} || read.ptr != end) return nobody("timestamp is no number");
+  const auto said = whole_number<std::int64_t>(timestamp);
+  if (!said) return nobody("timestamp is no number");
+  check.timestamp_unix_s = *said;
   if (!covers("nonce") || !covers("timestamp")) return nobody("nonce and timestamp must be signed");
   return {};
 }
@@ -114,10 +115,6 @@ core::Result<Credential> signature_of(const HttpRequest& request, std::string_vi
   return check;
 }
 
-bool is_token(std::string_view text) {
-  return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == text.npos;
-}
-
 core::Result<Credential> basic_of(const HttpRequest& request, std::string_view base64) {
   while (base64.starts_with(' ')) base64.remove_prefix(1);
   std::string bytes(base64.size() + 4, '\0');
@@ -130,7 +127,7 @@ core::Result<Credential> basic_of(const HttpRequest& request, std::string_view b
   const auto colon = bytes.find(':');
   if (colon == std::string::npos) return nobody("the Basic credential is malformed");
   std::string password = bytes.substr(colon + 1);
-  if (is_token(password)) return msg::CheckToken{std::move(password)};
+  if (msg::is_token(password)) return msg::CheckToken{std::move(password)};
   return msg::CheckPassword{.person_id = {bytes.substr(0, colon)},
                             .password = std::move(password),
                             .origin = request.origin};

@@ -1,7 +1,8 @@
 #include "gateway/event_streams.hpp"
 
 #include <algorithm>
-#include <charconv>
+
+#include "gateway/numbers.hpp"
 
 namespace nucleus::gateway {
 
@@ -44,9 +45,7 @@ std::string server_sent(const core::StoredEvent& event) {
 }
 
 bool may_see(const msg::Principal& who, const core::StoredEvent& event) {
-  if (who.role == msg::Role::operator_) return true;
-  const auto parts = parts_of(event.topic);
-  return std::ranges::find(who.projects, msg::ProjectId{parts.project}) != who.projects.end();
+  return msg::sees(who, {parts_of(event.topic).project});
 }
 
 bool is_wanted(const EventFilter& filter, const core::StoredEvent& event) {
@@ -83,12 +82,11 @@ void EventStreams::open(const ExchangePtr& exchange, EventFilter filter) {
     return exchange->refuse(ErrorCode::no_capacity, "too many event streams are open");
   const std::string said = exchange->request.header("Last-Event-ID");
   if (said.empty()) return begin(exchange, std::move(filter), runtime_.store.heard());
-  std::uint64_t after = 0;
-  const char* end = said.data() + said.size();
-  if (std::from_chars(said.data(), end, after).ptr != end)
+  const auto number = whole_number<std::uint64_t>(said);
+  if (!number)
     return exchange->refuse(ErrorCode::invalid_argument, "Last-Event-ID must be an event's number",
                             "Last-Event-ID");
-  after = std::min(after, runtime_.store.heard());
+  const auto after = std::min(*number, runtime_.store.heard());
   // Read one first: that they are no longer kept must be said before the stream is open.
   runtime_.store.journal().read_events(
       after, 1,
@@ -96,11 +94,9 @@ void EventStreams::open(const ExchangePtr& exchange, EventFilter filter) {
        after](const core::Result<std::vector<core::StoredEvent>>& events) {
         if (events) return begin(exchange, filter, after);
         if (events.error().code != ErrorCode::wrong_state) return exchange->refuse(events.error());
-        const Json problem{{"type", "/problems/events_gone"},
-                           {"title", "These events are no longer kept"},
-                           {"status", 410},
-                           {"detail", "read the state anew, then follow from now"}};
-        exchange->reply_text(410, text_of(problem), "application/problem+json");
+        exchange->reply_problem(410, {{"type", "/problems/events_gone"},
+                                      {"title", "These events are no longer kept"},
+                                      {"detail", "read the state anew, then follow from now"}});
       });
 }
 

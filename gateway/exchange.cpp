@@ -99,14 +99,19 @@ void Exchange::reply(int status, const Json& body, Headers headers) {
   reply_text(status, text_of(body), "application/json", std::move(headers));
 }
 
+void Exchange::reply_problem(int status, Json problem, Headers headers) {
+  problem["status"] = status;
+  reply_text(status, text_of(problem), "application/problem+json", std::move(headers));
+}
+
 void Exchange::refuse_method(const std::string& allowed) {
   const std::string detail = "Method \"" + msg::shown(request.method) + "\" not allowed.";
   if (is_v1()) return reply(405, Json{{"detail", detail}}, {{"Allow", allowed}});
-  const Json problem{{"type", "/problems/method_not_allowed"},
-                     {"title", "This cannot be done there"},
-                     {"status", 405},
-                     {"detail", detail}};
-  reply_text(405, text_of(problem), "application/problem+json", {{"Allow", allowed}});
+  reply_problem(405,
+                {{"type", "/problems/method_not_allowed"},
+                 {"title", "This cannot be done there"},
+                 {"detail", detail}},
+                {{"Allow", allowed}});
 }
 
 void Exchange::refuse(const core::Error& error) {
@@ -122,10 +127,9 @@ void Exchange::refuse(const core::Error& error) {
   }
   Json problem{{"type", "/problems/" + std::string(msg::name_of(error.code))},
                {"title", title_of(error.code)},
-               {"status", status},
                {"detail", detail}};
   if (!error.field.empty()) problem["field"] = error.field;
-  reply_text(status, text_of(problem), "application/problem+json", std::move(headers));
+  reply_problem(status, std::move(problem), std::move(headers));
 }
 
 }  // namespace nucleus::gateway

@@ -35,7 +35,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   /// Services answer once they have heard events up to here, so that a client reads its own writes.
   std::uint64_t after_sequence = 0;
 
-  bool is_operator() const { return who.role == msg::Role::operator_; }
+  bool is_operator() const { return msg::is_operator(who); }
   /// Old clients' routes answer errors in another form than ours (compat section 1.10).
   bool is_v1() const;
   const std::string& id() const { return id_; }
@@ -48,6 +48,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void refuse(core::ErrorCode code, const std::string& detail, const std::string& field = {}) {
     refuse(core::Error{.code = code, .detail = detail, .field = field});
   }
+  /// A problem of RFC 9457, with its `type`, `title` and `detail`.
+  void reply_problem(int status, Json problem, Headers headers = {});
   /// 405, with the methods that there are.
   void refuse_method(const std::string& allowed);
   void respond(HttpResponse response);

@@ -34,6 +34,11 @@ struct HttpRequest {
     const auto found = headers.find(name);
     return found == headers.end() ? std::string() : found->second;
   }
+  /// The query's first value of this name; empty where it is not said.
+  std::string asked(const std::string& name) const {
+    const auto found = query.find(name);
+    return found == query.end() ? std::string() : found->second;
+  }
 };
 
 /// Sends what an open answer still has to say; from any thread.

@@ -28,7 +28,6 @@ using tcp = asio::ip::tcp;
 
 namespace {
 
-/// A small body in the bytes that our own errors have, before a route is known.
 /// Before anything is known of the request but its path: `{"detail": …}`, or a problem of v2.
 HttpResponse plain_error(int status, const std::string& detail, const std::string& path) {
   if (path.starts_with("/v2/") || path.starts_with("/nucleus/v2/"))

@@ -11,19 +11,6 @@ const T& as(const void* value) {
   return *static_cast<const T*>(value);
 }
 
-Json integer(const void* value, const msg::Type& type) {
-  switch (type.size) {
-    case 1:
-      return type.is_signed ? Json(as<std::int8_t>(value)) : Json(as<std::uint8_t>(value));
-    case 2:
-      return type.is_signed ? Json(as<std::int16_t>(value)) : Json(as<std::uint16_t>(value));
-    case 4:
-      return type.is_signed ? Json(as<std::int32_t>(value)) : Json(as<std::uint32_t>(value));
-    default:
-      return type.is_signed ? Json(as<std::int64_t>(value)) : Json(as<std::uint64_t>(value));
-  }
-}
-
 Json structure(const void* value, const msg::Type& type) {
   Json object = Json::object();
   for (const auto& field : type.fields()) {
@@ -61,7 +48,7 @@ Json json_of(const void* value, const msg::Type& type) {
     case Kind::boolean:
       return as<bool>(value);
     case Kind::integer:
-      return integer(value, type);
+      return msg::with_integer(type, [&](auto kind) { return Json(as<decltype(kind)>(value)); });
     case Kind::floating:
       return type.size == sizeof(float) ? Json(as<float>(value)) : Json(as<double>(value));
     case Kind::text:

@@ -1,7 +1,8 @@
 #include "gateway/lookups.hpp"
 
 #include <algorithm>
-#include <charconv>
+
+#include "gateway/numbers.hpp"
 
 namespace nucleus::gateway {
 
@@ -59,13 +60,11 @@ void with_node(const ExchangePtr& exchange,
 }
 
 void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Computeset)> next) {
-  const auto& text = exchange->path["id"];
-  msg::ListComputesets request{.projects = exchange->who.projects,
-                               .is_operator = exchange->is_operator()};
-  const char* end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, request.computeset_id);
-  if (read.ec != std::errc{} || read.ptr != end || request.computeset_id <= 0)
-    return exchange->refuse(ErrorCode::not_found, "no such computeset");
+  const auto id = whole_number<msg::ComputesetId>(exchange->path["id"]);
+  if (!id || *id <= 0) return exchange->refuse(ErrorCode::not_found, "no such computeset");
+  const msg::ListComputesets request{.projects = exchange->who.projects,
+                                     .is_operator = exchange->is_operator(),
+                                     .computeset_id = *id};
   exchange->ask(request, [exchange, next = std::move(next)](const msg::Computesets& found) {
     if (found.computesets.empty())
       return exchange->refuse(ErrorCode::not_found, "no such computeset");

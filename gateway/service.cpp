@@ -3,12 +3,12 @@
 #include <prometheus/text_serializer.h>
 #include <sys/stat.h>
 
-#include <charconv>
 #include <fstream>
 #include <sstream>
 
 #include "core/log/log.hpp"
 #include "gateway/credentials.hpp"
+#include "gateway/numbers.hpp"
 #include "gateway/v1.hpp"
 #include "gateway/v2.hpp"
 
@@ -38,11 +38,13 @@ std::string base_url(const Config& config, const HttpRequest& request) {
 core::Result<void> read_after_sequence(Exchange& exchange) {
   const std::string said = exchange.request.header("Nucleus-After-Sequence");
   if (said.empty()) return {};
-  const char* end = said.data() + said.size();
-  const auto read = std::from_chars(said.data(), end, exchange.after_sequence);
-  if (read.ec == std::errc{} && read.ptr == end) return {};
-  return core::refuse(ErrorCode::invalid_argument,
-                      "Nucleus-After-Sequence must be an event's number", "Nucleus-After-Sequence");
+  const auto number = whole_number<std::uint64_t>(said);
+  if (!number)
+    return core::refuse(ErrorCode::invalid_argument,
+                        "Nucleus-After-Sequence must be an event's number",
+                        "Nucleus-After-Sequence");
+  exchange.after_sequence = *number;
+  return {};
 }
 
 /// Old clients' resources end in a slash: whoever leaves it out is told where to go. Empty where

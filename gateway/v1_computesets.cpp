@@ -1,9 +1,9 @@
 // REST v1: computesets (compat 1.2, rows 15-20, and 1.4).
 #include <algorithm>
-#include <charconv>
 
 #include "core/hostlist/hostlist.hpp"
 #include "gateway/lookups.hpp"
+#include "gateway/numbers.hpp"
 #include "gateway/v1.hpp"
 #include "gateway/v1_json.hpp"
 
@@ -19,12 +19,8 @@ core::Result<std::int64_t> number(const Json& body, const char* field) {
   if (found->is_number_integer()) return found->get<std::int64_t>();
   if (found->is_string()) {
     const auto& text = found->get_ref<const std::string&>();
-    std::int64_t value = 0;
-    const char* end = text.data() + text.size();
     if (text.empty()) return 0;
-    if (const auto read = std::from_chars(text.data(), end, value);
-        read.ec == std::errc{} && read.ptr == end)
-      return value;
+    if (const auto value = whole_number<std::int64_t>(text)) return *value;
   }
   return core::refuse(ErrorCode::invalid_argument, std::string(field) + " must be a whole number",
                       field);

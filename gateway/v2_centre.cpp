@@ -1,7 +1,7 @@
 // v2: what the centre has: images, hosts, allocations, and what was used of them.
 #include <algorithm>
-#include <charconv>
 
+#include "gateway/numbers.hpp"
 #include "gateway/v2.hpp"
 #include "gateway/v2_resource.hpp"
 #include "messages/image_store.hpp"
@@ -24,7 +24,7 @@ void list_images(const ExchangePtr& exchange) {
 void with_image(const ExchangePtr& exchange, std::function<void(msg::Image)> next) {
   const msg::ProjectId project{exchange->path["project"]};
   const msg::ImageId id{project.value + "/" + exchange->path["image"]};
-  if (project.value != "public" && !is_theirs(*exchange, project))
+  if (project.value != "public" && !msg::sees(exchange->who, project))
     return exchange->refuse(ErrorCode::not_found, "no such image");
   exchange->ask(msg::ListImages{.projects = {project}},
                 [exchange, id, next = std::move(next)](const msg::Images& images) {
@@ -82,7 +82,7 @@ void list_allocations(const ExchangePtr& exchange) {
   exchange->ask(msg::ListAllocations{}, [exchange](const msg::Allocations& all) {
     Collection own{.name = "allocations", .key = "allocation_id"};
     for (const auto& allocation : all.allocations)
-      if (is_theirs(*exchange, allocation.project_id)) own.items.push_back(json_of(allocation));
+      if (msg::sees(exchange->who, allocation.project_id)) own.items.push_back(json_of(allocation));
     reply_page(exchange, std::move(own));
   });
 }
@@ -91,7 +91,7 @@ void get_allocation(const ExchangePtr& exchange) {
   exchange->ask(msg::ListAllocations{}, [exchange](const msg::Allocations& all) {
     const msg::AllocationId id{exchange->path["allocation"]};
     const auto found = std::ranges::find(all.allocations, id, &msg::Allocation::allocation_id);
-    if (found == all.allocations.end() || !is_theirs(*exchange, found->project_id))
+    if (found == all.allocations.end() || !msg::sees(exchange->who, found->project_id))
       return exchange->refuse(ErrorCode::not_found, "no such allocation");
     reply_one(exchange, 200, json_of(*found));
   });
@@ -108,12 +108,9 @@ void define_allocation(const ExchangePtr& exchange) {
 
 /// A query's whole number from 0 on; 0 where it is not said.
 core::Result<std::int64_t> asked_number(const Exchange& exchange, const std::string& name) {
-  const auto said = exchange.request.query.find(name);
-  if (said == exchange.request.query.end()) return 0;
-  std::int64_t number = 0;
-  const char* end = said->second.data() + said->second.size();
-  const auto read = std::from_chars(said->second.data(), end, number);
-  if (read.ec == std::errc{} && read.ptr == end && number >= 0) return number;
+  if (!exchange.request.query.contains(name)) return 0;
+  const auto number = whole_number<std::int64_t>(exchange.request.asked(name));
+  if (number && *number >= 0) return *number;
   return core::refuse(ErrorCode::invalid_argument, name + " must be a whole number", name);
 }
 
@@ -123,14 +120,12 @@ void list_usage(const ExchangePtr& exchange) {
   const auto after = asked_number(*exchange, "after");
   for (const auto* number : {&from, &to, &after})
     if (!*number) return exchange->refuse(number->error());
-  msg::ListUsage request{.projects = exchange->who.projects,
-                         .is_operator = exchange->is_operator(),
-                         .from_unix_s = *from,
-                         .to_unix_s = *to,
-                         .after = *after};
-  if (const auto said = exchange->request.query.find("allocation_id");
-      said != exchange->request.query.end())
-    request.allocation_id = {said->second};
+  const msg::ListUsage request{.projects = exchange->who.projects,
+                               .is_operator = exchange->is_operator(),
+                               .allocation_id = {exchange->request.asked("allocation_id")},
+                               .from_unix_s = *from,
+                               .to_unix_s = *to,
+                               .after = *after};
   exchange->ask(request, [exchange](const msg::Usage& usage) {
     reply_page(exchange, {.name = "entries",
                           .key = "computeset_id",

@@ -76,7 +76,7 @@ void create(const ExchangePtr& exchange) {
   if (body->project_id.empty() && exchange->who.projects.size() == 1)
     body->project_id = exchange->who.projects.front();
   if (auto broken = msg::check(*body)) return exchange->refuse(*broken);
-  if (!is_theirs(*exchange, body->project_id))
+  if (!msg::sees(exchange->who, body->project_id))
     return exchange->refuse(ErrorCode::not_found, "no such project", "project_id");
   with_allocations(exchange, body->project_id, body->allocations, [exchange, body = *body] {
     exchange->ask(body, [exchange](const msg::Cluster& made) {
@@ -91,21 +91,19 @@ void create(const ExchangePtr& exchange) {
 }
 
 void change(const ExchangePtr& exchange) {
-  auto body = body_as<msg::ChangeCluster>(*exchange, {"description", "allocations"});
-  const auto revision = if_match(*exchange);
-  with_cluster(exchange, [exchange, body = std::move(body),
-                          revision](const msg::ClusterWithNodes& cluster) mutable {
-    if (!body) return exchange->refuse(body.error());
-    if (!revision) return exchange->refuse(revision.error());
-    body->cluster_id = cluster.cluster.cluster_id;
-    body->if_revision = *revision;
-    const auto wanted = body->allocations.value_or(std::vector<msg::AllocationId>{});
-    with_allocations(exchange, cluster.cluster.project_id, wanted, [exchange, body = *body] {
-      exchange->ask(body, [exchange](const msg::Cluster& changed) {
-        reply_one(exchange, 200, json_of(changed), changed.revision);
+  auto body =
+      if_match(*exchange, body_as<msg::ChangeCluster>(*exchange, {"description", "allocations"}));
+  with_cluster(
+      exchange, [exchange, body = std::move(body)](const msg::ClusterWithNodes& cluster) mutable {
+        if (!body) return exchange->refuse(body.error());
+        body->cluster_id = cluster.cluster.cluster_id;
+        const auto wanted = body->allocations.value_or(std::vector<msg::AllocationId>{});
+        with_allocations(exchange, cluster.cluster.project_id, wanted, [exchange, body = *body] {
+          exchange->ask(body, [exchange](const msg::Cluster& changed) {
+            reply_one(exchange, 200, json_of(changed), changed.revision);
+          });
+        });
       });
-    });
-  });
 }
 
 void remove(const ExchangePtr& exchange) {

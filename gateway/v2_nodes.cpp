@@ -46,18 +46,15 @@ void reply_added(const ExchangePtr& exchange, const std::vector<msg::Node>& befo
 }
 
 void add(const ExchangePtr& exchange) {
-  auto body = body_as<msg::AddNodes>(*exchange, {"count", "size", "image_id"});
-  const auto revision = if_match(*exchange);
-  with_cluster(exchange, [exchange, body = std::move(body),
-                          revision](const msg::ClusterWithNodes& cluster) mutable {
-    if (!body) return exchange->refuse(body.error());
-    if (!revision) return exchange->refuse(revision.error());
-    body->cluster_id = cluster.cluster.cluster_id;
-    body->if_revision = *revision;
-    exchange->ask(*body, [exchange, before = cluster.nodes](const msg::Cluster&) {
-      reply_added(exchange, before);
-    });
-  });
+  auto body = if_match(*exchange, body_as<msg::AddNodes>(*exchange, {"count", "size", "image_id"}));
+  with_cluster(exchange,
+               [exchange, body = std::move(body)](const msg::ClusterWithNodes& cluster) mutable {
+                 if (!body) return exchange->refuse(body.error());
+                 body->cluster_id = cluster.cluster.cluster_id;
+                 exchange->ask(*body, [exchange, before = cluster.nodes](const msg::Cluster&) {
+                   reply_added(exchange, before);
+                 });
+               });
 }
 
 /// Only an ISO that the node's project can see; another's looks like none.
@@ -76,13 +73,11 @@ void with_iso(const ExchangePtr& exchange, const msg::ProjectId& project,
 }
 
 void change_node(const ExchangePtr& exchange, core::Result<msg::ChangeNode> body) {
-  const auto revision = if_match(*exchange);
-  with_node(exchange, [exchange, body = std::move(body), revision](const msg::ClusterWithNodes&,
-                                                                   const msg::Node& node) mutable {
+  body = if_match(*exchange, std::move(body));
+  with_node(exchange, [exchange, body = std::move(body)](const msg::ClusterWithNodes&,
+                                                         const msg::Node& node) mutable {
     if (!body) return exchange->refuse(body.error());
-    if (!revision) return exchange->refuse(revision.error());
     body->node_id = node.node_id;
-    body->if_revision = *revision;
     with_iso(exchange, node.project_id, body->iso_id, [exchange, body = *body] {
       exchange->ask(body, [exchange](const msg::Node& changed) {
         reply_one(exchange, 200, json_of(changed), changed.revision);
@@ -127,10 +122,9 @@ void power(const ExchangePtr& exchange) {
 }
 
 void issue_console(const ExchangePtr& exchange) {
-  const Json body = Json::parse(exchange->request.body, nullptr, false);
-  const std::string said =
-      body.is_object() && body.contains("kind") && body["kind"].is_string() ? body["kind"] : "";
-  const auto kind = msg::enum_of<msg::ConsoleKind>(said);
+  const auto body = parse_object(exchange->request.body);
+  const bool is_said = body && body->contains("kind") && body->at("kind").is_string();
+  const auto kind = msg::enum_of<msg::ConsoleKind>(is_said ? std::string(body->at("kind")) : "");
   with_node(exchange, [exchange, kind](const msg::ClusterWithNodes&, const msg::Node& node) {
     if (kind == msg::ConsoleKind::unknown)
       return exchange->refuse(ErrorCode::invalid_argument, "kind must be serial or vnc", "kind");
@@ -162,8 +156,7 @@ void add_v2_node_routes(Router& router, EventStreams& streams) {
   router.add("POST", nodes + "/{node}/power", msg::Right::power, power);
   router.add("PUT", nodes + "/{node}/iso", msg::Right::images, attach_iso);
   router.add("DELETE", nodes + "/{node}/iso", msg::Right::images, detach_iso);
-  router.add("POST", "/v2/clusters/{cluster}/nodes/{node}/console", msg::Right::console,
-             issue_console);
+  router.add("POST", nodes + "/{node}/console", msg::Right::console, issue_console);
 }
 
 }  // namespace nucleus::gateway

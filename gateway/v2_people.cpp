@@ -2,6 +2,7 @@
 // makes may do either.
 #include <algorithm>
 
+#include "gateway/credentials.hpp"
 #include "gateway/v2.hpp"
 #include "gateway/v2_resource.hpp"
 
@@ -40,11 +41,9 @@ void remove_project(const ExchangePtr& exchange) {
 }
 
 void list_people(const ExchangePtr& exchange) {
-  msg::ListPeople request{.projects = exchange->who.projects,
-                          .is_operator = exchange->is_operator()};
-  if (const auto after = exchange->request.query.find("after");
-      after != exchange->request.query.end())
-    request.after = {after->second};
+  const msg::ListPeople request{.projects = exchange->who.projects,
+                                .is_operator = exchange->is_operator(),
+                                .after = {exchange->request.asked("after")}};
   exchange->ask(request, [exchange](const msg::People& people) {
     reply_page(exchange, {.name = "people",
                           .key = "person_id",
@@ -57,7 +56,7 @@ void get_person(const ExchangePtr& exchange) {
   const msg::PersonId id{exchange->path["person"]};
   exchange->ask(msg::GetPerson{.person_id = id}, [exchange](msg::Person person) {
     const auto is_shared = [&](const msg::ProjectId& project) {
-      return is_theirs(*exchange, project);
+      return msg::sees(exchange->who, project);
     };
     if (!exchange->is_operator() && !std::ranges::any_of(person.projects, is_shared))
       return exchange->refuse(ErrorCode::not_found, "no such person", "person_id");
@@ -97,16 +96,9 @@ void get_me(const ExchangePtr& exchange) {
                 });
 }
 
-/// May do all that the role may: an API key can, so nothing less may get at one.
-bool is_whole(const msg::Principal& who) {
-  return std::ranges::all_of(msg::all_rights, [&](msg::Right right) {
-    return !msg::has_right(who.role, right) || msg::may(who, right);
-  });
-}
-
 Handler with_key(std::function<void(const ExchangePtr&)> next) {
   return [next = std::move(next)](const ExchangePtr& exchange) {
-    if (!is_whole(exchange->who) || exchange->who.expires_unix_s != 0)
+    if (!is_whole(exchange->who))
       return exchange->refuse(ErrorCode::forbidden, "a key may do more than this token");
     next(exchange);
   };

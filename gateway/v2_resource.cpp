@@ -1,9 +1,9 @@
 #include "gateway/v2_resource.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "gateway/lookups.hpp"
+#include "gateway/numbers.hpp"
 
 namespace nucleus::gateway {
 
@@ -13,20 +13,9 @@ namespace {
 
 constexpr std::uint64_t limit_max = 1'000;
 
-std::string asked(const Exchange& exchange, const std::string& name) {
-  const auto found = exchange.request.query.find(name);
-  return found == exchange.request.query.end() ? std::string() : found->second;
-}
-
-bool read_number(const std::string& text, std::uint64_t& number) {
-  const char* end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, number);
-  return read.ec == std::errc{} && read.ptr == end;
-}
-
 /// The fields that were asked for; all where none were.
 Json chosen(const Exchange& exchange, Json resource) {
-  const std::string said = asked(exchange, "fields");
+  const std::string said = exchange.request.asked("fields");
   if (said.empty()) return resource;
   Json some = Json::object();
   std::size_t begin = 0;
@@ -42,8 +31,8 @@ Json chosen(const Exchange& exchange, Json resource) {
 /// Keys of a collection are all text or all numbers.
 bool comes_after(const Json& key, const std::string& after) {
   if (key.is_string()) return key.get_ref<const std::string&>() > after;
-  std::uint64_t number = 0;
-  return read_number(after, number) && key.get<std::uint64_t>() > number;
+  const auto number = whole_number<std::uint64_t>(after);
+  return number && key.get<std::uint64_t>() > *number;
 }
 
 }  // namespace
@@ -51,10 +40,9 @@ bool comes_after(const Json& key, const std::string& after) {
 core::Result<Json> read_body(const Exchange& exchange,
                              std::initializer_list<std::string_view> fields) {
   if (exchange.request.body.empty()) return Json::object();
-  Json body = Json::parse(exchange.request.body, nullptr, false);
-  if (!body.is_object())
-    return core::refuse(ErrorCode::invalid_argument, "the body must be a JSON object");
-  for (const auto& [name, value] : body.items()) {
+  auto body = parse_object(exchange.request.body);
+  if (!body) return body;
+  for (const auto& [name, value] : body->items()) {
     if (std::ranges::find(fields, name) == fields.end())
       return core::refuse(ErrorCode::invalid_argument, "there is no field " + msg::shown(name),
                           msg::shown(name));
@@ -72,10 +60,10 @@ core::Error body_fault(const std::string& told) {
 core::Result<std::uint64_t> if_match(const Exchange& exchange) {
   const std::string said = exchange.request.header("If-Match");
   if (said.empty() || said == "*") return 0;
-  std::uint64_t revision = 0;
-  if (said.size() > 2 && said.front() == '"' && said.back() == '"' &&
-      read_number(said.substr(1, said.size() - 2), revision) && revision > 0)
-    return revision;
+  if (said.size() > 2 && said.front() == '"' && said.back() == '"')
+    if (const auto revision = whole_number<std::uint64_t>(said.substr(1, said.size() - 2));
+        revision && *revision > 0)
+      return *revision;
   return core::refuse(ErrorCode::conflict, "no such revision was ever told", "If-Match");
 }
 
@@ -86,20 +74,20 @@ void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
 }
 
 void reply_page(const ExchangePtr& exchange, Collection collection) {
-  std::uint64_t limit = limit_max;
-  const std::string said = asked(*exchange, "limit");
-  if (!said.empty() && (!read_number(said, limit) || limit < 1 || limit > limit_max))
+  const std::string said = exchange->request.asked("limit");
+  const auto limit = said.empty() ? std::optional{limit_max} : whole_number<std::uint64_t>(said);
+  if (!limit || *limit < 1 || *limit > limit_max)
     return exchange->refuse(ErrorCode::invalid_argument, "limit must be 1 to 1000", "limit");
   const char* key = collection.key;
   std::sort(collection.items.begin(), collection.items.end(),
             [key](const Json& a, const Json& b) { return a.at(key) < b.at(key); });
-  const std::string after = asked(*exchange, "after");
+  const std::string after = exchange->request.asked("after");
   Json page{{collection.name, Json::array()}};
   auto& shown = page[collection.name];
   Json last;
   for (auto& item : collection.items) {
     if (!after.empty() && !comes_after(item.at(key), after)) continue;
-    if (shown.size() == limit) {
+    if (shown.size() == *limit) {
       collection.is_more = true;
       break;
     }
@@ -119,11 +107,6 @@ Handler watchable(EventStreams& streams, std::set<std::string> types, Handler li
       streams.open(exchange, {.types = types, .cluster = cluster.cluster.cluster_id.value});
     });
   };
-}
-
-bool is_theirs(const Exchange& exchange, const msg::ProjectId& project) {
-  return exchange.is_operator() ||
-         std::ranges::find(exchange.who.projects, project) != exchange.who.projects.end();
 }
 
 core::Result<std::string> read_action(const Exchange& exchange) {

@@ -33,6 +33,16 @@ core::Result<Message> body_as(const Exchange& exchange,
 /// The revision that If-Match wants; 0 = any. An ETag that never was one of ours is a conflict.
 core::Result<std::uint64_t> if_match(const Exchange& exchange);
 
+/// The change, for the revision alone that If-Match wants.
+template <class Change>
+core::Result<Change> if_match(const Exchange& exchange, core::Result<Change> change) {
+  if (!change) return change;
+  const auto revision = if_match(exchange);
+  if (!revision) return std::unexpected(revision.error());
+  change->if_revision = *revision;
+  return change;
+}
+
 /// One resource, of it the fields that `?fields=` names; an ETag where it has a revision.
 void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
                std::uint64_t revision = 0, Headers headers = {});
@@ -53,9 +63,6 @@ template <class... Events>
 Handler watchable(EventStreams& streams, Handler list) {
   return watchable(streams, {std::string(Events::topic)...}, std::move(list));
 }
-
-/// A thing of a project that is not the caller's looks like none.
-bool is_theirs(const Exchange& exchange, const msg::ProjectId& project);
 
 /// `on`, `off`, `shutdown`, `reboot` or `reset` as the body's `action`.
 core::Result<std::string> read_action(const Exchange& exchange);

@@ -28,33 +28,7 @@ T load(const void* value) {
   return copy;
 }
 
-std::int64_t load_signed(const void* value, std::size_t size) {
-  switch (size) {
-    case 1:
-      return load<std::int8_t>(value);
-    case 2:
-      return load<std::int16_t>(value);
-    case 4:
-      return load<std::int32_t>(value);
-    default:
-      return load<std::int64_t>(value);
-  }
-}
-
-std::uint64_t load_unsigned(const void* value, std::size_t size) {
-  switch (size) {
-    case 1:
-      return load<std::uint8_t>(value);
-    case 2:
-      return load<std::uint16_t>(value);
-    case 4:
-      return load<std::uint32_t>(value);
-    default:
-      return load<std::uint64_t>(value);
-  }
-}
-
-/// The names of a struct's fields, and those of them that are said.
+/// An optional that is empty takes no key.
 bool is_said(const void* structure, const Field& field) {
   return field.type->kind != Kind::optional || field.type->count(member(structure, field)) > 0;
 }
@@ -92,9 +66,7 @@ void pack(Packer& packer, const void* value, const Type& type) {
       packer.pack(load<bool>(value));
       return;
     case Kind::integer:
-      type.is_signed ? packer.pack(load_signed(value, type.size))
-                     : packer.pack(load_unsigned(value, type.size));
-      return;
+      return with_integer(type, [&](auto kind) { packer.pack(load<decltype(kind)>(value)); });
     case Kind::floating:
       type.size == sizeof(float) ? packer.pack(load<float>(value))
                                  : packer.pack(load<double>(value));
@@ -155,12 +127,12 @@ class Unpacker {
       case Kind::floating:
         return floating(object, value, type, field);
       case Kind::text:
-        *static_cast<std::string*>(value) = text(object, field, "must be a string");
+        *static_cast<std::string*>(value) = text(object, field);
         return;
       case Kind::name: {
         if (object.type != msgpack::type::STR) fail(field, "must be a name");
         const auto names = type.names();
-        const std::string name = text(object, field, "must be a name");
+        const std::string_view name(object.via.str.ptr, object.via.str.size);
         std::uint8_t index = 0;
         for (std::size_t i = 0; i < names.size(); ++i)
           if (names[i] == name) index = static_cast<std::uint8_t>(i);
@@ -175,7 +147,7 @@ class Unpacker {
         if (object.type != msgpack::type::MAP) fail(field, "must be a map");
         for (std::uint32_t i = 0; i < object.via.map.size; ++i) {
           const auto& entry = object.via.map.ptr[i];
-          std::string key = text(entry.key, field, "must be a string");
+          std::string key = text(entry.key, field);
           unpack(entry.val, type.add(value, std::move(key)), *type.element, field);
         }
         return;
@@ -195,11 +167,10 @@ class Unpacker {
       unpack(object.via.array.ptr[i], entry, *type.element, field);
   }
 
-  static std::string text(const msgpack::object& object, std::string_view field,
-                          std::string_view reason) {
+  static std::string text(const msgpack::object& object, std::string_view field) {
     if (object.type == msgpack::type::STR) return {object.via.str.ptr, object.via.str.size};
     if (object.type == msgpack::type::BIN) return {object.via.bin.ptr, object.via.bin.size};
-    fail(field, reason);
+    fail(field, "must be a string");
   }
 
   template <class To, class From>
@@ -209,32 +180,17 @@ class Unpacker {
     std::memcpy(value, &stored, sizeof stored);
   }
 
-  template <class From>
-  static void store_sized(From number, void* value, const Type& type, std::string_view field) {
-    switch (type.size) {
-      case 1:
-        return type.is_signed ? store<std::int8_t>(number, value, field)
-                              : store<std::uint8_t>(number, value, field);
-      case 2:
-        return type.is_signed ? store<std::int16_t>(number, value, field)
-                              : store<std::uint16_t>(number, value, field);
-      case 4:
-        return type.is_signed ? store<std::int32_t>(number, value, field)
-                              : store<std::uint32_t>(number, value, field);
-      default:
-        return type.is_signed ? store<std::int64_t>(number, value, field)
-                              : store<std::uint64_t>(number, value, field);
-    }
-  }
-
   static void integer(const msgpack::object& object, void* value, const Type& type,
                       std::string_view field) {
-    if (object.type == msgpack::type::POSITIVE_INTEGER)
-      store_sized(object.via.u64, value, type, field);
-    else if (object.type == msgpack::type::NEGATIVE_INTEGER)
-      store_sized(object.via.i64, value, type, field);
-    else
+    const bool is_positive = object.type == msgpack::type::POSITIVE_INTEGER;
+    if (!is_positive && object.type != msgpack::type::NEGATIVE_INTEGER)
       fail(field, "must be an integer");
+    with_integer(type, [&](auto kind) {
+      if (is_positive)
+        store<decltype(kind)>(object.via.u64, value, field);
+      else
+        store<decltype(kind)>(object.via.i64, value, field);
+    });
   }
 
   static void floating(const msgpack::object& object, void* value, const Type& type,

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "messages/common.hpp"
@@ -57,6 +59,15 @@ struct Principal {
   std::int64_t expires_unix_s = 0;       // of the token; 0 = it does not end
   NUCLEUS_FIELDS(person_id, role, projects, rights, token_id, expires_unix_s);
 };
+
+inline bool is_operator(const Principal& who) {
+  return who.role == Role::operator_;
+}
+
+/// Whether what is this project's is told to them; to others it looks like nothing.
+inline bool sees(const Principal& who, const ProjectId& project) {
+  return is_operator(who) || std::ranges::find(who.projects, project) != who.projects.end();
+}
 
 inline bool may(const Principal& who, Right right) {
   return std::ranges::find(who.rights, right) != who.rights.end();
@@ -113,6 +124,16 @@ struct DefinePerson {
   using Reply = Done;
   Person person = {};
   NUCLEUS_FIELDS(person);
+};
+
+/// Changes how a person is named; what is left out stays.
+struct ChangeProfile {
+  static constexpr std::string_view topic = "registry.change-profile";
+  using Reply = Person;
+  PersonId person_id = {};
+  std::optional<std::string> first_name = {};  // 0..256 bytes
+  std::optional<std::string> last_name = {};   // 0..256 bytes
+  NUCLEUS_FIELDS(person_id, first_name, last_name);
 };
 
 struct GetPerson {
@@ -196,6 +217,11 @@ struct Token {
   std::int64_t expires_unix_s = 0;
   NUCLEUS_FIELDS(token, token_id, expires_unix_s);
 };
+
+/// Has the form of a token: 40 lower-case hex digits.
+constexpr bool is_token(std::string_view text) {
+  return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
 
 struct IssueToken {
   static constexpr std::string_view topic = "registry.issue-token";

@@ -238,6 +238,21 @@ constexpr Type describe() {
 
 }  // namespace detail
 
+/// Calls `use` with a value of the C++ type that an integer's description stands for.
+template <class Use>
+decltype(auto) with_integer(const Type& type, Use&& use) {
+  switch (type.size) {
+    case 1:
+      return type.is_signed ? use(std::int8_t{}) : use(std::uint8_t{});
+    case 2:
+      return type.is_signed ? use(std::int16_t{}) : use(std::uint16_t{});
+    case 4:
+      return type.is_signed ? use(std::int32_t{}) : use(std::uint32_t{});
+    default:
+      return type.is_signed ? use(std::int64_t{}) : use(std::uint64_t{});
+  }
+}
+
 /// The value of a field, given the struct that holds it.
 inline const void* member(const void* structure, const Field& field) {
   return static_cast<const char*>(structure) + field.offset;

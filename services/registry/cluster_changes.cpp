@@ -32,9 +32,7 @@ core::Result<msg::Cluster> Service::change_cluster(const msg::ChangeCluster& req
                                                    core::Context& context) {
   auto tx = store_.begin(context);
   const auto* stored = tx.read(keys::cluster(request.cluster_id));
-  if (!stored)
-    return core::refuse(core::ErrorCode::not_found,
-                        "no cluster " + msg::shown(request.cluster_id.value), "cluster_id");
+  if (!stored) return no_cluster(request.cluster_id);
   auto cluster = stored->cluster;
   if (auto broken = check_revision(request.if_revision, cluster.revision))
     return std::unexpected(*broken);
@@ -94,9 +92,7 @@ core::Result<msg::Cluster> Service::add_nodes(const msg::AddNodes& request,
                                               core::Context& context) {
   auto tx = store_.begin(context);
   const auto* stored = tx.read(keys::cluster(request.cluster_id));
-  if (!stored)
-    return core::refuse(core::ErrorCode::not_found,
-                        "no cluster " + msg::shown(request.cluster_id.value), "cluster_id");
+  if (!stored) return no_cluster(request.cluster_id);
   if (auto broken = check_revision(request.if_revision, stored->cluster.revision))
     return std::unexpected(*broken);
   if (request.count < 1 || request.count > 4096)

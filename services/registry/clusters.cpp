@@ -13,12 +13,12 @@ namespace {
 constexpr std::size_t list_bytes_max = msg::body_bytes_max - 4096;
 constexpr std::size_t list_nodes_max = 4200;
 
+}  // namespace
+
 std::unexpected<core::Error> no_cluster(const msg::ClusterId& id) {
   return core::refuse(core::ErrorCode::not_found, "no cluster " + msg::shown(id.value),
                       "cluster_id");
 }
-
-}  // namespace
 
 core::Result<msg::Cluster> Service::define_cluster(const msg::DefineCluster& request,
                                                    core::Context& context) {

@@ -18,7 +18,7 @@ std::unexpected<core::Error> wrong_password() {
 core::Result<msg::Principal> Service::check_token(const msg::CheckToken& request,
                                                   core::Context& context) {
   const auto hash = hash_token(request.token);
-  const auto* token = is_token(request.token) ? store_.read(keys::token(hash)) : nullptr;
+  const auto* token = msg::is_token(request.token) ? store_.read(keys::token(hash)) : nullptr;
   if (token && token->expires_unix_s != 0 && token->expires_unix_s <= context.now_unix_s())
     token = nullptr;
   metrics_.count_check("token", token != nullptr);

@@ -50,10 +50,6 @@ std::string hash_token(std::string_view token) {
   return hex;
 }
 
-bool is_token(std::string_view token) {
-  return token.size() == 40 && token.find_first_not_of("0123456789abcdef") == token.npos;
-}
-
 std::string sign(std::string_view secret, std::string_view text) {
   const Mac mac = mac_of(secret, text);
   std::string base64(sodium_base64_encoded_len(mac.size(), sodium_base64_VARIANT_ORIGINAL), '\0');

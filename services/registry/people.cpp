@@ -1,7 +1,6 @@
 // The registry's handlers for projects and people.
 #include <algorithm>
 
-#include "messages/profile.hpp"
 #include "services/registry/credentials.hpp"
 #include "services/registry/keys.hpp"
 #include "services/registry/service.hpp"

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "core/runtime/runtime.hpp"
-#include "messages/profile.hpp"
 #include "messages/registry.hpp"
 #include "services/registry/config.hpp"
 #include "services/registry/metrics.hpp"
@@ -21,6 +20,7 @@ namespace nucleus::registry {
 constexpr core::Milliseconds hash_deadline{30'000};  // a loaded machine hashes slowly
 
 std::unexpected<core::Error> no_person(const msg::PersonId& id);
+std::unexpected<core::Error> no_cluster(const msg::ClusterId& id);
 
 class Service {
  public:

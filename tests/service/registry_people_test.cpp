@@ -4,7 +4,6 @@
 
 #include <set>
 
-#include "messages/profile.hpp"
 #include "services/registry/credentials.hpp"
 #include "services/registry/service.hpp"
 #include "tests/support/process.hpp"

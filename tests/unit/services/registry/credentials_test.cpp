@@ -74,9 +74,9 @@ TEST(Credentials, NamesTheFieldThatIsMissingOrMalformed) {
 
 TEST(Credentials, FilesATokenUnderItsSha256) {
   EXPECT_EQ(hash_token("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_TRUE(is_token("0123456789abcdef0123456789abcdef01234567"));
-  EXPECT_FALSE(is_token("0123456789ABCDEF0123456789abcdef01234567"));
-  EXPECT_FALSE(is_token("0123"));
+  EXPECT_TRUE(msg::is_token("0123456789abcdef0123456789abcdef01234567"));
+  EXPECT_FALSE(msg::is_token("0123456789ABCDEF0123456789abcdef01234567"));
+  EXPECT_FALSE(msg::is_token("0123"));
 }
 
 TEST(Credentials, MakesSecretsOfTheAgreedShape) {
@@ -84,7 +84,7 @@ TEST(Credentials, MakesSecretsOfTheAgreedShape) {
   const auto secret = new_secret(randomness);
   EXPECT_EQ(secret.size(), 24u);
   for (const char c : secret) EXPECT_TRUE(std::isalnum(static_cast<unsigned char>(c))) << secret;
-  EXPECT_TRUE(is_token(new_token(randomness)));
+  EXPECT_TRUE(msg::is_token(new_token(randomness)));
   EXPECT_NE(new_token(randomness), new_token(randomness));
 }
 
