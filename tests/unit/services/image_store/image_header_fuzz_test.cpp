@@ -5,6 +5,7 @@
 #include <random>
 
 #include "services/image_store/image_header.hpp"
+#include "tests/support/images.hpp"
 
 namespace nucleus::image_store {
 namespace {
@@ -13,11 +14,6 @@ constexpr int mutations = 50'000;
 constexpr std::uint64_t file_bytes = 1 << 20;
 constexpr std::uint64_t virtual_bytes_max = 1ULL << 40;
 
-void put(std::string& head, std::size_t at, std::uint64_t value, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i)
-    head[at + i] = static_cast<char>(value >> (8 * (count - 1 - i)));
-}
-
 std::uint64_t get(std::string_view head, std::size_t at, std::size_t count) {
   std::uint64_t value = 0;
   for (std::size_t i = 0; i < count; ++i)
@@ -25,27 +21,12 @@ std::uint64_t get(std::string_view head, std::size_t at, std::size_t count) {
   return value;
 }
 
-std::string a_qcow2() {
-  std::string head(header_bytes, '\0');
-  head.replace(0, 4, "QFI\xfb");
-  put(head, 4, 3, 4);
-  put(head, 20, 16, 4);          // cluster bits
-  put(head, 24, 1ULL << 30, 8);  // virtual size
-  put(head, 36, 2, 4);           // L1 entries
-  put(head, 40, 0x30000, 8);     // L1 offset
-  put(head, 48, 0x10000, 8);     // refcount table
-  put(head, 56, 1, 4);           // its clusters
-  put(head, 96, 4, 4);           // refcount order
-  put(head, 100, 104, 4);        // header length
-  return head;
-}
-
 core::Result<std::uint64_t> checked(std::string_view head) {
   return check_image_header(msg::ImageFormat::qcow2, head, file_bytes, virtual_bytes_max);
 }
 
 TEST(ImageHeaderFuzz, BeginsWithASoundHeader) {
-  const auto size = checked(a_qcow2());
+  const auto size = checked(tests::a_qcow2_header());
   ASSERT_TRUE(size) << size.error().detail;
   EXPECT_EQ(*size, 1ULL << 30);
 }
@@ -57,7 +38,7 @@ TEST(ImageHeaderFuzz, AnswersWhateverTheBytesAreAndTakesNothingUnsafe) {
   };
   int taken = 0;
   for (int i = 0; i < mutations; ++i) {
-    std::string head = a_qcow2();
+    std::string head = tests::a_qcow2_header();
     for (std::uint64_t k = 0, count = 1 + pick(3); k < count; ++k) {
       const auto at = pick(111);
       switch (pick(3)) {
@@ -68,7 +49,7 @@ TEST(ImageHeaderFuzz, AnswersWhateverTheBytesAreAndTakesNothingUnsafe) {
           head[at] = static_cast<char>(head[at] ^ (1 << pick(7)));
           break;
         case 2:
-          put(head, at & ~7ULL, pick(1) ? ~0ULL : random(), 8);
+          tests::put_number(head, at & ~7ULL, pick(1) ? ~0ULL : random(), 8);
           break;
         default:
           head.resize(std::max<std::size_t>(at, 1));
@@ -97,7 +78,7 @@ TEST(ImageHeaderFuzz, AnswersWhateverTheBytesAreAndTakesNothingUnsafe) {
 }
 
 TEST(ImageHeaderFuzz, AnswersForEveryLengthOfEveryFormat) {
-  const std::string whole = a_qcow2();
+  const std::string whole = tests::a_qcow2_header();
   for (const auto format : {msg::ImageFormat::raw, msg::ImageFormat::qcow2, msg::ImageFormat::iso,
                             msg::ImageFormat::unknown})
     for (std::size_t length = 0; length <= 128; ++length) {
@@ -142,18 +123,18 @@ TEST(ImageHeaderFuzz, RefusesEachLieOfTheKnownAttacks) {
       {"a header longer than the file", 100, ~0U, 4},
   };
   for (const auto& lie : lies) {
-    std::string head = a_qcow2();
-    put(head, lie.at, lie.value, lie.count);
+    std::string head = tests::a_qcow2_header();
+    tests::put_number(head, lie.at, lie.value, lie.count);
     EXPECT_FALSE(checked(head)) << lie.what;
   }
 }
 
 TEST(ImageHeaderFuzz, RefusesSnapshotsThatLieBeyondTheEnd) {
-  std::string head = a_qcow2();
-  put(head, 60, 1, 4);
-  put(head, 64, ~0ULL, 8);
+  std::string head = tests::a_qcow2_header();
+  tests::put_number(head, 60, 1, 4);
+  tests::put_number(head, 64, ~0ULL, 8);
   EXPECT_FALSE(checked(head));
-  put(head, 64, 0x40000, 8);
+  tests::put_number(head, 64, 0x40000, 8);
   EXPECT_TRUE(checked(head));
 }
 

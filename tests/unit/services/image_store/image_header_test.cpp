@@ -2,38 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/images.hpp"
+
 namespace nucleus::image_store {
 namespace {
 
 constexpr std::uint64_t limit = 1ULL << 40;
-
-void put(std::string& head, std::size_t at, std::size_t count, std::uint64_t value) {
-  for (std::size_t i = 0; i < count; ++i)
-    head[at + i] = static_cast<char>(value >> (8 * (count - 1 - i)));
-}
-
-/// A version 3 image of 1 GiB with one table entry.
-std::string a_qcow2() {
-  std::string head(header_bytes, '\0');
-  head.replace(0, 4, "QFI\xfb");
-  put(head, 4, 4, 3);
-  put(head, 20, 4, 16);
-  put(head, 24, 8, 1ULL << 30);
-  put(head, 36, 4, 2);
-  put(head, 40, 8, 0x30000);
-  put(head, 48, 8, 0x10000);
-  put(head, 56, 4, 1);
-  put(head, 96, 4, 4);
-  put(head, 100, 4, 104);
-  return head;
-}
 
 core::Result<std::uint64_t> check(const std::string& head, std::uint64_t file_bytes = 1 << 20) {
   return check_image_header(msg::ImageFormat::qcow2, head, file_bytes, limit);
 }
 
 TEST(ImageHeader, TakesAPlainQcow2AndSaysItsSize) {
-  EXPECT_EQ(check(a_qcow2()), 1ULL << 30);
+  EXPECT_EQ(check(tests::a_qcow2_header()), 1ULL << 30);
 }
 
 TEST(ImageHeader, RefusesWhatReachesOutOfTheFile) {
@@ -50,8 +31,8 @@ TEST(ImageHeader, RefusesWhatReachesOutOfTheFile) {
            {24, 8, 0},           // no disk at all
            {60, 4, 1'000'000},   // snapshots without end
            {4, 4, 9}}) {         // a version nobody knows
-    std::string head = a_qcow2();
-    put(head, at, count, value);
+    std::string head = tests::a_qcow2_header();
+    tests::put_number(head, at, value, count);
     const auto refused = check(head);
     ASSERT_FALSE(refused) << at << " = " << value;
     EXPECT_EQ(refused.error().field, "format");
@@ -59,7 +40,7 @@ TEST(ImageHeader, RefusesWhatReachesOutOfTheFile) {
 }
 
 TEST(ImageHeader, RefusesEveryCutOffHeader) {
-  const std::string head = a_qcow2();
+  const std::string head = tests::a_qcow2_header();
   for (std::size_t size = 0; size < 104; ++size) EXPECT_FALSE(check(head.substr(0, size))) << size;
 }
 
@@ -77,7 +58,8 @@ TEST(ImageHeader, KnowsAnIsoByItsMark) {
 }
 
 TEST(ImageHeader, RefusesAnUnknownFormat) {
-  EXPECT_FALSE(check_image_header(msg::ImageFormat::unknown, a_qcow2(), 1 << 20, limit));
+  EXPECT_FALSE(
+      check_image_header(msg::ImageFormat::unknown, tests::a_qcow2_header(), 1 << 20, limit));
 }
 
 }  // namespace
