@@ -9,6 +9,7 @@ import tempfile
 import time
 
 import pytest
+import requests
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("NUCLEUS_BIN", ROOT / "build" / "bin"))
@@ -79,6 +80,11 @@ class Deployment:
         """(pid, start) of each process."""
         return {name: (pid, start_time(pid)) for name, pid in self.pids().items()}
 
+    def add_person(self, name, project):
+        """An admin of the project; their token."""
+        told = self.nucleus("person", "create", name, "--project", project).stdout
+        return next(word for word in told.split() if len(word) == 40)
+
     def env(self):
         """What a shell has after sourcing DIR/env."""
         told = subprocess.run(["sh", "-c", '. "$0" && env -0', self.state / "env"], env={},
@@ -89,6 +95,28 @@ class Deployment:
         logs = sorted((self.state / "logs").glob("*.log"))
         return "".join(f"\n--- {log.name}\n" + "\n".join(log.read_text().splitlines()[-5:])
                        for log in logs)
+
+
+def session_of(token=None):
+    """An HTTP session of whom the token names."""
+    session = requests.Session()
+    session.trust_env = False  # no proxy stands between us and the loopback address
+    if token is not None:
+        session.headers["Authorization"] = "Token " + token
+    return session
+
+
+@contextlib.contextmanager
+def a_deployment(*options):
+    """A deployment that is up; down and gone at the end."""
+    # Unix sockets need short paths, shorter than pytest's own folders.
+    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), *options)
+    try:
+        deployment.up()
+        yield deployment
+    finally:
+        deployment.down(check=False)
+        shutil.rmtree(deployment.state)
 
 
 @pytest.fixture(name="make_deployment")
@@ -155,7 +183,6 @@ def tiny_guest_fixture():
 def machines_fixture(tiny_guest):
     """One for all tests that leave it as it is: clusters `left` and `right`, a frontend and a
     compute each, all active. More clusters may be made beside them."""
-    from machines import a_deployment
     with a_deployment() as deployment:
         machines = Machines(deployment, tiny_guest)
         for cluster in ("left", "right"):
@@ -168,6 +195,5 @@ def machines_fixture(tiny_guest):
 @pytest.fixture(name="own_machines")
 def own_machines_fixture(tiny_guest):
     """One that a test may break, without clusters."""
-    from machines import a_deployment
     with a_deployment() as deployment:
         yield Machines(deployment, tiny_guest)

@@ -8,15 +8,13 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
-import tempfile
 import threading
 import time
 
 import requests
 
-from conftest import Deployment, start_time, wait_until
+from conftest import session_of, start_time, wait_until
 
 PATIENCE_S = 60  # only bounds a failure: the machine may be busy with other things
 CMDLINE = "console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off"
@@ -31,26 +29,12 @@ def run(*argv, check=True, **more):
     return ran.stdout
 
 
-@contextlib.contextmanager
-def a_deployment(*options):
-    """A deployment that is up; down and gone at the end."""
-    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), *options)
-    try:
-        deployment.up()
-        yield deployment
-    finally:
-        deployment.down(check=False)
-        shutil.rmtree(deployment.state)
-
-
 class Rest:
     """The gateway, as one person asks it."""
 
     def __init__(self, env, token=None):
         self.url = env["NUCLEUS_URL"]
-        self.session = requests.Session()
-        self.session.trust_env = False  # no proxy stands between us and the loopback address
-        self.session.headers["Authorization"] = f"Token {token or env['NUCLEUS_TOKEN']}"
+        self.session = session_of(token or env["NUCLEUS_TOKEN"])
 
     def ask(self, method, path, **more):
         return self.session.request(method, self.url + path, allow_redirects=False, timeout=30,

@@ -1,14 +1,11 @@
 """Bad input and strangers, against every real program: a clear answer, and nothing changes."""
 import json
-import shutil
 import socket
-import tempfile
 import urllib.parse
 
 import pytest
-import requests
 
-from conftest import Deployment
+from conftest import a_deployment, session_of
 
 FOREIGN_IDS = ["nowhere", "../etc", "a/b", "%00", "x%0d%0ay: z", "a'b", 'a"b', "<a/>", "a;rm",
                "$(id)", "-o", "%n", "\u202etxt", "a" * 300]
@@ -18,14 +15,9 @@ DIGITS_20 = "99999999999999999999"
 @pytest.fixture(name="shared", scope="module")
 def shared_fixture():
     """One deployment for all: nothing here may change it. Cluster `mine` of project demo."""
-    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "2")
-    try:
-        deployment.up()
+    with a_deployment("--simulated", "--hosts", "2") as deployment:
         deployment.nucleus("cluster", "create", "mine", "--computes", "3")
         yield deployment
-    finally:
-        deployment.down(check=False)
-        shutil.rmtree(deployment.state)
 
 
 @pytest.fixture(name="url", scope="module")
@@ -35,21 +27,13 @@ def url_fixture(shared):
 
 @pytest.fixture(name="admin", scope="module")
 def admin_fixture(shared):
-    session = requests.Session()
-    session.trust_env = False
-    session.headers["Authorization"] = "Token " + shared.env()["NUCLEUS_TOKEN"]
-    return session
+    return session_of(shared.env()["NUCLEUS_TOKEN"])
 
 
 @pytest.fixture(name="stranger", scope="module")
 def stranger_fixture(shared):
     """An admin of another project."""
-    told = shared.nucleus("person", "create", "eve", "--project", "physics").stdout
-    token = next(word for word in told.split() if len(word) == 40)
-    session = requests.Session()
-    session.trust_env = False
-    session.headers["Authorization"] = "Token " + token
-    return session
+    return session_of(shared.add_person("eve", "physics"))
 
 
 def seen_by(admin, url):
@@ -179,8 +163,7 @@ def test_ids_that_are_no_computeset_are_not_found(admin, url):
     None, "", "Token", "Token " + "0" * 40, "Token " + "x" * 9000, "Bearer x", "Basic !!!",
     "Basic Og==", "Signature keyId=\"\"", "Negotiate abc", "Token \x7f\x01"])
 def test_whoever_is_not_known_gets_401_whatever_they_ask(url, credential):
-    session = requests.Session()
-    session.trust_env = False
+    session = session_of()
     headers = {} if credential is None else {"Authorization": credential}
     for method, path in (("GET", "/nucleus/v1/cluster/"), ("GET", "/nucleus/v1/cluster/mine/"),
                          ("PUT", "/nucleus/v1/cluster/mine/frontend/poweron"),

@@ -3,14 +3,12 @@ import json
 import os
 import pty
 import select
-import shutil
 import subprocess
-import tempfile
 import time
 
 import pytest
 
-from conftest import BIN, Deployment, wait_until
+from conftest import BIN, a_deployment, wait_until
 
 PATIENCE_S = 60
 
@@ -61,14 +59,9 @@ class Client:
 
 @pytest.fixture(name="client", scope="module")
 def client_fixture(tmp_path_factory):
-    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "4")
-    try:
-        deployment.up()
+    with a_deployment("--simulated", "--hosts", "4") as deployment:
         deployment.nucleus("cluster", "create", "c1", "--computes", "4")
         yield Client(deployment, tmp_path_factory.mktemp("home"))
-    finally:
-        deployment.down(check=False)
-        shutil.rmtree(deployment.state)
 
 
 def write_endpoints(client, **endpoints):

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from conftest import Machines, start_time, wait_until
+from conftest import Machines, a_deployment, start_time, wait_until
 from console import Guest
-from machines import PATIENCE_S, Events, a_deployment
+from machines import PATIENCE_S, Events
 
 TOLD_WITHIN_S = 2  # the promise: printed beside what was measured, and judged by the bench
 

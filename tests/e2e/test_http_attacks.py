@@ -1,13 +1,10 @@
 """HTTP as attackers write it, over a raw socket: refused, the connection closed, and what hides
 behind a request never runs."""
-import shutil
 import socket
-import tempfile
 
 import pytest
-import requests
 
-from conftest import Deployment
+from conftest import a_deployment, session_of
 
 PATIENCE_S = 30
 
@@ -24,10 +21,8 @@ class Site:
         self.address = (host, int(port))
 
     def names(self):
-        session = requests.Session()
-        session.trust_env = False
-        told = session.get(self.url + "/nucleus/v1/cluster/vc1/", timeout=PATIENCE_S,
-                           headers={"Authorization": "Token " + self.token}).json()
+        told = session_of(self.token).get(self.url + "/nucleus/v1/cluster/vc1/",
+                                          timeout=PATIENCE_S).json()
         return [node["name"] for node in told["computes"]]
 
     def rename(self, name):
@@ -53,13 +48,8 @@ class Site:
 
 @pytest.fixture(name="site", scope="module")
 def site_fixture():
-    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "1")
-    try:
-        deployment.up()
+    with a_deployment("--simulated", "--hosts", "1") as deployment:
         yield Site(deployment)
-    finally:
-        deployment.down(check=False)
-        shutil.rmtree(deployment.state)
 
 
 def head(*lines, first=b"POST /rest-auth/login/ HTTP/1.1"):

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from conftest import Machines, wait_until
+from conftest import Machines, a_deployment, wait_until
 from console import Guest
 from kills import CarefulClient, Killer, chosen_seed
-from machines import PATIENCE_S, a_deployment, expected_taps
+from machines import PATIENCE_S, expected_taps
 
 PROCESSES = ["provisioner", "libvirtd", "vswitchd", "ovsdb", "scheduler", "redis"]
 COMPUTES = ["vm-crew-00", "vm-crew-01"]

@@ -10,9 +10,9 @@ import yaml
 
 import pytest
 
-from conftest import wait_until
+from conftest import a_deployment, wait_until
 from kills import CarefulClient, Killer, chosen_seed
-from machines import PATIENCE_S, Rest, a_deployment
+from machines import PATIENCE_S, Rest
 
 PROCESSES = ["redis", "bus", "registry", "scheduler", "network", "image_store", "console",
              "overhead", "gateway", "provisioner", "supervisor"]

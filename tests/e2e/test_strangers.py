@@ -1,13 +1,11 @@
 """Every route of the OpenAPI document, asked by another tenant with ids of ours and with ids that
 nobody has: the answers are the same. A route that is new is asked as soon as it is told."""
 import json
-import shutil
-import tempfile
 
 import pytest
 import requests
 
-from conftest import BIN, Deployment, wait_until
+from conftest import BIN, a_deployment, session_of, wait_until
 
 DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 SAME_FOR_ALL = ("X-Request-Id", "Nucleus-Sequence", "Date")
@@ -59,21 +57,9 @@ def query_of(operation):
 @pytest.fixture(name="shared", scope="module")
 def shared_fixture():
     """Project demo has cluster `mine` and a computeset; eve is the PI of project physics."""
-    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "2")
-    try:
-        deployment.up()
+    with a_deployment("--simulated", "--hosts", "2") as deployment:
         deployment.nucleus("cluster", "create", "mine", "--computes", "2")
         yield deployment
-    finally:
-        deployment.down(check=False)
-        shutil.rmtree(deployment.state)
-
-
-def session_of(token):
-    session = requests.Session()
-    session.trust_env = False
-    session.headers["Authorization"] = "Token " + token
-    return session
 
 
 @pytest.fixture(name="ours", scope="module")
@@ -88,12 +74,12 @@ def url_fixture(shared):
 
 @pytest.fixture(name="stranger", scope="module")
 def stranger_fixture(shared, url):
-    told = shared.nucleus("person", "create", "eve", "--project", "physics").stdout
+    token = shared.add_person("eve", "physics")
     made = session_of(shared.env()["NUCLEUS_OPERATOR_TOKEN"]).put(
         url + "/v2/people/eve", data=json.dumps({"role": "pi", "projects": ["physics"]}),
         timeout=30)
     assert made.status_code == 200, made.text
-    return session_of(next(word for word in told.split() if len(word) == 40))
+    return session_of(token)
 
 
 @pytest.fixture(name="ids", scope="module")

@@ -1,12 +1,10 @@
 """REST v1 by plain curl: every row of the old service's table, with status, headers and body."""
 import json
-import shutil
 import subprocess
-import tempfile
 
 import pytest
 
-from conftest import Deployment, wait_until
+from conftest import a_deployment, wait_until
 
 PASSWORD = "correct horse battery"
 
@@ -43,8 +41,7 @@ class Site:
         deployment.nucleus("cluster", "create", "vc1", "--computes", "4")
         deployment.nucleus("person", "create", "eve", "--project", "physics")
         deployment.nucleus("cluster", "create", "other", "--computes", "1", "--project", "physics")
-        told = deployment.nucleus("person", "create", "ada", "--project", "demo").stdout
-        first = next(word for word in told.split() if len(word) == 40)
+        first = deployment.add_person("ada", "demo")
         self.base = deployment.env()["NUCLEUS_URL"] + "/nucleus"
         set_it = self.post("/rest-auth/password/change/",
                            {"new_password1": PASSWORD, "new_password2": PASSWORD},
@@ -72,13 +69,8 @@ class Site:
 
 @pytest.fixture(name="site", scope="module")
 def site_fixture():
-    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "8")
-    try:
-        deployment.up()
+    with a_deployment("--simulated", "--hosts", "8") as deployment:
         yield Site(deployment)
-    finally:
-        deployment.down(check=False)
-        shutil.rmtree(deployment.state)
 
 
 @pytest.fixture(name="running", scope="module")

@@ -5,14 +5,12 @@ import hashlib
 import hmac
 import json
 import secrets
-import shutil
-import tempfile
 import time
 
 import pytest
 import requests
 
-from conftest import Deployment, wait_until
+from conftest import a_deployment, session_of, wait_until
 
 PASSWORD = "correct horse battery"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -54,11 +52,9 @@ class Site:
     def __init__(self, deployment):
         self.deployment = deployment
         deployment.nucleus("cluster", "create", "vc1", "--computes", "2")
-        told = deployment.nucleus("person", "create", "ada", "--project", "demo").stdout
-        first = next(word for word in told.split() if len(word) == 40)
+        first = deployment.add_person("ada", "demo")
         self.base = deployment.env()["NUCLEUS_URL"] + "/nucleus"
-        self.session = requests.Session()
-        self.session.trust_env = False
+        self.session = session_of()
         body = {"new_password1": PASSWORD, "new_password2": PASSWORD}
         self.ask("POST", "/rest-auth/password/change/", json=body,
                  headers={"Authorization": "Token " + first}).raise_for_status()
@@ -76,13 +72,8 @@ class Site:
 
 @pytest.fixture(name="site", scope="module")
 def site_fixture():
-    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "4")
-    try:
-        deployment.up()
+    with a_deployment("--simulated", "--hosts", "4") as deployment:
         yield Site(deployment)
-    finally:
-        deployment.down(check=False)
-        shutil.rmtree(deployment.state)
 
 
 def test_the_signature_of_the_old_client_is_the_known_one():

@@ -1,13 +1,10 @@
 """REST v2 as its clients see it: resources, problems, revisions, pages, repeats, watching."""
 import concurrent.futures
 import json
-import shutil
-import tempfile
 
 import pytest
-import requests
 
-from conftest import Deployment, wait_until
+from conftest import a_deployment, session_of, wait_until
 
 SIZE = {"cpus": 1, "memory_mb": 512, "disk_gb": 1}
 
@@ -17,9 +14,7 @@ class Client:
 
     def __init__(self, url, token):
         self.url = url
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.headers["Authorization"] = "Token " + token
+        self.session = session_of(token)
 
     def ask(self, method, path, body=None, **headers):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -45,13 +40,8 @@ class Client:
 
 @pytest.fixture(name="deployment", scope="module")
 def deployment_fixture():
-    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "2")
-    try:
-        deployment.up()
+    with a_deployment("--simulated", "--hosts", "2") as deployment:
         yield deployment
-    finally:
-        deployment.down(check=False)
-        shutil.rmtree(deployment.state)
 
 
 @pytest.fixture(name="admin", scope="module")
@@ -68,8 +58,7 @@ def operator_fixture(deployment):
 
 @pytest.fixture(name="stranger", scope="module")
 def stranger_fixture(deployment):
-    told = deployment.nucleus("person", "create", "eve", "--project", "physics").stdout
-    token = next(word for word in told.split() if len(word) == 40)
+    token = deployment.add_person("eve", "physics")
     return Client(deployment.env()["NUCLEUS_URL"], token)
 
 
@@ -165,6 +154,22 @@ def test_a_collection_is_read_in_pages_and_by_field(admin):
 def test_a_bad_body_is_refused_by_field(admin, body, field):
     refused = admin.ask("POST", "/v2/clusters", body)
     assert (refused.status_code, refused.json()["field"]) == (400, field)
+
+
+@pytest.mark.parametrize("text", [
+    '{"cluster_id": "twice", "cluster_id": "thrice"}', '{"cluster_id": ' + "[" * 100_000,
+    '{"cluster_id": 1e999999}', b'{"cluster_id": "\xff"}', "[]", "twice"])
+def test_a_body_that_two_readers_could_read_in_two_ways_is_refused(admin, text):
+    answer = admin.session.post(admin.url + "/v2/clusters", data=text, timeout=30)
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid_argument")
+    names = [cluster["cluster_id"] for cluster in admin.get("/v2/clusters")["clusters"]]
+    assert not {"twice", "thrice"} & set(names)
+
+
+@pytest.mark.parametrize("number", ["yesterday", "-1", "99999999999999999999"])
+def test_a_stream_begins_after_an_event_that_has_a_number(admin, number):
+    answer = admin.ask("GET", "/v2/events", Last_Event_ID=number)
+    assert (answer.status_code, answer.json()["field"]) == (400, "Last-Event-ID")
 
 
 def test_a_repeat_under_its_key_has_one_effect_and_one_answer(admin):
