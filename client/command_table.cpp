@@ -28,6 +28,9 @@ std::unique_ptr<CLI::App> command_table(Chosen& chosen) {
   add_node(*comet, chosen.remote);
   add_image(*comet, chosen.remote);
   add_endpoint_option(*comet, chosen.endpoint);
+  add_shell_basics(*app, chosen);
+  add_settings(*app, chosen);
+  add_elsewhere(*app, chosen);
   return app;
 }
 

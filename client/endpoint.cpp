@@ -165,6 +165,19 @@ core::Result<Endpoint> choose_endpoint(const std::string& name) {
   return endpoint;
 }
 
+std::optional<std::string> yaml_value(const std::string& path) {
+  const auto whole = load();
+  if (!whole) return std::nullopt;
+  YAML::Node at = *whole;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const auto end = std::min(path.find('.', begin), path.size());
+    at.reset(part_of(at, path.substr(begin, end - begin).c_str()));
+    begin = end + 1;
+  }
+  if (!at.IsScalar()) return std::nullopt;
+  return at.as<std::string>();
+}
+
 core::Result<void> write_endpoint(const std::string& username, const Endpoint& endpoint) {
   auto whole = load();
   if (!whole) return std::unexpected(whole.error());

@@ -2,6 +2,7 @@
 // file, whose form old clients made (compat section 1.7).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,9 @@ struct Endpoints {
 
 /// The endpoint of `--endpoint`; without one that of the environment, else the active one.
 core::Result<Endpoint> choose_endpoint(const std::string& name);
+
+/// A text of the file by its path, as `cloudmesh.comet.active`; nothing where there is none.
+std::optional<std::string> yaml_value(const std::string& path);
 
 /// Writes one endpoint and the active one; all else of the file stays. Only its owner may read it.
 core::Result<void> write_endpoint(const std::string& username, const Endpoint& endpoint);

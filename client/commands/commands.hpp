@@ -34,6 +34,10 @@ void add_console(CLI::App& app, Action& chosen);     // console
 void add_node(CLI::App& app, Action& chosen);        // node info, node rename
 void add_image(CLI::App& app, Action& chosen);       // image, iso
 
+void add_shell_basics(CLI::App& app, Chosen& chosen);  // help, echo, pause, ssh, history, quit, …
+void add_settings(CLI::App& app, Chosen& chosen);      // default, var, list, refresh, timer, …
+void add_elsewhere(CLI::App& app, Chosen& chosen);     // what belongs to other clouds
+
 /// `--format`, checked when the command runs.
 std::shared_ptr<std::string> add_format_option(CLI::App& command);
 

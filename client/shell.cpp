@@ -1,0 +1,209 @@
+#include "client/shell.hpp"
+
+#include <editline/readline.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "client/command_table.hpp"
+#include "client/completion.hpp"
+#include "client/shell_line.hpp"
+
+namespace nucleus::client {
+
+namespace {
+
+constexpr int history_max = 1'000;
+constexpr int script_depth_max = 16;
+// Names of a copy older than this are asked for again when they are completed.
+constexpr std::int64_t fresh_s = 60;
+
+std::int64_t now_unix_s() {
+  using namespace std::chrono;
+  return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
+}
+
+// libedit calls back without saying for whom.
+Session* completing = nullptr;
+
+char* next_match(const char* text, int state) {
+  static std::vector<std::string> found;
+  static std::size_t next = 0;
+  if (state == 0) {
+    const std::string line(rl_line_buffer, static_cast<std::size_t>(rl_point));
+    auto words = words_of(line);
+    if (words.empty() || *text == '\0') words.emplace_back();
+    found = completions_in(*completing, words, true);
+    next = 0;
+    const bool is_open = found.size() == 1 && found.front().ends_with('=');
+    rl_completion_append_character = is_open ? '\0' : ' ';
+  }
+  return next < found.size() ? strdup(found[next++].c_str()) : nullptr;
+}
+
+char** complete(const char* text, int, int) {
+  rl_attempted_completion_over = 1;
+  return rl_completion_matches(text, next_match);
+}
+
+std::optional<std::string> value_of(Session& session, const std::string& name) {
+  if (name.starts_with("os.")) {
+    const char* value = std::getenv(name.c_str() + 3);
+    return value ? std::optional<std::string>(value) : std::nullopt;
+  }
+  if (name.find('.') != std::string::npos) return yaml_value(name);
+  const auto copy = session.copy();
+  if (!copy) return std::nullopt;
+  const auto rows = (*copy)->ask("select value from variable where name = ?", {name});
+  if (!rows || rows->empty()) return std::nullopt;
+  return rows->front().front();
+}
+
+bool is_command(const std::string& word) {
+  Chosen chosen;
+  const auto table = command_table(chosen);
+  return std::ranges::any_of(commands_of(*table),
+                             [&](const CLI::App* each) { return each->check_name(word); });
+}
+
+}  // namespace
+
+int run_here(const std::vector<std::string>& argv) {
+  std::vector<char*> words;
+  for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  std::cout << std::flush;
+  pid_t child = 0;
+  if (posix_spawnp(&child, words[0], nullptr, nullptr, words.data(), environ) != 0) {
+    std::cerr << "cm: " << argv.front() << " is not installed\n";
+    return 127;
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return 127;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+core::Result<void> refresh_copy(Session& session, const std::string& endpoint) {
+  const auto api = session.api(endpoint);
+  if (!api) return std::unexpected(api.error());
+  const auto clusters = (*api)->get("/nucleus/v1/cluster/");
+  if (!clusters) return std::unexpected(clusters.error());
+  const auto images = (*api)->get("/nucleus/v1/image");
+  if (!images) return std::unexpected(images.error());
+  const auto copy = session.copy();
+  if (!copy) return std::unexpected(copy.error());
+  return (*copy)->keep(session.endpoint_key(endpoint), *clusters, *images, now_unix_s());
+}
+
+std::vector<std::string> completions_in(Session& session, const std::vector<std::string>& words,
+                                        bool may_refresh) {
+  Chosen chosen;
+  const auto table = command_table(chosen);
+  const auto names_of = [&](const std::string& kind,
+                            const std::string& of) -> std::vector<std::string> {
+    if (kind == "FORMAT") return {"table", "json", "yaml", "csv", "rest"};
+    if (kind == "COMMAND") {
+      std::vector<std::string> names;
+      for (const auto* each : commands_of(*table)) names.push_back(each->get_name());
+      return names;
+    }
+    if (kind == "ENDPOINT") {
+      std::vector<std::string> names;
+      if (const auto known = Endpoints::read())
+        for (const auto& endpoint : known->all) names.push_back(endpoint.name);
+      return names;
+    }
+    const auto copy = session.copy();
+    if (!copy || (kind != "CLUSTER" && kind != "NODES" && kind != "IMAGE")) return {};
+    const auto key = session.endpoint_key();
+    const auto kept = (*copy)->kept_unix_s(key);
+    // Without a server the names of before are better than none.
+    if (may_refresh && (!kept || now_unix_s() - *kept > fresh_s)) (void)refresh_copy(session, {});
+    if (kind == "CLUSTER") return (*copy)->cluster_names(key);
+    if (kind == "NODES") return (*copy)->node_names(key, of);
+    return (*copy)->image_names(key);
+  };
+  return completions(*table, words, names_of);
+}
+
+int run_line(Session& session, const std::string& line) {
+  const auto read = read_line(line);
+  switch (read.kind) {
+    case LineKind::empty:
+      return 0;
+    case LineKind::comment:
+      std::cout << read.text << "\n";
+      return 0;
+    case LineKind::shell:
+      return run_here({"/bin/sh", "-c", read.text});
+    case LineKind::command:
+      break;
+  }
+  const auto words = words_of(
+      with_variables(read.text, [&](const std::string& name) { return value_of(session, name); }));
+  if (words.empty()) return 0;
+  std::error_code error;
+  if (!is_command(words.front()) && std::filesystem::is_regular_file(words.front(), error))
+    return run_script(session, words.front());
+  return run_words(session, words);
+}
+
+int run_script(Session& session, const std::string& path) {
+  std::ifstream file(path);
+  if (!file || session.script_depth >= script_depth_max) {
+    std::cerr << "cm: " << path << (file ? " runs itself" : " cannot be read") << "\n";
+    return 1;
+  }
+  ++session.script_depth;
+  int code = 0;
+  std::string line;
+  while (!session.is_over && std::getline(file, line)) {
+    if (session.is_echoed) std::cout << "cm> " << line << "\n";
+    code = run_line(session, line);
+  }
+  --session.script_depth;
+  return code;
+}
+
+int run_shell(Session& session) {
+  session.is_interactive = is_asked_at_terminal();
+  int code = 0;
+  if (!session.is_interactive) {
+    std::string line;
+    while (!session.is_over && std::getline(std::cin, line)) code = run_line(session, line);
+    return code;
+  }
+  static char program[] = "cm";
+  static char word_ends[] = " \t\n";
+  rl_readline_name = program;
+  rl_basic_word_break_characters = word_ends;
+  rl_initialize();
+  using_history();
+  stifle_history(history_max);
+  const std::string file = client_folder() + "/history";
+  read_history(file.c_str());
+  completing = &session;
+  rl_attempted_completion_function = complete;
+  while (!session.is_over) {
+    const std::unique_ptr<char, decltype(&std::free)> line(readline("cm> "), std::free);
+    if (!line) break;
+    if (*line.get() == '\0') continue;
+    add_history(line.get());
+    session.history.emplace_back(line.get());
+    code = run_line(session, line.get());
+  }
+  std::error_code error;
+  std::filesystem::create_directories(client_folder(), error);
+  write_history(file.c_str());
+  return code;
+}
+
+}  // namespace nucleus::client

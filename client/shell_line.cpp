@@ -1,0 +1,45 @@
+#include "client/shell_line.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace nucleus::client {
+
+ShellLine read_line(const std::string& line) {
+  constexpr const char* blanks = " \t\r\n";
+  const auto begin = line.find_first_not_of(blanks);
+  if (begin == std::string::npos) return {};
+  const std::string text = line.substr(begin, line.find_last_not_of(blanks) - begin + 1);
+  if (text.starts_with('#') || text.starts_with("//") || text.starts_with("/*"))
+    return {.kind = LineKind::comment, .text = text};
+  if (text.starts_with('!')) return {.kind = LineKind::shell, .text = text.substr(1)};
+  return {.kind = LineKind::command, .text = text};
+}
+
+std::string with_variables(const std::string& text, const LookUp& look_up) {
+  std::string whole;
+  for (std::size_t at = 0; at < text.size();) {
+    if (text[at] != '$') {
+      whole += text[at++];
+      continue;
+    }
+    std::size_t end = at + 1;
+    const auto is_of_name = [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.';
+    };
+    while (end < text.size() && is_of_name(text[end])) ++end;
+    // A dot that nothing follows ends a sentence, not a name.
+    while (end > at + 1 && text[end - 1] == '.') --end;
+    const auto value = look_up(text.substr(at + 1, end - at - 1));
+    whole += value ? *value : text.substr(at, end - at);
+    at = end;
+  }
+  return whole;
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::vector<std::string> words = CLI::detail::split_up(text);
+  std::erase(words, "");
+  return words;
+}
+
+}  // namespace nucleus::client
