@@ -4,14 +4,12 @@ import json
 import os
 import pty
 import select
-import shutil
 import subprocess
-import tempfile
 import time
 
 import pytest
 
-from conftest import BIN, Deployment
+from conftest import BIN, a_deployment
 
 PATIENCE_S = 60
 
@@ -70,14 +68,9 @@ class Terminal:
 
 @pytest.fixture(name="shell", scope="module")
 def shell_fixture(tmp_path_factory):
-    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), "--simulated", "--hosts", "4")
-    try:
-        deployment.up()
+    with a_deployment("--simulated", "--hosts", "4") as deployment:
         deployment.nucleus("cluster", "create", "amber", "--computes", "2")
         yield Shell(deployment, tmp_path_factory.mktemp("home"))
-    finally:
-        deployment.down(check=False)
-        shutil.rmtree(deployment.state)
 
 
 def test_a_script_has_comments_variables_and_other_scripts(shell):
