@@ -41,6 +41,10 @@ HttpResponse plain_error(int status, const std::string& detail, const std::strin
           .body = "{\"detail\":\"" + detail + "\"}"};
 }
 
+bool is_malformed(beast::error_code fault) {
+  return fault && fault.category() == http::make_error_code(http::error::bad_chunk).category();
+}
+
 }  // namespace
 
 struct HttpServer::Server : std::enable_shared_from_this<Server> {
@@ -213,6 +217,8 @@ class HttpServer::Server::Session : public HttpStream,
                        if (fault == http::error::body_limit)
                          return self->refuse(
                              413, "the body is over " + std::to_string(bytes_max) + " bytes");
+                       if (is_malformed(fault))
+                         return self->refuse(400, "the body is malformed: " + fault.message());
                        if (fault) return self->close();
                        self->request_.body = std::move(self->text_->get().body());
                        self->must_close_ = !self->text_->get().keep_alive();
@@ -253,6 +259,9 @@ class HttpServer::Server::Session : public HttpStream,
                           [self = shared_from_this()](beast::error_code fault, std::size_t size) {
                             if (fault == http::error::body_limit)
                               return self->refuse(413, "the body is too large");
+                            if (is_malformed(fault))
+                              return self->refuse(400,
+                                                  "the body is malformed: " + fault.message());
                             if (fault) return self->close();
                             if (!self->file_->is_done()) {
                               self->count_file_bytes(size);

@@ -77,6 +77,9 @@ SMUGGLED = {
     "NUL in a value": head(b"X: a\0b", b"Content-Length: 0"),
     "NUL in a name": head(b"X\0: a", b"Content-Length: 0"),
     "bare CR": head(b"X: a\rContent-Length: 4", b"Content-Length: 0"),
+    "chunk size overflow": head(b"Transfer-Encoding: chunked") + b"10000000000000000\r\n",
+    "chunk size no number": head(b"Transfer-Encoding: chunked") + b"xyz\r\n",
+    "chunk size negative": head(b"Transfer-Encoding: chunked") + b"-1\r\n",
 }
 
 
