@@ -1,0 +1,139 @@
+// From a grant to a domain: names, disks and cards.
+#include "services/provisioner/domain_plan.hpp"
+
+#include <gtest/gtest.h>
+
+#include "services/provisioner/driver/domain_xml.hpp"
+#include "services/provisioner/driver/seed_drive.hpp"
+
+namespace nucleus::provisioner {
+namespace {
+
+msg::Grant a_grant() {
+  return {
+      .node_id = {"n-0123456789abcdef"},
+      .cluster_id = {"demo"},
+      .project_id = {"p"},
+      .node_name = "vm-demo-00",
+      .epoch = 3,
+      .is_on = true,
+      .cpus = 2,
+      .memory_mb = 1024,
+      .ports = {{.mac = "52:54:00:0a:0b:0c", .ip = "10.0.0.2", .prefix_length = 24, .vlan = 101}},
+      .peers = {{"demo", "10.0.0.1"}, {"vm-demo-00", "10.0.0.2"}},
+      .volume = {.path = "/volumes/n.qcow2", .format = "qcow2"}};
+}
+
+Config a_config() {
+  Config config;
+  config.hosts = {{"rack1-a"}};
+  config.state_directory = "/state";
+  config.bridge = "nucleus0";
+  return config;
+}
+
+StoredGrant stored(const msg::Grant& grant, const Config& config) {
+  return {.host_id = config.hosts.front(),
+          .grant = grant,
+          .domain_name = domain_name(config.hosts.front(), grant, config)};
+}
+
+TEST(DomainPlan, NamesADomainAsAPersonWouldLookForIt) {
+  EXPECT_EQ(domain_name({"rack1-a"}, a_grant(), a_config()), "demo.vm-demo-00");
+}
+
+TEST(DomainPlan, NamesADomainByItsNodeWhereTheNameIsTooLong) {
+  auto grant = a_grant();
+  grant.node_name = std::string(64, 'x');
+  EXPECT_EQ(domain_name({"rack1-a"}, grant, a_config()), "n-0123456789abcdef");
+}
+
+TEST(DomainPlan, NamesADomainOnASimulatedHostByHostAndNode) {
+  auto config = a_config();
+  config.is_simulated = true;
+  EXPECT_EQ(domain_name({"sim-0001"}, a_grant(), config), "sim-0001.n-0123456789abcdef");
+}
+
+TEST(DomainPlan, KnowsTheDomainsOfEachSimulatedHost) {
+  auto config = a_config();
+  EXPECT_TRUE(is_domain_of({"rack1-a"}, "demo.vm-demo-00", config));
+  config.is_simulated = true;
+  EXPECT_TRUE(is_domain_of({"sim-0001"}, "sim-0001.n-1", config));
+  EXPECT_FALSE(is_domain_of({"sim-000"}, "sim-0001.n-1", config));
+  EXPECT_FALSE(is_domain_of({"sim-0002"}, "sim-0001.n-1", config));
+}
+
+TEST(DomainPlan, GivesTheVolumeTheSeedDriveAndTheIsoTheirFormats) {
+  auto grant = a_grant();
+  grant.volume.iso_path = "/images/x.iso";
+  const auto config = a_config();
+  const auto spec = plan_domain(stored(grant, config), config);
+  ASSERT_EQ(spec.disks.size(), 3U);
+  EXPECT_EQ(spec.disks[0].path, "/volumes/n.qcow2");
+  EXPECT_EQ(spec.disks[0].format, "qcow2");
+  EXPECT_FALSE(spec.disks[0].is_read_only);
+  EXPECT_EQ(spec.disks[1].path, "/state/seeds/n-0123456789abcdef.img");
+  EXPECT_EQ(spec.disks[1].format, "raw");
+  EXPECT_TRUE(spec.disks[1].is_read_only);
+  EXPECT_EQ(spec.disks[2].path, "/images/x.iso");
+  EXPECT_TRUE(spec.disks[2].is_cdrom);
+  EXPECT_TRUE(spec.disks[2].is_read_only);
+}
+
+TEST(DomainPlan, GivesNoDiskToANodeWhoseImageIsAKernelAlone) {
+  auto grant = a_grant();
+  grant.volume = {.kernel = "/k", .initramfs = "/i", .cmdline = "quiet"};
+  const auto config = a_config();
+  const auto spec = plan_domain(stored(grant, config), config);
+  ASSERT_EQ(spec.disks.size(), 1U) << "the seed drive alone";
+  EXPECT_EQ(spec.kernel, "/k");
+  EXPECT_EQ(spec.initramfs, "/i");
+  EXPECT_EQ(spec.cmdline, "quiet");
+}
+
+TEST(DomainPlan, PutsEachCardOnTheBridgeInItsVlanWithATapOfItsOwn) {
+  const auto config = a_config();
+  const auto spec = plan_domain(stored(a_grant(), config), config);
+  ASSERT_EQ(spec.ports.size(), 1U);
+  EXPECT_EQ(spec.ports[0].mac, "52:54:00:0a:0b:0c");
+  EXPECT_EQ(spec.ports[0].bridge, "nucleus0");
+  EXPECT_EQ(spec.ports[0].vlan, 101);
+  EXPECT_EQ(spec.ports[0].device, "nuc-0a0b0c");
+}
+
+TEST(DomainPlan, MakesASpecThatTheDriverTakes) {
+  const auto config = a_config();
+  const auto broken = check_spec(plan_domain(stored(a_grant(), config), config));
+  EXPECT_FALSE(broken) << broken->detail;
+}
+
+TEST(DomainPlan, GivesANodeOneUuidForEver) {
+  const auto config = a_config();
+  auto grant = a_grant();
+  const auto first = plan_domain(stored(grant, config), config).uuid;
+  grant.epoch = 9;
+  grant.node_name = "renamed";
+  EXPECT_EQ(plan_domain(stored(grant, config), config).uuid, first);
+  grant.node_id = {"n-other"};
+  EXPECT_NE(plan_domain(stored(grant, config), config).uuid, first);
+}
+
+TEST(SeedDrive, TellsAGuestItsNameItsCardsAndItsPeers) {
+  auto grant = a_grant();
+  grant.ports.push_back({.mac = "52:54:00:00:00:01",
+                         .ip = "172.30.0.2",
+                         .prefix_length = 20,
+                         .gateway = "172.30.0.1",
+                         .vlan = 4000,
+                         .is_public = true});
+  const auto files = plan_seed(grant);
+  EXPECT_EQ(files.meta_data, "instance-id: n-0123456789abcdef\nlocal-hostname: vm-demo-00\n");
+  EXPECT_EQ(files.ports,
+            "52:54:00:0a:0b:0c 10.0.0.2/24 -\n52:54:00:00:00:01 172.30.0.2/20 172.30.0.1\n");
+  EXPECT_EQ(files.hosts, "127.0.0.1 localhost\n10.0.0.1 demo\n10.0.0.2 vm-demo-00\n");
+  EXPECT_NE(files.network_config.find("macaddress: \"52:54:00:00:00:01\""), std::string::npos);
+  EXPECT_NE(files.network_config.find("via: 172.30.0.1"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace nucleus::provisioner

@@ -1,0 +1,226 @@
+// A domain's XML says what its spec says, and no text in a spec becomes an element: each spec of
+// hostile text is either refused by name, or comes back as it was meant.
+#include "services/provisioner/driver/domain_xml.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "services/provisioner/driver/xml_document.hpp"
+
+namespace nucleus::provisioner {
+namespace {
+
+constexpr int injections = 20'000;
+
+DomainSpec a_spec() {
+  return {.name = "demo.vm-demo-00",
+          .uuid = domain_uuid("n-1"),
+          .epoch = 7,
+          .title = "demo/vm-demo-00",
+          .cpus = 2,
+          .memory_mb = 512,
+          .disks = {{.path = "/volumes/n-1.qcow2", .format = "qcow2"},
+                    {.path = "/seeds/n-1.img", .format = "raw", .is_read_only = true}},
+          .ports = {{.mac = "52:54:00:0a:0b:0c",
+                     .bridge = "nucleus0",
+                     .vlan = 101,
+                     .device = "nuc-0a0b0c"}},
+          .runtime_dir = "/state/domains"};
+}
+
+std::size_t count_elements(XmlElement element) {
+  std::size_t count = 1;
+  for (const auto& child : element.children()) count += count_elements(child);
+  return count;
+}
+
+TEST(DomainXml, ComesBackAsItWasMeant) {
+  const auto spec = a_spec();
+  for (const auto dialect : {XmlDialect::qemu, XmlDialect::simulated}) {
+    const auto xml = build_domain_xml(spec, dialect);
+    ASSERT_TRUE(xml) << xml.error().detail;
+    const auto verified = verify_domain_xml(*xml, spec, dialect);
+    EXPECT_TRUE(verified) << verified.error().detail;
+    EXPECT_EQ(epoch_in_metadata(*xml), 0U) << "the whole domain is no metadata element";
+  }
+}
+
+TEST(DomainXml, GivesEveryDiskItsFormat) {
+  const auto xml = build_domain_xml(a_spec(), XmlDialect::qemu);
+  ASSERT_TRUE(xml);
+  const auto document = XmlDocument::parse(*xml);
+  ASSERT_TRUE(document);
+  const auto disks = document->root().find("devices")->children("disk");
+  ASSERT_EQ(disks.size(), 2U);
+  EXPECT_EQ(disks[0].attribute_at("driver", "type"), "qcow2");
+  EXPECT_EQ(disks[1].attribute_at("driver", "type"), "raw");
+}
+
+TEST(DomainXml, IsRefusedWhereADiskIsMore) {
+  const auto spec = a_spec();
+  auto fuller = spec;
+  fuller.disks.push_back({.path = "/etc/shadow", .format = "raw"});
+  const auto xml = build_domain_xml(fuller, XmlDialect::qemu);
+  ASSERT_TRUE(xml);
+  EXPECT_FALSE(verify_domain_xml(*xml, spec, XmlDialect::qemu));
+}
+
+TEST(DomainXml, IsRefusedWhereACardIsInAnotherVlan) {
+  const auto spec = a_spec();
+  auto other = spec;
+  other.ports[0].vlan = 102;
+  const auto xml = build_domain_xml(other, XmlDialect::qemu);
+  ASSERT_TRUE(xml);
+  EXPECT_FALSE(verify_domain_xml(*xml, spec, XmlDialect::qemu));
+}
+
+/// Text that would be markup, or more than it should be, anywhere it is put without care.
+std::string hostile_text(std::mt19937_64& random) {
+  static const std::string pieces[] = {
+      "\"/><disk type='file'><source file='/etc/shadow'/></disk><x a=\"",
+      "</title></domain><domain>",
+      "<![CDATA[",
+      "]]>",
+      "<!--",
+      "-->",
+      "&lt;",
+      "&#60;",
+      "&xxe;",
+      "<!DOCTYPE d [<!ENTITY xxe SYSTEM 'file:///etc/passwd'>]>",
+      "<?xml version='1.0'?>",
+      "'",
+      "\"",
+      "<",
+      ">",
+      "&",
+      "../",
+      "/etc/passwd",
+      "a",
+      "\xc3\xa9",
+      "\xe2\x80\xae",
+      "\xff",
+      "\xed\xa0\x80",
+      std::string("\0", 1),
+      "\n",
+      "\r",
+      "\t",
+      "\x1b",
+      "\x7f",
+      " ",
+      "%n",
+      ",file=/etc/shadow",
+      "json:{}",
+      "nbd://x"};
+  const auto pick = [&](std::size_t most) {
+    return std::uniform_int_distribution<std::size_t>{0, most}(random);
+  };
+  std::string text;
+  for (std::size_t i = 0, count = 1 + pick(4); i < count; ++i)
+    text += pieces[pick(std::size(pieces) - 1)];
+  return text;
+}
+
+/// Puts the text into one of the fields that hold text.
+void put(DomainSpec& spec, const std::string& text, std::size_t field) {
+  switch (field) {
+    case 0:
+      spec.name = text;
+      return;
+    case 1:
+      spec.title = text;
+      return;
+    case 2:
+      spec.uuid = text;
+      return;
+    case 3:
+      spec.disks[0].path = "/" + text;
+      return;
+    case 4:
+      spec.disks[0].format = text;
+      return;
+    case 5:
+      spec.ports[0].mac = text;
+      return;
+    case 6:
+      spec.ports[0].bridge = text;
+      return;
+    case 7:
+      spec.ports[0].device = text;
+      return;
+    case 8:
+      spec.kernel = "/" + text;
+      return;
+    case 9:
+      spec.kernel = "/k";
+      spec.initramfs = "/" + text;
+      return;
+    case 10:
+      spec.kernel = "/k";
+      spec.cmdline = text;
+      return;
+    default:
+      spec.runtime_dir = "/" + text;
+  }
+}
+
+TEST(DomainXml, TakesNoElementFromHostileText) {
+  std::mt19937_64 random(1);
+  std::map<std::size_t, int> taken;
+  for (int i = 0; i < injections; ++i) {
+    const auto field = std::uniform_int_distribution<std::size_t>{0, 11}(random);
+    const std::string text = hostile_text(random);
+    auto spec = a_spec();
+    put(spec, text, field);
+    if (check_spec(spec)) continue;  // refused by name
+    ++taken[field];
+    const auto xml = build_domain_xml(spec, XmlDialect::qemu);
+    if (!xml) continue;
+    auto plain = spec;
+    put(plain, field == 2 ? domain_uuid("n-2") : "plain", field);
+    if (field == 5) plain.ports[0].mac = "52:54:00:0a:0b:0d";
+    if (field == 4) plain.disks[0].format = "raw";
+    const auto plain_xml = build_domain_xml(plain, XmlDialect::qemu);
+    ASSERT_TRUE(plain_xml) << plain_xml.error().detail;
+    const auto document = XmlDocument::parse(*xml);
+    ASSERT_TRUE(document) << "field " << field << ": " << *xml;
+    EXPECT_EQ(count_elements(document->root()),
+              count_elements(XmlDocument::parse(*plain_xml)->root()))
+        << "field " << field << ": " << *xml;
+    const auto verified = verify_domain_xml(*xml, spec, XmlDialect::qemu);
+    EXPECT_TRUE(verified) << "field " << field << ": " << verified.error().detail << *xml;
+  }
+  // Titles, paths and command lines may hold markup: so those did go through.
+  for (const std::size_t field : {1, 3, 8, 10}) EXPECT_GT(taken[field], 0) << "field " << field;
+  // Names may not.
+  EXPECT_EQ(taken[5], 0);
+}
+
+TEST(DomainXml, IsNeverReadWithEntitiesOrFiles) {
+  const std::string hostile =
+      "<!DOCTYPE d [<!ENTITY xxe SYSTEM 'file:///etc/hostname'><!ENTITY a 'aaaaaaaaaa'>"
+      "<!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'><!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;'>]>"
+      "<domain><title>&xxe;&c;</title></domain>";
+  const auto document = XmlDocument::parse(hostile);
+  if (!document) return;
+  EXPECT_LT(document->root().text_at("title").size(), 200U) << "an entity was expanded";
+}
+
+TEST(DomainXml, ReadsAnEpochFromItsOwnElementAlone) {
+  const std::string ours =
+      std::string("<nucleus:domain xmlns:nucleus='") + metadata_uri + "' epoch='12'/>";
+  EXPECT_EQ(epoch_in_metadata(ours), 12U);
+  EXPECT_EQ(epoch_in_metadata("<domain epoch='12'/>"), 0U);
+  EXPECT_EQ(epoch_in_metadata("<x:domain xmlns:x='urn:other' epoch='12'/>"), 0U);
+  for (const char* wrong : {"", "x", "<", "<nucleus:domain epoch='12'/>"})
+    EXPECT_EQ(epoch_in_metadata(wrong), 0U) << wrong;
+  const auto with = [&](const std::string& epoch) {
+    return epoch_in_metadata(std::string("<n:domain xmlns:n='") + metadata_uri + "' epoch='" +
+                             epoch + "'/>");
+  };
+  for (const char* wrong : {"", "-1", "1x", " 1", "99999999999999999999"})
+    EXPECT_EQ(with(wrong), 0U) << wrong;
+}
+
+}  // namespace
+}  // namespace nucleus::provisioner
