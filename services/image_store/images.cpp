@@ -100,7 +100,9 @@ core::Result<CheckedFile> Service::check_and_copy(StoreDriver& driver,
     if (std::error_code fault;
         !path->empty() && !config.is_simulated && !std::filesystem::is_regular_file(*path, fault))
       return core::refuse(ErrorCode::not_found, "there is no file " + *path, "kernel_path");
-  if (!files.disk.empty() && !config.is_simulated) {
+  // An upload is a real file, whatever its hosts are; what else a simulation names is not.
+  const bool is_upload = !publication.md5.empty() || !publication.sha256.empty();
+  if (!files.disk.empty() && (!config.is_simulated || is_upload)) {
     auto found = check_file(files.disk, publication.image.format,
                             {config.upload_bytes_max, config.virtual_bytes_max});
     if (!found) return found;

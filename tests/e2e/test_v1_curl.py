@@ -265,6 +265,8 @@ def test_rows_21_and_22_images(site, tmp_path):
     form = ["-F", f"file=@{name};type=application/octet-stream", "-F", "composite=NONE"]
     without = site.ask("POST", "/v1/image", *form)
     assert (without.status, without.json) == (400, "md5 was not provided")
+    wrong = site.ask("POST", "/v1/image", *form, "-H", "md5: " + "0" * 32)
+    assert (wrong.status, wrong.json) == (400, "md5 does not match the file")
     sent = site.ask("POST", "/v1/image", *form, "-H", "md5: " + md5)
     assert (sent.status, sent.text) == (204, "")
     for path in ("/v1/image", "/v1/image/", "/v1/images"):
