@@ -45,7 +45,8 @@ std::string server_sent(const core::StoredEvent& event) {
 }
 
 bool may_see(const msg::Principal& who, const core::StoredEvent& event) {
-  return msg::sees(who, {parts_of(event.topic).project});
+  const std::string project = parts_of(event.topic).project;
+  return project == "public" || msg::sees(who, {project});
 }
 
 bool is_wanted(const EventFilter& filter, const core::StoredEvent& event) {

@@ -117,19 +117,26 @@ struct RemoveImage {
 /// Event: an image was published.
 struct ImagePublished {
   static constexpr std::string_view topic = "image_store.image-published";
+  ProjectId project_id = {};  // whose it is; `public` = everybody's, and everybody may hear of it
   Image image = {};
-  NUCLEUS_FIELDS(image);
+  NUCLEUS_FIELDS(project_id, image);
 };
 
 /// Event: a node's volume is there (again); or why it is not.
 struct VolumeChanged {
   static constexpr std::string_view topic = "image_store.volume-changed";
+  NodeVolume volume = {};
+  NUCLEUS_FIELDS(volume);
+};
+
+/// Event beside each VolumeChanged, of no project: where the volume lies is told to services and
+/// operators alone.
+struct VolumePlaced {
+  static constexpr std::string_view topic = "image_store.volume-placed";
   Volume volume = {};
-  ClusterId cluster_id = {};
-  ProjectId project_id = {};
   bool is_ready = false;
   std::string reason = {};  // where it is not ready
-  NUCLEUS_FIELDS(volume, cluster_id, project_id, is_ready, reason);
+  NUCLEUS_FIELDS(volume, is_ready, reason);
 };
 
 }  // namespace nucleus::msg

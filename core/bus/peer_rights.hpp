@@ -47,10 +47,11 @@ inline bool may_emit(std::string_view name, std::string_view topic) {
   return type.starts_with(service) && type.substr(service.size()).starts_with('.');
 }
 
-/// `prefix` is what the subscriber asked for: it must lie inside its project.
+/// `prefix` is what the subscriber asked for: it must lie inside its project, or in what is public.
 inline bool may_hear(const PeerRights& rights, std::string_view prefix) {
   if (rights.project == "*") return true;
-  return !rights.project.empty() && prefix.starts_with(rights.project + "/");
+  return !rights.project.empty() &&
+         (prefix.starts_with(rights.project + "/") || prefix.starts_with("public/"));
 }
 
 }  // namespace nucleus::core

@@ -21,6 +21,11 @@ bool is_image_id(const std::string& text) {
          msg::is_name(std::string_view(text).substr(slash + 1));
 }
 
+/// The part before the slash: a project, or `public`.
+msg::ProjectId owner_of(const msg::ImageId& image_id) {
+  return {image_id.value.substr(0, image_id.value.find('/'))};
+}
+
 bool is_same_digest(std::string_view said, std::string_view found) {
   const auto same = [](char a, char b) { return std::tolower(a) == b; };
   return said.empty() || std::ranges::equal(said, found, same);
@@ -159,7 +164,7 @@ void Service::publish(Publication publication, core::Context context,
                              .has_disk = !publication.files.disk.empty(),
                              .has_kernel = !publication.files.kernel.empty(),
                              .has_initramfs = !publication.files.initramfs.empty()});
-        tx.emit(msg::ImagePublished{image});
+        tx.emit(msg::ImagePublished{.project_id = owner_of(image.image_id), .image = image});
         auto reply = tx.commit(image);
         store_.when_durable([drop_upload, publication](core::Result<void> durable) {
           std::error_code fault;

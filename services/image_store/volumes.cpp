@@ -8,8 +8,22 @@ namespace nucleus::image_store {
 using core::ErrorCode;
 
 namespace {
+
 constexpr core::Milliseconds clone_deadline{120'000};
+
+/// As its owner sees it: without our files' names.
+msg::NodeVolume told(const StoredVolume& stored) {
+  return {.node_id = stored.node.node_id,
+          .cluster_id = stored.node.cluster_id,
+          .project_id = stored.node.project_id,
+          .image_id = stored.node.image_id,
+          .disk_gb = stored.node.disk_gb,
+          .format = stored.volume.format,
+          .is_ready = stored.is_ready,
+          .reason = stored.reason};
 }
+
+}  // namespace
 
 core::Result<void> Service::take_node(const msg::NodeDefined& event, core::Context& context) {
   auto tx = store_.begin(context);
@@ -62,14 +76,7 @@ core::Result<msg::NodeVolumes> Service::list_volumes(const msg::ListVolumes& req
   msg::NodeVolumes reply;
   store_.for_each<StoredVolume>(keys::volumes(), [&](const StoredVolume& stored) {
     if (stored.is_removed || stored.node.cluster_id != request.cluster_id) return;
-    reply.volumes.push_back({.node_id = stored.node.node_id,
-                             .cluster_id = stored.node.cluster_id,
-                             .project_id = stored.node.project_id,
-                             .image_id = stored.node.image_id,
-                             .disk_gb = stored.node.disk_gb,
-                             .format = stored.volume.format,
-                             .is_ready = stored.is_ready,
-                             .reason = stored.reason});
+    reply.volumes.push_back(told(stored));
   });
   return reply;
 }
@@ -160,11 +167,9 @@ void Service::end_clone(const msg::NodeId& node_id, core::Result<msg::Volume> vo
 }
 
 void Service::tell(core::Transaction& tx, StoredVolume stored) {
-  tx.emit(msg::VolumeChanged{.volume = stored.volume,
-                             .cluster_id = stored.node.cluster_id,
-                             .project_id = stored.node.project_id,
-                             .is_ready = stored.is_ready,
-                             .reason = stored.reason});
+  tx.emit(msg::VolumeChanged{told(stored)});
+  tx.emit(msg::VolumePlaced{
+      .volume = stored.volume, .is_ready = stored.is_ready, .reason = stored.reason});
   const auto key = keys::volume(stored.node.node_id);
   tx.write(key, std::move(stored));
 }

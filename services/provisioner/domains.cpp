@@ -5,6 +5,7 @@
 #include "services/provisioner/domain_plan.hpp"
 #include "services/provisioner/driver/seed_drive.hpp"
 #include "services/provisioner/keys.hpp"
+#include "services/provisioner/told_reason.hpp"
 #include "services/provisioner/service.hpp"
 
 namespace nucleus::provisioner {
@@ -199,7 +200,8 @@ void Service::end_step(const msg::HostId& host_id, const msg::NodeId& node_id, S
     const auto seen = seen_.find(stored->domain_name);
     const bool is_running = seen != seen_.end() && seen->second.epoch == stored->grant.epoch;
     if (step == Step::create && !is_running)
-      tell(*stored, msg::DomainState::absent, "cannot be started: " + result.error().detail);
+      tell(*stored, msg::DomainState::absent,
+           "cannot be started: " + without_paths(result.error().detail));
     return;
   }
   work.retry_ms = 0;
@@ -238,7 +240,7 @@ void Service::record_running(const StoredGrant& before) {
   StoredGrant stored = before;
   stored.has_run = true;
   tell(std::move(stored), is_seen ? seen->second.state : msg::DomainState::running,
-       is_seen ? seen->second.reason : "");
+       is_seen ? without_paths(seen->second.reason) : "");
 }
 
 void Service::record_done(const StoredGrant& before, Step step) {
@@ -263,7 +265,7 @@ void Service::record_end(const StoredGrant& before) {
     if (const auto why = ends_.find(before.domain_name); why != ends_.end()) {
       const auto line = why->second.find('\n');
       if (why->second.substr(0, line) == "crashed") state = msg::DomainState::crashed;
-      reason = why->second.substr(line + 1);
+      reason = without_paths(why->second.substr(line + 1));
     }
   }
   ends_.erase(before.domain_name);

@@ -75,7 +75,7 @@ core::Result<void> Service::take_ports(const msg::PortsLeased& event, core::Cont
   return commit(change);
 }
 
-core::Result<void> Service::take_volume(const msg::VolumeChanged& event, core::Context& context) {
+core::Result<void> Service::take_volume(const msg::VolumePlaced& event, core::Context& context) {
   auto change = begin(context);
   const auto* found = change.tx.read(keys::node(event.volume.node_id));
   if (!found) return {};  // removed meanwhile

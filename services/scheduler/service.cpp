@@ -28,7 +28,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.hear<msg::ClusterRemoved>(*this, &Service::forget_cluster);
   bus_.hear<msg::NodeRemoved>(*this, &Service::forget_node);
   bus_.hear<msg::PortsLeased>(*this, &Service::take_ports);
-  bus_.hear<msg::VolumeChanged>(*this, &Service::take_volume);
+  bus_.hear<msg::VolumePlaced>(*this, &Service::take_volume);
   bus_.hear<msg::DomainChanged>(*this, &Service::take_domain);
   bus_.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::show_ownership);
   bus_.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::look_at_hosts);

@@ -64,7 +64,7 @@ class Service {
   core::Result<void> take_node(const msg::NodeDefined& event, core::Context& context);
   core::Result<void> forget_cluster(const msg::ClusterRemoved& event, core::Context& context);
   core::Result<void> take_ports(const msg::PortsLeased& event, core::Context& context);
-  core::Result<void> take_volume(const msg::VolumeChanged& event, core::Context& context);
+  core::Result<void> take_volume(const msg::VolumePlaced& event, core::Context& context);
   core::Result<void> take_domain(const msg::DomainChanged& event, core::Context& context);
   core::Result<msg::NodeState> power_node(const msg::PowerNode& request, core::Context& context);
   core::Result<msg::NodeStates> list_node_states(const msg::ListNodeStates& request,

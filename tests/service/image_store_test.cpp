@@ -104,9 +104,9 @@ class ImageStore : public testing::Test {
             .disk_gb = 1,
             .image_id = {image}};
   }
-  std::optional<msg::VolumeChanged> volume_of(const std::string& node, bool is_ready) {
-    return events_.next<msg::VolumeChanged>([&](const msg::VolumeChanged& changed) {
-      return changed.volume.node_id.value == node && changed.is_ready == is_ready;
+  std::optional<msg::VolumePlaced> volume_of(const std::string& node, bool is_ready) {
+    return events_.next<msg::VolumePlaced>([&](const msg::VolumePlaced& placed) {
+      return placed.volume.node_id.value == node && placed.is_ready == is_ready;
     });
   }
   bool is_listed(const std::string& image) {
@@ -265,6 +265,27 @@ TEST_F(ImageStore, LetsANodeWaitForItsImageAndSaysSoOnce) {
   ASSERT_TRUE(ready);
   EXPECT_EQ(ready->reason, "");
   EXPECT_EQ(events_.all<msg::VolumeChanged>().size(), 2U);
+}
+
+TEST_F(ImageStore, TellsATenantOfItsVolumesAndImagesAndNothingOfOurFiles) {
+  start(false);
+  ASSERT_TRUE(upload("p/x", ImageFormat::raw, std::string(65'536, 'x')));
+  ASSERT_TRUE(upload("public/y", ImageFormat::raw, std::string(65'536, 'y')));
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/x")}));
+  const auto placed = volume_of("n1", true);
+  ASSERT_TRUE(placed);
+  EXPECT_TRUE(placed->volume.path.starts_with(folder_.path()));
+  const auto told = events_.all<msg::VolumeChanged>();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].volume.image_id.value, "p/x");
+  EXPECT_TRUE(told[0].volume.is_ready);
+  const auto topics = events_.topics();
+  EXPECT_TRUE(topics.contains("p/c/image_store.volume-changed"));
+  EXPECT_TRUE(topics.contains("_/_/image_store.volume-placed"));
+  EXPECT_TRUE(topics.contains("p/_/image_store.image-published"));
+  EXPECT_TRUE(topics.contains("public/_/image_store.image-published"));
+  for (const auto& body : events_.bodies_of_project("p"))
+    EXPECT_EQ(body.find(folder_.path()), std::string::npos);
 }
 
 TEST_F(ImageStore, TakesAnotherProjectsImageAsNotThere) {

@@ -55,10 +55,8 @@ class SchedulerRoom : public testing::Test {
                            .cluster_id = {cluster},
                            .project_id = {"p"},
                            .ports = {{.mac = "52:54:00:00:00:01", .ip = "10.0.0.1"}}}));
-      ASSERT_TRUE(image_store_.tell(msg::VolumeChanged{.volume = {.node_id = node_id},
-                                                       .cluster_id = {cluster},
-                                                       .project_id = {"p"},
-                                                       .is_ready = true}));
+      ASSERT_TRUE(
+          image_store_.tell(msg::VolumePlaced{.volume = {.node_id = node_id}, .is_ready = true}));
     }
     // Heard, once it lists them all with their ports.
     ASSERT_TRUE(comes_to_be([&] {

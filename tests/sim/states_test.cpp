@@ -54,7 +54,8 @@ struct Watcher {
     return {};
   }
   core::Result<void> see_volume(const msg::VolumeChanged& event, core::Context&) {
-    move(volumes, "volume " + event.volume.node_id.value, event.is_ready ? "ready" : "waiting");
+    move(volumes, "volume " + event.volume.node_id.value,
+         event.volume.is_ready ? "ready" : "waiting");
     return {};
   }
   core::Result<void> see_lease(const msg::NetworkLeased& event, core::Context&) {

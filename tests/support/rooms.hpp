@@ -6,6 +6,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,22 @@ class Events {
     for (const auto& event : events_)
       if (type_of(event) == Event::topic) found.push_back(msg::decode<Event>(event.body));
     return found;
+  }
+
+  /// PROJECT/CLUSTER/type of all that were heard so far.
+  std::set<std::string> topics() {
+    const std::scoped_lock lock(mutex_);
+    std::set<std::string> all;
+    for (const auto& event : events_) all.insert(event.topic);
+    return all;
+  }
+  /// What a project's own subscriber is told, as bytes.
+  std::vector<std::string> bodies_of_project(const std::string& project) {
+    const std::scoped_lock lock(mutex_);
+    std::vector<std::string> bodies;
+    for (const auto& event : events_)
+      if (event.topic.starts_with(project + "/")) bodies.push_back(event.body);
+    return bodies;
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "core/log/log.hpp"
 #include "core/runtime/child_process.hpp"
 
 namespace nucleus::image_store {
@@ -106,7 +107,12 @@ core::Result<msg::Volume> Qcow2Store::clone(const CloneRequest& request) {
     argv.insert(argv.end(), {"-b", request.image.disk, "-F", request.image_format});
   argv.insert(argv.end(), {fresh, std::to_string(bytes)});
   auto made = core::must_run_child({.argv = argv, .deadline = tool_deadline});
-  if (!made) return std::unexpected(made.error());
+  if (!made) {
+    // A tenant is told of the error; what the tool says names our files.
+    core::log::warning("volume_not_made",
+                       {{"node", request.node_id.value}, {"reason", made.error().detail}});
+    return core::refuse(made.error().code, "the volume cannot be made");
+  }
   sync(fresh);
   fs::rename(fresh, path, fault);
   if (fault) return std::unexpected(failed("the volume cannot be put in place", fault).error());

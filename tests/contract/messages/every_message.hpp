@@ -11,6 +11,7 @@
 #include "messages/overhead.hpp"
 #include "messages/people.hpp"
 #include "messages/process.hpp"
+#include "messages/profile.hpp"
 #include "messages/provisioner.hpp"
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
@@ -52,7 +53,7 @@ void for_every_request_and_event(Visit&& visit) {
                  RemovePerson, SetPassword, CheckPassword, IssueKey, ReplaceKey, IssueToken,
                  ListTokens, RevokeToken, CheckToken, CheckSignature, CredentialsChanged,
                  ClaimRequest, SetAcknowledgementText, SignAcknowledgement, GetAcknowledgements,
-                 ProjectCleared>(visit);
+                 ProjectCleared, ChangeProfile>(visit);
   visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, AddNodes, RemoveNode,
                  ListClusters, RenameNode, AttachIso, ClusterDefined, NodeDefined, NodeRemoved,
                  ClusterRemoved>(visit);
@@ -61,7 +62,7 @@ void for_every_request_and_event(Visit&& visit) {
                  ComputesetChanged, NodeChanged, HostChanged>(visit);
   visit_messages<ApplyGrants, DomainChanged, OpenConsole, ProbeNode, ProbeHost>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
-                 ImagePublished, VolumeChanged>(visit);
+                 ImagePublished, VolumeChanged, VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
   visit_messages<IssueTicket>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);
@@ -78,6 +79,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<registry::StoredKey>("registry.api-key");
   one.template operator()<registry::StoredToken>("registry.token");
   one.template operator()<registry::StoredNonce>("registry.nonce");
+  one.template operator()<registry::StoredClaim>("registry.claim");
   one.template operator()<registry::StoredCluster>("registry.cluster");
   one.template operator()<registry::StoredNode>("registry.node");
   one.template operator()<scheduler::StoredCluster>("scheduler.cluster");

@@ -63,6 +63,10 @@ TEST(PeerRights, ASubscriptionLiesInsideItsProject) {
   EXPECT_TRUE(may_hear(tenant, "demo/c/registry."));
   for (const char* prefix : {"", "demo", "dem", "demo2/", "other/"})
     EXPECT_FALSE(may_hear(tenant, prefix)) << prefix;
+  for (const auto* prefix : {"public/", "public/_/image_store."})
+    EXPECT_TRUE(may_hear(tenant, prefix)) << prefix << ": of everybody's images all may hear";
+  EXPECT_FALSE(may_hear(tenant, "public"));
+  EXPECT_FALSE(may_hear({.name = "provisioner/h1"}, "public/"));
   EXPECT_TRUE(may_hear({.project = "*"}, ""));
   EXPECT_FALSE(may_hear({.name = "registry"}, ""));
 }
