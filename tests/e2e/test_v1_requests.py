@@ -5,12 +5,13 @@ import hashlib
 import hmac
 import json
 import secrets
+import subprocess
 import time
 
 import pytest
 import requests
 
-from conftest import a_deployment, session_of, wait_until
+from conftest import BIN, a_deployment, session_of, wait_until
 
 PASSWORD = "correct horse battery"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -170,6 +171,24 @@ def test_tokens_that_are_none_any_more_are_refused_at_once(site):
         told = site.ask("GET", "/v1/user", headers={"Authorization": said})
         assert told.status_code == 401, said
     assert site.ask("GET", "/v1/user", headers=second).status_code == 200
+
+
+def test_the_operator_gives_a_password_lists_people_and_removes_them(site):
+    nucleus = site.deployment.nucleus
+    nucleus("person", "create", "ro", "--project", "demo", "--role", "read_only")
+    subprocess.run([BIN / "nucleus", "person", "password", "ro", "--state", site.deployment.state],
+                   input=PASSWORD + "\n", text=True, check=True, timeout=60)
+    who = {"auth": ("ro", PASSWORD)}
+    assert site.ask("GET", "/v1/cluster/vc1/", **who).status_code == 200
+    for method, path in (("PUT", "/v1/cluster/vc1/frontend/poweron"),
+                         ("DELETE", "/v1/cluster/vc1/"),
+                         ("POST", "/v1/cluster/vc1/compute/vm-vc1-00/rename"),
+                         ("GET", "/v1/cluster/vc1/frontend/console/")):
+        assert site.ask(method, path, **who).status_code == 403, path
+    assert "read_only" in nucleus("person", "list").stdout
+    nucleus("person", "remove", "ro")
+    assert site.ask("GET", "/v1/cluster/vc1/", **who).status_code == 401
+    assert "read_only" not in nucleus("person", "list").stdout
 
 
 DEEP = 100_000
