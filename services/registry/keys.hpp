@@ -14,6 +14,23 @@ inline core::Key<StoredProject> project(const msg::ProjectId& id) {
 inline core::Key<StoredProject> projects() {
   return {"nucleus:registry:project:"};
 }
+/// Padded, so that the newest version is the last.
+inline core::Key<StoredText> acknowledgement_text(std::uint32_t version) {
+  const std::string digits = std::to_string(version);
+  return {"nucleus:registry:acknowledgement-text:" + std::string(10 - digits.size(), '0') + digits};
+}
+inline core::Key<StoredText> acknowledgement_texts() {
+  return {"nucleus:registry:acknowledgement-text:"};
+}
+/// By time too: who signed for a project that was removed signed for another one.
+inline core::Key<StoredAcknowledgement> acknowledgement(const msg::Acknowledgement& one) {
+  return {"nucleus:registry:acknowledgement:" + one.project_id.value + ":" +
+          std::to_string(one.version) + ":" + one.person_id.value + ":" +
+          std::string(msg::name_of(one.role)) + ":" + std::to_string(one.signed_unix_s)};
+}
+inline core::Key<StoredAcknowledgement> acknowledgements(const msg::ProjectId& id) {
+  return {"nucleus:registry:acknowledgement:" + id.value + ":"};
+}
 inline core::Key<StoredPerson> people() {
   return {"nucleus:registry:person:"};
 }

@@ -1,6 +1,7 @@
 // The registry's handlers for projects and people.
 #include <algorithm>
 
+#include "services/registry/acknowledgement_rules.hpp"
 #include "services/registry/credentials.hpp"
 #include "services/registry/keys.hpp"
 #include "services/registry/service.hpp"
@@ -29,8 +30,15 @@ core::Result<msg::Done> Service::define_project(const msg::DefineProject& reques
   if (auto broken = check_project("project_id", request.project_id.value))
     return std::unexpected(*broken);
   auto tx = store_.begin(context);
-  if (!tx.read(keys::project(request.project_id)))
-    tx.write(keys::project(request.project_id), StoredProject{request.project_id});
+  if (!tx.read(keys::project(request.project_id))) {
+    tx.write(keys::project(request.project_id),
+             StoredProject{request.project_id, context.now_unix_s()});
+    const auto missing = who_is_missing(acknowledgement_text(), {}, 0);
+    if (!missing.empty())
+      tx.emit(msg::ProjectCleared{.project_id = request.project_id,
+                                  .is_cleared = missing.empty(),
+                                  .reason = reason_of(missing)});
+  }
   return tx.commit(msg::Done{});
 }
 

@@ -10,7 +10,19 @@ namespace nucleus::registry {
 
 struct StoredProject {
   msg::ProjectId project_id = {};
-  NUCLEUS_FIELDS(project_id);
+  std::int64_t defined_unix_s = 0;  // what was signed for an earlier one of the name counts not
+  NUCLEUS_FIELDS(project_id, defined_unix_s);
+};
+
+/// A text to be signed; each version stays, for it was signed.
+struct StoredText {
+  msg::AcknowledgementText text = {};
+  NUCLEUS_FIELDS(text);
+};
+
+struct StoredAcknowledgement {
+  msg::Acknowledgement acknowledgement = {};
+  NUCLEUS_FIELDS(acknowledgement);
 };
 
 struct StoredPerson {

@@ -37,6 +37,9 @@ Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomne
   bus.serve<msg::ReplaceKey>(*this, &Service::replace_key);
   bus.serve<msg::ListTokens>(*this, &Service::list_tokens);
   bus.serve<msg::RevokeToken>(*this, &Service::revoke_token);
+  bus.serve<msg::SetAcknowledgementText>(*this, &Service::set_acknowledgement_text);
+  bus.serve<msg::SignAcknowledgement>(*this, &Service::sign_acknowledgement);
+  bus.serve<msg::GetAcknowledgements>(*this, &Service::get_acknowledgements);
   bus.serve<msg::IssueKey>(*this, &Service::issue_key);
   bus.serve<msg::IssueToken>(*this, &Service::issue_token);
   bus.serve<msg::CheckToken>(*this, &Service::check_token);

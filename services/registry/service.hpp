@@ -40,6 +40,16 @@ class Service {
   core::Result<msg::People> list_people(const msg::ListPeople& request, core::Context& context);
   core::Result<msg::Done> remove_person(const msg::RemovePerson& request, core::Context& context);
 
+  // acknowledgements.cpp
+  core::Result<msg::AcknowledgementText> set_acknowledgement_text(
+      const msg::SetAcknowledgementText& request, core::Context& context);
+  core::Result<msg::Acknowledgement> sign_acknowledgement(const msg::SignAcknowledgement& request,
+                                                          core::Context& context);
+  core::Result<msg::AcknowledgementStatus> get_acknowledgements(
+      const msg::GetAcknowledgements& request, core::Context& context);
+  msg::AcknowledgementText acknowledgement_text() const;
+  std::vector<msg::Acknowledgement> acknowledgements_of(const msg::ProjectId& project_id) const;
+
   // keys_and_tokens.cpp
   core::Result<msg::ApiKey> issue_key(const msg::IssueKey& request, core::Context& context);
   core::Result<msg::ApiKey> replace_key(const msg::ReplaceKey& request, core::Context& context);

@@ -17,6 +17,8 @@ core::Result<msg::Computeset> Service::start_computeset(const msg::StartComputes
   if (auto broken = msg::check(request)) return std::unexpected(*broken);
   auto nodes = pick_nodes(request);
   if (!nodes) return std::unexpected(nodes.error());
+  if (auto cleared = check_cleared(nodes->front().definition.project_id); !cleared)
+    return std::unexpected(cleared.error());
   auto allocation_id = pick_allocation(request);
   if (!allocation_id) return std::unexpected(allocation_id.error());
   for (const auto& host_id : request.hosts)

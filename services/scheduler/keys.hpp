@@ -17,6 +17,9 @@ inline core::Key<StoredNode> node(const msg::NodeId& id) {
 inline core::Key<StoredNode> nodes() {
   return {"nucleus:scheduler:node:"};
 }
+inline core::Key<StoredHold> hold(const msg::ProjectId& id) {
+  return {"nucleus:scheduler:hold:" + id.value};
+}
 inline core::Key<StoredHost> host(const msg::HostId& id) {
   return {"nucleus:scheduler:host:" + id.value};
 }

@@ -130,7 +130,8 @@ core::Result<msg::NodeState> Service::power_node(const msg::PowerNode& request,
   core::Result<void> done;
   switch (request.action) {
     case msg::PowerAction::poweron:
-      done = power_on(change, node);
+      done = check_cleared(node.definition.project_id);
+      if (done) done = power_on(change, node);
       break;
     case msg::PowerAction::poweroff:
       stop(change, node, false, context.now_unix_ms());

@@ -47,6 +47,13 @@ struct StoredNode {
                  reason);
 };
 
+/// A project whose nodes may not be powered on, and why.
+struct StoredHold {
+  msg::ProjectId project_id = {};
+  std::string reason = {};
+  NUCLEUS_FIELDS(project_id, reason);
+};
+
 /// A host. What changes with each heartbeat stays in memory.
 struct StoredHost {
   msg::HostId host_id = {};

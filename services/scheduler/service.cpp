@@ -27,6 +27,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.hear<msg::NodeDefined>(*this, &Service::take_node);
   bus_.hear<msg::ClusterRemoved>(*this, &Service::forget_cluster);
   bus_.hear<msg::NodeRemoved>(*this, &Service::forget_node);
+  bus_.hear<msg::ProjectCleared>(*this, &Service::take_clearance);
   bus_.hear<msg::PortsLeased>(*this, &Service::take_ports);
   bus_.hear<msg::VolumePlaced>(*this, &Service::take_volume);
   bus_.hear<msg::DomainChanged>(*this, &Service::take_domain);

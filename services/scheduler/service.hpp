@@ -63,6 +63,10 @@ class Service {
   core::Result<void> take_cluster(const msg::ClusterDefined& event, core::Context& context);
   core::Result<void> take_node(const msg::NodeDefined& event, core::Context& context);
   core::Result<void> forget_cluster(const msg::ClusterRemoved& event, core::Context& context);
+  // clearances.cpp
+  core::Result<void> take_clearance(const msg::ProjectCleared& event, core::Context& context);
+  core::Result<void> check_cleared(const msg::ProjectId& project_id) const;
+
   core::Result<void> take_ports(const msg::PortsLeased& event, core::Context& context);
   core::Result<void> take_volume(const msg::VolumePlaced& event, core::Context& context);
   core::Result<void> take_domain(const msg::DomainChanged& event, core::Context& context);

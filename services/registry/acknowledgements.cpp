@@ -1,0 +1,112 @@
+// The registry's handlers for what PIs and cluster admins sign before their projects' nodes may be
+// powered on. A signature is never changed and never removed.
+#include <algorithm>
+
+#include "services/registry/acknowledgement_rules.hpp"
+#include "services/registry/credentials.hpp"
+#include "services/registry/keys.hpp"
+#include "services/registry/service.hpp"
+
+namespace nucleus::registry {
+namespace {
+
+constexpr std::size_t text_bytes_max = 65'536;
+
+}  // namespace
+
+msg::AcknowledgementText Service::acknowledgement_text() const {
+  msg::AcknowledgementText newest;
+  store_.for_each<StoredText>(keys::acknowledgement_texts(),
+                              [&](const StoredText& stored) { newest = stored.text; });
+  return newest;
+}
+
+std::vector<msg::Acknowledgement> Service::acknowledgements_of(
+    const msg::ProjectId& project_id) const {
+  std::vector<msg::Acknowledgement> all;
+  store_.for_each<StoredAcknowledgement>(
+      keys::acknowledgements(project_id),
+      [&](const StoredAcknowledgement& stored) { all.push_back(stored.acknowledgement); });
+  std::ranges::stable_sort(all, {}, &msg::Acknowledgement::signed_unix_s);
+  return all;
+}
+
+core::Result<msg::AcknowledgementText> Service::set_acknowledgement_text(
+    const msg::SetAcknowledgementText& request, core::Context& context) {
+  if (request.text.size() > text_bytes_max)
+    return std::unexpected(msg::invalid("text", "text is over 65536 bytes"));
+  if (request.text.empty() && request.is_required)
+    return std::unexpected(msg::invalid("text", "a text that is required cannot be empty"));
+  const auto before = acknowledgement_text();
+  auto after = before;
+  after.is_required = request.is_required;
+  if (request.text != before.text) {
+    after.text = request.text;
+    ++after.version;
+  }
+  auto tx = store_.begin(context);
+  tx.write(keys::acknowledgement_text(after.version), StoredText{after});
+  store_.for_each<StoredProject>(keys::projects(), [&](const StoredProject& project) {
+    const auto signed_by = acknowledgements_of(project.project_id);
+    const auto was = who_is_missing(before, signed_by, project.defined_unix_s);
+    const auto is = who_is_missing(after, signed_by, project.defined_unix_s);
+    if (was != is)
+      tx.emit(msg::ProjectCleared{
+          .project_id = project.project_id, .is_cleared = is.empty(), .reason = reason_of(is)});
+  });
+  return tx.commit(after);
+}
+
+core::Result<msg::Acknowledgement> Service::sign_acknowledgement(
+    const msg::SignAcknowledgement& request, core::Context& context) {
+  auto tx = store_.begin(context);
+  const auto* person = tx.read(keys::person(request.person_id));
+  if (!person) return no_person(request.person_id);
+  const auto* project = tx.read(keys::project(request.project_id));
+  const auto& theirs = person->person.projects;
+  if (!project || std::ranges::find(theirs, request.project_id) == theirs.end())
+    return core::refuse(core::ErrorCode::not_found,
+                        "no project " + msg::shown(request.project_id.value), "project_id");
+  const auto role = person->person.role;
+  if (role != msg::Role::pi && role != msg::Role::cluster_admin)
+    return core::refuse(core::ErrorCode::forbidden, "only a PI or a cluster admin signs");
+  const auto text = acknowledgement_text();
+  if (text.version == 0 || text.version != request.version)
+    return core::refuse(core::ErrorCode::conflict,
+                        "the present text is version " + std::to_string(text.version), "version");
+  const auto before = acknowledgements_of(request.project_id);
+  for (const auto& one : before)
+    if (one.person_id == request.person_id && one.role == role && one.version == request.version &&
+        one.signed_unix_s >= project->defined_unix_s)
+      return one;
+  const msg::Acknowledgement acknowledgement{.project_id = request.project_id,
+                                             .person_id = request.person_id,
+                                             .role = role,
+                                             .version = request.version,
+                                             .text_sha256 = hash_token(text.text),
+                                             .signed_unix_s = context.now_unix_s()};
+  auto after = before;
+  after.push_back(acknowledgement);
+  const auto was = who_is_missing(text, before, project->defined_unix_s);
+  const auto is = who_is_missing(text, after, project->defined_unix_s);
+  tx.write(keys::acknowledgement(acknowledgement), StoredAcknowledgement{acknowledgement});
+  if (was != is)
+    tx.emit(msg::ProjectCleared{
+        .project_id = request.project_id, .is_cleared = is.empty(), .reason = reason_of(is)});
+  return tx.commit(acknowledgement);
+}
+
+core::Result<msg::AcknowledgementStatus> Service::get_acknowledgements(
+    const msg::GetAcknowledgements& request, core::Context&) {
+  const auto* project = store_.read(keys::project(request.project_id));
+  if (!project)
+    return core::refuse(core::ErrorCode::not_found,
+                        "no project " + msg::shown(request.project_id.value), "project_id");
+  msg::AcknowledgementStatus status{.text = acknowledgement_text(),
+                                    .acknowledgements = acknowledgements_of(request.project_id)};
+  status.missing = who_is_missing(status.text, status.acknowledgements, project->defined_unix_s);
+  status.is_cleared = status.missing.empty();
+  return status;
+}
+
+}  // namespace nucleus::registry
