@@ -96,8 +96,9 @@ struct DomainChanged {
   ProjectId project_id = {};
   std::uint64_t epoch = 0;  // of the grant that it runs under
   DomainState state = DomainState::unknown;
-  std::string reason = {};  // one line, for a person: why, where it is not what was wanted
-  NUCLEUS_FIELDS(host_id, node_id, cluster_id, project_id, epoch, state, reason);
+  std::string reason = {};        // one line, for a person: why, where it is not what was wanted
+  std::int64_t seen_unix_ms = 0;  // ended while nobody watched: it was last seen then; else 0
+  NUCLEUS_FIELDS(host_id, node_id, cluster_id, project_id, epoch, state, reason, seen_unix_ms);
 };
 
 NUCLEUS_ENUM(ConsoleKind, serial, vnc)

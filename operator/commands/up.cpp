@@ -24,6 +24,7 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds ready_deadline{60};
 constexpr std::chrono::seconds down_deadline{45};
+constexpr std::chrono::seconds computesets_deadline{10};
 constexpr std::uint32_t deaths_most = 4;  // a child that dies this often at its start stays broken
 
 struct UpArguments {
@@ -158,11 +159,38 @@ core::Result<int> up(const UpArguments& arguments) {
   return 0;
 }
 
+/// Nodes end with the deployment, and so do their computesets: as long as somebody answers, they
+/// are charged to this moment. What is not over in time is found to be when all is up again.
+void end_computesets(const StateDirectory& state) {
+  if (!running_supervisor(state).pid) return;
+  Caller caller(local_access(state));
+  const auto until = Clock::now() + computesets_deadline;
+  const core::CallOptions options{.deadline = core::Milliseconds{2'000}};
+  const auto active = [&] {
+    return caller.call(msg::ListComputesets{.is_operator = true,
+                                            .states = {msg::ComputesetState::running,
+                                                       msg::ComputesetState::ending}},
+                       options);
+  };
+  auto left = active();
+  if (!left) return;
+  for (const auto& computeset : left->computesets)
+    if (!caller.call(msg::PowerComputeset{.computeset_id = computeset.computeset_id,
+                                          .action = msg::PowerAction::poweroff},
+                     options))
+      return;
+  while (left && !left->computesets.empty() && Clock::now() < until) {
+    poll(nullptr, 0, 20);
+    left = active();
+  }
+}
+
 core::Result<int> down(const std::string& directory) {
   const StateDirectory state(directory);
   if (!state.exists())
     return core::refuse(core::ErrorCode::not_found, "nothing was ever up in " + state.root());
   const auto lock = FileLock::take(state.file("run/command.lock"), true);
+  end_computesets(state);
   if (const auto supervisor = running_supervisor(state); supervisor.pid) {
     send_signal(supervisor, SIGTERM);
     const auto until = Clock::now() + down_deadline;

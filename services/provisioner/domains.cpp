@@ -5,8 +5,8 @@
 #include "services/provisioner/domain_plan.hpp"
 #include "services/provisioner/driver/seed_drive.hpp"
 #include "services/provisioner/keys.hpp"
-#include "services/provisioner/told_reason.hpp"
 #include "services/provisioner/service.hpp"
+#include "services/provisioner/told_reason.hpp"
 
 namespace nucleus::provisioner {
 
@@ -258,22 +258,26 @@ void Service::record_end(const StoredGrant& before) {
   stored.is_ended = true;
   auto state = msg::DomainState::shutoff;
   std::string reason;
+  std::int64_t seen_unix_ms = 0;
   if (live_[before.host_id].is_fenced) {
     reason = "its host had no answer from the scheduler for longer than its lease";
   } else if (before.grant.is_on) {
     reason = "it ended while nobody watched";
+    seen_unix_ms = watched_unix_ms_;
     if (const auto why = ends_.find(before.domain_name); why != ends_.end()) {
       const auto line = why->second.find('\n');
       if (why->second.substr(0, line) == "crashed") state = msg::DomainState::crashed;
       reason = without_paths(why->second.substr(line + 1));
+      seen_unix_ms = 0;
     }
   }
   ends_.erase(before.domain_name);
-  tell(std::move(stored), state, reason);
+  tell(std::move(stored), state, reason, seen_unix_ms);
 }
 
 /// Records the grant as it is given, and tells its state where that is another.
-void Service::tell(StoredGrant stored, msg::DomainState state, const std::string& reason) {
+void Service::tell(StoredGrant stored, msg::DomainState state, const std::string& reason,
+                   std::int64_t seen_unix_ms) {
   core::Context context = bus_.context();
   auto tx = store_.begin(context);
   const bool is_news = stored.told != state || stored.told_reason != reason;
@@ -291,7 +295,8 @@ void Service::tell(StoredGrant stored, msg::DomainState state, const std::string
                                .project_id = stored.grant.project_id,
                                .epoch = stored.grant.epoch,
                                .state = state,
-                               .reason = reason});
+                               .reason = reason,
+                               .seen_unix_ms = seen_unix_ms});
   core::log::info("domain_changed", {{"domain", stored.domain_name},
                                      {"epoch", stored.grant.epoch},
                                      {"state", msg::name_of(state)},

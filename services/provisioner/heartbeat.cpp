@@ -9,6 +9,11 @@
 namespace nucleus::provisioner {
 
 void Service::beat(core::Context&) {
+  if (is_reachable_ && is_listed_) {
+    watched_unix_ms_ = loop_.unix_ms();
+    if (leases_)
+      workers_.submit([leases = leases_, at = watched_unix_ms_] { leases->keep_watched(at); });
+  }
   for (const auto& host_id : config_.hosts) report(host_id);
 }
 

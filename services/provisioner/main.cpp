@@ -13,9 +13,9 @@ int main(int argc, char** argv) {
         if (!config) return std::unexpected(config.error());
         auto hypervisor = std::make_shared<provisioner::LibvirtHypervisor>(config->libvirt_uri);
         // Simulated domains end with this process, so their leases need not outlive it.
-        std::shared_ptr<provisioner::LeaseMemory> leases;
-        if (!config->is_simulated)
-          leases = std::make_shared<provisioner::LeaseFile>(config->state_directory);
+        using Keeps = provisioner::LeaseFile::Keeps;
+        auto leases = std::make_shared<provisioner::LeaseFile>(
+            config->state_directory, config->is_simulated ? Keeps::watched_alone : Keeps::all);
         return std::make_shared<provisioner::Service>(runtime, *config, std::move(hypervisor),
                                                       std::make_shared<core::ThreadWorkers>(1),
                                                       std::move(leases));

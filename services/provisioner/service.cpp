@@ -25,12 +25,14 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
       hypervisor_{std::move(hypervisor)},
       leases_{std::move(leases)} {
   std::error_code ignored;  // where they cannot be made, creating a domain says so
+  std::filesystem::create_directories(config_.state_directory, ignored);
   if (!config_.is_simulated) {
     std::filesystem::create_directories(config_.state_directory + "/domains", ignored);
     std::filesystem::create_directories(config_.state_directory + "/seeds", ignored);
   }
   for (const auto& host_id : config_.hosts)
     if (leases_) live_[host_id].lease = leases_->kept(host_id);
+  if (leases_) watched_unix_ms_ = leases_->watched_unix_ms();
   hypervisor_->on_event([self = self_, &loop = loop_](const DomainSeen& seen) {
     loop.post([self, seen] {
       if (*self) (*self)->see(seen);

@@ -83,7 +83,8 @@ class Service {
   void record_running(const StoredGrant& stored);
   void record_done(const StoredGrant& stored, Step step);
   void record_end(const StoredGrant& stored);
-  void tell(StoredGrant stored, msg::DomainState state, const std::string& reason);
+  void tell(StoredGrant stored, msg::DomainState state, const std::string& reason,
+            std::int64_t seen_unix_ms = 0);
   void end_orphans();
   core::Result<void> create(const StoredGrant& stored) const;
   void show_counts();
@@ -100,6 +101,7 @@ class Service {
   std::shared_ptr<LeaseMemory> leases_;  // may be null
   HostCapacity capacity_ = {};
   bool is_reachable_ = false;
+  std::int64_t watched_unix_ms_ = 0;  // all domains were seen then, by this process or one before
   std::string fault_ = "the hypervisor was not asked yet";
   bool is_listed_ = false;  // `seen_` is what there is
   bool is_listing_ = false;

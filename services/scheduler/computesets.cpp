@@ -239,8 +239,31 @@ void Service::end_computeset(Change& change, StoredComputeset stored, bool is_gr
   if (!is_waiting) complete_computeset(change, id, now_unix_ms / 1000);
 }
 
+/// For longer than a host's lease nobody watched, as when all of the deployment was down, and its
+/// nodes ended: where none is on any more it is over, and was since the last of them was seen.
+void Service::end_deserted(Change& change, msg::ComputesetId id) {
+  StoredComputeset stored = *change.tx.read(keys::computeset(id));
+  const auto& nodes = stored.computeset.nodes;
+  if (stored.computeset.state != ComputesetState::running) return;
+  // From where one was on at the last look: each is looked at once, in whatever order they end.
+  auto& from = still_on_[id];
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const std::size_t at = (from + i) % nodes.size();
+    const auto* node = change.tx.read(keys::node(nodes[at]));
+    if (!node || (node->host_id.empty() && !node->is_wanted_on)) continue;
+    from = at;
+    return;
+  }
+  still_on_.erase(id);
+  const std::int64_t off_unix_s = stored.off_unix_s;
+  stored.computeset.state = ComputesetState::ending;
+  stored.computeset.reason = "all its nodes had ended while nobody watched";
+  write_computeset(change, std::move(stored));
+  complete_computeset(change, id, off_unix_s);
+}
+
 /// Where it is ending and none of its nodes has a host any more: it is over, and charged.
-void Service::complete_computeset(Change& change, msg::ComputesetId id, std::int64_t now_unix_s) {
+void Service::complete_computeset(Change& change, msg::ComputesetId id, std::int64_t end_unix_s) {
   StoredComputeset stored = *change.tx.read(keys::computeset(id));
   if (stored.computeset.state != ComputesetState::ending) return;
   // While it ends none of its nodes gets a host, so those looked at before need no second look.
@@ -249,8 +272,9 @@ void Service::complete_computeset(Change& change, msg::ComputesetId id, std::int
         node && !node->host_id.empty())
       return;
   vacated_.erase(id);
+  still_on_.erase(id);
   stored.computeset.state = ComputesetState::completed;
-  stored.computeset.end_unix_s = now_unix_s;
+  stored.computeset.end_unix_s = end_unix_s;
   const auto key = keys::allocation(stored.computeset.allocation_id);
   const auto* known = change.tx.read(key);
   StoredAllocation payer = known
@@ -258,7 +282,7 @@ void Service::complete_computeset(Change& change, msg::ComputesetId id, std::int
                                : StoredAllocation{{.allocation_id = stored.computeset.allocation_id,
                                                    .project_id = stored.computeset.project_id}};
   payer.allocation.used_core_s +=
-      charge_core_s(stored.cores, stored.computeset.start_unix_s, now_unix_s);
+      charge_core_s(stored.cores, stored.computeset.start_unix_s, end_unix_s);
   change.tx.write(key, std::move(payer));
   const auto nodes = stored.computeset.nodes;
   write_computeset(change, std::move(stored));

@@ -1,4 +1,6 @@
 // Nodes: the view of them, their power, their placement.
+#include <algorithm>
+
 #include "core/hostlist/peer_ranges.hpp"
 #include "core/log/log.hpp"
 #include "services/scheduler/keys.hpp"
@@ -109,7 +111,15 @@ core::Result<void> Service::take_domain(const msg::DomainChanged& event, core::C
     return commit(change);
   }
   if (node.is_grant_on) node.is_wanted_on = false;  // it ended by itself, nobody asked for it
-  end_placement(change, std::move(node), context.now_unix_s());
+  const std::int64_t now_unix_s = context.now_unix_s();
+  // A provisioner that was only restarted leaves time to power them on again.
+  const bool is_unwatched = event.seen_unix_ms > 0;
+  const bool is_long_ago =
+      is_unwatched && context.now_unix_ms() - event.seen_unix_ms > config_.host_lease_ms;
+  const auto computeset_id = node.computeset_id;
+  end_placement(change, std::move(node),
+                is_unwatched ? std::min(event.seen_unix_ms / 1000, now_unix_s) : now_unix_s);
+  if (is_long_ago && computeset_id != 0) end_deserted(change, computeset_id);
   place_waiting(change, context.now_unix_s());
   return commit(change);
 }
@@ -216,9 +226,10 @@ void Service::place(Change& change, StoredNode node, const msg::HostId& host_id)
   write_node(change, std::move(node), true);
 }
 
-/// It has no host any more: one of a removed cluster is forgotten, and a computeset may be over.
-/// The host's grants are others now: a list from before must not pass for one from after.
-void Service::end_placement(Change& change, StoredNode node, std::int64_t now_unix_s) {
+/// It has no host any more since `off_unix_s`: one of a removed cluster is forgotten, and a
+/// computeset may be over. The host's grants are others now: a list from before must not pass for
+/// one from after.
+void Service::end_placement(Change& change, StoredNode node, std::int64_t off_unix_s) {
   Used& used = used_[node.host_id];
   used.cpus -= node.definition.cpus;
   used.memory_mb -= static_cast<std::int64_t>(node.definition.memory_mb);
@@ -233,7 +244,12 @@ void Service::end_placement(Change& change, StoredNode node, std::int64_t now_un
   } else {
     write_node(change, std::move(node));
   }
-  if (computeset_id != 0) complete_computeset(change, computeset_id, now_unix_s);
+  if (computeset_id == 0) return;
+  StoredComputeset stored = *change.tx.read(keys::computeset(computeset_id));
+  stored.off_unix_s = std::max({stored.off_unix_s, off_unix_s, stored.computeset.start_unix_s});
+  off_unix_s = stored.off_unix_s;
+  change.tx.write(keys::computeset(computeset_id), std::move(stored));
+  complete_computeset(change, computeset_id, off_unix_s);
 }
 
 /// Writes a node with the state that follows from it; `finish` tells it where that is another.

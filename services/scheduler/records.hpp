@@ -75,7 +75,8 @@ struct StoredComputeset {
   msg::Computeset computeset = {};
   std::vector<msg::HostId> hosts = {};  // asked for, one a node; empty = any
   std::int64_t cores = 0;               // of all its nodes: what is charged for each second
-  NUCLEUS_FIELDS(computeset, hosts, cores);
+  std::int64_t off_unix_s = 0;          // when a node of it last came off its host
+  NUCLEUS_FIELDS(computeset, hosts, cores, off_unix_s);
 };
 
 struct StoredAllocation {

@@ -89,6 +89,7 @@ void Service::rebuild_indexes() {
   submitted_.clear();
   active_.clear();
   vacated_.clear();
+  still_on_.clear();
   live_.clear();
   // Nobody knows when a host was last answered: it may have its whole lease from now on.
   const std::int64_t now_ms = loop_.steady_ms();

@@ -77,7 +77,7 @@ class Service {
   void stop(Change& change, StoredNode node, bool is_graceful, std::int64_t now_unix_ms);
   core::Result<void> reboot(Change& change, StoredNode node, bool is_reset);
   void place(Change& change, StoredNode node, const msg::HostId& host_id);
-  void end_placement(Change& change, StoredNode node, std::int64_t now_unix_s);
+  void end_placement(Change& change, StoredNode node, std::int64_t off_unix_s);
   void write_node(Change& change, StoredNode node, bool is_grant_changed = false);
   void place_waiting(Change& change, std::int64_t now_unix_s);
   void place_waiting_nodes(Change& change, std::vector<HostRoom>& rooms);
@@ -102,7 +102,8 @@ class Service {
   void place_computesets(Change& change, std::vector<HostRoom>& rooms, std::int64_t now_unix_s);
   void end_computeset(Change& change, StoredComputeset computeset, bool is_graceful,
                       const std::string& reason, std::int64_t now_unix_ms);
-  void complete_computeset(Change& change, msg::ComputesetId id, std::int64_t now_unix_s);
+  void complete_computeset(Change& change, msg::ComputesetId id, std::int64_t end_unix_s);
+  void end_deserted(Change& change, msg::ComputesetId id);
   void end_walltimes(core::Context& context);
   void write_computeset(Change& change, StoredComputeset computeset);
   core::Result<msg::Allocation> define_allocation(const msg::DefineAllocation& request,
@@ -140,6 +141,8 @@ class Service {
   Metrics metrics_;
   // Indexes over the records: rebuilt at each load, changed with the change that is committed.
   std::map<msg::HostId, Live> live_ = {};
+  // Of computesets whose nodes ended while nobody watched: one that was still on when last looked.
+  std::map<msg::ComputesetId, std::size_t> still_on_ = {};
   std::int64_t shown_ms_ = 0;  // steady; when a write last showed that this is the scheduler
   std::unordered_map<msg::HostId, Used> used_ = {};
   std::map<msg::HostId, std::set<msg::NodeId>> placed_ = {};

@@ -7,6 +7,7 @@ import stat
 import urllib.request
 
 from conftest import start_time, wait_until
+from machines import Rest
 
 SERVICES = {"redis", "bus", "registry", "scheduler", "network", "image_store", "console",
             "overhead", "gateway", "provisioner"}
@@ -123,6 +124,18 @@ def test_what_was_made_and_the_token_outlive_down(deployment):
     again = deployment.nucleus("cluster", "create", "kept", "--computes", "2", check=False)
     assert again.returncode == 1
     assert "kept is taken" in again.stderr
+
+
+def test_down_ends_computesets_so_that_nobody_pays_for_the_time_after(deployment):
+    deployment.nucleus("cluster", "create", "paid", "--computes", "2")
+    number = Rest(deployment.env()).start("paid", count=2)
+    wait_until(lambda: Rest(deployment.env()).computeset(number)["state"] == "running",
+               "a running computeset")
+    deployment.down()
+    deployment.up()
+    rest = Rest(deployment.env())
+    assert rest.computeset(number)["state"] == "completed"
+    assert rest.start("paid", count=2) != number
 
 
 def test_an_address_in_use_is_refused_by_name(make_deployment):

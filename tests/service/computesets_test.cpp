@@ -23,15 +23,19 @@ class Computesets : public SchedulerRoom {
   bool gets_to(msg::ComputesetId id, ComputesetState state) {
     return comes_to_be([&] { return computeset(id).state == state; });
   }
-  /// All the nodes of a computeset are told to run, then to be off.
-  void run_and_end(Host& host, const msg::Computeset& started) {
+  /// All the nodes of a computeset are told to run.
+  std::vector<msg::Grant> run(Host& host, const msg::Computeset& started) {
     std::vector<msg::Grant> grants;
     for (const auto& node : started.nodes) {
       const auto grant = host.wait_for_grant(node.value);
-      ASSERT_TRUE(grant);
-      ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
-      grants.push_back(*grant);
+      EXPECT_TRUE(grant && host.say(*grant, msg::DomainState::running));
+      grants.push_back(grant.value_or(msg::Grant{}));
     }
+    return grants;
+  }
+  /// Then to be off.
+  void run_and_end(Host& host, const msg::Computeset& started) {
+    const auto grants = run(host, started);
     ASSERT_TRUE(act(started.computeset_id, PowerAction::poweroff));
     for (const auto& grant : grants) ASSERT_TRUE(host.say(grant, msg::DomainState::shutoff));
   }
@@ -199,6 +203,56 @@ TEST_F(Computesets, ChargeAllTheirCoresFromStartToEndOnce) {
   EXPECT_EQ(allocations->allocations[0].used_core_s, 6 * (over.end_unix_s - over.start_unix_s));
   restart();
   EXPECT_EQ(ask(msg::ListAllocations{})->allocations, allocations->allocations);
+}
+
+// As when the whole deployment was down for a while.
+TEST_F(Computesets, AreOverSinceTheirNodesWereLastSeenWhereTheyEndedWhileNobodyWatched) {
+  start();
+  Host host(deployment_, "h1", {.cpus = 8});
+  ASSERT_TRUE(host.report());
+  define("c", 3);
+  const auto started = begin(3);
+  ASSERT_TRUE(started);
+  const auto grants = run(host, *started);
+  ASSERT_TRUE(power("c-3", PowerAction::poweroff));
+  ASSERT_TRUE(host.say(grants[2], msg::DomainState::shutoff));
+  ASSERT_TRUE(becomes("c", 3, "shutoff"));
+  const auto now_unix_s = [&] { return caller_.loop().unix_ms() / 1000; };
+  const std::int64_t off_unix_s = now_unix_s();
+  ASSERT_TRUE(comes_to_be([&] { return now_unix_s() > off_unix_s + 1; }));
+  ASSERT_TRUE(host.say_ended_unwatched(grants[0], 1'000));
+  ASSERT_TRUE(becomes("c", 1, "shutoff"));
+  EXPECT_EQ(computeset(1).state, ComputesetState::running) << "one is still on";
+  ASSERT_TRUE(host.say_ended_unwatched(grants[1], 2'000));
+  ASSERT_TRUE(gets_to(1, ComputesetState::completed));
+  const auto over = computeset(1);
+  EXPECT_LE(over.end_unix_s, off_unix_s) << "the last of them was seen to go off then";
+  EXPECT_EQ(over.reason, "all its nodes had ended while nobody watched");
+  const auto allocations = ask(msg::ListAllocations{});
+  ASSERT_TRUE(allocations);
+  EXPECT_EQ(allocations->allocations[0].used_core_s, 3 * (over.end_unix_s - over.start_unix_s));
+}
+
+TEST_F(Computesets, RunOnWhereTheirNodesEndedByThemselvesAndMayBePoweredOnAgain) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 1);
+  const auto started = begin(1);
+  ASSERT_TRUE(started);
+  ASSERT_TRUE(host.say(run(host, *started)[0], msg::DomainState::crashed));
+  ASSERT_TRUE(becomes("c", 1, "crashed"));
+  EXPECT_EQ(computeset(1).state, ComputesetState::running);
+  ASSERT_TRUE(power("c-1", PowerAction::poweron));
+  // Its provisioner was restarted, and a simulated host ends with it.
+  const auto again = host.wait_for_grant("c-1", 2);
+  ASSERT_TRUE(again);
+  ASSERT_TRUE(host.say(*again, msg::DomainState::running));
+  ASSERT_TRUE(becomes("c", 1, "active"));
+  ASSERT_TRUE(host.say_ended_unwatched(*again, caller_.loop().unix_ms() - 1'000));
+  ASSERT_TRUE(becomes("c", 1, "shutoff"));
+  EXPECT_EQ(computeset(1).state, ComputesetState::running);
+  EXPECT_TRUE(power("c-1", PowerAction::poweron));
 }
 
 TEST_F(Computesets, AreRefusedWhereTheAllocationCouldNotPayForThemAll) {

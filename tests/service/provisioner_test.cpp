@@ -252,12 +252,19 @@ TEST_F(Provisioner, AdoptsDomainsThatRunWhenItIsStartedAgain) {
   start();
   ASSERT_TRUE(apply({a_grant("n1"), a_grant("n2")}));
   ASSERT_TRUE(comes_to_be([&] { return events_.all<msg::DomainChanged>().size() == 2; }));
+  // Two heartbeats later both have been seen, and that was kept.
+  const std::int64_t begun_unix_ms = caller_.loop().unix_ms();
+  const std::size_t before = report_count();
+  ASSERT_TRUE(comes_to_be([&] { return report_count() > before + 2; }));
   service_.reset();
+  const std::int64_t stopped_unix_ms = caller_.loop().unix_ms();
   hypervisor_->crash(domain("n2"));
   start();
   const auto gone = told("n2", DomainState::shutoff);
   ASSERT_TRUE(gone);
   EXPECT_EQ(gone->reason, "it ended while nobody watched");
+  EXPECT_GE(gone->seen_unix_ms, begun_unix_ms);
+  EXPECT_LE(gone->seen_unix_ms, stopped_unix_ms);
   ASSERT_TRUE(apply({a_grant("barrier")}));
   ASSERT_TRUE(told("barrier", DomainState::running));
   EXPECT_TRUE(runs("n1"));

@@ -51,13 +51,13 @@ class Host {
   /// Tells what became of a grant's domain; as of another host where `host` names one.
   bool say(const msg::Grant& grant, msg::DomainState state, const std::string& reason = {},
            const std::string& host = {}) {
-    return stand_in_.tell(msg::DomainChanged{.host_id = {host.empty() ? name_ : host},
-                                             .node_id = grant.node_id,
-                                             .cluster_id = grant.cluster_id,
-                                             .project_id = grant.project_id,
-                                             .epoch = grant.epoch,
-                                             .state = state,
-                                             .reason = reason});
+    return stand_in_.tell(a_change(grant, state, reason, host));
+  }
+  /// Tells that the domain ended while nobody watched, and when it was last seen.
+  bool say_ended_unwatched(const msg::Grant& grant, std::int64_t seen_unix_ms) {
+    auto change = a_change(grant, msg::DomainState::shutoff, "it ended while nobody watched", {});
+    change.seen_unix_ms = seen_unix_ms;
+    return stand_in_.tell(change);
   }
 
   /// The newest grant of this node, once there is one of this epoch or a later one.
@@ -81,6 +81,16 @@ class Host {
   }
 
  private:
+  msg::DomainChanged a_change(const msg::Grant& grant, msg::DomainState state,
+                              const std::string& reason, const std::string& host) const {
+    return {.host_id = {host.empty() ? name_ : host},
+            .node_id = grant.node_id,
+            .cluster_id = grant.cluster_id,
+            .project_id = grant.project_id,
+            .epoch = grant.epoch,
+            .state = state,
+            .reason = reason};
+  }
   struct Room {
     Host& host;
     core::Store& store;

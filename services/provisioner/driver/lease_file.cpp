@@ -1,5 +1,7 @@
 #include "services/provisioner/driver/lease_file.hpp"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -7,29 +9,48 @@
 
 namespace nucleus::provisioner {
 
+namespace {
+constexpr const char* watched_file = "watched";
+constexpr const char* lease_ending = ".lease";
+}  // namespace
+
 void LeaseFile::keep(const msg::HostId& host_id, const KeptLease& lease) {
-  const std::string fresh = path(host_id) + ".new";
-  std::error_code fault;
-  {
-    std::ofstream file(fresh, std::ios::trunc);
-    file << lease.end_ms << ' ' << lease.revision << ' ' << lease.is_doubted << '\n';
-    file.flush();
-    if (!file) fault = std::make_error_code(std::errc::io_error);
-  }
-  if (!fault) std::filesystem::rename(fresh, path(host_id), fault);
-  if (fault)
-    core::log::warning("lease_not_kept", {{"host", host_id.value}, {"reason", fault.message()}});
+  if (keeps_ == Keeps::watched_alone) return;
+  write(host_id.value + lease_ending,
+        fmt::format("{} {} {:d}\n", lease.end_ms, lease.revision, lease.is_doubted));
 }
 
 KeptLease LeaseFile::kept(const msg::HostId& host_id) {
-  std::ifstream file(path(host_id));
+  if (keeps_ == Keeps::watched_alone) return {};
+  std::ifstream file(path(host_id.value + lease_ending));
   KeptLease lease;
   if (!(file >> lease.end_ms >> lease.revision >> lease.is_doubted) || lease.end_ms < 0) return {};
   return lease;
 }
 
-std::string LeaseFile::path(const msg::HostId& host_id) const {
-  return directory_ + "/" + host_id.value + ".lease";
+void LeaseFile::keep_watched(std::int64_t unix_ms) {
+  write(watched_file, fmt::format("{}\n", unix_ms));
+}
+
+std::int64_t LeaseFile::watched_unix_ms() {
+  std::ifstream file(path(watched_file));
+  std::int64_t unix_ms = 0;
+  return file >> unix_ms && unix_ms > 0 ? unix_ms : 0;
+}
+
+void LeaseFile::write(const std::string& name, const std::string& text) {
+  const std::string fresh = path(name) + ".new";
+  std::error_code fault;
+  {
+    std::ofstream file(fresh, std::ios::trunc);
+    file << text;
+    file.flush();
+    if (!file) fault = std::make_error_code(std::errc::io_error);
+  }
+  if (!fault) std::filesystem::rename(fresh, path(name), fault);
+  if (fault && !has_failed_)
+    core::log::warning("lease_not_kept", {{"file", name}, {"reason", fault.message()}});
+  has_failed_ = static_cast<bool>(fault);
 }
 
 }  // namespace nucleus::provisioner

@@ -141,8 +141,10 @@ Built SimDeployment::build(const std::string& name, core::Runtime& runtime) {
       config.hosts.push_back({host_name(i)});
     }
   const std::size_t own = shape_.is_one_provisioner ? 0 : first;
+  auto& leases = leases_[name];
+  if (!leases) leases = std::make_shared<SimLeases>();
   return std::make_shared<provisioner::Service>(runtime, config, hypervisors_[own], nullptr,
-                                                leases_);
+                                                leases);
 }
 
 }  // namespace nucleus::tests

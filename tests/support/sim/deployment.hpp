@@ -39,9 +39,12 @@ class SimLeases final : public provisioner::LeaseMemory {
     kept_[host_id] = lease;
   }
   provisioner::KeptLease kept(const msg::HostId& host_id) override { return kept_[host_id]; }
+  void keep_watched(std::int64_t unix_ms) override { watched_unix_ms_ = unix_ms; }
+  std::int64_t watched_unix_ms() override { return watched_unix_ms_; }
 
  private:
   std::map<msg::HostId, provisioner::KeptLease> kept_ = {};
+  std::int64_t watched_unix_ms_ = 0;
 };
 
 class SimDeployment {
@@ -84,7 +87,7 @@ class SimDeployment {
   std::vector<std::string> names_ = {};
   std::vector<std::string> host_processes_ = {};
   std::vector<std::shared_ptr<SimHypervisor>> hypervisors_ = {};
-  std::shared_ptr<SimLeases> leases_ = std::make_shared<SimLeases>();
+  std::map<std::string, std::shared_ptr<SimLeases>> leases_ = {};  // by process
   std::shared_ptr<image_store::SimulatedStore> volumes_ =
       std::make_shared<image_store::SimulatedStore>();
   std::map<std::string, std::unique_ptr<SimProcess>> processes_ = {};
