@@ -260,8 +260,7 @@ class HttpServer::Server::Session : public HttpStream,
                             if (fault == http::error::body_limit)
                               return self->refuse(413, "the body is too large");
                             if (is_malformed(fault))
-                              return self->refuse(400,
-                                                  "the body is malformed: " + fault.message());
+                              return self->refuse(400, "the body is malformed: " + fault.message());
                             if (fault) return self->close();
                             if (!self->file_->is_done()) {
                               self->count_file_bytes(size);
