@@ -15,6 +15,7 @@ void add_v2_node_routes(Router& router, EventStreams& streams);
 void add_v2_computeset_routes(Router& router, EventStreams& streams);
 void add_v2_centre_routes(Router& router, EventStreams& streams);
 void add_v2_people_routes(Router& router);
+void add_v2_acknowledgement_routes(Router& router);
 
 /// A node as it is defined and as it stands.
 Json node_json(const msg::Node& node, const NodeStatesById& states);

@@ -13,7 +13,8 @@ NOBODYS = {"cluster": "none", "node": "vm-none-00", "id": "999999", "project": "
            "image": "x.iso", "allocation": "nothing", "person": "nobody", "token": "0" * 16,
            "host": "no-host"}
 PLAIN = {"action": "off", "kind": "serial", "count": 1, "name": "taken", "description": "hers",
-         "cpus": 2, "iso_id": "", "is_drained": True, "is_strict": True, "label": "x"}
+         "cpus": 2, "iso_id": "", "is_drained": True, "is_strict": True, "label": "x",
+         "version": 1}
 
 
 def operations():

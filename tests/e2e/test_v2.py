@@ -277,6 +277,32 @@ def test_people_and_projects_are_made_seen_and_removed(admin, operator):
     assert "chem" not in [p["project_id"] for p in operator.get("/v2/projects")["projects"]]
 
 
+def test_nothing_is_powered_on_before_pi_and_admin_have_signed(deployment, admin, operator):
+    env = deployment.env()
+    pi = Client(env["NUCLEUS_URL"], deployment.add_person("pia", "demo"))
+    made = operator.ask("PUT", "/v2/people/pia", {"role": "pi", "projects": ["demo"]})
+    assert made.status_code == 200, made.text
+    admin.create("held", 1)
+    text = operator.ask("PUT", "/v2/acknowledgement", {"text": "We answer for it."}).json()
+    try:
+        assert text["is_required"] and text["version"] == 1
+        wait_until(lambda: admin.ask("POST", "/v2/clusters/held/nodes/held/power",
+                                     {"action": "on"}).status_code == 409, "the project is held")
+        path = "/v2/projects/demo/acknowledgements"
+        assert not admin.get(path)["is_cleared"]
+        assert admin.ask("POST", path, {"version": 2}).status_code == 409
+        for client, name in ((admin, "cluster_admin"), (pi, "pi")):
+            signed = client.ask("POST", path, {"version": 1})
+            assert (signed.status_code, signed.json()["role"]) == (201, name), signed.text
+        status = pi.get(path)
+        assert status["is_cleared"] and not status["missing"]
+        assert {one["role"] for one in status["acknowledgements"]} == {"pi", "cluster_admin"}
+        wait_until(lambda: admin.ask("POST", "/v2/clusters/held/nodes/held/power",
+                                     {"action": "on"}).status_code == 202, "the project is cleared")
+    finally:
+        operator.ask("PUT", "/v2/acknowledgement", {"text": "", "is_required": False})
+
+
 def test_a_service_that_does_not_answer_is_503_with_retry_after(admin):
     admin.create("late", 0)
     newest = int(admin.ask("GET", "/v2/clusters/late").headers["Nucleus-Sequence"])

@@ -11,7 +11,6 @@
 #include "messages/overhead.hpp"
 #include "messages/people.hpp"
 #include "messages/process.hpp"
-#include "messages/profile.hpp"
 #include "messages/provisioner.hpp"
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
@@ -80,11 +79,14 @@ void for_every_record(Visit&& visit) {
   one.template operator()<registry::StoredToken>("registry.token");
   one.template operator()<registry::StoredNonce>("registry.nonce");
   one.template operator()<registry::StoredClaim>("registry.claim");
+  one.template operator()<registry::StoredText>("registry.acknowledgement-text");
+  one.template operator()<registry::StoredAcknowledgement>("registry.acknowledgement");
   one.template operator()<registry::StoredCluster>("registry.cluster");
   one.template operator()<registry::StoredNode>("registry.node");
   one.template operator()<scheduler::StoredCluster>("scheduler.cluster");
   one.template operator()<scheduler::StoredNode>("scheduler.node");
   one.template operator()<scheduler::StoredHost>("scheduler.host");
+  one.template operator()<scheduler::StoredHold>("scheduler.hold");
   one.template operator()<scheduler::StoredComputeset>("scheduler.computeset");
   one.template operator()<scheduler::StoredAllocation>("scheduler.allocation");
   one.template operator()<scheduler::StoredCount>("scheduler.computeset-count");
