@@ -126,7 +126,9 @@ TEST(SeedDrive, TellsAGuestItsNameItsCardsAndItsPeers) {
                          .gateway = "172.30.0.1",
                          .vlan = 4000,
                          .is_public = true});
-  const auto files = plan_seed(grant);
+  const auto planned = plan_seed(grant);
+  ASSERT_TRUE(planned.has_value()) << planned.error().detail;
+  const auto& files = *planned;
   EXPECT_EQ(files.meta_data, "instance-id: n-0123456789abcdef\nlocal-hostname: vm-demo-00\n");
   EXPECT_EQ(files.ports,
             "52:54:00:0a:0b:0c 10.0.0.2/24 -\n52:54:00:00:00:01 172.30.0.2/20 172.30.0.1\n");
