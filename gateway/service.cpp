@@ -9,8 +9,8 @@
 #include "core/log/log.hpp"
 #include "gateway/credentials.hpp"
 #include "gateway/numbers.hpp"
-#include "gateway/v1.hpp"
-#include "gateway/v2.hpp"
+#include "gateway/v1/routes.hpp"
+#include "gateway/v2/routes.hpp"
 
 namespace nucleus::gateway {
 

@@ -11,7 +11,7 @@ namespace nucleus::core::hostlist {
 
 namespace {
 
-constexpr std::size_t digits_max = 9;
+constexpr std::size_t suffix_digits_max = 9;
 
 /// A peer as what may count up: the number at its name's end, and its address.
 struct Counted {
@@ -23,7 +23,7 @@ struct Counted {
 
 Counted counted(const msg::Peer& peer) {
   auto start = peer.name.size();
-  while (start > 0 && peer.name.size() - start < digits_max && peer.name[start - 1] >= '0' &&
+  while (start > 0 && peer.name.size() - start < suffix_digits_max && peer.name[start - 1] >= '0' &&
          peer.name[start - 1] <= '9')
     --start;
   Counted parts{.prefix = peer.name.substr(0, start),

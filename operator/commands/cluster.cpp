@@ -70,7 +70,7 @@ core::Result<int> create(const CreateArguments& arguments) {
   return 0;
 }
 
-core::Result<int> remove(const std::string& directory, const std::string& name) {
+core::Result<int> remove_cluster(const std::string& directory, const std::string& name) {
   const auto opened = open_caller(directory);
   if (!opened) return std::unexpected(opened.error());
   Caller& caller = **opened;
@@ -102,7 +102,7 @@ void add_cluster(CLI::App& app, Action& chosen) {
   auto name = std::make_shared<std::string>();
   end->add_option("NAME", *name, "of the cluster")->required();
   end->callback(
-      [&chosen, state, name] { chosen = [state, name] { return remove(*state, *name); }; });
+      [&chosen, state, name] { chosen = [state, name] { return remove_cluster(*state, *name); }; });
   add_cluster_watch(*group, chosen);
 }
 

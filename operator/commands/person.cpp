@@ -53,7 +53,7 @@ core::Result<int> set_password(const std::string& state, const std::string& name
   return 0;
 }
 
-core::Result<int> remove(const std::string& state, const std::string& name) {
+core::Result<int> remove_person(const std::string& state, const std::string& name) {
   const auto opened = open_caller(state);
   if (!opened) return std::unexpected(opened.error());
   if (auto removed = (*opened)->call(msg::RemovePerson{.person_id = {name}}); !removed)
@@ -61,7 +61,7 @@ core::Result<int> remove(const std::string& state, const std::string& name) {
   return 0;
 }
 
-core::Result<int> list(const std::string& state) {
+core::Result<int> list_people(const std::string& state) {
   const auto opened = open_caller(state);
   if (!opened) return std::unexpected(opened.error());
   msg::ListPeople request{.is_operator = true};
@@ -109,10 +109,10 @@ void add_person(CLI::App& app, Action& chosen) {
   command->callback([&chosen, arguments] { chosen = [arguments] { return create(*arguments); }; });
   add_named(*group, chosen, "password", "set a password, read from the input; ends their tokens",
             set_password);
-  add_named(*group, chosen, "remove", "remove a person and all their credentials", remove);
+  add_named(*group, chosen, "remove", "remove a person and all their credentials", remove_person);
   auto* listing = group->add_subcommand("list", "everybody, their role and projects");
   auto state = add_state_option(*listing);
-  listing->callback([&chosen, state] { chosen = [state] { return list(*state); }; });
+  listing->callback([&chosen, state] { chosen = [state] { return list_people(*state); }; });
 }
 
 }  // namespace nucleus::op

@@ -13,7 +13,7 @@ namespace nucleus::op {
 
 namespace {
 
-constexpr core::Milliseconds patience{1'000};
+constexpr core::Milliseconds answer_patience{1'000};
 constexpr std::array central = {"bus",     "registry",  "network",  "image_store",
                                 "console", "scheduler", "overhead", "gateway"};
 
@@ -24,13 +24,13 @@ std::string shown(const core::Result<msg::ProcessStatus>& answer) {
 }
 
 /// Exit code 1 where one does not serve.
-core::Result<int> list(const std::string& directory) {
+core::Result<int> list_processes(const std::string& directory) {
   const auto opened = open_caller(directory);
   if (!opened) return std::unexpected(opened.error());
   std::vector<std::future<core::Result<msg::ProcessStatus>>> answers;
   for (const char* name : central)
     answers.push_back(
-        (*opened)->begin(msg::GetProcessStatus{}, {.to = name, .deadline = patience}));
+        (*opened)->begin(msg::GetProcessStatus{}, {.to = name, .deadline = answer_patience}));
   bool is_sound = true;
   std::cout << fmt::format("{:<14}{:>12}{:>12}  {}\n", "process", "requests", "event", "state");
   for (std::size_t i = 0; i < answers.size(); ++i) {
@@ -70,7 +70,7 @@ void add_process(CLI::App& app, Action& chosen) {
   group->require_subcommand(1);
   auto* all = group->add_subcommand("list", "the central ones; exit code 1 where one ails");
   auto state = add_state_option(*all);
-  all->callback([&chosen, state] { chosen = [state] { return list(*state); }; });
+  all->callback([&chosen, state] { chosen = [state] { return list_processes(*state); }; });
   const auto add = [&](const char* verb, const char* what,
                        core::Result<int> (*run)(const std::string&, const std::string&)) {
     auto* command = group->add_subcommand(verb, what);

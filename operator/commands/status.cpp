@@ -13,7 +13,7 @@ namespace nucleus::op {
 
 namespace {
 
-constexpr core::Milliseconds patience{1'000};
+constexpr core::Milliseconds status_patience{1'000};
 
 std::int64_t uptime_s(const ProcessHealth& process) {
   if (!process.is_running) return 0;
@@ -86,7 +86,7 @@ core::Result<int> status(const std::string& directory, bool is_json) {
   if (!deployment) return std::unexpected(deployment.error());
   const auto supervisor = running_supervisor(state);
   Caller caller(local_access(state));
-  const auto health = look(state, *deployment, caller, patience);
+  const auto health = look(state, *deployment, caller, status_patience);
   (is_json ? print_json : print_table)(state, *deployment, health, supervisor.pid);
   return supervisor.pid && health.is_ready(deployment->options) ? 0 : 1;
 }

@@ -69,7 +69,7 @@ def test_check_layers_fails_on_a_forbidden_include(tree, name, line, reason):
     ("services/scheduler/hosts.cpp", "} catch (...) {", "nobody foresaw"),
     ("services/scheduler/hosts.cpp", "class HostManager;", "does not say what"),
     ("services/overhead/service.cpp", 'const char* key = "nucleus:registry:node:1";', "keys.hpp"),
-    ("gateway/v2.cpp", 'const char* topic = "registry.node-defined";', "spells a topic"),
+    ("gateway/v2/routes.cpp", 'const char* topic = "registry.node-defined";', "spells a topic"),
     ("tests/unit/core/hostlist/hostlist_test.cpp", "usle" + "ep(1000);", "a test that sleeps"),
     ("tests/e2e/test_up.py", "time.sle" + "ep(1)", "a test that sleeps"),
     ("core/log/log.cpp", "// TO" + "DO mend this later", "without the number"),

@@ -14,10 +14,10 @@ using Settings = std::map<std::string, std::string>;
 using Built = core::Result<std::shared_ptr<void>>;
 
 /// Hears what the host tells.
-struct Listener {
+struct DomainEar {
   std::vector<msg::DomainChanged>& told;
-  Listener(core::Runtime& runtime, std::vector<msg::DomainChanged>& all) : told{all} {
-    runtime.bus.hear<msg::DomainChanged>(*this, &Listener::take);
+  DomainEar(core::Runtime& runtime, std::vector<msg::DomainChanged>& all) : told{all} {
+    runtime.bus.hear<msg::DomainChanged>(*this, &DomainEar::take);
   }
   core::Result<void> take(const msg::DomainChanged& event, core::Context&) {
     told.push_back(event);
@@ -30,7 +30,7 @@ struct HostWorld {
     if (is_hung) hypervisor->hang();
     listener = std::make_unique<SimProcess>(world, "listener", Settings{},
                                             [this](core::Runtime& runtime) -> Built {
-                                              return std::make_shared<Listener>(runtime, told);
+                                              return std::make_shared<DomainEar>(runtime, told);
                                             });
     scheduler = std::make_unique<SimProcess>(
         world, "scheduler", Settings{}, [](core::Runtime& runtime) -> Built {

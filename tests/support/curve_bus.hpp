@@ -62,10 +62,10 @@ class CurveBus {
   core::ZmqLinkOptions local_options(const std::string& name) const {
     return {.name = name, .requests_url = options_.requests_url, .events_url = options_.events_url};
   }
-  /// Runs the loop until `is_so` or the patience ends; whether it came to be.
+  /// Runs the loop until `is_so` or the deadline ends it; whether it came to be.
   bool wait(const std::function<bool()>& is_so,
-            core::Milliseconds patience = core::Milliseconds{20'000}) {
-    const auto end_ms = loop.steady_ms() + patience.count();
+            core::Milliseconds deadline = core::Milliseconds{20'000}) {
+    const auto end_ms = loop.steady_ms() + deadline.count();
     while (!is_so() && loop.steady_ms() < end_ms) {
       loop.after(look_every, [this] { loop.stop(); });
       loop.run();

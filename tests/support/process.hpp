@@ -24,7 +24,7 @@
 namespace nucleus::tests {
 
 /// The longest that any wait of a test may take before it fails.
-constexpr std::chrono::seconds patience{20};
+constexpr std::chrono::milliseconds patience{20'000};
 
 /// A bus and a Redis for the processes of one test.
 class Deployment {

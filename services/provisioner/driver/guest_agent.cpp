@@ -14,7 +14,6 @@
 namespace nucleus::provisioner {
 
 using core::ErrorCode;
-using nlohmann::json;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
@@ -42,26 +41,27 @@ std::string from_base64(const std::string& text) {
   return bytes;
 }
 
-core::Result<json> ask(virDomain* domain, const char* question, json arguments) {
-  const json request{{"execute", question}, {"arguments", std::move(arguments)}};
+core::Result<nlohmann::json> ask(virDomain* domain, const char* question,
+                                 nlohmann::json arguments) {
+  const nlohmann::json request{{"execute", question}, {"arguments", std::move(arguments)}};
   char* answer = virDomainQemuAgentCommand(domain, request.dump().c_str(), answer_wait_s, 0);
   if (!answer) return std::unexpected(libvirt_error());
-  const json reply = json::parse(take_libvirt_text(answer), nullptr, false);
+  const nlohmann::json reply = nlohmann::json::parse(take_libvirt_text(answer), nullptr, false);
   if (!reply.is_object() || !reply.contains("return") || !reply["return"].is_object())
     return core::refuse(ErrorCode::internal, "the guest's agent gave no sound answer");
   return reply["return"];
 }
 
 template <class T>
-T value_or(const json& object, const char* key, T otherwise) {
+T value_or(const nlohmann::json& object, const char* key, T otherwise) {
   try {
     return object.value(key, otherwise);
-  } catch (const json::exception&) {
+  } catch (const nlohmann::json::exception&) {
     return otherwise;
   }
 }
 
-GuestOutput output_of(const json& status) {
+GuestOutput output_of(const nlohmann::json& status) {
   GuestOutput output{.exit_code = value_or(status, "exitcode", 0),
                      .output = from_base64(value_or<std::string>(status, "out-data", "")),
                      .errors = from_base64(value_or<std::string>(status, "err-data", ""))};
@@ -75,9 +75,9 @@ GuestOutput output_of(const json& status) {
 core::Result<GuestOutput> run_by_agent(virDomain* domain, const GuestCommand& command) {
   if (command.argv.empty()) return std::unexpected(msg::invalid("argv", "argv is empty"));
   const auto deadline = Clock::now() + command.deadline;
-  json arguments{{"path", command.argv.front()},
-                 {"arg", std::vector(command.argv.begin() + 1, command.argv.end())},
-                 {"capture-output", true}};
+  nlohmann::json arguments{{"path", command.argv.front()},
+                           {"arg", std::vector(command.argv.begin() + 1, command.argv.end())},
+                           {"capture-output", true}};
   if (!command.input.empty()) arguments["input-data"] = to_base64(command.input);
   const auto started = ask(domain, "guest-exec", std::move(arguments));
   if (!started) return std::unexpected(started.error());

@@ -3,13 +3,12 @@
 
 #include "core/loop/posix_loop.hpp"
 #include "core/state/redis_journal.hpp"
+#include "tests/support/process.hpp"
 #include "tests/support/redis_fixture.hpp"
 #include "tests/support/sim/world.hpp"
 
 namespace nucleus::tests {
 namespace {
-
-constexpr core::Milliseconds patience{20'000};
 
 /// Where journals come from, and how time passes while they answer.
 class JournalWorld {
@@ -81,8 +80,8 @@ core::StoredEvent event(const std::string& body) {
   return {.topic = "p/c/a.b", .trace_id = "t", .sender = "s", .body = body};
 }
 
-using Worlds = testing::Types<RedisJournals, SimJournals>;
-TYPED_TEST_SUITE(JournalContract, Worlds);
+using JournalWorlds = testing::Types<RedisJournals, SimJournals>;
+TYPED_TEST_SUITE(JournalContract, JournalWorlds);
 
 TYPED_TEST(JournalContract, KeepsRecordsRepliesAndCursor) {
   auto journal = this->world.open("a");

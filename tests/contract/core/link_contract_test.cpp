@@ -9,13 +9,12 @@
 #include "core/bus/zmq_link.hpp"
 #include "core/loop/posix_loop.hpp"
 #include "tests/support/curve_bus.hpp"
+#include "tests/support/process.hpp"
 #include "tests/support/redis_fixture.hpp"
 #include "tests/support/sim/world.hpp"
 
 namespace nucleus::tests {
 namespace {
-
-constexpr core::Milliseconds patience{20'000};
 
 class LinkWorld {
  public:
@@ -111,8 +110,8 @@ class LinkContract : public testing::Test {
   World world = {};
 };
 
-using Worlds = testing::Types<ZmqLinks, CurveLinks, SimLinks>;
-TYPED_TEST_SUITE(LinkContract, Worlds);
+using LinkWorlds = testing::Types<ZmqLinks, CurveLinks, SimLinks>;
+TYPED_TEST_SUITE(LinkContract, LinkWorlds);
 
 TYPED_TEST(LinkContract, CarriesARequestToItsNameAndTheReplyBack) {
   auto asker = this->world.open("asker");

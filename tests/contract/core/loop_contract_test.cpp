@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/loop/posix_loop.hpp"
+#include "tests/support/process.hpp"
 #include "tests/support/sim/world.hpp"
 
 namespace nucleus::tests {
@@ -16,8 +17,6 @@ namespace {
 
 using core::Milliseconds;
 using core::Result;
-
-constexpr Milliseconds patience{20'000};
 
 class RealLoops {
  public:
@@ -58,8 +57,8 @@ class LoopContract : public testing::Test {
   World world = {};
 };
 
-using Worlds = testing::Types<RealLoops, SimLoops>;
-TYPED_TEST_SUITE(LoopContract, Worlds);
+using LoopWorlds = testing::Types<RealLoops, SimLoops>;
+TYPED_TEST_SUITE(LoopContract, LoopWorlds);
 
 TYPED_TEST(LoopContract, RunsWhatIsPostedInOrderAndNeverWithinPost) {
   std::vector<int> ran;

@@ -9,8 +9,8 @@ namespace {
 
 constexpr std::uint64_t limit = 1ULL << 40;
 
-core::Result<std::uint64_t> check(const std::string& head, std::uint64_t file_bytes = 1 << 20) {
-  return check_image_header(msg::ImageFormat::qcow2, head, file_bytes, limit);
+core::Result<std::uint64_t> check(const std::string& head, std::uint64_t whole_bytes = 1 << 20) {
+  return check_image_header(msg::ImageFormat::qcow2, head, whole_bytes, limit);
 }
 
 TEST(ImageHeader, TakesAPlainQcow2AndSaysItsSize) {

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t now_ms = 1'000'000;
 
-StoredGrant a_grant(bool is_on = true) {
+StoredGrant a_stored_grant(bool is_on = true) {
   StoredGrant stored;
   stored.grant.epoch = 5;
   stored.grant.is_on = is_on;
@@ -31,21 +31,21 @@ Step step(const StoredGrant& stored, const std::optional<DomainSeen>& seen, Now 
 }
 
 TEST(Reconcile, CreatesADomainThatNeverRan) {
-  EXPECT_EQ(step(a_grant(), std::nullopt), Step::create);
+  EXPECT_EQ(step(a_stored_grant(), std::nullopt), Step::create);
 }
 
 TEST(Reconcile, RecordsADomainThatWasSeenBeforeItsGrantWasKnown) {
-  EXPECT_EQ(step(a_grant(), a_domain()), Step::record);
+  EXPECT_EQ(step(a_stored_grant(), a_domain()), Step::record);
 }
 
 TEST(Reconcile, LeavesADomainAloneThatRunsAsGranted) {
-  auto stored = a_grant();
+  auto stored = a_stored_grant();
   stored.has_run = true;
   EXPECT_EQ(step(stored, a_domain()), Step::none);
 }
 
 TEST(Reconcile, NeverBeginsAgainWhatHasRunUnderItsEpoch) {
-  auto stored = a_grant();
+  auto stored = a_stored_grant();
   stored.has_run = true;
   EXPECT_EQ(step(stored, std::nullopt), Step::end);
   stored.is_ended = true;
@@ -56,13 +56,13 @@ TEST(Reconcile, NeverBeginsAgainWhatHasRunUnderItsEpoch) {
 TEST(Reconcile, EndsALeftoverOfAnotherEpochFirst) {
   for (const bool is_on : {true, false})
     for (const std::uint64_t epoch : {4, 6}) {
-      EXPECT_EQ(step(a_grant(is_on), a_domain(epoch)), Step::destroy);
-      EXPECT_EQ(step(a_grant(is_on), a_domain(epoch), {.is_fenced = true}), Step::destroy);
+      EXPECT_EQ(step(a_stored_grant(is_on), a_domain(epoch)), Step::destroy);
+      EXPECT_EQ(step(a_stored_grant(is_on), a_domain(epoch), {.is_fenced = true}), Step::destroy);
     }
 }
 
 TEST(Reconcile, BeginsNothingOnceTheLeaseIsOver) {
-  auto stored = a_grant();
+  auto stored = a_stored_grant();
   EXPECT_EQ(step(stored, std::nullopt, {.is_fenced = true}), Step::none);
   stored.has_run = true;
   EXPECT_EQ(step(stored, a_domain(), {.is_fenced = true}), Step::destroy);
@@ -70,19 +70,19 @@ TEST(Reconcile, BeginsNothingOnceTheLeaseIsOver) {
 }
 
 TEST(Reconcile, EndsAVoidGrantsDomainAndThenForgetsIt) {
-  auto stored = a_grant();
+  auto stored = a_stored_grant();
   stored.is_void = true;
   EXPECT_EQ(step(stored, a_domain()), Step::destroy);
   EXPECT_EQ(step(stored, std::nullopt), Step::forget);
 }
 
 TEST(Reconcile, StopsByForceWhatIsNotAskedGracefully) {
-  EXPECT_EQ(step(a_grant(false), a_domain()), Step::destroy);
-  EXPECT_EQ(step(a_grant(false), std::nullopt), Step::end);
+  EXPECT_EQ(step(a_stored_grant(false), a_domain()), Step::destroy);
+  EXPECT_EQ(step(a_stored_grant(false), std::nullopt), Step::end);
 }
 
 TEST(Reconcile, AsksTheGuestOnceAndStopsItByForceAtItsTime) {
-  auto stored = a_grant(false);
+  auto stored = a_stored_grant(false);
   stored.grant.is_graceful = true;
   stored.grant.stop_by_unix_ms = now_ms + 1;
   EXPECT_EQ(step(stored, a_domain()), Step::shut_down);
@@ -92,7 +92,7 @@ TEST(Reconcile, AsksTheGuestOnceAndStopsItByForceAtItsTime) {
 }
 
 TEST(Reconcile, ResetsBeforeItReboots) {
-  auto stored = a_grant();
+  auto stored = a_stored_grant();
   stored.has_run = true;
   stored.grant.resets = 1;
   stored.grant.reboots = 1;
@@ -146,7 +146,7 @@ std::vector<Life> all_lives() {
   std::vector<Life> lives;
   for (int bits = 0; bits < 512; ++bits)
     for (const int domain : {0, 1, 2}) {  // none, its own, a leftover
-      Life life{.stored = a_grant((bits & 1) != 0), .seen = std::nullopt, .now = {}};
+      Life life{.stored = a_stored_grant((bits & 1) != 0), .seen = std::nullopt, .now = {}};
       life.stored.is_void = bits & 2;
       life.stored.has_run = bits & 4;
       life.stored.is_ended = bits & 8;

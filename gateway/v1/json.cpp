@@ -1,4 +1,4 @@
-#include "gateway/v1_json.hpp"
+#include "gateway/v1/json.hpp"
 
 #include <algorithm>
 

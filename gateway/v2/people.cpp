@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "gateway/credentials.hpp"
-#include "gateway/v2.hpp"
-#include "gateway/v2_resource.hpp"
+#include "gateway/v2/resource.hpp"
+#include "gateway/v2/routes.hpp"
 
 namespace nucleus::gateway {
 

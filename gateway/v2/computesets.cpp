@@ -1,6 +1,6 @@
 // v2: computesets: compute nodes of one cluster, started and ended together.
-#include "gateway/v2.hpp"
-#include "gateway/v2_resource.hpp"
+#include "gateway/v2/resource.hpp"
+#include "gateway/v2/routes.hpp"
 
 namespace nucleus::gateway {
 
@@ -8,7 +8,7 @@ using core::ErrorCode;
 
 namespace {
 
-void list(const ExchangePtr& exchange) {
+void list_computesets(const ExchangePtr& exchange) {
   msg::ListComputesets request{.projects = exchange->who.projects,
                                .is_operator = exchange->is_operator()};
   const auto [first, last] = exchange->request.query.equal_range("state");
@@ -26,7 +26,7 @@ void list(const ExchangePtr& exchange) {
   });
 }
 
-void start(const ExchangePtr& exchange) {
+void start_computeset(const ExchangePtr& exchange) {
   const auto body = body_as<msg::StartComputeset>(
       *exchange,
       {"cluster_id", "nodes", "count", "hosts", "allocation_id", "walltime_mins", "reservation"});
@@ -43,12 +43,12 @@ void start(const ExchangePtr& exchange) {
   });
 }
 
-void get_one(const ExchangePtr& exchange) {
+void get_computeset(const ExchangePtr& exchange) {
   with_computeset(
       exchange, [exchange](const msg::Computeset& set) { reply_one(exchange, 200, json_of(set)); });
 }
 
-void power(const ExchangePtr& exchange) {
+void power_computeset(const ExchangePtr& exchange) {
   auto said = read_action(*exchange);
   if (said && *said == "poweron")
     said = core::refuse(ErrorCode::invalid_argument,
@@ -66,10 +66,10 @@ void power(const ExchangePtr& exchange) {
 
 void add_v2_computeset_routes(Router& router, EventStreams& streams) {
   router.add("GET", "/v2/computesets", msg::Right::read,
-             watchable<msg::ComputesetChanged>(streams, list));
-  router.add("POST", "/v2/computesets", msg::Right::power, start);
-  router.add("GET", "/v2/computesets/{id}", msg::Right::read, get_one);
-  router.add("POST", "/v2/computesets/{id}/power", msg::Right::power, power);
+             watchable<msg::ComputesetChanged>(streams, list_computesets));
+  router.add("POST", "/v2/computesets", msg::Right::power, start_computeset);
+  router.add("GET", "/v2/computesets/{id}", msg::Right::read, get_computeset);
+  router.add("POST", "/v2/computesets/{id}/power", msg::Right::power, power_computeset);
 }
 
 }  // namespace nucleus::gateway

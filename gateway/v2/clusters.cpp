@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "gateway/lookups.hpp"
-#include "gateway/v2.hpp"
-#include "gateway/v2_resource.hpp"
+#include "gateway/v2/resource.hpp"
+#include "gateway/v2/routes.hpp"
 #include "messages/image_store.hpp"
 #include "messages/network.hpp"
 #include "messages/overhead.hpp"
@@ -28,7 +28,7 @@ Json cluster_json(const msg::ClusterWithNodes& cluster, const NodeStatesById& st
   return body;
 }
 
-void list(const ExchangePtr& exchange) {
+void list_clusters(const ExchangePtr& exchange) {
   with_clusters(exchange, [exchange](std::vector<msg::ClusterWithNodes> clusters) {
     with_states(exchange, {},
                 [exchange, clusters = std::move(clusters)](const NodeStatesById& states) {
@@ -40,7 +40,7 @@ void list(const ExchangePtr& exchange) {
   });
 }
 
-void get_one(const ExchangePtr& exchange) {
+void get_cluster(const ExchangePtr& exchange) {
   with_cluster(exchange, [exchange](msg::ClusterWithNodes cluster) {
     const auto id = cluster.cluster.cluster_id;
     with_states(exchange, id,
@@ -68,7 +68,7 @@ void with_allocations(const ExchangePtr& exchange, const msg::ProjectId& project
   });
 }
 
-void create(const ExchangePtr& exchange) {
+void create_cluster(const ExchangePtr& exchange) {
   auto body = body_as<msg::DefineCluster>(
       *exchange, {"cluster_id", "project_id", "description", "allocations", "compute_count",
                   "frontend_size", "compute_size", "image_id"});
@@ -90,7 +90,7 @@ void create(const ExchangePtr& exchange) {
   });
 }
 
-void change(const ExchangePtr& exchange) {
+void change_cluster(const ExchangePtr& exchange) {
   auto body =
       if_match(*exchange, body_as<msg::ChangeCluster>(*exchange, {"description", "allocations"}));
   with_cluster(
@@ -106,7 +106,7 @@ void change(const ExchangePtr& exchange) {
       });
 }
 
-void remove(const ExchangePtr& exchange) {
+void remove_cluster(const ExchangePtr& exchange) {
   const auto revision = if_match(*exchange);
   with_cluster(exchange, [exchange, revision](const msg::ClusterWithNodes& cluster) {
     if (!revision) return exchange->refuse(revision.error());
@@ -174,11 +174,11 @@ void get_overhead(const ExchangePtr& exchange) {
 void add_v2_cluster_routes(Router& router, EventStreams& streams) {
   router.add("GET", "/v2/clusters", msg::Right::read,
              watchable<msg::ClusterDefined, msg::ClusterRemoved, msg::NodeDefined, msg::NodeRemoved,
-                       msg::NodeChanged>(streams, list));
-  router.add("POST", "/v2/clusters", msg::Right::define, create);
-  router.add("GET", "/v2/clusters/{cluster}", msg::Right::read, get_one);
-  router.add("PATCH", "/v2/clusters/{cluster}", msg::Right::define, change);
-  router.add("DELETE", "/v2/clusters/{cluster}", msg::Right::define, remove);
+                       msg::NodeChanged>(streams, list_clusters));
+  router.add("POST", "/v2/clusters", msg::Right::define, create_cluster);
+  router.add("GET", "/v2/clusters/{cluster}", msg::Right::read, get_cluster);
+  router.add("PATCH", "/v2/clusters/{cluster}", msg::Right::define, change_cluster);
+  router.add("DELETE", "/v2/clusters/{cluster}", msg::Right::define, remove_cluster);
   router.add("GET", "/v2/clusters/{cluster}/volumes", msg::Right::read,
              watchable<msg::VolumeChanged>(streams, list_volumes));
   router.add("GET", "/v2/clusters/{cluster}/networks", msg::Right::read,

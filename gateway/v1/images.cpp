@@ -2,7 +2,7 @@
 // project: what is public is the operator's to publish.
 #include "gateway/credentials.hpp"
 #include "gateway/multipart.hpp"
-#include "gateway/v1.hpp"
+#include "gateway/v1/routes.hpp"
 #include "messages/image_store.hpp"
 
 namespace nucleus::gateway {
@@ -13,7 +13,7 @@ namespace {
 
 constexpr core::Milliseconds check_deadline{600'000};  // a large file is hashed and copied
 
-void list(const ExchangePtr& exchange) {
+void list_images(const ExchangePtr& exchange) {
   exchange->ask(msg::ListImages{.projects = exchange->who.projects},
                 [exchange](const msg::Images& images) {
                   Json names = Json::array();
@@ -84,7 +84,7 @@ void upload(const ExchangePtr& exchange, const V1Means& means) {
 }  // namespace
 
 void add_v1_image_routes(Router& router, const V1Means& means) {
-  router.add("GET", "/v1/image", msg::Right::read, list);
+  router.add("GET", "/v1/image", msg::Right::read, list_images);
   router.add("POST", "/v1/image", msg::Right::images,
              [means](const ExchangePtr& exchange) { upload(exchange, means); });
 }

@@ -1,8 +1,8 @@
 // v2: the nodes of a cluster, their power, ISO and console.
 #include <algorithm>
 
-#include "gateway/v2.hpp"
-#include "gateway/v2_resource.hpp"
+#include "gateway/v2/resource.hpp"
+#include "gateway/v2/routes.hpp"
 #include "messages/console.hpp"
 #include "messages/image_store.hpp"
 
@@ -12,7 +12,7 @@ using core::ErrorCode;
 
 namespace {
 
-void list(const ExchangePtr& exchange) {
+void list_nodes(const ExchangePtr& exchange) {
   with_cluster(exchange, [exchange](msg::ClusterWithNodes cluster) {
     const auto id = cluster.cluster.cluster_id;
     with_states(exchange, id,
@@ -25,7 +25,7 @@ void list(const ExchangePtr& exchange) {
   });
 }
 
-void get_one(const ExchangePtr& exchange) {
+void get_node(const ExchangePtr& exchange) {
   with_node(exchange, [exchange](const msg::ClusterWithNodes&, msg::Node node) {
     const auto id = node.cluster_id;
     with_states(exchange, id, [exchange, node = std::move(node)](const NodeStatesById& states) {
@@ -45,7 +45,7 @@ void reply_added(const ExchangePtr& exchange, const std::vector<msg::Node>& befo
   });
 }
 
-void add(const ExchangePtr& exchange) {
+void add_nodes(const ExchangePtr& exchange) {
   auto body = if_match(*exchange, body_as<msg::AddNodes>(*exchange, {"count", "size", "image_id"}));
   with_cluster(exchange,
                [exchange, body = std::move(body)](const msg::ClusterWithNodes& cluster) mutable {
@@ -102,7 +102,7 @@ void detach_iso(const ExchangePtr& exchange) {
   change_node(exchange, msg::ChangeNode{.iso_id = msg::ImageId{}});
 }
 
-void remove(const ExchangePtr& exchange) {
+void remove_node(const ExchangePtr& exchange) {
   const auto revision = if_match(*exchange);
   with_node(exchange, [exchange, revision](const msg::ClusterWithNodes&, const msg::Node& node) {
     if (!revision) return exchange->refuse(revision.error());
@@ -111,7 +111,7 @@ void remove(const ExchangePtr& exchange) {
   });
 }
 
-void power(const ExchangePtr& exchange) {
+void power_node(const ExchangePtr& exchange) {
   const auto said = read_action(*exchange);
   with_node(exchange, [exchange, said](const msg::ClusterWithNodes&, const msg::Node& node) {
     if (!said) return exchange->refuse(said.error());
@@ -148,12 +148,12 @@ void issue_console(const ExchangePtr& exchange) {
 void add_v2_node_routes(Router& router, EventStreams& streams) {
   const std::string nodes = "/v2/clusters/{cluster}/nodes";
   router.add("GET", nodes, msg::Right::read,
-             watchable<msg::NodeDefined, msg::NodeRemoved, msg::NodeChanged>(streams, list));
-  router.add("POST", nodes, msg::Right::define, add);
-  router.add("GET", nodes + "/{node}", msg::Right::read, get_one);
+             watchable<msg::NodeDefined, msg::NodeRemoved, msg::NodeChanged>(streams, list_nodes));
+  router.add("POST", nodes, msg::Right::define, add_nodes);
+  router.add("GET", nodes + "/{node}", msg::Right::read, get_node);
   router.add("PATCH", nodes + "/{node}", msg::Right::define, change);
-  router.add("DELETE", nodes + "/{node}", msg::Right::define, remove);
-  router.add("POST", nodes + "/{node}/power", msg::Right::power, power);
+  router.add("DELETE", nodes + "/{node}", msg::Right::define, remove_node);
+  router.add("POST", nodes + "/{node}/power", msg::Right::power, power_node);
   router.add("PUT", nodes + "/{node}/iso", msg::Right::images, attach_iso);
   router.add("DELETE", nodes + "/{node}/iso", msg::Right::images, detach_iso);
   router.add("POST", nodes + "/{node}/console", msg::Right::console, issue_console);

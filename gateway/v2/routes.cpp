@@ -1,4 +1,4 @@
-#include "gateway/v2.hpp"
+#include "gateway/v2/routes.hpp"
 
 namespace nucleus::gateway {
 

@@ -1,4 +1,4 @@
-#include "gateway/v2_resource.hpp"
+#include "gateway/v2/resource.hpp"
 
 #include <algorithm>
 

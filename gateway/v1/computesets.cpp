@@ -4,8 +4,8 @@
 #include "core/hostlist/hostlist.hpp"
 #include "gateway/lookups.hpp"
 #include "gateway/numbers.hpp"
-#include "gateway/v1.hpp"
-#include "gateway/v1_json.hpp"
+#include "gateway/v1/json.hpp"
+#include "gateway/v1/routes.hpp"
 
 namespace nucleus::gateway {
 
@@ -144,7 +144,7 @@ void show(const ExchangePtr& exchange, std::vector<msg::Computeset> sets,
   });
 }
 
-void start(const ExchangePtr& exchange) {
+void start_computeset(const ExchangePtr& exchange) {
   const auto parsed = parse_object(exchange->request.body);
   if (!parsed) return exchange->refuse(parsed.error());
   const Json& body = *parsed;
@@ -170,14 +170,14 @@ void start(const ExchangePtr& exchange) {
   });
 }
 
-void get_one(const ExchangePtr& exchange) {
+void get_computeset(const ExchangePtr& exchange) {
   with_computeset(exchange, [exchange](const msg::Computeset& set) {
     show(exchange, {set},
          [exchange](const std::vector<Json>& shown) { exchange->reply(200, shown.front()); });
   });
 }
 
-void list(const ExchangePtr& exchange) {
+void list_computesets(const ExchangePtr& exchange) {
   msg::ListComputesets request{.projects = exchange->who.projects,
                                .is_operator = exchange->is_operator()};
   const auto [first, last] = exchange->request.query.equal_range("state");
@@ -193,7 +193,7 @@ void list(const ExchangePtr& exchange) {
   });
 }
 
-Handler power(msg::PowerAction action) {
+Handler power_computeset(msg::PowerAction action) {
   return [action](const ExchangePtr& exchange) {
     with_computeset(exchange, [exchange, action](const msg::Computeset& set) {
       exchange->ask(msg::PowerComputeset{.computeset_id = set.computeset_id, .action = action},
@@ -205,13 +205,13 @@ Handler power(msg::PowerAction action) {
 }  // namespace
 
 void add_v1_computeset_routes(Router& router) {
-  router.add("GET", "/v1/computeset/", msg::Right::read, list);
-  router.add("POST", "/v1/computeset/", msg::Right::power, start);
-  router.add("GET", "/v1/computeset/{id}/", msg::Right::read, get_one);
+  router.add("GET", "/v1/computeset/", msg::Right::read, list_computesets);
+  router.add("POST", "/v1/computeset/", msg::Right::power, start_computeset);
+  router.add("GET", "/v1/computeset/{id}/", msg::Right::read, get_computeset);
   for (const auto action : {msg::PowerAction::shutdown, msg::PowerAction::poweroff,
                             msg::PowerAction::reboot, msg::PowerAction::reset})
     router.add("PUT", "/v1/computeset/{id}/" + std::string(msg::name_of(action)), msg::Right::power,
-               power(action));
+               power_computeset(action));
 }
 
 }  // namespace nucleus::gateway

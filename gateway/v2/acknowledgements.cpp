@@ -1,7 +1,7 @@
 // v2: the text that PI and admin of each project sign before its nodes may be powered on, and who
 // signed it.
-#include "gateway/v2.hpp"
-#include "gateway/v2_resource.hpp"
+#include "gateway/v2/resource.hpp"
+#include "gateway/v2/routes.hpp"
 
 namespace nucleus::gateway {
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "gateway/numbers.hpp"
-#include "gateway/v2.hpp"
-#include "gateway/v2_resource.hpp"
+#include "gateway/v2/resource.hpp"
+#include "gateway/v2/routes.hpp"
 #include "messages/image_store.hpp"
 
 namespace nucleus::gateway {

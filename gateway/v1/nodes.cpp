@@ -1,7 +1,7 @@
 // REST v1: clusters, frontends and computes; power, ISO, names, consoles (compat 1.2, rows 1-14).
 #include "gateway/lookups.hpp"
-#include "gateway/v1.hpp"
-#include "gateway/v1_json.hpp"
+#include "gateway/v1/json.hpp"
+#include "gateway/v1/routes.hpp"
 #include "messages/console.hpp"
 #include "messages/image_store.hpp"
 
@@ -44,7 +44,7 @@ void get_node(const ExchangePtr& exchange) {
   });
 }
 
-Handler power(msg::PowerAction action) {
+Handler power_node(msg::PowerAction action) {
   return [action](const ExchangePtr& exchange) {
     with_node(exchange, [exchange, action](const msg::ClusterWithNodes&, const msg::Node& node) {
       exchange->ask(msg::PowerNode{.node_id = node.node_id, .action = action},
@@ -159,7 +159,8 @@ void add_v1_node_routes(Router& router) {
     for (const auto action :
          {msg::PowerAction::poweron, msg::PowerAction::poweroff, msg::PowerAction::shutdown,
           msg::PowerAction::reboot, msg::PowerAction::reset})
-      router.add("PUT", node + std::string(msg::name_of(action)), msg::Right::power, power(action));
+      router.add("PUT", node + std::string(msg::name_of(action)), msg::Right::power,
+                 power_node(action));
     router.add("PUT", node + "attach_iso", msg::Right::images, attach_iso);
     router.add("GET", node + "console/", msg::Right::console, open_console);
   }
