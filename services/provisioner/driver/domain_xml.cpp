@@ -267,7 +267,7 @@ core::Result<std::string> build_domain_xml(const DomainSpec& spec, XmlDialect di
 
 std::uint64_t epoch_in_metadata(const std::string& xml) {
   const auto document = XmlDocument::parse(xml);
-  if (!document) return 0;
+  if (!document || document->root().namespace_uri() != metadata_uri) return 0;
   const std::string text = document->root().attribute("epoch");
   std::uint64_t epoch = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), epoch);
