@@ -267,8 +267,12 @@ core::Result<std::string> build_domain_xml(const DomainSpec& spec, XmlDialect di
 
 std::uint64_t epoch_in_metadata(const std::string& xml) {
   const auto document = XmlDocument::parse(xml);
-  if (!document || document->root().namespace_uri() != metadata_uri) return 0;
-  const std::string text = document->root().attribute("epoch");
+  if (!document) return 0;
+  // libvirt finds the element by its namespace and hands it out without it.
+  const auto element = document->root();
+  const auto uri = element.namespace_uri();
+  if (element.name() != "domain" || (!uri.empty() && uri != metadata_uri)) return 0;
+  const std::string text = element.attribute("epoch");
   std::uint64_t epoch = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), epoch);
   return fault == std::errc{} && end == text.data() + text.size() ? epoch : 0;
