@@ -40,8 +40,10 @@ bool is_gateway_healthy(const std::string& url, core::Milliseconds patience) {
   return curl_easy_perform(curl.get()) == CURLE_OK;
 }
 
-bool is_up(const msg::Host& host) {
-  return host.state == msg::HostState::up || host.state == msg::HostState::drained;
+/// A state from before the provisioner's start is what is remembered of the host, not what it is.
+bool is_up(const msg::Host& host, std::int64_t provisioner_started_unix_ms) {
+  return (host.state == msg::HostState::up || host.state == msg::HostState::drained) &&
+         host.heard_unix_ms >= provisioner_started_unix_ms;
 }
 
 std::string shown(const msg::ProcessStatus& status) {
@@ -99,11 +101,15 @@ std::string Health::complaint(const Options& options) const {
   for (const auto& process : processes)
     if (!process.is_running || !process.is_answering) return process.name + " " + process.reason;
   const std::size_t wanted = options.is_simulated ? options.host_count : 1;
-  const auto up = static_cast<std::size_t>(std::ranges::count_if(hosts, is_up));
+  const auto provisioner = std::ranges::find(processes, "provisioner", &ProcessHealth::name);
+  const auto started = provisioner == processes.end() ? 0 : provisioner->entry.started_unix_ms;
+  const auto up = static_cast<std::size_t>(
+      std::ranges::count_if(hosts, [&](const auto& host) { return is_up(host, started); }));
   if (up < wanted) {
     std::string why;
     for (const auto& host : hosts)
-      if (!is_up(host) && !host.reason.empty()) why = ": " + host.host_id.value + " " + host.reason;
+      if (!is_up(host, started) && !host.reason.empty())
+        why = ": " + host.host_id.value + " " + host.reason;
     return std::to_string(up) + " of " + std::to_string(wanted) + " hosts are up" + why;
   }
   return {};
