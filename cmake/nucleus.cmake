@@ -70,7 +70,7 @@ function(nucleus_tests name)
     nucleus_join_sources(nucleus-${name}-tests ${sources})
     target_link_libraries(nucleus-${name}-tests PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
     # What ships is optimized in full and linked in; the tests' own code is compiled quickly.
-    target_compile_options(nucleus-${name}-tests PRIVATE -O1)
+    target_compile_options(nucleus-${name}-tests PRIVATE -O0)
     add_test(NAME ${name} COMMAND nucleus-${name}-tests --gtest_brief=1)
     set_tests_properties(${name} PROPERTIES LABELS ${name} TIMEOUT 600)
   endif()

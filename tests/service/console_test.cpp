@@ -242,10 +242,7 @@ TEST_F(Console, TellsTheViewerThatNobodyAcceptsIt) {
 
 TEST_F(Console, TellsTheViewerThatTheConsolesQueueIsFull) {
   ConsoleSocket qemu(socket_of("n2"), "", ConsoleSocket::Manner::accepts_nobody);
-  boost::asio::io_context context;
-  std::vector<boost::asio::local::stream_protocol::socket> others;
-  for (int i = 0; i < 2; ++i)
-    others.emplace_back(context).connect({socket_of("n2")});  // a backlog of 1 holds two
+  ConsoleClient one(socket_of("n2")), two(socket_of("n2"));  // a backlog of 1 holds two
   start();
   const auto ticket = issue("n2");
   ASSERT_TRUE(ticket);

@@ -19,6 +19,7 @@
 #include "services/registry/service.hpp"
 #include "services/scheduler/service.hpp"
 #include "tests/support/console_socket.hpp"
+#include "tests/support/curve_bus.hpp"
 #include "tests/support/fake_hypervisor.hpp"
 #include "tests/support/viewer.hpp"
 
@@ -107,12 +108,6 @@ class Journey : public testing::Test {
         std::make_unique<Process>(deployment_, name, std::move(settings), std::move(build)));
   }
 
-  /// A port that is free now; the gateway binds it next.
-  static unsigned short free_port() {
-    boost::asio::io_context context;
-    boost::asio::ip::tcp::acceptor any(context, {boost::asio::ip::make_address("127.0.0.1"), 0});
-    return any.local_endpoint().port();
-  }
   std::string address() const { return "127.0.0.1:" + std::to_string(gateway_port_); }
 
   template <class Request>
@@ -156,7 +151,7 @@ class Journey : public testing::Test {
   std::shared_ptr<provisioner::FakeHypervisor> hypervisor_ =
       std::make_shared<provisioner::FakeHypervisor>();
   Deployment deployment_ = {};
-  unsigned short gateway_port_ = 0;
+  int gateway_port_ = 0;
   std::shared_ptr<Witness> witness_ = {};
   std::vector<std::unique_ptr<Process>> processes_ = {};
   Process operator_{deployment_, "operator"};

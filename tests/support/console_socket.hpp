@@ -16,6 +16,25 @@
 
 namespace nucleus::tests {
 
+/// A client of a console's socket that says nothing.
+class ConsoleClient {
+ public:
+  explicit ConsoleClient(const std::string& path)
+      : socket_{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    if (connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+      throw std::runtime_error("the console's socket takes no connection");
+  }
+  ~ConsoleClient() { close(socket_); }
+  ConsoleClient(const ConsoleClient&) = delete;
+  ConsoleClient& operator=(const ConsoleClient&) = delete;
+
+ private:
+  int socket_;
+};
+
 class ConsoleSocket {
  public:
   enum class Manner { echoes, floods, accepts_nobody };

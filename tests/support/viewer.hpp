@@ -1,132 +1,39 @@
 // A viewer of consoles without a browser: a WebSocket client in which every wait has a deadline.
 #pragma once
 
-#include <utility>
-// Boost 1.74's asio needs <utility> before it with g++ 12.
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/websocket.hpp>
-#include <optional>
+#include <memory>
 #include <string>
-
-#include "tests/support/process.hpp"
+#include <utility>
 
 namespace nucleus::tests {
 
 class Viewer {
  public:
   /// Of ws://ADDRESS:PORT/PATH.
-  explicit Viewer(const std::string& url) {
-    const auto host = url.substr(std::string("ws://").size());
-    const auto slash = host.find('/');
-    address_ = host.substr(0, slash);
-    path_ = host.substr(slash);
-    const auto colon = address_.rfind(':');
-    const auto port = static_cast<unsigned short>(std::stoul(address_.substr(colon + 1)));
-    const auto address = boost::asio::ip::make_address(address_.substr(0, colon));
-    fault_ = wait([&](auto done) {
-      tcp_stream().async_connect(boost::asio::ip::tcp::endpoint{address, port},
-                                 [done](boost::beast::error_code fault) { done(fault, 0); });
-    });
-  }
+  explicit Viewer(const std::string& url);
+  ~Viewer();
+  Viewer(const Viewer&) = delete;
+  Viewer& operator=(const Viewer&) = delete;
 
   /// The handshake's HTTP status: 101 where the WebSocket is open; 0 where there was no answer.
-  unsigned open(const std::string& protocols) {
-    namespace websocket = boost::beast::websocket;
-    socket_.set_option(
-        websocket::stream_base::decorator([protocols](websocket::request_type& request) {
-          if (protocols.empty()) return;
-          request.set(boost::beast::http::field::sec_websocket_protocol, protocols);
-        }));
-    websocket::response_type answer;
-    fault_ = wait([&](auto done) {
-      socket_.async_handshake(answer, address_, path_,
-                              [done](boost::beast::error_code fault) { done(fault, 0); });
-    });
-    body_ = answer.body();
-    const auto said = answer[boost::beast::http::field::sec_websocket_protocol];
-    protocol_ = std::string(said.data(), said.size());
-    if (fault_ && fault_ != websocket::error::upgrade_declined) return 0;
-    socket_.binary(true);
-    return answer.result_int();
-  }
-
+  unsigned open(const std::string& protocols);
   /// Bytes read until they end with `text`; what there was where it ended before.
-  std::string read_to(const std::string& text) {
-    while (!fault_ && !seen_.ends_with(text)) read_some();
-    return std::exchange(seen_, {});
-  }
+  std::string read_to(const std::string& text);
   /// Why the server closed; empty where it just went.
-  std::string read_to_close() {
-    while (!fault_) read_some();
-    const auto& reason = socket_.reason().reason;
-    return {reason.data(), reason.size()};
-  }
-  unsigned close_code() const { return socket_.reason().code; }
-
-  void write(const std::string& bytes) {
-    fault_ = wait([&](auto done) { socket_.async_write(boost::asio::buffer(bytes), done); });
-  }
-  bool is_binary() const { return socket_.got_binary(); }
-  const std::string& body() const { return body_; }
-  const std::string& protocol() const { return protocol_; }
-
+  std::string read_to_close();
+  unsigned close_code() const;
+  void write(const std::string& bytes);
+  bool is_binary() const;
+  const std::string& body() const;
+  const std::string& protocol() const;
   /// A plain GET: status and body.
-  std::pair<unsigned, std::string> get(const std::string& path) {
-    namespace http = boost::beast::http;
-    http::request<http::empty_body> request{http::verb::get, path, 11};
-    http::response<http::string_body> answer;
-    boost::beast::flat_buffer buffer;
-    fault_ = wait([&](auto done) { http::async_write(tcp_stream(), request, done); });
-    fault_ = wait([&](auto done) { http::async_read(tcp_stream(), buffer, answer, done); });
-    return {answer.result_int(), answer.body()};
-  }
+  std::pair<unsigned, std::string> get(const std::string& path);
   /// What the server answers to bytes that are no request, until it closes.
-  std::string send_raw(const std::string& bytes) {
-    fault_ = wait([&](auto done) {
-      boost::asio::async_write(tcp_stream(), boost::asio::buffer(bytes), done);
-    });
-    std::string answer;
-    fault_ = wait([&](auto done) {
-      boost::asio::async_read(tcp_stream(), boost::asio::dynamic_buffer(answer), done);
-    });
-    return answer;
-  }
+  std::string send_raw(const std::string& bytes);
 
  private:
-  boost::beast::tcp_stream& tcp_stream() { return boost::beast::get_lowest_layer(socket_); }
-
-  void read_some() {
-    boost::beast::flat_buffer message;
-    fault_ = wait([&](auto done) { socket_.async_read(message, done); });
-    seen_ += boost::beast::buffers_to_string(message.data());
-  }
-
-  /// Runs one step to its end; throws at the end of patience, and the viewer is of no more use.
-  template <class Start>
-  boost::beast::error_code wait(Start start) {
-    auto result = std::make_shared<std::optional<boost::beast::error_code>>();
-    start([result](boost::beast::error_code fault, std::size_t) { *result = fault; });
-    context_.restart();
-    const auto end = std::chrono::steady_clock::now() + patience;
-    while (!*result && context_.run_one_until(end) > 0) {
-    }
-    if (!*result) throw std::runtime_error("the test's patience ended");
-    return **result;
-  }
-
-  std::string address_ = {};
-  std::string path_ = {};
-  std::string body_ = {};
-  std::string protocol_ = {};
-  std::string seen_ = {};
-  boost::beast::error_code fault_ = {};
-  boost::asio::io_context context_{1};
-  boost::beast::websocket::stream<boost::beast::tcp_stream> socket_{context_};
+  struct Socket;
+  std::unique_ptr<Socket> socket_;
 };
 
 }  // namespace nucleus::tests
