@@ -46,7 +46,7 @@ class Deployment:
     def nucleus(self, *arguments, check=True, timeout=90):
         command, *rest = arguments
         words = [command]
-        if command in ("cluster", "person", "image", "host"):
+        if command in ("cluster", "person", "image", "host", "process"):
             words.append(rest.pop(0))
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NUCLEUS_")}
         ran = subprocess.run([BIN / "nucleus", *words, "--state", self.state, *rest], text=True,

@@ -167,3 +167,18 @@ def test_a_drained_host_is_told_and_resumed(deployment):
     assert states["sim-0002"] == "up"
     unknown = deployment.nucleus("host", "drain", "sim-9999", check=False)
     assert (unknown.returncode, "sim-9999" in unknown.stderr) == (1, True)
+
+
+def test_a_drained_gateway_takes_nothing_new_until_it_starts_again(deployment):
+    rest = Rest(deployment.env())
+    gateway = deployment.pids()["gateway"]
+    deployment.nucleus("process", "drain", "gateway")
+    for method, path in (("GET", "/healthz"), ("GET", "/v2/clusters"), ("POST", "/v2/clusters")):
+        refused = rest.ask(method, path)
+        assert (refused.status_code, "no new requests" in refused.text) == (503, True), path
+        assert int(refused.headers["Retry-After"]) > 0, path
+    assert rest.ask("GET", "/metrics").status_code == 200
+    os.kill(gateway, signal.SIGTERM)
+    wait_until(lambda: deployment.process("gateway")["health"] == "healthy" and
+               deployment.pids()["gateway"] != gateway, "the gateway's next start")
+    assert rest.ask("GET", "/v2/clusters").status_code == 200
