@@ -18,11 +18,6 @@ using core::ErrorCode;
 
 namespace {
 
-bool is_upload(const HttpRequest& request) {
-  return request.method == "POST" &&
-         segments_of(request.path) == std::vector<std::string>{"v1", "image"};
-}
-
 /// As the client reached us: its Host header, where that is one.
 std::string base_url(const Config& config, const HttpRequest& request) {
   if (!config.public_url.empty()) return config.public_url;
@@ -70,10 +65,9 @@ Service::Service(core::Runtime& runtime, Config config)
       streams_{runtime, config_, metrics_},
       repeats_{runtime.loop} {
   add_own_routes();
-  add_v1_routes(
-      router_,
-      {.loop = runtime_.loop, .workers = runtime_.workers, .call_deadline = config_.call_deadline});
-  add_v2_routes(router_, streams_);
+  const FileWork work{.loop = runtime_.loop, .workers = runtime_.workers};
+  add_v1_routes(router_, work);
+  add_v2_routes(router_, streams_, work);
   server_ = std::make_unique<HttpServer>(
       config_.http,
       [this](HttpRequest request, std::shared_ptr<void> kept, Respond respond) {
@@ -192,17 +186,19 @@ void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
 void Service::plan_upload(const HttpRequest& request,
                           std::function<void(std::variant<BodyPlan, HttpResponse>)> done) {
   auto exchange = make_exchange(request, done);
-  const auto route = router_.find(request.method, request.path).route;
-  authenticate(exchange, route->needs, [this, exchange, done](msg::Principal who) {
-    if (exchange->request.header("md5").empty())
-      return exchange->refuse(ErrorCode::invalid_argument, "md5 was not provided", "md5");
-    if (config_.spool_directory.empty())
-      return exchange->refuse(ErrorCode::unavailable, "this gateway takes no uploads");
-    auto upload = std::make_shared<Upload>();
-    upload->path = config_.spool_directory + "/" + exchange->id();
-    upload->who = std::move(who);
-    done(
-        BodyPlan{.file_path = upload->path, .bytes_max = config_.upload_bytes_max, .kept = upload});
+  auto match = router_.find(request.method, request.path);
+  exchange->path = std::move(match.path);
+  authenticate(exchange, match.route->needs, [this, exchange, done](msg::Principal who) {
+    exchange->who = std::move(who);
+    check_upload(exchange, [this, exchange, done] {
+      if (config_.spool_directory.empty())
+        return exchange->refuse(ErrorCode::unavailable, "this gateway takes no uploads");
+      auto upload = std::make_shared<Upload>();
+      upload->path = config_.spool_directory + "/" + exchange->id();
+      upload->who = exchange->who;
+      done(BodyPlan{
+          .file_path = upload->path, .bytes_max = config_.upload_bytes_max, .kept = upload});
+    });
   });
 }
 

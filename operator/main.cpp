@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   using namespace nucleus;
   CLI::App app{"Nucleus: virtual clusters on your own machines."};
   app.name("nucleus");
+  app.set_version_flag("--version", "nucleus " NUCLEUS_VERSION);
   app.require_subcommand(1);
   op::Action chosen;
   op::add_up(app, chosen);

@@ -97,7 +97,9 @@ def parameter(where, name, kind, description):
 
 
 def body_of(said, schemas):
-    if "message" in said:
+    if said.get("binary"):
+        schema = {"type": "string", "format": "binary"}
+    elif "message" in said:
         schema = {"type": "object", "additionalProperties": False,
                   "properties": schemas.fields(said["message"], said["fields"])}
     else:

@@ -1,17 +1,14 @@
 // REST v1: images (compat 1.2, rows 21 and 22, and 1.10). An upload belongs to the caller's first
 // project: what is public is the operator's to publish.
 #include "gateway/credentials.hpp"
-#include "gateway/multipart.hpp"
+#include "gateway/uploads.hpp"
 #include "gateway/v1/routes.hpp"
-#include "messages/image_store.hpp"
 
 namespace nucleus::gateway {
 
 using core::ErrorCode;
 
 namespace {
-
-constexpr core::Milliseconds check_deadline{600'000};  // a large file is hashed and copied
 
 void list_images(const ExchangePtr& exchange) {
   exchange->ask(msg::ListImages{.projects = exchange->who.projects},
@@ -32,30 +29,11 @@ core::Result<Part> file_part(const std::string& path, const std::string& content
   return core::refuse(ErrorCode::invalid_argument, "the body has no part named file", "file");
 }
 
-/// The last step: bytes to their place, then the image store checks and publishes them.
-void store(const ExchangePtr& exchange, const V1Means& means, const Part& part,
-           const msg::UploadTicket& ticket) {
-  means.workers.run<msg::Done>(
-      means.loop, check_deadline,
-      [upload = exchange->upload, part, path = ticket.path]() -> core::Result<msg::Done> {
-        if (auto copied = copy_part(upload->path, part, path); !copied)
-          return std::unexpected(copied.error());
-        return msg::Done{};
-      },
-      [exchange, ticket](const core::Result<msg::Done>& copied) {
-        if (!copied) return exchange->refuse(copied.error());
-        exchange->ask(msg::FinishUpload{.upload_id = ticket.upload_id,
-                                        .md5 = exchange->request.header("md5")},
-                      [exchange](const msg::Image&) { exchange->reply_nothing(); },
-                      {.deadline = check_deadline});
-      });
-}
-
-void upload(const ExchangePtr& exchange, const V1Means& means) {
+void upload(const ExchangePtr& exchange, const FileWork& work) {
   if (exchange->who.projects.empty())
     return exchange->refuse(ErrorCode::forbidden, "You are in no project");
-  means.workers.run<Part>(
-      means.loop, check_deadline,
+  work.workers.run<Part>(
+      work.loop, file_work_deadline,
       [upload = exchange->upload, type = exchange->request.header("Content-Type"),
        digest = exchange->request.header("Digest")]() -> core::Result<Part> {
         if (auto same =
@@ -64,7 +42,7 @@ void upload(const ExchangePtr& exchange, const V1Means& means) {
           return std::unexpected(same.error());
         return file_part(upload->path, type);
       },
-      [exchange, means](const core::Result<Part>& part) {
+      [exchange, work](const core::Result<Part>& part) {
         if (!part) return exchange->refuse(part.error());
         if (!msg::is_name(part->file_name))
           return exchange->refuse(
@@ -75,18 +53,17 @@ void upload(const ExchangePtr& exchange, const V1Means& means) {
         const msg::BeginUpload begin{
             .image_id = {exchange->who.projects.front().value + "/" + part->file_name},
             .format = msg::ImageFormat::iso};
-        exchange->ask(begin, [exchange, means, part = *part](const msg::UploadTicket& ticket) {
-          store(exchange, means, part, ticket);
-        });
+        store_upload(exchange, work, *part, begin, {.md5 = exchange->request.header("md5")},
+                     [exchange](const msg::Image&) { exchange->reply_nothing(); });
       });
 }
 
 }  // namespace
 
-void add_v1_image_routes(Router& router, const V1Means& means) {
+void add_v1_image_routes(Router& router, const FileWork& work) {
   router.add("GET", "/v1/image", msg::Right::read, list_images);
   router.add("POST", "/v1/image", msg::Right::images,
-             [means](const ExchangePtr& exchange) { upload(exchange, means); });
+             [work](const ExchangePtr& exchange) { upload(exchange, work); });
 }
 
 }  // namespace nucleus::gateway

@@ -168,10 +168,10 @@ void add_v1_node_routes(Router& router) {
   router.add("POST", "/v1/cluster/{cluster}/compute/{node}/rename", msg::Right::define, rename);
 }
 
-void add_v1_routes(Router& router, const V1Means& means) {
+void add_v1_routes(Router& router, const FileWork& work) {
   add_v1_node_routes(router);
   add_v1_computeset_routes(router);
-  add_v1_image_routes(router, means);
+  add_v1_image_routes(router, work);
   add_v1_person_routes(router);
   add_v1_session_routes(router);
 }

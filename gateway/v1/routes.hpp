@@ -2,25 +2,17 @@
 // and quirks as its users knew them).
 #pragma once
 
-#include "core/loop/loop.hpp"
-#include "gateway/exchange.hpp"
 #include "gateway/router.hpp"
+#include "gateway/uploads.hpp"
 
 namespace nucleus::gateway {
 
-/// What routes with slow work need.
-struct V1Means {
-  core::Loop& loop;
-  core::Workers& workers;
-  core::Milliseconds call_deadline;
-};
-
-void add_v1_routes(Router& router, const V1Means& means);
+void add_v1_routes(Router& router, const FileWork& work);
 
 // Its parts, each in a file of its own.
 void add_v1_node_routes(Router& router);
 void add_v1_computeset_routes(Router& router);
-void add_v1_image_routes(Router& router, const V1Means& means);
+void add_v1_image_routes(Router& router, const FileWork& work);
 void add_v1_person_routes(Router& router);
 void add_v1_session_routes(Router& router);
 

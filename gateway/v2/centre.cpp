@@ -1,5 +1,6 @@
 // v2: what the centre has: images, hosts, allocations, and what was used of them.
 #include <algorithm>
+#include <filesystem>
 
 #include "gateway/numbers.hpp"
 #include "gateway/v2/resource.hpp"
@@ -47,6 +48,20 @@ void remove_image(const ExchangePtr& exchange) {
     exchange->ask(msg::RemoveImage{.image_id = image.image_id},
                   [exchange](const msg::Done&) { exchange->reply_nothing(); });
   });
+}
+
+void upload_image(const ExchangePtr& exchange, const FileWork& work) {
+  const auto image = upload_of(*exchange);
+  if (!image) return exchange->refuse(image.error());
+  std::error_code fault;
+  const auto size = std::filesystem::file_size(exchange->upload->path, fault);
+  if (fault) return exchange->refuse(ErrorCode::internal, "the upload was lost");
+  store_upload(exchange, work, {.size_bytes = size}, *image,
+               {.sha256 = exchange->request.asked("sha256")}, [exchange](const msg::Image& stored) {
+                 reply_one(
+                     exchange, 201, json_of(stored), 0,
+                     {{"Location", exchange->base_url + "/v2/images/" + stored.image_id.value}});
+               });
 }
 
 void list_hosts(const ExchangePtr& exchange) {
@@ -136,10 +151,12 @@ void list_usage(const ExchangePtr& exchange) {
 
 }  // namespace
 
-void add_v2_centre_routes(Router& router, EventStreams& streams) {
+void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork& work) {
   router.add("GET", "/v2/images", msg::Right::read,
              watchable<msg::ImagePublished>(streams, list_images));
   router.add("GET", "/v2/images/{project}/{image}", msg::Right::read, get_image);
+  router.add("PUT", "/v2/images/{project}/{image}", msg::Right::images,
+             [work](const ExchangePtr& exchange) { upload_image(exchange, work); });
   router.add("DELETE", "/v2/images/{project}/{image}", msg::Right::images, remove_image);
   router.add("GET", "/v2/hosts", msg::Right::operate,
              watchable<msg::HostChanged>(streams, list_hosts));

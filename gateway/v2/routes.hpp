@@ -4,16 +4,17 @@
 #include "gateway/event_streams.hpp"
 #include "gateway/lookups.hpp"
 #include "gateway/router.hpp"
+#include "gateway/uploads.hpp"
 
 namespace nucleus::gateway {
 
-void add_v2_routes(Router& router, EventStreams& streams);
+void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work);
 
 // Each beside its resources.
 void add_v2_cluster_routes(Router& router, EventStreams& streams);
 void add_v2_node_routes(Router& router, EventStreams& streams);
 void add_v2_computeset_routes(Router& router, EventStreams& streams);
-void add_v2_centre_routes(Router& router, EventStreams& streams);
+void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork& work);
 void add_v2_people_routes(Router& router);
 void add_v2_acknowledgement_routes(Router& router);
 

@@ -106,7 +106,7 @@ core::Result<CheckedFile> Service::check_and_copy(StoreDriver& driver,
         !path->empty() && !config.is_simulated && !std::filesystem::is_regular_file(*path, fault))
       return core::refuse(ErrorCode::not_found, "there is no file " + *path, "kernel_path");
   // An upload is a real file, whatever its hosts are; what else a simulation names is not.
-  const bool is_upload = !publication.md5.empty() || !publication.sha256.empty();
+  const bool is_upload = !publication.upload_id.empty();
   if (!files.disk.empty() && (!config.is_simulated || is_upload)) {
     auto found = check_file(files.disk, publication.image.format,
                             {config.upload_bytes_max, config.virtual_bytes_max});

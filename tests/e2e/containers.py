@@ -82,8 +82,8 @@ class Podman:
         # Packages come over the machine's own network: the namespace leads nowhere.
         build = ["podman", "build", "--format", "docker", "--network", "host", "--build-arg",
                  "BASE=localhost/nucleus-base", "-f", ROOT / "compose" / "Dockerfile"]
-        run(*build, "--build-arg", "PROGRAMS=localhost/nucleus-programs", "-t", "nucleus", ROOT,
-            env=self.environment, timeout=600)
+        run(*build, "--target", "prebuilt", "--build-arg", "PROGRAMS=localhost/nucleus-programs",
+            "-t", "nucleus", ROOT, env=self.environment, timeout=600)
         run(*build, "--target", "prometheus", "-t", "nucleus-prometheus", ROOT,
             env=self.environment, timeout=600)
 

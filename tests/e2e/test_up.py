@@ -1,12 +1,14 @@
 """nucleus up, status, down: with every real program, Redis and ZeroMQ; simulated hosts."""
 import os
 import pathlib
+import re
 import signal
 import socket
 import stat
+import subprocess
 import urllib.request
 
-from conftest import start_time, wait_until
+from conftest import BIN, start_time, wait_until
 from machines import Rest
 
 SERVICES = {"redis", "bus", "registry", "scheduler", "network", "image_store", "console",
@@ -156,6 +158,12 @@ def test_bad_arguments_say_which_and_start_nothing(make_deployment):
         assert refused.returncode == 2, options
         assert options[-2 if len(options) > 1 else 0].lstrip("-") in refused.stderr, options
         assert not (deployment.state / "run" / "processes.json").exists()
+
+
+def test_the_command_tells_its_version():
+    told = subprocess.run([BIN / "nucleus", "--version"], capture_output=True, text=True,
+                          check=True)
+    assert re.fullmatch(r"nucleus \d+\.\d+\.\d+\n", told.stdout)
 
 
 def test_a_drained_host_is_told_and_resumed(deployment):

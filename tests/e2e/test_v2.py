@@ -1,6 +1,8 @@
 """REST v2 as its clients see it: resources, problems, revisions, pages, repeats, watching."""
 import concurrent.futures
+import hashlib
 import json
+import os
 
 import pytest
 
@@ -229,6 +231,40 @@ def test_what_is_anothers_cannot_be_named(admin, stranger):
     assert stranger.get("/v2/clusters") == {"clusters": []}
     assert stranger.get("/v2/usage") == {"entries": []}
     assert stranger.get("/v2/projects") == {"projects": [{"project_id": "physics"}]}
+
+
+def test_an_image_is_uploaded_read_and_removed(admin, operator, stranger):
+    disk = os.urandom(65_536)
+    digest = hashlib.sha256(disk).hexdigest()
+    path = "/v2/images/demo/disk"
+
+    def put(client, path, data=disk):
+        return client.session.put(client.url + path, data=data, timeout=30)
+    for who, target, status, field in (
+            (admin, path, 400, "format"), (admin, path + "?format=vmdk", 400, "format"),
+            (admin, "/v2/images/demo/.disk?format=raw", 400, "image"),
+            (admin, path + "?format=raw&sha256=" + "0" * 64, 400, "sha256"),
+            (admin, path + "?format=qcow2", 400, "format"),
+            (admin, "/v2/images/public/disk?format=raw", 404, None),
+            (stranger, path + "?format=raw", 404, None)):
+        refused = put(who, target)
+        assert (refused.status_code, refused.json().get("field")) == (status, field), target
+    assert admin.get("/v2/images") == {"images": []}
+
+    made = put(admin, f"{path}?format=raw&sha256={digest}")
+    assert (made.status_code, made.headers["Location"]) == (201, admin.url + path)
+    image = made.json()
+    assert (image["image_id"], image["format"]) == ("demo/disk", "raw")
+    assert (image["size_bytes"], image["sha256"]) == (len(disk), digest)
+    assert admin.get(path) == image and admin.get("/v2/images") == {"images": [image]}
+    assert put(admin, path + "?format=raw").status_code == 409
+    assert stranger.ask("GET", path).status_code == 404
+    assert put(operator, "/v2/images/public/disk?format=raw").status_code == 201
+    assert [i["image_id"] for i in stranger.get("/v2/images")["images"]] == ["public/disk"]
+    assert stranger.ask("DELETE", "/v2/images/public/disk").status_code == 403
+    for client, name in ((admin, path), (operator, "/v2/images/public/disk")):
+        assert client.ask("DELETE", name).status_code == 204
+    assert admin.get("/v2/images") == {"images": []}
 
 
 def test_hosts_and_allocations_are_the_operators(admin, operator):

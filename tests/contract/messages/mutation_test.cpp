@@ -17,8 +17,8 @@ using Packer = msgpack::packer<msgpack::sbuffer>;
 
 constexpr int byte_mutations = 400;  // of each struct
 constexpr int structural_mutations = 200;
-// One hostile message may cost 64 MiB at most. AddressSanitizer holds up to 256 MiB of what was freed
-// (its quarantine_size_mb) before it gives memory back.
+// One hostile message may cost 64 MiB at most. AddressSanitizer holds up to 256 MiB of what was
+// freed (its quarantine_size_mb) before it gives memory back.
 #ifdef __SANITIZE_ADDRESS__
 constexpr long memory_kib_max = (64 + 256) * 1024;
 #else

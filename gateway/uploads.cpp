@@ -1,0 +1,72 @@
+#include "gateway/uploads.hpp"
+
+#include <algorithm>
+
+namespace nucleus::gateway {
+
+using core::ErrorCode;
+
+bool is_upload(const HttpRequest& request) {
+  const auto segments = segments_of(request.path);
+  if (request.method == "POST") return segments == std::vector<std::string>{"v1", "image"};
+  return request.method == "PUT" && segments.size() == 4 && segments[0] == "v2" &&
+         segments[1] == "images";
+}
+
+core::Result<msg::BeginUpload> upload_of(const Exchange& exchange) {
+  const std::string& project = exchange.path.at("project");
+  const std::string& image = exchange.path.at("image");
+  if (!(project == "public" ? exchange.is_operator()
+                            : msg::sees(exchange.who, msg::ProjectId{project})))
+    return core::refuse(ErrorCode::not_found, "no such project");
+  if (!msg::is_name(image))
+    return core::refuse(ErrorCode::invalid_argument,
+                        "an image's name is 1 to 64 letters, digits, - _ . and begins with a "
+                        "letter or digit",
+                        "image");
+  const std::string said = exchange.request.asked("format");
+  const auto format = msg::enum_of<msg::ImageFormat>(said);
+  if (format == msg::ImageFormat::unknown)
+    return core::refuse(ErrorCode::invalid_argument, "format must be raw, qcow2 or iso", "format");
+  return msg::BeginUpload{.image_id = {project + "/" + image}, .format = format};
+}
+
+void check_upload(const ExchangePtr& exchange, std::function<void()> next) {
+  if (exchange->is_v1()) {
+    if (exchange->request.header("md5").empty())
+      return exchange->refuse(ErrorCode::invalid_argument, "md5 was not provided", "md5");
+    return next();
+  }
+  const auto begin = upload_of(*exchange);
+  if (!begin) return exchange->refuse(begin.error());
+  exchange->ask(
+      msg::ListImages{.projects = {{exchange->path.at("project")}}},
+      [exchange, id = begin->image_id, next](const msg::Images& images) {
+        if (std::ranges::find(images.images, id, &msg::Image::image_id) != images.images.end())
+          return exchange->refuse(ErrorCode::conflict, "there is an image of this name already");
+        next();
+      });
+}
+
+void store_upload(const ExchangePtr& exchange, const FileWork& work, const Part& part,
+                  const msg::BeginUpload& image, const msg::FinishUpload& digests,
+                  std::function<void(const msg::Image&)> done) {
+  exchange->ask(image, [exchange, work, part, digests,
+                        done = std::move(done)](const msg::UploadTicket& ticket) {
+    auto finish = digests;
+    finish.upload_id = ticket.upload_id;
+    work.workers.run<msg::Done>(
+        work.loop, file_work_deadline,
+        [upload = exchange->upload, part, path = ticket.path]() -> core::Result<msg::Done> {
+          if (auto copied = copy_part(upload->path, part, path); !copied)
+            return std::unexpected(copied.error());
+          return msg::Done{};
+        },
+        [exchange, finish, done](const core::Result<msg::Done>& copied) {
+          if (!copied) return exchange->refuse(copied.error());
+          exchange->ask(finish, done, {.deadline = file_work_deadline});
+        });
+  });
+}
+
+}  // namespace nucleus::gateway
