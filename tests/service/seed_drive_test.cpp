@@ -49,6 +49,18 @@ TEST_F(SeedDrive, StaysWhereItSaysTheSameAndIsMadeAnewWhereNot) {
   EXPECT_EQ(said("hosts"), files_.hosts);
 }
 
+TEST_F(SeedDrive, GoesWhenItWasLongestNotAskedFor) {
+  for (const char* name : {"n-1.img", "n-2.img", "n-3.img"})
+    ASSERT_TRUE(write_seed_drive(folder_.file(name), files_));
+  ASSERT_TRUE(write_seed_drive(folder_.file("n-1.img"), files_));
+  prune_seed_drives(folder_.path(), 2);
+  EXPECT_EQ(said("hosts"), files_.hosts);
+  EXPECT_FALSE(std::filesystem::exists(folder_.file("n-2.img")));
+  EXPECT_FALSE(std::filesystem::exists(folder_.file("n-2.img.d")));
+  EXPECT_TRUE(std::filesystem::exists(folder_.file("n-3.img")));
+  prune_seed_drives(folder_.file("none"), 0);  // there is nothing to remove
+}
+
 TEST_F(SeedDrive, IsMadeAnewAfterACutOffAtAnyStep) {
   const std::string made_from = path_ + ".d";
   write(files_);

@@ -1,5 +1,6 @@
 #include "services/provisioner/driver/seed_drive.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -75,7 +76,10 @@ core::Result<void> write_seed_drive(const std::string& path, const SeedFiles& fi
   const fs::path drive = path + ".new";
   const auto texts = named(files);
   std::error_code fault;
-  if (fs::exists(path, fault) && is_written(made_from, texts)) return {};
+  if (fs::exists(path, fault) && is_written(made_from, texts)) {
+    fs::last_write_time(path, fs::file_time_type::clock::now(), fault);  // the last to go
+    return {};
+  }
   fs::remove_all(folder, fault);
   fs::create_directories(folder, fault);
   bool is_sound = write_file(drive, "");
@@ -99,7 +103,24 @@ core::Result<void> write_seed_drive(const std::string& path, const SeedFiles& fi
   if (!fault) fs::rename(folder, made_from, fault);
   if (fault)
     return core::refuse(core::ErrorCode::internal, "the seed drive cannot be put in place");
+  prune_seed_drives(fs::path(path).parent_path(), seed_drives_max);
   return {};
+}
+
+void prune_seed_drives(const std::string& folder, std::size_t count_max) {
+  std::vector<std::pair<fs::file_time_type, fs::path>> drives;
+  std::error_code fault;
+  for (const auto& entry : fs::directory_iterator(folder, fault))
+    if (entry.path().extension() == ".img")
+      if (const auto used = fs::last_write_time(entry.path(), fault); !fault)
+        drives.emplace_back(used, entry.path());
+  if (drives.size() <= count_max) return;
+  std::ranges::sort(drives);
+  drives.resize(drives.size() - count_max);
+  for (const auto& [used, drive] : drives) {
+    fs::remove(drive, fault);
+    fs::remove_all(drive.string() + ".d", fault);
+  }
 }
 
 }  // namespace nucleus::provisioner
