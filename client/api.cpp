@@ -18,10 +18,9 @@ namespace {
 core::Result<Json> json_of(const core::Result<Answer>& answer) {
   if (!answer) return std::unexpected(answer.error());
   if (answer->status != 200) return std::unexpected(error_of(*answer));
-  Json json = Json::parse(answer->body, nullptr, false);
-  if (json.is_discarded())
-    return core::refuse(ErrorCode::internal, "the server's answer is no JSON");
-  return json;
+  auto json = Json::parse(answer->body);
+  if (!json) return core::refuse(ErrorCode::internal, "the server's answer is no JSON");
+  return std::move(*json);
 }
 
 }  // namespace
@@ -38,17 +37,17 @@ core::Result<void> Api::log_in() const {
   if (password.empty())
     return core::refuse(ErrorCode::unauthenticated,
                         "no password: set COMET_PASSWORD and `password: env`, or use an API key");
-  const Json body{{"username", endpoint_.username}, {"password", password}};
+  const auto body = Json::object({{"username", endpoint_.username}, {"password", password}});
   Request request{.method = "POST", .target = "/nucleus/rest-auth/login/"};
   request.headers = {{"Content-Type", "application/json"}};
-  request.body.before = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+  request.body.before = body.dumped();
   const auto answer = exchange(request);
   if (!answer) return std::unexpected(answer.error());
   if (answer->status != 200) return std::unexpected(error_of(*answer));
-  const Json json = Json::parse(answer->body, nullptr, false);
-  if (!json.is_object() || !json.contains("key") || !json["key"].is_string())
+  const auto json = Json::parse(answer->body);
+  if (!json || !(*json)["key"].is_text())
     return core::refuse(ErrorCode::internal, "the server's answer to a log-in has no key");
-  endpoint_.token = json["key"];
+  endpoint_.token = (*json)["key"].text();
   return {};
 }
 
@@ -100,6 +99,29 @@ core::Result<Json> Api::get(const std::string& path) const {
   return json_of(ask("GET", path, nullptr));
 }
 
+core::Result<std::string> Api::get_public(const std::string& path) const {
+  const auto answer = exchange({.target = path});
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->status != 200) return std::unexpected(error_of(*answer));
+  return answer->body;
+}
+
+core::Result<Json> Api::get_all(const std::string& path, const std::string& name) const {
+  // A list this long is not read by a person, and a server that never ends is a fault.
+  constexpr int pages_max = 1'000;
+  const std::string join = path.find('?') == std::string::npos ? "?" : "&";
+  Json all = Json::list();
+  std::string after;
+  for (int i = 0; i < pages_max; ++i) {
+    const auto page = get(after.empty() ? path : path + join + "after=" + encoded(after));
+    if (!page) return page;
+    for (const auto& item : (*page)[name].items()) all.add(item);
+    after = (*page)["next"].text();
+    if (after.empty()) break;
+  }
+  return all;
+}
+
 core::Result<Json> Api::get_as(const std::string& path, const std::string& username,
                                const std::string& password) const {
   Request request{.target = path};
@@ -116,12 +138,19 @@ core::Result<void> Api::put(const std::string& path) const {
   return {};
 }
 
+core::Result<void> Api::remove(const std::string& path) const {
+  const auto answer = ask("DELETE", path, nullptr);
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->status != 204) return std::unexpected(error_of(*answer));
+  return {};
+}
+
 core::Result<Json> Api::post(const std::string& path, const Json& body) const {
-  const std::string text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = body.dumped();
   const auto answer = ask("POST", path, &text);
   if (!answer) return std::unexpected(answer.error());
   if (answer->status < 200 || answer->status > 204) return std::unexpected(error_of(*answer));
-  return Json::parse(answer->body.empty() ? "null" : answer->body, nullptr, false);
+  return Json::parse(answer->body).value_or(Json());
 }
 
 core::Result<std::string> Api::redirect(const std::string& path) const {
@@ -174,11 +203,9 @@ core::Result<void> Api::follow(const std::string& path, std::chrono::seconds sil
 }
 
 core::Error error_of(const Answer& answer) {
-  const Json body = Json::parse(answer.body, nullptr, false);
-  std::string said;
-  if (body.is_string()) said = body;
-  if (body.is_object() && body.contains("detail") && body["detail"].is_string())
-    said = body["detail"];
+  const Json body = Json::parse(answer.body).value_or(Json());
+  std::string said = body.is_text() ? body.text() : "";
+  if (body["detail"].is_text()) said = body["detail"].text();
   for (char& c : said)
     if (static_cast<unsigned char>(c) < ' ' || c == 127) c = ' ';
   if (said.empty()) said = "the server answered " + std::to_string(answer.status);

@@ -2,16 +2,14 @@
 #pragma once
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "client/endpoint.hpp"
 #include "client/http.hpp"
+#include "client/json.hpp"
 
 namespace nucleus::client {
-
-using Json = nlohmann::json;
 
 class Api {
  public:
@@ -22,10 +20,16 @@ class Api {
   /// As get, said by name and password instead of the endpoint's credential.
   core::Result<Json> get_as(const std::string& path, const std::string& username,
                             const std::string& password) const;
+  /// The text of a GET that needs no credential; anything but 200 is an error.
+  core::Result<std::string> get_public(const std::string& path) const;
+  /// All pages of a v2 list, whose elements are in `name`: one list. `path` may have a query.
+  core::Result<Json> get_all(const std::string& path, const std::string& name) const;
   /// An action: anything but 204 is an error.
   core::Result<void> put(const std::string& path) const;
   /// Anything but 200, 201, 202 or 204 is an error; the body's JSON, null where there is none.
   core::Result<Json> post(const std::string& path, const Json& body) const;
+  /// Anything but 204 is an error.
+  core::Result<void> remove(const std::string& path) const;
   /// The Location of a 303.
   core::Result<std::string> redirect(const std::string& path) const;
   /// Streams a file as old clients do: multipart with `file` and `composite`, header `md5`.

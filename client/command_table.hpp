@@ -1,20 +1,22 @@
 // The one table of all commands: from it come parsing, `help`, `man`, the man pages and completion.
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "client/commands/commands.hpp"
+#include "client/command.hpp"
 
 namespace nucleus::client {
 
-/// A fresh table, whose commands choose into `chosen`, which must outlive it.
-std::unique_ptr<CLI::App> command_table(Chosen& chosen);
+/// `cm` itself: its parts are all commands.
+const Command& command_table();
 
-/// Its parts, in the order in which they were added.
-std::vector<CLI::App*> commands_of(CLI::App& app);
-std::vector<const CLI::App*> commands_of(const CLI::App& app);
+/// Where the beginning of a line leads.
+struct NamedCommand {
+  const Command* command = nullptr;
+  std::string name = {};      // as it was said: "comet iso attach"
+  std::size_t words = 0;      // so many of the line are its name
+};
+NamedCommand command_named(const std::vector<std::string>& words);
 
 }  // namespace nucleus::client

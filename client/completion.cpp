@@ -2,45 +2,43 @@
 
 #include <algorithm>
 
-#include "client/command_table.hpp"
-
 namespace nucleus::client {
 
 namespace {
 
 /// Where in the table the words before the last one lead.
-struct Place {
-  const CLI::App* app = nullptr;
+struct CompletedPlace {
+  const Command* command = nullptr;
   std::size_t positionals = 0;
   std::string cluster = {};
 };
 
-std::vector<const CLI::Option*> positionals_of(const CLI::App& app) {
-  return app.get_options([](const CLI::Option* option) { return option->get_positional(); });
+/// The argument that is said at this place; nullptr = none.
+const Argument* positional(const Command& command, std::size_t place) {
+  for (const auto& argument : command.arguments) {
+    if (argument.is_option()) continue;
+    if (place == 0 || argument.takes == Takes::many) return &argument;
+    --place;
+  }
+  return nullptr;
 }
 
-std::string kind_of(const CLI::Option& option) {
-  std::string kind = option.get_name(true, false);
-  if (kind == "NODE" || kind == "OLDNAMES") return "NODES";
-  return kind;
+std::string kind_of(const Argument& argument) {
+  const std::string kind = argument.name;
+  return kind == "NODE" || kind == "OLDNAMES" ? "NODES" : kind;
 }
 
-Place place_of(const CLI::App& table, const std::vector<std::string>& words) {
-  Place place{.app = &table};
+CompletedPlace place_of(const Command& table, const std::vector<std::string>& words) {
+  CompletedPlace place{.command = &table};
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {
     const auto& word = words[i];
     if (word.starts_with('-')) continue;
-    const auto parts = commands_of(*place.app);
-    const auto part =
-        std::ranges::find_if(parts, [&](const CLI::App* each) { return each->check_name(word); });
-    if (part != parts.end()) {
-      place = {.app = *part};
+    if (const auto* part = place.command->part(word)) {
+      place = {.command = part};
       continue;
     }
-    const auto positionals = positionals_of(*place.app);
-    if (place.positionals < positionals.size() &&
-        kind_of(*positionals[place.positionals]) == "CLUSTER")
-      place.cluster = word;
+    const auto* argument = positional(*place.command, place.positionals);
+    if (argument && kind_of(*argument) == "CLUSTER") place.cluster = word;
     ++place.positionals;
   }
   return place;
@@ -48,32 +46,31 @@ Place place_of(const CLI::App& table, const std::vector<std::string>& words) {
 
 std::string kind_of_option(const std::string& name) {
   if (name == "--cluster") return "CLUSTER";
-  if (name == "--endpoint") return "ENDPOINT";
+  if (name == "--endpoint" || name == "--cloud") return "ENDPOINT";
   if (name == "--format") return "FORMAT";
   return {};
 }
 
 }  // namespace
 
-std::vector<std::string> completions(const CLI::App& table, const std::vector<std::string>& words,
+std::vector<std::string> completions(const Command& table, const std::vector<std::string>& words,
                                      const NamesOf& names_of) {
   const std::string& last = words.back();
-  const Place place = place_of(table, words);
+  const CompletedPlace place = place_of(table, words);
   std::vector<std::string> all;
   if (const auto equals = last.find('='); last.starts_with("--") && equals != std::string::npos) {
     const std::string option = last.substr(0, equals);
     for (const auto& name : names_of(kind_of_option(option), place.cluster))
       all.push_back(option + "=" + name);
   } else if (last.starts_with('-')) {
-    for (const auto* option : place.app->get_options())
-      for (const auto& name : option->get_lnames())
-        all.push_back("--" + name + (option->get_items_expected_max() > 0 ? "=" : ""));
+    if (!place.command->is_passed_on) all.emplace_back("--help");
+    for (const auto& argument : place.command->arguments)
+      if (std::string name = argument.name; name.starts_with("--"))
+        all.push_back(argument.takes == Takes::nothing ? name : name + "=");
   } else {
-    for (const auto* part : commands_of(*place.app)) all.push_back(part->get_name());
-    const auto positionals = positionals_of(*place.app);
-    if (place.positionals < positionals.size())
-      for (auto& name : names_of(kind_of(*positionals[place.positionals]), place.cluster))
-        all.push_back(std::move(name));
+    for (const auto& part : place.command->parts) all.emplace_back(part.name);
+    if (const auto* argument = positional(*place.command, place.positionals))
+      for (auto& name : names_of(kind_of(*argument), place.cluster)) all.push_back(std::move(name));
   }
   std::erase_if(all, [&](const std::string& each) { return !each.starts_with(last); });
   std::ranges::sort(all);

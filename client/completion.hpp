@@ -2,20 +2,21 @@
 // caller.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "client/command.hpp"
+
 namespace nucleus::client {
 
-/// Names of a kind, as the table calls it: CLUSTER, NODES, IMAGE, ENDPOINT, COMMAND. `of` is the
+/// Names of a kind, as the table calls it: CLUSTER, NODES, IMAGE, ENDPOINT, COMMAND, KEY. `of` is the
 /// cluster that the line names, if any.
 using NamesOf =
     std::function<std::vector<std::string>(const std::string& kind, const std::string& of)>;
 
 /// Commands, options or names that begin with the last word; `words` has at least that one.
-std::vector<std::string> completions(const CLI::App& table, const std::vector<std::string>& words,
+std::vector<std::string> completions(const Command& table, const std::vector<std::string>& words,
                                      const NamesOf& names_of);
 
 /// A script for bash, zsh or fish that completes `cm` and `comet`; empty for any other.

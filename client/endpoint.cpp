@@ -64,8 +64,7 @@ Endpoint endpoint_of(const std::string& name, const YAML::Node& entry,
   return endpoint;
 }
 
-core::Result<YAML::Node> load() {
-  const auto path = configuration_file();
+core::Result<YAML::Node> load(const std::string& path = configuration_file()) {
   if (!std::filesystem::exists(path)) return YAML::Node(YAML::NodeType::Map);
   try {
     auto whole = YAML::LoadFile(path);
@@ -92,6 +91,46 @@ core::Result<void> store(const YAML::Node& whole) {
   if (error || !file)
     return core::refuse(ErrorCode::invalid_argument, path.string() + " cannot be written");
   return {};
+}
+
+/// The part of a file by its path, a.b.c; no map and no text where there is none.
+YAML::Node yaml_part(const std::string& path) {
+  const auto whole = load();
+  if (!whole) return {};
+  YAML::Node at = *whole;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const auto end = std::min(path.find('.', begin), path.size());
+    at.reset(part_of(at, path.substr(begin, end - begin).c_str()));
+    begin = end + 1;
+  }
+  return at;
+}
+
+// A file that a person wrote is not deeper; one with a ring of anchors is.
+constexpr int yaml_depth_max = 32;
+
+Json json_of_yaml(const YAML::Node& node, int depth = 0) {
+  if (depth > yaml_depth_max || node.IsNull() || !node.IsDefined()) return {};
+  if (node.IsScalar()) return node.as<std::string>();
+  if (node.IsSequence()) {
+    Json list = Json::list();
+    for (const auto& each : node) list.add(json_of_yaml(each, depth + 1));
+    return list;
+  }
+  Json object = Json::object();
+  for (const auto& each : node)
+    object.set(each.first.as<std::string>(), json_of_yaml(each.second, depth + 1));
+  return object;
+}
+
+void merge_into(YAML::Node to, const YAML::Node& from, int depth = 0) {
+  for (const auto& each : from) {
+    const auto key = each.first.as<std::string>();
+    if (depth < yaml_depth_max && each.second.IsMap() && to[key] && to[key].IsMap())
+      merge_into(to[key], each.second, depth + 1);
+    else
+      to[key] = each.second;
+  }
 }
 
 }  // namespace
@@ -166,16 +205,25 @@ core::Result<Endpoint> choose_endpoint(const std::string& name) {
 }
 
 std::optional<std::string> yaml_value(const std::string& path) {
+  const auto part = yaml_part(path);
+  if (!part.IsScalar()) return std::nullopt;
+  return part.as<std::string>();
+}
+
+std::vector<std::pair<std::string, std::string>> yaml_entries(const std::string& path) {
+  std::vector<std::pair<std::string, std::string>> entries;
+  const auto part = yaml_part(path);
+  if (!part.IsMap()) return entries;
+  for (const auto& each : part)
+    if (each.second.IsScalar())
+      entries.emplace_back(each.first.as<std::string>(), each.second.as<std::string>());
+  return entries;
+}
+
+core::Result<Json> yaml_as_json() {
   const auto whole = load();
-  if (!whole) return std::nullopt;
-  YAML::Node at = *whole;
-  for (std::size_t begin = 0; begin <= path.size();) {
-    const auto end = std::min(path.find('.', begin), path.size());
-    at.reset(part_of(at, path.substr(begin, end - begin).c_str()));
-    begin = end + 1;
-  }
-  if (!at.IsScalar()) return std::nullopt;
-  return at.as<std::string>();
+  if (!whole) return std::unexpected(whole.error());
+  return json_of_yaml(*whole);
 }
 
 core::Result<void> write_endpoint(const std::string& username, const Endpoint& endpoint) {
@@ -195,6 +243,25 @@ core::Result<void> write_endpoint(const std::string& username, const Endpoint& e
     entry["apikey"]["api_secret"] = endpoint.key_secret;
   }
   if (!endpoint.ca_file.empty()) entry["ca_file"] = endpoint.ca_file;
+  return store(*whole);
+}
+
+core::Result<void> write_username(const std::string& username) {
+  auto whole = load();
+  if (!whole) return std::unexpected(whole.error());
+  (*whole)["cloudmesh"]["comet"]["username"] = username;
+  return store(*whole);
+}
+
+core::Result<void> merge_yaml(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error))
+    return core::refuse(ErrorCode::not_found, "there is no file " + path);
+  const auto more = load(path);
+  if (!more) return std::unexpected(more.error());
+  auto whole = load();
+  if (!whole) return std::unexpected(whole.error());
+  merge_into(*whole, *more);
   return store(*whole);
 }
 

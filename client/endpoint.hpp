@@ -4,8 +4,10 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "client/json.hpp"
 #include "core/result.hpp"
 
 namespace nucleus::client {
@@ -49,8 +51,16 @@ core::Result<Endpoint> choose_endpoint(const std::string& name);
 /// A text of the file by its path, as `cloudmesh.comet.active`; nothing where there is none.
 std::optional<std::string> yaml_value(const std::string& path);
 
+/// The names and texts of a map of the file by its path; none where there is no such map.
+std::vector<std::pair<std::string, std::string>> yaml_entries(const std::string& path);
+/// The whole file; each value is a text.
+core::Result<Json> yaml_as_json();
+
 /// Writes one endpoint and the active one; all else of the file stays. Only its owner may read it.
 core::Result<void> write_endpoint(const std::string& username, const Endpoint& endpoint);
 core::Result<void> write_active(const std::string& name);
+core::Result<void> write_username(const std::string& username);
+/// Takes all of another yaml file into this one; what it says wins. `invalid_argument`: no yaml.
+core::Result<void> merge_yaml(const std::string& path);
 
 }  // namespace nucleus::client

@@ -1,5 +1,7 @@
 #include "client/http.hpp"
 
+#include <openssl/err.h>
+#include <openssl/http.h>
 #include <openssl/ssl.h>
 
 #include <algorithm>
@@ -11,7 +13,6 @@
 #include <boost/beast/ssl.hpp>
 #include <fstream>
 #include <optional>
-#include <regex>
 
 namespace nucleus::client {
 
@@ -103,15 +104,31 @@ class HttpConnection::Wire {
 };
 
 core::Result<Url> Url::parse(const std::string& text) {
-  static const std::regex form(R"((https?)://(\[[^\]]+\]|[^:/?#@\[]+)(:([0-9]{1,5}))?(/[^?#]*)?)",
-                               std::regex::icase);
-  std::smatch parts;
-  if (text.size() > 2'048 || !std::regex_match(text, parts, form))
+  const auto wrong = [&] {
     return core::refuse(ErrorCode::invalid_argument, "no URL of http or https: " + msg::shown(text),
                         "url");
-  Url url{.is_tls = parts[1].length() == 5, .host = parts[2], .port = parts[4], .path = parts[5]};
+  };
+  struct Freed {
+    char* text = nullptr;
+    ~Freed() { OPENSSL_free(text); }
+  } scheme, user, host, port, path, query, fragment;
+  constexpr std::size_t bytes_max = 2'048;
+  const bool is_read = text.size() <= bytes_max && text.find("://") != std::string::npos &&
+                       OSSL_parse_url(text.c_str(), &scheme.text, &user.text, &host.text,
+                                      &port.text, nullptr, &path.text, &query.text,
+                                      &fragment.text) == 1;
+  ERR_clear_error();
+  if (!is_read || *user.text || *query.text || *fragment.text) return wrong();
+  Url url{.is_tls = beast::iequals(scheme.text, "https"),
+          .host = host.text,
+          .port = port.text,
+          .path = path.text};
+  if (!url.is_tls && !beast::iequals(scheme.text, "http")) return wrong();
   if (url.host.starts_with('[')) url.host = url.host.substr(1, url.host.size() - 2);
-  if (url.port.empty()) url.port = url.is_tls ? "443" : "80";
+  const bool is_odd = std::ranges::any_of(
+      url.host, [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\\'; });
+  if (url.host.empty() || is_odd) return wrong();
+  if (url.port == "0") url.port = url.is_tls ? "443" : "80";
   while (url.path.ends_with('/')) url.path.pop_back();
   return url;
 }

@@ -4,18 +4,20 @@
 
 #include <algorithm>
 
+#include "client/json.hpp"
+
 namespace nucleus::client {
 
 namespace {
 
-std::vector<std::string> lines_of(const std::string& cell) {
-  std::vector<std::string> lines;
-  std::size_t begin = 0;
+/// Calls `take` with each line of a cell.
+template <class Take>
+void for_lines(std::string_view cell, Take take) {
   while (true) {
-    const auto end = cell.find('\n', begin);
-    lines.push_back(cell.substr(begin, end - begin));
-    if (end == std::string::npos) return lines;
-    begin = end + 1;
+    const auto end = cell.find('\n');
+    take(cell.substr(0, end));
+    if (end == std::string_view::npos) return;
+    cell.remove_prefix(end + 1);
   }
 }
 
@@ -31,40 +33,49 @@ std::string key_of(const std::string& column) {
 }
 
 /// Characters, not bytes: names may be UTF-8.
-std::size_t width_of(const std::string& text) {
+std::size_t width_of(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 std::string table(const Listing& listing) {
   std::vector<std::size_t> widths;
+  std::string rule = "+";
   for (std::size_t i = 0; i < listing.columns.size(); ++i) {
     std::size_t width = width_of(listing.columns[i]);
     for (const auto& row : listing.rows)
-      for (const auto& line : lines_of(row[i])) width = std::max(width, width_of(line));
+      for_lines(row[i], [&](std::string_view line) { width = std::max(width, width_of(line)); });
     widths.push_back(width);
+    rule += std::string(width + 2, '-') + "+";
   }
-  std::string rule = "+";
-  for (const auto width : widths) rule += std::string(width + 2, '-') + "+";
-  const auto line = [&](const Row& cells) {
-    std::string text = "|";
-    for (std::size_t i = 0; i < cells.size(); ++i)
-      text += " " + cells[i] + std::string(widths[i] - width_of(cells[i]), ' ') + " |";
-    return text + "\n";
+  std::string text;
+  text.reserve((rule.size() + 1) * (listing.rows.size() * 2 + 4));
+  const auto cell = [&](std::string_view line, std::size_t column) {
+    text += text.empty() || text.back() == '\n' ? "| " : " ";
+    text += line;
+    text.append(widths[column] - width_of(line), ' ');
+    text += " |";
   };
-  std::string text = rule + "\n" + line(listing.columns) + rule + "\n";
-  for (const auto& row : listing.rows) {
+  const auto row_of_cells = [&](const Row& row) {
     std::size_t height = 1;
-    for (const auto& cell : row) height = std::max(height, lines_of(cell).size());
-    for (std::size_t i = 0; i < height; ++i) {
-      Row cells;
-      for (const auto& cell : row) {
-        const auto lines = lines_of(cell);
-        cells.push_back(i < lines.size() ? lines[i] : "");
+    for (const auto& each : row)
+      height = std::max(height, 1 + static_cast<std::size_t>(std::ranges::count(each, '\n')));
+    for (std::size_t at = 0; at < height; ++at) {
+      for (std::size_t column = 0; column < row.size(); ++column) {
+        std::string_view shown;
+        std::size_t number = 0;
+        for_lines(row[column], [&](std::string_view line) {
+          if (number++ == at) shown = line;
+        });
+        cell(shown, column);
       }
-      text += line(cells);
+      text += '\n';
     }
-  }
+  };
+  text += rule + "\n";
+  row_of_cells(listing.columns);
+  text += rule + "\n";
+  for (const auto& row : listing.rows) row_of_cells(row);
   return text + rule + "\n";
 }
 
@@ -88,13 +99,14 @@ std::string csv(const Listing& listing) {
 }
 
 std::string json(const Listing& listing) {
-  auto all = nlohmann::ordered_json::object();
+  auto all = Json::object();
   for (std::size_t i = 0; i < listing.rows.size(); ++i) {
-    auto& entry = all[std::to_string(i)] = nlohmann::ordered_json::object();
+    auto entry = Json::object();
     for (std::size_t column = 0; column < listing.columns.size(); ++column)
-      entry[listing.columns[column]] = joined(listing.rows[i][column]);
+      entry.put(listing.columns[column], joined(listing.rows[i][column]));
+    all.put(std::to_string(i), std::move(entry));
   }
-  return all.dump(4, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return all.dumped(4) + "\n";
 }
 
 std::string yaml(const Listing& listing) {

@@ -1,7 +1,6 @@
 // Rows as text: a table in PrettyTable's look, JSON, YAML or CSV. Pure.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 

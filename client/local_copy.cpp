@@ -38,7 +38,7 @@ constexpr const char* schema[] = {
 core::Result<std::unique_ptr<LocalCopy>> LocalCopy::open(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  const std::string path = folder + "/cm.db";
+  const std::string path = file_in(folder);
   sqlite3* database = nullptr;
   // It holds variables and keys: its owner's alone.
   const auto mask = umask(077);
@@ -105,23 +105,22 @@ core::Result<void> LocalCopy::fill(const std::string& endpoint, const Json& clus
     if (auto done = ask(std::string("delete from ") + table + " where endpoint = ?", {endpoint});
         !done)
       return std::unexpected(done.error());
-  for (const auto& cluster : clusters) {
-    const std::string name = text_at(cluster, "name");
-    const auto body = cluster.dump(-1, ' ', false, Json::error_handler_t::replace);
-    if (auto done = ask("insert or replace into cluster values(?, ?, ?)", {endpoint, name, body});
+  for (const auto& cluster : clusters.items()) {
+    const std::string name = cluster["name"].text();
+    if (auto done = ask("insert or replace into cluster values(?, ?, ?)",
+                        {endpoint, name, cluster.dumped()});
         !done)
       return std::unexpected(done.error());
     auto nodes = compute_names(cluster);
-    if (cluster.contains("frontend")) nodes.push_back(text_at(cluster["frontend"], "name"));
+    if (cluster["frontend"].is_object()) nodes.push_back(cluster["frontend"]["name"].text());
     for (const auto& node : nodes)
       if (auto done = ask("insert or replace into node values(?, ?, ?)", {endpoint, name, node});
           !done)
         return std::unexpected(done.error());
   }
-  for (const auto& image : images)
-    if (image.is_string())
-      if (auto done = ask("insert or replace into image values(?, ?)",
-                          {endpoint, image.get<std::string>()});
+  for (const auto& image : images.items())
+    if (image.is_text())
+      if (auto done = ask("insert or replace into image values(?, ?)", {endpoint, image.text()});
           !done)
         return std::unexpected(done.error());
   auto done =
@@ -140,20 +139,26 @@ core::Result<void> LocalCopy::keep(const std::string& endpoint, const Json& clus
   return {};
 }
 
+core::Result<void> LocalCopy::erase() {
+  for (const char* table :
+       {"setting", "variable", "ssh_key", "inventory", "timer", "kept", "cluster", "node", "image"})
+    if (auto gone = ask(std::string("delete from ") + table); !gone)
+      return std::unexpected(gone.error());
+  return {};
+}
+
 std::optional<std::int64_t> LocalCopy::kept_unix_s(const std::string& endpoint) {
   const auto rows = ask("select unix_s from kept where endpoint = ?", {endpoint});
   if (!rows || rows->empty()) return std::nullopt;
   return std::stoll("0" + rows->front().front());
 }
 
-core::Result<LocalCopy::Json> LocalCopy::clusters(const std::string& endpoint) {
+core::Result<Json> LocalCopy::clusters(const std::string& endpoint) {
   const auto rows = ask("select body from cluster where endpoint = ? order by name", {endpoint});
   if (!rows) return std::unexpected(rows.error());
-  Json all = Json::array();
-  for (const auto& row : *rows) {
-    auto body = Json::parse(row.front(), nullptr, false);
-    if (body.is_object()) all.push_back(std::move(body));
-  }
+  Json all = Json::list();
+  for (const auto& row : *rows)
+    if (auto body = Json::parse(row.front())) all.add(std::move(*body));
   return all;
 }
 
@@ -178,6 +183,10 @@ std::vector<std::string> LocalCopy::node_names(const std::string& endpoint,
 
 std::vector<std::string> LocalCopy::image_names(const std::string& endpoint) {
   return names("select name from image where endpoint = ? order by name", {endpoint});
+}
+
+std::vector<std::string> LocalCopy::key_names() {
+  return names("select name from ssh_key order by name", {});
 }
 
 }  // namespace nucleus::client

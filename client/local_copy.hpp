@@ -4,11 +4,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "client/json.hpp"
 #include "core/result.hpp"
 
 struct sqlite3;
@@ -17,9 +17,9 @@ namespace nucleus::client {
 
 class LocalCopy {
  public:
-  using Json = nlohmann::json;
   using Row = std::vector<std::string>;
 
+  static std::string file_in(const std::string& folder) { return folder + "/cm.db"; }
   /// Opens `folder`/cm.db and makes what is missing; `unavailable` says why not.
   static core::Result<std::unique_ptr<LocalCopy>> open(const std::string& folder);
   ~LocalCopy();
@@ -43,8 +43,10 @@ class LocalCopy {
   std::vector<std::string> cluster_names(const std::string& endpoint);
   std::vector<std::string> node_names(const std::string& endpoint, const std::string& cluster);
   std::vector<std::string> image_names(const std::string& endpoint);
+  std::vector<std::string> key_names();
 
-  const std::string& path() const { return path_; }
+  /// Erases all that is kept, of every endpoint.
+  core::Result<void> erase();
 
  private:
   LocalCopy(sqlite3* database, std::string path) : database_{database}, path_{std::move(path)} {}

@@ -1,6 +1,5 @@
 // cm: the admin's command and shell; `comet …` is `cm comet …`.
 #include <cstdio>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,7 +7,8 @@
 #include "client/program.hpp"
 
 int main(int argc, char** argv) {
-  const bool is_comet = std::filesystem::path(argv[0]).filename() == "comet";
+  const std::string_view path(argc > 0 ? argv[0] : "cm");
+  const bool is_comet = path.substr(path.rfind('/') + 1) == "comet";
   // Said before anything is made: scripts ask it often.
   if (argc == 2 && std::string_view(argv[1]) == "--version")
     return std::puts(is_comet ? "comet " NUCLEUS_VERSION : "cm " NUCLEUS_VERSION) < 0;

@@ -3,39 +3,34 @@
 #include <algorithm>
 #include <functional>
 
-#include "client/command_table.hpp"
-
 namespace nucleus::client {
 
 namespace {
 
-std::string full_name(const CLI::App& command) {
-  const auto* parent = command.get_parent();
-  if (!parent || parent->get_name() == "cm") return command.get_name();
-  return full_name(*parent) + " " + command.get_name();
-}
-
-bool is_help(const CLI::Option& option) {
-  return option.check_lname("help");
-}
-
-std::string shown_option(const CLI::Option& option) {
-  if (option.get_positional()) return option.get_name(true, false);
-  std::string text = option.get_lnames().empty() ? "-" + option.get_snames().front()
-                                                 : "--" + option.get_lnames().front();
-  if (option.get_items_expected_max() == 0) return text;
-  std::string value = option.get_lnames().empty() ? "VALUE" : option.get_lnames().front();
-  std::ranges::transform(value, value.begin(), [](char c) {
+std::string in_capitals(std::string text) {
+  std::ranges::transform(text, text.begin(), [](char c) {
     return static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   });
-  return text + (option.get_lnames().empty() ? " " : "=") + value;
+  return text;
 }
 
-/// Each command that ends a line of words, this one or those below it.
-void visit_leaves(const CLI::App& command, const std::function<void(const CLI::App&)>& visit) {
-  const auto parts = commands_of(command);
-  if (parts.empty()) visit(command);
-  for (const auto* part : parts) visit_leaves(*part, visit);
+std::string shown_argument(const Argument& argument) {
+  const std::string name = argument.name;
+  if (!argument.is_option()) return argument.takes == Takes::many ? name + "…" : name;
+  if (argument.takes == Takes::nothing) return name;
+  return name.starts_with("--") ? name + "=" + in_capitals(name.substr(2)) : name + " VALUE";
+}
+
+std::string shown_what(const Argument& argument) {
+  const std::string what = argument.what;
+  return *argument.otherwise ? what + "; else " + argument.otherwise : what;
+}
+
+/// Each command that ends a line of words, this one or those below it, and its whole name.
+using Visit = std::function<void(const Command&, const std::string& name)>;
+void visit_leaves(const Command& command, const std::string& name, const Visit& visit) {
+  if (command.parts.empty()) visit(command, name);
+  for (const auto& part : command.parts) visit_leaves(part, name + " " + part.name, visit);
 }
 
 /// Text that roff takes as it is.
@@ -50,48 +45,45 @@ std::string plain(const std::string& text) {
 
 }  // namespace
 
-std::string synopsis(const CLI::App& command) {
-  std::string text = full_name(command);
-  for (const bool is_positional : {true, false})
-    for (const auto* option : command.get_options()) {
-      if (option->get_positional() != is_positional || is_help(*option)) continue;
-      const auto shown = shown_option(*option);
-      text += option->get_required() ? " " + shown : " [" + shown + "]";
-    }
+std::string synopsis(const Command& command, const std::string& name) {
+  std::string text = name;
+  for (const auto& argument : command.arguments)
+    text += argument.is_required ? " " + shown_argument(argument)
+                                 : " [" + shown_argument(argument) + "]";
   return text;
 }
 
-std::string manual_text(const CLI::App& command, bool has_header) {
+std::string manual_text(const Command& command, const std::string& name, bool has_header) {
   std::string text;
-  if (has_header) text += "NAME\n  " + full_name(command) + " - ";
-  text += command.get_description() + "\n";
+  if (has_header) text += "NAME\n  " + name + " - ";
+  text += std::string(command.what) + "\n";
   if (has_header) text += "\nSYNOPSIS\n";
-  visit_leaves(command, [&](const CLI::App& leaf) {
-    text += "  " + synopsis(leaf) + "\n      " + leaf.get_description() + "\n";
-    for (const auto* option : leaf.get_options())
-      if (!is_help(*option))
-        text += "        " + shown_option(*option) + "  " + option->get_description() + "\n";
+  visit_leaves(command, name, [&](const Command& leaf, const std::string& leaf_name) {
+    text += "  " + synopsis(leaf, leaf_name) + "\n      " + leaf.what + "\n";
+    for (const auto& argument : leaf.arguments)
+      text += "        " + shown_argument(argument) + "  " + shown_what(argument) + "\n";
   });
   return text;
 }
 
-std::string manual_roff(const CLI::App& command) {
-  std::string title = command.get_name();
-  std::ranges::transform(title, title.begin(), [](char c) {
-    return static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+std::string manual_roff(const Command& command) {
+  std::string text = ".TH " + in_capitals(command.name) +
+                     " 1 \"\" \"Nucleus " NUCLEUS_VERSION "\" \"Commands\"\n" + ".SH NAME\n" +
+                     plain(command.name) + " \\- " + plain(command.what) + "\n.SH SYNOPSIS\n";
+  const auto visit_all = [&](const Visit& visit) {
+    // The program's own name is in front of its commands' only where it must be said.
+    if (std::string_view(command.name) != "cm") return visit_leaves(command, command.name, visit);
+    for (const auto& part : command.parts) visit_leaves(part, part.name, visit);
+  };
+  visit_all([&](const Command& leaf, const std::string& name) {
+    text += ".B " + plain(synopsis(leaf, name)) + "\n.br\n";
   });
-  std::string text = ".TH " + title + " 1 \"\" \"Nucleus " NUCLEUS_VERSION "\" \"Commands\"\n" +
-                     ".SH NAME\n" + plain(command.get_name()) + " \\- " +
-                     plain(command.get_description()) + "\n.SH SYNOPSIS\n";
-  visit_leaves(command,
-               [&](const CLI::App& leaf) { text += ".B " + plain(synopsis(leaf)) + "\n.br\n"; });
   text += ".SH COMMANDS\n";
-  visit_leaves(command, [&](const CLI::App& leaf) {
-    text += ".SS " + plain(full_name(leaf)) + "\n" + plain(leaf.get_description()) + "\n";
-    for (const auto* option : leaf.get_options())
-      if (!is_help(*option))
-        text += ".TP\n.B " + plain(shown_option(*option)) + "\n" +
-                plain(option->get_description()) + "\n";
+  visit_all([&](const Command& leaf, const std::string& name) {
+    text += ".SS " + plain(name) + "\n" + plain(leaf.what) + "\n";
+    for (const auto& argument : leaf.arguments)
+      text += ".TP\n.B " + plain(shown_argument(argument)) + "\n" + plain(shown_what(argument)) +
+              "\n";
   });
   return text +
          ".SH FILES\n.TP\n.I ~/.cloudmesh/cloudmesh.yaml\nendpoints and their keys\n"

@@ -1,13 +1,18 @@
 #include "client/program.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 
 #include "client/command_table.hpp"
 #include "client/completion.hpp"
+#include "client/listing.hpp"
 #include "client/manual.hpp"
+#include "client/parse.hpp"
 #include "client/shell.hpp"
+#include "client/terminal.hpp"
 
 namespace nucleus::client {
 
@@ -15,27 +20,15 @@ using core::ErrorCode;
 
 namespace {
 
-core::Result<int> run_chosen(Session& session, const Chosen& chosen) {
-  if (chosen.local) return chosen.local(session);
-  const auto api = session.api(chosen.endpoint);
-  if (!api) return std::unexpected(api.error());
-  return chosen.remote(**api);
-}
-
 int print_manual(const std::string& name) {
-  Chosen nothing;
-  const auto table = command_table(nothing);
-  if (name == "cm") {
-    std::cout << manual_roff(*table);
-    return 0;
+  const auto& table = command_table();
+  const auto* command = name == "cm" ? &table : table.part(name);
+  if (!command) {
+    std::cerr << "cm: there is no command " << msg::shown(name) << "\n";
+    return 2;
   }
-  for (const auto* each : commands_of(*table))
-    if (each->check_name(name)) {
-      std::cout << manual_roff(*each);
-      return 0;
-    }
-  std::cerr << "cm: there is no command " << msg::shown(name) << "\n";
-  return 2;
+  std::cout << manual_roff(*command);
+  return 0;
 }
 
 int print_completion(const std::string& shell) {
@@ -54,33 +47,96 @@ int print_candidates(Session& session, const std::vector<std::string>& words) {
   return 0;
 }
 
+/// What `default KEY=VALUE` keeps is taken where a line does not say it.
+void take_defaults(Session& session, Words& words) {
+  const auto takes = [&](std::string_view name) {
+    return std::ranges::any_of(words.command().arguments,
+                               [&](const Argument& each) { return each.name == name; });
+  };
+  std::string endpoint;
+  for (const char* name : {"--endpoint", "--cloud"}) {
+    if (!takes(name)) continue;
+    if (!words.has(name) && !std::getenv("NUCLEUS_URL"))
+      if (auto cloud = session.setting("cloud"); !cloud.empty()) words.say(name, {cloud});
+    endpoint = words[name];
+  }
+  // Only what starts nodes has both: elsewhere --allocation chooses what is shown.
+  const bool is_start = takes("--allocation") && takes("--walltime");
+  for (const std::string key : {"format", "allocation", "walltime", "reservation"}) {
+    const std::string option = "--" + key;
+    if (!takes(option) || words.has(option) || (key != "format" && !is_start)) continue;
+    if (auto value = session.setting(key, endpoint); !value.empty()) words.say(option, {value});
+  }
+}
+
+core::Result<int> run_command(Session& session, const NamedCommand& named,
+                              std::vector<std::string> rest) {
+  const bool asks_help = !rest.empty() && (rest.front() == "--help" || rest.front() == "-h");
+  if (asks_help && !named.command->is_passed_on) {
+    std::cout << manual_text(*named.command, named.words ? named.name : "cm", true);
+    return 0;
+  }
+  if (!named.command->parts.empty()) {
+    if (named.words == 0)
+      return core::refuse(ErrorCode::invalid_argument,
+                          rest.empty() ? "say a command; help lists them"
+                                       : "there is no command " + msg::shown(rest.front()) +
+                                             "; help lists them");
+    std::string parts;
+    for (const auto& part : named.command->parts)
+      parts += (parts.empty() ? "" : ", ") + std::string(part.name);
+    return core::refuse(ErrorCode::invalid_argument,
+                        named.name + " is followed by one of " + parts);
+  }
+  auto words = parse(*named.command, std::move(rest));
+  if (!words) return std::unexpected(words.error());
+  if (words->has("--help")) {
+    std::cout << manual_text(*named.command, named.name, true);
+    return 0;
+  }
+  take_defaults(session, *words);
+  if (const auto format = (*words)["--format"]; !format.empty())
+    if (const auto known = format_of(format); !known) return std::unexpected(known.error());
+  return named.command->run(session, *words);
+}
+
 }  // namespace
 
 int run_words(Session& session, const std::vector<std::string>& words) {
-  Chosen chosen;
-  const auto table = command_table(chosen);
-  try {
-    auto reversed = words;
-    std::ranges::reverse(reversed);
-    table->parse(std::move(reversed));
-  } catch (const CLI::ParseError& error) {
-    return table->exit(error) == 0 ? 0 : 2;
+  const auto named = command_named(words);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto done = run_command(
+      session, named, {words.begin() + static_cast<std::ptrdiff_t>(named.words), words.end()});
+  int code = 0;
+  if (done) {
+    code = *done;
+  } else {
+    const std::string speaker = !words.empty() && words.front() == "comet" ? "comet: " : "cm: ";
+    std::cout << std::flush;
+    std::cerr << painted(speaker + done.error().detail, "red",
+                         session.is_colored(has_terminal_for_errors())) << "\n";
+    code = done.error().code == ErrorCode::invalid_argument ? 2 : 1;
   }
-  const auto done = run_chosen(session, chosen);
-  if (done) return *done;
-  std::cerr << (words.front() == "comet" ? "comet: " : "cm: ") << done.error().detail << "\n";
-  return done.error().code == ErrorCode::invalid_argument ? 2 : 1;
+  if (session.is_on("timer") || session.is_on("verbose")) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    std::cerr << "cm: " << named.name << " took " << took.count() << " s, exit code " << code
+              << "\n";
+  }
+  return code;
 }
 
 int run_program(const std::vector<std::string>& words) {
   Session session;
+  bool stays = false;
   std::size_t first = 0;
   for (; first < words.size(); ++first) {
     if (words[first] == "--echo")
       session.is_echoed = true;
     else if (words[first] == "--debug")
       session.is_debugging = true;
-    else if (words[first] != "--nosplash" && words[first] != "-i")
+    else if (words[first] == "-i")
+      stays = true;
+    else if (words[first] != "--nosplash")
       break;
   }
   const std::vector<std::string> rest(words.begin() + static_cast<std::ptrdiff_t>(first),
@@ -91,10 +147,10 @@ int run_program(const std::vector<std::string>& words) {
   if (rest[0] == "--complete" && rest.size() > 1)
     return print_candidates(session, {rest.begin() + 1, rest.end()});
   std::error_code error;
-  if (rest.size() == 1 && rest[0].ends_with(".cm") &&
-      std::filesystem::is_regular_file(rest[0], error))
-    return run_script(session, rest[0]);
-  return run_words(session, rest);
+  const bool is_script = rest.size() == 1 && rest[0].ends_with(".cm") &&
+                         std::filesystem::is_regular_file(rest[0], error);
+  const int code = is_script ? run_script(session, rest[0]) : run_words(session, rest);
+  return stays && !session.is_over ? run_shell(session) : code;
 }
 
 }  // namespace nucleus::client

@@ -1,5 +1,7 @@
 #include "client/session.hpp"
 
+#include <filesystem>
+
 namespace nucleus::client {
 
 core::Result<const Api*> Session::api(const std::string& endpoint) {
@@ -9,8 +11,12 @@ core::Result<const Api*> Session::api(const std::string& endpoint) {
     if (!chosen) return std::unexpected(chosen.error());
     known = std::make_unique<Api>(std::move(*chosen));
   }
-  known->set_traced(is_debugging);
+  known->set_traced(is_debugging || is_on("debug"));
   return known.get();
+}
+
+void Session::use(Endpoint endpoint) {
+  apis_[""] = std::make_unique<Api>(std::move(endpoint));
 }
 
 core::Result<LocalCopy*> Session::copy() {
@@ -25,6 +31,16 @@ core::Result<LocalCopy*> Session::copy() {
 std::string Session::endpoint_key(const std::string& endpoint) const {
   const auto chosen = choose_endpoint(endpoint);
   return chosen ? chosen->name + "@" + chosen->url : endpoint;
+}
+
+std::string Session::setting(const std::string& key, const std::string& endpoint) {
+  std::error_code error;
+  if (!copy_ && !std::filesystem::exists(LocalCopy::file_in(client_folder()), error)) return {};
+  const auto known = copy();
+  if (!known) return {};
+  std::string value;
+  if (!endpoint.empty()) value = (*known)->setting(endpoint, key);
+  return value.empty() ? (*known)->setting("general", key) : value;
 }
 
 }  // namespace nucleus::client

@@ -14,7 +14,9 @@
 
 #include "client/command_table.hpp"
 #include "client/completion.hpp"
+#include "client/parse.hpp"
 #include "client/shell_line.hpp"
+#include "client/terminal.hpp"
 
 namespace nucleus::client {
 
@@ -66,13 +68,6 @@ std::optional<std::string> value_of(Session& session, const std::string& name) {
   return rows->front().front();
 }
 
-bool is_command(const std::string& word) {
-  Chosen chosen;
-  const auto table = command_table(chosen);
-  return std::ranges::any_of(commands_of(*table),
-                             [&](const CLI::App* each) { return each->check_name(word); });
-}
-
 }  // namespace
 
 int run_here(const std::vector<std::string>& argv) {
@@ -105,14 +100,12 @@ core::Result<void> refresh_copy(Session& session, const std::string& endpoint) {
 
 std::vector<std::string> completions_in(Session& session, const std::vector<std::string>& words,
                                         bool may_refresh) {
-  Chosen chosen;
-  const auto table = command_table(chosen);
   const auto names_of = [&](const std::string& kind,
                             const std::string& of) -> std::vector<std::string> {
     if (kind == "FORMAT") return {"table", "json", "yaml", "csv", "rest"};
     if (kind == "COMMAND") {
       std::vector<std::string> names;
-      for (const auto* each : commands_of(*table)) names.push_back(each->get_name());
+      for (const auto& each : command_table().parts) names.emplace_back(each.name);
       return names;
     }
     if (kind == "ENDPOINT") {
@@ -122,6 +115,7 @@ std::vector<std::string> completions_in(Session& session, const std::vector<std:
       return names;
     }
     const auto copy = session.copy();
+    if (copy && kind == "KEY") return (*copy)->key_names();
     if (!copy || (kind != "CLUSTER" && kind != "NODES" && kind != "IMAGE")) return {};
     const auto key = session.endpoint_key();
     const auto kept = (*copy)->kept_unix_s(key);
@@ -131,7 +125,7 @@ std::vector<std::string> completions_in(Session& session, const std::vector<std:
     if (kind == "NODES") return (*copy)->node_names(key, of);
     return (*copy)->image_names(key);
   };
-  return completions(*table, words, names_of);
+  return completions(command_table(), words, names_of);
 }
 
 int run_line(Session& session, const std::string& line) {
@@ -140,7 +134,7 @@ int run_line(Session& session, const std::string& line) {
     case LineKind::empty:
       return 0;
     case LineKind::comment:
-      std::cout << read.text << "\n";
+      std::cout << painted(read.text, "green", session.is_colored(is_shown_at_terminal())) << "\n";
       return 0;
     case LineKind::shell:
       return run_here({"/bin/sh", "-c", read.text});
@@ -151,7 +145,7 @@ int run_line(Session& session, const std::string& line) {
       with_variables(read.text, [&](const std::string& name) { return value_of(session, name); }));
   if (words.empty()) return 0;
   std::error_code error;
-  if (!is_command(words.front()) && std::filesystem::is_regular_file(words.front(), error))
+  if (!command_table().part(words.front()) && std::filesystem::is_regular_file(words.front(), error))
     return run_script(session, words.front());
   return run_words(session, words);
 }

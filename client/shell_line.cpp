@@ -1,6 +1,6 @@
 #include "client/shell_line.hpp"
 
-#include <CLI/CLI.hpp>
+#include <cctype>
 
 namespace nucleus::client {
 
@@ -34,12 +34,6 @@ std::string with_variables(const std::string& text, const LookUp& look_up) {
     at = end;
   }
   return whole;
-}
-
-std::vector<std::string> words_of(const std::string& text) {
-  std::vector<std::string> words = CLI::detail::split_up(text);
-  std::erase(words, "");
-  return words;
 }
 
 }  // namespace nucleus::client

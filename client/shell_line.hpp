@@ -4,7 +4,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace nucleus::client {
 
@@ -23,8 +22,5 @@ using LookUp = std::function<std::optional<std::string>(const std::string& name)
 
 /// Each `$name` replaced by its value; one that nobody knows stays as it is.
 std::string with_variables(const std::string& text, const LookUp& look_up);
-
-/// Words between blanks; quotes hold one together.
-std::vector<std::string> words_of(const std::string& text);
 
 }  // namespace nucleus::client

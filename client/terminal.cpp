@@ -3,7 +3,11 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <iostream>
+#include <string_view>
 
 namespace nucleus::client {
 
@@ -12,6 +16,25 @@ bool is_asked_at_terminal() {
 }
 bool is_shown_at_terminal() {
   return isatty(STDOUT_FILENO) == 1;
+}
+
+bool has_terminal_for_errors() {
+  return isatty(STDERR_FILENO) == 1;
+}
+
+std::string painted(const std::string& text, const std::string& color, bool is_colored) {
+  constexpr std::array<std::string_view, 8> colors = {"black", "red",     "green", "yellow",
+                                                      "blue",  "magenta", "cyan",  "white"};
+  std::string name = color;
+  std::ranges::transform(name, name.begin(), [](char c) {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  });
+  const auto found = std::ranges::find(colors, name);
+  const char* terminal = std::getenv("TERM");
+  if (!is_colored || found == colors.end() || std::getenv("NO_COLOR") ||
+      !terminal || std::string_view(terminal) == "dumb")
+    return text;
+  return "\033[3" + std::to_string(found - colors.begin()) + "m" + text + "\033[0m";
 }
 
 std::optional<std::string> ask(const std::string& question, const std::string& otherwise) {

@@ -11,6 +11,13 @@ bool is_asked_at_terminal();
 /// Does a person watch what is printed?
 bool is_shown_at_terminal();
 
+/// Does a person watch what is told on standard error?
+bool has_terminal_for_errors();
+
+/// The text in a colour (black, red, green, yellow, blue, magenta, cyan, white; in either case)
+/// where `is_colored`, NO_COLOR is not set and the terminal has colours.
+std::string painted(const std::string& text, const std::string& color, bool is_colored);
+
 /// A line; `otherwise` where it is empty, and nothing at its end or without a terminal.
 std::optional<std::string> ask(const std::string& question, const std::string& otherwise = {});
 /// As ask, without showing what is typed.

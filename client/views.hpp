@@ -1,7 +1,7 @@
 // The server's JSON as the columns that old clients know (compat section 1.7). Pure.
 #pragma once
 
-#include "client/api.hpp"
+#include "client/json.hpp"
 #include "client/listing.hpp"
 
 namespace nucleus::client {
@@ -17,14 +17,27 @@ enum class NodeColumns { all_table, all_data, concise, status };
 core::Result<Listing> node_view(const Json& clusters, const Json& computesets, NodeColumns columns,
                                 const std::string& sort_key = {});
 
+/// `Cluster: X<TAB>Frontend: Y<TAB>IP: Z`, a line a cluster.
+std::string cluster_heads(const Json& clusters);
+
+/// Is any node of these clusters in a computeset?
+bool has_active_set(const Json& clusters);
+
 /// name, state, type, mac, cpus, cluster, host, memory of a computeset's nodes.
 Listing computeset_view(const Json& computeset);
 
 /// Attribute and value of one node.
 Listing attribute_view(const Json& node);
 
-/// A text or number of an object as text; empty where there is none.
-std::string text_at(const Json& object, const char* key);
+/// One row an allocation: allocation, project, used, limit and what is left, in core hours.
+Listing limit_view(const Json& allocations);
+/// One row a computeset: what it was charged, in core hours; and the sum of all.
+Listing usage_view(const Json& entries);
+
+/// Core seconds as core hours with two digits.
+std::string shown_core_hours(std::int64_t core_s);
+/// A time of day as this machine's clock has it: 2026-11-26 01:02:03.
+std::string shown_time(std::int64_t unix_s);
 
 /// Names of the cluster's compute nodes.
 std::vector<std::string> compute_names(const Json& cluster);

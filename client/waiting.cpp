@@ -40,9 +40,9 @@ class ProgressLine {
   std::string shown_ = {};
 };
 
-std::size_t count_in_state(const Json& nodes, std::string_view state) {
+std::size_t count_in_state(std::span<const Json> nodes, std::string_view state) {
   return static_cast<std::size_t>(std::ranges::count_if(
-      nodes, [state](const Json& node) { return text_at(node, "state") == state; }));
+      nodes, [state](const Json& node) { return node["state"].text() == state; }));
 }
 
 bool has_ended(const std::string& state) {
@@ -52,36 +52,36 @@ bool has_ended(const std::string& state) {
 }  // namespace
 
 Progress start_progress(const Json& computeset) {
-  const Json nodes = computeset.value("computes", Json::array());
-  const auto state = text_at(computeset, "state");
+  const auto nodes = computeset["computes"].items();
+  const auto state = computeset["state"].text();
   const auto active = count_in_state(nodes, "active");
-  return {.line = fmt::format("computeset {}: {}, {} of {} nodes active", text_at(computeset, "id"),
+  return {.line = fmt::format("computeset {}: {}, {} of {} nodes active", computeset["id"].text(),
                               state, active, nodes.size()),
           .is_done = state == "running" && active == nodes.size(),
           .is_failed = has_ended(state)};
 }
 
 Progress end_progress(const Json& computeset) {
-  const auto state = text_at(computeset, "state");
-  return {.line = fmt::format("computeset {}: {}", text_at(computeset, "id"), state),
+  const auto state = computeset["state"].text();
+  return {.line = fmt::format("computeset {}: {}", computeset["id"].text(), state),
           .is_done = has_ended(state)};
 }
 
 Progress power_progress(const Json& cluster, const std::vector<std::string>& names, bool is_on) {
   std::size_t done = 0;
   const auto count = [&](const Json& node) {
-    const auto state = text_at(node, "state");
+    const auto state = node["state"].text();
     if (is_on ? state == "active" : state != "active" && state != "paused") ++done;
   };
-  const Json frontend = cluster.value("frontend", Json::object());
+  const Json& frontend = cluster["frontend"];
   const auto is_asked = [&](const Json& node) {
-    return std::ranges::find(names, text_at(node, "name")) != names.end();
+    return std::ranges::find(names, node["name"].text()) != names.end();
   };
   if (names.empty() || is_asked(frontend)) count(frontend);
-  for (const auto& node : cluster.value("computes", Json::array()))
+  for (const auto& node : cluster["computes"].items())
     if (is_asked(node)) count(node);
   const std::size_t all = names.empty() ? 1 : names.size();
-  return {.line = fmt::format("cluster {}: {} of {} nodes {}", text_at(cluster, "name"), done, all,
+  return {.line = fmt::format("cluster {}: {} of {} nodes {}", cluster["name"].text(), done, all,
                               is_on ? "active" : "off"),
           .is_done = done == all};
 }

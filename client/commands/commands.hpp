@@ -1,11 +1,12 @@
-// The commands of `comet`: each adds itself to the parser and sets what is to run.
+// What the commands of the table do; each says in the table which words it takes. All return an
+// exit code, or an error that is told in one line.
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <functional>
-#include <memory>
+#include <string>
+#include <vector>
 
 #include "client/api.hpp"
+#include "client/command.hpp"
 #include "client/listing.hpp"
 #include "client/session.hpp"
 #include "client/terminal.hpp"
@@ -13,57 +14,104 @@
 
 namespace nucleus::client {
 
-/// What the chosen command does with the server; its number is the exit code.
-using Action = std::function<core::Result<int>(const Api&)>;
-/// As an action, for a command that needs no server, or not always.
-using LocalAction = std::function<core::Result<int>(Session&)>;
+/// A command that asks the server of `--endpoint` (or `--cloud`), else of the endpoint in force.
+using RunAtServer = core::Result<int> (*)(const Api&, const Words&);
+core::Result<int> run_at_server(RunAtServer run, Session& session, const Words& words);
+template <RunAtServer run>
+core::Result<int> with_api(Session& session, const Words& words) {
+  return run_at_server(run, session, words);
+}
 
-/// What the words of a command chose.
-struct Chosen {
-  Action remote = {};
-  LocalAction local = {};
-  std::string endpoint = {};  // of --endpoint
-};
+// comet
+core::Result<int> list_clusters(const Api& api, const Words& words);
+core::Result<int> show_clusters(const Api& api, const Words& words);
+core::Result<int> show_sets(const Api& api, const Words& words);
+core::Result<int> start_nodes(const Api& api, const Words& words);
+core::Result<int> terminate_set(const Api& api, const Words& words);
+core::Result<int> power(const Api& api, const Words& words);
+core::Result<int> open_console(const Api& api, const Words& words);
+core::Result<int> show_node(const Api& api, const Words& words);
+core::Result<int> rename_nodes(const Api& api, const Words& words);
+core::Result<int> list_images(const Api& api, const Words& words);
+core::Result<int> upload_image(const Api& api, const Words& words);
+core::Result<int> attach_image(const Api& api, const Words& words);  // and detach
+core::Result<int> init_endpoint(Session& session, const Words& words);
+core::Result<int> choose_active(Session& session, const Words& words);
+core::Result<int> list_reservations(Session& session, const Words& words);
+core::Result<int> refuse_reservation(Session& session, const Words& words);
 
-void add_endpoint(CLI::App& app, Chosen& chosen);    // init, active, reservation
-void add_list(CLI::App& app, Action& chosen);        // ll
-void add_cluster(CLI::App& app, Action& chosen);     // cluster
-void add_computeset(CLI::App& app, Action& chosen);  // computeset, start, terminate
-void add_power(CLI::App& app, Action& chosen);       // power
-void add_console(CLI::App& app, Action& chosen);     // console
-void add_node(CLI::App& app, Action& chosen);        // node info, node rename
-void add_image(CLI::App& app, Action& chosen);       // image, iso
+// What the account may do
+core::Result<int> show_limits(const Api& api, const Words& words);
+core::Result<int> show_quota(const Api& api, const Words& words);
+core::Result<int> show_usage(const Api& api, const Words& words);
+core::Result<int> check_endpoint(Session& session, const Words& words);
+core::Result<int> show_version(Session& session, const Words& words);
 
-void add_shell_basics(CLI::App& app, Chosen& chosen);  // help, echo, pause, ssh, history, quit, …
-void add_settings(CLI::App& app, Chosen& chosen);      // default, var, list, refresh, timer, …
-void add_elsewhere(CLI::App& app, Chosen& chosen);     // what belongs to other clouds
+// The shell
+core::Result<int> show_help(Session& session, const Words& words);
+core::Result<int> show_manual(Session& session, const Words& words);
+core::Result<int> show_history(Session& session, const Words& words);
+core::Result<int> quit(Session& session, const Words& words);
+core::Result<int> echo(Session& session, const Words& words);
+core::Result<int> banner(Session& session, const Words& words);
+core::Result<int> clear(Session& session, const Words& words);
+core::Result<int> pause(Session& session, const Words& words);
+core::Result<int> sleep_on(Session& session, const Words& words);
+core::Result<int> refuse_elsewhere(Session& session, const Words& words);
 
-/// `--format`, checked when the command runs.
-std::shared_ptr<std::string> add_format_option(CLI::App& command);
+// Other programs
+core::Result<int> exec_file(Session& session, const Words& words);
+core::Result<int> run_shell_line(Session& session, const Words& words);
+core::Result<int> run_python(Session& session, const Words& words);
+core::Result<int> open_in_desktop(Session& session, const Words& words);
+core::Result<int> ssh(Session& session, const Words& words);
+core::Result<int> rsync(Session& session, const Words& words);
+core::Result<int> sync_files(Session& session, const Words& words);
 
-/// Prints a listing; `rest` prints what the server said.
+// What is kept
+core::Result<int> list_copy(Session& session, const Words& words);
+core::Result<int> set_default(Session& session, const Words& words);
+core::Result<int> set_variable(Session& session, const Words& words);
+core::Result<int> switch_setting(Session& session, const Words& words);
+core::Result<int> show_info(Session& session, const Words& words);
+core::Result<int> show_context(Session& session, const Words& words);
+core::Result<int> reset_all(Session& session, const Words& words);
+core::Result<int> timer(Session& session, const Words& words);
+core::Result<int> select_default(Session& session, const Words& words);
+core::Result<int> register_yaml(Session& session, const Words& words);
+core::Result<int> list_keys(Session& session, const Words& words);
+core::Result<int> load_keys(Session& session, const Words& words);
+core::Result<int> add_key(Session& session, const Words& words);
+core::Result<int> get_key(Session& session, const Words& words);
+core::Result<int> default_key(Session& session, const Words& words);
+core::Result<int> delete_key(Session& session, const Words& words);
+core::Result<int> upload_key(Session& session, const Words& words);
+core::Result<int> inventory_add(Session& session, const Words& words);
+core::Result<int> inventory_set(Session& session, const Words& words);
+core::Result<int> inventory_delete(Session& session, const Words& words);
+core::Result<int> inventory_clone(Session& session, const Words& words);
+core::Result<int> inventory_list(Session& session, const Words& words);
+core::Result<int> inventory_info(Session& session, const Words& words);
+
+// What several of them share
+
+/// Prints a listing; `rest` prints what the server said. `invalid_argument`: no such format.
 core::Result<int> print(const Listing& listing, const std::string& format, const Json& raw);
+/// Rows of the local copy as a listing.
+core::Result<int> print_rows(const core::Result<std::vector<LocalCopy::Row>>& rows,
+                             std::vector<std::string> columns, const std::string& format);
 
 /// `--wait` and `--wait-limit`.
-void add_wait_options(CLI::App& command, WaitOption& option);
+WaitOption wait_option(const Words& words);
 
 /// The cluster's own JSON.
 core::Result<Json> get_cluster(const Api& api, const std::string& cluster);
-/// Names of a hostlist; `invalid_argument` says what is wrong with it.
+/// Names of a hostlist, at most 10,000; `invalid_argument` says what is wrong with it.
 core::Result<std::vector<std::string>> names_in(const std::string& list);
 /// All computesets that have not ended.
 core::Result<Json> get_active_sets(const Api& api);
-
-/// Starts computes of a cluster: `nodes` by name, or `count` of them.
-struct StartArguments {
-  std::string cluster = {};
-  std::string nodes = {};
-  std::uint32_t count = 0;
-  std::string allocation = {};
-  std::string reservation = {};
-  std::string walltime = {};
-  WaitOption wait = {};
-};
-core::Result<int> start_computeset(const Api& api, const StartArguments& arguments);
+/// One of several at a terminal, by its number or name, five a line; `invalid_argument`: none such,
+/// or nobody to ask.
+core::Result<std::string> pick(const std::string& what, const std::vector<std::string>& names);
 
 }  // namespace nucleus::client

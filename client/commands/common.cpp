@@ -13,26 +13,44 @@ constexpr std::size_t names_max = 10'000;
 
 }  // namespace
 
-std::shared_ptr<std::string> add_format_option(CLI::App& command) {
-  auto format = std::make_shared<std::string>("table");
-  command.add_option("--format", *format, "table, json, yaml, csv or rest")->capture_default_str();
-  return format;
+core::Result<int> run_at_server(RunAtServer run, Session& session, const Words& words) {
+  const auto endpoint = words["--endpoint"];
+  const auto api = session.api(endpoint.empty() ? words["--cloud"] : endpoint);
+  if (!api) return std::unexpected(api.error());
+  return run(**api, words);
 }
 
-void add_wait_options(CLI::App& command, WaitOption& option) {
-  command.add_flag("--wait", option.is_wanted, "return when it is done; shows how far it is");
-  command.add_option("--wait-limit", option.limit, "for no longer than this")
-      ->capture_default_str();
+WaitOption wait_option(const Words& words) {
+  return {.is_wanted = words.has("--wait"), .limit = words["--wait-limit"]};
 }
 
 core::Result<int> print(const Listing& listing, const std::string& format, const Json& raw) {
   const auto known = format_of(format);
   if (!known) return std::unexpected(known.error());
-  if (*known == Format::rest)
-    std::cout << raw.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
-  else
-    std::cout << rendered(listing, *known);
+  std::cout << (*known == Format::rest ? raw.dumped(2) + "\n" : rendered(listing, *known));
   return 0;
+}
+
+core::Result<int> print_rows(const core::Result<std::vector<LocalCopy::Row>>& rows,
+                             std::vector<std::string> columns, const std::string& format) {
+  if (!rows) return std::unexpected(rows.error());
+  const Listing listing{.columns = std::move(columns), .rows = *rows};
+  return print(listing, format == "rest" ? "json" : format, {});
+}
+
+core::Result<std::string> pick(const std::string& what, const std::vector<std::string>& names) {
+  if (names.empty()) return core::refuse(core::ErrorCode::not_found, "there is no " + what);
+  if (!is_asked_at_terminal())
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "say which " + what + ": there is no terminal to ask at");
+  constexpr std::size_t a_line = 5;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    std::cout << i + 1 << ": " << names[i]
+              << ((i + 1) % a_line == 0 || i + 1 == names.size() ? "\n" : "\t");
+  const auto answer = ask("Which " + what + ", by its number or name", names.front());
+  for (std::size_t i = 0; answer && i < names.size(); ++i)
+    if (*answer == names[i] || *answer == std::to_string(i + 1)) return names[i];
+  return core::refuse(core::ErrorCode::invalid_argument, "no such " + what, what);
 }
 
 core::Result<Json> get_cluster(const Api& api, const std::string& cluster) {

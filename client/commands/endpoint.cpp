@@ -7,9 +7,7 @@ namespace nucleus::client {
 
 using core::ErrorCode;
 
-namespace {
-
-core::Result<int> init() {
+core::Result<int> init_endpoint(Session&, const Words&) {
   if (!is_asked_at_terminal())
     return core::refuse(ErrorCode::invalid_argument,
                         "comet init asks questions: run it at a terminal");
@@ -40,8 +38,8 @@ core::Result<int> init() {
   if (endpoint.url.ends_with("/nucleus")) endpoint.url.resize(endpoint.url.size() - 8);
   const auto key = Api(endpoint).get_as("/nucleus/getkey", *username, *password);
   if (!key) return std::unexpected(key.error());
-  endpoint.key_name = key->value("key_name", "");
-  endpoint.key_secret = key->value("key", "");
+  endpoint.key_name = (*key)["key_name"].text();
+  endpoint.key_secret = (*key)["key"].text();
   if (endpoint.key_name.empty() || endpoint.key_secret.empty())
     return core::refuse(ErrorCode::internal, "the server gave no key");
   if (auto written = write_endpoint(*username, endpoint); !written)
@@ -51,7 +49,8 @@ core::Result<int> init() {
   return 0;
 }
 
-core::Result<int> active(const std::string& name) {
+core::Result<int> choose_active(Session&, const Words& words) {
+  const auto name = words["ENDPOINT"];
   const auto known = Endpoints::read();
   if (!known) return std::unexpected(known.error());
   if (!name.empty()) {
@@ -66,11 +65,8 @@ core::Result<int> active(const std::string& name) {
   return 0;
 }
 
-core::Result<int> reservation(const std::string& endpoint, const std::string& verb) {
-  if (verb != "list")
-    return core::refuse(ErrorCode::wrong_state,
-                        "reservation " + verb + " is not supported: contact the helpdesk");
-  const auto chosen = choose_endpoint(endpoint);
+core::Result<int> list_reservations(Session&, const Words& words) {
+  const auto chosen = choose_endpoint(words["--endpoint"]);
   if (!chosen) return std::unexpected(chosen.error());
   return core::refuse(ErrorCode::wrong_state,
                       chosen->has_hpcinfo
@@ -78,26 +74,9 @@ core::Result<int> reservation(const std::string& endpoint, const std::string& ve
                           : "no hpcinfo endpoint is set: reservations cannot be listed");
 }
 
-}  // namespace
-
-void add_endpoint(CLI::App& app, Chosen& chosen) {
-  app.add_subcommand("init", "set up an endpoint: name, URL and key")->callback([&chosen] {
-    chosen.local = [](Session&) { return init(); };
-  });
-  auto* command = app.add_subcommand("active", "the endpoints, or choose the active one");
-  auto name = std::make_shared<std::string>();
-  command->add_option("ENDPOINT", *name, "from now on this one");
-  command->callback([&chosen, name] { chosen.local = [name](Session&) { return active(*name); }; });
-  auto* group = app.add_subcommand("reservation", "of the batch system");
-  group->require_subcommand(1);
-  for (const std::string verb : {"list", "create", "update", "delete"}) {
-    auto* each =
-        group->add_subcommand(verb, verb == "list" ? "those there are" : "not supported here");
-    each->prefix_command();
-    each->callback([&chosen, verb] {
-      chosen.local = [&chosen, verb](Session&) { return reservation(chosen.endpoint, verb); };
-    });
-  }
+core::Result<int> refuse_reservation(Session&, const Words& words) {
+  return core::refuse(ErrorCode::wrong_state, std::string("reservation ") + words.command().name +
+                                                  " is not supported: contact the helpdesk");
 }
 
 }  // namespace nucleus::client

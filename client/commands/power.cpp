@@ -14,30 +14,32 @@ using core::ErrorCode;
 
 namespace {
 
-struct PowerArguments {
-  std::string action = {};
-  StartArguments start = {};
-};
+/// What a power command was said of.
+struct Power {
+  const Words& words;
+  std::string action = words.command().name;
+  std::string cluster = words["CLUSTER"];
+  std::string nodes = words["NODES"];
 
-const std::map<std::string, std::string> verbs = {{"on", "poweron"},
-                                                  {"off", "poweroff"},
-                                                  {"reboot", "reboot"},
-                                                  {"reset", "reset"},
-                                                  {"shutdown", "shutdown"}};
+  /// The server's word for it.
+  std::string verb() const {
+    return action == "on" || action == "off" ? "power" + action : action;
+  }
+};
 
 bool is_number(const std::string& text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-core::Result<int> power_set(const Api& api, const PowerArguments& arguments) {
-  if (arguments.action == "on" || arguments.action == "off")
+core::Result<int> power_set(const Api& api, const Power& power) {
+  if (power.action == "on" || power.action == "off")
     return core::refuse(ErrorCode::invalid_argument,
                         "Action NOT SUPPORTED! Use 'comet start/terminate'!");
   auto done =
-      api.put("/nucleus/v1/computeset/" + arguments.start.nodes + "/" + verbs.at(arguments.action));
+      api.put("/nucleus/v1/computeset/" + power.nodes + "/" + power.verb());
   if (!done) return std::unexpected(done.error());
-  std::cout << "Request Accepted. In the process of " << arguments.action << " computeset "
-            << arguments.start.nodes << "\n";
+  std::cout << "Request Accepted. In the process of " << power.action << " computeset "
+            << power.nodes << "\n";
   return 0;
 }
 
@@ -47,95 +49,78 @@ core::Result<bool> are_all_running(const Api& api, const std::string& cluster,
   const auto sets = get_active_sets(api);
   if (!sets) return std::unexpected(sets.error());
   std::set<std::string> running;
-  for (const auto& set : *sets)
-    if (text_at(set, "cluster") == cluster && text_at(set, "state") == "running")
+  for (const auto& set : sets->items())
+    if (set["cluster"].text() == cluster && set["state"].text() == "running")
       for (const auto& name : compute_names(set)) running.insert(name);
   return std::ranges::all_of(names, [&](const auto& name) { return running.contains(name); });
 }
 
-core::Result<int> wait_for_power(const Api& api, const PowerArguments& arguments,
+core::Result<int> wait_for_power(const Api& api, const Power& power,
                                  const std::vector<std::string>& names) {
-  if (!arguments.start.wait.is_wanted) return 0;
-  const bool is_on = arguments.action == "on";
-  return wait_until_done(api, arguments.start.wait, [&]() -> core::Result<Progress> {
-    const auto cluster = get_cluster(api, arguments.start.cluster);
+  if (!power.words.has("--wait")) return 0;
+  const bool is_on = power.action == "on";
+  return wait_until_done(api, wait_option(power.words), [&]() -> core::Result<Progress> {
+    const auto cluster = get_cluster(api, power.cluster);
     if (!cluster) return std::unexpected(cluster.error());
     return power_progress(*cluster, names, is_on);
   });
 }
 
-core::Result<int> power_nodes(const Api& api, const PowerArguments& arguments) {
-  const auto& cluster = arguments.start.cluster;
-  const auto names = names_in(arguments.start.nodes);
+core::Result<int> power_nodes(const Api& api, const Power& power) {
+  const auto& cluster = power.cluster;
+  const auto names = names_in(power.nodes);
   if (!names) return std::unexpected(names.error());
-  if (arguments.action == "on") {
+  if (power.action == "on") {
     const auto all_run = are_all_running(api, cluster, *names);
     if (!all_run) return std::unexpected(all_run.error());
-    if (!*all_run) return start_computeset(api, arguments.start);
+    if (!*all_run) return start_nodes(api, power.words);
   }
   const auto known = get_cluster(api, cluster);
   if (!known) return std::unexpected(known.error());
-  const auto computes = compute_names(*known);
-  const std::string frontend = text_at(known->value("frontend", Json::object()), "name");
+  const std::string frontend = (*known)["frontend"]["name"].text();
   // All names are looked at before any is touched.
-  for (const auto& name : *names)
-    if (name != frontend && std::ranges::find(computes, name) == computes.end())
+  for (const auto& name : *names) {
+    if (name == frontend) continue;
+    const auto nodes = (*known)["computes"].items();
+    const auto node = std::ranges::find(
+        nodes, name, [](const Json& each) -> const std::string& { return each["name"].text(); });
+    if (node == nodes.end())
       return core::refuse(ErrorCode::not_found,
                           "cluster " + cluster + " has no node " + msg::shown(name));
+    if ((*node)["active_computeset"].text().empty())
+      return core::refuse(ErrorCode::wrong_state,
+                          "node " + name + " is in no active computeset: use comet start");
+  }
   bool is_well = true;
   for (const auto& name : *names) {
     const std::string node = name == frontend ? "frontend" : "compute/" + encoded(name);
     auto done = api.put("/nucleus/v1/cluster/" + encoded(cluster) + "/" + node + "/" +
-                        verbs.at(arguments.action));
+                        power.verb());
     if (done) continue;
     std::cerr << "comet: " << name << ": " << done.error().detail << "\n";
     is_well = false;
   }
   if (!is_well) return 1;
-  std::cout << "Request Accepted. In the process of power " << arguments.action << " "
-            << arguments.start.nodes << std::endl;
-  return wait_for_power(api, arguments, *names);
-}
-
-core::Result<int> power(const Api& api, const PowerArguments& arguments) {
-  const auto& start = arguments.start;
-  if (is_number(start.nodes)) return power_set(api, arguments);
-  if (!start.nodes.empty()) return power_nodes(api, arguments);
-  if (arguments.action == "on" && start.count) return start_computeset(api, start);
-  auto done = api.put("/nucleus/v1/cluster/" + encoded(start.cluster) + "/frontend/" +
-                      verbs.at(arguments.action));
-  if (!done && done.error().code == ErrorCode::not_found)
-    return core::refuse(ErrorCode::not_found, "there is no cluster " + msg::shown(start.cluster));
-  if (!done) return std::unexpected(done.error());
-  std::cout << "Request Accepted. In the process of power " << arguments.action
-            << " the frontend of " << start.cluster << std::endl;
-  return wait_for_power(api, arguments, {});
+  std::cout << "Request Accepted. In the process of power " << power.action << " "
+            << power.nodes << std::endl;
+  return wait_for_power(api, power, *names);
 }
 
 }  // namespace
 
-void add_power(CLI::App& app, Action& chosen) {
-  auto* group = app.add_subcommand("power", "nodes, computesets and frontends on and off");
-  group->require_subcommand(1);
-  for (const auto& [action, verb] : verbs) {
-    auto* command = group->add_subcommand(
-        action, action == "on" ? "the frontend, or NODES" : "the frontend, NODES, or a computeset");
-    auto arguments = std::make_shared<PowerArguments>();
-    arguments->action = action;
-    command->add_option("CLUSTER", arguments->start.cluster, "whose nodes")->required();
-    command->add_option("NODES", arguments->start.nodes,
-                        "a list of nodes, or a computeset's number; else the frontend");
-    if (action == "on") {
-      command->add_option("--count", arguments->start.count, "start as many");
-      command->add_option("--allocation", arguments->start.allocation, "which is charged");
-      command->add_option("--walltime", arguments->start.walltime, "as 90m, 2h, 1d, 1w");
-    }
-    // A reboot ends as it begins: there is nothing to wait for.
-    if (action != "reboot" && action != "reset") add_wait_options(*command, arguments->start.wait);
-    command->callback([&chosen, arguments] {
-      chosen = [arguments](const Api& api) { return power(api, *arguments); };
-    });
-  }
+core::Result<int> power(const Api& api, const Words& words) {
+  const Power power{.words = words};
+  if (is_number(power.nodes)) return power_set(api, power);
+  if (!power.nodes.empty()) return power_nodes(api, power);
+  if (power.action == "on" && words.number("--count")) return start_nodes(api, words);
+  auto done = api.put("/nucleus/v1/cluster/" + encoded(power.cluster) + "/frontend/" +
+                      power.verb());
+  if (!done && done.error().code == ErrorCode::not_found)
+    return core::refuse(ErrorCode::not_found, "there is no cluster " + msg::shown(power.cluster));
+  if (!done) return std::unexpected(done.error());
+  std::cout << "Request Accepted. In the process of power " << power.action
+            << " the frontend of " << power.cluster << std::endl;
+  return wait_for_power(api, power, {});
 }
 
 }  // namespace nucleus::client

@@ -1,5 +1,6 @@
 // Commands of the shell that keep something or read the local copy: defaults, variables, switches,
-// listings and their refresh rule, stopwatches.
+// listings and their refresh rule.
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <iostream>
@@ -14,44 +15,10 @@ using core::ErrorCode;
 
 namespace {
 
-using Text = std::shared_ptr<std::string>;
 constexpr const char* general = "general";
-
-core::Result<int> listed(const core::Result<std::vector<LocalCopy::Row>>& rows,
-                         std::vector<std::string> columns, const std::string& format) {
-  if (!rows) return std::unexpected(rows.error());
-  const Listing listing{.columns = std::move(columns), .rows = *rows};
-  return print(listing, format == "rest" ? "json" : format, {});
-}
 
 core::Result<int> ended(const core::Result<void>& done) {
   if (!done) return std::unexpected(done.error());
-  return 0;
-}
-
-/// `default`: list, delete KEY, KEY, or KEY=VALUE.
-core::Result<int> defaults(LocalCopy& copy, const std::vector<std::string>& words,
-                           const std::string& category, const std::string& format) {
-  if (words.empty() || words.front() == "list")
-    return listed(copy.ask("select category, key, value from setting order by category, key"),
-                  {"category", "key", "value"}, format);
-  if (words.front() == "delete" && words.size() == 2) {
-    const auto gone = copy.ask("delete from setting where category = ? and key = ? returning key",
-                               {category, words[1]});
-    if (!gone) return std::unexpected(gone.error());
-    if (gone->empty())
-      return core::refuse(ErrorCode::not_found, "no default " + msg::shown(words[1]));
-    return 0;
-  }
-  const auto equals = words.front().find('=');
-  if (words.size() != 1)
-    return core::refuse(ErrorCode::invalid_argument, "say list, delete KEY, KEY or KEY=VALUE");
-  if (equals != std::string::npos)
-    return ended(copy.set(category, words[0].substr(0, equals), words[0].substr(equals + 1)));
-  const auto value = copy.setting(category, words.front());
-  if (value.empty())
-    return core::refuse(ErrorCode::not_found, "no default " + msg::shown(words.front()));
-  std::cout << value << "\n";
   return 0;
 }
 
@@ -72,20 +39,57 @@ std::string worked_out(LocalCopy& copy, const std::string& value) {
   return value;
 }
 
-/// `var`: list, delete NAME, NAME, or NAME=VALUE.
-core::Result<int> variables(LocalCopy& copy, const std::vector<std::string>& words) {
-  if (words.empty() || words.front() == "list")
-    return listed(copy.ask("select name, value from variable order by name"), {"name", "value"},
-                  "table");
-  std::string text = words.front();
-  for (std::size_t i = 1; i < words.size(); ++i) text += " " + words[i];
-  if (words.front() == "delete" && words.size() == 2) {
-    const auto gone = copy.ask("delete from variable where name = ?", {words[1]});
+}  // namespace
+
+core::Result<int> set_default(Session& session, const Words& words) {
+  const auto opened = session.copy();
+  if (!opened) return std::unexpected(opened.error());
+  auto& copy = **opened;
+  const auto said = words.all("WORDS");
+  const std::string category = words.has("--cloud") ? words["--cloud"] : general;
+  if (said.empty() || said.front() == "list") {
+    const bool is_all = words.has("--all") || !words.has("--cloud");
+    return print_rows(copy.ask("select category, key, value from setting where ? or category = ? "
+                               "order by category, key",
+                               {is_all ? "1" : "0", category}),
+                      {"category", "key", "value"}, words["--format"]);
+  }
+  if (said.front() == "delete" && said.size() == 2) {
+    const auto gone = copy.ask("delete from setting where category = ? and key = ? returning key",
+                               {category, said[1]});
     if (!gone) return std::unexpected(gone.error());
+    if (gone->empty())
+      return core::refuse(ErrorCode::not_found, "no default " + msg::shown(said[1]));
     return 0;
   }
-  const auto equals = text.find('=');
-  if (equals != std::string::npos) {
+  if (said.size() != 1)
+    return core::refuse(ErrorCode::invalid_argument, "say list, delete KEY, KEY or KEY=VALUE");
+  if (const auto equals = said[0].find('='); equals != std::string::npos)
+    return ended(copy.set(category, said[0].substr(0, equals), said[0].substr(equals + 1)));
+  const auto value = copy.setting(category, said.front());
+  if (value.empty())
+    return core::refuse(ErrorCode::not_found, "no default " + msg::shown(said.front()));
+  std::cout << value << "\n";
+  return 0;
+}
+
+core::Result<int> set_variable(Session& session, const Words& words) {
+  const auto opened = session.copy();
+  if (!opened) return std::unexpected(opened.error());
+  auto& copy = **opened;
+  const auto said = words.all("WORDS");
+  if (said.empty() || said.front() == "list")
+    return print_rows(copy.ask("select name, value from variable order by name"), {"name", "value"},
+                      "table");
+  if (said.front() == "delete" && said.size() == 2) {
+    const auto gone = copy.ask("delete from variable where name = ? returning name", {said[1]});
+    if (!gone) return std::unexpected(gone.error());
+    if (gone->empty())
+      return core::refuse(ErrorCode::not_found, "no variable " + msg::shown(said[1]));
+    return 0;
+  }
+  const std::string text = words.joined("WORDS");
+  if (const auto equals = text.find('='); equals != std::string::npos) {
     const auto set = copy.ask("insert or replace into variable values(?, ?)",
                               {text.substr(0, equals), worked_out(copy, text.substr(equals + 1))});
     if (!set) return std::unexpected(set.error());
@@ -98,213 +102,110 @@ core::Result<int> variables(LocalCopy& copy, const std::vector<std::string>& wor
   return 0;
 }
 
-/// A switch that is kept: on, off, or what it is.
-core::Result<int> switched(Session& session, const std::string& key, std::string value) {
+core::Result<int> switch_setting(Session& session, const Words& words) {
+  const std::string key = words.command().name;
+  auto value = words["VALUE"];
   const auto copy = session.copy();
   if (!copy) return std::unexpected(copy.error());
   for (char& c : value) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  if (value.empty() || value == "list") {
+  if (value == "list") {
     const auto now = (*copy)->setting(general, key);
-    std::cout << key << " is " << (now.empty() ? "off" : now) << "\n";
+    const char* otherwise = key == "color" ? "on" : "off";
+    std::cout << key << " is " << (now.empty() ? otherwise : now) << "\n";
     return 0;
   }
   if (value != "on" && value != "off")
     return core::refuse(ErrorCode::invalid_argument, key + " is on or off");
-  if (key == "debug") session.is_debugging = value == "on";
   return ended((*copy)->set(general, key, value));
 }
 
-/// The copy is read; it is asked for first by --refresh, `refresh on`, or where there is none.
-core::Result<int> list(Session& session, const std::string& what, const std::string& format,
-                       bool is_refreshed) {
+core::Result<int> list_copy(Session& session, const Words& words) {
+  const auto what = words["WHAT"];
+  const auto format = words["--format"];
+  if (what == "default") {
+    Words all(words.command());
+    all.say("--format", {format});
+    return set_default(session, all);
+  }
+  if (what != "image" && what != "cluster" && what != "node" && what != "vm")
+    return core::refuse(ErrorCode::invalid_argument, "list default, cluster, node, vm or image");
   const auto copy = session.copy();
   if (!copy) return std::unexpected(copy.error());
-  if (what == "default") return defaults(**copy, {}, general, format);
-  const std::string key = session.endpoint_key();
-  if (is_refreshed || (*copy)->setting(general, "refresh") == "on" || !(*copy)->kept_unix_s(key))
-    if (auto done = refresh_copy(session, {}); !done) return std::unexpected(done.error());
+  // The copy is read; the server is asked first by --refresh, `refresh on`, or where there is none.
+  const std::string cloud = words["--cloud"];
+  const std::string key = session.endpoint_key(cloud);
+  if (words.has("--refresh") || session.is_on("refresh") || !(*copy)->kept_unix_s(key))
+    if (auto done = refresh_copy(session, cloud); !done) return std::unexpected(done.error());
   if (what == "image")
-    return listed((*copy)->ask("select name from image where endpoint = ? order by name", {key}),
-                  {"name"}, format);
+    return print_rows((*copy)->ask("select name from image where endpoint = ? order by name", {key}),
+                      {"name"}, format);
   const auto clusters = (*copy)->clusters(key);
   if (!clusters) return std::unexpected(clusters.error());
   if (what == "cluster") return print(list_view(*clusters), format, *clusters);
-  if (what == "node" || what == "vm") {
-    const auto nodes = node_view(*clusters, Json::array(), NodeColumns::concise);
-    if (!nodes) return std::unexpected(nodes.error());
-    return print(*nodes, format, *clusters);
-  }
-  return core::refuse(ErrorCode::invalid_argument, "list default, cluster, node, vm or image");
+  const auto nodes = node_view(*clusters, Json::list(), NodeColumns::concise);
+  if (!nodes) return std::unexpected(nodes.error());
+  return print(*nodes, format, *clusters);
 }
 
-core::Result<int> check(Session& session) {
-  const auto endpoint = choose_endpoint({});
-  if (!endpoint) return std::unexpected(endpoint.error());
-  std::cout << "endpoint     " << (endpoint->name.empty() ? "environment" : endpoint->name) << " "
-            << endpoint->url << "\n";
-  const auto api = session.api();
-  if (!api) return std::unexpected(api.error());
-  const auto user = (*api)->get("/nucleus/v1/user");
-  if (!user) return std::unexpected(user.error());
-  std::cout << "credential   accepted, of " << text_at(*user, "username") << "\n";
-  return 0;
-}
-
-core::Result<int> info(Session& session) {
-  const auto copy = session.copy();
-  if (!copy) return std::unexpected(copy.error());
-  const auto endpoint = choose_endpoint({});
+core::Result<int> show_info(Session& session, const Words& words) {
+  const auto endpoint = choose_endpoint(words["--cloud"]);
   Listing listing{.columns = {"Attribute", "Value"}};
   listing.rows = {{"version", NUCLEUS_VERSION},
                   {"endpoint", endpoint ? endpoint->url : endpoint.error().detail},
                   {"yaml file", configuration_file()},
-                  {"local copy", (*copy)->path()}};
-  return print(listing, "table", {});
+                  {"local copy", LocalCopy::file_in(client_folder())},
+                  {"default key", session.setting("key")},
+                  {"default cluster", session.setting("cluster")},
+                  {"default image", session.setting("image")}};
+  return print(listing, words["--format"] == "rest" ? "json" : words["--format"], {});
 }
 
-std::int64_t now_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
-
-core::Result<int> timer(LocalCopy& copy, const std::string& verb, const std::string& name) {
-  const std::string now = std::to_string(now_ms());
-  if (verb == "list")
-    return listed(copy.ask("select name, (gathered_ms + case when started_ms > 0 then ? - "
-                           "started_ms else 0 end) / 1000.0 from timer order by name",
-                           {now}),
-                  {"name", "seconds"}, "table");
-  core::Result<std::vector<LocalCopy::Row>> done = std::vector<LocalCopy::Row>{};
-  if (verb == "start")
-    done = copy.ask("insert or replace into timer values(?, ?, 0) returning name", {name, now});
-  else if (verb == "stop")
-    done = copy.ask(
-        "update timer set gathered_ms = gathered_ms + ? - started_ms, started_ms = 0 "
-        "where name = ? and started_ms > 0 returning gathered_ms / 1000.0",
-        {now, name});
-  else if (verb == "resume")
-    done = copy.ask(
-        "update timer set started_ms = ? where name = ? and started_ms = 0 "
-        "returning name",
-        {now, name});
-  else if (verb == "reset")
-    done = copy.ask("delete from timer where name = ? returning name", {name});
-  else
-    return core::refuse(ErrorCode::invalid_argument, "say start, stop, resume, reset or list");
-  if (!done) return std::unexpected(done.error());
-  if (done->empty())
-    return core::refuse(ErrorCode::wrong_state, "no such stopwatch is there to " + verb);
-  if (verb == "stop") std::cout << name << " " << done->front().front() << " s\n";
-  return 0;
-}
-
-core::Result<int> reset(Session& session) {
-  if (!is_confirmed("Erase all settings, variables and the local copy?")) return 1;
+core::Result<int> show_context(Session& session, const Words& words) {
   const auto copy = session.copy();
   if (!copy) return std::unexpected(copy.error());
-  for (const char* table :
-       {"setting", "variable", "ssh_key", "inventory", "timer", "kept", "cluster", "node", "image"})
-    if (auto gone = (*copy)->ask(std::string("delete from ") + table); !gone)
-      return std::unexpected(gone.error());
+  return print_rows(
+      (*copy)->ask("select 'default ' || category, key, value from setting union all "
+                   "select 'var', name, value from variable order by 1, 2"),
+      {"kind", "name", "value"}, words["--format"]);
+}
+
+core::Result<int> reset_all(Session& session, const Words&) {
+  if (!is_confirmed("Erase all settings, variables, keys and the local copy?")) return 1;
+  const auto copy = session.copy();
+  if (!copy) return std::unexpected(copy.error());
+  if (auto done = (*copy)->erase(); !done) return std::unexpected(done.error());
   session.is_over = true;
   return 0;
 }
 
-void add_kept(CLI::App& app, Chosen& chosen) {
-  auto* command = app.add_subcommand("default", "values that are taken where none is said");
-  auto words = std::make_shared<std::vector<std::string>>();
-  auto cloud = std::make_shared<std::string>(general);
-  command->add_option("WORDS", *words, "list, delete KEY, KEY or KEY=VALUE");
-  command->add_option("--cloud", *cloud, "of this endpoint alone");
-  auto format = add_format_option(*command);
-  command->callback([&chosen, words, cloud, format] {
-    chosen.local = [=](Session& session) -> core::Result<int> {
-      const auto copy = session.copy();
-      if (!copy) return std::unexpected(copy.error());
-      return defaults(**copy, *words, *cloud, *format);
-    };
-  });
-  auto* var = app.add_subcommand("var", "variables, which a line names as $NAME");
-  auto said = std::make_shared<std::vector<std::string>>();
-  var->add_option("WORDS", *said, "list, delete NAME, NAME or NAME=VALUE");
-  var->callback([&chosen, said] {
-    chosen.local = [said](Session& session) -> core::Result<int> {
-      const auto copy = session.copy();
-      if (!copy) return std::unexpected(copy.error());
-      return variables(**copy, *said);
-    };
-  });
-  auto* watch = app.add_subcommand("timer", "stopwatches");
-  auto verb = std::make_shared<std::string>("list");
-  auto name = std::make_shared<std::string>("timer");
-  watch->add_option("VERB", *verb, "start, stop, resume, reset or list");
-  watch->add_option("NAME", *name, "which of them");
-  watch->callback([&chosen, verb, name] {
-    chosen.local = [=](Session& session) -> core::Result<int> {
-      const auto copy = session.copy();
-      if (!copy) return std::unexpected(copy.error());
-      return timer(**copy, *verb, *name);
-    };
-  });
-}
-
-void add_switches(CLI::App& app, Chosen& chosen) {
-  for (const auto& [key, what] : {std::pair{"debug", "show each request"},
-                                  {"verbose", "say more"},
-                                  {"color", "colours at a terminal"},
-                                  {"refresh", "ask the server before each list"}}) {
-    auto* command = app.add_subcommand(key, what);
-    auto value = std::make_shared<std::string>();
-    command->add_option("VALUE", *value, "on, off or list");
-    command->callback([&chosen, key, value] {
-      chosen.local = [key, value](Session& session) { return switched(session, key, *value); };
-    });
+core::Result<int> select_default(Session& session, const Words& words) {
+  const auto what = words["WHAT"];
+  std::vector<std::string> names;
+  const auto copy = session.copy();
+  if (!copy) return std::unexpected(copy.error());
+  if (what == "image" || what == "cluster") {
+    if (auto done = refresh_copy(session, {}); !done) return std::unexpected(done.error());
+    const auto key = session.endpoint_key();
+    names = what == "image" ? (*copy)->image_names(key) : (*copy)->cluster_names(key);
+  } else if (what == "key") {
+    names = (*copy)->key_names();
+  } else if (what == "cloud") {
+    const auto known = Endpoints::read();
+    if (!known) return std::unexpected(known.error());
+    for (const auto& endpoint : known->all) names.push_back(endpoint.name);
+  } else {
+    return core::refuse(ErrorCode::invalid_argument,
+                        what == "flavor" ? "a cluster's nodes are whole hosts: there are no flavors"
+                                         : "select image, cloud, cluster or key");
   }
-}
-
-}  // namespace
-
-void add_settings(CLI::App& app, Chosen& chosen) {
-  add_kept(app, chosen);
-  add_switches(app, chosen);
-  auto* command = app.add_subcommand("list", "the local copy of clusters, nodes and images");
-  auto what = std::make_shared<std::string>("cluster");
-  auto is_refreshed = std::make_shared<bool>(false);
-  command->add_option("WHAT", *what, "default, cluster, node, vm or image");
-  command->add_flag("--refresh", *is_refreshed, "ask the server first");
-  auto format = add_format_option(*command);
-  command->callback([&chosen, what, format, is_refreshed] {
-    chosen.local = [=](Session& session) { return list(session, *what, *format, *is_refreshed); };
-  });
-  const auto simple = [&](const char* name, const char* what_it_is, auto run) {
-    app.add_subcommand(name, what_it_is)->callback([&chosen, run] {
-      chosen.local = [run](Session& session) { return run(session); };
-    });
-  };
-  simple("check", "is the endpoint there, and the credential accepted?", check);
-  simple("info", "the settings in short", info);
-  simple("context", "the variables and switches of this shell",
-         [](Session& session) { return list(session, "default", "table", false); });
-  simple("reset", "erase what is kept, and quit", reset);
-  simple("version", "of this program", [](Session&) {
-    std::cout << "cm " NUCLEUS_VERSION << "\n";
-    return core::Result<int>(0);
-  });
-}
-
-void add_elsewhere(CLI::App& app, Chosen& chosen) {
-  for (const std::string name :
-       {"akey", "cloud", "cluster", "deploy", "flavor", "group", "hadoop", "hpc", "launcher",
-        "network", "nova", "secgroup", "stack", "submit", "vc", "vm", "workflow"}) {
-    auto* command = app.add_subcommand(name, "of other clouds: not here");
-    command->prefix_command();
-    command->callback([&chosen, name] {
-      chosen.local = [name](Session&) -> core::Result<int> {
-        return core::refuse(ErrorCode::wrong_state,
-                            name + " is for other clouds than Comet, which are not here yet");
-      };
-    });
-  }
+  auto name = core::Result<std::string>(words["NAME"]);
+  if (name->empty()) name = pick(what, names);
+  if (!name) return std::unexpected(name.error());
+  if (std::ranges::find(names, *name) == names.end())
+    return core::refuse(ErrorCode::not_found, "there is no " + what + " " + msg::shown(*name));
+  std::cout << what << " " << *name << "\n";
+  if (what == "cloud") return ended(write_active(*name));
+  return ended((*copy)->set(general, what, *name));
 }
 
 }  // namespace nucleus::client

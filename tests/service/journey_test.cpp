@@ -9,7 +9,7 @@
 #include <iterator>
 #include <mutex>
 
-#include "client/commands/commands.hpp"
+#include "client/session.hpp"
 #include "gateway/service.hpp"
 #include "services/console/service.hpp"
 #include "services/image_store/driver/simulated_store.hpp"
@@ -128,15 +128,12 @@ class Journey : public testing::Test {
 
   /// What `comet WORDS` prints, said by the person of the token.
   std::string comet(const std::string& words) {
-    CLI::App app;
-    client::Action chosen;
-    client::add_computeset(app, chosen);
-    client::add_console(app, chosen);
-    app.parse(words);
+    client::Session session;
+    session.use({.url = "http://" + address(), .token = token_});
     testing::internal::CaptureStdout();
-    const auto done = chosen(client::Api({.url = "http://" + address(), .token = token_}));
+    const int code = client::run_line(session, "comet " + words);
     const std::string printed = testing::internal::GetCapturedStdout();
-    EXPECT_TRUE(done) << done.error().detail;
+    EXPECT_EQ(code, 0) << printed;
     return printed;
   }
 
@@ -212,10 +209,10 @@ TEST_F(Journey, EndsBeforeItBeginsForAPersonOfAnotherProject) {
   must(msg::DefinePerson{.person = {.person_id = {"eve"}, .projects = {{"q"}}}});
   const client::Api api(
       {.url = "http://" + address(), .token = must(msg::IssueToken{{"eve"}}).token});
-  const auto started = api.post("/nucleus/v1/computeset/", {{"cluster", "c1"}, {"count", 2}});
+  const auto started = api.post("/nucleus/v1/computeset/", client::Json::object({{"cluster", "c1"}, {"count", 2}}));
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code, core::ErrorCode::not_found);
-  const auto unknown = api.post("/nucleus/v1/computeset/", {{"cluster", "c9"}, {"count", 2}});
+  const auto unknown = api.post("/nucleus/v1/computeset/", client::Json::object({{"cluster", "c9"}, {"count", 2}}));
   ASSERT_FALSE(unknown);
   EXPECT_EQ(started.error().detail, unknown.error().detail);
   EXPECT_TRUE(must(msg::ListComputesets{.is_operator = true}).computesets.empty());

@@ -1,0 +1,126 @@
+// What an account may do and did: limits, quota, usage; and whether there is one: check, version.
+#include <algorithm>
+#include <ctime>
+#include <iostream>
+
+#include "client/commands/commands.hpp"
+#include "client/views.hpp"
+
+namespace nucleus::client {
+
+using core::ErrorCode;
+
+namespace {
+
+constexpr const char* api_version = "2";
+constexpr std::int64_t day_s = 86'400;
+constexpr std::int64_t usage_days = 28;
+
+core::Result<void> check_list(const Words& words) {
+  if (words["VERB"] == "list") return {};
+  return core::refuse(ErrorCode::invalid_argument,
+                      std::string(words.command().name) + " is followed by list");
+}
+
+/// Those of an allocation or project, or all.
+Json of_tenant(const Json& all, const std::string& tenant) {
+  if (tenant.empty()) return all;
+  Json some = Json::list();
+  for (const auto& each : all.items())
+    if (each["allocation_id"].text() == tenant || each["project_id"].text() == tenant)
+      some.add(each);
+  return some;
+}
+
+/// The beginning of a day as this machine's clock has it.
+core::Result<std::int64_t> begin_of_day(const std::string& text) {
+  std::tm parts{};
+  const char* end = strptime(text.c_str(), "%Y-%m-%d", &parts);
+  parts.tm_isdst = -1;
+  const std::time_t time = end && *end == '\0' ? std::mktime(&parts) : -1;
+  if (time < 0)
+    return core::refuse(ErrorCode::invalid_argument, "a day is written as 2026-11-01, not " +
+                                                         msg::shown(text));
+  return time;
+}
+
+}  // namespace
+
+core::Result<int> show_limits(const Api& api, const Words& words) {
+  if (auto checked = check_list(words); !checked) return std::unexpected(checked.error());
+  const auto all = api.get_all("/v2/allocations", "allocations");
+  if (!all) return std::unexpected(all.error());
+  const auto some = of_tenant(*all, words["--tenant"]);
+  return print(limit_view(some), words["--format"], some);
+}
+
+core::Result<int> show_quota(const Api& api, const Words& words) {
+  if (auto checked = check_list(words); !checked) return std::unexpected(checked.error());
+  const auto all = api.get_all("/v2/allocations", "allocations");
+  if (!all) return std::unexpected(all.error());
+  const auto some = of_tenant(*all, words["--tenant"]);
+  Listing listing = limit_view(some);
+  // What may be used, without what was.
+  const auto shorten = [](Row& row) { row = {row[0], row[1], row[3]}; };
+  shorten(listing.columns);
+  std::ranges::for_each(listing.rows, shorten);
+  return print(listing, words["--format"], some);
+}
+
+core::Result<int> show_usage(const Api& api, const Words& words) {
+  if (auto checked = check_list(words); !checked) return std::unexpected(checked.error());
+  const auto now = static_cast<std::int64_t>(std::time(nullptr));
+  core::Result<std::int64_t> from = now - usage_days * day_s;
+  if (words.has("--start")) from = begin_of_day(words["--start"]);
+  core::Result<std::int64_t> to = now + 1;
+  if (words.has("--end")) {
+    to = begin_of_day(words["--end"]);
+    if (to) *to += day_s;
+  }
+  for (const auto* each : {&from, &to})
+    if (!*each) return std::unexpected(each->error());
+  if (*from >= *to)
+    return core::refuse(ErrorCode::invalid_argument, "--start is not before --end", "start");
+  const auto all = api.get_all("/v2/usage?from_unix_s=" + std::to_string(*from) +
+                                   "&to_unix_s=" + std::to_string(*to),
+                               "entries");
+  if (!all) return std::unexpected(all.error());
+  const auto some = of_tenant(*all, words["--tenant"]);
+  return print(usage_view(some), words["--format"], some);
+}
+
+core::Result<int> check_endpoint(Session& session, const Words& words) {
+  const auto endpoint = choose_endpoint(words["--cloud"]);
+  if (!endpoint) return std::unexpected(endpoint.error());
+  std::cout << "endpoint     " << (endpoint->name.empty() ? "environment" : endpoint->name) << " "
+            << endpoint->url << "\n";
+  const auto api = session.api(words["--cloud"]);
+  if (!api) return std::unexpected(api.error());
+  const auto user = (*api)->get("/nucleus/v1/user");
+  if (!user) return std::unexpected(user.error());
+  std::cout << "credential   accepted, of " << (*user)["username"].text() << "\n";
+  return 0;
+}
+
+core::Result<int> show_version(Session& session, const Words& words) {
+  if (!words.has("--check") && words["--format"] == "table") {
+    std::cout << "cm " NUCLEUS_VERSION << "\n";
+    return 0;
+  }
+  Listing listing{.columns = {"program", "version"}, .rows = {{"cm", NUCLEUS_VERSION}}};
+  std::string server = api_version;
+  if (words.has("--check")) {
+    const auto api = session.api(words["--cloud"]);
+    if (!api) return std::unexpected(api.error());
+    const auto document = (*api)->get("/openapi.json");
+    if (!document) return std::unexpected(document.error());
+    server = (*document)["info"]["version"].text();
+    listing.rows.push_back({"the server's API", server});
+  }
+  const auto printed = print(listing, words["--format"], {});
+  if (printed && server != api_version)
+    return core::refuse(ErrorCode::wrong_state, "the server's API is not the one that cm speaks");
+  return printed;
+}
+
+}  // namespace nucleus::client

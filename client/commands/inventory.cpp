@@ -1,0 +1,141 @@
+// Hosts written down by a person: a list of names, and what is known of each.
+#include <algorithm>
+#include <array>
+#include <iostream>
+
+#include "client/commands/commands.hpp"
+
+namespace nucleus::client {
+
+using core::ErrorCode;
+
+namespace {
+
+constexpr std::array<const char*, 7> attributes = {"cluster", "label",   "service", "project",
+                                                   "owners",  "comment", "ip"};
+
+bool is_attribute(const std::string& name) {
+  return std::ranges::find(attributes, name) != attributes.end();
+}
+
+using Names = std::vector<std::string>;
+
+core::Result<LocalCopy*> copy_and_names(Session& session, const Words& words, Names& names) {
+  auto listed = names_in(words["NAMES"]);
+  if (!listed) return std::unexpected(listed.error());
+  names = std::move(*listed);
+  return session.copy();
+}
+
+/// Runs a statement once a name, all or none; `not_found` names one that changes nothing.
+core::Result<int> for_each_name(LocalCopy& copy, const Names& names,
+                                const std::function<core::Result<std::vector<LocalCopy::Row>>(
+                                    const std::string& name)>& run) {
+  if (auto begun = copy.ask("begin immediate"); !begun) return std::unexpected(begun.error());
+  for (const auto& name : names) {
+    const auto done = run(name);
+    if (done && !done->empty()) continue;
+    (void)copy.ask("rollback");
+    if (!done) return std::unexpected(done.error());
+    return core::refuse(ErrorCode::not_found, "no host " + msg::shown(name) + " is written down");
+  }
+  if (auto ended = copy.ask("commit"); !ended) return std::unexpected(ended.error());
+  return 0;
+}
+
+}  // namespace
+
+core::Result<int> inventory_add(Session& session, const Words& words) {
+  Names names;
+  const auto copy = copy_and_names(session, words, names);
+  if (!copy) return std::unexpected(copy.error());
+  return for_each_name(**copy, names, [&](const std::string& name) {
+    LocalCopy::Row row = {name};
+    for (const char* attribute : attributes) row.push_back(words[std::string("--") + attribute]);
+    return (*copy)->ask(
+        "insert or replace into inventory(name, cluster, label, service, project, owners, comment,"
+        " ip) values(?, ?, ?, ?, ?, ?, ?, ?) returning name",
+        row);
+  });
+}
+
+core::Result<int> inventory_set(Session& session, const Words& words) {
+  auto said = words.all("WORDS");
+  if (said.size() < 4 || said[0] != "for" || said[2] != "to" || !is_attribute(said[1]))
+    return core::refuse(ErrorCode::invalid_argument,
+                        "say set NAMES for ATTRIBUTE to VALUE, an attribute of cluster, label, "
+                        "service, project, owners, comment, ip");
+  std::string value = said[3];
+  for (std::size_t i = 4; i < said.size(); ++i) value += " " + said[i];
+  Names names;
+  const auto copy = copy_and_names(session, words, names);
+  if (!copy) return std::unexpected(copy.error());
+  // The attribute is one of the seven: it may stand in the statement.
+  const std::string statement =
+      "update inventory set " + said[1] + " = ? where name = ? returning name";
+  return for_each_name(**copy, names, [&](const std::string& name) {
+    return (*copy)->ask(statement, {value, name});
+  });
+}
+
+core::Result<int> inventory_delete(Session& session, const Words& words) {
+  Names names;
+  const auto copy = copy_and_names(session, words, names);
+  if (!copy) return std::unexpected(copy.error());
+  return for_each_name(**copy, names, [&](const std::string& name) {
+    return (*copy)->ask("delete from inventory where name = ? returning name", {name});
+  });
+}
+
+core::Result<int> inventory_clone(Session& session, const Words& words) {
+  const auto said = words.all("WORDS");
+  if (said.size() != 2 || said[0] != "from")
+    return core::refuse(ErrorCode::invalid_argument, "say clone NAMES from NAME");
+  Names names;
+  const auto copy = copy_and_names(session, words, names);
+  if (!copy) return std::unexpected(copy.error());
+  return for_each_name(**copy, names, [&](const std::string& name) {
+    return (*copy)->ask(
+        "insert or replace into inventory(name, cluster, label, service, project, owners, comment,"
+        " ip) select ?, cluster, label, service, project, owners, comment, ip from inventory"
+        " where name = ? returning name",
+        {name, said[1]});
+  });
+}
+
+core::Result<int> inventory_list(Session& session, const Words& words) {
+  std::string columns = "name";
+  for (const char* attribute : attributes) columns += std::string(",") + attribute;
+  if (words.has("--columns")) columns = words["--columns"];
+  std::vector<std::string> shown;
+  for (std::size_t begin = 0; begin <= columns.size();) {
+    const auto end = std::min(columns.find(',', begin), columns.size());
+    shown.push_back(columns.substr(begin, end - begin));
+    begin = end + 1;
+    if (shown.back() != "name" && !is_attribute(shown.back()))
+      return core::refuse(ErrorCode::invalid_argument,
+                          "no column " + msg::shown(shown.back()) + " is in the inventory");
+  }
+  Names names;
+  const auto copy = copy_and_names(session, words, names);
+  if (!copy) return std::unexpected(copy.error());
+  // What was asked for first decides; the name, at the end, is only looked at.
+  auto rows = (*copy)->ask("select " + columns + ", name from inventory order by name");
+  if (!rows) return std::unexpected(rows.error());
+  if (words.has("NAMES"))
+    std::erase_if(*rows, [&](const LocalCopy::Row& row) {
+      return std::ranges::find(names, row.back()) == names.end();
+    });
+  for (auto& row : *rows) row.pop_back();
+  return print_rows(rows, shown, words["--format"]);
+}
+
+core::Result<int> inventory_info(Session& session, const Words&) {
+  const auto copy = session.copy();
+  if (!copy) return std::unexpected(copy.error());
+  return print_rows((*copy)->ask("select case cluster when '' then '-' else cluster end, count(*) "
+                                 "from inventory group by cluster order by cluster"),
+                    {"cluster", "hosts"}, "table");
+}
+
+}  // namespace nucleus::client

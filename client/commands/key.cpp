@@ -1,0 +1,277 @@
+// SSH keys kept by name, from files, the yaml file or a git host; and the tokens of the server.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "client/commands/commands.hpp"
+#include "client/parse.hpp"
+#include "client/shell.hpp"
+
+namespace nucleus::client {
+
+using core::ErrorCode;
+
+namespace {
+
+constexpr std::size_t key_bytes_max = 64 * 1024;
+
+struct PublicKey {
+  std::string name = {};
+  std::string text = {};
+  std::string source = {};
+};
+
+/// One line: its type, its bytes, a remark. Never a private one.
+core::Result<std::string> public_key_of(const std::string& text, const std::string& whence) {
+  std::string line = text.substr(0, text.find('\n'));
+  while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
+  const auto said = words_of(line);
+  const bool is_key = said.size() >= 2 && (said[0].starts_with("ssh-") ||
+                                           said[0].starts_with("ecdsa-") ||
+                                           said[0].starts_with("sk-"));
+  if (is_key) return line;
+  return core::refuse(ErrorCode::invalid_argument,
+                      whence + (text.find("PRIVATE KEY") == std::string::npos
+                                    ? " holds no public key"
+                                    : " is a private key: give its .pub"));
+}
+
+std::string home_file(const std::string& path) {
+  const char* home = std::getenv("HOME");
+  return path.starts_with("~/") ? std::string(home ? home : "") + path.substr(1) : path;
+}
+
+core::Result<PublicKey> key_in_file(const std::string& name, const std::string& said,
+                                    const std::string& source) {
+  const auto path = home_file(said);
+  std::ifstream file(path);
+  std::string text(key_bytes_max, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.empty()) return core::refuse(ErrorCode::not_found, path + " cannot be read");
+  const auto key = public_key_of(text, path);
+  if (!key) return std::unexpected(key.error());
+  return PublicKey{.name = name, .text = *key, .source = source};
+}
+
+std::vector<PublicKey> keys_of_ssh() {
+  std::vector<PublicKey> keys;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(home_file("~/.ssh"), error)) {
+    if (entry.path().extension() != ".pub") continue;
+    if (auto key = key_in_file(entry.path().stem().string(), entry.path().string(), "ssh"))
+      keys.push_back(std::move(*key));
+  }
+  std::ranges::sort(keys, {}, &PublicKey::name);
+  return keys;
+}
+
+std::vector<PublicKey> keys_of_yaml() {
+  std::vector<PublicKey> keys;
+  for (const auto& [name, value] : yaml_entries("cloudmesh.keys.keylist")) {
+    auto key = core::Result<PublicKey>(PublicKey{.name = name, .text = value, .source = "yaml"});
+    if (!public_key_of(value, name)) key = key_in_file(name, value, "yaml");
+    if (key) keys.push_back(std::move(*key));
+  }
+  return keys;
+}
+
+/// What a git host tells of a person: one key a line. `default git_url=URL` is another host.
+core::Result<std::vector<PublicKey>> keys_of_git(Session& session, const std::string& person) {
+  if (person.empty())
+    return core::refuse(ErrorCode::invalid_argument, "say whose keys, with --username or --git");
+  auto base = session.setting("git_url");
+  if (base.empty()) base = "https://github.com";
+  const auto answer = Api({.url = base}).get_public("/" + encoded(person) + ".keys");
+  if (!answer) return std::unexpected(answer.error());
+  std::vector<PublicKey> keys;
+  for (std::size_t begin = 0; begin < answer->size();) {
+    const auto end = std::min(answer->find('\n', begin), answer->size());
+    if (auto key = public_key_of(answer->substr(begin, end - begin), base))
+      keys.push_back({.name = person + "-" + std::to_string(keys.size() + 1),
+                      .text = std::move(*key),
+                      .source = "git"});
+    begin = end + 1;
+  }
+  return keys;
+}
+
+core::Result<int> keep(Session& session, const std::vector<PublicKey>& keys) {
+  if (keys.empty()) return core::refuse(ErrorCode::not_found, "there is no such public key");
+  const auto copy = session.copy();
+  if (!copy) return std::unexpected(copy.error());
+  for (const auto& key : keys) {
+    if (auto broken = msg::check_name("key", key.name)) return std::unexpected(*broken);
+    const auto kept = (*copy)->ask("insert or replace into ssh_key values(?, ?, ?)",
+                                   {key.name, key.text, key.source});
+    if (!kept) return std::unexpected(kept.error());
+    std::cout << "key " << key.name << " kept\n";
+  }
+  return 0;
+}
+
+core::Result<int> list_tokens(const Api& api, const Words& words) {
+  const auto tokens = api.get_all("/v2/me/tokens", "tokens");
+  if (!tokens) return std::unexpected(tokens.error());
+  Listing listing{.columns = {"id", "label", "rights"}};
+  for (const auto& token : tokens->items()) {
+    std::string rights;
+    for (const auto& right : token["rights"].items())
+      rights += (rights.empty() ? "" : ",") + right.text();
+    listing.rows.push_back({token["token_id"].text(), token["label"].text(), rights});
+  }
+  return print(listing, words["--format"], *tokens);
+}
+
+core::Result<int> issue_token(const Api& api, const Words& words) {
+  const auto token = api.post("/v2/me/tokens", Json::object({{"label", words["KEY"]}}));
+  if (!token) return std::unexpected(token.error());
+  std::cout << (*token)["token"].text() << "\n";
+  return 0;
+}
+
+/// By its label or its id.
+core::Result<int> revoke_token(const Api& api, const Words& words) {
+  const auto tokens = api.get_all("/v2/me/tokens", "tokens");
+  if (!tokens) return std::unexpected(tokens.error());
+  for (const auto& token : tokens->items()) {
+    const auto id = token["token_id"].text();
+    if (token["label"].text() != words["KEY"] && id != words["KEY"]) continue;
+    if (auto gone = api.remove("/v2/me/tokens/" + encoded(id)); !gone)
+      return std::unexpected(gone.error());
+    return 0;
+  }
+  return core::refuse(ErrorCode::not_found, "there is no token " + msg::shown(words["KEY"]));
+}
+
+/// The key that is named, or the default one.
+core::Result<PublicKey> kept_key(Session& session, std::string name) {
+  if (name.empty()) name = session.setting("key");
+  if (name.empty())
+    return core::refuse(ErrorCode::invalid_argument, "say which key: there is no default key");
+  const auto copy = session.copy();
+  if (!copy) return std::unexpected(copy.error());
+  const auto rows = (*copy)->ask("select name, value, source from ssh_key where name = ?", {name});
+  if (!rows) return std::unexpected(rows.error());
+  if (rows->empty()) return core::refuse(ErrorCode::not_found, "no key " + msg::shown(name));
+  return PublicKey{.name = (*rows)[0][0], .text = (*rows)[0][1], .source = (*rows)[0][2]};
+}
+
+}  // namespace
+
+core::Result<int> list_keys(Session& session, const Words& words) {
+  const auto source = words["--source"];
+  std::vector<PublicKey> keys;
+  if (source == "api") return run_at_server(list_tokens, session, words);
+  if (source == "ssh") {
+    keys = keys_of_ssh();
+  } else if (source == "yaml") {
+    keys = keys_of_yaml();
+  } else if (source == "git") {
+    auto found = keys_of_git(session, words["--username"]);
+    if (!found) return std::unexpected(found.error());
+    keys = std::move(*found);
+  } else if (source == "db") {
+    const auto copy = session.copy();
+    if (!copy) return std::unexpected(copy.error());
+    const auto rows = (*copy)->ask("select name, value, source from ssh_key order by name");
+    if (!rows) return std::unexpected(rows.error());
+    for (const auto& row : *rows)
+      keys.push_back({.name = row[0], .text = row[1], .source = row[2]});
+  } else {
+    return core::refuse(ErrorCode::invalid_argument, "--source must be db, ssh, yaml, git or api");
+  }
+  const auto chosen = session.setting("key");
+  Listing listing{.columns = {"name", "source", "type", "remark", "default"}};
+  for (const auto& key : keys) {
+    const auto said = words_of(key.text);
+    listing.rows.push_back({key.name, key.source, said[0], said.size() > 2 ? said[2] : "",
+                            key.name == chosen ? "*" : ""});
+  }
+  return print(listing, words["--format"] == "rest" ? "json" : words["--format"], {});
+}
+
+core::Result<int> load_keys(Session& session, const Words&) {
+  return keep(session, keys_of_ssh());
+}
+
+core::Result<int> add_key(Session& session, const Words& words) {
+  const auto name = words["KEY"];
+  if (words["--source"] == "api") return run_at_server(issue_token, session, words);
+  if (words.has("--git")) {
+    auto keys = keys_of_git(session, words["--git"]);
+    if (!keys) return std::unexpected(keys.error());
+    for (std::size_t i = 0; i < keys->size(); ++i)
+      (*keys)[i].name = i ? name + "-" + std::to_string(i + 1) : name;
+    return keep(session, *keys);
+  }
+  if (words.has("--ssh")) {
+    auto key = key_in_file(name, words["--ssh"], "ssh");
+    if (!key) return std::unexpected(key.error());
+    return keep(session, {std::move(*key)});
+  }
+  auto keys = keys_of_ssh();
+  if (keys.size() > 1) keys.resize(1);
+  for (auto& key : keys) key.name = name;
+  return keep(session, keys);
+}
+
+core::Result<int> get_key(Session& session, const Words& words) {
+  const auto key = kept_key(session, words["KEY"]);
+  if (!key) return std::unexpected(key.error());
+  std::cout << key->text << "\n";
+  return 0;
+}
+
+core::Result<int> default_key(Session& session, const Words& words) {
+  const auto copy = session.copy();
+  if (!copy) return std::unexpected(copy.error());
+  auto name = core::Result<std::string>(words["KEY"]);
+  if (words.has("--select")) name = pick("key", (*copy)->key_names());
+  if (!name) return std::unexpected(name.error());
+  const auto key = kept_key(session, *name);
+  if (!key) return std::unexpected(key.error());
+  std::cout << key->name << "\n";
+  if (auto set = (*copy)->set("general", "key", key->name); !set)
+    return std::unexpected(set.error());
+  return 0;
+}
+
+core::Result<int> delete_key(Session& session, const Words& words) {
+  if (words["--source"] == "api") return run_at_server(revoke_token, session, words);
+  const auto copy = session.copy();
+  if (!copy) return std::unexpected(copy.error());
+  auto name = core::Result<std::string>(words["KEY"]);
+  if (words.has("--select")) name = pick("key", (*copy)->key_names());
+  if (!name) return std::unexpected(name.error());
+  if (name->empty() != words.has("--all"))
+    return core::refuse(ErrorCode::invalid_argument, "say which KEY, --select or --all");
+  const auto gone = (*copy)->ask("delete from ssh_key where ? or name = ? returning name",
+                                 {words.has("--all") ? "1" : "0", *name});
+  if (!gone) return std::unexpected(gone.error());
+  if (gone->empty()) return core::refuse(ErrorCode::not_found, "no key " + msg::shown(*name));
+  return 0;
+}
+
+core::Result<int> upload_key(Session& session, const Words& words) {
+  const auto key = kept_key(session, words["KEY"]);
+  if (!key) return std::unexpected(key.error());
+  const auto host = words["--host"];
+  if (host.empty() || host.starts_with('-'))
+    return core::refuse(ErrorCode::wrong_state,
+                        "the server keeps no ssh keys: say --host=MACHINE to put it there");
+  const std::filesystem::path folder = client_folder() + "/keys";
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  const std::string path = folder / (key->name + ".pub");
+  std::ofstream file(path, std::ios::trunc);
+  file << key->text << "\n" << std::flush;
+  if (!file) return core::refuse(ErrorCode::unavailable, path + " cannot be written");
+  return run_here({"ssh-copy-id", "-f", "-i", path, host});
+}
+
+}  // namespace nucleus::client

@@ -1,0 +1,166 @@
+#include "client/json.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+namespace nucleus::client {
+
+namespace {
+
+constexpr std::size_t depth_max = 64;
+
+nlohmann::ordered_json library_value(const Json& value) {
+  using Value = nlohmann::ordered_json;
+  switch (value.kind()) {
+    case Json::Kind::nothing:
+      return nullptr;
+    case Json::Kind::boolean:
+      return value.text() == "true";
+    case Json::Kind::number:
+      return Value::parse(value.text(), nullptr, false);
+    case Json::Kind::text:
+      return value.text();
+    case Json::Kind::list: {
+      auto list = Value::array();
+      for (const auto& each : value.items()) list.push_back(library_value(each));
+      return list;
+    }
+    case Json::Kind::object:
+      break;
+  }
+  // Pushed, not looked up: an ordered object is a list, and a long one is slow to search.
+  auto object = Value::object();
+  auto& members = object.get_ref<Value::object_t&>();
+  for (const auto& each : value.items()) members.push_back({each.key(), library_value(each)});
+  return object;
+}
+
+}  // namespace
+
+/// What the library's reader tells, put where it belongs.
+class JsonReader : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  explicit JsonReader(Json& root) : root_{root} {}
+
+  bool null() override { return put(Json::Kind::nothing, {}); }
+  bool boolean(bool value) override { return put(Json::Kind::boolean, value ? "true" : "false"); }
+  bool number_integer(number_integer_t value) override {
+    return put(Json::Kind::number, std::to_string(value));
+  }
+  bool number_unsigned(number_unsigned_t value) override {
+    return put(Json::Kind::number, std::to_string(value));
+  }
+  bool number_float(number_float_t, const string_t& text) override {
+    return put(Json::Kind::number, text);
+  }
+  bool string(string_t& text) override { return put(Json::Kind::text, std::move(text)); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(std::size_t) override { return open(Json::Kind::object); }
+  bool key(string_t& name) override {
+    key_ = std::move(name);
+    return true;
+  }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t) override { return open(Json::Kind::list); }
+  bool end_array() override { return close(); }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
+    return false;
+  }
+
+ private:
+  Json& next() {
+    if (open_.empty()) return root_;
+    auto& items = open_.back()->items_;
+    if (items.empty()) items.reserve(open_.back()->kind_ == Json::Kind::object ? 16 : 4);
+    auto& item = items.emplace_back();
+    item.key_ = std::exchange(key_, {});
+    return item;
+  }
+  bool put(Json::Kind kind, std::string text) {
+    auto& value = next();
+    value.kind_ = kind;
+    value.text_ = std::move(text);
+    return true;
+  }
+  bool open(Json::Kind kind) {
+    if (open_.size() >= depth_max) return false;
+    // What is open is the last of its parent, which does not grow meanwhile: it stays where it is.
+    auto& value = next();
+    value.kind_ = kind;
+    open_.push_back(&value);
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  Json& root_;
+  std::string key_ = {};
+  std::vector<Json*> open_ = {};
+};
+
+Json Json::list(std::vector<Json> items) {
+  Json value;
+  value.kind_ = Kind::list;
+  value.items_ = std::move(items);
+  return value;
+}
+
+Json Json::object(std::initializer_list<std::pair<const char*, Json>> members) {
+  Json value;
+  value.kind_ = Kind::object;
+  for (const auto& [key, member] : members) value.set(key, member);
+  return value;
+}
+
+std::optional<Json> Json::parse(std::string_view text) {
+  Json root;
+  JsonReader reader(root);
+  if (!nlohmann::json::sax_parse(text, &reader)) return std::nullopt;
+  return root;
+}
+
+std::string Json::dumped(int indent) const {
+  return library_value(*this).dump(indent, ' ', false,
+                                   nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::optional<std::int64_t> Json::number() const {
+  std::int64_t value = 0;
+  const char* end = text_.data() + text_.size();
+  if (kind_ != Kind::number || std::from_chars(text_.data(), end, value).ptr != end)
+    return std::nullopt;
+  return value;
+}
+
+const Json& Json::operator[](std::string_view key) const {
+  static const Json nothing;
+  if (kind_ != Kind::object) return nothing;
+  const auto found = std::ranges::find(items_, key, &Json::key_);
+  return found == items_.end() ? nothing : *found;
+}
+
+Json& Json::set(std::string_view key, Json value) {
+  const auto found = std::ranges::find(items_, key, &Json::key_);
+  if (found == items_.end()) return put(key, std::move(value));
+  value.key_ = key;
+  *found = std::move(value);
+  return *this;
+}
+
+Json& Json::put(std::string_view key, Json value) {
+  kind_ = Kind::object;
+  value.key_ = key;
+  items_.push_back(std::move(value));
+  return *this;
+}
+
+Json& Json::add(Json item) {
+  kind_ = Kind::list;
+  items_.push_back(std::move(item));
+  return *this;
+}
+
+}  // namespace nucleus::client
