@@ -80,11 +80,18 @@ std::vector<std::string> completions(const Command& table, const std::vector<std
 
 std::string completion_script(const std::string& shell) {
   if (shell == "bash")
+    // Of the line, not of COMP_WORDS: those are cut at each `=`, and so is what is to be completed.
     return R"(_cm() {
-  local IFS=$'\n' words=("${COMP_WORDS[@]:1:COMP_CWORD}")
-  [ "${COMP_WORDS[0]##*/}" = comet ] && words=(comet "${words[@]}")
+  local IFS=$' \t' line="${COMP_LINE:0:COMP_POINT}" words
+  read -ra words <<<"$line"
+  case "$line" in *[[:blank:]]) words+=("") ;; esac
+  local program="${words[0]##*/}" last="${words[-1]}"
+  words=("${words[@]:1}")
+  [ "$program" = comet ] && words=(comet "${words[@]}")
+  IFS=$'\n'
   COMPREPLY=($(cm --complete "${words[@]}" 2>/dev/null))
-  case "${COMPREPLY[0]}" in *=) compopt -o nospace ;; esac
+  case "$last" in *=*) COMPREPLY=("${COMPREPLY[@]#"${last%%=*}="}") ;; esac
+  case "${COMPREPLY[0]}" in *=) compopt -o nospace 2>/dev/null ;; esac
 }
 complete -o default -F _cm cm comet
 )";

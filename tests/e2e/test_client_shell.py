@@ -1,10 +1,12 @@
 """The `cm` shell as its user sees it: commands, scripts, and a terminal with history and
 completion, against four simulated hosts."""
+import http.server
 import json
 import os
 import pty
 import select
 import subprocess
+import threading
 import time
 
 import pytest
@@ -135,6 +137,221 @@ def test_help_man_pages_and_completion_come_of_one_table(shell):
         assert shell.out("--completion", shell_name).startswith(begin)
     assert "--walltime=" in shell.out("--complete", "comet", "start", "--wa").split()
     assert "attach" in shell.out("--complete", "comet", "iso", "").split()
+
+
+def test_bash_completes_words_options_and_values(shell):
+    script = shell.home / "completion"
+    script.write_text(shell.out("--completion", "bash"))
+
+    def completed(line):
+        ran = subprocess.run(
+            ["bash", "--norc", "-c",
+             '. "$1"; COMP_LINE=$2; COMP_POINT=${#2}; _cm; printf "%s\\n" "${COMPREPLY[@]}"',
+             "bash", script, line], env={**shell.env, "PATH": f"{BIN}:{os.environ['PATH']}"},
+            text=True, capture_output=True, timeout=PATIENCE_S)
+        assert ran.returncode == 0 and ran.stderr == "", ran
+        return ran.stdout.split()
+
+    shell.out("list", "cluster", "--refresh")
+    assert completed("cm com") == ["comet"]
+    assert completed("comet iso at") == ["attach"]
+    assert completed("/usr/bin/comet cluster --st") == ["--status"]
+    assert completed("comet start --wallt") == ["--walltime="]
+    # What stands before the `=` stays on the line.
+    assert completed("comet ll --format=js") == ["json"]
+    assert completed("comet cluster ") == ["amber"]
+    assert completed("comet console amber vm-amber-01") == ["vm-amber-01"]
+
+
+def test_an_inventory_is_kept_by_lists_of_names(shell):
+    shell.out("inventory", "add", "h-[00-02]", "--cluster=amber", "--label=left", "--ip=10.0.0.1")
+    shell.out("inventory", "set", "h-[01-02]", "for", "comment", "to", "to", "be", "mended")
+    shell.out("inventory", "clone", "spare", "from", "h-01")
+    rows = shell.out("inventory", "list", "--columns=name,comment,label", "--format=csv")
+    assert rows.splitlines() == ["name,comment,label", "h-00,,left", "h-01,to be mended,left",
+                                 "h-02,to be mended,left", "spare,to be mended,left"]
+    assert "| amber   | 4 " in shell.out("inventory", "info")
+    # All of a list, or none of it.
+    assert "h-09" in shell.run("inventory", "delete", "h-[00,09]", code=1).stderr
+    assert "h-00" in shell.out("inventory", "list", "h-00")
+    assert "no column" in shell.run("inventory", "list", "--columns=1;drop", code=2).stderr
+    assert "for ATTRIBUTE" in shell.run("inventory", "set", "h-00", "for", "name", "to", "x",
+                                        code=2).stderr
+    assert "more than" in shell.run("inventory", "add", "n[0-999999999]", code=2).stderr
+    shell.out("inventory", "delete", "h-[00-02],spare")
+    assert shell.out("inventory", "list", "--format=csv").count("\n") == 1
+
+
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGRlbW8 ada@amber"
+
+
+def test_keys_are_kept_from_files_and_tokens_are_the_servers(shell):
+    folder = shell.home / ".ssh"
+    folder.mkdir(exist_ok=True)
+    (folder / "id_ed25519.pub").write_text(PUBLIC_KEY + "\n")
+    (folder / "id_ed25519").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    assert "ada@amber" in shell.out("key", "list", "--source=ssh")
+    shell.out("key", "add", "work", "--ssh=~/.ssh/id_ed25519.pub")
+    assert shell.out("key", "get", "work") == PUBLIC_KEY + "\n"
+    assert "private key" in shell.run("key", "add", "bad", f"--ssh={folder}/id_ed25519",
+                                      code=2).stderr
+    assert shell.out("key", "load") == "key id_ed25519 kept\n"
+    shell.out("key", "default", "work")
+    rows = shell.out("key", "list", "--format=csv").splitlines()
+    assert rows == ["name,source,type,remark,default", "id_ed25519,ssh,ssh-ed25519,ada@amber,",
+                    "work,ssh,ssh-ed25519,ada@amber,*"]
+    assert "keeps no ssh keys" in shell.run("key", "upload", code=1).stderr
+    assert "say which key" in shell.run("select", "key", code=2).stderr
+    shell.out("select", "key", "id_ed25519")
+    shell.out("key", "delete", "work")
+    shell.run("key", "get", "work", code=1)
+    shell.out("key", "delete", "--all")
+    token = shell.out("key", "add", "laptop", "--source=api").strip()
+    env = {"NUCLEUS_TOKEN": token, "NUCLEUS_URL": shell.env["NUCLEUS_URL"]}
+    bearer = {k: v for k, v in shell.env.items() if not k.startswith("NUCLEUS_")} | env
+    asked = [BIN / "comet", "ll", "--format=csv"]
+    told = subprocess.run(asked, env=bearer, text=True, capture_output=True, timeout=PATIENCE_S)
+    assert told.returncode == 0 and "amber" in told.stdout, told
+    assert "laptop" in shell.out("key", "list", "--source=api")
+    shell.out("key", "delete", "laptop", "--source=api")
+    told = subprocess.run(asked, env=bearer, text=True, capture_output=True, timeout=PATIENCE_S)
+    assert told.returncode == 1, told
+
+
+class KeyHost(http.server.BaseHTTPRequestHandler):
+    """A git host: it tells anybody a person's keys."""
+
+    def do_GET(self):
+        found = self.path == "/ada.keys"
+        self.send_response(200 if found else 404)
+        self.end_headers()
+        self.wfile.write(f"{PUBLIC_KEY}\nssh-rsa AAAAB3NzaC1yc2EAAAAD\n".encode() if found else b"")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_keys_of_a_git_host_are_listed_and_kept(shell):
+    with http.server.HTTPServer(("127.0.0.1", 0), KeyHost) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            shell.out("default", f"git_url=http://127.0.0.1:{server.server_port}")
+            assert "ada-2" in shell.out("key", "list", "--source=git", "--username=ada")
+            assert shell.out("key", "add", "g", "--git=ada") == "key g kept\nkey g-2 kept\n"
+            assert "404" in shell.run("key", "add", "g", "--git=eve", code=1).stderr
+            shell.out("key", "delete", "--all")
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_hosts_of_ssh_are_listed_and_registered(shell):
+    (shell.home / ".ssh").mkdir(exist_ok=True)
+    (shell.home / ".ssh" / "config").write_text("Host one\n  HostName 10.0.0.1\n  User ada\n")
+    assert "already" in shell.run("ssh", "register", "one", "User=x", code=1).stderr
+    shell.out("ssh", "register", "two", "HostName=10.0.0.2", "User=eve")
+    assert shell.out("ssh", "list") == "one\ntwo\n"
+    assert "| two  | 10.0.0.2 | eve " in shell.out("ssh", "table")
+    assert shell.out("ssh", "cat").startswith("Host one\n")
+    assert "KEYWORD=VALUE" in shell.run("ssh", "register", "three", "User", code=2).stderr
+    assert "which machine" in shell.run("sync", "put", "a", "b", code=2).stderr
+    assert "OpenSSH" in shell.run("ssh", "-V").stderr
+
+
+def test_limits_quota_and_usage_are_of_the_server(shell):
+    shell.out("comet", "start", "amber", "--count=1", "--wait")
+    limits = json.loads(shell.out("limits", "--format=json"))["0"]
+    assert set(limits) == {"allocation", "project", "used", "limit", "left"}
+    assert set(json.loads(shell.out("quota", "list", "--format=json"))["0"]) == {
+        "allocation", "project", "limit"}
+    rows = shell.out("usage", "--format=csv").splitlines()
+    assert rows[0].startswith("computeset,cluster,project,allocation,nodes,cores,start,end,")
+    assert rows[1].split(",")[1] == "amber" and rows[-1].startswith("sum,")
+    assert shell.out("usage", "--end=2020-01-01", "--start=2019-12-01", "--format=csv").count(
+        "\n") == 2
+    assert "not before" in shell.run("usage", "--start=2020-01-02", "--end=2020-01-01",
+                                     code=2).stderr
+    assert "a day is written" in shell.run("usage", "--start=yesterday", code=2).stderr
+    assert json.loads(shell.out("limits", "--tenant=nobody", "--format=json")) == {}
+    assert "the server's API" in shell.out("version", "--check")
+
+
+def test_the_yaml_file_is_registered_checked_and_merged(shell):
+    env = shell.env
+    outside = Shell.__new__(Shell)
+    outside.home = shell.home / "other"
+    outside.home.mkdir()
+    outside.env = {"PATH": env["PATH"], "HOME": str(outside.home), "TERM": "dumb", "USER": "ada"}
+    assert "(not there)" in outside.out("register")
+    outside.out("register", "new")
+    assert "is there" in outside.run("register", "new", code=1).stderr
+    assert "no URL" in outside.run("register", "check", code=1).stdout
+    more = outside.home / "more.yaml"
+    more.write_text(json.dumps({"cloudmesh": {"comet": {"active": "here", "endpoints": {"here": {
+        "nucleus_base_url": env["NUCLEUS_URL"] + "/nucleus", "auth_provider": "apikey",
+        "apikey": {"api_key": env["NUCLEUS_API_KEY_NAME"],
+                   "api_secret": env["NUCLEUS_API_KEY_SECRET"]}}}}}}))
+    outside.out("register", "merge", more)
+    assert json.loads(outside.out("register", "json"))["cloudmesh"]["comet"]["active"] == "here"
+    assert "accepted" in outside.out("register", "test", "here")
+    assert "nucleus_base_url" in outside.out("register", "cat")
+    exported = outside.out("register", "env", "here")
+    assert f"export NUCLEUS_URL='{env['NUCLEUS_URL']}'\n" in exported
+    assert "| amber " in outside.out("comet", "ll")
+    outside.out("select", "cloud", "nucleus")
+    assert "no password" in outside.run("comet", "ll", code=1).stderr
+    backup = outside.out("register", "backup").strip()
+    assert os.path.exists(backup)
+    outside.out("register", "clean")
+    assert "(not there)" in outside.out("register", "info")
+    assert "other clouds" in outside.run("register", "ec2", code=1).stderr
+
+
+def test_what_is_not_said_is_taken_from_the_defaults(shell):
+    shell.out("default", "format=csv")
+    assert shell.out("comet", "ll").startswith("Name,Project,Count,")
+    assert shell.out("comet", "ll", "--format=json").startswith("{")
+    shell.out("default", "delete", "format")
+    shell.out("default", "walltime=7m")
+    shell.out("comet", "power", "on", "amber", "vm-amber-01")
+    rows = json.loads(shell.out("comet", "computeset", "--state=running", "--format=json"))
+    assert "7" in [row["walltime_mins"] for row in rows.values()]
+    shell.out("default", "delete", "walltime")
+
+
+def test_switches_time_and_tell_and_the_shell_stays_with_i(shell):
+    shell.out("timer", "on")
+    assert "echo took" in shell.run("echo", "hi").stderr
+    shell.out("timer", "off")
+    shell.out("debug", "on")
+    assert "debug: GET /nucleus/v1/cluster/ -> 200" in shell.run("comet", "ll").stderr
+    shell.out("debug", "off")
+    assert shell.out("color", "list") == "color is on\n"
+    assert shell.out("-i", "echo", "first", said="echo second\n") == "first\nsecond\n"
+    assert "exit code 0" in shell.run("verbose", "on").stderr
+    shell.out("verbose", "off")
+    assert shell.out("banner", "-c", "*", "-n", "4", "-i", "2", "hi") == "  ****\n  * hi\n  ****\n"
+    assert shell.out("echo", "-r", "red", "plain") == "plain\n"
+    assert "0 to 86400" in shell.run("sleep", "soon", code=2).stderr
+    assert shell.out("py", "print(6*7)") == "42\n"
+    for wrong in (["no-such"], ["comet"], ["comet", "iso", "explode"], ["timer", "explode"]):
+        told = shell.run(*wrong, code=2)
+        assert told.stdout == "" and told.stderr.count("\n") == 1, told
+
+
+def test_colours_are_shown_at_a_terminal_and_not_after_color_off(shell):
+    coloured = Shell.__new__(Shell)
+    coloured.home, coloured.env = shell.home, {**shell.env, "TERM": "xterm"}
+    terminal = Terminal(coloured)
+    terminal.until("cm> ")
+    terminal.type("echo -r GREEN leaf\n")
+    terminal.until("\033[32mleaf\033[0m")
+    terminal.type("color off\n")
+    terminal.type("echo -r GREEN bark\n")
+    terminal.until("\nbark")
+    terminal.type("color on\nquit\n")
+    assert terminal.end() == 0
 
 
 def test_what_is_kept_is_kept_and_what_is_of_other_clouds_says_so(shell):
