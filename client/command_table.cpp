@@ -73,9 +73,8 @@ constexpr Argument image_list_words[] = {format, endpoint};
 constexpr Argument image_upload_words[] = {{"PATH", "an ISO file", one, true},
                                            {"--imagename", "its name there; else the file's"},
                                            endpoint};
-constexpr Argument iso_upload_words[] = {{"PATH", "an ISO file", one, true},
-                                         {"--isoname", "its name there; else the file's"},
-                                         endpoint};
+constexpr Argument iso_upload_words[] = {
+    {"PATH", "an ISO file", one, true}, {"--isoname", "its name there; else the file's"}, endpoint};
 constexpr Argument attach_words[] = {
     {"IMAGE", "or its number in the list", one, true}, cluster, some_nodes, endpoint};
 constexpr Argument detach_words[] = {cluster, some_nodes, endpoint};
@@ -146,19 +145,20 @@ constexpr Argument sync_words[] = {{"VERB", "put or get", one, true},
 constexpr Argument exec_words[] = {{"FILENAME", "one command a line", one, true}};
 constexpr Argument history_words[] = {
     {"ID", "list, last, or the number of a line to run again", one, false, "list"}};
-constexpr Argument default_words[] = {
-    {"WORDS", "list, delete KEY, KEY or KEY=VALUE", many}, {"--cloud", "of this endpoint alone"},
-    {"--all", "of every endpoint", nothing}, format};
+constexpr Argument default_words[] = {{"WORDS", "list, delete KEY, KEY or KEY=VALUE", many},
+                                      {"--cloud", "of this endpoint alone"},
+                                      {"--all", "of every endpoint", nothing},
+                                      format};
 constexpr Argument var_words[] = {{"WORDS", "list, delete NAME, NAME or NAME=VALUE", many}};
 constexpr Argument timer_words[] = {
     {"VERB", "start, stop, resume, reset, list; on or off for each command", one, false, "list"},
     {"NAME", "which of them", one, false, "timer"}};
 constexpr Argument switch_words[] = {{"VALUE", "on, off or list", one, false, "list"}};
-constexpr Argument list_words[] = {{"WHAT", "default, cluster, node, vm or image", one, false,
-                                    "cluster"},
-                                   {"--refresh", "ask the server first", nothing},
-                                   cloud,
-                                   format};
+constexpr Argument list_words[] = {
+    {"WHAT", "default, cluster, node, vm or image", one, false, "cluster"},
+    {"--refresh", "ask the server first", nothing},
+    cloud,
+    format};
 constexpr Argument check_words[] = {cloud};
 constexpr Argument info_words[] = {cloud, format};
 constexpr Argument format_words[] = {format};
@@ -181,12 +181,11 @@ constexpr Argument key_list_words[] = {
     {"--username", "whose, of git"},
     cloud,
     format};
-constexpr Argument key_add_words[] = {
-    {"KEY", "its name", one, true},
-    {"--ssh", "this public key's file; else the first of ~/.ssh"},
-    {"--git", "those of this person at the git host"},
-    {"--source", "api for a token of this server"},
-    cloud};
+constexpr Argument key_add_words[] = {{"KEY", "its name", one, true},
+                                      {"--ssh", "this public key's file; else the first of ~/.ssh"},
+                                      {"--git", "those of this person at the git host"},
+                                      {"--source", "api for a token of this server"},
+                                      cloud};
 constexpr Argument key_load_words[] = {{"--format", "of what is shown", one, false, "table"}};
 constexpr Argument key_name_words[] = {key_name};
 constexpr Argument key_default_words[] = {{"KEY", "from now on this one"},
@@ -208,14 +207,13 @@ constexpr Argument inventory_add_words[] = {{"NAMES", "a list, as h-[00-15]", on
                                             {"--comment", "anything else"},
                                             {"--cluster", "of which it is one"},
                                             {"--ip", "its address"}};
-constexpr Argument inventory_set_words[] = {
-    {"NAMES", "a list", one, true}, {"WORDS", "for ATTRIBUTE to VALUE", many, true}};
+constexpr Argument inventory_set_words[] = {{"NAMES", "a list", one, true},
+                                            {"WORDS", "for ATTRIBUTE to VALUE", many, true}};
 constexpr Argument inventory_names_words[] = {{"NAMES", "a list", one, true}};
-constexpr Argument inventory_clone_words[] = {
-    {"NAMES", "a list", one, true}, {"WORDS", "from NAME", many, true}};
-constexpr Argument inventory_list_words[] = {{"NAMES", "these alone"},
-                                             {"--columns", "these, with commas between"},
-                                             format};
+constexpr Argument inventory_clone_words[] = {{"NAMES", "a list", one, true},
+                                              {"WORDS", "from NAME", many, true}};
+constexpr Argument inventory_list_words[] = {
+    {"NAMES", "these alone"}, {"--columns", "these, with commas between"}, format};
 constexpr Argument register_words[] = {
     {"VERB",
      "info, list, cat, json, env, check, test, new, backup, clean, edit, user, cloud or merge", one,

@@ -14,8 +14,8 @@ const Command& command_table();
 /// Where the beginning of a line leads.
 struct NamedCommand {
   const Command* command = nullptr;
-  std::string name = {};      // as it was said: "comet iso attach"
-  std::size_t words = 0;      // so many of the line are its name
+  std::string name = {};  // as it was said: "comet iso attach"
+  std::size_t words = 0;  // so many of the line are its name
 };
 NamedCommand command_named(const std::vector<std::string>& words);
 

@@ -10,8 +10,8 @@
 
 namespace nucleus::client {
 
-/// Names of a kind, as the table calls it: CLUSTER, NODES, IMAGE, ENDPOINT, COMMAND, KEY. `of` is the
-/// cluster that the line names, if any.
+/// Names of a kind, as the table calls it: CLUSTER, NODES, IMAGE, ENDPOINT, COMMAND, KEY. `of` is
+/// the cluster that the line names, if any.
 using NamesOf =
     std::function<std::vector<std::string>(const std::string& kind, const std::string& of)>;
 

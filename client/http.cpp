@@ -113,10 +113,10 @@ core::Result<Url> Url::parse(const std::string& text) {
     ~Freed() { OPENSSL_free(text); }
   } scheme, user, host, port, path, query, fragment;
   constexpr std::size_t bytes_max = 2'048;
-  const bool is_read = text.size() <= bytes_max && text.find("://") != std::string::npos &&
-                       OSSL_parse_url(text.c_str(), &scheme.text, &user.text, &host.text,
-                                      &port.text, nullptr, &path.text, &query.text,
-                                      &fragment.text) == 1;
+  const bool is_read =
+      text.size() <= bytes_max && text.find("://") != std::string::npos &&
+      OSSL_parse_url(text.c_str(), &scheme.text, &user.text, &host.text, &port.text, nullptr,
+                     &path.text, &query.text, &fragment.text) == 1;
   ERR_clear_error();
   if (!is_read || *user.text || *query.text || *fragment.text) return wrong();
   Url url{.is_tls = beast::iequals(scheme.text, "https"),

@@ -82,8 +82,8 @@ std::string manual_roff(const Command& command) {
   visit_all([&](const Command& leaf, const std::string& name) {
     text += ".SS " + plain(name) + "\n" + plain(leaf.what) + "\n";
     for (const auto& argument : leaf.arguments)
-      text += ".TP\n.B " + plain(shown_argument(argument)) + "\n" + plain(shown_what(argument)) +
-              "\n";
+      text +=
+          ".TP\n.B " + plain(shown_argument(argument)) + "\n" + plain(shown_what(argument)) + "\n";
   });
   return text +
          ".SH FILES\n.TP\n.I ~/.cloudmesh/cloudmesh.yaml\nendpoints and their keys\n"

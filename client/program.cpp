@@ -78,10 +78,10 @@ core::Result<int> run_command(Session& session, const NamedCommand& named,
   }
   if (!named.command->parts.empty()) {
     if (named.words == 0)
-      return core::refuse(ErrorCode::invalid_argument,
-                          rest.empty() ? "say a command; help lists them"
-                                       : "there is no command " + msg::shown(rest.front()) +
-                                             "; help lists them");
+      return core::refuse(
+          ErrorCode::invalid_argument,
+          rest.empty() ? "say a command; help lists them"
+                       : "there is no command " + msg::shown(rest.front()) + "; help lists them");
     std::string parts;
     for (const auto& part : named.command->parts)
       parts += (parts.empty() ? "" : ", ") + std::string(part.name);
@@ -114,7 +114,8 @@ int run_words(Session& session, const std::vector<std::string>& words) {
     const std::string speaker = !words.empty() && words.front() == "comet" ? "comet: " : "cm: ";
     std::cout << std::flush;
     std::cerr << painted(speaker + done.error().detail, "red",
-                         session.is_colored(has_terminal_for_errors())) << "\n";
+                         session.is_colored(has_terminal_for_errors()))
+              << "\n";
     code = done.error().code == ErrorCode::invalid_argument ? 2 : 1;
   }
   if (session.is_on("timer") || session.is_on("verbose")) {

@@ -145,7 +145,8 @@ int run_line(Session& session, const std::string& line) {
       with_variables(read.text, [&](const std::string& name) { return value_of(session, name); }));
   if (words.empty()) return 0;
   std::error_code error;
-  if (!command_table().part(words.front()) && std::filesystem::is_regular_file(words.front(), error))
+  if (!command_table().part(words.front()) &&
+      std::filesystem::is_regular_file(words.front(), error))
     return run_script(session, words.front());
   return run_words(session, words);
 }

@@ -31,8 +31,8 @@ std::string painted(const std::string& text, const std::string& color, bool is_c
   });
   const auto found = std::ranges::find(colors, name);
   const char* terminal = std::getenv("TERM");
-  if (!is_colored || found == colors.end() || std::getenv("NO_COLOR") ||
-      !terminal || std::string_view(terminal) == "dumb")
+  if (!is_colored || found == colors.end() || std::getenv("NO_COLOR") || !terminal ||
+      std::string_view(terminal) == "dumb")
     return text;
   return "\033[3" + std::to_string(found - colors.begin()) + "m" + text + "\033[0m";
 }

@@ -36,8 +36,8 @@ constexpr std::array<const char*, Column::count> column_names = {
     "name",    "state", "computeset", "allocation", "admin_state", "mac",    "ip",
     "cluster", "kind",  "type",       "cpus",       "RAM(M)",      "disk(G)"};
 constexpr std::array<std::size_t, Column::count> data_order = {
-    Column::name, Column::state,   Column::kind, Column::type, Column::mac,
-    Column::ip,   Column::cpus,    Column::cluster, Column::ram, Column::disk,
+    Column::name,       Column::state,      Column::kind,       Column::type, Column::mac,
+    Column::ip,         Column::cpus,       Column::cluster,    Column::ram,  Column::disk,
     Column::computeset, Column::allocation, Column::admin_state};
 
 constexpr std::size_t concise_columns = 8;  // up to `cluster`

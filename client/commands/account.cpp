@@ -39,8 +39,8 @@ core::Result<std::int64_t> begin_of_day(const std::string& text) {
   parts.tm_isdst = -1;
   const std::time_t time = end && *end == '\0' ? std::mktime(&parts) : -1;
   if (time < 0)
-    return core::refuse(ErrorCode::invalid_argument, "a day is written as 2026-11-01, not " +
-                                                         msg::shown(text));
+    return core::refuse(ErrorCode::invalid_argument,
+                        "a day is written as 2026-11-01, not " + msg::shown(text));
   return time;
 }
 
@@ -81,9 +81,9 @@ core::Result<int> show_usage(const Api& api, const Words& words) {
     if (!*each) return std::unexpected(each->error());
   if (*from >= *to)
     return core::refuse(ErrorCode::invalid_argument, "--start is not before --end", "start");
-  const auto all = api.get_all("/v2/usage?from_unix_s=" + std::to_string(*from) +
-                                   "&to_unix_s=" + std::to_string(*to),
-                               "entries");
+  const auto all = api.get_all(
+      "/v2/usage?from_unix_s=" + std::to_string(*from) + "&to_unix_s=" + std::to_string(*to),
+      "entries");
   if (!all) return std::unexpected(all.error());
   const auto some = of_tenant(*all, words["--tenant"]);
   return print(usage_view(some), words["--format"], some);

@@ -28,9 +28,9 @@ core::Result<LocalCopy*> copy_and_names(Session& session, const Words& words, Na
 }
 
 /// Runs a statement once a name, all or none; `not_found` names one that changes nothing.
-core::Result<int> for_each_name(LocalCopy& copy, const Names& names,
-                                const std::function<core::Result<std::vector<LocalCopy::Row>>(
-                                    const std::string& name)>& run) {
+core::Result<int> for_each_name(
+    LocalCopy& copy, const Names& names,
+    const std::function<core::Result<std::vector<LocalCopy::Row>>(const std::string& name)>& run) {
   if (auto begun = copy.ask("begin immediate"); !begun) return std::unexpected(begun.error());
   for (const auto& name : names) {
     const auto done = run(name);

@@ -30,9 +30,9 @@ core::Result<std::string> public_key_of(const std::string& text, const std::stri
   std::string line = text.substr(0, text.find('\n'));
   while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
   const auto said = words_of(line);
-  const bool is_key = said.size() >= 2 && (said[0].starts_with("ssh-") ||
-                                           said[0].starts_with("ecdsa-") ||
-                                           said[0].starts_with("sk-"));
+  const bool is_key =
+      said.size() >= 2 &&
+      (said[0].starts_with("ssh-") || said[0].starts_with("ecdsa-") || said[0].starts_with("sk-"));
   if (is_key) return line;
   return core::refuse(ErrorCode::invalid_argument,
                       whence + (text.find("PRIVATE KEY") == std::string::npos

@@ -24,8 +24,7 @@ core::Result<std::string> path_of(const Api& api, const std::string& cluster,
                                   const std::string& node) {
   const auto known = get_cluster(api, cluster);
   if (!known) return std::unexpected(known.error());
-  if (node == (*known)["frontend"]["name"].text())
-    return node_path(cluster, "");
+  if (node == (*known)["frontend"]["name"].text()) return node_path(cluster, "");
   const auto computes = compute_names(*known);
   if (!node.empty() && std::ranges::find(computes, node) == computes.end())
     return core::refuse(ErrorCode::not_found,

@@ -22,9 +22,7 @@ struct Power {
   std::string nodes = words["NODES"];
 
   /// The server's word for it.
-  std::string verb() const {
-    return action == "on" || action == "off" ? "power" + action : action;
-  }
+  std::string verb() const { return action == "on" || action == "off" ? "power" + action : action; }
 };
 
 bool is_number(const std::string& text) {
@@ -35,8 +33,7 @@ core::Result<int> power_set(const Api& api, const Power& power) {
   if (power.action == "on" || power.action == "off")
     return core::refuse(ErrorCode::invalid_argument,
                         "Action NOT SUPPORTED! Use 'comet start/terminate'!");
-  auto done =
-      api.put("/nucleus/v1/computeset/" + power.nodes + "/" + power.verb());
+  auto done = api.put("/nucleus/v1/computeset/" + power.nodes + "/" + power.verb());
   if (!done) return std::unexpected(done.error());
   std::cout << "Request Accepted. In the process of " << power.action << " computeset "
             << power.nodes << "\n";
@@ -94,15 +91,15 @@ core::Result<int> power_nodes(const Api& api, const Power& power) {
   bool is_well = true;
   for (const auto& name : *names) {
     const std::string node = name == frontend ? "frontend" : "compute/" + encoded(name);
-    auto done = api.put("/nucleus/v1/cluster/" + encoded(cluster) + "/" + node + "/" +
-                        power.verb());
+    auto done =
+        api.put("/nucleus/v1/cluster/" + encoded(cluster) + "/" + node + "/" + power.verb());
     if (done) continue;
     std::cerr << "comet: " << name << ": " << done.error().detail << "\n";
     is_well = false;
   }
   if (!is_well) return 1;
-  std::cout << "Request Accepted. In the process of power " << power.action << " "
-            << power.nodes << std::endl;
+  std::cout << "Request Accepted. In the process of power " << power.action << " " << power.nodes
+            << std::endl;
   return wait_for_power(api, power, *names);
 }
 
@@ -113,13 +110,13 @@ core::Result<int> power(const Api& api, const Words& words) {
   if (is_number(power.nodes)) return power_set(api, power);
   if (!power.nodes.empty()) return power_nodes(api, power);
   if (power.action == "on" && words.number("--count")) return start_nodes(api, words);
-  auto done = api.put("/nucleus/v1/cluster/" + encoded(power.cluster) + "/frontend/" +
-                      power.verb());
+  auto done =
+      api.put("/nucleus/v1/cluster/" + encoded(power.cluster) + "/frontend/" + power.verb());
   if (!done && done.error().code == ErrorCode::not_found)
     return core::refuse(ErrorCode::not_found, "there is no cluster " + msg::shown(power.cluster));
   if (!done) return std::unexpected(done.error());
-  std::cout << "Request Accepted. In the process of power " << power.action
-            << " the frontend of " << power.cluster << std::endl;
+  std::cout << "Request Accepted. In the process of power " << power.action << " the frontend of "
+            << power.cluster << std::endl;
   return wait_for_power(api, power, {});
 }
 

@@ -26,7 +26,8 @@ core::Result<int> print_manual_of(const std::string& name, bool has_header) {
     return 0;
   }
   const auto* command = command_table().part(name);
-  if (!command) return core::refuse(ErrorCode::not_found, "there is no command " + msg::shown(name));
+  if (!command)
+    return core::refuse(ErrorCode::not_found, "there is no command " + msg::shown(name));
   std::cout << manual_text(*command, name, has_header);
   return 0;
 }

@@ -169,9 +169,9 @@ core::Result<int> register_yaml(Session& session, const Words& words) {
     if (auto said = named(); !said) return std::unexpected(said.error());
     return changed(verb == "user" ? write_username(name) : merge_yaml(name));
   }
-  return core::refuse(ErrorCode::wrong_state,
-                      "register " + msg::shown(verb) +
-                          " is for other clouds than Comet, which are not here yet");
+  return core::refuse(
+      ErrorCode::wrong_state,
+      "register " + msg::shown(verb) + " is for other clouds than Comet, which are not here yet");
 }
 
 }  // namespace nucleus::client

@@ -137,8 +137,9 @@ core::Result<int> list_copy(Session& session, const Words& words) {
   if (words.has("--refresh") || session.is_on("refresh") || !(*copy)->kept_unix_s(key))
     if (auto done = refresh_copy(session, cloud); !done) return std::unexpected(done.error());
   if (what == "image")
-    return print_rows((*copy)->ask("select name from image where endpoint = ? order by name", {key}),
-                      {"name"}, format);
+    return print_rows(
+        (*copy)->ask("select name from image where endpoint = ? order by name", {key}), {"name"},
+        format);
   const auto clusters = (*copy)->clusters(key);
   if (!clusters) return std::unexpected(clusters.error());
   if (what == "cluster") return print(list_view(*clusters), format, *clusters);
@@ -163,10 +164,9 @@ core::Result<int> show_info(Session& session, const Words& words) {
 core::Result<int> show_context(Session& session, const Words& words) {
   const auto copy = session.copy();
   if (!copy) return std::unexpected(copy.error());
-  return print_rows(
-      (*copy)->ask("select 'default ' || category, key, value from setting union all "
-                   "select 'var', name, value from variable order by 1, 2"),
-      {"kind", "name", "value"}, words["--format"]);
+  return print_rows((*copy)->ask("select 'default ' || category, key, value from setting union all "
+                                 "select 'var', name, value from variable order by 1, 2"),
+                    {"kind", "name", "value"}, words["--format"]);
 }
 
 core::Result<int> reset_all(Session& session, const Words&) {

@@ -209,10 +209,12 @@ TEST_F(Journey, EndsBeforeItBeginsForAPersonOfAnotherProject) {
   must(msg::DefinePerson{.person = {.person_id = {"eve"}, .projects = {{"q"}}}});
   const client::Api api(
       {.url = "http://" + address(), .token = must(msg::IssueToken{{"eve"}}).token});
-  const auto started = api.post("/nucleus/v1/computeset/", client::Json::object({{"cluster", "c1"}, {"count", 2}}));
+  const auto started =
+      api.post("/nucleus/v1/computeset/", client::Json::object({{"cluster", "c1"}, {"count", 2}}));
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code, core::ErrorCode::not_found);
-  const auto unknown = api.post("/nucleus/v1/computeset/", client::Json::object({{"cluster", "c9"}, {"count", 2}}));
+  const auto unknown =
+      api.post("/nucleus/v1/computeset/", client::Json::object({{"cluster", "c9"}, {"count", 2}}));
   ASSERT_FALSE(unknown);
   EXPECT_EQ(started.error().detail, unknown.error().detail);
   EXPECT_TRUE(must(msg::ListComputesets{.is_operator = true}).computesets.empty());
