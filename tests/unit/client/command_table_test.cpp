@@ -127,7 +127,9 @@ TEST(Manual, TellsEveryWordOfEveryCommand) {
     const auto text = manual_text(command, command.name, true);
     const auto roff = manual_roff(command);
     visit_all(command, [&](const Command& part) {
-      EXPECT_NE(text.find(part.what), std::string::npos) << part.name;
+      if (part.parts.empty()) {
+        EXPECT_NE(text.find(part.what), std::string::npos) << part.name;
+      }
       for (const auto& each : part.arguments)
         EXPECT_NE(text.find(each.name), std::string::npos) << part.name << " " << each.name;
     });
