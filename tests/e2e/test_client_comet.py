@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+import requests
 
 from conftest import BIN, a_deployment, wait_until
 
@@ -160,3 +161,60 @@ def test_an_image_is_attached_by_number_or_name_of_either_era(client, tmp_path):
         assert "takes effect after power off and on" in client.out(*way, "c1")
     client.out("iso", "detach", "c1", "vm-c1-00")
     assert "no iso" in client.run("iso", "attach", "none.iso", "c1", code=1).stderr
+
+
+PASSWORD = "correct horse battery"
+
+
+def test_init_asks_for_an_endpoint_and_fetches_its_key(client, tmp_path):
+    token = client.deployment.add_person("ada", "demo")
+    url = client.env["NUCLEUS_URL"]
+    told = requests.post(url + "/nucleus/rest-auth/password/change/", timeout=PATIENCE_S,
+                         json={"new_password1": PASSWORD, "new_password2": PASSWORD},
+                         headers={"Authorization": "Token " + token})
+    assert told.status_code == 200, told.text
+    fresh = {"PATH": client.env["PATH"], "HOME": str(tmp_path)}
+    assert "no endpoint" in client.run("active", env=fresh).stdout
+    questions = [("Username", "ada"), ("Endpoint", "here"), ("Base URL", url + "/nucleus/"),
+                 ("API version", ""), ("Password of ada", PASSWORD)]
+    code, shown = client.at_terminal("init", answers=questions, env=fresh)
+    assert code == 0 and "Endpoint here is active" in shown, shown
+    assert PASSWORD not in shown
+    file = tmp_path / ".cloudmesh" / "cloudmesh.yaml"
+    assert file.stat().st_mode & 0o077 == 0
+    assert "| c1 " in client.out("ll", env=fresh)
+    assert "* here" in client.out("active", env=fresh)
+    # A wrong password changes nothing.
+    before = file.read_text()
+    questions[-1] = ("Password of ada", "wrong")
+    code, shown = client.at_terminal("init", answers=questions, env=fresh)
+    assert code == 1 and file.read_text() == before, shown
+
+
+def test_a_person_logs_in_with_name_and_password(client):
+    outside = write_endpoints(client, here={
+        "nucleus_base_url": client.env["NUCLEUS_URL"] + "/nucleus", "auth_provider": "userpass",
+        "userpass": {"username": "ada", "password": "env"}})
+    assert "| c1 " in client.out("ll", env={**outside, "COMET_PASSWORD": PASSWORD})
+    client.run("ll", code=1, env={**outside, "COMET_PASSWORD": "wrong"})
+    assert "no password" in client.run("ll", code=1, env=outside).stderr
+
+
+def test_nodes_without_a_computeset_are_not_powered_and_none_of_a_list_is(client):
+    client.out("start", "c1", "vm-c1-00", "--walltime=1d", "--wait")
+    told = client.run("power", "off", "c1", "vm-c1-[00-01]", code=1)
+    assert "vm-c1-01 is in no active computeset" in told.stderr
+    assert client.states("c1")["vm-c1-00"] == "active"
+    assert "no node vm-c1-77" in client.run("power", "reset", "c1", "vm-c1-[00,77]", code=1).stderr
+    shown = client.out("computeset")
+    for line in ("ClusterID: c1", "State: running", "Requested/Running/Remaining: 1-00:00 / 00:0"):
+        assert line in shown, shown
+    number = json.loads(client.out("computeset", "--format=json"))["0"]["id"]
+    assert client.out("computeset", number) == shown
+    assert client.out("computeset", "--cluster=c9") == ""
+    assert f"vm-c1-00,active,{number},demo," in client.out("cluster", "--concise", "--format=csv")
+    assert client.out("cluster", "c1").startswith("Cluster: c1\tFrontend: ")
+    assert "taken as minutes" in client.run("start", "c1", "vm-c1-01", "--walltime=90").stderr
+    for wrong in (["start", "c1", "vm-c1-02", "--walltime=2x"], ["start", "c1"],
+                  ["start", "c1", "vm-c1-02", "--count=1"], ["ll", "--format=xml"]):
+        client.run(*wrong, code=2)
