@@ -37,7 +37,7 @@ class HttpConnection::Wire {
  public:
   explicit Wire(bool is_tls) {
     if (is_tls)
-      secure_.emplace(loop_, tls_);
+      secure_.emplace(loop_, tls_.emplace(asio::ssl::context::tls_client));
     else
       plain_.emplace(loop_);
   }
@@ -51,9 +51,9 @@ class HttpConnection::Wire {
     error = finish([&](auto done) { tcp().async_connect(found, done); });
     if (error || !secure_) return error;
     if (ca_file.empty())
-      tls_.set_default_verify_paths(error);
+      tls_->set_default_verify_paths(error);
     else
-      tls_.load_verify_file(ca_file, error);
+      tls_->load_verify_file(ca_file, error);
     if (error) return error;
     secure_->set_verify_mode(asio::ssl::verify_peer);
     secure_->set_verify_callback(asio::ssl::host_name_verification(url.host));
@@ -97,7 +97,8 @@ class HttpConnection::Wire {
   }
 
   asio::io_context loop_ = {};
-  asio::ssl::context tls_{asio::ssl::context::tls_client};
+  // To make it takes longer than to start: only where it is used.
+  std::optional<asio::ssl::context> tls_ = {};
   std::optional<beast::tcp_stream> plain_ = {};
   std::optional<beast::ssl_stream<beast::tcp_stream>> secure_ = {};
   beast::flat_buffer buffer_ = {};

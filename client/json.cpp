@@ -1,6 +1,7 @@
 #include "client/json.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,7 @@ namespace nucleus::client {
 namespace {
 
 constexpr std::size_t depth_max = 64;
+constexpr std::size_t sibling_size_max = 64;
 
 nlohmann::ordered_json library_value(const Json& value) {
   using Value = nlohmann::ordered_json;
@@ -72,7 +74,8 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
   Json& next() {
     if (open_.empty()) return root_;
     auto& items = open_.back()->items_;
-    if (items.empty()) items.reserve(open_.back()->kind_ == Json::Kind::object ? 16 : 4);
+    // What stands side by side is mostly of one size.
+    if (items.empty()) items.reserve(std::min(sizes_[open_.size()], sibling_size_max));
     auto& item = items.emplace_back();
     item.key_ = std::exchange(key_, {});
     return item;
@@ -92,6 +95,7 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool close() {
+    sizes_[open_.size()] = open_.back()->items_.size();
     open_.pop_back();
     return true;
   }
@@ -99,6 +103,7 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
   Json& root_;
   std::string key_ = {};
   std::vector<Json*> open_ = {};
+  std::array<std::size_t, depth_max + 1> sizes_ = {};  // of the last one that ended, by depth
 };
 
 Json Json::list(std::vector<Json> items) {

@@ -1,9 +1,12 @@
 """`comet` as its user sees it: both generations' grammar, against four simulated hosts."""
+import http.server
 import json
 import os
 import pty
 import select
+import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -218,3 +221,36 @@ def test_nodes_without_a_computeset_are_not_powered_and_none_of_a_list_is(client
     for wrong in (["start", "c1", "vm-c1-02", "--walltime=2x"], ["start", "c1"],
                   ["start", "c1", "vm-c1-02", "--count=1"], ["ll", "--format=xml"]):
         client.run(*wrong, code=2)
+
+
+class NoClusters(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"[]")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_server_with_tls_is_believed_by_its_authority_alone(client, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
+                    tmp_path / "key", "-out", tmp_path / "cert"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
+    with http.server.HTTPServer(("127.0.0.1", 0), NoClusters) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            env = {"PATH": client.env["PATH"], "HOME": str(tmp_path), "NUCLEUS_TOKEN": "t",
+                   "NUCLEUS_URL": f"https://localhost:{server.server_port}"}
+            assert client.out("ll", "--format=rest",
+                              env={**env, "NUCLEUS_CA_FILE": str(tmp_path / "cert")}) == "[]\n"
+            assert "verify" in client.run("ll", code=1, env=env).stderr
+        finally:
+            server.shutdown()
+            thread.join()
