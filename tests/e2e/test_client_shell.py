@@ -340,6 +340,27 @@ def test_switches_time_and_tell_and_the_shell_stays_with_i(shell):
         assert told.stdout == "" and told.stderr.count("\n") == 1, told
 
 
+def test_at_a_terminal_one_of_several_is_picked_by_number_or_name(shell):
+    terminal = Terminal(shell)
+    for answer in ("1", "amber"):
+        terminal.until("cm> ")
+        terminal.type("select cluster\n")
+        terminal.until("1: amber")
+        terminal.until("Which cluster")
+        terminal.type(answer + "\n")
+        terminal.until("\ncluster amber")
+    terminal.until("cm> ")
+    terminal.type("select cluster\n")
+    terminal.until("Which cluster")
+    terminal.type("2\n")
+    terminal.until("no such cluster")
+    terminal.until("cm> ")
+    terminal.type("quit\n")
+    assert terminal.end() == 0
+    assert shell.out("default", "cluster") == "amber\n"
+    shell.out("default", "delete", "cluster")
+
+
 def test_colours_are_shown_at_a_terminal_and_not_after_color_off(shell):
     coloured = Shell.__new__(Shell)
     coloured.home, coloured.env = shell.home, {**shell.env, "TERM": "xterm"}
