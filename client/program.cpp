@@ -49,6 +49,7 @@ int print_candidates(Session& session, const std::vector<std::string>& words) {
 
 /// What `default KEY=VALUE` keeps is taken where a line does not say it.
 void take_defaults(Session& session, Words& words) {
+  if (!session.has_copy()) return;
   const auto takes = [&](std::string_view name) {
     return std::ranges::any_of(words.command().arguments,
                                [&](const Argument& each) { return each.name == name; });
@@ -60,6 +61,8 @@ void take_defaults(Session& session, Words& words) {
       if (auto cloud = session.setting("cloud"); !cloud.empty()) words.say(name, {cloud});
     endpoint = words[name];
   }
+  if (endpoint.empty())
+    if (const auto active = choose_endpoint({})) endpoint = active->name;
   // Only what starts nodes has both: elsewhere --allocation chooses what is shown.
   const bool is_start = takes("--allocation") && takes("--walltime");
   for (const std::string key : {"format", "allocation", "walltime", "reservation"}) {

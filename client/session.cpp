@@ -33,9 +33,13 @@ std::string Session::endpoint_key(const std::string& endpoint) const {
   return chosen ? chosen->name + "@" + chosen->url : endpoint;
 }
 
-std::string Session::setting(const std::string& key, const std::string& endpoint) {
+bool Session::has_copy() const {
   std::error_code error;
-  if (!copy_ && !std::filesystem::exists(LocalCopy::file_in(client_folder()), error)) return {};
+  return copy_ || std::filesystem::exists(LocalCopy::file_in(client_folder()), error);
+}
+
+std::string Session::setting(const std::string& key, const std::string& endpoint) {
+  if (!has_copy()) return {};
   const auto known = copy();
   if (!known) return {};
   std::string value;

@@ -26,6 +26,8 @@ class Session {
   /// What `default KEY=VALUE` keeps, of an endpoint, else in general; empty = nothing. Where
   /// nothing was ever kept no file is made.
   std::string setting(const std::string& key, const std::string& endpoint = {});
+  /// Was anything ever kept?
+  bool has_copy() const;
   /// A switch, as `debug on` keeps it.
   bool is_on(const std::string& key) { return setting(key) == "on"; }
 

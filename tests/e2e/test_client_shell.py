@@ -299,6 +299,9 @@ def test_the_yaml_file_is_registered_checked_and_merged(shell):
     exported = outside.out("register", "env", "here")
     assert f"export NUCLEUS_URL='{env['NUCLEUS_URL']}'\n" in exported
     assert "| amber " in outside.out("comet", "ll")
+    outside.out("default", "format=csv", "--cloud=here")
+    assert outside.out("comet", "ll").startswith("Name,Project,")
+    assert outside.out("default", "list", "--cloud=nucleus", "--format=json") == "{}\n"
     outside.out("select", "cloud", "nucleus")
     assert "no password" in outside.run("comet", "ll", code=1).stderr
     backup = outside.out("register", "backup").strip()
