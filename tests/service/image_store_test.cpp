@@ -85,11 +85,14 @@ class ImageStore : public testing::Test {
                                         ImageFormat format = ImageFormat::raw) {
     return ask(msg::BeginUpload{.image_id = {image}, .format = format});
   }
+  static void write(const msg::UploadTicket& ticket, const std::string& bytes) {
+    std::ofstream(ticket.path, std::ios::binary) << bytes;
+  }
   core::Result<msg::Image> upload(const std::string& image, ImageFormat format,
                                   const std::string& bytes) {
     const auto ticket = begin(image, format);
     if (!ticket) return std::unexpected(ticket.error());
-    std::ofstream(ticket->path, std::ios::binary) << bytes;
+    write(*ticket, bytes);
     return ask(msg::FinishUpload{.upload_id = ticket->upload_id});
   }
   core::Result<msg::Image> put(const std::string& image) {
@@ -226,6 +229,7 @@ TEST_F(ImageStore, LetsOneOfTwoUploadsOfANameWin) {
   const auto first = begin("p/x");
   const auto second = begin("p/x");
   ASSERT_TRUE(first && second);
+  for (const auto* ticket : {&*first, &*second}) write(*ticket, std::string(65'536, 'x'));
   ASSERT_TRUE(ask(msg::FinishUpload{.upload_id = second->upload_id}));
   EXPECT_EQ(ask(msg::FinishUpload{.upload_id = first->upload_id}).error().code,
             ErrorCode::wrong_state);
@@ -235,6 +239,7 @@ TEST_F(ImageStore, GivesARepeatedFinishItsFirstReplyOverARestart) {
   start();
   const auto ticket = begin("p/x");
   ASSERT_TRUE(ticket);
+  write(*ticket, std::string(65'536, 'x'));
   const msg::FinishUpload finish{.upload_id = ticket->upload_id};
   const auto first = ask(finish, "same");
   restart();
