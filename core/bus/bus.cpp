@@ -39,6 +39,23 @@ void Bus::listen(const std::string& prefix, std::function<void(const StoredEvent
   link_.subscribe(prefix);
 }
 
+void Bus::watch_hearing(std::function<void(std::int64_t)> told) {
+  hearing_told_ = std::move(told);
+  is_line_up_ = link_.watch_line([this](bool is_up) { take_line(is_up); });
+}
+
+/// What was told while the line was away is in the stream alone.
+void Bus::take_line(bool is_up) {
+  is_line_up_ = is_up;
+  if (!is_up) ++lines_lost_;
+  show_hearing(0);
+  if (is_up && store_ && store_->is_loaded()) read_missed_events();
+}
+
+void Bus::show_hearing(std::int64_t sure_ms) {
+  if (hearing_told_) hearing_told_(is_line_up_ ? sure_ms : 0);
+}
+
 Context Bus::context() {
   return {loop_, {.trace_id = loop_.new_id(), .sender = link_.name()}};
 }
@@ -340,13 +357,15 @@ void Bus::read_missed_events() {
   is_reading_events_ = true;
   store_->journal().read_events(
       store_->heard(), limits_.events_per_read,
-      [this, told = newest_told_](Result<std::vector<StoredEvent>> read) {
+      [this, told = newest_told_, begun_ms = loop_.steady_ms(), was_up = is_line_up_,
+       lost = lines_lost_](Result<std::vector<StoredEvent>> read) {
         if (!is_reading_events_ || !store_->is_loaded()) return;
         is_reading_events_ = false;
         if (metrics_) metrics_->show_store_up(read || read.error().code == ErrorCode::wrong_state);
         if (!read) {
           log::error("events_not_read",
                      {{"after", store_->heard()}, {"reason", read.error().detail}});
+          show_hearing(0);
           return;  // the next poll tries again
         }
         for (const auto& event : *read)
@@ -355,6 +374,7 @@ void Bus::read_missed_events() {
         show_events();
         if (read->size() == limits_.events_per_read) return read_missed_events();
         is_catching_up_ = false;
+        if (was_up && lost == lines_lost_) show_hearing(begun_ms);
         // What was told while this was read may have come too late for it.
         if (newest_told_ > std::max(store_->heard(), told)) await_gap();
       });

@@ -3,6 +3,7 @@
 // in order, none left out.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -137,6 +138,11 @@ class Bus {
   /// stands on. Before `start`.
   void follow(std::function<void(const StoredEvent&)> follower) { follower_ = std::move(follower); }
 
+  /// Told, again and again, the moment (steady, ms) up to which all events were heard for sure; 0
+  /// where it is not sure any more that they come: the line to the bus was lost, or the stream
+  /// cannot be read. Before `start`.
+  void watch_hearing(std::function<void(std::int64_t sure_ms)> told);
+
   /// Begins to hear and serve once the store is loaded. Without a store: at once.
   void start();
   /// A context for work that no request or event began.
@@ -145,6 +151,7 @@ class Bus {
 
   /// From now on new requests are answered `unavailable`; those under way end.
   void drain() { is_draining_ = true; }
+  /// From any thread.
   bool is_draining() const { return is_draining_; }
   /// The store is loaded, and the events of before that have had their effect.
   bool is_ready() const { return !store_ || (store_->is_loaded() && !is_catching_up_); }
@@ -206,6 +213,8 @@ class Bus {
   void await_gap();
   void read_missed_events();
   void poll_events();
+  void take_line(bool is_up);
+  void show_hearing(std::int64_t sure_ms);
   bool is_hearing() const { return !events_.empty() || follower_; }
   void repeat_call(const std::string& request_id);
 
@@ -218,6 +227,9 @@ class Bus {
   std::map<std::string, EventHandler> events_ = {};
   std::function<void(const StoredEvent&)> listener_ = {};
   std::function<void(const StoredEvent&)> follower_ = {};
+  std::function<void(std::int64_t)> hearing_told_ = {};
+  bool is_line_up_ = true;
+  std::uint64_t lines_lost_ = 0;
   // Requests being answered, with their deadlines (Unix ms): one that is never answered counts
   // until then.
   std::unordered_map<std::string, std::int64_t> in_flight_ = {};
@@ -232,7 +244,7 @@ class Bus {
   bool is_gap_awaited_ = false;
   bool is_reading_events_ = false;
   bool is_catching_up_ = false;  // requests wait for the events of before the start
-  bool is_draining_ = false;
+  std::atomic<bool> is_draining_ = false;
   std::uint64_t newest_seen_ = 0;
   CoreMetrics* metrics_ = nullptr;
 };

@@ -29,6 +29,12 @@ class Link {
   virtual void on_receive(std::function<void(Frames)> receive) = 0;
   /// Wants events whose topic begins with `prefix`; empty = all.
   virtual void subscribe(const std::string& prefix) = 0;
+  /// Tells, on the loop, whenever the line that brings events was lost (false) or is there again;
+  /// true where it is there now. A link that cannot tell says that it always is.
+  virtual bool watch_line(std::function<void(bool is_up)> told) {
+    (void)told;
+    return true;
+  }
 };
 
 }  // namespace nucleus::core

@@ -13,7 +13,7 @@ constexpr Milliseconds knock_again_after{1000};
 
 }  // namespace
 
-/// A socket to the bus, and over tcp what becomes of its handshakes.
+/// A socket to the bus, and what becomes of its connection.
 struct ZmqLink::Line {
   Line(zmq::context_t& context, zmq::socket_type type, std::string bus_url)
       : socket{context, type},
@@ -24,6 +24,7 @@ struct ZmqLink::Line {
   zmq::socket_t socket;
   zmq::socket_t handshakes;
   std::string url;
+  bool is_watched = false;  // its handshakes
   bool is_refused = false;  // and it was logged
 };
 
@@ -43,8 +44,10 @@ ZmqLink::ZmqLink(PosixLoop& loop, ZmqLinkOptions options)
       sockets_{std::make_unique<Sockets>(options_)} {
   auto& [context, requests, events] = *sockets_;
   if (!is_tcp_) requests.socket.set(zmq::sockopt::routing_id, options_.name);
-  open(requests, "inproc://requests", [this] { greet(); });
-  open(events, "inproc://events", [] {});
+  // Over ipc nobody asks for a key: only whether events come is of interest.
+  constexpr int handshakes = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+  open(requests, "inproc://requests", is_tcp_ ? handshakes : 0);
+  open(events, "inproc://events", handshakes | ZMQ_EVENT_DISCONNECTED);
   loop_.watch(requests.socket.get(zmq::sockopt::fd), [this] { drain(sockets_->requests.socket); });
   loop_.watch(events.socket.get(zmq::sockopt::fd), [this] { drain(sockets_->events.socket); });
 }
@@ -52,23 +55,23 @@ ZmqLink::ZmqLink(PosixLoop& loop, ZmqLinkOptions options)
 ZmqLink::~ZmqLink() {
   for (auto* line : {&sockets_->requests, &sockets_->events}) {
     loop_.unwatch(line->socket.get(zmq::sockopt::fd));
-    if (is_tcp_) loop_.unwatch(line->handshakes.get(zmq::sockopt::fd));
+    if (line->is_watched) loop_.unwatch(line->handshakes.get(zmq::sockopt::fd));
   }
 }
 
-void ZmqLink::open(Line& line, const char* monitor_url, std::function<void()> welcomed) {
+void ZmqLink::open(Line& line, const char* monitor_url, int wanted) {
   if (line.url.empty()) return;
   if (is_tcp_) {
     line.socket.set(zmq::sockopt::curve_serverkey, options_.keys.server_public);
     line.socket.set(zmq::sockopt::curve_publickey, options_.keys.own_public);
     line.socket.set(zmq::sockopt::curve_secretkey, options_.keys.own_secret);
     notice_silence(line.socket);
-    const int wanted = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+  }
+  if (wanted != 0) {
     if (zmq_socket_monitor(line.socket.handle(), monitor_url, wanted) != 0) throw zmq::error_t();
     line.handshakes.connect(monitor_url);
-    loop_.watch(
-        line.handshakes.get(zmq::sockopt::fd),
-        [this, &line, welcomed = std::move(welcomed)] { drain_handshakes(line, welcomed); });
+    line.is_watched = true;
+    loop_.watch(line.handshakes.get(zmq::sockopt::fd), [this, &line] { drain_handshakes(line); });
   }
   line.socket.connect(line.url);
 }
@@ -96,25 +99,41 @@ void ZmqLink::drain(zmq::socket_t& socket) {
 }
 
 /// Each is two frames: the event's number and value in 6 bytes, then the address.
-void ZmqLink::drain_handshakes(Line& line, const std::function<void()>& welcomed) {
+void ZmqLink::drain_handshakes(Line& line) {
+  const bool is_events = &line == &sockets_->events;
   while (auto parts = receive_parts(line.handshakes)) {
     std::uint16_t event = 0;
     if (parts->front().size() < sizeof event) continue;
     std::memcpy(&event, parts->front().data(), sizeof event);
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
       line.is_refused = false;
-      welcomed();
-      continue;
+      is_events ? show_line(true) : greet();
+    } else if (event == ZMQ_EVENT_DISCONNECTED) {
+      show_line(false);
+    } else {
+      knock_again(line);
     }
-    if (!std::exchange(line.is_refused, true))
-      log::error("bus_refused_key", {{"name", options_.name}, {"bus", line.url}});
-    // ZeroMQ gives up on a peer that refused; but rights may still be on their way.
-    loop_.after(knock_again_after, [this, &line, alive = std::weak_ptr(alive_)] {
-      if (alive.expired()) return;
-      zmq_disconnect(line.socket.handle(), line.url.c_str());
-      line.socket.connect(line.url);
-    });
   }
+}
+
+/// ZeroMQ gives up on a peer that refused; but rights may still be on their way.
+void ZmqLink::knock_again(Line& line) {
+  if (!std::exchange(line.is_refused, true))
+    log::error("bus_refused_key", {{"name", options_.name}, {"bus", line.url}});
+  loop_.after(knock_again_after, [this, &line, alive = std::weak_ptr(alive_)] {
+    if (alive.expired()) return;
+    zmq_disconnect(line.socket.handle(), line.url.c_str());
+    line.socket.connect(line.url);
+  });
+}
+
+bool ZmqLink::watch_line(std::function<void(bool)> told) {
+  line_told_ = std::move(told);
+  return is_line_up_;
+}
+
+void ZmqLink::show_line(bool is_up) {
+  if (std::exchange(is_line_up_, is_up) != is_up && line_told_) line_told_(is_up);
 }
 
 void ZmqLink::greet() {

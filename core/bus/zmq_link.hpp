@@ -37,13 +37,16 @@ class ZmqLink : public Link {
   void send(Frames frames) override;
   void on_receive(std::function<void(Frames)> receive) override;
   void subscribe(const std::string& prefix) override;
+  bool watch_line(std::function<void(bool is_up)> told) override;
 
  private:
   struct Line;
   struct Sockets;
-  void open(Line& line, const char* monitor_url, std::function<void()> welcomed);
+  void open(Line& line, const char* monitor_url, int wanted);
   void drain(zmq::socket_t& socket);
-  void drain_handshakes(Line& line, const std::function<void()>& welcomed);
+  void drain_handshakes(Line& line);
+  void knock_again(Line& line);
+  void show_line(bool is_up);
   void greet();
   void take(std::vector<std::string> parts);
 
@@ -52,6 +55,8 @@ class ZmqLink : public Link {
   bool is_tcp_;
   std::unique_ptr<Sockets> sockets_;
   std::function<void(Frames)> receive_ = {};
+  std::function<void(bool)> line_told_ = {};
+  bool is_line_up_ = false;                                // of events
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // timers outlive the link
 };
 

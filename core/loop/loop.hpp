@@ -1,6 +1,6 @@
 // The one loop of a process, its clock and its worker pool, as interfaces: real in run_service,
-// virtual in simulation. Everything a service does runs on its loop; only `post` may be called from
-// another thread.
+// virtual in simulation. Everything a service does runs on its loop; only `post` and
+// `steady_ms` may be called from another thread.
 #pragma once
 
 #include <chrono>
@@ -22,7 +22,7 @@ class Loop {
   virtual void post(std::function<void()> task) = 0;
   /// Runs `task` once, not before `delay` has passed. From the loop's thread.
   virtual void after(Milliseconds delay, std::function<void()> task) = 0;
-  /// Monotonic; only differences mean anything.
+  /// Monotonic; only differences mean anything. From any thread.
   virtual std::int64_t steady_ms() const = 0;
   /// The same clock, finer where there is a finer one: for measuring.
   virtual std::int64_t steady_us() const { return steady_ms() * 1000; }

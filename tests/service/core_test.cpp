@@ -48,6 +48,22 @@ struct HearingRoom {
   }
 };
 
+/// Is told up to when it has heard all.
+struct AttentiveRoom {
+  static inline std::atomic<std::int64_t> sure_ms = 0;
+  explicit AttentiveRoom(core::Runtime& runtime) {
+    sure_ms = 0;
+    runtime.bus.follow([](const core::StoredEvent&) {});
+    runtime.bus.watch_hearing([](std::int64_t ms) { sure_ms = ms; });
+  }
+  static bool wait(bool is_sure) {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while ((sure_ms > 0) != is_sure && std::chrono::steady_clock::now() < end)
+      std::this_thread::yield();
+    return (sure_ms > 0) == is_sure;
+  }
+};
+
 template <class Room>
 core::Result<std::shared_ptr<void>> build(core::Runtime& runtime) {
   return std::make_shared<Room>(runtime);
@@ -134,6 +150,18 @@ TEST(Core, LosesNoAcceptedRequestWhenRedisIsKilled) {
     ASSERT_TRUE(reply.get());
   }
   EXPECT_EQ(counted(registry, counter_key), 10);
+}
+
+TEST(Core, TellsWhetherAllEventsAreHeardForSure) {
+  Deployment deployment;
+  Process listener(deployment, "listener", {}, build<AttentiveRoom>);
+  EXPECT_TRUE(AttentiveRoom::wait(true));
+  deployment.redis.kill();
+  EXPECT_TRUE(AttentiveRoom::wait(false));
+  deployment.redis.start();
+  EXPECT_TRUE(AttentiveRoom::wait(true));
+  deployment.stop_bus();
+  EXPECT_TRUE(AttentiveRoom::wait(false));
 }
 
 TEST(Core, StopsAProcessWhoseNameAnotherTookOver) {

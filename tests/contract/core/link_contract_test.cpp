@@ -21,6 +21,9 @@ class LinkWorld {
   virtual ~LinkWorld() = default;
   virtual std::unique_ptr<core::Link> open(const std::string& name) = 0;
   virtual void wait(const std::function<bool()>& is_so) = 0;
+  /// The bus is gone, and there again. False where this world's bus never goes.
+  virtual bool stop_bus() { return false; }
+  virtual void start_bus() {}
   /// How often `wait` looks before what may have been lost is sent again.
   virtual std::int64_t looks_between_sends() const { return 1000; }
 };
@@ -42,13 +45,25 @@ class ZmqLinks : public LinkWorld {
       loop_.run();
     }
   }
+  bool stop_bus() override {
+    is_stopping_ = true;
+    broker_.join();
+    return true;
+  }
+  void start_bus() override {
+    is_stopping_ = false;
+    broker_ = run();
+  }
 
  private:
+  std::jthread run() {
+    return std::jthread{[this] { core::run_broker(options_, is_stopping_); }};
+  }
   TemporaryFolder folder_ = {};
   core::BrokerOptions options_ = {.requests_url = "ipc://" + folder_.file("bus.sock"),
                                   .events_url = "ipc://" + folder_.file("events.sock")};
   std::atomic<bool> is_stopping_ = false;
-  std::jthread broker_{[this] { core::run_broker(options_, is_stopping_); }};
+  std::jthread broker_ = run();
   core::PosixLoop loop_ = {};
 };
 
@@ -169,6 +184,26 @@ TYPED_TEST(LinkContract, CarriesAnEventToThoseWhoWantItsPrefix) {
   ASSERT_TRUE(heard);
   EXPECT_EQ(heard->topic, "mine/c/service.told");
   EXPECT_FALSE(is_foreign_heard);
+}
+
+TYPED_TEST(LinkContract, TellsWhenTheLineOfEventsIsLostAndWhenItIsThereAgain) {
+  auto hearer = this->world.open("hearer");
+  std::vector<bool> told;
+  bool is_up = hearer->watch_line([&](bool is_up_now) {
+    told.push_back(is_up_now);
+    is_up = is_up_now;
+  });
+  this->world.wait([&] { return is_up; });
+  ASSERT_TRUE(is_up);
+  if (!this->world.stop_bus()) {
+    EXPECT_TRUE(told.empty() || told.back());
+    return;
+  }
+  this->world.wait([&] { return !is_up; });
+  EXPECT_FALSE(is_up);
+  this->world.start_bus();
+  this->world.wait([&] { return is_up; });
+  EXPECT_TRUE(is_up);
 }
 
 TYPED_TEST(LinkContract, GivesANameToItsNewestOwner) {
