@@ -58,10 +58,10 @@ void Service::tell_node(Change& change, const msg::NodeId& node_id) {
   const auto* before = store_.read(keys::node(node_id));
   const auto* node = change.tx.read(keys::node(node_id));
   if (!node) return;  // removed
-  const bool is_told =
-      before && before->state == node->state && before->reason == node->reason &&
-      before->is_wanted_on == node->is_wanted_on && before->host_id == node->host_id &&
-      before->computeset_id == node->computeset_id && before->ports.size() == node->ports.size();
+  const bool is_told = before && before->state == node->state && before->reason == node->reason &&
+                       before->is_wanted_on == node->is_wanted_on &&
+                       before->host_id == node->host_id &&
+                       before->computeset_id == node->computeset_id && before->ports == node->ports;
   if (!is_told)
     change.tx.emit(
         msg::NodeChanged{told(*node, change.tx.read(keys::computeset(node->computeset_id)))});
