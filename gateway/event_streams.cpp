@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gateway/numbers.hpp"
+#include "gateway/topic.hpp"
 
 namespace nucleus::gateway {
 
@@ -12,21 +13,6 @@ namespace {
 
 constexpr core::Milliseconds beat_every{10'000};
 constexpr std::size_t read_count = 1'000;
-
-struct TopicParts {
-  std::string project;
-  std::string cluster;
-  std::string type;
-};
-
-TopicParts parts_of(const std::string& topic) {
-  const auto first = topic.find('/');
-  const auto second = first == std::string::npos ? first : topic.find('/', first + 1);
-  if (second == std::string::npos) return {.project = "_", .cluster = "_", .type = topic};
-  return {.project = topic.substr(0, first),
-          .cluster = topic.substr(first + 1, second - first - 1),
-          .type = topic.substr(second + 1)};
-}
 
 }  // namespace
 
@@ -65,7 +51,6 @@ EventStreams::EventStreams(core::Runtime& runtime, const Config& config, Metrics
     for (const auto& stream : streams_) stream->is_live = false;
     for (const auto& stream : streams_) catch_up(stream);
   });
-  runtime_.bus.follow([this](const core::StoredEvent& event) { follow(event); });
   runtime_.bus.every(beat_every, *this, &EventStreams::beat);
 }
 

@@ -27,6 +27,8 @@ class EventStreams {
   /// Answers with an open stream. 400: Last-Event-ID is no number; 410: that event is no longer
   /// kept.
   void open(const ExchangePtr& exchange, EventFilter filter = {});
+  /// The next event of the deployment; none is left out.
+  void follow(const core::StoredEvent& event);
 
  private:
   struct Stream {
@@ -38,7 +40,6 @@ class EventStreams {
   };
   using StreamPtr = std::shared_ptr<Stream>;
 
-  void follow(const core::StoredEvent& event);
   void begin(const ExchangePtr& exchange, EventFilter filter, std::uint64_t after);
   void add(const StreamPtr& stream);
   void catch_up(const StreamPtr& stream);

@@ -82,8 +82,9 @@ bool Exchange::is_v1() const {
 }
 
 void Exchange::respond(HttpResponse response) {
-  response.headers["X-Request-Id"] = id_;
-  if (sequence_ > 0) response.headers["Nucleus-Sequence"] = std::to_string(sequence_);
+  if (!response.ready) response.headers["X-Request-Id"] = id_;
+  if (!response.ready && sequence_ > 0)
+    response.headers["Nucleus-Sequence"] = std::to_string(sequence_);
   auto once = std::exchange(respond_, nullptr);
   if (once && see_) std::exchange(see_, nullptr)(response);
   if (once) once(std::move(response));

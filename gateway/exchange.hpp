@@ -17,6 +17,8 @@ struct Upload {
   ~Upload();
 };
 
+struct Believed;
+
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
   Exchange(core::Bus& bus, core::Milliseconds call_deadline, HttpRequest received, Respond respond,
@@ -29,11 +31,14 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   HttpRequest request;
   msg::Principal who = {};
-  std::map<std::string, std::string> path = {};  // the route's {names}
+  std::shared_ptr<const Believed> believed = {};  // where `who` may be remembered
+  std::map<std::string, std::string> path = {};   // the route's {names}
   std::shared_ptr<Upload> upload = {};
   std::string base_url = {};  // http://HOST:PORT as the client reached us
   /// Services answer once they have heard events up to here, so that a client reads its own writes.
   std::uint64_t after_sequence = 0;
+  /// Told the newest event that an answering service knew of, before its reply is looked at.
+  std::function<void(std::uint64_t)> on_sequence = [](std::uint64_t) {};
 
   bool is_operator() const { return msg::is_operator(who); }
   /// Old clients' routes answer errors in another form than ours (compat section 1.10).
@@ -72,7 +77,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
                          std::to_string(++calls_[Request::topic]);
     options.after_sequence = after_sequence;
     options.on_sequence = [self = shared_from_this()](std::uint64_t sequence) {
-      self->sequence_ = std::max(self->sequence_, sequence);
+      self->take_sequence(sequence);
     };
     if (options.deadline == core::CallOptions{}.deadline) options.deadline = call_deadline_;
     bus_.call(message, options,
@@ -87,12 +92,22 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   template <class Request>
   void try_ask(const Request& message,
                std::function<void(core::Result<typename Request::Reply>)> next) {
-    bus_.call(message, {.request_id = id_ + ".try", .trace_id = id_, .deadline = call_deadline_},
+    bus_.call(message,
+              {.request_id = id_ + ".try",
+               .trace_id = id_,
+               .deadline = call_deadline_,
+               .on_sequence = [self = shared_from_this()](
+                                  std::uint64_t sequence) { self->take_sequence(sequence); }},
               [self = shared_from_this(), next = std::move(next)](
                   core::Result<typename Request::Reply> answered) { next(std::move(answered)); });
   }
 
  private:
+  void take_sequence(std::uint64_t sequence) {
+    sequence_ = std::max(sequence_, sequence);
+    on_sequence(sequence);
+  }
+
   core::Bus& bus_;
   core::Milliseconds call_deadline_;
   Respond respond_;

@@ -5,8 +5,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "gateway/digest.hpp"
 
 namespace nucleus::gateway {
 
@@ -29,6 +32,9 @@ struct HttpRequest {
   std::string body = {};
   std::string body_path = {};  // where the body went to a file instead
   std::string origin = {};     // the address of who sent it
+  /// Of a GET's head, byte for byte, where nothing follows it: whoever sends it again asks the
+  /// same.
+  std::optional<Digest> head_digest = {};
 
   std::string header(const std::string& name) const {
     const auto found = headers.find(name);
@@ -50,12 +56,19 @@ class HttpStream {
   virtual bool is_open() const = 0;
 };
 
+constexpr std::size_t request_id_bytes = 32;  // of an X-Request-Id
+
+struct ReadyAnswer;
+using ReadyAnswerPtr = std::shared_ptr<const ReadyAnswer>;
+
 struct HttpResponse {
   int status = 200;
   Headers headers = {};
   std::string body = {};
   /// Where set, the answer stays open: called once with the stream after the head was sent.
   std::function<void(std::shared_ptr<HttpStream>)> on_open = {};
+  /// Where set, it is sent, and nothing else of this.
+  ReadyAnswerPtr ready = {};
 };
 
 /// Answers once, from any thread.

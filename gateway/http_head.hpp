@@ -9,6 +9,7 @@ namespace nucleus::gateway {
 
 struct HeadScan {
   bool is_whole = false;   // its end is there
+  std::size_t size = 0;    // of a whole one, its last line with it
   const char* fault = "";  // not empty: refused
 };
 
@@ -22,7 +23,7 @@ inline HeadScan scan_head(std::string_view bytes, std::size_t from) {
     if ((bytes[i] == ' ' || bytes[i] == '\t') && before == '\n')
       return {.fault = "a header is folded"};
     if (bytes[i] == '\n' && i >= 3 && bytes.substr(i - 3, 4) == "\r\n\r\n")
-      return {.is_whole = true};
+      return {.is_whole = true, .size = i + 1};
   }
   return {};
 }

@@ -1,5 +1,8 @@
 #include "gateway/http_server.hpp"
 
+#include <fmt/format.h>
+
+#include <array>
 #include <utility>
 // Boost 1.74's asio needs <utility> before it with g++ 12.
 #include <atomic>
@@ -18,6 +21,7 @@
 
 #include "core/log/log.hpp"
 #include "gateway/http_head.hpp"
+#include "gateway/ready_answer.hpp"
 
 namespace nucleus::gateway {
 
@@ -57,6 +61,7 @@ struct HttpServer::Server : std::enable_shared_from_this<Server> {
   asio::io_context context{1};
   tcp::acceptor acceptor{context};
   std::atomic<std::size_t> connections = 0;
+  std::uint64_t answers_ready = 0;  // sent so far; makes each one's id
   std::thread thread;
 
   void open() {
@@ -137,10 +142,33 @@ class HttpServer::Server::Session : public HttpStream,
     scanned_ = bytes.size();
     if (*scan.fault != '\0')
       return refuse(400, std::string("the request is malformed: ") + scan.fault);
-    if (scan.is_whole) return take_head();
+    if (scan.is_whole) {
+      if (auto ready = recall(bytes.substr(0, scan.size))) {
+        buffer_.consume(scan.size);
+        return answer_ready(std::move(ready));
+      }
+      return take_head();
+    }
     if (bytes.size() >= server_->options.header_bytes_max)
       return refuse(431, "the request's head is too large");
     read_bytes();
+  }
+
+  /// What is remembered of a GET with this very head: the whole request.
+  ReadyAnswerPtr recall(std::string_view head) {
+    head_digest_.reset();
+    if (!server_->options.recall || !head.starts_with("GET ")) return {};
+    head_digest_ = sha256(head);
+    return server_->options.recall(*head_digest_);
+  }
+
+  /// Only what is told by the head alone, on a connection that stays open, is known by it again.
+  std::optional<Digest> head_that_is_all() const {
+    const auto& headers = request_.headers;
+    const bool is_more = must_close_ || headers.contains("Content-Length") ||
+                         headers.contains("Transfer-Encoding") || headers.contains("Expect") ||
+                         headers.contains("Upgrade");
+    return is_more ? std::nullopt : head_digest_;
   }
 
   /// Nothing, or why the length of the body or its host could be understood in two ways.
@@ -274,6 +302,7 @@ class HttpServer::Server::Session : public HttpStream,
 
   void hand_on() {
     stream_.expires_never();
+    request_.head_digest = head_that_is_all();
     server_->handle(std::move(request_), kept_, [self = shared_from_this()](HttpResponse response) {
       asio::post(self->server_->context, [self, response = std::move(response)]() mutable {
         self->answer(std::move(response));
@@ -287,7 +316,35 @@ class HttpServer::Server::Session : public HttpStream,
     answer(plain_error(status, detail, request_.path));
   }
 
+  void make_id() {
+    fmt::format_to(id_.begin(), "{:.16}{:016x}", server_->options.id_prefix,
+                   ++server_->answers_ready);
+  }
+
+  void answer_ready(ReadyAnswerPtr ready) {
+    make_id();
+    const std::array<asio::const_buffer, 4> parts{asio::buffer(ready->before_id), asio::buffer(id_),
+                                                  asio::buffer(ready->after_id),
+                                                  asio::buffer(ready->response.body)};
+    expire();
+    // As much at once as the socket takes; asio's own limit is 64 KiB a call.
+    const auto all = [](const beast::error_code& fault, std::size_t) {
+      return fault ? 0 : std::numeric_limits<std::size_t>::max();
+    };
+    asio::async_write(stream_, parts, all,
+                      [self = shared_from_this(), ready](beast::error_code fault, std::size_t) {
+                        if (fault) return self->close();
+                        self->read_head();
+                      });
+  }
+
   void answer(HttpResponse response) {
+    if (response.ready && !must_close_) return answer_ready(std::move(response.ready));
+    if (response.ready) {
+      make_id();
+      response = HttpResponse(response.ready->response);
+      response.headers["X-Request-Id"] = std::string(id_.data(), id_.size());
+    }
     auto message = std::make_shared<http::response<http::string_body>>();
     message->version(11);
     message->result(static_cast<unsigned>(response.status));
@@ -380,8 +437,10 @@ class HttpServer::Server::Session : public HttpStream,
   std::optional<http::request_parser<http::string_body>> text_;
   std::optional<http::request_parser<http::file_body>> file_;
   std::string origin_ = {};
-  std::size_t scanned_ = 0;           // bytes of the head that were looked at
-  std::uint64_t file_bytes_due_ = 0;  // until then, of an upload
+  std::size_t scanned_ = 0;  // bytes of the head that were looked at
+  std::optional<Digest> head_digest_ = {};
+  std::array<char, request_id_bytes> id_ = {};  // of an answer from memory
+  std::uint64_t file_bytes_due_ = 0;            // until then, of an upload
   HttpRequest request_ = {};
   std::shared_ptr<void> kept_ = {};
   bool must_close_ = false;

@@ -12,6 +12,10 @@
 
 namespace nucleus::gateway {
 
+/// What is remembered of a request with this head: its answer, and no handler is asked. Called on
+/// the server's thread.
+using Recall = std::function<ReadyAnswerPtr(const Digest& head)>;
+
 struct HttpServerOptions {
   std::string listen = "127.0.0.1:0";  // ADDRESS:PORT; port 0 = any free one
   std::size_t connections_max = 10'000;
@@ -21,6 +25,8 @@ struct HttpServerOptions {
   int idle_s = 60;                              // for the next request, or the rest of one
   int header_s = 10;                            // for the head, once it has begun
   std::uint64_t upload_bytes_per_s_min = 1024;  // each `idle_s` brings so many times that
+  Recall recall = {};                           // empty = nothing is remembered
+  std::string id_prefix = {};                   // of request ids of answers from memory: 16 hex
 };
 
 class HttpServer {

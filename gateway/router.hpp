@@ -22,6 +22,9 @@ struct Route {
   std::vector<std::string> segments = {};
   msg::Right needs = msg::Right::unknown;  // what the caller must have; unknown = no credential
   Handler handler = {};
+  /// A GET whose answer another is only after an event of its cluster, or of the caller's projects
+  /// where its path names none: it may be answered from memory.
+  bool is_remembered = false;
 };
 
 struct RouteMatch {
@@ -33,6 +36,11 @@ struct RouteMatch {
 class Router {
  public:
   void add(std::string method, std::string pattern, msg::Right needs, Handler handler);
+  /// A GET that may be answered from memory.
+  void add_remembered(std::string pattern, msg::Right needs, Handler handler) {
+    add("GET", std::move(pattern), needs, std::move(handler));
+    routes_.back().is_remembered = true;
+  }
   /// A route that asks nobody who they are.
   void add_public(std::string method, std::string pattern, Handler handler) {
     add(std::move(method), std::move(pattern), msg::Right::unknown, std::move(handler));
@@ -43,6 +51,11 @@ class Router {
  private:
   std::vector<Route> routes_ = {};
 };
+
+/// `GET /v2/clusters`, for metrics.
+inline std::string label_of(const Route& route) {
+  return route.method + " " + route.pattern;
+}
 
 /// The parts between slashes, without the prefix /nucleus.
 std::vector<std::string> segments_of(const std::string& path);

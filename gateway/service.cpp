@@ -53,7 +53,7 @@ std::string target_with_slash(const Route& route, const HttpRequest& request) {
 }
 
 std::string route_label(const RouteMatch& match) {
-  return match.route ? match.route->method + " " + match.route->pattern : "none";
+  return match.route ? label_of(*match.route) : "none";
 }
 
 }  // namespace
@@ -63,7 +63,19 @@ Service::Service(core::Runtime& runtime, Config config)
       config_{std::move(config)},
       metrics_{runtime.metrics},
       streams_{runtime, config_, metrics_},
-      repeats_{runtime.loop} {
+      repeats_{runtime.loop},
+      reader_{runtime, config_, metrics_} {
+  // Memory first: whoever is told of an event by a stream is then told nothing older.
+  runtime_.bus.follow([this](const core::StoredEvent& event) {
+    reader_.follow(event);
+    streams_.follow(event);
+  });
+  config_.http.id_prefix = runtime_.loop.new_id().substr(0, request_id_bytes / 2);
+  if (config_.memory_bytes_max > 0)
+    config_.http.recall = [this](const Digest& head) {
+      if (runtime_.bus.is_draining()) return ReadyAnswerPtr();
+      return reader_.memory().recall(head, runtime_.loop.steady_ms());
+    };
   add_own_routes();
   const FileWork work{.loop = runtime_.loop, .workers = runtime_.workers};
   add_v1_routes(router_, work);
@@ -128,6 +140,7 @@ ExchangePtr Service::make_exchange(HttpRequest request, Respond respond) {
       std::make_shared<Exchange>(runtime_.bus, config_.call_deadline, std::move(request),
                                  std::move(respond), runtime_.loop.new_id());
   exchange->base_url = base;
+  exchange->on_sequence = [this](std::uint64_t sequence) { reader_.memory().tell(sequence); };
   return exchange;
 }
 
@@ -162,6 +175,7 @@ void Service::handle(HttpRequest request, std::shared_ptr<void> kept, Respond re
   }
   authenticate(exchange, route.needs, [this, exchange, &route](msg::Principal who) {
     exchange->who = std::move(who);
+    if (route.is_remembered) return reader_.run(exchange, route);
     repeats_.run(exchange, route.handler);
   });
 }
@@ -180,6 +194,8 @@ void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
                                                         ", which you do not have");
     next(std::move(who));
   };
+  if (const auto* token = std::get_if<msg::CheckToken>(&*credential))
+    return reader_.check(exchange, *token, admit);
   std::visit([&](const auto& check) { exchange->ask(check, admit); }, *credential);
 }
 

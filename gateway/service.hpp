@@ -7,6 +7,7 @@
 #include "gateway/event_streams.hpp"
 #include "gateway/exchange.hpp"
 #include "gateway/metrics.hpp"
+#include "gateway/reader.hpp"
 #include "gateway/repeats.hpp"
 #include "gateway/router.hpp"
 
@@ -38,6 +39,7 @@ class Service {
   Router router_ = {};
   EventStreams streams_;
   Repeats repeats_;
+  Reader reader_;
   std::unique_ptr<HttpServer> server_ = {};  // last: it calls into all the others
 };
 

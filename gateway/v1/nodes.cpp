@@ -149,13 +149,13 @@ void not_here(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v1_node_routes(Router& router) {
-  router.add("GET", "/v1/cluster/", msg::Right::read, list_clusters);
+  router.add_remembered("/v1/cluster/", msg::Right::read, list_clusters);
   router.add("PUT", "/v1/cluster/", msg::Right::define, not_here);
-  router.add("GET", "/v1/cluster/{cluster}/", msg::Right::read, get_cluster);
+  router.add_remembered("/v1/cluster/{cluster}/", msg::Right::read, get_cluster);
   router.add("DELETE", "/v1/cluster/{cluster}/", msg::Right::define, remove_cluster);
   for (const std::string node :
        {"/v1/cluster/{cluster}/frontend/", "/v1/cluster/{cluster}/compute/{node}/"}) {
-    router.add("GET", node, msg::Right::read, get_node);
+    router.add_remembered(node, msg::Right::read, get_node);
     for (const auto action :
          {msg::PowerAction::poweron, msg::PowerAction::poweroff, msg::PowerAction::shutdown,
           msg::PowerAction::reboot, msg::PowerAction::reset})
