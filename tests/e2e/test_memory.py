@@ -4,12 +4,16 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
+import requests
+import yaml
+import zmq
 
-from conftest import a_deployment, session_of, wait_until
+from conftest import BIN, a_deployment, session_of, wait_until
 
 CLUSTER = "/v2/clusters/kept"
 NODE = CLUSTER + "/nodes/vm-kept-00"
@@ -199,6 +203,64 @@ def test_a_token_ends_when_it_said(deployment, admin):
         return status == 401
 
     wait_until(is_refused, "the token ends")
+
+
+@pytest.fixture(name="deaf", scope="module")
+def deaf_fixture(deployment):
+    """Another gateway, to which the bus tells nothing: it reads the stream, twice a second."""
+    run = deployment.state / "run"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = "127.0.0.1:%d" % free.getsockname()[1]
+    settings = yaml.safe_load((deployment.state / "config" / "gateway.yaml").read_text())
+    settings |= {"bus.name": "gateway/deaf", "bus.events_url": f"ipc://{run}/silent.sock",
+                 "gateway.listen": address, "metrics.listen": ""}
+    config = deployment.state / "deaf.yaml"
+    config.write_text(yaml.safe_dump(settings))
+    env = deployment.env() | {"NUCLEUS_URL": f"http://{address}"}
+    deaf = Client(env, env["NUCLEUS_TOKEN"])
+
+    def is_up():
+        try:
+            return deaf.ask("GET", "/healthz").ok
+        except requests.ConnectionError:
+            return False
+
+    with zmq.Context() as context, context.socket(zmq.XPUB) as silent:
+        silent.bind(settings["bus.events_url"])
+        with subprocess.Popen([BIN / "nucleus-gateway", "--config", config],
+                              stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+            try:
+                wait_until(is_up, "the deaf gateway answers")
+                wait_until(lambda: deaf.hits_of(CLUSTER) == 2, "it remembers")
+                yield deaf
+            finally:
+                process.terminate()
+
+
+def test_who_was_told_of_a_change_reads_it_though_its_event_is_late(deaf):
+    for i in range(10):
+        wait_until(lambda: deaf.hits_of(CLUSTER) == 2, "the cluster is remembered")
+        deaf.do("PATCH", CLUSTER, {"description": f"late {i}"})
+        assert deaf.get(CLUSTER)["description"] == f"late {i}"
+
+
+def test_what_another_gateway_told_can_be_waited_for(deaf, admin):
+    for i in range(10):
+        wait_until(lambda: deaf.hits_of(CLUSTER) == 2, "the cluster is remembered")
+        changed = admin.ask("PATCH", CLUSTER, {"description": f"there {i}"})
+        told = deaf.ask("GET", CLUSTER,
+                        Nucleus_After_Sequence=changed.headers["Nucleus-Sequence"])
+        assert told.json()["description"] == f"there {i}"
+        wait_until(lambda n=i: deaf.get(CLUSTER)["description"] == f"there {n}", "it is heard")
+
+
+def test_a_token_that_was_revoked_is_refused_though_its_event_is_late(deaf):
+    for _ in range(3):
+        token = deaf.do("POST", "/v2/me/tokens", {"label": "short"})
+        holder = Client({"NUCLEUS_URL": deaf.url}, token["token"])
+        wait_until(lambda who=holder: who.hits_of(CLUSTER) == 2, "they are believed")
+        deaf.ask("DELETE", "/v2/me/tokens/" + token["token_id"])
+        assert holder.ask("GET", CLUSTER).status_code == 401
 
 
 def test_many_who_ask_at_once_are_answered_by_few_questions(deployment, admin):
