@@ -20,7 +20,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
       metrics_{runtime.metrics},
       driver_{std::move(driver)} {
   std::error_code ignored;  // an upload says so where it is missing
-  if (!config_.is_simulated)
+  if (!config_.uploads_directory.empty())
     std::filesystem::create_directories(config_.uploads_directory, ignored);
   store_.on_loaded([this] { rebuild(); });
   bus_.serve<msg::BeginUpload>(*this, &Service::begin_upload);
