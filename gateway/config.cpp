@@ -16,6 +16,12 @@ core::Result<Config> Config::from(core::Settings& settings) {
   http.body_bytes_max =
       count("gateway.body_bytes_max", http.body_bytes_max, 1024, msg::body_bytes_max);
   http.idle_s = static_cast<int>(settings.number("gateway.idle_s", http.idle_s, 1, 3600));
+  auto certificate =
+      core::Certificate::open_if_said({.certificate = settings.text("gateway.tls_certificate", ""),
+                                       .key = settings.text("gateway.tls_key", "")},
+                                      "gateway.tls_key");
+  if (!certificate) return std::unexpected(certificate.error());
+  http.certificate = std::move(*certificate);
   config.public_url = settings.text("gateway.public_url", "");
   config.spool_directory = settings.text("gateway.spool_directory", "");
   config.portal_directory = settings.text("gateway.portal_directory", "");

@@ -35,6 +35,7 @@ struct HttpRequest {
   /// Of a GET's head, byte for byte, where nothing follows it: whoever sends it again asks the
   /// same.
   std::optional<Digest> head_digest = {};
+  bool is_upgrade = false;     // it may be answered by a WebSocket
 
   std::string header(const std::string& name) const {
     const auto found = headers.find(name);
@@ -69,6 +70,7 @@ struct HttpResponse {
   std::function<void(std::shared_ptr<HttpStream>)> on_open = {};
   /// Where set, it is sent, and nothing else of this.
   ReadyAnswerPtr ready = {};
+  bool is_socket = false;  // what stays open is a WebSocket, each text one message; status 101
 };
 
 /// Answers once, from any thread.

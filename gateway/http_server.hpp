@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "core/result.hpp"
+#include "core/tls/certificate.hpp"
 #include "gateway/http.hpp"
 
 namespace nucleus::gateway {
@@ -23,10 +24,11 @@ struct HttpServerOptions {
   std::uint64_t body_bytes_max = 1 << 20;
   std::size_t stream_bytes_max = 4 << 20;       // waiting for a slow reader, then it is cut off
   int idle_s = 60;                              // for the next request, or the rest of one
-  int header_s = 10;                            // for the head, once it has begun
+  int header_s = 10;                            // for the head, once it has begun; for TLS to begin
   std::uint64_t upload_bytes_per_s_min = 1024;  // each `idle_s` brings so many times that
   Recall recall = {};                           // empty = nothing is remembered
   std::string id_prefix = {};                   // of request ids of answers from memory: 16 hex
+  std::shared_ptr<core::Certificate> certificate = {};  // null = plain HTTP
 };
 
 class HttpServer {

@@ -41,7 +41,12 @@ class Metrics {
                           .Name("nucleus_gateway_memory_bytes")
                           .Help("What the remembered answers take.")
                           .Register(registry)
-                          .Add({})} {}
+                          .Add({})},
+        certificate_end_{prometheus::BuildGauge()
+                             .Name("nucleus_gateway_certificate_end_unix_seconds")
+                             .Help("When the TLS certificate ends; 0 = plain HTTP.")
+                             .Register(registry)
+                             .Add({})} {}
 
   void count(const std::string& route, int status, double seconds) {
     requests(route, status).Increment();
@@ -60,6 +65,7 @@ class Metrics {
   void count_miss() { misses_.Increment(); }
   void show_memory(std::size_t bytes) { memory_bytes_.Set(static_cast<double>(bytes)); }
   void show_streams(std::size_t count) { streams_.Set(static_cast<double>(count)); }
+  prometheus::Gauge& certificate_end() { return certificate_end_; }
 
  private:
   prometheus::Family<prometheus::Counter>& requests_;
@@ -68,6 +74,7 @@ class Metrics {
   prometheus::Counter& hits_;
   prometheus::Counter& misses_;
   prometheus::Gauge& memory_bytes_;
+  prometheus::Gauge& certificate_end_;
 };
 
 }  // namespace nucleus::gateway

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "core/log/log.hpp"
+#include "core/runtime/tls_renewal.hpp"
 #include "gateway/credentials.hpp"
 #include "gateway/numbers.hpp"
 #include "gateway/v1/routes.hpp"
@@ -26,7 +27,7 @@ std::string base_url(const Config& config, const HttpRequest& request) {
       !host.empty() && host.size() <= 255 && std::ranges::all_of(host, [](unsigned char c) {
         return std::isalnum(c) || c == '.' || c == ':' || c == '-' || c == '[' || c == ']';
       });
-  return "http://" + (is_host ? host : config.http.listen);
+  return (config.http.certificate ? "https://" : "http://") + (is_host ? host : config.http.listen);
 }
 
 /// `Nucleus-After-Sequence: N`, from an earlier answer's `Nucleus-Sequence`.
@@ -94,6 +95,7 @@ Service::Service(core::Runtime& runtime, Config config)
         runtime_.loop.post([this, request, done = std::move(done)] { plan_upload(request, done); });
       });
   core::log::info("gateway_listens", {{"address", server_->address()}});
+  core::renew_at_hangup(runtime_, config_.http.certificate, metrics_.certificate_end());
 }
 
 void Service::add_own_routes() {

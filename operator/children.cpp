@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "operator/deployment.hpp"
+#include "operator/tls.hpp"
 
 namespace nucleus::op {
 
@@ -23,10 +24,11 @@ class Planner {
 
  private:
   /// Port 0 where none was chosen yet: the plan then only tells which programs it needs.
-  std::string loopback(const std::string& port) const {
+  std::string port_text(const std::string& port) const {
     const auto chosen = deployment_.ports.find(port);
-    return "127.0.0.1:" + std::to_string(chosen == deployment_.ports.end() ? 0 : chosen->second);
+    return ":" + std::to_string(chosen == deployment_.ports.end() ? 0 : chosen->second);
   }
+  std::string loopback(const std::string& port) const { return "127.0.0.1" + port_text(port); }
 
   Child& service(const std::string& name) {
     std::string program = "nucleus-" + name;
@@ -87,11 +89,23 @@ class Planner {
     image_store["image_store.images_directory"] = state_.file("images");
     image_store["image_store.uploads_directory"] = state_.file("uploads");
     image_store["image_store.volumes_directory"] = state_.file("volumes");
-    service("console").settings["console.listen"] = loopback("console");
+    auto& console = service("console").settings;
+    console["console.listen"] = loopback("console");
+    const auto& tls = deployment_.options.tls;
+    if (!tls.certificate.empty()) {
+      console["console.tls_certificate"] = tls.certificate;
+      console["console.tls_key"] = tls.key;
+      console["console.public_url"] =
+          "wss://" + host_of(tls, "127.0.0.1") + port_text("console") + "/console";
+    }
     service("overhead");
     auto& gateway = service("gateway").settings;
     gateway["gateway.listen"] =
         deployment_.options.listen_address + ":" + std::to_string(deployment_.options.listen_port);
+    if (!tls.certificate.empty()) {
+      gateway["gateway.tls_certificate"] = tls.certificate;
+      gateway["gateway.tls_key"] = tls.key;
+    }
     gateway["gateway.spool_directory"] = state_.file("spool");
     gateway["gateway.portal_directory"] = programs_ + "/portal";
   }

@@ -115,7 +115,10 @@ core::Result<std::optional<Deployment>> load_deployment(const StateDirectory& st
     deployment.options = {.listen_address = file["listen_address"].as<std::string>(),
                           .listen_port = file["listen_port"].as<std::uint16_t>(),
                           .is_simulated = file["is_simulated"].as<bool>(),
-                          .host_count = file["host_count"].as<std::uint32_t>()};
+                          .host_count = file["host_count"].as<std::uint32_t>(),
+                          .tls = {.certificate = file["tls"]["certificate"].as<std::string>(""),
+                                  .key = file["tls"]["key"].as<std::string>(""),
+                                  .ca = file["tls"]["ca"].as<std::string>("")}};
     deployment.host_id = file["host_id"].as<std::string>();
     deployment.short_id = file["short_id"].as<std::string>();
     for (const auto& port : file["ports"])
@@ -137,6 +140,9 @@ core::Result<void> save_deployment(const StateDirectory& state, const Deployment
   file["listen_port"] = deployment.options.listen_port;
   file["is_simulated"] = deployment.options.is_simulated;
   file["host_count"] = deployment.options.host_count;
+  file["tls"]["certificate"] = deployment.options.tls.certificate;
+  file["tls"]["key"] = deployment.options.tls.key;
+  file["tls"]["ca"] = deployment.options.tls.ca;
   file["host_id"] = deployment.host_id;
   file["short_id"] = deployment.short_id;
   for (const auto& [name, port] : deployment.ports) file["ports"][name] = port;

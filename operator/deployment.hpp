@@ -11,11 +11,21 @@
 
 namespace nucleus::op {
 
+/// Absolute paths of PEM files; all empty = plain HTTP.
+struct TlsOptions {
+  std::string certificate = {};
+  std::string key = {};
+  std::string ca = {};  // what clients are told to believe; empty = what their machine believes
+  bool operator==(const TlsOptions&) const = default;
+};
+
 struct Options {
   std::string listen_address = "127.0.0.1";  // of the gateway
   std::uint16_t listen_port = 0;             // 0 = a free one is chosen, and kept
   bool is_simulated = false;
   std::uint32_t host_count = 1;  // of simulated hosts
+  TlsOptions tls = {};
+  bool operator==(const Options&) const = default;
 };
 
 /// `ADDR:PORT` with a numeric IPv4 address.

@@ -56,6 +56,7 @@ core::Result<void> write_environment(const StateDirectory& state, const EntryPoi
   };
   say("NUCLEUS_STATE", state.root());
   say("NUCLEUS_URL", entry.url);
+  if (!entry.ca_file.empty()) say("NUCLEUS_CA_FILE", entry.ca_file);
   say("NUCLEUS_TOKEN", credentials.admin_token);
   say("NUCLEUS_OPERATOR_TOKEN", credentials.operator_token);
   say("NUCLEUS_API_KEY_NAME", key.key_name);
@@ -73,6 +74,7 @@ core::Result<void> write_environment(const StateDirectory& state, const EntryPoi
 EntryPoints entry_points(const StateDirectory& state, const Deployment& deployment) {
   EntryPoints entry{
       .url = gateway_url(deployment.options),
+      .ca_file = deployment.options.tls.ca,
       .events_url = "tcp://127.0.0.1:" + std::to_string(deployment.ports.at("events")),
       .curve = deployment.curve};
   if (!deployment.options.is_simulated)

@@ -9,7 +9,8 @@ namespace nucleus::op {
 
 /// How people and programs reach a deployment, as DIR/env tells them.
 struct EntryPoints {
-  std::string url = {};                            // of the gateway
+  std::string url = {};      // of the gateway
+  std::string ca_file = {};  // whose certificates clients believe; empty = what their machine does
   std::string events_url = {};                     // of the bus, for ZeroMQ subscribers
   CurveSecrets curve = {};                         // the bus's public key and the subscriber's pair
   std::map<std::string, std::string> others = {};  // NAME=VALUE

@@ -33,7 +33,8 @@ struct Health {
 Health look(const StateDirectory& state, const Deployment& deployment, Caller& caller,
             core::Milliseconds patience);
 
-/// http://ADDR:PORT of the gateway as this machine reaches it.
+/// http://ADDR:PORT of the gateway as this machine reaches it; with TLS https, and the host as the
+/// certificate names it.
 std::string gateway_url(const Options& options);
 
 }  // namespace nucleus::op

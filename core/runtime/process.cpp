@@ -1,5 +1,6 @@
 #include "core/runtime/process.hpp"
 
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -12,8 +13,21 @@
 
 namespace nucleus::core {
 
+namespace {
+
+/// Each connection is a descriptor: as many as the machine allows, not as many as a shell likes.
+void raise_descriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 std::optional<Settings> open_process(const std::string& name, int argc, char** argv) {
   log::open(name);
+  raise_descriptors();
   std::string config_path;
   for (int i = 1; i < argc; ++i) {
     if (std::string_view(argv[i]) == "--config" && i + 1 < argc) {
@@ -43,6 +57,7 @@ StopSignals::StopSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   descriptor_ = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -53,10 +68,12 @@ StopSignals::~StopSignals() {
   close(descriptor_);
 }
 
-void StopSignals::watch(PosixLoop& loop, std::function<void()> stop) {
-  loop.watch(descriptor_, [this, stop = std::move(stop)] {
+void StopSignals::watch(PosixLoop& loop, std::function<void()> stop,
+                        std::function<bool()> hang_up) {
+  loop.watch(descriptor_, [this, stop = std::move(stop), hang_up = std::move(hang_up)] {
     signalfd_siginfo signal{};
     while (read(descriptor_, &signal, sizeof signal) == sizeof signal) {
+      if (signal.ssi_signo == SIGHUP && hang_up()) continue;
       log::info("process_stopping", {{"signal", signal.ssi_signo}});
       stop();
     }

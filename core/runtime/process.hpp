@@ -18,15 +18,18 @@ std::optional<Settings> open_process(const std::string& name, int argc, char** a
 /// How process `name` reaches the bus: `bus.requests_url`, `bus.events_url`, and over tcp its keys.
 ZmqLinkOptions read_link_options(const std::string& name, Settings& settings);
 
-/// Blocks SIGTERM and SIGINT in every thread made later, and calls `stop` on the loop at the first
-/// of them. SIGPIPE is ignored. Call before any thread is made.
+/// Blocks SIGTERM, SIGINT and SIGHUP in every thread made later, and calls `stop` on the loop at
+/// each of them; `hang_up` at SIGHUP, which stops too where that gives false. SIGPIPE is ignored.
+/// Call before any thread is made.
 class StopSignals {
  public:
   StopSignals();
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
-  void watch(PosixLoop& loop, std::function<void()> stop);
+  void watch(
+      PosixLoop& loop, std::function<void()> stop,
+      std::function<bool()> hang_up = [] { return false; });
 
  private:
   int descriptor_;

@@ -67,7 +67,12 @@ int run(const std::string& name, Settings& settings, StopSignals& signals, const
     exit_code = exit_fenced;
     loop.stop();
   });
-  signals.watch(loop, [&] { loop.stop(); });
+  signals.watch(
+      loop, [&] { loop.stop(); },
+      [&] {
+        for (const auto& read_again : runtime.on_hangup) read_again();
+        return !runtime.on_hangup.empty();
+      });
   process_room.start();  // first: where it throws, nothing is under way yet
   bus.start();
   log::info("service_started", {{"name", config.link.name}});

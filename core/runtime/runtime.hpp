@@ -3,6 +3,9 @@
 
 #include <prometheus/registry.h>
 
+#include <functional>
+#include <vector>
+
 #include "core/bus/bus.hpp"
 #include "core/config/settings.hpp"
 #include "core/loop/loop.hpp"
@@ -17,6 +20,9 @@ struct Runtime {
   Store& store;
   Settings& settings;
   prometheus::Registry& metrics;
+  /// Called on the loop at each SIGHUP: read again what may change. Where nobody is, it ends the
+  /// process.
+  std::vector<std::function<void()>> on_hangup = {};
 };
 
 }  // namespace nucleus::core

@@ -14,6 +14,7 @@
 #include "operator/first_start.hpp"
 #include "operator/health.hpp"
 #include "operator/supervisor.hpp"
+#include "operator/tls.hpp"
 
 namespace nucleus::op {
 
@@ -32,6 +33,8 @@ struct UpArguments {
   std::string listen = {};
   bool is_simulated = false;
   std::uint32_t hosts = 0;
+  TlsOptions tls = {};
+  bool is_plain = false;
 };
 
 core::Result<Deployment> wanted_deployment(const UpArguments& arguments,
@@ -48,12 +51,9 @@ core::Result<Deployment> wanted_deployment(const UpArguments& arguments,
                         "this state has a real host; simulated ones need another --state");
   options.is_simulated = options.is_simulated || arguments.is_simulated;
   if (arguments.hosts) options.host_count = arguments.hosts;
+  if (arguments.is_plain || !arguments.tls.certificate.empty()) options.tls = arguments.tls;
+  if (auto checked = check_tls(options.tls); !checked) return std::unexpected(checked.error());
   return wanted;
-}
-
-bool is_same(const Options& left, const Options& right) {
-  return left.listen_address == right.listen_address && left.listen_port == right.listen_port &&
-         left.is_simulated == right.is_simulated && left.host_count == right.host_count;
 }
 
 std::string last_line(const std::string& path) {
@@ -135,7 +135,7 @@ core::Result<int> up(const UpArguments& arguments) {
   auto table = load_processes(state);
   bool is_anything_running =
       std::ranges::any_of(table, [](const auto& entry) { return is_alive(entry.second.process); });
-  if (*before && !is_same((*before)->options, deployment->options) && is_anything_running) {
+  if (*before && (*before)->options != deployment->options && is_anything_running) {
     if (!is_new)
       return core::refuse(core::ErrorCode::wrong_state,
                           "it is up with other options: nucleus down --state " + state.root());
@@ -231,6 +231,16 @@ void add_up(CLI::App& app, Action& chosen) {
   command->add_flag("--simulated", arguments->is_simulated, "hosts without a hypervisor");
   command->add_option("--hosts", arguments->hosts, "how many simulated hosts")
       ->check(CLI::Range(1, 100'000));
+  auto* certificate =
+      command->add_option("--tls-certificate", arguments->tls.certificate,
+                          "PEM file: https and wss; the certificate, then those up to its CA");
+  auto* key = command->add_option("--tls-key", arguments->tls.key, "PEM file of its key")
+                  ->needs(certificate);
+  certificate->needs(key);
+  command
+      ->add_option("--tls-ca", arguments->tls.ca, "PEM file that clients believe (NUCLEUS_CA_FILE)")
+      ->needs(certificate);
+  command->add_flag("--no-tls", arguments->is_plain, "http again")->excludes(certificate);
   command->callback([&chosen, arguments] { chosen = [arguments] { return up(*arguments); }; });
 }
 

@@ -24,6 +24,12 @@ core::Result<Config> Config::from(core::Settings& settings) {
       count(settings, "console.connections_max", server.connections_max, 100'000);
   server.idle_s = settings.number("console.idle_s", server.idle_s, 1, 3600);
   server.stall_s = settings.number("console.stall_s", server.stall_s, 1, 3600);
+  auto certificate =
+      core::Certificate::open_if_said({.certificate = settings.text("console.tls_certificate", ""),
+                                       .key = settings.text("console.tls_key", "")},
+                                      "console.tls_key");
+  if (!certificate) return std::unexpected(certificate.error());
+  server.certificate = std::move(*certificate);
   config.public_url = settings.text("console.public_url", "");
   if (!config.public_url.empty() && !config.public_url.starts_with("ws://") &&
       !config.public_url.starts_with("wss://"))

@@ -30,6 +30,11 @@ class Metrics {
                      .Help("Consoles that are open.")
                      .Register(registry)
                      .Add({})},
+        certificate_end{prometheus::BuildGauge()
+                            .Name("nucleus_console_certificate_end_unix_seconds")
+                            .Help("When the TLS certificate ends; 0 = plain.")
+                            .Register(registry)
+                            .Add({})},
         bytes_{prometheus::BuildCounter()
                    .Name("nucleus_console_bytes_total")
                    .Help("Bytes between viewers and consoles.")
@@ -41,6 +46,7 @@ class Metrics {
   prometheus::Counter& tickets_refused;
   prometheus::Counter& viewers_cut;
   prometheus::Gauge& sessions;
+  prometheus::Gauge& certificate_end;
 
  private:
   prometheus::Family<prometheus::Counter>& bytes_;

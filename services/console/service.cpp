@@ -1,6 +1,7 @@
 #include "services/console/service.hpp"
 
 #include "core/log/log.hpp"
+#include "core/runtime/tls_renewal.hpp"
 
 namespace nucleus::console {
 
@@ -26,6 +27,12 @@ Service::Service(core::Runtime& runtime, Config config)
         runtime_.loop.post([this, ticket, done = std::move(done)] { take_ticket(ticket, done); });
       });
   core::log::info("console_listens", {{"address", server_->address()}});
+  core::renew_at_hangup(runtime_, config_.server.certificate, metrics_.certificate_end);
+}
+
+std::string Service::url() const {
+  if (!config_.public_url.empty()) return config_.public_url;
+  return (config_.server.certificate ? "wss://" : "ws://") + address() + "/console";
 }
 
 void Service::issue_ticket(const msg::IssueTicket& request, core::Context& context,
@@ -58,9 +65,7 @@ void Service::write_ticket(const msg::IssueTicket& request, const msg::ConsoleEn
   auto written = tickets_.write(request, endpoint, runtime_.bus.context());
   if (!written) return respond(std::unexpected(written.error()));
   const msg::ConsoleTicket ticket{
-      .ticket = written->ticket,
-      .url = config_.public_url.empty() ? "ws://" + address() + "/console" : config_.public_url,
-      .expires_unix_ms = written->expires_unix_ms};
+      .ticket = written->ticket, .url = url(), .expires_unix_ms = written->expires_unix_ms};
   runtime_.store.when_durable([this, respond, ticket](const core::Result<void>& durable) {
     if (!durable) return respond(std::unexpected(durable.error()));
     metrics_.tickets_issued.Increment();

@@ -24,6 +24,8 @@ class Service {
   void write_ticket(const msg::IssueTicket& request, const msg::ConsoleEndpoint& endpoint,
                     const core::Responder<msg::ConsoleTicket>& respond);
   void take_ticket(const std::string& ticket, std::function<void(core::Result<Console>)> done);
+  /// Where viewers reach us.
+  std::string url() const;
   void drop_expired(core::Context& context);
 
   core::Runtime& runtime_;

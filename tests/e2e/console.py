@@ -2,6 +2,7 @@
 import asyncio
 import itertools
 import re
+import ssl
 import time
 
 import websockets
@@ -19,11 +20,11 @@ def ticket_for(rest, cluster, node, kind="serial"):
 class Viewer:
     """One WebSocket, opened by a ticket; bytes each way."""
 
-    def __init__(self, url, ticket):
+    def __init__(self, url, ticket, ca=None):
         self.loop = asyncio.new_event_loop()
         self.seen = b""
         try:
-            self.socket = self.wait(self.connect(url, ticket))
+            self.socket = self.wait(self.connect(url, ticket, ca))
         except BaseException:
             self.loop.close()
             raise
@@ -36,10 +37,11 @@ class Viewer:
         self.loop.close()
 
     @staticmethod
-    async def connect(url, ticket):
+    async def connect(url, ticket, ca=None):
+        more = {"ssl": ssl.create_default_context(cafile=ca)} if ca else {}
         return await websockets.connect(
             url, subprotocols=["nucleus.console", f"nucleus.ticket.{ticket}"],
-            open_timeout=PATIENCE_S, max_size=None, ping_interval=None)
+            open_timeout=PATIENCE_S, max_size=None, ping_interval=None, **more)
 
     def wait(self, awaitable):
         return self.loop.run_until_complete(awaitable)

@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "core/log/log.hpp"
+#include "core/tls/wire.hpp"
 #include "services/console/driver/unix_peer.hpp"
 
 namespace nucleus::console {
@@ -135,20 +136,14 @@ class ConsoleServer::Server::Session : public std::enable_shared_from_this<Sessi
 
   void begin() {
     server_.sessions[id_] = weak_from_this();
-    parser_.header_limit(head_bytes_max);
-    tcp_stream().expires_after(handshake_s);
-    http::async_read_header(
-        tcp_stream(), buffer_, parser_,
-        [self = shared_from_this()](beast::error_code fault, std::size_t) {
-          if (fault == http::error::header_limit)
-            return self->answer(http::status::request_header_fields_too_large,
-                                "the request's head is too large");
-          if (fault.category() == http::make_error_code(http::error::bad_method).category() &&
-              fault != http::error::end_of_stream && fault != http::error::partial_message)
-            return self->answer(http::status::bad_request,
-                                "the request is malformed: " + fault.message());
-          if (!fault) self->take_head();
-        });
+    if (!server_.options.certificate) return read_head();
+    wire().async_secure(server_.options.certificate->context(), handshake_s, buffer_,
+                        [self = shared_from_this()](beast::error_code fault, bool is_plain) {
+                          if (is_plain)
+                            return self->answer(http::status::bad_request,
+                                                "this port speaks TLS: https:// and wss://");
+                          if (!fault) self->read_head();
+                        });
   }
 
   /// The ticket's answer.
@@ -175,7 +170,25 @@ class ConsoleServer::Server::Session : public std::enable_shared_from_this<Sessi
   }
 
  private:
-  beast::tcp_stream& tcp_stream() { return beast::get_lowest_layer(viewer_); }
+  core::Wire& wire() { return viewer_.next_layer(); }
+  beast::tcp_stream& tcp_stream() { return wire().next_layer(); }
+
+  void read_head() {
+    parser_.header_limit(head_bytes_max);
+    tcp_stream().expires_after(handshake_s);
+    http::async_read_header(
+        wire(), buffer_, parser_,
+        [self = shared_from_this()](beast::error_code fault, std::size_t) {
+          if (fault == http::error::header_limit)
+            return self->answer(http::status::request_header_fields_too_large,
+                                "the request's head is too large");
+          if (fault.category() == http::make_error_code(http::error::bad_method).category() &&
+              fault != http::error::end_of_stream && fault != http::error::partial_message)
+            return self->answer(http::status::bad_request,
+                                "the request is malformed: " + fault.message());
+          if (!fault) self->take_head();
+        });
+  }
 
   void take_head() {
     const auto& request = parser_.get();
@@ -206,10 +219,9 @@ class ConsoleServer::Server::Session : public std::enable_shared_from_this<Sessi
     message->body() = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     message->prepare_payload();
     tcp_stream().expires_after(handshake_s);
-    http::async_write(tcp_stream(), *message,
+    http::async_write(wire(), *message,
                       [self = shared_from_this(), message](beast::error_code, std::size_t) {
-                        beast::error_code ignored;
-                        self->tcp_stream().socket().shutdown(tcp::socket::shutdown_send, ignored);
+                        self->wire().async_end([self] {});
                       });
   }
 
@@ -327,7 +339,7 @@ class ConsoleServer::Server::Session : public std::enable_shared_from_this<Sessi
 
   Server& server_;
   const std::uint64_t id_;
-  websocket::stream<beast::tcp_stream> viewer_;
+  websocket::stream<core::Wire> viewer_;
   unix_stream::socket console_socket_;
   asio::steady_timer stall_;
   asio::steady_timer served_;

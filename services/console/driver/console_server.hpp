@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/result.hpp"
+#include "core/tls/certificate.hpp"
 #include "messages/console.hpp"
 #include "services/console/metrics.hpp"
 
@@ -23,6 +24,7 @@ struct ConsoleServerOptions {
   std::size_t replay_bytes_max = 64 * 1024;  // of what a serial console printed before
   std::int64_t idle_s = 60;   // a viewer that says nothing, not even to a ping, is let go
   std::int64_t stall_s = 20;  // a viewer that takes no bytes for so long is cut off
+  std::shared_ptr<core::Certificate> certificate = {};  // null = plain
 };
 
 /// A console that a ticket opens.

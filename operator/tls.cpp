@@ -1,0 +1,31 @@
+#include "operator/tls.hpp"
+
+#include <unistd.h>
+
+#include "core/tls/certificate.hpp"
+
+namespace nucleus::op {
+
+core::Result<void> check_tls(TlsOptions& tls) {
+  for (auto* path : {&tls.certificate, &tls.key, &tls.ca})
+    if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
+  const auto certificate = core::Certificate::open_if_said(
+      {.certificate = tls.certificate, .key = tls.key}, "tls-certificate");
+  if (!certificate) return std::unexpected(certificate.error());
+  if (!tls.ca.empty() && access(tls.ca.c_str(), R_OK) != 0)
+    return core::refuse(core::ErrorCode::invalid_argument, tls.ca + ": cannot be read", "tls-ca");
+  if (!*certificate) tls = {};
+  if (*certificate && tls.ca.empty() && (*certificate)->facts().is_own_ca) tls.ca = tls.certificate;
+  return {};
+}
+
+std::string host_of(const TlsOptions& tls, const std::string& address) {
+  if (tls.certificate.empty()) return address;
+  const auto certificate =
+      core::Certificate::open({.certificate = tls.certificate, .key = tls.key});
+  if (!certificate) return address;  // as it was when it came up; its processes say what is wrong
+  const auto facts = (*certificate)->facts(address);
+  return facts.is_for_host || facts.name.empty() ? address : facts.name;
+}
+
+}  // namespace nucleus::op
