@@ -15,6 +15,8 @@ core::Result<Config> Config::from(core::Settings& settings) {
   http.connections_max = count("gateway.connections_max", http.connections_max, 1, 1'000'000);
   http.body_bytes_max =
       count("gateway.body_bytes_max", http.body_bytes_max, 1024, msg::body_bytes_max);
+  http.stream_bytes_max =
+      count("gateway.stream_bytes_max", http.stream_bytes_max, 64 << 10, 1LL << 30);
   http.idle_s = static_cast<int>(settings.number("gateway.idle_s", http.idle_s, 1, 3600));
   auto certificate =
       core::Certificate::open_if_said({.certificate = settings.text("gateway.tls_certificate", ""),

@@ -1,6 +1,7 @@
 #include "gateway/event_streams.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "gateway/numbers.hpp"
 #include "gateway/topic.hpp"
@@ -12,22 +13,42 @@ using core::ErrorCode;
 namespace {
 
 constexpr core::Milliseconds beat_every{10'000};
+constexpr core::Milliseconds catch_up_every{50};
 constexpr std::size_t read_count = 1'000;
+
+/// The event after which the client goes on; nothing: from now on. Where both are said, the later
+/// counts: who reconnects to the first URL has come further since.
+core::Result<std::optional<std::uint64_t>> resume_after(const HttpRequest& request) {
+  std::optional<std::uint64_t> after;
+  for (const auto& [name, text] :
+       {std::pair<const char*, std::string>{"after", request.asked("after")},
+        {"Last-Event-ID", request.header("Last-Event-ID")}}) {
+    if (text.empty()) continue;
+    const auto number = whole_number<std::uint64_t>(text);
+    if (!number)
+      return core::refuse(ErrorCode::invalid_argument,
+                          std::string(name) + " must be an event's number", name);
+    after = std::max(after.value_or(0), *number);
+  }
+  return after;
+}
 
 }  // namespace
 
-std::string server_sent(const core::StoredEvent& event) {
+Json json_of(const core::StoredEvent& event) {
   const auto parts = parts_of(event.topic);
-  const Json body = Json::from_msgpack(event.body, true, false);
-  const Json data{{"sequence", event.sequence},
-                  {"type", parts.type},
-                  {"project", parts.project},
-                  {"cluster", parts.cluster},
-                  {"sender", event.sender},
-                  {"trace_id", event.trace_id},
-                  {"body", body}};
-  return "id: " + std::to_string(event.sequence) + "\nevent: " + parts.type +
-         "\ndata: " + text_of(data) + "\n\n";
+  return {{"sequence", event.sequence},
+          {"type", parts.type},
+          {"project", parts.project},
+          {"cluster", parts.cluster},
+          {"sender", event.sender},
+          {"trace_id", event.trace_id},
+          {"body", Json::from_msgpack(event.body, true, false)}};
+}
+
+std::string server_sent(const core::StoredEvent& event) {
+  return "id: " + std::to_string(event.sequence) + "\nevent: " + parts_of(event.topic).type +
+         "\ndata: " + text_of(json_of(event)) + "\n\n";
 }
 
 bool may_see(const msg::Principal& who, const core::StoredEvent& event) {
@@ -66,13 +87,10 @@ void EventStreams::open(const ExchangePtr& exchange, EventFilter filter) {
     return exchange->refuse(ErrorCode::unavailable, "events are not read yet");
   if (streams_.size() >= config_.streams_max)
     return exchange->refuse(ErrorCode::no_capacity, "too many event streams are open");
-  const std::string said = exchange->request.header("Last-Event-ID");
-  if (said.empty()) return begin(exchange, std::move(filter), runtime_.store.heard());
-  const auto number = whole_number<std::uint64_t>(said);
-  if (!number)
-    return exchange->refuse(ErrorCode::invalid_argument, "Last-Event-ID must be an event's number",
-                            "Last-Event-ID");
-  const auto after = std::min(*number, runtime_.store.heard());
+  const auto said = resume_after(exchange->request);
+  if (!said) return exchange->refuse(said.error());
+  if (!*said) return begin(exchange, std::move(filter), runtime_.store.heard());
+  const auto after = std::min(**said, runtime_.store.heard());
   // Read one first: that they are no longer kept must be said before the stream is open.
   runtime_.store.journal().read_events(
       after, 1,
@@ -91,59 +109,75 @@ void EventStreams::begin(const ExchangePtr& exchange, EventFilter filter, std::u
   stream->who = exchange->who;
   stream->filter = std::move(filter);
   stream->sent = after;
+  stream->is_socket = exchange->request.is_upgrade;
   exchange->respond(
-      {.status = 200,
+      {.status = stream->is_socket ? 101 : 200,
        .headers = {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}},
-       .on_open = [this, stream](std::shared_ptr<HttpStream> to) {
-         runtime_.loop.post([this, stream, to = std::move(to)]() mutable {
-           stream->to = std::move(to);
-           add(stream);
-         });
-       }});
+       .on_open =
+           [this, stream](std::shared_ptr<HttpStream> to) {
+             runtime_.loop.post([this, stream, to = std::move(to)]() mutable {
+               stream->to = std::move(to);
+               add(stream);
+             });
+           },
+       .is_socket = stream->is_socket});
 }
 
 void EventStreams::add(const StreamPtr& stream) {
-  stream->to->send("retry: 1000\n\n");
+  if (!stream->is_socket) stream->to->send("retry: 1000\n\n");
   streams_.push_back(stream);
   metrics_.show_streams(streams_.size());
   catch_up(stream);
 }
 
 void EventStreams::catch_up(const StreamPtr& stream) {
+  if (!stream->to->is_open()) return;
   if (stream->sent >= runtime_.store.heard()) {
     stream->is_live = true;
     return;
   }
   if (!recent_.empty() && recent_.front().sequence <= stream->sent + 1) {
-    for (auto i = stream->sent + 1 - recent_.front().sequence; i < recent_.size(); ++i)
+    for (auto i = stream->sent + 1 - recent_.front().sequence; i < recent_.size(); ++i) {
+      if (is_behind(*stream)) return catch_up_later(stream);
       send(*stream, recent_[i]);
+    }
     stream->is_live = true;
     return;
   }
   runtime_.store.journal().read_events(
       stream->sent, read_count,
       [this, stream](const core::Result<std::vector<core::StoredEvent>>& events) {
-        if (!stream->to->is_open()) return;
-        if (!events || events->empty()) {
-          // It asks again later, with the last number that it has.
-          runtime_.loop.after(core::Milliseconds{100}, [this, stream] { catch_up(stream); });
-          return;
+        if (!events || events->empty()) return catch_up_later(stream);
+        for (const auto& event : *events) {
+          if (is_behind(*stream)) return catch_up_later(stream);
+          send(*stream, event);
         }
-        for (const auto& event : *events) send(*stream, event);
         catch_up(stream);
       });
+}
+
+/// It asks again later, with the last number that it has.
+void EventStreams::catch_up_later(const StreamPtr& stream) {
+  runtime_.loop.after(catch_up_every, [this, stream] { catch_up(stream); });
+}
+
+/// Events of before are read only as fast as its client reads: the other half is for those to come.
+bool EventStreams::is_behind(const Stream& stream) const {
+  return stream.to->waiting_bytes() > config_.http.stream_bytes_max / 2;
 }
 
 void EventStreams::send(Stream& stream, const core::StoredEvent& event) {
   if (event.sequence <= stream.sent) return;
   stream.sent = event.sequence;
   if (may_see(stream.who, event) && is_wanted(stream.filter, event))
-    stream.to->send(server_sent(event));
+    stream.to->send(stream.is_socket ? text_of(json_of(event)) : server_sent(event));
 }
 
-/// Keeps proxies from cutting the line, and finds out who has gone.
+/// Keeps proxies from cutting the line, and finds out who has gone. A WebSocket has its pings.
 void EventStreams::beat(core::Context&) {
-  std::erase_if(streams_, [](const StreamPtr& stream) { return !stream->to->send(":\n\n"); });
+  std::erase_if(streams_, [](const StreamPtr& stream) {
+    return stream->is_socket ? !stream->to->is_open() : !stream->to->send(":\n\n");
+  });
   metrics_.show_streams(streams_.size());
 }
 

@@ -55,6 +55,8 @@ class HttpStream {
   /// False where the client has gone, or reads so slowly that it was cut off.
   virtual bool send(std::string text) = 0;
   virtual bool is_open() const = 0;
+  /// What was sent so and is not on the line yet; from any thread.
+  virtual std::size_t waiting_bytes() const = 0;
 };
 
 constexpr std::size_t request_id_bytes = 32;  // of an X-Request-Id

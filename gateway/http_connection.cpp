@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
@@ -102,6 +103,7 @@ class HttpConnection : public HttpStream, public std::enable_shared_from_this<Ht
     return false;
   }
   bool is_open() const override { return queue_.is_open(); }
+  std::size_t waiting_bytes() const override { return queue_.waiting_bytes(); }
 
  private:
   beast::tcp_stream& tcp_stream() { return wire_->next_layer(); }
@@ -382,12 +384,19 @@ class HttpConnection : public HttpStream, public std::enable_shared_from_this<Ht
 
   void write_waiting() {
     auto text = std::make_shared<std::string>(queue_.all());
-    if (text->empty()) return;
-    asio::async_write(*wire_, asio::buffer(*text),
-                      [self = shared_from_this(), text](beast::error_code fault, std::size_t) {
-                        if (fault) return self->close();
-                        if (self->queue_.took(text->size())) self->write_waiting();
-                      });
+    if (!text->empty()) write_rest(text, 0);
+  }
+
+  /// Whoever takes no byte of it for `idle_s` is cut off; the read beside it waits on.
+  void write_rest(const std::shared_ptr<std::string>& text, std::size_t from) {
+    expire();
+    wire_->async_write_some(
+        asio::buffer(*text) + from,
+        [self = shared_from_this(), text, from](beast::error_code fault, std::size_t size) {
+          if (fault) return self->close();
+          if (from + size < text->size()) return self->write_rest(text, from + size);
+          if (self->queue_.took(text->size())) self->write_waiting();
+        });
   }
 
   /// Closing with unread bytes would reset the connection and lose the answer: some are read first.

@@ -48,6 +48,7 @@ class HttpSocket : public HttpStream, public std::enable_shared_from_this<HttpSo
     return queue_.is_open();
   }
   bool is_open() const override { return queue_.is_open(); }
+  std::size_t waiting_bytes() const override { return queue_.waiting_bytes(); }
 
  private:
   void read() {

@@ -21,6 +21,11 @@ class StreamQueue {
   void close() { is_open_ = false; }
   bool is_open() const { return is_open_; }
 
+  std::size_t waiting_bytes() const {
+    const std::scoped_lock lock{mutex_};
+    return bytes_;
+  }
+
   Put put(std::string text) {
     const std::scoped_lock lock{mutex_};
     if (!is_open_) return Put::closed;

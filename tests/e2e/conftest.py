@@ -39,9 +39,11 @@ def start_time(pid):
 class Deployment:
     """One `nucleus up`: its state directory and its command."""
 
-    def __init__(self, state, *options):
+    def __init__(self, state, *options, settings=None):
         self.state = pathlib.Path(state)
         self.options = options
+        # Of its processes: {"NUCLEUS_GATEWAY_IDLE_S": 2}
+        self.settings = {name: str(value) for name, value in (settings or {}).items()}
 
     def nucleus(self, *arguments, check=True, timeout=90):
         command, *rest = arguments
@@ -49,6 +51,7 @@ class Deployment:
         if command in ("cluster", "person", "image", "host", "process"):
             words.append(rest.pop(0))
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NUCLEUS_")}
+        environment |= self.settings
         ran = subprocess.run([BIN / "nucleus", *words, "--state", self.state, *rest], text=True,
                              capture_output=True, timeout=timeout, env=environment,
                              stdin=subprocess.DEVNULL)
@@ -107,10 +110,10 @@ def session_of(token=None):
 
 
 @contextlib.contextmanager
-def a_deployment(*options):
+def a_deployment(*options, settings=None):
     """A deployment that is up; down and gone at the end."""
     # Unix sockets need short paths, shorter than pytest's own folders.
-    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), *options)
+    deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), *options, settings=settings)
     try:
         deployment.up()
         yield deployment

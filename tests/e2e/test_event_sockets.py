@@ -1,0 +1,177 @@
+"""Events over a WebSocket: the same as server-sent ones, each a message."""
+import asyncio
+import itertools
+import json
+import socket
+
+import pytest
+import websockets
+
+from conftest import a_deployment, session_of, wait_until
+
+PATIENCE_S = 30
+
+
+class Site:
+    def __init__(self, deployment):
+        self.deployment = deployment
+        env = deployment.env()
+        self.url, self.token = env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"]
+
+    def connect(self, path="/v2/events", token=None, **headers):
+        said = {"Authorization": "Token " + (token or self.token),
+                **{name.replace("_", "-"): value for name, value in headers.items()}}
+        return websockets.connect(self.url.replace("http", "ws", 1) + path, extra_headers=said,
+                                  open_timeout=PATIENCE_S, max_size=None)
+
+    def server_sent(self, count, after="0", token=None):
+        """So many events of the stream of old, read over HTTP."""
+        with session_of(token or self.token).get(
+                self.url + "/v2/events", headers={"Last-Event-ID": after}, stream=True,
+                timeout=PATIENCE_S) as answer:
+            data = (line[6:] for line in answer.iter_lines() if line.startswith(b"data: "))
+            return [json.loads(text) for text in itertools.islice(data, count)]
+
+    def streams(self):
+        told = session_of().get(self.url + "/metrics", timeout=PATIENCE_S).text
+        return next(float(line.split()[1]) for line in told.splitlines()
+                    if line.startswith("nucleus_gateway_event_streams "))
+
+
+async def read(line, count):
+    return [json.loads(await asyncio.wait_for(line.recv(), PATIENCE_S)) for _ in range(count)]
+
+
+@pytest.fixture(name="site", scope="module")
+def site_fixture():
+    settings = {"NUCLEUS_GATEWAY_STREAM_BYTES_MAX": 65_536, "NUCLEUS_GATEWAY_IDLE_S": 2}
+    with a_deployment("--simulated", "--hosts", "2", settings=settings) as deployment:
+        deployment.nucleus("cluster", "create", "vc1", "--computes", "2")
+        yield Site(deployment)
+
+
+@pytest.mark.parametrize("path, headers", [("/v2/events?after=0", {}),
+                                           ("/v2/events", {"Last_Event_ID": "0"})])
+def test_a_socket_tells_what_the_stream_tells(site, path, headers):
+    async def first(count):
+        async with site.connect(path, **headers) as line:
+            return await read(line, count)
+    expected = site.server_sent(8)
+    assert asyncio.run(first(8)) == expected
+    assert [event["sequence"] for event in expected] == sorted(e["sequence"] for e in expected)
+
+
+def test_it_resumes_after_a_number_and_the_later_of_two_counts(site):
+    events = site.server_sent(6)
+    third = str(events[2]["sequence"])
+
+    async def rest(path, **headers):
+        async with site.connect(path, **headers) as line:
+            return await read(line, 3)
+    assert asyncio.run(rest("/v2/events?after=" + third)) == events[3:]
+    assert asyncio.run(rest("/v2/events?after=0", Last_Event_ID=third)) == events[3:]
+    assert site.server_sent(3, after=third) == events[3:]
+
+
+def test_without_a_number_it_begins_now_and_pings_are_answered(site):
+    async def follow():
+        async with site.connect() as line:
+            await asyncio.wait_for(await line.ping(), PATIENCE_S)
+            made = asyncio.to_thread(site.deployment.nucleus, "cluster", "create", "now",
+                                     "--computes", "1")
+            [event], _ = await asyncio.gather(read(line, 1), made)
+            return event
+    event = asyncio.run(follow())
+    assert event["cluster"] == "now" and event["type"] == "registry.cluster-defined"
+
+
+def test_a_watched_collection_is_a_socket_too(site):
+    async def first():
+        async with site.connect("/v2/clusters/vc1/nodes?watch", Last_Event_ID="0") as line:
+            return await read(line, 3)
+    events = asyncio.run(first())
+    assert {event["cluster"] for event in events} == {"vc1"}
+
+
+@pytest.mark.parametrize("path, token, status", [
+    ("/v2/events", "0" * 40, 401), ("/v2/events?after=x", None, 400),
+    ("/v2/events?after=-1", None, 400), ("/v2/none", None, 404)])
+def test_a_refusal_comes_before_the_upgrade(site, path, token, status):
+    async def fail():
+        with pytest.raises(websockets.InvalidStatusCode) as refused:
+            await site.connect(path, token=token)
+        return refused.value.status_code
+    assert asyncio.run(fail()) == status
+
+
+def test_a_stranger_sees_only_its_own(site):
+    stranger = site.deployment.add_person("eve", "evesproject")
+
+    async def follow():
+        async with site.connect("/v2/events?after=0", token=stranger) as line:
+            site.deployment.nucleus("cluster", "create", "hers", "--computes", "1", "--project",
+                                    "evesproject")
+            return await read(line, 3)
+    assert {event["project"] for event in asyncio.run(follow())} <= {"evesproject", "public"}
+
+
+def test_what_a_client_says_is_dropped_and_too_much_ends_it(site):
+    async def say():
+        async with site.connect("/v2/events?after=0") as line:
+            await line.send("x" * 4096)
+            assert len(await read(line, 2)) == 2
+            await line.send("x" * 4097)
+            while True:
+                await asyncio.wait_for(line.recv(), PATIENCE_S)
+    with pytest.raises(websockets.ConnectionClosed) as closed:
+        asyncio.run(say())
+    assert closed.value.rcvd.code == 1009
+
+
+def raw_upgrade(site, path):
+    """An open WebSocket that nobody reads from: no frame of it is answered."""
+    host, _, port = site.url.removeprefix("http://").partition(":")
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.settimeout(PATIENCE_S)
+    line.connect((host, int(port)))
+    line.sendall(f"GET {path} HTTP/1.1\r\nHost: n\r\nUpgrade: websocket\r\n"
+                 "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                 f"Authorization: Token {site.token}\r\n\r\n".encode())
+    return line
+
+
+def read_to_end(line):
+    got = b""
+    try:
+        while part := line.recv(65_536):
+            got += part
+    except ConnectionResetError:
+        pass
+    return got
+
+
+def test_who_answers_no_ping_is_let_go(site):
+    with raw_upgrade(site, "/v2/events") as line:
+        got = read_to_end(line)  # ends only because the server ends it
+    assert got.startswith(b"HTTP/1.1 101 ")
+    assert b"\x89\x00" in got  # it was asked by a ping first
+
+
+def test_a_slow_reader_is_cut_off_and_the_others_are_not(site):
+    slow = [raw_upgrade(site, "/v2/events"), raw_upgrade(site, "/v2/events?after=0")]
+    try:
+        wait_until(lambda: site.streams() == 2, "both are open")
+        site.deployment.nucleus("cluster", "create", "big", "--computes", "1500")
+
+        async def newest():
+            async with site.connect("/v2/events?after=0") as line:
+                return (await read(line, 1500))[-1]["sequence"]
+        assert asyncio.run(newest()) >= 1500
+        # Cut off by the server: its streams are gone before anybody read from them.
+        wait_until(lambda: site.streams() == 0, "slow readers are cut off", PATIENCE_S)
+        assert b"HTTP/1.1 101 " in read_to_end(slow[0])
+    finally:
+        for line in slow:
+            line.close()
