@@ -10,6 +10,7 @@ using core::ErrorCode;
 namespace {
 
 constexpr const char* retry_after_s = "1";
+constexpr const char* log_in_again_s = "60";
 
 int v1_status_of(ErrorCode code) {
   switch (code) {
@@ -113,6 +114,16 @@ void Exchange::refuse_method(const std::string& allowed) {
                  {"title", "This cannot be done there"},
                  {"detail", detail}},
                 {{"Allow", allowed}});
+}
+
+void Exchange::refuse_log_in(const core::Error& error) {
+  const Headers headers{{"Retry-After", log_in_again_s}};
+  if (is_v1()) return reply(429, Json{{"detail", error.detail}}, headers);
+  reply_problem(429,
+                {{"type", "/problems/too_many_log_ins"},
+                 {"title", "Too many log in, or fail to"},
+                 {"detail", error.detail}},
+                headers);
 }
 
 void Exchange::refuse(const core::Error& error) {

@@ -55,6 +55,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   }
   /// A problem of RFC 9457, with its `type`, `title` and `detail`.
   void reply_problem(int status, Json problem, Headers headers = {});
+  /// 429: too many log-ins, or too many failed ones, of this person or address.
+  void refuse_log_in(const core::Error& error);
   /// 405, with the methods that there are.
   void refuse_method(const std::string& allowed);
   void respond(HttpResponse response);

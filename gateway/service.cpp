@@ -198,7 +198,15 @@ void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
   };
   if (const auto* token = std::get_if<msg::CheckToken>(&*credential))
     return reader_.check(exchange, *token, admit);
-  std::visit([&](const auto& check) { exchange->ask(check, admit); }, *credential);
+  const auto* password = std::get_if<msg::CheckPassword>(&*credential);
+  if (!password)
+    return std::visit([&](const auto& check) { exchange->ask(check, admit); }, *credential);
+  exchange->try_ask(*password, [exchange, admit](const core::Result<msg::Principal>& answered) {
+    if (answered) return admit(*answered);
+    if (answered.error().code == ErrorCode::no_capacity)
+      return exchange->refuse_log_in(answered.error());
+    exchange->refuse(answered.error());
+  });
 }
 
 void Service::plan_upload(const HttpRequest& request,

@@ -33,7 +33,7 @@ void log_in(const ExchangePtr& exchange) {
     if (!who && who.error().code == ErrorCode::unauthenticated)
       return exchange->reply(400, Json{{"non_field_errors", Json::array({who.error().detail})}});
     if (!who && who.error().code == ErrorCode::no_capacity)
-      return exchange->reply(429, Json{{"detail", who.error().detail}}, {{"Retry-After", "60"}});
+      return exchange->refuse_log_in(who.error());
     if (!who) return exchange->refuse(who.error());
     exchange->ask(
         msg::IssueToken{.person_id = who->person_id, .label = "login"},

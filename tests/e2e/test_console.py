@@ -15,14 +15,16 @@ def test_a_ticket_shows_the_login_prompt_of_its_own_node(machines):
             viewer.read_until(f"{node} login: ".encode())
 
 
-def test_the_old_clients_link_carries_a_ticket_that_opens_it_too(machines):
-    answer = machines.rest.ask("GET", "/nucleus/v1/cluster/left/frontend/console/")
+@pytest.mark.parametrize("node, path", [("left", "frontend"),
+                                        ("vm-left-00", "compute/vm-left-00")])
+def test_the_old_clients_link_carries_a_ticket_that_opens_it_too(machines, node, path):
+    answer = machines.rest.ask("GET", f"/nucleus/v1/cluster/left/{path}/console/")
     assert answer.status_code == 303
     page = urllib.parse.urlsplit(answer.headers["Location"])
     assert "ticket" not in page.query
     told = urllib.parse.parse_qs(page.fragment)
     with Viewer(told["url"][0], told["ticket"][0]) as viewer:
-        viewer.read_until(b"left login: ")
+        viewer.read_until(f"{node} login: ".encode())
 
 
 def test_a_ticket_opens_once(machines):

@@ -160,6 +160,7 @@ def test_who_answers_no_ping_is_let_go(site):
 
 
 def test_a_slow_reader_is_cut_off_and_the_others_are_not(site):
+    wait_until(lambda: site.streams() == 0, "those of before are gone", PATIENCE_S)
     slow = [raw_upgrade(site, "/v2/events"), raw_upgrade(site, "/v2/events?after=0")]
     try:
         wait_until(lambda: site.streams() == 2, "both are open")

@@ -341,3 +341,44 @@ def test_many_wrong_passwords_are_turned_away(site):
     states = [one.status for one in told]
     assert states == sorted(states) and set(states) == {400, 429}, states
     assert told[-1].headers["retry-after"]
+
+
+@pytest.mark.parametrize("path", ["/v1/cluster/", "/v2/clusters"])
+def test_many_wrong_passwords_as_basic_are_turned_away_right_ones_too(site, path):
+    name = "basic" + path[2]
+    token = site.deployment.add_person(name, "demo")
+    set_it = site.post("/rest-auth/password/change/",
+                       {"new_password1": PASSWORD, "new_password2": PASSWORD}, "-H",
+                       "Authorization: Token " + token)
+    assert set_it.status == 200
+    right = ["-u", f"{name}:{PASSWORD}"]
+    assert site.ask("GET", path, who=right).status == 200
+    told = [site.ask("GET", path, who=["-u", name + ":wrong horse"]) for _ in range(11)]
+    states = [one.status for one in told]
+    assert states == [401] * 10 + [429], states
+    late = site.ask("GET", path, who=right)
+    for refused in (told[-1], late):
+        assert (refused.status, refused.headers["retry-after"]) == (429, "60")
+        assert "too many failed log-ins" in refused.json["detail"]
+    # Whoever else comes from there with a token is served.
+    assert site.ask("GET", path).status == 200
+
+
+def test_row_14_a_compute_that_is_off_has_no_console(site):
+    """One that opens needs a real machine: test_console.py."""
+    told = site.ask("GET", "/v1/cluster/vc1/compute/vm-vc1-02/console/", who=site.basic)
+    assert (told.status, told.json) == (400, "The VM is not running")
+    assert site.ask("GET", "/v1/cluster/vc1/compute/none/console/").status == 404
+
+
+def test_row_28_the_documents_are_there_for_everybody(site):
+    told = site.ask("GET", "/docs/", who=[])
+    assert told.status == 200 and told.headers["content-type"].startswith("text/html")
+    assert "openapi.json" in told.text
+
+
+def test_row_29_there_is_no_page_of_admins(site):
+    for path in ("/admin/", "/v1/accounts/", "/v1/accounts/login/"):
+        for who in (site.token, []):
+            told = site.ask("GET", path, who=who)
+            assert (told.status, told.json) == (404, {"detail": "Not found."})
