@@ -35,7 +35,7 @@ struct HttpRequest {
   /// Of a GET's head, byte for byte, where nothing follows it: whoever sends it again asks the
   /// same.
   std::optional<Digest> head_digest = {};
-  bool is_upgrade = false;     // it may be answered by a WebSocket
+  bool is_upgrade = false;  // it may be answered by a WebSocket
 
   std::string header(const std::string& name) const {
     const auto found = headers.find(name);

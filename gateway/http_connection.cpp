@@ -208,9 +208,14 @@ class HttpConnection : public HttpStream, public std::enable_shared_from_this<Ht
     });
   }
 
+  /// By what its head says; what a chunked body brings is counted as it comes.
   bool is_too_large(std::uint64_t bytes_max) {
+    body_bytes_max_ = bytes_max;
     const auto length = head_->content_length();
     return length && *length > bytes_max;
+  }
+  void refuse_large() {
+    refuse(413, "the body is over " + std::to_string(body_bytes_max_) + " bytes");
   }
 
   void go_on_if_asked(bool is_asked, void (HttpConnection::*next)()) {
@@ -229,8 +234,7 @@ class HttpConnection : public HttpStream, public std::enable_shared_from_this<Ht
   }
 
   void read_body(std::uint64_t bytes_max) {
-    if (is_too_large(bytes_max))
-      return refuse(413, "the body is over " + std::to_string(bytes_max) + " bytes");
+    if (is_too_large(bytes_max)) return refuse_large();
     const bool is_asked = is_go_on_asked();
     text_.emplace(std::move(*head_));
     text_->body_limit(bytes_max);
@@ -240,8 +244,7 @@ class HttpConnection : public HttpStream, public std::enable_shared_from_this<Ht
   void read_text() {
     http::async_read(*wire_, buffer_, *text_,
                      [self = shared_from_this()](beast::error_code fault, std::size_t) {
-                       if (fault == http::error::body_limit)
-                         return self->refuse(413, "the body is too large");
+                       if (fault == http::error::body_limit) return self->refuse_large();
                        if (is_malformed(fault))
                          return self->refuse(400, "the body is malformed: " + fault.message());
                        if (fault) return self->close();
@@ -252,8 +255,7 @@ class HttpConnection : public HttpStream, public std::enable_shared_from_this<Ht
   }
 
   void read_file(const BodyPlan& plan) {
-    if (is_too_large(plan.bytes_max))
-      return refuse(413, "the body is over " + std::to_string(plan.bytes_max) + " bytes");
+    if (is_too_large(plan.bytes_max)) return refuse_large();
     const bool is_asked = is_go_on_asked();
     file_.emplace(std::move(*head_));
     file_->body_limit(plan.bytes_max);
@@ -281,8 +283,7 @@ class HttpConnection : public HttpStream, public std::enable_shared_from_this<Ht
   void read_more_of_file() {
     http::async_read_some(*wire_, buffer_, *file_,
                           [self = shared_from_this()](beast::error_code fault, std::size_t size) {
-                            if (fault == http::error::body_limit)
-                              return self->refuse(413, "the body is too large");
+                            if (fault == http::error::body_limit) return self->refuse_large();
                             if (is_malformed(fault))
                               return self->refuse(400, "the body is malformed: " + fault.message());
                             if (fault) return self->close();
@@ -430,7 +431,8 @@ class HttpConnection : public HttpStream, public std::enable_shared_from_this<Ht
   std::size_t scanned_ = 0;  // bytes of the head that were looked at
   std::optional<Digest> head_digest_ = {};
   std::array<char, request_id_bytes> id_ = {};  // of an answer from memory
-  std::uint64_t file_bytes_due_ = 0;            // until then, of an upload
+  std::uint64_t body_bytes_max_ = 0;
+  std::uint64_t file_bytes_due_ = 0;  // until then, of an upload
   HttpRequest request_ = {};
   std::shared_ptr<void> kept_ = {};
   bool must_close_ = false;
