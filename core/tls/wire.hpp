@@ -1,28 +1,45 @@
-// One accepted connection, plain or with TLS on it: a stream for Asio and Beast that is either, so
-// that all above it is written and compiled once. On the thread of its io_context.
+// One accepted connection, plain or with TLS on it: a stream for Asio and Beast that is either.
+// What completes its calls is of one type, so that the layers below are compiled once, in
+// wire.cpp, and not for each operation above. On the thread of its io_context.
 #pragma once
 
 #include <utility>
 // Boost 1.74's asio needs <utility> before it with g++ 12.
+#include <array>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/beast/core/detect_ssl.hpp>
+#include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/role.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
-#include <boost/beast/websocket/teardown.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
-#include <optional>
 
 namespace nucleus::core {
+
+/// Up to 16 pieces to write, as many as Asio hands to the system at once.
+struct WireParts {
+  using value_type = boost::asio::const_buffer;
+  using const_iterator = const value_type*;
+  std::array<value_type, 16> all = {};
+  std::size_t count = 0;
+
+  const_iterator begin() const { return all.data(); }
+  const_iterator end() const { return all.data() + count; }
+};
 
 class Wire {
  public:
   using executor_type = boost::beast::tcp_stream::executor_type;
   using next_layer_type = boost::beast::tcp_stream;
   using Fault = boost::beast::error_code;
+  using Moved = std::move_only_function<void(Fault, std::size_t bytes)>;
 
-  explicit Wire(boost::asio::ip::tcp::socket socket) : tcp_{std::move(socket)} {}
+  explicit Wire(boost::asio::ip::tcp::socket socket);
+  ~Wire();
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
 
   executor_type get_executor() noexcept { return tcp_.get_executor(); }
   /// The socket and its deadlines.
@@ -31,62 +48,45 @@ class Wire {
 
   /// Speaks TLS from here on, within `deadline`. `done(fault, is_plain)`; `is_plain`: the client
   /// began with something else, which is left in `buffer`, and the wire stays plain.
-  template <class Done>
   void async_secure(std::shared_ptr<boost::asio::ssl::context> context,
-                    std::chrono::seconds deadline, boost::beast::flat_buffer& buffer, Done done) {
-    context_ = std::move(context);
-    tcp_.expires_after(deadline);
-    boost::beast::async_detect_ssl(
-        tcp_, buffer, [this, &buffer, done = std::move(done)](Fault fault, bool is_tls) mutable {
-          if (fault || !is_tls) return done(fault, !fault);
-          tls_.emplace(tcp_, *context_);
-          tls_->async_handshake(
-              boost::asio::ssl::stream_base::server, buffer.data(),
-              [&buffer, done = std::move(done)](Fault broken, std::size_t used) mutable {
-                buffer.consume(used);
-                done(broken, false);
-              });
-        });
-  }
+                    std::chrono::seconds deadline, boost::beast::flat_buffer& buffer,
+                    std::move_only_function<void(Fault, bool is_plain)> done);
 
+  /// Into the first buffer that has room.
   template <class Buffers, class Done>
   void async_read_some(const Buffers& buffers, Done&& done) {
-    if (tls_) return tls_->async_read_some(buffers, std::forward<Done>(done));
-    tcp_.async_read_some(buffers, std::forward<Done>(done));
+    boost::asio::mutable_buffer into;
+    for (auto at = boost::asio::buffer_sequence_begin(buffers),
+              end = boost::asio::buffer_sequence_end(buffers);
+         at != end && into.size() == 0; ++at)
+      into = *at;
+    read_some(into, std::forward<Done>(done));
   }
   template <class Buffers, class Done>
   void async_write_some(const Buffers& buffers, Done&& done) {
-    if (tls_) return tls_->async_write_some(buffers, std::forward<Done>(done));
-    tcp_.async_write_some(buffers, std::forward<Done>(done));
+    WireParts parts;
+    for (auto at = boost::asio::buffer_sequence_begin(buffers),
+              end = boost::asio::buffer_sequence_end(buffers);
+         at != end && parts.count < parts.all.size(); ++at)
+      if (const boost::asio::const_buffer part = *at; part.size() > 0)
+        parts.all[parts.count++] = part;
+    write_some(parts, std::forward<Done>(done));
   }
 
   /// Tells the other side that nothing more comes; it may still send. `done()` by the deadline that
   /// is set on `next_layer()`.
-  template <class Done>
-  void async_end(Done done) {
-    if (!tls_) {
-      shut();
-      return done();
-    }
-    tls_->async_shutdown([this, done = std::move(done)](Fault) mutable {
-      shut();
-      done();
-    });
-  }
-  void close() {
-    Fault ignored;
-    tcp_.socket().close(ignored);
-  }
+  void async_end(std::move_only_function<void()> done);
+  void close();
 
  private:
-  void shut() {
-    Fault ignored;
-    tcp_.socket().shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
-  }
+  struct Tls;
+  void read_some(boost::asio::mutable_buffer into, Moved done);
+  void write_some(const WireParts& parts, Moved done);
+  void shut();
 
   boost::beast::tcp_stream tcp_;
   std::shared_ptr<boost::asio::ssl::context> context_ = {};
-  std::optional<boost::beast::ssl_stream<boost::beast::tcp_stream&>> tls_ = {};
+  std::unique_ptr<Tls> tls_;
 };
 
 /// How Beast ends a WebSocket's connection.
