@@ -103,7 +103,9 @@ TEST_F(LibvirtFaults, RefusesWhileLibvirtdHangsAndGoesOnAfter) {
   EXPECT_LE(since(start), bounded);
 
   libvirtd->resume();
-  ASSERT_TRUE(link->await(true));
+  const bool is_back = link->await(true);
+  const auto ping = hypervisor->ping();
+  ASSERT_TRUE(is_back) << (ping ? "it answers" : ping.error().detail);
   EXPECT_EQ(hypervisor->list()->size(), 1u);
 }
 
