@@ -109,10 +109,15 @@ found=("${(@f)$(cm --complete "${said[@]}" 2>/dev/null)}")
   set -l program (basename $said[1])
   set -e said[1]
   test $program = comet; and set -p said comet
-  cm --complete $said 2>/dev/null
+  set -l found (cm --complete $said 2>/dev/null)
+  if set -q found[1]
+    printf '%s\n' $found
+  else
+    __fish_complete_path (commandline -ct)
+  end
 end
-complete -c cm -a '(__cm_complete)'
-complete -c comet -a '(__cm_complete)'
+complete -c cm -f -a '(__cm_complete)'
+complete -c comet -f -a '(__cm_complete)'
 )";
   return {};
 }

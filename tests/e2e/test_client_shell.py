@@ -163,6 +163,29 @@ def test_bash_completes_words_options_and_values(shell):
     assert completed("comet console amber vm-amber-01") == ["vm-amber-01"]
 
 
+def test_fish_and_zsh_complete_the_same(shell):
+    env = {**shell.env, "PATH": f"{BIN}:{os.environ['PATH']}"}
+
+    def said_by(*argv):
+        ran = subprocess.run(argv, env=env, text=True, capture_output=True, timeout=PATIENCE_S)
+        assert ran.returncode == 0 and ran.stderr == "", ran
+        return ran.stdout.split()
+
+    scripts = {name: shell.home / ("completion." + name) for name in ("fish", "zsh")}
+    for name, script in scripts.items():
+        script.write_text(shell.out("--completion", name))
+    shell.out("list", "cluster", "--refresh")
+    for line, words in (("cm com", ["comet"]), ("comet iso at", ["attach"]),
+                        ("comet cluster --st", ["--status"]), ("comet cluster ", ["amber"]),
+                        ("comet console amber vm-amber-01", ["vm-amber-01"])):
+        assert said_by("fish", "--no-config", "-c", 'source $argv[1]; complete -C $argv[2]',
+                       scripts["fish"], line) == words, line
+        # Only its completion system has compadd: what it is given is shown instead.
+        assert said_by("zsh", "-f", "-c",
+                       'compadd() { shift; print -l -- "$@"; }; words=("${(@s: :)2}"); '
+                       'CURRENT=$#words; . "$1"', "zsh", scripts["zsh"], line) == words, line
+
+
 def test_an_inventory_is_kept_by_lists_of_names(shell):
     shell.out("inventory", "add", "h-[00-02]", "--cluster=amber", "--label=left", "--ip=10.0.0.1")
     shell.out("inventory", "set", "h-[01-02]", "for", "comment", "to", "to", "be", "mended")
