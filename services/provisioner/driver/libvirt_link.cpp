@@ -191,16 +191,23 @@ int on_lifecycle(virConnectPtr, virDomainPtr domain, int event, int detail, void
   return 0;
 }
 
+void pause_before_reopening(Shared& shared) {
+  std::unique_lock lock{shared.mutex};
+  shared.changed.wait_for(lock, reopen_delay, [&] { return shared.is_stopping; });
+}
+
 /// One try; waits a little after a failure. May block for as long as a stopped libvirtd holds the
 /// socket: nobody waits for this thread.
 LibvirtConnection open_once(Shared& shared) {
   if (virConnect* open = virConnectOpen(shared.uri.c_str()))
     return {open, [](virConnect* connection) { virConnectClose(connection); }};
   const auto error = libvirt_error();
-  std::unique_lock lock{shared.mutex};
-  shared.why = {.code = ErrorCode::unavailable, .detail = error.detail};
-  shared.changed.notify_all();
-  shared.changed.wait_for(lock, reopen_delay, [&] { return shared.is_stopping; });
+  {
+    const std::scoped_lock lock{shared.mutex};
+    shared.why = {.code = ErrorCode::unavailable, .detail = error.detail};
+    shared.changed.notify_all();
+  }
+  pause_before_reopening(shared);
   return {};
 }
 
@@ -222,6 +229,21 @@ void lend(Shared& shared, const LibvirtConnection& connection) {
   shared.tell_link(lost);
 }
 
+/// Lends a connection whose end is listened for, and tells what happens to domains meanwhile.
+void serve(const std::shared_ptr<Shared>& shared, const LibvirtConnection& connection) {
+  virConnect* open = connection.get();
+  shared->tell([&](LibvirtLinkHandlers& to) {
+    if (to.opened) to.opened(open);
+  });
+  void* const for_events = counted(shared);
+  const int events = virConnectDomainEventRegisterAny(open, nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                                      VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle),
+                                                      for_events, release);
+  if (events < 0) release(for_events);
+  lend(*shared, connection);
+  if (events >= 0) virConnectDomainEventDeregisterAny(open, events);
+}
+
 void connect(const std::shared_ptr<Shared>& shared) {
   const auto connection = open_once(*shared);
   if (!connection) return;
@@ -236,16 +258,10 @@ void connect(const std::shared_ptr<Shared>& shared) {
   // for a callback that runs, so it may not outlive this function.
   std::shared_ptr<Shared> for_close = shared;
   virConnectRegisterCloseCallback(open, on_close, &for_close, nullptr);
-  shared->tell([&](LibvirtLinkHandlers& to) {
-    if (to.opened) to.opened(open);
-  });
-  void* const for_events = counted(shared);
-  const int events = virConnectDomainEventRegisterAny(open, nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                                      VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle),
-                                                      for_events, release);
-  if (events < 0) release(for_events);
-  lend(*shared, connection);
-  if (events >= 0) virConnectDomainEventDeregisterAny(open, events);
+  if (virConnectIsAlive(open) == 1)
+    serve(shared, connection);
+  else  // lost before anybody listened: nobody would tell
+    pause_before_reopening(*shared);
   virConnectUnregisterCloseCallback(open, on_close);
 }
 
