@@ -77,7 +77,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     options.request_id = (calls_name_.empty() ? id_ : calls_name_) + "." +
                          std::string(Request::topic) + "." +
                          std::to_string(++calls_[Request::topic]);
-    options.after_sequence = after_sequence;
+    // Who is asked next knows at least what was told before: a cluster that one service has made is
+    // there for the other.
+    options.after_sequence = std::max(after_sequence, sequence_);
     options.on_sequence = [self = shared_from_this()](std::uint64_t sequence) {
       self->take_sequence(sequence);
     };
