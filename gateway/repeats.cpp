@@ -1,10 +1,10 @@
 #include "gateway/repeats.hpp"
 
-#include <openssl/evp.h>
+#include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
+#include "gateway/digest.hpp"
 #include "messages/people.hpp"
 
 namespace nucleus::gateway {
@@ -18,16 +18,7 @@ constexpr std::size_t answer_bytes_max = 65'536;
 constexpr std::int64_t answer_age_ms = 86'400'000;
 
 std::string sha256_hex(const std::string& text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr);
-  std::string hex;
-  for (unsigned i = 0; i < size; ++i) {
-    constexpr const char* digits = "0123456789abcdef";
-    hex += digits[digest[i] >> 4];
-    hex += digits[digest[i] & 15];
-  }
-  return hex;
+  return fmt::format("{:02x}", fmt::join(sha256(text), ""));
 }
 
 bool is_key(const std::string& said) {

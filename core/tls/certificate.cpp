@@ -1,5 +1,6 @@
 #include "core/tls/certificate.hpp"
 
+#include <fmt/format.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <unistd.h>
@@ -82,13 +83,7 @@ std::string fingerprint_of(X509* certificate) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
   unsigned size = 0;
   X509_digest(certificate, EVP_sha256(), bytes.data(), &size);
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string text;
-  for (unsigned i = 0; i < size; ++i) {
-    text += digits[bytes[i] >> 4];
-    text += digits[bytes[i] & 15];
-  }
-  return text;
+  return fmt::format("{:02x}", fmt::join(bytes.data(), bytes.data() + size, ""));
 }
 
 }  // namespace
