@@ -17,7 +17,7 @@ struct Config {
   std::string portal_directory = {};  // the portal's files; empty = none
   std::uint64_t upload_bytes_max = 64ULL << 30;
   core::Milliseconds call_deadline{5'000};
-  std::size_t events_kept = 10'000;  // in memory, for streams that resume
+  std::size_t events_retained = 10'000;  // in memory, for streams that resume
   std::size_t streams_max = 1'000;
   std::size_t memory_bytes_max = 64 << 20;  // of remembered answers; 0 = nothing is remembered
 

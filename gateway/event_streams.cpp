@@ -77,7 +77,7 @@ EventStreams::EventStreams(core::Runtime& runtime, const Config& config, Metrics
 
 void EventStreams::follow(const core::StoredEvent& event) {
   recent_.push_back(event);
-  if (recent_.size() > config_.events_kept) recent_.pop_front();
+  if (recent_.size() > config_.events_retained) recent_.pop_front();
   for (const auto& stream : streams_)
     if (stream->is_live) send(*stream, event);
 }

@@ -74,8 +74,8 @@ void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Comput
 
 void with_states(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
                  std::function<void(NodeStatesById)> next) {
-  exchange->ask(msg::ListNodeStates{.cluster_id = cluster_id},
-                [next = std::move(next)](msg::NodeStates listed) {
+  exchange->ask(msg::ListNodeStatuses{.cluster_id = cluster_id},
+                [next = std::move(next)](msg::NodeStatuses listed) {
                   NodeStatesById states;
                   for (auto& state : listed.nodes) {
                     std::string id = state.node_id.value;

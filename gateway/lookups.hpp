@@ -20,7 +20,7 @@ void with_clusters(const ExchangePtr& exchange,
 /// The computeset {id} of the path, or 404 where there is none of the caller's.
 void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Computeset)> next);
 
-using NodeStatesById = std::map<std::string, msg::NodeState>;
+using NodeStatesById = std::map<std::string, msg::NodeStatus>;
 /// States of a cluster's nodes, or of all with an empty id.
 void with_states(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
                  std::function<void(NodeStatesById)> next);

@@ -51,7 +51,8 @@ void Repeats::run(const ExchangePtr& exchange, const Handler& handler) {
   kept_[name] = {.fingerprint = fingerprint};
   exchange->before_answer([this, name](const HttpResponse& answer) { keep(name, answer); });
   exchange->ask(
-      msg::ClaimRequest{.person_id = person, .idempotency_key = said, .fingerprint = fingerprint},
+      msg::BindIdempotencyKey{
+          .person_id = person, .idempotency_key = said, .fingerprint = fingerprint},
       [exchange, name, handler](const msg::Done&) {
         exchange->name_calls("again-" + name);
         handler(exchange);

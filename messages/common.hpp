@@ -2,11 +2,13 @@
 // The envelope is the second frame of [topic][envelope][body].
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "messages/fields.hpp"
 
@@ -52,7 +54,29 @@ struct Envelope {
                  after_sequence, event_id);
 };
 
-/// A reply that only says yes.
+constexpr std::uint32_t page_entries_default = 100;
+constexpr std::uint32_t page_entries_max = 1'000;
+
+/// Which part of a list a request asks for. Lists are ordered by the key that the reply documents.
+struct Page {
+  std::uint32_t limit = 0;  // entries at most, 1..1000; 0 = 100. A reply may hold fewer.
+  std::string after = {};   // `next` of the previous reply; empty = from the start. 0..128 bytes
+  NUCLEUS_FIELDS(limit, after);
+};
+
+/// Whose things a list shows: those of these projects, or all for an operator. What is not visible
+/// to the viewer is answered exactly like what does not exist.
+struct Viewer {
+  std::vector<ProjectId> projects = {};  // 0..256
+  bool is_operator = false;
+  NUCLEUS_FIELDS(projects, is_operator);
+};
+
+inline bool sees(const Viewer& viewer, const ProjectId& project) {
+  return viewer.is_operator || std::ranges::find(viewer.projects, project) != viewer.projects.end();
+}
+
+/// A reply without content: the request was carried out.
 struct Done {
   NUCLEUS_NO_FIELDS()
 };
@@ -94,6 +118,12 @@ inline std::optional<Error> check_name(std::string_view field, std::string_view 
   return invalid(field,
                  std::string(field) +
                      " must be 1 to 64 letters, digits, - _ . and begin with a letter or digit");
+}
+
+inline std::optional<Error> check(const Page& page) {
+  if (page.limit > page_entries_max) return invalid("limit", "limit must be 1 to 1000");
+  if (page.after.size() > 128) return invalid("after", "after is not a cursor of this list");
+  return std::nullopt;
 }
 
 }  // namespace nucleus::msg

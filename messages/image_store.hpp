@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "messages/common.hpp"
-#include "messages/provisioner.hpp"
 
 namespace nucleus::msg {
 
@@ -79,6 +78,18 @@ struct ListImages {
   using Reply = Images;
   std::vector<ProjectId> projects = {};
   NUCLEUS_FIELDS(projects);
+};
+
+/// What a node's disk is, on the host that runs it.
+struct Volume {
+  NodeId node_id = {};
+  std::string path = {};       // empty on a simulated store
+  std::string format = {};     // qcow2 or raw, never guessed
+  std::string kernel = {};     // direct boot, where the image says so; else empty
+  std::string initramfs = {};  // the same
+  std::string cmdline = {};    // the kernel's arguments
+  std::string iso_path = {};   // empty = none
+  NUCLEUS_FIELDS(node_id, path, format, kernel, initramfs, cmdline, iso_path);
 };
 
 struct NodeVolume {

@@ -6,9 +6,19 @@
 #include <vector>
 
 #include "messages/common.hpp"
-#include "messages/provisioner.hpp"
 
 namespace nucleus::msg {
+
+/// A network card of a node.
+struct Port {
+  std::string mac = {};             // 52:54:00:xx:xx:xx
+  std::string ip = {};              // dotted quad, in `prefix_length`
+  std::uint32_t prefix_length = 0;  // of the subnet that `ip` is in
+  std::string gateway = {};         // empty = none
+  std::uint32_t vlan = 0;           // 2..4094
+  bool is_public = false;
+  NUCLEUS_FIELDS(mac, ip, prefix_length, gateway, vlan, is_public);
+};
 
 /// What a cluster has leased.
 struct ClusterNetwork {

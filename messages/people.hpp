@@ -295,8 +295,8 @@ struct CredentialsChanged {
 
 /// Binds a client's idempotency key to one request for a day. `invalid_argument`: it stands for
 /// another request.
-struct ClaimRequest {
-  static constexpr std::string_view topic = "registry.claim-request";
+struct BindIdempotencyKey {
+  static constexpr std::string_view topic = "registry.bind-idempotency-key";
   using Reply = Done;
   PersonId person_id = {};
   std::string idempotency_key = {};  // 1..128 printable characters
@@ -346,9 +346,9 @@ struct SignAcknowledgement {
 struct AcknowledgementStatus {
   AcknowledgementText text = {};
   std::vector<Acknowledgement> acknowledgements = {};  // of the project, oldest first
-  bool is_cleared = true;                              // its nodes may be powered on
+  bool is_acknowledged = true;                         // its nodes may be powered on
   std::string missing = {};                            // who has not signed; empty = nobody
-  NUCLEUS_FIELDS(text, acknowledgements, is_cleared, missing);
+  NUCLEUS_FIELDS(text, acknowledgements, is_acknowledged, missing);
 };
 
 struct GetAcknowledgements {
@@ -359,12 +359,12 @@ struct GetAcknowledgements {
 };
 
 /// Event: whether a project's nodes may be powered on. Where it was never told, they may.
-struct ProjectCleared {
-  static constexpr std::string_view topic = "registry.project-cleared";
+struct AcknowledgementChanged {
+  static constexpr std::string_view topic = "registry.acknowledgement-changed";
   ProjectId project_id = {};
-  bool is_cleared = true;
+  bool is_acknowledged = true;
   std::string reason = {};  // where not
-  NUCLEUS_FIELDS(project_id, is_cleared, reason);
+  NUCLEUS_FIELDS(project_id, is_acknowledged, reason);
 };
 
 }  // namespace nucleus::msg

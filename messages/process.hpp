@@ -28,9 +28,9 @@ struct ProcessStatus {
   std::int64_t pid = 0;
   std::int64_t started_unix_ms = 0;
   std::uint64_t requests_in_flight = 0;
-  std::uint64_t event_heard = 0;   // events up to here had their effect
-  std::uint64_t event_newest = 0;  // the newest event it knows of
-  NUCLEUS_FIELDS(name, state, reason, pid, started_unix_ms, requests_in_flight, event_heard,
+  std::uint64_t event_handled = 0;  // events up to here had their effect
+  std::uint64_t event_newest = 0;   // the newest event it knows of
+  NUCLEUS_FIELDS(name, state, reason, pid, started_unix_ms, requests_in_flight, event_handled,
                  event_newest);
 };
 

@@ -5,34 +5,13 @@
 #include <vector>
 
 #include "messages/common.hpp"
+#include "messages/image_store.hpp"
+#include "messages/network.hpp"
 
 namespace nucleus::msg {
 
 NUCLEUS_ENUM(DomainState, absent, shutoff, starting, running, paused, stopping, crashed,
              unreachable)
-
-/// A network card of a node.
-struct Port {
-  std::string mac = {};             // 52:54:00:xx:xx:xx
-  std::string ip = {};              // dotted quad, in `prefix_length`
-  std::uint32_t prefix_length = 0;  // of the subnet that `ip` is in
-  std::string gateway = {};         // empty = none
-  std::uint32_t vlan = 0;           // 2..4094
-  bool is_public = false;
-  NUCLEUS_FIELDS(mac, ip, prefix_length, gateway, vlan, is_public);
-};
-
-/// What a node's disk is, on the host that runs it.
-struct Volume {
-  NodeId node_id = {};
-  std::string path = {};       // empty on a simulated store
-  std::string format = {};     // qcow2 or raw, never guessed
-  std::string kernel = {};     // direct boot, where the image says so; else empty
-  std::string initramfs = {};  // the same
-  std::string cmdline = {};    // the kernel's arguments
-  std::string iso_path = {};   // empty = none
-  NUCLEUS_FIELDS(node_id, path, format, kernel, initramfs, cmdline, iso_path);
-};
 
 /// Another node of the cluster, by its private address.
 struct Peer {

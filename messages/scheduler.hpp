@@ -13,21 +13,34 @@ NUCLEUS_ENUM(ComputesetState, created, submitted, running, ending, completed, fa
 NUCLEUS_ENUM(PowerAction, poweron, poweroff, shutdown, reboot, reset)
 NUCLEUS_ENUM(HostState, up, drained, unreachable, lost)
 
-/// A node's state as the admin sees it: active nostate nostate-error paused shutdown shutoff
-/// crashed.
-struct NodeState {
+/// A node's state as its admin sees it. The names are those of the Comet REST API.
+enum class NodeState : std::uint8_t {
+  unknown,
+  active,
+  nostate,
+  nostate_error,  // travels as `nostate-error`
+  paused,
+  shutdown,
+  shutoff,
+  crashed
+};
+constexpr std::string_view enum_list(NodeState) {
+  return "unknown, active, nostate, nostate-error, paused, shutdown, shutoff, crashed";
+}
+
+/// What is known of a node: where it runs, and why it is not in the state that was requested.
+struct NodeStatus {
   NodeId node_id = {};
   ClusterId cluster_id = {};
   ProjectId project_id = {};
-  std::string state =
-      {};  // compat 1.3: active, nostate, nostate-error, paused, shutdown, shutoff, crashed
+  NodeState state = NodeState::unknown;
   std::string reason = {};         // why, where it is not what was wanted; empty else
-  bool is_wanted_on = false;       // what was asked for last
+  bool is_desired_on = false;      // what was asked for last
   HostId host_id = {};             // empty = on no host
   ComputesetId computeset_id = 0;  // the unfinished one that it is in; 0 = none
   ComputesetState computeset_state = ComputesetState::unknown;  // of that one
   std::vector<Port> ports = {};                                 // public one first
-  NUCLEUS_FIELDS(node_id, cluster_id, project_id, state, reason, is_wanted_on, host_id,
+  NUCLEUS_FIELDS(node_id, cluster_id, project_id, state, reason, is_desired_on, host_id,
                  computeset_id, computeset_state, ports);
 };
 
@@ -88,7 +101,7 @@ struct PowerComputeset {
 /// Powers one node. A compute must be in a running computeset; a frontend needs none.
 struct PowerNode {
   static constexpr std::string_view topic = "scheduler.power-node";
-  using Reply = NodeState;
+  using Reply = NodeStatus;
   NodeId node_id = {};
   PowerAction action = PowerAction::unknown;
   NUCLEUS_FIELDS(node_id, action);
@@ -111,15 +124,15 @@ struct ListComputesets {
   NUCLEUS_FIELDS(projects, is_operator, states, computeset_id);
 };
 
-struct NodeStates {
-  std::vector<NodeState> nodes = {};
+struct NodeStatuses {
+  std::vector<NodeStatus> nodes = {};
   NUCLEUS_FIELDS(nodes);
 };
 
 /// The states of a cluster's nodes; of every node where no cluster is said.
-struct ListNodeStates {
-  static constexpr std::string_view topic = "scheduler.list-node-states";
-  using Reply = NodeStates;
+struct ListNodeStatuses {
+  static constexpr std::string_view topic = "scheduler.list-node-statuses";
+  using Reply = NodeStatuses;
   ClusterId cluster_id = {};
   NUCLEUS_FIELDS(cluster_id);
 };
@@ -127,16 +140,16 @@ struct ListNodeStates {
 struct Host {
   HostId host_id = {};
   HostState state = HostState::unknown;
-  std::string reason = {};           // why it is not up
-  std::uint32_t cpus = 0;            // of the machine
-  std::uint64_t memory_mb = 0;       // of the machine
-  std::uint32_t cpus_used = 0;       // of the nodes placed there; may be more than `cpus`
-  std::uint64_t memory_used_mb = 0;  // of the nodes placed there
-  bool is_simulated = false;         // holds nodes in name alone
-  std::string accelerator = {};      // kvm, tcg, none
-  std::int64_t heard_unix_ms = 0;    // its last heartbeat
+  std::string reason = {};                  // why it is not up
+  std::uint32_t cpus = 0;                   // of the machine
+  std::uint64_t memory_mb = 0;              // of the machine
+  std::uint32_t cpus_used = 0;              // of the nodes placed there; may be more than `cpus`
+  std::uint64_t memory_used_mb = 0;         // of the nodes placed there
+  bool is_simulated = false;                // holds nodes in name alone
+  std::string accelerator = {};             // kvm, tcg, none
+  std::int64_t last_heartbeat_unix_ms = 0;  // its last heartbeat
   NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, is_simulated,
-                 accelerator, heard_unix_ms);
+                 accelerator, last_heartbeat_unix_ms);
 };
 
 struct Hosts {
@@ -259,7 +272,7 @@ struct ComputesetChanged {
 /// Event: a node's state, host or computeset changed.
 struct NodeChanged {
   static constexpr std::string_view topic = "scheduler.node-changed";
-  NodeState node = {};
+  NodeStatus node = {};
   NUCLEUS_FIELDS(node);
 };
 

@@ -56,7 +56,7 @@ bool is_gateway_healthy(const std::string& url, core::Milliseconds patience) {
 /// A state from before the provisioner's start is what is remembered of the host, not what it is.
 bool is_up(const msg::Host& host, std::int64_t provisioner_started_unix_ms) {
   return (host.state == msg::HostState::up || host.state == msg::HostState::drained) &&
-         host.heard_unix_ms >= provisioner_started_unix_ms;
+         host.last_heartbeat_unix_ms >= provisioner_started_unix_ms;
 }
 
 std::string shown(const msg::ProcessStatus& status) {

@@ -5,6 +5,9 @@ import re
 
 STRUCT = re.compile(r"((?:^///[^\n]*\n)*)^struct (\w+) \{\n(.*?)^\};", re.M | re.S)
 ENUM = re.compile(r"^NUCLEUS_ENUM\((\w+),([^)]*)\)", re.M)
+# An enum whose names C++ cannot spell lists them as they travel.
+SPELLED_ENUM = re.compile(
+    r'^constexpr std::string_view enum_list\((\w+)\) \{\n  return "unknown, ([^"]*)";', re.M)
 ID = re.compile(r"^using (\w+) = (?:Id<struct \w+>|std::int64_t); *(?://(.*))?$", re.M)
 FIELDS = re.compile(r"NUCLEUS_FIELDS\((.*?)\)", re.S)
 TOPIC = re.compile(r'topic = "([^"]+)"')
@@ -57,7 +60,7 @@ def read(folder):
     schema = Schema({}, {}, {})
     for file in sorted(pathlib.Path(folder).glob("*.hpp")):
         text = file.read_text()
-        for name, values in ENUM.findall(text):
+        for name, values in ENUM.findall(text) + SPELLED_ENUM.findall(text):
             schema.enums[name] = [value.strip().rstrip("_") for value in values.split(",")]
         for name, comment in ID.findall(text):
             schema.ids[name] = comment.strip()

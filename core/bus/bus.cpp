@@ -20,7 +20,7 @@ void Bus::serve_raw(std::string topic, RequestHandler handler) {
   requests_.insert_or_assign(std::move(topic), std::move(handler));
 }
 
-void Bus::hear_raw(std::string topic, EventHandler handler) {
+void Bus::subscribe_raw(std::string topic, EventHandler handler) {
   events_.insert_or_assign(std::move(topic), std::move(handler));
 }
 
@@ -143,7 +143,7 @@ void Bus::receive_request(Frames frames) {
       refused->second.deadline_unix_ms == frames.envelope.deadline_unix_ms)
     return answer(frames, std::unexpected(refused->second.error));
   if (store_) {
-    if (const std::string* kept = store_->kept_reply(frames.envelope.request_id)) {
+    if (const std::string* kept = store_->stored_reply(frames.envelope.request_id)) {
       return store_->when_durable([this, frames, body = *kept](Result<void> durable) {
         if (durable) answer(frames, body);
       });

@@ -103,13 +103,13 @@ class Bus {
   /// context lands with the cursor. An error from it is logged as our own mistake, and the event
   /// counts as heard.
   template <class Event, class Room>
-  void hear(Room& room, Result<void> (Room::*handler)(const Event&, Context&)) {
-    hear_raw(std::string(Event::topic),
-             [&room, handler](const std::string& body, Context& context) -> Result<void> {
-               auto event = decoded<Event>(body);
-               if (!event) return std::unexpected(event.error());
-               return (room.*handler)(*event, context);
-             });
+  void subscribe(Room& room, Result<void> (Room::*handler)(const Event&, Context&)) {
+    subscribe_raw(std::string(Event::topic),
+                  [&room, handler](const std::string& body, Context& context) -> Result<void> {
+                    auto event = decoded<Event>(body);
+                    if (!event) return std::unexpected(event.error());
+                    return (room.*handler)(*event, context);
+                  });
   }
 
   /// Calls `handler` again and again, `interval` after it last returned, while the store is loaded.
@@ -187,7 +187,7 @@ class Bus {
   }
 
   void serve_raw(std::string topic, RequestHandler handler);
-  void hear_raw(std::string topic, EventHandler handler);
+  void subscribe_raw(std::string topic, EventHandler handler);
   void every_raw(Milliseconds interval, std::function<void(Context&)> handler);
   void call_raw(std::string topic, std::string body, CallOptions options,
                 std::function<void(Result<std::string>)> done);

@@ -48,7 +48,7 @@ CoreMetrics::CoreMetrics(prometheus::Registry& registry)
       requests_{registry, "nucleus_core_request", "Requests answered"},
       calls_{registry, "nucleus_core_call", "Calls to other processes that ended"},
       events_heard_{
-          counter(registry, "nucleus_core_events_heard_total", "Events that had their effect.")},
+          counter(registry, "nucleus_core_events_handled_total", "Events that had their effect.")},
       event_numbers_{
           prometheus::BuildGauge()
               .Name("nucleus_core_event_number")

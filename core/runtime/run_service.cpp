@@ -24,8 +24,8 @@ CommonConfig read_common(const std::string& name, Settings& settings) {
   config.redis = {
       .socket_path = settings.text("redis.socket", "/run/nucleus/redis.sock"),
       .timeout = Milliseconds{settings.number("redis.timeout_ms", 2000, 10, 60'000)},
-      .reply_keep_s = settings.number("redis.reply_keep_s", 600, 1, 86'400),
-      .events_kept = settings.number("redis.events_kept", 1'000'000, 1000, 1'000'000'000)};
+      .reply_retention_s = settings.number("redis.reply_retention_s", 600, 1, 86'400),
+      .events_retained = settings.number("redis.events_retained", 1'000'000, 1000, 1'000'000'000)};
   config.worker_threads = static_cast<std::size_t>(settings.number("workers.threads", 4, 1, 256));
   return config;
 }

@@ -12,8 +12,8 @@ namespace nucleus::core {
 namespace {
 
 // Keys: epoch, events, sequence, cursor, replies, index, then the records.
-// Arguments: epoch, cursor, request id, reply, reply_keep_s, events_kept, count of events, four
-// words an event, then three words a record: revision read, `w` or `d`, bytes.
+// Arguments: epoch, cursor, request id, reply, reply_retention_s, events_retained, count of events,
+// four words an event, then three words a record: revision read, `w` or `d`, bytes.
 constexpr const char* commit_library = R"(#!lua name=nucleus
 local function commit(keys, args)
   if redis.call('GET', keys[1]) ~= args[1] then
@@ -186,8 +186,8 @@ void RedisJournal::append(const Call& call) {
   for (const auto& record : commit.records) words.push_back(record.key);
   words.insert(words.end(),
                {std::to_string(epoch_), std::to_string(commit.cursor), commit.request_id,
-                commit.reply, std::to_string(options_.reply_keep_s),
-                std::to_string(options_.events_kept), std::to_string(commit.events.size())});
+                commit.reply, std::to_string(options_.reply_retention_s),
+                std::to_string(options_.events_retained), std::to_string(commit.events.size())});
   for (const auto& event : commit.events)
     words.insert(words.end(), {event.topic, event.trace_id, event.sender, event.body});
   for (const auto& record : commit.records)

@@ -20,8 +20,8 @@ namespace nucleus::core {
 struct RedisOptions {
   std::string socket_path = {};
   Milliseconds timeout = Milliseconds{2000};  // of one answer; then the link counts as lost
-  std::int64_t reply_keep_s = 600;            // how long a repeated request finds its first reply
-  std::int64_t events_kept = 1'000'000;       // of the deployment; older ones are trimmed
+  std::int64_t reply_retention_s = 600;       // how long a repeated request finds its first reply
+  std::int64_t events_retained = 1'000'000;   // of the deployment; older ones are trimmed
 };
 
 class RedisJournal : public Journal {

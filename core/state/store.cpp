@@ -59,7 +59,7 @@ void Store::when_durable(std::function<void(Result<void>)> then) {
   waiting_.emplace_back(ticket_last_, std::move(then));
 }
 
-const std::string* Store::kept_reply(const std::string& request_id) const {
+const std::string* Store::stored_reply(const std::string& request_id) const {
   auto reply = replies_.find(request_id);
   return reply == replies_.end() ? nullptr : &reply->second;
 }

@@ -117,7 +117,7 @@ class Store {
   void when_durable(std::function<void(Result<void>)> then);
 
   /// The reply kept for this request, or null.
-  const std::string* kept_reply(const std::string& request_id) const;
+  const std::string* stored_reply(const std::string& request_id) const;
   std::uint64_t last_sequence() const { return last_sequence_; }
   /// Events up to `sequence` have been handled; the next commit makes it durable.
   void set_heard(std::uint64_t sequence) { heard_ = sequence; }

@@ -79,7 +79,7 @@ class Schemas:
         return {"$ref": "#/components/schemas/" + name}
 
     def shape(self, said):
-        """`Cluster`, `[Cluster]`, `text`, `{clusters: [Cluster]}`, `{+: [Node, NodeState]}`."""
+        """`Cluster`, `[Cluster]`, `text`, `{clusters: [Cluster]}`, `{+: [Node, NodeStatus]}`."""
         if isinstance(said, list):
             return {"type": "array", "items": self.shape(said[0])}
         if isinstance(said, dict) and "+" in said:

@@ -6,18 +6,18 @@ namespace nucleus::gateway {
 
 namespace {
 
-const msg::NodeState& state_of(const msg::Node& node, const NodeStatesById& states) {
-  static const msg::NodeState not_seen{.state = "nostate"};
+const msg::NodeStatus& state_of(const msg::Node& node, const NodeStatesById& states) {
+  static const msg::NodeStatus not_seen{.state = msg::NodeState::nostate};
   const auto found = states.find(node.node_id.value);
   return found == states.end() ? not_seen : found->second;
 }
 
 /// compat 1.3 `compute_state`: a disk in use is `synced`, else it is `ready`.
-const char* disk_state(const msg::NodeState& state) {
+const char* disk_state(const msg::NodeStatus& state) {
   return state.host_id.empty() ? "ready" : "synced";
 }
 
-Json private_interfaces(const msg::NodeState& state) {
+Json private_interfaces(const msg::NodeStatus& state) {
   Json list = Json::array();
   for (const auto& port : state.ports)
     if (!port.is_public) list.push_back({{"mac", port.mac}, {"iface", "private"}});
@@ -42,7 +42,7 @@ bool is_active(msg::ComputesetState state) {
 Json v1_frontend(const msg::Node& node, const NodeStatesById& states) {
   const auto& state = state_of(node, states);
   Json frontend{{"name", node.name},
-                {"state", state.state},
+                {"state", std::string(msg::name_of(state.state))},
                 {"memory", node.memory_mb},
                 {"cpus", node.cpus},
                 {"disksize", node.disk_gb},
@@ -76,7 +76,7 @@ Json v1_compute(const msg::Node& node, const NodeStatesById& states) {
           {"disksize", node.disk_gb},
           {"cluster", node.cluster_id.value},
           {"type", "VM"},
-          {"state", state.state},
+          {"state", std::string(msg::name_of(state.state))},
           {"host", state.host_id.empty() ? Json() : Json(state.host_id.value)},
           {"active_computeset", is_in_set ? Json(state.computeset_id) : Json()},
           {"active_computeset_state",

@@ -48,7 +48,7 @@ Handler power_node(msg::PowerAction action) {
   return [action](const ExchangePtr& exchange) {
     with_node(exchange, [exchange, action](const msg::ClusterWithNodes&, const msg::Node& node) {
       exchange->ask(msg::PowerNode{.node_id = node.node_id, .action = action},
-                    [exchange](const msg::NodeState&) { exchange->reply_nothing(); });
+                    [exchange](const msg::NodeStatus&) { exchange->reply_nothing(); });
     });
   };
 }
@@ -106,7 +106,8 @@ void open_console(const ExchangePtr& exchange) {
   with_node(exchange, [exchange](const msg::ClusterWithNodes&, const msg::Node& node) {
     with_states(exchange, node.cluster_id, [exchange, node](const NodeStatesById& states) {
       const auto state = states.find(node.node_id.value);
-      if (state == states.end() || state->second.host_id.empty() || state->second.state != "active")
+      if (state == states.end() || state->second.host_id.empty() ||
+          state->second.state != msg::NodeState::active)
         return exchange->refuse(ErrorCode::wrong_state, "The VM is not running");
       exchange->ask(msg::IssueTicket{.node_id = node.node_id,
                                      .kind = msg::ConsoleKind::serial,

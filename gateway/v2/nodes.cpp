@@ -117,7 +117,7 @@ void power_node(const ExchangePtr& exchange) {
     if (!said) return exchange->refuse(said.error());
     exchange->ask(
         msg::PowerNode{.node_id = node.node_id, .action = msg::enum_of<msg::PowerAction>(*said)},
-        [exchange](const msg::NodeState& state) { reply_one(exchange, 202, json_of(state)); });
+        [exchange](const msg::NodeStatus& state) { reply_one(exchange, 202, json_of(state)); });
   });
 }
 

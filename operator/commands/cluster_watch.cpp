@@ -51,12 +51,12 @@ core::Result<int> wait_for_nodes(const WatchArguments& arguments) {
   const auto until = started + std::chrono::seconds(arguments.timeout_s);
   std::set<msg::NodeId> answered;
   while (true) {
-    const auto listed = caller.call(msg::ListNodeStates{.cluster_id = {arguments.name}});
+    const auto listed = caller.call(msg::ListNodeStatuses{.cluster_id = {arguments.name}});
     if (!listed) return std::unexpected(listed.error());
     std::string missing;
     std::size_t wanted = 0;
     for (const auto& node : listed->nodes) {
-      if (!node.is_wanted_on) continue;
+      if (!node.is_desired_on) continue;
       ++wanted;
       if (answered.contains(node.node_id)) continue;
       const auto name = names->find(node.node_id);

@@ -38,7 +38,7 @@ core::Result<int> list_processes(const std::string& directory) {
     is_sound = is_sound && answer && answer->state == msg::ProcessState::serving;
     const auto status = answer.value_or(msg::ProcessStatus{});
     std::cout << fmt::format("{:<14}{:>12}{:>12}  {}\n", central[i], status.requests_in_flight,
-                             status.event_heard, shown(answer));
+                             status.event_handled, shown(answer));
   }
   return is_sound ? 0 : 1;
 }

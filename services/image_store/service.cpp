@@ -28,10 +28,10 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
   bus_.serve_later<msg::ImportImage>(*this, &Service::import_image);
   bus_.serve<msg::ListImages>(*this, &Service::list_images);
   bus_.serve_later<msg::RemoveImage>(*this, &Service::remove_image);
-  bus_.hear<msg::NodeDefined>(*this, &Service::take_node);
-  bus_.hear<msg::ClusterRemoved>(*this, &Service::forget_cluster);
+  bus_.subscribe<msg::NodeDefined>(*this, &Service::take_node);
+  bus_.subscribe<msg::ClusterRemoved>(*this, &Service::forget_cluster);
   bus_.serve<msg::ListVolumes>(*this, &Service::list_volumes);
-  bus_.hear<msg::NodeRemoved>(*this, &Service::forget_node);
+  bus_.subscribe<msg::NodeRemoved>(*this, &Service::forget_node);
   bus_.every(look_every, *this, &Service::look_at_all);
   bus_.every(drop_uploads_every, *this, &Service::drop_old_uploads);
 }

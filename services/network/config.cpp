@@ -11,7 +11,8 @@ core::Result<Config> Config::from(core::Settings& settings) {
   config.vlans.first = vlan("network.vlan_first", config.vlans.first, 2);
   config.vlans.last = vlan("network.vlan_last", config.vlans.last, 2);
   config.vlans.public_vlan = vlan("network.public_vlan", config.vlans.public_vlan, 2);
-  config.vlan_rest_s = settings.number("network.vlan_rest_s", config.vlan_rest_s, 0, 604'800);
+  config.vlan_quarantine_s =
+      settings.number("network.vlan_quarantine_s", config.vlan_quarantine_s, 0, 604'800);
   config.sweep_ms = settings.number("network.sweep_ms", config.sweep_ms, 10, 60'000);
   if (config.vlans.last < config.vlans.first)
     return std::unexpected(

@@ -17,10 +17,10 @@ Service::Service(core::Runtime& runtime, Config config)
   runtime.store.on_loaded([this] { rebuild_indexes(); });
   auto& bus = runtime.bus;
   bus.serve<msg::ListNetworks>(*this, &Service::list_networks);
-  bus.hear<msg::ClusterDefined>(*this, &Service::lease_network);
-  bus.hear<msg::NodeDefined>(*this, &Service::lease_node_ports);
-  bus.hear<msg::ClusterRemoved>(*this, &Service::release);
-  bus.hear<msg::NodeRemoved>(*this, &Service::release_ports);
+  bus.subscribe<msg::ClusterDefined>(*this, &Service::lease_network);
+  bus.subscribe<msg::NodeDefined>(*this, &Service::lease_node_ports);
+  bus.subscribe<msg::ClusterRemoved>(*this, &Service::release);
+  bus.subscribe<msg::NodeRemoved>(*this, &Service::release_ports);
   bus.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::serve_waiting);
 }
 
@@ -87,7 +87,7 @@ core::Result<void> Service::release(const msg::ClusterRemoved& event, core::Cont
   clusters_waiting_.erase(stored.since_event);
   tx.remove(keys::network(cluster_id));
   if (const auto vlan = stored.network.vlan; vlan != 0) {
-    const auto until_unix_s = context.now_unix_s() + config_.vlan_rest_s;
+    const auto until_unix_s = context.now_unix_s() + config_.vlan_quarantine_s;
     vlans_.leased.erase(vlan);
     vlans_.resting[vlan] = until_unix_s;
     tx.write(keys::rest(vlan), StoredRest{.vlan = vlan, .until_unix_s = until_unix_s});

@@ -27,7 +27,7 @@ constexpr std::array steps{
     Step{msg::Probe::fio_random_read, false, &msg::OverheadReport::io_host},
 };
 
-std::string private_address(const msg::NodeState& state) {
+std::string private_address(const msg::NodeStatus& state) {
   const auto port =
       std::ranges::find_if(state.ports, [](const msg::Port& one) { return !one.is_public; });
   return port == state.ports.end() ? std::string() : port->ip;
@@ -49,7 +49,7 @@ Service::Service(core::Runtime& runtime, Config config)
   });
   runtime_.bus.serve<msg::MeasureCluster>(*this, &Service::measure_cluster);
   runtime_.bus.serve<msg::GetReport>(*this, &Service::get_report);
-  runtime_.bus.hear<msg::ClusterRemoved>(*this, &Service::forget);
+  runtime_.bus.subscribe<msg::ClusterRemoved>(*this, &Service::forget);
   runtime_.bus.every(look_every, *this, &Service::begin_wanted);
 }
 
@@ -105,9 +105,9 @@ void Service::find_nodes(const MeasurementPtr& measurement) {
                       if (found->clusters.empty())
                         return finish(measurement, "the cluster is gone");
                       runtime_.bus.call(
-                          msg::ListNodeStates{.cluster_id = measurement->report.cluster_id}, {},
+                          msg::ListNodeStatuses{.cluster_id = measurement->report.cluster_id}, {},
                           [this, measurement, cluster = found->clusters.front()](
-                              const core::Result<msg::NodeStates>& states) {
+                              const core::Result<msg::NodeStatuses>& states) {
                             if (!states) return finish(measurement, states.error().detail);
                             choose_nodes(measurement, cluster, *states);
                           });
@@ -115,12 +115,12 @@ void Service::find_nodes(const MeasurementPtr& measurement) {
 }
 
 void Service::choose_nodes(const MeasurementPtr& measurement, const msg::ClusterWithNodes& cluster,
-                           const msg::NodeStates& states) {
+                           const msg::NodeStatuses& states) {
   measurement->report.project_id = cluster.cluster.project_id;
   for (const auto& node : cluster.nodes) {
     if (node.kind != msg::NodeKind::compute || measurement->nodes.size() == 2) continue;
-    const auto state = std::ranges::find(states.nodes, node.node_id, &msg::NodeState::node_id);
-    if (state == states.nodes.end() || state->state != "active") continue;
+    const auto state = std::ranges::find(states.nodes, node.node_id, &msg::NodeStatus::node_id);
+    if (state == states.nodes.end() || state->state != msg::NodeState::active) continue;
     measurement->nodes.push_back(*state);
     measurement->peers.push_back({.name = node.name, .ip = private_address(*state)});
   }

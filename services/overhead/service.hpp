@@ -21,7 +21,7 @@ class Service {
  private:
   struct Measurement {
     msg::OverheadReport report = {};
-    std::vector<msg::NodeState> nodes = {};  // the two that are measured
+    std::vector<msg::NodeStatus> nodes = {};  // the two that are measured
     std::vector<msg::Peer> peers = {};
   };
   using MeasurementPtr = std::shared_ptr<Measurement>;
@@ -34,7 +34,7 @@ class Service {
   void begin_wanted(core::Context& context);
   void find_nodes(const MeasurementPtr& measurement);
   void choose_nodes(const MeasurementPtr& measurement, const msg::ClusterWithNodes& cluster,
-                    const msg::NodeStates& states);
+                    const msg::NodeStatuses& states);
   void run_probes(const MeasurementPtr& measurement, std::size_t step);
   void finish(const MeasurementPtr& measurement, const std::string& failure);
 

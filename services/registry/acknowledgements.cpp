@@ -51,8 +51,9 @@ core::Result<msg::AcknowledgementText> Service::set_acknowledgement_text(
     const auto was = who_is_missing(before, signed_by, project.defined_unix_s);
     const auto is = who_is_missing(after, signed_by, project.defined_unix_s);
     if (was != is)
-      tx.emit(msg::ProjectCleared{
-          .project_id = project.project_id, .is_cleared = is.empty(), .reason = reason_of(is)});
+      tx.emit(msg::AcknowledgementChanged{.project_id = project.project_id,
+                                          .is_acknowledged = is.empty(),
+                                          .reason = reason_of(is)});
   });
   return tx.commit(after);
 }
@@ -91,8 +92,8 @@ core::Result<msg::Acknowledgement> Service::sign_acknowledgement(
   const auto is = who_is_missing(text, after, project->defined_unix_s);
   tx.write(keys::acknowledgement(acknowledgement), StoredAcknowledgement{acknowledgement});
   if (was != is)
-    tx.emit(msg::ProjectCleared{
-        .project_id = request.project_id, .is_cleared = is.empty(), .reason = reason_of(is)});
+    tx.emit(msg::AcknowledgementChanged{
+        .project_id = request.project_id, .is_acknowledged = is.empty(), .reason = reason_of(is)});
   return tx.commit(acknowledgement);
 }
 
@@ -105,7 +106,7 @@ core::Result<msg::AcknowledgementStatus> Service::get_acknowledgements(
   msg::AcknowledgementStatus status{.text = acknowledgement_text(),
                                     .acknowledgements = acknowledgements_of(request.project_id)};
   status.missing = who_is_missing(status.text, status.acknowledgements, project->defined_unix_s);
-  status.is_cleared = status.missing.empty();
+  status.is_acknowledged = status.missing.empty();
   return status;
 }
 

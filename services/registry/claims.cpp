@@ -14,7 +14,7 @@ constexpr std::size_t claims_per_person_max = 10'000;
 
 }  // namespace
 
-core::Result<msg::Done> Service::claim_request(const msg::ClaimRequest& request,
+core::Result<msg::Done> Service::claim_request(const msg::BindIdempotencyKey& request,
                                                core::Context& context) {
   if (auto broken = msg::check_name("person_id", request.person_id.value))
     return std::unexpected(*broken);

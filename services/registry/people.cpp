@@ -35,9 +35,9 @@ core::Result<msg::Done> Service::define_project(const msg::DefineProject& reques
              StoredProject{request.project_id, context.now_unix_s()});
     const auto missing = who_is_missing(acknowledgement_text(), {}, 0);
     if (!missing.empty())
-      tx.emit(msg::ProjectCleared{.project_id = request.project_id,
-                                  .is_cleared = missing.empty(),
-                                  .reason = reason_of(missing)});
+      tx.emit(msg::AcknowledgementChanged{.project_id = request.project_id,
+                                          .is_acknowledged = missing.empty(),
+                                          .reason = reason_of(missing)});
   }
   return tx.commit(msg::Done{});
 }

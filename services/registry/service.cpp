@@ -53,7 +53,7 @@ Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomne
   bus.serve<msg::ChangeNode>(*this, &Service::change_node);
   bus.serve<msg::AddNodes>(*this, &Service::add_nodes);
   bus.serve<msg::RemoveNode>(*this, &Service::remove_node);
-  bus.serve<msg::ClaimRequest>(*this, &Service::claim_request);
+  bus.serve<msg::BindIdempotencyKey>(*this, &Service::claim_request);
   bus.every(core::Milliseconds{config_.nonce_sweep_s * 1000}, *this, &Service::sweep_nonces);
   bus.every(claims_sweep_every, *this, &Service::sweep_claims);
 }

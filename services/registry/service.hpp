@@ -98,7 +98,8 @@ class Service {
   msg::NodeId new_node_id(core::Context& context) const;
 
   // claims.cpp
-  core::Result<msg::Done> claim_request(const msg::ClaimRequest& request, core::Context& context);
+  core::Result<msg::Done> claim_request(const msg::BindIdempotencyKey& request,
+                                        core::Context& context);
   void sweep_claims(core::Context& context);
 
   void rebuild_indexes();

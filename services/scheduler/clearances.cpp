@@ -5,11 +5,11 @@
 
 namespace nucleus::scheduler {
 
-core::Result<void> Service::take_clearance(const msg::ProjectCleared& event,
+core::Result<void> Service::take_clearance(const msg::AcknowledgementChanged& event,
                                            core::Context& context) {
   auto tx = store_.begin(context);
   const auto key = keys::hold(event.project_id);
-  if (!event.is_cleared)
+  if (!event.is_acknowledged)
     tx.write(key, StoredHold{.project_id = event.project_id, .reason = event.reason});
   else if (tx.read(key))
     tx.remove(key);

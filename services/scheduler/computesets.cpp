@@ -79,7 +79,7 @@ core::Result<std::vector<StoredNode>> Service::pick_nodes(
   std::uint32_t free_count = 0;
   for (const auto& [index, node_id] : cluster->second) {
     auto node = free_compute(request.cluster_id, node_id);
-    if (!node || node->state == "active") continue;
+    if (!node || node->state == msg::NodeState::active) continue;
     ++free_count;
     if (picked.size() < request.count) picked.push_back(std::move(*node));
   }
@@ -250,7 +250,7 @@ void Service::end_deserted(Change& change, msg::ComputesetId id) {
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const std::size_t at = (from + i) % nodes.size();
     const auto* node = change.tx.read(keys::node(nodes[at]));
-    if (!node || (node->host_id.empty() && !node->is_wanted_on)) continue;
+    if (!node || (node->host_id.empty() && !node->is_desired_on)) continue;
     from = at;
     return;
   }

@@ -178,9 +178,9 @@ msg::Host Service::told(const StoredHost& host) const {
   const bool is_drained = host.is_drained && host.state == msg::HostState::up;
   const Used none;
   const Used& taken = used == used_.end() ? none : used->second;
-  std::int64_t heard_unix_ms = 0;
+  std::int64_t last_heartbeat_unix_ms = 0;
   if (live != live_.end())
-    heard_unix_ms = loop_.unix_ms() - (loop_.steady_ms() - live->second.heard_ms);
+    last_heartbeat_unix_ms = loop_.unix_ms() - (loop_.steady_ms() - live->second.heard_ms);
   return {.host_id = host.host_id,
           .state = is_drained ? msg::HostState::drained : host.state,
           .reason = is_drained ? host.drain_reason : host.reason,
@@ -190,7 +190,7 @@ msg::Host Service::told(const StoredHost& host) const {
           .memory_used_mb = static_cast<std::uint64_t>(taken.memory_mb),
           .is_simulated = host.is_simulated,
           .accelerator = host.accelerator,
-          .heard_unix_ms = heard_unix_ms};
+          .last_heartbeat_unix_ms = last_heartbeat_unix_ms};
 }
 
 void Service::send_complete(const StoredHost& host) {

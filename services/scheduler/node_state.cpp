@@ -7,13 +7,13 @@ namespace {
 using msg::DomainState;
 
 ToldState told_unplaced(const StoredNode& node) {
-  if (node.is_wanted_on) {
+  if (node.is_desired_on) {
     const auto missing = what_is_missing(node);
-    return {"nostate", missing.empty() ? "waits for a host with room" : missing};
+    return {msg::NodeState::nostate, missing.empty() ? "waits for a host with room" : missing};
   }
-  if (node.observed == DomainState::unknown) return {"nostate", ""};
-  if (node.observed == DomainState::crashed) return {"crashed", node.observed_reason};
-  return {"shutoff", node.observed_reason};
+  if (node.observed == DomainState::unknown) return {msg::NodeState::nostate, ""};
+  if (node.observed == DomainState::crashed) return {msg::NodeState::crashed, node.observed_reason};
+  return {msg::NodeState::shutoff, node.observed_reason};
 }
 
 }  // namespace
@@ -28,29 +28,31 @@ std::string what_is_missing(const StoredNode& node) {
 
 ToldState told_state(const StoredNode& node, const StoredHost* host) {
   if (node.host_id.empty()) return told_unplaced(node);
-  if (!host) return {"nostate-error", "its host is not known"};
+  if (!host) return {msg::NodeState::nostate_error, "its host is not known"};
   if (host->state != msg::HostState::up)
-    return {"nostate-error", "host " + host->host_id.value + ": " + host->reason};
+    return {msg::NodeState::nostate_error, "host " + host->host_id.value + ": " + host->reason};
   switch (node.observed) {
     case DomainState::running:
-      return {node.is_grant_on ? "active" : "shutdown", node.is_grant_on ? "" : "is being stopped"};
+      return {node.is_grant_on ? msg::NodeState::active : msg::NodeState::shutdown,
+              node.is_grant_on ? "" : "is being stopped"};
     case DomainState::paused:
-      return {"paused", node.observed_reason};
+      return {msg::NodeState::paused, node.observed_reason};
     case DomainState::stopping:
-      return {"shutdown", node.observed_reason};
+      return {msg::NodeState::shutdown, node.observed_reason};
     case DomainState::crashed:
-      return {"crashed", node.observed_reason};
+      return {msg::NodeState::crashed, node.observed_reason};
     case DomainState::unreachable:
-      return {"nostate-error", node.observed_reason};
+      return {msg::NodeState::nostate_error, node.observed_reason};
     case DomainState::shutoff:
-      return {"shutoff", node.observed_reason};
+      return {msg::NodeState::shutoff, node.observed_reason};
     case DomainState::absent:
     case DomainState::starting:
     case DomainState::unknown:
       break;
   }
-  if (!node.is_grant_on) return {"shutdown", "is being stopped"};
-  return {"nostate", node.observed_reason.empty() ? "is being started" : node.observed_reason};
+  if (!node.is_grant_on) return {msg::NodeState::shutdown, "is being stopped"};
+  return {msg::NodeState::nostate,
+          node.observed_reason.empty() ? "is being started" : node.observed_reason};
 }
 
 }  // namespace nucleus::scheduler

@@ -8,7 +8,7 @@
 namespace nucleus::scheduler {
 
 struct ToldState {
-  std::string state = {};   // active nostate nostate-error paused shutdown shutoff crashed
+  msg::NodeState state = msg::NodeState::unknown;
   std::string reason = {};  // empty where all is as wanted
 };
 

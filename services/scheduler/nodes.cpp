@@ -110,7 +110,7 @@ core::Result<void> Service::take_domain(const msg::DomainChanged& event, core::C
     write_node(change, std::move(node));
     return commit(change);
   }
-  if (node.is_grant_on) node.is_wanted_on = false;  // it ended by itself, nobody asked for it
+  if (node.is_grant_on) node.is_desired_on = false;  // it ended by itself, nobody asked for it
   const std::int64_t now_unix_s = context.now_unix_s();
   // A provisioner that was only restarted leaves time to power them on again.
   const bool is_unwatched = event.seen_unix_ms > 0;
@@ -124,8 +124,8 @@ core::Result<void> Service::take_domain(const msg::DomainChanged& event, core::C
   return commit(change);
 }
 
-core::Result<msg::NodeState> Service::power_node(const msg::PowerNode& request,
-                                                 core::Context& context) {
+core::Result<msg::NodeStatus> Service::power_node(const msg::PowerNode& request,
+                                                  core::Context& context) {
   auto change = begin(context);
   const auto* found = change.tx.read(keys::node(request.node_id));
   if (!found || found->is_removed)
@@ -166,14 +166,14 @@ core::Result<msg::NodeState> Service::power_node(const msg::PowerNode& request,
 /// there. Refused where no host has room.
 core::Result<void> Service::power_on(Change& change, StoredNode node) {
   const bool is_on = !node.host_id.empty() && node.is_grant_on;
-  if (is_on || node.is_wanted_on) {
-    if (!node.is_wanted_on) {
-      node.is_wanted_on = true;
+  if (is_on || node.is_desired_on) {
+    if (!node.is_desired_on) {
+      node.is_desired_on = true;
       write_node(change, std::move(node));
     }
     return {};
   }
-  node.is_wanted_on = true;
+  node.is_desired_on = true;
   if (!node.host_id.empty() || !what_is_missing(node).empty()) {
     write_node(change, std::move(node));
     return {};
@@ -190,7 +190,7 @@ core::Result<void> Service::power_on(Change& change, StoredNode node) {
 }
 
 void Service::stop(Change& change, StoredNode node, bool is_graceful, std::int64_t now_unix_ms) {
-  node.is_wanted_on = false;
+  node.is_desired_on = false;
   if (node.host_id.empty()) return write_node(change, std::move(node));
   const bool is_forced_now = !node.is_grant_on && node.is_graceful && !is_graceful;
   if (!node.is_grant_on && !is_forced_now) return write_node(change, std::move(node));
@@ -209,7 +209,7 @@ core::Result<void> Service::reboot(Change& change, StoredNode node, bool is_rese
 }
 
 void Service::place(Change& change, StoredNode node, const msg::HostId& host_id) {
-  node.is_wanted_on = true;
+  node.is_desired_on = true;
   node.host_id = host_id;
   ++node.epoch;
   node.is_grant_on = true;
@@ -260,7 +260,7 @@ void Service::write_node(Change& change, StoredNode node, bool is_grant_changed)
   node.state = next.state;
   node.reason = next.reason;
   change.nodes.insert(node_id);
-  if (node.is_wanted_on && node.host_id.empty())
+  if (node.is_desired_on && node.host_id.empty())
     waiting_.insert(node_id);
   else
     waiting_.erase(node_id);
@@ -306,9 +306,9 @@ std::vector<HostRoom> Service::rooms(const Change& change) const {
   return free;
 }
 
-core::Result<msg::NodeStates> Service::list_node_states(const msg::ListNodeStates& request,
-                                                        core::Context&) {
-  msg::NodeStates reply;
+core::Result<msg::NodeStatuses> Service::list_node_statuses(const msg::ListNodeStatuses& request,
+                                                            core::Context&) {
+  msg::NodeStatuses reply;
   if (request.cluster_id.empty()) {
     store_.for_each<StoredNode>(keys::nodes(),
                                 [&](const StoredNode& node) { reply.nodes.push_back(told(node)); });
@@ -321,20 +321,20 @@ core::Result<msg::NodeStates> Service::list_node_states(const msg::ListNodeState
   return reply;
 }
 
-msg::NodeState Service::told(const StoredNode& node) const {
+msg::NodeStatus Service::told(const StoredNode& node) const {
   return told(node, store_.read(keys::computeset(node.computeset_id)));
 }
 
-msg::NodeState Service::told(const StoredNode& node, const StoredComputeset* computeset) const {
-  msg::NodeState state{.node_id = node.definition.node_id,
-                       .cluster_id = node.definition.cluster_id,
-                       .project_id = node.definition.project_id,
-                       .state = node.state,
-                       .reason = node.reason,
-                       .is_wanted_on = node.is_wanted_on,
-                       .host_id = node.host_id,
-                       .computeset_id = node.computeset_id,
-                       .ports = node.ports};
+msg::NodeStatus Service::told(const StoredNode& node, const StoredComputeset* computeset) const {
+  msg::NodeStatus state{.node_id = node.definition.node_id,
+                        .cluster_id = node.definition.cluster_id,
+                        .project_id = node.definition.project_id,
+                        .state = node.state,
+                        .reason = node.reason,
+                        .is_desired_on = node.is_desired_on,
+                        .host_id = node.host_id,
+                        .computeset_id = node.computeset_id,
+                        .ports = node.ports};
   if (computeset) state.computeset_state = computeset->computeset.state;
   return state;
 }

@@ -24,7 +24,7 @@ struct StoredNode {
   bool is_volume_ready = false;
   std::string volume_reason = {};  // why it is not ready
 
-  bool is_wanted_on = false;
+  bool is_desired_on = false;
   msg::ComputesetId computeset_id = 0;  // the unfinished one that it is in
   bool is_removed = false;              // its cluster is gone: forgotten once it is off
 
@@ -39,10 +39,10 @@ struct StoredNode {
 
   msg::DomainState observed = msg::DomainState::unknown;  // unknown = it never ran
   std::string observed_reason = {};
-  std::string state = {};   // as last told
-  std::string reason = {};  // as last told
+  msg::NodeState state = msg::NodeState::unknown;  // as last emitted
+  std::string reason = {};                         // as last told
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
-                 is_wanted_on, computeset_id, is_removed, host_id, epoch, revision, is_grant_on,
+                 is_desired_on, computeset_id, is_removed, host_id, epoch, revision, is_grant_on,
                  is_graceful, stop_by_unix_ms, reboots, resets, observed, observed_reason, state,
                  reason);
 };

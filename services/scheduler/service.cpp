@@ -16,21 +16,21 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::ListHosts>(*this, &Service::list_hosts);
   bus_.serve<msg::DrainHost>(*this, &Service::drain_host);
   bus_.serve<msg::PowerNode>(*this, &Service::power_node);
-  bus_.serve<msg::ListNodeStates>(*this, &Service::list_node_states);
+  bus_.serve<msg::ListNodeStatuses>(*this, &Service::list_node_statuses);
   bus_.serve<msg::StartComputeset>(*this, &Service::start_computeset);
   bus_.serve<msg::PowerComputeset>(*this, &Service::power_computeset);
   bus_.serve<msg::ListComputesets>(*this, &Service::list_computesets);
   bus_.serve<msg::DefineAllocation>(*this, &Service::define_allocation);
   bus_.serve<msg::ListAllocations>(*this, &Service::list_allocations);
   bus_.serve<msg::ListUsage>(*this, &Service::list_usage);
-  bus_.hear<msg::ClusterDefined>(*this, &Service::take_cluster);
-  bus_.hear<msg::NodeDefined>(*this, &Service::take_node);
-  bus_.hear<msg::ClusterRemoved>(*this, &Service::forget_cluster);
-  bus_.hear<msg::NodeRemoved>(*this, &Service::forget_node);
-  bus_.hear<msg::ProjectCleared>(*this, &Service::take_clearance);
-  bus_.hear<msg::PortsLeased>(*this, &Service::take_ports);
-  bus_.hear<msg::VolumePlaced>(*this, &Service::take_volume);
-  bus_.hear<msg::DomainChanged>(*this, &Service::take_domain);
+  bus_.subscribe<msg::ClusterDefined>(*this, &Service::take_cluster);
+  bus_.subscribe<msg::NodeDefined>(*this, &Service::take_node);
+  bus_.subscribe<msg::ClusterRemoved>(*this, &Service::forget_cluster);
+  bus_.subscribe<msg::NodeRemoved>(*this, &Service::forget_node);
+  bus_.subscribe<msg::AcknowledgementChanged>(*this, &Service::take_clearance);
+  bus_.subscribe<msg::PortsLeased>(*this, &Service::take_ports);
+  bus_.subscribe<msg::VolumePlaced>(*this, &Service::take_volume);
+  bus_.subscribe<msg::DomainChanged>(*this, &Service::take_domain);
   bus_.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::show_ownership);
   bus_.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::look_at_hosts);
   bus_.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::end_walltimes);
@@ -59,7 +59,7 @@ void Service::tell_node(Change& change, const msg::NodeId& node_id) {
   const auto* node = change.tx.read(keys::node(node_id));
   if (!node) return;  // removed
   const bool is_told = before && before->state == node->state && before->reason == node->reason &&
-                       before->is_wanted_on == node->is_wanted_on &&
+                       before->is_desired_on == node->is_desired_on &&
                        before->host_id == node->host_id &&
                        before->computeset_id == node->computeset_id && before->ports == node->ports;
   if (!is_told)
@@ -113,7 +113,7 @@ void Service::rebuild_indexes() {
       used_[node.host_id].memory_mb += static_cast<std::int64_t>(node.definition.memory_mb);
       placed_[node.host_id].insert(node_id);
       ++placed_count_;
-    } else if (node.is_wanted_on) {
+    } else if (node.is_desired_on) {
       waiting_.insert(node_id);
     }
   });

@@ -64,15 +64,16 @@ class Service {
   core::Result<void> take_node(const msg::NodeDefined& event, core::Context& context);
   core::Result<void> forget_cluster(const msg::ClusterRemoved& event, core::Context& context);
   // clearances.cpp
-  core::Result<void> take_clearance(const msg::ProjectCleared& event, core::Context& context);
+  core::Result<void> take_clearance(const msg::AcknowledgementChanged& event,
+                                    core::Context& context);
   core::Result<void> check_cleared(const msg::ProjectId& project_id) const;
 
   core::Result<void> take_ports(const msg::PortsLeased& event, core::Context& context);
   core::Result<void> take_volume(const msg::VolumePlaced& event, core::Context& context);
   core::Result<void> take_domain(const msg::DomainChanged& event, core::Context& context);
-  core::Result<msg::NodeState> power_node(const msg::PowerNode& request, core::Context& context);
-  core::Result<msg::NodeStates> list_node_states(const msg::ListNodeStates& request,
-                                                 core::Context& context);
+  core::Result<msg::NodeStatus> power_node(const msg::PowerNode& request, core::Context& context);
+  core::Result<msg::NodeStatuses> list_node_statuses(const msg::ListNodeStatuses& request,
+                                                     core::Context& context);
   core::Result<void> power_on(Change& change, StoredNode node);
   void stop(Change& change, StoredNode node, bool is_graceful, std::int64_t now_unix_ms);
   core::Result<void> reboot(Change& change, StoredNode node, bool is_reset);
@@ -82,8 +83,8 @@ class Service {
   void place_waiting(Change& change, std::int64_t now_unix_s);
   void place_waiting_nodes(Change& change, std::vector<HostRoom>& rooms);
   std::vector<HostRoom> rooms(const Change& change) const;
-  msg::NodeState told(const StoredNode& node, const StoredComputeset* computeset) const;
-  msg::NodeState told(const StoredNode& node) const;
+  msg::NodeStatus told(const StoredNode& node, const StoredComputeset* computeset) const;
+  msg::NodeStatus told(const StoredNode& node) const;
   msg::Grant grant_of(const StoredNode& node);
   const std::vector<msg::PeerRange>& peers_of(const msg::ClusterId& cluster_id);
 

@@ -75,7 +75,7 @@ def test_a_killed_qemu_is_told_as_crashed_and_its_node_starts_again(ward):
         when, told = events.wait_node(node_id, "crashed")
         report("the end of a killed QEMU", when - began)
         assert told["body"]["node"]["reason"] == "its hypervisor process ended unexpectedly"
-        assert told["body"]["node"]["is_wanted_on"] is False
+        assert told["body"]["node"]["is_desired_on"] is False
         pings.wait_reply()
     assert pings.sent - pings.received <= 1  # one may have been under way at the end
     assert ward.rest.told("hurt")["hurt"]["state"] == "crashed"
@@ -107,7 +107,7 @@ def test_a_stopped_libvirtd_makes_its_host_unreachable_and_harms_no_domain(ward)
             for node_id in ids.values():
                 node = events.wait_node(node_id, "nostate-error")[1]["body"]["node"]
                 assert node["reason"] == f"host {host_name}: {reason}"
-                assert node["is_wanted_on"] is True
+                assert node["is_desired_on"] is True
             first = pings.wait_reply()
             assert pings.wait_reply() > first  # the guests do not notice
             assert ward.host.emulators() == before

@@ -74,8 +74,8 @@ def test_what_was_changed_is_in_the_next_read(admin):
     before = admin.metric("hits_total")
     for i in range(200):
         if i % 2:
-            wanted = {"is_wanted_on": i % 4 == 1}
-            action = "on" if wanted["is_wanted_on"] else "off"
+            wanted = {"is_desired_on": i % 4 == 1}
+            action = "on" if wanted["is_desired_on"] else "off"
             admin.do("POST", FRONTEND + "/power", {"action": action})
         else:
             wanted = {"memory_mb": 512 + i}

@@ -108,7 +108,7 @@ def test_power_and_computesets(admin):
     on = admin.ask("POST", "/v2/clusters/run/nodes/run/power", {"action": "on"})
     assert on.status_code == 202, on.text
     after = {"Nucleus_After_Sequence": on.headers["Nucleus-Sequence"]}
-    assert admin.get("/v2/clusters/run/nodes/run", **after)["is_wanted_on"]
+    assert admin.get("/v2/clusters/run/nodes/run", **after)["is_desired_on"]
     wait_until(lambda: admin.get("/v2/clusters/run/nodes/run")["state"] == "active", "active")
 
     def start():
@@ -325,13 +325,13 @@ def test_nothing_is_powered_on_before_pi_and_admin_have_signed(deployment, admin
         wait_until(lambda: admin.ask("POST", "/v2/clusters/held/nodes/held/power",
                                      {"action": "on"}).status_code == 409, "the project is held")
         path = "/v2/projects/demo/acknowledgements"
-        assert not admin.get(path)["is_cleared"]
+        assert not admin.get(path)["is_acknowledged"]
         assert admin.ask("POST", path, {"version": 2}).status_code == 409
         for client, name in ((admin, "cluster_admin"), (pi, "pi")):
             signed = client.ask("POST", path, {"version": 1})
             assert (signed.status_code, signed.json()["role"]) == (201, name), signed.text
         status = pi.get(path)
-        assert status["is_cleared"] and not status["missing"]
+        assert status["is_acknowledged"] and not status["missing"]
         assert {one["role"] for one in status["acknowledgements"]} == {"pi", "cluster_admin"}
         wait_until(lambda: admin.ask("POST", "/v2/clusters/held/nodes/held/power",
                                      {"action": "on"}).status_code == 202, "the project is cleared")

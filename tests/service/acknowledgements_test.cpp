@@ -62,7 +62,7 @@ class Acknowledgements : public testing::Test {
 
 TEST_F(Acknowledgements, NothingIsAskedWhereThereIsNoText) {
   const auto status = must(msg::GetAcknowledgements{{"physics"}});
-  EXPECT_TRUE(status.is_cleared);
+  EXPECT_TRUE(status.is_acknowledged);
   EXPECT_EQ(status.text.version, 0U);
   EXPECT_TRUE(is_let(true));
 }
@@ -81,7 +81,7 @@ TEST_F(Acknowledgements, NodesStayOffUntilAPiAndAnAdminHaveSignedThePresentText)
   EXPECT_EQ(must(msg::GetAcknowledgements{{"physics"}}).missing, "a cluster admin");
   EXPECT_FALSE(is_let(false));
   must(sign("bob", 1));
-  EXPECT_TRUE(must(msg::GetAcknowledgements{{"physics"}}).is_cleared);
+  EXPECT_TRUE(must(msg::GetAcknowledgements{{"physics"}}).is_acknowledged);
   EXPECT_TRUE(is_let(true));
 
   // Another text is signed anew; what was signed before stays on record.
@@ -98,7 +98,7 @@ TEST_F(Acknowledgements, WhoSignedAndIsRemovedStaysOnRecord) {
   must(sign("bob", 1));
   must(msg::RemovePerson{{"ada"}});
   const auto status = must(msg::GetAcknowledgements{{"physics"}});
-  EXPECT_TRUE(status.is_cleared);
+  EXPECT_TRUE(status.is_acknowledged);
   EXPECT_EQ(status.acknowledgements.size(), 2U);
   EXPECT_EQ(refused(sign("bob", 7)), ErrorCode::conflict);
   EXPECT_EQ(refused(msg::SignAcknowledgement{

@@ -60,7 +60,7 @@ TEST_F(Computesets, AreGrantedWholeAndEndWithTheLastOfTheirNodes) {
     ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
     grants.push_back(*grant);
   }
-  ASSERT_TRUE(becomes("c", 3, "active"));
+  ASSERT_TRUE(becomes("c", 3, msg::NodeState::active));
   const auto ending = act(1, PowerAction::shutdown);
   ASSERT_TRUE(ending);
   EXPECT_EQ(ending->state, ComputesetState::ending);
@@ -68,7 +68,7 @@ TEST_F(Computesets, AreGrantedWholeAndEndWithTheLastOfTheirNodes) {
   EXPECT_TRUE(host.wait_for_grant("c-1")->is_graceful);
   ASSERT_TRUE(host.say(grants[0], msg::DomainState::shutoff));
   ASSERT_TRUE(host.say(grants[1], msg::DomainState::shutoff));
-  ASSERT_TRUE(becomes("c", 2, "shutoff"));
+  ASSERT_TRUE(becomes("c", 2, msg::NodeState::shutoff));
   EXPECT_EQ(computeset(1).state, ComputesetState::ending) << "one still runs";
   ASSERT_TRUE(host.say(grants[2], msg::DomainState::shutoff));
   EXPECT_TRUE(gets_to(1, ComputesetState::completed));
@@ -216,12 +216,12 @@ TEST_F(Computesets, AreOverSinceTheirNodesWereLastSeenWhereTheyEndedWhileNobodyW
   const auto grants = run(host, *started);
   ASSERT_TRUE(power("c-3", PowerAction::poweroff));
   ASSERT_TRUE(host.say(grants[2], msg::DomainState::shutoff));
-  ASSERT_TRUE(becomes("c", 3, "shutoff"));
+  ASSERT_TRUE(becomes("c", 3, msg::NodeState::shutoff));
   const auto now_unix_s = [&] { return caller_.loop().unix_ms() / 1000; };
   const std::int64_t off_unix_s = now_unix_s();
   ASSERT_TRUE(comes_to_be([&] { return now_unix_s() > off_unix_s + 1; }));
   ASSERT_TRUE(host.say_ended_unwatched(grants[0], 1'000));
-  ASSERT_TRUE(becomes("c", 1, "shutoff"));
+  ASSERT_TRUE(becomes("c", 1, msg::NodeState::shutoff));
   EXPECT_EQ(computeset(1).state, ComputesetState::running) << "one is still on";
   ASSERT_TRUE(host.say_ended_unwatched(grants[1], 2'000));
   ASSERT_TRUE(gets_to(1, ComputesetState::completed));
@@ -241,16 +241,16 @@ TEST_F(Computesets, RunOnWhereTheirNodesEndedByThemselvesAndMayBePoweredOnAgain)
   const auto started = begin(1);
   ASSERT_TRUE(started);
   ASSERT_TRUE(host.say(run(host, *started)[0], msg::DomainState::crashed));
-  ASSERT_TRUE(becomes("c", 1, "crashed"));
+  ASSERT_TRUE(becomes("c", 1, msg::NodeState::crashed));
   EXPECT_EQ(computeset(1).state, ComputesetState::running);
   ASSERT_TRUE(power("c-1", PowerAction::poweron));
   // Its provisioner was restarted, and a simulated host ends with it.
   const auto again = host.wait_for_grant("c-1", 2);
   ASSERT_TRUE(again);
   ASSERT_TRUE(host.say(*again, msg::DomainState::running));
-  ASSERT_TRUE(becomes("c", 1, "active"));
+  ASSERT_TRUE(becomes("c", 1, msg::NodeState::active));
   ASSERT_TRUE(host.say_ended_unwatched(*again, caller_.loop().unix_ms() - 1'000));
-  ASSERT_TRUE(becomes("c", 1, "shutoff"));
+  ASSERT_TRUE(becomes("c", 1, msg::NodeState::shutoff));
   EXPECT_EQ(computeset(1).state, ComputesetState::running);
   EXPECT_TRUE(power("c-1", PowerAction::poweron));
 }
@@ -295,7 +295,7 @@ TEST_F(Computesets, EndWithTheirClusterAndItsNodesAreForgotten) {
   EXPECT_EQ(power("c-1", PowerAction::poweron).error().code, ErrorCode::not_found);
   ASSERT_TRUE(host.say(*grant, msg::DomainState::shutoff));
   ASSERT_TRUE(gets_to(1, ComputesetState::completed));
-  EXPECT_TRUE(ask(msg::ListNodeStates{})->nodes.empty());
+  EXPECT_TRUE(ask(msg::ListNodeStatuses{})->nodes.empty());
 }
 
 TEST_F(Computesets, LoseNothingWhenRedisIsKilledInTheMiddle) {

@@ -38,7 +38,7 @@ struct CountingRoom {
 struct HearingRoom {
   core::Store& store;
   explicit HearingRoom(core::Runtime& runtime) : store{runtime.store} {
-    runtime.bus.hear<msg::ClusterDefined>(*this, &HearingRoom::count);
+    runtime.bus.subscribe<msg::ClusterDefined>(*this, &HearingRoom::count);
   }
   core::Result<void> count(const msg::ClusterDefined&, core::Context& context) {
     auto tx = store.begin(context);

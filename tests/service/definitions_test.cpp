@@ -134,8 +134,8 @@ TEST_F(Definitions, AddedNodesAreNumberedOnAndGetPortsAndVolumes) {
   EXPECT_EQ(nodes[4].index, 4u);
   EXPECT_EQ(nodes[4].cpus, 5u);
   EXPECT_TRUE(comes_true([&] {
-    const auto states = must(msg::ListNodeStates{{"c"}}).nodes;
-    return states.size() == 5 && std::ranges::all_of(states, [](const msg::NodeState& state) {
+    const auto states = must(msg::ListNodeStatuses{{"c"}}).nodes;
+    return states.size() == 5 && std::ranges::all_of(states, [](const msg::NodeStatus& state) {
              return !state.ports.empty();
            });
   }));
@@ -157,18 +157,18 @@ TEST_F(Definitions, ARemovedNodeIsGoneEverywhereAndItsAddressIsUsedAgain) {
   settle();
   EXPECT_EQ(whole().nodes.size(), 2u);
   EXPECT_EQ(refusal(msg::RemoveNode{.node_id = removed.node_id}), ErrorCode::not_found);
-  EXPECT_EQ(must(msg::ListNodeStates{{"c"}}).nodes.size(), 2u);
+  EXPECT_EQ(must(msg::ListNodeStatuses{{"c"}}).nodes.size(), 2u);
   EXPECT_TRUE(comes_true([&] { return must(msg::ListVolumes{{"c"}}).volumes.size() == 2; }));
   must(msg::AddNodes{.cluster_id = {"c"}, .count = 1});
   EXPECT_EQ(node(2).name, removed.name);
   EXPECT_TRUE(comes_true([&] {
-    const auto states = must(msg::ListNodeStates{{"c"}}).nodes;
+    const auto states = must(msg::ListNodeStatuses{{"c"}}).nodes;
     return states.size() == 3 && !states[2].ports.empty() && states[2].ports[0].ip == "10.0.0.3";
   }));
 }
 
 TEST_F(Definitions, AComputesetThatWaitsForARemovedNodeIsCancelled) {
-  ASSERT_TRUE(comes_true([&] { return must(msg::ListNodeStates{{"c"}}).nodes.size() == 3; }));
+  ASSERT_TRUE(comes_true([&] { return must(msg::ListNodeStatuses{{"c"}}).nodes.size() == 3; }));
   const auto set =
       must(msg::StartComputeset{.cluster_id = {"c"}, .nodes = {node(1).node_id, node(2).node_id}});
   EXPECT_EQ(set.state, msg::ComputesetState::submitted);  // there is no host
@@ -178,12 +178,12 @@ TEST_F(Definitions, AComputesetThatWaitsForARemovedNodeIsCancelled) {
       must(msg::ListComputesets{.is_operator = true, .computeset_id = set.computeset_id});
   EXPECT_EQ(sets.computesets.front().state, msg::ComputesetState::cancelled);
   EXPECT_EQ(sets.computesets.front().reason, "node vm-c-01 was removed");
-  for (const auto& state : must(msg::ListNodeStates{{"c"}}).nodes)
+  for (const auto& state : must(msg::ListNodeStatuses{{"c"}}).nodes)
     EXPECT_EQ(state.computeset_id, 0);
 }
 
 TEST_F(Definitions, OnlyWhatRanIsUsageAndOnlyOfThoseProjects) {
-  ASSERT_TRUE(comes_true([&] { return must(msg::ListNodeStates{{"c"}}).nodes.size() == 3; }));
+  ASSERT_TRUE(comes_true([&] { return must(msg::ListNodeStatuses{{"c"}}).nodes.size() == 3; }));
   msg::StartComputeset both{.cluster_id = {"c"}, .nodes = {node(1).node_id, node(2).node_id}};
   const auto waiting = must(both);
   EXPECT_TRUE(must(msg::ListUsage{.is_operator = true}).entries.empty());
@@ -211,7 +211,7 @@ TEST_F(Definitions, OnlyWhatRanIsUsageAndOnlyOfThoseProjects) {
 }
 
 TEST_F(Definitions, AnIdempotencyKeyStandsForOneRequestOfItsPerson) {
-  const msg::ClaimRequest claim{
+  const msg::BindIdempotencyKey claim{
       .person_id = {"ada"}, .idempotency_key = "k1", .fingerprint = std::string(64, 'a')};
   must(claim);
   must(claim);

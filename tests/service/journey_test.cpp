@@ -33,9 +33,9 @@ using Settings = std::map<std::string, std::string>;
 class Witness {
  public:
   explicit Witness(core::Runtime& runtime) {
-    runtime.bus.hear<msg::ComputesetChanged>(*this, &Witness::see_computeset);
-    runtime.bus.hear<msg::DomainChanged>(*this, &Witness::see_domain);
-    runtime.bus.hear<msg::NodeChanged>(*this, &Witness::see_node);
+    runtime.bus.subscribe<msg::ComputesetChanged>(*this, &Witness::see_computeset);
+    runtime.bus.subscribe<msg::DomainChanged>(*this, &Witness::see_domain);
+    runtime.bus.subscribe<msg::NodeChanged>(*this, &Witness::see_node);
   }
 
   /// Everything that was told, once `last` was told `count` times, or at the end of patience.

@@ -146,7 +146,9 @@ TEST_F(Network, KeepsThePortsOfANodeThatIsChanged) {
 }
 
 TEST_F(Network, LetsAFreedVlanRestBeforeItIsLeasedAgain) {
-  start({{"network.vlan_first", "7"}, {"network.vlan_last", "7"}, {"network.vlan_rest_s", "1"}});
+  start({{"network.vlan_first", "7"},
+         {"network.vlan_last", "7"},
+         {"network.vlan_quarantine_s", "1"}});
   define("a", 0);
   ASSERT_TRUE(network_of("a"));
   remove("a");
@@ -169,7 +171,9 @@ TEST_F(Network, LetsAFreedVlanRestBeforeItIsLeasedAgain) {
 }
 
 TEST_F(Network, ServesWhoWaitsForAVlanInTheirOrder) {
-  start({{"network.vlan_first", "7"}, {"network.vlan_last", "7"}, {"network.vlan_rest_s", "0"}});
+  start({{"network.vlan_first", "7"},
+         {"network.vlan_last", "7"},
+         {"network.vlan_quarantine_s", "0"}});
   define("a", 0);
   ASSERT_TRUE(network_of("a"));
   define("z", 0);
@@ -185,7 +189,7 @@ TEST_F(Network, NeverLeasesThePublicVlan) {
   start({{"network.vlan_first", "7"},
          {"network.vlan_last", "8"},
          {"network.public_vlan", "7"},
-         {"network.vlan_rest_s", "600"}});
+         {"network.vlan_quarantine_s", "600"}});
   define("a", 0);
   const auto leased = network_of("a");
   ASSERT_TRUE(leased);
@@ -217,7 +221,7 @@ TEST_F(Network, LetsAFrontendWaitForAPublicAddress) {
 }
 
 TEST_F(Network, RemembersItsLeasesOverARestart) {
-  start({{"network.vlan_rest_s", "600"}});
+  start({{"network.vlan_quarantine_s", "600"}});
   define("a", 1);
   define("b", 1);
   ASSERT_TRUE(ports_of("b-1"));

@@ -36,7 +36,7 @@ struct Lists {
   Site& site;
   Lists(core::Runtime& runtime, Site& known) : site{known} {
     runtime.bus.serve<msg::ListClusters>(*this, &Lists::clusters);
-    runtime.bus.serve<msg::ListNodeStates>(*this, &Lists::states);
+    runtime.bus.serve<msg::ListNodeStatuses>(*this, &Lists::states);
   }
   core::Result<msg::Clusters> clusters(const msg::ListClusters& request, core::Context&) {
     msg::ClusterWithNodes whole{.cluster = {.cluster_id = request.cluster_id, .project_id = {"p"}}};
@@ -47,14 +47,15 @@ struct Lists {
                              .index = static_cast<std::uint32_t>(i)});
     return msg::Clusters{.clusters = {whole}};
   }
-  core::Result<msg::NodeStates> states(const msg::ListNodeStates&, core::Context&) {
-    msg::NodeStates all;
+  core::Result<msg::NodeStatuses> states(const msg::ListNodeStatuses&, core::Context&) {
+    msg::NodeStatuses all;
     for (int i = 0; i < 4; ++i)
-      all.nodes.push_back({.node_id = {"n" + std::to_string(i)},
-                           .state = i <= site.computes_active ? "active" : "shutoff",
-                           .host_id = {"h1"},
-                           .ports = {{.ip = "172.30.0.9", .is_public = true},
-                                     {.ip = "10.0.0." + std::to_string(i + 1)}}});
+      all.nodes.push_back(
+          {.node_id = {"n" + std::to_string(i)},
+           .state = i <= site.computes_active ? msg::NodeState::active : msg::NodeState::shutoff,
+           .host_id = {"h1"},
+           .ports = {{.ip = "172.30.0.9", .is_public = true},
+                     {.ip = "10.0.0." + std::to_string(i + 1)}}});
     return all;
   }
 };

@@ -245,7 +245,7 @@ TEST_F(RegistryPeople, ARemovedPersonHasNoCredentialLeftAndANewOneOfTheNameInher
 TEST_F(RegistryPeople, TellsWhenCredentialsEndOrRightsChange) {
   Changes changes;
   const Process hearer(deployment, "hearer", {}, [&](core::Runtime& runtime) -> Built {
-    runtime.bus.hear<msg::CredentialsChanged>(changes, &Changes::hear);
+    runtime.bus.subscribe<msg::CredentialsChanged>(changes, &Changes::hear);
     return std::make_shared<int>(0);
   });
   must(msg::SetPassword{.person_id = {"ada"}, .password = "correct horse"});

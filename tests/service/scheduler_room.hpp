@@ -60,20 +60,20 @@ class SchedulerRoom : public testing::Test {
     }
     // Heard, once it lists them all with their ports.
     ASSERT_TRUE(comes_to_be([&] {
-      const auto states = ask(msg::ListNodeStates{.cluster_id = {cluster}});
+      const auto states = ask(msg::ListNodeStatuses{.cluster_id = {cluster}});
       return states && states->nodes.size() == computes + 1 &&
              !states->nodes.back().ports.empty() &&
-             ask(msg::ListNodeStates{.cluster_id = {cluster}})->nodes.back().reason.empty();
+             ask(msg::ListNodeStatuses{.cluster_id = {cluster}})->nodes.back().reason.empty();
     }));
   }
-  msg::NodeState state_of(const std::string& cluster, std::size_t index = 0) {
-    const auto states = ask(msg::ListNodeStates{.cluster_id = {cluster}});
-    return states && states->nodes.size() > index ? states->nodes[index] : msg::NodeState{};
+  msg::NodeStatus state_of(const std::string& cluster, std::size_t index = 0) {
+    const auto states = ask(msg::ListNodeStatuses{.cluster_id = {cluster}});
+    return states && states->nodes.size() > index ? states->nodes[index] : msg::NodeStatus{};
   }
-  bool becomes(const std::string& cluster, std::size_t index, const std::string& state) {
+  bool becomes(const std::string& cluster, std::size_t index, msg::NodeState state) {
     return comes_to_be([&] { return state_of(cluster, index).state == state; });
   }
-  core::Result<msg::NodeState> power(const std::string& node, msg::PowerAction action) {
+  core::Result<msg::NodeStatus> power(const std::string& node, msg::PowerAction action) {
     return ask(msg::PowerNode{.node_id = {node}, .action = action});
   }
   msg::Computeset computeset(msg::ComputesetId id) {

@@ -22,14 +22,14 @@ TEST_F(Scheduler, PlacesANodeOnTheHostWithMostCpusFreeAndGrantsItThere) {
   const auto state = power("c-0", PowerAction::poweron);
   ASSERT_TRUE(state) << state.error().detail;
   EXPECT_EQ(state->host_id.value, "h2");
-  EXPECT_EQ(state->state, "nostate");
+  EXPECT_EQ(state->state, msg::NodeState::nostate);
   const auto grant = large.wait_for_grant("c-0");
   ASSERT_TRUE(grant);
   EXPECT_EQ(grant->epoch, 1U);
   EXPECT_TRUE(grant->is_on);
   EXPECT_EQ(grant->peers.size(), 1U);
   ASSERT_TRUE(large.say(*grant, msg::DomainState::running));
-  EXPECT_TRUE(becomes("c", 0, "active"));
+  EXPECT_TRUE(becomes("c", 0, msg::NodeState::active));
 }
 
 TEST_F(Scheduler, RefusesAFrontendThatNoHostHasRoomFor) {
@@ -41,7 +41,7 @@ TEST_F(Scheduler, RefusesAFrontendThatNoHostHasRoomFor) {
   const auto refused = power("c-0", PowerAction::poweron);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().detail, "no host has room for this node now");
-  EXPECT_FALSE(state_of("c").is_wanted_on);
+  EXPECT_FALSE(state_of("c").is_desired_on);
 }
 
 TEST_F(Scheduler, GivesEachPlacementANewEpochAndEndsOneWithItsDomain) {
@@ -55,11 +55,11 @@ TEST_F(Scheduler, GivesEachPlacementANewEpochAndEndsOneWithItsDomain) {
     ASSERT_TRUE(grant);
     EXPECT_EQ(grant->epoch, epoch);
     ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
-    ASSERT_TRUE(becomes("c", 0, "active"));
+    ASSERT_TRUE(becomes("c", 0, msg::NodeState::active));
     ASSERT_TRUE(host.say(*grant, msg::DomainState::crashed, "it fell over"));
-    ASSERT_TRUE(becomes("c", 0, "crashed"));
+    ASSERT_TRUE(becomes("c", 0, msg::NodeState::crashed));
     EXPECT_EQ(state_of("c").reason, "it fell over");
-    EXPECT_FALSE(state_of("c").is_wanted_on) << "nobody starts it again by himself";
+    EXPECT_FALSE(state_of("c").is_desired_on) << "nobody starts it again by himself";
     EXPECT_EQ(state_of("c").host_id.value, "");
   }
 }
@@ -74,13 +74,13 @@ TEST_F(Scheduler, IgnoresWhatIsToldOfAnEarlierEpochAndByAStranger) {
   auto grant = host.wait_for_grant("c-0");
   ASSERT_TRUE(grant);
   ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
-  ASSERT_TRUE(becomes("c", 0, "active"));
+  ASSERT_TRUE(becomes("c", 0, msg::NodeState::active));
   auto early = *grant;
   early.epoch = 0;
   ASSERT_TRUE(host.say(early, msg::DomainState::crashed));
   ASSERT_TRUE(stranger.say(*grant, msg::DomainState::crashed, "", "h1"));
   define("barrier", 0);
-  EXPECT_EQ(state_of("c").state, "active");
+  EXPECT_EQ(state_of("c").state, msg::NodeState::active);
 }
 
 TEST_F(Scheduler, RefusesAHeartbeatInAnothersName) {
@@ -121,10 +121,10 @@ TEST_F(Scheduler, MakesASilentHostUnreachableAndChangesNothingElse) {
   define("c", 0);
   ASSERT_TRUE(host.report());
   ASSERT_TRUE(power("c-0", PowerAction::poweron));
-  ASSERT_TRUE(becomes("c", 0, "nostate-error"));
+  ASSERT_TRUE(becomes("c", 0, msg::NodeState::nostate_error));
   EXPECT_EQ(state_of("c").reason, "host h1: no heartbeat for over 200 ms");
   EXPECT_EQ(state_of("c").host_id.value, "h1");
-  EXPECT_TRUE(state_of("c").is_wanted_on);
+  EXPECT_TRUE(state_of("c").is_desired_on);
 }
 
 TEST_F(Scheduler, TellsOfAHypervisorThatDoesNotAnswerAndThatItDoesAgain) {
@@ -136,15 +136,15 @@ TEST_F(Scheduler, TellsOfAHypervisorThatDoesNotAnswerAndThatItDoesAgain) {
   const auto grant = host.wait_for_grant("c-0");
   ASSERT_TRUE(grant);
   ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
-  ASSERT_TRUE(becomes("c", 0, "active"));
+  ASSERT_TRUE(becomes("c", 0, msg::NodeState::active));
   auto hung = host.a_report();
   hung.is_reachable = false;
   hung.reason = "libvirtd does not answer";
   ASSERT_TRUE(host.report(hung));
-  EXPECT_EQ(state_of("c").state, "nostate-error");
+  EXPECT_EQ(state_of("c").state, msg::NodeState::nostate_error);
   EXPECT_EQ(state_of("c").reason, "host h1: libvirtd does not answer");
   ASSERT_TRUE(host.report());
-  EXPECT_EQ(state_of("c").state, "active");
+  EXPECT_EQ(state_of("c").state, msg::NodeState::active);
 }
 
 TEST_F(Scheduler, PlacesTheNodesOfALostHostElsewhereAndNotTheOnesThatWereStopped) {
@@ -193,7 +193,7 @@ TEST_F(Scheduler, EndsAComputesetAndForgetsARemovedClusterWhoseHostIsLost) {
   // Nobody tells that the domains are off: the host has gone.
   ASSERT_TRUE(comes_to_be(
       [&] { return computeset(started->computeset_id).state == ComputesetState::completed; }));
-  ASSERT_TRUE(comes_to_be([&] { return ask(msg::ListNodeStates{})->nodes.size() == 3; }));
+  ASSERT_TRUE(comes_to_be([&] { return ask(msg::ListNodeStatuses{})->nodes.size() == 3; }));
 }
 
 TEST_F(Scheduler, GivesARestartedHostItsCompleteList) {

@@ -19,7 +19,7 @@ core::Result<std::shared_ptr<void>> build_silent(core::Runtime&) {
 struct Listener {
   std::vector<std::uint64_t> heard = {};
   explicit Listener(core::Runtime& runtime) {
-    runtime.bus.hear<msg::ClusterDefined>(*this, &Listener::hear);
+    runtime.bus.subscribe<msg::ClusterDefined>(*this, &Listener::hear);
   }
   core::Result<void> hear(const msg::ClusterDefined&, core::Context& context) {
     heard.push_back(context.event_id());

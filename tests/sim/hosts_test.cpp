@@ -17,7 +17,7 @@ using Built = core::Result<std::shared_ptr<void>>;
 struct DomainEar {
   std::vector<msg::DomainChanged>& told;
   DomainEar(core::Runtime& runtime, std::vector<msg::DomainChanged>& all) : told{all} {
-    runtime.bus.hear<msg::DomainChanged>(*this, &DomainEar::take);
+    runtime.bus.subscribe<msg::DomainChanged>(*this, &DomainEar::take);
   }
   core::Result<void> take(const msg::DomainChanged& event, core::Context&) {
     told.push_back(event);

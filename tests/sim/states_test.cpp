@@ -35,11 +35,11 @@ struct Watcher {
   std::map<std::string, std::string> now = {};
 
   explicit Watcher(core::Runtime& runtime) : store{runtime.store} {
-    runtime.bus.hear<msg::ComputesetChanged>(*this, &Watcher::see_computeset);
-    runtime.bus.hear<msg::VolumeChanged>(*this, &Watcher::see_volume);
-    runtime.bus.hear<msg::NetworkLeased>(*this, &Watcher::see_lease);
-    runtime.bus.hear<msg::NetworkReleased>(*this, &Watcher::see_release);
-    runtime.bus.hear<msg::HostChanged>(*this, &Watcher::see_host);
+    runtime.bus.subscribe<msg::ComputesetChanged>(*this, &Watcher::see_computeset);
+    runtime.bus.subscribe<msg::VolumeChanged>(*this, &Watcher::see_volume);
+    runtime.bus.subscribe<msg::NetworkLeased>(*this, &Watcher::see_lease);
+    runtime.bus.subscribe<msg::NetworkReleased>(*this, &Watcher::see_release);
+    runtime.bus.subscribe<msg::HostChanged>(*this, &Watcher::see_host);
   }
 
   void move(std::set<Move>& moves, const std::string& thing, const std::string& state,
@@ -88,7 +88,7 @@ struct StatesWorld {
     start("network",
           {{"network.vlan_first", "100"},
            {"network.vlan_last", "101"},
-           {"network.vlan_rest_s", "30"}},
+           {"network.vlan_quarantine_s", "30"}},
           [](core::Runtime& runtime) -> Built {
             return std::make_shared<network::Service>(runtime,
                                                       *network::Config::from(runtime.settings));

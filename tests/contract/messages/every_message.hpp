@@ -51,12 +51,12 @@ void for_every_request_and_event(Visit&& visit) {
   visit_messages<DefineProject, ListProjects, RemoveProject, DefinePerson, GetPerson, ListPeople,
                  RemovePerson, SetPassword, CheckPassword, IssueKey, ReplaceKey, IssueToken,
                  ListTokens, RevokeToken, CheckToken, CheckSignature, CredentialsChanged,
-                 ClaimRequest, SetAcknowledgementText, SignAcknowledgement, GetAcknowledgements,
-                 ProjectCleared, ChangeProfile>(visit);
+                 BindIdempotencyKey, SetAcknowledgementText, SignAcknowledgement,
+                 GetAcknowledgements, AcknowledgementChanged, ChangeProfile>(visit);
   visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, AddNodes, RemoveNode,
                  ListClusters, RenameNode, AttachIso, ClusterDefined, NodeDefined, NodeRemoved,
                  ClusterRemoved>(visit);
-  visit_messages<StartComputeset, PowerComputeset, PowerNode, ListComputesets, ListNodeStates,
+  visit_messages<StartComputeset, PowerComputeset, PowerNode, ListComputesets, ListNodeStatuses,
                  ListHosts, ReportHost, DrainHost, DefineAllocation, ListAllocations, ListUsage,
                  ComputesetChanged, NodeChanged, HostChanged>(visit);
   visit_messages<ApplyGrants, DomainChanged, OpenConsole, ProbeNode, ProbeHost>(visit);

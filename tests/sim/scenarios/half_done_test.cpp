@@ -16,7 +16,7 @@ TEST_F(HalfDone, ADomainThatRunsThoughTheDriverSaidNoIsActive) {
   for (std::size_t host = 0; host < deployment.host_count(); ++host)
     deployment.hypervisor(host).faults.fails_after = 1000;
   ASSERT_TRUE(ask(msg::PowerNode{.node_id = nodes[0], .action = msg::PowerAction::poweron}));
-  EXPECT_TRUE(comes_to_be([&] { return node(nodes[0]).state == "active"; }));
+  EXPECT_TRUE(comes_to_be([&] { return node(nodes[0]).state == msg::NodeState::active; }));
   EXPECT_EQ(node(nodes[0]).reason, "");
 }
 
@@ -34,7 +34,7 @@ TEST_F(HalfDone, ADomainThatWasSeenBeforeItsGrantWasKnownIsActive) {
     world.run_for(core::Milliseconds{20});
   }
   world.faults = {};
-  EXPECT_TRUE(comes_to_be([&] { return node(nodes[0]).state == "active"; }));
+  EXPECT_TRUE(comes_to_be([&] { return node(nodes[0]).state == msg::NodeState::active; }));
   wait(minutes{1});
   expect_settled();
 }
@@ -85,7 +85,7 @@ TEST_F(HalfDone, ASchedulerThatWasTakenOverChangesNothingMore) {
   deployment.resume_all();
   wait(minutes{1});
   EXPECT_EQ(node(nodes[0]).epoch, epoch) << "the old one holds every host for lost, and may not";
-  EXPECT_EQ(node(nodes[0]).state, "active");
+  EXPECT_EQ(node(nodes[0]).state, msg::NodeState::active);
   expect_settled();
 }
 
@@ -103,7 +103,8 @@ TEST_F(HalfDone, APowerCutOfAllServicesLosesNothingThatWasAccepted) {
     wait(core::Milliseconds{100});
     for (const auto& name : deployment.names()) deployment.start(name);
     ASSERT_TRUE(comes_to_be([&] {
-      return node(nodes[0]).is_wanted_on == is_on && (node(nodes[0]).state == "active") == is_on;
+      return node(nodes[0]).is_desired_on == is_on &&
+             (node(nodes[0]).state == msg::NodeState::active) == is_on;
     })) << round;
   }
   wait(minutes{1});

@@ -39,7 +39,7 @@ TEST_F(LostHost, ForgetsTheNodesOfAClusterThatWasRemovedWhileTheyStoodOnIt) {
   deployment.start("scheduler");
   const auto anew = define("c", 0);
   wait(minutes{1});
-  const auto states = ask(msg::ListNodeStates{.cluster_id = {"c"}});
+  const auto states = ask(msg::ListNodeStatuses{.cluster_id = {"c"}});
   ASSERT_TRUE(states);
   ASSERT_EQ(states->nodes.size(), 1U);
   EXPECT_EQ(states->nodes[0].node_id, anew[0]);
@@ -52,10 +52,10 @@ TEST_F(LostHost, GivesItsNodesToAnotherOnlyAfterItsLease) {
   const auto first = host_of(nodes[0]);
   deployment.world.cut_off(deployment.process_of(first), true);
   wait(core::Milliseconds{deployment.shape().host_lease_ms - 1000});
-  EXPECT_EQ(node(nodes[0]).state, "nostate-error");
+  EXPECT_EQ(node(nodes[0]).state, msg::NodeState::nostate_error);
   EXPECT_EQ(host_of(nodes[0]), first);
   EXPECT_EQ(hosts_running(nodes[0]).size(), 1U) << "it runs on while the lease lasts";
-  ASSERT_TRUE(comes_to_be([&] { return node(nodes[0]).state == "active"; }));
+  ASSERT_TRUE(comes_to_be([&] { return node(nodes[0]).state == msg::NodeState::active; }));
   EXPECT_NE(host_of(nodes[0]), first);
   EXPECT_EQ(hosts_running(nodes[0]).size(), 1U);
   deployment.world.cut_off(deployment.process_of(first), false);
@@ -76,8 +76,9 @@ TEST_F(LostHost, StopsItsDomainsThoughItHasLostItsStoreToo) {
   // A domain that ends has to be recorded; that cannot land, and the store is lost with it.
   for (const auto& [name, spec] : deployment.hypervisor(first).running())
     if (name.ends_with(more[0].value)) deployment.hypervisor(first).fake().crash(name);
-  ASSERT_TRUE(
-      comes_to_be([&] { return node(nodes[0]).state == "active" && host_of(nodes[0]) != first; }));
+  ASSERT_TRUE(comes_to_be([&] {
+    return node(nodes[0]).state == msg::NodeState::active && host_of(nodes[0]) != first;
+  }));
   EXPECT_EQ(hosts_running(nodes[0]).size(), 1U);
   deployment.world.cut_off(deployment.process_of(first), false);
   wait(minutes{1});
@@ -93,8 +94,9 @@ TEST_F(LostHost, StopsItsDomainsThoughItsProvisionerWasKilledMeanwhile) {
   deployment.world.cut_off(deployment.process_of(first), true);
   wait(seconds{5});
   deployment.start(deployment.process_of(first));
-  ASSERT_TRUE(
-      comes_to_be([&] { return node(nodes[0]).state == "active" && host_of(nodes[0]) != first; }));
+  ASSERT_TRUE(comes_to_be([&] {
+    return node(nodes[0]).state == msg::NodeState::active && host_of(nodes[0]) != first;
+  }));
   EXPECT_EQ(hosts_running(nodes[0]).size(), 1U);
   deployment.world.cut_off(deployment.process_of(first), false);
   wait(minutes{1});
@@ -111,7 +113,8 @@ TEST_F(LostHost, GoesOnOnceItIsBackWhicheverWordComesFirst) {
     wait(core::Milliseconds{2 * deployment.shape().host_lease_ms});
     EXPECT_TRUE(hosts_running(nodes[0]).empty());
     deployment.world.cut_off(deployment.process_of(0), false);
-    ASSERT_TRUE(comes_to_be([&] { return node(nodes[0]).state == "active"; })) << round;
+    ASSERT_TRUE(comes_to_be([&] { return node(nodes[0]).state == msg::NodeState::active; }))
+        << round;
   }
   wait(minutes{1});
   expect_settled();

@@ -76,7 +76,7 @@ class Scenario : public testing::Test {
   void power_on(const msg::NodeId& id) {
     const auto reply = ask(msg::PowerNode{.node_id = id, .action = msg::PowerAction::poweron});
     ASSERT_TRUE(reply) << reply.error().detail;
-    ASSERT_TRUE(comes_to_be([&] { return node(id).state == "active"; }));
+    ASSERT_TRUE(comes_to_be([&] { return node(id).state == msg::NodeState::active; }));
   }
   void expect_settled() {
     for (const auto& what : deployment_->invariants.check_settled()) ADD_FAILURE() << what;

@@ -24,7 +24,9 @@ std::string host_name(std::size_t host) {
 
 SimDeployment::SimDeployment(std::uint64_t seed, SimShape shape)
     : world{seed},
-      invariants{world, {.cpu_overcommit = shape.cpu_overcommit, .vlan_rest_s = shape.vlan_rest_s}},
+      invariants{
+          world,
+          {.cpu_overcommit = shape.cpu_overcommit, .vlan_quarantine_s = shape.vlan_quarantine_s}},
       shape_{shape},
       names_{"registry", "network", "image_store", "scheduler", "overhead"},
       admin{world, "admin"} {
@@ -102,7 +104,7 @@ std::map<std::string, std::string> SimDeployment::settings_of(const std::string&
   if (name == "network")
     return {{"network.vlan_first", "100"},
             {"network.vlan_last", std::to_string(99 + shape_.vlan_count)},
-            {"network.vlan_rest_s", std::to_string(shape_.vlan_rest_s)},
+            {"network.vlan_quarantine_s", std::to_string(shape_.vlan_quarantine_s)},
             {"network.public_subnet", "172.30.0.0/28"}};
   if (name == "image_store")
     return {{"image_store.driver", "simulated"}, {"image_store.retry_ms", "1000"}};

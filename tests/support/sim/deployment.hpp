@@ -29,7 +29,7 @@ struct SimShape {
   std::int64_t host_lease_ms = 20'000;
   std::int64_t shutdown_ms = 10'000;
   std::uint32_t vlan_count = 6;
-  std::int64_t vlan_rest_s = 20;
+  std::int64_t vlan_quarantine_s = 20;
 };
 
 /// Files of hosts: they outlive a process.

@@ -26,9 +26,9 @@ void when(const core::StoredEvent& event, Visit&& visit) {
 }
 
 /// What was told of a node, in the words of its record.
-bool is_told(const scheduler::StoredNode& node, const msg::NodeState& told) {
+bool is_told(const scheduler::StoredNode& node, const msg::NodeStatus& told) {
   return node.state == told.state && node.reason == told.reason &&
-         node.is_wanted_on == told.is_wanted_on && node.host_id == told.host_id &&
+         node.is_desired_on == told.is_desired_on && node.host_id == told.host_id &&
          node.computeset_id == told.computeset_id && node.ports == told.ports;
 }
 
@@ -80,7 +80,8 @@ void Invariants::check_scheduler_event(const core::StoredEvent& event) {
   when<msg::NodeChanged>(event, [&](const msg::NodeChanged& changed) {
     auto& told = told_nodes_[changed.node.node_id.value];
     if (told == changed.node)
-      fail(fmt::format("node {} is told twice to be {}", told.node_id.value, told.state));
+      fail(fmt::format("node {} is told twice to be {}", told.node_id.value,
+                       msg::name_of(told.state)));
     told = changed.node;
   });
   when<msg::HostChanged>(event, [&](const msg::HostChanged& changed) {

@@ -48,7 +48,7 @@ class View {
 /// What the deployment was told to be.
 struct InvariantLimits {
   std::int64_t cpu_overcommit = 1;
-  std::int64_t vlan_rest_s = 0;
+  std::int64_t vlan_quarantine_s = 0;
 };
 
 class Invariants {
@@ -125,7 +125,7 @@ class Invariants {
   std::set<std::string> has_run_ = {};  // "NODE EPOCH" recorded to have run
   std::map<std::string, std::int64_t> rested_until_s_ = {};  // VLAN, as text
   std::map<msg::ComputesetId, msg::Computeset> told_computesets_ = {};
-  std::map<std::string, msg::NodeState> told_nodes_ = {};
+  std::map<std::string, msg::NodeStatus> told_nodes_ = {};
   std::map<std::string, msg::DomainChanged> told_domains_ = {};  // by host and node
   msg::ComputesetId last_computeset_ = 0;
 };

@@ -45,8 +45,9 @@ void Invariants::check_settled_node(const scheduler::StoredNode& node) {
     fail("node " + id + " is in a computeset that does not name it");
   if (node.host_id.empty()) return;
   if (!node.is_grant_on) fail("node " + id + " is being stopped and stays so");
-  if (node.state != "active") fail("node " + id + " is " + node.state + ": " + node.reason);
-  if (!node.is_wanted_on) fail("node " + id + " runs and is not wanted on");
+  if (node.state != msg::NodeState::active)
+    fail("node " + id + " is " + std::string(msg::name_of(node.state)) + ": " + node.reason);
+  if (!node.is_desired_on) fail("node " + id + " runs and is not wanted on");
   const bool is_compute = node.definition.kind == msg::NodeKind::compute;
   if (is_compute && (!stored || stored->computeset.state != ComputesetState::running))
     fail("compute " + id + " runs in no running computeset");
@@ -165,7 +166,7 @@ void Invariants::check_waiting() {
                            .host_id = host_id};
   };
   for (const auto& [key, node] : nodes_.all()) {
-    if (!node.host_id.empty() || !node.is_wanted_on || !scheduler::what_is_missing(node).empty())
+    if (!node.host_id.empty() || !node.is_desired_on || !scheduler::what_is_missing(node).empty())
       continue;
     auto left = rooms;
     if (scheduler::place_together(left, {need(node, {})}))

@@ -48,12 +48,12 @@ std::string told(const Case& one) {
   StoredNode node;
   node.ports = {{.mac = "52:54:00:00:00:01"}};
   node.is_volume_ready = true;
-  node.is_wanted_on = one.is_to_run;
+  node.is_desired_on = one.is_to_run;
   node.is_grant_on = one.is_placed && one.is_to_run;
   node.observed = one.observed;
   if (one.is_placed) node.host_id = {"h"};
   const StoredHost host{.host_id = {"h"}, .state = one.host};
-  return told_state(node, one.is_placed ? &host : nullptr).state;
+  return std::string(msg::name_of(told_state(node, one.is_placed ? &host : nullptr).state));
 }
 
 TEST(StatesPage, SaysOfEachNodeWhatTheSchedulerSays) {
