@@ -124,7 +124,7 @@ void Invariants::check_told(const core::Commit& commit) {
       const auto told = told_nodes_.find(node->definition.node_id.value);
       if (told == told_nodes_.end() || !is_told(*node, told->second))
         fail(fmt::format("node {} is {} ({}) and nobody was told", node->definition.node_id.value,
-                         node->state, node->reason));
+                         msg::name_of(node->state), node->reason));
     }
   }
 }
