@@ -54,7 +54,7 @@ class Witness {
   }
   core::Result<void> see_node(const msg::NodeChanged& event, core::Context&) {
     if (event.node.computeset_id == 0) return {};  // while the cluster was being defined
-    return add("node " + event.node.state);
+    return add("node " + std::string(msg::name_of(event.node.state)));
   }
   core::Result<void> add(const std::string& what) {
     const std::scoped_lock lock(mutex_);
