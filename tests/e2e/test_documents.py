@@ -18,7 +18,7 @@ import zmq
 
 from conftest import BIN, PATIENCE_S, ROOT, Deployment, wait_until
 
-BLOCK = re.compile(r"^```sh(?: (run(?: until it speaks)?))?\n(.*?)^```", re.M | re.S)
+BLOCK = re.compile(r"^```sh(?: (run(?: until output)?))?\n(.*?)^```", re.M | re.S)
 SUBSCRIBER = ROOT / "docs" / "examples" / "subscribe.py"
 
 
@@ -182,7 +182,8 @@ def test_the_subscriber_sees_a_power_on_in_order(shell):
 
 
 def test_the_page_says_these_steps_of_a_power_on():
-    page = (ROOT / "docs" / "events.md").read_text().split("## A power-on")[1].split("\n## ")[0]
+    page = (ROOT / "docs" / "events.md").read_text()
+    page = page.split("## The events of a power-on")[1].split("\n## ")[0]
     assert re.findall(r"^\| `([\w.-]+)` \|", page, re.M) == [
         "scheduler.node-changed", "provisioner.domain-changed", "scheduler.node-changed"]
 

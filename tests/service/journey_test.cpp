@@ -165,7 +165,7 @@ std::string behind_hash(const std::string& link, const std::string& name) {
 TEST_F(Journey, GoesFromAStartToALoginPrompt) {
   define();
 
-  // 1. The command; 2. The gateway lets it in; 3. The gateway translates; 4. The bus carries it.
+  // 1. The command; 2. The gateway authenticates; 3. The gateway translates; 4. The bus delivers.
   const std::string printed = comet("start c1 --count=2");
   EXPECT_NE(printed.find("Request accepted!"), std::string::npos) << printed;
   EXPECT_NE(printed.find("comet computeset 1"), std::string::npos) << printed;
@@ -175,8 +175,9 @@ TEST_F(Journey, GoesFromAStartToALoginPrompt) {
   EXPECT_EQ(set.computesets.at(0).nodes.size(), 2U);
   EXPECT_EQ(set.computesets.at(0).allocation_id.value, "p");
 
-  // 7. The host is told; 8. The provisioner takes the next step; 9. The world is touched;
-  // 10. It is seen; 11. The admin is told.
+  // 7. The host receives its grants; 8. The provisioner chooses the next step;
+  // 9. The driver starts the domain;
+  // 10. The domain is observed; 11. The admin is notified.
   const auto told = witness_->told_up_to("node active", 2);
   ASSERT_EQ(std::ranges::count(told, "node active"), 2) << testing::PrintToString(told);
   EXPECT_EQ(told.front(), "computeset submitted");
@@ -192,7 +193,7 @@ TEST_F(Journey, GoesFromAStartToALoginPrompt) {
   EXPECT_TRUE(std::filesystem::exists(seed));
   EXPECT_EQ(spec->disks.at(0).path, seed);
 
-  // 12. The guest finds itself: this socket is its console.
+  // 12. The guest configures itself: this socket is its console.
   ConsoleSocket guest(provisioner::console_paths(*spec).serial_socket, "vm-c1-00 login: ");
 
   // 13. The login prompt.

@@ -60,13 +60,13 @@ struct Watcher {
   }
   core::Result<void> see_lease(const msg::NetworkLeased& event, core::Context&) {
     const std::string vlan = "vlan " + std::to_string(event.network.vlan);
-    if (now[vlan] == "resting") move(vlans, vlan, "free");
+    if (now[vlan] == "quarantined") move(vlans, vlan, "free");
     if (now[vlan].empty()) now[vlan] = "free";
     move(vlans, vlan, "leased");
     return {};
   }
   core::Result<void> see_release(const msg::NetworkReleased& event, core::Context&) {
-    move(vlans, "vlan " + std::to_string(event.network.vlan), "resting");
+    move(vlans, "vlan " + std::to_string(event.network.vlan), "quarantined");
     return {};
   }
   core::Result<void> see_host(const msg::HostChanged& event, core::Context&) {
