@@ -33,8 +33,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
       settings.number("gateway.call_deadline_ms", config.call_deadline.count(), 100, 600'000)};
   config.events_retained = count("gateway.events_retained", config.events_retained, 1, 10'000'000);
   config.streams_max = count("gateway.streams_max", config.streams_max, 1, 1'000'000);
-  config.memory_bytes_max =
-      count("gateway.memory_bytes_max", config.memory_bytes_max, 0, 1LL << 40);
+  config.cache_bytes_max = count("gateway.cache_bytes_max", config.cache_bytes_max, 0, 1LL << 40);
   return config;
 }
 

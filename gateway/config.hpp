@@ -19,7 +19,7 @@ struct Config {
   core::Milliseconds call_deadline{5'000};
   std::size_t events_retained = 10'000;  // in memory, for streams that resume
   std::size_t streams_max = 1'000;
-  std::size_t memory_bytes_max = 64 << 20;  // of remembered answers; 0 = nothing is remembered
+  std::size_t cache_bytes_max = 64 << 20;  // of remembered answers; 0 = nothing is remembered
 
   static core::Result<Config> from(core::Settings& settings);
 };

@@ -28,17 +28,17 @@ class Metrics {
                      .Register(registry)
                      .Add({})},
         hits_{prometheus::BuildCounter()
-                  .Name("nucleus_gateway_memory_hits_total")
+                  .Name("nucleus_gateway_cache_hits_total")
                   .Help("Reads answered from memory.")
                   .Register(registry)
                   .Add({})},
         misses_{prometheus::BuildCounter()
-                    .Name("nucleus_gateway_memory_misses_total")
+                    .Name("nucleus_gateway_cache_misses_total")
                     .Help("Reads that services were asked for, or that waited for such a one.")
                     .Register(registry)
                     .Add({})},
         memory_bytes_{prometheus::BuildGauge()
-                          .Name("nucleus_gateway_memory_bytes")
+                          .Name("nucleus_gateway_cache_bytes")
                           .Help("What the remembered answers take.")
                           .Register(registry)
                           .Add({})},
@@ -56,14 +56,14 @@ class Metrics {
     return requests_.Add({{"route", route}, {"status", std::to_string(status)}});
   }
   /// Answered from memory at once: in less time than the clock shows.
-  void count_recalled(prometheus::Counter& requests) {
+  void count_head_hit(prometheus::Counter& requests) {
     requests.Increment();
     seconds_.Observe(0);
     hits_.Increment();
   }
   void count_hit() { hits_.Increment(); }
   void count_miss() { misses_.Increment(); }
-  void show_memory(std::size_t bytes) { memory_bytes_.Set(static_cast<double>(bytes)); }
+  void show_cache_bytes(std::size_t bytes) { memory_bytes_.Set(static_cast<double>(bytes)); }
   void show_streams(std::size_t count) { streams_.Set(static_cast<double>(count)); }
   prometheus::Gauge& certificate_end() { return certificate_end_; }
 

@@ -8,8 +8,8 @@
 
 #include "core/log/log.hpp"
 #include "core/runtime/tls_renewal.hpp"
-#include "gateway/credentials.hpp"
-#include "gateway/numbers.hpp"
+#include "gateway/credentials/credentials.hpp"
+#include "gateway/json/numbers.hpp"
 #include "gateway/v1/routes.hpp"
 #include "gateway/v2/routes.hpp"
 
@@ -64,18 +64,18 @@ Service::Service(core::Runtime& runtime, Config config)
       config_{std::move(config)},
       metrics_{runtime.metrics},
       streams_{runtime, config_, metrics_},
-      repeats_{runtime.loop},
-      reader_{runtime, config_, metrics_} {
-  // Memory first: whoever is told of an event by a stream is then told nothing older.
+      idempotency_keys_{runtime.loop},
+      cached_reads_{runtime, config_, metrics_} {
+  // The cache first: whoever is told of an event by a stream is then told nothing older.
   runtime_.bus.follow([this](const core::StoredEvent& event) {
-    reader_.follow(event);
+    cached_reads_.follow(event);
     streams_.follow(event);
   });
   config_.http.id_prefix = runtime_.loop.new_id().substr(0, request_id_bytes / 2);
-  if (config_.memory_bytes_max > 0)
+  if (config_.cache_bytes_max > 0)
     config_.http.recall = [this](const Digest& head) {
       if (runtime_.bus.is_draining()) return ReadyAnswerPtr();
-      return reader_.memory().recall(head, runtime_.loop.steady_ms());
+      return cached_reads_.cache().find_by_head(head, runtime_.loop.steady_ms());
     };
   add_own_routes();
   const FileWork work{.loop = runtime_.loop, .workers = runtime_.workers};
@@ -142,7 +142,9 @@ ExchangePtr Service::make_exchange(HttpRequest request, Respond respond) {
       std::make_shared<Exchange>(runtime_.bus, config_.call_deadline, std::move(request),
                                  std::move(respond), runtime_.loop.new_id());
   exchange->base_url = base;
-  exchange->on_sequence = [this](std::uint64_t sequence) { reader_.memory().tell(sequence); };
+  exchange->on_sequence = [this](std::uint64_t sequence) {
+    cached_reads_.cache().observe(sequence);
+  };
   return exchange;
 }
 
@@ -177,8 +179,8 @@ void Service::handle(HttpRequest request, std::shared_ptr<void> kept, Respond re
   }
   authenticate(exchange, route.needs, [this, exchange, &route](msg::Principal who) {
     exchange->who = std::move(who);
-    if (route.is_remembered) return reader_.run(exchange, route);
-    repeats_.run(exchange, route.handler);
+    if (route.is_cached) return cached_reads_.run(exchange, route);
+    idempotency_keys_.run(exchange, route.handler);
   });
 }
 
@@ -197,7 +199,7 @@ void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
     next(std::move(who));
   };
   if (const auto* token = std::get_if<msg::CheckToken>(&*credential))
-    return reader_.check(exchange, *token, admit);
+    return cached_reads_.verify(exchange, *token, admit);
   const auto* password = std::get_if<msg::CheckPassword>(&*credential);
   if (!password)
     return std::visit([&](const auto& check) { exchange->ask(check, admit); }, *credential);

@@ -3,13 +3,13 @@
 #pragma once
 
 #include "core/runtime/runtime.hpp"
+#include "gateway/cache/cached_reads.hpp"
 #include "gateway/config.hpp"
-#include "gateway/event_streams.hpp"
-#include "gateway/exchange.hpp"
+#include "gateway/events/event_streams.hpp"
+#include "gateway/idempotency/idempotency_keys.hpp"
 #include "gateway/metrics.hpp"
-#include "gateway/reader.hpp"
-#include "gateway/repeats.hpp"
-#include "gateway/router.hpp"
+#include "gateway/routing/exchange.hpp"
+#include "gateway/routing/router.hpp"
 
 namespace nucleus::gateway {
 
@@ -38,8 +38,8 @@ class Service {
   Metrics metrics_;
   Router router_ = {};
   EventStreams streams_;
-  Repeats repeats_;
-  Reader reader_;
+  IdempotencyKeys idempotency_keys_;
+  CachedReads cached_reads_;
   std::unique_ptr<HttpServer> server_ = {};  // last: it calls into all the others
 };
 

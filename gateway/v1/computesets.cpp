@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "core/hostlist/hostlist.hpp"
-#include "gateway/lookups.hpp"
-#include "gateway/numbers.hpp"
+#include "gateway/json/numbers.hpp"
+#include "gateway/routing/lookups.hpp"
 #include "gateway/v1/json.hpp"
 #include "gateway/v1/routes.hpp"
 
@@ -205,9 +205,9 @@ Handler power_computeset(msg::PowerAction action) {
 }  // namespace
 
 void add_v1_computeset_routes(Router& router) {
-  router.add_remembered("/v1/computeset/", msg::Right::read, list_computesets);
+  router.add_cached("/v1/computeset/", msg::Right::read, list_computesets);
   router.add("POST", "/v1/computeset/", msg::Right::power, start_computeset);
-  router.add_remembered("/v1/computeset/{id}/", msg::Right::read, get_computeset);
+  router.add_cached("/v1/computeset/{id}/", msg::Right::read, get_computeset);
   for (const auto action : {msg::PowerAction::shutdown, msg::PowerAction::poweroff,
                             msg::PowerAction::reboot, msg::PowerAction::reset})
     router.add("PUT", "/v1/computeset/{id}/" + std::string(msg::name_of(action)), msg::Right::power,

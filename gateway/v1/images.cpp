@@ -1,7 +1,7 @@
 // REST v1: images (compat 1.2, rows 21 and 22, and 1.10). An upload belongs to the caller's first
 // project: what is public is the operator's to publish.
-#include "gateway/credentials.hpp"
-#include "gateway/uploads.hpp"
+#include "gateway/credentials/credentials.hpp"
+#include "gateway/uploads/uploads.hpp"
 #include "gateway/v1/routes.hpp"
 
 namespace nucleus::gateway {

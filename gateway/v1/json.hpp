@@ -1,8 +1,8 @@
 // The JSON resources of REST v1: Cluster, Frontend, Compute, ComputeSet. Pure.
 #pragma once
 
-#include "gateway/json.hpp"
-#include "gateway/lookups.hpp"
+#include "gateway/json/json.hpp"
+#include "gateway/routing/lookups.hpp"
 
 namespace nucleus::gateway {
 

@@ -1,5 +1,5 @@
 // REST v1: clusters, frontends and computes; power, ISO, names, consoles (compat 1.2, rows 1-14).
-#include "gateway/lookups.hpp"
+#include "gateway/routing/lookups.hpp"
 #include "gateway/v1/json.hpp"
 #include "gateway/v1/routes.hpp"
 #include "messages/console.hpp"
@@ -150,13 +150,13 @@ void not_here(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v1_node_routes(Router& router) {
-  router.add_remembered("/v1/cluster/", msg::Right::read, list_clusters);
+  router.add_cached("/v1/cluster/", msg::Right::read, list_clusters);
   router.add("PUT", "/v1/cluster/", msg::Right::define, not_here);
-  router.add_remembered("/v1/cluster/{cluster}/", msg::Right::read, get_cluster);
+  router.add_cached("/v1/cluster/{cluster}/", msg::Right::read, get_cluster);
   router.add("DELETE", "/v1/cluster/{cluster}/", msg::Right::define, remove_cluster);
   for (const std::string node :
        {"/v1/cluster/{cluster}/frontend/", "/v1/cluster/{cluster}/compute/{node}/"}) {
-    router.add_remembered(node, msg::Right::read, get_node);
+    router.add_cached(node, msg::Right::read, get_node);
     for (const auto action :
          {msg::PowerAction::poweron, msg::PowerAction::poweroff, msg::PowerAction::shutdown,
           msg::PowerAction::reboot, msg::PowerAction::reset})

@@ -1,5 +1,5 @@
 // REST v1: who one is, one's projects, one's API key (compat 1.2, rows 23, 24 and 27).
-#include "gateway/credentials.hpp"
+#include "gateway/credentials/credentials.hpp"
 #include "gateway/v1/routes.hpp"
 
 namespace nucleus::gateway {

@@ -2,8 +2,8 @@
 // and quirks as its users knew them).
 #pragma once
 
-#include "gateway/router.hpp"
-#include "gateway/uploads.hpp"
+#include "gateway/routing/router.hpp"
+#include "gateway/uploads/uploads.hpp"
 
 namespace nucleus::gateway {
 

@@ -1,6 +1,6 @@
 // REST v1: logging in and out, and one's password (compat 1.2, rows 25 and 26). Errors are told by
 // field, as clients of these routes read them.
-#include "gateway/credentials.hpp"
+#include "gateway/credentials/credentials.hpp"
 #include "gateway/v1/routes.hpp"
 
 namespace nucleus::gateway {

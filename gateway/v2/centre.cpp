@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "gateway/numbers.hpp"
+#include "gateway/json/numbers.hpp"
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
 #include "messages/image_store.hpp"

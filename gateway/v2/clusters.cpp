@@ -1,7 +1,7 @@
 // v2: clusters, and what belongs to a whole one: volumes, networks, what virtualization costs.
 #include <algorithm>
 
-#include "gateway/lookups.hpp"
+#include "gateway/routing/lookups.hpp"
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
 #include "messages/image_store.hpp"
@@ -172,17 +172,17 @@ void get_overhead(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v2_cluster_routes(Router& router, EventStreams& streams) {
-  router.add_remembered("/v2/clusters", msg::Right::read,
-                        watchable<msg::ClusterDefined, msg::ClusterRemoved, msg::NodeDefined,
-                                  msg::NodeRemoved, msg::NodeChanged>(streams, list_clusters));
+  router.add_cached("/v2/clusters", msg::Right::read,
+                    watchable<msg::ClusterDefined, msg::ClusterRemoved, msg::NodeDefined,
+                              msg::NodeRemoved, msg::NodeChanged>(streams, list_clusters));
   router.add("POST", "/v2/clusters", msg::Right::define, create_cluster);
-  router.add_remembered("/v2/clusters/{cluster}", msg::Right::read, get_cluster);
+  router.add_cached("/v2/clusters/{cluster}", msg::Right::read, get_cluster);
   router.add("PATCH", "/v2/clusters/{cluster}", msg::Right::define, change_cluster);
   router.add("DELETE", "/v2/clusters/{cluster}", msg::Right::define, remove_cluster);
   router.add("GET", "/v2/clusters/{cluster}/volumes", msg::Right::read,
              watchable<msg::VolumeChanged>(streams, list_volumes));
-  router.add_remembered("/v2/clusters/{cluster}/networks", msg::Right::read,
-                        watchable<msg::PortsLeased>(streams, list_networks));
+  router.add_cached("/v2/clusters/{cluster}/networks", msg::Right::read,
+                    watchable<msg::PortsLeased>(streams, list_networks));
   router.add("GET", "/v2/clusters/{cluster}/overhead", msg::Right::read, get_overhead);
   router.add("POST", "/v2/clusters/{cluster}/overhead", msg::Right::power, measure);
 }

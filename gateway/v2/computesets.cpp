@@ -65,10 +65,10 @@ void power_computeset(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v2_computeset_routes(Router& router, EventStreams& streams) {
-  router.add_remembered("/v2/computesets", msg::Right::read,
-                        watchable<msg::ComputesetChanged>(streams, list_computesets));
+  router.add_cached("/v2/computesets", msg::Right::read,
+                    watchable<msg::ComputesetChanged>(streams, list_computesets));
   router.add("POST", "/v2/computesets", msg::Right::power, start_computeset);
-  router.add_remembered("/v2/computesets/{id}", msg::Right::read, get_computeset);
+  router.add_cached("/v2/computesets/{id}", msg::Right::read, get_computeset);
   router.add("POST", "/v2/computesets/{id}/power", msg::Right::power, power_computeset);
 }
 

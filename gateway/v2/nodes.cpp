@@ -147,11 +147,11 @@ void issue_console(const ExchangePtr& exchange) {
 
 void add_v2_node_routes(Router& router, EventStreams& streams) {
   const std::string nodes = "/v2/clusters/{cluster}/nodes";
-  router.add_remembered(
+  router.add_cached(
       nodes, msg::Right::read,
       watchable<msg::NodeDefined, msg::NodeRemoved, msg::NodeChanged>(streams, list_nodes));
   router.add("POST", nodes, msg::Right::define, add_nodes);
-  router.add_remembered(nodes + "/{node}", msg::Right::read, get_node);
+  router.add_cached(nodes + "/{node}", msg::Right::read, get_node);
   router.add("PATCH", nodes + "/{node}", msg::Right::define, change);
   router.add("DELETE", nodes + "/{node}", msg::Right::define, remove_node);
   router.add("POST", nodes + "/{node}/power", msg::Right::power, power_node);

@@ -2,7 +2,7 @@
 // makes may do either.
 #include <algorithm>
 
-#include "gateway/credentials.hpp"
+#include "gateway/credentials/credentials.hpp"
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "gateway/lookups.hpp"
-#include "gateway/numbers.hpp"
+#include "gateway/json/numbers.hpp"
+#include "gateway/routing/lookups.hpp"
 
 namespace nucleus::gateway {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "gateway/event_streams.hpp"
-#include "gateway/exchange.hpp"
+#include "gateway/events/event_streams.hpp"
+#include "gateway/routing/exchange.hpp"
 
 namespace nucleus::gateway {
 

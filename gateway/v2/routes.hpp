@@ -1,10 +1,10 @@
 // REST v2, the native one: what v1 has no words for. Every field by the name that messages give it.
 #pragma once
 
-#include "gateway/event_streams.hpp"
-#include "gateway/lookups.hpp"
-#include "gateway/router.hpp"
-#include "gateway/uploads.hpp"
+#include "gateway/events/event_streams.hpp"
+#include "gateway/routing/lookups.hpp"
+#include "gateway/routing/router.hpp"
+#include "gateway/uploads/uploads.hpp"
 
 namespace nucleus::gateway {
 

@@ -54,7 +54,7 @@ def test_each_tool_is_quiet_on_the_sources_as_they_are(tree, tool, options):
 @pytest.mark.parametrize("name, line, reason", [
     ("services/registry/people.cpp", '#include "services/network/keys.hpp"', "core/, messages/"),
     ("core/log/log.cpp", '#include "core/bus/bus.hpp"', "may not include core/bus"),
-    ("gateway/router.cpp", "#include <zmq.hpp>", "core/bus/"),
+    ("gateway/routing/router.cpp", "#include <zmq.hpp>", "core/bus/"),
     ("services/network/service.cpp", "#include <gtest/gtest.h>", "belongs only in tests/"),
 ])
 def test_check_layers_fails_on_a_forbidden_include(tree, name, line, reason):
@@ -64,7 +64,7 @@ def test_check_layers_fails_on_a_forbidden_include(tree, name, line, reason):
 @pytest.mark.parametrize("name, line, reason", [
     ("services/network/service.cpp", "auto now = std::chrono::system_clock::now();", "clock"),
     ("services/registry/people.cpp", "const int dice = rand();", "randomness"),
-    ("gateway/router.cpp", "std::this_thread::sleep" + "_for(wait);", "sleeps"),
+    ("gateway/routing/router.cpp", "std::this_thread::sleep" + "_for(wait);", "sleeps"),
     ("services/scheduler/hosts.cpp", 'const char* home = std::getenv("HOME");', "environment"),
     ("services/scheduler/hosts.cpp", "} catch (...) {", "nobody foresaw"),
     ("services/scheduler/hosts.cpp", "class HostManager;", "does not say what"),

@@ -1,5 +1,5 @@
 // Parts of a multipart body in a file: found where they are, whatever else the bytes are.
-#include "gateway/multipart.hpp"
+#include "gateway/uploads/multipart.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "gateway/uploads.hpp"
+#include "gateway/uploads/uploads.hpp"
 
 #include <algorithm>
 

@@ -9,8 +9,8 @@
 
 #include "core/runtime/runtime.hpp"
 #include "gateway/config.hpp"
-#include "gateway/exchange.hpp"
 #include "gateway/metrics.hpp"
+#include "gateway/routing/exchange.hpp"
 
 namespace nucleus::gateway {
 

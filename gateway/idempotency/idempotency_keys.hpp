@@ -8,13 +8,13 @@
 #include <string>
 
 #include "core/loop/loop.hpp"
-#include "gateway/exchange.hpp"
+#include "gateway/routing/exchange.hpp"
 
 namespace nucleus::gateway {
 
-class Repeats {
+class IdempotencyKeys {
  public:
-  explicit Repeats(core::Loop& loop) : loop_{loop} {}
+  explicit IdempotencyKeys(core::Loop& loop) : loop_{loop} {}
 
   /// Runs the handler, or answers as it did before. 409: the first one is not answered yet; 422:
   /// the key stands for another request.

@@ -1,8 +1,8 @@
-#include "gateway/lookups.hpp"
+#include "gateway/routing/lookups.hpp"
 
 #include <algorithm>
 
-#include "gateway/numbers.hpp"
+#include "gateway/json/numbers.hpp"
 
 namespace nucleus::gateway {
 

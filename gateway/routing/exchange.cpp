@@ -1,5 +1,5 @@
 // Answers, and errors as each generation of clients reads them.
-#include "gateway/exchange.hpp"
+#include "gateway/routing/exchange.hpp"
 
 #include <unistd.h>
 

@@ -24,7 +24,7 @@ struct Route {
   Handler handler = {};
   /// A GET whose answer another is only after an event of its cluster, or of the caller's projects
   /// where its path names none: it may be answered from memory.
-  bool is_remembered = false;
+  bool is_cached = false;
 };
 
 struct RouteMatch {
@@ -37,9 +37,9 @@ class Router {
  public:
   void add(std::string method, std::string pattern, msg::Right needs, Handler handler);
   /// A GET that may be answered from memory.
-  void add_remembered(std::string pattern, msg::Right needs, Handler handler) {
+  void add_cached(std::string pattern, msg::Right needs, Handler handler) {
     add("GET", std::move(pattern), needs, std::move(handler));
-    routes_.back().is_remembered = true;
+    routes_.back().is_cached = true;
   }
   /// A route that asks nobody who they are.
   void add_public(std::string method, std::string pattern, Handler handler) {

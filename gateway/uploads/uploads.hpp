@@ -3,8 +3,8 @@
 #pragma once
 
 #include "core/loop/loop.hpp"
-#include "gateway/exchange.hpp"
-#include "gateway/multipart.hpp"
+#include "gateway/routing/exchange.hpp"
+#include "gateway/uploads/multipart.hpp"
 #include "messages/image_store.hpp"
 
 namespace nucleus::gateway {

@@ -4,8 +4,8 @@
 
 #include "core/bus/bus.hpp"
 #include "gateway/http.hpp"
-#include "gateway/json.hpp"
-#include "gateway/router.hpp"
+#include "gateway/json/json.hpp"
+#include "gateway/routing/router.hpp"
 #include "messages/registry.hpp"
 
 namespace nucleus::gateway {
@@ -17,7 +17,7 @@ struct Upload {
   ~Upload();
 };
 
-struct Believed;
+struct VerifiedToken;
 
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
@@ -31,8 +31,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   HttpRequest request;
   msg::Principal who = {};
-  std::shared_ptr<const Believed> believed = {};  // where `who` may be remembered
-  std::map<std::string, std::string> path = {};   // the route's {names}
+  std::shared_ptr<const VerifiedToken> verified = {};  // where `who` may be remembered
+  std::map<std::string, std::string> path = {};        // the route's {names}
   std::shared_ptr<Upload> upload = {};
   std::string base_url = {};  // http://HOST:PORT as the client reached us
   /// Services answer once they have heard events up to here, so that a client reads its own writes.

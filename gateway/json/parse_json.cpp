@@ -2,7 +2,7 @@
 #include <set>
 #include <vector>
 
-#include "gateway/json.hpp"
+#include "gateway/json/json.hpp"
 
 namespace nucleus::gateway {
 

@@ -1,4 +1,4 @@
-#include "gateway/repeats.hpp"
+#include "gateway/idempotency/idempotency_keys.hpp"
 
 #include <fmt/format.h>
 
@@ -28,7 +28,7 @@ bool is_key(const std::string& said) {
 
 }  // namespace
 
-void Repeats::run(const ExchangePtr& exchange, const Handler& handler) {
+void IdempotencyKeys::run(const ExchangePtr& exchange, const Handler& handler) {
   const auto& request = exchange->request;
   const std::string said = request.header("Idempotency-Key");
   if (said.empty() || exchange->is_v1() || request.method == "GET") return handler(exchange);
@@ -60,7 +60,7 @@ void Repeats::run(const ExchangePtr& exchange, const Handler& handler) {
 }
 
 /// What says that it may not be stored, a secret, is not; nor is what another try may mend.
-void Repeats::keep(const std::string& name, const HttpResponse& answer) {
+void IdempotencyKeys::keep(const std::string& name, const HttpResponse& answer) {
   const bool is_lasting = answer.status < 500 && answer.status != 422 && !answer.on_open &&
                           !answer.headers.contains("Cache-Control") &&
                           answer.body.size() <= answer_bytes_max;

@@ -1,4 +1,4 @@
-#include "gateway/credentials.hpp"
+#include "gateway/credentials/credentials.hpp"
 
 #include <openssl/evp.h>
 
@@ -12,7 +12,7 @@
 #include <sstream>
 #include <vector>
 
-#include "gateway/numbers.hpp"
+#include "gateway/json/numbers.hpp"
 
 namespace nucleus::gateway {
 

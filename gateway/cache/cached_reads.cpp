@@ -1,4 +1,4 @@
-#include "gateway/reader.hpp"
+#include "gateway/cache/cached_reads.hpp"
 
 #include <limits>
 
@@ -15,7 +15,7 @@ Digest key_of(const Exchange& exchange) {
   return sha256(exchange.request.target + "\n" + exchange.base_url + "\n" + msg::encode(who));
 }
 
-Reach reach_of(const Exchange& exchange) {
+Dependency dependency_of(const Exchange& exchange) {
   if (const auto cluster = exchange.path.find("cluster"); cluster != exchange.path.end())
     return {.cluster = cluster->second};
   return {.projects = exchange.who.projects, .is_everything = exchange.is_operator()};
@@ -27,51 +27,54 @@ bool is_lasting(const HttpResponse& response) {
 
 }  // namespace
 
-Reader::Reader(core::Runtime& runtime, const Config& config, Metrics& metrics)
-    : runtime_{runtime}, metrics_{metrics}, memory_{config.memory_bytes_max, metrics} {
+CachedReads::CachedReads(core::Runtime& runtime, const Config& config, Metrics& metrics)
+    : runtime_{runtime}, metrics_{metrics}, cache_{config.cache_bytes_max, metrics} {
   runtime_.store.on_loaded([this] {
-    memory_.begin(runtime_.store.heard());
+    cache_.begin(runtime_.store.heard());
     for (const auto& [key, flight] : flights_) flight->is_stale = true;
   });
   // As soon as an event is known to be there, nothing is told until it was heard.
-  runtime_.bus.listen("", [this](const core::StoredEvent& event) { memory_.tell(event.sequence); });
-  runtime_.bus.watch_hearing([this](std::int64_t sure_ms) { memory_.show_hearing(sure_ms); });
+  runtime_.bus.listen("",
+                      [this](const core::StoredEvent& event) { cache_.observe(event.sequence); });
+  runtime_.bus.watch_hearing(
+      [this](std::int64_t complete_until_ms) { cache_.set_complete_until(complete_until_ms); });
 }
 
-void Reader::follow(const core::StoredEvent& event) {
+void CachedReads::follow(const core::StoredEvent& event) {
   for (const auto& [key, flight] : flights_)
-    if (is_touched(flight->reach, event)) flight->is_stale = true;
-  memory_.apply(event);
+    if (may_change(flight->dependency, event)) flight->is_stale = true;
+  cache_.apply(event);
 }
 
-void Reader::run(const ExchangePtr& exchange, const Route& route) {
+void CachedReads::run(const ExchangePtr& exchange, const Route& route) {
   if (exchange->request.query.contains("watch")) return route.handler(exchange);
   const auto key = key_of(*exchange);
   const auto now_ms = runtime_.loop.steady_ms();
-  if (const auto answer = memory_.find(key, exchange->after_sequence, now_ms)) {
+  if (const auto answer = cache_.find(key, exchange->after_sequence, now_ms)) {
     metrics_.count_hit();
     bind(*exchange, answer);
     return exchange->respond({.ready = answer->ready});
   }
   metrics_.count_miss();
-  if (!memory_.is_hearing(now_ms)) return route.handler(exchange);
+  if (!cache_.is_receiving(now_ms)) return route.handler(exchange);
   if (const auto flight = find_flight(key, *exchange)) return flight->waiting.push_back(exchange);
   begin_flight(key, exchange, route);
 }
 
 /// One that may have been made before something that the caller was told already is not for them.
-Reader::FlightPtr Reader::find_flight(const Digest& key, const Exchange& exchange) {
+CachedReads::FlightPtr CachedReads::find_flight(const Digest& key, const Exchange& exchange) {
   const auto found = flights_.find(key);
   if (found == flights_.end()) return {};
   const auto& flight = found->second;
-  const bool is_new_enough = !flight->is_stale && flight->told == memory_.told() &&
+  const bool is_new_enough = !flight->is_stale && flight->observed == cache_.newest_observed() &&
                              flight->after >= exchange.after_sequence;
   return is_new_enough ? flight : FlightPtr();
 }
 
-void Reader::begin_flight(const Digest& key, const ExchangePtr& exchange, const Route& route) {
-  auto flight = std::make_shared<Flight>(Flight{
-      .reach = reach_of(*exchange), .told = memory_.told(), .after = exchange->after_sequence});
+void CachedReads::begin_flight(const Digest& key, const ExchangePtr& exchange, const Route& route) {
+  auto flight = std::make_shared<Flight>(Flight{.dependency = dependency_of(*exchange),
+                                                .observed = cache_.newest_observed(),
+                                                .after = exchange->after_sequence});
   flights_[key] = flight;
   exchange->before_answer(
       [this, key, flight, first = exchange.get(), &route](const HttpResponse& response) {
@@ -80,15 +83,15 @@ void Reader::begin_flight(const Digest& key, const ExchangePtr& exchange, const 
   route.handler(exchange);
 }
 
-void Reader::end_flight(const Digest& key, const FlightPtr& flight, Exchange& first,
-                        const Route& route, const HttpResponse& response) {
+void CachedReads::end_flight(const Digest& key, const FlightPtr& flight, Exchange& first,
+                             const Route& route, const HttpResponse& response) {
   if (const auto newest = flights_.find(key); newest != flights_.end() && newest->second == flight)
     flights_.erase(newest);
   HttpResponse shared = response;
   if (is_lasting(response)) shared = {.ready = make_ready(response)};
   if (shared.ready && !flight->is_stale) {
     auto& requests = metrics_.requests(label_of(route), response.status);
-    if (const auto answer = memory_.keep(key, flight->reach, shared.ready, requests)) {
+    if (const auto answer = cache_.keep(key, flight->dependency, shared.ready, requests)) {
       bind(first, answer);
       for (const auto& other : flight->waiting) bind(*other, answer);
     }
@@ -96,24 +99,24 @@ void Reader::end_flight(const Digest& key, const FlightPtr& flight, Exchange& fi
   for (const auto& other : std::exchange(flight->waiting, {})) other->respond(shared);
 }
 
-void Reader::bind(const Exchange& exchange, const Memory::AnswerPtr& answer) {
-  if (exchange.believed && exchange.request.head_digest)
-    memory_.bind(*exchange.request.head_digest, exchange.believed, answer, exchange.after_sequence);
+void CachedReads::bind(const Exchange& exchange, const AnswerCache::AnswerPtr& answer) {
+  if (exchange.verified && exchange.request.head_digest)
+    cache_.bind(*exchange.request.head_digest, exchange.verified, answer, exchange.after_sequence);
 }
 
-void Reader::check(const ExchangePtr& exchange, const msg::CheckToken& token,
-                   std::function<void(msg::Principal)> next) {
+void CachedReads::verify(const ExchangePtr& exchange, const msg::CheckToken& token,
+                         std::function<void(msg::Principal)> next) {
   const auto secret = sha256(token.token);
-  if (auto believed = memory_.find_believed(secret, runtime_.loop.steady_ms())) {
-    exchange->believed = believed;
-    return next(believed->who);
+  if (auto verified = cache_.find_token(secret, runtime_.loop.steady_ms())) {
+    exchange->verified = verified;
+    return next(verified->who);
   }
-  exchange->ask(token, [this, exchange, secret, ended = memory_.credentials_ended(),
+  exchange->ask(token, [this, exchange, secret, ended = cache_.credential_changes(),
                         next = std::move(next)](msg::Principal who) {
     const std::int64_t left_ms = who.expires_unix_s == 0
                                      ? std::numeric_limits<std::int64_t>::max()
                                      : who.expires_unix_s * 1000 - runtime_.loop.unix_ms();
-    exchange->believed = memory_.believe(secret, who, runtime_.loop.steady_ms(), left_ms, ended);
+    exchange->verified = cache_.keep_token(secret, who, runtime_.loop.steady_ms(), left_ms, ended);
     next(std::move(who));
   });
 }

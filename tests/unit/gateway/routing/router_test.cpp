@@ -1,5 +1,5 @@
 // Which route a method and a path mean.
-#include "gateway/router.hpp"
+#include "gateway/routing/router.hpp"
 
 #include <gtest/gtest.h>
 

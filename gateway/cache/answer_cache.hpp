@@ -1,5 +1,5 @@
 // What the gateway was told and may tell again: finished answers to GETs, and credentials that the
-// registry believed. Events end both; nothing is told while it is not sure that all events were
+// registry verified. Events end both; nothing is told while it is not sure that all events were
 // heard. No service's state: what is lost here is asked for again. From any thread.
 #pragma once
 
@@ -21,99 +21,102 @@
 namespace nucleus::gateway {
 
 /// Events of what can change an answer: of one cluster, or of projects.
-struct Reach {
+struct Dependency {
   std::string cluster = {};  // empty = any of these projects
   std::vector<msg::ProjectId> projects = {};
   bool is_everything = false;  // of all projects
 };
 
-/// May what the event tells change an answer of this reach? In doubt it may.
-bool is_touched(const Reach& reach, const core::StoredEvent& event);
+/// May what the event tells change an answer of this dependency? In doubt it may.
+bool may_change(const Dependency& dependency, const core::StoredEvent& event);
 
-/// A credential that the registry believed.
-struct Believed {
+/// A credential that the registry verified.
+struct VerifiedToken {
   msg::Principal who = {};
   std::int64_t until_ms = 0;  // steady
-  bool is_ended = false;      // guarded by its Memory
+  bool is_ended = false;      // guarded by its AnswerCache
 };
-using BelievedPtr = std::shared_ptr<const Believed>;
+using VerifiedTokenPtr = std::shared_ptr<const VerifiedToken>;
 
-class Memory {
+class AnswerCache {
  public:
   struct Answer;
   using AnswerPtr = std::shared_ptr<Answer>;
 
   /// Answers take about `bytes_max` at most; 0 = none is kept.
-  Memory(std::size_t bytes_max, Metrics& metrics) : bytes_max_{bytes_max}, metrics_{metrics} {}
+  AnswerCache(std::size_t bytes_max, Metrics& metrics) : bytes_max_{bytes_max}, metrics_{metrics} {}
 
   /// Forgets all; events up to `heard` were heard.
   void begin(std::uint64_t heard);
   /// The next event: forgets what it may change.
   void apply(const core::StoredEvent& event);
   /// An event of this number is there. Until it was heard, nothing is told.
-  void tell(std::uint64_t sequence);
+  void observe(std::uint64_t sequence);
   /// All events up to this moment (steady, ms) were heard; 0 = nobody knows.
-  void show_hearing(std::int64_t sure_ms);
+  void set_complete_until(std::int64_t complete_until_ms);
   /// Are events heard, though perhaps not all that are there?
-  bool is_hearing(std::int64_t now_ms) const;
-  std::uint64_t told() const;
+  bool is_receiving(std::int64_t now_ms) const;
+  std::uint64_t newest_observed() const;
 
   /// Null where this secret is not remembered.
-  BelievedPtr find_believed(const Digest& secret, std::int64_t now_ms) const;
+  VerifiedTokenPtr find_token(const Digest& secret, std::int64_t now_ms) const;
   /// How often a credential ended so far.
-  std::uint64_t credentials_ended() const;
-  /// Remembers that the registry believed this secret, for some seconds and `left_ms` at most.
-  /// `ended_before` = `credentials_ended` when it was asked: null where one has ended since.
-  BelievedPtr believe(const Digest& secret, msg::Principal who, std::int64_t now_ms,
-                      std::int64_t left_ms, std::uint64_t ended_before);
+  std::uint64_t credential_changes() const;
+  /// Remembers that the registry verified this secret, for some seconds and `left_ms` at most.
+  /// `changes_before` = `credential_changes` when it was asked: null where one has ended since.
+  VerifiedTokenPtr keep_token(const Digest& secret, msg::Principal who, std::int64_t now_ms,
+                              std::int64_t left_ms, std::uint64_t changes_before);
 
   /// Null where there is none, or events up to `after` were not heard.
   AnswerPtr find(const Digest& key, std::uint64_t after, std::int64_t now_ms);
   /// Keeps an answer that no event heard since it was asked for can have changed; null where it is
   /// too large. `requests` counts those that it answers.
-  AnswerPtr keep(const Digest& key, Reach reach, ReadyAnswerPtr ready,
+  AnswerPtr keep(const Digest& key, Dependency dependency, ReadyAnswerPtr ready,
                  prometheus::Counter& requests);
   /// From now on requests with this head, which asks for events up to `after`, are told the answer,
   /// as long as both are good.
-  void bind(const Digest& head, BelievedPtr believed, const AnswerPtr& answer, std::uint64_t after);
+  void bind(const Digest& head, VerifiedTokenPtr verified, const AnswerPtr& answer,
+            std::uint64_t after);
   /// Null where nothing good is bound to this head.
-  ReadyAnswerPtr recall(const Digest& head, std::int64_t now_ms);
+  ReadyAnswerPtr find_by_head(const Digest& head, std::int64_t now_ms);
 
  private:
   struct Head {
-    BelievedPtr believed;
+    VerifiedTokenPtr verified;
     std::weak_ptr<Answer> answer;
   };
-  bool is_sure(std::int64_t now_ms) const;
-  bool is_current(std::int64_t now_ms) const { return told_ <= heard_ && is_sure(now_ms); }
+  bool is_complete(std::int64_t now_ms) const;
+  bool is_current(std::int64_t now_ms) const {
+    return newest_observed_ <= applied_ && is_complete(now_ms);
+  }
   void touch(const AnswerPtr& answer);
   void drop(const AnswerPtr& answer);
-  void drop_touched(const core::StoredEvent& event);
+  void drop_changed(const core::StoredEvent& event);
   void end_credentials(const core::StoredEvent& event);
 
   mutable std::mutex mutex_ = {};
   std::size_t bytes_max_;
   Metrics& metrics_;
-  std::uint64_t heard_ = 0;
-  std::uint64_t told_ = 0;
-  std::int64_t sure_ms_ = 0;
+  std::uint64_t applied_ = 0;
+  std::uint64_t newest_observed_ = 0;
+  std::int64_t complete_until_ms_ = 0;
   std::uint64_t ended_ = 0;
   std::size_t bytes_ = 0;
-  std::unordered_map<Digest, std::shared_ptr<Believed>, HashOfDigest> believed_ = {};
+  std::unordered_map<Digest, std::shared_ptr<VerifiedToken>, HashOfDigest> tokens_ = {};
   std::unordered_map<Digest, AnswerPtr, HashOfDigest> answers_ = {};
   std::list<AnswerPtr> by_use_ = {};  // the latest first
-  // By the cluster of their reach; empty = of projects.
+  // By the cluster of their dependency; empty = of projects.
   std::unordered_map<std::string, std::unordered_set<AnswerPtr>> by_cluster_ = {};
   std::unordered_map<Digest, Head, HashOfDigest> heads_ = {};
 };
 
-struct Memory::Answer {
+struct AnswerCache::Answer {
   Digest key = {};
-  Reach reach = {};
+  Dependency dependency = {};
   ReadyAnswerPtr ready = {};
   prometheus::Counter* requests = nullptr;
   std::list<AnswerPtr>::iterator place = {};
-  bool is_kept = true;  // guarded by its Memory, like all of this
+  bool is_kept = true;  // guarded by its AnswerCache, like all of this
 };
 
 }  // namespace nucleus::gateway

@@ -41,7 +41,7 @@ class Client:
 
     def metric(self, name):
         text = self.ask("GET", "/metrics").text
-        return float(re.search(rf"(?m)^nucleus_gateway_memory_{name} (\S+)$", text)[1])
+        return float(re.search(rf"(?m)^nucleus_gateway_cache_{name} (\S+)$", text)[1])
 
     def hits_of(self, path):
         """How many of two reads were answered from memory."""

@@ -1,4 +1,4 @@
-#include "gateway/json.hpp"
+#include "gateway/json/json.hpp"
 
 namespace nucleus::gateway {
 

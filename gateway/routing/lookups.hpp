@@ -2,7 +2,7 @@
 // caller's.
 #pragma once
 
-#include "gateway/exchange.hpp"
+#include "gateway/routing/exchange.hpp"
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
 

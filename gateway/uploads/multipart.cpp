@@ -1,4 +1,4 @@
-#include "gateway/multipart.hpp"
+#include "gateway/uploads/multipart.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,10 +1,10 @@
-#include "gateway/event_streams.hpp"
+#include "gateway/events/event_streams.hpp"
 
 #include <algorithm>
 #include <optional>
 
-#include "gateway/numbers.hpp"
-#include "gateway/topic.hpp"
+#include "gateway/events/topic.hpp"
+#include "gateway/json/numbers.hpp"
 
 namespace nucleus::gateway {
 
