@@ -219,7 +219,7 @@ bool Bus::has_room_in_flight() {
 /// A caller that saw an event wants an answer that knows it. Who hears nothing has nothing to wait
 /// for: it answers from what it wrote itself.
 bool Bus::must_wait(const msg::Envelope& envelope) const {
-  return store_ && is_hearing() && envelope.after_sequence > store_->heard();
+  return store_ && is_hearing() && envelope.after_sequence > store_->cursor();
 }
 
 void Bus::hold(Frames frames) {
@@ -230,7 +230,7 @@ void Bus::hold(Frames frames) {
 }
 
 void Bus::release_held() {
-  while (!held_.empty() && held_.begin()->first <= store_->heard())
+  while (!held_.empty() && held_.begin()->first <= store_->cursor())
     receive_request(std::move(held_.extract(held_.begin()).mapped()));
   // Repeats of a request that waits wait beside it; whoever has gone is let go here.
   std::erase_if(held_, [now = loop_.unix_ms()](const auto& entry) {
@@ -298,9 +298,9 @@ void Bus::receive_event(Frames frames) {
   if (listener_) listener_(event);
   if (!store_ || !is_hearing() || !store_->is_loaded()) return;
   const std::uint64_t sequence = event.sequence;
-  if (sequence <= store_->heard()) return;
+  if (sequence <= store_->cursor()) return;
   newest_told_ = std::max(newest_told_, sequence);
-  if (sequence > store_->heard() + 1) {
+  if (sequence > store_->cursor() + 1) {
     if (ahead_.size() < limits_.events_ahead_max) ahead_.emplace(sequence, std::move(event));
     await_gap();
   } else {
@@ -312,9 +312,9 @@ void Bus::receive_event(Frames frames) {
 
 /// Those that came early, as far as none is missing.
 void Bus::hear_ahead() {
-  while (!ahead_.empty() && store_->is_loaded() && ahead_.begin()->first <= store_->heard() + 1) {
+  while (!ahead_.empty() && store_->is_loaded() && ahead_.begin()->first <= store_->cursor() + 1) {
     const StoredEvent event = std::move(ahead_.extract(ahead_.begin()).mapped());
-    if (event.sequence > store_->heard()) hear_event(event);
+    if (event.sequence > store_->cursor()) hear_event(event);
   }
 }
 
@@ -322,17 +322,17 @@ void Bus::await_gap() {
   if (std::exchange(is_gap_awaited_, true)) return;
   loop_.after(limits_.gap_patience, [this] {
     is_gap_awaited_ = false;
-    if (store_->is_loaded() && newest_told_ > store_->heard()) read_missed_events();
+    if (store_->is_loaded() && newest_told_ > store_->cursor()) read_missed_events();
   });
 }
 
 std::uint64_t Bus::newest_event() const {
   if (!store_) return newest_seen_;
-  return std::max({newest_seen_, store_->last_sequence(), store_->heard()});
+  return std::max({newest_seen_, store_->last_sequence(), store_->cursor()});
 }
 
 void Bus::show_events() {
-  if (metrics_) metrics_->show_events(store_->heard(), newest_event());
+  if (metrics_) metrics_->show_events(store_->cursor(), newest_event());
 }
 
 void Bus::hear_event(const StoredEvent& event) {
@@ -348,7 +348,7 @@ void Bus::hear_event(const StoredEvent& event) {
   if (follower_) follower_(event);
   if (metrics_) metrics_->count_event();
   if (!store_->is_loaded()) return;
-  store_->set_heard(event.sequence);
+  store_->set_cursor(event.sequence);
   release_held();
 }
 
@@ -356,7 +356,7 @@ void Bus::read_missed_events() {
   if (is_reading_events_) return;
   is_reading_events_ = true;
   store_->journal().read_events(
-      store_->heard(), limits_.events_per_read,
+      store_->cursor(), limits_.events_per_read,
       [this, told = newest_told_, begun_ms = loop_.steady_ms(), was_up = is_line_up_,
        lost = lines_lost_](Result<std::vector<StoredEvent>> read) {
         if (!is_reading_events_ || !store_->is_loaded()) return;
@@ -364,19 +364,19 @@ void Bus::read_missed_events() {
         if (metrics_) metrics_->show_store_up(read || read.error().code == ErrorCode::wrong_state);
         if (!read) {
           log::error("events_not_read",
-                     {{"after", store_->heard()}, {"reason", read.error().detail}});
+                     {{"after", store_->cursor()}, {"reason", read.error().detail}});
           show_hearing(0);
           return;  // the next poll tries again
         }
         for (const auto& event : *read)
-          if (event.sequence > store_->heard() && store_->is_loaded()) hear_event(event);
+          if (event.sequence > store_->cursor() && store_->is_loaded()) hear_event(event);
         hear_ahead();
         show_events();
         if (read->size() == limits_.events_per_read) return read_missed_events();
         is_catching_up_ = false;
         if (was_up && lost == lines_lost_) show_hearing(begun_ms);
         // What was told while this was read may have come too late for it.
-        if (newest_told_ > std::max(store_->heard(), told)) await_gap();
+        if (newest_told_ > std::max(store_->cursor(), told)) await_gap();
       });
 }
 

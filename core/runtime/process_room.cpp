@@ -72,7 +72,7 @@ msg::ProcessStatus ProcessRoom::status() const {
                           .pid = getpid(),
                           .started_unix_ms = started_unix_ms_,
                           .requests_in_flight = bus.requests_in_flight(),
-                          .event_handled = parts_.store ? parts_.store->heard() : 0,
+                          .event_handled = parts_.store ? parts_.store->cursor() : 0,
                           .event_newest = bus.newest_event()};
   const auto is = [&](msg::ProcessState state, std::string reason) {
     told.state = state;

@@ -2,6 +2,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include <algorithm>
 #include <csignal>
 #include <memory>
 
@@ -11,9 +12,11 @@ namespace nucleus::core {
 
 namespace {
 
-// Keys: epoch, events, sequence, cursor, replies, index, then the records.
-// Arguments: epoch, cursor, request id, reply, reply_retention_s, events_retained, count of events,
-// four words an event, then three words a record: revision read, `w` or `d`, bytes.
+// Keys: epoch, events, sequence, cursor, replies, index, archive, archive-summaries, then one key
+// per changed or archived record.
+// Arguments: epoch, cursor, request id, reply, reply_retention_s, events_retained, count of events;
+// four arguments per event; four per record: revision read, `w` (write), `d` (delete) or `a`
+// (archive), bytes, summary.
 constexpr const char* commit_library = R"(#!lua name=nucleus
 local function commit(keys, args)
   if redis.call('GET', keys[1]) ~= args[1] then
@@ -21,21 +24,26 @@ local function commit(keys, args)
   end
   local event_count = tonumber(args[7])
   local first_record = 8 + 4 * event_count
-  for i = 7, #keys do
+  for i = 9, #keys do
     local revision = redis.call('HGET', keys[i], 'r') or '0'
-    if revision ~= args[first_record + 3 * (i - 7)] then
+    if revision ~= args[first_record + 4 * (i - 9)] then
       return redis.error_reply('REVISION of ' .. keys[i] .. ' is ' .. revision)
     end
   end
-  for i = 7, #keys do
-    local at = first_record + 3 * (i - 7)
-    if args[at + 1] == 'w' then
+  for i = 9, #keys do
+    local at = first_record + 4 * (i - 9)
+    local action = args[at + 1]
+    if action == 'w' then
       local revision = string.format('%d', tonumber(args[at]) + 1)
       redis.call('HSET', keys[i], 'r', revision, 'b', args[at + 2])
       redis.call('SADD', keys[6], keys[i])
     else
       redis.call('DEL', keys[i])
       redis.call('SREM', keys[6], keys[i])
+      if action == 'a' then
+        redis.call('HSET', keys[7], keys[i], args[at + 2])
+        redis.call('HSET', keys[8], keys[i], args[at + 3])
+      end
     end
   end
   local sequence = tonumber(redis.call('GET', keys[3]) or '0')
@@ -69,9 +77,12 @@ std::string field(const redisReply& fields, std::string_view name) {
   return {};
 }
 
-Error lost(const std::string& reason) {
-  return {.code = ErrorCode::unknown_outcome, .detail = "redis: " + reason};
+std::unexpected<Error> lost(const std::string& reason) {
+  return refuse(ErrorCode::unknown_outcome, "redis: " + reason);
 }
+
+// Summaries read per HSCAN call: Redis serves other services between two calls.
+constexpr std::size_t summaries_per_scan = 5000;
 
 }  // namespace
 
@@ -83,7 +94,7 @@ RedisJournal::RedisJournal(Loop& loop, std::string service_name, RedisOptions op
     : loop_{loop},
       service_name_{std::move(service_name)},
       options_{std::move(options)},
-      thread_{[this] { serve(); }} {}
+      thread_{[this] { run(); }} {}
 
 RedisJournal::~RedisJournal() {
   {
@@ -96,19 +107,24 @@ RedisJournal::~RedisJournal() {
 }
 
 void RedisJournal::load(std::function<void(Result<Snapshot>)> done) {
-  hand_over(LoadCall{std::move(done)});
+  enqueue(LoadCall{std::move(done)});
 }
 
 void RedisJournal::commit(Commit commit, std::function<void(Result<std::uint64_t>)> done) {
-  hand_over(CommitCall{std::move(commit), std::move(done)});
+  enqueue(CommitCall{std::move(commit), std::move(done)});
 }
 
 void RedisJournal::read_events(std::uint64_t sequence, std::size_t count,
                                std::function<void(Result<std::vector<StoredEvent>>)> done) {
-  hand_over(ReadCall{sequence, count, std::move(done)});
+  enqueue(ReadEventsCall{sequence, count, std::move(done)});
 }
 
-void RedisJournal::hand_over(Call call) {
+void RedisJournal::read_archived(std::vector<std::string> keys,
+                                 std::function<void(Result<std::vector<std::string>>)> done) {
+  enqueue(ReadArchivedCall{std::move(keys), std::move(done)});
+}
+
+void RedisJournal::enqueue(Call call) {
   {
     const std::lock_guard lock(mutex_);
     waiting_.push_back(std::move(call));
@@ -116,8 +132,8 @@ void RedisJournal::hand_over(Call call) {
   changed_.notify_one();
 }
 
-void RedisJournal::serve() {
-  // hiredis writes to a socket that Redis may have closed; that must be an error, not the end of
+void RedisJournal::run() {
+  // hiredis may write to a socket that Redis has closed: the write must fail instead of killing
   // the process.
   sigset_t broken_pipe;
   sigemptyset(&broken_pipe);
@@ -128,20 +144,20 @@ void RedisJournal::serve() {
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return is_stopped_ || !waiting_.empty(); });
-      // What was accepted before the end is still written.
+      // Calls accepted before the stop are still carried out.
       if (waiting_.empty()) return;
       calls.swap(waiting_);
     }
-    answer_all(std::move(calls));
+    process(std::move(calls));
   }
 }
 
-void RedisJournal::answer_all(std::deque<Call> calls) {
-  // All calls up to the next load go out in one pipeline; Redis syncs its log once for all that it
-  // reads together.
+void RedisJournal::process(std::deque<Call> calls) {
+  // All calls up to the next load share one pipeline; Redis syncs its log once per pipeline.
   while (!calls.empty()) {
     if (auto* load = std::get_if<LoadCall>(&calls.front())) {
-      auto snapshot = std::make_shared<Result<Snapshot>>(load_all());
+      auto snapshot = std::make_shared<Result<Snapshot>>(load_state());
+      if (!snapshot->has_value()) disconnect();  // answers may be left in the pipeline
       loop_.post([done = std::move(load->done), snapshot] { done(std::move(*snapshot)); });
       calls.pop_front();
       continue;
@@ -151,39 +167,35 @@ void RedisJournal::answer_all(std::deque<Call> calls) {
       batch.push_back(std::move(calls.front()));
       calls.pop_front();
     }
-    const bool is_linked = redis_ || connect();
-    if (is_linked)
-      for (const auto& call : batch) append(call);
-    for (auto& call : batch) {
-      if (auto* commit = std::get_if<CommitCall>(&call)) {
-        auto answer = commit_answer();
-        loop_.post([done = std::move(commit->done), answer] { done(answer); });
-      } else if (auto* read = std::get_if<ReadCall>(&call)) {
-        auto events = std::make_shared<Result<std::vector<StoredEvent>>>(events_answer());
-        if (events->has_value() && !(*events)->empty() &&
-            (*events)->front().sequence != read->sequence + 1)
-          *events =
-              refuse(ErrorCode::wrong_state,
-                     "events after " + std::to_string(read->sequence) + " are no longer kept");
-        loop_.post([done = std::move(read->done), events] { done(std::move(*events)); });
-      }
-    }
+    if (redis_ || connect())
+      for (const auto& call : batch) send(call);
+    for (auto& call : batch) answer(call);
   }
 }
 
-void RedisJournal::append(const Call& call) {
-  if (const auto* read = std::get_if<ReadCall>(&call)) {
-    return append({"XRANGE", "nucleus:events", std::to_string(read->sequence + 1), "+", "COUNT",
-                   std::to_string(read->count)});
+void RedisJournal::send(const Call& call) {
+  if (const auto* events = std::get_if<ReadEventsCall>(&call)) {
+    send({"XRANGE", "nucleus:events", std::to_string(events->sequence + 1), "+", "COUNT",
+          std::to_string(events->count)});
+  } else if (const auto* archived = std::get_if<ReadArchivedCall>(&call)) {
+    if (archived->keys.empty()) return;  // HMGET needs a field
+    std::vector<std::string> words = {"HMGET", key("archive")};
+    words.insert(words.end(), archived->keys.begin(), archived->keys.end());
+    send(words);
+  } else if (const auto* commit = std::get_if<CommitCall>(&call); commit && !is_broken_) {
+    send(commit->commit);
   }
-  const auto* commit_call = std::get_if<CommitCall>(&call);
-  if (!commit_call || is_broken_) return;
-  const Commit& commit = commit_call->commit;
+}
+
+void RedisJournal::send(const Commit& commit) {
+  const std::size_t record_count = commit.records.size() + commit.archived.size();
   std::vector<std::string> words = {
-      "FCALL",       "nucleus_commit", std::to_string(6 + commit.records.size()),
-      key("epoch"),  "nucleus:events", "nucleus:sequence",
-      key("cursor"), key("replies"),   key("index")};
+      "FCALL",        "nucleus_commit",        std::to_string(8 + record_count),
+      key("epoch"),   "nucleus:events",        "nucleus:sequence",
+      key("cursor"),  key("replies"),          key("index"),
+      key("archive"), key("archive-summaries")};
   for (const auto& record : commit.records) words.push_back(record.key);
+  for (const auto& record : commit.archived) words.push_back(record.key);
   words.insert(words.end(),
                {std::to_string(epoch_), std::to_string(commit.cursor), commit.request_id,
                 commit.reply, std::to_string(options_.reply_retention_s),
@@ -192,28 +204,44 @@ void RedisJournal::append(const Call& call) {
     words.insert(words.end(), {event.topic, event.trace_id, event.sender, event.body});
   for (const auto& record : commit.records)
     words.insert(words.end(), {std::to_string(record.revision_read), record.bytes ? "w" : "d",
-                               record.bytes.value_or("")});
-  append(words);
+                               record.bytes.value_or(""), ""});
+  for (const auto& record : commit.archived)
+    words.insert(words.end(),
+                 {std::to_string(record.revision_read), "a", record.bytes, record.summary});
+  send(words);
+}
+
+void RedisJournal::answer(Call& call) {
+  const auto post = [this](auto& done, auto result) {
+    auto shared = std::make_shared<decltype(result)>(std::move(result));
+    loop_.post([done = std::move(done), shared] { done(std::move(*shared)); });
+  };
+  if (auto* commit = std::get_if<CommitCall>(&call))
+    post(commit->done, commit_answer());
+  else if (auto* events = std::get_if<ReadEventsCall>(&call))
+    post(events->done, events_answer(events->sequence));
+  else if (auto* archived = std::get_if<ReadArchivedCall>(&call))
+    post(archived->done, archived_answer(archived->keys));
 }
 
 Result<std::uint64_t> RedisJournal::commit_answer() {
-  if (is_broken_) return std::unexpected(lost(fault_.empty() ? "not loaded" : fault_));
-  Reply reply = next();
+  if (is_broken_) return lost(fault_.empty() ? "not loaded" : fault_);
+  Reply reply = receive();
   if (reply && reply->type == REDIS_REPLY_INTEGER)
     return static_cast<std::uint64_t>(reply->integer);
   is_broken_ = true;
-  if (!reply) return std::unexpected(lost(fault_));
+  if (!reply) return lost(fault_);
   fault_ = text(*reply);
-  disconnect();  // whatever else is in the pipeline counts as unknown
+  disconnect();  // the outcome of the rest of the pipeline is unknown
   const bool is_fenced = fault_.starts_with("FENCED");
   return refuse(is_fenced ? ErrorCode::conflict : ErrorCode::unknown_outcome, "redis: " + fault_);
 }
 
-Result<std::vector<StoredEvent>> RedisJournal::events_answer() {
-  Reply reply = next();
-  if (!reply) return std::unexpected(lost(fault_));
+Result<std::vector<StoredEvent>> RedisJournal::events_answer(std::uint64_t after) {
+  Reply reply = receive();
+  if (!reply) return lost(fault_);
   if (reply->type != REDIS_REPLY_ARRAY)
-    return refuse(ErrorCode::internal, "redis: the event stream is no stream");
+    return refuse(ErrorCode::internal, "redis: nucleus:events is not a stream");
   std::vector<StoredEvent> events;
   events.reserve(reply->elements);
   for (std::size_t i = 0; i < reply->elements; ++i) {
@@ -225,26 +253,45 @@ Result<std::vector<StoredEvent>> RedisJournal::events_answer() {
                       .sender = field(fields, "s"),
                       .body = field(fields, "b")});
   }
+  if (!events.empty() && events.front().sequence != after + 1)
+    return refuse(ErrorCode::wrong_state,
+                  "events after " + std::to_string(after) + " have been trimmed");
   return events;
 }
 
-Result<Snapshot> RedisJournal::load_all() {
+Result<std::vector<std::string>> RedisJournal::archived_answer(
+    const std::vector<std::string>& keys) {
+  std::vector<std::string> bodies;
+  if (keys.empty()) return bodies;
+  Reply reply = receive();
+  if (!reply) return lost(fault_);
+  if (reply->type != REDIS_REPLY_ARRAY || reply->elements != keys.size())
+    return refuse(ErrorCode::internal, "redis: " + key("archive") + " is not a hash");
+  bodies.reserve(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (reply->element[i]->type != REDIS_REPLY_STRING)
+      return refuse(ErrorCode::not_found, "no archived record " + msg::shown(keys[i]));
+    bodies.push_back(text(*reply->element[i]));
+  }
+  return bodies;
+}
+
+Result<Snapshot> RedisJournal::load_state() {
   is_broken_ = true;
   if (!redis_ && !connect()) return refuse(ErrorCode::unavailable, "redis: " + fault_);
   Snapshot snapshot;
-  const Reply library = ask({"FUNCTION", "LOAD", "REPLACE", commit_library});
-  const Reply epoch = ask({"INCR", key("epoch")});
-  const Reply cursor = ask({"GET", key("cursor")});
-  const Reply sequence = ask({"GET", "nucleus:sequence"});
-  const Reply replies = ask({"XRANGE", key("replies"), "-", "+"});
-  const Reply index = ask({"SMEMBERS", key("index")});
-  if (!library || !epoch || !cursor || !sequence || !replies || !index)
+  const Reply library = request({"FUNCTION", "LOAD", "REPLACE", commit_library});
+  const Reply epoch = request({"INCR", key("epoch")});
+  const Reply cursor = request({"GET", key("cursor")});
+  const Reply sequence = request({"GET", "nucleus:sequence"});
+  const Reply replies = request({"XRANGE", key("replies"), "-", "+"});
+  if (!library || !epoch || !cursor || !sequence || !replies)
     return refuse(ErrorCode::unavailable, "redis: " + fault_);
   if (library->type == REDIS_REPLY_ERROR || epoch->type != REDIS_REPLY_INTEGER ||
-      index->type != REDIS_REPLY_ARRAY || replies->type != REDIS_REPLY_ARRAY) {
+      replies->type != REDIS_REPLY_ARRAY) {
     const Reply& refused = library->type == REDIS_REPLY_ERROR ? library : epoch;
     return refuse(ErrorCode::unavailable,
-                  "redis: " + (refused->str ? text(*refused) : "answers that make no sense"));
+                  "redis: " + (refused->str ? text(*refused) : "unexpected answer"));
   }
   if (cursor->type == REDIS_REPLY_STRING) snapshot.cursor = std::stoull(text(*cursor));
   if (sequence->type == REDIS_REPLY_STRING) snapshot.last_sequence = std::stoull(text(*sequence));
@@ -252,20 +299,51 @@ Result<Snapshot> RedisJournal::load_all() {
     const redisReply& fields = *replies->element[i]->element[1];
     snapshot.replies.emplace_back(field(fields, "i"), field(fields, "b"));
   }
-  for (std::size_t i = 0; i < index->elements; ++i)
-    append({"HMGET", text(*index->element[i]), "r", "b"});
-  for (std::size_t i = 0; i < index->elements; ++i) {
-    const Reply record = next();
-    if (!record) return refuse(ErrorCode::unavailable, "redis: " + fault_);
-    if (record->type != REDIS_REPLY_ARRAY || record->elements != 2 || !record->element[0]->str)
-      return refuse(ErrorCode::internal, "redis: a record that the index names is not there: " +
-                                             text(*index->element[i]));
-    snapshot.records[text(*index->element[i])] = {
-        .revision = std::stoull(text(*record->element[0])), .bytes = text(*record->element[1])};
-  }
+  // The new epoch fences every other writer: nothing changes while the rest is read.
+  if (auto loaded = load_records(snapshot); !loaded) return std::unexpected(loaded.error());
+  if (auto loaded = load_summaries(snapshot); !loaded) return std::unexpected(loaded.error());
   epoch_ = static_cast<std::uint64_t>(epoch->integer);
   is_broken_ = false;
   return snapshot;
+}
+
+Result<void> RedisJournal::load_records(Snapshot& snapshot) {
+  const Reply index = request({"SMEMBERS", key("index")});
+  if (!index) return refuse(ErrorCode::unavailable, "redis: " + fault_);
+  if (index->type != REDIS_REPLY_ARRAY)
+    return refuse(ErrorCode::internal, "redis: " + key("index") + " is not a set");
+  for (std::size_t i = 0; i < index->elements; ++i)
+    send({"HMGET", text(*index->element[i]), "r", "b"});
+  for (std::size_t i = 0; i < index->elements; ++i) {
+    const Reply record = receive();
+    if (!record) return refuse(ErrorCode::unavailable, "redis: " + fault_);
+    if (record->type != REDIS_REPLY_ARRAY || record->elements != 2 || !record->element[0]->str)
+      return refuse(ErrorCode::internal,
+                    "redis: indexed record is missing: " + text(*index->element[i]));
+    snapshot.records[text(*index->element[i])] = {
+        .revision = std::stoull(text(*record->element[0])), .bytes = text(*record->element[1])};
+  }
+  return {};
+}
+
+Result<void> RedisJournal::load_summaries(Snapshot& snapshot) {
+  std::string cursor = "0";
+  do {
+    const Reply page = request(
+        {"HSCAN", key("archive-summaries"), cursor, "COUNT", std::to_string(summaries_per_scan)});
+    if (!page) return refuse(ErrorCode::unavailable, "redis: " + fault_);
+    if (page->type != REDIS_REPLY_ARRAY || page->elements != 2)
+      return refuse(ErrorCode::internal, "redis: " + key("archive-summaries") + " is not a hash");
+    cursor = text(*page->element[0]);
+    const redisReply& entries = *page->element[1];
+    for (std::size_t i = 0; i + 1 < entries.elements; i += 2)
+      snapshot.archived.emplace_back(text(*entries.element[i]), text(*entries.element[i + 1]));
+  } while (cursor != "0");
+  // HSCAN returns entries in no order, and may repeat one.
+  std::ranges::sort(snapshot.archived);
+  const auto repeated = std::ranges::unique(snapshot.archived);
+  snapshot.archived.erase(repeated.begin(), repeated.end());
+  return {};
 }
 
 bool RedisJournal::connect() {
@@ -285,10 +363,12 @@ void RedisJournal::disconnect() {
   is_broken_ = true;
 }
 
-void RedisJournal::append(const std::vector<std::string>& words) {
+void RedisJournal::send(const std::vector<std::string>& words) {
   if (!redis_) return;
   std::vector<const char*> starts;
   std::vector<std::size_t> lengths;
+  starts.reserve(words.size());
+  lengths.reserve(words.size());
   for (const auto& word : words) {
     starts.push_back(word.data());
     lengths.push_back(word.size());
@@ -296,7 +376,7 @@ void RedisJournal::append(const std::vector<std::string>& words) {
   redisAppendCommandArgv(redis_, static_cast<int>(words.size()), starts.data(), lengths.data());
 }
 
-RedisJournal::Reply RedisJournal::next() {
+RedisJournal::Reply RedisJournal::receive() {
   if (!redis_) return nullptr;
   void* reply = nullptr;
   if (redisGetReply(redis_, &reply) == REDIS_OK) return Reply(static_cast<redisReply*>(reply));
@@ -305,9 +385,9 @@ RedisJournal::Reply RedisJournal::next() {
   return nullptr;
 }
 
-RedisJournal::Reply RedisJournal::ask(const std::vector<std::string>& words) {
-  append(words);
-  return next();
+RedisJournal::Reply RedisJournal::request(const std::vector<std::string>& words) {
+  send(words);
+  return receive();
 }
 
 std::string RedisJournal::key(const std::string& name) const {

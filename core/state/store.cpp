@@ -6,10 +6,11 @@
 namespace nucleus::core {
 
 namespace {
-// Replies kept in memory for repeats; the journal keeps them by time. A caller repeats within
-// seconds.
-constexpr std::size_t replies_kept_max = 200'000;
-constexpr Milliseconds load_again_after{200};
+// Replies in memory; the journal keeps them by time. Callers repeat a request within seconds.
+constexpr std::size_t stored_replies_max = 200'000;
+constexpr Milliseconds load_retry_delay{200};
+constexpr const char* lost_commit = "the store lost its connection during a commit";
+constexpr const char* reloading = "the records are being loaded";
 }  // namespace
 
 Store::Store(Loop& loop, Journal& journal, std::string service_name)
@@ -20,41 +21,46 @@ void Store::start() {
   journal_.load([this, generation](Result<Snapshot> snapshot) {
     if (generation != generation_) return;
     if (metrics_) metrics_->show_store_up(snapshot.has_value());
-    if (snapshot) return take(std::move(*snapshot));
+    if (snapshot) return adopt(std::move(*snapshot));
     fault_ = snapshot.error().detail;
     log::warning("store_not_loaded",
                  {{"service", service_name_}, {"reason", snapshot.error().detail}});
-    loop_.after(load_again_after, [this, generation] {
+    loop_.after(load_retry_delay, [this, generation] {
       if (generation == generation_) start();
     });
   });
 }
 
-void Store::take(Snapshot snapshot) {
+void Store::adopt(Snapshot snapshot) {
   entries_.clear();
   for (auto& [key, record] : snapshot.records)
     entries_[key] = {.revision = record.revision, .bytes = std::move(record.bytes)};
   replies_.clear();
   reply_order_.clear();
-  for (auto& [request_id, reply] : snapshot.replies) keep_reply(request_id, std::move(reply));
-  heard_ = snapshot.cursor;
+  for (auto& [request_id, reply] : snapshot.replies) store_reply(request_id, std::move(reply));
+  cursor_ = snapshot.cursor;
   last_sequence_ = snapshot.last_sequence;
   ticket_durable_ = ticket_last_;
   is_loaded_ = true;
   fault_.clear();
-  log::info("store_loaded",
-            {{"service", service_name_}, {"records", entries_.size()}, {"cursor", heard_}});
+  log::info("store_loaded", {{"service", service_name_},
+                             {"records", entries_.size()},
+                             {"archived", snapshot.archived.size()},
+                             {"cursor", cursor_}});
+  archived_ = std::move(snapshot.archived);
+  is_loading_ = true;
   for (const auto& ready : loaded_) ready();
+  is_loading_ = false;
+  archived_ = {};
 }
 
 Result<void> Store::check_loaded() const {
   if (is_loaded_) return {};
-  return refuse(ErrorCode::unavailable, "the records are being loaded again");
+  return refuse(ErrorCode::unavailable, reloading);
 }
 
 void Store::when_durable(std::function<void(Result<void>)> then) {
-  if (!is_loaded_)
-    return then(refuse(ErrorCode::unknown_outcome, "the store lost its link in mid-commit"));
+  if (!is_loaded_) return then(refuse(ErrorCode::unknown_outcome, lost_commit));
   if (ticket_durable_ == ticket_last_) return then({});
   waiting_.emplace_back(ticket_last_, std::move(then));
 }
@@ -64,10 +70,22 @@ const std::string* Store::stored_reply(const std::string& request_id) const {
   return reply == replies_.end() ? nullptr : &reply->second;
 }
 
-void Store::keep_reply(const std::string& request_id, std::string reply) {
+void Store::read_archived_raw(std::vector<std::string> keys,
+                              std::function<void(Result<std::vector<std::string>>)> done) {
+  NUCLEUS_ASSERT(keys.size() <= archived_read_max);
+  if (auto loaded = check_loaded(); !loaded) return done(std::unexpected(loaded.error()));
+  journal_.read_archived(std::move(keys), [this, generation = generation_, done = std::move(done)](
+                                              Result<std::vector<std::string>> bodies) {
+    // A record archived by a commit that failed is live again.
+    if (generation != generation_) return done(refuse(ErrorCode::unavailable, reloading));
+    done(std::move(bodies));
+  });
+}
+
+void Store::store_reply(const std::string& request_id, std::string reply) {
   if (!replies_.insert_or_assign(request_id, std::move(reply)).second) return;
   reply_order_.push_back(request_id);
-  if (reply_order_.size() <= replies_kept_max) return;
+  if (reply_order_.size() <= stored_replies_max) return;
   replies_.erase(reply_order_.front());
   reply_order_.pop_front();
 }
@@ -88,19 +106,26 @@ void Store::submit(Commit commit) {
                     count_commit(last.has_value(), begun_us);
                     if (generation != generation_) return;
                     if (!last) return reload(last.error());
-                    ticket_durable_ = ticket;
-                    last_sequence_ = std::max(last_sequence_, *last);
-                    std::uint64_t sequence = *last - events->size();
-                    for (auto& event : *events) {
-                      event.sequence = ++sequence;
-                      if (publish_) publish_(event);
-                    }
-                    while (!waiting_.empty() && waiting_.front().first <= ticket_durable_) {
-                      auto then = std::move(waiting_.front().second);
-                      waiting_.pop_front();
-                      then({});
-                    }
+                    finish_commit(ticket, *last, *events);
                   });
+}
+
+void Store::finish_commit(std::uint64_t ticket, std::uint64_t last_sequence,
+                          std::vector<StoredEvent>& events) {
+  NUCLEUS_ASSERT(ticket == ticket_durable_ + 1);  // the journal answers in order
+  NUCLEUS_ASSERT(last_sequence >= events.size());
+  ticket_durable_ = ticket;
+  last_sequence_ = std::max(last_sequence_, last_sequence);
+  std::uint64_t sequence = last_sequence - events.size();
+  for (auto& event : events) {
+    event.sequence = ++sequence;
+    if (publish_) publish_(event);
+  }
+  while (!waiting_.empty() && waiting_.front().first <= ticket_durable_) {
+    auto then = std::move(waiting_.front().second);
+    waiting_.pop_front();
+    then({});
+  }
 }
 
 void Store::reload(const Error& error) {
@@ -109,9 +134,9 @@ void Store::reload(const Error& error) {
   ++generation_;
   log::error("commit_failed", {{"service", service_name_}, {"reason", error.detail}});
   auto waiting = std::exchange(waiting_, {});
-  // Whoever waits cannot know whether it landed: they repeat, and the reply that was kept tells.
-  for (auto& [ticket, then] : waiting)
-    then(refuse(ErrorCode::unknown_outcome, "the store lost its link in mid-commit"));
+  // The outcome is unknown to the waiting requests: their callers repeat them and get the stored
+  // reply if the commit took effect.
+  for (auto& [ticket, then] : waiting) then(refuse(ErrorCode::unknown_outcome, lost_commit));
   if (error.code == ErrorCode::conflict && fenced_) return fenced_(error);
   start();
 }
@@ -145,9 +170,9 @@ void Transaction::emit_raw(std::string_view topic, const void* event, const msg:
                      .body = msg::encode(event, type)});
 }
 
-void Transaction::land(std::string reply) {
+void Transaction::apply(std::string reply) {
   Commit commit{.events = std::move(events_),
-                .cursor = std::max(store_.heard_, context_.event_id())};
+                .cursor = std::max(store_.cursor_, context_.event_id())};
   for (auto& [key, change] : changes_) {
     auto entry = store_.entries_.find(key);
     const std::uint64_t revision = entry == store_.entries_.end() ? 0 : entry->second.revision;
@@ -156,24 +181,29 @@ void Transaction::land(std::string reply) {
       commit.records.push_back({.key = key, .revision_read = revision, .bytes = bytes});
       store_.entries_[key] = {
           .revision = revision + 1, .bytes = std::move(bytes), .record = std::move(change.record)};
+      continue;
+    }
+    if (change.archived) {
+      change.archived->revision_read = revision;
+      commit.archived.push_back(std::move(*change.archived));
     } else if (revision > 0) {
       commit.records.push_back({.key = key, .revision_read = revision});
-      store_.entries_.erase(entry);
     }
+    if (revision > 0) store_.entries_.erase(entry);
   }
   changes_.clear();
   events_.clear();
   if (!context_.request_id().empty() && !reply.empty()) {
     commit.request_id = context_.request_id();
     commit.reply = reply;
-    store_.keep_reply(context_.request_id(), std::move(reply));
+    store_.store_reply(context_.request_id(), std::move(reply));
   }
   store_.submit(std::move(commit));
 }
 
 Result<void> Transaction::commit() {
   if (auto loaded = store_.check_loaded(); !loaded) return loaded;
-  land({});
+  apply({});
   return {};
 }
 

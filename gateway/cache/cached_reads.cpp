@@ -30,7 +30,7 @@ bool is_lasting(const HttpResponse& response) {
 CachedReads::CachedReads(core::Runtime& runtime, const Config& config, Metrics& metrics)
     : runtime_{runtime}, metrics_{metrics}, cache_{config.cache_bytes_max, metrics} {
   runtime_.store.on_loaded([this] {
-    cache_.begin(runtime_.store.heard());
+    cache_.begin(runtime_.store.cursor());
     for (const auto& [key, flight] : flights_) flight->is_stale = true;
   });
   // As soon as an event is known to be there, nothing is told until it was heard.

@@ -67,7 +67,7 @@ EventStreams::EventStreams(core::Runtime& runtime, const Config& config, Metrics
     : runtime_{runtime}, config_{config}, metrics_{metrics} {
   // The cursor of a gateway is now: what went before is read for whoever asks for it.
   runtime_.store.on_loaded([this] {
-    runtime_.store.set_heard(runtime_.store.last_sequence());
+    runtime_.store.set_cursor(runtime_.store.last_sequence());
     recent_.clear();
     for (const auto& stream : streams_) stream->is_live = false;
     for (const auto& stream : streams_) catch_up(stream);
@@ -89,8 +89,8 @@ void EventStreams::open(const ExchangePtr& exchange, EventFilter filter) {
     return exchange->refuse(ErrorCode::no_capacity, "too many event streams are open");
   const auto said = resume_after(exchange->request);
   if (!said) return exchange->refuse(said.error());
-  if (!*said) return begin(exchange, std::move(filter), runtime_.store.heard());
-  const auto after = std::min(**said, runtime_.store.heard());
+  if (!*said) return begin(exchange, std::move(filter), runtime_.store.cursor());
+  const auto after = std::min(**said, runtime_.store.cursor());
   // Read one first: that they are no longer kept must be said before the stream is open.
   runtime_.store.journal().read_events(
       after, 1,
@@ -132,7 +132,7 @@ void EventStreams::add(const StreamPtr& stream) {
 
 void EventStreams::catch_up(const StreamPtr& stream) {
   if (!stream->to->is_open()) return;
-  if (stream->sent >= runtime_.store.heard()) {
+  if (stream->sent >= runtime_.store.cursor()) {
     stream->is_live = true;
     return;
   }

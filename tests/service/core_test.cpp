@@ -2,6 +2,7 @@
 // no event lost.
 #include <gtest/gtest.h>
 
+#include "messages/process.hpp"
 #include "messages/registry.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/wire.hpp"
@@ -63,6 +64,16 @@ struct AttentiveRoom {
     return (sure_ms > 0) == is_sure;
   }
 };
+
+/// Waits until `is_so`; false when the deadline passes first.
+bool eventually(const std::function<bool()>& is_so) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!is_so()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
 
 template <class Room>
 core::Result<std::shared_ptr<void>> build(core::Runtime& runtime) {
@@ -255,6 +266,95 @@ TEST(Core, CommitsNothingWhileItsRecordsAreLoadedAgain) {
   deployment.redis.start();
   ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
   EXPECT_EQ(counted(registry, counter_key), 2);
+}
+
+struct CountedSummary {
+  std::int64_t tens = 0;
+  NUCLEUS_FIELDS(tens);
+};
+
+/// Archives finished counters, and rebuilds their index when the store loads.
+struct ArchivingRoom {
+  static core::Key<Counted> key(int number) {
+    return {"nucleus:registry:finished:" + std::to_string(number)};
+  }
+  core::Store& store;
+  std::vector<std::pair<std::string, std::int64_t>> index = {};
+  explicit ArchivingRoom(core::Runtime& runtime) : store{runtime.store} {
+    store.on_loaded([this] {
+      index.clear();
+      store.for_each_archived<CountedSummary>(
+          "nucleus:registry:finished:",
+          [this](const std::string& name, const CountedSummary& summary) {
+            index.emplace_back(name, summary.tens);
+          });
+    });
+  }
+};
+
+/// Archives a counter and waits until the commit is durable.
+void archive(Process& process, int number) {
+  std::promise<core::Result<void>> durable;
+  process.on_loop([&] {
+    core::Context context = process.bus().context();
+    auto tx = process.store().begin(context);
+    tx.archive(ArchivingRoom::key(number), CountedSummary{number / 10}, Counted{number});
+    if (auto committed = tx.commit(); !committed) return durable.set_value(committed);
+    process.store().when_durable([&](core::Result<void> done) { durable.set_value(done); });
+  });
+  ASSERT_TRUE(durable.get_future().get());
+}
+
+core::Result<std::vector<Counted>> read_archived(Process& process, std::vector<int> numbers) {
+  std::promise<core::Result<std::vector<Counted>>> read;
+  process.on_loop([&] {
+    std::vector<core::Key<Counted>> keys;
+    for (const int number : numbers) keys.push_back(ArchivingRoom::key(number));
+    process.store().read_archived<Counted>(
+        keys, [&](core::Result<std::vector<Counted>> records) { read.set_value(records); });
+  });
+  return read.get_future().get();
+}
+
+TEST(Core, ArchivedRecordsLeaveMemoryAndStayReadableAfterARestart) {
+  Deployment deployment;
+  ArchivingRoom* room = nullptr;
+  const auto build_room = [&room](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
+    auto built = std::make_shared<ArchivingRoom>(runtime);
+    room = built.get();
+    return built;
+  };
+  Process caller(deployment, "caller");
+  {
+    Process registry(deployment, "registry", {}, build_room);
+    ASSERT_TRUE(caller.call(msg::Ping{}, {.to = "registry", .deadline = patience}));
+    ASSERT_TRUE(
+        eventually([&] { return registry.on_loop([&] { return registry.store().is_loaded(); }); }));
+    registry.on_loop([&] {
+      core::Context context = registry.bus().context();
+      auto tx = registry.store().begin(context);
+      tx.write(ArchivingRoom::key(31), Counted{31});
+      ASSERT_TRUE(tx.commit());
+    });
+    archive(registry, 42);
+    archive(registry, 31);
+    EXPECT_TRUE(
+        registry.on_loop([&] { return registry.store().read(ArchivingRoom::key(31)) == nullptr; }));
+  }
+  Process registry(deployment, "registry", {}, build_room);
+  ASSERT_TRUE(
+      eventually([&] { return registry.on_loop([&] { return registry.store().is_loaded(); }); }));
+  using Index = std::vector<std::pair<std::string, std::int64_t>>;
+  EXPECT_EQ(registry.on_loop([&] { return room->index; }),
+            (Index{{"nucleus:registry:finished:31", 3}, {"nucleus:registry:finished:42", 4}}));
+  const auto records = read_archived(registry, {42, 31});
+  ASSERT_TRUE(records);
+  ASSERT_EQ(records->size(), 2U);
+  EXPECT_EQ((*records)[0].count, 42);
+  EXPECT_EQ((*records)[1].count, 31);
+  const auto missing = read_archived(registry, {7});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, core::ErrorCode::not_found);
 }
 
 TEST(Core, TellsACallerWhoseCalleeIsAwayAtTheDeadline) {

@@ -1,4 +1,4 @@
-// What every journal promises, held against Redis and against the simulated one by the same tests.
+// The contract of every journal: the same tests run on the one in Redis and on the simulated one.
 #include <gtest/gtest.h>
 
 #include "core/loop/posix_loop.hpp"
@@ -10,7 +10,7 @@
 namespace nucleus::tests {
 namespace {
 
-/// Where journals come from, and how time passes while they answer.
+/// Opens journals, and lets time pass until they answer.
 class JournalWorld {
  public:
   virtual ~JournalWorld() = default;
@@ -71,6 +71,12 @@ class JournalContract : public testing::Test {
                                                       std::size_t count) {
     return ask<std::vector<core::StoredEvent>>(
         [&](auto done) { journal.read_events(after, count, done); });
+  }
+
+  core::Result<std::vector<std::string>> archived(core::Journal& journal,
+                                                  std::vector<std::string> keys) {
+    return ask<std::vector<std::string>>(
+        [&](auto done) { journal.read_archived(std::move(keys), done); });
   }
 
   World world = {};
@@ -164,6 +170,109 @@ TYPED_TEST(JournalContract, AnswersCommitsInOrder) {
   this->world.wait([&] { return answers.size() == 100; });
   ASSERT_EQ(answers.size(), 100U);
   for (std::uint64_t i = 0; i < 100; ++i) EXPECT_EQ(answers[i], i + 1);
+}
+
+TYPED_TEST(JournalContract, MovesARecordToTheArchiveInOneCommit) {
+  auto journal = this->world.open("a");
+  ASSERT_TRUE(this->load(*journal));
+  ASSERT_TRUE(this->commit(
+      *journal, {.records = {{"nucleus:a:r:1", 0, "live"}, {"nucleus:a:r:2", 0, "other"}}}));
+  const std::string bytes("\0body\r\n", 7);
+  ASSERT_EQ(this->commit(*journal, {.archived = {{"nucleus:a:r:1", 1, "summary", bytes}},
+                                    .events = {event("finished")}}),
+            1U);
+  EXPECT_EQ(this->archived(*journal, {"nucleus:a:r:1"}), std::vector{bytes});
+  auto again = this->load(*journal);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->records.size(), 1U);
+  EXPECT_TRUE(again->records.contains("nucleus:a:r:2"));
+  EXPECT_EQ(again->archived,
+            (std::vector<std::pair<std::string, std::string>>{{"nucleus:a:r:1", "summary"}}));
+}
+
+TYPED_TEST(JournalContract, ArchivesARecordThatWasNeverLive) {
+  auto journal = this->world.open("a");
+  ASSERT_TRUE(this->load(*journal));
+  ASSERT_TRUE(this->commit(*journal, {.archived = {{"nucleus:a:r:1", 0, "s", "b"}}}));
+  EXPECT_EQ(this->archived(*journal, {"nucleus:a:r:1"}), std::vector<std::string>{"b"});
+}
+
+TYPED_TEST(JournalContract, KeepsTheArchiveAndItsOrderWhenTheServiceRestarts) {
+  {
+    auto journal = this->world.open("a");
+    ASSERT_TRUE(this->load(*journal));
+    ASSERT_TRUE(this->commit(*journal, {.archived = {{"nucleus:a:r:20", 0, "twenty", "b20"},
+                                                     {"nucleus:a:r:10", 0, "ten", "b10"}}}));
+    ASSERT_TRUE(this->commit(*journal, {.archived = {{"nucleus:a:r:15", 0, "fifteen", "b15"}}}));
+  }
+  auto journal = this->world.open("a");
+  auto loaded = this->load(*journal);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(
+      loaded->archived,
+      (std::vector<std::pair<std::string, std::string>>{
+          {"nucleus:a:r:10", "ten"}, {"nucleus:a:r:15", "fifteen"}, {"nucleus:a:r:20", "twenty"}}));
+  EXPECT_EQ(this->archived(*journal, {"nucleus:a:r:20", "nucleus:a:r:10"}),
+            (std::vector<std::string>{"b20", "b10"}));
+}
+
+TYPED_TEST(JournalContract, ReadsNothingForAKeyThatIsNotArchived) {
+  auto journal = this->world.open("a");
+  ASSERT_TRUE(this->load(*journal));
+  ASSERT_TRUE(this->commit(*journal, {.records = {{"nucleus:a:r:2", 0, "live"}},
+                                      .archived = {{"nucleus:a:r:1", 0, "s", "b"}}}));
+  auto missing = this->archived(*journal, {"nucleus:a:r:1", "nucleus:a:r:2"});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, core::ErrorCode::not_found);
+  EXPECT_EQ(this->archived(*journal, {}), std::vector<std::string>{});
+}
+
+TYPED_TEST(JournalContract, ArchivesNothingWhenTheCommitFails) {
+  auto journal = this->world.open("a");
+  ASSERT_TRUE(this->load(*journal));
+  ASSERT_TRUE(this->commit(*journal, {.records = {{"nucleus:a:r:1", 0, "live"}}}));
+  auto refused = this->commit(
+      *journal, {.archived = {{"nucleus:a:r:2", 0, "s", "b"}, {"nucleus:a:r:1", 7, "s", "b"}}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::unknown_outcome);
+  auto again = this->load(*journal);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->records.contains("nucleus:a:r:1"));
+  EXPECT_TRUE(again->archived.empty());
+  EXPECT_FALSE(this->archived(*journal, {"nucleus:a:r:2"}));
+}
+
+TYPED_TEST(JournalContract, ArchivesNothingForAFencedOwner) {
+  auto first = this->world.open("a");
+  auto second = this->world.open("a");
+  ASSERT_TRUE(this->load(*first));
+  ASSERT_TRUE(this->load(*second));
+  auto refused = this->commit(*first, {.archived = {{"nucleus:a:r:1", 0, "s", "b"}}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::conflict);
+  EXPECT_TRUE(this->load(*second)->archived.empty());
+}
+
+TYPED_TEST(JournalContract, LoadsTheSummariesOfALargeArchiveQuickly) {
+  constexpr int commits = 100;
+  constexpr int records_per_commit = 1000;
+  auto journal = this->world.open("a");
+  ASSERT_TRUE(this->load(*journal));
+  const std::string summary(120, 's');
+  const std::string bytes(1500, 'b');
+  for (int i = 0; i < commits; ++i) {
+    core::Commit commit;
+    for (int j = 0; j < records_per_commit; ++j)
+      commit.archived.push_back(
+          {"nucleus:a:r:" + std::to_string(i * records_per_commit + j), 0, summary, bytes});
+    ASSERT_TRUE(this->commit(*journal, std::move(commit)));
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  auto loaded = this->load(*journal);
+  const auto taken = std::chrono::steady_clock::now() - begun;
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->archived.size(), std::size_t{commits * records_per_commit});
+  EXPECT_LT(taken, std::chrono::seconds{1});
 }
 
 }  // namespace

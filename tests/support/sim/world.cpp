@@ -138,6 +138,7 @@ void SimJournal::load(std::function<void(core::Result<core::Snapshot>)> done) {
     epoch_ = ++owned.epoch;
     is_broken_ = false;
     core::Snapshot snapshot = owned.snapshot;
+    snapshot.archived.assign(owned.summaries.begin(), owned.summaries.end());
     snapshot.last_sequence = world.events_.size();
     done(std::move(snapshot));
   });
@@ -185,16 +186,24 @@ core::Result<std::uint64_t> SimJournal::land(core::Commit commit) {
     return core::refuse(ErrorCode::conflict, "FENCED by another owner");
   }
   auto& records = owned.snapshot.records;
-  for (const auto& change : commit.records) {
-    const auto there = records.find(change.key);
-    if ((there == records.end() ? 0 : there->second.revision) != change.revision_read)
-      return lost("REVISION moved");
-  }
+  const auto revision = [&records](const std::string& key) {
+    const auto record = records.find(key);
+    return record == records.end() ? 0 : record->second.revision;
+  };
+  for (const auto& change : commit.records)
+    if (revision(change.key) != change.revision_read) return lost("REVISION moved");
+  for (const auto& record : commit.archived)
+    if (revision(record.key) != record.revision_read) return lost("REVISION moved");
   for (const auto& change : commit.records) {
     if (change.bytes)
       records[change.key] = {change.revision_read + 1, *change.bytes};
     else
       records.erase(change.key);
+  }
+  for (const auto& record : commit.archived) {
+    records.erase(record.key);
+    owned.archive[record.key] = record.bytes;
+    owned.summaries[record.key] = record.summary;
   }
   const std::uint64_t first_sequence = world.events_.size() + 1;
   for (auto& event : commit.events) {
@@ -230,6 +239,31 @@ void SimJournal::read_events(
           read.push_back(world.events_[i]);
         done(std::move(read));
       });
+}
+
+void SimJournal::read_archived(std::vector<std::string> keys,
+                               std::function<void(core::Result<std::vector<std::string>>)> done) {
+  auto& world = loop_.world();
+  if (!world.can_reach_redis(service_name_)) {
+    is_broken_ = true;
+    world.schedule(timeout_delay_ms(), loop_.life(), [done = std::move(done)] {
+      done(core::refuse(ErrorCode::unknown_outcome, "redis does not answer"));
+    });
+    return;
+  }
+  world.schedule(answer_delay_ms(), loop_.life(),
+                 [this, &world, keys = std::move(keys), done = std::move(done)] {
+                   const auto& archive = world.owned_[service_name_].archive;
+                   std::vector<std::string> bodies;
+                   for (const auto& key : keys) {
+                     const auto record = archive.find(key);
+                     if (record == archive.end())
+                       return done(core::refuse(ErrorCode::not_found,
+                                                "no archived record " + msg::shown(key)));
+                     bodies.push_back(record->second);
+                   }
+                   done(std::move(bodies));
+                 });
 }
 
 std::int64_t SimJournal::timeout_delay_ms() {

@@ -101,6 +101,8 @@ class SimWorld {
   struct Owned {
     std::uint64_t epoch = 0;
     core::Snapshot snapshot = {};
+    std::map<std::string, std::string> archive = {};  // key, bytes
+    std::map<std::string, std::string> summaries = {};
     std::set<std::string> replied = {};  // the ids of the requests in it
   };
 
@@ -181,6 +183,8 @@ class SimJournal : public core::Journal {
   void commit(core::Commit commit, std::function<void(core::Result<std::uint64_t>)> done) override;
   void read_events(std::uint64_t sequence, std::size_t count,
                    std::function<void(core::Result<std::vector<core::StoredEvent>>)> done) override;
+  void read_archived(std::vector<std::string> keys,
+                     std::function<void(core::Result<std::vector<std::string>>)> done) override;
 
  private:
   core::Result<std::uint64_t> land(core::Commit commit);
