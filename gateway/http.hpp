@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "gateway/digest.hpp"
+#include "core/digest/digest.hpp"
 
 namespace nucleus::gateway {
 
@@ -34,7 +34,7 @@ struct HttpRequest {
   std::string origin = {};     // the address of who sent it
   /// Of a GET's head, byte for byte, where nothing follows it: whoever sends it again asks the
   /// same.
-  std::optional<Digest> head_digest = {};
+  std::optional<core::Sha256> head_digest = {};
   bool is_upgrade = false;  // it may be answered by a WebSocket
 
   std::string header(const std::string& name) const {

@@ -144,12 +144,12 @@ class HttpConnection : public HttpStream, public std::enable_shared_from_this<Ht
   ReadyAnswerPtr recall(std::string_view head) {
     head_digest_.reset();
     if (!server_->options.recall || !head.starts_with("GET ")) return {};
-    head_digest_ = sha256(head);
+    head_digest_ = core::sha256(head);
     return server_->options.recall(*head_digest_);
   }
 
   /// Only what is told by the head alone, on a connection that stays open, is known by it again.
-  std::optional<Digest> head_that_is_all() const {
+  std::optional<core::Sha256> head_that_is_all() const {
     const auto& headers = request_.headers;
     const bool is_more = must_close_ || headers.contains("Content-Length") ||
                          headers.contains("Transfer-Encoding") || headers.contains("Expect") ||
@@ -429,7 +429,7 @@ class HttpConnection : public HttpStream, public std::enable_shared_from_this<Ht
   std::optional<http::request_parser<http::file_body>> file_;
   std::string origin_ = {};
   std::size_t scanned_ = 0;  // bytes of the head that were looked at
-  std::optional<Digest> head_digest_ = {};
+  std::optional<core::Sha256> head_digest_ = {};
   std::array<char, request_id_bytes> id_ = {};  // of an answer from memory
   std::uint64_t body_bytes_max_ = 0;
   std::uint64_t file_bytes_due_ = 0;  // until then, of an upload

@@ -15,7 +15,7 @@ namespace nucleus::gateway {
 
 /// What is remembered of a request with this head: its answer, and no handler is asked. Called on
 /// the server's thread.
-using Recall = std::function<ReadyAnswerPtr(const Digest& head)>;
+using Recall = std::function<ReadyAnswerPtr(const core::Sha256& head)>;
 
 struct HttpServerOptions {
   std::string listen = "127.0.0.1:0";  // ADDRESS:PORT; port 0 = any free one

@@ -73,7 +73,7 @@ Service::Service(core::Runtime& runtime, Config config)
   });
   config_.http.id_prefix = runtime_.loop.new_id().substr(0, request_id_bytes / 2);
   if (config_.cache_bytes_max > 0)
-    config_.http.recall = [this](const Digest& head) {
+    config_.http.recall = [this](const core::Sha256& head) {
       if (runtime_.bus.is_draining()) return ReadyAnswerPtr();
       return cached_reads_.cache().find_by_head(head, runtime_.loop.steady_ms());
     };

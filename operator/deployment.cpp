@@ -9,13 +9,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <sstream>
 
 #include "core/bus/curve.hpp"
+#include "core/config/endpoint.hpp"
 
 namespace nucleus::op {
 
@@ -90,19 +90,12 @@ std::string own_host_id() {
 }  // namespace
 
 core::Result<void> parse_listen(const std::string& text, Options& options) {
-  const auto colon = text.rfind(':');
-  in_addr address{};
-  unsigned port = 0;
-  const std::string port_text = colon == std::string::npos ? "" : text.substr(colon + 1);
-  const auto [end, error] =
-      std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
-  const bool is_port = error == std::errc{} && end == port_text.data() + port_text.size() &&
-                       port > 0 && port <= 65'535;
-  if (!is_port || inet_pton(AF_INET, text.substr(0, colon).c_str(), &address) != 1)
+  const auto endpoint = core::parse_endpoint(text);
+  if (!endpoint || endpoint->is_ipv6 || endpoint->port == 0)
     return core::refuse(core::ErrorCode::invalid_argument,
                         "--listen must be ADDR:PORT, as 127.0.0.1:8080", "listen");
-  options.listen_address = text.substr(0, colon);
-  options.listen_port = static_cast<std::uint16_t>(port);
+  options.listen_address = endpoint->address;
+  options.listen_port = endpoint->port;
   return {};
 }
 

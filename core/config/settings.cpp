@@ -80,6 +80,20 @@ bool Settings::flag(const std::string& key, bool otherwise) {
   return is_set;
 }
 
+Endpoint Settings::endpoint(const std::string& key, const Endpoint& otherwise) {
+  const std::string* value = find(key);
+  const auto endpoint = value ? parse_endpoint(*value) : otherwise;
+  if (!endpoint && fault_.empty())
+    fault_ = key + " must be ADDRESS:PORT or [IPV6]:PORT, with a numeric address";
+  in_force_[key] = endpoint.value_or(otherwise).text();
+  return endpoint.value_or(otherwise);
+}
+
+std::optional<Endpoint> Settings::optional_endpoint(const std::string& key) {
+  if (text(key, "").empty()) return std::nullopt;
+  return endpoint(key, {});
+}
+
 Result<void> Settings::finish() const {
   if (!fault_.empty()) return refuse(ErrorCode::invalid_argument, fault_);
   for (const auto& [key, value] : values_)

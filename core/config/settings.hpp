@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
+#include "core/config/endpoint.hpp"
 #include "core/result.hpp"
 
 namespace nucleus::core {
@@ -26,6 +28,10 @@ class Settings {
   std::int64_t number(const std::string& key, std::int64_t otherwise, std::int64_t least,
                       std::int64_t most);
   bool flag(const std::string& key, bool otherwise);
+  /// ADDRESS:PORT or [IPV6]:PORT.
+  Endpoint endpoint(const std::string& key, const Endpoint& otherwise);
+  /// The same; nothing if it is empty or missing.
+  std::optional<Endpoint> optional_endpoint(const std::string& key);
   /// Call after all were read: the first fault, or a key that nobody asked for.
   Result<void> finish() const;
   /// What is in force, for `process.get-config`.

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "core/digest/digest.hpp"
+
 namespace nucleus::core {
 
 PosixLoop::PosixLoop() : wake_descriptor_{eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} {
@@ -54,9 +56,7 @@ std::int64_t PosixLoop::unix_ms() const {
 std::string PosixLoop::new_id() {
   std::array<unsigned char, 16> bytes{};
   randombytes_buf(bytes.data(), bytes.size());
-  std::array<char, 33> hex{};
-  sodium_bin2hex(hex.data(), hex.size(), bytes.data(), bytes.size());
-  return hex.data();
+  return to_hex(bytes);
 }
 
 void PosixLoop::watch(int descriptor, std::function<void()> drain) {

@@ -1,6 +1,5 @@
 #include "core/tls/certificate.hpp"
 
-#include <fmt/format.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <unistd.h>
@@ -11,7 +10,10 @@
 #include <boost/asio/ssl/context.hpp>
 #include <cerrno>
 #include <ctime>
+#include <span>
 #include <system_error>
+
+#include "core/digest/digest.hpp"
 
 namespace nucleus::core {
 
@@ -83,7 +85,7 @@ std::string fingerprint_of(X509* certificate) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
   unsigned size = 0;
   X509_digest(certificate, EVP_sha256(), bytes.data(), &size);
-  return fmt::format("{:02x}", fmt::join(bytes.data(), bytes.data() + size, ""));
+  return to_hex(std::span(bytes).first(size));
 }
 
 }  // namespace

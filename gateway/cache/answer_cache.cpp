@@ -112,7 +112,7 @@ std::uint64_t AnswerCache::newest_observed() const {
   return newest_observed_;
 }
 
-VerifiedTokenPtr AnswerCache::find_token(const Digest& secret, std::int64_t now_ms) const {
+VerifiedTokenPtr AnswerCache::find_token(const core::Sha256& secret, std::int64_t now_ms) const {
   const std::scoped_lock lock{mutex_};
   if (!is_current(now_ms)) return {};
   const auto found = tokens_.find(secret);
@@ -125,7 +125,7 @@ std::uint64_t AnswerCache::credential_changes() const {
   return ended_;
 }
 
-VerifiedTokenPtr AnswerCache::keep_token(const Digest& secret, msg::Principal who,
+VerifiedTokenPtr AnswerCache::keep_token(const core::Sha256& secret, msg::Principal who,
                                          std::int64_t now_ms, std::int64_t left_ms,
                                          std::uint64_t changes_before) {
   const std::scoped_lock lock{mutex_};
@@ -137,7 +137,7 @@ VerifiedTokenPtr AnswerCache::keep_token(const Digest& secret, msg::Principal wh
   return verified;
 }
 
-AnswerCache::AnswerPtr AnswerCache::find(const Digest& key, std::uint64_t after,
+AnswerCache::AnswerPtr AnswerCache::find(const core::Sha256& key, std::uint64_t after,
                                          std::int64_t now_ms) {
   const std::scoped_lock lock{mutex_};
   if (!is_current(now_ms) || after > applied_) return {};
@@ -151,7 +151,7 @@ void AnswerCache::touch(const AnswerPtr& answer) {
   by_use_.splice(by_use_.begin(), by_use_, answer->place);
 }
 
-AnswerCache::AnswerPtr AnswerCache::keep(const Digest& key, Dependency dependency,
+AnswerCache::AnswerPtr AnswerCache::keep(const core::Sha256& key, Dependency dependency,
                                          ReadyAnswerPtr ready, prometheus::Counter& requests) {
   const std::scoped_lock lock{mutex_};
   const std::size_t bytes = bytes_of(*ready);
@@ -183,7 +183,7 @@ void AnswerCache::drop(const AnswerPtr& answer) {
   metrics_.show_cache_bytes(bytes_);
 }
 
-void AnswerCache::bind(const Digest& head, VerifiedTokenPtr verified, const AnswerPtr& answer,
+void AnswerCache::bind(const core::Sha256& head, VerifiedTokenPtr verified, const AnswerPtr& answer,
                        std::uint64_t after) {
   const std::scoped_lock lock{mutex_};
   if (after > applied_) return;
@@ -191,7 +191,7 @@ void AnswerCache::bind(const Digest& head, VerifiedTokenPtr verified, const Answ
   heads_[head] = {.verified = std::move(verified), .answer = answer};
 }
 
-ReadyAnswerPtr AnswerCache::find_by_head(const Digest& head, std::int64_t now_ms) {
+ReadyAnswerPtr AnswerCache::find_by_head(const core::Sha256& head, std::int64_t now_ms) {
   const std::scoped_lock lock{mutex_};
   if (!is_current(now_ms)) return {};
   const auto found = heads_.find(head);

@@ -12,8 +12,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/digest/digest.hpp"
 #include "core/state/journal.hpp"
-#include "gateway/digest.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/ready_answer.hpp"
 #include "messages/people.hpp"
@@ -59,26 +59,26 @@ class AnswerCache {
   std::uint64_t newest_observed() const;
 
   /// Null where this secret is not remembered.
-  VerifiedTokenPtr find_token(const Digest& secret, std::int64_t now_ms) const;
+  VerifiedTokenPtr find_token(const core::Sha256& secret, std::int64_t now_ms) const;
   /// How often a credential ended so far.
   std::uint64_t credential_changes() const;
   /// Remembers that the registry verified this secret, for some seconds and `left_ms` at most.
   /// `changes_before` = `credential_changes` when it was asked: null where one has ended since.
-  VerifiedTokenPtr keep_token(const Digest& secret, msg::Principal who, std::int64_t now_ms,
+  VerifiedTokenPtr keep_token(const core::Sha256& secret, msg::Principal who, std::int64_t now_ms,
                               std::int64_t left_ms, std::uint64_t changes_before);
 
   /// Null where there is none, or events up to `after` were not heard.
-  AnswerPtr find(const Digest& key, std::uint64_t after, std::int64_t now_ms);
+  AnswerPtr find(const core::Sha256& key, std::uint64_t after, std::int64_t now_ms);
   /// Keeps an answer that no event heard since it was asked for can have changed; null where it is
   /// too large. `requests` counts those that it answers.
-  AnswerPtr keep(const Digest& key, Dependency dependency, ReadyAnswerPtr ready,
+  AnswerPtr keep(const core::Sha256& key, Dependency dependency, ReadyAnswerPtr ready,
                  prometheus::Counter& requests);
   /// From now on requests with this head, which asks for events up to `after`, are told the answer,
   /// as long as both are good.
-  void bind(const Digest& head, VerifiedTokenPtr verified, const AnswerPtr& answer,
+  void bind(const core::Sha256& head, VerifiedTokenPtr verified, const AnswerPtr& answer,
             std::uint64_t after);
   /// Null where nothing good is bound to this head.
-  ReadyAnswerPtr find_by_head(const Digest& head, std::int64_t now_ms);
+  ReadyAnswerPtr find_by_head(const core::Sha256& head, std::int64_t now_ms);
 
  private:
   struct Head {
@@ -102,16 +102,16 @@ class AnswerCache {
   std::int64_t complete_until_ms_ = 0;
   std::uint64_t ended_ = 0;
   std::size_t bytes_ = 0;
-  std::unordered_map<Digest, std::shared_ptr<VerifiedToken>, HashOfDigest> tokens_ = {};
-  std::unordered_map<Digest, AnswerPtr, HashOfDigest> answers_ = {};
+  std::unordered_map<core::Sha256, std::shared_ptr<VerifiedToken>, core::Sha256Prefix> tokens_ = {};
+  std::unordered_map<core::Sha256, AnswerPtr, core::Sha256Prefix> answers_ = {};
   std::list<AnswerPtr> by_use_ = {};  // the latest first
   // By the cluster of their dependency; empty = of projects.
   std::unordered_map<std::string, std::unordered_set<AnswerPtr>> by_cluster_ = {};
-  std::unordered_map<Digest, Head, HashOfDigest> heads_ = {};
+  std::unordered_map<core::Sha256, Head, core::Sha256Prefix> heads_ = {};
 };
 
 struct AnswerCache::Answer {
-  Digest key = {};
+  core::Sha256 key = {};
   Dependency dependency = {};
   ReadyAnswerPtr ready = {};
   prometheus::Counter* requests = nullptr;

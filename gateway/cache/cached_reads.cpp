@@ -7,12 +7,12 @@ namespace nucleus::gateway {
 namespace {
 
 /// All that decides an answer: what was asked, and what of the caller the services are told.
-Digest key_of(const Exchange& exchange) {
+core::Sha256 key_of(const Exchange& exchange) {
   auto who = exchange.who;
   who.person_id = {};
   who.token_id.clear();
   who.expires_unix_s = 0;
-  return sha256(exchange.request.target + "\n" + exchange.base_url + "\n" + msg::encode(who));
+  return core::sha256(exchange.request.target + "\n" + exchange.base_url + "\n" + msg::encode(who));
 }
 
 Dependency dependency_of(const Exchange& exchange) {
@@ -62,7 +62,7 @@ void CachedReads::run(const ExchangePtr& exchange, const Route& route) {
 }
 
 /// One that may have been made before something that the caller was told already is not for them.
-CachedReads::FlightPtr CachedReads::find_flight(const Digest& key, const Exchange& exchange) {
+CachedReads::FlightPtr CachedReads::find_flight(const core::Sha256& key, const Exchange& exchange) {
   const auto found = flights_.find(key);
   if (found == flights_.end()) return {};
   const auto& flight = found->second;
@@ -71,7 +71,8 @@ CachedReads::FlightPtr CachedReads::find_flight(const Digest& key, const Exchang
   return is_new_enough ? flight : FlightPtr();
 }
 
-void CachedReads::begin_flight(const Digest& key, const ExchangePtr& exchange, const Route& route) {
+void CachedReads::begin_flight(const core::Sha256& key, const ExchangePtr& exchange,
+                               const Route& route) {
   auto flight = std::make_shared<Flight>(Flight{.dependency = dependency_of(*exchange),
                                                 .observed = cache_.newest_observed(),
                                                 .after = exchange->after_sequence});
@@ -83,7 +84,7 @@ void CachedReads::begin_flight(const Digest& key, const ExchangePtr& exchange, c
   route.handler(exchange);
 }
 
-void CachedReads::end_flight(const Digest& key, const FlightPtr& flight, Exchange& first,
+void CachedReads::end_flight(const core::Sha256& key, const FlightPtr& flight, Exchange& first,
                              const Route& route, const HttpResponse& response) {
   if (const auto newest = flights_.find(key); newest != flights_.end() && newest->second == flight)
     flights_.erase(newest);
@@ -106,7 +107,7 @@ void CachedReads::bind(const Exchange& exchange, const AnswerCache::AnswerPtr& a
 
 void CachedReads::verify(const ExchangePtr& exchange, const msg::CheckToken& token,
                          std::function<void(msg::Principal)> next) {
-  const auto secret = sha256(token.token);
+  const auto secret = core::sha256(token.token);
   if (auto verified = cache_.find_token(secret, runtime_.loop.steady_ms())) {
     exchange->verified = verified;
     return next(verified->who);

@@ -34,16 +34,17 @@ class CachedReads {
   };
   using FlightPtr = std::shared_ptr<Flight>;
 
-  FlightPtr find_flight(const Digest& key, const Exchange& exchange);
-  void begin_flight(const Digest& key, const ExchangePtr& exchange, const Route& route);
-  void end_flight(const Digest& key, const FlightPtr& flight, Exchange& first, const Route& route,
-                  const HttpResponse& response);
+  FlightPtr find_flight(const core::Sha256& key, const Exchange& exchange);
+  void begin_flight(const core::Sha256& key, const ExchangePtr& exchange, const Route& route);
+  void end_flight(const core::Sha256& key, const FlightPtr& flight, Exchange& first,
+                  const Route& route, const HttpResponse& response);
   void bind(const Exchange& exchange, const AnswerCache::AnswerPtr& answer);
 
   core::Runtime& runtime_;
   Metrics& metrics_;
   AnswerCache cache_;
-  std::unordered_map<Digest, FlightPtr, HashOfDigest> flights_ = {};  // the newest of each key
+  std::unordered_map<core::Sha256, FlightPtr, core::Sha256Prefix> flights_ =
+      {};  // the newest of each key
 };
 
 }  // namespace nucleus::gateway

@@ -1,17 +1,13 @@
 #include "gateway/credentials/credentials.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <ctime>
 #include <fstream>
 #include <map>
-#include <memory>
-#include <new>
 #include <sstream>
 #include <vector>
 
+#include "core/digest/digest.hpp"
 #include "gateway/json/numbers.hpp"
 
 namespace nucleus::gateway {
@@ -110,73 +106,53 @@ core::Result<Credential> signature_of(const HttpRequest& request, std::string_vi
   if (auto read = read_moment(request, check); !read) return std::unexpected(read.error());
   const bool has_digest = std::ranges::find(check.covers, "digest") != check.covers.end();
   if (has_digest && body == BodyState::read)
-    if (auto same = check_digest(request.header("Digest"), request.body); !same)
+    if (auto same = check_digest(request.header("core::Sha256"), request.body); !same)
       return std::unexpected(same.error());
   return check;
 }
 
 core::Result<Credential> basic_of(const HttpRequest& request, std::string_view base64) {
   while (base64.starts_with(' ')) base64.remove_prefix(1);
-  std::string bytes(base64.size() + 4, '\0');
-  const int count = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                                    reinterpret_cast<const unsigned char*>(base64.data()),
-                                    static_cast<int>(base64.size()));
-  if (count < 0) return nobody("the Basic credential is malformed");
-  bytes.resize(static_cast<std::size_t>(count));
-  while (!bytes.empty() && bytes.back() == '\0') bytes.pop_back();
-  const auto colon = bytes.find(':');
+  const auto bytes = core::from_base64(base64);
+  const auto colon = bytes ? bytes->find(':') : std::string::npos;
   if (colon == std::string::npos) return nobody("the Basic credential is malformed");
-  std::string password = bytes.substr(colon + 1);
+  std::string password = bytes->substr(colon + 1);
   if (msg::is_token(password)) return msg::CheckToken{std::move(password)};
-  return msg::CheckPassword{.person_id = {bytes.substr(0, colon)},
+  return msg::CheckPassword{.person_id = {bytes->substr(0, colon)},
                             .password = std::move(password),
                             .origin = request.origin};
-}
-
-/// `SHA-256=` and the base64 of a finished hash.
-std::string digest_text(EVP_MD_CTX* hash) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
-  unsigned size = 0;
-  EVP_DigestFinal_ex(hash, bytes.data(), &size);
-  std::array<unsigned char, 2 * EVP_MAX_MD_SIZE> base64{};
-  const int length = EVP_EncodeBlock(base64.data(), bytes.data(), static_cast<int>(size));
-  return "SHA-256=" + std::string(reinterpret_cast<const char*>(base64.data()),
-                                  static_cast<std::size_t>(length));
 }
 
 core::Result<void> compare(const std::string& said, const std::string& right) {
   const bool is_sha256 = said.size() == right.size() && lower(said.substr(0, 8)) == "sha-256=" &&
                          said.substr(8) == right.substr(8);
   if (is_sha256) return {};
-  return nobody("Digest must be SHA-256= and the base64 of the body's hash");
+  return nobody("core::Sha256 must be SHA-256= and the base64 of the body's hash");
 }
 
-using Hash = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
-
-Hash new_hash() {
-  Hash hash{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
-  if (!hash || EVP_DigestInit_ex(hash.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
-  return hash;
+/// The value of the core::Sha256 header for a finished hash.
+std::string digest_text(core::Hasher& hash) {
+  return "SHA-256=" + core::to_base64(hash.finish());
 }
 
 }  // namespace
 
 core::Result<void> check_digest(const std::string& digest, std::string_view body) {
-  const auto hash = new_hash();
-  EVP_DigestUpdate(hash.get(), body.data(), body.size());
-  return compare(digest, digest_text(hash.get()));
+  core::Hasher hash(core::Hasher::Algorithm::sha256);
+  hash.add(body);
+  return compare(digest, digest_text(hash));
 }
 
 core::Result<void> check_file_digest(const std::string& digest, const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  const auto hash = new_hash();
+  core::Hasher hash(core::Hasher::Algorithm::sha256);
   std::vector<char> part(1 << 20);
   while (file) {
     file.read(part.data(), static_cast<std::streamsize>(part.size()));
-    EVP_DigestUpdate(hash.get(), part.data(), static_cast<std::size_t>(file.gcount()));
+    hash.add({part.data(), static_cast<std::size_t>(file.gcount())});
   }
   if (!file.eof()) return core::refuse(ErrorCode::internal, "the upload cannot be read");
-  return compare(digest, digest_text(hash.get()));
+  return compare(digest, digest_text(hash));
 }
 
 bool is_whole(const msg::Principal& who) {

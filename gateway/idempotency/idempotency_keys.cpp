@@ -1,10 +1,8 @@
 #include "gateway/idempotency/idempotency_keys.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
-#include "gateway/digest.hpp"
+#include "core/digest/digest.hpp"
 #include "messages/people.hpp"
 
 namespace nucleus::gateway {
@@ -16,10 +14,6 @@ namespace {
 constexpr std::size_t answers_max = 10'000;
 constexpr std::size_t answer_bytes_max = 65'536;
 constexpr std::int64_t answer_age_ms = 86'400'000;
-
-std::string sha256_hex(const std::string& text) {
-  return fmt::format("{:02x}", fmt::join(sha256(text), ""));
-}
 
 bool is_key(const std::string& said) {
   return said.size() <= 128 &&
@@ -37,9 +31,9 @@ void IdempotencyKeys::run(const ExchangePtr& exchange, const Handler& handler) {
                             "Idempotency-Key must be 1 to 128 printable characters",
                             "Idempotency-Key");
   const auto& person = exchange->who.person_id;
-  const std::string name = sha256_hex(person.value + "\n" + said);
+  const std::string name = core::sha256_hex(person.value + "\n" + said);
   const std::string fingerprint =
-      sha256_hex(request.method + "\n" + request.target + "\n" + request.body);
+      core::sha256_hex(request.method + "\n" + request.target + "\n" + request.body);
   auto known = kept_.find(name);
   if (known != kept_.end() && known->second.fingerprint != fingerprint)
     return exchange->refuse(ErrorCode::invalid_argument,

@@ -1,14 +1,11 @@
-// Tickets: secrets that are shown once and stored as hashes.
+// Tickets are secrets: shown once, stored as their SHA-256.
 #pragma once
 
 #include <string>
-#include <string_view>
 
 namespace nucleus::console {
 
-/// 43 characters of base64url: 256 bits from the system's randomness.
+/// 43 characters of base64url: 256 random bits.
 std::string new_ticket();
-/// Hex SHA-256.
-std::string hash_ticket(std::string_view ticket);
 
 }  // namespace nucleus::console

@@ -1,5 +1,6 @@
 #include "services/console/ticket_book.hpp"
 
+#include "core/digest/digest.hpp"
 #include "services/console/keys.hpp"
 #include "services/console/secrets.hpp"
 
@@ -22,7 +23,7 @@ core::Result<TicketBook::Written> TicketBook::write(const msg::IssueTicket& requ
     return core::refuse(ErrorCode::no_capacity, "too many console tickets wait to be used");
   const Written written{.ticket = new_ticket(),
                         .expires_unix_ms = context.now_unix_ms() + limits_.life_s * 1000};
-  const std::string hash = hash_ticket(written.ticket);
+  const std::string hash = core::sha256_hex(written.ticket);
   auto tx = store_.begin(context);
   tx.write(keys::ticket(hash), StoredTicket{.hash = hash,
                                             .node_id = request.node_id,
@@ -38,7 +39,7 @@ core::Result<TicketBook::Written> TicketBook::write(const msg::IssueTicket& requ
 void TicketBook::take(const std::string& ticket, const core::Context& context,
                       std::function<void(core::Result<StoredTicket>)> done) {
   if (auto loaded = ready(); !loaded) return done(std::unexpected(loaded.error()));
-  const auto key = keys::ticket(hash_ticket(ticket));
+  const auto key = keys::ticket(core::sha256_hex(ticket));
   const StoredTicket* found = store_.read(key);
   if (!found || found->expires_unix_ms <= context.now_unix_ms())
     return done(core::refuse(ErrorCode::forbidden, "the ticket is unknown, used or too old"));

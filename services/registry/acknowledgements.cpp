@@ -2,6 +2,7 @@
 // powered on. A signature is never changed and never removed.
 #include <algorithm>
 
+#include "core/digest/digest.hpp"
 #include "services/registry/acknowledgement_rules.hpp"
 #include "services/registry/credentials.hpp"
 #include "services/registry/keys.hpp"
@@ -84,7 +85,7 @@ core::Result<msg::Acknowledgement> Service::sign_acknowledgement(
                                              .person_id = request.person_id,
                                              .role = role,
                                              .version = request.version,
-                                             .text_sha256 = hash_token(text.text),
+                                             .text_sha256 = core::sha256_hex(text.text),
                                              .signed_unix_s = context.now_unix_s()};
   auto after = before;
   after.push_back(acknowledgement);

@@ -1,4 +1,5 @@
 // The registry's handlers that check credentials: tokens, API-key signatures, passwords.
+#include "core/digest/digest.hpp"
 #include "services/registry/credentials.hpp"
 #include "services/registry/keys.hpp"
 #include "services/registry/service.hpp"
@@ -17,7 +18,7 @@ std::unexpected<core::Error> wrong_password() {
 
 core::Result<msg::Principal> Service::check_token(const msg::CheckToken& request,
                                                   core::Context& context) {
-  const auto hash = hash_token(request.token);
+  const auto hash = core::sha256_hex(request.token);
   const auto* token = msg::is_token(request.token) ? store_.read(keys::token(hash)) : nullptr;
   if (token && token->expires_unix_s != 0 && token->expires_unix_s <= context.now_unix_s())
     token = nullptr;

@@ -1,33 +1,15 @@
-// Credentials by libsodium: SHA-256, HMAC-SHA256, base64, constant-time comparison.
 #include "services/registry/credentials.hpp"
 
-#include <sodium.h>
-
 #include <algorithm>
-#include <array>
+
+#include "core/digest/digest.hpp"
 
 namespace nucleus::registry {
 namespace {
 
-using Mac = std::array<unsigned char, crypto_auth_hmacsha256_BYTES>;
-
 constexpr std::size_t signed_text_bytes_max = 16'384;
 constexpr std::size_t nonce_bytes_max = 64;
 constexpr std::size_t key_name_bytes_max = 254;
-
-const unsigned char* bytes(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-
-Mac mac_of(std::string_view secret, std::string_view text) {
-  Mac mac{};
-  crypto_auth_hmacsha256_state state;
-  crypto_auth_hmacsha256_init(&state, bytes(secret), secret.size());
-  crypto_auth_hmacsha256_update(&state, bytes(text), text.size());
-  crypto_auth_hmacsha256_final(&state, mac.data());
-  sodium_memzero(&state, sizeof state);
-  return mac;
-}
 
 bool is_printable(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
@@ -41,35 +23,18 @@ bool is_display_text(std::string_view text) {
 
 }  // namespace
 
-std::string hash_token(std::string_view token) {
-  std::array<unsigned char, crypto_hash_sha256_BYTES> hash{};
-  crypto_hash_sha256(hash.data(), bytes(token), token.size());
-  std::string hex(2 * hash.size() + 1, '\0');
-  sodium_bin2hex(hex.data(), hex.size(), hash.data(), hash.size());
-  hex.pop_back();
-  return hex;
-}
-
 std::string sign(std::string_view secret, std::string_view text) {
-  const Mac mac = mac_of(secret, text);
-  std::string base64(sodium_base64_encoded_len(mac.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
-  sodium_bin2base64(base64.data(), base64.size(), mac.data(), mac.size(),
-                    sodium_base64_VARIANT_ORIGINAL);
-  base64.pop_back();
-  return base64;
+  return core::to_base64(core::hmac_sha256(secret, text));
 }
 
 bool is_signature(std::string_view signature_base64, std::string_view secret,
                   std::string_view text) {
-  Mac said{};
-  std::size_t length = 0;
-  const char* end = nullptr;
-  const bool is_base64 =
-      sodium_base642bin(said.data(), said.size(), signature_base64.data(), signature_base64.size(),
-                        nullptr, &length, &end, sodium_base64_VARIANT_ORIGINAL) == 0 &&
-      end == signature_base64.data() + signature_base64.size() && length == said.size();
-  const Mac right = mac_of(secret, text);
-  return sodium_memcmp(said.data(), right.data(), right.size()) == 0 && is_base64;
+  const auto given = core::from_base64(signature_base64).value_or("");
+  const core::Sha256 expected = core::hmac_sha256(secret, text);
+  core::Sha256 mac{};
+  std::ranges::copy_n(given.begin(),
+                      static_cast<std::ptrdiff_t>(std::min(given.size(), mac.size())), mac.begin());
+  return core::is_equal_in_constant_time(mac, expected) && given.size() == mac.size();
 }
 
 std::optional<msg::Error> check_shape(const msg::CheckSignature& request, std::int64_t now_unix_s,

@@ -12,9 +12,6 @@
 
 namespace nucleus::registry {
 
-/// SHA-256 in hex: what a token is filed under.
-std::string hash_token(std::string_view token);
-
 /// HMAC-SHA256 of `text` under `secret`, base64.
 std::string sign(std::string_view secret, std::string_view text);
 /// True where the signature is that of `text`; takes equally long wherever it differs.

@@ -1,6 +1,7 @@
 // The registry's handlers that make and end credentials: API keys, tokens, passwords.
 #include <algorithm>
 
+#include "core/digest/digest.hpp"
 #include "services/registry/credentials.hpp"
 #include "services/registry/keys.hpp"
 #include "services/registry/service.hpp"
@@ -73,7 +74,7 @@ core::Result<msg::Token> Service::issue_token(const msg::IssueToken& request,
     return std::unexpected(*broken);
   StoredPerson person = *found;
   const auto token = new_token(*randomness_);
-  const auto hash = hash_token(token);
+  const auto hash = core::sha256_hex(token);
   while (person.token_hashes.size() >= config_.tokens_max) {
     tx.remove(keys::token(person.token_hashes.front()));
     person.token_hashes.erase(person.token_hashes.begin());

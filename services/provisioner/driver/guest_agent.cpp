@@ -3,12 +3,12 @@
 #include "services/provisioner/driver/guest_agent.hpp"
 
 #include <libvirt/libvirt-qemu.h>
-#include <sodium.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "core/digest/digest.hpp"
 #include "services/provisioner/driver/libvirt_link.hpp"
 
 namespace nucleus::provisioner {
@@ -22,24 +22,6 @@ namespace {
 constexpr int answer_wait_s = 5;  // one question to the agent; libvirt counts in seconds
 constexpr milliseconds poll_first{2};
 constexpr milliseconds poll_max{100};
-
-std::string to_base64(const std::string& bytes) {
-  constexpr int variant = sodium_base64_VARIANT_ORIGINAL;
-  std::string text(sodium_base64_encoded_len(bytes.size(), variant), '\0');
-  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                    bytes.size(), variant);
-  text.pop_back();  // the terminating NUL
-  return text;
-}
-
-std::string from_base64(const std::string& text) {
-  std::string bytes(text.size(), '\0');
-  std::size_t size = 0;
-  sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), text.data(),
-                    text.size(), "\r\n", &size, nullptr, sodium_base64_VARIANT_ORIGINAL);
-  bytes.resize(size);
-  return bytes;
-}
 
 core::Result<nlohmann::json> ask(virDomain* domain, const char* question,
                                  nlohmann::json arguments) {
@@ -61,10 +43,15 @@ T value_or(const nlohmann::json& object, const char* key, T otherwise) {
   }
 }
 
+/// Base64 in a guest's answer; empty if it is missing or malformed.
+std::string bytes_of(const nlohmann::json& status, const char* key) {
+  return core::from_base64(value_or<std::string>(status, key, "")).value_or("");
+}
+
 GuestOutput output_of(const nlohmann::json& status) {
   GuestOutput output{.exit_code = value_or(status, "exitcode", 0),
-                     .output = from_base64(value_or<std::string>(status, "out-data", "")),
-                     .errors = from_base64(value_or<std::string>(status, "err-data", ""))};
+                     .output = bytes_of(status, "out-data"),
+                     .errors = bytes_of(status, "err-data")};
   if (const int signal = value_or(status, "signal", 0); signal != 0)
     output.exit_code = 128 + signal;
   return output;
@@ -78,7 +65,7 @@ core::Result<GuestOutput> run_by_agent(virDomain* domain, const GuestCommand& co
   nlohmann::json arguments{{"path", command.argv.front()},
                            {"arg", std::vector(command.argv.begin() + 1, command.argv.end())},
                            {"capture-output", true}};
-  if (!command.input.empty()) arguments["input-data"] = to_base64(command.input);
+  if (!command.input.empty()) arguments["input-data"] = core::to_base64(command.input);
   const auto started = ask(domain, "guest-exec", std::move(arguments));
   if (!started) return std::unexpected(started.error());
   const auto pid = value_or<std::int64_t>(*started, "pid", 0);

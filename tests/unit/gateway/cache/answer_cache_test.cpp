@@ -37,15 +37,15 @@ class CacheOf : public testing::Test {
   }
   AnswerCache::AnswerPtr keep(const std::string& name, Dependency dependency,
                               const std::string& body = "{}") {
-    return cache.keep(sha256(name), std::move(dependency), an_answer(body),
+    return cache.keep(core::sha256(name), std::move(dependency), an_answer(body),
                       metrics.requests("r", 200));
   }
   bool knows(const std::string& name, std::uint64_t after = 0, std::int64_t at_ms = now_ms) {
-    return cache.find(sha256(name), after, at_ms) != nullptr;
+    return cache.find(core::sha256(name), after, at_ms) != nullptr;
   }
   VerifiedTokenPtr keep_token(const std::string& token, const std::string& person,
                               std::int64_t left_ms = for_ever) {
-    return cache.keep_token(sha256(token), {.person_id = {person}}, now_ms, left_ms,
+    return cache.keep_token(core::sha256(token), {.person_id = {person}}, now_ms, left_ms,
                             cache.credential_changes());
   }
 
@@ -63,7 +63,7 @@ class RememberedInFewBytes : public CacheOf {
 
 TEST_F(Remembered, IsWhatWasKept) {
   keep("a", {.cluster = "c"}, "{\"a\":1}");
-  const auto answer = cache.find(sha256("a"), 10, now_ms);
+  const auto answer = cache.find(core::sha256("a"), 10, now_ms);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->ready->response.body, "{\"a\":1}");
   EXPECT_FALSE(knows("b"));
@@ -159,12 +159,12 @@ TEST_F(Remembered, CredentialIsBelievedForSomeSecondsAndNotPastItsEnd) {
   ASSERT_TRUE(keep_token("t", "eve"));
   ASSERT_TRUE(keep_token("short", "eve", 100));
   EXPECT_FALSE(keep_token("over", "eve", 0));
-  EXPECT_TRUE(cache.find_token(sha256("t"), now_ms));
-  EXPECT_TRUE(cache.find_token(sha256("short"), now_ms + 99));
-  EXPECT_FALSE(cache.find_token(sha256("short"), now_ms + 100));
+  EXPECT_TRUE(cache.find_token(core::sha256("t"), now_ms));
+  EXPECT_TRUE(cache.find_token(core::sha256("short"), now_ms + 99));
+  EXPECT_FALSE(cache.find_token(core::sha256("short"), now_ms + 100));
   cache.set_complete_until(now_ms + 5'000);
-  EXPECT_TRUE(cache.find_token(sha256("t"), now_ms + 4'999));
-  EXPECT_FALSE(cache.find_token(sha256("t"), now_ms + 5'000));
+  EXPECT_TRUE(cache.find_token(core::sha256("t"), now_ms + 4'999));
+  EXPECT_FALSE(cache.find_token(core::sha256("t"), now_ms + 5'000));
 }
 
 TEST_F(Remembered, CredentialsOfOnePersonEndTogether) {
@@ -172,20 +172,21 @@ TEST_F(Remembered, CredentialsOfOnePersonEndTogether) {
   keep_token("e2", "eve");
   keep_token("b", "bob");
   cache.apply(an_end_of_credentials(11, "eve"));
-  EXPECT_FALSE(cache.find_token(sha256("e1"), now_ms));
-  EXPECT_FALSE(cache.find_token(sha256("e2"), now_ms));
-  EXPECT_TRUE(cache.find_token(sha256("b"), now_ms));
+  EXPECT_FALSE(cache.find_token(core::sha256("e1"), now_ms));
+  EXPECT_FALSE(cache.find_token(core::sha256("e2"), now_ms));
+  EXPECT_TRUE(cache.find_token(core::sha256("b"), now_ms));
 }
 
 TEST_F(Remembered, CredentialIsNotBelievedWhereOneEndedWhileItWasChecked) {
   const auto before = cache.credential_changes();
   cache.apply(an_end_of_credentials(11, "eve"));
-  EXPECT_FALSE(cache.keep_token(sha256("t"), {.person_id = {"eve"}}, now_ms, for_ever, before));
-  EXPECT_FALSE(cache.find_token(sha256("t"), now_ms));
+  EXPECT_FALSE(
+      cache.keep_token(core::sha256("t"), {.person_id = {"eve"}}, now_ms, for_ever, before));
+  EXPECT_FALSE(cache.find_token(core::sha256("t"), now_ms));
 }
 
 TEST_F(Remembered, HeadIsAnsweredAsLongAsBothItsCredentialAndItsAnswerAreGood) {
-  const auto head = sha256("GET /v2/clusters/c");
+  const auto head = core::sha256("GET /v2/clusters/c");
   const auto bind = [&] {
     cache.bind(head, keep_token("t", "eve"), keep("a", {.cluster = "c"}, "body"), 0);
   };
@@ -203,7 +204,7 @@ TEST_F(Remembered, HeadIsAnsweredAsLongAsBothItsCredentialAndItsAnswerAreGood) {
 }
 
 TEST_F(Remembered, HeadThatAsksForLaterEventsIsNotBound) {
-  const auto head = sha256("GET /");
+  const auto head = core::sha256("GET /");
   cache.bind(head, keep_token("t", "eve"), keep("a", {.cluster = "c"}), 11);
   EXPECT_FALSE(cache.find_by_head(head, now_ms));
 }
@@ -215,8 +216,8 @@ TEST(ReadyAnswer, IsAWholeHeadWithAGapForTheRequestsId) {
             "Content-Length: 7\r\n\r\n");
 }
 
-TEST(Digest, IsSha256) {
-  const auto digest = sha256("abc");
+TEST(core::Sha256, IsSha256) {
+  const auto digest = core::sha256("abc");
   EXPECT_EQ(digest[0], 0xba);
   EXPECT_EQ(digest[31], 0xad);
 }

