@@ -86,6 +86,8 @@ inline std::optional<Error> check(const StartComputeset& request) {
     return invalid("hosts", "hosts and computes must have the same length");
   if (request.walltime_mins < 0 || request.walltime_mins > walltime_mins_max)
     return invalid("walltime_mins", "walltime_mins must be 0 to 525600");
+  if (!request.reservation.empty())
+    return invalid("reservation", "reservations are not available yet");
   return std::nullopt;
 }
 

@@ -1,16 +1,41 @@
-// What a computeset costs: pure.
+// What a computeset costs: pure functions.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "messages/fields.hpp"
 
 namespace nucleus::scheduler {
 
-/// Core-seconds from start to end; 0 for one that never started, or where a clock went back.
-constexpr std::int64_t charge_core_s(std::int64_t cores, std::int64_t start_unix_s,
-                                     std::int64_t end_unix_s) {
-  if (start_unix_s == 0) return 0;
-  return cores * std::max<std::int64_t>(end_unix_s - start_unix_s, 0);
+/// Cores charged for each second from a moment on, until the next rate or the end.
+struct ChargeRate {
+  std::int64_t from_unix_s = 0;
+  std::int64_t cores = 0;
+  NUCLEUS_FIELDS(from_unix_s, cores);
+};
+
+/// A period of time; an open end is the largest or smallest number.
+struct Period {
+  std::int64_t from_unix_s = std::numeric_limits<std::int64_t>::min();
+  std::int64_t to_unix_s = std::numeric_limits<std::int64_t>::max();  // not included
+};
+
+/// Core-seconds from the first rate until `end_unix_s`, of those within `period`. 0 if no rate is
+/// set: the computeset never started. Never below 0, even if the clock went back.
+inline std::int64_t charge_core_s(const std::vector<ChargeRate>& rates, std::int64_t end_unix_s,
+                                  const Period& period = {}) {
+  std::int64_t core_s = 0;
+  for (std::size_t i = 0; i < rates.size(); ++i) {
+    const bool is_last = i + 1 == rates.size();
+    const auto until =
+        std::min({is_last ? end_unix_s : rates[i + 1].from_unix_s, end_unix_s, period.to_unix_s});
+    const auto from = std::max(rates[i].from_unix_s, period.from_unix_s);
+    core_s += rates[i].cores * std::max<std::int64_t>(until - from, 0);
+  }
+  return core_s;
 }
 
 }  // namespace nucleus::scheduler

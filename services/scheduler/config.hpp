@@ -1,4 +1,4 @@
-// The scheduler's settings, read once at the start.
+// The scheduler's settings, read once when it starts.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,14 @@ struct Config {
   std::int64_t host_lease_ms = 120'000;  // a host's domains may run this long without an answer
   std::int64_t host_lease_margin_ms = 5'000;  // and are placed elsewhere only this much later
   std::int64_t host_silence_ms = 1'700;       // without a heartbeat for this long: unreachable
-  std::int64_t ownership_ms = 1'000;   // it shows at least so often, by a write, that it is the one
-  std::int64_t sweep_ms = 100;         // how often silence, leases and walltimes are looked at
+  std::int64_t ownership_ms =
+      1'000;                    // interval of the writes that prove that this is the scheduler
+  std::int64_t sweep_ms = 100;  // interval of the checks for silence, leases and walltimes
   std::int64_t shutdown_ms = 60'000;   // a graceful stop becomes one by force after this
-  std::int64_t grant_call_ms = 3'000;  // a host has this long to take its grants
-  std::uint32_t cpu_overcommit = 4;    // vCPUs for each CPU of a host; memory: never more
+  std::int64_t grant_call_ms = 3'000;  // timeout of a call that brings grants to a host
+  std::uint32_t cpu_overcommit = 4;  // vCPUs for each CPU of a host; memory is never overcommitted
 
-  /// Bounds are kept by `settings`, whose `finish` tells of a breach.
+  /// `settings` keeps the bounds; its `finish` reports a value outside them.
   static Config from(core::Settings& settings);
 };
 

@@ -1,4 +1,4 @@
-// The scheduler's Redis keys; spelled here alone.
+// The scheduler's Redis keys; no other file spells them.
 #pragma once
 
 #include <fmt/format.h>
@@ -11,14 +11,20 @@ namespace nucleus::scheduler::keys {
 inline core::Key<StoredCluster> cluster(const msg::ClusterId& id) {
   return {"nucleus:scheduler:cluster:" + id.value};
 }
+inline core::Key<StoredCluster> clusters() {
+  return {"nucleus:scheduler:cluster:"};
+}
 inline core::Key<StoredNode> node(const msg::NodeId& id) {
   return {"nucleus:scheduler:node:" + id.value};
 }
 inline core::Key<StoredNode> nodes() {
   return {"nucleus:scheduler:node:"};
 }
-inline core::Key<StoredHold> hold(const msg::ProjectId& id) {
-  return {"nucleus:scheduler:hold:" + id.value};
+inline core::Key<StoredUnacknowledged> unacknowledged(const msg::ProjectId& id) {
+  return {"nucleus:scheduler:unacknowledged:" + id.value};
+}
+inline core::Key<StoredUnacknowledged> all_unacknowledged() {
+  return {"nucleus:scheduler:unacknowledged:"};
 }
 inline core::Key<StoredHost> host(const msg::HostId& id) {
   return {"nucleus:scheduler:host:" + id.value};

@@ -12,13 +12,13 @@ struct Metrics {
       : hosts_up{gauge(registry, "nucleus_scheduler_hosts_up", "Hosts that answer.")},
         hosts_unreachable{
             gauge(registry, "nucleus_scheduler_hosts_unreachable", "Hosts that do not answer.")},
-        nodes_placed{gauge(registry, "nucleus_scheduler_nodes_placed", "Nodes that have a host.")},
+        nodes_placed{gauge(registry, "nucleus_scheduler_nodes_placed", "Nodes placed on a host.")},
         nodes_waiting{gauge(registry, "nucleus_scheduler_nodes_waiting",
-                            "Nodes wanted on that have no host yet.")},
+                            "Nodes that are desired on and have no host.")},
         computesets_waiting{gauge(registry, "nucleus_scheduler_computesets_waiting",
                                   "Computesets that wait for hosts.")},
-        computesets_running{
-            gauge(registry, "nucleus_scheduler_computesets_running", "Computesets that run.")},
+        computesets_running{gauge(registry, "nucleus_scheduler_computesets_running",
+                                  "Computesets that are running or ending.")},
         grants_repeated{
             prometheus::BuildCounter()
                 .Name("nucleus_scheduler_grants_repeated_total")

@@ -1,30 +1,35 @@
-// Which host for which node: pure. A host's memory is never lent twice; its CPUs are, up to the
-// overcommit that the caller has already counted in.
+// Which host for which node: pure functions. No host is given more than it has; its CPUs are
+// counted with the overcommit factor, which the pool applies.
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
-#include "messages/common.hpp"
+#include "services/scheduler/host_pool.hpp"
 
 namespace nucleus::scheduler {
 
-/// What a host has left.
-struct HostRoom {
-  msg::HostId host_id = {};
-  std::int64_t cpus_free = 0;  // below zero where it was shrunk
-  std::int64_t memory_free_mb = 0;
-};
-
 struct Need {
-  std::int64_t cpus = 0;
-  std::int64_t memory_mb = 0;
-  msg::HostId host_id = {};  // this one and no other; empty = any
+  Resources size = {};
+  msg::HostId host_id = {};  // this host and no other; empty = any
 };
 
-/// A host for each need, in their order, each on the host that then has most CPUs free (the first
-/// by name of equals); or nothing, where not all fit. Takes what it gives from `rooms`.
-std::optional<std::vector<msg::HostId>> place_together(std::vector<HostRoom>& rooms,
-                                                       const std::vector<Need>& needs);
+/// Hosts that the search of one scheduling pass may try for nodes of different sizes.
+constexpr std::size_t search_steps_max = 200'000;
+
+/// A host for each need, in order, or nothing if not all fit; takes the given room from `pool`.
+///
+/// Each node goes to the host with most CPUs free, the first by id of equals. For named hosts and
+/// for nodes of one size this finds a placement whenever one exists. Nodes of different sizes that
+/// do not fit this way are searched for, largest first: the result is exact unless `steps_left`
+/// runs out, which every host tried counts down.
+std::optional<std::vector<msg::HostId>> place_together(HostPoolDraft& pool,
+                                                       std::span<const Need> needs,
+                                                       std::size_t& steps_left);
+
+/// True if `needs` do not fit even on empty hosts, of all hosts known. Exact for nodes of one size;
+/// for different sizes only what the largest node and the sum prove.
+bool can_never_fit(const HostPool& pool, std::span<const Need> needs);
 
 }  // namespace nucleus::scheduler

@@ -6,16 +6,33 @@
 
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
+#include "services/scheduler/charge.hpp"
+#include "services/scheduler/resources.hpp"
 
 namespace nucleus::scheduler {
 
-/// A cluster, as far as it matters here.
+/// A cluster as the registry defined it.
 struct StoredCluster {
   msg::Cluster cluster = {};
   NUCLEUS_FIELDS(cluster);
 };
 
-/// A node: what others said of it, what is wanted of it, where it is placed, what was seen of it.
+/// Why a node or a computeset waits; `unknown` = it does not wait.
+NUCLEUS_ENUM(WaitReason, ports, volume, still_running, next_pass, no_room, no_room_for_all,
+             too_large, too_large_for_all, no_host_up, all_hosts_drained, named_host_closed,
+             named_host_full)
+
+struct Wait {
+  WaitReason reason = WaitReason::unknown;
+  std::string subject = {};  // the node or host that it waits for; empty = the node itself, or any
+  std::string detail = {};   // ports, volume: the reason given by the network or the image store
+  NUCLEUS_FIELDS(reason, subject, detail);
+
+  friend bool operator==(const Wait&, const Wait&) = default;
+};
+
+/// A node: its definition, its ports and volume, the desired state, its placement, and the state
+/// observed there.
 struct StoredNode {
   msg::Node definition = {};
   std::vector<msg::Port> ports = {};
@@ -25,58 +42,65 @@ struct StoredNode {
   std::string volume_reason = {};  // why it is not ready
 
   bool is_desired_on = false;
-  msg::ComputesetId computeset_id = 0;  // the unfinished one that it is in
-  bool is_removed = false;              // its cluster is gone: forgotten once it is off
+  msg::ComputesetId computeset_id = 0;  // the unfinished one that it is in; 0 = none
+  bool is_removed = false;              // removed by its owner: the record goes when it is off
+  Resources size = {};                  // that it is placed with: the definition's, when its
+                                        // power-on or its computeset was accepted
 
   msg::HostId host_id = {};    // where it is placed; empty = nowhere
   std::uint64_t epoch = 0;     // of its last placement
   std::uint64_t revision = 0;  // of the host's grants, when this one last changed
-  bool is_grant_on = false;    // the placement shall run; else it is being stopped
+  bool is_grant_on = false;    // the placement is meant to run; otherwise it is being stopped
   bool is_graceful = false;
   std::int64_t stop_by_unix_ms = 0;
   std::uint64_t reboots = 0;
   std::uint64_t resets = 0;
+  std::int64_t off_unix_s = 0;  // when its last placement ended
 
   msg::DomainState observed = msg::DomainState::unknown;  // unknown = it never ran
   std::string observed_reason = {};
+  Wait wait = {};                                  // of a node that is desired on and not placed
   msg::NodeState state = msg::NodeState::unknown;  // as last emitted
-  std::string reason = {};                         // as last told
+  std::string reason = {};                         // as last emitted
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
-                 is_desired_on, computeset_id, is_removed, host_id, epoch, revision, is_grant_on,
-                 is_graceful, stop_by_unix_ms, reboots, resets, observed, observed_reason, state,
-                 reason);
+                 is_desired_on, computeset_id, is_removed, size, host_id, epoch, revision,
+                 is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets, off_unix_s, observed,
+                 observed_reason, wait, state, reason);
 };
 
-/// A project whose nodes may not be powered on, and why.
-struct StoredHold {
+/// A project whose nodes must not be powered on, because an acknowledgement is missing.
+struct StoredUnacknowledged {
   msg::ProjectId project_id = {};
   std::string reason = {};
   NUCLEUS_FIELDS(project_id, reason);
 };
 
-/// A host. What changes with each heartbeat stays in memory.
+/// A host. Heartbeats stay in memory.
 struct StoredHost {
   msg::HostId host_id = {};
-  std::string process = {};  // where its grants go
+  std::string process = {};  // the provisioner that its grants are sent to
   std::uint32_t cpus = 0;
   std::uint64_t memory_mb = 0;
   bool is_simulated = false;
   std::string accelerator = {};
   bool is_drained = false;
   std::string drain_reason = {};
-  msg::HostState state = msg::HostState::up;  // up, unreachable or lost; drained is told over up
-  std::string reason = {};
-  std::uint64_t revision = 1;  // of its grants: one more with each commit that changes any
+  msg::HostState state = msg::HostState::unknown;  // up, unreachable or lost; a host that is up and
+                                                   // drained is reported as drained
+  std::string reason = {};                         // why it is not up
+  std::uint64_t revision = 1;                      // of its grants: one more with each change
   NUCLEUS_FIELDS(host_id, process, cpus, memory_mb, is_simulated, accelerator, is_drained,
                  drain_reason, state, reason, revision);
 };
 
 struct StoredComputeset {
   msg::Computeset computeset = {};
-  std::vector<msg::HostId> hosts = {};  // asked for, one a node; empty = any
-  std::int64_t cores = 0;               // of all its nodes: what is charged for each second
-  std::int64_t off_unix_s = 0;          // when a node of it last came off its host
-  NUCLEUS_FIELDS(computeset, hosts, cores, off_unix_s);
+  std::vector<msg::HostId> hosts = {};  // requested, one for each node; empty = any
+  std::int64_t cores = 0;               // of all its nodes: charged for each second
+  std::vector<ChargeRate> rates = {};   // from its start on; empty = it has not started
+  std::int64_t off_unix_s = 0;          // it does not end before this
+  Wait wait = {};                       // while it is submitted
+  NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait);
 };
 
 struct StoredAllocation {
@@ -84,10 +108,29 @@ struct StoredAllocation {
   NUCLEUS_FIELDS(allocation);
 };
 
-/// How many computesets there have been.
+/// How many computesets were ever accepted: the id of the newest.
 struct StoredCount {
   std::int64_t count = 0;
   NUCLEUS_FIELDS(count);
 };
+
+constexpr bool is_finished(msg::ComputesetState state) {
+  return state == msg::ComputesetState::completed || state == msg::ComputesetState::cancelled ||
+         state == msg::ComputesetState::failed;
+}
+
+/// Desired on and without a host.
+inline bool is_waiting(const StoredNode& node) {
+  return node.is_desired_on && node.host_id.empty();
+}
+
+/// Nodes may be placed there.
+inline bool is_open(const StoredHost& host) {
+  return host.state == msg::HostState::up && !host.is_drained;
+}
+
+inline Resources size_of(const msg::Node& definition) {
+  return {.cpus = definition.cpus, .memory_mb = static_cast<std::int64_t>(definition.memory_mb)};
+}
 
 }  // namespace nucleus::scheduler

@@ -1,17 +1,61 @@
 #include "services/scheduler/service.hpp"
 
+#include <utility>
+
 #include "core/log/log.hpp"
+#include "services/scheduler/embedded_backend.hpp"
 #include "services/scheduler/keys.hpp"
+#include "services/scheduler/plan/allocations.hpp"
+#include "services/scheduler/plan/definitions.hpp"
+#include "services/scheduler/plan/domains.hpp"
+#include "services/scheduler/plan/hosts.hpp"
+#include "services/scheduler/plan/pass.hpp"
+#include "services/scheduler/plan/power.hpp"
+#include "services/scheduler/plan/start.hpp"
+#include "services/scheduler/statuses.hpp"
 
 namespace nucleus::scheduler {
+
+using core::ErrorCode;
+
+namespace {
+
+std::optional<core::Error> check(const msg::ReportHost& report) {
+  if (auto broken = msg::check_name("host_id", report.host_id.value)) return broken;
+  if (report.process.empty() || report.process.size() > 128)
+    return msg::invalid("process", "process must be 1 to 128 bytes");
+  if (report.cpus < 1 || report.cpus > 4096) return msg::invalid("cpus", "cpus must be 1 to 4096");
+  return std::nullopt;
+}
+
+/// A provisioner's key on the bus is bound to its name, and a host to its provisioner: the one
+/// named like it, or the one for many hosts.
+bool may_report(const msg::ReportHost& report, const std::string& sender, const StoredHost* known) {
+  const bool is_named_like_it = report.process == "provisioner/" + report.host_id.value;
+  return report.process == sender &&
+         (is_named_like_it || report.process == "provisioner/simulated") &&
+         (!known || known->process == report.process);
+}
+
+template <class Id, class Record>
+void read_all(const core::Store& store, const core::Key<Record>& prefix, Writes<Id, Record>& into,
+              const std::function<Id(const Record&)>& id_of) {
+  store.for_each<Record>(prefix, [&](const Record& record) { into[id_of(record)] = record; });
+}
+
+}  // namespace
 
 Service::Service(core::Runtime& runtime, Config config)
     : loop_{runtime.loop},
       bus_{runtime.bus},
       store_{runtime.store},
-      config_{config},
-      metrics_{runtime.metrics} {
-  store_.on_loaded([this] { rebuild_indexes(); });
+      metrics_{runtime.metrics},
+      view_{config},
+      heartbeats_{config},
+      grants_{bus_, store_, view_, heartbeats_, metrics_},
+      ledger_{store_, view_, grants_, [this] { request_pass(); }},
+      backend_{std::make_unique<EmbeddedBackend>()} {
+  store_.on_loaded([this] { load(); });
   bus_.serve<msg::ReportHost>(*this, &Service::report_host);
   bus_.serve<msg::ListHosts>(*this, &Service::list_hosts);
   bus_.serve<msg::DrainHost>(*this, &Service::drain_host);
@@ -23,108 +67,206 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::DefineAllocation>(*this, &Service::define_allocation);
   bus_.serve<msg::ListAllocations>(*this, &Service::list_allocations);
   bus_.serve<msg::ListUsage>(*this, &Service::list_usage);
-  bus_.subscribe<msg::ClusterDefined>(*this, &Service::take_cluster);
-  bus_.subscribe<msg::NodeDefined>(*this, &Service::take_node);
-  bus_.subscribe<msg::ClusterRemoved>(*this, &Service::forget_cluster);
-  bus_.subscribe<msg::NodeRemoved>(*this, &Service::forget_node);
-  bus_.subscribe<msg::AcknowledgementChanged>(*this, &Service::take_clearance);
-  bus_.subscribe<msg::PortsLeased>(*this, &Service::take_ports);
-  bus_.subscribe<msg::VolumePlaced>(*this, &Service::take_volume);
-  bus_.subscribe<msg::DomainChanged>(*this, &Service::take_domain);
-  bus_.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::show_ownership);
-  bus_.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::look_at_hosts);
-  bus_.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::end_walltimes);
+  bus_.subscribe<msg::ClusterDefined>(*this, &Service::handle_cluster_defined);
+  bus_.subscribe<msg::NodeDefined>(*this, &Service::handle_node_defined);
+  bus_.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
+  bus_.subscribe<msg::NodeRemoved>(*this, &Service::handle_node_removed);
+  bus_.subscribe<msg::AcknowledgementChanged>(*this, &Service::handle_acknowledgement);
+  bus_.subscribe<msg::PortsLeased>(*this, &Service::handle_ports_leased);
+  bus_.subscribe<msg::VolumePlaced>(*this, &Service::handle_volume_placed);
+  bus_.subscribe<msg::DomainChanged>(*this, &Service::handle_domain_changed);
+  const core::Milliseconds sweep{config.sweep_ms};
+  bus_.every(sweep, *this, &Service::prove_ownership);
+  bus_.every(sweep, *this, &Service::sweep_hosts);
+  bus_.every(sweep, *this, &Service::end_walltimes);
 }
 
-/// Gives every host whose grants changed its next revision, and the grants with it; tells each node
-/// that is now another.
-void Service::finish(Change& change) {
-  for (const auto& node_id : change.nodes) tell_node(change, node_id);
-  for (const auto& [host_id, nodes] : change.granted) {
-    StoredHost host = *change.tx.read(keys::host(host_id));
-    ++host.revision;
-    for (const auto& node_id : nodes) {
-      StoredNode node = *change.tx.read(keys::node(node_id));
-      node.revision = host.revision;
-      change.tx.write(keys::node(node_id), std::move(node));
-    }
-    change.tx.write(keys::host(host_id), std::move(host));
-  }
+void Service::load() {
+  Changes all;
+  read_all<msg::ClusterId, StoredCluster>(
+      store_, keys::clusters(), all.clusters,
+      [](const StoredCluster& stored) { return stored.cluster.cluster_id; });
+  read_all<msg::ProjectId, StoredUnacknowledged>(
+      store_, keys::all_unacknowledged(), all.unacknowledged,
+      [](const StoredUnacknowledged& stored) { return stored.project_id; });
+  read_all<msg::HostId, StoredHost>(store_, keys::hosts(), all.hosts,
+                                    [](const StoredHost& stored) { return stored.host_id; });
+  read_all<msg::NodeId, StoredNode>(store_, keys::nodes(), all.nodes, [](const StoredNode& stored) {
+    return stored.definition.node_id;
+  });
+  read_all<msg::ComputesetId, StoredComputeset>(
+      store_, keys::computesets(), all.computesets,
+      [](const StoredComputeset& stored) { return stored.computeset.computeset_id; });
+  read_all<msg::AllocationId, StoredAllocation>(
+      store_, keys::allocations(), all.allocations,
+      [](const StoredAllocation& stored) { return stored.allocation.allocation_id; });
+  if (const auto* count = store_.read(keys::computeset_count()))
+    all.computeset_count = count->count;
+  heartbeats_.clear();
+  for (const auto& [id, host] : all.hosts) heartbeats_.expect(id, loop_.steady_ms());
+  view_.load(std::move(all));
   show_counts();
+  request_pass();  // one that was due may have been lost with the process
 }
 
-/// Once a change, however often it was written in it.
-void Service::tell_node(Change& change, const msg::NodeId& node_id) {
-  const auto* before = store_.read(keys::node(node_id));
-  const auto* node = change.tx.read(keys::node(node_id));
-  if (!node) return;  // removed
-  const bool is_told = before && before->state == node->state && before->reason == node->reason &&
-                       before->is_desired_on == node->is_desired_on &&
-                       before->host_id == node->host_id &&
-                       before->computeset_id == node->computeset_id && before->ports == node->ports;
-  if (!is_told)
-    change.tx.emit(
-        msg::NodeChanged{told(*node, change.tx.read(keys::computeset(node->computeset_id)))});
-}
-
-core::Result<void> Service::commit(Change& change) {
-  finish(change);
-  auto result = change.tx.commit();
-  send_granted(change);
-  return result;
-}
-
-void Service::send_granted(const Change& change) {
-  for (const auto& [host_id, nodes] : change.granted)
-    if (const auto* host = store_.read(keys::host(host_id))) send_grants(*host, nodes, false);
-}
-
-void Service::rebuild_indexes() {
-  used_.clear();
-  placed_.clear();
-  placed_count_ = 0;
-  nodes_of_.clear();
-  peers_of_.clear();
-  waiting_.clear();
-  submitted_.clear();
-  active_.clear();
-  vacated_.clear();
-  still_on_.clear();
-  live_.clear();
-  // Nobody knows when a host was last answered: it may have its whole lease from now on.
-  const std::int64_t now_ms = loop_.steady_ms();
-  store_.for_each<StoredHost>(keys::hosts(), [&](const StoredHost& host) {
-    live_[host.host_id] = {.heard_ms = now_ms, .answered_ms = now_ms};
+/// At most one pass a loop turn, however many changes ask for one.
+void Service::request_pass() {
+  if (std::exchange(is_pass_requested_, true)) return;
+  loop_.post([this] {
+    if (store_.is_loaded()) return run_requested_pass(bus_.context());
+    is_pass_requested_ = false;  // `load` asks for one
   });
-  store_.for_each<StoredComputeset>(keys::computesets(), [&](const StoredComputeset& stored) {
-    const auto& computeset = stored.computeset;
-    if (computeset.state == msg::ComputesetState::submitted)
-      submitted_.insert(computeset.computeset_id);
-    if (computeset.state == msg::ComputesetState::running ||
-        computeset.state == msg::ComputesetState::ending)
-      active_.insert(computeset.computeset_id);
-  });
-  store_.for_each<StoredNode>(keys::nodes(), [&](const StoredNode& node) {
-    const auto& node_id = node.definition.node_id;
-    // A removed cluster's name may be another's already.
-    if (!node.is_removed) nodes_of_[node.definition.cluster_id][node.definition.index] = node_id;
-    if (!node.host_id.empty()) {
-      used_[node.host_id].cpus += node.definition.cpus;
-      used_[node.host_id].memory_mb += static_cast<std::int64_t>(node.definition.memory_mb);
-      placed_[node.host_id].insert(node_id);
-      ++placed_count_;
-    } else if (node.is_desired_on) {
-      waiting_.insert(node_id);
-    }
-  });
+}
+
+void Service::run_requested_pass(const core::Context& context) {
+  if (!std::exchange(is_pass_requested_, false)) return;
+  (void)ledger_.apply(plan_pass(view_, *backend_, context.now_unix_ms()), context);
   show_counts();
 }
 
 void Service::show_counts() {
-  metrics_.nodes_placed.Set(static_cast<double>(placed_count_));
-  metrics_.nodes_waiting.Set(static_cast<double>(waiting_.size()));
-  metrics_.computesets_waiting.Set(static_cast<double>(submitted_.size()));
-  metrics_.computesets_running.Set(static_cast<double>(active_.size()));
+  metrics_.nodes_placed.Set(static_cast<double>(view_.placed_count()));
+  metrics_.nodes_waiting.Set(static_cast<double>(view_.waiting_nodes().size()));
+  metrics_.computesets_waiting.Set(static_cast<double>(view_.submitted().size()));
+  metrics_.computesets_running.Set(static_cast<double>(view_.active().size()));
+}
+
+/// Renews the host's lease.
+core::Result<msg::HostLease> Service::report_host(const msg::ReportHost& report,
+                                                  core::Context& context) {
+  if (auto broken = check(report)) return std::unexpected(*broken);
+  if (!may_report(report, context.sender(), view_.host(report.host_id))) {
+    core::log::error("host_impersonated",
+                     {{"host", report.host_id.value}, {"sender", msg::shown(context.sender())}});
+    return core::refuse(
+        ErrorCode::forbidden,
+        msg::shown(context.sender()) + " is not the provisioner of host " + report.host_id.value,
+        "host_id");
+  }
+  const bool is_restarted = heartbeats_.take(report, loop_.steady_ms());
+  auto plan = plan_host_report(view_, report, context.now_unix_ms());
+  if (auto applied = ledger_.apply(std::move(plan), context); !applied)
+    return std::unexpected(applied.error());
+  const auto& host = *view_.host(report.host_id);
+  const bool is_behind = report.revision < host.revision && !heartbeats_.is_called(report.host_id);
+  if (is_restarted || is_behind) grants_.send_complete(report.host_id);
+  return msg::HostLease{.lease_ms = view_.config().host_lease_ms, .revision = host.revision};
+}
+
+core::Result<msg::Done> Service::drain_host(const msg::DrainHost& request, core::Context& context) {
+  auto plan = plan_drain(view_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  return ledger_.apply(std::move(*plan), msg::Done{}, context);
+}
+
+core::Result<msg::NodeStatus> Service::power_node(const msg::PowerNode& request,
+                                                  core::Context& context) {
+  run_requested_pass(context);
+  auto plan = plan_power_node(view_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  const auto& changes = plan->changes;
+  const auto& node = *after(changes.nodes, request.node_id, view_.node(request.node_id));
+  const auto set_id = node.computeset_id;
+  const auto status = status_of(node, after(changes.computesets, set_id, view_.computeset(set_id)));
+  return ledger_.apply(std::move(*plan), status, context);
+}
+
+/// Whoever waits is served first; then the new computeset may start at once.
+core::Result<msg::Computeset> Service::start_computeset(const msg::StartComputeset& request,
+                                                        core::Context& context) {
+  run_requested_pass(context);
+  auto plan = plan_start(view_, *backend_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  const auto started = plan->changes.computesets.at(*plan->changes.computeset_count)->computeset;
+  return ledger_.apply(std::move(*plan), started, context);
+}
+
+core::Result<msg::Computeset> Service::power_computeset(const msg::PowerComputeset& request,
+                                                        core::Context& context) {
+  const auto id = request.computeset_id;
+  const auto* stored = store_.read(keys::computeset(id));
+  if (!stored)
+    return core::refuse(ErrorCode::not_found, "no such computeset: " + std::to_string(id),
+                        "computeset_id");
+  auto plan = plan_power_computeset(view_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  const auto computeset = after(plan->changes.computesets, id, stored)->computeset;
+  return ledger_.apply(std::move(*plan), computeset, context);
+}
+
+core::Result<msg::Allocation> Service::define_allocation(const msg::DefineAllocation& request,
+                                                         core::Context& context) {
+  auto plan = plan_allocation(view_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  const auto allocation = plan->changes.allocations.at(request.allocation_id)->allocation;
+  return ledger_.apply(std::move(*plan), allocation, context);
+}
+
+core::Result<void> Service::handle_cluster_defined(const msg::ClusterDefined& event,
+                                                   core::Context& context) {
+  return ledger_.apply(plan_cluster_defined(view_, event, context.now_unix_ms()), context);
+}
+
+core::Result<void> Service::handle_node_defined(const msg::NodeDefined& event,
+                                                core::Context& context) {
+  return ledger_.apply(plan_node_defined(view_, event, context.now_unix_ms()), context);
+}
+
+core::Result<void> Service::handle_cluster_removed(const msg::ClusterRemoved& event,
+                                                   core::Context& context) {
+  return ledger_.apply(plan_cluster_removed(view_, event, context.now_unix_ms()), context);
+}
+
+core::Result<void> Service::handle_node_removed(const msg::NodeRemoved& event,
+                                                core::Context& context) {
+  return ledger_.apply(plan_node_removed(view_, event, context.now_unix_ms()), context);
+}
+
+core::Result<void> Service::handle_acknowledgement(const msg::AcknowledgementChanged& event,
+                                                   core::Context& context) {
+  return ledger_.apply(plan_acknowledgement(view_, event, context.now_unix_ms()), context);
+}
+
+core::Result<void> Service::handle_ports_leased(const msg::PortsLeased& event,
+                                                core::Context& context) {
+  return ledger_.apply(plan_ports(view_, event, context.now_unix_ms()), context);
+}
+
+core::Result<void> Service::handle_volume_placed(const msg::VolumePlaced& event,
+                                                 core::Context& context) {
+  return ledger_.apply(plan_volume(view_, event, context.now_unix_ms()), context);
+}
+
+core::Result<void> Service::handle_domain_changed(const msg::DomainChanged& event,
+                                                  core::Context& context) {
+  auto plan = plan_domain_change(view_, event, context.sender(), context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  return ledger_.apply(std::move(*plan), context);
+}
+
+/// A scheduler that was stopped while another took over its name would still answer heartbeats, and
+/// so extend leases that the other counts as over. A write, even an empty one, is refused to it in
+/// time.
+void Service::prove_ownership(core::Context& context) {
+  const auto now_ms = loop_.steady_ms();
+  if (now_ms - proved_ms_ < view_.config().ownership_ms) return;
+  proved_ms_ = now_ms;
+  (void)store_.begin(context).commit();
+}
+
+void Service::sweep_hosts(core::Context& context) {
+  const auto overdue = heartbeats_.overdue(loop_.steady_ms());
+  if (!overdue.silent.empty())
+    (void)ledger_.apply(plan_overdue_hosts(view_, overdue, context.now_unix_ms()), context);
+  double up = 0;
+  for (const auto& [id, host] : view_.hosts()) up += host.state == msg::HostState::up ? 1 : 0;
+  metrics_.hosts_up.Set(up);
+  metrics_.hosts_unreachable.Set(static_cast<double>(view_.hosts().size()) - up);
+  show_counts();
+}
+
+void Service::end_walltimes(core::Context& context) {
+  (void)ledger_.apply(backend_->plan_walltime_ends(view_, context.now_unix_ms()), context);
 }
 
 }  // namespace nucleus::scheduler

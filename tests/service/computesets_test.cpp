@@ -139,14 +139,17 @@ TEST_F(Computesets, RefuseNodesThatMayNotBeInThem) {
     const auto refused = ask(request);
     return refused ? std::string("taken") : refused.error().detail;
   };
-  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-0"}}}), "c-0 is no compute node");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-0"}}}), "c-0 is not a compute node");
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"d-1"}}}), "a node is not of this cluster");
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-1"}, {"c-1"}}}), "a node is named twice");
-  EXPECT_EQ(refusal({.cluster_id = {"nobody"}, .count = 1}), "no cluster nobody");
+  EXPECT_EQ(refusal({.cluster_id = {"nobody"}, .count = 1}), "no such cluster: nobody");
   EXPECT_EQ(refusal({.cluster_id = {}, .count = 1}), "cluster is missing");
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .count = 1, .allocation_id = {"b"}}),
             "Allocation b does not belong to the cluster.");
-  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-1"}}, .hosts = {{"h9"}}}), "no host h9");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-1"}}, .hosts = {{"h9"}}}),
+            "no such host: h9");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .count = 1, .reservation = "r"}),
+            "reservations are not available yet");
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .count = 1, .walltime_mins = -1}),
             "walltime_mins must be 0 to 525600");
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .count = 0}),
@@ -227,7 +230,7 @@ TEST_F(Computesets, AreOverSinceTheirNodesWereLastSeenWhereTheyEndedWhileNobodyW
   ASSERT_TRUE(gets_to(1, ComputesetState::completed));
   const auto over = computeset(1);
   EXPECT_LE(over.end_unix_s, off_unix_s) << "the last of them was seen to go off then";
-  EXPECT_EQ(over.reason, "all its nodes had ended while nobody watched");
+  EXPECT_EQ(over.reason, "all its nodes had ended while no provisioner watched");
   const auto allocations = ask(msg::ListAllocations{});
   ASSERT_TRUE(allocations);
   EXPECT_EQ(allocations->allocations[0].used_core_s, 3 * (over.end_unix_s - over.start_unix_s));

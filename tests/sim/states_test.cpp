@@ -1,5 +1,5 @@
-// docs/states.md says what becomes what. Here computesets, volumes, VLANs and hosts live through
-// good and bad days from many seeds: a move that the page does not have fails, and so does a row
+// docs/states.md has the transitions of computesets, volumes, VLANs and hosts. Here they live
+// through faults from many seeds: a transition that the page does not have fails, and so does a row
 // that never happens.
 #include <gtest/gtest.h>
 
@@ -21,17 +21,18 @@ namespace {
 
 using std::chrono::minutes;
 using std::chrono::seconds;
-using Move = std::pair<std::string, std::string>;
+using Move = std::pair<std::string, std::string>;  // from, to
 using Built = core::Result<std::shared_ptr<void>>;
 using Settings = std::map<std::string, std::string>;
 
-/// Hears every event in order, and keeps each thing's moves from one state to another.
+/// Subscribes to every event, and keeps each thing's moves from one state to another.
 struct Watcher {
   core::Store& store;
   std::set<Move> computesets = {};
   std::set<Move> volumes = {};
   std::set<Move> vlans = {};
   std::set<Move> hosts = {};
+  bool are_hosts_drained = false;  // reported instead of up
   std::map<std::string, std::string> now = {};
 
   explicit Watcher(core::Runtime& runtime) : store{runtime.store} {
@@ -70,7 +71,10 @@ struct Watcher {
     return {};
   }
   core::Result<void> see_host(const msg::HostChanged& event, core::Context&) {
-    move(hosts, "host " + event.host.host_id.value, std::string(msg::name_of(event.host.state)));
+    are_hosts_drained |= event.host.state == msg::HostState::drained;
+    const auto state =
+        event.host.state == msg::HostState::drained ? msg::HostState::up : event.host.state;
+    move(hosts, "host " + event.host.host_id.value, std::string(msg::name_of(state)));
     return {};
   }
 };
@@ -169,20 +173,36 @@ void live_through_computesets(StatesWorld& deployment) {
   world.run_for(minutes{2});
 }
 
-/// One host is drained and resumed; the other falls silent for some seconds, then for good.
+/// One host is drained and resumed. The other is silent for some seconds, then until it is lost,
+/// and is lost once more, to return with a hypervisor that hangs.
 void live_through_hosts(StatesWorld& deployment) {
   auto& world = deployment.world;
   for (const bool is_drained : {true, false})
     ASSERT_TRUE(deployment.admin.call(
         msg::DrainHost{.host_id = {"h0"}, .is_drained = is_drained, .reason = "a test"}));
+  EXPECT_TRUE(world.run_until([&] { return deployment.watcher->are_hosts_drained; }, seconds{10}));
   deployment.processes["provisioner/h1"].reset();
   world.run_for(seconds{10});
   deployment.start_host(1);
   world.run_for(seconds{10});
-  deployment.processes["provisioner/h1"].reset();
-  world.run_for(minutes{4});
-  deployment.start_host(1);
+  for (const bool is_hung : {false, true}) {
+    deployment.processes["provisioner/h1"].reset();
+    world.run_for(minutes{4});
+    if (is_hung) deployment.hypervisors[1]->hang();
+    deployment.start_host(1);
+    world.run_for(seconds{20});
+  }
+  deployment.hypervisors[1]->resume();
   world.run_for(seconds{20});
+}
+
+/// A host whose hypervisor hangs from the beginning.
+void live_through_a_late_hypervisor(StatesWorld& deployment) {
+  deployment.processes["provisioner/h1"].reset();
+  deployment.hypervisors[1]->hang();
+  deployment.start_host(1);
+  deployment.world.run_for(seconds{10});
+  deployment.hypervisors[1]->resume();
 }
 
 /// A cluster whose image comes late, an ISO attached, and VLANs that are given back and again.
@@ -217,6 +237,7 @@ TEST(StatesPage, HasEveryMoveThatHappensAndNoOther) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     StatesWorld deployment(seed);
+    if (seed == 1) live_through_a_late_hypervisor(deployment);
     ASSERT_TRUE(deployment.admin.call(msg::DefineProject{{"p"}}));
     deployment.define("c", 12);
     deployment.world.run_for(seconds{10});

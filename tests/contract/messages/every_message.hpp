@@ -86,7 +86,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<scheduler::StoredCluster>("scheduler.cluster");
   one.template operator()<scheduler::StoredNode>("scheduler.node");
   one.template operator()<scheduler::StoredHost>("scheduler.host");
-  one.template operator()<scheduler::StoredHold>("scheduler.hold");
+  one.template operator()<scheduler::StoredUnacknowledged>("scheduler.unacknowledged");
   one.template operator()<scheduler::StoredComputeset>("scheduler.computeset");
   one.template operator()<scheduler::StoredAllocation>("scheduler.allocation");
   one.template operator()<scheduler::StoredCount>("scheduler.computeset-count");

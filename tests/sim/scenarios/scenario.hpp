@@ -24,7 +24,10 @@ class Scenario : public testing::Test {
   SimDeployment& deploy(SimShape shape = {
                             .host_count = 2, .host_cpus = 8, .host_memory_mb = 8192}) {
     deployment_ = std::make_unique<SimDeployment>(1, shape);
-    deployment_->world.on_stepped = [this] { deployment_->end_fenced(); };
+    deployment_->world.on_stepped = [this] {
+      deployment_->end_fenced();
+      deployment_->check_views();
+    };
     wait(std::chrono::seconds{3});
     EXPECT_TRUE(ask(msg::DefineProject{{"p"}}));
     return *deployment_;

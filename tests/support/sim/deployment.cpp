@@ -7,7 +7,6 @@
 #include "services/overhead/service.hpp"
 #include "services/provisioner/service.hpp"
 #include "services/registry/service.hpp"
-#include "services/scheduler/service.hpp"
 
 namespace nucleus::tests {
 
@@ -95,6 +94,16 @@ void SimDeployment::end_fenced() {
   std::erase_if(stopped_, [](const auto& process) { return process->is_fenced(); });
 }
 
+void SimDeployment::check_views() {
+  std::erase_if(views_, [](const auto& view) { return view.first.expired(); });
+  for (auto& [service, checked] : views_) {
+    const auto& view = service.lock()->view();
+    if (view.generation() == checked) continue;
+    checked = view.generation();
+    for (const auto& wrong : view.check()) invariants.fail("the scheduler's view: " + wrong);
+  }
+}
+
 std::map<std::string, std::string> SimDeployment::settings_of(const std::string& name) const {
   if (name == "scheduler")
     return {{"scheduler.cpu_overcommit", std::to_string(shape_.cpu_overcommit)},
@@ -114,8 +123,12 @@ std::map<std::string, std::string> SimDeployment::settings_of(const std::string&
 Built SimDeployment::build(const std::string& name, core::Runtime& runtime) {
   if (name == "registry")
     return std::make_shared<registry::Service>(runtime, registry::Config::from(runtime.settings));
-  if (name == "scheduler")
-    return std::make_shared<scheduler::Service>(runtime, scheduler::Config::from(runtime.settings));
+  if (name == "scheduler") {
+    const auto service =
+        std::make_shared<scheduler::Service>(runtime, scheduler::Config::from(runtime.settings));
+    views_[service] = 0;
+    return service;
+  }
   if (name == "network") {
     auto config = network::Config::from(runtime.settings);
     if (!config) return std::unexpected(config.error());

@@ -13,6 +13,7 @@
 #include "messages/scheduler.hpp"
 #include "services/image_store/driver/simulated_store.hpp"
 #include "services/provisioner/driver/lease_file.hpp"
+#include "services/scheduler/service.hpp"
 #include "tests/support/sim/hypervisor.hpp"
 #include "tests/support/sim/invariants.hpp"
 #include "tests/support/sim/process.hpp"
@@ -74,6 +75,8 @@ class SimDeployment {
   /// Ends what was fenced, as its own process would, and starts it again where it is watched over;
   /// called after each step.
   void end_fenced();
+  /// Checks the scheduler's view if it changed; called after each step.
+  void check_views();
 
   SimWorld world;
   Invariants invariants;
@@ -92,6 +95,8 @@ class SimDeployment {
       std::make_shared<image_store::SimulatedStore>();
   std::map<std::string, std::unique_ptr<SimProcess>> processes_ = {};
   std::vector<std::unique_ptr<SimProcess>> stopped_ = {};
+  std::map<std::weak_ptr<scheduler::Service>, std::uint64_t, std::owner_less<>> views_ =
+      {};  // the generation that was checked last
 
  public:
   SimProcess admin;

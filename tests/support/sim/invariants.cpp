@@ -256,22 +256,15 @@ void Invariants::check_active_computesets() {
 }
 
 void Invariants::check_capacity() {
-  struct Sum {
-    std::int64_t cpus = 0;
-    std::int64_t memory_mb = 0;
-  };
-  std::map<std::string, Sum> taken;
-  for (const auto& [key, node] : nodes_.all()) {
-    if (node.host_id.empty()) continue;
-    taken[node.host_id.value].cpus += node.definition.cpus;
-    taken[node.host_id.value].memory_mb += static_cast<std::int64_t>(node.definition.memory_mb);
-  }
+  std::map<msg::HostId, scheduler::Resources> taken;
+  for (const auto& [key, node] : nodes_.all())
+    if (!node.host_id.empty()) taken[node.host_id] += node.size;
   for (const auto& [key, host] : hosts_.all()) {
-    const auto& sum = taken[host.host_id.value];
-    if (sum.cpus > static_cast<std::int64_t>(host.cpus) * limits_.cpu_overcommit ||
-        sum.memory_mb > static_cast<std::int64_t>(host.memory_mb))
-      fail(fmt::format("host {} lends {} CPUs of {} and {} MB of {}", host.host_id.value, sum.cpus,
-                       host.cpus, sum.memory_mb, host.memory_mb));
+    const auto& used = taken[host.host_id];
+    if (used.cpus > static_cast<std::int64_t>(host.cpus) * limits_.cpu_overcommit ||
+        used.memory_mb > static_cast<std::int64_t>(host.memory_mb))
+      fail(fmt::format("host {} gives {} CPUs of {} and {} MB of {}", host.host_id.value, used.cpus,
+                       host.cpus, used.memory_mb, host.memory_mb));
   }
 }
 

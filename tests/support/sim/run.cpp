@@ -115,6 +115,7 @@ void SimRun::draw_profile() {
 
 void SimRun::after_step() {
   deployment_.end_fenced();
+  deployment_.check_views();
   if (!is_disturbing_) return;
   end_disturbances(false);
   if (deployment_.world.steps() < next_disturbance_) return;

@@ -7,8 +7,8 @@
 #include "services/network/keys.hpp"
 #include "services/scheduler/charge.hpp"
 #include "services/scheduler/keys.hpp"
-#include "services/scheduler/node_state.hpp"
 #include "services/scheduler/placement.hpp"
+#include "services/scheduler/states/wait.hpp"
 #include "tests/support/sim/invariants.hpp"
 
 namespace nucleus::tests {
@@ -146,32 +146,23 @@ void Invariants::check_same_clusters() {
 
 /// Whoever waits for a host finds no room.
 void Invariants::check_waiting() {
-  std::vector<scheduler::HostRoom> rooms;
-  for (const auto& [key, host] : hosts_.all()) {
-    if (host.state != msg::HostState::up || host.is_drained) continue;
-    scheduler::HostRoom room{
-        .host_id = host.host_id,
-        .cpus_free = static_cast<std::int64_t>(host.cpus) * limits_.cpu_overcommit,
-        .memory_free_mb = static_cast<std::int64_t>(host.memory_mb)};
-    for (const auto& [node_key, node] : nodes_.all()) {
-      if (node.host_id != host.host_id) continue;
-      room.cpus_free -= node.definition.cpus;
-      room.memory_free_mb -= static_cast<std::int64_t>(node.definition.memory_mb);
-    }
-    rooms.push_back(room);
-  }
-  const auto need = [](const scheduler::StoredNode& node, const msg::HostId& host_id) {
-    return scheduler::Need{.cpus = node.definition.cpus,
-                           .memory_mb = static_cast<std::int64_t>(node.definition.memory_mb),
-                           .host_id = host_id};
+  scheduler::HostPool pool;
+  for (const auto& [key, host] : hosts_.all())
+    pool.put(host.host_id,
+             {.cpus = static_cast<std::int64_t>(host.cpus) * limits_.cpu_overcommit,
+              .memory_mb = static_cast<std::int64_t>(host.memory_mb)},
+             scheduler::is_open(host));
+  for (const auto& [key, node] : nodes_.all())
+    if (!node.host_id.empty()) pool.use(node.host_id, node.size);
+  const auto have_room = [&](const std::vector<scheduler::Need>& needs) {
+    scheduler::HostPoolDraft left{pool};
+    std::size_t steps_left = scheduler::search_steps_max;
+    return scheduler::place_together(left, needs, steps_left).has_value();
   };
-  for (const auto& [key, node] : nodes_.all()) {
-    if (!node.host_id.empty() || !node.is_desired_on || !scheduler::what_is_missing(node).empty())
-      continue;
-    auto left = rooms;
-    if (scheduler::place_together(left, {need(node, {})}))
+  for (const auto& [key, node] : nodes_.all())
+    if (scheduler::is_waiting(node) && !scheduler::is_missing_something(node) &&
+        have_room({{.size = node.size}}))
       fail("node " + node.definition.node_id.value + " waits though a host has room");
-  }
   for (const auto& [key, stored] : computesets_.all()) {
     if (stored.computeset.state != ComputesetState::submitted) continue;
     std::vector<scheduler::Need> needs;
@@ -179,11 +170,11 @@ void Invariants::check_waiting() {
     for (std::size_t i = 0; i < stored.computeset.nodes.size(); ++i) {
       const auto* node = nodes_.find(scheduler::keys::node(stored.computeset.nodes[i]).name);
       if (!node) continue;
-      is_missing = is_missing || !scheduler::what_is_missing(*node).empty();
-      needs.push_back(need(*node, stored.hosts.empty() ? msg::HostId{} : stored.hosts[i]));
+      is_missing = is_missing || scheduler::is_missing_something(*node);
+      needs.push_back(
+          {.size = node->size, .host_id = stored.hosts.empty() ? msg::HostId{} : stored.hosts[i]});
     }
-    auto left = rooms;
-    if (!is_missing && scheduler::place_together(left, needs))
+    if (!is_missing && have_room(needs))
       fail(fmt::format("computeset {} waits though hosts have room",
                        stored.computeset.computeset_id));
   }
@@ -196,7 +187,7 @@ void Invariants::check_charges() {
     const auto& computeset = stored.computeset;
     if (computeset.state == ComputesetState::completed)
       ran[computeset.allocation_id.value] +=
-          scheduler::charge_core_s(stored.cores, computeset.start_unix_s, computeset.end_unix_s);
+          scheduler::charge_core_s(stored.rates, computeset.end_unix_s);
   }
   for (const auto& [key, stored] : allocations_.all()) {
     const auto& allocation = stored.allocation;

@@ -1,71 +1,204 @@
+// Placement, compared with a search of every assignment on small cases.
 #include "services/scheduler/placement.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "services/scheduler/charge.hpp"
+#include <random>
 
 namespace nucleus::scheduler {
 namespace {
 
 using testing::ElementsAre;
 
-std::vector<HostRoom> two_hosts() {
-  return {{.host_id = {"a"}, .cpus_free = 4, .memory_free_mb = 1000},
-          {.host_id = {"b"}, .cpus_free = 6, .memory_free_mb = 500}};
+HostPool two_hosts() {
+  HostPool pool;
+  pool.put({"a"}, {.cpus = 4, .memory_mb = 1000}, true);
+  pool.put({"b"}, {.cpus = 6, .memory_mb = 500}, true);
+  return pool;
 }
 
-std::vector<std::string> names(const std::optional<std::vector<msg::HostId>>& hosts) {
+using Placed = std::optional<std::vector<msg::HostId>>;
+
+Placed place(HostPoolDraft& pool, const std::vector<Need>& needs) {
+  std::size_t steps_left = search_steps_max;
+  return place_together(pool, needs, steps_left);
+}
+
+std::vector<std::string> names(const Placed& hosts) {
   std::vector<std::string> all;
   if (hosts)
     for (const auto& host : *hosts) all.push_back(host.value);
   return all;
 }
 
+Need need(std::int64_t cpus, std::int64_t memory_mb, const std::string& host = "") {
+  return {.size = {.cpus = cpus, .memory_mb = memory_mb}, .host_id = {host}};
+}
+
 TEST(Placement, TakesTheHostWithMostCpusFree) {
-  auto rooms = two_hosts();
-  EXPECT_THAT(names(place_together(rooms, {{2, 100, {}}, {2, 100, {}}, {2, 100, {}}})),
+  const auto pool = two_hosts();
+  HostPoolDraft draft{pool};
+  EXPECT_THAT(names(place(draft, {need(2, 100), need(2, 100), need(2, 100)})),
               ElementsAre("b", "a", "b"));
-  EXPECT_EQ(rooms[0].cpus_free, 2);
-  EXPECT_EQ(rooms[1].memory_free_mb, 300);
+  EXPECT_EQ(draft.free({"a"}), (Resources{.cpus = 2, .memory_mb = 900}));
+  EXPECT_EQ(draft.free({"b"}), (Resources{.cpus = 2, .memory_mb = 300}));
+  EXPECT_EQ(draft.open_free(), (Resources{.cpus = 4, .memory_mb = 1200}));
 }
 
-TEST(Placement, PassesAHostWithoutTheMemory) {
-  auto rooms = two_hosts();
-  EXPECT_THAT(names(place_together(rooms, {{1, 900, {}}})), ElementsAre("a"));
+TEST(Placement, PassesOverAHostWithoutTheMemory) {
+  const auto pool = two_hosts();
+  HostPoolDraft draft{pool};
+  EXPECT_THAT(names(place(draft, {need(1, 900)})), ElementsAre("a"));
 }
 
-TEST(Placement, GivesNothingAndTakesNothingWhereNotAllFit) {
-  auto rooms = two_hosts();
-  EXPECT_FALSE(place_together(rooms, {{6, 100, {}}, {5, 100, {}}}));
-  EXPECT_EQ(rooms[0].cpus_free, 4);
-  EXPECT_EQ(rooms[1].cpus_free, 6);
+TEST(Placement, GivesNothingAndTakesNothingIfNotAllFit) {
+  const auto pool = two_hosts();
+  HostPoolDraft draft{pool};
+  EXPECT_FALSE(place(draft, {need(6, 100), need(5, 100)}));
+  EXPECT_FALSE(place(draft, {need(3, 100), need(3, 100), need(3, 100), need(1, 1200)}));
+  EXPECT_EQ(draft.free({"a"}).cpus, 4);
+  EXPECT_EQ(draft.free({"b"}).cpus, 6);
 }
 
 TEST(Placement, KeepsToAHostThatIsNamed) {
-  auto rooms = two_hosts();
-  EXPECT_THAT(names(place_together(rooms, {{1, 1, {"a"}}})), ElementsAre("a"));
-  EXPECT_FALSE(place_together(rooms, {{5, 1, {"a"}}}));
-  EXPECT_FALSE(place_together(rooms, {{1, 1, {"nowhere"}}}));
+  const auto pool = two_hosts();
+  HostPoolDraft draft{pool};
+  EXPECT_THAT(names(place(draft, {need(1, 1, "a")})), ElementsAre("a"));
+  EXPECT_FALSE(place(draft, {need(5, 1, "a")}));
+  EXPECT_FALSE(place(draft, {need(1, 1, "nowhere")}));
 }
 
-TEST(Placement, NeverLendsMoreThanThereIs) {
-  std::vector<HostRoom> rooms;
+TEST(Placement, NeverTakesAClosedHost) {
+  auto pool = two_hosts();
+  pool.put({"b"}, {.cpus = 6, .memory_mb = 500}, false);
+  HostPoolDraft draft{pool};
+  EXPECT_THAT(names(place(draft, {need(1, 1)})), ElementsAre("a"));
+  EXPECT_FALSE(place(draft, {need(1, 1, "b")}));
+}
+
+TEST(Placement, NeverGivesMoreThanThereIs) {
+  HostPool pool;
   for (int i = 0; i < 10; ++i)
-    rooms.push_back({.host_id = {"h" + std::to_string(i)}, .cpus_free = 8, .memory_free_mb = 64});
-  const std::vector<Need> needs(40, Need{2, 16, {}});
-  ASSERT_TRUE(place_together(rooms, needs));
-  for (const auto& room : rooms) {
-    EXPECT_EQ(room.cpus_free, 0);
-    EXPECT_EQ(room.memory_free_mb, 0);
-  }
-  EXPECT_FALSE(place_together(rooms, {{1, 1, {}}}));
+    pool.put({"h" + std::to_string(i)}, {.cpus = 8, .memory_mb = 64}, true);
+  HostPoolDraft draft{pool};
+  ASSERT_TRUE(place(draft, std::vector<Need>(40, need(2, 16))));
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(draft.free({"h" + std::to_string(i)}), Resources{});
+  EXPECT_FALSE(place(draft, {need(1, 1)}));
 }
 
-TEST(Charge, CountsCoresBySeconds) {
-  EXPECT_EQ(charge_core_s(8, 1000, 1060), 480);
-  EXPECT_EQ(charge_core_s(8, 0, 1060), 0);
-  EXPECT_EQ(charge_core_s(8, 1000, 900), 0);
+TEST(Placement, CountsAHostThatBecameTooSmallAsFull) {
+  auto pool = two_hosts();
+  pool.use({"a"}, {.cpus = 10, .memory_mb = 2000});
+  HostPoolDraft draft{pool};
+  EXPECT_THAT(names(place(draft, {need(6, 500)})), ElementsAre("b"));
+  EXPECT_FALSE(place(draft, {need(1, 1)}));
+}
+
+TEST(Placement, MovesSmallNodesOutOfTheWayOfLargeOnes) {
+  HostPool pool;
+  pool.put({"a"}, {.cpus = 4, .memory_mb = 100}, true);
+  pool.put({"b"}, {.cpus = 3, .memory_mb = 100}, true);
+  HostPoolDraft draft{pool};
+  EXPECT_THAT(names(place(draft, {need(3, 1), need(4, 1)})), ElementsAre("b", "a"));
+}
+
+TEST(Placement, GivesUpWhenItsStepsRunOutAndTakesNothing) {
+  HostPool pool;
+  pool.put({"a"}, {.cpus = 4, .memory_mb = 100}, true);
+  pool.put({"b"}, {.cpus = 3, .memory_mb = 100}, true);
+  HostPoolDraft draft{pool};
+  std::size_t steps_left = 1;
+  EXPECT_FALSE(place_together(draft, std::vector{need(3, 1), need(4, 1)}, steps_left));
+  EXPECT_EQ(steps_left, 0U);
+  EXPECT_EQ(draft.open_free().cpus, 7);
+}
+
+/// Every assignment of the needs to the hosts is tried.
+bool some_assignment_exists(std::vector<Resources> free, const std::vector<Need>& needs,
+                            std::size_t i = 0) {
+  if (i == needs.size()) return true;
+  for (auto& host : free) {
+    if (!fits(needs[i].size, host)) continue;
+    host -= needs[i].size;
+    if (some_assignment_exists(free, needs, i + 1)) return true;
+    host += needs[i].size;
+  }
+  return false;
+}
+
+struct SmallCase {
+  HostPool pool = {};
+  std::vector<Resources> free = {};
+  std::vector<Need> needs = {};
+};
+
+SmallCase a_small_case(std::mt19937& random, bool is_one_size) {
+  const auto pick = [&](int least, int most) {
+    return std::uniform_int_distribution<std::int64_t>{least, most}(random);
+  };
+  SmallCase one;
+  const auto hosts = pick(1, 4);
+  for (std::int64_t i = 0; i < hosts; ++i) {
+    const Resources total{.cpus = pick(1, 8), .memory_mb = pick(1, 8)};
+    one.free.push_back(total);
+    one.pool.put({"h" + std::to_string(i)}, total, true);
+  }
+  const auto nodes = pick(1, 6);
+  const auto same = need(pick(1, 4), pick(1, 4));
+  for (std::int64_t i = 0; i < nodes; ++i)
+    one.needs.push_back(is_one_size ? same : need(pick(1, 5), pick(1, 5)));
+  return one;
+}
+
+void expect_complete(bool is_one_size) {
+  int placed = 0;
+  for (unsigned seed = 1; seed <= 2000; ++seed) {
+    std::mt19937 random{seed};
+    const auto one = a_small_case(random, is_one_size);
+    HostPoolDraft draft{one.pool};
+    const auto hosts = place(draft, one.needs);
+    ASSERT_EQ(hosts.has_value(), some_assignment_exists(one.free, one.needs)) << "seed " << seed;
+    if (!hosts) continue;
+    ++placed;
+    auto free = one.free;
+    for (std::size_t i = 0; i < hosts->size(); ++i)
+      free[static_cast<std::size_t>((*hosts)[i].value[1] - '0')] -= one.needs[i].size;
+    for (std::size_t i = 0; i < free.size(); ++i) {
+      EXPECT_TRUE(fits({}, free[i])) << "seed " << seed;
+      EXPECT_EQ(draft.free({"h" + std::to_string(i)}), free[i]) << "seed " << seed;
+    }
+    EXPECT_FALSE(can_never_fit(one.pool, one.needs)) << "seed " << seed;
+  }
+  EXPECT_GT(placed, 200);
+  EXPECT_LT(placed, 1800);
+}
+
+TEST(Placement, OfNodesOfOneSizeFindsAnAssignmentWheneverOneExists) {
+  expect_complete(true);
+}
+
+TEST(Placement, OfNodesOfDifferentSizesFindsAnAssignmentWheneverOneExistsInSmallCases) {
+  expect_complete(false);
+}
+
+TEST(Placement, OfNodesOfOneSizeKnowsWhatCanNeverFit) {
+  for (unsigned seed = 1; seed <= 1000; ++seed) {
+    std::mt19937 random{seed};
+    const auto one = a_small_case(random, true);
+    EXPECT_EQ(can_never_fit(one.pool, one.needs), !some_assignment_exists(one.free, one.needs))
+        << "seed " << seed;
+  }
+}
+
+TEST(Placement, IsPossibleLaterOnAHostThatIsFullOrClosedNow) {
+  auto pool = two_hosts();
+  pool.use({"a"}, {.cpus = 4, .memory_mb = 1000});
+  pool.put({"b"}, {.cpus = 6, .memory_mb = 500}, false);
+  const std::vector<Need> both{need(4, 100), need(6, 500)};
+  EXPECT_FALSE(can_never_fit(pool, both));
+  EXPECT_TRUE(can_never_fit(pool, std::vector{need(7, 1)}));
+  EXPECT_TRUE(can_never_fit(pool, std::vector{need(6, 1), need(5, 1)}));
 }
 
 }  // namespace

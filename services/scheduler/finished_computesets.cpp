@@ -1,0 +1,34 @@
+#include "services/scheduler/finished_computesets.hpp"
+
+#include <algorithm>
+
+namespace nucleus::scheduler {
+
+void FinishedComputesets::put(const msg::Computeset& computeset) {
+  const Summary summary{.id = computeset.computeset_id,
+                        .start_unix_s = computeset.start_unix_s,
+                        .end_unix_s = computeset.end_unix_s,
+                        .cluster = number_of(computeset.cluster_id.value),
+                        .project = number_of(computeset.project_id.value),
+                        .allocation = number_of(computeset.allocation_id.value),
+                        .state = computeset.state};
+  // Computesets end nearly in the order of their ids.
+  const auto at = std::ranges::lower_bound(all_, summary.id, {}, &Summary::id);
+  if (at != all_.end() && at->id == summary.id)
+    *at = summary;
+  else
+    all_.insert(at, summary);
+}
+
+bool FinishedComputesets::contains(msg::ComputesetId id) const {
+  return std::ranges::binary_search(all_, id, {}, &Summary::id);
+}
+
+std::uint32_t FinishedComputesets::number_of(const std::string& name) {
+  const auto [found, is_new] =
+      numbers_.try_emplace(name, static_cast<std::uint32_t>(names_.size()));
+  if (is_new) names_.push_back(name);
+  return found->second;
+}
+
+}  // namespace nucleus::scheduler

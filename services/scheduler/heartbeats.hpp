@@ -1,0 +1,51 @@
+// What is known of each host in memory alone: its heartbeats, and the calls under way to it. Times
+// are steady milliseconds.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "messages/scheduler.hpp"
+#include "services/scheduler/config.hpp"
+
+namespace nucleus::scheduler {
+
+class Heartbeats {
+ public:
+  struct Overdue {
+    std::vector<msg::HostId> silent =
+        {};  // no heartbeat for `host_silence_ms`, or the lease is over
+    std::vector<msg::HostId> expired = {};  // its lease and the margin are over
+  };
+
+  explicit Heartbeats(const Config& config) : config_{config} {}
+
+  void clear() { hosts_.clear(); }
+  /// After a load nobody knows when a host was last answered: its whole lease starts now.
+  void expect(const msg::HostId& id, std::int64_t now_ms) { hosts_[id] = {.heard_ms = now_ms}; }
+  /// Returns true if the host's provisioner has restarted.
+  bool take(const msg::ReportHost& report, std::int64_t now_ms);
+  Overdue overdue(std::int64_t now_ms) const;
+
+  std::string boot_id(const msg::HostId& id) const;
+  /// When it was last heard; `now_ms` if it never was.
+  std::int64_t heard_ms(const msg::HostId& id, std::int64_t now_ms) const;
+
+  // Calls that bring grants to the host.
+  void begin_call(const msg::HostId& id) { ++hosts_[id].calls; }
+  void end_call(const msg::HostId& id);
+  bool is_called(const msg::HostId& id) const;
+
+ private:
+  struct Host {
+    std::string boot_id = {};
+    std::int64_t heard_ms = 0;  // and answered: its lease runs from here
+    int calls = 0;
+  };
+
+  const Config config_;
+  std::map<msg::HostId, Host> hosts_ = {};
+};
+
+}  // namespace nucleus::scheduler

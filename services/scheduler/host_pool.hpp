@@ -1,0 +1,81 @@
+// The hosts and what they have free. An index of the view: its mutator alone changes it.
+#pragma once
+
+#include <set>
+#include <unordered_map>
+
+#include "services/scheduler/records.hpp"
+
+namespace nucleus::scheduler {
+
+class HostPool {
+ public:
+  struct Host {
+    Resources total = {};  // CPUs are counted `scheduler.cpu_overcommit` times
+    Resources used = {};   // by the nodes placed there
+    bool is_open = false;  // up and not drained: nodes may be placed there
+
+    /// Below zero if the host became smaller.
+    Resources free() const { return total - used; }
+    friend bool operator==(const Host&, const Host&) = default;
+  };
+  /// Its place in the order: most CPUs free first, then by id.
+  struct Rank {
+    std::int64_t cpus_free_negated = 0;
+    msg::HostId host_id = {};
+    auto operator<=>(const Rank&) const = default;
+  };
+
+  void put(const msg::HostId& id, const Resources& total, bool is_open);
+  void use(const msg::HostId& id, const Resources& size);
+  void release(const msg::HostId& id, const Resources& size);
+
+  /// Null if neither a host nor a node placed there was ever named.
+  const Host* find(const msg::HostId& id) const;
+  const std::unordered_map<msg::HostId, Host>& hosts() const { return hosts_; }
+  /// The open hosts.
+  const std::set<Rank>& order() const { return order_; }
+  /// Of all open hosts.
+  const Resources& open_free() const { return open_free_; }
+
+  static Rank rank(const msg::HostId& id, const Resources& free) { return {-free.cpus, id}; }
+
+  friend bool operator==(const HostPool&, const HostPool&) = default;
+
+ private:
+  template <class Change>
+  void change(const msg::HostId& id, Change edit);
+
+  std::unordered_map<msg::HostId, Host> hosts_ = {};
+  std::set<Rank> order_ = {};
+  Resources open_free_ = {};
+};
+
+/// The pool as a plan leaves it: the hosts that it takes from, over the pool itself.
+class HostPoolDraft {
+ public:
+  explicit HostPoolDraft(const HostPool& pool) : pool_{pool}, untouched_{pool.order().begin()} {}
+
+  /// The open host with most CPUs free that has room, the first by id of equals; null if none has.
+  const msg::HostId* find_roomiest(const Resources& need);
+  /// The host is open and has room.
+  bool has_room(const msg::HostId& id, const Resources& need) const;
+  Resources free(const msg::HostId& id) const;
+  /// Of all open hosts.
+  Resources open_free() const { return pool_.open_free() - taken_; }
+  const HostPool& pool() const { return pool_; }
+
+  void take(const msg::HostId& id, const Resources& size) { change(id, size); }
+  void give_back(const msg::HostId& id, const Resources& size) { change(id, Resources{} - size); }
+
+ private:
+  void change(const msg::HostId& id, const Resources& taken);
+
+  const HostPool& pool_;
+  std::unordered_map<msg::HostId, Resources> free_ = {};  // of hosts that were taken from
+  std::set<HostPool::Rank> order_ = {};                   // of the same
+  Resources taken_ = {};
+  std::set<HostPool::Rank>::const_iterator untouched_;  // no host before it is untouched
+};
+
+}  // namespace nucleus::scheduler

@@ -1,0 +1,82 @@
+#include "services/scheduler/ledger.hpp"
+
+#include "core/assert.hpp"
+#include "core/log/log.hpp"
+#include "services/scheduler/keys.hpp"
+#include "services/scheduler/statuses.hpp"
+
+namespace nucleus::scheduler {
+
+namespace {
+
+template <class Id, class Record, class KeyOf>
+void write_all(core::Transaction& transaction, const Writes<Id, Record>& writes, KeyOf key_of) {
+  for (const auto& [id, record] : writes)
+    if (record)
+      transaction.write(key_of(id), *record);
+    else
+      transaction.remove(key_of(id));
+}
+
+/// Gives each host whose grants change its next revision, and the changed grants with it.
+void count_revisions(Plan& plan, const View& view) {
+  auto& changes = plan.changes;
+  for (const auto& [host_id, nodes] : plan.grants) {
+    auto& host = changes.hosts.try_emplace(host_id, *view.host(host_id)).first->second;
+    ++host->revision;
+    for (const auto& id : nodes) changes.nodes.at(id)->revision = host->revision;
+  }
+}
+
+void log(const Shown& shown) {
+  for (const auto& computeset : shown.computesets)
+    core::log::info("computeset_changed", {{"computeset", computeset.computeset_id},
+                                           {"state", msg::name_of(computeset.state)},
+                                           {"reason", computeset.reason}});
+  for (const auto& host : shown.hosts)
+    core::log::info("host_changed", {{"host", host.host_id.value},
+                                     {"state", msg::name_of(host.state)},
+                                     {"reason", host.reason}});
+}
+
+}  // namespace
+
+core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
+  count_revisions(plan, view_);
+  auto transaction = store_.begin(context);
+  const auto& changes = plan.changes;
+  write_all(transaction, changes.clusters, keys::cluster);
+  write_all(transaction, changes.unacknowledged, keys::unacknowledged);
+  write_all(transaction, changes.hosts, keys::host);
+  write_all(transaction, changes.nodes, keys::node);
+  write_all(transaction, changes.computesets, keys::computeset);
+  write_all(transaction, changes.allocations, keys::allocation);
+  if (changes.computeset_count)
+    transaction.write(keys::computeset_count(), StoredCount{*changes.computeset_count});
+  const auto shown = shown_by(view_, changes);
+  for (const auto& computeset : shown.computesets)
+    transaction.emit(msg::ComputesetChanged{computeset});
+  for (const auto& host : shown.hosts) transaction.emit(msg::HostChanged{host});
+  for (const auto& node : shown.nodes) transaction.emit(msg::NodeChanged{node});
+  if (store_.is_loaded()) log(shown);
+  return transaction;
+}
+
+void Ledger::follow(Plan plan) {
+  view_.apply(std::move(plan.changes));
+#ifndef NDEBUG
+  NUCLEUS_ASSERT(view_.check().empty());
+#endif
+  for (const auto& [host_id, nodes] : plan.grants) grants_.send(host_id, nodes);
+  if (plan.wants_pass) want_pass_();
+}
+
+core::Result<void> Ledger::apply(Plan plan, const core::Context& context) {
+  if (plan.empty()) return {};
+  auto transaction = write(plan, context);
+  auto committed = transaction.commit();
+  if (committed) follow(std::move(plan));
+  return committed;
+}
+
+}  // namespace nucleus::scheduler

@@ -1,0 +1,92 @@
+#include "services/scheduler/plan/allocations.hpp"
+
+#include <algorithm>
+
+#include "services/scheduler/plan/finish.hpp"
+
+namespace nucleus::scheduler {
+
+using core::ErrorCode;
+
+namespace {
+
+/// At most, from its start to the end of its walltime.
+std::int64_t charge_core_s_max(const StoredComputeset& stored, std::int64_t now_unix_s) {
+  const auto& computeset = stored.computeset;
+  if (stored.rates.empty()) return stored.cores * computeset.walltime_mins * 60;
+  const auto over_unix_s = computeset.start_unix_s + computeset.walltime_mins * 60;
+  return charge_core_s(stored.rates, std::max(over_unix_s, now_unix_s));
+}
+
+}  // namespace
+
+core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId& id,
+                                    std::int64_t core_s) {
+  const auto* stored = draft.allocation(id);
+  if (!stored || stored->allocation.limit_core_s == 0) return {};
+  std::int64_t left = stored->allocation.limit_core_s - stored->allocation.used_core_s;
+  for (const auto other : draft.view().unfinished_of(id))
+    left -= charge_core_s_max(*draft.view().computeset(other), draft.now_unix_s());
+  if (core_s <= left) return {};
+  return core::refuse(ErrorCode::no_capacity,
+                      "allocation " + id.value + " has " +
+                          std::to_string(std::max<std::int64_t>(left, 0)) +
+                          " core-seconds left, this needs " + std::to_string(core_s),
+                      "allocation");
+}
+
+core::Result<void> resize_node(Draft& draft, const msg::NodeId& id) {
+  StoredNode& node = draft.edit(id);
+  const auto size = size_of(node.definition);
+  const auto more_cores = size.cpus - node.size.cpus;
+  if (node.computeset_id != 0 && more_cores != 0) {
+    StoredComputeset& stored = draft.edit(node.computeset_id);
+    const auto& computeset = stored.computeset;
+    const auto end_unix_s = computeset.start_unix_s + computeset.walltime_mins * 60;
+    const auto more_core_s =
+        more_cores * std::max<std::int64_t>(end_unix_s - draft.now_unix_s(), 0);
+    if (auto allowed = check_allocation(draft, computeset.allocation_id, more_core_s);
+        more_core_s > 0 && !allowed)
+      return allowed;
+    stored.cores += more_cores;
+    stored.rates.push_back({.from_unix_s = draft.now_unix_s(), .cores = stored.cores});
+  }
+  node.size = size;
+  return {};
+}
+
+core::Result<msg::AllocationId> pick_allocation(const View& view,
+                                                const msg::StartComputeset& request) {
+  const auto* stored = view.cluster(request.cluster_id);
+  if (!stored) return core::refuse(ErrorCode::not_found, "no such cluster", "cluster");
+  const auto& allocations = stored->cluster.allocations;
+  if (request.allocation_id.empty()) {
+    if (allocations.size() == 1) return allocations.front();
+    return core::refuse(ErrorCode::invalid_argument, "Please specify the allocation", "allocation");
+  }
+  if (std::ranges::find(allocations, request.allocation_id) == allocations.end())
+    return core::refuse(ErrorCode::invalid_argument,
+                        "Allocation " + msg::shown(request.allocation_id.value) +
+                            " does not belong to the cluster.",
+                        "allocation");
+  return request.allocation_id;
+}
+
+core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation& request,
+                                   std::int64_t now_unix_ms) {
+  for (const auto& [field, value] : {std::pair{"allocation_id", request.allocation_id.value},
+                                     std::pair{"project_id", request.project_id.value}})
+    if (auto broken = msg::check_name(field, value)) return std::unexpected(*broken);
+  if (request.limit_core_s < 0)
+    return std::unexpected(msg::invalid("limit_core_s", "limit_core_s must not be negative"));
+  Draft draft{view, now_unix_ms};
+  const auto* known = draft.allocation(request.allocation_id);
+  StoredAllocation stored = known ? *known : StoredAllocation{};
+  stored.allocation.allocation_id = request.allocation_id;
+  stored.allocation.project_id = request.project_id;
+  stored.allocation.limit_core_s = request.limit_core_s;
+  draft.changes().allocations[request.allocation_id] = std::move(stored);
+  return finish(draft);
+}
+
+}  // namespace nucleus::scheduler

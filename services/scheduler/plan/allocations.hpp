@@ -1,0 +1,25 @@
+// What an allocation may still spend, and who pays for a computeset.
+#pragma once
+
+#include "core/result.hpp"
+#include "services/scheduler/plan/draft.hpp"
+
+namespace nucleus::scheduler {
+
+/// Refused with `no_capacity` if `core_s` more than what is used, and what unfinished computesets
+/// may still use, exceed the allocation's limit.
+core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId& id,
+                                    std::int64_t core_s);
+
+/// A node that is on no host takes the size of its definition; its running computeset is charged
+/// for it from now on. Refused, and nothing is changed, if the allocation does not allow it.
+core::Result<void> resize_node(Draft& draft, const msg::NodeId& id);
+
+/// The allocation that the request names, or the cluster's only one.
+core::Result<msg::AllocationId> pick_allocation(const View& view,
+                                                const msg::StartComputeset& request);
+
+core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation& request,
+                                   std::int64_t now_unix_ms);
+
+}  // namespace nucleus::scheduler

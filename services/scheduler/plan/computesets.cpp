@@ -1,0 +1,90 @@
+#include "services/scheduler/plan/computesets.hpp"
+
+#include <algorithm>
+
+#include "core/assert.hpp"
+#include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/placements.hpp"
+#include "services/scheduler/states/computeset_state.hpp"
+#include "services/scheduler/states/wait.hpp"
+
+namespace nucleus::scheduler {
+
+using msg::ComputesetState;
+
+void start_computeset(Draft& draft, msg::ComputesetId id, const std::vector<msg::HostId>& hosts) {
+  StoredComputeset& stored = draft.edit(id);
+  auto& computeset = stored.computeset;
+  NUCLEUS_ASSERT(hosts.size() == computeset.nodes.size());
+  computeset.state = next_state(computeset.state, ComputesetEvent::placed);
+  computeset.reason.clear();
+  computeset.start_unix_s = draft.now_unix_s();
+  stored.wait = {};
+  stored.rates = {{.from_unix_s = computeset.start_unix_s, .cores = stored.cores}};
+  for (std::size_t i = 0; i < hosts.size(); ++i) place(draft, computeset.nodes[i], hosts[i]);
+}
+
+void end_computeset(Draft& draft, msg::ComputesetId id, bool is_graceful,
+                    const std::string& reason) {
+  StoredComputeset& stored = draft.edit(id);
+  auto& computeset = stored.computeset;
+  const bool was_waiting = computeset.state == ComputesetState::submitted;
+  if (was_waiting) {
+    computeset.state = next_state(computeset.state, ComputesetEvent::cancelled);
+    computeset.end_unix_s = draft.now_unix_s();
+    computeset.reason = reason;
+    stored.wait = {};
+  } else if (computeset.state == ComputesetState::running) {
+    computeset.state = next_state(computeset.state, ComputesetEvent::ended);
+    if (!reason.empty()) computeset.reason = reason;
+    if (draft.occupancy(id).placed == 0) stored.off_unix_s = draft.now_unix_s();
+  }
+  for (const auto& node_id : computeset.nodes) {
+    if (!draft.node(node_id)) continue;
+    if (was_waiting) draft.edit(node_id).computeset_id = 0;
+    stop(draft, node_id, is_graceful);
+  }
+}
+
+void end_deserted(Draft& draft, msg::ComputesetId id) {
+  const auto* found = draft.computeset(id);
+  if (!found || found->computeset.state != ComputesetState::running || draft.occupancy(id).on > 0)
+    return;
+  auto& computeset = draft.edit(id).computeset;
+  computeset.state = next_state(computeset.state, ComputesetEvent::ended);
+  computeset.reason = "all its nodes had ended while no provisioner watched";
+}
+
+void leave_computeset(Draft& draft, const msg::NodeId& node_id) {
+  const auto id = draft.node(node_id)->computeset_id;
+  const auto* found = draft.computeset(id);
+  if (!found || found->computeset.state == ComputesetState::ending) return;
+  const std::string reason = "node " + draft.node(node_id)->definition.name + " was removed";
+  if (found->computeset.state == ComputesetState::submitted || found->computeset.nodes.size() == 1)
+    return end_computeset(draft, id, false, reason);
+  StoredComputeset& stored = draft.edit(id);
+  auto& nodes = stored.computeset.nodes;
+  const auto at = std::ranges::find(nodes, node_id) - nodes.begin();
+  if (!stored.hosts.empty()) stored.hosts.erase(stored.hosts.begin() + at);
+  nodes.erase(nodes.begin() + at);
+  stored.computeset.reason = reason;
+  draft.edit(node_id).computeset_id = 0;
+}
+
+void set_wait(Draft& draft, msg::ComputesetId id, const Wait& wait) {
+  if (draft.computeset(id)->wait == wait) return;
+  StoredComputeset& stored = draft.edit(id);
+  stored.wait = wait;
+  stored.computeset.reason = text_of(wait);
+}
+
+Plan plan_walltime_ends(const View& view, std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  for (const auto& [end_unix_s, id] : view.walltime_ends()) {
+    if (end_unix_s > draft.now_unix_s()) break;
+    end_computeset(draft, id, true, "its walltime is over");
+  }
+  return finish(draft);
+}
+
+}  // namespace nucleus::scheduler

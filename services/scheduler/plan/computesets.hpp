@@ -1,0 +1,34 @@
+// What can be done to a computeset, whoever decides it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "services/scheduler/plan/draft.hpp"
+
+namespace nucleus::scheduler {
+
+/// A computeset that waits gets its hosts, one for each node in order: it runs, and charging
+/// starts.
+void start_computeset(Draft& draft, msg::ComputesetId id, const std::vector<msg::HostId>& hosts);
+
+/// A computeset that waits is cancelled; the nodes of one that runs are stopped, and it completes
+/// with the last of them. Repeated by force, it stops by force what still shuts down.
+void end_computeset(Draft& draft, msg::ComputesetId id, bool is_graceful,
+                    const std::string& reason);
+
+/// Ends a running computeset none of whose nodes is on any more, at the time the last of them went
+/// off: they ended while no provisioner watched, for longer than a host's lease.
+void end_deserted(Draft& draft, msg::ComputesetId id);
+
+/// Removes a node from its computeset. A computeset that waits is cancelled; one that runs ends if
+/// this is its only node, otherwise it continues without the node, charged as before.
+void leave_computeset(Draft& draft, const msg::NodeId& id);
+
+/// Sets why a submitted computeset waits.
+void set_wait(Draft& draft, msg::ComputesetId id, const Wait& wait);
+
+/// Ends the computesets whose walltime is over.
+Plan plan_walltime_ends(const View& view, std::int64_t now_unix_ms);
+
+}  // namespace nucleus::scheduler

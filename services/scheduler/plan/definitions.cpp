@@ -1,0 +1,94 @@
+#include "services/scheduler/plan/definitions.hpp"
+
+#include "services/scheduler/plan/computesets.hpp"
+#include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/placements.hpp"
+
+namespace nucleus::scheduler {
+
+namespace {
+
+/// Stops the node by force, or removes its record at once if it is off.
+void remove(Draft& draft, const msg::NodeId& id) {
+  StoredNode& node = draft.edit(id);
+  node.is_removed = true;
+  if (node.host_id.empty())
+    draft.changes().nodes[id].reset();
+  else
+    stop(draft, id, false);
+}
+
+}  // namespace
+
+Plan plan_cluster_defined(const View& view, const msg::ClusterDefined& event,
+                          std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  draft.changes().clusters[event.cluster.cluster_id] = StoredCluster{event.cluster};
+  return finish(draft);
+}
+
+Plan plan_node_defined(const View& view, const msg::NodeDefined& event, std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  const auto& id = event.node.node_id;
+  const auto* known = view.node(id);
+  StoredNode node = known ? *known : StoredNode{.size = size_of(event.node)};
+  node.definition = event.node;
+  draft.changes().nodes[id] = std::move(node);
+  return finish(draft);
+}
+
+Plan plan_ports(const View& view, const msg::PortsLeased& event, std::int64_t now_unix_ms) {
+  if (!view.node(event.node_id)) return {};  // removed meanwhile
+  Draft draft{view, now_unix_ms};
+  StoredNode& node = draft.edit(event.node_id);
+  node.ports = event.ports;
+  node.ports_reason = event.reason;
+  return finish(draft);
+}
+
+Plan plan_volume(const View& view, const msg::VolumePlaced& event, std::int64_t now_unix_ms) {
+  if (!view.node(event.volume.node_id)) return {};  // removed meanwhile
+  Draft draft{view, now_unix_ms};
+  StoredNode& node = draft.edit(event.volume.node_id);
+  node.volume = event.volume;
+  node.is_volume_ready = event.is_ready;
+  node.volume_reason = event.reason;
+  return finish(draft);
+}
+
+Plan plan_acknowledgement(const View& view, const msg::AcknowledgementChanged& event,
+                          std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  auto& unacknowledged = draft.changes().unacknowledged;
+  if (!event.is_acknowledged)
+    unacknowledged[event.project_id] =
+        StoredUnacknowledged{.project_id = event.project_id, .reason = event.reason};
+  else if (view.unacknowledged(event.project_id))
+    unacknowledged[event.project_id].reset();
+  return finish(draft);
+}
+
+Plan plan_node_removed(const View& view, const msg::NodeRemoved& event, std::int64_t now_unix_ms) {
+  const auto& id = event.node.node_id;
+  if (!view.node(id)) return {};
+  Draft draft{view, now_unix_ms};
+  leave_computeset(draft, id);
+  remove(draft, id);
+  return finish(draft);
+}
+
+Plan plan_cluster_removed(const View& view, const msg::ClusterRemoved& event,
+                          std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  std::set<msg::ComputesetId> computesets;
+  for (const auto& id : event.nodes)
+    if (const auto* node = view.node(id); node && node->computeset_id != 0)
+      computesets.insert(node->computeset_id);
+  for (const auto id : computesets) end_computeset(draft, id, false, "its cluster was removed");
+  for (const auto& id : event.nodes)
+    if (draft.node(id)) remove(draft, id);
+  draft.changes().clusters[event.cluster.cluster_id].reset();
+  return finish(draft);
+}
+
+}  // namespace nucleus::scheduler

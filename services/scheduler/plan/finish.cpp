@@ -1,0 +1,124 @@
+#include "services/scheduler/plan/finish.hpp"
+
+#include <algorithm>
+
+#include "services/scheduler/states/computeset_state.hpp"
+#include "services/scheduler/states/node_state.hpp"
+#include "services/scheduler/states/wait.hpp"
+
+namespace nucleus::scheduler {
+
+namespace {
+
+using msg::ComputesetState;
+
+/// Charges it, and frees its nodes for another.
+void complete(Draft& draft, msg::ComputesetId id) {
+  StoredComputeset& stored = draft.edit(id);
+  auto& computeset = stored.computeset;
+  std::int64_t end_unix_s = std::max(stored.off_unix_s, computeset.start_unix_s);
+  for (const auto& node_id : computeset.nodes) {
+    if (!draft.node(node_id)) continue;
+    StoredNode& node = draft.edit(node_id);
+    end_unix_s = std::max(end_unix_s, node.off_unix_s);
+    if (node.computeset_id == id) node.computeset_id = 0;
+  }
+  computeset.state = next_state(computeset.state, ComputesetEvent::vacated);
+  computeset.end_unix_s = end_unix_s;
+  const auto* payer = draft.allocation(computeset.allocation_id);
+  StoredAllocation charged = payer ? *payer
+                                   : StoredAllocation{{.allocation_id = computeset.allocation_id,
+                                                       .project_id = computeset.project_id}};
+  charged.allocation.used_core_s += charge_core_s(stored.rates, end_unix_s);
+  draft.changes().allocations[computeset.allocation_id] = std::move(charged);
+}
+
+/// The unfinished computesets that a change of this plan may complete, with how many nodes each
+/// still has on hosts.
+std::map<msg::ComputesetId, std::int64_t> placed_by_computeset(const Draft& draft) {
+  std::map<msg::ComputesetId, std::int64_t> placed;
+  const auto count = [&](const StoredNode* node, std::int64_t sign) {
+    if (!node || node->computeset_id == 0) return;
+    const auto id = node->computeset_id;
+    auto& nodes = placed.try_emplace(id, draft.view().occupancy(id).placed).first->second;
+    nodes += node->host_id.empty() ? 0 : sign;
+  };
+  for (const auto& [node_id, node] : draft.changes().nodes) {
+    count(draft.view().node(node_id), -1);
+    count(node ? &*node : nullptr, 1);
+  }
+  for (const auto& [id, stored] : draft.changes().computesets)
+    placed.try_emplace(id, draft.view().occupancy(id).placed);
+  return placed;
+}
+
+void complete_vacated(Draft& draft) {
+  for (const auto& [id, placed] : placed_by_computeset(draft))
+    if (const auto* stored = draft.computeset(id);
+        placed == 0 && stored && stored->computeset.state == ComputesetState::ending)
+      complete(draft, id);
+}
+
+void update_wait(StoredNode& node) {
+  if (!is_waiting(node)) {
+    node.wait = {};
+  } else if (is_missing_something(node)) {
+    node.wait = missing_for(node);
+  } else if (node.wait.reason == WaitReason::unknown || node.wait.reason == WaitReason::ports ||
+             node.wait.reason == WaitReason::volume) {
+    node.wait = {.reason = WaitReason::next_pass};
+  }
+}
+
+void report_states(Draft& draft) {
+  // A node's state depends on its host's.
+  for (const auto& [id, host] : draft.changes().hosts) {
+    const auto* before = draft.view().host(id);
+    if (before && host && before->state == host->state && before->reason == host->reason) continue;
+    for (const auto& node_id : draft.view().nodes_on(id))
+      if (draft.node(node_id)) draft.edit(node_id);
+  }
+  for (auto& [id, node] : draft.changes().nodes) {
+    if (!node) continue;
+    update_wait(*node);
+    auto [state, reason] =
+        reported_state(*node, node->host_id.empty() ? nullptr : draft.host(node->host_id));
+    node->state = state;
+    node->reason = std::move(reason);
+  }
+}
+
+/// It gave up its room, or what it was missing has arrived.
+bool may_help(const StoredNode* before, const StoredNode* node) {
+  if (!before) return false;
+  const bool is_freed = !before->host_id.empty() && (!node || node->host_id.empty());
+  if (is_freed || !node) return is_freed;
+  return (is_waiting(*node) || node->computeset_id != 0) && is_missing_something(*before) &&
+         !is_missing_something(*node);
+}
+
+/// It has more to give, or the reason why others wait is a different one.
+bool may_help(const StoredHost* before, const StoredHost* host, const Config& config) {
+  if (!before || !host) return true;
+  return before->state != host->state || before->is_drained != host->is_drained ||
+         !fits(total_of(*host, config), total_of(*before, config));
+}
+
+void request_pass(Draft& draft) {
+  const auto& view = draft.view();
+  for (const auto& [id, node] : draft.changes().nodes)
+    if (may_help(view.node(id), node ? &*node : nullptr)) return draft.want_pass();
+  for (const auto& [id, host] : draft.changes().hosts)
+    if (may_help(view.host(id), host ? &*host : nullptr, view.config())) return draft.want_pass();
+}
+
+}  // namespace
+
+Plan finish(Draft& draft) {
+  complete_vacated(draft);
+  report_states(draft);
+  request_pass(draft);
+  return std::move(draft).take();
+}
+
+}  // namespace nucleus::scheduler

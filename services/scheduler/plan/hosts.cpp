@@ -1,0 +1,88 @@
+#include "services/scheduler/plan/hosts.hpp"
+
+#include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/placements.hpp"
+#include "services/scheduler/states/host_state.hpp"
+
+namespace nucleus::scheduler {
+
+using msg::HostState;
+
+namespace {
+
+bool is_same(const StoredHost& host, const msg::ReportHost& report) {
+  return host.process == report.process && host.cpus == report.cpus &&
+         host.memory_mb == report.memory_mb && host.is_simulated == report.is_simulated &&
+         host.accelerator == report.accelerator;
+}
+
+void change_state(StoredHost& host, HostEvent event, std::string reason) {
+  host.state = next_state(host.state, event);
+  host.reason = std::move(reason);
+}
+
+void lose(Draft& draft, const msg::HostId& id) {
+  change_state(draft.edit(id), HostEvent::lease_end, "no answer for longer than its lease");
+  draft.change_grants(id);  // its grants are void: it learns so when it returns
+  for (const auto& node_id : draft.view().nodes_on(id)) {
+    StoredNode& node = draft.edit(node_id);
+    node.observed = msg::DomainState::absent;
+    node.observed_reason = "host " + id.value + " was lost";
+    end_placement(draft, node_id, draft.now_unix_s());
+  }
+}
+
+}  // namespace
+
+Plan plan_host_report(const View& view, const msg::ReportHost& report, std::int64_t now_unix_ms) {
+  const auto* known = view.host(report.host_id);
+  const auto state = report.is_reachable ? HostState::up : HostState::unreachable;
+  if (known && is_same(*known, report) && known->state == state) return {};
+  Draft draft{view, now_unix_ms};
+  if (!known) draft.changes().hosts[report.host_id] = StoredHost{.host_id = report.host_id};
+  StoredHost& host = draft.edit(report.host_id);
+  host.process = report.process;
+  host.cpus = report.cpus;
+  host.memory_mb = report.memory_mb;
+  host.is_simulated = report.is_simulated;
+  host.accelerator = report.accelerator;
+  if (host.state != state) {
+    const std::string fault =
+        report.reason.empty() ? "its hypervisor does not answer" : report.reason;
+    if (report.is_reachable)
+      change_state(host, HostEvent::heartbeat, "");
+    else
+      change_state(host, HostEvent::fault, fault);
+  }
+  return finish(draft);
+}
+
+Plan plan_overdue_hosts(const View& view, const Heartbeats::Overdue& overdue,
+                        std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  for (const auto& id : overdue.silent)
+    if (view.host(id) && view.host(id)->state == HostState::up)
+      change_state(
+          draft.edit(id), HostEvent::silence,
+          "no heartbeat for over " + std::to_string(view.config().host_silence_ms) + " ms");
+  // One that was up until now is unreachable first, and lost at the next look.
+  for (const auto& id : overdue.expired)
+    if (view.host(id) && view.host(id)->state == HostState::unreachable) lose(draft, id);
+  return finish(draft);
+}
+
+core::Result<Plan> plan_drain(const View& view, const msg::DrainHost& request,
+                              std::int64_t now_unix_ms) {
+  if (!view.host(request.host_id))
+    return core::refuse(core::ErrorCode::not_found,
+                        "no such host: " + msg::shown(request.host_id.value), "host_id");
+  if (request.reason.size() > 256)
+    return std::unexpected(msg::invalid("reason", "reason must be at most 256 bytes"));
+  Draft draft{view, now_unix_ms};
+  StoredHost& host = draft.edit(request.host_id);
+  host.is_drained = request.is_drained;
+  host.drain_reason = request.is_drained ? request.reason : "";
+  return finish(draft);
+}
+
+}  // namespace nucleus::scheduler

@@ -1,0 +1,23 @@
+// What becomes of hosts: heartbeats, silence, lost leases, drains.
+#pragma once
+
+#include <vector>
+
+#include "core/result.hpp"
+#include "services/scheduler/heartbeats.hpp"
+#include "services/scheduler/plan/draft.hpp"
+
+namespace nucleus::scheduler {
+
+/// Records what differs from the host's last heartbeat; most heartbeats change nothing.
+Plan plan_host_report(const View& view, const msg::ReportHost& report, std::int64_t now_unix_ms);
+
+/// Silence makes a host unreachable. An unreachable host whose lease is over is lost: nothing of
+/// ours runs there, so what was placed there may run elsewhere.
+Plan plan_overdue_hosts(const View& view, const Heartbeats::Overdue& overdue,
+                        std::int64_t now_unix_ms);
+
+core::Result<Plan> plan_drain(const View& view, const msg::DrainHost& request,
+                              std::int64_t now_unix_ms);
+
+}  // namespace nucleus::scheduler

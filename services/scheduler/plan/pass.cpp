@@ -1,0 +1,95 @@
+#include "services/scheduler/plan/pass.hpp"
+
+#include <algorithm>
+
+#include "services/scheduler/plan/computesets.hpp"
+#include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/placements.hpp"
+#include "services/scheduler/states/wait.hpp"
+
+namespace nucleus::scheduler {
+
+namespace {
+
+/// No host is open: none is up, or those that are up are drained.
+WaitReason why_all_closed(const View& view) {
+  const bool is_any_up = std::ranges::any_of(
+      view.hosts(), [](const auto& host) { return host.second.state == msg::HostState::up; });
+  return is_any_up ? WaitReason::all_hosts_drained : WaitReason::no_host_up;
+}
+
+/// The first of a computeset's nodes that cannot be placed yet, whatever room there is.
+Wait missing_for_all(const Draft& draft, const std::vector<msg::NodeId>& nodes) {
+  for (const auto& id : nodes) {
+    const auto& node = *draft.node(id);
+    if (node.host_id.empty() && !is_missing_something(node)) continue;
+    Wait wait = missing_for(node);
+    if (wait.reason == WaitReason::unknown) wait.reason = WaitReason::still_running;
+    wait.subject = node.definition.name;
+    return wait;
+  }
+  return {};
+}
+
+Wait why_no_room(Draft& draft, const std::vector<Need>& needs) {
+  auto& pool = draft.pool();
+  for (const auto& need : needs) {
+    if (need.host_id.empty()) continue;
+    const auto* host = pool.pool().find(need.host_id);
+    if (!host || !host->is_open)
+      return {.reason = WaitReason::named_host_closed, .subject = need.host_id.value};
+    if (!pool.has_room(need.host_id, need.size))
+      return {.reason = WaitReason::named_host_full, .subject = need.host_id.value};
+  }
+  if (pool.pool().order().empty()) return {.reason = why_all_closed(draft.view())};
+  if (can_never_fit(pool.pool(), needs)) return {.reason = WaitReason::too_large_for_all};
+  return {.reason = WaitReason::no_room_for_all};
+}
+
+void place_waiting_nodes(Draft& draft) {
+  for (const auto& id : draft.view().waiting_nodes()) {
+    if (is_missing_something(*draft.node(id))) continue;
+    const Wait wait = place_node(draft, id);
+    if (wait.reason != WaitReason::unknown && !(draft.node(id)->wait == wait))
+      draft.edit(id).wait = wait;
+  }
+}
+
+}  // namespace
+
+Wait place_node(Draft& draft, const msg::NodeId& id) {
+  const Need need{.size = draft.node(id)->size};
+  if (const auto* found = draft.pool().find_roomiest(need.size)) {
+    const msg::HostId host_id = *found;
+    draft.pool().take(host_id, need.size);
+    place(draft, id, host_id);
+    return {};
+  }
+  const auto& pool = draft.view().pool();
+  if (pool.order().empty()) return {.reason = why_all_closed(draft.view())};
+  const bool is_too_large = can_never_fit(pool, {&need, 1});
+  return {.reason = is_too_large ? WaitReason::too_large : WaitReason::no_room};
+}
+
+void place_computeset(Draft& draft, msg::ComputesetId id) {
+  const auto& stored = *draft.computeset(id);
+  const auto& nodes = stored.computeset.nodes;
+  if (const Wait missing = missing_for_all(draft, nodes); missing.reason != WaitReason::unknown)
+    return set_wait(draft, id, missing);
+  std::vector<Need> needs;
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    needs.push_back({.size = draft.node(nodes[i])->size,
+                     .host_id = stored.hosts.empty() ? msg::HostId{} : stored.hosts[i]});
+  const auto hosts = place_together(draft.pool(), needs, draft.search_steps_left());
+  if (!hosts) return set_wait(draft, id, why_no_room(draft, needs));
+  start_computeset(draft, id, *hosts);
+}
+
+Plan plan_pass(const View& view, Backend& backend, std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  place_waiting_nodes(draft);
+  backend.place_submitted(draft);
+  return finish(draft);
+}
+
+}  // namespace nucleus::scheduler

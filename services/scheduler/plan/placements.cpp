@@ -1,0 +1,58 @@
+#include "services/scheduler/plan/placements.hpp"
+
+#include <algorithm>
+
+#include "services/scheduler/plan/allocations.hpp"
+
+namespace nucleus::scheduler {
+
+void place(Draft& draft, const msg::NodeId& id, const msg::HostId& host_id) {
+  StoredNode& node = draft.edit(id);
+  node.is_desired_on = true;
+  node.host_id = host_id;
+  ++node.epoch;
+  node.is_grant_on = true;
+  node.is_graceful = false;
+  node.stop_by_unix_ms = 0;
+  node.reboots = node.resets = 0;
+  node.observed = msg::DomainState::absent;
+  node.observed_reason.clear();
+  draft.change_grant(node);
+}
+
+void stop(Draft& draft, const msg::NodeId& id, bool is_graceful) {
+  StoredNode& node = draft.edit(id);
+  node.is_desired_on = false;
+  if (node.host_id.empty()) return;
+  const bool is_forced_now = !node.is_grant_on && node.is_graceful && !is_graceful;
+  if (!node.is_grant_on && !is_forced_now) return;
+  node.is_grant_on = false;
+  node.is_graceful = is_graceful;
+  node.stop_by_unix_ms = is_graceful ? draft.now_unix_ms() + draft.view().config().shutdown_ms : 0;
+  draft.change_grant(node);
+}
+
+void restart(Draft& draft, const msg::NodeId& id, bool is_reset) {
+  StoredNode& node = draft.edit(id);
+  ++(is_reset ? node.resets : node.reboots);
+  draft.change_grant(node);
+}
+
+void end_placement(Draft& draft, const msg::NodeId& id, std::int64_t off_unix_s) {
+  StoredNode& node = draft.edit(id);
+  // Powered on again while it was being stopped: a new power-on, which takes the new size.
+  const bool is_power_on_pending = node.is_desired_on && !node.is_grant_on;
+  draft.change_grants(node.host_id);
+  node.host_id = {};
+  node.is_grant_on = false;
+  node.off_unix_s = off_unix_s;
+  if (is_power_on_pending) (void)resize_node(draft, id);  // refused: it keeps its size
+  if (!node.is_removed) return;
+  if (draft.computeset(node.computeset_id)) {
+    auto& stored = draft.edit(node.computeset_id);
+    stored.off_unix_s = std::max(stored.off_unix_s, off_unix_s);
+  }
+  draft.changes().nodes[id].reset();
+}
+
+}  // namespace nucleus::scheduler

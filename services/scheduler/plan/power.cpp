@@ -1,0 +1,109 @@
+#include "services/scheduler/plan/power.hpp"
+
+#include "services/scheduler/plan/allocations.hpp"
+#include "services/scheduler/plan/computesets.hpp"
+#include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/pass.hpp"
+#include "services/scheduler/plan/placements.hpp"
+#include "services/scheduler/plan/start.hpp"
+#include "services/scheduler/states/wait.hpp"
+
+namespace nucleus::scheduler {
+
+using core::ErrorCode;
+using msg::ComputesetState;
+using msg::PowerAction;
+
+namespace {
+
+core::Result<void> power_on(Draft& draft, const msg::NodeId& id) {
+  const auto& before = *draft.node(id);
+  if (auto signed_ = check_acknowledged(draft.view(), before.definition.project_id); !signed_)
+    return signed_;
+  const bool is_on = !before.host_id.empty() && before.is_grant_on;
+  if (is_on || before.is_desired_on) {
+    draft.edit(id).is_desired_on = true;
+    return {};
+  }
+  const bool is_to_wait = !before.host_id.empty() || is_missing_something(before);
+  draft.edit(id).is_desired_on = true;
+  // While it still runs, its room and its price are those it was placed with.
+  if (!before.host_id.empty()) return {};
+  if (auto resized = resize_node(draft, id); !resized) return resized;
+  if (is_to_wait) return {};
+  const Wait wait = place_node(draft, id);
+  if (wait.reason == WaitReason::unknown) return {};
+  return core::refuse(ErrorCode::no_capacity, text_of(wait));
+}
+
+core::Result<void> restart_running(Draft& draft, const msg::NodeId& id, bool is_reset) {
+  const auto& node = *draft.node(id);
+  if (node.host_id.empty() || !node.is_grant_on)
+    return core::refuse(ErrorCode::wrong_state, "node " + node.definition.name + " is not running");
+  restart(draft, id, is_reset);
+  return {};
+}
+
+core::Result<void> power(Draft& draft, const msg::NodeId& id, PowerAction action) {
+  switch (action) {
+    case PowerAction::poweron:
+      return power_on(draft, id);
+    case PowerAction::poweroff:
+    case PowerAction::shutdown:
+      stop(draft, id, action == PowerAction::shutdown);
+      return {};
+    case PowerAction::reboot:
+    case PowerAction::reset:
+      return restart_running(draft, id, action == PowerAction::reset);
+    case PowerAction::unknown:
+      break;
+  }
+  return core::refuse(ErrorCode::invalid_argument, "no such power action", "action");
+}
+
+}  // namespace
+
+core::Result<Plan> plan_power_node(const View& view, const msg::PowerNode& request,
+                                   std::int64_t now_unix_ms) {
+  const auto* node = view.node(request.node_id);
+  if (!node || node->is_removed)
+    return core::refuse(ErrorCode::not_found, "no such node", "node_id");
+  if (node->definition.kind == msg::NodeKind::compute) {
+    const auto* stored = view.computeset(node->computeset_id);
+    if (!stored || stored->computeset.state != ComputesetState::running)
+      return core::refuse(ErrorCode::wrong_state,
+                          "Compute is not a member of an active computeset");
+  }
+  Draft draft{view, now_unix_ms};
+  if (auto done = power(draft, request.node_id, request.action); !done)
+    return std::unexpected(done.error());
+  return finish(draft);
+}
+
+core::Result<Plan> plan_power_computeset(const View& view, const msg::PowerComputeset& request,
+                                         std::int64_t now_unix_ms) {
+  const auto id = request.computeset_id;
+  const auto* stored = view.computeset(id);
+  Draft draft{view, now_unix_ms};
+  switch (request.action) {
+    case PowerAction::poweroff:
+    case PowerAction::shutdown:
+      if (stored) end_computeset(draft, id, request.action == PowerAction::shutdown, "");
+      return finish(draft);
+    case PowerAction::reboot:
+    case PowerAction::reset:
+      if (!stored || stored->computeset.state != ComputesetState::running)
+        return core::refuse(ErrorCode::wrong_state,
+                            "computeset " + std::to_string(id) + " is not running");
+      for (const auto& node_id : stored->computeset.nodes)
+        if (draft.node(node_id)->is_grant_on)
+          restart(draft, node_id, request.action == PowerAction::reset);
+      return finish(draft);
+    case PowerAction::poweron:
+    case PowerAction::unknown:
+      break;
+  }
+  return core::refuse(ErrorCode::invalid_argument, "no such action on a computeset", "action");
+}
+
+}  // namespace nucleus::scheduler

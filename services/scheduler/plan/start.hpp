@@ -1,0 +1,17 @@
+// Accepting a computeset.
+#pragma once
+
+#include "core/result.hpp"
+#include "services/scheduler/backend.hpp"
+
+namespace nucleus::scheduler {
+
+/// The plan's `computeset_count` is the id of the accepted computeset. `backend` starts it at once
+/// if it can.
+core::Result<Plan> plan_start(const View& view, Backend& backend,
+                              const msg::StartComputeset& request, std::int64_t now_unix_ms);
+
+/// Refused if the project's acknowledgement is missing.
+core::Result<void> check_acknowledged(const View& view, const msg::ProjectId& project_id);
+
+}  // namespace nucleus::scheduler

@@ -1,0 +1,27 @@
+// The states of a computeset.
+#pragma once
+
+#include "messages/scheduler.hpp"
+#include "services/scheduler/states/transition.hpp"
+
+namespace nucleus::scheduler {
+
+/// accepted: `StartComputeset`; placed: every node has its host; cancelled: ended while it waited;
+/// ended: by request, by its walltime or with its cluster; vacated: the last of its nodes is off.
+NUCLEUS_ENUM(ComputesetEvent, accepted, placed, cancelled, ended, vacated)
+
+inline constexpr std::array<Transition<msg::ComputesetState, ComputesetEvent>, 5>
+    computeset_transitions{{
+        {msg::ComputesetState::unknown, ComputesetEvent::accepted, msg::ComputesetState::submitted},
+        {msg::ComputesetState::submitted, ComputesetEvent::placed, msg::ComputesetState::running},
+        {msg::ComputesetState::submitted, ComputesetEvent::cancelled,
+         msg::ComputesetState::cancelled},
+        {msg::ComputesetState::running, ComputesetEvent::ended, msg::ComputesetState::ending},
+        {msg::ComputesetState::ending, ComputesetEvent::vacated, msg::ComputesetState::completed},
+    }};
+
+constexpr msg::ComputesetState next_state(msg::ComputesetState from, ComputesetEvent event) {
+  return next_state(computeset_transitions, from, event);
+}
+
+}  // namespace nucleus::scheduler

@@ -1,0 +1,44 @@
+#include "services/scheduler/states/wait.hpp"
+
+namespace nucleus::scheduler {
+
+Wait missing_for(const StoredNode& node) {
+  if (node.ports.empty()) return {.reason = WaitReason::ports, .detail = node.ports_reason};
+  if (!node.is_volume_ready) return {.reason = WaitReason::volume, .detail = node.volume_reason};
+  return {};
+}
+
+std::string text_of(const Wait& wait) {
+  const std::string of_subject = wait.subject.empty() ? "" : wait.subject + " ";
+  switch (wait.reason) {
+    case WaitReason::unknown:
+      return {};
+    case WaitReason::ports:
+      return of_subject + (wait.detail.empty() ? "waits for its network" : wait.detail);
+    case WaitReason::volume:
+      return of_subject + (wait.detail.empty() ? "waits for its volume" : wait.detail);
+    case WaitReason::still_running:
+      return of_subject + "still runs";
+    case WaitReason::next_pass:
+      return "waits for the next scheduling pass";
+    case WaitReason::no_room:
+      return "no host has room for this node now";
+    case WaitReason::no_room_for_all:
+      return "waits for hosts with room for all its nodes";
+    case WaitReason::too_large:
+      return "no host is large enough for " + (wait.subject.empty() ? "this node" : wait.subject);
+    case WaitReason::too_large_for_all:
+      return "all hosts together are too small for its nodes";
+    case WaitReason::no_host_up:
+      return "no host is up";
+    case WaitReason::all_hosts_drained:
+      return "all hosts that are up are drained";
+    case WaitReason::named_host_closed:
+      return "host " + wait.subject + " is drained or not up";
+    case WaitReason::named_host_full:
+      return "host " + wait.subject + " has no room now";
+  }
+  return {};
+}
+
+}  // namespace nucleus::scheduler

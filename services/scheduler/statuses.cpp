@@ -1,0 +1,101 @@
+#include "services/scheduler/statuses.hpp"
+
+namespace nucleus::scheduler {
+
+namespace {
+
+bool is_shown_alike(const StoredNode& left, const StoredNode& right) {
+  return left.state == right.state && left.reason == right.reason &&
+         left.is_desired_on == right.is_desired_on && left.host_id == right.host_id &&
+         left.computeset_id == right.computeset_id && left.ports == right.ports;
+}
+
+/// Of what is used there, and of heartbeats, no event is made.
+bool is_shown_alike(const StoredHost& left, const StoredHost& right) {
+  return status_of(left, {}) == status_of(right, {});
+}
+
+/// What the nodes on a host use, as `changes` leave it.
+Resources used_after(const View& before, const Changes& changes, const msg::HostId& id) {
+  const auto* host = before.pool().find(id);
+  Resources used = host ? host->used : Resources{};
+  for (const auto& [node_id, node] : changes.nodes) {
+    const auto* was = before.node(node_id);
+    if (was && was->host_id == id) used -= was->size;
+    if (node && node->host_id == id) used += node->size;
+  }
+  return used;
+}
+
+}  // namespace
+
+msg::NodeStatus status_of(const StoredNode& node, const StoredComputeset* computeset) {
+  return {
+      .node_id = node.definition.node_id,
+      .cluster_id = node.definition.cluster_id,
+      .project_id = node.definition.project_id,
+      .state = node.state,
+      .reason = node.reason,
+      .is_desired_on = node.is_desired_on,
+      .host_id = node.host_id,
+      .computeset_id = node.computeset_id,
+      .computeset_state = computeset ? computeset->computeset.state : msg::ComputesetState::unknown,
+      .ports = node.ports};
+}
+
+msg::Host status_of(const StoredHost& host, const Resources& used) {
+  const bool is_drained = host.is_drained && host.state == msg::HostState::up;
+  return {.host_id = host.host_id,
+          .state = is_drained ? msg::HostState::drained : host.state,
+          .reason = is_drained ? host.drain_reason : host.reason,
+          .cpus = host.cpus,
+          .memory_mb = host.memory_mb,
+          .cpus_used = static_cast<std::uint32_t>(used.cpus),
+          .memory_used_mb = static_cast<std::uint64_t>(used.memory_mb),
+          .is_simulated = host.is_simulated,
+          .accelerator = host.accelerator};
+}
+
+msg::Grant grant_of(const StoredNode& node, const View& view) {
+  const auto& definition = node.definition;
+  return {.node_id = definition.node_id,
+          .cluster_id = definition.cluster_id,
+          .project_id = definition.project_id,
+          .node_name = definition.name,
+          .epoch = node.epoch,
+          .revision = node.revision,
+          .is_on = node.is_grant_on,
+          .is_graceful = node.is_graceful,
+          .stop_by_unix_ms = node.stop_by_unix_ms,
+          .reboots = node.reboots,
+          .resets = node.resets,
+          .cpus = static_cast<std::uint32_t>(node.size.cpus),
+          .memory_mb = static_cast<std::uint64_t>(node.size.memory_mb),
+          .ports = node.ports,
+          .peers = view.peers_of(definition.cluster_id),
+          .volume = node.volume};
+}
+
+Shown shown_by(const View& before, const Changes& changes) {
+  Shown shown;
+  for (const auto& [id, stored] : changes.computesets) {
+    const auto* was = before.computeset(id);
+    if (stored && (!was || !(was->computeset == stored->computeset)))
+      shown.computesets.push_back(stored->computeset);
+  }
+  for (const auto& [id, host] : changes.hosts) {
+    const auto* was = before.host(id);
+    if (host && (!was || !is_shown_alike(*was, *host)))
+      shown.hosts.push_back(status_of(*host, used_after(before, changes, id)));
+  }
+  for (const auto& [id, node] : changes.nodes) {
+    const auto* was = before.node(id);
+    if (!node || (was && is_shown_alike(*was, *node))) continue;
+    const auto set_id = node->computeset_id;
+    const auto* computeset = after(changes.computesets, set_id, before.computeset(set_id));
+    shown.nodes.push_back(status_of(*node, computeset));
+  }
+  return shown;
+}
+
+}  // namespace nucleus::scheduler

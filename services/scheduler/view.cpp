@@ -1,0 +1,227 @@
+#include "services/scheduler/view.hpp"
+
+#include "core/hostlist/peer_ranges.hpp"
+
+namespace nucleus::scheduler {
+
+namespace {
+
+using msg::ComputesetState;
+
+/// Erases an element of a set in a map of sets, and the set when it is empty.
+template <class Sets, class Key, class Element>
+void erase_from(Sets& sets, const Key& key, const Element& element) {
+  const auto found = sets.find(key);
+  if (found == sets.end()) return;
+  found->second.erase(element);
+  if (found->second.empty()) sets.erase(found);
+}
+
+template <class Id, class Record, class Records>
+void apply_all(Writes<Id, Record>& writes, Records& records) {
+  for (auto& [id, record] : writes)
+    if (record)
+      records.insert_or_assign(id, std::move(*record));
+    else
+      records.erase(id);
+}
+
+bool is_peer_changed(const StoredNode* before, const StoredNode* after) {
+  return !before || !after || before->definition.name != after->definition.name ||
+         before->is_removed != after->is_removed || !(before->ports == after->ports);
+}
+
+std::pair<std::int64_t, msg::ComputesetId> walltime_end(const msg::Computeset& computeset) {
+  return {computeset.start_unix_s + computeset.walltime_mins * 60, computeset.computeset_id};
+}
+
+}  // namespace
+
+void View::Indexes::add(const StoredNode& node) {
+  const auto& definition = node.definition;
+  const auto& id = definition.node_id;
+  // The name of a removed cluster may be another cluster's by now.
+  if (!node.is_removed) {
+    nodes_by_cluster[definition.cluster_id][definition.index] = id;
+    nodes_by_name[{definition.cluster_id, definition.name}] = id;
+  }
+  if (!node.host_id.empty()) {
+    pool.use(node.host_id, node.size);
+    nodes_by_host[node.host_id].insert(id);
+    ++placed_count;
+  }
+  if (is_waiting(node)) waiting_nodes.insert(id);
+  if (node.computeset_id != 0) {
+    auto& nodes = occupancy[node.computeset_id];
+    nodes.placed += !node.host_id.empty();
+    nodes.on += !node.host_id.empty() || node.is_desired_on;
+  }
+}
+
+void View::Indexes::remove(const StoredNode& node) {
+  const auto& definition = node.definition;
+  const auto& id = definition.node_id;
+  if (!node.is_removed) {
+    if (const auto nodes = nodes_by_cluster.find(definition.cluster_id);
+        nodes != nodes_by_cluster.end()) {
+      const auto at = nodes->second.find(definition.index);
+      if (at != nodes->second.end() && at->second == id) nodes->second.erase(at);
+      if (nodes->second.empty()) nodes_by_cluster.erase(nodes);
+    }
+    const auto named = nodes_by_name.find({definition.cluster_id, definition.name});
+    if (named != nodes_by_name.end() && named->second == id) nodes_by_name.erase(named);
+  }
+  if (!node.host_id.empty()) {
+    pool.release(node.host_id, node.size);
+    erase_from(nodes_by_host, node.host_id, id);
+    --placed_count;
+  }
+  waiting_nodes.erase(id);
+  if (node.computeset_id != 0) {
+    auto& nodes = occupancy[node.computeset_id];
+    nodes.placed -= !node.host_id.empty();
+    nodes.on -= !node.host_id.empty() || node.is_desired_on;
+    if (nodes == Occupancy{}) occupancy.erase(node.computeset_id);
+  }
+}
+
+void View::Indexes::add(const StoredComputeset& stored) {
+  const auto& computeset = stored.computeset;
+  const auto id = computeset.computeset_id;
+  if (computeset.state == ComputesetState::submitted) submitted.insert(id);
+  if (computeset.state == ComputesetState::running || computeset.state == ComputesetState::ending)
+    active.insert(id);
+  if (computeset.state == ComputesetState::running) walltime_ends.insert(walltime_end(computeset));
+  unfinished_by_allocation[computeset.allocation_id].insert(id);
+}
+
+void View::Indexes::remove(const StoredComputeset& stored) {
+  const auto id = stored.computeset.computeset_id;
+  submitted.erase(id);
+  active.erase(id);
+  walltime_ends.erase(walltime_end(stored.computeset));
+  erase_from(unfinished_by_allocation, stored.computeset.allocation_id, id);
+}
+
+void View::apply(Changes changes) {
+  ++generation_;
+  apply_all(changes.clusters, clusters_);
+  apply_all(changes.unacknowledged, unacknowledged_);
+  apply_all(changes.allocations, allocations_);
+  for (auto& [id, host] : changes.hosts) apply_host(id, std::move(host));
+  for (auto& [id, node] : changes.nodes) apply_node(id, std::move(node));
+  for (auto& [id, stored] : changes.computesets) apply_computeset(id, std::move(stored));
+  if (changes.computeset_count) computeset_count_ = *changes.computeset_count;
+}
+
+void View::load(Changes records) {
+  const auto generation = generation_;
+  *this = View(config_);
+  generation_ = generation;
+  apply(std::move(records));
+}
+
+void View::apply_host(const msg::HostId& id, std::optional<StoredHost> host) {
+  indexes_.pool.put(id, host ? total_of(*host, config_) : Resources{}, host && is_open(*host));
+  if (host)
+    hosts_.insert_or_assign(id, std::move(*host));
+  else
+    hosts_.erase(id);
+}
+
+void View::apply_node(const msg::NodeId& id, std::optional<StoredNode> node) {
+  const auto before = nodes_.find(id);
+  const auto* old = before == nodes_.end() ? nullptr : &before->second;
+  if (!old && !node) return;
+  if (is_peer_changed(old, node ? &*node : nullptr))
+    peers_.erase((old ? old : &*node)->definition.cluster_id);
+  if (old) indexes_.remove(*old);
+  if (node) indexes_.add(*node);
+  if (node)
+    nodes_.insert_or_assign(id, std::move(*node));
+  else
+    nodes_.erase(id);
+}
+
+void View::apply_computeset(msg::ComputesetId id, std::optional<StoredComputeset> stored) {
+  if (const auto* old = find(computesets_, id)) indexes_.remove(*old);
+  if (stored && !is_finished(stored->computeset.state)) {
+    indexes_.add(*stored);
+    computesets_.insert_or_assign(id, std::move(*stored));
+    return;
+  }
+  if (stored) finished_.put(stored->computeset);
+  computesets_.erase(id);
+}
+
+const StoredNode* View::node_named(const msg::ClusterId& cluster_id,
+                                   const std::string& name) const {
+  const auto* id = find(indexes_.nodes_by_name, std::pair{cluster_id, name});
+  return id ? node(*id) : nullptr;
+}
+
+const std::set<msg::NodeId>& View::nodes_on(const msg::HostId& id) const {
+  static const std::set<msg::NodeId> none;
+  const auto* nodes = find(indexes_.nodes_by_host, id);
+  return nodes ? *nodes : none;
+}
+
+const std::set<msg::ComputesetId>& View::unfinished_of(const msg::AllocationId& id) const {
+  static const std::set<msg::ComputesetId> none;
+  const auto* computesets = find(indexes_.unfinished_by_allocation, id);
+  return computesets ? *computesets : none;
+}
+
+View::Occupancy View::occupancy(msg::ComputesetId id) const {
+  const auto* nodes = find(indexes_.occupancy, id);
+  return nodes ? *nodes : Occupancy{};
+}
+
+const std::vector<msg::PeerRange>& View::peers_of(const msg::ClusterId& id) const {
+  const auto [known, is_new] = peers_.try_emplace(id);
+  if (is_new) known->second = make_peers(id);
+  return known->second;
+}
+
+std::vector<msg::PeerRange> View::make_peers(const msg::ClusterId& id) const {
+  const auto* nodes = nodes_of(id);
+  std::vector<msg::Peer> peers;
+  if (nodes)
+    for (const auto& [index, node_id] : *nodes) {
+      const auto& peer = *node(node_id);
+      for (const auto& port : peer.ports)
+        if (!port.is_public) peers.push_back({.name = peer.definition.name, .ip = port.ip});
+    }
+  return core::hostlist::collect_peers(peers);
+}
+
+std::vector<std::string> View::check() const {
+  Indexes made;
+  for (const auto& [id, host] : hosts_) made.pool.put(id, total_of(host, config_), is_open(host));
+  for (const auto& [id, node] : nodes_) made.add(node);
+  for (const auto& [id, stored] : computesets_) made.add(stored);
+
+  std::vector<std::string> wrong;
+  const auto same = [&wrong](const char* index, bool is_same) {
+    if (!is_same) wrong.push_back(std::string(index) + " differs from the records");
+  };
+  same("nodes_by_cluster", made.nodes_by_cluster == indexes_.nodes_by_cluster);
+  same("nodes_by_name", made.nodes_by_name == indexes_.nodes_by_name);
+  same("nodes_by_host", made.nodes_by_host == indexes_.nodes_by_host);
+  same("placed_count", made.placed_count == indexes_.placed_count);
+  same("waiting_nodes", made.waiting_nodes == indexes_.waiting_nodes);
+  same("submitted", made.submitted == indexes_.submitted);
+  same("active", made.active == indexes_.active);
+  same("unfinished_by_allocation",
+       made.unfinished_by_allocation == indexes_.unfinished_by_allocation);
+  same("walltime_ends", made.walltime_ends == indexes_.walltime_ends);
+  same("occupancy", made.occupancy == indexes_.occupancy);
+  same("pool", made.pool == indexes_.pool);
+  for (const auto& [id, peers] : peers_)
+    same(("peers of " + id.value).c_str(), make_peers(id) == peers);
+  for (const auto& [id, stored] : computesets_)
+    same("finished computesets", !finished_.contains(id));
+  return wrong;
+}
+
+}  // namespace nucleus::scheduler

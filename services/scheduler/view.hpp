@@ -1,0 +1,136 @@
+// The scheduler's records in memory, and every index over them. `apply` alone changes them, so that
+// no index can be forgotten; `check` compares each index with one made from the records.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "services/scheduler/changes.hpp"
+#include "services/scheduler/config.hpp"
+#include "services/scheduler/finished_computesets.hpp"
+#include "services/scheduler/host_pool.hpp"
+
+namespace nucleus::scheduler {
+
+/// What a host can hold: CPUs are counted `scheduler.cpu_overcommit` times.
+inline Resources total_of(const StoredHost& host, const Config& config) {
+  return {.cpus = static_cast<std::int64_t>(host.cpus) * config.cpu_overcommit,
+          .memory_mb = static_cast<std::int64_t>(host.memory_mb)};
+}
+
+class View {
+ public:
+  /// Nodes of one computeset.
+  struct Occupancy {
+    std::int64_t placed = 0;  // on a host
+    std::int64_t on = 0;      // on a host, or desired on
+    friend bool operator==(const Occupancy&, const Occupancy&) = default;
+  };
+  using NodesByIndex = std::map<std::uint32_t, msg::NodeId>;
+
+  explicit View(const Config& config) : config_{config} {}
+
+  /// The only mutator; `load` is the same for all records, after the store was loaded.
+  void apply(Changes changes);
+  void load(Changes records);
+  /// What differs between the indexes and the records, as sentences; empty if all is right.
+  std::vector<std::string> check() const;
+  /// Grows with each `apply`.
+  std::uint64_t generation() const { return generation_; }
+
+  const Config& config() const { return config_; }
+
+  // Records; null if there is none. Valid until the next `apply`.
+  const StoredCluster* cluster(const msg::ClusterId& id) const { return find(clusters_, id); }
+  const StoredUnacknowledged* unacknowledged(const msg::ProjectId& id) const {
+    return find(unacknowledged_, id);
+  }
+  const StoredHost* host(const msg::HostId& id) const { return find(hosts_, id); }
+  const StoredNode* node(const msg::NodeId& id) const { return find(nodes_, id); }
+  /// Of unfinished ones.
+  const StoredComputeset* computeset(msg::ComputesetId id) const { return find(computesets_, id); }
+  const StoredAllocation* allocation(const msg::AllocationId& id) const {
+    return find(allocations_, id);
+  }
+  /// The id of the newest computeset; 0 = there was none.
+  std::int64_t computeset_count() const { return computeset_count_; }
+
+  const std::map<msg::HostId, StoredHost>& hosts() const { return hosts_; }
+  const std::map<msg::AllocationId, StoredAllocation>& allocations() const { return allocations_; }
+  const FinishedComputesets& finished() const { return finished_; }
+
+  // Indexes.
+  const std::map<msg::ClusterId, NodesByIndex>& nodes_by_cluster() const {
+    return indexes_.nodes_by_cluster;
+  }
+  /// Without removed nodes; null if the cluster has none.
+  const NodesByIndex* nodes_of(const msg::ClusterId& id) const {
+    return find(indexes_.nodes_by_cluster, id);
+  }
+  const StoredNode* node_named(const msg::ClusterId& cluster_id, const std::string& name) const;
+  const std::set<msg::NodeId>& nodes_on(const msg::HostId& id) const;
+  std::size_t placed_count() const { return indexes_.placed_count; }
+  /// Desired on and without a host.
+  const std::set<msg::NodeId>& waiting_nodes() const { return indexes_.waiting_nodes; }
+  const std::set<msg::ComputesetId>& submitted() const { return indexes_.submitted; }
+  /// Running or ending.
+  const std::set<msg::ComputesetId>& active() const { return indexes_.active; }
+  const std::set<msg::ComputesetId>& unfinished_of(const msg::AllocationId& id) const;
+  /// When the walltimes of running computesets are over, soonest first.
+  const std::set<std::pair<std::int64_t, msg::ComputesetId>>& walltime_ends() const {
+    return indexes_.walltime_ends;
+  }
+  Occupancy occupancy(msg::ComputesetId id) const;
+  const HostPool& pool() const { return indexes_.pool; }
+  /// Every node of the cluster that has its address. Made at the first call.
+  const std::vector<msg::PeerRange>& peers_of(const msg::ClusterId& id) const;
+
+ private:
+  struct Indexes {
+    std::map<msg::ClusterId, NodesByIndex> nodes_by_cluster = {};
+    std::map<std::pair<msg::ClusterId, std::string>, msg::NodeId> nodes_by_name = {};
+    std::map<msg::HostId, std::set<msg::NodeId>> nodes_by_host = {};
+    std::size_t placed_count = 0;
+    std::set<msg::NodeId> waiting_nodes = {};
+    std::set<msg::ComputesetId> submitted = {};
+    std::set<msg::ComputesetId> active = {};
+    std::map<msg::AllocationId, std::set<msg::ComputesetId>> unfinished_by_allocation = {};
+    std::set<std::pair<std::int64_t, msg::ComputesetId>> walltime_ends = {};
+    std::map<msg::ComputesetId, Occupancy> occupancy = {};
+    HostPool pool = {};
+
+    void add(const StoredNode& node);
+    void remove(const StoredNode& node);
+    void add(const StoredComputeset& stored);
+    void remove(const StoredComputeset& stored);
+  };
+
+  template <class Map, class Id>
+  static const typename Map::mapped_type* find(const Map& map, const Id& id) {
+    const auto found = map.find(id);
+    return found == map.end() ? nullptr : &found->second;
+  }
+  void apply_node(const msg::NodeId& id, std::optional<StoredNode> node);
+  void apply_host(const msg::HostId& id, std::optional<StoredHost> host);
+  void apply_computeset(msg::ComputesetId id, std::optional<StoredComputeset> stored);
+  std::vector<msg::PeerRange> make_peers(const msg::ClusterId& id) const;
+
+  Config config_;
+  std::uint64_t generation_ = 0;
+  std::map<msg::ClusterId, StoredCluster> clusters_ = {};
+  std::map<msg::ProjectId, StoredUnacknowledged> unacknowledged_ = {};
+  std::map<msg::HostId, StoredHost> hosts_ = {};
+  std::unordered_map<msg::NodeId, StoredNode> nodes_ = {};
+  std::map<msg::ComputesetId, StoredComputeset> computesets_ = {};
+  std::map<msg::AllocationId, StoredAllocation> allocations_ = {};
+  std::int64_t computeset_count_ = 0;
+  FinishedComputesets finished_ = {};
+  Indexes indexes_ = {};
+  // Made when first read; dropped when a node of the cluster changes its name or address.
+  mutable std::map<msg::ClusterId, std::vector<msg::PeerRange>> peers_ = {};
+};
+
+}  // namespace nucleus::scheduler

@@ -1,0 +1,153 @@
+// Power of nodes and computesets, and what a node's size costs.
+#include <gtest/gtest.h>
+
+#include "tests/unit/services/scheduler/small_deployment.hpp"
+
+namespace nucleus::scheduler {
+namespace {
+
+using core::ErrorCode;
+using msg::ComputesetState;
+using msg::DomainState;
+using msg::PowerAction;
+
+struct Power : testing::Test {
+  Power() {
+    small.add_host("h1", 64);
+    small.add_cluster("c", 2);
+  }
+  void limit(std::int64_t core_s) {
+    Changes changes;
+    changes.allocations[{"a"}] =
+        StoredAllocation{{.allocation_id = {"a"}, .project_id = {"p"}, .limit_core_s = core_s}};
+    small.apply({.changes = std::move(changes)});
+  }
+  SmallDeployment small = {};
+};
+
+TEST_F(Power, PlacesANodeWithTheSizeOfItsDefinitionAndKeepsItWhileItRuns) {
+  small.define(small.definition("c", 0, 4, 2048));
+  ASSERT_TRUE(small.power("c-0", PowerAction::poweron));
+  EXPECT_EQ(small.used("h1"), (Resources{.cpus = 4, .memory_mb = 2048}));
+  small.define(small.definition("c", 0, 2, 512));
+  EXPECT_EQ(small.used("h1"), (Resources{.cpus = 4, .memory_mb = 2048}));
+  EXPECT_EQ(grant_of(small.node("c-0"), small.view).cpus, 4U);
+  small.observe("c-0", DomainState::running);
+  small.observe("c-0", DomainState::shutoff);
+  EXPECT_EQ(small.used("h1"), Resources{});
+  ASSERT_TRUE(small.power("c-0", PowerAction::poweron));
+  EXPECT_EQ(small.used("h1"), (Resources{.cpus = 2, .memory_mb = 512}));
+}
+
+TEST_F(Power, ChargesANodeForTheSizeThatItRunsWith) {
+  const auto id = small.start("c", 2);
+  small.define(small.definition("c", 1, 60));
+  EXPECT_EQ(small.computeset(id).cores, 2) << "it runs with one";
+  small.pass_time_s(100);
+  small.observe("c-1", DomainState::shutoff);
+  small.pass_time_s(100);
+  ASSERT_TRUE(small.power("c-1", PowerAction::poweron));
+  EXPECT_EQ(small.used("h1").cpus, 61);
+  EXPECT_EQ(small.computeset(id).cores, 61);
+  small.pass_time_s(10);
+  small.end(id);
+  small.observe("c-1", DomainState::shutoff);
+  small.observe("c-2", DomainState::shutoff);
+  EXPECT_EQ(small.view.allocation({"a"})->allocation.used_core_s, 200 * 2 + 10 * 61);
+}
+
+TEST_F(Power, RefusesALargerNodeThatTheAllocationCannotPayFor) {
+  limit(3 * 3600);
+  const auto id = small.start("c", 2);
+  small.observe("c-1", DomainState::shutoff);
+  small.define(small.definition("c", 1, 60));
+  const auto refused = small.power("c-1", PowerAction::poweron);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::no_capacity);
+  EXPECT_EQ(small.computeset(id).cores, 2);
+  small.define(small.definition("c", 1, 2));
+  EXPECT_TRUE(small.power("c-1", PowerAction::poweron)) << "one more core for one hour";
+}
+
+TEST_F(Power, TakesTheNewSizeWhenANodeIsPoweredOnWhileItStops) {
+  ASSERT_TRUE(small.power("c-0", PowerAction::poweron));
+  ASSERT_TRUE(small.power("c-0", PowerAction::poweroff));
+  small.define(small.definition("c", 0, 8));
+  ASSERT_TRUE(small.power("c-0", PowerAction::poweron));
+  EXPECT_EQ(small.used("h1").cpus, 1) << "it still holds its room";
+  small.observe("c-0", DomainState::shutoff);
+  small.pass();
+  EXPECT_EQ(small.used("h1").cpus, 8);
+  EXPECT_EQ(small.node("c-0").epoch, 2U);
+}
+
+TEST_F(Power, KeepsTheSizeOfANodeThatIsPlacedAgainBecauseItsHostWasLost) {
+  const auto id = small.start("c", 1);
+  small.define(small.definition("c", 1, 8));
+  small.add_host("h2", 8);
+  small.lose("h1");
+  EXPECT_EQ(small.node("c-1").wait.reason, WaitReason::next_pass);
+  small.pass();
+  EXPECT_EQ(small.host_of("c-1"), "h2");
+  EXPECT_EQ(small.used("h2").cpus, 1);
+  EXPECT_EQ(small.computeset(id).cores, 1);
+}
+
+TEST_F(Power, OfAComputeIsRefusedOutsideARunningComputeset) {
+  const auto refused = small.power("c-1", PowerAction::poweron);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::wrong_state);
+  EXPECT_EQ(small.power("nobody", PowerAction::poweron).error().code, ErrorCode::not_found);
+}
+
+TEST_F(Power, OffEndsAComputesetWithTheLastOfItsNodesAtTheTimeItWentOff) {
+  const auto id = small.start("c", 2);
+  const auto start = small.now_unix_s();
+  small.pass_time_s(50);
+  small.end(id, PowerAction::shutdown);
+  EXPECT_EQ(small.computeset(id).computeset.state, ComputesetState::ending);
+  EXPECT_GT(small.node("c-1").stop_by_unix_ms, small.now_unix_ms);
+  small.end(id, PowerAction::poweroff);
+  EXPECT_EQ(small.node("c-1").stop_by_unix_ms, 0) << "repeated by force";
+  small.observe("c-1", DomainState::shutoff);
+  small.pass_time_s(5);
+  const auto shown = small.observe("c-2", DomainState::shutoff);
+  ASSERT_EQ(shown.computesets.size(), 1U);
+  EXPECT_EQ(shown.computesets[0].state, ComputesetState::completed);
+  EXPECT_EQ(shown.computesets[0].end_unix_s, start + 55);
+  EXPECT_EQ(small.node("c-1").computeset_id, 0);
+}
+
+TEST_F(Power, OffOfAComputesetWithoutNodesOnHostsEndsItNow) {
+  const auto id = small.start("c", 1);
+  small.observe("c-1", DomainState::crashed);
+  small.pass_time_s(100);
+  small.end(id);
+  EXPECT_TRUE(small.view.finished().contains(id));
+  EXPECT_EQ(small.view.allocation({"a"})->allocation.used_core_s, 100);
+}
+
+TEST_F(Power, OffByTheWalltimeIsGraceful) {
+  const auto id = small.start("c", 1);
+  small.pass_time_s(3599);
+  EXPECT_TRUE(plan_walltime_ends(small.view, small.now_unix_ms).empty());
+  small.pass_time_s(1);
+  small.apply(plan_walltime_ends(small.view, small.now_unix_ms));
+  EXPECT_EQ(small.computeset(id).computeset.state, ComputesetState::ending);
+  EXPECT_EQ(small.computeset(id).computeset.reason, "its walltime is over");
+  EXPECT_TRUE(small.node("c-1").is_graceful);
+  EXPECT_TRUE(plan_walltime_ends(small.view, small.now_unix_ms).empty());
+}
+
+TEST_F(Power, OnNeedsTheProjectsAcknowledgement) {
+  small.apply(plan_acknowledgement(
+      small.view, {.project_id = {"p"}, .is_acknowledged = false, .reason = "not signed"},
+      small.now_unix_ms));
+  EXPECT_EQ(small.power("c-0", PowerAction::poweron).error().field, "project_id");
+  EXPECT_EQ(small.start({.cluster_id = {"c"}, .count = 1}).error().field, "project_id");
+  small.apply(plan_acknowledgement(small.view, {.project_id = {"p"}}, small.now_unix_ms));
+  EXPECT_TRUE(small.power("c-0", PowerAction::poweron));
+}
+
+}  // namespace
+}  // namespace nucleus::scheduler

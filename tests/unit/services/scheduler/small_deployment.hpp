@@ -1,0 +1,130 @@
+// A view with hosts and clusters of a test's own, on which plans are made and applied as the ledger
+// does, without a store.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "services/scheduler/embedded_backend.hpp"
+#include "services/scheduler/plan/computesets.hpp"
+#include "services/scheduler/plan/definitions.hpp"
+#include "services/scheduler/plan/domains.hpp"
+#include "services/scheduler/plan/hosts.hpp"
+#include "services/scheduler/plan/pass.hpp"
+#include "services/scheduler/plan/power.hpp"
+#include "services/scheduler/plan/start.hpp"
+#include "services/scheduler/statuses.hpp"
+
+namespace nucleus::scheduler {
+
+inline Config small_config() {
+  Config config;
+  config.cpu_overcommit = 1;
+  return config;
+}
+
+struct SmallDeployment {
+  View view{small_config()};
+  EmbeddedBackend backend = {};
+  std::int64_t now_unix_ms = 1'000'000'000;
+
+  std::int64_t now_unix_s() const { return now_unix_ms / 1000; }
+  void pass_time_s(std::int64_t seconds) { now_unix_ms += seconds * 1000; }
+
+  /// Applies a plan; the view must stay right. Returns what its events show.
+  Shown apply(Plan plan) {
+    auto shown = shown_by(view, plan.changes);
+    view.apply(std::move(plan.changes));
+    EXPECT_EQ(view.check(), std::vector<std::string>{});
+    return shown;
+  }
+  Shown pass() { return apply(plan_pass(view, backend, now_unix_ms)); }
+
+  void add_host(const std::string& host, std::uint32_t cpus, std::uint64_t memory_mb = 100'000) {
+    apply(plan_host_report(
+        view,
+        {.host_id = {host}, .process = "provisioner/" + host, .cpus = cpus, .memory_mb = memory_mb},
+        now_unix_ms));
+  }
+  void drain(const std::string& host, bool is_drained = true) {
+    apply(*plan_drain(view, {.host_id = {host}, .is_drained = is_drained}, now_unix_ms));
+  }
+  void lose(const std::string& host) {
+    const Heartbeats::Overdue overdue{.silent = {{host}}, .expired = {{host}}};
+    for (int look = 0; look < 2; ++look) apply(plan_overdue_hosts(view, overdue, now_unix_ms));
+  }
+
+  msg::Node definition(const std::string& cluster, std::uint32_t index, std::uint32_t cpus = 1,
+                       std::uint64_t memory_mb = 512) const {
+    return {.node_id = {cluster + "-" + std::to_string(index)},
+            .cluster_id = {cluster},
+            .project_id = {"p"},
+            .name = "vm-" + cluster + "-" + std::to_string(index),
+            .kind = index == 0 ? msg::NodeKind::frontend : msg::NodeKind::compute,
+            .index = index,
+            .cpus = cpus,
+            .memory_mb = memory_mb};
+  }
+  void define(const msg::Node& node) { apply(plan_node_defined(view, {node}, now_unix_ms)); }
+  /// A cluster whose nodes have their ports and volumes.
+  void add_cluster(const std::string& cluster, std::uint32_t computes, std::uint32_t cpus = 1) {
+    apply(plan_cluster_defined(
+        view, {.cluster = {.cluster_id = {cluster}, .project_id = {"p"}, .allocations = {{"a"}}}},
+        now_unix_ms));
+    for (std::uint32_t i = 0; i <= computes; ++i) {
+      const auto node = definition(cluster, i, cpus);
+      define(node);
+      give_ports(node.node_id);
+      give_volume(node.node_id);
+    }
+  }
+  void give_ports(const msg::NodeId& id) {
+    apply(plan_ports(view,
+                     {.node_id = id, .ports = {{.mac = "52:54:00:00:00:01", .ip = "10.0.0.1"}}},
+                     now_unix_ms));
+  }
+  void give_volume(const msg::NodeId& id, bool is_ready = true) {
+    apply(plan_volume(view, {.volume = {.node_id = id}, .is_ready = is_ready}, now_unix_ms));
+  }
+
+  core::Result<msg::ComputesetId> start(const msg::StartComputeset& request) {
+    auto plan = plan_start(view, backend, request, now_unix_ms);
+    if (!plan) return std::unexpected(plan.error());
+    apply(std::move(*plan));
+    return view.computeset_count();
+  }
+  msg::ComputesetId start(const std::string& cluster, std::uint32_t count) {
+    const auto id = start({.cluster_id = {cluster}, .count = count, .walltime_mins = 60});
+    EXPECT_TRUE(id) << id.error().detail;
+    return id.value_or(0);
+  }
+  core::Result<Shown> power(const std::string& node, msg::PowerAction action) {
+    auto plan = plan_power_node(view, {.node_id = {node}, .action = action}, now_unix_ms);
+    if (!plan) return std::unexpected(plan.error());
+    return apply(std::move(*plan));
+  }
+  void end(msg::ComputesetId id, msg::PowerAction action = msg::PowerAction::poweroff) {
+    apply(*plan_power_computeset(view, {.computeset_id = id, .action = action}, now_unix_ms));
+  }
+  /// The domain of a placed node is observed in another state.
+  Shown observe(const std::string& id, msg::DomainState state, std::int64_t seen_unix_ms = 0) {
+    const auto& placed = node(id);
+    auto plan = plan_domain_change(view,
+                                   {.host_id = placed.host_id,
+                                    .node_id = {id},
+                                    .epoch = placed.epoch,
+                                    .state = state,
+                                    .seen_unix_ms = seen_unix_ms},
+                                   view.host(placed.host_id)->process, now_unix_ms);
+    EXPECT_TRUE(plan);
+    return apply(std::move(*plan));
+  }
+
+  const StoredNode& node(const std::string& id) const { return *view.node({id}); }
+  std::string host_of(const std::string& id) const { return node(id).host_id.value; }
+  const StoredComputeset& computeset(msg::ComputesetId id) const { return *view.computeset(id); }
+  Resources used(const std::string& host) const { return view.pool().find({host})->used; }
+};
+
+}  // namespace nucleus::scheduler
