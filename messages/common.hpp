@@ -76,6 +76,14 @@ inline bool sees(const Viewer& viewer, const ProjectId& project) {
   return viewer.is_operator || std::ranges::find(viewer.projects, project) != viewer.projects.end();
 }
 
+/// Names a node: by its id, or by its cluster and its name. A frontend has its cluster's name.
+struct NodeRef {
+  NodeId node_id = {};  // if set, the other two are not used
+  ClusterId cluster_id = {};
+  std::string name = {};
+  NUCLEUS_FIELDS(node_id, cluster_id, name);
+};
+
 /// A reply without content: the request was carried out.
 struct Done {
   NUCLEUS_NO_FIELDS()
@@ -118,6 +126,13 @@ inline std::optional<Error> check_name(std::string_view field, std::string_view 
   return invalid(field,
                  std::string(field) +
                      " must be 1 to 64 letters, digits, - _ . and begin with a letter or digit");
+}
+
+inline std::optional<Error> check(const NodeRef& node) {
+  if (!node.node_id.empty()) return std::nullopt;
+  if (node.cluster_id.empty()) return invalid("cluster_id", "cluster_id must be set");
+  if (node.name.empty()) return invalid("name", "name must be set");
+  return std::nullopt;
 }
 
 inline std::optional<Error> check(const Page& page) {

@@ -1,5 +1,5 @@
-// The registry's messages about who there is: roles and rights, projects, people, their passwords,
-// keys and tokens, and what they sign.
+// The registry's messages about roles and rights, projects, people, their passwords, API keys and
+// tokens, and the acknowledgement of responsibility that they sign.
 #pragma once
 
 #include <algorithm>
@@ -16,21 +16,21 @@ namespace nucleus::msg {
 
 NUCLEUS_ENUM(Role, operator_, pi, cluster_admin, trainer, read_only)
 
-// What a route or a token may do, from weak to strong.
-//   read     see what is the caller's projects'
-//   power    power nodes, start and end computesets, measure
+// What a caller or a token is allowed to do, from weak to strong.
+//   read     read what belongs to the caller's projects
+//   power    power nodes, start and end computesets, measure overhead
 //   console  open consoles
 //   images   upload, attach and remove images
-//   define   make, change and remove clusters and nodes
-//   people   members, keys and allocations of the caller's own projects
-//   operate  the centre's: hosts, every project, every person
+//   define   create, change and remove clusters and nodes
+//   people   read the members of the caller's projects
+//   operate  manage hosts, allocations, and every project and person
 NUCLEUS_ENUM(Right, read, power, console, images, define, people, operate)
 
 inline constexpr std::array all_rights = {Right::read,   Right::power,  Right::console,
                                           Right::images, Right::define, Right::people,
                                           Right::operate};
 
-/// What a role may do at most; a token may be good for less.
+/// The rights of a role; a token may have fewer.
 constexpr bool has_right(Role role, Right right) {
   switch (role) {
     case Role::operator_:
@@ -49,14 +49,14 @@ constexpr bool has_right(Role role, Right right) {
   return false;
 }
 
-/// Who speaks, and what the credential is good for: the answer to every kind of credential.
+/// The caller and the rights of the credential; the reply to every check of a credential.
 struct Principal {
   PersonId person_id = {};
   Role role = Role::unknown;
   std::vector<ProjectId> projects = {};  // 0..256
-  std::vector<Right> rights = {};        // the role's, less what the token leaves out
-  std::string token_id = {};             // where a token said it; empty else
-  std::int64_t expires_unix_s = 0;       // of the token; 0 = it does not end
+  std::vector<Right> rights = {};        // those of the role, or fewer if the token has fewer
+  std::string token_id = {};        // of the token that was checked; empty = another credential
+  std::int64_t expires_unix_s = 0;  // of the token; 0 = it does not expire
   NUCLEUS_FIELDS(person_id, role, projects, rights, token_id, expires_unix_s);
 };
 
@@ -64,7 +64,11 @@ inline bool is_operator(const Principal& who) {
   return who.role == Role::operator_;
 }
 
-/// Whether what is this project's is told to them; to others it looks like nothing.
+inline Viewer viewer_of(const Principal& who) {
+  return {.projects = who.projects, .is_operator = is_operator(who)};
+}
+
+/// True if the caller may read what belongs to this project; for others it does not exist.
 inline bool sees(const Principal& who, const ProjectId& project) {
   return is_operator(who) || std::ranges::find(who.projects, project) != who.projects.end();
 }
@@ -73,7 +77,7 @@ inline bool may(const Principal& who, Right right) {
   return std::ranges::find(who.rights, right) != who.rights.end();
 }
 
-/// Makes a project, or does nothing where it is there.
+/// Creates a project; does nothing if it exists.
 struct DefineProject {
   static constexpr std::string_view topic = "registry.define-project";
   using Reply = Done;
@@ -88,19 +92,19 @@ struct Project {
 
 struct Projects {
   std::vector<Project> projects = {};  // by name
-  NUCLEUS_FIELDS(projects);
+  std::string next = {};               // cursor of the next page; empty = this is the last
+  NUCLEUS_FIELDS(projects, next);
 };
 
-/// These projects, or all with `is_operator`.
 struct ListProjects {
   static constexpr std::string_view topic = "registry.list-projects";
   using Reply = Projects;
-  std::vector<ProjectId> projects = {};
-  bool is_operator = false;
-  NUCLEUS_FIELDS(projects, is_operator);
+  Viewer viewer = {};
+  Page page = {};
+  NUCLEUS_FIELDS(viewer, page);
 };
 
-/// Removes a project; `wrong_state` while it has a cluster. It is taken from its members.
+/// Removes a project, also from its members. `wrong_state` while it has a cluster.
 struct RemoveProject {
   static constexpr std::string_view topic = "registry.remove-project";
   using Reply = Done;
@@ -118,7 +122,7 @@ struct Person {
   NUCLEUS_FIELDS(person_id, email, first_name, last_name, role, projects);
 };
 
-/// Makes or changes a person; the projects must be there.
+/// Creates a person or replaces the definition of one. The projects must exist.
 struct DefinePerson {
   static constexpr std::string_view topic = "registry.define-person";
   using Reply = Done;
@@ -126,7 +130,7 @@ struct DefinePerson {
   NUCLEUS_FIELDS(person);
 };
 
-/// Changes how a person is named; what is left out stays.
+/// Changes a person's display name; a field that is not set stays.
 struct ChangeProfile {
   static constexpr std::string_view topic = "registry.change-profile";
   using Reply = Person;
@@ -144,22 +148,22 @@ struct GetPerson {
 };
 
 struct People {
-  std::vector<Person> people = {};  // by id, at most 1000
-  bool is_more = false;             // ask again with `after`
-  NUCLEUS_FIELDS(people, is_more);
+  std::vector<Person> people = {};  // by id
+  std::string next = {};            // cursor of the next page; empty = this is the last
+  NUCLEUS_FIELDS(people, next);
 };
 
-/// Members of any of these projects, or all with `is_operator`.
+/// Members of the viewer's projects, each with those of their projects that the viewer sees. An
+/// operator sees everybody.
 struct ListPeople {
   static constexpr std::string_view topic = "registry.list-people";
   using Reply = People;
-  std::vector<ProjectId> projects = {};
-  bool is_operator = false;
-  PersonId after = {};
-  NUCLEUS_FIELDS(projects, is_operator, after);
+  Viewer viewer = {};
+  Page page = {};
+  NUCLEUS_FIELDS(viewer, page);
 };
 
-/// Removes a person with every credential; what they signed stays on record.
+/// Removes a person with every credential. Acknowledgements that the person signed are kept.
 struct RemovePerson {
   static constexpr std::string_view topic = "registry.remove-person";
   using Reply = Done;
@@ -167,7 +171,7 @@ struct RemovePerson {
   NUCLEUS_FIELDS(person_id);
 };
 
-/// Sets a person's password (argon2id is what is stored); ends every token of theirs.
+/// Sets a person's password and revokes all their tokens. The argon2id hash is stored.
 struct SetPassword {
   static constexpr std::string_view topic = "registry.set-password";
   using Reply = Done;
@@ -176,24 +180,24 @@ struct SetPassword {
   NUCLEUS_FIELDS(person_id, password);
 };
 
-/// Checks a password. `no_capacity` after too many failures of this person or origin in a while.
+/// Checks a password. `no_capacity` after too many recent failures of this person or origin.
 struct CheckPassword {
   static constexpr std::string_view topic = "registry.check-password";
   using Reply = Principal;
   PersonId person_id = {};
   std::string password = {};
-  std::string origin = {};  // the client's address, for the rate limit alone
+  std::string origin = {};  // the client's address; used for the rate limit only
   NUCLEUS_FIELDS(person_id, password, origin);
 };
 
-/// A person's API key; made at the first call, the same one at each later call.
 struct ApiKey {
   std::string key_name = {};
   std::string secret = {};  // 24 letters and digits
-  bool is_strict = false;   // good only with signatures over method, path and body too
+  bool is_strict = false;   // accepts only signatures that cover method, path and body
   NUCLEUS_FIELDS(key_name, secret, is_strict);
 };
 
+/// Returns a person's API key; the first call creates it.
 struct IssueKey {
   static constexpr std::string_view topic = "registry.issue-key";
   using Reply = ApiKey;
@@ -201,7 +205,7 @@ struct IssueKey {
   NUCLEUS_FIELDS(person_id);
 };
 
-/// Ends a person's API key and makes another; with `is_none` makes none.
+/// Revokes a person's API key and creates another, unless `is_none` is set.
 struct ReplaceKey {
   static constexpr std::string_view topic = "registry.replace-key";
   using Reply = ApiKey;
@@ -213,12 +217,12 @@ struct ReplaceKey {
 
 struct Token {
   std::string token = {};     // 40 hex digits; only its hash is stored
-  std::string token_id = {};  // 16 hex digits; no secret
+  std::string token_id = {};  // 16 hex digits; not secret
   std::int64_t expires_unix_s = 0;
   NUCLEUS_FIELDS(token, token_id, expires_unix_s);
 };
 
-/// Has the form of a token: 40 lower-case hex digits.
+/// True if the text has the form of a token: 40 lower-case hex digits.
 constexpr bool is_token(std::string_view text) {
   return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
@@ -227,9 +231,9 @@ struct IssueToken {
   static constexpr std::string_view topic = "registry.issue-token";
   using Reply = Token;
   PersonId person_id = {};
-  std::string label = {};           // 0..64 bytes, for the list
-  std::vector<Right> rights = {};   // empty = all of the person's role; one it has not is refused
-  std::int64_t expires_unix_s = 0;  // 0 = does not end
+  std::string label = {};           // 0..64 bytes; shown in lists
+  std::vector<Right> rights = {};   // rights of the person's role; empty = all of them
+  std::int64_t expires_unix_s = 0;  // 0 = does not expire
   NUCLEUS_FIELDS(person_id, label, rights, expires_unix_s);
 };
 
@@ -243,18 +247,20 @@ struct TokenEntry {
 };
 
 struct Tokens {
-  std::vector<TokenEntry> tokens = {};  // oldest first
-  NUCLEUS_FIELDS(tokens);
+  std::vector<TokenEntry> tokens = {};  // by id
+  std::string next = {};                // cursor of the next page; empty = this is the last
+  NUCLEUS_FIELDS(tokens, next);
 };
 
 struct ListTokens {
   static constexpr std::string_view topic = "registry.list-tokens";
   using Reply = Tokens;
   PersonId person_id = {};
-  NUCLEUS_FIELDS(person_id);
+  Page page = {};
+  NUCLEUS_FIELDS(person_id, page);
 };
 
-/// Ends one token of a person; `not_found` where they have none of this id.
+/// Revokes one token of a person; `not_found` if the person has no token of this id.
 struct RevokeToken {
   static constexpr std::string_view topic = "registry.revoke-token";
   using Reply = Done;
@@ -270,9 +276,9 @@ struct CheckToken {
   NUCLEUS_FIELDS(token);
 };
 
-/// Checks an API-key signature (compat section 1.5): HMAC-SHA256 over `signed_text`, one use a
-/// nonce, clock within 1800 s. A strict key wants `covers` to hold (request-target), host, date and
-/// digest; the gateway has compared those with the request.
+/// Checks an API-key signature (docs/rest-v1.md, Signatures): HMAC-SHA256 of `signed_text`. A nonce
+/// is accepted once, a timestamp within 1800 s of the clock. For a strict key `covers` must contain
+/// (request-target), host, date and digest; the gateway has compared them with the request.
 struct CheckSignature {
   static constexpr std::string_view topic = "registry.check-signature";
   using Reply = Principal;
@@ -281,20 +287,20 @@ struct CheckSignature {
   std::string signature_base64 = {};  // as sent
   std::string nonce = {};             // 1..64 characters
   std::int64_t timestamp_unix_s = 0;
-  std::vector<std::string> covers = {};  // what was signed, lower case
+  std::vector<std::string> covers = {};  // names of the signed headers, lower case
   NUCLEUS_FIELDS(key_name, signed_text, signature_base64, nonce, timestamp_unix_s, covers);
 };
 
-/// Event: what a person may do changed, or a credential of theirs ended: whoever remembers an
-/// answer to a check forgets it.
+/// Event: a person's role or projects changed, or one of their credentials was revoked. Results of
+/// earlier credential checks are no longer valid.
 struct CredentialsChanged {
   static constexpr std::string_view topic = "registry.credentials-changed";
   PersonId person_id = {};
   NUCLEUS_FIELDS(person_id);
 };
 
-/// Binds a client's idempotency key to one request for a day. `invalid_argument`: it stands for
-/// another request.
+/// Binds a client's idempotency key to one request for a day. `invalid_argument` if the key is
+/// bound to another request.
 struct BindIdempotencyKey {
   static constexpr std::string_view topic = "registry.bind-idempotency-key";
   using Reply = Done;
@@ -304,15 +310,16 @@ struct BindIdempotencyKey {
   NUCLEUS_FIELDS(person_id, idempotency_key, fingerprint);
 };
 
-/// The text that PI and an admin of each project sign before its nodes may be powered on.
+/// The acknowledgement of responsibility that a PI and a cluster admin of each project sign before
+/// the project's nodes may be powered on.
 struct AcknowledgementText {
-  std::uint32_t version = 0;  // 0 = there is none, and nobody need sign
+  std::uint32_t version = 0;  // 0 = no text was set; nobody has to sign
   std::string text = {};      // 0..65,536 bytes
   bool is_required = false;
   NUCLEUS_FIELDS(version, text, is_required);
 };
 
-/// Operator: sets the text. Another text is another version, to be signed anew.
+/// Sets the text. A new text is a new version, which each project has to sign again.
 struct SetAcknowledgementText {
   static constexpr std::string_view topic = "registry.set-acknowledgement-text";
   using Reply = AcknowledgementText;
@@ -321,19 +328,19 @@ struct SetAcknowledgementText {
   NUCLEUS_FIELDS(text, is_required);
 };
 
-/// Who signed what, when: never changed and never removed.
+/// A signature; it is never changed and never removed.
 struct Acknowledgement {
   ProjectId project_id = {};
   PersonId person_id = {};
-  Role role = Role::unknown;  // when they signed
+  Role role = Role::unknown;  // at the time of signing
   std::uint32_t version = 0;
   std::string text_sha256 = {};  // hex
   std::int64_t signed_unix_s = 0;
   NUCLEUS_FIELDS(project_id, person_id, role, version, text_sha256, signed_unix_s);
 };
 
-/// A PI or cluster admin signs for one of their projects. `conflict` where the version is not the
-/// present one.
+/// A PI or cluster admin signs the text for one of their projects. `conflict` if the version is not
+/// the current one.
 struct SignAcknowledgement {
   static constexpr std::string_view topic = "registry.sign-acknowledgement";
   using Reply = Acknowledgement;
@@ -347,23 +354,25 @@ struct AcknowledgementStatus {
   AcknowledgementText text = {};
   std::vector<Acknowledgement> acknowledgements = {};  // of the project, oldest first
   bool is_acknowledged = true;                         // its nodes may be powered on
-  std::string missing = {};                            // who has not signed; empty = nobody
-  NUCLEUS_FIELDS(text, acknowledgements, is_acknowledged, missing);
+  std::string missing = {};  // who has to sign: "a PI", "a cluster admin" or both; empty = nobody
+  std::string next = {};     // cursor of the next page of acknowledgements; empty = the last
+  NUCLEUS_FIELDS(text, acknowledgements, is_acknowledged, missing, next);
 };
 
 struct GetAcknowledgements {
   static constexpr std::string_view topic = "registry.get-acknowledgements";
   using Reply = AcknowledgementStatus;
   ProjectId project_id = {};
-  NUCLEUS_FIELDS(project_id);
+  Page page = {};  // of the acknowledgements
+  NUCLEUS_FIELDS(project_id, page);
 };
 
-/// Event: whether a project's nodes may be powered on. Where it was never told, they may.
+/// Event: a project's nodes may be powered on, or no longer. Before the first such event they may.
 struct AcknowledgementChanged {
   static constexpr std::string_view topic = "registry.acknowledgement-changed";
   ProjectId project_id = {};
   bool is_acknowledged = true;
-  std::string reason = {};  // where not
+  std::string reason = {};  // if not acknowledged
   NUCLEUS_FIELDS(project_id, is_acknowledged, reason);
 };
 

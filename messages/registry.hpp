@@ -1,5 +1,5 @@
-// The registry's messages about what there is: clusters and nodes as their owners define them.
-// Those about who there is: messages/people.hpp.
+// The registry's messages about clusters and nodes, as their owners define them. Those about people
+// and credentials: messages/people.hpp.
 #pragma once
 
 #include <algorithm>
@@ -13,31 +13,33 @@ namespace nucleus::msg {
 
 NUCLEUS_ENUM(NodeKind, frontend, compute)
 
-/// A node as its owner defined it. Its id never changes; its name may.
+/// The definition of a node. Its id never changes; its name may.
 struct Node {
   NodeId node_id = {};
   ClusterId cluster_id = {};
   ProjectId project_id = {};
   std::string name = {};  // unique in its cluster
   NodeKind kind = NodeKind::unknown;
-  std::uint32_t index = 0;      // 0 = the frontend, computes from 1: fixes order and address
+  std::uint32_t index = 0;      // 0 = the frontend, computes from 1; fixes order and address
   std::uint32_t cpus = 0;       // 1..1024
   std::uint64_t memory_mb = 0;  // 64..16,777,216
   std::uint64_t disk_gb = 0;    // 1..65,536
-  ImageId image_id = {};        // what its volume is cloned from; empty = an empty disk
+  ImageId image_id = {};        // its volume is a clone of this image; empty = an empty disk
   ImageId iso_id = {};          // attached at the next power-on; empty = none
-  std::uint64_t revision = 0;   // of this definition: one more with each change
+  std::uint64_t revision = 0;   // of this definition; grows by one with each change
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, name, kind, index, cpus, memory_mb, disk_gb,
                  image_id, iso_id, revision);
 };
 
+/// The definition of a cluster; ListNodes lists its nodes.
 struct Cluster {
   ClusterId cluster_id = {};
   ProjectId project_id = {};
   std::string description = {};                // 0..1024 bytes
-  std::vector<AllocationId> allocations = {};  // 0..64; who may be charged
-  std::uint64_t revision = 0;  // of this definition: one more with each change of it or its nodes
-  NUCLEUS_FIELDS(cluster_id, project_id, description, allocations, revision);
+  std::vector<AllocationId> allocations = {};  // 0..64; may be charged for its computesets
+  std::uint32_t node_count = 0;                // 1..4097: the frontend and its computes
+  std::uint64_t revision = 0;  // grows by one with each change of the cluster or one of its nodes
+  NUCLEUS_FIELDS(cluster_id, project_id, description, allocations, node_count, revision);
 };
 
 struct NodeSize {
@@ -47,8 +49,8 @@ struct NodeSize {
   NUCLEUS_FIELDS(cpus, memory_mb, disk_gb);
 };
 
-/// Makes a cluster: a frontend named like it, and compute nodes `vm-CLUSTER-00` on. Refused where
-/// the name is taken.
+/// Creates a cluster: a frontend with the cluster's name, and compute nodes from `vm-CLUSTER-00`
+/// on. `wrong_state` if the name is taken.
 struct DefineCluster {
   static constexpr std::string_view topic = "registry.define-cluster";
   using Reply = Cluster;
@@ -88,123 +90,129 @@ inline std::optional<Error> check(const DefineCluster& request) {
   return check(request.compute_size, "compute_size");
 }
 
+/// Removes a cluster with its nodes and their volumes; nodes that run are stopped.
 struct RemoveCluster {
   static constexpr std::string_view topic = "registry.remove-cluster";
   using Reply = Done;
   ClusterId cluster_id = {};
-  std::uint64_t if_revision = 0;  // 0 = any; else `conflict` where it is another
-  NUCLEUS_FIELDS(cluster_id, if_revision);
+  Viewer viewer = {};
+  std::uint64_t if_revision = 0;  // 0 = any; `conflict` if the cluster has another one
+  NUCLEUS_FIELDS(cluster_id, viewer, if_revision);
 };
 
-/// Changes what is said of a cluster.
+/// Changes a cluster's description or allocations; a field that is not set stays.
 struct ChangeCluster {
   static constexpr std::string_view topic = "registry.change-cluster";
   using Reply = Cluster;
   ClusterId cluster_id = {};
+  Viewer viewer = {};
   std::optional<std::string> description = {};
   std::optional<std::vector<AllocationId>> allocations = {};
-  std::uint64_t if_revision = 0;  // 0 = any; else `conflict` where it is another
-  NUCLEUS_FIELDS(cluster_id, description, allocations, if_revision);
+  std::uint64_t if_revision = 0;  // 0 = any; `conflict` if the cluster has another one
+  NUCLEUS_FIELDS(cluster_id, viewer, description, allocations, if_revision);
 };
 
-/// Changes what is said of a node; size and ISO take effect at its next power-on.
+/// Changes a node; a field that is not set stays. Size and ISO take effect at the next power-on. A
+/// frontend keeps its name.
 struct ChangeNode {
   static constexpr std::string_view topic = "registry.change-node";
   using Reply = Node;
-  NodeId node_id = {};
+  NodeRef node = {};
+  Viewer viewer = {};
   std::optional<std::string> name = {};
   std::optional<std::uint32_t> cpus = {};
   std::optional<std::uint64_t> memory_mb = {};
-  std::optional<ImageId> iso_id = {};
-  std::uint64_t if_revision = 0;  // of the node; 0 = any; else `conflict` where it is another
-  NUCLEUS_FIELDS(node_id, name, cpus, memory_mb, iso_id, if_revision);
+  std::optional<ImageId> iso_id = {};  // empty = detach
+  std::uint64_t if_revision = 0;       // 0 = any; `conflict` if the node has another one
+  NUCLEUS_FIELDS(node, viewer, name, cpus, memory_mb, iso_id, if_revision);
 };
 
-/// Adds compute nodes, named and numbered on from the last one.
+struct NodesAdded {
+  Cluster cluster = {};           // with the new nodes counted
+  std::uint32_t first_index = 0;  // of the new nodes; they have the highest indexes
+  NUCLEUS_FIELDS(cluster, first_index);
+};
+
+/// Adds compute nodes; their names and indexes continue those of the last one.
 struct AddNodes {
   static constexpr std::string_view topic = "registry.add-nodes";
-  using Reply = Cluster;
+  using Reply = NodesAdded;
   ClusterId cluster_id = {};
-  std::uint32_t count = 0;  // 1..4096, the cluster then has at most 4096
+  Viewer viewer = {};
+  std::uint32_t count = 0;  // 1..4096; the cluster may have 4096 computes
   NodeSize size = {};
   ImageId image_id = {};
-  std::uint64_t if_revision = 0;  // of the cluster
-  NUCLEUS_FIELDS(cluster_id, count, size, image_id, if_revision);
+  std::uint64_t if_revision = 0;  // 0 = any; `conflict` if the cluster has another one
+  NUCLEUS_FIELDS(cluster_id, viewer, count, size, image_id, if_revision);
 };
 
-/// Removes one compute node with its volume; it is stopped by force where it runs.
+/// Removes a compute node with its volume; it is stopped first if it runs.
 struct RemoveNode {
   static constexpr std::string_view topic = "registry.remove-node";
   using Reply = Done;
-  NodeId node_id = {};
-  std::uint64_t if_revision = 0;  // of the node
-  NUCLEUS_FIELDS(node_id, if_revision);
-};
-
-struct ClusterWithNodes {
-  Cluster cluster = {};
-  std::vector<Node> nodes = {};  // by index: the frontend first
-  NUCLEUS_FIELDS(cluster, nodes);
+  NodeRef node = {};
+  Viewer viewer = {};
+  std::uint64_t if_revision = 0;  // 0 = any; `conflict` if the node has another one
+  NUCLEUS_FIELDS(node, viewer, if_revision);
 };
 
 struct Clusters {
-  std::vector<ClusterWithNodes> clusters = {};  // by name
-  bool is_more = false;  // there are others after the last one: ask again with `after`
-  NUCLEUS_FIELDS(clusters, is_more);
+  std::vector<Cluster> clusters = {};  // by name
+  std::string next = {};               // cursor of the next page; empty = this is the last
+  NUCLEUS_FIELDS(clusters, next);
 };
 
-/// The clusters of these projects, or all with `is_operator`; one alone where `cluster_id` is said.
-/// One that is not theirs is `not_found`, just like one that does not exist.
 struct ListClusters {
   static constexpr std::string_view topic = "registry.list-clusters";
   using Reply = Clusters;
-  std::vector<ProjectId> projects = {};
-  bool is_operator = false;
-  ClusterId cluster_id = {};
-  ClusterId after = {};  // only clusters whose names come after this one
-  NUCLEUS_FIELDS(projects, is_operator, cluster_id, after);
+  Viewer viewer = {};
+  ProjectId project_id = {};  // empty = of all projects
+  ClusterId cluster_id = {};  // if set, this cluster alone, or `not_found`
+  Page page = {};
+  NUCLEUS_FIELDS(viewer, project_id, cluster_id, page);
 };
 
-struct RenameNode {
-  static constexpr std::string_view topic = "registry.rename-node";
-  using Reply = Done;
-  NodeId node_id = {};
-  std::string name = {};
-  NUCLEUS_FIELDS(node_id, name);
+struct Nodes {
+  std::vector<Node> nodes = {};  // by cluster, then by index
+  std::string next = {};         // cursor of the next page; empty = this is the last
+  Cluster cluster = {};          // the one that the request names
+  NUCLEUS_FIELDS(nodes, next, cluster);
 };
 
-/// Attaches an ISO to a node (empty: detaches); it takes effect at the next power-on.
-struct AttachIso {
-  static constexpr std::string_view topic = "registry.attach-iso";
-  using Reply = Done;
-  NodeId node_id = {};
-  ImageId iso_id = {};
-  NUCLEUS_FIELDS(node_id, iso_id);
+/// Nodes of one cluster, or of all clusters that the viewer sees. `not_found` if there is no such
+/// cluster, or no node of that name in it.
+struct ListNodes {
+  static constexpr std::string_view topic = "registry.list-nodes";
+  using Reply = Nodes;
+  Viewer viewer = {};
+  ClusterId cluster_id = {};  // empty = all clusters
+  std::string name = {};      // if set, this node of the cluster alone
+  Page page = {};  // `after` is an index, or CLUSTER/INDEX in a list of all clusters' nodes
+  NUCLEUS_FIELDS(viewer, cluster_id, name, page);
 };
 
-/// Event: a cluster was made or changed.
+/// Event: a cluster was created or changed; the whole new definition.
 struct ClusterDefined {
   static constexpr std::string_view topic = "registry.cluster-defined";
   Cluster cluster = {};
-  std::uint32_t node_count = 0;  // the frontend and its computes; 0 = not said
-  NUCLEUS_FIELDS(cluster, node_count);
+  NUCLEUS_FIELDS(cluster);
 };
 
-/// Event: a node was made or changed; the whole new node.
+/// Event: a node was created or changed; the whole new definition.
 struct NodeDefined {
   static constexpr std::string_view topic = "registry.node-defined";
   Node node = {};
   NUCLEUS_FIELDS(node);
 };
 
-/// Event: a compute node is gone; its cluster stays.
+/// Event: a compute node was removed from its cluster.
 struct NodeRemoved {
   static constexpr std::string_view topic = "registry.node-removed";
   Node node = {};
   NUCLEUS_FIELDS(node);
 };
 
-/// Event: a cluster and all its nodes are gone.
+/// Event: a cluster was removed with all its nodes.
 struct ClusterRemoved {
   static constexpr std::string_view topic = "registry.cluster-removed";
   Cluster cluster = {};

@@ -132,7 +132,7 @@ std::vector<core::PeerRights> roles(const std::vector<std::string>& provisioners
       {.name = "scheduler", .calls = topics<msg::ApplyGrants>(), .project = "*"},
       {.name = "console", .calls = topics<msg::OpenConsole>()},
       {.name = "overhead",
-       .calls = topics<msg::ListClusters, msg::ListNodeStatuses, msg::ProbeNode, msg::ProbeHost>(),
+       .calls = topics<msg::ListNodes, msg::ListNodeStatuses, msg::ProbeNode, msg::ProbeHost>(),
        .project = "*"},
       {.name = "gateway",
        .calls = "registry. scheduler. network. image_store. console. overhead.",

@@ -126,7 +126,10 @@ class Bus {
     call_raw(std::string(Request::topic), msg::encode(request), std::move(options),
              [done = std::move(done)](Result<std::string> body) {
                if (!body) return done(std::unexpected(body.error()));
-               done(decoded<typename Request::Reply>(*body));
+               auto reply = decoded<typename Request::Reply>(*body);
+               // The caller's request was valid: an unreadable reply is a fault of the service.
+               if (!reply) return done(refuse(ErrorCode::internal, reply.error().detail));
+               done(std::move(reply));
              });
   }
 

@@ -1,4 +1,4 @@
-// Answers, and errors as each generation of clients reads them.
+// Answers, and errors in the form of each API generation.
 #include "gateway/routing/exchange.hpp"
 
 #include <unistd.h>
@@ -36,7 +36,7 @@ int v1_status_of(ErrorCode code) {
   return 500;
 }
 
-/// As v1, but for what only v2's clients can act on.
+/// As v1, except for codes that only clients of v2 know.
 int v2_status_of(const core::Error& error, const HttpRequest& request) {
   if (error.code == ErrorCode::wrong_state) return 409;
   if (error.code == ErrorCode::conflict) return request.header("If-Match").empty() ? 409 : 412;
@@ -49,26 +49,26 @@ const char* title_of(ErrorCode code) {
     case ErrorCode::invalid_argument:
       return "The request is not valid";
     case ErrorCode::unauthenticated:
-      return "Who asks is not known";
+      return "The credential is missing or not valid";
     case ErrorCode::forbidden:
-      return "This is not for you";
+      return "Not allowed";
     case ErrorCode::not_found:
-      return "There is no such thing";
+      return "Not found";
     case ErrorCode::wrong_state:
-      return "Not in this state";
+      return "Not possible in this state";
     case ErrorCode::conflict:
-      return "It was changed meanwhile";
+      return "The resource was changed meanwhile";
     case ErrorCode::no_capacity:
-      return "No room for it now";
+      return "Not enough capacity";
     case ErrorCode::unavailable:
     case ErrorCode::deadline_exceeded:
     case ErrorCode::unknown_outcome:
-      return "A part of the service does not answer";
+      return "The service is not available";
     case ErrorCode::internal:
     case ErrorCode::unknown:
       break;
   }
-  return "A fault of ours";
+  return "Internal error";
 }
 
 }  // namespace
@@ -111,7 +111,7 @@ void Exchange::refuse_method(const std::string& allowed) {
   if (is_v1()) return reply(405, Json{{"detail", detail}}, {{"Allow", allowed}});
   reply_problem(405,
                 {{"type", "/problems/method_not_allowed"},
-                 {"title", "This cannot be done there"},
+                 {"title", "Method not allowed"},
                  {"detail", detail}},
                 {{"Allow", allowed}});
 }
@@ -121,7 +121,7 @@ void Exchange::refuse_log_in(const core::Error& error) {
   if (is_v1()) return reply(429, Json{{"detail", error.detail}}, headers);
   reply_problem(429,
                 {{"type", "/problems/too_many_log_ins"},
-                 {"title", "Too many log in, or fail to"},
+                 {"title", "Too many log-ins"},
                  {"detail", error.detail}},
                 headers);
 }
@@ -131,7 +131,7 @@ void Exchange::refuse(const core::Error& error) {
   Headers headers;
   if (status == 503) headers["Retry-After"] = retry_after_s;
   if (status == 401) headers["WWW-Authenticate"] = "Token, Signature, Basic realm=\"nucleus\"";
-  // What is not yours and what is not there look the same.
+  // A resource of another project looks like one that does not exist.
   const std::string detail = status == 404 ? "Not found." : error.detail;
   if (is_v1()) {
     if (status == 400) return reply(400, Json(detail), std::move(headers));

@@ -1,5 +1,5 @@
-// One request on its way to its answer: who asks, what the route says, calls to services, and the
-// answer in the form that the route's generation of clients reads.
+// One HTTP request being handled: the caller, the values in the path, calls to services, and the
+// answer in the form of the route's API generation.
 #pragma once
 
 #include "core/bus/bus.hpp"
@@ -10,7 +10,7 @@
 
 namespace nucleus::gateway {
 
-/// A file that an upload's body went to; removed with it.
+/// The file that holds an upload's body; removed with this.
 struct Upload {
   std::string path = {};
   msg::Principal who = {};
@@ -31,17 +31,18 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   HttpRequest request;
   msg::Principal who = {};
-  std::shared_ptr<const VerifiedToken> verified = {};  // where `who` may be remembered
-  std::map<std::string, std::string> path = {};        // the route's {names}
+  std::shared_ptr<const VerifiedToken> verified = {};  // if `who` was verified by a cached token
+  std::map<std::string, std::string> path = {};        // the values of the route's {names}
   std::shared_ptr<Upload> upload = {};
-  std::string base_url = {};  // http://HOST:PORT as the client reached us
-  /// Services answer once they have heard events up to here, so that a client reads its own writes.
+  std::string base_url = {};  // http://HOST:PORT as the client reached the gateway
+  /// Services answer only after they have handled events up to here, so that a client reads its own
+  /// writes.
   std::uint64_t after_sequence = 0;
-  /// Told the newest event that an answering service knew of, before its reply is looked at.
+  /// Called with the newest event that an answering service knew, before its reply is handled.
   std::function<void(std::uint64_t)> on_sequence = [](std::uint64_t) {};
 
   bool is_operator() const { return msg::is_operator(who); }
-  /// Old clients' routes answer errors in another form than ours (compat section 1.10).
+  /// Errors of v1 have their own form (docs/rest-v1.md, Common rules).
   bool is_v1() const;
   const std::string& id() const { return id_; }
 
@@ -55,55 +56,51 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   }
   /// A problem of RFC 9457, with its `type`, `title` and `detail`.
   void reply_problem(int status, Json problem, Headers headers = {});
-  /// 429: too many log-ins, or too many failed ones, of this person or address.
+  /// 429: too many log-ins, or too many failures, of this person or address.
   void refuse_log_in(const core::Error& error);
-  /// 405, with the methods that there are.
+  /// 405 with the methods that the route has.
   void refuse_method(const std::string& allowed);
   void respond(HttpResponse response);
-  /// The answer is shown to `see` before it leaves.
+  /// Calls `see` with the answer before it is sent.
   void before_answer(std::function<void(const HttpResponse&)> see) { see_ = std::move(see); }
-  /// From here on calls are named after `name`, not after this exchange: whoever repeats the
-  /// exchange under that name repeats its calls, which then have one effect.
+  /// From now on the request ids of calls derive from `name` instead of this exchange. A repeated
+  /// exchange of the same name repeats the same calls, which have one effect.
   void name_calls(std::string name) {
     calls_name_ = std::move(name);
     calls_.clear();
   }
 
-  /// Asks a service; where it refuses, so do we. `next` runs on the loop.
+  /// Calls a service. A refusal refuses the exchange; a reply goes to `next`, on the loop.
   template <class Request>
   void ask(const Request& message, std::function<void(typename Request::Reply)> next,
            core::CallOptions options = {}) {
+    try_ask(
+        message,
+        [self = shared_from_this(),
+         next = std::move(next)](core::Result<typename Request::Reply> answered) {
+          if (!answered) return self->refuse(answered.error());
+          next(std::move(*answered));
+        },
+        std::move(options));
+  }
+
+  /// As `ask`, but `next` gets a refusal too.
+  template <class Request>
+  void try_ask(const Request& message,
+               std::function<void(core::Result<typename Request::Reply>)> next,
+               core::CallOptions options = {}) {
     options.trace_id = id_;
     options.request_id = (calls_name_.empty() ? id_ : calls_name_) + "." +
                          std::string(Request::topic) + "." +
                          std::to_string(++calls_[Request::topic]);
-    // Who is asked next knows at least what was told before: a cluster that one service has made is
-    // there for the other.
+    // The next service knows at least the events that the previous one knew: a cluster that one has
+    // created exists for the other.
     options.after_sequence = std::max(after_sequence, sequence_);
     options.on_sequence = [self = shared_from_this()](std::uint64_t sequence) {
       self->take_sequence(sequence);
     };
     if (options.deadline == core::CallOptions{}.deadline) options.deadline = call_deadline_;
-    bus_.call(message, options,
-              [self = shared_from_this(),
-               next = std::move(next)](core::Result<typename Request::Reply> answered) {
-                if (!answered) return self->refuse(answered.error());
-                next(std::move(*answered));
-              });
-  }
-
-  /// As `ask`, but a refusal is for `next` to tell.
-  template <class Request>
-  void try_ask(const Request& message,
-               std::function<void(core::Result<typename Request::Reply>)> next) {
-    bus_.call(message,
-              {.request_id = id_ + ".try",
-               .trace_id = id_,
-               .deadline = call_deadline_,
-               .on_sequence = [self = shared_from_this()](
-                                  std::uint64_t sequence) { self->take_sequence(sequence); }},
-              [self = shared_from_this(), next = std::move(next)](
-                  core::Result<typename Request::Reply> answered) { next(std::move(answered)); });
+    bus_.call(message, options, std::move(next));
   }
 
  private:
@@ -117,9 +114,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   Respond respond_;
   std::string id_;
   std::string calls_name_ = {};
-  std::map<std::string_view, unsigned> calls_ = {};  // made so far, by topic
+  std::map<std::string_view, unsigned> calls_ = {};  // number of calls so far, by topic
   std::function<void(const HttpResponse&)> see_ = {};
-  std::uint64_t sequence_ = 0;  // the newest event that an answering service knew of
+  std::uint64_t sequence_ = 0;  // the newest event that an answering service knew
 };
 
 using ExchangePtr = std::shared_ptr<Exchange>;

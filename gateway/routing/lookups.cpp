@@ -1,62 +1,51 @@
 #include "gateway/routing/lookups.hpp"
 
-#include <algorithm>
-
 #include "gateway/json/numbers.hpp"
+#include "gateway/routing/pages.hpp"
 
 namespace nucleus::gateway {
 
 using core::ErrorCode;
 
-namespace {
-
-msg::ListClusters clusters_of(const Exchange& exchange) {
-  return {.projects = exchange.who.projects, .is_operator = exchange.is_operator()};
+msg::NodeRef node_of_path(const Exchange& exchange) {
+  const std::string& cluster = exchange.path.at("cluster");
+  const auto node = exchange.path.find("node");
+  return {.cluster_id = {cluster}, .name = node == exchange.path.end() ? cluster : node->second};
 }
 
-void gather(const ExchangePtr& exchange, msg::ListClusters request,
-            std::shared_ptr<std::vector<msg::ClusterWithNodes>> all,
-            std::function<void(std::vector<msg::ClusterWithNodes>)> next) {
-  exchange->ask(request, [exchange, request, all, next](msg::Clusters page) mutable {
-    const bool is_more = page.is_more && !page.clusters.empty();
-    std::ranges::move(page.clusters, std::back_inserter(*all));
-    if (!is_more) return next(std::move(*all));
-    request.after = all->back().cluster.cluster_id;
-    gather(exchange, std::move(request), all, std::move(next));
-  });
+void with_cluster(const ExchangePtr& exchange, std::function<void(msg::Cluster)> next) {
+  exchange->ask(msg::ListClusters{.viewer = msg::viewer_of(exchange->who),
+                                  .cluster_id = {exchange->path.at("cluster")}},
+                [exchange, next = std::move(next)](msg::Clusters found) {
+                  if (found.clusters.empty())
+                    return exchange->refuse(ErrorCode::not_found, "no such cluster");
+                  next(std::move(found.clusters.front()));
+                });
 }
 
-}  // namespace
-
-void with_clusters(const ExchangePtr& exchange,
-                   std::function<void(std::vector<msg::ClusterWithNodes>)> next) {
-  gather(exchange, clusters_of(*exchange), std::make_shared<std::vector<msg::ClusterWithNodes>>(),
-         std::move(next));
+void with_nodes(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
+                std::function<void(ClusterNodes)> next) {
+  auto all = std::make_shared<ClusterNodes>();
+  for_each_page<msg::ListNodes>(
+      exchange, {.viewer = msg::viewer_of(exchange->who), .cluster_id = cluster_id},
+      [all](msg::Nodes page) {
+        // The first page's revision, so that a change meanwhile makes an `If-Match` fail.
+        if (all->nodes.empty()) all->cluster = std::move(page.cluster);
+        std::ranges::move(page.nodes, std::back_inserter(all->nodes));
+      },
+      [all, next = std::move(next)] { next(std::move(*all)); });
 }
 
-void with_cluster(const ExchangePtr& exchange, std::function<void(msg::ClusterWithNodes)> next) {
-  auto request = clusters_of(*exchange);
-  request.cluster_id = {exchange->path["cluster"]};
-  if (!msg::is_name(request.cluster_id.value))
-    return exchange->refuse(ErrorCode::not_found, "no such cluster");
-  exchange->ask(request, [exchange, next = std::move(next)](msg::Clusters found) {
-    if (found.clusters.empty()) return exchange->refuse(ErrorCode::not_found, "no such cluster");
-    next(std::move(found.clusters.front()));
-  });
-}
-
-void with_node(const ExchangePtr& exchange,
-               std::function<void(msg::ClusterWithNodes, msg::Node)> next) {
-  with_cluster(exchange, [exchange, next = std::move(next)](msg::ClusterWithNodes cluster) {
-    const auto named = exchange->path.find("node");
-    const auto found = std::ranges::find_if(cluster.nodes, [&](const msg::Node& node) {
-      return named == exchange->path.end() ? node.kind == msg::NodeKind::frontend
-                                           : node.name == named->second;
-    });
-    if (found == cluster.nodes.end()) return exchange->refuse(ErrorCode::not_found, "no such node");
-    msg::Node node = *found;
-    next(std::move(cluster), std::move(node));
-  });
+void with_node(const ExchangePtr& exchange, std::function<void(msg::Node)> next) {
+  const auto node = node_of_path(*exchange);
+  exchange->ask(msg::ListNodes{.viewer = msg::viewer_of(exchange->who),
+                               .cluster_id = node.cluster_id,
+                               .name = node.name},
+                [exchange, next = std::move(next)](msg::Nodes found) {
+                  if (found.nodes.empty())
+                    return exchange->refuse(ErrorCode::not_found, "no such node");
+                  next(std::move(found.nodes.front()));
+                });
 }
 
 void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Computeset)> next) {
@@ -72,17 +61,23 @@ void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Comput
   });
 }
 
-void with_states(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
-                 std::function<void(NodeStatesById)> next) {
+void with_statuses(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
+                   std::function<void(NodeStatusesById)> next) {
   exchange->ask(msg::ListNodeStatuses{.cluster_id = cluster_id},
                 [next = std::move(next)](msg::NodeStatuses listed) {
-                  NodeStatesById states;
-                  for (auto& state : listed.nodes) {
-                    std::string id = state.node_id.value;
-                    states[std::move(id)] = std::move(state);
+                  NodeStatusesById statuses;
+                  for (auto& status : listed.nodes) {
+                    std::string id = status.node_id.value;
+                    statuses[std::move(id)] = std::move(status);
                   }
-                  next(std::move(states));
+                  next(std::move(statuses));
                 });
+}
+
+const msg::NodeStatus& status_of(const msg::Node& node, const NodeStatusesById& statuses) {
+  static const msg::NodeStatus none{.state = msg::NodeState::nostate};
+  const auto found = statuses.find(node.node_id.value);
+  return found == statuses.end() ? none : found->second;
 }
 
 }  // namespace nucleus::gateway

@@ -1,5 +1,5 @@
-// What many routes need first: the cluster and the node that a path names, if they are the
-// caller's.
+// Reads that several routes share: a cluster, its nodes and their statuses, a computeset. Each
+// answers 404 if the caller does not see what the path names.
 #pragma once
 
 #include "gateway/routing/exchange.hpp"
@@ -8,21 +8,31 @@
 
 namespace nucleus::gateway {
 
-/// The cluster {cluster} of the path, or 404 where there is none of the caller's.
-void with_cluster(const ExchangePtr& exchange, std::function<void(msg::ClusterWithNodes)> next);
-/// The node {node} of cluster {cluster}; its frontend where the path has no {node}.
-void with_node(const ExchangePtr& exchange,
-               std::function<void(msg::ClusterWithNodes, msg::Node)> next);
-/// All clusters of the caller, whole.
-void with_clusters(const ExchangePtr& exchange,
-                   std::function<void(std::vector<msg::ClusterWithNodes>)> next);
+/// The node of a path with {cluster} and {node}; without {node}, the cluster's frontend.
+msg::NodeRef node_of_path(const Exchange& exchange);
 
-/// The computeset {id} of the path, or 404 where there is none of the caller's.
+/// The cluster {cluster} of the path.
+void with_cluster(const ExchangePtr& exchange, std::function<void(msg::Cluster)> next);
+
+struct ClusterNodes {
+  msg::Cluster cluster = {};
+  std::vector<msg::Node> nodes = {};  // all, by index
+};
+/// A cluster with all its nodes, read page by page; up to 4097.
+void with_nodes(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
+                std::function<void(ClusterNodes)> next);
+
+/// The definition of the path's node.
+void with_node(const ExchangePtr& exchange, std::function<void(msg::Node)> next);
+
+/// The computeset {id} of the path.
 void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Computeset)> next);
 
-using NodeStatesById = std::map<std::string, msg::NodeStatus>;
-/// States of a cluster's nodes, or of all with an empty id.
-void with_states(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
-                 std::function<void(NodeStatesById)> next);
+using NodeStatusesById = std::map<std::string, msg::NodeStatus>;
+/// The statuses of a cluster's nodes, or of all nodes if the id is empty.
+void with_statuses(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
+                   std::function<void(NodeStatusesById)> next);
+/// The status of one node; as of a node that was never powered on if the scheduler has none.
+const msg::NodeStatus& status_of(const msg::Node& node, const NodeStatusesById& statuses);
 
 }  // namespace nucleus::gateway

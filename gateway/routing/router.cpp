@@ -10,6 +10,7 @@ bool fits(const std::vector<std::string>& pattern, const std::vector<std::string
   values.clear();
   for (std::size_t i = 0; i < pattern.size(); ++i) {
     const bool is_value = pattern[i].starts_with('{');
+    if (is_value && path[i].empty()) return false;
     if (is_value)
       values[pattern[i].substr(1, pattern[i].size() - 2)] = path[i];
     else if (pattern[i] != path[i])
@@ -30,7 +31,7 @@ std::vector<std::string> segments_of(const std::string& path) {
   }
   if (!parts.empty() && parts.back().empty()) parts.pop_back();
   if (!parts.empty() && parts.front() == "nucleus") parts.erase(parts.begin());
-  // Old clients reach these by whatever begins so.
+  // For old clients these match every path that begins with them (docs/rest-v1.md, Common rules).
   if (parts.size() >= 2 && parts[0] == "v1")
     for (const char* name : {"user", "project", "image"})
       if (parts[1].starts_with(name)) parts = {"v1", name};

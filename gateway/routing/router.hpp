@@ -1,6 +1,6 @@
-// Which handler a method and path mean. Patterns are `/v1/cluster/{cluster}/`; a path may come with
-// the prefix /nucleus that old clients send, and with or without its last slash; /v1/user,
-// /v1/project and /v1/image are whatever begins so. Pure.
+// Finds the handler for a method and path. Patterns are `/v1/cluster/{cluster}/`. A path may have
+// the prefix /nucleus and a slash at the end, or not; /v1/user, /v1/project and /v1/image match
+// every path that begins with them. Pure.
 #pragma once
 
 #include <functional>
@@ -20,28 +20,28 @@ struct Route {
   std::string method = {};
   std::string pattern = {};
   std::vector<std::string> segments = {};
-  msg::Right needs = msg::Right::unknown;  // what the caller must have; unknown = no credential
+  msg::Right needs = msg::Right::unknown;  // of the caller; unknown = no credential is needed
   Handler handler = {};
-  /// A GET whose answer another is only after an event of its cluster, or of the caller's projects
-  /// where its path names none: it may be answered from memory.
+  /// A GET whose answer changes only after an event of the path's cluster or, if the path names
+  /// none, of the caller's projects: its answers may be cached.
   bool is_cached = false;
 };
 
 struct RouteMatch {
   const Route* route = nullptr;                  // null = no such route
   std::map<std::string, std::string> path = {};  // the values of {names}
-  std::string allowed = {};                      // where only the method is wrong: `GET, PUT`
+  std::string allowed = {};                      // if only the method does not match: `GET, PUT`
 };
 
 class Router {
  public:
   void add(std::string method, std::string pattern, msg::Right needs, Handler handler);
-  /// A GET that may be answered from memory.
+  /// A GET whose answers may be cached.
   void add_cached(std::string pattern, msg::Right needs, Handler handler) {
     add("GET", std::move(pattern), needs, std::move(handler));
     routes_.back().is_cached = true;
   }
-  /// A route that asks nobody who they are.
+  /// A route without a credential.
   void add_public(std::string method, std::string pattern, Handler handler) {
     add(std::move(method), std::move(pattern), msg::Right::unknown, std::move(handler));
   }

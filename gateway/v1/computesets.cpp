@@ -1,9 +1,9 @@
-// REST v1: computesets (compat 1.2, rows 15-20, and 1.4).
+// REST v1: computesets (docs/rest-v1.md, Computesets).
 #include <algorithm>
 
 #include "core/hostlist/hostlist.hpp"
 #include "gateway/json/numbers.hpp"
-#include "gateway/routing/lookups.hpp"
+#include "gateway/routing/pages.hpp"
 #include "gateway/v1/json.hpp"
 #include "gateway/v1/routes.hpp"
 
@@ -30,7 +30,7 @@ core::Result<std::string> text(const Json& body, const char* field) {
   const auto found = body.find(field);
   if (found == body.end() || found->is_null()) return std::string();
   if (found->is_string()) return found->get<std::string>();
-  return core::refuse(ErrorCode::invalid_argument, std::string(field) + " must be a text", field);
+  return core::refuse(ErrorCode::invalid_argument, std::string(field) + " must be a string", field);
 }
 
 struct Names {
@@ -48,7 +48,7 @@ core::Result<void> read_list(const Json& value, const char* field, std::vector<s
   };
   if (value.is_string()) {
     auto expanded = core::hostlist::expand(value.get_ref<const std::string&>(), nodes_max);
-    if (!expanded) return wrong("is no hostlist: " + expanded.error().detail);
+    if (!expanded) return wrong("is not a hostlist: " + expanded.error().detail);
     names = std::move(*expanded);
     return {};
   }
@@ -61,7 +61,7 @@ core::Result<void> read_list(const Json& value, const char* field, std::vector<s
       names.push_back(entry["name"]);
       if (entry.contains("host") && entry["host"].is_string()) hosts->push_back(entry["host"]);
     } else {
-      return wrong("must hold names");
+      return wrong("must contain names");
     }
   }
   return {};
@@ -81,7 +81,7 @@ core::Result<Names> read_names(const Json& body) {
   return names;
 }
 
-/// What the body asks for, with its nodes still by name.
+/// The request of the body, and the names of its nodes.
 core::Result<std::pair<msg::StartComputeset, Names>> read_start(const Json& body) {
   msg::StartComputeset start;
   auto names = read_names(body);
@@ -105,7 +105,7 @@ core::Result<std::pair<msg::StartComputeset, Names>> read_start(const Json& body
 }
 
 core::Result<void> fill_nodes(msg::StartComputeset& start, const Names& names,
-                              const msg::ClusterWithNodes& cluster) {
+                              const ClusterNodes& cluster) {
   std::map<std::string, msg::NodeId> by_name;
   for (const auto& node : cluster.nodes)
     if (node.kind == msg::NodeKind::compute) by_name[node.name] = node.node_id;
@@ -121,27 +121,37 @@ core::Result<void> fill_nodes(msg::StartComputeset& start, const Names& names,
   return {};
 }
 
-/// The sets with their nodes, as JSON.
+/// Reads the sets' nodes and their statuses, and calls `next` with the sets as JSON.
 void show(const ExchangePtr& exchange, std::vector<msg::Computeset> sets,
           std::function<void(std::vector<Json>)> next) {
-  with_clusters(exchange, [exchange, sets = std::move(sets),
-                           next = std::move(next)](std::vector<msg::ClusterWithNodes> clusters) {
-    auto nodes = std::make_shared<std::map<std::string, msg::Node>>();
-    for (auto& cluster : clusters)
-      for (auto& node : cluster.nodes) (*nodes)[node.node_id.value] = node;
-    const auto one = sets.size() == 1 ? sets.front().cluster_id : msg::ClusterId{};
-    with_states(exchange, one, [sets, nodes, next](const NodeStatesById& states) {
-      std::vector<Json> shown;
-      for (const auto& set : sets) {
-        std::vector<msg::Node> members;
-        for (const auto& id : set.nodes)
-          if (const auto node = nodes->find(id.value); node != nodes->end())
-            members.push_back(node->second);
-        shown.push_back(v1_computeset(set, members, states));
-      }
-      next(std::move(shown));
-    });
-  });
+  // Of one set, its cluster's nodes alone; of many, all nodes at once.
+  const auto cluster_id = sets.size() == 1 ? sets.front().cluster_id : msg::ClusterId{};
+  auto nodes = std::make_shared<std::map<std::string, msg::Node>>();
+  const auto finish = [sets = std::move(sets), nodes,
+                       next = std::move(next)](const NodeStatusesById& statuses) {
+    std::vector<Json> shown;
+    for (const auto& set : sets) {
+      std::vector<msg::Node> members;
+      for (const auto& id : set.nodes)
+        if (const auto node = nodes->find(id.value); node != nodes->end())
+          members.push_back(node->second);
+      shown.push_back(v1_computeset(set, members, statuses));
+    }
+    next(std::move(shown));
+  };
+  for_each_page<msg::ListNodes>(
+      exchange, {.viewer = msg::viewer_of(exchange->who), .cluster_id = cluster_id},
+      [nodes](msg::Nodes page) {
+        for (auto& node : page.nodes) {
+          std::string id = node.node_id.value;
+          (*nodes)[std::move(id)] = std::move(node);
+        }
+      },
+      [exchange, cluster_id, finish] { with_statuses(exchange, cluster_id, finish); },
+      [exchange, finish](const core::Error& error) {
+        if (error.code != ErrorCode::not_found) return exchange->refuse(error);
+        finish({});  // the cluster was removed
+      });
 }
 
 void start_computeset(const ExchangePtr& exchange) {
@@ -151,23 +161,24 @@ void start_computeset(const ExchangePtr& exchange) {
   const auto cluster = body.find("cluster");
   if (cluster == body.end() || !cluster->is_string() || cluster->get<std::string>().empty())
     return exchange->refuse(ErrorCode::invalid_argument, "Please provide the cluster", "cluster");
-  auto asked = read_start(body);
-  if (!asked) return exchange->refuse(asked.error());
-  exchange->path["cluster"] = cluster->get<std::string>();
-  with_cluster(exchange, [exchange,
-                          asked = std::move(*asked)](const msg::ClusterWithNodes& found) mutable {
-    auto& [request, names] = asked;
-    request.cluster_id = found.cluster.cluster_id;
-    if (auto filled = fill_nodes(request, names, found); !filled)
-      return exchange->refuse(filled.error());
-    exchange->ask(request, [exchange](const msg::Computeset& set) {
-      show(exchange, {set}, [exchange, id = set.computeset_id](const std::vector<Json>& shown) {
-        exchange->reply(
-            201, shown.front(),
-            {{"Location", exchange->base_url + "/nucleus/v1/computeset/" + std::to_string(id)}});
+  auto start = read_start(body);
+  if (!start) return exchange->refuse(start.error());
+  const msg::ClusterId cluster_id{cluster->get<std::string>()};
+  with_nodes(
+      exchange, cluster_id,
+      [exchange, start = std::move(*start)](const ClusterNodes& found) mutable {
+        auto& [request, names] = start;
+        request.cluster_id = found.cluster.cluster_id;
+        if (auto filled = fill_nodes(request, names, found); !filled)
+          return exchange->refuse(filled.error());
+        exchange->ask(request, [exchange](const msg::Computeset& set) {
+          show(exchange, {set}, [exchange, id = set.computeset_id](const std::vector<Json>& shown) {
+            exchange->reply(201, shown.front(),
+                            {{"Location", exchange->base_url + "/nucleus/v1/computeset/" +
+                                              std::to_string(id)}});
+          });
+        });
       });
-    });
-  });
 }
 
 void get_computeset(const ExchangePtr& exchange) {
@@ -181,9 +192,9 @@ void list_computesets(const ExchangePtr& exchange) {
   msg::ListComputesets request{.projects = exchange->who.projects,
                                .is_operator = exchange->is_operator()};
   const auto [first, last] = exchange->request.query.equal_range("state");
-  for (auto said = first; said != last; ++said) {
-    const auto state = msg::enum_of<msg::ComputesetState>(said->second);
-    // Old clients also ask for `queued`, which no set ever is.
+  for (auto given = first; given != last; ++given) {
+    const auto state = msg::enum_of<msg::ComputesetState>(given->second);
+    // Old clients also ask for `queued`, a state that no set has.
     if (state != msg::ComputesetState::unknown) request.states.push_back(state);
   }
   if (first != last && request.states.empty()) return exchange->reply(200, Json::array());

@@ -1,5 +1,5 @@
-// REST v1: images (compat 1.2, rows 21 and 22, and 1.10). An upload belongs to the caller's first
-// project: what is public is the operator's to publish.
+// REST v1: images (docs/rest-v1.md, Images). An upload belongs to the caller's first project; only
+// operators publish images for all.
 #include "gateway/credentials/credentials.hpp"
 #include "gateway/uploads/uploads.hpp"
 #include "gateway/v1/routes.hpp"
@@ -31,7 +31,7 @@ core::Result<Part> file_part(const std::string& path, const std::string& content
 
 void upload(const ExchangePtr& exchange, const FileWork& work) {
   if (exchange->who.projects.empty())
-    return exchange->refuse(ErrorCode::forbidden, "You are in no project");
+    return exchange->refuse(ErrorCode::forbidden, "You are not a member of a project");
   work.workers.run<Part>(
       work.loop, file_work_deadline,
       [upload = exchange->upload, type = exchange->request.header("Content-Type"),

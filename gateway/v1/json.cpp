@@ -6,20 +6,14 @@ namespace nucleus::gateway {
 
 namespace {
 
-const msg::NodeStatus& state_of(const msg::Node& node, const NodeStatesById& states) {
-  static const msg::NodeStatus not_seen{.state = msg::NodeState::nostate};
-  const auto found = states.find(node.node_id.value);
-  return found == states.end() ? not_seen : found->second;
+/// `compute_state` of docs/rest-v1.md, States.
+const char* disk_state(const msg::NodeStatus& status) {
+  return status.host_id.empty() ? "ready" : "synced";
 }
 
-/// compat 1.3 `compute_state`: a disk in use is `synced`, else it is `ready`.
-const char* disk_state(const msg::NodeStatus& state) {
-  return state.host_id.empty() ? "ready" : "synced";
-}
-
-Json private_interfaces(const msg::NodeStatus& state) {
+Json private_interfaces(const msg::NodeStatus& status) {
   Json list = Json::array();
-  for (const auto& port : state.ports)
+  for (const auto& port : status.ports)
     if (!port.is_public) list.push_back({{"mac", port.mac}, {"iface", "private"}});
   return list;
 }
@@ -39,15 +33,15 @@ bool is_active(msg::ComputesetState state) {
 
 }  // namespace
 
-Json v1_frontend(const msg::Node& node, const NodeStatesById& states) {
-  const auto& state = state_of(node, states);
+Json v1_frontend(const msg::Node& node, const NodeStatusesById& statuses) {
+  const auto& status = status_of(node, statuses);
   Json frontend{{"name", node.name},
-                {"state", std::string(msg::name_of(state.state))},
+                {"state", std::string(msg::name_of(status.state))},
                 {"memory", node.memory_mb},
                 {"cpus", node.cpus},
                 {"disksize", node.disk_gb},
                 {"type", "VM"},
-                {"interface", private_interfaces(state)},
+                {"interface", private_interfaces(status)},
                 {"pub_ip", nullptr},
                 {"pub_mac", nullptr},
                 {"pub_netmask", nullptr},
@@ -55,9 +49,9 @@ Json v1_frontend(const msg::Node& node, const NodeStatesById& states) {
                 {"dns1", nullptr},
                 {"dns2", nullptr},
                 {"ntp", nullptr},
-                {"frontend_state", disk_state(state)}};
-  const auto port = std::ranges::find_if(state.ports, &msg::Port::is_public);
-  if (port != state.ports.end()) {
+                {"frontend_state", disk_state(status)}};
+  const auto port = std::ranges::find_if(status.ports, &msg::Port::is_public);
+  if (port != status.ports.end()) {
     frontend["pub_ip"] = port->ip;
     frontend["pub_mac"] = port->mac;
     frontend["pub_netmask"] = netmask(port->prefix_length);
@@ -66,47 +60,48 @@ Json v1_frontend(const msg::Node& node, const NodeStatesById& states) {
   return frontend;
 }
 
-Json v1_compute(const msg::Node& node, const NodeStatesById& states) {
-  const auto& state = state_of(node, states);
-  const bool is_in_set = state.computeset_id != 0 && is_active(state.computeset_state);
+Json v1_compute(const msg::Node& node, const NodeStatusesById& statuses) {
+  const auto& status = status_of(node, statuses);
+  const bool is_in_set = status.computeset_id != 0 && is_active(status.computeset_state);
   return {{"name", node.name},
-          {"interface", private_interfaces(state)},
+          {"interface", private_interfaces(status)},
           {"memory", node.memory_mb},
           {"cpus", node.cpus},
           {"disksize", node.disk_gb},
           {"cluster", node.cluster_id.value},
           {"type", "VM"},
-          {"state", std::string(msg::name_of(state.state))},
-          {"host", state.host_id.empty() ? Json() : Json(state.host_id.value)},
-          {"active_computeset", is_in_set ? Json(state.computeset_id) : Json()},
+          {"state", std::string(msg::name_of(status.state))},
+          {"host", status.host_id.empty() ? Json() : Json(status.host_id.value)},
+          {"active_computeset", is_in_set ? Json(status.computeset_id) : Json()},
           {"active_computeset_state",
-           is_in_set ? Json(std::string(msg::name_of(state.computeset_state))) : Json()},
-          {"compute_state", disk_state(state)}};
+           is_in_set ? Json(std::string(msg::name_of(status.computeset_state))) : Json()},
+          {"compute_state", disk_state(status)}};
 }
 
-Json v1_cluster(const msg::ClusterWithNodes& cluster, const NodeStatesById& states) {
-  Json body{{"name", cluster.cluster.cluster_id.value},
-            {"description", cluster.cluster.description},
-            {"project", cluster.cluster.project_id.value},
+Json v1_cluster(const msg::Cluster& cluster, const std::vector<msg::Node>& nodes,
+                const NodeStatusesById& statuses) {
+  Json body{{"name", cluster.cluster_id.value},
+            {"description", cluster.description},
+            {"project", cluster.project_id.value},
             {"vlan", nullptr},
             {"frontend", nullptr},
             {"computes", Json::array()},
-            {"allocations", json_of(cluster.cluster.allocations)}};
-  for (const auto& node : cluster.nodes) {
+            {"allocations", json_of(cluster.allocations)}};
+  for (const auto& node : nodes) {
     if (node.kind == msg::NodeKind::frontend)
-      body["frontend"] = v1_frontend(node, states);
+      body["frontend"] = v1_frontend(node, statuses);
     else
-      body["computes"].push_back(v1_compute(node, states));
-    for (const auto& port : state_of(node, states).ports)
+      body["computes"].push_back(v1_compute(node, statuses));
+    for (const auto& port : status_of(node, statuses).ports)
       if (!port.is_public && body["vlan"].is_null()) body["vlan"] = port.vlan;
   }
   return body;
 }
 
 Json v1_computeset(const msg::Computeset& computeset, const std::vector<msg::Node>& nodes,
-                   const NodeStatesById& states) {
+                   const NodeStatusesById& statuses) {
   Json computes = Json::array();
-  for (const auto& node : nodes) computes.push_back(v1_compute(node, states));
+  for (const auto& node : nodes) computes.push_back(v1_compute(node, statuses));
   return {{"id", computeset.computeset_id},
           {"cluster", computeset.cluster_id.value},
           {"state", std::string(msg::name_of(computeset.state))},

@@ -1,5 +1,4 @@
-// REST v1: the surface of the Comet service, on which old clients depend (paths, bodies, statuses
-// and quirks as its users knew them).
+// REST v1: the Comet REST API, for old clients (docs/rest-v1.md).
 #pragma once
 
 #include "gateway/routing/router.hpp"
@@ -9,11 +8,12 @@ namespace nucleus::gateway {
 
 void add_v1_routes(Router& router, const FileWork& work);
 
-// Its parts, each in a file of its own.
+// Its parts, each in its own file.
+void add_v1_cluster_routes(Router& router);
 void add_v1_node_routes(Router& router);
 void add_v1_computeset_routes(Router& router);
 void add_v1_image_routes(Router& router, const FileWork& work);
-void add_v1_person_routes(Router& router);
+void add_v1_people_routes(Router& router);
 void add_v1_session_routes(Router& router);
 
 }  // namespace nucleus::gateway

@@ -1,5 +1,5 @@
-// REST v1: logging in and out, and one's password (compat 1.2, rows 25 and 26). Errors are told by
-// field, as clients of these routes read them.
+// REST v1: log-in, log-out and password (docs/rest-v1.md, Sessions). Errors are by field, as
+// clients of these routes expect.
 #include "gateway/credentials/credentials.hpp"
 #include "gateway/v1/routes.hpp"
 
@@ -9,7 +9,7 @@ using core::ErrorCode;
 
 namespace {
 
-/// A text of the body, or 400 with what is wrong with it.
+/// Reads a string of the body; answers 400 and returns false if it is missing.
 bool read_text(const ExchangePtr& exchange, const Json& body, const char* field,
                std::string& into) {
   const auto found = body.find(field);
@@ -21,7 +21,7 @@ bool read_text(const ExchangePtr& exchange, const Json& body, const char* field,
   return false;
 }
 
-/// A token of one's own for a password; its label tells where it came from.
+/// Issues a token for a password.
 void log_in(const ExchangePtr& exchange) {
   const auto body = parse_object(exchange->request.body);
   if (!body) return exchange->refuse(body.error());
@@ -43,7 +43,7 @@ void log_in(const ExchangePtr& exchange) {
   });
 }
 
-/// Ends the token that the request came with; one that is not there leaves nothing to end.
+/// Revokes the token of the request; after another kind of credential there is nothing to revoke.
 void log_out(const ExchangePtr& exchange) {
   const auto done = [exchange] {
     exchange->reply(200, Json{{"detail", "Successfully logged out."}});
@@ -59,7 +59,7 @@ void change_password(const ExchangePtr& exchange) {
   if (!body) return exchange->refuse(body.error());
   if (!is_whole(exchange->who))
     return exchange->refuse(ErrorCode::forbidden,
-                            "a token of fewer rights cannot change the password");
+                            "a token with fewer rights than its person cannot change the password");
   msg::SetPassword change{.person_id = exchange->who.person_id};
   std::string again;
   if (!read_text(exchange, *body, "new_password1", change.password) ||

@@ -1,5 +1,4 @@
-// v2: the text that PI and admin of each project sign before its nodes may be powered on, and who
-// signed it.
+// v2: the acknowledgement of responsibility: its text, and who signed it for a project.
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
 
@@ -21,7 +20,9 @@ void get_status(const ExchangePtr& exchange) {
   const msg::ProjectId project{exchange->path["project"]};
   if (!msg::sees(exchange->who, project))
     return exchange->refuse(ErrorCode::not_found, "no such project");
-  exchange->ask(msg::GetAcknowledgements{project},
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  exchange->ask(msg::GetAcknowledgements{.project_id = project, .page = *page},
                 [exchange](const msg::AcknowledgementStatus& status) {
                   reply_one(exchange, 200, json_of(status));
                 });

@@ -1,4 +1,4 @@
-// v2: what the centre has: images, hosts, allocations, and what was used of them.
+// v2: images, hosts, allocations and usage.
 #include <algorithm>
 #include <filesystem>
 
@@ -44,7 +44,7 @@ void get_image(const ExchangePtr& exchange) {
 void remove_image(const ExchangePtr& exchange) {
   with_image(exchange, [exchange](const msg::Image& image) {
     if (exchange->path["project"] == "public" && !exchange->is_operator())
-      return exchange->refuse(ErrorCode::forbidden, "public images are the operator's");
+      return exchange->refuse(ErrorCode::forbidden, "only operators remove public images");
     exchange->ask(msg::RemoveImage{.image_id = image.image_id},
                   [exchange](const msg::Done&) { exchange->reply_nothing(); });
   });

@@ -1,4 +1,4 @@
-// v2: clusters, and what belongs to a whole one: volumes, networks, what virtualization costs.
+// v2: clusters, and what belongs to a whole one: volumes, networks, overhead.
 #include <algorithm>
 
 #include "gateway/routing/lookups.hpp"
@@ -12,46 +12,44 @@ namespace nucleus::gateway {
 
 using core::ErrorCode;
 
-Json node_json(const msg::Node& node, const NodeStatesById& states) {
-  Json entry = json_of(node);
-  if (const auto state = states.find(node.node_id.value); state != states.end())
-    entry.update(json_of(state->second));
+Json node_json(const msg::Node& node, const NodeStatusesById& statuses) {
+  Json entry = json_of(status_of(node, statuses));
+  entry.update(json_of(node));
   return entry;
 }
 
 namespace {
 
-Json cluster_json(const msg::ClusterWithNodes& cluster, const NodeStatesById& states) {
-  Json body = json_of(cluster.cluster);
+Json cluster_json(const ClusterNodes& whole, const NodeStatusesById& statuses) {
+  Json body = json_of(whole.cluster);
   body["nodes"] = Json::array();
-  for (const auto& node : cluster.nodes) body["nodes"].push_back(node_json(node, states));
+  for (const auto& node : whole.nodes) body["nodes"].push_back(node_json(node, statuses));
   return body;
 }
 
 void list_clusters(const ExchangePtr& exchange) {
-  with_clusters(exchange, [exchange](std::vector<msg::ClusterWithNodes> clusters) {
-    with_states(exchange, {},
-                [exchange, clusters = std::move(clusters)](const NodeStatesById& states) {
-                  Collection all{.name = "clusters", .key = "cluster_id"};
-                  for (const auto& cluster : clusters)
-                    all.items.push_back(cluster_json(cluster, states));
-                  reply_page(exchange, std::move(all));
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  exchange->ask(msg::ListClusters{.viewer = msg::viewer_of(exchange->who),
+                                  .project_id = {exchange->request.asked("project_id")},
+                                  .page = *page},
+                [exchange](const msg::Clusters& found) {
+                  reply_list(exchange, "clusters", found.clusters, found.next);
                 });
-  });
 }
 
 void get_cluster(const ExchangePtr& exchange) {
-  with_cluster(exchange, [exchange](msg::ClusterWithNodes cluster) {
-    const auto id = cluster.cluster.cluster_id;
-    with_states(exchange, id,
-                [exchange, cluster = std::move(cluster)](const NodeStatesById& states) {
-                  reply_one(exchange, 200, cluster_json(cluster, states), cluster.cluster.revision);
-                });
+  const msg::ClusterId id{exchange->path["cluster"]};
+  with_nodes(exchange, id, [exchange, id](ClusterNodes whole) {
+    with_statuses(exchange, id,
+                  [exchange, whole = std::move(whole)](const NodeStatusesById& statuses) {
+                    reply_one(exchange, 200, cluster_json(whole, statuses), whole.cluster.revision);
+                  });
   });
 }
 
-/// A project's clusters are charged to its own allocations: those defined as its, and the one that
-/// has its name. Others look like none; the operator may name any.
+/// A project's clusters may be charged to the project's allocations, and to the allocation that has
+/// the project's name. Any other is 404, except for operators.
 void with_allocations(const ExchangePtr& exchange, const msg::ProjectId& project,
                       std::vector<msg::AllocationId> wanted, std::function<void()> next) {
   if (exchange->is_operator() || wanted.empty()) return next();
@@ -79,9 +77,8 @@ void create_cluster(const ExchangePtr& exchange) {
   if (!msg::sees(exchange->who, body->project_id))
     return exchange->refuse(ErrorCode::not_found, "no such project", "project_id");
   with_allocations(exchange, body->project_id, body->allocations, [exchange, body = *body] {
-    exchange->ask(body, [exchange](const msg::Cluster& made) {
-      exchange->path["cluster"] = made.cluster_id.value;
-      with_cluster(exchange, [exchange](const msg::ClusterWithNodes& whole) {
+    exchange->ask(body, [exchange](const msg::Cluster& created) {
+      with_nodes(exchange, created.cluster_id, [exchange](const ClusterNodes& whole) {
         const auto& cluster = whole.cluster;
         reply_one(exchange, 201, cluster_json(whole, {}), cluster.revision,
                   {{"Location", exchange->base_url + "/v2/clusters/" + cluster.cluster_id.value}});
@@ -91,35 +88,36 @@ void create_cluster(const ExchangePtr& exchange) {
 }
 
 void change_cluster(const ExchangePtr& exchange) {
-  auto body =
+  auto change =
       if_match(*exchange, body_as<msg::ChangeCluster>(*exchange, {"description", "allocations"}));
-  with_cluster(
-      exchange, [exchange, body = std::move(body)](const msg::ClusterWithNodes& cluster) mutable {
-        if (!body) return exchange->refuse(body.error());
-        body->cluster_id = cluster.cluster.cluster_id;
-        const auto wanted = body->allocations.value_or(std::vector<msg::AllocationId>{});
-        with_allocations(exchange, cluster.cluster.project_id, wanted, [exchange, body = *body] {
-          exchange->ask(body, [exchange](const msg::Cluster& changed) {
-            reply_one(exchange, 200, json_of(changed), changed.revision);
-          });
-        });
-      });
+  if (!change) return exchange->refuse(change.error());
+  change->cluster_id = {exchange->path["cluster"]};
+  change->viewer = msg::viewer_of(exchange->who);
+  const auto apply = [exchange, change = *change] {
+    exchange->ask(change, [exchange](const msg::Cluster& changed) {
+      reply_one(exchange, 200, json_of(changed), changed.revision);
+    });
+  };
+  if (!change->allocations) return apply();
+  with_cluster(exchange,
+               [exchange, wanted = *change->allocations, apply](const msg::Cluster& cluster) {
+                 with_allocations(exchange, cluster.project_id, wanted, apply);
+               });
 }
 
 void remove_cluster(const ExchangePtr& exchange) {
   const auto revision = if_match(*exchange);
-  with_cluster(exchange, [exchange, revision](const msg::ClusterWithNodes& cluster) {
-    if (!revision) return exchange->refuse(revision.error());
-    exchange->ask(
-        msg::RemoveCluster{.cluster_id = cluster.cluster.cluster_id, .if_revision = *revision},
-        [exchange](const msg::Done&) { exchange->reply_nothing(); });
-  });
+  if (!revision) return exchange->refuse(revision.error());
+  exchange->ask(msg::RemoveCluster{.cluster_id = {exchange->path["cluster"]},
+                                   .viewer = msg::viewer_of(exchange->who),
+                                   .if_revision = *revision},
+                [exchange](const msg::Done&) { exchange->reply_nothing(); });
 }
 
 void list_volumes(const ExchangePtr& exchange) {
-  with_cluster(exchange, [exchange](const msg::ClusterWithNodes& cluster) {
+  with_cluster(exchange, [exchange](const msg::Cluster& cluster) {
     exchange->ask(
-        msg::ListVolumes{.cluster_id = cluster.cluster.cluster_id},
+        msg::ListVolumes{.cluster_id = cluster.cluster_id},
         [exchange](const msg::NodeVolumes& volumes) {
           reply_page(exchange,
                      {.name = "volumes", .key = "node_id", .items = json_of(volumes)["volumes"]});
@@ -127,44 +125,42 @@ void list_volumes(const ExchangePtr& exchange) {
   });
 }
 
-/// The ports of its nodes, by the VLAN that they are in.
+/// The ports of its nodes, by VLAN.
 void list_networks(const ExchangePtr& exchange) {
-  with_cluster(exchange, [exchange](msg::ClusterWithNodes cluster) {
-    const auto id = cluster.cluster.cluster_id;
-    with_states(exchange, id,
-                [exchange, cluster = std::move(cluster)](const NodeStatesById& states) {
-                  std::map<std::uint32_t, Json> by_vlan;
-                  for (const auto& node : cluster.nodes) {
-                    const auto state = states.find(node.node_id.value);
-                    if (state == states.end()) continue;
-                    for (const auto& port : state->second.ports) {
-                      auto& network = by_vlan[port.vlan];
-                      network["vlan"] = port.vlan;
-                      network["is_public"] = port.is_public;
-                      Json entry = json_of(port);
-                      entry["node_id"] = node.node_id.value;
-                      entry["node_name"] = node.name;
-                      network["ports"].push_back(std::move(entry));
+  const msg::ClusterId id{exchange->path["cluster"]};
+  with_nodes(exchange, id, [exchange, id](ClusterNodes whole) {
+    with_statuses(exchange, id,
+                  [exchange, whole = std::move(whole)](const NodeStatusesById& statuses) {
+                    std::map<std::uint32_t, Json> by_vlan;
+                    for (const auto& node : whole.nodes) {
+                      for (const auto& port : status_of(node, statuses).ports) {
+                        auto& network = by_vlan[port.vlan];
+                        network["vlan"] = port.vlan;
+                        network["is_public"] = port.is_public;
+                        Json entry = json_of(port);
+                        entry["node_id"] = node.node_id.value;
+                        entry["node_name"] = node.name;
+                        network["ports"].push_back(std::move(entry));
+                      }
                     }
-                  }
-                  Collection all{.name = "networks", .key = "vlan"};
-                  for (auto& [vlan, network] : by_vlan) all.items.push_back(std::move(network));
-                  reply_page(exchange, std::move(all));
-                });
+                    Collection all{.name = "networks", .key = "vlan"};
+                    for (auto& [vlan, network] : by_vlan) all.items.push_back(std::move(network));
+                    reply_page(exchange, std::move(all));
+                  });
   });
 }
 
 void measure(const ExchangePtr& exchange) {
-  with_cluster(exchange, [exchange](const msg::ClusterWithNodes& cluster) {
-    exchange->ask(msg::MeasureCluster{.cluster_id = cluster.cluster.cluster_id},
+  with_cluster(exchange, [exchange](const msg::Cluster& cluster) {
+    exchange->ask(msg::MeasureCluster{.cluster_id = cluster.cluster_id},
                   [exchange](const msg::Done&) { exchange->reply(202, Json::object()); });
   });
 }
 
 void get_overhead(const ExchangePtr& exchange) {
-  with_cluster(exchange, [exchange](const msg::ClusterWithNodes& cluster) {
+  with_cluster(exchange, [exchange](const msg::Cluster& cluster) {
     exchange->ask(
-        msg::GetReport{.cluster_id = cluster.cluster.cluster_id},
+        msg::GetReport{.cluster_id = cluster.cluster_id},
         [exchange](const msg::OverheadReport& report) { exchange->reply(200, json_of(report)); });
   });
 }

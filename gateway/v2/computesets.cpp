@@ -12,11 +12,11 @@ void list_computesets(const ExchangePtr& exchange) {
   msg::ListComputesets request{.projects = exchange->who.projects,
                                .is_operator = exchange->is_operator()};
   const auto [first, last] = exchange->request.query.equal_range("state");
-  for (auto said = first; said != last; ++said) {
-    const auto state = msg::enum_of<msg::ComputesetState>(said->second);
+  for (auto given = first; given != last; ++given) {
+    const auto state = msg::enum_of<msg::ComputesetState>(given->second);
     if (state == msg::ComputesetState::unknown)
       return exchange->refuse(ErrorCode::invalid_argument,
-                              "there is no state " + msg::shown(said->second), "state");
+                              "there is no state " + msg::shown(given->second), "state");
     request.states.push_back(state);
   }
   exchange->ask(request, [exchange](const msg::Computesets& found) {
@@ -32,9 +32,9 @@ void start_computeset(const ExchangePtr& exchange) {
       {"cluster_id", "nodes", "count", "hosts", "allocation_id", "walltime_mins", "reservation"});
   if (!body) return exchange->refuse(body.error());
   if (body->cluster_id.empty())
-    return exchange->refuse(ErrorCode::invalid_argument, "cluster_id is missing", "cluster_id");
+    return exchange->refuse(ErrorCode::invalid_argument, "cluster_id must be set", "cluster_id");
   exchange->path["cluster"] = body->cluster_id.value;
-  with_cluster(exchange, [exchange, body = *body](const msg::ClusterWithNodes&) {
+  with_cluster(exchange, [exchange, body = *body](const msg::Cluster&) {
     exchange->ask(body, [exchange](const msg::Computeset& set) {
       const std::string id = std::to_string(set.computeset_id);
       reply_one(exchange, 201, json_of(set), 0,
@@ -49,15 +49,15 @@ void get_computeset(const ExchangePtr& exchange) {
 }
 
 void power_computeset(const ExchangePtr& exchange) {
-  auto said = read_action(*exchange);
-  if (said && *said == "poweron")
-    said = core::refuse(ErrorCode::invalid_argument,
-                        "action must be off, shutdown, reboot or reset", "action");
-  with_computeset(exchange, [exchange, said](const msg::Computeset& set) {
-    if (!said) return exchange->refuse(said.error());
+  auto action = read_action(*exchange);
+  if (action && *action == "poweron")
+    action = core::refuse(ErrorCode::invalid_argument,
+                          "action must be off, shutdown, reboot or reset", "action");
+  if (!action) return exchange->refuse(action.error());
+  with_computeset(exchange, [exchange, action](const msg::Computeset& set) {
     exchange->ask(
         msg::PowerComputeset{.computeset_id = set.computeset_id,
-                             .action = msg::enum_of<msg::PowerAction>(*said)},
+                             .action = msg::enum_of<msg::PowerAction>(*action)},
         [exchange](const msg::Computeset& after) { reply_one(exchange, 202, json_of(after)); });
   });
 }

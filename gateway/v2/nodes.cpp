@@ -1,6 +1,7 @@
 // v2: the nodes of a cluster, their power, ISO and console.
 #include <algorithm>
 
+#include "gateway/routing/pages.hpp"
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
 #include "messages/console.hpp"
@@ -13,77 +14,82 @@ using core::ErrorCode;
 namespace {
 
 void list_nodes(const ExchangePtr& exchange) {
-  with_cluster(exchange, [exchange](msg::ClusterWithNodes cluster) {
-    const auto id = cluster.cluster.cluster_id;
-    with_states(exchange, id,
-                [exchange, cluster = std::move(cluster)](const NodeStatesById& states) {
-                  Collection all{.name = "nodes", .key = "name"};
-                  for (const auto& node : cluster.nodes)
-                    all.items.push_back(node_json(node, states));
-                  reply_page(exchange, std::move(all));
-                });
-  });
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  const msg::ClusterId id{exchange->path["cluster"]};
+  exchange->ask(
+      msg::ListNodes{.viewer = msg::viewer_of(exchange->who), .cluster_id = id, .page = *page},
+      [exchange, id](msg::Nodes found) {
+        with_statuses(
+            exchange, id, [exchange, found = std::move(found)](const NodeStatusesById& statuses) {
+              ListPage list{.name = "nodes",
+                            .next = found.next,
+                            .types = {&msg::type_of<msg::Node>, &msg::type_of<msg::NodeStatus>}};
+              for (const auto& node : found.nodes)
+                list.entries.push_back(node_json(node, statuses));
+              reply_list(exchange, std::move(list));
+            });
+      });
 }
 
 void get_node(const ExchangePtr& exchange) {
-  with_node(exchange, [exchange](const msg::ClusterWithNodes&, msg::Node node) {
+  with_node(exchange, [exchange](msg::Node node) {
     const auto id = node.cluster_id;
-    with_states(exchange, id, [exchange, node = std::move(node)](const NodeStatesById& states) {
-      reply_one(exchange, 200, node_json(node, states), node.revision);
-    });
+    with_statuses(exchange, id,
+                  [exchange, node = std::move(node)](const NodeStatusesById& statuses) {
+                    reply_one(exchange, 200, node_json(node, statuses), node.revision);
+                  });
   });
 }
 
-/// Answers with the nodes that are new, and the ETag of the cluster.
-void reply_added(const ExchangePtr& exchange, const std::vector<msg::Node>& before) {
-  with_cluster(exchange, [exchange, before](const msg::ClusterWithNodes& after) {
-    Json added = Json::array();
-    for (const auto& node : after.nodes)
-      if (std::ranges::find(before, node.node_id, &msg::Node::node_id) == before.end())
-        added.push_back(json_of(node));
-    reply_one(exchange, 201, Json{{"nodes", added}}, after.cluster.revision);
-  });
-}
-
+/// Answers with the new nodes and the ETag of the cluster.
 void add_nodes(const ExchangePtr& exchange) {
   auto body = if_match(*exchange, body_as<msg::AddNodes>(*exchange, {"count", "size", "image_id"}));
-  with_cluster(exchange,
-               [exchange, body = std::move(body)](const msg::ClusterWithNodes& cluster) mutable {
-                 if (!body) return exchange->refuse(body.error());
-                 body->cluster_id = cluster.cluster.cluster_id;
-                 exchange->ask(*body, [exchange, before = cluster.nodes](const msg::Cluster&) {
-                   reply_added(exchange, before);
-                 });
-               });
-}
-
-/// Only an ISO that the node's project can see; another's looks like none.
-void with_iso(const ExchangePtr& exchange, const msg::ProjectId& project,
-              const std::optional<msg::ImageId>& iso, std::function<void()> next) {
-  if (!iso || iso->empty()) return next();
-  exchange->ask(msg::ListImages{.projects = {project}},
-                [exchange, iso = *iso, next = std::move(next)](const msg::Images& images) {
-                  const bool is_there =
-                      std::ranges::any_of(images.images, [&](const msg::Image& image) {
-                        return image.image_id == iso && image.format == msg::ImageFormat::iso;
-                      });
-                  if (is_there) return next();
-                  exchange->refuse(ErrorCode::not_found, "no such ISO", "iso_id");
-                });
-}
-
-void change_node(const ExchangePtr& exchange, core::Result<msg::ChangeNode> body) {
-  body = if_match(*exchange, std::move(body));
-  with_node(exchange, [exchange, body = std::move(body)](const msg::ClusterWithNodes&,
-                                                         const msg::Node& node) mutable {
-    if (!body) return exchange->refuse(body.error());
-    body->node_id = node.node_id;
-    with_iso(exchange, node.project_id, body->iso_id, [exchange, body = *body] {
-      exchange->ask(body, [exchange](const msg::Node& changed) {
-        reply_one(exchange, 200, json_of(changed), changed.revision);
-      });
-    });
+  if (!body) return exchange->refuse(body.error());
+  body->cluster_id = {exchange->path["cluster"]};
+  body->viewer = msg::viewer_of(exchange->who);
+  exchange->ask(*body, [exchange](const msg::NodesAdded& added) {
+    auto nodes = std::make_shared<Json>(Json::array());
+    for_each_page<msg::ListNodes>(
+        exchange,
+        {.viewer = msg::viewer_of(exchange->who),
+         .cluster_id = added.cluster.cluster_id,
+         .page = {.after = std::to_string(added.first_index - 1)}},
+        [nodes](const msg::Nodes& page) {
+          for (const auto& node : page.nodes) nodes->push_back(json_of(node));
+        },
+        [exchange, nodes, revision = added.cluster.revision] {
+          reply_one(exchange, 201, Json{{"nodes", std::move(*nodes)}}, revision);
+        });
   });
+}
+
+/// Calls `next` if the ISO is one that the node's project sees; any other is 404.
+void with_iso(const ExchangePtr& exchange, const msg::ImageId& iso, std::function<void()> next) {
+  with_node(exchange, [exchange, iso, next = std::move(next)](const msg::Node& node) {
+    exchange->ask(msg::ListImages{.projects = {node.project_id}},
+                  [exchange, iso, next](const msg::Images& images) {
+                    const auto is_wanted = [&](const msg::Image& image) {
+                      return image.image_id == iso && image.format == msg::ImageFormat::iso;
+                    };
+                    if (std::ranges::any_of(images.images, is_wanted)) return next();
+                    exchange->refuse(ErrorCode::not_found, "no such ISO", "iso_id");
+                  });
+  });
+}
+
+void change_node(const ExchangePtr& exchange, core::Result<msg::ChangeNode> change) {
+  change = if_match(*exchange, std::move(change));
+  if (!change) return exchange->refuse(change.error());
+  change->node = node_of_path(*exchange);
+  change->viewer = msg::viewer_of(exchange->who);
+  const auto apply = [exchange, change = *change] {
+    exchange->ask(change, [exchange](const msg::Node& changed) {
+      reply_one(exchange, 200, json_of(changed), changed.revision);
+    });
+  };
+  if (!change->iso_id || change->iso_id->empty()) return apply();
+  with_iso(exchange, *change->iso_id, apply);
 }
 
 void change(const ExchangePtr& exchange) {
@@ -94,7 +100,7 @@ void change(const ExchangePtr& exchange) {
 void attach_iso(const ExchangePtr& exchange) {
   auto body = body_as<msg::ChangeNode>(*exchange, {"iso_id"});
   if (body && (!body->iso_id || body->iso_id->empty()))
-    body = core::refuse(ErrorCode::invalid_argument, "iso_id is missing", "iso_id");
+    body = core::refuse(ErrorCode::invalid_argument, "iso_id must be set", "iso_id");
   change_node(exchange, std::move(body));
 }
 
@@ -104,42 +110,47 @@ void detach_iso(const ExchangePtr& exchange) {
 
 void remove_node(const ExchangePtr& exchange) {
   const auto revision = if_match(*exchange);
-  with_node(exchange, [exchange, revision](const msg::ClusterWithNodes&, const msg::Node& node) {
-    if (!revision) return exchange->refuse(revision.error());
-    exchange->ask(msg::RemoveNode{.node_id = node.node_id, .if_revision = *revision},
-                  [exchange](const msg::Done&) { exchange->reply_nothing(); });
-  });
+  if (!revision) return exchange->refuse(revision.error());
+  exchange->ask(msg::RemoveNode{.node = node_of_path(*exchange),
+                                .viewer = msg::viewer_of(exchange->who),
+                                .if_revision = *revision},
+                [exchange](const msg::Done&) { exchange->reply_nothing(); });
 }
 
 void power_node(const ExchangePtr& exchange) {
-  const auto said = read_action(*exchange);
-  with_node(exchange, [exchange, said](const msg::ClusterWithNodes&, const msg::Node& node) {
-    if (!said) return exchange->refuse(said.error());
-    exchange->ask(
-        msg::PowerNode{.node_id = node.node_id, .action = msg::enum_of<msg::PowerAction>(*said)},
-        [exchange](const msg::NodeStatus& state) { reply_one(exchange, 202, json_of(state)); });
-  });
+  const auto action = read_action(*exchange);
+  if (!action) return exchange->refuse(action.error());
+  with_node(exchange,
+            [exchange, action = msg::enum_of<msg::PowerAction>(*action)](const msg::Node& node) {
+              exchange->ask(msg::PowerNode{.node_id = node.node_id, .action = action},
+                            [exchange](const msg::NodeStatus& status) {
+                              reply_one(exchange, 202, json_of(status));
+                            });
+            });
 }
 
 void issue_console(const ExchangePtr& exchange) {
-  const auto body = parse_object(exchange->request.body);
-  const bool is_said = body && body->contains("kind") && body->at("kind").is_string();
-  const auto kind = msg::enum_of<msg::ConsoleKind>(is_said ? std::string(body->at("kind")) : "");
-  with_node(exchange, [exchange, kind](const msg::ClusterWithNodes&, const msg::Node& node) {
-    if (kind == msg::ConsoleKind::unknown)
-      return exchange->refuse(ErrorCode::invalid_argument, "kind must be serial or vnc", "kind");
-    with_states(exchange, node.cluster_id, [exchange, kind, node](const NodeStatesById& states) {
-      const auto state = states.find(node.node_id.value);
-      if (state == states.end() || state->second.host_id.empty())
-        return exchange->refuse(ErrorCode::wrong_state, "The VM is not running");
-      exchange->ask(msg::IssueTicket{.node_id = node.node_id,
-                                     .kind = kind,
-                                     .host_id = state->second.host_id,
-                                     .person_id = exchange->who.person_id},
-                    [exchange](const msg::ConsoleTicket& ticket) {
-                      exchange->reply(201, json_of(ticket), {{"Cache-Control", "no-store"}});
-                    });
-    });
+  const auto body = read_body(*exchange, {"kind"});
+  if (!body) return exchange->refuse(body.error());
+  const auto name = body->find("kind");
+  const auto kind = msg::enum_of<msg::ConsoleKind>(
+      name != body->end() && name->is_string() ? name->get<std::string>() : "");
+  if (kind == msg::ConsoleKind::unknown)
+    return exchange->refuse(ErrorCode::invalid_argument, "kind must be serial or vnc", "kind");
+  with_node(exchange, [exchange, kind](const msg::Node& node) {
+    with_statuses(
+        exchange, node.cluster_id, [exchange, kind, node](const NodeStatusesById& statuses) {
+          const auto& status = status_of(node, statuses);
+          if (status.host_id.empty())
+            return exchange->refuse(ErrorCode::wrong_state, "The VM is not running");
+          exchange->ask(msg::IssueTicket{.node_id = node.node_id,
+                                         .kind = kind,
+                                         .host_id = status.host_id,
+                                         .person_id = exchange->who.person_id},
+                        [exchange](const msg::ConsoleTicket& ticket) {
+                          exchange->reply(201, json_of(ticket), {{"Cache-Control", "no-store"}});
+                        });
+        });
   });
 }
 

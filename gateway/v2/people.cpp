@@ -1,5 +1,5 @@
-// v2: projects, people, and one's own credentials. What a token may not do, no credential that it
-// makes may do either.
+// v2: projects, people, and the caller's own credentials. A credential that a token creates has no
+// more rights than the token.
 #include <algorithm>
 
 #include "gateway/credentials/credentials.hpp"
@@ -15,16 +15,11 @@ namespace {
 const Headers no_store{{"Cache-Control", "no-store"}};
 
 void list_projects(const ExchangePtr& exchange) {
-  Collection all{.name = "projects", .key = "project_id"};
-  if (!exchange->is_operator()) {
-    for (const auto& project : exchange->who.projects)
-      all.items.push_back({{"project_id", project.value}});
-    return reply_page(exchange, std::move(all));
-  }
-  exchange->ask(msg::ListProjects{.is_operator = true},
-                [exchange, all = std::move(all)](const msg::Projects& projects) mutable {
-                  all.items = json_of(projects)["projects"];
-                  reply_page(exchange, std::move(all));
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  exchange->ask(msg::ListProjects{.viewer = msg::viewer_of(exchange->who), .page = *page},
+                [exchange](const msg::Projects& found) {
+                  reply_list(exchange, "projects", found.projects, found.next);
                 });
 }
 
@@ -41,15 +36,12 @@ void remove_project(const ExchangePtr& exchange) {
 }
 
 void list_people(const ExchangePtr& exchange) {
-  const msg::ListPeople request{.projects = exchange->who.projects,
-                                .is_operator = exchange->is_operator(),
-                                .after = {exchange->request.asked("after")}};
-  exchange->ask(request, [exchange](const msg::People& people) {
-    reply_page(exchange, {.name = "people",
-                          .key = "person_id",
-                          .items = json_of(people)["people"],
-                          .is_more = people.is_more});
-  });
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  exchange->ask(msg::ListPeople{.viewer = msg::viewer_of(exchange->who), .page = *page},
+                [exchange](const msg::People& found) {
+                  reply_list(exchange, "people", found.people, found.next);
+                });
 }
 
 void get_person(const ExchangePtr& exchange) {
@@ -75,7 +67,9 @@ void define_person(const ExchangePtr& exchange) {
   if (auto broken = msg::check_name("person_id", person->person_id.value))
     return exchange->refuse(*broken);
   if (person->role == msg::Role::unknown)
-    return exchange->refuse(ErrorCode::invalid_argument, "there is no such role", "role");
+    return exchange->refuse(ErrorCode::invalid_argument,
+                            "role must be operator, pi, cluster_admin, trainer or read_only",
+                            "role");
   exchange->ask(msg::DefinePerson{.person = *person},
                 [exchange, person = *person](const msg::Done&) {
                   reply_one(exchange, 200, json_of(person));
@@ -99,7 +93,9 @@ void get_me(const ExchangePtr& exchange) {
 Handler with_key(std::function<void(const ExchangePtr&)> next) {
   return [next = std::move(next)](const ExchangePtr& exchange) {
     if (!is_whole(exchange->who))
-      return exchange->refuse(ErrorCode::forbidden, "a key may do more than this token");
+      return exchange->refuse(
+          ErrorCode::forbidden,
+          "a token with fewer rights than its person cannot manage the API key");
     next(exchange);
   };
 }
@@ -125,11 +121,12 @@ void remove_key(const ExchangePtr& exchange) {
 }
 
 void list_tokens(const ExchangePtr& exchange) {
-  exchange->ask(
-      msg::ListTokens{.person_id = exchange->who.person_id}, [exchange](const msg::Tokens& tokens) {
-        reply_page(exchange,
-                   {.name = "tokens", .key = "token_id", .items = json_of(tokens)["tokens"]});
-      });
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  exchange->ask(msg::ListTokens{.person_id = exchange->who.person_id, .page = *page},
+                [exchange](const msg::Tokens& found) {
+                  reply_list(exchange, "tokens", found.tokens, found.next);
+                });
 }
 
 void issue_token(const ExchangePtr& exchange) {
@@ -137,12 +134,14 @@ void issue_token(const ExchangePtr& exchange) {
   if (!body) return exchange->refuse(body.error());
   const auto& who = exchange->who;
   if (std::ranges::find(body->rights, msg::Right::unknown) != body->rights.end())
-    return exchange->refuse(ErrorCode::invalid_argument, "there is no such right", "rights");
+    return exchange->refuse(ErrorCode::invalid_argument, "rights has a right that does not exist",
+                            "rights");
   if (!std::ranges::all_of(body->rights, [&](msg::Right right) { return msg::may(who, right); }))
-    return exchange->refuse(ErrorCode::forbidden, "a right that you do not have", "rights");
+    return exchange->refuse(ErrorCode::forbidden, "rights has a right that you do not have",
+                            "rights");
   if (body->rights.empty()) body->rights = who.rights;
   if (body->expires_unix_s < 0)
-    return exchange->refuse(ErrorCode::invalid_argument, "expires_unix_s is below 0",
+    return exchange->refuse(ErrorCode::invalid_argument, "expires_unix_s must not be negative",
                             "expires_unix_s");
   const bool is_longer = body->expires_unix_s == 0 || body->expires_unix_s > who.expires_unix_s;
   if (who.expires_unix_s != 0 && is_longer) body->expires_unix_s = who.expires_unix_s;

@@ -1,6 +1,9 @@
 #include "gateway/v2/resource.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <sstream>
 
 #include "gateway/json/numbers.hpp"
 #include "gateway/routing/lookups.hpp"
@@ -11,24 +14,45 @@ using core::ErrorCode;
 
 namespace {
 
-constexpr std::uint64_t limit_max = 1'000;
-
-/// The fields that were asked for; all where none were.
-Json chosen(const Exchange& exchange, Json resource) {
-  const std::string said = exchange.request.asked("fields");
-  if (said.empty()) return resource;
-  Json some = Json::object();
-  std::size_t begin = 0;
-  while (begin <= said.size()) {
-    const auto end = std::min(said.find(',', begin), said.size());
-    const std::string field = said.substr(begin, end - begin);
-    if (resource.contains(field)) some[field] = std::move(resource[field]);
-    begin = end + 1;
-  }
-  return some;
+/// The names in `?fields=`; none = all fields.
+std::vector<std::string> chosen_fields(const Exchange& exchange) {
+  std::vector<std::string> names;
+  std::istringstream text(exchange.request.asked("fields"));
+  for (std::string name; std::getline(text, name, ',');) names.push_back(std::move(name));
+  return names;
 }
 
-/// Keys of a collection are all text or all numbers.
+Json choose(Json resource, const std::vector<std::string>& names) {
+  if (names.empty()) return resource;
+  Json chosen = Json::object();
+  for (const auto& name : names)
+    if (resource.contains(name)) chosen[name] = std::move(resource[name]);
+  return chosen;
+}
+
+void refuse_field(const ExchangePtr& exchange, const std::string& name) {
+  exchange->refuse(ErrorCode::invalid_argument, "there is no field " + msg::shown(name), "fields");
+}
+
+std::string encoded(const std::string& text) {
+  std::string safe;
+  for (const char c : text)
+    if (msg::is_name_character(c) || c == '~')
+      safe += c;
+    else
+      safe += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  return safe;
+}
+
+/// The URL of this request with another cursor.
+std::string next_url(const Exchange& exchange, const std::string& next) {
+  std::string url = exchange.base_url + exchange.request.path + "?";
+  for (const auto& [name, value] : exchange.request.query)
+    if (name != "after") url += encoded(name) + "=" + encoded(value) + "&";
+  return url + "after=" + encoded(next);
+}
+
+/// The keys of a collection are all strings or all numbers.
 bool comes_after(const Json& key, const std::string& after) {
   if (key.is_string()) return key.get_ref<const std::string&>() > after;
   const auto number = whole_number<std::uint64_t>(after);
@@ -52,59 +76,100 @@ core::Result<Json> read_body(const Exchange& exchange,
   return body;
 }
 
-core::Error body_fault(const std::string& told) {
-  return {
-      .code = ErrorCode::invalid_argument, .detail = told, .field = told.substr(0, told.find(':'))};
+core::Error body_error(const std::string& reason) {
+  return {.code = ErrorCode::invalid_argument,
+          .detail = reason,
+          .field = reason.substr(0, reason.find(':'))};
 }
 
 core::Result<std::uint64_t> if_match(const Exchange& exchange) {
-  const std::string said = exchange.request.header("If-Match");
-  if (said.empty() || said == "*") return 0;
-  if (said.size() > 2 && said.front() == '"' && said.back() == '"')
-    if (const auto revision = whole_number<std::uint64_t>(said.substr(1, said.size() - 2));
+  const std::string etag = exchange.request.header("If-Match");
+  if (etag.empty() || etag == "*") return 0;
+  if (etag.size() > 2 && etag.front() == '"' && etag.back() == '"')
+    if (const auto revision = whole_number<std::uint64_t>(etag.substr(1, etag.size() - 2));
         revision && *revision > 0)
       return *revision;
-  return core::refuse(ErrorCode::conflict, "no such revision was ever told", "If-Match");
+  return core::refuse(ErrorCode::conflict, "If-Match is not an ETag of this resource", "If-Match");
 }
 
 void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
                std::uint64_t revision, Headers headers) {
   if (revision > 0) headers["ETag"] = "\"" + std::to_string(revision) + "\"";
-  exchange->reply(status, chosen(*exchange, resource), std::move(headers));
+  const auto fields = chosen_fields(*exchange);
+  if (status == 200)
+    for (const auto& name : fields)
+      if (!resource.contains(name)) return refuse_field(exchange, name);
+  exchange->reply(status, choose(resource, fields), std::move(headers));
+}
+
+core::Result<msg::Page> read_page(const Exchange& exchange) {
+  msg::Page page{.after = exchange.request.asked("after")};
+  if (exchange.request.query.contains("limit")) {
+    const auto limit = whole_number<std::uint32_t>(exchange.request.asked("limit"));
+    if (!limit || *limit < 1 || *limit > msg::page_entries_max)
+      return std::unexpected(msg::invalid("limit", "limit must be 1 to 1000"));
+    page.limit = *limit;
+  }
+  if (auto broken = msg::check(page)) return std::unexpected(*broken);
+  return page;
+}
+
+void reply_list(const ExchangePtr& exchange, ListPage page) {
+  const auto fields = chosen_fields(*exchange);
+  for (const auto& name : fields)
+    if (std::ranges::none_of(page.types, [&](const msg::Type* type) {
+          return std::ranges::any_of(type->fields(),
+                                     [&](const msg::Field& field) { return field.name == name; });
+        }))
+      return refuse_field(exchange, name);
+  if (!fields.empty())
+    for (auto& entry : page.entries) entry = choose(std::move(entry), fields);
+  Json body{{page.name, std::move(page.entries)}};
+  Headers headers;
+  if (!page.next.empty()) {
+    headers["Link"] = "<" + next_url(*exchange, page.next) + ">; rel=\"next\"";
+    body["next"] = std::move(page.next);
+  }
+  exchange->reply(200, body, std::move(headers));
 }
 
 void reply_page(const ExchangePtr& exchange, Collection collection) {
-  const std::string said = exchange->request.asked("limit");
-  const auto limit = said.empty() ? std::optional{limit_max} : whole_number<std::uint64_t>(said);
-  if (!limit || *limit < 1 || *limit > limit_max)
-    return exchange->refuse(ErrorCode::invalid_argument, "limit must be 1 to 1000", "limit");
+  const auto asked = read_page(*exchange);
+  if (!asked) return exchange->refuse(asked.error());
+  const std::size_t limit = asked->limit == 0 ? msg::page_entries_max : asked->limit;
   const char* key = collection.key;
   std::sort(collection.items.begin(), collection.items.end(),
             [key](const Json& a, const Json& b) { return a.at(key) < b.at(key); });
-  const std::string after = exchange->request.asked("after");
-  Json page{{collection.name, Json::array()}};
-  auto& shown = page[collection.name];
+  const auto fields = chosen_fields(*exchange);
+  ListPage page{.name = collection.name};
   Json last;
+  const bool is_numbered = !collection.items.empty() && collection.items[0].at(key).is_number();
+  if (is_numbered && !asked->after.empty() && !whole_number<std::uint64_t>(asked->after))
+    return exchange->refuse(ErrorCode::invalid_argument, "after is not a cursor of this list",
+                            "after");
   for (auto& item : collection.items) {
-    if (!after.empty() && !comes_after(item.at(key), after)) continue;
-    if (shown.size() == *limit) {
+    if (!asked->after.empty() && !comes_after(item.at(key), asked->after)) continue;
+    if (page.entries.size() == limit) {
       collection.is_more = true;
       break;
     }
+    for (const auto& name : fields)
+      if (!item.contains(name)) return refuse_field(exchange, name);
     last = item.at(key);
-    shown.push_back(chosen(*exchange, std::move(item)));
+    page.entries.push_back(choose(std::move(item), fields));
   }
+  Json body{{page.name, std::move(page.entries)}};
   if (collection.is_more && !last.is_null())
-    page["next"] = last.is_string() ? last.get<std::string>() : last.dump();
-  exchange->reply(200, page);
+    body["next"] = last.is_string() ? last.get<std::string>() : last.dump();
+  exchange->reply(200, body);
 }
 
 Handler watchable(EventStreams& streams, std::set<std::string> types, Handler list) {
   return [&streams, types = std::move(types), list = std::move(list)](const ExchangePtr& exchange) {
     if (!exchange->request.query.contains("watch")) return list(exchange);
     if (!exchange->path.contains("cluster")) return streams.open(exchange, {.types = types});
-    with_cluster(exchange, [&streams, types, exchange](const msg::ClusterWithNodes& cluster) {
-      streams.open(exchange, {.types = types, .cluster = cluster.cluster.cluster_id.value});
+    with_cluster(exchange, [&streams, types, exchange](const msg::Cluster& cluster) {
+      streams.open(exchange, {.types = types, .cluster = cluster.cluster_id.value});
     });
   };
 }
@@ -114,9 +179,9 @@ core::Result<std::string> read_action(const Exchange& exchange) {
   if (!body) return std::unexpected(body.error());
   const auto action = body->find("action");
   if (action != body->end() && action->is_string()) {
-    const std::string said = *action;
-    if (said == "on" || said == "off") return "power" + said;
-    if (said == "shutdown" || said == "reboot" || said == "reset") return said;
+    const std::string name = *action;
+    if (name == "on" || name == "off") return "power" + name;
+    if (name == "shutdown" || name == "reboot" || name == "reset") return name;
   }
   return core::refuse(ErrorCode::invalid_argument,
                       "action must be on, off, shutdown, reboot or reset", "action");

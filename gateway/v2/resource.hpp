@@ -1,4 +1,4 @@
-// What every resource of v2 shares: bodies that are messages, pages, fields, ETags, watching.
+// What the resources of v2 share: bodies that are messages, pages, chosen fields, ETags, watching.
 #pragma once
 
 #include <initializer_list>
@@ -10,13 +10,14 @@
 
 namespace nucleus::gateway {
 
-/// The request's body: a JSON object of these fields alone (an empty body is an empty object).
+/// The request's body: a JSON object that has no other fields than these. An empty body is an empty
+/// object.
 core::Result<Json> read_body(const Exchange& exchange,
                              std::initializer_list<std::string_view> fields);
-/// Why a body is none: what the message's reader said.
-core::Error body_fault(const std::string& told);
+/// The error for a body that `reason`, from the message's decoder, names a field of.
+core::Error body_error(const std::string& reason);
 
-/// The body as a message, of which a client may say `fields`.
+/// The body as a message, of which a client may set `fields`.
 template <class Message>
 core::Result<Message> body_as(const Exchange& exchange,
                               std::initializer_list<std::string_view> fields) {
@@ -26,14 +27,14 @@ core::Result<Message> body_as(const Exchange& exchange,
   try {
     return msg::decode<Message>(std::string(packed.begin(), packed.end()));
   } catch (const msg::DecodeError& error) {
-    return std::unexpected(body_fault(error.what()));
+    return std::unexpected(body_error(error.what()));
   }
 }
 
-/// The revision that If-Match wants; 0 = any. An ETag that never was one of ours is a conflict.
+/// The revision of If-Match; 0 = any. `conflict` for an ETag that no resource has.
 core::Result<std::uint64_t> if_match(const Exchange& exchange);
 
-/// The change, for the revision alone that If-Match wants.
+/// The change, limited to the revision of If-Match.
 template <class Change>
 core::Result<Change> if_match(const Exchange& exchange, core::Result<Change> change) {
   if (!change) return change;
@@ -43,21 +44,42 @@ core::Result<Change> if_match(const Exchange& exchange, core::Result<Change> cha
   return change;
 }
 
-/// One resource, of it the fields that `?fields=` names; an ETag where it has a revision.
+/// Answers with one resource, or the fields of it that `?fields=` names; with an ETag if it has a
+/// revision.
 void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
                std::uint64_t revision = 0, Headers headers = {});
 
-/// A page of a collection: `?limit=`, `?after=` of the field `key`, by which it is ordered.
+/// The page that `?limit=` (1..1000) and `?after=` ask for.
+core::Result<msg::Page> read_page(const Exchange& exchange);
+
+/// A page of a collection: the entries of a service's reply and its cursor.
+struct ListPage {
+  const char* name;  // of the JSON field that holds the entries
+  Json entries = Json::array();
+  std::string next = {};                     // cursor of the next page; empty = the last
+  std::vector<const msg::Type*> types = {};  // their fields are what `?fields=` may name
+};
+/// Answers `{"NAME": […], "next": CURSOR}`, with a `Link: <URL>; rel="next"` if there is another.
+void reply_list(const ExchangePtr& exchange, ListPage page);
+template <class Entry>
+void reply_list(const ExchangePtr& exchange, const char* name, const std::vector<Entry>& entries,
+                const std::string& next) {
+  reply_list(
+      exchange,
+      {.name = name, .entries = json_of(entries), .next = next, .types = {&msg::type_of<Entry>}});
+}
+
+/// A collection that its service lists without pages; cut to the page that the request asks for.
 struct Collection {
   const char* name;
-  const char* key;
+  const char* key;  // the field that orders it
   Json items = Json::array();
   bool is_more = false;  // there are others after the last of `items`
 };
 void reply_page(const ExchangePtr& exchange, Collection collection);
 
-/// The collection, or with `?watch` the events of these types: of the path's cluster alone where it
-/// names one. `list` must answer 404 where the caller may not see the cluster.
+/// Answers with `list`, or for `?watch` with a stream of events of these types; of the path's
+/// cluster only, if it names one that the caller sees.
 Handler watchable(EventStreams& streams, std::set<std::string> types, Handler list);
 template <class... Events>
 Handler watchable(EventStreams& streams, Handler list) {

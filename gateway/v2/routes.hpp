@@ -1,4 +1,4 @@
-// REST v2, the native one: what v1 has no words for. Every field by the name that messages give it.
+// REST v2, the native API. Its fields have the names of the messages' fields.
 #pragma once
 
 #include "gateway/events/event_streams.hpp"
@@ -10,7 +10,7 @@ namespace nucleus::gateway {
 
 void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work);
 
-// Each beside its resources.
+// Its parts, each in its own file.
 void add_v2_cluster_routes(Router& router, EventStreams& streams);
 void add_v2_node_routes(Router& router, EventStreams& streams);
 void add_v2_computeset_routes(Router& router, EventStreams& streams);
@@ -18,7 +18,7 @@ void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork&
 void add_v2_people_routes(Router& router);
 void add_v2_acknowledgement_routes(Router& router);
 
-/// A node as it is defined and as it stands.
-Json node_json(const msg::Node& node, const NodeStatesById& states);
+/// A node's definition and status.
+Json node_json(const msg::Node& node, const NodeStatusesById& statuses);
 
 }  // namespace nucleus::gateway

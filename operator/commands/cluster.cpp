@@ -74,7 +74,9 @@ core::Result<int> remove_cluster(const std::string& directory, const std::string
   const auto opened = open_caller(directory);
   if (!opened) return std::unexpected(opened.error());
   Caller& caller = **opened;
-  if (auto done = caller.call(msg::RemoveCluster{.cluster_id = {name}}); !done)
+  if (auto done =
+          caller.call(msg::RemoveCluster{.cluster_id = {name}, .viewer = {.is_operator = true}});
+      !done)
     return std::unexpected(done.error());
   std::cout << fmt::format("cluster {} is removed\n", name);
   return 0;

@@ -30,13 +30,16 @@ struct WatchArguments {
 
 /// The names of its nodes, which also says that it is there.
 core::Result<std::map<msg::NodeId, std::string>> names_of(Caller& caller, const std::string& name) {
-  const auto found = caller.call(msg::ListClusters{.is_operator = true, .cluster_id = {name}});
-  if (!found) return std::unexpected(found.error());
+  msg::ListNodes request{.viewer = {.is_operator = true},
+                         .cluster_id = {name},
+                         .page = {.limit = msg::page_entries_max}};
   std::map<msg::NodeId, std::string> names;
-  for (const auto& cluster : found->clusters)
-    for (const auto& node : cluster.nodes) names[node.node_id] = node.name;
-  if (names.empty())
-    return core::refuse(core::ErrorCode::not_found, "no cluster " + msg::shown(name), "name");
+  do {
+    const auto page = caller.call(request);
+    if (!page) return std::unexpected(page.error());
+    for (const auto& node : page->nodes) names[node.node_id] = node.name;
+    request.page.after = page->next;
+  } while (!request.page.after.empty());
   return names;
 }
 

@@ -64,8 +64,8 @@ core::Result<int> remove_person(const std::string& state, const std::string& nam
 core::Result<int> list_people(const std::string& state) {
   const auto opened = open_caller(state);
   if (!opened) return std::unexpected(opened.error());
-  msg::ListPeople request{.is_operator = true};
-  for (bool is_more = true; is_more;) {
+  msg::ListPeople request{.viewer = {.is_operator = true}};
+  do {
     const auto page = (*opened)->call(request);
     if (!page) return std::unexpected(page.error());
     for (const auto& person : page->people) {
@@ -73,10 +73,9 @@ core::Result<int> list_people(const std::string& state) {
       for (const auto& project : person.projects)
         projects += (projects.empty() ? "" : ",") + project.value;
       fmt::print("{:<24} {:<14} {}\n", person.person_id.value, msg::name_of(person.role), projects);
-      request.after = person.person_id;
     }
-    is_more = page->is_more;
-  }
+    request.page.after = page->next;
+  } while (!request.page.after.empty());
   return 0;
 }
 

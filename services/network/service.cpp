@@ -40,7 +40,7 @@ core::Result<void> Service::lease_network(const msg::ClusterDefined& event,
   if (tx.read(keys::network(cluster.cluster_id))) return {};  // changed, not new
   StoredNetwork stored{.network = {.cluster_id = cluster.cluster_id,
                                    .project_id = cluster.project_id,
-                                   .subnet = subnet_text(private_subnet(event.node_count))},
+                                   .subnet = subnet_text(private_subnet(cluster.node_count))},
                        .since_event = context.event_id()};
   if (!give_vlan(tx, stored)) {
     clusters_waiting_[stored.since_event] = cluster.cluster_id;

@@ -97,28 +97,29 @@ void Service::begin_wanted(core::Context&) {
   }
 }
 
-void Service::find_nodes(const MeasurementPtr& measurement) {
-  const auto& cluster_id = measurement->report.cluster_id;
-  runtime_.bus.call(msg::ListClusters{.is_operator = true, .cluster_id = cluster_id}, {},
-                    [this, measurement](const core::Result<msg::Clusters>& found) {
-                      if (!found) return finish(measurement, found.error().detail);
-                      if (found->clusters.empty())
-                        return finish(measurement, "the cluster is gone");
-                      runtime_.bus.call(
-                          msg::ListNodeStatuses{.cluster_id = measurement->report.cluster_id}, {},
-                          [this, measurement, cluster = found->clusters.front()](
-                              const core::Result<msg::NodeStatuses>& states) {
+void Service::find_nodes(const MeasurementPtr& measurement, std::string after) {
+  runtime_.bus.call(
+      msg::ListNodes{.viewer = {.is_operator = true},
+                     .cluster_id = measurement->report.cluster_id,
+                     .page = {.limit = msg::page_entries_max, .after = std::move(after)}},
+      {}, [this, measurement](const core::Result<msg::Nodes>& page) {
+        if (!page) return finish(measurement, page.error().detail);
+        measurement->report.project_id = page->cluster.project_id;
+        std::ranges::copy_if(
+            page->nodes, std::back_inserter(measurement->computes),
+            [](const msg::Node& node) { return node.kind == msg::NodeKind::compute; });
+        if (!page->next.empty()) return find_nodes(measurement, page->next);
+        runtime_.bus.call(msg::ListNodeStatuses{.cluster_id = measurement->report.cluster_id}, {},
+                          [this, measurement](const core::Result<msg::NodeStatuses>& states) {
                             if (!states) return finish(measurement, states.error().detail);
-                            choose_nodes(measurement, cluster, *states);
+                            choose_nodes(measurement, *states);
                           });
-                    });
+      });
 }
 
-void Service::choose_nodes(const MeasurementPtr& measurement, const msg::ClusterWithNodes& cluster,
-                           const msg::NodeStatuses& states) {
-  measurement->report.project_id = cluster.cluster.project_id;
-  for (const auto& node : cluster.nodes) {
-    if (node.kind != msg::NodeKind::compute || measurement->nodes.size() == 2) continue;
+void Service::choose_nodes(const MeasurementPtr& measurement, const msg::NodeStatuses& states) {
+  for (const auto& node : measurement->computes) {
+    if (measurement->nodes.size() == 2) break;
     const auto state = std::ranges::find(states.nodes, node.node_id, &msg::NodeStatus::node_id);
     if (state == states.nodes.end() || state->state != msg::NodeState::active) continue;
     measurement->nodes.push_back(*state);

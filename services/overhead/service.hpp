@@ -21,6 +21,7 @@ class Service {
  private:
   struct Measurement {
     msg::OverheadReport report = {};
+    std::vector<msg::Node> computes = {};     // of the cluster
     std::vector<msg::NodeStatus> nodes = {};  // the two that are measured
     std::vector<msg::Peer> peers = {};
   };
@@ -32,9 +33,8 @@ class Service {
                                                core::Context& context);
   core::Result<void> forget(const msg::ClusterRemoved& event, core::Context& context);
   void begin_wanted(core::Context& context);
-  void find_nodes(const MeasurementPtr& measurement);
-  void choose_nodes(const MeasurementPtr& measurement, const msg::ClusterWithNodes& cluster,
-                    const msg::NodeStatuses& states);
+  void find_nodes(const MeasurementPtr& measurement, std::string after = {});
+  void choose_nodes(const MeasurementPtr& measurement, const msg::NodeStatuses& states);
   void run_probes(const MeasurementPtr& measurement, std::size_t step);
   void finish(const MeasurementPtr& measurement, const std::string& failure);
 

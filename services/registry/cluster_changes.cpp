@@ -1,5 +1,5 @@
-// What becomes of clusters and nodes after they were made. Each change of a node is one of its
-// cluster too: both have the next revision.
+// The registry's handlers that change clusters and nodes. A change of a node is a change of its
+// cluster too: both get the next revision.
 #include <algorithm>
 
 #include "services/registry/cluster_plan.hpp"
@@ -8,14 +8,6 @@
 
 namespace nucleus::registry {
 namespace {
-
-/// Nothing, or that somebody else changed it first.
-std::optional<msg::Error> check_revision(std::uint64_t wanted, std::uint64_t is) {
-  if (wanted == 0 || wanted == is) return std::nullopt;
-  return msg::Error{.code = msg::ErrorCode::conflict,
-                    .detail = "it was changed meanwhile: its revision is " + std::to_string(is),
-                    .field = "if_revision"};
-}
 
 std::optional<msg::Error> check_size(const msg::ChangeNode& request) {
   msg::NodeSize size;
@@ -28,14 +20,21 @@ std::optional<msg::Error> check_size(const msg::ChangeNode& request) {
 
 }  // namespace
 
+std::optional<msg::Error> check_revision(std::uint64_t if_revision, std::uint64_t revision) {
+  if (if_revision == 0 || if_revision == revision) return std::nullopt;
+  return msg::Error{
+      .code = msg::ErrorCode::conflict,
+      .detail = "it was changed meanwhile: its revision is " + std::to_string(revision),
+      .field = "if_revision"};
+}
+
 core::Result<msg::Cluster> Service::change_cluster(const msg::ChangeCluster& request,
                                                    core::Context& context) {
-  auto tx = store_.begin(context);
-  const auto* stored = tx.read(keys::cluster(request.cluster_id));
-  if (!stored) return no_cluster(request.cluster_id);
-  auto cluster = stored->cluster;
-  if (auto broken = check_revision(request.if_revision, cluster.revision))
+  const auto before = find_cluster(request.cluster_id, request.viewer);
+  if (!before) return before;
+  if (auto broken = check_revision(request.if_revision, before->revision))
     return std::unexpected(*broken);
+  auto cluster = *before;
   if (request.description) cluster.description = *request.description;
   if (request.allocations) cluster.allocations = *request.allocations;
   if (auto broken = msg::check(msg::DefineCluster{.cluster_id = cluster.cluster_id,
@@ -43,14 +42,14 @@ core::Result<msg::Cluster> Service::change_cluster(const msg::ChangeCluster& req
                                                   .description = cluster.description,
                                                   .allocations = cluster.allocations}))
     return std::unexpected(*broken);
-  if (cluster == stored->cluster) return tx.commit(cluster);
-  tx.write(keys::cluster(cluster.cluster_id), StoredCluster{cluster});
-  return tx.commit(revise_cluster(tx, cluster.cluster_id));
+  auto tx = store_.begin(context);
+  if (cluster != *before) cluster = write_cluster(tx, std::move(cluster));
+  return tx.commit(cluster);
 }
 
 core::Result<msg::Node> Service::change_node(const msg::ChangeNode& request,
                                              core::Context& context) {
-  auto node = find_node(request.node_id);
+  auto node = find_node(request.node, request.viewer);
   if (!node) return node;
   if (auto broken = check_revision(request.if_revision, node->revision))
     return std::unexpected(*broken);
@@ -68,8 +67,10 @@ core::Result<msg::Node> Service::change_node(const msg::ChangeNode& request,
   }
   auto tx = store_.begin(context);
   if (*node == before) return tx.commit(*node);
-  *node = write_node(tx, *node);
-  revise_cluster(tx, node->cluster_id);
+  ++node->revision;
+  tx.write(keys::node(node->node_id), StoredNode{*node});
+  tx.emit(msg::NodeDefined{*node});
+  write_cluster(tx, store_.read(keys::cluster(node->cluster_id))->cluster);
   return tx.commit(*node);
 }
 
@@ -80,54 +81,56 @@ core::Result<void> Service::rename(msg::Node& node, const std::string& name) con
                         "a frontend keeps the name of its cluster", "name");
   for (const auto& other_id : nodes_of_.at(node.cluster_id)) {
     const auto* other = store_.read(keys::node(other_id));
-    if (other && other_id != node.node_id && other->node.name == name)
-      return core::refuse(core::ErrorCode::wrong_state,
-                          "the name " + msg::shown(name) + " is taken", "name");
+    if (other_id != node.node_id && other->node.name == name)
+      return core::refuse(core::ErrorCode::wrong_state, "the name is taken: " + msg::shown(name),
+                          "name");
   }
   node.name = name;
   return {};
 }
 
-core::Result<msg::Cluster> Service::add_nodes(const msg::AddNodes& request,
-                                              core::Context& context) {
-  auto tx = store_.begin(context);
-  const auto* stored = tx.read(keys::cluster(request.cluster_id));
-  if (!stored) return no_cluster(request.cluster_id);
-  if (auto broken = check_revision(request.if_revision, stored->cluster.revision))
+core::Result<msg::NodesAdded> Service::add_nodes(const msg::AddNodes& request,
+                                                 core::Context& context) {
+  auto cluster = find_cluster(request.cluster_id, request.viewer);
+  if (!cluster) return std::unexpected(cluster.error());
+  if (auto broken = check_revision(request.if_revision, cluster->revision))
     return std::unexpected(*broken);
   if (request.count < 1 || request.count > 4096)
     return std::unexpected(msg::invalid("count", "count must be 1 to 4096"));
   if (auto broken = msg::check(request.size, "size")) return std::unexpected(*broken);
-  auto plan =
-      plan_more_nodes(with_nodes(stored->cluster), request, [&] { return new_node_id(context); });
+  const auto plan = plan_more_nodes(*cluster, nodes_of(request.cluster_id), request,
+                                    [&] { return new_node_id(context); });
   if (!plan) return std::unexpected(plan.error());
-  std::vector<msg::NodeId> added;
+  auto tx = store_.begin(context);
   for (const auto& node : *plan) {
     tx.write(keys::node(node.node_id), StoredNode{node});
     tx.emit(msg::NodeDefined{node});
-    added.push_back(node.node_id);
   }
-  auto reply = tx.commit(revise_cluster(tx, request.cluster_id));
+  cluster->node_count += request.count;
+  auto reply = tx.commit(msg::NodesAdded{.cluster = write_cluster(tx, std::move(*cluster)),
+                                         .first_index = plan->front().index});
   if (!reply) return reply;
-  node_count_ += added.size();
-  std::ranges::move(added, std::back_inserter(nodes_of_[request.cluster_id]));
+  node_count_ += plan->size();
+  for (const auto& node : *plan) nodes_of_[request.cluster_id].push_back(node.node_id);
   show_counts();
   return reply;
 }
 
 core::Result<msg::Done> Service::remove_node(const msg::RemoveNode& request,
                                              core::Context& context) {
-  auto node = find_node(request.node_id);
+  const auto node = find_node(request.node, request.viewer);
   if (!node) return std::unexpected(node.error());
   if (auto broken = check_revision(request.if_revision, node->revision))
     return std::unexpected(*broken);
   if (node->kind == msg::NodeKind::frontend)
-    return core::refuse(core::ErrorCode::wrong_state, "a frontend goes with its cluster alone",
-                        "node_id");
+    return core::refuse(core::ErrorCode::wrong_state,
+                        "a frontend can only be removed with its cluster", "node");
+  auto cluster = store_.read(keys::cluster(node->cluster_id))->cluster;
+  --cluster.node_count;
   auto tx = store_.begin(context);
   tx.remove(keys::node(node->node_id));
   tx.emit(msg::NodeRemoved{*node});
-  revise_cluster(tx, node->cluster_id);
+  write_cluster(tx, std::move(cluster));
   auto reply = tx.commit(msg::Done{});
   if (!reply) return reply;
   --node_count_;
@@ -136,23 +139,14 @@ core::Result<msg::Done> Service::remove_node(const msg::RemoveNode& request,
   return reply;
 }
 
-/// Its next revision; told whole.
-msg::Node Service::write_node(core::Transaction& tx, msg::Node node) {
-  ++node.revision;
-  tx.write(keys::node(node.node_id), StoredNode{node});
-  tx.emit(msg::NodeDefined{node});
-  return node;
-}
-
-msg::Cluster Service::revise_cluster(core::Transaction& tx, const msg::ClusterId& cluster_id) {
-  auto cluster = tx.read(keys::cluster(cluster_id))->cluster;
+/// Writes and emits the cluster with its next revision.
+msg::Cluster Service::write_cluster(core::Transaction& tx, msg::Cluster cluster) {
   ++cluster.revision;
-  tx.write(keys::cluster(cluster_id), StoredCluster{cluster});
+  tx.write(keys::cluster(cluster.cluster_id), StoredCluster{cluster});
   tx.emit(msg::ClusterDefined{.cluster = cluster});
   return cluster;
 }
 
-/// One that nobody has.
 msg::NodeId Service::new_node_id(core::Context& context) const {
   msg::NodeId id;
   do {

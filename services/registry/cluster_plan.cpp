@@ -1,17 +1,16 @@
-// The plan of a cluster.
+// The plan of a cluster: names, indexes and sizes of its nodes.
 #include "services/registry/cluster_plan.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace nucleus::registry {
 namespace {
 
 constexpr std::size_t computes_max = 4096;
-constexpr std::size_t node_name_bytes_max = 64;  // what Linux takes as a host name
-// A cluster with its nodes is told in one message body; this leaves room for names to grow.
-constexpr std::size_t cluster_bytes_max = msg::body_bytes_max - 64 * 1024;
+constexpr std::size_t node_name_bytes_max = 64;  // Linux's limit of a host name
 
 msg::Node a_node(const msg::DefineCluster& request, const msg::NodeSize& size) {
   return {.cluster_id = request.cluster_id,
@@ -32,21 +31,22 @@ std::string compute_name(std::string_view cluster, std::uint32_t number,
   return fmt::format("vm-{}-{:0{}}", cluster, number, width);
 }
 
-core::Result<msg::ClusterWithNodes> plan_cluster(const msg::DefineCluster& request,
-                                                 const std::function<msg::NodeId()>& new_node_id) {
+core::Result<ClusterPlan> plan_cluster(const msg::DefineCluster& request,
+                                       const std::function<msg::NodeId()>& new_node_id) {
   if (auto broken = check_image("image_id", request.image_id, request.project_id))
     return std::unexpected(*broken);
   const auto& name = request.cluster_id.value;
   if (request.compute_count > 0 &&
       compute_name(name, 0, request.compute_count).size() > node_name_bytes_max)
     return std::unexpected(msg::invalid(
-        "cluster_id", "the name is too long: a compute node's would be over 64 characters"));
+        "cluster_id", "cluster_id is too long: a compute's name would be over 64 characters"));
 
-  msg::ClusterWithNodes plan{.cluster = {.cluster_id = request.cluster_id,
-                                         .project_id = request.project_id,
-                                         .description = request.description,
-                                         .allocations = request.allocations,
-                                         .revision = 1}};
+  ClusterPlan plan{.cluster = {.cluster_id = request.cluster_id,
+                               .project_id = request.project_id,
+                               .description = request.description,
+                               .allocations = request.allocations,
+                               .node_count = request.compute_count + 1,
+                               .revision = 1}};
   plan.nodes.reserve(request.compute_count + 1);
   auto frontend = a_node(request, request.frontend_size);
   frontend.node_id = new_node_id();
@@ -61,23 +61,24 @@ core::Result<msg::ClusterWithNodes> plan_cluster(const msg::DefineCluster& reque
     compute.index = number + 1;
     plan.nodes.push_back(std::move(compute));
   }
-  if (msg::encode(plan).size() > cluster_bytes_max)
-    return std::unexpected(
-        msg::invalid("compute_count", "so many nodes need a shorter cluster or image name"));
   return plan;
 }
 
 core::Result<std::vector<msg::Node>> plan_more_nodes(
-    const msg::ClusterWithNodes& whole, const msg::AddNodes& request,
+    const msg::Cluster& cluster, const std::vector<msg::Node>& nodes, const msg::AddNodes& request,
     const std::function<msg::NodeId()>& new_node_id) {
-  const auto& cluster = whole.cluster;
   if (auto broken = check_image("image_id", request.image_id, cluster.project_id))
     return std::unexpected(*broken);
-  if (whole.nodes.size() + request.count > computes_max + 1)
+  if (nodes.size() + request.count > computes_max + 1)
     return std::unexpected(msg::invalid("count", "the cluster would have over 4096 computes"));
   std::uint32_t last = 0;
-  for (const auto& node : whole.nodes) last = std::max(last, node.index);
-  auto grown = whole;
+  std::set<std::string_view> names;
+  for (const auto& node : nodes) {
+    last = std::max(last, node.index);
+    names.insert(node.name);
+  }
+  std::vector<msg::Node> added;
+  added.reserve(request.count);
   for (std::uint32_t i = 0; i < request.count; ++i) {
     const std::uint32_t number = last + i;  // computes are named from 0 and indexed from 1
     msg::Node node{.node_id = new_node_id(),
@@ -93,18 +94,12 @@ core::Result<std::vector<msg::Node>> plan_more_nodes(
                    .revision = 1};
     if (node.name.size() > node_name_bytes_max)
       return std::unexpected(msg::invalid("count", "a node's name would be over 64 characters"));
-    const auto is_same = [&](const msg::Node& other) { return other.name == node.name; };
-    if (std::ranges::any_of(whole.nodes, is_same))
+    if (names.contains(node.name))
       return core::refuse(core::ErrorCode::wrong_state, "the name " + node.name + " is taken",
                           "count");
-    grown.nodes.push_back(std::move(node));
+    added.push_back(std::move(node));
   }
-  if (msg::encode(grown).size() > cluster_bytes_max)
-    return std::unexpected(
-        msg::invalid("count", "so many nodes need a shorter cluster or image name"));
-  grown.nodes.erase(grown.nodes.begin(),
-                    grown.nodes.begin() + static_cast<std::ptrdiff_t>(whole.nodes.size()));
-  return std::move(grown.nodes);
+  return added;
 }
 
 std::optional<msg::Error> check_image(std::string_view field, const msg::ImageId& image,
@@ -113,11 +108,11 @@ std::optional<msg::Error> check_image(std::string_view field, const msg::ImageId
   const std::string_view id = image.value;
   const auto slash = id.find('/');
   if (slash == id.npos || !msg::is_name(id.substr(0, slash)) || !msg::is_name(id.substr(slash + 1)))
-    return msg::invalid(field, "an image is named public/NAME or PROJECT/NAME");
+    return msg::invalid(field, std::string(field) + " must be public/NAME or PROJECT/NAME");
   const auto owner = id.substr(0, slash);
   if (owner != "public" && owner != project.value)
     return msg::Error{.code = msg::ErrorCode::not_found,
-                      .detail = "no image " + msg::shown(id),
+                      .detail = "no such image: " + msg::shown(id),
                       .field = std::string(field)};
   return std::nullopt;
 }
@@ -125,7 +120,7 @@ std::optional<msg::Error> check_image(std::string_view field, const msg::ImageId
 std::optional<msg::Error> check_node_name(std::string_view name) {
   if (msg::is_name(name) && name.find('.') == name.npos) return std::nullopt;
   return msg::invalid("name",
-                      "a node's name is 1 to 64 letters, digits, - _, first a letter or digit");
+                      "name must be 1 to 64 letters, digits, - _ and begin with a letter or digit");
 }
 
 }  // namespace nucleus::registry

@@ -1,4 +1,4 @@
-// What a cluster is made of: the nodes, names and ids that a definition leads to. Pure functions.
+// The nodes, names and ids that the definition of a cluster leads to. Pure functions.
 #pragma once
 
 #include <functional>
@@ -11,29 +11,34 @@
 
 namespace nucleus::registry {
 
+/// A new cluster, its frontend first.
+struct ClusterPlan {
+  msg::Cluster cluster = {};
+  std::vector<msg::Node> nodes = {};
+};
+
 /// `vm-CLUSTER-07`: two digits, or as many as the last of `compute_count` needs.
 std::string compute_name(std::string_view cluster, std::uint32_t number,
                          std::uint32_t compute_count);
 
-/// The cluster and its nodes, the frontend first. `new_node_id` gives an id nobody else has.
-/// Fails where a name would be too long or the image is another project's.
-core::Result<msg::ClusterWithNodes> plan_cluster(const msg::DefineCluster& request,
-                                                 const std::function<msg::NodeId()>& new_node_id);
+/// Fails if a node's name would be too long or the image belongs to another project. `new_node_id`
+/// returns an id that no node has.
+core::Result<ClusterPlan> plan_cluster(const msg::DefineCluster& request,
+                                       const std::function<msg::NodeId()>& new_node_id);
 
-/// The nodes that AddNodes leads to, named and numbered on from the last one of `whole`. Fails
-/// where a name is too long or taken, the image is another project's, or the cluster would be too
-/// large.
+/// The nodes to add to `cluster`, which has `nodes`. Fails if a name would be too long or is taken,
+/// the image belongs to another project, or the cluster would have over 4096 computes.
 core::Result<std::vector<msg::Node>> plan_more_nodes(
-    const msg::ClusterWithNodes& whole, const msg::AddNodes& request,
+    const msg::Cluster& cluster, const std::vector<msg::Node>& nodes, const msg::AddNodes& request,
     const std::function<msg::NodeId()>& new_node_id);
 
-/// Nothing, or why a cluster of `project` may not use this image: public/NAME or its own
-/// PROJECT/NAME. Empty is allowed.
+/// An error unless a cluster of `project` may use this image: public/NAME, PROJECT/NAME of its own
+/// project, or empty.
 std::optional<msg::Error> check_image(std::string_view field, const msg::ImageId& image,
                                       const msg::ProjectId& project);
 
-/// Nothing, or why a compute node may not be called so: letters, digits, - and _, as old clients
-/// have it.
+/// An error unless a compute node may have this name: 1..64 letters, digits, `-` and `_`, the first
+/// a letter or digit (docs/rest-v1.md, Clusters).
 std::optional<msg::Error> check_node_name(std::string_view name);
 
 }  // namespace nucleus::registry

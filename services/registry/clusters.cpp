@@ -1,22 +1,45 @@
-// The registry's handlers for clusters and nodes.
+// The registry's handlers that create, list and remove clusters, and list nodes.
 #include <algorithm>
+#include <charconv>
 
+#include "core/list/page_builder.hpp"
 #include "services/registry/cluster_plan.hpp"
-#include "services/registry/credentials.hpp"
 #include "services/registry/keys.hpp"
 #include "services/registry/service.hpp"
 
 namespace nucleus::registry {
 namespace {
 
-// One reply stays below the bounds of a message body, whatever the names.
-constexpr std::size_t list_bytes_max = msg::body_bytes_max - 4096;
-constexpr std::size_t list_nodes_max = 4200;
+/// A position in the list of all nodes: the last one of the previous page.
+struct NodeCursor {
+  std::string cluster = {};  // empty = before the first
+  std::int64_t index = -1;   // -1 = before the cluster's first node
+};
+
+std::string cursor_of(const msg::Node& node, bool is_one_cluster) {
+  const std::string index = std::to_string(node.index);
+  return is_one_cluster ? index : node.cluster_id.value + "/" + index;
+}
+
+core::Result<NodeCursor> read_cursor(const std::string& after, const msg::ClusterId& cluster) {
+  NodeCursor cursor{.cluster = cluster.value};
+  if (after.empty()) return cursor;
+  std::string_view index = after;
+  if (cluster.empty()) {
+    const auto slash = after.find('/');
+    cursor.cluster = after.substr(0, slash);
+    index.remove_prefix(slash == after.npos ? after.size() : slash + 1);
+  }
+  const auto read = std::from_chars(index.data(), index.data() + index.size(), cursor.index);
+  if (read.ec == std::errc{} && read.ptr == index.data() + index.size() && cursor.index >= 0)
+    return cursor;
+  return std::unexpected(msg::invalid("after", "after is not a cursor of this list"));
+}
 
 }  // namespace
 
-std::unexpected<core::Error> no_cluster(const msg::ClusterId& id) {
-  return core::refuse(core::ErrorCode::not_found, "no cluster " + msg::shown(id.value),
+std::unexpected<core::Error> no_such_cluster(const msg::ClusterId& id) {
+  return core::refuse(core::ErrorCode::not_found, "no such cluster: " + msg::shown(id.value),
                       "cluster_id");
 }
 
@@ -25,18 +48,15 @@ core::Result<msg::Cluster> Service::define_cluster(const msg::DefineCluster& req
   if (auto broken = msg::check(request)) return std::unexpected(*broken);
   auto tx = store_.begin(context);
   if (!tx.read(keys::project(request.project_id)))
-    return core::refuse(core::ErrorCode::not_found,
-                        "no project " + msg::shown(request.project_id.value), "project_id");
+    return no_such_project(request.project_id, "project_id");
   if (tx.read(keys::cluster(request.cluster_id)))
     return core::refuse(core::ErrorCode::wrong_state,
-                        "the name " + msg::shown(request.cluster_id.value) + " is taken",
-                        "cluster_id");
+                        "the name is taken: " + msg::shown(request.cluster_id.value), "cluster_id");
   auto plan = plan_cluster(request, [&] { return new_node_id(context); });
   if (!plan) return std::unexpected(plan.error());
 
   tx.write(keys::cluster(request.cluster_id), StoredCluster{plan->cluster});
-  tx.emit(msg::ClusterDefined{.cluster = plan->cluster,
-                              .node_count = static_cast<std::uint32_t>(plan->nodes.size())});
+  tx.emit(msg::ClusterDefined{.cluster = plan->cluster});
   std::vector<msg::NodeId> node_ids;
   for (const auto& node : plan->nodes) {
     tx.write(keys::node(node.node_id), StoredNode{node});
@@ -51,62 +71,78 @@ core::Result<msg::Cluster> Service::define_cluster(const msg::DefineCluster& req
   return reply;
 }
 
+core::Result<msg::Cluster> Service::find_cluster(const msg::ClusterId& cluster_id,
+                                                 const msg::Viewer& viewer) const {
+  const auto* stored = store_.read(keys::cluster(cluster_id));
+  if (!stored || !msg::sees(viewer, stored->cluster.project_id)) return no_such_cluster(cluster_id);
+  return stored->cluster;
+}
+
 core::Result<msg::Clusters> Service::list_clusters(const msg::ListClusters& request,
                                                    core::Context&) {
-  const auto is_theirs = [&](const msg::Cluster& cluster) {
-    return request.is_operator ||
-           (std::ranges::find(request.projects, cluster.project_id) != request.projects.end());
-  };
-  msg::Clusters reply;
+  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
   if (!request.cluster_id.empty()) {
-    const auto* stored = store_.read(keys::cluster(request.cluster_id));
-    if (!stored || !is_theirs(stored->cluster)) return no_cluster(request.cluster_id);
-    reply.clusters.push_back(with_nodes(stored->cluster));
+    auto cluster = find_cluster(request.cluster_id, request.viewer);
+    if (!cluster) return std::unexpected(cluster.error());
+    return msg::Clusters{.clusters = {std::move(*cluster)}};
+  }
+  core::PageBuilder<msg::Cluster> page{request.page};
+  for (auto next = nodes_of_.upper_bound({request.page.after}); next != nodes_of_.end(); ++next) {
+    const auto& cluster = store_.read(keys::cluster(next->first))->cluster;
+    if (!msg::sees(request.viewer, cluster.project_id)) continue;
+    if (!request.project_id.empty() && cluster.project_id != request.project_id) continue;
+    if (!page.add(cluster, cluster.cluster_id.value)) break;
+  }
+  return msg::Clusters{.clusters = page.take(), .next = page.next()};
+}
+
+core::Result<msg::Nodes> Service::list_nodes(const msg::ListNodes& request, core::Context&) {
+  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+  const bool is_one_cluster = !request.cluster_id.empty();
+  msg::Nodes reply;
+  if (is_one_cluster) {
+    auto cluster = find_cluster(request.cluster_id, request.viewer);
+    if (!cluster) return std::unexpected(cluster.error());
+    reply.cluster = std::move(*cluster);
+  }
+  if (!request.name.empty()) {
+    auto node = find_node({.cluster_id = request.cluster_id, .name = request.name}, request.viewer);
+    if (!node) return std::unexpected(node.error());
+    reply.nodes.push_back(std::move(*node));
     return reply;
   }
-  std::size_t bytes = 0;
-  std::size_t nodes = 0;
-  store_.for_each<StoredCluster>(keys::clusters(), [&](const StoredCluster& stored) {
-    const auto& cluster = stored.cluster;
-    if (reply.is_more || !is_theirs(cluster) || cluster.cluster_id.value <= request.after.value)
-      return;
-    auto entry = with_nodes(cluster);
-    bytes += msg::encode(entry).size();
-    nodes += entry.nodes.size();
-    const bool is_full = bytes > list_bytes_max || nodes > list_nodes_max;
-    if (is_full && !reply.clusters.empty()) {
-      reply.is_more = true;
-      return;
+  const auto cursor = read_cursor(request.page.after, request.cluster_id);
+  if (!cursor) return std::unexpected(cursor.error());
+
+  core::PageBuilder<msg::Node> page{request.page};
+  const auto add_nodes_of = [&](const msg::ClusterId& cluster_id, std::int64_t after) {
+    for (const auto& node_id : nodes_of_.at(cluster_id)) {
+      const auto& node = store_.read(keys::node(node_id))->node;
+      if (node.index > after && !page.add(node, cursor_of(node, is_one_cluster))) return false;
     }
-    reply.clusters.push_back(std::move(entry));
-  });
+    return true;
+  };
+  for (auto next = nodes_of_.lower_bound({cursor->cluster}); next != nodes_of_.end(); ++next) {
+    if (is_one_cluster && next->first != request.cluster_id) break;
+    if (!msg::sees(request.viewer, store_.read(keys::cluster(next->first))->cluster.project_id))
+      continue;
+    if (!add_nodes_of(next->first, next->first.value == cursor->cluster ? cursor->index : -1))
+      break;
+  }
+  reply.nodes = page.take();
+  reply.next = page.next();
   return reply;
-}
-
-core::Result<msg::Done> Service::rename_node(const msg::RenameNode& request,
-                                             core::Context& context) {
-  if (auto broken = check_node_name(request.name)) return std::unexpected(*broken);
-  auto changed = change_node({.node_id = request.node_id, .name = request.name}, context);
-  if (!changed) return std::unexpected(changed.error());
-  return msg::Done{};
-}
-
-core::Result<msg::Done> Service::attach_iso(const msg::AttachIso& request, core::Context& context) {
-  auto changed = change_node({.node_id = request.node_id, .iso_id = request.iso_id}, context);
-  if (!changed) return std::unexpected(changed.error());
-  return msg::Done{};
 }
 
 core::Result<msg::Done> Service::remove_cluster(const msg::RemoveCluster& request,
                                                 core::Context& context) {
+  const auto cluster = find_cluster(request.cluster_id, request.viewer);
+  if (!cluster) return std::unexpected(cluster.error());
+  if (auto broken = check_revision(request.if_revision, cluster->revision))
+    return std::unexpected(*broken);
+  const auto node_ids = nodes_of_.at(request.cluster_id);
   auto tx = store_.begin(context);
-  const auto* stored = tx.read(keys::cluster(request.cluster_id));
-  if (!stored) return no_cluster(request.cluster_id);
-  if (request.if_revision != 0 && request.if_revision != stored->cluster.revision)
-    return core::refuse(core::ErrorCode::conflict, "the cluster was changed meanwhile",
-                        "if_revision");
-  const auto node_ids = nodes_of_[request.cluster_id];
-  tx.emit(msg::ClusterRemoved{.cluster = stored->cluster, .nodes = node_ids});
+  tx.emit(msg::ClusterRemoved{.cluster = *cluster, .nodes = node_ids});
   tx.remove(keys::cluster(request.cluster_id));
   for (const auto& node_id : node_ids) tx.remove(keys::node(node_id));
   auto reply = tx.commit(msg::Done{});
@@ -117,21 +153,28 @@ core::Result<msg::Done> Service::remove_cluster(const msg::RemoveCluster& reques
   return reply;
 }
 
-core::Result<msg::Node> Service::find_node(const msg::NodeId& node_id) const {
-  const auto* stored = store_.read(keys::node(node_id));
-  if (!stored)
-    return core::refuse(core::ErrorCode::not_found, "no node " + msg::shown(node_id.value),
-                        "node_id");
-  return stored->node;
+core::Result<msg::Node> Service::find_node(const msg::NodeRef& ref,
+                                           const msg::Viewer& viewer) const {
+  if (auto broken = msg::check(ref)) return std::unexpected(*broken);
+  if (!ref.node_id.empty()) {
+    const auto* stored = store_.read(keys::node(ref.node_id));
+    if (stored && msg::sees(viewer, stored->node.project_id)) return stored->node;
+    return core::refuse(core::ErrorCode::not_found,
+                        "no such node: " + msg::shown(ref.node_id.value), "node_id");
+  }
+  if (auto cluster = find_cluster(ref.cluster_id, viewer); !cluster)
+    return std::unexpected(cluster.error());
+  for (const auto& node_id : nodes_of_.at(ref.cluster_id))
+    if (const auto& node = store_.read(keys::node(node_id))->node; node.name == ref.name)
+      return node;
+  return core::refuse(core::ErrorCode::not_found, "no such node: " + msg::shown(ref.name), "name");
 }
 
-msg::ClusterWithNodes Service::with_nodes(const msg::Cluster& cluster) const {
-  msg::ClusterWithNodes whole{.cluster = cluster};
-  const auto found = nodes_of_.find(cluster.cluster_id);
-  if (found == nodes_of_.end()) return whole;
-  for (const auto& node_id : found->second)
-    if (const auto* stored = store_.read(keys::node(node_id))) whole.nodes.push_back(stored->node);
-  return whole;
+std::vector<msg::Node> Service::nodes_of(const msg::ClusterId& cluster_id) const {
+  std::vector<msg::Node> nodes;
+  for (const auto& node_id : nodes_of_.at(cluster_id))
+    nodes.push_back(store_.read(keys::node(node_id))->node);
+  return nodes;
 }
 
 }  // namespace nucleus::registry

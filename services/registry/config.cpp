@@ -5,9 +5,9 @@ namespace nucleus::registry {
 
 Config Config::from(core::Settings& settings) {
   Config config;
-  const auto count = [&](const char* key, std::size_t otherwise, std::int64_t most) {
+  const auto count = [&](const char* key, std::size_t fallback, std::int64_t most) {
     return static_cast<std::size_t>(
-        settings.number(key, static_cast<std::int64_t>(otherwise), 1, most));
+        settings.number(key, static_cast<std::int64_t>(fallback), 1, most));
   };
   config.signature_age_s =
       settings.number("registry.signature_age_s", config.signature_age_s, 10, 86'400);

@@ -46,7 +46,7 @@ core::Result<msg::Principal> Service::accept_signature(const msg::CheckSignature
     return std::unexpected(*broken);
   auto tx = store_.begin(context);
   const auto* key = tx.read(keys::api_key(request.key_name));
-  // An unknown key costs the same work, so that time does not tell which keys there are.
+  // An unknown key costs as much time, so that timing does not reveal which keys exist.
   const std::string secret = key ? key->secret : std::string(24, '-');
   const bool is_right = is_signature(request.signature_base64, secret, request.signed_text);
   if (!key || !is_right)
@@ -59,7 +59,9 @@ core::Result<msg::Principal> Service::accept_signature(const msg::CheckSignature
     return core::refuse(core::ErrorCode::unauthenticated, "Nonce check failed", "nonce");
   if (nonces_.size() >= config_.nonces_max ||
       nonces_.count(request.key_name) >= config_.nonces_per_key_max)
-    return core::refuse(core::ErrorCode::no_capacity, "too many signed requests in a short time");
+    return core::refuse(
+        core::ErrorCode::no_capacity,
+        "too many signed requests within " + std::to_string(config_.signature_age_s) + " s");
   auto who = principal(key->person_id);
   if (!who) return who;
   const StoredNonce nonce{.key_name = request.key_name,
@@ -73,28 +75,28 @@ core::Result<msg::Principal> Service::accept_signature(const msg::CheckSignature
 }
 
 std::unexpected<core::Error> Service::too_many_hashes() {
-  return core::refuse(core::ErrorCode::no_capacity, "too many log in at once; try again");
+  return core::refuse(core::ErrorCode::no_capacity, "too many log-ins at the same time; try again");
 }
 
 bool Service::begin_hashing() {
-  if (hashes_under_way_ >= config_.password_checks_max) return false;
-  ++hashes_under_way_;
+  if (hashes_running_ >= config_.password_checks_max) return false;
+  ++hashes_running_;
   return true;
 }
 
 void Service::check_password(const msg::CheckPassword& request, core::Context&,
                              core::Responder<msg::Principal> respond) {
-  // What can be no password costs nobody a hash.
+  // A malformed name or password is refused without hashing.
   const auto& person_id = request.person_id;
   if (!msg::is_name(person_id.value) || registry::check_password(request.password))
     return respond(wrong_password());
   const auto now = loop_.steady_ms();
   if (!begin_hashing()) return respond(too_many_hashes());
   const std::string origin = request.origin.substr(0, 64);
-  const bool is_let = person_attempts_.begin(person_id.value, now);
-  if (!is_let || !(origin.empty() || origin_attempts_.begin(origin, now))) {
-    if (is_let) person_attempts_.take_back(person_id.value);
-    --hashes_under_way_;
+  const bool is_allowed = person_attempts_.begin(person_id.value, now);
+  if (!is_allowed || !(origin.empty() || origin_attempts_.begin(origin, now))) {
+    if (is_allowed) person_attempts_.withdraw(person_id.value);
+    --hashes_running_;
     metrics_.count_check("password", false);
     return respond(core::refuse(
         core::ErrorCode::no_capacity,
@@ -103,21 +105,21 @@ void Service::check_password(const msg::CheckPassword& request, core::Context&,
   const auto* stored = store_.read(keys::person(person_id));
   const std::string hash = stored ? stored->password_hash : "";
   workers_.run<bool>(
-      loop_, hash_deadline,
+      loop_, hash_timeout,
       [password = request.password, hash, cost = config_.password_cost]() -> core::Result<bool> {
         return is_password(password, hash, cost);
       },
       [this, person_id, origin, hash, respond = std::move(respond)](core::Result<bool> is_right) {
-        --hashes_under_way_;
-        // One that was changed or taken away meanwhile is not good any more.
+        --hashes_running_;
+        // The password may have been changed or removed meanwhile.
         const auto* now_stored = store_.read(keys::person(person_id));
-        const bool is_good =
+        const bool is_correct =
             is_right && *is_right && now_stored && now_stored->password_hash == hash;
-        metrics_.count_check("password", is_good);
-        if (is_right && !is_good) return respond(wrong_password());
-        origin_attempts_.take_back(origin);
+        metrics_.count_check("password", is_correct);
+        if (is_right && !is_correct) return respond(wrong_password());
+        origin_attempts_.withdraw(origin);
         if (!is_right) {
-          person_attempts_.take_back(person_id.value);
+          person_attempts_.withdraw(person_id.value);
           return respond(std::unexpected(is_right.error()));
         }
         person_attempts_.forgive(person_id.value);
@@ -127,7 +129,7 @@ void Service::check_password(const msg::CheckPassword& request, core::Context&,
 
 core::Result<msg::Principal> Service::principal(const msg::PersonId& person_id) const {
   const auto* stored = store_.read(keys::person(person_id));
-  if (!stored) return core::refuse(core::ErrorCode::unauthenticated, "the person is gone");
+  if (!stored) return core::refuse(core::ErrorCode::unauthenticated, "no such person");
   return msg::Principal{.person_id = person_id,
                         .role = stored->person.role,
                         .projects = stored->person.projects,
@@ -139,7 +141,7 @@ void Service::sweep_nonces(core::Context& context) {
   if (expired.empty()) return;
   auto tx = store_.begin(context);
   for (const auto& nonce : expired) tx.remove(keys::nonce(nonce.key_name, nonce.nonce));
-  // Where it does not land, the store is loaded again, and the index with it.
+  // If the commit fails, the store and this index are loaded again.
   (void)tx.commit();
   show_counts();
 }

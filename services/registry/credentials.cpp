@@ -44,16 +44,16 @@ std::optional<msg::Error> check_shape(const msg::CheckSignature& request, std::i
                       .detail = std::string(detail),
                       .field = std::string(field)};
   };
-  if (request.key_name.empty()) return refuse("key_name", "the API key's name is missing");
+  if (request.key_name.empty()) return refuse("key_name", "the name of the API key is missing");
   if (request.key_name.size() > key_name_bytes_max || !is_printable(request.key_name))
-    return refuse("key_name", "the API key's name is malformed");
+    return refuse("key_name", "the name of the API key is malformed");
   if (request.nonce.empty()) return refuse("nonce", "nonce is missing");
   if (request.nonce.size() > nonce_bytes_max || !is_printable(request.nonce))
     return refuse("nonce", "nonce must be 1 to 64 printable characters");
   if (request.timestamp_unix_s <= 0) return refuse("timestamp", "timestamp is missing");
   if (request.signed_text.size() > signed_text_bytes_max)
     return refuse("signed_text", "the signed text is over 16 KiB");
-  // Written so that no timestamp, however large, overflows.
+  // In this form no timestamp can overflow.
   if (request.timestamp_unix_s > now_unix_s + age_s ||
       request.timestamp_unix_s < now_unix_s - age_s)
     return refuse("timestamp",
@@ -67,9 +67,9 @@ std::optional<msg::Error> check_token_request(const msg::IssueToken& request, ms
     return msg::invalid("label", "label must be up to 64 bytes without control characters");
   for (const auto right : request.rights)
     if (!msg::has_right(role, right))
-      return msg::invalid("rights", "a token cannot have a right that its person has not");
+      return msg::invalid("rights", "a token cannot have a right that its person does not have");
   if (request.expires_unix_s != 0 && request.expires_unix_s <= now_unix_s)
-    return msg::invalid("expires_unix_s", "expires_unix_s must lie in the future");
+    return msg::invalid("expires_unix_s", "expires_unix_s must be in the future");
   return std::nullopt;
 }
 
@@ -130,7 +130,9 @@ std::optional<msg::Error> check_project(std::string_view field, std::string_view
       !name.empty() && name.size() <= 63 && name.front() != '-' && name != "public" &&
       name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == name.npos;
   if (is_project) return std::nullopt;
-  return msg::invalid(field, "a project's name is 1 to 63 of a-z 0-9 -, not first -, not `public`");
+  return msg::invalid(
+      field,
+      std::string(field) + " must be 1 to 63 of a-z 0-9 -, not begin with -, and not be public");
 }
 
 }  // namespace nucleus::registry

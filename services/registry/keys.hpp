@@ -1,4 +1,4 @@
-// The registry's Redis keys; no key is spelled anywhere else.
+// The registry's Redis keys. No other file spells one.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ inline core::Key<StoredProject> project(const msg::ProjectId& id) {
 inline core::Key<StoredProject> projects() {
   return {"nucleus:registry:project:"};
 }
-/// Padded, so that the newest version is the last.
+/// The version is padded, so that the newest one is last in key order.
 inline core::Key<StoredText> acknowledgement_text(std::uint32_t version) {
   const std::string digits = std::to_string(version);
   return {"nucleus:registry:acknowledgement-text:" + std::string(10 - digits.size(), '0') + digits};
@@ -22,7 +22,8 @@ inline core::Key<StoredText> acknowledgement_text(std::uint32_t version) {
 inline core::Key<StoredText> acknowledgement_texts() {
   return {"nucleus:registry:acknowledgement-text:"};
 }
-/// By time too: who signed for a project that was removed signed for another one.
+/// The time is part of the key: after a project was removed and created again, the same person may
+/// sign the same version again.
 inline core::Key<StoredAcknowledgement> acknowledgement(const msg::Acknowledgement& one) {
   return {"nucleus:registry:acknowledgement:" + one.project_id.value + ":" +
           std::to_string(one.version) + ":" + one.person_id.value + ":" +
@@ -43,19 +44,23 @@ inline core::Key<StoredKey> api_key(const std::string& key_name) {
 inline core::Key<StoredToken> token(const std::string& hash) {
   return {"nucleus:registry:token:" + hash};
 }
-/// A key name holds no colon, so no two pairs share a key.
+/// A key name has no colon, so no two pairs share a key.
 inline core::Key<StoredNonce> nonce(const std::string& key_name, const std::string& nonce) {
   return {"nucleus:registry:nonce:" + key_name + ":" + nonce};
 }
 inline core::Key<StoredNonce> nonces() {
   return {"nucleus:registry:nonce:"};
 }
-/// A person's name holds no colon.
-inline core::Key<StoredClaim> claim(const msg::PersonId& id, const std::string& idempotency_key) {
-  return {"nucleus:registry:claim:" + id.value + ":" + idempotency_key};
+/// A person's name has no colon, so no two pairs share a key.
+inline core::Key<StoredIdempotencyKey> idempotency_key(const msg::PersonId& id,
+                                                       const std::string& idempotency_key) {
+  return {"nucleus:registry:idempotency-key:" + id.value + ":" + idempotency_key};
 }
-inline core::Key<StoredClaim> claims() {
-  return {"nucleus:registry:claim:"};
+inline core::Key<StoredIdempotencyKey> idempotency_keys(const msg::PersonId& id) {
+  return {"nucleus:registry:idempotency-key:" + id.value + ":"};
+}
+inline core::Key<StoredIdempotencyKey> idempotency_keys() {
+  return {"nucleus:registry:idempotency-key:"};
 }
 inline core::Key<StoredCluster> cluster(const msg::ClusterId& id) {
   return {"nucleus:registry:cluster:" + id.value};

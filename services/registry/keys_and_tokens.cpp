@@ -1,7 +1,8 @@
-// The registry's handlers that make and end credentials: API keys, tokens, passwords.
+// The registry's handlers that issue and revoke credentials: API keys, tokens, passwords.
 #include <algorithm>
 
 #include "core/digest/digest.hpp"
+#include "core/list/page_builder.hpp"
 #include "services/registry/credentials.hpp"
 #include "services/registry/keys.hpp"
 #include "services/registry/service.hpp"
@@ -9,8 +10,8 @@
 namespace nucleus::registry {
 namespace {
 
-/// Ends every token of a person.
-void end_tokens(core::Transaction& tx, StoredPerson& person) {
+/// Revokes every token of a person.
+void revoke_tokens(core::Transaction& tx, StoredPerson& person) {
   for (const auto& hash : person.token_hashes) tx.remove(keys::token(hash));
   person.token_hashes.clear();
 }
@@ -18,8 +19,7 @@ void end_tokens(core::Transaction& tx, StoredPerson& person) {
 }  // namespace
 
 StoredKey Service::make_key(core::Transaction& tx, StoredPerson& person, bool is_strict) {
-  // Another person's key may stand under a shared e-mail address; usernames are never shared, and
-  // hold no @.
+  // Two persons may share an e-mail address. Usernames are unique and have no @.
   person.key_name = person.person.email;
   if (person.key_name.empty() || tx.read(keys::api_key(person.key_name)))
     person.key_name = person.person.person_id.value;
@@ -34,10 +34,10 @@ StoredKey Service::make_key(core::Transaction& tx, StoredPerson& person, bool is
 core::Result<msg::ApiKey> Service::issue_key(const msg::IssueKey& request, core::Context& context) {
   auto tx = store_.begin(context);
   const auto* found = tx.read(keys::person(request.person_id));
-  if (!found) return no_person(request.person_id);
+  if (!found) return no_such_person(request.person_id);
   if (!found->key_name.empty()) {
     const auto* key = tx.read(keys::api_key(found->key_name));
-    if (!key) return core::refuse(core::ErrorCode::internal, "the person's API key is not there");
+    if (!key) return core::refuse(core::ErrorCode::internal, "the person's API key has no record");
     return msg::ApiKey{
         .key_name = key->key_name, .secret = key->secret, .is_strict = key->is_strict};
   }
@@ -51,7 +51,7 @@ core::Result<msg::ApiKey> Service::replace_key(const msg::ReplaceKey& request,
                                                core::Context& context) {
   auto tx = store_.begin(context);
   const auto* found = tx.read(keys::person(request.person_id));
-  if (!found) return no_person(request.person_id);
+  if (!found) return no_such_person(request.person_id);
   StoredPerson person = *found;
   if (!person.key_name.empty()) tx.remove(keys::api_key(person.key_name));
   person.key_name.clear();
@@ -69,7 +69,7 @@ core::Result<msg::Token> Service::issue_token(const msg::IssueToken& request,
                                               core::Context& context) {
   auto tx = store_.begin(context);
   const auto* found = tx.read(keys::person(request.person_id));
-  if (!found) return no_person(request.person_id);
+  if (!found) return no_such_person(request.person_id);
   if (auto broken = check_token_request(request, found->person.role, context.now_unix_s()))
     return std::unexpected(*broken);
   StoredPerson person = *found;
@@ -87,7 +87,8 @@ core::Result<msg::Token> Service::issue_token(const msg::IssueToken& request,
                                           .rights = request.rights,
                                           .expires_unix_s = request.expires_unix_s});
   tx.write(keys::person(request.person_id), std::move(person));
-  // The reply is not kept, for it would be the token itself at rest: a repeat makes another token.
+  // No reply is stored, because it would hold the token in clear. A repeated request issues another
+  // token.
   if (auto landed = tx.commit(); !landed) return std::unexpected(landed.error());
   return msg::Token{
       .token = token, .token_id = token_id_of(hash), .expires_unix_s = request.expires_unix_s};
@@ -95,29 +96,38 @@ core::Result<msg::Token> Service::issue_token(const msg::IssueToken& request,
 
 core::Result<msg::Tokens> Service::list_tokens(const msg::ListTokens& request, core::Context&) {
   const auto* person = store_.read(keys::person(request.person_id));
-  if (!person) return no_person(request.person_id);
-  msg::Tokens reply;
-  for (const auto& hash : person->token_hashes)
-    if (const auto* token = store_.read(keys::token(hash)))
-      reply.tokens.push_back({.token_id = token_id_of(hash),
-                              .label = token->label,
-                              .rights = token->rights,
-                              .issued_unix_s = token->issued_unix_s,
-                              .expires_unix_s = token->expires_unix_s});
-  return reply;
+  if (!person) return no_such_person(request.person_id);
+  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+  auto hashes = person->token_hashes;
+  std::ranges::sort(hashes);  // a token's id is the beginning of its hash
+  core::PageBuilder<msg::TokenEntry> page{request.page};
+  for (const auto& hash : hashes) {
+    const auto* token = store_.read(keys::token(hash));
+    const auto id = token_id_of(hash);
+    if (!token || id <= request.page.after) continue;
+    if (!page.add({.token_id = id,
+                   .label = token->label,
+                   .rights = token->rights,
+                   .issued_unix_s = token->issued_unix_s,
+                   .expires_unix_s = token->expires_unix_s},
+                  id))
+      break;
+  }
+  return msg::Tokens{.tokens = page.take(), .next = page.next()};
 }
 
 core::Result<msg::Done> Service::revoke_token(const msg::RevokeToken& request,
                                               core::Context& context) {
   auto tx = store_.begin(context);
   const auto* found = tx.read(keys::person(request.person_id));
-  if (!found) return no_person(request.person_id);
+  if (!found) return no_such_person(request.person_id);
   StoredPerson person = *found;
   const auto hash = std::ranges::find_if(person.token_hashes, [&](const std::string& one) {
     return token_id_of(one) == request.token_id;
   });
   if (hash == person.token_hashes.end())
-    return core::refuse(core::ErrorCode::not_found, "no such token", "token_id");
+    return core::refuse(core::ErrorCode::not_found,
+                        "no such token: " + msg::shown(request.token_id), "token_id");
   tx.remove(keys::token(*hash));
   person.token_hashes.erase(hash);
   tx.write(keys::person(request.person_id), std::move(person));
@@ -129,16 +139,17 @@ void Service::set_password(const msg::SetPassword& request, core::Context& conte
                            core::Responder<msg::Done> respond) {
   if (auto broken = registry::check_password(request.password))
     return respond(std::unexpected(*broken));
-  if (!store_.read(keys::person(request.person_id))) return respond(no_person(request.person_id));
+  if (!store_.read(keys::person(request.person_id)))
+    return respond(no_such_person(request.person_id));
   if (!begin_hashing()) return respond(too_many_hashes());
   workers_.run<std::string>(
-      loop_, hash_deadline,
+      loop_, hash_timeout,
       [password = request.password, cost = config_.password_cost] {
         return hash_password(password, cost);
       },
       [this, person_id = request.person_id, context,
        respond = std::move(respond)](core::Result<std::string> hash) mutable {
-        --hashes_under_way_;
+        --hashes_running_;
         if (!hash) return respond(std::unexpected(hash.error()));
         respond(store_password(person_id, std::move(*hash), context));
       });
@@ -148,10 +159,10 @@ core::Result<msg::Done> Service::store_password(const msg::PersonId& person_id, 
                                                 core::Context& context) {
   auto tx = store_.begin(context);
   const auto* found = tx.read(keys::person(person_id));
-  if (!found) return no_person(person_id);
+  if (!found) return no_such_person(person_id);
   StoredPerson person = *found;
   person.password_hash = std::move(hash);
-  end_tokens(tx, person);
+  revoke_tokens(tx, person);
   tx.write(keys::person(person_id), std::move(person));
   tx.emit(msg::CredentialsChanged{person_id});
   return tx.commit(msg::Done{});

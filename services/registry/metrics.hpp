@@ -10,12 +10,12 @@ namespace nucleus::registry {
 class Metrics {
  public:
   explicit Metrics(prometheus::Registry& registry)
-      : clusters{gauge(registry, "nucleus_registry_clusters", "Clusters defined.")},
+      : clusters{gauge(registry, "nucleus_registry_clusters", "Clusters that exist.")},
         nodes{gauge(registry, "nucleus_registry_nodes", "Nodes of all clusters.")},
-        nonces{gauge(registry, "nucleus_registry_nonces", "Nonces remembered.")},
+        nonces{gauge(registry, "nucleus_registry_nonces", "Nonces stored.")},
         checks_{prometheus::BuildCounter()
                     .Name("nucleus_registry_checks_total")
-                    .Help("Credentials checked, by kind and outcome.")
+                    .Help("Credential checks, by kind and outcome.")
                     .Register(registry)} {}
 
   /// Counts one check of a credential of this kind: `token`, `signature` or `password`.

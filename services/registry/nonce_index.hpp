@@ -1,5 +1,5 @@
-// Which nonces are remembered, by key and by the time they may be forgotten. An index over the
-// nonce records: rebuilt when the store is loaded, changed with each commit. Bounded by its caller.
+// The stored nonces, counted by API key and ordered by expiry. An index over the nonce records:
+// rebuilt when the store is loaded, changed with each commit. The caller bounds it.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +32,7 @@ class NonceIndex {
     return found == by_key_.end() ? 0 : found->second;
   }
 
-  /// Takes out at most `most` of those that expired before `now_unix_s`, the oldest first.
+  /// Removes and returns up to `most` nonces that expired before `now_unix_s`, oldest first.
   std::vector<StoredNonce> take_expired(std::int64_t now_unix_s, std::size_t most) {
     std::vector<StoredNonce> expired;
     while (!by_expiry_.empty() && by_expiry_.begin()->first < now_unix_s && expired.size() < most) {

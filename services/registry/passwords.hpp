@@ -1,5 +1,5 @@
-// Passwords: argon2id as libsodium stores it, and how many guesses are let through. Hashing takes a
-// tenth of a second and much memory on purpose, so it runs on a worker.
+// Passwords: argon2id in libsodium's text form, and a limit on guesses. Hashing takes a tenth of a
+// second and much memory on purpose, so it runs on a worker.
 #pragma once
 
 #include <cstddef>
@@ -18,37 +18,37 @@ struct HashCost {
   std::size_t memory_bytes = 64 << 20;
 };
 
-/// argon2id with a salt of its own, as text; `unavailable` where there is no memory for it.
+/// argon2id with a new salt, as text; `unavailable` if memory is short.
 core::Result<std::string> hash_password(const std::string& password, HashCost cost);
-/// True where the stored hash is that of `password`; with an empty hash false, after as much work.
+/// True if `stored_hash` is of `password`. For an empty hash false, after as much work.
 bool is_password(const std::string& password, const std::string& stored_hash, HashCost cost);
 
-/// Counts what failed in a window of time, by name. An attempt counts as a failure from its
-/// beginning until it is forgiven, so that guesses made at once are counted too.
+/// Counts failed attempts per name in a window of time. An attempt counts as failed from its start
+/// until it is forgiven, so that concurrent guesses are counted too.
 class AttemptLimit {
  public:
   struct Bounds {
     std::size_t failures_max = 10;
     std::int64_t window_ms = 300'000;
-    std::size_t names_max = 100'000;  // remembered; beyond it the oldest are forgotten
+    std::size_t names_max = 100'000;  // counted; above it the oldest are dropped
   };
   explicit AttemptLimit(Bounds bounds) : bounds_{bounds} {}
 
-  /// False where this name failed too often of late; else the attempt is counted.
+  /// Counts an attempt; false if this name has failed too often in its window.
   bool begin(const std::string& name, std::int64_t now_ms);
-  /// It succeeded: this name's failures are forgotten.
+  /// The attempt succeeded: drops the failures of this name.
   void forgive(const std::string& name) { failures_.erase(name); }
-  /// It was not decided: one attempt less.
-  void take_back(const std::string& name);
+  /// The attempt was not decided: uncounts it.
+  void withdraw(const std::string& name);
 
  private:
   struct Window {
-    std::int64_t begun_ms = 0;
+    std::int64_t start_ms = 0;
     std::size_t failures = 0;
   };
   Bounds bounds_;
   std::unordered_map<std::string, Window> failures_ = {};
-  std::deque<std::pair<std::int64_t, std::string>> order_ = {};  // windows by their begin
+  std::deque<std::pair<std::int64_t, std::string>> order_ = {};  // windows by start
 };
 
 }  // namespace nucleus::registry

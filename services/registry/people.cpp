@@ -1,28 +1,29 @@
 // The registry's handlers for projects and people.
 #include <algorithm>
 
-#include "services/registry/acknowledgement_rules.hpp"
+#include "core/list/page_builder.hpp"
 #include "services/registry/credentials.hpp"
 #include "services/registry/keys.hpp"
+#include "services/registry/missing_signers.hpp"
 #include "services/registry/service.hpp"
 
 namespace nucleus::registry {
 namespace {
 
-constexpr std::size_t people_per_page = 1000;
-
-std::unexpected<core::Error> no_project(const msg::ProjectId& id, const char* field) {
-  return core::refuse(core::ErrorCode::not_found, "no project " + msg::shown(id.value), field);
-}
-
-bool is_among(const std::vector<msg::ProjectId>& projects, const msg::ProjectId& id) {
-  return std::ranges::find(projects, id) != projects.end();
+bool is_member(const msg::Person& person, const msg::ProjectId& project) {
+  return std::ranges::find(person.projects, project) != person.projects.end();
 }
 
 }  // namespace
 
-std::unexpected<core::Error> no_person(const msg::PersonId& id) {
-  return core::refuse(core::ErrorCode::not_found, "no person " + msg::shown(id.value), "person_id");
+std::unexpected<core::Error> no_such_project(const msg::ProjectId& id, const char* field) {
+  return core::refuse(core::ErrorCode::not_found, "no such project: " + msg::shown(id.value),
+                      field);
+}
+
+std::unexpected<core::Error> no_such_person(const msg::PersonId& id) {
+  return core::refuse(core::ErrorCode::not_found, "no such person: " + msg::shown(id.value),
+                      "person_id");
 }
 
 core::Result<msg::Done> Service::define_project(const msg::DefineProject& request,
@@ -33,7 +34,7 @@ core::Result<msg::Done> Service::define_project(const msg::DefineProject& reques
   if (!tx.read(keys::project(request.project_id))) {
     tx.write(keys::project(request.project_id),
              StoredProject{request.project_id, context.now_unix_s()});
-    const auto missing = who_is_missing(acknowledgement_text(), {}, 0);
+    const auto missing = missing_signers(acknowledgement_text(), {}, 0);
     if (!missing.empty())
       tx.emit(msg::AcknowledgementChanged{.project_id = request.project_id,
                                           .is_acknowledged = missing.empty(),
@@ -44,29 +45,31 @@ core::Result<msg::Done> Service::define_project(const msg::DefineProject& reques
 
 core::Result<msg::Projects> Service::list_projects(const msg::ListProjects& request,
                                                    core::Context&) {
-  msg::Projects reply;
+  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+  core::PageBuilder<msg::Project> page{request.page};
   store_.for_each<StoredProject>(keys::projects(), [&](const StoredProject& stored) {
-    if (request.is_operator || is_among(request.projects, stored.project_id))
-      reply.projects.push_back({stored.project_id});
+    const auto& id = stored.project_id;
+    if (page.next().empty() && id.value > request.page.after && msg::sees(request.viewer, id))
+      page.add({id}, id.value);
   });
-  return reply;
+  return msg::Projects{.projects = page.take(), .next = page.next()};
 }
 
 core::Result<msg::Done> Service::remove_project(const msg::RemoveProject& request,
                                                 core::Context& context) {
   const auto& project = request.project_id;
   auto tx = store_.begin(context);
-  if (!tx.read(keys::project(project))) return no_project(project, "project_id");
+  if (!tx.read(keys::project(project))) return no_such_project(project, "project_id");
   msg::ClusterId in_use;
   store_.for_each<StoredCluster>(keys::clusters(), [&](const StoredCluster& stored) {
     if (stored.cluster.project_id == project) in_use = stored.cluster.cluster_id;
   });
   if (!in_use.empty())
     return core::refuse(core::ErrorCode::wrong_state,
-                        "the project has cluster " + msg::shown(in_use.value), "project_id");
+                        "the project still has cluster " + msg::shown(in_use.value), "project_id");
   std::vector<StoredPerson> members;
   store_.for_each<StoredPerson>(keys::people(), [&](const StoredPerson& stored) {
-    if (is_among(stored.person.projects, project)) members.push_back(stored);
+    if (is_member(stored.person, project)) members.push_back(stored);
   });
   for (auto& member : members) {
     std::erase(member.person.projects, project);
@@ -84,7 +87,7 @@ core::Result<msg::Done> Service::define_person(const msg::DefinePerson& request,
   if (auto broken = check_person(person)) return std::unexpected(*broken);
   auto tx = store_.begin(context);
   for (const auto& project : person.projects)
-    if (!tx.read(keys::project(project))) return no_project(project, "projects");
+    if (!tx.read(keys::project(project))) return no_such_project(project, "projects");
   StoredPerson stored;
   if (const auto* before = tx.read(keys::person(person.person_id))) {
     stored = *before;
@@ -100,7 +103,7 @@ core::Result<msg::Person> Service::change_profile(const msg::ChangeProfile& requ
                                                   core::Context& context) {
   auto tx = store_.begin(context);
   const auto* found = tx.read(keys::person(request.person_id));
-  if (!found) return no_person(request.person_id);
+  if (!found) return no_such_person(request.person_id);
   StoredPerson stored = *found;
   if (request.first_name) stored.person.first_name = *request.first_name;
   if (request.last_name) stored.person.last_name = *request.last_name;
@@ -112,32 +115,31 @@ core::Result<msg::Person> Service::change_profile(const msg::ChangeProfile& requ
 
 core::Result<msg::Person> Service::get_person(const msg::GetPerson& request, core::Context&) {
   const auto* stored = store_.read(keys::person(request.person_id));
-  if (!stored) return no_person(request.person_id);
+  if (!stored) return no_such_person(request.person_id);
   return stored->person;
 }
 
 core::Result<msg::People> Service::list_people(const msg::ListPeople& request, core::Context&) {
-  msg::People reply;
+  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+  const auto& viewer = request.viewer;
+  core::PageBuilder<msg::Person> page{request.page};
   store_.for_each<StoredPerson>(keys::people(), [&](const StoredPerson& stored) {
-    const auto& person = stored.person;
-    const bool is_theirs =
-        request.is_operator || std::ranges::any_of(person.projects, [&](const auto& project) {
-          return is_among(request.projects, project);
-        });
-    if (reply.is_more || !is_theirs || person.person_id <= request.after) return;
-    if (reply.people.size() == people_per_page)
-      reply.is_more = true;
-    else
-      reply.people.push_back(person);
+    msg::Person person = stored.person;
+    if (!page.next().empty() || person.person_id.value <= request.page.after) return;
+    std::erase_if(person.projects,
+                  [&](const msg::ProjectId& project) { return !msg::sees(viewer, project); });
+    if (!viewer.is_operator && person.projects.empty()) return;
+    const std::string key = person.person_id.value;
+    page.add(std::move(person), key);
   });
-  return reply;
+  return msg::People{.people = page.take(), .next = page.next()};
 }
 
 core::Result<msg::Done> Service::remove_person(const msg::RemovePerson& request,
                                                core::Context& context) {
   auto tx = store_.begin(context);
   const auto* stored = tx.read(keys::person(request.person_id));
-  if (!stored) return no_person(request.person_id);
+  if (!stored) return no_such_person(request.person_id);
   for (const auto& hash : stored->token_hashes) tx.remove(keys::token(hash));
   if (!stored->key_name.empty()) tx.remove(keys::api_key(stored->key_name));
   tx.remove(keys::person(request.person_id));

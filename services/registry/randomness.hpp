@@ -1,4 +1,4 @@
-// Where secrets come from, as an interface, so that a simulation can repeat itself.
+// The source of secrets, as an interface, so that a simulation is reproducible.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ namespace nucleus::registry {
 class Randomness {
  public:
   virtual ~Randomness() = default;
-  /// A number from 0 to `bound` - 1, each as likely, that nobody can guess.
+  /// An unpredictable number from 0 to `bound` - 1, uniformly distributed.
   virtual std::uint32_t below(std::uint32_t bound) = 0;
 };
 

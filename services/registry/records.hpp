@@ -1,4 +1,4 @@
-// What the registry stores. Private to this room: others ask by message.
+// What the registry stores. Private to this room: other services ask by message.
 #pragma once
 
 #include <string>
@@ -10,11 +10,12 @@ namespace nucleus::registry {
 
 struct StoredProject {
   msg::ProjectId project_id = {};
-  std::int64_t defined_unix_s = 0;  // what was signed for an earlier one of the name counts not
+  // Acknowledgements that were signed for a former project of the same name do not count.
+  std::int64_t defined_unix_s = 0;
   NUCLEUS_FIELDS(project_id, defined_unix_s);
 };
 
-/// A text to be signed; each version stays, for it was signed.
+/// The text of an acknowledgement. Every version is kept, because somebody may have signed it.
 struct StoredText {
   msg::AcknowledgementText text = {};
   NUCLEUS_FIELDS(text);
@@ -27,13 +28,13 @@ struct StoredAcknowledgement {
 
 struct StoredPerson {
   msg::Person person = {};
-  std::string key_name = {};                   // of the API key; empty = none was made yet
+  std::string key_name = {};                   // of the API key; empty = no key
   std::vector<std::string> token_hashes = {};  // oldest first, at most registry.tokens_max
   std::string password_hash = {};              // argon2id; empty = no password was set
   NUCLEUS_FIELDS(person, key_name, token_hashes, password_hash);
 };
 
-/// An API key. The secret itself is kept: HMAC needs it on both sides.
+/// An API key. The secret is stored in clear, because HMAC needs it on both sides.
 struct StoredKey {
   std::string key_name = {};
   std::string secret = {};
@@ -42,17 +43,17 @@ struct StoredKey {
   NUCLEUS_FIELDS(key_name, secret, person_id, is_strict);
 };
 
-/// A token, filed under its SHA-256; the token itself is known to its holder alone.
+/// A token. Its key is the SHA-256 of the token, which itself is not stored.
 struct StoredToken {
   msg::PersonId person_id = {};
   std::int64_t issued_unix_s = 0;
   std::string label = {};
   std::vector<msg::Right> rights = {};  // empty = all of the role
-  std::int64_t expires_unix_s = 0;      // 0 = does not end
+  std::int64_t expires_unix_s = 0;      // 0 = does not expire
   NUCLEUS_FIELDS(person_id, issued_unix_s, label, rights, expires_unix_s);
 };
 
-/// A nonce that was used; after `expires_unix_s` the clock check refuses its timestamp anyway.
+/// A nonce that was used. After `expires_unix_s` its timestamp is too old to be accepted.
 struct StoredNonce {
   std::string key_name = {};
   std::string nonce = {};
@@ -60,8 +61,8 @@ struct StoredNonce {
   NUCLEUS_FIELDS(key_name, nonce, expires_unix_s);
 };
 
-/// What a person's idempotency key stands for until then.
-struct StoredClaim {
+/// The request that a person's idempotency key is bound to until `expires_unix_s`.
+struct StoredIdempotencyKey {
   msg::PersonId person_id = {};
   std::string idempotency_key = {};
   std::string fingerprint = {};

@@ -8,7 +8,7 @@
 namespace nucleus::registry {
 
 namespace {
-constexpr core::Milliseconds claims_sweep_every{60'000};
+constexpr core::Milliseconds idempotency_sweep_interval{60'000};
 }
 
 Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomness> randomness)
@@ -46,16 +46,15 @@ Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomne
   bus.serve<msg::CheckSignature>(*this, &Service::check_signature);
   bus.serve<msg::DefineCluster>(*this, &Service::define_cluster);
   bus.serve<msg::ListClusters>(*this, &Service::list_clusters);
-  bus.serve<msg::RenameNode>(*this, &Service::rename_node);
-  bus.serve<msg::AttachIso>(*this, &Service::attach_iso);
+  bus.serve<msg::ListNodes>(*this, &Service::list_nodes);
   bus.serve<msg::RemoveCluster>(*this, &Service::remove_cluster);
   bus.serve<msg::ChangeCluster>(*this, &Service::change_cluster);
   bus.serve<msg::ChangeNode>(*this, &Service::change_node);
   bus.serve<msg::AddNodes>(*this, &Service::add_nodes);
   bus.serve<msg::RemoveNode>(*this, &Service::remove_node);
-  bus.serve<msg::BindIdempotencyKey>(*this, &Service::claim_request);
+  bus.serve<msg::BindIdempotencyKey>(*this, &Service::bind_idempotency_key);
   bus.every(core::Milliseconds{config_.nonce_sweep_s * 1000}, *this, &Service::sweep_nonces);
-  bus.every(claims_sweep_every, *this, &Service::sweep_claims);
+  bus.every(idempotency_sweep_interval, *this, &Service::sweep_idempotency_keys);
 }
 
 void Service::rebuild_indexes() {
@@ -66,7 +65,7 @@ void Service::rebuild_indexes() {
     std::uint32_t index;
     msg::NodeId node_id;
   };
-  std::unordered_map<msg::ClusterId, std::vector<Place>> places;
+  std::map<msg::ClusterId, std::vector<Place>> places;
   node_count_ = 0;
   store_.for_each<StoredNode>(keys::nodes(), [&](const StoredNode& stored) {
     places[stored.node.cluster_id].push_back({stored.node.index, stored.node.node_id});

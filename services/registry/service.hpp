@@ -1,10 +1,11 @@
-// The registry knows who there is: projects, people, keys and tokens; clusters and nodes as their
-// owners define them. It alone writes them. Everything here runs on the service's one loop.
+// The registry keeps projects, people, API keys and tokens, and the definitions of clusters and
+// nodes. It is their only writer. Everything here runs on the service's one loop.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "core/runtime/runtime.hpp"
@@ -17,10 +18,13 @@
 
 namespace nucleus::registry {
 
-constexpr core::Milliseconds hash_deadline{30'000};  // a loaded machine hashes slowly
+constexpr core::Milliseconds hash_timeout{30'000};  // hashing is slow on a loaded machine
 
-std::unexpected<core::Error> no_person(const msg::PersonId& id);
-std::unexpected<core::Error> no_cluster(const msg::ClusterId& id);
+std::unexpected<core::Error> no_such_person(const msg::PersonId& id);
+std::unexpected<core::Error> no_such_project(const msg::ProjectId& id, const char* field);
+std::unexpected<core::Error> no_such_cluster(const msg::ClusterId& id);
+/// `conflict` if a change was meant for another revision; 0 = for any.
+std::optional<msg::Error> check_revision(std::uint64_t if_revision, std::uint64_t revision);
 
 class Service {
  public:
@@ -70,7 +74,7 @@ class Service {
                                                 core::Context& context);
   void check_password(const msg::CheckPassword& request, core::Context& context,
                       core::Responder<msg::Principal> respond);
-  bool begin_hashing();  // false = too many are under way
+  bool begin_hashing();  // false = too many at the same time
   static std::unexpected<core::Error> too_many_hashes();
   core::Result<msg::Principal> principal(const msg::PersonId& person_id) const;
   void sweep_nonces(core::Context& context);
@@ -80,27 +84,27 @@ class Service {
                                             core::Context& context);
   core::Result<msg::Clusters> list_clusters(const msg::ListClusters& request,
                                             core::Context& context);
-  core::Result<msg::Done> rename_node(const msg::RenameNode& request, core::Context& context);
-  core::Result<msg::Done> attach_iso(const msg::AttachIso& request, core::Context& context);
+  core::Result<msg::Nodes> list_nodes(const msg::ListNodes& request, core::Context& context);
   core::Result<msg::Done> remove_cluster(const msg::RemoveCluster& request, core::Context& context);
-  core::Result<msg::Node> find_node(const msg::NodeId& node_id) const;
-  msg::ClusterWithNodes with_nodes(const msg::Cluster& cluster) const;
+  core::Result<msg::Cluster> find_cluster(const msg::ClusterId& cluster_id,
+                                          const msg::Viewer& viewer) const;
+  core::Result<msg::Node> find_node(const msg::NodeRef& ref, const msg::Viewer& viewer) const;
+  std::vector<msg::Node> nodes_of(const msg::ClusterId& cluster_id) const;
 
   // cluster_changes.cpp
   core::Result<msg::Cluster> change_cluster(const msg::ChangeCluster& request,
                                             core::Context& context);
   core::Result<msg::Node> change_node(const msg::ChangeNode& request, core::Context& context);
-  core::Result<msg::Cluster> add_nodes(const msg::AddNodes& request, core::Context& context);
+  core::Result<msg::NodesAdded> add_nodes(const msg::AddNodes& request, core::Context& context);
   core::Result<msg::Done> remove_node(const msg::RemoveNode& request, core::Context& context);
   core::Result<void> rename(msg::Node& node, const std::string& name) const;
-  msg::Node write_node(core::Transaction& tx, msg::Node node);
-  msg::Cluster revise_cluster(core::Transaction& tx, const msg::ClusterId& cluster_id);
+  msg::Cluster write_cluster(core::Transaction& tx, msg::Cluster cluster);
   msg::NodeId new_node_id(core::Context& context) const;
 
-  // claims.cpp
-  core::Result<msg::Done> claim_request(const msg::BindIdempotencyKey& request,
-                                        core::Context& context);
-  void sweep_claims(core::Context& context);
+  // idempotency_keys.cpp
+  core::Result<msg::Done> bind_idempotency_key(const msg::BindIdempotencyKey& request,
+                                               core::Context& context);
+  void sweep_idempotency_keys(core::Context& context);
 
   void rebuild_indexes();
   void show_counts();
@@ -113,9 +117,9 @@ class Service {
   Metrics metrics_;
   AttemptLimit person_attempts_;
   AttemptLimit origin_attempts_;
-  std::size_t hashes_under_way_ = 0;
+  std::size_t hashes_running_ = 0;
   NonceIndex nonces_ = {};
-  std::unordered_map<msg::ClusterId, std::vector<msg::NodeId>> nodes_of_ = {};  // by index
+  std::map<msg::ClusterId, std::vector<msg::NodeId>> nodes_of_ = {};  // of every cluster, by index
   std::size_t node_count_ = 0;
 };
 

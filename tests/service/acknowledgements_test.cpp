@@ -4,6 +4,7 @@
 
 #include "services/registry/service.hpp"
 #include "services/scheduler/service.hpp"
+#include "tests/support/clusters.hpp"
 #include "tests/support/process.hpp"
 
 namespace nucleus::tests {
@@ -20,7 +21,11 @@ class Acknowledgements : public testing::Test {
     add("bob", msg::Role::cluster_admin);
     add("tim", msg::Role::trainer);
     must(msg::DefineCluster{.cluster_id = {"c"}, .project_id = {"physics"}, .compute_count = 1});
-    frontend = must(msg::ListClusters{.is_operator = true}).clusters.at(0).nodes.at(0).node_id;
+    frontend = frontend_of("c");
+  }
+  msg::NodeId frontend_of(const std::string& cluster) {
+    const msg::ListNodes request{.viewer = as_operator, .cluster_id = {cluster}, .name = cluster};
+    return must(request).nodes.at(0).node_id;
   }
   void add(const std::string& name, msg::Role role) {
     must(msg::DefinePerson{{.person_id = {name}, .role = role, .projects = {{"physics"}}}});
@@ -110,8 +115,7 @@ TEST_F(Acknowledgements, ANewProjectIsHeldFromItsBeginning) {
   must(msg::SetAcknowledgementText{.text = "I answer for it."});
   must(msg::DefineProject{{"biology"}});
   must(msg::DefineCluster{.cluster_id = {"d"}, .project_id = {"biology"}});
-  for (const auto& cluster : must(msg::ListClusters{.is_operator = true}).clusters)
-    if (cluster.cluster.cluster_id.value == "d") frontend = cluster.nodes.at(0).node_id;
+  frontend = frontend_of("d");
   EXPECT_FALSE(is_let(false));
 }
 

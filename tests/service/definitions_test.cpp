@@ -9,6 +9,7 @@
 #include "services/network/service.hpp"
 #include "services/registry/service.hpp"
 #include "services/scheduler/service.hpp"
+#include "tests/support/clusters.hpp"
 #include "tests/support/process.hpp"
 
 namespace nucleus::tests {
@@ -36,8 +37,10 @@ class Definitions : public testing::Test {
     auto reply = caller_.call(request, {.deadline = patience});
     return reply ? ErrorCode::unknown : reply.error().code;
   }
-  msg::ClusterWithNodes whole() {
-    return must(msg::ListClusters{.is_operator = true, .cluster_id = {"c"}}).clusters.front();
+  WholeCluster whole() {
+    return whole_cluster(
+               [&](const auto& request) { return core::Result<msg::Nodes>(must(request)); }, "c")
+        .value();
   }
   msg::Node node(std::size_t index) { return whole().nodes.at(index); }
   /// From here on each service answers once it has heard all that happened.
@@ -81,26 +84,35 @@ class Definitions : public testing::Test {
 
 TEST_F(Definitions, EachChangeIsTheNextRevisionAndAnOldOneIsAConflict) {
   EXPECT_EQ(cluster_.revision, 1u);
-  const auto changed =
-      must(msg::ChangeCluster{.cluster_id = {"c"}, .description = "mine", .if_revision = 1});
+  const auto changed = must(msg::ChangeCluster{
+      .cluster_id = {"c"}, .viewer = as_operator, .description = "mine", .if_revision = 1});
   EXPECT_EQ(changed.description, "mine");
   EXPECT_EQ(changed.revision, 2u);
   EXPECT_EQ(changed.allocations, cluster_.allocations);
   EXPECT_EQ(
-      refusal(msg::ChangeCluster{.cluster_id = {"c"}, .description = "late", .if_revision = 1}),
+      refusal(msg::ChangeCluster{
+          .cluster_id = {"c"}, .viewer = as_operator, .description = "late", .if_revision = 1}),
       ErrorCode::conflict);
-  EXPECT_EQ(refusal(msg::RemoveCluster{.cluster_id = {"c"}, .if_revision = 1}),
-            ErrorCode::conflict);
+  EXPECT_EQ(
+      refusal(msg::RemoveCluster{.cluster_id = {"c"}, .viewer = as_operator, .if_revision = 1}),
+      ErrorCode::conflict);
   EXPECT_EQ(whole().cluster, changed);
 }
 
 TEST_F(Definitions, AChangeThatChangesNothingKeepsTheRevision) {
-  EXPECT_EQ(must(msg::ChangeCluster{.cluster_id = {"c"}, .description = ""}).revision, 1u);
-  EXPECT_EQ(must(msg::ChangeNode{.node_id = node(1).node_id, .name = node(1).name}).revision, 1u);
+  EXPECT_EQ(must(msg::ChangeCluster{.cluster_id = {"c"}, .viewer = as_operator, .description = ""})
+                .revision,
+            1u);
+  EXPECT_EQ(
+      must(msg::ChangeNode{
+               .node = {.node_id = node(1).node_id}, .viewer = as_operator, .name = node(1).name})
+          .revision,
+      1u);
 }
 
 TEST_F(Definitions, AChangedNodeHasTheNextRevisionAndSoHasItsCluster) {
-  const auto changed = must(msg::ChangeNode{.node_id = node(1).node_id,
+  const auto changed = must(msg::ChangeNode{.node = {.node_id = node(1).node_id},
+                                            .viewer = as_operator,
                                             .name = "first",
                                             .cpus = 3,
                                             .memory_mb = 4096,
@@ -111,22 +123,35 @@ TEST_F(Definitions, AChangedNodeHasTheNextRevisionAndSoHasItsCluster) {
   EXPECT_EQ(changed.cpus, 3u);
   EXPECT_EQ(changed.iso_id.value, "public/x.iso");
   EXPECT_EQ(whole().cluster.revision, 2u);
-  EXPECT_EQ(refusal(msg::ChangeNode{.node_id = changed.node_id, .cpus = 1, .if_revision = 1}),
+  EXPECT_EQ(refusal(msg::ChangeNode{.node = {.node_id = changed.node_id},
+                                    .viewer = as_operator,
+                                    .cpus = 1,
+                                    .if_revision = 1}),
             ErrorCode::conflict);
-  EXPECT_EQ(refusal(msg::ChangeNode{.node_id = changed.node_id, .cpus = 0}),
+  EXPECT_EQ(refusal(msg::ChangeNode{
+                .node = {.node_id = changed.node_id}, .viewer = as_operator, .cpus = 0}),
             ErrorCode::invalid_argument);
-  EXPECT_EQ(refusal(msg::ChangeNode{.node_id = node(2).node_id, .name = "first"}),
+  EXPECT_EQ(refusal(msg::ChangeNode{
+                .node = {.node_id = node(2).node_id}, .viewer = as_operator, .name = "first"}),
             ErrorCode::wrong_state);
-  EXPECT_EQ(refusal(msg::ChangeNode{.node_id = node(0).node_id, .name = "other"}),
+  EXPECT_EQ(refusal(msg::ChangeNode{
+                .node = {.node_id = node(0).node_id}, .viewer = as_operator, .name = "other"}),
             ErrorCode::invalid_argument);
-  EXPECT_EQ(refusal(msg::ChangeNode{.node_id = node(1).node_id, .iso_id = msg::ImageId{"q/x.iso"}}),
+  EXPECT_EQ(refusal(msg::ChangeNode{.node = {.node_id = node(1).node_id},
+                                    .viewer = as_operator,
+                                    .iso_id = msg::ImageId{"q/x.iso"}}),
             ErrorCode::not_found);
 }
 
 TEST_F(Definitions, AddedNodesAreNumberedOnAndGetPortsAndVolumes) {
-  const auto grown =
-      must(msg::AddNodes{.cluster_id = {"c"}, .count = 2, .size = {.cpus = 5}, .if_revision = 1});
-  EXPECT_EQ(grown.revision, 2u);
+  const auto grown = must(msg::AddNodes{.cluster_id = {"c"},
+                                        .viewer = as_operator,
+                                        .count = 2,
+                                        .size = {.cpus = 5},
+                                        .if_revision = 1});
+  EXPECT_EQ(grown.cluster.revision, 2u);
+  EXPECT_EQ(grown.cluster.node_count, 5u);
+  EXPECT_EQ(grown.first_index, 3u);
   const auto nodes = whole().nodes;
   ASSERT_EQ(nodes.size(), 5u);
   EXPECT_EQ(nodes[3].name, "vm-c-02");
@@ -143,23 +168,28 @@ TEST_F(Definitions, AddedNodesAreNumberedOnAndGetPortsAndVolumes) {
     const auto volumes = must(msg::ListVolumes{{"c"}}).volumes;
     return volumes.size() == 5 && std::ranges::all_of(volumes, &msg::NodeVolume::is_ready);
   }));
-  EXPECT_EQ(refusal(msg::AddNodes{.cluster_id = {"c"}, .count = 4093}),
+  EXPECT_EQ(refusal(msg::AddNodes{.cluster_id = {"c"}, .viewer = as_operator, .count = 4093}),
             ErrorCode::invalid_argument);
-  EXPECT_EQ(refusal(msg::AddNodes{.cluster_id = {"none"}, .count = 1}), ErrorCode::not_found);
+  EXPECT_EQ(refusal(msg::AddNodes{.cluster_id = {"none"}, .viewer = as_operator, .count = 1}),
+            ErrorCode::not_found);
 }
 
 TEST_F(Definitions, ARemovedNodeIsGoneEverywhereAndItsAddressIsUsedAgain) {
   const auto removed = node(2);
-  EXPECT_EQ(refusal(msg::RemoveNode{.node_id = node(0).node_id}), ErrorCode::wrong_state);
-  EXPECT_EQ(refusal(msg::RemoveNode{.node_id = removed.node_id, .if_revision = 9}),
+  EXPECT_EQ(refusal(msg::RemoveNode{.node = {.node_id = node(0).node_id}, .viewer = as_operator}),
+            ErrorCode::wrong_state);
+  EXPECT_EQ(refusal(msg::RemoveNode{
+                .node = {.node_id = removed.node_id}, .viewer = as_operator, .if_revision = 9}),
             ErrorCode::conflict);
-  must(msg::RemoveNode{.node_id = removed.node_id, .if_revision = 1});
+  must(msg::RemoveNode{
+      .node = {.node_id = removed.node_id}, .viewer = as_operator, .if_revision = 1});
   settle();
   EXPECT_EQ(whole().nodes.size(), 2u);
-  EXPECT_EQ(refusal(msg::RemoveNode{.node_id = removed.node_id}), ErrorCode::not_found);
+  EXPECT_EQ(refusal(msg::RemoveNode{.node = {.node_id = removed.node_id}, .viewer = as_operator}),
+            ErrorCode::not_found);
   EXPECT_EQ(must(msg::ListNodeStatuses{{"c"}}).nodes.size(), 2u);
   EXPECT_TRUE(comes_true([&] { return must(msg::ListVolumes{{"c"}}).volumes.size() == 2; }));
-  must(msg::AddNodes{.cluster_id = {"c"}, .count = 1});
+  must(msg::AddNodes{.cluster_id = {"c"}, .viewer = as_operator, .count = 1});
   EXPECT_EQ(node(2).name, removed.name);
   EXPECT_TRUE(comes_true([&] {
     const auto states = must(msg::ListNodeStatuses{{"c"}}).nodes;
@@ -172,7 +202,7 @@ TEST_F(Definitions, AComputesetThatWaitsForARemovedNodeIsCancelled) {
   const auto set =
       must(msg::StartComputeset{.cluster_id = {"c"}, .nodes = {node(1).node_id, node(2).node_id}});
   EXPECT_EQ(set.state, msg::ComputesetState::submitted);  // there is no host
-  must(msg::RemoveNode{.node_id = node(2).node_id});
+  must(msg::RemoveNode{.node = {.node_id = node(2).node_id}, .viewer = as_operator});
   settle();
   const auto sets =
       must(msg::ListComputesets{.is_operator = true, .computeset_id = set.computeset_id});
@@ -211,11 +241,11 @@ TEST_F(Definitions, OnlyWhatRanIsUsageAndOnlyOfThoseProjects) {
 }
 
 TEST_F(Definitions, AnIdempotencyKeyStandsForOneRequestOfItsPerson) {
-  const msg::BindIdempotencyKey claim{
+  const msg::BindIdempotencyKey binding{
       .person_id = {"ada"}, .idempotency_key = "k1", .fingerprint = std::string(64, 'a')};
-  must(claim);
-  must(claim);
-  auto other = claim;
+  must(binding);
+  must(binding);
+  auto other = binding;
   other.fingerprint = std::string(64, 'b');
   EXPECT_EQ(refusal(other), ErrorCode::invalid_argument);
   other.person_id = {"bob"};

@@ -18,6 +18,7 @@
 #include "services/provisioner/service.hpp"
 #include "services/registry/service.hpp"
 #include "services/scheduler/service.hpp"
+#include "tests/support/clusters.hpp"
 #include "tests/support/console_socket.hpp"
 #include "tests/support/curve_bus.hpp"
 #include "tests/support/fake_hypervisor.hpp"
@@ -138,10 +139,8 @@ class Journey : public testing::Test {
   }
 
   msg::Node node_named(const std::string& name) {
-    const auto listed = must(msg::ListClusters{.is_operator = true, .cluster_id = {"c1"}});
-    for (const auto& node : listed.clusters.at(0).nodes)
-      if (node.name == name) return node;
-    throw std::runtime_error("no node " + name);
+    return must(msg::ListNodes{.viewer = as_operator, .cluster_id = {"c1"}, .name = name})
+        .nodes.at(0);
   }
 
   TemporaryFolder folder_ = {};

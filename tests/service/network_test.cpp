@@ -41,8 +41,9 @@ class Network : public testing::Test {
   /// As the registry tells a new cluster: its frontend and its computes.
   void define(const std::string& cluster, std::uint32_t computes, std::uint32_t told_count = 0) {
     ASSERT_TRUE(registry_.tell(
-        msg::ClusterDefined{.cluster = {.cluster_id = {cluster}, .project_id = {"p"}},
-                            .node_count = told_count ? told_count : computes + 1}));
+        msg::ClusterDefined{.cluster = {.cluster_id = {cluster},
+                                        .project_id = {"p"},
+                                        .node_count = told_count ? told_count : computes + 1}}));
     for (std::uint32_t i = 0; i <= computes; ++i)
       ASSERT_TRUE(registry_.tell(msg::NodeDefined{node(cluster, i)}));
   }

@@ -35,17 +35,17 @@ struct Site {
 struct Lists {
   Site& site;
   Lists(core::Runtime& runtime, Site& known) : site{known} {
-    runtime.bus.serve<msg::ListClusters>(*this, &Lists::clusters);
+    runtime.bus.serve<msg::ListNodes>(*this, &Lists::nodes);
     runtime.bus.serve<msg::ListNodeStatuses>(*this, &Lists::states);
   }
-  core::Result<msg::Clusters> clusters(const msg::ListClusters& request, core::Context&) {
-    msg::ClusterWithNodes whole{.cluster = {.cluster_id = request.cluster_id, .project_id = {"p"}}};
+  core::Result<msg::Nodes> nodes(const msg::ListNodes& request, core::Context&) {
+    msg::Nodes whole{.cluster = {.cluster_id = request.cluster_id, .project_id = {"p"}}};
     for (int i = 0; i < 4; ++i)
       whole.nodes.push_back({.node_id = {"n" + std::to_string(i)},
                              .name = "node" + std::to_string(i),
                              .kind = i == 0 ? msg::NodeKind::frontend : msg::NodeKind::compute,
                              .index = static_cast<std::uint32_t>(i)});
-    return msg::Clusters{.clusters = {whole}};
+    return whole;
   }
   core::Result<msg::NodeStatuses> states(const msg::ListNodeStatuses&, core::Context&) {
     msg::NodeStatuses all;

@@ -6,6 +6,7 @@
 
 #include "services/registry/credentials.hpp"
 #include "services/registry/service.hpp"
+#include "tests/support/clusters.hpp"
 #include "tests/support/process.hpp"
 
 namespace nucleus::tests {
@@ -92,21 +93,22 @@ class RegistryPeople : public testing::Test {
 
 TEST_F(RegistryPeople, ListsProjectsAndPeopleByWhoAsks) {
   must(msg::DefinePerson{{.person_id = {"bob"}, .projects = {{"biology"}}}});
-  EXPECT_EQ(must(msg::ListProjects{.is_operator = true}).projects.size(), 2U);
-  const auto own = must(msg::ListProjects{.projects = {{"physics"}}}).projects;
+  EXPECT_EQ(must(msg::ListProjects{.viewer = as_operator}).projects.size(), 2U);
+  const auto own = must(msg::ListProjects{.viewer = {.projects = {{"physics"}}}}).projects;
   ASSERT_EQ(own.size(), 1U);
   EXPECT_EQ(own.front().project_id.value, "physics");
-  EXPECT_EQ(must(msg::ListPeople{.is_operator = true}).people.size(), 2U);
-  const auto members = must(msg::ListPeople{.projects = {{"physics"}}}).people;
+  EXPECT_EQ(must(msg::ListPeople{.viewer = as_operator}).people.size(), 2U);
+  const auto members = must(msg::ListPeople{.viewer = {.projects = {{"physics"}}}}).people;
   ASSERT_EQ(members.size(), 1U);
   EXPECT_EQ(members.front(), ada);
-  EXPECT_TRUE(must(msg::ListPeople{.is_operator = true, .after = {"bob"}}).people.empty());
+  EXPECT_TRUE(
+      must(msg::ListPeople{.viewer = as_operator, .page = {.after = "bob"}}).people.empty());
 }
 
 TEST_F(RegistryPeople, RemovesAProjectFromItsMembersButNotWithACluster) {
   must(msg::DefineCluster{.cluster_id = {"c"}, .project_id = {"physics"}, .compute_count = 1});
   EXPECT_EQ(refused(msg::RemoveProject{{"physics"}}), ErrorCode::wrong_state);
-  must(msg::RemoveCluster{.cluster_id = {"c"}});
+  must(msg::RemoveCluster{.cluster_id = {"c"}, .viewer = as_operator});
   must(msg::RemoveProject{{"physics"}});
   EXPECT_TRUE(must(msg::GetPerson{ada.person_id}).projects.empty());
   EXPECT_EQ(refused(msg::RemoveProject{{"physics"}}), ErrorCode::not_found);
@@ -194,8 +196,8 @@ TEST_F(RegistryPeople, ListsAndRevokesTokensAndStoresNone) {
   const auto second = must(msg::IssueToken{.person_id = {"ada"}, .label = "two"});
   const auto listed = must(msg::ListTokens{{"ada"}}).tokens;
   ASSERT_EQ(listed.size(), 2U);
-  EXPECT_EQ(listed[0].label, "one");
-  EXPECT_EQ(listed[1].token_id, second.token_id);
+  for (const auto& [token, label] : {std::pair{first, "one"}, {second, "two"}})
+    EXPECT_EQ(std::ranges::find(listed, token.token_id, &msg::TokenEntry::token_id)->label, label);
   must(msg::DefinePerson{{.person_id = {"bob"}}});
   EXPECT_EQ(refused(msg::RevokeToken{.person_id = {"bob"}, .token_id = first.token_id}),
             ErrorCode::not_found);

@@ -12,6 +12,7 @@
 #include "services/provisioner/service.hpp"
 #include "services/registry/service.hpp"
 #include "services/scheduler/service.hpp"
+#include "tests/support/clusters.hpp"
 #include "tests/support/fake_hypervisor.hpp"
 #include "tests/support/markdown_table.hpp"
 #include "tests/support/sim/process.hpp"
@@ -215,13 +216,13 @@ void live_through_clusters(StatesWorld& deployment) {
     ASSERT_TRUE(deployment.admin.call(
         msg::ImportImage{.image_id = {image}, .format = format, .disk_path = "/disk"}));
   world.run_for(seconds{20});
-  const auto listed =
-      deployment.admin.call(msg::ListClusters{.is_operator = true, .cluster_id = {"late"}});
-  ASSERT_TRUE(listed);
-  ASSERT_TRUE(deployment.admin.call(
-      msg::AttachIso{.node_id = listed->clusters[0].nodes[0].node_id, .iso_id = {"public/cd"}}));
+  ASSERT_TRUE(
+      deployment.admin.call(msg::ChangeNode{.node = {.cluster_id = {"late"}, .name = "late"},
+                                            .viewer = as_operator,
+                                            .iso_id = msg::ImageId{"public/cd"}}));
   world.run_for(seconds{10});
-  ASSERT_TRUE(deployment.admin.call(msg::RemoveCluster{{"late"}}));
+  ASSERT_TRUE(
+      deployment.admin.call(msg::RemoveCluster{.cluster_id = {"late"}, .viewer = as_operator}));
   deployment.define("again", 1);
   world.run_for(minutes{1});
 }

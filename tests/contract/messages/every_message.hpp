@@ -54,8 +54,8 @@ void for_every_request_and_event(Visit&& visit) {
                  BindIdempotencyKey, SetAcknowledgementText, SignAcknowledgement,
                  GetAcknowledgements, AcknowledgementChanged, ChangeProfile>(visit);
   visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, AddNodes, RemoveNode,
-                 ListClusters, RenameNode, AttachIso, ClusterDefined, NodeDefined, NodeRemoved,
-                 ClusterRemoved>(visit);
+                 ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved, ClusterRemoved>(
+      visit);
   visit_messages<StartComputeset, PowerComputeset, PowerNode, ListComputesets, ListNodeStatuses,
                  ListHosts, ReportHost, DrainHost, DefineAllocation, ListAllocations, ListUsage,
                  ComputesetChanged, NodeChanged, HostChanged>(visit);
@@ -78,7 +78,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<registry::StoredKey>("registry.api-key");
   one.template operator()<registry::StoredToken>("registry.token");
   one.template operator()<registry::StoredNonce>("registry.nonce");
-  one.template operator()<registry::StoredClaim>("registry.claim");
+  one.template operator()<registry::StoredIdempotencyKey>("registry.idempotency-key");
   one.template operator()<registry::StoredText>("registry.acknowledgement-text");
   one.template operator()<registry::StoredAcknowledgement>("registry.acknowledgement");
   one.template operator()<registry::StoredCluster>("registry.cluster");

@@ -33,7 +33,7 @@ TEST_F(LostHost, ForgetsTheNodesOfAClusterThatWasRemovedWhileTheyStoodOnIt) {
   const auto nodes = define("c", 0);
   power_on(nodes[0]);
   deployment.cut_power(0);
-  ASSERT_TRUE(ask(msg::RemoveCluster{{"c"}}));
+  ASSERT_TRUE(ask(msg::RemoveCluster{.cluster_id = {"c"}, .viewer = as_operator}));
   EXPECT_TRUE(comes_to_be([&] { return deployment.invariants.nodes().all().empty(); }));
   deployment.start(deployment.process_of(0));
   deployment.start("scheduler");

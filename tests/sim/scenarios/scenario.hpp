@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include "tests/support/clusters.hpp"
 #include "tests/support/sim/deployment.hpp"
 
 namespace nucleus::tests {
@@ -49,10 +50,10 @@ class Scenario : public testing::Test {
                                        .allocations = {{"a"}},
                                        .compute_count = computes}));
     wait(std::chrono::seconds{5});
-    const auto listed = ask(msg::ListClusters{.is_operator = true, .cluster_id = {cluster}});
+    const auto whole = whole_cluster([&](const auto& request) { return ask(request); }, cluster);
     std::vector<msg::NodeId> nodes;
-    if (listed)
-      for (const auto& node : listed->clusters[0].nodes) nodes.push_back(node.node_id);
+    if (whole)
+      for (const auto& node : whole->nodes) nodes.push_back(node.node_id);
     return nodes;
   }
   const scheduler::StoredNode& node(const msg::NodeId& id) const {

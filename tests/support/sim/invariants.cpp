@@ -20,13 +20,12 @@ constexpr std::size_t broken_max = 20;  // the first ones tell enough
 
 /// Requests that change something: their reply is durable before it is sent.
 const std::set<std::string> mutating_topics = {
-    std::string(msg::DefineProject::topic),   std::string(msg::DefineCluster::topic),
-    std::string(msg::RemoveCluster::topic),   std::string(msg::RenameNode::topic),
-    std::string(msg::AttachIso::topic),       std::string(msg::StartComputeset::topic),
-    std::string(msg::PowerComputeset::topic), std::string(msg::PowerNode::topic),
-    std::string(msg::DrainHost::topic),       std::string(msg::DefineAllocation::topic),
-    std::string(msg::ApplyGrants::topic),     std::string(msg::ImportImage::topic),
-    std::string(msg::RemoveImage::topic),
+    std::string(msg::DefineProject::topic),    std::string(msg::DefineCluster::topic),
+    std::string(msg::RemoveCluster::topic),    std::string(msg::ChangeNode::topic),
+    std::string(msg::StartComputeset::topic),  std::string(msg::PowerComputeset::topic),
+    std::string(msg::PowerNode::topic),        std::string(msg::DrainHost::topic),
+    std::string(msg::DefineAllocation::topic), std::string(msg::ApplyGrants::topic),
+    std::string(msg::ImportImage::topic),      std::string(msg::RemoveImage::topic),
 };
 
 bool is_active(ComputesetState state) {

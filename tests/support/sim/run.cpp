@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "services/scheduler/keys.hpp"
+#include "tests/support/clusters.hpp"
 
 namespace nucleus::tests {
 
@@ -303,7 +304,7 @@ void SimRun::act() {
 
 void SimRun::act_on_cluster() {
   const msg::ClusterId cluster{"c" + std::to_string(pick(clusters_max - 1))};
-  if (happens(250)) return ask(msg::RemoveCluster{cluster});
+  if (happens(250)) return ask(msg::RemoveCluster{.cluster_id = cluster, .viewer = as_operator});
   msg::DefineCluster request{.cluster_id = cluster,
                              .project_id = {"p" + std::to_string(pick(projects_max - 1))},
                              .allocations = {{"a" + std::to_string(pick(1))}},
@@ -362,19 +363,25 @@ void SimRun::act_on_others() {
       return ask(msg::RemoveImage{image});
     case 5:
       if (const auto node = some_node(msg::NodeKind::compute))
-        ask(msg::RenameNode{.node_id = *node, .name = "x" + std::to_string(pick(3))});
+        ask(msg::ChangeNode{.node = {.node_id = *node},
+                            .viewer = as_operator,
+                            .name = "x" + std::to_string(pick(3))});
       return;
     default:
       if (const auto node = some_node(msg::NodeKind::frontend))
-        ask(msg::AttachIso{.node_id = *node, .iso_id = happens(500) ? msg::ImageId{} : image});
+        ask(msg::ChangeNode{.node = {.node_id = *node},
+                            .viewer = as_operator,
+                            .iso_id = happens(500) ? msg::ImageId{} : image});
   }
 }
 
 void SimRun::remove_everything() {
   auto& world = deployment_.world;
-  const auto listed = deployment_.admin.call(msg::ListClusters{.is_operator = true});
+  const auto listed =
+      all_clusters([&](const auto& request) { return deployment_.admin.call(request); });
   if (!listed) return deployment_.invariants.fail("clusters cannot be listed in peace");
-  for (const auto& cluster : listed->clusters) must(msg::RemoveCluster{cluster.cluster.cluster_id});
+  for (const auto& cluster : *listed)
+    must(msg::RemoveCluster{.cluster_id = cluster.cluster_id, .viewer = as_operator});
   world.run_for(Milliseconds{deployment_.shape().shutdown_ms + 60'000});
   settle([this] { return deployment_.invariants.check_empty(); });
   const auto hosts = deployment_.admin.call(msg::ListHosts{});

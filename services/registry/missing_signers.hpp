@@ -1,4 +1,4 @@
-// Who has still to sign before a project's nodes may be powered on. Pure.
+// Who has to sign the acknowledgement before a project's nodes may be powered on. Pure.
 #pragma once
 
 #include <algorithm>
@@ -9,11 +9,11 @@
 
 namespace nucleus::registry {
 
-/// Empty where nobody is missing: the present text is signed by a PI and by a cluster admin, since
-/// the project was made.
-inline std::string who_is_missing(const msg::AcknowledgementText& text,
-                                  const std::vector<msg::Acknowledgement>& acknowledgements,
-                                  std::int64_t defined_unix_s) {
+/// Empty if a PI and a cluster admin have signed the current text since the project was created, or
+/// if no signature is required.
+inline std::string missing_signers(const msg::AcknowledgementText& text,
+                                   const std::vector<msg::Acknowledgement>& acknowledgements,
+                                   std::int64_t defined_unix_s) {
   if (!text.is_required || text.version == 0) return {};
   const auto has = [&](msg::Role role) {
     return std::ranges::any_of(acknowledgements, [&](const msg::Acknowledgement& one) {
@@ -27,7 +27,7 @@ inline std::string who_is_missing(const msg::AcknowledgementText& text,
   return has_admin ? "a PI" : "a PI and a cluster admin";
 }
 
-/// What a project whose nodes stay off is told; empty where nobody is missing.
+/// Why a project's nodes may not be powered on; empty if they may.
 inline std::string reason_of(const std::string& missing) {
   return missing.empty() ? "" : "the acknowledgement of responsibility is not signed by " + missing;
 }

@@ -1,4 +1,4 @@
-// REST v1: who one is, one's projects, one's API key (compat 1.2, rows 23, 24 and 27).
+// REST v1: the caller's profile, projects and API key (docs/rest-v1.md, Sessions).
 #include "gateway/credentials/credentials.hpp"
 #include "gateway/v1/routes.hpp"
 
@@ -20,7 +20,7 @@ void get_user(const ExchangePtr& exchange) {
                 [exchange](const msg::Person& person) { show_user(exchange, person); });
 }
 
-/// Names may change; username and e-mail address are read only, and what else is said is ignored.
+/// Changes first and last name; every other field is ignored.
 void change_user(const ExchangePtr& exchange) {
   const auto body = parse_object(exchange->request.body);
   if (!body) return exchange->refuse(body.error());
@@ -33,9 +33,10 @@ void change_user(const ExchangePtr& exchange) {
     return true;
   };
   if (!read("first_name", change.first_name))
-    return exchange->refuse(ErrorCode::invalid_argument, "first_name must be a text", "first_name");
+    return exchange->refuse(ErrorCode::invalid_argument, "first_name must be a string",
+                            "first_name");
   if (!read("last_name", change.last_name))
-    return exchange->refuse(ErrorCode::invalid_argument, "last_name must be a text", "last_name");
+    return exchange->refuse(ErrorCode::invalid_argument, "last_name must be a string", "last_name");
   exchange->ask(change, [exchange](const msg::Person& person) { show_user(exchange, person); });
 }
 
@@ -60,17 +61,17 @@ std::string html_of(const std::string& text) {
   return safe;
 }
 
-/// The key in the form that the client reads: JSON where it says so, else a page (row 27).
+/// The API key as JSON if the client accepts JSON, else as a page.
 void get_key(const ExchangePtr& exchange) {
   const std::string accepts = exchange->request.header("Accept");
   const auto takes = [&](const char* type) { return accepts.find(type) != std::string::npos; };
   const bool is_json = takes("application/json");
   if (!is_json && !accepts.empty() && !takes("text/html") && !takes("*/*"))
     return exchange->reply(415, Json{{"detail", "Accept must be application/json or text/html."}});
-  // A key is good for all of its person's role: who may do less is not given it.
+  // A key has all rights of its person's role.
   if (!is_whole(exchange->who))
     return exchange->refuse(ErrorCode::forbidden,
-                            "a token of fewer rights cannot read the API key");
+                            "a token with fewer rights than its person cannot read the API key");
   exchange->ask(msg::IssueKey{.person_id = exchange->who.person_id}, [exchange, is_json](
                                                                          const msg::ApiKey& key) {
     const Headers headers{{"Cache-Control", "no-store"}, {"Vary", "Accept"}};
@@ -87,7 +88,7 @@ void get_key(const ExchangePtr& exchange) {
 
 }  // namespace
 
-void add_v1_person_routes(Router& router) {
+void add_v1_people_routes(Router& router) {
   for (const char* path : {"/v1/user", "/rest-auth/user/"}) {
     router.add("GET", path, msg::Right::read, get_user);
     router.add("PUT", path, msg::Right::read, change_user);

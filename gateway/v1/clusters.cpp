@@ -1,0 +1,105 @@
+// REST v1: clusters (docs/rest-v1.md, Clusters).
+#include "gateway/routing/pages.hpp"
+#include "gateway/v1/json.hpp"
+#include "gateway/v1/routes.hpp"
+
+namespace nucleus::gateway {
+
+using core::ErrorCode;
+
+namespace {
+
+// Old clients read all clusters at once, without pages; above this they need v2.
+constexpr std::size_t list_bytes_max = std::size_t{64} << 20;
+
+struct ClusterList {
+  std::vector<msg::Cluster> clusters = {};
+  std::map<std::string, std::vector<msg::Node>> nodes = {};  // by cluster
+};
+
+void reply_list(const ExchangePtr& exchange, const ClusterList& list,
+                const NodeStatusesById& statuses) {
+  std::string body = "[";
+  for (const auto& cluster : list.clusters) {
+    const auto nodes = list.nodes.find(cluster.cluster_id.value);
+    if (nodes == list.nodes.end()) continue;  // it was removed meanwhile
+    if (body.size() > 1) body += ',';
+    body += text_of(v1_cluster(cluster, nodes->second, statuses));
+    if (body.size() > list_bytes_max)
+      return exchange->refuse(ErrorCode::no_capacity,
+                              "the list of all clusters is over 64 MiB: use /v2/clusters");
+  }
+  exchange->reply_text(200, body + "]", "application/json");
+}
+
+void list_clusters(const ExchangePtr& exchange) {
+  auto list = std::make_shared<ClusterList>();
+  const auto viewer = msg::viewer_of(exchange->who);
+  const auto read_statuses = [exchange, list] {
+    // Of one cluster, its statuses alone; of many, those of all nodes at once.
+    const bool is_one = list->clusters.size() == 1;
+    with_statuses(exchange, is_one ? list->clusters.front().cluster_id : msg::ClusterId{},
+                  [exchange, list](const NodeStatusesById& statuses) {
+                    reply_list(exchange, *list, statuses);
+                  });
+  };
+  const auto read_nodes = [exchange, list, viewer, read_statuses] {
+    if (list->clusters.empty()) return exchange->reply(200, Json::array());
+    for_each_page<msg::ListNodes>(
+        exchange, {.viewer = viewer},
+        [list](msg::Nodes page) {
+          for (auto& node : page.nodes)
+            list->nodes[node.cluster_id.value].push_back(std::move(node));
+        },
+        read_statuses);
+  };
+  for_each_page<msg::ListClusters>(
+      exchange, {.viewer = viewer},
+      [list](msg::Clusters page) {
+        std::ranges::move(page.clusters, std::back_inserter(list->clusters));
+      },
+      read_nodes);
+}
+
+void get_cluster(const ExchangePtr& exchange) {
+  const msg::ClusterId id{exchange->path["cluster"]};
+  with_nodes(exchange, id, [exchange, id](ClusterNodes found) {
+    with_statuses(exchange, id,
+                  [exchange, found = std::move(found)](const NodeStatusesById& statuses) {
+                    exchange->reply(200, v1_cluster(found.cluster, found.nodes, statuses));
+                  });
+  });
+}
+
+/// Old clients expect a text. The cluster is removed with its volumes.
+void remove_cluster(const ExchangePtr& exchange) {
+  const msg::ClusterId id{exchange->path["cluster"]};
+  exchange->ask(msg::RemoveCluster{.cluster_id = id, .viewer = msg::viewer_of(exchange->who)},
+                [exchange, id](const msg::Done&) {
+                  exchange->reply(200, Json("Cluster " + id.value + " is removed"));
+                });
+}
+
+void refuse_creation(const ExchangePtr& exchange) {
+  exchange->refuse(ErrorCode::invalid_argument, "Clusters are created by POST /v2/clusters");
+}
+
+}  // namespace
+
+void add_v1_cluster_routes(Router& router) {
+  router.add_cached("/v1/cluster/", msg::Right::read, list_clusters);
+  router.add("PUT", "/v1/cluster/", msg::Right::define, refuse_creation);
+  router.add_cached("/v1/cluster/{cluster}/", msg::Right::read, get_cluster);
+  router.add("DELETE", "/v1/cluster/{cluster}/", msg::Right::define, remove_cluster);
+}
+
+void add_v1_routes(Router& router, const FileWork& work) {
+  add_v1_cluster_routes(router);
+  add_v1_node_routes(router);
+  add_v1_computeset_routes(router);
+  add_v1_image_routes(router, work);
+  add_v1_people_routes(router);
+  add_v1_session_routes(router);
+}
+
+}  // namespace nucleus::gateway
