@@ -12,14 +12,14 @@ namespace nucleus::gateway {
 
 struct Config {
   HttpServerOptions http = {};
-  std::string public_url = {};        // as clients reach us; empty = from their Host header
-  std::string spool_directory = {};   // for uploads on their way; empty = uploads are refused
-  std::string portal_directory = {};  // the portal's files; empty = none
+  std::string public_url = {};       // as clients reach the gateway; empty = from their Host header
+  std::string spool_directory = {};  // for uploads in progress; empty = uploads are refused
+  std::string portal_directory = {};  // the portal's files; empty = no portal
   std::uint64_t upload_bytes_max = 64ULL << 30;
   core::Milliseconds call_deadline{5'000};
-  std::size_t events_retained = 10'000;  // in memory, for streams that resume
+  std::size_t events_retained = 10'000;  // kept in memory for streams that resume
   std::size_t streams_max = 1'000;
-  std::size_t cache_bytes_max = 64 << 20;  // of remembered answers; 0 = nothing is remembered
+  std::size_t cache_bytes_max = 64 << 20;  // of cached answers; 0 = nothing is cached
 
   static core::Result<Config> from(core::Settings& settings);
 };

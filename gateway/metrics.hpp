@@ -18,33 +18,33 @@ class Metrics {
         seconds_{
             prometheus::BuildHistogram()
                 .Name("nucleus_gateway_request_seconds")
-                .Help("From a request's last byte to its answer.")
+                .Help("Time from a request's last byte to its answer.")
                 .Register(registry)
                 .Add({}, prometheus::Histogram::BucketBoundaries{0.001, 0.0025, 0.005, 0.01, 0.025,
                                                                  0.05, 0.1, 0.25, 0.5, 1, 2.5, 5})},
         streams_{prometheus::BuildGauge()
                      .Name("nucleus_gateway_event_streams")
-                     .Help("Event streams that are open.")
+                     .Help("Open event streams.")
                      .Register(registry)
                      .Add({})},
         hits_{prometheus::BuildCounter()
                   .Name("nucleus_gateway_cache_hits_total")
-                  .Help("Reads answered from memory.")
+                  .Help("Reads answered from the cache.")
                   .Register(registry)
                   .Add({})},
         misses_{prometheus::BuildCounter()
                     .Name("nucleus_gateway_cache_misses_total")
-                    .Help("Reads that services were asked for, or that waited for such a one.")
+                    .Help("Reads that called services, or waited for a read that did.")
                     .Register(registry)
                     .Add({})},
         memory_bytes_{prometheus::BuildGauge()
                           .Name("nucleus_gateway_cache_bytes")
-                          .Help("What the remembered answers take.")
+                          .Help("Memory used by cached answers.")
                           .Register(registry)
                           .Add({})},
         certificate_end_{prometheus::BuildGauge()
                              .Name("nucleus_gateway_certificate_end_unix_seconds")
-                             .Help("When the TLS certificate ends; 0 = plain HTTP.")
+                             .Help("End of the TLS certificate; 0 = plain HTTP.")
                              .Register(registry)
                              .Add({})} {}
 
@@ -55,7 +55,7 @@ class Metrics {
   prometheus::Counter& requests(const std::string& route, int status) {
     return requests_.Add({{"route", route}, {"status", std::to_string(status)}});
   }
-  /// Answered from memory at once: in less time than the clock shows.
+  /// Answered on the HTTP thread, in less time than the clock resolves.
   void count_head_hit(prometheus::Counter& requests) {
     requests.Increment();
     seconds_.Observe(0);

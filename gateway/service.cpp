@@ -19,7 +19,7 @@ using core::ErrorCode;
 
 namespace {
 
-/// As the client reached us: its Host header, where that is one.
+/// The URL by which the client reached the gateway: gateway.public_url, or its Host header.
 std::string base_url(const Config& config, const HttpRequest& request) {
   if (!config.public_url.empty()) return config.public_url;
   const std::string host = request.header("Host");
@@ -32,19 +32,19 @@ std::string base_url(const Config& config, const HttpRequest& request) {
 
 /// `Nucleus-After-Sequence: N`, from an earlier answer's `Nucleus-Sequence`.
 core::Result<void> read_after_sequence(Exchange& exchange) {
-  const std::string said = exchange.request.header("Nucleus-After-Sequence");
-  if (said.empty()) return {};
-  const auto number = whole_number<std::uint64_t>(said);
+  const std::string text = exchange.request.header("Nucleus-After-Sequence");
+  if (text.empty()) return {};
+  const auto number = whole_number<std::uint64_t>(text);
   if (!number)
     return core::refuse(ErrorCode::invalid_argument,
-                        "Nucleus-After-Sequence must be an event's number",
+                        "Nucleus-After-Sequence must be the number of an event",
                         "Nucleus-After-Sequence");
   exchange.after_sequence = *number;
   return {};
 }
 
-/// Old clients' resources end in a slash: whoever leaves it out is told where to go. Empty where
-/// nothing is left out. No credential is looked at, so that a nonce is still good there.
+/// The target of a redirect to the path with a slash (docs/rest-v1.md, Common rules); empty if none
+/// is needed. The credential is not checked before, so that its nonce can be used again.
 std::string target_with_slash(const Route& route, const HttpRequest& request) {
   const auto mark = std::min(request.target.find('?'), request.target.size());
   if (request.method != "GET" || !route.pattern.starts_with("/v1/") ||
@@ -66,7 +66,7 @@ Service::Service(core::Runtime& runtime, Config config)
       streams_{runtime, config_, metrics_},
       idempotency_keys_{runtime.loop},
       cached_reads_{runtime, config_, metrics_} {
-  // The cache first: whoever is told of an event by a stream is then told nothing older.
+  // The cache first: a client that got an event from a stream then reads nothing older.
   runtime_.bus.follow([this](const core::StoredEvent& event) {
     cached_reads_.follow(event);
     streams_.follow(event);
@@ -103,7 +103,7 @@ void Service::add_own_routes() {
     if (!runtime_.bus.is_ready())
       return exchange->refuse(ErrorCode::unavailable, "the store is not loaded");
     if (runtime_.bus.is_draining())
-      return exchange->refuse(ErrorCode::unavailable, "takes no new requests");
+      return exchange->refuse(ErrorCode::unavailable, "the gateway accepts no new requests");
     exchange->reply(200, Json{{"status", "ok"}});
   });
   router_.add_public("GET", "/metrics", [this](const ExchangePtr& exchange) {
@@ -126,7 +126,7 @@ void Service::serve_portal(const ExchangePtr& exchange, const std::string& file,
                            const std::string& type) {
   std::ifstream input(config_.portal_directory + "/" + file, std::ios::binary);
   if (config_.portal_directory.empty() || !input)
-    return exchange->refuse(ErrorCode::not_found, "no portal");
+    return exchange->refuse(ErrorCode::not_found, "this gateway has no portal");
   std::ostringstream text;
   text << input.rdbuf();
   exchange->reply_text(200, text.str(), type,
@@ -170,9 +170,9 @@ void Service::handle(HttpRequest request, std::shared_ptr<void> kept, Respond re
                                 {{"Location", exchange->base_url + target}});
   if (route.needs == msg::Right::unknown) return route.handler(exchange);
   if (runtime_.bus.is_draining())
-    return exchange->refuse(ErrorCode::unavailable, "this gateway takes no new requests");
+    return exchange->refuse(ErrorCode::unavailable, "the gateway accepts no new requests");
   if (auto upload = std::static_pointer_cast<Upload>(kept)) {
-    // Its credential was checked before the body was let in; a signature is good only once.
+    // Its credential was checked before the body was read; a signature is accepted only once.
     exchange->who = upload->who;
     exchange->upload = std::move(upload);
     return route.handler(exchange);
@@ -186,16 +186,15 @@ void Service::handle(HttpRequest request, std::shared_ptr<void> kept, Respond re
 
 void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
                            std::function<void(msg::Principal)> next) {
-  // Of an upload only the head is there; its digest is compared when the body has come.
+  // Of an upload only the head was read; its digest is compared when the body was read.
   const bool is_head = is_upload(exchange->request) && exchange->request.body_path.empty();
   const auto credential =
-      credential_of(exchange->request, is_head ? BodyState::to_come : BodyState::read);
+      credential_of(exchange->request, is_head ? BodyState::pending : BodyState::read);
   if (!credential) return exchange->refuse(credential.error());
   const auto admit = [exchange, needs, next = std::move(next)](msg::Principal who) {
     if (!msg::may(who, needs))
-      return exchange->refuse(ErrorCode::forbidden, "this needs the right to " +
-                                                        std::string(msg::name_of(needs)) +
-                                                        ", which you do not have");
+      return exchange->refuse(ErrorCode::forbidden,
+                              "you are not allowed to " + std::string(msg::name_of(needs)));
     next(std::move(who));
   };
   if (const auto* token = std::get_if<msg::CheckToken>(&*credential))
@@ -220,7 +219,7 @@ void Service::plan_upload(const HttpRequest& request,
     exchange->who = std::move(who);
     check_upload(exchange, [this, exchange, done] {
       if (config_.spool_directory.empty())
-        return exchange->refuse(ErrorCode::unavailable, "this gateway takes no uploads");
+        return exchange->refuse(ErrorCode::unavailable, "this gateway accepts no uploads");
       auto upload = std::make_shared<Upload>();
       upload->path = config_.spool_directory + "/" + exchange->id();
       upload->who = exchange->who;

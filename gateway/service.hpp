@@ -1,5 +1,5 @@
-// The gateway: turns REST into messages, and events into streams. It owns no state; everything but
-// the HTTP server's own thread runs on the loop.
+// The gateway translates REST requests into messages and events into streams. It owns no state.
+// Everything except the HTTP server runs on the loop.
 #pragma once
 
 #include "core/runtime/runtime.hpp"
@@ -15,12 +15,12 @@ namespace nucleus::gateway {
 
 class Service {
  public:
-  /// Throws where the address cannot be bound.
+  /// Throws if the address cannot be bound.
   Service(core::Runtime& runtime, Config config);
 
-  /// ADDRESS:PORT where it listens.
+  /// The ADDRESS:PORT that it listens on.
   std::string address() const { return server_->address(); }
-  /// All that it answers.
+  /// All routes that it serves.
   const std::vector<Route>& routes() const { return router_.routes(); }
 
  private:

@@ -11,18 +11,19 @@ namespace nucleus::gateway {
 
 namespace {
 
-constexpr std::int64_t silence_ms_max = 1'500;    // three polls of the stream
+constexpr std::int64_t silence_ms_max = 1'500;    // three polls of the event stream
 constexpr std::int64_t token_age_ms_max = 5'000;  // then the registry is asked again
 constexpr std::size_t tokens_max = 10'000;
 constexpr std::size_t heads_max = 20'000;
-constexpr std::size_t answer_overhead_bytes = 512;  // of the tables that it stands in
+constexpr std::size_t answer_overhead_bytes = 512;  // of its entries in the tables
 
 std::size_t bytes_of(const ReadyAnswer& ready) {
   return ready.bytes() + answer_overhead_bytes;
 }
 
-/// Of no cluster, and nothing that an answer tells: what comes of them has events of its own.
-bool is_apart(const std::string& type) {
+/// Events without a cluster that change no cached answer: their consequences have events of their
+/// own.
+bool changes_no_answer(const std::string& type) {
   return type == msg::CredentialsChanged::topic || type == msg::HostChanged::topic ||
          type == msg::VolumePlaced::topic;
 }
@@ -31,22 +32,22 @@ bool is_apart(const std::string& type) {
 
 bool may_change(const Dependency& dependency, const core::StoredEvent& event) {
   const auto parts = parts_of(event.topic);
-  if (parts.cluster == "_") return !is_apart(parts.type);
+  if (parts.cluster == "_") return !changes_no_answer(parts.type);
   if (!dependency.cluster.empty()) return dependency.cluster == parts.cluster;
   return dependency.is_everything || parts.project == "_" ||
          std::ranges::find(dependency.projects, msg::ProjectId{parts.project}) !=
              dependency.projects.end();
 }
 
-void AnswerCache::begin(std::uint64_t heard) {
+void AnswerCache::begin(std::uint64_t applied) {
   const std::scoped_lock lock{mutex_};
   while (!by_use_.empty()) drop(AnswerPtr(by_use_.front()));
   for (auto& [secret, verified] : tokens_) verified->is_ended = true;
   tokens_.clear();
   heads_.clear();
-  ++ended_;
-  applied_ = heard;
-  newest_observed_ = std::max(newest_observed_, heard);
+  ++credential_changes_;
+  applied_ = applied;
+  newest_observed_ = std::max(newest_observed_, applied);
   complete_until_ms_ = 0;
 }
 
@@ -60,13 +61,13 @@ void AnswerCache::apply(const core::StoredEvent& event) {
 void AnswerCache::drop_changed(const core::StoredEvent& event) {
   const auto parts = parts_of(event.topic);
   if (parts.cluster == "_") {
-    if (!is_apart(parts.type))
+    if (!changes_no_answer(parts.type))
       while (!by_use_.empty()) drop(AnswerPtr(by_use_.front()));
     return;
   }
   std::vector<AnswerPtr> changed;
-  for (const std::string& place : {parts.cluster, std::string()})
-    if (const auto there = by_cluster_.find(place); there != by_cluster_.end())
+  for (const std::string& cluster : {parts.cluster, std::string()})
+    if (const auto there = by_cluster_.find(cluster); there != by_cluster_.end())
       std::ranges::copy_if(
           there->second, std::back_inserter(changed),
           [&](const AnswerPtr& answer) { return may_change(answer->dependency, event); });
@@ -74,12 +75,12 @@ void AnswerCache::drop_changed(const core::StoredEvent& event) {
 }
 
 void AnswerCache::end_credentials(const core::StoredEvent& event) {
-  ++ended_;
+  ++credential_changes_;
   std::optional<msg::PersonId> person;
   try {
     person = msg::decode<msg::CredentialsChanged>(event.body).person_id;
   } catch (const msg::DecodeError&) {
-    person.reset();  // whose it is cannot be read: everybody's
+    person.reset();  // an unreadable event ends everybody's
   }
   std::erase_if(tokens_, [&](const auto& entry) {
     auto& verified = *entry.second;
@@ -122,15 +123,15 @@ VerifiedTokenPtr AnswerCache::find_token(const core::Sha256& secret, std::int64_
 
 std::uint64_t AnswerCache::credential_changes() const {
   const std::scoped_lock lock{mutex_};
-  return ended_;
+  return credential_changes_;
 }
 
 VerifiedTokenPtr AnswerCache::keep_token(const core::Sha256& secret, msg::Principal who,
                                          std::int64_t now_ms, std::int64_t left_ms,
                                          std::uint64_t changes_before) {
   const std::scoped_lock lock{mutex_};
-  if (ended_ != changes_before || left_ms <= 0 || bytes_max_ == 0) return {};
-  if (tokens_.size() >= tokens_max) tokens_.clear();  // each is soon asked for again
+  if (credential_changes_ != changes_before || left_ms <= 0 || bytes_max_ == 0) return {};
+  if (tokens_.size() >= tokens_max) tokens_.clear();  // each is soon verified again
   auto verified = std::make_shared<VerifiedToken>(VerifiedToken{
       .who = std::move(who), .until_ms = now_ms + std::min(left_ms, token_age_ms_max)});
   tokens_[secret] = verified;

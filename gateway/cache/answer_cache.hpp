@@ -1,6 +1,6 @@
-// What the gateway was told and may tell again: finished answers to GETs, and credentials that the
-// registry verified. Events end both; nothing is told while it is not sure that all events were
-// heard. No service's state: what is lost here is asked for again. From any thread.
+// Caches answers to GETs and verified tokens. Events invalidate both. An entry is used only while
+// every event that may have changed it was applied. Nothing here is state of the service: a lost
+// entry is requested again. Every function may be called from any thread.
 #pragma once
 
 #include <cstdint>
@@ -20,21 +20,21 @@
 
 namespace nucleus::gateway {
 
-/// Events of what can change an answer: of one cluster, or of projects.
+/// The events that may change an answer: those of one cluster, or of projects.
 struct Dependency {
-  std::string cluster = {};  // empty = any of these projects
+  std::string cluster = {};  // empty = events of `projects`
   std::vector<msg::ProjectId> projects = {};
-  bool is_everything = false;  // of all projects
+  bool is_everything = false;  // events of all projects
 };
 
-/// May what the event tells change an answer of this dependency? In doubt it may.
+/// True if the event may change an answer with this dependency. In doubt it is true.
 bool may_change(const Dependency& dependency, const core::StoredEvent& event);
 
-/// A credential that the registry verified.
+/// A token that the registry has verified.
 struct VerifiedToken {
   msg::Principal who = {};
   std::int64_t until_ms = 0;  // steady
-  bool is_ended = false;      // guarded by its AnswerCache
+  bool is_ended = false;      // guarded by the cache's mutex
 };
 using VerifiedTokenPtr = std::shared_ptr<const VerifiedToken>;
 
@@ -43,41 +43,41 @@ class AnswerCache {
   struct Answer;
   using AnswerPtr = std::shared_ptr<Answer>;
 
-  /// Answers take about `bytes_max` at most; 0 = none is kept.
+  /// Answers take about `bytes_max` at most; 0 = nothing is cached.
   AnswerCache(std::size_t bytes_max, Metrics& metrics) : bytes_max_{bytes_max}, metrics_{metrics} {}
 
-  /// Forgets all; events up to `heard` were heard.
-  void begin(std::uint64_t heard);
-  /// The next event: forgets what it may change.
+  /// Drops everything; events up to `applied` have taken effect.
+  void begin(std::uint64_t applied);
+  /// The next event: drops what it may change.
   void apply(const core::StoredEvent& event);
-  /// An event of this number is there. Until it was heard, nothing is told.
+  /// An event of this number exists. Until it is applied, nothing is served from the cache.
   void observe(std::uint64_t sequence);
-  /// All events up to this moment (steady, ms) were heard; 0 = nobody knows.
+  /// Every event up to this moment (steady, ms) was received; 0 = events may be missing.
   void set_complete_until(std::int64_t complete_until_ms);
-  /// Are events heard, though perhaps not all that are there?
+  /// True if events are received, though some may not have been applied yet.
   bool is_receiving(std::int64_t now_ms) const;
   std::uint64_t newest_observed() const;
 
-  /// Null where this secret is not remembered.
+  /// Null if this secret is not cached.
   VerifiedTokenPtr find_token(const core::Sha256& secret, std::int64_t now_ms) const;
-  /// How often a credential ended so far.
+  /// The number of events so far that ended credentials.
   std::uint64_t credential_changes() const;
-  /// Remembers that the registry verified this secret, for some seconds and `left_ms` at most.
-  /// `changes_before` = `credential_changes` when it was asked: null where one has ended since.
+  /// Caches a verified token for 5 s, or `left_ms` if that is less. `changes_before` is
+  /// `credential_changes()` at the time of the check: null if a credential has ended since.
   VerifiedTokenPtr keep_token(const core::Sha256& secret, msg::Principal who, std::int64_t now_ms,
                               std::int64_t left_ms, std::uint64_t changes_before);
 
-  /// Null where there is none, or events up to `after` were not heard.
+  /// Null if there is none, or events up to `after` were not applied.
   AnswerPtr find(const core::Sha256& key, std::uint64_t after, std::int64_t now_ms);
-  /// Keeps an answer that no event heard since it was asked for can have changed; null where it is
-  /// too large. `requests` counts those that it answers.
+  /// Caches an answer that no event since its request may have changed; null if it is too large.
+  /// `requests` counts the requests that it answers.
   AnswerPtr keep(const core::Sha256& key, Dependency dependency, ReadyAnswerPtr ready,
                  prometheus::Counter& requests);
-  /// From now on requests with this head, which asks for events up to `after`, are told the answer,
-  /// as long as both are good.
+  /// Requests with this head get the answer as long as token and answer are valid. `after` is the
+  /// event that the head asks to be applied.
   void bind(const core::Sha256& head, VerifiedTokenPtr verified, const AnswerPtr& answer,
             std::uint64_t after);
-  /// Null where nothing good is bound to this head.
+  /// Null if no valid answer is bound to this head.
   ReadyAnswerPtr find_by_head(const core::Sha256& head, std::int64_t now_ms);
 
  private:
@@ -100,23 +100,24 @@ class AnswerCache {
   std::uint64_t applied_ = 0;
   std::uint64_t newest_observed_ = 0;
   std::int64_t complete_until_ms_ = 0;
-  std::uint64_t ended_ = 0;
+  std::uint64_t credential_changes_ = 0;
   std::size_t bytes_ = 0;
   std::unordered_map<core::Sha256, std::shared_ptr<VerifiedToken>, core::Sha256Prefix> tokens_ = {};
   std::unordered_map<core::Sha256, AnswerPtr, core::Sha256Prefix> answers_ = {};
-  std::list<AnswerPtr> by_use_ = {};  // the latest first
+  std::list<AnswerPtr> by_use_ = {};  // the most recently used first
   // By the cluster of their dependency; empty = of projects.
   std::unordered_map<std::string, std::unordered_set<AnswerPtr>> by_cluster_ = {};
   std::unordered_map<core::Sha256, Head, core::Sha256Prefix> heads_ = {};
 };
 
+/// Guarded by its cache's mutex.
 struct AnswerCache::Answer {
   core::Sha256 key = {};
   Dependency dependency = {};
   ReadyAnswerPtr ready = {};
   prometheus::Counter* requests = nullptr;
   std::list<AnswerPtr>::iterator place = {};
-  bool is_kept = true;  // guarded by its AnswerCache, like all of this
+  bool is_kept = true;
 };
 
 }  // namespace nucleus::gateway

@@ -6,7 +6,7 @@ namespace nucleus::gateway {
 
 namespace {
 
-/// All that decides an answer: what was asked, and what of the caller the services are told.
+/// Everything that determines an answer: the target, and what services see of the caller.
 core::Sha256 key_of(const Exchange& exchange) {
   auto who = exchange.who;
   who.person_id = {};
@@ -33,7 +33,7 @@ CachedReads::CachedReads(core::Runtime& runtime, const Config& config, Metrics& 
     cache_.begin(runtime_.store.cursor());
     for (const auto& [key, flight] : flights_) flight->is_stale = true;
   });
-  // As soon as an event is known to be there, nothing is told until it was heard.
+  // From the moment an event is known to exist until it is applied, nothing is served.
   runtime_.bus.listen("",
                       [this](const core::StoredEvent& event) { cache_.observe(event.sequence); });
   runtime_.bus.watch_hearing(
@@ -61,7 +61,7 @@ void CachedReads::run(const ExchangePtr& exchange, const Route& route) {
   begin_flight(key, exchange, route);
 }
 
-/// One that may have been made before something that the caller was told already is not for them.
+/// Not a flight whose answer may be older than what this caller has already seen.
 CachedReads::FlightPtr CachedReads::find_flight(const core::Sha256& key, const Exchange& exchange) {
   const auto found = flights_.find(key);
   if (found == flights_.end()) return {};

@@ -1,5 +1,5 @@
-// Answers GETs from memory, asks once for what many ask for, and remembers who was verified. On the
-// loop; what it keeps is in AnswerCache, from which the HTTP thread answers by itself.
+// Answers GETs from the cache, merges concurrent requests for the same answer (single flight), and
+// verifies tokens. Runs on the loop; the HTTP thread reads the AnswerCache by itself.
 #pragma once
 
 #include "core/runtime/runtime.hpp"
@@ -14,22 +14,22 @@ class CachedReads {
   CachedReads(core::Runtime& runtime, const Config& config, Metrics& metrics);
 
   AnswerCache& cache() { return cache_; }
-  /// The next event of the deployment: what it may change is asked for anew.
+  /// The next event of the deployment: invalidates what it may change.
   void follow(const core::StoredEvent& event);
-  /// Answers a GET of a remembered route, whose caller is known: from memory, with the answer that
-  /// another is waiting for, or through the route's handler.
+  /// Answers a GET of a cached route whose credential was checked: from the cache, with the answer
+  /// of a request in progress, or by the route's handler.
   void run(const ExchangePtr& exchange, const Route& route);
-  /// Who the token is; asks the registry where it is not remembered, and refuses as that does.
+  /// Passes the token's principal to `next`, from the cache or the registry, or refuses.
   void verify(const ExchangePtr& exchange, const msg::CheckToken& token,
               std::function<void(msg::Principal)> next);
 
  private:
-  /// An answer that is being made, and who else waits for it.
+  /// A request in progress, and the exchanges that wait for its answer.
   struct Flight {
     Dependency dependency = {};
-    std::uint64_t observed = 0;  // when it began
-    std::uint64_t after = 0;     // it knows events up to here at least
-    bool is_stale = false;       // an event came that may change it
+    std::uint64_t observed = 0;  // the newest event observed when it began
+    std::uint64_t after = 0;     // its answer contains events up to here at least
+    bool is_stale = false;       // an event that may change it came since
     std::vector<ExchangePtr> waiting = {};
   };
   using FlightPtr = std::shared_ptr<Flight>;
@@ -43,8 +43,7 @@ class CachedReads {
   core::Runtime& runtime_;
   Metrics& metrics_;
   AnswerCache cache_;
-  std::unordered_map<core::Sha256, FlightPtr, core::Sha256Prefix> flights_ =
-      {};  // the newest of each key
+  std::unordered_map<core::Sha256, FlightPtr, core::Sha256Prefix> flights_ = {};  // the newest by key
 };
 
 }  // namespace nucleus::gateway

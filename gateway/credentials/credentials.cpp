@@ -16,7 +16,7 @@ using core::ErrorCode;
 
 namespace {
 
-std::unexpected<core::Error> nobody(const char* detail) {
+std::unexpected<core::Error> unauthenticated(const char* detail) {
   return core::refuse(ErrorCode::unauthenticated, detail);
 }
 
@@ -36,7 +36,7 @@ std::map<std::string, std::string> parameters(std::string_view text) {
   return all;
 }
 
-/// Seconds of an HTTP date, `Sun, 06 Nov 1994 08:49:37 GMT`; 0 where it is none.
+/// Seconds of an HTTP date, `Sun, 06 Nov 1994 08:49:37 GMT`; 0 if it is malformed.
 std::int64_t seconds_of(const std::string& date) {
   std::tm parts{};
   const char* end = strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
@@ -48,14 +48,14 @@ std::string lower(std::string text) {
   return text;
 }
 
-/// Names of what was signed, in order, and the text that was: a line for each.
+/// Reads the names of the signed headers, in order, and the signed text: one line each.
 core::Result<void> read_signed(const HttpRequest& request, const std::string& names,
                                msg::CheckSignature& check) {
   constexpr std::size_t names_max = 32;
   std::istringstream words(names);
   for (std::string name; words >> name;) {
     name = lower(name);
-    if (check.covers.size() == names_max) return nobody("too many headers are signed");
+    if (check.covers.size() == names_max) return unauthenticated("too many signed headers");
     const std::string value = name == "(request-target)"
                                   ? lower(request.method) + " " + request.target
                                   : request.header(name);
@@ -66,8 +66,8 @@ core::Result<void> read_signed(const HttpRequest& request, const std::string& na
   return {};
 }
 
-/// When the request was made, and what makes it the only one of its kind.
-core::Result<void> read_moment(const HttpRequest& request, msg::CheckSignature& check) {
+/// Reads the time of the request and its nonce.
+core::Result<void> read_time_and_nonce(const HttpRequest& request, msg::CheckSignature& check) {
   const auto covers = [&](const char* name) {
     return std::ranges::find(check.covers, name) != check.covers.end();
   };
@@ -77,36 +77,37 @@ core::Result<void> read_moment(const HttpRequest& request, msg::CheckSignature& 
       covers("(request-target)") && covers("host") && covers("date") && covers("digest");
   if (is_strict && !(covers("nonce") && covers("timestamp"))) {
     check.timestamp_unix_s = seconds_of(request.header("Date"));
-    if (check.timestamp_unix_s <= 0) return nobody("date is no HTTP date");
+    if (check.timestamp_unix_s <= 0) return unauthenticated("Date must be an HTTP date");
     check.nonce = check.signature_base64;
     return {};
   }
-  if (check.nonce.empty()) return nobody("nonce missing");
-  if (timestamp.empty()) return nobody("timestamp missing");
-  const auto said = whole_number<std::int64_t>(timestamp);
-  if (!said) return nobody("timestamp is no number");
-  check.timestamp_unix_s = *said;
-  if (!covers("nonce") || !covers("timestamp")) return nobody("nonce and timestamp must be signed");
+  if (check.nonce.empty()) return unauthenticated("nonce missing");
+  if (timestamp.empty()) return unauthenticated("timestamp missing");
+  const auto seconds = whole_number<std::int64_t>(timestamp);
+  if (!seconds) return unauthenticated("timestamp must be a number");
+  check.timestamp_unix_s = *seconds;
+  if (!covers("nonce") || !covers("timestamp"))
+    return unauthenticated("nonce and timestamp must be signed");
   return {};
 }
 
 core::Result<Credential> signature_of(const HttpRequest& request, std::string_view text,
                                       BodyState body) {
-  const auto said = parameters(text);
+  const auto given = parameters(text);
   const auto find = [&](const char* name) {
-    const auto found = said.find(name);
-    return found == said.end() ? std::string() : found->second;
+    const auto found = given.find(name);
+    return found == given.end() ? std::string() : found->second;
   };
   msg::CheckSignature check{.key_name = request.header("X-Api-Key"),
                             .signature_base64 = find("signature")};
   if (check.key_name.empty()) check.key_name = find("keyId");
-  if (find("algorithm") != "hmac-sha256") return nobody("algorithm must be hmac-sha256");
+  if (find("algorithm") != "hmac-sha256") return unauthenticated("algorithm must be hmac-sha256");
   if (auto read = read_signed(request, find("headers"), check); !read)
     return std::unexpected(read.error());
-  if (auto read = read_moment(request, check); !read) return std::unexpected(read.error());
+  if (auto read = read_time_and_nonce(request, check); !read) return std::unexpected(read.error());
   const bool has_digest = std::ranges::find(check.covers, "digest") != check.covers.end();
   if (has_digest && body == BodyState::read)
-    if (auto same = check_digest(request.header("core::Sha256"), request.body); !same)
+    if (auto same = check_digest(request.header("Digest"), request.body); !same)
       return std::unexpected(same.error());
   return check;
 }
@@ -115,7 +116,7 @@ core::Result<Credential> basic_of(const HttpRequest& request, std::string_view b
   while (base64.starts_with(' ')) base64.remove_prefix(1);
   const auto bytes = core::from_base64(base64);
   const auto colon = bytes ? bytes->find(':') : std::string::npos;
-  if (colon == std::string::npos) return nobody("the Basic credential is malformed");
+  if (colon == std::string::npos) return unauthenticated("the Basic credential is malformed");
   std::string password = bytes->substr(colon + 1);
   if (msg::is_token(password)) return msg::CheckToken{std::move(password)};
   return msg::CheckPassword{.person_id = {bytes->substr(0, colon)},
@@ -123,14 +124,15 @@ core::Result<Credential> basic_of(const HttpRequest& request, std::string_view b
                             .origin = request.origin};
 }
 
-core::Result<void> compare(const std::string& said, const std::string& right) {
-  const bool is_sha256 = said.size() == right.size() && lower(said.substr(0, 8)) == "sha-256=" &&
-                         said.substr(8) == right.substr(8);
+core::Result<void> compare(const std::string& given, const std::string& computed) {
+  const bool is_sha256 = given.size() == computed.size() &&
+                         lower(given.substr(0, 8)) == "sha-256=" &&
+                         given.substr(8) == computed.substr(8);
   if (is_sha256) return {};
-  return nobody("core::Sha256 must be SHA-256= and the base64 of the body's hash");
+  return unauthenticated("Digest must be SHA-256= and the base64 of the body's hash");
 }
 
-/// The value of the core::Sha256 header for a finished hash.
+/// The value of the Digest header for a finished hash.
 std::string digest_text(core::Hasher& hash) {
   return "SHA-256=" + core::to_base64(hash.finish());
 }
@@ -163,15 +165,15 @@ bool is_whole(const msg::Principal& who) {
 
 core::Result<Credential> credential_of(const HttpRequest& request, BodyState body) {
   const std::string text = request.header("Authorization");
-  if (text.empty()) return nobody("Authentication credentials were not provided.");
-  if (text.size() > 8192) return nobody("the credential is too long");
+  if (text.empty()) return unauthenticated("Authentication credentials were not provided.");
+  if (text.size() > 8192) return unauthenticated("the credential is too long");
   const auto space = text.find(' ');
-  const std::string scheme = text.substr(0, space);
+  const std::string scheme = lower(text.substr(0, space));
   const std::string rest = space == std::string::npos ? "" : text.substr(space + 1);
-  if (scheme == "Token" || scheme == "Bearer") return msg::CheckToken{rest};
-  if (scheme == "Signature") return signature_of(request, rest, body);
-  if (scheme == "Basic") return basic_of(request, rest);
-  return nobody("the scheme of Authorization is not known");
+  if (scheme == "token" || scheme == "bearer") return msg::CheckToken{rest};
+  if (scheme == "signature") return signature_of(request, rest, body);
+  if (scheme == "basic") return basic_of(request, rest);
+  return unauthenticated("Authorization must be Token, Bearer, Basic or Signature");
 }
 
 }  // namespace nucleus::gateway

@@ -12,12 +12,12 @@ using core::ErrorCode;
 
 namespace {
 
-constexpr core::Milliseconds beat_every{10'000};
-constexpr core::Milliseconds catch_up_every{50};
+constexpr core::Milliseconds heartbeat_interval{10'000};
+constexpr core::Milliseconds catch_up_interval{50};
 constexpr std::size_t read_count = 1'000;
 
-/// The event after which the client goes on; nothing: from now on. Where both are said, the later
-/// counts: who reconnects to the first URL has come further since.
+/// The event after which the client resumes; nothing = from now on. If both are given, the later
+/// one applies: a client that reconnects to its first URL has received more since.
 core::Result<std::optional<std::uint64_t>> resume_after(const HttpRequest& request) {
   std::optional<std::uint64_t> after;
   for (const auto& [name, text] :
@@ -27,7 +27,7 @@ core::Result<std::optional<std::uint64_t>> resume_after(const HttpRequest& reque
     const auto number = whole_number<std::uint64_t>(text);
     if (!number)
       return core::refuse(ErrorCode::invalid_argument,
-                          std::string(name) + " must be an event's number", name);
+                          std::string(name) + " must be the number of an event", name);
     after = std::max(after.value_or(0), *number);
   }
   return after;
@@ -65,14 +65,14 @@ bool is_wanted(const EventFilter& filter, const core::StoredEvent& event) {
 
 EventStreams::EventStreams(core::Runtime& runtime, const Config& config, Metrics& metrics)
     : runtime_{runtime}, config_{config}, metrics_{metrics} {
-  // The cursor of a gateway is now: what went before is read for whoever asks for it.
+  // A gateway follows from now on. Earlier events are read when a client asks for them.
   runtime_.store.on_loaded([this] {
     runtime_.store.set_cursor(runtime_.store.last_sequence());
     recent_.clear();
     for (const auto& stream : streams_) stream->is_live = false;
     for (const auto& stream : streams_) catch_up(stream);
   });
-  runtime_.bus.every(beat_every, *this, &EventStreams::beat);
+  runtime_.bus.every(heartbeat_interval, *this, &EventStreams::send_heartbeats);
 }
 
 void EventStreams::follow(const core::StoredEvent& event) {
@@ -84,23 +84,24 @@ void EventStreams::follow(const core::StoredEvent& event) {
 
 void EventStreams::open(const ExchangePtr& exchange, EventFilter filter) {
   if (!runtime_.store.is_loaded())
-    return exchange->refuse(ErrorCode::unavailable, "events are not read yet");
+    return exchange->refuse(ErrorCode::unavailable, "events are not loaded yet");
   if (streams_.size() >= config_.streams_max)
     return exchange->refuse(ErrorCode::no_capacity, "too many event streams are open");
-  const auto said = resume_after(exchange->request);
-  if (!said) return exchange->refuse(said.error());
-  if (!*said) return begin(exchange, std::move(filter), runtime_.store.cursor());
-  const auto after = std::min(**said, runtime_.store.cursor());
-  // Read one first: that they are no longer kept must be said before the stream is open.
+  const auto asked = resume_after(exchange->request);
+  if (!asked) return exchange->refuse(asked.error());
+  if (!*asked) return begin(exchange, std::move(filter), runtime_.store.cursor());
+  const auto after = std::min(**asked, runtime_.store.cursor());
+  // Read one first: 410 is possible only before the stream is open.
   runtime_.store.journal().read_events(
       after, 1,
       [this, exchange, filter = std::move(filter),
        after](const core::Result<std::vector<core::StoredEvent>>& events) {
         if (events) return begin(exchange, filter, after);
         if (events.error().code != ErrorCode::wrong_state) return exchange->refuse(events.error());
-        exchange->reply_problem(410, {{"type", "/problems/events_gone"},
-                                      {"title", "These events are no longer kept"},
-                                      {"detail", "read the state anew, then follow from now"}});
+        exchange->reply_problem(410,
+                                {{"type", "/problems/events_gone"},
+                                 {"title", "These events are no longer kept"},
+                                 {"detail", "read the current state, then follow new events"}});
       });
 }
 
@@ -156,12 +157,12 @@ void EventStreams::catch_up(const StreamPtr& stream) {
       });
 }
 
-/// It asks again later, with the last number that it has.
+/// Continues later, after the last event that was sent.
 void EventStreams::catch_up_later(const StreamPtr& stream) {
-  runtime_.loop.after(catch_up_every, [this, stream] { catch_up(stream); });
+  runtime_.loop.after(catch_up_interval, [this, stream] { catch_up(stream); });
 }
 
-/// Events of before are read only as fast as its client reads: the other half is for those to come.
+/// Earlier events are read only as fast as the client reads: half of its queue is for new ones.
 bool EventStreams::is_behind(const Stream& stream) const {
   return stream.to->waiting_bytes() > config_.http.stream_bytes_max / 2;
 }
@@ -173,8 +174,8 @@ void EventStreams::send(Stream& stream, const core::StoredEvent& event) {
     stream.to->send(stream.is_socket ? text_of(json_of(event)) : server_sent(event));
 }
 
-/// Keeps proxies from cutting the line, and finds out who has gone. A WebSocket has its pings.
-void EventStreams::beat(core::Context&) {
+/// Keeps proxies from closing idle streams, and removes closed ones. A WebSocket has pings.
+void EventStreams::send_heartbeats(core::Context&) {
   std::erase_if(streams_, [](const StreamPtr& stream) {
     return stream->is_socket ? !stream->to->is_open() : !stream->to->send(":\n\n");
   });

@@ -1,6 +1,6 @@
-// GET /v2/events: server-sent events, or a WebSocket's messages where the client asks for one; each
-// client its own projects' alone, in order, none left out. `?after=` or `Last-Event-ID` resumes
-// after an event of before. The newest are kept in memory, older ones read from the journal.
+// GET /v2/events: server-sent events, or messages of a WebSocket. Each client gets the events of
+// its projects, in order and without gaps. `?after=` or `Last-Event-ID` resumes after an earlier
+// event. The newest events are kept in memory, older ones are read from the journal.
 #pragma once
 
 #include <deque>
@@ -14,7 +14,7 @@
 
 namespace nucleus::gateway {
 
-/// What a stream tells of all that its client may see.
+/// Limits a stream to some of the events that its client sees.
 struct EventFilter {
   std::set<std::string> types = {};  // empty = all
   std::string cluster = {};          // empty = of any
@@ -24,10 +24,10 @@ class EventStreams {
  public:
   EventStreams(core::Runtime& runtime, const Config& config, Metrics& metrics);
 
-  /// Answers with an open stream. 400: Last-Event-ID or `after` is no number; 410: that event is no
-  /// longer kept.
+  /// Answers with an open stream. 400 if Last-Event-ID or `after` is not a number; 410 if the
+  /// events after it are no longer kept.
   void open(const ExchangePtr& exchange, EventFilter filter = {});
-  /// The next event of the deployment; none is left out.
+  /// The next event of the deployment, without gaps.
   void follow(const core::StoredEvent& event);
 
  private:
@@ -36,8 +36,8 @@ class EventStreams {
     msg::Principal who = {};
     EventFilter filter = {};
     bool is_socket = false;
-    std::uint64_t sent = 0;  // up to here, all that it may see was sent
-    bool is_live = false;    // else it is being read from the journal
+    std::uint64_t sent = 0;  // every event up to this number was sent or filtered
+    bool is_live = false;    // false = it is catching up
   };
   using StreamPtr = std::shared_ptr<Stream>;
 
@@ -47,22 +47,22 @@ class EventStreams {
   void catch_up_later(const StreamPtr& stream);
   bool is_behind(const Stream& stream) const;
   void send(Stream& stream, const core::StoredEvent& event);
-  void beat(core::Context& context);
+  void send_heartbeats(core::Context& context);
 
   core::Runtime& runtime_;
   const Config& config_;
   Metrics& metrics_;
   std::list<StreamPtr> streams_ = {};
-  std::deque<core::StoredEvent> recent_ = {};  // dense
+  std::deque<core::StoredEvent> recent_ = {};  // without gaps
 };
 
-/// An event as a client reads it: one JSON object.
+/// An event as one JSON object.
 Json json_of(const core::StoredEvent& event);
-/// An event as a block of the stream: id, event and data lines.
+/// An event as server-sent lines: id, event and data.
 std::string server_sent(const core::StoredEvent& event);
-/// Does the filter let it through?
+/// True if the filter lets the event through.
 bool is_wanted(const EventFilter& filter, const core::StoredEvent& event);
-/// May this principal see the event? Its project is the topic's first part.
+/// True if the principal sees the event: its project is the first part of the topic.
 bool may_see(const msg::Principal& who, const core::StoredEvent& event);
 
 }  // namespace nucleus::gateway

@@ -1,4 +1,4 @@
-// An event's topic, PROJECT/CLUSTER/type, taken apart: pure.
+// Splits an event's topic, PROJECT/CLUSTER/type. Pure.
 #pragma once
 
 #include <string>

@@ -15,29 +15,29 @@ constexpr std::size_t answers_max = 10'000;
 constexpr std::size_t answer_bytes_max = 65'536;
 constexpr std::int64_t answer_age_ms = 86'400'000;
 
-bool is_key(const std::string& said) {
-  return said.size() <= 128 &&
-         std::ranges::all_of(said, [](char c) { return c > ' ' && c < 0x7f; });
+bool is_key(const std::string& text) {
+  return text.size() <= 128 &&
+         std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
 }
 
 }  // namespace
 
 void IdempotencyKeys::run(const ExchangePtr& exchange, const Handler& handler) {
   const auto& request = exchange->request;
-  const std::string said = request.header("Idempotency-Key");
-  if (said.empty() || exchange->is_v1() || request.method == "GET") return handler(exchange);
-  if (!is_key(said))
+  const std::string key = request.header("Idempotency-Key");
+  if (key.empty() || exchange->is_v1() || request.method == "GET") return handler(exchange);
+  if (!is_key(key))
     return exchange->refuse(ErrorCode::invalid_argument,
                             "Idempotency-Key must be 1 to 128 printable characters",
                             "Idempotency-Key");
   const auto& person = exchange->who.person_id;
-  const std::string name = core::sha256_hex(person.value + "\n" + said);
+  const std::string name = core::sha256_hex(person.value + "\n" + key);
   const std::string fingerprint =
       core::sha256_hex(request.method + "\n" + request.target + "\n" + request.body);
   auto known = kept_.find(name);
   if (known != kept_.end() && known->second.fingerprint != fingerprint)
     return exchange->refuse(ErrorCode::invalid_argument,
-                            "this key stands for another request already", "idempotency_key");
+                            "the key was already used for another request", "idempotency_key");
   if (known != kept_.end() && !known->second.is_answered)
     return exchange->refuse(ErrorCode::conflict, "the first request is not answered yet");
   if (known != kept_.end() && known->second.until_ms > loop_.steady_ms())
@@ -46,14 +46,15 @@ void IdempotencyKeys::run(const ExchangePtr& exchange, const Handler& handler) {
   exchange->before_answer([this, name](const HttpResponse& answer) { keep(name, answer); });
   exchange->ask(
       msg::BindIdempotencyKey{
-          .person_id = person, .idempotency_key = said, .fingerprint = fingerprint},
+          .person_id = person, .idempotency_key = key, .fingerprint = fingerprint},
       [exchange, name, handler](const msg::Done&) {
-        exchange->name_calls("again-" + name);
+        exchange->name_calls("idempotency-" + name);
         handler(exchange);
       });
 }
 
-/// What says that it may not be stored, a secret, is not; nor is what another try may mend.
+/// Answers that are not kept: those with a secret (`Cache-Control`), and errors that a retry may
+/// fix.
 void IdempotencyKeys::keep(const std::string& name, const HttpResponse& answer) {
   const bool is_lasting = answer.status < 500 && answer.status != 422 && !answer.on_open &&
                           !answer.headers.contains("Cache-Control") &&

@@ -1,6 +1,6 @@
-// Idempotency-Key: a request of v2 that is sent again under its key has one effect and one answer.
-// The registry binds the key to the request; calls named after the key have one effect even through
-// another gateway; the answer is kept here.
+// Idempotency-Key: a repeated request of v2 with the same key has one effect and one answer. The
+// registry binds the key to the request. Calls whose request ids derive from the key have one
+// effect even through another gateway. The answer is kept here.
 #pragma once
 
 #include <deque>
@@ -16,8 +16,8 @@ class IdempotencyKeys {
  public:
   explicit IdempotencyKeys(core::Loop& loop) : loop_{loop} {}
 
-  /// Runs the handler, or answers as it did before. 409: the first one is not answered yet; 422:
-  /// the key stands for another request.
+  /// Runs the handler, or repeats the first answer. 409: the first request is not answered yet;
+  /// 422: the key was used for another request.
   void run(const ExchangePtr& exchange, const Handler& handler);
 
  private:

@@ -1,4 +1,4 @@
-// Whole numbers as text: in paths, queries and headers.
+// Parses integers in paths, queries and headers.
 #pragma once
 
 #include <charconv>
@@ -7,7 +7,7 @@
 
 namespace nucleus::gateway {
 
-/// The number, where the whole text is one that fits; no sign but `-`, no blank, no point.
+/// The number if the whole text is an integer that fits: digits, perhaps after a `-`.
 template <class Number>
 std::optional<Number> whole_number(std::string_view text) {
   Number number{};

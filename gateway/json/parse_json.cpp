@@ -1,4 +1,4 @@
-// Reading JSON that comes from outside: checked as it is scanned, before anything is built of it.
+// Parses JSON of requests: it is checked by a first scan, before values are built.
 #include <set>
 #include <vector>
 
@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t depth_max = 64;
 
-/// Says no to what is deep or names a key twice; keeps why.
+/// Rejects deep nesting and duplicate keys; keeps the reason.
 class Scan : public nlohmann::json_sax<Json> {
  public:
   std::string fault = {};
@@ -25,7 +25,7 @@ class Scan : public nlohmann::json_sax<Json> {
   bool start_object(std::size_t) override { return open(); }
   bool key(string_t& name) override {
     if (open_.back().insert(name).second) return true;
-    fault = "the key " + msg::shown(name) + " stands twice in one object";
+    fault = "the key " + msg::shown(name) + " is twice in one object";
     return false;
   }
   bool end_object() override { return close(); }
@@ -33,7 +33,7 @@ class Scan : public nlohmann::json_sax<Json> {
   bool end_array() override { return close(); }
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception&) override {
-    fault = "it is no JSON from byte " + std::to_string(position) + " on";
+    fault = "syntax error at byte " + std::to_string(position);
     return false;
   }
 
@@ -49,7 +49,7 @@ class Scan : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  std::vector<std::set<std::string>> open_ = {};  // keys of what is open
+  std::vector<std::set<std::string>> open_ = {};  // keys of the open objects
 };
 
 core::Result<Json> parse(const std::string& text, const std::string& wanted) {

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Joins *.yaml of this folder to one OpenAPI 3.1 document: join.py MESSAGES_FOLDER OUTPUT.
 
-The files hold paths and, in short, what is special about each operation; what all of them share is
-added here, and schemas are read from messages/, the only place where a message is described.
+The files list paths and, in short form, the properties of each operation. What all operations
+share is added here. Schemas are generated from messages/, the only description of messages.
 """
 import json
 import pathlib
@@ -17,14 +17,14 @@ import messages  # noqa: E402  pylint: disable=wrong-import-position
 
 BARE = {"std::string": {"type": "string"}, "bool": {"type": "boolean"},
         "double": {"type": "number"}, "ComputesetId": {"type": "integer", "format": "int64"}}
-PAGE = [("limit", "integer", "At most so many, 1 to 1000."),
-        ("after", "string", "Only what comes after this one: the `next` of the page before."),
-        ("fields", "string", "Only these fields of each, by comma.")]
+PAGE = [("limit", "integer", "Number of entries at most, 1 to 1000."),
+        ("after", "string", "Start after this cursor: `next` of the previous page."),
+        ("fields", "string", "Only these fields of each entry, separated by commas.")]
 WATCH = ("watch", "string", "Server-sent events of this collection instead of a page.")
 
 
 class Schemas:
-    """Components, made as they are named."""
+    """Component schemas, generated when they are first referenced."""
 
     def __init__(self, folder):
         self.known = messages.read(folder)
@@ -34,7 +34,8 @@ class Schemas:
             "properties": {"type": {"type": "string", "description": "/problems/CODE, stable"},
                            "title": {"type": "string"}, "status": {"type": "integer"},
                            "detail": {"type": "string"},
-                           "field": {"type": "string", "description": "of the request, at fault"}}}}
+                           "field": {"type": "string",
+                                     "description": "the request's field at fault"}}}}
 
     def of(self, kind):
         if kind in BARE:
@@ -72,23 +73,23 @@ class Schemas:
 
     def ref(self, name):
         if name not in self.made:
-            self.made[name] = {}  # it may name itself
+            self.made[name] = {}  # it may reference itself
             self.made[name] = {"type": "object", "properties": self.fields(name)}
             if self.known.structs[name].comment:
                 self.made[name]["description"] = self.known.structs[name].comment
         return {"$ref": "#/components/schemas/" + name}
 
-    def shape(self, said):
+    def shape(self, spec):
         """`Cluster`, `[Cluster]`, `text`, `{clusters: [Cluster]}`, `{+: [Node, NodeStatus]}`."""
-        if isinstance(said, list):
-            return {"type": "array", "items": self.shape(said[0])}
-        if isinstance(said, dict) and "+" in said:
-            return {"allOf": [self.shape(part) for part in said["+"]]}
-        if isinstance(said, dict):
-            return {"type": "object", "properties": {k: self.shape(v) for k, v in said.items()}}
+        if isinstance(spec, list):
+            return {"type": "array", "items": self.shape(spec[0])}
+        if isinstance(spec, dict) and "+" in spec:
+            return {"allOf": [self.shape(part) for part in spec["+"]]}
+        if isinstance(spec, dict):
+            return {"type": "object", "properties": {k: self.shape(v) for k, v in spec.items()}}
         plain = {"text": {"type": "string"}, "number": {"type": "integer"},
                  "flag": {"type": "boolean"}, "object": {"type": "object"}}
-        return dict(plain[said]) if said in plain else self.ref(said)
+        return dict(plain[spec]) if spec in plain else self.ref(spec)
 
 
 def parameter(where, name, kind, description):
@@ -96,17 +97,17 @@ def parameter(where, name, kind, description):
             "description": description}
 
 
-def body_of(said, schemas):
-    if said.get("binary"):
+def body_of(spec, schemas):
+    if spec.get("binary"):
         schema = {"type": "string", "format": "binary"}
-    elif "message" in said:
+    elif "message" in spec:
         schema = {"type": "object", "additionalProperties": False,
-                  "properties": schemas.fields(said["message"], said["fields"])}
+                  "properties": schemas.fields(spec["message"], spec["fields"])}
     else:
-        schema = {"type": "object", "properties": said["fields"]}
-    if said.get("required"):
-        schema["required"] = said["required"]
-    kind = said.get("type", "application/json")
+        schema = {"type": "object", "properties": spec["fields"]}
+    if spec.get("required"):
+        schema["required"] = spec["required"]
+    kind = spec.get("type", "application/json")
     return {"required": True, "content": {kind: {"schema": schema}}}
 
 
@@ -124,7 +125,7 @@ def answers_of(operation, is_v2, schemas):
         answers["default"] = {"description": "A problem.", "content": {
             "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     elif "right" in operation:
-        answers["default"] = {"description": "`{\"detail\": …}`, or of status 400 a text.",
+        answers["default"] = {"description": "`{\"detail\": …}`; status 400 has a JSON string.",
                               "content": {"application/json": {"schema": {}}}}
     return answers
 
@@ -143,10 +144,10 @@ def expand(method, path, operation, tag, schemas):
         parameters.append(parameter("header", "If-Match", "string", "An ETag; else 412."))
     if is_v2:
         parameters.append(parameter("header", "Nucleus-After-Sequence", "string",
-                                    "Answer only once events up to here were heard."))
+                                    "Answer only after events up to this number were handled."))
         if method != "get":
             parameters.append(parameter("header", "Idempotency-Key", "string",
-                                        "A repeat under it has one effect and one answer."))
+                                        "A repeated request has one effect and one answer."))
     whole = {"operationId": method + re.sub(r"\W+", "_", path.rstrip("/")), "tags": [tag],
              "summary": operation["summary"], "parameters": parameters,
              "responses": answers_of(operation, is_v2, schemas)}
@@ -167,12 +168,12 @@ def join(folder):
         for path, operations in yaml.safe_load(file.read_text()).items():
             for method, operation in operations.items():
                 if method in paths.setdefault(path, {}):
-                    raise ValueError(f"{method} {path} is told twice")
+                    raise ValueError(f"{method} {path} is described twice")
                 paths[path][method] = expand(method, path, operation, file.stem, schemas)
     return {"openapi": "3.1.0",
             "info": {"title": "Nucleus", "version": "2",
-                     "description": "Virtual clusters on a centre's own hosts. A thing of another "
-                                    "project is answered like one that is not there."},
+                     "description": "Virtual clusters on a centre's own hosts. A resource of "
+                                    "another project is 404, like one that does not exist."},
             "servers": [{"url": "/"}], "tags": tags, "paths": paths,
             "security": [{"token": []}, {"basic": []}],
             "components": {"schemas": dict(sorted(schemas.made.items())), "securitySchemes": {

@@ -60,7 +60,7 @@ std::string lower(std::string_view text) {
   return copy;
 }
 
-/// NAME="VALUE" or NAME=VALUE in a header's value; empty where it is not there.
+/// The VALUE of NAME="VALUE" or NAME=VALUE in a header's value; empty if there is none.
 std::string parameter(std::string_view text, const std::string& name) {
   const std::string lowered = lower(text);
   for (std::size_t at = 0; (at = lowered.find(name + "=", at)) != std::string::npos; ++at) {
@@ -95,10 +95,10 @@ core::Result<std::vector<Part>> find_parts(const std::string& path,
   std::vector<Part> parts;
   while (text.substr(at, 2) == "\r\n") {
     const auto head_size = text.substr(at, head_bytes_max).find("\r\n\r\n");
-    if (head_size == std::string_view::npos) return broken("a part's head is malformed");
+    if (head_size == std::string_view::npos) return broken("the head of a part is malformed");
     const std::string_view head = text.substr(at, head_size);
     const auto begin = at + head_size + 4;
-    // The end is looked for from the blank line on: an empty part's boundary begins there.
+    // Search from the blank line on, where the boundary of an empty part begins.
     const auto end = text.find(next, begin - 2);
     if (end == std::string_view::npos) return broken("the body ends in the middle of a part");
     if (parts.size() == parts_max) return broken("the body has too many parts");
@@ -108,7 +108,7 @@ core::Result<std::vector<Part>> find_parts(const std::string& path,
                      .size_bytes = end > begin ? end - begin : 0});
     at = end + next.size();
   }
-  if (text.substr(at, 2) != "--") return broken("the body has no end");
+  if (text.substr(at, 2) != "--") return broken("the body has no closing boundary");
   return parts;
 }
 

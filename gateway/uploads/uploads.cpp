@@ -21,11 +21,10 @@ core::Result<msg::BeginUpload> upload_of(const Exchange& exchange) {
     return core::refuse(ErrorCode::not_found, "no such project");
   if (!msg::is_name(image))
     return core::refuse(ErrorCode::invalid_argument,
-                        "an image's name is 1 to 64 letters, digits, - _ . and begins with a "
-                        "letter or digit",
+                        "image must be 1 to 64 letters, digits, - _ . and begin with a letter or "
+                        "digit",
                         "image");
-  const std::string said = exchange.request.asked("format");
-  const auto format = msg::enum_of<msg::ImageFormat>(said);
+  const auto format = msg::enum_of<msg::ImageFormat>(exchange.request.asked("format"));
   if (format == msg::ImageFormat::unknown)
     return core::refuse(ErrorCode::invalid_argument, "format must be raw, qcow2 or iso", "format");
   return msg::BeginUpload{.image_id = {project + "/" + image}, .format = format};
@@ -43,7 +42,7 @@ void check_upload(const ExchangePtr& exchange, std::function<void()> next) {
       msg::ListImages{.projects = {{exchange->path.at("project")}}},
       [exchange, id = begin->image_id, next](const msg::Images& images) {
         if (std::ranges::find(images.images, id, &msg::Image::image_id) != images.images.end())
-          return exchange->refuse(ErrorCode::conflict, "there is an image of this name already");
+          return exchange->refuse(ErrorCode::conflict, "an image of this name exists");
         next();
       });
 }
@@ -56,7 +55,7 @@ void store_upload(const ExchangePtr& exchange, const FileWork& work, const Part&
     auto finish = digests;
     finish.upload_id = ticket.upload_id;
     work.workers.run<msg::Done>(
-        work.loop, file_work_deadline,
+        work.loop, file_work_timeout,
         [upload = exchange->upload, part, path = ticket.path]() -> core::Result<msg::Done> {
           if (auto copied = copy_part(upload->path, part, path); !copied)
             return std::unexpected(copied.error());
@@ -64,7 +63,7 @@ void store_upload(const ExchangePtr& exchange, const FileWork& work, const Part&
         },
         [exchange, finish, done](const core::Result<msg::Done>& copied) {
           if (!copied) return exchange->refuse(copied.error());
-          exchange->ask(finish, done, {.deadline = file_work_deadline});
+          exchange->ask(finish, done, {.deadline = file_work_timeout});
         });
   });
 }

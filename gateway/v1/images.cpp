@@ -33,7 +33,7 @@ void upload(const ExchangePtr& exchange, const FileWork& work) {
   if (exchange->who.projects.empty())
     return exchange->refuse(ErrorCode::forbidden, "You are not a member of a project");
   work.workers.run<Part>(
-      work.loop, file_work_deadline,
+      work.loop, file_work_timeout,
       [upload = exchange->upload, type = exchange->request.header("Content-Type"),
        digest = exchange->request.header("Digest")]() -> core::Result<Part> {
         if (auto same =

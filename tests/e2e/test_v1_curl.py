@@ -209,8 +209,8 @@ REFUSED = [
     ({"cluster": "vc1", "count": 1, "allocation": "none"},
      "Allocation none does not belong to the cluster."),
     ({"cluster": "vc1", "computes": "vm-vc1-02", "hosts": "a,b"}, "length of hosts"),
-    ({"cluster": "vc1", "computes": "vm-vc1-[02"}, "computes is no hostlist"),
-    ({"cluster": "vc1", "computes": "n[0-999999999]"}, "computes is no hostlist"),
+    ({"cluster": "vc1", "computes": "vm-vc1-[02"}, "computes is not a hostlist"),
+    ({"cluster": "vc1", "computes": "n[0-999999999]"}, "computes is not a hostlist"),
     ({"cluster": "vc1", "computes": "none"}, "There is no compute none"),
     ({"cluster": "vc1", "computes": ["vm-vc1-02", "vm-vc1-02"]}, "twice"),
 ]

@@ -146,6 +146,32 @@ def test_a_collection_is_read_in_pages_and_by_field(admin):
         assert (refused.status_code, refused.json()["field"]) == (400, "limit")
 
 
+def test_a_page_links_to_the_next_one(admin):
+    admin.create("links", 4)
+    url = admin.url + "/v2/clusters/links/nodes?limit=2&fields=name"
+    names = []
+    while url:
+        page = admin.session.get(url, timeout=30)
+        assert len(page.json()["nodes"]) <= 2
+        names += [node["name"] for node in page.json()["nodes"]]
+        url = page.links.get("next", {}).get("url")
+        assert bool(url) == ("next" in page.json())
+    assert names == ["links"] + [f"vm-links-{i:02}" for i in range(4)]
+
+
+@pytest.mark.parametrize("query,field", [
+    ("fields=name,typo", "fields"), ("after=abc", "after"), ("after=-1", "after"),
+    ("after=" + "9" * 129, "after"), ("limit=", "limit")])
+def test_a_page_that_cannot_be_is_refused_by_field(admin, query, field):
+    admin.create("pages", 0)
+    refused = admin.ask("GET", "/v2/clusters/pages/nodes?" + query)
+    assert (refused.status_code, refused.json()["field"]) == (400, field)
+    if field == "fields":
+        for path in ("/v2/clusters", "/v2/clusters/pages", "/v2/clusters/pages/nodes/pages"):
+            refused = admin.ask("GET", f"{path}?{query}")
+            assert (refused.status_code, refused.json()["field"]) == (400, field)
+
+
 @pytest.mark.parametrize("body,field", [
     ({"cluster_id": "bad name"}, "cluster_id"), ({"cluster_id": "x", "nonsense": 1}, "nonsense"),
     ({"cluster_id": "x", "compute_count": "two"}, "compute_count"),

@@ -216,7 +216,7 @@ TEST(ReadyAnswer, IsAWholeHeadWithAGapForTheRequestsId) {
             "Content-Length: 7\r\n\r\n");
 }
 
-TEST(core::Sha256, IsSha256) {
+TEST(HeadDigest, IsSha256) {
   const auto digest = core::sha256("abc");
   EXPECT_EQ(digest[0], 0xba);
   EXPECT_EQ(digest[31], 0xad);
