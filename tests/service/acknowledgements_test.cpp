@@ -1,5 +1,5 @@
-// What PI and cluster admin sign, and that the scheduler powers nothing on before they have: the
-// two rooms on a real bus and Redis.
+// The acknowledgement of responsibility: who signs it, and that the scheduler powers nothing on
+// before. Registry and scheduler on a real bus and Redis.
 #include <gtest/gtest.h>
 
 #include "services/registry/service.hpp"
@@ -44,11 +44,11 @@ class Acknowledgements : public testing::Test {
   msg::SignAcknowledgement sign(const std::string& name, std::uint32_t version) {
     return {.person_id = {name}, .project_id = {"physics"}, .version = version};
   }
-  /// Whether the frontend may be powered on, once the scheduler says so or the patience ends.
-  bool is_let(bool wanted) {
+  /// Whether the frontend may be powered on; waits until it is as expected, or the timeout.
+  bool is_power_allowed(bool expected) {
     const auto end = std::chrono::steady_clock::now() + patience;
-    bool is = !wanted;
-    while (is != wanted && std::chrono::steady_clock::now() < end)
+    bool is = !expected;
+    while (is != expected && std::chrono::steady_clock::now() < end)
       is = refused(msg::PowerNode{.node_id = frontend, .action = msg::PowerAction::poweron}) ==
            ErrorCode::unknown;
     return is;
@@ -65,17 +65,17 @@ class Acknowledgements : public testing::Test {
   msg::NodeId frontend = {};
 };
 
-TEST_F(Acknowledgements, NothingIsAskedWhereThereIsNoText) {
+TEST_F(Acknowledgements, NothingHasToBeSignedWithoutAText) {
   const auto status = must(msg::GetAcknowledgements{{"physics"}});
   EXPECT_TRUE(status.is_acknowledged);
   EXPECT_EQ(status.text.version, 0U);
-  EXPECT_TRUE(is_let(true));
+  EXPECT_TRUE(is_power_allowed(true));
 }
 
-TEST_F(Acknowledgements, NodesStayOffUntilAPiAndAnAdminHaveSignedThePresentText) {
-  EXPECT_TRUE(is_let(true));
+TEST_F(Acknowledgements, NodesStayOffUntilAPiAndAnAdminHaveSignedTheCurrentText) {
+  EXPECT_TRUE(is_power_allowed(true));
   EXPECT_EQ(must(msg::SetAcknowledgementText{.text = "I answer for it."}).version, 1U);
-  EXPECT_FALSE(is_let(false));
+  EXPECT_FALSE(is_power_allowed(false));
   EXPECT_EQ(refused(sign("tim", 1)), ErrorCode::forbidden);
   EXPECT_EQ(refused(sign("ada", 2)), ErrorCode::conflict);
   const auto record = must(sign("ada", 1));
@@ -84,20 +84,20 @@ TEST_F(Acknowledgements, NodesStayOffUntilAPiAndAnAdminHaveSignedThePresentText)
   EXPECT_GT(record.signed_unix_s, 0);
   EXPECT_EQ(must(sign("ada", 1)), record);
   EXPECT_EQ(must(msg::GetAcknowledgements{{"physics"}}).missing, "a cluster admin");
-  EXPECT_FALSE(is_let(false));
+  EXPECT_FALSE(is_power_allowed(false));
   must(sign("bob", 1));
   EXPECT_TRUE(must(msg::GetAcknowledgements{{"physics"}}).is_acknowledged);
-  EXPECT_TRUE(is_let(true));
+  EXPECT_TRUE(is_power_allowed(true));
 
-  // Another text is signed anew; what was signed before stays on record.
+  // A new text has to be signed again; earlier signatures are kept.
   EXPECT_EQ(must(msg::SetAcknowledgementText{.text = "I answer for all of it."}).version, 2U);
-  EXPECT_FALSE(is_let(false));
+  EXPECT_FALSE(is_power_allowed(false));
   EXPECT_EQ(must(msg::GetAcknowledgements{{"physics"}}).acknowledgements.size(), 2U);
   must(msg::SetAcknowledgementText{.text = "I answer for all of it.", .is_required = false});
-  EXPECT_TRUE(is_let(true));
+  EXPECT_TRUE(is_power_allowed(true));
 }
 
-TEST_F(Acknowledgements, WhoSignedAndIsRemovedStaysOnRecord) {
+TEST_F(Acknowledgements, ASignatureIsKeptAfterItsPersonIsRemoved) {
   must(msg::SetAcknowledgementText{.text = "I answer for it."});
   must(sign("ada", 1));
   must(sign("bob", 1));
@@ -111,12 +111,12 @@ TEST_F(Acknowledgements, WhoSignedAndIsRemovedStaysOnRecord) {
             ErrorCode::not_found);
 }
 
-TEST_F(Acknowledgements, ANewProjectIsHeldFromItsBeginning) {
+TEST_F(Acknowledgements, ANewProjectsNodesStayOffUntilItIsSigned) {
   must(msg::SetAcknowledgementText{.text = "I answer for it."});
   must(msg::DefineProject{{"biology"}});
   must(msg::DefineCluster{.cluster_id = {"d"}, .project_id = {"biology"}});
   frontend = frontend_of("d");
-  EXPECT_FALSE(is_let(false));
+  EXPECT_FALSE(is_power_allowed(false));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What becomes of clusters and nodes after they were made, over registry, network, image store and
-// scheduler: revisions, nodes added and taken away, volumes, usage, idempotency keys.
+// Changes of clusters and nodes, with registry, network, image store and scheduler: revisions,
+// added and removed nodes, volumes, usage, idempotency keys.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -43,7 +43,7 @@ class Definitions : public testing::Test {
         .value();
   }
   msg::Node node(std::size_t index) { return whole().nodes.at(index); }
-  /// From here on each service answers once it has heard all that happened.
+  /// From now on each service answers after it has handled every event so far.
   void settle() { sequence_ = registry_.bus().newest_event(); }
 
   template <class Predicate>
@@ -82,7 +82,7 @@ class Definitions : public testing::Test {
   std::uint64_t sequence_ = 0;
 };
 
-TEST_F(Definitions, EachChangeIsTheNextRevisionAndAnOldOneIsAConflict) {
+TEST_F(Definitions, EachChangeHasTheNextRevisionAndAnOldRevisionIsAConflict) {
   EXPECT_EQ(cluster_.revision, 1u);
   const auto changed = must(msg::ChangeCluster{
       .cluster_id = {"c"}, .viewer = as_operator, .description = "mine", .if_revision = 1});
@@ -110,7 +110,7 @@ TEST_F(Definitions, AChangeThatChangesNothingKeepsTheRevision) {
       1u);
 }
 
-TEST_F(Definitions, AChangedNodeHasTheNextRevisionAndSoHasItsCluster) {
+TEST_F(Definitions, AChangeOfANodeIsARevisionOfTheNodeAndOfItsCluster) {
   const auto changed = must(msg::ChangeNode{.node = {.node_id = node(1).node_id},
                                             .viewer = as_operator,
                                             .name = "first",
@@ -143,7 +143,7 @@ TEST_F(Definitions, AChangedNodeHasTheNextRevisionAndSoHasItsCluster) {
             ErrorCode::not_found);
 }
 
-TEST_F(Definitions, AddedNodesAreNumberedOnAndGetPortsAndVolumes) {
+TEST_F(Definitions, AddedNodesContinueTheNumbersAndGetPortsAndVolumes) {
   const auto grown = must(msg::AddNodes{.cluster_id = {"c"},
                                         .viewer = as_operator,
                                         .count = 2,
@@ -174,7 +174,7 @@ TEST_F(Definitions, AddedNodesAreNumberedOnAndGetPortsAndVolumes) {
             ErrorCode::not_found);
 }
 
-TEST_F(Definitions, ARemovedNodeIsGoneEverywhereAndItsAddressIsUsedAgain) {
+TEST_F(Definitions, ARemovedNodeIsRemovedEverywhereAndItsAddressIsUsedAgain) {
   const auto removed = node(2);
   EXPECT_EQ(refusal(msg::RemoveNode{.node = {.node_id = node(0).node_id}, .viewer = as_operator}),
             ErrorCode::wrong_state);
@@ -212,7 +212,7 @@ TEST_F(Definitions, AComputesetThatWaitsForARemovedNodeIsCancelled) {
     EXPECT_EQ(state.computeset_id, 0);
 }
 
-TEST_F(Definitions, OnlyWhatRanIsUsageAndOnlyOfThoseProjects) {
+TEST_F(Definitions, UsageListsWhatRanInTheViewersProjects) {
   ASSERT_TRUE(comes_true([&] { return must(msg::ListNodeStatuses{{"c"}}).nodes.size() == 3; }));
   msg::StartComputeset both{.cluster_id = {"c"}, .nodes = {node(1).node_id, node(2).node_id}};
   const auto waiting = must(both);
@@ -240,7 +240,7 @@ TEST_F(Definitions, OnlyWhatRanIsUsageAndOnlyOfThoseProjects) {
       must(msg::ListUsage{.is_operator = true, .after = entry.computeset_id}).entries.empty());
 }
 
-TEST_F(Definitions, AnIdempotencyKeyStandsForOneRequestOfItsPerson) {
+TEST_F(Definitions, AnIdempotencyKeyIsBoundToOneRequestOfItsPerson) {
   const msg::BindIdempotencyKey binding{
       .person_id = {"ada"}, .idempotency_key = "k1", .fingerprint = std::string(64, 'a')};
   must(binding);

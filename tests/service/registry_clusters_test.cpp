@@ -1,5 +1,4 @@
-// The registry room's README as far as it speaks of clusters and nodes, kept on a real bus and
-// Redis: names and ids, what is refused, and what is told.
+// The registry's clusters and nodes on a real bus and Redis: names, ids, refusals, events.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -77,7 +76,7 @@ TEST_F(RegistryClusters, NamesAndNumbersTheNodesOfACluster) {
   EXPECT_EQ(ids.size(), 4U);
 }
 
-TEST_F(RegistryClusters, TellsTheClusterAndThenEachOfItsNodes) {
+TEST_F(RegistryClusters, EmitsTheClusterAndThenEachOfItsNodes) {
   ASSERT_TRUE(ask(a_cluster("vc1", 2)));
   const auto defined = events_.next<msg::ClusterDefined>();
   ASSERT_TRUE(defined);
@@ -90,7 +89,7 @@ TEST_F(RegistryClusters, TellsTheClusterAndThenEachOfItsNodes) {
   }
 }
 
-TEST_F(RegistryClusters, RefusesANameThatIsTakenWhosesoeverItIs) {
+TEST_F(RegistryClusters, RefusesANameThatIsTakenInAnyProject) {
   ASSERT_TRUE(ask(a_cluster("vc1")));
   auto again = a_cluster("vc1");
   again.project_id = {"other"};
@@ -100,7 +99,7 @@ TEST_F(RegistryClusters, RefusesANameThatIsTakenWhosesoeverItIs) {
   EXPECT_EQ(refused.error().field, "cluster_id");
 }
 
-TEST_F(RegistryClusters, GivesARepeatedRequestOneCluster) {
+TEST_F(RegistryClusters, CreatesOneClusterForARepeatedRequest) {
   ASSERT_TRUE(ask(a_cluster("vc1"), "same"));
   restart();
   EXPECT_TRUE(ask(a_cluster("vc1"), "same")) << "the first reply, though the name is taken now";
@@ -140,7 +139,7 @@ TEST_F(RegistryClusters, ChangesNothingForBadInput) {
   EXPECT_TRUE(all->clusters.empty());
 }
 
-TEST_F(RegistryClusters, RefusesAProjectThatIsNotThere) {
+TEST_F(RegistryClusters, RefusesAProjectThatDoesNotExist) {
   auto request = a_cluster("vc1");
   request.project_id = {"nobody"};
   const auto refused = ask(request);
@@ -148,7 +147,7 @@ TEST_F(RegistryClusters, RefusesAProjectThatIsNotThere) {
   EXPECT_EQ(refused.error().code, ErrorCode::not_found);
 }
 
-TEST_F(RegistryClusters, TakesImagesOfTheProjectAndPublicOnesAlone) {
+TEST_F(RegistryClusters, AcceptsOnlyPublicImagesAndThoseOfTheProject) {
   auto request = a_cluster("vc1");
   request.image_id = {"other/secret"};
   const auto refused = ask(request);
@@ -161,7 +160,7 @@ TEST_F(RegistryClusters, TakesImagesOfTheProjectAndPublicOnesAlone) {
   EXPECT_TRUE(ask(own));
 }
 
-TEST_F(RegistryClusters, AnswersForAnothersClusterAsForOneThatIsNotThere) {
+TEST_F(RegistryClusters, AnswersForAClusterOfAnotherProjectAsIfItDidNotExist) {
   ASSERT_TRUE(ask(a_cluster("vc1")));
   const auto others =
       ask(msg::ListClusters{.viewer = {.projects = {{"other"}}}, .cluster_id = {"vc1"}});
@@ -177,7 +176,7 @@ TEST_F(RegistryClusters, AnswersForAnothersClusterAsForOneThatIsNotThere) {
   EXPECT_TRUE(listing->clusters.empty());
 }
 
-TEST_F(RegistryClusters, RenamesAComputeAndTellsItWhole) {
+TEST_F(RegistryClusters, RenamesAComputeAndEmitsItWhole) {
   ASSERT_TRUE(ask(a_cluster("vc1")));
   const auto node = listed("vc1").nodes[1];
   ASSERT_TRUE(change({.node = {.node_id = node.node_id}, .name = "login"}));
@@ -192,7 +191,7 @@ TEST_F(RegistryClusters, RenamesAComputeAndTellsItWhole) {
   EXPECT_EQ(listed("vc1").nodes[1].name, "login");
 }
 
-TEST_F(RegistryClusters, RefusesNamesThatCollideOrAreNone) {
+TEST_F(RegistryClusters, RefusesNamesThatCollideOrAreMalformed) {
   ASSERT_TRUE(ask(a_cluster("vc1")));
   const auto nodes = listed("vc1").nodes;
   const auto rename = [&](const msg::NodeId& node_id, const std::string& name) {
@@ -223,7 +222,7 @@ TEST_F(RegistryClusters, AttachesAndDetachesAnIso) {
   EXPECT_EQ(listed("vc1").nodes[0].iso_id.value, "");
 }
 
-TEST_F(RegistryClusters, TellsAndForgetsAClusterThatIsRemoved) {
+TEST_F(RegistryClusters, EmitsAndDropsAClusterThatIsRemoved) {
   ASSERT_TRUE(ask(a_cluster("vc1")));
   const auto cluster = listed("vc1");
   ASSERT_TRUE(remove("vc1"));
@@ -241,7 +240,7 @@ TEST_F(RegistryClusters, TellsAndForgetsAClusterThatIsRemoved) {
     EXPECT_NE(anew.nodes[i].node_id, cluster.nodes[i].node_id) << "ids are never used again";
 }
 
-TEST_F(RegistryClusters, CountsWhatThereIs) {
+TEST_F(RegistryClusters, CountsClustersAndNodes) {
   ASSERT_TRUE(ask(a_cluster("vc1", 3)));
   ASSERT_TRUE(ask(a_cluster("vc2", 1)));
   ASSERT_TRUE(remove("vc2"));

@@ -1,5 +1,4 @@
-// The registry's README on a real bus, Redis and threads: projects, people, and each kind of
-// credential from its making to its end.
+// The registry's projects, people and credentials on a real bus, Redis and threads.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -15,7 +14,7 @@ namespace {
 using core::ErrorCode;
 using Built = core::Result<std::shared_ptr<void>>;
 
-/// Hears whose credentials changed.
+/// Collects the persons whose credentials changed.
 struct Changes {
   std::mutex mutex = {};
   std::condition_variable changed = {};
@@ -91,7 +90,7 @@ class RegistryPeople : public testing::Test {
   std::unique_ptr<Process> registry = {};
 };
 
-TEST_F(RegistryPeople, ListsProjectsAndPeopleByWhoAsks) {
+TEST_F(RegistryPeople, ListsTheProjectsAndPeopleThatTheViewerSees) {
   must(msg::DefinePerson{{.person_id = {"bob"}, .projects = {{"biology"}}}});
   EXPECT_EQ(must(msg::ListProjects{.viewer = as_operator}).projects.size(), 2U);
   const auto own = must(msg::ListProjects{.viewer = {.projects = {{"physics"}}}}).projects;
@@ -114,7 +113,7 @@ TEST_F(RegistryPeople, RemovesAProjectFromItsMembersButNotWithACluster) {
   EXPECT_EQ(refused(msg::RemoveProject{{"physics"}}), ErrorCode::not_found);
 }
 
-TEST_F(RegistryPeople, RefusesARoleThatThereIsNot) {
+TEST_F(RegistryPeople, RefusesAnUnknownRole) {
   auto person = ada;
   person.role = msg::Role::unknown;
   EXPECT_EQ(refused(msg::DefinePerson{person}), ErrorCode::invalid_argument);
@@ -130,7 +129,7 @@ TEST_F(RegistryPeople, APersonChangesTheirNameAndNothingElse) {
             ErrorCode::invalid_argument);
 }
 
-TEST_F(RegistryPeople, KnowsAPasswordAlsoAfterARestart) {
+TEST_F(RegistryPeople, AcceptsAPasswordAfterARestart) {
   must(msg::SetPassword{.person_id = {"ada"}, .password = "correct horse"});
   registry.reset();
   start();
@@ -170,7 +169,7 @@ TEST_F(RegistryPeople, LimitsFailuresOfAPersonAndOfAnOrigin) {
   EXPECT_EQ(refused(login("correct horse", "192.0.2.3")), ErrorCode::no_capacity);
 }
 
-TEST_F(RegistryPeople, ATokenIsGoodForWhatItSaysAndUntilItEnds) {
+TEST_F(RegistryPeople, ATokenHasItsRightsUntilItExpires) {
   const auto token = must(msg::IssueToken{
       .person_id = {"ada"}, .label = "ci", .rights = {msg::Right::read, msg::Right::power}});
   EXPECT_EQ(token.token.size(), 40U);
@@ -207,13 +206,13 @@ TEST_F(RegistryPeople, ListsAndRevokesTokensAndStoresNone) {
   EXPECT_EQ(must(msg::ListTokens{{"ada"}}).tokens.size(), 1U);
 }
 
-TEST_F(RegistryPeople, ANewPasswordEndsEveryToken) {
+TEST_F(RegistryPeople, ANewPasswordRevokesEveryToken) {
   const auto token = must(msg::IssueToken{.person_id = {"ada"}});
   must(msg::SetPassword{.person_id = {"ada"}, .password = "correct horse"});
   EXPECT_EQ(refused(msg::CheckToken{token.token}), ErrorCode::unauthenticated);
 }
 
-TEST_F(RegistryPeople, ReplacesAKeyAndEndsTheOldOne) {
+TEST_F(RegistryPeople, ReplacesAKeyAndRevokesTheOldOne) {
   const auto old = must(msg::IssueKey{{"ada"}});
   EXPECT_EQ(must(msg::IssueKey{{"ada"}}), old);
   ASSERT_TRUE(check_signature(old, "a"));
@@ -230,7 +229,7 @@ TEST_F(RegistryPeople, ReplacesAKeyAndEndsTheOldOne) {
   EXPECT_NE(must(msg::IssueKey{{"ada"}}).secret, strict.secret);
 }
 
-TEST_F(RegistryPeople, ARemovedPersonHasNoCredentialLeftAndANewOneOfTheNameInheritsNone) {
+TEST_F(RegistryPeople, RemovingAPersonRemovesTheirCredentialsAlsoForANewPersonOfTheName) {
   must(msg::SetPassword{.person_id = {"ada"}, .password = "correct horse"});
   const auto token = must(msg::IssueToken{.person_id = {"ada"}});
   const auto key = must(msg::IssueKey{{"ada"}});
@@ -244,7 +243,7 @@ TEST_F(RegistryPeople, ARemovedPersonHasNoCredentialLeftAndANewOneOfTheNameInher
   EXPECT_EQ(refused(msg::RemovePerson{{"nobody"}}), ErrorCode::not_found);
 }
 
-TEST_F(RegistryPeople, TellsWhenCredentialsEndOrRightsChange) {
+TEST_F(RegistryPeople, EmitsWhenCredentialsEndOrRightsChange) {
   Changes changes;
   const Process hearer(deployment, "hearer", {}, [&](core::Runtime& runtime) -> Built {
     runtime.bus.subscribe<msg::CredentialsChanged>(changes, &Changes::hear);

@@ -1,4 +1,4 @@
-// What the gateway remembers, for how long, and what ends it.
+// What the answer cache serves, for how long, and what invalidates it.
 #include "gateway/cache/answer_cache.hpp"
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ ReadyAnswerPtr an_answer(const std::string& body) {
       {.status = 200, .headers = {{"Content-Type", "application/json"}}, .body = body});
 }
 
-/// A memory that has heard all up to event 10.
+/// A cache that has applied events up to 10.
 class CacheOf : public testing::Test {
  protected:
   explicit CacheOf(std::size_t bytes_max = 1 << 20) : cache{bytes_max, metrics} {
@@ -54,14 +54,14 @@ class CacheOf : public testing::Test {
   AnswerCache cache;
 };
 
-class Remembered : public CacheOf {};
+class CachedAnswer : public CacheOf {};
 
-class RememberedInFewBytes : public CacheOf {
+class CachedInFewBytes : public CacheOf {
  protected:
-  RememberedInFewBytes() : CacheOf{8'000} {}
+  CachedInFewBytes() : CacheOf{8'000} {}
 };
 
-TEST_F(Remembered, IsWhatWasKept) {
+TEST_F(CachedAnswer, IsFoundByItsKey) {
   keep("a", {.cluster = "c"}, "{\"a\":1}");
   const auto answer = cache.find(core::sha256("a"), 10, now_ms);
   ASSERT_TRUE(answer);
@@ -69,7 +69,7 @@ TEST_F(Remembered, IsWhatWasKept) {
   EXPECT_FALSE(knows("b"));
 }
 
-TEST_F(Remembered, EndsWithAnEventOfItsClusterAndOfNoOther) {
+TEST_F(CachedAnswer, IsInvalidatedByAnEventOfItsClusterOnly) {
   keep("a", {.cluster = "c"});
   cache.apply(an_event(11, "p/other"));
   EXPECT_TRUE(knows("a"));
@@ -77,7 +77,7 @@ TEST_F(Remembered, EndsWithAnEventOfItsClusterAndOfNoOther) {
   EXPECT_FALSE(knows("a"));
 }
 
-TEST_F(Remembered, OfProjectsEndsWithAnEventOfOneOfThem) {
+TEST_F(CachedAnswer, OfProjectsIsInvalidatedByAnEventOfOneOfThem) {
   keep("list", {.projects = {{"p"}, {"q"}}});
   keep("all", {.is_everything = true});
   cache.apply(an_event(11, "r/c"));
@@ -87,13 +87,13 @@ TEST_F(Remembered, OfProjectsEndsWithAnEventOfOneOfThem) {
   EXPECT_FALSE(knows("list"));
 }
 
-TEST_F(Remembered, EndsWithAnEventThatNobodyCanAttribute) {
+TEST_F(CachedAnswer, IsInvalidatedByAnEventWithoutAProjectOrCluster) {
   keep("a", {.cluster = "c"});
   cache.apply(an_event(11, "_/_", "new_room.thing-happened"));
   EXPECT_FALSE(knows("a"));
 }
 
-TEST_F(Remembered, OutlivesEventsThatShowInNoAnswer) {
+TEST_F(CachedAnswer, OutlivesEventsThatChangeNoAnswer) {
   keep("a", {.cluster = "c"});
   cache.apply(an_event(11, "_/_", msg::HostChanged::topic));
   cache.apply(an_event(12, "_/_", msg::VolumePlaced::topic));
@@ -101,7 +101,7 @@ TEST_F(Remembered, OutlivesEventsThatShowInNoAnswer) {
   EXPECT_TRUE(knows("a"));
 }
 
-TEST_F(Remembered, IsNotToldWhileAnEventIsThereThatWasNotHeard) {
+TEST_F(CachedAnswer, IsNotServedWhileAnObservedEventWasNotApplied) {
   keep("a", {.cluster = "c"});
   cache.observe(12);
   EXPECT_FALSE(knows("a"));
@@ -111,13 +111,13 @@ TEST_F(Remembered, IsNotToldWhileAnEventIsThereThatWasNotHeard) {
   EXPECT_TRUE(knows("a"));
 }
 
-TEST_F(Remembered, IsNotToldToOneWhoKnowsOfLaterEvents) {
+TEST_F(CachedAnswer, IsNotServedToACallerWhoKnowsLaterEvents) {
   keep("a", {.cluster = "c"});
   EXPECT_TRUE(knows("a", 10));
   EXPECT_FALSE(knows("a", 11));
 }
 
-TEST_F(Remembered, IsNotToldWhereNobodyKnowsThatEventsAreHeard) {
+TEST_F(CachedAnswer, IsNotServedWhenEventsMayBeMissing) {
   keep("a", {.cluster = "c"});
   cache.set_complete_until(0);
   EXPECT_FALSE(knows("a"));
@@ -127,7 +127,7 @@ TEST_F(Remembered, IsNotToldWhereNobodyKnowsThatEventsAreHeard) {
   EXPECT_FALSE(knows("a", 0, now_ms + 1'501));
 }
 
-TEST_F(RememberedInFewBytes, LeavesOutWhatWasUsedLeast) {
+TEST_F(CachedInFewBytes, DropsTheLeastRecentlyUsed) {
   const std::string body(2'000, 'x');
   keep("a", {.cluster = "c"}, body);
   keep("b", {.cluster = "c"}, body);
@@ -138,12 +138,12 @@ TEST_F(RememberedInFewBytes, LeavesOutWhatWasUsedLeast) {
   EXPECT_TRUE(knows("d"));
 }
 
-TEST_F(RememberedInFewBytes, KeepsNothingThatTakesMoreThanHalf) {
+TEST_F(CachedInFewBytes, KeepsNoAnswerThatTakesMoreThanHalf) {
   EXPECT_FALSE(keep("a", {.cluster = "c"}, std::string(4'000, 'x')));
   EXPECT_FALSE(knows("a"));
 }
 
-TEST_F(Remembered, TakesNoBytesOnceAllIsForgotten) {
+TEST_F(CachedAnswer, TakesNoBytesAfterEverythingWasDropped) {
   keep("a", {.cluster = "c"});
   keep("a", {.cluster = "c"});
   cache.begin(20);
@@ -155,7 +155,7 @@ TEST_F(Remembered, TakesNoBytesOnceAllIsForgotten) {
   EXPECT_FALSE(knows("a"));
 }
 
-TEST_F(Remembered, CredentialIsBelievedForSomeSecondsAndNotPastItsEnd) {
+TEST_F(CachedAnswer, TokenIsValidForFiveSecondsAndNotAfterItExpires) {
   ASSERT_TRUE(keep_token("t", "eve"));
   ASSERT_TRUE(keep_token("short", "eve", 100));
   EXPECT_FALSE(keep_token("over", "eve", 0));
@@ -167,7 +167,7 @@ TEST_F(Remembered, CredentialIsBelievedForSomeSecondsAndNotPastItsEnd) {
   EXPECT_FALSE(cache.find_token(core::sha256("t"), now_ms + 5'000));
 }
 
-TEST_F(Remembered, CredentialsOfOnePersonEndTogether) {
+TEST_F(CachedAnswer, TokensOfOnePersonEndTogether) {
   keep_token("e1", "eve");
   keep_token("e2", "eve");
   keep_token("b", "bob");
@@ -177,7 +177,7 @@ TEST_F(Remembered, CredentialsOfOnePersonEndTogether) {
   EXPECT_TRUE(cache.find_token(core::sha256("b"), now_ms));
 }
 
-TEST_F(Remembered, CredentialIsNotBelievedWhereOneEndedWhileItWasChecked) {
+TEST_F(CachedAnswer, TokenIsNotKeptIfACredentialEndedDuringTheCheck) {
   const auto before = cache.credential_changes();
   cache.apply(an_end_of_credentials(11, "eve"));
   EXPECT_FALSE(
@@ -185,7 +185,7 @@ TEST_F(Remembered, CredentialIsNotBelievedWhereOneEndedWhileItWasChecked) {
   EXPECT_FALSE(cache.find_token(core::sha256("t"), now_ms));
 }
 
-TEST_F(Remembered, HeadIsAnsweredAsLongAsBothItsCredentialAndItsAnswerAreGood) {
+TEST_F(CachedAnswer, HeadIsServedWhileItsTokenAndItsAnswerAreValid) {
   const auto head = core::sha256("GET /v2/clusters/c");
   const auto bind = [&] {
     cache.bind(head, keep_token("t", "eve"), keep("a", {.cluster = "c"}, "body"), 0);
@@ -203,13 +203,13 @@ TEST_F(Remembered, HeadIsAnsweredAsLongAsBothItsCredentialAndItsAnswerAreGood) {
   EXPECT_FALSE(cache.find_by_head(head, now_ms));
 }
 
-TEST_F(Remembered, HeadThatAsksForLaterEventsIsNotBound) {
+TEST_F(CachedAnswer, HeadThatAsksForLaterEventsIsNotBound) {
   const auto head = core::sha256("GET /");
   cache.bind(head, keep_token("t", "eve"), keep("a", {.cluster = "c"}), 11);
   EXPECT_FALSE(cache.find_by_head(head, now_ms));
 }
 
-TEST(ReadyAnswer, IsAWholeHeadWithAGapForTheRequestsId) {
+TEST(ReadyAnswer, IsAHeadWithAGapForTheRequestId) {
   const auto ready = an_answer("{\"a\":1}");
   EXPECT_EQ(ready->before_id + "ID" + ready->after_id,
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Request-Id: ID\r\n"

@@ -36,29 +36,30 @@ TEST(Router, TakesAPathWithAndWithoutItsLastSlashAndTheOldPrefix) {
   EXPECT_EQ(router.find("GET", "/healthz").route->needs, msg::Right::unknown);
 }
 
-TEST(Router, TellsWhatIsAllowedWhereOnlyTheMethodIsWrong) {
+TEST(Router, ReportsTheAllowedMethodsIfOnlyTheMethodDoesNotMatch) {
   const auto router = a_router();
   const auto match = router.find("DELETE", "/v1/cluster/vc1/");
   EXPECT_FALSE(match.route);
   EXPECT_EQ(match.allowed, "GET, PUT");
 }
 
-TEST(Router, FindsNothingForAPathThatNobodyServes) {
+TEST(Router, FindsNoRouteForAnUnknownPath) {
   const auto router = a_router();
-  for (const char* path : {"/", "", "/v1", "/v1/", "/v2/cluster/", "/v1/cluster/vc1/compute/",
-                           "/v1/cluster/vc1/compute/n/x/", "//v1/cluster/", "/v1//cluster/",
-                           "/nucleus/nucleus/v1/cluster/", "/V1/cluster/"}) {
+  for (const char* path :
+       {"/", "", "/v1", "/v1/", "/v2/cluster/", "/v1/cluster/vc1/compute/",
+        "/v1/cluster/vc1/compute/n/x/", "//v1/cluster/", "/v1//cluster/", "/v1/cluster//compute/n/",
+        "/nucleus/nucleus/v1/cluster/", "/V1/cluster/"}) {
     const auto match = router.find("GET", path);
     EXPECT_FALSE(match.route) << path;
     EXPECT_EQ(match.allowed, "") << path;
   }
 }
 
-TEST(Router, TakesNoSlashIntoAValue) {
+TEST(Router, PutsNoSlashIntoAValue) {
   const auto router = a_router();
   EXPECT_FALSE(router.find("GET", "/v1/cluster/../../etc/passwd/").route);
   const auto dots = router.find("GET", "/v1/cluster/../");
-  ASSERT_TRUE(dots.route) << "a value like another: whoever takes it checks it";
+  ASSERT_TRUE(dots.route) << "any text is a value; the handler checks it";
   EXPECT_EQ(dots.path.at("cluster"), "..");
 }
 

@@ -22,7 +22,7 @@ core::Result<ClusterPlan> plan(const msg::DefineCluster& request) {
   return plan_cluster(request, [&last] { return msg::NodeId{"n-" + std::to_string(++last)}; });
 }
 
-TEST(ClusterPlan, NamesTheFrontendLikeTheClusterAndPutsItFirst) {
+TEST(ClusterPlan, NamesTheFrontendAfterItsClusterAndPutsItFirst) {
   const auto cluster = plan(a_request(2));
   ASSERT_TRUE(cluster);
   ASSERT_EQ(cluster->nodes.size(), 3u);
@@ -45,7 +45,7 @@ TEST(ClusterPlan, NumbersComputeNodesFromZeroAndIndexesThemFromOne) {
   EXPECT_EQ(cluster->nodes[2].project_id.value, "demo");
 }
 
-TEST(ClusterPlan, WidensNumbersWhereTwoDigitsAreTooFew) {
+TEST(ClusterPlan, WidensNumbersIfTwoDigitsAreTooFew) {
   EXPECT_EQ(compute_name("c", 7, 100), "vm-c-07");
   EXPECT_EQ(compute_name("c", 7, 101), "vm-c-007");
   EXPECT_EQ(compute_name("c", 4095, 4096), "vm-c-4095");
@@ -69,7 +69,7 @@ TEST(ClusterPlan, CountsTheFrontendAndItsComputes) {
   EXPECT_EQ(plan(a_request(4096))->cluster.node_count, 4097u);
 }
 
-TEST(ClusterPlan, RefusesANameThatLeavesNoRoomForItsComputes) {
+TEST(ClusterPlan, RefusesANameThatIsTooLongForItsComputes) {
   auto request = a_request(1);
   request.cluster_id.value = std::string(60, 'c');
   const auto refused = plan(request);
@@ -79,7 +79,7 @@ TEST(ClusterPlan, RefusesANameThatLeavesNoRoomForItsComputes) {
   EXPECT_TRUE(plan(request));
 }
 
-TEST(ClusterPlan, TakesPublicImagesAndTheProjectsOwnOnly) {
+TEST(ClusterPlan, AcceptsOnlyPublicImagesAndThoseOfTheProject) {
   const msg::ProjectId project{"demo"};
   EXPECT_FALSE(check_image("image_id", {}, project));
   EXPECT_FALSE(check_image("image_id", {"public/a.iso"}, project));
@@ -93,7 +93,7 @@ TEST(ClusterPlan, TakesPublicImagesAndTheProjectsOwnOnly) {
   }
 }
 
-TEST(ClusterPlan, RefusesNodeNamesThatOldClientsCouldNotSay) {
+TEST(ClusterPlan, RefusesNodeNamesThatOldClientsRefuse) {
   EXPECT_FALSE(check_node_name("compute-1_a"));
   for (const char* bad : {"", "a.b", "-a", "a b", "a/b", "<a>", "a\n"})
     EXPECT_TRUE(check_node_name(bad)) << bad;
