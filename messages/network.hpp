@@ -1,5 +1,5 @@
-// The network service's messages: who may talk to whom. One VLAN and one private subnet a cluster,
-// MACs and addresses.
+// The network service's messages: the VLAN and private subnet of each cluster, and the ports, MACs
+// and addresses of its nodes.
 #pragma once
 
 #include <string>
@@ -14,52 +14,58 @@ struct Port {
   std::string mac = {};             // 52:54:00:xx:xx:xx
   std::string ip = {};              // dotted quad, in `prefix_length`
   std::uint32_t prefix_length = 0;  // of the subnet that `ip` is in
-  std::string gateway = {};         // empty = none
+  std::string gateway = {};         // empty = no gateway
   std::uint32_t vlan = 0;           // 2..4094
   bool is_public = false;
   NUCLEUS_FIELDS(mac, ip, prefix_length, gateway, vlan, is_public);
 };
 
-/// What a cluster has leased.
+/// The VLAN and subnet leased to a cluster.
 struct ClusterNetwork {
   ClusterId cluster_id = {};
   ProjectId project_id = {};
-  std::uint32_t vlan = 0;   // 2..4094, of no other cluster; rests before it is used again
-  std::string subnet = {};  // private, 10.0.0.0/24 or larger; the same for every cluster
+  std::uint32_t vlan = 0;   // 2..4094, of no other cluster; quarantined after the cluster
+  std::string subnet = {};  // private: 10.0.0.0/24, /20 or /19, the same for all clusters
   NUCLEUS_FIELDS(cluster_id, project_id, vlan, subnet);
 };
 
 struct ClusterNetworks {
-  std::vector<ClusterNetwork> networks = {};
-  NUCLEUS_FIELDS(networks);
+  std::vector<ClusterNetwork> networks = {};  // by cluster_id
+  std::string next = {};                      // cursor of the next page; empty = the last page
+  NUCLEUS_FIELDS(networks, next);
 };
 
+/// The networks of the clusters that the viewer may see; clusters that wait for a VLAN are left
+/// out.
 struct ListNetworks {
   static constexpr std::string_view topic = "network.list-networks";
   using Reply = ClusterNetworks;
-  NUCLEUS_NO_FIELDS()
+  Viewer viewer = {};
+  ClusterId cluster_id = {};  // only this cluster's; empty = all
+  Page page = {};
+  NUCLEUS_FIELDS(viewer, cluster_id, page);
 };
 
-/// Event: a cluster has its network.
+/// Event: a VLAN and subnet were leased to a cluster, or its subnet was widened.
 struct NetworkLeased {
   static constexpr std::string_view topic = "network.network-leased";
   ClusterNetwork network = {};
   NUCLEUS_FIELDS(network);
 };
 
-/// Event: a node has its ports (its private one; a frontend its public one first), or why it has
-/// none.
+/// Event: ports were leased to a node, or it waits for them. Also emitted when their prefix length
+/// changes because the cluster's subnet was widened; a running node uses it from its next power-on.
 struct PortsLeased {
   static constexpr std::string_view topic = "network.ports-leased";
   NodeId node_id = {};
   ClusterId cluster_id = {};
   ProjectId project_id = {};
-  std::vector<Port> ports = {};  // public one first
-  std::string reason = {};       // where there are none
+  std::vector<Port> ports = {};  // a frontend's public port first, then the private one
+  std::string reason = {};       // why there are none; empty if there are
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, ports, reason);
 };
 
-/// Event: the cluster's VLAN rests until it may be leased again.
+/// Event: a cluster was removed; its VLAN is quarantined until it may be leased again.
 struct NetworkReleased {
   static constexpr std::string_view topic = "network.network-released";
   ClusterNetwork network = {};

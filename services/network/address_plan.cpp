@@ -1,4 +1,3 @@
-// The plan of addresses.
 #include "services/network/address_plan.hpp"
 
 #include <fmt/format.h>
@@ -10,7 +9,9 @@ namespace {
 
 constexpr Ipv4 private_base = 10u << 24;  // 10.0.0.0
 
-/// Addresses without the subnet's own and its broadcast.
+constexpr std::uint32_t widest_private_prefix = 19;
+
+/// The number of addresses without the network and the broadcast address.
 std::uint64_t usable(const Subnet& subnet) {
   return subnet.size() - 2;
 }
@@ -40,12 +41,22 @@ std::string subnet_text(const Subnet& subnet) {
 Subnet private_subnet(std::uint32_t node_count) {
   if (node_count <= 250) return {private_base, 24};
   // A /20 has 4094 addresses: a frontend with 4096 computes needs one more bit.
-  return {private_base, node_count <= 4090 ? 20u : 19u};
+  return {private_base, node_count <= 4090 ? 20u : widest_private_prefix};
 }
 
-std::optional<Ipv4> private_address(const Subnet& subnet, std::uint32_t index) {
-  if (index >= usable(subnet)) return std::nullopt;
-  return subnet.base + 1 + index;
+std::optional<Subnet> widened(const Subnet& private_subnet) {
+  if (private_subnet.prefix_length <= widest_private_prefix) return std::nullopt;
+  return Subnet{private_subnet.base,
+                private_subnet.prefix_length > 20 ? 20u : widest_private_prefix};
+}
+
+std::optional<Ipv4> choose_private_address(const Subnet& subnet, std::uint32_t index,
+                                           const std::set<Ipv4>& taken) {
+  if (index < usable(subnet)) {
+    const Ipv4 own = subnet.base + 1 + index;
+    if (!taken.contains(own)) return own;
+  }
+  return lowest_free_address(subnet, taken);
 }
 
 Ipv4 public_gateway(const Subnet& subnet) {
@@ -54,8 +65,8 @@ Ipv4 public_gateway(const Subnet& subnet) {
 
 std::optional<Ipv4> lowest_free_address(const Subnet& subnet, const std::set<Ipv4>& taken) {
   const Ipv4 last = subnet.base + static_cast<Ipv4>(usable(subnet));
-  Ipv4 candidate = public_gateway(subnet) + 1;
-  // What is taken is sorted: the first gap is the lowest free one.
+  Ipv4 candidate = subnet.base + 2;
+  // `taken` is sorted: the first gap is the lowest free address.
   for (auto next = taken.lower_bound(candidate); next != taken.end() && *next == candidate; ++next)
     ++candidate;
   if (candidate > last) return std::nullopt;

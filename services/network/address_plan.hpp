@@ -1,4 +1,4 @@
-// Which addresses nodes get: subnets, IPv4 addresses, MACs. Pure functions.
+// Subnets, IPv4 addresses and MACs: which ones nodes get. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -24,25 +24,30 @@ struct Subnet {
   bool operator==(const Subnet&) const = default;
 };
 
-/// `172.30.0.0/20`; prefix 8 to 29, no bits set behind it.
+/// Parses `172.30.0.0/20`. The prefix length must be 8 to 29 and no bit may be set behind it.
 core::Result<Subnet> parse_subnet(const std::string& text);
 std::string subnet_text(const Subnet& subnet);
 
-/// A cluster's own: 10.0.0.0/24, or wider where it has more than 250 nodes; the same for every
-/// cluster.
+/// The private subnet of a new cluster of this many nodes: 10.0.0.0/24, /20 or /19. Clusters share
+/// these addresses; their VLANs keep them apart.
 Subnet private_subnet(std::uint32_t node_count);
-/// A node's address in it: .1 is the frontend's (index 0). Nothing where the subnet ends.
-std::optional<Ipv4> private_address(const Subnet& subnet, std::uint32_t index);
+/// The next larger private subnet with the same base; nothing after /19, which holds more than the
+/// 4,097 nodes that a cluster may have.
+std::optional<Subnet> widened(const Subnet& private_subnet);
+/// A node's private address: .1 for the frontend (index 0), else .(index+1) if it is in the subnet
+/// and free, else the lowest free one. Nothing if the subnet is full.
+std::optional<Ipv4> choose_private_address(const Subnet& subnet, std::uint32_t index,
+                                           const std::set<Ipv4>& taken);
 
-/// The router of a public subnet: its first address, never leased.
+/// The router of the public subnet: its first address, never leased.
 Ipv4 public_gateway(const Subnet& subnet);
-/// The lowest that nobody has; nothing where there is none.
+/// The lowest address behind the subnet's first one that is not in `taken`, or nothing.
 std::optional<Ipv4> lowest_free_address(const Subnet& subnet, const std::set<Ipv4>& taken);
-/// How many a public subnet has for frontends.
+/// The number of addresses for frontends in a public subnet.
 std::uint64_t count_public_addresses(const Subnet& subnet);
 
 constexpr std::uint32_t macs_max = 1 << 24;
-/// The last 24 bits of the n-th MAC: others for each of 2^24 numbers, neighbours far apart.
+/// The last 24 bits of the n-th MAC: a permutation of 0..2^24-1 in which neighbours are far apart.
 std::uint32_t mac_bits(std::uint64_t number);
 /// 52:54:00:xx:xx:xx with these bits.
 std::string mac_text(std::uint64_t number);

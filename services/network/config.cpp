@@ -1,4 +1,3 @@
-// The network service's settings, read once at the start.
 #include "services/network/config.hpp"
 
 namespace nucleus::network {
@@ -25,9 +24,9 @@ core::Result<Config> Config::from(core::Settings& settings) {
   config.public_subnet = *subnet;
   const auto widest = private_subnet(4097);
   if (widest.contains(subnet->base) || subnet->contains(widest.base))
-    return std::unexpected(
-        msg::invalid("network.public_subnet",
-                     "network.public_subnet overlaps the clusters' own " + subnet_text(widest)));
+    return std::unexpected(msg::invalid(
+        "network.public_subnet",
+        "network.public_subnet overlaps the clusters' private subnet " + subnet_text(widest)));
   return config;
 }
 

@@ -1,4 +1,4 @@
-// The network service's Redis keys; no key is spelled anywhere else.
+// The network service's Redis keys.
 #pragma once
 
 #include <string>
@@ -20,11 +20,18 @@ inline core::Key<StoredPorts> ports(const msg::NodeId& id) {
 inline core::Key<StoredPorts> all_ports() {
   return {"nucleus:network:ports:"};
 }
-inline core::Key<StoredRest> rest(std::uint32_t vlan) {
-  return {"nucleus:network:vlan-rest:" + std::to_string(vlan)};
+inline core::Key<StoredVlanQuarantine> vlan_quarantine(std::uint32_t vlan) {
+  return {"nucleus:network:vlan-quarantine:" + std::to_string(vlan)};
 }
-inline core::Key<StoredRest> rests() {
-  return {"nucleus:network:vlan-rest:"};
+inline core::Key<StoredVlanQuarantine> vlan_quarantines() {
+  return {"nucleus:network:vlan-quarantine:"};
+}
+inline core::Key<StoredAddressQuarantine> address_quarantine(const msg::ClusterId& id,
+                                                             const std::string& ip) {
+  return {"nucleus:network:address-quarantine:" + id.value + "/" + ip};
+}
+inline core::Key<StoredAddressQuarantine> address_quarantines() {
+  return {"nucleus:network:address-quarantine:"};
 }
 inline core::Key<StoredMacCount> mac_count() {
   return {"nucleus:network:mac-count:all"};

@@ -1,4 +1,4 @@
-// The network's program.
+// The program nucleus-network.
 #include "core/runtime/run_service.hpp"
 #include "services/network/service.hpp"
 

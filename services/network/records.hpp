@@ -1,4 +1,4 @@
-// What the network service stores. Private to this room: others ask by message.
+// What the network service stores. Private to this service: others use its messages.
 #pragma once
 
 #include <string>
@@ -8,14 +8,14 @@
 
 namespace nucleus::network {
 
-/// A cluster's network; one that waits for a VLAN has none yet.
+/// A cluster's network. Its `vlan` is 0 while it waits for one.
 struct StoredNetwork {
   msg::ClusterNetwork network = {};
-  std::uint64_t since_event = 0;  // who came first is served first
+  std::uint64_t since_event = 0;  // number of the event that defined it; the oldest is served first
   NUCLEUS_FIELDS(network, since_event);
 };
 
-/// A node's ports, or why it has none.
+/// A node's ports, or the reason why it has none.
 struct StoredPorts {
   msg::NodeId node_id = {};
   msg::ClusterId cluster_id = {};
@@ -28,17 +28,25 @@ struct StoredPorts {
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, is_frontend, index, ports, reason, since_event);
 };
 
-/// A VLAN that was a cluster's and is nobody's until then.
-struct StoredRest {
+/// A VLAN whose cluster was removed; it is not leased again before `until_unix_s`.
+struct StoredVlanQuarantine {
   std::uint32_t vlan = 0;
   std::int64_t until_unix_s = 0;
   NUCLEUS_FIELDS(vlan, until_unix_s);
 };
 
-/// How many MACs were ever given.
+/// A private address whose node was removed from a cluster that still exists.
+struct StoredAddressQuarantine {
+  msg::ClusterId cluster_id = {};
+  std::string ip = {};
+  std::int64_t until_unix_s = 0;
+  NUCLEUS_FIELDS(cluster_id, ip, until_unix_s);
+};
+
+/// The number of MACs issued so far.
 struct StoredMacCount {
-  std::uint64_t given = 0;
-  NUCLEUS_FIELDS(given);
+  std::uint64_t issued = 0;
+  NUCLEUS_FIELDS(issued);
 };
 
 }  // namespace nucleus::network

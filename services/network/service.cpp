@@ -1,277 +1,177 @@
-// The network service's handlers.
 #include "services/network/service.hpp"
 
+#include <algorithm>
+
+#include "core/list/page_builder.hpp"
 #include "core/log/log.hpp"
 #include "services/network/keys.hpp"
+#include "services/network/lease_plan.hpp"
 
 namespace nucleus::network {
 namespace {
 
-constexpr const char* no_vlan = "no VLAN is free: waiting for one";
-constexpr const char* no_public_address = "no public address is free: waiting for one";
+constexpr std::size_t served_at_once_max = 10'000;  // clusters and nodes in one transaction
 
 }  // namespace
 
 Service::Service(core::Runtime& runtime, Config config)
-    : store_{runtime.store}, config_{config}, metrics_{runtime.metrics} {
-  runtime.store.on_loaded([this] { rebuild_indexes(); });
+    : store_{runtime.store}, config_{config}, metrics_{runtime.metrics}, view_{config} {
+  runtime.store.on_loaded([this] { load(); });
   auto& bus = runtime.bus;
   bus.serve<msg::ListNetworks>(*this, &Service::list_networks);
-  bus.subscribe<msg::ClusterDefined>(*this, &Service::lease_network);
-  bus.subscribe<msg::NodeDefined>(*this, &Service::lease_node_ports);
-  bus.subscribe<msg::ClusterRemoved>(*this, &Service::release);
-  bus.subscribe<msg::NodeRemoved>(*this, &Service::release_ports);
-  bus.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::serve_waiting);
+  bus.subscribe<msg::ClusterDefined>(*this, &Service::handle_cluster_defined);
+  bus.subscribe<msg::NodeDefined>(*this, &Service::handle_node_defined);
+  bus.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
+  bus.subscribe<msg::NodeRemoved>(*this, &Service::handle_node_removed);
+  bus.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::sweep);
 }
 
-core::Result<msg::ClusterNetworks> Service::list_networks(const msg::ListNetworks&,
+core::Result<msg::ClusterNetworks> Service::list_networks(const msg::ListNetworks& request,
                                                           core::Context&) {
-  msg::ClusterNetworks reply;
-  store_.for_each<StoredNetwork>(keys::networks(), [&](const StoredNetwork& stored) {
-    if (stored.network.vlan != 0) reply.networks.push_back(stored.network);
-  });
-  return reply;
+  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+  core::PageBuilder<msg::ClusterNetwork> page(request.page);
+  const auto& clusters = view_.clusters();
+  for (auto entry = clusters.upper_bound({request.page.after}); entry != clusters.end(); ++entry) {
+    const auto& network = entry->second.stored.network;
+    const bool is_wanted = request.cluster_id.empty() || request.cluster_id == network.cluster_id;
+    if (network.vlan == 0 || !is_wanted || !msg::sees(request.viewer, network.project_id)) continue;
+    if (!page.add(network, network.cluster_id.value)) break;
+  }
+  return msg::ClusterNetworks{.networks = page.take(), .next = page.next()};
 }
 
-core::Result<void> Service::lease_network(const msg::ClusterDefined& event,
-                                          core::Context& context) {
-  const auto& cluster = event.cluster;
+core::Result<void> Service::handle_cluster_defined(const msg::ClusterDefined& event,
+                                                   core::Context& context) {
+  if (view_.cluster(event.cluster.cluster_id)) return {};  // changed, not new
+  const auto plan = plan_network(view_, event, context.event_id());
+  if (plan.networks.front().network.vlan == 0)
+    core::log::warning("vlan_pool_exhausted", {{"cluster", event.cluster.cluster_id.value}});
   auto tx = store_.begin(context);
-  if (tx.read(keys::network(cluster.cluster_id))) return {};  // changed, not new
-  StoredNetwork stored{.network = {.cluster_id = cluster.cluster_id,
-                                   .project_id = cluster.project_id,
-                                   .subnet = subnet_text(private_subnet(cluster.node_count))},
-                       .since_event = context.event_id()};
-  if (!give_vlan(tx, stored)) {
-    clusters_waiting_[stored.since_event] = cluster.cluster_id;
-    tx.write(keys::network(cluster.cluster_id), stored);
-    core::log::warning("vlan_pool_exhausted", {{"cluster", cluster.cluster_id.value}});
-  }
+  apply(tx, plan);
   show_counts();
   return tx.commit();
 }
 
-core::Result<void> Service::lease_node_ports(const msg::NodeDefined& event,
-                                             core::Context& context) {
+core::Result<void> Service::handle_node_defined(const msg::NodeDefined& event,
+                                                core::Context& context) {
   const auto& node = event.node;
-  auto tx = store_.begin(context);
-  if (tx.read(keys::ports(node.node_id))) return {};  // changed, not new: it keeps its ports
-  const auto* network = tx.read(keys::network(node.cluster_id));
-  if (!network)
+  if (view_.ports(node.node_id)) return {};  // changed, not new: it keeps its ports
+  if (!view_.cluster(node.cluster_id))
     return core::refuse(core::ErrorCode::internal,
                         "a node of a cluster without a network: " + node.cluster_id.value);
-  nodes_of_[node.cluster_id].push_back(node.node_id);
-  lease_ports(tx,
-              {.node_id = node.node_id,
-               .cluster_id = node.cluster_id,
-               .project_id = node.project_id,
-               .is_frontend = node.kind == msg::NodeKind::frontend,
-               .index = node.index,
-               .since_event = context.event_id()},
-              network->network);
-  show_addresses();
+  auto tx = store_.begin(context);
+  apply(tx, plan_ports(view_, {.node_id = node.node_id,
+                               .cluster_id = node.cluster_id,
+                               .project_id = node.project_id,
+                               .is_frontend = node.kind == msg::NodeKind::frontend,
+                               .index = node.index,
+                               .since_event = context.event_id()}));
+  show_counts();
   return tx.commit();
 }
 
-core::Result<void> Service::release(const msg::ClusterRemoved& event, core::Context& context) {
+core::Result<void> Service::handle_cluster_removed(const msg::ClusterRemoved& event,
+                                                   core::Context& context) {
   const auto& cluster_id = event.cluster.cluster_id;
+  if (!view_.cluster(cluster_id)) return {};
   auto tx = store_.begin(context);
-  const auto* found = tx.read(keys::network(cluster_id));
-  if (!found) return {};
-  const StoredNetwork stored = *found;
-  for (const auto& node_id : nodes_of_[cluster_id]) {
-    if (const auto* ports = tx.read(keys::ports(node_id))) free(*ports);
-    tx.remove(keys::ports(node_id));
-  }
-  nodes_of_.erase(cluster_id);
-  clusters_waiting_.erase(stored.since_event);
-  tx.remove(keys::network(cluster_id));
-  if (const auto vlan = stored.network.vlan; vlan != 0) {
-    const auto until_unix_s = context.now_unix_s() + config_.vlan_quarantine_s;
-    vlans_.leased.erase(vlan);
-    vlans_.resting[vlan] = until_unix_s;
-    tx.write(keys::rest(vlan), StoredRest{.vlan = vlan, .until_unix_s = until_unix_s});
-    tx.emit(msg::NetworkReleased{stored.network});
-  }
-  serve_waiting_frontends(tx);  // before a newcomer takes what was freed
+  apply(tx,
+        plan_cluster_removal(view_, cluster_id, context.now_unix_s() + config_.vlan_quarantine_s));
+  // The public address it held goes to the frontend that has waited longest, not to the next one
+  // that is defined.
+  (void)apply_waiting(tx);
   show_counts();
   return tx.commit();
 }
 
-core::Result<void> Service::release_ports(const msg::NodeRemoved& event, core::Context& context) {
+core::Result<void> Service::handle_node_removed(const msg::NodeRemoved& event,
+                                                core::Context& context) {
+  if (!view_.ports(event.node.node_id)) return {};
   auto tx = store_.begin(context);
-  const auto key = keys::ports(event.node.node_id);
-  const auto* ports = tx.read(key);
-  if (!ports) return {};
-  free(*ports);
-  std::erase(nodes_of_[event.node.cluster_id], event.node.node_id);
-  tx.remove(key);
-  show_addresses();
+  apply(tx, plan_node_removal(view_, event.node.node_id,
+                              context.now_unix_s() + config_.vlan_quarantine_s));
+  show_counts();
   return tx.commit();
 }
 
-void Service::serve_waiting(core::Context& context) {
+void Service::sweep(core::Context& context) {
   auto tx = store_.begin(context);
-  bool is_changed = end_rests(tx, context.now_unix_s());
-  is_changed |= serve_waiting_clusters(tx);
-  is_changed |= serve_waiting_frontends(tx);
-  if (!is_changed) return;
+  const auto ended = plan_quarantine_ends(view_, context.now_unix_s());
+  if (ended) apply(tx, *ended);
+  if (!apply_waiting(tx) && !ended) return;
   show_counts();
-  // Where it does not land, the store is loaded again, and the indexes with it.
-  (void)tx.commit();
+  (void)tx.commit();  // if it fails, the store loads its records again, and the view with them
 }
 
-bool Service::end_rests(core::Transaction& tx, std::int64_t now_unix_s) {
-  const auto rested = rested_vlans(vlans_, now_unix_s);
-  for (const auto vlan : rested) {
-    vlans_.resting.erase(vlan);
-    tx.remove(keys::rest(vlan));
+/// Serves clusters and nodes that wait, oldest first; false if nothing changed.
+bool Service::apply_waiting(core::Transaction& tx) {
+  std::size_t served = 0;
+  for (; served < served_at_once_max; ++served) {
+    const auto plan = plan_waiting(view_);
+    if (!plan) break;
+    apply(tx, *plan);
   }
-  return !rested.empty();
+  return served > 0;
 }
 
-bool Service::serve_waiting_clusters(core::Transaction& tx) {
-  bool is_changed = false;
-  while (!clusters_waiting_.empty()) {
-    const auto first = clusters_waiting_.begin();
-    StoredNetwork stored = *tx.read(keys::network(first->second));
-    if (!give_vlan(tx, stored)) break;
-    clusters_waiting_.erase(first);
-    is_changed = true;
-    for (const auto& node_id : nodes_of_[stored.network.cluster_id])
-      lease_ports(tx, *tx.read(keys::ports(node_id)), stored.network);
+/// Changes the view and adds the same records, with their events, to the transaction.
+void Service::apply(core::Transaction& tx, const Plan& plan) {
+  view_.apply(plan);
+  for (const auto& node_id : plan.ports_removed) tx.remove(keys::ports(node_id));
+  for (const auto& one : plan.address_quarantines_ended)
+    tx.remove(keys::address_quarantine(one.cluster_id, one.ip));
+  for (const auto vlan : plan.vlan_quarantines_ended) tx.remove(keys::vlan_quarantine(vlan));
+  for (const auto& network : plan.networks_removed) {
+    tx.remove(keys::network(network.cluster_id));
+    if (network.vlan != 0) tx.emit(msg::NetworkReleased{network});
   }
-  return is_changed;
-}
-
-bool Service::serve_waiting_frontends(core::Transaction& tx) {
-  bool is_changed = false;
-  while (!frontends_waiting_.empty() && lowest_free_address(config_.public_subnet, public_taken_)) {
-    const auto first = frontends_waiting_.begin();
-    const StoredPorts record = *tx.read(keys::ports(first->second));
-    frontends_waiting_.erase(first);
-    lease_ports(tx, record, tx.read(keys::network(record.cluster_id))->network);
-    is_changed = true;
+  for (const auto& one : plan.vlan_quarantines) tx.write(keys::vlan_quarantine(one.vlan), one);
+  for (const auto& one : plan.address_quarantines)
+    tx.write(keys::address_quarantine(one.cluster_id, one.ip), one);
+  for (const auto& stored : plan.networks) {
+    tx.write(keys::network(stored.network.cluster_id), stored);
+    if (stored.network.vlan != 0) tx.emit(msg::NetworkLeased{stored.network});
   }
-  return is_changed;
-}
-
-/// Leases a VLAN to a cluster that has none; false where none is free.
-bool Service::give_vlan(core::Transaction& tx, StoredNetwork& stored) {
-  const auto vlan = lowest_free_vlan(config_.vlans, vlans_);
-  if (!vlan) return false;
-  vlans_.leased.insert(*vlan);
-  stored.network.vlan = *vlan;
-  tx.write(keys::network(stored.network.cluster_id), stored);
-  tx.emit(msg::NetworkLeased{stored.network});
-  return true;
-}
-
-/// Gives a node its ports or the reason why it has none, and tells.
-void Service::lease_ports(core::Transaction& tx, StoredPorts record,
-                          const msg::ClusterNetwork& network) {
-  record.ports.clear();
-  record.reason = plan_ports(tx, record, network);
-  take(record);
-  tx.emit(msg::PortsLeased{.node_id = record.node_id,
-                           .cluster_id = record.cluster_id,
-                           .project_id = record.project_id,
-                           .ports = record.ports,
-                           .reason = record.reason});
-  const auto key = keys::ports(record.node_id);
-  tx.write(key, std::move(record));
-}
-
-/// Fills in the ports, the public one first; the reason where there can be none, empty else.
-std::string Service::plan_ports(core::Transaction& tx, StoredPorts& record,
-                                const msg::ClusterNetwork& network) {
-  if (network.vlan == 0) return no_vlan;
-  const auto subnet = parse_subnet(network.subnet);
-  if (!subnet) return "the cluster's subnet is broken: " + msg::shown(network.subnet);
-  const auto address = private_address(*subnet, record.index);
-  if (!address) return "the cluster's subnet " + network.subnet + " is full";
-  if (macs_taken_.size() + 2 > macs_max) return "no MAC is free";
-  if (record.is_frontend) {
-    const auto& outside = config_.public_subnet;
-    const auto public_address = lowest_free_address(outside, public_taken_);
-    if (!public_address) return no_public_address;
-    record.ports.push_back({.mac = next_mac(tx),
-                            .ip = ipv4_text(*public_address),
-                            .prefix_length = outside.prefix_length,
-                            .gateway = ipv4_text(public_gateway(outside)),
-                            .vlan = config_.vlans.public_vlan,
-                            .is_public = true});
+  for (const auto& stored : plan.ports) {
+    tx.write(keys::ports(stored.node_id), stored);
+    tx.emit(msg::PortsLeased{.node_id = stored.node_id,
+                             .cluster_id = stored.cluster_id,
+                             .project_id = stored.project_id,
+                             .ports = stored.ports,
+                             .reason = stored.reason});
   }
-  record.ports.push_back({.mac = next_mac(tx),
-                          .ip = ipv4_text(*address),
-                          .prefix_length = subnet->prefix_length,
-                          .vlan = network.vlan});
-  return {};
+  if (plan.macs_issued != 0) tx.write(keys::mac_count(), StoredMacCount{plan.macs_issued});
 }
 
-/// The next MAC that no port has: the count goes round after 2^24 of them.
-std::string Service::next_mac(core::Transaction& tx) {
-  const auto* stored = tx.read(keys::mac_count());
-  std::uint64_t number = stored ? stored->given : 0;
-  std::string mac = mac_text(number++);
-  while (macs_taken_.contains(mac)) mac = mac_text(number++);
-  tx.write(keys::mac_count(), StoredMacCount{number});
-  return mac;
-}
-
-void Service::take(const StoredPorts& record) {
-  for (const auto& port : record.ports) {
-    macs_taken_.insert(port.mac);
-    if (const auto address = parse_ipv4(port.ip); port.is_public && address)
-      public_taken_.insert(*address);
-  }
-  if (record.reason == no_public_address) frontends_waiting_[record.since_event] = record.node_id;
-}
-
-void Service::free(const StoredPorts& record) {
-  for (const auto& port : record.ports) {
-    macs_taken_.erase(port.mac);
-    if (const auto address = parse_ipv4(port.ip); port.is_public && address)
-      public_taken_.erase(*address);
-  }
-  frontends_waiting_.erase(record.since_event);
-}
-
-void Service::rebuild_indexes() {
-  vlans_ = {};
-  public_taken_.clear();
-  macs_taken_.clear();
-  nodes_of_.clear();
-  clusters_waiting_.clear();
-  frontends_waiting_.clear();
-  store_.for_each<StoredNetwork>(keys::networks(), [this](const StoredNetwork& stored) {
-    if (stored.network.vlan != 0)
-      vlans_.leased.insert(stored.network.vlan);
-    else
-      clusters_waiting_[stored.since_event] = stored.network.cluster_id;
-  });
-  store_.for_each<StoredRest>(keys::rests(), [this](const StoredRest& rest) {
-    vlans_.resting[rest.vlan] = rest.until_unix_s;
-  });
-  store_.for_each<StoredPorts>(keys::all_ports(), [this](const StoredPorts& record) {
-    nodes_of_[record.cluster_id].push_back(record.node_id);
-    take(record);
-  });
+void Service::load() {
+  Plan records;
+  const auto all = [this]<class R>(const core::Key<R>& prefix, std::vector<R>& into) {
+    store_.for_each<R>(prefix, [&into](const R& record) { into.push_back(record); });
+  };
+  all(keys::networks(), records.networks);
+  all(keys::all_ports(), records.ports);
+  all(keys::vlan_quarantines(), records.vlan_quarantines);
+  all(keys::address_quarantines(), records.address_quarantines);
+  if (const auto* count = store_.read(keys::mac_count())) records.macs_issued = count->issued;
+  view_ = View(config_);
+  view_.load(records);
+  view_.check();
   show_counts();
 }
 
 void Service::show_counts() {
-  metrics_.vlans_leased.Set(static_cast<double>(vlans_.leased.size()));
-  metrics_.vlans_resting.Set(static_cast<double>(vlans_.resting.size()));
-  metrics_.vlans_free.Set(count_free_vlans(config_.vlans, vlans_));
-  metrics_.clusters_waiting.Set(static_cast<double>(clusters_waiting_.size()));
-  show_addresses();
-}
-
-void Service::show_addresses() {
-  const auto all = static_cast<double>(count_public_addresses(config_.public_subnet));
-  metrics_.public_addresses_free.Set(all - static_cast<double>(public_taken_.size()));
-  metrics_.frontends_waiting.Set(static_cast<double>(frontends_waiting_.size()));
+  const auto& vlans = view_.vlans();
+  const auto show = [](prometheus::Gauge& gauge, std::size_t count) {
+    gauge.Set(static_cast<double>(count));
+  };
+  show(metrics_.vlans_leased, vlans.count(VlanState::leased));
+  show(metrics_.vlans_quarantined, vlans.count(VlanState::quarantined));
+  show(metrics_.vlans_free, vlans.count(VlanState::free));
+  const auto public_addresses = count_public_addresses(view_.public_subnet());
+  show(metrics_.public_addresses_free,
+       public_addresses - std::min(public_addresses, view_.public_addresses().size()));
+  show(metrics_.clusters_waiting, view_.clusters_waiting().size());
+  show(metrics_.nodes_waiting, view_.nodes_waiting().size());
 }
 
 }  // namespace nucleus::network

@@ -1,5 +1,5 @@
-// The network room's README, kept on a real bus and Redis: who gets which VLAN, addresses and MACs,
-// who waits, and what outlives a restart.
+// The network service on a real bus and Redis, against its README: which VLANs, addresses and MACs
+// are leased, what waits, and what survives a restart.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -38,12 +38,12 @@ class Network : public testing::Test {
             .kind = index == 0 ? msg::NodeKind::frontend : msg::NodeKind::compute,
             .index = index};
   }
-  /// As the registry tells a new cluster: its frontend and its computes.
-  void define(const std::string& cluster, std::uint32_t computes, std::uint32_t told_count = 0) {
+  /// Emits the registry's events for a new cluster: its frontend and its computes.
+  void define(const std::string& cluster, std::uint32_t computes, std::uint32_t node_count = 0) {
     ASSERT_TRUE(registry_.tell(
         msg::ClusterDefined{.cluster = {.cluster_id = {cluster},
                                         .project_id = {"p"},
-                                        .node_count = told_count ? told_count : computes + 1}}));
+                                        .node_count = node_count ? node_count : computes + 1}}));
     for (std::uint32_t i = 0; i <= computes; ++i)
       ASSERT_TRUE(registry_.tell(msg::NodeDefined{node(cluster, i)}));
   }
@@ -79,12 +79,12 @@ TEST_F(Network, LeasesAVlanASubnetAndPortsForEachNode) {
   const auto frontend = ports_of("c-0");
   ASSERT_TRUE(frontend);
   ASSERT_EQ(frontend->ports.size(), 2U);
-  EXPECT_TRUE(frontend->ports[0].is_public) << "the public one first";
+  EXPECT_TRUE(frontend->ports[0].is_public) << "the public port comes first";
   EXPECT_EQ(frontend->ports[0].ip, "172.30.0.2");
   EXPECT_EQ(frontend->ports[0].gateway, "172.30.0.1");
   EXPECT_EQ(frontend->ports[0].vlan, 4000U);
   EXPECT_EQ(frontend->ports[1].ip, "10.0.0.1");
-  EXPECT_EQ(frontend->ports[1].gateway, "") << "what a cluster routes is its frontend's affair";
+  EXPECT_EQ(frontend->ports[1].gateway, "") << "the frontend routes for its cluster";
   const auto compute = ports_of("c-2");
   ASSERT_TRUE(compute);
   ASSERT_EQ(compute->ports.size(), 1U);
@@ -102,12 +102,62 @@ TEST_F(Network, GivesTwoClustersTheSameSubnetInTwoVlans) {
   ASSERT_TRUE(first && second);
   EXPECT_EQ(first->network.subnet, second->network.subnet);
   EXPECT_NE(first->network.vlan, second->network.vlan);
-  auto listed = caller_.call(msg::ListNetworks{}, {.deadline = patience});
-  ASSERT_TRUE(listed);
-  EXPECT_EQ(listed->networks.size(), 2U);
 }
 
-TEST_F(Network, GivesNoMacTwice) {
+TEST_F(Network, ListsTheNetworksThatTheViewerMaySeeInPages) {
+  start();
+  for (const char* cluster : {"c", "a", "b"}) define(cluster, 0);
+  ASSERT_TRUE(ports_of("b-0"));
+  const auto list = [this](const msg::ListNetworks& request) {
+    auto listed = caller_.call(request, {.deadline = patience});
+    std::string names;
+    for (const auto& network : listed.value().networks) names += network.cluster_id.value;
+    return std::pair{names, listed->next};
+  };
+  const msg::Viewer of_project{.projects = {{"p"}}};
+  EXPECT_EQ(list({.viewer = of_project}).first, "abc");
+  EXPECT_EQ(list({.viewer = {.is_operator = true}}).first, "abc");
+  EXPECT_EQ(list({.viewer = {.projects = {{"q"}}}}).first, "");
+  EXPECT_EQ(list({.viewer = of_project, .cluster_id = {"b"}}).first, "b");
+  const auto first = list({.viewer = of_project, .page = {.limit = 2}});
+  EXPECT_EQ(first.first, "ab");
+  const auto second = list({.viewer = of_project, .page = {.limit = 2, .after = first.second}});
+  EXPECT_EQ(second, (std::pair<std::string, std::string>{"c", ""}));
+  const auto refused = caller_.call(msg::ListNetworks{.page = {.limit = 1001}});
+  EXPECT_EQ(refused.error().field, "limit");
+}
+
+TEST_F(Network, WidensTheSubnetOfAClusterThatGrows) {
+  start();
+  define("c", 253);
+  ASSERT_TRUE(ports_of("c-253"));
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node("c", 254)}));
+  const auto leased = ports_of("c-254");
+  ASSERT_TRUE(leased);
+  ASSERT_EQ(leased->ports.size(), 1U);
+  EXPECT_EQ(leased->ports[0].prefix_length, 20U);
+  restart();
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node("c", 255)}));
+  const auto next = ports_of("c-255");
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->ports[0].ip, "10.0.1.0");
+}
+
+TEST_F(Network, QuarantinesTheAddressOfARemovedNodeOverARestart) {
+  start({{"network.vlan_quarantine_s", "600"}});
+  define("c", 1);
+  ASSERT_TRUE(ports_of("c-1"));
+  ASSERT_TRUE(registry_.tell(msg::NodeRemoved{node("c", 1)}));
+  restart();
+  auto next = node("c", 1);
+  next.node_id = {"c-next"};
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{next}));
+  const auto leased = ports_of("c-next");
+  ASSERT_TRUE(leased);
+  EXPECT_EQ(leased->ports[0].ip, "10.0.0.3") << "10.0.0.2 is quarantined";
+}
+
+TEST_F(Network, LeasesNoMacTwice) {
   start();
   define("a", 20);
   define("b", 20);
@@ -132,7 +182,7 @@ TEST_F(Network, WidensTheSubnetOfALargeCluster) {
   EXPECT_EQ(leased->network.subnet, "10.0.0.0/20");
 }
 
-TEST_F(Network, KeepsThePortsOfANodeThatIsChanged) {
+TEST_F(Network, KeepsThePortsOfAChangedNode) {
   start();
   define("c", 1);
   ASSERT_TRUE(ports_of("c-1"));
@@ -146,7 +196,7 @@ TEST_F(Network, KeepsThePortsOfANodeThatIsChanged) {
   EXPECT_EQ(count, 1U);
 }
 
-TEST_F(Network, LetsAFreedVlanRestBeforeItIsLeasedAgain) {
+TEST_F(Network, QuarantinesAFreedVlanBeforeItIsLeasedAgain) {
   start({{"network.vlan_first", "7"},
          {"network.vlan_last", "7"},
          {"network.vlan_quarantine_s", "1"}});
@@ -171,7 +221,7 @@ TEST_F(Network, LetsAFreedVlanRestBeforeItIsLeasedAgain) {
   EXPECT_LT(std::chrono::steady_clock::now() - begun, patience);
 }
 
-TEST_F(Network, ServesWhoWaitsForAVlanInTheirOrder) {
+TEST_F(Network, LeasesAFreedVlanToTheClusterThatHasWaitedLongest) {
   start({{"network.vlan_first", "7"},
          {"network.vlan_last", "7"},
          {"network.vlan_quarantine_s", "0"}});
@@ -181,7 +231,7 @@ TEST_F(Network, ServesWhoWaitsForAVlanInTheirOrder) {
   define("b", 0);
   ASSERT_TRUE(ports_of("b-0"));
   remove("a");
-  ASSERT_TRUE(network_of("z")) << "the first to come";
+  ASSERT_TRUE(network_of("z")) << "it was defined first";
   remove("z");
   EXPECT_TRUE(network_of("b"));
 }
@@ -201,7 +251,7 @@ TEST_F(Network, NeverLeasesThePublicVlan) {
   EXPECT_EQ(waiting->reason, "no VLAN is free: waiting for one");
 }
 
-TEST_F(Network, LetsAFrontendWaitForAPublicAddress) {
+TEST_F(Network, LetsAFrontendWaitUntilAPublicAddressIsFree) {
   // A /29 has five addresses besides its gateway.
   start({{"network.public_subnet", "192.0.2.0/29"}});
   for (const char* cluster : {"a", "b", "c", "d", "e"}) define(cluster, 0);
@@ -213,15 +263,15 @@ TEST_F(Network, LetsAFrontendWaitForAPublicAddress) {
   EXPECT_EQ(waiting->reason, "no public address is free: waiting for one");
   const auto compute = ports_of("f-1");
   ASSERT_TRUE(compute);
-  EXPECT_EQ(compute->ports.size(), 1U) << "a compute needs none";
+  EXPECT_EQ(compute->ports.size(), 1U) << "a compute needs no public address";
   remove("c");
   const auto served = ports_of("f-0");
   ASSERT_TRUE(served);
   ASSERT_EQ(served->ports.size(), 2U);
-  EXPECT_EQ(served->ports[0].ip, "192.0.2.4") << "the one that was freed";
+  EXPECT_EQ(served->ports[0].ip, "192.0.2.4") << "the freed address";
 }
 
-TEST_F(Network, RemembersItsLeasesOverARestart) {
+TEST_F(Network, KeepsItsLeasesOverARestart) {
   start({{"network.vlan_quarantine_s", "600"}});
   define("a", 1);
   define("b", 1);
@@ -232,7 +282,7 @@ TEST_F(Network, RemembersItsLeasesOverARestart) {
   define("c", 1);
   const auto leased = network_of("c");
   ASSERT_TRUE(leased);
-  EXPECT_EQ(leased->network.vlan, 102U) << "100 rests, 101 is b's";
+  EXPECT_EQ(leased->network.vlan, 102U) << "100 is quarantined, 101 is leased to b";
   ASSERT_TRUE(ports_of("c-1"));
   std::set<std::string> macs;
   std::size_t count = 0;
@@ -241,10 +291,10 @@ TEST_F(Network, RemembersItsLeasesOverARestart) {
       macs.insert(port.mac);
       ++count;
     }
-  EXPECT_EQ(macs.size(), count) << "a MAC was given twice";
+  EXPECT_EQ(macs.size(), count) << "a MAC was leased twice";
 }
 
-TEST_F(Network, HearsWhatWasToldWhileItWasAway) {
+TEST_F(Network, HandlesEventsThatWereEmittedWhileItWasStopped) {
   start();
   define("a", 0);
   ASSERT_TRUE(network_of("a"));
@@ -256,13 +306,13 @@ TEST_F(Network, HearsWhatWasToldWhileItWasAway) {
   EXPECT_TRUE(events_.next<msg::NetworkReleased>());
 }
 
-TEST_F(Network, GoesOnWhenRedisWasKilled) {
+TEST_F(Network, ContinuesAfterRedisWasKilled) {
   start();
   define("a", 0);
   ASSERT_TRUE(network_of("a"));
   deployment_.redis.kill();
   deployment_.redis.start();
-  // The first to speak may meet a link that is lost, and be told so.
+  // The first commit may fail because its connection was lost.
   ASSERT_TRUE(comes_to_be([&] {
     return registry_.tell(
         msg::ClusterDefined{.cluster = {.cluster_id = {"b"}, .project_id = {"p"}}});
@@ -272,7 +322,7 @@ TEST_F(Network, GoesOnWhenRedisWasKilled) {
   EXPECT_EQ(leased->network.vlan, 101U);
 }
 
-TEST_F(Network, CountsWhatItHas) {
+TEST_F(Network, ShowsItsCountsAsMetrics) {
   start({{"network.vlan_first", "10"},
          {"network.vlan_last", "14"},
          {"network.public_subnet", "192.0.2.0/29"}});
@@ -282,14 +332,14 @@ TEST_F(Network, CountsWhatItHas) {
   remove("a");
   ASSERT_TRUE(events_.next<msg::NetworkReleased>());
   EXPECT_EQ(metric(*service_, "nucleus_network_vlans_leased"), 1);
-  EXPECT_EQ(metric(*service_, "nucleus_network_vlans_resting"), 1);
+  EXPECT_EQ(metric(*service_, "nucleus_network_vlans_quarantined"), 1);
   EXPECT_EQ(metric(*service_, "nucleus_network_vlans_free"), 3);
   EXPECT_EQ(metric(*service_, "nucleus_network_public_addresses_free"), 4);
   EXPECT_EQ(metric(*service_, "nucleus_network_clusters_waiting"), 0);
-  EXPECT_EQ(metric(*service_, "nucleus_network_frontends_waiting"), 0);
+  EXPECT_EQ(metric(*service_, "nucleus_network_nodes_waiting"), 0);
 }
 
-TEST_F(Network, RefusesSettingsThatDoNotFitEachOther) {
+TEST_F(Network, RefusesSettingsThatContradictEachOther) {
   for (const auto& wrong : {Settings{{"network.vlan_first", "9"}, {"network.vlan_last", "8"}},
                             Settings{{"network.public_subnet", "10.0.0.0/24"}},
                             Settings{{"network.public_subnet", "10.0.0.0/8"}},

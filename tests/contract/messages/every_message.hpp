@@ -92,7 +92,8 @@ void for_every_record(Visit&& visit) {
   one.template operator()<scheduler::StoredCount>("scheduler.computeset-count");
   one.template operator()<network::StoredNetwork>("network.network");
   one.template operator()<network::StoredPorts>("network.ports");
-  one.template operator()<network::StoredRest>("network.vlan-rest");
+  one.template operator()<network::StoredVlanQuarantine>("network.vlan-quarantine");
+  one.template operator()<network::StoredAddressQuarantine>("network.address-quarantine");
   one.template operator()<network::StoredMacCount>("network.mac-count");
   one.template operator()<image_store::StoredImage>("image_store.image");
   one.template operator()<image_store::StoredUpload>("image_store.upload");

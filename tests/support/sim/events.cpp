@@ -100,8 +100,8 @@ void Invariants::check_network_event(const core::StoredEvent& event) {
   });
   when<msg::NetworkReleased>(event, [&](const msg::NetworkReleased& released) {
     if (networks_.find(network::keys::network(released.network.cluster_id).name) ||
-        !rests_.find(network::keys::rest(released.network.vlan).name))
-      fail("a network is told to be released and does not rest: " +
+        !vlan_quarantines_.find(network::keys::vlan_quarantine(released.network.vlan).name))
+      fail("a network was released and its VLAN is not quarantined: " +
            released.network.cluster_id.value);
   });
   when<msg::PortsLeased>(event, [&](const msg::PortsLeased& leased) {

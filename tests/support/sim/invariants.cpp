@@ -74,7 +74,7 @@ Invariants::Invariants(SimWorld& world, InvariantLimits limits)
       defined_{registry::keys::nodes()},
       networks_{network::keys::networks()},
       ports_{network::keys::all_ports()},
-      rests_{network::keys::rests()},
+      vlan_quarantines_{network::keys::vlan_quarantines()},
       volumes_{image_store::keys::volumes()},
       seen_clusters_{scheduler::keys::cluster({})},
       nodes_{scheduler::keys::nodes()},
@@ -166,9 +166,9 @@ void Invariants::take_landed(const std::string& service, const core::Commit& com
     clusters_.take(change) || defined_.take(change) || volumes_.take(change) ||
         seen_clusters_.take(change) || allocations_.take(change);
     if (networks_.take(change) || ports_.take(change)) are_networks_changed = true;
-    if (rests_.take(change)) {
-      const auto* rest = rests_.find(change.key);
-      if (rest) rested_until_s_[std::to_string(rest->vlan)] = rest->until_unix_s;
+    if (vlan_quarantines_.take(change)) {
+      const auto* one = vlan_quarantines_.find(change.key);
+      if (one) quarantined_until_s_[std::to_string(one->vlan)] = one->until_unix_s;
       are_networks_changed = true;
     }
     if (hosts_.take(change)) are_placements_changed = true;
@@ -277,18 +277,23 @@ void Invariants::check_networks(std::int64_t now_unix_s) {
     const auto [there, is_first] = vlans.emplace(vlan, cluster);
     if (!is_first)
       fail(fmt::format("VLAN {} is in the clusters {} and {}", vlan, there->second, cluster));
-    if (rests_.find(network::keys::rest(vlan).name))
-      fail(fmt::format("VLAN {} of cluster {} rests", vlan, cluster));
-    const auto rested = rested_until_s_.find(std::to_string(vlan));
-    if (rested != rested_until_s_.end() && now_unix_s < rested->second)
-      fail(fmt::format("VLAN {} is cluster {}'s before its rest is over", vlan, cluster));
-    rested_until_s_.erase(std::to_string(vlan));
+    if (vlan_quarantines_.find(network::keys::vlan_quarantine(vlan).name))
+      fail(fmt::format("VLAN {} of cluster {} is quarantined", vlan, cluster));
+    const auto until = quarantined_until_s_.find(std::to_string(vlan));
+    if (until != quarantined_until_s_.end() && now_unix_s < until->second)
+      fail(fmt::format("VLAN {} is leased to cluster {} before its quarantine ended", vlan,
+                       cluster));
+    quarantined_until_s_.erase(std::to_string(vlan));
   }
   for (const auto& [key, record] : ports_.all())
     for (const auto& port : record.ports) {
       if (!addresses.emplace(port.mac, key).second) fail("MAC " + port.mac + " is given twice");
       if (port.is_public && !addresses.emplace(port.ip, key).second)
         fail("the public address " + port.ip + " is given twice");
+      if (!port.is_public &&
+          !addresses.emplace(record.cluster_id.value + " " + port.ip, key).second)
+        fail(fmt::format("the address {} is given twice in cluster {}", port.ip,
+                         record.cluster_id.value));
       const auto* of = networks_.find(network::keys::network(record.cluster_id).name);
       if (!port.is_public && (!of || of->network.vlan != port.vlan))
         fail(fmt::format("{} has a port in VLAN {}, which is not its cluster's", key, port.vlan));

@@ -112,7 +112,7 @@ class Invariants {
   View<registry::StoredNode> defined_;
   View<network::StoredNetwork> networks_;
   View<network::StoredPorts> ports_;
-  View<network::StoredRest> rests_;
+  View<network::StoredVlanQuarantine> vlan_quarantines_;
   View<image_store::StoredVolume> volumes_;
   View<scheduler::StoredCluster> seen_clusters_;
   View<scheduler::StoredNode> nodes_;
@@ -123,7 +123,7 @@ class Invariants {
 
   std::set<std::string> granted_ = {};  // "HOST NODE EPOCH" that was durable once
   std::set<std::string> has_run_ = {};  // "NODE EPOCH" recorded to have run
-  std::map<std::string, std::int64_t> rested_until_s_ = {};  // VLAN, as text
+  std::map<std::string, std::int64_t> quarantined_until_s_ = {};  // VLAN, as text
   std::map<msg::ComputesetId, msg::Computeset> told_computesets_ = {};
   std::map<std::string, msg::NodeStatus> told_nodes_ = {};
   std::map<std::string, msg::DomainChanged> told_domains_ = {};  // by host and node

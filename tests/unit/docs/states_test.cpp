@@ -5,6 +5,7 @@
 #include <array>
 #include <set>
 
+#include "services/network/vlan_pool.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
 #include "services/scheduler/states/host_state.hpp"
 #include "services/scheduler/states/node_state.hpp"
@@ -131,6 +132,17 @@ TEST(StatesPage, HasEveryStateOfComputesetsAndHosts) {
   host_words.merge(std::set<std::string>{"unknown", "drained"});
   const auto& host_states = msg::enum_names<HostState>;
   EXPECT_EQ(host_words, std::set<std::string>(host_states.begin(), host_states.end()));
+}
+
+TEST(StatesPage, HasTheTransitionsOfVlansThatTheCodeAllows) {
+  using Moves = std::set<std::pair<std::string, std::string>>;
+  Moves documented;
+  for (const auto& row : tests::read_table("docs/states.md", "**A cluster's VLAN**"))
+    documented.insert({row[0], row[1]});
+  Moves allowed;
+  for (const auto& [from, to] : network::vlan_transitions)
+    allowed.insert({std::string(msg::name_of(from)), std::string(msg::name_of(to))});
+  EXPECT_EQ(documented, allowed);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Which addresses nodes get.
+// Which addresses nodes are leased.
 #include "services/network/address_plan.hpp"
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ TEST(AddressPlan, GivesSmallClustersTheSame24) {
 TEST(AddressPlan, GivesEveryNodeOfALargeClusterAnAddress) {
   for (const std::uint32_t count : {250u, 251u, 4090u, 4094u, 4097u}) {
     const auto plan = private_subnet(count);
-    const auto last = private_address(plan, count - 1);
+    const auto last = choose_private_address(plan, count - 1, {});
     ASSERT_TRUE(last) << count;
     EXPECT_LT(*last, plan.base + plan.size() - 1) << count;
   }
@@ -39,15 +39,38 @@ TEST(AddressPlan, GivesEveryNodeOfALargeClusterAnAddress) {
 }
 
 TEST(AddressPlan, NumbersNodesFromOne) {
-  EXPECT_EQ(ipv4_text(*private_address(subnet("10.0.0.0/24"), 0)), "10.0.0.1");
-  EXPECT_EQ(ipv4_text(*private_address(subnet("10.0.0.0/24"), 1)), "10.0.0.2");
-  EXPECT_EQ(ipv4_text(*private_address(subnet("10.0.0.0/20"), 300)), "10.0.1.45");
+  EXPECT_EQ(ipv4_text(*choose_private_address(subnet("10.0.0.0/24"), 0, {})), "10.0.0.1");
+  EXPECT_EQ(ipv4_text(*choose_private_address(subnet("10.0.0.0/24"), 1, {})), "10.0.0.2");
+  EXPECT_EQ(ipv4_text(*choose_private_address(subnet("10.0.0.0/20"), 300, {})), "10.0.1.45");
+}
+
+TEST(AddressPlan, GivesANodeBeyondTheSubnetTheLowestFreeAddress) {
+  const auto small = subnet("10.0.0.0/29");
+  for (const std::uint32_t index : {6u, 0xFFFFFFFFu})
+    EXPECT_EQ(ipv4_text(*choose_private_address(small, index, {})), "10.0.0.2")
+        << "the first is the frontend's";
+  std::set<Ipv4> taken;
+  for (Ipv4 address = small.base + 1; address < small.base + 7; ++address) taken.insert(address);
+  EXPECT_FALSE(choose_private_address(small, 6, taken)) << "the last one is for broadcasts";
+  EXPECT_FALSE(choose_private_address(small, 3, taken));
+  taken.erase(small.base + 4);
+  EXPECT_EQ(ipv4_text(*choose_private_address(small, 9, taken)), "10.0.0.4");
 }
 
 TEST(AddressPlan, NeverGivesTheBroadcastAddress) {
-  EXPECT_EQ(ipv4_text(*private_address(subnet("10.0.0.0/24"), 253)), "10.0.0.254");
-  EXPECT_FALSE(private_address(subnet("10.0.0.0/24"), 254));
-  EXPECT_FALSE(private_address(subnet("10.0.0.0/24"), 0xFFFFFFFF));
+  EXPECT_EQ(ipv4_text(*choose_private_address(subnet("10.0.0.0/24"), 253, {})), "10.0.0.254");
+  EXPECT_EQ(ipv4_text(*choose_private_address(subnet("10.0.0.0/24"), 254, {})), "10.0.0.2");
+}
+
+TEST(AddressPlan, WidensAPrivateSubnetUntilItHoldsTheLargestCluster) {
+  auto plan = private_subnet(1);
+  std::vector<std::string> sizes;
+  for (std::optional<Subnet> next = plan; next; next = widened(plan)) {
+    plan = *next;
+    sizes.push_back(subnet_text(plan));
+  }
+  EXPECT_EQ(sizes, (std::vector<std::string>{"10.0.0.0/24", "10.0.0.0/20", "10.0.0.0/19"}));
+  EXPECT_GT(plan.size(), 4097u + 2);
 }
 
 TEST(AddressPlan, LeasesTheLowestPublicAddressAfterTheGateway) {
@@ -65,7 +88,7 @@ TEST(AddressPlan, LeasesTheLowestPublicAddressAfterTheGateway) {
   EXPECT_EQ(ipv4_text(*lowest_free_address(outside, taken)), "172.30.0.4");
 }
 
-TEST(AddressPlan, GivesEachPortItsOwnMacUntilTheCountGoesRound) {
+TEST(AddressPlan, GivesEachPortItsOwnMacUntilTheCountWraps) {
   std::vector<bool> seen(macs_max);
   for (std::uint32_t number = 0; number < macs_max; ++number) {
     const auto bits = mac_bits(number);
@@ -84,10 +107,10 @@ TEST(AddressPlan, WritesMacsOfTheQemuPrefix) {
     macs.insert(mac);
   }
   EXPECT_EQ(macs.size(), 10'000u);
-  EXPECT_EQ(mac_text(0), mac_text(macs_max));  // the count goes round
+  EXPECT_EQ(mac_text(0), mac_text(macs_max));  // the count wraps
 }
 
-TEST(NetworkConfig, RefusesValuesThatDoNotFitEachOther) {
+TEST(NetworkConfig, RefusesValuesThatContradictEachOther) {
   const auto field = [](std::map<std::string, std::string> values) {
     core::Settings settings(std::move(values));
     const auto config = Config::from(settings);

@@ -1,4 +1,4 @@
-// Which VLAN a cluster gets.
+// Which VLAN a cluster is leased.
 #include "services/network/vlan_pool.hpp"
 
 #include <gtest/gtest.h>
@@ -8,56 +8,83 @@
 namespace nucleus::network {
 namespace {
 
-TEST(VlanPool, LeasesTheLowestThatNobodyHas) {
-  EXPECT_EQ(lowest_free_vlan({.first = 100, .last = 102}, {}), 100u);
-  EXPECT_EQ(lowest_free_vlan({.first = 100, .last = 102}, {.leased = {100, 102}}), 101u);
+VlanPool a_pool(const VlanRange& range, const std::vector<std::uint32_t>& leased) {
+  VlanPool pool(range);
+  for (const auto vlan : leased) pool.lease(vlan);
+  return pool;
 }
 
-TEST(VlanPool, LeavesThoseThatRestAndThePublicOne) {
-  const VlanRange range{.first = 100, .last = 103, .public_vlan = 101};
-  const VlanPool pool{.leased = {100}, .resting = {{102, 50}}};
-  EXPECT_EQ(lowest_free_vlan(range, pool), 103u);
-  EXPECT_EQ(count_free_vlans(range, pool), 1u);
+TEST(VlanPool, LeasesTheLowestFreeVlan) {
+  EXPECT_EQ(a_pool({.first = 100, .last = 102}, {}).lowest_free(), 100u);
+  EXPECT_EQ(a_pool({.first = 100, .last = 102}, {100, 102}).lowest_free(), 101u);
 }
 
-TEST(VlanPool, HasNoneWhereAllAreLeasedOrRest) {
-  const VlanRange range{.first = 100, .last = 101};
-  const VlanPool pool{.leased = {100}, .resting = {{101, 50}}};
-  EXPECT_EQ(lowest_free_vlan(range, pool), std::nullopt);
-  EXPECT_EQ(count_free_vlans(range, pool), 0u);
+TEST(VlanPool, SkipsQuarantinedVlansAndThePublicOne) {
+  auto pool = a_pool({.first = 100, .last = 103, .public_vlan = 101}, {100, 102});
+  pool.quarantine(102, 50);
+  EXPECT_EQ(pool.lowest_free(), 103u);
+  EXPECT_EQ(pool.count(VlanState::free), 1u);
+  EXPECT_EQ(pool.state(102), VlanState::quarantined);
 }
 
-TEST(VlanPool, EndsARestAtItsSecondAndNotBefore) {
-  const VlanPool pool{.resting = {{100, 50}, {101, 51}}};
-  EXPECT_TRUE(rested_vlans(pool, 49).empty());
-  EXPECT_EQ(rested_vlans(pool, 50), std::vector<std::uint32_t>{100});
-  EXPECT_EQ(rested_vlans(pool, 51).size(), 2u);
+TEST(VlanPool, HasNoFreeVlanIfAllAreLeasedOrQuarantined) {
+  auto pool = a_pool({.first = 100, .last = 101}, {100, 101});
+  pool.quarantine(101, 50);
+  EXPECT_EQ(pool.lowest_free(), std::nullopt);
+  EXPECT_EQ(pool.count(VlanState::free), 0u);
 }
 
-TEST(VlanPool, NeverGivesOneVlanToTwoClusters) {
+TEST(VlanPool, EndsAQuarantineAtItsSecondAndNotBefore) {
+  auto pool = a_pool({.first = 100, .last = 101}, {100, 101});
+  pool.quarantine(100, 50);
+  pool.quarantine(101, 51);
+  EXPECT_TRUE(pool.due(49).empty());
+  EXPECT_EQ(pool.due(50), std::vector<std::uint32_t>{100});
+  EXPECT_EQ(pool.due(51).size(), 2u);
+}
+
+TEST(VlanPool, DoesNotLeaseAgainAVlanOutsideItsRange) {
+  auto pool = a_pool({.first = 100, .last = 101, .public_vlan = 50}, {7, 50, 100, 101});
+  for (const auto vlan : {7u, 50u}) {
+    pool.quarantine(vlan, 1);
+    pool.release(vlan);
+  }
+  EXPECT_EQ(pool.lowest_free(), std::nullopt);
+}
+
+TEST(VlanPoolDeathTest, AssertsThatEachTransitionIsAllowed) {
+  auto pool = a_pool({.first = 100, .last = 101}, {100});
+  EXPECT_DEATH(pool.lease(100), "assertion failed");
+  EXPECT_DEATH(pool.release(100), "assertion failed");
+  EXPECT_DEATH(pool.quarantine(101, 1), "assertion failed");
+}
+
+TEST(VlanPool, NeverLeasesOneVlanToTwoClusters) {
   std::mt19937 random(20'260'601);
   const VlanRange range{.first = 2, .last = 20, .public_vlan = 7};
-  constexpr std::int64_t rest_s = 10;
-  VlanPool pool;
+  constexpr std::int64_t quarantine_s = 10;
+  VlanPool pool(range);
+  std::vector<std::uint32_t> leased;
   std::map<std::uint32_t, std::int64_t> freed_at;
   std::size_t leases = 0;
   for (std::int64_t now = 0; now < 5000; ++now) {
-    for (const auto vlan : rested_vlans(pool, now)) pool.resting.erase(vlan);
+    for (const auto vlan : pool.due(now)) pool.release(vlan);
     if (random() % 2 == 0) {
-      const auto vlan = lowest_free_vlan(range, pool);
+      const auto vlan = pool.lowest_free();
       if (!vlan) continue;
       EXPECT_NE(*vlan, range.public_vlan);
       if (freed_at.contains(*vlan)) {
-        EXPECT_GE(now - freed_at[*vlan], rest_s) << *vlan;
+        EXPECT_GE(now - freed_at[*vlan], quarantine_s) << *vlan;
       }
-      ASSERT_TRUE(pool.leased.insert(*vlan).second) << *vlan;
+      ASSERT_EQ(std::ranges::count(leased, *vlan), 0) << *vlan;
+      pool.lease(*vlan);
+      leased.push_back(*vlan);
       ++leases;
-    } else if (!pool.leased.empty()) {
-      const auto victim = std::next(pool.leased.begin(),
-                                    static_cast<std::ptrdiff_t>(random() % pool.leased.size()));
-      freed_at[*victim] = now;
-      pool.resting[*victim] = now + rest_s;
-      pool.leased.erase(victim);
+    } else if (!leased.empty()) {
+      std::swap(leased[random() % leased.size()], leased.back());
+      freed_at[leased.back()] = now;
+      pool.quarantine(leased.back(), now + quarantine_s);
+      leased.pop_back();
     }
   }
   EXPECT_GT(leases, 1000u);

@@ -1,0 +1,156 @@
+#include "services/network/lease_plan.hpp"
+
+#include <algorithm>
+
+#include "core/assert.hpp"
+
+namespace nucleus::network {
+namespace {
+
+constexpr const char* no_vlan = "no VLAN is free: waiting for one";
+constexpr const char* no_public_address = "no public address is free: waiting for one";
+constexpr const char* no_private_address = "no private address is free: waiting for one";
+constexpr const char* no_mac = "no MAC is free: waiting for one";
+
+const View::Cluster& cluster_in(const View& view, const msg::ClusterId& cluster_id) {
+  const auto* cluster = view.cluster(cluster_id);
+  NUCLEUS_ASSERT(cluster);
+  return *cluster;
+}
+
+/// The count of issued MACs starts again after 2^24: MACs in use are skipped.
+std::string next_mac(const View& view, Plan& plan) {
+  std::uint64_t number = std::max(plan.macs_issued, view.macs_issued());
+  std::string mac = mac_text(number++);
+  while (view.is_mac_taken(mac)) mac = mac_text(number++);
+  plan.macs_issued = number;
+  return mac;
+}
+
+/// Adds the cluster's network and all its ports with the new prefix length to the plan.
+void widen(const View& view, const View::Cluster& cluster, const Subnet& subnet, Plan& plan) {
+  plan.networks.push_back(cluster.stored);
+  plan.networks.back().network.subnet = subnet_text(subnet);
+  for (const auto& node_id : cluster.nodes) {
+    StoredPorts stored = *view.ports(node_id);
+    if (stored.ports.empty()) continue;
+    for (auto& port : stored.ports)
+      if (!port.is_public) port.prefix_length = subnet.prefix_length;
+    plan.ports.push_back(std::move(stored));
+  }
+}
+
+struct PrivateAddress {
+  Ipv4 address = 0;
+  std::uint32_t prefix_length = 0;
+};
+
+std::optional<PrivateAddress> lease_private_address(const View& view, const View::Cluster& cluster,
+                                                    std::uint32_t index, Plan& plan) {
+  const auto parsed = parse_subnet(cluster.stored.network.subnet);
+  NUCLEUS_ASSERT(parsed);
+  Subnet subnet = *parsed;
+  if (const auto address = choose_private_address(subnet, index, cluster.addresses))
+    return PrivateAddress{*address, subnet.prefix_length};
+  while (const auto wider = widened(subnet)) {
+    subnet = *wider;
+    if (const auto address = choose_private_address(subnet, index, cluster.addresses)) {
+      widen(view, cluster, subnet, plan);
+      return PrivateAddress{*address, subnet.prefix_length};
+    }
+  }
+  return std::nullopt;
+}
+
+/// Adds the ports to `node`; returns the reason if there can be none, else an empty text.
+std::string lease_ports(const View& view, StoredPorts& node, Plan& plan) {
+  const auto& cluster = cluster_in(view, node.cluster_id);
+  if (cluster.stored.network.vlan == 0) return no_vlan;
+  if (view.mac_count() + 2 > macs_max) return no_mac;
+  const auto& public_subnet = view.public_subnet();
+  const auto public_address = node.is_frontend
+                                  ? lowest_free_address(public_subnet, view.public_addresses())
+                                  : std::optional<Ipv4>{};
+  if (node.is_frontend && !public_address) return no_public_address;
+  const auto address = lease_private_address(view, cluster, node.index, plan);
+  if (!address) return no_private_address;
+  if (public_address)
+    node.ports.push_back({.mac = next_mac(view, plan),
+                          .ip = ipv4_text(*public_address),
+                          .prefix_length = public_subnet.prefix_length,
+                          .gateway = ipv4_text(public_gateway(public_subnet)),
+                          .vlan = view.public_vlan(),
+                          .is_public = true});
+  node.ports.push_back({.mac = next_mac(view, plan),
+                        .ip = ipv4_text(address->address),
+                        .prefix_length = address->prefix_length,
+                        .vlan = cluster.stored.network.vlan});
+  return {};
+}
+
+}  // namespace
+
+Plan plan_network(const View& view, const msg::ClusterDefined& event, std::uint64_t event_id) {
+  return {.networks = {{.network = {.cluster_id = event.cluster.cluster_id,
+                                    .project_id = event.cluster.project_id,
+                                    .vlan = view.vlans().lowest_free().value_or(0),
+                                    .subnet = subnet_text(private_subnet(event.node_count))},
+                        .since_event = event_id}}};
+}
+
+Plan plan_ports(const View& view, StoredPorts node) {
+  Plan plan;
+  node.ports.clear();
+  node.reason = lease_ports(view, node, plan);
+  plan.ports.push_back(std::move(node));
+  return plan;
+}
+
+Plan plan_cluster_removal(const View& view, const msg::ClusterId& cluster_id,
+                          std::int64_t quarantine_end_unix_s) {
+  const auto& cluster = cluster_in(view, cluster_id);
+  Plan plan{.networks_removed = {cluster.stored.network},
+            .ports_removed = {cluster.nodes.begin(), cluster.nodes.end()},
+            .address_quarantines_ended = view.addresses_quarantined(cluster_id)};
+  if (const auto vlan = cluster.stored.network.vlan; vlan != 0)
+    plan.vlan_quarantines.push_back({.vlan = vlan, .until_unix_s = quarantine_end_unix_s});
+  return plan;
+}
+
+Plan plan_node_removal(const View& view, const msg::NodeId& node_id,
+                       std::int64_t quarantine_end_unix_s) {
+  const auto* stored = view.ports(node_id);
+  NUCLEUS_ASSERT(stored);
+  Plan plan{.ports_removed = {node_id}};
+  for (const auto& port : stored->ports)
+    if (!port.is_public)
+      plan.address_quarantines.push_back(
+          {.cluster_id = stored->cluster_id, .ip = port.ip, .until_unix_s = quarantine_end_unix_s});
+  return plan;
+}
+
+std::optional<Plan> plan_quarantine_ends(const View& view, std::int64_t now_unix_s) {
+  Plan ended{.vlan_quarantines_ended = view.vlans().due(now_unix_s),
+             .address_quarantines_ended = view.addresses_due(now_unix_s)};
+  if (ended.vlan_quarantines_ended.empty() && ended.address_quarantines_ended.empty())
+    return std::nullopt;
+  return ended;
+}
+
+std::optional<Plan> plan_waiting(const View& view) {
+  const auto vlan = view.vlans().lowest_free();
+  if (!view.clusters_waiting().empty() && vlan) {
+    Plan plan{.networks = {cluster_in(view, view.clusters_waiting().begin()->second).stored}};
+    plan.networks.front().network.vlan = *vlan;
+    return plan;
+  }
+  for (const auto& [event_id, node_id] : view.nodes_waiting()) {
+    const auto& node = *view.ports(node_id);
+    auto plan = plan_ports(view, node);
+    const auto& planned = plan.ports.back();
+    if (!planned.ports.empty() || planned.reason != node.reason) return plan;
+  }
+  return std::nullopt;
+}
+
+}  // namespace nucleus::network

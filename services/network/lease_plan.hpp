@@ -1,0 +1,34 @@
+// Which VLAN, subnet, addresses and MACs a cluster and its nodes lease, and what is quarantined
+// when they are removed. Pure functions over the view; the caller applies the plan.
+#pragma once
+
+#include <optional>
+
+#include "messages/registry.hpp"
+#include "services/network/view.hpp"
+
+namespace nucleus::network {
+
+/// A network for a new cluster. Its VLAN is 0 if none is free: then it waits.
+Plan plan_network(const View& view, const msg::ClusterDefined& event, std::uint64_t event_id);
+
+/// Ports for a node whose cluster is in the view, the public port first; or the reason why it must
+/// wait. Widens the cluster's subnet if that is full, which gives all its nodes the new prefix.
+Plan plan_ports(const View& view, StoredPorts node);
+
+/// Removes a cluster with its ports; its VLAN is quarantined. The cluster is in the view.
+Plan plan_cluster_removal(const View& view, const msg::ClusterId& cluster_id,
+                          std::int64_t quarantine_end_unix_s);
+
+/// Removes a node's ports; its private address is quarantined. The node is in the view.
+Plan plan_node_removal(const View& view, const msg::NodeId& node_id,
+                       std::int64_t quarantine_end_unix_s);
+
+/// Ends the quarantines that are over; nothing if none is.
+std::optional<Plan> plan_quarantine_ends(const View& view, std::int64_t now_unix_s);
+
+/// Serves one of those that wait: a VLAN for the oldest cluster, else ports for the oldest node
+/// that can have them. Nothing if all must wait on.
+std::optional<Plan> plan_waiting(const View& view);
+
+}  // namespace nucleus::network

@@ -1,0 +1,164 @@
+#include "services/network/view.hpp"
+
+#include "core/assert.hpp"
+
+namespace nucleus::network {
+namespace {
+
+Ipv4 address_of(const std::string& ip) {
+  const auto address = parse_ipv4(ip);
+  NUCLEUS_ASSERT(address);
+  return *address;
+}
+
+}  // namespace
+
+View::View(const Config& config)
+    : public_vlan_{config.vlans.public_vlan},
+      public_subnet_{config.public_subnet},
+      vlans_{config.vlans} {}
+
+const View::Cluster* View::cluster(const msg::ClusterId& cluster_id) const {
+  const auto found = clusters_.find(cluster_id);
+  return found == clusters_.end() ? nullptr : &found->second;
+}
+
+const StoredPorts* View::ports(const msg::NodeId& node_id) const {
+  const auto found = ports_.find(node_id);
+  return found == ports_.end() ? nullptr : &found->second;
+}
+
+std::vector<StoredAddressQuarantine> View::addresses_due(std::int64_t now_unix_s) const {
+  std::vector<StoredAddressQuarantine> due;
+  for (const auto& [until_unix_s, cluster_id, ip] : address_quarantines_) {
+    if (until_unix_s > now_unix_s) break;
+    due.push_back({.cluster_id = cluster_id, .ip = ip, .until_unix_s = until_unix_s});
+  }
+  return due;
+}
+
+std::vector<StoredAddressQuarantine> View::addresses_quarantined(const msg::ClusterId& id) const {
+  std::vector<StoredAddressQuarantine> quarantined;
+  for (const auto& [until_unix_s, cluster_id, ip] : address_quarantines_)
+    if (cluster_id == id)
+      quarantined.push_back({.cluster_id = id, .ip = ip, .until_unix_s = until_unix_s});
+  return quarantined;
+}
+
+void View::apply(const Plan& plan) {
+  for (const auto& node_id : plan.ports_removed) remove_ports(node_id);
+  for (const auto& ended : plan.address_quarantines_ended) {
+    address_quarantines_.erase({ended.until_unix_s, ended.cluster_id, ended.ip});
+    clusters_.at(ended.cluster_id).addresses.erase(address_of(ended.ip));
+  }
+  for (const auto& network : plan.networks_removed) remove_network(network);
+  for (const auto& one : plan.vlan_quarantines) vlans_.quarantine(one.vlan, one.until_unix_s);
+  for (const auto vlan : plan.vlan_quarantines_ended) vlans_.release(vlan);
+  for (const auto& network : plan.networks) put(network);
+  for (const auto& one : plan.address_quarantines) {
+    address_quarantines_.insert({one.until_unix_s, one.cluster_id, one.ip});
+    clusters_.at(one.cluster_id).addresses.insert(address_of(one.ip));
+  }
+  for (const auto& ports : plan.ports) put(ports);
+  if (plan.macs_issued != 0) macs_issued_ = plan.macs_issued;
+#ifndef NDEBUG
+  check();
+#endif
+}
+
+void View::load(const Plan& records) {
+  NUCLEUS_ASSERT(clusters_.empty() && ports_.empty());
+  for (const auto& one : records.vlan_quarantines) vlans_.lease(one.vlan);
+  apply(records);
+}
+
+void View::put(const StoredNetwork& network) {
+  auto& cluster = clusters_[network.network.cluster_id];
+  const bool is_new_lease = cluster.stored.network.vlan == 0 && network.network.vlan != 0;
+  cluster.stored = network;
+  if (network.network.vlan == 0) {
+    clusters_waiting_[network.since_event] = network.network.cluster_id;
+    return;
+  }
+  if (!is_new_lease) return;
+  vlans_.lease(network.network.vlan);
+  clusters_waiting_.erase(network.since_event);
+  for (const auto& node_id : cluster.nodes)
+    nodes_waiting_[ports_.at(node_id).since_event] = node_id;
+}
+
+void View::put(const StoredPorts& ports) {
+  if (ports_.contains(ports.node_id)) remove_ports(ports.node_id);
+  auto& cluster = clusters_.at(ports.cluster_id);
+  cluster.nodes.insert(ports.node_id);
+  for (const auto& port : ports.ports) {
+    auto& addresses = port.is_public ? public_addresses_ : cluster.addresses;
+    const bool is_new_address = addresses.insert(address_of(port.ip)).second;
+    const bool is_new_mac = macs_.insert(port.mac).second;
+    NUCLEUS_ASSERT(is_new_address && is_new_mac);
+  }
+  if (ports.ports.empty() && cluster.stored.network.vlan != 0)
+    nodes_waiting_[ports.since_event] = ports.node_id;
+  ports_[ports.node_id] = ports;
+}
+
+void View::remove_ports(const msg::NodeId& node_id) {
+  const auto found = ports_.find(node_id);
+  NUCLEUS_ASSERT(found != ports_.end());
+  auto& cluster = clusters_.at(found->second.cluster_id);
+  for (const auto& port : found->second.ports) {
+    (port.is_public ? public_addresses_ : cluster.addresses).erase(address_of(port.ip));
+    macs_.erase(port.mac);
+  }
+  cluster.nodes.erase(node_id);
+  nodes_waiting_.erase(found->second.since_event);
+  ports_.erase(found);
+}
+
+void View::remove_network(const msg::ClusterNetwork& network) {
+  const auto found = clusters_.find(network.cluster_id);
+  NUCLEUS_ASSERT(found != clusters_.end() && found->second.nodes.empty());
+  NUCLEUS_ASSERT(found->second.addresses.empty());
+  clusters_waiting_.erase(found->second.stored.since_event);
+  clusters_.erase(found);
+}
+
+void View::check() const {
+  std::set<std::uint32_t> vlans;
+  std::size_t nodes = 0;
+  std::size_t private_addresses = 0;
+  for (const auto& [cluster_id, cluster] : clusters_) {
+    const auto vlan = cluster.stored.network.vlan;
+    nodes += cluster.nodes.size();
+    private_addresses += cluster.addresses.size();
+    NUCLEUS_ASSERT((vlan == 0) == clusters_waiting_.contains(cluster.stored.since_event));
+    if (vlan == 0) continue;
+    NUCLEUS_ASSERT(vlans.insert(vlan).second);
+    NUCLEUS_ASSERT(vlans_.state(vlan) == VlanState::leased);
+  }
+  NUCLEUS_ASSERT(vlans.size() == vlans_.count(VlanState::leased));
+  NUCLEUS_ASSERT(nodes == ports_.size());
+  std::size_t public_ports = 0;
+  std::size_t private_ports = 0;
+  std::size_t waiting = 0;
+  for (const auto& [node_id, stored] : ports_) {
+    check_ports(stored);
+    for (const auto& port : stored.ports) ++(port.is_public ? public_ports : private_ports);
+    waiting += nodes_waiting_.contains(stored.since_event);
+  }
+  NUCLEUS_ASSERT(waiting == nodes_waiting_.size());
+  NUCLEUS_ASSERT(public_ports == public_addresses_.size());
+  NUCLEUS_ASSERT(private_ports + address_quarantines_.size() == private_addresses);
+  NUCLEUS_ASSERT(public_ports + private_ports == macs_.size());
+}
+
+void View::check_ports(const StoredPorts& stored) const {
+  const auto& cluster = clusters_.at(stored.cluster_id);
+  NUCLEUS_ASSERT(cluster.nodes.contains(stored.node_id));
+  const bool is_waiting = stored.ports.empty() && cluster.stored.network.vlan != 0;
+  NUCLEUS_ASSERT(is_waiting == nodes_waiting_.contains(stored.since_event));
+  for (const auto& port : stored.ports)
+    NUCLEUS_ASSERT(port.is_public || port.vlan == cluster.stored.network.vlan);
+}
+
+}  // namespace nucleus::network

@@ -1,0 +1,89 @@
+// The network service's records in memory, with indexes over them: which VLANs, addresses and MACs
+// are taken, and which clusters and nodes wait. `apply` is the only mutator. Runs on the loop.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "services/network/config.hpp"
+#include "services/network/records.hpp"
+
+namespace nucleus::network {
+
+/// What one decision changes: the records to write and to remove. The events follow from them.
+struct Plan {
+  std::vector<StoredNetwork> networks = {};
+  std::vector<StoredPorts> ports = {};
+  std::vector<StoredVlanQuarantine> vlan_quarantines = {};
+  std::vector<StoredAddressQuarantine> address_quarantines = {};
+  std::uint64_t macs_issued = 0;  // the new count; 0 = unchanged
+  std::vector<msg::ClusterNetwork> networks_removed = {};
+  std::vector<msg::NodeId> ports_removed = {};
+  std::vector<std::uint32_t> vlan_quarantines_ended = {};
+  std::vector<StoredAddressQuarantine> address_quarantines_ended = {};
+};
+
+class View {
+ public:
+  struct Cluster {
+    StoredNetwork stored = {};
+    std::set<msg::NodeId> nodes = {};  // that have a StoredPorts
+    std::set<Ipv4> addresses = {};     // private ones, leased or quarantined
+  };
+
+  explicit View(const Config& config);
+
+  /// Null if there is none.
+  const Cluster* cluster(const msg::ClusterId& cluster_id) const;
+  const StoredPorts* ports(const msg::NodeId& node_id) const;
+  const std::map<msg::ClusterId, Cluster>& clusters() const { return clusters_; }
+  const VlanPool& vlans() const { return vlans_; }
+  std::uint32_t public_vlan() const { return public_vlan_; }
+  const Subnet& public_subnet() const { return public_subnet_; }
+  const std::set<Ipv4>& public_addresses() const { return public_addresses_; }
+  std::size_t mac_count() const { return macs_.size(); }
+  bool is_mac_taken(const std::string& mac) const { return macs_.contains(mac); }
+  std::uint64_t macs_issued() const { return macs_issued_; }
+  /// Clusters without a VLAN, and nodes of other clusters without ports, oldest first.
+  const std::map<std::uint64_t, msg::ClusterId>& clusters_waiting() const {
+    return clusters_waiting_;
+  }
+  const std::map<std::uint64_t, msg::NodeId>& nodes_waiting() const { return nodes_waiting_; }
+  /// The quarantined addresses whose quarantine has ended; or all of one cluster.
+  std::vector<StoredAddressQuarantine> addresses_due(std::int64_t now_unix_s) const;
+  std::vector<StoredAddressQuarantine> addresses_quarantined(const msg::ClusterId& id) const;
+
+  void apply(const Plan& plan);
+  /// Fills an empty view with all stored records.
+  void load(const Plan& records);
+  /// Asserts that the indexes agree with the records, and that nothing is leased twice.
+  void check() const;
+
+ private:
+  using Quarantine = std::tuple<std::int64_t, msg::ClusterId, std::string>;  // end, cluster, IP
+
+  void put(const StoredNetwork& network);
+  void put(const StoredPorts& ports);
+  void remove_ports(const msg::NodeId& node_id);
+  void remove_network(const msg::ClusterNetwork& network);
+  void check_ports(const StoredPorts& stored) const;
+
+  std::uint32_t public_vlan_;
+  Subnet public_subnet_;
+  VlanPool vlans_;
+  std::map<msg::ClusterId, Cluster> clusters_ = {};
+  std::unordered_map<msg::NodeId, StoredPorts> ports_ = {};
+  std::set<Quarantine> address_quarantines_ = {};
+  std::set<Ipv4> public_addresses_ = {};
+  std::unordered_set<std::string> macs_ = {};
+  std::uint64_t macs_issued_ = 0;
+  std::map<std::uint64_t, msg::ClusterId> clusters_waiting_ = {};  // by the event that defined them
+  std::map<std::uint64_t, msg::NodeId> nodes_waiting_ = {};
+};
+
+}  // namespace nucleus::network

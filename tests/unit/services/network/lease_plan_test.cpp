@@ -1,0 +1,167 @@
+// What clusters and nodes are leased, decided on a view without a store.
+#include "services/network/lease_plan.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace nucleus::network {
+namespace {
+
+constexpr std::int64_t quarantine_s = 300;
+
+/// A view, and the registry's part: clusters and nodes with growing indexes.
+class Site {
+ public:
+  explicit Site(const Config& config = {}) : view_{config} {}
+
+  View& view() { return view_; }
+  void define_cluster(const std::string& name, std::uint32_t node_count) {
+    apply(plan_network(
+        view_, {.cluster = {.cluster_id = {name}, .project_id = {"p"}}, .node_count = node_count},
+        ++event_id_));
+    add_node(name, true);
+  }
+  const StoredPorts& add_node(const std::string& cluster, bool is_frontend = false) {
+    const auto index = next_index_[cluster]++;
+    const msg::NodeId id{cluster + "-" + std::to_string(index)};
+    apply(plan_ports(view_, {.node_id = id,
+                             .cluster_id = {cluster},
+                             .project_id = {"p"},
+                             .is_frontend = is_frontend,
+                             .index = index,
+                             .since_event = ++event_id_}));
+    return *view_.ports(id);
+  }
+  void remove_node(const msg::NodeId& id, std::int64_t now_unix_s) {
+    apply(plan_node_removal(view_, id, now_unix_s + quarantine_s));
+  }
+  void remove_cluster(const std::string& name, std::int64_t now_unix_s) {
+    apply(plan_cluster_removal(view_, {name}, now_unix_s + quarantine_s));
+  }
+  void sweep(std::int64_t now_unix_s) {
+    if (const auto ended = plan_quarantine_ends(view_, now_unix_s)) apply(*ended);
+    while (const auto plan = plan_waiting(view_)) apply(*plan);
+  }
+  const Plan& last() const { return last_; }
+
+ private:
+  void apply(const Plan& plan) {
+    last_ = plan;
+    view_.apply(last_);
+    view_.check();
+  }
+
+  View view_;
+  Plan last_ = {};
+  std::uint64_t event_id_ = 0;
+  std::map<std::string, std::uint32_t> next_index_ = {};
+};
+
+TEST(LeasePlan, WidensTheSubnetOfAClusterThatGrowsBeyondIt) {
+  Site site;
+  site.define_cluster("c", 1);
+  for (int i = 1; i < 254; ++i) ASSERT_EQ(site.add_node("c").ports[0].prefix_length, 24u) << i;
+  const auto& grown = site.add_node("c");
+  ASSERT_EQ(grown.ports.size(), 1u);
+  EXPECT_EQ(grown.ports[0].ip, "10.0.0.255");
+  EXPECT_EQ(site.view().cluster({"c"})->stored.network.subnet, "10.0.0.0/20");
+  EXPECT_EQ(site.last().ports.size(), 255u) << "every node's prefix length is announced";
+  for (const auto& node_id : site.view().cluster({"c"})->nodes)
+    EXPECT_EQ(site.view().ports(node_id)->ports.back().prefix_length, 20u);
+  EXPECT_EQ(site.view().ports({"c-0"})->ports.back().ip, "10.0.0.1") << "addresses stay";
+}
+
+TEST(LeasePlan, GivesAnAddressToEveryNodeOfTheLargestCluster) {
+  Site site;
+  site.define_cluster("c", 1);
+  for (int i = 1; i < 4097; ++i) ASSERT_FALSE(site.add_node("c").ports.empty()) << i;
+  EXPECT_EQ(site.view().cluster({"c"})->addresses.size(), 4097u);
+}
+
+TEST(LeasePlan, ReusesTheAddressesOfRemovedNodesAfterTheirQuarantine) {
+  Site site;
+  site.define_cluster("c", 1);
+  std::map<std::string, std::int64_t> freed_at;
+  std::int64_t now_unix_s = 0;
+  for (int i = 0; i < 1000; ++i) {
+    now_unix_s += 10;
+    site.sweep(now_unix_s);
+    const auto node = site.add_node("c");
+    ASSERT_FALSE(node.ports.empty()) << i << ": " << node.reason;
+    const auto& ip = node.ports[0].ip;
+    if (freed_at.contains(ip)) {
+      ASSERT_GE(now_unix_s - freed_at[ip], quarantine_s) << ip;
+    }
+    freed_at[ip] = now_unix_s;
+    site.remove_node(node.node_id, now_unix_s);
+  }
+  EXPECT_EQ(site.view().cluster({"c"})->stored.network.subnet, "10.0.0.0/24");
+}
+
+TEST(LeasePlan, LetsANodeWaitIfOnlyQuarantinedAddressesAreLeft) {
+  Site site;
+  site.define_cluster("c", 4097);
+  for (int i = 0; i < 8189; ++i) site.remove_node(site.add_node("c").node_id, 0);
+  EXPECT_EQ(site.add_node("c").reason, "no private address is free: waiting for one");
+  EXPECT_EQ(site.view().nodes_waiting().size(), 1u);
+  site.sweep(quarantine_s);
+  EXPECT_TRUE(site.view().nodes_waiting().empty());
+  EXPECT_EQ(site.view().ports({"c-8190"})->ports.size(), 1u);
+}
+
+TEST(LeasePlan, ServesClustersAndNodesInTheirOrder) {
+  Site site({.vlans = {.first = 7, .last = 7, .public_vlan = 4000},
+             .public_subnet = *parse_subnet("192.0.2.0/29")});
+  for (const char* name : {"a", "z", "b"}) site.define_cluster(name, 1);
+  EXPECT_EQ(site.view().ports({"z-0"})->reason, "no VLAN is free: waiting for one");
+  site.remove_cluster("a", 0);
+  site.sweep(quarantine_s - 1);
+  EXPECT_EQ(site.view().cluster({"z"})->stored.network.vlan, 0u) << "7 is quarantined";
+  site.sweep(quarantine_s);
+  EXPECT_EQ(site.view().cluster({"z"})->stored.network.vlan, 7u);
+  EXPECT_EQ(site.view().cluster({"b"})->stored.network.vlan, 0u);
+  EXPECT_EQ(site.view().ports({"z-0"})->ports.size(), 2u);
+}
+
+TEST(LeasePlan, KeepsItsViewSoundThroughManyChanges) {
+  std::mt19937 random(7);
+  Site site({.vlans = {.first = 2, .last = 6, .public_vlan = 4},
+             .public_subnet = *parse_subnet("192.0.2.0/29")});
+  std::vector<std::string> clusters;
+  int named = 0;
+  for (std::int64_t now = 0; now < 3000; ++now) {
+    const auto choice = random() % 8;
+    if (choice == 0) {
+      clusters.push_back("c" + std::to_string(named++));
+      site.define_cluster(clusters.back(), 1);
+    } else if (choice == 1 && !clusters.empty()) {
+      std::swap(clusters[random() % clusters.size()], clusters.back());
+      site.remove_cluster(clusters.back(), now);
+      clusters.pop_back();
+    } else if (choice < 5 && !clusters.empty()) {
+      site.add_node(clusters[random() % clusters.size()]);
+    } else if (choice == 5 && !clusters.empty()) {
+      const auto* cluster = site.view().cluster({clusters[random() % clusters.size()]});
+      if (const auto node = *cluster->nodes.rbegin(); !site.view().ports(node)->is_frontend)
+        site.remove_node(node, now);
+    } else {
+      site.sweep(now);
+    }
+  }
+  Plan records;
+  for (const auto& [id, cluster] : site.view().clusters()) {
+    records.networks.push_back(cluster.stored);
+    for (const auto& node_id : cluster.nodes) records.ports.push_back(*site.view().ports(node_id));
+    for (const auto& one : site.view().addresses_quarantined(id))
+      records.address_quarantines.push_back(one);
+  }
+  View loaded({.vlans = {.first = 2, .last = 6, .public_vlan = 4}});
+  loaded.load(records);
+  loaded.check();
+  EXPECT_EQ(loaded.nodes_waiting(), site.view().nodes_waiting());
+  EXPECT_EQ(loaded.clusters_waiting(), site.view().clusters_waiting());
+}
+
+}  // namespace
+}  // namespace nucleus::network
