@@ -1,4 +1,4 @@
-// The image store's messages: images that are published, and the volumes of nodes.
+// The image store's messages: published images and the volumes of nodes.
 #pragma once
 
 #include <string>
@@ -13,27 +13,26 @@ NUCLEUS_ENUM(ImageFormat, raw, qcow2, iso)
 struct Image {
   ImageId image_id = {};  // public/NAME or PROJECT/NAME
   ImageFormat format = ImageFormat::unknown;
-  std::uint64_t size_bytes = 0;     // of its file
-  std::uint64_t virtual_bytes = 0;  // of the disk it holds
-  std::string sha256 = {};          // hex
-  std::string md5 = {};             // hex; for old clients
-  std::string cmdline =
-      {};  // direct boot where not empty: kernel and initramfs lie beside the image
-  std::int64_t published_unix_s = 0;  // when it had passed its checks
+  std::uint64_t size_bytes = 0;       // of the file
+  std::uint64_t virtual_bytes = 0;    // of the disk in it
+  std::string sha256 = {};            // hex
+  std::string md5 = {};               // hex; for old clients
+  std::string cmdline = {};           // kernel arguments, if the image has a kernel
+  std::int64_t published_unix_s = 0;  // when it passed its checks
   NUCLEUS_FIELDS(image_id, format, size_bytes, virtual_bytes, sha256, md5, cmdline,
                  published_unix_s);
 };
 
-/// A place to put an image's bytes; they never ride the bus.
+/// Where to write an image's bytes; they never pass through the bus.
 struct UploadTicket {
   std::string upload_id = {};
-  std::string path = {};  // write the bytes here, then say FinishUpload
+  std::string path = {};  // write the bytes to this file, then call FinishUpload
   std::uint64_t size_bytes_max = 0;
   NUCLEUS_FIELDS(upload_id, path, size_bytes_max);
 };
 
-/// Asks for a place for an image. Refused where the name is taken, or is no name: public/x.iso,
-/// demo/debian.
+/// Asks for a ticket for an upload. Refused if the id exists or is not PROJECT/NAME (demo/debian,
+/// public/x.iso).
 struct BeginUpload {
   static constexpr std::string_view topic = "image_store.begin-upload";
   using Reply = UploadTicket;
@@ -42,25 +41,25 @@ struct BeginUpload {
   NUCLEUS_FIELDS(image_id, format);
 };
 
-/// The bytes are there: checks digest, size and format, and publishes. A failed check removes the
-/// upload.
+/// Called after all bytes were written: copies the upload, checks the copy's size, format and
+/// digests, and publishes it. A failed check removes the upload.
 struct FinishUpload {
   static constexpr std::string_view topic = "image_store.finish-upload";
   using Reply = Image;
   std::string upload_id = {};
-  std::string md5 = {};     // hex; empty = not said
-  std::string sha256 = {};  // hex; empty = not said
+  std::string md5 = {};     // hex; empty = not given
+  std::string sha256 = {};  // hex; empty = not given
   NUCLEUS_FIELDS(upload_id, md5, sha256);
 };
 
-/// Operator: publishes an image from files on the storage server (copied): a disk, and a kernel
-/// with initramfs to boot it.
+/// Operator: publishes an image from copies of files on the storage server: a disk, a kernel with
+/// initramfs to boot it directly, or both.
 struct ImportImage {
   static constexpr std::string_view topic = "image_store.import-image";
   using Reply = Image;
   ImageId image_id = {};
   ImageFormat format = ImageFormat::unknown;
-  std::string disk_path = {};  // empty = the image has no disk (boots from initramfs alone)
+  std::string disk_path = {};  // empty = no disk: the node runs from its initramfs
   std::string kernel_path = {};
   std::string initramfs_path = {};
   std::string cmdline = {};
@@ -68,26 +67,31 @@ struct ImportImage {
 };
 
 struct Images {
-  std::vector<Image> images = {};  // by id
-  NUCLEUS_FIELDS(images);
+  std::vector<Image> images = {};  // by image_id
+  std::string next = {};           // cursor of the next page; empty = the last page
+  NUCLEUS_FIELDS(images, next);
 };
 
-/// Public images and those of these projects.
+/// The public images and those that the viewer may see.
 struct ListImages {
   static constexpr std::string_view topic = "image_store.list-images";
   using Reply = Images;
-  std::vector<ProjectId> projects = {};
-  NUCLEUS_FIELDS(projects);
+  Viewer viewer = {};
+  ProjectId project_id = {};                  // only PROJECT/..., or public/...; empty = all
+  std::string name = {};                      // only .../NAME; empty = all
+  ImageFormat format = ImageFormat::unknown;  // only of this format; unknown = all
+  Page page = {};
+  NUCLEUS_FIELDS(viewer, project_id, name, format, page);
 };
 
-/// What a node's disk is, on the host that runs it.
+/// The disk and boot files of a node, as the host that runs it uses them.
 struct Volume {
   NodeId node_id = {};
   std::string path = {};       // empty on a simulated store
   std::string format = {};     // qcow2 or raw, never guessed
-  std::string kernel = {};     // direct boot, where the image says so; else empty
-  std::string initramfs = {};  // the same
-  std::string cmdline = {};    // the kernel's arguments
+  std::string kernel = {};     // for direct boot; empty if the image has none
+  std::string initramfs = {};  // likewise
+  std::string cmdline = {};    // kernel arguments
   std::string iso_path = {};   // empty = none
   NUCLEUS_FIELDS(node_id, path, format, kernel, initramfs, cmdline, iso_path);
 };
@@ -96,28 +100,31 @@ struct NodeVolume {
   NodeId node_id = {};
   ClusterId cluster_id = {};
   ProjectId project_id = {};
-  ImageId image_id = {};  // what it is a clone of; empty = it began empty
+  ImageId image_id = {};  // cloned from this image; empty = from none
   std::uint64_t disk_gb = 0;
   std::string format = {};
   bool is_ready = false;
-  std::string reason = {};  // where it is not ready
+  std::string reason = {};  // why it is not ready
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, image_id, disk_gb, format, is_ready, reason);
 };
 
 struct NodeVolumes {
-  std::vector<NodeVolume> volumes = {};  // by node
-  NUCLEUS_FIELDS(volumes);
+  std::vector<NodeVolume> volumes = {};  // by node_id
+  std::string next = {};                 // cursor of the next page; empty = the last page
+  NUCLEUS_FIELDS(volumes, next);
 };
 
-/// The volumes of a cluster's nodes.
+/// The volumes of the nodes that the viewer may see.
 struct ListVolumes {
   static constexpr std::string_view topic = "image_store.list-volumes";
   using Reply = NodeVolumes;
-  ClusterId cluster_id = {};
-  NUCLEUS_FIELDS(cluster_id);
+  Viewer viewer = {};
+  ClusterId cluster_id = {};  // only of this cluster's nodes; empty = all
+  Page page = {};
+  NUCLEUS_FIELDS(viewer, cluster_id, page);
 };
 
-/// Removes an image; `wrong_state` while a volume stands on it.
+/// Removes an image; `wrong_state` while a node uses it, as its disk's image or as its ISO.
 struct RemoveImage {
   static constexpr std::string_view topic = "image_store.remove-image";
   using Reply = Done;
@@ -128,25 +135,25 @@ struct RemoveImage {
 /// Event: an image was published.
 struct ImagePublished {
   static constexpr std::string_view topic = "image_store.image-published";
-  ProjectId project_id = {};  // whose it is; `public` = everybody's, and everybody may hear of it
+  ProjectId project_id = {};  // the owner; `public` = visible to all projects
   Image image = {};
   NUCLEUS_FIELDS(project_id, image);
 };
 
-/// Event: a node's volume is there (again); or why it is not.
+/// Event: a node's volume is ready, its ISO changed, or it waits for the reason given.
 struct VolumeChanged {
   static constexpr std::string_view topic = "image_store.volume-changed";
   NodeVolume volume = {};
   NUCLEUS_FIELDS(volume);
 };
 
-/// Event beside each VolumeChanged, of no project: where the volume lies is told to services and
-/// operators alone.
+/// Event, emitted with each VolumeChanged under no project: only services and operators see the
+/// paths of the store.
 struct VolumePlaced {
   static constexpr std::string_view topic = "image_store.volume-placed";
   Volume volume = {};
   bool is_ready = false;
-  std::string reason = {};  // where it is not ready
+  std::string reason = {};  // why it is not ready
   NUCLEUS_FIELDS(volume, is_ready, reason);
 };
 

@@ -39,7 +39,9 @@ void check_upload(const ExchangePtr& exchange, std::function<void()> next) {
   const auto begin = upload_of(*exchange);
   if (!begin) return exchange->refuse(begin.error());
   exchange->ask(
-      msg::ListImages{.projects = {{exchange->path.at("project")}}},
+      msg::ListImages{.viewer = {.projects = {{exchange->path.at("project")}}},
+                      .project_id = {exchange->path.at("project")},
+                      .name = exchange->path.at("image")},
       [exchange, id = begin->image_id, next](const msg::Images& images) {
         if (std::ranges::find(images.images, id, &msg::Image::image_id) != images.images.end())
           return exchange->refuse(ErrorCode::conflict, "an image of this name exists");

@@ -10,15 +10,20 @@ using core::ErrorCode;
 
 namespace {
 
-void list_images(const ExchangePtr& exchange) {
-  exchange->ask(msg::ListImages{.projects = exchange->who.projects},
-                [exchange](const msg::Images& images) {
-                  Json names = Json::array();
-                  for (const auto& image : images.images)
-                    if (image.format == msg::ImageFormat::iso)
-                      names.push_back(image.image_id.value);
-                  exchange->reply(200, names);
+/// Adds the ISOs after `after` to `names`, page by page, and replies with all of them.
+void list_isos(const ExchangePtr& exchange, Json names, const std::string& after) {
+  exchange->ask(msg::ListImages{.viewer = {.projects = exchange->who.projects},
+                                .format = msg::ImageFormat::iso,
+                                .page = {.limit = msg::page_entries_max, .after = after}},
+                [exchange, names = std::move(names)](const msg::Images& images) mutable {
+                  for (const auto& image : images.images) names.push_back(image.image_id.value);
+                  if (images.next.empty()) return exchange->reply(200, names);
+                  list_isos(exchange, std::move(names), images.next);
                 });
+}
+
+void list_images(const ExchangePtr& exchange) {
+  list_isos(exchange, Json::array(), "");
 }
 
 core::Result<Part> file_part(const std::string& path, const std::string& content_type) {

@@ -57,7 +57,10 @@ void attach_iso(const ExchangePtr& exchange) {
                   [exchange](const msg::Node&) { exchange->reply_nothing(); });
   };
   if (name.empty()) return attach({});
-  exchange->ask(msg::ListImages{.projects = exchange->who.projects},
+  exchange->ask(msg::ListImages{.viewer = msg::viewer_of(exchange->who),
+                                .name = name.substr(name.rfind('/') + 1),
+                                .format = msg::ImageFormat::iso,
+                                .page = {.limit = msg::page_entries_max}},
                 [exchange, name, attach](const msg::Images& images) {
                   const auto iso = find_iso(images.images, name);
                   if (iso) return attach(*iso);

@@ -14,11 +14,12 @@ using core::ErrorCode;
 namespace {
 
 void list_images(const ExchangePtr& exchange) {
-  exchange->ask(
-      msg::ListImages{.projects = exchange->who.projects}, [exchange](const msg::Images& images) {
-        reply_page(exchange,
-                   {.name = "images", .key = "image_id", .items = json_of(images)["images"]});
-      });
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  exchange->ask(msg::ListImages{.viewer = msg::viewer_of(exchange->who), .page = *page},
+                [exchange](const msg::Images& images) {
+                  reply_list(exchange, "images", images.images, images.next);
+                });
 }
 
 /// The image {project}/{image}, or 404 where the caller may not see it.
@@ -27,7 +28,9 @@ void with_image(const ExchangePtr& exchange, std::function<void(msg::Image)> nex
   const msg::ImageId id{project.value + "/" + exchange->path["image"]};
   if (project.value != "public" && !msg::sees(exchange->who, project))
     return exchange->refuse(ErrorCode::not_found, "no such image");
-  exchange->ask(msg::ListImages{.projects = {project}},
+  exchange->ask(msg::ListImages{.viewer = {.projects = {project}},
+                                .project_id = project,
+                                .name = exchange->path["image"]},
                 [exchange, id, next = std::move(next)](const msg::Images& images) {
                   const auto found = std::ranges::find(images.images, id, &msg::Image::image_id);
                   if (found == images.images.end())

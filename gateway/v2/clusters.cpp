@@ -115,14 +115,14 @@ void remove_cluster(const ExchangePtr& exchange) {
 }
 
 void list_volumes(const ExchangePtr& exchange) {
-  with_cluster(exchange, [exchange](const msg::Cluster& cluster) {
-    exchange->ask(
-        msg::ListVolumes{.cluster_id = cluster.cluster_id},
-        [exchange](const msg::NodeVolumes& volumes) {
-          reply_page(exchange,
-                     {.name = "volumes", .key = "node_id", .items = json_of(volumes)["volumes"]});
-        });
-  });
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  exchange->ask(msg::ListVolumes{.viewer = msg::viewer_of(exchange->who),
+                                 .cluster_id = {exchange->path["cluster"]},
+                                 .page = *page},
+                [exchange](const msg::NodeVolumes& volumes) {
+                  reply_list(exchange, "volumes", volumes.volumes, volumes.next);
+                });
 }
 
 /// The ports of its nodes, by VLAN.

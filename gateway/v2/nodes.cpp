@@ -67,7 +67,9 @@ void add_nodes(const ExchangePtr& exchange) {
 /// Calls `next` if the ISO is one that the node's project sees; any other is 404.
 void with_iso(const ExchangePtr& exchange, const msg::ImageId& iso, std::function<void()> next) {
   with_node(exchange, [exchange, iso, next = std::move(next)](const msg::Node& node) {
-    exchange->ask(msg::ListImages{.projects = {node.project_id}},
+    exchange->ask(msg::ListImages{.viewer = {.projects = {node.project_id}},
+                                  .name = iso.value.substr(iso.value.find('/') + 1),
+                                  .format = msg::ImageFormat::iso},
                   [exchange, iso, next](const msg::Images& images) {
                     const auto is_wanted = [&](const msg::Image& image) {
                       return image.image_id == iso && image.format == msg::ImageFormat::iso;

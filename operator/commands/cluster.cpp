@@ -39,7 +39,8 @@ core::Result<void> ensure_allocation(Caller& caller, const std::string& project)
 core::Result<msg::ImageId> find_image(Caller& caller, const std::string& image,
                                       const std::string& project) {
   if (image.empty()) return msg::ImageId{};
-  const auto known = caller.call(msg::ListImages{.projects = {{project}}});
+  const auto known = caller.call(msg::ListImages{.viewer = {.projects = {{project}}},
+                                                 .name = image.substr(image.find('/') + 1)});
   if (!known) return std::unexpected(known.error());
   for (const auto& candidate : {image, project + "/" + image, "public/" + image})
     for (const auto& found : known->images)

@@ -4,10 +4,10 @@ namespace nucleus::image_store {
 
 core::Result<Config> Config::from(core::Settings& settings) {
   Config config;
-  const std::string driver = settings.text("image_store.driver", "qcow2");
-  if (driver != "qcow2" && driver != "simulated")
-    return std::unexpected(msg::invalid("image_store.driver", "must be qcow2 or simulated"));
-  config.is_simulated = driver == "simulated";
+  config.driver = msg::enum_of<DriverName>(settings.text("image_store.driver", "qcow2"));
+  if (config.driver == DriverName::unknown)
+    return std::unexpected(
+        msg::invalid("image_store.driver", "image_store.driver must be qcow2 or simulated"));
   const auto folder = [&](const char* key, const char* name) {
     return settings.text(key, std::string("/var/lib/nucleus/") + name);
   };

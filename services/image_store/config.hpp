@@ -8,17 +8,19 @@
 
 namespace nucleus::image_store {
 
+NUCLEUS_ENUM(DriverName, qcow2, simulated)
+
 struct Config {
-  bool is_simulated = false;  // image_store.driver: qcow2 or simulated
+  DriverName driver = DriverName::qcow2;
   std::string images_directory = {};
   std::string uploads_directory = {};
   std::string volumes_directory = {};
   std::uint64_t upload_bytes_max = 1ULL << 40;
   std::uint64_t virtual_bytes_max = 16ULL << 40;
-  std::int64_t work_deadline_ms = 3'600'000;  // of publishing an image
-  std::int64_t retry_ms = 5'000;              // between tries at a volume that failed
+  std::int64_t work_deadline_ms = 3'600'000;  // to copy, check and publish an image
+  std::int64_t retry_ms = 5'000;              // between attempts to make or remove a volume
 
-  /// Reads `image_store.*`; fails where the driver is not known.
+  /// Reads `image_store.*`; fails if there is no driver of this name.
   static core::Result<Config> from(core::Settings& settings);
 };
 

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t qcow2_header_bytes_v2 = 72;
 constexpr std::size_t qcow2_header_bytes_v3 = 104;
-constexpr std::uint64_t incompatible_known = 1 + 16;  // dirty (mended when opened), extended L2
+constexpr std::uint64_t incompatible_known = 1 + 16;  // dirty (repaired when opened), extended L2
 constexpr std::uint64_t incompatible_data_file = 4;
 constexpr std::size_t iso_mark_at = 32'769;
 constexpr std::uint32_t snapshots_max = 1024;
@@ -22,7 +22,7 @@ std::unexpected<core::Error> refused(const std::string& detail) {
   return std::unexpected(msg::invalid("format", detail));
 }
 
-/// Big-endian, `count` bytes from `at`; the caller has checked that they are there.
+/// Big-endian, `count` bytes from `at`; the caller has checked the length.
 std::uint64_t number_at(std::string_view head, std::size_t at, std::size_t count) {
   std::uint64_t value = 0;
   for (std::size_t i = 0; i < count; ++i)
@@ -30,8 +30,8 @@ std::uint64_t number_at(std::string_view head, std::size_t at, std::size_t count
   return value;
 }
 
-/// Whether `bytes` from `offset` lie in the file.
-bool lies_within(std::uint64_t offset, std::uint64_t bytes, std::uint64_t file_bytes) {
+/// True if the file holds `bytes` bytes from `offset`.
+bool is_within(std::uint64_t offset, std::uint64_t bytes, std::uint64_t file_bytes) {
   return offset <= file_bytes && bytes <= file_bytes - offset;
 }
 
@@ -43,45 +43,44 @@ core::Result<void> check_qcow2_tables(std::string_view head, std::uint64_t clust
   const auto refcount_bytes = number_at(head, 56, 4) * cluster_bytes;
   const auto snapshots = number_at(head, 60, 4);
   if (l1_bytes > l1_bytes_max || refcount_bytes > refcount_bytes_max)
-    return refused("the qcow2 image's tables are too large");
-  if (!lies_within(l1_offset, l1_bytes, file_bytes) ||
-      !lies_within(refcount_offset, refcount_bytes, file_bytes))
-    return refused("the qcow2 image's table lies beyond its end");
+    return refused("the tables of the qcow2 image are too large");
+  if (!is_within(l1_offset, l1_bytes, file_bytes) ||
+      !is_within(refcount_offset, refcount_bytes, file_bytes))
+    return refused("a table of the qcow2 image is beyond its end");
   if (l1_offset % cluster_bytes != 0 || refcount_offset % cluster_bytes != 0)
-    return refused("the qcow2 image's table lies on no cluster's boundary");
+    return refused("a table of the qcow2 image is not aligned to its clusters");
   if (snapshots > snapshots_max) return refused("the qcow2 image has too many snapshots");
   if (snapshots > 0 &&
-      !lies_within(number_at(head, 64, 8), snapshots * snapshot_bytes_min, file_bytes))
-    return refused("the qcow2 image's snapshots lie beyond its end");
+      !is_within(number_at(head, 64, 8), snapshots * snapshot_bytes_min, file_bytes))
+    return refused("the snapshots of the qcow2 image are beyond its end");
   return {};
 }
 
 core::Result<std::uint64_t> check_qcow2(std::string_view head, std::uint64_t file_bytes) {
   if (head.size() < qcow2_header_bytes_v2 || !head.starts_with("QFI\xfb"))
-    return refused("the file is no qcow2 image");
+    return refused("the file is not a qcow2 image");
   const auto version = number_at(head, 4, 4);
-  if (version != 2 && version != 3) return refused("the qcow2 image is of no known version");
+  if (version != 2 && version != 3) return refused("the version of the qcow2 image must be 2 or 3");
   if (number_at(head, 8, 8) != 0) return refused("the qcow2 image has a backing file");
   const auto cluster_bits = number_at(head, 20, 4);
   if (cluster_bits < 9 || cluster_bits > 21)
-    return refused("the qcow2 clusters have no valid size");
+    return refused("the cluster size of the qcow2 image is not valid");
   const auto virtual_bytes = number_at(head, 24, 8);
   if (number_at(head, 32, 4) != 0) return refused("the qcow2 image is encrypted");
   const std::uint64_t cluster_bytes = std::uint64_t{1} << cluster_bits;
   if (auto tables = check_qcow2_tables(head, cluster_bytes, file_bytes); !tables)
     return std::unexpected(tables.error());
   if (version == 3) {
-    if (head.size() < qcow2_header_bytes_v3) return refused("the qcow2 image is cut off");
+    if (head.size() < qcow2_header_bytes_v3) return refused("the qcow2 image is truncated");
     const auto incompatible = number_at(head, 72, 8);
     if (incompatible & incompatible_data_file)
       return refused("the qcow2 image has an external data file");
-    if (incompatible & ~incompatible_known)
-      return refused("the qcow2 image has features that are not known");
+    if (incompatible & ~incompatible_known) return refused("the qcow2 image has unknown features");
     if (number_at(head, 96, 4) > refcount_order_max)
-      return refused("the qcow2 image's refcounts have no valid size");
+      return refused("the refcount size of the qcow2 image is not valid");
     const auto own_bytes = number_at(head, 100, 4);
     if (own_bytes < qcow2_header_bytes_v3 || own_bytes > cluster_bytes)
-      return refused("the qcow2 image's header has no valid size");
+      return refused("the header size of the qcow2 image is not valid");
   }
   return virtual_bytes;
 }
@@ -97,11 +96,12 @@ core::Result<std::uint64_t> check_image_header(msg::ImageFormat format, std::str
       virtual_bytes = check_qcow2(head, file_bytes);
       break;
     case msg::ImageFormat::raw:
-      if (file_bytes % 512 != 0) return refused("a raw disk is a whole number of 512-byte sectors");
+      if (file_bytes % 512 != 0)
+        return refused("the size of a raw disk must be a multiple of 512 bytes");
       break;
     case msg::ImageFormat::iso:
       if (head.size() < iso_mark_at + 5 || head.substr(iso_mark_at, 5) != "CD001")
-        return refused("the file is no ISO 9660 image");
+        return refused("the file is not an ISO 9660 image");
       break;
     case msg::ImageFormat::unknown:
       return refused("format must be raw, qcow2 or iso");

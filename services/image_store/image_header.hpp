@@ -1,4 +1,5 @@
-// Whether a file is what it is said to be, before any tool opens it: pure, bounded.
+// Checks that a file has the declared format before any tool opens it. Pure functions that read a
+// bounded part of the file.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +10,12 @@
 
 namespace nucleus::image_store {
 
-/// So much of a file is looked at.
+/// The part of a file that is read.
 constexpr std::size_t header_bytes = 64 * 1024;
 
-/// The size of the disk that the file holds, in bytes. Refused (field `format`): a qcow2 with a
-/// backing or data file, encryption, or tables beyond its size; a raw disk that is no whole number
-/// of 512-byte sectors; an ISO without its mark. qcow2: QEMU's docs/interop/qcow2.txt; ISO:
+/// Returns the virtual size of the disk in bytes. Refuses (field `format`) a qcow2 image with a
+/// backing file, a data file, encryption or tables outside the file; a raw disk whose size is not a
+/// multiple of 512 bytes; an ISO without its signature. Formats: QEMU's docs/interop/qcow2.txt, and
 /// ECMA-119 section 8.
 core::Result<std::uint64_t> check_image_header(msg::ImageFormat format, std::string_view head,
                                                std::uint64_t file_bytes,

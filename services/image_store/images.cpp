@@ -1,10 +1,11 @@
-// Images: uploads, imports, the checks before they are published.
-#include <algorithm>
-#include <filesystem>
+#include "services/image_store/images.hpp"
 
+#include "core/assert.hpp"
+#include "core/list/page_builder.hpp"
 #include "core/log/log.hpp"
+#include "services/image_store/changes.hpp"
+#include "services/image_store/image_rules.hpp"
 #include "services/image_store/keys.hpp"
-#include "services/image_store/service.hpp"
 
 namespace nucleus::image_store {
 
@@ -12,229 +13,243 @@ using core::ErrorCode;
 
 namespace {
 
-constexpr std::int64_t upload_kept_s = 86'400;
-
-/// PROJECT/NAME, both names.
-bool is_image_id(const std::string& text) {
-  const auto slash = text.find('/');
-  return slash != std::string::npos && msg::is_name(std::string_view(text).substr(0, slash)) &&
-         msg::is_name(std::string_view(text).substr(slash + 1));
-}
-
-/// The part before the slash: a project, or `public`.
-msg::ProjectId owner_of(const msg::ImageId& image_id) {
-  return {image_id.value.substr(0, image_id.value.find('/'))};
-}
-
-bool is_same_digest(std::string_view said, std::string_view found) {
-  const auto same = [](char a, char b) { return std::tolower(a) == b; };
-  return said.empty() || std::ranges::equal(said, found, same);
-}
-
-std::string format_name(msg::ImageFormat format) {
-  return format == msg::ImageFormat::qcow2 ? "qcow2" : "raw";
-}
+constexpr std::int64_t upload_lifetime_s = 86'400;
+constexpr core::Milliseconds folder_deadline{60'000};
 
 }  // namespace
 
-core::Result<void> Service::check_new(const msg::ImageId& image_id, msg::ImageFormat format) const {
-  if (!is_image_id(image_id.value))
-    return std::unexpected(msg::invalid("image_id", "image_id must be PROJECT/NAME, both names"));
-  if (format == msg::ImageFormat::unknown)
-    return std::unexpected(msg::invalid("format", "format must be raw, qcow2 or iso"));
-  if (store_.read(keys::image(image_id)) || publishing_.contains(image_id))
-    return core::refuse(ErrorCode::wrong_state, "there is an image " + image_id.value + " already",
-                        "image_id");
-  return {};
+Images::Images(core::Runtime& runtime, const Config& config, std::shared_ptr<StoreDriver> driver,
+               View& view, Metrics& metrics, std::function<void()> published)
+    : loop_{runtime.loop},
+      workers_{runtime.workers},
+      bus_{runtime.bus},
+      store_{runtime.store},
+      config_{config},
+      driver_{std::move(driver)},
+      uploads_{config.uploads_directory},
+      view_{view},
+      metrics_{metrics},
+      published_{std::move(published)} {}
+
+void Images::restart() {
+  for (auto& [image_id, publication] : publishing_) publication.is_abandoned->store(true);
+  publishing_.clear();
+  folders_being_deleted_.clear();
+  workers_.submit([driver = driver_] {
+    if (auto removed = driver->remove_unfinished(); !removed)
+      core::log::warning("image_files_left", {{"reason", removed.error().detail}});
+  });
 }
 
-core::Result<msg::UploadTicket> Service::begin_upload(const msg::BeginUpload& request,
-                                                      core::Context& context) {
-  if (auto allowed = check_new(request.image_id, request.format); !allowed)
-    return std::unexpected(allowed.error());
-  auto tx = store_.begin(context);
-  const std::string upload_id = context.new_id();
-  tx.write(keys::upload(upload_id), StoredUpload{.upload_id = upload_id,
-                                                 .image_id = request.image_id,
-                                                 .format = request.format,
-                                                 .begun_unix_s = context.now_unix_s()});
-  return tx.commit(msg::UploadTicket{.upload_id = upload_id,
-                                     .path = config_.uploads_directory + "/" + upload_id,
-                                     .size_bytes_max = config_.upload_bytes_max});
+core::Result<void> Images::check_not_publishing(const msg::ImageId& image_id) const {
+  if (!publishing_.contains(image_id)) return {};
+  return core::refuse(ErrorCode::wrong_state,
+                      "image " + image_id.value + " is being published already", "image_id");
 }
 
-void Service::finish_upload(const msg::FinishUpload& request, core::Context& context,
-                            core::Responder<msg::Image> respond) {
+void Images::begin_upload(const msg::BeginUpload& request, core::Context& context,
+                          core::Responder<msg::UploadTicket> respond) {
+  auto allowed = check_new_image(view_, request.image_id, request.format);
+  if (allowed) allowed = check_not_publishing(request.image_id);
+  if (!allowed) return respond(std::unexpected(allowed.error()));
+  workers_.run<msg::Done>(
+      loop_, folder_deadline,
+      [uploads = uploads_]() -> core::Result<msg::Done> {
+        if (auto created = uploads.create(); !created) return std::unexpected(created.error());
+        return msg::Done{};
+      },
+      [this, request, context, respond](const core::Result<msg::Done>& created) mutable {
+        if (!created) return respond(std::unexpected(created.error()));
+        auto tx = store_.begin(context);
+        const std::string upload_id = context.new_id();
+        tx.write(keys::upload(upload_id), StoredUpload{.upload_id = upload_id,
+                                                       .image_id = request.image_id,
+                                                       .format = request.format,
+                                                       .begun_unix_s = context.now_unix_s()});
+        respond(tx.commit(msg::UploadTicket{.upload_id = upload_id,
+                                            .path = uploads_.path_of(upload_id),
+                                            .size_bytes_max = config_.upload_bytes_max}));
+      });
+}
+
+void Images::finish_upload(const msg::FinishUpload& request, core::Context& context,
+                           core::Responder<msg::Image> respond) {
   const auto* upload = store_.read(keys::upload(request.upload_id));
-  if (!upload)
-    return respond(core::refuse(ErrorCode::not_found, "there is no such upload", "upload_id"));
-  if (auto allowed = check_new(upload->image_id, upload->format); !allowed)
+  if (!upload) return respond(core::refuse(ErrorCode::not_found, "no such upload", "upload_id"));
+  if (auto allowed = check_new_image(view_, upload->image_id, upload->format); !allowed)
     return respond(std::unexpected(allowed.error()));
-  publish({.image = {.image_id = upload->image_id, .format = upload->format},
-           .files = {.disk = config_.uploads_directory + "/" + upload->upload_id},
-           .md5 = request.md5,
-           .sha256 = request.sha256,
+  publish({.stored = {.image = {.image_id = upload->image_id, .format = upload->format},
+                      .has_disk = true},
+           .stage = {.from = {.disk = uploads_.path_of(upload->upload_id)},
+                     .is_upload = true,
+                     .md5 = request.md5,
+                     .sha256 = request.sha256},
            .upload_id = upload->upload_id},
           context, std::move(respond));
 }
 
-void Service::import_image(const msg::ImportImage& request, core::Context& context,
-                           core::Responder<msg::Image> respond) {
-  if (auto allowed = check_new(request.image_id, request.format); !allowed)
+void Images::import_image(const msg::ImportImage& request, core::Context& context,
+                          core::Responder<msg::Image> respond) {
+  if (auto allowed = check_import(view_, request); !allowed)
     return respond(std::unexpected(allowed.error()));
-  if (request.disk_path.empty() && request.kernel_path.empty())
-    return respond(std::unexpected(msg::invalid("disk_path", "a disk or a kernel is needed")));
-  if (request.kernel_path.empty() && !request.initramfs_path.empty())
-    return respond(std::unexpected(msg::invalid("kernel_path", "an initramfs needs a kernel")));
-  publish({.image = {.image_id = request.image_id,
-                     .format = request.format,
-                     .cmdline = request.cmdline},
-           .files = {.disk = request.disk_path,
-                     .kernel = request.kernel_path,
-                     .initramfs = request.initramfs_path}},
+  publish({.stored = {.image = {.image_id = request.image_id,
+                                .format = request.format,
+                                .cmdline = request.cmdline},
+                      .has_disk = !request.disk_path.empty(),
+                      .has_kernel = !request.kernel_path.empty(),
+                      .has_initramfs = !request.initramfs_path.empty()},
+           .stage = {.from = {.disk = request.disk_path,
+                              .kernel = request.kernel_path,
+                              .initramfs = request.initramfs_path}}},
           context, std::move(respond));
 }
 
-/// On a worker.
-core::Result<CheckedFile> Service::check_and_copy(StoreDriver& driver,
-                                                  const Publication& publication,
-                                                  const Config& config) {
-  CheckedFile checked;
-  const auto& files = publication.files;
-  for (const auto* path : {&files.kernel, &files.initramfs})
-    if (std::error_code fault;
-        !path->empty() && !config.is_simulated && !std::filesystem::is_regular_file(*path, fault))
-      return core::refuse(ErrorCode::not_found, "there is no file " + *path, "kernel_path");
-  // An upload is a real file, whatever its hosts are; what else a simulation names is not.
-  const bool is_upload = !publication.upload_id.empty();
-  if (!files.disk.empty() && (!config.is_simulated || is_upload)) {
-    auto found = check_file(files.disk, publication.image.format,
-                            {config.upload_bytes_max, config.virtual_bytes_max});
-    if (!found) return found;
-    checked = *found;
-    if (!is_same_digest(publication.md5, checked.md5))
-      return std::unexpected(msg::invalid("md5", "md5 does not match the file"));
-    if (!is_same_digest(publication.sha256, checked.sha256))
-      return std::unexpected(msg::invalid("sha256", "sha256 does not match the file"));
-  }
-  if (auto done = driver.publish(publication.image.image_id, files); !done)
-    return std::unexpected(done.error());
-  return checked;
-}
-
-/// Checks and copies on a worker; then record, event and reply at once. A repeat after a crash
-/// finds the upload still there.
-void Service::publish(Publication publication, core::Context context,
-                      core::Responder<msg::Image> respond) {
-  const std::uint64_t number = ++publication_count_;
-  publishing_[publication.image.image_id] = number;
+/// Copies and checks on a worker; then record, event and reply are one commit. After a crash the
+/// upload is still there for a repeated request.
+void Images::publish(Publication publication, core::Context context,
+                     core::Responder<msg::Image> respond) {
+  const auto image_id = publication.stored.image.image_id;
+  if (auto allowed = check_not_publishing(image_id); !allowed)
+    return respond(std::unexpected(allowed.error()));
+  publication.stored.folder = context.new_id();
+  publication.stage.folder = publication.stored.folder;
+  publication.stage.format = publication.stored.image.format;
+  publication.stage.limits = {.size_bytes_max = config_.upload_bytes_max,
+                              .virtual_bytes_max = config_.virtual_bytes_max};
+  publishing_[image_id] = publication;
   workers_.run<CheckedFile>(
       loop_, core::Milliseconds{config_.work_deadline_ms},
-      [driver = driver_, publication, config = config_] {
-        return check_and_copy(*driver, publication, config);
+      [driver = driver_, publication] {
+        auto checked = driver->stage(publication.stage);
+        if (*publication.is_abandoned) (void)driver->remove_image(publication.stored.folder);
+        return checked;
       },
-      [this, publication, context, respond, number](core::Result<CheckedFile> checked) mutable {
-        // The records were loaded again meanwhile, and a repeat of the request is under way.
-        const auto own = publishing_.find(publication.image.image_id);
-        if (own == publishing_.end() || own->second != number) return;
-        publishing_.erase(own);
-        auto tx = store_.begin(context);
-        if (!publication.upload_id.empty()) tx.remove(keys::upload(publication.upload_id));
-        std::error_code ignored;
-        const auto drop_upload = [&] {
-          if (!publication.upload_id.empty())
-            std::filesystem::remove(publication.files.disk, ignored);
-        };
-        if (!checked) {
-          metrics_.uploads_refused.Increment();
-          core::log::warning("image_refused", {{"image", publication.image.image_id.value},
-                                               {"reason", checked.error().detail}});
-          (void)tx.commit();
-          drop_upload();
-          return respond(std::unexpected(checked.error()));
+      [this, publication, context, respond](const core::Result<CheckedFile>& checked) mutable {
+        if (*publication.is_abandoned) {  // the caller repeats its request
+          workers_.submit([driver = driver_, folder = publication.stored.folder] {
+            (void)driver->remove_image(folder);
+          });
+          return;
         }
-        auto& image = publication.image;
-        image.size_bytes = checked->size_bytes;
-        image.virtual_bytes = checked->virtual_bytes;
-        image.sha256 = checked->sha256;
-        image.md5 = checked->md5;
-        image.published_unix_s = context.now_unix_s();
-        tx.write(keys::image(image.image_id),
-                 StoredImage{.image = image,
-                             .has_disk = !publication.files.disk.empty(),
-                             .has_kernel = !publication.files.kernel.empty(),
-                             .has_initramfs = !publication.files.initramfs.empty()});
-        tx.emit(msg::ImagePublished{.project_id = owner_of(image.image_id), .image = image});
-        auto reply = tx.commit(image);
-        store_.when_durable([drop_upload, publication](core::Result<void> durable) {
-          std::error_code fault;
-          if (durable && !publication.upload_id.empty())
-            std::filesystem::remove(publication.files.disk, fault);
-        });
-        // Volumes that wait for this image.
-        store_.for_each<StoredVolume>(keys::volumes(), [&](const StoredVolume& stored) {
-          if (!stored.is_ready && stored.node.image_id == image.image_id)
-            pending_[stored.node.node_id] = 0;
-        });
-        core::log::info("image_published", {{"image", image.image_id.value},
-                                            {"format", format_name(image.format)},
-                                            {"bytes", image.size_bytes}});
-        show_counts();
-        respond(std::move(reply));
+        end_publication(publication, checked, context, respond);
       });
 }
 
-core::Result<msg::Images> Service::list_images(const msg::ListImages& request, core::Context&) {
-  msg::Images reply;
-  store_.for_each<StoredImage>(keys::images(), [&](const StoredImage& stored) {
-    const std::string& id = stored.image.image_id.value;
-    const std::string project = id.substr(0, id.find('/'));
-    const bool is_theirs =
-        project == "public" ||
-        std::ranges::find(request.projects, msg::ProjectId{project}) != request.projects.end();
-    if (is_theirs) reply.images.push_back(stored.image);
-  });
-  return reply;
-}
-
-void Service::remove_image(const msg::RemoveImage& request, core::Context& context,
-                           core::Responder<msg::Done> respond) {
-  if (!store_.read(keys::image(request.image_id)))
-    return respond(core::refuse(ErrorCode::not_found,
-                                "no image " + msg::shown(request.image_id.value), "image_id"));
-  bool is_used = false;
-  store_.for_each<StoredVolume>(keys::volumes(), [&](const StoredVolume& stored) {
-    is_used |= stored.node.image_id == request.image_id || stored.node.iso_id == request.image_id;
-  });
-  if (is_used)
-    return respond(core::refuse(ErrorCode::wrong_state,
-                                "volumes of nodes stand on image " + request.image_id.value,
-                                "image_id"));
+void Images::end_publication(Publication& publication, const core::Result<CheckedFile>& checked,
+                             core::Context& context, const core::Responder<msg::Image>& respond) {
+  auto& image = publication.stored.image;
+  NUCLEUS_ASSERT(publishing_.erase(image.image_id) == 1);
+  if (!checked) {
+    refuse_publication(publication, checked.error(), context);
+    return respond(std::unexpected(checked.error()));
+  }
+  image.size_bytes = checked->size_bytes;
+  image.virtual_bytes = checked->virtual_bytes;
+  image.sha256 = checked->sha256;
+  image.md5 = checked->md5;
+  image.published_unix_s = context.now_unix_s();
   auto tx = store_.begin(context);
-  tx.remove(keys::image(request.image_id));
-  auto reply = tx.commit(msg::Done{});
-  show_counts();
-  workers_.submit([driver = driver_, image_id = request.image_id] {
-    if (auto gone = driver->remove_image(image_id); !gone)
-      core::log::warning("image_files_left",
-                         {{"image", image_id.value}, {"reason", gone.error().detail}});
+  if (!publication.upload_id.empty()) tx.remove(keys::upload(publication.upload_id));
+  apply({.images = {publication.stored}}, view_, tx);
+  auto reply = tx.commit(image);
+  store_.when_durable([this, publication](core::Result<void> durable) {
+    if (durable) remove_upload(publication.upload_id);
   });
+  core::log::info("image_published", {{"image", image.image_id.value},
+                                      {"format", std::string(msg::name_of(image.format))},
+                                      {"bytes", image.size_bytes}});
+  show_counts(metrics_, view_);
+  published_();
   respond(std::move(reply));
 }
 
-void Service::drop_old_uploads(core::Context& context) {
+void Images::refuse_publication(const Publication& publication, const core::Error& error,
+                                core::Context& context) {
+  publication.is_abandoned->store(true);
+  metrics_.uploads_refused.Increment();
+  core::log::warning("image_refused", {{"image", publication.stored.image.image_id.value},
+                                       {"reason", error.detail}});
+  auto tx = store_.begin(context);
+  // A worker that missed its deadline may have put the folder in place, or deletes it when it ends.
+  apply({.folders_doomed = {publication.stored.folder}}, view_, tx);
+  if (!publication.upload_id.empty()) tx.remove(keys::upload(publication.upload_id));
+  (void)tx.commit();
+  remove_upload(publication.upload_id);
+}
+
+void Images::remove_upload(const std::string& upload_id) {
+  if (upload_id.empty()) return;
+  workers_.submit([uploads = uploads_, upload_id] { uploads.remove(upload_id); });
+}
+
+core::Result<msg::Images> Images::list_images(const msg::ListImages& request, core::Context&) {
+  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+  core::PageBuilder<msg::Image> page(request.page);
+  const auto& images = view_.images();
+  for (auto entry = images.upper_bound({request.page.after}); entry != images.end(); ++entry)
+    if (is_listed(request, entry->second.image) &&
+        !page.add(entry->second.image, entry->first.value))
+      break;
+  return msg::Images{.images = page.take(), .next = page.next()};
+}
+
+void Images::remove_image(const msg::RemoveImage& request, core::Context& context,
+                          core::Responder<msg::Done> respond) {
+  if (auto allowed = check_removable(view_, request.image_id); !allowed)
+    return respond(std::unexpected(allowed.error()));
+  auto tx = store_.begin(context);
+  apply({.images_removed = {request.image_id},
+         .folders_doomed = {view_.image(request.image_id)->folder}},
+        view_, tx);
+  auto reply = tx.commit(msg::Done{});
+  show_counts(metrics_, view_);
+  respond(std::move(reply));
+}
+
+void Images::delete_folders(core::Context&) {
+  for (const auto& folder : view_.doomed_folders()) {
+    if (view_.is_folder_used(folder) || !folders_being_deleted_.insert(folder).second) continue;
+    // The commit that removed the image may still fail: until it is durable, the files stay.
+    store_.when_durable([this, folder](core::Result<void> durable) {
+      if (!durable) return;
+      workers_.run<msg::Done>(
+          loop_, folder_deadline,
+          [driver = driver_, folder]() -> core::Result<msg::Done> {
+            if (auto removed = driver->remove_image(folder); !removed)
+              return std::unexpected(removed.error());
+            return msg::Done{};
+          },
+          [this, folder](const core::Result<msg::Done>& deleted) {
+            end_deletion(folder, deleted);
+          });
+    });
+  }
+}
+
+void Images::end_deletion(const std::string& folder, const core::Result<msg::Done>& deleted) {
+  if (folders_being_deleted_.erase(folder) == 0 || !store_.is_loaded()) return;
+  if (!deleted) {
+    core::log::warning("image_files_left",
+                       {{"folder", folder}, {"reason", deleted.error().detail}});
+    return;
+  }
+  core::Context context = bus_.context();
+  auto tx = store_.begin(context);
+  apply({.folders_deleted = {folder}}, view_, tx);
+  (void)tx.commit();
+}
+
+void Images::drop_old_uploads(core::Context& context) {
   std::vector<std::string> old;
   store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
-    if (context.now_unix_s() - upload.begun_unix_s > upload_kept_s) old.push_back(upload.upload_id);
+    if (context.now_unix_s() - upload.begun_unix_s > upload_lifetime_s)
+      old.push_back(upload.upload_id);
   });
   if (old.empty()) return;
   auto tx = store_.begin(context);
   for (const auto& upload_id : old) {
     tx.remove(keys::upload(upload_id));
-    workers_.submit([path = config_.uploads_directory + "/" + upload_id] {
-      std::error_code ignored;
-      std::filesystem::remove(path, ignored);
-    });
+    remove_upload(upload_id);
   }
   (void)tx.commit();
 }

@@ -1,4 +1,4 @@
-// The image store's Redis keys; spelled here alone.
+// The image store's Redis keys.
 #pragma once
 
 #include "core/state/store.hpp"
@@ -11,6 +11,12 @@ inline core::Key<StoredImage> image(const msg::ImageId& id) {
 }
 inline core::Key<StoredImage> images() {
   return {"nucleus:image_store:image:"};
+}
+inline core::Key<StoredDoomedFolder> doomed_folder(const std::string& folder) {
+  return {"nucleus:image_store:doomed-folder:" + folder};
+}
+inline core::Key<StoredDoomedFolder> doomed_folders() {
+  return {"nucleus:image_store:doomed-folder:"};
 }
 inline core::Key<StoredUpload> upload(const std::string& upload_id) {
   return {"nucleus:image_store:upload:" + upload_id};

@@ -1,4 +1,4 @@
-// What the image store stores; private to this room.
+// What the image store stores. Private to this service: others use its messages.
 #pragma once
 
 #include <string>
@@ -8,15 +8,23 @@
 
 namespace nucleus::image_store {
 
+/// A published image.
 struct StoredImage {
   msg::Image image = {};
+  std::string folder = {};  // holds its files; never used for another image, whatever its name
   bool has_disk = false;
   bool has_kernel = false;
   bool has_initramfs = false;
-  NUCLEUS_FIELDS(image, has_disk, has_kernel, has_initramfs);
+  NUCLEUS_FIELDS(image, folder, has_disk, has_kernel, has_initramfs);
 };
 
-/// A place that was given for an image, and not used yet.
+/// The files of a removed image; deleted once no volume needs them.
+struct StoredDoomedFolder {
+  std::string folder = {};
+  NUCLEUS_FIELDS(folder);
+};
+
+/// A ticket for an upload that is not finished.
 struct StoredUpload {
   std::string upload_id = {};
   msg::ImageId image_id = {};
@@ -25,14 +33,17 @@ struct StoredUpload {
   NUCLEUS_FIELDS(upload_id, image_id, format, begun_unix_s);
 };
 
-/// A node's volume: what it shall be, and whether it is.
+/// waiting: to be made, or its ISO is missing. removed: its file is deleted, then this record.
+NUCLEUS_ENUM(VolumeState, waiting, ready, removed)
+
+/// The volume of a node, desired and made.
 struct StoredVolume {
   msg::Node node = {};
   msg::Volume volume = {};
-  bool is_ready = false;
-  std::string reason = {};  // why not
-  bool is_removed = false;  // its cluster is gone: the file goes, then this record
-  NUCLEUS_FIELDS(node, volume, is_ready, reason, is_removed);
+  VolumeState state = VolumeState::unknown;
+  std::string reason = {};        // why it waits
+  std::string image_folder = {};  // of the image that its disk is a clone of
+  NUCLEUS_FIELDS(node, volume, state, reason, image_folder);
 };
 
 }  // namespace nucleus::image_store

@@ -1,59 +1,51 @@
 #include "services/image_store/service.hpp"
 
-#include <filesystem>
-
 #include "services/image_store/keys.hpp"
 
 namespace nucleus::image_store {
 
 namespace {
-constexpr core::Milliseconds look_every{200};
-constexpr core::Milliseconds drop_uploads_every{600'000};
+constexpr core::Milliseconds reconcile_interval{200};
+constexpr core::Milliseconds drop_uploads_interval{600'000};
 }  // namespace
 
 Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDriver> driver)
-    : loop_{runtime.loop},
-      workers_{runtime.workers},
-      bus_{runtime.bus},
-      store_{runtime.store},
+    : store_{runtime.store},
       config_{std::move(config)},
       metrics_{runtime.metrics},
-      driver_{std::move(driver)} {
-  std::error_code ignored;  // an upload says so where it is missing
-  if (!config_.uploads_directory.empty())
-    std::filesystem::create_directories(config_.uploads_directory, ignored);
-  store_.on_loaded([this] { rebuild(); });
-  bus_.serve<msg::BeginUpload>(*this, &Service::begin_upload);
-  bus_.serve_later<msg::FinishUpload>(*this, &Service::finish_upload);
-  bus_.serve_later<msg::ImportImage>(*this, &Service::import_image);
-  bus_.serve<msg::ListImages>(*this, &Service::list_images);
-  bus_.serve_later<msg::RemoveImage>(*this, &Service::remove_image);
-  bus_.subscribe<msg::NodeDefined>(*this, &Service::take_node);
-  bus_.subscribe<msg::ClusterRemoved>(*this, &Service::forget_cluster);
-  bus_.serve<msg::ListVolumes>(*this, &Service::list_volumes);
-  bus_.subscribe<msg::NodeRemoved>(*this, &Service::forget_node);
-  bus_.every(look_every, *this, &Service::look_at_all);
-  bus_.every(drop_uploads_every, *this, &Service::drop_old_uploads);
+      volumes_{runtime, config_, driver, view_, metrics_},
+      images_{runtime, config_, driver, view_, metrics_, [this] { volumes_.retry_now(); }} {
+  store_.on_loaded([this] { load(); });
+  auto& bus = runtime.bus;
+  bus.serve_later<msg::BeginUpload>(images_, &Images::begin_upload);
+  bus.serve_later<msg::FinishUpload>(images_, &Images::finish_upload);
+  bus.serve_later<msg::ImportImage>(images_, &Images::import_image);
+  bus.serve<msg::ListImages>(images_, &Images::list_images);
+  bus.serve_later<msg::RemoveImage>(images_, &Images::remove_image);
+  bus.serve<msg::ListVolumes>(volumes_, &Volumes::list_volumes);
+  bus.subscribe<msg::NodeDefined>(volumes_, &Volumes::handle_node_defined);
+  bus.subscribe<msg::NodeRemoved>(volumes_, &Volumes::handle_node_removed);
+  bus.subscribe<msg::ClusterRemoved>(volumes_, &Volumes::handle_cluster_removed);
+  bus.every(reconcile_interval, volumes_, &Volumes::reconcile_all);
+  bus.every(core::Milliseconds{config_.retry_ms}, images_, &Images::delete_folders);
+  bus.every(drop_uploads_interval, images_, &Images::drop_old_uploads);
 }
 
-void Service::rebuild() {
-  pending_.clear();
-  busy_.clear();
-  publishing_.clear();
-  store_.for_each<StoredVolume>(keys::volumes(), [this](const StoredVolume& stored) {
-    if (!stored.is_ready || stored.is_removed) pending_[stored.node.node_id] = 0;
-  });
-  show_counts();
-}
-
-void Service::show_counts() {
-  double images = 0;
-  double volumes = 0;
-  store_.for_each<StoredImage>(keys::images(), [&](const StoredImage&) { ++images; });
-  store_.for_each<StoredVolume>(keys::volumes(), [&](const StoredVolume&) { ++volumes; });
-  metrics_.images.Set(images);
-  metrics_.volumes_waiting.Set(static_cast<double>(pending_.size()));
-  metrics_.volumes_ready.Set(volumes - static_cast<double>(pending_.size()));
+void Service::load() {
+  Plan records;
+  store_.for_each<StoredImage>(
+      keys::images(), [&](const StoredImage& stored) { records.images.push_back(stored); });
+  store_.for_each<StoredVolume>(
+      keys::volumes(), [&](const StoredVolume& stored) { records.volumes.push_back({stored}); });
+  store_.for_each<StoredDoomedFolder>(
+      keys::doomed_folders(),
+      [&](const StoredDoomedFolder& stored) { records.folders_doomed.push_back(stored.folder); });
+  view_ = {};
+  view_.apply(records);
+  view_.check();
+  volumes_.restart();
+  images_.restart();
+  show_counts(metrics_, view_);
 }
 
 }  // namespace nucleus::image_store

@@ -1,190 +1,156 @@
-// Volumes: each node has one, a clone of its image, brought to what its definition wants.
+#include "services/image_store/volumes.hpp"
+
+#include "core/list/page_builder.hpp"
 #include "core/log/log.hpp"
-#include "services/image_store/keys.hpp"
-#include "services/image_store/service.hpp"
+#include "services/image_store/changes.hpp"
+#include "services/image_store/volume_plan.hpp"
 
 namespace nucleus::image_store {
 
-using core::ErrorCode;
-
 namespace {
 
-constexpr core::Milliseconds clone_deadline{120'000};
-
-/// As its owner sees it: without our files' names.
-msg::NodeVolume told(const StoredVolume& stored) {
-  return {.node_id = stored.node.node_id,
-          .cluster_id = stored.node.cluster_id,
-          .project_id = stored.node.project_id,
-          .image_id = stored.node.image_id,
-          .disk_gb = stored.node.disk_gb,
-          .format = stored.volume.format,
-          .is_ready = stored.is_ready,
-          .reason = stored.reason};
-}
+constexpr core::Milliseconds step_deadline{120'000};
 
 }  // namespace
 
-core::Result<void> Service::take_node(const msg::NodeDefined& event, core::Context& context) {
+Volumes::Volumes(core::Runtime& runtime, const Config& config, std::shared_ptr<StoreDriver> driver,
+                 View& view, Metrics& metrics)
+    : loop_{runtime.loop},
+      workers_{runtime.workers},
+      bus_{runtime.bus},
+      store_{runtime.store},
+      config_{config},
+      driver_{std::move(driver)},
+      view_{view},
+      metrics_{metrics} {}
+
+void Volumes::restart() {
+  ++generation_;
+  busy_.clear();
+  retry_at_ms_.clear();
+}
+
+core::Result<void> Volumes::handle_node_defined(const msg::NodeDefined& event,
+                                                core::Context& context) {
   auto tx = store_.begin(context);
-  const auto& node = event.node;
-  const auto* known = tx.read(keys::volume(node.node_id));
-  StoredVolume stored = known ? *known : StoredVolume{};
-  const bool is_iso_changed = known && known->node.iso_id != node.iso_id;
-  stored.node = node;
-  stored.volume.node_id = node.node_id;
-  if (stored.is_ready && is_iso_changed) {
-    stored.volume.iso_path = iso_path(node);
-    tell(tx, stored);
-  } else {
-    tx.write(keys::volume(node.node_id), stored);
-  }
-  if (!stored.is_ready) pending_[node.node_id] = 0;
+  apply(plan_definition(view_, *driver_, event.node), view_, tx);
+  retry_at_ms_.erase(event.node.node_id);
+  show_counts(metrics_, view_);
   auto done = tx.commit();
-  look_at(node.node_id);
+  reconcile(event.node.node_id);
   return done;
 }
 
-core::Result<void> Service::forget_cluster(const msg::ClusterRemoved& event,
-                                           core::Context& context) {
+core::Result<void> Volumes::handle_node_removed(const msg::NodeRemoved& event,
+                                                core::Context& context) {
+  return remove({event.node.node_id}, context);
+}
+
+core::Result<void> Volumes::handle_cluster_removed(const msg::ClusterRemoved& event,
+                                                   core::Context& context) {
+  return remove(event.nodes, context);
+}
+
+core::Result<void> Volumes::remove(const std::vector<msg::NodeId>& node_ids,
+                                   core::Context& context) {
   auto tx = store_.begin(context);
-  for (const auto& node_id : event.nodes) {
-    const auto* known = tx.read(keys::volume(node_id));
-    if (!known) continue;
-    StoredVolume stored = *known;
-    stored.is_removed = true;
-    tx.write(keys::volume(node_id), std::move(stored));
-    pending_[node_id] = 0;
-  }
+  const auto plan = plan_removal(view_, node_ids);
+  for (const auto& volume : plan.volumes) retry_at_ms_.erase(volume.stored.node.node_id);
+  apply(plan, view_, tx);
+  show_counts(metrics_, view_);
   return tx.commit();
 }
 
-core::Result<void> Service::forget_node(const msg::NodeRemoved& event, core::Context& context) {
-  auto tx = store_.begin(context);
-  const auto key = keys::volume(event.node.node_id);
-  const auto* known = tx.read(key);
-  if (!known) return {};
-  StoredVolume stored = *known;
-  stored.is_removed = true;
-  tx.write(key, std::move(stored));
-  pending_[event.node.node_id] = 0;
-  return tx.commit();
-}
-
-core::Result<msg::NodeVolumes> Service::list_volumes(const msg::ListVolumes& request,
+core::Result<msg::NodeVolumes> Volumes::list_volumes(const msg::ListVolumes& request,
                                                      core::Context&) {
-  msg::NodeVolumes reply;
-  store_.for_each<StoredVolume>(keys::volumes(), [&](const StoredVolume& stored) {
-    if (stored.is_removed || stored.node.cluster_id != request.cluster_id) return;
-    reply.volumes.push_back(told(stored));
-  });
-  return reply;
+  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+  core::PageBuilder<msg::NodeVolume> page(request.page);
+  const auto& volumes = view_.volumes();
+  for (auto entry = volumes.upper_bound({request.page.after}); entry != volumes.end(); ++entry) {
+    const auto& [node_id, stored] = *entry;
+    const bool is_wanted =
+        request.cluster_id.empty() || request.cluster_id == stored.node.cluster_id;
+    if (stored.state == VolumeState::removed || !is_wanted ||
+        !msg::sees(request.viewer, stored.node.project_id))
+      continue;
+    if (!page.add(node_volume(stored), node_id.value)) break;
+  }
+  return msg::NodeVolumes{.volumes = page.take(), .next = page.next()};
 }
 
-void Service::look_at_all(core::Context&) {
-  std::vector<msg::NodeId> due;
-  for (const auto& [node_id, not_before_ms] : pending_)
-    if (not_before_ms <= loop_.steady_ms()) due.push_back(node_id);
-  for (const auto& node_id : due) look_at(node_id);
+void Volumes::reconcile_all(core::Context&) {
+  const auto unsettled = view_.unsettled();
+  for (const auto& node_id : unsettled) reconcile(node_id);
 }
 
-/// Takes the next step for this volume, unless one is under way.
-void Service::look_at(const msg::NodeId& node_id) {
-  const auto* stored = store_.read(keys::volume(node_id));
-  if (!stored) {
-    pending_.erase(node_id);
+/// Takes the next step for this volume, unless one is under way or it is too early for a retry.
+void Volumes::reconcile(const msg::NodeId& node_id) {
+  if (!view_.unsettled().contains(node_id) || busy_.contains(node_id) || !store_.is_loaded())
     return;
-  }
-  if (!pending_.contains(node_id) || busy_.contains(node_id) || !store_.is_loaded()) return;
-  struct Nothing {};
-  if (stored->is_removed) {
-    busy_.insert(node_id);
-    return workers_.run<Nothing>(
-        loop_, clone_deadline,
-        [driver = driver_, node_id]() -> core::Result<Nothing> {
-          if (auto gone = driver->remove_volume(node_id); !gone)
-            return std::unexpected(gone.error());
-          return Nothing{};
-        },
-        [this, node_id](core::Result<Nothing> gone) {
-          busy_.erase(node_id);
-          pending_[node_id] = loop_.steady_ms() + config_.retry_ms;
-          if (!gone || !store_.is_loaded()) return;
-          core::Context context = bus_.context();
-          auto tx = store_.begin(context);
-          tx.remove(keys::volume(node_id));
-          (void)tx.commit();
-          pending_.erase(node_id);
-        });
-  }
-  auto plan = plan_clone(stored->node);
-  if (!plan) return end_clone(node_id, std::unexpected(plan.error()));
+  const auto retry_at = retry_at_ms_.find(node_id);
+  if (retry_at != retry_at_ms_.end() && loop_.steady_ms() < retry_at->second) return;
+  const auto& stored = *view_.volume(node_id);
+  if (stored.state == VolumeState::removed)
+    delete_file(node_id);
+  else
+    make(stored);
+}
+
+void Volumes::make(const StoredVolume& stored) {
+  const auto node_id = stored.node.node_id;
+  auto request = plan_clone(view_, *driver_, stored.node);
+  if (!request) return end_clone(node_id, std::unexpected(request.error()));
   busy_.insert(node_id);
   workers_.run<msg::Volume>(
-      loop_, clone_deadline, [driver = driver_, plan = *plan] { return driver->clone(plan); },
-      [this, node_id](core::Result<msg::Volume> volume) {
+      loop_, step_deadline,
+      [driver = driver_, request = *request] { return driver->clone(request); },
+      [this, node_id, generation = generation_](const core::Result<msg::Volume>& made) {
+        if (generation != generation_) return;
         busy_.erase(node_id);
-        end_clone(node_id, std::move(volume));
+        end_clone(node_id, made);
       });
 }
 
-core::Result<CloneRequest> Service::plan_clone(const msg::Node& node) const {
-  CloneRequest request{.node_id = node.node_id, .disk_gb = node.disk_gb};
-  if (node.image_id.empty()) return request;
-  const auto* stored = visible_image(node.image_id, node.project_id);
-  if (!stored)
-    return core::refuse(ErrorCode::not_found, "waits for image " + msg::shown(node.image_id.value) +
-                                                  ", which is not there");
-  request.image = driver_->files_of(node.image_id);
-  request.image_format = stored->image.format == msg::ImageFormat::qcow2 ? "qcow2" : "raw";
-  request.image_bytes = stored->image.virtual_bytes;
-  return request;
-}
-
-void Service::end_clone(const msg::NodeId& node_id, core::Result<msg::Volume> volume) {
-  const auto* known = store_.read(keys::volume(node_id));
-  if (!known || known->is_removed || !store_.is_loaded()) return;
+void Volumes::end_clone(const msg::NodeId& node_id, const core::Result<msg::Volume>& made) {
+  if (!store_.is_loaded()) return;
+  retry_later(node_id);
+  const auto plan = plan_clone_end(view_, *driver_, node_id, made);
+  if (!plan) return;
+  const auto& stored = plan->volumes.front().stored;
+  if (stored.state == VolumeState::waiting)
+    core::log::warning("volume_not_ready", {{"node", node_id.value}, {"reason", stored.reason}});
   core::Context context = bus_.context();
   auto tx = store_.begin(context);
-  StoredVolume stored = *known;
-  if (!volume) {
-    pending_[node_id] = loop_.steady_ms() + config_.retry_ms;
-    if (stored.reason == volume.error().detail) return;
-    stored.reason = volume.error().detail;
-    core::log::warning("volume_not_ready", {{"node", node_id.value}, {"reason", stored.reason}});
-  } else {
-    pending_.erase(node_id);
-    stored.is_ready = true;
-    stored.reason.clear();
-    stored.volume = *volume;
-    stored.volume.iso_path = iso_path(stored.node);
-    if (const auto* image = store_.read(keys::image(stored.node.image_id)))
-      stored.volume.cmdline = image->image.cmdline;
-  }
-  tell(tx, stored);
+  apply(*plan, view_, tx);
   (void)tx.commit();
-  show_counts();
+  if (stored.state == VolumeState::ready) retry_at_ms_.erase(node_id);
+  show_counts(metrics_, view_);
 }
 
-void Service::tell(core::Transaction& tx, StoredVolume stored) {
-  tx.emit(msg::VolumeChanged{told(stored)});
-  tx.emit(msg::VolumePlaced{
-      .volume = stored.volume, .is_ready = stored.is_ready, .reason = stored.reason});
-  const auto key = keys::volume(stored.node.node_id);
-  tx.write(key, std::move(stored));
+void Volumes::delete_file(const msg::NodeId& node_id) {
+  busy_.insert(node_id);
+  workers_.run<msg::Done>(
+      loop_, step_deadline,
+      [driver = driver_, node_id]() -> core::Result<msg::Done> {
+        if (auto removed = driver->remove_volume(node_id); !removed)
+          return std::unexpected(removed.error());
+        return msg::Done{};
+      },
+      [this, node_id, generation = generation_](const core::Result<msg::Done>& removed) {
+        if (generation != generation_ || !store_.is_loaded()) return;
+        busy_.erase(node_id);
+        if (!removed) return retry_later(node_id);
+        core::Context context = bus_.context();
+        auto tx = store_.begin(context);
+        apply(plan_removal_end(view_, node_id), view_, tx);
+        (void)tx.commit();
+        retry_at_ms_.erase(node_id);
+        show_counts(metrics_, view_);
+      });
 }
 
-/// Empty where none is attached, or it is not to be seen from this project.
-std::string Service::iso_path(const msg::Node& node) const {
-  if (node.iso_id.empty() || !visible_image(node.iso_id, node.project_id)) return {};
-  return driver_->files_of(node.iso_id).disk;
-}
-
-const StoredImage* Service::visible_image(const msg::ImageId& image_id,
-                                          const msg::ProjectId& project_id) const {
-  const std::string project = image_id.value.substr(0, image_id.value.find('/'));
-  if (project != "public" && project != project_id.value) return nullptr;
-  return store_.read(keys::image(image_id));
+void Volumes::retry_later(const msg::NodeId& node_id) {
+  retry_at_ms_[node_id] = loop_.steady_ms() + config_.retry_ms;
 }
 
 }  // namespace nucleus::image_store

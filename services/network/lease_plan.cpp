@@ -94,7 +94,7 @@ Plan plan_network(const View& view, const msg::ClusterDefined& event, std::uint6
   return {.networks = {{.network = {.cluster_id = event.cluster.cluster_id,
                                     .project_id = event.cluster.project_id,
                                     .vlan = view.vlans().lowest_free().value_or(0),
-                                    .subnet = subnet_text(private_subnet(event.node_count))},
+                                    .subnet = subnet_text(private_subnet(event.cluster.node_count))},
                         .since_event = event_id}}};
 }
 
@@ -117,15 +117,16 @@ Plan plan_cluster_removal(const View& view, const msg::ClusterId& cluster_id,
   return plan;
 }
 
-Plan plan_node_removal(const View& view, const msg::NodeId& node_id,
-                       std::int64_t quarantine_end_unix_s) {
+Plan plan_node_removal(const View& view, const msg::NodeId& node_id, std::int64_t now_unix_s,
+                       std::int64_t quarantine_s) {
   const auto* stored = view.ports(node_id);
   NUCLEUS_ASSERT(stored);
   Plan plan{.ports_removed = {node_id}};
   for (const auto& port : stored->ports)
-    if (!port.is_public)
-      plan.address_quarantines.push_back(
-          {.cluster_id = stored->cluster_id, .ip = port.ip, .until_unix_s = quarantine_end_unix_s});
+    if (!port.is_public && quarantine_s > 0)
+      plan.address_quarantines.push_back({.cluster_id = stored->cluster_id,
+                                          .ip = port.ip,
+                                          .until_unix_s = now_unix_s + quarantine_s});
   return plan;
 }
 

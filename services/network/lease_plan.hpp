@@ -20,9 +20,10 @@ Plan plan_ports(const View& view, StoredPorts node);
 Plan plan_cluster_removal(const View& view, const msg::ClusterId& cluster_id,
                           std::int64_t quarantine_end_unix_s);
 
-/// Removes a node's ports; its private address is quarantined. The node is in the view.
-Plan plan_node_removal(const View& view, const msg::NodeId& node_id,
-                       std::int64_t quarantine_end_unix_s);
+/// Removes a node's ports; its private address is quarantined for this long. The node is in the
+/// view.
+Plan plan_node_removal(const View& view, const msg::NodeId& node_id, std::int64_t now_unix_s,
+                       std::int64_t quarantine_s);
 
 /// Ends the quarantines that are over; nothing if none is.
 std::optional<Plan> plan_quarantine_ends(const View& view, std::int64_t now_unix_s);

@@ -88,8 +88,8 @@ core::Result<void> Service::handle_node_removed(const msg::NodeRemoved& event,
                                                 core::Context& context) {
   if (!view_.ports(event.node.node_id)) return {};
   auto tx = store_.begin(context);
-  apply(tx, plan_node_removal(view_, event.node.node_id,
-                              context.now_unix_s() + config_.vlan_quarantine_s));
+  apply(tx, plan_node_removal(view_, event.node.node_id, context.now_unix_s(),
+                              config_.vlan_quarantine_s));
   show_counts();
   return tx.commit();
 }

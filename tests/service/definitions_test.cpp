@@ -61,7 +61,10 @@ class Definitions : public testing::Test {
                       return std::make_shared<registry::Service>(
                           runtime, registry::Config::from(runtime.settings));
                     }};
-  Process network_{deployment_, "network", {}, [](core::Runtime& runtime) -> Built {
+  Process network_{deployment_,
+                   "network",
+                   {{"network.vlan_quarantine_s", "0"}},
+                   [](core::Runtime& runtime) -> Built {
                      return std::make_shared<network::Service>(
                          runtime, *network::Config::from(runtime.settings));
                    }};
@@ -165,7 +168,8 @@ TEST_F(Definitions, AddedNodesContinueTheNumbersAndGetPortsAndVolumes) {
            });
   }));
   EXPECT_TRUE(comes_true([&] {
-    const auto volumes = must(msg::ListVolumes{{"c"}}).volumes;
+    const auto volumes =
+        must(msg::ListVolumes{.viewer = {.is_operator = true}, .cluster_id = {"c"}}).volumes;
     return volumes.size() == 5 && std::ranges::all_of(volumes, &msg::NodeVolume::is_ready);
   }));
   EXPECT_EQ(refusal(msg::AddNodes{.cluster_id = {"c"}, .viewer = as_operator, .count = 4093}),
@@ -188,7 +192,10 @@ TEST_F(Definitions, ARemovedNodeIsRemovedEverywhereAndItsAddressIsUsedAgain) {
   EXPECT_EQ(refusal(msg::RemoveNode{.node = {.node_id = removed.node_id}, .viewer = as_operator}),
             ErrorCode::not_found);
   EXPECT_EQ(must(msg::ListNodeStatuses{{"c"}}).nodes.size(), 2u);
-  EXPECT_TRUE(comes_true([&] { return must(msg::ListVolumes{{"c"}}).volumes.size() == 2; }));
+  EXPECT_TRUE(comes_true([&] {
+    return must(msg::ListVolumes{.viewer = {.is_operator = true}, .cluster_id = {"c"}})
+               .volumes.size() == 2;
+  }));
   must(msg::AddNodes{.cluster_id = {"c"}, .viewer = as_operator, .count = 1});
   EXPECT_EQ(node(2).name, removed.name);
   EXPECT_TRUE(comes_true([&] {

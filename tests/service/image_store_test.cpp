@@ -1,5 +1,5 @@
-// The image store room's README, kept on a real bus and Redis: what is checked before it is
-// believed, what a node's volume waits for, and what is removed when.
+// The image store on a real bus and Redis, against its README: what is checked before an image is
+// published, what a node's volume waits for, and what is removed when.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using core::ErrorCode;
 using msg::ImageFormat;
 
-/// A qemu-img of the test's own, first in the path: it notes that it was run, and with what.
+/// A qemu-img that comes first in the path and logs its arguments.
 class WatchedQemuImg {
  public:
   WatchedQemuImg() : path_before_{std::getenv("PATH")} {
@@ -49,7 +49,7 @@ class WatchedQemuImg {
 
 class ImageStore : public testing::Test {
  protected:
-  /// On files where `is_simulated` is false.
+  /// Starts the service on files, or on a simulated store.
   void start(bool is_simulated = true) {
     is_simulated_ = is_simulated;
     restart();
@@ -113,7 +113,7 @@ class ImageStore : public testing::Test {
     });
   }
   bool is_listed(const std::string& image) {
-    const auto images = ask(msg::ListImages{.projects = {{"p"}}});
+    const auto images = ask(msg::ListImages{.viewer = {.projects = {{"p"}}}});
     return images && std::ranges::any_of(images->images, [&](const msg::Image& one) {
              return one.image_id.value == image;
            });
@@ -146,7 +146,7 @@ TEST_F(ImageStore, PublishesAnUploadWithItsSizeAndDigests) {
   EXPECT_TRUE(comes_to_be([&] { return fs::is_empty(folder_.file("uploads")); }));
 }
 
-TEST_F(ImageStore, RefusesAndRemovesAnUploadWhoseDigestIsAnother) {
+TEST_F(ImageStore, RefusesAndRemovesAnUploadWithAnotherDigest) {
   start(false);
   const auto ticket = begin("p/disk");
   ASSERT_TRUE(ticket);
@@ -163,7 +163,7 @@ TEST_F(ImageStore, RefusesAndRemovesAnUploadWhoseDigestIsAnother) {
   EXPECT_EQ(metric(*service_, "nucleus_image_store_uploads_refused_total"), 1);
 }
 
-TEST_F(ImageStore, TakesADigestInEitherCase) {
+TEST_F(ImageStore, AcceptsADigestInEitherCase) {
   start(false);
   const auto ticket = begin("p/disk");
   ASSERT_TRUE(ticket);
@@ -182,17 +182,17 @@ TEST_F(ImageStore, RefusesHostileImagesBeforeAnyToolOpensThem) {
     EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument) << what;
     EXPECT_EQ(refused.error().field, "format") << what;
   }
-  const auto listed = ask(msg::ListImages{.projects = {{"p"}}});
+  const auto listed = ask(msg::ListImages{.viewer = {.projects = {{"p"}}}});
   ASSERT_TRUE(listed);
   EXPECT_TRUE(listed->images.empty());
   EXPECT_EQ(qemu_img.runs(), "");
   EXPECT_TRUE(fs::is_empty(folder_.file("uploads")));
 }
 
-TEST_F(ImageStore, GivesEveryToolTheFormatThatWasDeclared) {
+TEST_F(ImageStore, PassesTheDeclaredFormatToEveryTool) {
   WatchedQemuImg qemu_img;
   start(false);
-  // A raw disk on which its guest wrote a qcow2 header with a backing file stays a raw disk.
+  // A raw disk that begins with a qcow2 header with a backing file stays a raw disk.
   auto trap = a_qcow2_header();
   put_number(trap, 8, 0x200, 8);
   trap.resize(1 << 20);
@@ -214,7 +214,7 @@ TEST_F(ImageStore, RefusesAFileThatIsTooLarge) {
   EXPECT_FALSE(fs::exists(ticket->path));
 }
 
-TEST_F(ImageStore, RefusesNamesThatAreNoneAndNamesThatAreTaken) {
+TEST_F(ImageStore, RefusesInvalidAndExistingNames) {
   start();
   for (const char* wrong : {"", "x", "/x", "p/", "p/x/y", "../x", "p/..", "p/a b", "p/-o", "P/x\n"})
     EXPECT_EQ(begin(wrong).error().field, "image_id") << wrong;
@@ -224,7 +224,7 @@ TEST_F(ImageStore, RefusesNamesThatAreNoneAndNamesThatAreTaken) {
   EXPECT_EQ(put("p/x").error().code, ErrorCode::wrong_state);
 }
 
-TEST_F(ImageStore, LetsOneOfTwoUploadsOfANameWin) {
+TEST_F(ImageStore, PublishesOneOfTwoUploadsOfAName) {
   start();
   const auto first = begin("p/x");
   const auto second = begin("p/x");
@@ -235,7 +235,7 @@ TEST_F(ImageStore, LetsOneOfTwoUploadsOfANameWin) {
             ErrorCode::wrong_state);
 }
 
-TEST_F(ImageStore, GivesARepeatedFinishItsFirstReplyOverARestart) {
+TEST_F(ImageStore, RepliesTheSameToARepeatedFinishAfterARestart) {
   start();
   const auto ticket = begin("p/x");
   ASSERT_TRUE(ticket);
@@ -249,22 +249,93 @@ TEST_F(ImageStore, GivesARepeatedFinishItsFirstReplyOverARestart) {
   EXPECT_EQ(events_.all<msg::ImagePublished>().size(), 1U);
 }
 
-TEST_F(ImageStore, ListsPublicImagesAndTheProjectsOwn) {
+TEST_F(ImageStore, ListsPublicImagesAndThoseOfTheViewersProjects) {
   start();
   for (const char* image : {"public/a", "p/b", "q/c"}) ASSERT_TRUE(put(image));
-  const auto listed = ask(msg::ListImages{.projects = {{"p"}}});
+  const auto listed = ask(msg::ListImages{.viewer = {.projects = {{"p"}}}});
   ASSERT_TRUE(listed);
   std::vector<std::string> names;
   for (const auto& image : listed->images) names.push_back(image.image_id.value);
   EXPECT_EQ(names, (std::vector<std::string>{"p/b", "public/a"}));
 }
 
-TEST_F(ImageStore, LetsANodeWaitForItsImageAndSaysSoOnce) {
+TEST_F(ImageStore, ListsImagesByNameProjectAndFormatInPages) {
+  start();
+  for (const char* image : {"public/a", "p/a", "p/b", "q/a"}) ASSERT_TRUE(put(image));
+  ASSERT_TRUE(
+      ask(msg::ImportImage{.image_id = {"p/cd"}, .format = ImageFormat::iso, .disk_path = "/cd"}));
+  const auto list = [this](const msg::ListImages& request) {
+    const auto listed = ask(request);
+    std::string ids;
+    for (const auto& image : listed.value().images) ids += image.image_id.value + " ";
+    return std::pair{ids, listed->next};
+  };
+  const msg::Viewer of_p{.projects = {{"p"}}};
+  EXPECT_EQ(list({.viewer = {.is_operator = true}}).first, "p/a p/b p/cd public/a q/a ")
+      << "an operator sees those of every project";
+  EXPECT_EQ(list({.viewer = of_p, .name = "a"}).first, "p/a public/a ");
+  EXPECT_EQ(list({.viewer = of_p, .project_id = {"p"}, .name = "a"}).first, "p/a ");
+  EXPECT_EQ(list({.viewer = of_p, .project_id = {"q"}}).first, "");
+  EXPECT_EQ(list({.viewer = of_p, .format = ImageFormat::iso}).first, "p/cd ");
+  const auto first = list({.viewer = of_p, .page = {.limit = 2}});
+  EXPECT_EQ(first.first, "p/a p/b ");
+  const auto second = list({.viewer = of_p, .page = {.limit = 2, .after = first.second}});
+  EXPECT_EQ(second, (std::pair<std::string, std::string>{"p/cd public/a ", ""}));
+  EXPECT_EQ(ask(msg::ListImages{.page = {.limit = 1001}}).error().field, "limit");
+}
+
+TEST_F(ImageStore, ListsTheVolumesThatTheViewerMaySeeInPages) {
+  start();
+  for (const char* name : {"n2", "n1", "n3"})
+    ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node(name)}));
+  ASSERT_TRUE(volume_of("n3", true));
+  const auto list = [this](const msg::ListVolumes& request) {
+    const auto listed = ask(request);
+    std::string ids;
+    for (const auto& volume : listed.value().volumes) ids += volume.node_id.value;
+    return std::pair{ids, listed->next};
+  };
+  const msg::Viewer of_p{.projects = {{"p"}}};
+  EXPECT_EQ(list({.viewer = of_p, .cluster_id = {"c"}}).first, "n1n2n3");
+  EXPECT_EQ(list({.viewer = of_p, .cluster_id = {"d"}}).first, "");
+  EXPECT_EQ(list({.viewer = {.projects = {{"q"}}}}).first, "");
+  const auto first = list({.viewer = of_p, .page = {.limit = 2}});
+  EXPECT_EQ(first.first, "n1n2");
+  EXPECT_EQ(list({.viewer = of_p, .page = {.limit = 2, .after = first.second}}),
+            (std::pair<std::string, std::string>{"n3", ""}));
+}
+
+TEST_F(ImageStore, KeepsImagesApartWhoseNamesLookLikeTemporaryOnes) {
+  start(false);
+  const std::string bytes(65'536, 'x');
+  for (const char* name : {"p/n.new", "p/n", "p/m"})
+    ASSERT_TRUE(upload(name, ImageFormat::raw, bytes)) << name;
+  ASSERT_TRUE(ask(msg::RemoveImage{{"p/m"}}));
+  ASSERT_TRUE(upload("p/m", ImageFormat::raw, bytes));
+  for (const char* name : {"n.new", "n", "m"})
+    ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node(name, std::string("p/") + name)}));
+  EXPECT_TRUE(comes_to_be([&] {
+    return metric(*service_, "nucleus_image_store_volumes_ready") == 3;
+  })) << "each image has its files";
+}
+
+TEST_F(ImageStore, DeletesTheFilesOfARemovedImageWhenNoVolumeNeedsThem) {
+  start(false);
+  ASSERT_TRUE(upload("p/x", ImageFormat::raw, std::string(65'536, 'x')));
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/x")}));
+  ASSERT_TRUE(volume_of("n1", true));
+  ASSERT_TRUE(registry_.tell(msg::ClusterRemoved{
+      .cluster = {.cluster_id = {"c"}, .project_id = {"p"}}, .nodes = {{"n1"}}}));
+  ASSERT_TRUE(comes_to_be([&] { return ask(msg::RemoveImage{{"p/x"}}).has_value(); }));
+  EXPECT_TRUE(comes_to_be([&] { return fs::is_empty(folder_.file("images")); }));
+}
+
+TEST_F(ImageStore, LetsANodeWaitForItsImageAndEmitsTheReasonOnce) {
   start();
   ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/late")}));
   const auto waiting = volume_of("n1", false);
   ASSERT_TRUE(waiting);
-  EXPECT_EQ(waiting->reason, "waits for image p/late, which is not there");
+  EXPECT_EQ(waiting->reason, "waits for image p/late, which does not exist");
   ASSERT_TRUE(put("p/late"));
   const auto ready = volume_of("n1", true);
   ASSERT_TRUE(ready);
@@ -272,7 +343,7 @@ TEST_F(ImageStore, LetsANodeWaitForItsImageAndSaysSoOnce) {
   EXPECT_EQ(events_.all<msg::VolumeChanged>().size(), 2U);
 }
 
-TEST_F(ImageStore, TellsATenantOfItsVolumesAndImagesAndNothingOfOurFiles) {
+TEST_F(ImageStore, EmitsVolumesAndImagesToTheirProjectWithoutPathsOfTheStore) {
   start(false);
   ASSERT_TRUE(upload("p/x", ImageFormat::raw, std::string(65'536, 'x')));
   ASSERT_TRUE(upload("public/y", ImageFormat::raw, std::string(65'536, 'y')));
@@ -280,10 +351,10 @@ TEST_F(ImageStore, TellsATenantOfItsVolumesAndImagesAndNothingOfOurFiles) {
   const auto placed = volume_of("n1", true);
   ASSERT_TRUE(placed);
   EXPECT_TRUE(placed->volume.path.starts_with(folder_.path()));
-  const auto told = events_.all<msg::VolumeChanged>();
-  ASSERT_EQ(told.size(), 1U);
-  EXPECT_EQ(told[0].volume.image_id.value, "p/x");
-  EXPECT_TRUE(told[0].volume.is_ready);
+  const auto emitted = events_.all<msg::VolumeChanged>();
+  ASSERT_EQ(emitted.size(), 1U);
+  EXPECT_EQ(emitted[0].volume.image_id.value, "p/x");
+  EXPECT_TRUE(emitted[0].volume.is_ready);
   const auto topics = events_.topics();
   EXPECT_TRUE(topics.contains("p/c/image_store.volume-changed"));
   EXPECT_TRUE(topics.contains("_/_/image_store.volume-placed"));
@@ -293,16 +364,16 @@ TEST_F(ImageStore, TellsATenantOfItsVolumesAndImagesAndNothingOfOurFiles) {
     EXPECT_EQ(body.find(folder_.path()), std::string::npos);
 }
 
-TEST_F(ImageStore, TakesAnotherProjectsImageAsNotThere) {
+TEST_F(ImageStore, TreatsAnotherProjectsImageAsNotExisting) {
   start();
   ASSERT_TRUE(put("q/secret"));
   ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "q/secret")}));
   const auto waiting = volume_of("n1", false);
   ASSERT_TRUE(waiting);
-  EXPECT_EQ(waiting->reason, "waits for image q/secret, which is not there");
+  EXPECT_EQ(waiting->reason, "waits for image q/secret, which does not exist");
 }
 
-TEST_F(ImageStore, KeepsAnImageThatAVolumeStandsOn) {
+TEST_F(ImageStore, KeepsAnImageThatANodeUses) {
   start();
   ASSERT_TRUE(put("p/x"));
   ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/x")}));
@@ -314,7 +385,7 @@ TEST_F(ImageStore, KeepsAnImageThatAVolumeStandsOn) {
   EXPECT_EQ(ask(msg::RemoveImage{{"p/x"}}).error().code, ErrorCode::not_found);
 }
 
-TEST_F(ImageStore, RemovesTheVolumesOfARemovedClusterAlone) {
+TEST_F(ImageStore, DeletesTheVolumesOfARemovedClusterOnly) {
   start(false);
   ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1")}, msg::NodeDefined{a_node("n2")}));
   ASSERT_TRUE(volume_of("n1", true));
@@ -341,15 +412,41 @@ TEST_F(ImageStore, AttachesAndDetachesAnIso) {
   ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
   const auto attached = volume_of("n1", true);
   ASSERT_TRUE(attached);
-  EXPECT_EQ(attached->volume.iso_path, folder_.file("images") + "/public/tools.iso/disk");
+  EXPECT_TRUE(attached->volume.iso_path.starts_with(folder_.file("images") + "/"));
+  std::ostringstream content;
+  content << std::ifstream(attached->volume.iso_path, std::ios::binary).rdbuf();
+  EXPECT_EQ(content.str(), iso);
+  EXPECT_EQ(ask(msg::RemoveImage{{"public/tools.iso"}}).error().code, ErrorCode::wrong_state);
   node.iso_id = {"q/secret.iso"};
   ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
-  const auto foreign = volume_of("n1", true);
+  const auto foreign = volume_of("n1", false);
   ASSERT_TRUE(foreign);
-  EXPECT_EQ(foreign->volume.iso_path, "") << "another project's counts as not there";
+  EXPECT_EQ(foreign->volume.iso_path, "") << "another project's counts as not existing";
+  node.iso_id = {};
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
+  EXPECT_TRUE(volume_of("n1", true));
 }
 
-TEST_F(ImageStore, MakesWhatWasWantedWhileItWasAway) {
+TEST_F(ImageStore, GivesTheReasonIfAnIsoWasRemovedWhileItWasAttached) {
+  start();
+  const msg::ImportImage tools{
+      .image_id = {"p/tools.iso"}, .format = ImageFormat::iso, .disk_path = "/tools"};
+  ASSERT_TRUE(ask(tools));
+  auto node = a_node("n1");
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
+  ASSERT_TRUE(volume_of("n1", true));
+  // The registry has attached the ISO; its event reaches the image store after the removal.
+  ASSERT_TRUE(ask(msg::RemoveImage{{"p/tools.iso"}}));
+  node.iso_id = {"p/tools.iso"};
+  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
+  const auto waiting = volume_of("n1", false);
+  ASSERT_TRUE(waiting);
+  EXPECT_EQ(waiting->reason, "waits for image p/tools.iso, which does not exist");
+  ASSERT_TRUE(ask(tools));
+  EXPECT_TRUE(volume_of("n1", true));
+}
+
+TEST_F(ImageStore, MakesVolumesOfNodesThatWereDefinedWhileItWasStopped) {
   start();
   service_.reset();
   ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1")}));
@@ -361,7 +458,7 @@ TEST_F(ImageStore, MakesWhatWasWantedWhileItWasAway) {
   }));
 }
 
-TEST_F(ImageStore, ImportsAKernelWithItsInitramfsAndNothingHalf) {
+TEST_F(ImageStore, ImportsAKernelWithItsInitramfsOrNothing) {
   start(false);
   const auto refused = [&](msg::ImportImage request) {
     request.image_id = {"p/x"};

@@ -38,6 +38,9 @@ struct Watcher {
 
   explicit Watcher(core::Runtime& runtime) : store{runtime.store} {
     runtime.bus.subscribe<msg::ComputesetChanged>(*this, &Watcher::see_computeset);
+    runtime.bus.subscribe<msg::NodeDefined>(*this, &Watcher::see_node);
+    runtime.bus.subscribe<msg::NodeRemoved>(*this, &Watcher::see_node_removed);
+    runtime.bus.subscribe<msg::ClusterRemoved>(*this, &Watcher::see_cluster_removed);
     runtime.bus.subscribe<msg::VolumeChanged>(*this, &Watcher::see_volume);
     runtime.bus.subscribe<msg::NetworkLeased>(*this, &Watcher::see_lease);
     runtime.bus.subscribe<msg::NetworkReleased>(*this, &Watcher::see_release);
@@ -47,7 +50,7 @@ struct Watcher {
   void move(std::set<Move>& moves, const std::string& thing, const std::string& state,
             const std::string& first = "(none)") {
     auto& is = now.try_emplace(thing, first).first->second;
-    if (is != state || state == "ready") moves.insert({is, state});
+    if (is != state) moves.insert({is, state});
     is = state;
   }
   core::Result<void> see_computeset(const msg::ComputesetChanged& event, core::Context&) {
@@ -55,9 +58,29 @@ struct Watcher {
          std::string(msg::name_of(event.computeset.state)));
     return {};
   }
+  core::Result<void> see_node(const msg::NodeDefined& event, core::Context&) {
+    const std::string volume = "volume " + event.node.node_id.value;
+    if (!now.contains(volume)) move(volumes, volume, "waiting");
+    return {};
+  }
   core::Result<void> see_volume(const msg::VolumeChanged& event, core::Context&) {
-    move(volumes, "volume " + event.volume.node_id.value,
-         event.volume.is_ready ? "ready" : "waiting");
+    // A volume may be made before the image store knows that its node was removed.
+    const std::string volume = "volume " + event.volume.node_id.value;
+    if (now.contains(volume)) move(volumes, volume, event.volume.is_ready ? "ready" : "waiting");
+    return {};
+  }
+  void see_removed(const msg::NodeId& node_id) {
+    const std::string volume = "volume " + node_id.value;
+    move(volumes, volume, "removed");
+    move(volumes, volume, "(none)");
+    now.erase(volume);
+  }
+  core::Result<void> see_node_removed(const msg::NodeRemoved& event, core::Context&) {
+    see_removed(event.node.node_id);
+    return {};
+  }
+  core::Result<void> see_cluster_removed(const msg::ClusterRemoved& event, core::Context&) {
+    for (const auto& node_id : event.nodes) see_removed(node_id);
     return {};
   }
   core::Result<void> see_lease(const msg::NetworkLeased& event, core::Context&) {
@@ -100,7 +123,6 @@ struct StatesWorld {
           });
     start("image_store", {}, [this](core::Runtime& runtime) -> Built {
       image_store::Config config;
-      config.is_simulated = true;
       return std::make_shared<image_store::Service>(runtime, config, disks);
     });
     start("scheduler", {{"scheduler.cpu_overcommit", "1"}}, [](core::Runtime& runtime) -> Built {
@@ -206,7 +228,8 @@ void live_through_a_late_hypervisor(StatesWorld& deployment) {
   deployment.hypervisors[1]->resume();
 }
 
-/// A cluster whose image comes late, an ISO attached, and VLANs that are given back and again.
+/// A cluster with an image that is published late, one with an image that never is, an ISO that is
+/// attached and one that does not exist, and VLANs that are released and leased again.
 void live_through_clusters(StatesWorld& deployment) {
   auto& world = deployment.world;
   deployment.define("late", 1, "public/late");
@@ -216,13 +239,19 @@ void live_through_clusters(StatesWorld& deployment) {
     ASSERT_TRUE(deployment.admin.call(
         msg::ImportImage{.image_id = {image}, .format = format, .disk_path = "/disk"}));
   world.run_for(seconds{20});
-  ASSERT_TRUE(
-      deployment.admin.call(msg::ChangeNode{.node = {.cluster_id = {"late"}, .name = "late"},
-                                            .viewer = as_operator,
-                                            .iso_id = msg::ImageId{"public/cd"}}));
-  world.run_for(seconds{10});
+  for (const char* iso : {"public/cd", "public/none"}) {
+    ASSERT_TRUE(
+        deployment.admin.call(msg::ChangeNode{.node = {.cluster_id = {"late"}, .name = "late"},
+                                              .viewer = as_operator,
+                                              .iso_id = msg::ImageId{iso}}));
+    world.run_for(seconds{10});
+  }
   ASSERT_TRUE(
       deployment.admin.call(msg::RemoveCluster{.cluster_id = {"late"}, .viewer = as_operator}));
+  deployment.define("never", 1, "public/never");
+  world.run_for(seconds{10});
+  ASSERT_TRUE(
+      deployment.admin.call(msg::RemoveCluster{.cluster_id = {"never"}, .viewer = as_operator}));
   deployment.define("again", 1);
   world.run_for(minutes{1});
 }

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "core/log/log.hpp"
 #include "core/runtime/child_process.hpp"
 
@@ -15,77 +17,100 @@ namespace {
 
 constexpr std::chrono::milliseconds tool_deadline{60'000};
 constexpr const char* volume_ending = ".qcow2";
+constexpr const char* unfinished_ending = ".new";
 
-core::Result<void> failed(const std::string& what, const std::error_code& fault) {
+std::unexpected<core::Error> failed(const std::string& what, const std::error_code& fault) {
   const bool is_full = fault == std::errc::no_space_on_device;
   return core::refuse(is_full ? ErrorCode::no_capacity : ErrorCode::internal,
                       what + ": " + fault.message());
 }
 
-void sync(const fs::path& path) {
+void sync_path(const fs::path& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return;
   fsync(file);
   close(file);
 }
 
-core::Result<void> copy_file(const std::string& from, const fs::path& to) {
-  if (from.empty()) return {};
-  std::error_code fault;
-  fs::copy_file(from, to, fs::copy_options::overwrite_existing, fault);
-  if (fault) return failed("an image file cannot be copied", fault);
-  fs::permissions(to, fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read,
-                  fault);
-  sync(to);
-  return {};
+core::Result<CheckedFile> copy_files(const StageRequest& request, const fs::path& to) {
+  const auto& from = request.from;
+  for (const auto& [path, name] :
+       {std::pair{&from.kernel, "kernel"}, {&from.initramfs, "initramfs"}})
+    if (!path->empty())
+      if (auto copied = copy_file(*path, to / name, request.limits.size_bytes_max); !copied)
+        return std::unexpected(copied.error());
+  if (from.disk.empty()) return CheckedFile{};
+  auto checked = copy_checked(from.disk, to / "disk", request.format, request.limits);
+  if (!checked) return checked;
+  if (auto same = check_digests(*checked, request.md5, request.sha256); !same)
+    return std::unexpected(same.error());
+  return checked;
 }
 
 }  // namespace
 
 Qcow2Store::Qcow2Store(fs::path images, fs::path volumes)
-    : images_{std::move(images)}, volumes_{std::move(volumes)} {
-  std::error_code ignored;  // each call says so where they are missing
-  fs::create_directories(images_, ignored);
-  fs::create_directories(volumes_, ignored);
+    : images_{std::move(images)}, volumes_{std::move(volumes)} {}
+
+core::Result<CheckedFile> Qcow2Store::stage(const StageRequest& request) {
+  {
+    const std::scoped_lock lock{mutex_};
+    staging_.insert(request.folder);
+  }
+  auto checked = copy_in(request);
+  const std::scoped_lock lock{mutex_};
+  staging_.erase(request.folder);
+  return checked;
 }
 
-core::Result<void> Qcow2Store::publish(const msg::ImageId& image_id, const ImageFiles& from) {
-  const fs::path target = images_ / image_id.value;
-  const fs::path fresh = target.string() + ".new";
+core::Result<CheckedFile> Qcow2Store::copy_in(const StageRequest& request) {
+  const fs::path target = images_ / request.folder;
+  const fs::path unfinished = target.string() + unfinished_ending;
   std::error_code fault;
-  fs::remove_all(fresh, fault);
-  fs::create_directories(fresh, fault);
-  if (fault) return failed("the image's folder cannot be made", fault);
-  auto copied = copy_file(from.disk, fresh / "disk");
-  if (copied) copied = copy_file(from.kernel, fresh / "kernel");
-  if (copied) copied = copy_file(from.initramfs, fresh / "initramfs");
-  if (!copied) {
-    fs::remove_all(fresh, fault);
-    return copied;
+  std::error_code ignored;
+  fs::remove_all(unfinished, ignored);
+  fs::create_directories(unfinished, fault);
+  if (fault) return failed("cannot create the image's folder", fault);
+  auto checked = copy_files(request, unfinished);
+  if (checked) {
+    sync_path(unfinished);
+    fs::rename(unfinished, target, fault);
+    if (fault) checked = failed("cannot put the image in place", fault);
   }
-  sync(fresh);
-  fs::remove_all(target, fault);
-  fs::rename(fresh, target, fault);
-  if (fault) return failed("the image cannot be put in place", fault);
-  sync(target.parent_path());
+  if (!checked)
+    fs::remove_all(unfinished, ignored);
+  else
+    sync_path(images_);
+  return checked;
+}
+
+core::Result<void> Qcow2Store::remove_unfinished() {
+  std::error_code fault;
+  if (!fs::exists(images_, fault)) return {};
+  const std::scoped_lock lock{mutex_};
+  for (const auto& entry : fs::directory_iterator(images_, fault)) {
+    const auto& path = entry.path();
+    std::error_code ignored;
+    if (path.extension() == unfinished_ending && !staging_.contains(path.stem().string()))
+      fs::remove_all(path, ignored);
+  }
+  if (fault) return failed("cannot list the images", fault);
   return {};
 }
 
-ImageFiles Qcow2Store::files_of(const msg::ImageId& image_id) const {
-  const auto path_if_there = [&](const char* name) {
-    const fs::path path = images_ / image_id.value / name;
-    std::error_code ignored;
-    return fs::exists(path, ignored) ? path.string() : std::string();
+ImageFiles Qcow2Store::files_of(const StoredImage& image) const {
+  const auto path = [&](bool is_there, const char* name) {
+    return is_there ? (images_ / image.folder / name).string() : std::string();
   };
-  return {.disk = path_if_there("disk"),
-          .kernel = path_if_there("kernel"),
-          .initramfs = path_if_there("initramfs")};
+  return {.disk = path(image.has_disk, "disk"),
+          .kernel = path(image.has_kernel, "kernel"),
+          .initramfs = path(image.has_initramfs, "initramfs")};
 }
 
-core::Result<void> Qcow2Store::remove_image(const msg::ImageId& image_id) {
+core::Result<void> Qcow2Store::remove_image(const std::string& folder) {
   std::error_code fault;
-  fs::remove_all(images_ / image_id.value, fault);
-  if (fault) return failed("the image cannot be removed", fault);
+  fs::remove_all(images_ / folder, fault);
+  if (fault) return failed("cannot remove the image", fault);
   return {};
 }
 
@@ -93,46 +118,49 @@ core::Result<msg::Volume> Qcow2Store::clone(const CloneRequest& request) {
   msg::Volume volume{.node_id = request.node_id,
                      .kernel = request.image.kernel,
                      .initramfs = request.image.initramfs};
-  // An image that is a kernel alone runs from memory: no disk of its own.
+  // An image that is a kernel alone runs from memory and needs no disk.
   if (request.image.disk.empty() && !request.image.kernel.empty()) return volume;
   const fs::path path = volumes_ / (request.node_id.value + volume_ending);
   volume.path = path;
   volume.format = "qcow2";
   std::error_code fault;
   if (fs::exists(path, fault)) return volume;
-  const fs::path fresh = path.string() + ".new";
+  fs::create_directories(volumes_, fault);
+  if (fault) return failed("cannot create the volumes' folder", fault);
+  const fs::path unfinished = path.string() + unfinished_ending;
   const std::uint64_t bytes = std::max(request.disk_gb << 30, request.image_bytes);
   std::vector<std::string> argv = {"qemu-img", "create", "-q", "-f", "qcow2"};
   if (!request.image.disk.empty())
     argv.insert(argv.end(), {"-b", request.image.disk, "-F", request.image_format});
-  argv.insert(argv.end(), {fresh, std::to_string(bytes)});
+  argv.insert(argv.end(), {unfinished, std::to_string(bytes)});
   auto made = core::must_run_child({.argv = argv, .deadline = tool_deadline});
   if (!made) {
-    // A tenant is told of the error; what the tool says names our files.
+    // The node's owner sees the error, and the tool's message names files of the store.
     core::log::warning("volume_not_made",
                        {{"node", request.node_id.value}, {"reason", made.error().detail}});
     return core::refuse(made.error().code, "the volume cannot be made");
   }
-  sync(fresh);
-  fs::rename(fresh, path, fault);
-  if (fault) return std::unexpected(failed("the volume cannot be put in place", fault).error());
-  sync(volumes_);
+  sync_path(unfinished);
+  fs::rename(unfinished, path, fault);
+  if (fault) return failed("cannot put the volume in place", fault);
+  sync_path(volumes_);
   return volume;
 }
 
 core::Result<void> Qcow2Store::remove_volume(const msg::NodeId& node_id) {
   std::error_code fault;
   fs::remove(volumes_ / (node_id.value + volume_ending), fault);
-  if (fault) return failed("the volume cannot be removed", fault);
+  if (fault) return failed("cannot remove the volume", fault);
   return {};
 }
 
 core::Result<std::vector<msg::NodeId>> Qcow2Store::list_volumes() {
   std::error_code fault;
   std::vector<msg::NodeId> nodes;
+  if (!fs::exists(volumes_, fault)) return nodes;
   for (const auto& entry : fs::directory_iterator(volumes_, fault))
     if (entry.path().extension() == volume_ending) nodes.push_back({entry.path().stem().string()});
-  if (fault) return std::unexpected(failed("the volumes cannot be listed", fault).error());
+  if (fault) return failed("cannot list the volumes", fault);
   return nodes;
 }
 

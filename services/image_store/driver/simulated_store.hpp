@@ -1,4 +1,5 @@
-// A store of names alone, for simulated hosts: no root, no disk.
+// A store without files, for simulated hosts. Uploads are real files even there: they are checked
+// like in every store, and not kept.
 #pragma once
 
 #include <mutex>
@@ -10,15 +11,24 @@ namespace nucleus::image_store {
 
 class SimulatedStore final : public StoreDriver {
  public:
-  core::Result<void> publish(const msg::ImageId& image_id, const ImageFiles&) override {
+  core::Result<CheckedFile> stage(const StageRequest& request) override {
+    CheckedFile checked;
+    if (request.is_upload) {
+      auto found = copy_checked(request.from.disk, {}, request.format, request.limits);
+      if (!found) return found;
+      if (auto same = check_digests(*found, request.md5, request.sha256); !same)
+        return std::unexpected(same.error());
+      checked = *found;
+    }
     const std::scoped_lock lock{mutex_};
-    images_.insert(image_id);
-    return {};
+    images_.insert(request.folder);
+    return checked;
   }
-  ImageFiles files_of(const msg::ImageId&) const override { return {}; }
-  core::Result<void> remove_image(const msg::ImageId& image_id) override {
+  core::Result<void> remove_unfinished() override { return {}; }
+  ImageFiles files_of(const StoredImage&) const override { return {}; }
+  core::Result<void> remove_image(const std::string& folder) override {
     const std::scoped_lock lock{mutex_};
-    images_.erase(image_id);
+    images_.erase(folder);
     return {};
   }
   core::Result<msg::Volume> clone(const CloneRequest& request) override {
@@ -38,7 +48,7 @@ class SimulatedStore final : public StoreDriver {
 
  private:
   std::mutex mutex_ = {};
-  std::set<msg::ImageId> images_ = {};
+  std::set<std::string> images_ = {};
   std::set<msg::NodeId> volumes_ = {};
 };
 

@@ -1,47 +1,63 @@
-// What the image store asks of the storage: images put in place, volumes cloned and removed. Calls
-// block, so they run on workers; each may be repeated or cut off anywhere.
+// The storage as the image store uses it: images copied in, volumes cloned and removed. Calls
+// block, so they run on workers; each may be repeated, or cut off at any point.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "core/result.hpp"
-#include "messages/image_store.hpp"
+#include "services/image_store/config.hpp"
+#include "services/image_store/driver/checked_copy.hpp"
+#include "services/image_store/records.hpp"
 
 namespace nucleus::image_store {
 
-/// Files of an image; empty = it has none of this kind.
+/// Paths of an image's files; empty = it has no such file.
 struct ImageFiles {
   std::string disk = {};
   std::string kernel = {};
   std::string initramfs = {};
 };
 
+struct StageRequest {
+  std::string folder = {};  // where to put the files; no other image ever has it
+  msg::ImageFormat format = msg::ImageFormat::unknown;
+  ImageFiles from = {};  // files to copy
+  bool is_upload = false;
+  std::string md5 = {};     // that the disk must have, hex in either case; empty = not given
+  std::string sha256 = {};  // likewise
+  FileLimits limits = {};
+};
+
 struct CloneRequest {
   msg::NodeId node_id = {};
-  std::uint64_t disk_gb = 0;      // GiB; the image's own size where that is larger
+  std::uint64_t disk_gb = 0;      // GiB; the image's own size if that is larger
   ImageFiles image = {};          // all empty: an empty disk
   std::string image_format = {};  // qcow2 or raw
-  std::uint64_t image_bytes = 0;  // of the disk in it
+  std::uint64_t image_bytes = 0;  // of the image's disk
 };
 
 class StoreDriver {
  public:
   virtual ~StoreDriver() = default;
-  /// Copies the files into the store, whole or not at all. An image that is there is replaced:
-  /// whether that may be is the caller's affair.
-  virtual core::Result<void> publish(const msg::ImageId& image_id, const ImageFiles& from) = 0;
-  /// Where a published image's files are, for each kind that it has.
-  virtual ImageFiles files_of(const msg::ImageId& image_id) const = 0;
-  /// One that is not there is success.
-  virtual core::Result<void> remove_image(const msg::ImageId& image_id) = 0;
+  /// Copies the files to a place that only the store can write, and checks the copy of the disk:
+  /// its size, its header, its digests. If it fails, nothing is left.
+  virtual core::Result<CheckedFile> stage(const StageRequest& request) = 0;
+  /// Removes what `stage` left behind when an earlier process was killed.
+  virtual core::Result<void> remove_unfinished() = 0;
+  /// Where an image's files are. Does not block.
+  virtual ImageFiles files_of(const StoredImage& image) const = 0;
+  /// Succeeds if there is no such folder.
+  virtual core::Result<void> remove_image(const std::string& folder) = 0;
 
-  /// Makes the node's volume; one that is there stays as it is. The volume's path is empty where a
-  /// node has no disk of its own.
+  /// Makes the node's volume, unless it exists. The volume's path is empty if the node has no disk.
   virtual core::Result<msg::Volume> clone(const CloneRequest& request) = 0;
-  /// One that is not there is success.
+  /// Succeeds if there is no such volume.
   virtual core::Result<void> remove_volume(const msg::NodeId& node_id) = 0;
   virtual core::Result<std::vector<msg::NodeId>> list_volumes() = 0;
 };
+
+/// The driver that `image_store.driver` names.
+std::shared_ptr<StoreDriver> make_driver(const Config& config);
 
 }  // namespace nucleus::image_store

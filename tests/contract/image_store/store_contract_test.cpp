@@ -1,5 +1,5 @@
-// What every store driver promises, held against plain files with qemu-img and against the
-// simulated one by the same tests.
+// The contract of a store driver; the same tests run on plain files with qemu-img and on the
+// simulated store.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -24,6 +24,12 @@ struct SimulatedWorld {
   static constexpr bool has_files = false;
 };
 
+constexpr FileLimits limits{.size_bytes_max = 8 << 20, .virtual_bytes_max = 1ULL << 40};
+
+StoredImage raw_image(const std::string& folder) {
+  return {.folder = folder, .has_disk = true};
+}
+
 template <class World>
 class StoreContract : public testing::Test {
  protected:
@@ -31,6 +37,13 @@ class StoreContract : public testing::Test {
     const std::string path = world.folder.file("disk.raw");
     std::ofstream(path) << std::string(1 << 20, 'x');
     return path;
+  }
+  core::Result<CheckedFile> stage(const std::string& folder) {
+    return world.store.stage({.folder = folder,
+                              .format = msg::ImageFormat::raw,
+                              .from = {.disk = a_disk()},
+                              .is_upload = true,
+                              .limits = limits});
   }
   bool has_volume(const std::string& node) {
     const auto volumes = world.store.list_volumes();
@@ -44,10 +57,13 @@ TYPED_TEST_SUITE(StoreContract, Worlds);
 
 TYPED_TEST(StoreContract, ClonesAVolumeFromAnImageOnce) {
   auto& store = this->world.store;
-  ASSERT_TRUE(store.publish({"public/x"}, {.disk = this->a_disk()}));
+  const auto checked = this->stage("x");
+  ASSERT_TRUE(checked) << checked.error().detail;
+  EXPECT_EQ(checked->size_bytes, 1U << 20);
+  EXPECT_EQ(checked->virtual_bytes, 1U << 20);
   const CloneRequest request{.node_id = {"n1"},
                              .disk_gb = 1,
-                             .image = store.files_of({"public/x"}),
+                             .image = store.files_of(raw_image("x")),
                              .image_format = "raw",
                              .image_bytes = 1 << 20};
   const auto first = store.clone(request);
@@ -68,29 +84,76 @@ TYPED_TEST(StoreContract, MakesAnEmptyVolumeWithoutAnImage) {
   EXPECT_TRUE(this->has_volume("n1"));
 }
 
-TYPED_TEST(StoreContract, RemovesAVolumeAndOneThatIsNotThere) {
+TYPED_TEST(StoreContract, RemovesAVolumeAndSucceedsIfThereIsNone) {
   ASSERT_TRUE(this->world.store.clone({.node_id = {"n1"}, .disk_gb = 1}));
   EXPECT_TRUE(this->world.store.remove_volume({"n1"}));
   EXPECT_FALSE(this->has_volume("n1"));
   EXPECT_TRUE(this->world.store.remove_volume({"n1"}));
 }
 
-TYPED_TEST(StoreContract, RemovesAnImageAndOneThatIsNotThere) {
-  ASSERT_TRUE(this->world.store.publish({"public/x"}, {.disk = this->a_disk()}));
-  EXPECT_TRUE(this->world.store.remove_image({"public/x"}));
-  EXPECT_TRUE(this->world.store.files_of({"public/x"}).disk.empty());
-  EXPECT_TRUE(this->world.store.remove_image({"public/x"}));
+TYPED_TEST(StoreContract, RemovesAnImageAndSucceedsIfThereIsNone) {
+  ASSERT_TRUE(this->stage("x"));
+  const auto disk = this->world.store.files_of(raw_image("x")).disk;
+  EXPECT_EQ(std::filesystem::exists(disk), TypeParam::has_files);
+  EXPECT_TRUE(this->world.store.remove_image("x"));
+  EXPECT_FALSE(std::filesystem::exists(disk));
+  EXPECT_TRUE(this->world.store.remove_image("x"));
+}
+
+TYPED_TEST(StoreContract, RefusesAnUploadThatFailsAnyCheck) {
+  const auto refused_field = [this](StageRequest request) {
+    request.folder = "x";
+    request.from.disk = this->a_disk();
+    request.is_upload = true;
+    const auto staged = this->world.store.stage(request);
+    return staged ? std::string() : staged.error().field;
+  };
+  using enum msg::ImageFormat;
+  EXPECT_EQ(refused_field({.format = qcow2, .limits = limits}), "format");
+  EXPECT_EQ(refused_field({.format = raw, .md5 = std::string(32, '0'), .limits = limits}), "md5");
+  EXPECT_EQ(refused_field({.format = raw, .sha256 = "0", .limits = limits}), "sha256");
+  EXPECT_EQ(refused_field({.format = raw, .limits = {.size_bytes_max = 1 << 19}}), "size");
+  EXPECT_EQ(refused_field({.format = raw, .limits = limits}), "");
 }
 
 TEST(Qcow2Store, LeavesNothingOfAnImageThatCannotBeCopied) {
   Qcow2World world;
-  const auto refused = world.store.publish({"public/x"}, {.disk = world.folder.file("nothing")});
-  ASSERT_FALSE(refused);
-  EXPECT_FALSE(std::filesystem::exists(world.folder.file("images") + "/public/x"));
-  EXPECT_FALSE(std::filesystem::exists(world.folder.file("images") + "/public/x.new"));
+  for (const auto& wrong : {world.folder.file("nothing"), world.folder.path()}) {
+    const auto refused = world.store.stage({.folder = "x",
+                                            .format = msg::ImageFormat::raw,
+                                            .from = {.disk = wrong},
+                                            .limits = limits});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, core::ErrorCode::not_found);
+    EXPECT_TRUE(std::filesystem::is_empty(world.folder.file("images")));
+  }
 }
 
-TEST(Qcow2Store, GivesNoDiskToAnImageThatIsAKernelAlone) {
+TEST(Qcow2Store, KeepsACopyThatAnOpenUploadCannotChange) {
+  Qcow2World world;
+  const std::string source = world.folder.file("disk.raw");
+  std::ofstream writer(source, std::ios::binary);
+  writer << std::string(512, 'x') << std::flush;
+  ASSERT_TRUE(world.store.stage({.folder = "x",
+                                 .format = msg::ImageFormat::raw,
+                                 .from = {.disk = source},
+                                 .limits = limits}));
+  writer.seekp(0);
+  writer << std::string(512, 'y') << std::flush;
+  std::ifstream copy(world.store.files_of(raw_image("x")).disk, std::ios::binary);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(copy), {}), std::string(512, 'x'));
+}
+
+TEST(Qcow2Store, RemovesWhatAnEarlierProcessDidNotFinish) {
+  Qcow2World world;
+  std::filesystem::create_directories(world.folder.file("images") + "/x.new");
+  std::filesystem::create_directories(world.folder.file("images") + "/y");
+  ASSERT_TRUE(world.store.remove_unfinished());
+  EXPECT_FALSE(std::filesystem::exists(world.folder.file("images") + "/x.new"));
+  EXPECT_TRUE(std::filesystem::exists(world.folder.file("images") + "/y"));
+}
+
+TEST(Qcow2Store, MakesNoDiskForAnImageThatIsOnlyAKernel) {
   Qcow2World world;
   const auto volume = world.store.clone(
       {.node_id = {"n1"}, .disk_gb = 1, .image = {.kernel = "/k", .initramfs = "/i"}});

@@ -96,6 +96,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<network::StoredAddressQuarantine>("network.address-quarantine");
   one.template operator()<network::StoredMacCount>("network.mac-count");
   one.template operator()<image_store::StoredImage>("image_store.image");
+  one.template operator()<image_store::StoredDoomedFolder>("image_store.doomed-folder");
   one.template operator()<image_store::StoredUpload>("image_store.upload");
   one.template operator()<image_store::StoredVolume>("image_store.volume");
   one.template operator()<provisioner::StoredGrant>("provisioner.grant");

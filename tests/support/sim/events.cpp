@@ -57,13 +57,15 @@ void Invariants::check_events(const core::Commit& commit) {
     });
     when<msg::VolumeChanged>(event, [&](const msg::VolumeChanged& changed) {
       const auto* stored = volumes_.find(image_store::keys::volume(changed.volume.node_id).name);
-      if (!stored || stored->is_ready != changed.volume.is_ready ||
+      if (!stored ||
+          (stored->state == image_store::VolumeState::ready) != changed.volume.is_ready ||
           stored->reason != changed.volume.reason)
         fail("a volume is told otherwise than it is recorded: " + changed.volume.node_id.value);
     });
     when<msg::VolumePlaced>(event, [&](const msg::VolumePlaced& placed) {
       const auto* stored = volumes_.find(image_store::keys::volume(placed.volume.node_id).name);
-      if (!stored || !(stored->volume == placed.volume) || stored->is_ready != placed.is_ready)
+      if (!stored || !(stored->volume == placed.volume) ||
+          (stored->state == image_store::VolumeState::ready) != placed.is_ready)
         fail("a volume lies elsewhere than is told: " + placed.volume.node_id.value);
     });
   }

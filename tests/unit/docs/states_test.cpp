@@ -5,6 +5,7 @@
 #include <array>
 #include <set>
 
+#include "services/image_store/volume_plan.hpp"
 #include "services/network/vlan_pool.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
 #include "services/scheduler/states/host_state.hpp"
@@ -134,15 +135,30 @@ TEST(StatesPage, HasEveryStateOfComputesetsAndHosts) {
   EXPECT_EQ(host_words, std::set<std::string>(host_states.begin(), host_states.end()));
 }
 
-TEST(StatesPage, HasTheTransitionsOfVlansThatTheCodeAllows) {
-  using Moves = std::set<std::pair<std::string, std::string>>;
-  Moves documented;
-  for (const auto& row : tests::read_table("docs/states.md", "**A cluster's VLAN**"))
-    documented.insert({row[0], row[1]});
-  Moves allowed;
-  for (const auto& [from, to] : network::vlan_transitions)
-    allowed.insert({std::string(msg::name_of(from)), std::string(msg::name_of(to))});
-  EXPECT_EQ(documented, allowed);
+using Transitions = std::set<std::pair<std::string, std::string>>;
+
+Transitions documented_transitions(const std::string& after) {
+  Transitions rows;
+  for (const auto& row : tests::read_table("docs/states.md", after)) rows.insert({row[0], row[1]});
+  return rows;
+}
+
+/// `unknown` stands for no record.
+template <class Table>
+Transitions allowed_transitions(const Table& table) {
+  Transitions allowed;
+  const auto name = [](auto state) {
+    return state == decltype(state){} ? std::string("(none)") : std::string(msg::name_of(state));
+  };
+  for (const auto& [from, to] : table) allowed.insert({name(from), name(to)});
+  return allowed;
+}
+
+TEST(StatesPage, HasTheTransitionsOfVlansAndVolumesThatTheCodeAllows) {
+  EXPECT_EQ(documented_transitions("**A cluster's VLAN**"),
+            allowed_transitions(network::vlan_transitions));
+  EXPECT_EQ(documented_transitions("## Volume"),
+            allowed_transitions(image_store::volume_transitions));
 }
 
 }  // namespace

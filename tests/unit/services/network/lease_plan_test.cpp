@@ -34,7 +34,7 @@ class Site {
     return *view_.ports(id);
   }
   void remove_node(const msg::NodeId& id, std::int64_t now_unix_s) {
-    apply(plan_node_removal(view_, id, now_unix_s + quarantine_s));
+    apply(plan_node_removal(view_, id, now_unix_s, quarantine_s));
   }
   void remove_cluster(const std::string& name, std::int64_t now_unix_s) {
     apply(plan_cluster_removal(view_, {name}, now_unix_s + quarantine_s));

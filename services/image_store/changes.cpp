@@ -1,0 +1,40 @@
+#include "services/image_store/changes.hpp"
+
+#include "services/image_store/keys.hpp"
+
+namespace nucleus::image_store {
+
+msg::NodeVolume node_volume(const StoredVolume& stored) {
+  return {.node_id = stored.node.node_id,
+          .cluster_id = stored.node.cluster_id,
+          .project_id = stored.node.project_id,
+          .image_id = stored.node.image_id,
+          .disk_gb = stored.node.disk_gb,
+          .format = stored.volume.format,
+          .is_ready = stored.state == VolumeState::ready,
+          .reason = stored.reason};
+}
+
+void apply(const Plan& plan, View& view, core::Transaction& tx) {
+  view.apply(plan);
+  for (const auto& node_id : plan.volumes_removed) tx.remove(keys::volume(node_id));
+  for (const auto& image_id : plan.images_removed) tx.remove(keys::image(image_id));
+  for (const auto& folder : plan.folders_doomed)
+    tx.write(keys::doomed_folder(folder), StoredDoomedFolder{folder});
+  for (const auto& folder : plan.folders_deleted) tx.remove(keys::doomed_folder(folder));
+  for (const auto& stored : plan.images) {
+    tx.write(keys::image(stored.image.image_id), stored);
+    tx.emit(
+        msg::ImagePublished{.project_id = owner_of(stored.image.image_id), .image = stored.image});
+  }
+  for (const auto& [stored, is_announced] : plan.volumes) {
+    tx.write(keys::volume(stored.node.node_id), stored);
+    if (!is_announced) continue;
+    tx.emit(msg::VolumeChanged{node_volume(stored)});
+    tx.emit(msg::VolumePlaced{.volume = stored.volume,
+                              .is_ready = stored.state == VolumeState::ready,
+                              .reason = stored.reason});
+  }
+}
+
+}  // namespace nucleus::image_store

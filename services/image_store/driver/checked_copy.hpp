@@ -1,0 +1,40 @@
+// Copies a file into the store and checks what was copied, in one pass: bytes that change in the
+// source afterwards matter to nobody.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/result.hpp"
+#include "messages/image_store.hpp"
+
+namespace nucleus::image_store {
+
+struct CheckedFile {
+  std::uint64_t size_bytes = 0;
+  std::uint64_t virtual_bytes = 0;
+  std::string sha256 = {};  // hex
+  std::string md5 = {};     // hex
+};
+
+struct FileLimits {
+  std::uint64_t size_bytes_max = 0;
+  std::uint64_t virtual_bytes_max = 0;
+};
+
+/// Copies at most `size_bytes_max` bytes to a new, read-only file and syncs it. Blocks.
+/// `not_found` if there is no regular file at `from`, `invalid_argument` (field `size`) if it is
+/// larger, `no_capacity` if the disk is full. A partial copy is left to the caller.
+core::Result<void> copy_file(const std::string& from, const std::string& to,
+                             std::uint64_t size_bytes_max);
+
+/// As `copy_file`, and `invalid_argument` (field `format`) if the copy's header is not what
+/// `format` says. If `to` is empty, the file is only read.
+core::Result<CheckedFile> copy_checked(const std::string& from, const std::string& to,
+                                       msg::ImageFormat format, const FileLimits& limits);
+
+/// `invalid_argument` if a digest was given and the file has another one.
+core::Result<void> check_digests(const CheckedFile& file, std::string_view md5,
+                                 std::string_view sha256);
+
+}  // namespace nucleus::image_store

@@ -1,0 +1,60 @@
+#include "services/image_store/image_rules.hpp"
+
+namespace nucleus::image_store {
+
+using core::ErrorCode;
+
+namespace {
+
+std::string_view name_of(const msg::ImageId& image_id) {
+  return std::string_view(image_id.value).substr(image_id.value.find('/') + 1);
+}
+
+bool is_image_id(const msg::ImageId& image_id) {
+  return image_id.value.find('/') != std::string::npos && msg::is_name(owner_of(image_id).value) &&
+         msg::is_name(name_of(image_id));
+}
+
+}  // namespace
+
+core::Result<void> check_new_image(const View& view, const msg::ImageId& image_id,
+                                   msg::ImageFormat format) {
+  if (!is_image_id(image_id))
+    return std::unexpected(
+        msg::invalid("image_id", "image_id must be PROJECT/NAME, both valid names"));
+  if (format == msg::ImageFormat::unknown)
+    return std::unexpected(msg::invalid("format", "format must be raw, qcow2 or iso"));
+  if (view.image(image_id))
+    return core::refuse(ErrorCode::wrong_state, "image " + image_id.value + " exists already",
+                        "image_id");
+  return {};
+}
+
+core::Result<void> check_import(const View& view, const msg::ImportImage& request) {
+  if (auto allowed = check_new_image(view, request.image_id, request.format); !allowed)
+    return allowed;
+  if (request.disk_path.empty() && request.kernel_path.empty())
+    return std::unexpected(msg::invalid("disk_path", "an image needs a disk or a kernel"));
+  if (request.kernel_path.empty() && !request.initramfs_path.empty())
+    return std::unexpected(msg::invalid("kernel_path", "an initramfs needs a kernel"));
+  return {};
+}
+
+core::Result<void> check_removable(const View& view, const msg::ImageId& image_id) {
+  if (!view.image(image_id))
+    return core::refuse(ErrorCode::not_found, "no such image: " + msg::shown(image_id.value),
+                        "image_id");
+  if (view.is_used(image_id))
+    return core::refuse(ErrorCode::wrong_state, "nodes use image " + image_id.value, "image_id");
+  return {};
+}
+
+bool is_listed(const msg::ListImages& request, const msg::Image& image) {
+  const auto owner = owner_of(image.image_id);
+  if (owner.value != "public" && !msg::sees(request.viewer, owner)) return false;
+  if (!request.project_id.empty() && request.project_id != owner) return false;
+  if (!request.name.empty() && request.name != name_of(image.image_id)) return false;
+  return request.format == msg::ImageFormat::unknown || request.format == image.format;
+}
+
+}  // namespace nucleus::image_store

@@ -1,0 +1,21 @@
+// What makes an image acceptable, and when it may go: pure functions over the view.
+#pragma once
+
+#include "core/result.hpp"
+#include "services/image_store/view.hpp"
+
+namespace nucleus::image_store {
+
+/// Refuses an id that is not PROJECT/NAME, an unknown format, and the id of an existing image.
+core::Result<void> check_new_image(const View& view, const msg::ImageId& image_id,
+                                   msg::ImageFormat format);
+
+core::Result<void> check_import(const View& view, const msg::ImportImage& request);
+
+/// `not_found`, or `wrong_state` while a node uses it.
+core::Result<void> check_removable(const View& view, const msg::ImageId& image_id);
+
+/// True for the viewer's own and the public images that the request asks for.
+bool is_listed(const msg::ListImages& request, const msg::Image& image);
+
+}  // namespace nucleus::image_store

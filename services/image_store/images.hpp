@@ -1,0 +1,74 @@
+// Uploads, imports, publication and removal of images. Files are copied and removed on workers;
+// everything else runs on the loop.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "core/runtime/runtime.hpp"
+#include "services/image_store/driver/store_driver.hpp"
+#include "services/image_store/driver/upload_folder.hpp"
+#include "services/image_store/metrics.hpp"
+#include "services/image_store/view.hpp"
+
+namespace nucleus::image_store {
+
+class Images {
+ public:
+  /// `published` is called when an image that nodes may wait for was published.
+  Images(core::Runtime& runtime, const Config& config, std::shared_ptr<StoreDriver> driver,
+         View& view, Metrics& metrics, std::function<void()> published);
+
+  void begin_upload(const msg::BeginUpload& request, core::Context& context,
+                    core::Responder<msg::UploadTicket> respond);
+  void finish_upload(const msg::FinishUpload& request, core::Context& context,
+                     core::Responder<msg::Image> respond);
+  void import_image(const msg::ImportImage& request, core::Context& context,
+                    core::Responder<msg::Image> respond);
+  core::Result<msg::Images> list_images(const msg::ListImages& request, core::Context& context);
+  void remove_image(const msg::RemoveImage& request, core::Context& context,
+                    core::Responder<msg::Done> respond);
+  /// Removes uploads that were not finished in a day.
+  void drop_old_uploads(core::Context& context);
+  /// Deletes the files of removed images, except those that a volume still needs.
+  void delete_folders(core::Context& context);
+
+  /// The records were loaded: work from before is abandoned, and its callers repeat their requests.
+  void restart();
+
+ private:
+  /// An image on its way into the store.
+  struct Publication {
+    StoredImage stored = {};
+    StageRequest stage = {};
+    std::string upload_id = {};  // empty = an import
+    std::shared_ptr<std::atomic<bool>> is_abandoned = std::make_shared<std::atomic<bool>>(false);
+  };
+
+  core::Result<void> check_not_publishing(const msg::ImageId& image_id) const;
+  void publish(Publication publication, core::Context context, core::Responder<msg::Image> respond);
+  void end_publication(Publication& publication, const core::Result<CheckedFile>& checked,
+                       core::Context& context, const core::Responder<msg::Image>& respond);
+  void refuse_publication(const Publication& publication, const core::Error& error,
+                          core::Context& context);
+  void remove_upload(const std::string& upload_id);
+  void end_deletion(const std::string& folder, const core::Result<msg::Done>& deleted);
+
+  core::Loop& loop_;
+  core::Workers& workers_;
+  core::Bus& bus_;
+  core::Store& store_;
+  const Config& config_;
+  std::shared_ptr<StoreDriver> driver_;
+  UploadFolder uploads_;
+  View& view_;
+  Metrics& metrics_;
+  std::function<void()> published_;
+  std::map<msg::ImageId, Publication> publishing_ = {};
+  std::set<std::string> folders_being_deleted_ = {};
+};
+
+}  // namespace nucleus::image_store

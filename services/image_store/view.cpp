@@ -1,0 +1,123 @@
+#include "services/image_store/view.hpp"
+
+#include "core/assert.hpp"
+
+namespace nucleus::image_store {
+namespace {
+
+template <class Map, class Key>
+auto find_in(const Map& map, const Key& key) -> const typename Map::mapped_type* {
+  const auto found = map.find(key);
+  return found == map.end() ? nullptr : &found->second;
+}
+
+template <class Key>
+void add_to(std::unordered_map<Key, int>& counts, const Key& key, int change) {
+  if (key == Key{}) return;
+  int& count = counts[key];
+  count += change;
+  NUCLEUS_ASSERT(count >= 0);
+  if (count == 0) counts.erase(key);
+}
+
+}  // namespace
+
+msg::ProjectId owner_of(const msg::ImageId& image_id) {
+  return {image_id.value.substr(0, image_id.value.find('/'))};
+}
+
+const StoredImage* View::image(const msg::ImageId& image_id) const {
+  return find_in(images_, image_id);
+}
+
+const StoredVolume* View::volume(const msg::NodeId& node_id) const {
+  return find_in(volumes_, node_id);
+}
+
+const StoredImage* View::visible_image(const msg::ImageId& image_id,
+                                       const msg::ProjectId& project_id) const {
+  const auto owner = owner_of(image_id);
+  return owner.value == "public" || owner == project_id ? image(image_id) : nullptr;
+}
+
+std::size_t View::count(VolumeState state) const {
+  switch (state) {
+    case VolumeState::ready:
+      return ready_;
+    case VolumeState::removed:
+      return removed_;
+    case VolumeState::waiting:
+      return volumes_.size() - ready_ - removed_;
+    case VolumeState::unknown:
+      break;
+  }
+  return 0;
+}
+
+void View::apply(const Plan& plan) {
+  for (const auto& node_id : plan.volumes_removed) remove_volume(node_id);
+  for (const auto& image_id : plan.images_removed) remove_image(image_id);
+  doomed_folders_.insert(plan.folders_doomed.begin(), plan.folders_doomed.end());
+  for (const auto& folder : plan.folders_deleted) doomed_folders_.erase(folder);
+  for (const auto& stored : plan.images) {
+    NUCLEUS_ASSERT(!images_.contains(stored.image.image_id));
+    add_to(folders_, stored.folder, 1);
+    images_[stored.image.image_id] = stored;
+  }
+  for (const auto& [stored, is_announced] : plan.volumes) {
+    const auto& node_id = stored.node.node_id;
+    if (volumes_.contains(node_id)) count_volume(volumes_.at(node_id), -1);
+    count_volume(stored, 1);
+    volumes_[node_id] = stored;
+  }
+#ifndef NDEBUG
+  check();
+#endif
+}
+
+void View::count_volume(const StoredVolume& stored, int change) {
+  if (stored.state != VolumeState::removed) {
+    add_to(users_, stored.node.image_id, change);
+    if (stored.node.iso_id != stored.node.image_id) add_to(users_, stored.node.iso_id, change);
+  }
+  add_to(folders_, stored.image_folder, change);
+  if (stored.state == VolumeState::ready) ready_ += static_cast<std::size_t>(change);
+  if (stored.state == VolumeState::removed) removed_ += static_cast<std::size_t>(change);
+  if (stored.state != VolumeState::ready && change > 0)
+    unsettled_.insert(stored.node.node_id);
+  else
+    unsettled_.erase(stored.node.node_id);
+}
+
+void View::remove_image(const msg::ImageId& image_id) {
+  const auto found = images_.find(image_id);
+  NUCLEUS_ASSERT(found != images_.end() && !is_used(image_id));
+  add_to(folders_, found->second.folder, -1);
+  images_.erase(found);
+}
+
+void View::remove_volume(const msg::NodeId& node_id) {
+  const auto found = volumes_.find(node_id);
+  NUCLEUS_ASSERT(found != volumes_.end() && found->second.state == VolumeState::removed);
+  count_volume(found->second, -1);
+  volumes_.erase(found);
+}
+
+void View::check() const {
+  View again;
+  for (const auto& [image_id, stored] : images_) {
+    add_to(again.folders_, stored.folder, 1);
+    NUCLEUS_ASSERT(!doomed_folders_.contains(stored.folder));
+  }
+  for (const auto& [node_id, stored] : volumes_) again.count_volume(stored, 1);
+  NUCLEUS_ASSERT(again.users_ == users_);
+  NUCLEUS_ASSERT(again.folders_ == folders_);
+  NUCLEUS_ASSERT(again.unsettled_ == unsettled_);
+  NUCLEUS_ASSERT(again.ready_ == ready_ && again.removed_ == removed_);
+  for (const auto& [node_id, stored] : volumes_) {
+    NUCLEUS_ASSERT(stored.node.node_id == node_id && stored.state != VolumeState::unknown);
+    NUCLEUS_ASSERT(stored.state != VolumeState::ready || stored.reason.empty());
+  }
+}
+
+}  // namespace nucleus::image_store

@@ -1,0 +1,73 @@
+// Images and volumes in memory, with indexes over them: which nodes use an image, which folders are
+// in use, which volumes have work to be done. `apply` is the only mutator. Runs on the loop.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "services/image_store/records.hpp"
+
+namespace nucleus::image_store {
+
+/// What one decision changes: the records to write and to remove. A published image emits its
+/// event; a volume emits its events if the change is to be announced.
+struct Plan {
+  struct Volume {
+    StoredVolume stored = {};
+    bool is_announced = false;
+  };
+  std::vector<StoredImage> images = {};
+  std::vector<msg::ImageId> images_removed = {};
+  std::vector<std::string> folders_doomed = {};
+  std::vector<std::string> folders_deleted = {};
+  std::vector<Volume> volumes = {};
+  std::vector<msg::NodeId> volumes_removed = {};
+};
+
+class View {
+ public:
+  /// Null if there is none.
+  const StoredImage* image(const msg::ImageId& image_id) const;
+  const StoredVolume* volume(const msg::NodeId& node_id) const;
+  /// Null if there is no such image, or the project may not use it: it may use its own and the
+  /// public ones.
+  const StoredImage* visible_image(const msg::ImageId& image_id,
+                                   const msg::ProjectId& project_id) const;
+  const std::map<msg::ImageId, StoredImage>& images() const { return images_; }
+  const std::map<msg::NodeId, StoredVolume>& volumes() const { return volumes_; }
+  std::size_t count(VolumeState state) const;
+  /// True if a node that is not removed has this image, as its disk's or as its ISO.
+  bool is_used(const msg::ImageId& image_id) const { return users_.contains(image_id); }
+  /// True if an image, or the disk of a volume, is in this folder.
+  bool is_folder_used(const std::string& folder) const { return folders_.contains(folder); }
+  /// Folders of removed images, to be deleted once they are not used.
+  const std::set<std::string>& doomed_folders() const { return doomed_folders_; }
+  /// Volumes to be made or removed.
+  const std::set<msg::NodeId>& unsettled() const { return unsettled_; }
+
+  void apply(const Plan& plan);
+  /// Asserts that the indexes agree with the records.
+  void check() const;
+
+ private:
+  void count_volume(const StoredVolume& stored, int change);
+  void remove_image(const msg::ImageId& image_id);
+  void remove_volume(const msg::NodeId& node_id);
+
+  std::map<msg::ImageId, StoredImage> images_ = {};
+  std::map<msg::NodeId, StoredVolume> volumes_ = {};
+  std::unordered_map<msg::ImageId, int> users_ = {};   // nodes with this image; never 0
+  std::unordered_map<std::string, int> folders_ = {};  // images and volumes in it; never 0
+  std::set<std::string> doomed_folders_ = {};
+  std::set<msg::NodeId> unsettled_ = {};
+  std::size_t ready_ = 0;
+  std::size_t removed_ = 0;
+};
+
+/// The part of an image's id before the slash: a project, or `public`.
+msg::ProjectId owner_of(const msg::ImageId& image_id);
+
+}  // namespace nucleus::image_store

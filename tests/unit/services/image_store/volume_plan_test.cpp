@@ -1,0 +1,128 @@
+// What becomes of a volume, decided on a view without a store or files.
+#include "services/image_store/volume_plan.hpp"
+
+#include <gtest/gtest.h>
+
+#include "services/image_store/image_rules.hpp"
+
+namespace nucleus::image_store {
+namespace {
+
+/// Knows paths and nothing else.
+class Paths final : public StoreDriver {
+ public:
+  core::Result<CheckedFile> stage(const StageRequest&) override { return CheckedFile{}; }
+  core::Result<void> remove_unfinished() override { return {}; }
+  ImageFiles files_of(const StoredImage& image) const override {
+    return {.disk = "/images/" + image.folder};
+  }
+  core::Result<void> remove_image(const std::string&) override { return {}; }
+  core::Result<msg::Volume> clone(const CloneRequest&) override { return msg::Volume{}; }
+  core::Result<void> remove_volume(const msg::NodeId&) override { return {}; }
+  core::Result<std::vector<msg::NodeId>> list_volumes() override {
+    return std::vector<msg::NodeId>{};
+  }
+};
+
+class VolumePlan : public testing::Test {
+ protected:
+  void publish(const std::string& image, const std::string& folder) {
+    apply({.images = {{.image = {.image_id = {image}, .format = msg::ImageFormat::raw},
+                       .folder = folder}}});
+  }
+  const StoredVolume& define(msg::Node node) {
+    node.project_id = {"p"};
+    apply(plan_definition(view_, paths_, node));
+    return *view_.volume(node.node_id);
+  }
+  /// True if the end of the clone changed anything.
+  bool end_clone(const core::Result<msg::Volume>& made) {
+    const auto plan = plan_clone_end(view_, paths_, {"n"}, made);
+    if (plan) apply(*plan);
+    return plan.has_value();
+  }
+  void apply(const Plan& plan) {
+    last_ = plan;
+    view_.apply(last_);
+    view_.check();
+  }
+
+  Paths paths_ = {};
+  View view_ = {};
+  Plan last_ = {};
+};
+
+TEST_F(VolumePlan, WaitsForItsImageThenClonesIt) {
+  const msg::Node node{.node_id = {"n"}, .project_id = {"p"}, .image_id = {"p/x"}};
+  EXPECT_EQ(define(node).state, VolumeState::waiting);
+  const auto missing = plan_clone(view_, paths_, node);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().detail, "waits for image p/x, which does not exist");
+  EXPECT_TRUE(end_clone(std::unexpected(missing.error())));
+  EXPECT_TRUE(last_.volumes[0].is_announced);
+  EXPECT_FALSE(end_clone(std::unexpected(missing.error()))) << "the same reason again";
+  publish("p/x", "f1");
+  const auto request = plan_clone(view_, paths_, node);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->image.disk, "/images/f1");
+  EXPECT_TRUE(end_clone(msg::Volume{.node_id = {"n"}, .path = "/volumes/n"}));
+  EXPECT_EQ(view_.volume({"n"})->state, VolumeState::ready);
+  EXPECT_EQ(view_.volume({"n"})->reason, "");
+  EXPECT_TRUE(view_.unsettled().empty());
+}
+
+TEST_F(VolumePlan, WaitsIfItsIsoDoesNotExistAndIsReadyAgainWithoutIt) {
+  publish("p/cd", "f1");
+  publish("q/cd", "f2");
+  msg::Node node{.node_id = {"n"}};
+  define(node);
+  ASSERT_TRUE(end_clone(msg::Volume{.node_id = {"n"}}));
+  node.iso_id = {"p/cd"};
+  EXPECT_EQ(define(node).volume.iso_path, "/images/f1");
+  EXPECT_EQ(view_.volume({"n"})->state, VolumeState::ready);
+  node.iso_id = {"q/cd"};
+  EXPECT_EQ(define(node).reason, "waits for image q/cd, which does not exist");
+  EXPECT_EQ(view_.volume({"n"})->volume.iso_path, "");
+  node.iso_id = {};
+  define(node);
+  ASSERT_TRUE(end_clone(msg::Volume{.node_id = {"n"}}));
+  EXPECT_EQ(view_.volume({"n"})->state, VolumeState::ready);
+}
+
+TEST_F(VolumePlan, KeepsTheFolderOfItsImageInUseUntilItsFileIsDeleted) {
+  publish("p/x", "f1");
+  define({.node_id = {"n"}, .image_id = {"p/x"}});
+  ASSERT_TRUE(end_clone(msg::Volume{.node_id = {"n"}}));
+  EXPECT_EQ(check_removable(view_, {"p/x"}).error().code, core::ErrorCode::wrong_state);
+  apply(plan_removal(view_, {{"n"}, {"other"}}));
+  ASSERT_TRUE(check_removable(view_, {"p/x"})) << "a removed node uses nothing";
+  apply({.images_removed = {{"p/x"}}, .folders_doomed = {"f1"}});
+  EXPECT_TRUE(view_.is_folder_used("f1"));
+  publish("p/x", "f2");
+  EXPECT_FALSE(end_clone(msg::Volume{.node_id = {"n"}})) << "it is removed";
+  define({.node_id = {"n"}, .image_id = {"p/x"}});
+  EXPECT_EQ(view_.volume({"n"})->state, VolumeState::removed) << "a late event changes nothing";
+  apply(plan_removal_end(view_, {"n"}));
+  EXPECT_FALSE(view_.is_folder_used("f1"));
+  EXPECT_TRUE(view_.is_folder_used("f2"));
+}
+
+TEST_F(VolumePlan, CountsTheNodesThatUseAnImage) {
+  publish("p/x", "f1");
+  publish("p/cd", "f2");
+  define({.node_id = {"n"}, .image_id = {"p/x"}, .iso_id = {"p/cd"}});
+  define({.node_id = {"m"}, .image_id = {"p/x"}});
+  EXPECT_TRUE(view_.is_used({"p/x"}) && view_.is_used({"p/cd"}));
+  apply(plan_removal(view_, {{"n"}}));
+  EXPECT_TRUE(view_.is_used({"p/x"}));
+  EXPECT_FALSE(view_.is_used({"p/cd"}));
+}
+
+using VolumePlanDeathTest = VolumePlan;
+TEST_F(VolumePlanDeathTest, AssertsThatOnlyARemovedVolumeEnds) {
+  define({.node_id = {"n"}});
+  EXPECT_DEATH(plan_removal_end(view_, {"n"}), "assertion failed");
+}
+
+}  // namespace
+}  // namespace nucleus::image_store
