@@ -53,8 +53,8 @@ struct NetworkLeased {
   NUCLEUS_FIELDS(network);
 };
 
-/// Event: ports were leased to a node, or it waits for them. Also emitted when their prefix length
-/// changes because the cluster's subnet was widened; a running node uses it from its next power-on.
+/// Event: ports were leased to a node, it waits for them, or their prefix length changed because
+/// the cluster's subnet was widened.
 struct PortsLeased {
   static constexpr std::string_view topic = "network.ports-leased";
   NodeId node_id = {};
