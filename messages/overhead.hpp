@@ -1,5 +1,5 @@
-// The overhead service's messages: what virtualization costs, measured in a cluster and on its
-// hosts by the same probes.
+// The overhead service's messages: the cost of virtualization, measured with the same probes in a
+// cluster and on its hosts.
 #pragma once
 
 #include <string>
@@ -9,25 +9,26 @@
 
 namespace nucleus::msg {
 
-/// One measurement; a ratio is cluster by host (bandwidth, operations) or its cost factor
-/// (latency): 1 = free.
+/// One measurement. A ratio is the cluster's result divided by the host's; 1 = no overhead, 0 = not
+/// measured.
 struct OverheadReport {
   ClusterId cluster_id = {};
   ProjectId project_id = {};
   std::int64_t measured_unix_s = 0;
-  ProbeResult mpi_cluster = {};    // between the first two computes
-  ProbeResult mpi_host = {};       // the same, on their host
-  ProbeResult io_cluster = {};     // in the first compute
-  ProbeResult io_host = {};        // the same, on its host
-  double mpi_latency_ratio = 0;    // cluster / host, >= 1 means slower
-  double mpi_bandwidth_ratio = 0;  // cluster / host, <= 1 means slower
-  double io_ratio = 0;             // cluster / host, <= 1 means slower
-  std::string failure = {};        // why it could not be measured; empty = it was
+  ProbeResult mpi_cluster = {};    // between the first two active compute nodes
+  ProbeResult mpi_host = {};       // likewise, on their host
+  ProbeResult io_cluster = {};     // in the first of them
+  ProbeResult io_host = {};        // likewise, on its host
+  double mpi_latency_ratio = 0;    // above 1: the cluster is slower
+  double mpi_bandwidth_ratio = 0;  // below 1: the cluster is slower
+  double io_ratio = 0;             // below 1: the cluster is slower
+  std::string failure = {};        // why the measurement failed; empty = it succeeded
   NUCLEUS_FIELDS(cluster_id, project_id, measured_unix_s, mpi_cluster, mpi_host, io_cluster,
                  io_host, mpi_latency_ratio, mpi_bandwidth_ratio, io_ratio, failure);
 };
 
-/// Measures a cluster whose first two computes run; accepted at once, told by OverheadMeasured.
+/// Measures a cluster with at least two active compute nodes. The reply means accepted;
+/// OverheadMeasured is emitted when the measurement has ended.
 struct MeasureCluster {
   static constexpr std::string_view topic = "overhead.measure-cluster";
   using Reply = Done;
@@ -35,7 +36,7 @@ struct MeasureCluster {
   NUCLEUS_FIELDS(cluster_id);
 };
 
-/// The cluster's last report; `not_found` where it was never measured.
+/// The cluster's last report; `not_found` if it was never measured.
 struct GetReport {
   static constexpr std::string_view topic = "overhead.get-report";
   using Reply = OverheadReport;
@@ -43,7 +44,7 @@ struct GetReport {
   NUCLEUS_FIELDS(cluster_id);
 };
 
-/// Event: a measurement ended, or could not be made.
+/// Event: a measurement succeeded or failed.
 struct OverheadMeasured {
   static constexpr std::string_view topic = "overhead.measured";
   OverheadReport report = {};

@@ -7,8 +7,7 @@
 namespace nucleus::overhead {
 
 struct Config {
-  core::Milliseconds probe_deadline{
-      180'000};  // of one probe; some 10 s where guests run in software
+  core::Milliseconds probe_deadline{180'000};  // for one probe; about 10 s under TCG
 
   static core::Result<Config> from(core::Settings& settings) {
     Config config;

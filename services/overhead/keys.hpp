@@ -1,4 +1,4 @@
-// The names of the overhead service's records; made nowhere else.
+// The overhead service's Redis keys.
 #pragma once
 
 #include "core/state/store.hpp"

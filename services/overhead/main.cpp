@@ -1,4 +1,4 @@
-// The overhead service's program.
+// The program nucleus-overhead.
 #include "core/runtime/run_service.hpp"
 #include "services/overhead/service.hpp"
 

@@ -1,4 +1,4 @@
-// The overhead service's Prometheus series: what I/O and MPI cost in a cluster's machines.
+// The overhead service's Prometheus series.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -14,24 +14,24 @@ class Metrics {
   explicit Metrics(prometheus::Registry& registry)
       : measurements_{prometheus::BuildCounter()
                           .Name("nucleus_overhead_measurements_total")
-                          .Help("Measurements that ended, by result.")
+                          .Help("Finished measurements, by result.")
                           .Register(registry)},
         latency_{gauge(registry, "nucleus_overhead_mpi_latency_seconds",
-                       "Half a round trip of 1 byte between two ranks.")},
+                       "Half the round-trip time of a 1-byte MPI message.")},
         bandwidth_{gauge(registry, "nucleus_overhead_mpi_bandwidth_bytes_per_second",
-                         "MPI messages of 1 MiB between two ranks.")},
+                         "Bandwidth of 1 MiB MPI messages.")},
         io_{gauge(registry, "nucleus_overhead_io_random_reads_per_second",
-                  "Random reads of 4 KiB.")},
+                  "Random 4 KiB reads per second.")},
         ratio_{gauge(registry, "nucleus_overhead_ratio",
-                     "Cluster by host: mpi_latency is a cost (1 or more), the others a yield.")},
+                     "Result in the cluster divided by the result on its host.")},
         measured_{gauge(registry, "nucleus_overhead_measured_time_seconds",
-                        "When that was measured, in Unix time.")} {}
+                        "Unix time of the last successful measurement.")} {}
 
   void count(const msg::OverheadReport& report) {
     measurements_.Add({{"result", report.failure.empty() ? "measured" : "failed"}}).Increment();
   }
 
-  /// The last measurement of all: a series bears no cluster's name, its report does.
+  /// Shows the last measurement of any cluster: labels never name a cluster.
   void show(const msg::OverheadReport& report) {
     const auto pair = [](prometheus::Family<prometheus::Gauge>& family, double in_cluster,
                          double on_host) {

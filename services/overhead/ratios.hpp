@@ -1,17 +1,17 @@
-// The arithmetic of a report. Pure.
+// The ratios of a report. Pure.
 #pragma once
 
 #include "messages/overhead.hpp"
 
 namespace nucleus::overhead {
 
-/// Fills the ratios from the figures; 0 where a figure is missing.
+/// Computes the ratios from the results; 0 if a result is missing.
 inline void set_ratios(msg::OverheadReport& report) {
-  const auto by = [](double cluster, double host) { return host > 0 ? cluster / host : 0; };
-  report.mpi_latency_ratio = by(report.mpi_cluster.latency_us, report.mpi_host.latency_us);
+  const auto ratio = [](double cluster, double host) { return host > 0 ? cluster / host : 0; };
+  report.mpi_latency_ratio = ratio(report.mpi_cluster.latency_us, report.mpi_host.latency_us);
   report.mpi_bandwidth_ratio =
-      by(report.mpi_cluster.bandwidth_mb_s, report.mpi_host.bandwidth_mb_s);
-  report.io_ratio = by(report.io_cluster.operations_per_s, report.io_host.operations_per_s);
+      ratio(report.mpi_cluster.bandwidth_mb_s, report.mpi_host.bandwidth_mb_s);
+  report.io_ratio = ratio(report.io_cluster.operations_per_s, report.io_host.operations_per_s);
 }
 
 }  // namespace nucleus::overhead

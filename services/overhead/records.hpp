@@ -8,8 +8,8 @@ namespace nucleus::overhead {
 struct StoredReport {
   msg::ClusterId cluster_id = {};
   msg::OverheadReport report = {};  // of the last measurement that ended
-  bool is_wanted = false;           // a measurement was accepted and has not ended
-  NUCLEUS_FIELDS(cluster_id, report, is_wanted);
+  bool is_pending = false;          // a measurement was accepted and has not ended
+  NUCLEUS_FIELDS(cluster_id, report, is_pending);
 };
 
 }  // namespace nucleus::overhead

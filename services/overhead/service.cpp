@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "core/log/log.hpp"
 #include "services/overhead/keys.hpp"
@@ -13,7 +14,7 @@ using core::ErrorCode;
 
 namespace {
 
-constexpr core::Milliseconds look_every{200};
+constexpr core::Milliseconds begin_interval{200};
 
 struct Step {
   msg::Probe probe;
@@ -27,30 +28,25 @@ constexpr std::array steps{
     Step{msg::Probe::fio_random_read, false, &msg::OverheadReport::io_host},
 };
 
-std::string private_address(const msg::NodeStatus& state) {
-  const auto port =
-      std::ranges::find_if(state.ports, [](const msg::Port& one) { return !one.is_public; });
-  return port == state.ports.end() ? std::string() : port->ip;
-}
-
 }  // namespace
 
 Service::Service(core::Runtime& runtime, Config config)
     : runtime_{runtime}, config_{config}, metrics_{runtime.metrics} {
-  runtime_.store.on_loaded([this] {
-    under_way_.clear();
-    msg::OverheadReport newest;
-    runtime_.store.for_each<StoredReport>(keys::reports(), [&](const StoredReport& stored) {
-      const auto& report = stored.report;
-      if (report.failure.empty() && report.measured_unix_s > newest.measured_unix_s)
-        newest = report;
-    });
-    if (newest.measured_unix_s) metrics_.show(newest);
-  });
+  runtime_.store.on_loaded([this] { load(); });
   runtime_.bus.serve<msg::MeasureCluster>(*this, &Service::measure_cluster);
   runtime_.bus.serve<msg::GetReport>(*this, &Service::get_report);
-  runtime_.bus.subscribe<msg::ClusterRemoved>(*this, &Service::forget);
-  runtime_.bus.every(look_every, *this, &Service::begin_wanted);
+  runtime_.bus.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
+  runtime_.bus.every(begin_interval, *this, &Service::begin_pending);
+}
+
+void Service::load() {
+  in_progress_.clear();
+  msg::OverheadReport newest;
+  runtime_.store.for_each<StoredReport>(keys::reports(), [&](const StoredReport& stored) {
+    const auto& report = stored.report;
+    if (report.failure.empty() && report.measured_unix_s > newest.measured_unix_s) newest = report;
+  });
+  if (newest.measured_unix_s) metrics_.show(newest);
 }
 
 core::Result<msg::Done> Service::measure_cluster(const msg::MeasureCluster& request,
@@ -61,7 +57,7 @@ core::Result<msg::Done> Service::measure_cluster(const msg::MeasureCluster& requ
   const auto key = keys::report(request.cluster_id);
   const auto* known = tx.read(key);
   StoredReport stored = known ? *known : StoredReport{.cluster_id = request.cluster_id};
-  stored.is_wanted = true;
+  stored.is_pending = true;
   tx.write(key, std::move(stored));
   return tx.commit(msg::Done{});
 }
@@ -71,26 +67,27 @@ core::Result<msg::OverheadReport> Service::get_report(const msg::GetReport& requ
   const auto* stored = runtime_.store.read(keys::report(request.cluster_id));
   if (!stored || !stored->report.measured_unix_s)
     return core::refuse(ErrorCode::not_found,
-                        "cluster " + msg::shown(request.cluster_id.value) + " was never measured",
+                        "no measurement of cluster " + msg::shown(request.cluster_id.value),
                         "cluster_id");
   return stored->report;
 }
 
-core::Result<void> Service::forget(const msg::ClusterRemoved& event, core::Context& context) {
+core::Result<void> Service::handle_cluster_removed(const msg::ClusterRemoved& event,
+                                                   core::Context& context) {
   auto tx = runtime_.store.begin(context);
   tx.remove(keys::report(event.cluster.cluster_id));
   return tx.commit();
 }
 
-/// What was accepted is measured, after a restart too.
-void Service::begin_wanted(core::Context&) {
-  std::vector<msg::ClusterId> wanted;
+/// Begins accepted measurements, including those from before a restart.
+void Service::begin_pending(core::Context&) {
+  std::vector<msg::ClusterId> pending;
   runtime_.store.for_each<StoredReport>(keys::reports(), [&](const StoredReport& stored) {
-    if (stored.is_wanted && !under_way_.contains(stored.cluster_id))
-      wanted.push_back(stored.cluster_id);
+    if (stored.is_pending && !in_progress_.contains(stored.cluster_id))
+      pending.push_back(stored.cluster_id);
   });
-  for (const auto& cluster_id : wanted) {
-    under_way_.insert(cluster_id);
+  for (const auto& cluster_id : pending) {
+    in_progress_.insert(cluster_id);
     auto measurement = std::make_shared<Measurement>();
     measurement->report.cluster_id = cluster_id;
     find_nodes(measurement);
@@ -105,35 +102,27 @@ void Service::find_nodes(const MeasurementPtr& measurement, std::string after) {
       {}, [this, measurement](const core::Result<msg::Nodes>& page) {
         if (!page) return finish(measurement, page.error().detail);
         measurement->report.project_id = page->cluster.project_id;
-        std::ranges::copy_if(
-            page->nodes, std::back_inserter(measurement->computes),
-            [](const msg::Node& node) { return node.kind == msg::NodeKind::compute; });
+        std::ranges::copy(page->nodes, std::back_inserter(measurement->nodes));
         if (!page->next.empty()) return find_nodes(measurement, page->next);
-        runtime_.bus.call(msg::ListNodeStatuses{.cluster_id = measurement->report.cluster_id}, {},
-                          [this, measurement](const core::Result<msg::NodeStatuses>& states) {
-                            if (!states) return finish(measurement, states.error().detail);
-                            choose_nodes(measurement, *states);
-                          });
+        select(measurement);
       });
 }
 
-void Service::choose_nodes(const MeasurementPtr& measurement, const msg::NodeStatuses& states) {
-  for (const auto& node : measurement->computes) {
-    if (measurement->nodes.size() == 2) break;
-    const auto state = std::ranges::find(states.nodes, node.node_id, &msg::NodeStatus::node_id);
-    if (state == states.nodes.end() || state->state != msg::NodeState::active) continue;
-    measurement->nodes.push_back(*state);
-    measurement->peers.push_back({.name = node.name, .ip = private_address(*state)});
-  }
-  if (measurement->nodes.size() < 2)
-    return finish(measurement, "two computes must run to be measured");
-  run_probes(measurement, 0);
+void Service::select(const MeasurementPtr& measurement) {
+  runtime_.bus.call(msg::ListNodeStatuses{.cluster_id = measurement->report.cluster_id}, {},
+                    [this, measurement](const core::Result<msg::NodeStatuses>& statuses) {
+                      if (!statuses) return finish(measurement, statuses.error().detail);
+                      auto selection = select_nodes(measurement->nodes, *statuses);
+                      if (!selection) return finish(measurement, selection.error().detail);
+                      measurement->selection = std::move(*selection);
+                      run_probes(measurement, 0);
+                    });
 }
 
 void Service::run_probes(const MeasurementPtr& measurement, std::size_t step) {
   if (step == steps.size()) return finish(measurement, "");
   const auto& [probe, is_in_cluster, result] = steps[step];
-  const auto& node = measurement->nodes.front();
+  const auto& node = measurement->selection.nodes.front();
   const core::CallOptions options{.to = "provisioner/" + node.host_id.value,
                                   .deadline = config_.probe_deadline};
   auto next = [this, measurement, step,
@@ -144,7 +133,8 @@ void Service::run_probes(const MeasurementPtr& measurement, std::size_t step) {
   };
   if (is_in_cluster)
     runtime_.bus.call(
-        msg::ProbeNode{.node_id = node.node_id, .probe = probe, .peers = measurement->peers},
+        msg::ProbeNode{
+            .node_id = node.node_id, .probe = probe, .peers = measurement->selection.peers},
         options, std::move(next));
   else
     runtime_.bus.call(msg::ProbeHost{.host_id = node.host_id, .probe = probe}, options,
@@ -153,11 +143,11 @@ void Service::run_probes(const MeasurementPtr& measurement, std::size_t step) {
 
 void Service::finish(const MeasurementPtr& measurement, const std::string& failure) {
   auto& report = measurement->report;
-  under_way_.erase(report.cluster_id);
+  in_progress_.erase(report.cluster_id);
   auto context = runtime_.bus.context();
   auto tx = runtime_.store.begin(context);
   const auto key = keys::report(report.cluster_id);
-  if (!tx.read(key)) return;  // the cluster was removed meanwhile
+  if (!tx.read(key)) return;  // the cluster was removed during the measurement
   report.failure = failure;
   report.measured_unix_s = context.now_unix_s();
   set_ratios(report);
@@ -167,8 +157,7 @@ void Service::finish(const MeasurementPtr& measurement, const std::string& failu
                   {{"cluster", report.cluster_id.value}, {"failure", report.failure}});
   tx.write(key, StoredReport{.cluster_id = report.cluster_id, .report = report});
   tx.emit(msg::OverheadMeasured{report});
-  // Where it does not land, it is still wanted, and measured again.
-  (void)tx.commit();
+  (void)tx.commit();  // if it fails, the measurement is still pending and is repeated
 }
 
 }  // namespace nucleus::overhead

@@ -1,16 +1,16 @@
-// The overhead service: measures MPI and I/O inside a cluster, then the same on its host, and keeps
-// the ratio. One measurement of a cluster at a time; the host's is taken last, when the cluster's
-// has ended, so that neither disturbs the other.
+// The overhead service measures MPI and I/O in a cluster, then on its host, and keeps the ratios.
+// A cluster has one measurement at a time, and its host is measured after it, so that neither
+// disturbs the other. Runs on the service's loop.
 #pragma once
 
+#include <memory>
 #include <set>
 
 #include "core/runtime/runtime.hpp"
 #include "messages/overhead.hpp"
-#include "messages/registry.hpp"
-#include "messages/scheduler.hpp"
 #include "services/overhead/config.hpp"
 #include "services/overhead/metrics.hpp"
+#include "services/overhead/selection.hpp"
 
 namespace nucleus::overhead {
 
@@ -21,9 +21,8 @@ class Service {
  private:
   struct Measurement {
     msg::OverheadReport report = {};
-    std::vector<msg::Node> computes = {};     // of the cluster
-    std::vector<msg::NodeStatus> nodes = {};  // the two that are measured
-    std::vector<msg::Peer> peers = {};
+    std::vector<msg::Node> nodes = {};  // of the cluster, as read so far
+    Selection selection = {};
   };
   using MeasurementPtr = std::shared_ptr<Measurement>;
 
@@ -31,17 +30,19 @@ class Service {
                                           core::Context& context);
   core::Result<msg::OverheadReport> get_report(const msg::GetReport& request,
                                                core::Context& context);
-  core::Result<void> forget(const msg::ClusterRemoved& event, core::Context& context);
-  void begin_wanted(core::Context& context);
+  core::Result<void> handle_cluster_removed(const msg::ClusterRemoved& event,
+                                            core::Context& context);
+  void load();
+  void begin_pending(core::Context& context);
   void find_nodes(const MeasurementPtr& measurement, std::string after = {});
-  void choose_nodes(const MeasurementPtr& measurement, const msg::NodeStatuses& states);
+  void select(const MeasurementPtr& measurement);
   void run_probes(const MeasurementPtr& measurement, std::size_t step);
   void finish(const MeasurementPtr& measurement, const std::string& failure);
 
   core::Runtime& runtime_;
-  Config config_;
+  const Config config_;
   Metrics metrics_;
-  std::set<msg::ClusterId> under_way_ = {};
+  std::set<msg::ClusterId> in_progress_ = {};
 };
 
 }  // namespace nucleus::overhead

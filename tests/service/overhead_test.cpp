@@ -1,5 +1,5 @@
-// The overhead room's README, kept on a real bus and Redis with probes of the test's own: what is
-// measured in which order, what the ratios say, and that what was accepted is measured.
+// The overhead service on a real bus and Redis with fake probes, against its README: the order of
+// the probes, the ratios, and that accepted measurements are carried out.
 #include "messages/overhead.hpp"
 
 #include <gtest/gtest.h>
@@ -16,12 +16,12 @@ namespace {
 
 using core::ErrorCode;
 
-/// What the stand-ins know and have seen; shared with the test.
+/// State that the stand-ins share with the test.
 struct Site {
   std::mutex mutex = {};
-  std::vector<std::string> probes = {};  // in their order
-  std::atomic<int> under_way = 0;
-  std::atomic<bool> were_two_at_once = false;
+  std::vector<std::string> probes = {};  // in the order they ran
+  std::atomic<int> in_progress = 0;
+  std::atomic<bool> were_two_at_a_time = false;
   std::atomic<int> computes_active = 2;
   std::atomic<bool> is_probe_failing = false;
 
@@ -31,7 +31,7 @@ struct Site {
   }
 };
 
-/// Stands for registry and scheduler: cluster c has a frontend and three computes.
+/// Stands in for registry and scheduler: cluster c has a frontend and three computes.
 struct Lists {
   Site& site;
   Lists(core::Runtime& runtime, Site& known) : site{known} {
@@ -60,7 +60,7 @@ struct Lists {
   }
 };
 
-/// Stands for the host's provisioner: measures at once.
+/// Stands in for the host's provisioner.
 struct Probes {
   Site& site;
   core::Loop& loop;
@@ -82,14 +82,14 @@ struct Probes {
   }
   void answer(const std::string& what, const msg::ProbeResult& result,
               const core::Responder<msg::ProbeResult>& respond) {
-    if (++site.under_way > 1) site.were_two_at_once = true;
+    if (++site.in_progress > 1) site.were_two_at_a_time = true;
     {
       const std::scoped_lock lock(site.mutex);
       site.probes.push_back(what);
     }
-    // It takes a moment, so that a second one would be seen beside it.
+    // Takes some time, so that a second probe at the same time would be noticed.
     loop.after(core::Milliseconds{20}, [this, result, respond] {
-      --site.under_way;
+      --site.in_progress;
       if (site.is_probe_failing)
         return respond(core::refuse(ErrorCode::unavailable, "the guest has no agent yet"));
       respond(result);
@@ -130,7 +130,7 @@ class Overhead : public testing::Test {
   std::unique_ptr<Process> service_ = {};
 };
 
-TEST_F(Overhead, MeasuresTheClusterThenItsHostNeverBothAtOnce) {
+TEST_F(Overhead, MeasuresTheClusterThenItsHostAndNeverBothAtATime) {
   start();
   ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
   const auto measured = events_.next<msg::OverheadMeasured>();
@@ -138,43 +138,43 @@ TEST_F(Overhead, MeasuresTheClusterThenItsHostNeverBothAtOnce) {
   const auto& report = measured->report;
   EXPECT_EQ(report.failure, "");
   EXPECT_EQ(report.project_id.value, "p");
-  EXPECT_DOUBLE_EQ(report.mpi_latency_ratio, 3.0) << "a cost: 1 or more";
-  EXPECT_DOUBLE_EQ(report.mpi_bandwidth_ratio, 0.5) << "a yield: 1 or less";
+  EXPECT_DOUBLE_EQ(report.mpi_latency_ratio, 3.0) << "the cluster is three times slower";
+  EXPECT_DOUBLE_EQ(report.mpi_bandwidth_ratio, 0.5) << "half the bandwidth";
   EXPECT_DOUBLE_EQ(report.io_ratio, 0.25);
   EXPECT_EQ(site_.seen(),
             (std::vector<std::string>{"node n1 mpi_pingpong node1=10.0.0.2 node2=10.0.0.3",
                                       "node n1 fio_random_read node1=10.0.0.2 node2=10.0.0.3",
                                       "host h1 mpi_pingpong", "host h1 fio_random_read"}))
-      << "by their private addresses, the first two computes";
-  EXPECT_FALSE(site_.were_two_at_once);
-  const auto kept = ask(msg::GetReport{{"c"}});
-  ASSERT_TRUE(kept);
-  EXPECT_EQ(*kept, report);
+      << "the first two active computes, by their private addresses";
+  EXPECT_FALSE(site_.were_two_at_a_time);
+  const auto stored = ask(msg::GetReport{{"c"}});
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(*stored, report);
 }
 
-TEST_F(Overhead, SaysWhyAClusterCouldNotBeMeasured) {
+TEST_F(Overhead, ReportsWhyAMeasurementFailed) {
   start({{"overhead.probe_deadline_ms", "1000"}});
   site_.computes_active = 1;
   ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
   const auto too_few = events_.next<msg::OverheadMeasured>();
   ASSERT_TRUE(too_few);
-  EXPECT_EQ(too_few->report.failure, "two computes must run to be measured");
+  EXPECT_EQ(too_few->report.failure, "two active compute nodes are needed for a measurement");
   EXPECT_DOUBLE_EQ(too_few->report.mpi_latency_ratio, 0);
   site_.computes_active = 3;
   site_.is_probe_failing = true;
   ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
-  const auto deaf = events_.next<msg::OverheadMeasured>();
-  ASSERT_TRUE(deaf);
-  EXPECT_EQ(deaf->report.failure, "provisioner/h1 did not answer in time");
+  const auto failed = events_.next<msg::OverheadMeasured>();
+  ASSERT_TRUE(failed);
+  EXPECT_EQ(failed->report.failure, "provisioner/h1 did not answer in time");
 }
 
-TEST_F(Overhead, AnswersForAClusterThatWasNeverMeasured) {
+TEST_F(Overhead, RefusesTheReportOfAClusterThatWasNeverMeasured) {
   start();
   EXPECT_EQ(ask(msg::GetReport{{"c"}}).error().code, ErrorCode::not_found);
   EXPECT_EQ(ask(msg::MeasureCluster{{"../c"}}).error().code, ErrorCode::invalid_argument);
 }
 
-TEST_F(Overhead, MeasuresAfterARestartWhatHadBeenAccepted) {
+TEST_F(Overhead, RunsAcceptedMeasurementsAfterARestart) {
   start();
   ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
   ASSERT_TRUE(comes_to_be([&] { return !site_.seen().empty(); }));
@@ -185,7 +185,7 @@ TEST_F(Overhead, MeasuresAfterARestartWhatHadBeenAccepted) {
   EXPECT_TRUE(ask(msg::GetReport{{"c"}}));
 }
 
-TEST_F(Overhead, ForgetsTheReportOfARemovedCluster) {
+TEST_F(Overhead, RemovesTheReportOfARemovedCluster) {
   start();
   ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
   ASSERT_TRUE(events_.next<msg::OverheadMeasured>());
@@ -194,7 +194,7 @@ TEST_F(Overhead, ForgetsTheReportOfARemovedCluster) {
   EXPECT_TRUE(comes_to_be([&] { return !ask(msg::GetReport{{"c"}}).has_value(); }));
 }
 
-TEST_F(Overhead, ShowsItsFiguresAsSeries) {
+TEST_F(Overhead, ShowsItsResultsAsMetrics) {
   start();
   ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
   ASSERT_TRUE(events_.next<msg::OverheadMeasured>());

@@ -1,4 +1,4 @@
-// The overhead series: of the last measurement, by what was measured and where; never by a cluster.
+// The overhead metrics show the last measurement; no label names a cluster.
 #include "services/overhead/metrics.hpp"
 
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 namespace nucleus::overhead {
 namespace {
 
-TEST(OverheadMetrics, ShowTheLastMeasurementWithoutItsClustersName) {
+TEST(OverheadMetrics, ShowTheLastMeasurementWithoutTheClustersName) {
   prometheus::Registry registry;
   Metrics metrics(registry);
   metrics.count({.failure = "no fio"});
