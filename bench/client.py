@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""How fast does the client answer: `cm --version`, and `cm comet cluster` of 1,000 nodes?
+"""Measures how long `cm --version` and `cm comet cluster` of 1,000 nodes take.
 
-A: the program, from its start to its end. B, the floor: /usr/bin/true, what the machine needs to
-start and end any program.
+A: the program, from start to exit. B, the baseline: /usr/bin/true, the least time that any program
+takes to start and exit.
 """
 import argparse
 import os
@@ -27,7 +27,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=50)
     arguments = parser.parse_args()
     cm = str(BIN / "cm")
-    version, listing, floor = [], [], []
+    version, listing, baseline = [], [], []
     with deployment("--simulated", "--hosts", "4") as nucleus:
         nucleus.make_cluster(nucleus.events(), "big", 999)
         environment = {"PATH": os.environ["PATH"], "HOME": str(nucleus.state), **nucleus.env}
@@ -35,12 +35,12 @@ def main():
                                capture_output=True, check=True).stdout
         assert shown.count("| compute ") == 999, shown[:500]
         for _ in range(arguments.rounds):
-            floor.append(seconds(["/usr/bin/true"], environment))
+            baseline.append(seconds(["/usr/bin/true"], environment))
             version.append(seconds([cm, "--version"], environment))
             listing.append(seconds([cm, "comet", "cluster", "big"], environment))
     show("cm --version (A)", version)
     show("cm comet cluster, 1,000 nodes (A)", listing)
-    show("/usr/bin/true (B)", floor)
+    show("/usr/bin/true (B)", baseline)
     judge("cm --version within 5 ms", p50(version), 0.005, ms(p50(version)))
     judge("cm comet cluster within 40 ms", p50(listing), 0.040, ms(p50(listing)))
     show_load()

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""How long do 100 nodes take from the request to their running, on simulated hosts?
+"""Measures the time from a request until 100 nodes are active, on simulated hosts.
 
-A: POST of a computeset of 100 nodes, until the event stream has said of each that it is active.
-B, the floor: libvirt's own mock driver creates the same 100 domains from this process.
-A has what B has not: REST, a token checked, placement, durable commits, the event stream.
+A: POST of a computeset of 100 nodes, until the event stream has reported each node as active.
+B, the baseline: libvirt's mock driver creates the same 100 domains from this process.
+Only A includes REST, the token check, placement, durable commits and the event stream.
 """
 import argparse
 
@@ -26,18 +26,18 @@ def main():
         nucleus.make_cluster(events, "bench", NODES)
         for i in range(arguments.rounds + 1):
             run = power_on(nucleus, events, "bench", NODES)
-            floor = create_raw(NODES)
-            if i > 0:  # the first one warms up
+            baseline = create_raw(NODES)
+            if i > 0:  # the first round is a warm-up
                 runs.append(run)
-                raw.append(floor)
+                raw.append(baseline)
     whole = [run.took for run in runs]
     print(f"{NODES} nodes on {arguments.hosts} simulated hosts:")
-    show("request to its answer", [run.answered for run in runs])
-    show("request to the last node's running (A)", whole)
-    show("CPU of all of Nucleus's processes meanwhile", [run.cpu for run in runs])
+    show("request to response", [run.answered for run in runs])
+    show("request to last node active (A)", whole)
+    show("CPU time of all Nucleus processes", [run.cpu for run in runs])
     show("libvirt's mock driver alone (B)", raw)
     print(f"  A / B {p50(whole) / p50(raw):.1f} (medians), {p99(whole) / p99(raw):.1f} (p99)")
-    judge("all run within 250 ms (median)", p50(whole), GOAL_S, ms(p50(whole)))
+    judge("all active within 250 ms (median)", p50(whole), GOAL_S, ms(p50(whole)))
     show_load()
 
 

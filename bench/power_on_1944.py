@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Does power-on stay linear up to Comet's own size, 1,944 hosts and 1,944 nodes?
+"""Measures whether power-on is linear up to 1,944 hosts and 1,944 nodes, the size of Comet.
 
-A: one computeset of 1,944 nodes. B: one of 100 nodes, on the same hosts.
-Each until the event stream has said of every node that it is active. Also the floor of A:
-libvirt's mock driver creates 1,944 domains from this process.
+A: a computeset of 1,944 nodes. B: one of 100 nodes, on the same hosts. Each until the event stream
+has reported every node as active. Also the baseline of A: libvirt's mock driver creates 1,944
+domains from this process.
 """
 import argparse
 
@@ -29,21 +29,21 @@ def main():
         nucleus.make_cluster(events, "many", many)
         for i in range(arguments.rounds + 1):
             runs = (power_on(nucleus, events, "many", many), power_on(nucleus, events, "few", few))
-            floor = create_raw(many)
-            if i > 0:  # the first ones warm up
+            baseline = create_raw(many)
+            if i > 0:  # the first round is a warm-up
                 many_runs.append(runs[0])
                 few_runs.append(runs[1])
-                raw.append(floor)
+                raw.append(baseline)
     took = p50([run.took for run in many_runs])
     ratio = took / p50([run.took for run in few_runs])
     print(f"{many} simulated hosts:")
-    show(f"{many} nodes: request to its answer", [run.answered for run in many_runs])
-    show(f"{many} nodes: request to the last one's running (A)", [run.took for run in many_runs])
-    show(f"{many} nodes: CPU of Nucleus meanwhile", [run.cpu for run in many_runs])
-    show(f"{few} nodes: request to the last one's running (B)", [run.took for run in few_runs])
-    show(f"{few} nodes: CPU of Nucleus meanwhile", [run.cpu for run in few_runs])
+    show(f"{many} nodes: request to response", [run.answered for run in many_runs])
+    show(f"{many} nodes: request to last node active (A)", [run.took for run in many_runs])
+    show(f"{many} nodes: CPU time of Nucleus", [run.cpu for run in many_runs])
+    show(f"{few} nodes: request to last node active (B)", [run.took for run in few_runs])
+    show(f"{few} nodes: CPU time of Nucleus", [run.cpu for run in few_runs])
     show(f"libvirt's mock driver alone, {many} domains", raw)
-    judge(f"{many} run within 2 s (median)", took, GOAL_S, ms(took))
+    judge(f"{many} active within 2 s (median)", took, GOAL_S, ms(took))
     judge("A / B at most 25 (medians)", ratio, GOAL_RATIO, f"{ratio:.1f}")
     show_load()
 

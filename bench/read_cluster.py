@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""How many GETs of a whole cluster of 1,000 nodes are answered a second?
+"""Measures GETs per second of a cluster with 1,000 nodes.
 
-A: REST v2, the token checked, each answer as new as the last event. B, the floor: nginx sends the
-same bytes from a file. wrk asks both over 16 connections.
+A: REST v2 with the token check; each response is as new as the last event. B, the baseline: nginx
+sends the same bytes from a file. wrk requests both over 16 connections.
 """
 import argparse
 

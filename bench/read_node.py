@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""How many GETs of one node are answered a second?
+"""Measures GETs per second of one node.
 
-A: REST v2 on kept connections, the token checked. B, the floor: nginx sends the same bytes from a
-file. wrk asks both over 16 connections.
+A: REST v2 on persistent connections with the token check. B, the baseline: nginx sends the same
+bytes from a file. wrk requests both over 16 connections.
 """
 import argparse
 

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""How long does `nucleus up` take until all is ready, without builds?
+"""Measures how long `nucleus up` takes until everything is ready, without a build.
 
-A: a fresh state directory, a real host (with --simulated: four simulated ones), until the command
-returns. B, the floor: as many processes of the same programs, each begun and ended with --version:
-what the machine needs to load them.
+A: a new state directory and a real host (with --simulated: four simulated ones), until the command
+returns. B, the baseline: the same programs, each run once with --version: the time that the machine
+needs to load them.
 """
 import argparse
 import pathlib
@@ -15,7 +15,7 @@ from support.figures import judge, ms, p50, p99, show, show_load
 
 
 def up_and_down(*options):
-    """Seconds until it is ready, and the programs that run then."""
+    """Seconds until it is ready, and the programs that run by then."""
     nucleus = Deployment(*options)
     try:
         began = time.perf_counter()
@@ -45,12 +45,12 @@ def main():
     ready, loaded = [], []
     for i in range(arguments.rounds + 1):
         took, programs = up_and_down(*options)
-        floor = load(programs)
-        if i > 0:  # the first one warms up
+        baseline = load(programs)
+        if i > 0:  # the first round is a warm-up
             ready.append(took)
-            loaded.append(floor)
-    print("nucleus up, a fresh state directory,", "simulated:" if options else "a real host:")
-    show("until it returns, ready (A)", ready)
+            loaded.append(baseline)
+    print("nucleus up, a new state directory,", "simulated:" if options else "a real host:")
+    show("until it returns (A)", ready)
     show(f"its {len(programs)} programs loaded, one by one (B)", loaded)
     print(f"  A / B {p50(ready) / p50(loaded):.1f} (medians)")
     judge("ready within 5 s (p99)", p99(ready), 5.0, ms(p99(ready)))

@@ -1,1 +1,1 @@
-"""What the programs of this folder share: deployments to measure, their events, and figures."""
+"""Shared by the benchmarks: deployments, their events, and figures."""

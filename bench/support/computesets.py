@@ -1,4 +1,4 @@
-"""Computesets on simulated hosts, and the same domains from libvirt's mock driver alone."""
+"""Computesets on simulated hosts, and the same domains from libvirt's mock driver."""
 import time
 
 import libvirt
@@ -7,13 +7,13 @@ from support.figures import Run
 
 
 def active(events, cluster, count):
-    """The event of each of `count` nodes of a cluster that says it is active."""
+    """Awaits the events that report `count` nodes of a cluster as active."""
     return events.expect(rb'^scheduler\.node-changed (?=.*"cluster_id":"' + cluster.encode() +
                          rb'")(?=.*"state":"active").*"node_id":"([^"]+)"', count)
 
 
 def power_on(nucleus, events, cluster, count):
-    """Starts and ends one computeset."""
+    """Starts and ends a computeset."""
     running = active(events, cluster, count)
     cpu = nucleus.cpu_seconds()
     began = time.perf_counter()
@@ -34,7 +34,7 @@ def power_on(nucleus, events, cluster, count):
 
 
 def create_raw(count):
-    """Seconds for the same domains, from nothing but libvirt."""
+    """Seconds to create the same domains with libvirt only."""
     texts = [f"<domain type='test'><name>raw-{i:04}</name><title>raw/{i:04}</title>"
              "<memory unit='MiB'>512</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain>"
              for i in range(count)]

@@ -1,4 +1,4 @@
-"""A deployment of its own for one measurement: up, asked over REST, heard over its events, down."""
+"""A deployment for one measurement: starts it, sends requests, reads its events, stops it."""
 import contextlib
 import http.client
 import json
@@ -13,11 +13,11 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("NUCLEUS_BIN", ROOT / "build" / "bin"))
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 class Awaited:
-    """Counts different events; knows when the last of them was read."""
+    """Counts distinct events and notes when the last one was read."""
 
     def __init__(self, pattern, count):
         self.pattern, self.count = re.compile(pattern), count
@@ -33,15 +33,15 @@ class Awaited:
                 self.at = now
                 self.done.set()
 
-    def wait(self, patience_s=PATIENCE_S):
-        """The moment (perf_counter) at which the last one was read."""
-        if not self.done.wait(patience_s):
+    def wait(self, timeout_s=TIMEOUT_S):
+        """Returns the time (perf_counter) at which the last one was read."""
+        if not self.done.wait(timeout_s):
             raise TimeoutError(f"{len(self.found)} of {self.count} events {self.pattern.pattern}")
         return self.at
 
 
 class Events(threading.Thread):
-    """The server-sent events of GET /v2/events, read as they come."""
+    """Reads the server-sent events of GET /v2/events in a thread."""
 
     def __init__(self, address, token):
         super().__init__(daemon=True)
@@ -50,7 +50,7 @@ class Events(threading.Thread):
         connection.request("GET", "/v2/events", headers={"Authorization": f"Token {token}"})
         self.answer = connection.getresponse()
         assert self.answer.status == 200, self.answer.status
-        # The stream's first bytes: from here on nothing is missed.
+        # The first bytes of the stream: no later event is missed.
         assert self.answer.readline().startswith(b"retry:")
         self.start()
 
@@ -62,13 +62,13 @@ class Events(threading.Thread):
             for event in events:
                 lines = event.split(b"\n")
                 if len(lines) < 3:
-                    continue  # only a sign of life
+                    continue  # a keep-alive
                 with self.lock:
                     for awaited in self.awaited:
                         awaited.look_at(lines[-2][7:], lines[-1][6:], now)
 
     def expect(self, pattern, count=1):
-        """Begins to look for `count` events that differ in what the pattern's groups catch."""
+        """Begins to await `count` events whose captured groups differ."""
         awaited = Awaited(pattern, count)
         with self.lock:
             self.awaited = [one for one in self.awaited if not one.done.is_set()] + [awaited]
@@ -107,7 +107,7 @@ class Deployment:
         shutil.rmtree(self.state, ignore_errors=True)
 
     def ask(self, method, path, body=None):
-        """Status and JSON of one request on a connection that is kept."""
+        """Sends a request on a persistent connection; returns the JSON of the response."""
         if not self.connection:
             self.connection = http.client.HTTPConnection(self.address)
         text = json.dumps(body) if body is not None else None
@@ -121,7 +121,7 @@ class Deployment:
         return json.loads(text) if text else None
 
     def cpu_seconds(self):
-        """What all its processes have used so far: other load on the machine hardly moves it."""
+        """CPU time of all its processes so far; other load on the machine hardly changes it."""
         ticks = 0
         for file in (self.state / "pids").iterdir():
             stat = pathlib.Path("/proc") / file.read_text().strip() / "stat"
@@ -133,7 +133,7 @@ class Deployment:
         return Events(self.address, self.env["NUCLEUS_TOKEN"])
 
     def make_cluster(self, events, name, computes, *more):
-        """A cluster whose every node has its ports and its volume."""
+        """Creates a cluster and waits until every node has its ports and its volume."""
         nodes = computes + 1
         ports = events.expect(rb'^network\.ports-leased .*"node_id":"([^"]+)"', nodes)
         volumes = events.expect(
@@ -145,7 +145,7 @@ class Deployment:
 
 @contextlib.contextmanager
 def deployment(*options):
-    """A deployment that is up, and that is down and gone at the end."""
+    """Starts a deployment; stops and removes it at the end."""
     one = Deployment(*options)
     try:
         one.up()

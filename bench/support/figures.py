@@ -1,18 +1,18 @@
-"""Figures: medians, 99th percentiles, and lines that say them."""
+"""Medians, 99th percentiles, and how they are printed."""
 import math
 import os
 import typing
 
 
 class Run(typing.NamedTuple):
-    """Seconds of one run: to the answer, to the effect, and of CPU in all of Nucleus meanwhile."""
+    """Seconds of one run: to the response, to the effect, and CPU time of all Nucleus processes."""
     answered: float
     took: float
     cpu: float
 
 
 def percentile(values, share):
-    """The nearest rank: with few values the 99th percentile is the worst."""
+    """By nearest rank: with few values the 99th percentile is the largest."""
     ordered = sorted(values)
     return ordered[max(math.ceil(share * len(ordered)), 1) - 1]
 
@@ -34,7 +34,7 @@ def show(name, values):
 
 
 def judge(what, value, goal, text):
-    """One line of verdict; a benchmark tells, it does not fail."""
+    """Prints whether the goal is reached; a missed goal is not a failure."""
     print(f"  {what:<50} {text}   goal {'reached' if value <= goal else 'MISSED'}")
 
 

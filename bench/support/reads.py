@@ -1,4 +1,4 @@
-"""The same bytes from Nucleus and from nginx, read with wrk, A, B, A, B …"""
+"""Reads the same bytes from Nucleus and from nginx with wrk, alternating."""
 import contextlib
 import http.client
 import pathlib
@@ -27,9 +27,9 @@ UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 @contextlib.contextmanager
 def nginx(body):
-    """Its URL, while it serves these bytes from a file."""
+    """Serves these bytes from a file; yields the URL."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="nb-", dir="/tmp"))
-    folder.chmod(0o755)  # its worker is another user
+    folder.chmod(0o755)  # the worker runs as another user
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     (folder / "www").mkdir()
@@ -48,7 +48,7 @@ def nginx(body):
 
 
 def read(address, path, token):
-    """The bytes of one answer; nothing where nobody listens yet."""
+    """The body of one response; None if nothing listens yet."""
     connection = http.client.HTTPConnection(address, timeout=20)
     headers = {"Authorization": f"Token {token}"} if token else {}
     with contextlib.closing(connection), contextlib.suppress(ConnectionRefusedError):
@@ -60,7 +60,7 @@ def read(address, path, token):
 
 
 def wrk(url, seconds, token=None):
-    """Requests a second, and the 99th percentile in seconds."""
+    """Requests per second, and the 99th percentile in seconds."""
     header = ["-H", f"Authorization: Token {token}"] if token else []
     told = subprocess.run(["wrk", "-t1", "-c16", f"-d{seconds}s", "--latency", *header, url],
                           check=True, capture_output=True, text=True).stdout
@@ -72,14 +72,14 @@ def wrk(url, seconds, token=None):
 
 
 def compare(nucleus, path, rounds, seconds):
-    """Prints the pair; the medians of requests a second, and of 99th percentiles, A over B."""
+    """Prints both; returns A / B of the medians of requests per second and of 99th percentiles."""
     token = nucleus.env["NUCLEUS_TOKEN"]
     body = read(nucleus.address, path, token)
     ours, theirs = [], []
-    with nginx(body) as floor:
+    with nginx(body) as baseline:
         for i in range(rounds + 1):
-            pair = (wrk(nucleus.env["NUCLEUS_URL"] + path, seconds, token), wrk(floor, seconds))
-            if i > 0:  # the first one warms up
+            pair = (wrk(nucleus.env["NUCLEUS_URL"] + path, seconds, token), wrk(baseline, seconds))
+            if i > 0:  # the first round is a warm-up
                 ours.append(pair[0])
                 theirs.append(pair[1])
     for name, runs in ((f"GET {path} (A)", ours), ("nginx, the same bytes (B)", theirs)):
@@ -91,5 +91,5 @@ def compare(nucleus, path, rounds, seconds):
 
 
 def judge_rate(share, goal):
-    judge(f"at least {goal} times as many as nginx", -share, -goal, f"{share:.4f} times")
+    judge(f"at least {goal} times the rate of nginx", -share, -goal, f"{share:.4f} times")
     show_load()
