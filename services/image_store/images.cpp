@@ -138,7 +138,8 @@ void Images::publish(Publication publication, core::Context context,
 void Images::end_publication(Publication& publication, const core::Result<CheckedFile>& checked,
                              core::Context& context, const core::Responder<msg::Image>& respond) {
   auto& image = publication.stored.image;
-  NUCLEUS_ASSERT(publishing_.erase(image.image_id) == 1);
+  const auto erased = publishing_.erase(image.image_id);
+  NUCLEUS_ASSERT(erased == 1);
   if (!checked) {
     refuse_publication(publication, checked.error(), context);
     return respond(std::unexpected(checked.error()));

@@ -35,10 +35,11 @@ void sync_path(const fs::path& path) {
 core::Result<CheckedFile> copy_files(const StageRequest& request, const fs::path& to) {
   const auto& from = request.from;
   for (const auto& [path, name] :
-       {std::pair{&from.kernel, "kernel"}, {&from.initramfs, "initramfs"}})
-    if (!path->empty())
-      if (auto copied = copy_file(*path, to / name, request.limits.size_bytes_max); !copied)
-        return std::unexpected(copied.error());
+       {std::pair{&from.kernel, "kernel"}, std::pair{&from.initramfs, "initramfs"}}) {
+    if (path->empty()) continue;
+    if (auto copied = copy_file(*path, to / name, request.limits.size_bytes_max); !copied)
+      return std::unexpected(copied.error());
+  }
   if (from.disk.empty()) return CheckedFile{};
   auto checked = copy_checked(from.disk, to / "disk", request.format, request.limits);
   if (!checked) return checked;
