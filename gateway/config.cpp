@@ -6,22 +6,24 @@ namespace nucleus::gateway {
 core::Result<Config> Config::from(core::Settings& settings) {
   Config config;
   auto& http = config.http;
-  http.listen = settings.text("gateway.listen", http.listen);
+  http.listen = settings.endpoint("gateway.listen", http.listen);
   const auto count = [&](const char* key, std::size_t otherwise, std::int64_t least,
                          std::int64_t most) {
     return static_cast<std::size_t>(
         settings.number(key, static_cast<std::int64_t>(otherwise), least, most));
   };
   http.connections_max = count("gateway.connections_max", http.connections_max, 1, 1'000'000);
+  http.connections_per_address_max =
+      count("gateway.connections_per_address_max", http.connections_per_address_max, 1, 1'000'000);
   http.body_bytes_max =
       count("gateway.body_bytes_max", http.body_bytes_max, 1024, msg::body_bytes_max);
   http.stream_bytes_max =
       count("gateway.stream_bytes_max", http.stream_bytes_max, 64 << 10, 1LL << 30);
   http.idle_s = static_cast<int>(settings.number("gateway.idle_s", http.idle_s, 1, 3600));
   auto certificate =
-      core::Certificate::open_if_said({.certificate = settings.text("gateway.tls_certificate", ""),
-                                       .key = settings.text("gateway.tls_key", "")},
-                                      "gateway.tls_key");
+      core::Certificate::open_if_set({.certificate = settings.text("gateway.tls_certificate", ""),
+                                      .key = settings.text("gateway.tls_key", "")},
+                                     "gateway.tls_key");
   if (!certificate) return std::unexpected(certificate.error());
   http.certificate = std::move(*certificate);
   config.public_url = settings.text("gateway.public_url", "");

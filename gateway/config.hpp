@@ -5,13 +5,13 @@
 #include <string>
 
 #include "core/config/settings.hpp"
+#include "core/http/server.hpp"
 #include "core/loop/loop.hpp"
-#include "gateway/http_server.hpp"
 
 namespace nucleus::gateway {
 
 struct Config {
-  HttpServerOptions http = {};
+  core::http::ServerOptions http = {};
   std::string public_url = {};       // as clients reach the gateway; empty = from their Host header
   std::string spool_directory = {};  // for uploads in progress; empty = uploads are refused
   std::string portal_directory = {};  // the portal's files; empty = no portal

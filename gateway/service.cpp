@@ -20,14 +20,15 @@ using core::ErrorCode;
 namespace {
 
 /// The URL by which the client reached the gateway: gateway.public_url, or its Host header.
-std::string base_url(const Config& config, const HttpRequest& request) {
+std::string base_url(const Config& config, const core::http::Request& request) {
   if (!config.public_url.empty()) return config.public_url;
   const std::string host = request.header("Host");
   const bool is_host =
       !host.empty() && host.size() <= 255 && std::ranges::all_of(host, [](unsigned char c) {
         return std::isalnum(c) || c == '.' || c == ':' || c == '-' || c == '[' || c == ']';
       });
-  return (config.http.certificate ? "https://" : "http://") + (is_host ? host : config.http.listen);
+  return (config.http.certificate ? "https://" : "http://") +
+         (is_host ? host : config.http.listen.text());
 }
 
 /// `Nucleus-After-Sequence: N`, from an earlier answer's `Nucleus-Sequence`.
@@ -45,12 +46,26 @@ core::Result<void> read_after_sequence(Exchange& exchange) {
 
 /// The target of a redirect to the path with a slash (docs/rest-v1.md, Common rules); empty if none
 /// is needed. The credential is not checked before, so that its nonce can be used again.
-std::string target_with_slash(const Route& route, const HttpRequest& request) {
+std::string target_with_slash(const Route& route, const core::http::Request& request) {
   const auto mark = std::min(request.target.find('?'), request.target.size());
   if (request.method != "GET" || !route.pattern.starts_with("/v1/") ||
       !route.pattern.ends_with('/') || mark == 0 || request.target[mark - 1] == '/')
     return {};
   return request.target.substr(0, mark) + "/" + request.target.substr(mark);
+}
+
+/// The response to a request that was refused before any route was looked up.
+core::http::Response render_error(int status, const std::string& detail, const std::string& path) {
+  if (path.starts_with("/v2/") || path.starts_with("/nucleus/v2/"))
+    return {.status = status,
+            .headers = {{"Content-Type", "application/problem+json"}},
+            .body = text_of(Json{{"type", "/problems/invalid_argument"},
+                                 {"title", "The request is not valid"},
+                                 {"status", status},
+                                 {"detail", detail}})};
+  return {.status = status,
+          .headers = {{"Content-Type", "application/json"}},
+          .body = text_of(Json{{"detail", detail}})};
 }
 
 std::string route_label(const RouteMatch& match) {
@@ -71,30 +86,34 @@ Service::Service(core::Runtime& runtime, Config config)
     cached_reads_.follow(event);
     streams_.follow(event);
   });
-  config_.http.id_prefix = runtime_.loop.new_id().substr(0, request_id_bytes / 2);
+  config_.http.request_id_prefix =
+      runtime_.loop.new_id().substr(0, core::http::request_id_bytes / 2);
+  config_.http.render_error = render_error;
+  config_.http.stop_reason = "the gateway is stopping";
   if (config_.cache_bytes_max > 0)
-    config_.http.recall = [this](const core::Sha256& head) {
-      if (runtime_.bus.is_draining()) return ReadyAnswerPtr();
+    config_.http.cache_lookup = [this](const core::Sha256& head) {
+      if (runtime_.bus.is_draining()) return core::http::PreparedResponsePtr();
       return cached_reads_.cache().find_by_head(head, runtime_.loop.steady_ms());
     };
   add_own_routes();
   const FileWork work{.loop = runtime_.loop, .workers = runtime_.workers};
   add_v1_routes(router_, work);
   add_v2_routes(router_, streams_, work);
-  server_ = std::make_unique<HttpServer>(
+  server_ = std::make_unique<core::http::Server>(
       config_.http,
-      [this](HttpRequest request, std::shared_ptr<void> kept, Respond respond) {
+      [this](core::http::Request request, std::shared_ptr<void> kept, core::http::Respond respond) {
         runtime_.loop.post([this, request = std::move(request), kept = std::move(kept),
                             respond = std::move(respond)]() mutable {
           handle(std::move(request), std::move(kept), std::move(respond));
         });
       },
       is_upload,
-      [this](const HttpRequest& request,
-             std::function<void(std::variant<BodyPlan, HttpResponse>)> done) {
+      [this](const core::http::Request& request,
+             std::function<void(std::variant<core::http::BodyPlan, core::http::Response>)> done) {
         runtime_.loop.post([this, request, done = std::move(done)] { plan_upload(request, done); });
       });
-  core::log::info("gateway_listens", {{"address", server_->address()}});
+  server_->start();
+  core::log::info("gateway_listens", {{"address", address()}});
   core::renew_at_hangup(runtime_, config_.http.certificate, metrics_.certificate_end());
 }
 
@@ -136,7 +155,7 @@ void Service::serve_portal(const ExchangePtr& exchange, const std::string& file,
                         {"Referrer-Policy", "no-referrer"}});
 }
 
-ExchangePtr Service::make_exchange(HttpRequest request, Respond respond) {
+ExchangePtr Service::make_exchange(core::http::Request request, core::http::Respond respond) {
   const std::string base = base_url(config_, request);
   auto exchange =
       std::make_shared<Exchange>(runtime_.bus, config_.call_deadline, std::move(request),
@@ -148,12 +167,13 @@ ExchangePtr Service::make_exchange(HttpRequest request, Respond respond) {
   return exchange;
 }
 
-void Service::handle(HttpRequest request, std::shared_ptr<void> kept, Respond respond) {
+void Service::handle(core::http::Request request, std::shared_ptr<void> kept,
+                     core::http::Respond respond) {
   auto match = router_.find(request.method, request.path);
   const auto started_ms = runtime_.loop.steady_ms();
-  auto exchange =
-      make_exchange(std::move(request), [this, label = route_label(match), started_ms,
-                                         respond = std::move(respond)](HttpResponse response) {
+  auto exchange = make_exchange(
+      std::move(request), [this, label = route_label(match), started_ms,
+                           respond = std::move(respond)](core::http::Response response) {
         metrics_.count(label, response.status,
                        static_cast<double>(runtime_.loop.steady_ms() - started_ms) / 1000);
         respond(std::move(response));
@@ -210,8 +230,9 @@ void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
   });
 }
 
-void Service::plan_upload(const HttpRequest& request,
-                          std::function<void(std::variant<BodyPlan, HttpResponse>)> done) {
+void Service::plan_upload(
+    const core::http::Request& request,
+    std::function<void(std::variant<core::http::BodyPlan, core::http::Response>)> done) {
   auto exchange = make_exchange(request, done);
   auto match = router_.find(request.method, request.path);
   exchange->path = std::move(match.path);
@@ -223,8 +244,8 @@ void Service::plan_upload(const HttpRequest& request,
       auto upload = std::make_shared<Upload>();
       upload->path = config_.spool_directory + "/" + exchange->id();
       upload->who = exchange->who;
-      done(BodyPlan{
-          .file_path = upload->path, .bytes_max = config_.upload_bytes_max, .kept = upload});
+      done(core::http::BodyPlan{
+          .file_path = upload->path, .bytes_max = config_.upload_bytes_max, .context = upload});
     });
   });
 }

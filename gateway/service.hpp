@@ -19,18 +19,19 @@ class Service {
   Service(core::Runtime& runtime, Config config);
 
   /// The ADDRESS:PORT that it listens on.
-  std::string address() const { return server_->address(); }
+  std::string address() const { return server_->endpoint().text(); }
   /// All routes that it serves.
   const std::vector<Route>& routes() const { return router_.routes(); }
 
  private:
   void add_own_routes();
-  void handle(HttpRequest request, std::shared_ptr<void> kept, Respond respond);
-  void plan_upload(const HttpRequest& request,
-                   std::function<void(std::variant<BodyPlan, HttpResponse>)> done);
+  void handle(core::http::Request request, std::shared_ptr<void> kept, core::http::Respond respond);
+  void plan_upload(
+      const core::http::Request& request,
+      std::function<void(std::variant<core::http::BodyPlan, core::http::Response>)> done);
   void authenticate(const ExchangePtr& exchange, msg::Right needs,
                     std::function<void(msg::Principal)> next);
-  ExchangePtr make_exchange(HttpRequest request, Respond respond);
+  ExchangePtr make_exchange(core::http::Request request, core::http::Respond respond);
   void serve_portal(const ExchangePtr& exchange, const std::string& file, const std::string& type);
 
   core::Runtime& runtime_;
@@ -40,7 +41,7 @@ class Service {
   EventStreams streams_;
   IdempotencyKeys idempotency_keys_;
   CachedReads cached_reads_;
-  std::unique_ptr<HttpServer> server_ = {};  // last: it calls into all the others
+  std::unique_ptr<core::http::Server> server_ = {};  // last: it calls into all the others
 };
 
 }  // namespace nucleus::gateway

@@ -9,13 +9,14 @@ namespace nucleus::op {
 core::Result<void> check_tls(TlsOptions& tls) {
   for (auto* path : {&tls.certificate, &tls.key, &tls.ca})
     if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
-  const auto certificate = core::Certificate::open_if_said(
+  const auto certificate = core::Certificate::open_if_set(
       {.certificate = tls.certificate, .key = tls.key}, "tls-certificate");
   if (!certificate) return std::unexpected(certificate.error());
   if (!tls.ca.empty() && access(tls.ca.c_str(), R_OK) != 0)
     return core::refuse(core::ErrorCode::invalid_argument, tls.ca + ": cannot be read", "tls-ca");
   if (!*certificate) tls = {};
-  if (*certificate && tls.ca.empty() && (*certificate)->facts().is_own_ca) tls.ca = tls.certificate;
+  if (*certificate && tls.ca.empty() && (*certificate)->facts().is_self_signed)
+    tls.ca = tls.certificate;
   return {};
 }
 

@@ -23,11 +23,11 @@ CoreMetrics::Exchanges::Exchanges(prometheus::Registry& registry, const std::str
                                   const std::string& what)
     : total_{prometheus::BuildCounter()
                  .Name(prefix + "s_total")
-                 .Help(what + ", by topic and outcome: ok, or the error's code.")
+                 .Help(what + ", by topic and outcome (ok or the error code).")
                  .Register(registry)},
       seconds_{prometheus::BuildHistogram()
                    .Name(prefix + "_seconds")
-                   .Help(what + ": the time from its arrival or sending to its answer.")
+                   .Help(what + ": time from arrival or sending to the reply.")
                    .Register(registry)} {}
 
 void CoreMetrics::Exchanges::count(const std::string& topic, const Error* error, double seconds) {
@@ -45,28 +45,27 @@ void CoreMetrics::Exchanges::count(const std::string& topic, const Error* error,
 
 CoreMetrics::CoreMetrics(prometheus::Registry& registry)
     : registry_{registry},
-      requests_{registry, "nucleus_core_request", "Requests answered"},
-      calls_{registry, "nucleus_core_call", "Calls to other processes that ended"},
-      events_heard_{
-          counter(registry, "nucleus_core_events_handled_total", "Events that had their effect.")},
-      event_numbers_{
-          prometheus::BuildGauge()
-              .Name("nucleus_core_event_number")
-              .Help("Numbers of events: the last one heard here, and the newest known here.")
-              .Register(registry)},
-      in_flight_{gauge(registry, "nucleus_core_requests_in_flight", "Requests being answered.")},
-      serving_{gauge(registry, "nucleus_core_serving", "1 while requests are taken.")} {}
+      requests_{registry, "nucleus_core_request", "Requests served"},
+      calls_{registry, "nucleus_core_call", "Calls to other processes"},
+      events_heard_{counter(registry, "nucleus_core_events_handled_total", "Events handled.")},
+      event_numbers_{prometheus::BuildGauge()
+                         .Name("nucleus_core_event_number")
+                         .Help("Event numbers: the last one handled, and the newest one known.")
+                         .Register(registry)},
+      in_flight_{gauge(registry, "nucleus_core_requests_in_flight", "Requests in flight.")},
+      serving_{gauge(registry, "nucleus_core_serving", "1 while requests are accepted.")} {}
 
 void CoreMetrics::open_store() {
   store_.emplace(StoreSeries{
       .commit_seconds = prometheus::BuildHistogram()
                             .Name("nucleus_core_commit_seconds")
-                            .Help("From handing a commit to the journal until it was durable.")
+                            .Help("Time from passing a commit to the journal until it is durable.")
                             .Register(registry_)
                             .Add({}, commit_buckets),
       .commits_failed = counter(registry_, "nucleus_core_commits_failed_total",
-                                "Commits that were refused or whose outcome is not known."),
-      .is_up = gauge(registry_, "nucleus_core_store_up", "1 while Redis gave its last answer.")});
+                                "Commits that were refused or have an unknown outcome."),
+      .is_up = gauge(registry_, "nucleus_core_store_up",
+                     "1 if the last request to Redis was answered.")});
 }
 
 void CoreMetrics::count_commit(bool is_durable, double seconds) {

@@ -1,6 +1,5 @@
-// What every process measures of itself while it works: requests answered, calls made, events
-// heard, commits. Told on the loop; scraped by another thread. Labels are topics that the process
-// serves or calls, and outcomes: both are few, and never an id.
+// Metrics of every process: requests served, calls made, events handled, commits. Updated on the
+// loop, scraped on another thread. Labels are topics and outcomes, which are few; never an id.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -21,7 +20,7 @@ class CoreMetrics {
  public:
   explicit CoreMetrics(prometheus::Registry& registry);
 
-  /// `topic` is one that this process serves; a request that nobody serves is counted as `unknown`.
+  /// `topic` is one that this process serves; other requests are counted as `unknown`.
   void count_request(const std::string& topic, const Error* error, double seconds) {
     requests_.count(topic, error, seconds);
   }
@@ -30,19 +29,19 @@ class CoreMetrics {
   }
   void count_event() { events_heard_.Increment(); }
 
-  /// Only a process that has a store has these.
+  /// Registers the series of a process with a store; the others do not have them.
   void open_store();
   void count_commit(bool is_durable, double seconds);
   void show_store_up(bool is_up);
 
-  /// Only a process that hears events has these: up to which one it heard, and which it knows of.
+  /// The last event handled, and the newest one known. Registers the series when first called.
   void show_events(std::uint64_t heard, std::uint64_t newest);
   void show_in_flight(std::size_t count) { in_flight_.Set(static_cast<double>(count)); }
   void show_serving(bool is_serving) { serving_.Set(is_serving ? 1 : 0); }
 
  private:
-  /// A counter by topic and outcome, and a histogram by topic; found without a look into
-  /// Prometheus.
+  /// A counter by topic and outcome and a histogram by topic, cached: Prometheus' own lookup is
+  /// slow.
   class Exchanges {
    public:
     Exchanges(prometheus::Registry& registry, const std::string& prefix, const std::string& what);
@@ -51,7 +50,7 @@ class CoreMetrics {
    private:
     struct Topic {
       prometheus::Histogram* seconds = nullptr;
-      std::map<msg::ErrorCode, prometheus::Counter*> outcomes = {};  // unknown = it went well
+      std::map<msg::ErrorCode, prometheus::Counter*> outcomes = {};  // unknown = success
     };
     prometheus::Family<prometheus::Counter>& total_;
     prometheus::Family<prometheus::Histogram>& seconds_;

@@ -1,107 +1,52 @@
 #include "core/metrics/metrics_server.hpp"
 
-#include <CivetServer.h>
-#include <arpa/inet.h>
 #include <prometheus/text_serializer.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
-#include <stdexcept>
-#include <thread>
 
 namespace nucleus::core {
 
 namespace {
 
-void reply(mg_connection* connection, int status, const char* type, const std::string& body) {
-  mg_response_header_start(connection, status);
-  mg_response_header_add(connection, "Content-Type", type, -1);
-  mg_response_header_add(connection, "Content-Length", std::to_string(body.size()).c_str(), -1);
-  mg_response_header_send(connection);
-  mg_write(connection, body.data(), body.size());
+constexpr std::chrono::milliseconds health_timeout{1000};
+constexpr std::size_t connections_max = 100;
+
+http::Response text_response(int status, std::string text) {
+  return {.status = status,
+          .headers = {{"Content-Type", "text/plain; charset=utf-8"}},
+          .body = std::move(text)};
 }
 
-constexpr std::chrono::milliseconds wake_every{2};
-
-/// Connects to the port and hangs up. An address that is not IPv4 is left to its own time.
-void touch(const std::string& address, int port) {
-  sockaddr_in peer{};
-  peer.sin_family = AF_INET;
-  peer.sin_port = htons(static_cast<std::uint16_t>(port));
-  if (inet_pton(AF_INET, address.c_str(), &peer.sin_addr) != 1) return;
-  const int socket_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (socket_fd < 0) return;
-  (void)connect(socket_fd, reinterpret_cast<const sockaddr*>(&peer), sizeof(peer));
-  close(socket_fd);
+http::Response health_response(const Health& health) {
+  return text_response(health.is_serving ? 200 : 503, health.line + "\n");
 }
 
 }  // namespace
 
-struct MetricsServer::Handlers {
-  struct Metrics : CivetHandler {
-    explicit Metrics(Series all) : series{std::move(all)} {}
-    bool handleGet(CivetServer*, mg_connection* connection) override {
-      std::vector<prometheus::MetricFamily> families;
-      for (const auto& one : series)
-        for (auto& family : one->Collect()) families.push_back(std::move(family));
-      reply(connection, 200, "text/plain; version=0.0.4; charset=utf-8",
-            prometheus::TextSerializer().Serialize(families));
-      return true;
-    }
-    Series series;
-  };
-  struct Healthz : CivetHandler {
-    explicit Healthz(std::function<Health()> ask) : health{std::move(ask)} {}
-    bool handleGet(CivetServer*, mg_connection* connection) override {
-      const Health now = health();
-      reply(connection, now.is_sound ? 200 : 503, "text/plain; charset=utf-8", now.line + "\n");
-      return true;
-    }
-    std::function<Health()> health;
-  };
+MetricsServer::MetricsServer(const Endpoint& listen, Series series, CheckHealth check_health)
+    : series_{std::move(series)}, check_health_{std::move(check_health)} {
+  server_ = std::make_unique<http::Server>(
+      http::ServerOptions{.listen = listen,
+                          .connections_max = connections_max,
+                          .connections_per_address_max = connections_max},
+      [this](const http::Request& request, const std::shared_ptr<void>&,
+             const http::Respond& respond) { handle(request, respond); });
+  server_->start();
+}
 
-  Metrics metrics;
-  Healthz healthz;
-  std::string address = {};
-  std::unique_ptr<CivetServer> server = {};
-};
-
-MetricsServer::MetricsServer(const std::string& listen, Series series,
-                             std::function<Health()> health)
-    : handlers_{std::make_unique<Handlers>(Handlers::Metrics{std::move(series)},
-                                           Handlers::Healthz{std::move(health)},
-                                           listen.substr(0, listen.rfind(':')))} {
-  const std::vector<std::string> options{"listening_ports", listen, "num_threads", "2"};
-  try {
-    handlers_->server = std::make_unique<CivetServer>(options);
-  } catch (const CivetException&) {
-    throw std::runtime_error("metrics.listen: " + listen + " cannot be bound");
+void MetricsServer::handle(const http::Request& request, const http::Respond& respond) {
+  if (request.method != "GET") return respond(text_response(405, "only GET is served\n"));
+  if (request.path == "/healthz") {
+    check_health_([respond](const Health& health) { respond(health_response(health)); });
+    return server_->after(health_timeout, [respond] {
+      respond(health_response({.line = "unresponsive: the event loop is blocked"}));
+    });
   }
-  handlers_->server->addHandler("/metrics$", handlers_->metrics);
-  handlers_->server->addHandler("/healthz$", handlers_->healthz);
-}
-
-// CivetWeb looks whether it is to end only when its wait for connections ends, after up to 2 s
-// (SOCKET_TIMEOUT_QUANTUM in its civetweb.c): connections end that wait.
-MetricsServer::~MetricsServer() {
-  const int bound_port = port();
-  std::mutex mutex;
-  std::condition_variable_any closed;
-  std::jthread waker([&](const std::stop_token& stop) {
-    std::unique_lock lock(mutex);
-    while (!stop.stop_requested()) {
-      touch(handlers_->address, bound_port);
-      closed.wait_for(lock, stop, wake_every, [] { return false; });
-    }
-  });
-  handlers_->server->close();
-}
-
-int MetricsServer::port() const {
-  return handlers_->server->getListeningPorts().at(0);
+  if (request.path != "/metrics") return respond(text_response(404, "no such page\n"));
+  std::vector<prometheus::MetricFamily> families;
+  for (const auto& one : series_)
+    for (auto& family : one->Collect()) families.push_back(std::move(family));
+  auto page = text_response(200, prometheus::TextSerializer().Serialize(families));
+  page.headers["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8";
+  respond(std::move(page));
 }
 
 }  // namespace nucleus::core

@@ -1,5 +1,6 @@
-// The small HTTP server of every process: GET /metrics for Prometheus, GET /healthz for whoever
-// watches over it (200 while it serves, else 503; one line that says why). Threads of its own.
+// The small HTTP server of every process: GET /metrics for Prometheus, and GET /healthz for
+// supervisors: 200 while the process serves, else 503, with one line that says why. It has a thread
+// of its own, so that both are answered while the process's loop is blocked.
 #pragma once
 
 #include <prometheus/collectable.h>
@@ -9,28 +10,33 @@
 #include <string>
 #include <vector>
 
+#include "core/http/server.hpp"
+
 namespace nucleus::core {
 
 struct Health {
-  bool is_sound = false;
-  std::string line = {};  // `serving`, or what is missing
+  bool is_serving = false;
+  std::string line = {};  // the state, and the reason if it is not `serving`
 };
 
 class MetricsServer {
  public:
   using Series = std::vector<std::shared_ptr<const prometheus::Collectable>>;
+  /// Reports the health from any thread. If that takes over a second, the loop is blocked.
+  using CheckHealth = std::function<void(std::function<void(Health)> report)>;
 
-  /// `listen` is ADDRESS:PORT. `health` is called on a thread of the server. Throws
-  /// std::runtime_error where the address cannot be bound.
-  MetricsServer(const std::string& listen, Series series, std::function<Health()> health);
-  ~MetricsServer();
+  /// Throws std::runtime_error if the endpoint cannot be bound.
+  MetricsServer(const Endpoint& listen, Series series, CheckHealth check_health);
 
-  /// The port that was bound: `listen` may have said 0.
-  int port() const;
+  /// The port that was bound.
+  int port() const { return server_->endpoint().port; }
 
  private:
-  struct Handlers;
-  std::unique_ptr<Handlers> handlers_;
+  void handle(const http::Request& request, const http::Respond& respond);
+
+  Series series_;
+  CheckHealth check_health_;
+  std::unique_ptr<http::Server> server_;  // last: its thread uses the others
 };
 
 }  // namespace nucleus::core

@@ -12,7 +12,7 @@ namespace nucleus::core {
 
 namespace {
 
-/// The words of /proc/self/stat after the program's name, which may hold spaces.
+/// Fields of /proc/self/stat. The program's name in it may contain spaces.
 struct KernelStat {
   double cpu_seconds = 0;
   double threads = 0;
@@ -81,18 +81,18 @@ std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
   };
   const auto stat = read_stat();
   using prometheus::MetricType;
-  add("nucleus_core_process_cpu_seconds_total", "CPU time that this process took.",
+  add("nucleus_core_process_cpu_seconds_total", "User and system CPU time of the process.",
       MetricType::Counter, stat.cpu_seconds);
-  add("nucleus_core_process_resident_memory_bytes", "Memory that this process has in RAM.",
+  add("nucleus_core_process_resident_memory_bytes", "Resident memory of the process.",
       MetricType::Gauge, stat.resident_bytes);
-  add("nucleus_core_process_threads", "Threads of this process.", MetricType::Gauge, stat.threads);
-  add("nucleus_core_process_open_fds", "File descriptors that are open.", MetricType::Gauge,
+  add("nucleus_core_process_threads", "Threads of the process.", MetricType::Gauge, stat.threads);
+  add("nucleus_core_process_open_fds", "Open file descriptors.", MetricType::Gauge,
       open_descriptors());
-  add("nucleus_core_process_max_fds", "File descriptors that may be open.", MetricType::Gauge,
+  add("nucleus_core_process_max_fds", "Limit of open file descriptors.", MetricType::Gauge,
       most_descriptors());
-  add("nucleus_core_process_start_time_seconds", "When this process started, in Unix time.",
+  add("nucleus_core_process_start_time_seconds", "Start time of the process, Unix seconds.",
       MetricType::Gauge, stat.start_unix_s);
-  add("nucleus_core_loop_busy_seconds_total", "Time that the process's loop did not wait.",
+  add("nucleus_core_loop_busy_seconds_total", "Time during which the event loop was not waiting.",
       MetricType::Counter, loop_busy_seconds_());
   return families;
 }

@@ -1,5 +1,5 @@
-// What the kernel says of this process, and how busy its loop is: read at each scrape, on the
-// scraping thread, so that it is told even while the loop hangs.
+// What the kernel reports about this process, and how busy its loop is. Read at each scrape on the
+// HTTP server's thread, so also while the loop is blocked.
 #pragma once
 
 #include <prometheus/collectable.h>
@@ -11,7 +11,7 @@ namespace nucleus::core {
 
 class ProcessMetrics : public prometheus::Collectable {
  public:
-  /// `loop_busy_seconds`: time that the loop did not wait, since its start. From any thread.
+  /// `loop_busy_seconds`: how long the loop has not been waiting, since its start; any thread.
   explicit ProcessMetrics(std::function<double()> loop_busy_seconds);
   std::vector<prometheus::MetricFamily> Collect() const override;
 

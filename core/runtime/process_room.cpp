@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <future>
-
 #include "core/log/log.hpp"
 #include "core/metrics/process_metrics.hpp"
 
@@ -14,14 +12,13 @@ namespace {
 constexpr Milliseconds ask_every{1000};
 constexpr Milliseconds ask_deadline{2000};
 constexpr std::int64_t silence_ms_max = 3000;  // then the bus counts as lost
-constexpr Milliseconds health_deadline{1000};  // a loop that does not come to it hangs
 
 }  // namespace
 
 ProcessRoom::ProcessRoom(Parts parts)
     : parts_{std::move(parts)},
       metrics_{*parts_.metrics},
-      listen_{parts_.settings.text("metrics.listen", "")},
+      listen_{parts_.settings.optional_endpoint("metrics.listen")},
       started_unix_ms_{parts_.loop.unix_ms()},
       answered_steady_ms_{parts_.loop.steady_ms() - silence_ms_max - 1} {
   parts_.bus.serve_always<msg::Ping>(*this, &ProcessRoom::ping);
@@ -38,12 +35,12 @@ ProcessRoom::~ProcessRoom() = default;
 
 void ProcessRoom::start() {
   ask_itself();
-  if (listen_.empty()) return;
+  if (!listen_) return;
   auto process =
       std::make_shared<ProcessMetrics>([&loop = parts_.loop] { return loop.busy_seconds(); });
   server_ = std::make_unique<MetricsServer>(
-      listen_, MetricsServer::Series{parts_.metrics, std::move(process)},
-      [this] { return ask_health(); });
+      *listen_, MetricsServer::Series{parts_.metrics, std::move(process)},
+      [this](std::function<void(Health)> report) { check_health(std::move(report)); });
 }
 
 Result<msg::Done> ProcessRoom::ping(const msg::Ping&, Context&) {
@@ -91,16 +88,13 @@ msg::ProcessStatus ProcessRoom::status() const {
   return told;
 }
 
-Health ProcessRoom::ask_health() {
-  auto answer = std::make_shared<std::promise<msg::ProcessStatus>>();
-  auto told = answer->get_future();
-  parts_.loop.post([this, answer] { answer->set_value(status()); });
-  if (told.wait_for(health_deadline) != std::future_status::ready)
-    return {.is_sound = false, .line = "hangs: its loop does not turn"};
-  const auto now = told.get();
-  const std::string state(msg::name_of(now.state));
-  return {.is_sound = now.state == msg::ProcessState::serving,
-          .line = now.reason.empty() ? state : state + ": " + now.reason};
+void ProcessRoom::check_health(std::function<void(Health)> report) {
+  parts_.loop.post([this, report = std::move(report)] {
+    const auto now = status();
+    const std::string state(msg::name_of(now.state));
+    report({.is_serving = now.state == msg::ProcessState::serving,
+            .line = now.reason.empty() ? state : state + ": " + now.reason});
+  });
 }
 
 void ProcessRoom::ask_itself() {

@@ -44,13 +44,13 @@ class ProcessRoom {
   Result<msg::ProcessConfig> get_config(const msg::GetProcessConfig&, Context&);
   Result<msg::ProcessStatus> drain(const msg::DrainProcess&, Context&);
   msg::ProcessStatus status() const;
-  Health ask_health();
+  void check_health(std::function<void(Health)> report);
   void ask_itself();
   void show_serving();
 
   Parts parts_;
   CoreMetrics metrics_;
-  std::string listen_;
+  std::optional<Endpoint> listen_;
   std::int64_t started_unix_ms_;
   std::int64_t answered_steady_ms_ = 0;         // when it last heard itself over the bus
   std::unique_ptr<MetricsServer> server_ = {};  // last: its threads ask all the others

@@ -1,4 +1,4 @@
-// A server's certificate is read again at SIGHUP; connections go on.
+// Reads a server's certificate again at SIGHUP; open connections are not affected.
 #pragma once
 
 #include <prometheus/gauge.h>
@@ -10,8 +10,8 @@
 
 namespace nucleus::core {
 
-/// Does nothing where there is no certificate. A pair that is refused is logged with the reason,
-/// and the old one stays. `end` shows the Unix second at which the one in force ends.
+/// Does nothing if `certificate` is null. If the new pair is refused, that is logged and the
+/// previous one stays. `end` shows the notAfter of the current one.
 void renew_at_hangup(Runtime& runtime, std::shared_ptr<Certificate> certificate,
                      prometheus::Gauge& end);
 

@@ -21,14 +21,14 @@ namespace ssl = boost::asio::ssl;
 
 namespace {
 
-using Fault = boost::system::error_code;
+using SystemError = boost::system::error_code;
 
 std::unexpected<Error> refuse_file(const std::string& path, const std::string& reason) {
   return refuse(ErrorCode::invalid_argument, path + ": " + reason);
 }
 
 Result<std::shared_ptr<ssl::context>> read_pair(const CertificateFiles& files) {
-  for (const auto& path : {files.certificate, files.key})  // OpenSSL does not say it in words
+  for (const auto& path : {files.certificate, files.key})  // OpenSSL's message is unclear
     if (access(path.c_str(), R_OK) != 0)
       return refuse_file(path, std::generic_category().message(errno));
   auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
@@ -36,26 +36,26 @@ Result<std::shared_ptr<ssl::context>> read_pair(const CertificateFiles& files) {
   SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
   SSL_CTX_set_options(
       native, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-  SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);  // an idle connection holds little
-  Fault fault;
-  // Else OpenSSL would ask for a passphrase on the terminal.
+  SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);  // less memory for idle connections
+  SystemError error;
+  // Without a callback OpenSSL asks for a passphrase on the terminal.
   context->set_password_callback([](std::size_t, ssl::context::password_purpose) { return ""; },
-                                 fault);
-  context->use_certificate_chain_file(files.certificate, fault);
-  if (fault) return refuse_file(files.certificate, "no certificate: " + fault.message());
-  context->use_private_key_file(files.key, ssl::context::pem, fault);
-  if (fault.message() == "key values mismatch" ||
-      (!fault && SSL_CTX_check_private_key(native) != 1))
+                                 error);
+  context->use_certificate_chain_file(files.certificate, error);
+  if (error) return refuse_file(files.certificate, "not a certificate: " + error.message());
+  context->use_private_key_file(files.key, ssl::context::pem, error);
+  if (error.message() == "key values mismatch" ||
+      (!error && SSL_CTX_check_private_key(native) != 1))
     return refuse_file(files.key, "is not the key of " + files.certificate);
-  if (fault) return refuse_file(files.key, "no key: " + fault.message());
+  if (error) return refuse_file(files.key, "not a private key: " + error.message());
   return context;
 }
 
-bool is_own_ca(X509* certificate) {
+bool is_self_signed(X509* certificate) {
   return X509_check_issued(certificate, certificate) == X509_V_OK;
 }
 
-bool is_for(X509* certificate, const std::string& host) {
+bool is_valid_for(X509* certificate, const std::string& host) {
   return X509_check_ip_asc(certificate, host.c_str(), 0) == 1 ||
          X509_check_host(certificate, host.data(), host.size(), 0, nullptr) == 1;
 }
@@ -96,12 +96,12 @@ Result<std::shared_ptr<Certificate>> Certificate::open(const CertificateFiles& f
   return certificate;
 }
 
-Result<std::shared_ptr<Certificate>> Certificate::open_if_said(const CertificateFiles& files,
-                                                               const std::string& field) {
+Result<std::shared_ptr<Certificate>> Certificate::open_if_set(const CertificateFiles& files,
+                                                              const std::string& field) {
   if (files.certificate.empty() && files.key.empty()) return nullptr;
   if (files.certificate.empty() || files.key.empty())
     return refuse(ErrorCode::invalid_argument,
-                  field + ": a certificate and its key are said together", field);
+                  field + ": a certificate and its key must be set together", field);
   return open(files);
 }
 
@@ -121,8 +121,8 @@ std::shared_ptr<ssl::context> Certificate::context() const {
 CertificateFacts Certificate::facts(const std::string& host) const {
   const auto kept = context();
   auto* certificate = SSL_CTX_get0_certificate(kept->native_handle());
-  return {.is_own_ca = is_own_ca(certificate),
-          .is_for_host = !host.empty() && is_for(certificate, host),
+  return {.is_self_signed = is_self_signed(certificate),
+          .is_for_host = !host.empty() && is_valid_for(certificate, host),
           .name = first_name(certificate),
           .end_unix_s = end_of(certificate),
           .fingerprint = fingerprint_of(certificate)};

@@ -1,5 +1,5 @@
-// A server's certificate and key, as OpenSSL takes them from files. Any thread; read anew while
-// connections go on.
+// A server's certificate and key, read from PEM files. Any thread. They can be read again while
+// connections are open.
 #pragma once
 
 #include <cstdint>
@@ -15,35 +15,37 @@ class context;
 
 namespace nucleus::core {
 
-/// PEM: the certificate first, then those that lead to its CA; the key without a passphrase.
+/// The certificate's file also has the intermediate certificates after it; the key has no
+/// passphrase.
 struct CertificateFiles {
   std::string certificate = {};
   std::string key = {};
 };
 
-/// What a certificate says of itself.
+/// What a certificate contains.
 struct CertificateFacts {
-  bool is_own_ca = false;        // self-signed: clients are given the certificate itself
-  bool is_for_host = false;      // good for the host that was asked about
+  bool is_self_signed = false;   // clients verify it with the certificate itself
+  bool is_for_host = false;      // valid for the host that `facts` was given
   std::string name = {};         // its first DNS name without a wildcard; empty = none
-  std::int64_t end_unix_s = 0;   // good until then
+  std::int64_t end_unix_s = 0;   // notAfter
   std::string fingerprint = {};  // SHA-256, 64 hex digits
 };
 
 class Certificate {
  public:
-  /// `invalid_argument` with the reason: a file cannot be read, is not PEM, or the key is that of
-  /// another certificate.
+  /// `invalid_argument` if a file cannot be read or is not PEM, or if the key is not that of the
+  /// certificate.
   static Result<std::shared_ptr<Certificate>> open(const CertificateFiles& files);
-  /// As `open`; null where neither file is said. One without the other is refused, with `field`.
-  static Result<std::shared_ptr<Certificate>> open_if_said(const CertificateFiles& files,
-                                                           const std::string& field);
+  /// As `open`; null if neither file is set. One without the other is `invalid_argument` of
+  /// `field`.
+  static Result<std::shared_ptr<Certificate>> open_if_set(const CertificateFiles& files,
+                                                          const std::string& field);
 
-  /// Reads the files again, for connections to come. Refused as by `open`: the old ones stay.
+  /// Reads the files again, for new connections. Fails as `open`; the previous pair then stays.
   Result<void> renew();
-  /// TLS 1.2 or later, with this certificate; what was begun with it may keep it.
+  /// TLS 1.2 or later, with this certificate. Open connections keep the context they have.
   std::shared_ptr<boost::asio::ssl::context> context() const;
-  /// Of the one in force; is it for `host`, a name or an address?
+  /// About the current certificate; `host` is a name or an address.
   CertificateFacts facts(const std::string& host = {}) const;
 
  private:

@@ -17,7 +17,7 @@ constexpr std::size_t tokens_max = 10'000;
 constexpr std::size_t heads_max = 20'000;
 constexpr std::size_t answer_overhead_bytes = 512;  // of its entries in the tables
 
-std::size_t bytes_of(const ReadyAnswer& ready) {
+std::size_t bytes_of(const core::http::PreparedResponse& ready) {
   return ready.bytes() + answer_overhead_bytes;
 }
 
@@ -153,7 +153,8 @@ void AnswerCache::touch(const AnswerPtr& answer) {
 }
 
 AnswerCache::AnswerPtr AnswerCache::keep(const core::Sha256& key, Dependency dependency,
-                                         ReadyAnswerPtr ready, prometheus::Counter& requests) {
+                                         core::http::PreparedResponsePtr ready,
+                                         prometheus::Counter& requests) {
   const std::scoped_lock lock{mutex_};
   const std::size_t bytes = bytes_of(*ready);
   if (bytes > bytes_max_ / 2) return {};
@@ -192,7 +193,8 @@ void AnswerCache::bind(const core::Sha256& head, VerifiedTokenPtr verified, cons
   heads_[head] = {.verified = std::move(verified), .answer = answer};
 }
 
-ReadyAnswerPtr AnswerCache::find_by_head(const core::Sha256& head, std::int64_t now_ms) {
+core::http::PreparedResponsePtr AnswerCache::find_by_head(const core::Sha256& head,
+                                                          std::int64_t now_ms) {
   const std::scoped_lock lock{mutex_};
   if (!is_current(now_ms)) return {};
   const auto found = heads_.find(head);

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "core/digest/digest.hpp"
+#include "core/http/prepared_response.hpp"
 #include "core/state/journal.hpp"
 #include "gateway/metrics.hpp"
-#include "gateway/ready_answer.hpp"
 #include "messages/people.hpp"
 
 namespace nucleus::gateway {
@@ -71,14 +71,14 @@ class AnswerCache {
   AnswerPtr find(const core::Sha256& key, std::uint64_t after, std::int64_t now_ms);
   /// Caches an answer that no event since its request may have changed; null if it is too large.
   /// `requests` counts the requests that it answers.
-  AnswerPtr keep(const core::Sha256& key, Dependency dependency, ReadyAnswerPtr ready,
-                 prometheus::Counter& requests);
+  AnswerPtr keep(const core::Sha256& key, Dependency dependency,
+                 core::http::PreparedResponsePtr ready, prometheus::Counter& requests);
   /// Requests with this head get the answer as long as token and answer are valid. `after` is the
   /// event that the head asks to be applied.
   void bind(const core::Sha256& head, VerifiedTokenPtr verified, const AnswerPtr& answer,
             std::uint64_t after);
   /// Null if no valid answer is bound to this head.
-  ReadyAnswerPtr find_by_head(const core::Sha256& head, std::int64_t now_ms);
+  core::http::PreparedResponsePtr find_by_head(const core::Sha256& head, std::int64_t now_ms);
 
  private:
   struct Head {
@@ -114,7 +114,7 @@ class AnswerCache {
 struct AnswerCache::Answer {
   core::Sha256 key = {};
   Dependency dependency = {};
-  ReadyAnswerPtr ready = {};
+  core::http::PreparedResponsePtr ready = {};
   prometheus::Counter* requests = nullptr;
   std::list<AnswerPtr>::iterator place = {};
   bool is_kept = true;

@@ -21,7 +21,7 @@ Dependency dependency_of(const Exchange& exchange) {
   return {.projects = exchange.who.projects, .is_everything = exchange.is_operator()};
 }
 
-bool is_lasting(const HttpResponse& response) {
+bool is_lasting(const core::http::Response& response) {
   return response.status == 200 && !response.on_open && !response.headers.contains("Cache-Control");
 }
 
@@ -53,7 +53,7 @@ void CachedReads::run(const ExchangePtr& exchange, const Route& route) {
   if (const auto answer = cache_.find(key, exchange->after_sequence, now_ms)) {
     metrics_.count_hit();
     bind(*exchange, answer);
-    return exchange->respond({.ready = answer->ready});
+    return exchange->respond({.prepared = answer->ready});
   }
   metrics_.count_miss();
   if (!cache_.is_receiving(now_ms)) return route.handler(exchange);
@@ -78,21 +78,21 @@ void CachedReads::begin_flight(const core::Sha256& key, const ExchangePtr& excha
                                                 .after = exchange->after_sequence});
   flights_[key] = flight;
   exchange->before_answer(
-      [this, key, flight, first = exchange.get(), &route](const HttpResponse& response) {
+      [this, key, flight, first = exchange.get(), &route](const core::http::Response& response) {
         end_flight(key, flight, *first, route, response);
       });
   route.handler(exchange);
 }
 
 void CachedReads::end_flight(const core::Sha256& key, const FlightPtr& flight, Exchange& first,
-                             const Route& route, const HttpResponse& response) {
+                             const Route& route, const core::http::Response& response) {
   if (const auto newest = flights_.find(key); newest != flights_.end() && newest->second == flight)
     flights_.erase(newest);
-  HttpResponse shared = response;
-  if (is_lasting(response)) shared = {.ready = make_ready(response)};
-  if (shared.ready && !flight->is_stale) {
+  core::http::Response shared = response;
+  if (is_lasting(response)) shared = {.prepared = core::http::prepare_response(response)};
+  if (shared.prepared && !flight->is_stale) {
     auto& requests = metrics_.requests(label_of(route), response.status);
-    if (const auto answer = cache_.keep(key, flight->dependency, shared.ready, requests)) {
+    if (const auto answer = cache_.keep(key, flight->dependency, shared.prepared, requests)) {
       bind(first, answer);
       for (const auto& other : flight->waiting) bind(*other, answer);
     }

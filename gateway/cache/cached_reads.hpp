@@ -37,13 +37,14 @@ class CachedReads {
   FlightPtr find_flight(const core::Sha256& key, const Exchange& exchange);
   void begin_flight(const core::Sha256& key, const ExchangePtr& exchange, const Route& route);
   void end_flight(const core::Sha256& key, const FlightPtr& flight, Exchange& first,
-                  const Route& route, const HttpResponse& response);
+                  const Route& route, const core::http::Response& response);
   void bind(const Exchange& exchange, const AnswerCache::AnswerPtr& answer);
 
   core::Runtime& runtime_;
   Metrics& metrics_;
   AnswerCache cache_;
-  std::unordered_map<core::Sha256, FlightPtr, core::Sha256Prefix> flights_ = {};  // the newest by key
+  std::unordered_map<core::Sha256, FlightPtr, core::Sha256Prefix> flights_ =
+      {};  // the newest by key
 };
 
 }  // namespace nucleus::gateway

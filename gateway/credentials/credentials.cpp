@@ -49,7 +49,7 @@ std::string lower(std::string text) {
 }
 
 /// Reads the names of the signed headers, in order, and the signed text: one line each.
-core::Result<void> read_signed(const HttpRequest& request, const std::string& names,
+core::Result<void> read_signed(const core::http::Request& request, const std::string& names,
                                msg::CheckSignature& check) {
   constexpr std::size_t names_max = 32;
   std::istringstream words(names);
@@ -57,7 +57,7 @@ core::Result<void> read_signed(const HttpRequest& request, const std::string& na
     name = lower(name);
     if (check.covers.size() == names_max) return unauthenticated("too many signed headers");
     const std::string value = name == "(request-target)"
-                                  ? lower(request.method) + " " + request.target
+                                  ? lower(request.sent_method()) + " " + request.target
                                   : request.header(name);
     if (!check.signed_text.empty()) check.signed_text += '\n';
     check.signed_text += name + ": " + value;
@@ -67,7 +67,8 @@ core::Result<void> read_signed(const HttpRequest& request, const std::string& na
 }
 
 /// Reads the time of the request and its nonce.
-core::Result<void> read_time_and_nonce(const HttpRequest& request, msg::CheckSignature& check) {
+core::Result<void> read_time_and_nonce(const core::http::Request& request,
+                                       msg::CheckSignature& check) {
   const auto covers = [&](const char* name) {
     return std::ranges::find(check.covers, name) != check.covers.end();
   };
@@ -91,7 +92,7 @@ core::Result<void> read_time_and_nonce(const HttpRequest& request, msg::CheckSig
   return {};
 }
 
-core::Result<Credential> signature_of(const HttpRequest& request, std::string_view text,
+core::Result<Credential> signature_of(const core::http::Request& request, std::string_view text,
                                       BodyState body) {
   const auto given = parameters(text);
   const auto find = [&](const char* name) {
@@ -107,12 +108,12 @@ core::Result<Credential> signature_of(const HttpRequest& request, std::string_vi
   if (auto read = read_time_and_nonce(request, check); !read) return std::unexpected(read.error());
   const bool has_digest = std::ranges::find(check.covers, "digest") != check.covers.end();
   if (has_digest && body == BodyState::read)
-    if (auto same = check_digest(request.header("Digest"), request.body); !same)
+    if (auto same = check_digest(request.header("core::Sha256"), request.body); !same)
       return std::unexpected(same.error());
   return check;
 }
 
-core::Result<Credential> basic_of(const HttpRequest& request, std::string_view base64) {
+core::Result<Credential> basic_of(const core::http::Request& request, std::string_view base64) {
   while (base64.starts_with(' ')) base64.remove_prefix(1);
   const auto bytes = core::from_base64(base64);
   const auto colon = bytes ? bytes->find(':') : std::string::npos;
@@ -121,7 +122,7 @@ core::Result<Credential> basic_of(const HttpRequest& request, std::string_view b
   if (msg::is_token(password)) return msg::CheckToken{std::move(password)};
   return msg::CheckPassword{.person_id = {bytes->substr(0, colon)},
                             .password = std::move(password),
-                            .origin = request.origin};
+                            .origin = request.client_address};
 }
 
 core::Result<void> compare(const std::string& given, const std::string& computed) {
@@ -163,7 +164,7 @@ bool is_whole(const msg::Principal& who) {
          });
 }
 
-core::Result<Credential> credential_of(const HttpRequest& request, BodyState body) {
+core::Result<Credential> credential_of(const core::http::Request& request, BodyState body) {
   const std::string text = request.header("Authorization");
   if (text.empty()) return unauthenticated("Authentication credentials were not provided.");
   if (text.size() > 8192) return unauthenticated("the credential is too long");

@@ -4,8 +4,8 @@
 #include <string>
 #include <variant>
 
+#include "core/http/http.hpp"
 #include "core/result.hpp"
-#include "gateway/http.hpp"
 #include "messages/people.hpp"
 
 namespace nucleus::gateway {
@@ -19,7 +19,7 @@ enum class BodyState { pending, read };
 /// API key's signature (docs/rest-v1.md, Signatures). A strict signature covers `(request-target)
 /// host date digest`; if it covers no nonce, the signature itself is the nonce. `unauthenticated`
 /// if there is no credential or it is malformed.
-core::Result<Credential> credential_of(const HttpRequest& request,
+core::Result<Credential> credential_of(const core::http::Request& request,
                                        BodyState body = BodyState::read);
 
 /// `unauthenticated` unless `Digest: SHA-256=…` matches the body, or the file.

@@ -18,10 +18,10 @@ constexpr std::size_t read_count = 1'000;
 
 /// The event after which the client resumes; nothing = from now on. If both are given, the later
 /// one applies: a client that reconnects to its first URL has received more since.
-core::Result<std::optional<std::uint64_t>> resume_after(const HttpRequest& request) {
+core::Result<std::optional<std::uint64_t>> resume_after(const core::http::Request& request) {
   std::optional<std::uint64_t> after;
   for (const auto& [name, text] :
-       {std::pair<const char*, std::string>{"after", request.asked("after")},
+       {std::pair<const char*, std::string>{"after", request.query_value("after")},
         {"Last-Event-ID", request.header("Last-Event-ID")}}) {
     if (text.empty()) continue;
     const auto number = whole_number<std::uint64_t>(text);
@@ -115,13 +115,13 @@ void EventStreams::begin(const ExchangePtr& exchange, EventFilter filter, std::u
       {.status = stream->is_socket ? 101 : 200,
        .headers = {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}},
        .on_open =
-           [this, stream](std::shared_ptr<HttpStream> to) {
+           [this, stream](std::shared_ptr<core::http::Stream> to) {
              runtime_.loop.post([this, stream, to = std::move(to)]() mutable {
                stream->to = std::move(to);
                add(stream);
              });
            },
-       .is_socket = stream->is_socket});
+       .is_websocket = stream->is_socket});
 }
 
 void EventStreams::add(const StreamPtr& stream) {
@@ -164,7 +164,7 @@ void EventStreams::catch_up_later(const StreamPtr& stream) {
 
 /// Earlier events are read only as fast as the client reads: half of its queue is for new ones.
 bool EventStreams::is_behind(const Stream& stream) const {
-  return stream.to->waiting_bytes() > config_.http.stream_bytes_max / 2;
+  return stream.to->queued_bytes() > config_.http.stream_bytes_max / 2;
 }
 
 void EventStreams::send(Stream& stream, const core::StoredEvent& event) {

@@ -32,7 +32,7 @@ class EventStreams {
 
  private:
   struct Stream {
-    std::shared_ptr<HttpStream> to = {};
+    std::shared_ptr<core::http::Stream> to = {};
     msg::Principal who = {};
     EventFilter filter = {};
     bool is_socket = false;

@@ -43,7 +43,7 @@ void IdempotencyKeys::run(const ExchangePtr& exchange, const Handler& handler) {
   if (known != kept_.end() && known->second.until_ms > loop_.steady_ms())
     return exchange->respond(known->second.answer);
   kept_[name] = {.fingerprint = fingerprint};
-  exchange->before_answer([this, name](const HttpResponse& answer) { keep(name, answer); });
+  exchange->before_answer([this, name](const core::http::Response& answer) { keep(name, answer); });
   exchange->ask(
       msg::BindIdempotencyKey{
           .person_id = person, .idempotency_key = key, .fingerprint = fingerprint},
@@ -55,7 +55,7 @@ void IdempotencyKeys::run(const ExchangePtr& exchange, const Handler& handler) {
 
 /// Answers that are not kept: those with a secret (`Cache-Control`), and errors that a retry may
 /// fix.
-void IdempotencyKeys::keep(const std::string& name, const HttpResponse& answer) {
+void IdempotencyKeys::keep(const std::string& name, const core::http::Response& answer) {
   const bool is_lasting = answer.status < 500 && answer.status != 422 && !answer.on_open &&
                           !answer.headers.contains("Cache-Control") &&
                           answer.body.size() <= answer_bytes_max;

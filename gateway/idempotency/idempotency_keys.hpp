@@ -24,10 +24,10 @@ class IdempotencyKeys {
   struct Kept {
     std::string fingerprint = {};
     bool is_answered = false;
-    HttpResponse answer = {};
+    core::http::Response answer = {};
     std::int64_t until_ms = 0;  // steady
   };
-  void keep(const std::string& name, const HttpResponse& answer);
+  void keep(const std::string& name, const core::http::Response& answer);
 
   core::Loop& loop_;
   std::map<std::string, Kept> kept_ = {};  // by person and key

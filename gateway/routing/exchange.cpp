@@ -37,7 +37,7 @@ int v1_status_of(ErrorCode code) {
 }
 
 /// As v1, except for codes that only clients of v2 know.
-int v2_status_of(const core::Error& error, const HttpRequest& request) {
+int v2_status_of(const core::Error& error, const core::http::Request& request) {
   if (error.code == ErrorCode::wrong_state) return 409;
   if (error.code == ErrorCode::conflict) return request.header("If-Match").empty() ? 409 : 412;
   if (error.code == ErrorCode::invalid_argument && error.field == "idempotency_key") return 422;
@@ -82,9 +82,9 @@ bool Exchange::is_v1() const {
   return segments.empty() || segments.front() != "v2";
 }
 
-void Exchange::respond(HttpResponse response) {
-  if (!response.ready) response.headers["X-Request-Id"] = id_;
-  if (!response.ready && sequence_ > 0)
+void Exchange::respond(core::http::Response response) {
+  if (!response.prepared) response.headers["X-Request-Id"] = id_;
+  if (!response.prepared && sequence_ > 0)
     response.headers["Nucleus-Sequence"] = std::to_string(sequence_);
   auto once = std::exchange(respond_, nullptr);
   if (once && see_) std::exchange(see_, nullptr)(response);
@@ -92,16 +92,16 @@ void Exchange::respond(HttpResponse response) {
 }
 
 void Exchange::reply_text(int status, std::string body, const std::string& content_type,
-                          Headers headers) {
+                          core::http::Headers headers) {
   headers["Content-Type"] = content_type;
   respond({.status = status, .headers = std::move(headers), .body = std::move(body)});
 }
 
-void Exchange::reply(int status, const Json& body, Headers headers) {
+void Exchange::reply(int status, const Json& body, core::http::Headers headers) {
   reply_text(status, text_of(body), "application/json", std::move(headers));
 }
 
-void Exchange::reply_problem(int status, Json problem, Headers headers) {
+void Exchange::reply_problem(int status, Json problem, core::http::Headers headers) {
   problem["status"] = status;
   reply_text(status, text_of(problem), "application/problem+json", std::move(headers));
 }
@@ -117,7 +117,7 @@ void Exchange::refuse_method(const std::string& allowed) {
 }
 
 void Exchange::refuse_log_in(const core::Error& error) {
-  const Headers headers{{"Retry-After", log_in_again_s}};
+  const core::http::Headers headers{{"Retry-After", log_in_again_s}};
   if (is_v1()) return reply(429, Json{{"detail", error.detail}}, headers);
   reply_problem(429,
                 {{"type", "/problems/too_many_log_ins"},
@@ -128,7 +128,7 @@ void Exchange::refuse_log_in(const core::Error& error) {
 
 void Exchange::refuse(const core::Error& error) {
   const int status = is_v1() ? v1_status_of(error.code) : v2_status_of(error, request);
-  Headers headers;
+  core::http::Headers headers;
   if (status == 503) headers["Retry-After"] = retry_after_s;
   if (status == 401) headers["WWW-Authenticate"] = "Token, Signature, Basic realm=\"nucleus\"";
   // A resource of another project looks like one that does not exist.

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/bus/bus.hpp"
-#include "gateway/http.hpp"
+#include "core/http/http.hpp"
 #include "gateway/json/json.hpp"
 #include "gateway/routing/router.hpp"
 #include "messages/registry.hpp"
@@ -21,15 +21,15 @@ struct VerifiedToken;
 
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
-  Exchange(core::Bus& bus, core::Milliseconds call_deadline, HttpRequest received, Respond respond,
-           std::string id)
+  Exchange(core::Bus& bus, core::Milliseconds call_deadline, core::http::Request received,
+           core::http::Respond respond, std::string id)
       : request{std::move(received)},
         bus_{bus},
         call_deadline_{call_deadline},
         respond_{std::move(respond)},
         id_{std::move(id)} {}
 
-  HttpRequest request;
+  core::http::Request request;
   msg::Principal who = {};
   std::shared_ptr<const VerifiedToken> verified = {};  // if `who` was verified by a cached token
   std::map<std::string, std::string> path = {};        // the values of the route's {names}
@@ -46,23 +46,25 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   bool is_v1() const;
   const std::string& id() const { return id_; }
 
-  void reply(int status, const Json& body, Headers headers = {});
+  void reply(int status, const Json& body, core::http::Headers headers = {});
   void reply_text(int status, std::string body, const std::string& content_type,
-                  Headers headers = {});
+                  core::http::Headers headers = {});
   void reply_nothing() { respond({.status = 204}); }
   void refuse(const core::Error& error);
   void refuse(core::ErrorCode code, const std::string& detail, const std::string& field = {}) {
     refuse(core::Error{.code = code, .detail = detail, .field = field});
   }
   /// A problem of RFC 9457, with its `type`, `title` and `detail`.
-  void reply_problem(int status, Json problem, Headers headers = {});
+  void reply_problem(int status, Json problem, core::http::Headers headers = {});
   /// 429: too many log-ins, or too many failures, of this person or address.
   void refuse_log_in(const core::Error& error);
   /// 405 with the methods that the route has.
   void refuse_method(const std::string& allowed);
-  void respond(HttpResponse response);
+  void respond(core::http::Response response);
   /// Calls `see` with the answer before it is sent.
-  void before_answer(std::function<void(const HttpResponse&)> see) { see_ = std::move(see); }
+  void before_answer(std::function<void(const core::http::Response&)> see) {
+    see_ = std::move(see);
+  }
   /// From now on the request ids of calls derive from `name` instead of this exchange. A repeated
   /// exchange of the same name repeats the same calls, which have one effect.
   void name_calls(std::string name) {
@@ -111,11 +113,11 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   core::Bus& bus_;
   core::Milliseconds call_deadline_;
-  Respond respond_;
+  core::http::Respond respond_;
   std::string id_;
   std::string calls_name_ = {};
   std::map<std::string_view, unsigned> calls_ = {};  // number of calls so far, by topic
-  std::function<void(const HttpResponse&)> see_ = {};
+  std::function<void(const core::http::Response&)> see_ = {};
   std::uint64_t sequence_ = 0;  // the newest event that an answering service knew
 };
 

@@ -6,7 +6,7 @@ namespace nucleus::gateway {
 
 using core::ErrorCode;
 
-bool is_upload(const HttpRequest& request) {
+bool is_upload(const core::http::Request& request) {
   const auto segments = segments_of(request.path);
   if (request.method == "POST") return segments == std::vector<std::string>{"v1", "image"};
   return request.method == "PUT" && segments.size() == 4 && segments[0] == "v2" &&
@@ -24,7 +24,7 @@ core::Result<msg::BeginUpload> upload_of(const Exchange& exchange) {
                         "image must be 1 to 64 letters, digits, - _ . and begin with a letter or "
                         "digit",
                         "image");
-  const auto format = msg::enum_of<msg::ImageFormat>(exchange.request.asked("format"));
+  const auto format = msg::enum_of<msg::ImageFormat>(exchange.request.query_value("format"));
   if (format == msg::ImageFormat::unknown)
     return core::refuse(ErrorCode::invalid_argument, "format must be raw, qcow2 or iso", "format");
   return msg::BeginUpload{.image_id = {project + "/" + image}, .format = format};

@@ -19,7 +19,7 @@ constexpr core::Milliseconds file_work_timeout{600'000};  // a large file is has
 
 /// True if the request's body is a file of up to `gateway.upload_bytes_max`: a POST to `/v1/image`,
 /// or a PUT to `/v2/images/{project}/{image}`.
-bool is_upload(const HttpRequest& request);
+bool is_upload(const core::http::Request& request);
 
 /// Refuses what can be refused by the head: a project that the caller is not a member of, a name
 /// that is taken or malformed, an unknown format, a missing MD5 in v1.

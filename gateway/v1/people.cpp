@@ -74,7 +74,7 @@ void get_key(const ExchangePtr& exchange) {
                             "a token with fewer rights than its person cannot read the API key");
   exchange->ask(msg::IssueKey{.person_id = exchange->who.person_id}, [exchange, is_json](
                                                                          const msg::ApiKey& key) {
-    const Headers headers{{"Cache-Control", "no-store"}, {"Vary", "Accept"}};
+    const core::http::Headers headers{{"Cache-Control", "no-store"}, {"Vary", "Accept"}};
     if (is_json)
       return exchange->reply(200, Json{{"key_name", key.key_name}, {"key", key.secret}}, headers);
     exchange->reply_text(200,

@@ -25,7 +25,7 @@ bool read_text(const ExchangePtr& exchange, const Json& body, const char* field,
 void log_in(const ExchangePtr& exchange) {
   const auto body = parse_object(exchange->request.body);
   if (!body) return exchange->refuse(body.error());
-  msg::CheckPassword check{.origin = exchange->request.origin};
+  msg::CheckPassword check{.origin = exchange->request.client_address};
   if (!read_text(exchange, *body, "username", check.person_id.value) ||
       !read_text(exchange, *body, "password", check.password))
     return;

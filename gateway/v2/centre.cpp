@@ -59,12 +59,12 @@ void upload_image(const ExchangePtr& exchange, const FileWork& work) {
   std::error_code fault;
   const auto size = std::filesystem::file_size(exchange->upload->path, fault);
   if (fault) return exchange->refuse(ErrorCode::internal, "the upload was lost");
-  store_upload(exchange, work, {.size_bytes = size}, *image,
-               {.sha256 = exchange->request.asked("sha256")}, [exchange](const msg::Image& stored) {
-                 reply_one(
-                     exchange, 201, json_of(stored), 0,
-                     {{"Location", exchange->base_url + "/v2/images/" + stored.image_id.value}});
-               });
+  store_upload(
+      exchange, work, {.size_bytes = size}, *image,
+      {.sha256 = exchange->request.query_value("sha256")}, [exchange](const msg::Image& stored) {
+        reply_one(exchange, 201, json_of(stored), 0,
+                  {{"Location", exchange->base_url + "/v2/images/" + stored.image_id.value}});
+      });
 }
 
 void list_hosts(const ExchangePtr& exchange) {
@@ -127,7 +127,7 @@ void define_allocation(const ExchangePtr& exchange) {
 /// A query's whole number from 0 on; 0 where it is not said.
 core::Result<std::int64_t> asked_number(const Exchange& exchange, const std::string& name) {
   if (!exchange.request.query.contains(name)) return 0;
-  const auto number = whole_number<std::int64_t>(exchange.request.asked(name));
+  const auto number = whole_number<std::int64_t>(exchange.request.query_value(name));
   if (number && *number >= 0) return *number;
   return core::refuse(ErrorCode::invalid_argument, name + " must be a whole number", name);
 }
@@ -140,7 +140,7 @@ void list_usage(const ExchangePtr& exchange) {
     if (!*number) return exchange->refuse(number->error());
   const msg::ListUsage request{.projects = exchange->who.projects,
                                .is_operator = exchange->is_operator(),
-                               .allocation_id = {exchange->request.asked("allocation_id")},
+                               .allocation_id = {exchange->request.query_value("allocation_id")},
                                .from_unix_s = *from,
                                .to_unix_s = *to,
                                .after = *after};

@@ -31,7 +31,7 @@ void list_clusters(const ExchangePtr& exchange) {
   const auto page = read_page(*exchange);
   if (!page) return exchange->refuse(page.error());
   exchange->ask(msg::ListClusters{.viewer = msg::viewer_of(exchange->who),
-                                  .project_id = {exchange->request.asked("project_id")},
+                                  .project_id = {exchange->request.query_value("project_id")},
                                   .page = *page},
                 [exchange](const msg::Clusters& found) {
                   reply_list(exchange, "clusters", found.clusters, found.next);

@@ -12,7 +12,7 @@ using core::ErrorCode;
 
 namespace {
 
-const Headers no_store{{"Cache-Control", "no-store"}};
+const core::http::Headers no_store{{"Cache-Control", "no-store"}};
 
 void list_projects(const ExchangePtr& exchange) {
   const auto page = read_page(*exchange);

@@ -17,7 +17,7 @@ namespace {
 /// The names in `?fields=`; none = all fields.
 std::vector<std::string> chosen_fields(const Exchange& exchange) {
   std::vector<std::string> names;
-  std::istringstream text(exchange.request.asked("fields"));
+  std::istringstream text(exchange.request.query_value("fields"));
   for (std::string name; std::getline(text, name, ',');) names.push_back(std::move(name));
   return names;
 }
@@ -93,7 +93,7 @@ core::Result<std::uint64_t> if_match(const Exchange& exchange) {
 }
 
 void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
-               std::uint64_t revision, Headers headers) {
+               std::uint64_t revision, core::http::Headers headers) {
   if (revision > 0) headers["ETag"] = "\"" + std::to_string(revision) + "\"";
   const auto fields = chosen_fields(*exchange);
   if (status == 200)
@@ -103,9 +103,9 @@ void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
 }
 
 core::Result<msg::Page> read_page(const Exchange& exchange) {
-  msg::Page page{.after = exchange.request.asked("after")};
+  msg::Page page{.after = exchange.request.query_value("after")};
   if (exchange.request.query.contains("limit")) {
-    const auto limit = whole_number<std::uint32_t>(exchange.request.asked("limit"));
+    const auto limit = whole_number<std::uint32_t>(exchange.request.query_value("limit"));
     if (!limit || *limit < 1 || *limit > msg::page_entries_max)
       return std::unexpected(msg::invalid("limit", "limit must be 1 to 1000"));
     page.limit = *limit;
@@ -125,7 +125,7 @@ void reply_list(const ExchangePtr& exchange, ListPage page) {
   if (!fields.empty())
     for (auto& entry : page.entries) entry = choose(std::move(entry), fields);
   Json body{{page.name, std::move(page.entries)}};
-  Headers headers;
+  core::http::Headers headers;
   if (!page.next.empty()) {
     headers["Link"] = "<" + next_url(*exchange, page.next) + ">; rel=\"next\"";
     body["next"] = std::move(page.next);

@@ -47,7 +47,7 @@ core::Result<Change> if_match(const Exchange& exchange, core::Result<Change> cha
 /// Answers with one resource, or the fields of it that `?fields=` names; with an ETag if it has a
 /// revision.
 void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
-               std::uint64_t revision = 0, Headers headers = {});
+               std::uint64_t revision = 0, core::http::Headers headers = {});
 
 /// The page that `?limit=` (1..1000) and `?after=` ask for.
 core::Result<msg::Page> read_page(const Exchange& exchange);

@@ -4,14 +4,14 @@
 #include <string>
 
 #include "core/config/settings.hpp"
-#include "services/console/driver/console_server.hpp"
+#include "services/console/driver/console_proxy.hpp"
 #include "services/console/ticket_book.hpp"
 
 namespace nucleus::console {
 
 struct Config {
-  ConsoleServerOptions server = {};
-  std::string public_url = {};  // ws://HOST:PORT/console as viewers reach it; empty = `listen`
+  ConsoleProxyOptions proxy = {};
+  std::string public_url = {};  // ws://HOST:PORT/console for viewers; empty = `listen`
   TicketLimits tickets = {};
 
   static core::Result<Config> from(core::Settings& settings);

@@ -1,4 +1,4 @@
-// The names of the console service's records; made nowhere else.
+// The Redis keys of the console service.
 #pragma once
 
 #include "core/state/store.hpp"

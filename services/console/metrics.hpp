@@ -1,4 +1,4 @@
-// The console service's Prometheus series.
+// The console service's metrics.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -17,27 +17,27 @@ class Metrics {
                            .Add({})},
         tickets_refused{prometheus::BuildCounter()
                             .Name("nucleus_console_tickets_refused_total")
-                            .Help("Tickets that were unknown, used or too old.")
+                            .Help("Tickets refused: unknown, used or expired.")
                             .Register(registry)
                             .Add({})},
         viewers_cut{prometheus::BuildCounter()
                         .Name("nucleus_console_viewers_cut_total")
-                        .Help("Viewers cut off because they took no bytes.")
+                        .Help("Viewers disconnected because they took no bytes.")
                         .Register(registry)
                         .Add({})},
         sessions{prometheus::BuildGauge()
                      .Name("nucleus_console_sessions")
-                     .Help("Consoles that are open.")
+                     .Help("Open console sessions.")
                      .Register(registry)
                      .Add({})},
         certificate_end{prometheus::BuildGauge()
                             .Name("nucleus_console_certificate_end_unix_seconds")
-                            .Help("When the TLS certificate ends; 0 = plain.")
+                            .Help("Expiry of the TLS certificate, Unix seconds; 0 = plain HTTP.")
                             .Register(registry)
                             .Add({})},
         bytes_{prometheus::BuildCounter()
                    .Name("nucleus_console_bytes_total")
-                   .Help("Bytes between viewers and consoles.")
+                   .Help("Bytes passed between viewers and consoles.")
                    .Register(registry)},
         bytes_to_viewers{bytes_.Add({{"direction", "to_viewer"}})},
         bytes_from_viewers{bytes_.Add({{"direction", "from_viewer"}})} {}

@@ -1,11 +1,11 @@
-// What the console service stores: tickets that may still be used.
+// What the console service stores: unused tickets.
 #pragma once
 
 #include "messages/console.hpp"
 
 namespace nucleus::console {
 
-/// A right to open one console once. The ticket itself is a secret and is not stored.
+/// The right to open one console once. The ticket itself is secret and is not stored.
 struct StoredTicket {
   std::string hash = {};  // hex SHA-256 of the ticket
   msg::NodeId node_id = {};

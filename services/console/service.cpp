@@ -9,7 +9,7 @@ using core::ErrorCode;
 
 namespace {
 
-constexpr core::Milliseconds open_deadline{2'000};
+constexpr core::Milliseconds open_timeout{2'000};
 constexpr core::Milliseconds sweep_every{1'000};
 
 }  // namespace
@@ -21,18 +21,18 @@ Service::Service(core::Runtime& runtime, Config config)
       tickets_{runtime.store, config_.tickets} {
   runtime_.bus.serve_later<msg::IssueTicket>(*this, &Service::issue_ticket);
   runtime_.bus.every(sweep_every, *this, &Service::drop_expired);
-  server_ = std::make_unique<ConsoleServer>(
-      config_.server, metrics_,
+  proxy_ = std::make_unique<ConsoleProxy>(
+      config_.proxy, metrics_,
       [this](const std::string& ticket, std::function<void(core::Result<Console>)> done) {
         runtime_.loop.post([this, ticket, done = std::move(done)] { take_ticket(ticket, done); });
       });
-  core::log::info("console_listens", {{"address", server_->address()}});
-  core::renew_at_hangup(runtime_, config_.server.certificate, metrics_.certificate_end);
+  core::log::info("console_listens", {{"address", address()}});
+  core::renew_at_hangup(runtime_, config_.proxy.http.certificate, metrics_.certificate_end);
 }
 
 std::string Service::url() const {
   if (!config_.public_url.empty()) return config_.public_url;
-  return (config_.server.certificate ? "wss://" : "ws://") + address() + "/console";
+  return (config_.proxy.http.certificate ? "wss://" : "ws://") + address() + "/console";
 }
 
 void Service::issue_ticket(const msg::IssueTicket& request, core::Context& context,
@@ -48,7 +48,7 @@ void Service::issue_ticket(const msg::IssueTicket& request, core::Context& conte
   runtime_.bus.call(msg::OpenConsole{.node_id = request.node_id, .kind = request.kind},
                     {.to = "provisioner/" + request.host_id.value,
                      .trace_id = context.trace_id(),
-                     .deadline = open_deadline},
+                     .deadline = open_timeout},
                     [this, request, respond = std::move(respond)](
                         const core::Result<msg::ConsoleEndpoint>& endpoint) {
                       if (!endpoint) return respond(std::unexpected(endpoint.error()));

@@ -1,5 +1,5 @@
-// The console service: issues single-use tickets, and joins a viewer's WebSocket to the console's
-// socket. Who may have a ticket is the gateway's question; what runs where is the provisioner's.
+// The console service: issues single-use tickets, and connects a viewer's WebSocket with the
+// console's socket. The gateway decides who gets a ticket; the provisioner knows the sockets.
 #pragma once
 
 #include "core/runtime/runtime.hpp"
@@ -12,11 +12,11 @@ namespace nucleus::console {
 
 class Service {
  public:
-  /// Throws where the address cannot be bound.
+  /// Throws std::runtime_error if the endpoint cannot be bound.
   Service(core::Runtime& runtime, Config config);
 
-  /// ADDRESS:PORT where viewers are served.
-  std::string address() const { return server_->address(); }
+  /// ADDRESS:PORT for viewers.
+  std::string address() const { return proxy_->endpoint().text(); }
 
  private:
   void issue_ticket(const msg::IssueTicket& request, core::Context& context,
@@ -24,7 +24,7 @@ class Service {
   void write_ticket(const msg::IssueTicket& request, const msg::ConsoleEndpoint& endpoint,
                     const core::Responder<msg::ConsoleTicket>& respond);
   void take_ticket(const std::string& ticket, std::function<void(core::Result<Console>)> done);
-  /// Where viewers reach us.
+  /// The URL given to viewers.
   std::string url() const;
   void drop_expired(core::Context& context);
 
@@ -32,7 +32,7 @@ class Service {
   Config config_;
   Metrics metrics_;
   TicketBook tickets_;
-  std::unique_ptr<ConsoleServer> server_ = {};  // last: it calls into the others
+  std::unique_ptr<ConsoleProxy> proxy_ = {};  // last: it calls into the others
 };
 
 }  // namespace nucleus::console

@@ -10,8 +10,8 @@ using core::ErrorCode;
 
 TicketBook::TicketBook(core::Store& store, TicketLimits limits) : store_{store}, limits_{limits} {
   store_.on_loaded([this] {
-    waiting_ = 0;
-    store_.for_each<StoredTicket>(keys::tickets(), [this](const StoredTicket&) { ++waiting_; });
+    unused_ = 0;
+    store_.for_each<StoredTicket>(keys::tickets(), [this](const StoredTicket&) { ++unused_; });
   });
 }
 
@@ -19,8 +19,8 @@ core::Result<TicketBook::Written> TicketBook::write(const msg::IssueTicket& requ
                                                     const msg::ConsoleEndpoint& endpoint,
                                                     const core::Context& context) {
   if (auto loaded = ready(); !loaded) return std::unexpected(loaded.error());
-  if (waiting_ >= limits_.waiting_max)
-    return core::refuse(ErrorCode::no_capacity, "too many console tickets wait to be used");
+  if (unused_ >= limits_.unused_max)
+    return core::refuse(ErrorCode::no_capacity, "too many console tickets are unused");
   const Written written{.ticket = new_ticket(),
                         .expires_unix_ms = context.now_unix_ms() + limits_.life_s * 1000};
   const std::string hash = core::sha256_hex(written.ticket);
@@ -32,7 +32,7 @@ core::Result<TicketBook::Written> TicketBook::write(const msg::IssueTicket& requ
                                             .person_id = request.person_id,
                                             .expires_unix_ms = written.expires_unix_ms});
   if (auto landed = tx.commit(); !landed) return std::unexpected(landed.error());
-  ++waiting_;
+  ++unused_;
   return written;
 }
 
@@ -42,13 +42,13 @@ void TicketBook::take(const std::string& ticket, const core::Context& context,
   const auto key = keys::ticket(core::sha256_hex(ticket));
   const StoredTicket* found = store_.read(key);
   if (!found || found->expires_unix_ms <= context.now_unix_ms())
-    return done(core::refuse(ErrorCode::forbidden, "the ticket is unknown, used or too old"));
+    return done(core::refuse(ErrorCode::forbidden, "the ticket is unknown, used or expired"));
   const StoredTicket taken = *found;
   auto tx = store_.begin(context);
   tx.remove(key);
   if (auto landed = tx.commit(); !landed) return done(std::unexpected(landed.error()));
-  --waiting_;
-  // Gone for ever before anything is opened: a second use must find nothing, whatever dies now.
+  --unused_;
+  // Removed durably before anything opens: after a crash it must not be usable again.
   store_.when_durable([taken, done = std::move(done)](const core::Result<void>& durable) {
     if (!durable) return done(std::unexpected(durable.error()));
     done(taken);
@@ -63,12 +63,12 @@ void TicketBook::drop_expired(const core::Context& context) {
   if (expired.empty()) return;
   auto tx = store_.begin(context);
   for (const auto& hash : expired) tx.remove(keys::ticket(hash));
-  if (tx.commit()) waiting_ -= expired.size();
+  if (tx.commit()) unused_ -= expired.size();
 }
 
 core::Result<void> TicketBook::ready() const {
   if (store_.is_loaded()) return {};
-  return core::refuse(ErrorCode::unavailable, "the console service is loading its state");
+  return core::refuse(ErrorCode::unavailable, "the console service is loading its records");
 }
 
 }  // namespace nucleus::console

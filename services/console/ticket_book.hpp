@@ -1,5 +1,5 @@
-// The rules of tickets: how many may wait, how long each lives, that each opens once. It alone
-// writes their records; what is kept of a ticket is its hash.
+// Issues tickets and uses them up: each opens once, expires, and their number is limited. It alone
+// writes their records, which have the ticket's hash.
 #pragma once
 
 #include <functional>
@@ -11,12 +11,12 @@ namespace nucleus::console {
 
 struct TicketLimits {
   std::int64_t life_s = 60;
-  std::size_t waiting_max = 10'000;  // written and neither used nor swept
+  std::size_t unused_max = 10'000;  // written, and neither used nor removed
 };
 
 class TicketBook {
  public:
-  /// A ticket as it is shown, once.
+  /// A new ticket. It is shown once.
   struct Written {
     std::string ticket = {};
     std::int64_t expires_unix_ms = 0;
@@ -24,23 +24,24 @@ class TicketBook {
 
   TicketBook(core::Store& store, TicketLimits limits);
 
-  /// Writes a ticket; show it only once the store is durable. `no_capacity`: too many wait.
+  /// Writes a ticket; do not show it before the store is durable. `no_capacity`: too many unused.
   core::Result<Written> write(const msg::IssueTicket& request, const msg::ConsoleEndpoint& endpoint,
                               const core::Context& context);
-  /// Uses a ticket up; answers when that is durable. `forbidden`: unknown, used or too old.
+  /// Uses a ticket up; `done` is called when that is durable. `forbidden`: unknown, used or
+  /// expired.
   void take(const std::string& ticket, const core::Context& context,
             std::function<void(core::Result<StoredTicket>)> done);
-  /// Removes what is too old to be used.
+  /// Removes expired tickets.
   void drop_expired(const core::Context& context);
 
-  std::size_t waiting() const { return waiting_; }
+  std::size_t unused() const { return unused_; }
 
  private:
   core::Result<void> ready() const;
 
   core::Store& store_;
   TicketLimits limits_;
-  std::size_t waiting_ = 0;
+  std::size_t unused_ = 0;
 };
 
 }  // namespace nucleus::console

@@ -79,6 +79,8 @@ SMUGGLED = {
     "bare CR": head(b"X: a\rContent-Length: 4", b"Content-Length: 0"),
     "chunk size overflow": head(b"Transfer-Encoding: chunked") + b"10000000000000000\r\n",
     "chunk size no number": head(b"Transfer-Encoding: chunked") + b"xyz\r\n",
+    "chunk extension without end": head(b"Transfer-Encoding: chunked") + b"1;" + b"a" * (1 << 20),
+    "trailer without end": head(b"Transfer-Encoding: chunked") + b"0\r\nX: " + b"a" * (1 << 20),
     "chunk size negative": head(b"Transfer-Encoding: chunked") + b"-1\r\n",
 }
 

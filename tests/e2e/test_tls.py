@@ -122,7 +122,7 @@ def test_old_tls_is_refused(site):
 def test_plain_http_to_the_tls_port_is_told(site):
     answer = site.curl("/v2/clusters", "-w", " %{http_code}",
                        url=site.url.replace("https", "http"))
-    assert answer.stdout == '{"detail":"this port speaks TLS: https://"} 400'
+    assert answer.stdout == '{"detail":"this port requires TLS (https:// or wss://)"} 400'
 
 
 def test_who_begins_tls_and_stops_is_cut_off(site):
@@ -175,8 +175,8 @@ def test_a_broken_new_pair_keeps_the_old_one(site):
     try:
         for certificate, key, reason in (
                 (sound[0], (authority.folder / "other.key").read_bytes(), "is not the key of"),
-                (b"no pem", sound[1], "no certificate"),
-                (sound[0], b"", "no key")):
+                (b"no pem", sound[1], "not a certificate"),
+                (sound[0], b"", "not a private key")):
             authority.certificate.write_bytes(certificate)
             authority.key.write_bytes(key)
             line = site.hang_up()
@@ -260,4 +260,4 @@ def test_a_console_is_reached_by_wss(tmp_path, tiny_guest):
             viewer.send(b"root\n")
             viewer.read_until(b"# ")
         plain = site.curl("/healthz", "-w", " %{http_code}", url=f"http://127.0.0.1:{port}")
-        assert plain.stdout == '{"detail":"this port speaks TLS: https:// and wss://"} 400'
+        assert plain.stdout == '{"detail":"this port requires TLS (https:// or wss://)"} 400'

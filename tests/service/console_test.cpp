@@ -1,5 +1,5 @@
-// The console room's README, kept on a real bus, Redis, WebSocket and unix socket: what a ticket
-// opens, how often, and what a viewer is told where it opens nothing.
+// The console service on a real bus, Redis, WebSocket and unix socket: what a ticket opens, how
+// often, and what a viewer is shown if it opens nothing.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -14,7 +14,7 @@ namespace {
 using core::ErrorCode;
 using msg::ConsoleKind;
 
-/// Stands for a host's provisioner: knows where its nodes' consoles are.
+/// In place of a host's provisioner: returns the sockets of its nodes' consoles.
 struct ConsoleHost {
   std::map<std::string, msg::ConsoleEndpoint>& endpoints;
   ConsoleHost(core::Runtime& runtime, std::map<std::string, msg::ConsoleEndpoint>& known)
@@ -75,7 +75,7 @@ class Console : public testing::Test {
   std::unique_ptr<Process> service_ = {};
 };
 
-TEST_F(Console, ShowsWhatWasPrintedThenJoinsTheViewerToTheSerialConsole) {
+TEST_F(Console, ReplaysTheLogThenConnectsTheViewerWithTheSerialConsole) {
   std::ofstream(log_of("n1")) << "old" << std::string(64 * 1024 - 8, '.') << "booting ";
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
@@ -93,7 +93,7 @@ TEST_F(Console, ShowsWhatWasPrintedThenJoinsTheViewerToTheSerialConsole) {
   EXPECT_EQ(viewer.read_to(bytes), bytes);
 }
 
-TEST_F(Console, JoinsManyViewersToAVncConsoleInTurn) {
+TEST_F(Console, ConnectsViewersWithAVncConsoleOneAfterAnother) {
   ConsoleSocket qemu(socket_of("n2"), "RFB 003.008\n");
   start();
   for (int i = 0; i < 3; ++i) {
@@ -105,7 +105,7 @@ TEST_F(Console, JoinsManyViewersToAVncConsoleInTurn) {
   }
 }
 
-TEST_F(Console, RefusesATicketThatWasUsed) {
+TEST_F(Console, RefusesAUsedTicket) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
   const auto ticket = issue();
@@ -114,16 +114,16 @@ TEST_F(Console, RefusesATicketThatWasUsed) {
   ASSERT_EQ(first.open(offered(*ticket)), 101U);
   Viewer second(ticket->url);
   EXPECT_EQ(second.open(offered(*ticket)), 403U);
-  EXPECT_EQ(second.body(), R"({"detail":"the ticket is unknown, used or too old"})");
+  EXPECT_EQ(second.body(), R"({"detail":"the ticket is unknown, used or expired"})");
   EXPECT_EQ(first.read_to("login: "), "login: ");
 }
 
-TEST_F(Console, RefusesATicketThatExpired) {
+TEST_F(Console, RefusesAnExpiredTicket) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start({{"console.ticket_s", "1"}});
   const auto ticket = issue();
   ASSERT_TRUE(ticket);
-  // The service's clock is the one that counts: it is asked until it has passed the end.
+  // The service's clock decides: read it until it has passed the expiry.
   const auto is_over = [&] {
     return caller_.on_loop([&] { return caller_.loop().unix_ms() >= ticket->expires_unix_ms; });
   };
@@ -150,7 +150,7 @@ TEST_F(Console, RefusesAViewerWithoutTicketOrProtocolAndLeavesTheTicketUnused) {
   EXPECT_EQ(viewer.open(offered(*ticket)), 101U);
 }
 
-TEST_F(Console, KeepsAnUnusedTicketAndForgetsAUsedOneOverARestart) {
+TEST_F(Console, KeepsUnusedTicketsAndNoUsedOnesAcrossARestart) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
   const auto used = issue();
@@ -161,7 +161,7 @@ TEST_F(Console, KeepsAnUnusedTicketAndForgetsAUsedOneOverARestart) {
     ASSERT_EQ(viewer.open(offered(*used)), 101U);
   }
   start();
-  const auto url = issue()->url;  // its port is another one now
+  const auto url = issue()->url;  // with the new port
   EXPECT_EQ(Viewer(url).open(offered(*used)), 403U);
   Viewer viewer(url);
   ASSERT_EQ(viewer.open(offered(*unused)), 101U);
@@ -169,7 +169,7 @@ TEST_F(Console, KeepsAnUnusedTicketAndForgetsAUsedOneOverARestart) {
   EXPECT_EQ(Viewer(url).open(offered(*unused)), 403U);
 }
 
-TEST_F(Console, SaysWhyThereIsNoTicket) {
+TEST_F(Console, ReportsWhyNoTicketIsIssued) {
   start({{"console.tickets_max", "1"}});
   const auto expect_refused = [](const auto& reply, ErrorCode code, const std::string& detail) {
     ASSERT_FALSE(reply);
@@ -188,7 +188,7 @@ TEST_F(Console, SaysWhyThereIsNoTicket) {
   expect_refused(issue(), ErrorCode::no_capacity, "too many console tickets");
 }
 
-TEST_F(Console, TellsTheViewerWhenTheConsoleEnds) {
+TEST_F(Console, ClosesTheViewerWhenTheConsoleEnds) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
   const auto ticket = issue();
@@ -200,7 +200,7 @@ TEST_F(Console, TellsTheViewerWhenTheConsoleEnds) {
   EXPECT_EQ(viewer.read_to_close(), "the console was closed");
 }
 
-TEST_F(Console, TellsTheViewerWhenTheServiceStops) {
+TEST_F(Console, ClosesTheViewerWhenTheServiceStops) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
   const auto ticket = issue();
@@ -212,7 +212,7 @@ TEST_F(Console, TellsTheViewerWhenTheServiceStops) {
   EXPECT_EQ(viewer.read_to_close(), "the console service stops");
 }
 
-TEST_F(Console, GivesASerialConsoleToTheNewestViewerAndTellsTheOneBefore) {
+TEST_F(Console, GivesASerialConsoleToTheNewestViewerAndClosesThePreviousOne) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
   const auto one = issue();
@@ -229,8 +229,8 @@ TEST_F(Console, GivesASerialConsoleToTheNewestViewerAndTellsTheOneBefore) {
   EXPECT_EQ(second.read_to("x"), "x");
 }
 
-TEST_F(Console, TellsTheViewerThatNobodyAcceptsIt) {
-  // As QEMU does while another program has its serial console: connects succeed, none is served.
+TEST_F(Console, ReportsAConsoleThatAcceptsNobodyAsInUse) {
+  // Like QEMU while another client has the serial console: connects succeed, none is accepted.
   ConsoleSocket qemu(socket_of("n1"), "", ConsoleSocket::Manner::accepts_nobody);
   start();
   const auto ticket = issue();
@@ -240,9 +240,9 @@ TEST_F(Console, TellsTheViewerThatNobodyAcceptsIt) {
   EXPECT_EQ(viewer.read_to_close(), "the console is in use by another client");
 }
 
-TEST_F(Console, TellsTheViewerThatTheConsolesQueueIsFull) {
+TEST_F(Console, ReportsAFullBacklogAsInUse) {
   ConsoleSocket qemu(socket_of("n2"), "", ConsoleSocket::Manner::accepts_nobody);
-  ConsoleClient one(socket_of("n2")), two(socket_of("n2"));  // a backlog of 1 holds two
+  ConsoleClient one(socket_of("n2")), two(socket_of("n2"));  // a backlog of 1 has room for two
   start();
   const auto ticket = issue("n2");
   ASSERT_TRUE(ticket);
@@ -251,7 +251,7 @@ TEST_F(Console, TellsTheViewerThatTheConsolesQueueIsFull) {
   EXPECT_EQ(viewer.read_to_close(), "the console is in use by another client");
 }
 
-TEST_F(Console, TellsTheViewerThatTheConsoleHasGone) {
+TEST_F(Console, ReportsThatTheSocketIsGone) {
   start();
   for (const auto& [node, reason] :
        {std::pair{"n1", "the console's socket is gone: No such file or directory"},
@@ -264,7 +264,7 @@ TEST_F(Console, TellsTheViewerThatTheConsoleHasGone) {
   }
 }
 
-TEST_F(Console, ClosesOnAFrameThatIsTooLarge) {
+TEST_F(Console, ClosesOnAMessageOverTheLimit) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
   const auto ticket = issue();
@@ -282,7 +282,7 @@ TEST_F(Console, ClosesOnAFrameThatIsTooLarge) {
   EXPECT_EQ(viewer.close_code(), 1009U);
 }
 
-TEST_F(Console, CutsOffAViewerThatTakesNoBytes) {
+TEST_F(Console, DisconnectsAViewerThatTakesNoBytes) {
   ConsoleSocket qemu(socket_of("n1"), "", ConsoleSocket::Manner::floods);
   start({{"console.stall_s", "1"}});
   const auto ticket = issue();
@@ -293,7 +293,7 @@ TEST_F(Console, CutsOffAViewerThatTakesNoBytes) {
   EXPECT_EQ(left.wait_for(patience), std::future_status::ready);
 }
 
-TEST_F(Console, LetsGoAViewerThatAnswersNoPing) {
+TEST_F(Console, DisconnectsAViewerThatAnswersNoPing) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start({{"console.idle_s", "1"}});
   const auto ticket = issue();
@@ -304,7 +304,7 @@ TEST_F(Console, LetsGoAViewerThatAnswersNoPing) {
   EXPECT_EQ(left.wait_for(patience), std::future_status::ready);
 }
 
-TEST_F(Console, TakesNoMoreConnectionsThanItMay) {
+TEST_F(Console, RefusesConnectionsOverTheLimit) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start({{"console.connections_max", "1"}});
   const auto one = issue();
@@ -312,11 +312,11 @@ TEST_F(Console, TakesNoMoreConnectionsThanItMay) {
   ASSERT_TRUE(one && two);
   Viewer first(one->url);
   ASSERT_EQ(first.open(offered(*one)), 101U);
-  EXPECT_EQ(Viewer(two->url).open(offered(*two)), 0U);
+  EXPECT_EQ(Viewer(two->url).open(offered(*two)), 503U);
   EXPECT_EQ(first.read_to("login: "), "login: ");
 }
 
-TEST_F(Console, AnswersPlainHttpAndWhatIsNoHttp) {
+TEST_F(Console, AnswersPlainAndMalformedHttp) {
   start();
   const auto ticket = issue();
   ASSERT_TRUE(ticket);

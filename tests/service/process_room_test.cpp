@@ -140,7 +140,7 @@ TEST_F(ProcessRoomTest, SaysThatItHangsWhileItsLoopDoesNotTurn) {
   const Page metrics = get(registry->http_url("/metrics"));
   answered.set_value();
   EXPECT_EQ(page.status, 503);
-  EXPECT_EQ(page.text, "hangs: its loop does not turn\n");
+  EXPECT_EQ(page.text, "unresponsive: the event loop is blocked\n");
   EXPECT_EQ(metrics.status, 200);
 }
 

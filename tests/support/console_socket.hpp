@@ -1,4 +1,4 @@
-// A console's unix socket as QEMU serves it: one client at a time, greeted, and its bytes echoed.
+// A console's unix socket as QEMU serves it: one client at a time, greeted, its bytes echoed.
 #pragma once
 
 #include <poll.h>
@@ -16,7 +16,7 @@
 
 namespace nucleus::tests {
 
-/// A client of a console's socket that says nothing.
+/// A silent client of a console's socket.
 class ConsoleClient {
  public:
   explicit ConsoleClient(const std::string& path)
@@ -59,7 +59,7 @@ class ConsoleSocket {
   ConsoleSocket(const ConsoleSocket&) = delete;
   ConsoleSocket& operator=(const ConsoleSocket&) = delete;
 
-  /// As a domain's end would: client and listener are gone when it returns.
+  /// As when a domain ends: client and listener are closed when it returns.
   void hang_up() {
     const std::uint64_t one = 1;
     if (listener_ < 0 || ::write(stop_, &one, sizeof one) < 0) return;

@@ -15,7 +15,7 @@
 namespace nucleus::tests {
 
 struct Viewer::Socket {
-  /// Of ws://ADDRESS:PORT/PATH.
+  /// `url` is ws://ADDRESS:PORT/PATH.
   explicit Socket(const std::string& url) {
     const auto host = url.substr(std::string("ws://").size());
     const auto slash = host.find('/');
@@ -30,7 +30,7 @@ struct Viewer::Socket {
     });
   }
 
-  /// The handshake's HTTP status: 101 where the WebSocket is open; 0 where there was no answer.
+  /// The handshake's HTTP status: 101 if the WebSocket is open; 0 without a response.
   unsigned open(const std::string& protocols) {
     namespace websocket = boost::beast::websocket;
     socket_.set_option(
@@ -51,12 +51,12 @@ struct Viewer::Socket {
     return answer.result_int();
   }
 
-  /// Bytes read until they end with `text`; what there was where it ended before.
+  /// Reads until the bytes end with `text`, or the connection ends.
   std::string read_to(const std::string& text) {
     while (!fault_ && !seen_.ends_with(text)) read_some();
     return std::exchange(seen_, {});
   }
-  /// Why the server closed; empty where it just went.
+  /// The server's close reason; empty if it only disconnected.
   std::string read_to_close() {
     while (!fault_) read_some();
     const auto& reason = socket_.reason().reason;
@@ -81,7 +81,7 @@ struct Viewer::Socket {
     fault_ = wait([&](auto done) { http::async_read(tcp_stream(), buffer, answer, done); });
     return {answer.result_int(), answer.body()};
   }
-  /// What the server answers to bytes that are no request, until it closes.
+  /// Everything the server sends in response to these bytes, until it closes.
   std::string send_raw(const std::string& bytes) {
     fault_ = wait([&](auto done) {
       boost::asio::async_write(tcp_stream(), boost::asio::buffer(bytes), done);
@@ -101,7 +101,7 @@ struct Viewer::Socket {
     seen_ += boost::beast::buffers_to_string(message.data());
   }
 
-  /// Runs one step to its end; throws at the end of patience, and the viewer is of no more use.
+  /// Runs one operation; throws after `patience`, and the viewer is then unusable.
   template <class Start>
   boost::beast::error_code wait(Start start) {
     auto result = std::make_shared<std::optional<boost::beast::error_code>>();

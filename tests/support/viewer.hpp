@@ -9,17 +9,17 @@ namespace nucleus::tests {
 
 class Viewer {
  public:
-  /// Of ws://ADDRESS:PORT/PATH.
+  /// `url` is ws://ADDRESS:PORT/PATH.
   explicit Viewer(const std::string& url);
   ~Viewer();
   Viewer(const Viewer&) = delete;
   Viewer& operator=(const Viewer&) = delete;
 
-  /// The handshake's HTTP status: 101 where the WebSocket is open; 0 where there was no answer.
+  /// The handshake's HTTP status: 101 if the WebSocket is open; 0 without a response.
   unsigned open(const std::string& protocols);
-  /// Bytes read until they end with `text`; what there was where it ended before.
+  /// Reads until the bytes end with `text`, or the connection ends.
   std::string read_to(const std::string& text);
-  /// Why the server closed; empty where it just went.
+  /// The server's close reason; empty if it only disconnected.
   std::string read_to_close();
   unsigned close_code() const;
   void write(const std::string& bytes);
@@ -28,7 +28,7 @@ class Viewer {
   const std::string& protocol() const;
   /// A plain GET: status and body.
   std::pair<unsigned, std::string> get(const std::string& path);
-  /// What the server answers to bytes that are no request, until it closes.
+  /// Everything the server sends in response to these bytes, until it closes.
   std::string send_raw(const std::string& bytes);
 
  private:

@@ -1,5 +1,5 @@
-// Asks the kernel by netlink (sock_diag): a connection that was not accepted has a peer without an
-// inode.
+// Asks the kernel through netlink (sock_diag): the peer of a connection that was not accepted has
+// no inode.
 #include "services/console/driver/unix_peer.hpp"
 
 #include <linux/netlink.h>
@@ -62,7 +62,7 @@ std::optional<bool> is_accepted(int descriptor) {
   question.request.udiag_cookie[0] = question.request.udiag_cookie[1] = ~0U;
   std::array<char, 4096> answer{};
   std::optional<bool> accepted;
-  // The kernel answers while it is asked: nothing is waited for.
+  // The kernel has answered when send() returns.
   if (send(netlink, &question, sizeof question, 0) == static_cast<ssize_t>(sizeof question)) {
     const auto size = recv(netlink, answer.data(), answer.size(), MSG_DONTWAIT);
     if (size > 0) accepted = has_peer_inode(answer.data(), static_cast<std::size_t>(size));

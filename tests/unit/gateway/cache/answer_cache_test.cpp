@@ -23,8 +23,8 @@ core::StoredEvent an_end_of_credentials(std::uint64_t sequence, const std::strin
                   msg::encode(msg::CredentialsChanged{{person}}));
 }
 
-ReadyAnswerPtr an_answer(const std::string& body) {
-  return make_ready(
+core::http::PreparedResponsePtr an_answer(const std::string& body) {
+  return core::http::prepare_response(
       {.status = 200, .headers = {{"Content-Type", "application/json"}}, .body = body});
 }
 

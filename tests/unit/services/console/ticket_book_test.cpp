@@ -1,5 +1,5 @@
-// Tickets open once, not after their end, and no more wait than may; in virtual time, with kills
-// and broken commits between any two steps.
+// Tickets open once and not after they expire, and their number is limited; in virtual time, with
+// kills and failed commits between any two steps.
 #include "services/console/ticket_book.hpp"
 
 #include <gtest/gtest.h>
@@ -71,7 +71,7 @@ class Desk {
   std::unique_ptr<SimProcess> process_ = {};
 };
 
-TEST(TicketBook, OpensTheConsoleThatItWasWrittenForOnce) {
+TEST(TicketBook, OpensItsConsoleOnce) {
   SimWorld world{1};
   Desk desk(world);
   const auto written = desk.write();
@@ -97,7 +97,7 @@ TEST(TicketBook, RefusesASecondUseWhileTheFirstIsNotYetDurable) {
   EXPECT_TRUE(world.run_until([&] { return is_first_done; }, patience));
 }
 
-TEST(TicketBook, RefusesWhatItNeverWrote) {
+TEST(TicketBook, RefusesTicketsItNeverWrote) {
   SimWorld world{1};
   Desk desk(world);
   ASSERT_TRUE(desk.write());
@@ -108,7 +108,7 @@ TEST(TicketBook, RefusesWhatItNeverWrote) {
   }
 }
 
-TEST(TicketBook, RefusesATicketFromTheMomentItExpires) {
+TEST(TicketBook, RefusesAnExpiredTicket) {
   SimWorld world{1};
   Desk desk(world, {.life_s = 60});
   const auto began_unix_ms = tests::SimLoop::unix_epoch_ms + world.now_ms();
@@ -125,9 +125,9 @@ TEST(TicketBook, RefusesATicketFromTheMomentItExpires) {
   EXPECT_FALSE(desk.take(late->ticket));
 }
 
-TEST(TicketBook, RefusesMoreThanMayWaitUntilSomeAreUsedOrTooOld) {
+TEST(TicketBook, LimitsUnusedTicketsUntilSomeAreUsedOrExpire) {
   SimWorld world{1};
-  Desk desk(world, {.life_s = 60, .waiting_max = 2});
+  Desk desk(world, {.life_s = 60, .unused_max = 2});
   const auto first = desk.write();
   ASSERT_TRUE(first && desk.write());
   const auto third = desk.write();
@@ -137,15 +137,15 @@ TEST(TicketBook, RefusesMoreThanMayWaitUntilSomeAreUsedOrTooOld) {
   ASSERT_TRUE(desk.write());
   ASSERT_FALSE(desk.write());
   desk.restart();
-  EXPECT_EQ(desk.book().waiting(), 2U);
+  EXPECT_EQ(desk.book().unused(), 2U);
   ASSERT_FALSE(desk.write());
   world.run_for(core::Milliseconds{60'000});
   desk.sweep();
-  EXPECT_EQ(desk.book().waiting(), 0U);
+  EXPECT_EQ(desk.book().unused(), 0U);
   EXPECT_TRUE(desk.write());
 }
 
-TEST(TicketBook, KeepsTheHashAloneOfATicketOf43Characters) {
+TEST(TicketBook, StoresOnlyTheHashOfATicket) {
   SimWorld world{1};
   Desk desk(world);
   const auto written = desk.write();
@@ -163,7 +163,7 @@ TEST(TicketBook, KeepsTheHashAloneOfATicketOf43Characters) {
   EXPECT_EQ(count, 1U);
 }
 
-TEST(TicketBook, OpensAtMostOnceWhereverItIsKilled) {
+TEST(TicketBook, OpensAtMostOnceWhereverTheProcessIsKilled) {
   int opened_in_all = 0;
   int opened_after_the_kill = 0;
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
@@ -189,7 +189,7 @@ TEST(TicketBook, OpensAtMostOnceWhereverItIsKilled) {
     opened_in_all += opened;
     opened_after_the_kill += opened - before;
   }
-  // Else nothing was tried: some opened before their kill, some only after it.
+  // The seeds cover both cases: opened before the kill, and only after it.
   EXPECT_GT(opened_after_the_kill, 0);
   EXPECT_GT(opened_in_all, opened_after_the_kill);
 }

@@ -1,4 +1,4 @@
-// What a viewer says in Sec-WebSocket-Protocol, and what the console's settings may say.
+// Reading a ticket from Sec-WebSocket-Protocol, and the console's settings.
 #include <gtest/gtest.h>
 
 #include "services/console/config.hpp"
@@ -6,13 +6,13 @@
 namespace nucleus::console {
 namespace {
 
-TEST(TicketHeader, FindsTheTicketBesideTheProtocol) {
+TEST(TicketHeader, FindsTheTicketBesideTheSubprotocol) {
   EXPECT_EQ(ticket_in("nucleus.console, nucleus.ticket.abc"), "abc");
   EXPECT_EQ(ticket_in("nucleus.ticket.abc,nucleus.console"), "abc");
   EXPECT_EQ(ticket_in(" \tother ,  nucleus.console\t,nucleus.ticket.abc ,"), "abc");
 }
 
-TEST(TicketHeader, FindsNoneWhereEitherIsMissing) {
+TEST(TicketHeader, FindsNoneIfEitherIsMissing) {
   for (const char* said : {"", ",", " ", ",,,", "nucleus.console", "nucleus.ticket.abc",
                            "nucleus.console, nucleus.ticket.", "nucleus.consoles, nucleus.ticket.a",
                            "nucleus.console nucleus.ticket.abc", "NUCLEUS.CONSOLE, abc"})
@@ -28,7 +28,7 @@ core::Result<Config> config_of(std::map<std::string, std::string> values) {
   return config;
 }
 
-TEST(ConsoleConfig, NamesTheSettingThatIsWrong) {
+TEST(ConsoleConfig, NamesTheInvalidSetting) {
   const std::pair<const char*, const char*> wrong[] = {{"console.listen", "here"},
                                                        {"console.listen", "127.0.0.1"},
                                                        {"console.listen", "127.0.0.1:"},
@@ -49,12 +49,12 @@ TEST(ConsoleConfig, NamesTheSettingThatIsWrong) {
   }
 }
 
-TEST(ConsoleConfig, TakesWhatIsRight) {
+TEST(ConsoleConfig, AcceptsValidSettings) {
   const auto config = config_of({{"console.listen", "[::1]:8080"},
                                  {"console.public_url", "wss://example.org/console"},
                                  {"console.ticket_s", "3600"}});
   ASSERT_TRUE(config) << config.error().detail;
-  EXPECT_EQ(config->server.listen, "[::1]:8080");
+  EXPECT_EQ(config->proxy.http.listen.text(), "[::1]:8080");
   EXPECT_EQ(config->tickets.life_s, 3600);
 }
 

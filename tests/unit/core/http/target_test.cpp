@@ -1,15 +1,15 @@
-// A request's target, decoded: what is read, and what is refused.
+// Parsing a request's target: path and query.
 #include <gtest/gtest.h>
 
 #include <random>
 
-#include "gateway/http_server.hpp"
+#include "core/http/http.hpp"
 
-namespace nucleus::gateway {
+namespace nucleus::core::http {
 namespace {
 
-TEST(HttpTarget, DecodesPathAndQuery) {
-  HttpRequest request;
+TEST(Target, DecodesPathAndQuery) {
+  Request request;
   ASSERT_TRUE(parse_target("/v1/a%20b/?name=x%26y&flag&name=z", request));
   EXPECT_EQ(request.target, "/v1/a%20b/?name=x%26y&flag&name=z");
   EXPECT_EQ(request.path, "/v1/a b/");
@@ -18,31 +18,31 @@ TEST(HttpTarget, DecodesPathAndQuery) {
   EXPECT_EQ(request.query.find("flag")->second, "");
 }
 
-TEST(HttpTarget, TakesAQueryThatSaysNothing) {
+TEST(Target, AcceptsAnEmptyQuery) {
   for (const char* target : {"/?", "/?&&", "/?=", "/?=x"}) {
-    HttpRequest request;
+    Request request;
     ASSERT_TRUE(parse_target(target, request)) << target;
     EXPECT_TRUE(request.query.empty()) << target;
   }
 }
 
-TEST(HttpTarget, KeepsTheFirstEqualsSignAsTheEndOfAName) {
-  HttpRequest request;
+TEST(Target, EndsANameAtTheFirstEqualsSign) {
+  Request request;
   ASSERT_TRUE(parse_target("/?filter=a=b", request));
   EXPECT_EQ(request.query.find("filter")->second, "a=b");
 }
 
-TEST(HttpTarget, RefusesBrokenEscapesAndWhatIsNoPath) {
+TEST(Target, RefusesBrokenEscapesAndWhatIsNotAPath) {
   for (const char* target : {"", "v1", "*", "http://host/v1", "?x", "/%", "/%2", "/%zz", "/%-1",
                              "/%+1", "/% 1", "/?%", "/?a=%g0", "%2Fv1"}) {
-    HttpRequest request;
-    const bool is_taken = parse_target(target, request);
-    if (std::string(target) == "%2Fv1") continue;  // decodes to a path: no harm either way
-    EXPECT_FALSE(is_taken) << target;
+    Request request;
+    const bool is_accepted = parse_target(target, request);
+    if (std::string(target) == "%2Fv1") continue;  // decodes to a path, which is harmless
+    EXPECT_FALSE(is_accepted) << target;
   }
 }
 
-TEST(HttpTarget, AnswersWhateverTheBytesAre) {
+TEST(Target, HandlesRandomBytes) {
   std::mt19937_64 random(3);
   for (int i = 0; i < 20'000; ++i) {
     std::string target = "/";
@@ -51,7 +51,7 @@ TEST(HttpTarget, AnswersWhateverTheBytesAre) {
       const auto byte = static_cast<char>(std::uniform_int_distribution<int>{0, 255}(random));
       target += std::uniform_int_distribution<int>{0, 2}(random) == 0 ? "%?&=/"[byte & 3] : byte;
     }
-    HttpRequest request;
+    Request request;
     if (!parse_target(target, request)) continue;
     EXPECT_EQ(request.target, target);
     EXPECT_TRUE(request.path.starts_with('/'));
@@ -60,4 +60,4 @@ TEST(HttpTarget, AnswersWhateverTheBytesAre) {
 }
 
 }  // namespace
-}  // namespace nucleus::gateway
+}  // namespace nucleus::core::http

@@ -1,13 +1,12 @@
-// Reading a request's target: path and query, percent-decoded.
 #include <charconv>
 
-#include "gateway/http_server.hpp"
+#include "core/http/http.hpp"
 
-namespace nucleus::gateway {
+namespace nucleus::core::http {
 
 namespace {
 
-bool decode(std::string_view text, std::string& into) {
+bool percent_decode(std::string_view text, std::string& into) {
   into.clear();
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '%') {
@@ -26,11 +25,12 @@ bool decode(std::string_view text, std::string& into) {
 
 }  // namespace
 
-bool parse_target(const std::string& target, HttpRequest& request) {
+bool parse_target(const std::string& target, Request& request) {
   request.target = target;
   const std::string_view whole = target;
   const auto mark = whole.find('?');
-  if (!decode(whole.substr(0, mark), request.path) || !request.path.starts_with('/')) return false;
+  if (!percent_decode(whole.substr(0, mark), request.path) || !request.path.starts_with('/'))
+    return false;
   if (mark == std::string_view::npos) return true;
   std::string_view rest = whole.substr(mark + 1);
   while (!rest.empty()) {
@@ -39,8 +39,9 @@ bool parse_target(const std::string& target, HttpRequest& request) {
     const auto equals = pair.find('=');
     std::string name;
     std::string value;
-    if (!decode(pair.substr(0, equals), name)) return false;
-    if (equals != std::string_view::npos && !decode(pair.substr(equals + 1), value)) return false;
+    if (!percent_decode(pair.substr(0, equals), name)) return false;
+    if (equals != std::string_view::npos && !percent_decode(pair.substr(equals + 1), value))
+      return false;
     if (!name.empty()) request.query.emplace(name, value);
     if (end == std::string_view::npos) break;
     rest.remove_prefix(end + 1);
@@ -48,4 +49,4 @@ bool parse_target(const std::string& target, HttpRequest& request) {
   return true;
 }
 
-}  // namespace nucleus::gateway
+}  // namespace nucleus::core::http

@@ -1,0 +1,196 @@
+#include "core/http/server.hpp"
+
+#include <utility>
+// Boost 1.74's asio needs <utility> before it with g++ 12.
+#include <algorithm>
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <stdexcept>
+#include <string_view>
+#include <thread>
+
+#include "core/http/server_state.hpp"
+#include "core/http/websocket_connection.hpp"
+#include "core/log/log.hpp"
+
+namespace nucleus::core::http {
+
+namespace asio = boost::asio;
+using tcp = asio::ip::tcp;
+using SystemError = boost::system::error_code;
+
+namespace {
+
+constexpr std::chrono::milliseconds accept_retry_delay{100};
+constexpr std::chrono::milliseconds close_timeout{500};  // of WebSockets, at the server's end
+
+/// Sends 503 as far as that needs no waiting. A client that was not told sees only the close.
+void refuse_connection(tcp::socket& socket) {
+  constexpr std::string_view response =
+      "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+      "Connection: close\r\n\r\n";
+  SystemError ignored;
+  std::array<char, 16 * 1024> request{};  // unread, it would reset the connection
+  socket.non_blocking(true, ignored);
+  socket.read_some(asio::buffer(request), ignored);
+  socket.write_some(asio::buffer(response), ignored);
+  socket.shutdown(tcp::socket::shutdown_both, ignored);
+}
+
+Response plain_text_error(int status, const std::string& detail, const std::string&) {
+  return {.status = status,
+          .headers = {{"Content-Type", "text/plain; charset=utf-8"}},
+          .body = detail + "\n"};
+}
+
+/// A client may own a whole /64 of IPv6 addresses.
+ConnectionCounter::Address client_of(const ConnectionCounter::Address& address) {
+  if (!address.is_v6() || address.to_v6().is_v4_mapped()) return address;
+  auto bytes = address.to_v6().to_bytes();
+  std::fill(bytes.begin() + 8, bytes.end(), 0);
+  return asio::ip::address_v6(bytes);
+}
+
+}  // namespace
+
+bool ConnectionCounter::has_room(const Address& address) const {
+  if (all_ >= limits_.all) return false;
+  const auto found = by_client_.find(client_of(address));
+  return found == by_client_.end() || found->second < limits_.per_address;
+}
+
+void ConnectionCounter::add(const Address& address) {
+  ++all_;
+  ++by_client_[client_of(address)];
+}
+
+void ConnectionCounter::remove(const Address& address) {
+  --all_;
+  const auto found = by_client_.find(client_of(address));
+  if (--found->second == 0) by_client_.erase(found);
+}
+
+bool QueuedStream::send(std::string text) {
+  const auto put = queue_->put(std::move(text));
+  if (put == StreamQueue::Put::wake_writer) mailbox_->post(write_);
+  if (put == StreamQueue::Put::overflow) mailbox_->post(cut_);
+  return put == StreamQueue::Put::queued || put == StreamQueue::Put::wake_writer;
+}
+
+ServerState::ServerState(ServerOptions options_, Server::Handler handler_,
+                         Server::NeedsPlan needs_plan_, Server::PlanBody plan_body_)
+    : options{std::move(options_)},
+      handler{std::move(handler_)},
+      needs_plan{std::move(needs_plan_)},
+      plan_body{std::move(plan_body_)},
+      counter{ConnectionCounter::Limits{.all = options.connections_max,
+                                        .per_address = options.connections_per_address_max}} {
+  if (!options.render_error) options.render_error = plain_text_error;
+}
+
+/// Accepts connections; owns the server's thread.
+struct Server::Listener : ServerState {
+  using ServerState::ServerState;
+
+  tcp::acceptor acceptor{context};
+  asio::steady_timer timer{context};
+  std::thread thread = {};
+  bool is_stopping = false;
+
+  void open() {
+    try {
+      const tcp::endpoint where{asio::ip::make_address(options.listen.address),
+                                options.listen.port};
+      acceptor.open(where.protocol());
+      acceptor.set_option(asio::socket_base::reuse_address(true));
+      acceptor.bind(where);
+      acceptor.listen();
+    } catch (const boost::system::system_error& error) {
+      throw std::runtime_error("cannot listen on " + options.listen.text() + ": " +
+                               error.code().message());
+    }
+  }
+
+  void start() {
+    accept();
+    thread = std::thread([this] { context.run(); });
+  }
+
+  void accept() {
+    acceptor.async_accept([this](SystemError error, tcp::socket socket) {
+      if (is_stopping || error == asio::error::operation_aborted) return;
+      if (error) return accept_later(error.message());
+      SystemError gone;
+      const auto address = socket.remote_endpoint(gone).address();
+      if (gone) return accept();
+      if (counter.has_room(address))
+        serve_connection(*this, std::move(socket),
+                         std::make_unique<ConnectionSlot>(counter, address));
+      else if (!options.certificate)  // a TLS handshake would cost more than the connection
+        refuse_connection(socket);
+      accept();
+    });
+  }
+
+  /// File descriptors may have run out: retrying immediately would only spin.
+  void accept_later(const std::string& reason) {
+    log::warning("connection_not_accepted", {{"reason", reason}});
+    timer.expires_after(accept_retry_delay);
+    timer.async_wait([this](SystemError cancelled) {
+      if (!cancelled && !is_stopping) accept();
+    });
+  }
+
+  void stop() {
+    is_stopping = true;
+    SystemError ignored;
+    acceptor.close(ignored);
+    on_websocket_end = [this] {
+      if (websockets.empty()) context.stop();
+    };
+    const auto open_websockets = websockets;
+    for (const auto& [key, weak] : open_websockets)
+      if (const auto websocket = weak.lock())
+        websocket->close(CloseCode::going_away, options.stop_reason);
+    if (websockets.empty()) return context.stop();
+    timer.expires_after(close_timeout);
+    timer.async_wait([this](SystemError) { context.stop(); });
+  }
+};
+
+Server::Server(ServerOptions options, Handler handler, NeedsPlan needs_plan, PlanBody plan_body)
+    : listener_{std::make_unique<Listener>(std::move(options), std::move(handler),
+                                           std::move(needs_plan), std::move(plan_body))} {
+  listener_->open();
+}
+
+Server::~Server() {
+  if (listener_->thread.joinable()) {
+    asio::post(listener_->context, [this] { listener_->stop(); });
+    listener_->thread.join();
+  }
+  listener_->on_websocket_end = [] {};
+  listener_->mailbox->close();
+  listener_->waiting.clear();
+}
+
+void Server::start() {
+  listener_->start();
+}
+
+Endpoint Server::endpoint() const {
+  const auto bound = listener_->acceptor.local_endpoint();
+  return {.address = bound.address().to_string(),
+          .port = bound.port(),
+          .is_ipv6 = bound.address().is_v6()};
+}
+
+void Server::after(std::chrono::milliseconds delay, std::function<void()> action) {
+  auto timer = std::make_shared<asio::steady_timer>(listener_->context, delay);
+  timer->async_wait([timer, action = std::move(action)](SystemError cancelled) {
+    if (!cancelled) action();
+  });
+}
+
+}  // namespace nucleus::core::http

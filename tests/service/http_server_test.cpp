@@ -1,0 +1,243 @@
+// The HTTP server over real sockets: HEAD, limits, and what a client cannot make it do.
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/post.hpp>
+#include <future>
+
+#include "core/http/server.hpp"
+#include "core/http/websocket.hpp"
+#include "tests/support/process.hpp"
+
+namespace nucleus::core::http {
+namespace {
+
+using tests::patience;
+
+/// A TCP connection to the server, from a given loopback address.
+class Client {
+ public:
+  explicit Client(const Server& server, std::uint32_t from = INADDR_LOOPBACK)
+      : socket_{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(from);
+    bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(server.endpoint().port);
+    if (connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+      ADD_FAILURE() << "no connection";
+  }
+  ~Client() { close(socket_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  /// Bytes sent before the socket's buffers were full or the server closed.
+  std::size_t send(std::string_view bytes) {
+    std::size_t sent = 0;
+    while (sent < bytes.size()) {
+      const auto size = ::send(socket_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      if (size <= 0) break;
+      sent += static_cast<std::size_t>(size);
+    }
+    return sent;
+  }
+  /// Sends until nothing can be sent for 200 ms, at most `bytes_max`.
+  std::size_t send_until_blocked(const std::string& message, std::size_t bytes_max) {
+    std::size_t sent = 0;
+    pollfd writable{socket_, POLLOUT, 0};
+    while (sent < bytes_max && poll(&writable, 1, 200) > 0) {
+      const auto size =
+          ::send(socket_, message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (size <= 0) break;
+      sent += static_cast<std::size_t>(size);
+    }
+    return sent;
+  }
+  /// Bytes received until they end with `text`, or the server closes.
+  std::string read_to(std::string_view text) {
+    std::string got;
+    std::array<char, 4096> part{};
+    pollfd readable{socket_, POLLIN, 0};
+    while (text.empty() || !got.ends_with(text)) {
+      if (poll(&readable, 1, static_cast<int>(patience.count())) <= 0) break;
+      const auto size = recv(socket_, part.data(), part.size(), 0);
+      if (size <= 0) break;
+      got.append(part.data(), static_cast<std::size_t>(size));
+    }
+    return got;
+  }
+  std::string read_to_close() { return read_to(""); }
+
+ private:
+  int socket_;
+};
+
+std::string a_request(const std::string& method = "GET", const std::string& more = {}) {
+  return method + " / HTTP/1.1\r\nHost: n\r\n" + more + "\r\n";
+}
+
+void say_hello(const Request& request, const std::shared_ptr<void>&, const Respond& respond) {
+  respond({.headers = {{"X-Method", request.sent_method()}}, .body = "hello"});
+}
+
+std::unique_ptr<Server> start(ServerOptions options = {}, Server::Handler handler = say_hello) {
+  auto server = std::make_unique<Server>(std::move(options), std::move(handler));
+  server->start();
+  return server;
+}
+
+TEST(core::http::Server, AnswersHeadAsGetWithoutABody) {
+  const auto server = start();
+  Client client(*server);
+  client.send(a_request("HEAD"));
+  const auto head = client.read_to("\r\n\r\n");
+  EXPECT_TRUE(head.starts_with("HTTP/1.1 200 ")) << head;
+  EXPECT_NE(head.find("Content-Length: 5\r\n"), std::string::npos) << head;
+  EXPECT_NE(head.find("X-Method: HEAD\r\n"), std::string::npos) << head;
+  // The connection goes on, and no byte of a body came between.
+  client.send(a_request());
+  const auto next = client.read_to("hello");
+  EXPECT_TRUE(next.starts_with("HTTP/1.1 200 ")) << next;
+}
+
+TEST(core::http::Server, EndsHeadOfAStreamAfterItsHead) {
+  const auto server =
+      start({}, [](const Request&, const std::shared_ptr<void>&, const Respond& respond) {
+        respond({.on_open = [](const std::shared_ptr<Stream>& stream) { stream->send("data"); }});
+      });
+  Client client(*server);
+  client.send(a_request("HEAD"));
+  const auto got = client.read_to_close();
+  EXPECT_TRUE(got.starts_with("HTTP/1.1 200 ") && got.ends_with("\r\n\r\n")) << got;
+}
+
+TEST(core::http::Server, BoundsChunkExtensionsAndTrailers) {
+  const auto server = start();
+  const std::string endless(1 << 20, 'a');
+  for (const std::string start_of : {"1;", "1\r\nx\r\n0\r\nX: "}) {
+    Client client(*server);
+    client.send(a_request("POST", "Transfer-Encoding: chunked\r\n") + start_of + endless);
+    const auto got = client.read_to_close();
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 400 ")) << got;
+    EXPECT_NE(got.find("a chunk extension or the trailer is too long"), std::string::npos) << got;
+  }
+}
+
+TEST(core::http::Server, AcceptsShortChunkExtensionsAndTrailers) {
+  std::promise<std::string> body;
+  const auto server =
+      start({}, [&](const Request& request, const std::shared_ptr<void>&, const Respond& respond) {
+        body.set_value(request.body);
+        respond({.body = "hello"});
+      });
+  Client client(*server);
+  client.send(a_request("POST", "Transfer-Encoding: chunked\r\n") +
+              "2;name=value\r\nab\r\n1\r\nc\r\n0\r\nX: y\r\n\r\n");
+  EXPECT_TRUE(client.read_to("hello").starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(body.get_future().get(), "abc");
+}
+
+TEST(core::http::Server, Answers503OverTheLimitOfConnections) {
+  const auto server = start({.connections_max = 2});
+  Client first(*server), second(*server);
+  first.send(a_request());
+  second.send(a_request());
+  EXPECT_TRUE(first.read_to("hello").starts_with("HTTP/1.1 200 "));
+  EXPECT_TRUE(second.read_to("hello").starts_with("HTTP/1.1 200 "));
+  Client third(*server);
+  EXPECT_TRUE(third.read_to_close().starts_with("HTTP/1.1 503 "));
+}
+
+TEST(core::http::Server, LimitsTheConnectionsOfOneAddressAndServesOthers) {
+  constexpr std::uint32_t greedy = INADDR_LOOPBACK + 1;
+  const auto server = start({.connections_max = 100, .connections_per_address_max = 2});
+  auto first = std::make_unique<Client>(*server, greedy);
+  Client second(*server, greedy);
+  EXPECT_TRUE(Client(*server, greedy).read_to_close().starts_with("HTTP/1.1 503 "));
+  Client other(*server);
+  other.send(a_request());
+  EXPECT_TRUE(other.read_to("hello").starts_with("HTTP/1.1 200 "));
+  // A closed connection makes room for another one.
+  first.reset();
+  const auto end = std::chrono::steady_clock::now() + patience;
+  std::string got;
+  while (!got.starts_with("HTTP/1.1 200 ") && std::chrono::steady_clock::now() < end) {
+    Client again(*server, greedy);
+    again.send(a_request());
+    got = again.read_to("hello");
+  }
+  EXPECT_TRUE(got.starts_with("HTTP/1.1 200 ")) << got;
+}
+
+TEST(core::http::Server, IgnoresASecondResponseAndOneAfterItsEnd) {
+  std::promise<Respond> kept;
+  auto server =
+      start({}, [&](const Request& request, const std::shared_ptr<void>&, const Respond& respond) {
+        if (request.method == "PUT") return kept.set_value(respond);
+        respond({.body = "hello"});
+        respond({.status = 500, .body = "second"});
+      });
+  Client client(*server);
+  for (int i = 0; i < 2; ++i) {
+    client.send(a_request());
+    EXPECT_TRUE(client.read_to("hello").starts_with("HTTP/1.1 200 "));
+  }
+  client.send(a_request("PUT", "Content-Length: 0\r\n"));
+  const auto respond = kept.get_future().get();
+  server.reset();
+  EXPECT_EQ(client.read_to_close(), "");
+  respond({.body = "too late"});
+}
+
+TEST(core::http::Server, JoinsHeadersOfTheSameName) {
+  std::promise<std::string> value;
+  const auto server =
+      start({}, [&](const Request& request, const std::shared_ptr<void>&, const Respond& respond) {
+        value.set_value(request.header("x-list"));
+        respond({.body = "hello"});
+      });
+  Client client(*server);
+  client.send(a_request("GET", "X-List: a\r\nx-list: b\r\n"));
+  client.read_to("hello");
+  EXPECT_EQ(value.get_future().get(), "a, b");
+}
+
+TEST(core::http::Server, ReadsAWebSocketOnlyAsFastAsItsOwnerReceives) {
+  std::promise<std::shared_ptr<WebSocket>> opened;
+  const auto server = start({}, [&](const Request&, const std::shared_ptr<void>&,
+                                    const Respond& respond) {
+    respond({.websocket = WebSocketUpgrade{.message_bytes_max = 65536,
+                                           .on_open = [&](std::shared_ptr<WebSocket> websocket) {
+                                             opened.set_value(std::move(websocket));
+                                           }}});
+  });
+  {
+    Client client(*server);
+    client.send(a_request("GET",
+                          "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                          "Sec-WebSocket-Version: 13\r\n"
+                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"));
+    EXPECT_TRUE(client.read_to("\r\n\r\n").starts_with("HTTP/1.1 101 "));
+    // A masked binary frame of 65,535 bytes. Nobody receives: the kernel's buffers fill, no more.
+    const std::string frame = std::string("\x82\xfe\xff\xff\0\0\0\0", 8) + std::string(65535, 'x');
+    constexpr std::size_t far_too_much = 64 << 20;
+    EXPECT_LT(client.send_until_blocked(frame, far_too_much), far_too_much);
+  }
+  // What the server's thread owns must end there.
+  std::promise<void> released;
+  auto websocket = opened.get_future().get();
+  auto* raw = websocket.get();
+  boost::asio::post(raw->executor(), [websocket = std::move(websocket), &released]() mutable {
+    websocket.reset();
+    released.set_value();
+  });
+  released.get_future().get();
+}
+
+}  // namespace
+}  // namespace nucleus::core::http
