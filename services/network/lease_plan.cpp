@@ -91,11 +91,12 @@ std::string lease_ports(const View& view, StoredPorts& node, Plan& plan) {
 }  // namespace
 
 Plan plan_network(const View& view, const msg::ClusterDefined& event, std::uint64_t event_id) {
-  return {.networks = {{.network = {.cluster_id = event.cluster.cluster_id,
-                                    .project_id = event.cluster.project_id,
-                                    .vlan = view.vlans().lowest_free().value_or(0),
-                                    .subnet = subnet_text(private_subnet(event.cluster.node_count))},
-                        .since_event = event_id}}};
+  return {
+      .networks = {{.network = {.cluster_id = event.cluster.cluster_id,
+                                .project_id = event.cluster.project_id,
+                                .vlan = view.vlans().lowest_free().value_or(0),
+                                .subnet = subnet_text(private_subnet(event.cluster.node_count))},
+                    .since_event = event_id}}};
 }
 
 Plan plan_ports(const View& view, StoredPorts node) {
