@@ -18,6 +18,12 @@ std::string variable(const char* name) {
   return value ? value : "";
 }
 
+/// Where libcurl looks for it.
+bool has_netrc() {
+  std::error_code error;
+  return std::filesystem::exists(variable("HOME") + "/.netrc", error);
+}
+
 std::string text_of(const YAML::Node& map, const char* key) {
   if (!map.IsMap() || !map[key] || !map[key].IsScalar()) return {};
   const auto text = map[key].as<std::string>();
@@ -144,7 +150,7 @@ core::Result<Endpoint> Endpoint::from_environment() {
   if (endpoint.url.empty())
     return core::refuse(ErrorCode::invalid_argument,
                         "no endpoint: source a deployment's env file, or run comet init");
-  if (endpoint.token.empty() && (endpoint.key_name.empty() || endpoint.key_secret.empty()))
+  if (!endpoint.has_credential() && !has_netrc())
     return core::refuse(ErrorCode::invalid_argument,
                         "set NUCLEUS_TOKEN, or NUCLEUS_API_KEY_NAME and NUCLEUS_API_KEY_SECRET");
   return endpoint;
@@ -197,8 +203,7 @@ core::Result<Endpoint> choose_endpoint(const std::string& name) {
   if (endpoint->url.empty())
     return core::refuse(ErrorCode::invalid_argument,
                         "endpoint " + endpoint->name + " has no nucleus_base_url");
-  const bool has_key = !endpoint->key_name.empty() && !endpoint->key_secret.empty();
-  if (endpoint->token.empty() && !has_key && endpoint->username.empty())
+  if (!endpoint->has_credential() && !has_netrc())
     return core::refuse(ErrorCode::invalid_argument,
                         "endpoint " + endpoint->name + " has no API key: run comet init");
   return endpoint;

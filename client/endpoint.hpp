@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "client/json.hpp"
+#include "client/api/json.hpp"
 #include "core/result.hpp"
 
 namespace nucleus::client {
@@ -23,6 +23,11 @@ struct Endpoint {
   std::string password = {};  // `readline` = ask for it, `env` = COMET_PASSWORD
   std::string ca_file = {};   // whose certificates are believed; empty = the system's
   bool has_hpcinfo = false;   // tells of reservations
+
+  /// Without one, name and password come from ~/.netrc.
+  bool has_credential() const {
+    return !token.empty() || !username.empty() || (!key_name.empty() && !key_secret.empty());
+  }
 
   /// From NUCLEUS_URL, NUCLEUS_TOKEN or NUCLEUS_API_KEY_NAME and _SECRET, and NUCLEUS_CA_FILE.
   /// `invalid_argument` names the variable that is missing.

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "client/json.hpp"
+#include "client/api/json.hpp"
 
 namespace nucleus::client {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "client/json.hpp"
+#include "client/api/json.hpp"
 #include "core/result.hpp"
 
 struct sqlite3;

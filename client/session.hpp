@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "client/api.hpp"
+#include "client/api/api.hpp"
 #include "client/local_copy.hpp"
 
 namespace nucleus::client {

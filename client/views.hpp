@@ -1,7 +1,7 @@
 // The server's JSON as the columns that old clients know (compat section 1.7). Pure.
 #pragma once
 
-#include "client/json.hpp"
+#include "client/api/json.hpp"
 #include "client/listing.hpp"
 
 namespace nucleus::client {

@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "client/api.hpp"
+#include "client/api/api.hpp"
 
 namespace nucleus::client {
 

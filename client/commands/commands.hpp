@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "client/api.hpp"
+#include "client/api/api.hpp"
 #include "client/command.hpp"
 #include "client/listing.hpp"
 #include "client/session.hpp"

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/http/url.hpp"
 #include "core/hostlist/hostlist.hpp"
 
 namespace nucleus::client {

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/http/url.hpp"
 
 namespace nucleus::client {
 
@@ -26,15 +27,15 @@ core::Result<int> init_endpoint(Session&, const Words&) {
   Endpoint endpoint = known->named(*name).value_or(Endpoint{.name = *name});
   const auto url = ask("Base URL", endpoint.url.empty() ? "" : endpoint.url + "/nucleus");
   if (!url) return gave_up;
-  if (auto parsed = Url::parse(*url); !parsed) return std::unexpected(parsed.error());
+  const auto base = parse_base_url(*url);
+  if (!base) return std::unexpected(base.error());
   const auto version = ask("API version", "v1");
   if (!version || *version != "v1")
     return core::refuse(ErrorCode::invalid_argument, "this client speaks API version v1");
   const auto password = ask_secret("Password of " + *username);
   if (!password) return gave_up;
 
-  endpoint.url = *url;
-  while (endpoint.url.ends_with('/')) endpoint.url.pop_back();
+  endpoint.url = *base;
   if (endpoint.url.ends_with("/nucleus")) endpoint.url.resize(endpoint.url.size() - 8);
   const auto key = Api(endpoint).get_as("/nucleus/getkey", *username, *password);
   if (!key) return std::unexpected(key.error());

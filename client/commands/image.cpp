@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/http/url.hpp"
 
 namespace nucleus::client {
 

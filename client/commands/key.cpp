@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/http/url.hpp"
 #include "client/parse.hpp"
 #include "client/shell.hpp"
 
@@ -86,12 +87,12 @@ core::Result<std::vector<PublicKey>> keys_of_git(Session& session, const std::st
     return core::refuse(ErrorCode::invalid_argument, "say whose keys, with --username or --git");
   auto base = session.setting("git_url");
   if (base.empty()) base = "https://github.com";
-  const auto answer = Api({.url = base}).get_public("/" + encoded(person) + ".keys");
-  if (!answer) return std::unexpected(answer.error());
+  const auto keys_text = Api({.url = base}).get_public("/" + encoded(person) + ".keys");
+  if (!keys_text) return std::unexpected(keys_text.error());
   std::vector<PublicKey> keys;
-  for (std::size_t begin = 0; begin < answer->size();) {
-    const auto end = std::min(answer->find('\n', begin), answer->size());
-    if (auto key = public_key_of(answer->substr(begin, end - begin), base))
+  for (std::size_t begin = 0; begin < keys_text->size();) {
+    const auto end = std::min(keys_text->find('\n', begin), keys_text->size());
+    if (auto key = public_key_of(keys_text->substr(begin, end - begin), base))
       keys.push_back({.name = person + "-" + std::to_string(keys.size() + 1),
                       .text = std::move(*key),
                       .source = "git"});

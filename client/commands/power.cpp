@@ -6,6 +6,7 @@
 #include <set>
 
 #include "client/commands/commands.hpp"
+#include "client/http/url.hpp"
 #include "client/views.hpp"
 
 namespace nucleus::client {

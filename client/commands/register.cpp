@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/http/url.hpp"
 #include "client/shell.hpp"
 
 namespace nucleus::client {
@@ -92,7 +93,7 @@ core::Result<int> check_all(Session& session, const std::string& only, bool is_a
   for (const auto& endpoint : known->all) {
     if (!only.empty() && endpoint.name != only) continue;
     std::string what = "well";
-    if (const auto url = Url::parse(endpoint.url); !url) {
+    if (const auto url = parse_base_url(endpoint.url); !url) {
       what = "no URL";
     } else if (const auto chosen = choose_endpoint(endpoint.name); !chosen) {
       what = "no credential";

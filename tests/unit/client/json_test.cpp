@@ -1,5 +1,5 @@
 // JSON as the client reads and writes it, and the lines of its shell.
-#include "client/json.hpp"
+#include "client/api/json.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "client/json.hpp"
+#include "client/api/json.hpp"
 
 namespace nucleus::client {
 namespace {

@@ -1,5 +1,5 @@
 // The API-key signature, held to the vector that old clients and servers agree on.
-#include "client/signature.hpp"
+#include "client/api/signature.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include "client/http.hpp"
 #include "client/renames.hpp"
 #include "client/waiting.hpp"
 #include "client/walltime.hpp"
@@ -111,20 +110,6 @@ TEST(Progress, TellsWhenWhatWasAskedForIsSo) {
   EXPECT_TRUE(power_progress(cluster, {}, true).is_done);
   EXPECT_FALSE(power_progress(cluster, {"n-00", "n-01"}, true).is_done);
   EXPECT_TRUE(power_progress(cluster, {"n-00"}, false).is_done);
-}
-
-TEST(Url, IsHttpOrHttpsWithAHostAndNothingElse) {
-  const auto plain = Url::parse("http://127.0.0.1:8080/nucleus/");
-  EXPECT_EQ(plain->host, "127.0.0.1");
-  EXPECT_EQ(plain->port, "8080");
-  EXPECT_EQ(plain->path, "/nucleus");
-  const auto secure = Url::parse("HTTPS://[::1]");
-  EXPECT_TRUE(secure->is_tls);
-  EXPECT_EQ(secure->host, "::1");
-  EXPECT_EQ(secure->port, "443");
-  for (const char* wrong : {"", "ftp://h", "http://", "http://u@h", "http://h:x", "h:80"})
-    EXPECT_FALSE(Url::parse(wrong)) << wrong;
-  EXPECT_EQ(encoded("public/a b.iso"), "public%2Fa%20b.iso");
 }
 
 }  // namespace

@@ -3,14 +3,11 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 namespace nucleus::client {
 
 /// `nonce: N\ntimestamp: T`, signed with the key's secret.
 std::string sign(const std::string& secret, const std::string& nonce, const std::string& timestamp);
-
-std::string base64(std::string_view bytes);
 
 /// 10 characters A-Z and 0-9, from the system's randomness.
 std::string new_nonce();

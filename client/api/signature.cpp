@@ -1,4 +1,4 @@
-#include "client/signature.hpp"
+#include "client/api/signature.hpp"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -12,6 +12,18 @@
 
 namespace nucleus::client {
 
+namespace {
+
+std::string base64(std::string_view bytes) {
+  std::vector<unsigned char> text(4 * (bytes.size() / 3 + 1) + 1);
+  const int length =
+      EVP_EncodeBlock(text.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                      static_cast<int>(bytes.size()));
+  return {reinterpret_cast<const char*>(text.data()), static_cast<std::size_t>(length)};
+}
+
+}  // namespace
+
 std::string sign(const std::string& secret, const std::string& nonce,
                  const std::string& timestamp) {
   const std::string text = "nonce: " + nonce + "\ntimestamp: " + timestamp;
@@ -20,14 +32,6 @@ std::string sign(const std::string& secret, const std::string& nonce,
   HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
        reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data(), &size);
   return base64({reinterpret_cast<const char*>(digest.data()), size});
-}
-
-std::string base64(std::string_view bytes) {
-  std::vector<unsigned char> text(4 * (bytes.size() / 3 + 1) + 1);
-  const int length =
-      EVP_EncodeBlock(text.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                      static_cast<int>(bytes.size()));
-  return {reinterpret_cast<const char*>(text.data()), static_cast<std::size_t>(length)};
 }
 
 std::string new_nonce() {

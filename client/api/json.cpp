@@ -1,4 +1,4 @@
-#include "client/json.hpp"
+#include "client/api/json.hpp"
 
 #include <algorithm>
 #include <array>

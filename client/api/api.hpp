@@ -1,0 +1,67 @@
+// The gateway as the client sees it: REST, with the credential of one endpoint.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/api/json.hpp"
+#include "client/endpoint.hpp"
+#include "client/http/http_client.hpp"
+
+namespace nucleus::client {
+
+class Api {
+ public:
+  explicit Api(Endpoint endpoint);
+
+  /// The JSON of a GET. Any status but 200 is an error with the server's own words.
+  core::Result<Json> get(const std::string& path) const;
+  /// As get, with a name and password instead of the endpoint's credential.
+  core::Result<Json> get_as(const std::string& path, const std::string& username,
+                            const std::string& password) const;
+  /// The text of a GET without a credential. Any status but 200 is an error.
+  core::Result<std::string> get_public(const std::string& path) const;
+  /// The elements of `name` on all pages of a v2 list. `path` may have a query.
+  core::Result<Json> get_all(const std::string& path, const std::string& name) const;
+  /// Any status but 204 is an error.
+  core::Result<void> put(const std::string& path) const;
+  /// Any status but 200 to 204 is an error. The JSON of the response, null if it has none.
+  core::Result<Json> post(const std::string& path, const Json& body) const;
+  /// Any status but 204 is an error.
+  core::Result<void> remove(const std::string& path) const;
+  /// The URL to which a GET is redirected with 303.
+  core::Result<std::string> redirect(const std::string& path) const;
+  /// Sends a file as `name`, with its MD5 as the first generation of the API requires it.
+  core::Result<void> upload(const std::string& path, const std::string& file,
+                            const std::string& name, const OnProgress& on_progress = {}) const;
+  /// Gives each part of an endless body to `take`, until `take` returns false, the server ends the
+  /// body, or no byte arrived for `silence_max`.
+  core::Result<void> follow(const std::string& path, std::chrono::seconds silence_max,
+                            const TakePart& take) const;
+
+  const std::string& url() const { return endpoint_.url; }
+  const Endpoint& endpoint() const { return endpoint_; }
+  /// Prints each request and the status of its response on standard error.
+  void set_traced(bool is_traced) { is_traced_ = is_traced; }
+
+ private:
+  enum class Credential : unsigned char { of_endpoint, of_request };
+
+  core::Result<Response> send(HttpClient& client, const Request& request, Credential credential,
+                              const TakePart& take = {}) const;
+  core::Result<Response> send_json(const std::string& method, const std::string& path,
+                                   const std::string& body) const;
+  core::Result<void> add_credential(Request& request) const;
+  core::Result<void> log_in() const;
+
+  // A session's token and the kept connection are remembered from request to request.
+  mutable Endpoint endpoint_;
+  mutable HttpClient client_;
+  bool is_traced_ = false;
+};
+
+/// What a response that is not a success says, in one line.
+core::Error error_of(const Response& response);
+
+}  // namespace nucleus::client

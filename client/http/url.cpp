@@ -1,0 +1,59 @@
+#include "client/http/url.hpp"
+
+#include <curl/curl.h>
+
+#include <memory>
+
+namespace nucleus::client {
+
+namespace {
+
+using Handle = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
+using Text = std::unique_ptr<char, decltype(&curl_free)>;
+
+Handle read_url(const std::string& text, unsigned flags) {
+  Handle handle(curl_url(), curl_url_cleanup);
+  if (handle && curl_url_set(handle.get(), CURLUPART_URL, text.c_str(), flags) != CURLUE_OK)
+    handle.reset();
+  return handle;
+}
+
+/// A part of the URL; empty if it has none.
+std::string part_of(CURLU* handle, CURLUPart part, unsigned flags = 0) {
+  char* raw = nullptr;
+  if (curl_url_get(handle, part, &raw, flags) != CURLUE_OK) return {};
+  return Text(raw, curl_free).get();
+}
+
+}  // namespace
+
+core::Result<std::string> parse_base_url(const std::string& text) {
+  const auto handle = read_url(text, CURLU_DISALLOW_USER);
+  const auto part = [&](CURLUPart which) { return part_of(handle.get(), which); };
+  const bool is_base = handle &&
+                       (part(CURLUPART_SCHEME) == "http" || part(CURLUPART_SCHEME) == "https") &&
+                       part(CURLUPART_QUERY).empty() && part(CURLUPART_FRAGMENT).empty();
+  if (!is_base)
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "not an http or https URL of a server: " + msg::shown(text), "url");
+  std::string url = part(CURLUPART_URL);
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+std::string origin_of(const std::string& url) {
+  const auto handle = read_url(url, 0);
+  if (!handle) return {};
+  return part_of(handle.get(), CURLUPART_SCHEME) + "://" + part_of(handle.get(), CURLUPART_HOST) +
+         ":" + part_of(handle.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
+}
+
+std::string encoded(const std::string& text) {
+  // libcurl takes a length of 0 for "measure it".
+  if (text.empty()) return {};
+  const Text escaped(curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size())),
+                     curl_free);
+  return escaped ? escaped.get() : std::string();
+}
+
+}  // namespace nucleus::client

@@ -1,0 +1,245 @@
+"""HTTP of `cm` against servers of the test's own: what stands on the wire, whom a credential
+reaches, proxies, IPv6, .netrc, CA files and redirects."""
+import base64
+import contextlib
+import http.server
+import os
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+
+from conftest import BIN
+
+PATIENCE_S = 60
+
+
+class Recorder(http.server.BaseHTTPRequestHandler):
+    """Answers each path by the server's table and keeps what it was asked."""
+    protocol_version = "HTTP/1.1"
+
+    def setup(self):
+        super().setup()
+        self.server.connections += 1
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.requests.append((self.command, self.path, dict(self.headers), body))
+        status, headers, text = self.server.answers.get(self.path, (200, {}, "[]"))
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    do_GET = do_PUT = do_POST = do_DELETE = answer
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address="127.0.0.1", context=None):
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.requests, self.answers, self.connections = [], {}, 0
+        super().__init__((address, 0), Recorder)
+        if context:
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+        host = f"[{address}]" if ":" in address else address
+        self.url = f"{'https' if context else 'http'}://{host}:{self.server_port}"
+
+    def headers(self, number=-1):
+        return self.requests[number][2]
+
+
+@contextlib.contextmanager
+def a_server(*arguments, **more):
+    with Server(*arguments, **more) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(name="server")
+def server_fixture():
+    with a_server() as server:
+        yield server
+
+
+@pytest.fixture(name="comet")
+def comet_fixture(tmp_path):
+    """Runs `comet` at a URL with a home of its own; more variables by name."""
+    def run(url, *words, code=0, **variables):
+        env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NUCLEUS_URL": url,
+               "NUCLEUS_TOKEN": "secret", **variables}
+        env = {name: value for name, value in env.items() if value is not None}
+        ran = subprocess.run([BIN / "comet", *words], env=env, text=True, capture_output=True,
+                             stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+        assert ran.returncode == code, f"{words}: {ran.returncode} {ran.stdout}{ran.stderr}"
+        return ran
+    run.home = tmp_path
+    return run
+
+
+def clusters(run, url, **more):
+    return run(url, "ll", "--format=rest", **more)
+
+
+def test_an_ipv6_address_stands_in_brackets_in_the_host_header(comet):
+    with a_server("::1") as server:
+        assert clusters(comet, server.url).stdout == "[]\n"
+        assert server.headers()["Host"] == f"[::1]:{server.server_port}"
+
+
+def test_requests_share_a_connection_but_for_a_post(comet, server):
+    node = '{"name": "n", "active_computeset": 1}'
+    server.answers["/nucleus/v1/cluster/"] = (200, {}, f'[{{"name": "c", "computes": [{node}]}}]')
+    comet(server.url, "cluster")  # the clusters, then the computesets
+    assert [request[0] for request in server.requests] == ["GET", "GET"]
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_get_follows_a_redirect_with_its_credential_to_the_same_server(comet, server, status):
+    server.answers["/nucleus/v1/cluster/"] = (status, {"Location": "/elsewhere/"}, "")
+    assert clusters(comet, server.url).stdout == "[]\n"
+    assert server.requests[-1][1] == "/elsewhere/"
+    assert server.headers()["Authorization"] == "Token secret"
+
+
+CREDENTIALS = ("Authorization", "X-Api-Key", "nonce", "timestamp", "Cookie")
+
+
+@pytest.mark.parametrize("key", [False, True])
+def test_no_credential_follows_a_redirect_to_another_server(comet, server, key):
+    with a_server() as other:
+        server.answers["/nucleus/v1/cluster/"] = (302, {"Location": other.url + "/x"}, "")
+        variables = {"NUCLEUS_TOKEN": None, "NUCLEUS_API_KEY_NAME": "k",
+                     "NUCLEUS_API_KEY_SECRET": "s"} if key else {}
+        assert clusters(comet, server.url, **variables).stdout == "[]\n"
+        assert "Authorization" in server.headers()
+        assert not [name for name in CREDENTIALS if name in other.headers()]
+        # Another server that wants one is named in the error.
+        other.answers["/x"] = (401, {}, "")
+        told = clusters(comet, server.url, code=1, **variables)
+        assert f"redirected to {other.url}" in told.stderr
+
+
+def test_redirects_end(comet, server):
+    server.answers["/nucleus/v1/cluster/"] = (302, {"Location": "/nucleus/v1/cluster/"}, "")
+    assert "more than 5 redirects" in clusters(comet, server.url, code=1).stderr
+    assert len(server.requests) == 6
+
+
+def test_a_put_follows_no_redirect(comet, server):
+    path = "/nucleus/v1/computeset/7/shutdown"
+    server.answers[path] = (307, {"Location": "/elsewhere/"}, "")
+    comet(server.url, "terminate", "7", code=1)
+    assert [request[:2] for request in server.requests] == [("PUT", path)]
+
+
+def test_netrc_is_read_only_if_no_other_credential_is_set(comet, server):
+    netrc = comet.home / ".netrc"
+    told = clusters(comet, server.url, code=2, NUCLEUS_TOKEN=None)
+    assert "NUCLEUS_TOKEN" in told.stderr and not server.requests
+    netrc.write_text("machine 127.0.0.1 login ada password horse\n")
+    netrc.chmod(0o600)
+    clusters(comet, server.url, NUCLEUS_TOKEN=None)
+    basic = base64.b64encode(b"ada:horse").decode()
+    assert server.headers()["Authorization"] == "Basic " + basic
+    clusters(comet, server.url)
+    assert server.headers()["Authorization"] == "Token secret"
+    server.answers["/nucleus/v1/cluster/"] = (401, {}, "")
+    assert ".netrc" in clusters(comet, server.url, code=1, NUCLEUS_TOKEN=None).stderr
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_is_asked_but_not_for_no_proxy(comet, server, name):
+    target = "http://cluster.example:8080"
+    server.answers[target + "/nucleus/v1/cluster/"] = (200, {}, "[]")
+    clusters(comet, target, **{name: server.url})
+    method, path, headers, _ = server.requests[-1]
+    assert (method, path) == ("GET", target + "/nucleus/v1/cluster/")
+    assert headers["Host"] == "cluster.example:8080"
+    with a_server() as direct:
+        clusters(comet, direct.url, no_proxy="127.0.0.1", **{name: server.url})
+        assert direct.headers()["Host"] == f"127.0.0.1:{direct.server_port}"
+    assert len(server.requests) == 1
+
+
+def test_a_tls_proxy_is_asked_to_connect(comet):
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        url = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        lines = []
+
+        def refuse():
+            connection, _ = proxy.accept()
+            with connection:
+                lines.append(connection.recv(4096).decode())
+                connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        told = clusters(comet, "https://cluster.example", code=1, https_proxy=url)
+        thread.join()
+    assert lines[0].startswith("CONNECT cluster.example:443 HTTP/1.1\r\n")
+    assert "secret" not in lines[0]
+    assert "https://cluster.example:443: " in told.stderr
+
+
+@pytest.fixture(name="certificate", scope="module")
+def certificate_fixture(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                    "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",
+                    folder / "key", "-out", folder / "cert"], check=True, capture_output=True)
+    return folder
+
+
+def test_a_certificate_is_verified_with_the_ca_file_that_is_set(comet, certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert", certificate / "key")
+    with a_server(context=context) as server:
+        told = clusters(comet, server.url, code=1).stderr
+        assert "cannot verify" in told and "NUCLEUS_CA_FILE" in told
+        for name in ("NUCLEUS_CA_FILE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+            clusters(comet, server.url, **{name: str(certificate / "cert")})
+        assert len(server.requests) == 3
+        # The endpoint's own file is the only one that is read.
+        clusters(comet, server.url, code=1, SSL_CERT_FILE=str(certificate / "cert"),
+                 NUCLEUS_CA_FILE="/etc/ssl/certs/ca-certificates.crt")
+        told = clusters(comet, server.url, code=2, NUCLEUS_CA_FILE="/nowhere")
+        assert "/nowhere" in told.stderr
+
+
+def test_an_upload_is_a_form_of_two_fields(comet, server):
+    iso = comet.home / "small.iso"
+    iso.write_bytes(bytes(range(256)) * 8192)
+    server.answers["/nucleus/v1/image"] = (204, {}, "")
+    comet(server.url, "iso", "upload", str(iso))
+    method, path, headers, body = server.requests[-1]
+    assert (method, path) == ("POST", "/nucleus/v1/image")
+    assert len(headers["md5"]) == 32
+    assert int(headers["Content-Length"]) == len(body)
+    boundary = b"--" + headers["Content-Type"].partition("boundary=")[2].encode()
+    _, composite, file, end = body.split(boundary)
+    assert end == b"--\r\n"
+    assert b'name="composite"' in composite and composite.endswith(b"\r\n\r\nNONE\r\n")
+    head, _, content = file.partition(b"\r\n\r\n")
+    assert b'name="file"; filename="small.iso"' in head
+    assert content == iso.read_bytes() + b"\r\n"
+
+
+def test_a_host_that_does_not_answer_is_named(comet):
+    assert "http://127.0.0.1:1: " in clusters(comet, "http://127.0.0.1:1", code=1).stderr
+    assert "http://no.invalid:80: " in clusters(comet, "http://no.invalid", code=1).stderr
