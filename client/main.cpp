@@ -1,4 +1,4 @@
-// cm: the admin's command and shell; `comet …` is `cm comet …`.
+// cm: the command and shell of a cluster's admin; `comet …` is `cm comet …`.
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -9,7 +9,7 @@
 int main(int argc, char** argv) {
   const std::string_view path(argc > 0 ? argv[0] : "cm");
   const bool is_comet = path.substr(path.rfind('/') + 1) == "comet";
-  // Said before anything is made: scripts ask it often.
+  // Before anything is initialized: scripts call it often.
   if (argc == 2 && std::string_view(argv[1]) == "--version")
     return std::puts(is_comet ? "comet " NUCLEUS_VERSION : "cm " NUCLEUS_VERSION) < 0;
   std::vector<std::string> words(argv + 1, argv + argc);

@@ -6,13 +6,14 @@
 #include <filesystem>
 #include <iostream>
 
-#include "client/command_table.hpp"
-#include "client/completion.hpp"
-#include "client/listing.hpp"
-#include "client/manual.hpp"
-#include "client/parse.hpp"
-#include "client/shell.hpp"
-#include "client/terminal.hpp"
+#include "client/commands/commands.hpp"
+#include "client/grammar/completion.hpp"
+#include "client/grammar/manual.hpp"
+#include "client/grammar/parse.hpp"
+#include "client/grammar/table.hpp"
+#include "client/output/listing.hpp"
+#include "client/shell/shell.hpp"
+#include "client/terminal/terminal.hpp"
 
 namespace nucleus::client {
 
@@ -24,7 +25,7 @@ int print_manual(const std::string& name) {
   const auto& table = command_table();
   const auto* command = name == "cm" ? &table : table.part(name);
   if (!command) {
-    std::cerr << "cm: there is no command " << msg::shown(name) << "\n";
+    std::cerr << "cm: no such command: " << msg::shown(name) << "\n";
     return 2;
   }
   std::cout << manual_roff(*command);
@@ -34,41 +35,43 @@ int print_manual(const std::string& name) {
 int print_completion(const std::string& shell) {
   const auto script = completion_script(shell);
   if (script.empty()) {
-    std::cerr << "cm: completion is for bash, zsh or fish\n";
+    std::cerr << "cm: the shell must be bash, zsh or fish\n";
     return 2;
   }
   std::cout << script;
   return 0;
 }
 
-/// Asked by a shell at each tab: it must not wait for a server.
+/// A shell runs this at each tab: it must not wait for a server.
 int print_candidates(Session& session, const std::vector<std::string>& words) {
   for (const auto& each : completions_in(session, words, false)) std::cout << each << "\n";
   return 0;
 }
 
-/// What `default KEY=VALUE` keeps is taken where a line does not say it.
-void take_defaults(Session& session, Words& words) {
+/// Fills in what `default KEY=VALUE` stored for options that the line does not give.
+void add_defaults(Session& session, Words& words) {
   if (!session.has_copy()) return;
-  const auto takes = [&](std::string_view name) {
+  const auto accepts = [&](std::string_view name) {
     return std::ranges::any_of(words.command().arguments,
                                [&](const Argument& each) { return each.name == name; });
   };
   std::string endpoint;
   for (const char* name : {"--endpoint", "--cloud"}) {
-    if (!takes(name)) continue;
-    if (!words.has(name) && !std::getenv("NUCLEUS_URL"))
-      if (auto cloud = session.setting("cloud"); !cloud.empty()) words.say(name, {cloud});
+    if (!accepts(name)) continue;
+    // The --cloud of `default` is what it changes, not where it connects.
+    const bool is_endpoint = words.command().run != set_default;
+    if (is_endpoint && !words.has(name) && !std::getenv("NUCLEUS_URL"))
+      if (auto cloud = session.setting("cloud"); !cloud.empty()) words.set(name, {cloud});
     endpoint = words[name];
   }
   if (endpoint.empty())
     if (const auto active = choose_endpoint({})) endpoint = active->name;
-  // Only what starts nodes has both: elsewhere --allocation chooses what is shown.
-  const bool is_start = takes("--allocation") && takes("--walltime");
+  // Commands that start nodes accept both; elsewhere --allocation is a filter.
+  const bool is_start = accepts("--allocation") && accepts("--walltime");
   for (const std::string key : {"format", "allocation", "walltime", "reservation"}) {
     const std::string option = "--" + key;
-    if (!takes(option) || words.has(option) || (key != "format" && !is_start)) continue;
-    if (auto value = session.setting(key, endpoint); !value.empty()) words.say(option, {value});
+    if (!accepts(option) || words.has(option) || (key != "format" && !is_start)) continue;
+    if (auto value = session.setting(key, endpoint); !value.empty()) words.set(option, {value});
   }
 }
 
@@ -83,13 +86,12 @@ core::Result<int> run_command(Session& session, const NamedCommand& named,
     if (named.words == 0)
       return core::refuse(
           ErrorCode::invalid_argument,
-          rest.empty() ? "say a command; help lists them"
-                       : "there is no command " + msg::shown(rest.front()) + "; help lists them");
+          rest.empty() ? "no command given; help lists them"
+                       : "no such command: " + msg::shown(rest.front()) + "; help lists them");
     std::string parts;
     for (const auto& part : named.command->parts)
       parts += (parts.empty() ? "" : ", ") + std::string(part.name);
-    return core::refuse(ErrorCode::invalid_argument,
-                        named.name + " is followed by one of " + parts);
+    return core::refuse(ErrorCode::invalid_argument, named.name + " needs a subcommand: " + parts);
   }
   auto words = parse(*named.command, std::move(rest));
   if (!words) return std::unexpected(words.error());
@@ -97,7 +99,7 @@ core::Result<int> run_command(Session& session, const NamedCommand& named,
     std::cout << manual_text(*named.command, named.name, true);
     return 0;
   }
-  take_defaults(session, *words);
+  add_defaults(session, *words);
   if (const auto format = (*words)["--format"]; !format.empty())
     if (const auto known = format_of(format); !known) return std::unexpected(known.error());
   return named.command->run(session, *words);
@@ -114,16 +116,16 @@ int run_words(Session& session, const std::vector<std::string>& words) {
   if (done) {
     code = *done;
   } else {
-    const std::string speaker = !words.empty() && words.front() == "comet" ? "comet: " : "cm: ";
+    const std::string prefix = !words.empty() && words.front() == "comet" ? "comet: " : "cm: ";
     std::cout << std::flush;
-    std::cerr << painted(speaker + done.error().detail, "red",
-                         session.is_colored(has_terminal_for_errors()))
+    std::cerr << painted(prefix + done.error().detail, "red",
+                         session.is_colored(is_error_terminal()))
               << "\n";
     code = done.error().code == ErrorCode::invalid_argument ? 2 : 1;
   }
   if (session.is_on("timer") || session.is_on("verbose")) {
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    std::cerr << "cm: " << named.name << " took " << took.count() << " s, exit code " << code
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    std::cerr << "cm: " << named.name << " took " << elapsed.count() << " s, exit code " << code
               << "\n";
   }
   return code;
@@ -131,7 +133,7 @@ int run_words(Session& session, const std::vector<std::string>& words) {
 
 int run_program(const std::vector<std::string>& words) {
   Session session;
-  bool stays = false;
+  bool is_staying = false;
   std::size_t first = 0;
   for (; first < words.size(); ++first) {
     if (words[first] == "--echo")
@@ -139,7 +141,7 @@ int run_program(const std::vector<std::string>& words) {
     else if (words[first] == "--debug")
       session.is_debugging = true;
     else if (words[first] == "-i")
-      stays = true;
+      is_staying = true;
     else if (words[first] != "--nosplash")
       break;
   }
@@ -154,7 +156,7 @@ int run_program(const std::vector<std::string>& words) {
   const bool is_script = rest.size() == 1 && rest[0].ends_with(".cm") &&
                          std::filesystem::is_regular_file(rest[0], error);
   const int code = is_script ? run_script(session, rest[0]) : run_words(session, rest);
-  return stays && !session.is_over ? run_shell(session) : code;
+  return is_staying && !session.is_over ? run_shell(session) : code;
 }
 
 }  // namespace nucleus::client

@@ -7,7 +7,7 @@
 
 #include "client/api/signature.hpp"
 #include "client/http/url.hpp"
-#include "client/terminal.hpp"
+#include "client/terminal/terminal.hpp"
 
 namespace nucleus::client {
 
@@ -36,6 +36,13 @@ core::Result<void> expect(const core::Result<Response>& response, unsigned statu
 
 Api::Api(Endpoint endpoint) : endpoint_{std::move(endpoint)}, client_{endpoint_.ca_file} {}
 
+Api::~Api() {
+  if (!has_session_) return;
+  has_session_ = false;  // a refusal begins no new session
+  (void)send(client_, {.method = "POST", .url = "/nucleus/rest-auth/logout/"},
+             Credential::of_endpoint);
+}
+
 core::Result<void> Api::log_in() const {
   std::string password = endpoint_.password;
   if (password == "env") {
@@ -58,6 +65,7 @@ core::Result<void> Api::log_in() const {
   if (!(*json)["key"].is_text())
     return core::refuse(ErrorCode::internal, "the server's response to the login has no key");
   endpoint_.token = (*json)["key"].text();
+  has_session_ = true;
   return {};
 }
 
@@ -86,10 +94,22 @@ core::Result<void> Api::add_credential(Request& request) const {
   return {};
 }
 
-/// Follows redirects of a GET but 303, which `redirect` reads. The credential is added to each
-/// request to the endpoint's own origin, and to no other.
 core::Result<Response> Api::send(HttpClient& client, const Request& request, Credential credential,
                                  const TakePart& take) const {
+  auto response = send_once(client, request, credential, take);
+  const bool has_expired =
+      response && response->status == 401 && has_session_ && credential == Credential::of_endpoint;
+  if (!has_expired) return response;
+  // The session ended at the server: the next request begins another.
+  has_session_ = false;
+  endpoint_.token.clear();
+  return send_once(client, request, credential, take);
+}
+
+/// Follows redirects of a GET but 303, which `redirect` reads. The credential is added to each
+/// request to the endpoint's own origin, and to no other.
+core::Result<Response> Api::send_once(HttpClient& client, const Request& request,
+                                      Credential credential, const TakePart& take) const {
   const std::string own = origin_of(endpoint_.url);
   std::string url = endpoint_.url + request.url;
   for (int redirects = 0; redirects <= redirects_max; ++redirects) {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "client/api/json.hpp"
-#include "client/endpoint.hpp"
+#include "client/config/endpoint.hpp"
 #include "client/http/http_client.hpp"
 
 namespace nucleus::client {
@@ -14,6 +14,8 @@ namespace nucleus::client {
 class Api {
  public:
   explicit Api(Endpoint endpoint);
+  /// Ends the session that a password began.
+  ~Api();
 
   /// The JSON of a GET. Any status but 200 is an error with the server's own words.
   core::Result<Json> get(const std::string& path) const;
@@ -50,13 +52,16 @@ class Api {
 
   core::Result<Response> send(HttpClient& client, const Request& request, Credential credential,
                               const TakePart& take = {}) const;
+  core::Result<Response> send_once(HttpClient& client, const Request& request,
+                                   Credential credential, const TakePart& take) const;
   core::Result<Response> send_json(const std::string& method, const std::string& path,
                                    const std::string& body) const;
   core::Result<void> add_credential(Request& request) const;
   core::Result<void> log_in() const;
 
-  // A session's token and the kept connection are remembered from request to request.
+  // The session's token and the connection are kept from request to request.
   mutable Endpoint endpoint_;
+  mutable bool has_session_ = false;  // `endpoint_.token` was issued for the password
   mutable HttpClient client_;
   bool is_traced_ = false;
 };

@@ -31,16 +31,41 @@ nlohmann::ordered_json library_value(const Json& value) {
     case Json::Kind::object:
       break;
   }
-  // Pushed, not looked up: an ordered object is a list, and a long one is slow to search.
+  // Members are appended: an ordered object is a list, and operator[] would search it each time.
   auto object = Value::object();
   auto& members = object.get_ref<Value::object_t&>();
   for (const auto& each : value.items()) members.push_back({each.key(), library_value(each)});
   return object;
 }
 
+bool is_control(std::string_view text, std::size_t at) {
+  const auto byte = static_cast<unsigned char>(text[at]);
+  if (byte < ' ') return byte != '\n' && byte != '\t';
+  if (byte == 0x7F) return true;
+  // C1 controls, U+0080 to U+009F, are two bytes in UTF-8.
+  return byte == 0xC2 && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xA0;
+}
+
+/// The text with each control character replaced.
+std::string printable(std::string& text) {
+  std::size_t at = 0;
+  while (at < text.size() && !is_control(text, at)) ++at;
+  if (at == text.size()) return std::move(text);
+  std::string whole;
+  for (at = 0; at < text.size(); ++at) {
+    if (!is_control(text, at)) {
+      whole += text[at];
+      continue;
+    }
+    whole += "\xEF\xBF\xBD";
+    if (static_cast<unsigned char>(text[at]) == 0xC2) ++at;
+  }
+  return whole;
+}
+
 }  // namespace
 
-/// What the library's reader tells, put where it belongs.
+/// Builds a tree of values from the events of the library's parser.
 class JsonReader : public nlohmann::json_sax<nlohmann::json> {
  public:
   explicit JsonReader(Json& root) : root_{root} {}
@@ -56,11 +81,11 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(number_float_t, const string_t& text) override {
     return put(Json::Kind::number, text);
   }
-  bool string(string_t& text) override { return put(Json::Kind::text, std::move(text)); }
+  bool string(string_t& text) override { return put(Json::Kind::text, printable(text)); }
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(Json::Kind::object); }
   bool key(string_t& name) override {
-    key_ = std::move(name);
+    key_ = printable(name);
     return true;
   }
   bool end_object() override { return close(); }
@@ -74,7 +99,7 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
   Json& next() {
     if (open_.empty()) return root_;
     auto& items = open_.back()->items_;
-    // What stands side by side is mostly of one size.
+    // Siblings mostly have the same size.
     if (items.empty()) items.reserve(std::min(sizes_[open_.size()], sibling_size_max));
     auto& item = items.emplace_back();
     item.key_ = std::exchange(key_, {});
@@ -88,7 +113,8 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
   }
   bool open(Json::Kind kind) {
     if (open_.size() >= depth_max) return false;
-    // What is open is the last of its parent, which does not grow meanwhile: it stays where it is.
+    // An open value is the last of its parent, which does not grow before it is closed: the
+    // pointer stays valid.
     auto& value = next();
     value.kind_ = kind;
     open_.push_back(&value);
@@ -103,7 +129,7 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
   Json& root_;
   std::string key_ = {};
   std::vector<Json*> open_ = {};
-  std::array<std::size_t, depth_max + 1> sizes_ = {};  // of the last one that ended, by depth
+  std::array<std::size_t, depth_max + 1> sizes_ = {};  // of the last closed value, by depth
 };
 
 Json Json::list(std::vector<Json> items) {

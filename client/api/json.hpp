@@ -1,5 +1,5 @@
-// JSON as a tree of values, in the order in which it was written. The library that reads and
-// writes it is included in json.cpp alone.
+// JSON as a tree of values whose members keep their order. nlohmann/json is included in json.cpp
+// only.
 #pragma once
 
 #include <cstdint>
@@ -25,29 +25,29 @@ class Json {
   static Json list(std::vector<Json> items = {});
   static Json object(std::initializer_list<std::pair<const char*, Json>> members = {});
 
-  /// Nothing where it is no JSON, or deeper than 64 levels.
+  /// Nothing if it is not JSON, or deeper than 64 levels. Control characters in texts but line
+  /// feeds and tabs become U+FFFD: no text of a server can control the terminal.
   static std::optional<Json> parse(std::string_view text);
-  /// On one line, or with each level indented by as many blanks. Bytes that are no UTF-8 become
-  /// U+FFFD.
+  /// On one line, or with `indent` blanks per level. Bytes that are not UTF-8 become U+FFFD.
   std::string dumped(int indent = -1) const;
 
   Kind kind() const { return kind_; }
   bool is_nothing() const { return kind_ == Kind::nothing; }
   bool is_text() const { return kind_ == Kind::text; }
   bool is_object() const { return kind_ == Kind::object; }
-  /// A text as it is, a number, true or false as written; empty for all else.
+  /// A text, or a number, true or false as written; empty for other kinds.
   const std::string& text() const { return text_; }
-  /// Nothing where it is no whole number.
+  /// Nothing if it is not a whole number.
   std::optional<std::int64_t> number() const;
-  /// An object's member, else nothing (never an error).
+  /// A member of an object; a null value if there is none.
   const Json& operator[](std::string_view key) const;
-  /// The elements of a list, the members of an object; none of all else.
+  /// The elements of a list or the members of an object; empty for other kinds.
   std::span<const Json> items() const { return items_; }
-  /// By which name this is a member of its object.
+  /// The name of this member in its object.
   const std::string& key() const { return key_; }
 
   Json& set(std::string_view key, Json value);
-  /// As set, for a name that is not there yet.
+  /// As set, for a name that the object does not have yet.
   Json& put(std::string_view key, Json value);
   Json& add(Json item);
 

@@ -1,18 +1,19 @@
-// What an API-key client sends (compat section 1.5): HMAC-SHA256 over its nonce and time, in
-// base64.
+// The signature of an API key (docs/rest-v1.md, Signatures): HMAC-SHA256 over a nonce and the time,
+// in base64.
 #pragma once
 
 #include <string>
 
 namespace nucleus::client {
 
-/// `nonce: N\ntimestamp: T`, signed with the key's secret.
+/// Signs `nonce: N\ntimestamp: T` with the key's secret.
 std::string sign(const std::string& secret, const std::string& nonce, const std::string& timestamp);
 
-/// 10 characters A-Z and 0-9, from the system's randomness.
+/// 10 random characters A-Z and 0-9.
 std::string new_nonce();
 
-/// Hex MD5 of a file, which old servers ask for with an upload; empty where it cannot be read.
+/// The MD5 of a file in hex, which the first generation of the API requires with an upload; empty
+/// if the file cannot be read.
 std::string md5_of_file(const std::string& path);
 
 }  // namespace nucleus::client

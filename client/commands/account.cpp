@@ -1,10 +1,10 @@
-// What an account may do and did: limits, quota, usage; and whether there is one: check, version.
+// limits, quota, usage, check and version.
 #include <algorithm>
 #include <ctime>
 #include <iostream>
 
 #include "client/commands/commands.hpp"
-#include "client/views.hpp"
+#include "client/output/views.hpp"
 
 namespace nucleus::client {
 
@@ -19,20 +19,20 @@ constexpr std::int64_t usage_days = 28;
 core::Result<void> check_list(const Words& words) {
   if (words["VERB"] == "list") return {};
   return core::refuse(ErrorCode::invalid_argument,
-                      std::string(words.command().name) + " is followed by list");
+                      std::string(words.command().name) + " has only the subcommand list");
 }
 
-/// Those of an allocation or project, or all.
+/// The elements of an allocation or project; all if `tenant` is empty.
 Json of_tenant(const Json& all, const std::string& tenant) {
   if (tenant.empty()) return all;
-  Json some = Json::list();
+  Json found = Json::list();
   for (const auto& each : all.items())
     if (each["allocation_id"].text() == tenant || each["project_id"].text() == tenant)
-      some.add(each);
-  return some;
+      found.add(each);
+  return found;
 }
 
-/// The beginning of a day as this machine's clock has it.
+/// The start of a day in the local time zone, in Unix seconds.
 core::Result<std::int64_t> begin_of_day(const std::string& text) {
   std::tm parts{};
   const char* end = strptime(text.c_str(), "%Y-%m-%d", &parts);
@@ -40,7 +40,7 @@ core::Result<std::int64_t> begin_of_day(const std::string& text) {
   const std::time_t time = end && *end == '\0' ? std::mktime(&parts) : -1;
   if (time < 0)
     return core::refuse(ErrorCode::invalid_argument,
-                        "a day is written as 2026-11-01, not " + msg::shown(text));
+                        "a day must be written as 2026-11-01, not " + msg::shown(text));
   return time;
 }
 
@@ -50,21 +50,21 @@ core::Result<int> show_limits(const Api& api, const Words& words) {
   if (auto checked = check_list(words); !checked) return std::unexpected(checked.error());
   const auto all = api.get_all("/v2/allocations", "allocations");
   if (!all) return std::unexpected(all.error());
-  const auto some = of_tenant(*all, words["--tenant"]);
-  return print(limit_view(some), words["--format"], some);
+  const auto shown = of_tenant(*all, words["--tenant"]);
+  return print(limit_view(shown), words["--format"], shown);
 }
 
 core::Result<int> show_quota(const Api& api, const Words& words) {
   if (auto checked = check_list(words); !checked) return std::unexpected(checked.error());
   const auto all = api.get_all("/v2/allocations", "allocations");
   if (!all) return std::unexpected(all.error());
-  const auto some = of_tenant(*all, words["--tenant"]);
-  Listing listing = limit_view(some);
-  // What may be used, without what was.
+  const auto shown = of_tenant(*all, words["--tenant"]);
+  Listing listing = limit_view(shown);
+  // Without the columns of use.
   const auto shorten = [](Row& row) { row = {row[0], row[1], row[3]}; };
   shorten(listing.columns);
   std::ranges::for_each(listing.rows, shorten);
-  return print(listing, words["--format"], some);
+  return print(listing, words["--format"], shown);
 }
 
 core::Result<int> show_usage(const Api& api, const Words& words) {
@@ -80,13 +80,13 @@ core::Result<int> show_usage(const Api& api, const Words& words) {
   for (const auto* each : {&from, &to})
     if (!*each) return std::unexpected(each->error());
   if (*from >= *to)
-    return core::refuse(ErrorCode::invalid_argument, "--start is not before --end", "start");
+    return core::refuse(ErrorCode::invalid_argument, "--start must be before --end", "start");
   const auto all = api.get_all(
       "/v2/usage?from_unix_s=" + std::to_string(*from) + "&to_unix_s=" + std::to_string(*to),
       "entries");
   if (!all) return std::unexpected(all.error());
-  const auto some = of_tenant(*all, words["--tenant"]);
-  return print(usage_view(some), words["--format"], some);
+  const auto shown = of_tenant(*all, words["--tenant"]);
+  return print(usage_view(shown), words["--format"], shown);
 }
 
 core::Result<int> check_endpoint(Session& session, const Words& words) {
@@ -119,7 +119,8 @@ core::Result<int> show_version(Session& session, const Words& words) {
   }
   const auto printed = print(listing, words["--format"], {});
   if (printed && server != api_version)
-    return core::refuse(ErrorCode::wrong_state, "the server's API is not the one that cm speaks");
+    return core::refuse(ErrorCode::wrong_state,
+                        "the server speaks API version " + server + ", cm speaks " + api_version);
   return printed;
 }
 

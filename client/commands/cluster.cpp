@@ -1,14 +1,14 @@
-// ll and cluster: what there is, and how it is.
+// ll and cluster.
 #include <iostream>
 
 #include "client/commands/commands.hpp"
-#include "client/views.hpp"
+#include "client/output/views.hpp"
 
 namespace nucleus::client {
 
 namespace {
 
-/// One cluster as a list of one, or all.
+/// One cluster as a list of one; all clusters if `name` is empty.
 core::Result<Json> clusters(const Api& api, const std::string& name) {
   if (name.empty()) return api.get("/nucleus/v1/cluster/");
   auto one = get_cluster(api, name);
@@ -29,7 +29,7 @@ core::Result<int> list_clusters(const Api& api, const Words& words) {
 core::Result<int> show_clusters(const Api& api, const Words& words) {
   const auto found = clusters(api, words["CLUSTER"]);
   if (!found) return std::unexpected(found.error());
-  // Only computesets know the allocation: where there are none, nobody is asked.
+  // Only computesets have the allocation: without one the request is saved.
   auto sets = core::Result<Json>(Json::list());
   if (has_active_set(*found)) sets = get_active_sets(api);
   if (!sets) return std::unexpected(sets.error());

@@ -1,20 +1,19 @@
-// What the commands of the table do; each says in the table which words it takes. All return an
-// exit code, or an error that is told in one line.
+// The functions behind the command table (grammar/table.cpp), which lists the arguments of each.
+// They return an exit code, or an error that is printed on one line.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "client/api/api.hpp"
-#include "client/command.hpp"
-#include "client/listing.hpp"
-#include "client/session.hpp"
-#include "client/terminal.hpp"
-#include "client/waiting.hpp"
+#include "client/config/session.hpp"
+#include "client/grammar/command.hpp"
+#include "client/output/listing.hpp"
+#include "client/terminal/terminal.hpp"
 
 namespace nucleus::client {
 
-/// A command that asks the server of `--endpoint` (or `--cloud`), else of the endpoint in force.
+/// A command that needs the server of `--endpoint` or `--cloud`, or of the default endpoint.
 using RunAtServer = core::Result<int> (*)(const Api&, const Words&);
 core::Result<int> run_at_server(RunAtServer run, Session& session, const Words& words);
 template <RunAtServer run>
@@ -40,7 +39,7 @@ core::Result<int> choose_active(Session& session, const Words& words);
 core::Result<int> list_reservations(Session& session, const Words& words);
 core::Result<int> refuse_reservation(Session& session, const Words& words);
 
-// What the account may do
+// Accounts
 core::Result<int> show_limits(const Api& api, const Words& words);
 core::Result<int> show_quota(const Api& api, const Words& words);
 core::Result<int> show_usage(const Api& api, const Words& words);
@@ -56,8 +55,8 @@ core::Result<int> echo(Session& session, const Words& words);
 core::Result<int> banner(Session& session, const Words& words);
 core::Result<int> clear(Session& session, const Words& words);
 core::Result<int> pause(Session& session, const Words& words);
-core::Result<int> sleep_on(Session& session, const Words& words);
-core::Result<int> refuse_elsewhere(Session& session, const Words& words);
+core::Result<int> wait_seconds(Session& session, const Words& words);
+core::Result<int> refuse_other_cloud(Session& session, const Words& words);
 
 // Other programs
 core::Result<int> exec_file(Session& session, const Words& words);
@@ -68,7 +67,7 @@ core::Result<int> ssh(Session& session, const Words& words);
 core::Result<int> rsync(Session& session, const Words& words);
 core::Result<int> sync_files(Session& session, const Words& words);
 
-// What is kept
+// Settings and the local copy
 core::Result<int> list_copy(Session& session, const Words& words);
 core::Result<int> set_default(Session& session, const Words& words);
 core::Result<int> set_variable(Session& session, const Words& words);
@@ -93,25 +92,18 @@ core::Result<int> inventory_clone(Session& session, const Words& words);
 core::Result<int> inventory_list(Session& session, const Words& words);
 core::Result<int> inventory_info(Session& session, const Words& words);
 
-// What several of them share
+// Shared by several commands
 
-/// Prints a listing; `rest` prints what the server said. `invalid_argument`: no such format.
-core::Result<int> print(const Listing& listing, const std::string& format, const Json& raw);
-/// Rows of the local copy as a listing.
-core::Result<int> print_rows(const core::Result<std::vector<LocalCopy::Row>>& rows,
-                             std::vector<std::string> columns, const std::string& format);
-
-/// `--wait` and `--wait-limit`.
-WaitOption wait_option(const Words& words);
-
-/// The cluster's own JSON.
+/// 0, or the error.
+core::Result<int> exit_code(const core::Result<void>& done);
+/// The cluster's JSON. `not_found` names it.
 core::Result<Json> get_cluster(const Api& api, const std::string& cluster);
-/// Names of a hostlist, at most 10,000; `invalid_argument` says what is wrong with it.
+/// The names of a hostlist, 1 to 10,000. `invalid_argument`: it is malformed or empty.
 core::Result<std::vector<std::string>> names_in(const std::string& list);
 /// All computesets that have not ended.
 core::Result<Json> get_active_sets(const Api& api);
-/// One of several at a terminal, by its number or name, five a line; `invalid_argument`: none such,
-/// or nobody to ask.
-core::Result<std::string> pick(const std::string& what, const std::vector<std::string>& names);
+/// Rows of the local copy as a listing.
+core::Result<int> print_rows(const core::Result<std::vector<LocalCopy::Row>>& rows,
+                             std::vector<std::string> columns, const std::string& format);
 
 }  // namespace nucleus::client

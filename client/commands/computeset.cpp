@@ -4,9 +4,10 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/commands/waiting.hpp"
+#include "client/commands/walltime.hpp"
 #include "client/http/url.hpp"
-#include "client/views.hpp"
-#include "client/walltime.hpp"
+#include "client/output/views.hpp"
 
 namespace nucleus::client {
 
@@ -14,7 +15,7 @@ using core::ErrorCode;
 
 namespace {
 
-/// Its head, as old clients print it, then its nodes.
+/// Prints a summary in the format of first-generation clients, then the nodes.
 void print_set(const Json& set) {
   std::cout << "ClusterID: " << set["cluster"].text() << "\nComputesetID: " << set["id"].text()
             << "\nState: " << set["state"].text() << "\nAllocation: " << set["account"].text()
@@ -34,7 +35,7 @@ void print_set(const Json& set) {
   std::cout << rendered(computeset_view(set), Format::table);
 }
 
-/// Old clients looked before they asked; the server looks again.
+/// Names the computeset that holds a node, which the server's refusal does not.
 core::Result<void> check_free(const Api& api, const std::string& cluster,
                               const std::string& nodes) {
   if (nodes.empty()) return {};
@@ -46,14 +47,14 @@ core::Result<void> check_free(const Api& api, const std::string& cluster,
     if (set["cluster"].text() != cluster) continue;
     for (const auto& name : compute_names(set))
       if (std::ranges::find(*names, name) != names->end())
-        return core::refuse(ErrorCode::wrong_state, "node " + name + " is in computeset " +
+        return core::refuse(ErrorCode::wrong_state, "node " + name + " is already in computeset " +
                                                         set["id"].text() + " (" +
-                                                        set["state"].text() + ") already");
+                                                        set["state"].text() + ")");
   }
   return {};
 }
 
-/// The cluster's only allocation is the server's to find; of several the person picks one.
+/// Lets the person choose if the cluster has several allocations; the server finds the only one.
 core::Result<std::string> pick_allocation(const Api& api, const std::string& cluster) {
   const auto found = get_cluster(api, cluster);
   if (!found) return std::unexpected(found.error());
@@ -63,15 +64,33 @@ core::Result<std::string> pick_allocation(const Api& api, const std::string& clu
   return pick("allocation", names);
 }
 
+/// `not_found` names it.
+core::Result<Json> get_set(const Api& api, const std::string& id) {
+  auto set = api.get("/nucleus/v1/computeset/" + encoded(id) + "/");
+  if (!set && set.error().code == ErrorCode::not_found)
+    return core::refuse(ErrorCode::not_found, "no such computeset: " + msg::shown(id));
+  return set;
+}
+
+core::Result<void> check_state(const std::string& state) {
+  for (const char* known :
+       {"created", "submitted", "running", "ending", "completed", "failed", "cancelled"})
+    if (state == known) return {};
+  return core::refuse(ErrorCode::invalid_argument,
+                      "--state must be created, submitted, running, ending, completed, failed or "
+                      "cancelled",
+                      "state");
+}
+
+}  // namespace
+
 LookAt look_at_set(const Api& api, const std::string& id, bool is_start) {
   return [&api, id, is_start]() -> core::Result<Progress> {
-    const auto set = api.get("/nucleus/v1/computeset/" + encoded(id) + "/");
+    const auto set = get_set(api, id);
     if (!set) return std::unexpected(set.error());
     return is_start ? start_progress(*set) : end_progress(*set);
   };
 }
-
-}  // namespace
 
 core::Result<int> show_sets(const Api& api, const Words& words) {
   const auto known = format_of(words["--format"]);
@@ -79,21 +98,19 @@ core::Result<int> show_sets(const Api& api, const Words& words) {
   const auto id = words["ID"];
   Json sets = Json::list();
   if (!id.empty()) {
-    auto set = api.get("/nucleus/v1/computeset/" + encoded(id) + "/");
-    if (!set && set.error().code == ErrorCode::not_found)
-      return core::refuse(ErrorCode::not_found, "there is no computeset " + msg::shown(id));
+    auto set = get_set(api, id);
     if (!set) return std::unexpected(set.error());
     sets.add(std::move(*set));
   } else {
-    const auto state = words["--state"];
-    const auto found =
-        api.get("/nucleus/v1/computeset/?state=" + encoded(state.empty() ? "running" : state));
+    const auto state = words.has("--state") ? words["--state"] : "running";
+    if (auto known = check_state(state); !known) return std::unexpected(known.error());
+    const auto found = api.get("/nucleus/v1/computeset/?state=" + encoded(state));
     if (!found) return std::unexpected(found.error());
-    const auto is_asked = [&](const Json& set, const char* option, const char* key) {
+    const auto is_chosen = [&](const Json& set, const char* option, const char* key) {
       return !words.has(option) || set[key].text() == words[option];
     };
     for (const auto& set : found->items())
-      if (is_asked(set, "--cluster", "cluster") && is_asked(set, "--allocation", "account"))
+      if (is_chosen(set, "--cluster", "cluster") && is_chosen(set, "--allocation", "account"))
         sets.add(set);
   }
   if (*known == Format::table) {
@@ -113,10 +130,12 @@ core::Result<int> show_sets(const Api& api, const Words& words) {
 }
 
 core::Result<int> start_nodes(const Api& api, const Words& words) {
+  const auto wait = wait_option(words);
+  if (!wait) return std::unexpected(wait.error());
   const auto cluster = words["CLUSTER"];
   auto body = Json::object({{"cluster", cluster}});
   if (words.has("--walltime")) {
-    const auto walltime = parse_walltime(words["--walltime"]);
+    const auto walltime = parse_walltime(words["--walltime"], "--walltime");
     if (!walltime) return std::unexpected(walltime.error());
     if (walltime->has_no_unit)
       std::cerr << "comet: --walltime " << words["--walltime"] << " is taken as minutes\n";
@@ -125,10 +144,10 @@ core::Result<int> start_nodes(const Api& api, const Words& words) {
   const auto nodes = words["NODES"];
   const auto count = words.number("--count");
   if (nodes.empty() == (count == 0))
-    return core::refuse(ErrorCode::invalid_argument, "say which NODES, or how many with --count");
+    return core::refuse(ErrorCode::invalid_argument, "give either NODES or --count");
   if (auto free = check_free(api, cluster, nodes); !free) return std::unexpected(free.error());
   auto allocation = words["--allocation"];
-  if (allocation.empty() && is_asked_at_terminal()) {
+  if (allocation.empty() && is_input_terminal()) {
     const auto picked = pick_allocation(api, cluster);
     if (!picked) return std::unexpected(picked.error());
     allocation = *picked;
@@ -139,25 +158,25 @@ core::Result<int> start_nodes(const Api& api, const Words& words) {
   if (words.has("--reservation")) body.set("reservation", words["--reservation"]);
   const auto set = api.post("/nucleus/v1/computeset/", body);
   if (!set && set.error().code == ErrorCode::not_found)
-    return core::refuse(ErrorCode::not_found, "there is no cluster " + msg::shown(cluster));
+    return core::refuse(ErrorCode::not_found, "no such cluster: " + msg::shown(cluster));
   if (!set) return std::unexpected(set.error());
   const auto id = (*set)["id"].text();
   std::cout << "Request accepted! Check status with:\ncomet cluster " << cluster
             << "\nor:\ncomet computeset " << id << std::endl;
-  if (!words.has("--wait")) return 0;
-  return wait_until_done(api, wait_option(words), look_at_set(api, id, true));
+  return wait->is_wanted ? wait_until_done(api, *wait, look_at_set(api, id, true)) : 0;
 }
 
 core::Result<int> terminate_set(const Api& api, const Words& words) {
+  const auto wait = wait_option(words);
+  if (!wait) return std::unexpected(wait.error());
   const auto id = words["ID"];
   auto done = api.put("/nucleus/v1/computeset/" + encoded(id) + "/shutdown");
   if (!done && done.error().code == ErrorCode::not_found)
-    return core::refuse(ErrorCode::not_found, "there is no computeset " + msg::shown(id));
+    return core::refuse(ErrorCode::not_found, "no such computeset: " + msg::shown(id));
   if (!done) return std::unexpected(done.error());
   std::cout << "Request Accepted. In the process of terminating the nodes of computeset " << id
             << std::endl;
-  if (!words.has("--wait")) return 0;
-  return wait_until_done(api, wait_option(words), look_at_set(api, id, false));
+  return wait->is_wanted ? wait_until_done(api, *wait, look_at_set(api, id, false)) : 0;
 }
 
 }  // namespace nucleus::client

@@ -1,7 +1,8 @@
-// init, active and reservation: which gateway, as whom, and what it does not do.
+// init, active and reservation.
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/config/yaml_file.hpp"
 #include "client/http/url.hpp"
 
 namespace nucleus::client {
@@ -9,12 +10,12 @@ namespace nucleus::client {
 using core::ErrorCode;
 
 core::Result<int> init_endpoint(Session&, const Words&) {
-  if (!is_asked_at_terminal())
+  if (!is_input_terminal())
     return core::refuse(ErrorCode::invalid_argument,
                         "comet init asks questions: run it at a terminal");
   const auto known = Endpoints::read();
   if (!known) return std::unexpected(known.error());
-  const auto gave_up = core::refuse(ErrorCode::invalid_argument, "nothing was changed");
+  const auto gave_up = core::refuse(ErrorCode::invalid_argument, "cancelled: nothing was changed");
   const char* user = std::getenv("USER");
   const auto username = ask("Username", !known->username.empty() ? known->username
                                         : user                   ? user
@@ -31,18 +32,17 @@ core::Result<int> init_endpoint(Session&, const Words&) {
   if (!base) return std::unexpected(base.error());
   const auto version = ask("API version", "v1");
   if (!version || *version != "v1")
-    return core::refuse(ErrorCode::invalid_argument, "this client speaks API version v1");
+    return core::refuse(ErrorCode::invalid_argument, "the API version must be v1");
   const auto password = ask_secret("Password of " + *username);
   if (!password) return gave_up;
 
-  endpoint.url = *base;
-  if (endpoint.url.ends_with("/nucleus")) endpoint.url.resize(endpoint.url.size() - 8);
+  endpoint.url = without_api_path(*base);
   const auto key = Api(endpoint).get_as("/nucleus/getkey", *username, *password);
   if (!key) return std::unexpected(key.error());
   endpoint.key_name = (*key)["key_name"].text();
   endpoint.key_secret = (*key)["key"].text();
   if (endpoint.key_name.empty() || endpoint.key_secret.empty())
-    return core::refuse(ErrorCode::internal, "the server gave no key");
+    return core::refuse(ErrorCode::internal, "the server returned no key");
   if (auto written = write_endpoint(*username, endpoint); !written)
     return std::unexpected(written.error());
   std::cout << "Endpoint " << endpoint.name << " is active; its key is in " << configuration_file()
@@ -55,7 +55,7 @@ core::Result<int> choose_active(Session&, const Words& words) {
   const auto known = Endpoints::read();
   if (!known) return std::unexpected(known.error());
   if (!name.empty()) {
-    if (auto there = known->named(name); !there) return std::unexpected(there.error());
+    if (auto found = known->named(name); !found) return std::unexpected(found.error());
     if (auto written = write_active(name); !written) return std::unexpected(written.error());
   }
   const std::string& chosen = name.empty() ? known->active : name;
@@ -71,7 +71,7 @@ core::Result<int> list_reservations(Session&, const Words& words) {
   if (!chosen) return std::unexpected(chosen.error());
   return core::refuse(ErrorCode::wrong_state,
                       chosen->has_hpcinfo
-                          ? "this server tells of no reservations: contact the helpdesk"
+                          ? "this server lists no reservations: contact the helpdesk"
                           : "no hpcinfo endpoint is set: reservations cannot be listed");
 }
 

@@ -1,4 +1,4 @@
-// image and iso: the two generations' words for the same thing.
+// image and iso, which are two names for the same commands.
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -12,7 +12,7 @@ using core::ErrorCode;
 
 namespace {
 
-/// A name, with or without its `public/`, or its number in `iso list`, from 1.
+/// The full name of an image: given with or without `public/`, or by its index in `iso list`.
 core::Result<std::string> iso_named(const Api& api, const std::string& text) {
   const auto images = api.get("/nucleus/v1/image");
   if (!images) return std::unexpected(images.error());
@@ -23,10 +23,10 @@ core::Result<std::string> iso_named(const Api& api, const std::string& text) {
   if (has(text)) return text;
   if (has("public/" + text)) return "public/" + text;
   if (text.find_first_not_of("0123456789") != std::string::npos)
-    return core::refuse(ErrorCode::not_found, "there is no iso " + msg::shown(text));
+    return core::refuse(ErrorCode::not_found, "no such image: " + msg::shown(text));
   const auto index = static_cast<std::size_t>(std::stoul("0" + text.substr(0, 9)));
   if (index < 1 || index > images->items().size())
-    return core::refuse(ErrorCode::invalid_argument, "there is no iso number " + text);
+    return core::refuse(ErrorCode::invalid_argument, "no image has index " + text);
   return images->items()[index - 1].text();
 }
 
@@ -45,11 +45,19 @@ core::Result<int> upload_image(const Api& api, const Words& words) {
   const auto path = words["PATH"];
   std::error_code fault;
   if (!std::filesystem::is_regular_file(path, fault))
-    return core::refuse(ErrorCode::invalid_argument, path + " is no file");
+    return core::refuse(ErrorCode::invalid_argument, "not a file: " + path);
   std::string name = std::filesystem::path(path).filename().string();
   for (const char* option : {"--isoname", "--imagename"})
     if (words.has(option)) name = words[option];
-  if (auto done = api.upload("/nucleus/v1/image", path, name); !done)
+  const auto size = std::max<std::uintmax_t>(std::filesystem::file_size(path, fault), 1);
+  ProgressLine line;
+  const OnProgress show = [&](std::uint64_t sent) {
+    const auto percent = std::min<std::uintmax_t>(100, sent * 100 / size);
+    line.show("image " + name + ": " + std::to_string(percent) + " % sent");
+  };
+  if (auto done =
+          api.upload("/nucleus/v1/image", path, name, is_output_terminal() ? show : nullptr);
+      !done)
     return std::unexpected(done.error());
   std::cout << "image " << name << " uploaded\n";
   return 0;

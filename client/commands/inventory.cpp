@@ -1,4 +1,4 @@
-// Hosts written down by a person: a list of names, and what is known of each.
+// inventory: a list of hosts that a person keeps.
 #include <algorithm>
 #include <array>
 #include <iostream>
@@ -27,19 +27,19 @@ core::Result<LocalCopy*> copy_and_names(Session& session, const Words& words, Na
   return session.copy();
 }
 
-/// Runs a statement once a name, all or none; `not_found` names one that changes nothing.
+/// Runs a statement for each name in one transaction. `not_found` names one that changes nothing.
 core::Result<int> for_each_name(
     LocalCopy& copy, const Names& names,
     const std::function<core::Result<std::vector<LocalCopy::Row>>(const std::string& name)>& run) {
-  if (auto begun = copy.ask("begin immediate"); !begun) return std::unexpected(begun.error());
+  if (auto begun = copy.query("begin immediate"); !begun) return std::unexpected(begun.error());
   for (const auto& name : names) {
     const auto done = run(name);
     if (done && !done->empty()) continue;
-    (void)copy.ask("rollback");
+    (void)copy.query("rollback");
     if (!done) return std::unexpected(done.error());
-    return core::refuse(ErrorCode::not_found, "no host " + msg::shown(name) + " is written down");
+    return core::refuse(ErrorCode::not_found, "no such host: " + msg::shown(name));
   }
-  if (auto ended = copy.ask("commit"); !ended) return std::unexpected(ended.error());
+  if (auto ended = copy.query("commit"); !ended) return std::unexpected(ended.error());
   return 0;
 }
 
@@ -52,7 +52,7 @@ core::Result<int> inventory_add(Session& session, const Words& words) {
   return for_each_name(**copy, names, [&](const std::string& name) {
     LocalCopy::Row row = {name};
     for (const char* attribute : attributes) row.push_back(words[std::string("--") + attribute]);
-    return (*copy)->ask(
+    return (*copy)->query(
         "insert or replace into inventory(name, cluster, label, service, project, owners, comment,"
         " ip) values(?, ?, ?, ?, ?, ?, ?, ?) returning name",
         row);
@@ -60,21 +60,21 @@ core::Result<int> inventory_add(Session& session, const Words& words) {
 }
 
 core::Result<int> inventory_set(Session& session, const Words& words) {
-  auto said = words.all("WORDS");
-  if (said.size() < 4 || said[0] != "for" || said[2] != "to" || !is_attribute(said[1]))
+  auto given = words.all("WORDS");
+  if (given.size() < 4 || given[0] != "for" || given[2] != "to" || !is_attribute(given[1]))
     return core::refuse(ErrorCode::invalid_argument,
-                        "say set NAMES for ATTRIBUTE to VALUE, an attribute of cluster, label, "
+                        "use set NAMES for ATTRIBUTE to VALUE; attributes are cluster, label, "
                         "service, project, owners, comment, ip");
-  std::string value = said[3];
-  for (std::size_t i = 4; i < said.size(); ++i) value += " " + said[i];
+  std::string value = given[3];
+  for (std::size_t i = 4; i < given.size(); ++i) value += " " + given[i];
   Names names;
   const auto copy = copy_and_names(session, words, names);
   if (!copy) return std::unexpected(copy.error());
-  // The attribute is one of the seven: it may stand in the statement.
+  // Safe to concatenate: the attribute is one of the seven names.
   const std::string statement =
-      "update inventory set " + said[1] + " = ? where name = ? returning name";
+      "update inventory set " + given[1] + " = ? where name = ? returning name";
   return for_each_name(**copy, names, [&](const std::string& name) {
-    return (*copy)->ask(statement, {value, name});
+    return (*copy)->query(statement, {value, name});
   });
 }
 
@@ -83,23 +83,23 @@ core::Result<int> inventory_delete(Session& session, const Words& words) {
   const auto copy = copy_and_names(session, words, names);
   if (!copy) return std::unexpected(copy.error());
   return for_each_name(**copy, names, [&](const std::string& name) {
-    return (*copy)->ask("delete from inventory where name = ? returning name", {name});
+    return (*copy)->query("delete from inventory where name = ? returning name", {name});
   });
 }
 
 core::Result<int> inventory_clone(Session& session, const Words& words) {
-  const auto said = words.all("WORDS");
-  if (said.size() != 2 || said[0] != "from")
-    return core::refuse(ErrorCode::invalid_argument, "say clone NAMES from NAME");
+  const auto given = words.all("WORDS");
+  if (given.size() != 2 || given[0] != "from")
+    return core::refuse(ErrorCode::invalid_argument, "use clone NAMES from NAME");
   Names names;
   const auto copy = copy_and_names(session, words, names);
   if (!copy) return std::unexpected(copy.error());
   return for_each_name(**copy, names, [&](const std::string& name) {
-    return (*copy)->ask(
+    return (*copy)->query(
         "insert or replace into inventory(name, cluster, label, service, project, owners, comment,"
         " ip) select ?, cluster, label, service, project, owners, comment, ip from inventory"
         " where name = ? returning name",
-        {name, said[1]});
+        {name, given[1]});
   });
 }
 
@@ -114,13 +114,13 @@ core::Result<int> inventory_list(Session& session, const Words& words) {
     begin = end + 1;
     if (shown.back() != "name" && !is_attribute(shown.back()))
       return core::refuse(ErrorCode::invalid_argument,
-                          "no column " + msg::shown(shown.back()) + " is in the inventory");
+                          "no such column: " + msg::shown(shown.back()));
   }
   Names names;
   const auto copy = copy_and_names(session, words, names);
   if (!copy) return std::unexpected(copy.error());
-  // What was asked for first decides; the name, at the end, is only looked at.
-  auto rows = (*copy)->ask("select " + columns + ", name from inventory order by name");
+  // The name is selected again at the end, to filter by it.
+  auto rows = (*copy)->query("select " + columns + ", name from inventory order by name");
   if (!rows) return std::unexpected(rows.error());
   if (words.has("NAMES"))
     std::erase_if(*rows, [&](const LocalCopy::Row& row) {
@@ -133,9 +133,10 @@ core::Result<int> inventory_list(Session& session, const Words& words) {
 core::Result<int> inventory_info(Session& session, const Words&) {
   const auto copy = session.copy();
   if (!copy) return std::unexpected(copy.error());
-  return print_rows((*copy)->ask("select case cluster when '' then '-' else cluster end, count(*) "
-                                 "from inventory group by cluster order by cluster"),
-                    {"cluster", "hosts"}, "table");
+  return print_rows(
+      (*copy)->query("select case cluster when '' then '-' else cluster end, count(*) "
+                     "from inventory group by cluster order by cluster"),
+      {"cluster", "hosts"}, "table");
 }
 
 }  // namespace nucleus::client

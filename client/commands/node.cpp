@@ -4,10 +4,10 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/commands/renames.hpp"
 #include "client/http/url.hpp"
-#include "client/renames.hpp"
-#include "client/shell.hpp"
-#include "client/views.hpp"
+#include "client/output/views.hpp"
+#include "client/shell/shell.hpp"
 
 namespace nucleus::client {
 
@@ -20,7 +20,7 @@ std::string node_path(const std::string& cluster, const std::string& node) {
   return node.empty() ? path + "frontend/" : path + "compute/" + encoded(node) + "/";
 }
 
-/// A frontend may be called by its name, too.
+/// The path of a node; of the frontend if `node` is empty or its name.
 core::Result<std::string> path_of(const Api& api, const std::string& cluster,
                                   const std::string& node) {
   const auto known = get_cluster(api, cluster);
@@ -68,7 +68,7 @@ core::Result<int> open_console(const Api& api, const Words& words) {
   if (!path) return std::unexpected(path.error());
   const auto link = api.redirect(*path + "console/");
   if (!link) return std::unexpected(link.error());
-  // Without a desktop there is no browser to open.
+  // A browser needs a desktop.
   const bool is_desktop = std::getenv("DISPLAY") || std::getenv("WAYLAND_DISPLAY");
   if (words.has("--link") || !is_desktop || run_here({"xdg-open", *link}) != 0)
     std::cout << *link << "\n";

@@ -1,13 +1,14 @@
 // power: nodes, computesets and frontends on and off, in the grammar of both generations of the
-// client: `power on CLUSTER NODES` starts a computeset where the nodes are in none (the first
-// generation), else it powers those nodes on.
+// client. `power on CLUSTER NODES` starts a computeset unless all nodes are in a running one (first
+// generation); then it powers the nodes on (second generation).
 #include <algorithm>
 #include <iostream>
 #include <set>
 
 #include "client/commands/commands.hpp"
+#include "client/commands/waiting.hpp"
 #include "client/http/url.hpp"
-#include "client/views.hpp"
+#include "client/output/views.hpp"
 
 namespace nucleus::client {
 
@@ -15,14 +16,15 @@ using core::ErrorCode;
 
 namespace {
 
-/// What a power command was said of.
+/// A power command's action and target.
 struct Power {
   const Words& words;
+  WaitOption wait;
   std::string action = words.command().name;
   std::string cluster = words["CLUSTER"];
   std::string nodes = words["NODES"];
 
-  /// The server's word for it.
+  /// The action's name in a URL.
   std::string verb() const { return action == "on" || action == "off" ? "power" + action : action; }
 };
 
@@ -31,17 +33,25 @@ bool is_number(const std::string& text) {
 }
 
 core::Result<int> power_set(const Api& api, const Power& power) {
+  const std::string& id = power.nodes;
   if (power.action == "on" || power.action == "off")
     return core::refuse(ErrorCode::invalid_argument,
                         "Action NOT SUPPORTED! Use 'comet start/terminate'!");
-  auto done = api.put("/nucleus/v1/computeset/" + power.nodes + "/" + power.verb());
+  const auto cluster = get_cluster(api, power.cluster);
+  if (!cluster) return std::unexpected(cluster.error());
+  const auto set = api.get("/nucleus/v1/computeset/" + id + "/");
+  if (!set && set.error().code != ErrorCode::not_found) return std::unexpected(set.error());
+  if (!set || (*set)["cluster"].text() != power.cluster)
+    return core::refuse(ErrorCode::not_found,
+                        "cluster " + power.cluster + " has no computeset " + id);
+  auto done = api.put("/nucleus/v1/computeset/" + id + "/" + power.verb());
   if (!done) return std::unexpected(done.error());
-  std::cout << "Request Accepted. In the process of " << power.action << " computeset "
-            << power.nodes << "\n";
-  return 0;
+  std::cout << "Request Accepted. In the process of " << power.action << " computeset " << id
+            << std::endl;
+  return power.wait.is_wanted ? wait_until_done(api, power.wait, look_at_set(api, id, false)) : 0;
 }
 
-/// Every name of them in a running computeset of the cluster?
+/// True if a running computeset of the cluster holds each of these nodes.
 core::Result<bool> are_all_running(const Api& api, const std::string& cluster,
                                    const std::vector<std::string>& names) {
   const auto sets = get_active_sets(api);
@@ -55,13 +65,30 @@ core::Result<bool> are_all_running(const Api& api, const std::string& cluster,
 
 core::Result<int> wait_for_power(const Api& api, const Power& power,
                                  const std::vector<std::string>& names) {
-  if (!power.words.has("--wait")) return 0;
+  if (!power.wait.is_wanted) return 0;
   const bool is_on = power.action == "on";
-  return wait_until_done(api, wait_option(power.words), [&]() -> core::Result<Progress> {
+  return wait_until_done(api, power.wait, [&]() -> core::Result<Progress> {
     const auto cluster = get_cluster(api, power.cluster);
     if (!cluster) return std::unexpected(cluster.error());
     return power_progress(*cluster, names, is_on);
   });
+}
+
+/// Each name must be the frontend's or that of a node in an active computeset.
+core::Result<void> check_nodes(const Json& cluster, const std::vector<std::string>& names) {
+  const auto name_of = [](const Json& node) -> const std::string& { return node["name"].text(); };
+  const auto nodes = cluster["computes"].items();
+  for (const auto& name : names) {
+    if (name == cluster["frontend"]["name"].text()) continue;
+    const auto node = std::ranges::find(nodes, name, name_of);
+    if (node == nodes.end())
+      return core::refuse(ErrorCode::not_found,
+                          "cluster " + cluster["name"].text() + " has no node " + msg::shown(name));
+    if ((*node)["active_computeset"].text().empty())
+      return core::refuse(ErrorCode::wrong_state,
+                          "node " + name + " is in no active computeset: use comet start");
+  }
+  return {};
 }
 
 core::Result<int> power_nodes(const Api& api, const Power& power) {
@@ -75,30 +102,19 @@ core::Result<int> power_nodes(const Api& api, const Power& power) {
   }
   const auto known = get_cluster(api, cluster);
   if (!known) return std::unexpected(known.error());
+  // All names are checked before the first node is powered.
+  if (auto checked = check_nodes(*known, *names); !checked) return std::unexpected(checked.error());
   const std::string frontend = (*known)["frontend"]["name"].text();
-  // All names are looked at before any is touched.
-  for (const auto& name : *names) {
-    if (name == frontend) continue;
-    const auto nodes = (*known)["computes"].items();
-    const auto node = std::ranges::find(
-        nodes, name, [](const Json& each) -> const std::string& { return each["name"].text(); });
-    if (node == nodes.end())
-      return core::refuse(ErrorCode::not_found,
-                          "cluster " + cluster + " has no node " + msg::shown(name));
-    if ((*node)["active_computeset"].text().empty())
-      return core::refuse(ErrorCode::wrong_state,
-                          "node " + name + " is in no active computeset: use comet start");
-  }
-  bool is_well = true;
+  bool has_failed = false;
   for (const auto& name : *names) {
     const std::string node = name == frontend ? "frontend" : "compute/" + encoded(name);
     auto done =
         api.put("/nucleus/v1/cluster/" + encoded(cluster) + "/" + node + "/" + power.verb());
     if (done) continue;
     std::cerr << "comet: " << name << ": " << done.error().detail << "\n";
-    is_well = false;
+    has_failed = true;
   }
-  if (!is_well) return 1;
+  if (has_failed) return 1;
   std::cout << "Request Accepted. In the process of power " << power.action << " " << power.nodes
             << std::endl;
   return wait_for_power(api, power, *names);
@@ -107,14 +123,17 @@ core::Result<int> power_nodes(const Api& api, const Power& power) {
 }  // namespace
 
 core::Result<int> power(const Api& api, const Words& words) {
-  const Power power{.words = words};
+  const auto wait = wait_option(words);
+  if (!wait) return std::unexpected(wait.error());
+  const Power power{.words = words, .wait = *wait};
   if (is_number(power.nodes)) return power_set(api, power);
-  if (!power.nodes.empty()) return power_nodes(api, power);
+  // An empty list, such as an unset variable of a script, is not the frontend.
+  if (words.has("NODES")) return power_nodes(api, power);
   if (power.action == "on" && words.number("--count")) return start_nodes(api, words);
   auto done =
       api.put("/nucleus/v1/cluster/" + encoded(power.cluster) + "/frontend/" + power.verb());
   if (!done && done.error().code == ErrorCode::not_found)
-    return core::refuse(ErrorCode::not_found, "there is no cluster " + msg::shown(power.cluster));
+    return core::refuse(ErrorCode::not_found, "no such cluster: " + msg::shown(power.cluster));
   if (!done) return std::unexpected(done.error());
   std::cout << "Request Accepted. In the process of power " << power.action << " the frontend of "
             << power.cluster << std::endl;

@@ -1,15 +1,15 @@
-// Other programs at this terminal: ssh and the hosts it knows, rsync, a shell, python, the desktop.
+// exec, shell, py, open, ssh, rsync and sync: other programs at this terminal.
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 
 #include "client/commands/commands.hpp"
-#include "client/parse.hpp"
-#include "client/shell.hpp"
+#include "client/config/yaml_file.hpp"
+#include "client/shell/line.hpp"
+#include "client/shell/shell.hpp"
 
 namespace nucleus::client {
 
@@ -22,7 +22,7 @@ core::Result<int> run_program_with(std::vector<std::string> argv, const Words& w
   return run_here(argv);
 }
 
-/// One `Host` of ssh's own file.
+/// One `Host` of ~/.ssh/config.
 struct SshHost {
   std::string name = {};
   std::string host_name = {};
@@ -31,48 +31,47 @@ struct SshHost {
 };
 
 std::string ssh_file() {
-  const char* home = std::getenv("HOME");
-  return std::string(home ? home : "") + "/.ssh/config";
+  return home_folder() + "/.ssh/config";
 }
 
-/// `Keyword value` or `Keyword=value`; keywords in either case.
+/// Reads `Keyword value` and `Keyword=value`, with keywords in either case.
 std::vector<SshHost> ssh_hosts() {
   std::vector<SshHost> hosts;
   std::ifstream file(ssh_file());
   for (std::string line; std::getline(file, line);) {
     std::ranges::replace(line, '=', ' ');
-    const auto said = words_of(line);
-    if (said.size() < 2 || said[0].starts_with('#')) continue;
-    std::string keyword = said[0];
+    const auto fields = split_words(line);
+    if (fields.size() < 2 || fields[0].starts_with('#')) continue;
+    std::string keyword = fields[0];
     std::ranges::transform(keyword, keyword.begin(), [](char c) {
       return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     });
     if (keyword == "host")
-      for (std::size_t i = 1; i < said.size(); ++i) hosts.push_back({.name = said[i]});
+      for (std::size_t i = 1; i < fields.size(); ++i) hosts.push_back({.name = fields[i]});
     if (hosts.empty()) continue;
-    if (keyword == "hostname") hosts.back().host_name = said[1];
-    if (keyword == "user") hosts.back().user = said[1];
-    if (keyword == "identityfile") hosts.back().identity_file = said[1];
+    if (keyword == "hostname") hosts.back().host_name = fields[1];
+    if (keyword == "user") hosts.back().user = fields[1];
+    if (keyword == "identityfile") hosts.back().identity_file = fields[1];
   }
   return hosts;
 }
 
-core::Result<int> register_host(const std::vector<std::string>& said) {
+core::Result<int> register_host(const std::vector<std::string>& fields) {
   const auto is_word = [](const std::string& word) {
     return !word.empty() && word.find_first_of(" \t\r\n\"") == std::string::npos;
   };
-  if (said.size() < 2 || !std::ranges::all_of(said, is_word))
+  if (fields.size() < 2 || !std::ranges::all_of(fields, is_word))
     return core::refuse(ErrorCode::invalid_argument,
-                        "say ssh register NAME HostName=ADDRESS User=NAME and the like");
+                        "use ssh register NAME HostName=ADDRESS User=NAME …");
   const auto hosts = ssh_hosts();
-  if (std::ranges::find(hosts, said[1], &SshHost::name) != hosts.end())
-    return core::refuse(ErrorCode::wrong_state, said[1] + " is in " + ssh_file() + " already");
-  std::string entry = "\nHost " + said[1] + "\n";
-  for (std::size_t i = 2; i < said.size(); ++i) {
-    const auto equals = said[i].find('=');
-    if (equals == 0 || equals == std::string::npos || equals + 1 == said[i].size())
-      return core::refuse(ErrorCode::invalid_argument, said[i] + " is no KEYWORD=VALUE");
-    entry += "  " + said[i].substr(0, equals) + " " + said[i].substr(equals + 1) + "\n";
+  if (std::ranges::find(hosts, fields[1], &SshHost::name) != hosts.end())
+    return core::refuse(ErrorCode::wrong_state, fields[1] + " is already in " + ssh_file());
+  std::string entry = "\nHost " + fields[1] + "\n";
+  for (std::size_t i = 2; i < fields.size(); ++i) {
+    const auto equals = fields[i].find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == fields[i].size())
+      return core::refuse(ErrorCode::invalid_argument, fields[i] + " is not KEYWORD=VALUE");
+    entry += "  " + fields[i].substr(0, equals) + " " + fields[i].substr(equals + 1) + "\n";
   }
   std::error_code error;
   const auto mask = umask(077);
@@ -80,7 +79,7 @@ core::Result<int> register_host(const std::vector<std::string>& said) {
   std::ofstream file(ssh_file(), std::ios::app);
   umask(mask);
   file << entry << std::flush;
-  if (!file) return core::refuse(ErrorCode::unavailable, ssh_file() + " cannot be written");
+  if (!file) return core::refuse(ErrorCode::unavailable, "cannot write " + ssh_file());
   return 0;
 }
 
@@ -105,14 +104,14 @@ core::Result<int> open_in_desktop(Session&, const Words& words) {
 }
 
 core::Result<int> ssh(Session&, const Words& words) {
-  const auto said = words.all("ARGS");
-  const std::string verb = said.empty() ? "" : said.front();
-  if (verb == "register") return register_host(said);
-  if (said.size() > 1 || (verb != "table" && verb != "list" && verb != "cat"))
+  const auto fields = words.all("ARGS");
+  const std::string verb = fields.empty() ? "" : fields.front();
+  if (verb == "register") return register_host(fields);
+  if (fields.size() > 1 || (verb != "table" && verb != "list" && verb != "cat"))
     return run_program_with({"ssh"}, words);
   if (verb == "cat") {
     std::ifstream file(ssh_file());
-    if (!file) return core::refuse(ErrorCode::not_found, "there is no " + ssh_file());
+    if (!file) return core::refuse(ErrorCode::not_found, "no such file: " + ssh_file());
     if (file.peek() != std::ifstream::traits_type::eof()) std::cout << file.rdbuf();
     return 0;
   }
@@ -133,10 +132,10 @@ core::Result<int> sync_files(Session& session, const Words& words) {
   auto host = words["--cloud"];
   if (host.empty()) host = session.setting("cloud");
   if (verb != "put" && verb != "get")
-    return core::refuse(ErrorCode::invalid_argument, "say sync put or sync get");
+    return core::refuse(ErrorCode::invalid_argument, "use sync put or sync get");
   if (host.empty() || host.starts_with('-'))
     return core::refuse(ErrorCode::invalid_argument,
-                        "say with --cloud which machine, as ssh knows it");
+                        "name the machine with --cloud, as ssh knows it");
   const bool is_put = verb == "put";
   return run_here({"rsync", "-az", "--", is_put ? words["FROM"] : host + ":" + words["FROM"],
                    is_put ? host + ":" + words["TO"] : words["TO"]});

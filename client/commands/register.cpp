@@ -1,12 +1,13 @@
-// register: the yaml file of endpoints, shown, checked and changed.
+// register: shows, checks and changes the yaml file of endpoints.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/config/yaml_file.hpp"
 #include "client/http/url.hpp"
-#include "client/shell.hpp"
+#include "client/shell/shell.hpp"
 
 namespace nucleus::client {
 
@@ -14,13 +15,13 @@ using core::ErrorCode;
 
 namespace {
 
-/// FILE.bak.1, .2, …: the first that is free.
+/// Copies the file to the first free name of FILE.bak.1, .2, …
 core::Result<int> back_up() {
   constexpr int backups_max = 10'000;
   const std::string path = configuration_file();
   std::error_code error;
   if (!std::filesystem::exists(path, error))
-    return core::refuse(ErrorCode::not_found, "there is no " + path);
+    return core::refuse(ErrorCode::not_found, "no such file: " + path);
   for (int i = 1; i <= backups_max; ++i) {
     const std::string backup = path + ".bak." + std::to_string(i);
     if (!std::filesystem::copy_file(path, backup, std::filesystem::copy_options::none, error)) {
@@ -30,12 +31,12 @@ core::Result<int> back_up() {
     std::cout << backup << "\n";
     return 0;
   }
-  return core::refuse(ErrorCode::unavailable, "there are too many backups");
+  return core::refuse(ErrorCode::unavailable, "too many backups: delete some " + path + ".bak.*");
 }
 
 core::Result<int> print_file() {
   std::ifstream file(configuration_file());
-  if (!file) return core::refuse(ErrorCode::not_found, "there is no " + configuration_file());
+  if (!file) return core::refuse(ErrorCode::not_found, "no such file: " + configuration_file());
   if (file.peek() != std::ifstream::traits_type::eof()) std::cout << file.rdbuf();
   return 0;
 }
@@ -44,7 +45,7 @@ core::Result<int> start_file() {
   std::error_code error;
   if (std::filesystem::exists(configuration_file(), error))
     return core::refuse(ErrorCode::wrong_state,
-                        configuration_file() + " is there: register clean takes it away");
+                        configuration_file() + " already exists: register clean removes it");
   const char* user = std::getenv("USER");
   if (auto written = write_endpoint(user ? user : "TBD", {.name = "nucleus", .url = "TBD"});
       !written)
@@ -54,7 +55,7 @@ core::Result<int> start_file() {
 }
 
 core::Result<int> clean() {
-  if (!is_confirmed("Take " + configuration_file() + " away? A backup stays.")) return 1;
+  if (!is_confirmed("Remove " + configuration_file() + "? A backup is kept.")) return 1;
   if (auto done = back_up(); !done) return done;
   std::error_code error;
   std::filesystem::remove(configuration_file(), error);
@@ -84,31 +85,32 @@ core::Result<int> print_environment(const std::string& name) {
   return 0;
 }
 
-/// Each endpoint's URL and credential are there; with `is_asked` its server is asked, too.
-core::Result<int> check_all(Session& session, const std::string& only, bool is_asked) {
+/// Checks that each endpoint has a URL and a credential; with `with_server` also that the server
+/// accepts it. `only` names one endpoint, or is empty.
+core::Result<int> check_all(Session& session, const std::string& only, bool with_server) {
   const auto known = Endpoints::read();
   if (!known) return std::unexpected(known.error());
-  Listing listing{.columns = {"endpoint", "url", "what"}};
-  bool is_well = true;
+  Listing listing{.columns = {"endpoint", "url", "result"}};
+  bool is_valid = true;
   for (const auto& endpoint : known->all) {
     if (!only.empty() && endpoint.name != only) continue;
-    std::string what = "well";
+    std::string result = "ok";
     if (const auto url = parse_base_url(endpoint.url); !url) {
-      what = "no URL";
+      result = "no URL";
     } else if (const auto chosen = choose_endpoint(endpoint.name); !chosen) {
-      what = "no credential";
-    } else if (is_asked) {
+      result = "no credential";
+    } else if (with_server) {
       const auto api = session.api(endpoint.name);
       const auto user = api ? (*api)->get("/nucleus/v1/user") : std::unexpected(api.error());
-      what = user ? "accepted" : user.error().detail;
-      if (!user) is_well = false;
+      result = user ? "accepted" : user.error().detail;
+      if (!user) is_valid = false;
     }
-    if (what.starts_with("no ")) is_well = false;
-    listing.rows.push_back({endpoint.name, endpoint.url, what});
+    if (result.starts_with("no ")) is_valid = false;
+    listing.rows.push_back({endpoint.name, endpoint.url, result});
   }
-  if (listing.rows.empty()) return core::refuse(ErrorCode::not_found, "there is no such endpoint");
+  if (listing.rows.empty()) return core::refuse(ErrorCode::not_found, "no such endpoint");
   if (auto printed = print(listing, "table", {}); !printed) return printed;
-  return is_well ? 0 : 1;
+  return is_valid ? 0 : 1;
 }
 
 core::Result<int> list_endpoints(const std::string& format) {
@@ -121,22 +123,17 @@ core::Result<int> list_endpoints(const std::string& format) {
                             : !each.key_name.empty() ? "API key"
                             : !each.username.empty() ? "password"
                                                      : "none"});
-  return print(listing, format == "rest" ? "json" : format, {});
+  return print_local(listing, format);
 }
 
 core::Result<int> info() {
   std::error_code error;
   const auto known = Endpoints::read();
   if (!known) return std::unexpected(known.error());
-  const bool is_there = std::filesystem::exists(configuration_file(), error);
-  std::cout << configuration_file() << (is_there ? "" : " (not there)") << "\n"
+  const bool exists = std::filesystem::exists(configuration_file(), error);
+  std::cout << configuration_file() << (exists ? "" : " (does not exist)") << "\n"
             << known->all.size() << " endpoints"
             << (known->active.empty() ? "" : ", active " + known->active) << "\n";
-  return 0;
-}
-
-core::Result<int> changed(const core::Result<void>& done) {
-  if (!done) return std::unexpected(done.error());
   return 0;
 }
 
@@ -145,10 +142,6 @@ core::Result<int> changed(const core::Result<void>& done) {
 core::Result<int> register_yaml(Session& session, const Words& words) {
   const auto verb = words["VERB"];
   const auto name = words["NAME"];
-  const auto named = [&]() -> core::Result<void> {
-    if (!name.empty()) return {};
-    return core::refuse(ErrorCode::invalid_argument, "say register " + verb + " and its name");
-  };
   if (verb == "info") return info();
   if (verb == "list") return list_endpoints(words["--format"]);
   if (verb == "cat") return print_file();
@@ -161,18 +154,19 @@ core::Result<int> register_yaml(Session& session, const Words& words) {
   if (verb == "test") return check_all(session, name, true);
   if (verb == "cloud") return init_endpoint(session, words);
   if (verb == "json") {
-    const auto whole = yaml_as_json();
+    const auto whole = read_yaml();
     if (!whole) return std::unexpected(whole.error());
     std::cout << whole->dumped(4) << "\n";
     return 0;
   }
   if (verb == "user" || verb == "merge") {
-    if (auto said = named(); !said) return std::unexpected(said.error());
-    return changed(verb == "user" ? write_username(name) : merge_yaml(name));
+    if (name.empty())
+      return core::refuse(ErrorCode::invalid_argument, "use register " + verb + " NAME");
+    return exit_code(verb == "user" ? write_username(name) : merge_yaml(name));
   }
-  return core::refuse(
-      ErrorCode::wrong_state,
-      "register " + msg::shown(verb) + " is for other clouds than Comet, which are not here yet");
+  return core::refuse(ErrorCode::wrong_state,
+                      "register " + msg::shown(verb) +
+                          " is not available: this endpoint is a Nucleus, not OpenStack");
 }
 
 }  // namespace nucleus::client

@@ -1,13 +1,13 @@
-// Commands of the shell that keep something or read the local copy: defaults, variables, switches,
-// listings and their refresh rule.
+// default, var, select, switches, info, context, reset, and list: settings and the local copy.
 #include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <iostream>
 
 #include "client/commands/commands.hpp"
-#include "client/shell.hpp"
-#include "client/views.hpp"
+#include "client/config/yaml_file.hpp"
+#include "client/output/views.hpp"
+#include "client/shell/shell.hpp"
 
 namespace nucleus::client {
 
@@ -17,21 +17,17 @@ namespace {
 
 constexpr const char* general = "general";
 
-core::Result<int> ended(const core::Result<void>& done) {
-  if (!done) return std::unexpected(done.error());
-  return 0;
-}
-
-std::string now_as(const char* form) {
+std::string now_as(const char* format) {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   std::tm parts{};
   localtime_r(&now, &parts);
   char text[32];
-  std::strftime(text, sizeof text, form, &parts);
+  std::strftime(text, sizeof text, format, &parts);
   return text;
 }
 
-std::string worked_out(LocalCopy& copy, const std::string& value) {
+/// The value of a variable: `now`, `date`, `default.KEY` and `yaml.PATH` are replaced.
+std::string evaluated(LocalCopy& copy, const std::string& value) {
   if (value == "now") return now_as("%Y-%m-%d %H:%M:%S");
   if (value == "date") return now_as("%Y-%m-%d");
   if (value.starts_with("default.")) return copy.setting(general, value.substr(8));
@@ -45,30 +41,30 @@ core::Result<int> set_default(Session& session, const Words& words) {
   const auto opened = session.copy();
   if (!opened) return std::unexpected(opened.error());
   auto& copy = **opened;
-  const auto said = words.all("WORDS");
+  const auto given = words.all("WORDS");
   const std::string category = words.has("--cloud") ? words["--cloud"] : general;
-  if (said.empty() || said.front() == "list") {
+  if (given.empty() || given.front() == "list") {
     const bool is_all = words.has("--all") || !words.has("--cloud");
-    return print_rows(copy.ask("select category, key, value from setting where ? or category = ? "
-                               "order by category, key",
-                               {is_all ? "1" : "0", category}),
+    return print_rows(copy.query("select category, key, value from setting where ? or category = ? "
+                                 "order by category, key",
+                                 {is_all ? "1" : "0", category}),
                       {"category", "key", "value"}, words["--format"]);
   }
-  if (said.front() == "delete" && said.size() == 2) {
-    const auto gone = copy.ask("delete from setting where category = ? and key = ? returning key",
-                               {category, said[1]});
-    if (!gone) return std::unexpected(gone.error());
-    if (gone->empty())
-      return core::refuse(ErrorCode::not_found, "no default " + msg::shown(said[1]));
+  if (given.front() == "delete" && given.size() == 2) {
+    const auto deleted = copy.query(
+        "delete from setting where category = ? and key = ? returning key", {category, given[1]});
+    if (!deleted) return std::unexpected(deleted.error());
+    if (deleted->empty())
+      return core::refuse(ErrorCode::not_found, "no such default: " + msg::shown(given[1]));
     return 0;
   }
-  if (said.size() != 1)
-    return core::refuse(ErrorCode::invalid_argument, "say list, delete KEY, KEY or KEY=VALUE");
-  if (const auto equals = said[0].find('='); equals != std::string::npos)
-    return ended(copy.set(category, said[0].substr(0, equals), said[0].substr(equals + 1)));
-  const auto value = copy.setting(category, said.front());
+  if (given.size() != 1)
+    return core::refuse(ErrorCode::invalid_argument, "use list, delete KEY, KEY or KEY=VALUE");
+  if (const auto equals = given[0].find('='); equals != std::string::npos)
+    return exit_code(copy.set(category, given[0].substr(0, equals), given[0].substr(equals + 1)));
+  const auto value = copy.setting(category, given.front());
   if (value.empty())
-    return core::refuse(ErrorCode::not_found, "no default " + msg::shown(said.front()));
+    return core::refuse(ErrorCode::not_found, "no such default: " + msg::shown(given.front()));
   std::cout << value << "\n";
   return 0;
 }
@@ -77,27 +73,29 @@ core::Result<int> set_variable(Session& session, const Words& words) {
   const auto opened = session.copy();
   if (!opened) return std::unexpected(opened.error());
   auto& copy = **opened;
-  const auto said = words.all("WORDS");
-  if (said.empty() || said.front() == "list")
-    return print_rows(copy.ask("select name, value from variable order by name"), {"name", "value"},
-                      "table");
-  if (said.front() == "delete" && said.size() == 2) {
-    const auto gone = copy.ask("delete from variable where name = ? returning name", {said[1]});
-    if (!gone) return std::unexpected(gone.error());
-    if (gone->empty())
-      return core::refuse(ErrorCode::not_found, "no variable " + msg::shown(said[1]));
+  const auto given = words.all("WORDS");
+  if (given.empty() || given.front() == "list")
+    return print_rows(copy.query("select name, value from variable order by name"),
+                      {"name", "value"}, "table");
+  if (given.front() == "delete" && given.size() == 2) {
+    const auto deleted =
+        copy.query("delete from variable where name = ? returning name", {given[1]});
+    if (!deleted) return std::unexpected(deleted.error());
+    if (deleted->empty())
+      return core::refuse(ErrorCode::not_found, "no such variable: " + msg::shown(given[1]));
     return 0;
   }
   const std::string text = words.joined("WORDS");
   if (const auto equals = text.find('='); equals != std::string::npos) {
-    const auto set = copy.ask("insert or replace into variable values(?, ?)",
-                              {text.substr(0, equals), worked_out(copy, text.substr(equals + 1))});
+    const auto set = copy.query("insert or replace into variable values(?, ?)",
+                                {text.substr(0, equals), evaluated(copy, text.substr(equals + 1))});
     if (!set) return std::unexpected(set.error());
     return 0;
   }
-  const auto rows = copy.ask("select value from variable where name = ?", {text});
+  const auto rows = copy.query("select value from variable where name = ?", {text});
   if (!rows) return std::unexpected(rows.error());
-  if (rows->empty()) return core::refuse(ErrorCode::not_found, "no variable " + msg::shown(text));
+  if (rows->empty())
+    return core::refuse(ErrorCode::not_found, "no such variable: " + msg::shown(text));
   std::cout << rows->front().front() << "\n";
   return 0;
 }
@@ -110,13 +108,13 @@ core::Result<int> switch_setting(Session& session, const Words& words) {
   for (char& c : value) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (value == "list") {
     const auto now = (*copy)->setting(general, key);
-    const char* otherwise = key == "color" ? "on" : "off";
-    std::cout << key << " is " << (now.empty() ? otherwise : now) << "\n";
+    const char* fallback = key == "color" ? "on" : "off";
+    std::cout << key << " is " << (now.empty() ? fallback : now) << "\n";
     return 0;
   }
   if (value != "on" && value != "off")
-    return core::refuse(ErrorCode::invalid_argument, key + " is on or off");
-  return ended((*copy)->set(general, key, value));
+    return core::refuse(ErrorCode::invalid_argument, key + " must be on or off");
+  return exit_code((*copy)->set(general, key, value));
 }
 
 core::Result<int> list_copy(Session& session, const Words& words) {
@@ -124,21 +122,22 @@ core::Result<int> list_copy(Session& session, const Words& words) {
   const auto format = words["--format"];
   if (what == "default") {
     Words all(words.command());
-    all.say("--format", {format});
+    all.set("--format", {format});
     return set_default(session, all);
   }
   if (what != "image" && what != "cluster" && what != "node" && what != "vm")
-    return core::refuse(ErrorCode::invalid_argument, "list default, cluster, node, vm or image");
+    return core::refuse(ErrorCode::invalid_argument,
+                        "WHAT must be default, cluster, node, vm or image");
   const auto copy = session.copy();
   if (!copy) return std::unexpected(copy.error());
-  // The copy is read; the server is asked first by --refresh, `refresh on`, or where there is none.
+  // The copy is updated by --refresh, by `refresh on`, and if there is none yet.
   const std::string cloud = words["--cloud"];
   const std::string key = session.endpoint_key(cloud);
   if (words.has("--refresh") || session.is_on("refresh") || !(*copy)->kept_unix_s(key))
     if (auto done = refresh_copy(session, cloud); !done) return std::unexpected(done.error());
   if (what == "image")
     return print_rows(
-        (*copy)->ask("select name from image where endpoint = ? order by name", {key}), {"name"},
+        (*copy)->query("select name from image where endpoint = ? order by name", {key}), {"name"},
         format);
   const auto clusters = (*copy)->clusters(key);
   if (!clusters) return std::unexpected(clusters.error());
@@ -158,15 +157,16 @@ core::Result<int> show_info(Session& session, const Words& words) {
                   {"default key", session.setting("key")},
                   {"default cluster", session.setting("cluster")},
                   {"default image", session.setting("image")}};
-  return print(listing, words["--format"] == "rest" ? "json" : words["--format"], {});
+  return print_local(listing, words["--format"]);
 }
 
 core::Result<int> show_context(Session& session, const Words& words) {
   const auto copy = session.copy();
   if (!copy) return std::unexpected(copy.error());
-  return print_rows((*copy)->ask("select 'default ' || category, key, value from setting union all "
-                                 "select 'var', name, value from variable order by 1, 2"),
-                    {"kind", "name", "value"}, words["--format"]);
+  return print_rows(
+      (*copy)->query("select 'default ' || category, key, value from setting union all "
+                     "select 'var', name, value from variable order by 1, 2"),
+      {"kind", "name", "value"}, words["--format"]);
 }
 
 core::Result<int> reset_all(Session& session, const Words&) {
@@ -194,18 +194,18 @@ core::Result<int> select_default(Session& session, const Words& words) {
     if (!known) return std::unexpected(known.error());
     for (const auto& endpoint : known->all) names.push_back(endpoint.name);
   } else {
-    return core::refuse(ErrorCode::invalid_argument,
-                        what == "flavor" ? "a cluster's nodes are whole hosts: there are no flavors"
-                                         : "select image, cloud, cluster or key");
+    return core::refuse(
+        ErrorCode::invalid_argument,
+        what == "flavor" ? "Nucleus has no flavors" : "WHAT must be image, cloud, cluster or key");
   }
   auto name = core::Result<std::string>(words["NAME"]);
   if (name->empty()) name = pick(what, names);
   if (!name) return std::unexpected(name.error());
   if (std::ranges::find(names, *name) == names.end())
-    return core::refuse(ErrorCode::not_found, "there is no " + what + " " + msg::shown(*name));
+    return core::refuse(ErrorCode::not_found, "no such " + what + ": " + msg::shown(*name));
   std::cout << what << " " << *name << "\n";
-  if (what == "cloud") return ended(write_active(*name));
-  return ended((*copy)->set(general, what, *name));
+  if (what == "cloud") return exit_code(write_active(*name));
+  return exit_code((*copy)->set(general, what, *name));
 }
 
 }  // namespace nucleus::client

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "client/http/url.hpp"
+#include "client/terminal/interrupt.hpp"
 
 namespace nucleus::client {
 
@@ -24,10 +25,8 @@ std::string variable(const char* name) {
   return value ? value : "";
 }
 
-}  // namespace
-
 /// One request on its way: what libcurl's callbacks read and write.
-class HttpClient::Transfer {
+class Transfer {
  public:
   Transfer(CURL* handle, const Request& request, const TakePart& take)
       : handle_{handle}, request_{request}, take_{take} {}
@@ -182,6 +181,10 @@ class HttpClient::Transfer {
     if (sent != sent_) last_byte_ = Clock::now();
     sent_ = sent;
     if (request_.form && request_.form->on_progress) request_.form->on_progress(sent);
+    if (is_interrupted()) {
+      reason_ = "interrupted";
+      return 1;
+    }
     if (Clock::now() - last_byte_ < request_.silence_max) return 0;
     reason_ = "no answer for " + std::to_string(request_.silence_max.count()) + " s";
     return 1;
@@ -217,6 +220,8 @@ class HttpClient::Transfer {
   Clock::time_point last_byte_ = {};
   Response response_ = {};
 };
+
+}  // namespace
 
 HttpClient::HttpClient(std::string ca_file)
     : ca_file_{std::move(ca_file)}, handle_{curl_easy_init(), curl_easy_cleanup} {}

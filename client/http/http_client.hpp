@@ -62,8 +62,6 @@ class HttpClient {
   core::Result<Response> send(const Request& request, const TakePart& take = {});
 
  private:
-  class Transfer;
-
   std::string ca_file_;
   std::unique_ptr<void, void (*)(void*)> handle_;
 };

@@ -1,4 +1,4 @@
-"""`comet` as its user sees it: both generations' grammar, against four simulated hosts."""
+"""`comet` as its user runs it: the grammar of both generations, against four simulated hosts."""
 import http.server
 import json
 import os
@@ -12,9 +12,9 @@ import time
 import pytest
 import requests
 
-from conftest import BIN, a_deployment, wait_until
+from conftest import BIN, a_deployment, session_of, wait_until
 
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 class Client:
@@ -27,7 +27,7 @@ class Client:
 
     def run(self, *words, code=0, env=None):
         ran = subprocess.run([BIN / "comet", *words], env=env or self.env, text=True,
-                             capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+                             capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
         assert ran.returncode == code, f"{words}: {ran.returncode} {ran.stdout}{ran.stderr}"
         return ran
 
@@ -40,7 +40,7 @@ class Client:
         if pid == 0:
             os.execve(BIN / "comet", ["comet", *words], env or self.env)
         shown = b""
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + TIMEOUT_S
         answers = list(answers)
         while True:
             assert time.monotonic() < until, shown
@@ -85,15 +85,21 @@ def test_power_on_of_nodes_creates_a_computeset_and_then_powers_them(client):
     number = json.loads(client.out("computeset", "--format=json"))["0"]["id"]
     refused = client.run("start", "c1", "vm-c1-01", code=1)
     assert f"computeset {number}" in refused.stderr
-    # They run: now the same words power the nodes themselves.
+    # The nodes are in a running computeset: the same command powers them.
     client.out("power", "off", "c1", "vm-c1-01", "--wait")
-    assert client.states("c1")["vm-c1-01"] != "active"
+    assert client.states("c1")["vm-c1-01"] == "shutoff"
     assert "power on vm-c1-[00-01]" in client.out("power", "on", "c1", nodes, "--wait")
     assert client.states("c1")["vm-c1-01"] == "active"
-    # A number is a computeset, which is only reset, rebooted and shut down.
-    told = client.run("power", "off", "c1", number, code=2)
-    assert "Action NOT SUPPORTED! Use 'comet start/terminate'!" in told.stderr
+    # A number is a computeset, which can only be reset, rebooted and shut down.
+    result = client.run("power", "off", "c1", number, code=2)
+    assert "Action NOT SUPPORTED! Use 'comet start/terminate'!" in result.stderr
     client.out("power", "reset", "c1", number)
+    # Of no other cluster, whether that exists or not.
+    client.deployment.nucleus("cluster", "create", "c2", "--computes", "1")
+    for cluster, reason in (("c2", "has no computeset"), ("c9", "no such cluster")):
+        result = client.run("power", "shutdown", cluster, number, code=1)
+        assert reason in result.stderr, result
+    assert client.states("c1")["vm-c1-00"] == "active"
     ended = client.out("terminate", number, "--wait")
     assert "completed" in ended or "cancelled" in ended
 
@@ -108,27 +114,40 @@ def test_power_on_without_nodes_is_the_frontend(client):
 @pytest.mark.parametrize("nodes, reason", [
     ("n[0-999999999]", "more than"), ("n[1-5]" * 12, "more than"), ("n[5-1]", "start > stop"),
     ("n[1-2", "unbalanced"), ("n[[1]]", "nested")])
-def test_a_bad_hostlist_is_refused_before_anything_is_sent(client, nodes, reason):
+def test_a_malformed_hostlist_is_refused_before_a_request(client, nodes, reason):
     assert reason in client.run("start", "c1", nodes, code=2).stderr
 
 
-def test_nodes_are_renamed_in_rings_and_only_when_the_person_agrees(client):
+@pytest.mark.parametrize("nodes", ["", ",", " "])
+@pytest.mark.parametrize("command", [
+    ("power", "on"), ("power", "off"), ("power", "reset"), ("start",), ("iso", "detach")])
+def test_an_empty_list_of_nodes_is_refused_and_is_not_the_frontend(client, command, nodes):
+    before = client.states("c1")
+    result = client.run(*command, "c1", nodes, code=2)
+    assert result.stdout == "" and result.stderr.count("\n") == 1, result
+    assert client.states("c1") == before
+
+
+def test_nodes_are_renamed_in_cycles_and_only_after_a_confirmation(client):
     before = set(client.states("c1"))
     code, shown = client.at_terminal("node", "rename", "c1", "vm-c1-[02-03]", "x[2-3]",
                                      answers=[("Rename?", "n")])
     assert (code, set(client.states("c1"))) == (1, before), shown
-    told = client.out("node", "rename", "c1", "vm-c1-02,vm-c1-03", "vm-c1-03,vm-c1-02")
-    assert "vm-c1-02 -> vm-c1-03" in told
+    result = client.out("node", "rename", "c1", "vm-c1-02,vm-c1-03", "vm-c1-03,vm-c1-02")
+    assert "vm-c1-02 -> vm-c1-03" in result
     assert set(client.states("c1")) == before
-    assert "there already" in client.run("node", "rename", "c1", "vm-c1-02", "vm-c1-00",
+    assert "already exists" in client.run("node", "rename", "c1", "vm-c1-02", "vm-c1-00",
                                          code=1).stderr
 
 
-def test_reservations_and_wrong_words_are_answered(client):
+def test_reservations_and_unknown_values_are_refused(client):
     assert "hpcinfo" in client.run("reservation", "list", code=1).stderr
     assert "not supported" in client.run("reservation", "create", code=1).stderr
     assert client.run("power", "explode", "c1", code=2).stdout == ""
-    assert "no cluster" in client.run("cluster", "c9", code=1).stderr
+    assert "no such cluster: c9" in client.run("cluster", "c9", code=1).stderr
+    assert "--state must be" in client.run("computeset", "--state=runing", code=2).stderr
+    result = client.run("power", "on", "c1", "--wait", "--wait-limit=30s", code=2)
+    assert "--wait-limit must be" in result.stderr
     assert "--sort must be one of" in client.run("cluster", "--sort=colour", code=2).stderr
     assert client.out("cluster", "c1", "--status", "--sort=ram", "--format=csv").startswith(
         "name,state,computeset,allocation,admin_state\n")
@@ -152,7 +171,7 @@ def test_the_yaml_file_names_several_endpoints(client):
     assert "at a terminal" in client.run("init", code=2, env=outside).stderr
 
 
-def test_an_image_is_attached_by_number_or_name_of_either_era(client, tmp_path):
+def test_an_image_is_attached_by_index_or_name(client, tmp_path):
     iso = tmp_path / "small.iso"
     # ISO 9660: 16 empty sectors, then a volume descriptor.
     iso.write_bytes(bytes(16 * 2048) + b"\x01CD001\x01" + bytes(2041) + b"\xffCD001\x01" +
@@ -163,19 +182,19 @@ def test_an_image_is_attached_by_number_or_name_of_either_era(client, tmp_path):
     for way in (["iso", "attach", "1"], ["image", "attach", names[0]]):
         assert "takes effect after power off and on" in client.out(*way, "c1")
     client.out("iso", "detach", "c1", "vm-c1-00")
-    assert "no iso" in client.run("iso", "attach", "none.iso", "c1", code=1).stderr
+    assert "no such image" in client.run("iso", "attach", "none.iso", "c1", code=1).stderr
 
 
 PASSWORD = "correct horse battery"
 
 
-def test_init_asks_for_an_endpoint_and_fetches_its_key(client, tmp_path):
+def test_init_asks_for_an_endpoint_and_fetches_an_api_key(client, tmp_path):
     token = client.deployment.add_person("ada", "demo")
     url = client.env["NUCLEUS_URL"]
-    told = requests.post(url + "/nucleus/rest-auth/password/change/", timeout=PATIENCE_S,
+    result = requests.post(url + "/nucleus/rest-auth/password/change/", timeout=TIMEOUT_S,
                          json={"new_password1": PASSWORD, "new_password2": PASSWORD},
                          headers={"Authorization": "Token " + token})
-    assert told.status_code == 200, told.text
+    assert result.status_code == 200, result.text
     fresh = {"PATH": client.env["PATH"], "HOME": str(tmp_path)}
     assert "no endpoint" in client.run("active", env=fresh).stdout
     questions = [("Username", "ada"), ("Endpoint", "here"), ("Base URL", url + "/nucleus/"),
@@ -194,19 +213,25 @@ def test_init_asks_for_an_endpoint_and_fetches_its_key(client, tmp_path):
     assert code == 1 and file.read_text() == before, shown
 
 
-def test_a_person_logs_in_with_name_and_password(client):
+def test_a_password_begins_a_session_that_ends_with_the_command(client):
     outside = write_endpoints(client, here={
         "nucleus_base_url": client.env["NUCLEUS_URL"] + "/nucleus", "auth_provider": "userpass",
         "userpass": {"username": "ada", "password": "env"}})
     assert "| c1 " in client.out("ll", env={**outside, "COMET_PASSWORD": PASSWORD})
     client.run("ll", code=1, env={**outside, "COMET_PASSWORD": "wrong"})
     assert "no password" in client.run("ll", code=1, env=outside).stderr
+    # Each run ends its session: no token is left but that of `person create`.
+    login = requests.post(client.env["NUCLEUS_URL"] + "/nucleus/rest-auth/login/",
+                          json={"username": "ada", "password": PASSWORD}, timeout=TIMEOUT_S)
+    session = session_of(login.json()["key"])
+    tokens = session.get(client.env["NUCLEUS_URL"] + "/v2/me/tokens", timeout=TIMEOUT_S).json()
+    assert len(tokens["tokens"]) == 2, tokens
 
 
-def test_nodes_without_a_computeset_are_not_powered_and_none_of_a_list_is(client):
+def test_no_node_of_a_list_is_powered_if_one_is_in_no_computeset(client):
     client.out("start", "c1", "vm-c1-00", "--walltime=1d", "--wait")
-    told = client.run("power", "off", "c1", "vm-c1-[00-01]", code=1)
-    assert "vm-c1-01 is in no active computeset" in told.stderr
+    result = client.run("power", "off", "c1", "vm-c1-[00-01]", code=1)
+    assert "vm-c1-01 is in no active computeset" in result.stderr
     assert client.states("c1")["vm-c1-00"] == "active"
     assert "no node vm-c1-77" in client.run("power", "reset", "c1", "vm-c1-[00,77]", code=1).stderr
     shown = client.out("computeset")
@@ -234,7 +259,7 @@ class NoClusters(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_a_server_with_tls_is_believed_by_its_authority_alone(client, tmp_path):
+def test_a_server_with_tls_is_verified_with_the_ca_file(client, tmp_path):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
                     "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",

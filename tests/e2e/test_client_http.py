@@ -1,8 +1,9 @@
-"""HTTP of `cm` against servers of the test's own: what stands on the wire, whom a credential
-reaches, proxies, IPv6, .netrc, CA files and redirects."""
+"""The HTTP requests of `cm`, seen by servers of the test: redirects and credentials, proxies, IPv6,
+.netrc, CA files, uploads and hostile responses."""
 import base64
 import contextlib
 import http.server
+import json
 import os
 import socket
 import ssl
@@ -13,29 +14,31 @@ import pytest
 
 from conftest import BIN
 
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 class Recorder(http.server.BaseHTTPRequestHandler):
-    """Answers each path by the server's table and keeps what it was asked."""
+    """Responds to each path from the server's table, and records the requests."""
     protocol_version = "HTTP/1.1"
 
     def setup(self):
         super().setup()
         self.server.connections += 1
 
-    def answer(self):
+    def respond(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.requests.append((self.command, self.path, dict(self.headers), body))
-        status, headers, text = self.server.answers.get(self.path, (200, {}, "[]"))
+        found = self.server.responses.get(self.path, (200, {}, "[]"))
+        status, headers, text = found(self) if callable(found) else found
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(text)))
+        if status != 204:
+            self.send_header("Content-Length", str(len(text.encode())))
         self.end_headers()
         self.wfile.write(text.encode())
 
-    do_GET = do_PUT = do_POST = do_DELETE = answer
+    do_GET = do_PUT = do_POST = do_DELETE = respond
 
     def log_message(self, *_):
         pass
@@ -46,7 +49,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, address="127.0.0.1", context=None):
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.requests, self.answers, self.connections = [], {}, 0
+        self.requests, self.responses, self.connections = [], {}, 0
         super().__init__((address, 0), Recorder)
         if context:
             self.socket = context.wrap_socket(self.socket, server_side=True)
@@ -83,7 +86,7 @@ def comet_fixture(tmp_path):
                "NUCLEUS_TOKEN": "secret", **variables}
         env = {name: value for name, value in env.items() if value is not None}
         ran = subprocess.run([BIN / "comet", *words], env=env, text=True, capture_output=True,
-                             stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+                             stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
         assert ran.returncode == code, f"{words}: {ran.returncode} {ran.stdout}{ran.stderr}"
         return ran
     run.home = tmp_path
@@ -94,7 +97,7 @@ def clusters(run, url, **more):
     return run(url, "ll", "--format=rest", **more)
 
 
-def test_an_ipv6_address_stands_in_brackets_in_the_host_header(comet):
+def test_the_host_header_has_brackets_around_an_ipv6_address(comet):
     with a_server("::1") as server:
         assert clusters(comet, server.url).stdout == "[]\n"
         assert server.headers()["Host"] == f"[::1]:{server.server_port}"
@@ -102,7 +105,7 @@ def test_an_ipv6_address_stands_in_brackets_in_the_host_header(comet):
 
 def test_requests_share_a_connection_but_for_a_post(comet, server):
     node = '{"name": "n", "active_computeset": 1}'
-    server.answers["/nucleus/v1/cluster/"] = (200, {}, f'[{{"name": "c", "computes": [{node}]}}]')
+    server.responses["/nucleus/v1/cluster/"] = (200, {}, f'[{{"name": "c", "computes": [{node}]}}]')
     comet(server.url, "cluster")  # the clusters, then the computesets
     assert [request[0] for request in server.requests] == ["GET", "GET"]
     assert server.connections == 1
@@ -110,7 +113,7 @@ def test_requests_share_a_connection_but_for_a_post(comet, server):
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_get_follows_a_redirect_with_its_credential_to_the_same_server(comet, server, status):
-    server.answers["/nucleus/v1/cluster/"] = (status, {"Location": "/elsewhere/"}, "")
+    server.responses["/nucleus/v1/cluster/"] = (status, {"Location": "/elsewhere/"}, "")
     assert clusters(comet, server.url).stdout == "[]\n"
     assert server.requests[-1][1] == "/elsewhere/"
     assert server.headers()["Authorization"] == "Token secret"
@@ -122,35 +125,35 @@ CREDENTIALS = ("Authorization", "X-Api-Key", "nonce", "timestamp", "Cookie")
 @pytest.mark.parametrize("key", [False, True])
 def test_no_credential_follows_a_redirect_to_another_server(comet, server, key):
     with a_server() as other:
-        server.answers["/nucleus/v1/cluster/"] = (302, {"Location": other.url + "/x"}, "")
+        server.responses["/nucleus/v1/cluster/"] = (302, {"Location": other.url + "/x"}, "")
         variables = {"NUCLEUS_TOKEN": None, "NUCLEUS_API_KEY_NAME": "k",
                      "NUCLEUS_API_KEY_SECRET": "s"} if key else {}
         assert clusters(comet, server.url, **variables).stdout == "[]\n"
         assert "Authorization" in server.headers()
         assert not [name for name in CREDENTIALS if name in other.headers()]
-        # Another server that wants one is named in the error.
-        other.answers["/x"] = (401, {}, "")
-        told = clusters(comet, server.url, code=1, **variables)
-        assert f"redirected to {other.url}" in told.stderr
+        # If the other server requires one, the error names it.
+        other.responses["/x"] = (401, {}, "")
+        result = clusters(comet, server.url, code=1, **variables)
+        assert f"redirected to {other.url}" in result.stderr
 
 
 def test_redirects_end(comet, server):
-    server.answers["/nucleus/v1/cluster/"] = (302, {"Location": "/nucleus/v1/cluster/"}, "")
+    server.responses["/nucleus/v1/cluster/"] = (302, {"Location": "/nucleus/v1/cluster/"}, "")
     assert "more than 5 redirects" in clusters(comet, server.url, code=1).stderr
     assert len(server.requests) == 6
 
 
 def test_a_put_follows_no_redirect(comet, server):
     path = "/nucleus/v1/computeset/7/shutdown"
-    server.answers[path] = (307, {"Location": "/elsewhere/"}, "")
+    server.responses[path] = (307, {"Location": "/elsewhere/"}, "")
     comet(server.url, "terminate", "7", code=1)
     assert [request[:2] for request in server.requests] == [("PUT", path)]
 
 
 def test_netrc_is_read_only_if_no_other_credential_is_set(comet, server):
     netrc = comet.home / ".netrc"
-    told = clusters(comet, server.url, code=2, NUCLEUS_TOKEN=None)
-    assert "NUCLEUS_TOKEN" in told.stderr and not server.requests
+    result = clusters(comet, server.url, code=2, NUCLEUS_TOKEN=None)
+    assert "NUCLEUS_TOKEN" in result.stderr and not server.requests
     netrc.write_text("machine 127.0.0.1 login ada password horse\n")
     netrc.chmod(0o600)
     clusters(comet, server.url, NUCLEUS_TOKEN=None)
@@ -158,14 +161,14 @@ def test_netrc_is_read_only_if_no_other_credential_is_set(comet, server):
     assert server.headers()["Authorization"] == "Basic " + basic
     clusters(comet, server.url)
     assert server.headers()["Authorization"] == "Token secret"
-    server.answers["/nucleus/v1/cluster/"] = (401, {}, "")
+    server.responses["/nucleus/v1/cluster/"] = (401, {}, "")
     assert ".netrc" in clusters(comet, server.url, code=1, NUCLEUS_TOKEN=None).stderr
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "all_proxy", "ALL_PROXY"])
-def test_a_proxy_of_the_environment_is_asked_but_not_for_no_proxy(comet, server, name):
+def test_a_proxy_of_the_environment_is_used_except_for_no_proxy(comet, server, name):
     target = "http://cluster.example:8080"
-    server.answers[target + "/nucleus/v1/cluster/"] = (200, {}, "[]")
+    server.responses[target + "/nucleus/v1/cluster/"] = (200, {}, "[]")
     clusters(comet, target, **{name: server.url})
     method, path, headers, _ = server.requests[-1]
     assert (method, path) == ("GET", target + "/nucleus/v1/cluster/")
@@ -176,7 +179,7 @@ def test_a_proxy_of_the_environment_is_asked_but_not_for_no_proxy(comet, server,
     assert len(server.requests) == 1
 
 
-def test_a_tls_proxy_is_asked_to_connect(comet):
+def test_https_goes_through_a_tunnel_of_the_proxy(comet):
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         url = f"http://127.0.0.1:{proxy.getsockname()[1]}"
         lines = []
@@ -189,11 +192,11 @@ def test_a_tls_proxy_is_asked_to_connect(comet):
 
         thread = threading.Thread(target=refuse)
         thread.start()
-        told = clusters(comet, "https://cluster.example", code=1, https_proxy=url)
+        result = clusters(comet, "https://cluster.example", code=1, https_proxy=url)
         thread.join()
     assert lines[0].startswith("CONNECT cluster.example:443 HTTP/1.1\r\n")
     assert "secret" not in lines[0]
-    assert "https://cluster.example:443: " in told.stderr
+    assert "https://cluster.example:443: " in result.stderr
 
 
 @pytest.fixture(name="certificate", scope="module")
@@ -210,22 +213,22 @@ def test_a_certificate_is_verified_with_the_ca_file_that_is_set(comet, certifica
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "cert", certificate / "key")
     with a_server(context=context) as server:
-        told = clusters(comet, server.url, code=1).stderr
-        assert "cannot verify" in told and "NUCLEUS_CA_FILE" in told
+        result = clusters(comet, server.url, code=1).stderr
+        assert "cannot verify" in result and "NUCLEUS_CA_FILE" in result
         for name in ("NUCLEUS_CA_FILE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
             clusters(comet, server.url, **{name: str(certificate / "cert")})
         assert len(server.requests) == 3
         # The endpoint's own file is the only one that is read.
         clusters(comet, server.url, code=1, SSL_CERT_FILE=str(certificate / "cert"),
                  NUCLEUS_CA_FILE="/etc/ssl/certs/ca-certificates.crt")
-        told = clusters(comet, server.url, code=2, NUCLEUS_CA_FILE="/nowhere")
-        assert "/nowhere" in told.stderr
+        result = clusters(comet, server.url, code=2, NUCLEUS_CA_FILE="/nowhere")
+        assert "/nowhere" in result.stderr
 
 
 def test_an_upload_is_a_form_of_two_fields(comet, server):
     iso = comet.home / "small.iso"
     iso.write_bytes(bytes(range(256)) * 8192)
-    server.answers["/nucleus/v1/image"] = (204, {}, "")
+    server.responses["/nucleus/v1/image"] = (204, {}, "")
     comet(server.url, "iso", "upload", str(iso))
     method, path, headers, body = server.requests[-1]
     assert (method, path) == ("POST", "/nucleus/v1/image")
@@ -240,6 +243,34 @@ def test_an_upload_is_a_form_of_two_fields(comet, server):
     assert content == iso.read_bytes() + b"\r\n"
 
 
-def test_a_host_that_does_not_answer_is_named(comet):
+def test_an_unreachable_server_is_named(comet):
     assert "http://127.0.0.1:1: " in clusters(comet, "http://127.0.0.1:1", code=1).stderr
     assert "http://no.invalid:80: " in clusters(comet, "http://no.invalid", code=1).stderr
+
+
+def test_control_characters_of_the_server_do_not_reach_the_terminal(comet, server):
+    evil = "\x1b]0;title\x07\x1b[2J\r\x9b31m\x7f"
+    text = json.dumps([{"name": evil, "description": evil, "computes": []}])
+    server.responses["/nucleus/v1/cluster/"] = (200, {}, text)
+    for words in (["ll"], ["ll", "--format=csv"], ["ll", "--format=json"], ["ll", "--format=yaml"],
+                  ["ll", "--format=rest"], ["cluster"]):
+        shown = comet(server.url, *words).stdout
+        assert "title" in shown or words == ["cluster"]
+        assert not [c for c in shown if c != "\n" and not c.isprintable() and c != "\t"], shown
+    server.responses["/nucleus/v1/cluster/"] = (409, {}, json.dumps(evil))
+    result = clusters(comet, server.url, code=1).stderr
+    assert "title" in result and result.strip().isprintable()
+
+
+def test_waiting_polls_if_the_event_stream_is_refused(comet, server):
+    server.responses["/v2/events"] = (502, {}, "")
+    path = "/nucleus/v1/computeset/7/"
+    states = iter(["ending", "completed"])
+    server.responses[path + "shutdown"] = (204, {}, "")
+
+    def respond(_):
+        return 200, {}, json.dumps({"id": 7, "state": next(states), "computes": []})
+
+    server.responses[path] = respond
+    result = comet(server.url, "terminate", "7", "--wait").stdout
+    assert result.endswith("computeset 7: ending\ncomputeset 7: completed\n")

@@ -1,9 +1,10 @@
-"""The `cm` shell as its user sees it: commands, scripts, and a terminal with history and
+"""The `cm` shell as its user runs it: commands, scripts, and a terminal with history and
 completion, against four simulated hosts."""
 import http.server
 import json
 import os
 import pty
+import pwd
 import select
 import subprocess
 import threading
@@ -13,7 +14,7 @@ import pytest
 
 from conftest import BIN, a_deployment
 
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 class Shell:
@@ -24,9 +25,9 @@ class Shell:
         self.env = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "dumb",
                     **deployment.env()}
 
-    def run(self, *words, code=0, said=None):
+    def run(self, *words, code=0, stdin=None):
         ran = subprocess.run([BIN / "cm", *words], env=self.env, text=True, capture_output=True,
-                             input=said or "", timeout=PATIENCE_S, cwd=self.home)
+                             input=stdin or "", timeout=TIMEOUT_S, cwd=self.home)
         assert ran.returncode == code, f"{words}: {ran.returncode} {ran.stdout}{ran.stderr}"
         return ran
 
@@ -44,8 +45,8 @@ class Terminal:
         self.shown = ""
 
     def until(self, text):
-        """Reads till `text` is shown after what was read before; returns all in between."""
-        until = time.monotonic() + PATIENCE_S
+        """Reads until `text` appears in the output not yet consumed; returns what precedes it."""
+        until = time.monotonic() + TIMEOUT_S
         while text not in self.shown:
             assert time.monotonic() < until, self.shown
             if select.select([self.master], [], [], 1)[0]:
@@ -57,7 +58,7 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def end(self):
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + TIMEOUT_S
         while time.monotonic() < until:
             try:
                 if not os.read(self.master, 4096):
@@ -80,12 +81,12 @@ def test_a_script_has_comments_variables_and_other_scripts(shell):
     script = shell.home / "outer.cm"
     script.write_text("# a comment\n// another\nvar name=amber\necho $name and $os.HOME and $gone\n"
                       "!echo of the shell\nbanner -n 8 hi\nexec inner.cm\necho never\n")
-    told = shell.out("outer.cm")
-    assert told.splitlines() == ["# a comment", "// another",
+    result = shell.out("outer.cm")
+    assert result.splitlines() == ["# a comment", "// another",
                                  f"amber and {shell.home} and $gone", "of the shell",
                                  "########", "# hi", "########", "inner amber"]
     assert "amber" in shell.out("var", "name")
-    assert shell.out(said="echo piped\nquit\n") == "piped\n"
+    assert shell.out(stdin="echo piped\nquit\n") == "piped\n"
 
 
 def test_a_script_that_runs_itself_ends(shell):
@@ -110,10 +111,10 @@ def test_at_a_terminal_names_are_completed_and_lines_remembered(shell):
     assert "history" in (shell.home / ".cloudmesh" / "history").read_text()
 
 
-def test_listings_read_the_copy_till_they_are_told_to_refresh(shell):
+def test_listings_read_the_local_copy_unless_it_is_refreshed(shell):
     assert "| amber " in shell.out("list", "cluster", "--refresh")
     url = shell.env.pop("NUCLEUS_URL")
-    # Of an endpoint that nobody answers there is no copy, and it cannot be made.
+    # There is no copy of an endpoint that was never reached.
     shell.env["NUCLEUS_URL"] = "http://127.0.0.1:1"
     assert "127.0.0.1:1" in shell.run("list", "cluster", code=1).stderr
     shell.env["NUCLEUS_URL"] = url
@@ -125,7 +126,7 @@ def test_listings_read_the_copy_till_they_are_told_to_refresh(shell):
     assert "vm-amber-00" in candidates and "vm-amber-01" in candidates
 
 
-def test_help_man_pages_and_completion_come_of_one_table(shell):
+def test_help_man_pages_and_completion_are_made_from_one_table(shell):
     commands = [line.split()[0] for line in shell.out("help").splitlines()]
     assert {"comet", "echo", "list", "timer", "quit"} <= set(commands)
     assert sorted(commands) == shell.out("--complete", "").split()
@@ -139,7 +140,7 @@ def test_help_man_pages_and_completion_come_of_one_table(shell):
     assert "attach" in shell.out("--complete", "comet", "iso", "").split()
 
 
-def test_bash_completes_words_options_and_values(shell):
+def test_bash_completes_commands_options_and_values(shell):
     script = shell.home / "completion"
     script.write_text(shell.out("--completion", "bash"))
 
@@ -148,7 +149,7 @@ def test_bash_completes_words_options_and_values(shell):
             ["bash", "--norc", "-c",
              '. "$1"; COMP_LINE=$2; COMP_POINT=${#2}; _cm; printf "%s\\n" "${COMPREPLY[@]}"',
              "bash", script, line], env={**shell.env, "PATH": f"{BIN}:{os.environ['PATH']}"},
-            text=True, capture_output=True, timeout=PATIENCE_S)
+            text=True, capture_output=True, timeout=TIMEOUT_S)
         assert ran.returncode == 0 and ran.stderr == "", ran
         return ran.stdout.split()
 
@@ -157,7 +158,7 @@ def test_bash_completes_words_options_and_values(shell):
     assert completed("comet iso at") == ["attach"]
     assert completed("/usr/bin/comet cluster --st") == ["--status"]
     assert completed("comet start --wallt") == ["--walltime="]
-    # What stands before the `=` stays on the line.
+    # bash keeps the part before the `=`.
     assert completed("comet ll --format=js") == ["json"]
     assert completed("comet cluster ") == ["amber"]
     assert completed("comet console amber vm-amber-01") == ["vm-amber-01"]
@@ -166,8 +167,8 @@ def test_bash_completes_words_options_and_values(shell):
 def test_fish_and_zsh_complete_the_same(shell):
     env = {**shell.env, "PATH": f"{BIN}:{os.environ['PATH']}"}
 
-    def said_by(*argv):
-        ran = subprocess.run(argv, env=env, text=True, capture_output=True, timeout=PATIENCE_S)
+    def output_of(*argv):
+        ran = subprocess.run(argv, env=env, text=True, capture_output=True, timeout=TIMEOUT_S)
         assert ran.returncode == 0 and ran.stderr == "", ran
         return ran.stdout.split()
 
@@ -178,15 +179,15 @@ def test_fish_and_zsh_complete_the_same(shell):
     for line, words in (("cm com", ["comet"]), ("comet iso at", ["attach"]),
                         ("comet cluster --st", ["--status"]), ("comet cluster ", ["amber"]),
                         ("comet console amber vm-amber-01", ["vm-amber-01"])):
-        assert said_by("fish", "--no-config", "-c", 'source $argv[1]; complete -C $argv[2]',
+        assert output_of("fish", "--no-config", "-c", 'source $argv[1]; complete -C $argv[2]',
                        scripts["fish"], line) == words, line
-        # Only its completion system has compadd: what it is given is shown instead.
-        assert said_by("zsh", "-f", "-c",
+        # compadd exists only within completion: a function prints its arguments instead.
+        assert output_of("zsh", "-f", "-c",
                        'compadd() { shift; print -l -- "$@"; }; words=("${(@s: :)2}"); '
                        'CURRENT=$#words; . "$1"', "zsh", scripts["zsh"], line) == words, line
 
 
-def test_an_inventory_is_kept_by_lists_of_names(shell):
+def test_the_inventory_is_changed_by_lists_of_names(shell):
     shell.out("inventory", "add", "h-[00-02]", "--cluster=amber", "--label=left", "--ip=10.0.0.1")
     shell.out("inventory", "set", "h-[01-02]", "for", "comment", "to", "to", "be", "mended")
     shell.out("inventory", "clone", "spare", "from", "h-01")
@@ -194,10 +195,10 @@ def test_an_inventory_is_kept_by_lists_of_names(shell):
     assert rows.splitlines() == ["name,comment,label", "h-00,,left", "h-01,to be mended,left",
                                  "h-02,to be mended,left", "spare,to be mended,left"]
     assert "| amber   | 4 " in shell.out("inventory", "info")
-    # All of a list, or none of it.
+    # A list is changed as a whole or not at all.
     assert "h-09" in shell.run("inventory", "delete", "h-[00,09]", code=1).stderr
     assert "h-00" in shell.out("inventory", "list", "h-00")
-    assert "no column" in shell.run("inventory", "list", "--columns=1;drop", code=2).stderr
+    assert "no such column" in shell.run("inventory", "list", "--columns=1;drop", code=2).stderr
     assert "for ATTRIBUTE" in shell.run("inventory", "set", "h-00", "for", "name", "to", "x",
                                         code=2).stderr
     assert "more than" in shell.run("inventory", "add", "n[0-999999999]", code=2).stderr
@@ -208,7 +209,7 @@ def test_an_inventory_is_kept_by_lists_of_names(shell):
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGRlbW8 ada@amber"
 
 
-def test_keys_are_kept_from_files_and_tokens_are_the_servers(shell):
+def test_keys_are_stored_from_files_and_tokens_come_from_the_server(shell):
     folder = shell.home / ".ssh"
     folder.mkdir(exist_ok=True)
     (folder / "id_ed25519.pub").write_text(PUBLIC_KEY + "\n")
@@ -218,13 +219,13 @@ def test_keys_are_kept_from_files_and_tokens_are_the_servers(shell):
     assert shell.out("key", "get", "work") == PUBLIC_KEY + "\n"
     assert "private key" in shell.run("key", "add", "bad", f"--ssh={folder}/id_ed25519",
                                       code=2).stderr
-    assert shell.out("key", "load") == "key id_ed25519 kept\n"
+    assert shell.out("key", "load") == "key id_ed25519 stored\n"
     shell.out("key", "default", "work")
     rows = shell.out("key", "list", "--format=csv").splitlines()
     assert rows == ["name,source,type,remark,default", "id_ed25519,ssh,ssh-ed25519,ada@amber,",
                     "work,ssh,ssh-ed25519,ada@amber,*"]
-    assert "keeps no ssh keys" in shell.run("key", "upload", code=1).stderr
-    assert "say which key" in shell.run("select", "key", code=2).stderr
+    assert "stores no ssh keys" in shell.run("key", "upload", code=1).stderr
+    assert "name the key" in shell.run("select", "key", code=2).stderr
     shell.out("select", "key", "id_ed25519")
     shell.out("key", "delete", "work")
     shell.run("key", "get", "work", code=1)
@@ -233,16 +234,16 @@ def test_keys_are_kept_from_files_and_tokens_are_the_servers(shell):
     env = {"NUCLEUS_TOKEN": token, "NUCLEUS_URL": shell.env["NUCLEUS_URL"]}
     bearer = {k: v for k, v in shell.env.items() if not k.startswith("NUCLEUS_")} | env
     asked = [BIN / "comet", "ll", "--format=csv"]
-    told = subprocess.run(asked, env=bearer, text=True, capture_output=True, timeout=PATIENCE_S)
-    assert told.returncode == 0 and "amber" in told.stdout, told
+    result = subprocess.run(asked, env=bearer, text=True, capture_output=True, timeout=TIMEOUT_S)
+    assert result.returncode == 0 and "amber" in result.stdout, result
     assert "laptop" in shell.out("key", "list", "--source=api")
     shell.out("key", "delete", "laptop", "--source=api")
-    told = subprocess.run(asked, env=bearer, text=True, capture_output=True, timeout=PATIENCE_S)
-    assert told.returncode == 1, told
+    result = subprocess.run(asked, env=bearer, text=True, capture_output=True, timeout=TIMEOUT_S)
+    assert result.returncode == 1, result
 
 
 class KeyHost(http.server.BaseHTTPRequestHandler):
-    """A git host: it tells anybody a person's keys."""
+    """A git host, which publishes the keys of each account."""
 
     def do_GET(self):
         found = self.path == "/ada.keys"
@@ -254,14 +255,14 @@ class KeyHost(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_keys_of_a_git_host_are_listed_and_kept(shell):
+def test_keys_of_a_git_host_are_listed_and_stored(shell):
     with http.server.HTTPServer(("127.0.0.1", 0), KeyHost) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
             shell.out("default", f"git_url=http://127.0.0.1:{server.server_port}")
             assert "ada-2" in shell.out("key", "list", "--source=git", "--username=ada")
-            assert shell.out("key", "add", "g", "--git=ada") == "key g kept\nkey g-2 kept\n"
+            assert shell.out("key", "add", "g", "--git=ada") == "key g stored\nkey g-2 stored\n"
             assert "404" in shell.run("key", "add", "g", "--git=eve", code=1).stderr
             shell.out("key", "delete", "--all")
         finally:
@@ -278,7 +279,7 @@ def test_hosts_of_ssh_are_listed_and_registered(shell):
     assert "| two  | 10.0.0.2 | eve " in shell.out("ssh", "table")
     assert shell.out("ssh", "cat").startswith("Host one\n")
     assert "KEYWORD=VALUE" in shell.run("ssh", "register", "three", "User", code=2).stderr
-    assert "which machine" in shell.run("sync", "put", "a", "b", code=2).stderr
+    assert "name the machine" in shell.run("sync", "put", "a", "b", code=2).stderr
     assert "OpenSSH" in shell.run("ssh", "-V").stderr
 
 
@@ -293,9 +294,9 @@ def test_limits_quota_and_usage_are_of_the_server(shell):
     assert rows[1].split(",")[1] == "amber" and rows[-1].startswith("sum,")
     assert shell.out("usage", "--end=2020-01-01", "--start=2019-12-01", "--format=csv").count(
         "\n") == 2
-    assert "not before" in shell.run("usage", "--start=2020-01-02", "--end=2020-01-01",
+    assert "must be before" in shell.run("usage", "--start=2020-01-02", "--end=2020-01-01",
                                      code=2).stderr
-    assert "a day is written" in shell.run("usage", "--start=yesterday", code=2).stderr
+    assert "a day must be written" in shell.run("usage", "--start=yesterday", code=2).stderr
     assert json.loads(shell.out("limits", "--tenant=nobody", "--format=json")) == {}
     assert "the server's API" in shell.out("version", "--check")
 
@@ -306,9 +307,9 @@ def test_the_yaml_file_is_registered_checked_and_merged(shell):
     outside.home = shell.home / "other"
     outside.home.mkdir()
     outside.env = {"PATH": env["PATH"], "HOME": str(outside.home), "TERM": "dumb", "USER": "ada"}
-    assert "(not there)" in outside.out("register")
+    assert "(does not exist)" in outside.out("register")
     outside.out("register", "new")
-    assert "is there" in outside.run("register", "new", code=1).stderr
+    assert "already exists" in outside.run("register", "new", code=1).stderr
     assert "no URL" in outside.run("register", "check", code=1).stdout
     more = outside.home / "more.yaml"
     more.write_text(json.dumps({"cloudmesh": {"comet": {"active": "here", "endpoints": {"here": {
@@ -330,11 +331,11 @@ def test_the_yaml_file_is_registered_checked_and_merged(shell):
     backup = outside.out("register", "backup").strip()
     assert os.path.exists(backup)
     outside.out("register", "clean")
-    assert "(not there)" in outside.out("register", "info")
-    assert "other clouds" in outside.run("register", "ec2", code=1).stderr
+    assert "(does not exist)" in outside.out("register", "info")
+    assert "not OpenStack" in outside.run("register", "ec2", code=1).stderr
 
 
-def test_what_is_not_said_is_taken_from_the_defaults(shell):
+def test_defaults_are_used_for_options_that_a_line_omits(shell):
     shell.out("default", "format=csv")
     assert shell.out("comet", "ll").startswith("Name,Project,Count,")
     assert shell.out("comet", "ll", "--format=json").startswith("{")
@@ -346,7 +347,7 @@ def test_what_is_not_said_is_taken_from_the_defaults(shell):
     shell.out("default", "delete", "walltime")
 
 
-def test_switches_time_and_tell_and_the_shell_stays_with_i(shell):
+def test_switches_trace_and_time_commands_and_i_stays_in_the_shell(shell):
     shell.out("timer", "on")
     assert "echo took" in shell.run("echo", "hi").stderr
     shell.out("timer", "off")
@@ -354,7 +355,7 @@ def test_switches_time_and_tell_and_the_shell_stays_with_i(shell):
     assert "debug: GET /nucleus/v1/cluster/ -> 200" in shell.run("comet", "ll").stderr
     shell.out("debug", "off")
     assert shell.out("color", "list") == "color is on\n"
-    assert shell.out("-i", "echo", "first", said="echo second\n") == "first\nsecond\n"
+    assert shell.out("-i", "echo", "first", stdin="echo second\n") == "first\nsecond\n"
     assert "exit code 0" in shell.run("verbose", "on").stderr
     shell.out("verbose", "off")
     assert shell.out("banner", "-c", "*", "-n", "4", "-i", "2", "hi") == "  ****\n  * hi\n  ****\n"
@@ -362,11 +363,11 @@ def test_switches_time_and_tell_and_the_shell_stays_with_i(shell):
     assert "0 to 86400" in shell.run("sleep", "soon", code=2).stderr
     assert shell.out("py", "print(6*7)") == "42\n"
     for wrong in (["no-such"], ["comet"], ["comet", "iso", "explode"], ["timer", "explode"]):
-        told = shell.run(*wrong, code=2)
-        assert told.stdout == "" and told.stderr.count("\n") == 1, told
+        result = shell.run(*wrong, code=2)
+        assert result.stdout == "" and result.stderr.count("\n") == 1, result
 
 
-def test_at_a_terminal_one_of_several_is_picked_by_number_or_name(shell):
+def test_at_a_terminal_a_default_is_chosen_by_number_or_name(shell):
     terminal = Terminal(shell)
     for answer in ("1", "amber"):
         terminal.until("cm> ")
@@ -401,7 +402,7 @@ def test_colours_are_shown_at_a_terminal_and_not_after_color_off(shell):
     assert terminal.end() == 0
 
 
-def test_what_is_kept_is_kept_and_what_is_of_other_clouds_says_so(shell):
+def test_settings_are_stored_until_reset_and_other_clouds_are_refused(shell):
     shell.out("default", "image=small")
     assert shell.out("default", "image") == "small\n"
     shell.out("default", "delete", "image")
@@ -409,7 +410,88 @@ def test_what_is_kept_is_kept_and_what_is_of_other_clouds_says_so(shell):
     shell.out("timer", "start", "t")
     assert shell.out("timer", "stop", "t").startswith("t ")
     assert "accepted" in shell.out("check")
-    assert "other clouds" in shell.run("vm", "boot", "--n=2", code=1).stderr
+    assert "not OpenStack" in shell.run("vm", "boot", "--n=2", code=1).stderr
     assert json.loads(shell.out("list", "image", "--format=json")) is not None
-    told = shell.out("reset")
-    assert told == "" and shell.run("var", "name", code=1)
+    result = shell.out("reset")
+    assert result == "" and shell.run("var", "name", code=1)
+
+
+def test_a_variable_is_one_word_with_all_its_blanks(shell):
+    result = shell.out(stdin="var 'gap=a  b'\nvar gap\necho $gap\necho \"ab\"cd <$gap>\n")
+    assert result.splitlines() == ["a  b", "a  b", "abcd <a  b>"]
+
+
+def test_a_script_fails_if_any_of_its_lines_fails(shell):
+    result = shell.run(code=1, stdin="var no-such\necho after\n")
+    assert result.stdout == "after\n"
+
+
+def test_defaults_of_an_endpoint_do_not_redirect_default_itself(shell):
+    shell.out("default", "cloud=one")
+    shell.out("default", "cloud=two")
+    assert shell.out("default", "cloud") == "two\n"
+    shell.out("default", "delete", "cloud")
+    shell.run("default", "cloud", code=1)
+
+
+def test_interrupts_end_the_line_or_the_command_but_not_the_shell(shell):
+    terminal = Terminal(shell)
+    terminal.until("cm> ")
+    terminal.type("echo half a li")
+    terminal.until("half a li")
+    terminal.type("\x03")
+    terminal.until("cm> ")
+    terminal.type("echo whole\n")
+    terminal.until("\nwhole")
+    terminal.until("cm> ")
+    terminal.type("sleep 3600\n")
+    terminal.until("sleep 3600")
+    terminal.until("\n")
+    terminal.type("\x03")
+    terminal.until("cm> ")
+    terminal.type("quit\n")
+    assert terminal.end() == 0
+    assert "sleep 3600" in (shell.home / ".cloudmesh" / "history").read_text()
+
+
+def without_environment(shell, home):
+    """A shell that has only the yaml file of its home."""
+    other = Shell.__new__(Shell)
+    other.home = home
+    other.env = {"PATH": shell.env["PATH"], "HOME": str(home), "TERM": "dumb"}
+    (home / ".cloudmesh").mkdir()
+    return other
+
+
+@pytest.mark.parametrize("content", [None, "- a list", "{[1]: x}", "a: [unclosed", "&a [*a]"])
+def test_a_malformed_yaml_file_is_named_in_one_line(shell, tmp_path, content):
+    other = without_environment(shell, tmp_path)
+    file = tmp_path / ".cloudmesh" / "cloudmesh.yaml"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_text(content)
+    result = other.run("comet", "active", code=2)
+    assert str(file) in result.stderr and result.stderr.count("\n") == 1, result
+
+
+def test_concurrent_changes_of_the_yaml_file_keep_all_of_it(shell, tmp_path):
+    other = without_environment(shell, tmp_path)
+    target = tmp_path / "real.yaml"
+    endpoints = {name: {"nucleus_base_url": f"http://{name}", "token": "t"} for name in "abcdef"}
+    target.write_text(json.dumps({"cloudmesh": {"comet": {"endpoints": endpoints}}}))
+    file = tmp_path / ".cloudmesh" / "cloudmesh.yaml"
+    file.symlink_to(target)
+    running = [subprocess.Popen([BIN / "cm", "comet", "active", name], env=other.env,
+                                stdout=subprocess.DEVNULL) for name in "abcdef" * 3]
+    assert [process.wait(timeout=TIMEOUT_S) for process in running] == [0] * len(running)
+    assert file.is_symlink()
+    result = json.loads(other.out("register", "json"))["cloudmesh"]["comet"]
+    assert result["endpoints"] == endpoints and result["active"] in endpoints
+
+
+def test_without_home_the_files_are_in_the_home_of_the_user_database(shell, tmp_path):
+    other = without_environment(shell, tmp_path)
+    del other.env["HOME"]
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    assert other.out("register", "info").startswith(f"{home}/.cloudmesh/cloudmesh.yaml")

@@ -1,0 +1,19 @@
+// Ctrl-C in the shell: it ends the line or the command, not the shell.
+#pragma once
+
+#include <chrono>
+
+namespace nucleus::client {
+
+/// The exit code of a command that Ctrl-C ended, as shells have it.
+constexpr int interrupted_code = 130;
+
+/// Catches SIGINT from now on. System calls are not restarted: they fail with EINTR.
+void catch_interrupts();
+/// Was SIGINT caught since `clear_interrupt`? Always false without `catch_interrupts`.
+bool is_interrupted();
+void clear_interrupt();
+/// Waits for that long, or until SIGINT is caught.
+void sleep_until_interrupt(std::chrono::milliseconds duration);
+
+}  // namespace nucleus::client

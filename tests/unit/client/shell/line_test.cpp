@@ -1,0 +1,37 @@
+// The lines of the shell.
+#include "client/shell/line.hpp"
+
+#include <gtest/gtest.h>
+
+namespace nucleus::client {
+namespace {
+
+TEST(ShellLine, TellsCommentsAndShellLinesFromCommands) {
+  for (const char* comment : {"# a", "// a", "/* a */", "   # a"})
+    EXPECT_EQ(read_line(comment).kind, LineKind::comment) << comment;
+  EXPECT_EQ(read_line("!ls -l ").text, "ls -l");
+  EXPECT_EQ(read_line(" \t\r\n").kind, LineKind::empty);
+  EXPECT_EQ(read_line(" echo #a ").text, "echo #a");
+}
+
+TEST(ShellLine, ReplacesVariablesAndKeepsUnknownNames) {
+  const auto look_up = [](const std::string& name) -> std::optional<std::string> {
+    if (name == "a") return "1";
+    if (name == "os.HOME") return "/home";
+    return std::nullopt;
+  };
+  EXPECT_EQ(with_variables("$a$a-$os.HOME. $b $", look_up), "11-/home. $b $");
+}
+
+TEST(ShellLine, IsSplitAtBlanksOutsideQuotes) {
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(split_words("a \"b c\"  'd e' "), (Words{"a", "b c", "d e"}));
+  EXPECT_EQ(split_words("echo \"ab\"cd x='1  2'"), (Words{"echo", "abcd", "x=1  2"}));
+  EXPECT_EQ(split_words("a \"\" ''b"), (Words{"a", "", "b"}));
+  EXPECT_EQ(split_words("it's 5\" wide"), (Words{"it's", "5\"", "wide"}));
+  EXPECT_EQ(split_words("\"it's\""), (Words{"it's"}));
+  EXPECT_TRUE(split_words(" \t ").empty());
+}
+
+}  // namespace
+}  // namespace nucleus::client
