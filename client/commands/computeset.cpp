@@ -103,7 +103,7 @@ core::Result<int> show_sets(const Api& api, const Words& words) {
     sets.add(std::move(*set));
   } else {
     const auto state = words.has("--state") ? words["--state"] : "running";
-    if (auto known = check_state(state); !known) return std::unexpected(known.error());
+    if (auto checked = check_state(state); !checked) return std::unexpected(checked.error());
     const auto found = api.get("/nucleus/v1/computeset/?state=" + encoded(state));
     if (!found) return std::unexpected(found.error());
     const auto is_chosen = [&](const Json& set, const char* option, const char* key) {

@@ -2,6 +2,8 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
+#include <cctype>
 #include <memory>
 
 namespace nucleus::client {
@@ -44,8 +46,13 @@ core::Result<std::string> parse_base_url(const std::string& text) {
 std::string origin_of(const std::string& url) {
   const auto handle = read_url(url, 0);
   if (!handle) return {};
-  return part_of(handle.get(), CURLUPART_SCHEME) + "://" + part_of(handle.get(), CURLUPART_HOST) +
-         ":" + part_of(handle.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  std::string origin = part_of(handle.get(), CURLUPART_SCHEME) + "://" +
+                       part_of(handle.get(), CURLUPART_HOST) + ":" +
+                       part_of(handle.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  std::ranges::transform(origin, origin.begin(), [](char c) {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  });
+  return origin;
 }
 
 std::string encoded(const std::string& text) {

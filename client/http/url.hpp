@@ -7,7 +7,7 @@
 
 namespace nucleus::client {
 
-/// The URL of a server in its shortest form: scheme and host in lower case, no slash at the end.
+/// The URL of a server without slashes at the end and with its scheme in lower case.
 /// `invalid_argument`: not http or https, no host, or a user, query or fragment in it.
 core::Result<std::string> parse_base_url(const std::string& text);
 

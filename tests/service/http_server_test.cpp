@@ -91,7 +91,7 @@ std::unique_ptr<Server> start(ServerOptions options = {}, Server::Handler handle
   return server;
 }
 
-TEST(core::http::Server, AnswersHeadAsGetWithoutABody) {
+TEST(HttpListener, AnswersHeadAsGetWithoutABody) {
   const auto server = start();
   Client client(*server);
   client.send(a_request("HEAD"));
@@ -105,7 +105,7 @@ TEST(core::http::Server, AnswersHeadAsGetWithoutABody) {
   EXPECT_TRUE(next.starts_with("HTTP/1.1 200 ")) << next;
 }
 
-TEST(core::http::Server, EndsHeadOfAStreamAfterItsHead) {
+TEST(HttpListener, EndsHeadOfAStreamAfterItsHead) {
   const auto server =
       start({}, [](const Request&, const std::shared_ptr<void>&, const Respond& respond) {
         respond({.on_open = [](const std::shared_ptr<Stream>& stream) { stream->send("data"); }});
@@ -116,7 +116,7 @@ TEST(core::http::Server, EndsHeadOfAStreamAfterItsHead) {
   EXPECT_TRUE(got.starts_with("HTTP/1.1 200 ") && got.ends_with("\r\n\r\n")) << got;
 }
 
-TEST(core::http::Server, BoundsChunkExtensionsAndTrailers) {
+TEST(HttpListener, BoundsChunkExtensionsAndTrailers) {
   const auto server = start();
   const std::string endless(1 << 20, 'a');
   for (const std::string start_of : {"1;", "1\r\nx\r\n0\r\nX: "}) {
@@ -128,7 +128,7 @@ TEST(core::http::Server, BoundsChunkExtensionsAndTrailers) {
   }
 }
 
-TEST(core::http::Server, AcceptsShortChunkExtensionsAndTrailers) {
+TEST(HttpListener, AcceptsShortChunkExtensionsAndTrailers) {
   std::promise<std::string> body;
   const auto server =
       start({}, [&](const Request& request, const std::shared_ptr<void>&, const Respond& respond) {
@@ -142,7 +142,7 @@ TEST(core::http::Server, AcceptsShortChunkExtensionsAndTrailers) {
   EXPECT_EQ(body.get_future().get(), "abc");
 }
 
-TEST(core::http::Server, Answers503OverTheLimitOfConnections) {
+TEST(HttpListener, Answers503OverTheLimitOfConnections) {
   const auto server = start({.connections_max = 2});
   Client first(*server), second(*server);
   first.send(a_request());
@@ -153,7 +153,7 @@ TEST(core::http::Server, Answers503OverTheLimitOfConnections) {
   EXPECT_TRUE(third.read_to_close().starts_with("HTTP/1.1 503 "));
 }
 
-TEST(core::http::Server, LimitsTheConnectionsOfOneAddressAndServesOthers) {
+TEST(HttpListener, LimitsTheConnectionsOfOneAddressAndServesOthers) {
   constexpr std::uint32_t greedy = INADDR_LOOPBACK + 1;
   const auto server = start({.connections_max = 100, .connections_per_address_max = 2});
   auto first = std::make_unique<Client>(*server, greedy);
@@ -174,7 +174,7 @@ TEST(core::http::Server, LimitsTheConnectionsOfOneAddressAndServesOthers) {
   EXPECT_TRUE(got.starts_with("HTTP/1.1 200 ")) << got;
 }
 
-TEST(core::http::Server, IgnoresASecondResponseAndOneAfterItsEnd) {
+TEST(HttpListener, IgnoresASecondResponseAndOneAfterItsEnd) {
   std::promise<Respond> kept;
   auto server =
       start({}, [&](const Request& request, const std::shared_ptr<void>&, const Respond& respond) {
@@ -194,7 +194,7 @@ TEST(core::http::Server, IgnoresASecondResponseAndOneAfterItsEnd) {
   respond({.body = "too late"});
 }
 
-TEST(core::http::Server, JoinsHeadersOfTheSameName) {
+TEST(HttpListener, JoinsHeadersOfTheSameName) {
   std::promise<std::string> value;
   const auto server =
       start({}, [&](const Request& request, const std::shared_ptr<void>&, const Respond& respond) {
@@ -207,7 +207,7 @@ TEST(core::http::Server, JoinsHeadersOfTheSameName) {
   EXPECT_EQ(value.get_future().get(), "a, b");
 }
 
-TEST(core::http::Server, ReadsAWebSocketOnlyAsFastAsItsOwnerReceives) {
+TEST(HttpListener, ReadsAWebSocketOnlyAsFastAsItsOwnerReceives) {
   std::promise<std::shared_ptr<WebSocket>> opened;
   const auto server = start({}, [&](const Request&, const std::shared_ptr<void>&,
                                     const Respond& respond) {

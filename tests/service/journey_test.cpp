@@ -9,7 +9,8 @@
 #include <iterator>
 #include <mutex>
 
-#include "client/session.hpp"
+#include "client/config/session.hpp"
+#include "client/shell/shell.hpp"
 #include "gateway/service.hpp"
 #include "services/console/service.hpp"
 #include "services/image_store/driver/simulated_store.hpp"
@@ -22,6 +23,7 @@
 #include "tests/support/console_socket.hpp"
 #include "tests/support/curve_bus.hpp"
 #include "tests/support/fake_hypervisor.hpp"
+#include "tests/support/process.hpp"
 #include "tests/support/viewer.hpp"
 
 namespace nucleus::tests {

@@ -216,11 +216,5 @@ TEST(ReadyAnswer, IsAHeadWithAGapForTheRequestId) {
             "Content-Length: 7\r\n\r\n");
 }
 
-TEST(HeadDigest, IsSha256) {
-  const auto digest = core::sha256("abc");
-  EXPECT_EQ(digest[0], 0xba);
-  EXPECT_EQ(digest[31], 0xad);
-}
-
 }  // namespace
 }  // namespace nucleus::gateway

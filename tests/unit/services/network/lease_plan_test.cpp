@@ -18,7 +18,7 @@ class Site {
   View& view() { return view_; }
   void define_cluster(const std::string& name, std::uint32_t node_count) {
     apply(plan_network(
-        view_, {.cluster = {.cluster_id = {name}, .project_id = {"p"}}, .node_count = node_count},
+        view_, {.cluster = {.cluster_id = {name}, .project_id = {"p"}, .node_count = node_count}},
         ++event_id_));
     add_node(name, true);
   }

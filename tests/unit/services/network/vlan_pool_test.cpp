@@ -62,7 +62,7 @@ TEST(VlanPoolDeathTest, AssertsThatEachTransitionIsAllowed) {
 TEST(VlanPool, NeverLeasesOneVlanToTwoClusters) {
   std::mt19937 random(20'260'601);
   const VlanRange range{.first = 2, .last = 20, .public_vlan = 7};
-  constexpr std::int64_t quarantine_s = 10;
+  constexpr std::int64_t quarantine_length_s = 10;
   VlanPool pool(range);
   std::vector<std::uint32_t> leased;
   std::map<std::uint32_t, std::int64_t> freed_at;
@@ -74,7 +74,7 @@ TEST(VlanPool, NeverLeasesOneVlanToTwoClusters) {
       if (!vlan) continue;
       EXPECT_NE(*vlan, range.public_vlan);
       if (freed_at.contains(*vlan)) {
-        EXPECT_GE(now - freed_at[*vlan], quarantine_s) << *vlan;
+        EXPECT_GE(now - freed_at[*vlan], quarantine_length_s) << *vlan;
       }
       ASSERT_EQ(std::ranges::count(leased, *vlan), 0) << *vlan;
       pool.lease(*vlan);
@@ -83,7 +83,7 @@ TEST(VlanPool, NeverLeasesOneVlanToTwoClusters) {
     } else if (!leased.empty()) {
       std::swap(leased[random() % leased.size()], leased.back());
       freed_at[leased.back()] = now;
-      pool.quarantine(leased.back(), now + quarantine_s);
+      pool.quarantine(leased.back(), now + quarantine_length_s);
       leased.pop_back();
     }
   }
