@@ -1,5 +1,5 @@
-// NUCLEUS_ASSERT(condition): an invariant of our own code. It stays on in release builds: a process
-// that broke an invariant must not write. Never for input.
+// NUCLEUS_ASSERT(condition) checks an invariant of our own code, in release builds too: a process
+// that violates an invariant must not write records. Never used for input.
 #pragma once
 
 #include <cstdio>

@@ -1,5 +1,4 @@
-// Errors are values: a function that can fail returns Result<T>, and one that fails has changed
-// nothing.
+// Errors are values: a function that can fail returns Result<T>, and changes nothing if it fails.
 #pragma once
 
 #include <expected>

@@ -82,7 +82,7 @@ Service::Service(core::Runtime& runtime, Config config)
       idempotency_keys_{runtime.loop},
       cached_reads_{runtime, config_, metrics_} {
   // The cache first: a client that got an event from a stream then reads nothing older.
-  runtime_.bus.follow([this](const core::StoredEvent& event) {
+  runtime_.bus.subscribe_all([this](const core::StoredEvent& event) {
     cached_reads_.follow(event);
     streams_.follow(event);
   });

@@ -1,4 +1,4 @@
-// The one place that knows msgpack: values as their types describe them, to bytes and back.
+// The msgpack codec: the only file that uses msgpack. Encodes and decodes values by their types.
 #include <cstring>
 #include <msgpack.hpp>
 #include <utility>
@@ -28,8 +28,8 @@ T load(const void* value) {
   return copy;
 }
 
-/// An optional that is empty takes no key.
-bool is_said(const void* structure, const Field& field) {
+/// False for an empty optional, whose key is omitted.
+bool is_present(const void* structure, const Field& field) {
   return field.type->kind != Kind::optional || field.type->count(member(structure, field)) > 0;
 }
 
@@ -38,10 +38,10 @@ void pack(Packer& packer, const void* value, const Type& type);
 void pack_structure(Packer& packer, const void* value, const Type& type) {
   const auto fields = type.fields();
   std::uint32_t count = 0;
-  for (const auto& field : fields) count += is_said(value, field);
+  for (const auto& field : fields) count += is_present(value, field);
   packer.pack_map(count);
   for (const auto& field : fields) {
-    if (!is_said(value, field)) continue;
+    if (!is_present(value, field)) continue;
     pack_text(packer, field.name);
     pack(packer, member(value, field), *field.type);
   }
@@ -95,7 +95,7 @@ void pack(Packer& packer, const void* value, const Type& type) {
   }
 }
 
-/// Reads objects into values, and counts what lists become.
+/// Decodes objects into values, and limits the memory of list elements.
 class Unpacker {
  public:
   void structure(const msgpack::object& object, void* value, const Type& type,
@@ -215,7 +215,7 @@ class Unpacker {
   std::size_t list_bytes_left_ = list_bytes_max;
 };
 
-/// Walks the bytes without storing anything, so that a lie about a length costs nothing.
+/// Parses without allocating, so that a false length in the input costs no memory.
 struct BoundsVisitor : msgpack::null_visitor {
   std::size_t objects = 0;
   std::size_t depth = 0;

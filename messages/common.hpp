@@ -1,4 +1,4 @@
-// What every message shares: ids, errors, the envelope, and the rules for names.
+// Types that all messages share: ids, errors, the envelope, pages, and the rules for names.
 // The envelope is the second frame of [topic][envelope][body].
 #pragma once
 
@@ -21,35 +21,35 @@ using NodeId = Id<struct NodeTag>;              // opaque, never changes; a node
 using HostId = Id<struct HostTag>;              // the host's name
 using AllocationId = Id<struct AllocationTag>;  // the account's name
 using ImageId = Id<struct ImageTag>;            // PROJECT/NAME, or public/NAME
-using ComputesetId = std::int64_t;  // 1.., never used twice; 0 = none. An integer for old clients.
+using ComputesetId = std::int64_t;  // 1.., never reused; 0 = none. REST v1 has integers.
 
 NUCLEUS_ENUM(ErrorCode, invalid_argument, unauthenticated, forbidden, not_found, wrong_state,
              no_capacity, unavailable, conflict, deadline_exceeded, unknown_outcome, internal)
 
-/// Why a request was refused. `detail` is one line for a person, under 80 characters where names
-/// allow; never a secret.
+/// The reason for a failure. `detail` is one line for people, usually under 80 characters; it never
+/// contains a secret.
 struct Error {
   ErrorCode code = ErrorCode::unknown;
   std::string detail = {};
-  std::string field = {};  // the request's field at fault, where there is one
+  std::string field = {};  // the invalid field of the request, if any
   NUCLEUS_FIELDS(code, detail, field);
 };
 
-/// hello: a process tells the bus its name, after each handshake over tcp; it goes no further.
+/// hello: announces a process's name to the bus after each handshake over tcp; not forwarded.
 NUCLEUS_ENUM(MessageKind, request, reply, event, hello)
 
-/// Rides with every request, reply and event.
+/// Accompanies every request, reply and event.
 struct Envelope {
   MessageKind kind = MessageKind::unknown;
-  std::string request_id = {};  // names the request for ever: a repeat has one effect and one reply
-  std::string trace_id = {};    // the same from a person's call down to the last effect of it
-  std::string sender = {};  // process name, `scheduler` or `provisioner/host-01`; the bus writes it
-  std::string to = {};      // process name; empty = the service that the topic begins with
-  std::int64_t deadline_unix_ms = 0;  // the caller has gone after this
-  std::optional<Error> error = {};    // replies: the request was refused, the body is empty
-  std::uint64_t sequence = 0;         // replies: last event number at the time the reply was made
-  std::uint64_t after_sequence = 0;   // requests: answer only once events up to here were heard
-  std::uint64_t event_id = 0;         // events: dense from 1 for the deployment
+  std::string request_id = {};  // repeats with this id have one effect and one reply
+  std::string trace_id = {};    // shared by a user's request and everything it causes
+  std::string sender = {};  // process name: `scheduler`, `provisioner/host-01`; checked by the bus
+  std::string to = {};      // process name; empty = the service named by the topic
+  std::int64_t deadline_unix_ms = 0;  // the caller does not wait longer
+  std::optional<Error> error = {};    // replies: the request failed; the body is empty
+  std::uint64_t sequence = 0;         // replies: the newest event number when the reply was made
+  std::uint64_t after_sequence = 0;   // requests: answer after handling the events up to here
+  std::uint64_t event_id = 0;         // events: 1.. without gaps in the deployment
   NUCLEUS_FIELDS(kind, request_id, trace_id, sender, to, deadline_unix_ms, error, sequence,
                  after_sequence, event_id);
 };
@@ -57,15 +57,15 @@ struct Envelope {
 constexpr std::uint32_t page_entries_default = 100;
 constexpr std::uint32_t page_entries_max = 1'000;
 
-/// Which part of a list a request asks for. Lists are ordered by the key that the reply documents.
+/// The part of a list that a request reads. The reply documents the order of the list.
 struct Page {
-  std::uint32_t limit = 0;  // entries at most, 1..1000; 0 = 100. A reply may hold fewer.
+  std::uint32_t limit = 0;  // maximum number of entries, 1..1000; 0 = 100. A reply may hold fewer.
   std::string after = {};   // `next` of the previous reply; empty = from the start. 0..128 bytes
   NUCLEUS_FIELDS(limit, after);
 };
 
-/// Whose things a list shows: those of these projects, or all for an operator. What is not visible
-/// to the viewer is answered exactly like what does not exist.
+/// Limits a request to what its caller may see: the things of these projects, or everything for an
+/// operator. Invisible things are answered exactly like things that do not exist.
 struct Viewer {
   std::vector<ProjectId> projects = {};  // 0..256
   bool is_operator = false;
@@ -84,7 +84,7 @@ struct NodeRef {
   NUCLEUS_FIELDS(node_id, cluster_id, name);
 };
 
-/// A reply without content: the request was carried out.
+/// A reply without content: the request succeeded.
 struct Done {
   NUCLEUS_NO_FIELDS()
 };
@@ -94,8 +94,8 @@ constexpr bool is_name_character(char c) {
          c == '_' || c == '.';
 }
 
-/// True for 1..64 letters, digits, `-`, `_`, `.`, the first a letter or digit: safe in keys,
-/// topics, files and XML.
+/// True for 1..64 letters, digits, `-`, `_`, `.`, starting with a letter or digit: safe in keys,
+/// topics, file names and XML.
 constexpr bool is_name(std::string_view name) {
   if (name.empty() || name.size() > 64) return false;
   const char first = name.front();
@@ -111,8 +111,7 @@ inline Error invalid(std::string_view field, std::string_view detail) {
           .field = std::string(field)};
 }
 
-/// A name as it may be shown to a person or a log: cut at 64 bytes, whatever is no name character
-/// made `?`.
+/// A name for display and logs: truncated to 64 bytes, other characters replaced by `?`.
 inline std::string shown(std::string_view name) {
   std::string safe(name.substr(0, 64));
   for (char& c : safe)
@@ -120,7 +119,7 @@ inline std::string shown(std::string_view name) {
   return safe;
 }
 
-/// Nothing, or that `value` is no name. The caller says which field it stands in.
+/// Nothing, or the error that `field` must be a name.
 inline std::optional<Error> check_name(std::string_view field, std::string_view value) {
   if (is_name(value)) return std::nullopt;
   return invalid(field,

@@ -1,15 +1,15 @@
-// How a message becomes bytes: one field list per struct gives its msgpack map, and whatever else
-// walks fields (JSON). Decoding is lenient (keys not known are skipped, missing ones keep their
-// default) and bounded before it allocates: 1 MiB a body, depth 32, 131,072 objects, 16 MiB of
-// memory for what lists become. A value of the wrong type is an error that names its field.
+// Encodes messages as msgpack maps and decodes them, from one field list per struct. Decoding skips
+// unknown keys and leaves missing ones at their default. It is bounded before it allocates: body
+// 1 MiB, depth 32, 131,072 objects, 16 MiB of memory for list elements. A value of the wrong type
+// is an error that names the field.
 #pragma once
 
 #include <stdexcept>
 
 #include "messages/type.hpp"
 
-/// Lists the fields of a message once: `NUCLEUS_FIELDS(cluster_id, nodes);`. A name that C++ keeps
-/// for itself ends in `_` here and travels without it.
+/// Declares the fields of a message: `NUCLEUS_FIELDS(cluster_id, nodes);`. A trailing `_`, for
+/// names that are C++ keywords, is not encoded.
 #define NUCLEUS_FIELDS(...)               \
   template <class Visit>                  \
   void with_fields(Visit&& visit) const { \
@@ -17,7 +17,7 @@
   }                                       \
   static constexpr std::string_view field_list = #__VA_ARGS__
 
-/// A struct that has no field still says so.
+/// Declares a message without fields.
 #define NUCLEUS_NO_FIELDS()                          \
   static constexpr std::string_view field_list = ""; \
   template <class Visit>                             \
@@ -25,8 +25,8 @@
     visit();                                         \
   }
 
-/// An enum that travels by name. `unknown` comes first: it is the default, and what a name not
-/// known decodes to. A name that C++ keeps for itself ends in `_` here and travels without it.
+/// Declares an enum that is encoded by name. `unknown` is added as the first value: it is the
+/// default, and an unknown name decodes to it. A trailing `_`, for C++ keywords, is not encoded.
 #define NUCLEUS_ENUM(Name, ...)                            \
   enum class Name : std::uint8_t { unknown, __VA_ARGS__ }; \
   constexpr std::string_view enum_list(Name) {             \
@@ -37,8 +37,8 @@ namespace nucleus::msg {
 
 constexpr std::size_t body_bytes_max = 1 << 20;
 constexpr std::size_t depth_max = 32;
-constexpr std::size_t objects_max = 1 << 17;  // a cluster of 4,097 nodes is 102,000 of them
-// Of the structs that a body's lists become: one byte of msgpack may be a struct of hundreds.
+constexpr std::size_t objects_max = 1 << 17;  // a cluster of 4,097 nodes has 102,000
+// Memory for list elements: one byte of msgpack may decode to a struct of hundreds of bytes.
 constexpr std::size_t list_bytes_max = std::size_t{16} << 20;
 
 template <NamedEnum E>
@@ -54,13 +54,13 @@ constexpr E enum_of(std::string_view name) {
   return E{};
 }
 
-/// A body's bytes are not a message of this kind. `what()` names the field and the reason.
+/// The bytes are not a message of the expected type. `what()` names the field and the reason.
 struct DecodeError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
 std::string encode(const void* value, const Type& type);
-/// Fills `value`, which is as new; throws DecodeError. Nothing after the map is allowed.
+/// Fills a default-constructed `value`; throws DecodeError. Bytes after the map are an error.
 void decode(std::string_view bytes, void* value, const Type& type);
 
 /// The msgpack map of a message, keyed by field name.
@@ -69,7 +69,7 @@ std::string encode(const T& value) {
   return encode(&value, type_of<T>);
 }
 
-/// A message from its bytes; throws DecodeError.
+/// Decodes a message; throws DecodeError.
 template <Struct T>
 T decode(std::string_view bytes) {
   T value{};
@@ -77,7 +77,7 @@ T decode(std::string_view bytes) {
   return value;
 }
 
-/// Messages are equal when they travel as the same bytes.
+/// Messages are equal if they encode to the same bytes.
 template <Struct T>
 bool operator==(const T& left, const T& right) {
   return encode(left) == encode(right);

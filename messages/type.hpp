@@ -1,5 +1,5 @@
-// What a value of a message looks like in memory, told at run time: the codec, JSON and whatever
-// else walks fields go by it, and need no code of their own for each message.
+// Run-time descriptions of message types: their fields, offsets and element types. The msgpack
+// codec and the gateway's JSON walk these, so no message needs code of its own.
 #pragma once
 
 #include <array>
@@ -25,8 +25,7 @@ concept NamedEnum = std::is_enum_v<T> && requires(T value) {
   enum_list(value);
 };
 
-/// An id: a string with a type of its own, so that a node's cannot be passed where a host's is
-/// meant.
+/// A string with its own type, so that a node's id cannot be passed as a host's.
 template <class Tag>
 struct Id {
   std::string value = {};
@@ -38,12 +37,12 @@ struct Type;
 
 struct Field {
   std::string_view name;
-  std::size_t offset;  // bytes from the struct's beginning
+  std::size_t offset;  // bytes from the start of the struct
   const Type* type;
 };
 
-/// The description of one C++ type. What is said only of some kinds is empty for the others. One
-/// object a type: equal types have equal addresses.
+/// The description of a C++ type. Members that do not apply to its kind are empty. There is one
+/// object per type, so types can be compared by address.
 struct Type {
   enum class Kind : std::uint8_t {
     boolean,
@@ -54,24 +53,25 @@ struct Type {
     structure,
     list,      // a std::vector
     map,       // a std::map from std::string
-    optional,  // absent = its key is left out
+    optional,  // absent = its key is omitted
   };
-  using See = void (*)(void* context, const std::string& key, const void* value);
+  using Visit = void (*)(void* context, const std::string& key, const void* value);
 
   Kind kind;
   std::size_t size;                                        // bytes
   bool is_signed = false;                                  // integer
   const Type* element = nullptr;                           // list, map, optional
   std::span<const std::string_view> (*names)() = nullptr;  // name: by value
-  std::span<const Field> (*fields)() = nullptr;            // structure: in their order
+  std::span<const Field> (*fields)() = nullptr;            // structure: in order of declaration
 
-  // list: its elements stand side by side. optional: 0 or 1 of them.
+  // list: the elements are contiguous. optional: 0 or 1 element.
   std::size_t (*count)(const void* value) = nullptr;
   const void* (*data)(const void* value) = nullptr;
-  void* (*reset)(void* value, std::size_t count) = nullptr;  // to new elements; the first one
+  void* (*reset)(void* value, std::size_t count) =
+      nullptr;  // replaces the elements with new ones; returns the first
   // map: `count` too
-  void (*each)(const void* value, void* context, See see) = nullptr;
-  void* (*add)(void* value, std::string key) = nullptr;  // the value at this key
+  void (*each)(const void* value, void* context, Visit visit) = nullptr;
+  void* (*add)(void* value, std::string key) = nullptr;  // returns the new value
 };
 
 namespace detail {
@@ -83,7 +83,7 @@ constexpr std::size_t count_names(std::string_view list) {
   return count;
 }
 
-/// Splits "a, b, c", as the preprocessor spells a list, into its names.
+/// Splits "a, b, c", the preprocessor's spelling of a list, into names.
 template <std::size_t Count>
 constexpr std::array<std::string_view, Count> split_names(std::string_view list) {
   std::array<std::string_view, Count> names{};
@@ -137,7 +137,7 @@ struct Shape {  // neither a string, an id, a list, a map nor an optional
                 return std::span<const std::string_view>(enum_names<T>);
               }};
     } else {
-      static_assert(Struct<T>, "a message's field is of no type that travels");
+      static_assert(Struct<T>, "the field's type cannot be encoded");
       return {.kind = Type::Kind::structure, .size = sizeof(T), .fields = &fields};
     }
   }
@@ -176,7 +176,7 @@ template <class T>
 struct Shape<std::vector<T>> {
   using List = std::vector<T>;
   static constexpr Type describe() {
-    static_assert(!std::is_same_v<T, bool>, "a list of bool has no elements side by side");
+    static_assert(!std::is_same_v<T, bool>, "std::vector<bool> is not contiguous");
     return {.kind = Type::Kind::list,
             .size = sizeof(List),
             .element = &type_of<T>,
@@ -221,9 +221,9 @@ struct Shape<std::map<std::string, T>> {
             .element = &type_of<T>,
             .count = [](const void* map) { return static_cast<const Map*>(map)->size(); },
             .each =
-                [](const void* map, void* context, Type::See see) {
+                [](const void* map, void* context, Type::Visit visit) {
                   for (const auto& [key, value] : *static_cast<const Map*>(map))
-                    see(context, key, &value);
+                    visit(context, key, &value);
                 },
             .add = [](void* map, std::string key) -> void* {
               return &(*static_cast<Map*>(map))[std::move(key)];
@@ -238,7 +238,7 @@ constexpr Type describe() {
 
 }  // namespace detail
 
-/// Calls `use` with a value of the C++ type that an integer's description stands for.
+/// Calls `use` with a value of the C++ integer type that `type` describes.
 template <class Use>
 decltype(auto) with_integer(const Type& type, Use&& use) {
   switch (type.size) {
@@ -253,7 +253,7 @@ decltype(auto) with_integer(const Type& type, Use&& use) {
   }
 }
 
-/// The value of a field, given the struct that holds it.
+/// The address of a field within its struct.
 inline const void* member(const void* structure, const Field& field) {
   return static_cast<const char*>(structure) + field.offset;
 }

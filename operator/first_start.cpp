@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include "core/bus/curve.hpp"
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
 #include "operator/health.hpp"
@@ -122,7 +123,8 @@ core::Result<void> write_rights(const StateDirectory& state, const Deployment& d
        << deployment.curve.admin_public;
   text << YAML::Key << "project" << YAML::Value << YAML::DoubleQuoted << demo.value;
   text << YAML::EndMap;
-  return write_file(state.file("rights/admin.yaml"), std::string(text.c_str()) + "\n");
+  const std::string name = core::rights_file_name(deployment.curve.admin_public);
+  return write_file(state.file("rights/" + name), std::string(text.c_str()) + "\n");
 }
 
 }  // namespace nucleus::op

@@ -92,7 +92,7 @@ class KeyFolder {
                    {"bus.name", rights.name.substr(0, rights.name.find("/*"))}};
     });
     if (!settings) return std::unexpected(settings.error());
-    return write_rights(folder, settings->at("bus.public_key"), rights);
+    return write_rights(settings->at("bus.public_key"), rights);
   }
 
   /// For programs that hear one project's events: DIR/operator/subscriber.yaml.
@@ -104,18 +104,27 @@ class KeyFolder {
                    {"secret_key", pair.secret_key}};
     });
     if (!keys) return std::unexpected(keys.error());
-    return write_rights("subscriber", keys->at("public_key"), {.project = subscriber_project});
+    return write_rights(keys->at("public_key"), {.project = subscriber_project});
   }
 
  private:
   std::string file(const std::string& name) const { return directory_ + "/" + name; }
 
-  core::Result<void> write_rights(const std::string& name, const std::string& public_key,
+  /// Revokes an earlier key of the process of this name, if there is one.
+  core::Result<void> write_rights(const std::string& public_key,
                                   const core::PeerRights& rights) const {
-    return write_words(file("bus/rights/" + name + ".yaml"), {{"public_key", public_key},
-                                                              {"name", rights.name},
-                                                              {"calls", rights.calls},
-                                                              {"project", rights.project}});
+    const std::string path = file("bus/rights/" + core::rights_file_name(public_key));
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(file("bus/rights"), error)) {
+      if (rights.name.empty() || entry.path() == path) continue;
+      const auto words = read_words(entry.path());
+      const bool is_earlier = words && words->contains("name") && words->at("name") == rights.name;
+      if (is_earlier) fs::remove(entry.path(), error);
+    }
+    return write_words(path, {{"public_key", public_key},
+                              {"name", rights.name},
+                              {"calls", rights.calls},
+                              {"project", rights.project}});
   }
 
   std::string directory_;

@@ -2,14 +2,19 @@
 
 #include <algorithm>
 
+#include "core/assert.hpp"
 #include "core/log/log.hpp"
 #include "core/metrics/core_metrics.hpp"
 
 namespace nucleus::core {
 
 namespace {
-constexpr std::size_t refusals_looked_at = 1024;  // between two looks at those that are over
+
+std::string key_of(const msg::Envelope& envelope) {
+  return envelope.sender + " " + envelope.request_id;
 }
+
+}  // namespace
 
 Bus::Bus(Loop& loop, Link& link, Store* store, BusLimits limits)
     : loop_{loop}, link_{link}, store_{store}, limits_{limits} {
@@ -34,26 +39,27 @@ void Bus::every_raw(Milliseconds interval, std::function<void(Context&)> handler
   });
 }
 
-void Bus::listen(const std::string& prefix, std::function<void(const StoredEvent&)> listener) {
-  listener_ = std::move(listener);
+void Bus::observe(const std::string& prefix, std::function<void(const StoredEvent&)> observer) {
+  observer_ = std::move(observer);
   link_.subscribe(prefix);
 }
 
-void Bus::watch_hearing(std::function<void(std::int64_t)> told) {
-  hearing_told_ = std::move(told);
-  is_line_up_ = link_.watch_line([this](bool is_up) { take_line(is_up); });
+void Bus::watch_completeness(std::function<void(std::int64_t)> watcher) {
+  completeness_watcher_ = std::move(watcher);
+  is_connected_ =
+      link_.watch_connection([this](bool is_connected) { handle_connection_change(is_connected); });
 }
 
-/// What was told while the line was away is in the stream alone.
-void Bus::take_line(bool is_up) {
-  is_line_up_ = is_up;
-  if (!is_up) ++lines_lost_;
-  show_hearing(0);
-  if (is_up && store_ && store_->is_loaded()) read_missed_events();
+/// Events published while the connection was down can only be read from the stream.
+void Bus::handle_connection_change(bool is_connected) {
+  is_connected_ = is_connected;
+  if (!is_connected) ++disconnect_count_;
+  report_completeness(0);
+  if (is_connected && store_ && store_->is_loaded()) read_missed_events();
 }
 
-void Bus::show_hearing(std::int64_t sure_ms) {
-  if (hearing_told_) hearing_told_(is_line_up_ ? sure_ms : 0);
+void Bus::report_completeness(std::int64_t complete_ms) {
+  if (completeness_watcher_) completeness_watcher_(is_connected_ ? complete_ms : 0);
 }
 
 Context Bus::context() {
@@ -63,17 +69,17 @@ Context Bus::context() {
 void Bus::start() {
   if (!store_) return;
   store_->on_durable_event([this](const StoredEvent& event) { publish(event); });
-  // Requests of before a reload are answered by nobody; their callers repeat them.
+  // Requests from before a reload get no answer; their callers repeat them.
   store_->on_loaded([this] {
     in_flight_.clear();
     held_.clear();
-    is_catching_up_ = is_hearing();
+    is_catching_up_ = has_subscriptions();
     is_reading_events_ = false;
-    ahead_.clear();
-    newest_told_ = 0;
+    early_events_.clear();
+    newest_received_ = 0;
     if (is_catching_up_) read_missed_events();
   });
-  if (is_hearing()) {
+  if (has_subscriptions()) {
     link_.subscribe("");
     poll_events();
   }
@@ -95,7 +101,7 @@ void Bus::call_raw(std::string topic, std::string body, CallOptions options,
   link_.send(frames);
   calls_[request_id] = {std::move(frames), std::move(done), std::move(options.on_sequence),
                         loop_.steady_ms() + options.deadline.count(), loop_.steady_us()};
-  loop_.after(std::min(limits_.repeat_every, options.deadline),
+  loop_.after(std::min(limits_.repeat_interval, options.deadline),
               [this, request_id] { repeat_call(request_id); });
 }
 
@@ -110,7 +116,7 @@ void Bus::repeat_call(const std::string& request_id) {
     return end_call(std::move(ended), refuse(ErrorCode::deadline_exceeded, late));
   }
   link_.send(call->second.frames);
-  loop_.after(std::min(limits_.repeat_every, Milliseconds{left_ms}),
+  loop_.after(std::min(limits_.repeat_interval, Milliseconds{left_ms}),
               [this, request_id] { repeat_call(request_id); });
 }
 
@@ -129,102 +135,112 @@ void Bus::receive(Frames frames) {
 }
 
 void Bus::receive_request(Frames frames) {
-  if (frames.envelope.deadline_unix_ms < loop_.unix_ms()) return;  // nobody waits for it
-  auto handler = requests_.find(frames.topic);
+  if (frames.envelope.deadline_unix_ms < loop_.unix_ms()) return;  // the caller has given up
+  const auto handler = requests_.find(frames.topic);
   if (handler == requests_.end())
-    return turn_away(frames, ErrorCode::not_found, "nobody serves " + msg::shown(frames.topic));
-  if (always_.contains(frames.topic)) return answer_at_once(frames, handler->second);
-  if (!is_ready()) return;  // the caller repeats it until we are ready
+    return reject(frames, ErrorCode::not_found, "no such request: " + msg::shown(frames.topic));
+  if (always_.contains(frames.topic)) return answer_immediately(frames, handler->second);
+  if (!is_ready()) return;  // the caller repeats the request
   if (must_wait(frames.envelope)) return hold(std::move(frames));
-  const std::string key = frames.envelope.sender + " " + frames.envelope.request_id;
-  if (in_flight_.contains(key)) return;
-  if (const auto refused = refused_.find(key);
-      refused != refused_.end() &&
-      refused->second.deadline_unix_ms == frames.envelope.deadline_unix_ms)
-    return answer(frames, std::unexpected(refused->second.error));
-  if (store_) {
-    if (const std::string* kept = store_->stored_reply(frames.envelope.request_id)) {
-      return store_->when_durable([this, frames, body = *kept](Result<void> durable) {
-        if (durable) answer(frames, body);
-      });
-    }
-  }
-  if (is_draining_) return turn_away(frames, ErrorCode::unavailable, "takes no new requests");
-  if (!has_room_in_flight())
-    return turn_away(frames, ErrorCode::unavailable, "too many requests under way");
+  const std::string key = key_of(frames.envelope);
+  if (in_flight_.contains(key) || answer_from_store(frames, key)) return;
+  if (is_draining_) return reject(frames, ErrorCode::unavailable, "takes no new requests");
+  if (!has_capacity()) return reject(frames, ErrorCode::unavailable, "too many requests in flight");
   in_flight_[key] = frames.envelope.deadline_unix_ms;
   if (metrics_) metrics_->show_in_flight(in_flight_.size());
-  const std::int64_t begun_us = loop_.steady_us();
+  run_handler(std::move(frames), key, handler->second);
+}
+
+/// Answers with the stored reply or refusal, if there is one.
+bool Bus::answer_from_store(const Frames& frames, const std::string& key) {
+  if (const auto refused = refused_.find(key);
+      refused != refused_.end() &&
+      refused->second.deadline_unix_ms == frames.envelope.deadline_unix_ms) {
+    answer(frames, std::unexpected(refused->second.error));
+    return true;
+  }
+  const std::string* reply = store_ ? store_->stored_reply(frames.envelope.request_id) : nullptr;
+  if (!reply) return false;
+  store_->when_durable([this, frames, body = *reply](Result<void> durable) {
+    if (durable) answer(frames, body);
+  });
+  return true;
+}
+
+void Bus::run_handler(Frames frames, const std::string& key, const RequestHandler& handler) {
+  const std::int64_t started_us = loop_.steady_us();
   Context context(loop_, frames.envelope);
-  handler->second(frames.body, context, [this, frames, key, begun_us](Result<std::string> body) {
-    if (!store_) return end_request(frames, key, begun_us, body);
+  const std::string body = std::move(frames.body);
+  handler(body, context, [this, frames, key, started_us](Result<std::string> reply) {
+    if (!store_) return end_request(frames, key, started_us, reply);
     store_->when_durable(
-        [this, frames, key, begun_us, body = std::move(body)](Result<void> durable) {
-          if (durable) return end_request(frames, key, begun_us, body);
-          end_request(frames, key, begun_us, std::unexpected(durable.error()));
+        [this, frames, key, started_us, reply = std::move(reply)](Result<void> durable) {
+          if (durable) return end_request(frames, key, started_us, reply);
+          end_request(frames, key, started_us, std::unexpected(durable.error()));
         });
   });
 }
 
-void Bus::turn_away(const Frames& frames, ErrorCode code, std::string why) {
-  const Error error{.code = code, .detail = std::move(why)};
-  // Topics that come from outside are no labels: there is no end of them.
+void Bus::reject(const Frames& frames, ErrorCode code, std::string reason) {
+  const Error error{.code = code, .detail = std::move(reason)};
+  // A topic from outside must not become a label: their number is unbounded.
   const bool is_served = requests_.contains(frames.topic);
   if (metrics_) metrics_->count_request(is_served ? frames.topic : "unknown", &error, 0);
   answer(frames, std::unexpected(error));
 }
 
-void Bus::answer_at_once(const Frames& frames, const RequestHandler& handler) {
+void Bus::answer_immediately(const Frames& frames, const RequestHandler& handler) {
   Context context(loop_, frames.envelope);
   handler(frames.body, context,
           [this, &frames](Result<std::string> body) { answer(frames, std::move(body)); });
 }
 
-void Bus::end_request(const Frames& request, const std::string& key, std::int64_t begun_us,
+void Bus::end_request(const Frames& request, const std::string& key, std::int64_t started_us,
                       const Result<std::string>& body) {
   in_flight_.erase(key);
   if (metrics_) {
     metrics_->show_in_flight(in_flight_.size());
     metrics_->count_request(request.topic, body ? nullptr : &body.error(),
-                            static_cast<double>(loop_.steady_us() - begun_us) / 1e6);
+                            static_cast<double>(loop_.steady_us() - started_us) / 1e6);
   }
-  // An outcome that is not known is not told: the caller repeats, and finds out.
+  // The caller repeats the request and gets the outcome then.
   if (!body && body.error().code == ErrorCode::unknown_outcome) return;
-  // Where we are away for now, the caller repeats as well, and may be told something else.
+  // `unavailable` is temporary: a repeated request may be answered differently.
   if (!body && body.error().code != ErrorCode::unavailable)
-    remember_refusal(key, {body.error(), request.envelope.deadline_unix_ms});
+    store_refusal(key, {body.error(), request.envelope.deadline_unix_ms});
   answer(request, body);
 }
 
-void Bus::remember_refusal(const std::string& key, const Refusal& refusal) {
+void Bus::store_refusal(const std::string& key, const Refusal& refusal) {
   const std::int64_t now_unix_ms = loop_.unix_ms();
   while (!refused_order_.empty() && (refused_order_.front().second < now_unix_ms ||
-                                     refused_order_.size() >= limits_.refusals_kept_max)) {
-    const auto known = refused_.find(refused_order_.front().first);
-    if (known != refused_.end() && known->second.deadline_unix_ms == refused_order_.front().second)
-      refused_.erase(known);
+                                     refused_order_.size() >= limits_.stored_refusals_max)) {
+    const auto oldest = refused_.find(refused_order_.front().first);
+    if (oldest != refused_.end() &&
+        oldest->second.deadline_unix_ms == refused_order_.front().second)
+      refused_.erase(oldest);
     refused_order_.pop_front();
   }
   refused_.insert_or_assign(key, refusal);
   refused_order_.emplace_back(key, refusal.deadline_unix_ms);
 }
 
-bool Bus::has_room_in_flight() {
+bool Bus::has_capacity() {
   if (in_flight_.size() < limits_.requests_in_flight_max) return true;
   const std::int64_t now_unix_ms = loop_.unix_ms();
   std::erase_if(in_flight_, [&](const auto& request) { return request.second < now_unix_ms; });
   return in_flight_.size() < limits_.requests_in_flight_max;
 }
 
-/// A caller that saw an event wants an answer that knows it. Who hears nothing has nothing to wait
-/// for: it answers from what it wrote itself.
+/// True if the caller has seen an event that this process has not handled yet. A process without
+/// subscriptions has nothing to catch up on.
 bool Bus::must_wait(const msg::Envelope& envelope) const {
-  return store_ && is_hearing() && envelope.after_sequence > store_->cursor();
+  return store_ && has_subscriptions() && envelope.after_sequence > store_->cursor();
 }
 
 void Bus::hold(Frames frames) {
   if (held_.size() >= limits_.requests_in_flight_max)
-    return answer(frames, refuse(ErrorCode::unavailable, "too many requests under way"));
+    return answer(frames, refuse(ErrorCode::unavailable, "too many requests in flight"));
   const auto sequence = frames.envelope.after_sequence;
   held_.emplace(sequence, std::move(frames));
 }
@@ -232,7 +248,7 @@ void Bus::hold(Frames frames) {
 void Bus::release_held() {
   while (!held_.empty() && held_.begin()->first <= store_->cursor())
     receive_request(std::move(held_.extract(held_.begin()).mapped()));
-  // Repeats of a request that waits wait beside it; whoever has gone is let go here.
+  // Copies of a held request are held too; those past their deadline are dropped here.
   std::erase_if(held_, [now = loop_.unix_ms()](const auto& entry) {
     return entry.second.envelope.deadline_unix_ms < now;
   });
@@ -260,9 +276,9 @@ void Bus::answer(const Frames& request, Result<std::string> body) {
 
 void Bus::receive_reply(const Frames& frames) {
   auto call = calls_.find(frames.envelope.request_id);
-  if (call == calls_.end()) return;  // answered before, or its deadline has passed
+  if (call == calls_.end()) return;  // already answered, or past its deadline
   const auto& error = frames.envelope.error;
-  // Away, or lost in mid-commit: the same request is sent again until the deadline.
+  // The same request is sent again until the deadline.
   if (error && (error->code == ErrorCode::unavailable || error->code == ErrorCode::unknown_outcome))
     return;
   auto ended = std::move(call->second);
@@ -275,7 +291,7 @@ void Bus::receive_reply(const Frames& frames) {
 void Bus::end_call(Call call, Result<std::string> body) {
   if (metrics_)
     metrics_->count_call(call.frames.topic, body ? nullptr : &body.error(),
-                         static_cast<double>(loop_.steady_us() - call.begun_us) / 1e6);
+                         static_cast<double>(loop_.steady_us() - call.started_us) / 1e6);
   call.done(std::move(body));
 }
 
@@ -295,34 +311,36 @@ void Bus::receive_event(Frames frames) {
                     .sender = std::move(frames.envelope.sender),
                     .body = std::move(frames.body)};
   newest_seen_ = std::max(newest_seen_, event.sequence);
-  if (listener_) listener_(event);
-  if (!store_ || !is_hearing() || !store_->is_loaded()) return;
+  if (observer_) observer_(event);
+  if (!store_ || !has_subscriptions() || !store_->is_loaded()) return;
   const std::uint64_t sequence = event.sequence;
   if (sequence <= store_->cursor()) return;
-  newest_told_ = std::max(newest_told_, sequence);
+  newest_received_ = std::max(newest_received_, sequence);
   if (sequence > store_->cursor() + 1) {
-    if (ahead_.size() < limits_.events_ahead_max) ahead_.emplace(sequence, std::move(event));
-    await_gap();
+    if (early_events_.size() < limits_.early_events_max)
+      early_events_.emplace(sequence, std::move(event));
+    schedule_gap_read();
   } else {
-    hear_event(event);
-    hear_ahead();
+    handle_event(event);
+    handle_early_events();
   }
-  show_events();
+  update_event_metrics();
 }
 
-/// Those that came early, as far as none is missing.
-void Bus::hear_ahead() {
-  while (!ahead_.empty() && store_->is_loaded() && ahead_.begin()->first <= store_->cursor() + 1) {
-    const StoredEvent event = std::move(ahead_.extract(ahead_.begin()).mapped());
-    if (event.sequence > store_->cursor()) hear_event(event);
+/// Handles the early events up to the first gap.
+void Bus::handle_early_events() {
+  while (!early_events_.empty() && store_->is_loaded() &&
+         early_events_.begin()->first <= store_->cursor() + 1) {
+    const StoredEvent event = std::move(early_events_.extract(early_events_.begin()).mapped());
+    if (event.sequence > store_->cursor()) handle_event(event);
   }
 }
 
-void Bus::await_gap() {
-  if (std::exchange(is_gap_awaited_, true)) return;
-  loop_.after(limits_.gap_patience, [this] {
-    is_gap_awaited_ = false;
-    if (store_->is_loaded() && newest_told_ > store_->cursor()) read_missed_events();
+void Bus::schedule_gap_read() {
+  if (std::exchange(is_gap_read_scheduled_, true)) return;
+  loop_.after(limits_.gap_timeout, [this] {
+    is_gap_read_scheduled_ = false;
+    if (store_->is_loaded() && newest_received_ > store_->cursor()) read_missed_events();
   });
 }
 
@@ -331,23 +349,24 @@ std::uint64_t Bus::newest_event() const {
   return std::max({newest_seen_, store_->last_sequence(), store_->cursor()});
 }
 
-void Bus::show_events() {
+void Bus::update_event_metrics() {
   if (metrics_) metrics_->show_events(store_->cursor(), newest_event());
 }
 
-void Bus::hear_event(const StoredEvent& event) {
+void Bus::handle_event(const StoredEvent& event) {
   const auto type = std::string_view(event.topic).substr(event.topic.rfind('/') + 1);
   if (auto handler = events_.find(std::string(type)); handler != events_.end()) {
     Context context(
         loop_, {.trace_id = event.trace_id, .sender = event.sender, .event_id = event.sequence});
-    if (auto heard = handler->second(event.body, context); !heard)
+    if (auto handled = handler->second(event.body, context); !handled)
       log::error(
           "event_refused",
-          {{"topic", event.topic}, {"event", event.sequence}, {"reason", heard.error().detail}});
+          {{"topic", event.topic}, {"event", event.sequence}, {"reason", handled.error().detail}});
   }
-  if (follower_) follower_(event);
+  if (subscriber_) subscriber_(event);
   if (metrics_) metrics_->count_event();
   if (!store_->is_loaded()) return;
+  NUCLEUS_ASSERT(event.sequence == store_->cursor() + 1);
   store_->set_cursor(event.sequence);
   release_held();
 }
@@ -357,31 +376,32 @@ void Bus::read_missed_events() {
   is_reading_events_ = true;
   store_->journal().read_events(
       store_->cursor(), limits_.events_per_read,
-      [this, told = newest_told_, begun_ms = loop_.steady_ms(), was_up = is_line_up_,
-       lost = lines_lost_](Result<std::vector<StoredEvent>> read) {
+      [this, received = newest_received_, started_ms = loop_.steady_ms(),
+       was_connected = is_connected_,
+       disconnects = disconnect_count_](Result<std::vector<StoredEvent>> read) {
         if (!is_reading_events_ || !store_->is_loaded()) return;
         is_reading_events_ = false;
         if (metrics_) metrics_->show_store_up(read || read.error().code == ErrorCode::wrong_state);
         if (!read) {
           log::error("events_not_read",
                      {{"after", store_->cursor()}, {"reason", read.error().detail}});
-          show_hearing(0);
+          report_completeness(0);
           return;  // the next poll tries again
         }
         for (const auto& event : *read)
-          if (event.sequence > store_->cursor() && store_->is_loaded()) hear_event(event);
-        hear_ahead();
-        show_events();
+          if (event.sequence > store_->cursor() && store_->is_loaded()) handle_event(event);
+        handle_early_events();
+        update_event_metrics();
         if (read->size() == limits_.events_per_read) return read_missed_events();
         is_catching_up_ = false;
-        if (was_up && lost == lines_lost_) show_hearing(begun_ms);
-        // What was told while this was read may have come too late for it.
-        if (newest_told_ > std::max(store_->cursor(), told)) await_gap();
+        if (was_connected && disconnects == disconnect_count_) report_completeness(started_ms);
+        // Events received during the read may be newer than what it returned.
+        if (newest_received_ > std::max(store_->cursor(), received)) schedule_gap_read();
       });
 }
 
 void Bus::poll_events() {
-  loop_.after(limits_.poll_events_every, [this] {
+  loop_.after(limits_.poll_interval, [this] {
     if (store_->is_loaded()) read_missed_events();
     poll_events();
   });

@@ -1,6 +1,6 @@
-// The bus as a service uses it: serve requests, hear events, call others. Runs on the process's
-// loop. A request has one effect and one reply however often it arrives; an event is handled once,
-// in order, none left out.
+// The bus as a service uses it: serve requests, call other services, subscribe to events. Runs on
+// the process's loop. A request has one effect and one reply however often it arrives: replies are
+// stored under the request id. A subscriber handles every event exactly once, in order.
 #pragma once
 
 #include <atomic>
@@ -21,45 +21,42 @@ namespace nucleus::core {
 
 class CoreMetrics;
 
-/// How a call is made. Where the callee is away, it is repeated with the same request id until the
-/// deadline.
+/// A call without a reply is repeated with the same request id until the deadline.
 struct CallOptions {
-  std::string to = {};          // process name; empty = the service that the topic names
+  std::string to = {};          // process name; empty = the service named by the topic
   std::string request_id = {};  // empty = a new one
   std::string trace_id = {};    // empty = a new one
   Milliseconds deadline = Milliseconds{5000};
-  std::uint64_t after_sequence = 0;  // the callee answers once it has heard events up to here
-  /// Told the event number at which the reply was made, just before the reply itself.
+  std::uint64_t after_sequence = 0;  // the callee first handles the events up to here
+  /// Called just before the reply with the callee's newest event number at that time.
   std::function<void(std::uint64_t)> on_sequence = {};
 };
 
-/// Answers a request later than its handler returns, once. Dropped unanswered, the caller's
-/// deadline tells it.
+/// Sends the reply to a request, at most once. If it is dropped, the call ends at its deadline.
 template <class Reply>
 using Responder = std::function<void(Result<Reply>)>;
 
 struct BusLimits {
-  Milliseconds repeat_every = Milliseconds{250};  // an unanswered call is sent again
-  Milliseconds poll_events_every = Milliseconds{500};
-  // Two publishers' events overtake each other on the way: one that is missing is waited for so
-  // long before the stream is read.
-  Milliseconds gap_patience = Milliseconds{5};
+  Milliseconds repeat_interval = Milliseconds{250};  // between copies of an unanswered request
+  Milliseconds poll_interval = Milliseconds{500};    // between reads of the event stream
+  // Events of two publishers may arrive out of order: the stream is read if an event is still
+  // missing after this time.
+  Milliseconds gap_timeout = Milliseconds{5};
   std::size_t events_per_read = 1000;
-  std::size_t events_ahead_max = 10'000;  // kept while an earlier one is missing
+  std::size_t early_events_max = 10'000;  // buffered while an earlier event is missing
   std::size_t requests_in_flight_max = 100'000;
-  std::size_t refusals_kept_max = 100'000;  // each until its request's deadline
+  std::size_t stored_refusals_max = 100'000;  // each until its request's deadline
 };
 
 class Bus {
  public:
-  /// `store` may be null: a process that owns no state (gateway, command) can call and listen, not
-  /// serve.
+  /// `store` may be null for a process without state, such as a command: it can call, observe
+  /// events and `serve_always`.
   Bus(Loop& loop, Link& link, Store* store, BusLimits limits = {});
   Bus(const Bus&) = delete;
   Bus& operator=(const Bus&) = delete;
 
-  /// Requests of this type go to `handler`, on the loop. It reads, decides, records, and never
-  /// blocks.
+  /// Calls `handler` on the loop with requests of this type. It must not block.
   template <class Request, class Room>
   void serve(Room& room,
              Result<typename Request::Reply> (Room::*handler)(const Request&, Context&)) {
@@ -73,8 +70,8 @@ class Bus {
               });
   }
 
-  /// As `serve`, for what needs a driver or another service first: the handler answers through the
-  /// responder.
+  /// Like `serve`, but the handler replies later through the responder, for example after a driver
+  /// or another service has answered.
   template <class Request, class Room>
   void serve_later(Room& room, void (Room::*handler)(const Request&, Context&,
                                                      Responder<typename Request::Reply>)) {
@@ -90,8 +87,8 @@ class Bus {
               });
   }
 
-  /// As `serve`, but answered at all times: while the store is not loaded, while it drains. It
-  /// records nothing, and its reply is not kept.
+  /// Like `serve`, but also while the store is not loaded or the process drains. The handler must
+  /// not write records; its reply is not stored.
   template <class Request, class Room>
   void serve_always(Room& room,
                     Result<typename Request::Reply> (Room::*handler)(const Request&, Context&)) {
@@ -99,9 +96,9 @@ class Bus {
     always_.insert(std::string(Request::topic));
   }
 
-  /// Every event of this type goes to `handler`, once, in order. A transaction begun with its
-  /// context lands with the cursor. An error from it is logged as our own mistake, and the event
-  /// counts as heard.
+  /// Calls `handler` with every event of this type, once, in order. A transaction begun with its
+  /// context advances the cursor in the same commit. An error is logged as an internal error, and
+  /// the event counts as handled.
   template <class Event, class Room>
   void subscribe(Room& room, Result<void> (Room::*handler)(const Event&, Context&)) {
     subscribe_raw(std::string(Event::topic),
@@ -112,14 +109,14 @@ class Bus {
                   });
   }
 
-  /// Calls `handler` again and again, `interval` after it last returned, while the store is loaded.
+  /// Calls `handler` repeatedly, `interval` after it last returned, while the process is ready.
   template <class Room>
   void every(Milliseconds interval, Room& room, void (Room::*handler)(Context&)) {
     every_raw(interval, [&room, handler](Context& context) { (room.*handler)(context); });
   }
 
-  /// Asks another service; `done` gets its reply on the loop, or the error, `deadline_exceeded` at
-  /// the latest.
+  /// Calls another service. `done` receives the reply or the error on the loop, at the deadline at
+  /// the latest (`deadline_exceeded`).
   template <class Request>
   void call(const Request& request, CallOptions options,
             std::function<void(Result<typename Request::Reply>)> done) {
@@ -133,35 +130,38 @@ class Bus {
              });
   }
 
-  /// Every event as it is sent, unordered and perhaps not all: for processes that own no state.
-  /// Before `start`.
-  void listen(const std::string& prefix, std::function<void(const StoredEvent&)> listener);
+  /// Calls `observer` with published events as they arrive: unordered, and some may be missing.
+  /// Call before `start`.
+  void observe(const std::string& prefix, std::function<void(const StoredEvent&)> observer);
 
-  /// Every event of the deployment, in order and none left out, from where the store's cursor
-  /// stands on. Before `start`.
-  void follow(std::function<void(const StoredEvent&)> follower) { follower_ = std::move(follower); }
+  /// Calls `subscriber` with every event of the deployment after the store's cursor, once, in
+  /// order. Call before `start`.
+  void subscribe_all(std::function<void(const StoredEvent&)> subscriber) {
+    subscriber_ = std::move(subscriber);
+  }
 
-  /// Told, again and again, the moment (steady, ms) up to which all events were heard for sure; 0
-  /// where it is not sure any more that they come: the line to the bus was lost, or the stream
-  /// cannot be read. Before `start`.
-  void watch_hearing(std::function<void(std::int64_t sure_ms)> told);
+  /// Reports regularly the time (steady clock, ms) up to which no event can be missing; 0 if events
+  /// may be missing, because the connection to the bus was lost or the stream cannot be read. Call
+  /// before `start`.
+  void watch_completeness(std::function<void(std::int64_t complete_ms)> watcher);
 
-  /// Begins to hear and serve once the store is loaded. Without a store: at once.
+  /// Starts to serve and to handle events once the store is loaded; without a store, immediately.
   void start();
-  /// A context for work that no request or event began.
+  /// A context for work that was not started by a request or an event.
   Context context();
   Link& link() { return link_; }
 
-  /// From now on new requests are answered `unavailable`; those under way end.
+  /// Refuses new requests as `unavailable` from now on; requests in flight are completed.
   void drain() { is_draining_ = true; }
   /// From any thread.
   bool is_draining() const { return is_draining_; }
-  /// The store is loaded, and the events of before that have had their effect.
+  /// True once the store is loaded and all earlier events have been handled.
   bool is_ready() const { return !store_ || (store_->is_loaded() && !is_catching_up_); }
   std::size_t requests_in_flight() const { return in_flight_.size(); }
-  /// The newest event that this process knows of; it need not have heard it yet.
+  /// The newest event that this process knows of; it may not have been handled yet.
   std::uint64_t newest_event() const;
-  /// Tells requests, calls and events to `metrics`, which outlives it. Before `start`.
+  /// Counts requests, calls and events in `metrics`, which must outlive the bus. Call before
+  /// `start`.
   void measure(CoreMetrics& metrics) { metrics_ = &metrics; }
 
  private:
@@ -173,7 +173,7 @@ class Bus {
     std::function<void(Result<std::string>)> done;
     std::function<void(std::uint64_t)> on_sequence;
     std::int64_t deadline_steady_ms;
-    std::int64_t begun_us;
+    std::int64_t started_us;
   };
   struct Refusal {
     Error error;
@@ -198,57 +198,59 @@ class Bus {
   void receive_request(Frames frames);
   void receive_reply(const Frames& frames);
   void receive_event(Frames frames);
-  void turn_away(const Frames& frames, ErrorCode code, std::string why);
-  void answer_at_once(const Frames& frames, const RequestHandler& handler);
+  void reject(const Frames& frames, ErrorCode code, std::string reason);
+  void run_handler(Frames frames, const std::string& key, const RequestHandler& handler);
+  void answer_immediately(const Frames& frames, const RequestHandler& handler);
+  bool answer_from_store(const Frames& frames, const std::string& key);
   bool must_wait(const msg::Envelope& envelope) const;
   void hold(Frames frames);
   void release_held();
-  bool has_room_in_flight();
-  void remember_refusal(const std::string& key, const Refusal& refusal);
+  bool has_capacity();
+  void store_refusal(const std::string& key, const Refusal& refusal);
   void answer(const Frames& request, Result<std::string> body);
-  void end_request(const Frames& request, const std::string& key, std::int64_t begun_us,
+  void end_request(const Frames& request, const std::string& key, std::int64_t started_us,
                    const Result<std::string>& body);
   void end_call(Call call, Result<std::string> body);
-  void show_events();
+  void repeat_call(const std::string& request_id);
   void publish(const StoredEvent& event);
-  void hear_event(const StoredEvent& event);
-  void hear_ahead();
-  void await_gap();
+  void handle_event(const StoredEvent& event);
+  void handle_early_events();
+  void schedule_gap_read();
   void read_missed_events();
   void poll_events();
-  void take_line(bool is_up);
-  void show_hearing(std::int64_t sure_ms);
-  bool is_hearing() const { return !events_.empty() || follower_; }
-  void repeat_call(const std::string& request_id);
+  void update_event_metrics();
+  void handle_connection_change(bool is_connected);
+  void report_completeness(std::int64_t complete_ms);
+  bool has_subscriptions() const { return !events_.empty() || subscriber_; }
 
   Loop& loop_;
   Link& link_;
   Store* store_;
   BusLimits limits_;
-  std::map<std::string, RequestHandler> requests_ = {};
-  std::set<std::string> always_ = {};  // topics that are answered at all times
-  std::map<std::string, EventHandler> events_ = {};
-  std::function<void(const StoredEvent&)> listener_ = {};
-  std::function<void(const StoredEvent&)> follower_ = {};
-  std::function<void(std::int64_t)> hearing_told_ = {};
-  bool is_line_up_ = true;
-  std::uint64_t lines_lost_ = 0;
-  // Requests being answered, with their deadlines (Unix ms): one that is never answered counts
-  // until then.
+  std::map<std::string, RequestHandler> requests_ = {};  // by topic
+  std::set<std::string> always_ = {};                    // topics of serve_always
+  std::map<std::string, EventHandler> events_ = {};      // by topic
+  std::function<void(const StoredEvent&)> observer_ = {};
+  std::function<void(const StoredEvent&)> subscriber_ = {};
+  std::function<void(std::int64_t)> completeness_watcher_ = {};
+  bool is_connected_ = true;  // only while completeness is watched
+  std::uint64_t disconnect_count_ = 0;
+  // Deadlines (Unix ms) of the requests in flight, by sender and request id. A request whose
+  // handler never answers counts until its deadline.
   std::unordered_map<std::string, std::int64_t> in_flight_ = {};
-  std::multimap<std::uint64_t, Frames> held_ = {};  // until their `after_sequence` was heard
-  // What was refused, for copies that come late: a caller that was told no is never told yes. One
-  // that asks anew, until another deadline, is heard anew.
+  std::multimap<std::uint64_t, Frames> held_ = {};  // until events up to the key were handled
+  // Stored refusals, by sender and request id: a late copy of a refused request gets the same
+  // answer. A request repeated under another deadline is a new attempt and is handled again.
   std::unordered_map<std::string, Refusal> refused_ = {};
-  std::deque<std::pair<std::string, std::int64_t>> refused_order_ = {};  // with the deadline
-  std::unordered_map<std::string, Call> calls_ = {};
-  std::map<std::uint64_t, StoredEvent> ahead_ = {};  // came before one that goes before them
-  std::uint64_t newest_told_ = 0;                    // of all that came
-  bool is_gap_awaited_ = false;
+  std::deque<std::pair<std::string, std::int64_t>> refused_order_ = {};  // key, deadline
+  std::unordered_map<std::string, Call> calls_ = {};                     // by request id
+  std::map<std::uint64_t, StoredEvent> early_events_ = {};  // received before an earlier one
+  std::uint64_t newest_received_ = 0;                       // since the store was loaded
+  std::uint64_t newest_seen_ = 0;                           // since the process started
+  bool is_gap_read_scheduled_ = false;
   bool is_reading_events_ = false;
-  bool is_catching_up_ = false;  // requests wait for the events of before the start
+  bool is_catching_up_ = false;  // with the events of before the start; requests wait for it
   std::atomic<bool> is_draining_ = false;
-  std::uint64_t newest_seen_ = 0;
   CoreMetrics* metrics_ = nullptr;
 };
 

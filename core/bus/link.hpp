@@ -1,6 +1,6 @@
-// A link carries frames between this process and the bus: ZeroMQ in production, a queue in
-// simulation. It may lose, delay or repeat what it carries; Bus mends that with request ids and
-// event numbers.
+// A link carries messages between this process and the bus: ZeroMQ in production, a queue in the
+// simulation. It may lose, delay or repeat messages; Bus compensates with request ids and event
+// numbers.
 #pragma once
 
 #include <functional>
@@ -22,17 +22,17 @@ class Link {
   virtual ~Link() = default;
   /// This process's name on the bus: `scheduler`, `provisioner/host-01`.
   virtual const std::string& name() const = 0;
-  /// Sends a request, reply or event to the bus; never blocks: what cannot be sent is dropped.
+  /// Sends a request, reply or event. Never blocks: a message that cannot be queued is dropped.
   virtual void send(Frames frames) = 0;
-  /// Receives requests and replies to this process, and events once `subscribe` was called. On the
-  /// loop.
+  /// Calls `receive` on the loop with requests and replies to this process, and with the events of
+  /// its subscriptions.
   virtual void on_receive(std::function<void(Frames)> receive) = 0;
-  /// Wants events whose topic begins with `prefix`; empty = all.
+  /// Subscribes to events whose topic begins with `prefix`; empty = all.
   virtual void subscribe(const std::string& prefix) = 0;
-  /// Tells, on the loop, whenever the line that brings events was lost (false) or is there again;
-  /// true where it is there now. A link that cannot tell says that it always is.
-  virtual bool watch_line(std::function<void(bool is_up)> told) {
-    (void)told;
+  /// Calls `changed` on the loop when the connection that delivers events is lost or established.
+  /// Returns the current state. The default is for links that are always connected.
+  virtual bool watch_connection(std::function<void(bool is_connected)> changed) {
+    (void)changed;
     return true;
   }
 };

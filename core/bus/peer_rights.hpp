@@ -1,4 +1,4 @@
-// What a CURVE key allows its holder over TCP. Pure: the bus asks these of every message.
+// The rights of a CURVE key over tcp, as pure functions that the broker applies to every message.
 #pragma once
 
 #include <string>
@@ -9,12 +9,12 @@
 namespace nucleus::core {
 
 struct PeerRights {
-  std::string name = {};     // what it may be called: `registry`; `operator/*` = any name below
-  std::string calls = {};    // topics it may ask for: prefixes, a space between; `*` = all
-  std::string project = {};  // whose events it may hear; `*` = all
+  std::string name = {};     // the process name, `registry`; `operator/*` = any name below
+  std::string calls = {};    // prefixes of the topics it may call, separated by spaces; `*` = all
+  std::string project = {};  // it may subscribe to this project's events; `*` = all
 };
 
-/// True where the key is known at all.
+/// True if the key has any rights.
 inline bool is_known(const PeerRights& rights) {
   return !rights.name.empty() || !rights.project.empty();
 }
@@ -27,7 +27,7 @@ inline bool may_be(const PeerRights& rights, std::string_view name) {
   return !granted.empty() && name == granted;
 }
 
-/// Every process may ask itself how it is, and nobody else.
+/// Every process may send `process.*` requests to itself.
 inline bool may_call(const PeerRights& rights, std::string_view sender, std::string_view to,
                      std::string_view topic) {
   if (sender == to && topic.starts_with("process.")) return true;
@@ -40,15 +40,16 @@ inline bool may_call(const PeerRights& rights, std::string_view sender, std::str
   return false;
 }
 
-/// A process tells its own service's events alone: `provisioner/host-07` tells `provisioner.…`.
+/// A process may emit the events of its own service only: `provisioner/host-07` emits
+/// `provisioner.*`.
 inline bool may_emit(std::string_view name, std::string_view topic) {
   const auto service = name.substr(0, name.find('/'));
   const auto type = topic.substr(topic.rfind('/') + 1);
   return type.starts_with(service) && type.substr(service.size()).starts_with('.');
 }
 
-/// `prefix` is what the subscriber asked for: it must lie inside its project, or in what is public.
-inline bool may_hear(const PeerRights& rights, std::string_view prefix) {
+/// The prefix of a subscription must lie within the key's project or within `public`.
+inline bool may_subscribe(const PeerRights& rights, std::string_view prefix) {
   if (rights.project == "*") return true;
   return !rights.project.empty() &&
          (prefix.starts_with(rights.project + "/") || prefix.starts_with("public/"));

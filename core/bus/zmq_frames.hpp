@@ -1,5 +1,5 @@
-// Sockets with our limits, and whole messages as lists of frames. Included only by what speaks
-// ZeroMQ.
+// ZeroMQ sockets with our limits, and messages as lists of frames. Included only by the link and
+// the broker.
 #pragma once
 
 #include <optional>
@@ -11,9 +11,8 @@
 
 namespace nucleus::core {
 
-constexpr std::int64_t message_bytes_max = 2 << 20;  // a frame larger than this ends the connection
-constexpr int queued_messages_max =
-    100'000;  // per peer; what comes above is dropped, and mended by repeats
+constexpr std::int64_t message_bytes_max = 2 << 20;  // a larger frame closes the connection
+constexpr int queued_messages_max = 100'000;         // per peer; more messages are dropped
 constexpr std::size_t frames_max = 8;
 constexpr std::size_t envelope_bytes_max = 16 << 10;
 
@@ -26,19 +25,19 @@ inline void limit(zmq::socket_t& socket) {
   socket.set(zmq::sockopt::reconnect_ivl_max, 500);
 }
 
-/// Over tcp a peer that vanished without a word is found out and its connection given up.
-inline void notice_silence(zmq::socket_t& socket) {
+/// Over tcp: closes the connection of a peer that has been silent for 6 s.
+inline void enable_heartbeats(zmq::socket_t& socket) {
   socket.set(zmq::sockopt::heartbeat_ivl, 2'000);
   socket.set(zmq::sockopt::heartbeat_timeout, 6'000);
 }
 
-/// The user id that the handshake gave to a message's sender; empty where there was none.
+/// The user id that the handshake gave to the message's sender, or empty.
 inline std::string user_of(const zmq::message_t& part) {
   const char* user = zmq_msg_gets(part.handle(), "User-Id");
   return user ? user : "";
 }
 
-/// The next whole message, or nothing. One of too many frames is read to its end and dropped.
+/// The next message, or nothing. A message of more than `frames_max` frames is skipped.
 inline std::optional<std::vector<std::string>> receive_parts(zmq::socket_t& socket,
                                                              std::string* user = nullptr) {
   while (true) {
@@ -53,7 +52,7 @@ inline std::optional<std::vector<std::string>> receive_parts(zmq::socket_t& sock
   }
 }
 
-/// False where the peer's queue is full or the peer is not there; nothing was sent then.
+/// Sends one message; false if the peer's queue is full or the peer is not connected.
 inline bool send_parts(zmq::socket_t& socket, const std::vector<std::string>& parts) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto flags = i + 1 < parts.size() ? zmq::send_flags::sndmore | zmq::send_flags::dontwait
@@ -68,7 +67,7 @@ inline bool send_parts(zmq::socket_t& socket, const std::vector<std::string>& pa
   return true;
 }
 
-/// The envelope, or nothing where the bytes are none.
+/// The envelope, or nothing if the bytes are not one.
 inline std::optional<msg::Envelope> envelope_of(const std::string& bytes) {
   if (bytes.size() > envelope_bytes_max) return std::nullopt;
   try {

@@ -9,23 +9,21 @@ namespace nucleus::core {
 
 namespace {
 
-constexpr Milliseconds knock_again_after{1000};
+constexpr Milliseconds handshake_retry_delay{1000};
 
 }  // namespace
 
-/// A socket to the bus, and what becomes of its connection.
-struct ZmqLink::Line {
-  Line(zmq::context_t& context, zmq::socket_type type, std::string bus_url)
-      : socket{context, type},
-        handshakes{context, zmq::socket_type::pair},
-        url{std::move(bus_url)} {
+/// A socket connected to the bus, and the monitor of its handshakes.
+struct ZmqLink::Connection {
+  Connection(zmq::context_t& context, zmq::socket_type type, std::string bus_url)
+      : socket{context, type}, monitor{context, zmq::socket_type::pair}, url{std::move(bus_url)} {
     limit(socket);
   }
   zmq::socket_t socket;
-  zmq::socket_t handshakes;
+  zmq::socket_t monitor;
   std::string url;
-  bool is_watched = false;  // its handshakes
-  bool is_refused = false;  // and it was logged
+  bool is_monitored = false;
+  bool is_refused = false;  // the last handshake was refused, and that was logged
 };
 
 struct ZmqLink::Sockets {
@@ -33,8 +31,8 @@ struct ZmqLink::Sockets {
       : requests{context, zmq::socket_type::dealer, options.requests_url},
         events{context, zmq::socket_type::sub, options.events_url} {}
   zmq::context_t context{1};
-  Line requests;
-  Line events;
+  Connection requests;
+  Connection events;
 };
 
 ZmqLink::ZmqLink(PosixLoop& loop, ZmqLinkOptions options)
@@ -44,7 +42,7 @@ ZmqLink::ZmqLink(PosixLoop& loop, ZmqLinkOptions options)
       sockets_{std::make_unique<Sockets>(options_)} {
   auto& [context, requests, events] = *sockets_;
   if (!is_tcp_) requests.socket.set(zmq::sockopt::routing_id, options_.name);
-  // Over ipc nobody asks for a key: only whether events come is of interest.
+  // Over ipc there are no keys: only the connection that delivers events is monitored.
   constexpr int handshakes = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
   open(requests, "inproc://requests", is_tcp_ ? handshakes : 0);
   open(events, "inproc://events", handshakes | ZMQ_EVENT_DISCONNECTED);
@@ -53,27 +51,29 @@ ZmqLink::ZmqLink(PosixLoop& loop, ZmqLinkOptions options)
 }
 
 ZmqLink::~ZmqLink() {
-  for (auto* line : {&sockets_->requests, &sockets_->events}) {
-    loop_.unwatch(line->socket.get(zmq::sockopt::fd));
-    if (line->is_watched) loop_.unwatch(line->handshakes.get(zmq::sockopt::fd));
+  for (auto* connection : {&sockets_->requests, &sockets_->events}) {
+    loop_.unwatch(connection->socket.get(zmq::sockopt::fd));
+    if (connection->is_monitored) loop_.unwatch(connection->monitor.get(zmq::sockopt::fd));
   }
 }
 
-void ZmqLink::open(Line& line, const char* monitor_url, int wanted) {
-  if (line.url.empty()) return;
+void ZmqLink::open(Connection& connection, const char* monitor_url, int monitored_events) {
+  if (connection.url.empty()) return;
   if (is_tcp_) {
-    line.socket.set(zmq::sockopt::curve_serverkey, options_.keys.server_public);
-    line.socket.set(zmq::sockopt::curve_publickey, options_.keys.own_public);
-    line.socket.set(zmq::sockopt::curve_secretkey, options_.keys.own_secret);
-    notice_silence(line.socket);
+    connection.socket.set(zmq::sockopt::curve_serverkey, options_.keys.server_public);
+    connection.socket.set(zmq::sockopt::curve_publickey, options_.keys.own_public);
+    connection.socket.set(zmq::sockopt::curve_secretkey, options_.keys.own_secret);
+    enable_heartbeats(connection.socket);
   }
-  if (wanted != 0) {
-    if (zmq_socket_monitor(line.socket.handle(), monitor_url, wanted) != 0) throw zmq::error_t();
-    line.handshakes.connect(monitor_url);
-    line.is_watched = true;
-    loop_.watch(line.handshakes.get(zmq::sockopt::fd), [this, &line] { drain_handshakes(line); });
+  if (monitored_events != 0) {
+    if (zmq_socket_monitor(connection.socket.handle(), monitor_url, monitored_events) != 0)
+      throw zmq::error_t();
+    connection.monitor.connect(monitor_url);
+    connection.is_monitored = true;
+    loop_.watch(connection.monitor.get(zmq::sockopt::fd),
+                [this, &connection] { drain_monitor(connection); });
   }
-  line.socket.connect(line.url);
+  connection.socket.connect(connection.url);
 }
 
 const std::string& ZmqLink::name() const {
@@ -95,52 +95,53 @@ void ZmqLink::subscribe(const std::string& prefix) {
 }
 
 void ZmqLink::drain(zmq::socket_t& socket) {
-  while (auto parts = receive_parts(socket)) take(std::move(*parts));
+  while (auto parts = receive_parts(socket)) handle_message(std::move(*parts));
 }
 
-/// Each is two frames: the event's number and value in 6 bytes, then the address.
-void ZmqLink::drain_handshakes(Line& line) {
-  const bool is_events = &line == &sockets_->events;
-  while (auto parts = receive_parts(line.handshakes)) {
+/// A monitor's message is two frames: the event's number and value in 6 bytes, then the address.
+void ZmqLink::drain_monitor(Connection& connection) {
+  const bool is_events = &connection == &sockets_->events;
+  while (auto parts = receive_parts(connection.monitor)) {
     std::uint16_t event = 0;
     if (parts->front().size() < sizeof event) continue;
     std::memcpy(&event, parts->front().data(), sizeof event);
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
-      line.is_refused = false;
-      is_events ? show_line(true) : greet();
+      connection.is_refused = false;
+      is_events ? set_connected(true) : announce_name();
     } else if (event == ZMQ_EVENT_DISCONNECTED) {
-      show_line(false);
+      set_connected(false);
     } else {
-      knock_again(line);
+      retry_handshake(connection);
     }
   }
 }
 
-/// ZeroMQ gives up on a peer that refused; but rights may still be on their way.
-void ZmqLink::knock_again(Line& line) {
-  if (!std::exchange(line.is_refused, true))
-    log::error("bus_refused_key", {{"name", options_.name}, {"bus", line.url}});
-  loop_.after(knock_again_after, [this, &line, alive = std::weak_ptr(alive_)] {
+/// ZeroMQ does not reconnect after a refusal, but the key's rights may be added later.
+void ZmqLink::retry_handshake(Connection& connection) {
+  if (!std::exchange(connection.is_refused, true))
+    log::error("bus_refused_key", {{"name", options_.name}, {"bus", connection.url}});
+  loop_.after(handshake_retry_delay, [this, &connection, alive = std::weak_ptr(alive_)] {
     if (alive.expired()) return;
-    zmq_disconnect(line.socket.handle(), line.url.c_str());
-    line.socket.connect(line.url);
+    zmq_disconnect(connection.socket.handle(), connection.url.c_str());
+    connection.socket.connect(connection.url);
   });
 }
 
-bool ZmqLink::watch_line(std::function<void(bool)> told) {
-  line_told_ = std::move(told);
-  return is_line_up_;
+bool ZmqLink::watch_connection(std::function<void(bool)> changed) {
+  connection_changed_ = std::move(changed);
+  return is_connected_;
 }
 
-void ZmqLink::show_line(bool is_up) {
-  if (std::exchange(is_line_up_, is_up) != is_up && line_told_) line_told_(is_up);
+void ZmqLink::set_connected(bool is_connected) {
+  if (std::exchange(is_connected_, is_connected) != is_connected && connection_changed_)
+    connection_changed_(is_connected);
 }
 
-void ZmqLink::greet() {
+void ZmqLink::announce_name() {
   send({.envelope = {.kind = msg::MessageKind::hello, .sender = options_.name}});
 }
 
-void ZmqLink::take(std::vector<std::string> parts) {
+void ZmqLink::handle_message(std::vector<std::string> parts) {
   auto envelope = parts.size() == 3 ? envelope_of(parts[1]) : std::nullopt;
   if (!envelope || !receive_) return log::warning("message_dropped", {{"frames", parts.size()}});
   receive_({.topic = std::move(parts[0]),

@@ -1,6 +1,6 @@
-// The link over ZeroMQ: a DEALER to the bus's ROUTER, a SUB to its XPUB. Both connect outward. On
-// ipc the DEALER is named like the process; over tcp, where the bus believes keys alone, it tells
-// its name with each message, and in a `hello` after each handshake.
+// The link over ZeroMQ: a DEALER connected to the bus's ROUTER and a SUB connected to its XPUB. On
+// ipc the DEALER's routing id is the process name. Over tcp the bus trusts only keys, so every
+// message carries the name, and a `hello` announces it after each handshake.
 #pragma once
 
 #include <memory>
@@ -30,34 +30,34 @@ struct ZmqLinkOptions {
 
 class ZmqLink : public Link {
  public:
-  /// Throws zmq::error_t where an address is malformed: the process cannot start.
+  /// Throws zmq::error_t if an address is malformed.
   ZmqLink(PosixLoop& loop, ZmqLinkOptions options);
   ~ZmqLink() override;
   const std::string& name() const override;
   void send(Frames frames) override;
   void on_receive(std::function<void(Frames)> receive) override;
   void subscribe(const std::string& prefix) override;
-  bool watch_line(std::function<void(bool is_up)> told) override;
+  bool watch_connection(std::function<void(bool is_connected)> changed) override;
 
  private:
-  struct Line;
+  struct Connection;
   struct Sockets;
-  void open(Line& line, const char* monitor_url, int wanted);
+  void open(Connection& connection, const char* monitor_url, int monitored_events);
   void drain(zmq::socket_t& socket);
-  void drain_handshakes(Line& line);
-  void knock_again(Line& line);
-  void show_line(bool is_up);
-  void greet();
-  void take(std::vector<std::string> parts);
+  void drain_monitor(Connection& connection);
+  void retry_handshake(Connection& connection);
+  void set_connected(bool is_connected);
+  void announce_name();
+  void handle_message(std::vector<std::string> parts);
 
   PosixLoop& loop_;
   ZmqLinkOptions options_;
   bool is_tcp_;
   std::unique_ptr<Sockets> sockets_;
   std::function<void(Frames)> receive_ = {};
-  std::function<void(bool)> line_told_ = {};
-  bool is_line_up_ = false;                                // of events
-  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // timers outlive the link
+  std::function<void(bool)> connection_changed_ = {};
+  bool is_connected_ = false;                              // the connection that delivers events
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // timers may outlive the link
 };
 
 }  // namespace nucleus::core

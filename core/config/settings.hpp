@@ -1,6 +1,6 @@
-// Settings: `room.noun_unit` from a flat YAML map, each overridden by the environment
-// (NUCLEUS_ROOM_NOUN_UNIT). Strict: a key that nobody asked for stops the start, and so does a
-// value out of its bounds.
+// Settings: `room.noun_unit` from a flat YAML file; environment variables (NUCLEUS_ROOM_NOUN_UNIT)
+// override the file. A process with an unknown key in its file, or a value out of range, does not
+// start.
 #pragma once
 
 #include <cstdint>
@@ -14,27 +14,31 @@
 
 namespace nucleus::core {
 
+/// The values of a flat YAML file (`key: value` lines), and nothing else: the environment does not
+/// override them.
+Result<std::map<std::string, std::string>> read_values(const std::string& path);
+
 class Settings {
  public:
-  /// From a YAML file (`key: value` lines; empty path = none); the environment goes before it at
-  /// each look-up.
+  /// From a YAML file; an empty path means no file.
   static Result<Settings> load(const std::string& path);
   explicit Settings(std::map<std::string, std::string> values = {}) : values_{std::move(values)} {}
 
-  std::string text(const std::string& key, const std::string& otherwise);
-  /// A text that is never shown: `in_force` tells only whether it was said.
+  std::string text(const std::string& key, const std::string& fallback);
+  /// A text that is never shown: `in_force` contains only whether it is set.
   std::string secret(const std::string& key);
-  /// A whole number from `least` to `most`; else the first fault is kept for `finish`.
-  std::int64_t number(const std::string& key, std::int64_t otherwise, std::int64_t least,
-                      std::int64_t most);
-  bool flag(const std::string& key, bool otherwise);
+  /// An integer from `min` to `max`; `finish` reports the first value that is not.
+  std::int64_t number(const std::string& key, std::int64_t fallback, std::int64_t min,
+                      std::int64_t max);
+  bool flag(const std::string& key, bool fallback);
   /// ADDRESS:PORT or [IPV6]:PORT.
-  Endpoint endpoint(const std::string& key, const Endpoint& otherwise);
+  Endpoint endpoint(const std::string& key, const Endpoint& fallback);
   /// The same; nothing if it is empty or missing.
   std::optional<Endpoint> optional_endpoint(const std::string& key);
-  /// Call after all were read: the first fault, or a key that nobody asked for.
+  /// Call after every setting was read. Fails on the first invalid value, or on a key that was
+  /// never read.
   Result<void> finish() const;
-  /// What is in force, for `process.get-config`.
+  /// The effective values, for `process.get-config`.
   const std::map<std::string, std::string>& in_force() const { return in_force_; }
 
  private:
@@ -42,7 +46,7 @@ class Settings {
 
   std::map<std::string, std::string> values_;
   std::map<std::string, std::string> in_force_ = {};
-  std::set<std::string> asked_ = {};
+  std::set<std::string> keys_read_ = {};
   std::string fault_ = {};
 };
 

@@ -1,4 +1,4 @@
-// A list is parsed into parts of text and ranges, counted, and only then expanded.
+// A hostlist is parsed into parts of text and ranges, counted, and then expanded.
 #include "core/hostlist/hostlist.hpp"
 
 #include <fmt/format.h>
@@ -16,7 +16,7 @@
 namespace nucleus::core::hostlist {
 namespace {
 
-constexpr std::size_t digits_max = 18;  // What fits an unsigned 64-bit number, whatever its digits.
+constexpr std::size_t digits_max = 18;  // any 18 digits fit 64 bits
 constexpr std::string_view digits = "0123456789";
 
 struct Range {
@@ -25,7 +25,7 @@ struct Range {
   std::size_t width = 0;
 };
 
-/// Some text, and the numbers that may follow it.
+/// Text followed by optional ranges of numbers.
 struct Segment {
   std::string_view text = {};
   std::vector<Range> ranges = {};
@@ -86,7 +86,7 @@ Result<Part> parse_part(std::string_view text) {
   return part;
 }
 
-/// The texts between the commas outside brackets; empty ones are left out.
+/// Splits at commas outside brackets; empty texts are skipped.
 Result<std::vector<std::string_view>> split(std::string_view text) {
   std::vector<std::string_view> parts;
   bool is_inside = false;
@@ -104,7 +104,7 @@ Result<std::vector<std::string_view>> split(std::string_view text) {
   return parts;
 }
 
-/// How many names the part stands for, or nothing where that is more than `max`.
+/// The number of names in the part, or nothing if it exceeds `max`.
 std::optional<std::size_t> count(const Part& part, std::size_t max) {
   std::size_t product = 1;
   for (const Segment& segment : part) {
@@ -146,13 +146,13 @@ void expand_part(std::span<const Segment> part, const std::string& before,
       expand_part(part.subspan(1), fmt::format("{}{:0{}}", prefix, value, range.width), names);
 }
 
-/// A name while it is collected: the left is still to be searched for numbers.
+/// A name during collection: only the left half still contains numbers to fold.
 struct Halves {
   std::string left = {};
   std::string right = {};
 };
 
-/// Numbers, each with the width it was written in.
+/// Numbers, each with its written width.
 using Numbers = std::set<std::pair<std::uint64_t, std::size_t>>;
 
 struct Around {
@@ -162,7 +162,7 @@ struct Around {
   auto operator<=>(const Around&) const = default;
 };
 
-/// Takes the right-most number out of the left half.
+/// Removes the right-most number from the left half.
 std::pair<Around, std::pair<std::uint64_t, std::size_t>> take_number(const Halves& halves) {
   const std::string_view left = halves.left;
   const std::size_t last = left.find_last_of(digits);
@@ -186,7 +186,7 @@ std::string collect_numbers(Numbers numbers) {
     const auto [low, width] = *numbers.begin();
     std::uint64_t high = low;
     numbers.erase(numbers.begin());
-    // The next number fits if it is written as padding to the first one's width would write it.
+    // The next number continues the range if its width equals its padding in the range.
     const auto take = [&](std::uint64_t next) {
       return numbers.erase({next, std::max(width, std::to_string(next).size())}) > 0;
     };
@@ -232,7 +232,7 @@ std::string collect(std::span<const std::string> names) {
   for (const std::string& name : names)
     if (!name.empty()) halves.push_back({.left = name});
 
-  // Each pass folds one more number, from the right; it ends when no left half holds any.
+  // Each pass folds the right-most number of every left half, until none contains a number.
   for (bool is_folding = true; is_folding;) {
     is_folding = false;
     std::map<Around, Numbers> groups;

@@ -13,27 +13,27 @@ namespace {
 
 constexpr std::size_t suffix_digits_max = 9;
 
-/// A peer as what may count up: the number at its name's end, and its address.
-struct Counted {
+/// A peer, split at the number at the end of its name.
+struct Numbered {
   std::string prefix = {};
   std::string digits = {};  // empty = no number
   std::uint32_t number = 0;
   std::optional<msg::Ipv4> address = {};
 };
 
-Counted counted(const msg::Peer& peer) {
+Numbered split_number(const msg::Peer& peer) {
   auto start = peer.name.size();
   while (start > 0 && peer.name.size() - start < suffix_digits_max && peer.name[start - 1] >= '0' &&
          peer.name[start - 1] <= '9')
     --start;
-  Counted parts{.prefix = peer.name.substr(0, start),
-                .digits = peer.name.substr(start),
-                .address = msg::parse_ipv4(peer.ip)};
+  Numbered parts{.prefix = peer.name.substr(0, start),
+                 .digits = peer.name.substr(start),
+                 .address = msg::parse_ipv4(peer.ip)};
   std::from_chars(parts.digits.data(), parts.digits.data() + parts.digits.size(), parts.number);
   return parts;
 }
 
-bool follows(const Counted& first, const Counted& last, const Counted& next) {
+bool follows(const Numbered& first, const Numbered& last, const Numbered& next) {
   return !last.digits.empty() && last.prefix == next.prefix && next.number == last.number + 1 &&
          next.digits == fmt::format("{:0{}}", next.number, first.digits.size()) && last.address &&
          next.address && *next.address == *last.address + 1;
@@ -44,11 +44,11 @@ bool follows(const Counted& first, const Counted& last, const Counted& next) {
 std::vector<msg::PeerRange> collect_peers(std::span<const msg::Peer> peers) {
   std::vector<msg::PeerRange> ranges;
   for (std::size_t i = 0; i < peers.size();) {
-    const Counted first = counted(peers[i]);
-    Counted last = first;
+    const Numbered first = split_number(peers[i]);
+    Numbered last = first;
     std::size_t end = i + 1;
     for (; end < peers.size(); ++end) {
-      Counted next = counted(peers[end]);
+      Numbered next = split_number(peers[end]);
       if (!follows(first, last, next)) break;
       last = std::move(next);
     }
@@ -68,7 +68,7 @@ Result<std::vector<msg::Peer>> expand_peers(std::span<const msg::PeerRange> rang
     if (!names) return std::unexpected(names.error());
     auto address = msg::parse_ipv4(range.first_ip);
     if (!address)
-      return refuse(ErrorCode::invalid_argument, "a peer without an address", "peers.first_ip");
+      return refuse(ErrorCode::invalid_argument, "a peer has no address", "peers.first_ip");
     for (const auto& name : *names)
       peers.push_back({.name = name, .ip = msg::ipv4_text((*address)++)});
   }

@@ -1,5 +1,5 @@
-// The nodes of a cluster written short, for grants: names and addresses that count up together.
-// Pure functions.
+// Compresses the nodes of a cluster for grants: names and addresses that increase together form a
+// range. Pure functions.
 #pragma once
 
 #include <span>
@@ -10,10 +10,11 @@
 
 namespace nucleus::core::hostlist {
 
-/// In their order; `vm-demo-00` to `vm-demo-99` on neighbouring addresses are one range.
+/// Ranges in the order of `peers`: `vm-demo-00` to `vm-demo-99` on consecutive addresses are one.
 std::vector<msg::PeerRange> collect_peers(std::span<const msg::Peer> peers);
 
-/// And back. More than 100,000 in all, a bad hostlist or address is `invalid_argument`.
+/// The peers of `ranges`. `invalid_argument`: more than 100,000 peers, an invalid hostlist or
+/// address.
 Result<std::vector<msg::Peer>> expand_peers(std::span<const msg::PeerRange> ranges);
 
 }  // namespace nucleus::core::hostlist

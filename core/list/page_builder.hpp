@@ -1,5 +1,5 @@
-// Fills one page of a list. A page ends at the limit that the request names, or earlier when its
-// encoded entries would outgrow a message.
+// Builds one page of a list. A page ends at the request's limit, or earlier if its encoded entries
+// would exceed a message.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace nucleus::core {
 
-/// Of encoded entries. Half of a body's limit: the rest is for the reply's other fields.
+/// Limit of the encoded entries. The other half of a body is for the reply's other fields.
 constexpr std::size_t page_bytes_max = msg::body_bytes_max / 2;
 
 template <msg::Struct Entry>
@@ -20,9 +20,8 @@ class PageBuilder {
       : limit_{page.limit == 0 ? msg::page_entries_default
                                : std::min(page.limit, msg::page_entries_max)} {}
 
-  /// Adds the next entry of the list; `key` is the position that a later page continues after.
-  /// Returns false when the page is full: then `next()` is set and the walk should end. The first
-  /// entry is always taken, so that every page makes progress.
+  /// Adds the next entry of the list; `key` is its position in the list. Returns false if the page
+  /// is full: `next()` is set then. The first entry is always added, so every page makes progress.
   bool add(Entry entry, const std::string& key) {
     const std::size_t bytes = msg::encode(entry).size();
     if (!entries_.empty() && (entries_.size() >= limit_ || bytes_ + bytes > page_bytes_max)) {
@@ -35,7 +34,7 @@ class PageBuilder {
     return true;
   }
 
-  /// The cursor for the rest of the list; empty when this page ends it.
+  /// The cursor of the next page; empty if this page is the last.
   const std::string& next() const { return next_; }
   std::vector<Entry> take() { return std::move(entries_); }
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t value_bytes_max = 512;
 
-/// A value that is a plain word stands bare; any other is quoted, with control characters escaped.
+/// Quotes a value unless it is a plain word, and escapes control characters.
 std::string escaped(std::string_view value) {
   bool is_plain = !value.empty() && value.size() <= value_bytes_max;
   std::string quoted = "\"";

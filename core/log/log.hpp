@@ -1,5 +1,5 @@
-// Log lines are an event name and fields: `lease_ended computeset=46`. They go to standard error,
-// one line each. Values come from outside, so control characters and quotes are escaped here, once.
+// Writes log lines to standard error: an event name and fields, `lease_ended computeset=46`.
+// Control characters and quotes in values are escaped, because values come from outside.
 #pragma once
 
 #include <fmt/format.h>
@@ -18,7 +18,7 @@ struct Field {
       : name{field_name}, value{fmt::format("{}", field_value)} {}
 };
 
-/// Names the process in every line; call once, first.
+/// Sets the process name that every line contains; call once, first.
 void open(const std::string& process_name);
 void info(std::string_view event, std::initializer_list<Field> fields = {});
 void warning(std::string_view event, std::initializer_list<Field> fields = {});

@@ -1,5 +1,5 @@
-// What a handler knows of the call it answers: who asks, under which id, until when; and the only
-// source of time and ids.
+// The context of a handler: the envelope of the request or event it handles, and the only source of
+// time and ids.
 #pragma once
 
 #include <string>
@@ -12,9 +12,8 @@ class Context {
  public:
   Context(Loop& loop, msg::Envelope envelope) : loop_{loop}, envelope_{std::move(envelope)} {}
 
-  const std::string& request_id() const {
-    return envelope_.request_id;
-  }  // empty: no request (timer, event)
+  /// Empty if a timer or an event is handled.
+  const std::string& request_id() const { return envelope_.request_id; }
   const std::string& trace_id() const { return envelope_.trace_id; }
   const std::string& sender() const { return envelope_.sender; }
   std::uint64_t event_id() const { return envelope_.event_id; }  // 0: no event

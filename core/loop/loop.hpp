@@ -1,6 +1,6 @@
-// The one loop of a process, its clock and its worker pool, as interfaces: real in run_service,
-// virtual in simulation. Everything a service does runs on its loop; only `post` and
-// `steady_ms` may be called from another thread.
+// The loop of a process, its clock and its worker pool, as interfaces: real in run_service, virtual
+// in the simulation. A service runs on its loop; only `post`, `steady_ms` and `steady_us` may be
+// called from other threads.
 #pragma once
 
 #include <chrono>
@@ -18,31 +18,31 @@ using Milliseconds = std::chrono::milliseconds;
 class Loop {
  public:
   virtual ~Loop() = default;
-  /// Runs `task` on the loop, soon, in the order posted. From any thread.
+  /// Runs `task` on the loop, in the order posted. From any thread.
   virtual void post(std::function<void()> task) = 0;
-  /// Runs `task` once, not before `delay` has passed. From the loop's thread.
+  /// Runs `task` once, after at least `delay`. From the loop's thread.
   virtual void after(Milliseconds delay, std::function<void()> task) = 0;
-  /// Monotonic; only differences mean anything. From any thread.
+  /// Monotonic clock, for differences. From any thread.
   virtual std::int64_t steady_ms() const = 0;
-  /// The same clock, finer where there is a finer one: for measuring.
+  /// The same clock in microseconds, for measurements. From any thread.
   virtual std::int64_t steady_us() const { return steady_ms() * 1000; }
-  /// Wall clock, for records and people.
+  /// Wall clock, for records and display.
   virtual std::int64_t unix_ms() const = 0;
-  /// 32 hex digits nobody else has.
+  /// A unique id of 32 hex digits.
   virtual std::string new_id() = 0;
 };
 
-/// Where blocking work goes: drivers, files, child processes.
+/// Threads for blocking work: drivers, files, child processes.
 class Workers {
  public:
   virtual ~Workers() = default;
-  /// Runs `work` on a worker thread; work given while all are busy waits in order.
+  /// Runs `work` on a worker thread, in the order submitted.
   virtual void submit(std::function<void()> work) = 0;
 
-  /// Runs `work` on a worker and hands what it returns to `done` on the loop.
-  /// Where `deadline` passes first, `done` gets `deadline_exceeded` and the late result is dropped.
+  /// Runs `work` on a worker and passes its result to `done` on the loop. After `timeout`, `done`
+  /// receives `deadline_exceeded` and a later result is dropped. T may be void.
   template <class T>
-  void run(Loop& loop, Milliseconds deadline, std::function<Result<T>()> work,
+  void run(Loop& loop, Milliseconds timeout, std::function<Result<T>()> work,
            std::function<void(Result<T>)> done) {
     struct Race {
       std::function<void(Result<T>)> done;
@@ -55,7 +55,7 @@ class Workers {
       loop.post(
           [finish, result = std::make_shared<Result<T>>(work())] { finish(std::move(*result)); });
     });
-    loop.after(deadline, [finish] {
+    loop.after(timeout, [finish] {
       finish(refuse(ErrorCode::deadline_exceeded, "the driver did not answer in time"));
     });
   }

@@ -16,7 +16,7 @@ namespace nucleus::core {
 
 PosixLoop::PosixLoop() : wake_descriptor_{eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} {
   if (wake_descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
-  if (sodium_init() < 0) throw std::runtime_error("no source of randomness");
+  if (sodium_init() < 0) throw std::runtime_error("no random number source");
 }
 
 PosixLoop::~PosixLoop() {
@@ -30,7 +30,7 @@ void PosixLoop::post(std::function<void()> task) {
     is_first = posted_.empty();
     posted_.push_back(std::move(task));
   }
-  // The others are taken with the first, for which the loop was woken.
+  // One wake-up is enough for all tasks posted before the loop takes them.
   if (is_first) eventfd_write(wake_descriptor_, 1);
 }
 
@@ -69,7 +69,7 @@ void PosixLoop::unwatch(int descriptor) {
 }
 
 void PosixLoop::drain_watched() {
-  // By index and by copy: a drain may watch or unwatch.
+  // By index and by copy, because a drain may watch or unwatch.
   for (std::size_t i = 0; i < watched_.size(); ++i) {
     const auto drain = watched_[i].second;
     if (drain) drain();
@@ -105,12 +105,10 @@ void PosixLoop::run() {
   while (true) {
     const std::int64_t woken_us = steady_us();
     run_posted();
-    // A ZeroMQ descriptor tells only of changes, and sending may swallow one: so each is drained
-    // before every wait.
+    // A ZeroMQ descriptor is edge-triggered, and sending on the socket may consume the edge: every
+    // socket is drained before each wait, and again after the timers, which may send.
     drain_watched();
     run_timers();
-    // A timer may have sent something, which can swallow a wake-up of the same socket: look again
-    // before sleeping.
     drain_watched();
     int wait_ms = milliseconds_to_timer();
     {

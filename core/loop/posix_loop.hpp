@@ -1,5 +1,5 @@
-// The real loop: poll(2), a timer heap and an eventfd that wakes it from other threads; and the
-// real worker pool.
+// The real loop: poll(2), timers, and an eventfd that wakes it from other threads; and the real
+// worker pool.
 #pragma once
 
 #include <atomic>
@@ -25,23 +25,23 @@ class PosixLoop : public Loop {
   std::int64_t unix_ms() const override;
   std::string new_id() override;
 
-  /// Calls `drain` whenever `descriptor` became readable and before each wait: it must read until
-  /// nothing is left. From the loop's thread, or before `run`.
+  /// Calls `drain` when `descriptor` is readable and before each wait; it must read everything that
+  /// is available. From the loop's thread, or before `run`.
   void watch(int descriptor, std::function<void()> drain);
-  /// Forgets a watched descriptor; its drain is not called again. From the loop's thread.
+  /// Stops watching a descriptor; its `drain` is not called again. From the loop's thread.
   void unwatch(int descriptor);
-  /// Runs until `stop`, and may be run again. The thread that calls it is the loop's thread.
+  /// Runs until `stop`, and may be called again. The calling thread is the loop's thread.
   void run();
-  /// From any thread or a signal handler's thread; `run` returns soon.
+  /// Makes `run` return after its current turn. From any thread.
   void stop();
-  /// How long it has worked rather than waited. From any thread.
+  /// Time spent running tasks instead of waiting. From any thread.
   double busy_seconds() const { return static_cast<double>(busy_us_) / 1e6; }
 
  private:
   void run_posted();
   void drain_watched();
   void run_timers();
-  int milliseconds_to_timer() const;  // -1 = there is none
+  int milliseconds_to_timer() const;  // -1 = no timer
 
   int wake_descriptor_;
   std::mutex mutex_ = {};
@@ -52,14 +52,14 @@ class PosixLoop : public Loop {
   std::vector<std::pair<int, std::function<void()>>> watched_ = {};
 };
 
-/// A fixed number of threads taking work in order. Work still waiting at the end is dropped.
+/// A fixed number of threads. Work still queued at the end is dropped.
 class ThreadWorkers : public Workers {
  public:
   explicit ThreadWorkers(std::size_t thread_count);
   ~ThreadWorkers() override;
   void submit(std::function<void()> work) override;
-  /// Waits for the work under way, drops what waits, and takes no more: call before what the work
-  /// uses goes away.
+  /// Waits for running work, drops queued work and accepts no more. Call before destroying what the
+  /// work uses.
   void stop();
 
  private:

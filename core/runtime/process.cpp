@@ -15,7 +15,7 @@ namespace nucleus::core {
 
 namespace {
 
-/// Each connection is a descriptor: as many as the machine allows, not as many as a shell likes.
+/// Raises the soft limit of file descriptors to the hard limit: each connection needs one.
 void raise_descriptors() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -33,7 +33,7 @@ std::optional<Settings> open_process(const std::string& name, int argc, char** a
     if (std::string_view(argv[i]) == "--config" && i + 1 < argc) {
       config_path = argv[++i];
     } else {
-      log::error("option_unknown", {{"option", argv[i]}, {"known", "--config FILE"}});
+      log::error("option_unknown", {{"option", argv[i]}, {"usage", "--config FILE"}});
       return std::nullopt;
     }
   }

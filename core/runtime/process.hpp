@@ -1,4 +1,4 @@
-// What every program does first: its options, settings, log, and the signals that end it.
+// The start of every program: options, settings, log, and stop signals.
 #pragma once
 
 #include <functional>
@@ -11,16 +11,16 @@
 
 namespace nucleus::core {
 
-/// Opens the log, reads `--config FILE` and the environment. On a fault it is logged, and nothing
-/// returned: exit with 2.
+/// Opens the log and reads `--config FILE`. Logs an error and returns nothing if that fails: the
+/// program exits with 2.
 std::optional<Settings> open_process(const std::string& name, int argc, char** argv);
 
-/// How process `name` reaches the bus: `bus.requests_url`, `bus.events_url`, and over tcp its keys.
+/// Reads how process `name` connects to the bus: `bus.requests_url`, `bus.events_url`, and for tcp
+/// its keys.
 ZmqLinkOptions read_link_options(const std::string& name, Settings& settings);
 
-/// Blocks SIGTERM, SIGINT and SIGHUP in every thread made later, and calls `stop` on the loop at
-/// each of them; `hang_up` at SIGHUP, which stops too where that gives false. SIGPIPE is ignored.
-/// Call before any thread is made.
+/// Blocks SIGTERM, SIGINT and SIGHUP, ignores SIGPIPE, and calls `stop` on the loop for each of the
+/// former; for SIGHUP only if `hang_up` returns false. Construct before any thread is created.
 class StopSignals {
  public:
   StopSignals();

@@ -9,9 +9,9 @@ namespace nucleus::core {
 
 namespace {
 
-constexpr Milliseconds ask_every{1000};
-constexpr Milliseconds ask_deadline{2000};
-constexpr std::int64_t silence_ms_max = 3000;  // then the bus counts as lost
+constexpr Milliseconds ping_interval{1000};
+constexpr Milliseconds ping_timeout{2000};
+constexpr std::int64_t silence_ms_max = 3000;  // without a ping: the bus is not connected
 
 }  // namespace
 
@@ -34,7 +34,7 @@ ProcessRoom::ProcessRoom(Parts parts)
 ProcessRoom::~ProcessRoom() = default;
 
 void ProcessRoom::start() {
-  ask_itself();
+  ping_itself();
   if (!listen_) return;
   auto process =
       std::make_shared<ProcessMetrics>([&loop = parts_.loop] { return loop.busy_seconds(); });
@@ -56,36 +56,37 @@ Result<msg::ProcessConfig> ProcessRoom::get_config(const msg::GetProcessConfig&,
 }
 
 Result<msg::ProcessStatus> ProcessRoom::drain(const msg::DrainProcess&, Context& context) {
-  if (!parts_.bus.is_draining()) log::info("process_draining", {{"asked_by", context.sender()}});
+  if (!parts_.bus.is_draining())
+    log::info("process_draining", {{"requested_by", context.sender()}});
   parts_.bus.drain();
-  show_serving();
+  update_serving();
   return status();
 }
 
 msg::ProcessStatus ProcessRoom::status() const {
   const Bus& bus = parts_.bus;
-  msg::ProcessStatus told{.name = parts_.bus.link().name(),
-                          .state = msg::ProcessState::serving,
-                          .pid = getpid(),
-                          .started_unix_ms = started_unix_ms_,
-                          .requests_in_flight = bus.requests_in_flight(),
-                          .event_handled = parts_.store ? parts_.store->cursor() : 0,
-                          .event_newest = bus.newest_event()};
+  msg::ProcessStatus report{.name = parts_.bus.link().name(),
+                            .state = msg::ProcessState::serving,
+                            .pid = getpid(),
+                            .started_unix_ms = started_unix_ms_,
+                            .requests_in_flight = bus.requests_in_flight(),
+                            .event_handled = parts_.store ? parts_.store->cursor() : 0,
+                            .event_newest = bus.newest_event()};
   const auto is = [&](msg::ProcessState state, std::string reason) {
-    told.state = state;
-    told.reason = std::move(reason);
+    report.state = state;
+    report.reason = std::move(reason);
   };
   if (parts_.store && !parts_.store->is_loaded()) {
     const std::string& fault = parts_.store->fault();
-    is(msg::ProcessState::starting, fault.empty() ? "reads its records" : fault);
+    is(msg::ProcessState::starting, fault.empty() ? "loading its records" : fault);
   } else if (!bus.is_ready()) {
-    is(msg::ProcessState::starting, "reads the events of before its start");
+    is(msg::ProcessState::starting, "handling events from before its start");
   } else if (parts_.loop.steady_ms() - answered_steady_ms_ > silence_ms_max) {
-    is(msg::ProcessState::cut_off, "the bus does not answer");
+    is(msg::ProcessState::cut_off, "no connection to the bus");
   } else if (bus.is_draining()) {
     is(msg::ProcessState::draining, "takes no new requests");
   }
-  return told;
+  return report;
 }
 
 void ProcessRoom::check_health(std::function<void(Health)> report) {
@@ -97,16 +98,16 @@ void ProcessRoom::check_health(std::function<void(Health)> report) {
   });
 }
 
-void ProcessRoom::ask_itself() {
-  parts_.bus.call(msg::Ping{}, {.to = parts_.bus.link().name(), .deadline = ask_deadline},
+void ProcessRoom::ping_itself() {
+  parts_.bus.call(msg::Ping{}, {.to = parts_.bus.link().name(), .deadline = ping_timeout},
                   [this](const Result<msg::Done>& answer) {
                     if (answer) answered_steady_ms_ = parts_.loop.steady_ms();
-                    show_serving();
+                    update_serving();
                   });
-  parts_.loop.after(ask_every, [this] { ask_itself(); });
+  parts_.loop.after(ping_interval, [this] { ping_itself(); });
 }
 
-void ProcessRoom::show_serving() {
+void ProcessRoom::update_serving() {
   metrics_.show_serving(status().state == msg::ProcessState::serving);
 }
 

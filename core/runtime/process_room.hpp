@@ -1,6 +1,6 @@
-// The room that core has in every process: answers ping, status, config and drain on the bus, and
-// serves /metrics and /healthz. It asks itself over the bus once a second, so that a process that
-// the bus lost is found; over TCP that also tells the bus its name. On the process's loop.
+// The part of every process that answers ping, status, config and drain on the bus, and serves
+// /metrics and /healthz. It pings itself over the bus once a second to detect a lost connection;
+// over tcp the ping also announces its name. Runs on the process's loop.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -21,21 +21,21 @@ class ProcessRoom {
   struct Parts {
     PosixLoop& loop;
     Bus& bus;
-    Store* store = nullptr;  // null where the process has none
+    Store* store = nullptr;  // null if the process has none
     Settings& settings;
     std::shared_ptr<prometheus::Registry> metrics;
   };
 
-  /// Reads `metrics.listen` (empty = no HTTP). Before the bus is started.
+  /// Reads `metrics.listen` (empty = no HTTP). Construct before the bus is started.
   explicit ProcessRoom(Parts parts);
   ~ProcessRoom();
   ProcessRoom(const ProcessRoom&) = delete;
   ProcessRoom& operator=(const ProcessRoom&) = delete;
 
-  /// Opens the HTTP server and begins to ask itself. Throws std::runtime_error where
+  /// Opens the HTTP server and starts the self-pings. Throws std::runtime_error if
   /// `metrics.listen` cannot be bound.
   void start();
-  /// The port of the HTTP server; 0 where there is none.
+  /// The port of the HTTP server; 0 = none.
   int http_port() const { return server_ ? server_->port() : 0; }
 
  private:
@@ -45,15 +45,15 @@ class ProcessRoom {
   Result<msg::ProcessStatus> drain(const msg::DrainProcess&, Context&);
   msg::ProcessStatus status() const;
   void check_health(std::function<void(Health)> report);
-  void ask_itself();
-  void show_serving();
+  void ping_itself();
+  void update_serving();
 
   Parts parts_;
   CoreMetrics metrics_;
   std::optional<Endpoint> listen_;
   std::int64_t started_unix_ms_;
-  std::int64_t answered_steady_ms_ = 0;         // when it last heard itself over the bus
-  std::unique_ptr<MetricsServer> server_ = {};  // last: its threads ask all the others
+  std::int64_t answered_steady_ms_ = 0;         // of the last ping
+  std::unique_ptr<MetricsServer> server_ = {};  // destroyed first: its threads use the others
 };
 
 }  // namespace nucleus::core

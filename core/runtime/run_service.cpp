@@ -35,8 +35,7 @@ int run(const std::string& name, Settings& settings, StopSignals& signals, const
   PosixLoop loop;
   auto metrics = std::make_shared<prometheus::Registry>();
   ZmqLink link(loop, config.link);
-  // The journal's keys carry the process's name on the bus, so that each host's provisioner owns
-  // its own.
+  // The journal's keys contain the process's name on the bus: each host's provisioner has its own.
   std::string journal_name = config.link.name;
   for (char& c : journal_name)
     if (c == '/') c = ':';
@@ -70,14 +69,14 @@ int run(const std::string& name, Settings& settings, StopSignals& signals, const
   signals.watch(
       loop, [&] { loop.stop(); },
       [&] {
-        for (const auto& read_again : runtime.on_hangup) read_again();
+        for (const auto& reload : runtime.on_hangup) reload();
         return !runtime.on_hangup.empty();
       });
-  process_room.start();  // first: where it throws, nothing is under way yet
+  process_room.start();  // first: it may throw
   bus.start();
   log::info("service_started", {{"name", config.link.name}});
   loop.run();
-  workers.stop();  // their work uses the room
+  workers.stop();  // before the room, which their work uses
   log::info("service_stopped", {{"name", config.link.name}});
   return exit_code;
 }

@@ -1,5 +1,5 @@
-// The main function of every service: settings, log, metrics, loop, link, store, bus; then the
-// room; then a clean end.
+// The main function of every service: sets up settings, log, metrics, loop, link, store and bus,
+// builds the room, runs the loop, and shuts down.
 #pragma once
 
 #include <functional>
@@ -9,13 +9,12 @@
 
 namespace nucleus::core {
 
-/// Builds the room. It reads its settings from `runtime.settings`; a setting out of bounds is its
-/// error.
+/// Builds the room. Fails if a setting in `runtime.settings` is invalid.
 using BuildRoom = std::function<Result<std::shared_ptr<void>>(Runtime& runtime)>;
 
-/// Runs service `name` until SIGTERM or SIGINT; the process's exit code. 2 = bad settings, 3 =
-/// another took over. Common settings: bus.requests_url, bus.events_url, redis.socket,
-/// metrics.listen; `--config FILE` and environment.
+/// Runs service `name` until SIGTERM or SIGINT and returns the exit code: 2 = invalid settings, 3 =
+/// another process took over the service. Common settings: bus.requests_url, bus.events_url,
+/// redis.socket, metrics.listen; `--config FILE` and environment.
 int run_service(const std::string& name, int argc, char** argv, const BuildRoom& build);
 
 }  // namespace nucleus::core

@@ -1,4 +1,4 @@
-// What a service is given: the same shape in production, in tests and in simulation.
+// The environment of a service: the same in production, in tests and in the simulation.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -20,7 +20,7 @@ struct Runtime {
   Store& store;
   Settings& settings;
   prometheus::Registry& metrics;
-  /// Called on the loop at each SIGHUP: read again what may change. Where nobody is, it ends the
+  /// Called on the loop at each SIGHUP to reload files. Without a handler, SIGHUP stops the
   /// process.
   std::vector<std::function<void()>> on_hangup = {};
 };

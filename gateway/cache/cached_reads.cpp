@@ -34,9 +34,9 @@ CachedReads::CachedReads(core::Runtime& runtime, const Config& config, Metrics& 
     for (const auto& [key, flight] : flights_) flight->is_stale = true;
   });
   // From the moment an event is known to exist until it is applied, nothing is served.
-  runtime_.bus.listen("",
+  runtime_.bus.observe("",
                       [this](const core::StoredEvent& event) { cache_.observe(event.sequence); });
-  runtime_.bus.watch_hearing(
+  runtime_.bus.watch_completeness(
       [this](std::int64_t complete_until_ms) { cache_.set_complete_until(complete_until_ms); });
 }
 

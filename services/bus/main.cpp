@@ -1,14 +1,13 @@
-// nucleus-bus: routes requests to services by name and fans events out. Owns no state; restart it
-// at any moment. The broker has a thread of its own; beside it runs an ordinary process, linked to
-// the broker like any other, that tells how it is.
+// nucleus-bus: runs the broker on its own thread. The main thread runs an ordinary process,
+// connected to the broker like any other, that serves `process.*` requests and metrics.
 #include <atomic>
 #include <thread>
 
-#include "core/bus/broker.hpp"
 #include "core/bus/zmq_link.hpp"
 #include "core/log/log.hpp"
 #include "core/runtime/process.hpp"
 #include "core/runtime/process_room.hpp"
+#include "services/bus/broker.hpp"
 #include "services/bus/metrics.hpp"
 #include "services/bus/rights.hpp"
 
@@ -20,14 +19,15 @@ int run(core::Settings& settings) {
   const auto series = std::make_shared<prometheus::Registry>();
   bus::Metrics metrics(*series);
   const std::string rights_directory = settings.text("bus.rights_directory", "");
-  const core::BrokerOptions options{
+  const bus::BrokerOptions options{
       .requests_url = settings.text("bus.requests_url", "ipc:///run/nucleus/bus.sock"),
       .events_url = settings.text("bus.events_url", "ipc:///run/nucleus/events.sock"),
       .tcp_requests_url = settings.text("bus.tcp_requests_url", ""),
       .tcp_events_url = settings.text("bus.tcp_events_url", ""),
       .curve_secret = settings.secret("bus.curve_secret"),
-      .rights_of = [&](const std::string& key) { return bus::rights_of(rights_directory, key); },
-      .tell = [&](core::BrokerDeed deed, std::size_t bytes) { metrics.count(deed, bytes); }};
+      .find_rights =
+          [&](const std::string& key) { return bus::find_rights(rights_directory, key); },
+      .observe = [&](bus::BrokerEvent event, std::size_t bytes) { metrics.count(event, bytes); }};
   core::StopSignals signals;
   core::PosixLoop loop;
   core::ZmqLink link(
@@ -46,7 +46,7 @@ int run(core::Settings& settings) {
   core::log::info("service_started", {{"name", "bus"}});
   std::jthread broker([&] {
     try {
-      core::run_broker(options, is_stopping);
+      bus::run_broker(options, is_stopping);
     } catch (const std::exception& error) {
       core::log::error("service_not_started", {{"reason", error.what()}});
       exit_code = 1;

@@ -3,7 +3,7 @@
 
 namespace nucleus::registry {
 
-Config Config::from(core::Settings& settings) {
+core::Result<Config> Config::from(core::Settings& settings) {
   Config config;
   const auto count = [&](const char* key, std::size_t fallback, std::int64_t most) {
     return static_cast<std::size_t>(

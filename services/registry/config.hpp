@@ -21,8 +21,8 @@ struct Config {
   std::size_t login_failures_max = 10;         // of one person in a window
   std::size_t login_failures_origin_max = 50;  // from one address in a window
 
-  /// Reads `registry.*`; the settings record a value out of its bounds as their fault.
-  static Config from(core::Settings& settings);
+  /// Reads `registry.*`; `settings.finish` reports a value out of range.
+  static core::Result<Config> from(core::Settings& settings);
 };
 
 }  // namespace nucleus::registry

@@ -6,7 +6,8 @@ int main(int argc, char** argv) {
   using namespace nucleus;
   return core::run_service("registry", argc, argv,
                            [](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
-                             return std::make_shared<registry::Service>(
-                                 runtime, registry::Config::from(runtime.settings));
+                             auto config = registry::Config::from(runtime.settings);
+                             if (!config) return std::unexpected(config.error());
+                             return std::make_shared<registry::Service>(runtime, *config);
                            });
 }

@@ -2,7 +2,7 @@
 
 namespace nucleus::scheduler {
 
-Config Config::from(core::Settings& settings) {
+core::Result<Config> Config::from(core::Settings& settings) {
   Config config;
   const auto read = [&](const char* key, std::int64_t& value, std::int64_t least,
                         std::int64_t most) { value = settings.number(key, value, least, most); };

@@ -18,8 +18,8 @@ struct Config {
   std::int64_t grant_call_ms = 3'000;  // timeout of a call that brings grants to a host
   std::uint32_t cpu_overcommit = 4;  // vCPUs for each CPU of a host; memory is never overcommitted
 
-  /// `settings` keeps the bounds; its `finish` reports a value outside them.
-  static Config from(core::Settings& settings);
+  /// Reads `scheduler.*`; `settings.finish` reports a value out of range.
+  static core::Result<Config> from(core::Settings& settings);
 };
 
 }  // namespace nucleus::scheduler

@@ -7,6 +7,7 @@ int main(int argc, char** argv) {
   return core::run_service("scheduler", argc, argv,
                            [](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
                              auto config = scheduler::Config::from(runtime.settings);
-                             return std::make_shared<scheduler::Service>(runtime, config);
+                             if (!config) return std::unexpected(config.error());
+                             return std::make_shared<scheduler::Service>(runtime, *config);
                            });
 }

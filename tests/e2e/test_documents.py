@@ -15,6 +15,7 @@ import msgpack
 import pytest
 import requests
 import zmq
+import zmq.utils.z85
 
 from conftest import BIN, PATIENCE_S, ROOT, Deployment, wait_until
 
@@ -202,7 +203,8 @@ def test_a_key_hears_its_own_project_alone(deployment):
     env = deployment.env()
     deployment.nucleus("person", "create", "eve", "--project", "other")
     pair = zmq.curve_keypair()
-    (deployment.state / "rights" / "other.yaml").write_text(
+    name = zmq.utils.z85.decode(pair[0]).hex() + ".yaml"
+    (deployment.state / "rights" / name).write_text(
         f'public_key: "{pair[0].decode()}"\nproject: "other"\n')
     with contextlib.ExitStack() as sockets:
         own = sockets.enter_context(a_subscriber(env, "other/", pair))

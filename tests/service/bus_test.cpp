@@ -1,11 +1,11 @@
-// The bus room's README, kept on real sockets: who is routed, who is refused, what is dropped, and
-// that it may be restarted at any moment.
+// The bus's README on real sockets: routing, rights, malformed messages, and restarts at any time.
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <fstream>
 
 #include "messages/registry.hpp"
+#include "services/bus/broker.hpp"
 #include "services/bus/rights.hpp"
 #include "tests/support/curve_bus.hpp"
 #include "tests/support/rooms.hpp"
@@ -17,10 +17,10 @@ namespace {
 using core::ErrorCode;
 using std::chrono::milliseconds;
 
-// A message that must not come is waited for this long; one that must, for the test's patience.
+// How long a test waits for a message that must not arrive.
 constexpr milliseconds silence{300};
 
-/// A bus on ipc and on tcp, with keys as files, that may be restarted.
+/// A broker on ipc and tcp, with rights files, that can be restarted.
 class TcpBus {
  public:
   TcpBus() { start(); }
@@ -30,17 +30,17 @@ class TcpBus {
 
   void start() {
     is_stopping_ = false;
-    broker_ = std::jthread([this] { core::run_broker(options_, is_stopping_); });
+    broker_ = std::jthread([this] { bus::run_broker(options_, is_stopping_); });
   }
   void stop() {
     is_stopping_ = true;
     broker_ = {};
   }
 
-  /// A key with these rights, known to the bus from now on.
+  /// A new key with these rights.
   WireKeys key(const std::string& name, const std::string& project) {
     const WireKeys keys{.server_public = server_.public_key, .own = core::new_curve_pair()};
-    std::ofstream(folder_.file(std::to_string(++key_count_) + ".yaml"))
+    std::ofstream(folder_.file(core::rights_file_name(keys.own.public_key)))
         << "public_key: \"" << keys.own.public_key << "\"\nname: \"" << name
         << "\"\ncalls: \"*\"\nproject: \"" << project << "\"\n";
     return keys;
@@ -49,19 +49,20 @@ class TcpBus {
     return {.server_public = server_.public_key, .own = core::new_curve_pair()};
   }
 
-  const core::BrokerOptions& options() const { return options_; }
+  const bus::BrokerOptions& options() const { return options_; }
 
  private:
   TemporaryFolder folder_ = {};
   core::CurvePair server_ = core::new_curve_pair();
-  int key_count_ = 0;
-  core::BrokerOptions options_ = {
+  bus::BrokerOptions options_ = {
       .requests_url = "ipc://" + folder_.file("bus.sock"),
       .events_url = "ipc://" + folder_.file("events.sock"),
       .tcp_requests_url = "tcp://127.0.0.1:" + std::to_string(free_port()),
       .tcp_events_url = "tcp://127.0.0.1:" + std::to_string(free_port()),
       .curve_secret = server_.secret_key,
-      .rights_of = [this](const std::string& key) { return bus::rights_of(folder_.path(), key); }};
+      .find_rights = [this](const std::string& key) {
+        return bus::find_rights(folder_.path(), key);
+      }};
   std::atomic<bool> is_stopping_ = false;
   std::jthread broker_ = {};
 };
@@ -85,7 +86,7 @@ class Bus : public testing::Test {
         .kind = msg::MessageKind::event, .sender = from, .event_id = number};
     return {topic, msg::encode(envelope), "body"};
   }
-  /// Asks again and again: both ends must be known to the bus first.
+  /// Repeats the request until a reply arrives: both ends must be connected first.
   static std::optional<Wire::Parts> ask(Wire& wire, const Wire::Parts& request,
                                         milliseconds patience_ms = patience) {
     const auto end = std::chrono::steady_clock::now() + patience_ms;
@@ -98,7 +99,8 @@ class Bus : public testing::Test {
   static msg::Envelope envelope_of(const std::optional<Wire::Parts>& parts) {
     return parts && parts->size() == 3 ? msg::decode<msg::Envelope>((*parts)[1]) : msg::Envelope{};
   }
-  /// A request to nobody is answered by the bus itself: so it lives, and read what came before.
+  /// The broker itself answers a request to a name that is not connected, after all it received
+  /// before.
   bool is_alive() {
     Wire probe = local("probe" + std::to_string(++probe_count_));
     const auto reply =
@@ -110,17 +112,17 @@ class Bus : public testing::Test {
   int probe_count_ = 0;
 };
 
-TEST_F(Bus, AnswersAtOnceForAProcessThatIsAway) {
+TEST_F(Bus, AnswersRequestsToAProcessThatIsNotConnected) {
   Wire caller = local("caller");
   const auto envelope = envelope_of(ask(caller, a_request("caller", "nobody", "a.b", "")));
   ASSERT_TRUE(envelope.error);
   EXPECT_EQ(envelope.error->code, ErrorCode::unavailable);
-  EXPECT_EQ(envelope.error->detail, "nobody is away");
+  EXPECT_EQ(envelope.error->detail, "nobody is not connected");
   EXPECT_EQ(envelope.request_id, "r1");
   EXPECT_EQ(envelope.sender, "bus");
 }
 
-TEST_F(Bus, RefusesAKeyThatNoFileNames) {
+TEST_F(Bus, RefusesAKeyWithoutARightsFile) {
   Wire stranger = remote("provisioner/h1", bus_.stranger());
   EXPECT_FALSE(ask(stranger, a_request("provisioner/h1", "nobody", "a.b", ""), silence));
   Wire plain(zmq::socket_type::dealer, bus_.options().tcp_requests_url, "provisioner/h1");
@@ -132,47 +134,75 @@ TEST_F(Bus, RefusesAKeyThatNoFileNames) {
   EXPECT_TRUE(is_alive());
 }
 
-TEST_F(Bus, KnowsAKeyFromTheMomentItsFileIsThere) {
+TEST_F(Bus, AcceptsAKeyAsSoonAsItsRightsFileExists) {
   const auto keys = bus_.key("provisioner/h2", "");
   Wire host = remote("provisioner/h2", keys);
   EXPECT_TRUE(ask(host, a_request("provisioner/h2", "nobody", "a.b", "")));
 }
 
-TEST_F(Bus, LetsAPeerBeOnlyWhoItsKeySays) {
+TEST_F(Bus, IgnoresTheEnvironmentWhenItReadsRights) {
+  setenv("NUCLEUS_PROJECT", "*", 1);
+  setenv("NUCLEUS_NAME", "scheduler", 1);
+  setenv("NUCLEUS_CALLS", "*", 1);
+  const auto keys = bus_.key("provisioner/h1", "demo");
+  const auto rights = bus_.options().find_rights(keys.own.public_key);
+  for (const char* name : {"NUCLEUS_PROJECT", "NUCLEUS_NAME", "NUCLEUS_CALLS"}) unsetenv(name);
+  EXPECT_EQ(rights.name, "provisioner/h1");
+  EXPECT_EQ(rights.project, "demo");
+  EXPECT_FALSE(core::may_subscribe(rights, "other/"));
+}
+
+TEST_F(Bus, ReadsOnlyTheFileNamedAfterTheKey) {
+  TemporaryFolder folder;
+  const auto pair = core::new_curve_pair();
+  const auto other = core::new_curve_pair();
+  const std::string text = "public_key: \"" + pair.public_key + "\"\nname: registry\n";
+  std::ofstream(folder.file("registry.yaml")) << text;
+  std::ofstream(folder.file(core::rights_file_name(other.public_key))) << text;
+  EXPECT_FALSE(core::is_known(bus::find_rights(folder.path(), pair.public_key)));
+  EXPECT_FALSE(core::is_known(bus::find_rights(folder.path(), other.public_key)))
+      << "the file is named after another key than its own";
+  std::ofstream(folder.file(core::rights_file_name(pair.public_key))) << text;
+  EXPECT_EQ(bus::find_rights(folder.path(), pair.public_key).name, "registry");
+  for (const char* key : {"", "not a key", "../../../../etc/passwd"})
+    EXPECT_FALSE(core::is_known(bus::find_rights(folder.path(), key))) << key;
+}
+
+TEST_F(Bus, AcceptsOnlyTheNameThatTheKeyAllows) {
   const auto keys = bus_.key("provisioner/h1", "");
   Wire impostor = remote("scheduler", keys);
   EXPECT_FALSE(ask(impostor, a_request("scheduler", "nobody", "a.b", ""), silence));
-  Wire liar = remote("provisioner/h1", keys);
-  ASSERT_TRUE(ask(liar, a_request("provisioner/h1", "nobody", "a.b", "")));
-  EXPECT_FALSE(ask(liar, a_request("scheduler", "nobody", "a.b", "", "r2"), silence))
-      << "nor in its envelope";
+  Wire lying_peer = remote("provisioner/h1", keys);
+  ASSERT_TRUE(ask(lying_peer, a_request("provisioner/h1", "nobody", "a.b", "")));
+  EXPECT_FALSE(ask(lying_peer, a_request("scheduler", "nobody", "a.b", "", "r2"), silence))
+      << "a foreign name in the envelope";
   const auto mute = bus_.key("", "p");
   Wire subscriber = remote("p", mute);
   EXPECT_FALSE(ask(subscriber, a_request("p", "nobody", "a.b", ""), silence))
       << "a key without a name sends no requests";
 }
 
-// Even beside the bus, where no key is asked for.
-TEST_F(Bus, CarriesNoEventInAnothersName) {
-  Wire ear = listener(bus_.key("", "*"), "");
+// Even over ipc, where there are no keys.
+TEST_F(Bus, DropsEventsOfAnotherService) {
+  Wire subscriber_wire = listener(bus_.key("", "*"), "");
   Wire host = local("provisioner/h1");
-  std::optional<Wire::Parts> heard;
+  std::optional<Wire::Parts> received;
   ASSERT_TRUE(comes_to_be([&] {
     host.send(an_event("registry", "p/c/registry.cluster-removed"));
     host.send(an_event("provisioner/h1", "p/c/registry.cluster-removed"));
     host.send(an_event("provisioner/h1", "p/c/provisioner.domain-changed"));
-    heard = ear.receive(milliseconds{100});
-    return heard.has_value();
+    received = subscriber_wire.receive(milliseconds{100});
+    return received.has_value();
   }));
-  do EXPECT_EQ((*heard)[0], "p/c/provisioner.domain-changed");
-  while ((heard = ear.receive(silence)));
+  do EXPECT_EQ((*received)[0], "p/c/provisioner.domain-changed");
+  while ((received = subscriber_wire.receive(silence)));
 }
 
-TEST_F(Bus, LetsNobodyEndAnothersSubscription) {
+TEST_F(Bus, KeepsASubscriptionWhenAnotherPeerUnsubscribes) {
   Wire mine = listener(bus_.key("", "p"), "p/");
-  Wire teller = local("registry");
+  Wire emitter = local("registry");
   ASSERT_TRUE(comes_to_be([&] {
-    teller.send(an_event("registry", "p/c/registry.told"));
+    emitter.send(an_event("registry", "p/c/registry.changed"));
     return mine.receive(milliseconds{100}).has_value();
   }));
   while (mine.receive(silence)) continue;
@@ -183,12 +213,12 @@ TEST_F(Bus, LetsNobodyEndAnothersSubscription) {
     (void)foreign.receive(silence);
   }
   ASSERT_TRUE(comes_to_be([&] {
-    teller.send(an_event("registry", "p/c/registry.told"));
+    emitter.send(an_event("registry", "p/c/registry.changed"));
     return mine.receive(milliseconds{100}).has_value();
   }));
 }
 
-TEST_F(Bus, DropsWhatIsMalformedAndLivesOn) {
+TEST_F(Bus, DropsMalformedMessagesAndContinues) {
   Wire peer = local("peer");
   const std::string sound = a_request("peer", "nobody", "a.b", "")[1];
   const std::vector<Wire::Parts> malformed = {
@@ -213,19 +243,19 @@ TEST_F(Bus, DropsWhatIsMalformedAndLivesOn) {
   EXPECT_TRUE(is_alive());
 }
 
-TEST_F(Bus, EndsTheConnectionOfAPeerThatSendsTooMuchAtOnce) {
+TEST_F(Bus, ClosesTheConnectionOfAPeerThatSendsATooLargeFrame) {
   Wire peer = local("peer");
   ASSERT_TRUE(ask(peer, a_request("peer", "nobody", "a.b", "")));
-  // Over the limit of a frame: it is not even read.
+  // Larger than the limit of a frame.
   peer.send(a_request("peer", "nobody", "a.b", std::string(64 << 20, 'x'), "huge"));
   EXPECT_TRUE(is_alive());
   EXPECT_TRUE(comes_to_be([&] {
     const auto reply = ask(peer, a_request("peer", "nobody", "a.b", "", "small"));
     return envelope_of(reply).request_id == "small";
-  })) << "it comes back, on another connection";
+  })) << "the peer reconnects";
 }
 
-TEST_F(Bus, OutlivesManyHalfHandshakes) {
+TEST_F(Bus, SurvivesManyIncompleteHandshakes) {
   std::vector<int> sockets;
   const auto& url = bus_.options().tcp_requests_url;
   sockaddr_in address{};
@@ -249,7 +279,7 @@ TEST_F(Bus, OutlivesManyHalfHandshakes) {
   for (const int one : sockets) close(one);
 }
 
-TEST_F(Bus, MayBeRestartedAtAnyMoment) {
+TEST_F(Bus, CanBeRestartedAtAnyTime) {
   Wire service = local("service");
   Wire caller = local("caller");
   for (int round = 0; round < 5; ++round) {
@@ -258,7 +288,7 @@ TEST_F(Bus, MayBeRestartedAtAnyMoment) {
     std::optional<Wire::Parts> answered;
     ASSERT_TRUE(comes_to_be([&] {
       caller.send(a_request("caller", "service", "a.b", id, id));
-      // A service speaks first, so that the new bus knows it: a heartbeat.
+      // The service sends first, so that the restarted broker knows its connection.
       service.send(a_request("service", "nobody", "a.b", ""));
       while (const auto got = service.receive(milliseconds{50}))
         if (got->back() == id) asked = got;

@@ -1,5 +1,5 @@
-// What core promises to every room, shown on a small room of the test's own: one effect, one reply,
-// no event lost.
+// What core guarantees to every room, tested with small rooms: a request has one effect and one
+// reply, and no event is lost.
 #include <gtest/gtest.h>
 
 #include "messages/process.hpp"
@@ -16,9 +16,9 @@ struct Counted {
 };
 
 const core::Key<Counted> counter_key{"nucleus:registry:counter:all"};
-const core::Key<Counted> heard_key{"nucleus:listener:counter:all"};
+const core::Key<Counted> handled_key{"nucleus:listener:counter:all"};
 
-/// Counts projects, and tells each as an event.
+/// Counts projects, and emits an event for each.
 struct CountingRoom {
   core::Store& store;
   explicit CountingRoom(core::Runtime& runtime) : store{runtime.store} {
@@ -36,32 +36,16 @@ struct CountingRoom {
   }
 };
 
-struct HearingRoom {
+struct SubscribingRoom {
   core::Store& store;
-  explicit HearingRoom(core::Runtime& runtime) : store{runtime.store} {
-    runtime.bus.subscribe<msg::ClusterDefined>(*this, &HearingRoom::count);
+  explicit SubscribingRoom(core::Runtime& runtime) : store{runtime.store} {
+    runtime.bus.subscribe<msg::ClusterDefined>(*this, &SubscribingRoom::count);
   }
   core::Result<void> count(const msg::ClusterDefined&, core::Context& context) {
     auto tx = store.begin(context);
-    const Counted* before = tx.read(heard_key);
-    tx.write(heard_key, Counted{before ? before->count + 1 : 1});
+    const Counted* before = tx.read(handled_key);
+    tx.write(handled_key, Counted{before ? before->count + 1 : 1});
     return tx.commit();
-  }
-};
-
-/// Is told up to when it has heard all.
-struct AttentiveRoom {
-  static inline std::atomic<std::int64_t> sure_ms = 0;
-  explicit AttentiveRoom(core::Runtime& runtime) {
-    sure_ms = 0;
-    runtime.bus.follow([](const core::StoredEvent&) {});
-    runtime.bus.watch_hearing([](std::int64_t ms) { sure_ms = ms; });
-  }
-  static bool wait(bool is_sure) {
-    const auto end = std::chrono::steady_clock::now() + patience;
-    while ((sure_ms > 0) != is_sure && std::chrono::steady_clock::now() < end)
-      std::this_thread::yield();
-    return (sure_ms > 0) == is_sure;
   }
 };
 
@@ -74,6 +58,19 @@ bool eventually(const std::function<bool()>& is_so) {
   }
   return true;
 }
+
+/// Watches whether it may have missed events.
+struct WatchingRoom {
+  static inline std::atomic<std::int64_t> complete_ms = 0;
+  explicit WatchingRoom(core::Runtime& runtime) {
+    complete_ms = 0;
+    runtime.bus.subscribe_all([](const core::StoredEvent&) {});
+    runtime.bus.watch_completeness([](std::int64_t ms) { complete_ms = ms; });
+  }
+  static bool wait(bool is_complete) {
+    return eventually([&] { return (complete_ms > 0) == is_complete; });
+  }
+};
 
 template <class Room>
 core::Result<std::shared_ptr<void>> build(core::Runtime& runtime) {
@@ -97,7 +94,7 @@ std::int64_t counted_by_deadline(Process& process, const core::Key<Counted>& key
   return seen;
 }
 
-TEST(Core, GivesARepeatedRequestOneEffectAndTheFirstReply) {
+TEST(Core, GivesARepeatedRequestOneEffectAndTheStoredReply) {
   Deployment deployment;
   Process registry(deployment, "registry", {}, build<CountingRoom>);
   Process caller(deployment, "caller");
@@ -107,7 +104,7 @@ TEST(Core, GivesARepeatedRequestOneEffectAndTheFirstReply) {
   EXPECT_EQ(counted(registry, counter_key), 1);
 }
 
-TEST(Core, RemembersRepliesAndRecordsOverARestart) {
+TEST(Core, KeepsRepliesAndRecordsAcrossARestart) {
   Deployment deployment;
   Process caller(deployment, "caller");
   {
@@ -131,20 +128,20 @@ TEST(Core, ChangesNothingWhenARequestIsRefused) {
   EXPECT_EQ(counted(registry, counter_key), 0);
 }
 
-TEST(Core, HearsEachEventOnceThoughTheHearerIsRestarted) {
+TEST(Core, HandlesEachEventOnceWhenTheSubscriberRestarts) {
   Deployment deployment;
   Process registry(deployment, "registry", {}, build<CountingRoom>);
   Process caller(deployment, "caller");
   {
-    Process listener(deployment, "listener", {}, build<HearingRoom>);
+    Process listener(deployment, "listener", {}, build<SubscribingRoom>);
     for (int i = 0; i < 20; ++i)
       ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
-    EXPECT_EQ(counted_by_deadline(listener, heard_key, 20), 20);
+    EXPECT_EQ(counted_by_deadline(listener, handled_key, 20), 20);
   }
   for (int i = 0; i < 20; ++i)
     ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
-  Process listener(deployment, "listener", {}, build<HearingRoom>);
-  EXPECT_EQ(counted_by_deadline(listener, heard_key, 40), 40);
+  Process listener(deployment, "listener", {}, build<SubscribingRoom>);
+  EXPECT_EQ(counted_by_deadline(listener, handled_key, 40), 40);
 }
 
 TEST(Core, LosesNoAcceptedRequestWhenRedisIsKilled) {
@@ -163,19 +160,19 @@ TEST(Core, LosesNoAcceptedRequestWhenRedisIsKilled) {
   EXPECT_EQ(counted(registry, counter_key), 10);
 }
 
-TEST(Core, TellsWhetherAllEventsAreHeardForSure) {
+TEST(Core, ReportsWhetherEventsMayBeMissing) {
   Deployment deployment;
-  Process listener(deployment, "listener", {}, build<AttentiveRoom>);
-  EXPECT_TRUE(AttentiveRoom::wait(true));
+  Process listener(deployment, "listener", {}, build<WatchingRoom>);
+  EXPECT_TRUE(WatchingRoom::wait(true));
   deployment.redis.kill();
-  EXPECT_TRUE(AttentiveRoom::wait(false));
+  EXPECT_TRUE(WatchingRoom::wait(false));
   deployment.redis.start();
-  EXPECT_TRUE(AttentiveRoom::wait(true));
+  EXPECT_TRUE(WatchingRoom::wait(true));
   deployment.stop_bus();
-  EXPECT_TRUE(AttentiveRoom::wait(false));
+  EXPECT_TRUE(WatchingRoom::wait(false));
 }
 
-TEST(Core, StopsAProcessWhoseNameAnotherTookOver) {
+TEST(Core, FencesAProcessWhoseNameWasTakenOver) {
   Deployment deployment;
   Process first(deployment, "registry", {}, build<CountingRoom>);
   Process caller(deployment, "caller");
@@ -186,7 +183,7 @@ TEST(Core, StopsAProcessWhoseNameAnotherTookOver) {
   });
   Process second(deployment, "registry", {}, build<CountingRoom>);
   ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
-  // The first one writes under its old epoch: refused, and it learns so.
+  // The first process writes with its old epoch: refused.
   first.on_loop([&] {
     core::Context context = first.bus().context();
     auto tx = first.store().begin(context);
@@ -199,7 +196,7 @@ TEST(Core, StopsAProcessWhoseNameAnotherTookOver) {
   EXPECT_NE(counted(second, counter_key), 99);
 }
 
-TEST(Core, AnswersHostileBytesAsInvalidAndStaysAsItWas) {
+TEST(Core, AnswersHostileBytesAsInvalidAndChangesNothing) {
   Deployment deployment;
   Process registry(deployment, "registry", {}, build<CountingRoom>);
   Process caller(deployment, "caller");
@@ -234,7 +231,7 @@ TEST(Core, AnswersHostileBytesAsInvalidAndStaysAsItWas) {
   EXPECT_EQ(counted(registry, counter_key), 1);
 }
 
-TEST(Core, CommitsNothingWhileItsRecordsAreLoadedAgain) {
+TEST(Core, CommitsNothingWhileItsRecordsAreBeingLoaded) {
   Deployment deployment;
   Process registry(deployment, "registry", {}, build<CountingRoom>);
   Process caller(deployment, "caller");
@@ -248,7 +245,7 @@ TEST(Core, CommitsNothingWhileItsRecordsAreLoadedAgain) {
       return tx.commit();
     });
   };
-  (void)write(50);  // the link is lost with it
+  (void)write(50);  // fails, and the connection is lost
   const auto end = std::chrono::steady_clock::now() + patience;
   while (registry.on_loop([&] { return registry.store().is_loaded(); }) &&
          std::chrono::steady_clock::now() < end)
@@ -261,7 +258,7 @@ TEST(Core, CommitsNothingWhileItsRecordsAreLoadedAgain) {
     registry.store().when_durable([&](core::Result<void> done) { durable = std::move(done); });
     return true;
   });
-  ASSERT_TRUE(durable) << "nobody waits for what never was";
+  ASSERT_TRUE(durable) << "nothing is pending";
   EXPECT_EQ(durable->error().code, core::ErrorCode::unknown_outcome);
   deployment.redis.start();
   ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
@@ -357,7 +354,7 @@ TEST(Core, ArchivedRecordsLeaveMemoryAndStayReadableAfterARestart) {
   EXPECT_EQ(missing.error().code, core::ErrorCode::not_found);
 }
 
-TEST(Core, TellsACallerWhoseCalleeIsAwayAtTheDeadline) {
+TEST(Core, FailsACallAtItsDeadlineIfTheCalleeIsNotConnected) {
   Deployment deployment;
   Process caller(deployment, "caller");
   auto reply = caller.call(msg::DefineProject{{"p"}}, {.deadline = core::Milliseconds{300}});

@@ -59,7 +59,7 @@ class Definitions : public testing::Test {
   Deployment deployment_ = {};
   Process registry_{deployment_, "registry", {}, [](core::Runtime& runtime) -> Built {
                       return std::make_shared<registry::Service>(
-                          runtime, registry::Config::from(runtime.settings));
+                          runtime, *registry::Config::from(runtime.settings));
                     }};
   Process network_{deployment_,
                    "network",
@@ -78,7 +78,7 @@ class Definitions : public testing::Test {
                        }};
   Process scheduler_{deployment_, "scheduler", {}, [](core::Runtime& runtime) -> Built {
                        return std::make_shared<scheduler::Service>(
-                           runtime, scheduler::Config::from(runtime.settings));
+                           runtime, *scheduler::Config::from(runtime.settings));
                      }};
   Process caller_{deployment_, "caller"};
   msg::Cluster cluster_ = {};

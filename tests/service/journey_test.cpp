@@ -76,13 +76,9 @@ class Journey : public testing::Test {
   template <class Room, class Config, class... More>
   static Process::Build build(More... more) {
     return [more...](core::Runtime& runtime) -> Built {
-      if constexpr (std::is_same_v<decltype(Config::from(runtime.settings)), Config>) {
-        return std::make_shared<Room>(runtime, Config::from(runtime.settings), more...);
-      } else {
-        auto config = Config::from(runtime.settings);
-        if (!config) return std::unexpected(config.error());
-        return std::make_shared<Room>(runtime, *config, more...);
-      }
+      auto config = Config::from(runtime.settings);
+      if (!config) return std::unexpected(config.error());
+      return std::make_shared<Room>(runtime, *config, more...);
     };
   }
 

@@ -1,5 +1,4 @@
-// What core answers for every process, on the bus and over HTTP: how it is, what it measures, what
-// its settings are; and that a drained one takes no new requests.
+// What every process serves on the bus and over HTTP: status, settings, metrics, health and drain.
 #include <curl/curl.h>
 #include <gtest/gtest.h>
 
@@ -34,7 +33,7 @@ Page get(const std::string& url) {
   return page;
 }
 
-/// The page once it is as wanted, or as it was when the patience ended.
+/// The page once `is_so`, or the last one at the deadline.
 Page get_until(const std::string& url, const std::function<bool(const Page&)>& is_so) {
   const auto end = std::chrono::steady_clock::now() + patience;
   Page page = get(url);
@@ -42,14 +41,14 @@ Page get_until(const std::string& url, const std::function<bool(const Page&)>& i
   return page;
 }
 
-/// What nobody serves.
-struct Stranger {
+/// A request without a handler.
+struct UnknownRequest {
   static constexpr std::string_view topic = "registry.unmistakable";
   using Reply = msg::Done;
   NUCLEUS_NO_FIELDS()
 };
 
-/// Answers some requests at once, and others when the test says so.
+/// Answers some requests immediately and others when the test releases them.
 struct SlowRoom {
   std::vector<core::Responder<msg::Done>> waiting = {};
   explicit SlowRoom(core::Runtime& runtime) {
@@ -83,7 +82,7 @@ class ProcessRoomTest : public testing::Test {
   core::Result<msg::ProcessStatus> status() {
     return caller.call(msg::GetProcessStatus{}, {.to = "registry", .deadline = patience});
   }
-  /// The status once it is in this state.
+  /// The status once it has this state, or the last one at the deadline.
   msg::ProcessStatus status_by_deadline(msg::ProcessState state) {
     const auto end = std::chrono::steady_clock::now() + patience;
     msg::ProcessStatus seen;
@@ -97,19 +96,19 @@ class ProcessRoomTest : public testing::Test {
   std::shared_ptr<SlowRoom> room = {};
 };
 
-TEST_F(ProcessRoomTest, TellsThatItServes) {
+TEST_F(ProcessRoomTest, ReportsThatItServes) {
   const auto registry = start_registry();
-  const auto told = status_by_deadline(msg::ProcessState::serving);
-  EXPECT_EQ(told.state, msg::ProcessState::serving) << told.reason;
-  EXPECT_EQ(told.name, "registry");
-  EXPECT_EQ(told.pid, getpid());
-  EXPECT_GT(told.started_unix_ms, 0);
+  const auto report = status_by_deadline(msg::ProcessState::serving);
+  EXPECT_EQ(report.state, msg::ProcessState::serving) << report.reason;
+  EXPECT_EQ(report.name, "registry");
+  EXPECT_EQ(report.pid, getpid());
+  EXPECT_GT(report.started_unix_ms, 0);
   const Page page = get(registry->http_url("/healthz"));
   EXPECT_EQ(page.status, 200);
   EXPECT_EQ(page.text, "serving\n");
 }
 
-TEST_F(ProcessRoomTest, AnswersWithoutRedisAndSaysThatItIsMissing) {
+TEST_F(ProcessRoomTest, AnswersWithoutRedisAndReportsIt) {
   deployment.redis.kill();
   const auto registry = start_registry();
   ASSERT_TRUE(caller.call(msg::Ping{}, {.to = "registry", .deadline = patience}));
@@ -122,16 +121,16 @@ TEST_F(ProcessRoomTest, AnswersWithoutRedisAndSaysThatItIsMissing) {
   EXPECT_EQ(status_by_deadline(msg::ProcessState::serving).state, msg::ProcessState::serving);
 }
 
-TEST_F(ProcessRoomTest, NoticesThatTheBusIsGone) {
+TEST_F(ProcessRoomTest, ReportsALostConnectionToTheBus) {
   const auto registry = start_registry();
   ASSERT_EQ(status_by_deadline(msg::ProcessState::serving).state, msg::ProcessState::serving);
   deployment.stop_bus();
   const Page page =
       get_until(registry->http_url("/healthz"), [](const Page& one) { return one.status == 503; });
-  EXPECT_EQ(page.text, "cut_off: the bus does not answer\n");
+  EXPECT_EQ(page.text, "cut_off: no connection to the bus\n");
 }
 
-TEST_F(ProcessRoomTest, SaysThatItHangsWhileItsLoopDoesNotTurn) {
+TEST_F(ProcessRoomTest, ReportsThatItHangsWhileItsLoopIsBlocked) {
   const auto registry = start_registry();
   ASSERT_EQ(status_by_deadline(msg::ProcessState::serving).state, msg::ProcessState::serving);
   std::promise<void> answered;
@@ -144,20 +143,20 @@ TEST_F(ProcessRoomTest, SaysThatItHangsWhileItsLoopDoesNotTurn) {
   EXPECT_EQ(metrics.status, 200);
 }
 
-TEST_F(ProcessRoomTest, TellsItsSettingsAndOfSecretsOnlyThatTheyWereSaid) {
+TEST_F(ProcessRoomTest, ShowsItsSettingsButNoSecrets) {
   const auto registry = start_registry();
   const auto config =
       caller.call(msg::GetProcessConfig{}, {.to = "registry", .deadline = patience});
   ASSERT_TRUE(config);
   EXPECT_EQ(config->settings.at("room.colour"), "green");
   EXPECT_EQ(config->settings.at("metrics.listen"), "127.0.0.1:0");
-  EXPECT_EQ(config->settings.at("room.password"), "(said)");
+  EXPECT_EQ(config->settings.at("room.password"), "(set)");
 }
 
-TEST_F(ProcessRoomTest, ADrainedProcessEndsWhatIsUnderWayAndTakesNothingNew) {
+TEST_F(ProcessRoomTest, ADrainedProcessCompletesRequestsInFlightAndTakesNoNewOnes) {
   const auto registry = start_registry();
   ASSERT_EQ(status_by_deadline(msg::ProcessState::serving).state, msg::ProcessState::serving);
-  auto under_way = std::async(std::launch::async, [&] {
+  auto in_flight = std::async(std::launch::async, [&] {
     return caller.call(msg::RemoveCluster{{"c"}}, {.deadline = patience});
   });
   const auto end = std::chrono::steady_clock::now() + patience;
@@ -168,25 +167,25 @@ TEST_F(ProcessRoomTest, ADrainedProcessEndsWhatIsUnderWayAndTakesNothingNew) {
   ASSERT_TRUE(drained);
   EXPECT_EQ(drained->state, msg::ProcessState::draining);
   EXPECT_EQ(drained->requests_in_flight, 1U);
-  // New ones are turned away, whoever asks; the callers repeat them in vain until their deadline.
-  const auto turned_away =
+  // New requests are refused; callers repeat them until their deadline.
+  const auto refused =
       caller.call(msg::DefineProject{{"p"}}, {.deadline = core::Milliseconds{300}});
-  ASSERT_FALSE(turned_away);
-  EXPECT_EQ(turned_away.error().code, core::ErrorCode::deadline_exceeded);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::deadline_exceeded);
   registry->on_loop([&] {
     room->waiting.front()(msg::Done{});
     return true;
   });
-  EXPECT_TRUE(under_way.get());
+  EXPECT_TRUE(in_flight.get());
   EXPECT_EQ(status()->requests_in_flight, 0U);
   EXPECT_EQ(get(registry->http_url("/healthz")).text, "draining: takes no new requests\n");
 }
 
-TEST_F(ProcessRoomTest, MeasuresRequestsByTopicAndOutcomeAndNeverByAnId) {
+TEST_F(ProcessRoomTest, CountsRequestsByTopicAndOutcomeAndNeverById) {
   const auto registry = start_registry();
   ASSERT_TRUE(caller.call(msg::DefineProject{{"unmistakable"}}, {.deadline = patience}));
   ASSERT_FALSE(caller.call(msg::DefineProject{{"un/mistakable"}}, {.deadline = patience}));
-  ASSERT_FALSE(caller.call(Stranger{}, {.deadline = patience}));
+  ASSERT_FALSE(caller.call(UnknownRequest{}, {.deadline = patience}));
   const auto page = get(registry->http_url("/metrics"));
   ASSERT_EQ(page.status, 200);
   for (const char* line :

@@ -14,7 +14,7 @@ namespace {
 using core::ErrorCode;
 
 core::Result<std::shared_ptr<void>> build_registry(core::Runtime& runtime) {
-  return std::make_shared<registry::Service>(runtime, registry::Config::from(runtime.settings));
+  return std::make_shared<registry::Service>(runtime, *registry::Config::from(runtime.settings));
 }
 
 class RegistryClusters : public testing::Test {

@@ -62,7 +62,7 @@ class RegistryLists : public testing::Test {
   Process registry_{
       deployment_, "registry", {}, [](core::Runtime& runtime) {
         return core::Result<std::shared_ptr<void>>(
-            std::make_shared<registry::Service>(runtime, registry::Config::from(runtime.settings)));
+            std::make_shared<registry::Service>(runtime, *registry::Config::from(runtime.settings)));
       }};
   Process caller_{deployment_, "caller"};
 };

@@ -10,7 +10,7 @@
 namespace nucleus::tests {
 
 inline core::Result<std::shared_ptr<void>> build_scheduler(core::Runtime& runtime) {
-  return std::make_shared<scheduler::Service>(runtime, scheduler::Config::from(runtime.settings));
+  return std::make_shared<scheduler::Service>(runtime, *scheduler::Config::from(runtime.settings));
 }
 
 class SchedulerRoom : public testing::Test {

@@ -1,5 +1,5 @@
-// Events of several services overtake each other on their way. A hearer takes each once, in order,
-// and does not wait for its next look at the stream where nothing was lost.
+// Events of several services may arrive out of order. A subscriber handles each once, in order, and
+// does not wait for its next poll of the stream if none was lost.
 #include <gtest/gtest.h>
 
 #include "messages/registry.hpp"
@@ -34,7 +34,7 @@ void emit(SimProcess& from) {
   ASSERT_TRUE(tx.commit());
 }
 
-TEST(Events, OfTwoServicesAreHeardInOrderWithoutWaitingForThePoll) {
+TEST(Events, OfTwoServicesAreHandledInOrderBeforeTheNextPoll) {
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     SimWorld world(seed);
     std::shared_ptr<Listener> listener;

@@ -1,4 +1,4 @@
-// One host and its scheduler: when it counts as up, and what it tells of its domains.
+// One host and its scheduler: when the host is up, and how it reports its domains.
 #include <gtest/gtest.h>
 
 #include "services/provisioner/service.hpp"
@@ -13,7 +13,7 @@ using std::chrono::seconds;
 using Settings = std::map<std::string, std::string>;
 using Built = core::Result<std::shared_ptr<void>>;
 
-/// Hears what the host tells.
+/// Records the host's events.
 struct DomainEar {
   std::vector<msg::DomainChanged>& told;
   DomainEar(core::Runtime& runtime, std::vector<msg::DomainChanged>& all) : told{all} {
@@ -35,7 +35,7 @@ struct HostWorld {
     scheduler = std::make_unique<SimProcess>(
         world, "scheduler", Settings{}, [](core::Runtime& runtime) -> Built {
           return std::make_shared<scheduler::Service>(runtime,
-                                                      scheduler::Config::from(runtime.settings));
+                                                      *scheduler::Config::from(runtime.settings));
         });
     provisioner::Config config;
     config.hosts = {{"h0"}};
@@ -63,7 +63,7 @@ struct HostWorld {
   SimProcess admin{world, "admin"};
 };
 
-TEST(Hosts, AreUpOnlyOnceTheirSizeIsKnown) {
+TEST(Hosts, AreUpOnlyWhenTheirSizeIsKnown) {
   HostWorld deployment(true);
   deployment.world.run_for(seconds{5});
   ASSERT_TRUE(deployment.host());
@@ -80,8 +80,8 @@ TEST(Hosts, AreUpOnlyOnceTheirSizeIsKnown) {
   EXPECT_EQ(host->memory_mb, 4096U);
 }
 
-// Redis went away in mid-commit: the domain was there before its grant was on record.
-TEST(Hosts, TellOfADomainWhoseGrantWasLostAndCameAgain) {
+// Redis became unreachable during a commit: the domain existed before its grant was recorded.
+TEST(Hosts, ReportADomainWhoseGrantWasLostAndSentAgain) {
   HostWorld deployment;
   auto& world = deployment.world;
   world.run_for(seconds{5});

@@ -1,5 +1,5 @@
-// nucleus-sim: runs the whole deployment from a seed, or from many. A seed that breaks something is
-// told with what it broke; `--seed N --trace` shows its every log line with the virtual time.
+// nucleus-sim: simulates a deployment from one seed or many, and prints the violations of each
+// failed seed. `--seed N --trace` prints all log lines of a seed with the virtual time.
 #include <fmt/format.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/spdlog.h>
@@ -21,7 +21,7 @@ void print(const nucleus::tests::SimOutcome& outcome, bool is_verbose) {
   for (const auto& [what, count] : outcome.counts) fmt::print("  {:6} {}\n", count, what);
 }
 
-/// The virtual time of a run, in a log line's pattern.
+/// Prints the virtual time in log lines.
 class VirtualTime : public spdlog::custom_flag_formatter {
  public:
   explicit VirtualTime(const nucleus::tests::SimRun& run) : run_{run} {}

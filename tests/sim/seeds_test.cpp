@@ -1,6 +1,6 @@
-// The whole deployment, seed after seed. A failure names its seed and what broke; nucleus-sim
-// --seed N --trace shows how it came to that. NUCLEUS_SIM_SEEDS says how many seeds are run (a
-// night's work: 100000), NUCLEUS_SEED which one is the first.
+// Simulates a deployment from many seeds. A failure prints its seed and the violations; nucleus-sim
+// --seed N --trace prints its log. NUCLEUS_SIM_SEEDS sets the number of seeds (nightly: 100000),
+// NUCLEUS_SEED the first one.
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
@@ -20,7 +20,7 @@ std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
   return said ? std::stoull(said) : otherwise;
 }
 
-/// What a seed tells is what matters; what its rooms log, --trace shows.
+/// Discards the services' logs.
 class Quiet : public testing::Test {
  protected:
   void SetUp() override {
@@ -35,7 +35,7 @@ class Quiet : public testing::Test {
 
 class Seeds : public Quiet, public testing::WithParamInterface<std::uint64_t> {};
 
-TEST_P(Seeds, BreakNothing) {
+TEST_P(Seeds, ViolateNoInvariant) {
   const std::uint64_t count = number_from("NUCLEUS_SIM_SEEDS", seeds_default);
   const std::uint64_t first = number_from("NUCLEUS_SEED", 1);
   for (std::uint64_t i = GetParam(); i < count; i += batches) {
@@ -49,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Batch, Seeds, testing::Range(std::uint64_t{0}, batches)
 
 class SomeSeeds : public Quiet {};
 
-TEST_F(SomeSeeds, GiveTheSameRunEachTime) {
+TEST_F(SomeSeeds, RunTheSameEachTime) {
   for (const std::uint64_t seed : {3, 14, 15}) {
     const auto first = SimRun(seed).run();
     const auto again = SimRun(seed).run();
@@ -59,7 +59,7 @@ TEST_F(SomeSeeds, GiveTheSameRunEachTime) {
   }
 }
 
-TEST_F(SomeSeeds, MeetEveryKindOfFaultAndOfAnswer) {
+TEST_F(SomeSeeds, CoverEveryKindOfFaultAndAnswer) {
   std::map<std::string, std::uint64_t> counts;
   for (std::uint64_t seed = 1; seed <= 60; ++seed)
     for (const auto& [what, count] : SimRun(seed).run().counts) counts[what] += count;

@@ -103,7 +103,7 @@ struct Watcher {
   }
 };
 
-/// All rooms but overhead and console, two small hosts, two VLANs, and who watches.
+/// All services but overhead and console, two small hosts, two VLANs, and the watcher.
 struct StatesWorld {
   explicit StatesWorld(std::uint64_t seed) : world{seed}, admin{world, "admin"} {
     world.faults = {.message_lost = 20, .message_repeated = 20, .commit_lost = 3, .answer_lost = 3};
@@ -111,7 +111,8 @@ struct StatesWorld {
       return watcher = std::make_shared<Watcher>(runtime);
     });
     start("registry", {}, [](core::Runtime& runtime) -> Built {
-      return std::make_shared<registry::Service>(runtime, registry::Config::from(runtime.settings));
+      return std::make_shared<registry::Service>(runtime,
+                                                 *registry::Config::from(runtime.settings));
     });
     start("network",
           {{"network.vlan_first", "100"},
@@ -127,7 +128,7 @@ struct StatesWorld {
     });
     start("scheduler", {{"scheduler.cpu_overcommit", "1"}}, [](core::Runtime& runtime) -> Built {
       return std::make_shared<scheduler::Service>(runtime,
-                                                  scheduler::Config::from(runtime.settings));
+                                                  *scheduler::Config::from(runtime.settings));
     });
     start_host(0);
     start_host(1);
@@ -181,8 +182,7 @@ struct StatesWorld {
   }
 };
 
-/// What happens to the cluster's computesets: one ends by its walltime, one is ended, one is ended
-/// while it waits for the first.
+/// Runs computesets: one ends by its walltime, one is stopped, one is stopped while it waits.
 void live_through_computesets(StatesWorld& deployment) {
   auto& world = deployment.world;
   deployment.begin(6, 5);
@@ -262,7 +262,7 @@ std::set<Move> moves_of(const std::string& after) {
   return moves;
 }
 
-TEST(StatesPage, HasEveryMoveThatHappensAndNoOther) {
+TEST(StatesPage, HasExactlyTheTransitionsThatHappen) {
   std::map<std::string, std::set<Move>> happened;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -25,7 +25,7 @@ class ConsoleClient {
     address.sun_family = AF_UNIX;
     path.copy(address.sun_path, sizeof address.sun_path - 1);
     if (connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-      throw std::runtime_error("the console's socket takes no connection");
+      throw std::runtime_error("the console's socket refuses the connection");
   }
   ~ConsoleClient() { close(socket_); }
   ConsoleClient(const ConsoleClient&) = delete;

@@ -1,5 +1,5 @@
-// A real bus on TCP with CURVE, for tests of what a key allows. Keys are made and withdrawn at any
-// moment; links run on the test's own loop.
+// A real broker on tcp with CURVE, for tests of the rights of keys. Keys can be granted at any
+// time; links run on the test's loop.
 #pragma once
 
 #include <arpa/inet.h>
@@ -13,15 +13,15 @@
 #include <stdexcept>
 #include <thread>
 
-#include "core/bus/broker.hpp"
 #include "core/bus/curve.hpp"
 #include "core/bus/zmq_link.hpp"
 #include "core/loop/posix_loop.hpp"
+#include "services/bus/broker.hpp"
 #include "tests/support/redis_fixture.hpp"
 
 namespace nucleus::tests {
 
-/// A port of the loopback address that nobody had a moment ago.
+/// A port of the loopback address that was free a moment ago.
 inline int free_port() {
   const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -37,14 +37,14 @@ inline int free_port() {
 
 class CurveBus {
  public:
-  static constexpr core::Milliseconds look_every{5};
+  static constexpr core::Milliseconds check_interval{5};
 
   CurveBus() { start(); }
   ~CurveBus() { stop(); }
   CurveBus(const CurveBus&) = delete;
   CurveBus& operator=(const CurveBus&) = delete;
 
-  /// A fresh key that allows this.
+  /// A new key with these rights.
   core::CurvePair new_key(core::PeerRights rights) {
     auto pair = core::new_curve_pair();
     grant(pair, std::move(rights));
@@ -58,22 +58,22 @@ class CurveBus {
                      .own_public = pair.public_key,
                      .own_secret = pair.secret_key}};
   }
-  /// As a process of this machine has it.
+  /// The options of a process on this machine.
   core::ZmqLinkOptions local_options(const std::string& name) const {
     return {.name = name, .requests_url = options_.requests_url, .events_url = options_.events_url};
   }
-  /// Runs the loop until `is_so` or the deadline ends it; whether it came to be.
+  /// Runs the loop until `is_so` or the deadline; returns the last `is_so`.
   bool wait(const std::function<bool()>& is_so,
             core::Milliseconds deadline = core::Milliseconds{20'000}) {
     const auto end_ms = loop.steady_ms() + deadline.count();
     while (!is_so() && loop.steady_ms() < end_ms) {
-      loop.after(look_every, [this] { loop.stop(); });
+      loop.after(check_interval, [this] { loop.stop(); });
       loop.run();
     }
     return is_so();
   }
-  /// How often the bus did this.
-  int count(core::BrokerDeed deed) const { return deeds_[static_cast<std::size_t>(deed)]; }
+  /// How many events of this kind the broker reported.
+  int count(bus::BrokerEvent event) const { return events_[static_cast<std::size_t>(event)]; }
   void grant(const core::CurvePair& pair, core::PeerRights rights) {
     const std::lock_guard lock(mutex_);
     rights_[pair.public_key] = std::move(rights);
@@ -84,32 +84,32 @@ class CurveBus {
   }
   void start() {
     is_stopping_ = false;
-    broker_ = std::jthread([this] { core::run_broker(options_, is_stopping_); });
+    broker_ = std::jthread([this] { bus::run_broker(options_, is_stopping_); });
   }
 
   core::PosixLoop loop = {};
 
  private:
-  core::PeerRights rights_of(const std::string& key) {
+  core::PeerRights find_rights(const std::string& key) {
     const std::lock_guard lock(mutex_);
     const auto known = rights_.find(key);
     return known == rights_.end() ? core::PeerRights{} : known->second;
   }
 
   TemporaryFolder folder_ = {};
-  std::array<std::atomic<int>, 16> deeds_ = {};  // by BrokerDeed
+  std::array<std::atomic<int>, 16> events_ = {};  // by BrokerEvent
   core::CurvePair server_ = core::new_curve_pair();
   std::mutex mutex_ = {};
   std::map<std::string, core::PeerRights> rights_ = {};
-  core::BrokerOptions options_ = {
+  bus::BrokerOptions options_ = {
       .requests_url = "ipc://" + folder_.file("bus.sock"),
       .events_url = "ipc://" + folder_.file("events.sock"),
       .tcp_requests_url = "tcp://127.0.0.1:" + std::to_string(free_port()),
       .tcp_events_url = "tcp://127.0.0.1:" + std::to_string(free_port()),
       .curve_secret = server_.secret_key,
-      .rights_of = [this](const std::string& key) { return rights_of(key); },
-      .tell = [this](core::BrokerDeed deed,
-                     std::size_t) { ++deeds_[static_cast<std::size_t>(deed)]; }};
+      .find_rights = [this](const std::string& key) { return find_rights(key); },
+      .observe = [this](bus::BrokerEvent event,
+                        std::size_t) { ++events_[static_cast<std::size_t>(event)]; }};
   std::atomic<bool> is_stopping_ = false;
   std::jthread broker_ = {};
 };

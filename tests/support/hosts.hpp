@@ -1,5 +1,5 @@
-// A host of a service test's own: it takes grants as a provisioner does, and tells of domains and
-// sends heartbeats when the test says so.
+// A simulated host for service tests: it accepts grants like a provisioner, and emits domain events
+// and sends heartbeats on the test's request.
 #pragma once
 
 #include <mutex>
@@ -31,7 +31,7 @@ class Host {
                     return std::make_shared<Room>(*this, runtime);
                   }} {}
 
-  /// A heartbeat that says: all is well, and every grant was applied.
+  /// A heartbeat of a healthy host that has applied every grant.
   msg::ReportHost a_report() {
     const std::scoped_lock lock(mutex_);
     return {.host_id = {name_},
@@ -48,19 +48,19 @@ class Host {
     return stand_in_.process().call(whole, {.deadline = patience});
   }
 
-  /// Tells what became of a grant's domain; as of another host where `host` names one.
+  /// Emits the state of a grant's domain, optionally in the name of another host.
   bool say(const msg::Grant& grant, msg::DomainState state, const std::string& reason = {},
            const std::string& host = {}) {
     return stand_in_.tell(a_change(grant, state, reason, host));
   }
-  /// Tells that the domain ended while nobody watched, and when it was last seen.
+  /// Emits that the domain ended while the provisioner was not running.
   bool say_ended_unwatched(const msg::Grant& grant, std::int64_t seen_unix_ms) {
     auto change = a_change(grant, msg::DomainState::shutoff, "it ended while nobody watched", {});
     change.seen_unix_ms = seen_unix_ms;
     return stand_in_.tell(change);
   }
 
-  /// The newest grant of this node, once there is one of this epoch or a later one.
+  /// Waits for a grant of this node with this epoch or a later one.
   std::optional<msg::Grant> wait_for_grant(const std::string& node, std::uint64_t epoch = 1) {
     return wait_for_grant(node, [epoch](const msg::Grant& grant) { return grant.epoch >= epoch; });
   }

@@ -1,4 +1,4 @@
-// qcow2 images as bytes: a sound one, and those whose headers lie or reach out of the file.
+// qcow2 images as bytes: a valid one, and ones with hostile headers.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace nucleus::tests {
 
-/// Big-endian, as qcow2 has it.
+/// Writes a big-endian number, as in qcow2.
 inline void put_number(std::string& bytes, std::size_t at, std::uint64_t value, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i)
     bytes[at + i] = static_cast<char>(value >> (8 * (count - 1 - i)));
@@ -24,16 +24,16 @@ inline std::string a_qcow2_header() {
   put_number(head, 36, 2, 4);           // L1 entries
   put_number(head, 40, 0x30000, 8);     // L1 table
   put_number(head, 48, 0x10000, 8);     // refcount table
-  put_number(head, 56, 1, 4);           // its clusters
+  put_number(head, 56, 1, 4);           // refcount table clusters
   put_number(head, 96, 4, 4);           // refcount order
   put_number(head, 100, 104, 4);        // header length
   return head;
 }
 
-/// What must never reach a tool, each with what is wrong with it; files of 1 MiB.
+/// Images that must not reach qemu-img, each with a description; files of 1 MiB.
 inline std::vector<std::pair<std::string, std::string>> hostile_qcow2_images() {
   std::vector<std::pair<std::string, std::string>> all;
-  const auto lie = [&](const char* what, std::size_t at, std::uint64_t value, std::size_t count) {
+  const auto alter = [&](const char* what, std::size_t at, std::uint64_t value, std::size_t count) {
     auto image = a_qcow2_header();
     image.resize(1 << 20);
     put_number(image, at, value, count);
@@ -49,22 +49,22 @@ inline std::vector<std::pair<std::string, std::string>> hostile_qcow2_images() {
     image.resize(1 << 20);
     all.emplace_back("a backing file " + std::string(name), std::move(image));
   }
-  lie("an external data file", 72, 4, 8);
-  lie("LUKS", 32, 2, 4);
-  lie("AES", 32, 1, 4);
-  lie("a feature nobody knows", 72, 1ULL << 20, 8);
-  lie("a virtual size of 1 PB", 24, 1ULL << 50, 8);
-  lie("a virtual size of 2^63", 24, 1ULL << 63, 8);
-  lie("a virtual size below 0", 24, ~0ULL, 8);
-  lie("an L1 table of 32 MB", 36, 4 << 20, 4);
-  lie("an L1 table beyond the end", 40, 1ULL << 40, 8);
-  lie("a refcount table beyond the end", 48, 1ULL << 40, 8);
-  lie("too many snapshots", 60, 0xffffffff, 4);
-  lie("clusters of no size", 20, 0, 4);
-  lie("version 1", 4, 1, 4);
+  alter("an external data file", 72, 4, 8);
+  alter("LUKS", 32, 2, 4);
+  alter("AES", 32, 1, 4);
+  alter("an unknown feature", 72, 1ULL << 20, 8);
+  alter("a virtual size of 1 PB", 24, 1ULL << 50, 8);
+  alter("a virtual size of 2^63", 24, 1ULL << 63, 8);
+  alter("a virtual size below 0", 24, ~0ULL, 8);
+  alter("an L1 table of 32 MB", 36, 4 << 20, 4);
+  alter("an L1 table beyond the end", 40, 1ULL << 40, 8);
+  alter("a refcount table beyond the end", 48, 1ULL << 40, 8);
+  alter("too many snapshots", 60, 0xffffffff, 4);
+  alter("clusters of size 0", 20, 0, 4);
+  alter("version 1", 4, 1, 4);
   all.emplace_back("a VMDK descriptor",
                    "# Disk DescriptorFile\nversion=1\nRW 20480 FLAT \"/etc/shadow\" 0\n");
-  all.emplace_back("a header that is cut off", a_qcow2_header().substr(0, 80));
+  all.emplace_back("a truncated header", a_qcow2_header().substr(0, 80));
   all.emplace_back("nothing", "");
   return all;
 }

@@ -1,4 +1,4 @@
-// Tables of the documents, for tests that hold a page to the code.
+// Reads tables of the documents, for tests that compare them with the code.
 #pragma once
 
 #include <fstream>
@@ -17,7 +17,7 @@ inline std::string trimmed(const std::string& text) {
                                     : text.substr(first, text.find_last_not_of(' ') - first + 1);
 }
 
-/// What stands between the separators, trimmed.
+/// Splits at the separator and trims the parts.
 inline std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
   std::istringstream stream(text);
@@ -25,8 +25,8 @@ inline std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-/// The rows, without the head, of the first table after the first line that holds `after`. `file`
-/// is a path from the root of the sources.
+/// The rows, without the header, of the first table after the first line that contains `after`.
+/// `file` is relative to the source directory.
 inline std::vector<TableRow> read_table(const std::string& file, const std::string& after) {
   std::ifstream input(std::string(NUCLEUS_SOURCE_DIR) + "/" + file);
   std::vector<TableRow> rows;
@@ -42,7 +42,7 @@ inline std::vector<TableRow> read_table(const std::string& file, const std::stri
     }
   }
   if (rows.size() < 3) throw std::runtime_error(file + " has no table after: " + after);
-  rows.erase(rows.begin(), rows.begin() + 2);  // the head and the line below it
+  rows.erase(rows.begin(), rows.begin() + 2);  // the header
   return rows;
 }
 

@@ -1,5 +1,5 @@
-// A whole process in a test: its own loop on its own thread, a link to a real bus, a journal in a
-// real Redis. Rooms are built as run_service builds them, so that a service test runs what ships.
+// A whole process in a test: a loop on its own thread, a link to a real broker, and a journal in a
+// real Redis. Rooms are built as run_service builds them, so that service tests run what ships.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -12,24 +12,24 @@
 #include <optional>
 #include <thread>
 
-#include "core/bus/broker.hpp"
 #include "core/bus/bus.hpp"
 #include "core/bus/zmq_link.hpp"
 #include "core/loop/posix_loop.hpp"
 #include "core/runtime/process_room.hpp"
 #include "core/runtime/runtime.hpp"
 #include "core/state/redis_journal.hpp"
+#include "services/bus/broker.hpp"
 #include "tests/support/redis_fixture.hpp"
 
 namespace nucleus::tests {
 
-/// The longest that any wait of a test may take before it fails.
+/// The deadline of every wait in a test.
 constexpr std::chrono::milliseconds patience{20'000};
 
-/// A bus and a Redis for the processes of one test.
+/// The broker and the Redis of one test.
 class Deployment {
  public:
-  Deployment() : broker_{[this] { core::run_broker(options_, is_stopping_); }} {}
+  Deployment() : broker_{[this] { bus::run_broker(options_, is_stopping_); }} {}
   ~Deployment() { stop_bus(); }
 
   RedisServer redis = {};
@@ -42,8 +42,8 @@ class Deployment {
 
  private:
   TemporaryFolder folder_ = {};
-  core::BrokerOptions options_ = {.requests_url = "ipc://" + folder_.file("bus.sock"),
-                                  .events_url = "ipc://" + folder_.file("events.sock")};
+  bus::BrokerOptions options_ = {.requests_url = "ipc://" + folder_.file("bus.sock"),
+                                 .events_url = "ipc://" + folder_.file("events.sock")};
   std::atomic<bool> is_stopping_ = false;
   std::jthread broker_;
 };
@@ -52,7 +52,7 @@ class Process {
  public:
   using Build = std::function<core::Result<std::shared_ptr<void>>(core::Runtime&)>;
 
-  /// Starts process `name` of `deployment`; without `build` it only calls.
+  /// Starts process `name`; without `build` it is a caller only.
   Process(Deployment& deployment, const std::string& name,
           std::map<std::string, std::string> settings = {}, Build build = {})
       : settings_{std::move(settings)},
@@ -96,7 +96,7 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  /// Asks and waits for the reply.
+  /// Calls and waits for the reply.
   template <class Request>
   core::Result<typename Request::Reply> call(const Request& request,
                                              core::CallOptions options = {}) {
@@ -108,7 +108,7 @@ class Process {
                  [promise](Reply answered) { promise->set_value(std::move(answered)); });
     });
     if (reply.wait_for(patience) != std::future_status::ready)
-      return core::refuse(core::ErrorCode::internal, "the test's patience ended");
+      return core::refuse(core::ErrorCode::internal, "no reply before the test's deadline");
     return reply.get();
   }
 
@@ -124,7 +124,7 @@ class Process {
   core::PosixLoop& loop() { return loop_; }
   core::Bus& bus() { return *bus_; }
   core::Store& store() { return *store_; }
-  /// http://…/PATH of its /metrics and /healthz; `metrics.listen` must be set, port 0 is enough.
+  /// The URL of PATH on its HTTP server; `metrics.listen` must be set, for example to port 0.
   std::string http_url(const std::string& path) const {
     return "http://127.0.0.1:" + std::to_string(process_room_->http_port()) + path;
   }

@@ -1,5 +1,5 @@
-// A redis-server of a test's own: in a temporary folder, on a unix socket, with the durability of
-// production.
+// A private redis-server for a test, in a temporary folder, on a unix socket, with production's
+// durability settings.
 #pragma once
 
 #include <signal.h>
@@ -17,7 +17,7 @@
 
 namespace nucleus::tests {
 
-/// A folder that goes with the test.
+/// A folder that is removed at the end of the test.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -44,7 +44,7 @@ class RedisServer {
 
   std::string socket_path() const { return folder_.file("redis.sock"); }
 
-  /// Returns when it accepts connections; data of an earlier run is found again.
+  /// Returns when it accepts connections, with the data of its earlier runs.
   void start() {
     const std::string socket = socket_path();
     const std::string directory = folder_.path();
@@ -58,14 +58,13 @@ class RedisServer {
     }
     for (int tries = 0; tries < 2000; ++tries) {
       if (answers(socket)) return;
-      if (waitpid(pid_, nullptr, WNOHANG) == pid_)
-        throw std::runtime_error("redis-server ended at once");
+      if (waitpid(pid_, nullptr, WNOHANG) == pid_) throw std::runtime_error("redis-server exited");
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     throw std::runtime_error("redis-server did not start");
   }
 
-  /// As a power cut would: SIGKILL.
+  /// Kills it, as a power failure would.
   void kill() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);
@@ -83,7 +82,7 @@ class RedisServer {
     bool is_ready =
         connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     char answer[8] = {};
-    // While it loads its data it answers -LOADING.
+    // While it loads its data, it answers -LOADING.
     is_ready = is_ready && write(descriptor, "PING\r\n", 6) == 6 &&
                read(descriptor, answer, 7) > 0 && answer[0] == '+';
     close(descriptor);

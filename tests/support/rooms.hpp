@@ -1,5 +1,5 @@
-// What service tests stand around a room: other rooms that tell events, and an ear that has heard
-// every event of the deployment in its order.
+// Helpers for service tests: stand-ins for other services, which emit events, and a subscriber that
+// records every event of the deployment in order.
 #pragma once
 
 #include <prometheus/metric_family.h>
@@ -14,16 +14,17 @@
 
 namespace nucleus::tests {
 
-/// Every event, as it is durable. Waiting looks on from where the last wait found its event.
+/// Records every durable event. `next` continues after the event that the last `next` returned.
 class Events {
  public:
   explicit Events(Deployment& deployment)
-      : process_{deployment, "ear", {}, [this](core::Runtime& runtime) {
-                   runtime.bus.follow([this](const core::StoredEvent& event) { take(event); });
-                   return core::Result<std::shared_ptr<void>>(std::make_shared<int>(0));
-                 }} {}
+      : process_{
+            deployment, "events", {}, [this](core::Runtime& runtime) {
+              runtime.bus.subscribe_all([this](const core::StoredEvent& event) { take(event); });
+              return core::Result<std::shared_ptr<void>>(std::make_shared<int>(0));
+            }} {}
 
-  /// The next event of this type that `is_it`; nothing where the patience ended first.
+  /// The next event of this type for which `is_it`; nothing if the deadline passes first.
   template <class Event>
   std::optional<Event> next(const std::function<bool(const Event&)>& is_it = [](const Event&) {
     return true;
@@ -43,7 +44,7 @@ class Events {
     return found;
   }
 
-  /// All events of this type that were heard so far.
+  /// All events of this type received so far.
   template <class Event>
   std::vector<Event> all() {
     const std::scoped_lock lock(mutex_);
@@ -53,14 +54,14 @@ class Events {
     return found;
   }
 
-  /// PROJECT/CLUSTER/type of all that were heard so far.
+  /// The topics of all events received so far.
   std::set<std::string> topics() {
     const std::scoped_lock lock(mutex_);
     std::set<std::string> all;
     for (const auto& event : events_) all.insert(event.topic);
     return all;
   }
-  /// What a project's own subscriber is told, as bytes.
+  /// The bodies of the events that a subscriber of the project receives.
   std::vector<std::string> bodies_of_project(const std::string& project) {
     const std::scoped_lock lock(mutex_);
     std::vector<std::string> bodies;
@@ -88,13 +89,13 @@ class Events {
   Process process_;
 };
 
-/// A process of this name whose room is the test's own: it tells events as that room would.
+/// A process that stands in for the service of its name and emits its events.
 class StandIn {
  public:
   StandIn(Deployment& deployment, const std::string& name, Process::Build build = {})
       : process_{deployment, name, {}, build ? std::move(build) : nothing()} {}
 
-  /// Commits the events together, and waits until they are durable; false where they are not.
+  /// Emits the events in one commit and waits until they are durable; false if that fails.
   template <class... Event>
   bool tell(const Event&... events) {
     auto durable = std::make_shared<std::promise<bool>>();
@@ -125,7 +126,7 @@ class StandIn {
   Process process_;
 };
 
-/// Looks until `is_so`, at most for the test's patience.
+/// Waits until `is_so`; false if the deadline passes first.
 inline bool comes_to_be(const std::function<bool()>& is_so) {
   const auto end = std::chrono::steady_clock::now() + patience;
   while (!is_so()) {
@@ -135,7 +136,7 @@ inline bool comes_to_be(const std::function<bool()>& is_so) {
   return true;
 }
 
-/// The value of a series without labels; -1 where there is none.
+/// The value of a series without labels; -1 if it does not exist.
 inline double metric(Process& process, const std::string& name) {
   for (const auto& family : process.metrics().Collect())
     if (family.name == name && !family.metric.empty()) {

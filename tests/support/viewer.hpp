@@ -1,4 +1,4 @@
-// A viewer of consoles without a browser: a WebSocket client in which every wait has a deadline.
+// A console viewer for tests: a WebSocket client in which every wait has a deadline.
 #pragma once
 
 #include <memory>

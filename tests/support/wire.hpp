@@ -1,4 +1,4 @@
-// Bare ZeroMQ sockets to a bus: what a stranger, or a peer that behaves badly, would send.
+// Plain ZeroMQ sockets connected to a broker, for messages that no correct process sends.
 #pragma once
 
 #include <chrono>
@@ -12,7 +12,7 @@
 
 namespace nucleus::tests {
 
-/// Which key a socket shows to which server; no server: no CURVE.
+/// The CURVE keys of a socket; without a server key it does not use CURVE.
 struct WireKeys {
   std::string server_public = {};
   core::CurvePair own = {};
@@ -46,7 +46,7 @@ class Wire {
     return true;
   }
 
-  /// The next message, or nothing within that time.
+  /// The next message, or nothing if none arrives in time.
   std::optional<Parts> receive(std::chrono::milliseconds wait) {
     socket_.set(zmq::sockopt::rcvtimeo, static_cast<int>(wait.count()));
     Parts parts;

@@ -89,7 +89,7 @@ core::StoredEvent event(const std::string& body) {
 using JournalWorlds = testing::Types<RedisJournals, SimJournals>;
 TYPED_TEST_SUITE(JournalContract, JournalWorlds);
 
-TYPED_TEST(JournalContract, KeepsRecordsRepliesAndCursor) {
+TYPED_TEST(JournalContract, KeepsRecordsRepliesAndTheCursor) {
   auto journal = this->world.open("a");
   ASSERT_TRUE(this->load(*journal));
   const std::string bytes("\0x\r\n", 4);
@@ -113,7 +113,7 @@ TYPED_TEST(JournalContract, RemovesRecords) {
   EXPECT_TRUE(this->load(*journal)->records.empty());
 }
 
-TYPED_TEST(JournalContract, LandsNothingWhereARevisionMoved) {
+TYPED_TEST(JournalContract, ChangesNothingWhenARevisionDiffers) {
   auto journal = this->world.open("a");
   ASSERT_TRUE(this->load(*journal));
   ASSERT_TRUE(this->commit(*journal, {.records = {{"nucleus:a:r:1", 0, "x"}}}));
@@ -122,7 +122,7 @@ TYPED_TEST(JournalContract, LandsNothingWhereARevisionMoved) {
       {.records = {{"nucleus:a:r:2", 0, "y"}, {"nucleus:a:r:1", 0, "z"}}, .events = {event("e")}});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, core::ErrorCode::unknown_outcome);
-  // Nothing more is written before memory was loaded again.
+  // Every commit fails until the next load.
   EXPECT_FALSE(this->commit(*journal, {.records = {{"nucleus:a:r:3", 0, "y"}}}));
   auto again = this->load(*journal);
   ASSERT_TRUE(again);
@@ -130,7 +130,7 @@ TYPED_TEST(JournalContract, LandsNothingWhereARevisionMoved) {
   EXPECT_EQ(again->last_sequence, 0U);
 }
 
-TYPED_TEST(JournalContract, FencesAnEarlierOwner) {
+TYPED_TEST(JournalContract, FencesThePreviousOwner) {
   auto first = this->world.open("a");
   auto second = this->world.open("a");
   ASSERT_TRUE(this->load(*first));
@@ -141,7 +141,7 @@ TYPED_TEST(JournalContract, FencesAnEarlierOwner) {
   ASSERT_TRUE(this->commit(*second, {.records = {{"nucleus:a:r:1", 0, "y"}}}));
 }
 
-TYPED_TEST(JournalContract, NumbersEventsDenselyOverAllServices) {
+TYPED_TEST(JournalContract, NumbersTheEventsOfAllServicesWithoutGaps) {
   auto first = this->world.open("a");
   auto second = this->world.open("b");
   ASSERT_TRUE(this->load(*first));

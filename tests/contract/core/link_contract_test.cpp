@@ -1,13 +1,13 @@
-// What every link promises, held against ZeroMQ with a real bus, on ipc and with CURVE on tcp, and
-// against the simulated one by the same tests.
+// The contract of every link: the same tests run on ZeroMQ with a real broker, over ipc and over
+// tcp with CURVE, and on the simulated link.
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <optional>
 
-#include "core/bus/broker.hpp"
 #include "core/bus/zmq_link.hpp"
 #include "core/loop/posix_loop.hpp"
+#include "services/bus/broker.hpp"
 #include "tests/support/curve_bus.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/redis_fixture.hpp"
@@ -21,11 +21,11 @@ class LinkWorld {
   virtual ~LinkWorld() = default;
   virtual std::unique_ptr<core::Link> open(const std::string& name) = 0;
   virtual void wait(const std::function<bool()>& is_so) = 0;
-  /// The bus is gone, and there again. False where this world's bus never goes.
+  /// Stops and starts the bus; false if this world's bus cannot be stopped.
   virtual bool stop_bus() { return false; }
   virtual void start_bus() {}
-  /// How often `wait` looks before what may have been lost is sent again.
-  virtual std::int64_t looks_between_sends() const { return 1000; }
+  /// How often `wait` checks its condition before a message is sent again.
+  virtual std::int64_t checks_between_sends() const { return 1000; }
 };
 
 class ZmqLinks : public LinkWorld {
@@ -38,7 +38,7 @@ class ZmqLinks : public LinkWorld {
                                     .events_url = options_.events_url});
   }
   void wait(const std::function<bool()>& is_so) override {
-    // Loops here are short-lived runs: each ends itself at the next look.
+    // Each run handles what is ready and returns.
     const auto end_ms = loop_.steady_ms() + patience.count();
     while (!is_so() && loop_.steady_ms() < end_ms) {
       loop_.stop();
@@ -57,17 +57,17 @@ class ZmqLinks : public LinkWorld {
 
  private:
   std::jthread run() {
-    return std::jthread{[this] { core::run_broker(options_, is_stopping_); }};
+    return std::jthread{[this] { bus::run_broker(options_, is_stopping_); }};
   }
   TemporaryFolder folder_ = {};
-  core::BrokerOptions options_ = {.requests_url = "ipc://" + folder_.file("bus.sock"),
-                                  .events_url = "ipc://" + folder_.file("events.sock")};
+  bus::BrokerOptions options_ = {.requests_url = "ipc://" + folder_.file("bus.sock"),
+                                 .events_url = "ipc://" + folder_.file("events.sock")};
   std::atomic<bool> is_stopping_ = false;
   std::jthread broker_ = run();
   core::PosixLoop loop_ = {};
 };
 
-/// As ZmqLinks, but over tcp: each link has a key of its own, which allows its name.
+/// Over tcp: each link has its own key with rights to its name.
 class CurveLinks : public LinkWorld {
  public:
   std::unique_ptr<core::Link> open(const std::string& name) override {
@@ -76,7 +76,7 @@ class CurveLinks : public LinkWorld {
         bus_.link_options(name, bus_.new_key({.name = name, .calls = "*", .project = "*"})));
   }
   void wait(const std::function<bool()>& is_so) override { bus_.wait(is_so); }
-  std::int64_t looks_between_sends() const override { return 20; }
+  std::int64_t checks_between_sends() const override { return 20; }
 
  private:
   CurveBus bus_ = {};
@@ -112,13 +112,13 @@ core::Frames frames(msg::MessageKind kind, const std::string& from, const std::s
 template <class World>
 class LinkContract : public testing::Test {
  protected:
-  /// Sends until it arrives: a link may lose what is sent before both ends are known to the bus.
+  /// Sends until it arrives: a link may lose messages sent before both ends are connected.
   void send_until(core::Link& link, const core::Frames& message,
                   const std::optional<core::Frames>& arrived) {
-    std::int64_t looks = 0;
+    std::int64_t checks = 0;
     world.wait([&] {
       if (arrived) return true;
-      if (looks++ % world.looks_between_sends() == 0) link.send(message);
+      if (checks++ % world.checks_between_sends() == 0) link.send(message);
       return false;
     });
   }
@@ -129,95 +129,97 @@ using LinkWorlds = testing::Types<ZmqLinks, CurveLinks, SimLinks>;
 TYPED_TEST_SUITE(LinkContract, LinkWorlds);
 
 TYPED_TEST(LinkContract, CarriesARequestToItsNameAndTheReplyBack) {
-  auto asker = this->world.open("asker");
+  auto caller = this->world.open("caller");
   auto service = this->world.open("provisioner/host-01");
-  std::optional<core::Frames> asked;
-  std::optional<core::Frames> answered;
-  service->on_receive([&](core::Frames got) {
-    if (asked) return;
-    asked = std::move(got);
-    service->send(frames(msg::MessageKind::reply, "provisioner/host-01", "asker", asked->topic));
+  std::optional<core::Frames> request;
+  std::optional<core::Frames> reply;
+  service->on_receive([&](core::Frames frames_received) {
+    if (request) return;
+    request = std::move(frames_received);
+    service->send(frames(msg::MessageKind::reply, "provisioner/host-01", "caller", request->topic));
   });
-  asker->on_receive([&](core::Frames got) {
-    if (!got.envelope.error) answered = std::move(got);  // else: the other end is not known yet
+  caller->on_receive([&](core::Frames frames_received) {
+    if (!frames_received.envelope.error)
+      reply = std::move(frames_received);  // else: the other end is not connected yet
   });
-  this->send_until(*asker, frames(msg::MessageKind::request, "asker", "provisioner/host-01", "a.b"),
-                   answered);
-  ASSERT_TRUE(asked);
-  ASSERT_TRUE(answered);
-  EXPECT_EQ(asked->topic, "a.b");
-  EXPECT_EQ(asked->body, std::string("\0body", 5));
-  EXPECT_EQ(asked->envelope.sender, "asker");
-  EXPECT_EQ(asked->envelope.request_id, "r1");
-  EXPECT_EQ(answered->envelope.sender, "provisioner/host-01");
+  this->send_until(
+      *caller, frames(msg::MessageKind::request, "caller", "provisioner/host-01", "a.b"), reply);
+  ASSERT_TRUE(request);
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(request->topic, "a.b");
+  EXPECT_EQ(request->body, std::string("\0body", 5));
+  EXPECT_EQ(request->envelope.sender, "caller");
+  EXPECT_EQ(request->envelope.request_id, "r1");
+  EXPECT_EQ(reply->envelope.sender, "provisioner/host-01");
 }
 
-TYPED_TEST(LinkContract, RefusesARequestToANameNobodyHas) {
-  auto asker = this->world.open("asker");
-  std::optional<core::Frames> answered;
-  asker->on_receive([&](core::Frames got) { answered = std::move(got); });
-  this->send_until(*asker, frames(msg::MessageKind::request, "asker", "nobody", "a.b"), answered);
-  ASSERT_TRUE(answered);
-  ASSERT_TRUE(answered->envelope.error);
-  EXPECT_EQ(answered->envelope.error->code, msg::ErrorCode::unavailable);
-  EXPECT_EQ(answered->envelope.request_id, "r1");
+TYPED_TEST(LinkContract, RefusesARequestToANameThatIsNotConnected) {
+  auto caller = this->world.open("caller");
+  std::optional<core::Frames> reply;
+  caller->on_receive([&](core::Frames frames_received) { reply = std::move(frames_received); });
+  this->send_until(*caller, frames(msg::MessageKind::request, "caller", "nobody", "a.b"), reply);
+  ASSERT_TRUE(reply);
+  ASSERT_TRUE(reply->envelope.error);
+  EXPECT_EQ(reply->envelope.error->code, msg::ErrorCode::unavailable);
+  EXPECT_EQ(reply->envelope.request_id, "r1");
 }
 
-TYPED_TEST(LinkContract, CarriesAnEventToThoseWhoWantItsPrefix) {
+TYPED_TEST(LinkContract, CarriesAnEventToTheSubscribersOfItsPrefix) {
   auto service = this->world.open("service");
-  auto hearer = this->world.open("hearer");
-  std::optional<core::Frames> heard;
-  bool is_foreign_heard = false;
-  hearer->on_receive([&](core::Frames got) {
-    if (got.topic.starts_with("other/")) is_foreign_heard = true;
-    heard = std::move(got);
+  auto subscriber = this->world.open("subscriber");
+  std::optional<core::Frames> received;
+  bool is_other_received = false;
+  subscriber->on_receive([&](core::Frames frames_received) {
+    if (frames_received.topic.starts_with("other/")) is_other_received = true;
+    received = std::move(frames_received);
   });
-  hearer->subscribe("mine/");
-  std::int64_t looks = 0;
+  subscriber->subscribe("mine/");
+  std::int64_t checks = 0;
   this->world.wait([&] {
-    if (looks++ % this->world.looks_between_sends() == 0) {
-      service->send(frames(msg::MessageKind::event, "service", "", "other/c/service.told"));
-      service->send(frames(msg::MessageKind::event, "service", "", "mine/c/service.told"));
+    if (checks++ % this->world.checks_between_sends() == 0) {
+      service->send(frames(msg::MessageKind::event, "service", "", "other/c/service.changed"));
+      service->send(frames(msg::MessageKind::event, "service", "", "mine/c/service.changed"));
     }
-    return heard.has_value();
+    return received.has_value();
   });
-  ASSERT_TRUE(heard);
-  EXPECT_EQ(heard->topic, "mine/c/service.told");
-  EXPECT_FALSE(is_foreign_heard);
+  ASSERT_TRUE(received);
+  EXPECT_EQ(received->topic, "mine/c/service.changed");
+  EXPECT_FALSE(is_other_received);
 }
 
-TYPED_TEST(LinkContract, TellsWhenTheLineOfEventsIsLostAndWhenItIsThereAgain) {
-  auto hearer = this->world.open("hearer");
-  std::vector<bool> told;
-  bool is_up = hearer->watch_line([&](bool is_up_now) {
-    told.push_back(is_up_now);
-    is_up = is_up_now;
+TYPED_TEST(LinkContract, ReportsWhenTheConnectionIsLostAndEstablishedAgain) {
+  auto subscriber = this->world.open("subscriber");
+  std::vector<bool> reported;
+  bool is_connected = subscriber->watch_connection([&](bool is_connected_now) {
+    reported.push_back(is_connected_now);
+    is_connected = is_connected_now;
   });
-  this->world.wait([&] { return is_up; });
-  ASSERT_TRUE(is_up);
+  this->world.wait([&] { return is_connected; });
+  ASSERT_TRUE(is_connected);
   if (!this->world.stop_bus()) {
-    EXPECT_TRUE(told.empty() || told.back());
+    EXPECT_TRUE(reported.empty() || reported.back());
     return;
   }
-  this->world.wait([&] { return !is_up; });
-  EXPECT_FALSE(is_up);
+  this->world.wait([&] { return !is_connected; });
+  EXPECT_FALSE(is_connected);
   this->world.start_bus();
-  this->world.wait([&] { return is_up; });
-  EXPECT_TRUE(is_up);
+  this->world.wait([&] { return is_connected; });
+  EXPECT_TRUE(is_connected);
 }
 
 TYPED_TEST(LinkContract, GivesANameToItsNewestOwner) {
-  auto asker = this->world.open("asker");
+  auto caller = this->world.open("caller");
   std::optional<core::Frames> first_got;
   std::optional<core::Frames> second_got;
   auto first = this->world.open("service");
-  first->on_receive([&](core::Frames got) { first_got = std::move(got); });
-  const auto request = frames(msg::MessageKind::request, "asker", "service", "a.b");
-  this->send_until(*asker, request, first_got);
+  first->on_receive([&](core::Frames frames_received) { first_got = std::move(frames_received); });
+  const auto request = frames(msg::MessageKind::request, "caller", "service", "a.b");
+  this->send_until(*caller, request, first_got);
   first.reset();
   auto second = this->world.open("service");
-  second->on_receive([&](core::Frames got) { second_got = std::move(got); });
-  this->send_until(*asker, request, second_got);
+  second->on_receive(
+      [&](core::Frames frames_received) { second_got = std::move(frames_received); });
+  this->send_until(*caller, request, second_got);
   EXPECT_TRUE(first_got);
   EXPECT_TRUE(second_got);
 }

@@ -1,5 +1,4 @@
-// What every loop and worker pool promises, held against the real ones and against the simulated
-// ones by the same tests.
+// The contract of loops and worker pools: the same tests run on the real and the simulated ones.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -22,11 +21,11 @@ class RealLoops {
  public:
   core::Loop& loop() { return loop_; }
   core::Workers& workers() { return workers_; }
-  /// Runs the loop until `is_so`; false where the patience ended first.
+  /// Runs the loop until `is_so`; false if the deadline passes first.
   bool wait(const std::function<bool()>& is_so) {
     const auto end_ms = loop_.steady_ms() + patience.count();
     while (!is_so() && loop_.steady_ms() < end_ms) {
-      // A loop that was stopped runs what is due, once.
+      // A stopped loop runs what is due once and returns.
       loop_.stop();
       loop_.run();
     }
@@ -60,7 +59,7 @@ class LoopContract : public testing::Test {
 using LoopWorlds = testing::Types<RealLoops, SimLoops>;
 TYPED_TEST_SUITE(LoopContract, LoopWorlds);
 
-TYPED_TEST(LoopContract, RunsWhatIsPostedInOrderAndNeverWithinPost) {
+TYPED_TEST(LoopContract, RunsPostedTasksInOrderAndNeverWithinPost) {
   std::vector<int> ran;
   bool is_within = true;
   this->loop().post([&] {
@@ -75,8 +74,8 @@ TYPED_TEST(LoopContract, RunsWhatIsPostedInOrderAndNeverWithinPost) {
   EXPECT_EQ(ran, (std::vector<int>{1, 2, 3}));
 }
 
-TYPED_TEST(LoopContract, RunsATimerOnceAndNotBeforeItsTime) {
-  const auto asked_ms = this->loop().steady_ms();
+TYPED_TEST(LoopContract, RunsATimerOnceAndNotEarly) {
+  const auto started_ms = this->loop().steady_ms();
   std::int64_t ran_ms = 0;
   int count = 0;
   this->loop().after(Milliseconds{30}, [&] {
@@ -86,11 +85,11 @@ TYPED_TEST(LoopContract, RunsATimerOnceAndNotBeforeItsTime) {
   bool is_later = false;
   this->loop().after(Milliseconds{60}, [&] { is_later = true; });
   ASSERT_TRUE(this->world.wait([&] { return is_later; }));
-  EXPECT_GE(ran_ms - asked_ms, 30);
+  EXPECT_GE(ran_ms - started_ms, 30);
   EXPECT_EQ(count, 1);
 }
 
-TYPED_TEST(LoopContract, RunsTimersByTheirTimeAndEqualOnesAsTheyWereAsked) {
+TYPED_TEST(LoopContract, RunsTimersByTimeAndThenInTheOrderCreated) {
   std::vector<int> ran;
   this->loop().after(Milliseconds{40}, [&] { ran.push_back(4); });
   this->loop().after(Milliseconds{5}, [&] { ran.push_back(1); });
@@ -100,7 +99,7 @@ TYPED_TEST(LoopContract, RunsTimersByTheirTimeAndEqualOnesAsTheyWereAsked) {
   EXPECT_EQ(ran, (std::vector<int>{1, 2, 3, 4}));
 }
 
-TYPED_TEST(LoopContract, LetsATimerAskForAnother) {
+TYPED_TEST(LoopContract, LetsATimerStartAnother) {
   int left = 5;
   std::function<void()> again = [&] {
     if (--left > 0) this->loop().after(Milliseconds{1}, again);
@@ -109,7 +108,7 @@ TYPED_TEST(LoopContract, LetsATimerAskForAnother) {
   EXPECT_TRUE(this->world.wait([&] { return left == 0; }));
 }
 
-TYPED_TEST(LoopContract, HasASteadyTimeThatNeverGoesBackAndAWallClock) {
+TYPED_TEST(LoopContract, HasASteadyClockThatNeverGoesBackAndAWallClock) {
   constexpr std::int64_t year_2020_ms = 1'577'836'800'000;
   EXPECT_GT(this->loop().unix_ms(), year_2020_ms);
   std::int64_t last_ms = this->loop().steady_ms();
@@ -126,7 +125,7 @@ TYPED_TEST(LoopContract, HasASteadyTimeThatNeverGoesBackAndAWallClock) {
   EXPECT_GE(this->loop().unix_ms() - begin_unix_ms, 40);
 }
 
-TYPED_TEST(LoopContract, GivesIdsOfThirtyTwoHexDigitsNoneTwice) {
+TYPED_TEST(LoopContract, CreatesUniqueIdsOf32HexDigits) {
   std::set<std::string> ids;
   for (int i = 0; i < 10'000; ++i) ids.insert(this->loop().new_id());
   EXPECT_EQ(ids.size(), 10'000U);
@@ -136,7 +135,7 @@ TYPED_TEST(LoopContract, GivesIdsOfThirtyTwoHexDigitsNoneTwice) {
   }
 }
 
-TYPED_TEST(LoopContract, HandsWhatWorkReturnsToTheLoopOnce) {
+TYPED_TEST(LoopContract, PassesTheResultOfWorkToTheLoopOnce) {
   int count = 0;
   std::optional<Result<int>> result;
   this->world.workers().template run<int>(
@@ -145,13 +144,13 @@ TYPED_TEST(LoopContract, HandsWhatWorkReturnsToTheLoopOnce) {
         ++count;
         result = std::move(done);
       });
-  EXPECT_EQ(count, 0) << "never within the call";
+  EXPECT_EQ(count, 0) << "called within run()";
   ASSERT_TRUE(this->world.wait([&] { return result.has_value(); }));
   EXPECT_EQ(*result, 7);
   EXPECT_EQ(count, 1);
 }
 
-TYPED_TEST(LoopContract, HandsAFailureOfWorkToTheLoop) {
+TYPED_TEST(LoopContract, PassesAFailureOfWorkToTheLoop) {
   std::optional<Result<int>> result;
   this->world.workers().template run<int>(
       this->loop(), Milliseconds{10'000},
@@ -162,7 +161,7 @@ TYPED_TEST(LoopContract, HandsAFailureOfWorkToTheLoop) {
   EXPECT_EQ(result->error().code, core::ErrorCode::no_capacity);
 }
 
-TYPED_TEST(LoopContract, DoesAllWorkThatIsGivenWhileWorkersAreBusy) {
+TYPED_TEST(LoopContract, RunsAllWorkSubmittedWhileWorkersAreBusy) {
   int done = 0;
   for (int i = 0; i < 50; ++i)
     this->world.workers().template run<int>(
@@ -171,8 +170,24 @@ TYPED_TEST(LoopContract, DoesAllWorkThatIsGivenWhileWorkersAreBusy) {
   EXPECT_TRUE(this->world.wait([&] { return done == 50; }));
 }
 
-/// Work that outlasts its deadline: on real workers it is held until the deadline was told.
-TEST(RealWorkers, TellTheDeadlineAndDropTheLateResult) {
+TYPED_TEST(LoopContract, RunsWorkWithoutAResult) {
+  std::vector<Result<void>> results;
+  const auto add = [&](Result<void> result) { results.push_back(std::move(result)); };
+  auto& workers = this->world.workers();
+  workers.template run<void>(
+      this->loop(), Milliseconds{10'000}, [] { return Result<void>(); }, add);
+  ASSERT_TRUE(this->world.wait([&] { return results.size() == 1; }));
+  workers.template run<void>(
+      this->loop(), Milliseconds{10'000},
+      []() -> Result<void> { return core::refuse(core::ErrorCode::no_capacity, "full"); }, add);
+  ASSERT_TRUE(this->world.wait([&] { return results.size() == 2; }));
+  EXPECT_TRUE(results[0]);
+  ASSERT_FALSE(results[1]);
+  EXPECT_EQ(results[1].error().code, core::ErrorCode::no_capacity);
+}
+
+/// The work is blocked until the timeout was reported.
+TEST(RealWorkers, ReportATimeoutAndDropTheLateResult) {
   core::PosixLoop loop;
   core::ThreadWorkers workers(1);
   std::promise<void> release;
@@ -203,10 +218,10 @@ TEST(RealWorkers, TellTheDeadlineAndDropTheLateResult) {
       [&](Result<int>) { is_next_done = true; });
   turn([&] { return is_next_done; });
   EXPECT_TRUE(is_next_done);
-  EXPECT_EQ(results.size(), 1U) << "the late result was handed on";
+  EXPECT_EQ(results.size(), 1U) << "the late result was delivered";
 }
 
-TEST(SimWorkersAlone, TellTheDeadlineAndDropTheLateResult) {
+TEST(SimulatedWorkers, ReportATimeoutAndDropTheLateResult) {
   SimWorld world(1);
   world.faults.work_ms_max = 1'000'000;
   SimLoop loop(world);
@@ -221,7 +236,7 @@ TEST(SimWorkersAlone, TellTheDeadlineAndDropTheLateResult) {
   EXPECT_EQ(results[0].error().code, core::ErrorCode::deadline_exceeded);
 }
 
-TEST(PosixLoop, TakesWhatOtherThreadsPost) {
+TEST(PosixLoop, RunsTasksPostedByOtherThreads) {
   core::PosixLoop loop;
   int ran = 0;
   std::vector<std::jthread> threads;
@@ -237,7 +252,7 @@ TEST(PosixLoop, TakesWhatOtherThreadsPost) {
   EXPECT_EQ(ran, 1000);
 }
 
-TEST(ThreadWorkers, DropWhatWaitsWhenTheyAreStopped) {
+TEST(ThreadWorkers, DropQueuedWorkWhenStopped) {
   core::ThreadWorkers workers(1);
   std::promise<void> begun;
   std::promise<void> release;
@@ -250,7 +265,7 @@ TEST(ThreadWorkers, DropWhatWaitsWhenTheyAreStopped) {
   begun.get_future().wait();
   for (int i = 0; i < 10; ++i) workers.submit([&] { ++done; });
   std::jthread stopper([&] { workers.stop(); });
-  // What is under way ends; what waited may go either way before stop() was seen, never after it.
+  // Running work ends; queued work may still start before stop() takes effect, but not after.
   release.set_value();
   stopper.join();
   const int at_stop = done;

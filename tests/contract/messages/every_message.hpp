@@ -1,5 +1,5 @@
-// Every message and every stored record there is, once: what the golden and the mutated bytes go
-// over. A topic in messages/ that is missing here fails a test.
+// Lists every message and every stored record, for the golden and mutation tests. A test fails if a
+// topic of messages/ is missing here.
 #pragma once
 
 #include <cstring>
@@ -29,7 +29,7 @@ concept RequestMessage = msg::Struct<T> && requires {
   typename T::Reply;
 };
 
-/// Calls `visit.operator()<T>(file, kind)` for each struct T whose bytes are kept; `file` names it
+/// Calls `visit.operator()<T>(file, kind)` for each struct T with golden bytes; `file` is the file
 /// in golden/, `kind` is request, reply, event, envelope or record.
 template <class... Messages, class Visit>
 void visit_messages(Visit& visit) {
@@ -112,7 +112,7 @@ void for_every_struct(Visit&& visit) {
   for_every_record(visit);
 }
 
-/// Puts something into every field of a new value, into each number another.
+/// Sets every field of a new value, with a different number in each.
 inline void fill(void* value, const msg::Type& type, std::string_view name, int& count) {
   using Kind = msg::Type::Kind;
   const auto put = [&](auto number) { std::memcpy(value, &number, type.size); };

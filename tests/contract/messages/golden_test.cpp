@@ -1,7 +1,7 @@
-// The bytes of every message and record, as each release wrote them, are kept in golden/, a file a
-// topic, a line a release and kind. All of them are read for ever, and nothing in them is lost: a
-// field that was renamed, retyped or dropped fails here. NUCLEUS_WRITE_GOLDEN=1 adds the lines of
-// the present release that are missing.
+// golden/ holds the encoded bytes of every message and record of each release: one file per topic,
+// one line per release and kind. All of them must stay readable without loss; a renamed, retyped or
+// removed field fails this test. NUCLEUS_WRITE_GOLDEN=1 adds the missing lines of the current
+// release.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -56,11 +56,11 @@ std::vector<GoldenLine> lines_of(const std::string& file) {
   return lines;
 }
 
-/// Where `kept` says something that `again` does not, by its path; empty = nowhere.
+/// The path of the first value in `kept` that `again` lacks or changes; empty = none.
 std::string lost(const msgpack::object& kept, const msgpack::object& again,
                  const std::string& path) {
   if (kept.type == msgpack::type::ARRAY && again.type == msgpack::type::ARRAY) {
-    if (kept.via.array.size != again.via.array.size) return path + " has another length";
+    if (kept.via.array.size != again.via.array.size) return path + " has a different length";
     for (std::uint32_t i = 0; i < kept.via.array.size; ++i) {
       auto what = lost(kept.via.array.ptr[i], again.via.array.ptr[i], path + "[]");
       if (!what.empty()) return what;
@@ -68,21 +68,21 @@ std::string lost(const msgpack::object& kept, const msgpack::object& again,
     return {};
   }
   if (kept.type != msgpack::type::MAP || again.type != msgpack::type::MAP)
-    return kept == again ? "" : path + " is another value";
+    return kept == again ? "" : path + " has a different value";
   for (std::uint32_t i = 0; i < kept.via.map.size; ++i) {
     const auto& [key, value] = kept.via.map.ptr[i];
     const std::string name = path + "." + key.as<std::string>();
     const msgpack::object* found = nullptr;
     for (std::uint32_t k = 0; k < again.via.map.size; ++k)
       if (again.via.map.ptr[k].key == key) found = &again.via.map.ptr[k].val;
-    if (!found) return name + " is not known any more";
+    if (!found) return name + " is unknown";
     auto what = lost(value, *found, name);
     if (!what.empty()) return what;
   }
   return {};
 }
 
-TEST(Golden, BytesOfEveryReleaseAreReadAndNothingIsLost) {
+TEST(Golden, BytesOfEveryReleaseDecodeWithoutLoss) {
   for_every_struct([]<class T>(const std::string& file, const std::string& kind) {
     for (const auto& line : lines_of(file)) {
       if (line.kind != kind) continue;
@@ -99,7 +99,7 @@ TEST(Golden, BytesOfEveryReleaseAreReadAndNothingIsLost) {
   });
 }
 
-TEST(Golden, IsKeptOfEveryMessageAndRecordOfThisRelease) {
+TEST(Golden, CoversEveryMessageAndRecordOfThisRelease) {
   const bool is_writing = std::getenv("NUCLEUS_WRITE_GOLDEN") != nullptr;
   for_every_struct([is_writing]<class T>(const std::string& file, const std::string& kind) {
     const auto lines = lines_of(file);
@@ -109,7 +109,7 @@ TEST(Golden, IsKeptOfEveryMessageAndRecordOfThisRelease) {
     if (is_there) return;
     if (!is_writing) {
       ADD_FAILURE() << "no bytes of " << file << " " << kind << " of " << NUCLEUS_VERSION
-                    << ": run this with NUCLEUS_WRITE_GOLDEN=1, and commit what it wrote";
+                    << ": run this test with NUCLEUS_WRITE_GOLDEN=1 and commit the result";
       return;
     }
     fs::create_directories(golden_folder);
@@ -118,8 +118,8 @@ TEST(Golden, IsKeptOfEveryMessageAndRecordOfThisRelease) {
   });
 }
 
-/// The topics that the sources of messages/ spell.
-std::set<std::string> spelled_topics() {
+/// The topics declared in messages/.
+std::set<std::string> declared_topics() {
   const std::regex topic(R"rx(string_view topic = "([^"]+)")rx");
   std::set<std::string> topics;
   for (const auto& header : fs::directory_iterator(fs::path(NUCLEUS_SOURCE_DIR) / "messages")) {
@@ -133,11 +133,11 @@ std::set<std::string> spelled_topics() {
   return topics;
 }
 
-TEST(Golden, KnowsEveryTopicThereIs) {
+TEST(Golden, CoversEveryTopic) {
   std::set<std::string> listed;
   for_every_request_and_event(
       [&]<class T>(const std::string& topic, const std::string&) { listed.insert(topic); });
-  EXPECT_EQ(listed, spelled_topics());
+  EXPECT_EQ(listed, declared_topics());
 }
 
 }  // namespace

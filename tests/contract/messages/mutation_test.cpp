@@ -1,6 +1,6 @@
-// Bytes that no process of ours wrote: cut, flipped, lengthened, spliced, and built of the wrong
-// kinds. Decoding ends with a message or with DecodeError, which the bus answers as
-// invalid_argument; it never crashes and never takes more memory than is allowed for one message.
+// Decodes malformed bytes: truncated, flipped, extended, spliced, or with values of the wrong
+// types. Decoding must return a message or throw DecodeError, which the bus answers with
+// invalid_argument; it must not crash or use more memory than one message may.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -17,18 +17,18 @@ using Packer = msgpack::packer<msgpack::sbuffer>;
 
 constexpr int byte_mutations = 400;  // of each struct
 constexpr int structural_mutations = 200;
-// One hostile message may cost 64 MiB at most. AddressSanitizer holds up to 256 MiB of what was
-// freed (its quarantine_size_mb) before it gives memory back.
+// The limit for one hostile message. AddressSanitizer keeps up to 256 MiB of freed memory in its
+// quarantine (quarantine_size_mb).
 #ifdef __SANITIZE_ADDRESS__
 constexpr long memory_kib_max = (64 + 256) * 1024;
 #else
 constexpr long memory_kib_max = 64 * 1024;
 #endif
 
-/// How often each is tried, by the environment: NUCLEUS_MUTATIONS=100 is a hundred times as often.
+/// A factor for the number of mutations, set by the environment variable NUCLEUS_MUTATIONS.
 int times() {
-  const char* said = std::getenv("NUCLEUS_MUTATIONS");
-  return said ? std::atoi(said) : 1;
+  const char* factor = std::getenv("NUCLEUS_MUTATIONS");
+  return factor ? std::atoi(factor) : 1;
 }
 
 long peak_kib() {
@@ -50,7 +50,7 @@ class Bytes {
     return bytes;
   }
 
-  /// A value of any kind, nested up to `depth`.
+  /// A random value, nested up to `depth`.
   void pack_any(Packer& packer, std::size_t depth) {
     switch (pick(depth == 0 ? 9 : 11)) {
       case 0:
@@ -106,15 +106,15 @@ class Bytes {
     }
   }
 
-  /// The object again, with some of its values of another kind, named twice or not at all.
-  void pack_twisted(Packer& packer, const msgpack::object& object) {
+  /// A copy of the object with some values replaced, repeated or missing.
+  void pack_altered(Packer& packer, const msgpack::object& object) {
     if (pick(9) == 0) return pack_any(packer, 3);
     if (object.type == msgpack::type::ARRAY) {
       const std::size_t copies = pick(4);
       packer.pack_array(static_cast<std::uint32_t>(copies * object.via.array.size));
       for (std::size_t copy = 0; copy < copies; ++copy)
         for (std::uint32_t i = 0; i < object.via.array.size; ++i)
-          pack_twisted(packer, object.via.array.ptr[i]);
+          pack_altered(packer, object.via.array.ptr[i]);
       return;
     }
     if (object.type != msgpack::type::MAP) {
@@ -128,7 +128,7 @@ class Bytes {
     packer.pack_map(static_cast<std::uint32_t>(chosen.size()));
     for (const auto i : chosen) {
       packer.pack(object.via.map.ptr[i].key);
-      pack_twisted(packer, object.via.map.ptr[i].val);
+      pack_altered(packer, object.via.map.ptr[i].val);
     }
   }
 
@@ -155,7 +155,7 @@ class Bytes {
         bytes.insert(at, bytes.substr(pick(bytes.size()), pick(64)));
         return;
       default: {
-        // A length that lies: array32, map32, str32, bin32, ext32 of anything.
+        // A false length: array32, map32, str32, bin32 or ext32.
         constexpr char heads[] = {'\xdd', '\xdf', '\xdb', '\xc6', '\xc9'};
         std::string lie(1, heads[pick(4)]);
         for (int i = 0; i < 4; ++i) lie += static_cast<char>(pick(255));
@@ -167,12 +167,12 @@ class Bytes {
   std::mt19937_64 random_;
 };
 
-/// True where the bytes are a message; false where they are refused. Anything else fails the test.
+/// True if the bytes decode, false if they are refused. Anything else fails the test.
 template <class T>
 bool is_decoded(const std::string& bytes) {
   try {
     const T value = msg::decode<T>(bytes);
-    // What was taken can be sent on, and is the same then.
+    // A decoded message can be encoded and decoded again.
     const auto again = msg::encode(value);
     if (again.size() <= msg::body_bytes_max) (void)msg::decode<T>(again);
     return true;
@@ -182,37 +182,37 @@ bool is_decoded(const std::string& bytes) {
   }
 }
 
-TEST(MutatedBytes, EndAsAMessageOrAsARefusal) {
+TEST(MutatedBytes, DecodeOrAreRefused) {
   const long before_kib = peak_kib();
   std::uint64_t refused = 0;
   for_every_struct([&]<class T>(const std::string& file, const std::string&) {
     Bytes bytes(std::hash<std::string>{}(file));
-    const std::string sound = msg::encode(filled<T>());
-    ASSERT_TRUE(is_decoded<T>(sound)) << file;
+    const std::string valid = msg::encode(filled<T>());
+    ASSERT_TRUE(is_decoded<T>(valid)) << file;
     for (int i = 0; i < byte_mutations * times(); ++i)
-      refused += !is_decoded<T>(bytes.mutated(sound));
+      refused += !is_decoded<T>(bytes.mutated(valid));
   });
   EXPECT_GT(refused, 1000U);
   EXPECT_LT(peak_kib() - before_kib, memory_kib_max);
 }
 
-TEST(MutatedBytes, OfTheWrongKindsAreRefusedOrForgiven) {
+TEST(MutatedBytes, WithValuesOfWrongTypesDecodeOrAreRefused) {
   const long before_kib = peak_kib();
   std::uint64_t refused = 0;
-  std::uint64_t taken = 0;
+  std::uint64_t decoded_count = 0;
   for_every_struct([&]<class T>(const std::string& file, const std::string&) {
     Bytes bytes(std::hash<std::string>{}(file) + 1);
-    const std::string sound = msg::encode(filled<T>());
-    const auto object = msgpack::unpack(sound.data(), sound.size());
+    const std::string valid = msg::encode(filled<T>());
+    const auto object = msgpack::unpack(valid.data(), valid.size());
     for (int i = 0; i < structural_mutations * times(); ++i) {
       msgpack::sbuffer buffer;
       Packer packer(buffer);
-      bytes.pack_twisted(packer, object.get());
-      (is_decoded<T>({buffer.data(), buffer.size()}) ? taken : refused) += 1;
+      bytes.pack_altered(packer, object.get());
+      (is_decoded<T>({buffer.data(), buffer.size()}) ? decoded_count : refused) += 1;
     }
   });
   EXPECT_GT(refused, 1000U);
-  EXPECT_GT(taken, 100U);
+  EXPECT_GT(decoded_count, 100U);
   EXPECT_LT(peak_kib() - before_kib, memory_kib_max);
 }
 
@@ -223,8 +223,8 @@ std::string repeated(const std::string& one, std::size_t count) {
   return all;
 }
 
-/// The attacks that are known by name.
-TEST(MutatedBytes, ThatAreKnownAttacksAreRefusedBeforeTheyCost) {
+/// Well-known attacks.
+TEST(MutatedBytes, OfKnownAttacksAreRefusedBeforeAllocation) {
   const std::string whole_list("\x81\xa6grants\xdd\x00\x01\x00\x00", 13);
   const std::string hostile[] = {
       std::string("\xdd\xff\x00\x00\x00", 5),                 // a list of 4 billion
@@ -233,19 +233,19 @@ TEST(MutatedBytes, ThatAreKnownAttacksAreRefusedBeforeTheyCost) {
       repeated("\x91", 100'000),                              // lists in lists
       repeated(std::string("\xdc\xff\xff", 3), 24'000),       // wide lists in lists
       repeated("\x81\xa1\x61", 100'000),                      // maps in maps
-      std::string("\xdb\xff\xff\xff\xff", 5) + "abc",         // a text that is not there
-      std::string("\xc6\x7f\xff\xff\xff", 5) + "abc",         // bytes that are not there
-      std::string("\xc9\x7f\xff\xff\xff\x05", 6) + "abc",     // an ext that is not there
+      std::string("\xdb\xff\xff\xff\xff", 5) + "abc",         // a missing text
+      std::string("\xc6\x7f\xff\xff\xff", 5) + "abc",         // missing bytes
+      std::string("\xc9\x7f\xff\xff\xff\x05", 6) + "abc",     // a missing ext
       whole_list + repeated("\x80", 65'536),                  // a list of empty things
       std::string("\x80", 1) + std::string(100, '\0'),        // bytes after the end
-      std::string(2 << 20, '\x80'),                           // over one mebibyte
+      std::string(2 << 20, '\x80'),                           // over 1 MiB
       "",
   };
   const long before_kib = peak_kib();
   for (const auto& bytes : hostile) {
     try {
       (void)msg::decode<msg::ApplyGrants>(bytes);
-      ADD_FAILURE() << "taken: " << bytes.size() << " bytes, the first "
+      ADD_FAILURE() << "decoded: " << bytes.size() << " bytes, the first "
                     << static_cast<int>(static_cast<unsigned char>(bytes.empty() ? 0 : bytes[0]));
     } catch (const msg::DecodeError&) {
     }

@@ -1,5 +1,4 @@
-// The whole deployment goes down, as by `nucleus down` or a power cut of all of it, and comes up
-// again much later.
+// The whole deployment is stopped, by `nucleus down` or a power failure, and started much later.
 #include "tests/sim/scenarios/scenario.hpp"
 
 namespace nucleus::tests {
@@ -50,7 +49,7 @@ TEST_F(DownAndUp, EndsComputesetsAndChargesThemForTheTimeTheyRan) {
   }
 }
 
-TEST_F(DownAndUp, LetsAComputesetThatWaitedStartOnceThereAreHosts) {
+TEST_F(DownAndUp, StartsAWaitingComputesetWhenHostsAreUp) {
   deploy({.host_count = 1, .host_cpus = 2, .host_memory_mb = 8192});
   const auto nodes = define("c", 4);
   ASSERT_TRUE(ask(msg::StartComputeset{.cluster_id = {"c"}, .count = 2}));

@@ -1,4 +1,4 @@
-// What was done halfway when something failed is seen, recorded and told in the end.
+// Steps that were interrupted by a fault are eventually observed, recorded and reported.
 #include "tests/sim/scenarios/scenario.hpp"
 
 namespace nucleus::tests {
@@ -10,7 +10,7 @@ using std::chrono::seconds;
 class HalfDone : public Scenario {};
 
 /// Found by a seed: the node stayed `nostate: cannot be started` while its domain ran.
-TEST_F(HalfDone, ADomainThatRunsThoughTheDriverSaidNoIsActive) {
+TEST_F(HalfDone, ADomainThatRunsAlthoughTheDriverFailedIsActive) {
   auto& deployment = deploy();
   const auto nodes = define("c", 0);
   for (std::size_t host = 0; host < deployment.host_count(); ++host)
@@ -20,14 +20,15 @@ TEST_F(HalfDone, ADomainThatRunsThoughTheDriverSaidNoIsActive) {
   EXPECT_EQ(node(nodes[0]).reason, "");
 }
 
-/// Found by a seed: the domain was begun under grants whose record was lost with the link; when the
-/// grants came again, it was there already, and nobody recorded that it runs.
-TEST_F(HalfDone, ADomainThatWasSeenBeforeItsGrantWasKnownIsActive) {
+/// Found by a seed: the record of the grants was lost with the connection after the domain had been
+/// created; when the grants were sent again, nobody recorded that the domain runs.
+TEST_F(HalfDone, ADomainObservedBeforeItsGrantIsActive) {
   auto& deployment = deploy({.host_count = 1, .host_cpus = 8, .host_memory_mb = 8192});
   const auto nodes = define("c", 0);
   auto& world = deployment.world;
   ASSERT_TRUE(ask(msg::PowerNode{.node_id = nodes[0], .action = msg::PowerAction::poweron}));
-  // The provisioner loses its link again and again while it takes the grant and begins the domain.
+  // The provisioner loses its connection repeatedly while it records the grant and creates the
+  // domain.
   const auto end_ms = world.now_ms() + 3'000;
   while (world.now_ms() < end_ms) {
     world.faults.commit_lost = 500;
@@ -39,8 +40,8 @@ TEST_F(HalfDone, ADomainThatWasSeenBeforeItsGrantWasKnownIsActive) {
   expect_settled();
 }
 
-/// Found by a seed: one that was asked twice to end was told twice to be ending.
-TEST_F(HalfDone, AComputesetThatIsAskedTwiceToEndIsToldOnce) {
+/// Found by a seed: a computeset stopped twice emitted its `ending` event twice.
+TEST_F(HalfDone, AComputesetStoppedTwiceEmitsOneEvent) {
   deploy();
   define("c", 2);
   const auto started = ask(msg::StartComputeset{.cluster_id = {"c"}, .count = 2});
@@ -58,8 +59,8 @@ TEST_F(HalfDone, AComputesetThatIsAskedTwiceToEndIsToldOnce) {
       [&] { return state_of(started->computeset_id) == msg::ComputesetState::completed; }));
 }
 
-/// A walltime ends a computeset though every service is restarted in the middle of it.
-TEST_F(HalfDone, AWalltimeEndsAComputesetThoughAllServicesAreRestarted) {
+/// Every service is restarted before the walltime ends.
+TEST_F(HalfDone, AWalltimeEndsAComputesetAfterAllServicesRestart) {
   auto& deployment = deploy();
   define("c", 2);
   const auto started =
@@ -74,8 +75,8 @@ TEST_F(HalfDone, AWalltimeEndsAComputesetThoughAllServicesAreRestarted) {
   expect_settled();
 }
 
-/// A scheduler that was stopped beyond every lease, and goes on beside its successor.
-TEST_F(HalfDone, ASchedulerThatWasTakenOverChangesNothingMore) {
+/// A scheduler is stopped longer than every lease and resumes while its successor runs.
+TEST_F(HalfDone, ASchedulerThatWasReplacedChangesNothing) {
   auto& deployment = deploy();
   const auto nodes = define("c", 0);
   power_on(nodes[0]);
@@ -89,8 +90,8 @@ TEST_F(HalfDone, ASchedulerThatWasTakenOverChangesNothingMore) {
   expect_settled();
 }
 
-/// Every process of a deployment is killed at once, again and again.
-TEST_F(HalfDone, APowerCutOfAllServicesLosesNothingThatWasAccepted) {
+/// All processes are killed at the same time, repeatedly.
+TEST_F(HalfDone, APowerFailureLosesNothingThatWasAccepted) {
   auto& deployment = deploy();
   const auto nodes = define("c", 4);
   for (int round = 0; round < 20; ++round) {

@@ -1,5 +1,4 @@
-// A host that is lost takes its domains with it: what stood on it goes on without it, and nothing
-// runs twice.
+// A lost host takes its domains with it: its nodes run elsewhere, and none runs twice.
 #include "tests/sim/scenarios/scenario.hpp"
 
 namespace nucleus::tests {
@@ -10,8 +9,8 @@ using std::chrono::seconds;
 
 class LostHost : public Scenario {};
 
-/// Found by a seed: the last node of an ending computeset was on the host that was lost.
-TEST_F(LostHost, EndsAComputesetThatWasEndingOnIt) {
+/// Found by a seed: the last node of an ending computeset was on the lost host.
+TEST_F(LostHost, EndsAComputesetThatIsEndingOnIt) {
   auto& deployment = deploy({.host_count = 1, .host_cpus = 8, .host_memory_mb = 8192});
   define("c", 2);
   const auto started = ask(msg::StartComputeset{.cluster_id = {"c"}, .count = 2});
@@ -27,8 +26,8 @@ TEST_F(LostHost, EndsAComputesetThatWasEndingOnIt) {
   expect_settled();
 }
 
-/// Found by a seed: its record stayed for ever, and would have been its successor's by name.
-TEST_F(LostHost, ForgetsTheNodesOfAClusterThatWasRemovedWhileTheyStoodOnIt) {
+/// Found by a seed: the record of a removed node stayed, and a new node of its name got it.
+TEST_F(LostHost, ForgetsTheNodesOfAClusterRemovedWhileTheyWereOnIt) {
   auto& deployment = deploy({.host_count = 1, .host_cpus = 8, .host_memory_mb = 8192});
   const auto nodes = define("c", 0);
   power_on(nodes[0]);
@@ -45,7 +44,7 @@ TEST_F(LostHost, ForgetsTheNodesOfAClusterThatWasRemovedWhileTheyStoodOnIt) {
   EXPECT_EQ(states->nodes[0].node_id, anew[0]);
 }
 
-TEST_F(LostHost, GivesItsNodesToAnotherOnlyAfterItsLease) {
+TEST_F(LostHost, MovesItsNodesOnlyAfterItsLeaseEnds) {
   auto& deployment = deploy();
   const auto nodes = define("c", 0);
   power_on(nodes[0]);
@@ -63,9 +62,9 @@ TEST_F(LostHost, GivesItsNodesToAnotherOnlyAfterItsLease) {
   expect_settled();
 }
 
-/// Found by a seed: a commit was under way when the host was cut off, so its records were being
-/// loaded, so nobody looked at its lease any more.
-TEST_F(LostHost, StopsItsDomainsThoughItHasLostItsStoreToo) {
+/// Found by a seed: a commit was pending when the host was disconnected, so its store was loading
+/// and its lease was no longer checked.
+TEST_F(LostHost, StopsItsDomainsWhenItHasLostItsStoreToo) {
   auto& deployment = deploy();
   const auto nodes = define("c", 0);
   const auto more = define("d", 0);
@@ -73,7 +72,7 @@ TEST_F(LostHost, StopsItsDomainsThoughItHasLostItsStoreToo) {
   power_on(more[0]);
   const auto first = host_of(nodes[0]);
   deployment.world.cut_off(deployment.process_of(first), true);
-  // A domain that ends has to be recorded; that cannot land, and the store is lost with it.
+  // The end of a domain must be recorded; that commit fails, and the store is unavailable.
   for (const auto& [name, spec] : deployment.hypervisor(first).running())
     if (name.ends_with(more[0].value)) deployment.hypervisor(first).fake().crash(name);
   ASSERT_TRUE(comes_to_be([&] {
@@ -85,8 +84,8 @@ TEST_F(LostHost, StopsItsDomainsThoughItHasLostItsStoreToo) {
   expect_settled();
 }
 
-/// Found by a seed: the new process knew of no lease, and waited for its first answer for ever.
-TEST_F(LostHost, StopsItsDomainsThoughItsProvisionerWasKilledMeanwhile) {
+/// Found by a seed: the new process had no lease and waited forever for its first answer.
+TEST_F(LostHost, StopsItsDomainsWhenItsProvisionerWasKilledMeanwhile) {
   auto& deployment = deploy();
   const auto nodes = define("c", 0);
   power_on(nodes[0]);
@@ -103,8 +102,8 @@ TEST_F(LostHost, StopsItsDomainsThoughItsProvisionerWasKilledMeanwhile) {
   expect_settled();
 }
 
-/// Found by a seed: the complete list came before the answer that renewed the lease.
-TEST_F(LostHost, GoesOnOnceItIsBackWhicheverWordComesFirst) {
+/// Found by a seed: the complete list of grants arrived before the answer that renewed the lease.
+TEST_F(LostHost, RecoversWhicheverMessageArrivesFirst) {
   auto& deployment = deploy({.host_count = 1, .host_cpus = 8, .host_memory_mb = 8192});
   const auto nodes = define("c", 0);
   power_on(nodes[0]);
@@ -120,8 +119,8 @@ TEST_F(LostHost, GoesOnOnceItIsBackWhicheverWordComesFirst) {
   expect_settled();
 }
 
-/// Redis comes back with nothing in it: what runs, runs on, though nobody knows of it any more.
-TEST_F(LostHost, EndsNothingThoughRedisHasLostAllItHeld) {
+/// Redis returns without data: running domains keep running.
+TEST_F(LostHost, EndsNoDomainWhenRedisLosesItsData) {
   auto& deployment = deploy();
   const auto nodes = define("c", 0);
   power_on(nodes[0]);

@@ -1,5 +1,5 @@
-// What every scenario begins with: a deployment in peace, a cluster whose nodes can be placed, and
-// the invariants looked at in the end.
+// The fixture of every scenario: a deployment without faults, a cluster whose nodes can be placed,
+// and a check of the invariants at the end.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -43,7 +43,7 @@ class Scenario : public testing::Test {
     return deployment_->world.run_until(is_so, time);
   }
 
-  /// A cluster, and its nodes once they can be placed: the frontend first.
+  /// Creates a cluster and waits until its nodes can be placed; the frontend is the first.
   std::vector<msg::NodeId> define(const std::string& cluster, std::uint32_t computes) {
     EXPECT_TRUE(ask(msg::DefineCluster{.cluster_id = {cluster},
                                        .project_id = {"p"},
@@ -67,7 +67,7 @@ class Scenario : public testing::Test {
       if (stored.computeset.computeset_id == id) return stored.computeset.state;
     return msg::ComputesetState::unknown;
   }
-  /// The number of the host where the node is placed: h0 is 0.
+  /// The number of the node's host: 0 is h0.
   std::size_t host_of(const msg::NodeId& id) const {
     return static_cast<std::size_t>(std::stoul(node(id).host_id.value.substr(1)));
   }

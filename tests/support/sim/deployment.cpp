@@ -122,10 +122,10 @@ std::map<std::string, std::string> SimDeployment::settings_of(const std::string&
 
 Built SimDeployment::build(const std::string& name, core::Runtime& runtime) {
   if (name == "registry")
-    return std::make_shared<registry::Service>(runtime, registry::Config::from(runtime.settings));
+    return std::make_shared<registry::Service>(runtime, *registry::Config::from(runtime.settings));
   if (name == "scheduler") {
     const auto service =
-        std::make_shared<scheduler::Service>(runtime, scheduler::Config::from(runtime.settings));
+        std::make_shared<scheduler::Service>(runtime, *scheduler::Config::from(runtime.settings));
     views_[service] = 0;
     return service;
   }

@@ -1,5 +1,5 @@
-// A whole simulated deployment: every service without a thread of its own, hosts with their
-// hypervisors, an admin who asks, and the invariants held after every step.
+// A whole simulated deployment: all services, hosts with their hypervisors, an admin who sends
+// requests, and the invariants that are checked after every step.
 #pragma once
 
 #include <map>
@@ -20,10 +20,10 @@
 
 namespace nucleus::tests {
 
-/// What a deployment is made of; small pools, so that they run out.
+/// The size of a deployment; pools are small, so that they run out.
 struct SimShape {
   std::size_t host_count = 3;
-  bool is_one_provisioner = false;  // one process for all hosts, as `nucleus up --simulated` has it
+  bool is_one_provisioner = false;  // one process for all hosts, as in `nucleus up --simulated`
   std::uint32_t host_cpus = 4;
   std::uint64_t host_memory_mb = 4096;
   std::int64_t cpu_overcommit = 1;
@@ -33,7 +33,7 @@ struct SimShape {
   std::int64_t vlan_quarantine_s = 20;
 };
 
-/// Files of hosts: they outlive a process.
+/// The files of hosts, which outlive processes.
 class SimLeases final : public provisioner::LeaseMemory {
  public:
   void keep(const msg::HostId& host_id, const provisioner::KeptLease& lease) override {
@@ -54,26 +54,25 @@ class SimDeployment {
   SimDeployment(const SimDeployment&) = delete;
   SimDeployment& operator=(const SimDeployment&) = delete;
 
-  /// Process names in the order of their start.
+  /// Process names in starting order.
   const std::vector<std::string>& names() const { return names_; }
   const std::vector<std::string>& host_processes() const { return host_processes_; }
-  /// Kills the process where it runs, and starts it.
+  /// Kills the process if it runs, and starts it.
   void start(const std::string& name);
   void kill(const std::string& name) { processes_[name].reset(); }
   bool is_running(const std::string& name) const;
   SimProcess* process(const std::string& name) const;
-  /// The one with this name is stopped (SIGSTOP) and another started beside it: a split brain.
+  /// Stops the process of this name (SIGSTOP) and starts another one: a split brain.
   void take_over(const std::string& name);
-  /// Whoever was stopped goes on; one that was fenced meanwhile ends.
+  /// Resumes stopped processes; those that were fenced end.
   void resume_all();
-  /// The host's power fails: its process and its domains are gone, nobody is told.
+  /// Cuts the host's power: its process and domains disappear without an event.
   void cut_power(std::size_t host);
   std::string process_of(std::size_t host) const;
   SimHypervisor& hypervisor(std::size_t host);
   std::size_t host_count() const { return shape_.host_count; }
   const SimShape& shape() const { return shape_; }
-  /// Ends what was fenced, as its own process would, and starts it again where it is watched over;
-  /// called after each step.
+  /// Ends fenced processes, and restarts supervised ones. Called after each step.
   void end_fenced();
   /// Checks the scheduler's view if it changed; called after each step.
   void check_views();

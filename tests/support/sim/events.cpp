@@ -1,4 +1,4 @@
-// Each change of state is one event, which says what the records of its commit say.
+// Checks that each change of state has one event, which agrees with the records of its commit.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,13 +19,13 @@ std::string type_of(const core::StoredEvent& event) {
   return event.topic.substr(event.topic.rfind('/') + 1);
 }
 
-/// Calls `visit` with the event's message where it is an Event.
+/// Calls `visit` with the event's message if it is of type Event.
 template <class Event, class Visit>
 void when(const core::StoredEvent& event, Visit&& visit) {
   if (type_of(event) == Event::topic) visit(msg::decode<Event>(event.body));
 }
 
-/// What was told of a node, in the words of its record.
+/// The state of a node as its events report it.
 bool is_told(const scheduler::StoredNode& node, const msg::NodeStatus& told) {
   return node.state == told.state && node.reason == told.reason &&
          node.is_desired_on == told.is_desired_on && node.host_id == told.host_id &&
@@ -113,7 +113,7 @@ void Invariants::check_network_event(const core::StoredEvent& event) {
   });
 }
 
-/// What the scheduler recorded in this commit is what it told last.
+/// The records of a commit of the scheduler agree with its last events.
 void Invariants::check_told(const core::Commit& commit) {
   for (const auto& change : commit.records) {
     if (const auto* stored = computesets_.find(change.key)) {

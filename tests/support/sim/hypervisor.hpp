@@ -1,6 +1,5 @@
-// A host's hypervisor in the simulation: the fake one, whose steps also fail halfway, and which
-// tells an observer of every domain that it begins. It outlives the provisioner's process, as
-// libvirt does.
+// A simulated host's hypervisor: the fake one, with steps that may fail halfway and an observer of
+// every created domain. It outlives the provisioner's process, like libvirt.
 #pragma once
 
 #include <functional>
@@ -15,8 +14,8 @@ namespace nucleus::tests {
 
 /// Chances per thousand.
 struct SimHypervisorFaults {
-  unsigned fails_before = 0;  // it does nothing and says so
-  unsigned fails_after = 0;   // it is done, and the answer is an error
+  unsigned fails_before = 0;  // fails without effect
+  unsigned fails_after = 0;   // takes effect, and returns an error
 };
 
 class SimHypervisor final : public provisioner::Hypervisor {
@@ -25,7 +24,7 @@ class SimHypervisor final : public provisioner::Hypervisor {
       : world_{world}, fake_{std::move(size)} {}
 
   SimHypervisorFaults faults = {};
-  /// Called when a domain was begun.
+  /// Called when a domain is created.
   std::function<void(const provisioner::DomainSpec&)> on_created;
 
   core::Result<void> create(const provisioner::DomainSpec& spec) override {
@@ -67,7 +66,7 @@ class SimHypervisor final : public provisioner::Hypervisor {
     fake_.on_link(std::move(handler));
   }
 
-  /// The domains that run, by name: what a person at the host would see, even while it hangs.
+  /// The running domains by name, even while the hypervisor hangs.
   std::map<std::string, provisioner::DomainSpec> running() { return fake_.specs(); }
   provisioner::FakeHypervisor& fake() { return fake_; }
 

@@ -16,9 +16,9 @@ namespace {
 
 using msg::ComputesetState;
 
-constexpr std::size_t broken_max = 20;  // the first ones tell enough
+constexpr std::size_t broken_max = 20;  // the first ones are enough
 
-/// Requests that change something: their reply is durable before it is sent.
+/// Requests that change state: their reply must be durable before it is sent.
 const std::set<std::string> mutating_topics = {
     std::string(msg::DefineProject::topic),    std::string(msg::DefineCluster::topic),
     std::string(msg::RemoveCluster::topic),    std::string(msg::ChangeNode::topic),
@@ -112,7 +112,7 @@ std::map<std::string, std::set<std::string>> Invariants::running() const {
   return hosts_of;
 }
 
-/// A domain was begun: under a grant that is durable, once, nowhere else, and the host holds it.
+/// A domain may be created only under a durable grant that its host holds, once, and nowhere else.
 void Invariants::take_created(const provisioner::DomainSpec& spec) {
   const auto dot = spec.name.find('.');
   const std::string host = spec.name.substr(0, dot);
@@ -135,7 +135,7 @@ void Invariants::take_created(const provisioner::DomainSpec& spec) {
     fail(fmt::format("domains on host {} have {} MB of its {}", host, memory_mb, known->memory_mb));
 }
 
-/// What leaves a process is durable: a reply that says yes, an event.
+/// Successful replies and events must be durable before they are sent.
 void Invariants::take_sent(const std::string& process, const core::Frames& frames) {
   const auto& envelope = frames.envelope;
   if (envelope.kind == msg::MessageKind::reply && !envelope.error &&

@@ -1,6 +1,6 @@
-// What must hold after every step of a simulated deployment, and once it is settled: HOUSE_STYLE
-// section 7, as one checker. It reads what lands in the journals, what is sent, and what
-// hypervisors run; no room knows of it. What breaks is kept as a sentence with its time.
+// Checks the invariants of a simulated deployment after every step, and again when it has settled.
+// It observes commits, messages and domains from outside the services. A violation is recorded as a
+// sentence with its time.
 #pragma once
 
 #include <map>
@@ -19,13 +19,13 @@
 
 namespace nucleus::tests {
 
-/// The records of one kind, as they are durable.
+/// The durable records of one kind.
 template <class R>
 class View {
  public:
   explicit View(core::Key<R> prefix) : prefix_{std::move(prefix.name)} {}
 
-  /// Takes the change where it is of this kind.
+  /// Applies the change if it is of this kind.
   bool take(const core::RecordChange& change) {
     if (!change.key.starts_with(prefix_)) return false;
     if (change.bytes)
@@ -45,7 +45,7 @@ class View {
   std::map<std::string, R> all_ = {};
 };
 
-/// What the deployment was told to be.
+/// The size of the deployment.
 struct InvariantLimits {
   std::int64_t cpu_overcommit = 1;
   std::int64_t vlan_quarantine_s = 0;
@@ -59,21 +59,21 @@ class Invariants {
   Invariants(const Invariants&) = delete;
   Invariants& operator=(const Invariants&) = delete;
 
-  /// Before any process starts: hears of this hypervisor's domains.
+  /// Observes this hypervisor's domains. Call before any process starts.
   void watch(SimHypervisor& hypervisor);
-  /// Nothing is under way and nothing fails: what is recorded, granted and run is the same. What
-  /// is not, as sentences.
+  /// Returns the differences between desired, recorded, granted and observed state, as sentences.
+  /// Call when the deployment has settled without faults.
   std::vector<std::string> check_settled();
-  /// Every cluster was removed: nothing is left of them.
+  /// Returns what is left after every cluster was removed.
   std::vector<std::string> check_empty();
   const std::vector<std::string>& broken() const { return broken_; }
   void fail(const std::string& what);
-  /// Keeps what a check found.
+  /// Records a violation.
   void keep(const std::vector<std::string>& found);
 
   const View<scheduler::StoredNode>& nodes() const { return nodes_; }
   const View<scheduler::StoredComputeset>& computesets() const { return computesets_; }
-  /// Domains that run, by node, with the host that runs each.
+  /// Running domains by node, with their hosts.
   std::map<std::string, std::set<std::string>> running() const;
 
  private:
@@ -121,8 +121,8 @@ class Invariants {
   View<scheduler::StoredAllocation> allocations_;
   std::map<std::string, provisioner::StoredGrant> grants_ = {};  // by key, of every host
 
-  std::set<std::string> granted_ = {};  // "HOST NODE EPOCH" that was durable once
-  std::set<std::string> has_run_ = {};  // "NODE EPOCH" recorded to have run
+  std::set<std::string> granted_ = {};  // "HOST NODE EPOCH" that were ever durable
+  std::set<std::string> has_run_ = {};  // "NODE EPOCH" recorded as having run
   std::map<std::string, std::int64_t> quarantined_until_s_ = {};  // VLAN, as text
   std::map<msg::ComputesetId, msg::Computeset> told_computesets_ = {};
   std::map<std::string, msg::NodeStatus> told_nodes_ = {};

@@ -1,5 +1,5 @@
-// A process of the simulated world: the same rooms as in production, on a virtual loop. Destroying
-// it is `kill -9`: what it had not made durable is gone. stop() is SIGSTOP.
+// A process of the simulation: the same rooms as in production, on a virtual loop. Destroying it is
+// `kill -9`: what is not durable is lost. stop() is SIGSTOP.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -18,7 +18,7 @@ class SimProcess {
  public:
   using Build = std::function<core::Result<std::shared_ptr<void>>(core::Runtime&)>;
 
-  /// Starts process `name`; without `build` it only calls.
+  /// Starts process `name`; without `build` it is a caller only.
   SimProcess(SimWorld& world, const std::string& name,
              std::map<std::string, std::string> settings = {}, const Build& build = {})
       : loop_{world},
@@ -27,7 +27,7 @@ class SimProcess {
         journal_{loop_, name},
         store_{loop_, journal_, name},
         bus_{loop_, link_, build ? &store_ : nullptr} {
-    // Another one has its name: it does nothing more, and whoever started it ends it.
+    // Another process took over: this one does nothing more until its owner destroys it.
     store_.on_fenced([this](const core::Error&) {
       is_fenced_ = true;
       stop();
@@ -42,7 +42,7 @@ class SimProcess {
   SimProcess(const SimProcess&) = delete;
   SimProcess& operator=(const SimProcess&) = delete;
 
-  /// Asks, and lets time pass until the reply.
+  /// Calls, and lets time pass until the reply.
   template <class Request>
   core::Result<typename Request::Reply> call(const Request& request,
                                              core::CallOptions options = {

@@ -16,11 +16,11 @@ using core::Milliseconds;
 constexpr std::int64_t call_deadline_ms = 30'000;
 constexpr std::uint64_t clusters_max = 4;
 constexpr int settle_s_max = 60;
-// What watches over a provisioner starts it again within the margin of a host's lease.
+// The supervisor restarts a provisioner within the margin of a host's lease.
 constexpr std::int64_t provisioner_away_ms_max = 1'500;
 constexpr std::uint64_t projects_max = 2;
 
-/// Shapes of every kind: small pools, one provisioner or many, short leases and long ones.
+/// Random sizes: small pools, one provisioner or many, short and long leases.
 SimShape draw_shape(std::uint64_t seed) {
   std::mt19937_64 random(seed * 2 + 1);
   const auto pick = [&](std::uint64_t most) {
@@ -88,10 +88,10 @@ SimOutcome SimRun::run() {
   return outcome_;
 }
 
-/// What kinds of faults this seed has: some none, some one kind, some all.
+/// Chooses the kinds of faults of this seed: none, one or all.
 void SimRun::draw_profile() {
   const auto often = [this] { return pick(2) == 0; };
-  if (pick(9) == 0) return;  // a seed of peace, as a measure for the others
+  if (pick(9) == 0) return;  // no faults, for comparison
   profile_ = {.has_kills = often() || often(),
               .has_cuts = often(),
               .has_redis_outages = pick(3) == 0,
@@ -164,7 +164,7 @@ void SimRun::disturb_host(std::size_t host, std::int64_t for_ms) {
   const std::string process = deployment_.process_of(host);
   switch (pick(4)) {
     case 0:
-      // A host that is cut off while its hypervisor hangs cannot be stopped by anybody.
+      // A disconnected host whose hypervisor hangs cannot be stopped.
       if (!profile_.has_cuts || !hypervisor.ping()) return;
       ++outcome_.counts["hosts cut off"];
       world.cut_off(process, true);
@@ -220,7 +220,7 @@ void SimRun::end_disturbances(bool is_all) {
     if (!deployment_.is_running(name)) deployment_.start(name);
 }
 
-/// Asks without waiting; the answer comes once, and is counted.
+/// Calls without waiting; the answer is counted.
 template <class Request>
 void SimRun::ask(const Request& request, std::function<void(const typename Request::Reply&)> took) {
   const std::string verb{Request::topic};
@@ -244,7 +244,7 @@ void SimRun::ask(const Request& request, std::function<void(const typename Reque
       });
 }
 
-/// Asks in peace, and has it.
+/// Calls without faults and returns the answer.
 template <class Request>
 bool SimRun::must(const Request& request) {
   const auto reply = deployment_.admin.call(request);
@@ -254,7 +254,7 @@ bool SimRun::must(const Request& request) {
   return reply.has_value();
 }
 
-/// A walltime may end at any moment, even now: so what is not settled yet has a while to be.
+/// Allows some time to settle, because a walltime may end at any time.
 void SimRun::settle(const std::function<std::vector<std::string>()>& check) {
   std::vector<std::string> unsettled = check();
   for (int second = 0; second < settle_s_max && !unsettled.empty(); ++second) {

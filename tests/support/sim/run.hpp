@@ -1,6 +1,6 @@
-// One seed, run whole: a deployment drawn from it, an admin who asks for one thing after another,
-// faults between any two steps; then all is well again, settles, and is checked; then everything is
-// removed, and checked once more.
+// Runs one seed: builds a random deployment, sends random requests, and injects faults between any
+// two steps. Then the faults end, the deployment settles and is checked; then everything is removed
+// and checked again.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,9 @@ struct SimOutcome {
   std::uint64_t steps = 0;
   std::uint64_t events = 0;
   std::int64_t virtual_s = 0;
-  std::uint64_t digest = 0;                          // of all events: equal for equal runs
-  std::map<std::string, std::uint64_t> counts = {};  // what was done, and how it was answered
-  std::vector<std::string> broken = {};              // empty = nothing
+  std::uint64_t digest = 0;                          // of all events; equal for equal runs
+  std::map<std::string, std::uint64_t> counts = {};  // requests and faults, by outcome
+  std::vector<std::string> broken = {};              // violations; empty = none
 };
 
 class SimRun {
@@ -31,7 +31,7 @@ class SimRun {
   std::int64_t now_ms() const { return deployment_.world.now_ms(); }
 
  private:
-  /// A disturbance that ends by itself.
+  /// A fault that ends by itself.
   struct Disturbance {
     std::int64_t until_ms;
     std::function<void()> end;
@@ -79,7 +79,7 @@ class SimRun {
   bool is_disturbing_ = false;
   int open_calls_ = 0;
   std::uint64_t computesets_accepted_ = 0;
-  std::uint64_t computesets_unknown_ = 0;  // asked for, and never answered
+  std::uint64_t computesets_unknown_ = 0;  // requested and never answered
 };
 
 }  // namespace nucleus::tests

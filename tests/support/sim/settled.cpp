@@ -1,4 +1,4 @@
-// The checks once nothing is under way: what is wanted, granted, recorded and run is the same.
+// The checks of a settled deployment: desired, granted, recorded and observed state are equal.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -53,7 +53,7 @@ void Invariants::check_settled_node(const scheduler::StoredNode& node) {
     fail("compute " + id + " runs in no running computeset");
 }
 
-/// Every domain has its grant, every grant its domain.
+/// Every domain has a grant, and every grant a domain.
 void Invariants::check_settled_domains() {
   std::set<std::string> domains;
   for (auto* hypervisor : hypervisors_)
@@ -93,7 +93,7 @@ void Invariants::check_settled_computesets() {
   }
 }
 
-/// What a host's provisioner was granted is what the scheduler has placed there.
+/// The grants of a host's provisioner equal the scheduler's placements on the host.
 void Invariants::check_settled_grants() {
   std::set<std::string> held;
   for (const auto& [key, stored] : grants_)
@@ -111,7 +111,7 @@ void Invariants::check_settled_grants() {
     if (!held.contains(grant)) fail("a host does not hold its grant: " + grant);
 }
 
-/// Every room knows the same clusters and nodes as the registry.
+/// All services know the same clusters and nodes as the registry.
 void Invariants::check_same_clusters() {
   std::set<std::string> clusters;
   std::set<std::string> nodes;
@@ -144,7 +144,7 @@ void Invariants::check_same_clusters() {
   }
 }
 
-/// Whoever waits for a host finds no room.
+/// Nodes and computesets wait only if no host has capacity.
 void Invariants::check_waiting() {
   scheduler::HostPool pool;
   for (const auto& [key, host] : hosts_.all())
@@ -180,7 +180,7 @@ void Invariants::check_waiting() {
   }
 }
 
-/// Charged is what ran, to the second, once.
+/// Usage is charged exactly once, to the second.
 void Invariants::check_charges() {
   std::map<std::string, std::int64_t> ran;
   for (const auto& [key, stored] : computesets_.all()) {

@@ -97,13 +97,14 @@ void SimLink::carry(const core::Frames& frames) {
     return deliver(*to->second, frames);
   if (frames.envelope.kind != msg::MessageKind::request) return;
   core::Frames refused{.topic = frames.topic};
-  refused.envelope = {.kind = msg::MessageKind::reply,
-                      .request_id = frames.envelope.request_id,
-                      .trace_id = frames.envelope.trace_id,
-                      .sender = "bus",
-                      .to = name_,
-                      .error = msg::Error{.code = ErrorCode::unavailable,
-                                          .detail = msg::shown(frames.envelope.to) + " is away"}};
+  refused.envelope = {
+      .kind = msg::MessageKind::reply,
+      .request_id = frames.envelope.request_id,
+      .trace_id = frames.envelope.trace_id,
+      .sender = "bus",
+      .to = name_,
+      .error = msg::Error{.code = ErrorCode::unavailable,
+                          .detail = msg::shown(frames.envelope.to) + " is not connected"}};
   deliver(*this, refused);
 }
 
@@ -146,8 +147,8 @@ void SimJournal::load(std::function<void(core::Result<core::Snapshot>)> done) {
 
 void SimJournal::commit(core::Commit commit,
                         std::function<void(core::Result<std::uint64_t>)> done) {
-  // It lands at one moment and is answered at a later one: a process may end, or its link break,
-  // before or in between.
+  // The commit takes effect at one time and is answered later: the process may end, or its
+  // connection break, before or in between.
   auto& world = loop_.world();
   auto outcome = std::make_shared<core::Result<std::uint64_t>>();
   if (!world.can_reach_redis(service_name_)) {
@@ -179,7 +180,8 @@ core::Result<std::uint64_t> SimJournal::land(core::Commit commit) {
   };
   if (is_broken_) return lost("not loaded");
   if (!world.can_reach_redis(service_name_)) return lost("redis does not answer");
-  if (world.happens(world.faults.commit_lost)) return lost("the link broke before it landed");
+  if (world.happens(world.faults.commit_lost))
+    return lost("the connection broke before the commit");
   auto& owned = world.owned_[service_name_];
   if (owned.epoch != epoch_) {
     is_broken_ = true;
@@ -217,7 +219,7 @@ core::Result<std::uint64_t> SimJournal::land(core::Commit commit) {
     owned.replied.insert(commit.request_id);
   }
   const std::uint64_t last = world.events_.size();
-  if (world.happens(world.faults.answer_lost)) return lost("the link broke after it landed");
+  if (world.happens(world.faults.answer_lost)) return lost("the connection broke after the commit");
   return last;
 }
 

@@ -1,6 +1,6 @@
-// A deployment in one thread, from one seed: a virtual clock, loops, workers, links and journals
-// that lose, delay and repeat as the real ones may. A process may be ended, stopped or cut off
-// between any two steps.
+// Simulates a deployment in one thread from one seed: a virtual clock, loops, workers, links and
+// journals that lose, delay and repeat like the real ones. A process can be killed, stopped or
+// disconnected between any two steps.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +19,13 @@
 
 namespace nucleus::tests {
 
-/// How unkind the world is; all chances are per thousand.
+/// Fault probabilities, per thousand, and maximum delays.
 struct SimFaults {
   unsigned message_lost = 0;
   unsigned message_repeated = 0;
-  unsigned message_late = 0;  // and so after what was sent later
-  unsigned commit_lost = 0;   // the link breaks before it lands: `unknown_outcome`
-  unsigned answer_lost = 0;   // the link breaks after it landed: `unknown_outcome`
+  unsigned message_late = 0;  // and so reordered
+  unsigned commit_lost = 0;   // without effect: `unknown_outcome`
+  unsigned answer_lost = 0;   // after taking effect: `unknown_outcome`
   unsigned message_ms_max = 2;
   unsigned late_ms_max = 30'000;
   unsigned commit_ms_max = 5;
@@ -34,10 +34,10 @@ struct SimFaults {
 
 class SimLink;
 
-/// A process as the world sees it; its tasks end with it, and wait while it is stopped.
+/// The life of a process: its tasks are dropped when it ends and held while it is stopped.
 struct SimLife {
   bool is_stopped = false;
-  std::deque<std::function<void()>> held = {};  // due meanwhile, in order
+  std::deque<std::function<void()>> held = {};  // tasks due while stopped, in order
 };
 
 class SimWorld {
@@ -47,31 +47,32 @@ class SimWorld {
   SimWorld& operator=(const SimWorld&) = delete;
 
   SimFaults faults = {};
-  /// Called with each commit that landed, and the number of its first event.
+  /// Called with each commit that took effect and the number of its first event.
   std::function<void(const std::string& service, const core::Commit&, std::uint64_t)> on_landed;
-  /// Called with each message that a process sends, before it may be lost.
+  /// Called with each message sent, including lost ones.
   std::function<void(const std::string& process, const core::Frames&)> on_sent;
-  /// Called after each step: where processes may be ended and started.
+  /// Called after each step; may end and start processes.
   std::function<void()> on_stepped;
 
   std::int64_t now_ms() const { return now_ms_; }
   std::uint64_t steps() const { return step_count_; }
-  /// A whole number from 0 to `most`.
+  /// A random integer from 0 to `most`.
   std::uint64_t pick(std::uint64_t most) {
     return std::uniform_int_distribution<std::uint64_t>{0, most}(random_);
   }
   bool happens(unsigned per_thousand) { return per_thousand > 0 && pick(999) < per_thousand; }
 
-  /// Runs `task` after `delay`, unless the process has ended by then; a stopped one runs it later.
+  /// Runs `task` after `delay`; if the process is stopped then, when it resumes; not if it has
+  /// ended.
   void schedule(std::int64_t delay_ms, std::weak_ptr<SimLife> life, std::function<void()> task);
   void stop(const std::shared_ptr<SimLife>& life) { life->is_stopped = true; }
   void resume(const std::shared_ptr<SimLife>& life);
-  /// Parts a process from every other and from Redis, or joins it again.
+  /// Disconnects a process from all others and from Redis, or reconnects it.
   void cut_off(const std::string& process, bool is_cut);
   bool is_cut_off(const std::string& process) const { return cut_off_.contains(process); }
-  /// Redis answers nobody while it is away; what it holds stays.
+  /// Makes Redis unreachable for all processes, or reachable again; its data is kept.
   void take_redis_away(bool is_away) { is_redis_away_ = is_away; }
-  /// Redis has lost all it held, as after a disk that failed.
+  /// Deletes the data of Redis, as after a disk failure.
   void empty_redis() {
     owned_.clear();
     events_.clear();
@@ -79,15 +80,15 @@ class SimWorld {
   bool can_reach_redis(const std::string& process) const {
     return !is_redis_away_ && !is_cut_off(process);
   }
-  /// Whether Redis holds a reply to this request of this service's.
+  /// True if Redis stores a reply of the service to this request.
   bool is_reply_kept(const std::string& service, const std::string& request_id) const;
   const std::vector<core::StoredEvent>& events() const { return events_; }
 
-  /// Runs what is due next; false where nothing is.
+  /// Runs the next task; false if there is none.
   bool step();
-  /// Lets this much time pass.
+  /// Advances the clock and runs what is due.
   void run_for(core::Milliseconds time);
-  /// Steps until `is_so`, at most for `time`; whether it came to be.
+  /// Steps until `is_so`; false if that takes longer than `time`.
   bool run_until(const std::function<bool()>& is_so, core::Milliseconds time);
 
  private:
@@ -97,23 +98,23 @@ class SimWorld {
     std::weak_ptr<SimLife> life;
     std::function<void()> run;
   };
-  /// What Redis holds of one service.
+  /// The data of one service in Redis.
   struct Owned {
     std::uint64_t epoch = 0;
     core::Snapshot snapshot = {};
     std::map<std::string, std::string> archive = {};  // key, bytes
     std::map<std::string, std::string> summaries = {};
-    std::set<std::string> replied = {};  // the ids of the requests in it
+    std::set<std::string> replied = {};  // request ids of the stored replies
   };
 
   std::mt19937_64 random_;
   std::int64_t now_ms_ = 0;
   std::uint64_t task_count_ = 0;
   std::uint64_t step_count_ = 0;
-  std::map<std::pair<std::int64_t, std::uint64_t>, Task> tasks_ = {};  // by time, then order
+  std::map<std::pair<std::int64_t, std::uint64_t>, Task> tasks_ = {};  // by time, then by number
   std::map<std::string, SimLink*> links_ = {};
   std::map<std::string, Owned> owned_ = {};
-  std::vector<core::StoredEvent> events_ = {};  // dense from 1
+  std::vector<core::StoredEvent> events_ = {};  // numbered from 1 without gaps
   std::set<std::string> cut_off_ = {};
   bool is_redis_away_ = false;
 };
@@ -138,7 +139,7 @@ class SimLoop : public core::Loop {
   std::shared_ptr<SimLife> life_ = std::make_shared<SimLife>();
 };
 
-/// Work takes effect at some moment within `work_ms_max`; a process that ends before loses it.
+/// Runs work after up to `work_ms_max`; work of a process that ends first is dropped.
 class SimWorkers : public core::Workers {
  public:
   explicit SimWorkers(SimLoop& loop) : loop_{loop} {}
@@ -154,7 +155,7 @@ class SimWorkers : public core::Workers {
 
 class SimLink : public core::Link {
  public:
-  /// Takes the name over from whoever had it, as the bus does.
+  /// Takes over the name from its previous owner, as on the real bus.
   SimLink(SimLoop& loop, std::string name);
   ~SimLink() override;
   const std::string& name() const override { return name_; }
@@ -188,15 +189,15 @@ class SimJournal : public core::Journal {
 
  private:
   core::Result<std::uint64_t> land(core::Commit commit);
-  /// A time for the next answer, never before that of the one before it.
+  /// The delay of the next answer; answers keep their order.
   std::int64_t answer_delay_ms();
-  /// What was asked is answered so once the patience with Redis has ended.
+  /// The delay of a timeout of Redis; answers keep their order.
   std::int64_t timeout_delay_ms();
 
   SimLoop& loop_;
   std::string service_name_;
   std::uint64_t epoch_ = 0;
-  bool is_broken_ = true;  // until loaded again, as after a lost link
+  bool is_broken_ = true;  // until the next load
   std::int64_t last_answer_ms_ = 0;
 };
 

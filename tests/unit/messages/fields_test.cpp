@@ -1,5 +1,4 @@
-// How messages become bytes: what survives the way, what is forgiven, and what is refused before
-// it costs anything.
+// The msgpack codec: round trips, lenient decoding, and limits that apply before allocation.
 #include "messages/fields.hpp"
 
 #include <gmock/gmock.h>
@@ -61,7 +60,7 @@ std::string refusal(std::string_view bytes) {
   return "";
 }
 
-TEST(Fields, ComeBackAsTheyWereSent) {
+TEST(Fields, SurviveARoundTrip) {
   const Whole sent{.node_id = {"n-1"},
                    .colour = Colour::blue,
                    .parts = {{"bolt", -3}, {"nut", 4}},
@@ -73,62 +72,63 @@ TEST(Fields, ComeBackAsTheyWereSent) {
   EXPECT_EQ(decode<Whole>(encode(sent)), sent);
 }
 
-TEST(Fields, AnOptionalNotSaidTakesNoBytesAndComesBackEmpty) {
+TEST(Fields, OmitAnEmptyOptional) {
   const Whole sent{};
   EXPECT_EQ(encode(sent).find("spare"), std::string::npos);
   EXPECT_FALSE(decode<Whole>(encode(sent)).spare.has_value());
 }
 
-TEST(Fields, SkipsKeysItDoesNotKnow) {
+TEST(Fields, SkipUnknownKeys) {
   const WiderWhole newer{.small = 9, .later = "from a newer release", .more = {{"a", 1}}};
   EXPECT_EQ(decode<Whole>(encode(newer)).small, 9);
 }
 
-TEST(Fields, LeavesTheDefaultWhereAKeyIsMissing) {
+TEST(Fields, KeepTheDefaultOfAMissingKey) {
   EXPECT_EQ(decode<Whole>(encode(TextColour{})).small, 7);
 }
 
-TEST(Fields, NamesTheFieldThatHasTheWrongType) {
+TEST(Fields, NameTheFieldOfTheWrongType) {
   EXPECT_EQ(refusal<Whole>(encode(TextSmall{"nine"})), "small: must be an integer");
 }
 
-TEST(Fields, NamesTheFieldWhoseNumberDoesNotFit) {
+TEST(Fields, NameTheFieldWhoseNumberIsOutOfRange) {
   EXPECT_EQ(refusal<Whole>(encode(NumberSmall{256})), "small: is too large");
   EXPECT_EQ(refusal<Whole>(encode(NumberSmall{-1})), "small: is too small");
 }
 
-TEST(Fields, RefusesNilWhereAValueIsMeant) {
+TEST(Fields, RefuseNil) {
   EXPECT_EQ(refusal<Whole>("\x81\xa5small\xc0"), "small: must be an integer");
 }
 
-TEST(Fields, RefusesALengthThatLiesBeforeItAllocates) {
+TEST(Fields, RefuseAFalseLengthBeforeAllocation) {
   EXPECT_NE(refusal<Whole>(std::string("\xdd\xff\x00\x00\x00", 5)), "");
   EXPECT_NE(refusal<Whole>(std::string("\xdf\xff\xff\xff\xff", 5)), "");
 }
 
-TEST(Fields, RefusesADepthBomb) {
-  const std::string prefix = "\x81\xa4later";  // an unknown key is skipped, yet it is bounded too
+TEST(Fields, RefuseADepthBomb) {
+  const std::string prefix =
+      "\x81\xa4later";  // an unknown key is skipped, but its depth is limited too
   EXPECT_NE(refusal<Whole>(prefix + std::string(depth_max + 1, '\x91') + "\xc0"), "");
   EXPECT_NE(refusal<Whole>(std::string(500'000, '\x91') + "\xc0"), "");
 }
 
-TEST(Fields, RefusesMoreThanOneMebibyte) {
+TEST(Fields, RefuseMoreThanOneMebibyte) {
   EXPECT_THAT(refusal<Whole>(encode(TextColour{std::string(body_bytes_max, 'x')})),
               testing::HasSubstr("1 MiB"));
 }
 
-TEST(Fields, RefusesBytesAfterTheMapAndHalfAMap) {
+TEST(Fields, RefuseBytesAfterTheMapAndATruncatedMap) {
   const auto bytes = encode(Whole{});
   EXPECT_NE(refusal<Whole>(bytes + "\xc0"), "");
   EXPECT_NE(refusal<Whole>(bytes.substr(0, bytes.size() - 1)), "");
   EXPECT_NE(refusal<Whole>(""), "");
 }
 
-TEST(Fields, SendsAnEnumByItsName) {
+TEST(Fields, EncodeAnEnumByName) {
   EXPECT_EQ(decode<TextColour>(encode(Whole{.colour = Colour::blue})).colour, "blue");
 }
 
-TEST(Fields, AnEnumNameNotKnownBecomesUnknown) {
+TEST(Fields, DecodeAnUnknownEnumNameAsUnknown) {
   EXPECT_EQ(decode<Whole>(encode(TextColour{"ultraviolet"})).colour, Colour::unknown);
 }
 
@@ -140,7 +140,7 @@ TEST(Names, AreSafeInKeysTopicsFilesAndXml) {
   EXPECT_FALSE(is_name(std::string(65, 'a')));
 }
 
-TEST(Names, AreShownWithoutControlCharactersAndCut) {
+TEST(Names, AreShownTruncatedAndWithoutControlCharacters) {
   EXPECT_EQ(shown("a\033[2Jb\"<c>"), "a??2Jb??c?");
   EXPECT_EQ(shown(std::string(100, 'a')).size(), 64U);
 }

@@ -26,8 +26,8 @@ class Keys : public testing::Test {
     return settings ? settings->text(key, "") : settings.error().detail;
   }
   core::PeerRights rights_of_process(const std::string& name) const {
-    return bus::rights_of(folder.file("bus/rights"),
-                          say(name + "/settings.yaml", "bus.public_key"));
+    return bus::find_rights(folder.file("bus/rights"),
+                            say(name + "/settings.yaml", "bus.public_key"));
   }
   tests::TemporaryFolder folder = {};
 };
@@ -58,7 +58,7 @@ TEST_F(Keys, AHostMayReportItselfAndNothingElse) {
   for (const char* topic : {"registry.issue-token", "provisioner.apply-grants", "process.drain",
                             "scheduler.power-node", "image_store.remove-image"})
     EXPECT_FALSE(may(topic)) << topic;
-  EXPECT_FALSE(core::may_hear(host, ""));
+  EXPECT_FALSE(core::may_subscribe(host, ""));
 }
 
 TEST_F(Keys, TheGatewayReachesServicesButNoHostAndNoProcess) {
@@ -79,6 +79,16 @@ TEST_F(Keys, MadeAgainTheyStayAndAHostMoreIsAdded) {
   EXPECT_EQ(read_file(folder.file("provisioner-host-07/settings.yaml")), host_before);
   EXPECT_EQ(rights_of_process("provisioner-host-07").name, "provisioner/host-07");
   EXPECT_EQ(rights_of_process("provisioner-host-08").name, "provisioner/host-08");
+}
+
+TEST_F(Keys, ANewKeyOfAProcessRevokesItsEarlierKey) {
+  make({"host-07"});
+  const auto earlier = say("provisioner-host-07/settings.yaml", "bus.public_key");
+  std::filesystem::remove_all(folder.file("provisioner-host-07"));
+  make({"host-07"});
+  EXPECT_FALSE(core::is_known(bus::find_rights(folder.file("bus/rights"), earlier)));
+  EXPECT_EQ(rights_of_process("provisioner-host-07").name, "provisioner/host-07");
+  EXPECT_EQ(rights_of_process("registry").name, "registry");
 }
 
 TEST_F(Keys, FilesWithSecretsAreTheirOwnersAlone) {

@@ -1,4 +1,4 @@
-// What a key allows, case by case.
+// The rights of a key.
 #include "core/bus/peer_rights.hpp"
 
 #include <gtest/gtest.h>
@@ -6,14 +6,14 @@
 namespace nucleus::core {
 namespace {
 
-TEST(PeerRights, AKeyWithoutNameAndProjectIsUnknown) {
+TEST(PeerRights, AKeyWithoutNameAndProjectHasNoRights) {
   EXPECT_FALSE(is_known({}));
   EXPECT_FALSE(is_known({.calls = "*"}));
   EXPECT_TRUE(is_known({.name = "registry"}));
   EXPECT_TRUE(is_known({.project = "demo"}));
 }
 
-TEST(PeerRights, ANameIsGrantedWhole) {
+TEST(PeerRights, ANameMustMatchCompletely) {
   const PeerRights host{.name = "provisioner/host-01"};
   EXPECT_TRUE(may_be(host, "provisioner/host-01"));
   for (const char* other : {"", "provisioner", "provisioner/", "provisioner/host-011",
@@ -23,7 +23,7 @@ TEST(PeerRights, ANameIsGrantedWhole) {
   EXPECT_FALSE(may_be({.project = "demo"}, ""));
 }
 
-TEST(PeerRights, AStarStandsForOneNameBelow) {
+TEST(PeerRights, AStarMatchesOneName) {
   const PeerRights any{.name = "operator/*"};
   EXPECT_TRUE(may_be(any, "operator/4711"));
   for (const char* other :
@@ -31,7 +31,7 @@ TEST(PeerRights, AStarStandsForOneNameBelow) {
     EXPECT_FALSE(may_be(any, other)) << other;
 }
 
-TEST(PeerRights, TopicsAreGrantedByPrefix) {
+TEST(PeerRights, TopicsMatchByPrefix) {
   const PeerRights rights{.name = "overhead", .calls = "provisioner. registry.list-clusters"};
   EXPECT_TRUE(may_call(rights, "overhead", "provisioner/h", "provisioner.probe-host"));
   EXPECT_TRUE(may_call(rights, "overhead", "registry", "registry.list-clusters"));
@@ -42,14 +42,14 @@ TEST(PeerRights, TopicsAreGrantedByPrefix) {
   EXPECT_FALSE(may_call({.name = "x", .calls = "  "}, "x", "y", "registry.list-clusters"));
 }
 
-TEST(PeerRights, EveryProcessMayAskItselfAndNobodyElseHowItIs) {
+TEST(PeerRights, EveryProcessMayCallProcessTopicsOnItselfOnly) {
   const PeerRights rights{.name = "network"};
   EXPECT_TRUE(may_call(rights, "network", "network", "process.ping"));
   EXPECT_FALSE(may_call(rights, "network", "scheduler", "process.drain"));
   EXPECT_FALSE(may_call(rights, "network", "network", "network.list-networks"));
 }
 
-TEST(PeerRights, AProcessTellsItsOwnServicesEvents) {
+TEST(PeerRights, AProcessEmitsOnlyEventsOfItsService) {
   EXPECT_TRUE(may_emit("provisioner/host-01", "p/c/provisioner.domain-changed"));
   EXPECT_TRUE(may_emit("registry", "p/c/registry.cluster-defined"));
   for (const char* topic : {"p/c/registry.cluster-defined", "p/c/provisioners.x", "provisioner/x",
@@ -57,18 +57,18 @@ TEST(PeerRights, AProcessTellsItsOwnServicesEvents) {
     EXPECT_FALSE(may_emit("provisioner/host-01", topic)) << topic;
 }
 
-TEST(PeerRights, ASubscriptionLiesInsideItsProject) {
+TEST(PeerRights, ASubscriptionMustLieWithinTheProjectOrPublic) {
   const PeerRights tenant{.project = "demo"};
-  EXPECT_TRUE(may_hear(tenant, "demo/"));
-  EXPECT_TRUE(may_hear(tenant, "demo/c/registry."));
+  EXPECT_TRUE(may_subscribe(tenant, "demo/"));
+  EXPECT_TRUE(may_subscribe(tenant, "demo/c/registry."));
   for (const char* prefix : {"", "demo", "dem", "demo2/", "other/"})
-    EXPECT_FALSE(may_hear(tenant, prefix)) << prefix;
+    EXPECT_FALSE(may_subscribe(tenant, prefix)) << prefix;
   for (const auto* prefix : {"public/", "public/_/image_store."})
-    EXPECT_TRUE(may_hear(tenant, prefix)) << prefix << ": of everybody's images all may hear";
-  EXPECT_FALSE(may_hear(tenant, "public"));
-  EXPECT_FALSE(may_hear({.name = "provisioner/h1"}, "public/"));
-  EXPECT_TRUE(may_hear({.project = "*"}, ""));
-  EXPECT_FALSE(may_hear({.name = "registry"}, ""));
+    EXPECT_TRUE(may_subscribe(tenant, prefix)) << prefix;
+  EXPECT_FALSE(may_subscribe(tenant, "public"));
+  EXPECT_FALSE(may_subscribe({.name = "provisioner/h1"}, "public/"));
+  EXPECT_TRUE(may_subscribe({.project = "*"}, ""));
+  EXPECT_FALSE(may_subscribe({.name = "registry"}, ""));
 }
 
 }  // namespace

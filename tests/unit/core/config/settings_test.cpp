@@ -1,16 +1,19 @@
-// Settings: what is taken from where, and that whatever is wrong stops the start.
+// Settings: the sources of values, their precedence, and the errors that stop the start.
 #include "core/config/settings.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
+
+#include "tests/support/redis_fixture.hpp"
 
 namespace nucleus::core {
 namespace {
 
 using Values = std::map<std::string, std::string>;
 
-/// Sets a variable of the environment for one test.
+/// Sets an environment variable for the duration of a test.
 class Variable {
  public:
   Variable(const char* name, const char* value) : name_{name} { setenv(name, value, 1); }
@@ -22,7 +25,7 @@ class Variable {
   const char* name_;
 };
 
-TEST(Settings, GiveTheDefaultWhereNothingIsSaid) {
+TEST(Settings, ReturnTheDefaultOfAnUnsetKey) {
   Settings settings;
   EXPECT_EQ(settings.text("room.name", "x"), "x");
   EXPECT_EQ(settings.number("room.size", 7, 1, 10), 7);
@@ -30,7 +33,7 @@ TEST(Settings, GiveTheDefaultWhereNothingIsSaid) {
   EXPECT_TRUE(settings.finish());
 }
 
-TEST(Settings, GiveWhatTheFileSays) {
+TEST(Settings, ReturnTheValueOfTheFile) {
   Settings settings(Values{{"room.name", "y"}, {"room.size", "10"}, {"room.is_open", "false"}});
   EXPECT_EQ(settings.text("room.name", "x"), "y");
   EXPECT_EQ(settings.number("room.size", 7, 1, 10), 10);
@@ -38,24 +41,24 @@ TEST(Settings, GiveWhatTheFileSays) {
   EXPECT_TRUE(settings.finish());
 }
 
-TEST(Settings, GiveWhatTheEnvironmentSaysBeforeTheFile) {
+TEST(Settings, LetTheEnvironmentOverrideTheFile) {
   const Variable variable("NUCLEUS_ROOM_SIZE_MAX_S", "3");
   Settings settings(Values{{"room.size_max_s", "9"}});
   EXPECT_EQ(settings.number("room.size_max_s", 7, 1, 10), 3);
   EXPECT_TRUE(settings.finish());
 }
 
-TEST(Settings, TellTheFirstNumberThatIsOutOfItsBounds) {
+TEST(Settings, ReportTheFirstNumberOutOfRange) {
   Settings settings(Values{{"room.size", "11"}, {"room.depth", "0"}});
   settings.number("room.size", 7, 1, 10);
   settings.number("room.depth", 7, 1, 10);
   const auto finished = settings.finish();
   ASSERT_FALSE(finished);
   EXPECT_EQ(finished.error().code, ErrorCode::invalid_argument);
-  EXPECT_EQ(finished.error().detail, "room.size must be a whole number from 1 to 10");
+  EXPECT_EQ(finished.error().detail, "room.size must be an integer from 1 to 10");
 }
 
-TEST(Settings, RefuseWhatIsNoWholeNumber) {
+TEST(Settings, RefuseANumberThatIsNotAnInteger) {
   for (const char* wrong : {"", " 5", "5 ", "5s", "0x5", "5.0", "five", "99999999999999999999"}) {
     Settings settings(Values{{"room.size", wrong}});
     settings.number("room.size", 7, 1, 10);
@@ -71,15 +74,15 @@ TEST(Settings, RefuseAFlagThatIsNeitherTrueNorFalse) {
   }
 }
 
-TEST(Settings, RefuseAKeyThatNobodyAskedFor) {
+TEST(Settings, RefuseAnUnknownKey) {
   Settings settings(Values{{"room.nmae", "y"}});
   settings.text("room.name", "x");
   const auto finished = settings.finish();
   ASSERT_FALSE(finished);
-  EXPECT_EQ(finished.error().detail, "no such setting: room.nmae");
+  EXPECT_EQ(finished.error().detail, "unknown setting: room.nmae");
 }
 
-TEST(Settings, ShowWhatIsInForce) {
+TEST(Settings, ShowTheEffectiveValues) {
   Settings settings(Values{{"room.size", "4"}});
   settings.number("room.size", 7, 1, 10);
   settings.flag("room.is_open", true);
@@ -89,10 +92,19 @@ TEST(Settings, ShowWhatIsInForce) {
   EXPECT_EQ(settings.in_force(), expected);
 }
 
-TEST(Settings, RefuseAFileThatIsNotThere) {
+TEST(Settings, RefuseAMissingFile) {
   const auto loaded = Settings::load("/nowhere/settings.yaml");
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code, ErrorCode::invalid_argument);
+}
+
+TEST(Settings, ReadValuesOfAFileWithoutTheEnvironment) {
+  const tests::TemporaryFolder folder;
+  std::ofstream(folder.file("rights.yaml")) << "project: demo\n";
+  const Variable variable("NUCLEUS_PROJECT", "*");
+  const auto values = read_values(folder.file("rights.yaml"));
+  ASSERT_TRUE(values);
+  EXPECT_EQ(*values, (Values{{"project", "demo"}}));
 }
 
 }  // namespace

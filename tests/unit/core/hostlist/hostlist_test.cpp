@@ -1,4 +1,4 @@
-// The rules of hostlists, one test each.
+// The rules of hostlists.
 #include "core/hostlist/hostlist.hpp"
 
 #include <gmock/gmock.h>
@@ -31,16 +31,16 @@ std::string collected(std::vector<std::string> names) {
   return collect(names);
 }
 
-TEST(HostlistExpand, TakesPlainNamesInTheirOrder) {
+TEST(HostlistExpand, KeepsTheOrderOfPlainNames) {
   EXPECT_THAT(names_of("c,a,b"), ElementsAre("c", "a", "b"));
 }
 
-TEST(HostlistExpand, CombinesSeveralRangesLeftmostSlowest) {
+TEST(HostlistExpand, CombinesSeveralRangesWithTheLeftmostSlowest) {
   EXPECT_THAT(names_of("a[0-1,7]x[1-2],b"),
               ElementsAre("a0x1", "a0x2", "a1x1", "a1x2", "a7x1", "a7x2", "b"));
 }
 
-TEST(HostlistExpand, PadsToTheWidthOfTheLowBound) {
+TEST(HostlistExpand, PadsToTheWidthOfTheLowerBound) {
   EXPECT_THAT(names_of("n[08-11]"), ElementsAre("n08", "n09", "n10", "n11"));
   EXPECT_THAT(names_of("n[8-11]"), ElementsAre("n8", "n9", "n10", "n11"));
   EXPECT_THAT(names_of("n[099-0101]"), ElementsAre("n099", "n100", "n101"));
@@ -50,7 +50,7 @@ TEST(HostlistExpand, KeepsASingleNumberAsWritten) {
   EXPECT_THAT(names_of("n[007]-x"), ElementsAre("n007-x"));
 }
 
-TEST(HostlistExpand, RemovesRepeatsAndKeepsTheFirst) {
+TEST(HostlistExpand, RemovesDuplicatesAndKeepsTheFirst) {
   EXPECT_THAT(names_of("b,a[1-2],b,a[2-3]"), ElementsAre("b", "a1", "a2", "a3"));
 }
 
@@ -59,7 +59,7 @@ TEST(HostlistExpand, SkipsEmptyParts) {
   EXPECT_THAT(names_of(",a,,b,"), ElementsAre("a", "b"));
 }
 
-TEST(HostlistExpand, TakesTextAfterAndBetweenRanges) {
+TEST(HostlistExpand, AcceptsTextAfterAndBetweenRanges) {
   EXPECT_THAT(names_of("r[1-2]n[1]-ib"), ElementsAre("r1n1-ib", "r2n1-ib"));
   EXPECT_THAT(names_of("[1-2]"), ElementsAre("1", "2"));
 }
@@ -77,7 +77,7 @@ TEST(HostlistExpand, RefusesAReversedRange) {
   EXPECT_THAT(fault_of("a[3-1]"), HasSubstr("start > stop in '3-1'"));
 }
 
-TEST(HostlistExpand, RefusesABadRange) {
+TEST(HostlistExpand, RefusesAnInvalidRange) {
   for (std::string_view text : {"a[]", "a[1,]", "a[x]", "a[1-]", "a[-1]", "a[1-2-3]", "a[1 -2]",
                                 "a[0x1-2]", "a[1-9999999999999999999999]"})
     EXPECT_THAT(fault_of(text), HasSubstr("bad range")) << text;
@@ -91,13 +91,13 @@ TEST(HostlistExpand, AllowsExactlyTheLargestNumberOfNames) {
   EXPECT_THAT(fault_of("n[1-100000],b"), HasSubstr("more than 100000 names"));
 }
 
-TEST(HostlistExpand, TakesASmallerLimit) {
+TEST(HostlistExpand, AcceptsASmallerLimit) {
   EXPECT_TRUE(expand("n[1-4]", 4));
   EXPECT_THAT(fault_of("n[1-5]", 4), HasSubstr("more than 4 names"));
   EXPECT_THAT(fault_of("a,b,c,d,e", 4), HasSubstr("more than 4 names"));
 }
 
-TEST(HostlistExpand, CountsBeforeItExpands) {
+TEST(HostlistExpand, ChecksTheCountBeforeExpanding) {
   // Were any of these expanded first, this test would not end.
   std::string product = "n";
   for (int i = 0; i < 12; ++i) product += "[1-5]";
@@ -118,11 +118,11 @@ TEST(HostlistExpand, ShowsNoControlCharactersInItsErrors) {
   EXPECT_EQ(fault_of("a[\x1b\n<]").find_first_of("\x1b\n<"), std::string::npos);
 }
 
-TEST(HostlistCollect, FoldsNeighboursAndSorts) {
+TEST(HostlistCollect, FoldsConsecutiveNumbersAndSorts) {
   EXPECT_EQ(collected({"n3", "n1", "n2", "n7", "b"}), "b,n[1-3,7]");
 }
 
-TEST(HostlistCollect, LeavesASingleNumberBare) {
+TEST(HostlistCollect, WritesASingleNumberWithoutBrackets) {
   EXPECT_EQ(collected({"n07"}), "n07");
   EXPECT_EQ(collected({"frontend"}), "frontend");
   EXPECT_EQ(collected({}), "");
@@ -139,7 +139,7 @@ TEST(HostlistCollect, GroupsFromTheRightmostNumber) {
   EXPECT_EQ(collected({"r1n1-ib", "r1n2-ib", "r2n3-ib"}), "r1n[1-2]-ib,r2n3-ib");
 }
 
-TEST(HostlistCollect, TakesRepeatsOnce) {
+TEST(HostlistCollect, RemovesDuplicates) {
   EXPECT_EQ(collected({"a1", "a1", "a2"}), "a[1-2]");
 }
 

@@ -1,3 +1,4 @@
+// Compressing the peers of a cluster into ranges.
 #include "core/hostlist/peer_ranges.hpp"
 
 #include <gtest/gtest.h>
@@ -9,8 +10,8 @@ namespace {
 
 using Peers = std::vector<msg::Peer>;
 
-/// Written short, in the form NAMES=FIRST_IP, and read back as it was.
-std::vector<std::string> shortened(const Peers& peers) {
+/// The ranges of `peers` as NAMES=FIRST_IP; checks that they expand to `peers`.
+std::vector<std::string> ranges_of(const Peers& peers) {
   const auto ranges = collect_peers(peers);
   const auto back = expand_peers(ranges);
   EXPECT_TRUE(back);
@@ -24,36 +25,36 @@ std::vector<std::string> shortened(const Peers& peers) {
   return texts;
 }
 
-TEST(PeerRanges, AClusterIsItsFrontendAndOneRange) {
+TEST(PeerRanges, ACompressedClusterIsItsFrontendAndOneRange) {
   Peers peers{{"demo", "10.0.0.1"}};
   for (int i = 0; i < 3; ++i)
     peers.push_back({"vm-demo-0" + std::to_string(i), "10.0.0." + std::to_string(i + 2)});
-  EXPECT_EQ(shortened(peers),
+  EXPECT_EQ(ranges_of(peers),
             (std::vector<std::string>{"demo=10.0.0.1", "vm-demo-[00-02]=10.0.0.2"}));
 }
 
-TEST(PeerRanges, CountsOverTheEndOfAnOctetAndOfTheNumbersWidth) {
-  EXPECT_EQ(shortened({{"n98", "10.0.0.254"}, {"n99", "10.0.0.255"}, {"n100", "10.0.1.0"}}),
+TEST(PeerRanges, ContinueAcrossOctetsAndWidths) {
+  EXPECT_EQ(ranges_of({{"n98", "10.0.0.254"}, {"n99", "10.0.0.255"}, {"n100", "10.0.1.0"}}),
             (std::vector<std::string>{"n[98-100]=10.0.0.254"}));
 }
 
-TEST(PeerRanges, WhatDoesNotCountUpStandsAlone) {
-  EXPECT_EQ(shortened({{"a1", "10.0.0.1"}, {"a2", "10.0.0.3"}}),
+TEST(PeerRanges, KeepOtherPeersSeparate) {
+  EXPECT_EQ(ranges_of({{"a1", "10.0.0.1"}, {"a2", "10.0.0.3"}}),
             (std::vector<std::string>{"a1=10.0.0.1", "a2=10.0.0.3"}));
-  EXPECT_EQ(shortened({{"a1", "10.0.0.1"}, {"b2", "10.0.0.2"}}),
+  EXPECT_EQ(ranges_of({{"a1", "10.0.0.1"}, {"b2", "10.0.0.2"}}),
             (std::vector<std::string>{"a1=10.0.0.1", "b2=10.0.0.2"}));
-  EXPECT_EQ(shortened({{"a1", "10.0.0.1"}, {"a02", "10.0.0.2"}}),
+  EXPECT_EQ(ranges_of({{"a1", "10.0.0.1"}, {"a02", "10.0.0.2"}}),
             (std::vector<std::string>{"a1=10.0.0.1", "a02=10.0.0.2"}));
-  EXPECT_EQ(shortened({{"one", "10.0.0.1"}, {"two", "10.0.0.2"}}),
+  EXPECT_EQ(ranges_of({{"one", "10.0.0.1"}, {"two", "10.0.0.2"}}),
             (std::vector<std::string>{"one=10.0.0.1", "two=10.0.0.2"}));
-  EXPECT_TRUE(shortened({}).empty());
+  EXPECT_TRUE(ranges_of({}).empty());
 }
 
-TEST(PeerRanges, NumbersOfAnyLengthComeBack) {
-  shortened({{"n99999999999", "10.0.0.1"}, {"n100000000000", "10.0.0.2"}});
+TEST(PeerRanges, SupportNumbersOfAnyLength) {
+  ranges_of({{"n99999999999", "10.0.0.1"}, {"n100000000000", "10.0.0.2"}});
 }
 
-TEST(PeerRanges, RefusesWhatIsNoRange) {
+TEST(PeerRanges, RefuseAnInvalidRange) {
   const auto refused = [](const char* names, const char* ip) {
     const std::vector<msg::PeerRange> ranges{{names, ip}};
     const auto peers = expand_peers(ranges);

@@ -1,4 +1,4 @@
-// A log line is one line, whatever its values are: nobody writes a line of ours but us.
+// Log lines: values are escaped, so that no value can forge a line.
 #include "core/log/log.hpp"
 
 #include <gmock/gmock.h>
@@ -14,7 +14,7 @@ namespace {
 
 using testing::HasSubstr;
 
-/// What is logged while it lives, as the default logger's.
+/// Captures the default logger's output.
 class Log : public testing::Test {
  protected:
   void SetUp() override {
@@ -37,30 +37,30 @@ class Log : public testing::Test {
   std::shared_ptr<spdlog::logger> before_ = {};
 };
 
-TEST_F(Log, WritesAPlainWordBare) {
+TEST_F(Log, WritesAPlainWordWithoutQuotes) {
   EXPECT_EQ(logged("n-01/x:y"), "info event value=n-01/x:y\n");
 }
 
-TEST_F(Log, QuotesWhatIsNoWord) {
+TEST_F(Log, QuotesOtherValues) {
   EXPECT_EQ(logged(""), "info event value=\"\"\n");
   EXPECT_EQ(logged("two words"), "info event value=\"two words\"\n");
   EXPECT_EQ(logged("a=b"), "info event value=\"a=b\"\n");
   EXPECT_EQ(logged(R"(say "hi" \o/)"), "info event value=\"say \\\"hi\\\" \\\\o/\"\n");
 }
 
-TEST_F(Log, EscapesWhatWouldEndTheLineOrDriveATerminal) {
+TEST_F(Log, EscapesLineEndsAndTerminalControls) {
   EXPECT_EQ(logged("x\r\nerror forged=1"), "info event value=\"x\\x0d\\x0aerror forged=1\"\n");
   EXPECT_EQ(logged("\x1b]0;title\a"), "info event value=\"\\x1b]0;title\\x07\"\n");
   EXPECT_EQ(logged(std::string("a\0b", 3)), "info event value=\"a\\x00b\"\n");
   EXPECT_EQ(logged("\xe2\x80\xae"), "info event value=\"\\xe2\\x80\\xae\"\n");
 }
 
-TEST_F(Log, CutsWhatIsLong) {
+TEST_F(Log, TruncatesLongValues) {
   const auto line = logged(std::string(1'000'000, 'x'));
   EXPECT_LT(line.size(), 600U);
 }
 
-TEST_F(Log, KeepsAnyBytesToOneLineOfPlainCharacters) {
+TEST_F(Log, WritesAnyBytesAsOneLineOfPrintableCharacters) {
   std::string all;
   for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
   const auto line = logged(all);

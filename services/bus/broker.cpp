@@ -1,4 +1,4 @@
-#include "core/bus/broker.hpp"
+#include "services/bus/broker.hpp"
 
 #include <array>
 #include <map>
@@ -7,22 +7,27 @@
 #include "core/bus/zmq_frames.hpp"
 #include "core/log/log.hpp"
 
-namespace nucleus::core {
+namespace nucleus::bus {
 
 namespace {
 
-constexpr auto stop_check_every = std::chrono::milliseconds{100};
+namespace log = core::log;
+using core::PeerRights;
+using core::receive_parts;
+using core::send_parts;
+
+constexpr auto stop_check_interval = std::chrono::milliseconds{100};
 constexpr std::size_t tcp_peers_max = 100'000;
 
 class Broker {
  public:
   explicit Broker(const BrokerOptions& options) : options_{options} {
     zap_.bind("inproc://zeromq.zap.01");
-    for (auto* socket : {&requests_, &tcp_requests_, &events_, &tcp_events_}) limit(*socket);
+    for (auto* socket : {&requests_, &tcp_requests_, &events_, &tcp_events_}) core::limit(*socket);
     for (auto* socket : {&requests_, &tcp_requests_})
       socket->set(zmq::sockopt::router_mandatory, true);
-    // A restarted process takes its name over. Over tcp names are not told by the socket, where
-    // nobody could check them, but by each message.
+    // A restarted process takes over its name. Over tcp the routing id is not used as a name: the
+    // key decides which names each message may carry.
     requests_.set(zmq::sockopt::router_handover, true);
     requests_.bind(options.requests_url);
     events_.bind(options.events_url);
@@ -38,24 +43,24 @@ class Broker {
                                              {tcp_events_.handle(), 0, ZMQ_POLLIN, 0},
                                              {zap_.handle(), 0, ZMQ_POLLIN, 0}}};
     while (!is_stopping) {
-      zmq::poll(items.data(), items.size(), stop_check_every);
+      zmq::poll(items.data(), items.size(), stop_check_interval);
       if (items[4].revents) answer_zap();
       if (items[0].revents)
-        while (auto parts = receive_parts(requests_)) take_local(std::move(*parts));
+        while (auto parts = receive_parts(requests_)) handle_local(std::move(*parts));
       if (items[1].revents) {
         std::string key;
-        while (auto parts = receive_parts(tcp_requests_, &key)) take_tcp(std::move(*parts), key);
+        while (auto parts = receive_parts(tcp_requests_, &key)) handle_tcp(std::move(*parts), key);
       }
-      // Subscriptions over ipc take effect by themselves; reading only empties the queue.
+      // Subscriptions over ipc take effect without us; reading only empties the queue.
       if (items[2].revents)
         while (receive_parts(events_)) {
         }
-      if (items[3].revents) grant_subscriptions();
+      if (items[3].revents) handle_subscriptions();
     }
   }
 
  private:
-  /// A message on its way: where it came in, and what it says.
+  /// A received message and the socket and connection it arrived on.
   struct Message {
     zmq::socket_t& socket;
     std::string connection;
@@ -70,34 +75,34 @@ class Broker {
     socket.set(zmq::sockopt::curve_server, true);
     socket.set(zmq::sockopt::curve_secretkey, options_.curve_secret);
     socket.set(zmq::sockopt::zap_domain, "nucleus");
-    notice_silence(socket);
+    core::enable_heartbeats(socket);
     socket.bind(url);
   }
 
-  /// Answers ZAP (ZeroMQ RFC 27) inside the process: a key without rights is refused at the
-  /// handshake; the user id of the others is the key.
+  /// Authenticates peers by ZAP (ZeroMQ RFC 27). A key without rights is refused at the handshake;
+  /// for the others the user id is the key.
   void answer_zap() {
     auto parts = receive_parts(zap_);
     if (!parts || parts->size() < 6) return;
     std::array<char, 41> key{};
     PeerRights rights;
     if ((*parts)[5] == "CURVE" && parts->size() == 7 && (*parts)[6].size() == 32 &&
-        options_.rights_of) {
+        options_.find_rights) {
       zmq_z85_encode(key.data(), reinterpret_cast<const std::uint8_t*>((*parts)[6].data()), 32);
-      rights = options_.rights_of(key.data());
+      rights = options_.find_rights(key.data());
     }
-    const bool is_welcome = is_known(rights);
-    tell(is_welcome ? BrokerDeed::key_accepted : BrokerDeed::key_refused);
-    if (!is_welcome) log::warning("peer_refused", {{"address", (*parts)[3]}});
-    if (is_welcome) rights_[key.data()] = std::move(rights);
+    const bool is_accepted = core::is_known(rights);
+    observe(is_accepted ? BrokerEvent::key_accepted : BrokerEvent::key_refused);
+    if (!is_accepted) log::warning("peer_refused", {{"address", (*parts)[3]}});
+    if (is_accepted) rights_[key.data()] = std::move(rights);
     send_parts(zap_,
-               {"1.0", (*parts)[1], is_welcome ? "200" : "400", is_welcome ? "OK" : "key not known",
-                is_welcome ? std::string(key.data()) : "", ""});
+               {"1.0", (*parts)[1], is_accepted ? "200" : "400", is_accepted ? "OK" : "unknown key",
+                is_accepted ? std::string(key.data()) : "", ""});
   }
 
-  /// parts: [connection][topic][envelope][body]; nothing where they are not a message.
+  /// Parses [connection][topic][envelope][body]; nothing if it is not a message.
   std::optional<Message> read(zmq::socket_t& socket, std::vector<std::string> parts) {
-    auto envelope = parts.size() == 4 ? envelope_of(parts[2]) : std::nullopt;
+    auto envelope = parts.size() == 4 ? core::envelope_of(parts[2]) : std::nullopt;
     if (envelope)
       return Message{.socket = socket,
                      .connection = std::move(parts[0]),
@@ -105,39 +110,42 @@ class Broker {
                      .envelope_bytes = std::move(parts[2]),
                      .body = std::move(parts[3]),
                      .envelope = std::move(*envelope)};
-    tell(BrokerDeed::malformed);
+    observe(BrokerEvent::malformed);
     log::warning("message_malformed", {{"peer", parts[0]}, {"frames", parts.size()}});
     return std::nullopt;
   }
 
-  /// On this machine a connection is named like its process.
-  void take_local(std::vector<std::string> parts) {
+  /// Over ipc the routing id of a connection is the name of its process.
+  void handle_local(std::vector<std::string> parts) {
     auto message = read(requests_, std::move(parts));
     if (!message) return;
     const auto& envelope = message->envelope;
     if (envelope.sender != message->connection) return drop(*message, message->connection);
-    if (envelope.kind == msg::MessageKind::event && !may_emit(envelope.sender, message->topic))
+    if (envelope.kind == msg::MessageKind::event &&
+        !core::may_emit(envelope.sender, message->topic))
       return drop(*message, message->connection);
     tcp_peers_.erase(message->connection);
     route(*message);
   }
 
-  void take_tcp(std::vector<std::string> parts, const std::string& key) {
+  void handle_tcp(std::vector<std::string> parts, const std::string& key) {
     auto message = read(tcp_requests_, std::move(parts));
     if (!message) return;
     const auto& envelope = message->envelope;
     const PeerRights rights = rights_with(key);
-    if (!may_be(rights, envelope.sender)) return drop(*message, rights.name);
-    if (tcp_peers_.size() >= tcp_peers_max) tcp_peers_.clear();  // all tell their names again soon
+    if (!core::may_be(rights, envelope.sender)) return drop(*message, rights.name);
+    if (tcp_peers_.size() >= tcp_peers_max) tcp_peers_.clear();  // peers repeat their names
     tcp_peers_[envelope.sender] = message->connection;
     if (envelope.kind == msg::MessageKind::hello) return;
-    if (envelope.kind == msg::MessageKind::event && !may_emit(envelope.sender, message->topic))
+    if (envelope.kind == msg::MessageKind::event &&
+        !core::may_emit(envelope.sender, message->topic))
       return drop(*message, envelope.sender);
     if (envelope.kind == msg::MessageKind::request &&
-        !may_call(rights, envelope.sender, envelope.to, message->topic)) {
+        !core::may_call(rights, envelope.sender, envelope.to, message->topic)) {
       drop(*message, envelope.sender);
-      return refuse(*message, msg::ErrorCode::forbidden,
-                    msg::shown(envelope.sender) + " may not call " + msg::shown(message->topic));
+      return refuse(
+          *message, msg::ErrorCode::forbidden,
+          msg::shown(envelope.sender) + " is not allowed to call " + msg::shown(message->topic));
     }
     route(*message);
   }
@@ -147,29 +155,29 @@ class Broker {
     return known == rights_.end() ? PeerRights{} : known->second;
   }
 
-  void tell(BrokerDeed deed, std::size_t bytes = 0) const { options_.tell(deed, bytes); }
+  void observe(BrokerEvent event, std::size_t bytes = 0) const { options_.observe(event, bytes); }
 
   void drop(const Message& message, const std::string& peer) {
-    tell(BrokerDeed::forbidden);
-    log::warning(
-        "message_refused",
-        {{"peer", peer}, {"says_it_is", message.envelope.sender}, {"topic", message.topic}});
+    observe(BrokerEvent::forbidden);
+    log::warning("message_refused",
+                 {{"peer", peer}, {"sender", message.envelope.sender}, {"topic", message.topic}});
   }
 
   void route(const Message& message) {
     const auto& envelope = message.envelope;
     const auto bytes = message.topic.size() + message.envelope_bytes.size() + message.body.size();
     if (envelope.kind == msg::MessageKind::event) {
-      tell(BrokerDeed::event, bytes);
+      observe(BrokerEvent::event, bytes);
       for (auto* socket : {&events_, &tcp_events_})
         send_parts(*socket, {message.topic, message.envelope_bytes, message.body});
       return;
     }
     const bool is_request = envelope.kind == msg::MessageKind::request;
-    if (deliver(message)) return tell(is_request ? BrokerDeed::request : BrokerDeed::reply, bytes);
-    tell(BrokerDeed::callee_away);
-    if (!is_request) return;  // a reply that nobody waits for any more
-    refuse(message, msg::ErrorCode::unavailable, msg::shown(envelope.to) + " is away");
+    if (deliver(message))
+      return observe(is_request ? BrokerEvent::request : BrokerEvent::reply, bytes);
+    observe(BrokerEvent::callee_unreachable);
+    if (!is_request) return;  // the caller has gone
+    refuse(message, msg::ErrorCode::unavailable, msg::shown(envelope.to) + " is not connected");
   }
 
   bool deliver(const Message& message) {
@@ -193,21 +201,20 @@ class Broker {
     send_parts(message.socket, {message.connection, message.topic, msg::encode(reply), ""});
   }
 
-  /// A peer gets what it asks for where the prefix lies inside its own project; else nothing, and a
-  /// log line.
-  void grant_subscriptions() {
-    zmq::message_t asked;
-    while (tcp_events_.recv(asked, zmq::recv_flags::dontwait)) {
-      if (asked.size() < 1) continue;
-      const std::string_view bytes = asked.to_string_view();
+  /// Grants a subscription if the peer's rights cover its prefix; else ignores and logs it.
+  void handle_subscriptions() {
+    zmq::message_t request;
+    while (tcp_events_.recv(request, zmq::recv_flags::dontwait)) {
+      if (request.size() < 1) continue;
+      const std::string_view bytes = request.to_string_view();
       const std::string prefix(bytes.substr(1));
-      if (bytes[0] == 0) {  // also of one that has gone: nobody has to be allowed to hear less
+      if (bytes[0] == 0) {  // also sent when a peer disconnects; always allowed
         tcp_events_.set(zmq::sockopt::unsubscribe, prefix);
         continue;
       }
-      const PeerRights rights = rights_with(user_of(asked));
-      if (!may_hear(rights, prefix)) {
-        tell(BrokerDeed::subscription_refused);
+      const PeerRights rights = rights_with(core::user_of(request));
+      if (!core::may_subscribe(rights, prefix)) {
+        observe(BrokerEvent::subscription_refused);
         log::warning("subscription_refused", {{"project", rights.project}, {"prefix", prefix}});
         continue;
       }
@@ -222,8 +229,8 @@ class Broker {
   zmq::socket_t tcp_requests_{context_, zmq::socket_type::router};
   zmq::socket_t events_{context_, zmq::socket_type::xpub};
   zmq::socket_t tcp_events_{context_, zmq::socket_type::xpub};
-  std::map<std::string, PeerRights> rights_ = {};      // by key: of all that were let in
-  std::map<std::string, std::string> tcp_peers_ = {};  // connection by name
+  std::map<std::string, PeerRights> rights_ = {};      // of accepted keys
+  std::map<std::string, std::string> tcp_peers_ = {};  // name → connection
 };
 
 }  // namespace
@@ -233,4 +240,4 @@ void run_broker(const BrokerOptions& options, const std::atomic<bool>& is_stoppi
   broker.run(is_stopping);
 }
 
-}  // namespace nucleus::core
+}  // namespace nucleus::bus
