@@ -35,7 +35,7 @@ CachedReads::CachedReads(core::Runtime& runtime, const Config& config, Metrics& 
   });
   // From the moment an event is known to exist until it is applied, nothing is served.
   runtime_.bus.observe("",
-                      [this](const core::StoredEvent& event) { cache_.observe(event.sequence); });
+                       [this](const core::StoredEvent& event) { cache_.observe(event.sequence); });
   runtime_.bus.watch_completeness(
       [this](std::int64_t complete_until_ms) { cache_.set_complete_until(complete_until_ms); });
 }

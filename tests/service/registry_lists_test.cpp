@@ -61,8 +61,8 @@ class RegistryLists : public testing::Test {
   Deployment deployment_ = {};
   Process registry_{
       deployment_, "registry", {}, [](core::Runtime& runtime) {
-        return core::Result<std::shared_ptr<void>>(
-            std::make_shared<registry::Service>(runtime, *registry::Config::from(runtime.settings)));
+        return core::Result<std::shared_ptr<void>>(std::make_shared<registry::Service>(
+            runtime, *registry::Config::from(runtime.settings)));
       }};
   Process caller_{deployment_, "caller"};
 };
