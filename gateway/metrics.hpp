@@ -1,52 +1,28 @@
 // The gateway's Prometheus series. From any thread.
 #pragma once
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
-#include <prometheus/registry.h>
+#include "core/metrics/series.hpp"
 
 namespace nucleus::gateway {
 
 class Metrics {
  public:
   explicit Metrics(prometheus::Registry& registry)
-      : requests_{prometheus::BuildCounter()
-                      .Name("nucleus_gateway_requests_total")
-                      .Help("Requests answered, by route and status.")
-                      .Register(registry)},
+      : requests_{core::counter_family(registry, "nucleus_gateway_requests_total",
+                                       "Requests answered, by route and status.")},
         seconds_{
-            prometheus::BuildHistogram()
-                .Name("nucleus_gateway_request_seconds")
-                .Help("Time from a request's last byte to its answer.")
-                .Register(registry)
-                .Add({}, prometheus::Histogram::BucketBoundaries{0.001, 0.0025, 0.005, 0.01, 0.025,
-                                                                 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5})},
-        streams_{prometheus::BuildGauge()
-                     .Name("nucleus_gateway_event_streams")
-                     .Help("Open event streams.")
-                     .Register(registry)
-                     .Add({})},
-        hits_{prometheus::BuildCounter()
-                  .Name("nucleus_gateway_cache_hits_total")
-                  .Help("Reads answered from the cache.")
-                  .Register(registry)
-                  .Add({})},
-        misses_{prometheus::BuildCounter()
-                    .Name("nucleus_gateway_cache_misses_total")
-                    .Help("Reads that called services, or waited for a read that did.")
-                    .Register(registry)
-                    .Add({})},
-        memory_bytes_{prometheus::BuildGauge()
-                          .Name("nucleus_gateway_cache_bytes")
-                          .Help("Memory used by cached answers.")
-                          .Register(registry)
-                          .Add({})},
-        certificate_end_{prometheus::BuildGauge()
-                             .Name("nucleus_gateway_certificate_end_unix_seconds")
-                             .Help("End of the TLS certificate; 0 = plain HTTP.")
-                             .Register(registry)
-                             .Add({})} {}
+            core::histogram(registry, "nucleus_gateway_request_seconds",
+                            "Time from a request's last byte to its answer.",
+                            {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5})},
+        streams_{core::gauge(registry, "nucleus_gateway_event_streams", "Open event streams.")},
+        hits_{core::counter(registry, "nucleus_gateway_cache_hits_total",
+                            "Reads answered from the cache.")},
+        misses_{core::counter(registry, "nucleus_gateway_cache_misses_total",
+                              "Reads that called services, or waited for a read that did.")},
+        memory_bytes_{
+            core::gauge(registry, "nucleus_gateway_cache_bytes", "Memory used by cached answers.")},
+        certificate_end_{core::gauge(registry, "nucleus_gateway_certificate_end_unix_seconds",
+                                     "End of the TLS certificate; 0 = plain HTTP.")} {}
 
   void count(const std::string& route, int status, double seconds) {
     requests(route, status).Increment();
@@ -68,7 +44,7 @@ class Metrics {
   prometheus::Gauge& certificate_end() { return certificate_end_; }
 
  private:
-  prometheus::Family<prometheus::Counter>& requests_;
+  core::CounterFamily& requests_;
   prometheus::Histogram& seconds_;
   prometheus::Gauge& streams_;
   prometheus::Counter& hits_;

@@ -1,5 +1,7 @@
 #include "core/metrics/core_metrics.hpp"
 
+#include "core/metrics/series.hpp"
+
 namespace nucleus::core {
 
 namespace {
@@ -8,14 +10,6 @@ const prometheus::Histogram::BucketBoundaries exchange_buckets{
     0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5};
 const prometheus::Histogram::BucketBoundaries commit_buckets{
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5};
-
-prometheus::Counter& counter(prometheus::Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
-}
-
-prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
-}
 
 }  // namespace
 
@@ -47,7 +41,7 @@ CoreMetrics::CoreMetrics(prometheus::Registry& registry)
     : registry_{registry},
       requests_{registry, "nucleus_core_request", "Requests served"},
       calls_{registry, "nucleus_core_call", "Calls to other processes"},
-      events_heard_{counter(registry, "nucleus_core_events_handled_total", "Events handled.")},
+      events_handled_{counter(registry, "nucleus_core_events_handled_total", "Events handled.")},
       event_numbers_{prometheus::BuildGauge()
                          .Name("nucleus_core_event_number")
                          .Help("Event numbers: the last one handled, and the newest one known.")
@@ -80,12 +74,12 @@ void CoreMetrics::show_store_up(bool is_up) {
   if (store_) store_->is_up.Set(is_up ? 1 : 0);
 }
 
-void CoreMetrics::show_events(std::uint64_t heard, std::uint64_t newest) {
-  if (!event_heard_) {
-    event_heard_ = &event_numbers_.Add({{"of", "heard"}});
+void CoreMetrics::show_events(std::uint64_t handled, std::uint64_t newest) {
+  if (!event_handled_) {
+    event_handled_ = &event_numbers_.Add({{"of", "handled"}});
     event_newest_ = &event_numbers_.Add({{"of", "newest"}});
   }
-  event_heard_->Set(static_cast<double>(heard));
+  event_handled_->Set(static_cast<double>(handled));
   event_newest_->Set(static_cast<double>(newest));
 }
 

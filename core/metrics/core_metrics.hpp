@@ -27,7 +27,7 @@ class CoreMetrics {
   void count_call(const std::string& topic, const Error* error, double seconds) {
     calls_.count(topic, error, seconds);
   }
-  void count_event() { events_heard_.Increment(); }
+  void count_event() { events_handled_.Increment(); }
 
   /// Registers the series of a process with a store; the others do not have them.
   void open_store();
@@ -35,7 +35,7 @@ class CoreMetrics {
   void show_store_up(bool is_up);
 
   /// The last event handled, and the newest one known. Registers the series when first called.
-  void show_events(std::uint64_t heard, std::uint64_t newest);
+  void show_events(std::uint64_t handled, std::uint64_t newest);
   void show_in_flight(std::size_t count) { in_flight_.Set(static_cast<double>(count)); }
   void show_serving(bool is_serving) { serving_.Set(is_serving ? 1 : 0); }
 
@@ -67,9 +67,9 @@ class CoreMetrics {
   Exchanges requests_;
   Exchanges calls_;
   std::optional<StoreSeries> store_ = {};
-  prometheus::Counter& events_heard_;
+  prometheus::Counter& events_handled_;
   prometheus::Family<prometheus::Gauge>& event_numbers_;
-  prometheus::Gauge* event_heard_ = nullptr;
+  prometheus::Gauge* event_handled_ = nullptr;
   prometheus::Gauge* event_newest_ = nullptr;
   prometheus::Gauge& in_flight_;
   prometheus::Gauge& serving_;

@@ -1,44 +1,25 @@
 // The console service's metrics.
 #pragma once
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/registry.h>
+#include "core/metrics/series.hpp"
 
 namespace nucleus::console {
 
 class Metrics {
  public:
   explicit Metrics(prometheus::Registry& registry)
-      : tickets_issued{prometheus::BuildCounter()
-                           .Name("nucleus_console_tickets_issued_total")
-                           .Help("Console tickets issued.")
-                           .Register(registry)
-                           .Add({})},
-        tickets_refused{prometheus::BuildCounter()
-                            .Name("nucleus_console_tickets_refused_total")
-                            .Help("Tickets refused: unknown, used or expired.")
-                            .Register(registry)
-                            .Add({})},
-        viewers_cut{prometheus::BuildCounter()
-                        .Name("nucleus_console_viewers_cut_total")
-                        .Help("Viewers disconnected because they took no bytes.")
-                        .Register(registry)
-                        .Add({})},
-        sessions{prometheus::BuildGauge()
-                     .Name("nucleus_console_sessions")
-                     .Help("Open console sessions.")
-                     .Register(registry)
-                     .Add({})},
-        certificate_end{prometheus::BuildGauge()
-                            .Name("nucleus_console_certificate_end_unix_seconds")
-                            .Help("Expiry of the TLS certificate, Unix seconds; 0 = plain HTTP.")
-                            .Register(registry)
-                            .Add({})},
-        bytes_{prometheus::BuildCounter()
-                   .Name("nucleus_console_bytes_total")
-                   .Help("Bytes passed between viewers and consoles.")
-                   .Register(registry)},
+      : tickets_issued{core::counter(registry, "nucleus_console_tickets_issued_total",
+                                     "Console tickets issued.")},
+        tickets_refused{core::counter(registry, "nucleus_console_tickets_refused_total",
+                                      "Tickets refused: unknown, used or expired.")},
+        viewers_cut{core::counter(registry, "nucleus_console_viewers_cut_total",
+                                  "Viewers disconnected because they took no bytes.")},
+        sessions{core::gauge(registry, "nucleus_console_sessions", "Open console sessions.")},
+        certificate_end{
+            core::gauge(registry, "nucleus_console_certificate_end_unix_seconds",
+                        "Expiry of the TLS certificate, Unix seconds; 0 = plain HTTP.")},
+        bytes_{core::counter_family(registry, "nucleus_console_bytes_total",
+                                    "Bytes passed between viewers and consoles.")},
         bytes_to_viewers{bytes_.Add({{"direction", "to_viewer"}})},
         bytes_from_viewers{bytes_.Add({{"direction", "from_viewer"}})} {}
 
@@ -49,7 +30,7 @@ class Metrics {
   prometheus::Gauge& certificate_end;
 
  private:
-  prometheus::Family<prometheus::Counter>& bytes_;
+  core::CounterFamily& bytes_;
 
  public:
   prometheus::Counter& bytes_to_viewers;

@@ -1,37 +1,26 @@
 // The image store's Prometheus series.
 #pragma once
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/registry.h>
-
+#include "core/metrics/series.hpp"
 #include "services/image_store/view.hpp"
 
 namespace nucleus::image_store {
 
 struct Metrics {
   explicit Metrics(prometheus::Registry& registry)
-      : images{gauge(registry, "nucleus_image_store_images", "Published images.")},
-        volumes_ready{gauge(registry, "nucleus_image_store_volumes_ready",
-                            "Volumes that nodes can start with.")},
-        volumes_waiting{gauge(registry, "nucleus_image_store_volumes_waiting",
-                              "Volumes that are not made yet, cannot be made, or lack their ISO.")},
-        uploads_refused{prometheus::BuildCounter()
-                            .Name("nucleus_image_store_uploads_refused_total")
-                            .Help("Uploads and imports that failed their checks.")
-                            .Register(registry)
-                            .Add({})} {}
+      : images{core::gauge(registry, "nucleus_image_store_images", "Published images.")},
+        volumes_ready{core::gauge(registry, "nucleus_image_store_volumes_ready",
+                                  "Volumes that nodes can start with.")},
+        volumes_waiting{
+            core::gauge(registry, "nucleus_image_store_volumes_waiting",
+                        "Volumes that are not made yet, cannot be made, or lack their ISO.")},
+        uploads_refused{core::counter(registry, "nucleus_image_store_uploads_refused_total",
+                                      "Uploads and imports that failed their checks.")} {}
 
   prometheus::Gauge& images;
   prometheus::Gauge& volumes_ready;
   prometheus::Gauge& volumes_waiting;
   prometheus::Counter& uploads_refused;
-
- private:
-  static prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name,
-                                  const char* help) {
-    return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
-  }
 };
 
 inline void show_counts(Metrics& metrics, const View& view) {

@@ -1,10 +1,7 @@
 // The overhead service's Prometheus series.
 #pragma once
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/registry.h>
-
+#include "core/metrics/series.hpp"
 #include "messages/overhead.hpp"
 
 namespace nucleus::overhead {
@@ -12,20 +9,18 @@ namespace nucleus::overhead {
 class Metrics {
  public:
   explicit Metrics(prometheus::Registry& registry)
-      : measurements_{prometheus::BuildCounter()
-                          .Name("nucleus_overhead_measurements_total")
-                          .Help("Finished measurements, by result.")
-                          .Register(registry)},
-        latency_{gauge(registry, "nucleus_overhead_mpi_latency_seconds",
-                       "Half the round-trip time of a 1-byte MPI message.")},
-        bandwidth_{gauge(registry, "nucleus_overhead_mpi_bandwidth_bytes_per_second",
-                         "Bandwidth of 1 MiB MPI messages.")},
-        io_{gauge(registry, "nucleus_overhead_io_random_reads_per_second",
-                  "Random 4 KiB reads per second.")},
-        ratio_{gauge(registry, "nucleus_overhead_ratio",
-                     "Result in the cluster divided by the result on its host.")},
-        measured_{gauge(registry, "nucleus_overhead_measured_time_seconds",
-                        "Unix time of the last successful measurement.")} {}
+      : measurements_{core::counter_family(registry, "nucleus_overhead_measurements_total",
+                                           "Finished measurements, by result.")},
+        latency_{core::gauge_family(registry, "nucleus_overhead_mpi_latency_seconds",
+                                    "Half the round-trip time of a 1-byte MPI message.")},
+        bandwidth_{core::gauge_family(registry, "nucleus_overhead_mpi_bandwidth_bytes_per_second",
+                                      "Bandwidth of 1 MiB MPI messages.")},
+        io_{core::gauge_family(registry, "nucleus_overhead_io_random_reads_per_second",
+                               "Random 4 KiB reads per second.")},
+        ratio_{core::gauge_family(registry, "nucleus_overhead_ratio",
+                                  "Result in the cluster divided by the result on its host.")},
+        measured_{core::gauge_family(registry, "nucleus_overhead_measured_time_seconds",
+                                     "Unix time of the last successful measurement.")} {}
 
   void count(const msg::OverheadReport& report) {
     measurements_.Add({{"result", report.failure.empty() ? "measured" : "failed"}}).Increment();
@@ -33,8 +28,7 @@ class Metrics {
 
   /// Shows the last measurement of any cluster: labels never name a cluster.
   void show(const msg::OverheadReport& report) {
-    const auto pair = [](prometheus::Family<prometheus::Gauge>& family, double in_cluster,
-                         double on_host) {
+    const auto pair = [](core::GaugeFamily& family, double in_cluster, double on_host) {
       family.Add({{"where", "cluster"}}).Set(in_cluster);
       family.Add({{"where", "host"}}).Set(on_host);
     };
@@ -48,17 +42,12 @@ class Metrics {
   }
 
  private:
-  using Gauges = prometheus::Family<prometheus::Gauge>;
-  static Gauges& gauge(prometheus::Registry& registry, const char* name, const char* help) {
-    return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
-  }
-
-  prometheus::Family<prometheus::Counter>& measurements_;
-  Gauges& latency_;
-  Gauges& bandwidth_;
-  Gauges& io_;
-  Gauges& ratio_;
-  Gauges& measured_;
+  core::CounterFamily& measurements_;
+  core::GaugeFamily& latency_;
+  core::GaugeFamily& bandwidth_;
+  core::GaugeFamily& io_;
+  core::GaugeFamily& ratio_;
+  core::GaugeFamily& measured_;
 };
 
 }  // namespace nucleus::overhead

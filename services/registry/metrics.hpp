@@ -1,22 +1,18 @@
 // The registry's Prometheus series.
 #pragma once
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/registry.h>
+#include "core/metrics/series.hpp"
 
 namespace nucleus::registry {
 
 class Metrics {
  public:
   explicit Metrics(prometheus::Registry& registry)
-      : clusters{gauge(registry, "nucleus_registry_clusters", "Clusters that exist.")},
-        nodes{gauge(registry, "nucleus_registry_nodes", "Nodes of all clusters.")},
-        nonces{gauge(registry, "nucleus_registry_nonces", "Nonces stored.")},
-        checks_{prometheus::BuildCounter()
-                    .Name("nucleus_registry_checks_total")
-                    .Help("Credential checks, by kind and outcome.")
-                    .Register(registry)} {}
+      : clusters{core::gauge(registry, "nucleus_registry_clusters", "Clusters that exist.")},
+        nodes{core::gauge(registry, "nucleus_registry_nodes", "Nodes of all clusters.")},
+        nonces{core::gauge(registry, "nucleus_registry_nonces", "Nonces stored.")},
+        checks_{core::counter_family(registry, "nucleus_registry_checks_total",
+                                     "Credential checks, by kind and outcome.")} {}
 
   /// Counts one check of a credential of this kind: `token`, `signature` or `password`.
   void count_check(const char* kind, bool is_accepted) {
@@ -28,12 +24,7 @@ class Metrics {
   prometheus::Gauge& nonces;
 
  private:
-  static prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name,
-                                  const char* help) {
-    return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
-  }
-
-  prometheus::Family<prometheus::Counter>& checks_;
+  core::CounterFamily& checks_;
 };
 
 }  // namespace nucleus::registry

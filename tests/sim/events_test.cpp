@@ -16,13 +16,13 @@ core::Result<std::shared_ptr<void>> build_silent(core::Runtime&) {
   return std::make_shared<Silent>();
 }
 
-struct Listener {
-  std::vector<std::uint64_t> heard = {};
-  explicit Listener(core::Runtime& runtime) {
-    runtime.bus.subscribe<msg::ClusterDefined>(*this, &Listener::hear);
+struct Subscriber {
+  std::vector<std::uint64_t> received = {};
+  explicit Subscriber(core::Runtime& runtime) {
+    runtime.bus.subscribe<msg::ClusterDefined>(*this, &Subscriber::handle);
   }
-  core::Result<void> hear(const msg::ClusterDefined&, core::Context& context) {
-    heard.push_back(context.event_id());
+  core::Result<void> handle(const msg::ClusterDefined&, core::Context& context) {
+    received.push_back(context.event_id());
     return {};
   }
 };
@@ -37,22 +37,23 @@ void emit(SimProcess& from) {
 TEST(Events, OfTwoServicesAreHandledInOrderBeforeTheNextPoll) {
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     SimWorld world(seed);
-    std::shared_ptr<Listener> listener;
+    std::shared_ptr<Subscriber> subscriber;
     SimProcess first(world, "first", {}, build_silent);
     SimProcess second(world, "second", {}, build_silent);
-    SimProcess hearer(world, "hearer", {}, [&](core::Runtime& runtime) {
-      listener = std::make_shared<Listener>(runtime);
-      return core::Result<std::shared_ptr<void>>(listener);
+    SimProcess third(world, "third", {}, [&](core::Runtime& runtime) {
+      subscriber = std::make_shared<Subscriber>(runtime);
+      return core::Result<std::shared_ptr<void>>(subscriber);
     });
     world.run_for(core::Milliseconds{1'600 + static_cast<std::int64_t>(world.pick(400))});
     for (int i = 0; i < 30; ++i) {
       emit(world.pick(1) ? first : second);
       world.run_for(core::Milliseconds{static_cast<std::int64_t>(world.pick(3))});
     }
-    ASSERT_TRUE(
-        world.run_until([&] { return listener->heard.size() == 30; }, well_before_the_next_poll))
-        << "seed " << seed << ": heard " << listener->heard.size();
-    for (std::size_t i = 0; i < 30; ++i) ASSERT_EQ(listener->heard[i], i + 1) << "seed " << seed;
+    ASSERT_TRUE(world.run_until([&] { return subscriber->received.size() == 30; },
+                                well_before_the_next_poll))
+        << "seed " << seed << ": received " << subscriber->received.size();
+    for (std::size_t i = 0; i < 30; ++i)
+      ASSERT_EQ(subscriber->received[i], i + 1) << "seed " << seed;
   }
 }
 
