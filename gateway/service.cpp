@@ -40,7 +40,7 @@ core::Result<void> read_after_sequence(Exchange& exchange) {
     return core::refuse(ErrorCode::invalid_argument,
                         "Nucleus-After-Sequence must be the number of an event",
                         "Nucleus-After-Sequence");
-  exchange.after_sequence = *number;
+  exchange.after_sequence = std::max(exchange.after_sequence, *number);
   return {};
 }
 
@@ -183,6 +183,9 @@ void Service::handle(core::http::Request request, std::shared_ptr<void> kept,
     if (match.allowed.empty()) return exchange->refuse(ErrorCode::not_found, "no such route");
     return exchange->refuse_method(match.allowed);
   }
+  // A change goes to one service alone, which must know what this gateway answered before.
+  if (exchange->request.method != "GET")
+    exchange->after_sequence = cached_reads_.cache().newest_observed();
   if (auto read = read_after_sequence(*exchange); !read) return exchange->refuse(read.error());
   const Route& route = *match.route;
   if (const auto target = target_with_slash(route, exchange->request); !target.empty())

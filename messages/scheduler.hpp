@@ -28,14 +28,14 @@ constexpr std::string_view enum_list(NodeState) {
   return "unknown, active, nostate, nostate-error, paused, shutdown, shutoff, crashed";
 }
 
-/// What is known of a node: where it runs, and why it is not in the state that was requested.
+/// A node's state: where it runs, and why it is not in the state that was requested.
 struct NodeStatus {
   NodeId node_id = {};
   ClusterId cluster_id = {};
   ProjectId project_id = {};
   NodeState state = NodeState::unknown;
-  std::string reason = {};         // why, where it is not what was wanted; empty else
-  bool is_desired_on = false;      // what was asked for last
+  std::string reason = {};         // why it is not as desired; empty if it is
+  bool is_desired_on = false;      // the desired state, as last requested
   HostId host_id = {};             // empty = on no host
   ComputesetId computeset_id = 0;  // the unfinished one that it is in; 0 = none
   ComputesetState computeset_state = ComputesetState::unknown;  // of that one
@@ -51,12 +51,12 @@ struct Computeset {
   std::vector<NodeId> nodes = {};  // computes of that cluster
   ComputesetState state = ComputesetState::unknown;
   AllocationId allocation_id = {};  // who pays
-  std::string reservation = {};     // as it was asked for
-  std::int64_t walltime_mins = 0;   // it is ended so long after its start
+  std::string reservation = {};     // as requested
+  std::int64_t walltime_mins = 0;   // it is ended this long after its start
   std::int64_t created_unix_s = 0;  // when it was accepted
   std::int64_t start_unix_s = 0;    // 0 = not started; set once, when charging starts
   std::int64_t end_unix_s = 0;      // 0 = not ended
-  std::string reason = {};          // why it waits, or failed
+  std::string reason = {};          // why it waits, or ended
   NUCLEUS_FIELDS(computeset_id, cluster_id, project_id, nodes, state, allocation_id, reservation,
                  walltime_mins, created_unix_s, start_unix_s, end_unix_s, reason);
 };
@@ -64,25 +64,31 @@ struct Computeset {
 constexpr std::int64_t walltime_default_mins = 2880;
 constexpr std::int64_t walltime_mins_max = 525'600;
 
-/// Starts compute nodes of one cluster together. Give `nodes`, or `count` and the scheduler picks
-/// free ones.
+/// Starts compute nodes of one cluster together: those in `nodes` or `names`, or the first `count`
+/// free ones. A cluster that the viewer does not see is `not_found`, like one that does not exist.
 struct StartComputeset {
   static constexpr std::string_view topic = "scheduler.start-computeset";
   using Reply = Computeset;
   ClusterId cluster_id = {};
-  std::vector<NodeId> nodes = {};   // 0..4096, all computes of this cluster, none twice
-  std::uint32_t count = 0;          // used where `nodes` is empty
-  std::vector<HostId> hosts = {};   // empty, or one for each node
-  AllocationId allocation_id = {};  // empty = the cluster's only one
-  std::int64_t walltime_mins = 0;   // 0 = 2880; at most 525,600
-  std::string reservation = {};
-  NUCLEUS_FIELDS(cluster_id, nodes, count, hosts, allocation_id, walltime_mins, reservation);
+  Viewer viewer = {};
+  std::vector<NodeId> nodes = {};       // 0..4096, all computes of this cluster, none twice
+  std::vector<std::string> names = {};  // the same by name; not both
+  std::uint32_t count = 0;              // used if neither is given
+  std::vector<HostId> hosts = {};       // empty, or one for each node
+  AllocationId allocation_id = {};      // empty = the cluster's only one
+  std::int64_t walltime_mins = 0;       // 0 = 2880; at most 525,600
+  std::string reservation = {};         // not available yet: must be empty
+  NUCLEUS_FIELDS(cluster_id, viewer, nodes, names, count, hosts, allocation_id, walltime_mins,
+                 reservation);
 };
 
 inline std::optional<Error> check(const StartComputeset& request) {
   if (request.cluster_id.empty()) return invalid("cluster", "cluster is missing");
-  if (request.nodes.size() > 4096) return invalid("computes", "more than 4096 nodes");
-  if (!request.hosts.empty() && request.hosts.size() != request.nodes.size())
+  const auto node_count = request.nodes.size() + request.names.size();
+  if (node_count > 4096) return invalid("computes", "more than 4096 nodes");
+  if (!request.nodes.empty() && !request.names.empty())
+    return invalid("names", "nodes must be given by id or by name, not both");
+  if (!request.hosts.empty() && request.hosts.size() != node_count)
     return invalid("hosts", "hosts and computes must have the same length");
   if (request.walltime_mins < 0 || request.walltime_mins > walltime_mins_max)
     return invalid("walltime_mins", "walltime_mins must be 0 to 525600");
@@ -91,52 +97,63 @@ inline std::optional<Error> check(const StartComputeset& request) {
   return std::nullopt;
 }
 
-/// Ends a computeset: shutdown (graceful) or poweroff; reboot and reset leave it running.
+/// Ends a computeset: shutdown (graceful) or poweroff; reboot and reset leave it running. One that
+/// the viewer does not see is `not_found`.
 struct PowerComputeset {
   static constexpr std::string_view topic = "scheduler.power-computeset";
   using Reply = Computeset;
   ComputesetId computeset_id = 0;
+  Viewer viewer = {};
   PowerAction action = PowerAction::unknown;
-  NUCLEUS_FIELDS(computeset_id, action);
+  NUCLEUS_FIELDS(computeset_id, viewer, action);
 };
 
-/// Powers one node. A compute must be in a running computeset; a frontend needs none.
+/// Powers one node. A compute must be in a running computeset; a frontend needs none. A node that
+/// the viewer does not see is `not_found`, like one that does not exist.
 struct PowerNode {
   static constexpr std::string_view topic = "scheduler.power-node";
   using Reply = NodeStatus;
-  NodeId node_id = {};
+  NodeRef node = {};
+  Viewer viewer = {};
   PowerAction action = PowerAction::unknown;
-  NUCLEUS_FIELDS(node_id, action);
+  NUCLEUS_FIELDS(node, viewer, action);
 };
 
 struct Computesets {
   std::vector<Computeset> computesets = {};  // by id
-  NUCLEUS_FIELDS(computesets);
+  std::string next = {};                     // cursor of the next page; empty = this is the last
+  NUCLEUS_FIELDS(computesets, next);
 };
 
-/// The computesets of these projects (all with `is_operator`), in these states (all where empty);
-/// one where id is said.
+/// The computesets that the viewer sees and all given filters fit.
 struct ListComputesets {
   static constexpr std::string_view topic = "scheduler.list-computesets";
   using Reply = Computesets;
-  std::vector<ProjectId> projects = {};
-  bool is_operator = false;
-  std::vector<ComputesetState> states = {};
-  ComputesetId computeset_id = 0;
-  NUCLEUS_FIELDS(projects, is_operator, states, computeset_id);
+  Viewer viewer = {};
+  std::vector<ComputesetState> states = {};  // empty = all
+  ClusterId cluster_id = {};                 // empty = of every cluster
+  ComputesetId computeset_id = 0;            // only this one, `not_found` if there is none; 0 = all
+  std::int64_t from_unix_s = 0;              // those that had not ended before this; 0 = no bound
+  std::int64_t to_unix_s = 0;                // those accepted before this; 0 = no bound
+  Page page = {};
+  NUCLEUS_FIELDS(viewer, states, cluster_id, computeset_id, from_unix_s, to_unix_s, page);
 };
 
 struct NodeStatuses {
-  std::vector<NodeStatus> nodes = {};
-  NUCLEUS_FIELDS(nodes);
+  std::vector<NodeStatus> nodes = {};  // by cluster, then by index: the frontend first
+  std::string next = {};               // cursor of the next page; empty = this is the last
+  NUCLEUS_FIELDS(nodes, next);
 };
 
-/// The states of a cluster's nodes; of every node where no cluster is said.
+/// The states of the nodes that the viewer sees, of all clusters or of one.
 struct ListNodeStatuses {
   static constexpr std::string_view topic = "scheduler.list-node-statuses";
   using Reply = NodeStatuses;
-  ClusterId cluster_id = {};
-  NUCLEUS_FIELDS(cluster_id);
+  Viewer viewer = {};
+  ClusterId cluster_id = {};  // empty = all clusters
+  std::string name = {};      // if set, this node of the cluster alone, or `not_found`
+  Page page = {};  // `after` is an index, or CLUSTER/INDEX in a list of all clusters' nodes
+  NUCLEUS_FIELDS(viewer, cluster_id, name, page);
 };
 
 struct Host {
@@ -147,7 +164,7 @@ struct Host {
   std::uint64_t memory_mb = 0;              // of the machine
   std::uint32_t cpus_used = 0;              // of the nodes placed there; may be more than `cpus`
   std::uint64_t memory_used_mb = 0;         // of the nodes placed there
-  bool is_simulated = false;                // holds nodes in name alone
+  bool is_simulated = false;                // its nodes run no guest
   std::string accelerator = {};             // kvm, tcg, none
   std::int64_t last_heartbeat_unix_ms = 0;  // its last heartbeat
   NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, is_simulated,
@@ -155,37 +172,41 @@ struct Host {
 };
 
 struct Hosts {
-  std::vector<Host> hosts = {};
-  NUCLEUS_FIELDS(hosts);
+  std::vector<Host> hosts = {};  // by id
+  std::string next = {};         // cursor of the next page; empty = this is the last
+  NUCLEUS_FIELDS(hosts, next);
 };
 
 struct ListHosts {
   static constexpr std::string_view topic = "scheduler.list-hosts";
   using Reply = Hosts;
-  NUCLEUS_NO_FIELDS()
+  HostId host_id = {};                 // empty = all
+  std::vector<HostState> states = {};  // empty = all
+  Page page = {};
+  NUCLEUS_FIELDS(host_id, states, page);
 };
 
 struct HostLease {
-  std::int64_t lease_ms = 0;   // the host's domains may run this long without another answer
+  std::int64_t lease_ms = 0;   // the host's domains may run this long without another reply
   std::uint64_t revision = 0;  // the host's newest grants
   NUCLEUS_FIELDS(lease_ms, revision);
 };
 
-/// A host's heartbeat, each second and whenever its state changes. The answer renews the host's
+/// A host's heartbeat, each second and whenever its state changes. The reply renews the host's
 /// lease.
 struct ReportHost {
   static constexpr std::string_view topic = "scheduler.report-host";
   using Reply = HostLease;
   HostId host_id = {};
-  std::string process = {};  // on the bus, where its grants go: provisioner/HOST; one may have many
-                             // simulated hosts
+  std::string process = {};  // its provisioner on the bus, to which its grants are sent:
+                             // provisioner/HOST, or one for many simulated hosts
   std::string boot_id = {};  // of the provisioner's process: another one = it has restarted
   std::uint32_t cpus = 0;
   std::uint64_t memory_mb = 0;
   bool is_simulated = false;
   std::string accelerator = {};
-  bool is_reachable = true;    // its hypervisor answers
-  std::string reason = {};     // where it does not: why
+  bool is_reachable = true;    // its hypervisor responds
+  std::string reason = {};     // why it does not
   std::uint64_t revision = 0;  // of the last grants applied; 0 = none since the start
   NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, is_simulated, accelerator,
                  is_reachable, reason, revision);
@@ -208,7 +229,7 @@ struct Allocation {
   NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s, used_core_s);
 };
 
-/// Makes or changes an allocation; what is used stays.
+/// Creates or changes an allocation; what was used remains.
 struct DefineAllocation {
   static constexpr std::string_view topic = "scheduler.define-allocation";
   using Reply = Allocation;
@@ -219,52 +240,55 @@ struct DefineAllocation {
 };
 
 struct Allocations {
-  std::vector<Allocation> allocations = {};
-  NUCLEUS_FIELDS(allocations);
+  std::vector<Allocation> allocations = {};  // by id
+  std::string next = {};                     // cursor of the next page; empty = this is the last
+  NUCLEUS_FIELDS(allocations, next);
 };
 
+/// The allocations that the viewer sees. What is used includes what runs now, up to this second.
 struct ListAllocations {
   static constexpr std::string_view topic = "scheduler.list-allocations";
   using Reply = Allocations;
-  NUCLEUS_NO_FIELDS()
+  Viewer viewer = {};
+  std::vector<AllocationId> allocations = {};  // only these; empty = all
+  Page page = {};
+  NUCLEUS_FIELDS(viewer, allocations, page);
 };
 
-/// What one computeset was charged.
+/// What one computeset was charged within a period.
 struct UsageEntry {
   ComputesetId computeset_id = 0;
   ProjectId project_id = {};
   ClusterId cluster_id = {};
   AllocationId allocation_id = {};
   std::uint32_t node_count = 0;
-  std::uint64_t cores = 0;        // of all its nodes
-  std::int64_t start_unix_s = 0;  // charged from here
-  std::int64_t end_unix_s = 0;    // to here; 0 = it still runs
-  std::int64_t used_core_s = 0;   // cores times seconds; up to now where it runs
+  std::uint64_t cores = 0;        // of all its nodes, at its end or now
+  std::int64_t start_unix_s = 0;  // its own, even if it is before the period
+  std::int64_t end_unix_s = 0;    // its own; 0 = it still runs
+  std::int64_t used_core_s = 0;   // cores times seconds within the period; up to now if it runs
   NUCLEUS_FIELDS(computeset_id, project_id, cluster_id, allocation_id, node_count, cores,
                  start_unix_s, end_unix_s, used_core_s);
 };
 
 struct Usage {
-  std::vector<UsageEntry> entries = {};  // by computeset, at most 1000
-  bool is_more = false;                  // ask again with `after`
-  NUCLEUS_FIELDS(entries, is_more);
+  std::vector<UsageEntry> entries = {};  // by computeset
+  std::string next = {};                 // cursor of the next page; empty = this is the last
+  NUCLEUS_FIELDS(entries, next);
 };
 
-/// What computesets of these projects (all with `is_operator`) were charged, of those that ran at
-/// any moment from `from_unix_s` until before `to_unix_s` (0 = no bound).
+/// What the computesets that the viewer sees were charged within a period.
 struct ListUsage {
   static constexpr std::string_view topic = "scheduler.list-usage";
   using Reply = Usage;
-  std::vector<ProjectId> projects = {};
-  bool is_operator = false;
+  Viewer viewer = {};
   AllocationId allocation_id = {};  // empty = of every allocation
-  std::int64_t from_unix_s = 0;
-  std::int64_t to_unix_s = 0;
-  ComputesetId after = 0;
-  NUCLEUS_FIELDS(projects, is_operator, allocation_id, from_unix_s, to_unix_s, after);
+  std::int64_t from_unix_s = 0;     // the period's beginning; 0 = no bound
+  std::int64_t to_unix_s = 0;       // its end, not included; 0 = no bound
+  Page page = {};
+  NUCLEUS_FIELDS(viewer, allocation_id, from_unix_s, to_unix_s, page);
 };
 
-/// Event: a computeset is in another state; the whole new one.
+/// Event: a computeset changed; the whole new one.
 struct ComputesetChanged {
   static constexpr std::string_view topic = "scheduler.computeset-changed";
   Computeset computeset = {};
@@ -278,7 +302,7 @@ struct NodeChanged {
   NUCLEUS_FIELDS(node);
 };
 
-/// Event: a host came, went, was drained or resumed.
+/// Event: a host's state, size or drain changed.
 struct HostChanged {
   static constexpr std::string_view topic = "scheduler.host-changed";
   Host host = {};

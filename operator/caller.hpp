@@ -2,7 +2,9 @@
 // Its bus runs on a loop in a thread of its own.
 #pragma once
 
+#include <algorithm>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <thread>
 
@@ -47,6 +49,21 @@ class Caller {
   core::Bus bus_;
   std::jthread thread_ = {};
 };
+
+/// Every entry of a list, page after page.
+template <class Request, class Entry>
+core::Result<std::vector<Entry>> call_all_pages(Caller& caller, Request request,
+                                                std::vector<Entry> Request::Reply::*entries) {
+  std::vector<Entry> all;
+  request.page.limit = msg::page_entries_max;
+  do {
+    auto page = caller.call(request);
+    if (!page) return std::unexpected(page.error());
+    std::ranges::move(page->*entries, std::back_inserter(all));
+    request.page.after = page->next;
+  } while (!request.page.after.empty());
+  return all;
+}
 
 /// To the bus of a deployment that `up` has made on this machine.
 core::ZmqLinkOptions local_access(const StateDirectory& state);

@@ -75,7 +75,8 @@ Health look(const StateDirectory& state, const Deployment& deployment, Caller& c
   const auto table = load_processes(state);
   const auto children = plan_children(state, deployment, programs_folder());
   std::vector<std::future<core::Result<msg::ProcessStatus>>> answers;
-  auto hosts = caller.begin(msg::ListHosts{}, {.deadline = patience});
+  auto hosts = caller.begin(msg::ListHosts{.page = {.limit = msg::page_entries_max}},
+                            {.deadline = patience});
   for (const auto& child : children)
     answers.push_back(
         child.bus_name.empty() || child.name == "gateway"
@@ -105,7 +106,13 @@ Health look(const StateDirectory& state, const Deployment& deployment, Caller& c
     if (!process.is_answering && process.reason.empty()) process.reason = "does not answer";
     health.processes.push_back(std::move(process));
   }
-  if (auto listed = hosts.get()) health.hosts = std::move(listed->hosts);
+  if (auto listed = hosts.get()) {
+    health.hosts = std::move(listed->hosts);
+    if (listed->next.empty()) return health;
+    if (auto rest = call_all_pages(caller, msg::ListHosts{.page = {.after = listed->next}},
+                                   &msg::Hosts::hosts))
+      std::ranges::move(*rest, std::back_inserter(health.hosts));
+  }
   return health;
 }
 

@@ -7,6 +7,17 @@ namespace nucleus::gateway {
 
 using core::ErrorCode;
 
+namespace {
+
+void add_to(NodeStatusesById& statuses, msg::NodeStatuses page) {
+  for (auto& status : page.nodes) {
+    std::string id = status.node_id.value;
+    statuses[std::move(id)] = std::move(status);
+  }
+}
+
+}  // namespace
+
 msg::NodeRef node_of_path(const Exchange& exchange) {
   const std::string& cluster = exchange.path.at("cluster");
   const auto node = exchange.path.find("node");
@@ -51,9 +62,7 @@ void with_node(const ExchangePtr& exchange, std::function<void(msg::Node)> next)
 void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Computeset)> next) {
   const auto id = whole_number<msg::ComputesetId>(exchange->path["id"]);
   if (!id || *id <= 0) return exchange->refuse(ErrorCode::not_found, "no such computeset");
-  const msg::ListComputesets request{.projects = exchange->who.projects,
-                                     .is_operator = exchange->is_operator(),
-                                     .computeset_id = *id};
+  const msg::ListComputesets request{.viewer = msg::viewer_of(exchange->who), .computeset_id = *id};
   exchange->ask(request, [exchange, next = std::move(next)](const msg::Computesets& found) {
     if (found.computesets.empty())
       return exchange->refuse(ErrorCode::not_found, "no such computeset");
@@ -63,15 +72,53 @@ void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Comput
 
 void with_statuses(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
                    std::function<void(NodeStatusesById)> next) {
-  exchange->ask(msg::ListNodeStatuses{.cluster_id = cluster_id},
-                [next = std::move(next)](msg::NodeStatuses listed) {
-                  NodeStatusesById statuses;
-                  for (auto& status : listed.nodes) {
-                    std::string id = status.node_id.value;
-                    statuses[std::move(id)] = std::move(status);
-                  }
-                  next(std::move(statuses));
-                });
+  auto statuses = std::make_shared<NodeStatusesById>();
+  for_each_page<msg::ListNodeStatuses>(
+      exchange, {.viewer = msg::viewer_of(exchange->who), .cluster_id = cluster_id},
+      [statuses](msg::NodeStatuses page) { add_to(*statuses, std::move(page)); },
+      [statuses, next = std::move(next)] { next(std::move(*statuses)); });
+}
+
+void with_status(const ExchangePtr& exchange, const msg::Node& node,
+                 std::function<void(NodeStatusesById)> next) {
+  // A node that the scheduler does not know yet has no status.
+  exchange->try_ask(msg::ListNodeStatuses{.viewer = msg::viewer_of(exchange->who),
+                                          .cluster_id = node.cluster_id,
+                                          .name = node.name},
+                    [exchange, next = std::move(next)](core::Result<msg::NodeStatuses> listed) {
+                      if (!listed && listed.error().code != ErrorCode::not_found)
+                        return exchange->refuse(listed.error());
+                      NodeStatusesById statuses;
+                      if (listed) add_to(statuses, std::move(*listed));
+                      next(std::move(statuses));
+                    });
+}
+
+namespace {
+
+/// Asks on until the statuses of `count` nodes are read, for a page of statuses may be shorter.
+void gather_statuses(const ExchangePtr& exchange, msg::ListNodeStatuses request, std::size_t count,
+                     std::shared_ptr<NodeStatusesById> statuses,
+                     std::function<void(NodeStatusesById)> next) {
+  request.page.limit = static_cast<std::uint32_t>(count - statuses->size());
+  exchange->ask(request, [=](msg::NodeStatuses page) mutable {
+    request.page.after = page.next;
+    add_to(*statuses, std::move(page));
+    if (request.page.after.empty() || statuses->size() >= count) return next(std::move(*statuses));
+    gather_statuses(exchange, std::move(request), count, statuses, std::move(next));
+  });
+}
+
+}  // namespace
+
+void with_statuses_of(const ExchangePtr& exchange, const msg::Nodes& nodes,
+                      const std::string& after, std::function<void(NodeStatusesById)> next) {
+  if (nodes.nodes.empty()) return next({});
+  gather_statuses(exchange,
+                  {.viewer = msg::viewer_of(exchange->who),
+                   .cluster_id = nodes.cluster.cluster_id,
+                   .page = {.after = after}},
+                  nodes.nodes.size(), std::make_shared<NodeStatusesById>(), std::move(next));
 }
 
 const msg::NodeStatus& status_of(const msg::Node& node, const NodeStatusesById& statuses) {

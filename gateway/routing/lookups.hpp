@@ -32,6 +32,12 @@ using NodeStatusesById = std::map<std::string, msg::NodeStatus>;
 /// The statuses of a cluster's nodes, or of all nodes if the id is empty.
 void with_statuses(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
                    std::function<void(NodeStatusesById)> next);
+/// The status of one node.
+void with_status(const ExchangePtr& exchange, const msg::Node& node,
+                 std::function<void(NodeStatusesById)> next);
+/// The statuses of one page of a cluster's nodes, which was read from `after` on.
+void with_statuses_of(const ExchangePtr& exchange, const msg::Nodes& nodes,
+                      const std::string& after, std::function<void(NodeStatusesById)> next);
 /// The status of one node; as of a node that was never powered on if the scheduler has none.
 const msg::NodeStatus& status_of(const msg::Node& node, const NodeStatusesById& statuses);
 

@@ -81,8 +81,7 @@ core::Result<Names> read_names(const Json& body) {
   return names;
 }
 
-/// The request of the body, and the names of its nodes.
-core::Result<std::pair<msg::StartComputeset, Names>> read_start(const Json& body) {
+core::Result<msg::StartComputeset> read_start(const Json& body) {
   msg::StartComputeset start;
   auto names = read_names(body);
   if (!names) return std::unexpected(names.error());
@@ -101,24 +100,8 @@ core::Result<std::pair<msg::StartComputeset, Names>> read_start(const Json& body
   start.allocation_id = {*allocation};
   start.reservation = *reservation;
   for (const auto& host : names->hosts) start.hosts.push_back({host});
-  return std::pair{std::move(start), std::move(*names)};
-}
-
-core::Result<void> fill_nodes(msg::StartComputeset& start, const Names& names,
-                              const ClusterNodes& cluster) {
-  std::map<std::string, msg::NodeId> by_name;
-  for (const auto& node : cluster.nodes)
-    if (node.kind == msg::NodeKind::compute) by_name[node.name] = node.node_id;
-  for (const auto& name : names.computes) {
-    const auto found = by_name.find(name);
-    if (found == by_name.end())
-      return core::refuse(ErrorCode::invalid_argument,
-                          "There is no compute " + msg::shown(name) + " in cluster " +
-                              cluster.cluster.cluster_id.value,
-                          "computes");
-    start.nodes.push_back(found->second);
-  }
-  return {};
+  start.names = std::move(names->computes);
+  return start;
 }
 
 /// Reads the sets' nodes and their statuses, and calls `next` with the sets as JSON.
@@ -163,22 +146,15 @@ void start_computeset(const ExchangePtr& exchange) {
     return exchange->refuse(ErrorCode::invalid_argument, "Please provide the cluster", "cluster");
   auto start = read_start(body);
   if (!start) return exchange->refuse(start.error());
-  const msg::ClusterId cluster_id{cluster->get<std::string>()};
-  with_nodes(
-      exchange, cluster_id,
-      [exchange, start = std::move(*start)](const ClusterNodes& found) mutable {
-        auto& [request, names] = start;
-        request.cluster_id = found.cluster.cluster_id;
-        if (auto filled = fill_nodes(request, names, found); !filled)
-          return exchange->refuse(filled.error());
-        exchange->ask(request, [exchange](const msg::Computeset& set) {
-          show(exchange, {set}, [exchange, id = set.computeset_id](const std::vector<Json>& shown) {
-            exchange->reply(201, shown.front(),
-                            {{"Location", exchange->base_url + "/nucleus/v1/computeset/" +
-                                              std::to_string(id)}});
-          });
-        });
-      });
+  start->cluster_id = {cluster->get<std::string>()};
+  start->viewer = msg::viewer_of(exchange->who);
+  exchange->ask(*start, [exchange](const msg::Computeset& set) {
+    show(exchange, {set}, [exchange, id = set.computeset_id](const std::vector<Json>& shown) {
+      exchange->reply(
+          201, shown.front(),
+          {{"Location", exchange->base_url + "/nucleus/v1/computeset/" + std::to_string(id)}});
+    });
+  });
 }
 
 void get_computeset(const ExchangePtr& exchange) {
@@ -189,8 +165,7 @@ void get_computeset(const ExchangePtr& exchange) {
 }
 
 void list_computesets(const ExchangePtr& exchange) {
-  msg::ListComputesets request{.projects = exchange->who.projects,
-                               .is_operator = exchange->is_operator()};
+  msg::ListComputesets request{.viewer = msg::viewer_of(exchange->who)};
   const auto [first, last] = exchange->request.query.equal_range("state");
   for (auto given = first; given != last; ++given) {
     const auto state = msg::enum_of<msg::ComputesetState>(given->second);
@@ -198,18 +173,26 @@ void list_computesets(const ExchangePtr& exchange) {
     if (state != msg::ComputesetState::unknown) request.states.push_back(state);
   }
   if (first != last && request.states.empty()) return exchange->reply(200, Json::array());
-  exchange->ask(request, [exchange](const msg::Computesets& found) {
-    show(exchange, found.computesets,
-         [exchange](const std::vector<Json>& shown) { exchange->reply(200, Json(shown)); });
-  });
+  auto all = std::make_shared<std::vector<msg::Computeset>>();
+  for_each_page<msg::ListComputesets>(
+      exchange, request,
+      [all](msg::Computesets page) {
+        std::ranges::move(page.computesets, std::back_inserter(*all));
+      },
+      [exchange, all] {
+        show(exchange, std::move(*all),
+             [exchange](const std::vector<Json>& shown) { exchange->reply(200, Json(shown)); });
+      });
 }
 
 Handler power_computeset(msg::PowerAction action) {
   return [action](const ExchangePtr& exchange) {
-    with_computeset(exchange, [exchange, action](const msg::Computeset& set) {
-      exchange->ask(msg::PowerComputeset{.computeset_id = set.computeset_id, .action = action},
-                    [exchange](const msg::Computeset&) { exchange->reply_nothing(); });
-    });
+    const auto id = whole_number<msg::ComputesetId>(exchange->path["id"]);
+    if (!id) return exchange->refuse(ErrorCode::not_found, "no such computeset");
+    exchange->ask(
+        msg::PowerComputeset{
+            .computeset_id = *id, .viewer = msg::viewer_of(exchange->who), .action = action},
+        [exchange](const msg::Computeset&) { exchange->reply_nothing(); });
   };
 }
 

@@ -12,22 +12,20 @@ using core::ErrorCode;
 namespace {
 
 void get_node(const ExchangePtr& exchange) {
-  with_node(exchange, [exchange](msg::Node node) {
-    const auto id = node.cluster_id;
-    with_statuses(
-        exchange, id, [exchange, node = std::move(node)](const NodeStatusesById& statuses) {
-          exchange->reply(200, node.kind == msg::NodeKind::frontend ? v1_frontend(node, statuses)
-                                                                    : v1_compute(node, statuses));
-        });
+  with_node(exchange, [exchange](const msg::Node& node) {
+    with_status(exchange, node, [exchange, node](const NodeStatusesById& statuses) {
+      exchange->reply(200, node.kind == msg::NodeKind::frontend ? v1_frontend(node, statuses)
+                                                                : v1_compute(node, statuses));
+    });
   });
 }
 
 Handler power_node(msg::PowerAction action) {
   return [action](const ExchangePtr& exchange) {
-    with_node(exchange, [exchange, action](const msg::Node& node) {
-      exchange->ask(msg::PowerNode{.node_id = node.node_id, .action = action},
-                    [exchange](const msg::NodeStatus&) { exchange->reply_nothing(); });
-    });
+    exchange->ask(msg::PowerNode{.node = node_of_path(*exchange),
+                                 .viewer = msg::viewer_of(exchange->who),
+                                 .action = action},
+                  [exchange](const msg::NodeStatus&) { exchange->reply_nothing(); });
   };
 }
 
@@ -84,7 +82,7 @@ void rename(const ExchangePtr& exchange) {
 /// 303 to the console page. The ticket is in the fragment, which browsers do not send.
 void open_console(const ExchangePtr& exchange) {
   with_node(exchange, [exchange](const msg::Node& node) {
-    with_statuses(exchange, node.cluster_id, [exchange, node](const NodeStatusesById& statuses) {
+    with_status(exchange, node, [exchange, node](const NodeStatusesById& statuses) {
       const auto& status = status_of(node, statuses);
       if (status.host_id.empty() || status.state != msg::NodeState::active)
         return exchange->refuse(ErrorCode::wrong_state, "The VM is not running");

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "gateway/json/numbers.hpp"
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
 #include "messages/image_store.hpp"
@@ -68,18 +67,20 @@ void upload_image(const ExchangePtr& exchange, const FileWork& work) {
 }
 
 void list_hosts(const ExchangePtr& exchange) {
-  exchange->ask(msg::ListHosts{}, [exchange](const msg::Hosts& hosts) {
-    reply_page(exchange, {.name = "hosts", .key = "host_id", .items = json_of(hosts)["hosts"]});
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  exchange->ask(msg::ListHosts{.page = *page}, [exchange](const msg::Hosts& found) {
+    reply_list(exchange, "hosts", found.hosts, found.next);
   });
 }
 
 void with_host(const ExchangePtr& exchange, std::function<void(msg::Host)> next) {
-  exchange->ask(msg::ListHosts{}, [exchange, next = std::move(next)](const msg::Hosts& hosts) {
-    const msg::HostId id{exchange->path["host"]};
-    const auto found = std::ranges::find(hosts.hosts, id, &msg::Host::host_id);
-    if (found == hosts.hosts.end()) return exchange->refuse(ErrorCode::not_found, "no such host");
-    next(*found);
-  });
+  exchange->ask(msg::ListHosts{.host_id = {exchange->path["host"]}},
+                [exchange, next = std::move(next)](const msg::Hosts& found) {
+                  if (found.hosts.empty())
+                    return exchange->refuse(ErrorCode::not_found, "no such host");
+                  next(found.hosts.front());
+                });
 }
 
 void get_host(const ExchangePtr& exchange) {
@@ -97,22 +98,22 @@ void change_host(const ExchangePtr& exchange) {
 }
 
 void list_allocations(const ExchangePtr& exchange) {
-  exchange->ask(msg::ListAllocations{}, [exchange](const msg::Allocations& all) {
-    Collection own{.name = "allocations", .key = "allocation_id"};
-    for (const auto& allocation : all.allocations)
-      if (msg::sees(exchange->who, allocation.project_id)) own.items.push_back(json_of(allocation));
-    reply_page(exchange, std::move(own));
-  });
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  exchange->ask(msg::ListAllocations{.viewer = msg::viewer_of(exchange->who), .page = *page},
+                [exchange](const msg::Allocations& found) {
+                  reply_list(exchange, "allocations", found.allocations, found.next);
+                });
 }
 
 void get_allocation(const ExchangePtr& exchange) {
-  exchange->ask(msg::ListAllocations{}, [exchange](const msg::Allocations& all) {
-    const msg::AllocationId id{exchange->path["allocation"]};
-    const auto found = std::ranges::find(all.allocations, id, &msg::Allocation::allocation_id);
-    if (found == all.allocations.end() || !msg::sees(exchange->who, found->project_id))
-      return exchange->refuse(ErrorCode::not_found, "no such allocation");
-    reply_one(exchange, 200, json_of(*found));
-  });
+  exchange->ask(msg::ListAllocations{.viewer = msg::viewer_of(exchange->who),
+                                     .allocations = {{exchange->path["allocation"]}}},
+                [exchange](const msg::Allocations& found) {
+                  if (found.allocations.empty())
+                    return exchange->refuse(ErrorCode::not_found, "no such allocation");
+                  reply_one(exchange, 200, json_of(found.allocations.front()));
+                });
 }
 
 void define_allocation(const ExchangePtr& exchange) {
@@ -124,31 +125,20 @@ void define_allocation(const ExchangePtr& exchange) {
   });
 }
 
-/// A query's whole number from 0 on; 0 where it is not said.
-core::Result<std::int64_t> asked_number(const Exchange& exchange, const std::string& name) {
-  if (!exchange.request.query.contains(name)) return 0;
-  const auto number = whole_number<std::int64_t>(exchange.request.query_value(name));
-  if (number && *number >= 0) return *number;
-  return core::refuse(ErrorCode::invalid_argument, name + " must be a whole number", name);
-}
-
 void list_usage(const ExchangePtr& exchange) {
-  const auto from = asked_number(*exchange, "from_unix_s");
-  const auto to = asked_number(*exchange, "to_unix_s");
-  const auto after = asked_number(*exchange, "after");
-  for (const auto* number : {&from, &to, &after})
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  const auto from = read_number(*exchange, "from_unix_s");
+  const auto to = read_number(*exchange, "to_unix_s");
+  for (const auto* number : {&from, &to})
     if (!*number) return exchange->refuse(number->error());
-  const msg::ListUsage request{.projects = exchange->who.projects,
-                               .is_operator = exchange->is_operator(),
+  const msg::ListUsage request{.viewer = msg::viewer_of(exchange->who),
                                .allocation_id = {exchange->request.query_value("allocation_id")},
                                .from_unix_s = *from,
                                .to_unix_s = *to,
-                               .after = *after};
-  exchange->ask(request, [exchange](const msg::Usage& usage) {
-    reply_page(exchange, {.name = "entries",
-                          .key = "computeset_id",
-                          .items = json_of(usage)["entries"],
-                          .is_more = usage.is_more});
+                               .page = *page};
+  exchange->ask(request, [exchange](const msg::Usage& found) {
+    reply_list(exchange, "entries", found.entries, found.next);
   });
 }
 

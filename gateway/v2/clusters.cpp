@@ -53,8 +53,9 @@ void get_cluster(const ExchangePtr& exchange) {
 void with_allocations(const ExchangePtr& exchange, const msg::ProjectId& project,
                       std::vector<msg::AllocationId> wanted, std::function<void()> next) {
   if (exchange->is_operator() || wanted.empty()) return next();
-  exchange->ask(msg::ListAllocations{}, [exchange, project, wanted = std::move(wanted),
-                                         next = std::move(next)](const msg::Allocations& all) {
+  const msg::ListAllocations request{.viewer = {.is_operator = true}, .allocations = wanted};
+  exchange->ask(request, [exchange, project, wanted = std::move(wanted),
+                          next = std::move(next)](const msg::Allocations& all) {
     const auto is_own = [&](const msg::AllocationId& id) {
       const auto known = std::ranges::find(all.allocations, id, &msg::Allocation::allocation_id);
       return known == all.allocations.end() ? id.value == project.value

@@ -1,4 +1,5 @@
 // v2: computesets: compute nodes of one cluster, started and ended together.
+#include "gateway/json/numbers.hpp"
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
 
@@ -9,8 +10,17 @@ using core::ErrorCode;
 namespace {
 
 void list_computesets(const ExchangePtr& exchange) {
-  msg::ListComputesets request{.projects = exchange->who.projects,
-                               .is_operator = exchange->is_operator()};
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  msg::ListComputesets request{.viewer = msg::viewer_of(exchange->who),
+                               .cluster_id = {exchange->request.query_value("cluster_id")},
+                               .page = *page};
+  for (const auto& [name, time] : {std::pair{"from_unix_s", &request.from_unix_s},
+                                   std::pair{"to_unix_s", &request.to_unix_s}}) {
+    const auto number = read_number(*exchange, name);
+    if (!number) return exchange->refuse(number.error());
+    *time = *number;
+  }
   const auto [first, last] = exchange->request.query.equal_range("state");
   for (auto given = first; given != last; ++given) {
     const auto state = msg::enum_of<msg::ComputesetState>(given->second);
@@ -20,26 +30,22 @@ void list_computesets(const ExchangePtr& exchange) {
     request.states.push_back(state);
   }
   exchange->ask(request, [exchange](const msg::Computesets& found) {
-    reply_page(
-        exchange,
-        {.name = "computesets", .key = "computeset_id", .items = json_of(found)["computesets"]});
+    reply_list(exchange, "computesets", found.computesets, found.next);
   });
 }
 
 void start_computeset(const ExchangePtr& exchange) {
-  const auto body = body_as<msg::StartComputeset>(
-      *exchange,
-      {"cluster_id", "nodes", "count", "hosts", "allocation_id", "walltime_mins", "reservation"});
+  auto body =
+      body_as<msg::StartComputeset>(*exchange, {"cluster_id", "nodes", "names", "count", "hosts",
+                                                "allocation_id", "walltime_mins", "reservation"});
   if (!body) return exchange->refuse(body.error());
   if (body->cluster_id.empty())
     return exchange->refuse(ErrorCode::invalid_argument, "cluster_id must be set", "cluster_id");
-  exchange->path["cluster"] = body->cluster_id.value;
-  with_cluster(exchange, [exchange, body = *body](const msg::Cluster&) {
-    exchange->ask(body, [exchange](const msg::Computeset& set) {
-      const std::string id = std::to_string(set.computeset_id);
-      reply_one(exchange, 201, json_of(set), 0,
-                {{"Location", exchange->base_url + "/v2/computesets/" + id}});
-    });
+  body->viewer = msg::viewer_of(exchange->who);
+  exchange->ask(*body, [exchange](const msg::Computeset& set) {
+    const std::string id = std::to_string(set.computeset_id);
+    reply_one(exchange, 201, json_of(set), 0,
+              {{"Location", exchange->base_url + "/v2/computesets/" + id}});
   });
 }
 
@@ -54,12 +60,13 @@ void power_computeset(const ExchangePtr& exchange) {
     action = core::refuse(ErrorCode::invalid_argument,
                           "action must be off, shutdown, reboot or reset", "action");
   if (!action) return exchange->refuse(action.error());
-  with_computeset(exchange, [exchange, action](const msg::Computeset& set) {
-    exchange->ask(
-        msg::PowerComputeset{.computeset_id = set.computeset_id,
-                             .action = msg::enum_of<msg::PowerAction>(*action)},
-        [exchange](const msg::Computeset& after) { reply_one(exchange, 202, json_of(after)); });
-  });
+  const auto id = whole_number<msg::ComputesetId>(exchange->path["id"]);
+  if (!id) return exchange->refuse(ErrorCode::not_found, "no such computeset");
+  exchange->ask(
+      msg::PowerComputeset{.computeset_id = *id,
+                           .viewer = msg::viewer_of(exchange->who),
+                           .action = msg::enum_of<msg::PowerAction>(*action)},
+      [exchange](const msg::Computeset& after) { reply_one(exchange, 202, json_of(after)); });
 }
 
 }  // namespace

@@ -19,9 +19,9 @@ void list_nodes(const ExchangePtr& exchange) {
   const msg::ClusterId id{exchange->path["cluster"]};
   exchange->ask(
       msg::ListNodes{.viewer = msg::viewer_of(exchange->who), .cluster_id = id, .page = *page},
-      [exchange, id](msg::Nodes found) {
-        with_statuses(
-            exchange, id, [exchange, found = std::move(found)](const NodeStatusesById& statuses) {
+      [exchange, after = page->after](const msg::Nodes& found) {
+        with_statuses_of(
+            exchange, found, after, [exchange, found](const NodeStatusesById& statuses) {
               ListPage list{.name = "nodes",
                             .next = found.next,
                             .types = {&msg::type_of<msg::Node>, &msg::type_of<msg::NodeStatus>}};
@@ -33,12 +33,10 @@ void list_nodes(const ExchangePtr& exchange) {
 }
 
 void get_node(const ExchangePtr& exchange) {
-  with_node(exchange, [exchange](msg::Node node) {
-    const auto id = node.cluster_id;
-    with_statuses(exchange, id,
-                  [exchange, node = std::move(node)](const NodeStatusesById& statuses) {
-                    reply_one(exchange, 200, node_json(node, statuses), node.revision);
-                  });
+  with_node(exchange, [exchange](const msg::Node& node) {
+    with_status(exchange, node, [exchange, node](const NodeStatusesById& statuses) {
+      reply_one(exchange, 200, node_json(node, statuses), node.revision);
+    });
   });
 }
 
@@ -122,13 +120,11 @@ void remove_node(const ExchangePtr& exchange) {
 void power_node(const ExchangePtr& exchange) {
   const auto action = read_action(*exchange);
   if (!action) return exchange->refuse(action.error());
-  with_node(exchange,
-            [exchange, action = msg::enum_of<msg::PowerAction>(*action)](const msg::Node& node) {
-              exchange->ask(msg::PowerNode{.node_id = node.node_id, .action = action},
-                            [exchange](const msg::NodeStatus& status) {
-                              reply_one(exchange, 202, json_of(status));
-                            });
-            });
+  exchange->ask(
+      msg::PowerNode{.node = node_of_path(*exchange),
+                     .viewer = msg::viewer_of(exchange->who),
+                     .action = msg::enum_of<msg::PowerAction>(*action)},
+      [exchange](const msg::NodeStatus& status) { reply_one(exchange, 202, json_of(status)); });
 }
 
 void issue_console(const ExchangePtr& exchange) {
@@ -140,19 +136,18 @@ void issue_console(const ExchangePtr& exchange) {
   if (kind == msg::ConsoleKind::unknown)
     return exchange->refuse(ErrorCode::invalid_argument, "kind must be serial or vnc", "kind");
   with_node(exchange, [exchange, kind](const msg::Node& node) {
-    with_statuses(
-        exchange, node.cluster_id, [exchange, kind, node](const NodeStatusesById& statuses) {
-          const auto& status = status_of(node, statuses);
-          if (status.host_id.empty())
-            return exchange->refuse(ErrorCode::wrong_state, "The VM is not running");
-          exchange->ask(msg::IssueTicket{.node_id = node.node_id,
-                                         .kind = kind,
-                                         .host_id = status.host_id,
-                                         .person_id = exchange->who.person_id},
-                        [exchange](const msg::ConsoleTicket& ticket) {
-                          exchange->reply(201, json_of(ticket), {{"Cache-Control", "no-store"}});
-                        });
-        });
+    with_status(exchange, node, [exchange, kind, node](const NodeStatusesById& statuses) {
+      const auto& status = status_of(node, statuses);
+      if (status.host_id.empty())
+        return exchange->refuse(ErrorCode::wrong_state, "The VM is not running");
+      exchange->ask(msg::IssueTicket{.node_id = node.node_id,
+                                     .kind = kind,
+                                     .host_id = status.host_id,
+                                     .person_id = exchange->who.person_id},
+                    [exchange](const msg::ConsoleTicket& ticket) {
+                      exchange->reply(201, json_of(ticket), {{"Cache-Control", "no-store"}});
+                    });
+    });
   });
 }
 

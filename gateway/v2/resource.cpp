@@ -102,6 +102,13 @@ void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
   exchange->reply(status, choose(resource, fields), std::move(headers));
 }
 
+core::Result<std::int64_t> read_number(const Exchange& exchange, const std::string& name) {
+  if (!exchange.request.query.contains(name)) return 0;
+  const auto number = whole_number<std::int64_t>(exchange.request.query_value(name));
+  if (number && *number >= 0) return *number;
+  return std::unexpected(msg::invalid(name, name + " must be a whole number"));
+}
+
 core::Result<msg::Page> read_page(const Exchange& exchange) {
   msg::Page page{.after = exchange.request.query_value("after")};
   if (exchange.request.query.contains("limit")) {

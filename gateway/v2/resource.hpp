@@ -52,6 +52,9 @@ void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
 /// The page that `?limit=` (1..1000) and `?after=` ask for.
 core::Result<msg::Page> read_page(const Exchange& exchange);
 
+/// The whole number of a query parameter, at least 0; 0 if it is not given.
+core::Result<std::int64_t> read_number(const Exchange& exchange, const std::string& name);
+
 /// A page of a collection: the entries of a service's reply and its cursor.
 struct ListPage {
   const char* name;  // of the JSON field that holds the entries

@@ -25,10 +25,10 @@ struct CreateArguments {
 
 /// The project's account, without a limit where there is none of its name yet.
 core::Result<void> ensure_allocation(Caller& caller, const std::string& project) {
-  const auto known = caller.call(msg::ListAllocations{});
+  const auto known = caller.call(
+      msg::ListAllocations{.viewer = {.is_operator = true}, .allocations = {{project}}});
   if (!known) return std::unexpected(known.error());
-  for (const auto& allocation : known->allocations)
-    if (allocation.allocation_id.value == project) return {};
+  if (!known->allocations.empty()) return {};
   const auto made =
       caller.call(msg::DefineAllocation{.allocation_id = {project}, .project_id = {project}});
   if (!made) return std::unexpected(made.error());

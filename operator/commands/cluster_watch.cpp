@@ -54,11 +54,14 @@ core::Result<int> wait_for_nodes(const WatchArguments& arguments) {
   const auto until = started + std::chrono::seconds(arguments.timeout_s);
   std::set<msg::NodeId> answered;
   while (true) {
-    const auto listed = caller.call(msg::ListNodeStatuses{.cluster_id = {arguments.name}});
+    const auto listed = call_all_pages(
+        caller,
+        msg::ListNodeStatuses{.viewer = {.is_operator = true}, .cluster_id = {arguments.name}},
+        &msg::NodeStatuses::nodes);
     if (!listed) return std::unexpected(listed.error());
     std::string missing;
     std::size_t wanted = 0;
-    for (const auto& node : listed->nodes) {
+    for (const auto& node : *listed) {
       if (!node.is_desired_on) continue;
       ++wanted;
       if (answered.contains(node.node_id)) continue;

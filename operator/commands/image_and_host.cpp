@@ -55,11 +55,11 @@ core::Result<int> list_hosts(const std::string& directory) {
   const auto opened = open_caller(directory);
   if (!opened) return std::unexpected(opened.error());
   Caller& caller = **opened;
-  const auto listed = caller.call(msg::ListHosts{});
+  const auto listed = call_all_pages(caller, msg::ListHosts{}, &msg::Hosts::hosts);
   if (!listed) return std::unexpected(listed.error());
   std::cout << fmt::format("{:<22}{:<13}{:>12}{:>20}  {}\n", "host", "state", "cpus", "memory MB",
                            "accelerator");
-  for (const auto& host : listed->hosts)
+  for (const auto& host : *listed)
     std::cout << fmt::format(
         "{:<22}{:<13}{:>12}{:>20}  {} {}\n", host.host_id.value, msg::name_of(host.state),
         fmt::format("{}/{}", host.cpus_used, host.cpus),

@@ -167,7 +167,7 @@ void end_computesets(const StateDirectory& state) {
   const auto until = Clock::now() + computesets_deadline;
   const core::CallOptions options{.deadline = core::Milliseconds{2'000}};
   const auto active = [&] {
-    return caller.call(msg::ListComputesets{.is_operator = true,
+    return caller.call(msg::ListComputesets{.viewer = {.is_operator = true},
                                             .states = {msg::ComputesetState::running,
                                                        msg::ComputesetState::ending}},
                        options);
@@ -175,7 +175,8 @@ void end_computesets(const StateDirectory& state) {
   auto left = active();
   if (!left) return;
   for (const auto& computeset : left->computesets)
-    if (!caller.call(msg::PowerComputeset{.computeset_id = computeset.computeset_id,
+    if (!caller.call(msg::PowerComputeset{.viewer = {.is_operator = true},
+                                          .computeset_id = computeset.computeset_id,
                                           .action = msg::PowerAction::poweroff},
                      options))
       return;

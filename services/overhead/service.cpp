@@ -108,15 +108,20 @@ void Service::find_nodes(const MeasurementPtr& measurement, std::string after) {
       });
 }
 
-void Service::select(const MeasurementPtr& measurement) {
-  runtime_.bus.call(msg::ListNodeStatuses{.cluster_id = measurement->report.cluster_id}, {},
-                    [this, measurement](const core::Result<msg::NodeStatuses>& statuses) {
-                      if (!statuses) return finish(measurement, statuses.error().detail);
-                      auto selection = select_nodes(measurement->nodes, *statuses);
-                      if (!selection) return finish(measurement, selection.error().detail);
-                      measurement->selection = std::move(*selection);
-                      run_probes(measurement, 0);
-                    });
+void Service::select(const MeasurementPtr& measurement, std::string after) {
+  runtime_.bus.call(
+      msg::ListNodeStatuses{.viewer = {.is_operator = true},
+                            .cluster_id = measurement->report.cluster_id,
+                            .page = {.limit = msg::page_entries_max, .after = std::move(after)}},
+      {}, [this, measurement](const core::Result<msg::NodeStatuses>& page) {
+        if (!page) return finish(measurement, page.error().detail);
+        std::ranges::copy(page->nodes, std::back_inserter(measurement->statuses.nodes));
+        if (!page->next.empty()) return select(measurement, page->next);
+        auto selection = select_nodes(measurement->nodes, measurement->statuses);
+        if (!selection) return finish(measurement, selection.error().detail);
+        measurement->selection = std::move(*selection);
+        run_probes(measurement, 0);
+      });
 }
 
 void Service::run_probes(const MeasurementPtr& measurement, std::size_t step) {

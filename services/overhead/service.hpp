@@ -22,6 +22,7 @@ class Service {
   struct Measurement {
     msg::OverheadReport report = {};
     std::vector<msg::Node> nodes = {};  // of the cluster, as read so far
+    msg::NodeStatuses statuses = {};    // of its nodes, as read so far
     Selection selection = {};
   };
   using MeasurementPtr = std::shared_ptr<Measurement>;
@@ -35,7 +36,7 @@ class Service {
   void load();
   void begin_pending(core::Context& context);
   void find_nodes(const MeasurementPtr& measurement, std::string after = {});
-  void select(const MeasurementPtr& measurement);
+  void select(const MeasurementPtr& measurement, std::string after = {});
   void run_probes(const MeasurementPtr& measurement, std::size_t step);
   void finish(const MeasurementPtr& measurement, const std::string& failure);
 

@@ -6,6 +6,7 @@ namespace nucleus::scheduler {
 
 void FinishedComputesets::put(const msg::Computeset& computeset) {
   const Summary summary{.id = computeset.computeset_id,
+                        .created_unix_s = computeset.created_unix_s,
                         .start_unix_s = computeset.start_unix_s,
                         .end_unix_s = computeset.end_unix_s,
                         .cluster = number_of(computeset.cluster_id.value),
@@ -22,6 +23,11 @@ void FinishedComputesets::put(const msg::Computeset& computeset) {
 
 bool FinishedComputesets::contains(msg::ComputesetId id) const {
   return std::ranges::binary_search(all_, id, {}, &Summary::id);
+}
+
+std::optional<std::uint32_t> FinishedComputesets::find_number(const std::string& name) const {
+  const auto found = numbers_.find(name);
+  return found == numbers_.end() ? std::nullopt : std::optional{found->second};
 }
 
 std::uint32_t FinishedComputesets::number_of(const std::string& name) {

@@ -2,6 +2,7 @@
 // page: only this index stays in memory.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -14,6 +15,7 @@ class FinishedComputesets {
  public:
   struct Summary {
     msg::ComputesetId id = 0;
+    std::int64_t created_unix_s = 0;
     std::int64_t start_unix_s = 0;  // 0 = it never started
     std::int64_t end_unix_s = 0;
     std::uint32_t cluster = 0;  // numbers of names, see `name`
@@ -28,6 +30,8 @@ class FinishedComputesets {
   /// By id.
   const std::vector<Summary>& all() const { return all_; }
   const std::string& name(std::uint32_t number) const { return names_[number]; }
+  /// The number of a name; none if no finished computeset has it.
+  std::optional<std::uint32_t> find_number(const std::string& name) const;
 
  private:
   std::uint32_t number_of(const std::string& name);

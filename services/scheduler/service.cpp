@@ -9,6 +9,7 @@
 #include "services/scheduler/plan/definitions.hpp"
 #include "services/scheduler/plan/domains.hpp"
 #include "services/scheduler/plan/hosts.hpp"
+#include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/plan/pass.hpp"
 #include "services/scheduler/plan/power.hpp"
 #include "services/scheduler/plan/start.hpp"
@@ -165,7 +166,8 @@ core::Result<msg::NodeStatus> Service::power_node(const msg::PowerNode& request,
   auto plan = plan_power_node(view_, request, context.now_unix_ms());
   if (!plan) return std::unexpected(plan.error());
   const auto& changes = plan->changes;
-  const auto& node = *after(changes.nodes, request.node_id, view_.node(request.node_id));
+  const auto id = (*find_node(view_, request.viewer, request.node))->definition.node_id;
+  const auto& node = *after(changes.nodes, id, view_.node(id));
   const auto set_id = node.computeset_id;
   const auto status = status_of(node, after(changes.computesets, set_id, view_.computeset(set_id)));
   return ledger_.apply(std::move(*plan), status, context);
@@ -185,9 +187,8 @@ core::Result<msg::Computeset> Service::power_computeset(const msg::PowerComputes
                                                         core::Context& context) {
   const auto id = request.computeset_id;
   const auto* stored = store_.read(keys::computeset(id));
-  if (!stored)
-    return core::refuse(ErrorCode::not_found, "no such computeset: " + std::to_string(id),
-                        "computeset_id");
+  if (!stored || !msg::sees(request.viewer, stored->computeset.project_id))
+    return std::unexpected(no_such_computeset(id));
   auto plan = plan_power_computeset(view_, request, context.now_unix_ms());
   if (!plan) return std::unexpected(plan.error());
   const auto computeset = after(plan->changes.computesets, id, stored)->computeset;

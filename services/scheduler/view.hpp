@@ -59,6 +59,8 @@ class View {
   std::int64_t computeset_count() const { return computeset_count_; }
 
   const std::map<msg::HostId, StoredHost>& hosts() const { return hosts_; }
+  /// The unfinished ones.
+  const std::map<msg::ComputesetId, StoredComputeset>& computesets() const { return computesets_; }
   const std::map<msg::AllocationId, StoredAllocation>& allocations() const { return allocations_; }
   const FinishedComputesets& finished() const { return finished_; }
 

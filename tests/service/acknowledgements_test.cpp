@@ -49,8 +49,9 @@ class Acknowledgements : public testing::Test {
     const auto end = std::chrono::steady_clock::now() + patience;
     bool is = !expected;
     while (is != expected && std::chrono::steady_clock::now() < end)
-      is = refused(msg::PowerNode{.node_id = frontend, .action = msg::PowerAction::poweron}) ==
-           ErrorCode::unknown;
+      is = refused(msg::PowerNode{.node = {.node_id = frontend},
+                                  .viewer = as_operator,
+                                  .action = msg::PowerAction::poweron}) == ErrorCode::unknown;
     return is;
   }
 

@@ -15,10 +15,11 @@ class Computesets : public SchedulerRoom {
  protected:
   core::Result<msg::Computeset> begin(std::uint32_t count, const std::string& cluster = "c",
                                       const std::string& request_id = {}) {
-    return ask(msg::StartComputeset{.cluster_id = {cluster}, .count = count}, request_id);
+    return ask(msg::StartComputeset{.viewer = as_operator, .cluster_id = {cluster}, .count = count},
+               request_id);
   }
   core::Result<msg::Computeset> act(msg::ComputesetId id, PowerAction action) {
-    return ask(msg::PowerComputeset{.computeset_id = id, .action = action});
+    return ask(msg::PowerComputeset{.computeset_id = id, .viewer = as_operator, .action = action});
   }
   bool gets_to(msg::ComputesetId id, ComputesetState state) {
     return comes_to_be([&] { return computeset(id).state == state; });
@@ -87,7 +88,7 @@ TEST_F(Computesets, GetOneForARequestHoweverOftenItComes) {
   ASSERT_TRUE(first && again && after);
   EXPECT_EQ(first->computeset_id, again->computeset_id);
   EXPECT_EQ(first->computeset_id, after->computeset_id);
-  EXPECT_EQ(ask(msg::ListComputesets{.is_operator = true})->computesets.size(), 1U);
+  EXPECT_EQ(ask(msg::ListComputesets{.viewer = as_operator})->computesets.size(), 1U);
   const auto another = begin(1);
   ASSERT_TRUE(another);
   EXPECT_EQ(another->computeset_id, 2) << "ids are never used again, not even over a restart";
@@ -139,26 +140,32 @@ TEST_F(Computesets, RefuseNodesThatMayNotBeInThem) {
     const auto refused = ask(request);
     return refused ? std::string("taken") : refused.error().detail;
   };
-  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-0"}}}), "c-0 is not a compute node");
-  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"d-1"}}}), "a node is not of this cluster");
-  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-1"}, {"c-1"}}}), "a node is named twice");
-  EXPECT_EQ(refusal({.cluster_id = {"nobody"}, .count = 1}), "no such cluster: nobody");
-  EXPECT_EQ(refusal({.cluster_id = {}, .count = 1}), "cluster is missing");
-  EXPECT_EQ(refusal({.cluster_id = {"c"}, .count = 1, .allocation_id = {"b"}}),
-            "Allocation b does not belong to the cluster.");
-  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-1"}}, .hosts = {{"h9"}}}),
-            "no such host: h9");
-  EXPECT_EQ(refusal({.cluster_id = {"c"}, .count = 1, .reservation = "r"}),
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .nodes = {{"c-0"}}}),
+            "c-0 is not a compute node");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .nodes = {{"d-1"}}}),
+            "There is no compute d-1 in cluster c");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .nodes = {{"c-1"}, {"c-1"}}}),
+            "a node is named twice");
+  EXPECT_EQ(refusal({.cluster_id = {"nobody"}, .viewer = as_operator, .count = 1}),
+            "no such cluster: nobody");
+  EXPECT_EQ(refusal({.cluster_id = {}, .viewer = as_operator, .count = 1}), "cluster is missing");
+  EXPECT_EQ(
+      refusal({.cluster_id = {"c"}, .viewer = as_operator, .count = 1, .allocation_id = {"b"}}),
+      "Allocation b does not belong to the cluster.");
+  EXPECT_EQ(
+      refusal({.cluster_id = {"c"}, .viewer = as_operator, .nodes = {{"c-1"}}, .hosts = {{"h9"}}}),
+      "no such host: h9");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .count = 1, .reservation = "r"}),
             "reservations are not available yet");
-  EXPECT_EQ(refusal({.cluster_id = {"c"}, .count = 1, .walltime_mins = -1}),
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .count = 1, .walltime_mins = -1}),
             "walltime_mins must be 0 to 525600");
-  EXPECT_EQ(refusal({.cluster_id = {"c"}, .count = 0}),
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .count = 0}),
             "There are 2 nodes available for starting. Requested number should be greater than "
             "zero.");
   ASSERT_TRUE(begin(1));
-  EXPECT_EQ(refusal({.cluster_id = {"c"}, .nodes = {{"c-1"}}}),
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .nodes = {{"c-1"}}}),
             "c-1 is in computeset 1 (submitted)");
-  EXPECT_EQ(ask(msg::ListComputesets{.is_operator = true})->computesets.size(), 1U);
+  EXPECT_EQ(ask(msg::ListComputesets{.viewer = as_operator})->computesets.size(), 1U);
 }
 
 TEST_F(Computesets, PowerAComputeOnlyInARunningOne) {
@@ -184,10 +191,11 @@ TEST_F(Computesets, AnswerForWhatIsNotThereAndWhatCannotBe) {
   EXPECT_EQ(act(1, PowerAction::reboot).error().code, ErrorCode::wrong_state);
   EXPECT_EQ(act(1, PowerAction::poweron).error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(act(1, PowerAction::unknown).error().code, ErrorCode::invalid_argument);
-  EXPECT_EQ(ask(msg::ListComputesets{.projects = {{"q"}}, .computeset_id = 1}).error().code,
-            ErrorCode::not_found)
+  EXPECT_EQ(
+      ask(msg::ListComputesets{.viewer = {.projects = {{"q"}}}, .computeset_id = 1}).error().code,
+      ErrorCode::not_found)
       << "another project's is as one that is not there";
-  EXPECT_TRUE(ask(msg::ListComputesets{.projects = {{"q"}}})->computesets.empty());
+  EXPECT_TRUE(ask(msg::ListComputesets{.viewer = {.projects = {{"q"}}}})->computesets.empty());
 }
 
 TEST_F(Computesets, ChargeAllTheirCoresFromStartToEndOnce) {
@@ -200,12 +208,13 @@ TEST_F(Computesets, ChargeAllTheirCoresFromStartToEndOnce) {
   run_and_end(host, *started);
   ASSERT_TRUE(gets_to(1, ComputesetState::completed));
   const auto over = computeset(1);
-  const auto allocations = ask(msg::ListAllocations{});
+  const auto allocations = ask(msg::ListAllocations{.viewer = as_operator});
   ASSERT_TRUE(allocations);
   ASSERT_EQ(allocations->allocations.size(), 1U);
   EXPECT_EQ(allocations->allocations[0].used_core_s, 6 * (over.end_unix_s - over.start_unix_s));
   restart();
-  EXPECT_EQ(ask(msg::ListAllocations{})->allocations, allocations->allocations);
+  EXPECT_EQ(ask(msg::ListAllocations{.viewer = as_operator})->allocations,
+            allocations->allocations);
 }
 
 // As when the whole deployment was down for a while.
@@ -231,7 +240,7 @@ TEST_F(Computesets, AreOverSinceTheirNodesWereLastSeenWhereTheyEndedWhileNobodyW
   const auto over = computeset(1);
   EXPECT_LE(over.end_unix_s, off_unix_s) << "the last of them was seen to go off then";
   EXPECT_EQ(over.reason, "all its nodes had ended while no provisioner watched");
-  const auto allocations = ask(msg::ListAllocations{});
+  const auto allocations = ask(msg::ListAllocations{.viewer = as_operator});
   ASSERT_TRUE(allocations);
   EXPECT_EQ(allocations->allocations[0].used_core_s, 3 * (over.end_unix_s - over.start_unix_s));
 }
@@ -264,7 +273,8 @@ TEST_F(Computesets, AreRefusedWhereTheAllocationCouldNotPayForThemAll) {
   ASSERT_TRUE(ask(msg::DefineAllocation{
       .allocation_id = {"a"}, .project_id = {"p"}, .limit_core_s = 2 * 3600}));
   const auto hour = [&](std::uint32_t count) {
-    return ask(msg::StartComputeset{.cluster_id = {"c"}, .count = count, .walltime_mins = 60});
+    return ask(msg::StartComputeset{
+        .viewer = as_operator, .cluster_id = {"c"}, .count = count, .walltime_mins = 60});
   };
   EXPECT_EQ(hour(3).error().code, ErrorCode::no_capacity);
   ASSERT_TRUE(hour(2)) << "what waits may still use it";
@@ -298,7 +308,7 @@ TEST_F(Computesets, EndWithTheirClusterAndItsNodesAreForgotten) {
   EXPECT_EQ(power("c-1", PowerAction::poweron).error().code, ErrorCode::not_found);
   ASSERT_TRUE(host.say(*grant, msg::DomainState::shutoff));
   ASSERT_TRUE(gets_to(1, ComputesetState::completed));
-  EXPECT_TRUE(ask(msg::ListNodeStatuses{})->nodes.empty());
+  EXPECT_TRUE(ask(msg::ListNodeStatuses{.viewer = as_operator})->nodes.empty());
 }
 
 TEST_F(Computesets, LoseNothingWhenRedisIsKilledInTheMiddle) {
@@ -314,7 +324,7 @@ TEST_F(Computesets, LoseNothingWhenRedisIsKilledInTheMiddle) {
     ASSERT_TRUE(started) << started.error().detail;
     EXPECT_EQ(started->computeset_id, i);
   }
-  EXPECT_EQ(ask(msg::ListComputesets{.is_operator = true})->computesets.size(), 4U);
+  EXPECT_EQ(ask(msg::ListComputesets{.viewer = as_operator})->computesets.size(), 4U);
 }
 
 }  // namespace

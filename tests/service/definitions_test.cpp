@@ -162,7 +162,8 @@ TEST_F(Definitions, AddedNodesContinueTheNumbersAndGetPortsAndVolumes) {
   EXPECT_EQ(nodes[4].index, 4u);
   EXPECT_EQ(nodes[4].cpus, 5u);
   EXPECT_TRUE(comes_true([&] {
-    const auto states = must(msg::ListNodeStatuses{{"c"}}).nodes;
+    const auto states =
+        must(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}}).nodes;
     return states.size() == 5 && std::ranges::all_of(states, [](const msg::NodeStatus& state) {
              return !state.ports.empty();
            });
@@ -191,7 +192,8 @@ TEST_F(Definitions, ARemovedNodeIsRemovedEverywhereAndItsAddressIsUsedAgain) {
   EXPECT_EQ(whole().nodes.size(), 2u);
   EXPECT_EQ(refusal(msg::RemoveNode{.node = {.node_id = removed.node_id}, .viewer = as_operator}),
             ErrorCode::not_found);
-  EXPECT_EQ(must(msg::ListNodeStatuses{{"c"}}).nodes.size(), 2u);
+  EXPECT_EQ(must(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}}).nodes.size(),
+            2u);
   EXPECT_TRUE(comes_true([&] {
     return must(msg::ListVolumes{.viewer = {.is_operator = true}, .cluster_id = {"c"}})
                .volumes.size() == 2;
@@ -199,31 +201,40 @@ TEST_F(Definitions, ARemovedNodeIsRemovedEverywhereAndItsAddressIsUsedAgain) {
   must(msg::AddNodes{.cluster_id = {"c"}, .viewer = as_operator, .count = 1});
   EXPECT_EQ(node(2).name, removed.name);
   EXPECT_TRUE(comes_true([&] {
-    const auto states = must(msg::ListNodeStatuses{{"c"}}).nodes;
+    const auto states =
+        must(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}}).nodes;
     return states.size() == 3 && !states[2].ports.empty() && states[2].ports[0].ip == "10.0.0.3";
   }));
 }
 
 TEST_F(Definitions, AComputesetThatWaitsForARemovedNodeIsCancelled) {
-  ASSERT_TRUE(comes_true([&] { return must(msg::ListNodeStatuses{{"c"}}).nodes.size() == 3; }));
-  const auto set =
-      must(msg::StartComputeset{.cluster_id = {"c"}, .nodes = {node(1).node_id, node(2).node_id}});
+  ASSERT_TRUE(comes_true([&] {
+    return must(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}}).nodes.size() ==
+           3;
+  }));
+  const auto set = must(msg::StartComputeset{
+      .cluster_id = {"c"}, .viewer = as_operator, .nodes = {node(1).node_id, node(2).node_id}});
   EXPECT_EQ(set.state, msg::ComputesetState::submitted);  // there is no host
   must(msg::RemoveNode{.node = {.node_id = node(2).node_id}, .viewer = as_operator});
   settle();
   const auto sets =
-      must(msg::ListComputesets{.is_operator = true, .computeset_id = set.computeset_id});
+      must(msg::ListComputesets{.viewer = as_operator, .computeset_id = set.computeset_id});
   EXPECT_EQ(sets.computesets.front().state, msg::ComputesetState::cancelled);
   EXPECT_EQ(sets.computesets.front().reason, "node vm-c-01 was removed");
-  for (const auto& state : must(msg::ListNodeStatuses{{"c"}}).nodes)
+  for (const auto& state :
+       must(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}}).nodes)
     EXPECT_EQ(state.computeset_id, 0);
 }
 
 TEST_F(Definitions, UsageListsWhatRanInTheViewersProjects) {
-  ASSERT_TRUE(comes_true([&] { return must(msg::ListNodeStatuses{{"c"}}).nodes.size() == 3; }));
-  msg::StartComputeset both{.cluster_id = {"c"}, .nodes = {node(1).node_id, node(2).node_id}};
+  ASSERT_TRUE(comes_true([&] {
+    return must(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}}).nodes.size() ==
+           3;
+  }));
+  msg::StartComputeset both{
+      .cluster_id = {"c"}, .viewer = as_operator, .nodes = {node(1).node_id, node(2).node_id}};
   const auto waiting = must(both);
-  EXPECT_TRUE(must(msg::ListUsage{.is_operator = true}).entries.empty());
+  EXPECT_TRUE(must(msg::ListUsage{.viewer = as_operator}).entries.empty());
   Process host(deployment_, "provisioner/h");
   ASSERT_TRUE(host.call(msg::ReportHost{.host_id = {"h"},
                                         .process = "provisioner/h",
@@ -232,19 +243,21 @@ TEST_F(Definitions, UsageListsWhatRanInTheViewersProjects) {
                                         .memory_mb = 65536,
                                         .is_simulated = true},
                         {.deadline = patience}));
-  const msg::ListUsage ours{.projects = {{"p"}}, .allocation_id = {"p"}};
+  const msg::ListUsage ours{.viewer = {.projects = {{"p"}}}, .allocation_id = {"p"}};
   ASSERT_TRUE(comes_true([&] { return must(ours).entries.size() == 1; }));
   const auto entry = must(ours).entries.front();
   EXPECT_EQ(entry.computeset_id, waiting.computeset_id);
   EXPECT_EQ(entry.node_count, 2u);
   EXPECT_EQ(entry.cores, 2u);
   EXPECT_EQ(entry.end_unix_s, 0);
-  EXPECT_TRUE(must(msg::ListUsage{.projects = {{"q"}}}).entries.empty());
-  EXPECT_TRUE(must(msg::ListUsage{.projects = {{"p"}}, .allocation_id = {"q"}}).entries.empty());
+  EXPECT_TRUE(must(msg::ListUsage{.viewer = {.projects = {{"q"}}}}).entries.empty());
+  EXPECT_TRUE(must(msg::ListUsage{.viewer = {.projects = {{"p"}}}, .allocation_id = {"q"}})
+                  .entries.empty());
   EXPECT_TRUE(
-      must(msg::ListUsage{.is_operator = true, .to_unix_s = entry.start_unix_s}).entries.empty());
-  EXPECT_TRUE(
-      must(msg::ListUsage{.is_operator = true, .after = entry.computeset_id}).entries.empty());
+      must(msg::ListUsage{.viewer = as_operator, .to_unix_s = entry.start_unix_s}).entries.empty());
+  EXPECT_TRUE(must(msg::ListUsage{.viewer = as_operator,
+                                  .page = {.after = std::to_string(entry.computeset_id)}})
+                  .entries.empty());
 }
 
 TEST_F(Definitions, AnIdempotencyKeyIsBoundToOneRequestOfItsPerson) {

@@ -168,7 +168,7 @@ TEST_F(Journey, GoesFromAStartToALoginPrompt) {
   EXPECT_NE(printed.find("comet computeset 1"), std::string::npos) << printed;
 
   // 5. The scheduler decides; 6. One write: it is there, whoever asks.
-  const auto set = must(msg::ListComputesets{.projects = {{"p"}}, .computeset_id = 1});
+  const auto set = must(msg::ListComputesets{.viewer = {.projects = {{"p"}}}, .computeset_id = 1});
   EXPECT_EQ(set.computesets.at(0).nodes.size(), 2U);
   EXPECT_EQ(set.computesets.at(0).allocation_id.value, "p");
 
@@ -215,7 +215,7 @@ TEST_F(Journey, EndsBeforeItBeginsForAPersonOfAnotherProject) {
       api.post("/nucleus/v1/computeset/", client::Json::object({{"cluster", "c9"}, {"count", 2}}));
   ASSERT_FALSE(unknown);
   EXPECT_EQ(started.error().detail, unknown.error().detail);
-  EXPECT_TRUE(must(msg::ListComputesets{.is_operator = true}).computesets.empty());
+  EXPECT_TRUE(must(msg::ListComputesets{.viewer = as_operator}).computesets.empty());
 }
 
 }  // namespace

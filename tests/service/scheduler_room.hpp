@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "services/scheduler/service.hpp"
+#include "tests/support/clusters.hpp"
 #include "tests/support/hosts.hpp"
 #include "tests/support/rooms.hpp"
 
@@ -60,24 +61,25 @@ class SchedulerRoom : public testing::Test {
     }
     // Heard, once it lists them all with their ports.
     ASSERT_TRUE(comes_to_be([&] {
-      const auto states = ask(msg::ListNodeStatuses{.cluster_id = {cluster}});
+      const auto states =
+          ask(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {cluster}});
       return states && states->nodes.size() == computes + 1 &&
-             !states->nodes.back().ports.empty() &&
-             ask(msg::ListNodeStatuses{.cluster_id = {cluster}})->nodes.back().reason.empty();
+             !states->nodes.back().ports.empty() && states->nodes.back().reason.empty();
     }));
   }
   msg::NodeStatus state_of(const std::string& cluster, std::size_t index = 0) {
-    const auto states = ask(msg::ListNodeStatuses{.cluster_id = {cluster}});
+    const auto states = ask(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {cluster}});
     return states && states->nodes.size() > index ? states->nodes[index] : msg::NodeStatus{};
   }
   bool becomes(const std::string& cluster, std::size_t index, msg::NodeState state) {
     return comes_to_be([&] { return state_of(cluster, index).state == state; });
   }
   core::Result<msg::NodeStatus> power(const std::string& node, msg::PowerAction action) {
-    return ask(msg::PowerNode{.node_id = {node}, .action = action});
+    return ask(
+        msg::PowerNode{.node = {.node_id = {node}}, .viewer = as_operator, .action = action});
   }
   msg::Computeset computeset(msg::ComputesetId id) {
-    const auto listed = ask(msg::ListComputesets{.is_operator = true, .computeset_id = id});
+    const auto listed = ask(msg::ListComputesets{.viewer = as_operator, .computeset_id = id});
     return listed ? listed->computesets[0] : msg::Computeset{};
   }
 

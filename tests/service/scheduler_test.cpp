@@ -182,18 +182,21 @@ TEST_F(Scheduler, EndsAComputesetAndForgetsARemovedClusterWhoseHostIsLost) {
   define("c", 2);
   define("d", 0);
   ASSERT_TRUE(host.report());
-  const auto started = ask(msg::StartComputeset{.cluster_id = {"c"}, .count = 2});
+  const auto started =
+      ask(msg::StartComputeset{.cluster_id = {"c"}, .viewer = as_operator, .count = 2});
   ASSERT_TRUE(started);
   ASSERT_EQ(started->state, ComputesetState::running);
   ASSERT_TRUE(power("d-0", PowerAction::poweron));
   ASSERT_TRUE(ask(msg::PowerComputeset{.computeset_id = started->computeset_id,
+                                       .viewer = as_operator,
                                        .action = PowerAction::poweroff}));
   ASSERT_TRUE(registry_.tell(msg::ClusterRemoved{
       .cluster = {.cluster_id = {"d"}, .project_id = {"p"}}, .nodes = {{"d-0"}}}));
   // Nobody tells that the domains are off: the host has gone.
   ASSERT_TRUE(comes_to_be(
       [&] { return computeset(started->computeset_id).state == ComputesetState::completed; }));
-  ASSERT_TRUE(comes_to_be([&] { return ask(msg::ListNodeStatuses{})->nodes.size() == 3; }));
+  ASSERT_TRUE(comes_to_be(
+      [&] { return ask(msg::ListNodeStatuses{.viewer = as_operator})->nodes.size() == 3; }));
 }
 
 TEST_F(Scheduler, GivesARestartedHostItsCompleteList) {

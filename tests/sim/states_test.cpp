@@ -156,14 +156,16 @@ struct StatesWorld {
     ASSERT_TRUE(made) << made.error().detail;
   }
   msg::ComputesetId begin(std::uint32_t count, std::int64_t walltime_mins) {
-    const auto set = admin.call(
-        msg::StartComputeset{.cluster_id = {"c"}, .count = count, .walltime_mins = walltime_mins});
+    const auto set = admin.call(msg::StartComputeset{.cluster_id = {"c"},
+                                                     .viewer = as_operator,
+                                                     .count = count,
+                                                     .walltime_mins = walltime_mins});
     EXPECT_TRUE(set) << set.error().detail;
     return set ? set->computeset_id : 0;
   }
   void end(msg::ComputesetId id) {
-    const auto ended =
-        admin.call(msg::PowerComputeset{.computeset_id = id, .action = msg::PowerAction::poweroff});
+    const auto ended = admin.call(msg::PowerComputeset{
+        .viewer = as_operator, .computeset_id = id, .action = msg::PowerAction::poweroff});
     EXPECT_TRUE(ended) << ended.error().detail;
   }
 

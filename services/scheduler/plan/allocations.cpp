@@ -55,11 +55,9 @@ core::Result<void> resize_node(Draft& draft, const msg::NodeId& id) {
   return {};
 }
 
-core::Result<msg::AllocationId> pick_allocation(const View& view,
+core::Result<msg::AllocationId> pick_allocation(const msg::Cluster& cluster,
                                                 const msg::StartComputeset& request) {
-  const auto* stored = view.cluster(request.cluster_id);
-  if (!stored) return core::refuse(ErrorCode::not_found, "no such cluster", "cluster");
-  const auto& allocations = stored->cluster.allocations;
+  const auto& allocations = cluster.allocations;
   if (request.allocation_id.empty()) {
     if (allocations.size() == 1) return allocations.front();
     return core::refuse(ErrorCode::invalid_argument, "Please specify the allocation", "allocation");

@@ -16,7 +16,7 @@ core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId&
 core::Result<void> resize_node(Draft& draft, const msg::NodeId& id);
 
 /// The allocation that the request names, or the cluster's only one.
-core::Result<msg::AllocationId> pick_allocation(const View& view,
+core::Result<msg::AllocationId> pick_allocation(const msg::Cluster& cluster,
                                                 const msg::StartComputeset& request);
 
 core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation& request,

@@ -3,6 +3,7 @@
 #include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/plan/pass.hpp"
 #include "services/scheduler/plan/placements.hpp"
 #include "services/scheduler/plan/start.hpp"
@@ -65,9 +66,9 @@ core::Result<void> power(Draft& draft, const msg::NodeId& id, PowerAction action
 
 core::Result<Plan> plan_power_node(const View& view, const msg::PowerNode& request,
                                    std::int64_t now_unix_ms) {
-  const auto* node = view.node(request.node_id);
-  if (!node || node->is_removed)
-    return core::refuse(ErrorCode::not_found, "no such node", "node_id");
+  const auto found = find_node(view, request.viewer, request.node);
+  if (!found) return std::unexpected(found.error());
+  const auto* node = *found;
   if (node->definition.kind == msg::NodeKind::compute) {
     const auto* stored = view.computeset(node->computeset_id);
     if (!stored || stored->computeset.state != ComputesetState::running)
@@ -75,7 +76,7 @@ core::Result<Plan> plan_power_node(const View& view, const msg::PowerNode& reque
                           "Compute is not a member of an active computeset");
   }
   Draft draft{view, now_unix_ms};
-  if (auto done = power(draft, request.node_id, request.action); !done)
+  if (auto done = power(draft, node->definition.node_id, request.action); !done)
     return std::unexpected(done.error());
   return finish(draft);
 }
@@ -84,6 +85,9 @@ core::Result<Plan> plan_power_computeset(const View& view, const msg::PowerCompu
                                          std::int64_t now_unix_ms) {
   const auto id = request.computeset_id;
   const auto* stored = view.computeset(id);
+  if (stored ? !msg::sees(request.viewer, stored->computeset.project_id)
+             : !view.finished().contains(id))
+    return std::unexpected(no_such_computeset(id));
   Draft draft{view, now_unix_ms};
   switch (request.action) {
     case PowerAction::poweroff:

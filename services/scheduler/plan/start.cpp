@@ -4,6 +4,7 @@
 
 #include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
 
 namespace nucleus::scheduler {
@@ -15,33 +16,38 @@ namespace {
 
 using Nodes = std::vector<const StoredNode*>;
 
-/// The node, if it may be in a new computeset of the cluster.
-core::Result<const StoredNode*> free_compute(const View& view, const msg::ClusterId& cluster_id,
-                                             const msg::NodeId& id) {
-  const auto* node = view.node(id);
-  if (!node || node->definition.cluster_id != cluster_id || node->is_removed)
-    return core::refuse(ErrorCode::invalid_argument, "a node is not of this cluster", "computes");
-  if (node->definition.kind != msg::NodeKind::compute)
-    return core::refuse(ErrorCode::invalid_argument,
-                        node->definition.name + " is not a compute node", "computes");
-  if (node->computeset_id == 0) return node;
-  const auto state = view.computeset(node->computeset_id)->computeset.state;
+/// Refused unless the node may be in a new computeset.
+core::Result<void> check_free(const View& view, const StoredNode& node) {
+  const auto& name = node.definition.name;
+  if (node.definition.kind != msg::NodeKind::compute)
+    return core::refuse(ErrorCode::invalid_argument, name + " is not a compute node", "computes");
+  if (node.computeset_id == 0) return {};
+  const auto state = view.computeset(node.computeset_id)->computeset.state;
   return core::refuse(ErrorCode::invalid_argument,
-                      node->definition.name + " is in computeset " +
-                          std::to_string(node->computeset_id) + " (" +
+                      name + " is in computeset " + std::to_string(node.computeset_id) + " (" +
                           std::string(msg::name_of(state)) + ")",
                       "computes");
 }
 
 core::Result<Nodes> named_nodes(const View& view, const msg::StartComputeset& request) {
+  std::vector<const StoredNode*> all;
+  for (const auto& id : request.nodes) all.push_back(view.node(id));
+  for (const auto& name : request.names) all.push_back(view.node_named(request.cluster_id, name));
   Nodes nodes;
   std::set<msg::NodeId> seen;
-  for (const auto& id : request.nodes) {
-    if (!seen.insert(id).second)
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto* node = all[i];
+    if (!node || node->is_removed || node->definition.cluster_id != request.cluster_id)
+      return core::refuse(
+          ErrorCode::invalid_argument,
+          "There is no compute " +
+              msg::shown(request.names.empty() ? request.nodes[i].value : request.names[i]) +
+              " in cluster " + request.cluster_id.value,
+          "computes");
+    if (!seen.insert(node->definition.node_id).second)
       return core::refuse(ErrorCode::invalid_argument, "a node is named twice", "computes");
-    auto node = free_compute(view, request.cluster_id, id);
-    if (!node) return std::unexpected(node.error());
-    nodes.push_back(*node);
+    if (auto checked = check_free(view, *node); !checked) return std::unexpected(checked.error());
+    nodes.push_back(node);
   }
   return nodes;
 }
@@ -50,12 +56,13 @@ core::Result<Nodes> named_nodes(const View& view, const msg::StartComputeset& re
 core::Result<Nodes> free_nodes(const View& view, const msg::StartComputeset& request) {
   Nodes nodes;
   std::uint32_t free_count = 0;
-  for (const auto& [index, id] : *view.nodes_of(request.cluster_id)) {
-    const auto node = free_compute(view, request.cluster_id, id);
-    if (!node || (*node)->state == msg::NodeState::active) continue;
-    ++free_count;
-    if (nodes.size() < request.count) nodes.push_back(*node);
-  }
+  if (const auto* all = view.nodes_of(request.cluster_id))
+    for (const auto& [index, id] : *all) {
+      const auto* node = view.node(id);
+      if (!check_free(view, *node) || node->state == msg::NodeState::active) continue;
+      ++free_count;
+      if (nodes.size() < request.count) nodes.push_back(node);
+    }
   if (request.count == 0 || nodes.size() < request.count)
     return core::refuse(ErrorCode::invalid_argument,
                         "There are " + std::to_string(free_count) +
@@ -63,14 +70,6 @@ core::Result<Nodes> free_nodes(const View& view, const msg::StartComputeset& req
                             "than zero.",
                         "count");
   return nodes;
-}
-
-core::Result<void> check_request(const View& view, const msg::StartComputeset& request) {
-  if (auto broken = msg::check(request)) return std::unexpected(*broken);
-  if (!view.nodes_of(request.cluster_id))
-    return core::refuse(ErrorCode::not_found,
-                        "no such cluster: " + msg::shown(request.cluster_id.value), "cluster");
-  return {};
 }
 
 }  // namespace
@@ -86,14 +85,15 @@ core::Result<void> check_acknowledged(const View& view, const msg::ProjectId& pr
 
 core::Result<Plan> plan_start(const View& view, Backend& backend,
                               const msg::StartComputeset& request, std::int64_t now_unix_ms) {
-  if (auto checked = check_request(view, request); !checked)
-    return std::unexpected(checked.error());
+  if (auto broken = msg::check(request)) return std::unexpected(*broken);
+  const auto cluster = find_cluster(view, request.viewer, request.cluster_id);
+  if (!cluster) return std::unexpected(cluster.error());
   const auto nodes = request.nodes.empty() ? free_nodes(view, request) : named_nodes(view, request);
   if (!nodes) return std::unexpected(nodes.error());
   const auto& project_id = nodes->front()->definition.project_id;
   if (auto signed_ = check_acknowledged(view, project_id); !signed_)
     return std::unexpected(signed_.error());
-  const auto allocation_id = pick_allocation(view, request);
+  const auto allocation_id = pick_allocation((*cluster)->cluster, request);
   if (!allocation_id) return std::unexpected(allocation_id.error());
   for (const auto& host_id : request.hosts)
     if (!view.host(host_id))

@@ -30,7 +30,8 @@ TEST_F(DownAndUp, EndsComputesetsAndChargesThemForTheTimeTheyRan) {
             .host_cpus = 8,
             .host_memory_mb = 8192});
     const auto nodes = define("c", 3);
-    const auto started = ask(msg::StartComputeset{.cluster_id = {"c"}, .count = 3});
+    const auto started =
+        ask(msg::StartComputeset{.cluster_id = {"c"}, .viewer = as_operator, .count = 3});
     ASSERT_TRUE(started);
     const auto id = started->computeset_id;
     wait(seconds{100});
@@ -40,7 +41,7 @@ TEST_F(DownAndUp, EndsComputesetsAndChargesThemForTheTimeTheyRan) {
     wait(hours{10});
     come_up();
     ASSERT_TRUE(comes_to_be([&] { return state_of(id) == ComputesetState::completed; }));
-    const auto listed = ask(msg::ListComputesets{.is_operator = true, .computeset_id = id});
+    const auto listed = ask(msg::ListComputesets{.viewer = as_operator, .computeset_id = id});
     ASSERT_TRUE(listed);
     EXPECT_LE(listed->computesets[0].end_unix_s, down_unix_s);
     EXPECT_GE(listed->computesets[0].end_unix_s, down_unix_s - 2);
@@ -52,8 +53,9 @@ TEST_F(DownAndUp, EndsComputesetsAndChargesThemForTheTimeTheyRan) {
 TEST_F(DownAndUp, StartsAWaitingComputesetWhenHostsAreUp) {
   deploy({.host_count = 1, .host_cpus = 2, .host_memory_mb = 8192});
   const auto nodes = define("c", 4);
-  ASSERT_TRUE(ask(msg::StartComputeset{.cluster_id = {"c"}, .count = 2}));
-  const auto waiting = ask(msg::StartComputeset{.cluster_id = {"c"}, .count = 2});
+  ASSERT_TRUE(ask(msg::StartComputeset{.cluster_id = {"c"}, .viewer = as_operator, .count = 2}));
+  const auto waiting =
+      ask(msg::StartComputeset{.cluster_id = {"c"}, .viewer = as_operator, .count = 2});
   ASSERT_TRUE(waiting);
   wait(seconds{30});
   ASSERT_EQ(state_of(waiting->computeset_id), ComputesetState::submitted);

@@ -15,7 +15,8 @@ TEST_F(HalfDone, ADomainThatRunsAlthoughTheDriverFailedIsActive) {
   const auto nodes = define("c", 0);
   for (std::size_t host = 0; host < deployment.host_count(); ++host)
     deployment.hypervisor(host).faults.fails_after = 1000;
-  ASSERT_TRUE(ask(msg::PowerNode{.node_id = nodes[0], .action = msg::PowerAction::poweron}));
+  ASSERT_TRUE(ask(msg::PowerNode{
+      .node = {.node_id = nodes[0]}, .viewer = as_operator, .action = msg::PowerAction::poweron}));
   EXPECT_TRUE(comes_to_be([&] { return node(nodes[0]).state == msg::NodeState::active; }));
   EXPECT_EQ(node(nodes[0]).reason, "");
 }
@@ -26,7 +27,8 @@ TEST_F(HalfDone, ADomainObservedBeforeItsGrantIsActive) {
   auto& deployment = deploy({.host_count = 1, .host_cpus = 8, .host_memory_mb = 8192});
   const auto nodes = define("c", 0);
   auto& world = deployment.world;
-  ASSERT_TRUE(ask(msg::PowerNode{.node_id = nodes[0], .action = msg::PowerAction::poweron}));
+  ASSERT_TRUE(ask(msg::PowerNode{
+      .node = {.node_id = nodes[0]}, .viewer = as_operator, .action = msg::PowerAction::poweron}));
   // The provisioner loses its connection repeatedly while it records the grant and creates the
   // domain.
   const auto end_ms = world.now_ms() + 3'000;
@@ -44,13 +46,15 @@ TEST_F(HalfDone, ADomainObservedBeforeItsGrantIsActive) {
 TEST_F(HalfDone, AComputesetStoppedTwiceEmitsOneEvent) {
   deploy();
   define("c", 2);
-  const auto started = ask(msg::StartComputeset{.cluster_id = {"c"}, .count = 2});
+  const auto started =
+      ask(msg::StartComputeset{.cluster_id = {"c"}, .viewer = as_operator, .count = 2});
   ASSERT_TRUE(started);
   wait(seconds{5});
   for (std::size_t host = 0; host < deployment_->host_count(); ++host)
     deployment_->hypervisor(host).fake().make_guests_deaf(true);
   const auto end = [&](msg::PowerAction action) {
-    return ask(msg::PowerComputeset{.computeset_id = started->computeset_id, .action = action});
+    return ask(msg::PowerComputeset{
+        .viewer = as_operator, .computeset_id = started->computeset_id, .action = action});
   };
   ASSERT_TRUE(end(msg::PowerAction::shutdown));
   ASSERT_TRUE(end(msg::PowerAction::shutdown));
@@ -63,8 +67,8 @@ TEST_F(HalfDone, AComputesetStoppedTwiceEmitsOneEvent) {
 TEST_F(HalfDone, AWalltimeEndsAComputesetAfterAllServicesRestart) {
   auto& deployment = deploy();
   define("c", 2);
-  const auto started =
-      ask(msg::StartComputeset{.cluster_id = {"c"}, .count = 2, .walltime_mins = 1});
+  const auto started = ask(msg::StartComputeset{
+      .viewer = as_operator, .cluster_id = {"c"}, .count = 2, .walltime_mins = 1});
   ASSERT_TRUE(started);
   wait(seconds{58});
   for (const auto& name : deployment.names()) deployment.start(name);
@@ -97,7 +101,8 @@ TEST_F(HalfDone, APowerFailureLosesNothingThatWasAccepted) {
   for (int round = 0; round < 20; ++round) {
     const bool is_on = round % 2 == 0;
     ASSERT_TRUE(ask(
-        msg::PowerNode{.node_id = nodes[0],
+        msg::PowerNode{.viewer = as_operator,
+                       .node = {.node_id = nodes[0]},
                        .action = is_on ? msg::PowerAction::poweron : msg::PowerAction::poweroff}));
     wait(core::Milliseconds{static_cast<std::int64_t>(deployment.world.pick(300))});
     for (const auto& name : deployment.names()) deployment.kill(name);

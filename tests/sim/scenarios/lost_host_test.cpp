@@ -13,11 +13,13 @@ class LostHost : public Scenario {};
 TEST_F(LostHost, EndsAComputesetThatIsEndingOnIt) {
   auto& deployment = deploy({.host_count = 1, .host_cpus = 8, .host_memory_mb = 8192});
   define("c", 2);
-  const auto started = ask(msg::StartComputeset{.cluster_id = {"c"}, .count = 2});
+  const auto started =
+      ask(msg::StartComputeset{.cluster_id = {"c"}, .viewer = as_operator, .count = 2});
   ASSERT_TRUE(started);
   wait(seconds{5});
   deployment.cut_power(0);
   ASSERT_TRUE(ask(msg::PowerComputeset{.computeset_id = started->computeset_id,
+                                       .viewer = as_operator,
                                        .action = msg::PowerAction::poweroff}));
   EXPECT_TRUE(comes_to_be(
       [&] { return state_of(started->computeset_id) == msg::ComputesetState::completed; }));
@@ -38,7 +40,7 @@ TEST_F(LostHost, ForgetsTheNodesOfAClusterRemovedWhileTheyWereOnIt) {
   deployment.start("scheduler");
   const auto anew = define("c", 0);
   wait(minutes{1});
-  const auto states = ask(msg::ListNodeStatuses{.cluster_id = {"c"}});
+  const auto states = ask(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}});
   ASSERT_TRUE(states);
   ASSERT_EQ(states->nodes.size(), 1U);
   EXPECT_EQ(states->nodes[0].node_id, anew[0]);
@@ -125,7 +127,7 @@ TEST_F(LostHost, EndsNoDomainWhenRedisLosesItsData) {
   const auto nodes = define("c", 0);
   power_on(nodes[0]);
   const auto more = define("d", 2);
-  ASSERT_TRUE(ask(msg::StartComputeset{.cluster_id = {"d"}, .count = 2}));
+  ASSERT_TRUE(ask(msg::StartComputeset{.cluster_id = {"d"}, .viewer = as_operator, .count = 2}));
   wait(seconds{10});
   const auto before = deployment.invariants.running();
   ASSERT_EQ(before.size(), 3U);

@@ -78,7 +78,8 @@ class Scenario : public testing::Test {
   }
   /// Powers a frontend on, and waits until it is active.
   void power_on(const msg::NodeId& id) {
-    const auto reply = ask(msg::PowerNode{.node_id = id, .action = msg::PowerAction::poweron});
+    const auto reply = ask(msg::PowerNode{
+        .node = {.node_id = id}, .viewer = as_operator, .action = msg::PowerAction::poweron});
     ASSERT_TRUE(reply) << reply.error().detail;
     ASSERT_TRUE(comes_to_be([&] { return node(id).state == msg::NodeState::active; }));
   }

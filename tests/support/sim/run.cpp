@@ -321,6 +321,7 @@ void SimRun::act_on_computeset() {
     const auto of = some_node(msg::NodeKind::compute);
     if (!of) return act_on_cluster();
     msg::StartComputeset request{.cluster_id = cluster_of(*of),
+                                 .viewer = as_operator,
                                  .count = static_cast<std::uint32_t>(1 + pick(4)),
                                  .walltime_mins = static_cast<std::int64_t>(1 + pick(4))};
     if (happens(300)) {
@@ -333,6 +334,7 @@ void SimRun::act_on_computeset() {
   constexpr msg::PowerAction actions[] = {msg::PowerAction::shutdown, msg::PowerAction::poweroff,
                                           msg::PowerAction::reboot, msg::PowerAction::reset};
   ask(msg::PowerComputeset{.computeset_id = some->second.computeset.computeset_id,
+                           .viewer = as_operator,
                            .action = actions[pick(3)]});
 }
 
@@ -344,7 +346,8 @@ void SimRun::act_on_node() {
                                           msg::PowerAction::poweron,  msg::PowerAction::poweroff,
                                           msg::PowerAction::shutdown, msg::PowerAction::reboot,
                                           msg::PowerAction::reset};
-  ask(msg::PowerNode{.node_id = *node, .action = actions[pick(6)]});
+  ask(msg::PowerNode{
+      .node = {.node_id = *node}, .viewer = as_operator, .action = actions[pick(6)]});
 }
 
 void SimRun::act_on_others() {

@@ -15,6 +15,7 @@
 #include "services/scheduler/plan/power.hpp"
 #include "services/scheduler/plan/start.hpp"
 #include "services/scheduler/statuses.hpp"
+#include "tests/support/clusters.hpp"
 
 namespace nucleus::scheduler {
 
@@ -23,6 +24,8 @@ inline Config small_config() {
   config.cpu_overcommit = 1;
   return config;
 }
+
+using tests::as_operator;
 
 struct SmallDeployment {
   View view{small_config()};
@@ -60,7 +63,7 @@ struct SmallDeployment {
     return {.node_id = {cluster + "-" + std::to_string(index)},
             .cluster_id = {cluster},
             .project_id = {"p"},
-            .name = "vm-" + cluster + "-" + std::to_string(index),
+            .name = index == 0 ? cluster : "vm-" + cluster + "-" + std::to_string(index),
             .kind = index == 0 ? msg::NodeKind::frontend : msg::NodeKind::compute,
             .index = index,
             .cpus = cpus,
@@ -88,7 +91,8 @@ struct SmallDeployment {
     apply(plan_volume(view, {.volume = {.node_id = id}, .is_ready = is_ready}, now_unix_ms));
   }
 
-  core::Result<msg::ComputesetId> start(const msg::StartComputeset& request) {
+  core::Result<msg::ComputesetId> start(msg::StartComputeset request) {
+    request.viewer = as_operator;
     auto plan = plan_start(view, backend, request, now_unix_ms);
     if (!plan) return std::unexpected(plan.error());
     apply(std::move(*plan));
@@ -100,12 +104,14 @@ struct SmallDeployment {
     return id.value_or(0);
   }
   core::Result<Shown> power(const std::string& node, msg::PowerAction action) {
-    auto plan = plan_power_node(view, {.node_id = {node}, .action = action}, now_unix_ms);
+    auto plan = plan_power_node(
+        view, {.node = {.node_id = {node}}, .viewer = as_operator, .action = action}, now_unix_ms);
     if (!plan) return std::unexpected(plan.error());
     return apply(std::move(*plan));
   }
   void end(msg::ComputesetId id, msg::PowerAction action = msg::PowerAction::poweroff) {
-    apply(*plan_power_computeset(view, {.computeset_id = id, .action = action}, now_unix_ms));
+    apply(*plan_power_computeset(
+        view, {.computeset_id = id, .viewer = as_operator, .action = action}, now_unix_ms));
   }
   /// The domain of a placed node is observed in another state.
   Shown observe(const std::string& id, msg::DomainState state, std::int64_t seen_unix_ms = 0) {

@@ -50,7 +50,9 @@ TEST(Pass, IsWantedWhenRoomIsFreedAndNotOtherwise) {
   EXPECT_FALSE(waits->wants_pass);
   small.apply(std::move(*waits));
   auto stopped = plan_power_computeset(
-      small.view, {.computeset_id = running, .action = PowerAction::poweroff}, small.now_unix_ms);
+      small.view,
+      {.computeset_id = running, .viewer = as_operator, .action = PowerAction::poweroff},
+      small.now_unix_ms);
   EXPECT_FALSE(stopped->wants_pass) << "its node still holds its room";
   small.apply(std::move(*stopped));
   const auto& node = small.node("c-1");

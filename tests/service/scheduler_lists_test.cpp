@@ -1,0 +1,124 @@
+// The scheduler's lists on a real bus and Redis: each ends, page by page, whatever its length.
+#include <gtest/gtest.h>
+
+#include "tests/service/scheduler_room.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using core::ErrorCode;
+using msg::PowerAction;
+
+class SchedulerLists : public SchedulerRoom {
+ protected:
+  /// The names of all entries, page after page of `limit`.
+  template <class Request, class Entry, class Name>
+  std::vector<std::string> all(Request request, std::vector<Entry> Request::Reply::*entries,
+                               std::uint32_t limit, Name name) {
+    std::vector<std::string> names;
+    request.page.limit = limit;
+    do {
+      const auto page = ask(request);
+      EXPECT_TRUE(page) << page.error().detail;
+      if (!page) break;
+      EXPECT_LE(((*page).*entries).size(), limit);
+      for (const auto& entry : (*page).*entries) names.push_back(name(entry));
+      request.page.after = page->next;
+    } while (!request.page.after.empty());
+    return names;
+  }
+  std::vector<std::string> nodes(const msg::ListNodeStatuses& request, std::uint32_t limit) {
+    return all(request, &msg::NodeStatuses::nodes, limit,
+               [](const msg::NodeStatus& node) { return node.node_id.value; });
+  }
+};
+
+using Names = std::vector<std::string>;
+
+TEST_F(SchedulerLists, OfNodesGoByClusterAndIndex) {
+  start();
+  define("c", 2);
+  define("d", 1);
+  for (const std::uint32_t limit : {1, 2, 3, 5, 100}) {
+    EXPECT_EQ(nodes({.viewer = as_operator}, limit), (Names{"c-0", "c-1", "c-2", "d-0", "d-1"}))
+        << limit;
+    EXPECT_EQ(nodes({.viewer = as_operator, .cluster_id = {"d"}}, limit), (Names{"d-0", "d-1"}));
+  }
+  EXPECT_EQ(nodes({.viewer = as_operator, .cluster_id = {"c"}, .name = "c-1"}, 10), (Names{"c-1"}));
+  EXPECT_EQ(nodes({.viewer = {.projects = {{"q"}}}}, 10), Names{});
+  EXPECT_EQ(
+      ask(msg::ListNodeStatuses{.viewer = as_operator, .page = {.after = "c/x"}}).error().field,
+      "after");
+}
+
+TEST_F(SchedulerLists, OfComputesetsAndUsageGoByIdAndSurviveARestart) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 2);
+  for (int i = 0; i < 5; ++i) {
+    const auto set =
+        ask(msg::StartComputeset{.cluster_id = {"c"}, .viewer = as_operator, .count = 1});
+    ASSERT_TRUE(set) << set.error().detail;
+    if (i == 4) break;  // the last one runs on
+    ASSERT_TRUE(ask(msg::PowerComputeset{.computeset_id = set->computeset_id,
+                                         .viewer = as_operator,
+                                         .action = PowerAction::poweroff}));
+    const auto grant = host.wait_for_grant(set->nodes[0].value, static_cast<unsigned>(i + 1));
+    ASSERT_TRUE(grant && host.say(*grant, msg::DomainState::shutoff));
+    ASSERT_TRUE(comes_to_be(
+        [&] { return computeset(set->computeset_id).state == msg::ComputesetState::completed; }));
+  }
+  const auto id = [](const auto& entry) { return std::to_string(entry.computeset_id); };
+  for (const bool is_restarted : {false, true}) {
+    if (is_restarted) restart();
+    for (const std::uint32_t limit : {1, 2, 4, 5, 100}) {
+      EXPECT_EQ(all(msg::ListComputesets{.viewer = as_operator}, &msg::Computesets::computesets,
+                    limit, id),
+                (Names{"1", "2", "3", "4", "5"}));
+      EXPECT_EQ(all(msg::ListUsage{.viewer = as_operator}, &msg::Usage::entries, limit, id).size(),
+                5U);
+    }
+    EXPECT_EQ(
+        ask(msg::ListComputesets{.viewer = as_operator, .states = {msg::ComputesetState::running}})
+            ->computesets.size(),
+        1U);
+    EXPECT_EQ(ask(msg::ListComputesets{.viewer = as_operator, .computeset_id = 9}).error().code,
+              ErrorCode::not_found);
+    EXPECT_EQ(ask(msg::ListUsage{.viewer = as_operator, .page = {.after = "x"}}).error().field,
+              "after");
+  }
+}
+
+TEST_F(SchedulerLists, OfHostsAndAllocationsGoById) {
+  start();
+  std::vector<std::unique_ptr<Host>> hosts;
+  for (const char* name : {"h1", "h2", "h3"}) {
+    hosts.push_back(std::make_unique<Host>(deployment_, name));
+    ASSERT_TRUE(hosts.back()->report());
+    ASSERT_TRUE(ask(msg::DefineAllocation{.allocation_id = {name}, .project_id = {"p"}}));
+  }
+  ASSERT_TRUE(ask(msg::DrainHost{.host_id = {"h2"}}));
+  const auto host_id = [](const msg::Host& host) { return host.host_id.value; };
+  EXPECT_EQ(all(msg::ListHosts{}, &msg::Hosts::hosts, 2, host_id), (Names{"h1", "h2", "h3"}));
+  EXPECT_EQ(
+      all(msg::ListHosts{.states = {msg::HostState::drained}}, &msg::Hosts::hosts, 2, host_id),
+      (Names{"h2"}));
+  EXPECT_EQ(all(msg::ListHosts{.host_id = {"h3"}}, &msg::Hosts::hosts, 2, host_id), (Names{"h3"}));
+  const auto allocations = [&](const msg::ListAllocations& request) {
+    return all(request, &msg::Allocations::allocations, 2,
+               [](const msg::Allocation& one) { return one.allocation_id.value; });
+  };
+  EXPECT_EQ(allocations({.viewer = as_operator}), (Names{"h1", "h2", "h3"}));
+  EXPECT_EQ(allocations({.viewer = as_operator, .allocations = {{"h2"}}}), (Names{"h2"}));
+  EXPECT_EQ(allocations({.viewer = {.projects = {{"q"}}}}), Names{});
+}
+
+TEST_F(SchedulerLists, RefuseAPageThatIsTooLarge) {
+  start();
+  EXPECT_EQ(ask(msg::ListHosts{.page = {.limit = 1'001}}).error().field, "limit");
+  EXPECT_EQ(ask(msg::ListUsage{.page = {.limit = 1'001}}).error().field, "limit");
+}
+
+}  // namespace
+}  // namespace nucleus::tests
