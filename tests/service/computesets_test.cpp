@@ -1,5 +1,5 @@
-// Computesets and allocations, as the scheduler room's README has them: started and ended whole,
-// one effect a request, charged to the second.
+// Computesets and allocations: started and ended whole, one effect for each request, charged to the
+// second.
 #include <gtest/gtest.h>
 
 #include "tests/service/scheduler_room.hpp"
@@ -24,7 +24,7 @@ class Computesets : public SchedulerRoom {
   bool gets_to(msg::ComputesetId id, ComputesetState state) {
     return comes_to_be([&] { return computeset(id).state == state; });
   }
-  /// All the nodes of a computeset are told to run.
+  /// All nodes of a computeset are observed to run.
   std::vector<msg::Grant> run(Host& host, const msg::Computeset& started) {
     std::vector<msg::Grant> grants;
     for (const auto& node : started.nodes) {
@@ -34,7 +34,7 @@ class Computesets : public SchedulerRoom {
     }
     return grants;
   }
-  /// Then to be off.
+  /// They run, are ended, and are observed to be off.
   void run_and_end(Host& host, const msg::Computeset& started) {
     const auto grants = run(host, started);
     ASSERT_TRUE(act(started.computeset_id, PowerAction::poweroff));
@@ -76,7 +76,7 @@ TEST_F(Computesets, AreGrantedWholeAndEndWithTheLastOfTheirNodes) {
   EXPECT_EQ(state_of("c", 3).computeset_id, 0);
 }
 
-TEST_F(Computesets, GetOneForARequestHoweverOftenItComes) {
+TEST_F(Computesets, AreCreatedOnceForARequestThatIsRepeated) {
   start();
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
@@ -91,7 +91,7 @@ TEST_F(Computesets, GetOneForARequestHoweverOftenItComes) {
   EXPECT_EQ(ask(msg::ListComputesets{.viewer = as_operator})->computesets.size(), 1U);
   const auto another = begin(1);
   ASSERT_TRUE(another);
-  EXPECT_EQ(another->computeset_id, 2) << "ids are never used again, not even over a restart";
+  EXPECT_EQ(another->computeset_id, 2) << "ids are not reused, not even after a restart";
 }
 
 TEST_F(Computesets, WaitWholeAndALaterOneThatFitsPasses) {
@@ -119,7 +119,7 @@ TEST_F(Computesets, WaitWholeAndALaterOneThatFitsPasses) {
   EXPECT_TRUE(gets_to(large->computeset_id, ComputesetState::running));
 }
 
-TEST_F(Computesets, AreCancelledWhereTheyWait) {
+TEST_F(Computesets, AreCancelledIfTheyWait) {
   start();
   define("c", 1);
   const auto waiting = begin(1);
@@ -132,13 +132,13 @@ TEST_F(Computesets, AreCancelledWhereTheyWait) {
   EXPECT_TRUE(begin(1)) << "its node is free again";
 }
 
-TEST_F(Computesets, RefuseNodesThatMayNotBeInThem) {
+TEST_F(Computesets, RefuseNodesThatCannotBeInThem) {
   start();
   define("c", 2);
   define("d", 1);
   const auto refusal = [&](msg::StartComputeset request) {
     const auto refused = ask(request);
-    return refused ? std::string("taken") : refused.error().detail;
+    return refused ? std::string("accepted") : refused.error().detail;
   };
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .nodes = {{"c-0"}}}),
             "c-0 is not a compute node");
@@ -168,7 +168,7 @@ TEST_F(Computesets, RefuseNodesThatMayNotBeInThem) {
   EXPECT_EQ(ask(msg::ListComputesets{.viewer = as_operator})->computesets.size(), 1U);
 }
 
-TEST_F(Computesets, PowerAComputeOnlyInARunningOne) {
+TEST_F(Computesets, AllowPowerOfAComputeOnlyInARunningOne) {
   start();
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
@@ -183,7 +183,7 @@ TEST_F(Computesets, PowerAComputeOnlyInARunningOne) {
       host.wait_for_grant("c-1", [](const msg::Grant& grant) { return grant.resets == 1; }));
 }
 
-TEST_F(Computesets, AnswerForWhatIsNotThereAndWhatCannotBe) {
+TEST_F(Computesets, RefuseActionsOnUnknownOnesAndUnknownActions) {
   start();
   define("c", 1);
   EXPECT_EQ(act(7, PowerAction::poweroff).error().code, ErrorCode::not_found);
@@ -194,7 +194,7 @@ TEST_F(Computesets, AnswerForWhatIsNotThereAndWhatCannotBe) {
   EXPECT_EQ(
       ask(msg::ListComputesets{.viewer = {.projects = {{"q"}}}, .computeset_id = 1}).error().code,
       ErrorCode::not_found)
-      << "another project's is as one that is not there";
+      << "one of another project looks like one that does not exist";
   EXPECT_TRUE(ask(msg::ListComputesets{.viewer = {.projects = {{"q"}}}})->computesets.empty());
 }
 
@@ -218,7 +218,7 @@ TEST_F(Computesets, ChargeAllTheirCoresFromStartToEndOnce) {
 }
 
 // As when the whole deployment was down for a while.
-TEST_F(Computesets, AreOverSinceTheirNodesWereLastSeenWhereTheyEndedWhileNobodyWatched) {
+TEST_F(Computesets, EndWhenTheirNodesWereLastSeenIfTheyEndedUnwatched) {
   start();
   Host host(deployment_, "h1", {.cpus = 8});
   ASSERT_TRUE(host.report());
@@ -238,14 +238,14 @@ TEST_F(Computesets, AreOverSinceTheirNodesWereLastSeenWhereTheyEndedWhileNobodyW
   ASSERT_TRUE(host.say_ended_unwatched(grants[1], 2'000));
   ASSERT_TRUE(gets_to(1, ComputesetState::completed));
   const auto over = computeset(1);
-  EXPECT_LE(over.end_unix_s, off_unix_s) << "the last of them was seen to go off then";
+  EXPECT_LE(over.end_unix_s, off_unix_s) << "the last of them was seen off then";
   EXPECT_EQ(over.reason, "all its nodes had ended while no provisioner watched");
   const auto allocations = ask(msg::ListAllocations{.viewer = as_operator});
   ASSERT_TRUE(allocations);
   EXPECT_EQ(allocations->allocations[0].used_core_s, 3 * (over.end_unix_s - over.start_unix_s));
 }
 
-TEST_F(Computesets, RunOnWhereTheirNodesEndedByThemselvesAndMayBePoweredOnAgain) {
+TEST_F(Computesets, ContinueAfterTheirNodesEndedByThemselvesAndAllowPowerOn) {
   start();
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
@@ -256,7 +256,7 @@ TEST_F(Computesets, RunOnWhereTheirNodesEndedByThemselvesAndMayBePoweredOnAgain)
   ASSERT_TRUE(becomes("c", 1, msg::NodeState::crashed));
   EXPECT_EQ(computeset(1).state, ComputesetState::running);
   ASSERT_TRUE(power("c-1", PowerAction::poweron));
-  // Its provisioner was restarted, and a simulated host ends with it.
+  // Its provisioner restarts, and a simulated host ends with it.
   const auto again = host.wait_for_grant("c-1", 2);
   ASSERT_TRUE(again);
   ASSERT_TRUE(host.say(*again, msg::DomainState::running));
@@ -267,7 +267,7 @@ TEST_F(Computesets, RunOnWhereTheirNodesEndedByThemselvesAndMayBePoweredOnAgain)
   EXPECT_TRUE(power("c-1", PowerAction::poweron));
 }
 
-TEST_F(Computesets, AreRefusedWhereTheAllocationCouldNotPayForThemAll) {
+TEST_F(Computesets, AreRefusedIfTheAllocationCannotPayForAllOfThem) {
   start();
   define("c", 3);
   ASSERT_TRUE(ask(msg::DefineAllocation{
@@ -277,12 +277,12 @@ TEST_F(Computesets, AreRefusedWhereTheAllocationCouldNotPayForThemAll) {
         .viewer = as_operator, .cluster_id = {"c"}, .count = count, .walltime_mins = 60});
   };
   EXPECT_EQ(hour(3).error().code, ErrorCode::no_capacity);
-  ASSERT_TRUE(hour(2)) << "what waits may still use it";
+  ASSERT_TRUE(hour(2)) << "a waiting one counts against the limit";
   const auto refused = hour(1);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().detail, "allocation a has 0 core-seconds left, this needs 3600");
   ASSERT_TRUE(act(1, PowerAction::poweroff));
-  EXPECT_TRUE(hour(2)) << "one that was cancelled uses nothing";
+  EXPECT_TRUE(hour(2)) << "a cancelled one costs nothing";
   EXPECT_EQ(ask(msg::DefineAllocation{.allocation_id = {"../x"}, .project_id = {"p"}}).error().code,
             ErrorCode::invalid_argument);
   EXPECT_EQ(
@@ -292,7 +292,7 @@ TEST_F(Computesets, AreRefusedWhereTheAllocationCouldNotPayForThemAll) {
       ErrorCode::invalid_argument);
 }
 
-TEST_F(Computesets, EndWithTheirClusterAndItsNodesAreForgotten) {
+TEST_F(Computesets, EndWithTheirClusterAndItsNodesAreRemoved) {
   start();
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
@@ -311,7 +311,7 @@ TEST_F(Computesets, EndWithTheirClusterAndItsNodesAreForgotten) {
   EXPECT_TRUE(ask(msg::ListNodeStatuses{.viewer = as_operator})->nodes.empty());
 }
 
-TEST_F(Computesets, LoseNothingWhenRedisIsKilledInTheMiddle) {
+TEST_F(Computesets, SurviveAKillOfRedisDuringTheirStart) {
   start();
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());

@@ -1,4 +1,4 @@
-// The scheduler on a real bus and Redis, with clusters as other rooms tell of them.
+// The scheduler on a real bus and Redis, with clusters as other services report them.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ class SchedulerRoom : public testing::Test {
     settings_ = std::move(settings);
     settings_.emplace("scheduler.sweep_ms", "10");
     settings_.emplace("scheduler.cpu_overcommit", "1");
-    // A loaded machine may be silent for long: only tests of silence have a short patience.
+    // A loaded machine may be silent for long: only tests of silence set a short timeout.
     settings_.emplace("scheduler.host_silence_ms", "600000");
     restart();
   }
@@ -36,7 +36,7 @@ class SchedulerRoom : public testing::Test {
     return caller_.call(request, {.request_id = request_id, .deadline = patience});
   }
 
-  /// A cluster as registry, network and image store tell of it: all its nodes can be placed.
+  /// A cluster as registry, network and image store report it: all its nodes can be placed.
   void define(const std::string& cluster, std::uint32_t computes, std::uint32_t cpus = 1) {
     ASSERT_TRUE(registry_.tell(msg::ClusterDefined{
         .cluster = {.cluster_id = {cluster}, .project_id = {"p"}, .allocations = {{"a"}}}}));
@@ -59,7 +59,7 @@ class SchedulerRoom : public testing::Test {
       ASSERT_TRUE(
           image_store_.tell(msg::VolumePlaced{.volume = {.node_id = node_id}, .is_ready = true}));
     }
-    // Heard, once it lists them all with their ports.
+    // The scheduler handled all events once it lists all nodes with their ports.
     ASSERT_TRUE(comes_to_be([&] {
       const auto states =
           ask(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {cluster}});

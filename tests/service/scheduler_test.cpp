@@ -1,5 +1,5 @@
-// The scheduler room's README, kept on a real bus and Redis with hosts of the test's own: where
-// nodes are placed, what silence and leases do, what computesets cost.
+// The scheduler on a real bus and Redis, with the test's own hosts: where nodes are placed, and
+// what silence and ended leases do.
 #include <gtest/gtest.h>
 
 #include "tests/service/scheduler_room.hpp"
@@ -32,7 +32,7 @@ TEST_F(Scheduler, PlacesANodeOnTheHostWithMostCpusFreeAndGrantsItThere) {
   EXPECT_TRUE(becomes("c", 0, msg::NodeState::active));
 }
 
-TEST_F(Scheduler, RefusesAFrontendThatNoHostHasRoomFor) {
+TEST_F(Scheduler, RefusesToPowerOnAFrontendWithoutRoomOnAnyHost) {
   start();
   define("c", 0, 4);
   EXPECT_EQ(power("c-0", PowerAction::poweron).error().code, ErrorCode::no_capacity);
@@ -44,7 +44,7 @@ TEST_F(Scheduler, RefusesAFrontendThatNoHostHasRoomFor) {
   EXPECT_FALSE(state_of("c").is_desired_on);
 }
 
-TEST_F(Scheduler, GivesEachPlacementANewEpochAndEndsOneWithItsDomain) {
+TEST_F(Scheduler, GivesEachPlacementANewEpochAndEndsItWithItsDomain) {
   start();
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
@@ -56,15 +56,15 @@ TEST_F(Scheduler, GivesEachPlacementANewEpochAndEndsOneWithItsDomain) {
     EXPECT_EQ(grant->epoch, epoch);
     ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
     ASSERT_TRUE(becomes("c", 0, msg::NodeState::active));
-    ASSERT_TRUE(host.say(*grant, msg::DomainState::crashed, "it fell over"));
+    ASSERT_TRUE(host.say(*grant, msg::DomainState::crashed, "the kernel panicked"));
     ASSERT_TRUE(becomes("c", 0, msg::NodeState::crashed));
-    EXPECT_EQ(state_of("c").reason, "it fell over");
-    EXPECT_FALSE(state_of("c").is_desired_on) << "nobody starts it again by himself";
+    EXPECT_EQ(state_of("c").reason, "the kernel panicked");
+    EXPECT_FALSE(state_of("c").is_desired_on) << "it is not started again by itself";
     EXPECT_EQ(state_of("c").host_id.value, "");
   }
 }
 
-TEST_F(Scheduler, IgnoresWhatIsToldOfAnEarlierEpochAndByAStranger) {
+TEST_F(Scheduler, IgnoresEventsOfAnEarlierEpochAndOfAnotherProvisioner) {
   start();
   Host host(deployment_, "h1");
   Host stranger(deployment_, "h2", {.cpus = 1});
@@ -83,7 +83,7 @@ TEST_F(Scheduler, IgnoresWhatIsToldOfAnEarlierEpochAndByAStranger) {
   EXPECT_EQ(state_of("c").state, msg::NodeState::active);
 }
 
-TEST_F(Scheduler, RefusesAHeartbeatInAnothersName) {
+TEST_F(Scheduler, RefusesAHeartbeatForAHostOfAnotherProvisioner) {
   start();
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
@@ -98,7 +98,7 @@ TEST_F(Scheduler, RefusesAHeartbeatInAnothersName) {
   ASSERT_EQ(hosts->hosts.size(), 1U);
 }
 
-TEST_F(Scheduler, TakesNoHeartbeatThatSaysNonsense) {
+TEST_F(Scheduler, RefusesAHeartbeatWithFieldsOutOfRange) {
   start();
   Host host(deployment_, "h1");
   for (const auto& report :
@@ -114,7 +114,7 @@ TEST_F(Scheduler, TakesNoHeartbeatThatSaysNonsense) {
   EXPECT_EQ(host.report(none).error().field, "cpus");
 }
 
-TEST_F(Scheduler, MakesASilentHostUnreachableAndChangesNothingElse) {
+TEST_F(Scheduler, ReportsASilentHostAsUnreachableAndChangesNothingElse) {
   start({{"scheduler.host_silence_ms", "200"}, {"scheduler.host_lease_ms", "86400000"}});
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
@@ -127,7 +127,7 @@ TEST_F(Scheduler, MakesASilentHostUnreachableAndChangesNothingElse) {
   EXPECT_TRUE(state_of("c").is_desired_on);
 }
 
-TEST_F(Scheduler, TellsOfAHypervisorThatDoesNotAnswerAndThatItDoesAgain) {
+TEST_F(Scheduler, ReportsAHypervisorThatDoesNotAnswerAndThatItAnswersAgain) {
   start();
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
@@ -147,7 +147,7 @@ TEST_F(Scheduler, TellsOfAHypervisorThatDoesNotAnswerAndThatItDoesAgain) {
   EXPECT_EQ(state_of("c").state, msg::NodeState::active);
 }
 
-TEST_F(Scheduler, PlacesTheNodesOfALostHostElsewhereAndNotTheOnesThatWereStopped) {
+TEST_F(Scheduler, PlacesTheNodesOfALostHostElsewhereExceptThoseThatWereStopped) {
   start({{"scheduler.host_lease_ms", "1000"}, {"scheduler.host_lease_margin_ms", "200"}});
   Host first(deployment_, "h1", {.cpus = 8});
   Host second(deployment_, "h2", {.cpus = 4});
@@ -159,7 +159,7 @@ TEST_F(Scheduler, PlacesTheNodesOfALostHostElsewhereAndNotTheOnesThatWereStopped
   ASSERT_TRUE(power("d-0", PowerAction::poweron));
   ASSERT_EQ(state_of("c").host_id.value, "h1");
   ASSERT_TRUE(power("d-0", PowerAction::poweroff));
-  // The second one goes on to tell that it is there; the first one is silent.
+  // The second host continues its heartbeats; the first is silent.
   ASSERT_TRUE(comes_to_be([&] {
     (void)second.report();
     return state_of("c").host_id.value == "h2";
@@ -169,7 +169,7 @@ TEST_F(Scheduler, PlacesTheNodesOfALostHostElsewhereAndNotTheOnesThatWereStopped
   EXPECT_EQ(grant->epoch, 2U);
   EXPECT_EQ(state_of("d").host_id.value, "");
   EXPECT_EQ(state_of("d").reason, "host h1 was lost");
-  // It comes back, and is told that it has nothing.
+  // The first returns and receives an empty list.
   ASSERT_TRUE(first.report());
   ASSERT_TRUE(comes_to_be([&] { return first.last_complete().has_value(); }));
   ASSERT_TRUE(comes_to_be([&] { return first.last_complete()->grants.empty(); }));
@@ -192,23 +192,23 @@ TEST_F(Scheduler, EndsAComputesetAndForgetsARemovedClusterWhoseHostIsLost) {
                                        .action = PowerAction::poweroff}));
   ASSERT_TRUE(registry_.tell(msg::ClusterRemoved{
       .cluster = {.cluster_id = {"d"}, .project_id = {"p"}}, .nodes = {{"d-0"}}}));
-  // Nobody tells that the domains are off: the host has gone.
+  // No event reports that the domains are off: the host is lost.
   ASSERT_TRUE(comes_to_be(
       [&] { return computeset(started->computeset_id).state == ComputesetState::completed; }));
   ASSERT_TRUE(comes_to_be(
       [&] { return ask(msg::ListNodeStatuses{.viewer = as_operator})->nodes.size() == 3; }));
 }
 
-TEST_F(Scheduler, GivesARestartedHostItsCompleteList) {
+TEST_F(Scheduler, SendsTheCompleteListToARestartedHost) {
   start();
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
   define("c", 0);
   ASSERT_TRUE(power("c-0", PowerAction::poweron));
   ASSERT_TRUE(host.wait_for_grant("c-0"));
-  auto anew = host.a_report();
-  anew.boot_id = "another";
-  ASSERT_TRUE(host.report(anew));
+  auto restarted = host.a_report();
+  restarted.boot_id = "another";
+  ASSERT_TRUE(host.report(restarted));
   ASSERT_TRUE(comes_to_be([&] {
     const auto list = host.last_complete();
     return list && list->boot_id == "another";
@@ -216,7 +216,7 @@ TEST_F(Scheduler, GivesARestartedHostItsCompleteList) {
   EXPECT_EQ(host.last_complete()->grants.size(), 1U);
 }
 
-TEST_F(Scheduler, RepeatsTheListToAHostThatIsBehind) {
+TEST_F(Scheduler, SendsTheCompleteListToAHostThatLags) {
   start();
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
