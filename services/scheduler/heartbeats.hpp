@@ -22,15 +22,15 @@ class Heartbeats {
   explicit Heartbeats(const Config& config) : config_{config} {}
 
   void clear() { hosts_.clear(); }
-  /// After a load nobody knows when a host was last answered: its whole lease starts now.
-  void expect(const msg::HostId& id, std::int64_t now_ms) { hosts_[id] = {.heard_ms = now_ms}; }
+  /// After a load: the last answer to the host is unknown, so its whole lease starts now.
+  void restart(const msg::HostId& id, std::int64_t now_ms) { hosts_[id] = {.received_ms = now_ms}; }
   /// Returns true if the host's provisioner has restarted.
   bool take(const msg::ReportHost& report, std::int64_t now_ms);
   Overdue overdue(std::int64_t now_ms) const;
 
   std::string boot_id(const msg::HostId& id) const;
-  /// When it was last heard; `now_ms` if it never was.
-  std::int64_t heard_ms(const msg::HostId& id, std::int64_t now_ms) const;
+  /// When the last heartbeat was received; `now_ms` if there was none.
+  std::int64_t received_ms(const msg::HostId& id, std::int64_t now_ms) const;
 
   // Calls that bring grants to the host.
   void begin_call(const msg::HostId& id) { ++hosts_[id].calls; }
@@ -40,7 +40,7 @@ class Heartbeats {
  private:
   struct Host {
     std::string boot_id = {};
-    std::int64_t heard_ms = 0;  // and answered: its lease runs from here
+    std::int64_t received_ms = 0;  // of the last one, and of its answer: the lease runs from here
     int calls = 0;
   };
 

@@ -90,7 +90,7 @@ core::Result<msg::Hosts> Service::list_hosts(const msg::ListHosts& request,
                             std::ranges::find(request.states, host.state) != request.states.end());
     if (!is_wanted) continue;
     host.last_heartbeat_unix_ms =
-        context.now_unix_ms() - (now_ms - heartbeats_.heard_ms(id, now_ms));
+        context.now_unix_ms() - (now_ms - heartbeats_.received_ms(id, now_ms));
     if (!page.add(std::move(host), id.value)) break;
   }
   return msg::Hosts{.hosts = page.take(), .next = page.next()};

@@ -104,7 +104,7 @@ void Service::load() {
   if (const auto* count = store_.read(keys::computeset_count()))
     all.computeset_count = count->count;
   heartbeats_.clear();
-  for (const auto& [id, host] : all.hosts) heartbeats_.expect(id, loop_.steady_ms());
+  for (const auto& [id, host] : all.hosts) heartbeats_.restart(id, loop_.steady_ms());
   view_.load(std::move(all));
   show_counts();
   request_pass();  // one that was due may have been lost with the process
@@ -173,7 +173,7 @@ core::Result<msg::NodeStatus> Service::power_node(const msg::PowerNode& request,
   return ledger_.apply(std::move(*plan), status, context);
 }
 
-/// Whoever waits is served first; then the new computeset may start at once.
+/// Those that wait are served first; then the new computeset may start immediately.
 core::Result<msg::Computeset> Service::start_computeset(const msg::StartComputeset& request,
                                                         core::Context& context) {
   run_requested_pass(context);

@@ -1,4 +1,4 @@
-// What can be done to a computeset, whoever decides it.
+// The changes that a computeset can go through; every plan uses these.
 #pragma once
 
 #include <string>

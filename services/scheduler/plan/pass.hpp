@@ -1,4 +1,4 @@
-// The scheduling pass: whoever waits for hosts and now finds them.
+// The scheduling pass: gives hosts to nodes and computesets that wait.
 #pragma once
 
 #include "services/scheduler/backend.hpp"

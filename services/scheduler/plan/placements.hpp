@@ -1,4 +1,4 @@
-// What can be done to a node's placement; every plan is made of these steps.
+// The changes that a node's placement can go through; every plan uses these.
 #pragma once
 
 #include "services/scheduler/plan/draft.hpp"
