@@ -23,7 +23,9 @@ class Heartbeats {
 
   void clear() { hosts_.clear(); }
   /// After a load: the last answer to the host is unknown, so its whole lease starts now.
-  void restart(const msg::HostId& id, std::int64_t now_ms) { hosts_[id] = {.received_ms = now_ms}; }
+  void restart_lease(const msg::HostId& id, std::int64_t now_ms) {
+    hosts_[id] = {.received_ms = now_ms};
+  }
   /// Returns true if the host's provisioner has restarted.
   bool take(const msg::ReportHost& report, std::int64_t now_ms);
   Overdue overdue(std::int64_t now_ms) const;

@@ -104,7 +104,7 @@ void Service::load() {
   if (const auto* count = store_.read(keys::computeset_count()))
     all.computeset_count = count->count;
   heartbeats_.clear();
-  for (const auto& [id, host] : all.hosts) heartbeats_.restart(id, loop_.steady_ms());
+  for (const auto& [id, host] : all.hosts) heartbeats_.restart_lease(id, loop_.steady_ms());
   view_.load(std::move(all));
   show_counts();
   request_pass();  // one that was due may have been lost with the process
