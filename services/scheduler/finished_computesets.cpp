@@ -4,7 +4,7 @@
 
 namespace nucleus::scheduler {
 
-void FinishedComputesets::put(const msg::Computeset& computeset) {
+void FinishedComputesets::put(const ComputesetSummary& computeset) {
   const Summary summary{.id = computeset.computeset_id,
                         .created_unix_s = computeset.created_unix_s,
                         .start_unix_s = computeset.start_unix_s,
@@ -12,6 +12,7 @@ void FinishedComputesets::put(const msg::Computeset& computeset) {
                         .cluster = number_of(computeset.cluster_id.value),
                         .project = number_of(computeset.project_id.value),
                         .allocation = number_of(computeset.allocation_id.value),
+                        .node_count = computeset.node_count,
                         .state = computeset.state};
   // Computesets end nearly in the order of their ids.
   const auto at = std::ranges::lower_bound(all_, summary.id, {}, &Summary::id);
@@ -21,8 +22,9 @@ void FinishedComputesets::put(const msg::Computeset& computeset) {
     all_.insert(at, summary);
 }
 
-bool FinishedComputesets::contains(msg::ComputesetId id) const {
-  return std::ranges::binary_search(all_, id, {}, &Summary::id);
+const FinishedComputesets::Summary* FinishedComputesets::find(msg::ComputesetId id) const {
+  const auto at = std::ranges::lower_bound(all_, id, {}, &Summary::id);
+  return at == all_.end() || at->id != id ? nullptr : &*at;
 }
 
 std::optional<std::uint32_t> FinishedComputesets::find_number(const std::string& name) const {

@@ -1,5 +1,5 @@
-// The computesets that have ended, by what lists filter on. Their records are read by id, page by
-// page: only this index stays in memory.
+// The computesets that have ended, by what lists filter on. Their records are in the archive and
+// are read from there by id, page by page: only this index stays in memory.
 #pragma once
 
 #include <optional>
@@ -21,12 +21,14 @@ class FinishedComputesets {
     std::uint32_t cluster = 0;  // numbers of names, see `name`
     std::uint32_t project = 0;
     std::uint32_t allocation = 0;
+    std::uint32_t node_count = 0;
     msg::ComputesetState state = msg::ComputesetState::unknown;
     friend bool operator==(const Summary&, const Summary&) = default;
   };
 
-  void put(const msg::Computeset& computeset);
-  bool contains(msg::ComputesetId id) const;
+  void put(const ComputesetSummary& computeset);
+  /// Null if there is none.
+  const Summary* find(msg::ComputesetId id) const;
   /// By id.
   const std::vector<Summary>& all() const { return all_; }
   const std::string& name(std::uint32_t number) const { return names_[number]; }

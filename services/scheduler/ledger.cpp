@@ -18,6 +18,16 @@ void write_all(core::Transaction& transaction, const Writes<Id, Record>& writes,
       transaction.remove(key_of(id));
 }
 
+/// A finished one leaves memory.
+void write_computesets(core::Transaction& transaction,
+                       const Writes<msg::ComputesetId, StoredComputeset>& computesets) {
+  for (const auto& [id, stored] : computesets)
+    if (is_finished(stored->computeset.state))
+      transaction.archive(keys::computeset(id), summary_of(stored->computeset), *stored);
+    else
+      transaction.write(keys::computeset(id), *stored);
+}
+
 /// Gives each host whose grants change its next revision, and the changed grants with it.
 void count_revisions(Plan& plan, const View& view) {
   auto& changes = plan.changes;
@@ -49,7 +59,7 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
   write_all(transaction, changes.unacknowledged, keys::unacknowledged);
   write_all(transaction, changes.hosts, keys::host);
   write_all(transaction, changes.nodes, keys::node);
-  write_all(transaction, changes.computesets, keys::computeset);
+  write_computesets(transaction, changes.computesets);
   write_all(transaction, changes.allocations, keys::allocation);
   if (changes.computeset_count)
     transaction.write(keys::computeset_count(), StoredCount{*changes.computeset_count});

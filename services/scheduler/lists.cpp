@@ -35,9 +35,34 @@ core::Result<Period> period_of(std::int64_t from_unix_s, std::int64_t to_unix_s)
   return period;
 }
 
-/// One more than fit into the page, so that it is known whether there is another.
-std::size_t limit_of(const msg::Page& page) {
-  return 1 + (page.limit == 0 ? msg::page_entries_default : page.limit);
+/// Encoded, of one node in a computeset's list of nodes: an id, which has 32 digits.
+constexpr std::size_t node_bytes = 34;
+
+std::size_t node_count_of(const View& view, msg::ComputesetId id) {
+  if (const auto* stored = view.computeset(id)) return stored->computeset.nodes.size();
+  return view.finished().find(id)->node_count;
+}
+
+/// The computesets of one page, and the cursor of the next page if they do not end the list.
+struct IdPage {
+  std::vector<msg::ComputesetId> ids = {};
+  std::string next = {};
+};
+
+IdPage ids_of_page(const View& view, const ComputesetFilter& filter, msg::ComputesetId after,
+                   const msg::Page& page) {
+  const std::size_t limit = page.limit == 0 ? msg::page_entries_default : page.limit;
+  const auto all = find_computesets(view, filter, after, limit + 1);
+  IdPage found;
+  // No more are read from the archive than fit into a reply.
+  std::size_t bytes = 0;
+  for (const auto id : all) {
+    if (found.ids.size() == limit || (bytes > core::page_bytes_max && !found.ids.empty())) break;
+    bytes += node_bytes * node_count_of(view, id);
+    found.ids.push_back(id);
+  }
+  if (found.ids.size() < all.size()) found.next = std::to_string(found.ids.back());
+  return found;
 }
 
 msg::UsageEntry usage_of(const StoredComputeset& stored, const Period& period,
@@ -128,25 +153,59 @@ core::Result<msg::NodeStatuses> Service::list_node_statuses(const msg::ListNodeS
   return msg::NodeStatuses{.nodes = page.take(), .next = page.next()};
 }
 
-core::Result<msg::Computesets> Service::list_computesets(const msg::ListComputesets& request,
-                                                         core::Context&) {
-  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+/// What unfinished ones have now, and what the archive has of the others.
+void Service::read_computesets(
+    const std::vector<msg::ComputesetId>& ids,
+    std::function<void(core::Result<std::vector<StoredComputeset>>)> done) {
+  std::map<msg::ComputesetId, StoredComputeset> unfinished;
+  std::vector<core::Key<StoredComputeset>> archived;
+  for (const auto id : ids)
+    if (const auto* stored = view_.computeset(id))
+      unfinished[id] = *stored;
+    else
+      archived.push_back(keys::computeset(id));
+  auto join = [ids, unfinished = std::move(unfinished), done = std::move(done)](
+                  core::Result<std::vector<StoredComputeset>> finished) mutable {
+    if (!finished) return done(std::unexpected(finished.error()));
+    std::vector<StoredComputeset> all;
+    auto next = finished->begin();
+    for (const auto id : ids) {
+      const auto found = unfinished.find(id);
+      all.push_back(std::move(found == unfinished.end() ? *next++ : found->second));
+    }
+    done(std::move(all));
+  };
+  if (archived.empty()) return join(std::vector<StoredComputeset>{});
+  store_.read_archived<StoredComputeset>(archived, std::move(join));
+}
+
+void Service::list_computesets(const msg::ListComputesets& request, core::Context&,
+                               core::Responder<msg::Computesets> respond) {
+  if (auto broken = msg::check(request.page)) return respond(std::unexpected(*broken));
   const auto period = period_of(request.from_unix_s, request.to_unix_s);
-  if (!period) return std::unexpected(period.error());
+  if (!period) return respond(std::unexpected(period.error()));
   const auto after = number_in(request.page.after);
-  if (!after) return std::unexpected(after.error());
+  if (!after) return respond(std::unexpected(after.error()));
   const ComputesetFilter filter{.viewer = request.viewer,
                                 .states = request.states,
                                 .cluster_id = request.cluster_id,
                                 .period = *period};
   const auto id = request.computeset_id;
-  const auto ids = id == 0 ? find_computesets(view_, filter, *after, limit_of(request.page))
-                           : find_computesets(view_, filter, id - 1, 1);
-  if (id != 0 && (ids.empty() || ids.front() != id)) return std::unexpected(no_such_computeset(id));
-  core::PageBuilder<msg::Computeset> page{request.page};
-  for (const auto each : ids)
-    if (!page.add(store_.read(keys::computeset(each))->computeset, std::to_string(each))) break;
-  return msg::Computesets{.computesets = page.take(), .next = page.next()};
+  auto [ids, next] = id == 0 ? ids_of_page(view_, filter, *after, request.page)
+                             : IdPage{.ids = find_computesets(view_, filter, id - 1, 1)};
+  if (id != 0 && (ids.empty() || ids.front() != id))
+    return respond(std::unexpected(no_such_computeset(id)));
+  read_computesets(ids, [respond, page = request.page, next = std::move(next)](
+                            core::Result<std::vector<StoredComputeset>> found) {
+    if (!found) return respond(std::unexpected(found.error()));
+    core::PageBuilder<msg::Computeset> built{page};
+    for (auto& stored : *found) {
+      const auto key = std::to_string(stored.computeset.computeset_id);
+      if (!built.add(std::move(stored.computeset), key)) break;
+    }
+    const auto& cursor = built.next().empty() ? next : built.next();
+    respond(msg::Computesets{.computesets = built.take(), .next = cursor});
+  });
 }
 
 core::Result<msg::Allocations> Service::list_allocations(const msg::ListAllocations& request,
@@ -175,23 +234,30 @@ core::Result<msg::Allocations> Service::list_allocations(const msg::ListAllocati
   return msg::Allocations{.allocations = page.take(), .next = page.next()};
 }
 
-core::Result<msg::Usage> Service::list_usage(const msg::ListUsage& request,
-                                             core::Context& context) {
-  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+void Service::list_usage(const msg::ListUsage& request, core::Context& context,
+                         core::Responder<msg::Usage> respond) {
+  if (auto broken = msg::check(request.page)) return respond(std::unexpected(*broken));
   const auto period = period_of(request.from_unix_s, request.to_unix_s);
-  if (!period) return std::unexpected(period.error());
+  if (!period) return respond(std::unexpected(period.error()));
   const auto after = number_in(request.page.after);
-  if (!after) return std::unexpected(after.error());
+  if (!after) return respond(std::unexpected(after.error()));
   const ComputesetFilter filter{.viewer = request.viewer,
                                 .allocation_id = request.allocation_id,
                                 .period = *period,
                                 .is_charged = true};
-  core::PageBuilder<msg::UsageEntry> page{request.page};
-  for (const auto id : find_computesets(view_, filter, *after, limit_of(request.page)))
-    if (!page.add(usage_of(*store_.read(keys::computeset(id)), *period, context.now_unix_s()),
-                  std::to_string(id)))
-      break;
-  return msg::Usage{.entries = page.take(), .next = page.next()};
+  auto [ids, next] = ids_of_page(view_, filter, *after, request.page);
+  read_computesets(ids, [respond, page = request.page, period = *period, next = std::move(next),
+                         now_unix_s = context.now_unix_s()](
+                            const core::Result<std::vector<StoredComputeset>>& found) {
+    if (!found) return respond(std::unexpected(found.error()));
+    core::PageBuilder<msg::UsageEntry> built{page};
+    for (const auto& stored : *found)
+      if (!built.add(usage_of(stored, period, now_unix_s),
+                     std::to_string(stored.computeset.computeset_id)))
+        break;
+    const auto& cursor = built.next().empty() ? next : built.next();
+    respond(msg::Usage{.entries = built.take(), .next = cursor});
+  });
 }
 
 }  // namespace nucleus::scheduler

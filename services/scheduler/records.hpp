@@ -103,6 +103,21 @@ struct StoredComputeset {
   NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait);
 };
 
+/// Of a finished computeset, which is archived: what stays in memory, for lists.
+struct ComputesetSummary {
+  msg::ComputesetId computeset_id = 0;
+  msg::ClusterId cluster_id = {};
+  msg::ProjectId project_id = {};
+  msg::AllocationId allocation_id = {};
+  msg::ComputesetState state = msg::ComputesetState::unknown;
+  std::uint32_t node_count = 0;
+  std::int64_t created_unix_s = 0;
+  std::int64_t start_unix_s = 0;  // 0 = it never started
+  std::int64_t end_unix_s = 0;
+  NUCLEUS_FIELDS(computeset_id, cluster_id, project_id, allocation_id, state, node_count,
+                 created_unix_s, start_unix_s, end_unix_s);
+};
+
 struct StoredAllocation {
   msg::Allocation allocation = {};  // used: by computesets that have ended
   NUCLEUS_FIELDS(allocation);
@@ -117,6 +132,18 @@ struct StoredCount {
 constexpr bool is_finished(msg::ComputesetState state) {
   return state == msg::ComputesetState::completed || state == msg::ComputesetState::cancelled ||
          state == msg::ComputesetState::failed;
+}
+
+inline ComputesetSummary summary_of(const msg::Computeset& computeset) {
+  return {.computeset_id = computeset.computeset_id,
+          .cluster_id = computeset.cluster_id,
+          .project_id = computeset.project_id,
+          .allocation_id = computeset.allocation_id,
+          .state = computeset.state,
+          .node_count = static_cast<std::uint32_t>(computeset.nodes.size()),
+          .created_unix_s = computeset.created_unix_s,
+          .start_unix_s = computeset.start_unix_s,
+          .end_unix_s = computeset.end_unix_s};
 }
 
 /// Desired on and without a host.

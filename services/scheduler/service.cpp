@@ -63,11 +63,11 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::PowerNode>(*this, &Service::power_node);
   bus_.serve<msg::ListNodeStatuses>(*this, &Service::list_node_statuses);
   bus_.serve<msg::StartComputeset>(*this, &Service::start_computeset);
-  bus_.serve<msg::PowerComputeset>(*this, &Service::power_computeset);
-  bus_.serve<msg::ListComputesets>(*this, &Service::list_computesets);
+  bus_.serve_later<msg::PowerComputeset>(*this, &Service::power_computeset);
+  bus_.serve_later<msg::ListComputesets>(*this, &Service::list_computesets);
   bus_.serve<msg::DefineAllocation>(*this, &Service::define_allocation);
   bus_.serve<msg::ListAllocations>(*this, &Service::list_allocations);
-  bus_.serve<msg::ListUsage>(*this, &Service::list_usage);
+  bus_.serve_later<msg::ListUsage>(*this, &Service::list_usage);
   bus_.subscribe<msg::ClusterDefined>(*this, &Service::handle_cluster_defined);
   bus_.subscribe<msg::NodeDefined>(*this, &Service::handle_node_defined);
   bus_.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
@@ -103,9 +103,13 @@ void Service::load() {
       [](const StoredAllocation& stored) { return stored.allocation.allocation_id; });
   if (const auto* count = store_.read(keys::computeset_count()))
     all.computeset_count = count->count;
+  std::vector<ComputesetSummary> finished;
+  store_.for_each_archived<ComputesetSummary>(
+      keys::computesets().name,
+      [&](const std::string&, const ComputesetSummary& one) { finished.push_back(one); });
   heartbeats_.clear();
   for (const auto& [id, host] : all.hosts) heartbeats_.restart_lease(id, loop_.steady_ms());
-  view_.load(std::move(all));
+  view_.load(std::move(all), finished);
   show_counts();
   request_pass();  // one that was due may have been lost with the process
 }
@@ -183,16 +187,20 @@ core::Result<msg::Computeset> Service::start_computeset(const msg::StartComputes
   return ledger_.apply(std::move(*plan), started, context);
 }
 
-core::Result<msg::Computeset> Service::power_computeset(const msg::PowerComputeset& request,
-                                                        core::Context& context) {
+void Service::power_computeset(const msg::PowerComputeset& request, core::Context& context,
+                               core::Responder<msg::Computeset> respond) {
   const auto id = request.computeset_id;
-  const auto* stored = store_.read(keys::computeset(id));
-  if (!stored || !msg::sees(request.viewer, stored->computeset.project_id))
-    return std::unexpected(no_such_computeset(id));
   auto plan = plan_power_computeset(view_, request, context.now_unix_ms());
-  if (!plan) return std::unexpected(plan.error());
-  const auto computeset = after(plan->changes.computesets, id, stored)->computeset;
-  return ledger_.apply(std::move(*plan), computeset, context);
+  if (!plan) return respond(std::unexpected(plan.error()));
+  if (const auto* stored = after(plan->changes.computesets, id, view_.computeset(id))) {
+    const auto computeset = stored->computeset;
+    return respond(ledger_.apply(std::move(*plan), computeset, context));
+  }
+  read_computesets({id}, [this, respond, later = context](
+                             const core::Result<std::vector<StoredComputeset>>& finished) {
+    if (!finished) return respond(std::unexpected(finished.error()));
+    respond(ledger_.apply({}, finished->front().computeset, later));
+  });
 }
 
 core::Result<msg::Allocation> Service::define_allocation(const msg::DefineAllocation& request,

@@ -34,8 +34,8 @@ class Service {
   core::Result<msg::NodeStatus> power_node(const msg::PowerNode& request, core::Context& context);
   core::Result<msg::Computeset> start_computeset(const msg::StartComputeset& request,
                                                  core::Context& context);
-  core::Result<msg::Computeset> power_computeset(const msg::PowerComputeset& request,
-                                                 core::Context& context);
+  void power_computeset(const msg::PowerComputeset& request, core::Context& context,
+                        core::Responder<msg::Computeset> respond);
   core::Result<msg::Allocation> define_allocation(const msg::DefineAllocation& request,
                                                   core::Context& context);
 
@@ -62,11 +62,15 @@ class Service {
   core::Result<msg::Hosts> list_hosts(const msg::ListHosts& request, core::Context& context);
   core::Result<msg::NodeStatuses> list_node_statuses(const msg::ListNodeStatuses& request,
                                                      core::Context& context);
-  core::Result<msg::Computesets> list_computesets(const msg::ListComputesets& request,
-                                                  core::Context& context);
+  void list_computesets(const msg::ListComputesets& request, core::Context& context,
+                        core::Responder<msg::Computesets> respond);
   core::Result<msg::Allocations> list_allocations(const msg::ListAllocations& request,
                                                   core::Context& context);
-  core::Result<msg::Usage> list_usage(const msg::ListUsage& request, core::Context& context);
+  void list_usage(const msg::ListUsage& request, core::Context& context,
+                  core::Responder<msg::Usage> respond);
+  /// The records of computesets, finished ones from the archive, in the order of `ids`.
+  void read_computesets(const std::vector<msg::ComputesetId>& ids,
+                        std::function<void(core::Result<std::vector<StoredComputeset>>)> done);
 
   core::Loop& loop_;
   core::Bus& bus_;

@@ -114,10 +114,11 @@ void View::apply(Changes changes) {
   if (changes.computeset_count) computeset_count_ = *changes.computeset_count;
 }
 
-void View::load(Changes records) {
+void View::load(Changes records, const std::vector<ComputesetSummary>& finished) {
   const auto generation = generation_;
   *this = View(config_);
   generation_ = generation;
+  for (const auto& one : finished) finished_.put(one);
   apply(std::move(records));
 }
 
@@ -150,7 +151,7 @@ void View::apply_computeset(msg::ComputesetId id, std::optional<StoredComputeset
     computesets_.insert_or_assign(id, std::move(*stored));
     return;
   }
-  if (stored) finished_.put(stored->computeset);
+  if (stored) finished_.put(summary_of(stored->computeset));
   computesets_.erase(id);
 }
 
@@ -219,8 +220,7 @@ std::vector<std::string> View::check() const {
   same("pool", made.pool == indexes_.pool);
   for (const auto& [id, peers] : peers_)
     same(("peers of " + id.value).c_str(), make_peers(id) == peers);
-  for (const auto& [id, stored] : computesets_)
-    same("finished computesets", !finished_.contains(id));
+  for (const auto& [id, stored] : computesets_) same("finished computesets", !finished_.find(id));
   return wrong;
 }
 

@@ -35,7 +35,7 @@ class View {
 
   /// The only mutator; `load` is the same for all records, after the store was loaded.
   void apply(Changes changes);
-  void load(Changes records);
+  void load(Changes records, const std::vector<ComputesetSummary>& finished = {});
   /// What differs between the indexes and the records, as sentences; empty if all is right.
   std::vector<std::string> check() const;
   /// Grows with each `apply`.

@@ -27,6 +27,13 @@ core::Result<const StoredNode*> find_node(const View& view, const msg::Viewer& v
                       "node");
 }
 
+bool is_computeset_visible(const View& view, const msg::Viewer& viewer, msg::ComputesetId id) {
+  if (const auto* stored = view.computeset(id))
+    return msg::sees(viewer, stored->computeset.project_id);
+  const auto* finished = view.finished().find(id);
+  return finished && msg::sees(viewer, {view.finished().name(finished->project)});
+}
+
 core::Error no_such_computeset(msg::ComputesetId id) {
   return {.code = ErrorCode::not_found,
           .detail = "no such computeset: " + std::to_string(id),

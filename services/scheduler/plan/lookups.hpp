@@ -13,6 +13,8 @@ core::Result<const StoredCluster*> find_cluster(const View& view, const msg::Vie
 core::Result<const StoredNode*> find_node(const View& view, const msg::Viewer& viewer,
                                           const msg::NodeRef& node);
 
+/// True for a computeset, finished or not, that the viewer sees.
+bool is_computeset_visible(const View& view, const msg::Viewer& viewer, msg::ComputesetId id);
 core::Error no_such_computeset(msg::ComputesetId id);
 
 }  // namespace nucleus::scheduler

@@ -85,8 +85,7 @@ core::Result<Plan> plan_power_computeset(const View& view, const msg::PowerCompu
                                          std::int64_t now_unix_ms) {
   const auto id = request.computeset_id;
   const auto* stored = view.computeset(id);
-  if (stored ? !msg::sees(request.viewer, stored->computeset.project_id)
-             : !view.finished().contains(id))
+  if (!is_computeset_visible(view, request.viewer, id))
     return std::unexpected(no_such_computeset(id));
   Draft draft{view, now_unix_ms};
   switch (request.action) {

@@ -88,6 +88,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<scheduler::StoredHost>("scheduler.host");
   one.template operator()<scheduler::StoredUnacknowledged>("scheduler.unacknowledged");
   one.template operator()<scheduler::StoredComputeset>("scheduler.computeset");
+  one.template operator()<scheduler::ComputesetSummary>("scheduler.computeset-summary");
   one.template operator()<scheduler::StoredAllocation>("scheduler.allocation");
   one.template operator()<scheduler::StoredCount>("scheduler.computeset-count");
   one.template operator()<network::StoredNetwork>("network.network");

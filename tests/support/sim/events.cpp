@@ -115,13 +115,17 @@ void Invariants::check_network_event(const core::StoredEvent& event) {
 
 /// The records of a commit of the scheduler agree with its last events.
 void Invariants::check_told(const core::Commit& commit) {
+  const auto check_computeset = [this](const std::string& key) {
+    const auto* stored = computesets_.find(key);
+    if (!stored) return;
+    const auto told = told_computesets_.find(stored->computeset.computeset_id);
+    if (told == told_computesets_.end() || !(told->second == stored->computeset))
+      fail(fmt::format("computeset {} is {} and nobody was told", stored->computeset.computeset_id,
+                       msg::name_of(stored->computeset.state)));
+  };
+  for (const auto& record : commit.archived) check_computeset(record.key);
   for (const auto& change : commit.records) {
-    if (const auto* stored = computesets_.find(change.key)) {
-      const auto told = told_computesets_.find(stored->computeset.computeset_id);
-      if (told == told_computesets_.end() || !(told->second == stored->computeset))
-        fail(fmt::format("computeset {} is {} and nobody was told",
-                         stored->computeset.computeset_id, msg::name_of(stored->computeset.state)));
-    }
+    check_computeset(change.key);
     if (const auto* node = nodes_.find(change.key)) {
       const auto told = told_nodes_.find(node->definition.node_id.value);
       if (told == told_nodes_.end() || !is_told(*node, told->second))

@@ -191,6 +191,13 @@ void Invariants::take_landed(const std::string& service, const core::Commit& com
       check_grant_step(change.key, grant_before ? &*grant_before : nullptr);
     }
   }
+  for (const auto& record : commit.archived) {
+    std::optional<scheduler::StoredComputeset> computeset;
+    const auto* before = copied(computesets_, record.key, computeset);
+    if (!computesets_.take({.key = record.key, .bytes = record.bytes})) continue;
+    check_computeset_step(record.key, before);
+    are_computesets_changed = true;
+  }
   check_events(commit);
   if (service == "scheduler") check_told(commit);
   if (are_computesets_changed) check_active_computesets();

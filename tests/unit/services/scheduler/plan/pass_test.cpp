@@ -137,7 +137,7 @@ TEST(Pass, WaitsForANodeThatStillRuns) {
   EXPECT_EQ(small.start({.cluster_id = {"c"}, .count = 1}).error().field, "count");
   small.observe("c-1", msg::DomainState::shutoff);
   EXPECT_FALSE(small.view.computeset(first));
-  EXPECT_TRUE(small.view.finished().contains(first));
+  EXPECT_TRUE(small.view.finished().find(first));
   EXPECT_EQ(small.computeset(small.start("c", 1)).computeset.state, ComputesetState::running);
 }
 

@@ -123,7 +123,7 @@ TEST_F(Power, OffOfAComputesetWithoutNodesOnHostsEndsItNow) {
   small.observe("c-1", DomainState::crashed);
   small.pass_time_s(100);
   small.end(id);
-  EXPECT_TRUE(small.view.finished().contains(id));
+  EXPECT_TRUE(small.view.finished().find(id));
   EXPECT_EQ(small.view.allocation({"a"})->allocation.used_core_s, 100);
 }
 
