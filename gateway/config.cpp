@@ -34,7 +34,10 @@ core::Result<Config> Config::from(core::Settings& settings) {
   config.call_deadline = core::Milliseconds{
       settings.number("gateway.call_deadline_ms", config.call_deadline.count(), 100, 600'000)};
   config.events_retained = count("gateway.events_retained", config.events_retained, 1, 10'000'000);
-  config.streams_max = count("gateway.streams_max", config.streams_max, 1, 1'000'000);
+  auto& streams = config.streams;
+  streams.all = count("gateway.streams_max", streams.all, 1, 1'000'000);
+  streams.per_person = count("gateway.streams_per_person_max", streams.per_person, 1, 1'000'000);
+  streams.reserved = count("gateway.streams_reserved", streams.reserved, 0, 1'000'000);
   config.cache_bytes_max = count("gateway.cache_bytes_max", config.cache_bytes_max, 0, 1LL << 40);
   return config;
 }

@@ -7,6 +7,7 @@
 #include "core/config/settings.hpp"
 #include "core/http/server.hpp"
 #include "core/loop/loop.hpp"
+#include "gateway/events/stream_slots.hpp"
 
 namespace nucleus::gateway {
 
@@ -18,7 +19,7 @@ struct Config {
   std::uint64_t upload_bytes_max = 64ULL << 30;
   core::Milliseconds call_deadline{5'000};
   std::size_t events_retained = 10'000;  // kept in memory for streams that resume
-  std::size_t streams_max = 1'000;
+  StreamSlots::Limits streams = {};
   std::size_t cache_bytes_max = 64 << 20;  // of cached answers; 0 = nothing is cached
 
   static core::Result<Config> from(core::Settings& settings);

@@ -191,6 +191,7 @@ void Service::handle(core::http::Request request, std::shared_ptr<void> kept,
   if (const auto target = target_with_slash(route, exchange->request); !target.empty())
     return exchange->reply_text(301, "", "text/html; charset=utf-8",
                                 {{"Location", exchange->base_url + target}});
+  exchange->needs = route.needs;
   if (route.needs == msg::Right::unknown) return route.handler(exchange);
   if (runtime_.bus.is_draining())
     return exchange->refuse(ErrorCode::unavailable, "the gateway accepts no new requests");

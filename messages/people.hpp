@@ -291,6 +291,16 @@ struct CheckSignature {
   NUCLEUS_FIELDS(key_name, signed_text, signature_base64, nonce, timestamp_unix_s, covers);
 };
 
+/// Returns the current principal of a credential that was checked before; `unauthenticated` if it
+/// is no longer valid. Without `token_id` it is checked that the person exists.
+struct RecheckCredential {
+  static constexpr std::string_view topic = "registry.recheck-credential";
+  using Reply = Principal;
+  PersonId person_id = {};
+  std::string token_id = {};
+  NUCLEUS_FIELDS(person_id, token_id);
+};
+
 /// Event: a person's role or projects changed, or one of their credentials was revoked. Results of
 /// earlier credential checks are no longer valid.
 struct CredentialsChanged {

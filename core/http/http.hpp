@@ -58,6 +58,8 @@ class Stream {
   /// False if the client has disconnected, or was cut off because it reads too slowly.
   virtual bool send(std::string text) = 0;
   virtual bool is_open() const = 0;
+  /// Disconnects the client; what is queued is dropped.
+  virtual void close() = 0;
   /// Bytes given to `send` and not written to the connection yet.
   virtual std::size_t queued_bytes() const = 0;
 };

@@ -78,6 +78,11 @@ bool QueuedStream::send(std::string text) {
   return put == StreamQueue::Put::queued || put == StreamQueue::Put::wake_writer;
 }
 
+void QueuedStream::close() {
+  queue_->close();
+  mailbox_->post(cut_);
+}
+
 ServerState::ServerState(ServerOptions options_, Server::Handler handler_,
                          Server::NeedsPlan needs_plan_, Server::PlanBody plan_body_)
     : options{std::move(options_)},

@@ -106,6 +106,7 @@ class QueuedStream : public Stream {
 
   bool send(std::string text) override;
   bool is_open() const override { return queue_->is_open(); }
+  void close() override;
   std::size_t queued_bytes() const override { return queue_->queued_bytes(); }
 
  private:

@@ -13,6 +13,7 @@ using core::ErrorCode;
 namespace {
 
 constexpr core::Milliseconds heartbeat_interval{10'000};
+constexpr core::Milliseconds expiry_interval{1'000};
 constexpr core::Milliseconds catch_up_interval{50};
 constexpr std::size_t read_count = 1'000;
 
@@ -64,20 +65,22 @@ bool is_wanted(const EventFilter& filter, const core::StoredEvent& event) {
 }
 
 EventStreams::EventStreams(core::Runtime& runtime, const Config& config, Metrics& metrics)
-    : runtime_{runtime}, config_{config}, metrics_{metrics} {
+    : runtime_{runtime}, config_{config}, metrics_{metrics}, slots_{config.streams} {
   // A gateway follows from now on. Earlier events are read when a client asks for them.
   runtime_.store.on_loaded([this] {
     runtime_.store.set_cursor(runtime_.store.last_sequence());
     recent_.clear();
-    for (const auto& stream : streams_) stream->is_live = false;
-    for (const auto& stream : streams_) catch_up(stream);
+    // Changes of credentials may be among the events that this gateway has not followed.
+    for (const auto& stream : streams_) recheck(stream);
   });
   runtime_.bus.every(heartbeat_interval, *this, &EventStreams::send_heartbeats);
+  runtime_.bus.every(expiry_interval, *this, &EventStreams::close_expired);
 }
 
 void EventStreams::follow(const core::StoredEvent& event) {
   recent_.push_back(event);
   if (recent_.size() > config_.events_retained) recent_.pop_front();
+  if (event.topic.ends_with(msg::CredentialsChanged::topic)) recheck_streams_of(event);
   for (const auto& stream : streams_)
     if (stream->is_live) send(*stream, event);
 }
@@ -85,8 +88,6 @@ void EventStreams::follow(const core::StoredEvent& event) {
 void EventStreams::open(const ExchangePtr& exchange, EventFilter filter) {
   if (!runtime_.store.is_loaded())
     return exchange->refuse(ErrorCode::unavailable, "events are not loaded yet");
-  if (streams_.size() >= config_.streams_max)
-    return exchange->refuse(ErrorCode::no_capacity, "too many event streams are open");
   const auto asked = resume_after(exchange->request);
   if (!asked) return exchange->refuse(asked.error());
   if (!*asked) return begin(exchange, std::move(filter), runtime_.store.cursor());
@@ -106,8 +107,13 @@ void EventStreams::open(const ExchangePtr& exchange, EventFilter filter) {
 }
 
 void EventStreams::begin(const ExchangePtr& exchange, EventFilter filter, std::uint64_t after) {
+  remove_closed();
   auto stream = std::make_shared<Stream>();
+  stream->slot = slots_.take(exchange->who);
+  if (!stream->slot)
+    return exchange->refuse(ErrorCode::no_capacity, "too many event streams are open");
   stream->who = exchange->who;
+  stream->needs = exchange->needs;
   stream->filter = std::move(filter);
   stream->sent = after;
   stream->is_socket = exchange->request.is_upgrade;
@@ -128,11 +134,40 @@ void EventStreams::add(const StreamPtr& stream) {
   if (!stream->is_socket) stream->to->send("retry: 1000\n\n");
   streams_.push_back(stream);
   metrics_.show_streams(streams_.size());
-  catch_up(stream);
+  recheck(stream);  // the credential may have ended since the request was admitted
+}
+
+/// Nothing is sent until the registry has answered.
+void EventStreams::recheck(const StreamPtr& stream) {
+  stream->is_live = false;
+  ++stream->checks;
+  runtime_.bus.call(
+      msg::RecheckCredential{.person_id = stream->who.person_id, .token_id = stream->who.token_id},
+      {.deadline = config_.call_deadline}, [this, stream](const core::Result<msg::Principal>& who) {
+        --stream->checks;
+        if (!who || !msg::may(*who, stream->needs)) return stream->to->close();
+        stream->who = *who;
+        catch_up(stream);
+      });
+}
+
+void EventStreams::recheck_streams_of(const core::StoredEvent& change) {
+  std::optional<msg::PersonId> person;
+  try {
+    person = msg::decode<msg::CredentialsChanged>(change.body).person_id;
+  } catch (const msg::DecodeError&) {
+    person.reset();  // an unreadable event concerns everybody
+  }
+  for (const auto& stream : streams_) {
+    if (person && stream->who.person_id != *person) continue;
+    // Which password or API key opened a stream is not known: its client connects again.
+    if (stream->who.token_id.empty()) stream->to->close();
+    recheck(stream);
+  }
 }
 
 void EventStreams::catch_up(const StreamPtr& stream) {
-  if (!stream->to->is_open()) return;
+  if (!stream->to->is_open() || stream->checks > 0) return;
   if (stream->sent >= runtime_.store.cursor()) {
     stream->is_live = true;
     return;
@@ -148,6 +183,7 @@ void EventStreams::catch_up(const StreamPtr& stream) {
   runtime_.store.journal().read_events(
       stream->sent, read_count,
       [this, stream](const core::Result<std::vector<core::StoredEvent>>& events) {
+        if (stream->checks > 0) return;
         if (!events || events->empty()) return catch_up_later(stream);
         for (const auto& event : *events) {
           if (is_behind(*stream)) return catch_up_later(stream);
@@ -169,16 +205,32 @@ bool EventStreams::is_behind(const Stream& stream) const {
 
 void EventStreams::send(Stream& stream, const core::StoredEvent& event) {
   if (event.sequence <= stream.sent) return;
+  if (is_expired(stream)) return stream.to->close();
   stream.sent = event.sequence;
   if (may_see(stream.who, event) && is_wanted(stream.filter, event))
     stream.to->send(stream.is_socket ? text_of(json_of(event)) : server_sent(event));
 }
 
-/// Keeps proxies from closing idle streams, and removes closed ones. A WebSocket has pings.
+/// Keeps proxies from closing idle streams. A WebSocket has pings.
 void EventStreams::send_heartbeats(core::Context&) {
-  std::erase_if(streams_, [](const StreamPtr& stream) {
-    return stream->is_socket ? !stream->to->is_open() : !stream->to->send(":\n\n");
-  });
+  for (const auto& stream : streams_)
+    if (!stream->is_socket) stream->to->send(":\n\n");
+  remove_closed();
+}
+
+bool EventStreams::is_expired(const Stream& stream) const {
+  const auto end_unix_s = stream.who.expires_unix_s;
+  return end_unix_s != 0 && end_unix_s * 1000 <= runtime_.loop.unix_ms();
+}
+
+void EventStreams::close_expired(core::Context&) {
+  for (const auto& stream : streams_)
+    if (is_expired(*stream)) stream->to->close();
+  remove_closed();
+}
+
+void EventStreams::remove_closed() {
+  std::erase_if(streams_, [](const StreamPtr& stream) { return !stream->to->is_open(); });
   metrics_.show_streams(streams_.size());
 }
 

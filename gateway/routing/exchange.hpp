@@ -31,6 +31,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   core::http::Request request;
   msg::Principal who = {};
+  msg::Right needs = msg::Right::unknown;              // of the route; `who` has it
   std::shared_ptr<const VerifiedToken> verified = {};  // if `who` was verified by a cached token
   std::map<std::string, std::string> path = {};        // the values of the route's {names}
   std::shared_ptr<Upload> upload = {};

@@ -9,6 +9,10 @@ namespace {
 
 constexpr std::size_t sweep_nonces_max = 5000;  // in one commit
 
+core::Result<msg::Principal> invalid_token() {
+  return core::refuse(core::ErrorCode::unauthenticated, "Invalid token.", "token");
+}
+
 std::unexpected<core::Error> wrong_password() {
   return core::refuse(core::ErrorCode::unauthenticated,
                       "Unable to log in with provided credentials.", "password");
@@ -18,18 +22,34 @@ std::unexpected<core::Error> wrong_password() {
 
 core::Result<msg::Principal> Service::check_token(const msg::CheckToken& request,
                                                   core::Context& context) {
-  const auto hash = core::sha256_hex(request.token);
-  const auto* token = msg::is_token(request.token) ? store_.read(keys::token(hash)) : nullptr;
-  if (token && token->expires_unix_s != 0 && token->expires_unix_s <= context.now_unix_s())
-    token = nullptr;
-  metrics_.count_check("token", token != nullptr);
-  if (!token) return core::refuse(core::ErrorCode::unauthenticated, "Invalid token.", "token");
+  auto who = msg::is_token(request.token)
+                 ? token_principal(core::sha256_hex(request.token), context.now_unix_s())
+                 : invalid_token();
+  metrics_.count_check("token", who.has_value());
+  return who;
+}
+
+core::Result<msg::Principal> Service::token_principal(const std::string& hash,
+                                                      std::int64_t now_unix_s) const {
+  const auto* token = store_.read(keys::token(hash));
+  if (!token || (token->expires_unix_s != 0 && token->expires_unix_s <= now_unix_s))
+    return invalid_token();
   auto who = principal(token->person_id);
   if (!who) return who;
   who->rights = rights_of(who->role, token->rights);
   who->token_id = token_id_of(hash);
   who->expires_unix_s = token->expires_unix_s;
   return who;
+}
+
+core::Result<msg::Principal> Service::recheck_credential(const msg::RecheckCredential& request,
+                                                         core::Context& context) {
+  if (request.token_id.empty()) return principal(request.person_id);
+  const auto* person = store_.read(keys::person(request.person_id));
+  if (!person) return invalid_token();
+  for (const auto& hash : person->token_hashes)
+    if (token_id_of(hash) == request.token_id) return token_principal(hash, context.now_unix_s());
+  return invalid_token();
 }
 
 core::Result<msg::Principal> Service::check_signature(const msg::CheckSignature& request,

@@ -43,6 +43,7 @@ Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomne
   bus.serve<msg::IssueKey>(*this, &Service::issue_key);
   bus.serve<msg::IssueToken>(*this, &Service::issue_token);
   bus.serve<msg::CheckToken>(*this, &Service::check_token);
+  bus.serve<msg::RecheckCredential>(*this, &Service::recheck_credential);
   bus.serve<msg::CheckSignature>(*this, &Service::check_signature);
   bus.serve<msg::DefineCluster>(*this, &Service::define_cluster);
   bus.serve<msg::ListClusters>(*this, &Service::list_clusters);

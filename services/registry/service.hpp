@@ -68,6 +68,10 @@ class Service {
 
   // credential_checks.cpp
   core::Result<msg::Principal> check_token(const msg::CheckToken& request, core::Context& context);
+  core::Result<msg::Principal> recheck_credential(const msg::RecheckCredential& request,
+                                                  core::Context& context);
+  core::Result<msg::Principal> token_principal(const std::string& hash,
+                                               std::int64_t now_unix_s) const;
   core::Result<msg::Principal> check_signature(const msg::CheckSignature& request,
                                                core::Context& context);
   core::Result<msg::Principal> accept_signature(const msg::CheckSignature& request,

@@ -3,8 +3,10 @@ import asyncio
 import itertools
 import json
 import socket
+import time
 
 import pytest
+import requests
 import websockets
 
 from conftest import a_deployment, session_of, wait_until
@@ -44,7 +46,8 @@ async def read(line, count):
 
 @pytest.fixture(name="site", scope="module")
 def site_fixture():
-    settings = {"NUCLEUS_GATEWAY_STREAM_BYTES_MAX": 65_536, "NUCLEUS_GATEWAY_IDLE_S": 2}
+    settings = {"NUCLEUS_GATEWAY_STREAM_BYTES_MAX": 65_536, "NUCLEUS_GATEWAY_IDLE_S": 2,
+                "NUCLEUS_GATEWAY_STREAMS_PER_PERSON_MAX": 8}
     with a_deployment("--simulated", "--hosts", "2", settings=settings) as deployment:
         deployment.nucleus("cluster", "create", "vc1", "--computes", "2")
         yield Site(deployment)
@@ -176,3 +179,123 @@ def test_a_slow_reader_is_cut_off_and_the_others_are_not(site):
     finally:
         for line in slow:
             line.close()
+
+
+class Person:
+    """Somebody with tokens of their own, and the operator who takes away what they have."""
+
+    def __init__(self, site, name):
+        self.site, self.name = site, name
+        self.first = site.deployment.add_person(name, "demo")
+        operator = site.deployment.env()["NUCLEUS_OPERATOR_TOKEN"]
+        self.session, self.operator = session_of(self.first), session_of(operator)
+
+    def issue(self, **body):
+        made = self.session.post(self.site.url + "/v2/me/tokens", data=json.dumps(body),
+                                 timeout=PATIENCE_S)
+        assert made.status_code == 201, made.text
+        return made.json()
+
+    def ask(self, method, path, body=None):
+        answer = self.operator.request(method, self.site.url + path, timeout=PATIENCE_S,
+                                       data=None if body is None else json.dumps(body))
+        assert answer.status_code < 300, answer.text
+
+    def revoke(self, token):
+        answer = self.session.delete(f"{self.site.url}/v2/me/tokens/{token['token_id']}",
+                                     timeout=PATIENCE_S)
+        assert answer.status_code == 204, answer.text
+
+
+ENDS = {
+    "revoked": lambda person, token: person.revoke(token),
+    "expired": lambda person, token: None,
+    "removed": lambda person, token: person.ask("DELETE", "/v2/people/" + person.name),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("path", ["/v2/events", "/v2/clusters/vc1/nodes?watch"])
+def test_a_stream_ends_with_its_credential(site, end, path):
+    person = Person(site, f"end-{end}-{'watch' in path}".lower())
+    token = person.issue(**({"expires_unix_s": int(time.time()) + 3} if end == "expired" else {}))
+
+    async def follow():
+        async with site.connect(path, token=token["token"]) as line:
+            await asyncio.wait_for(await line.ping(), PATIENCE_S)
+            await asyncio.to_thread(ENDS[end], person, token)
+            while True:
+                await asyncio.wait_for(line.recv(), PATIENCE_S)
+    with pytest.raises(websockets.ConnectionClosed):
+        asyncio.run(follow())
+    if end != "removed":
+        assert person.session.get(site.url + "/v2/me", timeout=PATIENCE_S).status_code == 200
+
+
+def test_a_server_sent_stream_ends_with_its_token(site):
+    person = Person(site, "sse")
+    token = person.issue()
+    with session_of(token["token"]).get(site.url + "/v2/events", stream=True,
+                                        timeout=PATIENCE_S) as answer:
+        lines = answer.iter_lines(chunk_size=1)
+        assert next(lines) == b"retry: 1000"
+        person.revoke(token)
+        with pytest.raises((StopIteration, requests.RequestException)):
+            while True:
+                next(lines)
+
+
+def test_a_stream_goes_on_when_another_credential_ends(site):
+    person = Person(site, "other")
+    token, other = person.issue(), person.issue()
+
+    async def follow():
+        async with site.connect(token=token["token"]) as line:
+            await asyncio.wait_for(await line.ping(), PATIENCE_S)
+            await asyncio.to_thread(person.revoke, other)
+            made = asyncio.to_thread(site.deployment.nucleus, "cluster", "create", "goes-on",
+                                     "--computes", "0")
+            [event], _ = await asyncio.gather(read(line, 1), made)
+            return event
+    assert asyncio.run(follow())["cluster"] == "goes-on"
+
+
+def test_a_stream_shows_nothing_of_a_project_that_its_person_has_left(site):
+    person = Person(site, "left")
+    site.deployment.nucleus("person", "create", "keeps", "--project", "kept")
+    person.ask("PUT", "/v2/people/left", {"role": "cluster_admin", "projects": ["demo", "kept"]})
+    token = person.issue()
+
+    async def follow():
+        async with site.connect(token=token["token"]) as line:
+            await asyncio.wait_for(await line.ping(), PATIENCE_S)
+            await asyncio.to_thread(person.ask, "PUT", "/v2/people/left",
+                                    {"role": "cluster_admin", "projects": ["kept"]})
+            for name, project in (("of-demo", "demo"), ("of-kept", "kept")):
+                await asyncio.to_thread(site.deployment.nucleus, "cluster", "create", name,
+                                        "--computes", "0", "--project", project)
+            return (await read(line, 1))[0]
+    assert asyncio.run(follow())["project"] == "kept"
+
+
+def test_streams_are_limited_per_person_and_some_are_the_operators(site):
+    greedy = Person(site, "greedy")
+
+    async def fill():
+        lines = []
+        try:
+            while len(lines) < 40:
+                try:
+                    lines.append(await site.connect(token=greedy.first))
+                except websockets.InvalidStatusCode as refused:
+                    assert refused.status_code == 503
+                    break
+            # Everybody else still has room, and when they have none, operators do.
+            for token in (site.token, greedy.operator.headers["Authorization"].split()[1]):
+                async with site.connect(token=token) as line:
+                    await asyncio.wait_for(await line.ping(), PATIENCE_S)
+            return len(lines)
+        finally:
+            for line in lines:
+                await line.close()
+    assert asyncio.run(fill()) == 8

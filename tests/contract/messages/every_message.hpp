@@ -50,9 +50,10 @@ void for_every_request_and_event(Visit&& visit) {
   using namespace msg;
   visit_messages<DefineProject, ListProjects, RemoveProject, DefinePerson, GetPerson, ListPeople,
                  RemovePerson, SetPassword, CheckPassword, IssueKey, ReplaceKey, IssueToken,
-                 ListTokens, RevokeToken, CheckToken, CheckSignature, CredentialsChanged,
-                 BindIdempotencyKey, SetAcknowledgementText, SignAcknowledgement,
-                 GetAcknowledgements, AcknowledgementChanged, ChangeProfile>(visit);
+                 ListTokens, RevokeToken, CheckToken, CheckSignature, RecheckCredential,
+                 CredentialsChanged, BindIdempotencyKey, SetAcknowledgementText,
+                 SignAcknowledgement, GetAcknowledgements, AcknowledgementChanged, ChangeProfile>(
+      visit);
   visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, AddNodes, RemoveNode,
                  ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved, ClusterRemoved>(
       visit);
