@@ -101,7 +101,9 @@ void CachedReads::end_flight(const core::Sha256& key, const FlightPtr& flight, E
 }
 
 void CachedReads::bind(const Exchange& exchange, const AnswerCache::AnswerPtr& answer) {
-  if (exchange.verified && exchange.request.head_digest)
+  // A head with If-None-Match may have to be answered 304.
+  if (exchange.verified && exchange.request.head_digest &&
+      !exchange.request.headers.contains("If-None-Match"))
     cache_.bind(*exchange.request.head_digest, exchange.verified, answer, exchange.after_sequence);
 }
 

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include "core/http/prepared_response.hpp"
+
 namespace nucleus::gateway {
 
 using core::ErrorCode;
@@ -82,13 +84,31 @@ bool Exchange::is_v1() const {
   return segments.empty() || segments.front() != "v2";
 }
 
+/// True if the client's copy, which If-None-Match names, is the current one.
+bool Exchange::is_not_modified(const core::http::Response& response) const {
+  const auto& whole = response.prepared ? response.prepared->response : response;
+  const auto etag = whole.headers.find("ETag");
+  const std::string known = request.header("If-None-Match");
+  return request.method == "GET" && whole.status == 200 && etag != whole.headers.end() &&
+         (known == "*" || known.find(etag->second) != std::string::npos);
+}
+
 void Exchange::respond(core::http::Response response) {
-  if (!response.prepared) response.headers["X-Request-Id"] = id_;
-  if (!response.prepared && sequence_ > 0)
-    response.headers["Nucleus-Sequence"] = std::to_string(sequence_);
+  if (!response.prepared) add_own_headers(response);
   auto once = std::exchange(respond_, nullptr);
-  if (once && see_) std::exchange(see_, nullptr)(response);
-  if (once) once(std::move(response));
+  if (!once) return;
+  if (see_) std::exchange(see_, nullptr)(response);
+  if (is_not_modified(response)) {
+    const auto& whole = response.prepared ? response.prepared->response : response;
+    response = {.status = 304, .headers = {{"ETag", whole.headers.at("ETag")}}};
+    add_own_headers(response);
+  }
+  once(std::move(response));
+}
+
+void Exchange::add_own_headers(core::http::Response& response) const {
+  response.headers["X-Request-Id"] = id_;
+  if (sequence_ > 0) response.headers["Nucleus-Sequence"] = std::to_string(sequence_);
 }
 
 void Exchange::reply_text(int status, std::string body, const std::string& content_type,

@@ -107,6 +107,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   }
 
  private:
+  bool is_not_modified(const core::http::Response& response) const;
+  void add_own_headers(core::http::Response& response) const;
   void take_sequence(std::uint64_t sequence) {
     sequence_ = std::max(sequence_, sequence);
     on_sequence(sequence);

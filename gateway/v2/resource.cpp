@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "core/digest/digest.hpp"
 #include "gateway/json/numbers.hpp"
 #include "gateway/routing/lookups.hpp"
 
@@ -32,6 +33,15 @@ Json choose(Json resource, const std::vector<std::string>& names) {
 
 void refuse_field(const ExchangePtr& exchange, const std::string& name) {
   exchange->refuse(ErrorCode::invalid_argument, "there is no field " + msg::shown(name), "fields");
+}
+
+/// Answers a GET with an ETag of its content: `"REVISION.HASH"`, or `"HASH"` without a revision.
+void reply_content(const ExchangePtr& exchange, const Json& body, std::uint64_t revision,
+                   core::http::Headers headers) {
+  std::string text = text_of(body);
+  const std::string prefix = revision > 0 ? std::to_string(revision) + "." : "";
+  headers["ETag"] = "\"" + prefix + core::sha256_hex(text).substr(0, 16) + "\"";
+  exchange->reply_text(200, std::move(text), "application/json", std::move(headers));
 }
 
 std::string encoded(const std::string& text) {
@@ -86,7 +96,8 @@ core::Result<std::uint64_t> if_match(const Exchange& exchange) {
   const std::string etag = exchange.request.header("If-Match");
   if (etag.empty() || etag == "*") return 0;
   if (etag.size() > 2 && etag.front() == '"' && etag.back() == '"')
-    if (const auto revision = whole_number<std::uint64_t>(etag.substr(1, etag.size() - 2));
+    if (const auto revision =
+            whole_number<std::uint64_t>(etag.substr(1, etag.find_first_of(".\"", 1) - 1));
         revision && *revision > 0)
       return *revision;
   return core::refuse(ErrorCode::conflict, "If-Match is not an ETag of this resource", "If-Match");
@@ -94,11 +105,13 @@ core::Result<std::uint64_t> if_match(const Exchange& exchange) {
 
 void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
                std::uint64_t revision, core::http::Headers headers) {
-  if (revision > 0) headers["ETag"] = "\"" + std::to_string(revision) + "\"";
   const auto fields = chosen_fields(*exchange);
-  if (status == 200)
+  if (exchange->request.method == "GET") {
     for (const auto& name : fields)
       if (!resource.contains(name)) return refuse_field(exchange, name);
+    return reply_content(exchange, choose(resource, fields), revision, std::move(headers));
+  }
+  if (revision > 0) headers["ETag"] = "\"" + std::to_string(revision) + "\"";
   exchange->reply(status, choose(resource, fields), std::move(headers));
 }
 
@@ -137,7 +150,7 @@ void reply_list(const ExchangePtr& exchange, ListPage page) {
     headers["Link"] = "<" + next_url(*exchange, page.next) + ">; rel=\"next\"";
     body["next"] = std::move(page.next);
   }
-  exchange->reply(200, body, std::move(headers));
+  reply_content(exchange, body, 0, std::move(headers));
 }
 
 void reply_page(const ExchangePtr& exchange, Collection collection) {

@@ -44,8 +44,8 @@ core::Result<Change> if_match(const Exchange& exchange, core::Result<Change> cha
   return change;
 }
 
-/// Answers with one resource, or the fields of it that `?fields=` names; with an ETag if it has a
-/// revision.
+/// Answers with one resource, or the fields of it that `?fields=` names. A GET has an ETag of its
+/// content, a change that of its revision; If-Match compares the revision alone.
 void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
                std::uint64_t revision = 0, core::http::Headers headers = {});
 

@@ -82,6 +82,30 @@ def test_a_cluster_is_made_read_changed_and_removed(admin):
     assert admin.ask("GET", "/v2/clusters/life").status_code == 404
 
 
+def test_a_copy_that_is_current_is_not_sent_again(admin):
+    admin.create("copy", 1)
+    frontend = "/v2/clusters/copy/nodes/copy"
+    paths = ("/v2/clusters/copy", "/v2/clusters/copy/nodes", frontend, "/v2/clusters?limit=1000")
+    wait_until(lambda: admin.get(frontend)["ports"], "ports of the frontend")
+    for path in paths:
+        def same(path=path):
+            first = admin.ask("GET", path)
+            known = admin.ask("GET", path, If_None_Match=first.headers["ETag"])
+            return known if known.status_code == 304 else None
+        known = wait_until(same, "a list that does not change meanwhile")
+        assert known.content == b"" and known.headers["ETag"]
+        assert admin.ask("GET", path, If_None_Match='"x", ' + known.headers["ETag"]
+                         ).status_code == 304
+        assert admin.ask("GET", path, If_None_Match='"0.0123456789abcdef"').status_code == 200
+    before = {path: admin.ask("GET", path).headers["ETag"] for path in paths[:3]}
+    assert admin.ask("POST", frontend + "/power", {"action": "on"}).status_code == 202
+    for path, etag in before.items():
+        changed = admin.ask("GET", path, If_None_Match=etag)
+        assert (changed.status_code, changed.headers["ETag"] == etag) == (200, False)
+    # The state has changed, the definition has not: the ETag is still good for a change of it.
+    assert admin.ask("PATCH", frontend, {"cpus": 2}, If_Match=before[frontend]).status_code == 200
+
+
 def test_nodes_are_added_changed_and_removed(admin):
     admin.create("grow", 1)
     added = admin.ask("POST", "/v2/clusters/grow/nodes", {"count": 2, "size": SIZE})
