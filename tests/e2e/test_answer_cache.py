@@ -81,10 +81,10 @@ def test_what_was_changed_is_in_the_next_read(admin):
             wanted = {"memory_mb": 512 + i}
             admin.do("PATCH", FRONTEND, wanted)
         for path in (FRONTEND, CLUSTER, CLUSTER + "/nodes", CLUSTER + "/nodes?limit=1"):
-            told = admin.get(path)
+            reply = admin.get(path)
             if path != FRONTEND:
-                told = next(n for n in told["nodes"] if n["name"] == "kept")
-            assert wanted.items() <= told.items(), (i, path)
+                reply = next(n for n in reply["nodes"] if n["name"] == "kept")
+            assert wanted.items() <= reply.items(), (i, path)
         listed = next(c for c in admin.get("/v2/clusters?limit=1000")["clusters"]
                       if c["cluster_id"] == "kept")
         assert listed["revision"] == admin.get(CLUSTER)["revision"], i
@@ -106,7 +106,7 @@ def test_old_clients_read_their_writes(admin):
     assert admin.get(path)["name"] == "vm-kept-01"
 
 
-def test_what_changes_elsewhere_is_told_once_its_event_has_come(deployment, admin):
+def test_a_change_elsewhere_is_in_the_answer_after_its_event(deployment, admin):
     def listed():
         return {cluster["cluster_id"] for cluster in admin.get("/v2/clusters")["clusters"]}
 
@@ -129,7 +129,7 @@ def test_what_changes_elsewhere_is_told_once_its_event_has_come(deployment, admi
     wait_until(lambda: admin.get(FRONTEND)["state"] == "active", "its host is heard again")
 
 
-def test_each_answer_is_its_callers_own(admin, stranger):
+def test_each_caller_gets_their_own_answer(admin, stranger):
     for path in (NODE, CLUSTER, CLUSTER + "/nodes", CLUSTER + "/networks",
                  "/v1/cluster/kept/", "/v1/cluster/kept/frontend/"):
         wait_until(lambda p=path: admin.hits_of(p) == 2, f"{path} is remembered")
@@ -143,7 +143,7 @@ def test_each_answer_is_its_callers_own(admin, stranger):
     assert "kept" in admin.ask("GET", "/v2/clusters").text
 
 
-def test_answers_from_memory_are_the_same_but_for_their_ids(admin):
+def test_cached_answers_differ_in_their_request_ids_only(admin):
     wait_until(lambda: admin.hits_of(NODE) == 2, "the node is remembered")
     answers = [admin.ask("GET", NODE) for _ in range(3)]
     ids = {answer.headers.pop("X-Request-Id") for answer in answers}
@@ -155,7 +155,7 @@ def test_answers_from_memory_are_the_same_but_for_their_ids(admin):
     assert anew.headers["ETag"] == answers[0].headers["ETag"]
 
 
-def test_requests_in_one_piece_are_answered_in_order_and_bodies_are_no_requests(deployment, admin):
+def test_pipelined_requests_are_answered_in_order_and_bodies_are_not_requests(deployment, admin):
     wait_until(lambda: admin.hits_of(NODE) == 2, "the node is remembered")
     env = deployment.env()
     host, port = env["NUCLEUS_URL"].removeprefix("http://").split(":")
@@ -166,14 +166,14 @@ def test_requests_in_one_piece_are_answered_in_order_and_bodies_are_no_requests(
     for _ in range(3):
         with socket.create_connection((host, int(port)), timeout=30) as connection:
             connection.sendall((get * 3 + with_body * 2 + get + last).encode())
-            told = b""
+            reply = b""
             while piece := connection.recv(65536):
-                told += piece
-        assert told.count(b"HTTP/1.1 200 OK\r\n") == told.count(b"HTTP/1.1 ") == 7
-        assert told.count(b'"name":"vm-kept-00"') == 7
+                reply += piece
+        assert reply.count(b"HTTP/1.1 200 OK\r\n") == reply.count(b"HTTP/1.1 ") == 7
+        assert reply.count(b'"name":"vm-kept-00"') == 7
 
 
-def test_a_token_that_was_revoked_is_refused_at_once(deployment, admin):
+def test_a_revoked_token_is_refused_immediately(deployment, admin):
     for _ in range(20):
         token = admin.do("POST", "/v2/me/tokens", {"label": "short"})
         holder = Client(deployment.env(), token["token"])
@@ -183,7 +183,7 @@ def test_a_token_that_was_revoked_is_refused_at_once(deployment, admin):
         assert holder.ask("GET", NODE).status_code == 401
 
 
-def test_who_was_removed_over_the_bus_is_refused_once_the_event_has_come(deployment):
+def test_a_person_removed_over_the_bus_is_refused_after_the_event(deployment):
     leaver = Client(deployment.env(), deployment.add_person("leaver", "demo"))
     wait_until(lambda: leaver.hits_of(NODE) == 2, "the node is remembered for them")
     deployment.nucleus("person", "remove", "leaver")
@@ -191,7 +191,7 @@ def test_who_was_removed_over_the_bus_is_refused_once_the_event_has_come(deploym
     assert leaver.ask("GET", CLUSTER).status_code == 401
 
 
-def test_a_token_ends_when_it_said(deployment, admin):
+def test_a_token_ends_when_it_expires(deployment, admin):
     end = int(time.time()) + 3
     token = admin.do("POST", "/v2/me/tokens", {"label": "ends", "expires_unix_s": end})
     holder = Client(deployment.env(), token["token"])
@@ -238,24 +238,24 @@ def deaf_fixture(deployment):
                 process.terminate()
 
 
-def test_who_was_told_of_a_change_reads_it_though_its_event_is_late(deaf):
+def test_a_client_reads_its_own_change_though_the_event_is_late(deaf):
     for i in range(10):
         wait_until(lambda: deaf.hits_of(CLUSTER) == 2, "the cluster is remembered")
         deaf.do("PATCH", CLUSTER, {"description": f"late {i}"})
         assert deaf.get(CLUSTER)["description"] == f"late {i}"
 
 
-def test_what_another_gateway_told_can_be_waited_for(deaf, admin):
+def test_a_change_through_another_gateway_can_be_awaited(deaf, admin):
     for i in range(10):
         wait_until(lambda: deaf.hits_of(CLUSTER) == 2, "the cluster is remembered")
         changed = admin.ask("PATCH", CLUSTER, {"description": f"there {i}"})
-        told = deaf.ask("GET", CLUSTER,
+        reply = deaf.ask("GET", CLUSTER,
                         Nucleus_After_Sequence=changed.headers["Nucleus-Sequence"])
-        assert told.json()["description"] == f"there {i}"
+        assert reply.json()["description"] == f"there {i}"
         wait_until(lambda n=i: deaf.get(CLUSTER)["description"] == f"there {n}", "it is heard")
 
 
-def test_a_token_that_was_revoked_is_refused_though_its_event_is_late(deaf):
+def test_a_revoked_token_is_refused_though_its_event_is_late(deaf):
     for _ in range(3):
         token = deaf.do("POST", "/v2/me/tokens", {"label": "short"})
         holder = Client({"NUCLEUS_URL": deaf.url}, token["token"])
@@ -264,15 +264,15 @@ def test_a_token_that_was_revoked_is_refused_though_its_event_is_late(deaf):
         assert holder.ask("GET", CLUSTER).status_code == 401
 
 
-def test_many_who_ask_at_once_are_answered_by_few_questions(deployment, admin):
+def test_concurrent_requests_are_answered_by_few_calls(deployment, admin):
     env = deployment.env()
     clients = [Client(env, env["NUCLEUS_TOKEN"]) for _ in range(8)]
-    told, start = [], threading.Barrier(len(clients))
+    reply, start = [], threading.Barrier(len(clients))
 
     def read(client):
         start.wait(30)
         for _ in range(20):
-            told.append(client.get(CLUSTER)["description"])
+            reply.append(client.get(CLUSTER)["description"])
 
     admin.do("PATCH", CLUSTER, {"description": "for many"})
     readers = [threading.Thread(target=read, args=(client,)) for client in clients]
@@ -280,7 +280,7 @@ def test_many_who_ask_at_once_are_answered_by_few_questions(deployment, admin):
         reader.start()
     for reader in readers:
         reader.join(60)
-    assert told == ["for many"] * 160
+    assert reply == ["for many"] * 160
 
 
 def told_by(answer):
@@ -290,18 +290,18 @@ def told_by(answer):
 
 
 @pytest.mark.parametrize("process", ["bus", "redis", "registry", "scheduler"])
-def test_while_processes_die_nothing_stale_is_told(deployment, admin, process):
-    """Whatever was told to be there, by an answer here, is in each read that is begun later."""
+def test_no_stale_answer_while_processes_are_killed(deployment, admin, process):
+    """Whatever was reply to be there, by an answer here, is in each read that is begun later."""
     newest, faults, is_over = [0], [], threading.Event()
     env = deployment.env()
 
     def watch():
         reader = Client(env, env["NUCLEUS_TOKEN"])
         while not is_over.is_set():
-            told = newest[0]
+            reply = newest[0]
             answer = reader.ask("GET", CLUSTER)
-            if answer.status_code == 200 and int(answer.json()["description"]) < told:
-                faults.append((told, answer.json()["description"]))
+            if answer.status_code == 200 and int(answer.json()["description"]) < reply:
+                faults.append((reply, answer.json()["description"]))
 
     def write(i):
         assert wait_until(lambda: admin.ask("PATCH", CLUSTER, {"description": str(i)}).ok,
@@ -326,7 +326,7 @@ def test_while_processes_die_nothing_stale_is_told(deployment, admin, process):
     wait_until(lambda: admin.hits_of(CLUSTER) == 2, "memory is used again", 60)
 
 
-def test_nothing_is_told_from_memory_while_the_stream_cannot_be_read(deployment, admin):
+def test_the_cache_is_not_used_while_the_stream_cannot_be_read(deployment, admin):
     wait_until(lambda: admin.hits_of(NODE) == 2, "the node is remembered")
     pid = deployment.pids()["redis"]
     os.kill(pid, signal.SIGSTOP)
@@ -338,7 +338,7 @@ def test_nothing_is_told_from_memory_while_the_stream_cannot_be_read(deployment,
     wait_until(lambda: admin.hits_of(NODE) == 2, "memory is used again", 60)
 
 
-def test_what_it_takes_is_told_and_bounded(admin):
+def test_its_memory_is_measured_and_bounded(admin):
     for i in range(50):
         admin.get(f"/v2/clusters?unheard-of={i}")
     wait_until(lambda: admin.hits_of(NODE) == 2, "the node is remembered")
@@ -346,7 +346,7 @@ def test_what_it_takes_is_told_and_bounded(admin):
     assert admin.metric("misses_total") > 50
 
 
-def test_a_drained_gateway_tells_nothing_from_memory(deployment, admin):
+def test_a_drained_gateway_does_not_use_its_cache(deployment, admin):
     wait_until(lambda: admin.hits_of(NODE) == 2, "the node is remembered")
     gateway = deployment.pids()["gateway"]
     deployment.nucleus("process", "drain", "gateway")

@@ -1,4 +1,4 @@
-"""Events over a WebSocket: the same as server-sent ones, each a message."""
+"""Events over a WebSocket, and what ends a stream."""
 import asyncio
 import itertools
 import json
@@ -35,8 +35,8 @@ class Site:
             return [json.loads(text) for text in itertools.islice(data, count)]
 
     def streams(self):
-        told = session_of().get(self.url + "/metrics", timeout=PATIENCE_S).text
-        return next(float(line.split()[1]) for line in told.splitlines()
+        reply = session_of().get(self.url + "/metrics", timeout=PATIENCE_S).text
+        return next(float(line.split()[1]) for line in reply.splitlines()
                     if line.startswith("nucleus_gateway_event_streams "))
 
 
@@ -55,7 +55,7 @@ def site_fixture():
 
 @pytest.mark.parametrize("path, headers", [("/v2/events?after=0", {}),
                                            ("/v2/events", {"Last_Event_ID": "0"})])
-def test_a_socket_tells_what_the_stream_tells(site, path, headers):
+def test_a_socket_has_the_events_of_the_stream(site, path, headers):
     async def first(count):
         async with site.connect(path, **headers) as line:
             return await read(line, count)
@@ -64,7 +64,7 @@ def test_a_socket_tells_what_the_stream_tells(site, path, headers):
     assert [event["sequence"] for event in expected] == sorted(e["sequence"] for e in expected)
 
 
-def test_it_resumes_after_a_number_and_the_later_of_two_counts(site):
+def test_it_resumes_after_the_later_of_two_numbers(site):
     events = site.server_sent(6)
     third = str(events[2]["sequence"])
 
@@ -76,7 +76,7 @@ def test_it_resumes_after_a_number_and_the_later_of_two_counts(site):
     assert site.server_sent(3, after=third) == events[3:]
 
 
-def test_without_a_number_it_begins_now_and_pings_are_answered(site):
+def test_without_a_number_it_starts_now_and_answers_pings(site):
     async def follow():
         async with site.connect() as line:
             await asyncio.wait_for(await line.ping(), PATIENCE_S)
@@ -118,7 +118,7 @@ def test_a_stranger_sees_only_its_own(site):
     assert {event["project"] for event in asyncio.run(follow())} <= {"evesproject", "public"}
 
 
-def test_what_a_client_says_is_dropped_and_too_much_ends_it(site):
+def test_messages_of_the_client_are_dropped_and_a_large_one_closes_it(site):
     async def say():
         async with site.connect("/v2/events?after=0") as line:
             await line.send("x" * 4096)
@@ -155,14 +155,14 @@ def read_to_end(line):
     return got
 
 
-def test_who_answers_no_ping_is_let_go(site):
+def test_a_client_that_answers_no_ping_is_disconnected(site):
     with raw_upgrade(site, "/v2/events") as line:
         got = read_to_end(line)  # ends only because the server ends it
     assert got.startswith(b"HTTP/1.1 101 ")
     assert b"\x89\x00" in got  # it was asked by a ping first
 
 
-def test_a_slow_reader_is_cut_off_and_the_others_are_not(site):
+def test_a_slow_reader_is_cut_off_and_others_are_not(site):
     wait_until(lambda: site.streams() == 0, "those of before are gone", PATIENCE_S)
     slow = [raw_upgrade(site, "/v2/events"), raw_upgrade(site, "/v2/events?after=0")]
     try:

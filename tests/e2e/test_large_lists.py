@@ -57,8 +57,8 @@ def test_the_nodes_are_listed_in_pages(site):
 def test_the_cluster_is_whole_in_both_apis(site):
     assert len(site.get("/v2/clusters/big").json()["nodes"]) == COMPUTES + 1
     for path in ("/v1/cluster/", "/v1/cluster/big/"):
-        told = site.get(path).json()
-        cluster = told[0] if isinstance(told, list) else told
+        reply = site.get(path).json()
+        cluster = reply[0] if isinstance(reply, list) else reply
         assert cluster["frontend"]["name"] == "big"
         assert len(cluster["computes"]) == COMPUTES
         assert cluster["computes"][-1]["name"] == "vm-big-4095"

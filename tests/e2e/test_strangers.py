@@ -1,5 +1,5 @@
 """Every route of the OpenAPI document, asked by another tenant with ids of ours and with ids that
-nobody has: the answers are the same. A route that is new is asked as soon as it is told."""
+nobody has: the answers are the same. A route that is new is asked as soon as it is reply."""
 import json
 
 import pytest
@@ -101,7 +101,7 @@ def ids_fixture(ours, url):
 
 
 @pytest.mark.parametrize("method,path,operation", operations())
-def test_ours_look_like_nobodys(stranger, url, ids, method, path, operation):
+def test_resources_of_another_project_look_like_none(stranger, url, ids, method, path, operation):
     answers = []
     for known in (ids, NOBODYS):
         answer = stranger.request(method, url + path.format(**known), timeout=30,
@@ -118,7 +118,7 @@ def test_ours_look_like_nobodys(stranger, url, ids, method, path, operation):
         assert answers[0][0] == 404
 
 
-def test_nothing_of_ours_was_changed(ours, stranger, url, ids):
+def test_nothing_was_changed(ours, stranger, url, ids):
     cluster = ours.get(url + "/v2/clusters/mine", timeout=30).json()
     assert (cluster["description"], len(cluster["nodes"])) == ("", 3)
     assert {node["revision"] for node in cluster["nodes"]} == {1}

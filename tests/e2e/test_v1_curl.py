@@ -1,4 +1,4 @@
-"""REST v1 by plain curl: every row of the old service's table, with status, headers and body."""
+"""REST v1 by curl: every route with status, headers and body."""
 import json
 import subprocess
 
@@ -21,7 +21,7 @@ class Answer:
 
 
 def curl(*words):
-    """One curl; the answer's head and body told apart."""
+    """One curl; the answer's head and body reply apart."""
     ran = subprocess.run(["curl", "-sS", "-i", "--noproxy", "*", "--max-time", "60", *words],
                          capture_output=True, text=True, check=True)
     head, _, text = ran.stdout.partition("\n\n")
@@ -48,8 +48,8 @@ class Site:
                            "-H", "Authorization: Token " + first)
         assert set_it.status == 200, set_it.text
         self.basic = ["-u", "ada:" + PASSWORD]
-        told = self.post("/rest-auth/login/", {"username": "ada", "password": PASSWORD})
-        self.token = ["-H", "Authorization: Token " + told.json["key"]]
+        reply = self.post("/rest-auth/login/", {"username": "ada", "password": PASSWORD})
+        self.token = ["-H", "Authorization: Token " + reply.json["key"]]
 
     def ask(self, method, path, *words, who=None):
         words = [*words, *(self.token if who is None else who)]
@@ -63,7 +63,7 @@ class Site:
         return self.post("/v1/computeset/", body, *self.token)
 
     def wait_set(self, number, *states):
-        return wait_until(lambda: (lambda told: told if told["state"] in states else None)(
+        return wait_until(lambda: (lambda reply: reply if reply["state"] in states else None)(
             self.ask("GET", f"/v1/computeset/{number}/").json), f"computeset {number} {states}")
 
 
@@ -81,12 +81,12 @@ def running_fixture(site):
     return site.wait_set(made.json["id"], "running")
 
 
-def test_row_1_lists_the_clusters_of_ones_projects(site):
-    told = site.ask("GET", "/v1/cluster/")
-    assert told.status == 200
-    assert told.headers["content-type"] == "application/json"
-    assert [cluster["name"] for cluster in told.json] == ["vc1"]
-    cluster = told.json[0]
+def test_row_1_lists_the_clusters_of_the_callers_projects(site):
+    reply = site.ask("GET", "/v1/cluster/")
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "application/json"
+    assert [cluster["name"] for cluster in reply.json] == ["vc1"]
+    cluster = reply.json[0]
     assert set(cluster) == {"name", "description", "computes", "frontend", "project", "vlan",
                             "allocations"}
     assert (cluster["project"], cluster["allocations"]) == ("demo", ["demo"])
@@ -96,30 +96,30 @@ def test_row_1_lists_the_clusters_of_ones_projects(site):
 def test_row_2_gets_a_cluster_or_404(site):
     assert site.ask("GET", "/v1/cluster/vc1/").json["name"] == "vc1"
     for name in ("other", "none"):
-        told = site.ask("GET", f"/v1/cluster/{name}/")
-        assert (told.status, told.json) == (404, {"detail": "Not found."})
+        reply = site.ask("GET", f"/v1/cluster/{name}/")
+        assert (reply.status, reply.json) == (404, {"detail": "Not found."})
 
 
-def test_row_3_makes_no_cluster(site):
+def test_row_3_creates_no_cluster(site):
     assert site.ask("PUT", "/v1/cluster/").status == 400
 
 
-def test_rows_4_and_10_remove_for_real(site):
+def test_rows_4_and_10_remove(site):
     site.deployment.nucleus("cluster", "create", "gone", "--computes", "1")
-    told = site.ask("DELETE", "/v1/cluster/gone/")
-    assert told.status == 200 and "gone" in told.json
+    reply = site.ask("DELETE", "/v1/cluster/gone/")
+    assert reply.status == 200 and "gone" in reply.json
     assert site.ask("GET", "/v1/cluster/gone/").status == 404
     assert site.ask("DELETE", "/v1/cluster/gone/").status == 404
     assert site.ask("DELETE", "/v1/cluster/other/").status == 404
 
 
 def test_row_5_shows_the_frontend(site):
-    told = site.ask("GET", "/v1/cluster/vc1/frontend/")
-    assert told.status == 200
-    assert set(told.json) == {"name", "state", "memory", "cpus", "disksize", "type", "interface",
+    reply = site.ask("GET", "/v1/cluster/vc1/frontend/")
+    assert reply.status == 200
+    assert set(reply.json) == {"name", "state", "memory", "cpus", "disksize", "type", "interface",
                               "pub_ip", "pub_mac", "pub_netmask", "gateway", "dns1", "dns2",
                               "ntp", "frontend_state"}
-    assert told.json["name"] == "vc1"
+    assert reply.json["name"] == "vc1"
 
 
 def test_rows_6_7_and_8_power_iso_and_console_of_the_frontend(site):
@@ -149,12 +149,12 @@ def test_rows_6_7_and_8_power_iso_and_console_of_the_frontend(site):
 def test_rows_9_11_and_12_a_compute(site, running):
     name = running["computes"][0]["name"]
     path = f"/v1/cluster/vc1/compute/{name}/"
-    told = site.ask("GET", path)
-    assert told.status == 200
+    reply = site.ask("GET", path)
+    assert reply.status == 200
     assert {"name", "interface", "memory", "cpus", "disksize", "cluster", "type", "state",
-            "active_computeset", "active_computeset_state", "compute_state"} <= set(told.json)
-    assert told.json["active_computeset"] == running["id"]
-    assert told.json["active_computeset_state"] == "running"
+            "active_computeset", "active_computeset_state", "compute_state"} <= set(reply.json)
+    assert reply.json["active_computeset"] == running["id"]
+    assert reply.json["active_computeset_state"] == "running"
     assert site.ask("GET", "/v1/cluster/vc1/compute/none/").status == 404
     free = site.ask("PUT", "/v1/cluster/vc1/compute/vm-vc1-03/poweron")
     assert (free.status, free.json) == (400, "Compute is not a member of an active computeset")
@@ -172,8 +172,8 @@ def test_row_13_renames_a_compute(site):
 
     assert rename("vm-vc1-02").status == 400
     for bad in ("a.b", "a b", "", "../x", "a/b", "-o", "%n", 7, None):
-        told = rename(bad)
-        assert told.status == 400 and isinstance(told.json, str), bad
+        reply = rename(bad)
+        assert reply.status == 400 and isinstance(reply.json, str), bad
     assert rename("last").status == 204
     assert site.ask("GET", "/v1/cluster/vc1/compute/last/").status == 200
     back = site.post("/v1/cluster/vc1/compute/last/rename", {"name": "vm-vc1-03"}, *site.token)
@@ -182,15 +182,15 @@ def test_row_13_renames_a_compute(site):
 
 def test_rows_15_and_16_list_and_get_computesets(site, running):
     number = running["id"]
-    assert number in [told["id"] for told in site.ask("GET", "/v1/computeset/").json]
+    assert number in [reply["id"] for reply in site.ask("GET", "/v1/computeset/").json]
     some = site.ask("GET", "/v1/computeset/?state=running&state=submitted").json
-    assert number in [told["id"] for told in some]
+    assert number in [reply["id"] for reply in some]
     assert site.ask("GET", "/v1/computeset/?state=failed").json == []
-    told = site.ask("GET", f"/v1/computeset/{number}/").json
-    assert set(told) == {"computes", "id", "state", "cluster", "account", "walltime_mins",
+    reply = site.ask("GET", f"/v1/computeset/{number}/").json
+    assert set(reply) == {"computes", "id", "state", "cluster", "account", "walltime_mins",
                          "start_time", "reservation"}
-    assert told["account"] == "demo" and told["walltime_mins"] == 60
-    assert isinstance(told["start_time"], int)
+    assert reply["account"] == "demo" and reply["walltime_mins"] == 60
+    assert isinstance(reply["start_time"], int)
     assert site.ask("GET", "/v1/computeset/999999/").status == 404
 
 
@@ -219,17 +219,17 @@ REFUSED = [
 @pytest.mark.parametrize("body,said", REFUSED)
 def test_row_17_refuses_with_the_reason(site, running, body, said):
     assert running["state"] == "running"
-    told = site.start(**body)
-    assert told.status == 400, told.text
+    reply = site.start(**body)
+    assert reply.status == 400, reply.text
     for part in said.split("N nodes"):
-        assert part in told.json
+        assert part in reply.json
 
 
 def test_row_17_refuses_a_node_of_another_set(site, running):
-    told = site.start(cluster="vc1", computes=["vm-vc1-00"])
-    assert told.status == 400
+    reply = site.start(cluster="vc1", computes=["vm-vc1-00"])
+    assert reply.status == 400
     for part in ("vm-vc1-00", str(running["id"]), "running"):
-        assert part in told.json
+        assert part in reply.json
 
 
 @pytest.mark.parametrize("what", [
@@ -277,15 +277,15 @@ def test_rows_21_and_22_images(site, tmp_path):
 
 def test_rows_23_and_24_user_and_projects(site):
     for path in ("/v1/user", "/v1/user/", "/v1/users", "/rest-auth/user/"):
-        told = site.ask("GET", path)
-        assert told.status == 200
-        assert set(told.json) == {"username", "email", "first_name", "last_name"}
+        reply = site.ask("GET", path)
+        assert reply.status == 200
+        assert set(reply.json) == {"username", "email", "first_name", "last_name"}
     for method, body in (("PUT", {"username": "ada", "first_name": "Ada", "last_name": "L"}),
                          ("PATCH", {"last_name": "Lovelace", "email": "x@y.z", "role": "pi"})):
-        told = site.ask(method, "/v1/user", "-H", "Content-Type: application/json", "-d",
+        reply = site.ask(method, "/v1/user", "-H", "Content-Type: application/json", "-d",
                         json.dumps(body))
-        assert told.status == 200, told.text
-    assert told.json == {"username": "ada", "email": "", "first_name": "Ada",
+        assert reply.status == 200, reply.text
+    assert reply.json == {"username": "ada", "email": "", "first_name": "Ada",
                          "last_name": "Lovelace"}
     assert site.ask("PATCH", "/v1/user", "-d", '{"last_name": 7}').status == 400
     for path in ("/v1/project", "/v1/project/"):
@@ -293,9 +293,9 @@ def test_rows_23_and_24_user_and_projects(site):
 
 
 def test_rows_25_and_26_log_in_and_out(site):
-    told = site.post("/rest-auth/login/", {"username": "ada", "password": PASSWORD})
-    assert told.status == 200 and set(told.json) == {"key"}
-    token = ["-H", "Authorization: Token " + told.json["key"]]
+    reply = site.post("/rest-auth/login/", {"username": "ada", "password": PASSWORD})
+    assert reply.status == 200 and set(reply.json) == {"key"}
+    token = ["-H", "Authorization: Token " + reply.json["key"]]
     assert site.ask("GET", "/v1/project", who=token).status == 200
     assert site.ask("POST", "/rest-auth/logout/", who=token).status == 200
     assert site.ask("GET", "/v1/project", who=token).status == 401
@@ -306,45 +306,45 @@ def test_rows_25_and_26_log_in_and_out(site):
     assert (empty.status, empty.json) == (400, {"password": ["This field is required."]})
 
 
-def test_row_27_gives_the_key_in_the_form_that_is_accepted(site):
-    told = site.ask("GET", "/getkey", "-H", "Accept: application/json", who=site.basic)
-    assert told.status == 200 and set(told.json) == {"key_name", "key"}
-    assert len(told.json["key"]) == 24
+def test_row_27_returns_the_key_as_json_or_html(site):
+    reply = site.ask("GET", "/getkey", "-H", "Accept: application/json", who=site.basic)
+    assert reply.status == 200 and set(reply.json) == {"key_name", "key"}
+    assert len(reply.json["key"]) == 24
     for accepts in ("text/html", "*/*"):
         page = site.ask("GET", "/getkey", "-H", "Accept: " + accepts, who=site.basic)
         assert page.status == 200
         assert page.headers["content-type"].startswith("text/html")
-        assert told.json["key"] in page.text
+        assert reply.json["key"] in page.text
     assert site.ask("GET", "/getkey", "-H", "Accept: image/png", who=site.basic).status == 415
     assert site.ask("GET", "/getkey", who=["-u", "ada:wrong horse"]).status == 401
 
 
-def test_slashless_resources_are_moved_and_kept_whole(site):
+def test_a_missing_slash_is_redirected_with_the_query_kept(site):
     for path in ("/v1/cluster", "/v1/cluster/vc1", "/v1/cluster/vc1/frontend", "/v1/computeset"):
-        told = site.ask("GET", path + "?state=running")
-        assert told.status == 301
-        assert told.headers["location"] == f"{site.base}{path}/?state=running"
+        reply = site.ask("GET", path + "?state=running")
+        assert reply.status == 301
+        assert reply.headers["location"] == f"{site.base}{path}/?state=running"
 
 
-def test_whoever_is_not_known_is_told_so_as_json(site):
+def test_an_invalid_credential_is_401_with_json(site):
     for who in ([], ["-u", "ada:wrong horse"], ["-H", "Authorization: Token " + "0" * 40]):
-        told = site.ask("GET", "/v1/cluster/", who=who)
-        assert told.status == 401
-        assert set(told.json) == {"detail"}
-        assert "www-authenticate" in told.headers
+        reply = site.ask("GET", "/v1/cluster/", who=who)
+        assert reply.status == 401
+        assert set(reply.json) == {"detail"}
+        assert "www-authenticate" in reply.headers
 
 
-def test_many_wrong_passwords_are_turned_away(site):
+def test_many_wrong_passwords_are_429(site):
     site.deployment.nucleus("person", "create", "bob", "--project", "demo")
-    told = [site.post("/rest-auth/login/", {"username": "bob", "password": "wrong horse"})
+    reply = [site.post("/rest-auth/login/", {"username": "bob", "password": "wrong horse"})
             for _ in range(11)]
-    states = [one.status for one in told]
+    states = [one.status for one in reply]
     assert states == sorted(states) and set(states) == {400, 429}, states
-    assert told[-1].headers["retry-after"]
+    assert reply[-1].headers["retry-after"]
 
 
 @pytest.mark.parametrize("path", ["/v1/cluster/", "/v2/clusters"])
-def test_many_wrong_passwords_as_basic_are_turned_away_right_ones_too(site, path):
+def test_many_wrong_passwords_as_basic_are_429_and_so_is_the_right_one(site, path):
     name = "basic" + path[2]
     token = site.deployment.add_person(name, "demo")
     set_it = site.post("/rest-auth/password/change/",
@@ -353,11 +353,11 @@ def test_many_wrong_passwords_as_basic_are_turned_away_right_ones_too(site, path
     assert set_it.status == 200
     right = ["-u", f"{name}:{PASSWORD}"]
     assert site.ask("GET", path, who=right).status == 200
-    told = [site.ask("GET", path, who=["-u", name + ":wrong horse"]) for _ in range(11)]
-    states = [one.status for one in told]
+    reply = [site.ask("GET", path, who=["-u", name + ":wrong horse"]) for _ in range(11)]
+    states = [one.status for one in reply]
     assert states == [401] * 10 + [429], states
     late = site.ask("GET", path, who=right)
-    for refused in (told[-1], late):
+    for refused in (reply[-1], late):
         assert (refused.status, refused.headers["retry-after"]) == (429, "60")
         assert "too many failed log-ins" in refused.json["detail"]
     # Whoever else comes from there with a token is served.
@@ -366,19 +366,19 @@ def test_many_wrong_passwords_as_basic_are_turned_away_right_ones_too(site, path
 
 def test_row_14_a_compute_that_is_off_has_no_console(site):
     """One that opens needs a real machine: test_console.py."""
-    told = site.ask("GET", "/v1/cluster/vc1/compute/vm-vc1-02/console/", who=site.basic)
-    assert (told.status, told.json) == (400, "The VM is not running")
+    reply = site.ask("GET", "/v1/cluster/vc1/compute/vm-vc1-02/console/", who=site.basic)
+    assert (reply.status, reply.json) == (400, "The VM is not running")
     assert site.ask("GET", "/v1/cluster/vc1/compute/none/console/").status == 404
 
 
-def test_row_28_the_documents_are_there_for_everybody(site):
-    told = site.ask("GET", "/docs/", who=[])
-    assert told.status == 200 and told.headers["content-type"].startswith("text/html")
-    assert "openapi.json" in told.text
+def test_row_28_the_documents_need_no_credential(site):
+    reply = site.ask("GET", "/docs/", who=[])
+    assert reply.status == 200 and reply.headers["content-type"].startswith("text/html")
+    assert "openapi.json" in reply.text
 
 
-def test_row_29_there_is_no_page_of_admins(site):
+def test_row_29_there_are_no_pages_for_administrators(site):
     for path in ("/admin/", "/v1/accounts/", "/v1/accounts/login/"):
         for who in (site.token, []):
-            told = site.ask("GET", path, who=who)
-            assert (told.status, told.json) == (404, {"detail": "Not found."})
+            reply = site.ask("GET", path, who=who)
+            assert (reply.status, reply.json) == (404, {"detail": "Not found."})

@@ -1,4 +1,4 @@
-"""REST v1 by python's requests, in each way that a client can say who it is."""
+"""REST v1 with each kind of credential."""
 import base64
 import email.utils
 import hashlib
@@ -66,9 +66,9 @@ class Site:
         return self.session.request(method, self.base + path, timeout=60, **more)
 
     def login(self):
-        told = self.ask("POST", "/rest-auth/login/",
+        reply = self.ask("POST", "/rest-auth/login/",
                         json={"username": "ada", "password": PASSWORD})
-        return {"Authorization": "Token " + told.json()["key"]}
+        return {"Authorization": "Token " + reply.json()["key"]}
 
 
 @pytest.fixture(name="site", scope="module")
@@ -77,7 +77,7 @@ def site_fixture():
         yield Site(deployment)
 
 
-def test_the_signature_of_the_old_client_is_the_known_one():
+def test_the_documented_signature_is_computed():
     text = "nonce: ABC123DEF4\ntimestamp: 1467000000"
     assert hmac_base64("REALAPISECRET", text) == "HqLrfpWGk8e6/jjw7OyrjRvCAP30ym4c0UiRXqhsQ0M="
 
@@ -86,9 +86,9 @@ def test_token_basic_and_signature_name_the_same_person(site):
     for who in ({"headers": site.login()}, {"auth": ("ada", PASSWORD)},
                 {"auth": Signed(site.key)}, {"auth": Signed(site.key, STRICT)},
                 {"auth": Signed(site.key, "nonce timestamp " + STRICT)}):
-        told = site.ask("GET", "/v1/user", **who)
-        assert told.status_code == 200, told.text
-        assert told.json()["username"] == "ada"
+        reply = site.ask("GET", "/v1/user", **who)
+        assert reply.status_code == 200, reply.text
+        assert reply.json()["username"] == "ada"
 
 
 def test_an_api_key_client_follows_its_computeset(site):
@@ -96,9 +96,9 @@ def test_an_api_key_client_follows_its_computeset(site):
                     auth=Signed(site.key))
     assert made.status_code == 201, made.text
     # The old client asks Location at once, slashless, with a fresh nonce; the redirect keeps it.
-    told = site.session.get(made.headers["Location"], auth=Signed(site.key), timeout=60)
-    assert [past.status_code for past in told.history] == [301]
-    assert told.status_code == 200 and told.json()["id"] == made.json()["id"]
+    reply = site.session.get(made.headers["Location"], auth=Signed(site.key), timeout=60)
+    assert [past.status_code for past in reply.history] == [301]
+    assert reply.status_code == 200 and reply.json()["id"] == made.json()["id"]
     path = f"/v1/computeset/{made.json()['id']}"
     wait_until(lambda: site.ask("GET", path + "/", auth=Signed(site.key)).json()["state"]
                == "running", "the computeset running")
@@ -107,7 +107,7 @@ def test_an_api_key_client_follows_its_computeset(site):
     assert ended.status_code == 204 and ended.text == ""
 
 
-def test_a_nonce_serves_once_and_a_clock_may_be_off_by_half_an_hour(site):
+def test_a_nonce_is_accepted_once_and_a_clock_may_be_off_by_half_an_hour(site):
     def ask(**headers):
         return site.ask("GET", "/v1/project", auth=Signed(site.key, **headers))
 
@@ -128,7 +128,7 @@ def test_a_nonce_serves_once_and_a_clock_may_be_off_by_half_an_hour(site):
     assert site.ask("GET", "/v1/project", auth=Signed(site.key, "nonce")).status_code == 401
 
 
-def test_a_strict_signature_is_good_for_its_own_request_alone(site):
+def test_a_strict_signature_is_valid_for_its_own_request_only(site):
     class Tampered(Signed):
         """Signs one request and sends another."""
 
@@ -146,8 +146,8 @@ def test_a_strict_signature_is_good_for_its_own_request_alone(site):
     for what in ("path", "method", "body"):
         auth = Tampered(site.key, STRICT)
         auth.what = what
-        told = site.ask("PATCH", "/v1/user", json={"last_name": "Ada"}, auth=auth)
-        assert told.status_code == 401, what
+        reply = site.ask("PATCH", "/v1/user", json={"last_name": "Ada"}, auth=auth)
+        assert reply.status_code == 401, what
     kept = site.ask("GET", "/v1/user", auth=Signed(site.key, "nonce timestamp " + STRICT))
     assert kept.json()["last_name"] == ""
     fixed = email.utils.formatdate(usegmt=True)
@@ -156,11 +156,11 @@ def test_a_strict_signature_is_good_for_its_own_request_alone(site):
     assert once == [200, 401]
     old = email.utils.formatdate(time.time() - 1900, usegmt=True)
     for date in (old, "yesterday", ""):
-        told = site.ask("GET", "/v1/image", auth=Signed(site.key, STRICT, Date=date))
-        assert told.status_code == 401
+        reply = site.ask("GET", "/v1/image", auth=Signed(site.key, STRICT, Date=date))
+        assert reply.status_code == 401
 
 
-def test_tokens_that_are_none_any_more_are_refused_at_once(site):
+def test_revoked_tokens_are_refused_immediately(site):
     first, second = site.login(), site.login()
     assert site.ask("GET", "/v1/user", headers=first).status_code == 200
     assert site.ask("POST", "/rest-auth/logout/", headers=first).status_code == 200
@@ -168,12 +168,12 @@ def test_tokens_that_are_none_any_more_are_refused_at_once(site):
     jwt = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=") + ".e30."
     for said in (first["Authorization"], whole[:-1], whole + "0", whole.upper(), "Token " + jwt,
                  "Bearer " + jwt, "Token", "Token  ", "Basic " + jwt):
-        told = site.ask("GET", "/v1/user", headers={"Authorization": said})
-        assert told.status_code == 401, said
+        reply = site.ask("GET", "/v1/user", headers={"Authorization": said})
+        assert reply.status_code == 401, said
     assert site.ask("GET", "/v1/user", headers=second).status_code == 200
 
 
-def test_the_operator_gives_a_password_lists_people_and_removes_them(site):
+def test_the_operator_sets_a_password_lists_people_and_removes_them(site):
     nucleus = site.deployment.nucleus
     nucleus("person", "create", "ro", "--project", "demo", "--role", "read_only")
     subprocess.run([BIN / "nucleus", "person", "password", "ro", "--state", site.deployment.state],
@@ -202,9 +202,9 @@ BODIES = [
 
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
-def test_a_body_that_is_not_what_it_must_be_starts_nothing(site, body):
+def test_a_malformed_body_starts_nothing(site, body):
     before = site.ask("GET", "/v1/computeset/", auth=("ada", PASSWORD)).json()
-    told = site.ask("POST", "/v1/computeset/", data=body, auth=("ada", PASSWORD))
-    assert told.status_code in (400, 413), told.text
-    assert told.headers["Content-Type"] == "application/json"
+    reply = site.ask("POST", "/v1/computeset/", data=body, auth=("ada", PASSWORD))
+    assert reply.status_code in (400, 413), reply.text
+    assert reply.headers["Content-Type"] == "application/json"
     assert site.ask("GET", "/v1/computeset/", auth=("ada", PASSWORD)).json() == before

@@ -1,4 +1,4 @@
-"""REST v2 as its clients see it: resources, problems, revisions, pages, repeats, watching."""
+"""REST v2: resources, problems, revisions, pages, idempotency keys, watching."""
 import concurrent.futures
 import hashlib
 import json
@@ -64,7 +64,7 @@ def stranger_fixture(deployment):
     return Client(deployment.env()["NUCLEUS_URL"], token)
 
 
-def test_a_cluster_is_made_read_changed_and_removed(admin):
+def test_a_cluster_is_created_read_changed_and_removed(admin):
     made = admin.create("life", 2, description="first")
     assert made.status_code == 201, made.text
     assert made.headers["Location"].endswith("/v2/clusters/life")
@@ -186,7 +186,7 @@ def test_a_page_links_to_the_next_one(admin):
 @pytest.mark.parametrize("query,field", [
     ("fields=name,typo", "fields"), ("after=abc", "after"), ("after=-1", "after"),
     ("after=" + "9" * 129, "after"), ("limit=", "limit")])
-def test_a_page_that_cannot_be_is_refused_by_field(admin, query, field):
+def test_a_malformed_page_is_refused_by_field(admin, query, field):
     admin.create("pages", 0)
     refused = admin.ask("GET", "/v2/clusters/pages/nodes?" + query)
     assert (refused.status_code, refused.json()["field"]) == (400, field)
@@ -211,7 +211,7 @@ def test_a_bad_body_is_refused_by_field(admin, body, field):
 @pytest.mark.parametrize("text", [
     '{"cluster_id": "twice", "cluster_id": "thrice"}', '{"cluster_id": ' + "[" * 100_000,
     '{"cluster_id": 1e999999}', b'{"cluster_id": "\xff"}', "[]", "twice"])
-def test_a_body_that_two_readers_could_read_in_two_ways_is_refused(admin, text):
+def test_an_ambiguous_body_is_refused(admin, text):
     answer = admin.session.post(admin.url + "/v2/clusters", data=text, timeout=30)
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid_argument")
     names = [cluster["cluster_id"] for cluster in admin.get("/v2/clusters")["clusters"]]
@@ -219,12 +219,12 @@ def test_a_body_that_two_readers_could_read_in_two_ways_is_refused(admin, text):
 
 
 @pytest.mark.parametrize("number", ["yesterday", "-1", "99999999999999999999"])
-def test_a_stream_begins_after_an_event_that_has_a_number(admin, number):
+def test_a_stream_starts_after_the_number_of_an_event(admin, number):
     answer = admin.ask("GET", "/v2/events", Last_Event_ID=number)
     assert (answer.status_code, answer.json()["field"]) == (400, "Last-Event-ID")
 
 
-def test_a_repeat_under_its_key_has_one_effect_and_one_answer(admin):
+def test_a_repeated_request_with_its_key_has_one_effect_and_one_answer(admin):
     body = {"cluster_id": "once", "compute_count": 1}
     first = admin.ask("POST", "/v2/clusters", body, Idempotency_Key="k-1")
     again = admin.ask("POST", "/v2/clusters", body, Idempotency_Key="k-1")
@@ -238,7 +238,7 @@ def test_a_repeat_under_its_key_has_one_effect_and_one_answer(admin):
     assert (bad.status_code, bad.json()["field"]) == (400, "Idempotency-Key")
 
 
-def test_of_many_repeats_at_once_one_takes_effect(admin):
+def test_of_many_concurrent_repeats_one_takes_effect(admin):
     admin.create("burst", 0)
 
     def add(_):
@@ -252,7 +252,7 @@ def test_of_many_repeats_at_once_one_takes_effect(admin):
     assert len(admin.get("/v2/clusters/burst/nodes")["nodes"]) == 2
 
 
-def test_a_watched_collection_tells_its_own_changes_alone(admin):
+def test_a_watched_collection_streams_its_own_changes_only(admin):
     admin.create("seen", 0)
     with admin.session.get(admin.url + "/v2/clusters/seen/nodes?watch", stream=True,
                            timeout=30) as answer:
@@ -261,15 +261,15 @@ def test_a_watched_collection_tells_its_own_changes_alone(admin):
         assert next(lines) == b"retry: 1000"
         admin.create("unseen", 1)
         admin.ask("POST", "/v2/clusters/seen/nodes", {"count": 1, "size": SIZE})
-        told = []
-        while not told or told[-1]["type"] != "registry.node-defined":
-            told.append(next(json.loads(line[6:]) for line in lines if line.startswith(b"data: ")))
-    assert {event["cluster"] for event in told} == {"seen"}
-    assert told[-1]["body"]["node"]["name"] == "vm-seen-00"
+        reply = []
+        while not reply or reply[-1]["type"] != "registry.node-defined":
+            reply.append(next(json.loads(line[6:]) for line in lines if line.startswith(b"data: ")))
+    assert {event["cluster"] for event in reply} == {"seen"}
+    assert reply[-1]["body"]["node"]["name"] == "vm-seen-00"
     assert admin.ask("GET", "/v2/clusters/none/nodes?watch").status_code == 404
 
 
-def test_what_is_anothers_cannot_be_named(admin, stranger):
+def test_resources_of_another_project_cannot_be_named(admin, stranger):
     admin.create("mine", 1)
     for project in ("demo", "nobody"):
         refused = stranger.ask("POST", "/v2/clusters", {"cluster_id": "hers",
@@ -317,7 +317,7 @@ def test_an_image_is_uploaded_read_and_removed(admin, operator, stranger):
     assert admin.get("/v2/images") == {"images": []}
 
 
-def test_hosts_and_allocations_are_the_operators(admin, operator):
+def test_only_operators_manage_hosts_and_allocations(admin, operator):
     assert admin.ask("GET", "/v2/hosts").status_code == 403
     assert admin.ask("PUT", "/v2/allocations/a", {"project_id": "demo"}).status_code == 403
     hosts = operator.get("/v2/hosts")["hosts"]
@@ -330,7 +330,7 @@ def test_hosts_and_allocations_are_the_operators(admin, operator):
     assert admin.get("/v2/allocations/big") == made.json()
 
 
-def test_a_token_makes_none_that_may_do_more(admin):
+def test_a_token_issues_no_token_with_more_rights(admin):
     made = admin.ask("POST", "/v2/me/tokens", {"label": "ci", "rights": ["read"]})
     assert (made.status_code, made.headers["Cache-Control"]) == (201, "no-store"), made.text
     weak = Client(admin.url, made.json()["token"])
@@ -348,7 +348,7 @@ def test_a_token_makes_none_that_may_do_more(admin):
     assert admin.ask("DELETE", path).status_code == 404
 
 
-def test_people_and_projects_are_made_seen_and_removed(admin, operator):
+def test_people_and_projects_are_created_read_and_removed(admin, operator):
     assert operator.ask("PUT", "/v2/projects/chem").status_code == 200
     person = {"role": "trainer", "projects": ["chem", "demo"], "email": "ann@example.org"}
     assert operator.ask("PUT", "/v2/people/ann", person).status_code == 200
@@ -398,7 +398,7 @@ def test_a_service_that_does_not_answer_is_503_with_retry_after(admin):
     assert (bad.status_code, bad.json()["field"]) == (400, "Nucleus-After-Sequence")
 
 
-def test_what_is_not_there_and_what_cannot_be_done_are_problems(admin):
+def test_unknown_paths_and_methods_are_problems(admin):
     assert admin.ask("GET", "/v2/nothing").status_code == 404
     wrong = admin.ask("DELETE", "/v2/clusters")
     assert (wrong.status_code, wrong.headers["Allow"]) == (405, "GET, POST")
