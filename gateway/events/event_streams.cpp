@@ -14,6 +14,7 @@ namespace {
 
 constexpr core::Milliseconds heartbeat_interval{10'000};
 constexpr core::Milliseconds expiry_interval{1'000};
+constexpr core::Milliseconds recheck_interval{1'000};
 constexpr core::Milliseconds catch_up_interval{50};
 constexpr std::size_t read_count = 1'000;
 
@@ -144,11 +145,20 @@ void EventStreams::recheck(const StreamPtr& stream) {
   runtime_.bus.call(
       msg::RecheckCredential{.person_id = stream->who.person_id, .token_id = stream->who.token_id},
       {.deadline = config_.call_deadline}, [this, stream](const core::Result<msg::Principal>& who) {
+        if (!who && who.error().code != ErrorCode::unauthenticated) return recheck_later(stream);
         --stream->checks;
         if (!who || !msg::may(*who, stream->needs)) return stream->to->close();
         stream->who = *who;
         catch_up(stream);
       });
+}
+
+/// The registry did not answer; until it does, nothing is sent.
+void EventStreams::recheck_later(const StreamPtr& stream) {
+  runtime_.loop.after(recheck_interval, [this, stream] {
+    --stream->checks;
+    if (stream->to->is_open()) recheck(stream);
+  });
 }
 
 void EventStreams::recheck_streams_of(const core::StoredEvent& change) {

@@ -48,6 +48,7 @@ class EventStreams {
   void begin(const ExchangePtr& exchange, EventFilter filter, std::uint64_t after);
   void add(const StreamPtr& stream);
   void recheck(const StreamPtr& stream);
+  void recheck_later(const StreamPtr& stream);
   void recheck_streams_of(const core::StoredEvent& change);
   void catch_up(const StreamPtr& stream);
   void catch_up_later(const StreamPtr& stream);
