@@ -119,8 +119,9 @@ void Images::publish(Publication publication, core::Context context,
   publishing_[image_id] = publication;
   workers_.run<CheckedFile>(
       loop_, core::Milliseconds{config_.work_deadline_ms},
-      [driver = driver_, publication] {
+      [driver = driver_, uploads = uploads_, publication] {
         auto checked = driver->stage(publication.stage);
+        if (!checked && publication.stage.is_upload) uploads.remove(publication.upload_id);
         if (*publication.is_abandoned) (void)driver->remove_image(publication.stored.folder);
         return checked;
       },
@@ -171,11 +172,13 @@ void Images::refuse_publication(const Publication& publication, const core::Erro
   core::log::warning("image_refused", {{"image", publication.stored.image.image_id.value},
                                        {"reason", error.detail}});
   auto tx = store_.begin(context);
-  // A worker that missed its deadline may have put the folder in place, or deletes it when it ends.
-  apply({.folders_doomed = {publication.stored.folder}}, view_, tx);
   if (!publication.upload_id.empty()) tx.remove(keys::upload(publication.upload_id));
+  if (error.code == ErrorCode::deadline_exceeded) {
+    // The worker has put the folder in place, or deletes it when it ends.
+    apply({.folders_doomed = {publication.stored.folder}}, view_, tx);
+    remove_upload(publication.upload_id);
+  }
   (void)tx.commit();
-  remove_upload(publication.upload_id);
 }
 
 void Images::remove_upload(const std::string& upload_id) {
