@@ -1,10 +1,10 @@
-# What every folder's CMakeLists.txt uses: one function a kind of target.
-# Sources are found by folder, so a new file needs no edit here or there.
+# Functions for all CMakeLists.txt, one for each kind of target. Sources are found by folder, so new
+# files need no change here.
 
-# Files of one folder are compiled together, eight at a time: most of a compiler's time here goes to
-# reading the same headers again. -DNUCLEUS_JOIN_SOURCES=OFF compiles each file alone, which is what
-# finds an include that is missing. A file that is long to compile is given to a core of its own by
-# `set_source_files_properties(FILE PROPERTIES NUCLEUS_ALONE ON)`.
+# Files of one folder are compiled together, eight at a time, because most of the compile time is
+# spent on common headers. -DNUCLEUS_JOIN_SOURCES=OFF compiles each file alone, which finds missing
+# includes. `set_source_files_properties(FILE PROPERTIES NUCLEUS_ALONE ON)` excludes a file that
+# takes long, so that it can compile in parallel.
 option(NUCLEUS_JOIN_SOURCES "compile the files of a folder together" ON)
 function(nucleus_join_sources target)
   if(NOT NUCLEUS_JOIN_SOURCES)
@@ -29,7 +29,8 @@ function(nucleus_join_sources target)
   endforeach()
 endfunction()
 
-# nucleus_library(NAME LINK targets...): every .cpp of this folder but main.cpp.
+# nucleus_library(NAME LINK targets... PRIVATE libraries...): all .cpp files of this folder except
+# main.cpp.
 function(nucleus_library name)
   cmake_parse_arguments(ARG "" "" "LINK;PRIVATE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -59,8 +60,8 @@ function(nucleus_service name)
   endif()
 endfunction()
 
-# nucleus_tests(NAME LINK targets...): one program of all .cpp below this folder, known to ctest
-# under label NAME. A main.cpp is a program of its own.
+# nucleus_tests(NAME LINK targets...): one program of all .cpp files below this folder, with ctest
+# label NAME. main.cpp is excluded.
 function(nucleus_tests name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -69,7 +70,7 @@ function(nucleus_tests name)
     add_executable(nucleus-${name}-tests ${sources})
     nucleus_join_sources(nucleus-${name}-tests ${sources})
     target_link_libraries(nucleus-${name}-tests PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
-    # What ships is optimized in full and linked in; the tests' own code is compiled quickly.
+    # Only the shipped code, which is linked in, needs optimization.
     target_compile_options(nucleus-${name}-tests PRIVATE -O0)
     add_test(NAME ${name} COMMAND nucleus-${name}-tests --gtest_brief=1)
     set_tests_properties(${name} PROPERTIES LABELS ${name} TIMEOUT 600)

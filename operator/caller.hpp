@@ -1,5 +1,5 @@
-// A process without a store that asks the services of one deployment and waits for their answers.
-// Its bus runs on a loop in a thread of its own.
+// A client of the bus without a store: calls the services of one deployment and waits for their
+// replies. The bus runs on an event loop in a thread of its own.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 #include "core/loop/posix_loop.hpp"
 #include "operator/state_directory.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 class Caller {
  public:
@@ -22,25 +22,24 @@ class Caller {
   Caller(const Caller&) = delete;
   Caller& operator=(const Caller&) = delete;
 
-  /// Asks and waits for the reply; `deadline_exceeded` at the latest when the deadline says.
+  /// Sends the request and waits for the reply, at most until the deadline: `deadline_exceeded`.
   template <class Request>
   core::Result<typename Request::Reply> call(const Request& request,
                                              core::CallOptions options = {}) {
-    return begin(request, std::move(options)).get();
+    return call_async(request, std::move(options)).get();
   }
 
-  /// Asks; the reply comes through the future.
+  /// Sends the request; the future receives the reply.
   template <class Request>
-  std::future<core::Result<typename Request::Reply>> begin(const Request& request,
-                                                           core::CallOptions options = {}) {
+  std::future<core::Result<typename Request::Reply>> call_async(const Request& request,
+                                                                core::CallOptions options = {}) {
     using Reply = core::Result<typename Request::Reply>;
     auto promise = std::make_shared<std::promise<Reply>>();
-    auto reply = promise->get_future();
+    auto future = promise->get_future();
     loop_.post([this, request, options = std::move(options), promise] {
-      bus_.call(request, options,
-                [promise](Reply answered) { promise->set_value(std::move(answered)); });
+      bus_.call(request, options, [promise](Reply reply) { promise->set_value(std::move(reply)); });
     });
-    return reply;
+    return future;
   }
 
  private:
@@ -65,12 +64,11 @@ core::Result<std::vector<Entry>> call_all_pages(Caller& caller, Request request,
   return all;
 }
 
-/// To the bus of a deployment that `up` has made on this machine.
-core::ZmqLinkOptions local_access(const StateDirectory& state);
-/// To a bus over tcp, as DIR/settings.yaml and the environment say.
-core::Result<core::ZmqLinkOptions> remote_access(const StateDirectory& state);
-/// A caller for a command's `--state DIR`, whichever it is; else an error that says what is
-/// missing.
+/// To the bus of a deployment that `up` created on this machine.
+core::ZmqLinkOptions local_link_options(const StateDirectory& state);
+/// To a bus over TCP, from DIR/settings.yaml and the environment.
+core::Result<core::ZmqLinkOptions> remote_link_options(const StateDirectory& state);
+/// A caller for the deployment of `--state DIR`, local or remote; `not_found` if there is neither.
 core::Result<std::unique_ptr<Caller>> open_caller(const std::string& directory);
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

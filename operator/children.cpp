@@ -1,11 +1,11 @@
-// The plan of a deployment's processes: which programs, on which sockets, ports and folders.
+// Plans a deployment's processes: programs, sockets, ports and folders.
 #include <algorithm>
-#include <functional>
 
 #include "operator/deployment.hpp"
+#include "operator/services.hpp"
 #include "operator/tls.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 namespace {
 
@@ -15,122 +15,126 @@ class Planner {
       : state_{state}, deployment_{deployment}, programs_{programs} {}
 
   std::vector<Child> plan() {
-    add_ground();
+    add_redis();
     if (!deployment_.options.is_simulated) add_hypervisor();
-    add_central();
-    add_provisioner();
+    for (const auto& entry : services) add_service(std::string(entry.name));
     return std::move(children_);
   }
 
  private:
-  /// Port 0 where none was chosen yet: the plan then only tells which programs it needs.
-  std::string port_text(const std::string& port) const {
-    const auto chosen = deployment_.ports.find(port);
+  using Settings = std::map<std::string, std::string>;
+
+  /// Port 0 if none is chosen yet; such a plan serves only to find missing programs.
+  std::string port_text(const std::string& purpose) const {
+    const auto chosen = deployment_.ports.find(purpose);
     return ":" + std::to_string(chosen == deployment_.ports.end() ? 0 : chosen->second);
   }
-  std::string loopback(const std::string& port) const { return "127.0.0.1" + port_text(port); }
+  std::string loopback(const std::string& purpose) const {
+    return "127.0.0.1" + port_text(purpose);
+  }
 
-  Child& service(const std::string& name) {
-    std::string program = "nucleus-" + name;
-    std::ranges::replace(program, '_', '-');
-    return children_.emplace_back(
+  /// A service has the settings that all have, and its own.
+  void add_service(const std::string& name) {
+    auto& child = children_.emplace_back(
         Child{.name = name,
               .bus_name = name,
-              .argv = {programs_ + "/" + program, "--config", state_.settings_file(name)},
+              .argv = {programs_ + "/" + program_of(name), "--config", state_.settings_file(name)},
               .settings = {{"bus.requests_url", state_.requests_url()},
                            {"bus.events_url", state_.events_url()},
                            {"redis.socket", state_.redis_socket()},
-                           {"metrics.listen", loopback("metrics." + name)}}});
+                           {"metrics.listen", loopback(metrics_port(name))}}});
+    if (name == "bus") configure_bus(child);
+    if (name == "image_store") configure_image_store(child.settings);
+    if (name == "console") configure_console(child.settings);
+    if (name == "gateway") configure_gateway(child.settings);
+    if (name == "provisioner") configure_provisioner(child);
   }
 
-  void add_ground() {
-    children_.push_back({.name = "redis",
-                         .argv = {or_name(find_program("redis-server"), "redis-server"), "--port",
-                                  "0", "--unixsocket", state_.redis_socket(), "--unixsocketperm",
-                                  "700", "--dir", state_.file("redis"), "--appendonly", "yes",
-                                  "--appendfsync", "always", "--save", ""},
-                         .is_ground = true});
+  void add_redis() {
     children_.push_back(
-        {.name = "bus",
-         .bus_name = "bus",
-         .argv = {programs_ + "/nucleus-bus", "--config", state_.settings_file("bus")},
-         .settings = {{"bus.requests_url", state_.requests_url()},
-                      {"bus.events_url", state_.events_url()},
-                      {"bus.tcp_events_url", "tcp://" + loopback("events")},
-                      {"bus.curve_secret", deployment_.curve.server_secret},
-                      {"bus.rights_directory", state_.file("rights")},
-                      {"metrics.listen", loopback("metrics.bus")}},
-         .is_ground = true});
+        {.name = "redis",
+         .argv = {path_or_name("redis-server"), "--port", "0", "--unixsocket",
+                  state_.redis_socket(), "--unixsocketperm", "700", "--dir", state_.file("redis"),
+                  "--appendonly", "yes", "--appendfsync", "always", "--save", ""},
+         .is_infrastructure = true});
   }
 
   void add_hypervisor() {
     children_.push_back({.name = "ovsdb",
                          .argv = {programs_ + "/private_ovs", "db", state_.file("ovs")},
-                         .is_ground = true});
+                         .is_infrastructure = true});
     children_.push_back({.name = "vswitchd",
                          .argv = {programs_ + "/private_ovs", "switch", state_.file("ovs"),
                                   bridge(), network_namespace(deployment_)},
-                         .is_ground = true});
+                         .is_infrastructure = true});
     children_.push_back({.name = "libvirtd",
                          .argv = {programs_ + "/private_libvirtd", state_.file("libvirt"),
                                   state_.file("ovs"), network_namespace(deployment_)},
-                         .is_ground = true});
+                         .is_infrastructure = true});
   }
 
-  /// Interfaces are the whole machine's: each deployment has names of its own.
+  /// Interface names are global on a machine, so each deployment has its own.
   std::string bridge() const { return "nuc" + deployment_.short_id; }
 
-  void add_central() {
-    service("registry");
-    service("scheduler");
-    service("network");
-    auto& image_store = service("image_store").settings;
-    image_store["image_store.driver"] = deployment_.options.is_simulated ? "simulated" : "qcow2";
-    image_store["image_store.images_directory"] = state_.file("images");
-    image_store["image_store.uploads_directory"] = state_.file("uploads");
-    image_store["image_store.volumes_directory"] = state_.file("volumes");
-    auto& console = service("console").settings;
-    console["console.listen"] = loopback("console");
-    const auto& tls = deployment_.options.tls;
-    if (!tls.certificate.empty()) {
-      console["console.tls_certificate"] = tls.certificate;
-      console["console.tls_key"] = tls.key;
-      console["console.public_url"] =
-          "wss://" + host_of(tls, "127.0.0.1") + port_text("console") + "/console";
-    }
-    service("overhead");
-    auto& gateway = service("gateway").settings;
-    gateway["gateway.listen"] =
-        deployment_.options.listen_address + ":" + std::to_string(deployment_.options.listen_port);
-    if (!tls.certificate.empty()) {
-      gateway["gateway.tls_certificate"] = tls.certificate;
-      gateway["gateway.tls_key"] = tls.key;
-    }
-    gateway["gateway.spool_directory"] = state_.file("spool");
-    gateway["gateway.portal_directory"] = programs_ + "/portal";
+  void configure_bus(Child& child) const {
+    child.is_infrastructure = true;
+    child.settings.erase("redis.socket");  // the bus stores nothing
+    child.settings["bus.tcp_events_url"] = "tcp://" + loopback("events");
+    child.settings["bus.curve_secret"] = deployment_.curve.server_secret;
+    child.settings["bus.rights_directory"] = state_.file("rights");
   }
 
-  void add_provisioner() {
-    auto& child = service("provisioner");
+  void configure_image_store(Settings& settings) const {
+    settings["image_store.driver"] = deployment_.options.is_simulated ? "simulated" : "qcow2";
+    settings["image_store.images_directory"] = state_.file("images");
+    settings["image_store.uploads_directory"] = state_.file("uploads");
+    settings["image_store.volumes_directory"] = state_.file("volumes");
+  }
+
+  void configure_console(Settings& settings) const {
+    settings["console.listen"] = loopback("console");
+    const auto& tls = deployment_.options.tls;
+    if (tls.certificate.empty()) return;
+    settings["console.tls_certificate"] = tls.certificate;
+    settings["console.tls_key"] = tls.key;
+    settings["console.public_url"] =
+        "wss://" + host_of(tls, "127.0.0.1") + port_text("console") + "/console";
+  }
+
+  void configure_gateway(Settings& settings) const {
     const auto& options = deployment_.options;
+    settings["gateway.listen"] = options.listen_address + ":" + std::to_string(options.listen_port);
+    if (!options.tls.certificate.empty()) {
+      settings["gateway.tls_certificate"] = options.tls.certificate;
+      settings["gateway.tls_key"] = options.tls.key;
+    }
+    settings["gateway.spool_directory"] = state_.file("spool");
+    settings["gateway.portal_directory"] = programs_ + "/portal";
+  }
+
+  void configure_provisioner(Child& child) const {
+    const auto& options = deployment_.options;
+    auto& settings = child.settings;
     child.bus_name = "provisioner/" + (options.is_simulated ? "simulated" : deployment_.host_id);
-    child.settings["bus.name"] = child.bus_name;
+    settings["bus.name"] = child.bus_name;
     if (options.is_simulated) {
-      child.settings["provisioner.simulated_hosts"] = std::to_string(options.host_count);
+      settings["provisioner.simulated_hosts"] = std::to_string(options.host_count);
       return;
     }
     child.environment = {"OVS_RUNDIR=" + state_.file("ovs")};
-    child.settings["provisioner.host_id"] = deployment_.host_id;
-    child.settings["provisioner.libvirt_uri"] = libvirt_uri(state_);
-    child.settings["provisioner.state_directory"] = state_.file("provisioner");
-    child.settings["provisioner.bridge"] = bridge();
-    child.settings["provisioner.port_prefix"] = "n" + deployment_.short_id;
-    child.settings["provisioner.probe_kernel"] = state_.file("provisioner/probe-kernel");
-    child.settings["provisioner.pingpong_program"] = programs_ + "/nucleus-pingpong";
+    settings["provisioner.host_id"] = deployment_.host_id;
+    settings["provisioner.libvirt_uri"] = libvirt_uri(state_);
+    settings["provisioner.state_directory"] = state_.file("provisioner");
+    settings["provisioner.bridge"] = bridge();
+    settings["provisioner.port_prefix"] = "n" + deployment_.short_id;
+    settings["provisioner.probe_kernel"] = state_.file("provisioner/probe-kernel");
+    settings["provisioner.pingpong_program"] = programs_ + "/nucleus-pingpong";
   }
 
-  static std::string or_name(std::string path, const char* name) {
-    return path.empty() ? std::string(name) : std::move(path);
+  /// The bare name of a missing program, so that missing_programs() reports it.
+  static std::string path_or_name(const std::string& name) {
+    auto path = find_program(name);
+    return path.empty() ? name : path;
   }
 
   const StateDirectory& state_;
@@ -150,4 +154,4 @@ std::vector<Child> plan_children(const StateDirectory& state, const Deployment& 
   return Planner(state, deployment, programs).plan();
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

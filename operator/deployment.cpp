@@ -16,29 +16,26 @@
 
 #include "core/bus/curve.hpp"
 #include "core/config/endpoint.hpp"
+#include "operator/services.hpp"
+#include "operator/yaml_map.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 namespace fs = std::filesystem;
 
 namespace {
 
-// Below the range that outgoing connections take their ports from.
+// Below the range of ephemeral ports.
 constexpr int port_first = 20'000;
 constexpr int port_last = 32'000;
-constexpr std::array ports_needed = {
-    "console",
-    "events",
-    "metrics.bus",
-    "metrics.registry",
-    "metrics.network",
-    "metrics.scheduler",
-    "metrics.image_store",
-    "metrics.console",
-    "metrics.gateway",
-    "metrics.overhead",
-    "metrics.provisioner",
-};
+constexpr int port_attempts_max = 1'000;
+
+/// What needs a port beside the gateway, which has its own option.
+std::vector<std::string> port_purposes() {
+  std::vector<std::string> purposes{"console", "events"};
+  for (const auto& service : services) purposes.push_back(metrics_port(service.name));
+  return purposes;
+}
 
 bool is_free(const std::string& address, std::uint16_t port) {
   const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -60,11 +57,11 @@ bool is_taken(const Deployment& deployment, std::uint16_t port) {
                              [port](const auto& entry) { return entry.second == port; });
 }
 
-/// One that nobody has, and that this deployment has not chosen for something else.
+/// A port that is free and not chosen for another purpose of this deployment.
 std::optional<std::uint16_t> free_port(const Deployment& deployment, const std::string& address) {
   std::random_device device;
   std::uniform_int_distribution<int> any(port_first, port_last);
-  for (int tries = 0; tries < 1000; ++tries) {
+  for (int attempt = 0; attempt < port_attempts_max; ++attempt) {
     const auto port = static_cast<std::uint16_t>(any(device));
     if (!is_taken(deployment, port) && is_free(address, port)) return port;
   }
@@ -76,7 +73,7 @@ std::string new_short_id() {
   return fmt::format("{:04x}", device() & 0xffff);
 }
 
-/// This machine's name as a host id: what is no name character becomes `-`.
+/// This machine's name as a host id; characters that a name may not contain become `-`.
 std::string own_host_id() {
   std::array<char, 65> name{};
   gethostname(name.data(), name.size() - 1);
@@ -93,7 +90,7 @@ core::Result<void> parse_listen(const std::string& text, Options& options) {
   const auto endpoint = core::parse_endpoint(text);
   if (!endpoint || endpoint->is_ipv6 || endpoint->port == 0)
     return core::refuse(core::ErrorCode::invalid_argument,
-                        "--listen must be ADDR:PORT, as 127.0.0.1:8080", "listen");
+                        "--listen must be ADDRESS:PORT, for example 127.0.0.1:8080", "listen");
   options.listen_address = endpoint->address;
   options.listen_port = endpoint->port;
   return {};
@@ -127,6 +124,13 @@ core::Result<std::optional<Deployment>> load_deployment(const StateDirectory& st
   }
 }
 
+core::Result<Deployment> open_deployment(const StateDirectory& state) {
+  auto found = load_deployment(state);
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return core::refuse(core::ErrorCode::not_found, no_deployment(state));
+  return std::move(**found);
+}
+
 core::Result<void> save_deployment(const StateDirectory& state, const Deployment& deployment) {
   YAML::Node file;
   file["listen_address"] = deployment.options.listen_address;
@@ -158,13 +162,14 @@ core::Result<void> choose_ports(Deployment& deployment) {
     if (!port) return none_free();
     options.listen_port = *port;
   } else if (!is_free(options.listen_address, options.listen_port)) {
-    return core::refuse(core::ErrorCode::unavailable,
-                        options.listen_address + ":" + std::to_string(options.listen_port) +
-                            " is in use or not an address of this machine: say --listen ADDR:PORT",
-                        "listen");
+    return core::refuse(
+        core::ErrorCode::unavailable,
+        options.listen_address + ":" + std::to_string(options.listen_port) +
+            " is in use or not an address of this machine; use --listen ADDRESS:PORT",
+        "listen");
   }
-  for (const char* name : ports_needed) {
-    auto& port = deployment.ports[name];
+  for (const auto& purpose : port_purposes()) {
+    auto& port = deployment.ports[purpose];
     if (port != 0 && is_free("127.0.0.1", port)) continue;
     const auto fresh = free_port(deployment, "127.0.0.1");
     if (!fresh) return none_free();
@@ -193,14 +198,7 @@ std::vector<std::string> missing_programs(const std::vector<Child>& children) {
 core::Result<void> write_settings(const StateDirectory& state, const std::vector<Child>& children) {
   for (const auto& child : children) {
     if (child.settings.empty()) continue;
-    YAML::Emitter text;
-    text << YAML::BeginMap;
-    for (const auto& [key, value] : child.settings)
-      text << YAML::Key << key << YAML::Value << YAML::DoubleQuoted << value;
-    text << YAML::EndMap;
-    if (auto written =
-            write_file(state.settings_file(child.name), std::string(text.c_str()) + "\n");
-        !written)
+    if (auto written = write_text_map(state.settings_file(child.name), child.settings); !written)
       return written;
   }
   return {};
@@ -226,7 +224,7 @@ std::string programs_folder() {
 
 std::string find_program(const std::string& name) {
   const char* path = std::getenv("PATH");
-  // An operator's own PATH may lack the folders of system programs.
+  // A user's PATH may lack the folders of system programs.
   std::istringstream folders(std::string(path ? path : "") + ":/usr/local/sbin:/usr/sbin:/sbin");
   for (std::string folder; std::getline(folders, folder, ':');) {
     const std::string candidate = folder + "/" + name;
@@ -235,4 +233,4 @@ std::string find_program(const std::string& name) {
   return {};
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -1,29 +1,32 @@
-// What a new deployment begins with: project demo, its admin, an operator; their keys and tokens,
-// told in DIR/env for a shell to source.
+// The first accounts of a new deployment: project demo, its admin, an operator, with keys and
+// tokens. DIR/env contains them for a shell to source.
 #pragma once
 
 #include "operator/caller.hpp"
 #include "operator/deployment.hpp"
+#include "operator/yaml_map.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
-/// How people and programs reach a deployment, as DIR/env tells them.
-struct EntryPoints {
-  std::string url = {};      // of the gateway
-  std::string ca_file = {};  // whose certificates clients believe; empty = what their machine does
-  std::string events_url = {};                     // of the bus, for ZeroMQ subscribers
-  CurveSecrets curve = {};                         // the bus's public key and the subscriber's pair
-  std::map<std::string, std::string> others = {};  // NAME=VALUE
+inline const msg::ProjectId first_project{"demo"};
+
+/// How people and programs reach a deployment, as written to DIR/env.
+struct Endpoints {
+  std::string url = {};         // of the gateway
+  std::string ca_file = {};     // CA that clients use; empty = their system's CAs
+  std::string events_url = {};  // of the bus, for ZeroMQ subscribers
+  CurveSecrets curve = {};      // the bus's public key and the subscriber's pair
+  TextMap others = {};          // further environment variables
 };
 
-EntryPoints entry_points(const StateDirectory& state, const Deployment& deployment);
+Endpoints endpoints(const StateDirectory& state, const Deployment& deployment);
 
-/// Makes what is not there yet and writes DIR/env; safe to repeat. A token once told stays.
-core::Result<void> prepare_people(const StateDirectory& state, const EntryPoints& entry,
-                                  Caller& caller);
+/// Creates what does not exist yet and writes DIR/env. Safe to repeat: valid tokens are kept.
+core::Result<void> create_first_accounts(const StateDirectory& state, const Endpoints& endpoints,
+                                         Caller& caller);
 
-/// Lets the admin's ZeroMQ subscriber in: its CURVE key may hear project demo. Before the bus
-/// starts.
-core::Result<void> write_rights(const StateDirectory& state, const Deployment& deployment);
+/// Allows the subscriber's CURVE key of DIR/env to read the events of project demo.
+core::Result<void> write_subscriber_rights(const StateDirectory& state,
+                                           const Deployment& deployment);
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -1,6 +1,7 @@
 #include "operator/health.hpp"
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -11,19 +12,48 @@
 #include "messages/process.hpp"
 #include "operator/tls.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 namespace {
 
-bool accepts(const std::string& socket_path) {
-  const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  socket_path.copy(address.sun_path, sizeof address.sun_path - 1);
-  const bool is_open =
-      connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  close(descriptor);
-  return is_open;
+/// A connection to a unix socket, closed with it.
+class UnixConnection {
+ public:
+  explicit UnixConnection(const std::string& path)
+      : descriptor_{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    is_open_ =
+        connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  }
+  ~UnixConnection() { close(descriptor_); }
+  UnixConnection(const UnixConnection&) = delete;
+  UnixConnection& operator=(const UnixConnection&) = delete;
+
+  bool is_open() const { return is_open_; }
+
+  /// Sends a line and returns the first bytes of the response; empty if none arrives in time.
+  std::string exchange(const std::string& line, core::Milliseconds timeout) const {
+    if (!is_open_ || send(descriptor_, line.data(), line.size(), MSG_NOSIGNAL) < 0) return {};
+    pollfd waited{.fd = descriptor_, .events = POLLIN, .revents = 0};
+    std::string response(64, '\0');
+    if (poll(&waited, 1, static_cast<int>(timeout.count())) != 1) return {};
+    const auto count = recv(descriptor_, response.data(), response.size(), 0);
+    response.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+    return response;
+  }
+
+ private:
+  int descriptor_;
+  bool is_open_ = false;
+};
+
+/// Accepting connections is not enough: a Redis that hangs, or loads its file, must count as down.
+std::string redis_problem(const std::string& socket_path, core::Milliseconds timeout) {
+  const auto response = UnixConnection(socket_path).exchange("PING\r\n", timeout);
+  if (response.starts_with("+PONG")) return {};
+  return response.empty() ? "not responding" : response.substr(0, response.find('\r'));
 }
 
 std::string own_address(const Options& options) {
@@ -35,16 +65,16 @@ std::string url_at(const Options& options, const std::string& host) {
          std::to_string(options.listen_port);
 }
 
-bool is_gateway_healthy(const std::string& url, core::Milliseconds patience) {
+bool is_gateway_healthy(const std::string& url, core::Milliseconds timeout) {
   const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(),
                                                                  curl_easy_cleanup);
   if (!curl) return false;
   curl_easy_setopt(curl.get(), CURLOPT_URL, (url + "/healthz").c_str());
-  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(patience.count()));
+  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
   curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl.get(), CURLOPT_PROXY, "");
   curl_easy_setopt(curl.get(), CURLOPT_FAILONERROR, 1L);
-  // Asked is whether it answers on this machine, whatever its certificate is for.
+  // The question is whether the gateway responds on this machine, whatever its certificate is for.
   curl_easy_setopt(curl.get(), CURLOPT_SSL_VERIFYPEER, 0L);
   curl_easy_setopt(curl.get(), CURLOPT_SSL_VERIFYHOST, 0L);
   curl_easy_setopt(
@@ -53,14 +83,40 @@ bool is_gateway_healthy(const std::string& url, core::Milliseconds patience) {
   return curl_easy_perform(curl.get()) == CURLE_OK;
 }
 
-/// A state from before the provisioner's start is what is remembered of the host, not what it is.
+/// A heartbeat from before the provisioner's start says nothing about the host now.
 bool is_up(const msg::Host& host, std::int64_t provisioner_started_unix_ms) {
   return (host.state == msg::HostState::up || host.state == msg::HostState::drained) &&
          host.last_heartbeat_unix_ms >= provisioner_started_unix_ms;
 }
 
-std::string shown(const msg::ProcessStatus& status) {
-  return std::string(msg::name_of(status.state)) + ": " + status.reason;
+using StatusFuture = std::future<core::Result<msg::ProcessStatus>>;
+
+/// Without a status from the bus, empty if the process is healthy as far as can be seen.
+std::string problem_of(const std::string& name, const StateDirectory& state, const Options& options,
+                       core::Milliseconds timeout) {
+  if (name == "redis") return redis_problem(state.redis_socket(), timeout);
+  if (name == "libvirtd" && !UnixConnection(state.file("libvirt/run/libvirt-sock")).is_open())
+    return "not accepting connections";
+  if (name == "gateway" && !is_gateway_healthy(url_at(options, own_address(options)), timeout))
+    return "not responding";
+  return {};
+}
+
+std::string problem_of(const core::Result<msg::ProcessStatus>& status) {
+  if (!status) return status.error().detail;
+  if (status->state == msg::ProcessState::serving) return {};
+  return std::string(msg::name_of(status->state)) + ": " + status->reason;
+}
+
+/// A service that needs Redis cannot commit while Redis is down, even if it still responds.
+void mark_without_redis(std::vector<ProcessHealth>& processes, const std::vector<Child>& children) {
+  const auto redis = std::ranges::find(processes, "redis", &ProcessHealth::name);
+  if (redis == processes.end() || redis->is_healthy()) return;
+  for (std::size_t i = 0; i < processes.size(); ++i)
+    if (children[i].settings.contains("redis.socket") && processes[i].is_healthy()) {
+      processes[i].is_serving = false;
+      processes[i].reason = "waiting for redis";
+    }
 }
 
 }  // namespace
@@ -69,43 +125,33 @@ std::string gateway_url(const Options& options) {
   return url_at(options, host_of(options.tls, own_address(options)));
 }
 
-Health look(const StateDirectory& state, const Deployment& deployment, Caller& caller,
-            core::Milliseconds patience) {
+Health check_health(const StateDirectory& state, const Deployment& deployment, Caller& caller,
+                    core::Milliseconds timeout) {
   Health health;
   const auto table = load_processes(state);
   const auto children = plan_children(state, deployment, programs_folder());
-  std::vector<std::future<core::Result<msg::ProcessStatus>>> answers;
-  auto hosts = caller.begin(msg::ListHosts{.page = {.limit = msg::page_entries_max}},
-                            {.deadline = patience});
+  auto hosts = caller.call_async(msg::ListHosts{.page = {.limit = msg::page_entries_max}},
+                                 {.deadline = timeout});
+  std::vector<StatusFuture> statuses;
   for (const auto& child : children)
-    answers.push_back(
-        child.bus_name.empty() || child.name == "gateway"
-            ? std::future<core::Result<msg::ProcessStatus>>{}
-            : caller.begin(msg::GetProcessStatus{}, {.to = child.bus_name, .deadline = patience}));
+    statuses.push_back(child.bus_name.empty() || child.name == "gateway"
+                           ? StatusFuture{}
+                           : caller.call_async(msg::GetProcessStatus{},
+                                               {.to = child.bus_name, .deadline = timeout}));
   for (std::size_t i = 0; i < children.size(); ++i) {
     ProcessHealth process{.name = children[i].name};
     if (const auto known = table.find(process.name); known != table.end())
       process.entry = known->second;
     process.is_running = is_alive(process.entry.process);
-    if (answers[i].valid()) {
-      const auto answer = answers[i].get();
-      process.is_answering = answer && answer->state == msg::ProcessState::serving;
-      if (!process.is_answering) process.reason = answer ? shown(*answer) : answer.error().detail;
-    } else if (process.name == "gateway") {
-      process.is_answering =
-          process.is_running &&
-          is_gateway_healthy(url_at(deployment.options, own_address(deployment.options)), patience);
-    } else if (process.name == "redis") {
-      process.is_answering = accepts(state.redis_socket());
-    } else if (process.name == "libvirtd") {
-      process.is_answering = accepts(state.file("libvirt/run/libvirt-sock"));
-    } else {
-      process.is_answering = process.is_running;
-    }
-    if (!process.is_running) process.reason = "is not running";
-    if (!process.is_answering && process.reason.empty()) process.reason = "does not answer";
+    if (statuses[i].valid())
+      process.reason = problem_of(statuses[i].get());
+    else if (process.is_running)
+      process.reason = problem_of(process.name, state, deployment.options, timeout);
+    if (!process.is_running) process.reason = "not running";
+    process.is_serving = process.reason.empty();
     health.processes.push_back(std::move(process));
   }
+  mark_without_redis(health.processes, children);
   if (auto listed = hosts.get()) {
     health.hosts = std::move(listed->hosts);
     if (listed->next.empty()) return health;
@@ -116,26 +162,24 @@ Health look(const StateDirectory& state, const Deployment& deployment, Caller& c
   return health;
 }
 
-std::string Health::complaint(const Options& options) const {
+std::string Health::problem(const Options& options) const {
   for (const auto& process : processes)
-    if (!process.is_running || !process.is_answering) return process.name + " " + process.reason;
-  const std::size_t wanted = options.is_simulated ? options.host_count : 1;
+    if (!process.is_healthy()) return process.name + ": " + process.reason;
+  const std::size_t expected = options.is_simulated ? options.host_count : 1;
   const auto provisioner = std::ranges::find(processes, "provisioner", &ProcessHealth::name);
   const auto started = provisioner == processes.end() ? 0 : provisioner->entry.started_unix_ms;
   const auto up = static_cast<std::size_t>(
       std::ranges::count_if(hosts, [&](const auto& host) { return is_up(host, started); }));
-  if (up < wanted) {
-    std::string why;
-    for (const auto& host : hosts)
-      if (!is_up(host, started) && !host.reason.empty())
-        why = ": " + host.host_id.value + " " + host.reason;
-    return std::to_string(up) + " of " + std::to_string(wanted) + " hosts are up" + why;
-  }
-  return {};
+  if (up >= expected) return {};
+  std::string reason;
+  for (const auto& host : hosts)
+    if (!is_up(host, started) && !host.reason.empty())
+      reason = ": " + host.host_id.value + ": " + host.reason;
+  return std::to_string(up) + " of " + std::to_string(expected) + " hosts are up" + reason;
 }
 
 bool Health::is_ready(const Options& options) const {
-  return complaint(options).empty();
+  return problem(options).empty();
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -1,5 +1,5 @@
-// Is each process of a deployment there and answering? Asked over the bus and, of the gateway, over
-// HTTP.
+// Checks whether each process of a deployment runs and responds: services over the bus, the gateway
+// over HTTP, Redis and libvirtd at their sockets.
 #pragma once
 
 #include <string>
@@ -10,31 +10,32 @@
 #include "operator/deployment.hpp"
 #include "operator/processes.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 struct ProcessHealth {
   std::string name = {};
   ProcessEntry entry = {};
   bool is_running = false;
-  bool is_answering = false;  // and takes requests
-  std::string reason = {};    // where it does not answer
+  bool is_serving = false;  // responds, and accepts requests
+  std::string reason = {};  // if it is not healthy
+  bool is_healthy() const { return is_running && is_serving; }
 };
 
 struct Health {
   std::vector<ProcessHealth> processes = {};
   std::vector<msg::Host> hosts = {};
-  /// Everything answers, and every host is up or drained.
+  /// Every process is healthy, and every host is up or drained.
   bool is_ready(const Options& options) const;
-  /// What is missing, in one line; empty where nothing is.
-  std::string complaint(const Options& options) const;
+  /// The first problem, in one line; empty if there is none.
+  std::string problem(const Options& options) const;
 };
 
-/// Asks all at once and waits for no more than `patience`.
-Health look(const StateDirectory& state, const Deployment& deployment, Caller& caller,
-            core::Milliseconds patience);
+/// Checks all processes at the same time, for no longer than `timeout`.
+Health check_health(const StateDirectory& state, const Deployment& deployment, Caller& caller,
+                    core::Milliseconds timeout);
 
-/// http://ADDR:PORT of the gateway as this machine reaches it; with TLS https, and the host as the
-/// certificate names it.
+/// http://ADDRESS:PORT of the gateway as this machine reaches it; with TLS https, and the host name
+/// of the certificate.
 std::string gateway_url(const Options& options);
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

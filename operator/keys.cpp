@@ -1,62 +1,41 @@
 #include "operator/keys.hpp"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <functional>
-#include <map>
 
 #include "core/bus/curve.hpp"
 #include "messages/provisioner.hpp"
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
-#include "operator/state_directory.hpp"
+#include "operator/first_start.hpp"
+#include "operator/rights.hpp"
+#include "operator/services.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::map<std::string, std::string>;
 
-constexpr const char* subscriber_project = "demo";
-
-core::Result<Words> read_words(const std::string& path) {
-  Words words;
-  try {
-    const YAML::Node file = YAML::LoadFile(path);
-    for (const auto& entry : file)
-      words[entry.first.as<std::string>()] = entry.second.as<std::string>();
-  } catch (const YAML::Exception& error) {
-    return core::refuse(core::ErrorCode::invalid_argument, path + ": " + error.what());
-  }
-  return words;
-}
-
-core::Result<void> write_words(const std::string& path, const Words& words) {
+core::Result<void> make_folder(const fs::path& folder) {
   std::error_code error;
-  const auto folder = fs::path(path).parent_path();
-  if (!fs::exists(folder)) {
-    fs::create_directories(folder, error);
-    if (!error) fs::permissions(folder, fs::perms::owner_all, error);
-  }
-  if (error)
-    return core::refuse(core::ErrorCode::internal, folder.string() + ": " + error.message());
-  YAML::Emitter text;
-  text << YAML::BeginMap;
-  for (const auto& [key, value] : words)
-    text << YAML::Key << key << YAML::Value << YAML::DoubleQuoted << value;
-  text << YAML::EndMap;
-  return write_file(path, std::string(text.c_str()) + "\n");
+  if (fs::exists(folder, error)) return {};
+  if (!error) fs::create_directories(folder, error);
+  if (!error) fs::permissions(folder, fs::perms::owner_all, error);
+  if (!error) return {};
+  return core::refuse(core::ErrorCode::internal, folder.string() + ": " + error.message());
 }
 
-/// The words of a file that is there, else those of `fresh`, written.
-core::Result<Words> keep_or_write(const std::string& path, const std::function<Words()>& fresh) {
-  if (fs::exists(path)) return read_words(path);
-  const Words words = fresh();
-  if (auto written = write_words(path, words); !written) return std::unexpected(written.error());
-  return words;
+/// The content of an existing file; otherwise `create` makes it, and it is written.
+core::Result<TextMap> read_or_create(const std::string& path,
+                                     const std::function<TextMap()>& create) {
+  if (fs::exists(path)) return read_text_map(path);
+  if (auto made = make_folder(fs::path(path).parent_path()); !made)
+    return std::unexpected(made.error());
+  const TextMap map = create();
+  if (auto written = write_text_map(path, map); !written) return std::unexpected(written.error());
+  return map;
 }
 
 template <class... Requests>
@@ -66,65 +45,69 @@ std::string topics() {
   return all;
 }
 
-class KeyFolder {
+/// The topics of all services that serve requests of clients.
+std::string topics_of_central_services() {
+  std::string all;
+  for (const auto& service : services) {
+    if (service.is_per_host || service.name == "bus" || service.name == "gateway") continue;
+    all += (all.empty() ? "" : " ") + std::string(service.name) + ".";
+  }
+  return all;
+}
+
+class KeyMaker {
  public:
-  explicit KeyFolder(std::string directory) : directory_{std::move(directory)} {}
+  explicit KeyMaker(std::string directory) : directory_{std::move(directory)} {}
 
   core::Result<void> make_bus() {
-    const core::CurvePair pair = core::new_curve_pair();
-    const auto secret = keep_or_write(file("bus/settings.yaml"), [&] {
-      return Words{{"bus.curve_secret", pair.secret_key}};
+    const auto settings = read_or_create(file("bus/settings.yaml"), [] {
+      return TextMap{{"bus.curve_secret", core::new_curve_pair().secret_key}};
     });
-    if (!secret) return std::unexpected(secret.error());
-    const auto bus_public = core::public_key_of(secret->at("bus.curve_secret"));
-    if (!bus_public) return std::unexpected(bus_public.error());
-    server_public_ = *bus_public;
-    return {};
+    if (!settings) return std::unexpected(settings.error());
+    const auto public_key = core::public_key_of(text_of(*settings, "bus.curve_secret"));
+    if (!public_key) return std::unexpected(public_key.error());
+    server_public_ = *public_key;
+    return make_folder(file("bus/rights"));
   }
 
   core::Result<void> make_process(const core::PeerRights& rights) {
     const std::string folder = key_folder(rights.name);
-    const auto settings = keep_or_write(file(folder + "/settings.yaml"), [&] {
+    const auto settings = read_or_create(file(folder + "/settings.yaml"), [&] {
       const auto pair = core::new_curve_pair();
-      return Words{{"bus.server_key", server_public_},
-                   {"bus.public_key", pair.public_key},
-                   {"bus.secret_key", pair.secret_key},
-                   {"bus.name", rights.name.substr(0, rights.name.find("/*"))}};
+      return TextMap{{"bus.server_key", server_public_},
+                     {"bus.public_key", pair.public_key},
+                     {"bus.secret_key", pair.secret_key},
+                     {"bus.name", rights.name.substr(0, rights.name.find("/*"))}};
     });
     if (!settings) return std::unexpected(settings.error());
-    return write_rights(settings->at("bus.public_key"), rights);
+    return grant(text_of(*settings, "bus.public_key"), rights);
   }
 
-  /// For programs that hear one project's events: DIR/operator/subscriber.yaml.
+  /// DIR/operator/subscriber.yaml, for programs that follow the events of the first project.
   core::Result<void> make_subscriber() {
-    const auto keys = keep_or_write(file("operator/subscriber.yaml"), [&] {
+    const auto keys = read_or_create(file("operator/subscriber.yaml"), [&] {
       const auto pair = core::new_curve_pair();
-      return Words{{"server_key", server_public_},
-                   {"public_key", pair.public_key},
-                   {"secret_key", pair.secret_key}};
+      return TextMap{{"server_key", server_public_},
+                     {"public_key", pair.public_key},
+                     {"secret_key", pair.secret_key}};
     });
     if (!keys) return std::unexpected(keys.error());
-    return write_rights(keys->at("public_key"), {.project = subscriber_project});
+    return grant(text_of(*keys, "public_key"), {.project = first_project.value});
   }
 
  private:
   std::string file(const std::string& name) const { return directory_ + "/" + name; }
 
   /// Revokes an earlier key of the process of this name, if there is one.
-  core::Result<void> write_rights(const std::string& public_key,
-                                  const core::PeerRights& rights) const {
+  core::Result<void> grant(const std::string& public_key, const core::PeerRights& rights) const {
     const std::string path = file("bus/rights/" + core::rights_file_name(public_key));
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(file("bus/rights"), error)) {
       if (rights.name.empty() || entry.path() == path) continue;
-      const auto words = read_words(entry.path());
-      const bool is_earlier = words && words->contains("name") && words->at("name") == rights.name;
-      if (is_earlier) fs::remove(entry.path(), error);
+      const auto earlier = read_text_map(entry.path());
+      if (earlier && text_of(*earlier, "name") == rights.name) fs::remove(entry.path(), error);
     }
-    return write_words(path, {{"public_key", public_key},
-                              {"name", rights.name},
-                              {"calls", rights.calls},
-                              {"project", rights.project}});
+    return write_rights(path, public_key, rights);
   }
 
   std::string directory_;
@@ -133,7 +116,7 @@ class KeyFolder {
 
 }  // namespace
 
-std::vector<core::PeerRights> roles(const std::vector<std::string>& provisioners) {
+std::vector<core::PeerRights> process_rights(const std::vector<std::string>& provisioners) {
   std::vector<core::PeerRights> all{
       {.name = "registry"},
       {.name = "network", .project = "*"},
@@ -143,9 +126,7 @@ std::vector<core::PeerRights> roles(const std::vector<std::string>& provisioners
       {.name = "overhead",
        .calls = topics<msg::ListNodes, msg::ListNodeStatuses, msg::ProbeNode, msg::ProbeHost>(),
        .project = "*"},
-      {.name = "gateway",
-       .calls = "registry. scheduler. network. image_store. console. overhead.",
-       .project = "*"},
+      {.name = "gateway", .calls = topics_of_central_services(), .project = "*"},
       {.name = "operator/*", .calls = "*", .project = "*"},
   };
   for (const auto& host : provisioners)
@@ -163,11 +144,11 @@ core::Result<void> make_keys(const std::string& directory,
                              const std::vector<std::string>& provisioners) {
   for (const auto& host : provisioners)
     if (auto broken = msg::check_name("provisioner", host)) return std::unexpected(*broken);
-  KeyFolder keys(fs::absolute(directory).lexically_normal().string());
-  if (auto made = keys.make_bus(); !made) return made;
-  for (const auto& rights : roles(provisioners))
-    if (auto made = keys.make_process(rights); !made) return made;
-  return keys.make_subscriber();
+  KeyMaker maker(fs::absolute(directory).lexically_normal().string());
+  if (auto made = maker.make_bus(); !made) return made;
+  for (const auto& rights : process_rights(provisioners))
+    if (auto made = maker.make_process(rights); !made) return made;
+  return maker.make_subscriber();
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

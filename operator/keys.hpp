@@ -1,6 +1,6 @@
-// The CURVE keys of a deployment whose processes run in containers or on several machines: a folder
-// for each process with the settings that it alone may read; in the bus's also what each key
-// allows. Each folder is handed to its process, as a volume or over ssh.
+// CURVE keys for processes in containers or on other machines: one folder per process with settings
+// that only this process may read; the bus's folder also contains what each key allows. Each folder
+// is passed to its process, as a volume or over ssh.
 #pragma once
 
 #include <string>
@@ -9,19 +9,19 @@
 #include "core/bus/peer_rights.hpp"
 #include "core/result.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
-/// What the keys of the central services, the operator's commands and these hosts' provisioners
-/// allow: each process asks for no more than it needs.
-std::vector<core::PeerRights> roles(const std::vector<std::string>& provisioners);
+/// The rights of the services' keys, of the operator's commands, and of these hosts' provisioners.
+/// Each process is allowed what it needs, and nothing else.
+std::vector<core::PeerRights> process_rights(const std::vector<std::string>& provisioners);
 
-/// `registry` of `registry`, `provisioner-host-07` of `provisioner/host-07`, `operator` of
-/// `operator/*`.
+/// The folder of a process: `registry` for `registry`, `provisioner-host-07` for
+/// `provisioner/host-07`, `operator` for `operator/*`.
 std::string key_folder(const std::string& name);
 
-/// Makes what is not there yet below `directory`; keys that are there stay. Safe to repeat, with
-/// more hosts too.
+/// Creates what does not exist yet below `directory`. Safe to repeat, also with further hosts:
+/// existing keys are kept.
 core::Result<void> make_keys(const std::string& directory,
                              const std::vector<std::string>& provisioners);
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -7,13 +7,37 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
+
+namespace {
+
+using Json = nlohmann::json;
+
+ProcessEntry entry_of(const Json& json) {
+  ProcessEntry entry{.process = {.pid = json.at("pid").get<pid_t>(),
+                                 .start_ticks = json.at("start_ticks").get<std::uint64_t>()},
+                     .started_unix_ms = json.at("started_unix_ms").get<std::int64_t>(),
+                     .restarts = json.at("restarts").get<std::uint32_t>(),
+                     .is_infrastructure = json.at("is_infrastructure").get<bool>()};
+  if (const auto& end = json.at("last_end"); !end.is_null())
+    entry.last_end = core::ProcessEnd{
+        .kind = msg::enum_of<core::ProcessEndKind>(end.at("kind").get<std::string>()),
+        .code = end.at("code").get<int>()};
+  return entry;
+}
+
+}  // namespace
+
+Json json_of(const std::optional<core::ProcessEnd>& end) {
+  if (!end) return nullptr;
+  return {{"kind", std::string(msg::name_of(end->kind))}, {"code", end->code}};
+}
 
 ProcessId process_of(pid_t pid) {
   if (pid <= 0) return {};
   const auto stat = read_file("/proc/" + std::to_string(pid) + "/stat");
   if (!stat) return {};
-  // The name in parentheses may hold spaces; after it come the state and, 19 words on, the start.
+  // The name in parentheses may contain spaces. The state follows it, and 19 words later the start.
   const auto name_end = stat->rfind(')');
   if (name_end == std::string::npos) return {};
   std::istringstream rest(stat->substr(name_end + 1));
@@ -34,7 +58,7 @@ bool is_alive(const ProcessId& process) {
 int open_process_descriptor(const ProcessId& process) {
   if (process.pid <= 0) return -1;
   const int descriptor = static_cast<int>(syscall(SYS_pidfd_open, process.pid, 0));
-  // Opened first and compared after, it cannot be another's.
+  // The start time is compared after opening, so the descriptor cannot be of another process.
   if (descriptor >= 0 && !is_alive(process)) {
     close(descriptor);
     return -1;
@@ -53,33 +77,28 @@ bool send_signal(const ProcessId& process, int signal) {
 ProcessTable load_processes(const StateDirectory& state) {
   ProcessTable table;
   const auto text = read_file(state.file("run/processes.json"));
-  const auto json = nlohmann::json::parse(text.value_or("{}"), nullptr, false);
+  const auto json = Json::parse(text.value_or("{}"), nullptr, false);
   if (!json.is_object()) return table;
   for (const auto& [name, entry] : json.items()) {
     try {
-      table[name] = {.process = {.pid = entry.at("pid").get<pid_t>(),
-                                 .start_ticks = entry.at("start_ticks").get<std::uint64_t>()},
-                     .started_unix_ms = entry.at("started_unix_ms").get<std::int64_t>(),
-                     .restarts = entry.at("restarts").get<std::uint32_t>(),
-                     .last_end = entry.at("last_end").get<std::string>(),
-                     .is_ground = entry.at("is_ground").get<bool>()};
+      table[name] = entry_of(entry);
     } catch (const nlohmann::json::exception&) {
-      continue;  // cut off by hand: that process is started anew
+      continue;  // a damaged entry: the process is started again
     }
   }
   return table;
 }
 
 core::Result<void> save_processes(const StateDirectory& state, const ProcessTable& table) {
-  auto json = nlohmann::json::object();
+  auto json = Json::object();
   for (const auto& [name, entry] : table)
     json[name] = {{"pid", entry.process.pid},
                   {"start_ticks", entry.process.start_ticks},
                   {"started_unix_ms", entry.started_unix_ms},
                   {"restarts", entry.restarts},
-                  {"last_end", entry.last_end},
-                  {"is_ground", entry.is_ground}};
+                  {"last_end", json_of(entry.last_end)},
+                  {"is_infrastructure", entry.is_infrastructure}};
   return write_file(state.file("run/processes.json"), json.dump(1) + "\n");
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -34,4 +34,9 @@ inline std::string program_of(std::string_view service) {
   return program;
 }
 
+/// The purpose under which a service's /metrics port is stored.
+inline std::string metrics_port(std::string_view service) {
+  return "metrics." + std::string(service);
+}
+
 }  // namespace nucleus::operator_

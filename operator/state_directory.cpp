@@ -4,11 +4,13 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 namespace fs = std::filesystem;
 
@@ -16,6 +18,9 @@ namespace {
 
 constexpr std::size_t socket_path_bytes_max = 107;  // of sockaddr_un
 constexpr std::string_view longest_socket = "/libvirt/run/virtqemud-admin-sock";
+constexpr std::array state_folders = {"config",  "logs",        "pids",    "run",
+                                      "redis",   "images",      "uploads", "spool",
+                                      "volumes", "provisioner", "rights",  "monitoring"};
 
 }  // namespace
 
@@ -25,10 +30,26 @@ StateDirectory::StateDirectory(const fs::path& root)
 }
 
 fs::path StateDirectory::default_root() {
-  if (const char* said = std::getenv("NUCLEUS_STATE"); said && *said) return said;
+  if (const char* root = std::getenv("NUCLEUS_STATE"); root && *root) return root;
   if (geteuid() == 0) return "/var/lib/nucleus";
   const char* home = std::getenv("HOME");
   return fs::path(home ? home : ".") / ".nucleus";
+}
+
+/// A new deployment needs an empty directory, or what an interrupted `up` left.
+core::Result<void> StateDirectory::check_content() const {
+  std::error_code error;
+  if (exists() || !fs::exists(root_, error)) return {};
+  for (const auto& entry : fs::directory_iterator(root_, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name != ".deployment.yaml.new" &&
+        std::ranges::find(state_folders, name) == state_folders.end())
+      return core::refuse(core::ErrorCode::invalid_argument,
+                          root_ + " is neither empty nor a state directory", "state");
+  }
+  if (error)
+    return core::refuse(core::ErrorCode::invalid_argument, root_ + ": " + error.message(), "state");
+  return {};
 }
 
 core::Result<void> StateDirectory::create() const {
@@ -36,18 +57,21 @@ core::Result<void> StateDirectory::create() const {
     return core::refuse(core::ErrorCode::invalid_argument,
                         "the state directory's path is longer than " +
                             std::to_string(socket_path_bytes_max - longest_socket.size()) +
-                            " bytes, too long for unix sockets below it",
+                            " bytes, the limit for unix sockets below it",
                         "state");
-  std::error_code error;
-  for (const char* folder : {"", "config", "logs", "pids", "run", "redis", "images", "uploads",
-                             "spool", "volumes", "provisioner", "rights", "monitoring"}) {
-    fs::create_directories(file(folder), error);
-    if (!error)
-      fs::permissions(file(folder), fs::perms::owner_all, fs::perm_options::replace, error);
+  if (auto checked = check_content(); !checked) return checked;
+  const auto create_folder = [](const std::string& path) -> core::Result<void> {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (!error) fs::permissions(path, fs::perms::owner_all, fs::perm_options::replace, error);
     if (error)
-      return core::refuse(core::ErrorCode::invalid_argument, file(folder) + ": " + error.message(),
+      return core::refuse(core::ErrorCode::invalid_argument, path + ": " + error.message(),
                           "state");
-  }
+    return {};
+  };
+  if (auto created = create_folder(root_); !created) return created;
+  for (const char* folder : state_folders)
+    if (auto created = create_folder(file(folder)); !created) return created;
   return {};
 }
 
@@ -61,8 +85,13 @@ bool StateDirectory::is_remote() const {
   return !exists() && fs::exists(file("settings.yaml"), error);
 }
 
+std::string no_deployment(const StateDirectory& state) {
+  return "no deployment in " + state.root() + "; create one with nucleus up --state " +
+         state.root();
+}
+
 core::Result<void> write_file(const std::string& path, const std::string& content) {
-  // Hidden, for whoever lists the folder meanwhile: DIR/pids has a file for each process, no more.
+  // Hidden, because programs list DIR/pids and expect one file per process.
   const fs::path target(path);
   const std::string fresh = target.parent_path() / ("." + target.filename().string() + ".new");
   const int descriptor = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -100,4 +129,4 @@ FileLock::~FileLock() {
   if (descriptor_ >= 0) close(descriptor_);
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

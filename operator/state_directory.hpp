@@ -1,5 +1,5 @@
-// The one directory of a deployment: where each file lies, and how files are written there (whole,
-// by rename, for the owner alone). Everything that `nucleus up` starts keeps below it.
+// The state directory of a deployment: the places of its files, and how they are written (by
+// rename, readable by the owner only). All data of what `nucleus up` starts is below it.
 #pragma once
 
 #include <filesystem>
@@ -8,19 +8,20 @@
 
 #include "core/result.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 class StateDirectory {
  public:
-  /// `root` is made absolute; nothing is created.
+  /// Makes `root` absolute; creates nothing.
   explicit StateDirectory(const std::filesystem::path& root);
-  /// $NUCLEUS_STATE, else /var/lib/nucleus as root, else ~/.nucleus.
+  /// $NUCLEUS_STATE; otherwise /var/lib/nucleus for root, ~/.nucleus for others.
   static std::filesystem::path default_root();
 
-  /// Makes the folders (mode 700); refuses a path too long for the unix sockets below it.
+  /// Creates the folders with mode 700. Refuses a path that is too long for unix sockets below it,
+  /// and a directory with other content, which it leaves unchanged.
   core::Result<void> create() const;
   bool exists() const;
-  /// True where it holds a key (`settings.yaml`) for a bus elsewhere, and no deployment.
+  /// True if it contains a key (`settings.yaml`) for a remote bus, and no deployment.
   bool is_remote() const;
 
   const std::string& root() const { return root_; }
@@ -35,18 +36,23 @@ class StateDirectory {
   std::string redis_socket() const { return file("run/redis.sock"); }
 
  private:
+  core::Result<void> check_content() const;
+
   std::string root_;
 };
 
-/// Puts `content` there by write and rename, mode 600.
+/// The message for commands that need a deployment.
+std::string no_deployment(const StateDirectory& state);
+
+/// Writes the file by rename, with mode 600.
 core::Result<void> write_file(const std::string& path, const std::string& content);
-/// The whole file, or nothing where it cannot be read.
+/// The whole file; nothing if it cannot be read.
 std::optional<std::string> read_file(const std::string& path);
 
-/// Held by one process at a time, gone with its end however it ends.
+/// Held by one process at a time; released when it ends, in whatever way.
 class FileLock {
  public:
-  /// Tries, or waits for it with `is_waiting`.
+  /// Waits for the lock with `is_waiting`, otherwise returns nothing if it is held.
   static std::optional<FileLock> take(const std::string& path, bool is_waiting);
   ~FileLock();
   FileLock(FileLock&& other) noexcept : descriptor_{std::exchange(other.descriptor_, -1)} {}
@@ -57,4 +63,4 @@ class FileLock {
   int descriptor_;
 };
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -14,7 +14,7 @@
 
 #include "core/log/log.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 namespace {
 
@@ -22,9 +22,9 @@ namespace log = core::log;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds restart_delay_first{50};
-constexpr milliseconds restart_delay_most{5'000};
-constexpr milliseconds sound_life{2'000};  // who lived this long did not die at once
+constexpr milliseconds restart_delay_min{50};
+constexpr milliseconds restart_delay_max{5'000};
+constexpr milliseconds stable_uptime{2'000};  // resets the back-off
 
 std::int64_t unix_ms_now() {
   return std::chrono::duration_cast<milliseconds>(
@@ -32,11 +32,11 @@ std::int64_t unix_ms_now() {
       .count();
 }
 
-/// In the fork: becomes the child. Never returns.
-[[noreturn]] void become(const Child& child, const std::string& log_path, int gate) {
+/// In the forked process: waits until the parent has recorded it, then runs the child's program.
+[[noreturn]] void exec_child(const Child& child, const std::string& log_path, int gate) {
   setsid();
   char go = 0;
-  // The parent writes down who we are before it lets us run; if it dies first, so do we.
+  // If the parent ends before it has recorded this process, the read fails and nothing runs.
   if (read(gate, &go, 1) != 1) _exit(126);
   const int input = open("/dev/null", O_RDONLY);
   const int output = open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -70,7 +70,7 @@ class Supervisor {
     for (int signal : {SIGTERM, SIGINT, SIGCHLD}) sigaddset(&signals, signal);
     sigprocmask(SIG_BLOCK, &signals, nullptr);
     signals_ = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-    // QEMU daemons of libvirtd come to us when it dies, so that none is left as a zombie.
+    // Adopts the QEMU processes of a libvirtd that ended, so that they do not remain as zombies.
     prctl(PR_SET_CHILD_SUBREAPER, 1);
   }
 
@@ -79,7 +79,7 @@ class Supervisor {
       const auto known = table_.find(watched.child.name);
       if (known == table_.end() || !adopt(watched, known->second.process)) start(watched);
     }
-    while (!is_stopping_) wait_and_mend();
+    while (!is_stopping_) wait_and_restart();
     log::info("supervisor_stopping");
     return stop_all(state_) ? 0 : 1;
   }
@@ -87,70 +87,76 @@ class Supervisor {
  private:
   struct Watched {
     Child child;
-    int descriptor = -1;                        // of the running process
-    std::optional<Clock::time_point> due = {};  // starts again then
+    int descriptor = -1;  // of the running process
+    std::optional<Clock::time_point> restart_at = {};
     Clock::time_point started = Clock::now();
-    milliseconds delay{0};
+    milliseconds restart_delay{0};
   };
 
   bool adopt(Watched& watched, const ProcessId& process) {
     watched.descriptor = open_process_descriptor(process);
     if (watched.descriptor < 0) return false;
     write_file(state_.pid_file(watched.child.name), std::to_string(process.pid) + "\n");
-    log::info("process_taken_over", {{"name", watched.child.name}, {"pid", process.pid}});
+    log::info("process_adopted", {{"name", watched.child.name}, {"pid", process.pid}});
     return true;
   }
 
   void start(Watched& watched) {
     const auto& name = watched.child.name;
     int gate[2];
-    if (pipe2(gate, O_CLOEXEC) != 0) return start_later(watched, "no pipe");
+    if (pipe2(gate, O_CLOEXEC) != 0) return fail_start(watched, "cannot create a pipe");
     const pid_t pid = fork();
     if (pid < 0) {
       close(gate[0]);
       close(gate[1]);
-      return start_later(watched, "no fork");
+      return fail_start(watched, "cannot fork");
     }
     if (pid == 0) {
       close(gate[1]);
-      become(watched.child, state_.log_file(name), gate[0]);
+      exec_child(watched.child, state_.log_file(name), gate[0]);
     }
     close(gate[0]);
     auto& entry = table_[name];
     entry.process = process_of(pid);
-    entry.is_ground = watched.child.is_ground;
+    entry.is_infrastructure = watched.child.is_infrastructure;
     entry.started_unix_ms = unix_ms_now();
     watched.started = Clock::now();
-    watched.due.reset();
+    watched.restart_at.reset();
     watched.descriptor = open_process_descriptor(entry.process);
     auto recorded = save_processes(state_, table_);
     if (recorded) recorded = write_file(state_.pid_file(name), std::to_string(pid) + "\n");
     if (recorded && write(gate[1], "g", 1) == 1)
       log::info("process_started", {{"name", name}, {"pid", pid}});
     else
-      log::error("process_not_recorded", {{"name", name}});  // the gate shuts, and it ends
+      log::error("process_not_recorded", {{"name", name}});  // the closed gate ends it
     close(gate[1]);
   }
 
-  void start_later(Watched& watched, const std::string& why) {
-    const auto life = Clock::now() - watched.started;
-    if (life >= sound_life)
-      watched.delay = milliseconds{0};
+  void fail_start(Watched& watched, const char* reason) {
+    log::warning("process_not_started", {{"name", watched.child.name}, {"reason", reason}});
+    restart_later(watched, {});
+  }
+
+  void restart_later(Watched& watched, const core::ProcessEnd& end) {
+    if (Clock::now() - watched.started >= stable_uptime)
+      watched.restart_delay = milliseconds{0};
     else
-      watched.delay = std::clamp(watched.delay * 2, restart_delay_first, restart_delay_most);
-    watched.due = Clock::now() + watched.delay;
+      watched.restart_delay =
+          std::clamp(watched.restart_delay * 2, restart_delay_min, restart_delay_max);
+    watched.restart_at = Clock::now() + watched.restart_delay;
     auto& entry = table_[watched.child.name];
     entry.process = {};
-    entry.last_end = why;
+    entry.last_end = end;
     ++entry.restarts;
     std::filesystem::remove(state_.pid_file(watched.child.name));
     (void)save_processes(state_, table_);
-    log::warning(
-        "process_ended",
-        {{"name", watched.child.name}, {"how", why}, {"restart_in_ms", watched.delay.count()}});
+    log::warning("process_ended", {{"name", watched.child.name},
+                                   {"end", msg::name_of(end.kind)},
+                                   {"code", end.code},
+                                   {"restart_in_ms", watched.restart_delay.count()}});
   }
 
-  void wait_and_mend() {
+  void wait_and_restart() {
     std::vector<pollfd> waited{{.fd = signals_, .events = POLLIN, .revents = 0}};
     for (const auto& watched : watched_)
       waited.push_back({.fd = watched.descriptor, .events = POLLIN, .revents = 0});
@@ -164,17 +170,17 @@ class Supervisor {
       auto& watched = watched_[i];
       if (watched.descriptor >= 0 && waited[i + 1].revents) {
         close(std::exchange(watched.descriptor, -1));
-        start_later(watched, end_of(table_[watched.child.name].process.pid));
+        restart_later(watched, end_of(table_[watched.child.name].process.pid));
       }
-      if (watched.due && *watched.due <= Clock::now()) start(watched);
+      if (watched.restart_at && *watched.restart_at <= Clock::now()) start(watched);
     }
   }
 
   int milliseconds_to_restart() const {
     int least = -1;
     for (const auto& watched : watched_) {
-      if (!watched.due) continue;
-      const auto left = std::chrono::ceil<milliseconds>(*watched.due - Clock::now()).count();
+      if (!watched.restart_at) continue;
+      const auto left = std::chrono::ceil<milliseconds>(*watched.restart_at - Clock::now()).count();
       const int wait = static_cast<int>(std::max<std::int64_t>(left, 0));
       least = least < 0 ? wait : std::min(least, wait);
     }
@@ -186,24 +192,21 @@ class Supervisor {
     for (pid_t pid = 0; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
       const bool is_ours = std::ranges::any_of(
           table_, [&](const auto& entry) { return entry.second.process.pid == pid; });
-      if (is_ours) ends_[pid] = status;
+      if (is_ours) wait_statuses_[pid] = status;
     }
   }
 
-  /// A process that an earlier supervisor started is not our child: nobody tells us how it ended.
-  std::string end_of(pid_t pid) {
+  /// `unknown` for an adopted process: it is not our child, so waitpid(2) does not report it.
+  core::ProcessEnd end_of(pid_t pid) {
     reap();
-    const auto end = ends_.extract(pid);
-    if (end.empty()) return "ended";
-    const int status = end.mapped();
-    return WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
-                               : "exit " + std::to_string(WEXITSTATUS(status));
+    const auto status = wait_statuses_.extract(pid);
+    return status.empty() ? core::ProcessEnd{} : core::process_end_of(status.mapped());
   }
 
   const StateDirectory& state_;
   ProcessTable table_;
   std::vector<Watched> watched_ = {};
-  std::map<pid_t, int> ends_ = {};
+  std::map<pid_t, int> wait_statuses_ = {};
   int signals_ = -1;
   bool is_stopping_ = false;
 };
@@ -214,7 +217,7 @@ int supervise(const StateDirectory& state) {
   log::open("supervisor");
   const auto lock = FileLock::take(state.file("run/supervisor.lock"), false);
   if (!lock) {
-    log::error("supervisor_not_started", {{"reason", "another one holds " + state.root()}});
+    log::error("supervisor_not_started", {{"reason", "another supervisor uses " + state.root()}});
     return 3;
   }
   const auto deployment = load_deployment(state);
@@ -234,4 +237,4 @@ int supervise(const StateDirectory& state) {
   return exit_code;
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -1,5 +1,5 @@
-// Keeps a deployment's processes running: starts each, takes over those that an earlier supervisor
-// left, starts again what died (slower each time it dies at once). One thread, one poll(2).
+// Keeps a deployment's processes running: starts each, adopts those of an earlier supervisor, and
+// restarts those that end, with back-off. One thread, one poll(2).
 #pragma once
 
 #include <vector>
@@ -7,20 +7,20 @@
 #include "operator/deployment.hpp"
 #include "operator/processes.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
-/// Runs until SIGTERM or SIGINT, then stops every process; the exit code. Refuses to run beside
-/// another on the same state.
+/// Runs until SIGTERM or SIGINT, then stops every process. Returns the exit code: 3 if another
+/// supervisor holds the state directory, 2 if there is no valid deployment.
 int supervise(const StateDirectory& state);
 
-/// Starts `nucleus supervise` of this state as a daemon in a session of its own, and returns once
-/// it holds the state's lock.
+/// Starts `nucleus supervise` as a daemon in its own session, and returns when it holds the lock of
+/// the state directory.
 core::Result<void> start_supervisor(const StateDirectory& state);
-/// The supervisor of this state; pid 0 where none runs.
+/// The supervisor of this state directory; pid 0 if none runs.
 ProcessId running_supervisor(const StateDirectory& state);
 
-/// Stops every process of the table: TERM, then KILL; domains of the private libvirtd are destroyed
-/// on the way. What still runs afterwards is the error.
+/// Stops every process of the table with SIGTERM, then SIGKILL, and the domains of the private
+/// libvirtd. The error names the processes that still run.
 core::Result<void> stop_all(const StateDirectory& state);
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

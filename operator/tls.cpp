@@ -1,10 +1,11 @@
 #include "operator/tls.hpp"
 
+#include <fmt/chrono.h>
 #include <unistd.h>
 
 #include "core/tls/certificate.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 core::Result<void> check_tls(TlsOptions& tls) {
   for (auto* path : {&tls.certificate, &tls.key, &tls.ca})
@@ -20,13 +21,23 @@ core::Result<void> check_tls(TlsOptions& tls) {
   return {};
 }
 
+std::string certificate_problem(const TlsOptions& tls, std::int64_t now_unix_s) {
+  if (tls.certificate.empty()) return {};
+  const auto certificate =
+      core::Certificate::open({.certificate = tls.certificate, .key = tls.key});
+  if (!certificate) return certificate.error().detail;
+  const std::int64_t end_unix_s = (*certificate)->facts().end_unix_s;
+  if (now_unix_s < end_unix_s) return {};
+  return fmt::format("{}: expired on {:%Y-%m-%d}", tls.certificate, fmt::gmtime(end_unix_s));
+}
+
 std::string host_of(const TlsOptions& tls, const std::string& address) {
   if (tls.certificate.empty()) return address;
   const auto certificate =
       core::Certificate::open({.certificate = tls.certificate, .key = tls.key});
-  if (!certificate) return address;  // as it was when it came up; its processes say what is wrong
+  if (!certificate) return address;  // replaced since `up`; the processes log what is wrong
   const auto facts = (*certificate)->facts(address);
   return facts.is_for_host || facts.name.empty() ? address : facts.name;
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -1,18 +1,18 @@
-"""Reads messages/*.hpp: structs with their fields and comments, enums, topics. For check_docs."""
+"""Reads messages/*.hpp: structs with their fields and comments, enums, topics."""
 import dataclasses
 import pathlib
 import re
 
 STRUCT = re.compile(r"((?:^///[^\n]*\n)*)^struct (\w+) \{\n(.*?)^\};", re.M | re.S)
 ENUM = re.compile(r"^NUCLEUS_ENUM\((\w+),([^)]*)\)", re.M)
-# An enum whose names C++ cannot spell lists them as they travel.
+# An enum whose names are not C++ identifiers lists them as they are sent.
 SPELLED_ENUM = re.compile(
     r'^constexpr std::string_view enum_list\((\w+)\) \{\n  return "unknown, ([^"]*)";', re.M)
 ID = re.compile(r"^using (\w+) = (?:Id<struct \w+>|std::int64_t); *(?://(.*))?$", re.M)
 FIELDS = re.compile(r"NUCLEUS_FIELDS\((.*?)\)", re.S)
 TOPIC = re.compile(r'topic = "([^"]+)"')
 WORDS = {"std::string": "text", "bool": "true or false", "double": "number",
-         "ComputesetId": "integer"}  # the one id that is no text
+         "ComputesetId": "integer"}  # the only id that is not a text
 
 
 @dataclasses.dataclass
@@ -38,7 +38,7 @@ class Schema:
     ids: dict
 
     def events(self):
-        """In the order of their topics."""
+        """Ordered by topic."""
         return sorted((s for s in self.structs.values() if s.is_event), key=lambda s: s.topic)
 
 
@@ -48,11 +48,11 @@ def one_line(comment):
 
 
 def field_of(name, body):
-    """The type and comment of a field; the comment may go on in lines of its own."""
+    """The type and comment of a field; the comment may continue on further lines."""
     comment = r"((?://[^\n]*)?(?:\n {3,}//[^\n]*)*)"
     found = re.search(rf"^  ([\w:<>, ]+?) {name}\s*=\s*[^;]*;[ \t]*" + comment, body, re.M)
     if not found:
-        raise ValueError(f"field {name} is listed and not declared")
+        raise ValueError(f"field {name} is listed but not declared")
     return Field(name, found[1].strip(), one_line(re.sub(r"^\s*//", "", found[2], flags=re.M)))
 
 
@@ -77,7 +77,7 @@ def read(folder):
 
 
 def in_words(kind, schema):
-    """A C++ type as a reader of msgpack or JSON sees it."""
+    """A C++ type in the terms of msgpack and JSON."""
     listed = re.fullmatch(r"std::vector<(.+)>", kind)
     if listed:
         return "list of " + in_words(listed[1], schema)
@@ -91,11 +91,11 @@ def in_words(kind, schema):
         return f"map [{kind}](#{kind.lower()})"
     if re.fullmatch(r"std::u?int\d+_t", kind):
         return "integer"
-    raise ValueError(f"no word for the type {kind}")
+    raise ValueError(f"no description of the type {kind}")
 
 
 def parts_of(struct, schema):
-    """The structs and enums that its fields name, through all depths, in the order met."""
+    """The structs and enums that its fields use, directly or indirectly, in order."""
     met = []
     for field in struct.fields:
         for word in re.findall(r"\w+", field.type):
@@ -107,7 +107,7 @@ def parts_of(struct, schema):
 
 
 def table(struct, schema):
-    yield "| field | is | what |"
+    yield "| field | type | meaning |"
     yield "|---|---|---|"
     for field in struct.fields:
         comment = (field.comment or schema.ids.get(field.type, "")).replace("|", "\\|")
@@ -115,7 +115,7 @@ def table(struct, schema):
 
 
 def events_page(schema):
-    """The part of docs/events.md that is made from the headers."""
+    """The part of docs/events.md that is generated from the headers."""
     lines = []
     parts = []
     for event in schema.events():
@@ -124,12 +124,12 @@ def events_page(schema):
         lines += [comment[:1].upper() + comment[1:], ""] if comment else []
         lines += [*table(event, schema), ""]
         parts += [part for part in parts_of(event, schema) if part not in parts]
-    lines += ["## What they are made of", ""]
+    lines += ["## Types", ""]
     for part in sorted(set(parts)):
         lines += [f"### {part}", ""]
         if part in schema.enums:
             lines += ["A text: " + ", ".join(f"`{v}`" for v in schema.enums[part]) +
-                      "; or `unknown`, or a word of a later release.", ""]
+                      "; `unknown`; or a name that a later release adds.", ""]
         else:
             struct = schema.structs[part]
             lines += ([struct.comment, ""] if struct.comment else []) + list(table(struct, schema))

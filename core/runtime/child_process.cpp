@@ -55,7 +55,7 @@ int spawn(const ChildCommand& command, const Pipe& out, const Pipe& err, pid_t& 
   sigset_t none;
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setpgroup(&attributes, 0);  // a group of its own, so that all of it can be ended
+  posix_spawnattr_setpgroup(&attributes, 0);  // so that its own children can be killed too
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
   std::vector<std::string> argv = command.argv;
   std::vector<std::string> environment = command.environment;
@@ -69,7 +69,7 @@ int spawn(const ChildCommand& command, const Pipe& out, const Pipe& err, pid_t& 
   return fault;
 }
 
-/// Reads both until both are closed; false where the deadline came first.
+/// Reads both until both are closed; false if the deadline passed first.
 bool read_all(const Pipe& out, const Pipe& err, Clock::time_point end, std::size_t bytes_max,
               ChildOutput& into) {
   std::array<pollfd, 2> ends{{{out.ends[0], POLLIN, 0}, {err.ends[0], POLLIN, 0}}};
@@ -98,7 +98,8 @@ Result<ChildOutput> run_child(const ChildCommand& command) {
   const std::string& program = command.argv.at(0);
   Pipe out;
   Pipe err;
-  if (out.ends[0] < 0 || err.ends[0] < 0) return refuse(ErrorCode::internal, "no pipe is left");
+  if (out.ends[0] < 0 || err.ends[0] < 0)
+    return refuse(ErrorCode::internal, "cannot create a pipe");
   pid_t pid = 0;
   if (const int fault = spawn(command, out, err, pid); fault != 0)
     return refuse(ErrorCode::internal, program + " cannot be started: " + std::strerror(fault));
@@ -115,20 +116,20 @@ Result<ChildOutput> run_child(const ChildCommand& command) {
     return refuse(
         ErrorCode::deadline_exceeded,
         program + " did not end within " + std::to_string(command.deadline.count()) + " ms");
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  result.end = process_end_of(status);
   return result;
 }
 
 Result<std::string> must_run_child(const ChildCommand& command) {
   auto ran = run_child(command);
   if (!ran) return std::unexpected(ran.error());
-  if (ran->exit_code == 0) return std::move(ran->output);
+  if (is_success(ran->end)) return std::move(ran->output);
   std::string line = ran->errors;
   while (!line.empty() && line.back() == '\n') line.pop_back();
   if (const auto start = line.rfind('\n'); start != std::string::npos)
     line = line.substr(start + 1);
   return refuse(ErrorCode::internal,
-                command.argv[0] + " failed (" + std::to_string(ran->exit_code) + "): " + line);
+                command.argv[0] + " failed (" + shown(ran->end) + "): " + line);
 }
 
 }  // namespace nucleus::core

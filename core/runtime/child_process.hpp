@@ -1,5 +1,5 @@
-// A child process that does one thing and ends: qemu-img, mtools, a probe. Blocks, so it belongs on
-// a worker. No shell is ever between.
+// Runs a program to its end: qemu-img, mtools, a probe. Blocks, so it belongs on a worker. No shell
+// is involved.
 #pragma once
 
 #include <chrono>
@@ -7,27 +7,27 @@
 #include <vector>
 
 #include "core/result.hpp"
+#include "core/runtime/process_end.hpp"
 
 namespace nucleus::core {
 
 struct ChildCommand {
-  std::vector<std::string> argv = {};         // argv[0] is found along PATH
+  std::vector<std::string> argv = {};         // argv[0] is searched in PATH
   std::vector<std::string> environment = {};  // NAME=VALUE, added to our own
   std::chrono::milliseconds deadline{30'000};
-  std::size_t output_bytes_max = 1 << 20;  // more than that is read and dropped
+  std::size_t output_bytes_max = 1 << 20;  // the rest is read and discarded
 };
 
 struct ChildOutput {
-  int exit_code = 0;  // 128 + signal where one ended it
+  ProcessEnd end = {};
   std::string output = {};
   std::string errors = {};
 };
 
-/// Runs it to its end; `deadline_exceeded`: it was killed, with whatever it had started.
+/// Runs the program to its end; `deadline_exceeded` if it was killed, with its own children.
 Result<ChildOutput> run_child(const ChildCommand& command);
 
-/// As run_child, where anything but exit code 0 is a failure: `internal`, with its last line of
-/// errors.
+/// As run_child, but anything except exit status 0 is `internal`, with the last line of stderr.
 Result<std::string> must_run_child(const ChildCommand& command);
 
 }  // namespace nucleus::core

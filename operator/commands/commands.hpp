@@ -1,35 +1,23 @@
-// The commands of `nucleus`: each adds itself to the parser and sets what is to run.
+// The commands of `nucleus`: each function adds one command, or one group, to the command line.
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <functional>
+#include "operator/command_line.hpp"
 
-#include "core/result.hpp"
-#include "operator/deployment.hpp"
+namespace nucleus::operator_ {
 
-namespace nucleus::op {
+void add_up(Commands& commands);
+void add_down(Commands& commands);
+void add_status(Commands& commands);
+void add_doctor(Commands& commands);
+void add_cluster(Commands& commands);
+/// The commands of group `cluster` that wait for something: wait, measure.
+void add_cluster_waiting(Commands& group);
+void add_person(Commands& commands);
+void add_image(Commands& commands);
+void add_host(Commands& commands);
+void add_process(Commands& commands);
+void add_keys(Commands& commands);
+void add_bootstrap(Commands& commands);
+void add_supervise(Commands& commands);
 
-/// What the chosen command does; its number is the exit code.
-using Action = std::function<core::Result<int>()>;
-
-void add_up(CLI::App& app, Action& chosen);
-void add_down(CLI::App& app, Action& chosen);
-void add_status(CLI::App& app, Action& chosen);
-void add_doctor(CLI::App& app, Action& chosen);
-void add_cluster(CLI::App& app, Action& chosen);
-/// The part of `cluster` that watches: wait, measure.
-void add_cluster_watch(CLI::App& group, Action& chosen);
-void add_person(CLI::App& app, Action& chosen);
-void add_image(CLI::App& app, Action& chosen);
-void add_host(CLI::App& app, Action& chosen);
-void add_process(CLI::App& app, Action& chosen);
-void add_keys(CLI::App& app, Action& chosen);
-void add_begin(CLI::App& app, Action& chosen);
-void add_supervise(CLI::App& app, Action& chosen);
-
-/// `--state DIR` with its default.
-std::shared_ptr<std::string> add_state_option(CLI::App& command);
-/// The deployment of a state that `up` has made; else an error that says so.
-core::Result<Deployment> open_deployment(const StateDirectory& state);
-
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -1,4 +1,5 @@
-// nucleus doctor: what this machine lacks, and the line that mends it.
+// nucleus doctor: checks this machine's prerequisites; each problem comes with the command that
+// solves it.
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -7,117 +8,124 @@
 #include <iostream>
 
 #include "operator/commands/commands.hpp"
+#include "operator/deployment.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 namespace {
 
-constexpr std::uint64_t free_bytes_least = 8ULL << 30;
-constexpr std::uint64_t memory_mb_least = 2'048;
+constexpr std::uint64_t free_bytes_min = 8ULL << 30;
+constexpr std::uint64_t memory_mb_min = 2'048;
+
+struct DoctorArguments {
+  std::string state = {};
+  bool is_simulated = false;
+};
 
 struct Finding {
-  bool is_fault = false;  // else a remark
-  std::string what = {};
-  std::string mend = {};
+  bool is_error = false;  // otherwise a warning
+  std::string problem = {};
+  std::string solution = {};
 };
 
 class Doctor {
  public:
   explicit Doctor(const StateDirectory& state) : state_{state} {}
 
-  std::vector<Finding> look(bool is_simulated) {
-    need_programs(is_simulated);
-    if (!is_simulated) need_hypervisor();
-    need_space();
+  std::vector<Finding> examine(bool is_simulated) {
+    check_programs(is_simulated);
+    if (!is_simulated) check_hypervisor();
+    check_space();
     return std::move(findings_);
   }
 
  private:
-  void fault(std::string what, std::string mend) {
-    findings_.push_back({.is_fault = true, .what = std::move(what), .mend = std::move(mend)});
+  void error(std::string problem, std::string solution) {
+    findings_.push_back(
+        {.is_error = true, .problem = std::move(problem), .solution = std::move(solution)});
   }
 
-  void need_program(const char* program, const char* package) {
+  void require_program(const char* program, const char* package) {
     if (find_program(program).empty())
-      fault(fmt::format("{} is not installed", program),
+      error(fmt::format("{} is not installed", program),
             fmt::format("apt-get install -y --no-install-recommends {}", package));
   }
 
-  void need_programs(bool is_simulated) {
-    need_program("redis-server", "redis-server");
+  void check_programs(bool is_simulated) {
+    require_program("redis-server", "redis-server");
     Deployment shape;
     shape.options.is_simulated = is_simulated;
     shape.host_id = "host";
     for (const auto& program : missing_programs(plan_children(state_, shape, programs_folder())))
       if (program != "redis-server")
-        fault(program + " is not built",
+        error(program + " is not built",
               "cmake --preset release && cmake --build --preset release");
   }
 
-  void need_hypervisor() {
+  void check_hypervisor() {
     if (geteuid() != 0)
-      fault("real hosts need root", "sudo nucleus up, or nucleus up --simulated --hosts 4");
-    need_program("libvirtd", "libvirt-daemon-system libvirt-daemon-driver-qemu");
-    need_program("virsh", "libvirt-clients");
-    need_program("qemu-system-x86_64", "qemu-system-x86");
-    need_program("qemu-img", "qemu-utils");
-    need_program("ovs-vswitchd", "openvswitch-switch");
-    need_program("ip", "iproute2");
-    need_program("unshare", "util-linux");
-    need_program("mformat", "mtools");
+      error("real hosts need root", "sudo nucleus up, or nucleus up --simulated --hosts 4");
+    require_program("libvirtd", "libvirt-daemon-system libvirt-daemon-driver-qemu");
+    require_program("virsh", "libvirt-clients");
+    require_program("qemu-system-x86_64", "qemu-system-x86");
+    require_program("qemu-img", "qemu-utils");
+    require_program("ovs-vswitchd", "openvswitch-switch");
+    require_program("ip", "iproute2");
+    require_program("unshare", "util-linux");
+    require_program("mformat", "mtools");
     if (access("/dev/net/tun", R_OK | W_OK) != 0)
-      fault("/dev/net/tun cannot be opened: nodes get no network",
+      error("/dev/net/tun cannot be opened: nodes would have no network",
             "modprobe tun; or: mkdir -p /dev/net && mknod /dev/net/tun c 10 200");
     if (access("/dev/kvm", R_OK | W_OK) != 0)
-      findings_.push_back({.what = "/dev/kvm cannot be opened: nodes run in software, slowly",
-                           .mend = "modprobe kvm_intel or kvm_amd; switch on virtualization in the "
-                                   "firmware"});
+      findings_.push_back(
+          {.problem = "/dev/kvm cannot be opened: nodes use slow software emulation",
+           .solution = "modprobe kvm_intel or kvm_amd; enable virtualization in the firmware"});
   }
 
-  void need_space() {
+  void check_space() {
     std::filesystem::path folder = state_.root();
     while (!folder.empty() && !std::filesystem::exists(folder)) folder = folder.parent_path();
     struct statvfs space {};
-    if (statvfs(folder.c_str(), &space) == 0 && space.f_bavail * space.f_frsize < free_bytes_least)
-      fault(fmt::format("{} has {} MB free; images want 8192", folder.string(),
+    if (statvfs(folder.c_str(), &space) == 0 && space.f_bavail * space.f_frsize < free_bytes_min)
+      error(fmt::format("{} has {} MB free; images need 8192", folder.string(),
                         space.f_bavail * space.f_frsize >> 20),
             "nucleus up --state DIR, with DIR on a larger disk");
     std::ifstream memory("/proc/meminfo");
     std::uint64_t kilobytes = 0;
     for (std::string word; memory >> word;)
       if (word == "MemAvailable:" && memory >> kilobytes) break;
-    if (kilobytes && kilobytes / 1024 < memory_mb_least)
-      fault(fmt::format("{} MB of memory are free; the demo wants {}", kilobytes / 1024,
-                        memory_mb_least),
-            "end what uses it: ps -e -o pid,rss,comm --sort=-rss | head");
+    if (kilobytes && kilobytes / 1024 < memory_mb_min)
+      error(fmt::format("{} MB of memory are free; the demo needs {}", kilobytes / 1024,
+                        memory_mb_min),
+            "stop other processes: ps -e -o pid,rss,comm --sort=-rss | head");
   }
 
   const StateDirectory& state_;
   std::vector<Finding> findings_ = {};
 };
 
-core::Result<int> doctor(const std::string& directory, bool is_simulated) {
-  const StateDirectory state(directory);
-  bool is_well = true;
-  for (const auto& finding : Doctor(state).look(is_simulated)) {
-    std::cout << fmt::format("{} {}\n       {}\n",
-                             finding.is_fault ? "lacks: " : "note:  ", finding.what, finding.mend);
-    is_well = is_well && !finding.is_fault;
+core::Result<int> doctor(const DoctorArguments& arguments) {
+  const StateDirectory state(arguments.state);
+  bool is_ready = true;
+  for (const auto& finding : Doctor(state).examine(arguments.is_simulated)) {
+    std::cout << fmt::format("{} {}\n         {}\n",
+                             finding.is_error ? "error:  " : "warning:", finding.problem,
+                             finding.solution);
+    is_ready = is_ready && !finding.is_error;
   }
-  if (is_well) std::cout << "this machine has what Nucleus needs\n";
-  return is_well ? 0 : 1;
+  if (is_ready) std::cout << "this machine meets all requirements\n";
+  return is_ready ? 0 : 1;
 }
 
 }  // namespace
 
-void add_doctor(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("doctor", "what this machine lacks, and what mends it");
-  auto state = add_state_option(*command);
-  auto is_simulated = std::make_shared<bool>(false);
-  command->add_flag("--simulated", *is_simulated, "only what simulated hosts need");
-  command->callback([&chosen, state, is_simulated] {
-    chosen = [state, is_simulated] { return doctor(*state, *is_simulated); };
-  });
+void add_doctor(Commands& commands) {
+  commands.add<DoctorArguments>(
+      "doctor", "check this machine's prerequisites, and say how to meet them", doctor,
+      [](CommandOptions& options, DoctorArguments& arguments) {
+        options.state(arguments.state);
+        options.flag("--simulated", arguments.is_simulated, "only what simulated hosts need");
+      });
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -1,4 +1,4 @@
-// nucleus image import, and nucleus host list, drain, resume.
+// nucleus image import, and nucleus host list, drain and resume.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -8,15 +8,16 @@
 #include "messages/scheduler.hpp"
 #include "operator/caller.hpp"
 #include "operator/commands/commands.hpp"
+#include "operator/tables.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 namespace {
 
-constexpr core::Milliseconds import_deadline{600'000};
+constexpr core::Milliseconds import_timeout{600'000};
 
 struct ImportArguments {
-  std::shared_ptr<std::string> state = {};
+  std::string state = {};
   std::string name = {};
   std::string disk = {};
   std::string kernel = {};
@@ -25,100 +26,96 @@ struct ImportArguments {
   std::string format = "qcow2";
 };
 
-/// The service has another working directory: only whole paths travel.
-std::string whole(const std::string& path) {
+struct HostArguments {
+  std::string state = {};
+  msg::DrainHost request = {};
+};
+
+/// The service has another working directory, so only absolute paths are sent.
+std::string absolute(const std::string& path) {
   return path.empty() ? path : std::filesystem::absolute(path).string();
 }
 
 core::Result<int> import(const ImportArguments& arguments) {
-  const auto opened = open_caller(*arguments.state);
+  const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
-  Caller& caller = **opened;
   if (arguments.disk.empty() && arguments.kernel.empty())
-    return core::refuse(core::ErrorCode::invalid_argument, "say --disk, or --kernel, or both");
+    return core::refuse(core::ErrorCode::invalid_argument, "--disk or --kernel must be given");
   const msg::ImportImage request{
       .image_id = {arguments.name.find('/') == std::string::npos ? "public/" + arguments.name
                                                                  : arguments.name},
       .format = msg::enum_of<msg::ImageFormat>(arguments.format),
-      .disk_path = whole(arguments.disk),
-      .kernel_path = whole(arguments.kernel),
-      .initramfs_path = whole(arguments.initramfs),
+      .disk_path = absolute(arguments.disk),
+      .kernel_path = absolute(arguments.kernel),
+      .initramfs_path = absolute(arguments.initramfs),
       .cmdline = arguments.cmdline};
-  const auto image = caller.call(request, {.deadline = import_deadline});
+  const auto image = (*opened)->call(request, {.deadline = import_timeout});
   if (!image) return std::unexpected(image.error());
   std::cout << fmt::format("image {}: {} bytes, sha256 {}\n", image->image_id.value,
                            image->size_bytes, image->sha256);
   return 0;
 }
 
-core::Result<int> list_hosts(const std::string& directory) {
-  const auto opened = open_caller(directory);
+core::Result<int> list_hosts(const HostArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
-  Caller& caller = **opened;
-  const auto listed = call_all_pages(caller, msg::ListHosts{}, &msg::Hosts::hosts);
+  const auto listed = call_all_pages(**opened, msg::ListHosts{}, &msg::Hosts::hosts);
   if (!listed) return std::unexpected(listed.error());
-  std::cout << fmt::format("{:<22}{:<13}{:>12}{:>20}  {}\n", "host", "state", "cpus", "memory MB",
-                           "accelerator");
-  for (const auto& host : *listed)
-    std::cout << fmt::format(
-        "{:<22}{:<13}{:>12}{:>20}  {} {}\n", host.host_id.value, msg::name_of(host.state),
-        fmt::format("{}/{}", host.cpus_used, host.cpus),
-        fmt::format("{}/{}", host.memory_used_mb, host.memory_mb), host.accelerator, host.reason);
+  std::cout << host_heading();
+  for (const auto& host : *listed) std::cout << host_row(host);
   return 0;
 }
 
-core::Result<int> drain_host(const std::string& directory, const msg::DrainHost& request) {
-  const auto opened = open_caller(directory);
+core::Result<int> drain_or_resume(const HostArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
-  Caller& caller = **opened;
-  if (auto done = caller.call(request); !done) return std::unexpected(done.error());
+  const auto& request = arguments.request;
+  if (auto done = (*opened)->call(request); !done) return std::unexpected(done.error());
   std::cout << fmt::format("host {} is {}\n", request.host_id.value,
-                           request.is_drained ? "drained: nothing new starts there" : "resumed");
+                           request.is_drained ? "drained: no new nodes start there" : "resumed");
   return 0;
 }
 
-void add_drain(CLI::App& group, Action& chosen, bool is_drained) {
-  auto* command =
-      group.add_subcommand(is_drained ? "drain" : "resume",
-                           is_drained ? "start nothing new there" : "start there again");
-  auto state = add_state_option(*command);
-  auto request = std::make_shared<msg::DrainHost>();
-  request->is_drained = is_drained;
-  command->add_option("HOST", request->host_id.value, "its name")->required();
-  if (is_drained) command->add_option("--reason", request->reason, "one line, for people");
-  command->callback([&chosen, state, request] {
-    chosen = [state, request] { return drain_host(*state, *request); };
-  });
+void describe_drain(CommandOptions& options, HostArguments& arguments) {
+  options.state(arguments.state);
+  options.add("HOST", arguments.request.host_id.value, "name of the host").required();
+  options.add("--reason", arguments.request.reason, "one line, shown in lists of hosts");
+}
+
+void describe_resume(CommandOptions& options, HostArguments& arguments) {
+  arguments.request.is_drained = false;
+  options.state(arguments.state);
+  options.add("HOST", arguments.request.host_id.value, "name of the host").required();
 }
 
 }  // namespace
 
-void add_image(CLI::App& app, Action& chosen) {
-  auto* group = app.add_subcommand("image", "published disks");
-  group->require_subcommand(1);
-  auto* command = group->add_subcommand("import", "publish an image from files of this machine");
-  auto arguments = std::make_shared<ImportArguments>();
-  arguments->state = add_state_option(*command);
-  command->add_option("NAME", arguments->name, "NAME, or PROJECT/NAME; else it is public")
-      ->required();
-  command->add_option("--disk", arguments->disk, "its disk")->check(CLI::ExistingFile);
-  command->add_option("--format", arguments->format, "of the disk")
-      ->check(CLI::IsMember({"raw", "qcow2", "iso"}))
-      ->capture_default_str();
-  command->add_option("--kernel", arguments->kernel, "to boot directly")->check(CLI::ExistingFile);
-  command->add_option("--initramfs", arguments->initramfs, "beside it")->check(CLI::ExistingFile);
-  command->add_option("--cmdline", arguments->cmdline, "the kernel's arguments");
-  command->callback([&chosen, arguments] { chosen = [arguments] { return import(*arguments); }; });
+void add_image(Commands& commands) {
+  auto group = commands.group("image", "published disks");
+  group.add<ImportArguments>(
+      "import", "publish an image from files on this machine", import,
+      [](CommandOptions& options, ImportArguments& arguments) {
+        options.state(arguments.state);
+        options.add("NAME", arguments.name, "PROJECT/NAME; or NAME for a public image").required();
+        options.add("--disk", arguments.disk, "disk image").existing_file();
+        options.add("--format", arguments.format, "format of the disk image")
+            .one_of({"raw", "qcow2", "iso"})
+            .show_default();
+        options.add("--kernel", arguments.kernel, "kernel for direct boot").existing_file();
+        options.add("--initramfs", arguments.initramfs, "initramfs for direct boot")
+            .existing_file();
+        options.add("--cmdline", arguments.cmdline, "kernel command line");
+      });
 }
 
-void add_host(CLI::App& app, Action& chosen) {
-  auto* group = app.add_subcommand("host", "the machines that hold domains");
-  group->require_subcommand(1);
-  auto* list = group->add_subcommand("list", "every host");
-  auto state = add_state_option(*list);
-  list->callback([&chosen, state] { chosen = [state] { return list_hosts(*state); }; });
-  add_drain(*group, chosen, true);
-  add_drain(*group, chosen, false);
+void add_host(Commands& commands) {
+  auto group = commands.group("host", "machines that run domains");
+  group.add<HostArguments>(
+      "list", "list all hosts", list_hosts,
+      [](CommandOptions& options, HostArguments& arguments) { options.state(arguments.state); });
+  group.add<HostArguments>("drain", "place no new nodes on a host", drain_or_resume,
+                           describe_drain);
+  group.add<HostArguments>("resume", "undo drain", drain_or_resume, describe_resume);
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -1,4 +1,4 @@
-// nucleus person: lets people in, sets their passwords and roles, and takes them out.
+// nucleus person create, password, remove and list.
 #include <fmt/format.h>
 
 #include <iostream>
@@ -7,62 +7,86 @@
 #include "operator/caller.hpp"
 #include "operator/commands/commands.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 namespace {
 
-struct PersonArguments {
-  std::shared_ptr<std::string> state = {};
+struct CreatePersonArguments {
+  std::string state = {};
   std::string name = {};
   std::string project = {};
   std::string role = "cluster_admin";
   bool is_operator = false;
 };
 
-/// The token is shown once and stored nowhere but in its owner's hands.
-core::Result<int> create(const PersonArguments& arguments) {
-  const auto opened = open_caller(*arguments.state);
+struct PersonArguments {
+  std::string state = {};
+  std::string name = {};
+};
+
+core::Result<bool> has_project(Caller& caller, const msg::ProjectId& project) {
+  const auto listed = caller.call(msg::ListProjects{.viewer = {.projects = {project}}});
+  if (!listed) return std::unexpected(listed.error());
+  return !listed->projects.empty();
+}
+
+core::Result<std::string> define_with_token(Caller& caller, const msg::Person& person) {
+  if (auto defined = caller.call(msg::DefinePerson{.person = person}); !defined)
+    return std::unexpected(defined.error());
+  const auto issued = caller.call(msg::IssueToken{.person_id = person.person_id});
+  if (issued) return issued->token;
+  (void)caller.call(msg::RemovePerson{.person_id = person.person_id});
+  return std::unexpected(issued.error());
+}
+
+/// Prints the token, which is not stored anywhere. If anything is refused, a project that was
+/// created for the person is removed again.
+core::Result<int> create_person(const CreatePersonArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
   Caller& caller = **opened;
-  const msg::PersonId person{arguments.name};
-  if (caller.call(msg::GetPerson{.person_id = person}))
-    return core::refuse(core::ErrorCode::wrong_state, arguments.name + " is there already", "name");
-  if (auto made = caller.call(msg::DefineProject{.project_id = {arguments.project}}); !made)
-    return std::unexpected(made.error());
-  const msg::DefinePerson definition{
-      .person = {.person_id = person,
-                 .role = arguments.is_operator ? msg::Role::operator_
-                                               : msg::enum_of<msg::Role>(arguments.role),
-                 .projects = {{arguments.project}}}};
-  if (auto made = caller.call(definition); !made) return std::unexpected(made.error());
-  const auto token = caller.call(msg::IssueToken{.person_id = person});
-  if (!token) return std::unexpected(token.error());
-  std::cout << token->token << "\n";
+  const msg::ProjectId project{arguments.project};
+  const msg::Person person{.person_id = {arguments.name},
+                           .role = arguments.is_operator ? msg::Role::operator_
+                                                         : msg::enum_of<msg::Role>(arguments.role),
+                           .projects = {project}};
+  if (caller.call(msg::GetPerson{.person_id = person.person_id}))
+    return core::refuse(core::ErrorCode::wrong_state, arguments.name + " already exists", "name");
+  const auto had_project = has_project(caller, project);
+  if (!had_project) return std::unexpected(had_project.error());
+  if (auto defined = caller.call(msg::DefineProject{.project_id = project}); !defined)
+    return std::unexpected(defined.error());
+  const auto token = define_with_token(caller, person);
+  if (!token) {
+    if (!*had_project) (void)caller.call(msg::RemoveProject{.project_id = project});
+    return std::unexpected(token.error());
+  }
+  std::cout << *token << "\n";
   return 0;
 }
 
-/// The password is one line of the input, so that no list of processes shows it.
-core::Result<int> set_password(const std::string& state, const std::string& name) {
-  const auto opened = open_caller(state);
+/// Reads the password from standard input, since arguments are visible in the list of processes.
+core::Result<int> set_password(const PersonArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
   std::string password;
   std::getline(std::cin, password);
-  const auto set =
-      (*opened)->call(msg::SetPassword{.person_id = {name}, .password = std::move(password)});
+  const auto set = (*opened)->call(
+      msg::SetPassword{.person_id = {arguments.name}, .password = std::move(password)});
   if (!set) return std::unexpected(set.error());
   return 0;
 }
 
-core::Result<int> remove_person(const std::string& state, const std::string& name) {
-  const auto opened = open_caller(state);
+core::Result<int> remove_person(const PersonArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
-  if (auto removed = (*opened)->call(msg::RemovePerson{.person_id = {name}}); !removed)
-    return std::unexpected(removed.error());
+  const auto removed = (*opened)->call(msg::RemovePerson{.person_id = {arguments.name}});
+  if (!removed) return std::unexpected(removed.error());
   return 0;
 }
 
-core::Result<int> list_people(const std::string& state) {
-  const auto opened = open_caller(state);
+core::Result<int> list_people(const PersonArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
   msg::ListPeople request{.viewer = {.is_operator = true}};
   do {
@@ -79,39 +103,35 @@ core::Result<int> list_people(const std::string& state) {
   return 0;
 }
 
-/// A command about one person.
-void add_named(CLI::App& group, Action& chosen, const char* name, const char* what,
-               core::Result<int> (*run)(const std::string&, const std::string&)) {
-  auto* command = group.add_subcommand(name, what);
-  auto state = add_state_option(*command);
-  auto person = std::make_shared<std::string>();
-  command->add_option("NAME", *person, "their username")->required();
-  command->callback(
-      [&chosen, state, person, run] { chosen = [=] { return run(*state, *person); }; });
+void describe_person(CommandOptions& options, PersonArguments& arguments) {
+  options.state(arguments.state);
+  options.add("NAME", arguments.name, "username").required();
 }
 
 }  // namespace
 
-void add_person(CLI::App& app, Action& chosen) {
-  auto* group = app.add_subcommand("person", "who may use the clusters");
-  group->require_subcommand(1);
-  auto* command =
-      group->add_subcommand("create", "make a person of a project, and print their token");
-  auto arguments = std::make_shared<PersonArguments>();
-  arguments->state = add_state_option(*command);
-  command->add_option("NAME", arguments->name, "their username")->required();
-  command->add_option("--project", arguments->project, "made where it is not there")->required();
-  command->add_option("--role", arguments->role, "what they may do")
-      ->check(CLI::IsMember({"pi", "cluster_admin", "trainer", "read_only"}))
-      ->capture_default_str();
-  command->add_flag("--operator", arguments->is_operator, "an operator sees every project");
-  command->callback([&chosen, arguments] { chosen = [arguments] { return create(*arguments); }; });
-  add_named(*group, chosen, "password", "set a password, read from the input; ends their tokens",
-            set_password);
-  add_named(*group, chosen, "remove", "remove a person and all their credentials", remove_person);
-  auto* listing = group->add_subcommand("list", "everybody, their role and projects");
-  auto state = add_state_option(*listing);
-  listing->callback([&chosen, state] { chosen = [state] { return list_people(*state); }; });
+void add_person(Commands& commands) {
+  auto group = commands.group("person", "people who may use clusters");
+  group.add<CreatePersonArguments>(
+      "create", "create a person in a project and print a token", create_person,
+      [](CommandOptions& options, CreatePersonArguments& arguments) {
+        options.state(arguments.state);
+        options.add("NAME", arguments.name, "username").required();
+        options.add("--project", arguments.project, "project, created if it does not exist")
+            .required();
+        options.add("--role", arguments.role, "role in the project")
+            .one_of({"pi", "cluster_admin", "trainer", "read_only"})
+            .show_default();
+        options.flag("--operator", arguments.is_operator, "an operator sees every project");
+      });
+  group.add<PersonArguments>("password",
+                             "set a password, read from standard input; ends all tokens",
+                             set_password, describe_person);
+  group.add<PersonArguments>("remove", "remove a person and all their credentials", remove_person,
+                             describe_person);
+  group.add<PersonArguments>(
+      "list", "list all people with role and projects", list_people,
+      [](CommandOptions& options, PersonArguments& arguments) { options.state(arguments.state); });
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

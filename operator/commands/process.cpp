@@ -1,88 +1,94 @@
-// nucleus process list, config and drain: asks processes themselves, wherever they run.
+// nucleus process list, config and drain: queries processes over the bus, wherever they run.
 #include "messages/process.hpp"
 
 #include <fmt/format.h>
 
-#include <array>
 #include <iostream>
 
 #include "operator/caller.hpp"
 #include "operator/commands/commands.hpp"
+#include "operator/services.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 namespace {
 
-constexpr core::Milliseconds answer_patience{1'000};
-constexpr std::array central = {"bus",     "registry",  "network",  "image_store",
-                                "console", "scheduler", "overhead", "gateway"};
+constexpr core::Milliseconds status_timeout{1'000};
+
+struct ListArguments {
+  std::string state = {};
+};
+
+struct ProcessArguments {
+  std::string state = {};
+  std::string name = {};
+};
 
 std::string shown(const core::Result<msg::ProcessStatus>& answer) {
-  if (!answer) return "does not answer: " + answer.error().detail;
+  if (!answer) return "not responding: " + answer.error().detail;
   const std::string state(msg::name_of(answer->state));
   return answer->reason.empty() ? state : state + ": " + answer->reason;
 }
 
-/// Exit code 1 where one does not serve.
-core::Result<int> list_processes(const std::string& directory) {
-  const auto opened = open_caller(directory);
+/// The central services; exit code 1 if one of them does not serve.
+core::Result<int> list_processes(const ListArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
   std::vector<std::future<core::Result<msg::ProcessStatus>>> answers;
-  for (const char* name : central)
-    answers.push_back(
-        (*opened)->begin(msg::GetProcessStatus{}, {.to = name, .deadline = answer_patience}));
-  bool is_sound = true;
+  for (const auto& service : services)
+    if (!service.is_per_host)
+      answers.push_back((*opened)->call_async(
+          msg::GetProcessStatus{}, {.to = std::string(service.name), .deadline = status_timeout}));
+  bool are_all_serving = true;
   std::cout << fmt::format("{:<14}{:>12}{:>12}  {}\n", "process", "requests", "event", "state");
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    const auto answer = answers[i].get();
-    is_sound = is_sound && answer && answer->state == msg::ProcessState::serving;
+  auto next = answers.begin();
+  for (const auto& service : services) {
+    if (service.is_per_host) continue;
+    const auto answer = (next++)->get();
+    are_all_serving = are_all_serving && answer && answer->state == msg::ProcessState::serving;
     const auto status = answer.value_or(msg::ProcessStatus{});
-    std::cout << fmt::format("{:<14}{:>12}{:>12}  {}\n", central[i], status.requests_in_flight,
+    std::cout << fmt::format("{:<14}{:>12}{:>12}  {}\n", service.name, status.requests_in_flight,
                              status.event_handled, shown(answer));
   }
-  return is_sound ? 0 : 1;
+  return are_all_serving ? 0 : 1;
 }
 
-core::Result<int> show_config(const std::string& directory, const std::string& name) {
-  const auto opened = open_caller(directory);
+core::Result<int> show_config(const ProcessArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
-  const auto config = (*opened)->call(msg::GetProcessConfig{}, {.to = name});
+  const auto config = (*opened)->call(msg::GetProcessConfig{}, {.to = arguments.name});
   if (!config) return std::unexpected(config.error());
   for (const auto& [key, value] : config->settings)
     std::cout << fmt::format("{}: {}\n", key, value);
   return 0;
 }
 
-core::Result<int> drain(const std::string& directory, const std::string& name) {
-  const auto opened = open_caller(directory);
+core::Result<int> drain(const ProcessArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
-  const auto status = (*opened)->call(msg::DrainProcess{}, {.to = name});
+  const auto status = (*opened)->call(msg::DrainProcess{}, {.to = arguments.name});
   if (!status) return std::unexpected(status.error());
-  std::cout << fmt::format("{} takes no new requests until it is restarted; {} under way\n", name,
-                           status->requests_in_flight);
+  std::cout << fmt::format("{} accepts no new requests until it is restarted; {} in progress\n",
+                           arguments.name, status->requests_in_flight);
   return 0;
+}
+
+void describe_process(CommandOptions& options, ProcessArguments& arguments) {
+  options.state(arguments.state);
+  options.add("NAME", arguments.name, "name on the bus: scheduler, provisioner/host-01").required();
 }
 
 }  // namespace
 
-void add_process(CLI::App& app, Action& chosen) {
-  auto* group = app.add_subcommand("process", "what each process says of itself");
-  group->require_subcommand(1);
-  auto* all = group->add_subcommand("list", "the central ones; exit code 1 where one ails");
-  auto state = add_state_option(*all);
-  all->callback([&chosen, state] { chosen = [state] { return list_processes(*state); }; });
-  const auto add = [&](const char* verb, const char* what,
-                       core::Result<int> (*run)(const std::string&, const std::string&)) {
-    auto* command = group->add_subcommand(verb, what);
-    auto directory = add_state_option(*command);
-    auto name = std::make_shared<std::string>();
-    command->add_option("NAME", *name, "on the bus: scheduler, provisioner/host-01")->required();
-    command->callback([&chosen, directory, name, run] {
-      chosen = [directory, name, run] { return run(*directory, *name); };
-    });
-  };
-  add("config", "its settings in force", show_config);
-  add("drain", "take no new requests, before it is stopped", drain);
+void add_process(Commands& commands) {
+  auto group = commands.group("process", "state and settings of each process");
+  group.add<ListArguments>(
+      "list", "list the central services; exit code 1 if one does not serve", list_processes,
+      [](CommandOptions& options, ListArguments& arguments) { options.state(arguments.state); });
+  group.add<ProcessArguments>("config", "print the settings in effect", show_config,
+                              describe_process);
+  group.add<ProcessArguments>("drain", "accept no new requests, before the process is stopped",
+                              drain, describe_process);
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -1,4 +1,4 @@
-// nucleus status: each process with pid, uptime, restarts and health, and the hosts.
+// nucleus status: processes with pid, uptime, restarts and health, and hosts.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -8,12 +8,19 @@
 #include "operator/commands/commands.hpp"
 #include "operator/health.hpp"
 #include "operator/supervisor.hpp"
+#include "operator/tables.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 namespace {
 
-constexpr core::Milliseconds status_patience{1'000};
+constexpr core::Milliseconds status_timeout{1'000};
+constexpr std::size_t hosts_shown_max = 20;
+
+struct StatusArguments {
+  std::string state = {};
+  bool is_json = false;
+};
 
 std::int64_t uptime_s(const ProcessHealth& process) {
   if (!process.is_running) return 0;
@@ -24,8 +31,7 @@ std::int64_t uptime_s(const ProcessHealth& process) {
 }
 
 std::string health_of(const ProcessHealth& process) {
-  if (process.is_running && process.is_answering) return "healthy";
-  return process.reason;
+  return process.is_healthy() ? "healthy" : process.reason;
 }
 
 void print_json(const StateDirectory& state, const Deployment& deployment, const Health& health,
@@ -41,7 +47,7 @@ void print_json(const StateDirectory& state, const Deployment& deployment, const
                                  {"pid", process.is_running ? process.entry.process.pid : 0},
                                  {"uptime_s", uptime_s(process)},
                                  {"restarts", process.entry.restarts},
-                                 {"last_end", process.entry.last_end},
+                                 {"last_end", json_of(process.entry.last_end)},
                                  {"health", health_of(process)}});
   for (const auto& host : health.hosts)
     json["hosts"].push_back({{"name", host.host_id.value},
@@ -61,46 +67,40 @@ void print_table(const StateDirectory& state, const Deployment& deployment, cons
   std::cout << fmt::format("{:<14}{:>8}{:>11}{:>10}  {}\n", "process", "pid", "uptime s",
                            "restarts", "health");
   std::cout << fmt::format("{:<14}{:>8}{:>11}{:>10}  {}\n", "supervisor", supervisor, "", "",
-                           supervisor ? "healthy" : "is not running: nucleus up takes over");
+                           supervisor ? "healthy" : "not running: start it with nucleus up");
   for (const auto& process : health.processes)
     std::cout << fmt::format("{:<14}{:>8}{:>11}{:>10}  {}\n", process.name,
                              process.is_running ? process.entry.process.pid : 0, uptime_s(process),
                              process.entry.restarts, health_of(process));
-  std::cout << fmt::format("\n{:<22}{:<13}{:>12}{:>20}  {}\n", "host", "state", "cpus", "memory MB",
-                           "accelerator");
-  constexpr std::size_t hosts_shown = 20;
-  for (std::size_t i = 0; i < health.hosts.size() && i < hosts_shown; ++i) {
-    const auto& host = health.hosts[i];
-    std::cout << fmt::format(
-        "{:<22}{:<13}{:>12}{:>20}  {} {}\n", host.host_id.value, msg::name_of(host.state),
-        fmt::format("{}/{}", host.cpus_used, host.cpus),
-        fmt::format("{}/{}", host.memory_used_mb, host.memory_mb), host.accelerator, host.reason);
-  }
-  if (health.hosts.size() > hosts_shown)
-    std::cout << fmt::format("and {} more: nucleus host list\n", health.hosts.size() - hosts_shown);
+  std::cout << "\n" << host_heading();
+  for (std::size_t i = 0; i < health.hosts.size() && i < hosts_shown_max; ++i)
+    std::cout << host_row(health.hosts[i]);
+  if (health.hosts.size() > hosts_shown_max)
+    std::cout << fmt::format("and {} more: nucleus host list\n",
+                             health.hosts.size() - hosts_shown_max);
 }
 
-core::Result<int> status(const std::string& directory, bool is_json) {
-  const StateDirectory state(directory);
+/// Exit code 1 if something is wrong.
+core::Result<int> status(const StatusArguments& arguments) {
+  const StateDirectory state(arguments.state);
   const auto deployment = open_deployment(state);
   if (!deployment) return std::unexpected(deployment.error());
   const auto supervisor = running_supervisor(state);
-  Caller caller(local_access(state));
-  const auto health = look(state, *deployment, caller, status_patience);
-  (is_json ? print_json : print_table)(state, *deployment, health, supervisor.pid);
+  Caller caller(local_link_options(state));
+  const auto health = check_health(state, *deployment, caller, status_timeout);
+  (arguments.is_json ? print_json : print_table)(state, *deployment, health, supervisor.pid);
   return supervisor.pid && health.is_ready(deployment->options) ? 0 : 1;
 }
 
 }  // namespace
 
-void add_status(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("status", "processes and hosts; exit code 1 where one ails");
-  auto state = add_state_option(*command);
-  auto is_json = std::make_shared<bool>(false);
-  command->add_flag("--json", *is_json, "for programs");
-  command->callback([&chosen, state, is_json] {
-    chosen = [state, is_json] { return status(*state, *is_json); };
-  });
+void add_status(Commands& commands) {
+  commands.add<StatusArguments>("status",
+                                "show processes and hosts; exit code 1 if one is not healthy",
+                                status, [](CommandOptions& options, StatusArguments& arguments) {
+                                  options.state(arguments.state);
+                                  options.flag("--json", arguments.is_json, "print JSON");
+                                });
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

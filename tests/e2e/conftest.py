@@ -1,23 +1,30 @@
-"""Deployments for the tests: each in its own state directory, always brought down."""
+"""Deployments for the tests, each in its own state directory, stopped at the end."""
 import contextlib
 import json
 import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
 import pytest
-import requests
+
+from http_client import session_of  # noqa: F401, re-exported
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("NUCLEUS_BIN", ROOT / "build" / "bin"))
 PATIENCE_S = 20
 
+sys.path.insert(0, str(ROOT / "tools"))
+import services  # noqa: E402, in tools/
+
+SERVICES = services.names()
+
 
 def wait_until(is_true, what, patience_s=PATIENCE_S):
-    """Returns what `is_true` gave once it is true; fails after the patience with `what`."""
+    """Returns the first true result of `is_true`; fails with `what` if there is none in time."""
     until = time.monotonic() + patience_s
     while True:
         result = is_true()
@@ -28,7 +35,7 @@ def wait_until(is_true, what, patience_s=PATIENCE_S):
 
 
 def start_time(pid):
-    """The pid's start in ticks, or None where there is no such process (or only its zombie)."""
+    """The start of the process in ticks; None if there is no such process, or only a zombie."""
     try:
         words = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -37,12 +44,12 @@ def start_time(pid):
 
 
 class Deployment:
-    """One `nucleus up`: its state directory and its command."""
+    """One state directory, and the command `nucleus` for it."""
 
     def __init__(self, state, *options, settings=None):
         self.state = pathlib.Path(state)
         self.options = options
-        # Of its processes: {"NUCLEUS_GATEWAY_IDLE_S": 2}
+        # The environment of its processes, for example {"NUCLEUS_GATEWAY_IDLE_S": 2}.
         self.settings = {name: str(value) for name, value in (settings or {}).items()}
 
     def nucleus(self, *arguments, check=True, timeout=90):
@@ -72,10 +79,10 @@ class Deployment:
         return next(p for p in self.status()["processes"] if p["name"] == name)
 
     def pids(self):
-        """The pid of each process, by name, as DIR/pids says."""
+        """The pid of each process, by name, from DIR/pids."""
         found = {}
         for file in (self.state / "pids").glob("[!.]*"):
-            with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+            with contextlib.suppress(FileNotFoundError):  # it has just ended
                 found[file.name] = int(file.read_text())
         return found
 
@@ -84,15 +91,15 @@ class Deployment:
         return {name: (pid, start_time(pid)) for name, pid in self.pids().items()}
 
     def add_person(self, name, project):
-        """An admin of the project; their token."""
-        told = self.nucleus("person", "create", name, "--project", project).stdout
-        return next(word for word in told.split() if len(word) == 40)
+        """Creates an admin of the project; returns the token."""
+        printed = self.nucleus("person", "create", name, "--project", project).stdout
+        return next(word for word in printed.split() if len(word) == 40)
 
     def env(self):
-        """What a shell has after sourcing DIR/env."""
-        told = subprocess.run(["sh", "-c", '. "$0" && env -0', self.state / "env"], env={},
+        """The environment of a shell that has sourced DIR/env."""
+        printed = subprocess.run(["sh", "-c", '. "$0" && env -0', self.state / "env"], env={},
                               check=True, capture_output=True, text=True).stdout
-        return dict(pair.split("=", 1) for pair in told.split("\0") if "=" in pair)
+        return dict(pair.split("=", 1) for pair in printed.split("\0") if "=" in pair)
 
     def last_words(self):
         logs = sorted((self.state / "logs").glob("*.log"))
@@ -100,18 +107,9 @@ class Deployment:
                        for log in logs)
 
 
-def session_of(token=None):
-    """An HTTP session of whom the token names."""
-    session = requests.Session()
-    session.trust_env = False  # no proxy stands between us and the loopback address
-    if token is not None:
-        session.headers["Authorization"] = "Token " + token
-    return session
-
-
 @contextlib.contextmanager
 def a_deployment(*options, settings=None):
-    """A deployment that is up; down and gone at the end."""
+    """A running deployment, removed at the end."""
     # Unix sockets need short paths, shorter than pytest's own folders.
     deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), *options, settings=settings)
     try:
@@ -124,7 +122,7 @@ def a_deployment(*options, settings=None):
 
 @pytest.fixture(name="make_deployment")
 def make_deployment_fixture():
-    """Makes deployments that are not up yet; at the end all are down and gone."""
+    """Creates deployments that do not run yet, and removes them at the end."""
     made = []
 
     def make(*options):
@@ -141,17 +139,17 @@ def make_deployment_fixture():
 
 @pytest.fixture(name="deployment")
 def deployment_fixture(make_deployment):
-    """Four simulated hosts, up."""
+    """A running deployment with four simulated hosts."""
     deployment = make_deployment("--simulated", "--hosts", "4")
     deployment.up()
     return deployment
 
 
 class Machines:
-    """A deployment whose host is this machine, with the tiny image, and what to look at it with."""
+    """A deployment whose host is this machine, with the tiny image and clients."""
 
     def __init__(self, deployment, tiny):
-        from machines import CMDLINE, Host, Rest  # they stand on this file
+        from machines import CMDLINE, Host, Rest  # these modules import conftest
         self.deployment = deployment
         self.env = deployment.env()
         self.rest = Rest(self.env)
@@ -166,7 +164,7 @@ class Machines:
                                 "--memory-mb", "128", "--image", image)
 
     def boot(self, cluster, computes):
-        """A new cluster, all of it powered on; returns before it runs."""
+        """Creates a cluster and powers all of it on; returns before it runs."""
         self.create(cluster, computes)
         self.rest.power(cluster, "poweron")
         if computes:
@@ -175,7 +173,7 @@ class Machines:
 
 @pytest.fixture(scope="session", name="tiny_guest")
 def tiny_guest_fixture():
-    """The folder of a guest that boots in some seconds: kernel and initramfs."""
+    """The folder with kernel and initramfs of a guest that boots in a few seconds."""
     out = ROOT / "build" / "guest" / "tiny"
     made = subprocess.run([ROOT / "guest" / "make_tiny", out], text=True, capture_output=True)
     assert made.returncode == 0, made.stdout + made.stderr
@@ -184,8 +182,8 @@ def tiny_guest_fixture():
 
 @pytest.fixture(scope="session", name="machines")
 def machines_fixture(tiny_guest):
-    """One for all tests that leave it as it is: clusters `left` and `right`, a frontend and a
-    compute each, all active. More clusters may be made beside them."""
+    """Shared by tests that do not change it: clusters `left` and `right`, each with a frontend and
+    a compute, all active. Tests may add clusters of their own."""
     with a_deployment() as deployment:
         machines = Machines(deployment, tiny_guest)
         for cluster in ("left", "right"):
@@ -197,6 +195,6 @@ def machines_fixture(tiny_guest):
 
 @pytest.fixture(name="own_machines")
 def own_machines_fixture(tiny_guest):
-    """One that a test may break, without clusters."""
+    """For a test that breaks it; without clusters."""
     with a_deployment() as deployment:
         yield Machines(deployment, tiny_guest)

@@ -1,4 +1,4 @@
-"""A viewer of consoles without a browser: a ticket through REST, then a WebSocket."""
+"""A console viewer without a browser: gets a ticket through REST, then opens a WebSocket."""
 import asyncio
 import itertools
 import re
@@ -7,7 +7,7 @@ import time
 
 import websockets
 
-PATIENCE_S = 120  # only bounds a failure: a guest in software emulation boots slowly beside others
+PATIENCE_S = 120  # only bounds a failure: emulated guests boot slowly
 count = itertools.count(1)
 
 
@@ -18,7 +18,7 @@ def ticket_for(rest, cluster, node, kind="serial"):
 
 
 class Viewer:
-    """One WebSocket, opened by a ticket; bytes each way."""
+    """One WebSocket, opened with a ticket."""
 
     def __init__(self, url, ticket, ca=None):
         self.loop = asyncio.new_event_loop()
@@ -50,7 +50,7 @@ class Viewer:
         self.wait(self.socket.send(words))
 
     def read_until(self, pattern, patience_s=PATIENCE_S):
-        """The match; what came before it and itself are read then."""
+        """Reads up to and including the pattern; returns the match."""
         until = time.monotonic() + patience_s
         while not (found := re.search(pattern, self.seen)):
             left = until - time.monotonic()
@@ -60,7 +60,7 @@ class Viewer:
         return found
 
     def read_for(self, seconds):
-        """False where nothing came for so long."""
+        """False if nothing arrived in this time."""
         try:
             self.seen += self.wait(asyncio.wait_for(self.socket.recv(), seconds))
             return True
@@ -69,7 +69,7 @@ class Viewer:
 
 
 class Guest(Viewer):
-    """A guest's shell on its serial console, as root."""
+    """A root shell on a guest's serial console."""
 
     def __init__(self, rest, cluster, node):
         self.name = node
@@ -78,7 +78,7 @@ class Guest(Viewer):
         self.log_in()
 
     def log_in(self):
-        """The log shown first may be of an earlier boot or viewer: only an answer is believed."""
+        """The log may end with output of an earlier boot or viewer, so only a response counts."""
         until = time.monotonic() + PATIENCE_S
         mark = f"m{next(count)}"
         while True:
@@ -90,7 +90,7 @@ class Guest(Viewer):
                     return self.ask("true")
 
     def ask(self, command, patience_s=PATIENCE_S):
-        """(exit code, output). The markers are not what the terminal echoes: that has quotes."""
+        """(exit code, output). The echoed command does not match the markers: it has quotes."""
         mark = f"m{next(count)}"
         self.send(f'echo "<""{mark}>"; {command}; echo "<$?""/{mark}>"\n'.encode())
         self.read_until(f"<{mark}>\r?\n".encode(), patience_s)

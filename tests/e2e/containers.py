@@ -1,5 +1,5 @@
-"""Podman for the tests: storage, networks and a network namespace of its own, so that nothing of
-the machine's is used or left behind. No registry is asked: the base image is made here."""
+"""Podman with its own storage, networks and network namespace, so that nothing of the machine is
+used or left behind. No registry is used: the base image is built here."""
 import os
 import pathlib
 import shutil
@@ -36,7 +36,7 @@ def run(*words, timeout=300, check=True, **more):
 
 
 def make_base():
-    """Debian's packages as an archive, made once: some 20 s and 170 MB."""
+    """A minimal Debian as an archive, built once: about 20 s and 170 MB."""
     base = ROOT / "build" / "compose" / "base.tar"
     if not base.exists():
         base.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ class Podman:
         run("ip", "-n", self.name, "link", "set", "lo", "up")
 
     def inside(self, *words, **more):
-        """In the network namespace where the containers' ports are."""
+        """Runs a command in the network namespace that has the containers' ports."""
         more.setdefault("env", self.environment)
         return run("nsenter", f"--net=/run/netns/{self.name}", *words, **more)
 
@@ -71,7 +71,7 @@ class Podman:
                            ROOT / "compose" / "compose.yml", *words, **more)
 
     def build(self):
-        """The images of compose.yml, by its Dockerfile, from programs that are built already."""
+        """The images of compose.yml, from its Dockerfile and the existing programs."""
         run("podman", "import", make_base(), "localhost/nucleus-base", env=self.environment)
         programs = [p.name for p in BIN.iterdir()
                     if p.name in ("nucleus", "portal", "cm", "comet") or
@@ -79,7 +79,7 @@ class Podman:
         archive = self.folder / "programs.tar"
         run("tar", "-C", BIN, "-cf", archive, "--transform", "s,^,programs/,", *programs)
         run("podman", "import", archive, "localhost/nucleus-programs", env=self.environment)
-        # Packages come over the machine's own network: the namespace leads nowhere.
+        # Packages are downloaded over the host's network; the namespace has no uplink.
         build = ["podman", "build", "--format", "docker", "--network", "host", "--build-arg",
                  "BASE=localhost/nucleus-base", "-f", ROOT / "compose" / "Dockerfile"]
         run(*build, "--target", "prebuilt", "--build-arg", "PROGRAMS=localhost/nucleus-programs",
@@ -88,18 +88,18 @@ class Podman:
             env=self.environment, timeout=600)
 
     def containers(self):
-        """State by service, of all that are there."""
+        """The state of each existing container, by service."""
         listed = self.podman("ps", "-a", "--format", "{{.Names}} {{.State}}").stdout.split("\n")
         pairs = [line.split(" ", 1) for line in listed if line]
         return {name.removeprefix("nucleus_").removesuffix("_1"): state for name, state in pairs}
 
     def pid(self, service):
-        """Of the container's first process; 0 while there is none."""
-        told = self.podman("inspect", "-f", "{{.State.Pid}}", f"nucleus_{service}_1", check=False)
-        return int(told.stdout.strip() or 0)
+        """The pid of the container's first process; 0 if it is not running."""
+        ran = self.podman("inspect", "-f", "{{.State.Pid}}", f"nucleus_{service}_1", check=False)
+        return int(ran.stdout.strip() or 0)
 
     def is_healthy(self, service):
-        """Asks the container's own health check; without systemd nobody else does."""
+        """Runs the container's own health check, which nothing else does without systemd."""
         ran = self.podman("healthcheck", "run", f"nucleus_{service}_1", check=False)
         return ran.returncode == 0
 
@@ -110,7 +110,7 @@ class Podman:
             for service, state in self.containers().items())
 
     def processes(self):
-        """Pids of whatever runs with this folder in its arguments, or in the namespace."""
+        """Pids of processes with this folder in their arguments, or in the namespace."""
         found = set(run("ip", "netns", "pids", self.name, check=False).stdout.split())
         for entry in pathlib.Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -122,7 +122,7 @@ class Podman:
         return found - {str(os.getpid())}
 
     def remove(self):
-        """Whatever a failed test left, too."""
+        """Also removes what a failed test left."""
         self.compose("down", "-t", "1", "-v", check=False)
         self.podman("rm", "-fa", "-t", "0", check=False)
         self.podman("volume", "prune", "-f", check=False)

@@ -1,6 +1,6 @@
-"""Kills of processes at random moments of a power-on, and a client that lives through them.
+"""Kills processes at random moments of a power-on, and a client that copes with it.
 
-NUCLEUS_KILL_SEED repeats a run, NUCLEUS_KILL_MOMENTS says how many moments each process gets.
+NUCLEUS_KILL_SEED repeats a run; NUCLEUS_KILL_MOMENTS is the number of kills of each process.
 """
 import os
 import random
@@ -20,7 +20,7 @@ def chosen_seed():
 
 
 class Killer:
-    """Kills one process `after_s` from its start, in a thread of its own."""
+    """Kills one process after a delay, in a thread of its own."""
 
     def __init__(self, deployment, name, after_s):
         self.deployment, self.name = deployment, name
@@ -35,7 +35,7 @@ class Killer:
         self.timer.join()
 
     def wait_back(self):
-        """Until another process has its place; a supervisor is brought back by `up`."""
+        """Waits for its successor; `up` starts that of a supervisor."""
         self.timer.join()
         if self.name == "supervisor":
             self.deployment.up()
@@ -44,13 +44,13 @@ class Killer:
 
 
 class CarefulClient:
-    """Asks until it knows the answer: where one was lost, it looks before it asks again."""
+    """Repeats requests until it knows the outcome; after a lost answer it first reads the state."""
 
     def __init__(self, rest):
         self.rest = rest
 
     def ask(self, method, path, **more):
-        """The answer where it says yes or no; None where it may have been lost."""
+        """The answer if it is definite; None if the outcome is unknown."""
         try:
             answer = self.rest.ask(method, path, **more)
         except requests.RequestException:
@@ -72,7 +72,7 @@ class CarefulClient:
         return {one["id"]: one for one in self.get("/nucleus/v1/computeset/")}
 
     def start(self, cluster, computes):
-        """The one computeset that this request made."""
+        """The id of the one computeset that this request created."""
         known = set(self.sets())
         body = {"cluster": cluster, "computes": computes}
 
@@ -82,8 +82,8 @@ class CarefulClient:
                 assert answer.json()["id"] not in known
                 return answer.json()["id"]
             fresh = set(self.sets()) - known
-            assert len(fresh) <= 1, f"one request made {fresh}"
-            # Refused is only what was accepted before, and is told from then on.
+            assert len(fresh) <= 1, f"one request created {fresh}"
+            # A refusal means that an earlier attempt was accepted, which is then visible.
             assert answer is None or "is in computeset" in answer.text, answer.text
             return fresh.pop() if fresh else None
         return wait_until(made, f"a computeset of {computes}", PATIENCE_S)
@@ -103,6 +103,6 @@ class CarefulClient:
                 self.get(f"/nucleus/v1/cluster/{cluster}/")["computes"]}
 
     def power_on(self, cluster, compute=None):
-        """Asks once, for the frontend where no compute is named; the answer may be lost."""
+        """One attempt, for the frontend if no compute is named; the answer may be lost."""
         where = f"compute/{compute}" if compute else "frontend"
         self.ask("PUT", f"/nucleus/v1/cluster/{cluster}/{where}/poweron")

@@ -1,7 +1,7 @@
-"""What the tests of real machines look through: REST, the stream of events, and the host itself.
+"""Observes real machines through REST, the event stream, and the host itself.
 
-Nothing here asks a service for what can be seen without it: domains by virsh, interfaces by ip,
-ports by ovs-vsctl, processes by /proc.
+The host is observed without the services: domains with virsh, interfaces with ip, ports with
+ovs-vsctl, processes in /proc.
 """
 import contextlib
 import json
@@ -14,14 +14,14 @@ import time
 
 import requests
 
-from conftest import session_of, start_time, wait_until
+from conftest import start_time, wait_until
+from http_client import TIMEOUT_S as PATIENCE_S, Client
 
-PATIENCE_S = 60  # only bounds a failure: the machine may be busy with other things
 CMDLINE = "console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off"
 
 
 def run(*argv, check=True, **more):
-    """A command's output; fails with what it said on its standard error."""
+    """A command's output; fails with its standard error."""
     ran = subprocess.run(argv, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60,
                          check=False, **more)
     if check:
@@ -29,21 +29,12 @@ def run(*argv, check=True, **more):
     return ran.stdout
 
 
-class Rest:
-    """The gateway, as one person asks it."""
+class Rest(Client):
+    """Clusters, nodes and computesets as one person sees and commands them; by default the admin
+    of project demo."""
 
     def __init__(self, env, token=None):
-        self.url = env["NUCLEUS_URL"]
-        self.session = session_of(token or env["NUCLEUS_TOKEN"])
-
-    def ask(self, method, path, **more):
-        return self.session.request(method, self.url + path, allow_redirects=False, timeout=30,
-                                    **more)
-
-    def get(self, path):
-        answer = self.ask("GET", path)
-        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
-        return answer.json()
+        super().__init__(env["NUCLEUS_URL"], token or env["NUCLEUS_TOKEN"])
 
     def cluster(self, name):
         return self.get(f"/nucleus/v1/cluster/{name}/")
@@ -57,7 +48,7 @@ class Rest:
         return {name: node["state"] for name, node in self.nodes(cluster).items()}
 
     def told(self, cluster):
-        """Each node's v2 body, by name: with its reason and its host."""
+        """Each node's v2 body, by name, with reason and host."""
         return {node["name"]: node for node in self.get(f"/v2/clusters/{cluster}")["nodes"]}
 
     def wait_state(self, cluster, state, nodes=None, patience_s=PATIENCE_S):
@@ -67,8 +58,8 @@ class Rest:
         wait_until(is_there, f"{cluster} {nodes or ''} {state}", patience_s)
 
     def command(self, method, path, **more):
-        """The answer of a command; one that was refused for now is repeated, as it asks for."""
-        def answered():  # in a list, for a refusal counts as false
+        """The answer to a command, repeated while it is 503."""
+        def answered():  # in a list, because a refusal is false
             answer = self.ask(method, path, **more)
             return None if answer.status_code == 503 else [answer]
         [answer] = wait_until(answered, f"{method} {path}: another answer than 503", PATIENCE_S)
@@ -76,7 +67,7 @@ class Rest:
         return answer
 
     def power(self, cluster, action, node=None):
-        """Of the frontend, or of a compute where one is named."""
+        """For the frontend, or for a compute if one is named."""
         where = f"compute/{node}" if node else "frontend"
         self.command("PUT", f"/nucleus/v1/cluster/{cluster}/{where}/{action}")
 
@@ -89,7 +80,7 @@ class Rest:
 
 
 class Events:
-    """Follows GET /v2/events from now on, or after event number `after`; each with when it came."""
+    """Follows GET /v2/events from now on, or after event `after`; keeps each with its arrival."""
 
     def __init__(self, rest, after=None):
         self.rest, self.after = rest, after
@@ -104,13 +95,13 @@ class Events:
                                             stream=True, timeout=(30, 60))
         assert self.answer.status_code == 200, self.answer.text
         lines = self.answer.iter_lines(chunk_size=1)
-        assert next(lines).startswith(b"retry:")  # the stream is followed from here
+        assert next(lines).startswith(b"retry:")  # the stream starts here
         self.lines = lines
         self.thread.start()
         return self
 
     def __exit__(self, *_):
-        # Closing the file would wait for the reader, who waits for the socket.
+        # Closing the file would wait for the reader, which waits for the socket.
         with contextlib.suppress(OSError, AttributeError):
             self.answer.raw.connection.sock.shutdown(2)
         self.thread.join(timeout=30)
@@ -130,7 +121,7 @@ class Events:
                 self.news.notify_all()
 
     def wait(self, is_wanted, what, patience_s=PATIENCE_S):
-        """(when it came, the event), of the first that is wanted."""
+        """(arrival, event) of the first event that is wanted."""
         until = time.monotonic() + patience_s
         with self.news:
             looked_at = 0
@@ -140,7 +131,7 @@ class Events:
                         return when, event
                 looked_at = len(self.seen)
                 left = until - time.monotonic()
-                assert left > 0 and not self.failure, f"no event told: {what} ({self.failure})"
+                assert left > 0 and not self.failure, f"no such event: {what} ({self.failure})"
                 self.news.wait(left)
 
     def wait_node(self, node_id, state):
@@ -150,7 +141,7 @@ class Events:
 
 
 class Host:
-    """What a deployment has on this machine, seen from outside."""
+    """The domains, taps and ports of a deployment on this machine."""
 
     def __init__(self, deployment):
         self.deployment = deployment
@@ -165,7 +156,7 @@ class Host:
         return set(run("virsh", "-c", self.uri, "list", "--name").split())
 
     def emulators(self):
-        """(pid, start) of each QEMU of this deployment, by domain; a doubled one fails."""
+        """(pid, start) of each QEMU of this deployment, by domain; fails if one runs twice."""
         found = {}
         for folder in pathlib.Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
@@ -181,7 +172,7 @@ class Host:
         return found
 
     def taps(self):
-        """Names of the guests' cards in the deployment's own network namespace."""
+        """Names of the taps in the deployment's network namespace."""
         return set(self.cards().values())
 
     def switch(self, *words):
@@ -189,12 +180,12 @@ class Host:
                    env={**os.environ, "OVS_RUNDIR": self.switch_folder})
 
     def ports(self):
-        """VLAN by port of the switch, the bridge's own left out."""
-        told = json.loads(self.switch("--format=json", "--columns=name,tag", "list", "port"))
-        return {name: tag for name, tag in told["data"] if name != self.bridge}
+        """VLAN by port of the switch, without the bridge's own."""
+        listed = json.loads(self.switch("--format=json", "--columns=name,tag", "list", "port"))
+        return {name: tag for name, tag in listed["data"] if name != self.bridge}
 
     def cards(self):
-        """Name of the tap by MAC of the guest's card."""
+        """Name of the tap by MAC of the guest's interface."""
         links = json.loads(run("ip", "-n", self.namespace, "-j", "link"))
         prefix = f"n{self.short_id}-"
         return {"52:54:00:" + ":".join(re.findall("..", link["ifname"].removeprefix(prefix))):
@@ -202,7 +193,7 @@ class Host:
 
 
 def expected_taps(rest, host, cluster):
-    """The taps that this cluster's running nodes must have, by what REST tells of them."""
+    """The taps that this cluster's running nodes must have, according to REST."""
     wanted = set()
     for node in rest.told(cluster).values():
         if node["state"] == "active":
@@ -212,7 +203,7 @@ def expected_taps(rest, host, cluster):
 
 
 def processes_of(state):
-    """Command lines that name this state directory."""
+    """Command lines that contain this state directory."""
     found = []
     for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):

@@ -1,30 +1,16 @@
-"""Debian's Prometheus for the tests: on the loopback address, in a folder of its own."""
+"""Runs Debian's Prometheus on the loopback address, in a folder of its own."""
 import json
 import subprocess
-import urllib.error
 import urllib.parse
-import urllib.request
 
 import yaml
 
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def http_get(url, timeout=10, headers=None):
-    """(status, text) of a page; 0 where nobody answers in time."""
-    try:
-        request = urllib.request.Request(url, headers=headers or {})
-        with OPENER.open(request, timeout=timeout) as page:
-            return page.status, page.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
+from http_client import http_get
 
 
 class Prometheus:
-    """Runs with `config`, a file of monitoring/, made to look every second; alerts that wait for
-    half a minute wait for two seconds. Those that wait longer judge speed, and stay as they are."""
+    """Runs `config`, a file of monitoring/, with scrapes every second. Alerts with `for: 30s` get
+    `for: 2s`; those with longer times are about speed and stay unchanged."""
 
     def __init__(self, folder, port, config, rules, targets):
         self.url = f"http://127.0.0.1:{port}"
@@ -51,13 +37,13 @@ class Prometheus:
         self.log.close()
 
     def api(self, path, **parameters):
-        """What the API answers, or None while it does not."""
+        """The answer of the API; None if it does not answer."""
         query = "?" + urllib.parse.urlencode(parameters) if parameters else ""
         _, text = http_get(f"{self.url}/api/v1/{path}{query}")
         return json.loads(text) if text.startswith("{") else None
 
     def query(self, expression):
-        """The series of an expression; fails where it is none."""
+        """The series of an expression; fails if the expression is invalid."""
         answer = self.api("query", query=expression)
         assert answer and answer["status"] == "success", f"{expression}: {answer}"
         result = answer["data"]["result"]
@@ -72,6 +58,6 @@ class Prometheus:
         return {t["labels"]["process"]: t["health"] for t in answer["data"]["activeTargets"]}
 
     def firing(self):
-        """(alert, process) of each that fires."""
+        """(alert, process) of each firing alert."""
         return {(a["labels"]["alertname"], a["labels"].get("process"))
                 for a in self.api("alerts")["data"]["alerts"] if a["state"] == "firing"}

@@ -1,7 +1,7 @@
-"""Sees every frame that the switch gives to, or takes from, some of its ports.
+"""Captures the frames that pass some ports of the switch.
 
-As a program (in the network namespace of the switch): sniffer.py PORT... prints one line a frame,
-`PORT in|out HEX`; `in` is from the guest into the switch. The first line is `ready`.
+As a program, in the network namespace of the switch: `sniffer.py PORT...` prints one line per
+frame, `PORT in|out HEX`; `in` is from the guest into the switch. The first line is `ready`.
 """
 import select
 import socket
@@ -29,7 +29,7 @@ def main(ports):
 
 
 class Sniffer:
-    """Collects the frames at `ports`, all of them taps in `namespace`."""
+    """Collects the frames at `ports`, which are taps in `namespace`."""
 
     def __init__(self, namespace, ports):
         self.command = ["ip", "netns", "exec", namespace, sys.executable, __file__, *ports]
@@ -56,7 +56,7 @@ class Sniffer:
                 self.news.notify_all()
 
     def ports_of(self, way, part):
-        """Where frames with this part went in or out, so far."""
+        """The ports where frames with these bytes went in or out so far."""
         with self.news:
             return {port for port, seen, frame in self.frames if seen == way and part in frame}
 

@@ -1,11 +1,11 @@
-"""Bad input and strangers, against every real program: a clear answer, and nothing changes."""
+"""Invalid input and other tenants, with all real programs: a clear answer, and nothing changes."""
 import json
-import socket
 import urllib.parse
 
 import pytest
 
-from conftest import a_deployment, session_of
+from conftest import a_deployment, wait_until
+from http_client import Client, admin_of
 
 FOREIGN_IDS = ["nowhere", "../etc", "a/b", "%00", "x%0d%0ay: z", "a'b", 'a"b', "<a/>", "a;rm",
                "$(id)", "-o", "%n", "\u202etxt", "a" * 300]
@@ -14,41 +14,36 @@ DIGITS_20 = "99999999999999999999"
 
 @pytest.fixture(name="shared", scope="module")
 def shared_fixture():
-    """One deployment for all: nothing here may change it. Cluster `mine` of project demo."""
+    """One deployment for all tests, which do not change it. Cluster `mine` of project demo."""
     with a_deployment("--simulated", "--hosts", "2") as deployment:
         deployment.nucleus("cluster", "create", "mine", "--computes", "3")
         yield deployment
 
 
-@pytest.fixture(name="url", scope="module")
-def url_fixture(shared):
-    return shared.env()["NUCLEUS_URL"]
-
-
 @pytest.fixture(name="admin", scope="module")
 def admin_fixture(shared):
-    return session_of(shared.env()["NUCLEUS_TOKEN"])
+    return admin_of(shared)
 
 
 @pytest.fixture(name="stranger", scope="module")
 def stranger_fixture(shared):
     """An admin of another project."""
-    return session_of(shared.add_person("eve", "physics"))
+    return Client(admin_of(shared).url, shared.add_person("eve", "physics"))
 
 
-def seen_by(admin, url):
-    """All that an admin can see."""
+def seen_by(admin):
+    """Everything that the admin can see."""
     paths = ["/nucleus/v1/cluster/", "/nucleus/v1/computeset/", "/nucleus/v1/image",
              "/v2/clusters", "/v2/images"]
-    return [admin.get(url + path, timeout=20).json() for path in paths]
+    return [admin.get(path) for path in paths]
 
 
 @pytest.fixture(name="unchanged")
-def unchanged_fixture(shared, admin, url):
-    """What was before is there afterwards, and no process had to be started again."""
-    before, processes = seen_by(admin, url), shared.processes()
+def unchanged_fixture(shared, admin):
+    """Afterwards everything is as before, and no process was restarted."""
+    before, processes = seen_by(admin), shared.processes()
     yield
-    assert seen_by(admin, url) == before
+    assert seen_by(admin) == before
     assert shared.processes() == processes
 
 
@@ -78,8 +73,8 @@ BAD_COMPUTESETS = [
 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("body,field,reason", BAD_COMPUTESETS)
-def test_a_bad_computeset_is_refused_by_field_and_reason(admin, url, body, field, reason):
-    answer = admin.post(url + "/nucleus/v1/computeset/", data=json.dumps(body), timeout=20)
+def test_an_invalid_computeset_is_refused_with_field_and_reason(admin, body, field, reason):
+    answer = admin.ask("POST", "/nucleus/v1/computeset/", data=json.dumps(body))
     assert answer.status_code == 400, answer.text
     assert isinstance(answer.json(), str)
     assert field in answer.json() and reason in answer.json()
@@ -89,40 +84,22 @@ def test_a_bad_computeset_is_refused_by_field_and_reason(admin, url, body, field
 @pytest.mark.parametrize("body", [
     b"", b"[", b"null", b'"x"', b"\xff\xfe", b'{"cluster":' * 90_000, b"[" * 900_000,
     b'{"cluster":"mine","count":1e999999}', b'{"a":1,' * 100_000, b"\x00" * 1000])
-def test_a_body_that_is_no_json_object_is_refused(admin, url, body):
-    answer = admin.post(url + "/nucleus/v1/computeset/", data=body, timeout=20)
+def test_a_body_that_is_not_a_json_object_is_refused(admin, body):
+    answer = admin.ask("POST", "/nucleus/v1/computeset/", data=body)
     assert answer.status_code == 400
     assert "JSON object" in answer.json()
-
-
-def raw(url, head, body=b""):
-    """The status line's number and the whole answer, for bytes that no library would send."""
-    place = urllib.parse.urlsplit(url)
-    with socket.create_connection((place.hostname, place.port), timeout=20) as line:
-        line.sendall(head)
-        try:
-            line.sendall(body)
-        except OSError:
-            pass  # refused before all of it was read
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            part = line.recv(65536)
-            if not part:
-                break
-            answer += part
-    return int(answer.split()[1]), answer
 
 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("framing", [b"Content-Length: 1073741824\r\n",
                                      b"Transfer-Encoding: chunked\r\n"])
 @pytest.mark.parametrize("path", [b"/nucleus/v1/computeset/", b"/v2/clusters/mine/overhead"])
-def test_a_body_of_a_gigabyte_is_refused_before_it_is_read(admin, url, framing, path):
+def test_a_body_of_a_gigabyte_is_refused_before_it_is_read(admin, framing, path):
     head = (b"POST " + path + b" HTTP/1.1\r\nHost: n\r\nAuthorization: "
             + admin.headers["Authorization"].encode() + b"\r\n" + framing + b"\r\n")
-    # A chunk that says it is a gigabyte; of either only two megabytes are ever sent.
+    # A chunk with the declared size of a gigabyte. Only two megabytes of either are sent.
     body = (b"40000000\r\n" if b"chunked" in framing else b"") + b"a" * (2 << 20)
-    status, answer = raw(url, head, body)
+    status, answer = admin.ask_raw(head, body)
     assert status == 413
     assert b"over 1048576 bytes" in answer
     assert (b"application/problem+json" in answer) == path.startswith(b"/v2/")
@@ -133,28 +110,28 @@ def test_a_body_of_a_gigabyte_is_refused_before_it_is_read(admin, url, framing, 
     b"GET /nucleus/v1/cluster/ HTTP/1.1\r\nHost: n\r\nX: " + b"a" * (1 << 20) + b"\r\n\r\n",
     b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\nHost: n\r\n\r\n",
     b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100_000 + b"\r\n"])
-def test_a_head_that_is_too_large_is_refused(url, head):
-    status, _ = raw(url, head)
+def test_a_head_that_is_too_large_is_refused(admin, head):
+    status, _ = admin.ask_raw(head)
     assert status == 431
 
 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("name", FOREIGN_IDS)
-def test_an_unknown_name_in_a_path_is_not_found_and_not_repeated(admin, url, name):
+def test_an_unknown_name_in_a_path_is_not_found_and_not_echoed(admin, name):
     safe = urllib.parse.quote(name, safe="")
     for path in (f"/nucleus/v1/cluster/{safe}/", f"/nucleus/v1/cluster/mine/compute/{safe}/",
                  f"/nucleus/v1/computeset/{safe}/", f"/v2/clusters/{safe}", f"/{safe}"):
-        answer = admin.get(url + path, timeout=20)
+        answer = admin.ask("GET", path)
         assert answer.status_code == 404, path
         assert "Not found." in answer.text
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_ids_that_are_no_computeset_are_not_found(admin, url):
+def test_ids_of_no_computeset_are_not_found(admin):
     for said in ("0", "-1", "1.0", "0x1", "1 ", DIGITS_20):
         safe = urllib.parse.quote(said, safe="")
         for action in ("shutdown", "poweroff", "reboot", "reset"):
-            answer = admin.put(f"{url}/nucleus/v1/computeset/{safe}/{action}", timeout=20)
+            answer = admin.ask("PUT", f"/nucleus/v1/computeset/{safe}/{action}")
             assert answer.status_code == 404, (said, action)
 
 
@@ -162,38 +139,38 @@ def test_ids_that_are_no_computeset_are_not_found(admin, url):
 @pytest.mark.parametrize("credential", [
     None, "", "Token", "Token " + "0" * 40, "Token " + "x" * 9000, "Bearer x", "Basic !!!",
     "Basic Og==", "Signature keyId=\"\"", "Negotiate abc", "Token \x7f\x01"])
-def test_whoever_is_not_known_gets_401_whatever_they_ask(url, credential):
-    session = session_of()
+def test_an_unknown_credential_gets_401_for_every_request(admin, credential):
+    nobody = Client(admin.url)
     headers = {} if credential is None else {"Authorization": credential}
     for method, path in (("GET", "/nucleus/v1/cluster/"), ("GET", "/nucleus/v1/cluster/mine/"),
                          ("PUT", "/nucleus/v1/cluster/mine/frontend/poweron"),
                          ("POST", "/nucleus/v1/computeset/"), ("GET", "/v2/events")):
-        answer = session.request(method, url + path, headers=headers, timeout=20)
+        answer = nobody.ask(method, path, headers=headers)
         if credential and not credential.isprintable():
-            assert answer.status_code in (400, 401)  # no header that HTTP knows
+            assert answer.status_code in (400, 401)  # not a valid header
         else:
             assert answer.status_code == 401, (method, path)
             assert answer.headers["WWW-Authenticate"]
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_a_stranger_starts_nothing_and_sees_nothing(stranger, admin, url):
+def test_another_tenant_starts_nothing_and_sees_nothing(stranger, admin):
     for cluster in ("mine", "none"):
-        answer = stranger.post(url + "/nucleus/v1/computeset/",
-                               data=json.dumps({"cluster": cluster, "count": 1}), timeout=20)
+        answer = stranger.ask("POST", "/nucleus/v1/computeset/",
+                              data=json.dumps({"cluster": cluster, "count": 1}))
         assert (answer.status_code, answer.text) == (404, '{"detail":"Not found."}')
-    assert stranger.get(url + "/nucleus/v1/cluster/", timeout=20).json() == []
-    assert stranger.get(url + "/v2/clusters", timeout=20).json() == {"clusters": []}
-    assert stranger.get(url + "/v2/hosts", timeout=20).status_code == 403
-    assert admin.get(url + "/v2/hosts", timeout=20).status_code == 403
+    assert stranger.get("/nucleus/v1/cluster/") == []
+    assert stranger.get("/v2/clusters") == {"clusters": []}
+    assert stranger.ask("GET", "/v2/hosts").status_code == 403
+    assert admin.ask("GET", "/v2/hosts").status_code == 403
 
 
-def test_a_stranger_hears_no_event_of_another_project(stranger, admin, url):
-    """Both follow from the first event on; what the owner hears, the stranger does not."""
-    def heard(session, is_last_line):
+def test_another_tenant_receives_no_event_of_the_project(shared, stranger, admin):
+    """Both follow from the first event on; only the owner receives events."""
+    def received(client, is_last_line):
         events = []
-        with session.get(url + "/v2/events", headers={"Last-Event-ID": "0"}, stream=True,
-                         timeout=30) as answer:
+        with client.ask("GET", "/v2/events", headers={"Last-Event-ID": "0"},
+                        stream=True) as answer:
             for line in answer.iter_lines(chunk_size=1):
                 if line.startswith(b"data: "):
                     events.append(json.loads(line[6:]))
@@ -201,13 +178,13 @@ def test_a_stranger_hears_no_event_of_another_project(stranger, admin, url):
                     break
         return events
 
-    renamed = admin.post(url + "/nucleus/v1/cluster/mine/compute/vm-mine-02/rename",
-                         data=json.dumps({"name": "last"}), timeout=20)
-    assert renamed.status_code == 204
-    own = heard(admin, lambda line: b'"name":"last"' in line)
+    shared.nucleus("cluster", "create", "last", "--computes", "0")
+    own = received(admin, lambda line: b'"cluster":"last"' in line)
+    shared.nucleus("cluster", "remove", "last")
+    wait_until(lambda: admin.ask("GET", "/v2/clusters/last").status_code == 404, "its removal")
     assert {event["project"] for event in own} == {"demo"}
-    # The first beat comes after all that was to be told.
-    assert heard(stranger, lambda line: line == b":") == []
+    # The first keep-alive follows all earlier events.
+    assert received(stranger, lambda line: line == b":") == []
 
 
 BAD_NAMES = ["a/b", "../x", "<x/>", "a b", 'a"b', "a'b", "a\nb", "a\x01b", "-o", "", "a" * 65,
@@ -216,7 +193,7 @@ BAD_NAMES = ["a/b", "../x", "<x/>", "a b", 'a"b', "a'b", "a\nb", "a\x01b", "-o",
 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("name", BAD_NAMES)
-def test_a_name_that_is_none_is_refused_to_the_operator_too(shared, name):
+def test_an_invalid_name_is_refused_to_the_operator_too(shared, name):
     refused = shared.nucleus("cluster", "create", "--computes", "1", "--", name, check=False)
     assert refused.returncode in (1, 2)
     assert "letters, digits" in refused.stderr or "NAME" in refused.stderr
@@ -224,14 +201,14 @@ def test_a_name_that_is_none_is_refused_to_the_operator_too(shared, name):
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize("options,said", [
+@pytest.mark.parametrize("options,field", [
     (["--computes", "999999"], "compute_count"), (["--computes", "-1"], "--computes"),
     (["--computes", "1", "--cpus", "0"], "cpus"),
     (["--computes", "1", "--memory-mb", "1"], "memory"),
     (["--computes", "1", "--disk-gb", "99999999"], "disk"),
     (["--computes", "1", "--image", "nothing"], "nothing"),
     (["--computes", "1", "--project", "nothing"], "nothing")])
-def test_a_cluster_out_of_bounds_is_refused_by_its_field(shared, options, said):
+def test_a_cluster_out_of_bounds_is_refused_with_its_field(shared, options, field):
     refused = shared.nucleus("cluster", "create", "more", *options, check=False)
     assert refused.returncode in (1, 2)
-    assert said in refused.stderr
+    assert field in refused.stderr

@@ -1,4 +1,4 @@
-"""compose/compose.yml run for real with podman: built, healthy, used, killed, gone."""
+"""compose/compose.yml with podman: built, healthy, used, killed, removed."""
 import json
 import os
 import re
@@ -8,16 +8,15 @@ import subprocess
 import pytest
 
 from containers import Podman
-from conftest import BIN, wait_until
+from conftest import BIN, SERVICES as ALL_SERVICES, wait_until
 
 PATIENCE_S = 120
-SERVICES = {"redis", "bus", "registry", "network", "scheduler", "image_store", "console",
-            "overhead", "gateway", "provisioner", "operator", "prometheus"}
+SERVICES = {"redis", *ALL_SERVICES, "operator", "prometheus"}
 URL = "http://127.0.0.1:8080"
 
 
 class Deployment:
-    """The whole of it, as `podman-compose up -d` starts it."""
+    """All containers, as `podman-compose up -d` starts them."""
 
     def __init__(self):
         self.podman = Podman()
@@ -41,7 +40,7 @@ class Deployment:
             raise AssertionError(f"not healthy: {waiting}{self.podman.last_words()}") from error
 
     def operator(self, *words, **more):
-        """As the operator does it: where the operator's key is."""
+        """Runs a command in the container with the operator's key."""
         return self.podman.compose("exec", "-T", "operator", *words, **more)
 
     def curl(self, path, *words):
@@ -68,7 +67,7 @@ def states(deployment, cluster):
     return {node["name"]: node["state"] for node in [told["frontend"], *told["computes"]]}
 
 
-def test_a_request_travels_through_every_service(deployment):
+def test_a_request_passes_through_every_service(deployment):
     events = subprocess.Popen(
         ["nsenter", f"--net=/run/netns/{deployment.podman.name}", "curl", "-sSN", "-H",
          f"Authorization: Token {deployment.env['NUCLEUS_TOKEN']}", URL + "/v2/events"],
@@ -101,8 +100,8 @@ def test_the_operators_commands_work_over_the_bus(deployment):
     assert "bus.secret_key: (said)" in config
 
 
-def test_a_key_opens_no_more_than_its_own_door(deployment):
-    """The console's container, taken over: its key is no operator's, and it sees no other."""
+def test_a_container_has_only_the_rights_of_its_own_key(deployment):
+    """From the console's container: its key is not an operator's, and it can read no other key."""
     refused = deployment.podman.podman(
         "exec", "nucleus_console_1", "nucleus", "host", "list", "--state", "/etc/nucleus",
         check=False, timeout=60)
@@ -123,7 +122,7 @@ def test_prometheus_scrapes_all_of_them_by_name(deployment):
 
 
 @pytest.mark.parametrize("service", ["bus", "redis", "scheduler"])
-def test_a_killed_process_is_started_again_and_nothing_is_lost(deployment, service):
+def test_a_killed_process_is_restarted_and_nothing_is_lost(deployment, service):
     before = deployment.podman.pid(service)
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: deployment.podman.pid(service) not in (0, before), f"{service} runs again",
@@ -136,7 +135,7 @@ def test_a_killed_process_is_started_again_and_nothing_is_lost(deployment, servi
                    f"the frontend is {verb}", PATIENCE_S)
 
 
-def test_down_and_up_keeps_what_was_made_and_down_with_volumes_leaves_nothing(deployment):
+def test_data_outlive_down_and_down_with_volumes_leaves_nothing(deployment):
     podman = deployment.podman
     podman.compose("down", "-t", "5")
     assert podman.containers() == {}

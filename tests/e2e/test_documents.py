@@ -1,5 +1,5 @@
-"""What the documents tell people to type, typed: README's blocks, and the subscriber of
-docs/events.md, each against a deployment with simulated hosts."""
+"""Runs what the documents tell people to type: the blocks of README.md, and the subscriber of
+docs/events.md, with simulated hosts."""
 import ast
 import contextlib
 import json
@@ -13,26 +13,26 @@ import threading
 
 import msgpack
 import pytest
-import requests
 import zmq
 import zmq.utils.z85
 
 from conftest import BIN, PATIENCE_S, ROOT, Deployment, wait_until
+from http_client import Client, admin_of, operator_of
 
 BLOCK = re.compile(r"^```sh(?: (run(?: until output)?))?\n(.*?)^```", re.M | re.S)
 SUBSCRIBER = ROOT / "docs" / "examples" / "subscribe.py"
 
 
 class Shell:
-    """One person's shell, in the sources' folder, with a home of its own. Blocks are run in order
-    and see what those before them exported."""
+    """A shell in the source directory with its own home. Each block sees the variables that earlier
+    blocks exported."""
 
     def __init__(self, home):
         path = f"/usr/bin:/bin:{os.environ['PATH']}"
         self.environment = {"HOME": home, "PATH": path, "LANG": "C.UTF-8"}
 
     def script(self, block):
-        # The programs under test may be another build's than build/bin.
+        # The programs under test may be those of another build.
         block = block.replace('"$PWD/build/bin:$PATH"', f'"{BIN}:$PATH"')
         return ["bash", "-euc", f'{block}\nenv -0 >"$HOME/environment"']
 
@@ -41,13 +41,13 @@ class Shell:
                              capture_output=True, timeout=90, stdin=subprocess.DEVNULL,
                              check=False)
         assert ran.returncode == 0, f"{block}\n{ran.stdout}{ran.stderr}"
-        with open(f"{self.environment['HOME']}/environment", encoding="utf-8") as told:
-            self.environment = dict(pair.split("=", 1) for pair in told.read().split("\0") if pair)
+        with open(f"{self.environment['HOME']}/environment", encoding="utf-8") as saved:
+            self.environment = dict(pair.split("=", 1) for pair in saved.read().split("\0") if pair)
         return ran.stdout
 
     @contextlib.contextmanager
     def going_on(self, *command):
-        """A process that speaks until it is stopped; its lines, as they come."""
+        """Runs a command until the end of the context; yields its growing list of output lines."""
         process = subprocess.Popen(command, cwd=ROOT, env=self.environment, text=True,
                                    stdout=subprocess.PIPE, start_new_session=True,
                                    stdin=subprocess.DEVNULL)
@@ -78,12 +78,12 @@ def home_fixture():
 
 def test_every_command_of_the_readme_does_what_it_says(home):
     shell = Shell(home)
-    said = ""
+    output = ""
     count = 0
     for how, block in BLOCK.findall((ROOT / "README.md").read_text()):
-        assert how, f"neither run nor said to be by hand: {block}"
+        assert how, f"a block that is not marked as run: {block}"
         if how == "run":
-            said += shell.run(block)
+            output += shell.run(block)
         else:
             with shell.going_on("bash", "-euc", f"exec {block}") as lines:
                 wait_until(lambda: nudged(shell, lines), block)
@@ -91,19 +91,19 @@ def test_every_command_of_the_readme_does_what_it_says(home):
     assert count >= 7
     for word in ("Request Accepted", "Request accepted!", "vm-tiny-01", "comet computeset 1",
                  "sim-0002 is drained", "sim-0002 is resumed"):
-        assert word in said, f"{word} is not in:\n{said}"
+        assert word in output, f"{word} is not in:\n{output}"
     assert not list((Deployment(f"{home}/try").state / "pids").iterdir())
 
 
 def nudged(shell, lines):
-    """True once there are lines; else something happens that there is an event of."""
+    """The lines; if there are none yet, causes an event."""
     if not lines:
         shell.run("cm comet power on tiny; cm comet power off tiny")
     return lines
 
 
-def test_a_session_of_the_readme_ends_with_what_it_promised(home):
-    """The admin's part again: what was powered on is on, and a stranger sees none of it."""
+def test_the_session_of_the_readme_has_the_promised_effects(home):
+    """The admin's part again: the nodes are on, and another project sees none of it."""
     shell = Shell(home)
     blocks = [block for how, block in BLOCK.findall((ROOT / "README.md").read_text()) if how]
     for block in blocks[:2]:
@@ -111,20 +111,18 @@ def test_a_session_of_the_readme_ends_with_what_it_promised(home):
     wait_until(lambda: shell.run("cm comet cluster tiny --format=csv").count(",active,") == 3,
                "frontend and two computes to be active")
     token = shell.run("nucleus person create eve --project other").strip()
-    told = requests.get(shell.environment["NUCLEUS_URL"] + "/v2/clusters", timeout=PATIENCE_S,
-                        headers={"Authorization": f"Token {token}"})
-    assert (told.status_code, told.json()) == (200, {"clusters": []})
+    assert Client(shell.environment["NUCLEUS_URL"], token).get("/v2/clusters") == {"clusters": []}
 
 
 def commands_named():
-    """(page, words, options) of each `nucleus …` or `cm …` that a page names in passing."""
+    """(page, words, options) of each `nucleus …` or `cm …` in the text of a page."""
     for page in sorted([ROOT / "README.md", *ROOT.glob("*/README.md"), *ROOT.glob("docs/**/*.md")]):
         for command in re.findall(r"`((?:nucleus|cm|comet) [a-z][^`]*)`", page.read_text()):
             words = re.match(r"(?:nucleus|cm|comet)(?: [a-z][a-z-]*(?= |$))*", command)[0].split()
             yield page.name, words, re.findall(r"--[a-z-]+", command)
 
 
-def test_every_command_that_a_page_names_is_there_with_its_options():
+def test_every_command_that_a_page_names_exists_with_its_options():
     named = list(commands_named())
     assert len(named) > 10
     for page, words, options in named:
@@ -149,7 +147,7 @@ def test_the_subscriber_is_twenty_lines():
 
 def types_of(lines, cluster):
     """(type, state) of a cluster's node and domain events, as the subscriber printed them."""
-    told = []
+    types = []
     for line in lines:
         number, topic, body = line.split(" ", 2)
         assert int(number) > 0
@@ -157,15 +155,15 @@ def types_of(lines, cluster):
         assert project == "demo"
         if of == cluster and kind in ("scheduler.node-changed", "provisioner.domain-changed"):
             body = ast.literal_eval(body)
-            told.append((kind, body.get("node", body)["state"]))
-    return told
+            types.append((kind, body.get("node", body)["state"]))
+    return types
 
 
 def subscribed(shell, lines):
-    """Makes clusters until the subscriber has told of one: its subscription is in force."""
-    made = iter(range(1000))
+    """Creates clusters until the subscriber prints one: then its subscription is in effect."""
+    numbers = iter(range(1000))
     wait_until(lambda: lines or not shell.run(
-        f"nucleus cluster create probe{next(made)} --computes 0"), "a subscription")
+        f"nucleus cluster create probe{next(numbers)} --computes 0"), "a subscription")
 
 
 def test_the_subscriber_sees_a_power_on_in_order(shell):
@@ -182,7 +180,7 @@ def test_the_subscriber_sees_a_power_on_in_order(shell):
         assert numbers == sorted(numbers)
 
 
-def test_the_page_says_these_steps_of_a_power_on():
+def test_the_page_lists_the_events_of_a_power_on():
     page = (ROOT / "docs" / "events.md").read_text()
     page = page.split("## The events of a power-on")[1].split("\n## ")[0]
     assert re.findall(r"^\| `([\w.-]+)` \|", page, re.M) == [
@@ -198,8 +196,8 @@ def a_subscriber(env, prefix, pair):
     return socket
 
 
-def test_a_key_hears_its_own_project_alone(deployment):
-    """As docs/events.md says: a file of DIR/rights gives a new key its project, at once."""
+def test_a_key_receives_the_events_of_its_own_project_only(deployment):
+    """As in docs/events.md: a new file in DIR/rights takes effect immediately."""
     env = deployment.env()
     deployment.nucleus("person", "create", "eve", "--project", "other")
     pair = zmq.curve_keypair()
@@ -210,20 +208,20 @@ def test_a_key_hears_its_own_project_alone(deployment):
         own = sockets.enter_context(a_subscriber(env, "other/", pair))
         strangers = [sockets.enter_context(a_subscriber(env, prefix, pair))
                      for prefix in ("demo/", "demo", "", "_/", "other")]
-        made = iter(range(1000))
+        numbers = iter(range(1000))
 
-        def heard():
-            deployment.nucleus("cluster", "create", f"o{next(made)}", "--computes", "0",
+        def received():
+            deployment.nucleus("cluster", "create", f"o{next(numbers)}", "--computes", "0",
                                "--project", "other")
-            deployment.nucleus("cluster", "create", f"d{next(made)}", "--computes", "0")
+            deployment.nucleus("cluster", "create", f"d{next(numbers)}", "--computes", "0")
             return own.poll(100)
 
-        wait_until(heard, "an event of project other")
+        wait_until(received, "an event of project other")
         topic, envelope, body = own.recv_multipart()
         assert topic.startswith(b"other/o")
         assert msgpack.unpackb(envelope)["kind"] == "event"
         assert topic.split(b"/")[1].decode() in str(msgpack.unpackb(body))
-        # The bus takes one message after the other: what it told one, it had decided for all.
+        # The bus handles messages in order, so the refusals precede the following event.
         log = deployment.state / "logs" / "bus.log"
         wait_until(lambda: log.read_text().count("subscription_refused") >= len(strangers),
                    "the refusals in the log")
@@ -248,14 +246,13 @@ def test_an_unknown_key_is_refused_at_the_handshake(deployment):
         assert event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
 
 
-def stream(env, token, after):
+def stream(client, after):
     """(number, type) of each event after that number, up to the definition of cluster `marker`."""
-    headers = {"Authorization": f"Token {token}", "Last-Event-ID": str(after)}
     events = []
-    with requests.get(env["NUCLEUS_URL"] + "/v2/events", stream=True, timeout=PATIENCE_S,
-                      headers=headers) as told:
-        assert told.status_code == 200
-        for line in told.iter_lines(decode_unicode=True):
+    with client.ask("GET", "/v2/events", headers={"Last-Event-ID": str(after)},
+                    stream=True) as answer:
+        assert answer.status_code == 200
+        for line in answer.iter_lines(decode_unicode=True):
             if not line.startswith("data: "):
                 continue
             event = json.loads(line.removeprefix("data: "))
@@ -266,20 +263,19 @@ def stream(env, token, after):
 
 
 def test_a_stream_resumes_where_it_stopped_without_gap_or_repeat(shell, deployment):
-    env = deployment.env()
+    admin = admin_of(deployment)
     shell.run("cm comet power on c1")
     wait_until(lambda: ",active," in shell.run("cm comet cluster c1 --format=csv"), "c1 active")
     shell.run("nucleus cluster create marker --computes 0")
-    everything = stream(env, env["NUCLEUS_TOKEN"], 0)
+    everything = stream(admin, 0)
     assert [kind for _, kind in everything].count("scheduler.node-changed") >= 2
     numbers = [number for number, _ in everything]
     assert numbers == sorted(set(numbers))
     middle = numbers[len(numbers) // 2]
-    assert stream(env, env["NUCLEUS_TOKEN"], middle) == [e for e in everything if e[0] > middle]
-    # An operator sees all: then the numbers are dense.
-    all_numbers = [number for number, _ in stream(env, env["NUCLEUS_OPERATOR_TOKEN"], 0)]
+    assert stream(admin, middle) == [e for e in everything if e[0] > middle]
+    # An operator receives all events, whose numbers have no gaps.
+    all_numbers = [number for number, _ in stream(operator_of(deployment), 0)]
     assert all_numbers == list(range(1, all_numbers[-1] + 1))
     assert set(numbers) < set(all_numbers)
-    wrong = requests.get(env["NUCLEUS_URL"] + "/v2/events", timeout=PATIENCE_S, headers={
-        "Authorization": f"Token {env['NUCLEUS_TOKEN']}", "Last-Event-ID": "yesterday"})
+    wrong = admin.ask("GET", "/v2/events", headers={"Last-Event-ID": "yesterday"})
     assert wrong.status_code == 400

@@ -1,47 +1,31 @@
 """Events over a WebSocket, and what ends a stream."""
 import asyncio
-import itertools
 import json
-import socket
 import time
 
 import pytest
 import requests
 import websockets
 
-from conftest import a_deployment, session_of, wait_until
+from conftest import a_deployment, wait_until
+from http_client import TIMEOUT_S, Client, session_of
 
-PATIENCE_S = 30
 
-
-class Site:
+class Site(Client):
     def __init__(self, deployment):
-        self.deployment = deployment
         env = deployment.env()
-        self.url, self.token = env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"]
+        super().__init__(env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"])
+        self.deployment = deployment
 
-    def connect(self, path="/v2/events", token=None, **headers):
-        said = {"Authorization": "Token " + (token or self.token),
-                **{name.replace("_", "-"): value for name, value in headers.items()}}
-        return websockets.connect(self.url.replace("http", "ws", 1) + path, extra_headers=said,
-                                  open_timeout=PATIENCE_S, max_size=None)
-
-    def server_sent(self, count, after="0", token=None):
-        """So many events of the stream of old, read over HTTP."""
-        with session_of(token or self.token).get(
-                self.url + "/v2/events", headers={"Last-Event-ID": after}, stream=True,
-                timeout=PATIENCE_S) as answer:
-            data = (line[6:] for line in answer.iter_lines() if line.startswith(b"data: "))
-            return [json.loads(text) for text in itertools.islice(data, count)]
-
-    def streams(self):
-        reply = session_of().get(self.url + "/metrics", timeout=PATIENCE_S).text
-        return next(float(line.split()[1]) for line in reply.splitlines()
-                    if line.startswith("nucleus_gateway_event_streams "))
+    def follow(self, path="/v2/events", token=None, **more):
+        headers = {"Authorization": "Token " + (token or self.token),
+                   **{name.replace("_", "-"): value for name, value in more.items()}}
+        return websockets.connect(self.url.replace("http", "ws", 1) + path, extra_headers=headers,
+                                  open_timeout=TIMEOUT_S, max_size=None)
 
 
 async def read(line, count):
-    return [json.loads(await asyncio.wait_for(line.recv(), PATIENCE_S)) for _ in range(count)]
+    return [json.loads(await asyncio.wait_for(line.recv(), TIMEOUT_S)) for _ in range(count)]
 
 
 @pytest.fixture(name="site", scope="module")
@@ -55,31 +39,31 @@ def site_fixture():
 
 @pytest.mark.parametrize("path, headers", [("/v2/events?after=0", {}),
                                            ("/v2/events", {"Last_Event_ID": "0"})])
-def test_a_socket_has_the_events_of_the_stream(site, path, headers):
+def test_a_socket_carries_the_events_of_the_stream(site, path, headers):
     async def first(count):
-        async with site.connect(path, **headers) as line:
+        async with site.follow(path, **headers) as line:
             return await read(line, count)
-    expected = site.server_sent(8)
+    expected = site.first_events(8)
     assert asyncio.run(first(8)) == expected
     assert [event["sequence"] for event in expected] == sorted(e["sequence"] for e in expected)
 
 
-def test_it_resumes_after_the_later_of_two_numbers(site):
-    events = site.server_sent(6)
+def test_it_resumes_after_a_number_and_the_larger_of_two_applies(site):
+    events = site.first_events(6)
     third = str(events[2]["sequence"])
 
     async def rest(path, **headers):
-        async with site.connect(path, **headers) as line:
+        async with site.follow(path, **headers) as line:
             return await read(line, 3)
     assert asyncio.run(rest("/v2/events?after=" + third)) == events[3:]
     assert asyncio.run(rest("/v2/events?after=0", Last_Event_ID=third)) == events[3:]
-    assert site.server_sent(3, after=third) == events[3:]
+    assert site.first_events(3, after=third) == events[3:]
 
 
-def test_without_a_number_it_starts_now_and_answers_pings(site):
+def test_without_a_number_it_starts_now_and_pings_are_answered(site):
     async def follow():
-        async with site.connect() as line:
-            await asyncio.wait_for(await line.ping(), PATIENCE_S)
+        async with site.follow() as line:
+            await asyncio.wait_for(await line.ping(), TIMEOUT_S)
             made = asyncio.to_thread(site.deployment.nucleus, "cluster", "create", "now",
                                      "--computes", "1")
             [event], _ = await asyncio.gather(read(line, 1), made)
@@ -90,7 +74,7 @@ def test_without_a_number_it_starts_now_and_answers_pings(site):
 
 def test_a_watched_collection_is_a_socket_too(site):
     async def first():
-        async with site.connect("/v2/clusters/vc1/nodes?watch", Last_Event_ID="0") as line:
+        async with site.follow("/v2/clusters/vc1/nodes?watch", Last_Event_ID="0") as line:
             return await read(line, 3)
     events = asyncio.run(first())
     assert {event["cluster"] for event in events} == {"vc1"}
@@ -99,45 +83,41 @@ def test_a_watched_collection_is_a_socket_too(site):
 @pytest.mark.parametrize("path, token, status", [
     ("/v2/events", "0" * 40, 401), ("/v2/events?after=x", None, 400),
     ("/v2/events?after=-1", None, 400), ("/v2/none", None, 404)])
-def test_a_refusal_comes_before_the_upgrade(site, path, token, status):
+def test_a_refusal_is_sent_before_the_upgrade(site, path, token, status):
     async def fail():
         with pytest.raises(websockets.InvalidStatusCode) as refused:
-            await site.connect(path, token=token)
+            await site.follow(path, token=token)
         return refused.value.status_code
     assert asyncio.run(fail()) == status
 
 
-def test_a_stranger_sees_only_its_own(site):
+def test_a_person_sees_only_the_events_of_their_projects(site):
     stranger = site.deployment.add_person("eve", "evesproject")
 
     async def follow():
-        async with site.connect("/v2/events?after=0", token=stranger) as line:
+        async with site.follow("/v2/events?after=0", token=stranger) as line:
             site.deployment.nucleus("cluster", "create", "hers", "--computes", "1", "--project",
                                     "evesproject")
             return await read(line, 3)
     assert {event["project"] for event in asyncio.run(follow())} <= {"evesproject", "public"}
 
 
-def test_messages_of_the_client_are_dropped_and_a_large_one_closes_it(site):
+def test_messages_of_a_client_are_ignored_and_a_large_one_closes_the_connection(site):
     async def say():
-        async with site.connect("/v2/events?after=0") as line:
+        async with site.follow("/v2/events?after=0") as line:
             await line.send("x" * 4096)
             assert len(await read(line, 2)) == 2
             await line.send("x" * 4097)
             while True:
-                await asyncio.wait_for(line.recv(), PATIENCE_S)
+                await asyncio.wait_for(line.recv(), TIMEOUT_S)
     with pytest.raises(websockets.ConnectionClosed) as closed:
         asyncio.run(say())
     assert closed.value.rcvd.code == 1009
 
 
 def raw_upgrade(site, path):
-    """An open WebSocket that nobody reads from: no frame of it is answered."""
-    host, _, port = site.url.removeprefix("http://").partition(":")
-    line = socket.socket()
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    line.settimeout(PATIENCE_S)
-    line.connect((host, int(port)))
+    """An open WebSocket that is not read, so pings are not answered."""
+    line = site.connect(receive_bytes=4096)
     line.sendall(f"GET {path} HTTP/1.1\r\nHost: n\r\nUpgrade: websocket\r\n"
                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -159,22 +139,22 @@ def test_a_client_that_answers_no_ping_is_disconnected(site):
     with raw_upgrade(site, "/v2/events") as line:
         got = read_to_end(line)  # ends only because the server ends it
     assert got.startswith(b"HTTP/1.1 101 ")
-    assert b"\x89\x00" in got  # it was asked by a ping first
+    assert b"\x89\x00" in got  # a ping was sent first
 
 
-def test_a_slow_reader_is_cut_off_and_others_are_not(site):
-    wait_until(lambda: site.streams() == 0, "those of before are gone", PATIENCE_S)
+def test_a_slow_reader_is_disconnected_and_the_others_are_not(site):
+    wait_until(lambda: site.event_streams() == 0, "no stream of earlier tests", TIMEOUT_S)
     slow = [raw_upgrade(site, "/v2/events"), raw_upgrade(site, "/v2/events?after=0")]
     try:
-        wait_until(lambda: site.streams() == 2, "both are open")
+        wait_until(lambda: site.event_streams() == 2, "both are open")
         site.deployment.nucleus("cluster", "create", "big", "--computes", "1500")
 
         async def newest():
-            async with site.connect("/v2/events?after=0") as line:
+            async with site.follow("/v2/events?after=0") as line:
                 return (await read(line, 1500))[-1]["sequence"]
         assert asyncio.run(newest()) >= 1500
-        # Cut off by the server: its streams are gone before anybody read from them.
-        wait_until(lambda: site.streams() == 0, "slow readers are cut off", PATIENCE_S)
+        # The server disconnected them: the streams are gone before anybody read from them.
+        wait_until(lambda: site.event_streams() == 0, "slow readers are disconnected", TIMEOUT_S)
         assert b"HTTP/1.1 101 " in read_to_end(slow[0])
     finally:
         for line in slow:
@@ -192,18 +172,18 @@ class Person:
 
     def issue(self, **body):
         made = self.session.post(self.site.url + "/v2/me/tokens", data=json.dumps(body),
-                                 timeout=PATIENCE_S)
+                                 timeout=TIMEOUT_S)
         assert made.status_code == 201, made.text
         return made.json()
 
     def ask(self, method, path, body=None):
-        answer = self.operator.request(method, self.site.url + path, timeout=PATIENCE_S,
+        answer = self.operator.request(method, self.site.url + path, timeout=TIMEOUT_S,
                                        data=None if body is None else json.dumps(body))
         assert answer.status_code < 300, answer.text
 
     def revoke(self, token):
         answer = self.session.delete(f"{self.site.url}/v2/me/tokens/{token['token_id']}",
-                                     timeout=PATIENCE_S)
+                                     timeout=TIMEOUT_S)
         assert answer.status_code == 204, answer.text
 
 
@@ -221,22 +201,22 @@ def test_a_stream_ends_with_its_credential(site, end, path):
     token = person.issue(**({"expires_unix_s": int(time.time()) + 3} if end == "expired" else {}))
 
     async def follow():
-        async with site.connect(path, token=token["token"]) as line:
-            await asyncio.wait_for(await line.ping(), PATIENCE_S)
+        async with site.follow(path, token=token["token"]) as line:
+            await asyncio.wait_for(await line.ping(), TIMEOUT_S)
             await asyncio.to_thread(ENDS[end], person, token)
             while True:
-                await asyncio.wait_for(line.recv(), PATIENCE_S)
+                await asyncio.wait_for(line.recv(), TIMEOUT_S)
     with pytest.raises(websockets.ConnectionClosed):
         asyncio.run(follow())
     if end != "removed":
-        assert person.session.get(site.url + "/v2/me", timeout=PATIENCE_S).status_code == 200
+        assert person.session.get(site.url + "/v2/me", timeout=TIMEOUT_S).status_code == 200
 
 
 def test_a_server_sent_stream_ends_with_its_token(site):
     person = Person(site, "sse")
     token = person.issue()
     with session_of(token["token"]).get(site.url + "/v2/events", stream=True,
-                                        timeout=PATIENCE_S) as answer:
+                                        timeout=TIMEOUT_S) as answer:
         lines = answer.iter_lines(chunk_size=1)
         assert next(lines) == b"retry: 1000"
         person.revoke(token)
@@ -250,8 +230,8 @@ def test_a_stream_goes_on_when_another_credential_ends(site):
     token, other = person.issue(), person.issue()
 
     async def follow():
-        async with site.connect(token=token["token"]) as line:
-            await asyncio.wait_for(await line.ping(), PATIENCE_S)
+        async with site.follow(token=token["token"]) as line:
+            await asyncio.wait_for(await line.ping(), TIMEOUT_S)
             await asyncio.to_thread(person.revoke, other)
             made = asyncio.to_thread(site.deployment.nucleus, "cluster", "create", "goes-on",
                                      "--computes", "0")
@@ -267,8 +247,8 @@ def test_a_stream_shows_nothing_of_a_project_that_its_person_has_left(site):
     token = person.issue()
 
     async def follow():
-        async with site.connect(token=token["token"]) as line:
-            await asyncio.wait_for(await line.ping(), PATIENCE_S)
+        async with site.follow(token=token["token"]) as line:
+            await asyncio.wait_for(await line.ping(), TIMEOUT_S)
             await asyncio.to_thread(person.ask, "PUT", "/v2/people/left",
                                     {"role": "cluster_admin", "projects": ["kept"]})
             for name, project in (("of-demo", "demo"), ("of-kept", "kept")):
@@ -286,14 +266,14 @@ def test_streams_are_limited_per_person_and_some_are_the_operators(site):
         try:
             while len(lines) < 40:
                 try:
-                    lines.append(await site.connect(token=greedy.first))
+                    lines.append(await site.follow(token=greedy.first))
                 except websockets.InvalidStatusCode as refused:
                     assert refused.status_code == 503
                     break
             # Everybody else still has room, and when they have none, operators do.
             for token in (site.token, greedy.operator.headers["Authorization"].split()[1]):
-                async with site.connect(token=token) as line:
-                    await asyncio.wait_for(await line.ping(), PATIENCE_S)
+                async with site.follow(token=token) as line:
+                    await asyncio.wait_for(await line.ping(), TIMEOUT_S)
             return len(lines)
         finally:
             for line in lines:

@@ -1,4 +1,4 @@
-"""What breaks beside real machines is told as a state with a reason, and hurts nobody else."""
+"""Faults next to real machines appear as a state with a reason, and affect no other node."""
 import os
 import re
 import signal
@@ -10,7 +10,7 @@ from conftest import Machines, a_deployment, start_time, wait_until
 from console import Guest
 from machines import PATIENCE_S, Events
 
-TOLD_WITHIN_S = 2  # the promise: printed beside what was measured, and judged by the bench
+TOLD_WITHIN_S = 2  # the goal; printed with the measured time, and checked by bench/
 
 
 @pytest.fixture(scope="module", name="hospital")
@@ -25,7 +25,7 @@ def hospital_fixture(tiny_guest):
 
 @pytest.fixture(name="ward")
 def ward_fixture(hospital):
-    """The hospital with all of its nodes active, whatever an earlier test did."""
+    """All nodes of the shared deployment active, whatever an earlier test did to them."""
     if hospital.rest.states("hurt")["hurt"] in ("shutoff", "crashed"):
         hospital.rest.power("hurt", "poweron")
     for cluster in ("hurt", "well"):
@@ -34,7 +34,7 @@ def ward_fixture(hospital):
 
 
 class Pings:
-    """A guest that pings its neighbour all the while: every reply has its number."""
+    """A guest that pings its neighbour during the context; each reply has a number."""
 
     def __init__(self, machines):
         self.guest = Guest(machines.rest, "well", "well")
@@ -46,7 +46,7 @@ class Pings:
         return self
 
     def wait_reply(self):
-        """The number of a reply that comes from now on."""
+        """The number of a reply that arrives from now on."""
         self.guest.read_until(rb"seq=(\d+)")
         return int(self.guest.read_until(rb"seq=(\d+)")[1])
 
@@ -62,10 +62,10 @@ def ids_of(machines, cluster):
 
 
 def report(what, seconds):
-    print(f"\n{what} was told after {seconds:.2f} s (promised: {TOLD_WITHIN_S} s)")
+    print(f"\n{what} was reported after {seconds:.2f} s (goal: {TOLD_WITHIN_S} s)")
 
 
-def test_a_killed_qemu_is_told_as_crashed_and_its_node_starts_again(ward):
+def test_a_killed_qemu_is_reported_as_crashed_and_its_node_starts_again(ward):
     node_id = ids_of(ward, "hurt")["hurt"]
     others = {name: process for name, process in ward.host.emulators().items() if "well" in name}
     with Pings(ward) as pings, Events(ward.rest) as events:
@@ -77,7 +77,7 @@ def test_a_killed_qemu_is_told_as_crashed_and_its_node_starts_again(ward):
         assert told["body"]["node"]["reason"] == "its hypervisor process ended unexpectedly"
         assert told["body"]["node"]["is_desired_on"] is False
         pings.wait_reply()
-    assert pings.sent - pings.received <= 1  # one may have been under way at the end
+    assert pings.sent - pings.received <= 1  # one may have been in flight at the end
     assert ward.rest.told("hurt")["hurt"]["state"] == "crashed"
     assert set(ward.rest.states("well").values()) == {"active"}
     assert {n: p for n, p in ward.host.emulators().items() if "well" in n} == others
@@ -88,7 +88,7 @@ def test_a_killed_qemu_is_told_as_crashed_and_its_node_starts_again(ward):
         pass
 
 
-def test_a_stopped_libvirtd_makes_its_host_unreachable_and_harms_no_domain(ward):
+def test_a_hung_libvirtd_makes_its_host_unreachable_and_affects_no_domain(ward):
     ids = {**ids_of(ward, "hurt"), **ids_of(ward, "well")}
     before = ward.host.emulators()
     libvirtd = ward.deployment.pids()["libvirtd"]
@@ -109,20 +109,20 @@ def test_a_stopped_libvirtd_makes_its_host_unreachable_and_harms_no_domain(ward)
                 assert node["reason"] == f"host {host_name}: {reason}"
                 assert node["is_desired_on"] is True
             first = pings.wait_reply()
-            assert pings.wait_reply() > first  # the guests do not notice
+            assert pings.wait_reply() > first  # the guests are not affected
             assert ward.host.emulators() == before
         finally:
             os.kill(libvirtd, signal.SIGCONT)
         healed = time.monotonic()
         for node_id in ids.values():
             when = events.wait_node(node_id, "active")[0]
-        print(f"it was well again after {when - healed:.2f} s")
+        print(f"it had recovered after {when - healed:.2f} s")
     assert pings.sent - pings.received <= 1
     assert ward.host.emulators() == before
     assert ward.deployment.status()["hosts"][0]["state"] == "up"
 
 
-def test_what_is_asked_while_libvirtd_hangs_is_done_once_it_answers(ward):
+def test_a_request_during_a_hang_of_libvirtd_takes_effect_afterwards(ward):
     rest = ward.rest
     ward.boot("late", 0)
     rest.wait_state("late", "active")
@@ -136,7 +136,7 @@ def test_what_is_asked_while_libvirtd_hangs_is_done_once_it_answers(ward):
                         and e["body"]["host"]["state"] == "unreachable", "unreachable")
             rest.power("hurt", "poweroff")
             refused = rest.ask("PUT", "/nucleus/v1/cluster/late/frontend/poweron")
-            assert refused.status_code == 503  # no other host is up, and it says so
+            assert refused.status_code == 503  # no other host is up
             assert refused.headers["Retry-After"]
         finally:
             os.kill(libvirtd, signal.SIGCONT)
@@ -147,7 +147,7 @@ def test_what_is_asked_while_libvirtd_hangs_is_done_once_it_answers(ward):
     rest.wait_state("late", "active")
 
 
-def test_a_killed_libvirtd_comes_back_and_finds_its_domains(ward):
+def test_a_restarted_libvirtd_finds_its_domains(ward):
     before = ward.host.emulators()
     killed = ward.deployment.pids()["libvirtd"]
     with Pings(ward) as pings:
@@ -163,7 +163,7 @@ def test_a_killed_libvirtd_comes_back_and_finds_its_domains(ward):
     assert ward.host.domains() == set(before)
 
 
-def test_a_guest_that_powers_itself_off_is_told_so(ward):
+def test_a_guest_that_powers_itself_off_is_reported(ward):
     ward.boot("brief", 0)
     ward.rest.wait_state("brief", "active")
     node_id = ids_of(ward, "brief")["brief"]

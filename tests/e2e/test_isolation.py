@@ -1,4 +1,4 @@
-"""Two clusters with the same addresses on one switch: a packet never crosses."""
+"""Two clusters with the same addresses on one switch: no packet crosses between them."""
 import os
 import socket
 
@@ -11,7 +11,7 @@ from sniffer import Sniffer
 
 @pytest.fixture(scope="module", name="guests")
 def guests_fixture(machines):
-    """A shell in each of the four nodes, by name."""
+    """A shell in each of the four nodes."""
     opened = {}
     try:
         for cluster in ("left", "right"):
@@ -24,14 +24,14 @@ def guests_fixture(machines):
 
 
 def private_taps(machines, cluster):
-    """The tap of each node's private card, by node."""
+    """The tap of each node's private port, by node."""
     cards = machines.host.cards()
     return {name: cards[next(port["mac"] for port in node["ports"] if not port["is_public"])]
             for name, node in machines.rest.told(cluster).items()}
 
 
 def card_of(guest, address="10.0.0."):
-    """The guest's card with this address."""
+    """The guest's interface with this address."""
     shown = guest.run(f"ip -o -4 address | grep ' {address}'")
     return shown.split()[1]
 
@@ -64,7 +64,7 @@ def test_nodes_of_one_cluster_reach_each_other(guests, cluster):
     guests[f"vm-{cluster}-00"].run("ping -c 3 -W 20 10.0.0.1")
 
 
-def test_an_address_means_the_own_clusters_node(machines, guests):
+def test_an_address_resolves_to_the_clusters_own_node(machines, guests):
     for cluster in ("left", "right"):
         guest = guests[f"vm-{cluster}-00"]
         guest.run("ip neigh flush dev eth0; ping -c 1 -W 20 10.0.0.1")
@@ -84,24 +84,24 @@ def test_an_address_of_the_other_cluster_does_not_answer(guests):
         assert code == 1 and "100% packet loss" in output, output
 
 
-def test_a_broadcast_goes_to_every_port_of_its_cluster_and_to_no_other(machines, guests):
+def test_a_broadcast_reaches_exactly_the_ports_of_its_cluster(machines, guests):
     taps = {cluster: private_taps(machines, cluster) for cluster in ("left", "right")}
     every = [tap for of_cluster in taps.values() for tap in of_cluster.values()]
     with Sniffer(machines.host.namespace, every) as sniffer:
         for cluster, last in (("left", 201), ("right", 202), ("left", 203)):
-            # A question that nobody answers is asked of everybody.
+            # An ARP request without an answer is broadcast.
             guest = guests[cluster]
             guest.ask(f"arping -c 2 -w 3 -I {card_of(guest)} 10.0.0.{last}")
             sniffer.wait(taps[cluster][f"vm-{cluster}-00"], "out",
                          socket.inet_aton(f"10.0.0.{last}"))
-        # The switch keeps the order: where the later one came, the earlier one would have come.
+        # The switch keeps the order, so an earlier frame would have arrived before a later one.
         for cluster, last in (("left", 201), ("right", 202), ("left", 203)):
             asked = socket.inet_aton(f"10.0.0.{last}")
             assert sniffer.ports_of("in", asked) == {taps[cluster][cluster]}
             assert sniffer.ports_of("out", asked) == {taps[cluster][f"vm-{cluster}-00"]}
 
 
-def test_no_frame_of_one_clusters_cards_is_seen_at_the_others_ports(machines, guests):
+def test_no_frame_of_one_cluster_appears_at_the_others_ports(machines, guests):
     taps = {cluster: private_taps(machines, cluster) for cluster in ("left", "right")}
     macs = {cluster: [bytes.fromhex(port["mac"].replace(":", ""))
                       for node in machines.rest.told(cluster).values() for port in node["ports"]
@@ -117,7 +117,7 @@ def test_no_frame_of_one_clusters_cards_is_seen_at_the_others_ports(machines, gu
 
 
 def test_a_frame_that_a_guest_tags_itself_is_dropped_by_the_switch(machines):
-    """Asked of the switch: what would become of a frame with the other cluster's tag?"""
+    """Traces a frame with the other cluster's tag through the switch."""
     env = {**os.environ, "OVS_RUNDIR": machines.host.switch_folder}
     control = f"{machines.host.switch_folder}/vswitchd.ctl"
     taps = {cluster: private_taps(machines, cluster)[cluster] for cluster in ("left", "right")}

@@ -1,5 +1,5 @@
-"""kill -9 of each process at random moments of a power-on: real processes, Redis and ZeroMQ, on
-simulated hosts. The same with real machines, for fewer moments: test_kills_real.py."""
+"""kill -9 of each process at random moments of a power-on, with simulated hosts. test_kills_real.py
+does the same with real machines, less often."""
 import os
 import random
 import re
@@ -10,18 +10,17 @@ import yaml
 
 import pytest
 
-from conftest import a_deployment, wait_until
+from conftest import SERVICES, a_deployment, wait_until
 from kills import CarefulClient, Killer, chosen_seed
 from machines import PATIENCE_S, Rest
 
-PROCESSES = ["redis", "bus", "registry", "scheduler", "network", "image_store", "console",
-             "overhead", "gateway", "provisioner", "supervisor"]
+PROCESSES = ["redis", *SERVICES, "supervisor"]
 MOMENTS = int(os.environ.get("NUCLEUS_KILL_MOMENTS", 20))
 COMPUTES = [f"vm-crew-{i:02}" for i in range(4)]
 
 
 class Sweep:
-    """A deployment on four simulated hosts with cluster `crew`, and what must hold of it."""
+    """A deployment with four simulated hosts and cluster `crew`, and its invariants."""
 
     def __init__(self, deployment):
         self.deployment = deployment
@@ -43,13 +42,13 @@ class Sweep:
                                *words], capture_output=True, check=True).stdout
 
     def domains(self):
-        """How many domains there are in all, as the provisioner counts them."""
+        """The number of domains, as the provisioner counts them."""
         text = self.provisioner.read("/metrics").text
         return int(float(re.search(r"(?m)^nucleus_provisioner_domains (\S+)$", text)[1]))
 
     def wait_all_active(self, number, killed):
-        """Until all run. A simulated host ends with its provisioner, as a real one with its power:
-        what it ran is told as ended, and only then."""
+        """Waits until all run. Simulated domains end with their provisioner, as after a power
+        failure, and only then."""
         def is_settled():
             nodes = self.client.get("/v2/clusters/crew")["nodes"]
             for node in nodes:
@@ -70,7 +69,7 @@ class Sweep:
         self.check_counts(1 + len(COMPUTES))
 
     def check_counts(self, running):
-        """As many domains as nodes, and as much taken of the hosts."""
+        """As many domains as nodes, and the matching use of the hosts."""
         wait_until(lambda: self.domains() == running, f"{running} domains", PATIENCE_S)
         hosts = self.operator.get("/v2/hosts")["hosts"]
         assert sum(host["cpus_used"] for host in hosts) == running
@@ -123,13 +122,13 @@ def test_a_power_on_survives_the_kill_of_any_process_at_any_moment(sweep):
 
 
 def check_history(sweep):
-    """After all of it: each request once, each event once, each lease once, nobody died unasked."""
+    """In the end each request, event and lease exists once, and nothing died unexpectedly."""
     assert list(sweep.client.sets()) == sweep.made == list(range(1, len(sweep.made) + 1))
     restarts = {p["name"]: p["restarts"] for p in sweep.deployment.status()["processes"]}
     assert restarts == {name: count for name, count in sweep.kills.items() if name != "supervisor"}
     assert sweep.deployment.status()["is_ready"]
     last = int(sweep.redis("GET", "nucleus:sequence"))
-    assert int(sweep.redis("XLEN", "nucleus:events")) == last  # dense: none lost, none twice
+    assert int(sweep.redis("XLEN", "nucleus:events")) == last  # no gaps: none lost, none twice
     ports = sweep.redis("--raw", "KEYS", "nucleus:network:ports:*").split()
     assert len(ports) == 1 + len(COMPUTES)
     nodes = sweep.client.get("/v2/clusters/crew")["nodes"]

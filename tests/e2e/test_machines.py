@@ -1,4 +1,4 @@
-"""Real virtual machines: they boot, they are seen, they end, and nothing of them stays."""
+"""Real virtual machines boot, are visible, stop, and leave nothing behind."""
 import pathlib
 
 from conftest import start_time, wait_until
@@ -12,7 +12,7 @@ def test_virsh_lists_the_domains_of_both_clusters(machines):
     assert names <= set(machines.host.emulators())
 
 
-def test_nodes_that_run_are_active_on_this_host(machines):
+def test_running_nodes_are_active_on_this_host(machines):
     host_name = machines.deployment.status()["hosts"][0]["name"]
     for cluster in ("left", "right"):
         machines.rest.wait_state(cluster, "active")
@@ -32,7 +32,7 @@ def test_each_port_of_a_running_node_is_one_tap_on_the_switch(machines):
         assert wanted <= set(machines.host.ports())
 
 
-def test_a_guest_has_the_name_hosts_and_addresses_that_it_was_given(machines):
+def test_a_guest_has_its_name_hosts_and_addresses(machines):
     with Guest(machines.rest, "left", "vm-left-00") as guest:
         assert guest.run("hostname").strip() == "vm-left-00"
         assert "10.0.0.2/24" in guest.run("ip -4 address show dev eth0")
@@ -41,7 +41,7 @@ def test_a_guest_has_the_name_hosts_and_addresses_that_it_was_given(machines):
     assert hosts == {"left": "10.0.0.1", "vm-left-00": "10.0.0.2"}
 
 
-def test_power_off_ends_a_domain_and_all_that_was_made_for_it(machines):
+def test_power_off_removes_a_domain_with_its_taps_and_ports(machines):
     rest, host = machines.rest, machines.host
     machines.create("brief", 0)
     before = (host.domains(), host.taps(), set(host.ports()))
@@ -55,20 +55,20 @@ def test_power_off_ends_a_domain_and_all_that_was_made_for_it(machines):
     assert "brief.brief" not in host.emulators()
 
 
-def test_a_guest_that_is_asked_to_shut_down_does_so_by_itself(machines):
+def test_a_guest_shuts_down_on_request(machines):
     rest = machines.rest
     machines.create("polite", 0)
     rest.power("polite", "poweron")
     rest.wait_state("polite", "active")
     with Guest(rest, "polite", "polite"):
-        pass  # it has booted: now it hears the power button
+        pass  # it has booted, and handles the power button
     rest.power("polite", "shutdown")
-    # Well before a stop by force is due.
+    # Well before a forced stop.
     rest.wait_state("polite", "shutoff", patience_s=55)
     assert "polite.polite" not in machines.host.emulators()
 
 
-def test_a_node_keeps_its_disk_from_one_power_on_to_the_next(machines, tmp_path):
+def test_a_nodes_disk_outlives_a_power_off(machines, tmp_path):
     rest = machines.rest
     run("qemu-img", "create", "-f", "qcow2", tmp_path / "disk", "64M")
     machines.deployment.nucleus("image", "import", "disk", "--disk", tmp_path / "disk",
@@ -84,7 +84,7 @@ def test_a_node_keeps_its_disk_from_one_power_on_to_the_next(machines, tmp_path)
     assert said.strip() == "kept"
 
 
-def test_down_leaves_nothing_and_the_next_up_tells_what_ended(own_machines):
+def test_down_leaves_nothing_and_the_next_up_reports_what_ended(own_machines):
     deployment, rest, host = own_machines.deployment, own_machines.rest, own_machines.host
     own_machines.create("last", 1)
     rest.power("last", "poweron")
@@ -105,7 +105,7 @@ def test_down_leaves_nothing_and_the_next_up_tells_what_ended(own_machines):
     rest, host = Rest(deployment.env()), Host(deployment)
     assert host.domains() == host.taps() == set()
     rest.wait_state("last", "shutoff")
-    # Nobody asked for the frontend's end; the compute's was its computeset's.
+    # The frontend was not powered off on request, so it has a reason.
     assert rest.told("last")["last"]["reason"]
     assert rest.computeset(number)["state"] == "completed"
     rest.power("last", "poweron")

@@ -1,5 +1,5 @@
-"""Prometheus as an operator has it: every /metrics page is clean, every panel and alert has its
-series in a real deployment, and an alert fires when a process hangs."""
+"""Prometheus with a real deployment: every /metrics page is valid, every panel and alert has its
+series, and an alert fires when a process hangs."""
 import json
 import os
 import pathlib
@@ -13,13 +13,13 @@ import tempfile
 import pytest
 import yaml
 
-from conftest import BIN, ROOT, Deployment, wait_until
-from prometheus import Prometheus, http_get
+from conftest import BIN, ROOT, SERVICES, Deployment, wait_until
+from http_client import http_get
+from prometheus import Prometheus
 
 MONITORING = ROOT / "monitoring"
 DASHBOARDS = sorted((MONITORING / "dashboards").glob("*.json"))
-PROCESSES = {"bus", "registry", "scheduler", "network", "image_store", "console", "overhead",
-             "gateway", "provisioner"}
+PROCESSES = set(SERVICES)
 CLUSTER = "unmistakable"
 PATIENCE_S = 60
 # No simulated host can be measured: tests/unit/services/overhead/metrics_test.cpp has the names.
@@ -33,7 +33,7 @@ def free_port():
 
 
 class Watched:
-    """A deployment with some life in it, and a Prometheus that watches it."""
+    """A deployment with some activity, and a Prometheus that scrapes it."""
 
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nuc-prom-"))
@@ -64,9 +64,9 @@ class Watched:
         shutil.rmtree(self.folder)
 
     def urls(self, path):
-        """Where each process has this page."""
-        told = json.loads((self.deployment.state / "monitoring" / "targets.json").read_text())
-        return {one["labels"]["process"]: f"http://{one['targets'][0]}{path}" for one in told}
+        """The URL of this page, by process."""
+        targets = json.loads((self.deployment.state / "monitoring" / "targets.json").read_text())
+        return {one["labels"]["process"]: f"http://{one['targets'][0]}{path}" for one in targets}
 
 
 @pytest.fixture(name="watched", scope="module")
@@ -101,7 +101,7 @@ def alert_expressions():
             yield rule
 
 
-def test_every_metrics_page_is_clean(watched):
+def test_every_metrics_page_is_valid(watched):
     pages = watched.urls("/metrics")
     assert set(pages) == PROCESSES
     pages["gateway, beside its API"] = watched.env["NUCLEUS_URL"] + "/metrics"
@@ -112,7 +112,7 @@ def test_every_metrics_page_is_clean(watched):
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", ""), name
 
 
-def test_no_series_bears_an_id(watched):
+def test_no_series_contains_an_id(watched):
     for name, url in watched.urls("/metrics").items():
         text = http_get(url)[1]
         assert CLUSTER not in text, name
@@ -120,7 +120,7 @@ def test_no_series_bears_an_id(watched):
         assert "sim-" not in text and "host-0" not in text, name
 
 
-def test_every_process_says_that_it_serves(watched):
+def test_every_process_reports_that_it_serves(watched):
     for name, url in watched.urls("/healthz").items():
         assert http_get(url) == (200, "serving\n"), name
 
@@ -135,7 +135,7 @@ def test_configurations_and_rules_are_sound():
         assert checked.returncode == 0, f"{words}: {checked.stdout}{checked.stderr}"
 
 
-def test_every_alert_says_what_is_wrong_and_what_to_do():
+def test_every_alert_has_a_summary_and_an_action():
     names = [rule["alert"] for rule in alert_expressions()]
     assert len(set(names)) == len(names)
     for rule in alert_expressions():
@@ -147,14 +147,14 @@ def test_every_target_is_up_and_no_alert_fires(watched):
     prometheus = watched.prometheus
     wait_until(lambda: prometheus.targets() == dict.fromkeys(PROCESSES, "up"), "all targets are up",
                PATIENCE_S)
-    looks = 'count_over_time(up{process="bus"}[1m]) > 10'
-    wait_until(lambda: prometheus.query(looks), "ten looks at a sound deployment", PATIENCE_S)
+    scrapes = 'count_over_time(up{process="bus"}[1m]) > 10'
+    wait_until(lambda: prometheus.query(scrapes), "ten scrapes of a healthy deployment", PATIENCE_S)
     assert prometheus.firing() == set()
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_a_dashboard_is_whole(path):
-    """What Grafana would otherwise mend in silence or leave blank."""
+def test_a_dashboard_is_complete(path):
+    """Checks what Grafana would silently correct or leave blank."""
     board = json.loads(path.read_text())
     assert board["uid"] and board["title"] and board["schemaVersion"] >= 36
     assert [v["type"] for v in board["templating"]["list"]] == ["datasource"]
@@ -187,7 +187,7 @@ def test_every_panel_shows_series_of_a_real_deployment(watched, path):
                    f"{path.stem}: {title}: {expression}", PATIENCE_S)
 
 
-def test_every_series_that_an_alert_names_is_there(watched):
+def test_every_series_of_an_alert_exists(watched):
     told = (ROOT / "services" / "overhead" / "metrics.hpp").read_text()
     for rule in alert_expressions():
         watched.prometheus.query(rule["expr"])
@@ -212,7 +212,7 @@ def test_an_alert_fires_while_a_process_hangs_and_ends_with_it(watched):
     wait_until(lambda: alert not in prometheus.firing(), "the alert ends", PATIENCE_S)
 
 
-def test_an_alert_tells_that_redis_is_away(watched):
+def test_an_alert_fires_while_redis_is_down(watched):
     prometheus, pid = watched.prometheus, watched.deployment.pids()["redis"]
     os.kill(pid, signal.SIGSTOP)
     try:

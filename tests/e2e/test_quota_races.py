@@ -1,35 +1,30 @@
-"""Many ask at once for what is scarce: exactly as many get it as there is, and all is charged."""
+"""Many concurrent requests for scarce resources: exactly the available number succeeds, and each is
+charged."""
 import concurrent.futures
 import json
 
 import pytest
 
-from conftest import a_deployment, session_of, wait_until
+from conftest import a_deployment, wait_until
+from http_client import TIMEOUT_S, Client
 
-PATIENCE_S = 60
-SLOTS = 10  # so many nodes of MEMORY_MB find room on a simulated host, which has 262144
+SLOTS = 10  # the number of nodes of MEMORY_MB that fit on a simulated host, which has 262144
 MEMORY_MB = 26_000
 AT_ONCE = 100
 
 
-class Site:
+class Site(Client):
+    """The admin of a deployment; `operator` is its operator."""
+
     def __init__(self, deployment):
-        self.deployment = deployment
         env = deployment.env()
-        self.url, self.token = env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"]
-        self.operator = env["NUCLEUS_OPERATOR_TOKEN"]
+        super().__init__(env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"])
+        self.deployment = deployment
+        self.operator = Client(self.url, env["NUCLEUS_OPERATOR_TOKEN"])
 
-    def ask(self, method, path, body=None, token=None, **headers):
-        """On a connection of its own, as each of many clients has one."""
-        said = {name.replace("_", "-"): value for name, value in headers.items()}
-        with session_of(token or self.token) as session:
-            return session.request(method, self.url + path, json=body, headers=said,
-                                   timeout=PATIENCE_S)
-
-    def get(self, path, token=None):
-        answer = self.ask("GET", path, token=token)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+    def send(self, method, path, body=None, **headers):
+        return self.ask_alone(method, path, json=body, headers={
+            name.replace("_", "-"): value for name, value in headers.items()})
 
     def all_at_once(self, ask):
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
@@ -47,9 +42,9 @@ class Site:
     def end_all(self):
         def is_over():
             for one in self.sets("created", "submitted", "running"):
-                self.ask("PUT", f"/nucleus/v1/computeset/{one['id']}/poweroff")
+                self.send("PUT", f"/nucleus/v1/computeset/{one['id']}/poweroff")
             return not self.sets("created", "submitted", "running", "ending")
-        wait_until(is_over, "no computeset is left", PATIENCE_S)
+        wait_until(is_over, "no computeset is left", TIMEOUT_S)
 
 
 @pytest.fixture(name="site", scope="module")
@@ -65,10 +60,10 @@ def nothing_is_left(site):
 
 
 def start(site, body, **headers):
-    return site.ask("POST", "/nucleus/v1/computeset/", body, **headers)
+    return site.send("POST", "/nucleus/v1/computeset/", body, **headers)
 
 
-def test_a_hundred_at_once_for_ten_nodes_start_exactly_ten(site):
+def test_a_hundred_requests_for_ten_nodes_start_exactly_ten(site):
     site.create("tennodes", SLOTS)
     answers = site.all_at_once(lambda _: start(site, {"cluster": "tennodes", "count": 1}))
     won = [answer.json() for answer in answers if answer.status_code == 201]
@@ -80,27 +75,27 @@ def test_a_hundred_at_once_for_ten_nodes_start_exactly_ten(site):
         "There are 0 nodes available for starting. Requested number should be greater than zero."}
 
 
-def test_a_hundred_at_once_for_ten_places_of_a_host_run_exactly_ten(site):
+def test_a_hundred_computesets_on_a_host_for_ten_run_exactly_ten(site):
     site.create("tenplaces", AT_ONCE, MEMORY_MB)
     answers = site.all_at_once(lambda _: start(site, {"cluster": "tenplaces", "count": 1}))
     assert {answer.status_code for answer in answers} == {201}
-    wait_until(lambda: len(site.sets("running")) >= SLOTS, "ten run", PATIENCE_S)
+    wait_until(lambda: len(site.sets("running")) >= SLOTS, "ten run", TIMEOUT_S)
     running = site.sets("running")
     waiting = site.sets("created", "submitted")
     assert (len(running), len(waiting)) == (SLOTS, AT_ONCE - SLOTS)
-    [host] = site.get("/v2/hosts", token=site.operator)["hosts"]
+    [host] = site.operator.get("/v2/hosts")["hosts"]
     assert host["memory_used_mb"] == MEMORY_MB * SLOTS <= host["memory_mb"]
-    # One ends: exactly one of those that wait takes its place.
+    # When one ends, exactly one of the waiting ones starts.
     ended = running[0]["id"]
-    assert site.ask("PUT", f"/nucleus/v1/computeset/{ended}/poweroff").status_code == 204
+    assert site.send("PUT", f"/nucleus/v1/computeset/{ended}/poweroff").status_code == 204
     wait_until(lambda: len(site.sets("submitted", "created")) == AT_ONCE - SLOTS - 1
-               and len(site.sets("running")) == SLOTS, "the next one runs", PATIENCE_S)
+               and len(site.sets("running")) == SLOTS, "the next one runs", TIMEOUT_S)
     site.end_all()
     check_charges(site)
 
 
 def check_charges(site):
-    """Each computeset that ran has one entry, of cores times seconds; the allocation their sum."""
+    """Each computeset that ran has one entry, cores times seconds; the allocation has the sum."""
     entries = site.get("/v2/usage?limit=1000")["entries"]
     numbers = [entry["computeset_id"] for entry in entries]
     assert len(numbers) == len(set(numbers)) > SLOTS
@@ -114,7 +109,7 @@ def check_charges(site):
     assert allocation["used_core_s"] == sum(entry["used_core_s"] for entry in entries)
 
 
-def test_a_hundred_at_once_for_the_same_node_give_it_to_one(site):
+def test_a_hundred_requests_for_one_node_succeed_once(site):
     site.create("onenode", 2)
     name = next(node["name"] for node in site.get("/v2/clusters/onenode")["nodes"]
                 if node["name"].startswith("vm-"))
@@ -122,13 +117,13 @@ def test_a_hundred_at_once_for_the_same_node_give_it_to_one(site):
     assert sorted(answer.status_code for answer in answers) == [201] + [400] * (AT_ONCE - 1)
 
 
-def test_a_hundred_power_ons_of_ten_places_give_exactly_ten(site):
+def test_a_hundred_power_ons_on_a_host_for_ten_start_exactly_ten(site):
     names = [f"f{number}" for number in range(20)]
     for name in names:
         site.create(name, 0, MEMORY_MB)
 
     def power_on(number):
-        return site.ask("POST", f"/v2/clusters/{names[number % 20]}/nodes/{names[number % 20]}"
+        return site.send("POST", f"/v2/clusters/{names[number % 20]}/nodes/{names[number % 20]}"
                                 "/power", {"action": "on"}).status_code
 
     def active():
@@ -136,21 +131,21 @@ def test_a_hundred_power_ons_of_ten_places_give_exactly_ten(site):
                 if site.get(f"/v2/clusters/{name}/nodes/{name}")["state"] == "active"]
     statuses = site.all_at_once(power_on)
     assert set(statuses) <= {202, 503}, statuses
-    wait_until(lambda: len(active()) >= SLOTS, "ten are active", PATIENCE_S)
-    [host] = site.get("/v2/hosts", token=site.operator)["hosts"]
+    wait_until(lambda: len(active()) >= SLOTS, "ten are active", TIMEOUT_S)
+    [host] = site.operator.get("/v2/hosts")["hosts"]
     assert len(active()) == SLOTS and host["memory_used_mb"] == MEMORY_MB * SLOTS
     for name in names:
-        site.ask("POST", f"/v2/clusters/{name}/nodes/{name}/power", {"action": "off"})
-    wait_until(lambda: not active(), "all are off", PATIENCE_S)
+        site.send("POST", f"/v2/clusters/{name}/nodes/{name}/power", {"action": "off"})
+    wait_until(lambda: not active(), "all are off", TIMEOUT_S)
 
 
-def test_a_hundred_of_one_idempotency_key_start_one(site):
+def test_a_hundred_requests_with_one_idempotency_key_start_one(site):
     site.create("once", SLOTS)
     body = {"cluster_id": "once", "count": 1}
-    answers = site.all_at_once(lambda _: site.ask("POST", "/v2/computesets", body,
-                                                  Idempotency_Key="double-submit"))
+    answers = site.all_at_once(lambda _: site.send("POST", "/v2/computesets", body,
+                                                   Idempotency_Key="double-submit"))
     assert {answer.status_code for answer in answers} <= {201, 409}
-    again = site.ask("POST", "/v2/computesets", body, Idempotency_Key="double-submit")
+    again = site.send("POST", "/v2/computesets", body, Idempotency_Key="double-submit")
     numbers = {answer.json()["computeset_id"] for answer in [*answers, again]
                if answer.status_code == 201}
     assert len(numbers) == 1
@@ -164,16 +159,16 @@ WRONG = [("count", -1), ("count", 10 ** 18), ("count", 1.5), ("count", float("na
 
 
 @pytest.mark.parametrize("field,value", WRONG)
-def test_numbers_that_are_none_are_refused_by_name(site, field, value):
+def test_invalid_numbers_are_refused_with_their_field(site, field, value):
     if not site.ask("GET", "/v2/clusters/wrong").ok:
         site.create("wrong", 1)
     body = {"cluster_id": "wrong", "count": 1, field: value}
-    with session_of(site.token) as session:  # `json=` would refuse NaN itself
-        answer = session.post(site.url + "/v2/computesets", data=json.dumps(body),
-                              headers={"Content-Type": "application/json"}, timeout=PATIENCE_S)
+    # `json=` would refuse NaN itself.
+    answer = site.ask("POST", "/v2/computesets", data=json.dumps(body),
+                      headers={"Content-Type": "application/json"})
     assert answer.status_code == 400, answer.text
     told = answer.json()
-    if value != value or value == float("inf"):  # no JSON at all
+    if value != value or value == float("inf"):  # not valid JSON
         assert told["type"] == "/problems/invalid_argument"
     else:
         assert told["field"] == field, told
@@ -182,12 +177,11 @@ def test_numbers_that_are_none_are_refused_by_name(site, field, value):
 
 @pytest.mark.parametrize("value", [-1, 10 ** 30, 1.5, "x", None, float("nan")])
 def test_an_allocation_is_a_whole_number_of_core_seconds(site, value):
-    before = site.get("/v2/allocations", token=site.operator)
-    with session_of(site.operator) as session:
-        answer = session.put(site.url + "/v2/allocations/demo",
-                             data=json.dumps({"project_id": "demo", "limit_core_s": value}),
-                             headers={"Content-Type": "application/json"}, timeout=PATIENCE_S)
+    before = site.operator.get("/v2/allocations")
+    answer = site.operator.ask("PUT", "/v2/allocations/demo",
+                               data=json.dumps({"project_id": "demo", "limit_core_s": value}),
+                               headers={"Content-Type": "application/json"})
     assert answer.status_code == 400, answer.text
     if value == value:
         assert answer.json()["field"] == "limit_core_s"
-    assert site.get("/v2/allocations", token=site.operator) == before
+    assert site.operator.get("/v2/allocations") == before

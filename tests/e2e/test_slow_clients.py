@@ -1,6 +1,6 @@
-"""Clients that are slow on purpose: others are answered meanwhile, and the server ends them.
+"""Deliberately slow clients: the server disconnects them, and answers others meanwhile.
 
-Each test waits for the server's close, however long it takes; only a failure is bounded by time."""
+Each test waits until the server closes the connections; a time limit only bounds failures."""
 import contextlib
 import select
 import selectors
@@ -10,42 +10,25 @@ import time
 
 import pytest
 
-from conftest import a_deployment, session_of, wait_until
+from conftest import a_deployment, wait_until
+from http_client import TIMEOUT_S, Client
 
-PATIENCE_S = 60
 CONNECTIONS_MAX = 2_500
 SETTINGS = {"NUCLEUS_GATEWAY_IDLE_S": 3, "NUCLEUS_GATEWAY_CONNECTIONS_MAX": CONNECTIONS_MAX,
             "NUCLEUS_GATEWAY_CONNECTIONS_PER_ADDRESS_MAX": CONNECTIONS_MAX,
             "NUCLEUS_GATEWAY_STREAM_BYTES_MAX": 65_536}
 
 
-class Site:
+class Site(Client):
     def __init__(self, deployment):
-        self.deployment = deployment
         env = deployment.env()
-        self.url, self.token = env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"]
-        host, _, port = self.url.removeprefix("http://").partition(":")
-        self.address = (host, int(port))
+        super().__init__(env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"])
+        self.deployment = deployment
 
     def serve_others(self, count=20):
-        """Requests of somebody else, each on a connection of its own, all answered."""
+        """Other requests, each on a connection of its own, all answered."""
         for _ in range(count):
-            with session_of(self.token) as session:
-                answer = session.get(self.url + "/v2/clusters", timeout=PATIENCE_S)
-                assert answer.status_code == 200
-
-    def connect(self, receive_bytes=None):
-        line = socket.socket()
-        if receive_bytes:
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        line.settimeout(PATIENCE_S)
-        line.connect(self.address)
-        return line
-
-    def streams(self):
-        told = session_of().get(self.url + "/metrics", timeout=PATIENCE_S).text
-        return next(float(line.split()[1]) for line in told.splitlines()
-                    if line.startswith("nucleus_gateway_event_streams "))
+            assert self.ask_alone("GET", "/v2/clusters").status_code == 200
 
 
 @pytest.fixture(name="site", scope="module")
@@ -56,7 +39,7 @@ def site_fixture():
 
 @contextlib.contextmanager
 def many(site, count, first=b""):
-    """So many connections, each after it said the beginning of a request."""
+    """Connections, each after sending the beginning of a request."""
     with contextlib.ExitStack() as stack:
         lines = [stack.enter_context(site.connect()) for _ in range(count)]
         for line in lines:
@@ -65,10 +48,10 @@ def many(site, count, first=b""):
 
 
 def drip_until_closed(lines, drop):
-    """Sends a drop on each line again and again until the server has ended them all; what it had
-    said on each before that."""
-    said = {line: b"" for line in lines}
-    until = time.monotonic() + PATIENCE_S
+    """Repeatedly sends a few bytes on each line until the server has closed all of them; returns
+    what the server sent on each."""
+    received = {line: b"" for line in lines}
+    until = time.monotonic() + TIMEOUT_S
     with selectors.DefaultSelector() as open_lines:
         for line in lines:
             open_lines.register(line, selectors.EVENT_READ)
@@ -77,13 +60,13 @@ def drip_until_closed(lines, drop):
             for key, _ in open_lines.select(0.2):
                 with contextlib.suppress(ConnectionResetError):
                     if part := key.fileobj.recv(65_536):
-                        said[key.fileobj] += part
+                        received[key.fileobj] += part
                         continue
                 open_lines.unregister(key.fileobj)
             for key in list(open_lines.get_map().values()):
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     key.fileobj.sendall(drop)
-    return list(said.values())
+    return list(received.values())
 
 
 def upload_head(site):
@@ -105,12 +88,12 @@ SLOW = {
 
 
 @pytest.mark.parametrize("what", SLOW)
-def test_who_drips_is_ended_and_the_others_are_answered(site, what):
+def test_a_dripping_client_is_disconnected_and_others_are_answered(site, what):
     first, drop = SLOW[what]
     with many(site, 200, first(site)) as lines:
         site.serve_others()
-        said = drip_until_closed(lines, drop)
-    assert said == [b""] * 200
+        received = drip_until_closed(lines, drop)
+    assert received == [b""] * 200
     site.serve_others(1)
 
 
@@ -133,17 +116,17 @@ def test_thousands_of_silent_connections_delay_nobody_and_those_over_the_limit_g
     site.serve_others(1)
 
 
-def test_who_takes_no_answer_is_ended(site):
-    """Requests one behind the other, and no answer read: the close is seen by poll alone."""
+def test_a_client_that_reads_no_answers_is_disconnected(site):
+    """Pipelined requests whose answers are not read; poll reports the close."""
     ask = b"GET /openapi.json HTTP/1.1\r\nHost: n\r\n\r\n" * 400
     with contextlib.ExitStack() as stack:
         lines = [stack.enter_context(site.connect(receive_bytes=4096)) for _ in range(50)]
         gone = select.poll()
         for line in lines:
             line.sendall(ask)
-            gone.register(line, select.POLLRDHUP)  # a reset is told besides
+            gone.register(line, select.POLLRDHUP)  # resets are reported as well
         site.serve_others()
-        left, until = len(lines), time.monotonic() + PATIENCE_S
+        left, until = len(lines), time.monotonic() + TIMEOUT_S
         while left:
             assert time.monotonic() < until, f"{left} are still open"
             for descriptor, _ in gone.poll(1000):
@@ -152,27 +135,24 @@ def test_who_takes_no_answer_is_ended(site):
     site.serve_others(1)
 
 
-def test_who_reads_no_events_is_ended_and_who_reads_has_all(site):
+def test_a_subscriber_that_does_not_read_is_disconnected_and_others_miss_nothing(site):
     ask = (b"GET /v2/events HTTP/1.1\r\nHost: n\r\nAuthorization: Token %s\r\n"
            b"Last-Event-ID: %s\r\n\r\n")
-    wait_until(lambda: site.streams() == 0, "no stream of before is left")
+    wait_until(lambda: site.event_streams() == 0, "no stream of earlier tests")
     with contextlib.ExitStack() as stack:
         for after in (b"0", b"99999999"):
             for _ in range(5):
                 line = stack.enter_context(site.connect(receive_bytes=4096))
                 line.sendall(ask % (site.token.encode(), after))
-        wait_until(lambda: site.streams() == 10, "all are open")
+        wait_until(lambda: site.event_streams() == 10, "all are open")
         site.deployment.nucleus("cluster", "create", "big", "--computes", "1500")
-        with session_of(site.token).get(site.url + "/v2/events", headers={"Last-Event-ID": "0"},
-                                        stream=True, timeout=PATIENCE_S) as answer:
-            data = (text for text in answer.iter_lines() if text.startswith(b"id: "))
-            numbers = [int(next(data)[4:]) for _ in range(3000)]
+        numbers = [event["sequence"] for event in site.first_events(3000)]
         assert len(set(numbers)) == 3000 and numbers == sorted(numbers)
-        wait_until(lambda: site.streams() == 0, "those that read nothing are ended", PATIENCE_S)
+        wait_until(lambda: site.event_streams() == 0, "slow readers are disconnected", TIMEOUT_S)
 
 
-def test_who_asks_to_go_on_and_is_gone_harms_nobody(site):
-    """`100 Continue` to a connection that was reset must not end the gateway."""
+def test_a_connection_reset_before_100_continue_is_harmless(site):
+    """Sending `100 Continue` to a reset connection must not end the gateway."""
     pid = site.deployment.pids()["gateway"]
     for _ in range(300):
         with site.connect() as line:

@@ -1,4 +1,4 @@
-"""The tools that hold rules: quiet on the tree as it is, and loud on each planted violation."""
+"""The checking tools: they accept the tree as it is, and report each planted violation."""
 import pathlib
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from conftest import ROOT
 
 @pytest.fixture(name="tree", scope="module")
 def tree_fixture(tmp_path_factory):
-    """A copy of the sources, whose tools read it instead of ours."""
+    """A copy of the sources, with its own copy of the tools."""
     copy = tmp_path_factory.mktemp("tree")
     listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
                             check=True, capture_output=True, text=True).stdout.split()
@@ -28,7 +28,7 @@ def run(tree, tool, *options):
 
 
 def planted(tree, tool, name, change, *options):
-    """What the tool says once `change(text)` is what file `name` holds; then all is as before."""
+    """The tool's errors while file `name` has the content `change(text)`; restores the file."""
     file = pathlib.Path(tree) / name
     before = file.read_text() if file.exists() else None
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -40,13 +40,13 @@ def planted(tree, tool, name, change, *options):
             file.unlink()
         else:
             file.write_text(before)
-    assert ran.returncode == 1, f"{tool} took it: {ran.stdout}{ran.stderr}"
+    assert ran.returncode == 1, f"{tool} accepted it: {ran.stdout}{ran.stderr}"
     return ran.stderr
 
 
 @pytest.mark.parametrize("tool, options", [
     ("check_layers", []), ("check_tidy", ["--layout"]), ("check_docs", []), ("check_services", [])])
-def test_each_tool_is_quiet_on_the_sources_as_they_are(tree, tool, options):
+def test_each_tool_accepts_the_sources(tree, tool, options):
     ran = run(tree, tool, *options)
     assert (ran.returncode, ran.stderr) == (0, "")
 
@@ -66,14 +66,14 @@ def test_check_layers_fails_on_a_forbidden_include(tree, name, line, reason):
     ("services/registry/people.cpp", "const int dice = rand();", "randomness"),
     ("gateway/routing/router.cpp", "std::this_thread::sleep" + "_for(wait);", "sleeps"),
     ("services/scheduler/service.cpp", 'const char* home = std::getenv("HOME");', "environment"),
-    ("services/scheduler/service.cpp", "} catch (...) {", "nobody foresaw"),
-    ("services/scheduler/service.cpp", "class HostManager;", "does not say what"),
+    ("services/scheduler/service.cpp", "} catch (...) {", "unexpected exceptions"),
+    ("services/scheduler/service.cpp", "class HostManager;", "meaningless name"),
     ("services/overhead/service.cpp", 'const char* key = "nucleus:registry:node:1";', "keys.hpp"),
     ("gateway/v2/routes.cpp", 'const char* topic = "registry.node-defined";', "spells a topic"),
     ("tests/unit/core/hostlist/hostlist_test.cpp", "usle" + "ep(1000);", "a test that sleeps"),
     ("tests/e2e/test_up.py", "time.sle" + "ep(1)", "a test that sleeps"),
-    ("core/log/log.cpp", "// TO" + "DO mend this later", "without the number"),
-    ("tools/install", "curl https://pypi" + ".org/simple/x", "package registry"),
+    ("core/log/log.cpp", "// TO" + "DO mend this later", "without an issue number"),
+    ("tools/install", "curl https://pypi" + ".org/simple/x", "package source"),
     ("operator/caller.cpp", "// " + "x" * 98, "columns"),
     ("quickstart", "# " + "x" * 99, "columns"),
 ])
@@ -83,7 +83,7 @@ def test_check_tidy_fails_on_a_forbidden_line(tree, name, line, reason):
     assert reason in told
 
 
-def test_check_tidy_fails_on_what_is_too_long(tree):
+def test_check_tidy_fails_on_long_files_and_functions(tree):
     long_file = planted(tree, "check_tidy", "core/log/log.cpp", lambda text: text + "\n" * 500)
     assert "more than 500" in long_file
     body = "  call();\n" * 70
@@ -97,13 +97,13 @@ def test_check_tidy_fails_on_what_is_too_long(tree):
     assert "a function of 71 lines" in told
 
 
-def test_check_tidy_fails_on_a_header_that_does_not_say_what_it_is_for(tree):
+def test_check_tidy_fails_on_a_header_without_a_purpose(tree):
     told = planted(tree, "check_tidy", "core/log/lines.hpp", lambda _: "struct Line {};\n")
-    assert "opens with what it is for" in told
+    assert "must begin with a comment" in told
     assert "#pragma once" in told
 
 
-def test_check_tidy_fails_on_a_layout_of_ones_own(tree):
+def test_check_tidy_fails_on_a_different_layout(tree):
     name = "core/log/log.cpp"
     told = planted(tree, "check_tidy", name, lambda text: text + "int  f( );\n", "--layout")
     assert ".clang-format" in told
@@ -111,7 +111,7 @@ def test_check_tidy_fails_on_a_layout_of_ones_own(tree):
 
 def replaced(old, new):
     def change(text):
-        assert old in text, f"the test plants its fault in place of: {old}"
+        assert old in text, f"the text to replace does not exist: {old}"
         return text.replace(old, new, 1)
     return change
 
@@ -154,7 +154,7 @@ def added(line):
     ("docs/adr/0099-a-gap.md",
      lambda _: "**Context.****Decision.****Alternatives.****Cost.****Status.**", "numbered"),
 ])
-def test_check_docs_fails_on_a_page_that_is_not_true(tree, name, change, reason):
+def test_check_docs_fails_on_a_page_that_differs_from_the_code(tree, name, change, reason):
     assert reason in planted(tree, "check_docs", name, change)
 
 

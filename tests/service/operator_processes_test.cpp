@@ -1,4 +1,4 @@
-// Processes by pid and start time, on real ones: a stranger with the same pid is never ours.
+// Processes by pid and start time, with real processes: one that reuses a pid is never ours.
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -11,16 +11,16 @@
 #include "operator/processes.hpp"
 #include "tests/support/redis_fixture.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 namespace {
 
-/// A process that does nothing until it is ended.
+/// A process that waits until it is killed.
 class Sleeper {
  public:
   Sleeper() : pid_{fork()} {
     if (pid_ != 0) return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    prctl(PR_SET_NAME, "a) b (c");  // as hard to read in /proc as a name can be
+    prctl(PR_SET_NAME, "a) b (c");  // the hardest name to parse in /proc
     while (true) pause();
   }
   ~Sleeper() {
@@ -42,7 +42,7 @@ StateDirectory a_state(const tests::TemporaryFolder& folder) {
   return state;
 }
 
-TEST(Processes, AreKnownByPidAndStart) {
+TEST(Processes, AreIdentifiedByPidAndStart) {
   const Sleeper sleeper;
   const auto process = process_of(sleeper.pid());
   EXPECT_EQ(process.pid, sleeper.pid());
@@ -50,13 +50,13 @@ TEST(Processes, AreKnownByPidAndStart) {
   EXPECT_TRUE(is_alive(process));
   auto stranger = process;
   ++stranger.start_ticks;
-  EXPECT_FALSE(is_alive(stranger)) << "the pid is another's now";
+  EXPECT_FALSE(is_alive(stranger)) << "another process has the pid now";
   EXPECT_FALSE(send_signal(stranger, SIGKILL));
   EXPECT_LT(open_process_descriptor(stranger), 0);
   EXPECT_TRUE(is_alive(process));
 }
 
-TEST(Processes, AreNoneForPidsThatNobodyHas) {
+TEST(Processes, DoNotExistForInvalidPids) {
   for (const pid_t none : {0, -1}) {
     EXPECT_EQ(process_of(none).pid, 0);
     EXPECT_FALSE(send_signal({.pid = none, .start_ticks = 1}, SIGKILL));
@@ -64,7 +64,7 @@ TEST(Processes, AreNoneForPidsThatNobodyHas) {
   EXPECT_FALSE(is_alive({}));
 }
 
-TEST(Processes, EndWithTheSignalAndTheDescriptorTellsIt) {
+TEST(Processes, EndOnASignalAndTheDescriptorReportsIt) {
   const Sleeper sleeper;
   const auto process = process_of(sleeper.pid());
   const int descriptor = open_process_descriptor(process);
@@ -72,11 +72,11 @@ TEST(Processes, EndWithTheSignalAndTheDescriptorTellsIt) {
   EXPECT_TRUE(send_signal(process, SIGKILL));
   pollfd ended{descriptor, POLLIN, 0};
   EXPECT_EQ(poll(&ended, 1, 20'000), 1);
-  EXPECT_FALSE(is_alive(process)) << "a zombie is nobody";
+  EXPECT_FALSE(is_alive(process)) << "a zombie is not alive";
   close(descriptor);
 }
 
-TEST(Processes, AreKeptInATableThatOutlivesItsWriter) {
+TEST(Processes, AreStoredInATableThatOutlivesItsWriter) {
   const tests::TemporaryFolder folder;
   const auto state = a_state(folder);
   EXPECT_TRUE(load_processes(state).empty());
@@ -84,8 +84,8 @@ TEST(Processes, AreKeptInATableThatOutlivesItsWriter) {
                                {.process = {.pid = 7, .start_ticks = 99},
                                 .started_unix_ms = 1'700'000'000'000,
                                 .restarts = 2,
-                                .last_end = "signal 9",
-                                .is_ground = true}},
+                                .last_end = core::signalled(9),
+                                .is_infrastructure = true}},
                               {"registry", {.process = {.pid = 8, .start_ticks = 100}}}};
   ASSERT_TRUE(save_processes(state, table));
   const auto loaded = load_processes(state);
@@ -93,20 +93,21 @@ TEST(Processes, AreKeptInATableThatOutlivesItsWriter) {
   EXPECT_EQ(loaded.at("bus").process.pid, 7);
   EXPECT_EQ(loaded.at("bus").process.start_ticks, 99U);
   EXPECT_EQ(loaded.at("bus").restarts, 2U);
-  EXPECT_EQ(loaded.at("bus").last_end, "signal 9");
-  EXPECT_TRUE(loaded.at("bus").is_ground);
-  EXPECT_FALSE(loaded.at("registry").is_ground);
+  EXPECT_EQ(loaded.at("bus").last_end, core::signalled(9));
+  EXPECT_EQ(loaded.at("registry").last_end, std::nullopt);
+  EXPECT_TRUE(loaded.at("bus").is_infrastructure);
+  EXPECT_FALSE(loaded.at("registry").is_infrastructure);
 }
 
-TEST(Processes, AreStartedAnewWhereTheTableWasSpoilt) {
+TEST(Processes, AreForgottenIfTheTableIsDamaged) {
   const tests::TemporaryFolder folder;
   const auto state = a_state(folder);
-  for (const char* spoilt :
+  for (const char* damaged :
        {"", "{", "[]", "null", "{\"bus\": 7}", "{\"bus\": {\"pid\": \"x\"}}"}) {
-    std::ofstream(state.file("run/processes.json")) << spoilt;
-    EXPECT_TRUE(load_processes(state).empty()) << spoilt;
+    std::ofstream(state.file("run/processes.json")) << damaged;
+    EXPECT_TRUE(load_processes(state).empty()) << damaged;
   }
 }
 
 }  // namespace
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -39,7 +39,7 @@ FoundAccelerator find_accelerator(const std::string& kernel_path) {
                                              "console=ttyS0 panic=-1 quiet"},
                                     .deadline = boot_deadline});
   if (!ran) return {Accel::tcg, "a probe guest under KVM: " + ran.error().detail};
-  if (ran->exit_code != 0 || ran->output.find("Kernel panic") == std::string::npos)
+  if (!core::is_success(ran->end) || ran->output.find("Kernel panic") == std::string::npos)
     return {Accel::tcg, "a probe guest did not boot under KVM"};
   return {Accel::kvm, "a probe guest booted under KVM"};
 }

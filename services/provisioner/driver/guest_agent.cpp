@@ -49,12 +49,11 @@ std::string bytes_of(const nlohmann::json& status, const char* key) {
 }
 
 GuestOutput output_of(const nlohmann::json& status) {
-  GuestOutput output{.exit_code = value_or(status, "exitcode", 0),
-                     .output = bytes_of(status, "out-data"),
-                     .errors = bytes_of(status, "err-data")};
-  if (const int signal = value_or(status, "signal", 0); signal != 0)
-    output.exit_code = 128 + signal;
-  return output;
+  const int signal = value_or(status, "signal", 0);
+  return {
+      .end = signal != 0 ? core::signalled(signal) : core::exited(value_or(status, "exitcode", 0)),
+      .output = bytes_of(status, "out-data"),
+      .errors = bytes_of(status, "err-data")};
 }
 
 }  // namespace

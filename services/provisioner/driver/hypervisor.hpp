@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/result.hpp"
+#include "core/runtime/process_end.hpp"
 #include "messages/provisioner.hpp"
 
 namespace nucleus::provisioner {
@@ -79,7 +80,7 @@ struct GuestCommand {
 };
 
 struct GuestOutput {
-  int exit_code = 0;  // 128 + signal where one ended it
+  core::ProcessEnd end = core::exited(0);
   std::string output = {};
   std::string errors = {};
 };

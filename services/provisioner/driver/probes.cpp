@@ -87,9 +87,9 @@ core::Result<msg::ProbeResult> run_node_probe(Hypervisor& hypervisor, const std:
   }
   auto ran = hypervisor.run_in_guest(domain, command);
   if (!ran) return std::unexpected(ran.error());
-  if (ran->exit_code != 0)
+  if (!core::is_success(ran->end))
     return core::refuse(ErrorCode::internal, "the probe failed in the guest (" +
-                                                 std::to_string(ran->exit_code) +
+                                                 core::shown(ran->end) +
                                                  "): " + msg::shown(ran->errors));
   if (probe == Probe::answer) return msg::ProbeResult{};
   return parsed(probe, ran->output);

@@ -121,6 +121,38 @@ TEST_F(LostHost, RecoversWhicheverMessageArrivesFirst) {
   expect_settled();
 }
 
+/// A node that was powered off while its host was disconnected is off; the other one is placed
+/// elsewhere, with a new epoch.
+TEST_F(LostHost, GivesOnlyNodesThatAreDesiredOnToAnother) {
+  auto& deployment = deploy();
+  std::map<std::size_t, std::vector<msg::NodeId>> nodes_of_host;
+  for (const char* cluster : {"c", "d", "e"}) {
+    const auto nodes = define(cluster, 0);
+    power_on(nodes[0]);
+    nodes_of_host[host_of(nodes[0])].push_back(nodes[0]);
+  }
+  const auto shared = std::ranges::find_if(
+      nodes_of_host, [](const auto& entry) { return entry.second.size() >= 2; });
+  ASSERT_NE(shared, nodes_of_host.end()) << "three nodes are on two hosts";
+  const auto first = shared->first;
+  const auto& [kept, stopped] = std::pair{shared->second[0], shared->second[1]};
+  const auto epoch = node(kept).epoch;
+  deployment.world.cut_off(deployment.process_of(first), true);
+  ASSERT_TRUE(ask(msg::PowerNode{.node = {.node_id = stopped},
+                                 .viewer = as_operator,
+                                 .action = msg::PowerAction::poweroff}));
+  ASSERT_TRUE(comes_to_be(
+      [&] { return node(kept).state == msg::NodeState::active && host_of(kept) != first; }));
+  EXPECT_EQ(node(kept).epoch, epoch + 1);
+  ASSERT_TRUE(comes_to_be([&] { return node(stopped).host_id.empty(); }));
+  EXPECT_EQ(node(stopped).state, msg::NodeState::shutoff);
+  EXPECT_EQ(node(stopped).reason, "host h" + std::to_string(first) + " was lost");
+  deployment.world.cut_off(deployment.process_of(first), false);
+  wait(minutes{1});
+  EXPECT_TRUE(hosts_running(stopped).empty());
+  expect_settled();
+}
+
 /// Redis returns without data: running domains keep running.
 TEST_F(LostHost, EndsNoDomainWhenRedisLosesItsData) {
   auto& deployment = deploy();

@@ -1,12 +1,13 @@
-// What a deployment is made of, decided without starting anything.
+// The processes of a deployment, planned without starting anything.
 #include "operator/deployment.hpp"
 
 #include <gmock/gmock.h>
 #include <unistd.h>
 
 #include "operator/processes.hpp"
+#include "operator/services.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 namespace {
 
 using testing::Contains;
@@ -27,14 +28,14 @@ std::vector<Child> plan(bool is_simulated) {
   return plan_children(StateDirectory("/srv/nuc"), deployment, "/opt/nucleus");
 }
 
-TEST(Listen, TakesAnAddressAndAPort) {
+TEST(Listen, AcceptsAnAddressAndAPort) {
   Options options;
   ASSERT_TRUE(parse_listen("0.0.0.0:8443", options));
   EXPECT_EQ(options.listen_address, "0.0.0.0");
   EXPECT_EQ(options.listen_port, 8443);
 }
 
-TEST(Listen, RefusesWhatIsNoAddressAndPort) {
+TEST(Listen, RefusesAnythingElse) {
   for (const char* text : {"", ":", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "host:80",
                            "127.0.0.1:65536", "127.0.0.1:80x", "1.2.3:80"}) {
     Options options;
@@ -51,7 +52,7 @@ TEST(Children, OfSimulatedHostsNeedNoHypervisor) {
   EXPECT_EQ(children.back().settings.at("provisioner.simulated_hosts"), "7");
 }
 
-TEST(Children, OfARealHostStandOnItsOwnLibvirtAndSwitch) {
+TEST(Children, OfARealHostUseTheDeploymentsOwnLibvirtAndSwitch) {
   const auto children = plan(false);
   EXPECT_THAT(names(children), Contains("libvirtd"));
   EXPECT_THAT(names(children), Contains("vswitchd"));
@@ -60,7 +61,7 @@ TEST(Children, OfARealHostStandOnItsOwnLibvirtAndSwitch) {
             "qemu+unix:///system?socket=/srv/nuc/libvirt/run/libvirt-sock");
 }
 
-TEST(Children, KeepEverySocketBelowTheState) {
+TEST(Children, HaveAllSocketsBelowTheStateDirectory) {
   for (const auto& child : plan(true))
     for (const auto& [key, value] : child.settings) {
       if (!key.ends_with("_url") || !value.starts_with("ipc")) continue;
@@ -68,7 +69,13 @@ TEST(Children, KeepEverySocketBelowTheState) {
     }
 }
 
-TEST(Children, NameTheProgramsThatAreMissing) {
+TEST(Children, AreAllServicesOfTheListInTheirOrder) {
+  std::vector<std::string> expected{"redis"};
+  for (const auto& service : services) expected.emplace_back(service.name);
+  EXPECT_EQ(names(plan(true)), expected);
+}
+
+TEST(Children, AreCheckedForMissingPrograms) {
   EXPECT_THAT(missing_programs(plan(true)), Contains("/opt/nucleus/nucleus-image-store"));
 }
 
@@ -76,13 +83,13 @@ TEST(ProcessId, OfThisProcessIsAlive) {
   EXPECT_TRUE(is_alive(process_of(getpid())));
 }
 
-TEST(ProcessId, WithAnotherStartIsAnotherProcess) {
-  ProcessId stranger = process_of(getpid());
-  ++stranger.start_ticks;
-  EXPECT_FALSE(is_alive(stranger));
-  EXPECT_FALSE(send_signal(stranger, 0));
-  EXPECT_EQ(open_process_descriptor(stranger), -1);
+TEST(ProcessId, WithAnotherStartTimeIsAnotherProcess) {
+  ProcessId other = process_of(getpid());
+  ++other.start_ticks;
+  EXPECT_FALSE(is_alive(other));
+  EXPECT_FALSE(send_signal(other, 0));
+  EXPECT_EQ(open_process_descriptor(other), -1);
 }
 
 }  // namespace
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -1,4 +1,4 @@
-// Keys for processes elsewhere: made once, each for one process, with no more rights than it needs.
+// Keys for remote processes: created once, one per process, with only the rights it needs.
 #include "operator/keys.hpp"
 
 #include <gtest/gtest.h>
@@ -8,11 +8,12 @@
 
 #include "core/bus/curve.hpp"
 #include "core/config/settings.hpp"
+#include "operator/services.hpp"
 #include "operator/state_directory.hpp"
 #include "services/bus/rights.hpp"
 #include "tests/support/redis_fixture.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 namespace {
 
 class Keys : public testing::Test {
@@ -21,34 +22,35 @@ class Keys : public testing::Test {
     const auto made = make_keys(folder.path(), hosts);
     ASSERT_TRUE(made) << made.error().detail;
   }
-  std::string say(const std::string& file, const std::string& key) const {
+  std::string setting(const std::string& file, const std::string& key) const {
     auto settings = core::Settings::load(folder.file(file));
     return settings ? settings->text(key, "") : settings.error().detail;
   }
   core::PeerRights rights_of_process(const std::string& name) const {
     return bus::find_rights(folder.file("bus/rights"),
-                            say(name + "/settings.yaml", "bus.public_key"));
+                            setting(name + "/settings.yaml", "bus.public_key"));
   }
   tests::TemporaryFolder folder = {};
 };
 
-TEST_F(Keys, EachProcessHasAPairAndTheBusKnowsWhatItAllows) {
+TEST_F(Keys, EachProcessHasAPairAndTheBusKnowsItsRights) {
   make({"host-07"});
   for (const char* name : {"registry", "network", "image_store", "scheduler", "console", "overhead",
                            "gateway", "provisioner-host-07", "operator"}) {
     const std::string file = std::string(name) + "/settings.yaml";
-    EXPECT_EQ(core::public_key_of(say(file, "bus.secret_key")), say(file, "bus.public_key"));
-    EXPECT_EQ(core::public_key_of(say("bus/settings.yaml", "bus.curve_secret")),
-              say(file, "bus.server_key"));
+    EXPECT_EQ(core::public_key_of(setting(file, "bus.secret_key")),
+              setting(file, "bus.public_key"));
+    EXPECT_EQ(core::public_key_of(setting("bus/settings.yaml", "bus.curve_secret")),
+              setting(file, "bus.server_key"));
     EXPECT_TRUE(core::is_known(rights_of_process(name))) << name;
   }
   EXPECT_EQ(rights_of_process("registry").name, "registry");
-  EXPECT_EQ(say("provisioner-host-07/settings.yaml", "bus.name"), "provisioner/host-07");
+  EXPECT_EQ(setting("provisioner-host-07/settings.yaml", "bus.name"), "provisioner/host-07");
   EXPECT_TRUE(core::may_be(rights_of_process("provisioner-host-07"), "provisioner/host-07"));
   EXPECT_TRUE(core::may_be(rights_of_process("operator"), "operator/1"));
 }
 
-TEST_F(Keys, AHostMayReportItselfAndNothingElse) {
+TEST_F(Keys, AHostMayReportItselfAndCallNothingElse) {
   make({"host-07"});
   const auto host = rights_of_process("provisioner-host-07");
   const auto may = [&](const char* topic) {
@@ -61,8 +63,8 @@ TEST_F(Keys, AHostMayReportItselfAndNothingElse) {
   EXPECT_FALSE(core::may_subscribe(host, ""));
 }
 
-TEST_F(Keys, TheGatewayReachesServicesButNoHostAndNoProcess) {
-  const auto all = roles({});
+TEST_F(Keys, TheGatewayMayCallServicesButNoHostsAndNoProcessTopics) {
+  const auto all = process_rights({});
   const auto gateway = std::ranges::find(all, "gateway", &core::PeerRights::name);
   ASSERT_NE(gateway, all.end());
   EXPECT_TRUE(core::may_call(*gateway, "gateway", "registry", "registry.check-token"));
@@ -70,7 +72,17 @@ TEST_F(Keys, TheGatewayReachesServicesButNoHostAndNoProcess) {
   EXPECT_FALSE(core::may_call(*gateway, "gateway", "registry", "process.drain"));
 }
 
-TEST_F(Keys, MadeAgainTheyStayAndAHostMoreIsAdded) {
+TEST_F(Keys, ExistForEveryServiceOfTheList) {
+  make({"host-07"});
+  for (const auto& service : services) {
+    if (service.name == "bus") continue;  // it has the server's key
+    const std::string folder =
+        service.is_per_host ? std::string(service.name) + "-host-07" : std::string(service.name);
+    EXPECT_TRUE(core::is_known(rights_of_process(folder))) << folder;
+  }
+}
+
+TEST_F(Keys, AreKeptWhenAnotherHostIsAdded) {
   make({"host-07"});
   const auto bus_before = read_file(folder.file("bus/settings.yaml"));
   const auto host_before = read_file(folder.file("provisioner-host-07/settings.yaml"));
@@ -83,7 +95,7 @@ TEST_F(Keys, MadeAgainTheyStayAndAHostMoreIsAdded) {
 
 TEST_F(Keys, ANewKeyOfAProcessRevokesItsEarlierKey) {
   make({"host-07"});
-  const auto earlier = say("provisioner-host-07/settings.yaml", "bus.public_key");
+  const auto earlier = setting("provisioner-host-07/settings.yaml", "bus.public_key");
   std::filesystem::remove_all(folder.file("provisioner-host-07"));
   make({"host-07"});
   EXPECT_FALSE(core::is_known(bus::find_rights(folder.file("bus/rights"), earlier)));
@@ -91,7 +103,7 @@ TEST_F(Keys, ANewKeyOfAProcessRevokesItsEarlierKey) {
   EXPECT_EQ(rights_of_process("registry").name, "registry");
 }
 
-TEST_F(Keys, FilesWithSecretsAreTheirOwnersAlone) {
+TEST_F(Keys, FilesWithSecretsAreReadableByTheirOwnerOnly) {
   make({"host-07"});
   for (const auto& file : std::filesystem::recursive_directory_iterator(folder.path()))
     if (file.is_regular_file()) {
@@ -101,11 +113,11 @@ TEST_F(Keys, FilesWithSecretsAreTheirOwnersAlone) {
     }
 }
 
-TEST_F(Keys, ANameThatIsNoneIsRefused) {
+TEST_F(Keys, AnInvalidHostNameIsRefused) {
   const auto made = make_keys(folder.path(), {"../x"});
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, core::ErrorCode::invalid_argument);
 }
 
 }  // namespace
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -56,7 +56,7 @@ TEST_F(Probes, RefuseNodesThatAreNoNamesBeforeAnythingRuns) {
 }
 
 TEST_F(Probes, TellACommandThatFailedWithWhatItSaid) {
-  answer_ = {.exit_code = 124, .errors = "terminated"};
+  answer_ = {.end = core::exited(124), .errors = "terminated"};
   const auto result = run_node_probe(hypervisor_, domain_name, msg::Probe::fio_random_read, {},
                                      std::chrono::seconds{90});
   ASSERT_FALSE(result);

@@ -13,22 +13,22 @@
 #include "operator/caller.hpp"
 #include "operator/commands/commands.hpp"
 
-namespace nucleus::op {
+namespace nucleus::operator_ {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int look_every_ms = 200;
-constexpr core::Milliseconds probe_deadline{2'000};
+constexpr int poll_interval_ms = 200;
+constexpr core::Milliseconds probe_timeout{2'000};
 
-struct WatchArguments {
-  std::shared_ptr<std::string> state = {};
+struct WaitArguments {
+  std::string state = {};
   std::string name = {};
   std::uint32_t timeout_s = 300;
 };
 
-/// The names of its nodes, which also says that it is there.
+/// The names of the cluster's nodes; `not_found` if there is no such cluster.
 core::Result<std::map<msg::NodeId, std::string>> names_of(Caller& caller, const std::string& name) {
   msg::ListNodes request{.viewer = {.is_operator = true},
                          .cluster_id = {name},
@@ -43,16 +43,16 @@ core::Result<std::map<msg::NodeId, std::string>> names_of(Caller& caller, const 
   return names;
 }
 
-/// Waits until every node that is wanted on answers through its guest agent.
-core::Result<int> wait_for_nodes(const WatchArguments& arguments) {
-  const auto opened = open_caller(*arguments.state);
+/// Waits until every node that is desired on responds through its guest agent.
+core::Result<int> wait_for_nodes(const WaitArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
   Caller& caller = **opened;
   const auto names = names_of(caller, arguments.name);
   if (!names) return std::unexpected(names.error());
   const auto started = Clock::now();
-  const auto until = started + std::chrono::seconds(arguments.timeout_s);
-  std::set<msg::NodeId> answered;
+  const auto deadline = started + std::chrono::seconds(arguments.timeout_s);
+  std::set<msg::NodeId> responding;
   while (true) {
     const auto listed = call_all_pages(
         caller,
@@ -60,30 +60,30 @@ core::Result<int> wait_for_nodes(const WatchArguments& arguments) {
         &msg::NodeStatuses::nodes);
     if (!listed) return std::unexpected(listed.error());
     std::string missing;
-    std::size_t wanted = 0;
+    std::size_t desired_on = 0;
     for (const auto& node : *listed) {
       if (!node.is_desired_on) continue;
-      ++wanted;
-      if (answered.contains(node.node_id)) continue;
+      ++desired_on;
+      if (responding.contains(node.node_id)) continue;
       const auto name = names->find(node.node_id);
       const std::string shown = name == names->end() ? node.node_id.value : name->second;
       if (!node.host_id.empty() &&
           caller.call(msg::ProbeNode{.node_id = node.node_id, .probe = msg::Probe::answer},
-                      {.to = "provisioner/" + node.host_id.value, .deadline = probe_deadline})) {
-        answered.insert(node.node_id);
+                      {.to = "provisioner/" + node.host_id.value, .deadline = probe_timeout})) {
+        responding.insert(node.node_id);
         const std::chrono::duration<double> took = Clock::now() - started;
-        std::cout << fmt::format("  {} answers ({:.1f} s)\n", shown, took.count()) << std::flush;
+        std::cout << fmt::format("  {} responds ({:.1f} s)\n", shown, took.count()) << std::flush;
         continue;
       }
       missing += " " + shown + (node.reason.empty() ? "" : " (" + node.reason + ")");
     }
-    if (wanted == 0)
+    if (desired_on == 0)
       return core::refuse(core::ErrorCode::wrong_state,
-                          "no node of " + arguments.name + " is wanted on");
+                          "no node of " + arguments.name + " is powered on");
     if (missing.empty()) return 0;
-    if (Clock::now() > until)
-      return core::refuse(core::ErrorCode::deadline_exceeded, "do not answer:" + missing);
-    poll(nullptr, 0, look_every_ms);
+    if (Clock::now() > deadline)
+      return core::refuse(core::ErrorCode::deadline_exceeded, "not responding:" + missing);
+    poll(nullptr, 0, poll_interval_ms);
   }
 }
 
@@ -102,49 +102,48 @@ void print_report(const msg::OverheadReport& report) {
       report.io_host.operations_per_s, report.io_ratio);
 }
 
-/// Asks for a measurement and waits for its report.
-core::Result<int> measure(const WatchArguments& arguments) {
-  const auto opened = open_caller(*arguments.state);
+/// Requests a measurement and waits for its report.
+core::Result<int> measure(const WaitArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
   Caller& caller = **opened;
   if (const auto names = names_of(caller, arguments.name); !names)
     return std::unexpected(names.error());
   const auto before = caller.call(msg::GetReport{.cluster_id = {arguments.name}});
-  const std::int64_t known_unix_s = before ? before->measured_unix_s : 0;
-  if (auto asked = caller.call(msg::MeasureCluster{.cluster_id = {arguments.name}}); !asked)
-    return std::unexpected(asked.error());
-  const auto until = Clock::now() + std::chrono::seconds(arguments.timeout_s);
+  const std::int64_t before_unix_s = before ? before->measured_unix_s : 0;
+  if (auto accepted = caller.call(msg::MeasureCluster{.cluster_id = {arguments.name}}); !accepted)
+    return std::unexpected(accepted.error());
+  const auto deadline = Clock::now() + std::chrono::seconds(arguments.timeout_s);
   while (true) {
     const auto report = caller.call(msg::GetReport{.cluster_id = {arguments.name}});
-    if (report && report->measured_unix_s > known_unix_s) {
+    if (report && report->measured_unix_s > before_unix_s) {
       if (!report->failure.empty())
-        return core::refuse(core::ErrorCode::internal, "not measured: " + report->failure);
+        return core::refuse(core::ErrorCode::internal,
+                            "the measurement failed: " + report->failure);
       print_report(*report);
       return 0;
     }
-    if (Clock::now() > until)
-      return core::refuse(core::ErrorCode::deadline_exceeded, "no report yet; it is still wanted");
-    poll(nullptr, 0, look_every_ms);
+    if (Clock::now() > deadline)
+      return core::refuse(core::ErrorCode::deadline_exceeded,
+                          "no report yet; the measurement continues");
+    poll(nullptr, 0, poll_interval_ms);
   }
 }
 
 }  // namespace
 
-void add_cluster_watch(CLI::App& group, Action& chosen) {
-  const auto add = [&](const char* name, const char* what,
-                       core::Result<int> (*run)(const WatchArguments&)) {
-    auto* command = group.add_subcommand(name, what);
-    auto arguments = std::make_shared<WatchArguments>();
-    arguments->state = add_state_option(*command);
-    command->add_option("NAME", arguments->name, "of the cluster")->required();
-    command->add_option("--timeout-s", arguments->timeout_s, "give up after this")
-        ->check(CLI::Range(1, 86'400))
-        ->capture_default_str();
-    command->callback(
-        [&chosen, arguments, run] { chosen = [arguments, run] { return run(*arguments); }; });
+void add_cluster_waiting(Commands& group) {
+  const auto describe = [](CommandOptions& options, WaitArguments& arguments) {
+    options.state(arguments.state);
+    options.add("NAME", arguments.name, "name of the cluster").required();
+    options.add("--timeout-s", arguments.timeout_s, "maximum time to wait, in seconds")
+        .between(1, 86'400)
+        .show_default();
   };
-  add("wait", "wait until every node that is wanted on answers", wait_for_nodes);
-  add("measure", "what MPI and I/O cost in its machines, against the host", measure);
+  group.add<WaitArguments>("wait", "wait until every powered-on node responds", wait_for_nodes,
+                           describe);
+  group.add<WaitArguments>("measure", "measure MPI and I/O in the cluster and on its hosts",
+                           measure, describe);
 }
 
-}  // namespace nucleus::op
+}  // namespace nucleus::operator_

@@ -1,0 +1,109 @@
+#include "operator/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "operator/state_directory.hpp"
+
+namespace nucleus::operator_ {
+
+CommandOption& CommandOption::required() {
+  option_->required();
+  return *this;
+}
+
+CommandOption& CommandOption::show_default() {
+  option_->capture_default_str();
+  return *this;
+}
+
+CommandOption& CommandOption::between(std::uint32_t least, std::uint32_t most) {
+  option_->check(CLI::Range(least, most));
+  return *this;
+}
+
+CommandOption& CommandOption::one_of(const std::vector<std::string>& words) {
+  option_->check(CLI::IsMember(words));
+  return *this;
+}
+
+CommandOption& CommandOption::existing_file() {
+  option_->check(CLI::ExistingFile);
+  return *this;
+}
+
+CommandOption& CommandOption::needs(const CommandOption& other) {
+  option_->needs(other.option_);
+  return *this;
+}
+
+CommandOption& CommandOption::excludes(const CommandOption& other) {
+  option_->excludes(other.option_);
+  return *this;
+}
+
+CommandOption CommandOptions::add(const std::string& name, std::string& value,
+                                  const std::string& help) {
+  return CommandOption(command_->add_option(name, value, help));
+}
+
+CommandOption CommandOptions::add(const std::string& name, std::uint64_t& value,
+                                  const std::string& help) {
+  return CommandOption(command_->add_option(name, value, help));
+}
+
+CommandOption CommandOptions::add(const std::string& name, std::uint32_t& value,
+                                  const std::string& help) {
+  return CommandOption(command_->add_option(name, value, help));
+}
+
+CommandOption CommandOptions::add(const std::string& name, std::vector<std::string>& values,
+                                  const std::string& help) {
+  return CommandOption(command_->add_option(name, values, help));
+}
+
+CommandOption CommandOptions::flag(const std::string& name, bool& value, const std::string& help) {
+  return CommandOption(command_->add_flag(name, value, help));
+}
+
+void CommandOptions::state(std::string& directory) {
+  directory = StateDirectory::default_root().string();
+  add("--state", directory, "state directory of the deployment").show_default();
+}
+
+Commands Commands::group(const std::string& name, const std::string& help) {
+  auto* group = app_->add_subcommand(name, help);
+  group->require_subcommand(1);
+  return {group, chosen_};
+}
+
+CommandOptions Commands::add(const std::string& name, const std::string& help, Action action) {
+  auto* command = app_->add_subcommand(name, help);
+  command->callback([chosen = chosen_, action = std::move(action)] { *chosen = action; });
+  return CommandOptions(command);
+}
+
+void Commands::hide(const std::string& name) {
+  app_->get_subcommand(name)->group("");
+}
+
+int run_command_line(int argc, char** argv, const std::function<void(Commands&)>& describe) {
+  CLI::App app{"Nucleus: virtual clusters on an HPC centre's own hardware."};
+  app.name("nucleus");
+  app.set_version_flag("--version", "nucleus " NUCLEUS_VERSION);
+  app.require_subcommand(1);
+  Action chosen;
+  Commands commands(&app, &chosen);
+  describe(commands);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  const auto done = chosen();
+  if (done) return *done;
+  std::cerr << "nucleus: " << done.error().detail << "\n";
+  return done.error().code == core::ErrorCode::invalid_argument ? 2 : 1;
+}
+
+}  // namespace nucleus::operator_

@@ -1,0 +1,35 @@
+#include "operator/yaml_map.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+#include "operator/state_directory.hpp"
+
+namespace nucleus::operator_ {
+
+core::Result<TextMap> read_text_map(const std::string& path) {
+  TextMap map;
+  try {
+    const YAML::Node file = YAML::LoadFile(path);
+    for (const auto& entry : file)
+      map[entry.first.as<std::string>()] = entry.second.as<std::string>();
+  } catch (const YAML::Exception& error) {
+    return core::refuse(core::ErrorCode::invalid_argument, path + ": " + error.what());
+  }
+  return map;
+}
+
+core::Result<void> write_text_map(const std::string& path, const TextMap& map) {
+  YAML::Emitter text;
+  text << YAML::BeginMap;
+  for (const auto& [key, value] : map)
+    text << YAML::Key << key << YAML::Value << YAML::DoubleQuoted << value;
+  text << YAML::EndMap;
+  return write_file(path, std::string(text.c_str()) + "\n");
+}
+
+std::string text_of(const TextMap& map, const std::string& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? std::string() : found->second;
+}
+
+}  // namespace nucleus::operator_
