@@ -58,7 +58,7 @@ core::Result<std::vector<Entry>> call_all_pages(Caller& caller, Request request,
   do {
     auto page = caller.call(request);
     if (!page) return std::unexpected(page.error());
-    std::ranges::move(page->*entries, std::back_inserter(all));
+    std::ranges::move((*page).*entries, std::back_inserter(all));
     request.page.after = page->next;
   } while (!request.page.after.empty());
   return all;

@@ -13,7 +13,7 @@ namespace nucleus::operator_ {
 
 namespace {
 
-constexpr core::Milliseconds status_timeout{1'000};
+constexpr core::Milliseconds reply_timeout{1'000};
 
 struct ListArguments {
   std::string state = {};
@@ -38,7 +38,7 @@ core::Result<int> list_processes(const ListArguments& arguments) {
   for (const auto& service : services)
     if (!service.is_per_host)
       answers.push_back((*opened)->call_async(
-          msg::GetProcessStatus{}, {.to = std::string(service.name), .deadline = status_timeout}));
+          msg::GetProcessStatus{}, {.to = std::string(service.name), .deadline = reply_timeout}));
   bool are_all_serving = true;
   std::cout << fmt::format("{:<14}{:>12}{:>12}  {}\n", "process", "requests", "event", "state");
   auto next = answers.begin();

@@ -200,8 +200,8 @@ void end_computesets(const StateDirectory& state) {
   auto left = active();
   if (!left) return;
   for (const auto& computeset : left->computesets)
-    if (!caller.call(msg::PowerComputeset{.viewer = {.is_operator = true},
-                                          .computeset_id = computeset.computeset_id,
+    if (!caller.call(msg::PowerComputeset{.computeset_id = computeset.computeset_id,
+                                          .viewer = {.is_operator = true},
                                           .action = msg::PowerAction::poweroff},
                      options))
       return;
