@@ -1,6 +1,6 @@
-/* The MPI probe: two ranks pass a message to and fro. Rank 0 prints one line of JSON: where the
- * ranks ran, half a round trip of 1 byte in microseconds, and the bandwidth of 1 MiB messages in
- * MB/s. The median of many rounds, so that one hiccup of the host does not count. */
+/* The MPI probe: two ranks exchange messages. Rank 0 prints one line of JSON: the ranks' host
+ * names, half a round trip of 1 byte in microseconds, and the bandwidth of 1 MiB messages in MB/s.
+ * Each is the median of many rounds, so that a single slow one has no effect. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// The provisioner's messages: what one host must run, and what it was seen to run.
+// The provisioner's messages: the grants a host is given, and the domains observed on it.
 #pragma once
 
 #include <string>
@@ -13,48 +13,48 @@ namespace nucleus::msg {
 NUCLEUS_ENUM(DomainState, absent, shutoff, starting, running, paused, stopping, crashed,
              unreachable)
 
-/// Another node of the cluster, by its private address.
+/// Another node of the cluster and its private address.
 struct Peer {
   std::string name = {};
   std::string ip = {};
   NUCLEUS_FIELDS(name, ip);
 };
 
-/// Nodes whose names and addresses count up together: thousands are as short as one.
+/// A run of nodes with consecutive names and addresses: thousands take as few bytes as one.
 struct PeerRange {
   std::string names = {};     // a hostlist: vm-demo-[00-99]
-  std::string first_ip = {};  // of the first; each next node has the next address
+  std::string first_ip = {};  // of the first node; each next node has the next address
   NUCLEUS_FIELDS(names, first_ip);
 };
 
-/// A right to run a node's domain on one host, and all that is needed for it. The scheduler writes
-/// it.
+/// The right to run a node's domain on one host, with all that is needed to run it. Written by the
+/// scheduler alone.
 struct Grant {
   NodeId node_id = {};
   ClusterId cluster_id = {};
   ProjectId project_id = {};
   std::string node_name = {};
-  std::uint64_t epoch = 0;     // grows with each placement of this node: an older one is void
-  std::uint64_t revision = 0;  // of its host's grants, when this one last changed: of one epoch,
-                               // the older one is void
-  bool is_on =
-      false;  // wanted: the domain runs; else it is stopped, and the grant ends when it is seen so
-  bool is_graceful = false;  // stop through ACPI first, by force at `stop_by_unix_ms`
+  std::uint64_t epoch = 0;     // grows with each placement of this node; a lower one is void
+  std::uint64_t revision = 0;  // the host's grant revision that last changed this grant; within one
+                               // epoch, a lower one is void
+  bool is_on = false;        // desired: run the domain. False: stop it; the grant ends once it has
+                             // stopped
+  bool is_graceful = false;  // stop by ACPI, then by force at `stop_by_unix_ms`
   std::int64_t stop_by_unix_ms = 0;
-  std::uint64_t reboots = 0;  // wanted count of reboots (ACPI); one more than done = reboot now
-  std::uint64_t resets = 0;   // wanted count of resets
+  std::uint64_t reboots = 0;  // desired count of ACPI reboots; one more than done: reboot now
+  std::uint64_t resets = 0;   // desired count of hard resets
   std::uint32_t cpus = 0;
   std::uint64_t memory_mb = 0;
   std::vector<Port> ports = {};
-  std::vector<PeerRange> peers = {};  // every node of the cluster, this one too, for /etc/hosts
+  std::vector<PeerRange> peers = {};  // all nodes of the cluster, this one included: /etc/hosts
   Volume volume = {};
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, node_name, epoch, revision, is_on, is_graceful,
                  stop_by_unix_ms, reboots, resets, cpus, memory_mb, ports, peers, volume);
 };
 
-/// Scheduler to a host: these grants are new or changed. `revision` is the host's count of changes,
-/// dense: a host that has applied 5 and is told 7 takes the grants but goes on saying 5 in its
-/// heartbeats, and gets a complete list. In a complete list, what is not named is void.
+/// Gives a host new or changed grants. `revision` counts the changes of the host's grants, without
+/// gaps: a host at 5 that receives 7 applies the grants, still reports 5 in its heartbeats, and is
+/// sent a complete list. Grants that a complete list does not contain are void.
 struct ApplyGrants {
   static constexpr std::string_view topic = "provisioner.apply-grants";
   using Reply = Done;
@@ -62,11 +62,11 @@ struct ApplyGrants {
   std::uint64_t revision = 0;
   bool is_complete = false;
   std::vector<Grant> grants = {};
-  std::string boot_id = {};  // as the host's last heartbeat said: a list made before is too old
+  std::string boot_id = {};  // from the host's last heartbeat: a list for another boot is outdated
   NUCLEUS_FIELDS(host_id, revision, is_complete, grants, boot_id);
 };
 
-/// Event: a domain was seen in another state.
+/// A domain changed its state.
 struct DomainChanged {
   static constexpr std::string_view topic = "provisioner.domain-changed";
   HostId host_id = {};
@@ -75,17 +75,17 @@ struct DomainChanged {
   ProjectId project_id = {};
   std::uint64_t epoch = 0;  // of the grant that it runs under
   DomainState state = DomainState::unknown;
-  std::string reason = {};        // one line, for a person: why, where it is not what was wanted
-  std::int64_t seen_unix_ms = 0;  // ended while nobody watched: it was last seen then; else 0
-  NUCLEUS_FIELDS(host_id, node_id, cluster_id, project_id, epoch, state, reason, seen_unix_ms);
+  std::string reason = {};             // one line for a person: why it is not in the desired state
+  std::int64_t last_seen_unix_ms = 0;  // it ended unobserved, some time after this; else 0
+  NUCLEUS_FIELDS(host_id, node_id, cluster_id, project_id, epoch, state, reason, last_seen_unix_ms);
 };
 
 NUCLEUS_ENUM(ConsoleKind, serial, vnc)
 
-/// Where a running node's console can be reached from its host: a unix socket.
+/// The unix socket of a running node's console, on its host.
 struct ConsoleEndpoint {
   std::string socket_path = {};
-  std::string log_path = {};  // serial: what was printed so far; may be empty
+  std::string log_path = {};  // serial: the most recent output; may be empty
   NUCLEUS_FIELDS(socket_path, log_path);
 };
 
@@ -97,19 +97,18 @@ struct OpenConsole {
   NUCLEUS_FIELDS(node_id, kind);
 };
 
-NUCLEUS_ENUM(Probe, answer, mpi_pingpong, fio_random_read)
+NUCLEUS_ENUM(Probe, ping, mpi_pingpong, fio_random_read)
 
-/// A probe's figures; what does not apply is 0.
+/// The figures of a probe; those that the probe does not measure are 0.
 struct ProbeResult {
-  std::vector<std::string> hosts = {};  // where the ranks ran, as the ranks said it
-  double latency_us = 0;                // 1 byte, half a round trip
-  double bandwidth_mb_s = 0;            // 1 MiB messages, or sequential bytes
-  double operations_per_s = 0;          // 4 KiB reads
+  std::vector<std::string> hosts = {};  // the ranks' host names, as the ranks report them
+  double latency_us = 0;                // half a round trip of 1 byte
+  double bandwidth_mb_s = 0;            // with messages of 1 MiB, or of sequential reads
+  double operations_per_s = 0;          // reads of 4 KiB
   NUCLEUS_FIELDS(hosts, latency_us, bandwidth_mb_s, operations_per_s);
 };
 
-/// Runs a probe inside a node through its guest agent. `answer` succeeds as soon as the agent
-/// answers.
+/// Runs a probe inside a node through its guest agent. `ping` succeeds once the agent answers.
 struct ProbeNode {
   static constexpr std::string_view topic = "provisioner.probe-node";
   using Reply = ProbeResult;
@@ -119,7 +118,7 @@ struct ProbeNode {
   NUCLEUS_FIELDS(node_id, probe, peers);
 };
 
-/// Runs the same probe on the host itself: the native baseline.
+/// Runs the same probe on the host itself, as the native baseline.
 struct ProbeHost {
   static constexpr std::string_view topic = "provisioner.probe-host";
   using Reply = ProbeResult;

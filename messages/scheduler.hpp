@@ -164,10 +164,10 @@ struct Host {
   std::uint64_t memory_mb = 0;              // of the machine
   std::uint32_t cpus_used = 0;              // of the nodes placed there; may be more than `cpus`
   std::uint64_t memory_used_mb = 0;         // of the nodes placed there
-  bool is_simulated = false;                // its nodes run no guest
-  std::string accelerator = {};             // kvm, tcg, none
+  std::string driver = {};                  // of its provisioner: libvirt, simulated
+  std::string accelerator = {};             // kvm, tcg, none; empty until it is known
   std::int64_t last_heartbeat_unix_ms = 0;  // its last heartbeat
-  NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, is_simulated,
+  NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, driver,
                  accelerator, last_heartbeat_unix_ms);
 };
 
@@ -203,13 +203,13 @@ struct ReportHost {
   std::string boot_id = {};  // of the provisioner's process: another one = it has restarted
   std::uint32_t cpus = 0;
   std::uint64_t memory_mb = 0;
-  bool is_simulated = false;
-  std::string accelerator = {};
-  bool is_reachable = true;    // its hypervisor responds
-  std::string reason = {};     // why it does not
-  std::uint64_t revision = 0;  // of the last grants applied; 0 = none since the start
-  NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, is_simulated, accelerator,
-                 is_reachable, reason, revision);
+  std::string driver = {};       // libvirt, simulated
+  std::string accelerator = {};  // kvm, tcg, none; empty while it is being probed
+  bool is_reachable = true;      // its hypervisor answers and its accelerator is known
+  std::string reason = {};       // if not reachable: why
+  std::uint64_t revision = 0;    // of the last grants applied; 0 = none since the start
+  NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, driver, accelerator, is_reachable,
+                 reason, revision);
 };
 
 struct DrainHost {

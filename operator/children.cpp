@@ -118,6 +118,7 @@ class Planner {
     child.bus_name = "provisioner/" + (options.is_simulated ? "simulated" : deployment_.host_id);
     settings["bus.name"] = child.bus_name;
     if (options.is_simulated) {
+      settings["provisioner.driver"] = "simulated";
       settings["provisioner.simulated_hosts"] = std::to_string(options.host_count);
       return;
     }

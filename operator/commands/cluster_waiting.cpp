@@ -68,7 +68,7 @@ core::Result<int> wait_for_nodes(const WaitArguments& arguments) {
       const auto name = names->find(node.node_id);
       const std::string shown = name == names->end() ? node.node_id.value : name->second;
       if (!node.host_id.empty() &&
-          caller.call(msg::ProbeNode{.node_id = node.node_id, .probe = msg::Probe::answer},
+          caller.call(msg::ProbeNode{.node_id = node.node_id, .probe = msg::Probe::ping},
                       {.to = "provisioner/" + node.host_id.value, .deadline = probe_timeout})) {
         responding.insert(node.node_id);
         const std::chrono::duration<double> took = Clock::now() - started;

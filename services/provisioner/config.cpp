@@ -2,54 +2,73 @@
 
 #include <fmt/format.h>
 
-#include "services/provisioner/driver/accelerator.hpp"
-
 namespace nucleus::provisioner {
 
-core::Result<Config> Config::from(core::Settings& settings) {
-  Config config;
-  const std::string host_id = settings.text("provisioner.host_id", "");
-  const auto simulated = settings.number("provisioner.simulated_hosts", 0, 0, 100'000);
-  config.is_simulated = simulated > 0;
-  config.libvirt_uri = settings.text("provisioner.libvirt_uri",
-                                     config.is_simulated ? "test:///default" : "qemu:///system");
-  config.state_directory = settings.text("provisioner.state_directory", "/var/lib/nucleus/host");
-  config.bridge = settings.text("provisioner.bridge", "nucleus0");
-  config.port_prefix = settings.text("provisioner.port_prefix", config.port_prefix);
-  config.pingpong_program = settings.text("provisioner.pingpong_program", "");
-  config.cpus = static_cast<std::uint32_t>(
-      settings.number("provisioner.cpus", config.is_simulated ? 64 : 0, 0, 4096));
-  config.memory_mb = static_cast<std::uint64_t>(settings.number(
-      "provisioner.memory_mb", config.is_simulated ? 262'144 : 0, 0, 1'073'741'824));
+namespace {
+
+constexpr std::int64_t simulated_cpus = 64;
+constexpr std::int64_t simulated_memory_mb = 262'144;
+
+void read_times(core::Settings& settings, Config& config) {
   const auto milliseconds = [&](const char* key, std::int64_t& value, std::int64_t most) {
     value = settings.number(key, value, 10, most);
   };
   milliseconds("provisioner.heartbeat_ms", config.heartbeat_ms, 60'000);
   milliseconds("provisioner.ping_ms", config.ping_ms, 60'000);
-  milliseconds("provisioner.ping_deadline_ms", config.ping_deadline_ms, 60'000);
-  milliseconds("provisioner.step_deadline_ms", config.step_deadline_ms, 3'600'000);
+  milliseconds("provisioner.ping_timeout_ms", config.ping_timeout_ms, 60'000);
+  milliseconds("provisioner.step_timeout_ms", config.step_timeout_ms, 3'600'000);
   milliseconds("provisioner.retry_ms_max", config.retry_ms_max, 3'600'000);
-  const std::string accelerator = settings.text("provisioner.accelerator", "auto");
-  const std::string probe_kernel = settings.text("provisioner.probe_kernel", "");
-  if (accelerator != "auto" && accelerator != "kvm" && accelerator != "tcg")
-    return std::unexpected(msg::invalid("provisioner.accelerator", "must be auto, kvm or tcg"));
+}
+
+std::optional<core::Error> read_accelerator(core::Settings& settings, Config& config) {
+  const std::string name = settings.text("provisioner.accelerator", "auto");
+  if (name == "auto") return std::nullopt;
+  if (name == "kvm")
+    config.accelerator = Accel::kvm;
+  else if (name == "tcg")
+    config.accelerator = Accel::tcg;
+  else
+    return msg::invalid("provisioner.accelerator", "must be auto, kvm or tcg");
+  return std::nullopt;
+}
+
+}  // namespace
+
+core::Result<Config> Config::from(core::Settings& settings) {
+  Config config;
+  const std::string driver = settings.text("provisioner.driver", libvirt_driver.name);
+  if (driver != libvirt_driver.name && driver != simulated_driver.name)
+    return std::unexpected(msg::invalid("provisioner.driver", "must be libvirt or simulated"));
+  const bool is_simulated = driver == simulated_driver.name;
+  config.driver = is_simulated ? simulated_driver : libvirt_driver;
+
+  const std::string host_id = settings.text("provisioner.host_id", "");
+  const auto host_count = settings.number("provisioner.simulated_hosts", 1, 1, 100'000);
+  config.libvirt_uri =
+      settings.text("provisioner.libvirt_uri", is_simulated ? "test:///default" : "qemu:///system");
+  config.state_directory = settings.text("provisioner.state_directory", "/var/lib/nucleus/host");
+  config.bridge = settings.text("provisioner.bridge", "nucleus0");
+  config.port_prefix = settings.text("provisioner.port_prefix", config.port_prefix);
+  config.probe_kernel = settings.text("provisioner.probe_kernel", "");
+  config.pingpong_program = settings.text("provisioner.pingpong_program", "");
+  config.cpus = static_cast<std::uint32_t>(
+      settings.number("provisioner.cpus", is_simulated ? simulated_cpus : 0, 0, 4096));
+  config.memory_mb = static_cast<std::uint64_t>(settings.number(
+      "provisioner.memory_mb", is_simulated ? simulated_memory_mb : 0, 0, 1'073'741'824));
+  config.console_log_bytes_max = settings.number("provisioner.console_log_bytes_max",
+                                                 config.console_log_bytes_max, 4096, 1LL << 40);
+  read_times(settings, config);
+  if (auto fault = read_accelerator(settings, config)) return std::unexpected(*fault);
   if (config.port_prefix.size() > 7 || !msg::is_name(config.port_prefix))
     return std::unexpected(
         msg::invalid("provisioner.port_prefix", "must be a name of 1 to 7 characters"));
-  if (config.is_simulated) {
-    for (std::int64_t i = 1; i <= simulated; ++i)
+  if (is_simulated) {
+    for (std::int64_t i = 1; i <= host_count; ++i)
       config.hosts.push_back({fmt::format("sim-{:04}", i)});
     return config;
   }
-  if (auto broken = msg::check_name("provisioner.host_id", host_id))
-    return std::unexpected(*broken);
+  if (auto fault = msg::check_name("provisioner.host_id", host_id)) return std::unexpected(*fault);
   config.hosts.push_back({host_id});
-  if (accelerator == "kvm") config.accelerator = Accel::kvm;
-  if (accelerator == "auto") {
-    const auto found = find_accelerator(probe_kernel);
-    config.accelerator = found.accel;
-    config.accelerator_reason = found.reason;
-  }
   return config;
 }
 

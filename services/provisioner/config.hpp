@@ -1,4 +1,4 @@
-// The provisioner's settings, read once at the start.
+// The provisioner's settings, read once at the start. Reading only parses.
 #pragma once
 
 #include <cstdint>
@@ -11,24 +11,25 @@
 namespace nucleus::provisioner {
 
 struct Config {
-  std::vector<msg::HostId> hosts = {};  // one real host; or simulated ones, sim-0001 on
-  bool is_simulated = false;
-  std::string libvirt_uri = {};      // test:///default where simulated
-  std::string state_directory = {};  // consoles, logs and seed drives; not needed where simulated
-  std::string bridge = {};           // Open vSwitch bridge of the ports
-  std::string port_prefix = "nuc";   // of tap names, so that several deployments share a machine
-  Accel accelerator = Accel::tcg;
-  std::string accelerator_reason = {};
-  std::uint32_t cpus = 0;             // of each host; 0 = ask the hypervisor
-  std::uint64_t memory_mb = 0;        // of each host; 0 = ask the hypervisor
-  std::string pingpong_program = {};  // of the native baseline; empty = no MPI probe on the host
-  std::int64_t heartbeat_ms = 500;    // to the scheduler
-  std::int64_t ping_ms = 300;         // how often the hypervisor is asked whether it answers
-  std::int64_t ping_deadline_ms = 1'000;
-  std::int64_t step_deadline_ms = 60'000;  // of one step at a domain
-  std::int64_t retry_ms_max = 30'000;      // between tries at what fails; doubled from 500
+  DriverTraits driver = libvirt_driver;
+  std::vector<msg::HostId> hosts = {};    // one real host; or simulated ones, from sim-0001 on
+  std::string libvirt_uri = {};           // simulated: test:///default
+  std::string state_directory = {};       // consoles, logs, seed drives, lease files
+  std::string bridge = {};                // Open vSwitch bridge of the ports
+  std::string port_prefix = "nuc";        // of tap names: several deployments may share a machine
+  Accel accelerator = Accel::unknown;     // unknown = auto: probed at the start
+  std::string probe_kernel = {};          // of the guest that probes the accelerator
+  std::uint32_t cpus = 0;                 // of each host; 0 = as the hypervisor reports
+  std::uint64_t memory_mb = 0;            // of each host; 0 = as the hypervisor reports
+  std::string pingpong_program = {};      // for the native baseline; empty = no MPI probe of hosts
+  std::int64_t heartbeat_ms = 500;        // to the scheduler
+  std::int64_t ping_ms = 300;             // between pings of the hypervisor
+  std::int64_t ping_timeout_ms = 1'000;   // until the host is unreachable
+  std::int64_t step_timeout_ms = 60'000;  // of one call of the driver
+  std::int64_t retry_ms_max = 30'000;     // between attempts at a step that fails
+  std::int64_t console_log_bytes_max = 4 << 20;  // of each domain's serial console
 
-  /// Reads `provisioner.*`; fails where they do not fit each other.
+  /// Reads `provisioner.*`; `invalid_argument` if they contradict each other.
   static core::Result<Config> from(core::Settings& settings);
 };
 

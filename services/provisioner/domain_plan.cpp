@@ -8,45 +8,58 @@ namespace nucleus::provisioner {
 
 namespace {
 
-/// PREFIX-0a0b0c: the last three octets are the deployment's own count.
+/// PREFIX-0a0b0c: the last three octets of a MAC address are unique within the deployment.
 std::string tap_name(const std::string& prefix, const std::string& mac) {
   std::string tail = mac.size() > 9 ? mac.substr(9) : mac;
   std::erase(tail, ':');
   return prefix + "-" + tail;
 }
 
+std::string shared_name(const msg::HostId& host_id, const msg::NodeId& node_id) {
+  return host_id.value + "." + node_id.value;
+}
+
 }  // namespace
 
 std::string domain_name(const msg::HostId& host_id, const msg::Grant& grant, const Config& config) {
-  // Simulated hosts share one hypervisor, so a node's domains on two of them need two names.
-  if (config.is_simulated) return host_id.value + "." + grant.node_id.value;
+  if (config.driver.is_shared_by_hosts) return shared_name(host_id, grant.node_id);
   const std::string name = grant.cluster_id.value + "." + grant.node_name;
   return msg::is_name(name) ? name : grant.node_id.value;
 }
 
 bool is_domain_of(const msg::HostId& host_id, const std::string& name, const Config& config) {
-  return !config.is_simulated || name.starts_with(host_id.value + ".");
+  return !config.driver.is_shared_by_hosts || name.starts_with(host_id.value + ".");
+}
+
+std::string uuid_of_domain(const msg::HostId& host_id, const msg::NodeId& node_id,
+                           const Config& config) {
+  // A node may be on two hosts of one hypervisor for a while: there each has its own uuid.
+  return domain_uuid(config.driver.is_shared_by_hosts ? shared_name(host_id, node_id)
+                                                      : node_id.value);
 }
 
 std::string seed_path(const msg::Grant& grant, const Config& config) {
   return config.state_directory + "/seeds/" + grant.node_id.value + ".img";
 }
 
-DomainSpec plan_domain(const StoredGrant& stored, const Config& config) {
+std::string console_directory(const Config& config) {
+  return config.state_directory + "/domains";
+}
+
+DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel accelerator) {
   const auto& grant = stored.grant;
-  DomainSpec spec{
-      .name = stored.domain_name,
-      .uuid = domain_uuid(config.is_simulated ? stored.domain_name : grant.node_id.value),
-      .epoch = grant.epoch,
-      .title = grant.cluster_id.value + "/" + grant.node_name,
-      .cpus = grant.cpus,
-      .memory_mb = grant.memory_mb,
-      .accel = config.accelerator,
-      .kernel = grant.volume.kernel,
-      .initramfs = grant.volume.initramfs,
-      .cmdline = grant.volume.cmdline,
-      .runtime_dir = config.state_directory + "/domains"};
-  if (config.is_simulated) return spec;
+  DomainSpec spec{.name = stored.domain_name,
+                  .uuid = stored.domain_uuid,
+                  .epoch = grant.epoch,
+                  .title = grant.cluster_id.value + "/" + grant.node_name,
+                  .cpus = grant.cpus,
+                  .memory_mb = grant.memory_mb,
+                  .accel = accelerator,
+                  .kernel = grant.volume.kernel,
+                  .initramfs = grant.volume.initramfs,
+                  .cmdline = grant.volume.cmdline,
+                  .runtime_dir = console_directory(config)};
+  if (!config.driver.has_guests) return spec;
   if (!grant.volume.path.empty())
     spec.disks.push_back({.path = grant.volume.path, .format = grant.volume.format});
   spec.disks.push_back({.path = seed_path(grant, config), .format = "raw", .is_read_only = true});

@@ -1,4 +1,4 @@
-// From a grant to what the hypervisor is asked for: pure.
+// From a grant to a domain: its name, uuid and description for the driver. Pure.
 #pragma once
 
 #include <string>
@@ -8,14 +8,22 @@
 
 namespace nucleus::provisioner {
 
-/// CLUSTER.NODE, as `virsh list` shows it; the node's id where that is too long, or simulated.
+/// CLUSTER.NODE, as `virsh list` shows it; the node's id if that is not a name. Where hosts share a
+/// hypervisor: HOST.NODE_ID.
 std::string domain_name(const msg::HostId& host_id, const msg::Grant& grant, const Config& config);
-/// Whether a domain of ours with this name runs on this host of the process's.
+
+/// Whether a domain of ours with this name belongs to this host.
 bool is_domain_of(const msg::HostId& host_id, const std::string& name, const Config& config);
 
-/// Where the node's seed drive lies.
+/// Of the node's domain on this host, under every epoch and name.
+std::string uuid_of_domain(const msg::HostId& host_id, const msg::NodeId& node_id,
+                           const Config& config);
+
 std::string seed_path(const msg::Grant& grant, const Config& config);
 
-DomainSpec plan_domain(const StoredGrant& stored, const Config& config);
+/// Where consoles and their logs are.
+std::string console_directory(const Config& config);
+
+DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel accelerator);
 
 }  // namespace nucleus::provisioner

@@ -1,4 +1,4 @@
-// The provisioner's Redis keys; spelled here alone.
+// The provisioner's Redis keys; spelled only here.
 #pragma once
 
 #include "core/state/store.hpp"

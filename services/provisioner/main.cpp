@@ -12,12 +12,12 @@ int main(int argc, char** argv) {
         auto config = provisioner::Config::from(runtime.settings);
         if (!config) return std::unexpected(config.error());
         auto hypervisor = std::make_shared<provisioner::LibvirtHypervisor>(config->libvirt_uri);
-        // Simulated domains end with this process, so their leases need not outlive it.
-        using Keeps = provisioner::LeaseFile::Keeps;
-        auto leases = std::make_shared<provisioner::LeaseFile>(
-            config->state_directory, config->is_simulated ? Keeps::watched_alone : Keeps::all);
+        auto leases = std::make_shared<provisioner::LeaseFile>(config->state_directory,
+                                                               config->driver.outlives_process);
+        const provisioner::WorkerPools pools{.pings = std::make_shared<core::ThreadWorkers>(1),
+                                             .stops = std::make_shared<core::ThreadWorkers>(4),
+                                             .guests = std::make_shared<core::ThreadWorkers>(8)};
         return std::make_shared<provisioner::Service>(runtime, *config, std::move(hypervisor),
-                                                      std::make_shared<core::ThreadWorkers>(1),
-                                                      std::move(leases));
+                                                      pools, std::move(leases));
       });
 }

@@ -10,18 +10,18 @@ namespace nucleus::provisioner {
 
 struct Metrics {
   explicit Metrics(prometheus::Registry& registry)
-      : domains{gauge(registry, "nucleus_provisioner_domains", "Domains seen.")},
+      : domains{gauge(registry, "nucleus_provisioner_domains", "Domains observed.")},
         grants{gauge(registry, "nucleus_provisioner_grants", "Grants held.")},
         hypervisor_up{gauge(registry, "nucleus_provisioner_hypervisor_up",
-                            "1 while the hypervisor answers.")},
+                            "1 while the hypervisor answers, else 0.")},
         steps_failed{prometheus::BuildCounter()
                          .Name("nucleus_provisioner_steps_failed_total")
-                         .Help("Steps at a domain that failed.")
+                         .Help("Failed calls of the driver for a domain.")
                          .Register(registry)
                          .Add({})},
         create_seconds{prometheus::BuildHistogram()
                            .Name("nucleus_provisioner_create_seconds")
-                           .Help("From the decision to create a domain to its running.")
+                           .Help("Time to create a domain.")
                            .Register(registry)
                            .Add({}, prometheus::Histogram::BucketBoundaries{0.001, 0.005, 0.02, 0.1,
                                                                             0.3, 1, 3, 10, 30})} {}

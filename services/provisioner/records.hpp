@@ -1,4 +1,4 @@
-// What the provisioner stores; private to this room.
+// The records of the provisioner; private to this room.
 #pragma once
 
 #include <string>
@@ -7,21 +7,25 @@
 
 namespace nucleus::provisioner {
 
-/// A grant, and how far its domain has come. One that has ended stays, so that it is not begun
-/// again, until a newer one or a complete list takes its place.
+/// pending: its domain has not run. running: it has. ended: it has stopped, or was stopped before
+/// it ran, and is never started again under this epoch.
+NUCLEUS_ENUM(GrantPhase, pending, running, ended)
+
+/// A grant and the progress of its domain. An ended one is kept, so that its domain is not started
+/// again, until a newer epoch or a complete list replaces it.
 struct StoredGrant {
   msg::HostId host_id = {};
   msg::Grant grant = {};
   std::string domain_name = {};
-  bool is_void = false;   // no longer granted: the domain goes, nobody is told, the record goes
-  bool has_run = false;   // under this epoch
-  bool is_ended = false;  // it ran and ended, or was stopped; not begun again under this epoch
+  std::string domain_uuid = {};  // the same under every epoch; names are reused, uuids are not
+  GrantPhase phase = GrantPhase::pending;
+  bool is_revoked = false;  // the domain is destroyed and the record removed, with no report
   std::uint64_t reboots_done = 0;
   std::uint64_t resets_done = 0;
-  msg::DomainState told = msg::DomainState::unknown;
-  std::string told_reason = {};
-  NUCLEUS_FIELDS(host_id, grant, domain_name, is_void, has_run, is_ended, reboots_done, resets_done,
-                 told, told_reason);
+  msg::DomainState reported_state = msg::DomainState::unknown;
+  std::string reported_reason = {};
+  NUCLEUS_FIELDS(host_id, grant, domain_name, domain_uuid, phase, is_revoked, reboots_done,
+                 resets_done, reported_state, reported_reason);
 };
 
 struct StoredHost {

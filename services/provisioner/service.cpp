@@ -1,163 +1,155 @@
 #include "services/provisioner/service.hpp"
 
-#include <filesystem>
-
-#include "core/log/log.hpp"
 #include "services/provisioner/domain_plan.hpp"
+#include "services/provisioner/driver/console_log.hpp"
 #include "services/provisioner/driver/probes.hpp"
-#include "services/provisioner/keys.hpp"
 
 namespace nucleus::provisioner {
 
 using core::ErrorCode;
 
+namespace {
+
+constexpr std::size_t guest_probes_max = 64;  // under way or waiting for a thread, in all guests
+constexpr core::Milliseconds console_log_interval{5'000};
+constexpr core::Milliseconds list_interval{30'000};
+
+core::Workers& pool_or(const std::shared_ptr<core::Workers>& pool, core::Workers& otherwise) {
+  return pool ? *pool : otherwise;
+}
+
+core::Milliseconds time_left(const core::Context& context) {
+  return core::Milliseconds{context.deadline_unix_ms() - context.now_unix_ms()};
+}
+
+}  // namespace
+
 Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor,
-                 std::shared_ptr<core::Workers> watchers, std::shared_ptr<LeaseMemory> leases)
+                 WorkerPools pools, std::shared_ptr<LeaseStore> leases)
     : loop_{runtime.loop},
-      workers_{runtime.workers},
-      watchers_{watchers ? std::move(watchers)
-                         : std::shared_ptr<core::Workers>(std::shared_ptr<void>{}, &workers_)},
       bus_{runtime.bus},
       store_{runtime.store},
+      workers_{runtime.workers},
       config_{std::move(config)},
-      process_{runtime.bus.link().name()},
+      pools_{std::move(pools)},
       metrics_{runtime.metrics},
       hypervisor_{std::move(hypervisor)},
-      leases_{std::move(leases)} {
-  std::error_code ignored;  // where they cannot be made, creating a domain says so
-  std::filesystem::create_directories(config_.state_directory, ignored);
-  if (!config_.is_simulated) {
-    std::filesystem::create_directories(config_.state_directory + "/domains", ignored);
-    std::filesystem::create_directories(config_.state_directory + "/seeds", ignored);
-  }
-  for (const auto& host_id : config_.hosts)
-    if (leases_) live_[host_id].lease = leases_->kept(host_id);
-  if (leases_) watched_unix_ms_ = leases_->watched_unix_ms();
-  hypervisor_->on_event([self = self_, &loop = loop_](const DomainSeen& seen) {
-    loop.post([self, seen] {
-      if (*self) (*self)->see(seen);
-    });
-  });
-  hypervisor_->on_link([self = self_, &loop = loop_](const core::Result<void>& link) {
-    loop.post([self, link] {
-      if (*self) (*self)->take_link(link);
-    });
-  });
-  store_.on_loaded([this] { rebuild(); });
+      grants_{store_, config_},
+      leases_{loop_, workers_, std::move(leases), config_.hosts},
+      watch_{loop_,
+             {.pings = pool_or(pools_.pings, workers_), .startup = workers_},
+             config_,
+             hypervisor_,
+             metrics_,
+             {.on_change = [this] { handle_watch_change(); },
+              .on_answer =
+                  [this] {
+                    if (!domains_.is_listed()) reconciler_.list_domains();
+                  }}},
+      reporter_{bus_, store_, grants_},
+      reconciler_{{.loop = loop_,
+                   .bus = bus_,
+                   .store = store_,
+                   .config = config_,
+                   .metrics = metrics_,
+                   .hypervisor = hypervisor_,
+                   .grants = grants_,
+                   .domains = domains_,
+                   .leases = leases_,
+                   .watch = watch_,
+                   .reporter = reporter_},
+                  {.steps = workers_,
+                   .stops = pool_or(pools_.stops, workers_),
+                   .guests = pool_or(pools_.guests, workers_)}},
+      heartbeat_{
+          loop_, bus_, {.config = config_, .grants = grants_, .watch = watch_, .leases = leases_}} {
+  register_driver_handlers();
+  store_.on_loaded([this] { handle_loaded(); });
   bus_.serve<msg::ApplyGrants>(*this, &Service::apply_grants);
   bus_.serve_later<msg::OpenConsole>(*this, &Service::open_console);
   bus_.serve_later<msg::ProbeNode>(*this, &Service::probe_node);
   bus_.serve_later<msg::ProbeHost>(*this, &Service::probe_host);
   bus_.every(core::Milliseconds{config_.heartbeat_ms}, *this, &Service::beat);
-  bus_.every(core::Milliseconds{config_.ping_ms}, *this, &Service::look_at_all);
-  // A lease ends, and domains are stopped, whether or not there is a store.
+  bus_.every(core::Milliseconds{config_.ping_ms}, *this, &Service::sweep);
+  bus_.every(list_interval, *this, &Service::relist);
+  // A lease ends, and domains are stopped, whether or not the store is loaded.
   watch_leases();
-  watch_hypervisor();
+  watch_.start();
+  if (config_.driver.has_guests) limit_console_logs();
 }
 
 Service::~Service() {
   hypervisor_->on_event({});
   hypervisor_->on_link({});
   *self_ = nullptr;
-  watchers_.reset();  // its last ping ends before what it tells goes
+  pools_ = {};  // their last work ends before what it refers to goes
 }
 
-/// The records are new; a lease and what it did are not.
-void Service::rebuild() {
-  named_.clear();
-  work_.clear();
-  for (const auto& host_id : config_.hosts) {
-    Live& live = live_[host_id];
-    live.boot_id = loop_.new_id();
-    live.is_complete = false;
-    store_.for_each<StoredGrant>(keys::grants(host_id), [&](const StoredGrant& stored) {
-      named_[stored.domain_name] = {host_id, stored.grant.node_id};
+void Service::check() const {
+  domains_.check();
+  leases_.check();
+  if (store_.is_loaded()) grants_.check();
+}
+
+void Service::register_driver_handlers() {
+  hypervisor_->on_event([self = self_, &loop = loop_](const DomainSeen& seen) {
+    loop.post([self, seen] {
+      if (*self) (*self)->reconciler_.observe(seen);
     });
-  }
-  is_listed_ = false;
-  ping();
+  });
+  hypervisor_->on_link([self = self_, &loop = loop_](const core::Result<void>& link) {
+    loop.post([self, link] {
+      if (*self) (*self)->handle_link(link);
+    });
+  });
 }
 
-/// Takes what is newer than what is here. The revision moves only where none was missed.
 core::Result<msg::Done> Service::apply_grants(const msg::ApplyGrants& request,
                                               core::Context& context) {
-  const auto live = live_.find(request.host_id);
-  if (live == live_.end())
-    return core::refuse(ErrorCode::not_found,
-                        process_ + " has no host " + msg::shown(request.host_id.value), "host_id");
+  const auto& host_id = request.host_id;
+  if (!leases_.contains(host_id))
+    return core::refuse(ErrorCode::not_found, "no such host: " + msg::shown(host_id.value),
+                        "host_id");
+  GrantsView view = grants_.view(request);
+  view.boot_id = leases_.boot_id(host_id);
+  view.lease_revision = leases_.revision(host_id);
+  view.is_scheduler_trusted = leases_.is_scheduler_trusted(host_id);
+  for (auto& [node_id, known] : view.known)
+    known.is_domain_present = domains_.find(known.stored->domain_uuid) != nullptr;
+  const GrantsPlan plan = plan_grants(view, request, config_);
+
   auto tx = store_.begin(context);
-  const auto* host = tx.read(keys::host(request.host_id));
-  const std::uint64_t applied = host ? host->revision : 0;
-  // It was overtaken: what it grants was granted already, and may have ended and be forgotten.
-  if (request.revision < applied || (request.revision == applied && !request.is_complete))
-    return tx.commit(msg::Done{});
-  std::set<msg::NodeId> named;
-  for (const auto& grant : request.grants) {
-    named.insert(grant.node_id);
-    take_grant(tx, request.host_id, grant);
-  }
-  std::vector<msg::NodeId> changed(named.begin(), named.end());
-  // A scheduler that has forgotten what it knew names too little: nothing is void by its word.
-  const KeptLease& lease = live->second.lease;
-  if (request.is_complete && !lease.is_doubted && request.revision >= lease.revision) {
-    store_.for_each<StoredGrant>(keys::grants(request.host_id), [&](const StoredGrant& stored) {
-      if (named.contains(stored.grant.node_id) || stored.grant.revision > request.revision) return;
-      StoredGrant voided = stored;
-      voided.is_void = true;
-      changed.push_back(stored.grant.node_id);
-      tx.write(keys::grant(request.host_id, stored.grant.node_id), std::move(voided));
-    });
-    // One that another process asked for, or this one before its lease ended, is too old to go by.
-    if (request.boot_id == live->second.boot_id) live->second.is_complete = true;
-    end_fence(request.host_id);
-  }
-  if (request.revision > applied && (request.is_complete || request.revision == applied + 1))
-    tx.write(keys::host(request.host_id), StoredHost{request.host_id, request.revision});
+  grants_.apply(tx, host_id, plan);
+  if (plan.is_complete) leases_.set_complete(host_id);
   auto reply = tx.commit(msg::Done{});
-  // The scheduler's own record is durable already: the world need not wait for ours.
-  for (const auto& node_id : changed) look_at(request.host_id, node_id);
-  if (live->second.is_complete) end_orphans();
-  show_counts();
+  for (const auto& node_id : plan.new_epochs)
+    domains_.work({host_id, node_id}).is_shutdown_sent = false;
+  // The scheduler's record is durable already: the first step need not wait for this one.
+  for (const auto& stored : plan.writes) {
+    domains_.work({host_id, stored.grant.node_id}).retry_now();
+    reconciler_.reconcile({host_id, stored.grant.node_id});
+  }
+  reconciler_.destroy_ungranted();
   return reply;
 }
 
-void Service::take_grant(core::Transaction& tx, const msg::HostId& host_id,
-                         const msg::Grant& grant) {
-  const auto key = keys::grant(host_id, grant.node_id);
-  const auto* known = tx.read(key);
-  const bool is_same_epoch = known && known->grant.epoch == grant.epoch;
-  if (known && known->grant.epoch > grant.epoch) return;
-  if (is_same_epoch && known->grant.revision > grant.revision) return;
-  StoredGrant stored = is_same_epoch ? *known : StoredGrant{.host_id = host_id};
-  stored.is_void = false;
-  stored.grant = grant;
-  if (!is_same_epoch) {
-    if (known) named_.erase(known->domain_name);
-    stored.domain_name = known && seen_.contains(known->domain_name)
-                             ? known->domain_name  // the leftover that goes first bears this name
-                             : domain_name(host_id, grant, config_);
-    named_[stored.domain_name] = {host_id, grant.node_id};
-    work_[{host_id, grant.node_id}].is_asked = false;
+/// The domain of a node that runs on one of this process's hosts.
+core::Result<std::string> Service::running_domain(const msg::NodeId& node_id) const {
+  for (const auto& host_id : config_.hosts) {
+    const auto* stored = grants_.find({host_id, node_id});
+    if (stored && stored->phase != GrantPhase::ended && domains_.find(stored->domain_uuid))
+      return stored->domain_name;
   }
-  work_[{host_id, grant.node_id}].not_before_ms = 0;
-  tx.write(key, std::move(stored));
-}
-
-const StoredGrant* Service::find_running(const msg::NodeId& node_id) const {
-  for (const auto& [host_id, live] : live_) {
-    const auto* stored = store_.read(keys::grant(host_id, node_id));
-    if (stored && !stored->is_ended && seen_.contains(stored->domain_name)) return stored;
-  }
-  return nullptr;
+  return core::refuse(ErrorCode::wrong_state, "The VM is not running");
 }
 
 void Service::open_console(const msg::OpenConsole& request, core::Context&,
                            core::Responder<msg::ConsoleEndpoint> respond) {
-  const auto* stored = find_running(request.node_id);
-  if (!stored) return respond(core::refuse(ErrorCode::wrong_state, "The VM is not running"));
+  const auto domain = running_domain(request.node_id);
+  if (!domain) return respond(std::unexpected(domain.error()));
   workers_.run<ConsolePaths>(
-      loop_, core::Milliseconds{config_.step_deadline_ms},
-      [hypervisor = hypervisor_, name = stored->domain_name] { return hypervisor->console(name); },
+      loop_, core::Milliseconds{config_.step_timeout_ms},
+      [hypervisor = hypervisor_, name = *domain] { return hypervisor->console(name); },
       [respond, kind = request.kind](core::Result<ConsolePaths> paths) {
         if (!paths) return respond(std::unexpected(paths.error()));
         const bool is_serial = kind == msg::ConsoleKind::serial;
@@ -169,30 +161,97 @@ void Service::open_console(const msg::OpenConsole& request, core::Context&,
 
 void Service::probe_node(const msg::ProbeNode& request, core::Context& context,
                          core::Responder<msg::ProbeResult> respond) {
-  const auto* stored = find_running(request.node_id);
-  if (!stored) return respond(core::refuse(ErrorCode::wrong_state, "The VM is not running"));
-  const core::Milliseconds deadline{context.deadline_unix_ms() - context.now_unix_ms()};
-  workers_.run<msg::ProbeResult>(
-      loop_, deadline,
-      [hypervisor = hypervisor_, name = stored->domain_name, request, deadline] {
-        return run_node_probe(*hypervisor, name, request.probe, request.peers, deadline);
-      },
-      std::move(respond));
+  const auto domain = running_domain(request.node_id);
+  if (!domain) return respond(std::unexpected(domain.error()));
+  if (probed_.size() >= guest_probes_max || !probed_.insert(request.node_id).second)
+    return respond(core::refuse(ErrorCode::unavailable, "another probe has not ended yet"));
+  const auto timeout = time_left(context);
+  // The work itself clears the mark: a guest that hangs keeps it for longer than the caller waits.
+  pool_or(pools_.guests, workers_)
+      .run<msg::ProbeResult>(
+          loop_, timeout,
+          [hypervisor = hypervisor_, name = *domain, request, timeout, self = self_,
+           &loop = loop_] {
+            auto result = run_node_probe(*hypervisor, name, request.probe, request.peers, timeout);
+            loop.post([self, node_id = request.node_id] {
+              if (*self) (*self)->probed_.erase(node_id);
+            });
+            return result;
+          },
+          std::move(respond));
 }
 
 void Service::probe_host(const msg::ProbeHost& request, core::Context& context,
                          core::Responder<msg::ProbeResult> respond) {
-  if (!live_.contains(request.host_id))
-    return respond(core::refuse(ErrorCode::not_found, "no such host here", "host_id"));
-  if (config_.is_simulated)
+  if (!leases_.contains(request.host_id))
+    return respond(core::refuse(ErrorCode::not_found,
+                                "no such host: " + msg::shown(request.host_id.value), "host_id"));
+  if (!config_.driver.has_guests)
     return respond(core::refuse(ErrorCode::wrong_state, "a simulated host cannot be measured"));
-  const core::Milliseconds deadline{context.deadline_unix_ms() - context.now_unix_ms()};
-  workers_.run<msg::ProbeResult>(
-      loop_, deadline,
-      [request, deadline, program = config_.pingpong_program, directory = config_.state_directory] {
-        return run_host_probe(request.probe, program, directory, deadline);
-      },
-      std::move(respond));
+  const auto timeout = time_left(context);
+  pool_or(pools_.guests, workers_)
+      .run<msg::ProbeResult>(
+          loop_, timeout,
+          [request, timeout, program = config_.pingpong_program,
+           directory = config_.state_directory] {
+            return run_host_probe(request.probe, program, directory, timeout);
+          },
+          std::move(respond));
+}
+
+/// The records are new; the leases and what is observed are not.
+void Service::handle_loaded() {
+  grants_.rebuild();
+  domains_.forget_all_work();
+  leases_.begin_boot();
+  domains_.set_unlisted();
+  watch_.ping();
+}
+
+/// Changes between loss and return of the link caused no event: all domains are listed again.
+void Service::handle_link(const core::Result<void>& link) {
+  domains_.set_unlisted();
+  if (!link) return watch_.set_lost(link.error().detail);
+  watch_.ping();  // only its answer makes the host reachable
+}
+
+void Service::handle_watch_change() {
+  if (!store_.is_loaded()) return;
+  heartbeat_.beat();
+  if (watch_.is_ready()) reconciler_.reconcile_all();
+}
+
+void Service::watch_leases() {
+  for (const auto& host_id : leases_.expire()) reconciler_.fence(host_id);
+  loop_.after(core::Milliseconds{config_.heartbeat_ms}, [this] { watch_leases(); });
+}
+
+void Service::beat(core::Context&) {
+  if (watch_.is_reachable() && domains_.is_listed()) leases_.keep_last_seen(loop_.unix_ms());
+  heartbeat_.beat();
+}
+
+void Service::sweep(core::Context&) {
+  reconciler_.reconcile_all();
+}
+
+/// Some ends cause no event: libvirtd emits none for a domain that dies while it reconnects to it.
+void Service::relist(core::Context&) {
+  if (watch_.is_reachable()) reconciler_.list_domains();
+}
+
+/// A guest that floods its serial console must not fill the host's disk.
+void Service::limit_console_logs() {
+  loop_.after(console_log_interval, [this] { limit_console_logs(); });
+  if (is_limiting_logs_) return;
+  is_limiting_logs_ = true;
+  workers_.submit([self = self_, &loop = loop_, directory = console_directory(config_),
+                   bytes_max = config_.console_log_bytes_max] {
+    shorten_console_logs(directory, bytes_max);
+    loop.post([self] {
+      if (*self) (*self)->is_limiting_logs_ = false;
+    });
+  });
 }
 
 }  // namespace nucleus::provisioner

@@ -81,7 +81,7 @@ struct StoredHost {
   std::string process = {};  // the provisioner that its grants are sent to
   std::uint32_t cpus = 0;
   std::uint64_t memory_mb = 0;
-  bool is_simulated = false;
+  std::string driver = {};
   std::string accelerator = {};
   bool is_drained = false;
   std::string drain_reason = {};
@@ -89,8 +89,8 @@ struct StoredHost {
                                                    // drained is reported as drained
   std::string reason = {};                         // why it is not up
   std::uint64_t revision = 1;                      // of its grants: one more with each change
-  NUCLEUS_FIELDS(host_id, process, cpus, memory_mb, is_simulated, accelerator, is_drained,
-                 drain_reason, state, reason, revision);
+  NUCLEUS_FIELDS(host_id, process, cpus, memory_mb, driver, accelerator, is_drained, drain_reason,
+                 state, reason, revision);
 };
 
 struct StoredComputeset {

@@ -52,7 +52,7 @@ msg::Host status_of(const StoredHost& host, const Resources& used) {
           .memory_mb = host.memory_mb,
           .cpus_used = static_cast<std::uint32_t>(used.cpus),
           .memory_used_mb = static_cast<std::uint64_t>(used.memory_mb),
-          .is_simulated = host.is_simulated,
+          .driver = host.driver,
           .accelerator = host.accelerator};
 }
 

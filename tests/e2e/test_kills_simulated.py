@@ -55,7 +55,7 @@ class Sweep:
                 if node["state"] != "shutoff":
                     continue
                 assert killed == "provisioner", f"{node['name']} ended: {node['reason']}"
-                assert node["reason"] == "it ended while nobody watched"
+                assert node["reason"] == "it ended while the provisioner was not watching"
                 self.client.power_on("crew", node["name"] if node["index"] else None)
             return ({node["state"] for node in nodes} == {"active"}
                     and self.domains() == len(nodes))

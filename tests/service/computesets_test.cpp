@@ -15,7 +15,7 @@ class Computesets : public SchedulerRoom {
  protected:
   core::Result<msg::Computeset> begin(std::uint32_t count, const std::string& cluster = "c",
                                       const std::string& request_id = {}) {
-    return ask(msg::StartComputeset{.viewer = as_operator, .cluster_id = {cluster}, .count = count},
+    return ask(msg::StartComputeset{.cluster_id = {cluster}, .viewer = as_operator, .count = count},
                request_id);
   }
   core::Result<msg::Computeset> act(msg::ComputesetId id, PowerAction action) {
@@ -274,7 +274,7 @@ TEST_F(Computesets, AreRefusedIfTheAllocationCannotPayForAllOfThem) {
       .allocation_id = {"a"}, .project_id = {"p"}, .limit_core_s = 2 * 3600}));
   const auto hour = [&](std::uint32_t count) {
     return ask(msg::StartComputeset{
-        .viewer = as_operator, .cluster_id = {"c"}, .count = count, .walltime_mins = 60});
+        .cluster_id = {"c"}, .viewer = as_operator, .count = count, .walltime_mins = 60});
   };
   EXPECT_EQ(hour(3).error().code, ErrorCode::no_capacity);
   ASSERT_TRUE(hour(2)) << "a waiting one counts against the limit";

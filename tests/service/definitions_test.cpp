@@ -241,7 +241,7 @@ TEST_F(Definitions, UsageListsWhatRanInTheViewersProjects) {
                                         .boot_id = "b",
                                         .cpus = 64,
                                         .memory_mb = 65536,
-                                        .is_simulated = true},
+                                        .driver = "simulated"},
                         {.deadline = patience}));
   const msg::ListUsage ours{.viewer = {.projects = {{"p"}}}, .allocation_id = {"p"}};
   ASSERT_TRUE(comes_true([&] { return must(ours).entries.size() == 1; }));

@@ -39,7 +39,7 @@ struct HostWorld {
         });
     provisioner::Config config;
     config.hosts = {{"h0"}};
-    config.is_simulated = true;
+    config.driver = provisioner::simulated_driver;
     provisioner = std::make_unique<SimProcess>(
         world, "provisioner/h0", Settings{}, [this, config](core::Runtime& runtime) -> Built {
           return std::make_shared<provisioner::Service>(runtime, config, hypervisor);

@@ -141,7 +141,7 @@ struct StatesWorld {
   void start_host(std::size_t i) {
     provisioner::Config config;
     config.hosts = {{"h" + std::to_string(i)}};
-    config.is_simulated = true;
+    config.driver = provisioner::simulated_driver;
     start("provisioner/h" + std::to_string(i), {}, [this, i, config](core::Runtime& runtime) {
       return Built(std::make_shared<provisioner::Service>(runtime, config, hypervisors[i]));
     });
@@ -165,7 +165,7 @@ struct StatesWorld {
   }
   void end(msg::ComputesetId id) {
     const auto ended = admin.call(msg::PowerComputeset{
-        .viewer = as_operator, .computeset_id = id, .action = msg::PowerAction::poweroff});
+        .computeset_id = id, .viewer = as_operator, .action = msg::PowerAction::poweroff});
     EXPECT_TRUE(ended) << ended.error().detail;
   }
 

@@ -1,6 +1,6 @@
-// A hypervisor in memory, for tests and the simulation: no thread, no clock, events told within the
-// call that causes them. The contract suite holds it to what libvirt does; faults are put in by
-// name.
+// A hypervisor in memory, for tests and the simulation: no thread, no clock; events are delivered
+// within the call that causes them. The contract suite holds it to libvirt's behaviour; faults are
+// injected by name.
 #pragma once
 
 #include <deque>
@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "services/provisioner/driver/domain_xml.hpp"
+#include "services/provisioner/driver/host_setup.hpp"
 
 namespace nucleus::provisioner {
 
@@ -21,13 +22,19 @@ class FakeHypervisor final : public Hypervisor {
     if (size_.hypervisor.empty()) size_.hypervisor = "fake 1.0.0";
   }
 
+  FoundAccelerator prepare(const HostSetup& setup) override {
+    make_state_directories(setup.state_directory);
+    if (const auto hold = held(hold_prepare_); hold.valid()) hold.wait();
+    return {Accel::tcg, "fake"};
+  }
+
   core::Result<void> create(const DomainSpec& spec) override {
     if (auto broken = check_spec(spec)) return std::unexpected(*broken);
-    if (const auto hold = held(); hold.valid()) hold.wait();
+    if (const auto hold = held(hold_creates_); hold.valid()) hold.wait();
     return answered([&]() -> core::Result<DomainSeen> {
       if (auto fault = take_fault()) return std::unexpected(*fault);
       if (const auto there = domains_.find(spec.name); there != domains_.end())
-        return settle(there->second, spec);
+        return match(there->second, spec);
       for (const auto& [name, domain] : domains_)
         if (domain.seen.uuid == spec.uuid)
           return core::refuse(core::ErrorCode::conflict, "domain " + name + " has this uuid");
@@ -48,7 +55,7 @@ class FakeHypervisor final : public Hypervisor {
   core::Result<void> shut_down(const std::string& name) override {
     return answered([&]() -> core::Result<DomainSeen> {
       if (auto fault = take_fault()) return std::unexpected(*fault);
-      if (is_deaf_) return DomainSeen{};
+      if (are_shutdowns_ignored_) return DomainSeen{};
       return ended(name, DomainState::shutoff, "the guest powered off");
     });
   }
@@ -112,7 +119,7 @@ class FakeHypervisor final : public Hypervisor {
         answered([&] { return ended(name, DomainState::shutoff, "the guest powered off"); });
   }
 
-  /// The domain goes and nobody is told, as while libvirtd is away; empty = all, as by a power cut.
+  /// The domain ends without an event, as while libvirtd is down; empty = all, as by a power cut.
   void vanish(const std::string& name = {}) {
     const std::scoped_lock lock{mutex_};
     if (name.empty())
@@ -123,27 +130,33 @@ class FakeHypervisor final : public Hypervisor {
 
   /// Every call fails until resume(), as with a stopped libvirtd.
   void hang() {
-    tell_link(set_hung(
+    notify_link(set_hung(
         core::Error{.code = core::ErrorCode::unavailable, .detail = "libvirtd does not answer"}));
   }
-  void resume() { tell_link(set_hung(std::nullopt)); }
+  void resume() { notify_link(set_hung(std::nullopt)); }
 
-  /// The next `create`, `destroy` or `shut_down` fails so and changes nothing; they queue.
+  /// The next `create`, `destroy` or `shut_down` fails with this and changes nothing; they queue.
   void fail_next(core::Error error) {
     const std::scoped_lock lock{mutex_};
     faults_.push_back(std::move(error));
   }
 
-  /// Each `create` from now on takes as long as until `hold` is ready.
+  /// Each `create` from now on blocks until `hold` is ready.
   void hold_creates(std::shared_future<void> hold) {
     const std::scoped_lock lock{mutex_};
-    hold_ = std::move(hold);
+    hold_creates_ = std::move(hold);
+  }
+
+  /// The same for `prepare`.
+  void hold_prepare(std::shared_future<void> hold) {
+    const std::scoped_lock lock{mutex_};
+    hold_prepare_ = std::move(hold);
   }
 
   /// Guests ignore shut_down(), as one without an agent or ACPI does.
-  void make_guests_deaf(bool is_deaf) { is_deaf_ = is_deaf; }
+  void ignore_shutdowns(bool is_ignored) { are_shutdowns_ignored_ = is_ignored; }
 
-  /// What guests answer to commands; none = no agent.
+  /// Answers commands in guests; empty = no agent.
   void answer_in_guest(
       std::function<core::Result<GuestOutput>(const std::string&, const GuestCommand&)> guest) {
     guest_ = std::move(guest);
@@ -156,7 +169,7 @@ class FakeHypervisor final : public Hypervisor {
     return there == domains_.end() ? std::nullopt : std::optional(there->second.spec);
   }
 
-  /// What the running domains were created from, by name.
+  /// The specs of the running domains, by name.
   std::map<std::string, DomainSpec> specs() {
     const std::scoped_lock lock{mutex_};
     std::map<std::string, DomainSpec> all;
@@ -173,7 +186,7 @@ class FakeHypervisor final : public Hypervisor {
     DomainSpec spec;
   };
 
-  /// Runs `change` under the lock, then tells what it changed outside it.
+  /// Runs `change` under the lock, then delivers its event outside it.
   template <class Change>
   core::Result<void> answered(Change&& change) {
     core::Result<DomainSeen> seen;
@@ -198,7 +211,7 @@ class FakeHypervisor final : public Hypervisor {
     return seen;
   }
 
-  core::Result<DomainSeen> settle(const Domain& there, const DomainSpec& spec) {
+  core::Result<DomainSeen> match(const Domain& there, const DomainSpec& spec) {
     if (there.seen.uuid == spec.uuid && there.seen.epoch == spec.epoch) return DomainSeen{};
     return core::refuse(core::ErrorCode::conflict, "domain " + spec.name + " runs at epoch " +
                                                        std::to_string(there.seen.epoch));
@@ -218,9 +231,9 @@ class FakeHypervisor final : public Hypervisor {
     return {};
   }
 
-  std::shared_future<void> held() {
+  std::shared_future<void> held(const std::shared_future<void>& hold) {
     const std::scoped_lock lock{mutex_};
-    return hold_;
+    return hold;
   }
 
   std::optional<core::Error> take_fault() {
@@ -236,7 +249,7 @@ class FakeHypervisor final : public Hypervisor {
     return hung_ ? core::Result<void>(std::unexpected(*hung_)) : core::Result<void>();
   }
 
-  void tell_link(const core::Result<void>& result) {
+  void notify_link(const core::Result<void>& result) {
     const std::scoped_lock lock{handlers_mutex_};
     if (on_link_) on_link_(result);
   }
@@ -248,8 +261,9 @@ class FakeHypervisor final : public Hypervisor {
   std::map<std::string, int> resets_;
   std::deque<core::Error> faults_;
   std::optional<core::Error> hung_;
-  std::shared_future<void> hold_;
-  bool is_deaf_ = false;
+  std::shared_future<void> hold_creates_;
+  std::shared_future<void> hold_prepare_;
+  bool are_shutdowns_ignored_ = false;
   std::function<core::Result<GuestOutput>(const std::string&, const GuestCommand&)> guest_;
   std::mutex handlers_mutex_;  // held while one runs
   std::function<void(const DomainSeen&)> on_event_;

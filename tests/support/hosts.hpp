@@ -54,9 +54,10 @@ class Host {
     return stand_in_.tell(a_change(grant, state, reason, host));
   }
   /// Emits that the domain ended while the provisioner was not running.
-  bool say_ended_unwatched(const msg::Grant& grant, std::int64_t seen_unix_ms) {
-    auto change = a_change(grant, msg::DomainState::shutoff, "it ended while nobody watched", {});
-    change.seen_unix_ms = seen_unix_ms;
+  bool say_ended_unwatched(const msg::Grant& grant, std::int64_t last_seen_unix_ms) {
+    auto change = a_change(grant, msg::DomainState::shutoff,
+                           "it ended while the provisioner was not watching", {});
+    change.last_seen_unix_ms = last_seen_unix_ms;
     return stand_in_.tell(change);
   }
 

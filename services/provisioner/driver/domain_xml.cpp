@@ -21,7 +21,7 @@ constexpr std::size_t cmdline_bytes_max = 2047;     // COMMAND_LINE_SIZE of Linu
 constexpr std::size_t device_bytes_max = 15;        // IFNAMSIZ
 constexpr std::size_t disks_max = 24;
 constexpr std::size_t ports_max = 16;
-constexpr const char* emulated_cpu = "Nehalem";  // x86-64-v2, which today's distributions ask for
+constexpr const char* emulated_cpu = "Nehalem";  // x86-64-v2, which distributions require
 
 bool is_hexadecimal(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
@@ -52,7 +52,7 @@ std::optional<core::Error> check_boot(const DomainSpec& spec) {
   if (!spec.initramfs.empty() && !is_path(spec.initramfs))
     return msg::invalid("initramfs", "initramfs must be an absolute path of plain text");
   if (spec.kernel.empty() && !(spec.initramfs.empty() && spec.cmdline.empty()))
-    return msg::invalid("kernel", "kernel is missing where initramfs or cmdline is given");
+    return msg::invalid("kernel", "kernel must be set if initramfs or cmdline is");
   if (spec.cmdline.size() > cmdline_bytes_max || !is_plain_text(spec.cmdline))
     return msg::invalid("cmdline", "cmdline must be plain text of at most 2047 bytes");
   return std::nullopt;
@@ -72,7 +72,7 @@ std::optional<core::Error> check_disks(const DomainSpec& spec) {
 std::optional<core::Error> check_ports(const DomainSpec& spec) {
   if (spec.ports.size() > ports_max) return msg::invalid("ports", "ports must be at most 16");
   for (const auto& port : spec.ports) {
-    // A set lowest bit of the first octet would name a group, not a card.
+    // The lowest bit of the first octet marks a multicast address.
     if (!is_patterned(port.mac, "xx:xx:xx:xx:xx:xx") ||
         !std::string_view("02468ace").contains(port.mac[1]))
       return msg::invalid("ports.mac", "ports.mac must be like 52:54:00:0a:0b:0c");
@@ -114,7 +114,7 @@ void add_machine(XmlElement& domain, const DomainSpec& spec) {
     cpu.add_text("model", emulated_cpu);
   }
   domain.add("clock").set("offset", "utc");
-  // Transient: whatever ends QEMU ends the domain, and an event says why.
+  // Transient: whatever ends QEMU ends the domain, and an event gives the reason.
   domain.add_text("on_poweroff", "destroy");
   domain.add_text("on_reboot", "restart");
   domain.add_text("on_crash", "destroy");
@@ -268,7 +268,7 @@ core::Result<std::string> build_domain_xml(const DomainSpec& spec, XmlDialect di
 std::uint64_t epoch_in_metadata(const std::string& xml) {
   const auto document = XmlDocument::parse(xml);
   if (!document) return 0;
-  // libvirt finds the element by its namespace and hands it out without it.
+  // libvirt looks the element up by its namespace and returns it without.
   const auto element = document->root();
   const auto uri = element.namespace_uri();
   if (element.name() != "domain" || (!uri.empty() && uri != metadata_uri)) return 0;
@@ -280,7 +280,7 @@ std::uint64_t epoch_in_metadata(const std::string& xml) {
 
 core::Result<ConsolePaths> consoles_in_xml(const std::string& xml) {
   const auto document = XmlDocument::parse(xml);
-  if (!document) return core::refuse(core::ErrorCode::internal, "libvirt gave no well-formed XML");
+  if (!document) return core::refuse(core::ErrorCode::internal, "libvirt returned malformed XML");
   const auto domain = document->root();
   ConsolePaths paths{.serial_socket = domain.attribute_at("devices/serial/source", "path"),
                      .vnc_socket = domain.attribute_at("devices/graphics", "socket"),

@@ -1,5 +1,5 @@
-// Reads a domain's XML back and holds it against the intent: every device is either meant, or one
-// that libvirt adds by itself; every path and setting that a spec can carry is the one it carries.
+// Compares a domain's XML with its spec: every device is either in the spec or one that libvirt
+// adds itself; every path and setting that a spec can contain is the one it contains.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace nucleus::provisioner {
 
 namespace {
 
-using Found = std::optional<std::string>;  // what differs from the intent
+using Difference = std::optional<std::string>;  // from the spec, as a message
 
 constexpr std::array root_elements{
     "name",        "uuid",      "title",    "metadata", "memory",  "currentMemory",
@@ -22,7 +22,7 @@ constexpr std::array root_elements{
 
 constexpr std::array os_elements{"type", "kernel", "initrd", "cmdline", "boot"};
 
-// Devices that a spec does not name; how many of each there may be.
+// Devices that are not in a spec, and how many of each are allowed.
 struct Implied {
   std::string_view name;
   std::size_t count_max;
@@ -34,16 +34,17 @@ constexpr std::array implied_devices{
     Implied{"rng", 1},      Implied{"memballoon", 1},  Implied{"watchdog", 1}};
 
 template <std::size_t Count>
-Found unexpected_child(const XmlElement& element, const std::array<const char*, Count>& allowed) {
+Difference unexpected_child(const XmlElement& element,
+                            const std::array<const char*, Count>& allowed) {
   for (const auto& child : element.children())
     if (std::ranges::find(allowed, child.name()) == allowed.end() || !child.namespace_uri().empty())
       return fmt::format("{} holds {}", element.name(), msg::shown(child.name()));
   return std::nullopt;
 }
 
-Found differs(std::string_view what, std::string_view seen, std::string_view meant) {
-  if (seen == meant) return std::nullopt;
-  return fmt::format("{} is {}, not {}", what, msg::shown(seen), msg::shown(meant));
+Difference differs(std::string_view what, std::string_view seen, std::string_view expected) {
+  if (seen == expected) return std::nullopt;
+  return fmt::format("{} is {}, not {}", what, msg::shown(seen), msg::shown(expected));
 }
 
 /// Memory as a count of MiB, from an element that names its unit.
@@ -57,141 +58,149 @@ std::string memory_mb_of(const XmlElement& memory) {
   return text + unit;
 }
 
-Found header_differs(const XmlElement& domain, const DomainSpec& spec, XmlDialect dialect) {
+Difference header_differs(const XmlElement& domain, const DomainSpec& spec, XmlDialect dialect) {
   const char* type = dialect == XmlDialect::simulated ? "test"
                      : spec.accel == Accel::kvm       ? "kvm"
                                                       : "qemu";
-  if (auto found = differs("type", domain.attribute("type"), type)) return found;
-  if (auto found = unexpected_child(domain, root_elements)) return found;
+  if (auto difference = differs("type", domain.attribute("type"), type)) return difference;
+  if (auto difference = unexpected_child(domain, root_elements)) return difference;
   for (const auto& name : root_elements)
     if (domain.children(name).size() > 1 && std::string_view(name) != "seclabel")
-      return fmt::format("there are two elements {}", name);
-  if (auto found = differs("name", domain.text_at("name"), spec.name)) return found;
-  if (auto found = differs("uuid", domain.text_at("uuid"), spec.uuid)) return found;
-  if (auto found = differs("title", domain.text_at("title"), spec.title)) return found;
-  if (auto found = differs("vcpu", domain.text_at("vcpu"), std::to_string(spec.cpus))) return found;
+      return fmt::format("there are two {} elements", name);
+  if (auto difference = differs("name", domain.text_at("name"), spec.name)) return difference;
+  if (auto difference = differs("uuid", domain.text_at("uuid"), spec.uuid)) return difference;
+  if (auto difference = differs("title", domain.text_at("title"), spec.title)) return difference;
+  if (auto difference = differs("vcpu", domain.text_at("vcpu"), std::to_string(spec.cpus)))
+    return difference;
   const auto memory = domain.find("memory");
   if (!memory) return "memory is missing";
-  if (auto found = differs("memory", memory_mb_of(*memory), std::to_string(spec.memory_mb)))
-    return found;
+  if (auto difference = differs("memory", memory_mb_of(*memory), std::to_string(spec.memory_mb)))
+    return difference;
 
   const auto metadata = domain.find("metadata");
-  if (!metadata || metadata->children().size() != 1) return "metadata holds not one element";
+  if (!metadata || metadata->children().size() != 1) return "metadata must hold one element";
   const auto ours = metadata->children().front();
   if (ours.namespace_uri() != metadata_uri || !ours.children().empty())
     return "metadata is not ours";
   return differs("epoch", ours.attribute("epoch"), std::to_string(spec.epoch));
 }
 
-Found boot_differs(const XmlElement& domain, const DomainSpec& spec) {
+Difference boot_differs(const XmlElement& domain, const DomainSpec& spec) {
   const auto os = domain.find("os");
   if (!os) return "os is missing";
-  if (auto found = unexpected_child(*os, os_elements)) return found;
-  if (auto found = differs("kernel", os->text_at("kernel"), spec.kernel)) return found;
-  if (auto found = differs("initrd", os->text_at("initrd"), spec.initramfs)) return found;
+  if (auto difference = unexpected_child(*os, os_elements)) return difference;
+  if (auto difference = differs("kernel", os->text_at("kernel"), spec.kernel)) return difference;
+  if (auto difference = differs("initrd", os->text_at("initrd"), spec.initramfs)) return difference;
   return differs("cmdline", os->text_at("cmdline"), spec.cmdline);
 }
 
-Found disk_differs(const XmlElement& disk, const DiskSpec& meant) {
-  if (auto found = differs("disk", disk.attribute("type"), "file")) return found;
-  if (auto found = differs("disk", disk.attribute("device"), meant.is_cdrom ? "cdrom" : "disk"))
-    return found;
-  if (auto found = differs("disk source", disk.attribute_at("source", "file"), meant.path))
-    return found;
-  if (auto found = differs("disk format", disk.attribute_at("driver", "type"), meant.format))
-    return found;
+Difference disk_differs(const XmlElement& disk, const DiskSpec& expected) {
+  if (auto difference = differs("disk", disk.attribute("type"), "file")) return difference;
+  if (auto difference =
+          differs("disk", disk.attribute("device"), expected.is_cdrom ? "cdrom" : "disk"))
+    return difference;
+  if (auto difference = differs("disk source", disk.attribute_at("source", "file"), expected.path))
+    return difference;
+  if (auto difference =
+          differs("disk format", disk.attribute_at("driver", "type"), expected.format))
+    return difference;
   const bool is_read_only = disk.find("readonly").has_value();
-  if (is_read_only != (meant.is_read_only || meant.is_cdrom)) return "disk readonly differs";
+  if (is_read_only != (expected.is_read_only || expected.is_cdrom)) return "disk readonly differs";
   return std::nullopt;
 }
 
-Found disks_differ(const XmlElement& devices, const DomainSpec& spec) {
-  auto meant = spec.disks;
-  std::ranges::stable_partition(meant, [](const DiskSpec& disk) { return disk.is_cdrom; });
+Difference disks_differ(const XmlElement& devices, const DomainSpec& spec) {
+  auto expected = spec.disks;
+  std::ranges::stable_partition(expected, [](const DiskSpec& disk) { return disk.is_cdrom; });
   auto seen = devices.children("disk");
   std::ranges::stable_partition(
       seen, [](const XmlElement& disk) { return disk.attribute("device") == "cdrom"; });
-  if (seen.size() != meant.size())
-    return fmt::format("there are {} disks, not {}", seen.size(), meant.size());
+  if (seen.size() != expected.size())
+    return fmt::format("there are {} disks, not {}", seen.size(), expected.size());
   for (std::size_t i = 0; i < seen.size(); ++i)
-    if (auto found = disk_differs(seen[i], meant[i])) return found;
+    if (auto difference = disk_differs(seen[i], expected[i])) return difference;
   return std::nullopt;
 }
 
-Found port_differs(const XmlElement& port, const PortSpec& meant) {
-  if (auto found = differs("interface", port.attribute("type"), "bridge")) return found;
-  if (auto found = differs("mac", port.attribute_at("mac", "address"), meant.mac)) return found;
-  if (auto found = differs("bridge", port.attribute_at("source", "bridge"), meant.bridge))
-    return found;
-  if (auto found = differs("device", port.attribute_at("target", "dev"), meant.device))
-    return found;
-  if (auto found = differs("virtualport", port.attribute_at("virtualport", "type"), "openvswitch"))
-    return found;
+Difference port_differs(const XmlElement& port, const PortSpec& expected) {
+  if (auto difference = differs("interface", port.attribute("type"), "bridge")) return difference;
+  if (auto difference = differs("mac", port.attribute_at("mac", "address"), expected.mac))
+    return difference;
+  if (auto difference = differs("bridge", port.attribute_at("source", "bridge"), expected.bridge))
+    return difference;
+  if (auto difference = differs("device", port.attribute_at("target", "dev"), expected.device))
+    return difference;
+  if (auto difference =
+          differs("virtualport", port.attribute_at("virtualport", "type"), "openvswitch"))
+    return difference;
   const auto vlan = port.find("vlan");
   if (vlan && (vlan->children().size() != 1 || vlan->attribute("trunk") == "yes"))
     return "vlan is not one tag";
-  const std::string tag = meant.vlan == 0 ? std::string{} : std::to_string(meant.vlan);
+  const std::string tag = expected.vlan == 0 ? std::string{} : std::to_string(expected.vlan);
   return differs("vlan", port.attribute_at("vlan/tag", "id"), tag);
 }
 
-Found ports_differ(const XmlElement& devices, const DomainSpec& spec) {
+Difference ports_differ(const XmlElement& devices, const DomainSpec& spec) {
   const auto seen = devices.children("interface");
   if (seen.size() != spec.ports.size())
     return fmt::format("there are {} interfaces, not {}", seen.size(), spec.ports.size());
   for (std::size_t i = 0; i < seen.size(); ++i)
-    if (auto found = port_differs(seen[i], spec.ports[i])) return found;
+    if (auto difference = port_differs(seen[i], spec.ports[i])) return difference;
   return std::nullopt;
 }
 
-Found consoles_differ(const XmlElement& devices, const DomainSpec& spec) {
-  const auto meant = console_paths(spec);
+Difference consoles_differ(const XmlElement& devices, const DomainSpec& spec) {
+  const auto expected = console_paths(spec);
   for (const char* name : {"serial", "console"}) {
     const auto element = devices.find(name);
     if (!element && std::string_view(name) == "console") continue;  // libvirt's alias of the serial
     if (!element) return fmt::format("{} is missing", name);
-    if (auto found = differs(name, element->attribute("type"), "unix")) return found;
-    if (auto found = differs(name, element->attribute_at("source", "path"), meant.serial_socket))
-      return found;
-    if (auto found = differs(name, element->attribute_at("log", "file"), meant.serial_log))
-      return found;
+    if (auto difference = differs(name, element->attribute("type"), "unix")) return difference;
+    if (auto difference =
+            differs(name, element->attribute_at("source", "path"), expected.serial_socket))
+      return difference;
+    if (auto difference = differs(name, element->attribute_at("log", "file"), expected.serial_log))
+      return difference;
   }
   const auto graphics = devices.find("graphics");
   if (!graphics) return "graphics is missing";
-  if (auto found = differs("graphics", graphics->attribute("type"), "vnc")) return found;
-  if (auto found = differs("listen", graphics->attribute_at("listen", "type"), "socket"))
-    return found;
-  if (auto found = differs("vnc", graphics->attribute_at("listen", "socket"), meant.vnc_socket))
-    return found;
+  if (auto difference = differs("graphics", graphics->attribute("type"), "vnc")) return difference;
+  if (auto difference = differs("listen", graphics->attribute_at("listen", "type"), "socket"))
+    return difference;
+  if (auto difference =
+          differs("vnc", graphics->attribute_at("listen", "socket"), expected.vnc_socket))
+    return difference;
   const auto channel = devices.find("channel");
   if (!channel) return "channel is missing";
-  if (auto found = differs("channel", channel->attribute("type"), "unix")) return found;
+  if (auto difference = differs("channel", channel->attribute("type"), "unix")) return difference;
   return differs("channel", channel->attribute_at("target", "name"), "org.qemu.guest_agent.0");
 }
 
-Found devices_differ(const XmlElement& devices, const DomainSpec& spec) {
+Difference devices_differ(const XmlElement& devices, const DomainSpec& spec) {
   for (const auto& device : devices.children()) {
     if (device.name() == "disk" || device.name() == "interface") continue;
     const auto implied = std::ranges::find(implied_devices, device.name(), &Implied::name);
     if (implied == implied_devices.end() || !device.namespace_uri().empty())
-      return fmt::format("there is a device {}", msg::shown(device.name()));
+      return fmt::format("unexpected device {}", msg::shown(device.name()));
     if (devices.children(device.name()).size() > implied->count_max)
-      return fmt::format("there are too many devices {}", implied->name);
+      return fmt::format("too many {} devices", implied->name);
   }
-  if (auto found = differs("rng", devices.text_at("rng/backend"), "/dev/urandom")) return found;
-  if (auto found = disks_differ(devices, spec)) return found;
-  if (auto found = ports_differ(devices, spec)) return found;
+  if (auto difference = differs("rng", devices.text_at("rng/backend"), "/dev/urandom"))
+    return difference;
+  if (auto difference = disks_differ(devices, spec)) return difference;
+  if (auto difference = ports_differ(devices, spec)) return difference;
   return consoles_differ(devices, spec);
 }
 
-Found domain_differs(const XmlElement& domain, const DomainSpec& spec, XmlDialect dialect) {
-  if (domain.name() != "domain") return "the root is no domain";
-  if (auto found = header_differs(domain, spec, dialect)) return found;
+Difference domain_differs(const XmlElement& domain, const DomainSpec& spec, XmlDialect dialect) {
+  if (domain.name() != "domain") return "the root element is not domain";
+  if (auto difference = header_differs(domain, spec, dialect)) return difference;
   const auto devices = domain.find("devices");
   if (dialect == XmlDialect::simulated) {
     if (devices && !devices->children().empty()) return "a simulated domain has devices";
     return std::nullopt;
   }
-  if (auto found = boot_differs(domain, spec)) return found;
+  if (auto difference = boot_differs(domain, spec)) return difference;
   if (!devices) return "devices are missing";
   return devices_differ(*devices, spec);
 }
@@ -202,8 +211,9 @@ core::Result<void> verify_domain_xml(const std::string& xml, const DomainSpec& s
                                      XmlDialect dialect) {
   const auto document = XmlDocument::parse(xml);
   if (!document) return core::refuse(core::ErrorCode::internal, "domain XML is not well-formed");
-  if (auto found = domain_differs(document->root(), spec, dialect))
-    return core::refuse(core::ErrorCode::internal, "domain XML is not what was meant: " + *found);
+  if (auto difference = domain_differs(document->root(), spec, dialect))
+    return core::refuse(core::ErrorCode::internal,
+                        "domain XML does not match its spec: " + *difference);
   return {};
 }
 

@@ -1,6 +1,6 @@
-// What the provisioner asks of a hypervisor: domains created and destroyed, seen, and reached.
+// The hypervisor as the provisioner uses it: domains are created, destroyed, observed and reached.
 // No type of libvirt is named here; its "node" stops below this interface.
-// Calls block, so they run on the worker pool; each may be repeated, and may run beside others.
+// Calls block, so they run on workers; each may be repeated, and several may run at the same time.
 #pragma once
 
 #include <chrono>
@@ -15,18 +15,44 @@
 
 namespace nucleus::provisioner {
 
-NUCLEUS_ENUM(Accel, tcg, kvm)
+/// `none`: a simulated host.
+NUCLEUS_ENUM(Accel, tcg, kvm, none)
 
 using msg::DomainState;
 
-/// A network card: a port on `bridge` (Open vSwitch), access port of `vlan`.
+/// What differs between drivers besides their calls.
+struct DriverTraits {
+  std::string name = {};            // as provisioner.driver and heartbeats have it
+  bool has_guests = true;           // else a domain is a name and a size: no disks, ports, consoles
+  bool is_shared_by_hosts = false;  // many hosts are in one hypervisor: names include the host
+  bool outlives_process = true;     // domains run on when the provisioner exits, so leases are kept
+};
+
+inline const DriverTraits libvirt_driver{.name = "libvirt"};
+inline const DriverTraits simulated_driver{.name = "simulated",
+                                           .has_guests = false,
+                                           .is_shared_by_hosts = true,
+                                           .outlives_process = false};
+
+/// What a host needs before its first domain.
+struct HostSetup {
+  std::string state_directory = {};
+  Accel accelerator = Accel::unknown;  // unknown = find one that works
+  std::string probe_kernel = {};       // of the guest that probes it
+};
+
+struct FoundAccelerator {
+  Accel accelerator = Accel::tcg;
+  std::string reason = {};  // for a person
+};
+
+/// A network card: an access port on `bridge` (Open vSwitch) in `vlan`.
 struct PortSpec {
-  std::string mac = {};     // 52:54:00:xx:xx:xx
-  std::string bridge = {};  // 1..15 characters
-  std::uint16_t vlan = 0;   // 1..4094; 0 = untagged
-  std::string device = {};  // the tap's name, 1..15 characters, unique on the machine
-  bool has_offload =
-      false;  // checksums and segments left to the card: breaks TCP on a userspace switch
+  std::string mac = {};      // 52:54:00:xx:xx:xx
+  std::string bridge = {};   // 1..15 characters
+  std::uint16_t vlan = 0;    // 1..4094; 0 = untagged
+  std::string device = {};   // of the tap, 1..15 characters, unique on the machine
+  bool has_offload = false;  // checksum and segmentation offload: breaks TCP on a userspace switch
 };
 
 struct DiskSpec {
@@ -37,30 +63,31 @@ struct DiskSpec {
 };
 
 struct DomainSpec {
-  std::string name = {};        // a name as msg::is_name has it, unique on the host
+  std::string name = {};        // as msg::is_name accepts it, unique on the host
   std::string uuid = {};        // lower case; domain_uuid() of the node's id
   std::uint64_t epoch = 0;      // of the grant; kept in the domain's metadata
   std::string title = {};       // for a person who lists domains; may be empty
   std::uint32_t cpus = 1;       // 1..1024
   std::uint64_t memory_mb = 0;  // MiB, 16..16 Mi
   Accel accel = Accel::tcg;
-  std::string kernel = {};  // direct boot where set, else from the disks, then the network
+  std::string kernel = {};  // direct boot; empty = boot from the disks, then the network
   std::string initramfs = {};
   std::string cmdline = {};
-  std::vector<DiskSpec> disks = {};  // at most 24; vda, vdb …, CD-ROMs apart: sda, sdb …
+  std::vector<DiskSpec> disks = {};  // at most 24: vda, vdb …; CD-ROMs: sda, sdb …
   std::vector<PortSpec> ports = {};  // at most 16
-  std::string runtime_dir = {};      // exists; NAME.serial, NAME.vnc and NAME.log are made in it
+  std::string runtime_dir = {};      // exists; holds NAME.serial, NAME.vnc and NAME.log
 };
 
+/// A domain as the hypervisor reports it. If it ended, `state` says how and `reason` why.
 struct DomainSeen {
   std::string name = {};
   std::string uuid = {};
   DomainState state = DomainState::unknown;
-  std::string reason = {};  // why it stopped, paused or crashed; empty where nothing is amiss
-  std::uint64_t epoch = 0;  // 0 = no domain of ours
+  std::string reason = {};  // why it stopped, paused or crashed; else empty
+  std::uint64_t epoch = 0;  // 0 = not a domain of ours
 };
 
-/// Unix sockets on the host; the log holds what the serial console printed so far.
+/// Unix sockets on the host, and the log of the serial console's output.
 struct ConsolePaths {
   std::string serial_socket = {};
   std::string vnc_socket = {};
@@ -79,55 +106,64 @@ struct GuestCommand {
   std::chrono::milliseconds deadline{30'000};
 };
 
+/// Untrusted: the guest decides what is in it.
 struct GuestOutput {
   core::ProcessEnd end = core::exited(0);
-  std::string output = {};
-  std::string errors = {};
+  std::string output = {};  // at most guest_output_bytes_max
+  std::string errors = {};  // at most guest_output_bytes_max
 };
+
+inline constexpr std::size_t guest_output_bytes_max = 1 << 20;
+inline constexpr std::chrono::milliseconds prepare_timeout{20'000};
 
 class Hypervisor {
  public:
   virtual ~Hypervisor() = default;
 
-  /// Brings the domain to run. It runs already under the same uuid and epoch: success, unchanged.
-  /// Under another: `conflict`, naming that epoch. A spec at fault: `invalid_argument` and its
+  /// Makes directories and finds an accelerator that works: once, at the start, and within
+  /// prepare_timeout. Only for drivers with guests.
+  virtual FoundAccelerator prepare(const HostSetup& setup) = 0;
+
+  /// Starts the domain. Succeeds without a change if it runs already under the same uuid and epoch.
+  /// `conflict`: it runs under another one, which is named. `invalid_argument`: the spec, with its
   /// field.
   virtual core::Result<void> create(const DomainSpec& spec) = 0;
 
-  /// Ends the domain at once. One that is not there is success.
+  /// Stops the domain at once. Succeeds if there is none.
   virtual core::Result<void> destroy(const std::string& name) = 0;
 
-  /// Asks the guest to power itself off (its agent, else ACPI) and returns; an event tells when it
-  /// did. One that is not there is success.
+  /// Asks the guest (its agent, else ACPI) to power off, and returns; an event reports the end.
+  /// Succeeds if there is no such domain.
   virtual core::Result<void> shut_down(const std::string& name) = 0;
 
-  /// Asks the guest to reboot (its agent, else ACPI), or presses reset. Absent: `not_found`.
+  /// Asks the guest (its agent, else ACPI) to reboot. `not_found`: there is no such domain.
   virtual core::Result<void> reboot(const std::string& name) = 0;
+  /// As the reset button. `not_found`: there is no such domain.
   virtual core::Result<void> reset(const std::string& name) = 0;
 
-  /// All domains there are; one that ended is not among them.
+  /// All domains that have not ended.
   virtual core::Result<std::vector<DomainSeen>> list() = 0;
 
-  /// Runs a command through the guest's agent. No agent yet: `unavailable`. Nothing is known of a
-  /// command that outlasts the deadline.
+  /// Runs a command through the guest's agent. `unavailable`: no agent answers. The fate of a
+  /// command that outlasts its deadline is unknown.
   virtual core::Result<GuestOutput> run_in_guest(const std::string& name,
                                                  const GuestCommand& command) = 0;
 
-  /// Where the consoles of a running domain are. Absent: `not_found`; simulated: `wrong_state`.
+  /// The consoles of a running domain. `not_found`: there is none; `wrong_state`: simulated.
   virtual core::Result<ConsolePaths> console(const std::string& name) = 0;
 
-  /// Success while the hypervisor answers; fails within 2 s where it hangs.
+  /// Succeeds while the hypervisor answers; fails within 5 s if it hangs.
   virtual core::Result<void> ping() = 0;
 
   virtual core::Result<HostCapacity> capacity() = 0;
 
-  /// Called at each change of a domain's state, on a thread of the driver's: post it to the loop,
-  /// never call back from it. A domain that ended is told as `shutoff` or `crashed`. Once this
-  /// returns, the handler before is not running and runs no more; an empty one hears nothing.
+  /// Called at each change of a domain's state, on a thread of the driver: it must only post to the
+  /// loop. A domain that ended is `shutoff` or `crashed`. Once this returns, the previous handler
+  /// is not running and is not called again; an empty one is never called.
   virtual void on_event(std::function<void(const DomainSeen&)> handler) = 0;
 
-  /// Called when the hypervisor is lost (with why) and when it is back: changes between the two
-  /// were told by no event, so list() then. The same rules as for on_event.
+  /// Called when the hypervisor is lost, with the reason, and when it is back. Changes in between
+  /// cause no event: list() then. The same rules as for on_event.
   virtual void on_link(std::function<void(const core::Result<void>&)> handler) = 0;
 };
 

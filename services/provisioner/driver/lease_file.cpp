@@ -10,30 +10,31 @@
 namespace nucleus::provisioner {
 
 namespace {
-constexpr const char* watched_file = "watched";
+constexpr const char* last_seen_file = "last-seen";
 constexpr const char* lease_ending = ".lease";
 }  // namespace
 
-void LeaseFile::keep(const msg::HostId& host_id, const KeptLease& lease) {
-  if (keeps_ == Keeps::watched_alone) return;
+void LeaseFile::keep_lease(const msg::HostId& host_id, const KeptLease& lease) {
+  if (!keeps_leases_) return;
   write(host_id.value + lease_ending,
-        fmt::format("{} {} {:d}\n", lease.end_ms, lease.revision, lease.is_doubted));
+        fmt::format("{} {} {:d}\n", lease.end_ms, lease.revision, lease.is_scheduler_stale));
 }
 
-KeptLease LeaseFile::kept(const msg::HostId& host_id) {
-  if (keeps_ == Keeps::watched_alone) return {};
+KeptLease LeaseFile::lease(const msg::HostId& host_id) {
+  if (!keeps_leases_) return {};
   std::ifstream file(path(host_id.value + lease_ending));
   KeptLease lease;
-  if (!(file >> lease.end_ms >> lease.revision >> lease.is_doubted) || lease.end_ms < 0) return {};
+  if (!(file >> lease.end_ms >> lease.revision >> lease.is_scheduler_stale) || lease.end_ms < 0)
+    return {};
   return lease;
 }
 
-void LeaseFile::keep_watched(std::int64_t unix_ms) {
-  write(watched_file, fmt::format("{}\n", unix_ms));
+void LeaseFile::keep_last_seen(std::int64_t unix_ms) {
+  write(last_seen_file, fmt::format("{}\n", unix_ms));
 }
 
-std::int64_t LeaseFile::watched_unix_ms() {
-  std::ifstream file(path(watched_file));
+std::int64_t LeaseFile::last_seen_unix_ms() {
+  std::ifstream file(path(last_seen_file));
   std::int64_t unix_ms = 0;
   return file >> unix_ms && unix_ms > 0 ? unix_ms : 0;
 }
@@ -41,6 +42,7 @@ std::int64_t LeaseFile::watched_unix_ms() {
 void LeaseFile::write(const std::string& name, const std::string& text) {
   const std::string fresh = path(name) + ".new";
   std::error_code fault;
+  std::filesystem::create_directories(directory_, fault);
   {
     std::ofstream file(fresh, std::ios::trunc);
     file << text;

@@ -1,8 +1,8 @@
-// What a host keeps of its lease: a provisioner that was killed and is started again while nobody
-// can be reached still knows when its domains must stop; and one whose scheduler comes back knowing
-// less than before can tell. And when it was that somebody last looked at its domains. A lease's
-// time is the machine's steady one, so it means nothing once the machine was started again; no
-// domain runs then, and the first answer takes its place.
+// What a host keeps of its lease beside its records: a provisioner that is killed and started again
+// while the scheduler and Redis are unreachable still knows when its domains must stop; and it
+// notices if the scheduler comes back with older records. It also keeps when all domains were last
+// seen. A lease's time is on the machine's steady clock, so it means nothing after a reboot: no
+// domain runs then, and the first answer replaces it.
 #pragma once
 
 #include <atomic>
@@ -14,47 +14,45 @@
 namespace nucleus::provisioner {
 
 struct KeptLease {
-  std::int64_t end_ms = 0;     // 0 = never answered
-  std::uint64_t revision = 0;  // of the host's grants, the newest that the scheduler told
-  bool is_doubted = false;     // it told of an older one later: its records went back
+  std::int64_t end_ms = 0;          // 0 = the scheduler never answered
+  std::uint64_t revision = 0;       // of the host's grants, the newest the scheduler reported
+  bool is_scheduler_stale = false;  // it reported an older one later
   bool operator==(const KeptLease&) const = default;
 };
 
-class LeaseMemory {
+class LeaseStore {
  public:
-  virtual ~LeaseMemory() = default;
-  /// Blocks for as long as a small file takes, on any thread; the first of faults in a row is
-  /// logged, and what was kept before stays.
-  virtual void keep(const msg::HostId& host_id, const KeptLease& lease) = 0;
-  /// The default where nothing was kept.
-  virtual KeptLease kept(const msg::HostId& host_id) = 0;
-  /// The process saw all its domains at this moment (Unix ms); as `keep`.
-  virtual void keep_watched(std::int64_t unix_ms) = 0;
+  virtual ~LeaseStore() = default;
+  /// Blocks while a small file is written. On failure the previous content stays; the first failure
+  /// in a row is logged. From any thread, for one host by one thread at a time.
+  virtual void keep_lease(const msg::HostId& host_id, const KeptLease& lease) = 0;
+  /// The default if none was kept.
+  virtual KeptLease lease(const msg::HostId& host_id) = 0;
+  /// All domains were seen at this time. Blocks as `keep_lease`.
+  virtual void keep_last_seen(std::int64_t unix_ms) = 0;
   /// 0 = never.
-  virtual std::int64_t watched_unix_ms() = 0;
+  virtual std::int64_t last_seen_unix_ms() = 0;
 };
 
-/// DIRECTORY/HOST.lease: three numbers; DIRECTORY/watched: one. Not synced: they need outlive the
-/// process, not the machine.
-class LeaseFile final : public LeaseMemory {
+/// DIRECTORY/HOST.lease holds three numbers, DIRECTORY/last-seen one. Neither is synced: they must
+/// survive the process, not the machine.
+class LeaseFile final : public LeaseStore {
  public:
-  /// Domains that end with the process need no lease that outlives it.
-  enum class Keeps : std::uint8_t { all, watched_alone };
-
-  explicit LeaseFile(std::string directory, Keeps keeps = Keeps::all)
-      : directory_{std::move(directory)}, keeps_{keeps} {}
-  void keep(const msg::HostId& host_id, const KeptLease& lease) override;
-  KeptLease kept(const msg::HostId& host_id) override;
-  void keep_watched(std::int64_t unix_ms) override;
-  std::int64_t watched_unix_ms() override;
+  /// Without `keeps_leases` only the last-seen time is kept: for domains that end with the process.
+  explicit LeaseFile(std::string directory, bool keeps_leases = true)
+      : directory_{std::move(directory)}, keeps_leases_{keeps_leases} {}
+  void keep_lease(const msg::HostId& host_id, const KeptLease& lease) override;
+  KeptLease lease(const msg::HostId& host_id) override;
+  void keep_last_seen(std::int64_t unix_ms) override;
+  std::int64_t last_seen_unix_ms() override;
 
  private:
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
   void write(const std::string& name, const std::string& text);
 
-  std::string directory_;
-  Keeps keeps_;
-  std::atomic<bool> has_failed_ = false;  // and that was logged
+  const std::string directory_;
+  const bool keeps_leases_;
+  std::atomic<bool> has_failed_ = false;  // the last write
 };
 
 }  // namespace nucleus::provisioner

@@ -9,6 +9,8 @@
 #include <optional>
 
 #include "services/provisioner/driver/guest_agent.hpp"
+#include "services/provisioner/driver/host_setup.hpp"
+#include "services/provisioner/driver/libvirt_domains.hpp"
 #include "services/provisioner/driver/xml_document.hpp"
 
 namespace nucleus::provisioner {
@@ -17,92 +19,12 @@ using core::ErrorCode;
 
 namespace {
 
-std::string uuid_of(virDomain* domain) {
-  char uuid[VIR_UUID_STRING_BUFLEN] = {};
-  virDomainGetUUIDString(domain, uuid);
-  return uuid;
-}
-
-std::uint64_t epoch_of(virDomain* domain) {
-  return epoch_in_metadata(take_libvirt_text(
-      virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, metadata_uri, 0)));
-}
-
-std::string pause_reason(int reason) {
-  switch (reason) {
-    case VIR_DOMAIN_PAUSED_IOERROR:
-      return "disk error";
-    case VIR_DOMAIN_PAUSED_CRASHED:
-      return "the guest panicked";
-    case VIR_DOMAIN_PAUSED_USER:
-      return "suspended";
-    default:
-      return "paused";
-  }
-}
-
-DomainSeen seen_in_state(int state, int reason) {
-  switch (state) {
-    case VIR_DOMAIN_RUNNING:
-    case VIR_DOMAIN_BLOCKED:
-      return {.state = DomainState::running};
-    case VIR_DOMAIN_PAUSED:
-      if (reason == VIR_DOMAIN_PAUSED_STARTING_UP) return {.state = DomainState::starting};
-      return {.state = DomainState::paused, .reason = pause_reason(reason)};
-    case VIR_DOMAIN_PMSUSPENDED:
-      return {.state = DomainState::paused, .reason = "the guest sleeps"};
-    case VIR_DOMAIN_SHUTDOWN:
-      return {.state = DomainState::stopping};
-    case VIR_DOMAIN_CRASHED:
-      return {.state = DomainState::crashed, .reason = "the guest panicked"};
-    default:
-      return {.state = DomainState::shutoff};
-  }
-}
-
-/// What is known of a domain; `not_found` where it ended meanwhile.
-core::Result<DomainSeen> look_at(virDomain* domain) {
-  int state = 0;
-  int reason = 0;
-  if (virDomainGetState(domain, &state, &reason, 0) < 0) return std::unexpected(libvirt_error());
-  DomainSeen seen = seen_in_state(state, reason);
-  seen.name = virDomainGetName(domain);
-  seen.uuid = uuid_of(domain);
-  seen.epoch = epoch_of(domain);
-  return seen;
-}
-
-core::Result<std::vector<DomainSeen>> look_at_all(virConnect* connection) {
-  virDomainPtr* domains = nullptr;
-  const int count = virConnectListAllDomains(connection, &domains, 0);
-  if (count < 0) return std::unexpected(libvirt_error());
-  std::vector<LibvirtDomain> owned(domains, domains + count);
-  free(domains);
-  std::vector<DomainSeen> all;
-  for (const auto& domain : owned) {
-    auto seen = look_at(domain.get());
-    if (seen && seen->state != DomainState::shutoff)
-      all.push_back(std::move(*seen));
-    else if (!seen && seen.error().code != ErrorCode::not_found)
-      return std::unexpected(seen.error());
-  }
-  return all;
-}
-
-core::Result<LibvirtDomain> find_domain(virConnect* connection, const std::string& name) {
-  LibvirtDomain domain{virDomainLookupByName(connection, name.c_str())};
-  if (domain) return domain;
-  auto error = libvirt_error();
-  if (error.code == ErrorCode::not_found) error.detail = "no domain " + msg::shown(name);
-  return std::unexpected(error);
-}
-
 bool is_gone(const core::Error& error) {
   return error.code == ErrorCode::not_found;
 }
 
-/// A domain that stands in the way of this spec, or is it already.
-core::Result<void> settle(const DomainSeen& seen, const DomainSpec& spec) {
+/// Whether the domain that has the spec's name is the one that the spec describes.
+core::Result<void> match(const DomainSeen& seen, const DomainSpec& spec) {
   if (seen.uuid != spec.uuid)
     return core::refuse(ErrorCode::conflict,
                         fmt::format("domain {} runs with another uuid, {}", spec.name, seen.uuid));
@@ -119,41 +41,39 @@ core::Result<void> settle(const DomainSeen& seen, const DomainSpec& spec) {
 LibvirtHypervisor::LibvirtHypervisor(const std::string& uri)
     : dialect_{uri.starts_with("test:") ? XmlDialect::simulated : XmlDialect::qemu},
       link_{uri,
-            {.opened = [this](virConnect* connection) { remember(connection); },
-             .changed = [this](DomainSeen seen) { tell(std::move(seen)); },
-             .linked = [this](const core::Result<void>& result) { tell_link(result); }}} {}
+            {.opened = [this](const std::vector<DomainSeen>& running) { reset_epochs(running); },
+             .changed = [this](DomainSeen seen) { handle_change(std::move(seen)); },
+             .linked = [this](const core::Result<void>& link) { handle_link(link); }}} {}
 
-void LibvirtHypervisor::remember(virConnect* connection) {
-  const auto seen = look_at_all(connection);
+void LibvirtHypervisor::reset_epochs(const std::vector<DomainSeen>& running) {
   const std::scoped_lock lock{mutex_};
   starting_.clear();
   running_.clear();
-  if (!seen) return;
-  for (const auto& domain : *seen) running_[domain.uuid] = domain.epoch;
+  for (const auto& domain : running) running_[domain.uuid] = domain.epoch;
 }
 
-void LibvirtHypervisor::tell(DomainSeen seen) {
-  const bool is_over = seen.state == DomainState::shutoff || seen.state == DomainState::crashed;
+void LibvirtHypervisor::handle_change(DomainSeen seen) {
+  const bool has_ended = seen.state == DomainState::shutoff || seen.state == DomainState::crashed;
   {
     const std::scoped_lock lock{mutex_};
-    if (auto asked = starting_.find(seen.uuid);
-        asked != starting_.end() && !running_.contains(seen.uuid)) {
-      running_[seen.uuid] = asked->second.front();
-      asked->second.pop_front();
-      if (asked->second.empty()) starting_.erase(asked);
+    if (auto starts = starting_.find(seen.uuid);
+        starts != starting_.end() && !running_.contains(seen.uuid)) {
+      running_[seen.uuid] = starts->second.front();
+      starts->second.pop_front();
+      if (starts->second.empty()) starting_.erase(starts);
     }
     if (const auto known = running_.find(seen.uuid); known != running_.end()) {
       seen.epoch = known->second;
-      if (is_over) running_.erase(known);
+      if (has_ended) running_.erase(known);
     }
   }
   const std::scoped_lock lock{handlers_mutex_};
   if (on_event_) on_event_(seen);
 }
 
-void LibvirtHypervisor::tell_link(const core::Result<void>& result) {
+void LibvirtHypervisor::handle_link(const core::Result<void>& link) {
   const std::scoped_lock lock{handlers_mutex_};
-  if (on_link_) on_link_(result);
+  if (on_link_) on_link_(link);
 }
 
 void LibvirtHypervisor::on_event(std::function<void(const DomainSeen&)> handler) {
@@ -168,12 +88,18 @@ void LibvirtHypervisor::on_link(std::function<void(const core::Result<void>&)> h
 
 void LibvirtHypervisor::forget_start(const DomainSpec& spec) {
   const std::scoped_lock lock{mutex_};
-  const auto asked = starting_.find(spec.uuid);
-  if (asked == starting_.end()) return;
-  auto& epochs = asked->second;
+  const auto starts = starting_.find(spec.uuid);
+  if (starts == starting_.end()) return;
+  auto& epochs = starts->second;
   if (const auto ours = std::ranges::find(epochs, spec.epoch); ours != epochs.end())
     epochs.erase(ours);
-  if (asked->second.empty()) starting_.erase(asked);
+  if (epochs.empty()) starting_.erase(starts);
+}
+
+FoundAccelerator LibvirtHypervisor::prepare(const HostSetup& setup) {
+  make_state_directories(setup.state_directory);
+  if (setup.accelerator != Accel::unknown) return {setup.accelerator, "set in the configuration"};
+  return find_accelerator(setup.probe_kernel);
 }
 
 core::Result<void> LibvirtHypervisor::create(const DomainSpec& spec) {
@@ -194,13 +120,13 @@ core::Result<void> LibvirtHypervisor::start(virConnect* connection, const Domain
   if (!domain) {
     const auto error = libvirt_error();
     forget_start(spec);
-    const auto standing = find_domain(connection, spec.name);
-    if (!standing) return std::unexpected(error);
-    const auto seen = look_at(standing->get());
-    return seen ? settle(*seen, spec) : std::unexpected(error);
+    const auto other = find_domain(connection, spec.name);
+    if (!other) return std::unexpected(error);
+    const auto seen = observe_domain(other->get());
+    return seen ? match(*seen, spec) : std::unexpected(error);
   }
   const std::string seen_xml = take_libvirt_text(virDomainGetXMLDesc(domain.get(), 0));
-  if (seen_xml.empty()) return {};  // It ended already, which an event tells.
+  if (seen_xml.empty()) return {};  // it has ended already, which an event reports
   auto same = verify_domain_xml(seen_xml, spec, dialect_);
   if (!same) virDomainDestroy(domain.get());
   return same;
@@ -251,7 +177,7 @@ core::Result<void> LibvirtHypervisor::reset(const std::string& name) {
 core::Result<std::vector<DomainSeen>> LibvirtHypervisor::list() {
   const auto connection = link_.use();
   if (!connection) return std::unexpected(connection.error());
-  return look_at_all(connection->get());
+  return observe_domains(connection->get());
 }
 
 core::Result<GuestOutput> LibvirtHypervisor::run_in_guest(const std::string& name,
@@ -261,7 +187,7 @@ core::Result<GuestOutput> LibvirtHypervisor::run_in_guest(const std::string& nam
   const auto domain = find_domain(connection->get(), name);
   if (!domain) return std::unexpected(domain.error());
   if (dialect_ == XmlDialect::simulated)
-    return core::refuse(ErrorCode::wrong_state, "a simulated domain runs no command");
+    return core::refuse(ErrorCode::wrong_state, "a simulated domain runs no commands");
   return run_by_agent(domain->get(), command);
 }
 
@@ -285,8 +211,8 @@ core::Result<void> LibvirtHypervisor::ping() {
   return std::unexpected(libvirt_error());
 }
 
-/// All of the host's memory. The node's info leaves out what was plugged in after its boot, so it
-/// is only asked of drivers that keep no statistics (test).
+/// All of the host's memory. virNodeGetInfo() leaves out memory that was plugged in after boot; it
+/// is the fallback for drivers without statistics (test).
 static std::optional<std::uint64_t> memory_kib(virConnect* connection) {
   constexpr int all = VIR_NODE_MEMORY_STATS_ALL_CELLS;
   int count = 0;

@@ -1,5 +1,5 @@
-// The hypervisor as libvirt: QEMU (system daemon or embedded driver), or libvirt's own mock driver
-// (test:///) for simulated hosts. Domains are transient: one that ended leaves nothing behind.
+// The hypervisor as libvirt: QEMU (system daemon or embedded driver), or libvirt's mock driver
+// (test:///) for simulated hosts. Domains are transient: one that has ended leaves nothing behind.
 #pragma once
 
 #include <deque>
@@ -14,9 +14,10 @@ namespace nucleus::provisioner {
 class LibvirtHypervisor final : public Hypervisor {
  public:
   /// `qemu+unix:///system?socket=…`, `qemu:///embed?root=…`, or `test:///FILE`, which gives every
-  /// hypervisor a host of its own. Opens by itself; until then calls are `unavailable`.
+  /// hypervisor a host of its own. Connects in the background; until then calls are `unavailable`.
   explicit LibvirtHypervisor(const std::string& uri);
 
+  FoundAccelerator prepare(const HostSetup& setup) override;
   core::Result<void> create(const DomainSpec& spec) override;
   core::Result<void> destroy(const std::string& name) override;
   core::Result<void> shut_down(const std::string& name) override;
@@ -32,9 +33,9 @@ class LibvirtHypervisor final : public Hypervisor {
   void on_link(std::function<void(const core::Result<void>&)> handler) override;
 
  private:
-  void remember(virConnect* connection);
-  void tell(DomainSeen seen);
-  void tell_link(const core::Result<void>& result);
+  void reset_epochs(const std::vector<DomainSeen>& running);
+  void handle_change(DomainSeen seen);
+  void handle_link(const core::Result<void>& link);
   void forget_start(const DomainSpec& spec);
   core::Result<void> start(virConnect* connection, const DomainSpec& spec, const std::string& xml);
 
@@ -43,14 +44,14 @@ class LibvirtHypervisor final : public Hypervisor {
   std::function<void(const DomainSeen&)> on_event_;
   std::function<void(const core::Result<void>&)> on_link_;
   std::mutex mutex_;
-  // An event bears no epoch. Starts of a uuid happen in the order they were asked for, so each
-  // `started` takes the oldest epoch that was asked, and keeps it until the domain has stopped.
+  // Events carry no epoch. The starts of one uuid happen in the order of their calls, so each
+  // `started` event takes the oldest epoch in `starting_` and has it until the domain ends.
   std::unordered_map<std::string, std::deque<std::uint64_t>> starting_;
   std::unordered_map<std::string, std::uint64_t> running_;
-  LibvirtLink link_;  // last: its threads call into all of the above
+  LibvirtLink link_;  // last: its threads use all of the above
 };
 
-/// Writes the description of a simulated host into `path` and gives the URI that opens it.
+/// Writes the description of a simulated host to `path`; returns the URI that opens it.
 core::Result<std::string> write_simulated_host(const std::string& path, const HostCapacity& size);
 
 }  // namespace nucleus::provisioner

@@ -1,27 +1,47 @@
-// One event loop thread for the process (libvirt has no other), one connector thread per link.
-// What the threads and libvirt's callbacks share is counted, for libvirt frees it when it likes.
+// libvirt has one event loop per process; its thread is never joined. Each attempt to connect has a
+// thread, from the opening to the close, because any of these calls may block for as long as
+// libvirtd hangs: an attempt that does not finish in time is abandoned, and another is begun.
+//
+// Events and calls have a connection each. libvirtd (seen with 9.0) frees the event callbacks of a
+// client twice, and crashes, if the client disconnects while one of its calls is unanswered: as
+// ours does when libvirtd stalls for longer than the keep-alive. So the connection with callbacks
+// makes no calls that can be pending then, and the one with calls has no callbacks.
 #include "services/provisioner/driver/libvirt_link.hpp"
 
 #include <libvirt/virterror.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
+
+#include "core/assert.hpp"
+#include "core/log/log.hpp"
+#include "services/provisioner/driver/libvirt_domains.hpp"
 
 namespace nucleus::provisioner {
 
 using core::ErrorCode;
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
 
 namespace {
 
-// A silent libvirtd is given up after one unanswered probe: within 2 s, in calls and between them.
+// A hang is noticed within 4 s, in calls and between them.
 constexpr int keepalive_interval_s = 1;
-constexpr unsigned keepalive_probes = 1;
-constexpr std::chrono::milliseconds reopen_delay{100};
-constexpr std::chrono::milliseconds open_wait{1000};
-constexpr std::size_t detail_bytes_max = 160;
+constexpr unsigned keepalive_probes = 3;
+constexpr milliseconds keepalive_timeout{5'000};
+constexpr milliseconds retry_delay{100};        // after an attempt that failed
+constexpr milliseconds attempt_timeout{3'000};  // until an attempt is abandoned; doubled each time
+constexpr milliseconds attempt_timeout_max{24'000};
+constexpr unsigned attempts_max = 4;  // abandoned ones included
+constexpr milliseconds use_timeout{1'000};
+constexpr milliseconds stop_timeout{1'000};
+constexpr std::size_t early_events_max = 10'000;  // between registering for events and listing
 
 void block_signals() {
   sigset_t all;
@@ -29,11 +49,11 @@ void block_signals() {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
-/// libvirt knows one event loop a process; its thread lives as long as the process does.
+/// The loop runs keep-alives and event callbacks, so no callback may block it.
 void start_event_loop() {
   static std::once_flag once;
   std::call_once(once, [] {
-    virSetErrorFunc(nullptr, [](void*, virErrorPtr) {});  // else each error is printed as well
+    virSetErrorFunc(nullptr, [](void*, virErrorPtr) {});  // else libvirt prints every error
     virEventRegisterDefaultImpl();
     std::thread([] {
       block_signals();
@@ -48,232 +68,274 @@ std::string close_reason(int reason) {
     case VIR_CONNECT_CLOSE_REASON_KEEPALIVE:
       return "libvirtd does not answer";
     case VIR_CONNECT_CLOSE_REASON_EOF:
-      return "libvirtd ended";
+      return "libvirtd exited";
     default:
       return "the connection to libvirtd broke";
   }
 }
 
-DomainSeen stopped(int detail) {
-  switch (detail) {
-    case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN:
-      return {.state = DomainState::shutoff, .reason = "the guest powered off"};
-    case VIR_DOMAIN_EVENT_STOPPED_DESTROYED:
-      return {.state = DomainState::shutoff, .reason = "destroyed"};
-    case VIR_DOMAIN_EVENT_STOPPED_CRASHED:
-      return {.state = DomainState::crashed, .reason = "the guest crashed"};
-    case VIR_DOMAIN_EVENT_STOPPED_FAILED:
-      return {.state = DomainState::crashed, .reason = "its hypervisor process ended unexpectedly"};
-    default:
-      return {.state = DomainState::shutoff, .reason = "stopped"};
-  }
-}
-
-/// What a lifecycle event says, or `unknown` where it changes nothing.
-DomainSeen seen_in_event(int event, int detail) {
-  switch (event) {
-    case VIR_DOMAIN_EVENT_STARTED:
-    case VIR_DOMAIN_EVENT_RESUMED:
-      return {.state = DomainState::running};
-    case VIR_DOMAIN_EVENT_SUSPENDED:
-      return {.state = DomainState::paused,
-              .reason = detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR ? "disk error" : "suspended"};
-    case VIR_DOMAIN_EVENT_PMSUSPENDED:
-      return {.state = DomainState::paused, .reason = "the guest sleeps"};
-    case VIR_DOMAIN_EVENT_SHUTDOWN:
-      return {.state = DomainState::stopping};
-    case VIR_DOMAIN_EVENT_STOPPED:
-      return stopped(detail);
-    case VIR_DOMAIN_EVENT_CRASHED:
-      return {.state = DomainState::crashed, .reason = "the guest panicked"};
-    default:
-      return {};
-  }
+core::Error unavailable(std::string detail) {
+  return {.code = ErrorCode::unavailable, .detail = std::move(detail)};
 }
 
 }  // namespace
-
-core::Error libvirt_error() {
-  const virError* error = virGetLastError();
-  if (!error) return {.code = ErrorCode::internal, .detail = "libvirt failed without an error"};
-  std::string detail = error->message ? error->message : "libvirt failed";
-  if (const auto line = detail.find('\n'); line != std::string::npos) detail.resize(line);
-  if (detail.size() > detail_bytes_max) detail.resize(detail_bytes_max);
-  ErrorCode code = ErrorCode::internal;
-  switch (error->code) {
-    case VIR_ERR_NO_DOMAIN:
-      code = ErrorCode::not_found;
-      break;
-    case VIR_ERR_OPERATION_INVALID:
-    case VIR_ERR_OPERATION_UNSUPPORTED:
-    case VIR_ERR_NO_SUPPORT:
-      code = ErrorCode::wrong_state;
-      break;
-    case VIR_ERR_OPERATION_TIMEOUT:
-    case VIR_ERR_AGENT_UNRESPONSIVE:
-    case VIR_ERR_AGENT_UNSYNCED:
-      code = ErrorCode::unavailable;
-      break;
-    default:
-      break;
-  }
-  if (error->domain == VIR_FROM_RPC) code = ErrorCode::unavailable;
-  return {.code = code, .detail = detail};
-}
-
-std::string take_libvirt_text(char* text) {
-  if (!text) return {};
-  std::string copy = text;
-  free(text);
-  return copy;
-}
 
 struct LibvirtLink::Shared {
   std::string uri;
   std::mutex mutex;
   std::condition_variable changed;
-  LibvirtConnection connection;  // empty = not open
-  core::Error why;               // of the last failure to open; empty code while the first try runs
-  bool is_closed = false;        // the connection, by libvirt
+  LibvirtConnection connection;    // lent to callers; empty while the link is down
+  core::Error fault;               // of the last failure; no code until an attempt has failed
+  std::uint64_t last_attempt = 0;  // attempts are numbered from 1
+  std::uint64_t opening = 0;       // the attempt that is waited for; 0 = none
+  std::uint64_t holder = 0;        // the attempt whose connection is lent; 0 = none
+  unsigned attempt_count = 0;      // threads that have not ended
+  Clock::time_point next_attempt = Clock::now();  // or, while one is opening, when to abandon it
+  milliseconds timeout = attempt_timeout;
   bool is_stopping = false;
-  bool is_finished = false;
+  bool is_supervised = true;
 
   // Held while a handler runs, so that none runs once the link is gone.
   std::mutex handlers_mutex;
   LibvirtLinkHandlers handlers;
-
-  template <class Call>
-  void tell(Call&& call) {
-    const std::scoped_lock lock{handlers_mutex};
-    call(handlers);
-  }
-  void tell_link(const core::Result<void>& result) {
-    tell([&](LibvirtLinkHandlers& to) {
-      if (to.linked) to.linked(result);
-    });
-  }
 };
 
 namespace {
 
 using Shared = LibvirtLink::Shared;
 
-void* counted(const std::shared_ptr<Shared>& shared) {
-  return new std::shared_ptr<Shared>(shared);
+/// A pair of connections, from their opening to their close. Each callback of libvirt owns a share
+/// of it, because libvirt may call one after virConnectClose() has returned.
+struct Attempt {
+  enum class Phase : std::uint8_t { opening, held, over };
+
+  std::shared_ptr<Shared> shared;
+  std::uint64_t id = 0;
+  unsigned closed_count = 0;        // connections closed by libvirt; guarded by shared->mutex
+  Phase phase = Phase::opening;     // guarded by shared->handlers_mutex
+  std::vector<DomainSeen> early{};  // events while opening; guarded by shared->handlers_mutex
+};
+
+void close_attempt(Attempt& attempt, core::Error fault) {
+  Shared& shared = *attempt.shared;
+  const std::scoped_lock lock{shared.mutex};
+  ++attempt.closed_count;
+  if (shared.holder == attempt.id) {
+    shared.fault = std::move(fault);
+    shared.connection.reset();  // never the last reference: the attempt's thread has one
+  }
+  shared.changed.notify_all();
 }
 
-Shared& shared_of(void* opaque) {
-  return **static_cast<std::shared_ptr<Shared>*>(opaque);
+Attempt& attempt_of(void* opaque) {
+  return **static_cast<std::shared_ptr<Attempt>*>(opaque);
 }
 
 void release(void* opaque) {
-  delete static_cast<std::shared_ptr<Shared>*>(opaque);
+  delete static_cast<std::shared_ptr<Attempt>*>(opaque);
 }
 
 void on_close(virConnectPtr, int reason, void* opaque) {
-  Shared& shared = shared_of(opaque);
-  const std::scoped_lock lock{shared.mutex};
-  shared.why = {.code = ErrorCode::unavailable, .detail = close_reason(reason)};
-  shared.is_closed = true;
-  shared.changed.notify_all();
+  close_attempt(attempt_of(opaque), unavailable(close_reason(reason)));
 }
 
 int on_lifecycle(virConnectPtr, virDomainPtr domain, int event, int detail, void* opaque) {
   DomainSeen seen = seen_in_event(event, detail);
   if (seen.state == DomainState::unknown) return 0;
   seen.name = virDomainGetName(domain);
-  char uuid[VIR_UUID_STRING_BUFLEN] = {};
-  virDomainGetUUIDString(domain, uuid);
-  seen.uuid = uuid;
-  shared_of(opaque).tell([&](LibvirtLinkHandlers& to) {
-    if (to.changed) to.changed(std::move(seen));
-  });
+  seen.uuid = uuid_of(domain);
+  Attempt& attempt = attempt_of(opaque);
+  bool is_full = false;
+  {
+    const std::scoped_lock lock{attempt.shared->handlers_mutex};
+    const auto& handlers = attempt.shared->handlers;
+    is_full = attempt.early.size() >= early_events_max;
+    if (attempt.phase == Attempt::Phase::opening && !is_full)
+      attempt.early.push_back(std::move(seen));
+    else if (attempt.phase == Attempt::Phase::held && handlers.changed)
+      handlers.changed(std::move(seen));
+  }
+  if (is_full) close_attempt(attempt, unavailable("too many events while connecting to libvirtd"));
   return 0;
 }
 
-void pause_before_reopening(Shared& shared) {
-  std::unique_lock lock{shared.mutex};
-  shared.changed.wait_for(lock, reopen_delay, [&] { return shared.is_stopping; });
+struct Connections {
+  LibvirtConnection events;
+  LibvirtConnection calls;
+  bool has_daemon = true;
+};
+
+LibvirtConnection open_one(const std::string& uri) {
+  virConnect* open = virConnectOpen(uri.c_str());
+  if (!open) return {};
+  return {open, [](virConnect* last) { virConnectClose(last); }};
 }
 
-/// One try; waits a little after a failure. May block for as long as a stopped libvirtd holds the
-/// socket: nobody waits for this thread.
-LibvirtConnection open_once(Shared& shared) {
-  if (virConnect* open = virConnectOpen(shared.uri.c_str()))
-    return {open, [](virConnect* connection) { virConnectClose(connection); }};
-  const auto error = libvirt_error();
-  {
-    const std::scoped_lock lock{shared.mutex};
-    shared.why = {.code = ErrorCode::unavailable, .detail = error.detail};
-    shared.changed.notify_all();
-  }
-  pause_before_reopening(shared);
-  return {};
+/// Closes the connection if libvirtd hangs, and learns when it is closed. False: neither exists
+/// without a daemon (test, embed); such a connection is never lost.
+bool watch(const std::shared_ptr<Attempt>& attempt, virConnect* connection) {
+  if (virConnectSetKeepAlive(connection, keepalive_interval_s, keepalive_probes) != 0) return false;
+  auto* const opaque = new std::shared_ptr<Attempt>(attempt);
+  if (virConnectRegisterCloseCallback(connection, on_close, opaque, release) < 0) release(opaque);
+  return true;
 }
 
-/// Lends the connection to callers until it is lost or the link stops.
-void lend(Shared& shared, const LibvirtConnection& connection) {
+core::Result<Connections> open_connections(const std::shared_ptr<Attempt>& attempt) {
+  const std::string& uri = attempt->shared->uri;
+  Connections open;
+  open.events = open_one(uri);
+  if (!open.events) return std::unexpected(unavailable(libvirt_error().detail));
+  open.has_daemon = watch(attempt, open.events.get());
+  // test:///FILE gives each connection a host of its own.
+  open.calls = open.has_daemon ? open_one(uri) : open.events;
+  if (!open.calls) return std::unexpected(unavailable(libvirt_error().detail));
+  if (open.has_daemon) watch(attempt, open.calls.get());
+  return open;
+}
+
+/// Lends the connection for calls, unless another attempt lends one already or the link stops.
+bool hold_link(Attempt& attempt, const LibvirtConnection& connection,
+               const std::vector<DomainSeen>& domains) {
+  Shared& shared = *attempt.shared;
+  const std::scoped_lock handlers_lock{shared.handlers_mutex};
   {
     const std::scoped_lock lock{shared.mutex};
-    shared.connection = connection;
+    if (shared.is_stopping || shared.holder != 0 || attempt.closed_count > 0) return false;
+    shared.holder = attempt.id;
+    shared.opening = 0;
+    shared.timeout = attempt_timeout;
+  }
+  if (shared.handlers.opened) shared.handlers.opened(domains);
+  for (auto& seen : attempt.early)
+    if (shared.handlers.changed) shared.handlers.changed(std::move(seen));
+  attempt.early.clear();
+  attempt.phase = Attempt::Phase::held;
+  {
+    const std::scoped_lock lock{shared.mutex};
+    if (attempt.closed_count == 0) shared.connection = connection;
     shared.changed.notify_all();
   }
-  shared.tell_link({});
+  if (shared.handlers.linked) shared.handlers.linked({});
+  return true;
+}
+
+/// Returns when the connection is lost or the link stops.
+void await_loss(Attempt& attempt) {
+  Shared& shared = *attempt.shared;
   core::Result<void> lost;
   {
     std::unique_lock lock{shared.mutex};
-    shared.changed.wait(lock, [&] { return shared.is_closed || shared.is_stopping; });
+    NUCLEUS_ASSERT(shared.holder == attempt.id);
+    shared.changed.wait(lock, [&] { return attempt.closed_count > 0 || shared.is_stopping; });
     shared.connection.reset();
-    lost = std::unexpected(shared.why);
+    lost = std::unexpected(shared.fault);
   }
-  shared.tell_link(lost);
-}
-
-/// Lends a connection whose end is listened for, and tells what happens to domains meanwhile.
-void serve(const std::shared_ptr<Shared>& shared, const LibvirtConnection& connection) {
-  virConnect* open = connection.get();
-  shared->tell([&](LibvirtLinkHandlers& to) {
-    if (to.opened) to.opened(open);
-  });
-  void* const for_events = counted(shared);
-  const int events = virConnectDomainEventRegisterAny(open, nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                                      VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle),
-                                                      for_events, release);
-  if (events < 0) release(for_events);
-  lend(*shared, connection);
-  if (events >= 0) virConnectDomainEventDeregisterAny(open, events);
-}
-
-void connect(const std::shared_ptr<Shared>& shared) {
-  const auto connection = open_once(*shared);
-  if (!connection) return;
-  virConnect* open = connection.get();
   {
-    const std::scoped_lock lock{shared->mutex};
-    shared->is_closed = false;
+    const std::scoped_lock lock{shared.handlers_mutex};
+    attempt.phase = Attempt::Phase::over;
+    if (shared.handlers.linked) shared.handlers.linked(lost);
   }
-  // Drivers without a daemon (test, embed) know neither and cannot be lost.
-  virConnectSetKeepAlive(open, keepalive_interval_s, keepalive_probes);
-  // Ours to free: such a driver takes the close callback without keeping it. Unregistering waits
-  // for a callback that runs, so it may not outlive this function.
-  std::shared_ptr<Shared> for_close = shared;
-  virConnectRegisterCloseCallback(open, on_close, &for_close, nullptr);
-  if (virConnectIsAlive(open) == 1)
-    serve(shared, connection);
-  else  // lost before anybody listened: nobody would tell
-    pause_before_reopening(*shared);
-  virConnectUnregisterCloseCallback(open, on_close);
+  // Only now may another attempt report the link as up.
+  const std::scoped_lock lock{shared.mutex};
+  shared.holder = 0;
+  shared.next_attempt = Clock::now();
+  shared.changed.notify_all();
 }
 
-void run_connector(const std::shared_ptr<Shared>& shared) {
+void fail(Attempt& attempt, core::Error fault) {
+  Shared& shared = *attempt.shared;
+  const std::scoped_lock lock{shared.mutex};
+  if (shared.opening != attempt.id) return;
+  shared.opening = 0;
+  shared.next_attempt = Clock::now() + retry_delay;
+  if (shared.holder == 0) shared.fault = std::move(fault);
+  shared.changed.notify_all();
+}
+
+bool answers(virConnect* connection) {
+  unsigned long version = 0;
+  return virConnectGetLibVersion(connection, &version) == 0;
+}
+
+/// Waits until the keep-alive has closed both connections, or has had the time to.
+void await_close(Attempt& attempt) {
+  std::unique_lock lock{attempt.shared->mutex};
+  attempt.shared->changed.wait_for(lock, keepalive_timeout,
+                                   [&] { return attempt.closed_count > 1; });
+}
+
+void connect(const std::shared_ptr<Attempt>& attempt) {
+  const auto open = open_connections(attempt);
+  if (!open) return fail(*attempt, open.error());
+  virConnect* const for_events = open->events.get();
+  auto* const opaque = new std::shared_ptr<Attempt>(attempt);
+  const int events =
+      virConnectDomainEventRegisterAny(for_events, nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                       VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), opaque, release);
+  if (events < 0) {
+    release(opaque);
+    return fail(*attempt, unavailable(libvirt_error().detail));
+  }
+  const auto domains = observe_domains(open->calls.get());
+  const bool is_alive =
+      virConnectIsAlive(for_events) == 1 && virConnectIsAlive(open->calls.get()) == 1;
+  if (!domains)
+    fail(*attempt, unavailable(domains.error().detail));
+  else if (!is_alive || !hold_link(*attempt, open->calls, *domains))
+    fail(*attempt, unavailable("the connection to libvirtd broke"));
+  else
+    await_loss(*attempt);
+  // No call may be pending on the connection with callbacks while it is closed.
+  if (open->has_daemon && !answers(open->calls.get())) await_close(*attempt);
+  virConnectDomainEventDeregisterAny(for_events, events);
+}
+
+void run_attempt(const std::shared_ptr<Shared>& shared, std::uint64_t id) {
   block_signals();
-  const auto is_stopping = [&] {
-    const std::scoped_lock lock{shared->mutex};
-    return shared->is_stopping;
-  };
-  while (!is_stopping()) connect(shared);
+  connect(std::make_shared<Attempt>(Attempt{.shared = shared, .id = id}));
   const std::scoped_lock lock{shared->mutex};
-  shared->is_finished = true;
+  NUCLEUS_ASSERT(shared->attempt_count > 0 && shared->holder != id);
+  --shared->attempt_count;
+  shared->changed.notify_all();
+}
+
+/// The mutex is held.
+void begin_attempt(const std::shared_ptr<Shared>& shared) {
+  const auto now = Clock::now();
+  if (shared->opening != 0) {
+    shared->fault = unavailable("libvirtd does not answer");
+    core::log::warning("libvirt_attempt_abandoned", {{"attempts", shared->attempt_count},
+                                                     {"timeout_ms", shared->timeout.count()}});
+    shared->timeout = std::min(shared->timeout * 2, attempt_timeout_max);
+  }
+  const std::uint64_t id = ++shared->last_attempt;
+  try {
+    std::thread([shared, id] { run_attempt(shared, id); }).detach();
+    ++shared->attempt_count;
+    shared->opening = id;
+    shared->next_attempt = now + shared->timeout;
+  } catch (const std::system_error&) {  // no thread is left
+    shared->fault = unavailable("no thread is left to connect to libvirtd");
+    shared->opening = 0;
+    shared->next_attempt = now + attempt_timeout;
+  }
+  shared->changed.notify_all();
+}
+
+/// Begins an attempt whenever the link is down and none is under way, or the one under way hangs.
+void supervise(const std::shared_ptr<Shared>& shared) {
+  block_signals();
+  std::unique_lock lock{shared->mutex};
+  while (!shared->is_stopping) {
+    const bool may_begin = shared->holder == 0 && shared->attempt_count < attempts_max;
+    if (!may_begin)
+      shared->changed.wait(lock);
+    else if (Clock::now() < shared->next_attempt)
+      shared->changed.wait_until(lock, shared->next_attempt);
+    else
+      begin_attempt(shared);
+  }
+  shared->is_supervised = false;
   shared->changed.notify_all();
 }
 
@@ -284,26 +346,29 @@ LibvirtLink::LibvirtLink(std::string uri, LibvirtLinkHandlers handlers)
   start_event_loop();
   shared_->uri = std::move(uri);
   shared_->handlers = std::move(handlers);
-  std::thread([shared = shared_] { run_connector(shared); }).detach();
+  std::thread([shared = shared_] { supervise(shared); }).detach();
 }
 
 LibvirtLink::~LibvirtLink() {
-  shared_->tell([](LibvirtLinkHandlers& to) { to = {}; });
+  {
+    const std::scoped_lock lock{shared_->handlers_mutex};
+    shared_->handlers = {};
+  }
   std::unique_lock lock{shared_->mutex};
   shared_->is_stopping = true;
   shared_->changed.notify_all();
-  shared_->changed.wait_for(lock, open_wait, [&] { return shared_->is_finished; });
+  shared_->changed.wait_for(lock, stop_timeout,
+                            [&] { return !shared_->is_supervised && shared_->attempt_count == 0; });
 }
 
 core::Result<LibvirtConnection> LibvirtLink::use() {
   std::unique_lock lock{shared_->mutex};
-  const auto is_settled = [&] {
-    return shared_->connection || shared_->why.code != ErrorCode::unknown;
-  };
-  shared_->changed.wait_for(lock, open_wait, is_settled);
-  if (shared_->connection && !shared_->is_closed) return shared_->connection;
-  if (shared_->why.code != ErrorCode::unknown) return std::unexpected(shared_->why);
-  return core::refuse(ErrorCode::unavailable, "libvirtd does not answer");
+  shared_->changed.wait_for(lock, use_timeout, [&] {
+    return shared_->connection || shared_->fault.code != ErrorCode::unknown;
+  });
+  if (shared_->connection) return shared_->connection;
+  if (shared_->fault.code != ErrorCode::unknown) return std::unexpected(shared_->fault);
+  return std::unexpected(unavailable("libvirtd does not answer"));
 }
 
 }  // namespace nucleus::provisioner

@@ -1,13 +1,13 @@
-// The connection to one libvirt: opened, watched and opened again by a thread of its own, so that
-// a libvirtd that ended, restarted or hangs costs a caller a refusal and never its thread.
+// The connection to one libvirt: opened, watched and reopened on threads of its own, so that a
+// libvirtd that exits, restarts or hangs costs a caller an error and never its thread.
 #pragma once
 
 #include <libvirt/libvirt.h>
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/result.hpp"
 #include "services/provisioner/driver/hypervisor.hpp"
@@ -15,33 +15,28 @@
 namespace nucleus::provisioner {
 
 using LibvirtConnection = std::shared_ptr<virConnect>;
-using LibvirtDomain = std::unique_ptr<virDomain, decltype([](virDomain* d) { virDomainFree(d); })>;
 
-/// The calling thread's last error of libvirt, as one of ours.
-core::Error libvirt_error();
-
-/// Text that libvirt allocated; empty where it gave none.
-std::string take_libvirt_text(char* text);
-
+/// Called under a lock that the destructor takes too; they must not block.
 struct LibvirtLinkHandlers {
-  /// A new connection, before anyone else uses it.
-  std::function<void(virConnect*)> opened;
-  /// A domain changed its state; its epoch is not known here.
+  /// A connection was opened, and these domains run. Called before anyone else uses it and before
+  /// the first `changed` of that connection.
+  std::function<void(const std::vector<DomainSeen>&)> opened;
+  /// A domain changed its state; its epoch is not set.
   std::function<void(DomainSeen)> changed;
-  /// Lost, with why, or there again.
+  /// The link is up, or was lost, with the reason.
   std::function<void(const core::Result<void>&)> linked;
 };
 
 class LibvirtLink {
  public:
   LibvirtLink(std::string uri, LibvirtLinkHandlers handlers);
-  /// No handler is called after this returns.
+  /// No handler is called after this returns. Does not wait for a hanging libvirtd.
   ~LibvirtLink();
   LibvirtLink(const LibvirtLink&) = delete;
   LibvirtLink& operator=(const LibvirtLink&) = delete;
 
-  /// The open connection; `unavailable` at once where it failed to open, within a second where
-  /// libvirtd does not answer.
+  /// The open connection. `unavailable`: at once if the last attempt to open it failed, within a
+  /// second if the first is still under way.
   core::Result<LibvirtConnection> use();
 
   struct Shared;

@@ -1,6 +1,9 @@
+// What a probe prints comes from a guest and is untrusted: it is parsed without exceptions.
 #include "services/provisioner/driver/probes.hpp"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/runtime/child_process.hpp"
 
@@ -8,13 +11,15 @@ namespace nucleus::provisioner {
 
 using core::ErrorCode;
 using msg::Probe;
+using Json = nlohmann::json;
 
 namespace {
 
 constexpr const char* guest_pingpong = "/usr/local/bin/nucleus-pingpong";
+constexpr std::size_t ranks_max = 2;
 
-/// The same ranks, transport and sizes in the cluster and on the host, so that the ratio compares
-/// like with like.
+/// The same ranks, transport and sizes in the cluster and on the host, so that their ratio means
+/// something.
 std::vector<std::string> mpirun(const std::string& hosts, const std::string& program) {
   std::vector<std::string> argv = {"mpirun",
                                    "--allow-run-as-root",
@@ -43,8 +48,7 @@ std::vector<std::string> fio(const std::string& file) {
           "--direct=1", "--ioengine=psync", "--unlink=1",         "--output-format=json"};
 }
 
-/// Nobody waits for a command after its deadline, and the guest must not go on with it: the agent
-/// cannot end what it began.
+/// Ends the command in the guest at its deadline: the agent cannot kill what it has started.
 std::vector<std::string> in_guest(std::vector<std::string> argv,
                                   std::chrono::milliseconds deadline) {
   argv.front() = "/usr/bin/" + argv.front();
@@ -57,10 +61,25 @@ core::Result<msg::ProbeResult> parsed(Probe probe, const std::string& output) {
   return probe == Probe::mpi_pingpong ? parse_pingpong(output) : parse_fio(output);
 }
 
-nlohmann::json json_in(const std::string& output) {
+/// The first JSON object in the output; null if there is none.
+Json json_in(const std::string& output) {
   const auto start = output.find('{');
   if (start == std::string::npos) return nullptr;
-  return nlohmann::json::parse(output.substr(start), nullptr, false);
+  return Json::parse(output.substr(start), nullptr, false);
+}
+
+/// The member; null if it is absent or `object` is not an object.
+const Json& member(const Json& object, const char* key) {
+  static const Json null;
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return object.is_object() && found != object.end() ? *found : null;
+}
+
+/// A figure that can be one: finite and not negative.
+std::optional<double> figure(const Json& value) {
+  if (!value.is_number()) return std::nullopt;
+  const double number = value.get<double>();
+  return std::isfinite(number) && number >= 0 ? std::optional(number) : std::nullopt;
 }
 
 }  // namespace
@@ -70,12 +89,12 @@ core::Result<msg::ProbeResult> run_node_probe(Hypervisor& hypervisor, const std:
                                               std::chrono::milliseconds deadline) {
   GuestCommand command{.deadline = deadline};
   switch (probe) {
-    case Probe::answer:
+    case Probe::ping:
       command.argv = {"/bin/true"};
       break;
     case Probe::mpi_pingpong:
       if (peers.size() != 2 || !msg::is_name(peers[0].name) || !msg::is_name(peers[1].name))
-        return std::unexpected(msg::invalid("peers", "peers must be the two nodes"));
+        return std::unexpected(msg::invalid("peers", "peers must name the two nodes"));
       command.argv =
           in_guest(mpirun(peers[0].name + "," + peers[1].name, guest_pingpong), deadline);
       break;
@@ -83,7 +102,7 @@ core::Result<msg::ProbeResult> run_node_probe(Hypervisor& hypervisor, const std:
       command.argv = in_guest(fio("/var/tmp/nucleus-fio"), deadline);
       break;
     case Probe::unknown:
-      return std::unexpected(msg::invalid("probe", "no such probe"));
+      return std::unexpected(msg::invalid("probe", "unknown probe"));
   }
   auto ran = hypervisor.run_in_guest(domain, command);
   if (!ran) return std::unexpected(ran.error());
@@ -91,7 +110,7 @@ core::Result<msg::ProbeResult> run_node_probe(Hypervisor& hypervisor, const std:
     return core::refuse(ErrorCode::internal, "the probe failed in the guest (" +
                                                  core::shown(ran->end) +
                                                  "): " + msg::shown(ran->errors));
-  if (probe == Probe::answer) return msg::ProbeResult{};
+  if (probe == Probe::ping) return msg::ProbeResult{};
   return parsed(probe, ran->output);
 }
 
@@ -100,7 +119,7 @@ core::Result<msg::ProbeResult> run_host_probe(Probe probe, const std::string& pi
                                               std::chrono::milliseconds deadline) {
   core::ChildCommand command{.deadline = deadline};
   switch (probe) {
-    case Probe::answer:
+    case Probe::ping:
       return msg::ProbeResult{};
     case Probe::mpi_pingpong:
       if (pingpong_program.empty())
@@ -111,7 +130,7 @@ core::Result<msg::ProbeResult> run_host_probe(Probe probe, const std::string& pi
       command.argv = fio(directory + "/nucleus-fio");
       break;
     case Probe::unknown:
-      return std::unexpected(msg::invalid("probe", "no such probe"));
+      return std::unexpected(msg::invalid("probe", "unknown probe"));
   }
   auto output = core::must_run_child(command);
   if (!output) return std::unexpected(output.error());
@@ -119,26 +138,29 @@ core::Result<msg::ProbeResult> run_host_probe(Probe probe, const std::string& pi
 }
 
 core::Result<msg::ProbeResult> parse_pingpong(const std::string& output) {
-  const auto json = json_in(output);
-  if (!json.is_object() || !json.contains("hosts") || !json["hosts"].is_array() ||
-      !json.value("latency_us", nlohmann::json()).is_number() ||
-      !json.value("bandwidth_mb_s", nlohmann::json()).is_number())
+  const Json json = json_in(output);
+  const auto latency_us = figure(member(json, "latency_us"));
+  const auto bandwidth_mb_s = figure(member(json, "bandwidth_mb_s"));
+  const Json& hosts = member(json, "hosts");
+  if (!hosts.is_array() || !latency_us || !bandwidth_mb_s)
     return core::refuse(ErrorCode::internal, "the MPI probe printed no figures");
-  msg::ProbeResult result{.latency_us = json["latency_us"],
-                          .bandwidth_mb_s = json["bandwidth_mb_s"]};
-  for (const auto& host : json["hosts"])
-    if (host.is_string()) result.hosts.push_back(msg::shown(host.get<std::string>()));
+  msg::ProbeResult result{.latency_us = *latency_us, .bandwidth_mb_s = *bandwidth_mb_s};
+  for (const auto& host : hosts)
+    if (host.is_string() && result.hosts.size() < ranks_max)
+      result.hosts.push_back(msg::shown(host.get<std::string>()));
   return result;
 }
 
 core::Result<msg::ProbeResult> parse_fio(const std::string& output) {
-  const auto json = json_in(output);
-  if (json.is_object() && json.contains("jobs") && json["jobs"].is_array() &&
-      !json["jobs"].empty()) {
-    const auto& read = json["jobs"][0].value("read", nlohmann::json::object());
-    if (read.value("iops", nlohmann::json()).is_number())
-      return msg::ProbeResult{.bandwidth_mb_s = read.value("bw_bytes", 0.0) / 1e6,
-                              .operations_per_s = read["iops"]};
+  const Json json = json_in(output);
+  const Json& jobs = member(json, "jobs");
+  if (jobs.is_array() && !jobs.empty()) {
+    const Json& read = member(jobs[0], "read");
+    const auto operations_per_s = figure(member(read, "iops"));
+    const auto bytes_per_s = figure(member(read, "bw_bytes"));
+    if (operations_per_s)
+      return msg::ProbeResult{.bandwidth_mb_s = bytes_per_s.value_or(0) / 1e6,
+                              .operations_per_s = *operations_per_s};
   }
   return core::refuse(ErrorCode::internal, "fio printed no figures");
 }

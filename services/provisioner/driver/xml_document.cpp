@@ -1,4 +1,4 @@
-// libxml2 calls, each wrapped once. Nothing outside this file touches an xmlChar.
+// The libxml2 calls. Nothing outside this file uses xmlChar.
 #include "services/provisioner/driver/xml_document.hpp"
 
 #include <libxml/parser.h>

@@ -1,4 +1,5 @@
-// libxml2's tree with owners: a document that frees itself, and elements whose text is always text.
+// libxml2's tree with an owner: a document that frees itself, and elements whose text cannot become
+// markup.
 #pragma once
 
 #include <libxml/tree.h>
@@ -18,15 +19,15 @@ class XmlElement {
 
   /// Adds an empty element below this one.
   XmlElement add(const char* name);
-  /// Adds an element that holds `text`, markup in it escaped.
+  /// Adds an element that contains `text`; markup in it is escaped.
   XmlElement add_text(const char* name, const std::string& text);
   XmlElement& set(const char* attribute, const std::string& value);
-  /// Gives this element a namespace of its own, `xmlns:prefix=uri`.
+  /// Puts this element into the namespace `xmlns:prefix=uri`.
   XmlElement& use_namespace(const char* uri, const char* prefix);
 
   std::string_view name() const;
   std::string_view namespace_uri() const;
-  /// The attribute, or "" where there is none.
+  /// The attribute, or "" if there is none.
   std::string attribute(const char* attribute) const;
   /// The text directly in this element.
   std::string text() const;
@@ -44,7 +45,7 @@ class XmlElement {
 class XmlDocument {
  public:
   explicit XmlDocument(const char* root_name);
-  /// Nothing where the text is no well-formed XML.
+  /// Nothing if the text is not well-formed XML.
   static std::optional<XmlDocument> parse(const std::string& text);
 
   XmlElement root() const;

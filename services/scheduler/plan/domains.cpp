@@ -28,13 +28,14 @@ core::Result<Plan> plan_domain_change(const View& view, const msg::DomainChanged
                         (event.state == DomainState::absent && !node.is_grant_on);
   if (!is_ended) return finish(draft);
   if (node.is_grant_on) node.is_desired_on = false;  // it ended by itself
-  const bool is_unwatched = event.seen_unix_ms > 0;
-  const auto off_unix_s =
-      is_unwatched ? std::min(event.seen_unix_ms / 1000, draft.now_unix_s()) : draft.now_unix_s();
+  const bool is_unwatched = event.last_seen_unix_ms > 0;
+  const auto off_unix_s = is_unwatched
+                              ? std::min(event.last_seen_unix_ms / 1000, draft.now_unix_s())
+                              : draft.now_unix_s();
   const auto computeset_id = node.computeset_id;
   end_placement(draft, event.node_id, off_unix_s);
   // A provisioner that was only restarted leaves time to power them on again.
-  if (is_unwatched && now_unix_ms - event.seen_unix_ms > view.config().host_lease_ms)
+  if (is_unwatched && now_unix_ms - event.last_seen_unix_ms > view.config().host_lease_ms)
     end_deserted(draft, computeset_id);
   return finish(draft);
 }

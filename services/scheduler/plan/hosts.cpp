@@ -12,7 +12,7 @@ namespace {
 
 bool is_same(const StoredHost& host, const msg::ReportHost& report) {
   return host.process == report.process && host.cpus == report.cpus &&
-         host.memory_mb == report.memory_mb && host.is_simulated == report.is_simulated &&
+         host.memory_mb == report.memory_mb && host.driver == report.driver &&
          host.accelerator == report.accelerator;
 }
 
@@ -44,7 +44,7 @@ Plan plan_host_report(const View& view, const msg::ReportHost& report, std::int6
   host.process = report.process;
   host.cpus = report.cpus;
   host.memory_mb = report.memory_mb;
-  host.is_simulated = report.is_simulated;
+  host.driver = report.driver;
   host.accelerator = report.accelerator;
   if (host.state != state) {
     const std::string fault =

@@ -1,4 +1,4 @@
-// One suite for every hypervisor, so that what holds for the fake holds for the real one.
+// One suite for every hypervisor, so that the fake behaves as the real one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -58,7 +58,7 @@ TEST_P(HypervisorContract, RunsACreatedDomainUnderItsEpoch) {
   EXPECT_EQ(domain.reason, "");
 }
 
-TEST_P(HypervisorContract, CreatesARunningDomainNotTwice) {
+TEST_P(HypervisorContract, DoesNotCreateARunningDomainTwice) {
   EXPECT_SUCCESS(hypervisor->create(world->a_spec("n1")));
   EXPECT_SUCCESS(hypervisor->create(world->a_spec("n1")));
   EXPECT_EQ(hypervisor->list()->size(), 1u);
@@ -75,7 +75,7 @@ TEST_P(HypervisorContract, LeavesADomainOfAnotherEpochAloneAndNamesIt) {
   EXPECT_EQ(seen("n1").epoch, 7u);
 }
 
-TEST_P(HypervisorContract, GivesOneNameToOneDomainOnly) {
+TEST_P(HypervisorContract, RefusesASecondDomainOfTheSameName) {
   auto spec = world->a_spec("n1");
   EXPECT_SUCCESS(hypervisor->create(spec));
   spec.uuid = domain_uuid("another");
@@ -92,12 +92,12 @@ TEST_P(HypervisorContract, ForgetsADestroyedDomain) {
   EXPECT_SUCCESS(hypervisor->destroy("n1"));
 }
 
-TEST_P(HypervisorContract, StopsWhatIsNotThereWithSuccess) {
+TEST_P(HypervisorContract, SucceedsInStoppingADomainThatDoesNotExist) {
   EXPECT_SUCCESS(hypervisor->destroy("nobody"));
   EXPECT_SUCCESS(hypervisor->shut_down("nobody"));
 }
 
-TEST_P(HypervisorContract, FindsNothingToRebootOrReachWhereNoneRuns) {
+TEST_P(HypervisorContract, FailsToRebootOrReachADomainThatDoesNotExist) {
   EXPECT_EQ(hypervisor->reboot("nobody").error().code, ErrorCode::not_found);
   EXPECT_EQ(hypervisor->reset("nobody").error().code, ErrorCode::not_found);
   EXPECT_EQ(hypervisor->console("nobody").error().code, ErrorCode::not_found);
@@ -105,7 +105,7 @@ TEST_P(HypervisorContract, FindsNothingToRebootOrReachWhereNoneRuns) {
             ErrorCode::not_found);
 }
 
-TEST_P(HypervisorContract, TellsStartAndEndWithTheEpochOfEach) {
+TEST_P(HypervisorContract, ReportsStartAndEndWithTheEpochOfEach) {
   EventRecord events{*hypervisor};
   for (const std::uint64_t epoch : {11u, 12u}) {
     events.clear();
@@ -121,7 +121,7 @@ TEST_P(HypervisorContract, TellsStartAndEndWithTheEpochOfEach) {
   }
 }
 
-TEST_P(HypervisorContract, TellsAKilledDomainAsCrashedAndListsItNoMore) {
+TEST_P(HypervisorContract, ReportsAKilledDomainAsCrashedAndNoLongerListsIt) {
   EventRecord events{*hypervisor};
   EXPECT_SUCCESS(hypervisor->create(world->a_spec("n1")));
   if (!world->kill_domain("n1")) return;  // libvirt's mock has no process
@@ -131,7 +131,7 @@ TEST_P(HypervisorContract, TellsAKilledDomainAsCrashedAndListsItNoMore) {
   EXPECT_EQ(seen("n1").state, DomainState::absent);
 }
 
-TEST_P(HypervisorContract, CreatesTheSameDomainOnceUnderEightCallersAtATime) {
+TEST_P(HypervisorContract, CreatesADomainOnceForEightConcurrentCallers) {
   const auto spec = world->a_spec("n1");
   EXPECT_SUCCESS(hypervisor->ping());
   {
@@ -183,7 +183,7 @@ TEST_P(HypervisorContract, KeepsMarkupInATitleAsText) {
   EXPECT_EQ(seen("n1").state, DomainState::running);
 }
 
-TEST_P(HypervisorContract, AnswersAndSaysHowLargeItsHostIs) {
+TEST_P(HypervisorContract, AnswersAndReportsTheSizeOfItsHost) {
   EXPECT_SUCCESS(hypervisor->ping());
   const auto capacity = hypervisor->capacity();
   ASSERT_TRUE(capacity) << capacity.error().detail;
@@ -192,7 +192,7 @@ TEST_P(HypervisorContract, AnswersAndSaysHowLargeItsHostIs) {
   EXPECT_NE(capacity->hypervisor, "");
 }
 
-TEST_P(HypervisorContract, SaysWhereTheConsolesAreOrThatThereAreNone) {
+TEST_P(HypervisorContract, ReturnsTheConsolesUnlessSimulated) {
   const auto spec = world->a_spec("n1");
   EXPECT_SUCCESS(hypervisor->create(spec));
   const auto console = hypervisor->console("n1");

@@ -1,4 +1,4 @@
-// The worlds: the fake, libvirt's own mock driver, and QEMU under a libvirtd of our own.
+// The worlds: the fake, libvirt's mock driver, and QEMU under a private libvirtd.
 #include "tests/contract/provisioner/hypervisor_world.hpp"
 
 #include <signal.h>
@@ -54,7 +54,7 @@ class SimulatedWorld final : public HypervisorWorld {
   LibvirtHypervisor libvirt_;
 };
 
-/// Domains without a disk: they stay in the firmware, which is enough to live and die.
+/// Domains without a disk: they stay in the firmware, which is enough to start and end.
 class QemuWorld final : public HypervisorWorld {
  public:
   explicit QemuWorld(PrivateLibvirtd& libvirtd) : libvirtd_{libvirtd}, libvirt_{libvirtd.uri()} {
@@ -78,7 +78,7 @@ class QemuWorld final : public HypervisorWorld {
 
 std::unique_ptr<HypervisorWorld> make_qemu_world() {
   if (geteuid() != 0) return nullptr;
-  static ScratchDirectory directory;  // one libvirtd for the program: each costs a start
+  static ScratchDirectory directory;  // one libvirtd for the program, because starting one is slow
   static PrivateLibvirtd libvirtd{directory.path()};
   return std::make_unique<QemuWorld>(libvirtd);
 }

@@ -1,5 +1,5 @@
-// What the hypervisor suite needs of each kind of hypervisor: one to test, specs that it can run,
-// and a way to kill a domain from outside. Events are recorded, and waited for with a deadline.
+// What the hypervisor suite needs of each kind of hypervisor: an instance, specs that it can run,
+// and a way to kill a domain from outside. Events are recorded, and awaited with a timeout.
 #pragma once
 
 #include <condition_variable>
@@ -17,9 +17,9 @@ class HypervisorWorld {
  public:
   virtual ~HypervisorWorld() = default;
   virtual Hypervisor& hypervisor() = 0;
-  /// A spec that this world can run, with consoles below its own directory.
+  /// A spec that this world can run, with consoles in its own directory.
   virtual DomainSpec a_spec(const std::string& name) = 0;
-  /// Kills the domain from outside; false where this world has no process to kill.
+  /// Kills the domain from outside; false if this world has no process to kill.
   virtual bool kill_domain(const std::string& name) = 0;
   virtual bool is_simulated() const { return false; }
 };
@@ -31,7 +31,7 @@ std::unique_ptr<HypervisorWorld> make_simulated_world();
 /// QEMU under a private libvirtd that all worlds of the program share; needs root.
 std::unique_ptr<HypervisorWorld> make_qemu_world();
 
-/// Keeps what on_link told last. Make it first of all, or ask the hypervisor itself as well.
+/// Keeps the last state that on_link reported; pings once, for a link that was up before.
 class LinkRecord {
  public:
   static constexpr std::chrono::seconds wait_max{20};
@@ -49,7 +49,7 @@ class LinkRecord {
   }
   ~LinkRecord() { hypervisor_.on_link({}); }
 
-  /// True once the hypervisor is up (or lost), false where it did not become so in time.
+  /// True once the hypervisor is up (or lost), false on timeout.
   bool await(bool is_up) {
     std::unique_lock lock{mutex_};
     return changed_.wait_for(lock, wait_max, [&] { return is_up_ == is_up; });
@@ -62,7 +62,7 @@ class LinkRecord {
   bool is_up_ = false;
 };
 
-/// Keeps what on_event told, in order.
+/// Keeps the events of on_event, in order.
 class EventRecord {
  public:
   static constexpr std::chrono::seconds wait_max{20};
@@ -76,7 +76,7 @@ class EventRecord {
   }
   ~EventRecord() { hypervisor_.on_event({}); }
 
-  /// The first event of this domain in this state, waited for; `absent` where none came.
+  /// The first event of this domain in this state; `absent` on timeout.
   DomainSeen await(const std::string& name, DomainState state) {
     std::unique_lock lock{mutex_};
     DomainSeen found{.state = DomainState::absent};
@@ -103,7 +103,7 @@ class EventRecord {
   std::vector<DomainSeen> events_;
 };
 
-/// A directory of its own, gone with its owner.
+/// A directory of its own, removed with its owner.
 class ScratchDirectory {
  public:
   ScratchDirectory() {

@@ -1,4 +1,4 @@
-// A libvirtd of the test's own, below a directory of its own; it and its domains end with it.
+// A private libvirtd below a directory of its own; it and its domains end with this object.
 #pragma once
 
 #include <signal.h>
@@ -27,12 +27,12 @@ class PrivateLibvirtd {
     if (!ovs_rundir_.empty()) argv.push_back(ovs_rundir_);
     runs_.emplace_back(argv);
   }
-  /// By kill -9, and waited for: its domains run on.
+  /// By SIGKILL; returns once it has exited. Its domains run on.
   void kill() { runs_.back().kill_root(); }
   void pause() { ::kill(runs_.back().pid(), SIGSTOP); }
   void resume() { ::kill(runs_.back().pid(), SIGCONT); }
 
-  /// The QEMU process of a domain; 0 where there is none.
+  /// The QEMU process of a domain; 0 if there is none.
   pid_t qemu_pid(const std::string& domain) const {
     pid_t pid = 0;
     std::ifstream(dir_ + "/run/qemu/" + domain + ".pid") >> pid;
@@ -42,7 +42,7 @@ class PrivateLibvirtd {
  private:
   std::string dir_;
   std::string ovs_rundir_;
-  std::vector<ProcessTree> runs_;  // the last is the live one; earlier ones keep their domains
+  std::vector<ProcessTree> runs_;  // the last one runs; the earlier ones own their domains
 };
 
 }  // namespace nucleus::test

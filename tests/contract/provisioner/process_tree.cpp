@@ -1,4 +1,4 @@
-// The keeper is forked from a program with threads, so it calls only what is safe after that.
+// The keeper is forked from a program with threads, so it calls only async-signal-safe functions.
 #include "tests/contract/provisioner/process_tree.hpp"
 
 #include <fcntl.h>
@@ -39,9 +39,9 @@ void kill_children() {
   }
 }
 
-/// Reaps until told to end, then kills generation after generation: orphans become our children.
+/// Reaps until the line closes, then kills one generation after another: orphans become children.
 [[noreturn]] void keep(int line, char* const* argv) {
-  // The test's ends of other trees' lines were forked with us: kept open, those trees never end.
+  // Inherited copies of other trees' lines would keep those trees alive.
   dup2(line, 3);
   line = 3;
   close_range(4, ~0U, 0);

@@ -1,5 +1,5 @@
-// A process of a test and all that it leaves behind: children that were orphaned are kept, reaped,
-// and killed at the end, even where the test program itself is killed.
+// A process of a test and all its descendants: orphans are adopted, reaped, and killed at the end,
+// even if the test program itself is killed.
 #pragma once
 
 #include <sys/types.h>
@@ -23,9 +23,9 @@ class ProcessTree {
     return *this;
   }
 
-  /// The process that was started; what it started lives on when it ends.
+  /// The process that was started; its own children outlive it.
   pid_t pid() const { return pid_; }
-  /// Kills that one process by -9 and waits until it is gone.
+  /// Kills that one process by SIGKILL and waits until it has exited.
   void kill_root() const;
 
  private:
@@ -35,9 +35,9 @@ class ProcessTree {
     std::swap(line_, other.line_);
   }
 
-  pid_t keeper_ = 0;  // our child, and the parent of all orphans
+  pid_t keeper_ = 0;  // our child, which adopts all orphans
   pid_t pid_ = 0;
-  int line_ = -1;  // the keeper ends the tree when this closes
+  int line_ = -1;  // the keeper kills the tree when this closes
 };
 
 }  // namespace nucleus::test

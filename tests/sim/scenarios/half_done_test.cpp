@@ -51,10 +51,10 @@ TEST_F(HalfDone, AComputesetStoppedTwiceEmitsOneEvent) {
   ASSERT_TRUE(started);
   wait(seconds{5});
   for (std::size_t host = 0; host < deployment_->host_count(); ++host)
-    deployment_->hypervisor(host).fake().make_guests_deaf(true);
+    deployment_->hypervisor(host).fake().ignore_shutdowns(true);
   const auto end = [&](msg::PowerAction action) {
     return ask(msg::PowerComputeset{
-        .viewer = as_operator, .computeset_id = started->computeset_id, .action = action});
+        .computeset_id = started->computeset_id, .viewer = as_operator, .action = action});
   };
   ASSERT_TRUE(end(msg::PowerAction::shutdown));
   ASSERT_TRUE(end(msg::PowerAction::shutdown));
@@ -68,7 +68,7 @@ TEST_F(HalfDone, AWalltimeEndsAComputesetAfterAllServicesRestart) {
   auto& deployment = deploy();
   define("c", 2);
   const auto started = ask(msg::StartComputeset{
-      .viewer = as_operator, .cluster_id = {"c"}, .count = 2, .walltime_mins = 1});
+      .cluster_id = {"c"}, .viewer = as_operator, .count = 2, .walltime_mins = 1});
   ASSERT_TRUE(started);
   wait(seconds{58});
   for (const auto& name : deployment.names()) deployment.start(name);
@@ -101,8 +101,8 @@ TEST_F(HalfDone, APowerFailureLosesNothingThatWasAccepted) {
   for (int round = 0; round < 20; ++round) {
     const bool is_on = round % 2 == 0;
     ASSERT_TRUE(ask(
-        msg::PowerNode{.viewer = as_operator,
-                       .node = {.node_id = nodes[0]},
+        msg::PowerNode{.node = {.node_id = nodes[0]},
+                       .viewer = as_operator,
                        .action = is_on ? msg::PowerAction::poweron : msg::PowerAction::poweroff}));
     wait(core::Milliseconds{static_cast<std::int64_t>(deployment.world.pick(300))});
     for (const auto& name : deployment.names()) deployment.kill(name);

@@ -5,7 +5,6 @@
 #include "services/image_store/service.hpp"
 #include "services/network/service.hpp"
 #include "services/overhead/service.hpp"
-#include "services/provisioner/service.hpp"
 #include "services/registry/service.hpp"
 
 namespace nucleus::tests {
@@ -92,6 +91,8 @@ void SimDeployment::end_fenced() {
   for (auto& [name, process] : processes_)
     if (process && process->is_fenced()) process = make(name);
   std::erase_if(stopped_, [](const auto& process) { return process->is_fenced(); });
+  for (const auto& known : provisioners_)
+    if (const auto room = known.lock()) room->check();
 }
 
 void SimDeployment::check_views() {
@@ -145,7 +146,7 @@ Built SimDeployment::build(const std::string& name, core::Runtime& runtime) {
     return std::make_shared<overhead::Service>(runtime, *config);
   }
   provisioner::Config config;
-  config.is_simulated = true;
+  config.driver = provisioner::simulated_driver;
   config.cpus = shape_.host_cpus;
   config.memory_mb = shape_.host_memory_mb;
   config.retry_ms_max = 4000;
@@ -158,8 +159,11 @@ Built SimDeployment::build(const std::string& name, core::Runtime& runtime) {
   const std::size_t own = shape_.is_one_provisioner ? 0 : first;
   auto& leases = leases_[name];
   if (!leases) leases = std::make_shared<SimLeases>();
-  return std::make_shared<provisioner::Service>(runtime, config, hypervisors_[own], nullptr,
-                                                leases);
+  auto room = std::make_shared<provisioner::Service>(runtime, config, hypervisors_[own],
+                                                     provisioner::WorkerPools{}, leases);
+  std::erase_if(provisioners_, [](const auto& known) { return known.expired(); });
+  provisioners_.push_back(room);
+  return room;
 }
 
 }  // namespace nucleus::tests

@@ -12,7 +12,7 @@
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
 #include "services/image_store/driver/simulated_store.hpp"
-#include "services/provisioner/driver/lease_file.hpp"
+#include "services/provisioner/service.hpp"
 #include "services/scheduler/service.hpp"
 #include "tests/support/sim/hypervisor.hpp"
 #include "tests/support/sim/invariants.hpp"
@@ -34,18 +34,18 @@ struct SimShape {
 };
 
 /// The files of hosts, which outlive processes.
-class SimLeases final : public provisioner::LeaseMemory {
+class SimLeases final : public provisioner::LeaseStore {
  public:
-  void keep(const msg::HostId& host_id, const provisioner::KeptLease& lease) override {
+  void keep_lease(const msg::HostId& host_id, const provisioner::KeptLease& lease) override {
     kept_[host_id] = lease;
   }
-  provisioner::KeptLease kept(const msg::HostId& host_id) override { return kept_[host_id]; }
-  void keep_watched(std::int64_t unix_ms) override { watched_unix_ms_ = unix_ms; }
-  std::int64_t watched_unix_ms() override { return watched_unix_ms_; }
+  provisioner::KeptLease lease(const msg::HostId& host_id) override { return kept_[host_id]; }
+  void keep_last_seen(std::int64_t unix_ms) override { last_seen_unix_ms_ = unix_ms; }
+  std::int64_t last_seen_unix_ms() override { return last_seen_unix_ms_; }
 
  private:
   std::map<msg::HostId, provisioner::KeptLease> kept_ = {};
-  std::int64_t watched_unix_ms_ = 0;
+  std::int64_t last_seen_unix_ms_ = 0;
 };
 
 class SimDeployment {
@@ -72,7 +72,8 @@ class SimDeployment {
   SimHypervisor& hypervisor(std::size_t host);
   std::size_t host_count() const { return shape_.host_count; }
   const SimShape& shape() const { return shape_; }
-  /// Ends fenced processes, and restarts supervised ones. Called after each step.
+  /// Ends fenced processes, and restarts supervised ones. Asserts the invariants of every service
+  /// that has a check(). Called after each step.
   void end_fenced();
   /// Checks the scheduler's view if it changed; called after each step.
   void check_views();
@@ -90,6 +91,7 @@ class SimDeployment {
   std::vector<std::string> host_processes_ = {};
   std::vector<std::shared_ptr<SimHypervisor>> hypervisors_ = {};
   std::map<std::string, std::shared_ptr<SimLeases>> leases_ = {};  // by process
+  std::vector<std::weak_ptr<provisioner::Service>> provisioners_ = {};
   std::shared_ptr<image_store::SimulatedStore> volumes_ =
       std::make_shared<image_store::SimulatedStore>();
   std::map<std::string, std::unique_ptr<SimProcess>> processes_ = {};

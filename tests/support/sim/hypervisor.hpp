@@ -27,6 +27,9 @@ class SimHypervisor final : public provisioner::Hypervisor {
   /// Called when a domain is created.
   std::function<void(const provisioner::DomainSpec&)> on_created;
 
+  provisioner::FoundAccelerator prepare(const provisioner::HostSetup& setup) override {
+    return fake_.prepare(setup);
+  }
   core::Result<void> create(const provisioner::DomainSpec& spec) override {
     return faulty([&]() -> core::Result<void> {
       const bool is_new = !fake_.spec_of(spec.name).has_value();

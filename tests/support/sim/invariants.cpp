@@ -244,7 +244,8 @@ void Invariants::check_grant_step(const std::string& key, const provisioner::Sto
   const auto now = grants_.find(key);
   if (now == grants_.end()) return;
   const auto& grant = now->second.grant;
-  if (now->second.has_run) has_run_.insert(run_name(grant.node_id.value, grant.epoch));
+  if (now->second.phase != provisioner::GrantPhase::pending)
+    has_run_.insert(run_name(grant.node_id.value, grant.epoch));
   if (before && grant.epoch < before->grant.epoch) fail("a host's grant goes back: " + key);
 }
 

@@ -196,7 +196,7 @@ void SimRun::disturb_host(std::size_t host, std::int64_t for_ms) {
         hypervisor.fake().crash(victim->first);
       else
         hypervisor.fake().power_off(victim->first);
-      hypervisor.fake().make_guests_deaf(happens(300));
+      hypervisor.fake().ignore_shutdowns(happens(300));
     }
   }
 }
@@ -214,7 +214,7 @@ void SimRun::end_disturbances(bool is_all) {
   if (!is_all) return;
   for (std::size_t i = 0; i < deployment_.host_processes().size(); ++i) {
     deployment_.hypervisor(i).faults = {};
-    deployment_.hypervisor(i).fake().make_guests_deaf(false);
+    deployment_.hypervisor(i).fake().ignore_shutdowns(false);
   }
   for (const auto& name : deployment_.names())
     if (!deployment_.is_running(name)) deployment_.start(name);

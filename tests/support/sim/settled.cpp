@@ -97,7 +97,7 @@ void Invariants::check_settled_computesets() {
 void Invariants::check_settled_grants() {
   std::set<std::string> held;
   for (const auto& [key, stored] : grants_)
-    if (!stored.is_void && !stored.is_ended)
+    if (!stored.is_revoked && stored.phase != provisioner::GrantPhase::ended)
       held.insert(stored.host_id.value + " " + stored.grant.node_id.value + " " +
                   std::to_string(stored.grant.epoch));
   std::set<std::string> placed;

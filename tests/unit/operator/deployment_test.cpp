@@ -49,6 +49,7 @@ TEST(Children, OfSimulatedHostsNeedNoHypervisor) {
   EXPECT_THAT(names(children), Not(Contains("libvirtd")));
   EXPECT_THAT(names(children), Not(Contains("vswitchd")));
   EXPECT_EQ(children.back().bus_name, "provisioner/simulated");
+  EXPECT_EQ(children.back().settings.at("provisioner.driver"), "simulated");
   EXPECT_EQ(children.back().settings.at("provisioner.simulated_hosts"), "7");
 }
 

@@ -35,14 +35,15 @@ Config a_config() {
 StoredGrant stored(const msg::Grant& grant, const Config& config) {
   return {.host_id = config.hosts.front(),
           .grant = grant,
-          .domain_name = domain_name(config.hosts.front(), grant, config)};
+          .domain_name = domain_name(config.hosts.front(), grant, config),
+          .domain_uuid = uuid_of_domain(config.hosts.front(), grant.node_id, config)};
 }
 
-TEST(DomainPlan, NamesADomainAsAPersonWouldLookForIt) {
+TEST(DomainPlan, NamesADomainByClusterAndNode) {
   EXPECT_EQ(domain_name({"rack1-a"}, a_grant(), a_config()), "demo.vm-demo-00");
 }
 
-TEST(DomainPlan, NamesADomainByItsNodeWhereTheNameIsTooLong) {
+TEST(DomainPlan, NamesADomainByItsNodeIdIfTheNameIsTooLong) {
   auto grant = a_grant();
   grant.node_name = std::string(64, 'x');
   EXPECT_EQ(domain_name({"rack1-a"}, grant, a_config()), "n-0123456789abcdef");
@@ -50,24 +51,24 @@ TEST(DomainPlan, NamesADomainByItsNodeWhereTheNameIsTooLong) {
 
 TEST(DomainPlan, NamesADomainOnASimulatedHostByHostAndNode) {
   auto config = a_config();
-  config.is_simulated = true;
+  config.driver = simulated_driver;
   EXPECT_EQ(domain_name({"sim-0001"}, a_grant(), config), "sim-0001.n-0123456789abcdef");
 }
 
 TEST(DomainPlan, KnowsTheDomainsOfEachSimulatedHost) {
   auto config = a_config();
   EXPECT_TRUE(is_domain_of({"rack1-a"}, "demo.vm-demo-00", config));
-  config.is_simulated = true;
+  config.driver = simulated_driver;
   EXPECT_TRUE(is_domain_of({"sim-0001"}, "sim-0001.n-1", config));
   EXPECT_FALSE(is_domain_of({"sim-000"}, "sim-0001.n-1", config));
   EXPECT_FALSE(is_domain_of({"sim-0002"}, "sim-0001.n-1", config));
 }
 
-TEST(DomainPlan, GivesTheVolumeTheSeedDriveAndTheIsoTheirFormats) {
+TEST(DomainPlan, PlansVolumeSeedDriveAndIsoWithTheirFormats) {
   auto grant = a_grant();
   grant.volume.iso_path = "/images/x.iso";
   const auto config = a_config();
-  const auto spec = plan_domain(stored(grant, config), config);
+  const auto spec = plan_domain(stored(grant, config), config, Accel::tcg);
   ASSERT_EQ(spec.disks.size(), 3U);
   EXPECT_EQ(spec.disks[0].path, "/volumes/n.qcow2");
   EXPECT_EQ(spec.disks[0].format, "qcow2");
@@ -80,20 +81,20 @@ TEST(DomainPlan, GivesTheVolumeTheSeedDriveAndTheIsoTheirFormats) {
   EXPECT_TRUE(spec.disks[2].is_read_only);
 }
 
-TEST(DomainPlan, GivesNoDiskToANodeWhoseImageIsAKernelAlone) {
+TEST(DomainPlan, PlansOnlyTheSeedDriveForAnImageThatIsAKernel) {
   auto grant = a_grant();
   grant.volume = {.kernel = "/k", .initramfs = "/i", .cmdline = "quiet"};
   const auto config = a_config();
-  const auto spec = plan_domain(stored(grant, config), config);
-  ASSERT_EQ(spec.disks.size(), 1U) << "the seed drive alone";
+  const auto spec = plan_domain(stored(grant, config), config, Accel::tcg);
+  ASSERT_EQ(spec.disks.size(), 1U);
   EXPECT_EQ(spec.kernel, "/k");
   EXPECT_EQ(spec.initramfs, "/i");
   EXPECT_EQ(spec.cmdline, "quiet");
 }
 
-TEST(DomainPlan, PutsEachCardOnTheBridgeInItsVlanWithATapOfItsOwn) {
+TEST(DomainPlan, PutsEachPortOnTheBridgeInItsVlanWithItsOwnTap) {
   const auto config = a_config();
-  const auto spec = plan_domain(stored(a_grant(), config), config);
+  const auto spec = plan_domain(stored(a_grant(), config), config, Accel::tcg);
   ASSERT_EQ(spec.ports.size(), 1U);
   EXPECT_EQ(spec.ports[0].mac, "52:54:00:0a:0b:0c");
   EXPECT_EQ(spec.ports[0].bridge, "nucleus0");
@@ -101,24 +102,32 @@ TEST(DomainPlan, PutsEachCardOnTheBridgeInItsVlanWithATapOfItsOwn) {
   EXPECT_EQ(spec.ports[0].device, "nuc-0a0b0c");
 }
 
-TEST(DomainPlan, MakesASpecThatTheDriverTakes) {
+TEST(DomainPlan, PlansASpecThatTheDriverAccepts) {
   const auto config = a_config();
-  const auto broken = check_spec(plan_domain(stored(a_grant(), config), config));
+  const auto broken = check_spec(plan_domain(stored(a_grant(), config), config, Accel::tcg));
   EXPECT_FALSE(broken) << broken->detail;
 }
 
-TEST(DomainPlan, GivesANodeOneUuidForEver) {
+TEST(DomainPlan, GivesNodesOfTheSameNameDifferentUuids) {
   const auto config = a_config();
-  auto grant = a_grant();
-  const auto first = plan_domain(stored(grant, config), config).uuid;
-  grant.epoch = 9;
-  grant.node_name = "renamed";
-  EXPECT_EQ(plan_domain(stored(grant, config), config).uuid, first);
-  grant.node_id = {"n-other"};
-  EXPECT_NE(plan_domain(stored(grant, config), config).uuid, first);
+  auto other = a_grant();
+  other.node_id = {"n-other"};
+  EXPECT_EQ(stored(a_grant(), config).domain_name, stored(other, config).domain_name);
+  EXPECT_NE(stored(a_grant(), config).domain_uuid, stored(other, config).domain_uuid);
 }
 
-TEST(SeedDrive, TellsAGuestItsNameItsCardsAndItsPeers) {
+TEST(DomainPlan, KeepsANodesUuidThroughEpochsAndNames) {
+  const auto config = a_config();
+  auto grant = a_grant();
+  const auto first = plan_domain(stored(grant, config), config, Accel::tcg).uuid;
+  grant.epoch = 9;
+  grant.node_name = "renamed";
+  EXPECT_EQ(plan_domain(stored(grant, config), config, Accel::tcg).uuid, first);
+  grant.node_id = {"n-other"};
+  EXPECT_NE(plan_domain(stored(grant, config), config, Accel::tcg).uuid, first);
+}
+
+TEST(SeedDrive, ContainsTheGuestsNamePortsAndPeers) {
   auto grant = a_grant();
   grant.ports.push_back({.mac = "52:54:00:00:00:01",
                          .ip = "172.30.0.2",

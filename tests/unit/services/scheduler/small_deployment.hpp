@@ -121,7 +121,7 @@ struct SmallDeployment {
                                     .node_id = {id},
                                     .epoch = placed.epoch,
                                     .state = state,
-                                    .seen_unix_ms = seen_unix_ms},
+                                    .last_seen_unix_ms = seen_unix_ms},
                                    view.host(placed.host_id)->process, now_unix_ms);
     EXPECT_TRUE(plan);
     return apply(std::move(*plan));

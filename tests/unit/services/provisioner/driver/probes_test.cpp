@@ -1,4 +1,4 @@
-// What a probe runs in a guest, and what is read from what it prints.
+// What a probe runs in a guest, and what is parsed from its output.
 #include "services/provisioner/driver/probes.hpp"
 
 #include <gmock/gmock.h>
@@ -32,7 +32,7 @@ class Probes : public testing::Test {
   GuestOutput answer_ = {};
 };
 
-TEST_F(Probes, EndInTheGuestWhenNobodyWaitsForThemAnyMore) {
+TEST_F(Probes, EndInTheGuestAtTheirDeadline) {
   answer_.output = R"({"hosts":["a","b"],"latency_us":4.5,"bandwidth_mb_s":80})";
   const auto result = run_node_probe(hypervisor_, domain_name, msg::Probe::mpi_pingpong,
                                      {{.name = "a"}, {.name = "b"}}, std::chrono::seconds{90});
@@ -46,7 +46,7 @@ TEST_F(Probes, EndInTheGuestWhenNobodyWaitsForThemAnyMore) {
   EXPECT_THAT(ran_, testing::IsSupersetOf({"-H", "a,b"}));
 }
 
-TEST_F(Probes, RefuseNodesThatAreNoNamesBeforeAnythingRuns) {
+TEST_F(Probes, RefuseNodesThatAreNotNamesBeforeAnythingRuns) {
   const auto result =
       run_node_probe(hypervisor_, domain_name, msg::Probe::mpi_pingpong,
                      {{.name = "a"}, {.name = "b; reboot"}}, std::chrono::seconds{90});
@@ -55,7 +55,7 @@ TEST_F(Probes, RefuseNodesThatAreNoNamesBeforeAnythingRuns) {
   EXPECT_TRUE(ran_.empty());
 }
 
-TEST_F(Probes, TellACommandThatFailedWithWhatItSaid) {
+TEST_F(Probes, ReportAFailedCommandWithItsErrors) {
   answer_ = {.end = core::exited(124), .errors = "terminated"};
   const auto result = run_node_probe(hypervisor_, domain_name, msg::Probe::fio_random_read, {},
                                      std::chrono::seconds{90});
@@ -64,12 +64,38 @@ TEST_F(Probes, TellACommandThatFailedWithWhatItSaid) {
   EXPECT_THAT(result.error().detail, testing::HasSubstr("terminated"));
 }
 
-TEST_F(Probes, TakeNoFiguresFromWhatIsNone) {
+TEST_F(Probes, RefuseOutputWithoutFigures) {
   for (const char* printed : {"", "{", "{}", R"({"hosts":"a","latency_us":1,"bandwidth_mb_s":1})",
-                              R"({"hosts":[],"latency_us":"1","bandwidth_mb_s":1})"})
+                              R"({"hosts":[],"latency_us":"1","bandwidth_mb_s":1})",
+                              R"({"hosts":[],"latency_us":-1,"bandwidth_mb_s":1})",
+                              R"({"hosts":[],"latency_us":1e999,"bandwidth_mb_s":1})"})
     EXPECT_FALSE(parse_pingpong(printed)) << printed;
-  for (const char* printed : {"", "[]", R"({"jobs":[]})", R"({"jobs":[{"read":{"iops":"x"}}]})"})
+  for (const char* printed :
+       {"", "[]", R"({"jobs":[]})", R"({"jobs":[1]})", R"({"jobs":[null]})", R"({"jobs":{}})",
+        R"({"jobs":[{"read":1}]})", R"({"jobs":[{"read":{"iops":"x"}}]})"})
     EXPECT_FALSE(parse_fio(printed)) << printed;
+}
+
+TEST_F(Probes, IgnoreFieldsOfTheWrongType) {
+  const auto result = parse_fio(R"({"jobs":[{"read":{"iops":5,"bw_bytes":"all"}}]})");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->operations_per_s, 5);
+  EXPECT_EQ(result->bandwidth_mb_s, 0);
+}
+
+TEST_F(Probes, KeepNoMoreHostNamesThanRanks) {
+  std::string names = "1";
+  for (int i = 0; i < 1000; ++i) names += R"(,"h")";
+  const auto result =
+      parse_pingpong(R"({"latency_us":1,"bandwidth_mb_s":1,"hosts":[)" + names + "]}");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->hosts.size(), 2U);
+}
+
+TEST_F(Probes, SurviveDeeplyNestedOutput) {
+  const std::string nested = R"({"jobs":)" + std::string(100'000, '[');
+  EXPECT_FALSE(parse_fio(nested));
+  EXPECT_FALSE(parse_fio(nested + std::string(100'000, ']') + "}"));
 }
 
 }  // namespace

@@ -1,22 +1,23 @@
-#include "services/provisioner/driver/accelerator.hpp"
+#include "services/provisioner/driver/host_setup.hpp"
 
 #include <unistd.h>
+
+#include <filesystem>
 
 #include "core/runtime/child_process.hpp"
 
 namespace nucleus::provisioner {
 
 namespace {
-// A stock kernel reaches its missing root disk within two seconds under a KVM that works.
-constexpr std::chrono::milliseconds boot_deadline{8'000};
+// A stock kernel reaches its missing root disk within 2 s under a KVM that works.
+constexpr std::chrono::milliseconds boot_timeout{8'000};
 }  // namespace
 
 FoundAccelerator find_accelerator(const std::string& kernel_path) {
-  if (access("/dev/kvm", R_OK | W_OK) != 0) return {Accel::tcg, "there is no /dev/kvm"};
+  if (access("/dev/kvm", R_OK | W_OK) != 0) return {Accel::tcg, "/dev/kvm is not accessible"};
   if (kernel_path.empty() || access(kernel_path.c_str(), R_OK) != 0)
-    return {Accel::tcg, "no kernel to probe KVM with"};
-  // The kernel panics without a root disk, panic=-1 resets at once, and -no-reboot makes that the
-  // end.
+    return {Accel::tcg, "provisioner.probe_kernel is not readable"};
+  // Without a root disk the kernel panics; panic=-1 then resets, and -no-reboot makes that an exit.
   const auto ran = core::run_child({.argv = {"qemu-system-x86_64",
                                              "-accel",
                                              "kvm",
@@ -37,11 +38,17 @@ FoundAccelerator find_accelerator(const std::string& kernel_path) {
                                              kernel_path,
                                              "-append",
                                              "console=ttyS0 panic=-1 quiet"},
-                                    .deadline = boot_deadline});
-  if (!ran) return {Accel::tcg, "a probe guest under KVM: " + ran.error().detail};
+                                    .deadline = boot_timeout});
+  if (!ran) return {Accel::tcg, "the probe guest failed under KVM: " + ran.error().detail};
   if (!core::is_success(ran->end) || ran->output.find("Kernel panic") == std::string::npos)
-    return {Accel::tcg, "a probe guest did not boot under KVM"};
-  return {Accel::kvm, "a probe guest booted under KVM"};
+    return {Accel::tcg, "the probe guest did not boot under KVM"};
+  return {Accel::kvm, "the probe guest booted under KVM"};
+}
+
+void make_state_directories(const std::string& directory) {
+  std::error_code ignored;
+  for (const char* name : {"/domains", "/seeds"})
+    std::filesystem::create_directories(directory + name, ignored);
 }
 
 }  // namespace nucleus::provisioner

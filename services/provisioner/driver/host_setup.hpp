@@ -1,0 +1,19 @@
+// What a host with real guests needs before its first domain: directories, and an accelerator that
+// works. /dev/kvm may exist and guests hang under it all the same. Blocks: runs on a worker.
+#pragma once
+
+#include <string>
+
+#include "services/provisioner/driver/hypervisor.hpp"
+
+namespace nucleus::provisioner {
+
+/// KVM if a guest with this kernel boots under it, to the point where it misses its root disk;
+/// else TCG. Takes up to 8 s.
+FoundAccelerator find_accelerator(const std::string& kernel_path);
+
+/// DIRECTORY/domains for consoles and logs, DIRECTORY/seeds for seed drives. If they cannot be
+/// made, creating a domain fails and says so.
+void make_state_directories(const std::string& directory);
+
+}  // namespace nucleus::provisioner

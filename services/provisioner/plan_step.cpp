@@ -1,0 +1,67 @@
+#include "services/provisioner/plan_step.hpp"
+
+#include "core/assert.hpp"
+
+namespace nucleus::provisioner {
+
+Step plan_step(const StoredGrant& stored, const DomainView& domain) {
+  const auto& grant = stored.grant;
+  const bool is_present = domain.epoch.has_value();
+  const bool has_run = stored.phase != GrantPhase::pending;
+  // A domain of another epoch is destroyed first, whatever is desired now.
+  if (is_present && *domain.epoch != grant.epoch) return Step::destroy;
+  if (stored.is_revoked) return is_present ? Step::destroy : Step::forget;
+  if (stored.phase == GrantPhase::ended) return is_present ? Step::destroy : Step::none;
+  if (domain.is_fenced)
+    return is_present ? Step::destroy : (has_run ? Step::record_end : Step::none);
+  if (!grant.is_on) {
+    if (!is_present) return Step::record_end;
+    if (!grant.is_graceful || domain.now_unix_ms >= grant.stop_by_unix_ms) return Step::destroy;
+    return domain.is_shutdown_sent ? Step::none : Step::shut_down;
+  }
+  if (!is_present) return has_run ? Step::record_end : Step::create;
+  if (!has_run) return Step::record_running;
+  if (stored.resets_done < grant.resets) return Step::reset;
+  if (stored.reboots_done < grant.reboots) return Step::reboot;
+  return Step::none;
+}
+
+bool is_driver_step(Step step) {
+  switch (step) {
+    case Step::create:
+    case Step::destroy:
+    case Step::shut_down:
+    case Step::reboot:
+    case Step::reset:
+      return true;
+    case Step::unknown:
+    case Step::none:
+    case Step::record_running:
+    case Step::record_end:
+    case Step::forget:
+      break;
+  }
+  return false;
+}
+
+bool may_advance(GrantPhase from, GrantPhase to) {
+  switch (to) {
+    case GrantPhase::running:
+      return from == GrantPhase::pending;
+    case GrantPhase::ended:
+      return from == GrantPhase::pending || from == GrantPhase::running;
+    case GrantPhase::pending:
+    case GrantPhase::unknown:
+      break;
+  }
+  return false;
+}
+
+StoredGrant advanced(StoredGrant stored, GrantPhase to) {
+  if (stored.phase == to) return stored;
+  NUCLEUS_ASSERT(may_advance(stored.phase, to));
+  stored.phase = to;
+  return stored;
+}
+
+}  // namespace nucleus::provisioner

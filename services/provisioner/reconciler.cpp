@@ -1,0 +1,297 @@
+#include "services/provisioner/reconciler.hpp"
+
+#include "core/assert.hpp"
+#include "core/log/log.hpp"
+#include "services/provisioner/domain_plan.hpp"
+#include "services/provisioner/driver/seed_drive.hpp"
+
+namespace nucleus::provisioner {
+
+namespace {
+
+/// What a step needs on a worker; nothing of it changes meanwhile.
+struct StepJob {
+  std::shared_ptr<Hypervisor> hypervisor;
+  StoredGrant stored;
+  DomainSpec spec;  // create alone
+  std::string seed_path;
+};
+
+core::Result<void> create(const StepJob& job) {
+  if (!job.seed_path.empty()) {
+    const auto files = plan_seed(job.stored.grant);
+    if (!files) return std::unexpected(files.error());
+    if (auto written = write_seed_drive(job.seed_path, *files); !written) return written;
+  }
+  return job.hypervisor->create(job.spec);
+}
+
+core::Result<void> run_step(const StepJob& job, Step step) {
+  const std::string& name = job.stored.domain_name;
+  switch (step) {
+    case Step::create:
+      return create(job);
+    case Step::destroy:
+      return job.hypervisor->destroy(name);
+    case Step::shut_down:
+      return job.hypervisor->shut_down(name);
+    case Step::reboot:
+      return job.hypervisor->reboot(name);
+    case Step::reset:
+      return job.hypervisor->reset(name);
+    case Step::unknown:
+    case Step::none:
+    case Step::record_running:
+    case Step::record_end:
+    case Step::forget:
+      break;
+  }
+  NUCLEUS_ASSERT(is_driver_step(step));
+  return {};
+}
+
+struct Nothing {};
+
+core::Result<Nothing> nothing_or_error(core::Result<void> result) {
+  if (!result) return std::unexpected(result.error());
+  return Nothing{};
+}
+
+core::Result<void> void_or_error(const core::Result<Nothing>& result) {
+  if (!result) return std::unexpected(result.error());
+  return {};
+}
+
+}  // namespace
+
+void Reconciler::list_domains() {
+  if (is_listing_) return;
+  is_listing_ = true;
+  const std::uint64_t begun = parts_.domains.begin_list();
+  workers_.steps.run<std::vector<DomainSeen>>(
+      parts_.loop, core::Milliseconds{parts_.config.step_timeout_ms},
+      [hypervisor = parts_.hypervisor] { return hypervisor->list(); },
+      [this, begun](core::Result<std::vector<DomainSeen>> domains) {
+        is_listing_ = false;
+        if (domains) return take_list(std::move(*domains), begun);
+        core::log::warning("domains_not_listed", {{"reason", domains.error().detail}});
+      });
+}
+
+void Reconciler::take_list(std::vector<DomainSeen> domains, std::uint64_t begun) {
+  parts_.domains.set_list(std::move(domains), begun);
+  if (!parts_.store.is_loaded()) return;
+  for (const auto& host_id : parts_.config.hosts)
+    for (const auto& node_id : parts_.grants.nodes(host_id)) {
+      const StoredGrant stored = *parts_.grants.find({host_id, node_id});
+      const auto* seen = parts_.domains.find(stored.domain_uuid);
+      if (seen && seen->epoch == stored.grant.epoch) record_running(stored);
+    }
+  destroy_ungranted();
+  reconcile_all();
+}
+
+void Reconciler::observe(const DomainSeen& seen) {
+  if (!parts_.domains.observe(seen) || !parts_.store.is_loaded()) return;
+  const auto* found = parts_.grants.find_by_uuid(seen.uuid);
+  if (!found) return destroy_ungranted();
+  const StoredGrant stored = *found;
+  if (stored.grant.epoch == seen.epoch && stored.phase != GrantPhase::ended) {
+    if (is_present(seen.state)) {
+      record_running(stored);
+    } else {
+      parts_.domains.keep_end(seen);
+      // Its end may come before its start was recorded; it has run all the same.
+      if (stored.phase == GrantPhase::pending && stored.grant.is_on) record_running(stored);
+    }
+  }
+  reconcile({stored.host_id, stored.grant.node_id});
+}
+
+void Reconciler::reconcile_all() {
+  for (const auto& host_id : parts_.config.hosts)
+    for (const auto& node_id : parts_.grants.nodes(host_id)) reconcile({host_id, node_id});
+  parts_.metrics.domains.Set(static_cast<double>(parts_.domains.all().size()));
+  parts_.metrics.grants.Set(static_cast<double>(parts_.grants.size()));
+}
+
+DomainView Reconciler::view_of(const StoredGrant& stored) {
+  DomainView view{.is_fenced = parts_.leases.is_fenced(stored.host_id),
+                  .is_shutdown_sent =
+                      parts_.domains.work({stored.host_id, stored.grant.node_id}).is_shutdown_sent,
+                  .now_unix_ms = parts_.loop.unix_ms()};
+  if (const auto* seen = parts_.domains.find(stored.domain_uuid)) view.epoch = seen->epoch;
+  return view;
+}
+
+void Reconciler::reconcile(const Grants::Id& id) {
+  const auto* found = parts_.grants.find(id);
+  if (!found || !parts_.domains.is_listed() || !parts_.store.is_loaded()) return;
+  if (!parts_.domains.work(id).may_begin(parts_.loop.steady_ms())) return;
+  const StoredGrant stored = *found;
+  // A domain created now would be hit by the stop under way.
+  if (parts_.domains.is_stopping(stored.domain_uuid)) return;
+  const Step step = plan_step(stored, view_of(stored));
+  if (is_driver_step(step)) return begin_step(stored, step);
+  if (step == Step::record_running) return record_running(stored);
+  if (step == Step::record_end) return record_end(stored);
+  if (step == Step::forget) return forget(stored);
+}
+
+core::Workers& Reconciler::workers_for(Step step) const {
+  if (step == Step::destroy || step == Step::reset) return workers_.stops;
+  return step == Step::create ? workers_.steps : workers_.guests;
+}
+
+void Reconciler::begin_step(const StoredGrant& stored, Step step) {
+  const bool is_create = step == Step::create;
+  if (is_create ? !parts_.watch.is_ready() : !parts_.watch.is_reachable()) return;
+  const Grants::Id id{stored.host_id, stored.grant.node_id};
+  parts_.domains.work(id).begin();
+  StepJob job{.hypervisor = parts_.hypervisor, .stored = stored, .spec = {}, .seed_path = {}};
+  if (is_create) {
+    job.spec = plan_domain(stored, parts_.config, parts_.watch.accelerator());
+    if (parts_.config.driver.has_guests) job.seed_path = seed_path(stored.grant, parts_.config);
+  }
+  const Begun begun{.id = id,
+                    .uuid = stored.domain_uuid,
+                    .epoch = stored.grant.epoch,
+                    .step = step,
+                    .begun_ms = parts_.loop.steady_ms()};
+  workers_for(step).run<Nothing>(
+      parts_.loop, core::Milliseconds{parts_.config.step_timeout_ms},
+      [job = std::move(job), step] { return nothing_or_error(run_step(job, step)); },
+      [this, begun](const core::Result<Nothing>& result) {
+        end_step(begun, void_or_error(result));
+      });
+}
+
+void Reconciler::end_step(const Begun& begun, const core::Result<void>& result) {
+  auto& work = parts_.domains.work(begun.id);
+  if (result)
+    work.end_with_success();
+  else
+    work.end_with_failure(parts_.loop.steady_ms(), parts_.config.retry_ms_max);
+  const auto* found = parts_.grants.find(begun.id);
+  if (!found || !parts_.store.is_loaded()) return;
+  const StoredGrant stored = *found;
+  if (!result) return take_failure(begun, stored, result.error());
+  take_success(begun, stored);
+  reconcile(begun.id);
+}
+
+void Reconciler::take_success(const Begun& begun, const StoredGrant& stored) {
+  const bool is_same_epoch = stored.grant.epoch == begun.epoch;
+  if (begun.step == Step::create) {
+    const double seconds = static_cast<double>(parts_.loop.steady_ms() - begun.begun_ms) / 1000;
+    parts_.metrics.create_seconds.Observe(seconds);
+    parts_.domains.add_created({.name = stored.domain_name,
+                                .uuid = begun.uuid,
+                                .state = DomainState::running,
+                                .epoch = begun.epoch});
+    if (is_same_epoch) record_running(stored);
+  } else if (begun.step == Step::destroy) {
+    parts_.domains.remove(begun.uuid);
+  } else if (is_same_epoch && begun.step == Step::shut_down) {
+    parts_.domains.work(begun.id).is_shutdown_sent = true;
+  } else if (is_same_epoch) {
+    record_reboot(stored, begun.step);
+  }
+}
+
+void Reconciler::take_failure(const Begun& begun, const StoredGrant& stored,
+                              const core::Error& error) {
+  parts_.metrics.steps_failed.Increment();
+  core::log::warning("step_failed", {{"domain", stored.domain_name},
+                                     {"step", msg::name_of(begun.step)},
+                                     {"reason", error.detail}});
+  if (begun.step != Step::create || stored.grant.epoch != begun.epoch) return;
+  // A domain that was observed meanwhile was created, whatever the driver says.
+  const auto* seen = parts_.domains.find(begun.uuid);
+  if (seen && seen->epoch == begun.epoch) return;
+  parts_.reporter.report(
+      stored, {.state = DomainState::absent, .reason = "cannot be started: " + error.detail});
+}
+
+void Reconciler::record_running(const StoredGrant& stored) {
+  if (stored.is_revoked || stored.phase == GrantPhase::ended) return;
+  const auto* seen = parts_.domains.find(stored.domain_uuid);
+  parts_.reporter.report(
+      advanced(stored, GrantPhase::running),
+      {.state = seen ? seen->state : DomainState::running, .reason = seen ? seen->reason : ""});
+}
+
+void Reconciler::record_end(const StoredGrant& stored) {
+  DomainReport report{.state = DomainState::shutoff};
+  const auto end = parts_.domains.take_end(stored.domain_uuid, stored.grant.epoch);
+  if (parts_.leases.is_fenced(stored.host_id)) {
+    report.reason = "its host had no answer from the scheduler for longer than its lease";
+  } else if (stored.grant.is_on && end) {
+    report.state = end->state;
+    report.reason = end->reason;
+  } else if (stored.grant.is_on) {
+    report.reason = "it ended while the provisioner was not watching";
+    report.last_seen_unix_ms = parts_.leases.last_seen_unix_ms();
+  }
+  parts_.reporter.report(advanced(stored, GrantPhase::ended), std::move(report));
+}
+
+void Reconciler::record_reboot(StoredGrant stored, Step step) {
+  ++(step == Step::reboot ? stored.reboots_done : stored.resets_done);
+  core::Context context = parts_.bus.context();
+  auto tx = parts_.store.begin(context);
+  parts_.grants.write(tx, std::move(stored));
+  (void)tx.commit();
+}
+
+void Reconciler::forget(const StoredGrant& stored) {
+  const Grants::Id id{stored.host_id, stored.grant.node_id};
+  (void)parts_.domains.take_end(stored.domain_uuid, stored.grant.epoch);
+  parts_.domains.forget_work(id);
+  core::Context context = parts_.bus.context();
+  auto tx = parts_.store.begin(context);
+  parts_.grants.remove(tx, id);
+  (void)tx.commit();
+}
+
+void Reconciler::stop(const DomainSeen& seen, bool is_fence) {
+  if (!parts_.domains.begin_stop(seen.uuid)) return;
+  workers_.stops.run<Nothing>(
+      parts_.loop, core::Milliseconds{parts_.config.step_timeout_ms},
+      [hypervisor = parts_.hypervisor, name = seen.name] {
+        return nothing_or_error(hypervisor->destroy(name));
+      },
+      [this, seen, is_fence](const core::Result<Nothing>& gone) {
+        parts_.domains.end_stop(seen.uuid);
+        if (gone) return parts_.domains.remove(seen.uuid);
+        if (is_fence)
+          core::log::error("domain_not_fenced",
+                           {{"domain", seen.name}, {"reason", gone.error().detail}});
+        else
+          core::log::warning(
+              "step_failed",
+              {{"domain", seen.name}, {"step", "destroy"}, {"reason", gone.error().detail}});
+      });
+}
+
+void Reconciler::destroy_ungranted() {
+  if (!parts_.domains.is_listed() || !parts_.watch.is_reachable()) return;
+  if (!parts_.leases.may_destroy_ungranted()) return;
+  std::vector<DomainSeen> ungranted;
+  for (const auto& [uuid, seen] : parts_.domains.all())
+    if (!parts_.grants.find_by_uuid(uuid) && !parts_.domains.is_stopping(uuid))
+      ungranted.push_back(seen);
+  for (const auto& seen : ungranted) {
+    core::log::warning("domain_without_grant", {{"domain", seen.name}, {"epoch", seen.epoch}});
+    stop(seen, false);
+  }
+}
+
+void Reconciler::fence(const msg::HostId& host_id) {
+  std::vector<DomainSeen> running;
+  for (const auto& [uuid, seen] : parts_.domains.all())
+    if (is_domain_of(host_id, seen.name, parts_.config)) running.push_back(seen);
+  for (const auto& seen : running) stop(seen, true);
+}
+
+}  // namespace nucleus::provisioner

@@ -1,0 +1,81 @@
+// Brings the domains of this process's hosts to their grants: compares, takes one step at each
+// domain on a worker, records what follows, and compares again. Runs on the service's loop.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "services/provisioner/domains.hpp"
+#include "services/provisioner/hypervisor_watch.hpp"
+#include "services/provisioner/lease.hpp"
+#include "services/provisioner/plan_step.hpp"
+#include "services/provisioner/reporter.hpp"
+
+namespace nucleus::provisioner {
+
+class Reconciler {
+ public:
+  /// A guest can delay whatever asks it: those calls hold no worker that a stop needs.
+  struct Workers {
+    core::Workers& steps;   // lists, creates
+    core::Workers& stops;   // destroys
+    core::Workers& guests;  // shutdowns and reboots, which ask the guest's agent
+  };
+  /// The parts it works on; all outlive it.
+  struct Parts {
+    core::Loop& loop;
+    core::Bus& bus;
+    core::Store& store;
+    const Config& config;
+    Metrics& metrics;
+    std::shared_ptr<Hypervisor> hypervisor;
+    Grants& grants;
+    Domains& domains;
+    Leases& leases;
+    const HypervisorWatch& watch;
+    Reporter& reporter;
+  };
+
+  Reconciler(Parts parts, Workers workers) : parts_{std::move(parts)}, workers_{workers} {}
+
+  /// Lists the hypervisor's domains, unless that is under way.
+  void list_domains();
+  /// A driver's event.
+  void observe(const DomainSeen& seen);
+  void reconcile_all();
+  void reconcile(const Grants::Id& id);
+  /// Destroys the domains of ours that have no grant, once all hosts have a complete list.
+  void destroy_ungranted();
+  /// Stops every domain of a host whose lease is over. Needs no records.
+  void fence(const msg::HostId& host_id);
+
+ private:
+  void take_list(std::vector<DomainSeen> domains, std::uint64_t begun);
+  DomainView view_of(const StoredGrant& stored);
+  /// A step under way; the grant may have changed when it ends.
+  struct Begun {
+    Grants::Id id;
+    std::string uuid;
+    std::uint64_t epoch;
+    Step step;
+    std::int64_t begun_ms;
+  };
+  void begin_step(const StoredGrant& stored, Step step);
+  void end_step(const Begun& begun, const core::Result<void>& result);
+  void take_success(const Begun& begun, const StoredGrant& stored);
+  void take_failure(const Begun& begun, const StoredGrant& stored, const core::Error& error);
+  void record_running(const StoredGrant& stored);
+  void record_end(const StoredGrant& stored);
+  void record_reboot(StoredGrant stored, Step step);
+  void forget(const StoredGrant& stored);
+  /// Destroys a domain whatever its grant says, once at a time.
+  void stop(const DomainSeen& seen, bool is_fence);
+  core::Workers& workers_for(Step step) const;
+
+  Parts parts_;
+  Workers workers_;
+  bool is_listing_ = false;
+};
+
+}  // namespace nucleus::provisioner

@@ -1,0 +1,47 @@
+// The provisioner's settings: the driver is chosen by name, and reading them only parses.
+#include "services/provisioner/config.hpp"
+
+#include <gtest/gtest.h>
+
+namespace nucleus::provisioner {
+namespace {
+
+core::Result<Config> read(std::map<std::string, std::string> values) {
+  core::Settings settings(std::move(values));
+  return Config::from(settings);
+}
+
+TEST(ProvisionerConfig, ChoosesTheDriverByName) {
+  const auto real = read({{"provisioner.host_id", "rack1-a"}});
+  ASSERT_TRUE(real) << real.error().detail;
+  EXPECT_EQ(real->driver.name, "libvirt");
+  EXPECT_TRUE(real->driver.has_guests);
+  ASSERT_EQ(real->hosts.size(), 1U);
+  EXPECT_EQ(real->hosts[0].value, "rack1-a");
+
+  const auto simulated =
+      read({{"provisioner.driver", "simulated"}, {"provisioner.simulated_hosts", "3"}});
+  ASSERT_TRUE(simulated) << simulated.error().detail;
+  EXPECT_EQ(simulated->driver.name, "simulated");
+  EXPECT_FALSE(simulated->driver.has_guests);
+  ASSERT_EQ(simulated->hosts.size(), 3U);
+  EXPECT_EQ(simulated->hosts[2].value, "sim-0003");
+  EXPECT_EQ(simulated->cpus, 64U);
+}
+
+TEST(ProvisionerConfig, RefusesAnUnknownDriverAndAHostWithoutAName) {
+  EXPECT_EQ(read({{"provisioner.driver", "xen"}}).error().field, "provisioner.driver");
+  EXPECT_EQ(read({}).error().field, "provisioner.host_id");
+}
+
+TEST(ProvisionerConfig, LeavesTheAcceleratorOpenUnlessOneIsSet) {
+  const std::pair<std::string, std::string> host{"provisioner.host_id", "h"};
+  EXPECT_EQ(read({host})->accelerator, Accel::unknown);
+  EXPECT_EQ(read({host, {"provisioner.accelerator", "kvm"}})->accelerator, Accel::kvm);
+  EXPECT_EQ(read({host, {"provisioner.accelerator", "tcg"}})->accelerator, Accel::tcg);
+  EXPECT_EQ(read({host, {"provisioner.accelerator", "none"}}).error().field,
+            "provisioner.accelerator");
+}
+
+}  // namespace
+}  // namespace nucleus::provisioner
