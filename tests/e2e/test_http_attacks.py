@@ -1,16 +1,16 @@
-"""HTTP as attackers write it, over a raw socket: refused, the connection closed, and what hides
-behind a request never runs."""
+"""Malformed and smuggled HTTP requests over a raw socket: they are refused, the connection is
+closed, and a request hidden behind one never runs."""
 import socket
 
 import pytest
 
 from conftest import a_deployment, session_of
 
-PATIENCE_S = 30
+TIMEOUT_S = 30
 
 
 class Site:
-    """A deployment with one node whose name tells whether a hidden request ran."""
+    """A deployment with one node. Its name shows whether a hidden request ran."""
 
     def __init__(self, deployment):
         deployment.nucleus("cluster", "create", "vc1", "--computes", "1")
@@ -21,20 +21,20 @@ class Site:
         self.address = (host, int(port))
 
     def names(self):
-        told = session_of(self.token).get(self.url + "/nucleus/v1/cluster/vc1/",
-                                          timeout=PATIENCE_S).json()
-        return [node["name"] for node in told["computes"]]
+        answer = session_of(self.token).get(self.url + "/nucleus/v1/cluster/vc1/",
+                                          timeout=TIMEOUT_S).json()
+        return [node["name"] for node in answer["computes"]]
 
     def rename(self, name):
-        """A whole request that would rename the node."""
+        """A complete request that renames the node."""
         body = b'{"name":"%s"}' % name.encode()
         return (b"POST /nucleus/v1/cluster/vc1/compute/vm-vc1-00/rename HTTP/1.1\r\nHost: n\r\n"
                 b"Authorization: Token %s\r\nContent-Length: %d\r\n\r\n%s"
                 % (self.token.encode(), len(body), body))
 
     def send(self, data):
-        """All that comes back until the server closes."""
-        with socket.create_connection(self.address, timeout=PATIENCE_S) as line:
+        """Everything that is received until the server closes."""
+        with socket.create_connection(self.address, timeout=TIMEOUT_S) as line:
             answer = b""
             try:
                 line.sendall(data)
@@ -90,14 +90,14 @@ def test_a_hidden_request_never_runs(site, name):
     before = site.names()
     answer = site.send(SMUGGLED[name] + site.rename("hidden"))
     assert site.names() == before == ["vm-vc1-00"]
-    # One answer at most, and it refuses: nothing behind it was read as a request.
+    # Exactly one response, which refuses: nothing behind it was read as a request.
     assert answer.count(b"HTTP/1.1 ") == 1, answer
     assert answer.split()[1] in (b"400", b"413", b"501"), answer
     assert b"connection: close" in answer.lower()
 
 
-def test_two_whole_requests_on_one_line_are_two(site):
-    """The proof that the test above would see a hidden request run."""
+def test_two_complete_requests_on_one_connection_both_run(site):
+    """Proves that the test above would detect a hidden request."""
     first = b"GET /healthz HTTP/1.1\r\nHost: n\r\n\r\n"
     answer = site.send(first + site.rename("seen") + first)
     assert [part.split()[0] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"204", b"200"]
@@ -118,7 +118,7 @@ def test_two_whole_requests_on_one_line_are_two(site):
     b"GET / HTTP/1.1\r\nHost: n\r\nX: " + b"a" * (1 << 20) + b"\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: n\r\n" + b"X: y\r\n" * 10_000 + b"\r\n",
 ], ids=range(15))
-def test_what_is_no_http_is_refused(site, request_):
+def test_malformed_requests_are_refused(site, request_):
     answer = site.send(request_)
     assert answer == b"" or answer.split()[1].startswith(b"4"), answer[:200]
     assert answer.count(b"HTTP/1.1 ") <= 1

@@ -1,4 +1,5 @@
-"""TLS of the gateway and the console: certificates made here, clients with and without their CA."""
+"""TLS of the gateway and the console, with certificates of a test CA and clients with and without
+its certificate."""
 import hashlib
 import json
 import pathlib
@@ -11,7 +12,7 @@ import pytest
 from conftest import BIN, Machines, a_deployment, wait_until
 from console import Viewer, ticket_for
 
-PATIENCE_S = 30
+TIMEOUT_S = 30
 
 
 def openssl(*words, folder):
@@ -20,7 +21,7 @@ def openssl(*words, folder):
 
 
 class Authority:
-    """A CA in a folder, and the pair of files that a deployment is given."""
+    """A CA in a folder, and the certificate and key of a deployment."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -51,12 +52,12 @@ class Site:
         self.token = "Authorization: Token " + self.env["NUCLEUS_TOKEN"]
 
     def curl(self, path, *more, ca=None, url=None):
-        words = ["curl", "-sS", "--noproxy", "*", "--max-time", str(PATIENCE_S), "--cacert",
+        words = ["curl", "-sS", "--noproxy", "*", "--max-time", str(TIMEOUT_S), "--cacert",
                  ca or self.authority.ca, "-H", self.token, *more, (url or self.url) + path]
         return subprocess.run(words, text=True, capture_output=True)
 
     def hang_up(self, name="gateway"):
-        """SIGHUP, and what the process logs of it."""
+        """Sends SIGHUP; the line that the process logs."""
         log = self.deployment.state / "logs" / f"{name}.log"
         seen = len(log.read_text())
         pid = self.deployment.pids()[name]
@@ -65,9 +66,9 @@ class Site:
                                         if " certificate_" in line), None), "the log of SIGHUP")
 
     def shown(self, port=None):
-        """The SHA-256 of the certificate that a new connection is shown."""
+        """The SHA-256 of the certificate that a new connection gets."""
         context = ssl.create_default_context(cafile=self.authority.ca)
-        with socket.create_connection(("127.0.0.1", port or self.port), PATIENCE_S) as line:
+        with socket.create_connection(("127.0.0.1", port or self.port), TIMEOUT_S) as line:
             with context.wrap_socket(line, server_hostname="127.0.0.1") as secure:
                 return hashlib.sha256(secure.getpeercert(binary_form=True)).hexdigest()
 
@@ -81,34 +82,34 @@ def site_fixture(tmp_path_factory):
         yield Site(deployment, authority)
 
 
-def test_the_environment_leads_to_https(site):
+def test_the_environment_names_the_https_url(site):
     assert site.url.startswith("https://127.0.0.1:")
     assert site.env["NUCLEUS_CA_FILE"] == str(site.authority.ca)
     assert site.deployment.status()["url"] == site.url
 
 
 @pytest.mark.parametrize("path", ["/nucleus/v1/cluster/", "/v2/clusters", "/healthz"])
-def test_curl_with_the_ca_is_answered(site, path):
+def test_curl_with_the_ca_gets_an_answer(site, path):
     answer = site.curl(path)
     assert answer.returncode == 0, answer.stderr
     json.loads(answer.stdout)
 
 
-def test_links_say_https(site):
+def test_redirects_use_https(site):
     answer = site.curl("/nucleus/v1/cluster", "-o", "/dev/null", "-w", "%{redirect_url}")
     assert answer.stdout == site.url + "/nucleus/v1/cluster/"
 
 
-def test_a_body_and_a_hundred_continue_go_through_tls(site):
+def test_a_body_after_100_continue_passes_through_tls(site):
     body = json.dumps({"name": "vm-vc1-00", "padding": "x" * 20_000})
     answer = site.curl("/nucleus/v1/cluster/vc1/compute/vm-vc1-00/rename", "-H",
                        "Expect: 100-continue", "-d", body, "-w", "%{http_code}")
     assert answer.stdout.endswith("204"), answer.stdout
 
 
-def test_without_its_ca_a_client_does_not_believe_it(site, tmp_path):
+def test_a_client_without_the_ca_rejects_the_certificate(site, tmp_path):
     answer = site.curl("/v2/clusters", ca=Authority(tmp_path).ca)
-    assert answer.returncode == 60, answer.stderr  # curl: the peer's certificate is not believed
+    assert answer.returncode == 60, answer.stderr  # curl: not verified
     assert answer.stdout == ""
 
 
@@ -119,21 +120,21 @@ def test_old_tls_is_refused(site):
         assert site.curl("/healthz", "--tlsv" + version, "--tls-max", version).returncode == 0
 
 
-def test_plain_http_to_the_tls_port_is_told(site):
+def test_plain_http_to_the_tls_port_is_answered_with_400(site):
     answer = site.curl("/v2/clusters", "-w", " %{http_code}",
                        url=site.url.replace("https", "http"))
     assert answer.stdout == '{"detail":"this port requires TLS (https:// or wss://)"} 400'
 
 
-def test_who_begins_tls_and_stops_is_cut_off(site):
-    """Bytes that begin a handshake and no more: the server closes, the test only waits for it."""
-    with socket.create_connection(("127.0.0.1", site.port), PATIENCE_S) as line:
+def test_an_unfinished_handshake_is_disconnected(site):
+    """Sends the first bytes of a handshake and waits until the server closes."""
+    with socket.create_connection(("127.0.0.1", site.port), TIMEOUT_S) as line:
         line.sendall(b"\x16\x03\x01")
         assert line.recv(1) == b""
 
 
 class EventStream:
-    """curl on /v2/events, its lines as they come."""
+    """curl on /v2/events, line by line."""
 
     def __init__(self, site):
         self.process = subprocess.Popen(
@@ -155,7 +156,7 @@ class EventStream:
         raise AssertionError(f"the stream ended before {text}")
 
 
-def test_renewal_shows_the_new_certificate_and_a_stream_goes_on(site):
+def test_renewal_serves_the_new_certificate_and_keeps_open_streams(site):
     before = site.shown()
     with EventStream(site) as events:
         events.wait_for('"cluster":"vc1"')
@@ -167,7 +168,7 @@ def test_renewal_shows_the_new_certificate_and_a_stream_goes_on(site):
         events.wait_for('"cluster":"vc2"')
 
 
-def test_a_broken_new_pair_keeps_the_old_one(site):
+def test_an_invalid_new_pair_keeps_the_old_one(site):
     before = site.shown()
     authority = site.authority
     sound = authority.certificate.read_bytes(), authority.key.read_bytes()
@@ -191,16 +192,16 @@ def test_a_broken_new_pair_keeps_the_old_one(site):
     assert "certificate_in_force" in site.hang_up()
 
 
-def test_the_metric_tells_when_it_ends(site):
-    told = site.curl("/metrics").stdout
-    end = next(float(line.split()[1]) for line in told.splitlines()
+def test_the_metric_has_the_expiry(site):
+    page = site.curl("/metrics").stdout
+    end = next(float(line.split()[1]) for line in page.splitlines()
                if line.startswith("nucleus_gateway_certificate_end_unix_seconds "))
     date = subprocess.run(["openssl", "x509", "-in", site.authority.certificate, "-noout",
                            "-enddate"], check=True, text=True, capture_output=True).stdout
     assert end == ssl.cert_time_to_seconds(date.strip().removeprefix("notAfter="))
 
 
-def test_cm_believes_the_ca_of_its_environment(site):
+def test_cm_trusts_the_ca_of_its_environment(site):
     cm = [BIN / "cm", "comet", "ll"]
     ran = subprocess.run(cm, env=site.env, text=True, capture_output=True)
     assert ran.returncode == 0 and "vc1" in ran.stdout, ran.stderr
@@ -209,7 +210,7 @@ def test_cm_believes_the_ca_of_its_environment(site):
     assert ran.returncode == 1 and "certificate" in ran.stderr
 
 
-def test_up_refuses_a_pair_that_does_not_fit(site, make_deployment):
+def test_up_refuses_a_pair_that_does_not_match(site, make_deployment):
     site.authority.issue(certificate="other.pem", key="other.key")
     new = make_deployment("--simulated", "--tls-certificate", str(site.authority.certificate),
                           "--tls-key", str(site.authority.folder / "other.key"))
@@ -218,7 +219,7 @@ def test_up_refuses_a_pair_that_does_not_fit(site, make_deployment):
     assert new.pids() == {}
 
 
-def test_a_certificate_of_its_own_is_its_ca(tmp_path, make_deployment):
+def test_a_self_signed_certificate_is_its_own_ca(tmp_path, make_deployment):
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=site",
             "-addext", "subjectAltName=DNS:localhost", "-keyout", "own.key", "-out", "own.pem",
             folder=tmp_path)
@@ -227,7 +228,7 @@ def test_a_certificate_of_its_own_is_its_ca(tmp_path, make_deployment):
     new.up()
     env = new.env()
     assert env["NUCLEUS_CA_FILE"] == str(tmp_path / "own.pem")
-    # The certificate is for a name, so that name is where clients are led.
+    # The certificate is for a name, so clients are given that name.
     assert env["NUCLEUS_URL"].startswith("https://localhost:")
     ran = subprocess.run([BIN / "cm", "comet", "ll"], env=env, text=True, capture_output=True)
     assert ran.returncode == 0, ran.stderr
@@ -237,7 +238,7 @@ def test_a_certificate_of_its_own_is_its_ca(tmp_path, make_deployment):
     assert "NUCLEUS_CA_FILE" not in new.env()
 
 
-def test_a_console_is_reached_by_wss(tmp_path, tiny_guest):
+def test_a_console_is_reachable_over_wss(tmp_path, tiny_guest):
     authority = Authority(tmp_path)
     authority.issue()
     with a_deployment(*authority.options()) as deployment:
@@ -252,7 +253,7 @@ def test_a_console_is_reached_by_wss(tmp_path, tiny_guest):
         port = int(ticket["url"].removeprefix("wss://127.0.0.1:").removesuffix("/console"))
         with Viewer(ticket["url"], ticket["ticket"], ca=authority.ca) as viewer:
             viewer.read_until(b"vc1 login: ")
-            # The console's certificate is renewed while a viewer looks.
+            # The console's certificate is renewed while a viewer is connected.
             before = site.shown(port)
             authority.issue()
             site.hang_up("console")

@@ -75,6 +75,7 @@ struct Viewer::Socket {
   std::pair<unsigned, std::string> get(const std::string& path) {
     namespace http = boost::beast::http;
     http::request<http::empty_body> request{http::verb::get, path, 11};
+    request.set(http::field::host, address_);
     http::response<http::string_body> answer;
     boost::beast::flat_buffer buffer;
     fault_ = wait([&](auto done) { http::async_write(tcp_stream(), request, done); });

@@ -209,12 +209,5 @@ TEST_F(CachedAnswer, HeadThatAsksForLaterEventsIsNotBound) {
   EXPECT_FALSE(cache.find_by_head(head, now_ms));
 }
 
-TEST(ReadyAnswer, IsAHeadWithAGapForTheRequestId) {
-  const auto ready = an_answer("{\"a\":1}");
-  EXPECT_EQ(ready->before_id + "ID" + ready->after_id,
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Request-Id: ID\r\n"
-            "Content-Length: 7\r\n\r\n");
-}
-
 }  // namespace
 }  // namespace nucleus::gateway
