@@ -216,8 +216,8 @@ struct DrainHost {
   static constexpr std::string_view topic = "scheduler.drain-host";
   using Reply = Done;
   HostId host_id = {};
-  bool is_drained = true;  // false = resume
-  std::string reason = {};
+  bool is_drained = true;   // false = resume
+  std::string reason = {};  // empty = keep the reason of a host that is drained already
   NUCLEUS_FIELDS(host_id, is_drained, reason);
 };
 

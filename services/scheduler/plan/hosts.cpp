@@ -80,8 +80,10 @@ core::Result<Plan> plan_drain(const View& view, const msg::DrainHost& request,
     return std::unexpected(msg::invalid("reason", "reason must be at most 256 bytes"));
   Draft draft{view, now_unix_ms};
   StoredHost& host = draft.edit(request.host_id);
+  // Draining a drained host again without a reason keeps the first one.
+  const bool keeps_reason = request.is_drained && host.is_drained && request.reason.empty();
   host.is_drained = request.is_drained;
-  host.drain_reason = request.is_drained ? request.reason : "";
+  if (!keeps_reason) host.drain_reason = request.is_drained ? request.reason : "";
   return finish(draft);
 }
 
