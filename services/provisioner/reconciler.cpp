@@ -50,18 +50,6 @@ core::Result<void> run_step(const StepJob& job, Step step) {
   return {};
 }
 
-struct Nothing {};
-
-core::Result<Nothing> nothing_or_error(core::Result<void> result) {
-  if (!result) return std::unexpected(result.error());
-  return Nothing{};
-}
-
-core::Result<void> void_or_error(const core::Result<Nothing>& result) {
-  if (!result) return std::unexpected(result.error());
-  return {};
-}
-
 }  // namespace
 
 void Reconciler::list_domains() {
@@ -158,12 +146,10 @@ void Reconciler::begin_step(const StoredGrant& stored, Step step) {
                     .epoch = stored.grant.epoch,
                     .step = step,
                     .begun_ms = parts_.loop.steady_ms()};
-  workers_for(step).run<Nothing>(
+  workers_for(step).run<void>(
       parts_.loop, core::Milliseconds{parts_.config.step_timeout_ms},
-      [job = std::move(job), step] { return nothing_or_error(run_step(job, step)); },
-      [this, begun](const core::Result<Nothing>& result) {
-        end_step(begun, void_or_error(result));
-      });
+      [job = std::move(job), step] { return run_step(job, step); },
+      [this, begun](const core::Result<void>& result) { end_step(begun, result); });
 }
 
 void Reconciler::end_step(const Begun& begun, const core::Result<void>& result) {
@@ -256,12 +242,10 @@ void Reconciler::forget(const StoredGrant& stored) {
 
 void Reconciler::stop(const DomainSeen& seen, bool is_fence) {
   if (!parts_.domains.begin_stop(seen.uuid)) return;
-  workers_.stops.run<Nothing>(
+  workers_.stops.run<void>(
       parts_.loop, core::Milliseconds{parts_.config.step_timeout_ms},
-      [hypervisor = parts_.hypervisor, name = seen.name] {
-        return nothing_or_error(hypervisor->destroy(name));
-      },
-      [this, seen, is_fence](const core::Result<Nothing>& gone) {
+      [hypervisor = parts_.hypervisor, name = seen.name] { return hypervisor->destroy(name); },
+      [this, seen, is_fence](const core::Result<void>& gone) {
         parts_.domains.end_stop(seen.uuid);
         if (gone) return parts_.domains.remove(seen.uuid);
         if (is_fence)

@@ -76,9 +76,9 @@ TEST_F(Keys, ExistForEveryServiceOfTheList) {
   make({"host-07"});
   for (const auto& service : services) {
     if (service.name == "bus") continue;  // it has the server's key
-    const std::string folder =
+    const std::string key_directory =
         service.is_per_host ? std::string(service.name) + "-host-07" : std::string(service.name);
-    EXPECT_TRUE(core::is_known(rights_of_process(folder))) << folder;
+    EXPECT_TRUE(core::is_known(rights_of_process(key_directory))) << key_directory;
   }
 }
 
