@@ -13,11 +13,7 @@ namespace nucleus::operator_ {
 
 namespace {
 
-<<<<<<< HEAD
 constexpr core::Milliseconds reply_timeout{1'000};
-=======
-constexpr core::Milliseconds answer_timeout{1'000};
->>>>>>> c8a3c9f (Keep the reason of a drained host when it is drained again)
 
 struct ListArguments {
   std::string state = {};
@@ -42,11 +38,7 @@ core::Result<int> list_processes(const ListArguments& arguments) {
   for (const auto& service : services)
     if (!service.is_per_host)
       answers.push_back((*opened)->call_async(
-<<<<<<< HEAD
           msg::GetProcessStatus{}, {.to = std::string(service.name), .deadline = reply_timeout}));
-=======
-          msg::GetProcessStatus{}, {.to = std::string(service.name), .deadline = answer_timeout}));
->>>>>>> c8a3c9f (Keep the reason of a drained host when it is drained again)
   bool are_all_serving = true;
   std::cout << fmt::format("{:<14}{:>12}{:>12}  {}\n", "process", "requests", "event", "state");
   auto next = answers.begin();
