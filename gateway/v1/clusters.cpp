@@ -2,15 +2,13 @@
 #include "gateway/routing/pages.hpp"
 #include "gateway/v1/json.hpp"
 #include "gateway/v1/routes.hpp"
+#include "gateway/v1/whole_list.hpp"
 
 namespace nucleus::gateway {
 
 using core::ErrorCode;
 
 namespace {
-
-// Old clients read all clusters at once, without pages; above this they need v2.
-constexpr std::size_t list_bytes_max = std::size_t{64} << 20;
 
 struct ClusterList {
   std::vector<msg::Cluster> clusters = {};
@@ -19,17 +17,12 @@ struct ClusterList {
 
 void reply_list(const ExchangePtr& exchange, const ClusterList& list,
                 const NodeStatusesById& statuses) {
-  std::string body = "[";
-  for (const auto& cluster : list.clusters) {
-    const auto nodes = list.nodes.find(cluster.cluster_id.value);
-    if (nodes == list.nodes.end()) continue;  // it was removed meanwhile
-    if (body.size() > 1) body += ',';
-    body += text_of(v1_cluster(cluster, nodes->second, statuses));
-    if (body.size() > list_bytes_max)
-      return exchange->refuse(ErrorCode::no_capacity,
-                              "the list of all clusters is over 64 MiB: use /v2/clusters");
-  }
-  exchange->reply_text(200, body + "]", "application/json");
+  WholeList whole;
+  for (const auto& cluster : list.clusters)
+    if (const auto nodes = list.nodes.find(cluster.cluster_id.value);
+        nodes != list.nodes.end())  // else it was removed meanwhile
+      whole.add(v1_cluster(cluster, nodes->second, statuses));
+  whole.reply(exchange, "/v2/clusters");
 }
 
 void list_clusters(const ExchangePtr& exchange) {

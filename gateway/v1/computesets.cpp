@@ -6,6 +6,7 @@
 #include "gateway/routing/pages.hpp"
 #include "gateway/v1/json.hpp"
 #include "gateway/v1/routes.hpp"
+#include "gateway/v1/whole_list.hpp"
 
 namespace nucleus::gateway {
 
@@ -104,36 +105,44 @@ core::Result<msg::StartComputeset> read_start(const Json& body) {
   return start;
 }
 
-/// Reads the sets' nodes and their statuses, and calls `next` with the sets as JSON.
-void show(const ExchangePtr& exchange, std::vector<msg::Computeset> sets,
-          std::function<void(std::vector<Json>)> next) {
-  // Of one set, its cluster's nodes alone; of many, all nodes at once.
-  const auto cluster_id = sets.size() == 1 ? sets.front().cluster_id : msg::ClusterId{};
-  auto nodes = std::make_shared<std::map<std::string, msg::Node>>();
-  const auto finish = [sets = std::move(sets), nodes,
-                       next = std::move(next)](const NodeStatusesById& statuses) {
-    std::vector<Json> shown;
-    for (const auto& set : sets) {
-      std::vector<msg::Node> members;
-      for (const auto& id : set.nodes)
-        if (const auto node = nodes->find(id.value); node != nodes->end())
-          members.push_back(node->second);
-      shown.push_back(v1_computeset(set, members, statuses));
-    }
-    next(std::move(shown));
-  };
+/// Nodes and their statuses, for the computesets that they are members of.
+struct Members {
+  std::map<std::string, msg::Node> nodes = {};  // by id
+  NodeStatusesById statuses = {};
+
+  Json show(const msg::Computeset& set) const {
+    std::vector<msg::Node> members;
+    for (const auto& id : set.nodes)
+      if (const auto node = nodes.find(id.value); node != nodes.end())
+        members.push_back(node->second);
+    return v1_computeset(set, members, statuses);
+  }
+};
+
+using MembersPtr = std::shared_ptr<const Members>;
+
+/// Reads the nodes of a cluster, or of all clusters if the id is empty. A cluster that was removed
+/// has none.
+void with_members(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
+                  std::function<void(MembersPtr)> next) {
+  auto members = std::make_shared<Members>();
   for_each_page<msg::ListNodes>(
       exchange, {.viewer = msg::viewer_of(exchange->who), .cluster_id = cluster_id},
-      [nodes](msg::Nodes page) {
+      [members](msg::Nodes page) {
         for (auto& node : page.nodes) {
           std::string id = node.node_id.value;
-          (*nodes)[std::move(id)] = std::move(node);
+          members->nodes[std::move(id)] = std::move(node);
         }
       },
-      [exchange, cluster_id, finish] { with_statuses(exchange, cluster_id, finish); },
-      [exchange, finish](const core::Error& error) {
+      [exchange, cluster_id, members, next] {
+        with_statuses(exchange, cluster_id, [members, next](NodeStatusesById statuses) {
+          members->statuses = std::move(statuses);
+          next(members);
+        });
+      },
+      [exchange, members, next](const core::Error& error) {
         if (error.code != ErrorCode::not_found) return exchange->refuse(error);
-        finish({});  // the cluster was removed
+        next(members);
       });
 }
 
@@ -149,18 +158,19 @@ void start_computeset(const ExchangePtr& exchange) {
   start->cluster_id = {cluster->get<std::string>()};
   start->viewer = msg::viewer_of(exchange->who);
   exchange->ask(*start, [exchange](const msg::Computeset& set) {
-    show(exchange, {set}, [exchange, id = set.computeset_id](const std::vector<Json>& shown) {
-      exchange->reply(
-          201, shown.front(),
-          {{"Location", exchange->base_url + "/nucleus/v1/computeset/" + std::to_string(id)}});
+    with_members(exchange, set.cluster_id, [exchange, set](const MembersPtr& members) {
+      exchange->reply(201, members->show(set),
+                      {{"Location", exchange->base_url + "/nucleus/v1/computeset/" +
+                                        std::to_string(set.computeset_id)}});
     });
   });
 }
 
 void get_computeset(const ExchangePtr& exchange) {
   with_computeset(exchange, [exchange](const msg::Computeset& set) {
-    show(exchange, {set},
-         [exchange](const std::vector<Json>& shown) { exchange->reply(200, shown.front()); });
+    with_members(exchange, set.cluster_id, [exchange, set](const MembersPtr& members) {
+      exchange->reply(200, members->show(set));
+    });
   });
 }
 
@@ -173,16 +183,15 @@ void list_computesets(const ExchangePtr& exchange) {
     if (state != msg::ComputesetState::unknown) request.states.push_back(state);
   }
   if (first != last && request.states.empty()) return exchange->reply(200, Json::array());
-  auto all = std::make_shared<std::vector<msg::Computeset>>();
-  for_each_page<msg::ListComputesets>(
-      exchange, request,
-      [all](msg::Computesets page) {
-        std::ranges::move(page.computesets, std::back_inserter(*all));
-      },
-      [exchange, all] {
-        show(exchange, std::move(*all),
-             [exchange](const std::vector<Json>& shown) { exchange->reply(200, Json(shown)); });
-      });
+  with_members(exchange, {}, [exchange, request](const MembersPtr& members) {
+    auto list = std::make_shared<WholeList>();
+    for_each_page<msg::ListComputesets>(
+        exchange, request,
+        [list, members](const msg::Computesets& page) {
+          for (const auto& set : page.computesets) list->add(members->show(set));
+        },
+        [exchange, list] { list->reply(exchange, "/v2/computesets"); });
+  });
 }
 
 Handler power_computeset(msg::PowerAction action) {
