@@ -126,28 +126,48 @@ void list_volumes(const ExchangePtr& exchange) {
                 });
 }
 
-/// The ports of its nodes, by VLAN.
+/// The networks of a cluster by VLAN, each with the ports of the nodes.
+std::map<std::uint32_t, Json> networks_of(const ClusterNodes& whole,
+                                          const NodeStatusesById& statuses) {
+  std::map<std::uint32_t, Json> by_vlan;
+  for (const auto& node : whole.nodes)
+    for (const auto& port : status_of(node, statuses).ports) {
+      auto& network = by_vlan[port.vlan];
+      network["vlan"] = port.vlan;
+      network["is_public"] = port.is_public;
+      Json entry = json_of(port);
+      entry["node_id"] = node.node_id.value;
+      entry["node_name"] = node.name;
+      network["ports"].push_back(std::move(entry));
+    }
+  return by_vlan;
+}
+
 void list_networks(const ExchangePtr& exchange) {
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  const auto number = read_number(*exchange, "after");
+  if (!number) return exchange->refuse(number.error());
+  const std::int64_t after = page->after.empty() ? -1 : *number;
+  const std::size_t limit = page->limit == 0 ? msg::page_entries_default : page->limit;
   const msg::ClusterId id{exchange->path["cluster"]};
-  with_nodes(exchange, id, [exchange, id](ClusterNodes whole) {
-    with_statuses(exchange, id,
-                  [exchange, whole = std::move(whole)](const NodeStatusesById& statuses) {
-                    std::map<std::uint32_t, Json> by_vlan;
-                    for (const auto& node : whole.nodes) {
-                      for (const auto& port : status_of(node, statuses).ports) {
-                        auto& network = by_vlan[port.vlan];
-                        network["vlan"] = port.vlan;
-                        network["is_public"] = port.is_public;
-                        Json entry = json_of(port);
-                        entry["node_id"] = node.node_id.value;
-                        entry["node_name"] = node.name;
-                        network["ports"].push_back(std::move(entry));
-                      }
-                    }
-                    Collection all{.name = "networks", .key = "vlan"};
-                    for (auto& [vlan, network] : by_vlan) all.items.push_back(std::move(network));
-                    reply_page(exchange, std::move(all));
-                  });
+  with_nodes(exchange, id, [exchange, id, limit, after](ClusterNodes whole) {
+    with_statuses(
+        exchange, id,
+        [exchange, limit, after, whole = std::move(whole)](const NodeStatusesById& statuses) {
+          ListPage list{.name = "networks", .fields = {"vlan", "is_public", "ports"}};
+          std::uint32_t last = 0;
+          for (auto& [vlan, network] : networks_of(whole, statuses)) {
+            if (vlan <= after) continue;
+            if (list.entries.size() == limit) {
+              list.next = std::to_string(last);
+              break;
+            }
+            last = vlan;
+            list.entries.push_back(network);
+          }
+          reply_list(exchange, std::move(list));
+        });
   });
 }
 

@@ -24,7 +24,8 @@ void list_nodes(const ExchangePtr& exchange) {
             exchange, found, after, [exchange, found](const NodeStatusesById& statuses) {
               ListPage list{.name = "nodes",
                             .next = found.next,
-                            .types = {&msg::type_of<msg::Node>, &msg::type_of<msg::NodeStatus>}};
+                            .fields = field_names(
+                                {&msg::type_of<msg::Node>, &msg::type_of<msg::NodeStatus>})};
               for (const auto& node : found.nodes)
                 list.entries.push_back(node_json(node, statuses));
               reply_list(exchange, std::move(list));

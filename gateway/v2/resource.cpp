@@ -40,7 +40,8 @@ void reply_content(const ExchangePtr& exchange, const Json& body, std::uint64_t 
                    core::http::Headers headers) {
   std::string text = text_of(body);
   const std::string prefix = revision > 0 ? std::to_string(revision) + "." : "";
-  headers["ETag"] = "\"" + prefix + core::sha256_hex(text).substr(0, 16) + "\"";
+  if (!headers.contains("Cache-Control"))  // else it has a secret
+    headers["ETag"] = "\"" + prefix + core::sha256_hex(text).substr(0, 16) + "\"";
   exchange->reply_text(200, std::move(text), "application/json", std::move(headers));
 }
 
@@ -60,13 +61,6 @@ std::string next_url(const Exchange& exchange, const std::string& next) {
   for (const auto& [name, value] : exchange.request.query)
     if (name != "after") url += encoded(name) + "=" + encoded(value) + "&";
   return url + "after=" + encoded(next);
-}
-
-/// The keys of a collection are all strings or all numbers.
-bool comes_after(const Json& key, const std::string& after) {
-  if (key.is_string()) return key.get_ref<const std::string&>() > after;
-  const auto number = whole_number<std::uint64_t>(after);
-  return number && key.get<std::uint64_t>() > *number;
 }
 
 }  // namespace
@@ -134,13 +128,17 @@ core::Result<msg::Page> read_page(const Exchange& exchange) {
   return page;
 }
 
+std::vector<std::string> field_names(std::initializer_list<const msg::Type*> types) {
+  std::vector<std::string> names;
+  for (const auto* type : types)
+    for (const auto& field : type->fields()) names.emplace_back(field.name);
+  return names;
+}
+
 void reply_list(const ExchangePtr& exchange, ListPage page) {
   const auto fields = chosen_fields(*exchange);
   for (const auto& name : fields)
-    if (std::ranges::none_of(page.types, [&](const msg::Type* type) {
-          return std::ranges::any_of(type->fields(),
-                                     [&](const msg::Field& field) { return field.name == name; });
-        }))
+    if (std::ranges::find(page.fields, name) == page.fields.end())
       return refuse_field(exchange, name);
   if (!fields.empty())
     for (auto& entry : page.entries) entry = choose(std::move(entry), fields);
@@ -151,37 +149,6 @@ void reply_list(const ExchangePtr& exchange, ListPage page) {
     body["next"] = std::move(page.next);
   }
   reply_content(exchange, body, 0, std::move(headers));
-}
-
-void reply_page(const ExchangePtr& exchange, Collection collection) {
-  const auto asked = read_page(*exchange);
-  if (!asked) return exchange->refuse(asked.error());
-  const std::size_t limit = asked->limit == 0 ? msg::page_entries_max : asked->limit;
-  const char* key = collection.key;
-  std::sort(collection.items.begin(), collection.items.end(),
-            [key](const Json& a, const Json& b) { return a.at(key) < b.at(key); });
-  const auto fields = chosen_fields(*exchange);
-  ListPage page{.name = collection.name};
-  Json last;
-  const bool is_numbered = !collection.items.empty() && collection.items[0].at(key).is_number();
-  if (is_numbered && !asked->after.empty() && !whole_number<std::uint64_t>(asked->after))
-    return exchange->refuse(ErrorCode::invalid_argument, "after is not a cursor of this list",
-                            "after");
-  for (auto& item : collection.items) {
-    if (!asked->after.empty() && !comes_after(item.at(key), asked->after)) continue;
-    if (page.entries.size() == limit) {
-      collection.is_more = true;
-      break;
-    }
-    for (const auto& name : fields)
-      if (!item.contains(name)) return refuse_field(exchange, name);
-    last = item.at(key);
-    page.entries.push_back(choose(std::move(item), fields));
-  }
-  Json body{{page.name, std::move(page.entries)}};
-  if (collection.is_more && !last.is_null())
-    body["next"] = last.is_string() ? last.get<std::string>() : last.dump();
-  exchange->reply(200, body);
 }
 
 Handler watchable(EventStreams& streams, std::set<std::string> types, Handler list) {

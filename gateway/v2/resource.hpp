@@ -59,27 +59,21 @@ core::Result<std::int64_t> read_number(const Exchange& exchange, const std::stri
 struct ListPage {
   const char* name;  // of the JSON field that holds the entries
   Json entries = Json::array();
-  std::string next = {};                     // cursor of the next page; empty = the last
-  std::vector<const msg::Type*> types = {};  // their fields are what `?fields=` may name
+  std::string next = {};                 // cursor of the next page; empty = the last
+  std::vector<std::string> fields = {};  // that an entry may have
 };
+/// The fields of an entry that is made of these messages.
+std::vector<std::string> field_names(std::initializer_list<const msg::Type*> types);
 /// Answers `{"NAME": […], "next": CURSOR}`, with a `Link: <URL>; rel="next"` if there is another.
 void reply_list(const ExchangePtr& exchange, ListPage page);
 template <class Entry>
 void reply_list(const ExchangePtr& exchange, const char* name, const std::vector<Entry>& entries,
                 const std::string& next) {
-  reply_list(
-      exchange,
-      {.name = name, .entries = json_of(entries), .next = next, .types = {&msg::type_of<Entry>}});
+  reply_list(exchange, {.name = name,
+                        .entries = json_of(entries),
+                        .next = next,
+                        .fields = field_names({&msg::type_of<Entry>})});
 }
-
-/// A collection that its service lists without pages; cut to the page that the request asks for.
-struct Collection {
-  const char* name;
-  const char* key;  // the field that orders it
-  Json items = Json::array();
-  bool is_more = false;  // there are others after the last of `items`
-};
-void reply_page(const ExchangePtr& exchange, Collection collection);
 
 /// Answers with `list`, or for `?watch` with a stream of events of these types; of the path's
 /// cluster only, if it names one that the caller sees.
