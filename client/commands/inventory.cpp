@@ -116,16 +116,18 @@ core::Result<int> inventory_list(Session& session, const Words& words) {
       return core::refuse(ErrorCode::invalid_argument,
                           "no such column: " + msg::shown(shown.back()));
   }
-  Names names;
-  const auto copy = copy_and_names(session, words, names);
+  const auto copy = session.copy();
   if (!copy) return std::unexpected(copy.error());
   // The name is selected again at the end, to filter by it.
   auto rows = (*copy)->query("select " + columns + ", name from inventory order by name");
   if (!rows) return std::unexpected(rows.error());
-  if (words.has("NAMES"))
+  if (words.has("NAMES")) {
+    const auto names = names_in(words["NAMES"]);
+    if (!names) return std::unexpected(names.error());
     std::erase_if(*rows, [&](const LocalCopy::Row& row) {
-      return std::ranges::find(names, row.back()) == names.end();
+      return std::ranges::find(*names, row.back()) == names->end();
     });
+  }
   for (auto& row : *rows) row.pop_back();
   return print_rows(rows, shown, words["--format"]);
 }

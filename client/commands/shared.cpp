@@ -46,7 +46,9 @@ core::Result<std::vector<std::string>> names_in(const std::string& list) {
   if (!names)
     return core::refuse(core::ErrorCode::invalid_argument,
                         "not a list of nodes: " + names.error().detail);
-  std::erase(*names, "");
+  std::erase_if(*names, [](const std::string& name) {
+    return name.find_first_not_of(" \t") == std::string::npos;
+  });
   if (names->empty())
     return core::refuse(core::ErrorCode::invalid_argument, "the list of nodes is empty", "nodes");
   return names;

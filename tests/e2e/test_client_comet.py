@@ -220,12 +220,12 @@ def test_a_password_begins_a_session_that_ends_with_the_command(client):
     assert "| c1 " in client.out("ll", env={**outside, "COMET_PASSWORD": PASSWORD})
     client.run("ll", code=1, env={**outside, "COMET_PASSWORD": "wrong"})
     assert "no password" in client.run("ll", code=1, env=outside).stderr
-    # Each run ends its session: no token is left but that of `person create`.
+    # Each run ended its session: the only token is that of this login.
     login = requests.post(client.env["NUCLEUS_URL"] + "/nucleus/rest-auth/login/",
                           json={"username": "ada", "password": PASSWORD}, timeout=TIMEOUT_S)
     session = session_of(login.json()["key"])
     tokens = session.get(client.env["NUCLEUS_URL"] + "/v2/me/tokens", timeout=TIMEOUT_S).json()
-    assert len(tokens["tokens"]) == 2, tokens
+    assert len(tokens["tokens"]) == 1, tokens
 
 
 def test_no_node_of_a_list_is_powered_if_one_is_in_no_computeset(client):

@@ -444,14 +444,14 @@ def test_interrupts_end_the_line_or_the_command_but_not_the_shell(shell):
     terminal.type("echo whole\n")
     terminal.until("\nwhole")
     terminal.until("cm> ")
-    terminal.type("sleep 3600\n")
-    terminal.until("sleep 3600")
-    terminal.until("\n")
+    (shell.home / "slow.cm").write_text("echo running\nsleep 3600\n")
+    terminal.type("exec slow.cm\n")
+    terminal.until("\nrunning")
     terminal.type("\x03")
     terminal.until("cm> ")
     terminal.type("quit\n")
     assert terminal.end() == 0
-    assert "sleep 3600" in (shell.home / ".cloudmesh" / "history").read_text()
+    assert "exec slow.cm" in (shell.home / ".cloudmesh" / "history").read_text()
 
 
 def without_environment(shell, home):
