@@ -108,7 +108,7 @@ core::Result<Credential> signature_of(const core::http::Request& request, std::s
   if (auto read = read_time_and_nonce(request, check); !read) return std::unexpected(read.error());
   const bool has_digest = std::ranges::find(check.covers, "digest") != check.covers.end();
   if (has_digest && body == BodyState::read)
-    if (auto same = check_digest(request.header("core::Sha256"), request.body); !same)
+    if (auto same = check_digest(request.header("Digest"), request.body); !same)
       return std::unexpected(same.error());
   return check;
 }

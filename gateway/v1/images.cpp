@@ -40,7 +40,7 @@ void upload(const ExchangePtr& exchange, const FileWork& work) {
   work.workers.run<Part>(
       work.loop, file_work_timeout,
       [upload = exchange->upload, type = exchange->request.header("Content-Type"),
-       digest = exchange->request.header("core::Sha256")]() -> core::Result<Part> {
+       digest = exchange->request.header("Digest")]() -> core::Result<Part> {
         if (auto same =
                 digest.empty() ? core::Result<void>{} : check_file_digest(digest, upload->path);
             !same)

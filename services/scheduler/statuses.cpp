@@ -4,6 +4,13 @@ namespace nucleus::scheduler {
 
 namespace {
 
+/// A computeset that starts at once still passes through `submitted` for those who follow events.
+msg::Computeset as_submitted(msg::Computeset computeset) {
+  computeset.state = msg::ComputesetState::submitted;
+  computeset.start_unix_s = 0;
+  return computeset;
+}
+
 bool is_shown_alike(const StoredNode& left, const StoredNode& right) {
   return left.state == right.state && left.reason == right.reason &&
          left.is_desired_on == right.is_desired_on && left.host_id == right.host_id &&
@@ -80,8 +87,10 @@ Shown shown_by(const View& before, const Changes& changes) {
   Shown shown;
   for (const auto& [id, stored] : changes.computesets) {
     const auto* was = before.computeset(id);
-    if (stored && (!was || !(was->computeset == stored->computeset)))
-      shown.computesets.push_back(stored->computeset);
+    if (!stored || (was && was->computeset == stored->computeset)) continue;
+    if (!was && stored->computeset.state == msg::ComputesetState::running)
+      shown.computesets.push_back(as_submitted(stored->computeset));
+    shown.computesets.push_back(stored->computeset);
   }
   for (const auto& [id, host] : changes.hosts) {
     const auto* was = before.host(id);

@@ -107,7 +107,7 @@ TEST_F(Computesets, WaitWholeAndALaterOneThatFitsPasses) {
   ASSERT_TRUE(first && large && small);
   EXPECT_EQ(first->state, ComputesetState::running);
   EXPECT_EQ(large->state, ComputesetState::submitted);
-  EXPECT_EQ(large->reason, "waits for hosts with room for all its nodes");
+  EXPECT_EQ(large->reason, "all hosts together are too small for its nodes");
   EXPECT_EQ(small->state, ComputesetState::running);
   for (std::size_t i = 1; i <= 4; ++i) EXPECT_EQ(state_of("d", i).host_id.value, "");
   run_and_end(host, *first);

@@ -40,7 +40,7 @@ TEST_F(Scheduler, RefusesToPowerOnAFrontendWithoutRoomOnAnyHost) {
   ASSERT_TRUE(host.report());
   const auto refused = power("c-0", PowerAction::poweron);
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().detail, "no host has room for this node now");
+  EXPECT_EQ(refused.error().detail, "no host is large enough for this node");
   EXPECT_FALSE(state_of("c").is_desired_on);
 }
 

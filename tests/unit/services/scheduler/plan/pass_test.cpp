@@ -45,7 +45,8 @@ TEST(Pass, IsWantedWhenRoomIsFreedAndNotOtherwise) {
   small.add_cluster("d", 1);
   const auto running = small.start("c", 1);
   auto waits =
-      plan_start(small.view, small.backend, {.cluster_id = {"d"}, .count = 1}, small.now_unix_ms);
+      plan_start(small.view, small.backend,
+                 {.cluster_id = {"d"}, .viewer = as_operator, .count = 1}, small.now_unix_ms);
   ASSERT_TRUE(waits);
   EXPECT_FALSE(waits->wants_pass);
   small.apply(std::move(*waits));

@@ -22,7 +22,7 @@ StoredNode a_placed_node(DomainState observed) {
   return node;
 }
 
-const StoredHost up_host{.host_id = {"h"}};
+const StoredHost up_host{.host_id = {"h"}, .state = msg::HostState::up};
 
 TEST(NodeStatus, IsNostateBeforeItEverRan) {
   EXPECT_EQ(reported_state(a_node(), nullptr).state, msg::NodeState::nostate);
