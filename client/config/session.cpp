@@ -15,6 +15,10 @@ core::Result<const Api*> Session::api(const std::string& endpoint) {
   return known.get();
 }
 
+void Session::use(Endpoint endpoint) {
+  apis_[""] = std::make_unique<Api>(std::move(endpoint));
+}
+
 core::Result<LocalCopy*> Session::copy() {
   if (!copy_) {
     auto opened = LocalCopy::open(client_folder());

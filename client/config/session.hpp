@@ -16,6 +16,8 @@ class Session {
  public:
   /// The server of `--endpoint`, or of the default endpoint.
   core::Result<const Api*> api(const std::string& endpoint = {});
+  /// Makes this endpoint the default one of the session.
+  void use(Endpoint endpoint);
   /// Settings and the local copy; opened at first use.
   core::Result<LocalCopy*> copy();
   /// The key of an endpoint's rows in the local copy.
