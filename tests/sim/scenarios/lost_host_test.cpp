@@ -138,9 +138,8 @@ TEST_F(LostHost, GivesOnlyNodesThatAreDesiredOnToAnother) {
   const auto& [kept, stopped] = std::pair{shared->second[0], shared->second[1]};
   const auto epoch = node(kept).epoch;
   deployment.world.cut_off(deployment.process_of(first), true);
-  ASSERT_TRUE(ask(msg::PowerNode{.node = {.node_id = stopped},
-                                 .viewer = as_operator,
-                                 .action = msg::PowerAction::poweroff}));
+  ASSERT_TRUE(ask(msg::PowerNode{
+      .node = {.node_id = stopped}, .viewer = as_operator, .action = msg::PowerAction::poweroff}));
   ASSERT_TRUE(comes_to_be(
       [&] { return node(kept).state == msg::NodeState::active && host_of(kept) != first; }));
   EXPECT_EQ(node(kept).epoch, epoch + 1);
