@@ -122,7 +122,7 @@ def test_clusters_and_tokens_outlive_down(deployment):
     assert deployment.env() == env
     again = deployment.nucleus("cluster", "create", "kept", "--computes", "2", check=False)
     assert again.returncode == 1
-    assert "kept is taken" in again.stderr
+    assert "the name is taken: kept" in again.stderr
 
 
 def test_down_ends_computesets_so_that_the_time_after_is_not_charged(deployment):
