@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -73,7 +74,7 @@ std::optional<std::string> value_of(Session& session, const std::string& name) {
 int run_input(Session& session, std::istream& input) {
   int code = 0;
   std::string line;
-  while (!session.is_over && std::getline(input, line)) {
+  while (!session.is_over && !is_interrupted() && std::getline(input, line)) {
     if (session.is_echoed) std::cout << "cm> " << line << "\n";
     const int line_code = run_line(session, line);
     if (code == 0) code = line_code;
@@ -209,7 +210,11 @@ int run_shell(Session& session) {
     write_history(file.c_str());
     session.history.emplace_back(line.get());
     code = run_line(session, line.get());
+    if (!is_interrupted()) continue;
     clear_interrupt();
+    // A question that was interrupted leaves standard input in an error state.
+    std::clearerr(stdin);
+    std::cin.clear();
   }
   return code;
 }

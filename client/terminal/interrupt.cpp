@@ -1,6 +1,7 @@
 #include "client/terminal/interrupt.hpp"
 
 #include <poll.h>
+#include <sys/time.h>
 
 #include <csignal>
 
@@ -11,12 +12,27 @@ namespace {
 // A signal handler reaches nothing but a global.
 volatile std::sig_atomic_t interrupted = 0;
 
+/// Sends SIGALRM after each interval; 0 ends it.
+void repeat_alarm(long interval_us) {
+  const timeval interval{.tv_sec = 0, .tv_usec = interval_us};
+  const itimerval timer{.it_interval = interval, .it_value = interval};
+  setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
 }  // namespace
 
 void catch_interrupts() {
   struct sigaction action {};
-  action.sa_handler = [](int) { interrupted = 1; };
+  action.sa_handler = [](int) {
+    constexpr long interval_us = 20'000;
+    interrupted = 1;
+    // libedit notices only a signal that ends its read(): if this one came just before, an alarm
+    // does.
+    repeat_alarm(interval_us);
+  };
   sigaction(SIGINT, &action, nullptr);
+  action.sa_handler = [](int) {};
+  sigaction(SIGALRM, &action, nullptr);
 }
 
 bool is_interrupted() {
@@ -25,6 +41,7 @@ bool is_interrupted() {
 
 void clear_interrupt() {
   interrupted = 0;
+  repeat_alarm(0);
 }
 
 void sleep_until_interrupt(std::chrono::milliseconds duration) {

@@ -8,7 +8,8 @@ namespace nucleus::client {
 /// The exit code of a command that Ctrl-C ended, as shells have it.
 constexpr int interrupted_code = 130;
 
-/// Catches SIGINT from now on. System calls are not restarted: they fail with EINTR.
+/// Catches SIGINT from now on. System calls fail with EINTR until `clear_interrupt`, even those
+/// that begin after the signal. Takes over SIGALRM.
 void catch_interrupts();
 /// Was SIGINT caught since `clear_interrupt`? Always false without `catch_interrupts`.
 bool is_interrupted();
