@@ -118,12 +118,14 @@ void remove_cluster(const ExchangePtr& exchange) {
 void list_volumes(const ExchangePtr& exchange) {
   const auto page = read_page(*exchange);
   if (!page) return exchange->refuse(page.error());
-  exchange->ask(msg::ListVolumes{.viewer = msg::viewer_of(exchange->who),
-                                 .cluster_id = {exchange->path["cluster"]},
-                                 .page = *page},
-                [exchange](const msg::NodeVolumes& volumes) {
-                  reply_list(exchange, "volumes", volumes.volumes, volumes.next);
-                });
+  with_cluster(exchange, [exchange, page = *page](const msg::Cluster& cluster) {
+    exchange->ask(msg::ListVolumes{.viewer = msg::viewer_of(exchange->who),
+                                   .cluster_id = cluster.cluster_id,
+                                   .page = page},
+                  [exchange](const msg::NodeVolumes& volumes) {
+                    reply_list(exchange, "volumes", volumes.volumes, volumes.next);
+                  });
+  });
 }
 
 /// The networks of a cluster by VLAN, each with the ports of the nodes.

@@ -96,7 +96,7 @@ def test_a_body_that_is_not_a_json_object_is_refused(admin, body):
 @pytest.mark.parametrize("path", [b"/nucleus/v1/computeset/", b"/v2/clusters/mine/overhead"])
 def test_a_body_of_a_gigabyte_is_refused_before_it_is_read(admin, framing, path):
     head = (b"POST " + path + b" HTTP/1.1\r\nHost: n\r\nAuthorization: "
-            + admin.headers["Authorization"].encode() + b"\r\n" + framing + b"\r\n")
+            + admin.session.headers["Authorization"].encode() + b"\r\n" + framing + b"\r\n")
     # A chunk with the declared size of a gigabyte. Only two megabytes of either are sent.
     body = (b"40000000\r\n" if b"chunked" in framing else b"") + b"a" * (2 << 20)
     status, answer = admin.ask_raw(head, body)

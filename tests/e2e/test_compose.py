@@ -97,7 +97,7 @@ def test_the_operators_commands_work_over_the_bus(deployment):
     processes = deployment.operator("nucleus", "process", "list").stdout
     assert len(re.findall(r"\bserving\b", processes)) == 8, processes
     config = deployment.operator("nucleus", "process", "config", "scheduler").stdout
-    assert "bus.secret_key: (said)" in config
+    assert "bus.secret_key: (set)" in config
 
 
 def test_a_container_has_only_the_rights_of_its_own_key(deployment):

@@ -88,7 +88,8 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
   if (auto broken = msg::check(request)) return std::unexpected(*broken);
   const auto cluster = find_cluster(view, request.viewer, request.cluster_id);
   if (!cluster) return std::unexpected(cluster.error());
-  const auto nodes = request.nodes.empty() ? free_nodes(view, request) : named_nodes(view, request);
+  const bool is_named = !request.nodes.empty() || !request.names.empty();
+  const auto nodes = is_named ? named_nodes(view, request) : free_nodes(view, request);
   if (!nodes) return std::unexpected(nodes.error());
   const auto& project_id = nodes->front()->definition.project_id;
   if (auto signed_ = check_acknowledged(view, project_id); !signed_)
