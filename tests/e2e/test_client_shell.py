@@ -41,6 +41,7 @@ class Terminal:
     def __init__(self, shell):
         self.pid, self.master = pty.fork()
         if self.pid == 0:
+            os.chdir(shell.home)
             os.execve(BIN / "cm", ["cm"], shell.env)
         self.shown = ""
 
