@@ -73,6 +73,6 @@ function(nucleus_tests name)
     # Only the shipped code, which is linked in, needs optimization.
     target_compile_options(nucleus-${name}-tests PRIVATE -O0)
     add_test(NAME ${name} COMMAND nucleus-${name}-tests --gtest_brief=1)
-    set_tests_properties(${name} PROPERTIES LABELS ${name} TIMEOUT 600)
+    set_tests_properties(${name} PROPERTIES LABELS ${name} TIMEOUT 1200)
   endif()
 endfunction()
