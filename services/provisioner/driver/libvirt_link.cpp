@@ -252,9 +252,16 @@ void fail(Attempt& attempt, core::Error fault) {
   shared.changed.notify_all();
 }
 
-bool answers(virConnect* connection) {
+/// Whether libvirtd answers a call. Not asked once one connection is closed: another thread may
+/// still be in a call on the other one, and libvirt 9.0's client crashes if two threads are in
+/// calls on a connection that the keep-alive closes (CVE-2024-4418).
+bool answers(const Attempt& attempt, virConnect* calls) {
+  {
+    const std::scoped_lock lock{attempt.shared->mutex};
+    if (attempt.closed_count > 0) return false;
+  }
   unsigned long version = 0;
-  return virConnectGetLibVersion(connection, &version) == 0;
+  return virConnectGetLibVersion(calls, &version) == 0;
 }
 
 /// Waits until the keep-alive has closed both connections, or has had the time to.
@@ -286,7 +293,7 @@ void connect(const std::shared_ptr<Attempt>& attempt) {
   else
     await_loss(*attempt);
   // No call may be pending on the connection with callbacks while it is closed.
-  if (open->has_daemon && !answers(open->calls.get())) await_close(*attempt);
+  if (open->has_daemon && !answers(*attempt, open->calls.get())) await_close(*attempt);
   virConnectDomainEventDeregisterAny(for_events, events);
 }
 
