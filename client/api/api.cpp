@@ -160,7 +160,7 @@ core::Result<std::string> Api::get_public(const std::string& path) const {
 }
 
 core::Result<Json> Api::get_all(const std::string& path, const std::string& name) const {
-  // Nobody reads a list this long; a server that always names a next page is at fault.
+  // A server that always returns a next page is faulty: stop here.
   constexpr int pages_max = 1'000;
   const std::string join = path.find('?') == std::string::npos ? "?" : "&";
   Json all = Json::list();

@@ -9,7 +9,7 @@
 
 namespace nucleus::core {
 
-/// unknown: nobody waited for the process, so its status was not observed.
+/// unknown: the exit status was not collected.
 NUCLEUS_ENUM(ProcessEndKind, exited, signalled)
 
 struct ProcessEnd {
