@@ -110,16 +110,25 @@ class Podman:
             for service, state in self.containers().items())
 
     def processes(self):
-        """Pids of processes with this folder in their arguments, or in the namespace."""
-        found = set(run("ip", "netns", "pids", self.name, check=False).stdout.split())
+        """Command lines, by pid, of processes that name this folder or run in the namespace."""
+        inside = set(run("ip", "netns", "pids", self.name, check=False).stdout.split())
+        found = {}
         for entry in pathlib.Path("/proc").iterdir():
-            if entry.name.isdigit():
+            if entry.name.isdigit() and entry.name != str(os.getpid()):
                 try:
-                    if str(self.folder).encode() in (entry / "cmdline").read_bytes():
-                        found.add(entry.name)
+                    words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 except OSError:
                     continue
-        return found - {str(os.getpid())}
+                if entry.name in inside or str(self.folder) in words:
+                    found[entry.name] = words
+        return found
+
+    def wait_for_no_process(self, patience_s):
+        try:
+            wait_until(lambda: not self.processes(), "no process of a container is left",
+                       patience_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.processes()}") from error
 
     def remove(self):
         """Also removes what a failed test left."""
@@ -127,7 +136,7 @@ class Podman:
         self.podman("rm", "-fa", "-t", "0", check=False)
         self.podman("volume", "prune", "-f", check=False)
         self.podman("network", "prune", "-f", check=False)
-        wait_until(lambda: not self.processes(), "all processes of the containers have ended", 60)
+        self.wait_for_no_process(60)
         run("ip", "netns", "del", self.name)
         self.podman_reset()
 

@@ -147,4 +147,4 @@ def test_data_outlive_down_and_down_with_volumes_leaves_nothing(deployment):
     assert podman.podman("volume", "ls", "-q").stdout.split() == []
     podman.podman("network", "prune", "-f")
     assert podman.podman("network", "ls", "--format", "{{.Name}}").stdout.split() == ["podman"]
-    wait_until(lambda: not podman.processes(), "no process is left", PATIENCE_S)
+    podman.wait_for_no_process(PATIENCE_S)

@@ -51,15 +51,15 @@ class SchedulerRoom : public testing::Test {
                             .index = i,
                             .cpus = cpus,
                             .memory_mb = 512}}));
+      ASSERT_TRUE(
+          image_store_.tell(msg::VolumePlaced{.volume = {.node_id = node_id}, .is_ready = true}));
       ASSERT_TRUE(network_.tell(
           msg::PortsLeased{.node_id = node_id,
                            .cluster_id = {cluster},
                            .project_id = {"p"},
                            .ports = {{.mac = "52:54:00:00:00:01", .ip = "10.0.0.1"}}}));
-      ASSERT_TRUE(
-          image_store_.tell(msg::VolumePlaced{.volume = {.node_id = node_id}, .is_ready = true}));
     }
-    // The scheduler handled all events once it lists all nodes with their ports.
+    // The last event is the last node's ports: the scheduler handled all events once it lists them.
     ASSERT_TRUE(comes_to_be([&] {
       const auto states =
           ask(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {cluster}});
