@@ -1,5 +1,6 @@
-"""Podman with its own storage, networks and network namespace, so that nothing of the machine is
-used or left behind. No registry is used: the base image is built here."""
+"""Podman with its own storage and its own mount, network and PID namespaces: nothing of the machine
+is used, and the kernel removes processes, mounts and networks with the namespaces, also if the tests
+are killed. No registry is used: the base image is built here."""
 import os
 import pathlib
 import shutil
@@ -25,6 +26,19 @@ driver = "overlay"
 graphroot = "{folder}/graph"
 runroot = "{folder}/run"
 """
+# Process 1 of the namespaces: it reaps orphans until its input ends. Podman keeps the records of its
+# networks below /run, whatever its configuration says.
+HOLDER = """
+set -e
+mkdir -p /run/containers /run/netns
+mount -t tmpfs tmpfs /run/containers
+mount -t tmpfs tmpfs /run/netns
+ip link set lo up
+echo ready
+read -r
+"""
+# Podman's name server. Version 1.4 may keep running if two containers are removed at once.
+NAME_SERVER = "aardvark-dns"
 
 
 def run(*words, timeout=300, check=True, **more):
@@ -49,19 +63,26 @@ def make_base():
 class Podman:
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nuc-pod-"))
-        self.name = self.folder.name
         (self.folder / "containers.conf").write_text(CONFIGURATION.format(folder=self.folder))
         (self.folder / "storage.conf").write_text(STORAGE.format(folder=self.folder))
         self.environment = {**os.environ,
                             "CONTAINERS_CONF": str(self.folder / "containers.conf"),
                             "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf")}
-        run("ip", "netns", "add", self.name)
-        run("ip", "-n", self.name, "link", "set", "lo", "up")
+        self.unshare = subprocess.Popen(
+            ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "bash", "-c", HOLDER],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.unshare.stdout.readline() == "ready\n"
+        pid = self.unshare.pid
+        self.holder = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().strip()
+
+    def entering(self, *namespaces):
+        """The words before a command that runs in these namespaces of the containers."""
+        return ["nsenter", f"--target={self.holder}", *(f"--{one}" for one in namespaces), "--"]
 
     def inside(self, *words, **more):
-        """Runs a command in the network namespace that has the containers' ports."""
+        """Runs a command where the containers' ports are."""
         more.setdefault("env", self.environment)
-        return run("nsenter", f"--net=/run/netns/{self.name}", *words, **more)
+        return run(*self.entering("mount", "net", "pid"), *words, **more)
 
     def podman(self, *words, **more):
         return self.inside("podman", *words, **more)
@@ -72,15 +93,15 @@ class Podman:
 
     def build(self):
         """The images of compose.yml, from its Dockerfile and the existing programs."""
-        run("podman", "import", make_base(), "localhost/nucleus-base", env=self.environment)
+        self.podman("import", make_base(), "localhost/nucleus-base")
         programs = [p.name for p in BIN.iterdir()
                     if p.name in ("nucleus", "portal", "cm", "comet") or
                     p.name.startswith("nucleus-") and not p.name.endswith("-tests")]
         archive = self.folder / "programs.tar"
         run("tar", "-C", BIN, "-cf", archive, "--transform", "s,^,programs/,", *programs)
-        run("podman", "import", archive, "localhost/nucleus-programs", env=self.environment)
-        # Packages are downloaded over the host's network; the namespace has no uplink.
-        build = ["podman", "build", "--format", "docker", "--network", "host", "--build-arg",
+        self.podman("import", archive, "localhost/nucleus-programs")
+        # Packages are downloaded over the machine's network; the namespace has no uplink.
+        build = [*self.entering("mount", "pid"), "podman", "build", "--format", "docker", "--network", "host", "--build-arg",
                  "BASE=localhost/nucleus-base", "-f", ROOT / "compose" / "Dockerfile"]
         run(*build, "--target", "prebuilt", "--build-arg", "PROGRAMS=localhost/nucleus-programs",
             "-t", "nucleus", ROOT, env=self.environment, timeout=600)
@@ -94,7 +115,7 @@ class Podman:
         return {name.removeprefix("nucleus_").removesuffix("_1"): state for name, state in pairs}
 
     def pid(self, service):
-        """The pid of the container's first process; 0 if it is not running."""
+        """The pid of the container's first process, in the namespace; 0 if it is not running."""
         ran = self.podman("inspect", "-f", "{{.State.Pid}}", f"nucleus_{service}_1", check=False)
         return int(ran.stdout.strip() or 0)
 
@@ -110,18 +131,10 @@ class Podman:
             for service, state in self.containers().items())
 
     def processes(self):
-        """Command lines, by pid, of processes that name this folder or run in the namespace."""
-        inside = set(run("ip", "netns", "pids", self.name, check=False).stdout.split())
-        found = {}
-        for entry in pathlib.Path("/proc").iterdir():
-            if entry.name.isdigit() and entry.name != str(os.getpid()):
-                try:
-                    words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                except OSError:
-                    continue
-                if entry.name in inside or str(self.folder) in words:
-                    found[entry.name] = words
-        return found
+        """What runs in the namespaces, except process 1, the name server and the command that asks."""
+        lines = self.inside("ps", "-eo", "pid=,args=").stdout.splitlines()
+        return [line for line in lines if line.split()[0] != "1" and
+                not any(name in line for name in (NAME_SERVER, "ps -eo"))]
 
     def wait_for_no_process(self, patience_s):
         try:
@@ -132,15 +145,5 @@ class Podman:
 
     def remove(self):
         """Also removes what a failed test left."""
-        self.compose("down", "-t", "1", "-v", check=False)
-        self.podman("rm", "-fa", "-t", "0", check=False)
-        self.podman("volume", "prune", "-f", check=False)
-        self.podman("network", "prune", "-f", check=False)
-        self.wait_for_no_process(60)
-        run("ip", "netns", "del", self.name)
-        self.podman_reset()
-
-    def podman_reset(self):
-        run("podman", "rmi", "-fa", env=self.environment, check=False)
-        run("umount", "-R", self.folder / "graph" / "overlay", check=False)
+        self.unshare.communicate()
         shutil.rmtree(self.folder)

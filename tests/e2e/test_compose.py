@@ -2,7 +2,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 
 import pytest
@@ -69,7 +68,7 @@ def states(deployment, cluster):
 
 def test_a_request_passes_through_every_service(deployment):
     events = subprocess.Popen(
-        ["nsenter", f"--net=/run/netns/{deployment.podman.name}", "curl", "-sSN", "-H",
+        [*deployment.podman.entering("net"), "curl", "-sSN", "-H",
          f"Authorization: Token {deployment.env['NUCLEUS_TOKEN']}", URL + "/v2/events"],
         stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     try:
@@ -124,7 +123,7 @@ def test_prometheus_scrapes_all_of_them_by_name(deployment):
 @pytest.mark.parametrize("service", ["bus", "redis", "scheduler"])
 def test_a_killed_process_is_restarted_and_nothing_is_lost(deployment, service):
     before = deployment.podman.pid(service)
-    os.kill(before, signal.SIGKILL)
+    deployment.podman.inside("kill", "-KILL", before)
     wait_until(lambda: deployment.podman.pid(service) not in (0, before), f"{service} runs again",
                PATIENCE_S)
     deployment.wait_healthy(SERVICES)
