@@ -36,7 +36,8 @@ class WebSocket {
   virtual void receive(std::function<void(std::optional<std::string_view>)> done) = 0;
   /// Sends one message. Not again before `done`.
   virtual void send(std::string message, std::function<void(Sent)> done) = 0;
-  /// Performs the closing handshake; `reason` is shown to the client (123 bytes at most).
+  /// Performs the closing handshake; `reason` is shown to the client (123 bytes at most). Only the
+  /// first call has an effect.
   virtual void close(CloseCode code, const std::string& reason) = 0;
   /// Disconnects without a handshake.
   virtual void disconnect() = 0;

@@ -49,6 +49,7 @@ class WebSocketConnection : public WebSocket,
   std::string sending_ = {};
   std::uint64_t sent_ = 0;  // messages
   bool is_stalled_ = false;
+  bool is_closing_ = false;
 };
 
 /// An upgrade whose WebSocket is a Stream: sends its texts, drops what it receives.

@@ -207,6 +207,35 @@ TEST(HttpListener, JoinsHeadersOfTheSameName) {
   EXPECT_EQ(value.get_future().get(), "a, b");
 }
 
+std::string upgrade_request() {
+  return a_request("GET",
+                   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                   "Sec-WebSocket-Version: 13\r\n"
+                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+}
+
+TEST(HttpListener, ClosesAWebSocketForTheFirstReasonOnly) {
+  const auto server =
+      start({}, [](const Request&, const std::shared_ptr<void>&, const Respond& respond) {
+        respond({.websocket = WebSocketUpgrade{.on_open = [](std::shared_ptr<WebSocket> websocket) {
+                   websocket->close(CloseCode::going_away, "first");
+                   websocket->close(CloseCode::going_away, "second");
+                   websocket->receive([websocket](std::optional<std::string_view>) {});
+                 }}});
+      });
+  Client client(*server);
+  client.send(upgrade_request());
+  EXPECT_TRUE(client.read_to("\r\n\r\n").starts_with("HTTP/1.1 101 "));
+  const std::string close_frame(
+      "\x88\x07\x03\xe9"
+      "first",
+      9);
+  EXPECT_EQ(client.read_to("first"), close_frame);
+  const std::string masked_answer("\x88\x82\0\0\0\0\x03\xe9", 8);
+  client.send(masked_answer);
+  EXPECT_EQ(client.read_to("second"), "");
+}
+
 TEST(HttpListener, ReadsAWebSocketOnlyAsFastAsItsOwnerReceives) {
   std::promise<std::shared_ptr<WebSocket>> opened;
   const auto server = start({}, [&](const Request&, const std::shared_ptr<void>&,
@@ -218,10 +247,7 @@ TEST(HttpListener, ReadsAWebSocketOnlyAsFastAsItsOwnerReceives) {
   });
   {
     Client client(*server);
-    client.send(a_request("GET",
-                          "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-                          "Sec-WebSocket-Version: 13\r\n"
-                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"));
+    client.send(upgrade_request());
     EXPECT_TRUE(client.read_to("\r\n\r\n").starts_with("HTTP/1.1 101 "));
     // A masked binary frame of 65,535 bytes. Nobody receives: the kernel's buffers fill, no more.
     const std::string frame = std::string("\x82\xfe\xff\xff\0\0\0\0", 8) + std::string(65535, 'x');
