@@ -2,10 +2,13 @@
 // thread, from the opening to the close, because any of these calls may block for as long as
 // libvirtd hangs: an attempt that does not finish in time is abandoned, and another is begun.
 //
-// Events and calls have a connection each. libvirtd (seen with 9.0) frees the event callbacks of a
-// client twice, and crashes, if the client disconnects while one of its calls is unanswered: as
-// ours does when libvirtd stalls for longer than the keep-alive. So the connection with callbacks
-// makes no calls that can be pending then, and the one with calls has no callbacks.
+// Events and the link itself have a connection each, and each caller has one while it calls. Two
+// faults of libvirt 9.0 require this, and both are met when libvirtd stalls for longer than the
+// keep-alive:
+// - The client crashes if two threads are in calls on a connection that is closed (CVE-2024-4418).
+// - libvirtd frees the event callbacks of a client twice, and crashes, if the client disconnects
+//   while one of its calls is unanswered. So the connection with callbacks makes no calls that can
+//   be pending then, and those with calls have no callbacks.
 #include "services/provisioner/driver/libvirt_link.hpp"
 
 #include <libvirt/virterror.h>
@@ -41,6 +44,7 @@ constexpr milliseconds attempt_timeout_max{24'000};
 constexpr unsigned attempts_max = 4;  // abandoned ones included
 constexpr milliseconds use_timeout{1'000};
 constexpr milliseconds stop_timeout{1'000};
+constexpr std::size_t connections_max = 64;  // for calls; libvirtd's own limit is 5,000 clients
 constexpr std::size_t early_events_max = 10'000;  // between registering for events and listing
 
 void block_signals() {
@@ -84,11 +88,14 @@ struct LibvirtLink::Shared {
   std::string uri;
   std::mutex mutex;
   std::condition_variable changed;
-  LibvirtConnection connection;    // lent to callers; empty while the link is down
+  std::vector<LibvirtConnection> idle{};  // connections to lend; empty while the link is down
+  unsigned callers_waiting = 0;           // for a connection
   core::Error fault;               // of the last failure; no code until an attempt has failed
   std::uint64_t last_attempt = 0;  // attempts are numbered from 1
   std::uint64_t opening = 0;       // the attempt that is waited for; 0 = none
-  std::uint64_t holder = 0;        // the attempt whose connection is lent; 0 = none
+  std::uint64_t holder = 0;        // the attempt whose connections are lent; 0 = none
+  bool is_up = false;              // the holder's connections work
+  bool is_exclusive = true;        // false: any number of callers may use one connection
   unsigned attempt_count = 0;      // threads that have not ended
   Clock::time_point next_attempt = Clock::now();  // or, while one is opening, when to abandon it
   milliseconds timeout = attempt_timeout;
@@ -104,25 +111,30 @@ namespace {
 
 using Shared = LibvirtLink::Shared;
 
-/// A pair of connections, from their opening to their close. Each callback of libvirt owns a share
+/// A set of connections, from their opening to their close. Each callback of libvirt owns a share
 /// of it, because libvirt may call one after virConnectClose() has returned.
 struct Attempt {
   enum class Phase : std::uint8_t { opening, held, over };
 
   std::shared_ptr<Shared> shared;
   std::uint64_t id = 0;
-  unsigned closed_count = 0;        // connections closed by libvirt; guarded by shared->mutex
+  bool is_lost = false;          // guarded by shared->mutex
+  std::size_t closed_count = 0;  // connections closed by libvirt; guarded by shared->mutex
+  bool is_adding = false;        // a connection to lend; guarded by shared->mutex
+  // All that are lent or idle; guarded by shared->mutex. Their close callbacks own a share of this.
+  std::vector<LibvirtConnection> lendable{};
   Phase phase = Phase::opening;     // guarded by shared->handlers_mutex
   std::vector<DomainSeen> early{};  // events while opening; guarded by shared->handlers_mutex
 };
 
-void close_attempt(Attempt& attempt, core::Error fault) {
+/// The mutex is held.
+void lose(Attempt& attempt, core::Error fault) {
   Shared& shared = *attempt.shared;
-  const std::scoped_lock lock{shared.mutex};
-  ++attempt.closed_count;
+  attempt.is_lost = true;
   if (shared.holder == attempt.id) {
     shared.fault = std::move(fault);
-    shared.connection.reset();  // never the last reference: the attempt's thread has one
+    shared.is_up = false;
+    shared.idle.clear();  // never the last references: the attempt's thread has one of each
   }
   shared.changed.notify_all();
 }
@@ -136,7 +148,10 @@ void release(void* opaque) {
 }
 
 void on_close(virConnectPtr, int reason, void* opaque) {
-  close_attempt(attempt_of(opaque), unavailable(close_reason(reason)));
+  Attempt& attempt = attempt_of(opaque);
+  const std::scoped_lock lock{attempt.shared->mutex};
+  ++attempt.closed_count;
+  lose(attempt, unavailable(close_reason(reason)));
 }
 
 int on_lifecycle(virConnectPtr, virDomainPtr domain, int event, int detail, void* opaque) {
@@ -155,13 +170,16 @@ int on_lifecycle(virConnectPtr, virDomainPtr domain, int event, int detail, void
     else if (attempt.phase == Attempt::Phase::held && handlers.changed)
       handlers.changed(std::move(seen));
   }
-  if (is_full) close_attempt(attempt, unavailable("too many events while connecting to libvirtd"));
+  if (is_full) {
+    const std::scoped_lock lock{attempt.shared->mutex};
+    lose(attempt, unavailable("too many events while connecting to libvirtd"));
+  }
   return 0;
 }
 
 struct Connections {
   LibvirtConnection events;
-  LibvirtConnection calls;
+  LibvirtConnection own;  // for the link's own calls
   bool has_daemon = true;
 };
 
@@ -180,28 +198,32 @@ bool watch(const std::shared_ptr<Attempt>& attempt, virConnect* connection) {
   return true;
 }
 
+LibvirtConnection open_watched(const std::shared_ptr<Attempt>& attempt) {
+  auto added = open_one(attempt->shared->uri);
+  if (added) watch(attempt, added.get());
+  return added;
+}
+
 core::Result<Connections> open_connections(const std::shared_ptr<Attempt>& attempt) {
-  const std::string& uri = attempt->shared->uri;
   Connections open;
-  open.events = open_one(uri);
+  open.events = open_one(attempt->shared->uri);
   if (!open.events) return std::unexpected(unavailable(libvirt_error().detail));
   open.has_daemon = watch(attempt, open.events.get());
   // test:///FILE gives each connection a host of its own.
-  open.calls = open.has_daemon ? open_one(uri) : open.events;
-  if (!open.calls) return std::unexpected(unavailable(libvirt_error().detail));
-  if (open.has_daemon) watch(attempt, open.calls.get());
+  open.own = open.has_daemon ? open_watched(attempt) : open.events;
+  if (!open.own) return std::unexpected(unavailable(libvirt_error().detail));
   return open;
 }
 
-/// Lends the connection for calls, unless another attempt lends one already or the link stops.
-bool hold_link(Attempt& attempt, const LibvirtConnection& connection,
-               const std::vector<DomainSeen>& domains) {
+/// Begins to lend connections, unless another attempt does or the link stops.
+bool hold_link(Attempt& attempt, const Connections& open, const std::vector<DomainSeen>& domains) {
   Shared& shared = *attempt.shared;
   const std::scoped_lock handlers_lock{shared.handlers_mutex};
   {
     const std::scoped_lock lock{shared.mutex};
-    if (shared.is_stopping || shared.holder != 0 || attempt.closed_count > 0) return false;
+    if (shared.is_stopping || shared.holder != 0 || attempt.is_lost) return false;
     shared.holder = attempt.id;
+    shared.is_exclusive = open.has_daemon;
     shared.opening = 0;
     shared.timeout = attempt_timeout;
   }
@@ -212,28 +234,72 @@ bool hold_link(Attempt& attempt, const LibvirtConnection& connection,
   attempt.phase = Attempt::Phase::held;
   {
     const std::scoped_lock lock{shared.mutex};
-    if (attempt.closed_count == 0) shared.connection = connection;
+    if (!attempt.is_lost) {
+      if (!open.has_daemon) shared.idle = attempt.lendable = {open.own};
+      shared.is_up = true;
+    }
     shared.changed.notify_all();
   }
   if (shared.handlers.linked) shared.handlers.linked({});
   return true;
 }
 
-/// Returns when the connection is lost or the link stops.
-void await_loss(Attempt& attempt) {
-  Shared& shared = *attempt.shared;
-  core::Result<void> lost;
-  {
-    std::unique_lock lock{shared.mutex};
-    NUCLEUS_ASSERT(shared.holder == attempt.id);
-    shared.changed.wait(lock, [&] { return attempt.closed_count > 0 || shared.is_stopping; });
-    shared.connection.reset();
-    lost = std::unexpected(shared.fault);
+core::Error fault_of(Shared& shared) {
+  const std::scoped_lock lock{shared.mutex};
+  return shared.fault;
+}
+
+void add_connection(const std::shared_ptr<Attempt>& attempt) {
+  block_signals();
+  const auto added = open_watched(attempt);
+  auto fault = added ? core::Error{} : unavailable(libvirt_error().detail);
+  Shared& shared = *attempt->shared;
+  const std::scoped_lock lock{shared.mutex};
+  attempt->is_adding = false;
+  if (!added) return lose(*attempt, std::move(fault));
+  if (!shared.is_up || shared.holder != attempt->id) return;
+  attempt->lendable.push_back(added);
+  shared.idle.push_back(added);
+  shared.changed.notify_all();
+}
+
+/// Opens connections as callers need them, on another thread because libvirtd may hang; returns
+/// when one is lost or the link stops.
+void serve_callers(const std::shared_ptr<Attempt>& attempt) {
+  Shared& shared = *attempt->shared;
+  const auto is_over = [&] { return attempt->is_lost || shared.is_stopping; };
+  const auto is_wanted = [&] {
+    return shared.is_exclusive && !attempt->is_adding &&
+           shared.callers_waiting > shared.idle.size() &&
+           attempt->lendable.size() < connections_max;
+  };
+  std::unique_lock lock{shared.mutex};
+  NUCLEUS_ASSERT(shared.holder == attempt->id);
+  while (!is_over()) {
+    if (!is_wanted()) {
+      shared.changed.wait(lock);
+      continue;
+    }
+    try {
+      std::thread([attempt] { add_connection(attempt); }).detach();
+      attempt->is_adding = true;
+    } catch (const std::system_error&) {
+      lose(*attempt, unavailable("no thread is left to connect to libvirtd"));
+    }
   }
+  shared.is_up = false;
+  shared.idle.clear();
+}
+
+/// Returns when the connections are lost or the link stops.
+void hold_until_lost(const std::shared_ptr<Attempt>& held) {
+  serve_callers(held);
+  Attempt& attempt = *held;
+  Shared& shared = *attempt.shared;
   {
     const std::scoped_lock lock{shared.handlers_mutex};
     attempt.phase = Attempt::Phase::over;
-    if (shared.handlers.linked) shared.handlers.linked(lost);
+    if (shared.handlers.linked) shared.handlers.linked(std::unexpected(fault_of(shared)));
   }
   // Only now may another attempt report the link as up.
   const std::scoped_lock lock{shared.mutex};
@@ -252,27 +318,31 @@ void fail(Attempt& attempt, core::Error fault) {
   shared.changed.notify_all();
 }
 
-/// Whether libvirtd answers a call. Not asked once one connection is closed: another thread may
-/// still be in a call on the other one, and libvirt 9.0's client crashes if two threads are in
-/// calls on a connection that the keep-alive closes (CVE-2024-4418).
+/// Whether libvirtd answers a call. Not asked if a connection is lost.
 bool answers(const Attempt& attempt, virConnect* calls) {
   {
     const std::scoped_lock lock{attempt.shared->mutex};
-    if (attempt.closed_count > 0) return false;
+    if (attempt.is_lost) return false;
   }
   unsigned long version = 0;
   return virConnectGetLibVersion(calls, &version) == 0;
 }
 
-/// Waits until the keep-alive has closed both connections, or has had the time to.
+/// Waits until the keep-alive has closed all connections, or has had the time to.
 void await_close(Attempt& attempt) {
   std::unique_lock lock{attempt.shared->mutex};
-  attempt.shared->changed.wait_for(lock, keepalive_timeout,
-                                   [&] { return attempt.closed_count > 1; });
+  attempt.shared->changed.wait_for(lock, keepalive_timeout, [&] {
+    return attempt.closed_count >= attempt.lendable.size() + 2;  // and those for events and itself
+  });
+}
+
+std::vector<LibvirtConnection> take_lendable(Attempt& attempt) {
+  const std::scoped_lock lock{attempt.shared->mutex};
+  return std::exchange(attempt.lendable, {});
 }
 
 void connect(const std::shared_ptr<Attempt>& attempt) {
-  const auto open = open_connections(attempt);
+  auto open = open_connections(attempt);
   if (!open) return fail(*attempt, open.error());
   virConnect* const for_events = open->events.get();
   auto* const opaque = new std::shared_ptr<Attempt>(attempt);
@@ -283,18 +353,19 @@ void connect(const std::shared_ptr<Attempt>& attempt) {
     release(opaque);
     return fail(*attempt, unavailable(libvirt_error().detail));
   }
-  const auto domains = observe_domains(open->calls.get());
+  const auto domains = observe_domains(open->own.get());
   const bool is_alive =
-      virConnectIsAlive(for_events) == 1 && virConnectIsAlive(open->calls.get()) == 1;
+      virConnectIsAlive(for_events) == 1 && virConnectIsAlive(open->own.get()) == 1;
   if (!domains)
     fail(*attempt, unavailable(domains.error().detail));
-  else if (!is_alive || !hold_link(*attempt, open->calls, *domains))
+  else if (!is_alive || !hold_link(*attempt, *open, *domains))
     fail(*attempt, unavailable("the connection to libvirtd broke"));
   else
-    await_loss(*attempt);
+    hold_until_lost(attempt);
   // No call may be pending on the connection with callbacks while it is closed.
-  if (open->has_daemon && !answers(*attempt, open->calls.get())) await_close(*attempt);
+  if (open->has_daemon && !answers(*attempt, open->own.get())) await_close(*attempt);
   virConnectDomainEventDeregisterAny(for_events, events);
+  const auto unused = take_lendable(*attempt);
 }
 
 void run_attempt(const std::shared_ptr<Shared>& shared, std::uint64_t id) {
@@ -370,12 +441,24 @@ LibvirtLink::~LibvirtLink() {
 
 core::Result<LibvirtConnection> LibvirtLink::use() {
   std::unique_lock lock{shared_->mutex};
-  shared_->changed.wait_for(lock, use_timeout, [&] {
-    return shared_->connection || shared_->fault.code != ErrorCode::unknown;
-  });
-  if (shared_->connection) return shared_->connection;
-  if (shared_->fault.code != ErrorCode::unknown) return std::unexpected(shared_->fault);
-  return std::unexpected(unavailable("libvirtd does not answer"));
+  const auto is_down = [&] { return !shared_->is_up && shared_->fault.code != ErrorCode::unknown; };
+  ++shared_->callers_waiting;
+  if (shared_->is_up && shared_->idle.empty()) shared_->changed.notify_all();  // one more is needed
+  shared_->changed.wait_for(lock, use_timeout, [&] { return !shared_->idle.empty() || is_down(); });
+  --shared_->callers_waiting;
+  if (is_down()) return std::unexpected(shared_->fault);
+  if (shared_->idle.empty()) return std::unexpected(unavailable("libvirtd does not answer"));
+  if (!shared_->is_exclusive) return shared_->idle.back();
+  auto lent = std::move(shared_->idle.back());
+  shared_->idle.pop_back();
+  virConnect* const connection = lent.get();
+  return LibvirtConnection{connection,
+                           [shared = shared_, holder = shared_->holder, lent](virConnect*) mutable {
+                             const std::scoped_lock returning{shared->mutex};
+                             if (shared->is_up && shared->holder == holder)
+                               shared->idle.push_back(std::move(lent));
+                             shared->changed.notify_all();
+                           }};
 }
 
 }  // namespace nucleus::provisioner
