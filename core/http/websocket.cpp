@@ -99,6 +99,7 @@ void WebSocketConnection::watch_stall() {
 
 void WebSocketConnection::close(CloseCode code, const std::string& reason) {
   if (std::exchange(is_closing_, true)) return;  // Beast allows one close at a time
+  if (!socket_.is_open()) return disconnect();   // 101 may be being written
   websocket::close_reason told{static_cast<std::uint16_t>(code)};
   told.reason = reason.substr(0, told.reason.max_size());
   socket_.async_close(told, [self = shared_from_this()](BeastError) {});

@@ -236,6 +236,19 @@ TEST(HttpListener, ClosesAWebSocketForTheFirstReasonOnly) {
   EXPECT_EQ(client.read_to("second"), "");
 }
 
+TEST(HttpListener, StopsAtAnyMomentOfAWebSocketHandshake) {
+  for (int round = 0; round < 100; ++round) {
+    auto server =
+        start({}, [](const Request&, const std::shared_ptr<void>&, const Respond& respond) {
+          respond({.websocket = WebSocketUpgrade{.on_open = [](std::shared_ptr<WebSocket>) {}}});
+        });
+    Client client(*server);
+    client.send(upgrade_request());
+    EXPECT_TRUE(client.read_to("\r\n\r\n").starts_with("HTTP/1.1 101 "));
+    server.reset();
+  }
+}
+
 TEST(HttpListener, ReadsAWebSocketOnlyAsFastAsItsOwnerReceives) {
   std::promise<std::shared_ptr<WebSocket>> opened;
   const auto server = start({}, [&](const Request&, const std::shared_ptr<void>&,
