@@ -225,15 +225,15 @@ TEST(HttpListener, ClosesAWebSocketForTheFirstReasonOnly) {
       });
   Client client(*server);
   client.send(upgrade_request());
-  EXPECT_TRUE(client.read_to("\r\n\r\n").starts_with("HTTP/1.1 101 "));
-  const std::string close_frame(
-      "\x88\x07\x03\xe9"
-      "first",
-      9);
-  EXPECT_EQ(client.read_to("first"), close_frame);
+  const auto response = client.read_to("first");  // 101 and the close frame
+  EXPECT_TRUE(response.starts_with("HTTP/1.1 101 ")) << response;
+  EXPECT_TRUE(
+      response.ends_with("\r\n\r\n\x88\x07\x03\xe9"
+                         "first"))
+      << response;
   const std::string masked_answer("\x88\x82\0\0\0\0\x03\xe9", 8);
   client.send(masked_answer);
-  EXPECT_EQ(client.read_to("second"), "");
+  EXPECT_EQ(client.read_to_close(), "");
 }
 
 TEST(HttpListener, StopsAtAnyMomentOfAWebSocketHandshake) {
