@@ -58,7 +58,7 @@ void add_defaults(Session& session, Words& words) {
   std::string endpoint;
   for (const char* name : {"--endpoint", "--cloud"}) {
     if (!accepts(name)) continue;
-    // The --cloud of `default` is what it changes, not where it connects.
+    // The --cloud of `default` names the endpoint whose settings it changes; it does not connect.
     const bool is_endpoint = words.command().run != set_default;
     if (is_endpoint && !words.has(name) && !std::getenv("NUCLEUS_URL"))
       if (auto cloud = session.setting("cloud"); !cloud.empty()) words.set(name, {cloud});

@@ -18,7 +18,7 @@ struct ConsoleTicket {
   NUCLEUS_FIELDS(ticket, url, expires_unix_ms);
 };
 
-/// Refused as `wrong_state` where the node does not run.
+/// `wrong_state` if the node does not run.
 struct IssueTicket {
   static constexpr std::string_view topic = "console.issue-ticket";
   using Reply = ConsoleTicket;

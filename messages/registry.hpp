@@ -128,7 +128,7 @@ struct ChangeNode {
 };
 
 struct NodesAdded {
-  Cluster cluster = {};           // with the new nodes counted
+  Cluster cluster = {};           // including the new nodes
   std::uint32_t first_index = 0;  // of the new nodes; they have the highest indexes
   NUCLEUS_FIELDS(cluster, first_index);
 };

@@ -30,7 +30,7 @@ constexpr int port_first = 20'000;
 constexpr int port_last = 32'000;
 constexpr int port_attempts_max = 1'000;
 
-/// What needs a port beside the gateway, which has its own option.
+/// What needs a port besides the gateway, which has its own option.
 std::vector<std::string> port_purposes() {
   std::vector<std::string> purposes{"console", "events"};
   for (const auto& service : services) purposes.push_back(metrics_port(service.name));

@@ -11,7 +11,7 @@ namespace nucleus::operator_ {
 
 using TextMap = std::map<std::string, std::string>;
 
-/// `invalid_argument` if the file cannot be read or is not such a map.
+/// `invalid_argument` if the file cannot be read or is not a map of text to text.
 core::Result<TextMap> read_text_map(const std::string& path);
 core::Result<void> write_text_map(const std::string& path, const TextMap& map);
 /// The value of a key, or an empty text.

@@ -38,7 +38,7 @@ Api::Api(Endpoint endpoint) : endpoint_{std::move(endpoint)}, client_{endpoint_.
 
 Api::~Api() {
   if (!has_session_) return;
-  has_session_ = false;  // a refusal begins no new session
+  has_session_ = false;  // a refused request starts no new session
   (void)send(client_, {.method = "POST", .url = "/nucleus/rest-auth/logout/"},
              Credential::of_endpoint);
 }
@@ -100,7 +100,7 @@ core::Result<Response> Api::send(HttpClient& client, const Request& request, Cre
   const bool has_expired =
       response && response->status == 401 && has_session_ && credential == Credential::of_endpoint;
   if (!has_expired) return response;
-  // The session ended at the server: the next request begins another.
+  // The server ended the session: the next request starts another.
   has_session_ = false;
   endpoint_.token.clear();
   return send_once(client, request, credential, take);

@@ -14,10 +14,10 @@ namespace nucleus::client {
 class Api {
  public:
   explicit Api(Endpoint endpoint);
-  /// Ends the session that a password began.
+  /// Ends the session that was started with a password.
   ~Api();
 
-  /// The JSON of a GET. Any status but 200 is an error with the server's own words.
+  /// The JSON of a GET. Any status but 200 is an error with the server's text.
   core::Result<Json> get(const std::string& path) const;
   /// As get, with a name and password instead of the endpoint's credential.
   core::Result<Json> get_as(const std::string& path, const std::string& username,
@@ -66,7 +66,7 @@ class Api {
   bool is_traced_ = false;
 };
 
-/// What a response that is not a success says, in one line.
+/// The error text of a response that is not a success, in one line.
 core::Error error_of(const Response& response);
 
 }  // namespace nucleus::client

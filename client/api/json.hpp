@@ -32,7 +32,6 @@ class Json {
   std::string dumped(int indent = -1) const;
 
   Kind kind() const { return kind_; }
-  bool is_nothing() const { return kind_ == Kind::nothing; }
   bool is_text() const { return kind_ == Kind::text; }
   bool is_object() const { return kind_ == Kind::object; }
   /// A text, or a number, true or false as written; empty for other kinds.

@@ -60,7 +60,7 @@ core::Result<int> show_quota(const Api& api, const Words& words) {
   if (!all) return std::unexpected(all.error());
   const auto shown = of_tenant(*all, words["--tenant"]);
   Listing listing = limit_view(shown);
-  // Without the columns of use.
+  // Without the columns of the usage.
   const auto shorten = [](Row& row) { row = {row[0], row[1], row[3]}; };
   shorten(listing.columns);
   std::ranges::for_each(listing.rows, shorten);

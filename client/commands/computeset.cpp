@@ -54,7 +54,7 @@ core::Result<void> check_free(const Api& api, const std::string& cluster,
   return {};
 }
 
-/// Lets the person choose if the cluster has several allocations; the server finds the only one.
+/// Lets the person choose if the cluster has several allocations; the server uses the only one.
 core::Result<std::string> pick_allocation(const Api& api, const std::string& cluster) {
   const auto found = get_cluster(api, cluster);
   if (!found) return std::unexpected(found.error());

@@ -157,7 +157,7 @@ core::Result<int> revoke_token(const Api& api, const Words& words) {
 core::Result<PublicKey> stored_key(Session& session, std::string name) {
   if (name.empty()) name = session.setting("key");
   if (name.empty())
-    return core::refuse(ErrorCode::invalid_argument, "name a key: there is no default key");
+    return core::refuse(ErrorCode::invalid_argument, "KEY is missing and no default key is set");
   const auto copy = session.copy();
   if (!copy) return std::unexpected(copy.error());
   const auto rows =

@@ -7,7 +7,7 @@ namespace nucleus::client {
 
 namespace {
 
-// More than any cluster has: a longer list is a slip.
+// More than any cluster has: a longer list is a mistake.
 constexpr std::size_t names_max = 10'000;
 
 }  // namespace
@@ -31,7 +31,7 @@ core::Result<int> print_rows(const core::Result<std::vector<LocalCopy::Row>>& ro
 }
 
 core::Result<Json> get_cluster(const Api& api, const std::string& cluster) {
-  // Without a name it would be the path of the list.
+  // An empty name would give the path of the list.
   if (cluster.empty())
     return core::refuse(core::ErrorCode::invalid_argument, "the cluster's name is empty",
                         "cluster");

@@ -24,7 +24,7 @@ std::size_t count_in_state(std::span<const Json> nodes, std::string_view state) 
       nodes, [state](const Json& node) { return node["state"].text() == state; }));
 }
 
-/// `shutdown` is still on its way, and of `nostate-error` nothing is known.
+/// A node in `shutdown` still runs; whether one in `nostate-error` runs is unknown.
 bool is_off(const std::string& state) {
   return state == "shutoff" || state == "crashed" || state == "nostate";
 }

@@ -31,7 +31,7 @@ struct Endpoint {
   static core::Result<Endpoint> from_environment();
 };
 
-/// The file's endpoints and the active one. Empty if there is no file.
+/// The file's endpoints and the active one; none if the file does not exist.
 struct Endpoints {
   std::string username = {};
   std::string active = {};

@@ -25,13 +25,13 @@ std::string variable(const char* name) {
   return value ? value : "";
 }
 
-/// One request on its way: what libcurl's callbacks read and write.
+/// One request in progress: what libcurl's callbacks read and write.
 class Transfer {
  public:
   Transfer(CURL* handle, const Request& request, const TakePart& take)
       : handle_{handle}, request_{request}, take_{take} {}
   ~Transfer() {
-    // The handle outlives this: it keeps its connections, and no pointer to here.
+    // The handle outlives this object, so it must keep no pointer to it.
     curl_easy_reset(handle_);
     curl_slist_free_all(headers_);
     curl_mime_free(form_);
@@ -134,7 +134,7 @@ class Transfer {
     curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
     if (take_ && status == 200) {
       is_ended_ = !take_(part);
-      // What `take` did is not silence of the server.
+      // Time spent in `take` is not silence of the server.
       last_byte_ = Clock::now();
       return is_ended_ ? CURL_WRITEFUNC_ERROR : part.size();
     }
@@ -215,7 +215,7 @@ class Transfer {
   std::uint64_t read_ = 0;  // of the file
   char fault_[CURL_ERROR_SIZE] = {};
   std::string reason_ = {};  // why a callback ended the transfer
-  bool is_ended_ = false;    // `take` has seen enough
+  bool is_ended_ = false;    // `take` needs no more
   std::uint64_t sent_ = 0;   // of the request
   Clock::time_point last_byte_ = {};
   Response response_ = {};

@@ -9,7 +9,7 @@ namespace nucleus::client {
 
 namespace {
 
-// A signal handler reaches nothing but a global.
+// A signal handler can access globals only.
 volatile std::sig_atomic_t interrupted = 0;
 
 /// Sends SIGALRM after each interval; 0 ends it.
@@ -26,8 +26,8 @@ void catch_interrupts() {
   action.sa_handler = [](int) {
     constexpr long interval_us = 20'000;
     interrupted = 1;
-    // libedit notices only a signal that ends its read(): if this one came just before, an alarm
-    // does.
+    // libedit notices a signal only if it interrupts read(): the alarm covers one that arrived just
+    // before.
     repeat_alarm(interval_us);
   };
   sigaction(SIGINT, &action, nullptr);
@@ -49,7 +49,7 @@ void sleep_until_interrupt(std::chrono::milliseconds duration) {
   constexpr long ms_per_s = 1'000;
   const timespec timeout{.tv_sec = duration.count() / ms_per_s,
                          .tv_nsec = duration.count() % ms_per_s * ns_per_ms};
-  // Blocked but within ppoll: a signal just before it ends it, too.
+  // Blocked except during ppoll, so that a signal just before the call ends it too.
   sigset_t interrupt;
   sigset_t before;
   sigemptyset(&interrupt);

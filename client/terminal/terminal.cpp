@@ -69,7 +69,7 @@ core::Result<std::string> pick(const std::string& what, const std::vector<std::s
   if (names.empty()) return core::refuse(core::ErrorCode::not_found, "there is no " + what);
   if (!is_input_terminal())
     return core::refuse(core::ErrorCode::invalid_argument,
-                        "name the " + what + ": there is no terminal to choose at");
+                        "no " + what + " given, and standard input is not a terminal");
   constexpr std::size_t per_line = 5;
   for (std::size_t i = 0; i < names.size(); ++i)
     std::cout << i + 1 << ": " << names[i]

@@ -24,7 +24,7 @@ std::optional<std::string> ask_secret(const std::string& question);
 /// The answer to a yes-or-no question; true without a terminal.
 bool is_confirmed(const std::string& question);
 /// One of several, chosen by number or name. `not_found`: `names` is empty; `invalid_argument`: the
-/// answer is none of them, or there is no terminal.
+/// answer is none of them, or standard input is not a terminal.
 core::Result<std::string> pick(const std::string& what, const std::vector<std::string>& names);
 
 /// One line that is overwritten at a terminal; elsewhere each change is a line.

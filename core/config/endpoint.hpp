@@ -1,5 +1,5 @@
 // Where a process listens or connects: ADDRESS:PORT, an IPv6 address in brackets. Addresses are
-// numeric: resolving names is not for a setting.
+// numeric; names are not resolved.
 #pragma once
 
 #include <cstdint>

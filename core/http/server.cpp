@@ -25,7 +25,7 @@ namespace {
 constexpr std::chrono::milliseconds accept_retry_delay{100};
 constexpr std::chrono::milliseconds close_timeout{500};  // of WebSockets, at the server's end
 
-/// Sends 503 as far as that needs no waiting. A client that was not told sees only the close.
+/// Sends 503 if that does not block; otherwise the client sees only that the connection closes.
 void refuse_connection(tcp::socket& socket) {
   constexpr std::string_view response =
       "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"

@@ -80,7 +80,7 @@ void AnswerCache::end_credentials(const core::StoredEvent& event) {
   try {
     person = msg::decode<msg::CredentialsChanged>(event.body).person_id;
   } catch (const msg::DecodeError&) {
-    person.reset();  // an unreadable event ends everybody's
+    person.reset();  // an unreadable event ends those of all people
   }
   std::erase_if(tokens_, [&](const auto& entry) {
     auto& verified = *entry.second;

@@ -166,7 +166,7 @@ void EventStreams::recheck_streams_of(const core::StoredEvent& change) {
   try {
     person = msg::decode<msg::CredentialsChanged>(change.body).person_id;
   } catch (const msg::DecodeError&) {
-    person.reset();  // an unreadable event concerns everybody
+    person.reset();  // an unreadable event affects every stream
   }
   for (const auto& stream : streams_) {
     if (person && stream->who.person_id != *person) continue;

@@ -18,10 +18,8 @@ Json json_of(const T& value) {
   return json_of(&value, msg::type_of<T>);
 }
 
-/// Parses JSON of at most 64 levels in valid UTF-8, without a duplicate key in any object; else
-/// `invalid_argument` with the position.
-core::Result<Json> parse_json(const std::string& text);
-/// As `parse_json`; must be an object.
+/// Parses a JSON object of at most 64 levels in valid UTF-8, without a duplicate key in any object;
+/// else `invalid_argument` with the position.
 core::Result<Json> parse_object(const std::string& text);
 
 /// Serializes JSON; bytes that are not UTF-8 are replaced.

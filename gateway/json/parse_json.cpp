@@ -52,22 +52,14 @@ class Scan : public nlohmann::json_sax<Json> {
   std::vector<std::set<std::string>> open_ = {};  // keys of the open objects
 };
 
-core::Result<Json> parse(const std::string& text, const std::string& wanted) {
-  Scan scan;
-  if (!Json::sax_parse(text, &scan))
-    return std::unexpected(msg::invalid("body", "The body must be " + wanted + ": " + scan.fault));
-  return Json::parse(text, nullptr, false);
-}
-
 }  // namespace
 
-core::Result<Json> parse_json(const std::string& text) {
-  return parse(text, "JSON");
-}
-
 core::Result<Json> parse_object(const std::string& text) {
-  auto json = parse(text, "a JSON object");
-  if (json && !json->is_object())
+  Scan scan;
+  if (!Json::sax_parse(text, &scan))
+    return std::unexpected(msg::invalid("body", "The body must be a JSON object: " + scan.fault));
+  auto json = Json::parse(text, nullptr, false);
+  if (!json.is_object())
     return std::unexpected(msg::invalid("body", "The body must be a JSON object"));
   return json;
 }

@@ -96,7 +96,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     options.request_id = (calls_name_.empty() ? id_ : calls_name_) + "." +
                          std::string(Request::topic) + "." +
                          std::to_string(++calls_[Request::topic]);
-    // The next service knows at least the events that the previous one knew: a cluster that one has
+    // The next service first handles the events that the previous one knew: a cluster that one has
     // created exists for the other.
     options.after_sequence = std::max(after_sequence, sequence_);
     options.on_sequence = [self = shared_from_this()](std::uint64_t sequence) {

@@ -96,7 +96,7 @@ void with_status(const ExchangePtr& exchange, const msg::Node& node,
 
 namespace {
 
-/// Asks on until the statuses of `count` nodes are read, for a page of statuses may be shorter.
+/// Requests pages until the statuses of `count` nodes are read: a page may be shorter.
 void gather_statuses(const ExchangePtr& exchange, msg::ListNodeStatuses request, std::size_t count,
                      std::shared_ptr<NodeStatusesById> statuses,
                      std::function<void(NodeStatusesById)> next) {

@@ -56,14 +56,12 @@ void store_upload(const ExchangePtr& exchange, const FileWork& work, const Part&
                         done = std::move(done)](const msg::UploadTicket& ticket) {
     auto finish = digests;
     finish.upload_id = ticket.upload_id;
-    work.workers.run<msg::Done>(
+    work.workers.run<void>(
         work.loop, file_work_timeout,
-        [upload = exchange->upload, part, path = ticket.path]() -> core::Result<msg::Done> {
-          if (auto copied = copy_part(upload->path, part, path); !copied)
-            return std::unexpected(copied.error());
-          return msg::Done{};
+        [upload = exchange->upload, part, path = ticket.path] {
+          return copy_part(upload->path, part, path);
         },
-        [exchange, finish, done](const core::Result<msg::Done>& copied) {
+        [exchange, finish, done](const core::Result<void>& copied) {
           if (!copied) return exchange->refuse(copied.error());
           exchange->ask(finish, done, {.deadline = file_work_timeout});
         });

@@ -21,7 +21,7 @@ void list_images(const ExchangePtr& exchange) {
                 });
 }
 
-/// The image {project}/{image}, or 404 where the caller may not see it.
+/// The image {project}/{image}, or 404 if the caller may not see it.
 void with_image(const ExchangePtr& exchange, std::function<void(msg::Image)> next) {
   const msg::ProjectId project{exchange->path["project"]};
   const msg::ImageId id{project.value + "/" + exchange->path["image"]};

@@ -40,7 +40,7 @@ void reply_content(const ExchangePtr& exchange, const Json& body, std::uint64_t 
                    core::http::Headers headers) {
   std::string text = text_of(body);
   const std::string prefix = revision > 0 ? std::to_string(revision) + "." : "";
-  if (!headers.contains("Cache-Control"))  // else it has a secret
+  if (!headers.contains("Cache-Control"))  // otherwise it contains a secret
     headers["ETag"] = "\"" + prefix + core::sha256_hex(text).substr(0, 16) + "\"";
   exchange->reply_text(200, std::move(text), "application/json", std::move(headers));
 }

@@ -14,7 +14,7 @@ namespace nucleus::gateway {
 /// object.
 core::Result<Json> read_body(const Exchange& exchange,
                              std::initializer_list<std::string_view> fields);
-/// The error for a body that `reason`, from the message's decoder, names a field of.
+/// The error for a body that the message's decoder refuses with `reason`, which names the field.
 core::Error body_error(const std::string& reason);
 
 /// The body as a message, of which a client may set `fields`.

@@ -134,7 +134,7 @@ core::Result<void> prepare(const StateDirectory& state, Deployment& deployment,
   const auto children = plan_children(state, deployment, programs_folder());
   if (const auto missing = missing_programs(children); !missing.empty())
     return core::refuse(core::ErrorCode::unavailable,
-                        fmt::format("missing programs: {}\n  nucleus doctor says how to get them",
+                        fmt::format("missing programs: {}\n  nucleus doctor shows how to get them",
                                     fmt::join(missing, ", ")));
   if (!deployment.options.is_simulated && !is_anything_running)
     if (auto made = make_network_namespace(deployment); !made) return made;

@@ -1,4 +1,4 @@
-// What makes an image acceptable, and when it may go: pure functions over the view.
+// Which images are accepted, and when an image may be removed: pure functions over the view.
 #pragma once
 
 #include "core/result.hpp"

@@ -52,13 +52,9 @@ void Images::begin_upload(const msg::BeginUpload& request, core::Context& contex
   auto allowed = check_new_image(view_, request.image_id, request.format);
   if (allowed) allowed = check_not_publishing(request.image_id);
   if (!allowed) return respond(std::unexpected(allowed.error()));
-  workers_.run<msg::Done>(
-      loop_, folder_deadline,
-      [uploads = uploads_]() -> core::Result<msg::Done> {
-        if (auto created = uploads.create(); !created) return std::unexpected(created.error());
-        return msg::Done{};
-      },
-      [this, request, context, respond](const core::Result<msg::Done>& created) mutable {
+  workers_.run<void>(
+      loop_, folder_deadline, [uploads = uploads_] { return uploads.create(); },
+      [this, request, context, respond](const core::Result<void>& created) mutable {
         if (!created) return respond(std::unexpected(created.error()));
         auto tx = store_.begin(context);
         const std::string upload_id = context.new_id();
@@ -216,21 +212,15 @@ void Images::delete_folders(core::Context&) {
     // The commit that removed the image may still fail: until it is durable, the files stay.
     store_.when_durable([this, folder](core::Result<void> durable) {
       if (!durable) return;
-      workers_.run<msg::Done>(
+      workers_.run<void>(
           loop_, folder_deadline,
-          [driver = driver_, folder]() -> core::Result<msg::Done> {
-            if (auto removed = driver->remove_image(folder); !removed)
-              return std::unexpected(removed.error());
-            return msg::Done{};
-          },
-          [this, folder](const core::Result<msg::Done>& deleted) {
-            end_deletion(folder, deleted);
-          });
+          [driver = driver_, folder] { return driver->remove_image(folder); },
+          [this, folder](const core::Result<void>& deleted) { end_deletion(folder, deleted); });
     });
   }
 }
 
-void Images::end_deletion(const std::string& folder, const core::Result<msg::Done>& deleted) {
+void Images::end_deletion(const std::string& folder, const core::Result<void>& deleted) {
   if (folders_being_deleted_.erase(folder) == 0 || !store_.is_loaded()) return;
   if (!deleted) {
     core::log::warning("image_files_left",

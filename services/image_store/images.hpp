@@ -36,11 +36,11 @@ class Images {
   /// Deletes the files of removed images, except those that a volume still needs.
   void delete_folders(core::Context& context);
 
-  /// The records were loaded: work from before is abandoned, and its callers repeat their requests.
+  /// Call when the records were loaded: abandons earlier work, whose callers repeat their requests.
   void restart();
 
  private:
-  /// An image on its way into the store.
+  /// An image that is being copied into the store.
   struct Publication {
     StoredImage stored = {};
     StageRequest stage = {};
@@ -55,7 +55,7 @@ class Images {
   void refuse_publication(const Publication& publication, const core::Error& error,
                           core::Context& context);
   void remove_upload(const std::string& upload_id);
-  void end_deletion(const std::string& folder, const core::Result<msg::Done>& deleted);
+  void end_deletion(const std::string& folder, const core::Result<void>& deleted);
 
   core::Loop& loop_;
   core::Workers& workers_;

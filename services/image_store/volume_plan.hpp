@@ -1,4 +1,4 @@
-// What becomes of a node's volume: pure functions over the view, and the table of its states.
+// The changes of a node's volume: pure functions over the view, and the table of its states.
 #pragma once
 
 #include <array>

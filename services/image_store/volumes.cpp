@@ -129,14 +129,9 @@ void Volumes::end_clone(const msg::NodeId& node_id, const core::Result<msg::Volu
 
 void Volumes::delete_file(const msg::NodeId& node_id) {
   busy_.insert(node_id);
-  workers_.run<msg::Done>(
-      loop_, step_deadline,
-      [driver = driver_, node_id]() -> core::Result<msg::Done> {
-        if (auto removed = driver->remove_volume(node_id); !removed)
-          return std::unexpected(removed.error());
-        return msg::Done{};
-      },
-      [this, node_id, generation = generation_](const core::Result<msg::Done>& removed) {
+  workers_.run<void>(
+      loop_, step_deadline, [driver = driver_, node_id] { return driver->remove_volume(node_id); },
+      [this, node_id, generation = generation_](const core::Result<void>& removed) {
         if (generation != generation_ || !store_.is_loaded()) return;
         busy_.erase(node_id);
         if (!removed) return retry_later(node_id);

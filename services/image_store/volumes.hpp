@@ -26,9 +26,9 @@ class Volumes {
                                               core::Context& context);
   void reconcile_all(core::Context& context);
 
-  /// Tries all volumes again, those included that failed a moment ago.
+  /// Tries all volumes again, including those whose retry is not due yet.
   void retry_now() { retry_at_ms_.clear(); }
-  /// The records were loaded: results of steps from before no longer count.
+  /// Call when the records were loaded: results of earlier steps are ignored.
   void restart();
 
  private:
@@ -48,7 +48,7 @@ class Volumes {
   View& view_;
   Metrics& metrics_;
   std::set<msg::NodeId> busy_ = {};                       // a step is under way
-  std::map<msg::NodeId, std::int64_t> retry_at_ms_ = {};  // steady; no step before
+  std::map<msg::NodeId, std::int64_t> retry_at_ms_ = {};  // steady clock: no step begins earlier
   std::uint64_t generation_ = 0;                          // grows with each load
 };
 

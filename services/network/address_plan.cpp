@@ -20,7 +20,7 @@ std::uint64_t usable(const Subnet& subnet) {
 
 core::Result<Subnet> parse_subnet(const std::string& text) {
   const auto broken = std::unexpected(msg::invalid(
-      "subnet", "a subnet is A.B.C.D/N, N from 8 to 29, with no bit set behind the prefix"));
+      "subnet", "a subnet is A.B.C.D/N, N from 8 to 29, with no bit set after the prefix"));
   const auto slash = text.find('/');
   if (slash == text.npos) return broken;
   const auto base = parse_ipv4(text.substr(0, slash));

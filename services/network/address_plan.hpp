@@ -24,7 +24,7 @@ struct Subnet {
   bool operator==(const Subnet&) const = default;
 };
 
-/// Parses `172.30.0.0/20`. The prefix length must be 8 to 29 and no bit may be set behind it.
+/// Parses `172.30.0.0/20`. The prefix length must be 8 to 29 and no bit after it may be set.
 core::Result<Subnet> parse_subnet(const std::string& text);
 std::string subnet_text(const Subnet& subnet);
 
@@ -41,7 +41,7 @@ std::optional<Ipv4> choose_private_address(const Subnet& subnet, std::uint32_t i
 
 /// The router of the public subnet: its first address, never leased.
 Ipv4 public_gateway(const Subnet& subnet);
-/// The lowest address behind the subnet's first one that is not in `taken`, or nothing.
+/// The lowest address after the subnet's first one that is not in `taken`, or nothing.
 std::optional<Ipv4> lowest_free_address(const Subnet& subnet, const std::set<Ipv4>& taken);
 /// The number of addresses for frontends in a public subnet.
 std::uint64_t count_public_addresses(const Subnet& subnet);

@@ -29,7 +29,7 @@ Plan plan_node_removal(const View& view, const msg::NodeId& node_id, std::int64_
 std::optional<Plan> plan_quarantine_ends(const View& view, std::int64_t now_unix_s);
 
 /// Serves one of those that wait: a VLAN for the oldest cluster, else ports for the oldest node
-/// that can have them. Nothing if all must wait on.
+/// that can have them. Nothing if all must continue to wait.
 std::optional<Plan> plan_waiting(const View& view);
 
 }  // namespace nucleus::network

@@ -1,5 +1,5 @@
 // The domains observed on this process's hosts, by uuid: what runs, how each ended, which are being
-// stopped, and when the next step at each may begin. It calls nobody. Runs on the service's loop.
+// stopped, and when the next step at each may begin. It makes no calls. Runs on the service's loop.
 #pragma once
 
 #include <map>
@@ -48,9 +48,9 @@ class Domains {
   bool is_listed() const { return is_listed_; }
   /// Events may have been missed: what is known may be wrong until the next list.
   void set_unlisted();
-  /// Call before the hypervisor is asked for its list; returns the moment, for set_list().
+  /// Call before the hypervisor is asked for its list; returns a number to pass to set_list().
   std::uint64_t begin_list() { return ++now_; }
-  /// Replaces what is known by the list, except for what has changed since it was begun.
+  /// Replaces what is known by the list, except for what has changed since it was requested.
   void set_list(std::vector<DomainSeen> domains, std::uint64_t begun);
 
   /// Takes a driver's event. False: it is about no domain of ours, or about an earlier run.
@@ -68,7 +68,8 @@ class Domains {
   /// How the run under this epoch ended, if that was observed. What was kept is forgotten.
   std::optional<DomainEnd> take_end(const std::string& uuid, std::uint64_t epoch);
 
-  /// A stop that no grant asks for begins: a fence, or no grant at all. False: one is under way.
+  /// Starts a stop that no grant requests: by a fence, or because there is no grant. False: one is
+  /// already under way.
   bool begin_stop(const std::string& uuid) { return stopping_.insert(uuid).second; }
   void end_stop(const std::string& uuid) { stopping_.erase(uuid); }
   bool is_stopping(const std::string& uuid) const { return stopping_.contains(uuid); }
@@ -82,9 +83,9 @@ class Domains {
 
  private:
   bool is_listed_ = false;
-  std::uint64_t now_ = 0;          // counts the moments that matter to a list under way
-  std::uint64_t unlisted_at_ = 0;  // a list begun before is not complete
-  std::map<std::string, std::uint64_t> changed_at_ = {};  // since the last list was begun
+  std::uint64_t now_ = 0;          // counts the changes that matter to a list under way
+  std::uint64_t unlisted_at_ = 0;  // a list requested earlier is not complete
+  std::map<std::string, std::uint64_t> changed_at_ = {};  // since the last list was requested
   std::map<std::string, DomainSeen> seen_ = {};
   std::map<std::string, DomainEnd> ends_ = {};
   std::set<std::string> stopping_ = {};

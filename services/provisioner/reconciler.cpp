@@ -9,7 +9,7 @@ namespace nucleus::provisioner {
 
 namespace {
 
-/// What a step needs on a worker; nothing of it changes meanwhile.
+/// What a step needs on a worker; constant until the step has ended.
 struct StepJob {
   std::shared_ptr<Hypervisor> hypervisor;
   StoredGrant stored;
@@ -89,7 +89,7 @@ void Reconciler::observe(const DomainSeen& seen) {
       record_running(stored);
     } else {
       parts_.domains.keep_end(seen);
-      // Its end may come before its start was recorded; it has run all the same.
+      // Its end may be observed before its start was recorded.
       if (stored.phase == GrantPhase::pending && stored.grant.is_on) record_running(stored);
     }
   }

@@ -16,7 +16,7 @@ namespace nucleus::provisioner {
 
 class Reconciler {
  public:
-  /// A guest can delay whatever asks it: those calls hold no worker that a stop needs.
+  /// A guest can delay calls to its agent, so they hold no worker that a stop needs.
   struct Workers {
     core::Workers& steps;   // lists, creates
     core::Workers& stops;   // destroys

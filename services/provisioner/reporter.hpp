@@ -1,5 +1,5 @@
-// The one place through which what was observed of domains leaves the provisioner: each change is
-// recorded and emitted in one commit. Runs on the service's loop.
+// Reports what was observed of domains; nothing else does. Each change is recorded and emitted in
+// one commit. Runs on the service's loop.
 #pragma once
 
 #include <string>

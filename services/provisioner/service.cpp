@@ -82,7 +82,7 @@ Service::~Service() {
   hypervisor_->on_event({});
   hypervisor_->on_link({});
   *self_ = nullptr;
-  pools_ = {};  // their last work ends before what it refers to goes
+  pools_ = {};  // their last work ends before the objects it uses
 }
 
 void Service::check() const {

@@ -1,7 +1,7 @@
 // The provisioner reconciles the domains of its host with the grants the scheduler gave it, and
-// reports what becomes of them. It alone writes those grants here and touches that host's domains.
-// One process may stand for many simulated hosts. Everything here runs on the service's one loop;
-// the hypervisor is called on workers.
+// reports their states. It is the only writer of these grants, and nothing else changes that host's
+// domains. One process can simulate many hosts. Everything here runs on the service's one loop; the
+// hypervisor is called on workers.
 #pragma once
 
 #include <memory>
@@ -13,9 +13,9 @@
 
 namespace nucleus::provisioner {
 
-/// Pools of threads besides the process's own; one that is null is the process's own too.
+/// Pools of threads in addition to the process's own, which takes the place of a null one.
 struct WorkerPools {
-  std::shared_ptr<core::Workers> pings;   // is the hypervisor reachable, whatever else is under way
+  std::shared_ptr<core::Workers> pings;   // pings the hypervisor, whatever else is under way
   std::shared_ptr<core::Workers> stops;   // destroys: never behind a create
   std::shared_ptr<core::Workers> guests;  // what a guest can delay: its agent, probes
 };
@@ -70,7 +70,7 @@ class Service {
   Heartbeat heartbeat_;
   std::set<msg::NodeId> probed_ = {};  // one probe at a time in each guest
   bool is_limiting_logs_ = false;
-  // What the driver's threads report goes through here, so that none of it outlives this room.
+  // Carries reports of the driver's threads to the loop; ends first, so that none arrives later.
   std::shared_ptr<Service*> self_ = std::make_shared<Service*>(this);
 };
 

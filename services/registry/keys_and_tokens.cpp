@@ -19,7 +19,7 @@ void revoke_tokens(core::Transaction& tx, StoredPerson& person) {
 }  // namespace
 
 StoredKey Service::make_key(core::Transaction& tx, StoredPerson& person, bool is_strict) {
-  // Two persons may share an e-mail address. Usernames are unique and have no @.
+  // Two people may share an e-mail address. Usernames are unique and have no @.
   person.key_name = person.person.email;
   if (person.key_name.empty() || tx.read(keys::api_key(person.key_name)))
     person.key_name = person.person.person_id.value;

@@ -4,7 +4,8 @@
 // A backend changes records only through a draft, like every plan: a start is `start_computeset`
 // with the hosts of the lease, an end is `end_computeset`. What it does outside, such as submitting
 // a job or cancelling one, it derives from the view: a submitted computeset wants a job, a finished
-// one does not. News from outside reach the records by asking the service for a scheduling pass.
+// one does not. A change outside reaches the records by requesting a scheduling pass from the
+// service.
 #pragma once
 
 #include "services/scheduler/plan/draft.hpp"

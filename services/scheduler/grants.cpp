@@ -14,8 +14,8 @@ void GrantSender::send_complete(const msg::HostId& id) {
   if (const auto* host = view_.host(id)) send(*host, view_.nodes_on(id), true);
 }
 
-/// The grants are those of now, and leave once they are durable: a host never receives what might
-/// be lost.
+/// The grants are read now and sent once they are durable: a host never receives one that may be
+/// lost.
 void GrantSender::send(const StoredHost& host, const std::set<msg::NodeId>& nodes,
                        bool is_complete) {
   const auto host_id = host.host_id;

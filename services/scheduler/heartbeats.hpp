@@ -1,4 +1,4 @@
-// What is known of each host in memory alone: its heartbeats, and the calls under way to it. Times
+// What is kept of each host in memory only: its heartbeats, and the calls under way to it. Times
 // are steady milliseconds.
 #pragma once
 

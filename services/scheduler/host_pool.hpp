@@ -51,7 +51,7 @@ class HostPool {
   Resources open_free_ = {};
 };
 
-/// The pool as a plan leaves it: the hosts that it takes from, over the pool itself.
+/// The pool as a plan leaves it: an overlay of the hosts that the plan takes from.
 class HostPoolDraft {
  public:
   explicit HostPoolDraft(const HostPool& pool) : pool_{pool}, untouched_{pool.order().begin()} {}
@@ -75,7 +75,7 @@ class HostPoolDraft {
   std::unordered_map<msg::HostId, Resources> free_ = {};  // of hosts that were taken from
   std::set<HostPool::Rank> order_ = {};                   // of the same
   Resources taken_ = {};
-  std::set<HostPool::Rank>::const_iterator untouched_;  // no host before it is untouched
+  std::set<HostPool::Rank>::const_iterator untouched_;  // every host before it was taken from
 };
 
 }  // namespace nucleus::scheduler

@@ -18,7 +18,7 @@ class Ledger {
   Ledger(core::Store& store, View& view, GrantSender& grants, std::function<void()> want_pass)
       : store_{store}, view_{view}, grants_{grants}, want_pass_{std::move(want_pass)} {}
 
-  /// Of an empty plan nothing is written. `unavailable` while the store is loaded again, and then
+  /// Writes nothing for an empty plan. `unavailable` while the store is loaded again, and then
   /// nothing has happened.
   core::Result<void> apply(Plan plan, const core::Context& context);
 

@@ -15,7 +15,7 @@ void give_back(HostPoolDraft& pool, std::span<const Need> needs,
   for (std::size_t i = 0; i < hosts.size(); ++i) pool.give_back(hosts[i], needs[i].size);
 }
 
-/// Each node in order on the roomiest host, or on the one it names.
+/// Each node in order on the host with most CPUs free, or on the one it names.
 Hosts spread(HostPoolDraft& pool, std::span<const Need> needs) {
   std::vector<msg::HostId> hosts;
   hosts.reserve(needs.size());
@@ -60,7 +60,7 @@ class Search {
       const auto& b = needs_[right].size;
       return std::tie(a.cpus, a.memory_mb) > std::tie(b.cpus, b.memory_mb);
     });
-    // Tightest first: a host that is nearly full is filled before a roomy one is broken into.
+    // The fullest host first, so that large free hosts are kept for large nodes.
     std::ranges::stable_sort(hosts_, [](const Host& left, const Host& right) {
       return left.free.cpus < right.free.cpus;
     });

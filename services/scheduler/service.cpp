@@ -254,8 +254,7 @@ core::Result<void> Service::handle_domain_changed(const msg::DomainChanged& even
 }
 
 /// A scheduler that was stopped while another took over its name would still answer heartbeats, and
-/// so extend leases that the other counts as over. A write, even an empty one, is refused to it in
-/// time.
+/// so extend leases that the other counts as over. Its write, even an empty one, fails in time.
 void Service::prove_ownership(core::Context& context) {
   const auto now_ms = loop_.steady_ms();
   if (now_ms - proved_ms_ < view_.config().ownership_ms) return;

@@ -15,7 +15,7 @@ from http_client import session_of  # noqa: F401, re-exported
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("NUCLEUS_BIN", ROOT / "build" / "bin"))
-PATIENCE_S = 20
+TIMEOUT_S = 20
 
 sys.path.insert(0, str(ROOT / "tools"))
 import services  # noqa: E402, in tools/
@@ -23,14 +23,14 @@ import services  # noqa: E402, in tools/
 SERVICES = services.names()
 
 
-def wait_until(is_true, what, patience_s=PATIENCE_S):
+def wait_until(is_true, what, timeout_s=TIMEOUT_S):
     """Returns the first true result of `is_true`; fails with `what` if there is none in time."""
-    until = time.monotonic() + patience_s
+    until = time.monotonic() + timeout_s
     while True:
         result = is_true()
         if result:
             return result
-        assert time.monotonic() < until, f"waited {patience_s} s for: {what}"
+        assert time.monotonic() < until, f"waited {timeout_s} s for: {what}"
         time.sleep(0.02)
 
 
@@ -63,7 +63,7 @@ class Deployment:
                              capture_output=True, timeout=timeout, env=environment,
                              stdin=subprocess.DEVNULL)
         if check:
-            assert ran.returncode == 0, f"{arguments}: {ran.stdout}{ran.stderr}{self.last_words()}"
+            assert ran.returncode == 0, f"{arguments}: {ran.stdout}{ran.stderr}{self.log_tail()}"
         return ran
 
     def up(self, **more):
@@ -101,7 +101,7 @@ class Deployment:
                               check=True, capture_output=True, text=True).stdout
         return dict(pair.split("=", 1) for pair in printed.split("\0") if "=" in pair)
 
-    def last_words(self):
+    def log_tail(self):
         logs = sorted((self.state / "logs").glob("*.log"))
         return "".join(f"\n--- {log.name}\n" + "\n".join(log.read_text().splitlines()[-5:])
                        for log in logs)

@@ -7,7 +7,7 @@ import time
 
 import websockets
 
-PATIENCE_S = 120  # only bounds a failure: emulated guests boot slowly
+TIMEOUT_S = 120  # only bounds a failure: emulated guests boot slowly
 count = itertools.count(1)
 
 
@@ -41,7 +41,7 @@ class Viewer:
         more = {"ssl": ssl.create_default_context(cafile=ca)} if ca else {}
         return await websockets.connect(
             url, subprotocols=["nucleus.console", f"nucleus.ticket.{ticket}"],
-            open_timeout=PATIENCE_S, max_size=None, ping_interval=None, **more)
+            open_timeout=TIMEOUT_S, max_size=None, ping_interval=None, **more)
 
     def wait(self, awaitable):
         return self.loop.run_until_complete(awaitable)
@@ -49,9 +49,9 @@ class Viewer:
     def send(self, words):
         self.wait(self.socket.send(words))
 
-    def read_until(self, pattern, patience_s=PATIENCE_S):
+    def read_until(self, pattern, timeout_s=TIMEOUT_S):
         """Reads up to and including the pattern; returns the match."""
-        until = time.monotonic() + patience_s
+        until = time.monotonic() + timeout_s
         while not (found := re.search(pattern, self.seen)):
             left = until - time.monotonic()
             assert left > 0, f"no {pattern} on the console: {self.seen[-2000:]!r}"
@@ -79,7 +79,7 @@ class Guest(Viewer):
 
     def log_in(self):
         """The log may end with output of an earlier boot or viewer, so only a response counts."""
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + TIMEOUT_S
         mark = f"m{next(count)}"
         while True:
             assert time.monotonic() < until, f"{self.name}: no shell: {self.seen[-2000:]!r}"
@@ -89,16 +89,16 @@ class Guest(Viewer):
                 if f"<{mark}>".encode() in self.seen:
                     return self.ask("true")
 
-    def ask(self, command, patience_s=PATIENCE_S):
+    def ask(self, command, timeout_s=TIMEOUT_S):
         """(exit code, output). The echoed command does not match the markers: it has quotes."""
         mark = f"m{next(count)}"
         self.send(f'echo "<""{mark}>"; {command}; echo "<$?""/{mark}>"\n'.encode())
-        self.read_until(f"<{mark}>\r?\n".encode(), patience_s)
-        found = self.read_until(f"(?s)(.*?)<(\\d+)/{mark}>\r?\n".encode(), patience_s)
-        self.read_until(rb"# ", patience_s)
+        self.read_until(f"<{mark}>\r?\n".encode(), timeout_s)
+        found = self.read_until(f"(?s)(.*?)<(\\d+)/{mark}>\r?\n".encode(), timeout_s)
+        self.read_until(rb"# ", timeout_s)
         return int(found[2]), found[1].decode(errors="replace").replace("\r", "")
 
-    def run(self, command, patience_s=PATIENCE_S):
-        code, output = self.ask(command, patience_s)
+    def run(self, command, timeout_s=TIMEOUT_S):
+        code, output = self.ask(command, timeout_s)
         assert code == 0, f"{self.name}: {command}: {output}"
         return output

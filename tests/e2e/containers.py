@@ -124,7 +124,7 @@ class Podman:
         ran = self.podman("healthcheck", "run", f"nucleus_{service}_1", check=False)
         return ran.returncode == 0
 
-    def last_words(self):
+    def log_tail(self):
         return "".join(
             f"\n--- {service} {state}\n" +
             self.podman("logs", "--tail", "5", f"nucleus_{service}_1", check=False).stderr[-1500:]
@@ -136,10 +136,10 @@ class Podman:
         return [line for line in lines if line.split()[0] != "1" and
                 not any(name in line for name in (NAME_SERVER, "ps -eo"))]
 
-    def wait_for_no_process(self, patience_s):
+    def wait_for_no_process(self, timeout_s):
         try:
             wait_until(lambda: not self.processes(), "no process of a container is left",
-                       patience_s)
+                       timeout_s)
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.processes()}") from error
 

@@ -23,7 +23,7 @@ def session_of(token=None):
 
 
 class Client:
-    """The requests of one person; of nobody without a token."""
+    """The requests of one person; without a token, anonymous ones."""
 
     def __init__(self, url, token=None):
         self.url, self.token = url, token
@@ -33,7 +33,7 @@ class Client:
         return self.session.request(method, self.url + path,
                                     **{"allow_redirects": False, "timeout": TIMEOUT_S, **more})
 
-    def ask_alone(self, method, path, **more):
+    def ask_on_new_connection(self, method, path, **more):
         """The same on a connection of its own, as each of many clients has one."""
         with session_of(self.token) as session:
             return session.request(method, self.url + path,
@@ -87,10 +87,13 @@ class Client:
         return int(answer.split()[1]), answer
 
 
-def admin_of(deployment):
-    """The admin of project demo."""
-    env = deployment.env()
-    return Client(env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"])
+class Admin(Client):
+    """The admin of project demo in a deployment."""
+
+    def __init__(self, deployment):
+        env = deployment.env()
+        super().__init__(env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"])
+        self.deployment = deployment
 
 
 def operator_of(deployment):

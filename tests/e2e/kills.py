@@ -10,7 +10,7 @@ import threading
 import requests
 
 from conftest import wait_until
-from machines import PATIENCE_S
+from machines import TIMEOUT_S
 
 
 def chosen_seed():
@@ -40,7 +40,7 @@ class Killer:
         if self.name == "supervisor":
             self.deployment.up()
         wait_until(lambda: self.deployment.pids().get(self.name, self.pid) != self.pid,
-                   f"another {self.name}", PATIENCE_S)
+                   f"another {self.name}", TIMEOUT_S)
 
 
 class CarefulClient:
@@ -58,10 +58,10 @@ class CarefulClient:
         return answer if answer.status_code < 500 else None
 
     def read(self, path):
-        def answered():  # in a list, for a refusal counts as false
+        def answered():  # in a list, because a refusal is false
             answer = self.ask("GET", path)
             return None if answer is None else [answer]
-        [answer] = wait_until(answered, f"an answer of {path}", PATIENCE_S)
+        [answer] = wait_until(answered, f"an answer of {path}", TIMEOUT_S)
         assert answer.status_code == 200, f"{path}: {answer.text}"
         return answer
 
@@ -86,7 +86,7 @@ class CarefulClient:
             # A refusal means that an earlier attempt was accepted, which is then visible.
             assert answer is None or "is in computeset" in answer.text, answer.text
             return fresh.pop() if fresh else None
-        return wait_until(made, f"a computeset of {computes}", PATIENCE_S)
+        return wait_until(made, f"a computeset of {computes}", TIMEOUT_S)
 
     def stop(self, number):
         path = f"/nucleus/v1/computeset/{number}"
@@ -96,7 +96,7 @@ class CarefulClient:
             if state == "running":
                 self.ask("PUT", path + "/poweroff")
             return state == "completed"
-        wait_until(is_over, f"computeset {number} is completed", PATIENCE_S)
+        wait_until(is_over, f"computeset {number} is completed", TIMEOUT_S)
 
     def computes(self, cluster):
         return {one["name"]: one for one in

@@ -15,7 +15,7 @@ import time
 import requests
 
 from conftest import start_time, wait_until
-from http_client import TIMEOUT_S as PATIENCE_S, Client
+from http_client import TIMEOUT_S, Client
 
 CMDLINE = "console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off"
 
@@ -47,22 +47,22 @@ class Rest(Client):
     def states(self, cluster):
         return {name: node["state"] for name, node in self.nodes(cluster).items()}
 
-    def told(self, cluster):
+    def v2_nodes(self, cluster):
         """Each node's v2 body, by name, with reason and host."""
         return {node["name"]: node for node in self.get(f"/v2/clusters/{cluster}")["nodes"]}
 
-    def wait_state(self, cluster, state, nodes=None, patience_s=PATIENCE_S):
-        def is_there():
+    def wait_state(self, cluster, state, nodes=None, timeout_s=TIMEOUT_S):
+        def has_state():
             states = self.states(cluster)
             return all(states[name] == state for name in nodes or states)
-        wait_until(is_there, f"{cluster} {nodes or ''} {state}", patience_s)
+        wait_until(has_state, f"{cluster} {nodes or ''} {state}", timeout_s)
 
     def command(self, method, path, **more):
         """The answer to a command, repeated while it is 503."""
         def answered():  # in a list, because a refusal is false
             answer = self.ask(method, path, **more)
             return None if answer.status_code == 503 else [answer]
-        [answer] = wait_until(answered, f"{method} {path}: another answer than 503", PATIENCE_S)
+        [answer] = wait_until(answered, f"{method} {path}: another answer than 503", TIMEOUT_S)
         assert answer.status_code in (201, 204), answer.text
         return answer
 
@@ -120,9 +120,9 @@ class Events:
                 self.failure = ended
                 self.news.notify_all()
 
-    def wait(self, is_wanted, what, patience_s=PATIENCE_S):
+    def wait(self, is_wanted, what, timeout_s=TIMEOUT_S):
         """(arrival, event) of the first event that is wanted."""
-        until = time.monotonic() + patience_s
+        until = time.monotonic() + timeout_s
         with self.news:
             looked_at = 0
             while True:
@@ -184,7 +184,7 @@ class Host:
         listed = json.loads(self.switch("--format=json", "--columns=name,tag", "list", "port"))
         return {name: tag for name, tag in listed["data"] if name != self.bridge}
 
-    def cards(self):
+    def taps_by_mac(self):
         """Name of the tap by MAC of the guest's interface."""
         links = json.loads(run("ip", "-n", self.namespace, "-j", "link"))
         prefix = f"n{self.short_id}-"
@@ -195,7 +195,7 @@ class Host:
 def expected_taps(rest, host, cluster):
     """The taps that this cluster's running nodes must have, according to REST."""
     wanted = set()
-    for node in rest.told(cluster).values():
+    for node in rest.v2_nodes(cluster).values():
         if node["state"] == "active":
             wanted |= {f"n{host.short_id}-" + port["mac"][9:].replace(":", "")
                        for port in node["ports"]}

@@ -60,8 +60,8 @@ class Sniffer:
         with self.news:
             return {port for port, seen, frame in self.frames if seen == way and part in frame}
 
-    def wait(self, port, way, part, patience_s=60):
-        until = time.monotonic() + patience_s
+    def wait(self, port, way, part, timeout_s=60):
+        until = time.monotonic() + timeout_s
         with self.news:
             while not any(p == port and w == way and part in f for p, w, f in self.frames):
                 left = until - time.monotonic()

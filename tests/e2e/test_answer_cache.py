@@ -21,7 +21,7 @@ FRONTEND = CLUSTER + "/nodes/kept"
 
 
 class Client:
-    """Whose token it is; each request in the same bytes on the same connection."""
+    """The holder of a token; sends each request in the same bytes on the same connection."""
 
     def __init__(self, env, token):
         self.url = env["NUCLEUS_URL"]
@@ -110,23 +110,23 @@ def test_a_change_elsewhere_is_in_the_answer_after_its_event(deployment, admin):
     def listed():
         return {cluster["cluster_id"] for cluster in admin.get("/v2/clusters")["clusters"]}
 
-    wait_until(lambda: admin.hits_of("/v2/clusters") == 2, "the list is remembered")
+    wait_until(lambda: admin.hits_of("/v2/clusters") == 2, "the list is cached")
     deployment.nucleus("cluster", "create", "elsewhere", "--computes", "1")
     wait_until(lambda: "elsewhere" in listed(), "a cluster that was made over the bus")
-    wait_until(lambda: admin.hits_of("/v2/clusters") == 2, "the list is remembered")
+    wait_until(lambda: admin.hits_of("/v2/clusters") == 2, "the list is cached")
     deployment.nucleus("cluster", "remove", "elsewhere")
     wait_until(lambda: "elsewhere" not in listed(), "it is gone")
-    # The provisioner tells that the domain runs: no request through this gateway ends with it.
+    # The provisioner reports that the domain runs: no request through this gateway causes that.
     admin.do("POST", FRONTEND + "/power", {"action": "on"})
     wait_until(lambda: admin.get(FRONTEND)["state"] == "active", "the node runs")
-    wait_until(lambda: admin.hits_of(FRONTEND) == 2, "the node is remembered")
+    wait_until(lambda: admin.hits_of(FRONTEND) == 2, "the node is cached")
     pid = deployment.pids()["provisioner"]
     os.kill(pid, signal.SIGSTOP)
     try:
         wait_until(lambda: admin.get(FRONTEND)["state"] == "nostate-error", "its host is silent")
     finally:
         os.kill(pid, signal.SIGCONT)
-    wait_until(lambda: admin.get(FRONTEND)["state"] == "active", "its host is heard again")
+    wait_until(lambda: admin.get(FRONTEND)["state"] == "active", "its host is up again")
 
 
 def test_each_caller_gets_their_own_answer(admin, stranger):
@@ -144,7 +144,7 @@ def test_each_caller_gets_their_own_answer(admin, stranger):
 
 
 def test_cached_answers_differ_in_their_request_ids_only(admin):
-    wait_until(lambda: admin.hits_of(NODE) == 2, "the node is remembered")
+    wait_until(lambda: admin.hits_of(NODE) == 2, "the node is cached")
     answers = [admin.ask("GET", NODE) for _ in range(3)]
     ids = {answer.headers.pop("X-Request-Id") for answer in answers}
     assert len(ids) == 3 and {len(i) for i in ids} == {32}
@@ -156,7 +156,7 @@ def test_cached_answers_differ_in_their_request_ids_only(admin):
 
 
 def test_pipelined_requests_are_answered_in_order_and_bodies_are_not_requests(deployment, admin):
-    wait_until(lambda: admin.hits_of(NODE) == 2, "the node is remembered")
+    wait_until(lambda: admin.hits_of(NODE) == 2, "the node is cached")
     env = deployment.env()
     host, port = env["NUCLEUS_URL"].removeprefix("http://").split(":")
     line = f"Host: {host}:{port}\r\nAuthorization: Token {env['NUCLEUS_TOKEN']}\r\n"
@@ -185,7 +185,7 @@ def test_a_revoked_token_is_refused_immediately(deployment, admin):
 
 def test_a_person_removed_over_the_bus_is_refused_after_the_event(deployment):
     leaver = Client(deployment.env(), deployment.add_person("leaver", "demo"))
-    wait_until(lambda: leaver.hits_of(NODE) == 2, "the node is remembered for them")
+    wait_until(lambda: leaver.hits_of(NODE) == 2, "the node is cached for them")
     deployment.nucleus("person", "remove", "leaver")
     wait_until(lambda: leaver.ask("GET", NODE).status_code == 401, "they are refused")
     assert leaver.ask("GET", CLUSTER).status_code == 401
@@ -198,31 +198,31 @@ def test_a_token_ends_when_it_expires(deployment, admin):
     assert holder.ask("GET", NODE).status_code == 200
 
     def is_refused():
-        begun = time.time()
+        start = time.time()
         status = holder.ask("GET", NODE).status_code
-        assert status == 401 or begun < end + 1, "believed after its end"
+        assert status == 401 or start < end + 1, "accepted after its end"
         return status == 401
 
     wait_until(is_refused, "the token ends")
 
 
-@pytest.fixture(name="deaf", scope="module")
-def deaf_fixture(deployment):
-    """Another gateway, to which the bus tells nothing: it reads the stream, twice a second."""
+@pytest.fixture(name="polling", scope="module")
+def polling_fixture(deployment):
+    """Another gateway, which the bus sends no events: it polls the stream twice a second."""
     run = deployment.state / "run"
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = "127.0.0.1:%d" % free.getsockname()[1]
     settings = yaml.safe_load((deployment.state / "config" / "gateway.yaml").read_text())
-    settings |= {"bus.name": "gateway/deaf", "bus.events_url": f"ipc://{run}/silent.sock",
+    settings |= {"bus.name": "gateway/polling", "bus.events_url": f"ipc://{run}/silent.sock",
                  "gateway.listen": address, "metrics.listen": ""}
-    config = deployment.state / "deaf.yaml"
+    config = deployment.state / "polling.yaml"
     config.write_text(yaml.safe_dump(settings))
     env = deployment.env() | {"NUCLEUS_URL": f"http://{address}"}
-    deaf = Client(env, env["NUCLEUS_TOKEN"])
+    polling = Client(env, env["NUCLEUS_TOKEN"])
 
     def is_up():
         try:
-            return deaf.ask("GET", "/healthz").ok
+            return polling.ask("GET", "/healthz").ok
         except requests.ConnectionError:
             return False
 
@@ -231,36 +231,37 @@ def deaf_fixture(deployment):
         with subprocess.Popen([BIN / "nucleus-gateway", "--config", config],
                               stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
             try:
-                wait_until(is_up, "the deaf gateway answers")
-                wait_until(lambda: deaf.hits_of(CLUSTER) == 2, "it remembers")
-                yield deaf
+                wait_until(is_up, "the polling gateway answers")
+                wait_until(lambda: polling.hits_of(CLUSTER) == 2, "its cache works")
+                yield polling
             finally:
                 process.terminate()
 
 
-def test_a_client_reads_its_own_change_though_the_event_is_late(deaf):
+def test_a_client_reads_its_own_change_though_the_event_is_late(polling):
     for i in range(10):
-        wait_until(lambda: deaf.hits_of(CLUSTER) == 2, "the cluster is remembered")
-        deaf.do("PATCH", CLUSTER, {"description": f"late {i}"})
-        assert deaf.get(CLUSTER)["description"] == f"late {i}"
+        wait_until(lambda: polling.hits_of(CLUSTER) == 2, "the cluster is cached")
+        polling.do("PATCH", CLUSTER, {"description": f"late {i}"})
+        assert polling.get(CLUSTER)["description"] == f"late {i}"
 
 
-def test_a_change_through_another_gateway_can_be_awaited(deaf, admin):
+def test_a_change_through_another_gateway_can_be_awaited(polling, admin):
     for i in range(10):
-        wait_until(lambda: deaf.hits_of(CLUSTER) == 2, "the cluster is remembered")
+        wait_until(lambda: polling.hits_of(CLUSTER) == 2, "the cluster is cached")
         changed = admin.ask("PATCH", CLUSTER, {"description": f"there {i}"})
-        reply = deaf.ask("GET", CLUSTER,
-                        Nucleus_After_Sequence=changed.headers["Nucleus-Sequence"])
+        reply = polling.ask("GET", CLUSTER,
+                            Nucleus_After_Sequence=changed.headers["Nucleus-Sequence"])
         assert reply.json()["description"] == f"there {i}"
-        wait_until(lambda n=i: deaf.get(CLUSTER)["description"] == f"there {n}", "it is heard")
+        wait_until(lambda n=i: polling.get(CLUSTER)["description"] == f"there {n}",
+                   "the event is applied")
 
 
-def test_a_revoked_token_is_refused_though_its_event_is_late(deaf):
+def test_a_revoked_token_is_refused_though_its_event_is_late(polling):
     for _ in range(3):
-        token = deaf.do("POST", "/v2/me/tokens", {"label": "short"})
-        holder = Client({"NUCLEUS_URL": deaf.url}, token["token"])
-        wait_until(lambda who=holder: who.hits_of(CLUSTER) == 2, "they are believed")
-        deaf.ask("DELETE", "/v2/me/tokens/" + token["token_id"])
+        token = polling.do("POST", "/v2/me/tokens", {"label": "short"})
+        holder = Client({"NUCLEUS_URL": polling.url}, token["token"])
+        wait_until(lambda who=holder: who.hits_of(CLUSTER) == 2, "its answers are cached")
+        polling.ask("DELETE", "/v2/me/tokens/" + token["token_id"])
         assert holder.ask("GET", CLUSTER).status_code == 401
 
 
@@ -283,15 +284,15 @@ def test_concurrent_requests_are_answered_by_few_calls(deployment, admin):
     assert reply == ["for many"] * 160
 
 
-def told_by(answer):
-    """None where a part of the service is away."""
+def body_of(answer):
+    """None if a service is unavailable."""
     assert answer.status_code in (200, 503), answer.text
     return answer.json() if answer.ok else None
 
 
 @pytest.mark.parametrize("process", ["bus", "redis", "registry", "scheduler"])
 def test_no_stale_answer_while_processes_are_killed(deployment, admin, process):
-    """Whatever was reply to be there, by an answer here, is in each read that is begun later."""
+    """Each read that starts after a change was answered contains that change."""
     newest, faults, is_over = [0], [], threading.Event()
     env = deployment.env()
 
@@ -316,7 +317,7 @@ def test_no_stale_answer_while_processes_are_killed(deployment, admin, process):
             killed = deployment.pids()[process]
             os.kill(killed, signal.SIGKILL)
             write(i)
-            answer = wait_until(lambda: told_by(admin.ask("GET", CLUSTER)), "an answer", 60)
+            answer = wait_until(lambda: body_of(admin.ask("GET", CLUSTER)), "an answer", 60)
             assert answer["description"] == str(i)
             wait_until(lambda pid=killed: deployment.pids().get(process, pid) != pid, process)
     finally:
@@ -327,7 +328,7 @@ def test_no_stale_answer_while_processes_are_killed(deployment, admin, process):
 
 
 def test_the_cache_is_not_used_while_the_stream_cannot_be_read(deployment, admin):
-    wait_until(lambda: admin.hits_of(NODE) == 2, "the node is remembered")
+    wait_until(lambda: admin.hits_of(NODE) == 2, "the node is cached")
     pid = deployment.pids()["redis"]
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -341,13 +342,13 @@ def test_the_cache_is_not_used_while_the_stream_cannot_be_read(deployment, admin
 def test_its_memory_is_measured_and_bounded(admin):
     for i in range(50):
         admin.get(f"/v2/clusters?unheard-of={i}")
-    wait_until(lambda: admin.hits_of(NODE) == 2, "the node is remembered")
+    wait_until(lambda: admin.hits_of(NODE) == 2, "the node is cached")
     assert 0 < admin.metric("bytes") <= 64 << 20
     assert admin.metric("misses_total") > 50
 
 
 def test_a_drained_gateway_does_not_use_its_cache(deployment, admin):
-    wait_until(lambda: admin.hits_of(NODE) == 2, "the node is remembered")
+    wait_until(lambda: admin.hits_of(NODE) == 2, "the node is cached")
     gateway = deployment.pids()["gateway"]
     deployment.nucleus("process", "drain", "gateway")
     refused = admin.ask("GET", NODE)

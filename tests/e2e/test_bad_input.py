@@ -5,7 +5,7 @@ import urllib.parse
 import pytest
 
 from conftest import a_deployment, wait_until
-from http_client import Client, admin_of
+from http_client import Admin, Client
 
 FOREIGN_IDS = ["nowhere", "../etc", "a/b", "%00", "x%0d%0ay: z", "a'b", 'a"b', "<a/>", "a;rm",
                "$(id)", "-o", "%n", "\u202etxt", "a" * 300]
@@ -22,13 +22,13 @@ def shared_fixture():
 
 @pytest.fixture(name="admin", scope="module")
 def admin_fixture(shared):
-    return admin_of(shared)
+    return Admin(shared)
 
 
 @pytest.fixture(name="stranger", scope="module")
 def stranger_fixture(shared):
     """An admin of another project."""
-    return Client(admin_of(shared).url, shared.add_person("eve", "physics"))
+    return Client(Admin(shared).url, shared.add_person("eve", "physics"))
 
 
 def seen_by(admin):
@@ -128,11 +128,11 @@ def test_an_unknown_name_in_a_path_is_not_found_and_not_echoed(admin, name):
 
 @pytest.mark.usefixtures("unchanged")
 def test_ids_of_no_computeset_are_not_found(admin):
-    for said in ("0", "-1", "1.0", "0x1", "1 ", DIGITS_20):
-        safe = urllib.parse.quote(said, safe="")
+    for number in ("0", "-1", "1.0", "0x1", "1 ", DIGITS_20):
+        safe = urllib.parse.quote(number, safe="")
         for action in ("shutdown", "poweroff", "reboot", "reset"):
             answer = admin.ask("PUT", f"/nucleus/v1/computeset/{safe}/{action}")
-            assert answer.status_code == 404, (said, action)
+            assert answer.status_code == 404, (number, action)
 
 
 @pytest.mark.usefixtures("unchanged")

@@ -9,7 +9,7 @@ import pytest
 from containers import Podman
 from conftest import BIN, SERVICES as ALL_SERVICES, wait_until
 
-PATIENCE_S = 120
+TIMEOUT_S = 120
 SERVICES = {"redis", *ALL_SERVICES, "operator", "prometheus"}
 URL = "http://127.0.0.1:8080"
 
@@ -24,8 +24,8 @@ class Deployment:
         self.podman.build()
         self.podman.compose("up", "-d")
         self.wait_healthy(SERVICES)
-        told = self.operator("cat", "/var/lib/nucleus/env").stdout
-        self.env = dict(re.findall(r"^export (\w+)='(.*)'$", told, re.M))
+        answer = self.operator("cat", "/var/lib/nucleus/env").stdout
+        self.env = dict(re.findall(r"^export (\w+)='(.*)'$", answer, re.M))
 
     def wait_healthy(self, services):
         waiting = set(services)
@@ -34,9 +34,9 @@ class Deployment:
             waiting.difference_update([s for s in waiting if self.podman.is_healthy(s)])
             return not waiting
         try:
-            wait_until(is_done, f"healthy: {waiting}", PATIENCE_S)
+            wait_until(is_done, f"healthy: {waiting}", TIMEOUT_S)
         except AssertionError as error:
-            raise AssertionError(f"not healthy: {waiting}{self.podman.last_words()}") from error
+            raise AssertionError(f"not healthy: {waiting}{self.podman.log_tail()}") from error
 
     def operator(self, *words, **more):
         """Runs a command in the container with the operator's key."""
@@ -62,8 +62,8 @@ def deployment_fixture():
 
 
 def states(deployment, cluster):
-    told = json.loads(deployment.curl(f"/v1/cluster/{cluster}/"))
-    return {node["name"]: node["state"] for node in [told["frontend"], *told["computes"]]}
+    answer = json.loads(deployment.curl(f"/v1/cluster/{cluster}/"))
+    return {node["name"]: node["state"] for node in [answer["frontend"], *answer["computes"]]}
 
 
 def test_a_request_passes_through_every_service(deployment):
@@ -76,7 +76,7 @@ def test_a_request_passes_through_every_service(deployment):
         deployment.comet("power", "on", "vc1")
         deployment.comet("start", "vc1", "--count=2")
         wait_until(lambda: set(states(deployment, "vc1").values()) == {"active"},
-                   "all nodes are active", PATIENCE_S)
+                   "all nodes are active", TIMEOUT_S)
         seen = set()
         for line in events.stdout:
             if line.startswith("event:"):
@@ -113,11 +113,11 @@ def test_a_container_has_only_the_rights_of_its_own_key(deployment):
 def test_prometheus_scrapes_all_of_them_by_name(deployment):
     def up():
         url = "http://127.0.0.1:9090/api/v1/targets"
-        told = json.loads(deployment.podman.inside("curl", "-sS", url).stdout)
-        return {t["labels"]["process"] for t in told["data"]["activeTargets"]
+        answer = json.loads(deployment.podman.inside("curl", "-sS", url).stdout)
+        return {t["labels"]["process"] for t in answer["data"]["activeTargets"]
                 if t["health"] == "up"}
     scraped = SERVICES - {"redis", "operator", "prometheus"}
-    wait_until(lambda: up() == scraped, "all targets are up", PATIENCE_S)
+    wait_until(lambda: up() == scraped, "all targets are up", TIMEOUT_S)
 
 
 @pytest.mark.parametrize("service", ["bus", "redis", "scheduler"])
@@ -125,13 +125,13 @@ def test_a_killed_process_is_restarted_and_nothing_is_lost(deployment, service):
     before = deployment.podman.pid(service)
     deployment.podman.inside("kill", "-KILL", before)
     wait_until(lambda: deployment.podman.pid(service) not in (0, before), f"{service} runs again",
-               PATIENCE_S)
+               TIMEOUT_S)
     deployment.wait_healthy(SERVICES)
     assert set(states(deployment, "vc1").values()) == {"active"}
     for verb, is_active in (("off", False), ("on", True)):
         deployment.comet("power", verb, "vc1")
         wait_until(lambda: (states(deployment, "vc1")["vc1"] == "active") is is_active,
-                   f"the frontend is {verb}", PATIENCE_S)
+                   f"the frontend is {verb}", TIMEOUT_S)
 
 
 def test_data_outlive_down_and_down_with_volumes_leaves_nothing(deployment):
@@ -146,4 +146,4 @@ def test_data_outlive_down_and_down_with_volumes_leaves_nothing(deployment):
     assert podman.podman("volume", "ls", "-q").stdout.split() == []
     podman.podman("network", "prune", "-f")
     assert podman.podman("network", "ls", "--format", "{{.Name}}").stdout.split() == ["podman"]
-    podman.wait_for_no_process(PATIENCE_S)
+    podman.wait_for_no_process(TIMEOUT_S)

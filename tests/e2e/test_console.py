@@ -1,4 +1,4 @@
-"""Consoles of real machines: a ticket opens one once, and only for who may see the node."""
+"""Consoles of real machines: a ticket opens one once, and only for people who may see the node."""
 import urllib.parse
 
 import pytest
@@ -22,8 +22,8 @@ def test_the_old_clients_link_carries_a_ticket_that_opens_it_too(machines, node,
     assert answer.status_code == 303
     page = urllib.parse.urlsplit(answer.headers["Location"])
     assert "ticket" not in page.query
-    told = urllib.parse.parse_qs(page.fragment)
-    with Viewer(told["url"][0], told["ticket"][0]) as viewer:
+    ticket = urllib.parse.parse_qs(page.fragment)
+    with Viewer(ticket["url"][0], ticket["ticket"][0]) as viewer:
         viewer.read_until(f"{node} login: ".encode())
 
 

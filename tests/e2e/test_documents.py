@@ -16,8 +16,8 @@ import pytest
 import zmq
 import zmq.utils.z85
 
-from conftest import BIN, PATIENCE_S, ROOT, Deployment, wait_until
-from http_client import Client, admin_of, operator_of
+from conftest import BIN, ROOT, TIMEOUT_S, Deployment, wait_until
+from http_client import Admin, Client, operator_of
 
 BLOCK = re.compile(r"^```sh(?: (run(?: until output)?))?\n(.*?)^```", re.M | re.S)
 SUBSCRIBER = ROOT / "docs" / "examples" / "subscribe.py"
@@ -63,8 +63,8 @@ class Shell:
             yield lines
         finally:
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=PATIENCE_S)
-            reader.join(timeout=PATIENCE_S)
+            process.wait(timeout=TIMEOUT_S)
+            reader.join(timeout=TIMEOUT_S)
 
 
 @pytest.fixture(name="home")
@@ -127,7 +127,7 @@ def test_every_command_that_a_page_names_exists_with_its_options():
     assert len(named) > 10
     for page, words, options in named:
         ran = subprocess.run([BIN / words[0], *words[1:], "--help"], text=True,
-                             capture_output=True, timeout=PATIENCE_S, check=False)
+                             capture_output=True, timeout=TIMEOUT_S, check=False)
         assert ran.returncode == 0, f"{page}: {words}: {ran.stderr}"
         for option in options:
             assert option in ran.stdout, f"{page}: {words} has no {option}"
@@ -241,7 +241,7 @@ def test_an_unknown_key_is_refused_at_the_handshake(deployment):
     socket = a_subscriber(deployment.env(), "demo/", zmq.curve_keypair())
     ends = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_SUCCEEDED
     with socket, socket.get_monitor_socket(ends) as monitor:
-        assert monitor.poll(PATIENCE_S * 1000)
+        assert monitor.poll(TIMEOUT_S * 1000)
         event = int.from_bytes(monitor.recv_multipart()[0][:2], "little")
         assert event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
 
@@ -263,7 +263,7 @@ def stream(client, after):
 
 
 def test_a_stream_resumes_where_it_stopped_without_gap_or_repeat(shell, deployment):
-    admin = admin_of(deployment)
+    admin = Admin(deployment)
     shell.run("cm comet power on c1")
     wait_until(lambda: ",active," in shell.run("cm comet cluster c1 --format=csv"), "c1 active")
     shell.run("nucleus cluster create marker --computes 0")

@@ -8,15 +8,10 @@ import requests
 import websockets
 
 from conftest import a_deployment, wait_until
-from http_client import TIMEOUT_S, Client, session_of
+from http_client import TIMEOUT_S, Admin, session_of
 
 
-class Site(Client):
-    def __init__(self, deployment):
-        env = deployment.env()
-        super().__init__(env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"])
-        self.deployment = deployment
-
+class Site(Admin):
     def follow(self, path="/v2/events", token=None, **more):
         headers = {"Authorization": "Token " + (token or self.token),
                    **{name.replace("_", "-"): value for name, value in more.items()}}
@@ -103,7 +98,7 @@ def test_a_person_sees_only_the_events_of_their_projects(site):
 
 
 def test_messages_of_a_client_are_ignored_and_a_large_one_closes_the_connection(site):
-    async def say():
+    async def send():
         async with site.follow("/v2/events?after=0") as line:
             await line.send("x" * 4096)
             assert len(await read(line, 2)) == 2
@@ -111,7 +106,7 @@ def test_messages_of_a_client_are_ignored_and_a_large_one_closes_the_connection(
             while True:
                 await asyncio.wait_for(line.recv(), TIMEOUT_S)
     with pytest.raises(websockets.ConnectionClosed) as closed:
-        asyncio.run(say())
+        asyncio.run(send())
     assert closed.value.rcvd.code == 1009
 
 
@@ -162,7 +157,7 @@ def test_a_slow_reader_is_disconnected_and_the_others_are_not(site):
 
 
 class Person:
-    """Somebody with tokens of their own, and the operator who takes away what they have."""
+    """A person with tokens, and the operator who takes their rights away."""
 
     def __init__(self, site, name):
         self.site, self.name = site, name
@@ -270,7 +265,7 @@ def test_streams_are_limited_per_person_and_some_are_the_operators(site):
                 except websockets.InvalidStatusCode as refused:
                     assert refused.status_code == 503
                     break
-            # Everybody else still has room, and when they have none, operators do.
+            # Other people still have slots, and when those are used up, operators have.
             for token in (site.token, greedy.operator.headers["Authorization"].split()[1]):
                 async with site.follow(token=token) as line:
                     await asyncio.wait_for(await line.ping(), TIMEOUT_S)

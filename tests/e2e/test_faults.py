@@ -8,13 +8,13 @@ import pytest
 
 from conftest import Machines, a_deployment, start_time, wait_until
 from console import Guest
-from machines import PATIENCE_S, Events
+from machines import TIMEOUT_S, Events
 
-TOLD_WITHIN_S = 2  # the goal; printed with the measured time, and checked by bench/
+REPORT_GOAL_S = 2  # the goal; printed with the measured time, and checked by bench/
 
 
-@pytest.fixture(scope="module", name="hospital")
-def hospital_fixture(tiny_guest):
+@pytest.fixture(scope="module", name="shared")
+def shared_fixture(tiny_guest):
     """Clusters `hurt` (a frontend) and `well` (a frontend and a compute)."""
     with a_deployment() as deployment:
         machines = Machines(deployment, tiny_guest)
@@ -23,14 +23,14 @@ def hospital_fixture(tiny_guest):
         yield machines
 
 
-@pytest.fixture(name="ward")
-def ward_fixture(hospital):
+@pytest.fixture(name="site")
+def site_fixture(shared):
     """All nodes of the shared deployment active, whatever an earlier test did to them."""
-    if hospital.rest.states("hurt")["hurt"] in ("shutoff", "crashed"):
-        hospital.rest.power("hurt", "poweron")
+    if shared.rest.states("hurt")["hurt"] in ("shutoff", "crashed"):
+        shared.rest.power("hurt", "poweron")
     for cluster in ("hurt", "well"):
-        hospital.rest.wait_state(cluster, "active")
-    return hospital
+        shared.rest.wait_state(cluster, "active")
+    return shared
 
 
 class Pings:
@@ -52,57 +52,57 @@ class Pings:
 
     def __exit__(self, *_):
         self.guest.send(b"\x03")
-        told = self.guest.read_until(rb"(\d+) packets transmitted, (\d+) packets received")
-        self.sent, self.received = int(told[1]), int(told[2])
+        found = self.guest.read_until(rb"(\d+) packets transmitted, (\d+) packets received")
+        self.sent, self.received = int(found[1]), int(found[2])
         self.guest.__exit__()
 
 
 def ids_of(machines, cluster):
-    return {name: node["node_id"] for name, node in machines.rest.told(cluster).items()}
+    return {name: node["node_id"] for name, node in machines.rest.v2_nodes(cluster).items()}
 
 
 def report(what, seconds):
-    print(f"\n{what} was reported after {seconds:.2f} s (goal: {TOLD_WITHIN_S} s)")
+    print(f"\n{what} was reported after {seconds:.2f} s (goal: {REPORT_GOAL_S} s)")
 
 
-def test_a_killed_qemu_is_reported_as_crashed_and_its_node_starts_again(ward):
-    node_id = ids_of(ward, "hurt")["hurt"]
-    others = {name: process for name, process in ward.host.emulators().items() if "well" in name}
-    with Pings(ward) as pings, Events(ward.rest) as events:
-        pid = ward.host.emulators()["hurt.hurt"][0]
+def test_a_killed_qemu_is_reported_as_crashed_and_its_node_starts_again(site):
+    node_id = ids_of(site, "hurt")["hurt"]
+    others = {name: process for name, process in site.host.emulators().items() if "well" in name}
+    with Pings(site) as pings, Events(site.rest) as events:
+        pid = site.host.emulators()["hurt.hurt"][0]
         began = time.monotonic()
         os.kill(pid, signal.SIGKILL)
-        when, told = events.wait_node(node_id, "crashed")
+        when, event = events.wait_node(node_id, "crashed")
         report("the end of a killed QEMU", when - began)
-        assert told["body"]["node"]["reason"] == "its hypervisor process ended unexpectedly"
-        assert told["body"]["node"]["is_desired_on"] is False
+        assert event["body"]["node"]["reason"] == "its hypervisor process ended unexpectedly"
+        assert event["body"]["node"]["is_desired_on"] is False
         pings.wait_reply()
     assert pings.sent - pings.received <= 1  # one may have been in flight at the end
-    assert ward.rest.told("hurt")["hurt"]["state"] == "crashed"
-    assert set(ward.rest.states("well").values()) == {"active"}
-    assert {n: p for n, p in ward.host.emulators().items() if "well" in n} == others
+    assert site.rest.v2_nodes("hurt")["hurt"]["state"] == "crashed"
+    assert set(site.rest.states("well").values()) == {"active"}
+    assert {n: p for n, p in site.host.emulators().items() if "well" in n} == others
 
-    ward.rest.power("hurt", "poweron")
-    ward.rest.wait_state("hurt", "active")
-    with Guest(ward.rest, "hurt", "hurt"):
+    site.rest.power("hurt", "poweron")
+    site.rest.wait_state("hurt", "active")
+    with Guest(site.rest, "hurt", "hurt"):
         pass
 
 
-def test_a_hung_libvirtd_makes_its_host_unreachable_and_affects_no_domain(ward):
-    ids = {**ids_of(ward, "hurt"), **ids_of(ward, "well")}
-    before = ward.host.emulators()
-    libvirtd = ward.deployment.pids()["libvirtd"]
-    host_name = ward.deployment.status()["hosts"][0]["name"]
-    with Pings(ward) as pings, Events(ward.operator) as events:
+def test_a_hung_libvirtd_makes_its_host_unreachable_and_affects_no_domain(site):
+    ids = {**ids_of(site, "hurt"), **ids_of(site, "well")}
+    before = site.host.emulators()
+    libvirtd = site.deployment.pids()["libvirtd"]
+    host_name = site.deployment.status()["hosts"][0]["name"]
+    with Pings(site) as pings, Events(site.operator) as events:
         began = time.monotonic()
         os.kill(libvirtd, signal.SIGSTOP)
         try:
-            when, told = events.wait(lambda e: e["type"] == "scheduler.host-changed"
+            when, event = events.wait(lambda e: e["type"] == "scheduler.host-changed"
                                      and e["body"]["host"]["state"] == "unreachable",
                                      "the host is unreachable")
             report("a hung libvirtd", when - began)
-            assert told["body"]["host"]["host_id"] == host_name
-            reason = told["body"]["host"]["reason"]
+            assert event["body"]["host"]["host_id"] == host_name
+            reason = event["body"]["host"]["reason"]
             assert reason
             for node_id in ids.values():
                 node = events.wait_node(node_id, "nostate-error")[1]["body"]["node"]
@@ -110,7 +110,7 @@ def test_a_hung_libvirtd_makes_its_host_unreachable_and_affects_no_domain(ward):
                 assert node["is_desired_on"] is True
             first = pings.wait_reply()
             assert pings.wait_reply() > first  # the guests are not affected
-            assert ward.host.emulators() == before
+            assert site.host.emulators() == before
         finally:
             os.kill(libvirtd, signal.SIGCONT)
         healed = time.monotonic()
@@ -118,18 +118,18 @@ def test_a_hung_libvirtd_makes_its_host_unreachable_and_affects_no_domain(ward):
             when = events.wait_node(node_id, "active")[0]
         print(f"it had recovered after {when - healed:.2f} s")
     assert pings.sent - pings.received <= 1
-    assert ward.host.emulators() == before
-    assert ward.deployment.status()["hosts"][0]["state"] == "up"
+    assert site.host.emulators() == before
+    assert site.deployment.status()["hosts"][0]["state"] == "up"
 
 
-def test_a_request_during_a_hang_of_libvirtd_takes_effect_afterwards(ward):
-    rest = ward.rest
-    ward.boot("late", 0)
+def test_a_request_during_a_hang_of_libvirtd_takes_effect_afterwards(site):
+    rest = site.rest
+    site.boot("late", 0)
     rest.wait_state("late", "active")
     rest.power("late", "poweroff")
     rest.wait_state("late", "shutoff")
-    libvirtd = ward.deployment.pids()["libvirtd"]
-    with Events(ward.operator) as events:
+    libvirtd = site.deployment.pids()["libvirtd"]
+    with Events(site.operator) as events:
         os.kill(libvirtd, signal.SIGSTOP)
         try:
             events.wait(lambda e: e["type"] == "scheduler.host-changed"
@@ -141,34 +141,34 @@ def test_a_request_during_a_hang_of_libvirtd_takes_effect_afterwards(ward):
         finally:
             os.kill(libvirtd, signal.SIGCONT)
     rest.wait_state("hurt", "shutoff")
-    assert "hurt.hurt" not in ward.host.emulators()
+    assert "hurt.hurt" not in site.host.emulators()
     wait_until(lambda: rest.ask("PUT", "/nucleus/v1/cluster/late/frontend/poweron").status_code
-               == 204, "room again", PATIENCE_S)
+               == 204, "room again", TIMEOUT_S)
     rest.wait_state("late", "active")
 
 
-def test_a_restarted_libvirtd_finds_its_domains(ward):
-    before = ward.host.emulators()
-    killed = ward.deployment.pids()["libvirtd"]
-    with Pings(ward) as pings:
+def test_a_restarted_libvirtd_finds_its_domains(site):
+    before = site.host.emulators()
+    killed = site.deployment.pids()["libvirtd"]
+    with Pings(site) as pings:
         os.kill(killed, signal.SIGKILL)
         wait_until(lambda: start_time(killed) is None, "the end of libvirtd")
-        wait_until(lambda: (ward.deployment.pids().get("libvirtd") or killed) != killed,
-                   "another libvirtd", PATIENCE_S)
-        wait_until(lambda: ward.deployment.status()["is_ready"], "ready", PATIENCE_S)
+        wait_until(lambda: (site.deployment.pids().get("libvirtd") or killed) != killed,
+                   "another libvirtd", TIMEOUT_S)
+        wait_until(lambda: site.deployment.status()["is_ready"], "ready", TIMEOUT_S)
         pings.wait_reply()
     assert pings.sent - pings.received <= 1
-    ward.rest.wait_state("well", "active")
-    assert ward.host.emulators() == before
-    assert ward.host.domains() == set(before)
+    site.rest.wait_state("well", "active")
+    assert site.host.emulators() == before
+    assert site.host.domains() == set(before)
 
 
-def test_a_guest_that_powers_itself_off_is_reported(ward):
-    ward.boot("brief", 0)
-    ward.rest.wait_state("brief", "active")
-    node_id = ids_of(ward, "brief")["brief"]
-    with Events(ward.rest) as events, Guest(ward.rest, "brief", "brief") as guest:
+def test_a_guest_that_powers_itself_off_is_reported(site):
+    site.boot("brief", 0)
+    site.rest.wait_state("brief", "active")
+    node_id = ids_of(site, "brief")["brief"]
+    with Events(site.rest) as events, Guest(site.rest, "brief", "brief") as guest:
         guest.send(b"poweroff\n")
-        told = events.wait_node(node_id, "shutoff")[1]["body"]["node"]
-    assert re.search("powered off", told["reason"])
-    ward.rest.wait_state("brief", "shutoff")
+        event = events.wait_node(node_id, "shutoff")[1]["body"]["node"]
+    assert re.search("powered off", event["reason"])
+    site.rest.wait_state("brief", "shutoff")

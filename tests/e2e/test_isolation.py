@@ -25,9 +25,9 @@ def guests_fixture(machines):
 
 def private_taps(machines, cluster):
     """The tap of each node's private port, by node."""
-    cards = machines.host.cards()
-    return {name: cards[next(port["mac"] for port in node["ports"] if not port["is_public"])]
-            for name, node in machines.rest.told(cluster).items()}
+    taps = machines.host.taps_by_mac()
+    return {name: taps[next(port["mac"] for port in node["ports"] if not port["is_public"])]
+            for name, node in machines.rest.v2_nodes(cluster).items()}
 
 
 def card_of(guest, address="10.0.0."):
@@ -39,7 +39,7 @@ def card_of(guest, address="10.0.0."):
 def test_both_clusters_have_the_same_addresses_and_no_vlan_in_common(machines):
     addresses, vlans = [], []
     for cluster in ("left", "right"):
-        ports = [port for node in machines.rest.told(cluster).values() for port in node["ports"]
+        ports = [port for node in machines.rest.v2_nodes(cluster).values() for port in node["ports"]
                  if not port["is_public"]]
         addresses.append(sorted((port["ip"], port["prefix_length"]) for port in ports))
         vlans.append({port["vlan"] for port in ports})
@@ -50,9 +50,9 @@ def test_both_clusters_have_the_same_addresses_and_no_vlan_in_common(machines):
 def test_each_port_of_the_switch_has_its_clusters_vlan_and_no_other(machines):
     tags = machines.host.ports()
     for cluster in ("left", "right"):
-        for name, node in machines.rest.told(cluster).items():
+        for name, node in machines.rest.v2_nodes(cluster).items():
             for port in node["ports"]:
-                tap = machines.host.cards()[port["mac"]]
+                tap = machines.host.taps_by_mac()[port["mac"]]
                 assert tags[tap] == port["vlan"], name
                 trunks = machines.host.switch("get", "port", tap, "trunks", "vlan_mode")
                 assert trunks.split() in (["[]", "[]"], ["[]", "access"]), name
@@ -68,7 +68,7 @@ def test_an_address_resolves_to_the_clusters_own_node(machines, guests):
     for cluster in ("left", "right"):
         guest = guests[f"vm-{cluster}-00"]
         guest.run("ip neigh flush dev eth0; ping -c 1 -W 20 10.0.0.1")
-        mac = next(port["mac"] for port in machines.rest.told(cluster)[cluster]["ports"]
+        mac = next(port["mac"] for port in machines.rest.v2_nodes(cluster)[cluster]["ports"]
                    if not port["is_public"])
         assert mac in guest.run("ip neigh show 10.0.0.1")
 
@@ -104,7 +104,7 @@ def test_a_broadcast_reaches_exactly_the_ports_of_its_cluster(machines, guests):
 def test_no_frame_of_one_cluster_appears_at_the_others_ports(machines, guests):
     taps = {cluster: private_taps(machines, cluster) for cluster in ("left", "right")}
     macs = {cluster: [bytes.fromhex(port["mac"].replace(":", ""))
-                      for node in machines.rest.told(cluster).values() for port in node["ports"]
+                      for node in machines.rest.v2_nodes(cluster).values() for port in node["ports"]
                       if not port["is_public"]] for cluster in ("left", "right")}
     every = [tap for of_cluster in taps.values() for tap in of_cluster.values()]
     with Sniffer(machines.host.namespace, every) as sniffer:
@@ -123,14 +123,14 @@ def test_a_frame_that_a_guest_tags_itself_is_dropped_by_the_switch(machines):
     taps = {cluster: private_taps(machines, cluster)[cluster] for cluster in ("left", "right")}
     tags = machines.host.ports()
 
-    def fate(cluster, tag):
+    def trace(cluster, tag):
         tagged = f",vlan_tci={0x1000 | tag:#06x}" if tag else ""
-        told = run("ovs-appctl", "-t", control, "ofproto/trace", machines.host.bridge,
+        output = run("ovs-appctl", "-t", control, "ofproto/trace", machines.host.bridge,
                    f"in_port={taps[cluster]},dl_src=52:54:00:00:00:99,dl_dst=ff:ff:ff:ff:ff:ff"
                    + tagged, env=env)
-        return told.strip().splitlines()[-1]
+        return output.strip().splitlines()[-1]
 
     for cluster, other in (("left", "right"), ("right", "left")):
-        assert fate(cluster, 0) != "Datapath actions: drop"
+        assert trace(cluster, 0) != "Datapath actions: drop"
         for tag in (tags[taps[other]], tags[taps[cluster]]):
-            assert fate(cluster, tag) == "Datapath actions: drop"
+            assert trace(cluster, tag) == "Datapath actions: drop"

@@ -8,12 +8,12 @@ import pytest
 from conftest import Machines, a_deployment, wait_until
 from console import Guest
 from kills import CarefulClient, Killer, chosen_seed
-from machines import PATIENCE_S
+from machines import TIMEOUT_S
 
 PROCESSES = ["provisioner", "libvirtd", "vswitchd", "ovsdb", "scheduler", "redis"]
 
 
-class Crew:
+class OwnCluster:
     """One test's own cluster in the shared deployment: a frontend that runs, and two computes that
     do not yet. Only objects of this cluster are examined, whatever other tests left."""
 
@@ -32,7 +32,7 @@ class Crew:
         """Frees the host for the next test, even after a failure."""
         with contextlib.suppress(AssertionError):
             self.machines.deployment.nucleus("cluster", "remove", self.name)
-            wait_until(lambda: not self.emulators(), f"the end of {self.name}", PATIENCE_S)
+            wait_until(lambda: not self.emulators(), f"the end of {self.name}", TIMEOUT_S)
 
     def nodes(self):
         return {node["name"]: node
@@ -49,20 +49,20 @@ class Crew:
 
     def wait_active(self):
         wait_until(lambda: all(self.nodes()[name]["state"] == "active" for name in self.computes),
-                   "the computes are active", PATIENCE_S)
+                   "the computes are active", TIMEOUT_S)
 
     def check_world(self, running):
         """Exactly these nodes run: as domains, QEMU processes, taps, and ports of the switch."""
         domains = {f"{self.name}.{name}" for name in running}
-        wait_until(lambda: set(self.emulators()) == domains, f"QEMU of {domains}", PATIENCE_S)
+        wait_until(lambda: set(self.emulators()) == domains, f"QEMU of {domains}", TIMEOUT_S)
         assert {one for one in self.host.domains() if one.startswith(self.name + ".")} == domains
         vlans = self.vlans()
         nodes = self.nodes()
         taps = {f"n{self.host.short_id}-" + port["mac"][9:].replace(":", "")
                 for name in running for port in nodes[name]["ports"]}
-        wait_until(lambda: self.host.taps() & set(vlans) == taps, f"taps {taps}", PATIENCE_S)
+        wait_until(lambda: self.host.taps() & set(vlans) == taps, f"taps {taps}", TIMEOUT_S)
         wait_until(lambda: set(self.host.ports()) & set(vlans) == taps, f"ports {taps}",
-                   PATIENCE_S)
+                   TIMEOUT_S)
         tags = self.host.ports()
         assert {tap: tags[tap] for tap in taps} == {tap: vlans[tap] for tap in taps}
 
@@ -77,42 +77,42 @@ def shared_fixture(tiny_guest):
         yield Machines(deployment, tiny_guest)
 
 
-@pytest.fixture(name="crew")
-def crew_fixture(shared, request):
-    with Crew(shared, "crew-" + request.node.callspec.params["name"]) as crew:
-        yield crew
+@pytest.fixture(name="own")
+def own_fixture(shared, request):
+    with OwnCluster(shared, "crew-" + request.node.callspec.params["name"]) as own:
+        yield own
 
 
-@pytest.fixture(scope="module", name="chance")
-def chance_fixture():
+@pytest.fixture(scope="module", name="rng")
+def rng_fixture():
     return random.Random(chosen_seed())
 
 
 @pytest.fixture(scope="module", name="usual_s")
 def usual_s_fixture(shared):
     """The duration of an undisturbed power-on, until the domains run."""
-    with Crew(shared, "undisturbed") as crew:
+    with OwnCluster(shared, "undisturbed") as own:
         began = time.monotonic()
-        number = crew.client.start(crew.name, crew.computes)
-        crew.wait_active()
+        number = own.client.start(own.name, own.computes)
+        own.wait_active()
         took = time.monotonic() - began
-        crew.stop(number)
+        own.stop(number)
     return took
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_a_power_on_of_machines_survives_the_kill_of(crew, chance, usual_s, name):
-    after_s = chance.uniform(0, usual_s)
+def test_a_power_on_of_machines_survives_the_kill_of(own, rng, usual_s, name):
+    after_s = rng.uniform(0, usual_s)
     print(f"\nkill {name} after {after_s * 1000:.1f} ms of about {usual_s * 1000:.0f} ms")
-    before = set(crew.client.sets())
-    frontend = crew.emulators()[f"{crew.name}.{crew.name}"]
-    with Killer(crew.machines.deployment, name, after_s) as killer:
-        number = crew.client.start(crew.name, crew.computes)
+    before = set(own.client.sets())
+    frontend = own.emulators()[f"{own.name}.{own.name}"]
+    with Killer(own.machines.deployment, name, after_s) as killer:
+        number = own.client.start(own.name, own.computes)
         killer.wait_back()
-    crew.wait_active()
-    assert set(crew.client.sets()) == before | {number}
-    crew.check_world([crew.name, *crew.computes])
-    assert crew.emulators()[f"{crew.name}.{crew.name}"] == frontend  # a running node is not touched
-    with Guest(crew.machines.rest, crew.name, crew.computes[0]) as guest:
+    own.wait_active()
+    assert set(own.client.sets()) == before | {number}
+    own.check_world([own.name, *own.computes])
+    assert own.emulators()[f"{own.name}.{own.name}"] == frontend  # a running node is not touched
+    with Guest(own.machines.rest, own.name, own.computes[0]) as guest:
         guest.run("until ping -c 1 -W 1 10.0.0.1; do :; done")  # a single packet may be lost
-    crew.stop(number)
+    own.stop(number)

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import SERVICES, a_deployment, wait_until
 from kills import CarefulClient, Killer, chosen_seed
-from machines import PATIENCE_S, Rest
+from machines import TIMEOUT_S, Rest
 
 PROCESSES = ["redis", *SERVICES, "supervisor"]
 MOMENTS = int(os.environ.get("NUCLEUS_KILL_MOMENTS", 20))
@@ -59,7 +59,7 @@ class Sweep:
                 self.client.power_on("crew", node["name"] if node["index"] else None)
             return ({node["state"] for node in nodes} == {"active"}
                     and self.domains() == len(nodes))
-        wait_until(is_settled, f"computeset {number} runs", PATIENCE_S)
+        wait_until(is_settled, f"computeset {number} runs", TIMEOUT_S)
 
     def check_running(self, number):
         one = self.client.get(f"/nucleus/v1/computeset/{number}/")
@@ -70,7 +70,7 @@ class Sweep:
 
     def check_counts(self, running):
         """As many domains as nodes, and the matching use of the hosts."""
-        wait_until(lambda: self.domains() == running, f"{running} domains", PATIENCE_S)
+        wait_until(lambda: self.domains() == running, f"{running} domains", TIMEOUT_S)
         hosts = self.operator.get("/v2/hosts")["hosts"]
         assert sum(host["cpus_used"] for host in hosts) == running
         assert sum(host["memory_used_mb"] for host in hosts) == running * 512
@@ -104,17 +104,17 @@ def sweep_fixture():
 
 
 def test_a_power_on_survives_the_kill_of_any_process_at_any_moment(sweep):
-    chance = random.Random(chosen_seed())
+    rng = random.Random(chosen_seed())
     usual_s = max(sweep.time_of_power_on() for _ in range(3))
     began = time.monotonic()
     for round_number in range(MOMENTS):
-        for name in chance.sample(PROCESSES, len(PROCESSES)):
-            after_s = chance.uniform(0, usual_s)
+        for name in rng.sample(PROCESSES, len(PROCESSES)):
+            after_s = rng.uniform(0, usual_s)
             print(f"round {round_number}: kill {name} after {after_s * 1000:.1f} ms", flush=True)
             try:
                 sweep.power_on_through(name, after_s)
             except AssertionError:
-                print(sweep.client.get("/v2/clusters/crew"), sweep.deployment.last_words())
+                print(sweep.client.get("/v2/clusters/crew"), sweep.deployment.log_tail())
                 raise
     print(f"{MOMENTS * len(PROCESSES)} kills in {time.monotonic() - began:.0f} s;"
           f" a power-on takes {usual_s * 1000:.0f} ms")

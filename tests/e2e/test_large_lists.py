@@ -51,7 +51,7 @@ def test_the_nodes_are_listed_in_pages(site):
     assert [node["index"] for node in nodes] == list(range(COMPUTES + 1))
     wait_until(lambda: all(node["ports"] for node in
                            site.pages("/v2/clusters/big/nodes?limit=1000", "nodes")),
-               "ports of all nodes", patience_s=120)
+               "ports of all nodes", timeout_s=120)
 
 
 def test_the_cluster_is_whole_in_both_apis(site):

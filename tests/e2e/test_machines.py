@@ -3,7 +3,7 @@ import pathlib
 
 from conftest import start_time, wait_until
 from console import Guest
-from machines import PATIENCE_S, Host, Rest, expected_taps, processes_of, run
+from machines import TIMEOUT_S, Host, Rest, expected_taps, processes_of, run
 
 
 def test_virsh_lists_the_domains_of_both_clusters(machines):
@@ -16,9 +16,9 @@ def test_running_nodes_are_active_on_this_host(machines):
     host_name = machines.deployment.status()["hosts"][0]["name"]
     for cluster in ("left", "right"):
         machines.rest.wait_state(cluster, "active")
-        told = machines.rest.told(cluster)
-        assert {node["state"] for node in told.values()} == {"active"}
-        assert {node["host_id"] for node in told.values()} == {host_name}
+        nodes = machines.rest.v2_nodes(cluster)
+        assert {node["state"] for node in nodes.values()} == {"active"}
+        assert {node["host_id"] for node in nodes.values()} == {host_name}
         compute = machines.rest.nodes(cluster)[f"vm-{cluster}-00"]
         assert compute["active_computeset_state"] == "running"
         assert compute["host"] == host_name
@@ -64,7 +64,7 @@ def test_a_guest_shuts_down_on_request(machines):
         pass  # it has booted, and handles the power button
     rest.power("polite", "shutdown")
     # Well before a forced stop.
-    rest.wait_state("polite", "shutoff", patience_s=55)
+    rest.wait_state("polite", "shutoff", timeout_s=55)
     assert "polite.polite" not in machines.host.emulators()
 
 
@@ -78,10 +78,10 @@ def test_a_nodes_disk_outlives_a_power_off(machines, tmp_path):
         rest.power("keeper", "poweron")
         rest.wait_state("keeper", "active")
         with Guest(rest, "keeper", "keeper") as guest:
-            said = guest.run(command)
+            output = guest.run(command)
         rest.power("keeper", "poweroff")
         rest.wait_state("keeper", "shutoff")
-    assert said.strip() == "kept"
+    assert output.strip() == "kept"
 
 
 def test_down_leaves_nothing_and_the_next_up_reports_what_ended(own_machines):
@@ -106,8 +106,8 @@ def test_down_leaves_nothing_and_the_next_up_reports_what_ended(own_machines):
     assert host.domains() == host.taps() == set()
     rest.wait_state("last", "shutoff")
     # The frontend was not powered off on request, so it has a reason.
-    assert rest.told("last")["last"]["reason"]
+    assert rest.v2_nodes("last")["last"]["reason"]
     assert rest.computeset(number)["state"] == "completed"
     rest.power("last", "poweron")
     rest.wait_state("last", "active", ["last"])
-    wait_until(lambda: host.domains() == {"last.last"}, "the frontend's domain", PATIENCE_S)
+    wait_until(lambda: host.domains() == {"last.last"}, "the frontend's domain", TIMEOUT_S)

@@ -21,7 +21,7 @@ MONITORING = ROOT / "monitoring"
 DASHBOARDS = sorted((MONITORING / "dashboards").glob("*.json"))
 PROCESSES = set(SERVICES)
 CLUSTER = "unmistakable"
-PATIENCE_S = 60
+TIMEOUT_S = 60
 # No simulated host can be measured: tests/unit/services/overhead/metrics_test.cpp has the names.
 OVERHEAD = re.compile(r"nucleus_overhead_\w+")
 
@@ -50,7 +50,7 @@ class Watched:
         self.prometheus = Prometheus(
             self.folder, free_port(), MONITORING / "prometheus_up.yml", MONITORING / "alerts.yml",
             self.deployment.state / "monitoring" / "targets.json")
-        wait_until(self.prometheus.is_ready, "Prometheus is ready", PATIENCE_S)
+        wait_until(self.prometheus.is_ready, "Prometheus is ready", TIMEOUT_S)
 
     def comet(self, *words):
         subprocess.run([BIN / "cm", "comet", *words], env={**os.environ, **self.env}, check=True,
@@ -146,9 +146,9 @@ def test_every_alert_has_a_summary_and_an_action():
 def test_every_target_is_up_and_no_alert_fires(watched):
     prometheus = watched.prometheus
     wait_until(lambda: prometheus.targets() == dict.fromkeys(PROCESSES, "up"), "all targets are up",
-               PATIENCE_S)
+               TIMEOUT_S)
     scrapes = 'count_over_time(up{process="bus"}[1m]) > 10'
-    wait_until(lambda: prometheus.query(scrapes), "ten scrapes of a healthy deployment", PATIENCE_S)
+    wait_until(lambda: prometheus.query(scrapes), "ten scrapes of a healthy deployment", TIMEOUT_S)
     assert prometheus.firing() == set()
 
 
@@ -166,7 +166,7 @@ def test_a_dashboard_is_complete(path):
         assert place["x"] >= 0 and place["x"] + place["w"] <= 24, panel["title"]
         cells = {(x, y) for x in range(place["x"], place["x"] + place["w"])
                  for y in range(place["y"], place["y"] + place["h"])}
-        assert not taken & cells, f"{panel['title']} lies over another"
+        assert not taken & cells, f"{panel['title']} overlaps another"
         taken |= cells
         if panel["type"] == "row":
             continue
@@ -184,19 +184,19 @@ def test_every_panel_shows_series_of_a_real_deployment(watched, path):
             assert watched.prometheus.api("query", query=expression)["status"] == "success", title
             continue
         wait_until(lambda: watched.prometheus.query(expression),
-                   f"{path.stem}: {title}: {expression}", PATIENCE_S)
+                   f"{path.stem}: {title}: {expression}", TIMEOUT_S)
 
 
 def test_every_series_of_an_alert_exists(watched):
-    told = (ROOT / "services" / "overhead" / "metrics.hpp").read_text()
+    source = (ROOT / "services" / "overhead" / "metrics.hpp").read_text()
     for rule in alert_expressions():
         watched.prometheus.query(rule["expr"])
         for name in re.findall(r"\bnucleus_\w+|\bup\b", rule["expr"]):
             if OVERHEAD.fullmatch(name):
-                assert f'"{name}"' in told, rule["alert"]
+                assert f'"{name}"' in source, rule["alert"]
             else:
                 wait_until(lambda: watched.prometheus.query(name), f"{rule['alert']}: {name}",
-                           PATIENCE_S)
+                           TIMEOUT_S)
 
 
 def test_an_alert_fires_while_a_process_hangs_and_ends_with_it(watched):
@@ -204,12 +204,12 @@ def test_an_alert_fires_while_a_process_hangs_and_ends_with_it(watched):
     alert = ("NucleusProcessDown", "network")
     os.kill(pid, signal.SIGSTOP)
     try:
-        wait_until(lambda: alert in prometheus.firing(), "the alert fires", PATIENCE_S)
+        wait_until(lambda: alert in prometheus.firing(), "the alert fires", TIMEOUT_S)
         assert prometheus.targets()["network"] == "down"
         assert prometheus.targets()["scheduler"] == "up"
     finally:
         os.kill(pid, signal.SIGCONT)
-    wait_until(lambda: alert not in prometheus.firing(), "the alert ends", PATIENCE_S)
+    wait_until(lambda: alert not in prometheus.firing(), "the alert ends", TIMEOUT_S)
 
 
 def test_an_alert_fires_while_redis_is_down(watched):
@@ -217,8 +217,8 @@ def test_an_alert_fires_while_redis_is_down(watched):
     os.kill(pid, signal.SIGSTOP)
     try:
         wait_until(lambda: any(name == "NucleusRedisDown" for name, _ in prometheus.firing()),
-                   "the alert fires", PATIENCE_S)
+                   "the alert fires", TIMEOUT_S)
     finally:
         os.kill(pid, signal.SIGCONT)
     wait_until(lambda: "NucleusRedisDown" not in {name for name, _ in prometheus.firing()},
-               "the alert ends", PATIENCE_S)
+               "the alert ends", TIMEOUT_S)

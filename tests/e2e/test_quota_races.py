@@ -6,24 +6,22 @@ import json
 import pytest
 
 from conftest import a_deployment, wait_until
-from http_client import TIMEOUT_S, Client
+from http_client import TIMEOUT_S, Admin, operator_of
 
 SLOTS = 10  # the number of nodes of MEMORY_MB that fit on a simulated host, which has 262144
 MEMORY_MB = 26_000
 AT_ONCE = 100
 
 
-class Site(Client):
+class Site(Admin):
     """The admin of a deployment; `operator` is its operator."""
 
     def __init__(self, deployment):
-        env = deployment.env()
-        super().__init__(env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"])
-        self.deployment = deployment
-        self.operator = Client(self.url, env["NUCLEUS_OPERATOR_TOKEN"])
+        super().__init__(deployment)
+        self.operator = operator_of(deployment)
 
     def send(self, method, path, body=None, **headers):
-        return self.ask_alone(method, path, json=body, headers={
+        return self.ask_on_new_connection(method, path, json=body, headers={
             name.replace("_", "-"): value for name, value in headers.items()})
 
     def all_at_once(self, ask):
@@ -167,11 +165,11 @@ def test_invalid_numbers_are_refused_with_their_field(site, field, value):
     answer = site.ask("POST", "/v2/computesets", data=json.dumps(body),
                       headers={"Content-Type": "application/json"})
     assert answer.status_code == 400, answer.text
-    told = answer.json()
+    problem = answer.json()
     if value != value or value == float("inf"):  # not valid JSON
-        assert told["type"] == "/problems/invalid_argument"
+        assert problem["type"] == "/problems/invalid_argument"
     else:
-        assert told["field"] == field, told
+        assert problem["field"] == field, problem
     assert site.sets("created", "submitted", "running") == []
 
 

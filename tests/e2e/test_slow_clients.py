@@ -11,7 +11,7 @@ import time
 import pytest
 
 from conftest import a_deployment, wait_until
-from http_client import TIMEOUT_S, Client
+from http_client import TIMEOUT_S, Admin
 
 CONNECTIONS_MAX = 2_500
 SETTINGS = {"NUCLEUS_GATEWAY_IDLE_S": 3, "NUCLEUS_GATEWAY_CONNECTIONS_MAX": CONNECTIONS_MAX,
@@ -19,16 +19,11 @@ SETTINGS = {"NUCLEUS_GATEWAY_IDLE_S": 3, "NUCLEUS_GATEWAY_CONNECTIONS_MAX": CONN
             "NUCLEUS_GATEWAY_STREAM_BYTES_MAX": 65_536}
 
 
-class Site(Client):
-    def __init__(self, deployment):
-        env = deployment.env()
-        super().__init__(env["NUCLEUS_URL"], env["NUCLEUS_TOKEN"])
-        self.deployment = deployment
-
+class Site(Admin):
     def serve_others(self, count=20):
         """Other requests, each on a connection of its own, all answered."""
         for _ in range(count):
-            assert self.ask_alone("GET", "/v2/clusters").status_code == 200
+            assert self.ask_on_new_connection("GET", "/v2/clusters").status_code == 200
 
 
 @pytest.fixture(name="site", scope="module")

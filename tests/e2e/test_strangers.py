@@ -5,7 +5,7 @@ import json
 import pytest
 
 from conftest import BIN, a_deployment, wait_until
-from http_client import Client, admin_of, operator_of
+from http_client import Admin, Client, operator_of
 
 DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 SAME_FOR_ALL = ("X-Request-Id", "Nucleus-Sequence", "Date")
@@ -65,7 +65,7 @@ def shared_fixture():
 
 @pytest.fixture(name="ours", scope="module")
 def ours_fixture(shared):
-    return admin_of(shared)
+    return Admin(shared)
 
 
 @pytest.fixture(name="stranger", scope="module")
@@ -92,7 +92,7 @@ def ids_fixture(ours):
 
 
 @pytest.mark.parametrize("method,path,operation", operations())
-def test_objects_of_others_look_like_none(stranger, ids, method, path, operation):
+def test_objects_of_others_look_like_missing_ones(stranger, ids, method, path, operation):
     answers = []
     for known in (ids, MISSING):
         answer = stranger.ask(method, path.format(**known), data=body_of(operation, known),

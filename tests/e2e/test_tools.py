@@ -1,4 +1,4 @@
-"""The checking tools: they accept the tree as it is, and report each planted violation."""
+"""The checking tools: they accept the tree as it is, and report each violation."""
 import pathlib
 import shutil
 import subprocess
@@ -27,7 +27,7 @@ def run(tree, tool, *options):
                           check=False, timeout=120)
 
 
-def planted(tree, tool, name, change, *options):
+def run_with(tree, tool, name, change, *options):
     """The tool's errors while file `name` has the content `change(text)`; restores the file."""
     file = pathlib.Path(tree) / name
     before = file.read_text() if file.exists() else None
@@ -58,7 +58,7 @@ def test_each_tool_accepts_the_sources(tree, tool, options):
     ("services/network/service.cpp", "#include <gtest/gtest.h>", "belongs only in tests/"),
 ])
 def test_check_layers_fails_on_a_forbidden_include(tree, name, line, reason):
-    assert reason in planted(tree, "check_layers", name, lambda text: f"{line}\n{text}")
+    assert reason in run_with(tree, "check_layers", name, lambda text: f"{line}\n{text}")
 
 
 @pytest.mark.parametrize("name, line, reason", [
@@ -78,35 +78,35 @@ def test_check_layers_fails_on_a_forbidden_include(tree, name, line, reason):
     ("quickstart", "# " + "x" * 99, "columns"),
 ])
 def test_check_tidy_fails_on_a_forbidden_line(tree, name, line, reason):
-    told = planted(tree, "check_tidy", name, lambda text: f"{text}{line}\n")
-    assert name in told
-    assert reason in told
+    report = run_with(tree, "check_tidy", name, lambda text: f"{text}{line}\n")
+    assert name in report
+    assert reason in report
 
 
 def test_check_tidy_fails_on_long_files_and_functions(tree):
-    long_file = planted(tree, "check_tidy", "core/log/log.cpp", lambda text: text + "\n" * 500)
+    long_file = run_with(tree, "check_tidy", "core/log/log.cpp", lambda text: text + "\n" * 500)
     assert "more than 500" in long_file
     body = "  call();\n" * 70
     for head in ("void f() {\n", "core::Result<void> Service::f(int first,\n" +
                  " " * 29 + "int second) {\n"):
-        told = planted(tree, "check_tidy", "core/log/log.cpp",
+        report = run_with(tree, "check_tidy", "core/log/log.cpp",
                        lambda text, head=head: f"{text}{head}{body}}}\n")
-        assert "a function of 72 lines" in told
-    told = planted(tree, "check_tidy", "tools/count_tests",
+        assert "a function of 72 lines" in report
+    report = run_with(tree, "check_tidy", "tools/count_tests",
                    lambda text: text + "def f():\n" + "    call()\n" * 70)
-    assert "a function of 71 lines" in told
+    assert "a function of 71 lines" in report
 
 
 def test_check_tidy_fails_on_a_header_without_a_purpose(tree):
-    told = planted(tree, "check_tidy", "core/log/lines.hpp", lambda _: "struct Line {};\n")
-    assert "must begin with a comment" in told
-    assert "#pragma once" in told
+    report = run_with(tree, "check_tidy", "core/log/lines.hpp", lambda _: "struct Line {};\n")
+    assert "must begin with a comment" in report
+    assert "#pragma once" in report
 
 
 def test_check_tidy_fails_on_a_different_layout(tree):
     name = "core/log/log.cpp"
-    told = planted(tree, "check_tidy", name, lambda text: text + "int  f( );\n", "--layout")
-    assert ".clang-format" in told
+    report = run_with(tree, "check_tidy", name, lambda text: text + "int  f( );\n", "--layout")
+    assert ".clang-format" in report
 
 
 def replaced(old, new):
@@ -146,7 +146,7 @@ def added(line):
      "not 900"),
     ("services/network/README.md", replaced("**Fails**", "Falls"), "**Fails**"),
     ("docs/glossary.md", added("`nucleus_network_vlans_lost`"), "no such metric"),
-    ("docs/glossary.md", added("`scheduler.patience_s`"), "no such setting"),
+    ("docs/glossary.md", added("`scheduler.timeout_s`"), "no such setting"),
     ("docs/glossary.md", added("`GET /v2/nothing`"), "no such route"),
     ("docs/glossary.md", added("word " * 40), "columns"),
     ("docs/adr/0004-one-redis.md", replaced("**Cost.**", "Cost."), "**Cost.**"),
@@ -155,7 +155,7 @@ def added(line):
      lambda _: "**Context.****Decision.****Alternatives.****Cost.****Status.**", "numbered"),
 ])
 def test_check_docs_fails_on_a_page_that_differs_from_the_code(tree, name, change, reason):
-    assert reason in planted(tree, "check_docs", name, change)
+    assert reason in run_with(tree, "check_docs", name, change)
 
 
 @pytest.mark.parametrize("name, change, reason", [
@@ -177,4 +177,4 @@ def test_check_docs_fails_on_a_page_that_differs_from_the_code(tree, name, chang
     ("docs/ARCHITECTURE.md", replaced("image_store  images", "images"), "lacks image_store"),
 ])
 def test_check_services_fails_on_a_list_that_differs(tree, name, change, reason):
-    assert reason in planted(tree, "check_services", name, change)
+    assert reason in run_with(tree, "check_services", name, change)

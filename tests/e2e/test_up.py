@@ -158,9 +158,9 @@ def test_invalid_arguments_are_named_and_start_nothing(make_deployment):
 
 
 def test_the_command_prints_its_version():
-    told = subprocess.run([BIN / "nucleus", "--version"], capture_output=True, text=True,
+    printed = subprocess.run([BIN / "nucleus", "--version"], capture_output=True, text=True,
                           check=True)
-    assert re.fullmatch(r"nucleus \d+\.\d+\.\d+\n", told.stdout)
+    assert re.fullmatch(r"nucleus \d+\.\d+\.\d+\n", printed.stdout)
 
 
 def test_a_host_is_drained_and_resumed(deployment):

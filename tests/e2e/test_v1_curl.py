@@ -10,7 +10,7 @@ PASSWORD = "correct horse battery"
 
 
 class Answer:
-    """What curl brought back."""
+    """The response that curl received."""
 
     def __init__(self, status, headers, text):
         self.status, self.headers, self.text = status, headers, text
@@ -21,7 +21,7 @@ class Answer:
 
 
 def curl(*words):
-    """One curl; the answer's head and body reply apart."""
+    """Runs curl; returns the response's head and body."""
     ran = subprocess.run(["curl", "-sS", "-i", "--noproxy", "*", "--max-time", "60", *words],
                          capture_output=True, text=True, check=True)
     head, _, text = ran.stdout.partition("\n\n")
@@ -216,12 +216,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("body,said", REFUSED)
-def test_row_17_refuses_with_the_reason(site, running, body, said):
+@pytest.mark.parametrize("body,reason", REFUSED)
+def test_row_17_refuses_with_the_reason(site, running, body, reason):
     assert running["state"] == "running"
     reply = site.start(**body)
     assert reply.status == 400, reply.text
-    for part in said.split("N nodes"):
+    for part in reason.split("N nodes"):
         assert part in reply.json
 
 
@@ -360,7 +360,7 @@ def test_many_wrong_passwords_as_basic_are_429_and_so_is_the_right_one(site, pat
     for refused in (reply[-1], late):
         assert (refused.status, refused.headers["retry-after"]) == (429, "60")
         assert "too many failed log-ins" in refused.json["detail"]
-    # Whoever else comes from there with a token is served.
+    # Other requests from this address that have a token are answered.
     assert site.ask("GET", path).status == 200
 
 

@@ -23,7 +23,7 @@ def hmac_base64(secret, text):
 
 
 class Signed(requests.auth.AuthBase):
-    """Signs as the old client did, or strictly: whatever stands in `names`."""
+    """Signs the headers in `names`, as the old client did or strictly."""
 
     def __init__(self, key, names="nonce timestamp", **headers):
         self.key, self.names, self.headers = key, names, headers
@@ -32,15 +32,15 @@ class Signed(requests.auth.AuthBase):
         body = request.body or b""
         body = body.encode() if isinstance(body, str) else body
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        said = {"X-Api-Key": self.key["key_name"], "timestamp": str(int(time.time())),
+        sent = {"X-Api-Key": self.key["key_name"], "timestamp": str(int(time.time())),
                 "nonce": "".join(secrets.choice(LETTERS) for _ in range(10)),
                 "Date": email.utils.formatdate(usegmt=True), "Digest": "SHA-256=" + digest,
                 "Host": request.url.split("/")[2], **self.headers}
         target = request.method.lower() + " " + request.path_url
-        values = {name.lower(): value for name, value in said.items()}
+        values = {name.lower(): value for name, value in sent.items()}
         text = "\n".join(f"{name}: {target if name == '(request-target)' else values[name]}"
                          for name in self.names.split())
-        request.headers.update(said)
+        request.headers.update(sent)
         request.headers["Authorization"] = (
             f'Signature keyId="",algorithm="hmac-sha256",'
             f'signature="{hmac_base64(self.key["key"], text)}",headers="{self.names}"')
@@ -48,7 +48,7 @@ class Signed(requests.auth.AuthBase):
 
 
 class Site:
-    """A deployment and one person of it, in each way that they can be known."""
+    """A deployment and one person of it, with each kind of credential."""
 
     def __init__(self, deployment):
         self.deployment = deployment
@@ -95,7 +95,7 @@ def test_an_api_key_client_follows_its_computeset(site):
     made = site.ask("POST", "/v1/computeset/", json={"cluster": "vc1", "count": "1"},
                     auth=Signed(site.key))
     assert made.status_code == 201, made.text
-    # The old client asks Location at once, slashless, with a fresh nonce; the redirect keeps it.
+    # The old client follows Location without a slash, with a new nonce, which no redirect uses up.
     reply = site.session.get(made.headers["Location"], auth=Signed(site.key), timeout=60)
     assert [past.status_code for past in reply.history] == [301]
     assert reply.status_code == 200 and reply.json()["id"] == made.json()["id"]
@@ -166,10 +166,10 @@ def test_revoked_tokens_are_refused_immediately(site):
     assert site.ask("POST", "/rest-auth/logout/", headers=first).status_code == 200
     whole = second["Authorization"]
     jwt = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=") + ".e30."
-    for said in (first["Authorization"], whole[:-1], whole + "0", whole.upper(), "Token " + jwt,
+    for sent in (first["Authorization"], whole[:-1], whole + "0", whole.upper(), "Token " + jwt,
                  "Bearer " + jwt, "Token", "Token  ", "Basic " + jwt):
-        reply = site.ask("GET", "/v1/user", headers={"Authorization": said})
-        assert reply.status_code == 401, said
+        reply = site.ask("GET", "/v1/user", headers={"Authorization": sent})
+        assert reply.status_code == 401, sent
     assert site.ask("GET", "/v1/user", headers=second).status_code == 200
 
 

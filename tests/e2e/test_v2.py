@@ -12,7 +12,7 @@ SIZE = {"cpus": 1, "memory_mb": 512, "disk_gb": 1}
 
 
 class Client:
-    """Somebody's session; every refusal is checked for what all of them bear."""
+    """The session of one person; checks that every refusal is a complete problem."""
 
     def __init__(self, url, token):
         self.url = url

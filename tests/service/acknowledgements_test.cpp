@@ -32,13 +32,13 @@ class Acknowledgements : public testing::Test {
   }
   template <class Request>
   typename Request::Reply must(const Request& request) {
-    auto reply = caller.call(request, {.deadline = patience});
+    auto reply = caller.call(request, {.deadline = wait_timeout});
     EXPECT_TRUE(reply) << Request::topic << ": " << reply.error().detail;
     return reply.value_or(typename Request::Reply{});
   }
   template <class Request>
   ErrorCode refused(const Request& request) {
-    const auto reply = caller.call(request, {.deadline = patience});
+    const auto reply = caller.call(request, {.deadline = wait_timeout});
     return reply ? ErrorCode::unknown : reply.error().code;
   }
   msg::SignAcknowledgement sign(const std::string& name, std::uint32_t version) {
@@ -46,7 +46,7 @@ class Acknowledgements : public testing::Test {
   }
   /// Whether the frontend may be powered on; waits until it is as expected, or the timeout.
   bool is_power_allowed(bool expected) {
-    const auto end = std::chrono::steady_clock::now() + patience;
+    const auto end = std::chrono::steady_clock::now() + wait_timeout;
     bool is = !expected;
     while (is != expected && std::chrono::steady_clock::now() < end)
       is = refused(msg::PowerNode{.node = {.node_id = frontend},

@@ -88,8 +88,8 @@ class Bus : public testing::Test {
   }
   /// Repeats the request until a reply arrives: both ends must be connected first.
   static std::optional<Wire::Parts> ask(Wire& wire, const Wire::Parts& request,
-                                        milliseconds patience_ms = patience) {
-    const auto end = std::chrono::steady_clock::now() + patience_ms;
+                                        milliseconds wait_timeout_ms = wait_timeout) {
+    const auto end = std::chrono::steady_clock::now() + wait_timeout_ms;
     while (std::chrono::steady_clock::now() < end) {
       wire.send(request);
       if (auto reply = wire.receive(milliseconds{100})) return reply;
@@ -187,7 +187,7 @@ TEST_F(Bus, DropsEventsOfAnotherService) {
   Wire subscriber_wire = listener(bus_.key("", "*"), "");
   Wire host = local("provisioner/h1");
   std::optional<Wire::Parts> received;
-  ASSERT_TRUE(comes_to_be([&] {
+  ASSERT_TRUE(eventually([&] {
     host.send(an_event("registry", "p/c/registry.cluster-removed"));
     host.send(an_event("provisioner/h1", "p/c/registry.cluster-removed"));
     host.send(an_event("provisioner/h1", "p/c/provisioner.domain-changed"));
@@ -201,7 +201,7 @@ TEST_F(Bus, DropsEventsOfAnotherService) {
 TEST_F(Bus, KeepsASubscriptionWhenAnotherPeerUnsubscribes) {
   Wire mine = listener(bus_.key("", "p"), "p/");
   Wire emitter = local("registry");
-  ASSERT_TRUE(comes_to_be([&] {
+  ASSERT_TRUE(eventually([&] {
     emitter.send(an_event("registry", "p/c/registry.changed"));
     return mine.receive(milliseconds{100}).has_value();
   }));
@@ -212,7 +212,7 @@ TEST_F(Bus, KeepsASubscriptionWhenAnotherPeerUnsubscribes) {
     foreign.send({std::string("\0p/", 3)});
     (void)foreign.receive(silence);
   }
-  ASSERT_TRUE(comes_to_be([&] {
+  ASSERT_TRUE(eventually([&] {
     emitter.send(an_event("registry", "p/c/registry.changed"));
     return mine.receive(milliseconds{100}).has_value();
   }));
@@ -249,7 +249,7 @@ TEST_F(Bus, ClosesTheConnectionOfAPeerThatSendsATooLargeFrame) {
   // Larger than the limit of a frame.
   peer.send(a_request("peer", "nobody", "a.b", std::string(64 << 20, 'x'), "huge"));
   EXPECT_TRUE(is_alive());
-  EXPECT_TRUE(comes_to_be([&] {
+  EXPECT_TRUE(eventually([&] {
     const auto reply = ask(peer, a_request("peer", "nobody", "a.b", "", "small"));
     return envelope_of(reply).request_id == "small";
   })) << "the peer reconnects";
@@ -286,7 +286,7 @@ TEST_F(Bus, CanBeRestartedAtAnyTime) {
     const std::string id = "r" + std::to_string(round);
     std::optional<Wire::Parts> asked;
     std::optional<Wire::Parts> answered;
-    ASSERT_TRUE(comes_to_be([&] {
+    ASSERT_TRUE(eventually([&] {
       caller.send(a_request("caller", "service", "a.b", id, id));
       // The service sends first, so that the restarted broker knows its connection.
       service.send(a_request("service", "nobody", "a.b", ""));
@@ -298,7 +298,7 @@ TEST_F(Bus, CanBeRestartedAtAnyTime) {
     bus_.start();
     const msg::Envelope reply{
         .kind = msg::MessageKind::reply, .request_id = id, .sender = "service", .to = "caller"};
-    ASSERT_TRUE(comes_to_be([&] {
+    ASSERT_TRUE(eventually([&] {
       caller.send(a_request("caller", "nobody", "a.b", ""));
       service.send({"a.b", msg::encode(reply), "answered " + id});
       while (const auto got = caller.receive(milliseconds{50}))

@@ -13,23 +13,23 @@ using msg::PowerAction;
 
 class Computesets : public SchedulerRoom {
  protected:
-  core::Result<msg::Computeset> begin(std::uint32_t count, const std::string& cluster = "c",
-                                      const std::string& request_id = {}) {
+  core::Result<msg::Computeset> start_set(std::uint32_t count, const std::string& cluster = "c",
+                                          const std::string& request_id = {}) {
     return ask(msg::StartComputeset{.cluster_id = {cluster}, .viewer = as_operator, .count = count},
                request_id);
   }
-  core::Result<msg::Computeset> act(msg::ComputesetId id, PowerAction action) {
+  core::Result<msg::Computeset> power_set(msg::ComputesetId id, PowerAction action) {
     return ask(msg::PowerComputeset{.computeset_id = id, .viewer = as_operator, .action = action});
   }
-  bool gets_to(msg::ComputesetId id, ComputesetState state) {
-    return comes_to_be([&] { return computeset(id).state == state; });
+  bool set_becomes(msg::ComputesetId id, ComputesetState state) {
+    return eventually([&] { return computeset(id).state == state; });
   }
   /// All nodes of a computeset are observed to run.
   std::vector<msg::Grant> run(Host& host, const msg::Computeset& started) {
     std::vector<msg::Grant> grants;
     for (const auto& node : started.nodes) {
       const auto grant = host.wait_for_grant(node.value);
-      EXPECT_TRUE(grant && host.say(*grant, msg::DomainState::running));
+      EXPECT_TRUE(grant && host.report_domain(*grant, msg::DomainState::running));
       grants.push_back(grant.value_or(msg::Grant{}));
     }
     return grants;
@@ -37,8 +37,9 @@ class Computesets : public SchedulerRoom {
   /// They run, are ended, and are observed to be off.
   void run_and_end(Host& host, const msg::Computeset& started) {
     const auto grants = run(host, started);
-    ASSERT_TRUE(act(started.computeset_id, PowerAction::poweroff));
-    for (const auto& grant : grants) ASSERT_TRUE(host.say(grant, msg::DomainState::shutoff));
+    ASSERT_TRUE(power_set(started.computeset_id, PowerAction::poweroff));
+    for (const auto& grant : grants)
+      ASSERT_TRUE(host.report_domain(grant, msg::DomainState::shutoff));
   }
 };
 
@@ -47,7 +48,7 @@ TEST_F(Computesets, AreGrantedWholeAndEndWithTheLastOfTheirNodes) {
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
   define("c", 3);
-  const auto started = begin(3);
+  const auto started = start_set(3);
   ASSERT_TRUE(started) << started.error().detail;
   EXPECT_EQ(started->computeset_id, 1);
   EXPECT_EQ(started->state, ComputesetState::running);
@@ -58,21 +59,21 @@ TEST_F(Computesets, AreGrantedWholeAndEndWithTheLastOfTheirNodes) {
   for (const auto& node : started->nodes) {
     const auto grant = host.wait_for_grant(node.value);
     ASSERT_TRUE(grant);
-    ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
+    ASSERT_TRUE(host.report_domain(*grant, msg::DomainState::running));
     grants.push_back(*grant);
   }
   ASSERT_TRUE(becomes("c", 3, msg::NodeState::active));
-  const auto ending = act(1, PowerAction::shutdown);
+  const auto ending = power_set(1, PowerAction::shutdown);
   ASSERT_TRUE(ending);
   EXPECT_EQ(ending->state, ComputesetState::ending);
   ASSERT_TRUE(host.wait_for_grant("c-1", [](const msg::Grant& grant) { return !grant.is_on; }));
   EXPECT_TRUE(host.wait_for_grant("c-1")->is_graceful);
-  ASSERT_TRUE(host.say(grants[0], msg::DomainState::shutoff));
-  ASSERT_TRUE(host.say(grants[1], msg::DomainState::shutoff));
+  ASSERT_TRUE(host.report_domain(grants[0], msg::DomainState::shutoff));
+  ASSERT_TRUE(host.report_domain(grants[1], msg::DomainState::shutoff));
   ASSERT_TRUE(becomes("c", 2, msg::NodeState::shutoff));
   EXPECT_EQ(computeset(1).state, ComputesetState::ending) << "one still runs";
-  ASSERT_TRUE(host.say(grants[2], msg::DomainState::shutoff));
-  EXPECT_TRUE(gets_to(1, ComputesetState::completed));
+  ASSERT_TRUE(host.report_domain(grants[2], msg::DomainState::shutoff));
+  EXPECT_TRUE(set_becomes(1, ComputesetState::completed));
   EXPECT_EQ(state_of("c", 3).computeset_id, 0);
 }
 
@@ -81,15 +82,15 @@ TEST_F(Computesets, AreCreatedOnceForARequestThatIsRepeated) {
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
   define("c", 2);
-  const auto first = begin(1, "c", "same");
-  const auto again = begin(1, "c", "same");
+  const auto first = start_set(1, "c", "same");
+  const auto again = start_set(1, "c", "same");
   restart();
-  const auto after = begin(1, "c", "same");
+  const auto after = start_set(1, "c", "same");
   ASSERT_TRUE(first && again && after);
   EXPECT_EQ(first->computeset_id, again->computeset_id);
   EXPECT_EQ(first->computeset_id, after->computeset_id);
   EXPECT_EQ(ask(msg::ListComputesets{.viewer = as_operator})->computesets.size(), 1U);
-  const auto another = begin(1);
+  const auto another = start_set(1);
   ASSERT_TRUE(another);
   EXPECT_EQ(another->computeset_id, 2) << "ids are not reused, not even after a restart";
 }
@@ -101,9 +102,9 @@ TEST_F(Computesets, WaitWholeAndALaterOneThatFitsPasses) {
   define("c", 3);
   define("d", 4);
   define("e", 1);
-  const auto first = begin(2, "c");
-  const auto large = begin(4, "d");
-  const auto small = begin(1, "e");
+  const auto first = start_set(2, "c");
+  const auto large = start_set(4, "d");
+  const auto small = start_set(1, "e");
   ASSERT_TRUE(first && large && small);
   EXPECT_EQ(first->state, ComputesetState::running);
   EXPECT_EQ(large->state, ComputesetState::submitted);
@@ -112,24 +113,24 @@ TEST_F(Computesets, WaitWholeAndALaterOneThatFitsPasses) {
   for (std::size_t i = 1; i <= 4; ++i) EXPECT_EQ(state_of("d", i).host_id.value, "");
   run_and_end(host, *first);
   run_and_end(host, *small);
-  ASSERT_TRUE(gets_to(small->computeset_id, ComputesetState::completed));
+  ASSERT_TRUE(set_becomes(small->computeset_id, ComputesetState::completed));
   EXPECT_EQ(computeset(large->computeset_id).state, ComputesetState::submitted) << "still 3 CPUs";
   Host larger(deployment_, "h2", {.cpus = 4});
   ASSERT_TRUE(larger.report());
-  EXPECT_TRUE(gets_to(large->computeset_id, ComputesetState::running));
+  EXPECT_TRUE(set_becomes(large->computeset_id, ComputesetState::running));
 }
 
 TEST_F(Computesets, AreCancelledIfTheyWait) {
   start();
   define("c", 1);
-  const auto waiting = begin(1);
+  const auto waiting = start_set(1);
   ASSERT_TRUE(waiting);
-  const auto cancelled = act(waiting->computeset_id, PowerAction::poweroff);
+  const auto cancelled = power_set(waiting->computeset_id, PowerAction::poweroff);
   ASSERT_TRUE(cancelled);
   EXPECT_EQ(cancelled->state, ComputesetState::cancelled);
   EXPECT_GT(cancelled->end_unix_s, 0);
   EXPECT_EQ(cancelled->start_unix_s, 0);
-  EXPECT_TRUE(begin(1)) << "its node is free again";
+  EXPECT_TRUE(start_set(1)) << "its node is free again";
 }
 
 TEST_F(Computesets, RefuseNodesThatCannotBeInThem) {
@@ -162,7 +163,7 @@ TEST_F(Computesets, RefuseNodesThatCannotBeInThem) {
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .count = 0}),
             "There are 2 nodes available for starting. Requested number should be greater than "
             "zero.");
-  ASSERT_TRUE(begin(1));
+  ASSERT_TRUE(start_set(1));
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .nodes = {{"c-1"}}}),
             "c-1 is in computeset 1 (submitted)");
   EXPECT_EQ(ask(msg::ListComputesets{.viewer = as_operator})->computesets.size(), 1U);
@@ -177,7 +178,7 @@ TEST_F(Computesets, AllowPowerOfAComputeOnlyInARunningOne) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::wrong_state);
   EXPECT_EQ(refused.error().detail, "Compute is not a member of an active computeset");
-  ASSERT_TRUE(begin(1));
+  ASSERT_TRUE(start_set(1));
   EXPECT_TRUE(power("c-1", PowerAction::reset));
   EXPECT_TRUE(
       host.wait_for_grant("c-1", [](const msg::Grant& grant) { return grant.resets == 1; }));
@@ -186,11 +187,11 @@ TEST_F(Computesets, AllowPowerOfAComputeOnlyInARunningOne) {
 TEST_F(Computesets, RefuseActionsOnUnknownOnesAndUnknownActions) {
   start();
   define("c", 1);
-  EXPECT_EQ(act(7, PowerAction::poweroff).error().code, ErrorCode::not_found);
-  ASSERT_TRUE(begin(1));
-  EXPECT_EQ(act(1, PowerAction::reboot).error().code, ErrorCode::wrong_state);
-  EXPECT_EQ(act(1, PowerAction::poweron).error().code, ErrorCode::invalid_argument);
-  EXPECT_EQ(act(1, PowerAction::unknown).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(power_set(7, PowerAction::poweroff).error().code, ErrorCode::not_found);
+  ASSERT_TRUE(start_set(1));
+  EXPECT_EQ(power_set(1, PowerAction::reboot).error().code, ErrorCode::wrong_state);
+  EXPECT_EQ(power_set(1, PowerAction::poweron).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(power_set(1, PowerAction::unknown).error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(
       ask(msg::ListComputesets{.viewer = {.projects = {{"q"}}}, .computeset_id = 1}).error().code,
       ErrorCode::not_found)
@@ -203,10 +204,10 @@ TEST_F(Computesets, ChargeAllTheirCoresFromStartToEndOnce) {
   Host host(deployment_, "h1", {.cpus = 8});
   ASSERT_TRUE(host.report());
   define("c", 2, 3);
-  const auto started = begin(2);
+  const auto started = start_set(2);
   ASSERT_TRUE(started);
   run_and_end(host, *started);
-  ASSERT_TRUE(gets_to(1, ComputesetState::completed));
+  ASSERT_TRUE(set_becomes(1, ComputesetState::completed));
   const auto over = computeset(1);
   const auto allocations = ask(msg::ListAllocations{.viewer = as_operator});
   ASSERT_TRUE(allocations);
@@ -223,20 +224,20 @@ TEST_F(Computesets, EndWhenTheirNodesWereLastSeenIfTheyEndedUnwatched) {
   Host host(deployment_, "h1", {.cpus = 8});
   ASSERT_TRUE(host.report());
   define("c", 3);
-  const auto started = begin(3);
+  const auto started = start_set(3);
   ASSERT_TRUE(started);
   const auto grants = run(host, *started);
   ASSERT_TRUE(power("c-3", PowerAction::poweroff));
-  ASSERT_TRUE(host.say(grants[2], msg::DomainState::shutoff));
+  ASSERT_TRUE(host.report_domain(grants[2], msg::DomainState::shutoff));
   ASSERT_TRUE(becomes("c", 3, msg::NodeState::shutoff));
   const auto now_unix_s = [&] { return caller_.loop().unix_ms() / 1000; };
   const std::int64_t off_unix_s = now_unix_s();
-  ASSERT_TRUE(comes_to_be([&] { return now_unix_s() > off_unix_s + 1; }));
-  ASSERT_TRUE(host.say_ended_unwatched(grants[0], 1'000));
+  ASSERT_TRUE(eventually([&] { return now_unix_s() > off_unix_s + 1; }));
+  ASSERT_TRUE(host.report_unwatched_end(grants[0], 1'000));
   ASSERT_TRUE(becomes("c", 1, msg::NodeState::shutoff));
   EXPECT_EQ(computeset(1).state, ComputesetState::running) << "one is still on";
-  ASSERT_TRUE(host.say_ended_unwatched(grants[1], 2'000));
-  ASSERT_TRUE(gets_to(1, ComputesetState::completed));
+  ASSERT_TRUE(host.report_unwatched_end(grants[1], 2'000));
+  ASSERT_TRUE(set_becomes(1, ComputesetState::completed));
   const auto over = computeset(1);
   EXPECT_LE(over.end_unix_s, off_unix_s) << "the last of them was seen off then";
   EXPECT_EQ(over.reason, "all its nodes had ended while no provisioner watched");
@@ -250,18 +251,18 @@ TEST_F(Computesets, ContinueAfterTheirNodesEndedByThemselvesAndAllowPowerOn) {
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
   define("c", 1);
-  const auto started = begin(1);
+  const auto started = start_set(1);
   ASSERT_TRUE(started);
-  ASSERT_TRUE(host.say(run(host, *started)[0], msg::DomainState::crashed));
+  ASSERT_TRUE(host.report_domain(run(host, *started)[0], msg::DomainState::crashed));
   ASSERT_TRUE(becomes("c", 1, msg::NodeState::crashed));
   EXPECT_EQ(computeset(1).state, ComputesetState::running);
   ASSERT_TRUE(power("c-1", PowerAction::poweron));
   // Its provisioner restarts, and a simulated host ends with it.
   const auto again = host.wait_for_grant("c-1", 2);
   ASSERT_TRUE(again);
-  ASSERT_TRUE(host.say(*again, msg::DomainState::running));
+  ASSERT_TRUE(host.report_domain(*again, msg::DomainState::running));
   ASSERT_TRUE(becomes("c", 1, msg::NodeState::active));
-  ASSERT_TRUE(host.say_ended_unwatched(*again, caller_.loop().unix_ms() - 1'000));
+  ASSERT_TRUE(host.report_unwatched_end(*again, caller_.loop().unix_ms() - 1'000));
   ASSERT_TRUE(becomes("c", 1, msg::NodeState::shutoff));
   EXPECT_EQ(computeset(1).state, ComputesetState::running);
   EXPECT_TRUE(power("c-1", PowerAction::poweron));
@@ -281,7 +282,7 @@ TEST_F(Computesets, AreRefusedIfTheAllocationCannotPayForAllOfThem) {
   const auto refused = hour(1);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().detail, "allocation a has 0 core-seconds left, this needs 3600");
-  ASSERT_TRUE(act(1, PowerAction::poweroff));
+  ASSERT_TRUE(power_set(1, PowerAction::poweroff));
   EXPECT_TRUE(hour(2)) << "a cancelled one costs nothing";
   EXPECT_EQ(ask(msg::DefineAllocation{.allocation_id = {"../x"}, .project_id = {"p"}}).error().code,
             ErrorCode::invalid_argument);
@@ -297,17 +298,17 @@ TEST_F(Computesets, EndWithTheirClusterAndItsNodesAreRemoved) {
   Host host(deployment_, "h1");
   ASSERT_TRUE(host.report());
   define("c", 1);
-  ASSERT_TRUE(begin(1));
+  ASSERT_TRUE(start_set(1));
   const auto grant = host.wait_for_grant("c-1");
   ASSERT_TRUE(grant);
-  ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
-  ASSERT_TRUE(registry_.tell(msg::ClusterRemoved{
+  ASSERT_TRUE(host.report_domain(*grant, msg::DomainState::running));
+  ASSERT_TRUE(registry_.emit(msg::ClusterRemoved{
       .cluster = {.cluster_id = {"c"}, .project_id = {"p"}}, .nodes = {{"c-0"}, {"c-1"}}}));
-  ASSERT_TRUE(gets_to(1, ComputesetState::ending));
+  ASSERT_TRUE(set_becomes(1, ComputesetState::ending));
   EXPECT_EQ(computeset(1).reason, "its cluster was removed");
   EXPECT_EQ(power("c-1", PowerAction::poweron).error().code, ErrorCode::not_found);
-  ASSERT_TRUE(host.say(*grant, msg::DomainState::shutoff));
-  ASSERT_TRUE(gets_to(1, ComputesetState::completed));
+  ASSERT_TRUE(host.report_domain(*grant, msg::DomainState::shutoff));
+  ASSERT_TRUE(set_becomes(1, ComputesetState::completed));
   EXPECT_TRUE(ask(msg::ListNodeStatuses{.viewer = as_operator})->nodes.empty());
 }
 
@@ -317,7 +318,7 @@ TEST_F(Computesets, SurviveAKillOfRedisDuringTheirStart) {
   ASSERT_TRUE(host.report());
   define("c", 4);
   for (int i = 1; i <= 4; ++i) {
-    auto reply = std::async(std::launch::async, [&] { return begin(1); });
+    auto reply = std::async(std::launch::async, [&] { return start_set(1); });
     deployment_.redis.kill();
     deployment_.redis.start();
     const auto started = reply.get();

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "tests/support/redis_fixture.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace nucleus::provisioner {
 namespace {

@@ -52,7 +52,7 @@ class Console : public testing::Test {
                                          const std::string& host = "h1") {
     return caller_.call(
         msg::IssueTicket{.node_id = {node}, .kind = kind, .host_id = {host}, .person_id = {"p1"}},
-        {.deadline = patience});
+        {.deadline = wait_timeout});
   }
   static std::string offered(const msg::ConsoleTicket& ticket) {
     return "nucleus.console, nucleus.ticket." + ticket.ticket;
@@ -127,7 +127,7 @@ TEST_F(Console, RefusesAnExpiredTicket) {
   const auto is_over = [&] {
     return caller_.on_loop([&] { return caller_.loop().unix_ms() >= ticket->expires_unix_ms; });
   };
-  const auto end = std::chrono::steady_clock::now() + patience;
+  const auto end = std::chrono::steady_clock::now() + wait_timeout;
   while (!is_over() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
   Viewer viewer(ticket->url);
   EXPECT_EQ(viewer.open(offered(*ticket)), 403U);
@@ -290,7 +290,7 @@ TEST_F(Console, DisconnectsAViewerThatTakesNoBytes) {
   auto left = qemu.client_left();
   Viewer viewer(ticket->url);
   ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-  EXPECT_EQ(left.wait_for(patience), std::future_status::ready);
+  EXPECT_EQ(left.wait_for(wait_timeout), std::future_status::ready);
 }
 
 TEST_F(Console, DisconnectsAViewerThatAnswersNoPing) {
@@ -301,7 +301,7 @@ TEST_F(Console, DisconnectsAViewerThatAnswersNoPing) {
   auto left = qemu.client_left();
   Viewer viewer(ticket->url);
   ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-  EXPECT_EQ(left.wait_for(patience), std::future_status::ready);
+  EXPECT_EQ(left.wait_for(wait_timeout), std::future_status::ready);
 }
 
 TEST_F(Console, RefusesConnectionsOverTheLimit) {

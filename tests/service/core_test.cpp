@@ -49,10 +49,10 @@ struct SubscribingRoom {
   }
 };
 
-/// Waits until `is_so`; false when the deadline passes first.
-bool eventually(const std::function<bool()>& is_so) {
-  const auto end = std::chrono::steady_clock::now() + patience;
-  while (!is_so()) {
+/// Waits until `condition`; false when the deadline passes first.
+bool eventually(const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + wait_timeout;
+  while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::yield();
   }
@@ -87,7 +87,7 @@ std::int64_t counted(Process& process, const core::Key<Counted>& key) {
 /// Waits until the counter has reached `count`; the last value seen.
 std::int64_t counted_by_deadline(Process& process, const core::Key<Counted>& key,
                                  std::int64_t count) {
-  const auto end = std::chrono::steady_clock::now() + patience;
+  const auto end = std::chrono::steady_clock::now() + wait_timeout;
   std::int64_t seen = 0;
   while ((seen = counted(process, key)) < count && std::chrono::steady_clock::now() < end)
     std::this_thread::yield();
@@ -100,7 +100,7 @@ TEST(Core, GivesARepeatedRequestOneEffectAndTheStoredReply) {
   Process caller(deployment, "caller");
   for (int i = 0; i < 3; ++i)
     ASSERT_TRUE(
-        caller.call(msg::DefineProject{{"p"}}, {.request_id = "same", .deadline = patience}));
+        caller.call(msg::DefineProject{{"p"}}, {.request_id = "same", .deadline = wait_timeout}));
   EXPECT_EQ(counted(registry, counter_key), 1);
 }
 
@@ -110,10 +110,11 @@ TEST(Core, KeepsRepliesAndRecordsAcrossARestart) {
   {
     Process registry(deployment, "registry", {}, build<CountingRoom>);
     ASSERT_TRUE(
-        caller.call(msg::DefineProject{{"p"}}, {.request_id = "same", .deadline = patience}));
+        caller.call(msg::DefineProject{{"p"}}, {.request_id = "same", .deadline = wait_timeout}));
   }
   Process registry(deployment, "registry", {}, build<CountingRoom>);
-  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.request_id = "same", .deadline = patience}));
+  ASSERT_TRUE(
+      caller.call(msg::DefineProject{{"p"}}, {.request_id = "same", .deadline = wait_timeout}));
   EXPECT_EQ(counted(registry, counter_key), 1);
 }
 
@@ -121,7 +122,7 @@ TEST(Core, ChangesNothingWhenARequestIsRefused) {
   Deployment deployment;
   Process registry(deployment, "registry", {}, build<CountingRoom>);
   Process caller(deployment, "caller");
-  auto reply = caller.call(msg::DefineProject{{"../x"}}, {.deadline = patience});
+  auto reply = caller.call(msg::DefineProject{{"../x"}}, {.deadline = wait_timeout});
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().code, core::ErrorCode::invalid_argument);
   EXPECT_EQ(reply.error().field, "project_id");
@@ -135,11 +136,11 @@ TEST(Core, HandlesEachEventOnceWhenTheSubscriberRestarts) {
   {
     Process listener(deployment, "listener", {}, build<SubscribingRoom>);
     for (int i = 0; i < 20; ++i)
-      ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+      ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = wait_timeout}));
     EXPECT_EQ(counted_by_deadline(listener, handled_key, 20), 20);
   }
   for (int i = 0; i < 20; ++i)
-    ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+    ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = wait_timeout}));
   Process listener(deployment, "listener", {}, build<SubscribingRoom>);
   EXPECT_EQ(counted_by_deadline(listener, handled_key, 40), 40);
 }
@@ -149,10 +150,10 @@ TEST(Core, LosesNoAcceptedRequestWhenRedisIsKilled) {
   Process registry(deployment, "registry", {}, build<CountingRoom>);
   Process caller(deployment, "caller");
   for (int round = 0; round < 5; ++round) {
-    ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+    ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = wait_timeout}));
     deployment.redis.kill();
     auto reply = std::async(std::launch::async, [&] {
-      return caller.call(msg::DefineProject{{"p"}}, {.deadline = patience});
+      return caller.call(msg::DefineProject{{"p"}}, {.deadline = wait_timeout});
     });
     deployment.redis.start();
     ASSERT_TRUE(reply.get());
@@ -176,13 +177,13 @@ TEST(Core, FencesAProcessWhoseNameWasTakenOver) {
   Deployment deployment;
   Process first(deployment, "registry", {}, build<CountingRoom>);
   Process caller(deployment, "caller");
-  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = wait_timeout}));
   std::promise<core::Error> fenced;
   first.on_loop([&] {
     first.store().on_fenced([&](core::Error error) { fenced.set_value(std::move(error)); });
   });
   Process second(deployment, "registry", {}, build<CountingRoom>);
-  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = wait_timeout}));
   // The first process writes with its old epoch: refused.
   first.on_loop([&] {
     core::Context context = first.bus().context();
@@ -191,7 +192,7 @@ TEST(Core, FencesAProcessWhoseNameWasTakenOver) {
     return tx.commit().has_value();
   });
   auto error = fenced.get_future();
-  ASSERT_EQ(error.wait_for(patience), std::future_status::ready);
+  ASSERT_EQ(error.wait_for(wait_timeout), std::future_status::ready);
   EXPECT_EQ(error.get().code, core::ErrorCode::conflict);
   EXPECT_NE(counted(second, counter_key), 99);
 }
@@ -200,7 +201,7 @@ TEST(Core, AnswersHostileBytesAsInvalidAndChangesNothing) {
   Deployment deployment;
   Process registry(deployment, "registry", {}, build<CountingRoom>);
   Process caller(deployment, "caller");
-  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = wait_timeout}));
   Wire peer(zmq::socket_type::dealer, deployment.requests_url(), "peer");
   const std::string hostile[] = {
       "",
@@ -235,7 +236,7 @@ TEST(Core, CommitsNothingWhileItsRecordsAreBeingLoaded) {
   Deployment deployment;
   Process registry(deployment, "registry", {}, build<CountingRoom>);
   Process caller(deployment, "caller");
-  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = wait_timeout}));
   deployment.redis.kill();
   const auto write = [&](std::int64_t count) {
     return registry.on_loop([&] {
@@ -246,7 +247,7 @@ TEST(Core, CommitsNothingWhileItsRecordsAreBeingLoaded) {
     });
   };
   (void)write(50);  // fails, and the connection is lost
-  const auto end = std::chrono::steady_clock::now() + patience;
+  const auto end = std::chrono::steady_clock::now() + wait_timeout;
   while (registry.on_loop([&] { return registry.store().is_loaded(); }) &&
          std::chrono::steady_clock::now() < end)
     std::this_thread::yield();
@@ -261,7 +262,7 @@ TEST(Core, CommitsNothingWhileItsRecordsAreBeingLoaded) {
   ASSERT_TRUE(durable) << "nothing is pending";
   EXPECT_EQ(durable->error().code, core::ErrorCode::unknown_outcome);
   deployment.redis.start();
-  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = patience}));
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = wait_timeout}));
   EXPECT_EQ(counted(registry, counter_key), 2);
 }
 
@@ -324,7 +325,7 @@ TEST(Core, ArchivedRecordsLeaveMemoryAndStayReadableAfterARestart) {
   Process caller(deployment, "caller");
   {
     Process registry(deployment, "registry", {}, build_room);
-    ASSERT_TRUE(caller.call(msg::Ping{}, {.to = "registry", .deadline = patience}));
+    ASSERT_TRUE(caller.call(msg::Ping{}, {.to = "registry", .deadline = wait_timeout}));
     ASSERT_TRUE(
         eventually([&] { return registry.on_loop([&] { return registry.store().is_loaded(); }); }));
     registry.on_loop([&] {

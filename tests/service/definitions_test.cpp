@@ -10,7 +10,7 @@
 #include "services/registry/service.hpp"
 #include "services/scheduler/service.hpp"
 #include "tests/support/clusters.hpp"
-#include "tests/support/process.hpp"
+#include "tests/support/rooms.hpp"
 
 namespace nucleus::tests {
 namespace {
@@ -28,13 +28,13 @@ class Definitions : public testing::Test {
 
   template <class Request>
   typename Request::Reply must(const Request& request) {
-    auto reply = caller_.call(request, {.deadline = patience, .after_sequence = sequence_});
+    auto reply = caller_.call(request, {.deadline = wait_timeout, .after_sequence = sequence_});
     if (!reply) throw std::runtime_error(reply.error().detail);
     return *reply;
   }
   template <class Request>
   ErrorCode refusal(const Request& request) {
-    auto reply = caller_.call(request, {.deadline = patience});
+    auto reply = caller_.call(request, {.deadline = wait_timeout});
     return reply ? ErrorCode::unknown : reply.error().code;
   }
   WholeCluster whole() {
@@ -45,16 +45,6 @@ class Definitions : public testing::Test {
   msg::Node node(std::size_t index) { return whole().nodes.at(index); }
   /// From now on each service answers after it has handled every event so far.
   void settle() { sequence_ = registry_.bus().newest_event(); }
-
-  template <class Predicate>
-  bool comes_true(Predicate predicate) {
-    const auto end = std::chrono::steady_clock::now() + patience;
-    while (!predicate()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      std::this_thread::yield();
-    }
-    return true;
-  }
 
   Deployment deployment_ = {};
   Process registry_{deployment_, "registry", {}, [](core::Runtime& runtime) -> Built {
@@ -161,14 +151,14 @@ TEST_F(Definitions, AddedNodesContinueTheNumbersAndGetPortsAndVolumes) {
   EXPECT_EQ(nodes[4].name, "vm-c-03");
   EXPECT_EQ(nodes[4].index, 4u);
   EXPECT_EQ(nodes[4].cpus, 5u);
-  EXPECT_TRUE(comes_true([&] {
+  EXPECT_TRUE(eventually([&] {
     const auto states =
         must(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}}).nodes;
     return states.size() == 5 && std::ranges::all_of(states, [](const msg::NodeStatus& state) {
              return !state.ports.empty();
            });
   }));
-  EXPECT_TRUE(comes_true([&] {
+  EXPECT_TRUE(eventually([&] {
     const auto volumes =
         must(msg::ListVolumes{.viewer = {.is_operator = true}, .cluster_id = {"c"}}).volumes;
     return volumes.size() == 5 && std::ranges::all_of(volumes, &msg::NodeVolume::is_ready);
@@ -194,13 +184,13 @@ TEST_F(Definitions, ARemovedNodeIsRemovedEverywhereAndItsAddressIsUsedAgain) {
             ErrorCode::not_found);
   EXPECT_EQ(must(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}}).nodes.size(),
             2u);
-  EXPECT_TRUE(comes_true([&] {
+  EXPECT_TRUE(eventually([&] {
     return must(msg::ListVolumes{.viewer = {.is_operator = true}, .cluster_id = {"c"}})
                .volumes.size() == 2;
   }));
   must(msg::AddNodes{.cluster_id = {"c"}, .viewer = as_operator, .count = 1});
   EXPECT_EQ(node(2).name, removed.name);
-  EXPECT_TRUE(comes_true([&] {
+  EXPECT_TRUE(eventually([&] {
     const auto states =
         must(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}}).nodes;
     return states.size() == 3 && !states[2].ports.empty() && states[2].ports[0].ip == "10.0.0.3";
@@ -208,7 +198,7 @@ TEST_F(Definitions, ARemovedNodeIsRemovedEverywhereAndItsAddressIsUsedAgain) {
 }
 
 TEST_F(Definitions, AComputesetThatWaitsForARemovedNodeIsCancelled) {
-  ASSERT_TRUE(comes_true([&] {
+  ASSERT_TRUE(eventually([&] {
     return must(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}}).nodes.size() ==
            3;
   }));
@@ -227,7 +217,7 @@ TEST_F(Definitions, AComputesetThatWaitsForARemovedNodeIsCancelled) {
 }
 
 TEST_F(Definitions, UsageListsWhatRanInTheViewersProjects) {
-  ASSERT_TRUE(comes_true([&] {
+  ASSERT_TRUE(eventually([&] {
     return must(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}}).nodes.size() ==
            3;
   }));
@@ -242,9 +232,9 @@ TEST_F(Definitions, UsageListsWhatRanInTheViewersProjects) {
                                         .cpus = 64,
                                         .memory_mb = 65536,
                                         .driver = "simulated"},
-                        {.deadline = patience}));
+                        {.deadline = wait_timeout}));
   const msg::ListUsage ours{.viewer = {.projects = {{"p"}}}, .allocation_id = {"p"}};
-  ASSERT_TRUE(comes_true([&] { return must(ours).entries.size() == 1; }));
+  ASSERT_TRUE(eventually([&] { return must(ours).entries.size() == 1; }));
   const auto entry = must(ours).entries.front();
   EXPECT_EQ(entry.computeset_id, waiting.computeset_id);
   EXPECT_EQ(entry.node_count, 2u);

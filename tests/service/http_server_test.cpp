@@ -16,7 +16,7 @@
 namespace nucleus::core::http {
 namespace {
 
-using tests::patience;
+using tests::wait_timeout;
 
 /// A TCP connection to the server, from a given loopback address.
 class Client {
@@ -64,7 +64,7 @@ class Client {
     std::array<char, 4096> part{};
     pollfd readable{socket_, POLLIN, 0};
     while (text.empty() || !got.ends_with(text)) {
-      if (poll(&readable, 1, static_cast<int>(patience.count())) <= 0) break;
+      if (poll(&readable, 1, static_cast<int>(wait_timeout.count())) <= 0) break;
       const auto size = recv(socket_, part.data(), part.size(), 0);
       if (size <= 0) break;
       got.append(part.data(), static_cast<std::size_t>(size));
@@ -81,11 +81,11 @@ std::string a_request(const std::string& method = "GET", const std::string& more
   return method + " / HTTP/1.1\r\nHost: n\r\n" + more + "\r\n";
 }
 
-void say_hello(const Request& request, const std::shared_ptr<void>&, const Respond& respond) {
+void respond_hello(const Request& request, const std::shared_ptr<void>&, const Respond& respond) {
   respond({.headers = {{"X-Method", request.sent_method()}}, .body = "hello"});
 }
 
-std::unique_ptr<Server> start(ServerOptions options = {}, Server::Handler handler = say_hello) {
+std::unique_ptr<Server> start(ServerOptions options = {}, Server::Handler handler = respond_hello) {
   auto server = std::make_unique<Server>(std::move(options), std::move(handler));
   server->start();
   return server;
@@ -99,7 +99,7 @@ TEST(HttpListener, AnswersHeadAsGetWithoutABody) {
   EXPECT_TRUE(head.starts_with("HTTP/1.1 200 ")) << head;
   EXPECT_NE(head.find("Content-Length: 5\r\n"), std::string::npos) << head;
   EXPECT_NE(head.find("X-Method: HEAD\r\n"), std::string::npos) << head;
-  // The connection goes on, and no byte of a body came between.
+  // The connection stays usable, and no byte of a body was sent.
   client.send(a_request());
   const auto next = client.read_to("hello");
   EXPECT_TRUE(next.starts_with("HTTP/1.1 200 ")) << next;
@@ -164,7 +164,7 @@ TEST(HttpListener, LimitsTheConnectionsOfOneAddressAndServesOthers) {
   EXPECT_TRUE(other.read_to("hello").starts_with("HTTP/1.1 200 "));
   // A closed connection makes room for another one.
   first.reset();
-  const auto end = std::chrono::steady_clock::now() + patience;
+  const auto end = std::chrono::steady_clock::now() + wait_timeout;
   std::string got;
   while (!got.starts_with("HTTP/1.1 200 ") && std::chrono::steady_clock::now() < end) {
     Client again(*server, greedy);
@@ -262,10 +262,10 @@ TEST(HttpListener, ReadsAWebSocketOnlyAsFastAsItsOwnerReceives) {
     Client client(*server);
     client.send(upgrade_request());
     EXPECT_TRUE(client.read_to("\r\n\r\n").starts_with("HTTP/1.1 101 "));
-    // A masked binary frame of 65,535 bytes. Nobody receives: the kernel's buffers fill, no more.
+    // A masked binary frame of 65,535 bytes. Nothing is received: only the kernel's buffers fill.
     const std::string frame = std::string("\x82\xfe\xff\xff\0\0\0\0", 8) + std::string(65535, 'x');
-    constexpr std::size_t far_too_much = 64 << 20;
-    EXPECT_LT(client.send_until_blocked(frame, far_too_much), far_too_much);
+    constexpr std::size_t bytes_max = 64 << 20;
+    EXPECT_LT(client.send_until_blocked(frame, bytes_max), bytes_max);
   }
   // What the server's thread owns must end there.
   std::promise<void> released;

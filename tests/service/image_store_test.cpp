@@ -79,7 +79,7 @@ class ImageStore : public testing::Test {
   template <class Request>
   core::Result<typename Request::Reply> ask(const Request& request,
                                             const std::string& request_id = {}) {
-    return caller_.call(request, {.request_id = request_id, .deadline = patience});
+    return caller_.call(request, {.request_id = request_id, .deadline = wait_timeout});
   }
   core::Result<msg::UploadTicket> begin(const std::string& image,
                                         ImageFormat format = ImageFormat::raw) {
@@ -143,7 +143,7 @@ TEST_F(ImageStore, PublishesAnUploadWithItsSizeAndDigests) {
   const auto published = events_.next<msg::ImagePublished>();
   ASSERT_TRUE(published);
   EXPECT_EQ(published->image, *image);
-  EXPECT_TRUE(comes_to_be([&] { return fs::is_empty(folder_.file("uploads")); }));
+  EXPECT_TRUE(eventually([&] { return fs::is_empty(folder_.file("uploads")); }));
 }
 
 TEST_F(ImageStore, RefusesAndRemovesAnUploadWithAnotherDigest) {
@@ -197,7 +197,7 @@ TEST_F(ImageStore, PassesTheDeclaredFormatToEveryTool) {
   put_number(trap, 8, 0x200, 8);
   trap.resize(1 << 20);
   ASSERT_TRUE(upload("p/trap", ImageFormat::raw, trap));
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/trap")}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node("n1", "p/trap")}));
   ASSERT_TRUE(volume_of("n1", true));
   EXPECT_NE(qemu_img.runs().find("-F raw"), std::string::npos) << qemu_img.runs();
   EXPECT_EQ(qemu_img.runs().find("info"), std::string::npos);
@@ -287,7 +287,7 @@ TEST_F(ImageStore, ListsImagesByNameProjectAndFormatInPages) {
 TEST_F(ImageStore, ListsTheVolumesThatTheViewerMaySeeInPages) {
   start();
   for (const char* name : {"n2", "n1", "n3"})
-    ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node(name)}));
+    ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node(name)}));
   ASSERT_TRUE(volume_of("n3", true));
   const auto list = [this](const msg::ListVolumes& request) {
     const auto listed = ask(request);
@@ -313,8 +313,8 @@ TEST_F(ImageStore, KeepsImagesApartWhoseNamesLookLikeTemporaryOnes) {
   ASSERT_TRUE(ask(msg::RemoveImage{{"p/m"}}));
   ASSERT_TRUE(upload("p/m", ImageFormat::raw, bytes));
   for (const char* name : {"n.new", "n", "m"})
-    ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node(name, std::string("p/") + name)}));
-  EXPECT_TRUE(comes_to_be([&] {
+    ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node(name, std::string("p/") + name)}));
+  EXPECT_TRUE(eventually([&] {
     return metric(*service_, "nucleus_image_store_volumes_ready") == 3;
   })) << "each image has its files";
 }
@@ -322,17 +322,17 @@ TEST_F(ImageStore, KeepsImagesApartWhoseNamesLookLikeTemporaryOnes) {
 TEST_F(ImageStore, DeletesTheFilesOfARemovedImageWhenNoVolumeNeedsThem) {
   start(false);
   ASSERT_TRUE(upload("p/x", ImageFormat::raw, std::string(65'536, 'x')));
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/x")}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node("n1", "p/x")}));
   ASSERT_TRUE(volume_of("n1", true));
-  ASSERT_TRUE(registry_.tell(msg::ClusterRemoved{
+  ASSERT_TRUE(registry_.emit(msg::ClusterRemoved{
       .cluster = {.cluster_id = {"c"}, .project_id = {"p"}}, .nodes = {{"n1"}}}));
-  ASSERT_TRUE(comes_to_be([&] { return ask(msg::RemoveImage{{"p/x"}}).has_value(); }));
-  EXPECT_TRUE(comes_to_be([&] { return fs::is_empty(folder_.file("images")); }));
+  ASSERT_TRUE(eventually([&] { return ask(msg::RemoveImage{{"p/x"}}).has_value(); }));
+  EXPECT_TRUE(eventually([&] { return fs::is_empty(folder_.file("images")); }));
 }
 
 TEST_F(ImageStore, LetsANodeWaitForItsImageAndEmitsTheReasonOnce) {
   start();
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/late")}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node("n1", "p/late")}));
   const auto waiting = volume_of("n1", false);
   ASSERT_TRUE(waiting);
   EXPECT_EQ(waiting->reason, "waits for image p/late, which does not exist");
@@ -347,7 +347,7 @@ TEST_F(ImageStore, EmitsVolumesAndImagesToTheirProjectWithoutPathsOfTheStore) {
   start(false);
   ASSERT_TRUE(upload("p/x", ImageFormat::raw, std::string(65'536, 'x')));
   ASSERT_TRUE(upload("public/y", ImageFormat::raw, std::string(65'536, 'y')));
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/x")}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node("n1", "p/x")}));
   const auto placed = volume_of("n1", true);
   ASSERT_TRUE(placed);
   EXPECT_TRUE(placed->volume.path.starts_with(folder_.path()));
@@ -367,7 +367,7 @@ TEST_F(ImageStore, EmitsVolumesAndImagesToTheirProjectWithoutPathsOfTheStore) {
 TEST_F(ImageStore, TreatsAnotherProjectsImageAsNotExisting) {
   start();
   ASSERT_TRUE(put("q/secret"));
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "q/secret")}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node("n1", "q/secret")}));
   const auto waiting = volume_of("n1", false);
   ASSERT_TRUE(waiting);
   EXPECT_EQ(waiting->reason, "waits for image q/secret, which does not exist");
@@ -376,27 +376,27 @@ TEST_F(ImageStore, TreatsAnotherProjectsImageAsNotExisting) {
 TEST_F(ImageStore, KeepsAnImageThatANodeUses) {
   start();
   ASSERT_TRUE(put("p/x"));
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/x")}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node("n1", "p/x")}));
   ASSERT_TRUE(volume_of("n1", true));
   EXPECT_EQ(ask(msg::RemoveImage{{"p/x"}}).error().code, ErrorCode::wrong_state);
-  ASSERT_TRUE(registry_.tell(msg::ClusterRemoved{
+  ASSERT_TRUE(registry_.emit(msg::ClusterRemoved{
       .cluster = {.cluster_id = {"c"}, .project_id = {"p"}}, .nodes = {{"n1"}}}));
-  ASSERT_TRUE(comes_to_be([&] { return ask(msg::RemoveImage{{"p/x"}}).has_value(); }));
+  ASSERT_TRUE(eventually([&] { return ask(msg::RemoveImage{{"p/x"}}).has_value(); }));
   EXPECT_EQ(ask(msg::RemoveImage{{"p/x"}}).error().code, ErrorCode::not_found);
 }
 
 TEST_F(ImageStore, DeletesTheVolumesOfARemovedClusterOnly) {
   start(false);
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1")}, msg::NodeDefined{a_node("n2")}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node("n1")}, msg::NodeDefined{a_node("n2")}));
   ASSERT_TRUE(volume_of("n1", true));
-  ASSERT_TRUE(comes_to_be([&] { return events_.all<msg::VolumeChanged>().size() == 2; }));
+  ASSERT_TRUE(eventually([&] { return events_.all<msg::VolumeChanged>().size() == 2; }));
   const auto file = [&](const std::string& node) {
     return folder_.file("volumes") + "/" + node + ".qcow2";
   };
   ASSERT_TRUE(fs::exists(file("n1")) && fs::exists(file("n2")));
-  ASSERT_TRUE(registry_.tell(msg::ClusterRemoved{
+  ASSERT_TRUE(registry_.emit(msg::ClusterRemoved{
       .cluster = {.cluster_id = {"c"}, .project_id = {"p"}}, .nodes = {{"n1"}}}));
-  EXPECT_TRUE(comes_to_be([&] { return !fs::exists(file("n1")); }));
+  EXPECT_TRUE(eventually([&] { return !fs::exists(file("n1")); }));
   EXPECT_TRUE(fs::exists(file("n2")));
 }
 
@@ -406,10 +406,10 @@ TEST_F(ImageStore, AttachesAndDetachesAnIso) {
   iso.replace(32'769, 5, "CD001");
   ASSERT_TRUE(upload("public/tools.iso", ImageFormat::iso, iso));
   auto node = a_node("n1");
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{node}));
   ASSERT_TRUE(volume_of("n1", true));
   node.iso_id = {"public/tools.iso"};
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{node}));
   const auto attached = volume_of("n1", true);
   ASSERT_TRUE(attached);
   EXPECT_TRUE(attached->volume.iso_path.starts_with(folder_.file("images") + "/"));
@@ -418,12 +418,12 @@ TEST_F(ImageStore, AttachesAndDetachesAnIso) {
   EXPECT_EQ(content.str(), iso);
   EXPECT_EQ(ask(msg::RemoveImage{{"public/tools.iso"}}).error().code, ErrorCode::wrong_state);
   node.iso_id = {"q/secret.iso"};
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{node}));
   const auto foreign = volume_of("n1", false);
   ASSERT_TRUE(foreign);
   EXPECT_EQ(foreign->volume.iso_path, "") << "another project's counts as not existing";
   node.iso_id = {};
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{node}));
   EXPECT_TRUE(volume_of("n1", true));
 }
 
@@ -433,12 +433,12 @@ TEST_F(ImageStore, GivesTheReasonIfAnIsoWasRemovedWhileItWasAttached) {
       .image_id = {"p/tools.iso"}, .format = ImageFormat::iso, .disk_path = "/tools"};
   ASSERT_TRUE(ask(tools));
   auto node = a_node("n1");
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{node}));
   ASSERT_TRUE(volume_of("n1", true));
   // The registry has attached the ISO; its event reaches the image store after the removal.
   ASSERT_TRUE(ask(msg::RemoveImage{{"p/tools.iso"}}));
   node.iso_id = {"p/tools.iso"};
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{node}));
   const auto waiting = volume_of("n1", false);
   ASSERT_TRUE(waiting);
   EXPECT_EQ(waiting->reason, "waits for image p/tools.iso, which does not exist");
@@ -449,10 +449,10 @@ TEST_F(ImageStore, GivesTheReasonIfAnIsoWasRemovedWhileItWasAttached) {
 TEST_F(ImageStore, MakesVolumesOfNodesThatWereDefinedWhileItWasStopped) {
   start();
   service_.reset();
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1")}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node("n1")}));
   restart();
   EXPECT_TRUE(volume_of("n1", true));
-  EXPECT_TRUE(comes_to_be([&] {
+  EXPECT_TRUE(eventually([&] {
     return metric(*service_, "nucleus_image_store_volumes_ready") == 1 &&
            metric(*service_, "nucleus_image_store_volumes_waiting") == 0;
   }));
@@ -475,7 +475,7 @@ TEST_F(ImageStore, ImportsAKernelWithItsInitramfsOrNothing) {
                                    .kernel_path = kernel,
                                    .initramfs_path = kernel,
                                    .cmdline = "quiet"}));
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{a_node("n1", "p/x")}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node("n1", "p/x")}));
   const auto ready = volume_of("n1", true);
   ASSERT_TRUE(ready);
   EXPECT_EQ(ready->volume.path, "") << "it runs from memory";

@@ -32,20 +32,21 @@ namespace {
 using Built = core::Result<std::shared_ptr<void>>;
 using Settings = std::map<std::string, std::string>;
 
-/// Hears what became of computesets, domains and nodes, in order.
-class Witness {
+/// Records the states of computesets, domains and nodes, in order.
+class Recorder {
  public:
-  explicit Witness(core::Runtime& runtime) {
-    runtime.bus.subscribe<msg::ComputesetChanged>(*this, &Witness::see_computeset);
-    runtime.bus.subscribe<msg::DomainChanged>(*this, &Witness::see_domain);
-    runtime.bus.subscribe<msg::NodeChanged>(*this, &Witness::see_node);
+  explicit Recorder(core::Runtime& runtime) {
+    runtime.bus.subscribe<msg::ComputesetChanged>(*this, &Recorder::see_computeset);
+    runtime.bus.subscribe<msg::DomainChanged>(*this, &Recorder::see_domain);
+    runtime.bus.subscribe<msg::NodeChanged>(*this, &Recorder::see_node);
   }
 
-  /// Everything that was told, once `last` was told `count` times, or at the end of patience.
-  std::vector<std::string> told_up_to(const std::string& last, std::ptrdiff_t count) {
+  /// All recorded states, once `last` was recorded `count` times or the deadline has passed.
+  std::vector<std::string> reported_until(const std::string& last, std::ptrdiff_t count) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, patience, [&] { return std::ranges::count(told_, last) >= count; });
-    return told_;
+    changed_.wait_for(lock, wait_timeout,
+                      [&] { return std::ranges::count(states_, last) >= count; });
+    return states_;
   }
 
  private:
@@ -61,14 +62,14 @@ class Witness {
   }
   core::Result<void> add(const std::string& what) {
     const std::scoped_lock lock(mutex_);
-    told_.push_back(what);
+    states_.push_back(what);
     changed_.notify_all();
     return {};
   }
 
   std::mutex mutex_ = {};
   std::condition_variable changed_ = {};
-  std::vector<std::string> told_ = {};
+  std::vector<std::string> states_ = {};
 };
 
 class Journey : public testing::Test {
@@ -85,7 +86,7 @@ class Journey : public testing::Test {
   void SetUp() override {
     gateway_port_ = free_port();
     start("witness", {}, [this](core::Runtime& runtime) -> Built {
-      return witness_ = std::make_shared<Witness>(runtime);
+      return recorder_ = std::make_shared<Recorder>(runtime);
     });
     start("registry", {}, build<registry::Service, registry::Config>());
     start("network", {}, build<network::Service, network::Config>());
@@ -111,7 +112,7 @@ class Journey : public testing::Test {
 
   template <class Request>
   typename Request::Reply must(const Request& request) {
-    auto reply = operator_.call(request, {.deadline = patience});
+    auto reply = operator_.call(request, {.deadline = wait_timeout});
     if (!reply) throw std::runtime_error(reply.error().detail);
     return *reply;
   }
@@ -125,7 +126,7 @@ class Journey : public testing::Test {
         .cluster_id = {"c1"}, .project_id = {"p"}, .allocations = {{"p"}}, .compute_count = 2});
   }
 
-  /// What `comet WORDS` prints, said by the person of the token.
+  /// What `comet WORDS` prints for the person of the token.
   std::string comet(const std::string& words) {
     client::Session session;
     session.use({.url = "http://" + address(), .token = token_});
@@ -146,13 +147,13 @@ class Journey : public testing::Test {
       std::make_shared<provisioner::FakeHypervisor>();
   Deployment deployment_ = {};
   int gateway_port_ = 0;
-  std::shared_ptr<Witness> witness_ = {};
+  std::shared_ptr<Recorder> recorder_ = {};
   std::vector<std::unique_ptr<Process>> processes_ = {};
   Process operator_{deployment_, "operator"};
   std::string token_ = {};
 };
 
-/// NAME=VALUE of what stands behind the # of a console's link.
+/// NAME=VALUE from the fragment of a console's link.
 std::string behind_hash(const std::string& link, const std::string& name) {
   const auto found = link.find_first_of("#&", link.find(name + "=") - 1);
   const auto begin = found + name.size() + 2;
@@ -167,7 +168,7 @@ TEST_F(Journey, GoesFromAStartToALoginPrompt) {
   EXPECT_NE(printed.find("Request accepted!"), std::string::npos) << printed;
   EXPECT_NE(printed.find("comet computeset 1"), std::string::npos) << printed;
 
-  // 5. The scheduler decides; 6. One write: it is there, whoever asks.
+  // 5. The scheduler decides; 6. One write: every later read shows it.
   const auto set = must(msg::ListComputesets{.viewer = {.projects = {{"p"}}}, .computeset_id = 1});
   EXPECT_EQ(set.computesets.at(0).nodes.size(), 2U);
   EXPECT_EQ(set.computesets.at(0).allocation_id.value, "p");
@@ -175,12 +176,12 @@ TEST_F(Journey, GoesFromAStartToALoginPrompt) {
   // 7. The host receives its grants; 8. The provisioner chooses the next step;
   // 9. The driver starts the domain;
   // 10. The domain is observed; 11. The admin is notified.
-  const auto told = witness_->told_up_to("node active", 2);
-  ASSERT_EQ(std::ranges::count(told, "node active"), 2) << testing::PrintToString(told);
-  EXPECT_EQ(told.front(), "computeset submitted");
-  const auto at = [&](const std::string& what) { return std::ranges::find(told, what); };
-  EXPECT_LT(at("computeset running"), at("domain running")) << testing::PrintToString(told);
-  EXPECT_LT(at("domain running"), at("node active")) << testing::PrintToString(told);
+  const auto states = recorder_->reported_until("node active", 2);
+  ASSERT_EQ(std::ranges::count(states, "node active"), 2) << testing::PrintToString(states);
+  EXPECT_EQ(states.front(), "computeset submitted");
+  const auto at = [&](const std::string& what) { return std::ranges::find(states, what); };
+  EXPECT_LT(at("computeset running"), at("domain running")) << testing::PrintToString(states);
+  EXPECT_LT(at("domain running"), at("node active")) << testing::PrintToString(states);
   const auto node = node_named("vm-c1-00");
   const auto spec = hypervisor_->spec_of("c1.vm-c1-00");
   ASSERT_TRUE(spec);

@@ -1,4 +1,4 @@
-// Parts of a multipart body in a file: found where they are, whatever else the bytes are.
+// Parts of a multipart body in a file: found and bounded, whatever the bytes are.
 #include "gateway/uploads/multipart.hpp"
 
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <random>
 #include <sstream>
 
-#include "tests/support/redis_fixture.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace nucleus::gateway {
 namespace {
@@ -50,7 +50,7 @@ TEST_F(Multipart, FindsEachPartWithItsNames) {
   EXPECT_EQ(content((*found)[2]), "");
 }
 
-TEST_F(Multipart, SkipsAPreambleAndTakesAQuotedBoundary) {
+TEST_F(Multipart, SkipsAPreambleAndAcceptsAQuotedBoundary) {
   const auto found = parts("preamble\r\n" + a_part("a", "1") + "--XYZ--",
                            "Multipart/Form-Data; charset=utf-8; boundary=\"XYZ\"");
   ASSERT_TRUE(found) << found.error().detail;
@@ -58,7 +58,7 @@ TEST_F(Multipart, SkipsAPreambleAndTakesAQuotedBoundary) {
   EXPECT_EQ(content((*found)[0]), "1");
 }
 
-TEST_F(Multipart, RefusesWhatIsNoSuchBody) {
+TEST_F(Multipart, RefusesWhatIsNotMultipart) {
   const std::string sound = a_part("a", "1") + "--XYZ--";
   for (const char* type : {"", "application/json", "multipart/form-data",
                            "multipart/form-data; boundary=", "text/plain; boundary=XYZ"})
@@ -78,7 +78,7 @@ TEST_F(Multipart, RefusesTooManyParts) {
   EXPECT_FALSE(parts(body + "--XYZ--"));
 }
 
-TEST_F(Multipart, AnswersWhateverTheBytesAreWithPartsWithinTheFile) {
+TEST_F(Multipart, ReturnsPartsWithinTheFileForAnyBytes) {
   std::mt19937_64 random(5);
   const auto pick = [&](std::size_t most) {
     return std::uniform_int_distribution<std::size_t>{0, most}(random);

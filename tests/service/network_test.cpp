@@ -40,15 +40,15 @@ class Network : public testing::Test {
   }
   /// Emits the registry's events for a new cluster: its frontend and its computes.
   void define(const std::string& cluster, std::uint32_t computes, std::uint32_t node_count = 0) {
-    ASSERT_TRUE(registry_.tell(
+    ASSERT_TRUE(registry_.emit(
         msg::ClusterDefined{.cluster = {.cluster_id = {cluster},
                                         .project_id = {"p"},
                                         .node_count = node_count ? node_count : computes + 1}}));
     for (std::uint32_t i = 0; i <= computes; ++i)
-      ASSERT_TRUE(registry_.tell(msg::NodeDefined{node(cluster, i)}));
+      ASSERT_TRUE(registry_.emit(msg::NodeDefined{node(cluster, i)}));
   }
   void remove(const std::string& cluster) {
-    ASSERT_TRUE(registry_.tell(
+    ASSERT_TRUE(registry_.emit(
         msg::ClusterRemoved{.cluster = {.cluster_id = {cluster}, .project_id = {"p"}}}));
   }
   std::optional<msg::PortsLeased> ports_of(const std::string& node_id) {
@@ -109,7 +109,7 @@ TEST_F(Network, ListsTheNetworksThatTheViewerMaySeeInPages) {
   for (const char* cluster : {"c", "a", "b"}) define(cluster, 0);
   ASSERT_TRUE(ports_of("b-0"));
   const auto list = [this](const msg::ListNetworks& request) {
-    auto listed = caller_.call(request, {.deadline = patience});
+    auto listed = caller_.call(request, {.deadline = wait_timeout});
     std::string names;
     for (const auto& network : listed.value().networks) names += network.cluster_id.value;
     return std::pair{names, listed->next};
@@ -131,13 +131,13 @@ TEST_F(Network, WidensTheSubnetOfAClusterThatGrows) {
   start();
   define("c", 253);
   ASSERT_TRUE(ports_of("c-253"));
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node("c", 254)}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{node("c", 254)}));
   const auto leased = ports_of("c-254");
   ASSERT_TRUE(leased);
   ASSERT_EQ(leased->ports.size(), 1U);
   EXPECT_EQ(leased->ports[0].prefix_length, 20U);
   restart();
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{node("c", 255)}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{node("c", 255)}));
   const auto next = ports_of("c-255");
   ASSERT_TRUE(next);
   EXPECT_EQ(next->ports[0].ip, "10.0.1.0");
@@ -147,11 +147,11 @@ TEST_F(Network, QuarantinesTheAddressOfARemovedNodeOverARestart) {
   start({{"network.vlan_quarantine_s", "600"}});
   define("c", 1);
   ASSERT_TRUE(ports_of("c-1"));
-  ASSERT_TRUE(registry_.tell(msg::NodeRemoved{node("c", 1)}));
+  ASSERT_TRUE(registry_.emit(msg::NodeRemoved{node("c", 1)}));
   restart();
   auto next = node("c", 1);
   next.node_id = {"c-next"};
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{next}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{next}));
   const auto leased = ports_of("c-next");
   ASSERT_TRUE(leased);
   EXPECT_EQ(leased->ports[0].ip, "10.0.0.3") << "10.0.0.2 is quarantined";
@@ -188,7 +188,7 @@ TEST_F(Network, KeepsThePortsOfAChangedNode) {
   ASSERT_TRUE(ports_of("c-1"));
   auto renamed = node("c", 1);
   renamed.name = "other";
-  ASSERT_TRUE(registry_.tell(msg::NodeDefined{renamed}));
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{renamed}));
   define("barrier", 0);
   ASSERT_TRUE(ports_of("barrier-0"));
   std::size_t count = 0;
@@ -218,7 +218,7 @@ TEST_F(Network, QuarantinesAFreedVlanBeforeItIsLeasedAgain) {
   const auto ports = ports_of("b-0");
   ASSERT_TRUE(ports);
   EXPECT_EQ(ports->ports.size(), 2U);
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, patience);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, wait_timeout);
 }
 
 TEST_F(Network, LeasesAFreedVlanToTheClusterThatHasWaitedLongest) {
@@ -286,8 +286,8 @@ TEST_F(Network, KeepsItsLeasesOverARestart) {
   ASSERT_TRUE(ports_of("c-1"));
   std::set<std::string> macs;
   std::size_t count = 0;
-  for (const auto& told : events_.all<msg::PortsLeased>())
-    for (const auto& port : told.ports) {
+  for (const auto& leased : events_.all<msg::PortsLeased>())
+    for (const auto& port : leased.ports) {
       macs.insert(port.mac);
       ++count;
     }
@@ -313,8 +313,8 @@ TEST_F(Network, ContinuesAfterRedisWasKilled) {
   deployment_.redis.kill();
   deployment_.redis.start();
   // The first commit may fail because its connection was lost.
-  ASSERT_TRUE(comes_to_be([&] {
-    return registry_.tell(
+  ASSERT_TRUE(eventually([&] {
+    return registry_.emit(
         msg::ClusterDefined{.cluster = {.cluster_id = {"b"}, .project_id = {"p"}}});
   }));
   const auto leased = network_of("b");

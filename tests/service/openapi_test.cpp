@@ -1,4 +1,4 @@
-// The gateway's routes and the OpenAPI document say the same, both ways: path, method and right.
+// The gateway's routes and the OpenAPI document contain the same paths, methods and rights.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,49 +11,49 @@
 namespace nucleus::tests {
 namespace {
 
-using Told = std::set<std::string>;
+using RouteSet = std::set<std::string>;
 
 gateway::Json document() {
   std::ifstream file(NUCLEUS_BIN_DIR "/portal/openapi.json");
   return gateway::Json::parse(file);
 }
 
-Told told_by(const gateway::Json& openapi) {
-  Told told;
+RouteSet routes_of(const gateway::Json& openapi) {
+  RouteSet routes;
   for (const auto& [path, operations] : openapi.at("paths").items())
     for (const auto& [method, operation] : operations.items()) {
       std::string upper = method;
       std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return std::toupper(c); });
-      told.insert(upper + " " + path + " " + operation.value("x-right", "nobody"));
+      routes.insert(upper + " " + path + " " + operation.value("x-right", "nobody"));
     }
-  return told;
+  return routes;
 }
 
-Told told_by(const std::vector<gateway::Route>& routes) {
-  Told told;
+RouteSet routes_of(const std::vector<gateway::Route>& routes) {
+  RouteSet all;
   for (const auto& route : routes)
-    told.insert(
+    all.insert(
         route.method + " " + route.pattern + " " +
         (route.needs == msg::Right::unknown ? "nobody" : std::string(msg::name_of(route.needs))));
-  return told;
+  return all;
 }
 
-TEST(OpenApi, TellsEveryRouteWithItsRightAndNoOther) {
+TEST(OpenApi, ListsExactlyTheRoutesWithTheirRights) {
   Deployment deployment;
-  Told routes;
+  RouteSet routes;
   const Process process(deployment, "gateway", {},
                         [&](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
                           auto config = gateway::Config::from(runtime.settings);
                           if (!config) return std::unexpected(config.error());
                           const auto gateway = std::make_shared<gateway::Service>(runtime, *config);
-                          routes = told_by(gateway->routes());
+                          routes = routes_of(gateway->routes());
                           return gateway;
                         });
   EXPECT_GT(routes.size(), 60u);
-  EXPECT_EQ(told_by(document()), routes);
+  EXPECT_EQ(routes_of(document()), routes);
 }
 
-TEST(OpenApi, NamesOnlySchemasThatAreThere) {
+TEST(OpenApi, RefersOnlyToSchemasThatExist) {
   const auto openapi = document();
   const std::string text = openapi.dump();
   const std::string mark = "#/components/schemas/";

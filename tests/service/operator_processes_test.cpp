@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "operator/processes.hpp"
-#include "tests/support/redis_fixture.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace nucleus::operator_ {
 namespace {

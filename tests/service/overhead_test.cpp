@@ -117,7 +117,7 @@ class Overhead : public testing::Test {
   }
   template <class Request>
   core::Result<typename Request::Reply> ask(const Request& request) {
-    return caller_.call(request, {.deadline = patience});
+    return caller_.call(request, {.deadline = wait_timeout});
   }
 
   Site site_ = {};
@@ -177,7 +177,7 @@ TEST_F(Overhead, RefusesTheReportOfAClusterThatWasNeverMeasured) {
 TEST_F(Overhead, RunsAcceptedMeasurementsAfterARestart) {
   start();
   ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
-  ASSERT_TRUE(comes_to_be([&] { return !site_.seen().empty(); }));
+  ASSERT_TRUE(eventually([&] { return !site_.seen().empty(); }));
   start();
   const auto measured = events_.next<msg::OverheadMeasured>();
   ASSERT_TRUE(measured);
@@ -190,8 +190,8 @@ TEST_F(Overhead, RemovesTheReportOfARemovedCluster) {
   ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
   ASSERT_TRUE(events_.next<msg::OverheadMeasured>());
   ASSERT_TRUE(
-      registry_.tell(msg::ClusterRemoved{.cluster = {.cluster_id = {"c"}, .project_id = {"p"}}}));
-  EXPECT_TRUE(comes_to_be([&] { return !ask(msg::GetReport{{"c"}}).has_value(); }));
+      registry_.emit(msg::ClusterRemoved{.cluster = {.cluster_id = {"c"}, .project_id = {"p"}}}));
+  EXPECT_TRUE(eventually([&] { return !ask(msg::GetReport{{"c"}}).has_value(); }));
 }
 
 TEST_F(Overhead, ShowsItsResultsAsMetrics) {

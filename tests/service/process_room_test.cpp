@@ -19,7 +19,7 @@ Page get(const std::string& url) {
   const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(),
                                                                  curl_easy_cleanup);
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
-  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(patience.count()));
+  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(wait_timeout.count()));
   curl_easy_setopt(curl.get(), CURLOPT_PROXY, "");
   curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &page.text);
   curl_easy_setopt(
@@ -33,11 +33,11 @@ Page get(const std::string& url) {
   return page;
 }
 
-/// The page once `is_so`, or the last one at the deadline.
-Page get_until(const std::string& url, const std::function<bool(const Page&)>& is_so) {
-  const auto end = std::chrono::steady_clock::now() + patience;
+/// The page once `condition`, or the last one at the deadline.
+Page get_until(const std::string& url, const std::function<bool(const Page&)>& condition) {
+  const auto end = std::chrono::steady_clock::now() + wait_timeout;
   Page page = get(url);
-  while (!is_so(page) && std::chrono::steady_clock::now() < end) page = get(url);
+  while (!condition(page) && std::chrono::steady_clock::now() < end) page = get(url);
   return page;
 }
 
@@ -80,11 +80,11 @@ class ProcessRoomTest : public testing::Test {
         });
   }
   core::Result<msg::ProcessStatus> status() {
-    return caller.call(msg::GetProcessStatus{}, {.to = "registry", .deadline = patience});
+    return caller.call(msg::GetProcessStatus{}, {.to = "registry", .deadline = wait_timeout});
   }
   /// The status once it has this state, or the last one at the deadline.
   msg::ProcessStatus status_by_deadline(msg::ProcessState state) {
-    const auto end = std::chrono::steady_clock::now() + patience;
+    const auto end = std::chrono::steady_clock::now() + wait_timeout;
     msg::ProcessStatus seen;
     while (seen.state != state && std::chrono::steady_clock::now() < end)
       seen = status().value_or(seen);
@@ -111,7 +111,7 @@ TEST_F(ProcessRoomTest, ReportsThatItServes) {
 TEST_F(ProcessRoomTest, AnswersWithoutRedisAndReportsIt) {
   deployment.redis.kill();
   const auto registry = start_registry();
-  ASSERT_TRUE(caller.call(msg::Ping{}, {.to = "registry", .deadline = patience}));
+  ASSERT_TRUE(caller.call(msg::Ping{}, {.to = "registry", .deadline = wait_timeout}));
   const Page page = get_until(registry->http_url("/healthz"), [](const Page& one) {
     return one.text.find("redis") != std::string::npos;
   });
@@ -134,7 +134,7 @@ TEST_F(ProcessRoomTest, ReportsThatItHangsWhileItsLoopIsBlocked) {
   const auto registry = start_registry();
   ASSERT_EQ(status_by_deadline(msg::ProcessState::serving).state, msg::ProcessState::serving);
   std::promise<void> answered;
-  registry->loop().post([end = answered.get_future().share()] { end.wait_for(patience); });
+  registry->loop().post([end = answered.get_future().share()] { end.wait_for(wait_timeout); });
   const Page page = get(registry->http_url("/healthz"));
   const Page metrics = get(registry->http_url("/metrics"));
   answered.set_value();
@@ -146,7 +146,7 @@ TEST_F(ProcessRoomTest, ReportsThatItHangsWhileItsLoopIsBlocked) {
 TEST_F(ProcessRoomTest, ShowsItsSettingsButNoSecrets) {
   const auto registry = start_registry();
   const auto config =
-      caller.call(msg::GetProcessConfig{}, {.to = "registry", .deadline = patience});
+      caller.call(msg::GetProcessConfig{}, {.to = "registry", .deadline = wait_timeout});
   ASSERT_TRUE(config);
   EXPECT_EQ(config->settings.at("room.colour"), "green");
   EXPECT_EQ(config->settings.at("metrics.listen"), "127.0.0.1:0");
@@ -157,13 +157,14 @@ TEST_F(ProcessRoomTest, ADrainedProcessCompletesRequestsInFlightAndTakesNoNewOne
   const auto registry = start_registry();
   ASSERT_EQ(status_by_deadline(msg::ProcessState::serving).state, msg::ProcessState::serving);
   auto in_flight = std::async(std::launch::async, [&] {
-    return caller.call(msg::RemoveCluster{{"c"}}, {.deadline = patience});
+    return caller.call(msg::RemoveCluster{{"c"}}, {.deadline = wait_timeout});
   });
-  const auto end = std::chrono::steady_clock::now() + patience;
+  const auto end = std::chrono::steady_clock::now() + wait_timeout;
   const auto waiting = [&] { return registry->on_loop([&] { return room->waiting.size(); }); };
   while (waiting() == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
   ASSERT_EQ(waiting(), 1U);
-  const auto drained = caller.call(msg::DrainProcess{}, {.to = "registry", .deadline = patience});
+  const auto drained =
+      caller.call(msg::DrainProcess{}, {.to = "registry", .deadline = wait_timeout});
   ASSERT_TRUE(drained);
   EXPECT_EQ(drained->state, msg::ProcessState::draining);
   EXPECT_EQ(drained->requests_in_flight, 1U);
@@ -183,9 +184,9 @@ TEST_F(ProcessRoomTest, ADrainedProcessCompletesRequestsInFlightAndTakesNoNewOne
 
 TEST_F(ProcessRoomTest, CountsRequestsByTopicAndOutcomeAndNeverById) {
   const auto registry = start_registry();
-  ASSERT_TRUE(caller.call(msg::DefineProject{{"unmistakable"}}, {.deadline = patience}));
-  ASSERT_FALSE(caller.call(msg::DefineProject{{"un/mistakable"}}, {.deadline = patience}));
-  ASSERT_FALSE(caller.call(UnknownRequest{}, {.deadline = patience}));
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"unmistakable"}}, {.deadline = wait_timeout}));
+  ASSERT_FALSE(caller.call(msg::DefineProject{{"un/mistakable"}}, {.deadline = wait_timeout}));
+  ASSERT_FALSE(caller.call(UnknownRequest{}, {.deadline = wait_timeout}));
   const auto page = get(registry->http_url("/metrics"));
   ASSERT_EQ(page.status, 200);
   for (const char* line :

@@ -26,13 +26,13 @@ TEST_F(ProvisionerLists, DestroysNothingForASchedulerThatHasLostRecords) {
   leave_domain(domain("orphan"), 9);
   lease_revision_ = revision_ + 1000;
   start();
-  ASSERT_TRUE(comes_to_be([&] { return report_count() > 2; }));
+  ASSERT_TRUE(eventually([&] { return report_count() > 2; }));
   ASSERT_TRUE(apply({}, true, boot_id()));
   pass_barrier();
   EXPECT_TRUE(runs("orphan")) << "the list is older than the lease";
   lease_revision_ = 1;
   const std::size_t before = report_count();
-  ASSERT_TRUE(comes_to_be([&] { return report_count() > before + 2; }));
+  ASSERT_TRUE(eventually([&] { return report_count() > before + 2; }));
   revision_ += 2000;
   ASSERT_TRUE(apply({}, true, boot_id()));
   pass_barrier();
@@ -74,7 +74,7 @@ TEST_F(ProvisionerLists, LeavesDomainsThatAreNotItsOwnAlone) {
 TEST_F(ProvisionerLists, RevokesGrantsThatACompleteListDoesNotName) {
   start();
   ASSERT_TRUE(apply({a_grant("n1"), a_grant("n2")}));
-  ASSERT_TRUE(comes_to_be([&] { return runs("n1") && runs("n2"); }));
+  ASSERT_TRUE(eventually([&] { return runs("n1") && runs("n2"); }));
   ASSERT_TRUE(apply({a_grant("n2")}, true, boot_id()));
   EXPECT_TRUE(is_off("n1"));
   EXPECT_TRUE(runs("n2"));
@@ -92,7 +92,7 @@ TEST_F(ProvisionerLists, StopsItsDomainsWhenItsLeaseIsOverAndResumesWithTheCompl
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->reason, "its host had no answer from the scheduler for longer than its lease");
   lease_ms_ = 3'600'000;
-  ASSERT_TRUE(comes_to_be([&] { return last_report().boot_id != boot_before; }));
+  ASSERT_TRUE(eventually([&] { return last_report().boot_id != boot_before; }));
   ASSERT_TRUE(apply({a_grant("n2")}));
   EXPECT_FALSE(runs("n2")) << "nothing is started before the complete list";
   ASSERT_TRUE(apply({a_grant("n2")}, true, boot_id()));
@@ -112,7 +112,7 @@ TEST_F(ProvisionerLists, KnowsTheEndOfItsLeaseAfterItWasKilledAndWithoutAnyAnswe
   EXPECT_FALSE(runs("n1")) << "its lease is over";
   lease_ms_ = 3'600'000;
   ASSERT_TRUE(apply({a_grant("n1")}, true, boot_id()));
-  ASSERT_TRUE(comes_to_be([&] {
+  ASSERT_TRUE(eventually([&] {
     (void)apply({a_grant("n1")}, true, boot_id());
     return runs("n1");
   }));
@@ -132,7 +132,7 @@ TEST_F(ProvisionerLists, ReplacesALeaseThatDatesFromBeforeTheMachineWasBooted) {
 TEST_F(ProvisionerLists, RefusesGrantsForAnotherHost) {
   start();
   const auto refused = caller_.call(msg::ApplyGrants{.host_id = {"h9"}, .revision = 1},
-                                    {.to = "provisioner/h1", .deadline = patience});
+                                    {.to = "provisioner/h1", .deadline = wait_timeout});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::not_found);
 }
@@ -142,14 +142,14 @@ TEST_F(ProvisionerLists, MovesItsRevisionOnlyIfNoneWasMissed) {
   const std::string boot = boot_id();
   ASSERT_TRUE(apply({}, true, boot));
   const std::uint64_t at = revision_;
-  ASSERT_TRUE(comes_to_be([&] { return last_report().revision == at; }));
+  ASSERT_TRUE(eventually([&] { return last_report().revision == at; }));
   ++revision_;  // a list that was lost
   ASSERT_TRUE(apply({a_grant("n1")}));
   ASSERT_TRUE(reported("n1", DomainState::running)) << "it is applied nevertheless";
   EXPECT_EQ(last_report().revision, at);
   ASSERT_TRUE(apply({a_grant("n1")}, true, boot));
   const std::uint64_t now = revision_;
-  EXPECT_TRUE(comes_to_be([&] { return last_report().revision == now; }));
+  EXPECT_TRUE(eventually([&] { return last_report().revision == now; }));
 }
 
 }  // namespace

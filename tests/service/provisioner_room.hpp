@@ -84,7 +84,7 @@ class ProvisionerRoom : public testing::Test {
     return reports_.size();
   }
   std::string boot_id() {
-    (void)comes_to_be([&] { return !last_report().boot_id.empty(); });
+    (void)eventually([&] { return !last_report().boot_id.empty(); });
     return last_report().boot_id;
   }
 
@@ -108,7 +108,7 @@ class ProvisionerRoom : public testing::Test {
                                   .boot_id = boot_id});
   }
   core::Result<msg::Done> apply(const msg::ApplyGrants& list) {
-    return caller_.call(list, {.to = "provisioner/h1", .deadline = patience});
+    return caller_.call(list, {.to = "provisioner/h1", .deadline = wait_timeout});
   }
   /// A domain that runs before the provisioner is started.
   void leave_domain(const std::string& name, std::uint64_t epoch) {
@@ -133,7 +133,7 @@ class ProvisionerRoom : public testing::Test {
   static std::string domain(const std::string& node) { return "h1." + node; }
   bool runs(const std::string& node) { return hypervisor_->spec_of(domain(node)).has_value(); }
   bool is_off(const std::string& node) {
-    return comes_to_be([&] { return !runs(node); });
+    return eventually([&] { return !runs(node); });
   }
 
   static inline std::uint64_t revision_ = 1;

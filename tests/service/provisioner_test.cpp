@@ -47,7 +47,7 @@ TEST_F(Provisioner, DestroysADomainOfAnotherEpochFirst) {
   ASSERT_TRUE(apply({a_grant("n1")}));
   ASSERT_TRUE(reported("n1", DomainState::running));
   ASSERT_TRUE(apply({a_grant("n1", 2)}));
-  ASSERT_TRUE(comes_to_be([&] {
+  ASSERT_TRUE(eventually([&] {
     const auto spec = hypervisor_->spec_of(domain("n1"));
     return spec && spec->epoch == 2;
   }));
@@ -71,7 +71,7 @@ TEST_F(Provisioner, IgnoresAGrantThatIsOlderThanTheKnownOne) {
 TEST_F(Provisioner, ShutsGuestsDownAndDestroysOneThatIgnoresItAtItsDeadline) {
   start();
   ASSERT_TRUE(apply({a_grant("n1"), a_grant("n2")}));
-  ASSERT_TRUE(comes_to_be([&] { return runs("n1") && runs("n2"); }));
+  ASSERT_TRUE(eventually([&] { return runs("n1") && runs("n2"); }));
   auto gentle = a_grant("n1", 1, false);
   gentle.is_graceful = true;
   gentle.stop_by_unix_ms = INT64_MAX;
@@ -94,7 +94,7 @@ TEST_F(Provisioner, RebootsAndResetsAsOftenAsRequested) {
   again.reboots = 2;
   again.resets = 1;
   ASSERT_TRUE(apply({again}));
-  ASSERT_TRUE(comes_to_be([&] {
+  ASSERT_TRUE(eventually([&] {
     return hypervisor_->reboots_of(domain("n1")) == 2 && hypervisor_->resets_of(domain("n1")) == 1;
   }));
   ASSERT_TRUE(apply({again}));
@@ -105,7 +105,7 @@ TEST_F(Provisioner, RebootsAndResetsAsOftenAsRequested) {
 
 TEST_F(Provisioner, ReportsWhyAStepFailedAndRetriesIt) {
   start();
-  ASSERT_TRUE(comes_to_be([&] { return last_report().is_reachable; }));
+  ASSERT_TRUE(eventually([&] { return last_report().is_reachable; }));
   hypervisor_->fail_next({.code = ErrorCode::no_capacity, .detail = "no memory left"});
   hypervisor_->fail_next({.code = ErrorCode::no_capacity, .detail = "no memory left"});
   ASSERT_TRUE(apply({a_grant("n1")}));
@@ -120,11 +120,11 @@ TEST_F(Provisioner, ReportsWhyAStepFailedAndRetriesIt) {
 TEST_F(Provisioner, AdoptsRunningDomainsWhenItIsStartedAgain) {
   start();
   ASSERT_TRUE(apply({a_grant("n1"), a_grant("n2")}));
-  ASSERT_TRUE(comes_to_be([&] { return events_.all<msg::DomainChanged>().size() == 2; }));
+  ASSERT_TRUE(eventually([&] { return events_.all<msg::DomainChanged>().size() == 2; }));
   // Two heartbeats later the time at which both ran has been kept.
   const std::int64_t begun_unix_ms = caller_.loop().unix_ms();
   const std::size_t before = report_count();
-  ASSERT_TRUE(comes_to_be([&] { return report_count() > before + 2; }));
+  ASSERT_TRUE(eventually([&] { return report_count() > before + 2; }));
   service_.reset();
   const std::int64_t stopped_unix_ms = caller_.loop().unix_ms();
   hypervisor_->crash(domain("n2"));
@@ -142,29 +142,29 @@ TEST_F(Provisioner, AdoptsRunningDomainsWhenItIsStartedAgain) {
 
 TEST_F(Provisioner, ReportsThatItsHypervisorDoesNotAnswer) {
   start();
-  ASSERT_TRUE(comes_to_be([&] { return last_report().is_reachable; }));
+  ASSERT_TRUE(eventually([&] { return last_report().is_reachable; }));
   hypervisor_->hang();
-  ASSERT_TRUE(comes_to_be([&] { return !last_report().is_reachable; }));
+  ASSERT_TRUE(eventually([&] { return !last_report().is_reachable; }));
   EXPECT_EQ(last_report().reason, "libvirtd does not answer");
   ASSERT_TRUE(apply({a_grant("n1")})) << "a grant is accepted all the same";
   hypervisor_->resume();
   ASSERT_TRUE(reported("n1", DomainState::running));
-  EXPECT_TRUE(comes_to_be([&] { return last_report().is_reachable; }));
+  EXPECT_TRUE(eventually([&] { return last_report().is_reachable; }));
 }
 
 TEST_F(Provisioner, StaysReachableWhileEveryWorkerCreatesADomain) {
-  std::promise<void> let_go;
-  hypervisor_->hold_creates(let_go.get_future().share());
+  std::promise<void> release;
+  hypervisor_->hold_creates(release.get_future().share());
   start();
-  ASSERT_TRUE(comes_to_be([&] { return last_report().is_reachable; }));
+  ASSERT_TRUE(eventually([&] { return last_report().is_reachable; }));
   std::vector<msg::Grant> grants;
   for (int i = 0; i < 8; ++i) grants.push_back(a_grant("n" + std::to_string(i)));
   ASSERT_TRUE(apply(grants));
   // Longer than a ping's timeout: pings that wait behind the creates would have failed by then.
   constexpr std::size_t needed = 2 * 1'000 / 20;
   const std::size_t first = report_count();
-  ASSERT_TRUE(comes_to_be([&] { return report_count() >= first + needed; }));
-  let_go.set_value();
+  ASSERT_TRUE(eventually([&] { return report_count() >= first + needed; }));
+  release.set_value();
   const std::scoped_lock lock(mutex_);
   for (std::size_t i = first; i < reports_.size(); ++i)
     EXPECT_TRUE(reports_[i].is_reachable) << reports_[i].reason;
@@ -172,7 +172,7 @@ TEST_F(Provisioner, StaysReachableWhileEveryWorkerCreatesADomain) {
 
 TEST_F(Provisioner, ReportsSizeAndDriverOfAHost) {
   start();
-  ASSERT_TRUE(comes_to_be([&] { return last_report().memory_mb > 0; }));
+  ASSERT_TRUE(eventually([&] { return last_report().memory_mb > 0; }));
   const auto report = last_report();
   EXPECT_EQ(report.process, "provisioner/h1");
   EXPECT_EQ(report.cpus, 64U);
@@ -184,7 +184,7 @@ TEST_F(Provisioner, OpensTheConsolesOfRunningNodesOnly) {
   start();
   const auto open = [&](const std::string& node, msg::ConsoleKind kind) {
     return caller_.call(msg::OpenConsole{.node_id = {node}, .kind = kind},
-                        {.to = "provisioner/h1", .deadline = patience});
+                        {.to = "provisioner/h1", .deadline = wait_timeout});
   };
   EXPECT_EQ(open("n1", msg::ConsoleKind::serial).error().code, ErrorCode::wrong_state);
   ASSERT_TRUE(apply({a_grant("n1")}));
@@ -220,11 +220,11 @@ TEST_F(Provisioner, LeavesADomainAloneWhoseNameAnEndedGrantOfAnotherNodeHas) {
 }
 
 TEST_F(Provisioner, DestroysADomainWhileItsGuestHoldsAProbeAndEveryWorkerCreates) {
-  std::promise<void> let_go;
-  const auto held = let_go.get_future().share();
+  std::promise<void> release;
+  const auto held = release.get_future().share();
   start();
   ASSERT_TRUE(apply({a_grant("n1"), a_grant("n2")}));
-  ASSERT_TRUE(comes_to_be([&] { return runs("n1") && runs("n2"); }));
+  ASSERT_TRUE(eventually([&] { return runs("n1") && runs("n2"); }));
   const auto command_count = std::make_shared<std::atomic<int>>(0);
   hypervisor_->answer_in_guest(
       [held, command_count](
@@ -248,20 +248,20 @@ TEST_F(Provisioner, DestroysADomainWhileItsGuestHoldsAProbeAndEveryWorkerCreates
   ASSERT_TRUE(apply(grants));
   ASSERT_TRUE(apply({a_grant("n1", 1, false)}));
   EXPECT_TRUE(reported("n1", DomainState::shutoff));
-  let_go.set_value();
+  release.set_value();
 }
 
 TEST_F(Provisioner, IsUnreachableUntilItsAcceleratorIsKnown) {
-  std::promise<void> let_go;
-  hypervisor_->hold_prepare(let_go.get_future().share());
+  std::promise<void> release;
+  hypervisor_->hold_prepare(release.get_future().share());
   config_.driver.has_guests = true;
   config_.state_directory = folder_.path();
   start();
-  ASSERT_TRUE(comes_to_be([&] { return last_report().reason == "probing the accelerator"; }));
+  ASSERT_TRUE(eventually([&] { return last_report().reason == "probing the accelerator"; }));
   EXPECT_FALSE(last_report().is_reachable);
   EXPECT_EQ(last_report().accelerator, "");
-  let_go.set_value();
-  ASSERT_TRUE(comes_to_be([&] { return last_report().is_reachable; }));
+  release.set_value();
+  ASSERT_TRUE(eventually([&] { return last_report().is_reachable; }));
   EXPECT_EQ(last_report().accelerator, "tcg");
   EXPECT_EQ(last_report().reason, "");
 }

@@ -32,7 +32,7 @@ class RegistryClusters : public testing::Test {
   template <class Request>
   core::Result<typename Request::Reply> ask(const Request& request,
                                             const std::string& request_id = {}) {
-    return caller_.call(request, {.request_id = request_id, .deadline = patience});
+    return caller_.call(request, {.request_id = request_id, .deadline = wait_timeout});
   }
   static msg::DefineCluster a_cluster(const std::string& name, std::uint32_t computes = 2) {
     return {.cluster_id = {name}, .project_id = {"p"}, .compute_count = computes};
@@ -83,9 +83,9 @@ TEST_F(RegistryClusters, EmitsTheClusterAndThenEachOfItsNodes) {
   EXPECT_EQ(defined->cluster.node_count, 3U);
   const auto cluster = listed("vc1");
   for (const auto& node : cluster.nodes) {
-    const auto told = events_.next<msg::NodeDefined>();
-    ASSERT_TRUE(told);
-    EXPECT_EQ(told->node, node);
+    const auto event = events_.next<msg::NodeDefined>();
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->node, node);
   }
 }
 
@@ -180,13 +180,13 @@ TEST_F(RegistryClusters, RenamesAComputeAndEmitsItWhole) {
   ASSERT_TRUE(ask(a_cluster("vc1")));
   const auto node = listed("vc1").nodes[1];
   ASSERT_TRUE(change({.node = {.node_id = node.node_id}, .name = "login"}));
-  const auto told = events_.next<msg::NodeDefined>(
+  const auto event = events_.next<msg::NodeDefined>(
       [](const msg::NodeDefined& defined) { return defined.node.name == "login"; });
-  ASSERT_TRUE(told);
+  ASSERT_TRUE(event);
   auto expected = node;
   expected.name = "login";
   ++expected.revision;
-  EXPECT_EQ(told->node, expected);
+  EXPECT_EQ(event->node, expected);
   restart();
   EXPECT_EQ(listed("vc1").nodes[1].name, "login");
 }
@@ -226,10 +226,10 @@ TEST_F(RegistryClusters, EmitsAndDropsAClusterThatIsRemoved) {
   ASSERT_TRUE(ask(a_cluster("vc1")));
   const auto cluster = listed("vc1");
   ASSERT_TRUE(remove("vc1"));
-  const auto told = events_.next<msg::ClusterRemoved>();
-  ASSERT_TRUE(told);
-  EXPECT_EQ(told->cluster, cluster.cluster);
-  ASSERT_EQ(told->nodes.size(), cluster.nodes.size());
+  const auto event = events_.next<msg::ClusterRemoved>();
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->cluster, cluster.cluster);
+  ASSERT_EQ(event->nodes.size(), cluster.nodes.size());
   EXPECT_EQ(remove("vc1").error().code, ErrorCode::not_found);
   EXPECT_EQ(change({.node = {.node_id = cluster.nodes[1].node_id}, .name = "x"}).error().code,
             ErrorCode::not_found);

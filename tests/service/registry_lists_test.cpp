@@ -21,7 +21,7 @@ class RegistryLists : public testing::Test {
   }
   template <class Request>
   core::Result<typename Request::Reply> ask(const Request& request) {
-    return caller_.call(request, {.deadline = patience});
+    return caller_.call(request, {.deadline = wait_timeout});
   }
   template <class Request>
   typename Request::Reply must(const Request& request) {
@@ -269,7 +269,7 @@ TEST(OversizedReply, IsAnInternalErrorAndNotTheCallersFault) {
     return core::Result<std::shared_ptr<void>>(std::make_shared<FaultyRegistry>(runtime));
   });
   Process caller(deployment, "caller");
-  const auto reply = caller.call(msg::GetPerson{{"ada"}}, {.deadline = patience});
+  const auto reply = caller.call(msg::GetPerson{{"ada"}}, {.deadline = wait_timeout});
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().code, ErrorCode::internal);
 }

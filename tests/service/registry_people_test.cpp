@@ -28,7 +28,7 @@ struct Changes {
   }
   bool wait(const std::string& person, std::size_t count) {
     std::unique_lock lock{mutex};
-    return changed.wait_for(lock, patience, [&] { return heard.count(person) >= count; });
+    return changed.wait_for(lock, wait_timeout, [&] { return heard.count(person) >= count; });
   }
 };
 
@@ -53,14 +53,14 @@ class RegistryPeople : public testing::Test {
   }
   template <class Request>
   typename Request::Reply must(const Request& request) {
-    auto reply = caller.call(request, {.deadline = patience});
+    auto reply = caller.call(request, {.deadline = wait_timeout});
     EXPECT_TRUE(reply) << Request::topic << ": " << reply.error().detail;
     return reply.value_or(typename Request::Reply{});
   }
-  /// The code with which a request is refused, `unknown` where it is not.
+  /// The code with which a request is refused; `unknown` if it succeeds.
   template <class Request>
   ErrorCode refused(const Request& request) {
-    const auto reply = caller.call(request, {.deadline = patience});
+    const auto reply = caller.call(request, {.deadline = wait_timeout});
     return reply ? ErrorCode::unknown : reply.error().code;
   }
   core::Result<msg::Principal> check_signature(const msg::ApiKey& key, const std::string& nonce,
@@ -73,7 +73,7 @@ class RegistryPeople : public testing::Test {
                             .nonce = nonce,
                             .timestamp_unix_s = now,
                             .covers = std::move(covers)},
-        {.deadline = patience});
+        {.deadline = wait_timeout});
   }
   msg::CheckPassword login(const std::string& password, const std::string& origin = "192.0.2.1") {
     return {.person_id = ada.person_id, .password = password, .origin = origin};
@@ -159,13 +159,13 @@ TEST_F(RegistryPeople, LimitsFailuresOfAPersonAndOfAnOrigin) {
     must(login("correct horse"));
   }
   EXPECT_EQ(refused(login("wrong horse")), ErrorCode::unauthenticated);
-  // The sixth failure from one address, whoever it names.
+  // The sixth failure from one address, for any person.
   msg::CheckPassword sixth{.person_id = {"eve"}, .password = "wrong horse"};
   sixth.origin = "192.0.2.1";
   EXPECT_EQ(refused(sixth), ErrorCode::no_capacity);
   for (int failure = 1; failure < 3; ++failure)
     EXPECT_EQ(refused(login("wrong horse", "192.0.2.2")), ErrorCode::unauthenticated);
-  // The fourth of one person, from wherever; the right password too.
+  // The fourth of one person, from any address; the right password is refused too.
   EXPECT_EQ(refused(login("correct horse", "192.0.2.3")), ErrorCode::no_capacity);
 }
 
@@ -184,7 +184,7 @@ TEST_F(RegistryPeople, ATokenHasItsRightsUntilItExpires) {
             ErrorCode::invalid_argument);
   const auto soon = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()) + 2;
   const auto brief = must(msg::IssueToken{.person_id = {"ada"}, .expires_unix_s = soon});
-  const auto end = std::chrono::steady_clock::now() + patience;
+  const auto end = std::chrono::steady_clock::now() + wait_timeout;
   while (refused(msg::CheckToken{brief.token}) == ErrorCode::unknown)
     ASSERT_LT(std::chrono::steady_clock::now(), end) << "the token does not end";
   EXPECT_GE(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()), soon);

@@ -65,8 +65,8 @@ TEST_F(SchedulerLists, OfComputesetsAndUsageGoByIdAndSurviveARestart) {
                                          .viewer = as_operator,
                                          .action = PowerAction::poweroff}));
     const auto grant = host.wait_for_grant(set->nodes[0].value, static_cast<unsigned>(i + 1));
-    ASSERT_TRUE(grant && host.say(*grant, msg::DomainState::shutoff));
-    ASSERT_TRUE(comes_to_be(
+    ASSERT_TRUE(grant && host.report_domain(*grant, msg::DomainState::shutoff));
+    ASSERT_TRUE(eventually(
         [&] { return computeset(set->computeset_id).state == msg::ComputesetState::completed; }));
   }
   const auto id = [](const auto& entry) { return std::to_string(entry.computeset_id); };

@@ -33,16 +33,16 @@ class SchedulerRoom : public testing::Test {
   template <class Request>
   core::Result<typename Request::Reply> ask(const Request& request,
                                             const std::string& request_id = {}) {
-    return caller_.call(request, {.request_id = request_id, .deadline = patience});
+    return caller_.call(request, {.request_id = request_id, .deadline = wait_timeout});
   }
 
   /// A cluster as registry, network and image store report it: all its nodes can be placed.
   void define(const std::string& cluster, std::uint32_t computes, std::uint32_t cpus = 1) {
-    ASSERT_TRUE(registry_.tell(msg::ClusterDefined{
+    ASSERT_TRUE(registry_.emit(msg::ClusterDefined{
         .cluster = {.cluster_id = {cluster}, .project_id = {"p"}, .allocations = {{"a"}}}}));
     for (std::uint32_t i = 0; i <= computes; ++i) {
       const msg::NodeId node_id{cluster + "-" + std::to_string(i)};
-      ASSERT_TRUE(registry_.tell(
+      ASSERT_TRUE(registry_.emit(
           msg::NodeDefined{{.node_id = node_id,
                             .cluster_id = {cluster},
                             .project_id = {"p"},
@@ -52,15 +52,15 @@ class SchedulerRoom : public testing::Test {
                             .cpus = cpus,
                             .memory_mb = 512}}));
       ASSERT_TRUE(
-          image_store_.tell(msg::VolumePlaced{.volume = {.node_id = node_id}, .is_ready = true}));
-      ASSERT_TRUE(network_.tell(
+          image_store_.emit(msg::VolumePlaced{.volume = {.node_id = node_id}, .is_ready = true}));
+      ASSERT_TRUE(network_.emit(
           msg::PortsLeased{.node_id = node_id,
                            .cluster_id = {cluster},
                            .project_id = {"p"},
                            .ports = {{.mac = "52:54:00:00:00:01", .ip = "10.0.0.1"}}}));
     }
     // The last event is the last node's ports: the scheduler handled all events once it lists them.
-    ASSERT_TRUE(comes_to_be([&] {
+    ASSERT_TRUE(eventually([&] {
       const auto states =
           ask(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {cluster}});
       return states && states->nodes.size() == computes + 1 &&
@@ -72,7 +72,7 @@ class SchedulerRoom : public testing::Test {
     return states && states->nodes.size() > index ? states->nodes[index] : msg::NodeStatus{};
   }
   bool becomes(const std::string& cluster, std::size_t index, msg::NodeState state) {
-    return comes_to_be([&] { return state_of(cluster, index).state == state; });
+    return eventually([&] { return state_of(cluster, index).state == state; });
   }
   core::Result<msg::NodeStatus> power(const std::string& node, msg::PowerAction action) {
     return ask(

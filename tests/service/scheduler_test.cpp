@@ -28,7 +28,7 @@ TEST_F(Scheduler, PlacesANodeOnTheHostWithMostCpusFreeAndGrantsItThere) {
   EXPECT_EQ(grant->epoch, 1U);
   EXPECT_TRUE(grant->is_on);
   EXPECT_EQ(grant->peers.size(), 1U);
-  ASSERT_TRUE(large.say(*grant, msg::DomainState::running));
+  ASSERT_TRUE(large.report_domain(*grant, msg::DomainState::running));
   EXPECT_TRUE(becomes("c", 0, msg::NodeState::active));
 }
 
@@ -54,9 +54,9 @@ TEST_F(Scheduler, GivesEachPlacementANewEpochAndEndsItWithItsDomain) {
     const auto grant = host.wait_for_grant("c-0", epoch);
     ASSERT_TRUE(grant);
     EXPECT_EQ(grant->epoch, epoch);
-    ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
+    ASSERT_TRUE(host.report_domain(*grant, msg::DomainState::running));
     ASSERT_TRUE(becomes("c", 0, msg::NodeState::active));
-    ASSERT_TRUE(host.say(*grant, msg::DomainState::crashed, "the kernel panicked"));
+    ASSERT_TRUE(host.report_domain(*grant, msg::DomainState::crashed, "the kernel panicked"));
     ASSERT_TRUE(becomes("c", 0, msg::NodeState::crashed));
     EXPECT_EQ(state_of("c").reason, "the kernel panicked");
     EXPECT_FALSE(state_of("c").is_desired_on) << "it is not started again by itself";
@@ -73,12 +73,12 @@ TEST_F(Scheduler, IgnoresEventsOfAnEarlierEpochAndOfAnotherProvisioner) {
   ASSERT_TRUE(power("c-0", PowerAction::poweron));
   auto grant = host.wait_for_grant("c-0");
   ASSERT_TRUE(grant);
-  ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
+  ASSERT_TRUE(host.report_domain(*grant, msg::DomainState::running));
   ASSERT_TRUE(becomes("c", 0, msg::NodeState::active));
   auto early = *grant;
   early.epoch = 0;
-  ASSERT_TRUE(host.say(early, msg::DomainState::crashed));
-  ASSERT_TRUE(stranger.say(*grant, msg::DomainState::crashed, "", "h1"));
+  ASSERT_TRUE(host.report_domain(early, msg::DomainState::crashed));
+  ASSERT_TRUE(stranger.report_domain(*grant, msg::DomainState::crashed, "", "h1"));
   define("barrier", 0);
   EXPECT_EQ(state_of("c").state, msg::NodeState::active);
 }
@@ -135,7 +135,7 @@ TEST_F(Scheduler, ReportsAHypervisorThatDoesNotAnswerAndThatItAnswersAgain) {
   ASSERT_TRUE(power("c-0", PowerAction::poweron));
   const auto grant = host.wait_for_grant("c-0");
   ASSERT_TRUE(grant);
-  ASSERT_TRUE(host.say(*grant, msg::DomainState::running));
+  ASSERT_TRUE(host.report_domain(*grant, msg::DomainState::running));
   ASSERT_TRUE(becomes("c", 0, msg::NodeState::active));
   auto hung = host.a_report();
   hung.is_reachable = false;
@@ -160,7 +160,7 @@ TEST_F(Scheduler, PlacesTheNodesOfALostHostElsewhereExceptThoseThatWereStopped) 
   ASSERT_EQ(state_of("c").host_id.value, "h1");
   ASSERT_TRUE(power("d-0", PowerAction::poweroff));
   // The second host continues its heartbeats; the first is silent.
-  ASSERT_TRUE(comes_to_be([&] {
+  ASSERT_TRUE(eventually([&] {
     (void)second.report();
     return state_of("c").host_id.value == "h2";
   }));
@@ -171,8 +171,8 @@ TEST_F(Scheduler, PlacesTheNodesOfALostHostElsewhereExceptThoseThatWereStopped) 
   EXPECT_EQ(state_of("d").reason, "host h1 was lost");
   // The first returns and receives an empty list.
   ASSERT_TRUE(first.report());
-  ASSERT_TRUE(comes_to_be([&] { return first.last_complete().has_value(); }));
-  ASSERT_TRUE(comes_to_be([&] { return first.last_complete()->grants.empty(); }));
+  ASSERT_TRUE(eventually([&] { return first.last_complete().has_value(); }));
+  ASSERT_TRUE(eventually([&] { return first.last_complete()->grants.empty(); }));
 }
 
 TEST_F(Scheduler, EndsAComputesetAndForgetsARemovedClusterWhoseHostIsLost) {
@@ -190,12 +190,12 @@ TEST_F(Scheduler, EndsAComputesetAndForgetsARemovedClusterWhoseHostIsLost) {
   ASSERT_TRUE(ask(msg::PowerComputeset{.computeset_id = started->computeset_id,
                                        .viewer = as_operator,
                                        .action = PowerAction::poweroff}));
-  ASSERT_TRUE(registry_.tell(msg::ClusterRemoved{
+  ASSERT_TRUE(registry_.emit(msg::ClusterRemoved{
       .cluster = {.cluster_id = {"d"}, .project_id = {"p"}}, .nodes = {{"d-0"}}}));
   // No event reports that the domains are off: the host is lost.
-  ASSERT_TRUE(comes_to_be(
+  ASSERT_TRUE(eventually(
       [&] { return computeset(started->computeset_id).state == ComputesetState::completed; }));
-  ASSERT_TRUE(comes_to_be(
+  ASSERT_TRUE(eventually(
       [&] { return ask(msg::ListNodeStatuses{.viewer = as_operator})->nodes.size() == 3; }));
 }
 
@@ -209,7 +209,7 @@ TEST_F(Scheduler, SendsTheCompleteListToARestartedHost) {
   auto restarted = host.a_report();
   restarted.boot_id = "another";
   ASSERT_TRUE(host.report(restarted));
-  ASSERT_TRUE(comes_to_be([&] {
+  ASSERT_TRUE(eventually([&] {
     const auto list = host.last_complete();
     return list && list->boot_id == "another";
   }));
@@ -225,7 +225,7 @@ TEST_F(Scheduler, SendsTheCompleteListToAHostThatLags) {
   ASSERT_TRUE(host.wait_for_grant("c-0"));
   auto behind = host.a_report();
   behind.revision = 0;
-  ASSERT_TRUE(comes_to_be([&] {
+  ASSERT_TRUE(eventually([&] {
     (void)host.report(behind);
     const auto list = host.last_complete();
     return list && list->grants.size() == 1;

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "core/runtime/child_process.hpp"
-#include "tests/support/redis_fixture.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace nucleus::provisioner {
 namespace {
@@ -31,14 +31,14 @@ class SeedDrive : public ::testing::Test {
   SeedFiles files_{.meta_data = "local-hostname: vm-a-00\n", .hosts = "10.0.0.2 vm-a-00\n"};
 };
 
-TEST_F(SeedDrive, SaysWhatItWasMadeFrom) {
+TEST_F(SeedDrive, ContainsWhatItWasMadeFrom) {
   write(files_);
   EXPECT_EQ(said("meta-data"), files_.meta_data);
   EXPECT_EQ(said("hosts"), files_.hosts);
   EXPECT_EQ(said("ports"), "");
 }
 
-TEST_F(SeedDrive, StaysWhereItSaysTheSameAndIsMadeAnewWhereNot) {
+TEST_F(SeedDrive, IsKeptIfItsContentIsTheSameAndMadeAgainOtherwise) {
   write(files_);
   const auto first = inode();
   ASSERT_NE(first, 0);
@@ -49,7 +49,7 @@ TEST_F(SeedDrive, StaysWhereItSaysTheSameAndIsMadeAnewWhereNot) {
   EXPECT_EQ(said("hosts"), files_.hosts);
 }
 
-TEST_F(SeedDrive, GoesWhenItWasLongestNotAskedFor) {
+TEST_F(SeedDrive, IsRemovedWhenItIsTheLeastRecentlyUsed) {
   for (const char* name : {"n-1.img", "n-2.img", "n-3.img"})
     ASSERT_TRUE(write_seed_drive(folder_.file(name), files_));
   ASSERT_TRUE(write_seed_drive(folder_.file("n-1.img"), files_));
@@ -61,7 +61,7 @@ TEST_F(SeedDrive, GoesWhenItWasLongestNotAskedFor) {
   prune_seed_drives(folder_.file("none"), 0);  // there is nothing to remove
 }
 
-TEST_F(SeedDrive, IsMadeAnewAfterACutOffAtAnyStep) {
+TEST_F(SeedDrive, IsMadeAgainAfterAnInterruptionAtAnyStep) {
   const std::string made_from = path_ + ".d";
   write(files_);
   std::filesystem::remove(path_);  // the drive itself is gone

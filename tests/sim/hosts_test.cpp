@@ -14,13 +14,13 @@ using Settings = std::map<std::string, std::string>;
 using Built = core::Result<std::shared_ptr<void>>;
 
 /// Records the host's events.
-struct DomainEar {
-  std::vector<msg::DomainChanged>& told;
-  DomainEar(core::Runtime& runtime, std::vector<msg::DomainChanged>& all) : told{all} {
-    runtime.bus.subscribe<msg::DomainChanged>(*this, &DomainEar::take);
+struct DomainRecorder {
+  std::vector<msg::DomainChanged>& changes;
+  DomainRecorder(core::Runtime& runtime, std::vector<msg::DomainChanged>& all) : changes{all} {
+    runtime.bus.subscribe<msg::DomainChanged>(*this, &DomainRecorder::take);
   }
   core::Result<void> take(const msg::DomainChanged& event, core::Context&) {
-    told.push_back(event);
+    changes.push_back(event);
     return {};
   }
 };
@@ -28,10 +28,10 @@ struct DomainEar {
 struct HostWorld {
   explicit HostWorld(bool is_hung = false) {
     if (is_hung) hypervisor->hang();
-    listener = std::make_unique<SimProcess>(world, "listener", Settings{},
-                                            [this](core::Runtime& runtime) -> Built {
-                                              return std::make_shared<DomainEar>(runtime, told);
-                                            });
+    listener = std::make_unique<SimProcess>(
+        world, "listener", Settings{}, [this](core::Runtime& runtime) -> Built {
+          return std::make_shared<DomainRecorder>(runtime, changes);
+        });
     scheduler = std::make_unique<SimProcess>(
         world, "scheduler", Settings{}, [](core::Runtime& runtime) -> Built {
           return std::make_shared<scheduler::Service>(runtime,
@@ -56,7 +56,7 @@ struct HostWorld {
   std::shared_ptr<provisioner::FakeHypervisor> hypervisor =
       std::make_shared<provisioner::FakeHypervisor>(
           provisioner::HostCapacity{.cpus = 4, .memory_mb = 4096});
-  std::vector<msg::DomainChanged> told = {};
+  std::vector<msg::DomainChanged> changes = {};
   std::unique_ptr<SimProcess> listener = {};
   std::unique_ptr<SimProcess> scheduler = {};
   std::unique_ptr<SimProcess> provisioner = {};
@@ -106,9 +106,9 @@ TEST(Hosts, ReportADomainWhoseGrantWasLostAndSentAgain) {
   world.run_for(core::Milliseconds{20});
   world.faults.commit_lost = 0;
   ASSERT_TRUE(world.run_until([&] { return is_applied; }, seconds{5}));
-  EXPECT_TRUE(world.run_until([&] { return !deployment.told.empty(); }, seconds{5}));
-  ASSERT_FALSE(deployment.told.empty());
-  EXPECT_EQ(deployment.told.front().state, msg::DomainState::running);
+  EXPECT_TRUE(world.run_until([&] { return !deployment.changes.empty(); }, seconds{5}));
+  ASSERT_FALSE(deployment.changes.empty());
+  EXPECT_EQ(deployment.changes.front().state, msg::DomainState::running);
 }
 
 }  // namespace

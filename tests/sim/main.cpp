@@ -56,7 +56,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", seed, "the first seed")->capture_default_str();
   app.add_option("--count", count, "how many seeds, one after the other")->capture_default_str();
   app.add_option("--operations", operations, "requests in each")->capture_default_str();
-  app.add_flag("--first", is_first_enough, "ends with the first seed that breaks something");
+  app.add_flag("--first", is_first_enough, "ends with the first seed that violates an invariant");
   app.add_flag("--trace", is_traced, "every log line of the services on standard error");
   CLI11_PARSE(app, argc, argv);
 

@@ -155,7 +155,7 @@ struct StatesWorld {
                                                     .image_id = {image}});
     ASSERT_TRUE(made) << made.error().detail;
   }
-  msg::ComputesetId begin(std::uint32_t count, std::int64_t walltime_mins) {
+  msg::ComputesetId start_set(std::uint32_t count, std::int64_t walltime_mins) {
     const auto set = admin.call(msg::StartComputeset{.cluster_id = {"c"},
                                                      .viewer = as_operator,
                                                      .count = count,
@@ -163,7 +163,7 @@ struct StatesWorld {
     EXPECT_TRUE(set) << set.error().detail;
     return set ? set->computeset_id : 0;
   }
-  void end(msg::ComputesetId id) {
+  void stop_set(msg::ComputesetId id) {
     const auto ended = admin.call(msg::PowerComputeset{
         .computeset_id = id, .viewer = as_operator, .action = msg::PowerAction::poweroff});
     EXPECT_TRUE(ended) << ended.error().detail;
@@ -185,22 +185,22 @@ struct StatesWorld {
 };
 
 /// Runs computesets: one ends by its walltime, one is stopped, one is stopped while it waits.
-void live_through_computesets(StatesWorld& deployment) {
+void exercise_computesets(StatesWorld& deployment) {
   auto& world = deployment.world;
-  deployment.begin(6, 5);
-  const auto waiting = deployment.begin(3, 5);
+  deployment.start_set(6, 5);
+  const auto waiting = deployment.start_set(3, 5);
   world.run_for(seconds{static_cast<std::int64_t>(world.pick(30))});
-  deployment.end(waiting);
+  deployment.stop_set(waiting);
   world.run_for(minutes{8});
-  const auto running = deployment.begin(4, 60);
+  const auto running = deployment.start_set(4, 60);
   world.run_for(seconds{30});
-  deployment.end(running);
+  deployment.stop_set(running);
   world.run_for(minutes{2});
 }
 
 /// One host is drained and resumed. The other is silent for some seconds, then until it is lost,
 /// and is lost once more, to return with a hypervisor that hangs.
-void live_through_hosts(StatesWorld& deployment) {
+void exercise_hosts(StatesWorld& deployment) {
   auto& world = deployment.world;
   for (const bool is_drained : {true, false})
     ASSERT_TRUE(deployment.admin.call(
@@ -222,7 +222,7 @@ void live_through_hosts(StatesWorld& deployment) {
 }
 
 /// A host whose hypervisor hangs from the beginning.
-void live_through_a_late_hypervisor(StatesWorld& deployment) {
+void exercise_a_late_hypervisor(StatesWorld& deployment) {
   deployment.processes["provisioner/h1"].reset();
   deployment.hypervisors[1]->hang();
   deployment.start_host(1);
@@ -232,7 +232,7 @@ void live_through_a_late_hypervisor(StatesWorld& deployment) {
 
 /// A cluster with an image that is published late, one with an image that never is, an ISO that is
 /// attached and one that does not exist, and VLANs that are released and leased again.
-void live_through_clusters(StatesWorld& deployment) {
+void exercise_clusters(StatesWorld& deployment) {
   auto& world = deployment.world;
   deployment.define("late", 1, "public/late");
   world.run_for(seconds{10});
@@ -269,13 +269,13 @@ TEST(StatesPage, HasExactlyTheTransitionsThatHappen) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     StatesWorld deployment(seed);
-    if (seed == 1) live_through_a_late_hypervisor(deployment);
+    if (seed == 1) exercise_a_late_hypervisor(deployment);
     ASSERT_TRUE(deployment.admin.call(msg::DefineProject{{"p"}}));
     deployment.define("c", 12);
     deployment.world.run_for(seconds{10});
-    live_through_computesets(deployment);
-    live_through_hosts(deployment);
-    live_through_clusters(deployment);
+    exercise_computesets(deployment);
+    exercise_hosts(deployment);
+    exercise_clusters(deployment);
     happened["## Computeset"].merge(deployment.watcher->computesets);
     happened["## Volume"].merge(deployment.watcher->volumes);
     happened["**A cluster's VLAN**"].merge(deployment.watcher->vlans);

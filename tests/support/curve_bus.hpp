@@ -62,15 +62,15 @@ class CurveBus {
   core::ZmqLinkOptions local_options(const std::string& name) const {
     return {.name = name, .requests_url = options_.requests_url, .events_url = options_.events_url};
   }
-  /// Runs the loop until `is_so` or the deadline; returns the last `is_so`.
-  bool wait(const std::function<bool()>& is_so,
+  /// Runs the loop until `condition` or the deadline; returns the last `condition`.
+  bool wait(const std::function<bool()>& condition,
             core::Milliseconds deadline = core::Milliseconds{20'000}) {
     const auto end_ms = loop.steady_ms() + deadline.count();
-    while (!is_so() && loop.steady_ms() < end_ms) {
+    while (!condition() && loop.steady_ms() < end_ms) {
       loop.after(check_interval, [this] { loop.stop(); });
       loop.run();
     }
-    return is_so();
+    return condition();
   }
   /// How many events of this kind the broker reported.
   int count(bus::BrokerEvent event) const { return events_[static_cast<std::size_t>(event)]; }

@@ -45,20 +45,20 @@ class Host {
   core::Result<msg::HostLease> report(const msg::ReportHost& said) {
     auto whole = said;
     if (whole.cpus == 0 && whole.boot_id.empty()) whole.cpus = size_.cpus;
-    return stand_in_.process().call(whole, {.deadline = patience});
+    return stand_in_.process().call(whole, {.deadline = wait_timeout});
   }
 
   /// Emits the state of a grant's domain, optionally in the name of another host.
-  bool say(const msg::Grant& grant, msg::DomainState state, const std::string& reason = {},
-           const std::string& host = {}) {
-    return stand_in_.tell(a_change(grant, state, reason, host));
+  bool report_domain(const msg::Grant& grant, msg::DomainState state,
+                     const std::string& reason = {}, const std::string& host = {}) {
+    return stand_in_.emit(a_change(grant, state, reason, host));
   }
   /// Emits that the domain ended while the provisioner was not running.
-  bool say_ended_unwatched(const msg::Grant& grant, std::int64_t last_seen_unix_ms) {
+  bool report_unwatched_end(const msg::Grant& grant, std::int64_t last_seen_unix_ms) {
     auto change = a_change(grant, msg::DomainState::shutoff,
                            "it ended while the provisioner was not watching", {});
     change.last_seen_unix_ms = last_seen_unix_ms;
-    return stand_in_.tell(change);
+    return stand_in_.emit(change);
   }
 
   /// Waits for a grant of this node with this epoch or a later one.
@@ -66,12 +66,12 @@ class Host {
     return wait_for_grant(node, [epoch](const msg::Grant& grant) { return grant.epoch >= epoch; });
   }
   std::optional<msg::Grant> wait_for_grant(const std::string& node,
-                                           const std::function<bool(const msg::Grant&)>& is_it) {
+                                           const std::function<bool(const msg::Grant&)>& matches) {
     std::optional<msg::Grant> found;
-    (void)comes_to_be([&] {
+    (void)eventually([&] {
       const std::scoped_lock lock(mutex_);
       const auto grant = grants_.find(node);
-      if (grant != grants_.end() && is_it(grant->second)) found = grant->second;
+      if (grant != grants_.end() && matches(grant->second)) found = grant->second;
       return found.has_value();
     });
     return found;

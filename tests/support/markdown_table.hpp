@@ -30,10 +30,10 @@ inline std::vector<std::string> split(const std::string& text, char separator) {
 inline std::vector<TableRow> read_table(const std::string& file, const std::string& after) {
   std::ifstream input(std::string(NUCLEUS_SOURCE_DIR) + "/" + file);
   std::vector<TableRow> rows;
-  bool is_near = false;
+  bool is_after_heading = false;
   for (std::string line; std::getline(input, line);) {
-    is_near |= line.find(after) != std::string::npos;
-    if (!is_near) continue;
+    is_after_heading |= line.find(after) != std::string::npos;
+    if (!is_after_heading) continue;
     if (line.starts_with("|")) {
       auto cells = split(line.substr(1), '|');
       rows.push_back(std::move(cells));

@@ -24,7 +24,7 @@
 namespace nucleus::tests {
 
 /// The deadline of every wait in a test.
-constexpr std::chrono::milliseconds patience{20'000};
+constexpr std::chrono::milliseconds wait_timeout{20'000};
 
 /// The broker and the Redis of one test.
 class Deployment {
@@ -107,7 +107,7 @@ class Process {
       bus_->call(request, options,
                  [promise](Reply answered) { promise->set_value(std::move(answered)); });
     });
-    if (reply.wait_for(patience) != std::future_status::ready)
+    if (reply.wait_for(wait_timeout) != std::future_status::ready)
       return core::refuse(core::ErrorCode::internal, "no reply before the test's deadline");
     return reply.get();
   }

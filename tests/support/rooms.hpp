@@ -24,19 +24,19 @@ class Events {
               return core::Result<std::shared_ptr<void>>(std::make_shared<int>(0));
             }} {}
 
-  /// The next event of this type for which `is_it`; nothing if the deadline passes first.
+  /// The next event of this type for which `matches`; nothing if the deadline passes first.
   template <class Event>
-  std::optional<Event> next(const std::function<bool(const Event&)>& is_it = [](const Event&) {
+  std::optional<Event> next(const std::function<bool(const Event&)>& matches = [](const Event&) {
     return true;
   }) {
     std::unique_lock lock(mutex_);
     std::optional<Event> found;
     std::size_t looked_at = at_;
-    changed_.wait_for(lock, patience, [&] {
+    changed_.wait_for(lock, wait_timeout, [&] {
       for (; looked_at < events_.size() && !found; ++looked_at) {
         if (type_of(events_[looked_at]) != Event::topic) continue;
         auto event = msg::decode<Event>(events_[looked_at].body);
-        if (is_it(event)) found = std::move(event);
+        if (matches(event)) found = std::move(event);
       }
       return found.has_value();
     });
@@ -97,10 +97,10 @@ class StandIn {
 
   /// Emits the events in one commit and waits until they are durable; false if that fails.
   template <class... Event>
-  bool tell(const Event&... events) {
+  bool emit(const Event&... events) {
     auto durable = std::make_shared<std::promise<bool>>();
     auto is_durable = durable->get_future();
-    const auto end = std::chrono::steady_clock::now() + patience;
+    const auto end = std::chrono::steady_clock::now() + wait_timeout;
     while (!process_.on_loop([&] { return process_.store().is_loaded(); }))
       if (std::chrono::steady_clock::now() > end) return false;
     process_.on_loop([&] {
@@ -112,7 +112,7 @@ class StandIn {
           [durable](core::Result<void> done) { durable->set_value(done.has_value()); });
       return true;
     });
-    return is_durable.wait_for(patience) == std::future_status::ready && is_durable.get();
+    return is_durable.wait_for(wait_timeout) == std::future_status::ready && is_durable.get();
   }
 
   Process& process() { return process_; }
@@ -126,10 +126,10 @@ class StandIn {
   Process process_;
 };
 
-/// Waits until `is_so`; false if the deadline passes first.
-inline bool comes_to_be(const std::function<bool()>& is_so) {
-  const auto end = std::chrono::steady_clock::now() + patience;
-  while (!is_so()) {
+/// Waits until `condition`; false if the deadline passes first.
+inline bool eventually(const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + wait_timeout;
+  while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds{2});
   }

@@ -102,16 +102,16 @@ struct Viewer::Socket {
     seen_ += boost::beast::buffers_to_string(message.data());
   }
 
-  /// Runs one operation; throws after `patience`, and the viewer is then unusable.
+  /// Runs one operation; throws after `wait_timeout`, and the viewer is then unusable.
   template <class Start>
   boost::beast::error_code wait(Start start) {
     auto result = std::make_shared<std::optional<boost::beast::error_code>>();
     start([result](boost::beast::error_code fault, std::size_t) { *result = fault; });
     context_.restart();
-    const auto end = std::chrono::steady_clock::now() + patience;
+    const auto end = std::chrono::steady_clock::now() + wait_timeout;
     while (!*result && context_.run_one_until(end) > 0) {
     }
-    if (!*result) throw std::runtime_error("the test's patience ended");
+    if (!*result) throw std::runtime_error("the test's wait_timeout ended");
     return **result;
   }
 

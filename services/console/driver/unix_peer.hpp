@@ -1,5 +1,5 @@
 // Whether a unix socket's connection was accepted. A connect succeeds as soon as it is in the
-// listener's backlog, and QEMU accepts nobody while its serial console has a client.
+// listener's backlog, and QEMU accepts no other while its serial console has a client.
 #pragma once
 
 #include <optional>

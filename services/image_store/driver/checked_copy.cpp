@@ -54,7 +54,7 @@ core::Result<void> write_all(int descriptor, std::string_view bytes) {
   return {};
 }
 
-/// Copies in pieces, each of which is shown to `see`.
+/// Copies piece by piece, and passes each piece to `see`.
 core::Result<void> copy_pieces(const std::string& from, const std::string& to,
                                std::uint64_t size_bytes_max,
                                const std::function<void(std::string_view)>& see) {

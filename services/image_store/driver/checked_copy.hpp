@@ -1,5 +1,5 @@
-// Copies a file into the store and checks what was copied, in one pass: bytes that change in the
-// source afterwards matter to nobody.
+// Copies a file into the store and checks what was copied, in one pass: later changes of the source
+// have no effect.
 #pragma once
 
 #include <cstdint>

@@ -155,14 +155,4 @@ core::Result<void> Qcow2Store::remove_volume(const msg::NodeId& node_id) {
   return {};
 }
 
-core::Result<std::vector<msg::NodeId>> Qcow2Store::list_volumes() {
-  std::error_code fault;
-  std::vector<msg::NodeId> nodes;
-  if (!fs::exists(volumes_, fault)) return nodes;
-  for (const auto& entry : fs::directory_iterator(volumes_, fault))
-    if (entry.path().extension() == volume_ending) nodes.push_back({entry.path().stem().string()});
-  if (fault) return failed("cannot list the volumes", fault);
-  return nodes;
-}
-
 }  // namespace nucleus::image_store

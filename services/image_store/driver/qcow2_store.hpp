@@ -20,7 +20,6 @@ class Qcow2Store final : public StoreDriver {
   core::Result<void> remove_image(const std::string& folder) override;
   core::Result<msg::Volume> clone(const CloneRequest& request) override;
   core::Result<void> remove_volume(const msg::NodeId& node_id) override;
-  core::Result<std::vector<msg::NodeId>> list_volumes() override;
 
  private:
   core::Result<CheckedFile> copy_in(const StageRequest& request);

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "services/image_store/config.hpp"
 #include "services/image_store/driver/checked_copy.hpp"
@@ -54,7 +53,6 @@ class StoreDriver {
   virtual core::Result<msg::Volume> clone(const CloneRequest& request) = 0;
   /// Succeeds if there is no such volume.
   virtual core::Result<void> remove_volume(const msg::NodeId& node_id) = 0;
-  virtual core::Result<std::vector<msg::NodeId>> list_volumes() = 0;
 };
 
 /// The driver that `image_store.driver` names.

@@ -8,7 +8,7 @@
 namespace nucleus::provisioner {
 
 /// Cuts each *.log in `directory` that is longer than `bytes_max` down to its last quarter of that,
-/// from the beginning of a line where there is one. Output of that moment may be lost.
+/// from the beginning of a line if there is one. Output of that moment may be lost.
 void shorten_console_logs(const std::string& directory, std::int64_t bytes_max);
 
 }  // namespace nucleus::provisioner

@@ -1,5 +1,5 @@
 // What a host with real guests needs before its first domain: directories, and an accelerator that
-// works. /dev/kvm may exist and guests hang under it all the same. Blocks: runs on a worker.
+// works. Guests may hang under KVM although /dev/kvm exists. Blocks: runs on a worker.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace nucleus::provisioner {
 FoundAccelerator find_accelerator(const std::string& kernel_path);
 
 /// DIRECTORY/domains for consoles and logs, DIRECTORY/seeds for seed drives. If they cannot be
-/// made, creating a domain fails and says so.
+/// made, creating a domain fails with that reason.
 void make_state_directories(const std::string& directory);
 
 }  // namespace nucleus::provisioner

@@ -1,6 +1,6 @@
 // The hypervisor as the provisioner uses it: domains are created, destroyed, observed and reached.
-// No type of libvirt is named here; its "node" stops below this interface.
-// Calls block, so they run on workers; each may be repeated, and several may run at the same time.
+// No type of libvirt appears here; what libvirt calls a node is a host above this interface. Calls
+// block, so they run on workers; each may be repeated, and several may run at the same time.
 #pragma once
 
 #include <chrono>
@@ -144,8 +144,8 @@ class Hypervisor {
   /// All domains that have not ended.
   virtual core::Result<std::vector<DomainSeen>> list() = 0;
 
-  /// Runs a command through the guest's agent. `unavailable`: no agent answers. The fate of a
-  /// command that outlasts its deadline is unknown.
+  /// Runs a command through the guest's agent. `unavailable`: no agent answers. Whether a command
+  /// that outlasts its deadline ends is unknown.
   virtual core::Result<GuestOutput> run_in_guest(const std::string& name,
                                                  const GuestCommand& command) = 0;
 

@@ -5,13 +5,11 @@
 #include <libvirt/virterror.h>
 
 #include <algorithm>
-#include <fstream>
 #include <optional>
 
 #include "services/provisioner/driver/guest_agent.hpp"
 #include "services/provisioner/driver/host_setup.hpp"
 #include "services/provisioner/driver/libvirt_domains.hpp"
-#include "services/provisioner/driver/xml_document.hpp"
 
 namespace nucleus::provisioner {
 
@@ -237,22 +235,6 @@ core::Result<HostCapacity> LibvirtHypervisor::capacity() {
       .memory_mb = memory_kib(connection->get()).value_or(host.memory) / 1024,
       .hypervisor = fmt::format("{} {}.{}.{}", virConnectGetType(connection->get()),
                                 version / 1'000'000, version / 1000 % 1000, version % 1000)};
-}
-
-core::Result<std::string> write_simulated_host(const std::string& path, const HostCapacity& size) {
-  XmlDocument document{"node"};
-  auto host = document.root();
-  auto cpu = host.add("cpu");
-  for (const char* single : {"nodes", "sockets", "threads"}) cpu.add_text(single, "1");
-  cpu.add_text("cores", std::to_string(size.cpus));
-  cpu.add_text("active", std::to_string(size.cpus));
-  cpu.add_text("mhz", "2000");
-  cpu.add_text("model", "simulated");
-  host.add_text("memory", std::to_string(size.memory_mb * 1024));
-  std::ofstream file{path};
-  file << document.serialized();
-  if (!file.flush()) return core::refuse(ErrorCode::unavailable, "cannot write " + path, "path");
-  return "test://" + path;
 }
 
 }  // namespace nucleus::provisioner

@@ -51,7 +51,4 @@ class LibvirtHypervisor final : public Hypervisor {
   LibvirtLink link_;  // last: its threads use all of the above
 };
 
-/// Writes the description of a simulated host to `path`; returns the URI that opens it.
-core::Result<std::string> write_simulated_host(const std::string& path, const HostCapacity& size);
-
 }  // namespace nucleus::provisioner

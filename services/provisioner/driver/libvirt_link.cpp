@@ -1,6 +1,6 @@
 // libvirt has one event loop per process; its thread is never joined. Each attempt to connect has a
 // thread, from the opening to the close, because any of these calls may block for as long as
-// libvirtd hangs: an attempt that does not finish in time is abandoned, and another is begun.
+// libvirtd hangs: an attempt that does not finish in time is abandoned, and another is started.
 //
 // Events and the link itself have a connection each, and each caller has one while it calls. Two
 // faults of libvirt 9.0 require this, and both are met when libvirtd stalls for longer than the

@@ -13,7 +13,7 @@ namespace nucleus::scheduler {
 void start_computeset(Draft& draft, msg::ComputesetId id, const std::vector<msg::HostId>& hosts);
 
 /// A computeset that waits is cancelled; the nodes of one that runs are stopped, and it completes
-/// with the last of them. Repeated by force, it stops by force what still shuts down.
+/// with the last of them. A repeated call with force stops by force the nodes that still shut down.
 void end_computeset(Draft& draft, msg::ComputesetId id, bool is_graceful,
                     const std::string& reason);
 

@@ -17,7 +17,7 @@ Plan plan_ports(const View& view, const msg::PortsLeased& event, std::int64_t no
 Plan plan_volume(const View& view, const msg::VolumePlaced& event, std::int64_t now_unix_ms);
 Plan plan_acknowledgement(const View& view, const msg::AcknowledgementChanged& event,
                           std::int64_t now_unix_ms);
-/// The node is stopped by force; its record goes when it is off.
+/// The node is stopped by force; its record is removed when it is off.
 Plan plan_node_removed(const View& view, const msg::NodeRemoved& event, std::int64_t now_unix_ms);
 /// All its nodes are stopped by force and its computesets ended.
 Plan plan_cluster_removed(const View& view, const msg::ClusterRemoved& event,

@@ -1,4 +1,4 @@
-// What becomes of a placement when its domain is observed in another state.
+// The changes of a placement when its domain is observed in another state.
 #pragma once
 
 #include "core/result.hpp"

@@ -88,7 +88,7 @@ void report_states(Draft& draft) {
   }
 }
 
-/// It gave up its room, or what it was missing has arrived.
+/// It released capacity, or what it was missing has arrived.
 bool may_help(const StoredNode* before, const StoredNode* node) {
   if (!before) return false;
   const bool is_freed = !before->host_id.empty() && (!node || node->host_id.empty());
@@ -97,7 +97,7 @@ bool may_help(const StoredNode* before, const StoredNode* node) {
          !is_missing_something(*node);
 }
 
-/// It has more to give, or the reason why others wait is a different one.
+/// It has more capacity, or gives others another reason to wait.
 bool may_help(const StoredHost* before, const StoredHost* host, const Config& config) {
   if (!before || !host) return true;
   return before->state != host->state || before->is_drained != host->is_drained ||

@@ -1,4 +1,4 @@
-// What becomes of hosts: heartbeats, silence, lost leases, drains.
+// The changes of hosts: heartbeats, silence, lost leases, drains.
 #pragma once
 
 #include <vector>

@@ -15,7 +15,8 @@ void stop(Draft& draft, const msg::NodeId& id, bool is_graceful);
 /// Reboots or resets a node whose grant is on.
 void restart(Draft& draft, const msg::NodeId& id, bool is_reset);
 
-/// The node is off its host since `off_unix_s`; a removed node's record goes with its placement.
+/// The node is off its host since `off_unix_s`; a removed node's record is removed with its
+/// placement.
 void end_placement(Draft& draft, const msg::NodeId& id, std::int64_t off_unix_s);
 
 }  // namespace nucleus::scheduler

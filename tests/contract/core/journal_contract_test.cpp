@@ -15,7 +15,7 @@ class JournalWorld {
  public:
   virtual ~JournalWorld() = default;
   virtual std::unique_ptr<core::Journal> open(const std::string& service) = 0;
-  virtual void wait(const std::function<bool()>& is_so) = 0;
+  virtual void wait(const std::function<bool()>& condition) = 0;
 };
 
 class RedisJournals : public JournalWorld {
@@ -24,9 +24,9 @@ class RedisJournals : public JournalWorld {
     return std::make_unique<core::RedisJournal>(
         loop_, service, core::RedisOptions{.socket_path = redis_.socket_path()});
   }
-  void wait(const std::function<bool()>& is_so) override {
-    const auto end_ms = loop_.steady_ms() + patience.count();
-    while (!is_so() && loop_.steady_ms() < end_ms) {
+  void wait(const std::function<bool()>& condition) override {
+    const auto end_ms = loop_.steady_ms() + wait_timeout.count();
+    while (!condition() && loop_.steady_ms() < end_ms) {
       core::PosixLoop& loop = loop_;
       loop.after(core::Milliseconds{1}, [&loop] { loop.stop(); });
       loop.run();
@@ -43,7 +43,9 @@ class SimJournals : public JournalWorld {
   std::unique_ptr<core::Journal> open(const std::string& service) override {
     return std::make_unique<SimJournal>(loop_, service);
   }
-  void wait(const std::function<bool()>& is_so) override { world_.run_until(is_so, patience); }
+  void wait(const std::function<bool()>& condition) override {
+    world_.run_until(condition, wait_timeout);
+  }
 
  private:
   SimWorld world_{1};

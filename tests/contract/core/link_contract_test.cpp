@@ -10,8 +10,8 @@
 #include "services/bus/broker.hpp"
 #include "tests/support/curve_bus.hpp"
 #include "tests/support/process.hpp"
-#include "tests/support/redis_fixture.hpp"
 #include "tests/support/sim/world.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace nucleus::tests {
 namespace {
@@ -20,7 +20,7 @@ class LinkWorld {
  public:
   virtual ~LinkWorld() = default;
   virtual std::unique_ptr<core::Link> open(const std::string& name) = 0;
-  virtual void wait(const std::function<bool()>& is_so) = 0;
+  virtual void wait(const std::function<bool()>& condition) = 0;
   /// Stops and starts the bus; false if this world's bus cannot be stopped.
   virtual bool stop_bus() { return false; }
   virtual void start_bus() {}
@@ -37,10 +37,10 @@ class ZmqLinks : public LinkWorld {
                                     .requests_url = options_.requests_url,
                                     .events_url = options_.events_url});
   }
-  void wait(const std::function<bool()>& is_so) override {
+  void wait(const std::function<bool()>& condition) override {
     // Each run handles what is ready and returns.
-    const auto end_ms = loop_.steady_ms() + patience.count();
-    while (!is_so() && loop_.steady_ms() < end_ms) {
+    const auto end_ms = loop_.steady_ms() + wait_timeout.count();
+    while (!condition() && loop_.steady_ms() < end_ms) {
       loop_.stop();
       loop_.run();
     }
@@ -75,7 +75,7 @@ class CurveLinks : public LinkWorld {
         bus_.loop,
         bus_.link_options(name, bus_.new_key({.name = name, .calls = "*", .project = "*"})));
   }
-  void wait(const std::function<bool()>& is_so) override { bus_.wait(is_so); }
+  void wait(const std::function<bool()>& condition) override { bus_.wait(condition); }
   std::int64_t checks_between_sends() const override { return 20; }
 
  private:
@@ -87,9 +87,9 @@ class SimLinks : public LinkWorld {
   std::unique_ptr<core::Link> open(const std::string& name) override {
     return std::make_unique<SimLink>(loop_, name);
   }
-  void wait(const std::function<bool()>& is_so) override {
-    const auto end_ms = world_.now_ms() + patience.count();
-    while (!is_so() && world_.now_ms() < end_ms) world_.run_for(core::Milliseconds{1});
+  void wait(const std::function<bool()>& condition) override {
+    const auto end_ms = world_.now_ms() + wait_timeout.count();
+    while (!condition() && world_.now_ms() < end_ms) world_.run_for(core::Milliseconds{1});
   }
 
  private:

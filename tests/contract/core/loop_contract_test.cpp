@@ -21,15 +21,15 @@ class RealLoops {
  public:
   core::Loop& loop() { return loop_; }
   core::Workers& workers() { return workers_; }
-  /// Runs the loop until `is_so`; false if the deadline passes first.
-  bool wait(const std::function<bool()>& is_so) {
-    const auto end_ms = loop_.steady_ms() + patience.count();
-    while (!is_so() && loop_.steady_ms() < end_ms) {
+  /// Runs the loop until `condition`; false if the deadline passes first.
+  bool wait(const std::function<bool()>& condition) {
+    const auto end_ms = loop_.steady_ms() + wait_timeout.count();
+    while (!condition() && loop_.steady_ms() < end_ms) {
       // A stopped loop runs what is due once and returns.
       loop_.stop();
       loop_.run();
     }
-    return is_so();
+    return condition();
   }
 
  private:
@@ -41,7 +41,9 @@ class SimLoops {
  public:
   core::Loop& loop() { return loop_; }
   core::Workers& workers() { return workers_; }
-  bool wait(const std::function<bool()>& is_so) { return world_.run_until(is_so, patience); }
+  bool wait(const std::function<bool()>& condition) {
+    return world_.run_until(condition, wait_timeout);
+  }
 
  private:
   SimWorld world_{1};
@@ -200,9 +202,9 @@ TEST(RealWorkers, ReportATimeoutAndDropTheLateResult) {
         return Result<int>(1);
       },
       [&](Result<int> result) { results.push_back(std::move(result)); });
-  const auto turn = [&](const std::function<bool()>& is_so) {
-    const auto end_ms = loop.steady_ms() + patience.count();
-    while (!is_so() && loop.steady_ms() < end_ms) {
+  const auto turn = [&](const std::function<bool()>& condition) {
+    const auto end_ms = loop.steady_ms() + wait_timeout.count();
+    while (!condition() && loop.steady_ms() < end_ms) {
       loop.stop();
       loop.run();
     }
@@ -247,7 +249,7 @@ TEST(PosixLoop, RunsTasksPostedByOtherThreads) {
           if (++ran == 1000) loop.stop();
         });
     });
-  loop.after(patience, [&] { loop.stop(); });
+  loop.after(wait_timeout, [&] { loop.stop(); });
   loop.run();
   EXPECT_EQ(ran, 1000);
 }

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
 #include "tests/contract/provisioner/private_libvirtd.hpp"
 #include "tests/support/fake_hypervisor.hpp"
@@ -36,12 +38,17 @@ class FakeWorld final : public HypervisorWorld {
   FakeHypervisor fake_;
 };
 
+/// Writes the description of a simulated host; returns the URI that opens it.
+std::string simulated_host(const std::string& path) {
+  std::ofstream(path) << "<node><cpu><nodes>1</nodes><sockets>1</sockets><cores>64</cores>"
+                         "<threads>1</threads><active>64</active><mhz>2000</mhz>"
+                         "<model>simulated</model></cpu><memory>268435456</memory></node>";
+  return "test://" + path;
+}
+
 class SimulatedWorld final : public HypervisorWorld {
  public:
-  SimulatedWorld()
-      : libvirt_{write_simulated_host(directory_.path() + "/host.xml",
-                                      {.cpus = 64, .memory_mb = 256 * 1024})
-                     .value()} {}
+  SimulatedWorld() : libvirt_{simulated_host(directory_.file("host.xml"))} {}
   Hypervisor& hypervisor() override { return libvirt_; }
   DomainSpec a_spec(const std::string& name) override {
     return small_spec(name, directory_.path());
@@ -50,7 +57,7 @@ class SimulatedWorld final : public HypervisorWorld {
   bool is_simulated() const override { return true; }
 
  private:
-  ScratchDirectory directory_;
+  tests::TemporaryFolder directory_;
   LibvirtHypervisor libvirt_;
 };
 
@@ -70,7 +77,7 @@ class QemuWorld final : public HypervisorWorld {
 
  private:
   PrivateLibvirtd& libvirtd_;
-  ScratchDirectory directory_;
+  tests::TemporaryFolder directory_;
   LibvirtHypervisor libvirt_;
 };
 
@@ -78,7 +85,8 @@ class QemuWorld final : public HypervisorWorld {
 
 std::unique_ptr<HypervisorWorld> make_qemu_world() {
   if (geteuid() != 0) return nullptr;
-  static ScratchDirectory directory;  // one libvirtd for the program, because starting one is slow
+  static tests::TemporaryFolder
+      directory;  // one libvirtd for the program, because starting one is slow
   static PrivateLibvirtd libvirtd{directory.path()};
   return std::make_unique<QemuWorld>(libvirtd);
 }

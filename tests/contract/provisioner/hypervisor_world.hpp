@@ -3,13 +3,13 @@
 #pragma once
 
 #include <condition_variable>
-#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "services/provisioner/driver/domain_xml.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace nucleus::provisioner {
 
@@ -101,25 +101,6 @@ class EventRecord {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<DomainSeen> events_;
-};
-
-/// A directory of its own, removed with its owner.
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "nuc-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~ScratchDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
 };
 
 }  // namespace nucleus::provisioner

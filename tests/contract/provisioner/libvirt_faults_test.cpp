@@ -45,7 +45,7 @@ class LibvirtFaults : public ::testing::Test {
     return std::chrono::duration_cast<milliseconds>(Clock::now() - start);
   }
 
-  ScratchDirectory directory;
+  tests::TemporaryFolder directory;
   std::optional<PrivateLibvirtd> libvirtd;
   std::optional<LibvirtHypervisor> hypervisor;
   std::optional<LinkRecord> link;
@@ -161,7 +161,7 @@ class SilentListener {
 };
 
 TEST_F(LibvirtFaults, ConnectsWhileAnEarlierAttemptHangsForever) {
-  ScratchDirectory place;
+  tests::TemporaryFolder place;
   std::filesystem::create_directories(place.path() + "/run");
   const SilentListener silent(place.path() + "/run/libvirt-sock");
   ASSERT_TRUE(silent.is_listening());

@@ -40,7 +40,7 @@ TEST_F(DownAndUp, EndsComputesetsAndChargesThemForTheTimeTheyRan) {
     go_down();
     wait(hours{10});
     come_up();
-    ASSERT_TRUE(comes_to_be([&] { return state_of(id) == ComputesetState::completed; }));
+    ASSERT_TRUE(eventually([&] { return state_of(id) == ComputesetState::completed; }));
     const auto listed = ask(msg::ListComputesets{.viewer = as_operator, .computeset_id = id});
     ASSERT_TRUE(listed);
     EXPECT_LE(listed->computesets[0].end_unix_s, down_unix_s);
@@ -63,7 +63,7 @@ TEST_F(DownAndUp, StartsAWaitingComputesetWhenHostsAreUp) {
   wait(hours{1});
   come_up();
   ASSERT_TRUE(
-      comes_to_be([&] { return state_of(waiting->computeset_id) == ComputesetState::running; }));
+      eventually([&] { return state_of(waiting->computeset_id) == ComputesetState::running; }));
   wait(seconds{60});
   expect_settled();
 }

@@ -17,12 +17,12 @@ TEST_F(HalfDone, ADomainThatRunsAlthoughTheDriverFailedIsActive) {
     deployment.hypervisor(host).faults.fails_after = 1000;
   ASSERT_TRUE(ask(msg::PowerNode{
       .node = {.node_id = nodes[0]}, .viewer = as_operator, .action = msg::PowerAction::poweron}));
-  EXPECT_TRUE(comes_to_be([&] { return node(nodes[0]).state == msg::NodeState::active; }));
+  EXPECT_TRUE(eventually([&] { return node(nodes[0]).state == msg::NodeState::active; }));
   EXPECT_EQ(node(nodes[0]).reason, "");
 }
 
 /// Found by a seed: the record of the grants was lost with the connection after the domain had been
-/// created; when the grants were sent again, nobody recorded that the domain runs.
+/// created; when the grants were sent again, it was not recorded that the domain runs.
 TEST_F(HalfDone, ADomainObservedBeforeItsGrantIsActive) {
   auto& deployment = deploy({.host_count = 1, .host_cpus = 8, .host_memory_mb = 8192});
   const auto nodes = define("c", 0);
@@ -37,7 +37,7 @@ TEST_F(HalfDone, ADomainObservedBeforeItsGrantIsActive) {
     world.run_for(core::Milliseconds{20});
   }
   world.faults = {};
-  EXPECT_TRUE(comes_to_be([&] { return node(nodes[0]).state == msg::NodeState::active; }));
+  EXPECT_TRUE(eventually([&] { return node(nodes[0]).state == msg::NodeState::active; }));
   wait(minutes{1});
   expect_settled();
 }
@@ -59,7 +59,7 @@ TEST_F(HalfDone, AComputesetStoppedTwiceEmitsOneEvent) {
   ASSERT_TRUE(end(msg::PowerAction::shutdown));
   ASSERT_TRUE(end(msg::PowerAction::shutdown));
   ASSERT_TRUE(end(msg::PowerAction::poweroff));
-  EXPECT_TRUE(comes_to_be(
+  EXPECT_TRUE(eventually(
       [&] { return state_of(started->computeset_id) == msg::ComputesetState::completed; }));
 }
 
@@ -72,7 +72,7 @@ TEST_F(HalfDone, AWalltimeEndsAComputesetAfterAllServicesRestart) {
   ASSERT_TRUE(started);
   wait(seconds{58});
   for (const auto& name : deployment.names()) deployment.start(name);
-  EXPECT_TRUE(comes_to_be(
+  EXPECT_TRUE(eventually(
       [&] { return state_of(started->computeset_id) == msg::ComputesetState::completed; },
       seconds{30}));
   wait(minutes{1});
@@ -89,7 +89,8 @@ TEST_F(HalfDone, ASchedulerThatWasReplacedChangesNothing) {
   wait(core::Milliseconds{3 * deployment.shape().host_lease_ms});
   deployment.resume_all();
   wait(minutes{1});
-  EXPECT_EQ(node(nodes[0]).epoch, epoch) << "the old one holds every host for lost, and may not";
+  EXPECT_EQ(node(nodes[0]).epoch, epoch)
+      << "the old one considers every host lost, and must not write that";
   EXPECT_EQ(node(nodes[0]).state, msg::NodeState::active);
   expect_settled();
 }
@@ -108,7 +109,7 @@ TEST_F(HalfDone, APowerFailureLosesNothingThatWasAccepted) {
     for (const auto& name : deployment.names()) deployment.kill(name);
     wait(core::Milliseconds{100});
     for (const auto& name : deployment.names()) deployment.start(name);
-    ASSERT_TRUE(comes_to_be([&] {
+    ASSERT_TRUE(eventually([&] {
       return node(nodes[0]).is_desired_on == is_on &&
              (node(nodes[0]).state == msg::NodeState::active) == is_on;
     })) << round;

@@ -21,7 +21,7 @@ TEST_F(LostHost, EndsAComputesetThatIsEndingOnIt) {
   ASSERT_TRUE(ask(msg::PowerComputeset{.computeset_id = started->computeset_id,
                                        .viewer = as_operator,
                                        .action = msg::PowerAction::poweroff}));
-  EXPECT_TRUE(comes_to_be(
+  EXPECT_TRUE(eventually(
       [&] { return state_of(started->computeset_id) == msg::ComputesetState::completed; }));
   deployment.start(deployment.process_of(0));
   wait(minutes{2});
@@ -35,7 +35,7 @@ TEST_F(LostHost, ForgetsTheNodesOfAClusterRemovedWhileTheyWereOnIt) {
   power_on(nodes[0]);
   deployment.cut_power(0);
   ASSERT_TRUE(ask(msg::RemoveCluster{.cluster_id = {"c"}, .viewer = as_operator}));
-  EXPECT_TRUE(comes_to_be([&] { return deployment.invariants.nodes().all().empty(); }));
+  EXPECT_TRUE(eventually([&] { return deployment.invariants.nodes().all().empty(); }));
   deployment.start(deployment.process_of(0));
   deployment.start("scheduler");
   const auto anew = define("c", 0);
@@ -56,7 +56,7 @@ TEST_F(LostHost, MovesItsNodesOnlyAfterItsLeaseEnds) {
   EXPECT_EQ(node(nodes[0]).state, msg::NodeState::nostate_error);
   EXPECT_EQ(host_of(nodes[0]), first);
   EXPECT_EQ(hosts_running(nodes[0]).size(), 1U) << "it runs on while the lease lasts";
-  ASSERT_TRUE(comes_to_be([&] { return node(nodes[0]).state == msg::NodeState::active; }));
+  ASSERT_TRUE(eventually([&] { return node(nodes[0]).state == msg::NodeState::active; }));
   EXPECT_NE(host_of(nodes[0]), first);
   EXPECT_EQ(hosts_running(nodes[0]).size(), 1U);
   deployment.world.cut_off(deployment.process_of(first), false);
@@ -77,7 +77,7 @@ TEST_F(LostHost, StopsItsDomainsWhenItHasLostItsStoreToo) {
   // The end of a domain must be recorded; that commit fails, and the store is unavailable.
   for (const auto& [name, spec] : deployment.hypervisor(first).running())
     if (name.ends_with(more[0].value)) deployment.hypervisor(first).fake().crash(name);
-  ASSERT_TRUE(comes_to_be([&] {
+  ASSERT_TRUE(eventually([&] {
     return node(nodes[0]).state == msg::NodeState::active && host_of(nodes[0]) != first;
   }));
   EXPECT_EQ(hosts_running(nodes[0]).size(), 1U);
@@ -95,7 +95,7 @@ TEST_F(LostHost, StopsItsDomainsWhenItsProvisionerWasKilledMeanwhile) {
   deployment.world.cut_off(deployment.process_of(first), true);
   wait(seconds{5});
   deployment.start(deployment.process_of(first));
-  ASSERT_TRUE(comes_to_be([&] {
+  ASSERT_TRUE(eventually([&] {
     return node(nodes[0]).state == msg::NodeState::active && host_of(nodes[0]) != first;
   }));
   EXPECT_EQ(hosts_running(nodes[0]).size(), 1U);
@@ -114,7 +114,7 @@ TEST_F(LostHost, RecoversWhicheverMessageArrivesFirst) {
     wait(core::Milliseconds{2 * deployment.shape().host_lease_ms});
     EXPECT_TRUE(hosts_running(nodes[0]).empty());
     deployment.world.cut_off(deployment.process_of(0), false);
-    ASSERT_TRUE(comes_to_be([&] { return node(nodes[0]).state == msg::NodeState::active; }))
+    ASSERT_TRUE(eventually([&] { return node(nodes[0]).state == msg::NodeState::active; }))
         << round;
   }
   wait(minutes{1});
@@ -140,10 +140,10 @@ TEST_F(LostHost, GivesOnlyNodesThatAreDesiredOnToAnother) {
   deployment.world.cut_off(deployment.process_of(first), true);
   ASSERT_TRUE(ask(msg::PowerNode{
       .node = {.node_id = stopped}, .viewer = as_operator, .action = msg::PowerAction::poweroff}));
-  ASSERT_TRUE(comes_to_be(
+  ASSERT_TRUE(eventually(
       [&] { return node(kept).state == msg::NodeState::active && host_of(kept) != first; }));
   EXPECT_EQ(node(kept).epoch, epoch + 1);
-  ASSERT_TRUE(comes_to_be([&] { return node(stopped).host_id.empty(); }));
+  ASSERT_TRUE(eventually([&] { return node(stopped).host_id.empty(); }));
   EXPECT_EQ(node(stopped).state, msg::NodeState::shutoff);
   EXPECT_EQ(node(stopped).reason, "host h" + std::to_string(first) + " was lost");
   deployment.world.cut_off(deployment.process_of(first), false);

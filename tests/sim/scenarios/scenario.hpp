@@ -38,9 +38,9 @@ class Scenario : public testing::Test {
     return deployment_->admin.call(request);
   }
   void wait(core::Milliseconds time) { deployment_->world.run_for(time); }
-  bool comes_to_be(const std::function<bool()>& is_so,
-                   core::Milliseconds time = std::chrono::minutes{5}) {
-    return deployment_->world.run_until(is_so, time);
+  bool eventually(const std::function<bool()>& condition,
+                  core::Milliseconds time = std::chrono::minutes{5}) {
+    return deployment_->world.run_until(condition, time);
   }
 
   /// Creates a cluster and waits until its nodes can be placed; the frontend is the first.
@@ -81,7 +81,7 @@ class Scenario : public testing::Test {
     const auto reply = ask(msg::PowerNode{
         .node = {.node_id = id}, .viewer = as_operator, .action = msg::PowerAction::poweron});
     ASSERT_TRUE(reply) << reply.error().detail;
-    ASSERT_TRUE(comes_to_be([&] { return node(id).state == msg::NodeState::active; }));
+    ASSERT_TRUE(eventually([&] { return node(id).state == msg::NodeState::active; }));
   }
   void expect_settled() {
     for (const auto& what : deployment_->invariants.check_settled()) ADD_FAILURE() << what;

@@ -82,15 +82,15 @@ Invariants::Invariants(SimWorld& world, InvariantLimits limits)
       computesets_{scheduler::keys::computesets()},
       allocations_{scheduler::keys::allocations()} {
   world_.on_landed = [this](const std::string& service, const core::Commit& commit,
-                            std::uint64_t first) { take_landed(service, commit, first); };
+                            std::uint64_t first) { observe_commit(service, commit, first); };
   world_.on_sent = [this](const std::string& process, const core::Frames& frames) {
-    take_sent(process, frames);
+    observe_message(process, frames);
   };
 }
 
 void Invariants::watch(SimHypervisor& hypervisor) {
   hypervisors_.push_back(&hypervisor);
-  hypervisor.on_created = [this](const provisioner::DomainSpec& spec) { take_created(spec); };
+  hypervisor.on_created = [this](const provisioner::DomainSpec& spec) { observe_domain(spec); };
 }
 
 void Invariants::fail(const std::string& what) {
@@ -113,15 +113,15 @@ std::map<std::string, std::set<std::string>> Invariants::running() const {
 }
 
 /// A domain may be created only under a durable grant that its host holds, once, and nowhere else.
-void Invariants::take_created(const provisioner::DomainSpec& spec) {
+void Invariants::observe_domain(const provisioner::DomainSpec& spec) {
   const auto dot = spec.name.find('.');
   const std::string host = spec.name.substr(0, dot);
   const std::string node = spec.name.substr(dot + 1);
   if (!granted_.contains(host + " " + run_name(node, spec.epoch)))
-    fail(fmt::format("domain {} is begun at epoch {}, which was never granted", spec.name,
+    fail(fmt::format("domain {} starts at epoch {}, which was never granted", spec.name,
                      spec.epoch));
   if (has_run_.contains(run_name(node, spec.epoch)))
-    fail(fmt::format("domain {} is begun again at epoch {}", spec.name, spec.epoch));
+    fail(fmt::format("domain {} starts a second time at epoch {}", spec.name, spec.epoch));
   std::uint64_t memory_mb = 0;
   for (auto* hypervisor : hypervisors_)
     for (const auto& [name, other] : hypervisor->running()) {
@@ -132,29 +132,29 @@ void Invariants::take_created(const provisioner::DomainSpec& spec) {
     }
   const auto* known = hosts_.find(scheduler::keys::host({host}).name);
   if (known && memory_mb > known->memory_mb)
-    fail(fmt::format("domains on host {} have {} MB of its {}", host, memory_mb, known->memory_mb));
+    fail(fmt::format("domains on host {} use {} MB of its {}", host, memory_mb, known->memory_mb));
 }
 
 /// Successful replies and events must be durable before they are sent.
-void Invariants::take_sent(const std::string& process, const core::Frames& frames) {
+void Invariants::observe_message(const std::string& process, const core::Frames& frames) {
   const auto& envelope = frames.envelope;
   if (envelope.kind == msg::MessageKind::reply && !envelope.error &&
       mutating_topics.contains(frames.topic) && !world_.is_reply_kept(process, envelope.request_id))
-    fail(fmt::format("{} says yes to {} before that is durable", process, frames.topic));
+    fail(fmt::format("{} confirms {} before it is durable", process, frames.topic));
   if (envelope.kind != msg::MessageKind::event) return;
   const auto& events = world_.events();
   const bool is_there = envelope.event_id >= 1 && envelope.event_id <= events.size() &&
                         events[envelope.event_id - 1].topic == frames.topic &&
                         events[envelope.event_id - 1].body == frames.body;
   if (!is_there)
-    fail(fmt::format("{} sends event {} {}, which is not the durable one", process,
+    fail(fmt::format("{} sends event {} {}, which differs from the durable one", process,
                      envelope.event_id, frames.topic));
 }
 
-void Invariants::take_landed(const std::string& service, const core::Commit& commit,
-                             std::uint64_t) {
+void Invariants::observe_commit(const std::string& service, const core::Commit& commit,
+                                std::uint64_t) {
   if (!commit.request_id.empty() && world_.is_reply_kept(service, commit.request_id))
-    fail(fmt::format("{} has two effects of request {}", service, commit.request_id));
+    fail(fmt::format("{} applied request {} twice", service, commit.request_id));
   bool are_computesets_changed = false;
   bool are_placements_changed = false;
   bool are_networks_changed = false;
@@ -199,7 +199,7 @@ void Invariants::take_landed(const std::string& service, const core::Commit& com
     are_computesets_changed = true;
   }
   check_events(commit);
-  if (service == "scheduler") check_told(commit);
+  if (service == "scheduler") check_emitted(commit);
   if (are_computesets_changed) check_active_computesets();
   if (are_placements_changed) check_capacity();
   if (are_networks_changed) check_networks((SimLoop::unix_epoch_ms + world_.now_ms()) / 1000);
@@ -211,7 +211,7 @@ void Invariants::check_computeset_step(const std::string& key,
   if (!now) return fail("a computeset was forgotten: " + key);
   const auto& after = now->computeset;
   const auto id = after.computeset_id;
-  if (!before && id <= last_computeset_) fail(fmt::format("computeset id {} comes again", id));
+  if (!before && id <= last_computeset_) fail(fmt::format("computeset id {} is used twice", id));
   last_computeset_ = std::max(last_computeset_, id);
   const auto was = before ? before->computeset.state : ComputesetState::unknown;
   if (was != after.state && !may_follow(was, after.state))
@@ -234,7 +234,7 @@ void Invariants::check_node_step(const std::string& key, const scheduler::Stored
   if (!now->host_id.empty() && now->is_grant_on)
     granted_.insert(now->host_id.value + " " + run_name(id, now->epoch));
   if (!before) return;
-  if (now->epoch < before->epoch) fail("the epoch of node " + id + " goes back");
+  if (now->epoch < before->epoch) fail("the epoch of node " + id + " decreases");
   const bool is_elsewhere = now->host_id != before->host_id && !now->host_id.empty();
   if (is_elsewhere && now->epoch == before->epoch)
     fail("node " + id + " is placed again without a new epoch");
@@ -246,7 +246,8 @@ void Invariants::check_grant_step(const std::string& key, const provisioner::Sto
   const auto& grant = now->second.grant;
   if (now->second.phase != provisioner::GrantPhase::pending)
     has_run_.insert(run_name(grant.node_id.value, grant.epoch));
-  if (before && grant.epoch < before->grant.epoch) fail("a host's grant goes back: " + key);
+  if (before && grant.epoch < before->grant.epoch)
+    fail("the epoch of a host's grant decreases: " + key);
 }
 
 void Invariants::check_active_computesets() {
@@ -270,8 +271,8 @@ void Invariants::check_capacity() {
     const auto& used = taken[host.host_id];
     if (used.cpus > static_cast<std::int64_t>(host.cpus) * limits_.cpu_overcommit ||
         used.memory_mb > static_cast<std::int64_t>(host.memory_mb))
-      fail(fmt::format("host {} gives {} CPUs of {} and {} MB of {}", host.host_id.value, used.cpus,
-                       host.cpus, used.memory_mb, host.memory_mb));
+      fail(fmt::format("host {} has {} of {} CPUs and {} of {} MB in use", host.host_id.value,
+                       used.cpus, host.cpus, used.memory_mb, host.memory_mb));
   }
 }
 
@@ -284,7 +285,8 @@ void Invariants::check_networks(std::int64_t now_unix_s) {
     const auto& cluster = stored.network.cluster_id.value;
     const auto [there, is_first] = vlans.emplace(vlan, cluster);
     if (!is_first)
-      fail(fmt::format("VLAN {} is in the clusters {} and {}", vlan, there->second, cluster));
+      fail(
+          fmt::format("VLAN {} is leased to the clusters {} and {}", vlan, there->second, cluster));
     if (vlan_quarantines_.find(network::keys::vlan_quarantine(vlan).name))
       fail(fmt::format("VLAN {} of cluster {} is quarantined", vlan, cluster));
     const auto until = quarantined_until_s_.find(std::to_string(vlan));
@@ -295,16 +297,17 @@ void Invariants::check_networks(std::int64_t now_unix_s) {
   }
   for (const auto& [key, record] : ports_.all())
     for (const auto& port : record.ports) {
-      if (!addresses.emplace(port.mac, key).second) fail("MAC " + port.mac + " is given twice");
+      if (!addresses.emplace(port.mac, key).second) fail("MAC " + port.mac + " is leased twice");
       if (port.is_public && !addresses.emplace(port.ip, key).second)
-        fail("the public address " + port.ip + " is given twice");
+        fail("the public address " + port.ip + " is leased twice");
       if (!port.is_public &&
           !addresses.emplace(record.cluster_id.value + " " + port.ip, key).second)
-        fail(fmt::format("the address {} is given twice in cluster {}", port.ip,
+        fail(fmt::format("the address {} is leased twice in cluster {}", port.ip,
                          record.cluster_id.value));
       const auto* of = networks_.find(network::keys::network(record.cluster_id).name);
       if (!port.is_public && (!of || of->network.vlan != port.vlan))
-        fail(fmt::format("{} has a port in VLAN {}, which is not its cluster's", key, port.vlan));
+        fail(fmt::format("{} has a port in VLAN {}, which its cluster does not have", key,
+                         port.vlan));
     }
 }
 

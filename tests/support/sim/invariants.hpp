@@ -77,9 +77,9 @@ class Invariants {
   std::map<std::string, std::set<std::string>> running() const;
 
  private:
-  void take_landed(const std::string& service, const core::Commit& commit, std::uint64_t first);
-  void take_sent(const std::string& process, const core::Frames& frames);
-  void take_created(const provisioner::DomainSpec& spec);
+  void observe_commit(const std::string& service, const core::Commit& commit, std::uint64_t first);
+  void observe_message(const std::string& process, const core::Frames& frames);
+  void observe_domain(const provisioner::DomainSpec& spec);
 
   // After each commit.
   void check_computeset_step(const std::string& key, const scheduler::StoredComputeset* before);
@@ -92,7 +92,7 @@ class Invariants {
   void check_events(const core::Commit& commit);
   void check_scheduler_event(const core::StoredEvent& event);
   void check_network_event(const core::StoredEvent& event);
-  void check_told(const core::Commit& commit);
+  void check_emitted(const core::Commit& commit);
 
   // Once settled.
   void check_settled_node(const scheduler::StoredNode& node);
@@ -124,9 +124,9 @@ class Invariants {
   std::set<std::string> granted_ = {};  // "HOST NODE EPOCH" that were ever durable
   std::set<std::string> has_run_ = {};  // "NODE EPOCH" recorded as having run
   std::map<std::string, std::int64_t> quarantined_until_s_ = {};  // VLAN, as text
-  std::map<msg::ComputesetId, msg::Computeset> told_computesets_ = {};
-  std::map<std::string, msg::NodeStatus> told_nodes_ = {};
-  std::map<std::string, msg::DomainChanged> told_domains_ = {};  // by host and node
+  std::map<msg::ComputesetId, msg::Computeset> emitted_computesets_ = {};
+  std::map<std::string, msg::NodeStatus> emitted_nodes_ = {};
+  std::map<std::string, msg::DomainChanged> emitted_domains_ = {};  // by host and node
   msg::ComputesetId last_computeset_ = 0;
 };
 

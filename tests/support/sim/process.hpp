@@ -49,10 +49,10 @@ class SimProcess {
                                                  .deadline = core::Milliseconds{60'000}}) {
     using Reply = core::Result<typename Request::Reply>;
     auto answer = std::make_shared<std::optional<Reply>>();
-    const core::Milliseconds patience = options.deadline + core::Milliseconds{1000};
+    const core::Milliseconds wait_timeout = options.deadline + core::Milliseconds{1000};
     bus_.call(request, std::move(options),
               [answer](Reply answered) { *answer = std::move(answered); });
-    loop_.world().run_until([answer] { return answer->has_value(); }, patience);
+    loop_.world().run_until([answer] { return answer->has_value(); }, wait_timeout);
     if (!*answer) return core::refuse(core::ErrorCode::internal, "a call ended without an answer");
     return std::move(**answer);
   }

@@ -234,7 +234,8 @@ void SimRun::ask(const Request& request, std::function<void(const typename Reque
         const std::string code{reply ? "yes" : msg::name_of(reply.error().code)};
         ++outcome_.counts[verb + ": " + code];
         if (!reply && reply.error().code == core::ErrorCode::internal)
-          deployment_.invariants.fail(verb + " is our own mistake: " + reply.error().detail);
+          deployment_.invariants.fail(verb +
+                                      " failed with an internal error: " + reply.error().detail);
         if constexpr (std::same_as<Request, msg::StartComputeset>) {
           if (reply) ++computesets_accepted_;
           if (!reply && reply.error().code == core::ErrorCode::deadline_exceeded)
@@ -250,7 +251,7 @@ bool SimRun::must(const Request& request) {
   const auto reply = deployment_.admin.call(request);
   if (!reply)
     deployment_.invariants.fail(std::string(Request::topic) +
-                                " is refused in peace: " + reply.error().detail);
+                                " is refused without faults: " + reply.error().detail);
   return reply.has_value();
 }
 
@@ -268,7 +269,7 @@ void SimRun::wait_for_answers() {
   deployment_.world.run_until([this] { return open_calls_ == 0; },
                               Milliseconds{2 * call_deadline_ms});
   if (open_calls_ > 0)
-    deployment_.invariants.fail(fmt::format("{} calls were never answered", open_calls_));
+    deployment_.invariants.fail(fmt::format("{} calls got no reply", open_calls_));
 }
 
 std::optional<msg::NodeId> SimRun::some_node(msg::NodeKind kind) {
@@ -382,16 +383,17 @@ void SimRun::remove_everything() {
   auto& world = deployment_.world;
   const auto listed =
       all_clusters([&](const auto& request) { return deployment_.admin.call(request); });
-  if (!listed) return deployment_.invariants.fail("clusters cannot be listed in peace");
+  if (!listed) return deployment_.invariants.fail("clusters cannot be listed without faults");
   for (const auto& cluster : *listed)
     must(msg::RemoveCluster{.cluster_id = cluster.cluster_id, .viewer = as_operator});
   world.run_for(Milliseconds{deployment_.shape().shutdown_ms + 60'000});
   settle([this] { return deployment_.invariants.check_empty(); });
   const auto hosts = deployment_.admin.call(msg::ListHosts{});
-  if (!hosts) return deployment_.invariants.fail("hosts cannot be listed in peace");
+  if (!hosts) return deployment_.invariants.fail("hosts cannot be listed without faults");
   for (const auto& host : hosts->hosts)
     if (host.cpus_used != 0 || host.memory_used_mb != 0)
-      deployment_.invariants.fail("host " + host.host_id.value + " is used by nobody");
+      deployment_.invariants.fail("host " + host.host_id.value +
+                                  " has resources in use without a node");
 }
 
 std::uint64_t SimRun::digest() const {

@@ -37,20 +37,20 @@ std::vector<std::string> Invariants::check_settled() {
 
 void Invariants::check_settled_node(const scheduler::StoredNode& node) {
   const auto& id = node.definition.node_id.value;
-  if (node.is_removed) fail("node " + id + " of a removed cluster is still there");
+  if (node.is_removed) fail("node " + id + " of a removed cluster still exists");
   const auto* stored = computesets_.find(scheduler::keys::computeset(node.computeset_id).name);
-  if (node.computeset_id != 0 && !stored) fail("node " + id + " is in a computeset nobody knows");
+  if (node.computeset_id != 0 && !stored) fail("node " + id + " is in an unknown computeset");
   if (stored && std::ranges::find(stored->computeset.nodes, node.definition.node_id) ==
                     stored->computeset.nodes.end())
     fail("node " + id + " is in a computeset that does not name it");
   if (node.host_id.empty()) return;
-  if (!node.is_grant_on) fail("node " + id + " is being stopped and stays so");
+  if (!node.is_grant_on) fail("node " + id + " does not finish stopping");
   if (node.state != msg::NodeState::active)
     fail("node " + id + " is " + std::string(msg::name_of(node.state)) + ": " + node.reason);
-  if (!node.is_desired_on) fail("node " + id + " runs and is not wanted on");
+  if (!node.is_desired_on) fail("node " + id + " runs although it should be off");
   const bool is_compute = node.definition.kind == msg::NodeKind::compute;
   if (is_compute && (!stored || stored->computeset.state != ComputesetState::running))
-    fail("compute " + id + " runs in no running computeset");
+    fail("compute " + id + " runs outside a running computeset");
 }
 
 /// Every domain has a grant, and every grant a domain.
@@ -78,7 +78,7 @@ void Invariants::check_settled_computesets() {
     const std::int64_t now_unix_s = (SimLoop::unix_epoch_ms + world_.now_ms()) / 1000;
     if (computeset.state == ComputesetState::running &&
         now_unix_s > computeset.start_unix_s + computeset.walltime_mins * 60 + 10)
-      fail(fmt::format("computeset {} runs on after its walltime", computeset.computeset_id));
+      fail(fmt::format("computeset {} still runs after its walltime", computeset.computeset_id));
     const bool is_held = computeset.state == ComputesetState::submitted ||
                          computeset.state == ComputesetState::running;
     for (const auto& node_id : computeset.nodes) {
@@ -87,7 +87,7 @@ void Invariants::check_settled_computesets() {
         fail(fmt::format("node {} is not in its computeset {}", node_id.value,
                          computeset.computeset_id));
       if (!is_held && node && node->computeset_id == computeset.computeset_id)
-        fail(fmt::format("node {} is still in computeset {}, which is over", node_id.value,
+        fail(fmt::format("node {} is still in computeset {}, which has ended", node_id.value,
                          computeset.computeset_id));
     }
   }
@@ -106,9 +106,10 @@ void Invariants::check_settled_grants() {
       placed.insert(node.host_id.value + " " + node.definition.node_id.value + " " +
                     std::to_string(node.epoch));
   for (const auto& grant : held)
-    if (!placed.contains(grant)) fail("a host holds a grant that nobody gives: " + grant);
+    if (!placed.contains(grant))
+      fail("a host holds a grant that the scheduler does not have: " + grant);
   for (const auto& grant : placed)
-    if (!held.contains(grant)) fail("a host does not hold its grant: " + grant);
+    if (!held.contains(grant)) fail("a host lacks a grant of the scheduler: " + grant);
 }
 
 /// All services know the same clusters and nodes as the registry.
@@ -123,7 +124,7 @@ void Invariants::check_same_clusters() {
     for (const auto& one : all)
       if (!known.contains(one)) fail(std::string(room) + " does not know " + one);
     for (const auto& one : known)
-      if (!all.contains(one)) fail(std::string(room) + " has not forgotten " + one);
+      if (!all.contains(one)) fail(std::string(room) + " still knows " + one);
   };
   std::set<std::string> known;
   for (const auto& [key, stored] : networks_.all()) known.insert(stored.network.cluster_id.value);
@@ -140,7 +141,7 @@ void Invariants::check_same_clusters() {
   for (const auto& [key, node] : nodes_.all()) {
     const auto* ports = ports_.find(network::keys::ports(node.definition.node_id).name);
     if (ports && !(ports->ports == node.ports))
-      fail("scheduler has other ports of node " + node.definition.node_id.value + " than network");
+      fail("scheduler and network differ in the ports of node " + node.definition.node_id.value");
   }
 }
 
@@ -154,15 +155,15 @@ void Invariants::check_waiting() {
              scheduler::is_open(host));
   for (const auto& [key, node] : nodes_.all())
     if (!node.host_id.empty()) pool.use(node.host_id, node.size);
-  const auto have_room = [&](const std::vector<scheduler::Need>& needs) {
+  const auto have_capacity = [&](const std::vector<scheduler::Need>& needs) {
     scheduler::HostPoolDraft left{pool};
     std::size_t steps_left = scheduler::search_steps_max;
     return scheduler::place_together(left, needs, steps_left).has_value();
   };
   for (const auto& [key, node] : nodes_.all())
     if (scheduler::is_waiting(node) && !scheduler::is_missing_something(node) &&
-        have_room({{.size = node.size}}))
-      fail("node " + node.definition.node_id.value + " waits though a host has room");
+        have_capacity({{.size = node.size}}))
+      fail("node " + node.definition.node_id.value + " waits although a host has capacity");
   for (const auto& [key, stored] : computesets_.all()) {
     if (stored.computeset.state != ComputesetState::submitted) continue;
     std::vector<scheduler::Need> needs;
@@ -174,8 +175,8 @@ void Invariants::check_waiting() {
       needs.push_back(
           {.size = node->size, .host_id = stored.hosts.empty() ? msg::HostId{} : stored.hosts[i]});
     }
-    if (!is_missing && have_room(needs))
-      fail(fmt::format("computeset {} waits though hosts have room",
+    if (!is_missing && have_capacity(needs))
+      fail(fmt::format("computeset {} waits although hosts have capacity",
                        stored.computeset.computeset_id));
   }
 }
@@ -192,20 +193,22 @@ void Invariants::check_charges() {
   for (const auto& [key, stored] : allocations_.all()) {
     const auto& allocation = stored.allocation;
     if (allocation.used_core_s != ran[allocation.allocation_id.value])
-      fail(fmt::format("allocation {} is charged {} core-seconds, {} were used",
+      fail(fmt::format("allocation {} is charged {} core-seconds for {} used",
                        allocation.allocation_id.value, allocation.used_core_s,
                        ran[allocation.allocation_id.value]));
     ran.erase(allocation.allocation_id.value);
   }
   for (const auto& [id, core_s] : ran)
-    if (core_s != 0) fail(fmt::format("allocation {} was never charged {}", id, core_s));
+    if (core_s != 0)
+      fail(fmt::format("allocation {} was not charged for {} core-seconds", id, core_s));
 }
 
 std::vector<std::string> Invariants::check_empty() {
   const auto before = std::exchange(broken_, {});
-  for (const auto& [node, hosts] : running()) fail("a domain outlives its cluster: " + node);
+  for (const auto& [node, hosts] : running())
+    fail("a domain exists after its cluster was removed: " + node);
   const auto none = [this](const auto& view, const char* what) {
-    for (const auto& [key, record] : view.all()) fail(std::string(what) + " is left: " + key);
+    for (const auto& [key, record] : view.all()) fail(std::string(what) + " remains: " + key);
   };
   none(clusters_, "a cluster");
   none(defined_, "a node");
@@ -215,7 +218,8 @@ std::vector<std::string> Invariants::check_empty() {
   none(seen_clusters_, "a cluster of the scheduler");
   none(nodes_, "a node of the scheduler");
   for (const auto& [key, stored] : computesets_.all())
-    if (stored.computeset.end_unix_s == 0) fail("a computeset outlives its cluster: " + key);
+    if (stored.computeset.end_unix_s == 0)
+      fail("a computeset is active after its cluster was removed: " + key);
   return std::exchange(broken_, before);
 }
 

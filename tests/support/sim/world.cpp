@@ -56,9 +56,9 @@ void SimWorld::run_for(core::Milliseconds time) {
   now_ms_ = end_ms;
 }
 
-bool SimWorld::run_until(const std::function<bool()>& is_so, core::Milliseconds time) {
+bool SimWorld::run_until(const std::function<bool()>& condition, core::Milliseconds time) {
   const std::int64_t end_ms = now_ms_ + time.count();
-  while (!is_so()) {
+  while (!condition()) {
     if (tasks_.empty() || tasks_.begin()->first.first > end_ms) return false;
     step();
   }
@@ -125,15 +125,21 @@ bool SimLink::wants(const std::string& topic) const {
   return false;
 }
 
-void SimJournal::load(std::function<void(core::Result<core::Snapshot>)> done) {
+template <class T>
+bool SimJournal::fail_without_redis(ErrorCode code,
+                                    const std::function<void(core::Result<T>)>& done) {
   auto& world = loop_.world();
-  if (!world.can_reach_redis(service_name_)) {
-    is_broken_ = true;
-    world.schedule(timeout_delay_ms(), loop_.life(), [done = std::move(done)] {
-      done(core::refuse(ErrorCode::unavailable, "redis does not answer"));
-    });
-    return;
-  }
+  if (world.can_reach_redis(service_name_)) return false;
+  is_broken_ = true;
+  last_answer_ms_ = std::max(last_answer_ms_, world.now_ms() + redis_timeout_ms);
+  world.schedule(last_answer_ms_ - world.now_ms(), loop_.life(),
+                 [code, done] { done(core::refuse(code, "redis does not answer")); });
+  return true;
+}
+
+void SimJournal::load(std::function<void(core::Result<core::Snapshot>)> done) {
+  if (fail_without_redis(ErrorCode::unavailable, done)) return;
+  auto& world = loop_.world();
   world.schedule(answer_delay_ms(), loop_.life(), [this, &world, done = std::move(done)] {
     auto& owned = world.owned_[service_name_];
     epoch_ = ++owned.epoch;
@@ -149,15 +155,9 @@ void SimJournal::commit(core::Commit commit,
                         std::function<void(core::Result<std::uint64_t>)> done) {
   // The commit takes effect at one time and is answered later: the process may end, or its
   // connection break, before or in between.
+  if (fail_without_redis(ErrorCode::unknown_outcome, done)) return;
   auto& world = loop_.world();
   auto outcome = std::make_shared<core::Result<std::uint64_t>>();
-  if (!world.can_reach_redis(service_name_)) {
-    is_broken_ = true;
-    *outcome = core::refuse(ErrorCode::unknown_outcome, "redis does not answer");
-    world.schedule(timeout_delay_ms(), loop_.life(),
-                   [outcome, done = std::move(done)] { done(*outcome); });
-    return;
-  }
   const std::int64_t lands_ms = answer_delay_ms();
   const std::int64_t answer_ms = answer_delay_ms();
   world.schedule(lands_ms, loop_.life(), [this, outcome, commit = std::move(commit)]() mutable {
@@ -226,14 +226,8 @@ core::Result<std::uint64_t> SimJournal::land(core::Commit commit) {
 void SimJournal::read_events(
     std::uint64_t sequence, std::size_t count,
     std::function<void(core::Result<std::vector<core::StoredEvent>>)> done) {
+  if (fail_without_redis(ErrorCode::unknown_outcome, done)) return;
   auto& world = loop_.world();
-  if (!world.can_reach_redis(service_name_)) {
-    is_broken_ = true;
-    world.schedule(timeout_delay_ms(), loop_.life(), [done = std::move(done)] {
-      done(core::refuse(ErrorCode::unknown_outcome, "redis does not answer"));
-    });
-    return;
-  }
   world.schedule(
       answer_delay_ms(), loop_.life(), [&world, sequence, count, done = std::move(done)] {
         std::vector<core::StoredEvent> read;
@@ -245,14 +239,8 @@ void SimJournal::read_events(
 
 void SimJournal::read_archived(std::vector<std::string> keys,
                                std::function<void(core::Result<std::vector<std::string>>)> done) {
+  if (fail_without_redis(ErrorCode::unknown_outcome, done)) return;
   auto& world = loop_.world();
-  if (!world.can_reach_redis(service_name_)) {
-    is_broken_ = true;
-    world.schedule(timeout_delay_ms(), loop_.life(), [done = std::move(done)] {
-      done(core::refuse(ErrorCode::unknown_outcome, "redis does not answer"));
-    });
-    return;
-  }
   world.schedule(answer_delay_ms(), loop_.life(),
                  [this, &world, keys = std::move(keys), done = std::move(done)] {
                    const auto& archive = world.owned_[service_name_].archive;
@@ -266,12 +254,6 @@ void SimJournal::read_archived(std::vector<std::string> keys,
                    }
                    done(std::move(bodies));
                  });
-}
-
-std::int64_t SimJournal::timeout_delay_ms() {
-  auto& world = loop_.world();
-  last_answer_ms_ = std::max(last_answer_ms_, world.now_ms() + redis_timeout_ms);
-  return last_answer_ms_ - world.now_ms();
 }
 
 std::int64_t SimJournal::answer_delay_ms() {

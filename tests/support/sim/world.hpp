@@ -88,8 +88,8 @@ class SimWorld {
   bool step();
   /// Advances the clock and runs what is due.
   void run_for(core::Milliseconds time);
-  /// Steps until `is_so`; false if that takes longer than `time`.
-  bool run_until(const std::function<bool()>& is_so, core::Milliseconds time);
+  /// Steps until `condition`; false if that takes longer than `time`.
+  bool run_until(const std::function<bool()>& condition, core::Milliseconds time);
 
  private:
   friend class SimLink;
@@ -191,8 +191,9 @@ class SimJournal : public core::Journal {
   core::Result<std::uint64_t> land(core::Commit commit);
   /// The delay of the next answer; answers keep their order.
   std::int64_t answer_delay_ms();
-  /// The delay of a timeout of Redis; answers keep their order.
-  std::int64_t timeout_delay_ms();
+  /// If Redis is unreachable: calls `done` with an error after a timeout, and returns true.
+  template <class T>
+  bool fail_without_redis(core::ErrorCode code, const std::function<void(core::Result<T>)>& done);
 
   SimLoop& loop_;
   std::string service_name_;

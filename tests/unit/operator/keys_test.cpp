@@ -11,7 +11,7 @@
 #include "operator/services.hpp"
 #include "operator/state_directory.hpp"
 #include "services/bus/rights.hpp"
-#include "tests/support/redis_fixture.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace nucleus::operator_ {
 namespace {

@@ -6,7 +6,7 @@
 namespace nucleus::client {
 namespace {
 
-TEST(Walltime, TakesMinutesHoursDaysAndWeeksInEitherCase) {
+TEST(Walltime, AcceptsMinutesHoursDaysAndWeeksInEitherCase) {
   const std::pair<const char*, std::int64_t> cases[] = {
       {"90m", 90}, {"2h", 120},  {"1d", 1440},   {"1w", 10'080}, {"90M", 90},
       {"2H", 120}, {"1D", 1440}, {"1W", 10'080}, {"0001m", 1},   {"1000000m", 1'000'000}};

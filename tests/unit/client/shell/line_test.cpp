@@ -6,7 +6,7 @@
 namespace nucleus::client {
 namespace {
 
-TEST(ShellLine, TellsCommentsAndShellLinesFromCommands) {
+TEST(ShellLine, DistinguishesCommentsAndShellLinesFromCommands) {
   for (const char* comment : {"# a", "// a", "/* a */", "   # a"})
     EXPECT_EQ(read_line(comment).kind, LineKind::comment) << comment;
   EXPECT_EQ(read_line("!ls -l ").text, "ls -l");

@@ -18,7 +18,7 @@ core::StoredEvent an_event(std::uint64_t sequence, const std::string& place,
   return {.sequence = sequence, .topic = place + "/" + std::string(type), .body = std::move(body)};
 }
 
-core::StoredEvent an_end_of_credentials(std::uint64_t sequence, const std::string& person) {
+core::StoredEvent a_credential_end(std::uint64_t sequence, const std::string& person) {
   return an_event(sequence, "_/_", msg::CredentialsChanged::topic,
                   msg::encode(msg::CredentialsChanged{{person}}));
 }
@@ -97,7 +97,7 @@ TEST_F(CachedAnswer, OutlivesEventsThatChangeNoAnswer) {
   keep("a", {.cluster = "c"});
   cache.apply(an_event(11, "_/_", msg::HostChanged::topic));
   cache.apply(an_event(12, "_/_", msg::VolumePlaced::topic));
-  cache.apply(an_end_of_credentials(13, "eve"));
+  cache.apply(a_credential_end(13, "eve"));
   EXPECT_TRUE(knows("a"));
 }
 
@@ -171,7 +171,7 @@ TEST_F(CachedAnswer, TokensOfOnePersonEndTogether) {
   keep_token("e1", "eve");
   keep_token("e2", "eve");
   keep_token("b", "bob");
-  cache.apply(an_end_of_credentials(11, "eve"));
+  cache.apply(a_credential_end(11, "eve"));
   EXPECT_FALSE(cache.find_token(core::sha256("e1"), now_ms));
   EXPECT_FALSE(cache.find_token(core::sha256("e2"), now_ms));
   EXPECT_TRUE(cache.find_token(core::sha256("b"), now_ms));
@@ -179,7 +179,7 @@ TEST_F(CachedAnswer, TokensOfOnePersonEndTogether) {
 
 TEST_F(CachedAnswer, TokenIsNotKeptIfACredentialEndedDuringTheCheck) {
   const auto before = cache.credential_changes();
-  cache.apply(an_end_of_credentials(11, "eve"));
+  cache.apply(a_credential_end(11, "eve"));
   EXPECT_FALSE(
       cache.keep_token(core::sha256("t"), {.person_id = {"eve"}}, now_ms, for_ever, before));
   EXPECT_FALSE(cache.find_token(core::sha256("t"), now_ms));
@@ -196,7 +196,7 @@ TEST_F(CachedAnswer, HeadIsServedWhileItsTokenAndItsAnswerAreValid) {
   cache.apply(an_event(11, "p/c"));
   EXPECT_FALSE(cache.find_by_head(head, now_ms));
   bind();
-  cache.apply(an_end_of_credentials(12, "eve"));
+  cache.apply(a_credential_end(12, "eve"));
   EXPECT_FALSE(cache.find_by_head(head, now_ms));
   bind();
   cache.observe(13);

@@ -18,7 +18,7 @@ using core::ErrorCode;
 using tests::SimProcess;
 using tests::SimWorld;
 
-constexpr core::Milliseconds patience{10'000};
+constexpr core::Milliseconds wait_timeout{10'000};
 
 /// The console's ticket book in a process that can be killed.
 class Desk {
@@ -36,7 +36,7 @@ class Desk {
           book_ = book.get();
           return book;
         });
-    world_.run_until([this] { return store().is_loaded(); }, patience);
+    world_.run_until([this] { return store().is_loaded(); }, wait_timeout);
   }
 
   core::Result<TicketBook::Written> write() {
@@ -44,7 +44,7 @@ class Desk {
                                 {.socket_path = "/run/n1"}, process_->bus().context());
     std::optional<core::Result<void>> durable;
     store().when_durable([&](core::Result<void> landed) { durable = std::move(landed); });
-    world_.run_until([&] { return durable.has_value(); }, patience);
+    world_.run_until([&] { return durable.has_value(); }, wait_timeout);
     if (written && !*durable) return std::unexpected(durable->error());
     return written;
   }
@@ -56,7 +56,7 @@ class Desk {
   core::Result<StoredTicket> take(const std::string& ticket) {
     auto taken = std::make_shared<std::optional<core::Result<StoredTicket>>>();
     begin_take(ticket, [taken](core::Result<StoredTicket> answer) { *taken = std::move(answer); });
-    world_.run_until([&] { return taken->has_value(); }, patience);
+    world_.run_until([&] { return taken->has_value(); }, wait_timeout);
     return taken->has_value() ? **taken : core::refuse(ErrorCode::internal, "no answer");
   }
 
@@ -94,7 +94,7 @@ TEST(TicketBook, RefusesASecondUseWhileTheFirstIsNotYetDurable) {
   desk.begin_take(written->ticket, [&](const auto& taken) { is_first_done = taken.has_value(); });
   ASSERT_FALSE(is_first_done);
   EXPECT_FALSE(desk.take(written->ticket));
-  EXPECT_TRUE(world.run_until([&] { return is_first_done; }, patience));
+  EXPECT_TRUE(world.run_until([&] { return is_first_done; }, wait_timeout));
 }
 
 TEST(TicketBook, RefusesTicketsItNeverWrote) {
@@ -163,7 +163,7 @@ TEST(TicketBook, StoresOnlyTheHashOfATicket) {
   EXPECT_EQ(count, 1U);
 }
 
-TEST(TicketBook, OpensAtMostOnceWhereverTheProcessIsKilled) {
+TEST(TicketBook, OpensAtMostOnceWheneverTheProcessIsKilled) {
   int opened_in_all = 0;
   int opened_after_the_kill = 0;
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {

@@ -1,5 +1,5 @@
-// The image header's parser on bytes nobody wrote on purpose: it answers, within its bounds, and
-// what it takes keeps the promises that qemu-img is run on.
+// The parser of image headers on random bytes: it returns within its bounds, and what it accepts is
+// safe to pass to qemu-img.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -25,13 +25,13 @@ core::Result<std::uint64_t> checked(std::string_view head) {
   return check_image_header(msg::ImageFormat::qcow2, head, file_bytes, virtual_bytes_max);
 }
 
-TEST(ImageHeaderFuzz, BeginsWithASoundHeader) {
+TEST(ImageHeaderFuzz, StartsFromAValidHeader) {
   const auto size = checked(tests::a_qcow2_header());
   ASSERT_TRUE(size) << size.error().detail;
   EXPECT_EQ(*size, 1ULL << 30);
 }
 
-TEST(ImageHeaderFuzz, AnswersWhateverTheBytesAreAndTakesNothingUnsafe) {
+TEST(ImageHeaderFuzz, ReturnsForAnyBytesAndAcceptsNothingUnsafe) {
   std::mt19937_64 random(7);
   const auto pick = [&](std::uint64_t most) {
     return std::uniform_int_distribution<std::uint64_t>{0, most}(random);
@@ -71,13 +71,13 @@ TEST(ImageHeaderFuzz, AnswersWhateverTheBytesAreAndTakesNothingUnsafe) {
     EXPECT_LE(table_end, file_bytes) << "a table beyond the file";
     if (get(head, 4, 4) == 3) {
       ASSERT_GE(head.size(), 104U);
-      EXPECT_EQ(get(head, 72, 8) & ~std::uint64_t{1 + 16}, 0U) << "a feature not known";
+      EXPECT_EQ(get(head, 72, 8) & ~std::uint64_t{1 + 16}, 0U) << "an unknown feature";
     }
   }
-  EXPECT_GT(taken, 100) << "the mutations are so wild that nothing is learned";
+  EXPECT_GT(taken, 100) << "the mutations are too strong to reach the checks";
 }
 
-TEST(ImageHeaderFuzz, AnswersForEveryLengthOfEveryFormat) {
+TEST(ImageHeaderFuzz, ReturnsForEveryLengthOfEveryFormat) {
   const std::string whole = tests::a_qcow2_header();
   for (const auto format : {msg::ImageFormat::raw, msg::ImageFormat::qcow2, msg::ImageFormat::iso,
                             msg::ImageFormat::unknown})
@@ -90,7 +90,7 @@ TEST(ImageHeaderFuzz, AnswersForEveryLengthOfEveryFormat) {
     }
 }
 
-TEST(ImageHeaderFuzz, RefusesEachLieOfTheKnownAttacks) {
+TEST(ImageHeaderFuzz, RefusesEachKnownAttack) {
   struct Lie {
     const char* what;
     std::size_t at;
@@ -117,7 +117,7 @@ TEST(ImageHeaderFuzz, RefusesEachLieOfTheKnownAttacks) {
       {"a refcount table of 4 billion clusters", 56, ~0U, 4},
       {"a billion snapshots", 60, 1 << 30, 4},
       {"an external data file", 72, 4, 8},
-      {"features nobody knows", 72, 1ULL << 40, 8},
+      {"unknown features", 72, 1ULL << 40, 8},
       {"marked as corrupt", 72, 2, 8},
       {"refcounts of 2^64 bits", 96, 64, 4},
       {"a header longer than the file", 100, ~0U, 4},
@@ -129,7 +129,7 @@ TEST(ImageHeaderFuzz, RefusesEachLieOfTheKnownAttacks) {
   }
 }
 
-TEST(ImageHeaderFuzz, RefusesSnapshotsThatLieBeyondTheEnd) {
+TEST(ImageHeaderFuzz, RefusesSnapshotsBeyondTheEnd) {
   std::string head = tests::a_qcow2_header();
   tests::put_number(head, 60, 1, 4);
   tests::put_number(head, 64, ~0ULL, 8);

@@ -13,16 +13,16 @@ core::Result<std::uint64_t> check(const std::string& head, std::uint64_t whole_b
   return check_image_header(msg::ImageFormat::qcow2, head, whole_bytes, limit);
 }
 
-TEST(ImageHeader, TakesAPlainQcow2AndSaysItsSize) {
+TEST(ImageHeader, AcceptsAPlainQcow2AndReturnsItsSize) {
   EXPECT_EQ(check(tests::a_qcow2_header()), 1ULL << 30);
 }
 
-TEST(ImageHeader, RefusesWhatReachesOutOfTheFile) {
+TEST(ImageHeader, RefusesReferencesOutsideTheFile) {
   for (const auto& [at, count, value] :
        std::vector<std::tuple<std::size_t, std::size_t, std::uint64_t>>{
            {8, 8, 512},          // a backing file
            {72, 8, 4},           // an external data file
-           {72, 8, 1ULL << 40},  // a feature nobody knows
+           {72, 8, 1ULL << 40},  // an unknown feature
            {40, 8, 1ULL << 62},  // a table beyond the end
            {36, 4, 0xffffffff},  // a table too long
            {32, 4, 1},           // encryption
@@ -30,7 +30,7 @@ TEST(ImageHeader, RefusesWhatReachesOutOfTheFile) {
            {24, 8, UINT64_MAX},  // a disk of absurd size
            {24, 8, 0},           // no disk at all
            {60, 4, 1'000'000},   // snapshots without end
-           {4, 4, 9}}) {         // a version nobody knows
+           {4, 4, 9}}) {         // an unknown version
     std::string head = tests::a_qcow2_header();
     tests::put_number(head, at, value, count);
     const auto refused = check(head);
@@ -39,18 +39,18 @@ TEST(ImageHeader, RefusesWhatReachesOutOfTheFile) {
   }
 }
 
-TEST(ImageHeader, RefusesEveryCutOffHeader) {
+TEST(ImageHeader, RefusesEveryTruncatedHeader) {
   const std::string head = tests::a_qcow2_header();
   for (std::size_t size = 0; size < 104; ++size) EXPECT_FALSE(check(head.substr(0, size))) << size;
 }
 
-TEST(ImageHeader, TakesARawDiskOfWholeSectors) {
+TEST(ImageHeader, AcceptsARawDiskOfWholeSectors) {
   EXPECT_EQ(check_image_header(msg::ImageFormat::raw, "", 1024, limit), 1024U);
   EXPECT_FALSE(check_image_header(msg::ImageFormat::raw, "", 1000, limit));
   EXPECT_FALSE(check_image_header(msg::ImageFormat::raw, "", limit + 512, limit));
 }
 
-TEST(ImageHeader, KnowsAnIsoByItsMark) {
+TEST(ImageHeader, RecognizesAnIsoByItsSignature) {
   std::string head(header_bytes, '\0');
   EXPECT_FALSE(check_image_header(msg::ImageFormat::iso, head, 1 << 20, limit));
   head.replace(32769, 5, "CD001");

@@ -1,4 +1,4 @@
-// What becomes of a volume, decided on a view without a store or files.
+// The changes of a volume, decided on a view without a store or files.
 #include "services/image_store/volume_plan.hpp"
 
 #include <gtest/gtest.h>
@@ -19,9 +19,6 @@ class Paths final : public StoreDriver {
   core::Result<void> remove_image(const std::string&) override { return {}; }
   core::Result<msg::Volume> clone(const CloneRequest&) override { return msg::Volume{}; }
   core::Result<void> remove_volume(const msg::NodeId&) override { return {}; }
-  core::Result<std::vector<msg::NodeId>> list_volumes() override {
-    return std::vector<msg::NodeId>{};
-  }
 };
 
 class VolumePlan : public testing::Test {

@@ -124,7 +124,7 @@ TEST(LeasePlan, ServesClustersAndNodesInTheirOrder) {
   EXPECT_EQ(site.view().ports({"z-0"})->ports.size(), 2u);
 }
 
-TEST(LeasePlan, KeepsItsViewSoundThroughManyChanges) {
+TEST(LeasePlan, KeepsItsViewConsistentThroughManyChanges) {
   std::mt19937 random(7);
   Site site({.vlans = {.first = 2, .last = 6, .public_vlan = 4},
              .public_subnet = *parse_subnet("192.0.2.0/29")});

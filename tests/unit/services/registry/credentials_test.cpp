@@ -1,4 +1,4 @@
-// Which credentials are believed.
+// Which credentials are accepted.
 #include "services/registry/credentials.hpp"
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ TEST(Credentials, SignsAsOldClientsDo) {
   EXPECT_EQ(sign("REALAPISECRET", text), signature);
 }
 
-TEST(Credentials, BelievesTheRightSignatureAlone) {
+TEST(Credentials, AcceptsOnlyTheRightSignature) {
   EXPECT_TRUE(is_signature(signature, "REALAPISECRET", text));
   EXPECT_FALSE(is_signature(signature, "REALAPISECRET", "nonce: X\ntimestamp: 1"));
   EXPECT_FALSE(is_signature(signature, "OTHERSECRET", text));
@@ -78,7 +78,7 @@ TEST(Credentials, ATokenIsFortyHexDigits) {
   EXPECT_FALSE(msg::is_token("0123"));
 }
 
-TEST(Credentials, MakesSecretsOfTheAgreedShape) {
+TEST(Credentials, MakesSecretsOfTheDocumentedForm) {
   SodiumRandomness randomness;
   const auto secret = new_secret(randomness);
   EXPECT_EQ(secret.size(), 24u);
@@ -87,7 +87,7 @@ TEST(Credentials, MakesSecretsOfTheAgreedShape) {
   EXPECT_NE(new_token(randomness), new_token(randomness));
 }
 
-TEST(Credentials, TakesAddressesThatAreSafeInAKeyName) {
+TEST(Credentials, AcceptsAddressesThatAreSafeInAKeyName) {
   EXPECT_FALSE(check_email("ann@example.org"));
   for (const char* bad :
        {"ann", "@b", "a@", "a@b@c", "a b@c", "a:b@c", "a@b\n", "<a@b>", "a\"@b", "*@b"})

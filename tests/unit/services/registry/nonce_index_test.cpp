@@ -1,4 +1,4 @@
-// Which nonces are remembered, and until when.
+// Which nonces are stored, and until when.
 #include "services/registry/nonce_index.hpp"
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ TEST(NonceIndex, ForgetsTheExpiredOldestFirstAndNoMoreThanAsked) {
   index.add(a_nonce("a", "late", 30));
   index.add(a_nonce("a", "first", 10));
   index.add(a_nonce("a", "second", 20));
-  EXPECT_TRUE(index.take_expired(10, 9).empty());  // still refused by nothing but the nonce
+  EXPECT_TRUE(index.take_expired(10, 9).empty());  // refused only because of the nonce
   const auto one = index.take_expired(25, 1);
   ASSERT_EQ(one.size(), 1u);
   EXPECT_EQ(one[0].nonce, "first");

@@ -1,4 +1,4 @@
-// The view keeps every index right, whatever is decided in whatever order.
+// The view keeps its indexes consistent after any decisions in any order.
 #include "services/scheduler/view.hpp"
 
 #include <gtest/gtest.h>
@@ -66,7 +66,7 @@ void decide(SmallDeployment& small, std::mt19937& random) {
   }
 }
 
-TEST(View, KeepsItsIndexesRightWhateverIsDecided) {
+TEST(View, KeepsItsIndexesConsistentAfterAnyDecision) {
   std::size_t finished = 0;
   for (unsigned seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -110,7 +110,7 @@ TEST(View, HasThePeersOfAClusterAsTheyAreNow) {
   EXPECT_TRUE(std::ranges::any_of(peers, [](const auto& range) { return range.names == "login"; }));
 }
 
-TEST(Events, TellOnlyWhatDiffers) {
+TEST(Events, ContainOnlyWhatDiffers) {
   SmallDeployment small;
   small.add_host("h0", 4);
   small.add_cluster("c", 1);

@@ -1,5 +1,5 @@
-// A domain's XML says what its spec says, and no text in a spec becomes an element: each spec of
-// hostile text is either refused by name, or comes back as it was meant.
+// A domain's XML contains exactly its spec, and no text in a spec becomes an element: hostile text
+// is either refused with its field's name, or parsed back unchanged.
 #include "services/provisioner/driver/domain_xml.hpp"
 
 #include <gtest/gtest.h>
@@ -35,14 +35,14 @@ std::size_t count_elements(XmlElement element) {
   return count;
 }
 
-TEST(DomainXml, ComesBackAsItWasMeant) {
+TEST(DomainXml, IsParsedBackAsItsSpec) {
   const auto spec = a_spec();
   for (const auto dialect : {XmlDialect::qemu, XmlDialect::simulated}) {
     const auto xml = build_domain_xml(spec, dialect);
     ASSERT_TRUE(xml) << xml.error().detail;
     const auto verified = verify_domain_xml(*xml, spec, dialect);
     EXPECT_TRUE(verified) << verified.error().detail;
-    EXPECT_EQ(epoch_in_metadata(*xml), 0U) << "the whole domain is no metadata element";
+    EXPECT_EQ(epoch_in_metadata(*xml), 0U) << "the whole domain is not a metadata element";
   }
 }
 
@@ -57,7 +57,7 @@ TEST(DomainXml, GivesEveryDiskItsFormat) {
   EXPECT_EQ(disks[1].attribute_at("driver", "type"), "raw");
 }
 
-TEST(DomainXml, IsRefusedWhereADiskIsMore) {
+TEST(DomainXml, IsRefusedIfItHasOneMoreDisk) {
   const auto spec = a_spec();
   auto fuller = spec;
   fuller.disks.push_back({.path = "/etc/shadow", .format = "raw"});
@@ -66,7 +66,7 @@ TEST(DomainXml, IsRefusedWhereADiskIsMore) {
   EXPECT_FALSE(verify_domain_xml(*xml, spec, XmlDialect::qemu));
 }
 
-TEST(DomainXml, IsRefusedWhereACardIsInAnotherVlan) {
+TEST(DomainXml, IsRefusedIfACardIsInAnotherVlan) {
   const auto spec = a_spec();
   auto other = spec;
   other.ports[0].vlan = 102;
@@ -75,7 +75,7 @@ TEST(DomainXml, IsRefusedWhereACardIsInAnotherVlan) {
   EXPECT_FALSE(verify_domain_xml(*xml, spec, XmlDialect::qemu));
 }
 
-/// Text that would be markup, or more than it should be, anywhere it is put without care.
+/// Text that would become markup, or more than one value, if it were inserted without escaping.
 std::string hostile_text(std::mt19937_64& random) {
   static const std::string pieces[] = {
       "\"/><disk type='file'><source file='/etc/shadow'/></disk><x a=\"",
@@ -164,7 +164,7 @@ void put(DomainSpec& spec, const std::string& text, std::size_t field) {
   }
 }
 
-TEST(DomainXml, TakesNoElementFromHostileText) {
+TEST(DomainXml, HasNoElementFromHostileText) {
   std::mt19937_64 random(1);
   std::map<std::size_t, int> taken;
   for (int i = 0; i < injections; ++i) {
@@ -190,13 +190,13 @@ TEST(DomainXml, TakesNoElementFromHostileText) {
     const auto verified = verify_domain_xml(*xml, spec, XmlDialect::qemu);
     EXPECT_TRUE(verified) << "field " << field << ": " << verified.error().detail << *xml;
   }
-  // Titles, paths and command lines may hold markup: so those did go through.
+  // Titles, paths and command lines may contain markup: those specs were accepted.
   for (const std::size_t field : {1, 3, 8, 10}) EXPECT_GT(taken[field], 0) << "field " << field;
   // Names may not.
   EXPECT_EQ(taken[5], 0);
 }
 
-TEST(DomainXml, IsNeverReadWithEntitiesOrFiles) {
+TEST(DomainXml, IsParsedWithoutEntitiesOrFiles) {
   const std::string hostile =
       "<!DOCTYPE d [<!ENTITY xxe SYSTEM 'file:///etc/hostname'><!ENTITY a 'aaaaaaaaaa'>"
       "<!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'><!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;'>]>"
@@ -206,11 +206,11 @@ TEST(DomainXml, IsNeverReadWithEntitiesOrFiles) {
   EXPECT_LT(document->root().text_at("title").size(), 200U) << "an entity was expanded";
 }
 
-TEST(DomainXml, ReadsAnEpochFromItsOwnElementAlone) {
+TEST(DomainXml, ReadsAnEpochOnlyFromItsOwnElement) {
   const std::string ours =
       std::string("<nucleus:domain xmlns:nucleus='") + metadata_uri + "' epoch='12'/>";
   EXPECT_EQ(epoch_in_metadata(ours), 12U);
-  // As libvirt gives it, which has looked at the namespace.
+  // As libvirt returns it after it has resolved the namespace.
   EXPECT_EQ(epoch_in_metadata("<domain epoch='12'/>"), 12U);
   EXPECT_EQ(epoch_in_metadata("<other epoch='12'/>"), 0U);
   EXPECT_EQ(epoch_in_metadata("<x:domain xmlns:x='urn:other' epoch='12'/>"), 0U);

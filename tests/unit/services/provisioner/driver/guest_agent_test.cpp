@@ -1,5 +1,4 @@
-// What a guest's agent answers is chosen by the guest: nothing it sends may throw or be taken for
-// more than it is.
+// A guest decides what its agent answers: no answer may cause an exception or exceed its limits.
 #include "services/provisioner/driver/guest_agent.hpp"
 
 #include <gtest/gtest.h>

@@ -29,7 +29,7 @@ TEST(NodeStatus, IsNostateBeforeItEverRan) {
   EXPECT_EQ(reported_state(a_node(), nullptr).reason, "");
 }
 
-TEST(NodeStatus, SaysWhyANodeWaits) {
+TEST(NodeStatus, GivesTheReasonWhyANodeWaits) {
   StoredNode node = a_node();
   node.is_desired_on = true;
   node.wait = {.reason = WaitReason::no_room};

@@ -18,7 +18,7 @@ TEST(Wait, IsForPortsThenForTheVolumeThenForNothing) {
   EXPECT_FALSE(is_missing_something(node));
 }
 
-TEST(Wait, ReadsAsTheReasonGivenByWhoeverIsWaitedFor) {
+TEST(Wait, ContainsTheReasonOfTheServiceThatIsWaitedFor) {
   EXPECT_EQ(text_of({.reason = WaitReason::volume}), "waits for its volume");
   EXPECT_EQ(text_of({.reason = WaitReason::volume, .detail = "no image x"}), "no image x");
   EXPECT_EQ(text_of({.reason = WaitReason::ports, .subject = "vm-c-01"}),
