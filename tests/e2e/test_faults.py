@@ -69,7 +69,7 @@ def test_a_killed_qemu_is_reported_as_crashed_and_its_node_starts_again(ward):
     node_id = ids_of(ward, "hurt")["hurt"]
     others = {name: process for name, process in ward.host.emulators().items() if "well" in name}
     with Pings(ward) as pings, Events(ward.rest) as events:
-        pid = ward.host.emulators()["hurt.hurt"][0]
+        pid = ward.host.emulators()["hurt/hurt"][0]
         began = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         when, told = events.wait_node(node_id, "crashed")
@@ -141,7 +141,7 @@ def test_a_request_during_a_hang_of_libvirtd_takes_effect_afterwards(ward):
         finally:
             os.kill(libvirtd, signal.SIGCONT)
     rest.wait_state("hurt", "shutoff")
-    assert "hurt.hurt" not in ward.host.emulators()
+    assert "hurt/hurt" not in ward.host.emulators()
     wait_until(lambda: rest.ask("PUT", "/nucleus/v1/cluster/late/frontend/poweron").status_code
                == 204, "room again", PATIENCE_S)
     rest.wait_state("late", "active")

@@ -40,7 +40,7 @@ class Crew:
 
     def emulators(self):
         return {domain: process for domain, process in self.host.emulators().items()
-                if domain.startswith(self.name + ".")}
+                if domain.startswith(self.name + "/")}
 
     def vlans(self):
         """The VLAN of each port, by the tap that the port has while its node runs."""
@@ -53,9 +53,9 @@ class Crew:
 
     def check_world(self, running):
         """Exactly these nodes run: as domains, QEMU processes, taps, and ports of the switch."""
-        domains = {f"{self.name}.{name}" for name in running}
+        domains = {f"{self.name}/{name}" for name in running}
         wait_until(lambda: set(self.emulators()) == domains, f"QEMU of {domains}", PATIENCE_S)
-        assert {one for one in self.host.domains() if one.startswith(self.name + ".")} == domains
+        assert {one for one in self.host.domains() if one.startswith(self.name + "/")} == domains
         vlans = self.vlans()
         nodes = self.nodes()
         taps = {f"n{self.host.short_id}-" + port["mac"][9:].replace(":", "")
@@ -105,14 +105,14 @@ def test_a_power_on_of_machines_survives_the_kill_of(crew, chance, usual_s, name
     after_s = chance.uniform(0, usual_s)
     print(f"\nkill {name} after {after_s * 1000:.1f} ms of about {usual_s * 1000:.0f} ms")
     before = set(crew.client.sets())
-    frontend = crew.emulators()[f"{crew.name}.{crew.name}"]
+    frontend = crew.emulators()[f"{crew.name}/{crew.name}"]
     with Killer(crew.machines.deployment, name, after_s) as killer:
         number = crew.client.start(crew.name, crew.computes)
         killer.wait_back()
     crew.wait_active()
     assert set(crew.client.sets()) == before | {number}
     crew.check_world([crew.name, *crew.computes])
-    assert crew.emulators()[f"{crew.name}.{crew.name}"] == frontend  # a running node is not touched
+    assert crew.emulators()[f"{crew.name}/{crew.name}"] == frontend  # a running node is not touched
     with Guest(crew.machines.rest, crew.name, crew.computes[0]) as guest:
         guest.run("until ping -c 1 -W 1 10.0.0.1; do :; done")  # a single packet may be lost
     crew.stop(number)
