@@ -19,6 +19,8 @@ using core::ErrorCode;
 
 namespace {
 
+constexpr std::uint64_t sequences_ahead_max = 1'000'000;
+
 /// The URL by which the client reached the gateway: gateway.public_url, or its Host header.
 std::string base_url(const Config& config, const core::http::Request& request) {
   if (!config.public_url.empty()) return config.public_url;
@@ -32,13 +34,18 @@ std::string base_url(const Config& config, const core::http::Request& request) {
 }
 
 /// `Nucleus-After-Sequence: N`, from an earlier answer's `Nucleus-Sequence`.
-core::Result<void> read_after_sequence(Exchange& exchange) {
+core::Result<void> read_after_sequence(Exchange& exchange, std::uint64_t newest) {
   const std::string text = exchange.request.header("Nucleus-After-Sequence");
   if (text.empty()) return {};
   const auto number = whole_number<std::uint64_t>(text);
   if (!number)
     return core::refuse(ErrorCode::invalid_argument,
                         "Nucleus-After-Sequence must be the number of an event",
+                        "Nucleus-After-Sequence");
+  // Another gateway may know more events than this one, but not that many.
+  if (*number > newest + sequences_ahead_max)
+    return core::refuse(ErrorCode::invalid_argument,
+                        "Nucleus-After-Sequence is the number of no event yet",
                         "Nucleus-After-Sequence");
   exchange.after_sequence = std::max(exchange.after_sequence, *number);
   return {};
@@ -119,8 +126,9 @@ Service::Service(core::Runtime& runtime, Config config)
 
 void Service::add_own_routes() {
   router_.add_public("GET", "/healthz", [this](const ExchangePtr& exchange) {
-    if (!runtime_.bus.is_ready())
-      return exchange->refuse(ErrorCode::unavailable, "the store is not loaded");
+    if (!runtime_.bus.is_ready() || !runtime_.store.is_reachable())
+      return exchange->refuse(ErrorCode::unavailable,
+                              "redis is away, or its records are not loaded");
     if (runtime_.bus.is_draining())
       return exchange->refuse(ErrorCode::unavailable, "the gateway accepts no new requests");
     exchange->reply(200, Json{{"status", "ok"}});
@@ -186,7 +194,10 @@ void Service::handle(core::http::Request request, std::shared_ptr<void> kept,
   // A change goes to one service alone, which must know what this gateway answered before.
   if (exchange->request.method != "GET")
     exchange->after_sequence = cached_reads_.cache().newest_observed();
-  if (auto read = read_after_sequence(*exchange); !read) return exchange->refuse(read.error());
+  const auto newest =
+      std::max(runtime_.store.last_sequence(), cached_reads_.cache().newest_observed());
+  if (auto read = read_after_sequence(*exchange, newest); !read)
+    return exchange->refuse(read.error());
   const Route& route = *match.route;
   if (const auto target = target_with_slash(route, exchange->request); !target.empty())
     return exchange->reply_text(301, "", "text/html; charset=utf-8",
@@ -196,10 +207,8 @@ void Service::handle(core::http::Request request, std::shared_ptr<void> kept,
   if (runtime_.bus.is_draining())
     return exchange->refuse(ErrorCode::unavailable, "the gateway accepts no new requests");
   if (auto upload = std::static_pointer_cast<Upload>(kept)) {
-    // Its credential was checked before the body was read; a signature is accepted only once.
-    exchange->who = upload->who;
     exchange->upload = std::move(upload);
-    return route.handler(exchange);
+    return finish_upload(exchange, route);
   }
   authenticate(exchange, route.needs, [this, exchange, &route](msg::Principal who) {
     exchange->who = std::move(who);
@@ -216,9 +225,7 @@ void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
       credential_of(exchange->request, is_head ? BodyState::pending : BodyState::read);
   if (!credential) return exchange->refuse(credential.error());
   const auto admit = [exchange, needs, next = std::move(next)](msg::Principal who) {
-    if (!msg::may(who, needs))
-      return exchange->refuse(ErrorCode::forbidden,
-                              "you are not allowed to " + std::string(msg::name_of(needs)));
+    if (!msg::may(who, needs)) return exchange->refuse_right(needs);
     next(std::move(who));
   };
   if (const auto* token = std::get_if<msg::CheckToken>(&*credential))
@@ -232,6 +239,23 @@ void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
       return exchange->refuse_log_in(answered.error());
     exchange->refuse(answered.error());
   });
+}
+
+/// Its credential was checked before the body was read, and a signature is accepted only once; but
+/// the right may have ended meanwhile.
+void Service::finish_upload(const ExchangePtr& exchange, const Route& route) {
+  const auto& who = exchange->upload->who;
+  exchange->ask(
+      msg::RecheckCredential{
+          .person_id = who.person_id, .token_id = who.token_id, .person_uid = who.person_uid},
+      [exchange, &route, rights = who.rights](msg::Principal now) {
+        std::erase_if(now.rights, [&](msg::Right right) {
+          return std::ranges::find(rights, right) == rights.end();
+        });
+        if (!msg::may(now, route.needs)) return exchange->refuse_right(route.needs);
+        exchange->who = std::move(now);
+        route.handler(exchange);
+      });
 }
 
 void Service::plan_upload(

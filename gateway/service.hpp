@@ -29,6 +29,7 @@ class Service {
   void plan_upload(
       const core::http::Request& request,
       std::function<void(std::variant<core::http::BodyPlan, core::http::Response>)> done);
+  void finish_upload(const ExchangePtr& exchange, const Route& route);
   void authenticate(const ExchangePtr& exchange, msg::Right needs,
                     std::function<void(msg::Principal)> next);
   ExchangePtr make_exchange(core::http::Request request, core::http::Respond respond);

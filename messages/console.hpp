@@ -24,9 +24,12 @@ struct IssueTicket {
   using Reply = ConsoleTicket;
   NodeId node_id = {};
   ConsoleKind kind = ConsoleKind::unknown;
-  HostId host_id = {};      // where the node runs
-  PersonId person_id = {};  // who asked; for the record
-  NUCLEUS_FIELDS(node_id, kind, host_id, person_id);
+  HostId host_id = {};          // where the node runs
+  PersonId person_id = {};      // who asked: the console closes when the right to it ends
+  ProjectId project_id = {};    // the node's
+  std::string token_id = {};    // of the person's token; empty = another credential
+  std::string person_uid = {};  // of the Principal
+  NUCLEUS_FIELDS(node_id, kind, host_id, person_id, project_id, token_id, person_uid);
 };
 
 }  // namespace nucleus::msg

@@ -140,6 +140,14 @@ struct ImagePublished {
   NUCLEUS_FIELDS(project_id, image);
 };
 
+/// Event: an image was removed.
+struct ImageRemoved {
+  static constexpr std::string_view topic = "image_store.image-removed";
+  ProjectId project_id = {};  // the owner; `public` = visible to all projects
+  ImageId image_id = {};
+  NUCLEUS_FIELDS(project_id, image_id);
+};
+
 /// Event: a node's volume is ready, its ISO changed, or it waits for the reason given.
 struct VolumeChanged {
   static constexpr std::string_view topic = "image_store.volume-changed";

@@ -57,11 +57,17 @@ struct Principal {
   std::vector<Right> rights = {};        // those of the role, or fewer if the token has fewer
   std::string token_id = {};        // of the token that was checked; empty = another credential
   std::int64_t expires_unix_s = 0;  // of the token; 0 = it does not expire
-  NUCLEUS_FIELDS(person_id, role, projects, rights, token_id, expires_unix_s);
+  std::string person_uid = {};      // never used again; a later person of the same name has another
+  NUCLEUS_FIELDS(person_id, role, projects, rights, token_id, expires_unix_s, person_uid);
 };
 
+inline bool may(const Principal& who, Right right) {
+  return std::ranges::find(who.rights, right) != who.rights.end();
+}
+
+/// True if the caller may reach every project: an operator, unless the token lacks the right.
 inline bool is_operator(const Principal& who) {
-  return who.role == Role::operator_;
+  return who.role == Role::operator_ && may(who, Right::operate);
 }
 
 inline Viewer viewer_of(const Principal& who) {
@@ -73,8 +79,10 @@ inline bool sees(const Principal& who, const ProjectId& project) {
   return is_operator(who) || std::ranges::find(who.projects, project) != who.projects.end();
 }
 
-inline bool may(const Principal& who, Right right) {
-  return std::ranges::find(who.rights, right) != who.rights.end();
+/// True if the credential has all rights of its person's role.
+inline bool has_all_rights(const Principal& who) {
+  return std::ranges::all_of(
+      all_rights, [&](Right right) { return may(who, right) == has_right(who.role, right); });
 }
 
 /// Creates a project; does nothing if it exists.
@@ -298,7 +306,8 @@ struct RecheckCredential {
   using Reply = Principal;
   PersonId person_id = {};
   std::string token_id = {};
-  NUCLEUS_FIELDS(person_id, token_id);
+  std::string person_uid = {};  // as it was then; empty = not compared
+  NUCLEUS_FIELDS(person_id, token_id, person_uid);
 };
 
 /// Event: a person's role or projects changed, or one of their credentials was revoked. Results of
@@ -307,6 +316,35 @@ struct CredentialsChanged {
   static constexpr std::string_view topic = "registry.credentials-changed";
   PersonId person_id = {};
   NUCLEUS_FIELDS(person_id);
+};
+
+/// Event: a person was created, or their definition changed. Only operators receive it.
+struct PersonDefined {
+  static constexpr std::string_view topic = "registry.person-defined";
+  Person person = {};
+  NUCLEUS_FIELDS(person);
+};
+
+/// Event: a person was removed, with all credentials. Only operators receive it.
+struct PersonRemoved {
+  static constexpr std::string_view topic = "registry.person-removed";
+  PersonId person_id = {};
+  NUCLEUS_FIELDS(person_id);
+};
+
+/// Event: a project was created.
+struct ProjectDefined {
+  static constexpr std::string_view topic = "registry.project-defined";
+  ProjectId project_id = {};
+  NUCLEUS_FIELDS(project_id);
+};
+
+/// Event: a project was removed. What belonged to it goes with it: its images are removed, and its
+/// allocations belong to no project.
+struct ProjectRemoved {
+  static constexpr std::string_view topic = "registry.project-removed";
+  ProjectId project_id = {};
+  NUCLEUS_FIELDS(project_id);
 };
 
 /// Binds a client's idempotency key to one request for a day. `invalid_argument` if the key is

@@ -18,7 +18,7 @@ struct Ping {
 };
 
 /// starting: loading records or handling events from before its start; cut_off: not connected to
-/// the bus; draining: takes no new requests.
+/// Redis or the bus; draining: takes no new requests.
 NUCLEUS_ENUM(ProcessState, starting, cut_off, serving, draining)
 
 struct ProcessStatus {

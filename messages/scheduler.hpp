@@ -229,6 +229,13 @@ struct Allocation {
   NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s, used_core_s);
 };
 
+/// Event: an allocation was created or changed, or a computeset was charged to it.
+struct AllocationChanged {
+  static constexpr std::string_view topic = "scheduler.allocation-changed";
+  Allocation allocation = {};
+  NUCLEUS_FIELDS(allocation);
+};
+
 /// Creates or changes an allocation; what was used remains.
 struct DefineAllocation {
   static constexpr std::string_view topic = "scheduler.define-allocation";

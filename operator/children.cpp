@@ -67,10 +67,12 @@ class Planner {
                          .argv = {programs_ + "/private_ovs", "switch", state_.file("ovs"),
                                   bridge(), network_namespace(deployment_)},
                          .is_infrastructure = true});
-    children_.push_back({.name = "libvirtd",
-                         .argv = {programs_ + "/private_libvirtd", state_.file("libvirt"),
-                                  state_.file("ovs"), network_namespace(deployment_)},
-                         .is_infrastructure = true});
+    children_.push_back(
+        {.name = "libvirtd",
+         .argv = {programs_ + "/private_libvirtd", state_.file("libvirt"), state_.file("ovs"),
+                  network_namespace(deployment_), state_.file("images"), state_.file("volumes"),
+                  state_.file("provisioner")},
+         .is_infrastructure = true});
   }
 
   /// Interface names are global on a machine, so each deployment has its own.
@@ -125,6 +127,7 @@ class Planner {
     child.environment = {"OVS_RUNDIR=" + state_.file("ovs")};
     settings["provisioner.host_id"] = deployment_.host_id;
     settings["provisioner.libvirt_uri"] = libvirt_uri(state_);
+    settings["provisioner.qemu_user"] = "libvirt-qemu";
     settings["provisioner.state_directory"] = state_.file("provisioner");
     settings["provisioner.bridge"] = bridge();
     settings["provisioner.port_prefix"] = "n" + deployment_.short_id;

@@ -120,13 +120,13 @@ def events_page(schema):
     parts = []
     for event in schema.events():
         comment = event.comment.removeprefix("Event: ")
-        lines += [f"### {event.topic}", ""]
+        lines.append(f"### {event.topic}")
         lines += [comment[:1].upper() + comment[1:], ""] if comment else []
         lines += [*table(event, schema), ""]
         parts += [part for part in parts_of(event, schema) if part not in parts]
     lines += ["## Types", ""]
     for part in sorted(set(parts)):
-        lines += [f"### {part}", ""]
+        lines.append(f"### {part}")
         if part in schema.enums:
             lines += ["A text: " + ", ".join(f"`{v}`" for v in schema.enums[part]) +
                       "; `unknown`; or a name that a later release adds.", ""]

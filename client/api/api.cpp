@@ -188,6 +188,10 @@ core::Result<void> Api::put(const std::string& path) const {
   return expect(send_json("PUT", path, "null"), 204);
 }
 
+core::Result<void> Api::patch(const std::string& path, const Json& body) const {
+  return expect(send_json("PATCH", path, body.dumped()), 200);
+}
+
 core::Result<void> Api::remove(const std::string& path) const {
   return expect(send_json("DELETE", path, {}), 204);
 }

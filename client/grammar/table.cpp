@@ -84,6 +84,13 @@ constexpr Argument attach_words[] = {
     some_nodes,
     endpoint};
 constexpr Argument detach_words[] = {cluster, some_nodes, endpoint};
+constexpr Argument allocation_words[] = {
+    cluster,
+    {"NAMES", "charge these, separated by commas; show the present ones if omitted"},
+    endpoint};
+constexpr Argument acknowledgement_words[] = {{"PROJECT", "the project", one, true},
+                                              {"--sign", "sign the text for the project", nothing},
+                                              endpoint};
 constexpr Argument rest_words[] = {{"WORDS", "not interpreted", many}};
 
 constexpr Command power_parts[] = {
@@ -131,6 +138,10 @@ constexpr Command comet_parts[] = {
     {"power", "Power nodes, computesets and frontends on and off.", {}, nullptr, power_parts},
     {"console", "Open the console of a node in the browser.", console_words,
      with_api<open_console>},
+    {"allocation", "Show or set the allocations that a cluster is charged to.", allocation_words,
+     with_api<show_allocation>},
+    {"acknowledgement", "Read and sign the acknowledgement of responsibility of a project.",
+     acknowledgement_words, with_api<acknowledge>},
     {"node", "Show or rename nodes.", {}, nullptr, node_parts},
     {"image", "Manage installation images.", {}, nullptr, image_parts},
     {"iso", "Manage installation images.", {}, nullptr, iso_parts}};

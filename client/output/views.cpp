@@ -123,8 +123,7 @@ core::Result<Listing> node_view(const Json& clusters, const Json& computesets, N
       listing.rows.push_back(cells_of(compute, cluster_name, false, accounts));
   }
   std::ranges::stable_sort(listing.rows, [](const Row& a, const Row& b) {
-    return std::tie(a[Column::cluster], a[Column::mac]) <
-           std::tie(b[Column::cluster], b[Column::mac]);
+    return a[Column::cluster] < b[Column::cluster];  // its nodes stay in the order of their index
   });
   if (auto sorted = listing.sort_by(sort_key); !sorted) return std::unexpected(sorted.error());
   if (columns == NodeColumns::all_data) {

@@ -238,19 +238,28 @@ bool Bus::must_wait(const msg::Envelope& envelope) const {
   return store_ && has_subscriptions() && envelope.after_sequence > store_->cursor();
 }
 
+/// A copy of a held request adds nothing.
 void Bus::hold(Frames frames) {
-  if (held_.size() >= limits_.requests_in_flight_max)
+  const HeldId id{frames.envelope.after_sequence, frames.envelope.sender,
+                  frames.envelope.request_id};
+  if (held_.contains(id)) return;
+  if (held_.size() >= limits_.requests_in_flight_max ||
+      held_bytes_ + frames.body.size() > limits_.held_bytes_max)
     return answer(frames, refuse(ErrorCode::unavailable, "too many requests in flight"));
-  const auto sequence = frames.envelope.after_sequence;
-  held_.emplace(sequence, std::move(frames));
+  held_bytes_ += frames.body.size();
+  held_.emplace(id, std::move(frames));
 }
 
 void Bus::release_held() {
-  while (!held_.empty() && held_.begin()->first <= store_->cursor())
-    receive_request(std::move(held_.extract(held_.begin()).mapped()));
-  // Copies of a held request are held too; those past their deadline are dropped here.
-  std::erase_if(held_, [now = loop_.unix_ms()](const auto& entry) {
-    return entry.second.envelope.deadline_unix_ms < now;
+  while (!held_.empty() && std::get<0>(held_.begin()->first) <= store_->cursor()) {
+    auto frames = std::move(held_.extract(held_.begin()).mapped());
+    held_bytes_ -= frames.body.size();
+    receive_request(std::move(frames));
+  }
+  std::erase_if(held_, [this, now = loop_.unix_ms()](const auto& entry) {
+    const bool is_over = entry.second.envelope.deadline_unix_ms < now;
+    if (is_over) held_bytes_ -= entry.second.body.size();
+    return is_over;
   });
 }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct BusLimits {
   std::size_t events_per_read = 1000;
   std::size_t early_events_max = 10'000;  // buffered while an earlier event is missing
   std::size_t requests_in_flight_max = 100'000;
+  std::size_t held_bytes_max = 64 << 20;      // of requests that wait for events
   std::size_t stored_refusals_max = 100'000;  // each until its request's deadline
 };
 
@@ -238,7 +240,9 @@ class Bus {
   // Deadlines (Unix ms) of the requests in flight, by sender and request id. A request whose
   // handler never answers counts until its deadline.
   std::unordered_map<std::string, std::int64_t> in_flight_ = {};
-  std::multimap<std::uint64_t, Frames> held_ = {};  // until events up to the key were handled
+  using HeldId = std::tuple<std::uint64_t, std::string, std::string>;  // sequence, sender, request
+  std::map<HeldId, Frames> held_ = {};  // until events up to the sequence were handled
+  std::size_t held_bytes_ = 0;          // of their bodies
   // Stored refusals, by sender and request id: a late copy of a refused request gets the same
   // answer. A request repeated under another deadline is a new attempt and is handled again.
   std::unordered_map<std::string, Refusal> refused_ = {};

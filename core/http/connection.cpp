@@ -36,9 +36,10 @@ bool is_parse_error(beast::error_code error) {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(ServerState& state, tcp::socket socket, std::unique_ptr<ConnectionSlot> slot)
+  Connection(ServerState& state, tcp::socket socket, std::unique_ptr<ClientShare> slot)
       : state_{state},
         slot_{std::move(slot)},
+        body_share_{state_.body_bytes, slot_->address()},
         stream_{std::make_unique<ByteStream>(std::move(socket))},
         queue_{std::make_shared<StreamQueue>(state_.options.stream_bytes_max)},
         buffer_{state_.options.head_bytes_max + body_buffer_bytes} {
@@ -218,14 +219,22 @@ class Connection : public std::enable_shared_from_this<Connection> {
     send_continue_if_expected(is_expected, &Connection::read_text);
   }
 
+  /// Part by part, so that all bodies together stay within their limit.
   void read_text() {
-    beast_http::async_read(*stream_, buffer_, *text_,
-                           [self = shared_from_this()](beast::error_code error, std::size_t) {
-                             if (error) return self->refuse_body(error);
-                             self->request_.body = std::move(self->text_->get().body());
-                             self->must_close_ = !self->text_->get().keep_alive();
-                             self->call_handler();
-                           });
+    if (text_->is_done()) return take_text();
+    beast_http::async_read_some(
+        *stream_, buffer_, *text_,
+        [self = shared_from_this()](beast::error_code error, std::size_t size) {
+          if (error) return self->refuse_body(error);
+          if (!self->body_share_.take(size))
+            return self->refuse(503, "the server receives too many bodies at once");
+          self->read_text();
+        });
+  }
+  void take_text() {
+    request_.body = std::move(text_->get().body());
+    must_close_ = !text_->get().keep_alive();
+    call_handler();
   }
 
   void refuse_body(beast::error_code error) {
@@ -335,6 +344,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void send(Response response) {
+    body_share_.release();
     if (response.prepared && !must_close_ && !is_head_)
       return send_prepared(std::move(response.prepared));
     if (response.prepared) {
@@ -436,7 +446,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   ServerState& state_;
-  std::unique_ptr<ConnectionSlot> slot_;
+  std::unique_ptr<ClientShare> slot_;
+  ClientShare body_share_;
   std::unique_ptr<ByteStream> stream_;
   std::shared_ptr<StreamQueue> queue_;  // of an open response
   beast::flat_buffer buffer_;
@@ -458,8 +469,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 }  // namespace
 
-void serve_connection(ServerState& state, tcp::socket socket,
-                      std::unique_ptr<ConnectionSlot> slot) {
+void serve_connection(ServerState& state, tcp::socket socket, std::unique_ptr<ClientShare> slot) {
   std::make_shared<Connection>(state, std::move(socket), std::move(slot))->start();
 }
 

@@ -45,7 +45,7 @@ Response plain_text_error(int status, const std::string& detail, const std::stri
 }
 
 /// A client may own a whole /64 of IPv6 addresses.
-ConnectionCounter::Address client_of(const ConnectionCounter::Address& address) {
+ClientCounter::Address client_of(const ClientCounter::Address& address) {
   if (!address.is_v6() || address.to_v6().is_v4_mapped()) return address;
   auto bytes = address.to_v6().to_bytes();
   std::fill(bytes.begin() + 8, bytes.end(), 0);
@@ -54,21 +54,33 @@ ConnectionCounter::Address client_of(const ConnectionCounter::Address& address) 
 
 }  // namespace
 
-bool ConnectionCounter::has_room(const Address& address) const {
-  if (all_ >= limits_.all) return false;
+bool ClientCounter::has_room(const Address& address, std::size_t amount) const {
+  if (all_ + amount > limits_.all) return false;
   const auto found = by_client_.find(client_of(address));
-  return found == by_client_.end() || found->second < limits_.per_address;
+  return (found == by_client_.end() ? 0 : found->second) + amount <= limits_.per_address;
 }
 
-void ConnectionCounter::add(const Address& address) {
-  ++all_;
-  ++by_client_[client_of(address)];
+void ClientCounter::add(const Address& address, std::size_t amount) {
+  all_ += amount;
+  by_client_[client_of(address)] += amount;
 }
 
-void ConnectionCounter::remove(const Address& address) {
-  --all_;
+void ClientCounter::remove(const Address& address, std::size_t amount) {
+  all_ -= amount;
   const auto found = by_client_.find(client_of(address));
-  if (--found->second == 0) by_client_.erase(found);
+  if ((found->second -= amount) == 0) by_client_.erase(found);
+}
+
+bool ClientShare::take(std::size_t amount) {
+  if (!counter_.has_room(address_, amount)) return false;
+  counter_.add(address_, amount);
+  held_ += amount;
+  return true;
+}
+
+void ClientShare::release() {
+  if (held_ > 0) counter_.remove(address_, held_);
+  held_ = 0;
 }
 
 bool QueuedStream::send(std::string text) {
@@ -89,8 +101,9 @@ ServerState::ServerState(ServerOptions options_, Server::Handler handler_,
       handler{std::move(handler_)},
       needs_plan{std::move(needs_plan_)},
       plan_body{std::move(plan_body_)},
-      counter{ConnectionCounter::Limits{.all = options.connections_max,
-                                        .per_address = options.connections_per_address_max}} {
+      counter{{.all = options.connections_max, .per_address = options.connections_per_address_max}},
+      body_bytes{
+          {.all = options.bodies_bytes_max, .per_address = options.bodies_bytes_per_address_max}} {
   if (!options.render_error) options.render_error = plain_text_error;
 }
 
@@ -129,9 +142,8 @@ struct Server::Listener : ServerState {
       SystemError gone;
       const auto address = socket.remote_endpoint(gone).address();
       if (gone) return accept();
-      if (counter.has_room(address))
-        serve_connection(*this, std::move(socket),
-                         std::make_unique<ConnectionSlot>(counter, address));
+      if (auto slot = std::make_unique<ClientShare>(counter, address); slot->take(1))
+        serve_connection(*this, std::move(socket), std::move(slot));
       else if (!options.certificate)  // a TLS handshake would cost more than the connection
         refuse_connection(socket);
       accept();

@@ -28,6 +28,8 @@ struct ServerOptions {
   std::size_t connections_per_address_max = 1'000;  // of one IPv4 address or IPv6 /64
   std::size_t head_bytes_max = 16 * 1024;
   std::uint64_t body_bytes_max = 1 << 20;
+  std::size_t bodies_bytes_max = 128 << 20;             // of all clients' bodies in memory
+  std::size_t bodies_bytes_per_address_max = 32 << 20;  // of one IPv4 address or IPv6 /64
   std::size_t stream_bytes_max = 4 << 20;       // queued for a slow reader, who is then cut off
   int idle_s = 60;                              // for the next request, or the rest of one
   int head_s = 10;                              // for the rest of a head, and for a TLS handshake

@@ -37,8 +37,8 @@ class Mailbox {
   boost::asio::io_context* context_;
 };
 
-/// Counts open connections, in all and by client.
-class ConnectionCounter {
+/// Counts what clients hold, in all and by client: open connections, bytes of bodies.
+class ClientCounter {
  public:
   using Address = boost::asio::ip::address;
   struct Limits {
@@ -46,10 +46,10 @@ class ConnectionCounter {
     std::size_t per_address = 0;
   };
 
-  explicit ConnectionCounter(Limits limits) : limits_{limits} {}
-  bool has_room(const Address& address) const;
-  void add(const Address& address);
-  void remove(const Address& address);
+  explicit ClientCounter(Limits limits) : limits_{limits} {}
+  bool has_room(const Address& address, std::size_t amount = 1) const;
+  void add(const Address& address, std::size_t amount);
+  void remove(const Address& address, std::size_t amount);
 
  private:
   Limits limits_;
@@ -57,20 +57,24 @@ class ConnectionCounter {
   std::map<Address, std::size_t> by_client_ = {};
 };
 
-/// A connection's place in the counter, held as long as the connection is open.
-class ConnectionSlot {
+/// What one connection holds, until this ends.
+class ClientShare {
  public:
-  ConnectionSlot(ConnectionCounter& counter, ConnectionCounter::Address address)
-      : counter_{counter}, address_{std::move(address)} {
-    counter_.add(address_);
-  }
-  ~ConnectionSlot() { counter_.remove(address_); }
-  ConnectionSlot(const ConnectionSlot&) = delete;
-  ConnectionSlot& operator=(const ConnectionSlot&) = delete;
+  ClientShare(ClientCounter& counter, ClientCounter::Address address)
+      : counter_{counter}, address_{std::move(address)} {}
+  ~ClientShare() { release(); }
+  ClientShare(const ClientShare&) = delete;
+  ClientShare& operator=(const ClientShare&) = delete;
+
+  /// False: the client, or all of them, would hold more than the limit.
+  bool take(std::size_t amount);
+  void release();
+  const ClientCounter::Address& address() const { return address_; }
 
  private:
-  ConnectionCounter& counter_;
-  ConnectionCounter::Address address_;
+  ClientCounter& counter_;
+  ClientCounter::Address address_;
+  std::size_t held_ = 0;
 };
 
 class WebSocketConnection;
@@ -83,7 +87,8 @@ struct ServerState {
   Server::Handler handler;
   Server::NeedsPlan needs_plan;
   Server::PlanBody plan_body;
-  ConnectionCounter counter;
+  ClientCounter counter;            // of connections
+  ClientCounter body_bytes;         // of requests that are being received or answered
   std::uint64_t prepared_sent = 0;  // makes the X-Request-Id of each
   std::unordered_map<const WebSocketConnection*, std::weak_ptr<WebSocketConnection>> websockets =
       {};
@@ -118,6 +123,6 @@ class QueuedStream : public Stream {
 
 /// Serves a connection until it ends.
 void serve_connection(ServerState& state, boost::asio::ip::tcp::socket socket,
-                      std::unique_ptr<ConnectionSlot> slot);
+                      std::unique_ptr<ClientShare> slot);
 
 }  // namespace nucleus::core::http

@@ -22,7 +22,7 @@ class WebSocketConnection : public WebSocket,
   using UpgradeRequest = boost::beast::http::request<boost::beast::http::empty_body>;
   struct Parts {
     std::unique_ptr<ByteStream> stream = {};
-    std::unique_ptr<ConnectionSlot> slot = {};
+    std::unique_ptr<ClientShare> slot = {};
     WebSocketUpgrade upgrade = {};
   };
 

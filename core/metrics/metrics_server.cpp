@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::chrono::milliseconds health_timeout{1000};
 constexpr std::size_t connections_max = 100;
+constexpr std::size_t connections_per_address_max = 50;
 
 http::Response text_response(int status, std::string text) {
   return {.status = status,
@@ -26,7 +27,7 @@ MetricsServer::MetricsServer(const Endpoint& listen, Series series, CheckHealth 
   server_ = std::make_unique<http::Server>(
       http::ServerOptions{.listen = listen,
                           .connections_max = connections_max,
-                          .connections_per_address_max = connections_max},
+                          .connections_per_address_max = connections_per_address_max},
       [this](const http::Request& request, const std::shared_ptr<void>&,
              const http::Respond& respond) { handle(request, respond); });
   server_->start();

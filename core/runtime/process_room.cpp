@@ -83,6 +83,8 @@ msg::ProcessStatus ProcessRoom::status() const {
     is(msg::ProcessState::starting, "handling events from before its start");
   } else if (parts_.loop.steady_ms() - answered_steady_ms_ > silence_ms_max) {
     is(msg::ProcessState::cut_off, "no connection to the bus");
+  } else if (parts_.store && !parts_.store->is_reachable()) {
+    is(msg::ProcessState::cut_off, "no connection to redis");
   } else if (bus.is_draining()) {
     is(msg::ProcessState::draining, "takes no new requests");
   }
@@ -99,6 +101,7 @@ void ProcessRoom::check_health(std::function<void(Health)> report) {
 }
 
 void ProcessRoom::ping_itself() {
+  if (parts_.store) parts_.store->check_connection();
   parts_.bus.call(msg::Ping{}, {.to = parts_.bus.link().name(), .deadline = ping_timeout},
                   [this](const Result<msg::Done>& answer) {
                     if (answer) answered_steady_ms_ = parts_.loop.steady_ms();

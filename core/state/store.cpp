@@ -9,6 +9,7 @@ namespace {
 // Replies in memory; the journal keeps them by time. Callers repeat a request within seconds.
 constexpr std::size_t stored_replies_max = 200'000;
 constexpr Milliseconds load_retry_delay{200};
+constexpr std::int64_t silence_ms_max = 3000;
 constexpr const char* lost_commit = "the store lost its connection during a commit";
 constexpr const char* reloading = "the records are being loaded";
 }  // namespace
@@ -52,6 +53,20 @@ void Store::adopt(Snapshot snapshot) {
   for (const auto& ready : loaded_) ready();
   is_loading_ = false;
   archived_ = {};
+}
+
+void Store::check_connection() {
+  if (is_checking_ || !is_loaded_) return;
+  is_checking_ = true;
+  if (unanswered_since_ms_ == 0) unanswered_since_ms_ = loop_.steady_ms();
+  journal_.read_events(last_sequence_, 1, [this](const Result<std::vector<StoredEvent>>& answer) {
+    is_checking_ = false;
+    if (answer || answer.error().code != ErrorCode::unknown_outcome) unanswered_since_ms_ = 0;
+  });
+}
+
+bool Store::is_reachable() const {
+  return unanswered_since_ms_ == 0 || loop_.steady_ms() - unanswered_since_ms_ <= silence_ms_max;
 }
 
 Result<void> Store::check_loaded() const {

@@ -150,6 +150,10 @@ class Store {
   /// Loads memory, and retries until the journal answers.
   void start();
   bool is_loaded() const { return is_loaded_; }
+  /// Asks the journal whether it answers; call every second or so.
+  void check_connection();
+  /// False if the journal has not answered check_connection() for 3 s.
+  bool is_reachable() const;
   /// Why the store is not loaded: the journal's last error, or empty.
   const std::string& fault() const { return fault_; }
   /// Counts commits in `metrics`, which must outlive the store.
@@ -209,7 +213,9 @@ class Store {
   std::uint64_t last_sequence_ = 0;
   std::uint64_t cursor_ = 0;
   bool is_loaded_ = false;
-  bool is_loading_ = false;  // on_loaded callbacks are running
+  bool is_checking_ = false;
+  std::int64_t unanswered_since_ms_ = 0;  // steady clock; 0 = the last check was answered
+  bool is_loading_ = false;               // on_loaded callbacks are running
   std::string fault_ = {};
   CoreMetrics* metrics_ = nullptr;
 };

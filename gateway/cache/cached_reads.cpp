@@ -12,6 +12,7 @@ core::Sha256 key_of(const Exchange& exchange) {
   who.person_id = {};
   who.token_id.clear();
   who.expires_unix_s = 0;
+  who.person_uid.clear();
   return core::sha256(exchange.request.target + "\n" + exchange.base_url + "\n" + msg::encode(who));
 }
 

@@ -159,9 +159,7 @@ core::Result<void> check_file_digest(const std::string& digest, const std::strin
 }
 
 bool is_whole(const msg::Principal& who) {
-  return who.expires_unix_s == 0 && std::ranges::all_of(msg::all_rights, [&](msg::Right right) {
-           return msg::may(who, right) == msg::has_right(who.role, right);
-         });
+  return who.expires_unix_s == 0 && msg::has_all_rights(who);
 }
 
 core::Result<Credential> credential_of(const core::http::Request& request, BodyState body) {

@@ -142,15 +142,18 @@ void EventStreams::add(const StreamPtr& stream) {
 void EventStreams::recheck(const StreamPtr& stream) {
   stream->is_live = false;
   ++stream->checks;
-  runtime_.bus.call(
-      msg::RecheckCredential{.person_id = stream->who.person_id, .token_id = stream->who.token_id},
-      {.deadline = config_.call_deadline}, [this, stream](const core::Result<msg::Principal>& who) {
-        if (!who && who.error().code != ErrorCode::unauthenticated) return recheck_later(stream);
-        --stream->checks;
-        if (!who || !msg::may(*who, stream->needs)) return stream->to->close();
-        stream->who = *who;
-        catch_up(stream);
-      });
+  runtime_.bus.call(msg::RecheckCredential{.person_id = stream->who.person_id,
+                                           .token_id = stream->who.token_id,
+                                           .person_uid = stream->who.person_uid},
+                    {.deadline = config_.call_deadline},
+                    [this, stream](const core::Result<msg::Principal>& who) {
+                      if (!who && who.error().code != ErrorCode::unauthenticated)
+                        return recheck_later(stream);
+                      --stream->checks;
+                      if (!who || !msg::may(*who, stream->needs)) return stream->to->close();
+                      stream->who = *who;
+                      catch_up(stream);
+                    });
 }
 
 /// The registry did not answer; until it does, nothing is sent.

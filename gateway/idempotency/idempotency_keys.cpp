@@ -31,7 +31,8 @@ void IdempotencyKeys::run(const ExchangePtr& exchange, const Handler& handler) {
                             "Idempotency-Key must be 1 to 128 printable characters",
                             "Idempotency-Key");
   const auto& person = exchange->who.person_id;
-  const std::string name = core::sha256_hex(person.value + "\n" + key);
+  const std::string name =
+      core::sha256_hex(person.value + "\n" + exchange->who.person_uid + "\n" + key);
   const std::string fingerprint =
       core::sha256_hex(request.method + "\n" + request.target + "\n" + request.body);
   auto known = kept_.find(name);
@@ -53,10 +54,10 @@ void IdempotencyKeys::run(const ExchangePtr& exchange, const Handler& handler) {
       });
 }
 
-/// Answers that are not kept: those with a secret (`Cache-Control`), and errors that a retry may
-/// fix.
+/// Answers that are not kept: those with a secret (`Cache-Control`), and refusals, which may depend
+/// on the state: the same request may succeed later.
 void IdempotencyKeys::keep(const std::string& name, const core::http::Response& answer) {
-  const bool is_lasting = answer.status < 500 && answer.status != 422 && !answer.on_open &&
+  const bool is_lasting = answer.status < 300 && !answer.on_open &&
                           !answer.headers.contains("Cache-Control") &&
                           answer.body.size() <= answer_bytes_max;
   if (!is_lasting) {

@@ -55,6 +55,11 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void refuse(core::ErrorCode code, const std::string& detail, const std::string& field = {}) {
     refuse(core::Error{.code = code, .detail = detail, .field = field});
   }
+  /// 403: the caller's credential lacks the right.
+  void refuse_right(msg::Right right) {
+    refuse(core::ErrorCode::forbidden,
+           "you are not allowed to " + std::string(msg::name_of(right)));
+  }
   /// A problem of RFC 9457, with its `type`, `title` and `detail`.
   void reply_problem(int status, Json problem, core::http::Headers headers = {});
   /// 429: too many log-ins, or too many failures, of this person or address.

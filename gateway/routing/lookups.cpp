@@ -127,4 +127,34 @@ const msg::NodeStatus& status_of(const msg::Node& node, const NodeStatusesById& 
   return found == statuses.end() ? none : found->second;
 }
 
+void with_ticket(const ExchangePtr& exchange, msg::ConsoleKind kind,
+                 std::function<void(const msg::Node&, const msg::ConsoleTicket&)> next) {
+  const auto issue = [exchange, kind, next = std::move(next)](const msg::Node& node,
+                                                              const msg::HostId& host_id) {
+    exchange->ask(msg::IssueTicket{.node_id = node.node_id,
+                                   .kind = kind,
+                                   .host_id = host_id,
+                                   .person_id = exchange->who.person_id,
+                                   .project_id = node.project_id,
+                                   .token_id = exchange->who.token_id,
+                                   .person_uid = exchange->who.person_uid},
+                  [node, next](const msg::ConsoleTicket& ticket) { next(node, ticket); });
+  };
+  with_node(exchange, [exchange, issue](const msg::Node& node) {
+    with_status(exchange, node, [exchange, node, issue](const NodeStatusesById& statuses) {
+      const auto status = status_of(node, statuses);
+      const bool is_active = status.state == msg::NodeState::active || !exchange->is_v1();
+      if (status.host_id.empty() || !is_active)
+        return exchange->refuse(ErrorCode::wrong_state, "The VM is not running");
+      exchange->ask(msg::ListHosts{.host_id = status.host_id}, [exchange, node, status,
+                                                                issue](const msg::Hosts& found) {
+        if (!found.hosts.empty() && found.hosts.front().driver == "simulated")
+          return exchange->refuse(ErrorCode::wrong_state,
+                                  "the node is on a simulated host, which has no consoles");
+        issue(node, status.host_id);
+      });
+    });
+  });
+}
+
 }  // namespace nucleus::gateway

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gateway/routing/exchange.hpp"
+#include "messages/console.hpp"
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
 
@@ -40,5 +41,10 @@ void with_statuses_of(const ExchangePtr& exchange, const msg::Nodes& nodes,
                       const std::string& after, std::function<void(NodeStatusesById)> next);
 /// The status of one node; as of a node that was never powered on if the scheduler has none.
 const msg::NodeStatus& status_of(const msg::Node& node, const NodeStatusesById& statuses);
+
+/// A ticket to the console of the path's node. The ticket, and the session that it opens, end with
+/// the caller's credential.
+void with_ticket(const ExchangePtr& exchange, msg::ConsoleKind kind,
+                 std::function<void(const msg::Node&, const msg::ConsoleTicket&)> next);
 
 }  // namespace nucleus::gateway

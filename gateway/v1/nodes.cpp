@@ -81,23 +81,13 @@ void rename(const ExchangePtr& exchange) {
 
 /// 303 to the console page. The ticket is in the fragment, which browsers do not send.
 void open_console(const ExchangePtr& exchange) {
-  with_node(exchange, [exchange](const msg::Node& node) {
-    with_status(exchange, node, [exchange, node](const NodeStatusesById& statuses) {
-      const auto& status = status_of(node, statuses);
-      if (status.host_id.empty() || status.state != msg::NodeState::active)
-        return exchange->refuse(ErrorCode::wrong_state, "The VM is not running");
-      exchange->ask(msg::IssueTicket{.node_id = node.node_id,
-                                     .kind = msg::ConsoleKind::serial,
-                                     .host_id = status.host_id,
-                                     .person_id = exchange->who.person_id},
-                    [exchange, node](const msg::ConsoleTicket& ticket) {
-                      const std::string location =
-                          exchange->base_url + "/console/#url=" + ticket.url +
-                          "&ticket=" + ticket.ticket + "&node=" + node.name;
-                      exchange->reply(303, Json(location), {{"Location", location}});
-                    });
-    });
-  });
+  with_ticket(exchange, msg::ConsoleKind::serial,
+              [exchange](const msg::Node& node, const msg::ConsoleTicket& ticket) {
+                const std::string location = exchange->base_url + "/console/#url=" + ticket.url +
+                                             "&ticket=" + ticket.ticket + "&node=" + node.name;
+                exchange->reply(303, Json(location),
+                                {{"Location", location}, {"Cache-Control", "no-store"}});
+              });
 }
 
 void remove_compute(const ExchangePtr& exchange) {

@@ -22,6 +22,9 @@ void get_user(const ExchangePtr& exchange) {
 
 /// Changes first and last name; every other field is ignored.
 void change_user(const ExchangePtr& exchange) {
+  if (!msg::has_all_rights(exchange->who))
+    return exchange->refuse(ErrorCode::forbidden,
+                            "a token with fewer rights than its person cannot change the profile");
   const auto body = parse_object(exchange->request.body);
   if (!body) return exchange->refuse(body.error());
   msg::ChangeProfile change{.person_id = exchange->who.person_id};

@@ -146,7 +146,7 @@ void list_usage(const ExchangePtr& exchange) {
 
 void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork& work) {
   router.add("GET", "/v2/images", msg::Right::read,
-             watchable<msg::ImagePublished>(streams, list_images));
+             watchable<msg::ImagePublished, msg::ImageRemoved>(streams, list_images));
   router.add("GET", "/v2/images/{project}/{image}", msg::Right::read, get_image);
   router.add("PUT", "/v2/images/{project}/{image}", msg::Right::images,
              [work](const ExchangePtr& exchange) { upload_image(exchange, work); });
@@ -155,7 +155,8 @@ void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork&
              watchable<msg::HostChanged>(streams, list_hosts));
   router.add("GET", "/v2/hosts/{host}", msg::Right::operate, get_host);
   router.add("PATCH", "/v2/hosts/{host}", msg::Right::operate, change_host);
-  router.add("GET", "/v2/allocations", msg::Right::read, list_allocations);
+  router.add("GET", "/v2/allocations", msg::Right::read,
+             watchable<msg::AllocationChanged>(streams, list_allocations));
   router.add("GET", "/v2/allocations/{allocation}", msg::Right::read, get_allocation);
   router.add("PUT", "/v2/allocations/{allocation}", msg::Right::operate, define_allocation);
   router.add("GET", "/v2/usage", msg::Right::read, list_usage);

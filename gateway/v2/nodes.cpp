@@ -4,7 +4,6 @@
 #include "gateway/routing/pages.hpp"
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
-#include "messages/console.hpp"
 #include "messages/image_store.hpp"
 
 namespace nucleus::gateway {
@@ -82,6 +81,8 @@ void with_iso(const ExchangePtr& exchange, const msg::ImageId& iso, std::functio
 void change_node(const ExchangePtr& exchange, core::Result<msg::ChangeNode> change) {
   change = if_match(*exchange, std::move(change));
   if (!change) return exchange->refuse(change.error());
+  if (change->iso_id && !msg::may(exchange->who, msg::Right::images))
+    return exchange->refuse_right(msg::Right::images);
   change->node = node_of_path(*exchange);
   change->viewer = msg::viewer_of(exchange->who);
   const auto apply = [exchange, change = *change] {
@@ -136,19 +137,8 @@ void issue_console(const ExchangePtr& exchange) {
       name != body->end() && name->is_string() ? name->get<std::string>() : "");
   if (kind == msg::ConsoleKind::unknown)
     return exchange->refuse(ErrorCode::invalid_argument, "kind must be serial or vnc", "kind");
-  with_node(exchange, [exchange, kind](const msg::Node& node) {
-    with_status(exchange, node, [exchange, kind, node](const NodeStatusesById& statuses) {
-      const auto& status = status_of(node, statuses);
-      if (status.host_id.empty())
-        return exchange->refuse(ErrorCode::wrong_state, "The VM is not running");
-      exchange->ask(msg::IssueTicket{.node_id = node.node_id,
-                                     .kind = kind,
-                                     .host_id = status.host_id,
-                                     .person_id = exchange->who.person_id},
-                    [exchange](const msg::ConsoleTicket& ticket) {
-                      exchange->reply(201, json_of(ticket), {{"Cache-Control", "no-store"}});
-                    });
-    });
+  with_ticket(exchange, kind, [exchange](const msg::Node&, const msg::ConsoleTicket& ticket) {
+    exchange->reply(201, json_of(ticket), {{"Cache-Control", "no-store"}});
   });
 }
 

@@ -151,7 +151,11 @@ void issue_token(const ExchangePtr& exchange) {
   });
 }
 
+/// A token with fewer rights than its person revokes itself alone.
 void revoke_token(const ExchangePtr& exchange) {
+  if (!msg::has_all_rights(exchange->who) && exchange->path["token"] != exchange->who.token_id)
+    return exchange->refuse(ErrorCode::forbidden,
+                            "a token with fewer rights than its person can revoke only itself");
   exchange->ask(
       msg::RevokeToken{.person_id = exchange->who.person_id, .token_id = exchange->path["token"]},
       [exchange](const msg::Done&) { exchange->reply_nothing(); });

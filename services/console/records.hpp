@@ -13,7 +13,11 @@ struct StoredTicket {
   msg::ConsoleEndpoint endpoint = {};
   msg::PersonId person_id = {};
   std::int64_t expires_unix_ms = 0;
-  NUCLEUS_FIELDS(hash, node_id, kind, endpoint, person_id, expires_unix_ms);
+  msg::ProjectId project_id = {};
+  std::string token_id = {};
+  std::string person_uid = {};
+  NUCLEUS_FIELDS(hash, node_id, kind, endpoint, person_id, expires_unix_ms, project_id, token_id,
+                 person_uid);
 };
 
 }  // namespace nucleus::console

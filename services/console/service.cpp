@@ -11,6 +11,12 @@ namespace {
 
 constexpr core::Milliseconds open_timeout{2'000};
 constexpr core::Milliseconds sweep_every{1'000};
+constexpr core::Milliseconds recheck_timeout{5'000};
+constexpr core::Milliseconds recheck_again{1'000};
+
+bool has_right(const msg::Principal& who, const StoredTicket& ticket) {
+  return msg::may(who, msg::Right::console) && msg::sees(who, ticket.project_id);
+}
 
 }  // namespace
 
@@ -20,7 +26,13 @@ Service::Service(core::Runtime& runtime, Config config)
       metrics_{runtime.metrics},
       tickets_{runtime.store, config_.tickets} {
   runtime_.bus.serve_later<msg::IssueTicket>(*this, &Service::issue_ticket);
+  runtime_.bus.subscribe<msg::CredentialsChanged>(*this, &Service::end_rights);
   runtime_.bus.every(sweep_every, *this, &Service::drop_expired);
+  // Earlier events concern no session, but those that were open while the store was away.
+  runtime_.store.on_loaded([this] {
+    runtime_.store.set_cursor(runtime_.store.last_sequence());
+    recheck_all();
+  });
   proxy_ = std::make_unique<ConsoleProxy>(
       config_.proxy, metrics_,
       [this](const std::string& ticket, std::function<void(core::Result<Console>)> done) {
@@ -73,27 +85,89 @@ void Service::write_ticket(const msg::IssueTicket& request, const msg::ConsoleEn
   });
 }
 
+/// The right may have ended since the ticket was issued.
 void Service::take_ticket(const std::string& ticket,
                           std::function<void(core::Result<Console>)> done) {
-  tickets_.take(ticket, runtime_.bus.context(),
-                [this, done = std::move(done)](const core::Result<StoredTicket>& taken) {
-                  if (!taken) {
-                    if (taken.error().code == ErrorCode::forbidden)
-                      metrics_.tickets_refused.Increment();
-                    return done(std::unexpected(taken.error()));
-                  }
-                  core::log::info("console_opened", {{"node", taken->node_id.value},
-                                                     {"kind", msg::name_of(taken->kind)},
-                                                     {"person", taken->person_id.value}});
-                  done(Console{.node_id = taken->node_id,
-                               .kind = taken->kind,
-                               .socket_path = taken->endpoint.socket_path,
-                               .log_path = taken->endpoint.log_path});
-                });
+  const auto found = tickets_.find(ticket, runtime_.bus.context());
+  if (!found) {
+    if (found.error().code == ErrorCode::forbidden) metrics_.tickets_refused.Increment();
+    return done(std::unexpected(found.error()));
+  }
+  ask_registry(*found, [this, ticket, stored = *found,
+                        done = std::move(done)](const core::Result<msg::Principal>& who) {
+    if (who && has_right(*who, stored)) return use_up(ticket, who->expires_unix_s, done);
+    if (!who && who.error().code != ErrorCode::unauthenticated)
+      return done(std::unexpected(who.error()));
+    metrics_.tickets_refused.Increment();
+    done(core::refuse(ErrorCode::forbidden, "the right to this console has ended"));
+  });
+}
+
+void Service::ask_registry(const StoredTicket& ticket,
+                           std::function<void(core::Result<msg::Principal>)> done) {
+  runtime_.bus.call(msg::RecheckCredential{.person_id = ticket.person_id,
+                                           .token_id = ticket.token_id,
+                                           .person_uid = ticket.person_uid},
+                    {.deadline = recheck_timeout}, std::move(done));
+}
+
+void Service::use_up(const std::string& ticket, std::int64_t right_end_unix_s,
+                     std::function<void(core::Result<Console>)> done) {
+  tickets_.take(
+      ticket, runtime_.bus.context(),
+      [this, right_end_unix_s, done = std::move(done)](const core::Result<StoredTicket>& taken) {
+        if (!taken) {
+          if (taken.error().code == ErrorCode::forbidden) metrics_.tickets_refused.Increment();
+          return done(std::unexpected(taken.error()));
+        }
+        core::log::info("console_opened", {{"node", taken->node_id.value},
+                                           {"kind", msg::name_of(taken->kind)},
+                                           {"person", taken->person_id.value}});
+        Console console{.node_id = taken->node_id,
+                        .kind = taken->kind,
+                        .socket_path = taken->endpoint.socket_path,
+                        .log_path = taken->endpoint.log_path};
+        open_.push_back({*taken, right_end_unix_s, console.right});
+        // The right may have ended after it was checked.
+        recheck(open_.back());
+        done(std::move(console));
+      });
+}
+
+core::Result<void> Service::end_rights(const msg::CredentialsChanged& change, core::Context&) {
+  for (const auto& open : open_) {
+    if (open.ticket.person_id != change.person_id) continue;
+    // Which password or API key opened it is not known: the viewer asks for another ticket.
+    if (const auto right = open.right.lock(); right && open.ticket.token_id.empty()) right->end();
+    recheck(open);
+  }
+  return {};
+}
+
+void Service::recheck_all() {
+  for (const auto& open : open_) recheck(open);
+}
+
+void Service::recheck(const Open& open) {
+  if (open.right.expired()) return;
+  ask_registry(open.ticket, [this, open](const core::Result<msg::Principal>& who) {
+    const auto right = open.right.lock();
+    if (!right || (who && has_right(*who, open.ticket))) return;
+    if (who || who.error().code == ErrorCode::unauthenticated) return right->end();
+    runtime_.loop.after(recheck_again, [this, open] { recheck(open); });
+  });
+}
+
+void Service::end_expired() {
+  std::erase_if(open_, [](const Open& open) { return open.right.expired(); });
+  for (const auto& open : open_)
+    if (open.right_end_unix_s != 0 && open.right_end_unix_s * 1000 <= runtime_.loop.unix_ms())
+      if (const auto right = open.right.lock()) right->end();
 }
 
 void Service::drop_expired(core::Context& context) {
   tickets_.drop_expired(context);
+  end_expired();
 }
 
 }  // namespace nucleus::console

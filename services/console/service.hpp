@@ -2,8 +2,11 @@
 // console's socket. The gateway decides who gets a ticket; the provisioner knows the sockets.
 #pragma once
 
+#include <list>
+
 #include "core/runtime/runtime.hpp"
 #include "messages/console.hpp"
+#include "messages/people.hpp"
 #include "services/console/config.hpp"
 #include "services/console/metrics.hpp"
 #include "services/console/ticket_book.hpp"
@@ -24,6 +27,21 @@ class Service {
   void write_ticket(const msg::IssueTicket& request, const msg::ConsoleEndpoint& endpoint,
                     const core::Responder<msg::ConsoleTicket>& respond);
   void take_ticket(const std::string& ticket, std::function<void(core::Result<Console>)> done);
+  void use_up(const std::string& ticket, std::int64_t right_end_unix_s,
+              std::function<void(core::Result<Console>)> done);
+
+  /// A session that is open or being opened.
+  struct Open {
+    StoredTicket ticket = {};
+    std::int64_t right_end_unix_s = 0;  // of its token; 0 = none
+    std::weak_ptr<SessionRight> right = {};
+  };
+  void ask_registry(const StoredTicket& ticket,
+                    std::function<void(core::Result<msg::Principal>)> done);
+  void recheck_all();
+  void recheck(const Open& open);
+  core::Result<void> end_rights(const msg::CredentialsChanged& change, core::Context& context);
+  void end_expired();
   /// The URL given to viewers.
   std::string url() const;
   void drop_expired(core::Context& context);
@@ -32,6 +50,7 @@ class Service {
   Config config_;
   Metrics metrics_;
   TicketBook tickets_;
+  std::list<Open> open_ = {};
   std::unique_ptr<ConsoleProxy> proxy_ = {};  // last: it calls into the others
 };
 

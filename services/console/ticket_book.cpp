@@ -30,22 +30,31 @@ core::Result<TicketBook::Written> TicketBook::write(const msg::IssueTicket& requ
                                             .kind = request.kind,
                                             .endpoint = endpoint,
                                             .person_id = request.person_id,
-                                            .expires_unix_ms = written.expires_unix_ms});
+                                            .expires_unix_ms = written.expires_unix_ms,
+                                            .project_id = request.project_id,
+                                            .token_id = request.token_id,
+                                            .person_uid = request.person_uid});
   if (auto landed = tx.commit(); !landed) return std::unexpected(landed.error());
   ++unused_;
   return written;
 }
 
+core::Result<StoredTicket> TicketBook::find(const std::string& ticket,
+                                            const core::Context& context) const {
+  if (auto loaded = ready(); !loaded) return std::unexpected(loaded.error());
+  const StoredTicket* found = store_.read(keys::ticket(core::sha256_hex(ticket)));
+  if (!found || found->expires_unix_ms <= context.now_unix_ms())
+    return core::refuse(ErrorCode::forbidden, "the ticket is unknown, used or expired");
+  return *found;
+}
+
 void TicketBook::take(const std::string& ticket, const core::Context& context,
                       std::function<void(core::Result<StoredTicket>)> done) {
-  if (auto loaded = ready(); !loaded) return done(std::unexpected(loaded.error()));
-  const auto key = keys::ticket(core::sha256_hex(ticket));
-  const StoredTicket* found = store_.read(key);
-  if (!found || found->expires_unix_ms <= context.now_unix_ms())
-    return done(core::refuse(ErrorCode::forbidden, "the ticket is unknown, used or expired"));
+  const auto found = find(ticket, context);
+  if (!found) return done(std::unexpected(found.error()));
   const StoredTicket taken = *found;
   auto tx = store_.begin(context);
-  tx.remove(key);
+  tx.remove(keys::ticket(taken.hash));
   if (auto landed = tx.commit(); !landed) return done(std::unexpected(landed.error()));
   --unused_;
   // Removed durably before anything opens: after a crash it must not be usable again.

@@ -18,7 +18,10 @@ msg::NodeVolume node_volume(const StoredVolume& stored) {
 void apply(const Plan& plan, View& view, core::Transaction& tx) {
   view.apply(plan);
   for (const auto& node_id : plan.volumes_removed) tx.remove(keys::volume(node_id));
-  for (const auto& image_id : plan.images_removed) tx.remove(keys::image(image_id));
+  for (const auto& image_id : plan.images_removed) {
+    tx.remove(keys::image(image_id));
+    tx.emit(msg::ImageRemoved{.project_id = owner_of(image_id), .image_id = image_id});
+  }
   for (const auto& folder : plan.folders_doomed)
     tx.write(keys::doomed_folder(folder), StoredDoomedFolder{folder});
   for (const auto& folder : plan.folders_deleted) tx.remove(keys::doomed_folder(folder));

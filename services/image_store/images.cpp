@@ -206,6 +206,21 @@ void Images::remove_image(const msg::RemoveImage& request, core::Context& contex
   respond(std::move(reply));
 }
 
+core::Result<void> Images::handle_project_removed(const msg::ProjectRemoved& event,
+                                                  core::Context& context) {
+  Plan plan;
+  for (const auto& [id, stored] : view_.images()) {
+    if (owner_of(id) != event.project_id || !check_removable(view_, id)) continue;
+    plan.images_removed.push_back(id);
+    plan.folders_doomed.push_back(stored.folder);
+  }
+  auto tx = store_.begin(context);
+  apply(plan, view_, tx);
+  auto committed = tx.commit();
+  show_counts(metrics_, view_);
+  return committed;
+}
+
 void Images::delete_folders(core::Context&) {
   for (const auto& folder : view_.doomed_folders()) {
     if (view_.is_folder_used(folder) || !folders_being_deleted_.insert(folder).second) continue;

@@ -31,6 +31,9 @@ class Images {
   core::Result<msg::Images> list_images(const msg::ListImages& request, core::Context& context);
   void remove_image(const msg::RemoveImage& request, core::Context& context,
                     core::Responder<msg::Done> respond);
+  /// The images of a removed project go with it; another project of its name has none of them.
+  core::Result<void> handle_project_removed(const msg::ProjectRemoved& event,
+                                            core::Context& context);
   /// Removes uploads that were not finished in a day.
   void drop_old_uploads(core::Context& context);
   /// Deletes the files of removed images, except those that a volume still needs.

@@ -25,6 +25,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
   bus.serve<msg::ListVolumes>(volumes_, &Volumes::list_volumes);
   bus.subscribe<msg::NodeDefined>(volumes_, &Volumes::handle_node_defined);
   bus.subscribe<msg::NodeRemoved>(volumes_, &Volumes::handle_node_removed);
+  bus.subscribe<msg::ProjectRemoved>(images_, &Images::handle_project_removed);
   bus.subscribe<msg::ClusterRemoved>(volumes_, &Volumes::handle_cluster_removed);
   bus.every(reconcile_interval, volumes_, &Volumes::reconcile_all);
   bus.every(core::Milliseconds{config_.retry_ms}, images_, &Images::delete_folders);

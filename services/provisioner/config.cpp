@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "services/provisioner/driver/guest_files.hpp"
+
 namespace nucleus::provisioner {
 
 namespace {
@@ -59,6 +61,11 @@ core::Result<Config> Config::from(core::Settings& settings) {
                                                  config.console_log_bytes_max, 4096, 1LL << 40);
   read_times(settings, config);
   if (auto fault = read_accelerator(settings, config)) return std::unexpected(*fault);
+  if (const auto name = settings.text("provisioner.qemu_user", ""); !name.empty()) {
+    const auto user = find_qemu_user(name);
+    if (!user) return std::unexpected(msg::invalid("provisioner.qemu_user", user.error().detail));
+    config.qemu_user = *user;
+  }
   if (config.port_prefix.size() > 7 || !msg::is_name(config.port_prefix))
     return std::unexpected(
         msg::invalid("provisioner.port_prefix", "must be a name of 1 to 7 characters"));

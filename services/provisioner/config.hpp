@@ -18,6 +18,7 @@ struct Config {
   std::string bridge = {};                // Open vSwitch bridge of the ports
   std::string port_prefix = "nuc";        // of tap names: several deployments may share a machine
   Accel accelerator = Accel::unknown;     // unknown = auto: probed at the start
+  QemuUser qemu_user = {};                // uid 0 = as libvirt is configured
   std::string probe_kernel = {};          // of the guest that probes the accelerator
   std::uint32_t cpus = 0;                 // of each host; 0 = as the hypervisor reports
   std::uint64_t memory_mb = 0;            // of each host; 0 = as the hypervisor reports

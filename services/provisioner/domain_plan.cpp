@@ -22,9 +22,8 @@ std::string shared_name(const msg::HostId& host_id, const msg::NodeId& node_id) 
 }  // namespace
 
 std::string domain_name(const msg::HostId& host_id, const msg::Grant& grant, const Config& config) {
-  if (config.driver.is_shared_by_hosts) return shared_name(host_id, grant.node_id);
-  const std::string name = grant.cluster_id.value + "." + grant.node_name;
-  return msg::is_name(name) ? name : grant.node_id.value;
+  return config.driver.is_shared_by_hosts ? shared_name(host_id, grant.node_id)
+                                          : grant.node_id.value;
 }
 
 bool is_domain_of(const msg::HostId& host_id, const std::string& name, const Config& config) {
@@ -58,7 +57,8 @@ DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel ac
                   .kernel = grant.volume.kernel,
                   .initramfs = grant.volume.initramfs,
                   .cmdline = grant.volume.cmdline,
-                  .runtime_dir = console_directory(config)};
+                  .runtime_dir = console_directory(config),
+                  .user = config.qemu_user};
   if (!config.driver.has_guests) return spec;
   if (!grant.volume.path.empty())
     spec.disks.push_back({.path = grant.volume.path, .format = grant.volume.format});
@@ -70,7 +70,8 @@ DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel ac
     spec.ports.push_back({.mac = port.mac,
                           .bridge = config.bridge,
                           .vlan = static_cast<std::uint16_t>(port.vlan),
-                          .device = tap_name(config.port_prefix, port.mac)});
+                          .device = tap_name(config.port_prefix, port.mac),
+                          .guarded_ip = port.is_public ? port.ip : ""});
   return spec;
 }
 

@@ -30,7 +30,8 @@ void HypervisorWatch::prepare() {
       loop_, prepare_timeout,
       [hypervisor = hypervisor_, setup = HostSetup{.state_directory = config_.state_directory,
                                                    .accelerator = config_.accelerator,
-                                                   .probe_kernel = config_.probe_kernel}]()
+                                                   .probe_kernel = config_.probe_kernel,
+                                                   .user = config_.qemu_user}]()
           -> core::Result<FoundAccelerator> { return hypervisor->prepare(setup); },
       [this](core::Result<FoundAccelerator> found) {
         if (!found) found = FoundAccelerator{Accel::tcg, found.error().detail};

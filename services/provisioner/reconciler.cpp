@@ -175,6 +175,7 @@ void Reconciler::take_success(const Begun& begun, const StoredGrant& stored) {
                                 .uuid = begun.uuid,
                                 .state = DomainState::running,
                                 .epoch = begun.epoch});
+    parts_.on_created();
     if (is_same_epoch) record_running(stored);
   } else if (begun.step == Step::destroy) {
     parts_.domains.remove(begun.uuid);

@@ -2,6 +2,7 @@
 // domain on a worker, records what follows, and compares again. Runs on the service's loop.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,7 @@ class Reconciler {
     Leases& leases;
     const HypervisorWatch& watch;
     Reporter& reporter;
+    std::function<void()> on_created;  // a domain has new ports
   };
 
   Reconciler(Parts parts, Workers workers) : parts_{std::move(parts)}, workers_{workers} {}

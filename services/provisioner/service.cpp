@@ -1,5 +1,9 @@
 #include "services/provisioner/service.hpp"
 
+#include <algorithm>
+#include <iterator>
+
+#include "core/log/log.hpp"
 #include "services/provisioner/domain_plan.hpp"
 #include "services/provisioner/driver/console_log.hpp"
 #include "services/provisioner/driver/probes.hpp"
@@ -13,6 +17,7 @@ namespace {
 constexpr std::size_t guest_probes_max = 64;  // under way or waiting for a thread, in all guests
 constexpr core::Milliseconds console_log_interval{5'000};
 constexpr core::Milliseconds list_interval{30'000};
+constexpr core::Milliseconds guard_interval{2'000};
 
 core::Workers& pool_or(const std::shared_ptr<core::Workers>& pool, core::Workers& otherwise) {
   return pool ? *pool : otherwise;
@@ -34,6 +39,8 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
       pools_{std::move(pools)},
       metrics_{runtime.metrics},
       hypervisor_{std::move(hypervisor)},
+      guard_{std::make_shared<SwitchGuard>(config_.bridge, config_.port_prefix + "-",
+                                           config_.state_directory + "/flows")},
       grants_{store_, config_},
       leases_{loop_, workers_, std::move(leases), config_.hosts},
       watch_{loop_,
@@ -57,7 +64,8 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                    .domains = domains_,
                    .leases = leases_,
                    .watch = watch_,
-                   .reporter = reporter_},
+                   .reporter = reporter_,
+                   .on_created = [this] { guard_ports(); }},
                   {.steps = workers_,
                    .stops = pool_or(pools_.stops, workers_),
                    .guests = pool_or(pools_.guests, workers_)}},
@@ -75,7 +83,9 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   // A lease ends, and domains are stopped, whether or not the store is loaded.
   watch_leases();
   watch_.start();
-  if (config_.driver.has_guests) limit_console_logs();
+  if (!config_.driver.has_guests) return;
+  bus_.every(guard_interval, *this, &Service::guard_again);
+  limit_console_logs();
 }
 
 Service::~Service() {
@@ -240,14 +250,60 @@ void Service::relist(core::Context&) {
   if (watch_.is_reachable()) reconciler_.list_domains();
 }
 
+/// Of all grants, and of domains that still run without one.
+std::set<std::string> Service::domain_names() const {
+  std::set<std::string> names;
+  for (const auto& host_id : config_.hosts)
+    for (const auto& node_id : grants_.nodes(host_id))
+      names.insert(grants_.find({host_id, node_id})->domain_name);
+  for (const auto& [uuid, seen] : domains_.all()) names.insert(seen.name);
+  return names;
+}
+
+/// The switch has lost its flows if it restarted.
+void Service::guard_again(core::Context&) {
+  guard_ports();
+}
+
+void Service::guard_ports() {
+  if (!config_.driver.has_guests || !store_.is_loaded()) return;
+  has_new_ports_ = true;
+  if (is_guarding_) return;
+  is_guarding_ = true;
+  has_new_ports_ = false;
+  std::vector<PortSpec> ports;
+  for (const auto& host_id : config_.hosts)
+    for (const auto& node_id : grants_.nodes(host_id))
+      std::ranges::copy(
+          plan_domain(*grants_.find({host_id, node_id}), config_, watch_.accelerator()).ports,
+          std::back_inserter(ports));
+  workers_.submit([self = self_, &loop = loop_, guard = guard_, ports = std::move(ports),
+                   is_complete = leases_.may_destroy_ungranted()] {
+    const auto applied = guard->apply(ports, is_complete);
+    loop.post([self, applied] {
+      if (*self) (*self)->end_guarding(applied);
+    });
+  });
+}
+
+void Service::end_guarding(const core::Result<void>& applied) {
+  is_guarding_ = false;
+  if (!applied) core::log::warning("ports_not_guarded", {{"reason", applied.error().detail}});
+  if (has_new_ports_) guard_ports();
+}
+
 /// A guest that floods its serial console must not fill the host's disk.
 void Service::limit_console_logs() {
   loop_.after(console_log_interval, [this] { limit_console_logs(); });
   if (is_limiting_logs_) return;
   is_limiting_logs_ = true;
+  std::optional<std::set<std::string>> kept;
+  if (store_.is_loaded() && domains_.is_listed() && leases_.may_destroy_ungranted())
+    kept = domain_names();
   workers_.submit([self = self_, &loop = loop_, directory = console_directory(config_),
-                   bytes_max = config_.console_log_bytes_max] {
+                   bytes_max = config_.console_log_bytes_max, kept = std::move(kept)] {
     shorten_console_logs(directory, bytes_max);
+    if (kept) remove_console_logs(directory, *kept);
     loop.post([self] {
       if (*self) (*self)->is_limiting_logs_ = false;
     });

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/runtime/runtime.hpp"
+#include "services/provisioner/driver/switch_guard.hpp"
 #include "services/provisioner/heartbeat.hpp"
 #include "services/provisioner/reconciler.hpp"
 
@@ -50,6 +51,11 @@ class Service {
   void sweep(core::Context& context);
   void relist(core::Context& context);
   void limit_console_logs();
+  std::set<std::string> domain_names() const;
+  /// Allows the ports of all grants what they may send; at once after a domain was created.
+  void guard_ports();
+  void guard_again(core::Context& context);
+  void end_guarding(const core::Result<void>& applied);
   core::Result<std::string> running_domain(const msg::NodeId& node_id) const;
   void register_driver_handlers();
 
@@ -61,6 +67,7 @@ class Service {
   WorkerPools pools_;
   Metrics metrics_;
   std::shared_ptr<Hypervisor> hypervisor_;
+  std::shared_ptr<SwitchGuard> guard_;
   Grants grants_;
   Domains domains_;
   Leases leases_;
@@ -70,6 +77,8 @@ class Service {
   Heartbeat heartbeat_;
   std::set<msg::NodeId> probed_ = {};  // one probe at a time in each guest
   bool is_limiting_logs_ = false;
+  bool is_guarding_ = false;
+  bool has_new_ports_ = false;  // since the guarding under way began
   // Carries reports of the driver's threads to the loop; ends first, so that none arrives later.
   std::shared_ptr<Service*> self_ = std::make_shared<Service*>(this);
 };

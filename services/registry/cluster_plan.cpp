@@ -77,6 +77,8 @@ core::Result<std::vector<msg::Node>> plan_more_nodes(
     last = std::max(last, node.index);
     names.insert(node.name);
   }
+  // As wide as the names that the cluster has, so that all of them fold into few ranges.
+  const std::uint32_t width_of_count = last > 0 ? last : request.count;
   std::vector<msg::Node> added;
   added.reserve(request.count);
   for (std::uint32_t i = 0; i < request.count; ++i) {
@@ -84,7 +86,7 @@ core::Result<std::vector<msg::Node>> plan_more_nodes(
     msg::Node node{.node_id = new_node_id(),
                    .cluster_id = cluster.cluster_id,
                    .project_id = cluster.project_id,
-                   .name = compute_name(cluster.cluster_id.value, number, last + request.count),
+                   .name = compute_name(cluster.cluster_id.value, number, width_of_count),
                    .kind = msg::NodeKind::compute,
                    .index = number + 1,
                    .cpus = request.size.cpus,
@@ -118,6 +120,8 @@ std::optional<msg::Error> check_image(std::string_view field, const msg::ImageId
 }
 
 std::optional<msg::Error> check_node_name(std::string_view name) {
+  if (std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }) && !name.empty())
+    return msg::invalid("name", "name must not be a number, which names a computeset");
   if (msg::is_name(name) && name.find('.') == name.npos) return std::nullopt;
   return msg::invalid("name",
                       "name must be 1 to 64 letters, digits, - _ and begin with a letter or digit");

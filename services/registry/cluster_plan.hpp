@@ -38,7 +38,7 @@ std::optional<msg::Error> check_image(std::string_view field, const msg::ImageId
                                       const msg::ProjectId& project);
 
 /// An error unless a compute node may have this name: 1..64 letters, digits, `-` and `_`, the first
-/// a letter or digit (docs/rest-v1.md, Clusters).
+/// a letter or digit, and not all of them digits (docs/rest-v1.md, Clusters).
 std::optional<msg::Error> check_node_name(std::string_view name);
 
 }  // namespace nucleus::registry

@@ -44,9 +44,10 @@ core::Result<msg::Principal> Service::token_principal(const std::string& hash,
 
 core::Result<msg::Principal> Service::recheck_credential(const msg::RecheckCredential& request,
                                                          core::Context& context) {
-  if (request.token_id.empty()) return principal(request.person_id);
   const auto* person = store_.read(keys::person(request.person_id));
-  if (!person) return invalid_token();
+  if (!person || (!request.person_uid.empty() && request.person_uid != person->uid))
+    return invalid_token();
+  if (request.token_id.empty()) return principal(request.person_id);
   for (const auto& hash : person->token_hashes)
     if (token_id_of(hash) == request.token_id) return token_principal(hash, context.now_unix_s());
   return invalid_token();
@@ -153,7 +154,8 @@ core::Result<msg::Principal> Service::principal(const msg::PersonId& person_id) 
   return msg::Principal{.person_id = person_id,
                         .role = stored->person.role,
                         .projects = stored->person.projects,
-                        .rights = rights_of(stored->person.role, {})};
+                        .rights = rights_of(stored->person.role, {}),
+                        .person_uid = stored->uid};
 }
 
 void Service::sweep_nonces(core::Context& context) {

@@ -29,7 +29,9 @@ inline std::string missing_signers(const msg::AcknowledgementText& text,
 
 /// Why a project's nodes may not be powered on; empty if they may.
 inline std::string reason_of(const std::string& missing) {
-  return missing.empty() ? "" : "the acknowledgement of responsibility is not signed by " + missing;
+  return missing.empty() ? ""
+                         : "the acknowledgement of responsibility is not signed by " + missing +
+                               "; to read and sign it: comet acknowledgement PROJECT";
 }
 
 }  // namespace nucleus::registry

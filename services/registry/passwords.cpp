@@ -23,24 +23,32 @@ bool is_password(const std::string& password, const std::string& stored_hash, Ha
   return crypto_pwhash_str_verify(stored_hash.c_str(), password.data(), password.size()) == 0;
 }
 
+AttemptLimit::AttemptLimit(Bounds bounds, std::string secret)
+    : bounds_{bounds}, secret_{std::move(secret)}, windows_(bounds.counters) {
+  secret_.resize(crypto_shorthash_KEYBYTES);
+}
+
+AttemptLimit::Window& AttemptLimit::window_of(const std::string& name) {
+  std::uint64_t hash = 0;
+  static_assert(sizeof hash == crypto_shorthash_BYTES);
+  crypto_shorthash(reinterpret_cast<unsigned char*>(&hash),
+                   reinterpret_cast<const unsigned char*>(name.data()), name.size(),
+                   reinterpret_cast<const unsigned char*>(secret_.data()));
+  return windows_[hash % windows_.size()];
+}
+
 bool AttemptLimit::begin(const std::string& name, std::int64_t now_ms) {
-  while (!order_.empty() && (order_.front().first + bounds_.window_ms <= now_ms ||
-                             failures_.size() >= bounds_.names_max)) {
-    const auto found = failures_.find(order_.front().second);
-    if (found != failures_.end() && found->second.start_ms == order_.front().first)
-      failures_.erase(found);
-    order_.pop_front();
-  }
-  auto [found, is_new] = failures_.try_emplace(name, Window{.start_ms = now_ms});
-  if (is_new) order_.emplace_back(now_ms, name);
-  if (found->second.failures >= bounds_.failures_max) return false;
-  ++found->second.failures;
+  auto& window = window_of(name);
+  if (window.failures == 0 || window.start_ms + bounds_.window_ms <= now_ms)
+    window = {.start_ms = now_ms};
+  if (window.failures >= bounds_.failures_max) return false;
+  ++window.failures;
   return true;
 }
 
 void AttemptLimit::withdraw(const std::string& name) {
-  const auto found = failures_.find(name);
-  if (found != failures_.end() && found->second.failures > 0) --found->second.failures;
+  auto& window = window_of(name);
+  if (window.failures > 0) --window.failures;
 }
 
 }  // namespace nucleus::registry

@@ -4,10 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <vector>
 
 #include "core/result.hpp"
 
@@ -24,20 +23,24 @@ core::Result<std::string> hash_password(const std::string& password, HashCost co
 bool is_password(const std::string& password, const std::string& stored_hash, HashCost cost);
 
 /// Counts failed attempts per name in a window of time. An attempt counts as failed from its start
-/// until it is forgiven, so that concurrent guesses are counted too.
+/// until it is forgiven, so that concurrent guesses are counted too. Nothing is ever evicted: names
+/// are hashed with a secret into a fixed number of counters, and the few that share one share its
+/// failures.
 class AttemptLimit {
  public:
   struct Bounds {
     std::size_t failures_max = 10;
     std::int64_t window_ms = 300'000;
-    std::size_t names_max = 100'000;  // counted; above it the oldest are dropped
+    std::size_t counters = 1 << 18;
   };
-  explicit AttemptLimit(Bounds bounds) : bounds_{bounds} {}
+  /// `secret`: at least 16 bytes that nobody else knows, so that nobody can choose a name that
+  /// shares another's counter.
+  AttemptLimit(Bounds bounds, std::string secret);
 
   /// Counts an attempt; false if this name has failed too often in its window.
   bool begin(const std::string& name, std::int64_t now_ms);
   /// The attempt succeeded: drops the failures of this name.
-  void forgive(const std::string& name) { failures_.erase(name); }
+  void forgive(const std::string& name) { window_of(name) = {}; }
   /// The attempt was not decided: uncounts it.
   void withdraw(const std::string& name);
 
@@ -46,9 +49,11 @@ class AttemptLimit {
     std::int64_t start_ms = 0;
     std::size_t failures = 0;
   };
+  Window& window_of(const std::string& name);
+
   Bounds bounds_;
-  std::unordered_map<std::string, Window> failures_ = {};
-  std::deque<std::pair<std::int64_t, std::string>> order_ = {};  // windows by start
+  std::string secret_;
+  std::vector<Window> windows_;
 };
 
 }  // namespace nucleus::registry

@@ -34,6 +34,7 @@ core::Result<msg::Done> Service::define_project(const msg::DefineProject& reques
   if (!tx.read(keys::project(request.project_id))) {
     tx.write(keys::project(request.project_id),
              StoredProject{request.project_id, context.now_unix_s()});
+    tx.emit(msg::ProjectDefined{request.project_id});
     const auto missing = missing_signers(acknowledgement_text(), {}, 0);
     if (!missing.empty())
       tx.emit(msg::AcknowledgementChanged{.project_id = request.project_id,
@@ -73,11 +74,13 @@ core::Result<msg::Done> Service::remove_project(const msg::RemoveProject& reques
   });
   for (auto& member : members) {
     std::erase(member.person.projects, project);
+    tx.emit(msg::PersonDefined{member.person});
     tx.emit(msg::CredentialsChanged{member.person.person_id});
     const auto key = keys::person(member.person.person_id);
     tx.write(key, std::move(member));
   }
   tx.remove(keys::project(project));
+  tx.emit(msg::ProjectRemoved{project});
   return tx.commit(msg::Done{});
 }
 
@@ -93,8 +96,11 @@ core::Result<msg::Done> Service::define_person(const msg::DefinePerson& request,
     stored = *before;
     if (before->person.role != person.role || before->person.projects != person.projects)
       tx.emit(msg::CredentialsChanged{person.person_id});
+  } else {
+    stored.uid = context.new_id();
   }
   stored.person = person;
+  tx.emit(msg::PersonDefined{person});
   tx.write(keys::person(person.person_id), std::move(stored));
   return tx.commit(msg::Done{});
 }
@@ -109,6 +115,7 @@ core::Result<msg::Person> Service::change_profile(const msg::ChangeProfile& requ
   if (request.last_name) stored.person.last_name = *request.last_name;
   if (auto broken = check_person(stored.person)) return std::unexpected(*broken);
   const msg::Person reply = stored.person;
+  tx.emit(msg::PersonDefined{reply});
   tx.write(keys::person(request.person_id), std::move(stored));
   return tx.commit(reply);
 }
@@ -142,7 +149,13 @@ core::Result<msg::Done> Service::remove_person(const msg::RemovePerson& request,
   if (!stored) return no_such_person(request.person_id);
   for (const auto& hash : stored->token_hashes) tx.remove(keys::token(hash));
   if (!stored->key_name.empty()) tx.remove(keys::api_key(stored->key_name));
+  std::vector<std::string> bound;
+  store_.for_each<StoredIdempotencyKey>(
+      keys::idempotency_keys(request.person_id),
+      [&](const StoredIdempotencyKey& key) { bound.push_back(key.idempotency_key); });
+  for (const auto& key : bound) tx.remove(keys::idempotency_key(request.person_id, key));
   tx.remove(keys::person(request.person_id));
+  tx.emit(msg::PersonRemoved{request.person_id});
   tx.emit(msg::CredentialsChanged{request.person_id});
   return tx.commit(msg::Done{});
 }

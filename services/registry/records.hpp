@@ -31,7 +31,8 @@ struct StoredPerson {
   std::string key_name = {};                   // of the API key; empty = no key
   std::vector<std::string> token_hashes = {};  // oldest first, at most registry.tokens_max
   std::string password_hash = {};              // argon2id; empty = no password was set
-  NUCLEUS_FIELDS(person, key_name, token_hashes, password_hash);
+  std::string uid = {};                        // never used again, as the name may be
+  NUCLEUS_FIELDS(person, key_name, token_hashes, password_hash, uid);
 };
 
 /// An API key. The secret is stored in clear, because HMAC needs it on both sides.

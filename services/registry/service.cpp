@@ -19,9 +19,11 @@ Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomne
       randomness_{std::move(randomness)},
       metrics_{runtime.metrics},
       person_attempts_{
-          {.failures_max = config.login_failures_max, .window_ms = config.login_window_s * 1000}},
+          {.failures_max = config.login_failures_max, .window_ms = config.login_window_s * 1000},
+          new_secret(*randomness_)},
       origin_attempts_{{.failures_max = config.login_failures_origin_max,
-                        .window_ms = config.login_window_s * 1000}} {
+                        .window_ms = config.login_window_s * 1000},
+                       new_secret(*randomness_)} {
   runtime.store.on_loaded([this] { rebuild_indexes(); });
   auto& bus = runtime.bus;
   bus.serve<msg::DefineProject>(*this, &Service::define_project);

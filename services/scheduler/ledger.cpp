@@ -68,6 +68,8 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
     transaction.emit(msg::ComputesetChanged{computeset});
   for (const auto& host : shown.hosts) transaction.emit(msg::HostChanged{host});
   for (const auto& node : shown.nodes) transaction.emit(msg::NodeChanged{node});
+  for (const auto& [id, stored] : changes.allocations)
+    if (stored) transaction.emit(msg::AllocationChanged{stored->allocation});
   if (store_.is_loaded()) log(shown);
   return transaction;
 }

@@ -72,6 +72,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.subscribe<msg::NodeDefined>(*this, &Service::handle_node_defined);
   bus_.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
   bus_.subscribe<msg::NodeRemoved>(*this, &Service::handle_node_removed);
+  bus_.subscribe<msg::ProjectRemoved>(*this, &Service::handle_project_removed);
   bus_.subscribe<msg::AcknowledgementChanged>(*this, &Service::handle_acknowledgement);
   bus_.subscribe<msg::PortsLeased>(*this, &Service::handle_ports_leased);
   bus_.subscribe<msg::VolumePlaced>(*this, &Service::handle_volume_placed);
@@ -229,6 +230,11 @@ core::Result<void> Service::handle_cluster_removed(const msg::ClusterRemoved& ev
 core::Result<void> Service::handle_node_removed(const msg::NodeRemoved& event,
                                                 core::Context& context) {
   return ledger_.apply(plan_node_removed(view_, event, context.now_unix_ms()), context);
+}
+
+core::Result<void> Service::handle_project_removed(const msg::ProjectRemoved& event,
+                                                   core::Context& context) {
+  return ledger_.apply(plan_project_removed(view_, event, context.now_unix_ms()), context);
 }
 
 core::Result<void> Service::handle_acknowledgement(const msg::AcknowledgementChanged& event,

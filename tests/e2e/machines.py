@@ -151,9 +151,20 @@ class Host:
         self.short_id = self.namespace.removeprefix("nuc-")
         self.switch_folder = env["OVS_RUNDIR"]
         self.bridge = f"nuc{self.short_id}"
+        self.titles = {}
+
+    def title(self, domain):
+        """CLUSTER/NODE of a domain, which is named by the node's id; from libvirt's own file, so
+        that it can be read while libvirtd is dead."""
+        file = self.deployment.state / "libvirt/run/qemu" / f"{domain}.xml"
+        with contextlib.suppress(OSError):
+            self.titles[domain] = re.search("<title>(.*?)</title>", file.read_text())[1]
+        return self.titles.get(domain, domain)
 
     def domains(self):
-        return set(run("virsh", "-c", self.uri, "list", "--name").split())
+        """CLUSTER/NODE of each domain."""
+        return {self.title(name)
+                for name in run("virsh", "-c", self.uri, "list", "--name").split()}
 
     def emulators(self):
         """(pid, start) of each QEMU of this deployment, by domain; fails if one runs twice."""
@@ -163,7 +174,8 @@ class Host:
                 words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
                 if "qemu" not in words[0] or str(self.deployment.state) not in "".join(words):
                     continue
-                name = re.match(r"guest=([^,]*)", words[words.index("-name") + 1])[1]
+                name = self.title(
+                    re.match(r"guest=([^,]*)", words[words.index("-name") + 1])[1])
                 start = start_time(int(folder.name))
                 if start is None:
                     continue

@@ -69,7 +69,7 @@ def test_a_killed_qemu_is_reported_as_crashed_and_its_node_starts_again(site):
     node_id = ids_of(site, "hurt")["hurt"]
     others = {name: process for name, process in site.host.emulators().items() if "well" in name}
     with Pings(site) as pings, Events(site.rest) as events:
-        pid = site.host.emulators()["hurt.hurt"][0]
+        pid = site.host.emulators()["hurt/hurt"][0]
         began = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         when, event = events.wait_node(node_id, "crashed")
@@ -141,7 +141,7 @@ def test_a_request_during_a_hang_of_libvirtd_takes_effect_afterwards(site):
         finally:
             os.kill(libvirtd, signal.SIGCONT)
     rest.wait_state("hurt", "shutoff")
-    assert "hurt.hurt" not in site.host.emulators()
+    assert "hurt/hurt" not in site.host.emulators()
     wait_until(lambda: rest.ask("PUT", "/nucleus/v1/cluster/late/frontend/poweron").status_code
                == 204, "room again", TIMEOUT_S)
     rest.wait_state("late", "active")

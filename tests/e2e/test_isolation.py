@@ -4,8 +4,10 @@ import socket
 
 import pytest
 
+from conftest import wait_until
 from console import Guest
-from machines import run
+from kills import Killer
+from machines import TIMEOUT_S, run
 from sniffer import Sniffer
 
 
@@ -134,3 +136,123 @@ def test_a_frame_that_a_guest_tags_itself_is_dropped_by_the_switch(machines):
         assert trace(cluster, 0) != "Datapath actions: drop"
         for tag in (tags[taps[other]], tags[taps[cluster]]):
             assert trace(cluster, tag) == "Datapath actions: drop"
+
+
+# What a frontend may send into the segment that it shares with other tenants. `ours` and `theirs`
+# are ports of two tenants; each frame is traced through the switch, so that nothing is awaited.
+BROADCAST, ROUTERS = "ff:ff:ff:ff:ff:ff", "33:33:00:00:00:01"
+
+
+def link_local(mac):
+    octets = [int(octet, 16) for octet in mac.split(":")]
+    octets[0] ^= 2
+    return "fe80::{:x}:{:x}:{:x}:{:x}".format(
+        octets[0] << 8 | octets[1], octets[2] << 8 | 0xff, 0xfe00 | octets[3],
+        octets[4] << 8 | octets[5])
+
+
+def frames(ours, theirs, gateway):
+    """(what, frame, whether it passes), as ofproto/trace has them."""
+    mac, ip, local = ours["mac"], ours["ip"], link_local(ours["mac"])
+    other, victim, other_local = theirs["mac"], theirs["ip"], link_local(theirs["mac"])
+    arp = f"arp,dl_dst={BROADCAST},arp_op=2"
+    ndp = f"icmp6,dl_src={mac},dl_dst={ROUTERS},nw_ttl=255,ipv6_src={local},ipv6_dst=ff02::1"
+    udp = f"udp,dl_src={mac},dl_dst={BROADCAST},nw_dst=255.255.255.255"
+    udp6 = f"udp6,dl_src={mac},dl_dst={ROUTERS},ipv6_src={local},ipv6_dst=ff02::1"
+    return [
+        ("own ARP", f"{arp},dl_src={mac},arp_sha={mac},arp_spa={ip},arp_tpa={victim}", True),
+        ("ARP probe", f"{arp},dl_src={mac},arp_sha={mac},arp_spa=0.0.0.0,arp_tpa={ip}", True),
+        ("ARP as the gateway", f"{arp},dl_src={mac},arp_sha={mac},arp_spa={gateway}", False),
+        ("ARP as another", f"{arp},dl_src={mac},arp_sha={mac},arp_spa={victim}", False),
+        ("ARP of another's MAC", f"{arp},dl_src={mac},arp_sha={other},arp_spa={ip}", False),
+        ("ARP from another's MAC", f"{arp},dl_src={other},arp_sha={mac},arp_spa={ip}", False),
+        ("own IPv4", f"tcp,dl_src={mac},dl_dst={other},nw_src={ip},nw_dst={victim}", True),
+        ("IPv4 of another MAC", f"tcp,dl_src={other},dl_dst={other},nw_src={ip}", False),
+        ("IPv4 of another", f"tcp,dl_src={mac},dl_dst={other},nw_src={victim}", False),
+        ("IPv4 of the gateway", f"icmp,dl_src={mac},dl_dst={other},nw_src={gateway}", False),
+        ("IPv4 of a private network", f"tcp,dl_src={mac},dl_dst={other},nw_src=10.0.0.2", False),
+        ("own IPv4 fragment", f"udp,dl_src={mac},dl_dst={other},nw_src={ip},nw_frag=later", True),
+        ("DHCP request", f"{udp},nw_src=0.0.0.0,udp_src=68,udp_dst=67", True),
+        ("DHCP reply", f"{udp},nw_src={ip},udp_src=67,udp_dst=68", False),
+        ("DHCP reply in fragments", f"{udp},nw_src={ip},udp_src=67,nw_frag=first", False),
+        ("other frames from 0.0.0.0", f"{udp},nw_src=0.0.0.0,udp_src=68,udp_dst=53", False),
+        ("DHCPv6 reply", f"{udp6},udp_src=547,udp_dst=546", False),
+        ("own IPv6", f"{udp6},udp_src=5353,udp_dst=5353", True),
+        ("IPv6 of another",
+         f"udp6,dl_src={mac},dl_dst={ROUTERS},ipv6_src={other_local},ipv6_dst=ff02::1", False),
+        ("IPv6 fragment", f"{udp6},nw_frag=first", False),
+        ("a later IPv6 fragment",
+         f"ipv6,dl_src={mac},dl_dst={ROUTERS},ipv6_src={local},nw_proto=58,nw_frag=later", False),
+        ("router solicitation", f"{ndp},icmp_type=133", True),
+        ("router advertisement", f"{ndp},icmp_type=134", False),
+        ("redirect", f"{ndp},icmp_type=137", False),
+        ("duplicate address detection",
+         f"icmp6,dl_src={mac},dl_dst={ROUTERS},ipv6_src=::,icmp_type=135,nd_target={local}", True),
+        ("own neighbour advertisement",
+         f"{ndp},icmp_type=136,nd_target={local},nd_tll={mac}", True),
+        ("neighbour advertisement for another",
+         f"{ndp},icmp_type=136,nd_target={other_local},nd_tll={mac}", False),
+        ("neighbour advertisement with another's MAC",
+         f"{ndp},icmp_type=136,nd_target={local},nd_tll={other}", False),
+        ("VLAN tag",
+         f"tcp,dl_src={mac},dl_dst={other},nw_src={ip},vlan_tci={0x1000 | ours['vlan']:#06x}",
+         False),
+        ("priority tag", f"tcp,dl_src={mac},dl_dst={other},nw_src={ip},vlan_tci=0x1000", False),
+        ("provider tag", f"dl_src={mac},dl_dst={BROADCAST},dl_type=0x88a8", False),
+        ("LLDP", f"dl_src={mac},dl_dst=01:80:c2:00:00:0e,dl_type=0x88cc", False),
+        ("an unknown protocol", f"dl_src={mac},dl_dst={BROADCAST},dl_type=0x88b5", False),
+    ]
+
+
+def test_a_frontend_sends_into_the_public_segment_only_as_itself(machines):
+    env = {**os.environ, "OVS_RUNDIR": machines.host.switch_folder}
+    control = f"{machines.host.switch_folder}/vswitchd.ctl"
+    public = {cluster: next(port for port in machines.rest.v2_nodes(cluster)[cluster]["ports"]
+                            if port["is_public"]) for cluster in ("left", "right")}
+    for cluster, other in (("left", "right"), ("right", "left")):
+        ours, theirs = public[cluster], public[other]
+        tap = machines.host.cards()[ours["mac"]]
+        passed = {}
+        for what, frame, _ in (all_frames := frames(ours, theirs, ours["gateway"])):
+            told = run("ovs-appctl", "-t", control, "ofproto/trace", machines.host.bridge,
+                       f"in_port={tap},{frame}", env=env)
+            passed[what] = told.strip().splitlines()[-1] != "Datapath actions: drop"
+        assert passed == {what: passes for what, _, passes in all_frames}
+
+
+def test_a_forged_answer_reaches_no_other_frontend(machines, guests):
+    """With real frames: the forged ones precede an honest one, and the switch keeps their order."""
+    public = {cluster: next(port for port in machines.rest.v2_nodes(cluster)[cluster]["ports"]
+                            if port["is_public"]) for cluster in ("left", "right")}
+    taps = {cluster: machines.host.cards()[port["mac"]] for cluster, port in public.items()}
+    guest, card = guests["left"], card_of(guests["left"], "172.30.")
+    mac = bytes.fromhex(public["left"]["mac"].replace(":", ""))
+    forged = [public["left"]["gateway"], public["right"]["ip"]]
+    with Sniffer(machines.host.namespace, list(taps.values())) as sniffer:
+        for address in forged:
+            guest.run(f"ip address add {address}/32 dev {card}")
+            guest.ask(f"arping -c 1 -w 1 -U -s {address} -I {card} {address}")
+            guest.run(f"ip address del {address}/32 dev {card}")
+            sniffer.wait(taps["left"], "in", mac + socket.inet_aton(address))
+        guest.ask(f"arping -c 1 -w 1 -I {card} {public['right']['ip']}")
+        sniffer.wait(taps["right"], "out", mac + socket.inet_aton(public["left"]["ip"]))
+        for address in forged:
+            assert sniffer.ports_of("in", mac + socket.inet_aton(address)) == {taps["left"]}
+            assert not sniffer.ports_of("out", mac + socket.inet_aton(address))
+
+
+def test_the_rules_of_all_ports_return_after_the_switch_restarts(machines):
+    env = {**os.environ, "OVS_RUNDIR": machines.host.switch_folder}
+
+    def flows():
+        listed = run("ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "--names", "dump-flows",
+                     machines.host.bridge, env=env, check=False)
+        return sorted(line.strip() for line in listed.splitlines() if "priority=" in line)
+
+    before = flows()
+    assert before
+    assert machines.host.switch("get", "bridge", machines.host.bridge,
+                                "fail_mode").strip() == "secure"
+    with Killer(machines.deployment, "vswitchd", 0) as killer:
+        killer.wait_back()
+    wait_until(lambda: flows() == before, "the same flows as before", TIMEOUT_S)

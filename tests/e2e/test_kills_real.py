@@ -40,7 +40,7 @@ class OwnCluster:
 
     def emulators(self):
         return {domain: process for domain, process in self.host.emulators().items()
-                if domain.startswith(self.name + ".")}
+                if domain.startswith(self.name + "/")}
 
     def vlans(self):
         """The VLAN of each port, by the tap that the port has while its node runs."""
@@ -53,9 +53,9 @@ class OwnCluster:
 
     def check_world(self, running):
         """Exactly these nodes run: as domains, QEMU processes, taps, and ports of the switch."""
-        domains = {f"{self.name}.{name}" for name in running}
+        domains = {f"{self.name}/{name}" for name in running}
         wait_until(lambda: set(self.emulators()) == domains, f"QEMU of {domains}", TIMEOUT_S)
-        assert {one for one in self.host.domains() if one.startswith(self.name + ".")} == domains
+        assert {one for one in self.host.domains() if one.startswith(self.name + "/")} == domains
         vlans = self.vlans()
         nodes = self.nodes()
         taps = {f"n{self.host.short_id}-" + port["mac"][9:].replace(":", "")
@@ -79,7 +79,7 @@ def shared_fixture(tiny_guest):
 
 @pytest.fixture(name="own")
 def own_fixture(shared, request):
-    with OwnCluster(shared, "crew-" + request.node.callspec.params["name"]) as own:
+    with OwnCluster(shared, "own-" + request.node.callspec.params["name"]) as own:
         yield own
 
 
@@ -105,14 +105,14 @@ def test_a_power_on_of_machines_survives_the_kill_of(own, rng, usual_s, name):
     after_s = rng.uniform(0, usual_s)
     print(f"\nkill {name} after {after_s * 1000:.1f} ms of about {usual_s * 1000:.0f} ms")
     before = set(own.client.sets())
-    frontend = own.emulators()[f"{own.name}.{own.name}"]
+    frontend = own.emulators()[f"{own.name}/{own.name}"]
     with Killer(own.machines.deployment, name, after_s) as killer:
         number = own.client.start(own.name, own.computes)
         killer.wait_back()
     own.wait_active()
     assert set(own.client.sets()) == before | {number}
     own.check_world([own.name, *own.computes])
-    assert own.emulators()[f"{own.name}.{own.name}"] == frontend  # a running node is not touched
+    assert own.emulators()[f"{own.name}/{own.name}"] == frontend  # a running node is not touched
     with Guest(own.machines.rest, own.name, own.computes[0]) as guest:
         guest.run("until ping -c 1 -W 1 10.0.0.1; do :; done")  # a single packet may be lost
     own.stop(number)

@@ -1,5 +1,7 @@
 """Real virtual machines boot, are visible, stop, and leave nothing behind."""
 import pathlib
+import pwd
+import subprocess
 
 from conftest import start_time, wait_until
 from console import Guest
@@ -7,9 +9,35 @@ from machines import TIMEOUT_S, Host, Rest, expected_taps, processes_of, run
 
 
 def test_virsh_lists_the_domains_of_both_clusters(machines):
-    names = {"left.left", "left.vm-left-00", "right.right", "right.vm-right-00"}
+    names = {"left/left", "left/vm-left-00", "right/right", "right/vm-right-00"}
     assert names <= machines.host.domains()
     assert names <= set(machines.host.emulators())
+
+
+def test_qemu_runs_in_its_sandbox_as_an_unprivileged_user(machines):
+    for name, (pid, _) in machines.host.emulators().items():
+        status = dict(line.split(":\t", 1) for line in
+                      pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+        assert "0" not in status["Uid"].split() + status["Gid"].split(), name
+        assert int(status["CapEff"], 16) == 0 and status["NoNewPrivs"] == "1", name
+        assert status["Seccomp"] == "2", name  # a filter
+
+
+def test_qemu_can_change_no_image_and_sees_no_secret_of_the_deployment(machines):
+    user = pwd.getpwnam("libvirt-qemu")
+    pid = next(iter(machines.host.emulators().values()))[0]
+    state = machines.deployment.state
+    as_qemu = ["nsenter", "-t", str(pid), "-m", "setpriv", f"--reuid={user.pw_uid}",
+               f"--regid={user.pw_gid}", "--clear-groups"]
+    images = [file for file in (state / "images").rglob("*") if file.is_file()]
+    assert images
+    for file in images:
+        assert file.stat().st_uid == 0
+        assert subprocess.run([*as_qemu, "test", "-r", file]).returncode == 0, file
+        assert subprocess.run([*as_qemu, "test", "-w", file]).returncode == 1, file
+    for name in ("credentials.yaml", "config", "run", "redis"):
+        assert (state / name).exists()
+        assert subprocess.run([*as_qemu, "test", "-e", state / name]).returncode == 1, name
 
 
 def test_running_nodes_are_active_on_this_host(machines):
@@ -47,12 +75,12 @@ def test_power_off_removes_a_domain_with_its_taps_and_ports(machines):
     before = (host.domains(), host.taps(), set(host.ports()))
     rest.power("brief", "poweron")
     rest.wait_state("brief", "active")
-    assert host.domains() - before[0] == {"brief.brief"}
+    assert host.domains() - before[0] == {"brief/brief"}
     assert host.taps() - before[1] == expected_taps(rest, host, "brief")
     rest.power("brief", "poweroff")
     rest.wait_state("brief", "shutoff")
     assert (host.domains(), host.taps(), set(host.ports())) == before
-    assert "brief.brief" not in host.emulators()
+    assert "brief/brief" not in host.emulators()
 
 
 def test_a_guest_shuts_down_on_request(machines):
@@ -65,7 +93,7 @@ def test_a_guest_shuts_down_on_request(machines):
     rest.power("polite", "shutdown")
     # Well before a forced stop.
     rest.wait_state("polite", "shutoff", timeout_s=55)
-    assert "polite.polite" not in machines.host.emulators()
+    assert "polite/polite" not in machines.host.emulators()
 
 
 def test_a_nodes_disk_outlives_a_power_off(machines, tmp_path):
@@ -110,4 +138,4 @@ def test_down_leaves_nothing_and_the_next_up_reports_what_ended(own_machines):
     assert rest.computeset(number)["state"] == "completed"
     rest.power("last", "poweron")
     rest.wait_state("last", "active", ["last"])
-    wait_until(lambda: host.domains() == {"last.last"}, "the frontend's domain", TIMEOUT_S)
+    wait_until(lambda: host.domains() == {"last/last"}, "the frontend's domain", TIMEOUT_S)

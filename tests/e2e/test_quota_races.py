@@ -70,7 +70,8 @@ def test_a_hundred_requests_for_ten_nodes_start_exactly_ten(site):
     assert len({node["name"] for one in won for node in one["computes"]}) == SLOTS
     assert {answer.status_code for answer in lost} == {400}
     assert {answer.json() for answer in lost} == {
-        "There are 0 nodes available for starting. Requested number should be greater than zero."}
+        "There are 0 nodes available for starting. 1 were requested: ask for fewer, or end a "
+        "computeset."}
 
 
 def test_a_hundred_computesets_on_a_host_for_ten_run_exactly_ten(site):

@@ -396,6 +396,9 @@ def test_a_service_that_does_not_answer_is_503_with_retry_after(admin):
     assert (late.status_code, late.headers["Retry-After"]) == (503, "1")
     bad = admin.ask("GET", "/v2/clusters", Nucleus_After_Sequence="soon")
     assert (bad.status_code, bad.json()["field"]) == (400, "Nucleus-After-Sequence")
+    for far in (2 ** 63, 2 ** 64 - 1):
+        never = admin.ask("GET", "/v2/clusters", Nucleus_After_Sequence=str(far))
+        assert (never.status_code, never.json()["field"]) == (400, "Nucleus-After-Sequence")
 
 
 def test_unknown_paths_and_methods_are_problems(admin):

@@ -163,6 +163,9 @@ TEST_F(Computesets, RefuseNodesThatCannotBeInThem) {
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .count = 0}),
             "There are 2 nodes available for starting. Requested number should be greater than "
             "zero.");
+  EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .count = 3}),
+            "There are 2 nodes available for starting. 3 were requested: ask for fewer, or end a "
+            "computeset.");
   ASSERT_TRUE(start_set(1));
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .nodes = {{"c-1"}}}),
             "c-1 is in computeset 1 (submitted)");
@@ -277,7 +280,7 @@ TEST_F(Computesets, AreRefusedIfTheAllocationCannotPayForAllOfThem) {
     return ask(msg::StartComputeset{
         .cluster_id = {"c"}, .viewer = as_operator, .count = count, .walltime_mins = 60});
   };
-  EXPECT_EQ(hour(3).error().code, ErrorCode::no_capacity);
+  EXPECT_EQ(hour(3).error().code, ErrorCode::wrong_state);
   ASSERT_TRUE(hour(2)) << "a waiting one counts against the limit";
   const auto refused = hour(1);
   ASSERT_FALSE(refused);

@@ -66,5 +66,18 @@ TEST_F(ConsoleLog, FollowsNoLinkAndTouchesNoOtherFile) {
   shorten_console_logs(folder_.file("none"), bytes_max);
 }
 
+TEST_F(ConsoleLog, GoesWithItsDomain) {
+  const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::minutes{2};
+  for (const char* name : {"n-1.log", "n-2.log", "n-2.serial", "n-3.log"}) {
+    append(folder_.file(name), "login: ");
+    if (std::string(name) != "n-3.log") std::filesystem::last_write_time(folder_.file(name), old);
+  }
+  remove_console_logs(folder_.path(), {"n-1"});
+  EXPECT_EQ(content(folder_.file("n-1.log")), "login: ");
+  EXPECT_FALSE(std::filesystem::exists(folder_.file("n-2.log")));
+  EXPECT_TRUE(std::filesystem::exists(folder_.file("n-2.serial")));
+  EXPECT_TRUE(std::filesystem::exists(folder_.file("n-3.log")));  // it was written to just now
+}
+
 }  // namespace
 }  // namespace nucleus::provisioner

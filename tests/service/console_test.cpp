@@ -4,8 +4,10 @@
 
 #include <fstream>
 
+#include "messages/people.hpp"
 #include "services/console/service.hpp"
 #include "tests/support/console_socket.hpp"
+#include "tests/support/rooms.hpp"
 #include "tests/support/viewer.hpp"
 
 namespace nucleus::tests {
@@ -25,6 +27,29 @@ struct ConsoleHost {
     const auto found = endpoints.find(request.node_id.value);
     if (found == endpoints.end())
       return core::refuse(ErrorCode::wrong_state, "the domain does not run");
+    return found->second;
+  }
+};
+
+/// In place of the registry: `person` and the rights of the tokens that exist.
+struct Credentials {
+  std::mutex mutex = {};
+  std::string uid = "u1";
+  std::map<std::string, msg::Principal> tokens = {
+      {"", {.person_id = {"p1"}, .projects = {{"lab"}}, .rights = {msg::Right::console}}},
+      {"t1", {.person_id = {"p1"}, .projects = {{"lab"}}, .rights = {msg::Right::console}}}};
+};
+struct CredentialRoom {
+  Credentials& known;
+  CredentialRoom(core::Runtime& runtime, Credentials& credentials) : known{credentials} {
+    runtime.bus.serve<msg::RecheckCredential>(*this, &CredentialRoom::recheck);
+  }
+  core::Result<msg::Principal> recheck(const msg::RecheckCredential& request, core::Context&) {
+    const std::scoped_lock lock(known.mutex);
+    const auto found = known.tokens.find(request.token_id);
+    if (found == known.tokens.end() ||
+        (!request.person_uid.empty() && request.person_uid != known.uid))
+      return core::refuse(ErrorCode::unauthenticated, "Invalid token.");
     return found->second;
   }
 };
@@ -50,9 +75,22 @@ class Console : public testing::Test {
   core::Result<msg::ConsoleTicket> issue(const std::string& node = "n1",
                                          ConsoleKind kind = ConsoleKind::serial,
                                          const std::string& host = "h1") {
-    return caller_.call(
-        msg::IssueTicket{.node_id = {node}, .kind = kind, .host_id = {host}, .person_id = {"p1"}},
-        {.deadline = wait_timeout});
+    return caller_.call(msg::IssueTicket{.node_id = {node},
+                                         .kind = kind,
+                                         .host_id = {host},
+                                         .person_id = {"p1"},
+                                         .project_id = {"lab"},
+                                         .token_id = token_,
+                                         .person_uid = "u1"},
+                        {.deadline = wait_timeout});
+  }
+  /// Changes what the registry knows, and emits that the person's credentials changed.
+  void change_credentials(const std::function<void(Credentials&)>& change) {
+    {
+      const std::scoped_lock lock(credentials_.mutex);
+      change(credentials_);
+    }
+    ASSERT_TRUE(registry_.emit(msg::CredentialsChanged{.person_id = {"p1"}}));
   }
   static std::string offered(const msg::ConsoleTicket& ticket) {
     return "nucleus.console, nucleus.ticket." + ticket.ticket;
@@ -71,6 +109,12 @@ class Console : public testing::Test {
                 [this](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
                   return std::make_shared<ConsoleHost>(runtime, endpoints_);
                 }};
+  Credentials credentials_ = {};
+  std::string token_ = "t1";
+  StandIn registry_{deployment_, "registry",
+                    [this](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
+                      return std::make_shared<CredentialRoom>(runtime, credentials_);
+                    }};
   Process caller_{deployment_, "caller"};
   std::unique_ptr<Process> service_ = {};
 };
@@ -167,6 +211,75 @@ TEST_F(Console, KeepsUnusedTicketsAndNoUsedOnesAcrossARestart) {
   ASSERT_EQ(viewer.open(offered(*unused)), 101U);
   EXPECT_EQ(viewer.read_to("login: "), "login: ");
   EXPECT_EQ(Viewer(url).open(offered(*unused)), 403U);
+}
+
+TEST_F(Console, EndsASessionWithTheRightToIt) {
+  const auto forget_token = [](Credentials& known) { known.tokens.erase("t1"); };
+  const auto leave_project = [](Credentials& known) { known.tokens["t1"].projects.clear(); };
+  const auto lose_right = [](Credentials& known) { known.tokens["t1"].rights = {}; };
+  const auto another_person = [](Credentials& known) { known.uid = "u2"; };
+  start();
+  for (const std::function<void(Credentials&)>& change :
+       {std::function<void(Credentials&)>(forget_token),
+        {leave_project},
+        {lose_right},
+        {another_person}}) {
+    ConsoleSocket qemu(socket_of("n1"), "login: ");
+    const auto used = issue();
+    const auto unused = issue();
+    ASSERT_TRUE(used && unused);
+    Viewer viewer(used->url);
+    ASSERT_EQ(viewer.open(offered(*used)), 101U);
+    ASSERT_EQ(viewer.read_to("login: "), "login: ");
+    change_credentials(change);
+    EXPECT_EQ(viewer.read_to_close(), "the right to this console has ended");
+    Viewer late(unused->url);
+    EXPECT_EQ(late.open(offered(*unused)), 403U);
+    EXPECT_EQ(late.body(), R"({"detail":"the right to this console has ended"})");
+    change_credentials([](Credentials& known) {
+      const auto tokens = Credentials().tokens;
+      known.tokens = tokens;
+      known.uid = "u1";
+    });
+  }
+}
+
+TEST_F(Console, KeepsASessionWhoseRightLastsWhenAnotherTokenIsRevoked) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  Viewer viewer(ticket->url);
+  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  ASSERT_EQ(viewer.read_to("login: "), "login: ");
+  change_credentials([](Credentials& known) { known.tokens.erase(""); });
+  viewer.write("x");
+  EXPECT_EQ(viewer.read_to("x"), "x");
+}
+
+TEST_F(Console, EndsASessionThatAPasswordOrApiKeyOpenedAtAnyChange) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  token_.clear();
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  Viewer viewer(ticket->url);
+  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  ASSERT_EQ(viewer.read_to("login: "), "login: ");
+  change_credentials([](Credentials&) {});
+  EXPECT_EQ(viewer.read_to_close(), "the right to this console has ended");
+}
+
+TEST_F(Console, EndsASessionWhenItsTokenExpires) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto now_s = caller_.on_loop([&] { return caller_.loop().unix_ms(); }) / 1000;
+  credentials_.tokens["t1"].expires_unix_s = now_s + 1;
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  Viewer viewer(ticket->url);
+  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  EXPECT_NE(viewer.read_to_close(), "");
 }
 
 TEST_F(Console, ReportsWhyNoTicketIsIssued) {

@@ -174,6 +174,40 @@ TEST(HttpListener, LimitsTheConnectionsOfOneAddressAndServesOthers) {
   EXPECT_TRUE(got.starts_with("HTTP/1.1 200 ")) << got;
 }
 
+TEST(HttpListener, LimitsTheBytesOfBodiesOfOneAddressAndServesOthers) {
+  constexpr std::uint32_t greedy = INADDR_LOOPBACK + 1;
+  std::array<std::promise<Respond>, 2> held;
+  std::size_t calls = 0;  // on the server's thread
+  const auto server =
+      start({.bodies_bytes_max = 3 << 20, .bodies_bytes_per_address_max = 1 << 20},
+            [&](const Request& request, const std::shared_ptr<void>&, const Respond& respond) {
+              if (request.method == "POST") return held.at(calls++).set_value(respond);
+              respond({.body = "hello"});
+            });
+  const std::string body(400'000, 'x');
+  const auto with_body = [&](const char* method) {
+    return a_request(method, "Content-Length: 400000\r\n") + body;
+  };
+  Client first(*server, greedy), second(*server, greedy);
+  first.send(with_body("POST"));
+  second.send(with_body("POST"));
+  // Both bodies have arrived, and are held until they are answered.
+  std::vector<Respond> responds;
+  for (auto& one : held) responds.push_back(one.get_future().get());
+  Client third(*server, greedy);
+  third.send(with_body("PUT"));
+  EXPECT_TRUE(third.read_to_close().starts_with("HTTP/1.1 503 "));
+  Client other(*server);
+  other.send(with_body("PUT"));
+  EXPECT_TRUE(other.read_to("hello").starts_with("HTTP/1.1 200 "));
+  for (const auto& respond : responds) respond({.body = "done"});
+  EXPECT_TRUE(first.read_to("done").starts_with("HTTP/1.1 200 "));
+  for (int i = 0; i < 4; ++i) {
+    first.send(with_body("PUT"));
+    EXPECT_TRUE(first.read_to("hello").starts_with("HTTP/1.1 200 "));
+  }
+}
+
 TEST(HttpListener, IgnoresASecondResponseAndOneAfterItsEnd) {
   std::promise<Respond> kept;
   auto server =

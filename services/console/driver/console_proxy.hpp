@@ -13,6 +13,7 @@
 #include "core/result.hpp"
 #include "messages/console.hpp"
 #include "services/console/metrics.hpp"
+#include "services/console/session_right.hpp"
 
 namespace nucleus::console {
 
@@ -21,7 +22,7 @@ constexpr std::string_view subprotocol = "nucleus.console";
 
 struct ConsoleProxyOptions {
   core::http::ServerOptions http = {.connections_max = 1'000,
-                                    .connections_per_address_max = 1'000,
+                                    .connections_per_address_max = 200,
                                     .head_bytes_max = 8192,
                                     .stop_reason = "the console service stops"};
   std::size_t message_bytes_max = 64 * 1024;  // from a viewer
@@ -35,6 +36,7 @@ struct Console {
   msg::ConsoleKind kind = msg::ConsoleKind::unknown;
   std::string socket_path = {};
   std::string log_path = {};
+  std::shared_ptr<SessionRight> right = std::make_shared<SessionRight>();
 };
 
 class Session;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <fstream>
 
@@ -50,6 +51,11 @@ Session::~Session() {
 void Session::start() {
   if (console_.socket_path.size() > socket_path_bytes_max)
     return end("the console's path is too long", CloseCode::internal_error);
+  console_.right->on_end([weak = weak_from_this(), executor = viewer_->executor()] {
+    asio::post(executor, [weak] {
+      if (const auto self = weak.lock()) self->end("the right to this console has ended");
+    });
+  });
   if (console_.kind == msg::ConsoleKind::serial) take_serial_console();
   connect();
 }

@@ -32,6 +32,14 @@ void sync_path(const fs::path& path) {
   close(file);
 }
 
+/// For hypervisors, which run as other users. Whether they reach the folder is up to its parents.
+void make_readable(const fs::path& folder) {
+  std::error_code ignored;
+  fs::permissions(folder, fs::perms(0755), ignored);
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    fs::permissions(entry.path(), fs::perms(0644), ignored);
+}
+
 core::Result<CheckedFile> copy_files(const StageRequest& request, const fs::path& to) {
   const auto& from = request.from;
   for (const auto& [path, name] :
@@ -74,6 +82,7 @@ core::Result<CheckedFile> Qcow2Store::copy_in(const StageRequest& request) {
   if (fault) return failed("cannot create the image's folder", fault);
   auto checked = copy_files(request, unfinished);
   if (checked) {
+    make_readable(unfinished);
     sync_path(unfinished);
     fs::rename(unfinished, target, fault);
     if (fault) checked = failed("cannot put the image in place", fault);

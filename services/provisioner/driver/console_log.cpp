@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <vector>
 
@@ -15,6 +16,8 @@ namespace nucleus::provisioner {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr std::chrono::minutes quiet_min{1};  // before the log of an unknown domain is removed
 
 /// An open file, closed with its owner. A link in place of a log is not followed.
 class LogFile {
@@ -63,6 +66,17 @@ void shorten_console_logs(const std::string& directory, std::int64_t bytes_max) 
         "console_log_shortened",
         {{"file", entry->path().filename().string()}, {"bytes", size}, {"is_tail_kept", is_kept}});
   }
+}
+
+void remove_console_logs(const std::string& directory, const std::set<std::string>& domains_kept) {
+  std::error_code fault;
+  std::vector<fs::path> removed;
+  for (fs::directory_iterator entry(directory, fault), end; !fault && entry != end;
+       entry.increment(fault))
+    if (entry->path().extension() == ".log" && !domains_kept.contains(entry->path().stem()) &&
+        entry->last_write_time(fault) < fs::file_time_type::clock::now() - quiet_min)
+      removed.push_back(entry->path());
+  for (const auto& path : removed) fs::remove(path, fault);
 }
 
 }  // namespace nucleus::provisioner

@@ -120,6 +120,14 @@ void add_machine(XmlElement& domain, const DomainSpec& spec) {
   domain.add_text("on_crash", "destroy");
 }
 
+/// Files keep their owners: what several domains read must belong to none of them.
+void add_user(XmlElement& domain, const DomainSpec& spec) {
+  if (spec.user.uid == 0) return;
+  auto label = domain.add("seclabel");
+  label.set("type", "static").set("model", "dac").set("relabel", "no");
+  label.add_text("label", fmt::format("+{}:+{}", spec.user.uid, spec.user.gid));
+}
+
 void add_boot_order(XmlElement& device, const DomainSpec& spec, std::size_t& order) {
   if (spec.kernel.empty()) device.add("boot").set("order", std::to_string(++order));
 }
@@ -257,6 +265,7 @@ core::Result<std::string> build_domain_xml(const DomainSpec& spec, XmlDialect di
     domain.set("type", spec.accel == Accel::kvm ? "kvm" : "qemu");
     add_header(domain, spec);
     add_machine(domain, spec);
+    add_user(domain, spec);
     add_devices(domain, spec);
   }
   std::string xml = document.serialized();

@@ -85,6 +85,16 @@ Difference header_differs(const XmlElement& domain, const DomainSpec& spec, XmlD
   return differs("epoch", ours.attribute("epoch"), std::to_string(spec.epoch));
 }
 
+/// QEMU must not run as another user than the spec's; other security models add their own labels.
+Difference user_differs(const XmlElement& domain, const DomainSpec& spec) {
+  if (spec.user.uid == 0) return std::nullopt;
+  for (const auto& label : domain.children("seclabel"))
+    if (label.attribute("model") == "dac")
+      return differs("user", label.text_at("label"),
+                     fmt::format("+{}:+{}", spec.user.uid, spec.user.gid));
+  return "user is not set";
+}
+
 Difference boot_differs(const XmlElement& domain, const DomainSpec& spec) {
   const auto os = domain.find("os");
   if (!os) return "os is missing";
@@ -200,6 +210,7 @@ Difference domain_differs(const XmlElement& domain, const DomainSpec& spec, XmlD
     if (devices && !devices->children().empty()) return "a simulated domain has devices";
     return std::nullopt;
   }
+  if (auto difference = user_differs(domain, spec)) return difference;
   if (auto difference = boot_differs(domain, spec)) return difference;
   if (!devices) return "devices are missing";
   return devices_differ(*devices, spec);

@@ -9,8 +9,8 @@
 namespace nucleus::provisioner {
 
 /// KVM if a guest with this kernel boots under it, to the point where it misses its root disk;
-/// else TCG. Takes up to 8 s.
-FoundAccelerator find_accelerator(const std::string& kernel_path);
+/// else TCG, as when QEMU's user may not open /dev/kvm. Takes up to 8 s.
+FoundAccelerator find_accelerator(const std::string& kernel_path, const QemuUser& user);
 
 /// DIRECTORY/domains for consoles and logs, DIRECTORY/seeds for seed drives. If they cannot be
 /// made, creating a domain fails with that reason.

@@ -34,11 +34,18 @@ inline const DriverTraits simulated_driver{.name = "simulated",
                                            .is_shared_by_hosts = true,
                                            .outlives_process = false};
 
+/// The unprivileged user that QEMU runs as. Uid 0: as the hypervisor is configured.
+struct QemuUser {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+
 /// What a host needs before its first domain.
 struct HostSetup {
   std::string state_directory = {};
   Accel accelerator = Accel::unknown;  // unknown = find one that works
   std::string probe_kernel = {};       // of the guest that probes it
+  QemuUser user = {};
 };
 
 struct FoundAccelerator {
@@ -48,10 +55,11 @@ struct FoundAccelerator {
 
 /// A network card: an access port on `bridge` (Open vSwitch) in `vlan`.
 struct PortSpec {
-  std::string mac = {};      // 52:54:00:xx:xx:xx
-  std::string bridge = {};   // 1..15 characters
-  std::uint16_t vlan = 0;    // 1..4094; 0 = untagged
-  std::string device = {};   // of the tap, 1..15 characters, unique on the machine
+  std::string mac = {};         // 52:54:00:xx:xx:xx
+  std::string bridge = {};      // 1..15 characters
+  std::uint16_t vlan = 0;       // 1..4094; 0 = untagged
+  std::string device = {};      // of the tap, 1..15 characters, unique on the machine
+  std::string guarded_ip = {};  // the only IPv4 address it may send from; empty = any (private)
   bool has_offload = false;  // checksum and segmentation offload: breaks TCP on a userspace switch
 };
 
@@ -76,6 +84,7 @@ struct DomainSpec {
   std::vector<DiskSpec> disks = {};  // at most 24: vda, vdb …; CD-ROMs: sda, sdb …
   std::vector<PortSpec> ports = {};  // at most 16
   std::string runtime_dir = {};      // exists; holds NAME.serial, NAME.vnc and NAME.log
+  QemuUser user = {};
 };
 
 /// A domain as the hypervisor reports it. If it ended, `state` says how and `reason` why.

@@ -12,7 +12,10 @@
 
 namespace nucleus::provisioner {
 
-using LibvirtDomain = std::unique_ptr<virDomain, decltype([](virDomain* d) { virDomainFree(d); })>;
+struct FreeLibvirtDomain {
+  void operator()(virDomain* domain) const { virDomainFree(domain); }
+};
+using LibvirtDomain = std::unique_ptr<virDomain, FreeLibvirtDomain>;
 
 /// The calling thread's last libvirt error, as one of ours.
 core::Error libvirt_error();

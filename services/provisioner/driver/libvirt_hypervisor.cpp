@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "services/provisioner/driver/guest_agent.hpp"
+#include "services/provisioner/driver/guest_files.hpp"
 #include "services/provisioner/driver/host_setup.hpp"
 #include "services/provisioner/driver/libvirt_domains.hpp"
 
@@ -97,12 +98,13 @@ void LibvirtHypervisor::forget_start(const DomainSpec& spec) {
 FoundAccelerator LibvirtHypervisor::prepare(const HostSetup& setup) {
   make_state_directories(setup.state_directory);
   if (setup.accelerator != Accel::unknown) return {setup.accelerator, "set in the configuration"};
-  return find_accelerator(setup.probe_kernel);
+  return find_accelerator(setup.probe_kernel, setup.user);
 }
 
 core::Result<void> LibvirtHypervisor::create(const DomainSpec& spec) {
   const auto xml = build_domain_xml(spec, dialect_);
   if (!xml) return std::unexpected(xml.error());
+  if (auto given = give_files(spec); !given) return given;
   const auto connection = link_.use();
   if (!connection) return std::unexpected(connection.error());
   return start(connection->get(), spec, *xml);

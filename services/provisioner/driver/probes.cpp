@@ -17,6 +17,7 @@ namespace {
 
 constexpr const char* guest_pingpong = "/usr/local/bin/nucleus-pingpong";
 constexpr std::size_t ranks_max = 2;
+constexpr double figure_max = 1e9;  // microseconds, MB/s, operations a second
 
 /// The same ranks, transport and sizes in the cluster and on the host, so that their ratio means
 /// something.
@@ -75,11 +76,11 @@ const Json& member(const Json& object, const char* key) {
   return object.is_object() && found != object.end() ? *found : null;
 }
 
-/// A figure that can be one: finite and not negative.
+/// A figure that can be one: not negative, and at most what no hardware exceeds.
 std::optional<double> figure(const Json& value) {
   if (!value.is_number()) return std::nullopt;
   const double number = value.get<double>();
-  return std::isfinite(number) && number >= 0 ? std::optional(number) : std::nullopt;
+  return number >= 0 && number <= figure_max ? std::optional(number) : std::nullopt;
 }
 
 }  // namespace

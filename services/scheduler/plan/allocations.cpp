@@ -28,7 +28,7 @@ core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId&
   for (const auto other : draft.view().unfinished_of(id))
     left -= charge_core_s_max(*draft.view().computeset(other), draft.now_unix_s());
   if (core_s <= left) return {};
-  return core::refuse(ErrorCode::no_capacity,
+  return core::refuse(ErrorCode::wrong_state,
                       "allocation " + id.value + " has " +
                           std::to_string(std::max<std::int64_t>(left, 0)) +
                           " core-seconds left, this needs " + std::to_string(core_s),
@@ -58,6 +58,11 @@ core::Result<void> resize_node(Draft& draft, const msg::NodeId& id) {
 core::Result<msg::AllocationId> pick_allocation(const msg::Cluster& cluster,
                                                 const msg::StartComputeset& request) {
   const auto& allocations = cluster.allocations;
+  if (allocations.empty())
+    return core::refuse(ErrorCode::invalid_argument,
+                        "Cluster " + msg::shown(cluster.cluster_id.value) +
+                            " has no allocation: set one with comet allocation CLUSTER NAME.",
+                        "allocation");
   if (request.allocation_id.empty()) {
     if (allocations.size() == 1) return allocations.front();
     return core::refuse(ErrorCode::invalid_argument, "Please specify the allocation", "allocation");
@@ -84,6 +89,18 @@ core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation
   stored.allocation.project_id = request.project_id;
   stored.allocation.limit_core_s = request.limit_core_s;
   draft.changes().allocations[request.allocation_id] = std::move(stored);
+  return finish(draft);
+}
+
+Plan plan_project_removed(const View& view, const msg::ProjectRemoved& event,
+                          std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  for (const auto& [id, known] : view.allocations()) {
+    if (known.allocation.project_id != event.project_id) continue;
+    StoredAllocation stored = known;
+    stored.allocation.project_id = {};
+    draft.changes().allocations[id] = std::move(stored);
+  }
   return finish(draft);
 }
 

@@ -6,7 +6,7 @@
 
 namespace nucleus::scheduler {
 
-/// Refused with `no_capacity` if `core_s` more than what is used, and what unfinished computesets
+/// Refused with `wrong_state` if `core_s` more than what is used, and what unfinished computesets
 /// may still use, exceed the allocation's limit.
 core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId& id,
                                     std::int64_t core_s);
@@ -21,5 +21,9 @@ core::Result<msg::AllocationId> pick_allocation(const msg::Cluster& cluster,
 
 core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation& request,
                                    std::int64_t now_unix_ms);
+
+/// The project's allocations belong to no project from now on.
+Plan plan_project_removed(const View& view, const msg::ProjectRemoved& event,
+                          std::int64_t now_unix_ms);
 
 }  // namespace nucleus::scheduler

@@ -63,13 +63,15 @@ core::Result<Nodes> free_nodes(const View& view, const msg::StartComputeset& req
       ++free_count;
       if (nodes.size() < request.count) nodes.push_back(node);
     }
-  if (request.count == 0 || nodes.size() < request.count)
-    return core::refuse(ErrorCode::invalid_argument,
-                        "There are " + std::to_string(free_count) +
-                            " nodes available for starting. Requested number should be greater "
-                            "than zero.",
-                        "count");
-  return nodes;
+  if (request.count > 0 && nodes.size() == request.count) return nodes;
+  const std::string what_to_do =
+      request.count == 0
+          ? "Requested number should be greater than zero."
+          : std::to_string(request.count) + " were requested: ask for fewer, or end a computeset.";
+  return core::refuse(
+      ErrorCode::invalid_argument,
+      "There are " + std::to_string(free_count) + " nodes available for starting. " + what_to_do,
+      "count");
 }
 
 }  // namespace

@@ -52,17 +52,17 @@ void for_every_request_and_event(Visit&& visit) {
                  RemovePerson, SetPassword, CheckPassword, IssueKey, ReplaceKey, IssueToken,
                  ListTokens, RevokeToken, CheckToken, CheckSignature, RecheckCredential,
                  CredentialsChanged, BindIdempotencyKey, SetAcknowledgementText,
-                 SignAcknowledgement, GetAcknowledgements, AcknowledgementChanged, ChangeProfile>(
-      visit);
+                 SignAcknowledgement, GetAcknowledgements, AcknowledgementChanged, ChangeProfile,
+                 PersonDefined, PersonRemoved, ProjectDefined, ProjectRemoved>(visit);
   visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, AddNodes, RemoveNode,
                  ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved, ClusterRemoved>(
       visit);
   visit_messages<StartComputeset, PowerComputeset, PowerNode, ListComputesets, ListNodeStatuses,
                  ListHosts, ReportHost, DrainHost, DefineAllocation, ListAllocations, ListUsage,
-                 ComputesetChanged, NodeChanged, HostChanged>(visit);
+                 ComputesetChanged, NodeChanged, HostChanged, AllocationChanged>(visit);
   visit_messages<ApplyGrants, DomainChanged, OpenConsole, ProbeNode, ProbeHost>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
-                 ImagePublished, VolumeChanged, VolumePlaced>(visit);
+                 ImagePublished, ImageRemoved, VolumeChanged, VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
   visit_messages<IssueTicket>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "services/provisioner/driver/guest_files.hpp"
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
 #include "tests/contract/provisioner/private_libvirtd.hpp"
 #include "tests/support/fake_hypervisor.hpp"
@@ -69,7 +70,9 @@ class QemuWorld final : public HypervisorWorld {
   }
   Hypervisor& hypervisor() override { return libvirt_; }
   DomainSpec a_spec(const std::string& name) override {
-    return small_spec(name, directory_.path());
+    auto spec = small_spec(name, directory_.path());
+    spec.user = find_qemu_user("libvirt-qemu").value();
+    return spec;
   }
   bool kill_domain(const std::string& name) override {
     return ::kill(libvirtd_.qemu_pid(name), SIGKILL) == 0;

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "services/provisioner/driver/guest_files.hpp"
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
 #include "tests/contract/provisioner/hypervisor_world.hpp"
 #include "tests/contract/provisioner/private_libvirtd.hpp"
@@ -38,7 +39,8 @@ class LibvirtFaults : public ::testing::Test {
             .epoch = 3,
             .cpus = 1,
             .memory_mb = 64,
-            .runtime_dir = directory.path()};
+            .runtime_dir = directory.path(),
+            .user = find_qemu_user("libvirt-qemu").value()};
   }
 
   static milliseconds since(Clock::time_point start) {

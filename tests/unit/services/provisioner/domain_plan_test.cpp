@@ -39,14 +39,17 @@ StoredGrant stored(const msg::Grant& grant, const Config& config) {
           .domain_uuid = uuid_of_domain(config.hosts.front(), grant.node_id, config)};
 }
 
-TEST(DomainPlan, NamesADomainByClusterAndNode) {
-  EXPECT_EQ(domain_name({"rack1-a"}, a_grant(), a_config()), "demo.vm-demo-00");
-}
-
-TEST(DomainPlan, NamesADomainByItsNodeIdIfTheNameIsTooLong) {
-  auto grant = a_grant();
-  grant.node_name = std::string(64, 'x');
-  EXPECT_EQ(domain_name({"rack1-a"}, grant, a_config()), "n-0123456789abcdef");
+TEST(DomainPlan, NamesADomainByItsNodeIdWhateverClusterAndNodeAreCalled) {
+  const auto config = a_config();
+  auto frontend = a_grant();
+  frontend.cluster_id = {"lab.one"};
+  frontend.node_name = "lab.one";
+  auto compute = a_grant();
+  compute.node_id = {"n-fedcba9876543210"};
+  compute.cluster_id = {"lab.one.lab"};
+  compute.node_name = "one";
+  EXPECT_EQ(domain_name({"rack1-a"}, frontend, config), "n-0123456789abcdef");
+  EXPECT_EQ(domain_name({"rack1-a"}, compute, config), "n-fedcba9876543210");
 }
 
 TEST(DomainPlan, NamesADomainOnASimulatedHostByHostAndNode) {
@@ -57,7 +60,7 @@ TEST(DomainPlan, NamesADomainOnASimulatedHostByHostAndNode) {
 
 TEST(DomainPlan, KnowsTheDomainsOfEachSimulatedHost) {
   auto config = a_config();
-  EXPECT_TRUE(is_domain_of({"rack1-a"}, "demo.vm-demo-00", config));
+  EXPECT_TRUE(is_domain_of({"rack1-a"}, "n-1", config));
   config.driver = simulated_driver;
   EXPECT_TRUE(is_domain_of({"sim-0001"}, "sim-0001.n-1", config));
   EXPECT_FALSE(is_domain_of({"sim-000"}, "sim-0001.n-1", config));
@@ -108,11 +111,24 @@ TEST(DomainPlan, PlansASpecThatTheDriverAccepts) {
   EXPECT_FALSE(broken) << broken->detail;
 }
 
-TEST(DomainPlan, GivesNodesOfTheSameNameDifferentUuids) {
+TEST(DomainPlan, GuardsPublicPortsAlone) {
+  auto grant = a_grant();
+  grant.ports.insert(grant.ports.begin(), {.mac = "52:54:00:01:02:03",
+                                           .ip = "172.30.0.2",
+                                           .prefix_length = 20,
+                                           .vlan = 4000,
+                                           .is_public = true});
+  const auto config = a_config();
+  const auto spec = plan_domain(stored(grant, config), config, Accel::tcg);
+  EXPECT_EQ(spec.ports.at(0).guarded_ip, "172.30.0.2");
+  EXPECT_EQ(spec.ports.at(1).guarded_ip, "");
+}
+
+TEST(DomainPlan, GivesNodesOfTheSameNameDifferentNamesAndUuids) {
   const auto config = a_config();
   auto other = a_grant();
   other.node_id = {"n-other"};
-  EXPECT_EQ(stored(a_grant(), config).domain_name, stored(other, config).domain_name);
+  EXPECT_NE(stored(a_grant(), config).domain_name, stored(other, config).domain_name);
   EXPECT_NE(stored(a_grant(), config).domain_uuid, stored(other, config).domain_uuid);
 }
 

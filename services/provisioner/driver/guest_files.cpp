@@ -1,0 +1,64 @@
+#include "services/provisioner/driver/guest_files.hpp"
+
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <system_error>
+
+namespace nucleus::provisioner {
+
+namespace fs = std::filesystem;
+using core::ErrorCode;
+
+namespace {
+
+core::Result<void> own(const std::string& path, const QemuUser& user) {
+  if (lchown(path.c_str(), user.uid, user.gid) == 0) return {};
+  return core::refuse(ErrorCode::unavailable,
+                      "cannot give " + fs::path(path).filename().string() +
+                          " to QEMU's user: " + std::generic_category().message(errno));
+}
+
+/// A file that does not exist is QEMU's to report.
+void make_readable(const std::string& path) {
+  std::error_code ignored;
+  constexpr auto read = fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read;
+  constexpr auto enter = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
+  fs::permissions(path, read, fs::perm_options::add, ignored);
+  fs::permissions(fs::path(path).parent_path(), enter, fs::perm_options::add, ignored);
+}
+
+}  // namespace
+
+core::Result<QemuUser> find_qemu_user(const std::string& name) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> text{};
+  getpwnam_r(name.c_str(), &entry, text.data(), text.size(), &found);
+  if (!found || found->pw_uid == 0)
+    return core::refuse(ErrorCode::not_found, "there is no unprivileged user " + msg::shown(name));
+  return QemuUser{.uid = found->pw_uid, .gid = found->pw_gid};
+}
+
+core::Result<void> give_files(const DomainSpec& spec) {
+  if (spec.user.uid == 0) return {};
+  if (auto done = own(spec.runtime_dir, spec.user); !done) return done;
+  for (const auto& disk : spec.disks) {
+    if (disk.is_read_only || disk.is_cdrom) {
+      make_readable(disk.path);
+      continue;
+    }
+    if (auto done = own(disk.path, spec.user); !done) return done;
+    std::error_code ignored;
+    fs::permissions(fs::path(disk.path).parent_path(), fs::perms::others_exec,
+                    fs::perm_options::add, ignored);
+  }
+  for (const auto* path : {&spec.kernel, &spec.initramfs})
+    if (!path->empty()) make_readable(*path);
+  return {};
+}
+
+}  // namespace nucleus::provisioner

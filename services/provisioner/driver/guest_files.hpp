@@ -1,0 +1,15 @@
+// Lets QEMU, which runs as an unprivileged user, reach the files of its domain. Blocks.
+#pragma once
+
+#include "services/provisioner/driver/hypervisor.hpp"
+
+namespace nucleus::provisioner {
+
+/// The user of this name with its first group; `not_found` if there is none, or it is root.
+core::Result<QemuUser> find_qemu_user(const std::string& name);
+
+/// The user owns the disks that the domain writes, and the folder of the consoles; what several
+/// domains read belongs to root and is readable. Nothing if the spec names no user.
+core::Result<void> give_files(const DomainSpec& spec);
+
+}  // namespace nucleus::provisioner
