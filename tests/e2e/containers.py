@@ -1,6 +1,6 @@
-"""Podman with its own storage and its own mount, network and PID namespaces: nothing of the machine
-is used, and the kernel removes processes, mounts and networks with the namespaces, also if the tests
-are killed. No registry is used: the base image is built here."""
+"""Podman with its own storage and its own mount, network and PID namespaces: nothing of the
+machine is used, and the kernel removes processes, mounts and networks with the namespaces, also if
+the tests are killed. No registry is used: the base image is built here."""
 import os
 import pathlib
 import shutil
@@ -26,8 +26,8 @@ driver = "overlay"
 graphroot = "{folder}/graph"
 runroot = "{folder}/run"
 """
-# Process 1 of the namespaces: it reaps orphans until its input ends. Podman keeps the records of its
-# networks below /run, whatever its configuration says.
+# Process 1 of the namespaces: it reaps orphans until its input ends. Podman keeps the records of
+# its networks below /run, whatever its configuration says.
 HOLDER = """
 set -e
 mkdir -p /run/containers /run/netns
@@ -69,7 +69,8 @@ class Podman:
                             "CONTAINERS_CONF": str(self.folder / "containers.conf"),
                             "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf")}
         self.unshare = subprocess.Popen(
-            ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "bash", "-c", HOLDER],
+            ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc",
+             "bash", "-c", HOLDER],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.unshare.stdout.readline() == "ready\n"
         pid = self.unshare.pid
@@ -101,8 +102,9 @@ class Podman:
         run("tar", "-C", BIN, "-cf", archive, "--transform", "s,^,programs/,", *programs)
         self.podman("import", archive, "localhost/nucleus-programs")
         # Packages are downloaded over the machine's network; the namespace has no uplink.
-        build = [*self.entering("mount", "pid"), "podman", "build", "--format", "docker", "--network", "host", "--build-arg",
-                 "BASE=localhost/nucleus-base", "-f", ROOT / "compose" / "Dockerfile"]
+        build = [*self.entering("mount", "pid"), "podman", "build", "--format", "docker",
+                 "--network", "host", "--build-arg", "BASE=localhost/nucleus-base",
+                 "-f", ROOT / "compose" / "Dockerfile"]
         run(*build, "--target", "prebuilt", "--build-arg", "PROGRAMS=localhost/nucleus-programs",
             "-t", "nucleus", ROOT, env=self.environment, timeout=600)
         run(*build, "--target", "prometheus", "-t", "nucleus-prometheus", ROOT,
@@ -131,7 +133,7 @@ class Podman:
             for service, state in self.containers().items())
 
     def processes(self):
-        """What runs in the namespaces, except process 1, the name server and the command that asks."""
+        """What runs in the namespaces, except process 1, the name server and this ps."""
         lines = self.inside("ps", "-eo", "pid=,args=").stdout.splitlines()
         return [line for line in lines if line.split()[0] != "1" and
                 not any(name in line for name in (NAME_SERVER, "ps -eo"))]

@@ -35,8 +35,8 @@ class LibvirtLink {
   LibvirtLink(const LibvirtLink&) = delete;
   LibvirtLink& operator=(const LibvirtLink&) = delete;
 
-  /// A connection that no other thread uses until it is released. `unavailable`: at once if the last
-  /// attempt to connect failed, within a second if the first is still under way.
+  /// A connection that no other thread uses until it is released. `unavailable`: at once if the
+  /// last attempt to connect failed, within a second if the first is still under way.
   core::Result<LibvirtConnection> use();
 
   struct Shared;
