@@ -286,8 +286,8 @@ TEST_F(Network, KeepsItsLeasesOverARestart) {
   ASSERT_TRUE(ports_of("c-1"));
   std::set<std::string> macs;
   std::size_t count = 0;
-  for (const auto& leased : events_.all<msg::PortsLeased>())
-    for (const auto& port : leased.ports) {
+  for (const auto& event : events_.all<msg::PortsLeased>())
+    for (const auto& port : event.ports) {
       macs.insert(port.mac);
       ++count;
     }

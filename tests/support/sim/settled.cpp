@@ -141,7 +141,7 @@ void Invariants::check_same_clusters() {
   for (const auto& [key, node] : nodes_.all()) {
     const auto* ports = ports_.find(network::keys::ports(node.definition.node_id).name);
     if (ports && !(ports->ports == node.ports))
-      fail("scheduler and network differ in the ports of node " + node.definition.node_id.value");
+      fail("scheduler and network differ in the ports of node " + node.definition.node_id.value);
   }
 }
 
