@@ -133,13 +133,8 @@ void SimRun::disturb() {
     case 1:
     case 2:
       if (!profile_.has_kills) return;
-      ++outcome_.counts["kills"];
-      deployment_.kill(name);
       if (name.starts_with("provisioner/")) for_ms = std::min(for_ms, provisioner_away_ms_max);
-      disturbances_.push_back({world.now_ms() + (happens(700) ? 0 : for_ms), [this, name] {
-                                 if (!deployment_.is_running(name)) deployment_.start(name);
-                               }});
-      return;
+      return kill(name, happens(700) ? 0 : for_ms);
     case 3:
       if (!profile_.has_redis_outages) return;
       ++outcome_.counts["redis outages"];
@@ -158,6 +153,15 @@ void SimRun::disturb() {
   }
 }
 
+/// Kills a process that is started again after `away_ms`.
+void SimRun::kill(const std::string& name, std::int64_t away_ms) {
+  ++outcome_.counts["kills"];
+  deployment_.kill(name);
+  disturbances_.push_back({deployment_.world.now_ms() + away_ms, [this, name] {
+                             if (!deployment_.is_running(name)) deployment_.start(name);
+                           }});
+}
+
 void SimRun::disturb_host(std::size_t host, std::int64_t for_ms) {
   auto& world = deployment_.world;
   auto& hypervisor = deployment_.hypervisor(host);
@@ -170,6 +174,8 @@ void SimRun::disturb_host(std::size_t host, std::int64_t for_ms) {
       world.cut_off(process, true);
       disturbances_.push_back(
           {world.now_ms() + for_ms, [&world, process] { world.cut_off(process, false); }});
+      // After a restart only the kept lease tells it when to stop its domains.
+      if (profile_.has_kills && happens(400)) kill(process, provisioner_away_ms_max);
       return;
     case 1:
       if (!profile_.has_hangs || world.is_cut_off(process)) return;

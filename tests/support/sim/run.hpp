@@ -49,6 +49,7 @@ class SimRun {
   void draw_profile();
   void after_step();
   void disturb();
+  void kill(const std::string& name, std::int64_t away_ms);
   void disturb_host(std::size_t host, std::int64_t for_ms);
   void end_disturbances(bool is_all);
   void act();
