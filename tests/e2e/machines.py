@@ -185,7 +185,7 @@ class Host:
 
     def taps(self):
         """Names of the taps in the deployment's network namespace."""
-        return set(self.cards().values())
+        return set(self.taps_by_mac().values())
 
     def switch(self, *words):
         return run("ovs-vsctl", "--timeout=30", *words,

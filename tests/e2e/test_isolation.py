@@ -211,7 +211,7 @@ def test_a_frontend_sends_into_the_public_segment_only_as_itself(machines):
                             if port["is_public"]) for cluster in ("left", "right")}
     for cluster, other in (("left", "right"), ("right", "left")):
         ours, theirs = public[cluster], public[other]
-        tap = machines.host.cards()[ours["mac"]]
+        tap = machines.host.taps_by_mac()[ours["mac"]]
         passed = {}
         for what, frame, _ in (all_frames := frames(ours, theirs, ours["gateway"])):
             told = run("ovs-appctl", "-t", control, "ofproto/trace", machines.host.bridge,
@@ -224,7 +224,7 @@ def test_a_forged_answer_reaches_no_other_frontend(machines, guests):
     """With real frames: the forged ones precede an honest one, and the switch keeps their order."""
     public = {cluster: next(port for port in machines.rest.v2_nodes(cluster)[cluster]["ports"]
                             if port["is_public"]) for cluster in ("left", "right")}
-    taps = {cluster: machines.host.cards()[port["mac"]] for cluster, port in public.items()}
+    taps = {cluster: machines.host.taps_by_mac()[port["mac"]] for cluster, port in public.items()}
     guest, card = guests["left"], card_of(guests["left"], "172.30.")
     mac = bytes.fromhex(public["left"]["mac"].replace(":", ""))
     forged = [public["left"]["gateway"], public["right"]["ip"]]
