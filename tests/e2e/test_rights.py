@@ -5,7 +5,7 @@ import json
 import pytest
 
 from conftest import BIN, a_deployment, wait_until
-from http_client import Client, admin_of, operator_of
+from http_client import Admin, Client, operator_of
 
 DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 RIGHTS = ["read", "power", "console", "images", "define", "people", "operate"]
@@ -28,7 +28,7 @@ def operator_client_fixture(shared):
 
 @pytest.fixture(name="admin", scope="module")
 def admin_client_fixture(shared):
-    return admin_of(shared)
+    return Admin(shared)
 
 
 def send(client, method, path, body=None, **headers):
