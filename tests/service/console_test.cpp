@@ -218,13 +218,13 @@ TEST_F(Console, EndsASessionWithTheRightToIt) {
   const auto leave_project = [](Credentials& known) { known.tokens["t1"].projects.clear(); };
   const auto lose_right = [](Credentials& known) { known.tokens["t1"].rights = {}; };
   const auto another_person = [](Credentials& known) { known.uid = "u2"; };
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
   for (const std::function<void(Credentials&)>& change :
        {std::function<void(Credentials&)>(forget_token),
         {leave_project},
         {lose_right},
         {another_person}}) {
-    ConsoleSocket qemu(socket_of("n1"), "login: ");
     const auto used = issue();
     const auto unused = issue();
     ASSERT_TRUE(used && unused);

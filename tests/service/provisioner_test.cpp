@@ -201,22 +201,23 @@ TEST_F(Provisioner, OpensTheConsolesOfRunningNodesOnly) {
 
 // Found in review: cluster c was removed and defined again, so another node has the old one's name.
 TEST_F(Provisioner, LeavesADomainAloneWhoseNameAnEndedGrantOfAnotherNodeHas) {
-  config_.driver.is_shared_by_hosts = false;  // domains are named CLUSTER.NODE
+  config_.driver.is_shared_by_hosts = false;  // domains are named by their node
   start();
   auto old = a_grant("n-old", 3);
   old.node_name = "n1";
   ASSERT_TRUE(apply({old}));
   ASSERT_TRUE(reported("n-old", DomainState::running));
-  hypervisor_->power_off("c.n1");
+  hypervisor_->power_off("n-old");
   ASSERT_TRUE(reported("n-old", DomainState::shutoff));
   auto fresh = a_grant("n-new", 1);
   fresh.node_name = "n1";
   ASSERT_TRUE(apply({fresh}));
   ASSERT_TRUE(reported("n-new", DomainState::running));
   pass_barrier();
-  const auto spec = hypervisor_->spec_of("c.n1");
+  const auto spec = hypervisor_->spec_of("n-new");
   ASSERT_TRUE(spec);
   EXPECT_EQ(spec->uuid, provisioner::domain_uuid("n-new"));
+  EXPECT_FALSE(hypervisor_->spec_of("n-old"));
 }
 
 TEST_F(Provisioner, DestroysADomainWhileItsGuestHoldsAProbeAndEveryWorkerCreates) {

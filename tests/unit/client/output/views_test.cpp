@@ -31,12 +31,13 @@ TEST(NodeView, HasTheColumnsOfTheFirstGenerationInOrder) {
                  "disk(G)", "computeset", "allocation", "admin_state"}));
   EXPECT_EQ(node_view(a_cluster(), sets, NodeColumns::concise)->columns.back(), "cluster");
   EXPECT_EQ(node_view(a_cluster(), sets, NodeColumns::status)->columns.back(), "admin_state");
-  // Sorted by MAC address; the frontend's public one counts.
-  EXPECT_EQ(all->rows.at(0).at(0), "n-00");
-  EXPECT_EQ(all->rows.at(0).at(2), "8(submitted)");
+  // The frontend first, then the computes as the server lists them.
+  EXPECT_EQ(all->rows.at(0).at(0), "fe");
+  EXPECT_EQ(all->rows.at(0).at(5), "02:ff\n02:00");
   EXPECT_EQ(all->rows.at(1).at(2), "7");
   EXPECT_EQ(all->rows.at(1).at(3), "a");
-  EXPECT_EQ(all->rows.at(2).at(5), "02:ff\n02:00");
+  EXPECT_EQ(all->rows.at(2).at(0), "n-00");
+  EXPECT_EQ(all->rows.at(2).at(2), "8(submitted)");
 }
 
 TEST(NodeView, SortsByEveryColumnEvenOneNotShown) {

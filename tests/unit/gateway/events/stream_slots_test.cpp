@@ -13,7 +13,7 @@ msg::Principal a_person(const std::string& name) {
 }
 
 msg::Principal an_operator() {
-  return {.person_id = {"op"}, .role = msg::Role::operator_};
+  return {.person_id = {"op"}, .role = msg::Role::operator_, .rights = {msg::Right::operate}};
 }
 
 TEST(StreamSlots, GivesAPersonNoMoreThanTheirLimit) {

@@ -63,7 +63,7 @@ TEST_F(Power, RefusesALargerNodeThatTheAllocationCannotPayFor) {
   small.define(small.definition("c", 1, 60));
   const auto refused = small.power("c-1", PowerAction::poweron);
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, ErrorCode::no_capacity);
+  EXPECT_EQ(refused.error().code, ErrorCode::wrong_state);
   EXPECT_EQ(small.computeset(id).cores, 2);
   small.define(small.definition("c", 1, 2));
   EXPECT_TRUE(small.power("c-1", PowerAction::poweron)) << "one more core for one hour";
