@@ -7,6 +7,14 @@
 
 namespace nucleus::operator_ {
 
+namespace {
+
+std::string reason_if_blank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n,") == std::string::npos ? "the value is empty" : "";
+}
+
+}  // namespace
+
 CommandOption& CommandOption::required() {
   option_->required();
   return *this;
@@ -44,22 +52,27 @@ CommandOption& CommandOption::excludes(const CommandOption& other) {
 
 CommandOption CommandOptions::add(const std::string& name, std::string& value,
                                   const std::string& help) {
+  return CommandOption(command_->add_option(name, value, help)->check(reason_if_blank));
+}
+
+CommandOption CommandOptions::add_free_text(const std::string& name, std::string& value,
+                                            const std::string& help) {
   return CommandOption(command_->add_option(name, value, help));
 }
 
 CommandOption CommandOptions::add(const std::string& name, std::uint64_t& value,
                                   const std::string& help) {
-  return CommandOption(command_->add_option(name, value, help));
+  return CommandOption(command_->add_option(name, value, help)->check(reason_if_blank));
 }
 
 CommandOption CommandOptions::add(const std::string& name, std::uint32_t& value,
                                   const std::string& help) {
-  return CommandOption(command_->add_option(name, value, help));
+  return CommandOption(command_->add_option(name, value, help)->check(reason_if_blank));
 }
 
 CommandOption CommandOptions::add(const std::string& name, std::vector<std::string>& values,
                                   const std::string& help) {
-  return CommandOption(command_->add_option(name, values, help));
+  return CommandOption(command_->add_option(name, values, help)->check(reason_if_blank));
 }
 
 CommandOption CommandOptions::flag(const std::string& name, bool& value, const std::string& help) {

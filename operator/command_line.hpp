@@ -37,7 +37,10 @@ class CommandOption {
 class CommandOptions {
  public:
   explicit CommandOptions(CLI::App* command) : command_{command} {}
+  /// A blank value is refused: an unset variable of a script must not make a command mean another
+  /// thing.
   CommandOption add(const std::string& name, std::string& value, const std::string& help);
+  CommandOption add_free_text(const std::string& name, std::string& value, const std::string& help);
   CommandOption add(const std::string& name, std::uint32_t& value, const std::string& help);
   CommandOption add(const std::string& name, std::uint64_t& value, const std::string& help);
   CommandOption add(const std::string& name, std::vector<std::string>& values,

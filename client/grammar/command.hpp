@@ -31,6 +31,7 @@ struct Argument {
   Takes takes = Takes::one;
   bool is_required = false;
   const char* fallback = "";  // the value if it is not given
+  bool may_be_blank = false;  // else a value without a name in it, such as "" or ",", is refused
 
   constexpr bool is_option() const { return name[0] == '-'; }
 };

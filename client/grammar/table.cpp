@@ -150,7 +150,7 @@ constexpr Argument help_words[] = {{"COMMAND", "only this command"}};
 constexpr Argument man_words[] = {{"COMMAND", "only this command"},
                                   {"--noheader", "omit the section headings", nothing}};
 constexpr Argument banner_words[] = {{"TEXT", "the text", many},
-                                     {"-c", "the character of the frame", one, false, "#"},
+                                     {"-c", "the character of the frame", one, false, "#", true},
                                      {"-n", "the width of the frame", number, false, "70"},
                                      {"-i", "the indentation", number, false, "0"},
                                      {"-r", "the colour, such as red"}};
@@ -225,14 +225,15 @@ constexpr Argument key_upload_words[] = {
     {"--host", "the machine to whose authorized keys it is added"},
     {"--active", "the default key", nothing},
     cloud};
-constexpr Argument inventory_add_words[] = {{"NAMES", "a list, such as h-[00-15]", one, true},
-                                            {"--label", "label on the host"},
-                                            {"--service", "service that it runs"},
-                                            {"--project", "project that it belongs to"},
-                                            {"--owners", "its owners"},
-                                            {"--comment", "a comment"},
-                                            {"--cluster", "cluster that it belongs to"},
-                                            {"--ip", "its address"}};
+constexpr Argument inventory_add_words[] = {
+    {"NAMES", "a list, such as h-[00-15]", one, true},
+    {"--label", "label on the host", one, false, "", true},
+    {"--service", "service that it runs", one, false, "", true},
+    {"--project", "project that it belongs to", one, false, "", true},
+    {"--owners", "its owners", one, false, "", true},
+    {"--comment", "a comment", one, false, "", true},
+    {"--cluster", "cluster that it belongs to", one, false, "", true},
+    {"--ip", "its address", one, false, "", true}};
 constexpr Argument inventory_set_words[] = {{"NAMES", "a list of hosts", one, true},
                                             {"WORDS", "for ATTRIBUTE to VALUE", many, true}};
 constexpr Argument inventory_names_words[] = {{"NAMES", "a list of hosts", one, true}};

@@ -79,7 +79,7 @@ core::Result<int> drain_or_resume(const HostArguments& arguments) {
 void describe_drain(CommandOptions& options, HostArguments& arguments) {
   options.state(arguments.state);
   options.add("HOST", arguments.request.host_id.value, "name of the host").required();
-  options.add("--reason", arguments.request.reason, "one line, shown in lists of hosts");
+  options.add_free_text("--reason", arguments.request.reason, "one line, shown in lists of hosts");
 }
 
 void describe_resume(CommandOptions& options, HostArguments& arguments) {
@@ -104,7 +104,7 @@ void add_image(Commands& commands) {
         options.add("--kernel", arguments.kernel, "kernel for direct boot").existing_file();
         options.add("--initramfs", arguments.initramfs, "initramfs for direct boot")
             .existing_file();
-        options.add("--cmdline", arguments.cmdline, "kernel command line");
+        options.add_free_text("--cmdline", arguments.cmdline, "kernel command line");
       });
 }
 

@@ -102,6 +102,64 @@ TEST(CommandTable, RefusesLinesOutsideTheGrammar) {
   }
 }
 
+/// A line of the command in which each required argument has a value, but `chosen` has `value`.
+std::vector<std::string> line_with(const Command& command, const Argument& chosen,
+                                   const std::string& value) {
+  std::vector<std::string> positional;
+  std::vector<std::string> options;
+  bool is_after = false;  // of those after the chosen one, the required ones are given
+  for (const auto& each : command.arguments) {
+    const bool is_chosen = &each == &chosen;
+    if ((each.takes == Takes::many || is_after) && !each.is_required) continue;
+    const std::string text = is_chosen ? value : each.takes == Takes::number ? "1" : "a";
+    if (!each.is_option())
+      positional.push_back(text);
+    else if (is_chosen)
+      options = {each.name, text};
+    is_after = is_after || is_chosen;
+  }
+  for (const auto& option : options) positional.push_back(option);
+  return positional;
+}
+
+TEST(CommandTable, RefusesABlankValueOfEachArgument) {
+  std::size_t tried = 0;
+  visit_all(command_table(), [&](const Command& command) {
+    if (command.is_passed_on) return;
+    for (const auto& argument : command.arguments) {
+      if (argument.takes == Takes::nothing || argument.takes == Takes::many) continue;
+      for (const char* blank : {"", " ", ",", " , ,"}) {
+        const auto line = line_with(command, argument, blank);
+        const auto words = parse(command, line);
+        EXPECT_EQ(bool(words), argument.may_be_blank)
+            << command.name << testing::PrintToString(line);
+        if (words || argument.takes == Takes::number) continue;
+        EXPECT_EQ(words.error().detail, std::string(argument.name) + " is empty") << command.name;
+        ++tried;
+      }
+    }
+  });
+  EXPECT_GT(tried, 300U);
+}
+
+TEST(CommandTable, RefusesATextForEachNumber) {
+  visit_all(command_table(), [](const Command& command) {
+    for (const auto& argument : command.arguments) {
+      if (argument.takes != Takes::number) continue;
+      for (const char* text : {"five", "-1", "1.5", "2147483648", "0x10", "1,2"})
+        EXPECT_FALSE(parse(command, line_with(command, argument, text)))
+            << command.name << " " << argument.name << " " << text;
+    }
+  });
+}
+
+TEST(CommandTable, LetsNoOptionTakeTheWordAfterAnEmptyOne) {
+  const auto words = parsed({"comet", "computeset", "--cluster=", "5"});
+  ASSERT_FALSE(words);
+  EXPECT_EQ(words.error().detail, "--cluster is empty");
+  EXPECT_TRUE(parsed({"inventory", "add", "h-[0-3]", "--comment="}));
+}
+
 TEST(Words, AreTheValuesGivenElseTheFallbacks) {
   const auto words = parsed({"comet", "start", "c", "--count=2", "--wait"});
   ASSERT_TRUE(words);
