@@ -11,6 +11,9 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
+
+#include "client/config/yaml_edit.hpp"
 
 namespace nucleus::client {
 
@@ -53,7 +56,7 @@ core::Result<YAML::Node> load(const std::string& path) {
   return core::refuse(ErrorCode::invalid_argument, path + " is not a yaml map");
 }
 
-core::Result<void> store(const YAML::Node& whole) {
+core::Result<void> store(const std::string& text) {
   std::error_code error;
   // Of a symbolic link the target is replaced.
   const auto path = std::filesystem::weakly_canonical(configuration_file(), error);
@@ -62,25 +65,26 @@ core::Result<void> store(const YAML::Node& whole) {
   const auto mask = umask(077);
   std::ofstream file(fresh, std::ios::trunc);
   umask(mask);
-  file << whole << "\n";
+  file << text;
   file.close();
   if (!error && file) std::filesystem::rename(fresh, path, error);
   if (error || !file) return core::refuse(ErrorCode::unavailable, "cannot write " + path.string());
   return {};
 }
 
-core::Result<void> change(const std::function<void(YAML::Node&)>& apply) {
+/// Stores what `apply` makes of the file's text, which is a yaml map or empty.
+core::Result<void> change(const std::function<std::string(const std::string&)>& apply) {
   std::error_code error;
   std::filesystem::create_directories(client_folder(), error);
   const Lock lock(configuration_file() + ".lock");
-  auto whole = load(configuration_file());
-  if (!whole) return std::unexpected(whole.error());
+  if (const auto whole = load(configuration_file()); !whole) return std::unexpected(whole.error());
+  std::ifstream file(configuration_file());
+  const std::string text(std::istreambuf_iterator<char>(file), {});
   try {
-    apply(*whole);
+    return store(apply(text));
   } catch (const YAML::Exception& fault) {
     return core::refuse(ErrorCode::invalid_argument, configuration_file() + ": " + fault.what());
   }
-  return store(*whole);
 }
 
 /// Throws YAML::Exception if a key is not a text.
@@ -164,13 +168,7 @@ std::vector<std::pair<std::string, std::string>> yaml_entries(const std::string&
 }
 
 core::Result<void> change_yaml(const std::vector<YamlChange>& changes) {
-  return change([&](YAML::Node& whole) {
-    for (const auto& [path, value] : changes) {
-      YAML::Node at = whole;
-      for (const auto& key : path) at.reset(at[key]);
-      at = value;
-    }
-  });
+  return change([&](const std::string& text) { return with_changes(text, changes); });
 }
 
 core::Result<void> merge_yaml(const std::string& path) {
@@ -179,7 +177,14 @@ core::Result<void> merge_yaml(const std::string& path) {
     return core::refuse(ErrorCode::not_found, "no such file: " + path);
   const auto more = load(path);
   if (!more) return std::unexpected(more.error());
-  return change([&](YAML::Node& whole) { merge_into(whole, *more); });
+  return change([&](const std::string& text) {
+    auto whole = YAML::Load(text);
+    if (whole.IsNull()) whole = YAML::Node(YAML::NodeType::Map);
+    merge_into(whole, *more);
+    YAML::Emitter emitter;
+    emitter << whole;
+    return std::string(emitter.c_str()) + "\n";
+  });
 }
 
 }  // namespace nucleus::client

@@ -1,5 +1,5 @@
 // The cloudmesh yaml file, whose format the first generation of clients defined, and its folder.
-// yaml-cpp is included here and in output/listing.cpp only.
+// yaml-cpp is included here, in yaml_edit.cpp and in output/listing.cpp only.
 #pragma once
 
 #include <optional>

@@ -4,7 +4,6 @@ import http.server
 import json
 import os
 import pty
-import pwd
 import select
 import subprocess
 import threading
@@ -455,46 +454,3 @@ def test_interrupts_end_the_line_or_the_command_but_not_the_shell(shell):
     # The line editor writes a space as \\040.
     history = (shell.home / ".cloudmesh" / "history").read_text()
     assert "exec slow.cm" in history.replace("\\040", " ")
-
-
-def without_environment(shell, home):
-    """A shell that has only the yaml file of its home."""
-    other = Shell.__new__(Shell)
-    other.home = home
-    other.env = {"PATH": shell.env["PATH"], "HOME": str(home), "TERM": "dumb"}
-    (home / ".cloudmesh").mkdir()
-    return other
-
-
-@pytest.mark.parametrize("content", [None, "- a list", "{[1]: x}", "a: [unclosed", "&a [*a]"])
-def test_a_malformed_yaml_file_is_named_in_one_line(shell, tmp_path, content):
-    other = without_environment(shell, tmp_path)
-    file = tmp_path / ".cloudmesh" / "cloudmesh.yaml"
-    if content is None:
-        file.mkdir()
-    else:
-        file.write_text(content)
-    result = other.run("comet", "active", code=2)
-    assert str(file) in result.stderr and result.stderr.count("\n") == 1, result
-
-
-def test_concurrent_changes_of_the_yaml_file_keep_all_of_it(shell, tmp_path):
-    other = without_environment(shell, tmp_path)
-    target = tmp_path / "real.yaml"
-    endpoints = {name: {"nucleus_base_url": f"http://{name}", "token": "t"} for name in "abcdef"}
-    target.write_text(json.dumps({"cloudmesh": {"comet": {"endpoints": endpoints}}}))
-    file = tmp_path / ".cloudmesh" / "cloudmesh.yaml"
-    file.symlink_to(target)
-    running = [subprocess.Popen([BIN / "cm", "comet", "active", name], env=other.env,
-                                stdout=subprocess.DEVNULL) for name in "abcdef" * 3]
-    assert [process.wait(timeout=TIMEOUT_S) for process in running] == [0] * len(running)
-    assert file.is_symlink()
-    result = json.loads(other.out("register", "json"))["cloudmesh"]["comet"]
-    assert result["endpoints"] == endpoints and result["active"] in endpoints
-
-
-def test_without_home_the_files_are_in_the_home_of_the_user_database(shell, tmp_path):
-    other = without_environment(shell, tmp_path)
-    del other.env["HOME"]
-    home = pwd.getpwuid(os.getuid()).pw_dir
-    assert other.out("register", "info").startswith(f"{home}/.cloudmesh/cloudmesh.yaml")
