@@ -56,7 +56,7 @@ struct DefineCluster {
   using Reply = Cluster;
   ClusterId cluster_id = {};
   ProjectId project_id = {};
-  std::string description = {};
+  std::string description = {};  // 0..1024 bytes
   std::vector<AllocationId> allocations = {};
   std::uint32_t compute_count = 0;  // 0..4096
   NodeSize frontend_size = {};
@@ -106,7 +106,7 @@ struct ChangeCluster {
   using Reply = Cluster;
   ClusterId cluster_id = {};
   Viewer viewer = {};
-  std::optional<std::string> description = {};
+  std::optional<std::string> description = {};  // 0..1024 bytes
   std::optional<std::vector<AllocationId>> allocations = {};
   std::uint64_t if_revision = 0;  // 0 = any; `conflict` if the cluster has another one
   NUCLEUS_FIELDS(cluster_id, viewer, description, allocations, if_revision);
@@ -125,6 +125,19 @@ struct ChangeNode {
   std::optional<ImageId> iso_id = {};  // empty = detach
   std::uint64_t if_revision = 0;       // 0 = any; `conflict` if the node has another one
   NUCLEUS_FIELDS(node, viewer, name, cpus, memory_mb, iso_id, if_revision);
+};
+
+/// Changes several nodes of a cluster at once, or none of them.
+struct ChangeNodes {
+  static constexpr std::string_view topic = "registry.change-nodes";
+  using Reply = Cluster;
+  ClusterId cluster_id = {};
+  Viewer viewer = {};
+  std::vector<std::string> nodes = {};  // 1..4097 names, each once
+  std::vector<std::string> names = {};  // their new names, in the same order; empty = unchanged
+  std::optional<ImageId> iso_id = {};   // of each of them; empty = detach
+  std::uint64_t if_revision = 0;        // 0 = any; `conflict` if the cluster has another one
+  NUCLEUS_FIELDS(cluster_id, viewer, nodes, names, iso_id, if_revision);
 };
 
 struct NodesAdded {

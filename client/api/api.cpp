@@ -188,16 +188,13 @@ core::Result<void> Api::put(const std::string& path) const {
   return expect(send_json("PUT", path, "null"), 204);
 }
 
-core::Result<void> Api::patch(const std::string& path, const Json& body) const {
-  return expect(send_json("PATCH", path, body.dumped()), 200);
-}
-
 core::Result<void> Api::remove(const std::string& path) const {
   return expect(send_json("DELETE", path, {}), 204);
 }
 
-core::Result<Json> Api::post(const std::string& path, const Json& body) const {
-  const auto response = send_json("POST", path, body.dumped());
+core::Result<Json> Api::send(const std::string& method, const std::string& path,
+                             const Json& body) const {
+  const auto response = send_json(method, path, body.dumped());
   if (!response) return std::unexpected(response.error());
   if (response->status < 200 || response->status > 204) return std::unexpected(error_of(*response));
   return Json::parse(response->body).value_or(Json());

@@ -29,9 +29,11 @@ class Api {
   /// Any status but 204 is an error.
   core::Result<void> put(const std::string& path) const;
   /// Any status but 200 to 204 is an error. The JSON of the response, null if it has none.
-  core::Result<Json> post(const std::string& path, const Json& body) const;
-  /// Any status but 200 is an error.
-  core::Result<void> patch(const std::string& path, const Json& body) const;
+  core::Result<Json> send(const std::string& method, const std::string& path,
+                          const Json& body) const;
+  core::Result<Json> post(const std::string& path, const Json& body) const {
+    return send("POST", path, body);
+  }
   /// Any status but 204 is an error.
   core::Result<void> remove(const std::string& path) const;
   /// The URL to which a GET is redirected with 303.

@@ -100,8 +100,13 @@ core::Result<int> inventory_info(Session& session, const Words& words);
 core::Result<int> exit_code(const core::Result<void>& done);
 /// The cluster's JSON. `not_found` names it.
 core::Result<Json> get_cluster(const Api& api, const std::string& cluster);
+/// `not_found` unless each name is that of the cluster's frontend or of one of its computes.
+core::Result<void> check_members(const Json& cluster, const std::vector<std::string>& names);
 /// The names of a hostlist, 1 to 10,000. `invalid_argument`: it is malformed or empty.
 core::Result<std::vector<std::string>> names_in(const std::string& list);
+Json list_of(const std::vector<std::string>& names);
+/// `wrong_state` if the computeset has ended already.
+core::Result<void> check_unfinished(const Json& computeset);
 /// All computesets that have not ended.
 core::Result<Json> get_active_sets(const Api& api);
 /// Rows of the local copy as a listing.

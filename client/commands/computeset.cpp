@@ -170,6 +170,9 @@ core::Result<int> terminate_set(const Api& api, const Words& words) {
   const auto wait = wait_option(words);
   if (!wait) return std::unexpected(wait.error());
   const auto id = words["ID"];
+  const auto set = get_set(api, id);
+  if (!set) return std::unexpected(set.error());
+  if (auto active = check_unfinished(*set); !active) return std::unexpected(active.error());
   auto done = api.put("/nucleus/v1/computeset/" + encoded(id) + "/shutdown");
   if (!done && done.error().code == ErrorCode::not_found)
     return core::refuse(ErrorCode::not_found, "no such computeset: " + msg::shown(id));

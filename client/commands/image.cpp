@@ -12,16 +12,20 @@ using core::ErrorCode;
 
 namespace {
 
-/// The full name of an image: given with or without `public/`, or by its index in `iso list`.
+/// The full name of an image: given with or without its project, or by its index in `iso list`.
 core::Result<std::string> iso_named(const Api& api, const std::string& text) {
   const auto images = api.get("/nucleus/v1/image");
   if (!images) return std::unexpected(images.error());
-  const auto has = [&](const std::string& name) {
-    return std::ranges::any_of(images->items(),
-                               [&](const Json& each) { return each.text() == name; });
-  };
-  if (has(text)) return text;
-  if (has("public/" + text)) return "public/" + text;
+  std::vector<std::string> found;
+  for (const auto& image : images->items()) {
+    const auto& name = image.text();
+    if (name == text) return name;
+    if (name.substr(name.find('/') + 1) == text) found.push_back(name);
+  }
+  if (found.size() == 1) return found.front();
+  if (found.size() > 1)
+    return core::refuse(ErrorCode::invalid_argument,
+                        "give the project too: there are " + found[0] + " and " + found[1]);
   if (text.find_first_not_of("0123456789") != std::string::npos)
     return core::refuse(ErrorCode::not_found, "no such image: " + msg::shown(text));
   const auto index = static_cast<std::size_t>(std::stoul("0" + text.substr(0, 9)));
@@ -71,18 +75,23 @@ core::Result<int> attach_image(const Api& api, const Words& words) {
     if (!named) return std::unexpected(named.error());
     iso = *named;
   }
-  std::vector<std::string> paths = {"frontend"};
+  const auto cluster = words["CLUSTER"];
+  const auto known = get_cluster(api, cluster);
+  if (!known) return std::unexpected(known.error());
+  std::vector<std::string> nodes = {(*known)["frontend"]["name"].text()};
   if (words.has("NODES")) {
     const auto names = names_in(words["NODES"]);
     if (!names) return std::unexpected(names.error());
-    paths.clear();
-    for (const auto& name : *names) paths.push_back("compute/" + encoded(name));
+    nodes = *names;
   }
-  for (const auto& path : paths)
-    if (auto done = api.put("/nucleus/v1/cluster/" + encoded(words["CLUSTER"]) + "/" + path +
-                            "/attach_iso?iso_name=" + encoded(iso));
-        !done)
-      return core::refuse(done.error().code, path + ": " + done.error().detail);
+  if (auto checked = check_members(*known, nodes); !checked)
+    return std::unexpected(checked.error());
+  const auto done = api.send("PUT", "/v2/clusters/" + encoded(cluster) + "/iso",
+                             Json::object({{"nodes", list_of(nodes)}, {"iso_id", iso}}));
+  if (!done && done.error().code == ErrorCode::not_found)
+    return core::refuse(ErrorCode::not_found,
+                        "image " + iso + " does not belong to the project of cluster " + cluster);
+  if (!done) return std::unexpected(done.error());
   std::cout << (is_attach ? "attached" : "detached")
             << "; it takes effect after power off and on\n";
   return 0;

@@ -4,7 +4,6 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
-#include "client/commands/renames.hpp"
 #include "client/http/url.hpp"
 #include "client/output/views.hpp"
 #include "client/shell/shell.hpp"
@@ -26,10 +25,9 @@ core::Result<std::string> path_of(const Api& api, const std::string& cluster,
   const auto known = get_cluster(api, cluster);
   if (!known) return std::unexpected(known.error());
   if (node == (*known)["frontend"]["name"].text()) return node_path(cluster, "");
-  const auto computes = compute_names(*known);
-  if (!node.empty() && std::ranges::find(computes, node) == computes.end())
-    return core::refuse(ErrorCode::not_found,
-                        "cluster " + cluster + " has no node " + msg::shown(node));
+  if (!node.empty())
+    if (auto checked = check_members(*known, {node}); !checked)
+      return std::unexpected(checked.error());
   return node_path(cluster, node);
 }
 
@@ -43,15 +41,17 @@ core::Result<int> rename_nodes(const Api& api, const Words& words) {
   if (!before) return std::unexpected(before.error());
   const auto after = names_in(words["NEWNAMES"]);
   if (!after) return std::unexpected(after.error());
-  const auto plan = plan_renames(compute_names(*known), *before, *after);
-  if (!plan) return std::unexpected(plan.error());
+  if (before->size() != after->size())
+    return core::refuse(ErrorCode::invalid_argument, "both lists must have the same length");
+  if (auto checked = check_members(*known, *before); !checked)
+    return std::unexpected(checked.error());
   for (std::size_t i = 0; i < before->size(); ++i)
     std::cout << (*before)[i] << " -> " << (*after)[i] << "\n";
   if (!is_confirmed("Rename?")) return 1;
-  for (const auto& [from, to] : *plan) {
-    auto done = api.post(node_path(cluster, from) + "rename", Json::object({{"name", to}}));
-    if (!done) return core::refuse(done.error().code, from + ": " + done.error().detail);
-  }
+  const auto done =
+      api.send("PATCH", "/v2/clusters/" + encoded(cluster) + "/nodes",
+               Json::object({{"nodes", list_of(*before)}, {"names", list_of(*after)}}));
+  if (!done) return std::unexpected(done.error());
   return 0;
 }
 

@@ -44,6 +44,7 @@ core::Result<int> power_set(const Api& api, const Power& power) {
   if (!set || (*set)["cluster"].text() != power.cluster)
     return core::refuse(ErrorCode::not_found,
                         "cluster " + power.cluster + " has no computeset " + id);
+  if (auto active = check_unfinished(*set); !active) return std::unexpected(active.error());
   auto done = api.put("/nucleus/v1/computeset/" + id + "/" + power.verb());
   if (!done) return std::unexpected(done.error());
   std::cout << "Request Accepted. In the process of " << power.action << " computeset " << id
@@ -76,15 +77,10 @@ core::Result<int> wait_for_power(const Api& api, const Power& power,
 
 /// Each name must be the frontend's or that of a node in an active computeset.
 core::Result<void> check_nodes(const Json& cluster, const std::vector<std::string>& names) {
-  const auto name_of = [](const Json& node) -> const std::string& { return node["name"].text(); };
-  const auto nodes = cluster["computes"].items();
-  for (const auto& name : names) {
-    if (name == cluster["frontend"]["name"].text()) continue;
-    const auto node = std::ranges::find(nodes, name, name_of);
-    if (node == nodes.end())
-      return core::refuse(ErrorCode::not_found,
-                          "cluster " + cluster["name"].text() + " has no node " + msg::shown(name));
-    if ((*node)["active_computeset"].text().empty())
+  if (auto known = check_members(cluster, names); !known) return known;
+  for (const auto& node : cluster["computes"].items()) {
+    const auto& name = node["name"].text();
+    if (node["active_computeset"].text().empty() && std::ranges::find(names, name) != names.end())
       return core::refuse(ErrorCode::wrong_state,
                           "node " + name + " is in no active computeset: use comet start");
   }

@@ -23,7 +23,9 @@ core::Result<int> show_allocation(const Api& api, const Words& words) {
     if (!name.empty()) names.add(name);
   if (names.items().empty())
     return core::refuse(ErrorCode::invalid_argument, "NAMES names no allocation");
-  return exit_code(api.patch(path, Json::object({{"allocations", names}})));
+  const auto done = api.send("PATCH", path, Json::object({{"allocations", names}}));
+  if (!done) return std::unexpected(done.error());
+  return 0;
 }
 
 core::Result<int> acknowledge(const Api& api, const Words& words) {

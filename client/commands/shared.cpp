@@ -1,5 +1,8 @@
 // Functions shared by several commands.
+#include <set>
+
 #include "client/commands/commands.hpp"
+#include "client/commands/waiting.hpp"
 #include "client/http/url.hpp"
 #include "core/hostlist/hostlist.hpp"
 
@@ -41,6 +44,22 @@ core::Result<Json> get_cluster(const Api& api, const std::string& cluster) {
   return found;
 }
 
+core::Result<void> check_members(const Json& cluster, const std::vector<std::string>& names) {
+  std::set<std::string> members = {cluster["frontend"]["name"].text()};
+  for (const auto& node : cluster["computes"].items()) members.insert(node["name"].text());
+  for (const auto& name : names)
+    if (!members.contains(name))
+      return core::refuse(core::ErrorCode::not_found,
+                          "cluster " + cluster["name"].text() + " has no node " + msg::shown(name));
+  return {};
+}
+
+Json list_of(const std::vector<std::string>& names) {
+  Json list = Json::list();
+  for (const auto& name : names) list.add(name);
+  return list;
+}
+
 core::Result<std::vector<std::string>> names_in(const std::string& list) {
   auto names = core::hostlist::expand(list, names_max);
   if (!names)
@@ -52,6 +71,13 @@ core::Result<std::vector<std::string>> names_in(const std::string& list) {
   if (names->empty())
     return core::refuse(core::ErrorCode::invalid_argument, "the list of nodes is empty", "nodes");
   return names;
+}
+
+core::Result<void> check_unfinished(const Json& computeset) {
+  if (!end_progress(computeset).is_done) return {};
+  return core::refuse(
+      core::ErrorCode::wrong_state,
+      "computeset " + computeset["id"].text() + " is " + computeset["state"].text() + " already");
 }
 
 core::Result<Json> get_active_sets(const Api& api) {

@@ -86,7 +86,7 @@ class Transfer {
       file_.open(request_.form->path, std::ios::binary);
       set(CURLOPT_MIMEPOST, form_);
       set(CURLOPT_UPLOAD_BUFFERSIZE, upload_buffer_bytes);
-    } else if (request_.method == "POST" || request_.method == "PUT") {
+    } else if (request_.method != "GET" && request_.method != "DELETE") {
       set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
       set(CURLOPT_POSTFIELDS, request_.body.c_str());
     }

@@ -62,20 +62,19 @@ void add_nodes(const ExchangePtr& exchange) {
   });
 }
 
-/// Calls `next` if the ISO is one that the node's project sees; any other is 404.
-void with_iso(const ExchangePtr& exchange, const msg::ImageId& iso, std::function<void()> next) {
-  with_node(exchange, [exchange, iso, next = std::move(next)](const msg::Node& node) {
-    exchange->ask(msg::ListImages{.viewer = {.projects = {node.project_id}},
-                                  .name = iso.value.substr(iso.value.find('/') + 1),
-                                  .format = msg::ImageFormat::iso},
-                  [exchange, iso, next](const msg::Images& images) {
-                    const auto is_wanted = [&](const msg::Image& image) {
-                      return image.image_id == iso && image.format == msg::ImageFormat::iso;
-                    };
-                    if (std::ranges::any_of(images.images, is_wanted)) return next();
-                    exchange->refuse(ErrorCode::not_found, "no such ISO", "iso_id");
-                  });
-  });
+/// Calls `next` if the ISO is one that the project sees; any other is 404.
+void with_iso(const ExchangePtr& exchange, const msg::ProjectId& project, const msg::ImageId& iso,
+              std::function<void()> next) {
+  exchange->ask(msg::ListImages{.viewer = {.projects = {project}},
+                                .name = iso.value.substr(iso.value.find('/') + 1),
+                                .format = msg::ImageFormat::iso},
+                [exchange, iso, next = std::move(next)](const msg::Images& images) {
+                  const auto is_wanted = [&](const msg::Image& image) {
+                    return image.image_id == iso && image.format == msg::ImageFormat::iso;
+                  };
+                  if (std::ranges::any_of(images.images, is_wanted)) return next();
+                  exchange->refuse(ErrorCode::not_found, "no such ISO", "iso_id");
+                });
 }
 
 void change_node(const ExchangePtr& exchange, core::Result<msg::ChangeNode> change) {
@@ -91,7 +90,36 @@ void change_node(const ExchangePtr& exchange, core::Result<msg::ChangeNode> chan
     });
   };
   if (!change->iso_id || change->iso_id->empty()) return apply();
-  with_iso(exchange, *change->iso_id, apply);
+  with_node(exchange, [exchange, iso = *change->iso_id, apply](const msg::Node& node) {
+    with_iso(exchange, node.project_id, iso, apply);
+  });
+}
+
+void change_nodes(const ExchangePtr& exchange, core::Result<msg::ChangeNodes> change) {
+  change = if_match(*exchange, std::move(change));
+  if (!change) return exchange->refuse(change.error());
+  change->cluster_id = {exchange->path["cluster"]};
+  change->viewer = msg::viewer_of(exchange->who);
+  const auto apply = [exchange, change = *change] {
+    exchange->ask(change, [exchange](const msg::Cluster& changed) {
+      reply_one(exchange, 200, json_of(changed), changed.revision);
+    });
+  };
+  if (!change->iso_id || change->iso_id->empty()) return apply();
+  with_cluster(exchange, [exchange, iso = *change->iso_id, apply](const msg::Cluster& cluster) {
+    with_iso(exchange, cluster.project_id, iso, apply);
+  });
+}
+
+void rename_nodes(const ExchangePtr& exchange) {
+  change_nodes(exchange, body_as<msg::ChangeNodes>(*exchange, {"nodes", "names"}));
+}
+
+void attach_iso_to_nodes(const ExchangePtr& exchange) {
+  auto body = body_as<msg::ChangeNodes>(*exchange, {"nodes", "iso_id"});
+  if (body && !body->iso_id)
+    body = core::refuse(ErrorCode::invalid_argument, "iso_id must be set", "iso_id");
+  change_nodes(exchange, std::move(body));
 }
 
 void change(const ExchangePtr& exchange) {
@@ -150,6 +178,8 @@ void add_v2_node_routes(Router& router, EventStreams& streams) {
       nodes, msg::Right::read,
       watchable<msg::NodeDefined, msg::NodeRemoved, msg::NodeChanged>(streams, list_nodes));
   router.add("POST", nodes, msg::Right::define, add_nodes);
+  router.add("PATCH", nodes, msg::Right::define, rename_nodes);
+  router.add("PUT", "/v2/clusters/{cluster}/iso", msg::Right::images, attach_iso_to_nodes);
   router.add_cached(nodes + "/{node}", msg::Right::read, get_node);
   router.add("PATCH", nodes + "/{node}", msg::Right::define, change);
   router.add("DELETE", nodes + "/{node}", msg::Right::define, remove_node);

@@ -1,6 +1,8 @@
 // The registry's handlers that change clusters and nodes. A change of a node is a change of its
 // cluster too: both get the next revision.
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "services/registry/cluster_plan.hpp"
 #include "services/registry/keys.hpp"
@@ -18,14 +20,38 @@ std::optional<msg::Error> check_size(const msg::ChangeNode& request) {
   return broken;
 }
 
+core::Result<void> rename(msg::Node& node, const std::string& name) {
+  if (auto broken = check_node_name(name)) return std::unexpected(*broken);
+  if (node.kind == msg::NodeKind::frontend)
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "a frontend keeps the name of its cluster", "name");
+  node.name = name;
+  return {};
+}
+
+core::Result<void> attach(msg::Node& node, const msg::ImageId& iso_id) {
+  if (auto broken = check_image("iso_id", iso_id, node.project_id)) return std::unexpected(*broken);
+  node.iso_id = iso_id;
+  return {};
+}
+
+std::optional<msg::Error> check_lists(const msg::ChangeNodes& request) {
+  if (request.nodes.empty() || request.nodes.size() > 4097)
+    return msg::invalid("nodes", "nodes must have 1 to 4097 names");
+  if (!request.names.empty() && request.names.size() != request.nodes.size())
+    return msg::invalid("names", "names and nodes must have the same length");
+  const std::set<std::string_view> once(request.nodes.begin(), request.nodes.end());
+  if (once.size() != request.nodes.size())
+    return msg::invalid("nodes", "nodes has a name more than once");
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<msg::Error> check_revision(std::uint64_t if_revision, std::uint64_t revision) {
   if (if_revision == 0 || if_revision == revision) return std::nullopt;
-  return msg::Error{
-      .code = msg::ErrorCode::conflict,
-      .detail = "it was changed meanwhile: its revision is " + std::to_string(revision),
-      .field = "if_revision"};
+  std::string detail = "it was changed meanwhile: its revision is " + std::to_string(revision);
+  return msg::Error{msg::ErrorCode::conflict, std::move(detail), "if_revision"};
 }
 
 core::Result<msg::Cluster> Service::change_cluster(const msg::ChangeCluster& request,
@@ -58,13 +84,13 @@ core::Result<msg::Node> Service::change_node(const msg::ChangeNode& request,
   if (request.name)
     if (auto renamed = rename(*node, *request.name); !renamed)
       return std::unexpected(renamed.error());
+  if (auto unique = check_names(node->cluster_id, {*node}); !unique)
+    return std::unexpected(unique.error());
   if (request.cpus) node->cpus = *request.cpus;
   if (request.memory_mb) node->memory_mb = *request.memory_mb;
-  if (request.iso_id) {
-    if (auto broken = check_image("iso_id", *request.iso_id, node->project_id))
-      return std::unexpected(*broken);
-    node->iso_id = *request.iso_id;
-  }
+  if (request.iso_id)
+    if (auto attached = attach(*node, *request.iso_id); !attached)
+      return std::unexpected(attached.error());
   auto tx = store_.begin(context);
   if (*node == before) return tx.commit(*node);
   ++node->revision;
@@ -74,18 +100,57 @@ core::Result<msg::Node> Service::change_node(const msg::ChangeNode& request,
   return tx.commit(*node);
 }
 
-core::Result<void> Service::rename(msg::Node& node, const std::string& name) const {
-  if (auto broken = check_node_name(name)) return std::unexpected(*broken);
-  if (node.kind == msg::NodeKind::frontend)
-    return core::refuse(core::ErrorCode::invalid_argument,
-                        "a frontend keeps the name of its cluster", "name");
-  for (const auto& other_id : nodes_of_.at(node.cluster_id)) {
-    const auto* other = store_.read(keys::node(other_id));
-    if (other_id != node.node_id && other->node.name == name)
+core::Result<msg::Cluster> Service::change_nodes(const msg::ChangeNodes& request,
+                                                 core::Context& context) {
+  auto cluster = find_cluster(request.cluster_id, request.viewer);
+  if (!cluster) return cluster;
+  if (auto broken = check_lists(request)) return std::unexpected(*broken);
+  if (auto broken = check_revision(request.if_revision, cluster->revision))
+    return std::unexpected(*broken);
+  std::map<std::string, msg::Node> by_name;
+  for (auto& node : nodes_of(request.cluster_id)) by_name.emplace(node.name, std::move(node));
+  std::vector<msg::Node> changed;
+  for (std::size_t i = 0; i < request.nodes.size(); ++i) {
+    const auto found = by_name.find(request.nodes[i]);
+    if (found == by_name.end())
+      return core::refuse(core::ErrorCode::not_found,
+                          "no such node: " + msg::shown(request.nodes[i]), "nodes");
+    auto node = found->second;
+    core::Result<void> done;
+    if (!request.names.empty() && request.names[i] != node.name)
+      done = rename(node, request.names[i]);
+    if (done && request.iso_id) done = attach(node, *request.iso_id);
+    if (!done) {
+      if (done.error().field == "name") done.error().field = "names";
+      return std::unexpected(done.error());
+    }
+    if (node != found->second) changed.push_back(std::move(node));
+  }
+  if (auto unique = check_names(request.cluster_id, changed); !unique)
+    return std::unexpected(unique.error());
+  auto tx = store_.begin(context);
+  for (auto& node : changed) {
+    ++node.revision;
+    tx.write(keys::node(node.node_id), StoredNode{node});
+    tx.emit(msg::NodeDefined{node});
+  }
+  if (!changed.empty()) cluster = write_cluster(tx, std::move(*cluster));
+  return tx.commit(*cluster);
+}
+
+core::Result<void> Service::check_names(const msg::ClusterId& cluster_id,
+                                        const std::vector<msg::Node>& changed) const {
+  std::map<msg::NodeId, std::string> name_of;
+  for (const auto& node : changed) name_of[node.node_id] = node.name;
+  std::set<std::string> taken;
+  for (const auto& node_id : nodes_of_.at(cluster_id)) {
+    const auto found = name_of.find(node_id);
+    const auto& name =
+        found == name_of.end() ? store_.read(keys::node(node_id))->node.name : found->second;
+    if (!taken.insert(name).second)
       return core::refuse(core::ErrorCode::wrong_state, "the name is taken: " + msg::shown(name),
                           "name");
   }
-  node.name = name;
   return {};
 }
 

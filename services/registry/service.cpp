@@ -53,6 +53,7 @@ Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomne
   bus.serve<msg::RemoveCluster>(*this, &Service::remove_cluster);
   bus.serve<msg::ChangeCluster>(*this, &Service::change_cluster);
   bus.serve<msg::ChangeNode>(*this, &Service::change_node);
+  bus.serve<msg::ChangeNodes>(*this, &Service::change_nodes);
   bus.serve<msg::AddNodes>(*this, &Service::add_nodes);
   bus.serve<msg::RemoveNode>(*this, &Service::remove_node);
   bus.serve<msg::BindIdempotencyKey>(*this, &Service::bind_idempotency_key);

@@ -99,9 +99,12 @@ class Service {
   core::Result<msg::Cluster> change_cluster(const msg::ChangeCluster& request,
                                             core::Context& context);
   core::Result<msg::Node> change_node(const msg::ChangeNode& request, core::Context& context);
+  core::Result<msg::Cluster> change_nodes(const msg::ChangeNodes& request, core::Context& context);
   core::Result<msg::NodesAdded> add_nodes(const msg::AddNodes& request, core::Context& context);
   core::Result<msg::Done> remove_node(const msg::RemoveNode& request, core::Context& context);
-  core::Result<void> rename(msg::Node& node, const std::string& name) const;
+  /// `wrong_state` if two nodes of the cluster would have one name after these changes.
+  core::Result<void> check_names(const msg::ClusterId& cluster_id,
+                                 const std::vector<msg::Node>& changed) const;
   msg::Cluster write_cluster(core::Transaction& tx, msg::Cluster cluster);
   msg::NodeId new_node_id(core::Context& context) const;
 

@@ -43,7 +43,7 @@ void View::Indexes::add(const StoredNode& node) {
   // The name of a removed cluster may be another cluster's by now.
   if (!node.is_removed) {
     nodes_by_cluster[definition.cluster_id][definition.index] = id;
-    nodes_by_name[{definition.cluster_id, definition.name}] = id;
+    nodes_by_name[{definition.cluster_id, definition.name}].insert(id);
   }
   if (!node.host_id.empty()) {
     pool.use(node.host_id, node.size);
@@ -68,8 +68,7 @@ void View::Indexes::remove(const StoredNode& node) {
       if (at != nodes->second.end() && at->second == id) nodes->second.erase(at);
       if (nodes->second.empty()) nodes_by_cluster.erase(nodes);
     }
-    const auto named = nodes_by_name.find({definition.cluster_id, definition.name});
-    if (named != nodes_by_name.end() && named->second == id) nodes_by_name.erase(named);
+    erase_from(nodes_by_name, std::pair{definition.cluster_id, definition.name}, id);
   }
   if (!node.host_id.empty()) {
     pool.release(node.host_id, node.size);
@@ -157,8 +156,8 @@ void View::apply_computeset(msg::ComputesetId id, std::optional<StoredComputeset
 
 const StoredNode* View::node_named(const msg::ClusterId& cluster_id,
                                    const std::string& name) const {
-  const auto* id = find(indexes_.nodes_by_name, std::pair{cluster_id, name});
-  return id ? node(*id) : nullptr;
+  const auto* ids = find(indexes_.nodes_by_name, std::pair{cluster_id, name});
+  return ids ? node(*ids->begin()) : nullptr;
 }
 
 const std::set<msg::NodeId>& View::nodes_on(const msg::HostId& id) const {

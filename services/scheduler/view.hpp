@@ -93,7 +93,8 @@ class View {
  private:
   struct Indexes {
     std::map<msg::ClusterId, NodesByIndex> nodes_by_cluster = {};
-    std::map<std::pair<msg::ClusterId, std::string>, msg::NodeId> nodes_by_name = {};
+    // While renames that exchange names arrive, two nodes may have one name.
+    std::map<std::pair<msg::ClusterId, std::string>, std::set<msg::NodeId>> nodes_by_name = {};
     std::map<msg::HostId, std::set<msg::NodeId>> nodes_by_host = {};
     std::size_t placed_count = 0;
     std::set<msg::NodeId> waiting_nodes = {};

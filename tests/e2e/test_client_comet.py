@@ -100,8 +100,13 @@ def test_power_on_of_nodes_creates_a_computeset_and_then_powers_them(client):
         result = client.run("power", "shutdown", cluster, number, code=1)
         assert reason in result.stderr, result
     assert client.states("c1")["vm-c1-00"] == "active"
-    ended = client.out("terminate", number, "--wait")
-    assert "completed" in ended or "cancelled" in ended
+    ended = client.out("power", "shutdown", "c1", number, "--wait")
+    assert ended.rstrip().endswith(f"computeset {number}: completed"), ended
+    for again in (["terminate", number], ["power", "shutdown", "c1", number],
+                  ["power", "reset", "c1", number]):
+        result = client.run(*again, code=1)
+        assert f"computeset {number} is completed already" in result.stderr
+        assert result.stdout == ""
 
 
 def test_power_on_without_nodes_is_the_frontend(client):
@@ -136,8 +141,22 @@ def test_nodes_are_renamed_in_cycles_and_only_after_a_confirmation(client):
     result = client.out("node", "rename", "c1", "vm-c1-02,vm-c1-03", "vm-c1-03,vm-c1-02")
     assert "vm-c1-02 -> vm-c1-03" in result
     assert set(client.states("c1")) == before
-    assert "already exists" in client.run("node", "rename", "c1", "vm-c1-02", "vm-c1-00",
-                                         code=1).stderr
+    # The longest names leave no room for a temporary one.
+    long = ["n" * 63 + end for end in "ab"]
+    client.out("node", "rename", "c1", "vm-c1-[02-03]", ",".join(long))
+    client.out("node", "rename", "c1", ",".join(long), ",".join(reversed(long)))
+    client.out("node", "rename", "c1", ",".join(reversed(long)), "vm-c1-[02-03]")
+    assert set(client.states("c1")) == before
+    for names, reason in (("y,vm-c1-00", "the name is taken"), ("y,bad/name", "name must be"),
+                          ("y," + "n" * 65, "name must be")):
+        result = client.run("node", "rename", "c1", "vm-c1-02,vm-c1-03", names, code=1)
+        assert reason in result.stderr, result
+    assert "no node vm-c1-77" in client.run("node", "rename", "c1", "vm-c1-[02,77]", "y,z",
+                                            code=1).stderr
+    for names in ("y", "y,y", "y,z,w"):
+        result = client.run("node", "rename", "c1", "vm-c1-[02-03]", names, code=2)
+        assert "same length" in result.stderr, result
+    assert set(client.states("c1")) == before
 
 
 def test_reservations_and_unknown_values_are_refused(client):
@@ -179,9 +198,24 @@ def test_an_image_is_attached_by_index_or_name(client, tmp_path):
     client.out("iso", "upload", iso, "--isoname=small.iso")
     names = wait_until(lambda: json.loads(client.out("image", "list", "--format=rest")), "listed")
     assert any(name.endswith("small.iso") for name in names)
-    for way in (["iso", "attach", "1"], ["image", "attach", names[0]]):
+    for way in (["iso", "attach", "1"], ["image", "attach", names[0]],
+                ["iso", "attach", "small.iso"]):
         assert "takes effect after power off and on" in client.out(*way, "c1")
-    client.out("iso", "detach", "c1", "vm-c1-00")
+
+    def attached():
+        session = session_of(client.env["NUCLEUS_TOKEN"])
+        nodes = session.get(client.env["NUCLEUS_URL"] + "/v2/clusters/c1/nodes",
+                            timeout=TIMEOUT_S).json()["nodes"]
+        return {node["name"] for node in nodes if node["iso_id"] == names[0]}
+
+    assert attached() == {"c1"}
+    # A list is attached as a whole or not at all.
+    result = client.run("iso", "attach", "small.iso", "c1", "vm-c1-[00-01,77]", code=1)
+    assert "no node vm-c1-77" in result.stderr and attached() == {"c1"}
+    client.out("iso", "attach", "small.iso", "c1", "vm-c1-[00-01]")
+    assert attached() == {"c1", "vm-c1-00", "vm-c1-01"}
+    client.out("iso", "detach", "c1", "vm-c1-[00-01]")
+    assert attached() == {"c1"}
     assert "no such image" in client.run("iso", "attach", "none.iso", "c1", code=1).stderr
 
 

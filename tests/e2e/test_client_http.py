@@ -144,10 +144,12 @@ def test_redirects_end(comet, server):
 
 
 def test_a_put_follows_no_redirect(comet, server):
-    path = "/nucleus/v1/computeset/7/shutdown"
-    server.responses[path] = (307, {"Location": "/elsewhere/"}, "")
+    path = "/nucleus/v1/computeset/7/"
+    server.responses[path] = (200, {}, '{"id": 7, "state": "running"}')
+    server.responses[path + "shutdown"] = (307, {"Location": "/elsewhere/"}, "")
     comet(server.url, "terminate", "7", code=1)
-    assert [request[:2] for request in server.requests] == [("PUT", path)]
+    assert [request[:2] for request in server.requests] == [("GET", path),
+                                                            ("PUT", path + "shutdown")]
 
 
 def test_netrc_is_read_only_if_no_other_credential_is_set(comet, server):
@@ -265,7 +267,7 @@ def test_control_characters_of_the_server_do_not_reach_the_terminal(comet, serve
 def test_waiting_polls_if_the_event_stream_is_refused(comet, server):
     server.responses["/v2/events"] = (502, {}, "")
     path = "/nucleus/v1/computeset/7/"
-    states = iter(["ending", "completed"])
+    states = iter(["running", "ending", "completed"])
     server.responses[path + "shutdown"] = (204, {}, "")
 
     def respond(_):

@@ -136,6 +136,63 @@ TEST_F(Definitions, AChangeOfANodeIsARevisionOfTheNodeAndOfItsCluster) {
             ErrorCode::not_found);
 }
 
+TEST_F(Definitions, NodesMayExchangeNamesOfTheLargestLength) {
+  const std::string long_a = std::string(63, 'x') + "a";
+  const std::string long_b = std::string(63, 'x') + "b";
+  must(msg::ChangeNodes{.cluster_id = {"c"},
+                        .viewer = as_operator,
+                        .nodes = {"vm-c-00", "vm-c-01"},
+                        .names = {long_a, long_b}});
+  const auto before = whole();
+  const auto cluster = must(msg::ChangeNodes{.cluster_id = {"c"},
+                                             .viewer = as_operator,
+                                             .nodes = {long_a, long_b},
+                                             .names = {long_b, long_a},
+                                             .if_revision = before.cluster.revision});
+  EXPECT_EQ(cluster.revision, before.cluster.revision + 1);
+  EXPECT_EQ(node(1).name, long_b);
+  EXPECT_EQ(node(2).name, long_a);
+  settle();
+  for (const auto& [name, id] : {std::pair{long_b, node(1).node_id}, {long_a, node(2).node_id}}) {
+    const auto status =
+        must(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}, .name = name});
+    EXPECT_EQ(status.nodes.at(0).node_id, id);
+  }
+}
+
+TEST_F(Definitions, ARefusedChangeOfSeveralNodesChangesNone) {
+  const auto before = whole();
+  using Names = std::vector<std::string>;
+  const auto rename = [&](Names nodes, Names names) {
+    return refusal(msg::ChangeNodes{.cluster_id = {"c"},
+                                    .viewer = as_operator,
+                                    .nodes = std::move(nodes),
+                                    .names = std::move(names)});
+  };
+  const Names both{"vm-c-00", "vm-c-01"};
+  EXPECT_EQ(rename(both, {"x", "vm-c-00"}), ErrorCode::unknown);
+  EXPECT_EQ(rename({"x", "vm-c-00"}, both), ErrorCode::unknown) << "back again";
+  EXPECT_EQ(rename(both, {"x", "x"}), ErrorCode::wrong_state);
+  EXPECT_EQ(rename(both, {"x", "c"}), ErrorCode::wrong_state) << "the frontend's name";
+  EXPECT_EQ(rename(both, {"x", "bad name"}), ErrorCode::invalid_argument);
+  EXPECT_EQ(rename(both, {"x", std::string(65, 'y')}), ErrorCode::invalid_argument);
+  EXPECT_EQ(rename(both, {"x", ""}), ErrorCode::invalid_argument);
+  EXPECT_EQ(rename(both, {"x"}), ErrorCode::invalid_argument);
+  EXPECT_EQ(rename({"vm-c-00", "none"}, {"x", "y"}), ErrorCode::not_found);
+  EXPECT_EQ(rename({"vm-c-00", "vm-c-00"}, {"x", "y"}), ErrorCode::invalid_argument);
+  EXPECT_EQ(rename({"vm-c-00", "c"}, {"x", "y"}), ErrorCode::invalid_argument);
+  EXPECT_EQ(rename({}, {}), ErrorCode::invalid_argument);
+  EXPECT_EQ(refusal(msg::ChangeNodes{.cluster_id = {"c"},
+                                     .viewer = as_operator,
+                                     .nodes = both,
+                                     .iso_id = msg::ImageId{"other/x.iso"}}),
+            ErrorCode::not_found);
+  const auto after = whole();
+  for (std::size_t i = 0; i < before.nodes.size(); ++i)
+    EXPECT_EQ(after.nodes[i].name, before.nodes[i].name);
+  EXPECT_EQ(after.cluster.revision, before.cluster.revision + 2) << "two of them succeeded";
+}
+
 TEST_F(Definitions, AddedNodesContinueTheNumbersAndGetPortsAndVolumes) {
   const auto grown = must(msg::AddNodes{.cluster_id = {"c"},
                                         .viewer = as_operator,

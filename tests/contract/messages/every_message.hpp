@@ -54,9 +54,9 @@ void for_every_request_and_event(Visit&& visit) {
                  CredentialsChanged, BindIdempotencyKey, SetAcknowledgementText,
                  SignAcknowledgement, GetAcknowledgements, AcknowledgementChanged, ChangeProfile,
                  PersonDefined, PersonRemoved, ProjectDefined, ProjectRemoved>(visit);
-  visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, AddNodes, RemoveNode,
-                 ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved, ClusterRemoved>(
-      visit);
+  visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, ChangeNodes, AddNodes,
+                 RemoveNode, ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved,
+                 ClusterRemoved>(visit);
   visit_messages<StartComputeset, PowerComputeset, PowerNode, ListComputesets, ListNodeStatuses,
                  ListHosts, ReportHost, DrainHost, DefineAllocation, ListAllocations, ListUsage,
                  ComputesetChanged, NodeChanged, HostChanged, AllocationChanged>(visit);

@@ -61,5 +61,15 @@ TEST_F(Lookups, FollowARename) {
   EXPECT_EQ(find({.cluster_id = {"c"}, .name = "vm-c-1"}), "no such node: vm-c-1");
 }
 
+TEST_F(Lookups, FollowTwoNodesThatExchangeNames) {
+  auto first = small.definition("c", 1);
+  auto second = small.definition("c", 2);
+  std::swap(first.name, second.name);
+  small.define(first);
+  small.define(second);
+  EXPECT_EQ(find({.cluster_id = {"c"}, .name = "vm-c-2"}), "c-1");
+  EXPECT_EQ(find({.cluster_id = {"c"}, .name = "vm-c-1"}), "c-2");
+}
+
 }  // namespace
 }  // namespace nucleus::scheduler
