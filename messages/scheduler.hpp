@@ -1,6 +1,7 @@
 // The scheduler's messages: hosts, computesets, placements, allocations.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -85,7 +86,8 @@ struct StartComputeset {
 inline std::optional<Error> check(const StartComputeset& request) {
   if (request.cluster_id.empty()) return invalid("cluster", "cluster is missing");
   const auto node_count = request.nodes.size() + request.names.size();
-  if (node_count > 4096) return invalid("computes", "more than 4096 nodes");
+  if (node_count > 4096)
+    return invalid(request.names.empty() ? "nodes" : "names", "more than 4096 nodes");
   if (!request.nodes.empty() && !request.names.empty())
     return invalid("names", "nodes must be given by id or by name, not both");
   if (!request.hosts.empty() && request.hosts.size() != node_count)
@@ -217,7 +219,8 @@ struct DrainHost {
   using Reply = Done;
   HostId host_id = {};
   bool is_drained = true;   // false = resume
-  std::string reason = {};  // empty = keep the reason of a host that is drained already
+  std::string reason = {};  // 0..256 bytes; empty = keep the reason of a host that is drained
+                            // already
   NUCLEUS_FIELDS(host_id, is_drained, reason);
 };
 
@@ -226,7 +229,8 @@ struct Allocation {
   ProjectId project_id = {};
   std::int64_t limit_core_s = 0;  // 0 = no limit
   std::int64_t used_core_s = 0;
-  NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s, used_core_s);
+  bool is_closed = false;  // nothing more can be charged
+  NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s, used_core_s, is_closed);
 };
 
 /// Event: an allocation was created or changed, or a computeset was charged to it.
@@ -236,14 +240,17 @@ struct AllocationChanged {
   NUCLEUS_FIELDS(allocation);
 };
 
-/// Creates or changes an allocation; what was used remains.
+/// Creates or changes an allocation; what was used remains. `wrong_state` if it was charged already
+/// and another project is given.
 struct DefineAllocation {
   static constexpr std::string_view topic = "scheduler.define-allocation";
   using Reply = Allocation;
   AllocationId allocation_id = {};
   ProjectId project_id = {};
-  std::int64_t limit_core_s = 0;
-  NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s);
+  std::int64_t limit_core_s = 0;       // 0 = keep, or no limit if `is_closed` is false; a limit
+                                       // opens a closed allocation
+  std::optional<bool> is_closed = {};  // not set = keep
+  NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s, is_closed);
 };
 
 struct Allocations {

@@ -199,10 +199,15 @@ Listing limit_view(const Json& allocations) {
   for (const auto& each : allocations.items()) {
     const auto limit = number_of(each, "limit_core_s");
     const auto used = number_of(each, "used_core_s");
-    listing.rows.push_back(
-        {each["allocation_id"].text(), each["project_id"].text(), shown_core_hours(used),
-         limit ? shown_core_hours(limit) : "none",
-         limit ? shown_core_hours(std::max<std::int64_t>(0, limit - used)) : "none"});
+    const bool is_closed = each["is_closed"].text() == "true";
+    listing.rows.push_back({each["allocation_id"].text(), each["project_id"].text(),
+                            shown_core_hours(used),
+                            is_closed ? "closed"
+                            : limit   ? shown_core_hours(limit)
+                                      : "none",
+                            is_closed ? "0"
+                            : limit   ? shown_core_hours(std::max<std::int64_t>(0, limit - used))
+                                      : "none"});
   }
   return listing;
 }

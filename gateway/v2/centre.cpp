@@ -90,6 +90,8 @@ void get_host(const ExchangePtr& exchange) {
 
 void change_host(const ExchangePtr& exchange) {
   auto body = body_as<msg::DrainHost>(*exchange, {"is_drained", "reason"});
+  if (body && !sets(*exchange, "is_drained"))
+    body = core::refuse(ErrorCode::invalid_argument, "is_drained must be set", "is_drained");
   with_host(exchange, [exchange, body = std::move(body)](const msg::Host& host) mutable {
     if (!body) return exchange->refuse(body.error());
     body->host_id = host.host_id;
@@ -117,8 +119,11 @@ void get_allocation(const ExchangePtr& exchange) {
 }
 
 void define_allocation(const ExchangePtr& exchange) {
-  auto body = body_as<msg::DefineAllocation>(*exchange, {"project_id", "limit_core_s"});
+  auto body =
+      body_as<msg::DefineAllocation>(*exchange, {"project_id", "limit_core_s", "is_closed"});
   if (!body) return exchange->refuse(body.error());
+  if (sets(*exchange, "limit_core_s") && body->limit_core_s == 0 && !body->is_closed)
+    body->is_closed = true;
   body->allocation_id = {exchange->path["allocation"]};
   exchange->ask(*body, [exchange](const msg::Allocation& allocation) {
     reply_one(exchange, 200, json_of(allocation));

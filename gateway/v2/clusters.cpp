@@ -49,16 +49,16 @@ void get_cluster(const ExchangePtr& exchange) {
 }
 
 /// A project's clusters may be charged to the project's allocations, and to the allocation that has
-/// the project's name. Any other is 404, except for operators.
+/// the project's name. Any other is 404; operators may also name one that is not defined yet.
 void with_allocations(const ExchangePtr& exchange, const msg::ProjectId& project,
                       std::vector<msg::AllocationId> wanted, std::function<void()> next) {
-  if (exchange->is_operator() || wanted.empty()) return next();
+  if (wanted.empty()) return next();
   const msg::ListAllocations request{.viewer = {.is_operator = true}, .allocations = wanted};
   exchange->ask(request, [exchange, project, wanted = std::move(wanted),
                           next = std::move(next)](const msg::Allocations& all) {
     const auto is_own = [&](const msg::AllocationId& id) {
       const auto known = std::ranges::find(all.allocations, id, &msg::Allocation::allocation_id);
-      return known == all.allocations.end() ? id.value == project.value
+      return known == all.allocations.end() ? exchange->is_operator() || id.value == project.value
                                             : known->project_id == project;
     };
     if (!std::ranges::all_of(wanted, is_own))

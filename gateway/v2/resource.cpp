@@ -80,6 +80,11 @@ core::Result<Json> read_body(const Exchange& exchange,
   return body;
 }
 
+bool sets(const Exchange& exchange, std::string_view field) {
+  const auto body = parse_object(exchange.request.body);
+  return body && body->contains(field);
+}
+
 core::Error body_error(const std::string& reason) {
   return {.code = ErrorCode::invalid_argument,
           .detail = reason,

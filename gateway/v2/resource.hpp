@@ -14,6 +14,8 @@ namespace nucleus::gateway {
 /// object.
 core::Result<Json> read_body(const Exchange& exchange,
                              std::initializer_list<std::string_view> fields);
+/// True if the body sets the field: for messages in which its default has a meaning of its own.
+bool sets(const Exchange& exchange, std::string_view field);
 /// The error for a body that the message's decoder refuses with `reason`, which names the field.
 core::Error body_error(const std::string& reason);
 

@@ -77,7 +77,7 @@ msg::UsageEntry usage_of(const StoredComputeset& stored, const Period& period,
           .cores = static_cast<std::uint64_t>(stored.cores),
           .start_unix_s = computeset.start_unix_s,
           .end_unix_s = computeset.end_unix_s,
-          .used_core_s = charge_core_s(stored.rates, until_unix_s, period)};
+          .used_core_s = charged_core_s(stored, until_unix_s, period)};
 }
 
 /// A place in a list of nodes by cluster, then by index.
@@ -222,7 +222,7 @@ core::Result<msg::Allocations> Service::list_allocations(const msg::ListAllocati
     auto& payer = all[payer_id];
     payer.allocation_id = payer_id;
     if (payer.project_id.empty()) payer.project_id = stored.computeset.project_id;
-    payer.used_core_s += charge_core_s(stored.rates, context.now_unix_s());
+    payer.used_core_s += charged_core_s(stored, context.now_unix_s());
   }
   core::PageBuilder<msg::Allocation> page{request.page};
   for (auto& [id, allocation] : all) {

@@ -1,6 +1,8 @@
 // What the scheduler stores; private to this room.
 #pragma once
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,7 +41,9 @@ struct StoredNode {
   std::string ports_reason = {};  // why there are none
   msg::Volume volume = {};
   bool is_volume_ready = false;
-  std::string volume_reason = {};  // why it is not ready
+  std::string volume_reason = {};                  // why it is not ready
+  std::optional<msg::ImageId> volume_iso_id = {};  // that the volume's state is about; see
+                                                   // VolumePlaced
 
   bool is_desired_on = false;
   msg::ComputesetId computeset_id = 0;  // the unfinished one that it is in; 0 = none
@@ -63,9 +67,9 @@ struct StoredNode {
   msg::NodeState state = msg::NodeState::unknown;  // as last emitted
   std::string reason = {};                         // as last emitted
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
-                 is_desired_on, computeset_id, is_removed, size, host_id, epoch, revision,
-                 is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets, off_unix_s, observed,
-                 observed_reason, wait, state, reason);
+                 volume_iso_id, is_desired_on, computeset_id, is_removed, size, host_id, epoch,
+                 revision, is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets, off_unix_s,
+                 observed, observed_reason, wait, state, reason);
 };
 
 /// A project whose nodes must not be powered on, because an acknowledgement is missing.
@@ -102,6 +106,17 @@ struct StoredComputeset {
   Wait wait = {};                       // while it is submitted
   NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait);
 };
+
+/// What it is charged within `period` if it ends at `end_unix_s`. Never for more than its walltime,
+/// although nodes may take a while to stop and a clock may be set.
+inline std::int64_t charged_core_s(const StoredComputeset& stored, std::int64_t end_unix_s,
+                                   Period period = {}) {
+  const auto& computeset = stored.computeset;
+  const auto over_unix_s = computeset.start_unix_s + computeset.walltime_mins * 60;
+  period.from_unix_s = std::max(period.from_unix_s, computeset.start_unix_s);
+  period.to_unix_s = std::min(period.to_unix_s, over_unix_s);
+  return charge_core_s(stored.rates, end_unix_s, period);
+}
 
 /// Of a finished computeset, which is archived: what stays in memory, for lists.
 struct ComputesetSummary {

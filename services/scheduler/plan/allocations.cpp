@@ -11,11 +11,21 @@ using core::ErrorCode;
 namespace {
 
 /// At most, from its start to the end of its walltime.
-std::int64_t charge_core_s_max(const StoredComputeset& stored, std::int64_t now_unix_s) {
+std::int64_t charge_core_s_max(const StoredComputeset& stored) {
   const auto& computeset = stored.computeset;
   if (stored.rates.empty()) return stored.cores * computeset.walltime_mins * 60;
-  const auto over_unix_s = computeset.start_unix_s + computeset.walltime_mins * 60;
-  return charge_core_s(stored.rates, std::max(over_unix_s, now_unix_s));
+  return charged_core_s(stored, computeset.start_unix_s + computeset.walltime_mins * 60);
+}
+
+/// A wrong project can be corrected as long as nothing was charged.
+core::Result<void> check_project(const View& view, const msg::Allocation& known,
+                                 const msg::ProjectId& project) {
+  const bool is_charged = known.used_core_s > 0 || !view.unfinished_of(known.allocation_id).empty();
+  if (known.project_id == project || !is_charged) return {};
+  return core::refuse(ErrorCode::wrong_state,
+                      "allocation " + known.allocation_id.value + " was charged for project " +
+                          known.project_id.value + " and stays with it",
+                      "project_id");
 }
 
 }  // namespace
@@ -23,16 +33,19 @@ std::int64_t charge_core_s_max(const StoredComputeset& stored, std::int64_t now_
 core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId& id,
                                     std::int64_t core_s) {
   const auto* stored = draft.allocation(id);
+  if (stored && stored->allocation.is_closed)
+    return core::refuse(ErrorCode::wrong_state, "allocation " + id.value + " is closed",
+                        "allocation_id");
   if (!stored || stored->allocation.limit_core_s == 0) return {};
   std::int64_t left = stored->allocation.limit_core_s - stored->allocation.used_core_s;
   for (const auto other : draft.view().unfinished_of(id))
-    left -= charge_core_s_max(*draft.view().computeset(other), draft.now_unix_s());
+    left -= charge_core_s_max(*draft.view().computeset(other));
   if (core_s <= left) return {};
   return core::refuse(ErrorCode::wrong_state,
                       "allocation " + id.value + " has " +
                           std::to_string(std::max<std::int64_t>(left, 0)) +
                           " core-seconds left, this needs " + std::to_string(core_s),
-                      "allocation");
+                      "allocation_id");
 }
 
 core::Result<void> resize_node(Draft& draft, const msg::NodeId& id) {
@@ -55,23 +68,30 @@ core::Result<void> resize_node(Draft& draft, const msg::NodeId& id) {
   return {};
 }
 
-core::Result<msg::AllocationId> pick_allocation(const msg::Cluster& cluster,
+core::Result<msg::AllocationId> pick_allocation(const View& view, const msg::Cluster& cluster,
                                                 const msg::StartComputeset& request) {
-  const auto& allocations = cluster.allocations;
+  auto allocations = cluster.allocations;
   if (allocations.empty())
     return core::refuse(ErrorCode::invalid_argument,
                         "Cluster " + msg::shown(cluster.cluster_id.value) +
                             " has no allocation: set one with comet allocation CLUSTER NAME.",
-                        "allocation");
+                        "allocation_id");
+  // One that another project was given since is not the cluster's any more.
+  std::erase_if(allocations, [&](const msg::AllocationId& id) {
+    const auto known = view.allocations().find(id);
+    return known != view.allocations().end() &&
+           known->second.allocation.project_id != cluster.project_id;
+  });
   if (request.allocation_id.empty()) {
     if (allocations.size() == 1) return allocations.front();
-    return core::refuse(ErrorCode::invalid_argument, "Please specify the allocation", "allocation");
+    return core::refuse(ErrorCode::invalid_argument, "Please specify the allocation",
+                        "allocation_id");
   }
   if (std::ranges::find(allocations, request.allocation_id) == allocations.end())
     return core::refuse(ErrorCode::invalid_argument,
                         "Allocation " + msg::shown(request.allocation_id.value) +
                             " does not belong to the cluster.",
-                        "allocation");
+                        "allocation_id");
   return request.allocation_id;
 }
 
@@ -84,10 +104,16 @@ core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation
     return std::unexpected(msg::invalid("limit_core_s", "limit_core_s must not be negative"));
   Draft draft{view, now_unix_ms};
   const auto* known = draft.allocation(request.allocation_id);
+  if (known)
+    if (auto allowed = check_project(view, known->allocation, request.project_id); !allowed)
+      return std::unexpected(allowed.error());
   StoredAllocation stored = known ? *known : StoredAllocation{};
   stored.allocation.allocation_id = request.allocation_id;
   stored.allocation.project_id = request.project_id;
-  stored.allocation.limit_core_s = request.limit_core_s;
+  const bool opens = request.is_closed == false;
+  if (request.limit_core_s > 0 || opens) stored.allocation.limit_core_s = request.limit_core_s;
+  stored.allocation.is_closed =
+      request.is_closed.value_or(stored.allocation.is_closed && request.limit_core_s == 0);
   draft.changes().allocations[request.allocation_id] = std::move(stored);
   return finish(draft);
 }

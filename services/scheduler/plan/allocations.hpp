@@ -15,8 +15,8 @@ core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId&
 /// for it from now on. Refused, and nothing is changed, if the allocation does not allow it.
 core::Result<void> resize_node(Draft& draft, const msg::NodeId& id);
 
-/// The allocation that the request names, or the cluster's only one.
-core::Result<msg::AllocationId> pick_allocation(const msg::Cluster& cluster,
+/// The allocation that the request names, or the cluster's only one; of the cluster's project.
+core::Result<msg::AllocationId> pick_allocation(const View& view, const msg::Cluster& cluster,
                                                 const msg::StartComputeset& request);
 
 core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation& request,

@@ -29,7 +29,7 @@ void complete(Draft& draft, msg::ComputesetId id) {
   StoredAllocation charged = payer ? *payer
                                    : StoredAllocation{{.allocation_id = computeset.allocation_id,
                                                        .project_id = computeset.project_id}};
-  charged.allocation.used_core_s += charge_core_s(stored.rates, end_unix_s);
+  charged.allocation.used_core_s += charged_core_s(stored, end_unix_s);
   draft.changes().allocations[computeset.allocation_id] = std::move(charged);
 }
 

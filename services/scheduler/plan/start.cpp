@@ -17,19 +17,20 @@ namespace {
 using Nodes = std::vector<const StoredNode*>;
 
 /// Refused unless the node may be in a new computeset.
-core::Result<void> check_free(const View& view, const StoredNode& node) {
+core::Result<void> check_free(const View& view, const StoredNode& node, const char* field) {
   const auto& name = node.definition.name;
   if (node.definition.kind != msg::NodeKind::compute)
-    return core::refuse(ErrorCode::invalid_argument, name + " is not a compute node", "computes");
+    return core::refuse(ErrorCode::invalid_argument, name + " is not a compute node", field);
   if (node.computeset_id == 0) return {};
   const auto state = view.computeset(node.computeset_id)->computeset.state;
   return core::refuse(ErrorCode::invalid_argument,
                       name + " is in computeset " + std::to_string(node.computeset_id) + " (" +
                           std::string(msg::name_of(state)) + ")",
-                      "computes");
+                      field);
 }
 
 core::Result<Nodes> named_nodes(const View& view, const msg::StartComputeset& request) {
+  const char* field = request.names.empty() ? "nodes" : "names";
   std::vector<const StoredNode*> all;
   for (const auto& id : request.nodes) all.push_back(view.node(id));
   for (const auto& name : request.names) all.push_back(view.node_named(request.cluster_id, name));
@@ -43,10 +44,11 @@ core::Result<Nodes> named_nodes(const View& view, const msg::StartComputeset& re
           "There is no compute " +
               msg::shown(request.names.empty() ? request.nodes[i].value : request.names[i]) +
               " in cluster " + request.cluster_id.value,
-          "computes");
+          field);
     if (!seen.insert(node->definition.node_id).second)
-      return core::refuse(ErrorCode::invalid_argument, "a node is named twice", "computes");
-    if (auto checked = check_free(view, *node); !checked) return std::unexpected(checked.error());
+      return core::refuse(ErrorCode::invalid_argument, "a node is named twice", field);
+    if (auto checked = check_free(view, *node, field); !checked)
+      return std::unexpected(checked.error());
     nodes.push_back(node);
   }
   return nodes;
@@ -59,7 +61,7 @@ core::Result<Nodes> free_nodes(const View& view, const msg::StartComputeset& req
   if (const auto* all = view.nodes_of(request.cluster_id))
     for (const auto& [index, id] : *all) {
       const auto* node = view.node(id);
-      if (!check_free(view, *node) || node->state == msg::NodeState::active) continue;
+      if (!check_free(view, *node, "count") || node->state == msg::NodeState::active) continue;
       ++free_count;
       if (nodes.size() < request.count) nodes.push_back(node);
     }
@@ -96,7 +98,7 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
   const auto& project_id = nodes->front()->definition.project_id;
   if (auto signed_ = check_acknowledged(view, project_id); !signed_)
     return std::unexpected(signed_.error());
-  const auto allocation_id = pick_allocation((*cluster)->cluster, request);
+  const auto allocation_id = pick_allocation(view, (*cluster)->cluster, request);
   if (!allocation_id) return std::unexpected(allocation_id.error());
   for (const auto& host_id : request.hosts)
     if (!view.host(host_id))

@@ -188,7 +188,7 @@ void Invariants::check_charges() {
     const auto& computeset = stored.computeset;
     if (computeset.state == ComputesetState::completed)
       ran[computeset.allocation_id.value] +=
-          scheduler::charge_core_s(stored.rates, computeset.end_unix_s);
+          scheduler::charged_core_s(stored, computeset.end_unix_s);
   }
   for (const auto& [key, stored] : allocations_.all()) {
     const auto& allocation = stored.allocation;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "services/scheduler/records.hpp"
+
 namespace nucleus::scheduler {
 namespace {
 
@@ -32,6 +34,18 @@ TEST(Charge, OfAPeriodIsOnlyWhatRanWithinIt) {
   EXPECT_EQ(charge_core_s(rates, 1'200, {.from_unix_s = 1'090, .to_unix_s = 1'110}), 20 + 40);
   EXPECT_EQ(charge_core_s(rates, 1'200, {.to_unix_s = 1'000}), 0);
   EXPECT_EQ(charge_core_s(rates, 1'200, {.from_unix_s = 1'200}), 0);
+}
+
+TEST(Charge, OfAComputesetIsNeverMoreThanItsWalltimeWhateverTheClockDoes) {
+  const auto charged = [](const std::vector<ChargeRate>& rates, std::int64_t end_unix_s) {
+    const StoredComputeset stored{.computeset = {.walltime_mins = 60, .start_unix_s = 1'000'000},
+                                  .rates = rates};
+    return charged_core_s(stored, end_unix_s);
+  };
+  EXPECT_EQ(charged({{1'000'000, 4}}, 1'000'600), 4 * 600);
+  EXPECT_EQ(charged({{1'000'000, 4}}, 1'086'400), 4 * 3600) << "the clock went forward a day";
+  EXPECT_EQ(charged({{1'000'000, 4}}, 913'600), 0) << "the clock went back a day";
+  EXPECT_EQ(charged({{1'000'000, 4}, {913'600, 8}}, 1'000'600), 8 * 600);
 }
 
 }  // namespace
