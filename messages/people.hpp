@@ -122,20 +122,21 @@ struct RemoveProject {
 
 struct Person {
   PersonId person_id = {};
-  std::string email = {};
-  std::string first_name = {};
-  std::string last_name = {};
+  std::string email = {};       // an address, or empty
+  std::string first_name = {};  // 0..256 bytes
+  std::string last_name = {};   // 0..256 bytes
   Role role = Role::cluster_admin;
   std::vector<ProjectId> projects = {};
   NUCLEUS_FIELDS(person_id, email, first_name, last_name, role, projects);
 };
 
-/// Creates a person or replaces the definition of one. The projects must exist.
+/// Creates a person or changes the definition of one. The projects must exist.
 struct DefinePerson {
   static constexpr std::string_view topic = "registry.define-person";
   using Reply = Done;
   Person person = {};
-  NUCLEUS_FIELDS(person);
+  std::vector<std::string> kept = {};  // fields of which a person who exists keeps the value
+  NUCLEUS_FIELDS(person, kept);
 };
 
 /// Changes a person's display name; a field that is not set stays.
@@ -235,6 +236,7 @@ constexpr bool is_token(std::string_view text) {
   return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
+/// `wrong_state` if the person has as many tokens that have not expired as one may have.
 struct IssueToken {
   static constexpr std::string_view topic = "registry.issue-token";
   using Reply = Token;
@@ -371,7 +373,7 @@ struct AcknowledgementText {
 struct SetAcknowledgementText {
   static constexpr std::string_view topic = "registry.set-acknowledgement-text";
   using Reply = AcknowledgementText;
-  std::string text = {};
+  std::string text = {};  // 0..65,536 bytes
   bool is_required = true;
   NUCLEUS_FIELDS(text, is_required);
 };

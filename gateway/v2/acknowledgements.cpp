@@ -11,6 +11,8 @@ namespace {
 void set_text(const ExchangePtr& exchange) {
   const auto body = body_as<msg::SetAcknowledgementText>(*exchange, {"text", "is_required"});
   if (!body) return exchange->refuse(body.error());
+  if (!sets(*exchange, "text"))
+    return exchange->refuse(core::ErrorCode::invalid_argument, "text must be set", "text");
   exchange->ask(*body, [exchange](const msg::AcknowledgementText& text) {
     reply_one(exchange, 200, json_of(text));
   });

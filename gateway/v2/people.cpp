@@ -9,6 +9,7 @@
 namespace nucleus::gateway {
 
 using core::ErrorCode;
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -60,8 +61,8 @@ void get_person(const ExchangePtr& exchange) {
 }
 
 void define_person(const ExchangePtr& exchange) {
-  auto person =
-      body_as<msg::Person>(*exchange, {"email", "first_name", "last_name", "role", "projects"});
+  const auto fields = {"email"sv, "first_name"sv, "last_name"sv, "role"sv, "projects"sv};
+  auto person = body_as<msg::Person>(*exchange, fields);
   if (!person) return exchange->refuse(person.error());
   person->person_id = {exchange->path["person"]};
   if (auto broken = msg::check_name("person_id", person->person_id.value))
@@ -70,10 +71,14 @@ void define_person(const ExchangePtr& exchange) {
     return exchange->refuse(ErrorCode::invalid_argument,
                             "role must be operator, pi, cluster_admin, trainer or read_only",
                             "role");
-  exchange->ask(msg::DefinePerson{.person = *person},
-                [exchange, person = *person](const msg::Done&) {
-                  reply_one(exchange, 200, json_of(person));
-                });
+  msg::DefinePerson request{.person = *person};
+  for (const auto field : fields)
+    if (!sets(*exchange, field)) request.kept.emplace_back(field);
+  exchange->ask(request, [exchange, id = person->person_id](const msg::Done&) {
+    exchange->ask(msg::GetPerson{.person_id = id}, [exchange](const msg::Person& defined) {
+      reply_one(exchange, 200, json_of(defined));
+    });
+  });
 }
 
 void remove_person(const ExchangePtr& exchange) {

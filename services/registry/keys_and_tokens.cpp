@@ -16,6 +16,16 @@ void revoke_tokens(core::Transaction& tx, StoredPerson& person) {
   person.token_hashes.clear();
 }
 
+void remove_expired_tokens(core::Transaction& tx, StoredPerson& person, std::int64_t now_unix_s) {
+  std::erase_if(person.token_hashes, [&](const std::string& hash) {
+    const auto* token = tx.read(keys::token(hash));
+    const bool is_over =
+        !token || (token->expires_unix_s != 0 && token->expires_unix_s <= now_unix_s);
+    if (token && is_over) tx.remove(keys::token(hash));
+    return is_over;
+  });
+}
+
 }  // namespace
 
 StoredKey Service::make_key(core::Transaction& tx, StoredPerson& person, bool is_strict) {
@@ -73,13 +83,14 @@ core::Result<msg::Token> Service::issue_token(const msg::IssueToken& request,
   if (auto broken = check_token_request(request, found->person.role, context.now_unix_s()))
     return std::unexpected(*broken);
   StoredPerson person = *found;
+  remove_expired_tokens(tx, person, context.now_unix_s());
+  if (person.token_hashes.size() >= config_.tokens_max)
+    return core::refuse(core::ErrorCode::wrong_state,
+                        "there are " + std::to_string(config_.tokens_max) +
+                            " tokens already: revoke one that is not needed",
+                        "person_id");
   const auto token = new_token(*randomness_);
   const auto hash = core::sha256_hex(token);
-  while (person.token_hashes.size() >= config_.tokens_max) {
-    tx.remove(keys::token(person.token_hashes.front()));
-    person.token_hashes.erase(person.token_hashes.begin());
-    tx.emit(msg::CredentialsChanged{request.person_id});
-  }
   person.token_hashes.push_back(hash);
   tx.write(keys::token(hash), StoredToken{.person_id = request.person_id,
                                           .issued_unix_s = context.now_unix_s(),

@@ -14,6 +14,18 @@ bool is_member(const msg::Person& person, const msg::ProjectId& project) {
   return std::ranges::find(person.projects, project) != person.projects.end();
 }
 
+msg::Person merged(const msg::DefinePerson& request, const msg::Person& before) {
+  msg::Person person = request.person;
+  for (const auto& field : request.kept) {
+    if (field == "email") person.email = before.email;
+    if (field == "first_name") person.first_name = before.first_name;
+    if (field == "last_name") person.last_name = before.last_name;
+    if (field == "role") person.role = before.role;
+    if (field == "projects") person.projects = before.projects;
+  }
+  return person;
+}
+
 }  // namespace
 
 std::unexpected<core::Error> no_such_project(const msg::ProjectId& id, const char* field) {
@@ -86,13 +98,14 @@ core::Result<msg::Done> Service::remove_project(const msg::RemoveProject& reques
 
 core::Result<msg::Done> Service::define_person(const msg::DefinePerson& request,
                                                core::Context& context) {
-  const auto& person = request.person;
-  if (auto broken = check_person(person)) return std::unexpected(*broken);
   auto tx = store_.begin(context);
+  const auto* before = tx.read(keys::person(request.person.person_id));
+  const auto person = before ? merged(request, before->person) : request.person;
+  if (auto broken = check_person(person)) return std::unexpected(*broken);
   for (const auto& project : person.projects)
     if (!tx.read(keys::project(project))) return no_such_project(project, "projects");
   StoredPerson stored;
-  if (const auto* before = tx.read(keys::person(person.person_id))) {
+  if (before) {
     stored = *before;
     if (before->person.role != person.role || before->person.projects != person.projects)
       tx.emit(msg::CredentialsChanged{person.person_id});

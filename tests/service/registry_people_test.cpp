@@ -208,6 +208,30 @@ TEST_F(RegistryPeople, ListsAndRevokesTokensAndStoresNone) {
   EXPECT_EQ(must(msg::ListTokens{{"ada"}}).tokens.size(), 1U);
 }
 
+TEST_F(RegistryPeople, EndsNoTokenToMakeRoomForAnother) {
+  const auto first = must(msg::IssueToken{.person_id = {"ada"}});
+  for (std::size_t i = 1; i < config.tokens_max; ++i) must(msg::IssueToken{.person_id = {"ada"}});
+  EXPECT_EQ(refused(msg::IssueToken{.person_id = {"ada"}}), ErrorCode::wrong_state);
+  must(msg::CheckToken{first.token});
+  must(msg::RevokeToken{.person_id = {"ada"}, .token_id = first.token_id});
+  const auto soon = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()) + 2;
+  must(msg::IssueToken{.person_id = {"ada"}, .expires_unix_s = soon});
+  const auto end = std::chrono::steady_clock::now() + wait_timeout;
+  while (refused(msg::IssueToken{.person_id = {"ada"}}) != ErrorCode::unknown)
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << "an expired token gives no room";
+}
+
+TEST_F(RegistryPeople, KeepsTheFieldsThatAChangeDoesNotGive) {
+  must(msg::DefinePerson{.person = {.person_id = ada.person_id, .role = msg::Role::unknown},
+                         .kept = {"email", "first_name", "last_name", "role", "projects"}});
+  EXPECT_EQ(must(msg::GetPerson{.person_id = {"ada"}}), ada);
+  must(msg::DefinePerson{.person = {.person_id = ada.person_id, .email = "new@example.org"},
+                         .kept = {"first_name", "last_name", "role", "projects"}});
+  auto changed = ada;
+  changed.email = "new@example.org";
+  EXPECT_EQ(must(msg::GetPerson{.person_id = {"ada"}}), changed);
+}
+
 TEST_F(RegistryPeople, RechecksACredentialUntilItEnds) {
   const auto token = must(msg::IssueToken{.person_id = {"ada"}, .rights = {msg::Right::read}});
   const msg::RecheckCredential by_token{.person_id = {"ada"}, .token_id = token.token_id};
