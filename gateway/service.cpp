@@ -228,17 +228,27 @@ void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
     if (!msg::may(who, needs)) return exchange->refuse_right(needs);
     next(std::move(who));
   };
+  const auto refuse = [exchange](const core::Error& error) { exchange->refuse(error); };
   if (const auto* token = std::get_if<msg::CheckToken>(&*credential))
-    return cached_reads_.verify(exchange, *token, admit);
+    return cached_reads_.verify(exchange, *token, admit, refuse);
   const auto* password = std::get_if<msg::CheckPassword>(&*credential);
   if (!password)
     return std::visit([&](const auto& check) { exchange->ask(check, admit); }, *credential);
-  exchange->try_ask(*password, [exchange, admit](const core::Result<msg::Principal>& answered) {
-    if (answered) return admit(*answered);
-    if (answered.error().code == ErrorCode::no_capacity)
-      return exchange->refuse_log_in(answered.error());
-    exchange->refuse(answered.error());
-  });
+  const auto check_password = [exchange, admit, check = *password] {
+    exchange->try_ask(check, [exchange, admit](const core::Result<msg::Principal>& answered) {
+      if (answered) return admit(*answered);
+      if (answered.error().code == ErrorCode::no_capacity)
+        return exchange->refuse_log_in(answered.error());
+      exchange->refuse(answered.error());
+    });
+  };
+  if (!msg::is_token(password->password)) return check_password();
+  // As Basic, a token may stand for the password; a password may look like a token.
+  cached_reads_.verify(exchange, {password->password}, admit,
+                       [refuse, check_password](const core::Error& error) {
+                         if (error.code != ErrorCode::unauthenticated) return refuse(error);
+                         check_password();
+                       });
 }
 
 /// Its credential was checked before the body was read, and a signature is accepted only once; but

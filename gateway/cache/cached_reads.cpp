@@ -109,19 +109,22 @@ void CachedReads::bind(const Exchange& exchange, const AnswerCache::AnswerPtr& a
 }
 
 void CachedReads::verify(const ExchangePtr& exchange, const msg::CheckToken& token,
-                         std::function<void(msg::Principal)> next) {
+                         std::function<void(msg::Principal)> next,
+                         std::function<void(const core::Error&)> refuse) {
   const auto secret = core::sha256(token.token);
   if (auto verified = cache_.find_token(secret, runtime_.loop.steady_ms())) {
     exchange->verified = verified;
     return next(verified->who);
   }
-  exchange->ask(token, [this, exchange, secret, ended = cache_.credential_changes(),
-                        next = std::move(next)](msg::Principal who) {
-    const std::int64_t left_ms = who.expires_unix_s == 0
+  exchange->try_ask(token, [this, exchange, secret, ended = cache_.credential_changes(),
+                            next = std::move(next),
+                            refuse = std::move(refuse)](const core::Result<msg::Principal>& who) {
+    if (!who) return refuse(who.error());
+    const std::int64_t left_ms = who->expires_unix_s == 0
                                      ? std::numeric_limits<std::int64_t>::max()
-                                     : who.expires_unix_s * 1000 - runtime_.loop.unix_ms();
-    exchange->verified = cache_.keep_token(secret, who, runtime_.loop.steady_ms(), left_ms, ended);
-    next(std::move(who));
+                                     : who->expires_unix_s * 1000 - runtime_.loop.unix_ms();
+    exchange->verified = cache_.keep_token(secret, *who, runtime_.loop.steady_ms(), left_ms, ended);
+    next(*who);
   });
 }
 

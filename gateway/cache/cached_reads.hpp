@@ -19,9 +19,11 @@ class CachedReads {
   /// Answers a GET of a cached route whose credential was checked: from the cache, with the answer
   /// of a request in progress, or by the route's handler.
   void run(const ExchangePtr& exchange, const Route& route);
-  /// Passes the token's principal to `next`, from the cache or the registry, or refuses.
+  /// Passes the token's principal to `next`, from the cache or the registry, or the registry's
+  /// error to `refuse`.
   void verify(const ExchangePtr& exchange, const msg::CheckToken& token,
-              std::function<void(msg::Principal)> next);
+              std::function<void(msg::Principal)> next,
+              std::function<void(const core::Error&)> refuse);
 
  private:
   /// A request in progress, and the exchanges that wait for its answer.
