@@ -1,6 +1,7 @@
 // The image store's messages: published images and the volumes of nodes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -161,8 +162,10 @@ struct VolumePlaced {
   static constexpr std::string_view topic = "image_store.volume-placed";
   Volume volume = {};
   bool is_ready = false;
-  std::string reason = {};  // why it is not ready
-  NUCLEUS_FIELDS(volume, is_ready, reason);
+  std::string reason = {};             // why it is not ready
+  std::optional<ImageId> iso_id = {};  // of the node's definition that this is about; not set by
+                                       // release 0.1
+  NUCLEUS_FIELDS(volume, is_ready, reason, iso_id);
 };
 
 }  // namespace nucleus::msg

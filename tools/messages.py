@@ -91,6 +91,9 @@ def in_words(kind, schema):
         return f"map [{kind}](#{kind.lower()})"
     if re.fullmatch(r"std::u?int\d+_t", kind):
         return "integer"
+    optional = re.fullmatch(r"std::optional<(.+)>", kind)
+    if optional:
+        return in_words(optional[1], schema)
     raise ValueError(f"no description of the type {kind}")
 
 

@@ -36,7 +36,8 @@ void apply(const Plan& plan, View& view, core::Transaction& tx) {
     tx.emit(msg::VolumeChanged{node_volume(stored)});
     tx.emit(msg::VolumePlaced{.volume = stored.volume,
                               .is_ready = stored.state == VolumeState::ready,
-                              .reason = stored.reason});
+                              .reason = stored.reason,
+                              .iso_id = stored.node.iso_id});
   }
 }
 

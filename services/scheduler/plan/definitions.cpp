@@ -53,6 +53,7 @@ Plan plan_volume(const View& view, const msg::VolumePlaced& event, std::int64_t 
   node.volume = event.volume;
   node.is_volume_ready = event.is_ready;
   node.volume_reason = event.reason;
+  node.volume_iso_id = event.iso_id;
   return finish(draft);
 }
 

@@ -5,6 +5,7 @@ namespace nucleus::scheduler {
 Wait missing_for(const StoredNode& node) {
   if (node.ports.empty()) return {.reason = WaitReason::ports, .detail = node.ports_reason};
   if (!node.is_volume_ready) return {.reason = WaitReason::volume, .detail = node.volume_reason};
+  if (!is_volume_current(node)) return {.reason = WaitReason::volume};
   return {};
 }
 

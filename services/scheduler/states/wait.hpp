@@ -11,8 +11,13 @@ namespace nucleus::scheduler {
 /// `unknown` if nothing is missing.
 Wait missing_for(const StoredNode& node);
 
+/// False while the image store has not handled the node's newest ISO.
+inline bool is_volume_current(const StoredNode& node) {
+  return !node.volume_iso_id || *node.volume_iso_id == node.definition.iso_id;
+}
+
 inline bool is_missing_something(const StoredNode& node) {
-  return node.ports.empty() || !node.is_volume_ready;
+  return node.ports.empty() || !node.is_volume_ready || !is_volume_current(node);
 }
 
 /// One line for a person; empty if it does not wait.

@@ -139,6 +139,31 @@ TEST_F(Power, OffByTheWalltimeIsGraceful) {
   EXPECT_TRUE(plan_walltime_ends(small.view, small.now_unix_ms).empty());
 }
 
+TEST_F(Power, OnWaitsUntilTheImageStoreHasHandledTheNewestIso) {
+  const auto place_volume = [&](const std::string& iso, const std::string& reason) {
+    small.apply(plan_volume(small.view,
+                            {.volume = {.node_id = {"c-0"}},
+                             .is_ready = reason.empty(),
+                             .reason = reason,
+                             .iso_id = msg::ImageId{iso}},
+                            small.now_unix_ms));
+  };
+  place_volume("", "");
+  auto node = small.definition("c", 0);
+  node.iso_id = {"p/a.iso"};
+  small.define(node);
+  ASSERT_TRUE(small.power("c-0", PowerAction::poweron));
+  EXPECT_EQ(small.host_of("c-0"), "") << "it would start without its ISO";
+  EXPECT_EQ(small.node("c-0").reason, "waits for its volume");
+  place_volume("p/a.iso", "waits for image p/a.iso, which does not exist");
+  EXPECT_EQ(small.node("c-0").reason, "waits for image p/a.iso, which does not exist");
+  node.iso_id = {};
+  small.define(node);
+  place_volume("", "");
+  small.pass();
+  EXPECT_EQ(small.host_of("c-0"), "h1");
+}
+
 TEST_F(Power, OnNeedsTheProjectsAcknowledgement) {
   small.apply(plan_acknowledgement(
       small.view, {.project_id = {"p"}, .is_acknowledged = false, .reason = "not signed"},
