@@ -157,6 +157,19 @@ TEST_F(Network, QuarantinesTheAddressOfARemovedNodeOverARestart) {
   EXPECT_EQ(leased->ports[0].ip, "10.0.0.3") << "10.0.0.2 is quarantined";
 }
 
+TEST_F(Network, LeasesPortsToEachOfManyNodesThatReplaceOneAnother) {
+  start({{"network.vlan_quarantine_s", "600"}});
+  define("c", 0);
+  for (int i = 0; i < 600; ++i) {
+    auto next = node("c", 1);
+    next.node_id = {"c-next-" + std::to_string(i)};
+    ASSERT_TRUE(registry_.emit(msg::NodeDefined{next}));
+    const auto leased = ports_of(next.node_id.value);
+    ASSERT_TRUE(leased && leased->ports.size() == 1) << i;
+    ASSERT_TRUE(registry_.emit(msg::NodeRemoved{next}));
+  }
+}
+
 TEST_F(Network, LeasesNoMacTwice) {
   start();
   define("a", 20);

@@ -1,0 +1,193 @@
+"""Every route of the OpenAPI document that changes something, with each of its fields empty, of
+another type, too long, and at its bound: it is refused with the field's name and changes nothing.
+A new route is tested once it is documented."""
+import itertools
+import json
+import re
+
+import pytest
+
+from conftest import BIN, a_deployment
+from http_client import Admin, operator_of
+
+DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
+IDS = {"cluster": "c", "node": "vm-c-00", "project": "demo", "person": "ada", "host": "sim-0001",
+       "allocation": "spare", "image": "x.iso", "token": "0" * 16}
+# What a person may write as it likes; everything else names something.
+FREE_TEXTS = {"description", "label", "reason", "text", "first_name", "last_name"}
+# These may be empty: it means none, or the only one.
+MAY_BE_EMPTY = FREE_TEXTS | {"iso_id", "image_id", "email", "reservation", "allocation",
+                             "allocation_id", "project_id"}
+VALUES = {"cluster": "c", "cluster_id": "c", "nodes": ["vm-c-00", "vm-c-01"],
+          "names": ["x", "y"], "name": "x", "computes": "vm-c-00", "count": 1, "action": "off",
+          "kind": "serial", "project_id": "demo", "is_drained": False, "text": "", "version": 1,
+          "iso_id": "", "compute_count": 1, "role": "trainer", "projects": ["demo"]}
+LONG = "x" * 100_000
+
+
+def fields_of(operation):
+    content = operation.get("requestBody", {}).get("content", {})
+    return content.get("application/json", {}).get("schema", {}).get("properties", {})
+
+
+def operations():
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            if fields_of(operation) and "x-right" in operation and "password" not in path:
+                yield pytest.param(method, path, operation, id=f"{method} {path}")
+
+
+def kind_of(schema):
+    """`text`, `texts` or another type of a field's schema."""
+    kind = schema.get("type")
+    if kind == "array" and schema["items"].get("type") == "string":
+        return "texts"
+    return {"string": "text"}.get(kind, kind)
+
+
+@pytest.fixture(name="shared", scope="module")
+def shared_fixture():
+    with a_deployment("--simulated", "--hosts", "2") as deployment:
+        deployment.nucleus("cluster", "create", "c", "--computes", "2")
+        deployment.add_person("ada", "demo")
+        made = operator_of(deployment).ask("PUT", "/v2/allocations/spare",
+                                           data=json.dumps({"project_id": "demo"}))
+        assert made.status_code == 200, made.text
+        yield deployment
+
+
+class Site:
+    """A request as the operator who is also a member, and all that it could change."""
+
+    def __init__(self, deployment):
+        self.operator, self.admin = operator_of(deployment), Admin(deployment)
+        self.ids = dict(IDS)
+        self.fresh = (f"new-{i}" for i in itertools.count())
+        started = self.admin.ask("POST", "/v2/computesets", data=json.dumps(
+            {"cluster_id": "c", "count": 1}))
+        assert started.status_code == 201, started.text
+        self.ids["id"] = str(started.json()["computeset_id"])
+
+    def ask(self, method, path, operation, changed):
+        who = self.operator if operation["x-right"] == "operate" else self.admin
+        required = operation["requestBody"]["content"]["application/json"]["schema"].get(
+            "required", [])
+        body = {name: VALUES[name] for name in required}
+        if path == "/v2/clusters":
+            body["cluster_id"] = next(self.fresh)
+        if path == "/v2/computesets" and not {"nodes", "names"} & set(changed):
+            body["count"] = 1
+        if path == "/v2/clusters/{cluster}/nodes" and method == "patch":
+            body = {"nodes": ["vm-c-00", "vm-c-01"], "names": ["vm-c-01", "vm-c-00"]}
+        answer = who.ask(method.upper(), path.format(**self.ids),
+                         data=json.dumps({**body, **changed}))
+        assert answer.status_code < 500, (changed.keys(), answer.text)
+        return answer
+
+    def state(self):
+        """What requests change; not what the deployment does by itself."""
+        nodes = self.admin.get("/v2/clusters/c/nodes?fields=name,cpus,memory_mb,iso_id,revision")
+        hosts = self.operator.get("/v2/hosts?fields=host_id,state,reason")
+        sets = self.admin.get("/v2/computesets?fields=computeset_id")
+        return [nodes, hosts, sets] + [self.operator.get(path) for path in (
+            "/v2/clusters", "/v2/projects", "/v2/people", "/v2/allocations?fields=allocation_id,"
+            "project_id,limit_core_s,is_closed", "/v2/images", "/v2/me/tokens")] + [
+                self.admin.get("/v2/me"), self.admin.get("/v2/me/tokens")]
+
+
+@pytest.fixture(name="site", scope="module")
+def site_fixture(shared):
+    return Site(shared)
+
+
+def wrong_values(name, schema):
+    """Values that the field must refuse."""
+    kind = kind_of(schema)
+    if kind == "text":
+        yield from (5, ["x"], {"x": "y"}, True, LONG)
+        if name not in MAY_BE_EMPTY:
+            yield ""
+        if name not in FREE_TEXTS:
+            yield from (",", " ", "no such name", "../x")
+        else:
+            yield "one\x00two" if name not in ("description", "reason", "text") else 1.5
+    elif kind == "texts":
+        # Two each: lists that belong together have the same length.
+        yield from (5, "x", {"x": "y"}, ["x"] * 5_000)
+        yield from ([wrong, "y"] for wrong in (5, [], "", ",", " ", LONG, None))
+    elif kind == "integer":
+        yield from ("x", "", 1.5, -1, [], True, 10 ** 30)
+    elif kind == "boolean":
+        yield from ("x", "", 1, [])
+
+
+@pytest.mark.parametrize("method,path,operation", operations())
+def test_a_wrong_value_is_refused_with_its_field_and_changes_nothing(site, method, path, operation):
+    before = site.state()
+    for name, schema in fields_of(operation).items():
+        for value in wrong_values(name, schema):
+            answer = site.ask(method, path, operation, {name: value})
+            shown = (name, str(value)[:40], answer.status_code, answer.text[:200])
+            assert 400 <= answer.status_code < 500, shown
+            if path.startswith("/v2/") and answer.status_code == 400:
+                assert answer.json().get("field", "").split(".")[0] in (name, "body"), shown
+    assert site.state() == before
+
+
+@pytest.mark.parametrize("method,path,operation", operations())
+def test_null_and_unknown_fields_are_refused(site, method, path, operation):
+    if not path.startswith("/v2/"):
+        pytest.skip("v1 takes null as not given, and ignores fields that it does not know")
+    before = site.state()
+    for changed in [{name: None} for name in fields_of(operation)] + [{"nonsense": 1}]:
+        answer = site.ask(method, path, operation, changed)
+        assert (answer.status_code, answer.json()["field"]) == (400, next(iter(changed)))
+    assert site.state() == before
+
+
+def bounds():
+    """Each text of v2 whose comment gives its length in bytes."""
+    for one in operations():
+        method, path, operation = one.values
+        for name, schema in fields_of(operation).items():
+            found = re.match(r"0\.\.([\d,]+) bytes", schema.get("description", ""))
+            if found:
+                yield pytest.param(method, path, operation, name, int(found[1].replace(",", "")),
+                                   id=f"{one.id} {name}")
+
+
+def test_every_free_text_has_a_documented_bound():
+    known = {one.id for one in bounds()}
+    for one in operations():
+        method, path, operation = one.values
+        for name in fields_of(operation):
+            if path.startswith("/v2/") and name in FREE_TEXTS:
+                assert f"{method} {path} {name}" in known
+
+
+@pytest.mark.parametrize("method,path,operation,name,bytes_max", bounds())
+def test_a_text_is_accepted_up_to_its_bound(site, method, path, operation, name, bytes_max):
+    accepted = site.ask(method, path, operation, {name: "x" * bytes_max})
+    assert accepted.status_code in (200, 201), accepted.text
+    before = site.state()
+    refused = site.ask(method, path, operation, {name: "x" * (bytes_max + 1)})
+    assert (refused.status_code, refused.json()["field"]) == (400, name)
+    assert site.state() == before
+
+
+@pytest.mark.parametrize("field,accepted,refused", [
+    ("cluster_id", "c" * 54, "c" * 59), ("cluster_id", "c" * 58, "c" * 65)])
+def test_a_cluster_is_named_up_to_the_bound_of_its_nodes(site, field, accepted, refused):
+    for name, status in ((accepted, 201), (refused, 400)):
+        answer = site.admin.ask("POST", "/v2/clusters",
+                                data=json.dumps({field: name, "compute_count": 1}))
+        assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize("method,path", [
+    ("PUT", "/v2/people/{}"), ("PUT", "/v2/projects/{}"), ("PUT", "/v2/allocations/{}")])
+def test_a_name_in_a_path_is_accepted_up_to_its_bound(site, method, path):
+    body = json.dumps({"project_id": "demo"}) if "allocations" in path else "{}"
+    for name, status in (("n" * 63, 200), ("n" * 65, 400)):
+        answer = site.operator.ask(method, path.format(name), data=body)
+        assert answer.status_code == status, answer.text
