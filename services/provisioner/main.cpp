@@ -3,6 +3,7 @@
 #include "core/runtime/run_service.hpp"
 #include "services/provisioner/driver/lease_file.hpp"
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
+#include "services/provisioner/driver/switch_guard.hpp"
 #include "services/provisioner/service.hpp"
 
 int main(int argc, char** argv) {
@@ -17,7 +18,11 @@ int main(int argc, char** argv) {
         const provisioner::WorkerPools pools{.pings = std::make_shared<core::ThreadWorkers>(1),
                                              .stops = std::make_shared<core::ThreadWorkers>(4),
                                              .guests = std::make_shared<core::ThreadWorkers>(8)};
+        std::shared_ptr<provisioner::SwitchGuard> guard;
+        if (config->driver.has_guests)
+          guard = std::make_shared<provisioner::SwitchGuard>(
+              config->bridge, config->port_prefix + "-", config->state_directory + "/flows");
         return std::make_shared<provisioner::Service>(runtime, *config, std::move(hypervisor),
-                                                      pools, std::move(leases));
+                                                      pools, std::move(leases), std::move(guard));
       });
 }

@@ -30,7 +30,8 @@ core::Milliseconds time_left(const core::Context& context) {
 }  // namespace
 
 Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor,
-                 WorkerPools pools, std::shared_ptr<LeaseStore> leases)
+                 WorkerPools pools, std::shared_ptr<LeaseStore> leases,
+                 std::shared_ptr<SwitchGuard> guard)
     : loop_{runtime.loop},
       bus_{runtime.bus},
       store_{runtime.store},
@@ -39,8 +40,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
       pools_{std::move(pools)},
       metrics_{runtime.metrics},
       hypervisor_{std::move(hypervisor)},
-      guard_{std::make_shared<SwitchGuard>(config_.bridge, config_.port_prefix + "-",
-                                           config_.state_directory + "/flows")},
+      guard_{std::move(guard)},
       grants_{store_, config_},
       leases_{loop_, workers_, std::move(leases), config_.hosts},
       watch_{loop_,
@@ -83,9 +83,8 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   // A lease ends, and domains are stopped, whether or not the store is loaded.
   watch_leases();
   watch_.start();
-  if (!config_.driver.has_guests) return;
-  bus_.every(guard_interval, *this, &Service::guard_again);
-  limit_console_logs();
+  if (guard_) bus_.every(guard_interval, *this, &Service::guard_again);
+  if (config_.driver.has_guests) limit_console_logs();
 }
 
 Service::~Service() {
@@ -266,7 +265,7 @@ void Service::guard_again(core::Context&) {
 }
 
 void Service::guard_ports() {
-  if (!config_.driver.has_guests || !store_.is_loaded()) return;
+  if (!guard_ || !store_.is_loaded()) return;
   has_new_ports_ = true;
   if (is_guarding_) return;
   is_guarding_ = true;
@@ -288,7 +287,9 @@ void Service::guard_ports() {
 
 void Service::end_guarding(const core::Result<void>& applied) {
   is_guarding_ = false;
-  if (!applied) core::log::warning("ports_not_guarded", {{"reason", applied.error().detail}});
+  if (!applied && !is_guard_failing_)
+    core::log::warning("ports_not_guarded", {{"reason", applied.error().detail}});
+  is_guard_failing_ = !applied;
   if (has_new_ports_) guard_ports();
 }
 

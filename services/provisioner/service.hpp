@@ -24,9 +24,10 @@ struct WorkerPools {
 class Service {
  public:
   /// `hypervisor` and `leases` outlive the process's workers. Without `leases`, a new process has
-  /// no lease until its first answer.
+  /// no lease until its first answer; without `guard`, the host has no switch to guard.
   Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor,
-          WorkerPools pools = {}, std::shared_ptr<LeaseStore> leases = {});
+          WorkerPools pools = {}, std::shared_ptr<LeaseStore> leases = {},
+          std::shared_ptr<SwitchGuard> guard = {});
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -78,6 +79,7 @@ class Service {
   std::set<msg::NodeId> probed_ = {};  // one probe at a time in each guest
   bool is_limiting_logs_ = false;
   bool is_guarding_ = false;
+  bool is_guard_failing_ = false;
   bool has_new_ports_ = false;  // since the guarding under way began
   // Carries reports of the driver's threads to the loop; ends first, so that none arrives later.
   std::shared_ptr<Service*> self_ = std::make_shared<Service*>(this);

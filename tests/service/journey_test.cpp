@@ -183,7 +183,7 @@ TEST_F(Journey, GoesFromAStartToALoginPrompt) {
   EXPECT_LT(at("computeset running"), at("domain running")) << testing::PrintToString(states);
   EXPECT_LT(at("domain running"), at("node active")) << testing::PrintToString(states);
   const auto node = node_named("vm-c1-00");
-  const auto spec = hypervisor_->spec_of("c1.vm-c1-00");
+  const auto spec = hypervisor_->spec_of(node.node_id.value);
   ASSERT_TRUE(spec);
   EXPECT_EQ(spec->epoch, 1U);
   EXPECT_EQ(spec->ports.at(0).vlan, 100);
