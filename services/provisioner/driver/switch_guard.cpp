@@ -98,6 +98,10 @@ core::Result<void> SwitchGuard::apply(const std::vector<PortSpec>& ports, bool i
     if (!set) return std::unexpected(set.error());
     is_secure_ = true;
   }
+  // By default the switch sees no port in the first fragment either: a DHCP reply in fragments
+  // would pass. A switch that restarted has forgotten it.
+  if (auto set = run({"ovs-ofctl", "-O", "OpenFlow13", "set-frags", bridge_, "nx-match"}); !set)
+    return std::unexpected(set.error());
   const auto listed = run({"ovs-ofctl", "-O", "OpenFlow13", "dump-ports-desc", bridge_});
   if (!listed) return std::unexpected(listed.error());
   std::ofstream file(flows_file_, std::ios::trunc);

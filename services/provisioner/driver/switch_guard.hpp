@@ -36,7 +36,7 @@ class SwitchGuard {
         tap_prefix_{std::move(tap_prefix)},
         flows_file_{std::move(flows_file)} {}
 
-  /// May be repeated; returns within 15 s. If `is_complete`, a tap that is not among `ports` sends
+  /// May be repeated; returns within 20 s. If `is_complete`, a tap that is not among `ports` sends
   /// nothing after it; otherwise it keeps what it may send.
   core::Result<void> apply(const std::vector<PortSpec>& ports, bool is_complete);
 
