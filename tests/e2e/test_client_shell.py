@@ -225,7 +225,7 @@ def test_keys_are_stored_from_files_and_tokens_come_from_the_server(shell):
     assert rows == ["name,source,type,remark,default", "id_ed25519,ssh,ssh-ed25519,ada@amber,",
                     "work,ssh,ssh-ed25519,ada@amber,*"]
     assert "stores no ssh keys" in shell.run("key", "upload", code=1).stderr
-    assert "name the key" in shell.run("select", "key", code=2).stderr
+    assert "standard input is not a terminal" in shell.run("select", "key", code=2).stderr
     shell.out("select", "key", "id_ed25519")
     shell.out("key", "delete", "work")
     shell.run("key", "get", "work", code=1)
