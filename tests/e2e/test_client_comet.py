@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from conftest import BIN, a_deployment, session_of, wait_until
+from http_client import operator_of
 
 TIMEOUT_S = 60
 
@@ -291,6 +292,41 @@ class NoClusters(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def test_the_allocations_of_a_cluster_are_shown_and_set(client):
+    operator = operator_of(client.deployment)
+    made = operator.ask("PUT", "/v2/allocations/extra", data=json.dumps({"project_id": "demo"}))
+    assert made.status_code == 200, made.text
+    before = client.out("allocation", "c1").split()
+    client.out("allocation", "c1", ",".join([*before, "extra"]))
+    assert client.out("allocation", "c1").split() == [*before, "extra"]
+    assert "NAMES is empty" in client.run("allocation", "c1", ",", code=2).stderr
+    assert client.out("allocation", "c1").split() == [*before, "extra"]
+    client.out("allocation", "c1", ",".join(before))
+    assert client.out("allocation", "c1").split() == before
+
+
+def test_an_acknowledgement_is_read_and_signed(client):
+    operator = operator_of(client.deployment)
+    text = {"text": "We answer for it.", "is_required": True}
+    assert operator.ask("PUT", "/v2/acknowledgement", data=json.dumps(text)).status_code == 200
+    try:
+        wait_until(lambda: "not signed by" in client.out("acknowledgement", "demo"), "the text")
+        assert client.out("acknowledgement", "demo") == (
+            "We answer for it.\nnot signed by a PI and a cluster admin; to sign: "
+            "comet acknowledgement demo --sign\n")
+        refused = client.run("power", "on", "c1", code=1)
+        assert "to read and sign it: comet acknowledgement PROJECT" in refused.stderr
+        words = ("acknowledgement", "demo", "--sign")
+        code, shown = client.at_terminal(*words, answers=[("Sign?", "n")])
+        assert code == 1 and "signed" not in shown.replace("not signed", ""), shown
+        code, shown = client.at_terminal(*words, answers=[("Sign?", "y")])
+        assert code == 0 and shown.rstrip().endswith("signed"), shown
+        assert "not signed by a PI; " in client.out("acknowledgement", "demo")
+    finally:
+        text = {"text": "", "is_required": False}
+        operator.ask("PUT", "/v2/acknowledgement", data=json.dumps(text))
 
 
 def test_a_server_with_tls_is_verified_with_the_ca_file(client, tmp_path):
