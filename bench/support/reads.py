@@ -1,6 +1,7 @@
 """Reads the same bytes from Nucleus and from nginx with wrk, alternating."""
 import contextlib
 import http.client
+import os
 import pathlib
 import re
 import shutil
@@ -27,7 +28,7 @@ UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 @contextlib.contextmanager
 def nginx(body):
-    """Serves these bytes from a file; yields the URL."""
+    """Serves these bytes from a file; yields the URL and the pid of the worker."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="nb-", dir="/tmp"))
     folder.chmod(0o755)  # the worker runs as another user
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -41,7 +42,9 @@ def nginx(body):
             while read(f"127.0.0.1:{port}", "/same.json", None) != body:
                 if time.monotonic() > until:
                     raise RuntimeError("nginx does not serve the file")
-            yield f"http://127.0.0.1:{port}/same.json"
+            children = f"/proc/{server.pid}/task/{server.pid}/children"
+            worker = int(pathlib.Path(children).read_text().split()[0])
+            yield f"http://127.0.0.1:{port}/same.json", worker
         finally:
             server.terminate()
     shutil.rmtree(folder)
@@ -71,21 +74,37 @@ def wrk(url, seconds, token=None):
             float(late[1]) * UNITS_S[late[2]])
 
 
+def cpu_seconds(pid):
+    words = (pathlib.Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def load(url, pid, seconds, token=None):
+    """Requests per second, the 99th percentile, and the server's CPU seconds for each response."""
+    before = cpu_seconds(pid)
+    rate, late = wrk(url, seconds, token)
+    return rate, late, (cpu_seconds(pid) - before) / (rate * seconds)
+
+
 def compare(nucleus, path, rounds, seconds):
     """Prints both; returns A / B of the medians of requests per second and of 99th percentiles."""
     token = nucleus.env["NUCLEUS_TOKEN"]
+    gateway = int((nucleus.state / "pids" / "gateway").read_text())
     body = read(nucleus.address, path, token)
     ours, theirs = [], []
-    with nginx(body) as baseline:
+    with nginx(body) as (baseline, worker):
         for i in range(rounds + 1):
-            pair = (wrk(nucleus.env["NUCLEUS_URL"] + path, seconds, token), wrk(baseline, seconds))
+            pair = (load(nucleus.env["NUCLEUS_URL"] + path, gateway, seconds, token),
+                    load(baseline, worker, seconds))
             if i > 0:  # the first round is a warm-up
                 ours.append(pair[0])
                 theirs.append(pair[1])
     for name, runs in ((f"GET {path} (A)", ours), ("nginx, the same bytes (B)", theirs)):
         print(f"  {name:<50} {p50([r[0] for r in runs]):>8.0f}/s   "
-              f"p99 {p50([r[1] for r in runs]) * 1000:>8.1f} ms   n {len(runs)}")
-    print(f"  {len(body)} bytes")
+              f"p99 {p50([r[1] for r in runs]) * 1000:>8.1f} ms   "
+              f"CPU {p50([r[2] for r in runs]) * 1e6:>6.1f} us   n {len(runs)}")
+    print(f"  {len(body)} bytes; CPU time of A / B for each response: "
+          f"{p50([r[2] for r in ours]) / p50([r[2] for r in theirs]):.2f}")
     return (p50([r[0] for r in ours]) / p50([r[0] for r in theirs]),
             p50([r[1] for r in ours]) / p50([r[1] for r in theirs]))
 
