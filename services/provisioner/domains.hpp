@@ -68,8 +68,7 @@ class Domains {
   /// How the run under this epoch ended, if that was observed. What was kept is forgotten.
   std::optional<DomainEnd> take_end(const std::string& uuid, std::uint64_t epoch);
 
-  /// Starts a stop that no grant requests: by a fence, or because there is no grant. False: one is
-  /// already under way.
+  /// Marks a domain as being stopped by a fence or as an orphan. Returns false if it already is.
   bool begin_stop(const std::string& uuid) { return stopping_.insert(uuid).second; }
   void end_stop(const std::string& uuid) { stopping_.erase(uuid); }
   bool is_stopping(const std::string& uuid) const { return stopping_.contains(uuid); }

@@ -33,8 +33,8 @@ class AttemptLimit {
     std::int64_t window_ms = 300'000;
     std::size_t counters = 1 << 18;
   };
-  /// `secret`: at least 16 bytes that nobody else knows, so that nobody can choose a name that
-  /// shares another's counter.
+  /// `secret`: the hash key, at least 16 random bytes. Without it a client cannot choose a name
+  /// that collides with a given one.
   AttemptLimit(Bounds bounds, std::string secret);
 
   /// Counts an attempt; false if this name has failed too often in its window.

@@ -1,5 +1,5 @@
-"""What a person, a role and a token may do: judged where it is used, at every route and for as long
-as a request, an upload or a console lasts."""
+"""The rights of persons, roles and tokens, enforced on every route and for the whole duration of a
+request, an upload or a console session."""
 import json
 
 import pytest

@@ -39,7 +39,7 @@ core::Result<QemuUser> find_qemu_user(const std::string& name) {
   std::array<char, 4096> text{};
   getpwnam_r(name.c_str(), &entry, text.data(), text.size(), &found);
   if (!found || found->pw_uid == 0)
-    return core::refuse(ErrorCode::not_found, "there is no unprivileged user " + msg::shown(name));
+    return core::refuse(ErrorCode::not_found, "no such unprivileged user: " + msg::shown(name));
   return QemuUser{.uid = found->pw_uid, .gid = found->pw_gid};
 }
 

@@ -93,7 +93,7 @@ struct LibvirtLink::Shared {
   core::Error fault;               // of the last failure; no code until an attempt has failed
   std::uint64_t last_attempt = 0;  // attempts are numbered from 1
   std::uint64_t opening = 0;       // the attempt that is waited for; 0 = none
-  std::uint64_t holder = 0;        // the attempt whose connections are lent; 0 = none
+  std::uint64_t holder = 0;        // the attempt that lends connections; 0 = none
   bool is_up = false;              // the holder's connections work
   bool is_exclusive = true;        // false: any number of callers may use one connection
   unsigned attempt_count = 0;      // threads that have not ended

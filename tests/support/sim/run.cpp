@@ -174,7 +174,7 @@ void SimRun::disturb_host(std::size_t host, std::int64_t for_ms) {
       world.cut_off(process, true);
       disturbances_.push_back(
           {world.now_ms() + for_ms, [&world, process] { world.cut_off(process, false); }});
-      // After a restart only the kept lease tells it when to stop its domains.
+      // If it restarts now, it knows only from the stored lease when to stop its domains.
       if (profile_.has_kills && happens(400)) kill(process, provisioner_away_ms_max);
       return;
     case 1:
