@@ -66,7 +66,8 @@ struct ApplyGrants {
   NUCLEUS_FIELDS(host_id, revision, is_complete, grants, boot_id);
 };
 
-/// A domain changed its state.
+/// A domain changed its state: as its provisioner reports it to the scheduler, and the event that
+/// the scheduler emits then.
 struct DomainChanged {
   static constexpr std::string_view topic = "provisioner.domain-changed";
   HostId host_id = {};

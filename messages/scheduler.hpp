@@ -189,9 +189,11 @@ struct ListHosts {
 };
 
 struct HostLease {
-  std::int64_t lease_ms = 0;   // the host's domains may run this long without another reply
-  std::uint64_t revision = 0;  // the host's newest grants
-  NUCLEUS_FIELDS(lease_ms, revision);
+  std::int64_t lease_ms = 0;     // the host's domains may run this long without another reply
+  std::uint64_t revision = 0;    // the host's newest grants
+  bool must_report_all = false;  // reports were lost with the scheduler's records: the provisioner
+                                 // reports the state of every domain again
+  NUCLEUS_FIELDS(lease_ms, revision, must_report_all);
 };
 
 /// A host's heartbeat, each second and whenever its state changes. The reply renews the host's
@@ -210,9 +212,45 @@ struct ReportHost {
   bool is_reachable = true;      // its hypervisor answers and its accelerator is known
   std::string reason = {};       // if not reachable: why
   std::uint64_t revision = 0;    // of the last grants applied; 0 = none since the start
+  std::string log_id = {};       // of the provisioner's reports: see ReportDomains
+  std::uint64_t reported = 0;    // the newest report that the scheduler has acknowledged
   NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, driver, accelerator, is_reachable,
-                 reason, revision);
+                 reason, revision, log_id, reported);
 };
+
+/// The newest report of the provisioner that the scheduler has recorded.
+struct DomainsReported {
+  std::uint64_t number = 0;
+  NUCLEUS_FIELDS(number);
+};
+
+constexpr std::size_t domain_changes_max = 1000;
+constexpr std::size_t domain_reason_bytes_max = 1024;
+
+/// What a provisioner observed of its domains, in order. Each change has a number, dense within
+/// `log_id`, and takes effect once however often it is sent. The scheduler emits those that concern
+/// a grant in force; the rest is ignored.
+struct ReportDomains {
+  static constexpr std::string_view topic = "scheduler.report-domains";
+  using Reply = DomainsReported;
+  std::string process = {};        // the provisioner's name on the bus; it must be the sender
+  std::string log_id = {};         // of its journal: another one = its numbers begin again
+  std::uint64_t first_number = 0;  // of the first change; 1..2^62
+  std::vector<DomainChanged> changes = {};  // 1..1000; project and cluster are not used
+  NUCLEUS_FIELDS(process, log_id, first_number, changes);
+};
+
+inline std::optional<Error> check(const ReportDomains& report) {
+  if (auto broken = check_name("log_id", report.log_id)) return broken;
+  if (report.first_number < 1 || report.first_number > std::uint64_t{1} << 62)
+    return invalid("first_number", "first_number must be 1 to 2^62");
+  if (report.changes.empty() || report.changes.size() > domain_changes_max)
+    return invalid("changes", "changes must have 1 to 1000 entries");
+  for (const auto& change : report.changes)
+    if (change.reason.size() > domain_reason_bytes_max)
+      return invalid("changes", "a reason must be at most 1024 bytes");
+  return std::nullopt;
+}
 
 struct DrainHost {
   static constexpr std::string_view topic = "scheduler.drain-host";

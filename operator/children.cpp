@@ -119,6 +119,8 @@ class Planner {
     auto& settings = child.settings;
     child.bus_name = "provisioner/" + (options.is_simulated ? "simulated" : deployment_.host_id);
     settings["bus.name"] = child.bus_name;
+    settings.erase("redis.socket");  // a host keeps its own state
+    settings["state.file"] = state_.file("provisioner/state.db");
     if (options.is_simulated) {
       settings["provisioner.driver"] = "simulated";
       settings["provisioner.simulated_hosts"] = std::to_string(options.host_count);

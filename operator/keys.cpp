@@ -130,7 +130,8 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
       {.name = "operator/*", .calls = "*", .project = "*"},
   };
   for (const auto& host : provisioners)
-    all.push_back({.name = "provisioner/" + host, .calls = topics<msg::ReportHost>()});
+    all.push_back(
+        {.name = "provisioner/" + host, .calls = topics<msg::ReportHost, msg::ReportDomains>()});
   return all;
 }
 

@@ -40,12 +40,14 @@ inline bool may_call(const PeerRights& rights, std::string_view sender, std::str
   return false;
 }
 
-/// A process may emit the events of its own service only: `provisioner/host-07` emits
-/// `provisioner.*`.
+/// A service emits its own events only, `network` those named `network.*`. A provisioner, whose
+/// host is outside the head, emits none: the scheduler emits what provisioners report.
 inline bool may_emit(std::string_view name, std::string_view topic) {
   const auto service = name.substr(0, name.find('/'));
   const auto type = topic.substr(topic.rfind('/') + 1);
-  return type.starts_with(service) && type.substr(service.size()).starts_with('.');
+  const auto owner = type.substr(0, type.find('.'));
+  if (service == "provisioner" || owner == type) return false;
+  return owner == service || (owner == "provisioner" && service == "scheduler");
 }
 
 /// The prefix of a subscription must lie within the key's project or within `public`.

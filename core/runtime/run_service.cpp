@@ -1,9 +1,12 @@
 #include "core/runtime/run_service.hpp"
 
+#include <algorithm>
+
 #include "core/log/log.hpp"
 #include "core/runtime/process.hpp"
 #include "core/runtime/process_room.hpp"
 #include "core/state/redis_journal.hpp"
+#include "core/state/sqlite_journal.hpp"
 
 namespace nucleus::core {
 
@@ -12,39 +15,38 @@ namespace {
 constexpr int exit_settings = 2;
 constexpr int exit_fenced = 3;
 
-struct CommonConfig {
-  ZmqLinkOptions link;
-  RedisOptions redis;
-  std::size_t worker_threads;
-};
-
-CommonConfig read_common(const std::string& name, Settings& settings) {
-  CommonConfig config;
-  config.link = read_link_options(name, settings);
-  config.redis = {
-      .socket_path = settings.text("redis.socket", "/run/nucleus/redis.sock"),
-      .timeout = Milliseconds{settings.number("redis.timeout_ms", 2000, 10, 60'000)},
-      .reply_retention_s = settings.number("redis.reply_retention_s", 600, 1, 86'400),
-      .events_retained = settings.number("redis.events_retained", 1'000'000, 1000, 1'000'000'000)};
-  config.worker_threads = static_cast<std::size_t>(settings.number("workers.threads", 4, 1, 256));
-  return config;
+/// `name` is the process's on the bus.
+std::unique_ptr<Journal> open_journal(Loop& loop, std::string name, Settings& settings,
+                                      Records records) {
+  std::ranges::replace(name, '/', ':');
+  if (records == Records::on_this_machine)
+    return std::make_unique<SqliteJournal>(
+        loop, SqliteOptions{
+                  .path = settings.text("state.file", "/var/lib/nucleus/host/state.db"),
+                  .reply_retention_s = settings.number("state.reply_retention_s", 600, 1, 86'400)});
+  return std::make_unique<RedisJournal>(
+      loop, name,
+      RedisOptions{.socket_path = settings.text("redis.socket", "/run/nucleus/redis.sock"),
+                   .timeout = Milliseconds{settings.number("redis.timeout_ms", 2000, 10, 60'000)},
+                   .reply_retention_s = settings.number("redis.reply_retention_s", 600, 1, 86'400),
+                   .events_retained =
+                       settings.number("redis.events_retained", 1'000'000, 1000, 1'000'000'000)});
 }
 
-int run(const std::string& name, Settings& settings, StopSignals& signals, const BuildRoom& build) {
-  const CommonConfig config = read_common(name, settings);
+int run(const std::string& name, Settings& settings, StopSignals& signals, const BuildRoom& build,
+        Records records) {
+  const ZmqLinkOptions link_options = read_link_options(name, settings);
+  const auto worker_threads =
+      static_cast<std::size_t>(settings.number("workers.threads", 4, 1, 256));
   PosixLoop loop;
   auto metrics = std::make_shared<prometheus::Registry>();
-  ZmqLink link(loop, config.link);
-  // The journal's keys contain the process's name on the bus: each host's provisioner has its own.
-  std::string journal_name = config.link.name;
-  for (char& c : journal_name)
-    if (c == '/') c = ':';
-  RedisJournal journal(loop, journal_name, config.redis);
-  Store store(loop, journal, config.link.name);
+  ZmqLink link(loop, link_options);
+  const auto journal = open_journal(loop, link_options.name, settings, records);
+  Store store(loop, *journal, link_options.name);
   Bus bus(loop, link, &store);
   ProcessRoom process_room(
       {.loop = loop, .bus = bus, .store = &store, .settings = settings, .metrics = metrics});
-  ThreadWorkers workers(config.worker_threads);
+  ThreadWorkers workers(worker_threads);
   Runtime runtime{.loop = loop,
                   .workers = workers,
                   .bus = bus,
@@ -74,21 +76,22 @@ int run(const std::string& name, Settings& settings, StopSignals& signals, const
       });
   process_room.start();  // first: it may throw
   bus.start();
-  log::info("service_started", {{"name", config.link.name}});
+  log::info("service_started", {{"name", link_options.name}});
   loop.run();
   workers.stop();  // before the room, which their work uses
-  log::info("service_stopped", {{"name", config.link.name}});
+  log::info("service_stopped", {{"name", link_options.name}});
   return exit_code;
 }
 
 }  // namespace
 
-int run_service(const std::string& name, int argc, char** argv, const BuildRoom& build) {
+int run_service(const std::string& name, int argc, char** argv, const BuildRoom& build,
+                Records records) {
   auto settings = open_process(name, argc, argv);
   if (!settings) return exit_settings;
   try {
     StopSignals signals;
-    return run(name, *settings, signals, build);
+    return run(name, *settings, signals, build, records);
   } catch (const std::exception& error) {
     log::error("service_not_started", {{"reason", error.what()}});
     return 1;

@@ -3,7 +3,6 @@
 #include <hiredis/hiredis.h>
 
 #include <algorithm>
-#include <csignal>
 #include <memory>
 
 #include "core/log/log.hpp"
@@ -90,79 +89,45 @@ void RedisJournal::CloseReply::operator()(redisReply* reply) const {
   freeReplyObject(reply);
 }
 
+void RedisJournal::CloseConnection::operator()(redisContext* redis) const {
+  redisFree(redis);
+}
+
 RedisJournal::RedisJournal(Loop& loop, std::string service_name, RedisOptions options)
     : loop_{loop},
       service_name_{std::move(service_name)},
       options_{std::move(options)},
-      thread_{[this] { run(); }} {}
-
-RedisJournal::~RedisJournal() {
-  {
-    const std::lock_guard lock(mutex_);
-    is_stopped_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-  disconnect();
-}
+      queue_{[this](std::deque<JournalCall> calls) { process(std::move(calls)); }} {}
 
 void RedisJournal::load(std::function<void(Result<Snapshot>)> done) {
-  enqueue(LoadCall{std::move(done)});
+  queue_.push(LoadCall{std::move(done)});
 }
 
 void RedisJournal::commit(Commit commit, std::function<void(Result<std::uint64_t>)> done) {
-  enqueue(CommitCall{std::move(commit), std::move(done)});
+  queue_.push(CommitCall{std::move(commit), std::move(done)});
 }
 
 void RedisJournal::read_events(std::uint64_t sequence, std::size_t count,
                                std::function<void(Result<std::vector<StoredEvent>>)> done) {
-  enqueue(ReadEventsCall{sequence, count, std::move(done)});
+  queue_.push(ReadEventsCall{sequence, count, std::move(done)});
 }
 
 void RedisJournal::read_archived(std::vector<std::string> keys,
                                  std::function<void(Result<std::vector<std::string>>)> done) {
-  enqueue(ReadArchivedCall{std::move(keys), std::move(done)});
+  queue_.push(ReadArchivedCall{std::move(keys), std::move(done)});
 }
 
-void RedisJournal::enqueue(Call call) {
-  {
-    const std::lock_guard lock(mutex_);
-    waiting_.push_back(std::move(call));
-  }
-  changed_.notify_one();
-}
-
-void RedisJournal::run() {
-  // hiredis may write to a socket that Redis has closed: the write must fail instead of killing
-  // the process.
-  sigset_t broken_pipe;
-  sigemptyset(&broken_pipe);
-  sigaddset(&broken_pipe, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
-  while (true) {
-    std::deque<Call> calls;
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return is_stopped_ || !waiting_.empty(); });
-      // Calls accepted before the stop are still carried out.
-      if (waiting_.empty()) return;
-      calls.swap(waiting_);
-    }
-    process(std::move(calls));
-  }
-}
-
-void RedisJournal::process(std::deque<Call> calls) {
+void RedisJournal::process(std::deque<JournalCall> calls) {
   // All calls up to the next load share one pipeline; Redis syncs its log once per pipeline.
   while (!calls.empty()) {
     if (auto* load = std::get_if<LoadCall>(&calls.front())) {
-      auto snapshot = std::make_shared<Result<Snapshot>>(load_state());
-      if (!snapshot->has_value()) disconnect();  // answers may be left in the pipeline
-      loop_.post([done = std::move(load->done), snapshot] { done(std::move(*snapshot)); });
+      auto snapshot = load_state();
+      if (!snapshot) disconnect();  // answers may be left in the pipeline
+      post_answer(loop_, std::move(load->done), std::move(snapshot));
       calls.pop_front();
       continue;
     }
-    std::deque<Call> batch;
+    std::deque<JournalCall> batch;
     while (!calls.empty() && !std::holds_alternative<LoadCall>(calls.front())) {
       batch.push_back(std::move(calls.front()));
       calls.pop_front();
@@ -173,7 +138,7 @@ void RedisJournal::process(std::deque<Call> calls) {
   }
 }
 
-void RedisJournal::send(const Call& call) {
+void RedisJournal::send(const JournalCall& call) {
   if (const auto* events = std::get_if<ReadEventsCall>(&call)) {
     send({"XRANGE", "nucleus:events", std::to_string(events->sequence + 1), "+", "COUNT",
           std::to_string(events->count)});
@@ -211,17 +176,13 @@ void RedisJournal::send(const Commit& commit) {
   send(words);
 }
 
-void RedisJournal::answer(Call& call) {
-  const auto post = [this](auto& done, auto result) {
-    auto shared = std::make_shared<decltype(result)>(std::move(result));
-    loop_.post([done = std::move(done), shared] { done(std::move(*shared)); });
-  };
+void RedisJournal::answer(JournalCall& call) {
   if (auto* commit = std::get_if<CommitCall>(&call))
-    post(commit->done, commit_answer());
+    post_answer(loop_, std::move(commit->done), commit_answer());
   else if (auto* events = std::get_if<ReadEventsCall>(&call))
-    post(events->done, events_answer(events->sequence));
+    post_answer(loop_, std::move(events->done), events_answer(events->sequence));
   else if (auto* archived = std::get_if<ReadArchivedCall>(&call))
-    post(archived->done, archived_answer(archived->keys));
+    post_answer(loop_, std::move(archived->done), archived_answer(archived->keys));
 }
 
 Result<std::uint64_t> RedisJournal::commit_answer() {
@@ -350,16 +311,15 @@ bool RedisJournal::connect() {
   const timeval timeout{
       .tv_sec = options_.timeout.count() / 1000,
       .tv_usec = static_cast<suseconds_t>(options_.timeout.count() % 1000 * 1000)};
-  redis_ = redisConnectUnixWithTimeout(options_.socket_path.c_str(), timeout);
-  if (redis_ && redis_->err == 0 && redisSetTimeout(redis_, timeout) == REDIS_OK) return true;
+  redis_.reset(redisConnectUnixWithTimeout(options_.socket_path.c_str(), timeout));
+  if (redis_ && redis_->err == 0 && redisSetTimeout(redis_.get(), timeout) == REDIS_OK) return true;
   fault_ = redis_ ? redis_->errstr : "no memory";
   disconnect();
   return false;
 }
 
 void RedisJournal::disconnect() {
-  if (redis_) redisFree(redis_);
-  redis_ = nullptr;
+  redis_.reset();
   is_broken_ = true;
 }
 
@@ -373,13 +333,15 @@ void RedisJournal::send(const std::vector<std::string>& words) {
     starts.push_back(word.data());
     lengths.push_back(word.size());
   }
-  redisAppendCommandArgv(redis_, static_cast<int>(words.size()), starts.data(), lengths.data());
+  redisAppendCommandArgv(redis_.get(), static_cast<int>(words.size()), starts.data(),
+                         lengths.data());
 }
 
 RedisJournal::Reply RedisJournal::receive() {
   if (!redis_) return nullptr;
   void* reply = nullptr;
-  if (redisGetReply(redis_, &reply) == REDIS_OK) return Reply(static_cast<redisReply*>(reply));
+  if (redisGetReply(redis_.get(), &reply) == REDIS_OK)
+    return Reply(static_cast<redisReply*>(reply));
   fault_ = redis_->errstr;
   disconnect();
   return nullptr;

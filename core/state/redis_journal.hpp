@@ -3,14 +3,10 @@
 // Docs: docs/adr/0004-one-redis.md.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
-#include <mutex>
-#include <thread>
-#include <variant>
+#include <memory>
 
-#include "core/loop/loop.hpp"
-#include "core/state/journal.hpp"
+#include "core/state/journal_queue.hpp"
 
 struct redisContext;
 struct redisReply;
@@ -28,7 +24,6 @@ class RedisJournal : public Journal {
  public:
   /// `service_name` owns the keys `nucleus:SERVICE:*`. Connects at the first call.
   RedisJournal(Loop& loop, std::string service_name, RedisOptions options);
-  ~RedisJournal() override;
   void load(std::function<void(Result<Snapshot>)> done) override;
   void commit(Commit commit, std::function<void(Result<std::uint64_t>)> done) override;
   void read_events(std::uint64_t sequence, std::size_t count,
@@ -37,34 +32,18 @@ class RedisJournal : public Journal {
                      std::function<void(Result<std::vector<std::string>>)> done) override;
 
  private:
-  struct LoadCall {
-    std::function<void(Result<Snapshot>)> done;
-  };
-  struct CommitCall {
-    Commit commit;
-    std::function<void(Result<std::uint64_t>)> done;
-  };
-  struct ReadEventsCall {
-    std::uint64_t sequence;
-    std::size_t count;
-    std::function<void(Result<std::vector<StoredEvent>>)> done;
-  };
-  struct ReadArchivedCall {
-    std::vector<std::string> keys;
-    std::function<void(Result<std::vector<std::string>>)> done;
-  };
-  using Call = std::variant<LoadCall, CommitCall, ReadEventsCall, ReadArchivedCall>;
   struct CloseReply {
     void operator()(redisReply* reply) const;
   };
+  struct CloseConnection {
+    void operator()(redisContext* redis) const;
+  };
   using Reply = std::unique_ptr<redisReply, CloseReply>;
 
-  void enqueue(Call call);
-  void run();
-  void process(std::deque<Call> calls);
-  void send(const Call& call);
+  void process(std::deque<JournalCall> calls);
+  void send(const JournalCall& call);
   void send(const Commit& commit);
-  void answer(Call& call);
+  void answer(JournalCall& call);
   Result<std::uint64_t> commit_answer();
   Result<std::vector<StoredEvent>> events_answer(std::uint64_t after);
   Result<std::vector<std::string>> archived_answer(const std::vector<std::string>& keys);
@@ -81,15 +60,11 @@ class RedisJournal : public Journal {
   Loop& loop_;
   std::string service_name_;
   RedisOptions options_;
-  redisContext* redis_ = nullptr;
+  std::unique_ptr<redisContext, CloseConnection> redis_ = {};
   std::uint64_t epoch_ = 0;
   bool is_broken_ = true;  // after a failure, commits fail until the next load
   std::string fault_ = {};
-  std::mutex mutex_ = {};  // guards waiting_ and is_stopped_
-  std::condition_variable changed_ = {};
-  std::deque<Call> waiting_ = {};
-  bool is_stopped_ = false;
-  std::jthread thread_;
+  JournalQueue queue_;  // destroyed first: its thread uses the others
 };
 
 }  // namespace nucleus::core

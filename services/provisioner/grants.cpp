@@ -67,10 +67,14 @@ GrantsPlan plan_grants(const GrantsView& view, const msg::ApplyGrants& request,
 
 void Grants::rebuild() {
   by_uuid_.clear();
+  for_each([this](const StoredGrant& stored) {
+    by_uuid_[stored.domain_uuid] = {stored.host_id, stored.grant.node_id};
+  });
+}
+
+void Grants::for_each(const std::function<void(const StoredGrant&)>& visit) const {
   for (const auto& host_id : config_.hosts)
-    store_.for_each<StoredGrant>(keys::grants(host_id), [&](const StoredGrant& stored) {
-      by_uuid_[stored.domain_uuid] = {host_id, stored.grant.node_id};
-    });
+    store_.for_each<StoredGrant>(keys::grants(host_id), visit);
 }
 
 const StoredGrant* Grants::find(const Id& id) const {
@@ -126,14 +130,13 @@ void Grants::remove(core::Transaction& tx, const Id& id) {
 
 void Grants::check() const {
   std::size_t count = 0;
-  for (const auto& host_id : config_.hosts)
-    store_.for_each<StoredGrant>(keys::grants(host_id), [&](const StoredGrant& stored) {
-      const auto found = by_uuid_.find(stored.domain_uuid);
-      NUCLEUS_ASSERT(found != by_uuid_.end());
-      NUCLEUS_ASSERT(found->second == Id(host_id, stored.grant.node_id));
-      NUCLEUS_ASSERT(stored.phase != GrantPhase::unknown);
-      ++count;
-    });
+  for_each([&](const StoredGrant& stored) {
+    const auto found = by_uuid_.find(stored.domain_uuid);
+    NUCLEUS_ASSERT(found != by_uuid_.end());
+    NUCLEUS_ASSERT(found->second == Id(stored.host_id, stored.grant.node_id));
+    NUCLEUS_ASSERT(stored.phase != GrantPhase::unknown);
+    ++count;
+  });
   NUCLEUS_ASSERT(count == by_uuid_.size());
 }
 

@@ -2,6 +2,7 @@
 // rules by which a list from the scheduler is applied. Runs on the service's loop.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -55,6 +56,8 @@ class Grants {
   std::vector<msg::NodeId> nodes(const msg::HostId& host_id) const;
   std::uint64_t applied_revision(const msg::HostId& host_id) const;
   std::size_t size() const { return by_uuid_.size(); }
+  /// Visits the grants of every host. `visit` must not commit.
+  void for_each(const std::function<void(const StoredGrant&)>& visit) const;
 
   /// The records that `request` concerns, for plan_grants().
   GrantsView view(const msg::ApplyGrants& request) const;

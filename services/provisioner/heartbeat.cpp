@@ -14,16 +14,20 @@ void Heartbeat::beat() {
 void Heartbeat::report(const msg::HostId& host_id) {
   if (!calls_under_way_.insert(host_id).second) return;
   const std::int64_t sent_ms = loop_.steady_ms();
-  bus_.call<msg::ReportHost>(report_of(host_id),
-                             {.deadline = core::Milliseconds{sources_.config.heartbeat_ms * 2}},
-                             [this, host_id, sent_ms](const core::Result<msg::HostLease>& lease) {
-                               calls_under_way_.erase(host_id);
-                               if (lease) sources_.leases.renew(host_id, sent_ms, *lease);
-                             });
+  bus_.call<msg::ReportHost>(
+      report_of(host_id), {.deadline = core::Milliseconds{sources_.config.heartbeat_ms * 2}},
+      [this, host_id, sent_ms,
+       log_id = sources_.reporter.log_id()](const core::Result<msg::HostLease>& lease) {
+        calls_under_way_.erase(host_id);
+        if (!lease) return;
+        sources_.leases.renew(host_id, sent_ms, *lease);
+        if (lease->must_report_all && log_id == sources_.reporter.log_id())
+          sources_.reporter.begin_log();
+      });
 }
 
 msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
-  const auto& [config, grants, watch, leases] = sources_;
+  const auto& [config, grants, watch, leases, reporter] = sources_;
   const auto& size = watch.capacity();
   const Accel accelerator = watch.accelerator();
   return {
@@ -36,7 +40,9 @@ msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
       .accelerator = accelerator == Accel::unknown ? "" : std::string(msg::name_of(accelerator)),
       .is_reachable = watch.is_ready(),
       .reason = watch.fault(),
-      .revision = leases.has_complete_list(host_id) ? grants.applied_revision(host_id) : 0};
+      .revision = leases.has_complete_list(host_id) ? grants.applied_revision(host_id) : 0,
+      .log_id = reporter.log_id(),
+      .reported = reporter.acknowledged()};
 }
 
 }  // namespace nucleus::provisioner

@@ -8,6 +8,7 @@
 #include "services/provisioner/grants.hpp"
 #include "services/provisioner/hypervisor_watch.hpp"
 #include "services/provisioner/lease.hpp"
+#include "services/provisioner/reporter.hpp"
 
 namespace nucleus::provisioner {
 
@@ -19,6 +20,7 @@ class Heartbeat {
     const Grants& grants;
     const HypervisorWatch& watch;
     Leases& leases;
+    Reporter& reporter;
   };
 
   Heartbeat(core::Loop& loop, core::Bus& bus, Sources sources);

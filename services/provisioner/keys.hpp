@@ -1,5 +1,7 @@
-// The provisioner's Redis keys; spelled only here.
+// The keys of the provisioner's records; spelled only here.
 #pragma once
+
+#include <fmt/format.h>
 
 #include "core/state/store.hpp"
 #include "services/provisioner/records.hpp"
@@ -14,6 +16,16 @@ inline core::Key<StoredGrant> grants(const msg::HostId& host_id) {
 }
 inline core::Key<StoredHost> host(const msg::HostId& host_id) {
   return {"nucleus:provisioner:" + host_id.value + ":host:own"};
+}
+/// Numbers have leading zeros, so that the order of keys is the order of numbers.
+inline core::Key<StoredReport> report(std::uint64_t number) {
+  return {fmt::format("nucleus:provisioner-report:{:020}", number)};
+}
+inline core::Key<StoredReport> reports() {
+  return {"nucleus:provisioner-report:"};
+}
+inline core::Key<StoredReportLog> report_log() {
+  return {"nucleus:provisioner-report-log:own"};
 }
 
 }  // namespace nucleus::provisioner::keys

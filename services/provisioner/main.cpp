@@ -9,7 +9,8 @@
 int main(int argc, char** argv) {
   using namespace nucleus;
   return core::run_service(
-      "provisioner", argc, argv, [](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
+      "provisioner", argc, argv,
+      [](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
         auto config = provisioner::Config::from(runtime.settings);
         if (!config) return std::unexpected(config.error());
         auto hypervisor = std::make_shared<provisioner::LibvirtHypervisor>(config->libvirt_uri);
@@ -24,5 +25,6 @@ int main(int argc, char** argv) {
               config->bridge, config->port_prefix + "-", config->state_directory + "/flows");
         return std::make_shared<provisioner::Service>(runtime, *config, std::move(hypervisor),
                                                       pools, std::move(leases), std::move(guard));
-      });
+      },
+      core::Records::on_this_machine);
 }

@@ -34,4 +34,19 @@ struct StoredHost {
   NUCLEUS_FIELDS(host_id, revision);
 };
 
+/// A change that the scheduler has not acknowledged yet.
+struct StoredReport {
+  std::uint64_t number = 0;
+  msg::DomainChanged change = {};
+  NUCLEUS_FIELDS(number, change);
+};
+
+/// The log of all reports of this process, those acknowledged included.
+struct StoredReportLog {
+  std::string log_id = {};         // made with the log
+  std::uint64_t last = 0;          // number of the newest report; 0 = none
+  std::uint64_t acknowledged = 0;  // the scheduler has recorded the reports up to here
+  NUCLEUS_FIELDS(log_id, last, acknowledged);
+};
+
 }  // namespace nucleus::provisioner

@@ -53,7 +53,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                   [this] {
                     if (!domains_.is_listed()) reconciler_.list_domains();
                   }}},
-      reporter_{bus_, store_, grants_},
+      reporter_{loop_, bus_, store_, grants_},
       reconciler_{{.loop = loop_,
                    .bus = bus_,
                    .store = store_,
@@ -69,8 +69,13 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                   {.steps = workers_,
                    .stops = pool_or(pools_.stops, workers_),
                    .guests = pool_or(pools_.guests, workers_)}},
-      heartbeat_{
-          loop_, bus_, {.config = config_, .grants = grants_, .watch = watch_, .leases = leases_}} {
+      heartbeat_{loop_,
+                 bus_,
+                 {.config = config_,
+                  .grants = grants_,
+                  .watch = watch_,
+                  .leases = leases_,
+                  .reporter = reporter_}} {
   register_driver_handlers();
   store_.on_loaded([this] { handle_loaded(); });
   bus_.serve<msg::ApplyGrants>(*this, &Service::apply_grants);
@@ -211,6 +216,7 @@ void Service::probe_host(const msg::ProbeHost& request, core::Context& context,
 /// The records are new; the leases and what is observed are not.
 void Service::handle_loaded() {
   grants_.rebuild();
+  reporter_.rebuild();
   domains_.forget_all_work();
   leases_.begin_boot();
   domains_.set_unlisted();
@@ -238,6 +244,7 @@ void Service::watch_leases() {
 void Service::beat(core::Context&) {
   if (watch_.is_reachable() && domains_.is_listed()) leases_.keep_last_seen(loop_.unix_ms());
   heartbeat_.beat();
+  reporter_.send();
 }
 
 void Service::sweep(core::Context&) {
@@ -252,9 +259,7 @@ void Service::relist(core::Context&) {
 /// Of all grants, and of domains that still run without one.
 std::set<std::string> Service::domain_names() const {
   std::set<std::string> names;
-  for (const auto& host_id : config_.hosts)
-    for (const auto& node_id : grants_.nodes(host_id))
-      names.insert(grants_.find({host_id, node_id})->domain_name);
+  grants_.for_each([&](const StoredGrant& stored) { names.insert(stored.domain_name); });
   for (const auto& [uuid, seen] : domains_.all()) names.insert(seen.name);
   return names;
 }
@@ -271,11 +276,10 @@ void Service::guard_ports() {
   is_guarding_ = true;
   has_new_ports_ = false;
   std::vector<PortSpec> ports;
-  for (const auto& host_id : config_.hosts)
-    for (const auto& node_id : grants_.nodes(host_id))
-      std::ranges::copy(
-          plan_domain(*grants_.find({host_id, node_id}), config_, watch_.accelerator()).ports,
-          std::back_inserter(ports));
+  grants_.for_each([&](const StoredGrant& stored) {
+    std::ranges::copy(plan_domain(stored, config_, watch_.accelerator()).ports,
+                      std::back_inserter(ports));
+  });
   workers_.submit([self = self_, &loop = loop_, guard = guard_, ports = std::move(ports),
                    is_complete = leases_.may_destroy_ungranted()] {
     const auto applied = guard->apply(ports, is_complete);

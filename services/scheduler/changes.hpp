@@ -19,11 +19,12 @@ struct Changes {
   Writes<msg::NodeId, StoredNode> nodes = {};
   Writes<msg::ComputesetId, StoredComputeset> computesets = {};
   Writes<msg::AllocationId, StoredAllocation> allocations = {};
+  Writes<std::string, StoredReporter> reporters = {};  // by process
   std::optional<std::int64_t> computeset_count = {};
 
   bool empty() const {
     return clusters.empty() && unacknowledged.empty() && hosts.empty() && nodes.empty() &&
-           computesets.empty() && allocations.empty() && !computeset_count;
+           computesets.empty() && allocations.empty() && reporters.empty() && !computeset_count;
   }
 };
 

@@ -48,5 +48,11 @@ inline core::Key<StoredAllocation> allocation(const msg::AllocationId& id) {
 inline core::Key<StoredAllocation> allocations() {
   return {"nucleus:scheduler:allocation:"};
 }
+inline core::Key<StoredReporter> reporter(const std::string& process) {
+  return {"nucleus:scheduler:reporter:" + process};
+}
+inline core::Key<StoredReporter> reporters() {
+  return reporter({});
+}
 
 }  // namespace nucleus::scheduler::keys

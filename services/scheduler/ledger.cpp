@@ -61,8 +61,10 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
   write_all(transaction, changes.nodes, keys::node);
   write_computesets(transaction, changes.computesets);
   write_all(transaction, changes.allocations, keys::allocation);
+  write_all(transaction, changes.reporters, keys::reporter);
   if (changes.computeset_count)
     transaction.write(keys::computeset_count(), StoredCount{*changes.computeset_count});
+  for (const auto& change : plan.observed) transaction.emit(msg::DomainChanged{change});
   const auto shown = shown_by(view_, changes);
   for (const auto& computeset : shown.computesets)
     transaction.emit(msg::ComputesetChanged{computeset});

@@ -138,6 +138,14 @@ struct StoredAllocation {
   NUCLEUS_FIELDS(allocation);
 };
 
+/// How far the reports of a provisioner have been taken.
+struct StoredReporter {
+  std::string process = {};  // its name on the bus
+  std::string log_id = {};   // of the reports
+  std::uint64_t number = 0;  // of the newest
+  NUCLEUS_FIELDS(process, log_id, number);
+};
+
 /// How many computesets were ever accepted: the id of the newest.
 struct StoredCount {
   std::int64_t count = 0;

@@ -38,6 +38,12 @@ bool may_report(const msg::ReportHost& report, const std::string& sender, const 
          (!known || known->process == report.process);
 }
 
+/// Whether the scheduler's records have lost what it acknowledged.
+bool must_report_all(const View& view, const msg::ReportHost& report) {
+  const auto* known = view.reporter(report.process);
+  return report.reported > (known && known->log_id == report.log_id ? known->number : 0);
+}
+
 template <class Id, class Record>
 void read_all(const core::Store& store, const core::Key<Record>& prefix, Writes<Id, Record>& into,
               const std::function<Id(const Record&)>& id_of) {
@@ -58,6 +64,7 @@ Service::Service(core::Runtime& runtime, Config config)
       backend_{std::make_unique<EmbeddedBackend>()} {
   store_.on_loaded([this] { load(); });
   bus_.serve<msg::ReportHost>(*this, &Service::report_host);
+  bus_.serve<msg::ReportDomains>(*this, &Service::report_domains);
   bus_.serve<msg::ListHosts>(*this, &Service::list_hosts);
   bus_.serve<msg::DrainHost>(*this, &Service::drain_host);
   bus_.serve<msg::PowerNode>(*this, &Service::power_node);
@@ -76,7 +83,6 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.subscribe<msg::AcknowledgementChanged>(*this, &Service::handle_acknowledgement);
   bus_.subscribe<msg::PortsLeased>(*this, &Service::handle_ports_leased);
   bus_.subscribe<msg::VolumePlaced>(*this, &Service::handle_volume_placed);
-  bus_.subscribe<msg::DomainChanged>(*this, &Service::handle_domain_changed);
   const core::Milliseconds sweep{config.sweep_ms};
   bus_.every(sweep, *this, &Service::prove_ownership);
   bus_.every(sweep, *this, &Service::sweep_hosts);
@@ -102,6 +108,9 @@ void Service::load() {
   read_all<msg::AllocationId, StoredAllocation>(
       store_, keys::allocations(), all.allocations,
       [](const StoredAllocation& stored) { return stored.allocation.allocation_id; });
+  read_all<std::string, StoredReporter>(
+      store_, keys::reporters(), all.reporters,
+      [](const StoredReporter& stored) { return stored.process; });
   if (const auto* count = store_.read(keys::computeset_count()))
     all.computeset_count = count->count;
   std::vector<ComputesetSummary> finished;
@@ -156,7 +165,29 @@ core::Result<msg::HostLease> Service::report_host(const msg::ReportHost& report,
   const auto& host = *view_.host(report.host_id);
   const bool is_behind = report.revision < host.revision && !heartbeats_.is_called(report.host_id);
   if (is_restarted || is_behind) grants_.send_complete(report.host_id);
-  return msg::HostLease{.lease_ms = view_.config().host_lease_ms, .revision = host.revision};
+  return msg::HostLease{.lease_ms = view_.config().host_lease_ms,
+                        .revision = host.revision,
+                        .must_report_all = must_report_all(view_, report)};
+}
+
+/// A repeated report finds its changes taken. No reply is stored for it.
+core::Result<msg::DomainsReported> Service::report_domains(const msg::ReportDomains& report,
+                                                           core::Context& context) {
+  if (report.process != context.sender()) {
+    core::log::error("host_impersonated", {{"host", msg::shown(report.process)},
+                                           {"sender", msg::shown(context.sender())}});
+    return core::refuse(ErrorCode::forbidden,
+                        msg::shown(context.sender()) + " is not " + msg::shown(report.process),
+                        "process");
+  }
+  if (auto broken = msg::check(report)) return std::unexpected(*broken);
+  const auto last = report.first_number + report.changes.size() - 1;
+  while (number_taken(view_, report) < last) {
+    auto plan = plan_domain_report(view_, report, context.now_unix_ms());
+    if (auto applied = ledger_.apply(std::move(plan), context); !applied)
+      return std::unexpected(applied.error());
+  }
+  return msg::DomainsReported{.number = number_taken(view_, report)};
 }
 
 core::Result<msg::Done> Service::drain_host(const msg::DrainHost& request, core::Context& context) {
@@ -250,13 +281,6 @@ core::Result<void> Service::handle_ports_leased(const msg::PortsLeased& event,
 core::Result<void> Service::handle_volume_placed(const msg::VolumePlaced& event,
                                                  core::Context& context) {
   return ledger_.apply(plan_volume(view_, event, context.now_unix_ms()), context);
-}
-
-core::Result<void> Service::handle_domain_changed(const msg::DomainChanged& event,
-                                                  core::Context& context) {
-  auto plan = plan_domain_change(view_, event, context.sender(), context.now_unix_ms());
-  if (!plan) return std::unexpected(plan.error());
-  return ledger_.apply(std::move(*plan), context);
 }
 
 /// A scheduler that was stopped while another took over its name would still answer heartbeats, and

@@ -30,6 +30,8 @@ class Service {
  private:
   // service.cpp
   core::Result<msg::HostLease> report_host(const msg::ReportHost& report, core::Context& context);
+  core::Result<msg::DomainsReported> report_domains(const msg::ReportDomains& report,
+                                                    core::Context& context);
   core::Result<msg::Done> drain_host(const msg::DrainHost& request, core::Context& context);
   core::Result<msg::NodeStatus> power_node(const msg::PowerNode& request, core::Context& context);
   core::Result<msg::Computeset> start_computeset(const msg::StartComputeset& request,
@@ -49,7 +51,6 @@ class Service {
                                             core::Context&);
   core::Result<void> handle_ports_leased(const msg::PortsLeased& event, core::Context&);
   core::Result<void> handle_volume_placed(const msg::VolumePlaced& event, core::Context&);
-  core::Result<void> handle_domain_changed(const msg::DomainChanged& event, core::Context&);
 
   void prove_ownership(core::Context& context);
   void sweep_hosts(core::Context& context);

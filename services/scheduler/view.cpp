@@ -107,6 +107,7 @@ void View::apply(Changes changes) {
   apply_all(changes.clusters, clusters_);
   apply_all(changes.unacknowledged, unacknowledged_);
   apply_all(changes.allocations, allocations_);
+  apply_all(changes.reporters, reporters_);
   for (auto& [id, host] : changes.hosts) apply_host(id, std::move(host));
   for (auto& [id, node] : changes.nodes) apply_node(id, std::move(node));
   for (auto& [id, stored] : changes.computesets) apply_computeset(id, std::move(stored));

@@ -55,6 +55,9 @@ class View {
   const StoredAllocation* allocation(const msg::AllocationId& id) const {
     return find(allocations_, id);
   }
+  const StoredReporter* reporter(const std::string& process) const {
+    return find(reporters_, process);
+  }
   /// The id of the newest computeset; 0 = there was none.
   std::int64_t computeset_count() const { return computeset_count_; }
 
@@ -129,6 +132,7 @@ class View {
   std::unordered_map<msg::NodeId, StoredNode> nodes_ = {};
   std::map<msg::ComputesetId, StoredComputeset> computesets_ = {};
   std::map<msg::AllocationId, StoredAllocation> allocations_ = {};
+  std::map<std::string, StoredReporter> reporters_ = {};
   std::int64_t computeset_count_ = 0;
   FinishedComputesets finished_ = {};
   Indexes indexes_ = {};

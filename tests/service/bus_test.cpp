@@ -185,16 +185,16 @@ TEST_F(Bus, AcceptsOnlyTheNameThatTheKeyAllows) {
 // Even over ipc, where there are no keys.
 TEST_F(Bus, DropsEventsOfAnotherService) {
   Wire subscriber_wire = listener(bus_.key("", "*"), "");
-  Wire host = local("provisioner/h1");
+  Wire network = local("network");
   std::optional<Wire::Parts> received;
   ASSERT_TRUE(eventually([&] {
-    host.send(an_event("registry", "p/c/registry.cluster-removed"));
-    host.send(an_event("provisioner/h1", "p/c/registry.cluster-removed"));
-    host.send(an_event("provisioner/h1", "p/c/provisioner.domain-changed"));
+    network.send(an_event("registry", "p/c/registry.cluster-removed"));
+    network.send(an_event("network", "p/c/registry.cluster-removed"));
+    network.send(an_event("network", "p/c/network.ports-leased"));
     received = subscriber_wire.receive(milliseconds{100});
     return received.has_value();
   }));
-  do EXPECT_EQ((*received)[0], "p/c/provisioner.domain-changed");
+  do EXPECT_EQ((*received)[0], "p/c/network.ports-leased");
   while ((received = subscriber_wire.receive(silence)));
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "services/provisioner/keys.hpp"
 #include "services/provisioner/service.hpp"
 #include "tests/support/fake_hypervisor.hpp"
 #include "tests/support/rooms.hpp"
@@ -17,17 +18,83 @@ using core::ErrorCode;
 using msg::DomainState;
 using provisioner::FakeHypervisor;
 
-/// In place of the scheduler: records heartbeats, and answers them while there is a lease to give.
+/// The domain changes that were reported, once each, in order.
+class DomainReports {
+ public:
+  /// The newest number taken.
+  std::uint64_t take(const msg::ReportDomains& report) {
+    const std::scoped_lock lock(mutex_);
+    auto& taken = taken_[report.log_id];
+    for (std::size_t i = 0; i < report.changes.size(); ++i)
+      if (report.first_number + i == taken + 1) {
+        all_.push_back(report.changes[i]);
+        ++taken;
+      }
+    return taken;
+  }
+  /// False: the reports that are acknowledged are not all there.
+  bool has_all(const msg::ReportHost& report) {
+    const std::scoped_lock lock(mutex_);
+    return report.reported <= taken_[report.log_id];
+  }
+  /// As a scheduler whose records were lost.
+  void lose_all() {
+    const std::scoped_lock lock(mutex_);
+    taken_.clear();
+  }
+  std::set<std::string> logs() {
+    const std::scoped_lock lock(mutex_);
+    std::set<std::string> ids;
+    for (const auto& [id, taken] : taken_)
+      if (taken > 0) ids.insert(id);
+    return ids;
+  }
+  std::vector<msg::DomainChanged> all() {
+    const std::scoped_lock lock(mutex_);
+    return all_;
+  }
+  /// The next change for which `matches`, after the one that the last `next` returned; nothing if
+  /// the deadline passes first.
+  std::optional<msg::DomainChanged> next(
+      const std::function<bool(const msg::DomainChanged&)>& matches) {
+    std::optional<msg::DomainChanged> found;
+    (void)eventually([&] {
+      const std::scoped_lock lock(mutex_);
+      for (auto at = at_; at < all_.size() && !found; ++at)
+        if (matches(all_[at])) {
+          found = all_[at];
+          at_ = at + 1;
+        }
+      return found.has_value();
+    });
+    return found;
+  }
+
+ private:
+  std::mutex mutex_ = {};
+  std::map<std::string, std::uint64_t> taken_ = {};  // newest number, by log
+  std::vector<msg::DomainChanged> all_ = {};
+  std::size_t at_ = 0;
+};
+
+/// In place of the scheduler: records reports, and answers heartbeats while there is a lease to
+/// give.
 struct LeaseRoom {
   std::atomic<std::int64_t>& lease_ms;  // 0 = no answer
   std::atomic<std::uint64_t>& revision;
   std::mutex& mutex;
   std::vector<msg::ReportHost>& reports;
+  DomainReports& domains;
   LeaseRoom(core::Runtime& runtime, std::atomic<std::int64_t>& lease,
             std::atomic<std::uint64_t>& newest, std::mutex& guard,
-            std::vector<msg::ReportHost>& all)
-      : lease_ms{lease}, revision{newest}, mutex{guard}, reports{all} {
+            std::vector<msg::ReportHost>& all, DomainReports& changes)
+      : lease_ms{lease}, revision{newest}, mutex{guard}, reports{all}, domains{changes} {
     runtime.bus.serve_later<msg::ReportHost>(*this, &LeaseRoom::answer);
+    runtime.bus.serve<msg::ReportDomains>(*this, &LeaseRoom::take);
+  }
+  core::Result<msg::DomainsReported> take(const msg::ReportDomains& report, core::Context&) {
+    if (lease_ms == 0) return core::refuse(ErrorCode::unavailable, "the scheduler is away");
+    return msg::DomainsReported{.number = domains.take(report)};
   }
   void answer(const msg::ReportHost& report, core::Context&,
               core::Responder<msg::HostLease> respond) {
@@ -35,7 +102,9 @@ struct LeaseRoom {
       const std::scoped_lock lock(mutex);
       reports.push_back(report);
     }
-    if (lease_ms > 0) respond(msg::HostLease{.lease_ms = lease_ms, .revision = revision});
+    if (lease_ms > 0)
+      respond(msg::HostLease{
+          .lease_ms = lease_ms, .revision = revision, .must_report_all = !domains.has_all(report)});
   }
 };
 
@@ -126,7 +195,7 @@ class ProvisionerRoom : public testing::Test {
     ASSERT_TRUE(reported(node, DomainState::running));
   }
   std::optional<msg::DomainChanged> reported(const std::string& node, DomainState state) {
-    return events_.next<msg::DomainChanged>([&](const msg::DomainChanged& changed) {
+    return domains_.next([&](const msg::DomainChanged& changed) {
       return changed.node_id.value == node && changed.state == state;
     });
   }
@@ -142,17 +211,17 @@ class ProvisionerRoom : public testing::Test {
   TemporaryFolder folder_ = {};
   std::shared_ptr<FakeHypervisor> hypervisor_ = std::make_shared<FakeHypervisor>();
   Deployment deployment_ = {};
-  Events events_{deployment_};
   std::atomic<std::int64_t> lease_ms_ = 3'600'000;
   std::atomic<std::uint64_t> lease_revision_ = 1;
   std::mutex mutex_ = {};
   std::vector<msg::ReportHost> reports_ = {};
+  DomainReports domains_ = {};
   Process scheduler_{deployment_,
                      "scheduler",
                      {},
                      [this](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
                        return std::make_shared<LeaseRoom>(runtime, lease_ms_, lease_revision_,
-                                                          mutex_, reports_);
+                                                          mutex_, reports_, domains_);
                      }};
   Process caller_{deployment_, "caller"};
   std::unique_ptr<Process> service_ = {};

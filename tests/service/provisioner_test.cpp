@@ -16,7 +16,7 @@ TEST_F(Provisioner, CreatesADomainAndReportsItOnce) {
   EXPECT_EQ(running->host_id.value, "h1");
   EXPECT_EQ(running->project_id.value, "p");
   EXPECT_TRUE(runs("n1"));
-  EXPECT_EQ(events_.all<msg::DomainChanged>().size(), 1U);
+  EXPECT_EQ(domains_.all().size(), 1U);
 }
 
 TEST_F(Provisioner, ReportsWhyADomainEndedAndNeverStartsItAgainUnderItsEpoch) {
@@ -114,13 +114,13 @@ TEST_F(Provisioner, ReportsWhyAStepFailedAndRetriesIt) {
   EXPECT_EQ(failed->reason, "cannot be started: no memory left");
   ASSERT_TRUE(reported("n1", DomainState::running));
   EXPECT_EQ(metric(*service_, "nucleus_provisioner_steps_failed_total"), 2);
-  EXPECT_EQ(events_.all<msg::DomainChanged>().size(), 2U) << "the same reason is reported once";
+  EXPECT_EQ(domains_.all().size(), 2U) << "the same reason is reported once";
 }
 
 TEST_F(Provisioner, AdoptsRunningDomainsWhenItIsStartedAgain) {
   start();
   ASSERT_TRUE(apply({a_grant("n1"), a_grant("n2")}));
-  ASSERT_TRUE(eventually([&] { return events_.all<msg::DomainChanged>().size() == 2; }));
+  ASSERT_TRUE(eventually([&] { return domains_.all().size() == 2; }));
   // Two heartbeats later the time at which both ran has been kept.
   const std::int64_t begun_unix_ms = caller_.loop().unix_ms();
   const std::size_t before = report_count();
@@ -137,7 +137,7 @@ TEST_F(Provisioner, AdoptsRunningDomainsWhenItIsStartedAgain) {
   ASSERT_TRUE(apply({a_grant("barrier")}));
   ASSERT_TRUE(reported("barrier", DomainState::running));
   EXPECT_TRUE(runs("n1"));
-  EXPECT_EQ(events_.all<msg::DomainChanged>().size(), 4U) << "nothing to report of n1";
+  EXPECT_EQ(domains_.all().size(), 4U) << "nothing to report of n1";
 }
 
 TEST_F(Provisioner, ReportsThatItsHypervisorDoesNotAnswer) {

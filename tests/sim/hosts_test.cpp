@@ -13,25 +13,16 @@ using std::chrono::seconds;
 using Settings = std::map<std::string, std::string>;
 using Built = core::Result<std::shared_ptr<void>>;
 
-/// Records the host's events.
-struct DomainRecorder {
-  std::vector<msg::DomainChanged>& changes;
-  DomainRecorder(core::Runtime& runtime, std::vector<msg::DomainChanged>& all) : changes{all} {
-    runtime.bus.subscribe<msg::DomainChanged>(*this, &DomainRecorder::take);
-  }
-  core::Result<void> take(const msg::DomainChanged& event, core::Context&) {
-    changes.push_back(event);
-    return {};
-  }
-};
-
 struct HostWorld {
   explicit HostWorld(bool is_hung = false) {
     if (is_hung) hypervisor->hang();
-    listener = std::make_unique<SimProcess>(
-        world, "listener", Settings{}, [this](core::Runtime& runtime) -> Built {
-          return std::make_shared<DomainRecorder>(runtime, changes);
-        });
+    world.on_sent = [this](const std::string&, const core::Frames& frames) {
+      if (frames.topic != msg::ReportDomains::topic ||
+          frames.envelope.kind != msg::MessageKind::request)
+        return;
+      for (auto& change : msg::decode<msg::ReportDomains>(frames.body).changes)
+        changes.push_back(std::move(change));
+    };
     scheduler = std::make_unique<SimProcess>(
         world, "scheduler", Settings{}, [](core::Runtime& runtime) -> Built {
           return std::make_shared<scheduler::Service>(runtime,
@@ -56,8 +47,7 @@ struct HostWorld {
   std::shared_ptr<provisioner::FakeHypervisor> hypervisor =
       std::make_shared<provisioner::FakeHypervisor>(
           provisioner::HostCapacity{.cpus = 4, .memory_mb = 4096});
-  std::vector<msg::DomainChanged> changes = {};
-  std::unique_ptr<SimProcess> listener = {};
+  std::vector<msg::DomainChanged> changes = {};  // as sent, repeated ones included
   std::unique_ptr<SimProcess> scheduler = {};
   std::unique_ptr<SimProcess> provisioner = {};
   SimProcess admin{world, "admin"};

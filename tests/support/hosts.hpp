@@ -1,4 +1,4 @@
-// A simulated host for service tests: it accepts grants like a provisioner, and emits domain events
+// A simulated host for service tests: it accepts grants like a provisioner, and reports its domains
 // and sends heartbeats on the test's request.
 #pragma once
 
@@ -48,17 +48,40 @@ class Host {
     return stand_in_.process().call(whole, {.deadline = wait_timeout});
   }
 
-  /// Emits the state of a grant's domain, optionally in the name of another host.
+  /// Reports the state of a grant's domain, optionally in the name of another host.
   bool report_domain(const msg::Grant& grant, msg::DomainState state,
                      const std::string& reason = {}, const std::string& host = {}) {
-    return stand_in_.emit(a_change(grant, state, reason, host));
+    return report_changes({a_change(grant, state, reason, host)});
   }
-  /// Emits that the domain ended while the provisioner was not running.
+  /// Reports that the domain ended while the provisioner was not running.
   bool report_unwatched_end(const msg::Grant& grant, std::int64_t last_seen_unix_ms) {
     auto change = a_change(grant, msg::DomainState::shutoff,
                            "it ended while the provisioner was not watching", {});
     change.last_seen_unix_ms = last_seen_unix_ms;
-    return stand_in_.emit(change);
+    return report_changes({change});
+  }
+  /// Sends the changes as the next ones of its log.
+  bool report_changes(const std::vector<msg::DomainChanged>& changes) {
+    const msg::ReportDomains all{.process = "provisioner/" + name_,
+                                 .log_id = "log",
+                                 .first_number = reported_ + 1,
+                                 .changes = changes};
+    reported_ += changes.size();
+    const auto answer = send(all);
+    return answer && answer->number == reported_;
+  }
+  core::Result<msg::DomainsReported> send(const msg::ReportDomains& report) {
+    return stand_in_.process().call(report, {.deadline = wait_timeout});
+  }
+  msg::DomainChanged a_change(const msg::Grant& grant, msg::DomainState state,
+                              const std::string& reason = {}, const std::string& host = {}) const {
+    return {.host_id = {host.empty() ? name_ : host},
+            .node_id = grant.node_id,
+            .cluster_id = grant.cluster_id,
+            .project_id = grant.project_id,
+            .epoch = grant.epoch,
+            .state = state,
+            .reason = reason};
   }
 
   /// Waits for a grant of this node with this epoch or a later one.
@@ -82,16 +105,6 @@ class Host {
   }
 
  private:
-  msg::DomainChanged a_change(const msg::Grant& grant, msg::DomainState state,
-                              const std::string& reason, const std::string& host) const {
-    return {.host_id = {host.empty() ? name_ : host},
-            .node_id = grant.node_id,
-            .cluster_id = grant.cluster_id,
-            .project_id = grant.project_id,
-            .epoch = grant.epoch,
-            .state = state,
-            .reason = reason};
-  }
   struct Room {
     Host& host;
     core::Store& store;
@@ -112,6 +125,7 @@ class Host {
   std::mutex mutex_ = {};
   std::map<std::string, msg::Grant> grants_ = {};  // by node
   std::uint64_t revision_ = 0;
+  std::uint64_t reported_ = 0;  // number of the newest report
   std::optional<msg::ApplyGrants> complete_ = {};
   StandIn stand_in_;
 };

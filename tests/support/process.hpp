@@ -1,5 +1,6 @@
 // A whole process in a test: a loop on its own thread, a link to a real broker, and a journal in a
-// real Redis. Rooms are built as run_service builds them, so that service tests run what ships.
+// real Redis, or for a provisioner in an SQLite file. Rooms are built as run_service builds them,
+// so that service tests run what ships.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -18,6 +19,7 @@
 #include "core/runtime/process_room.hpp"
 #include "core/runtime/runtime.hpp"
 #include "core/state/redis_journal.hpp"
+#include "core/state/sqlite_journal.hpp"
 #include "services/bus/broker.hpp"
 #include "tests/support/redis_fixture.hpp"
 
@@ -39,6 +41,8 @@ class Deployment {
   }
   std::string requests_url() const { return options_.requests_url; }
   std::string events_url() const { return options_.events_url; }
+  /// A file of one of its hosts.
+  std::string host_file(const std::string& name) const { return folder_.file(name); }
 
  private:
   TemporaryFolder folder_ = {};
@@ -60,11 +64,12 @@ class Process {
               {.name = name,
                .requests_url = deployment.requests_url(),
                .events_url = deployment.events_url()}} {
-    std::string journal_name = name;
-    for (char& c : journal_name)
-      if (c == '/') c = ':';
-    journal_ = std::make_unique<core::RedisJournal>(
-        loop_, journal_name, core::RedisOptions{.socket_path = deployment.redis.socket_path()});
+    if (name.starts_with("provisioner/"))
+      journal_ = std::make_unique<core::SqliteJournal>(
+          loop_, core::SqliteOptions{.path = deployment.host_file(name + "/state.db")});
+    else
+      journal_ = std::make_unique<core::RedisJournal>(
+          loop_, name, core::RedisOptions{.socket_path = deployment.redis.socket_path()});
     store_ = std::make_unique<core::Store>(loop_, *journal_, name);
     bus_ = std::make_unique<core::Bus>(loop_, link_, build ? store_.get() : nullptr);
     process_room_ = std::make_unique<core::ProcessRoom>(
@@ -136,7 +141,7 @@ class Process {
   core::Settings settings_;
   std::shared_ptr<prometheus::Registry> metrics_ = std::make_shared<prometheus::Registry>();
   core::ZmqLink link_;
-  std::unique_ptr<core::RedisJournal> journal_;
+  std::unique_ptr<core::Journal> journal_;
   std::unique_ptr<core::Store> store_;
   std::unique_ptr<core::Bus> bus_;
   std::unique_ptr<core::ProcessRoom> process_room_;

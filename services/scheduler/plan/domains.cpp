@@ -10,33 +10,63 @@ namespace nucleus::scheduler {
 
 using msg::DomainState;
 
-core::Result<Plan> plan_domain_change(const View& view, const msg::DomainChanged& event,
-                                      const std::string& sender, std::int64_t now_unix_ms) {
-  const auto* known = view.node(event.node_id);
-  if (!known || known->host_id != event.host_id || known->epoch != event.epoch) return Plan{};
-  const auto* host = view.host(event.host_id);
-  if (!host || host->process != sender)
-    return core::refuse(
-        core::ErrorCode::forbidden,
-        msg::shown(sender) + " is not the provisioner of host " + event.host_id.value);
-  Draft draft{view, now_unix_ms};
-  StoredNode& node = draft.edit(event.node_id);
-  node.observed = event.state;
-  node.observed_reason = event.reason;
-  const bool is_ended = event.state == DomainState::shutoff ||
-                        event.state == DomainState::crashed ||
-                        (event.state == DomainState::absent && !node.is_grant_on);
-  if (!is_ended) return finish(draft);
+namespace {
+
+/// The change is of a grant in force on a host of this process.
+bool is_effective(const Draft& draft, const msg::DomainChanged& change,
+                  const std::string& process) {
+  const auto* node = draft.node(change.node_id);
+  const auto* host = draft.host(change.host_id);
+  return node && host && host->process == process && node->host_id == change.host_id &&
+         node->epoch == change.epoch;
+}
+
+void take(Draft& draft, msg::DomainChanged change) {
+  StoredNode& node = draft.edit(change.node_id);
+  change.cluster_id = node.definition.cluster_id;
+  change.project_id = node.definition.project_id;
+  // A state that is reported again, because reports were lost, is no news.
+  if (node.observed != change.state || node.observed_reason != change.reason)
+    draft.add_observed(change);
+  node.observed = change.state;
+  node.observed_reason = change.reason;
+  const bool is_ended = change.state == DomainState::shutoff ||
+                        change.state == DomainState::crashed ||
+                        (change.state == DomainState::absent && !node.is_grant_on);
+  if (!is_ended) return;
   if (node.is_grant_on) node.is_desired_on = false;  // it ended by itself
-  const bool is_unwatched = event.last_seen_unix_ms > 0;
+  const bool is_unwatched = change.last_seen_unix_ms > 0;
   const auto off_unix_s = is_unwatched
-                              ? std::min(event.last_seen_unix_ms / 1000, draft.now_unix_s())
+                              ? std::min(change.last_seen_unix_ms / 1000, draft.now_unix_s())
                               : draft.now_unix_s();
   const auto computeset_id = node.computeset_id;
-  end_placement(draft, event.node_id, off_unix_s);
+  end_placement(draft, change.node_id, off_unix_s);
   // A provisioner that was only restarted leaves time to power them on again.
-  if (is_unwatched && now_unix_ms - event.last_seen_unix_ms > view.config().host_lease_ms)
+  const auto lease_ms = draft.view().config().host_lease_ms;
+  if (is_unwatched && draft.now_unix_ms() - change.last_seen_unix_ms > lease_ms)
     end_deserted(draft, computeset_id);
+}
+
+}  // namespace
+
+std::uint64_t number_taken(const View& view, const msg::ReportDomains& report) {
+  const auto* known = view.reporter(report.process);
+  return known && known->log_id == report.log_id ? known->number : 0;
+}
+
+Plan plan_domain_report(const View& view, const msg::ReportDomains& report,
+                        std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  const auto taken = number_taken(view, report);
+  auto number = std::max(taken + 1, report.first_number);
+  std::set<msg::NodeId> nodes;
+  for (; number - report.first_number < report.changes.size(); ++number) {
+    const auto& change = report.changes[number - report.first_number];
+    if (!nodes.insert(change.node_id).second) break;
+    if (is_effective(draft, change, report.process)) take(draft, change);
+  }
+  draft.changes().reporters[report.process] =
+      StoredReporter{.process = report.process, .log_id = report.log_id, .number = number - 1};
   return finish(draft);
 }
 

@@ -1,14 +1,18 @@
-// The changes of a placement when its domain is observed in another state.
+// The changes of placements when their domains are observed in another state.
 #pragma once
 
-#include "core/result.hpp"
 #include "services/scheduler/plan/draft.hpp"
 
 namespace nucleus::scheduler {
 
-/// A domain runs once under an epoch: when it has ended, so has its placement. An event of another
-/// placement changes nothing; one from a process that is not the host's is refused.
-core::Result<Plan> plan_domain_change(const View& view, const msg::DomainChanged& event,
-                                      const std::string& sender, std::int64_t now_unix_ms);
+/// The newest change of the report's log that has been taken; 0 = none.
+std::uint64_t number_taken(const View& view, const msg::ReportDomains& report);
+
+/// Takes the next changes of a report: those not taken before, each node at most once, so that no
+/// state is passed over. A domain runs once under an epoch: when it has ended, so has its
+/// placement. A change of another placement, or of a host that is not the reporting process's, only
+/// counts as taken.
+Plan plan_domain_report(const View& view, const msg::ReportDomains& report,
+                        std::int64_t now_unix_ms);
 
 }  // namespace nucleus::scheduler

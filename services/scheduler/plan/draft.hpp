@@ -49,6 +49,8 @@ class Draft {
   }
   /// The host lost a grant.
   void change_grants(const msg::HostId& id) { plan_.grants[id]; }
+  /// A report of a provisioner takes effect.
+  void add_observed(msg::DomainChanged change) { plan_.observed.push_back(std::move(change)); }
   void want_pass() { plan_.wants_pass = true; }
 
   /// How many nodes of a computeset are on a host, or desired on, as the plan leaves them.

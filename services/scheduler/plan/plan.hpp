@@ -3,6 +3,7 @@
 
 #include <map>
 #include <set>
+#include <vector>
 
 #include "services/scheduler/changes.hpp"
 
@@ -14,6 +15,8 @@ struct Plan {
   /// Hosts whose grants change and so get a new revision, with the nodes whose grants are sent. A
   /// host without nodes only lost some.
   std::map<msg::HostId, std::set<msg::NodeId>> grants = {};
+  /// Reports of provisioners that take effect, to be emitted.
+  std::vector<msg::DomainChanged> observed = {};
   /// Something that waits may find room now.
   bool wants_pass = false;
 

@@ -130,17 +130,37 @@ TEST_F(Curve, ATopicThatTheKeyDoesNotAllowIsForbidden) {
 TEST_F(Curve, AnEventOfAnotherServiceIsDropped) {
   auto subscriber = open("scheduler", {.name = "scheduler", .project = "*"});
   subscriber->link->subscribe("");
-  auto host = open("provisioner/host-01", {.name = "provisioner/host-01"});
+  auto network = open("network", {.name = "network"});
   std::int64_t checks = 0;
   // One connection keeps the order: once the second event arrives, the first was dropped.
   ASSERT_TRUE(bus.wait([&] {
     if (checks++ % 20 == 0) {
-      host->send(MessageKind::event, "", "p/c/registry.cluster-removed");
-      host->send(MessageKind::event, "", "p/c/provisioner.domain-changed");
+      network->send(MessageKind::event, "", "p/c/registry.cluster-removed");
+      network->send(MessageKind::event, "", "p/c/network.ports-leased");
     }
-    return subscriber->has(MessageKind::event, "p/c/provisioner.domain-changed");
+    return subscriber->has(MessageKind::event, "p/c/network.ports-leased");
   }));
   EXPECT_FALSE(subscriber->has(MessageKind::event, "p/c/registry.cluster-removed"));
+}
+
+TEST_F(Curve, AProvisionerEmitsNoEventsAndSubscribesToNone) {
+  auto scheduler = open("scheduler", {.name = "scheduler", .project = "*"});
+  scheduler->link->subscribe("");
+  auto host = open("provisioner/host-01",
+                   {.name = "provisioner/host-01", .calls = "scheduler.report-domains"});
+  for (const char* prefix : {"", "p/", "public/"}) host->link->subscribe(prefix);
+  std::int64_t checks = 0;
+  ASSERT_TRUE(bus.wait([&] {
+    if (checks++ % 20 == 0) {
+      host->send(MessageKind::event, "", "p/c/provisioner.domain-changed");
+      host->send(MessageKind::request, "scheduler", "scheduler.report-domains");
+      scheduler->send(MessageKind::event, "", "p/c/scheduler.node-changed");
+    }
+    return scheduler->has(MessageKind::request, "scheduler.report-domains") &&
+           scheduler->has(MessageKind::event, "p/c/scheduler.node-changed");
+  }));
+  EXPECT_FALSE(scheduler->has(MessageKind::event, "p/c/provisioner.domain-changed"));
+  EXPECT_FALSE(host->has(MessageKind::event, "p/c/scheduler.node-changed"));
 }
 
 TEST_F(Curve, ASubscriberReceivesOnlyItsProject) {

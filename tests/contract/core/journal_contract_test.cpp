@@ -1,8 +1,10 @@
-// The contract of every journal: the same tests run on the one in Redis and on the simulated one.
+// The contract of every journal: the same tests run on those in Redis and in an SQLite file, and on
+// the simulated ones of both kinds.
 #include <gtest/gtest.h>
 
 #include "core/loop/posix_loop.hpp"
 #include "core/state/redis_journal.hpp"
+#include "core/state/sqlite_journal.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/redis_fixture.hpp"
 #include "tests/support/sim/world.hpp"
@@ -18,12 +20,8 @@ class JournalWorld {
   virtual void wait(const std::function<bool()>& condition) = 0;
 };
 
-class RedisJournals : public JournalWorld {
+class LoopWorld : public JournalWorld {
  public:
-  std::unique_ptr<core::Journal> open(const std::string& service) override {
-    return std::make_unique<core::RedisJournal>(
-        loop_, service, core::RedisOptions{.socket_path = redis_.socket_path()});
-  }
   void wait(const std::function<bool()>& condition) override {
     const auto end_ms = loop_.steady_ms() + wait_timeout.count();
     while (!condition() && loop_.steady_ms() < end_ms) {
@@ -33,15 +31,37 @@ class RedisJournals : public JournalWorld {
     }
   }
 
- private:
-  RedisServer redis_ = {};
+ protected:
   core::PosixLoop loop_ = {};
 };
 
+class RedisJournals : public LoopWorld {
+ public:
+  std::unique_ptr<core::Journal> open(const std::string& service) override {
+    return std::make_unique<core::RedisJournal>(
+        loop_, service, core::RedisOptions{.socket_path = redis_.socket_path()});
+  }
+
+ private:
+  RedisServer redis_ = {};
+};
+
+class SqliteJournals : public LoopWorld {
+ public:
+  std::unique_ptr<core::Journal> open(const std::string& service) override {
+    return std::make_unique<core::SqliteJournal>(
+        loop_, core::SqliteOptions{.path = folder_.file(service + "/journal.db")});
+  }
+
+ private:
+  TemporaryFolder folder_ = {};
+};
+
+template <SimJournal::Place place>
 class SimJournals : public JournalWorld {
  public:
   std::unique_ptr<core::Journal> open(const std::string& service) override {
-    return std::make_unique<SimJournal>(loop_, service);
+    return std::make_unique<SimJournal>(loop_, service, place);
   }
   void wait(const std::function<bool()>& condition) override {
     world_.run_until(condition, wait_timeout);
@@ -51,6 +71,9 @@ class SimJournals : public JournalWorld {
   SimWorld world_{1};
   SimLoop loop_{world_};
 };
+
+using SimRedisJournals = SimJournals<SimJournal::Place::redis>;
+using SimHostJournals = SimJournals<SimJournal::Place::host>;
 
 template <class World>
 class JournalContract : public testing::Test {
@@ -88,8 +111,21 @@ core::StoredEvent event(const std::string& body) {
   return {.topic = "p/c/a.b", .trace_id = "t", .sender = "s", .body = body};
 }
 
-using JournalWorlds = testing::Types<RedisJournals, SimJournals>;
+using JournalWorlds =
+    testing::Types<RedisJournals, SqliteJournals, SimRedisJournals, SimHostJournals>;
 TYPED_TEST_SUITE(JournalContract, JournalWorlds);
+
+/// Journals of the head, which number the events of the deployment.
+template <class World>
+class EventJournalContract : public JournalContract<World> {};
+using EventJournalWorlds = testing::Types<RedisJournals, SimRedisJournals>;
+TYPED_TEST_SUITE(EventJournalContract, EventJournalWorlds);
+
+/// Journals of hosts.
+template <class World>
+class HostJournalContract : public JournalContract<World> {};
+using HostJournalWorlds = testing::Types<SqliteJournals, SimHostJournals>;
+TYPED_TEST_SUITE(HostJournalContract, HostJournalWorlds);
 
 TYPED_TEST(JournalContract, KeepsRecordsRepliesAndTheCursor) {
   auto journal = this->world.open("a");
@@ -119,9 +155,8 @@ TYPED_TEST(JournalContract, ChangesNothingWhenARevisionDiffers) {
   auto journal = this->world.open("a");
   ASSERT_TRUE(this->load(*journal));
   ASSERT_TRUE(this->commit(*journal, {.records = {{"nucleus:a:r:1", 0, "x"}}}));
-  auto refused = this->commit(
-      *journal,
-      {.records = {{"nucleus:a:r:2", 0, "y"}, {"nucleus:a:r:1", 0, "z"}}, .events = {event("e")}});
+  auto refused =
+      this->commit(*journal, {.records = {{"nucleus:a:r:2", 0, "y"}, {"nucleus:a:r:1", 0, "z"}}});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, core::ErrorCode::unknown_outcome);
   // Every commit fails until the next load.
@@ -129,7 +164,46 @@ TYPED_TEST(JournalContract, ChangesNothingWhenARevisionDiffers) {
   auto again = this->load(*journal);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->records.size(), 1U);
+}
+
+TYPED_TEST(JournalContract, KeepsTheCommitsBeforeTheOneThatFails) {
+  auto journal = this->world.open("a");
+  ASSERT_TRUE(this->load(*journal));
+  std::vector<bool> answers;
+  const auto done = [&answers](const core::Result<std::uint64_t>& answer) {
+    answers.push_back(answer.has_value());
+  };
+  journal->commit({.records = {{"nucleus:a:r:1", 0, "x"}}}, done);
+  journal->commit({.records = {{"nucleus:a:r:2", 7, "y"}}}, done);
+  journal->commit({.records = {{"nucleus:a:r:3", 0, "z"}}}, done);
+  this->world.wait([&] { return answers.size() == 3; });
+  EXPECT_EQ(answers, (std::vector{true, false, false}));
+  auto again = this->load(*journal);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->records.at("nucleus:a:r:1").bytes, "x");
+  EXPECT_FALSE(again->records.contains("nucleus:a:r:2"));  // the third may have taken effect
+}
+
+TYPED_TEST(EventJournalContract, EmitsNothingWhenTheCommitFails) {
+  auto journal = this->world.open("a");
+  ASSERT_TRUE(this->load(*journal));
+  ASSERT_FALSE(
+      this->commit(*journal, {.records = {{"nucleus:a:r:1", 7, "y"}}, .events = {event("e")}}));
+  auto again = this->load(*journal);
+  ASSERT_TRUE(again);
   EXPECT_EQ(again->last_sequence, 0U);
+}
+
+TYPED_TEST(HostJournalContract, RefusesEvents) {
+  auto journal = this->world.open("a");
+  ASSERT_TRUE(this->load(*journal));
+  ASSERT_FALSE(
+      this->commit(*journal, {.records = {{"nucleus:a:r:1", 0, "y"}}, .events = {event("e")}}));
+  auto again = this->load(*journal);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->records.empty());
+  EXPECT_EQ(again->last_sequence, 0U);
+  EXPECT_TRUE(this->events(*journal, 0, 10)->empty());
 }
 
 TYPED_TEST(JournalContract, FencesThePreviousOwner) {
@@ -143,7 +217,7 @@ TYPED_TEST(JournalContract, FencesThePreviousOwner) {
   ASSERT_TRUE(this->commit(*second, {.records = {{"nucleus:a:r:1", 0, "y"}}}));
 }
 
-TYPED_TEST(JournalContract, NumbersTheEventsOfAllServicesWithoutGaps) {
+TYPED_TEST(EventJournalContract, NumbersTheEventsOfAllServicesWithoutGaps) {
   auto first = this->world.open("a");
   auto second = this->world.open("b");
   ASSERT_TRUE(this->load(*first));
@@ -161,7 +235,7 @@ TYPED_TEST(JournalContract, NumbersTheEventsOfAllServicesWithoutGaps) {
   EXPECT_EQ(this->load(*second)->last_sequence, 3U);
 }
 
-TYPED_TEST(JournalContract, AnswersCommitsInOrder) {
+TYPED_TEST(EventJournalContract, AnswersCommitsInOrder) {
   auto journal = this->world.open("a");
   ASSERT_TRUE(this->load(*journal));
   std::vector<std::uint64_t> answers;
@@ -180,9 +254,7 @@ TYPED_TEST(JournalContract, MovesARecordToTheArchiveInOneCommit) {
   ASSERT_TRUE(this->commit(
       *journal, {.records = {{"nucleus:a:r:1", 0, "live"}, {"nucleus:a:r:2", 0, "other"}}}));
   const std::string bytes("\0body\r\n", 7);
-  ASSERT_EQ(this->commit(*journal, {.archived = {{"nucleus:a:r:1", 1, "summary", bytes}},
-                                    .events = {event("finished")}}),
-            1U);
+  ASSERT_TRUE(this->commit(*journal, {.archived = {{"nucleus:a:r:1", 1, "summary", bytes}}}));
   EXPECT_EQ(this->archived(*journal, {"nucleus:a:r:1"}), std::vector{bytes});
   auto again = this->load(*journal);
   ASSERT_TRUE(again);

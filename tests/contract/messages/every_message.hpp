@@ -58,8 +58,8 @@ void for_every_request_and_event(Visit&& visit) {
                  RemoveNode, ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved,
                  ClusterRemoved>(visit);
   visit_messages<StartComputeset, PowerComputeset, PowerNode, ListComputesets, ListNodeStatuses,
-                 ListHosts, ReportHost, DrainHost, DefineAllocation, ListAllocations, ListUsage,
-                 ComputesetChanged, NodeChanged, HostChanged, AllocationChanged>(visit);
+                 ListHosts, ReportHost, ReportDomains, DrainHost, DefineAllocation, ListAllocations,
+                 ListUsage, ComputesetChanged, NodeChanged, HostChanged, AllocationChanged>(visit);
   visit_messages<ApplyGrants, DomainChanged, OpenConsole, ProbeNode, ProbeHost>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
                  ImagePublished, ImageRemoved, VolumeChanged, VolumePlaced>(visit);
@@ -92,6 +92,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<scheduler::ComputesetSummary>("scheduler.computeset-summary");
   one.template operator()<scheduler::StoredAllocation>("scheduler.allocation");
   one.template operator()<scheduler::StoredCount>("scheduler.computeset-count");
+  one.template operator()<scheduler::StoredReporter>("scheduler.reporter");
   one.template operator()<network::StoredNetwork>("network.network");
   one.template operator()<network::StoredPorts>("network.ports");
   one.template operator()<network::StoredVlanQuarantine>("network.vlan-quarantine");
@@ -103,6 +104,8 @@ void for_every_record(Visit&& visit) {
   one.template operator()<image_store::StoredVolume>("image_store.volume");
   one.template operator()<provisioner::StoredGrant>("provisioner.grant");
   one.template operator()<provisioner::StoredHost>("provisioner.host");
+  one.template operator()<provisioner::StoredReport>("provisioner.report");
+  one.template operator()<provisioner::StoredReportLog>("provisioner.report-log");
   one.template operator()<console::StoredTicket>("console.ticket");
   one.template operator()<overhead::StoredReport>("overhead.report");
 }

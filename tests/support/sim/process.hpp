@@ -24,7 +24,9 @@ class SimProcess {
       : loop_{world},
         settings_{std::move(settings)},
         link_{loop_, name},
-        journal_{loop_, name},
+        journal_{
+            loop_, name,
+            name.starts_with("provisioner/") ? SimJournal::Place::host : SimJournal::Place::redis},
         store_{loop_, journal_, name},
         bus_{loop_, link_, build ? &store_ : nullptr} {
     // Another process took over: this one does nothing more until its owner destroys it.

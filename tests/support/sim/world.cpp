@@ -125,11 +125,16 @@ bool SimLink::wants(const std::string& topic) const {
   return false;
 }
 
+bool SimJournal::can_reach() const {
+  const auto& world = loop_.world();
+  return place_ == Place::host || (!world.is_redis_away_ && !world.is_cut_off(service_name_));
+}
+
 template <class T>
 bool SimJournal::fail_without_redis(ErrorCode code,
                                     const std::function<void(core::Result<T>)>& done) {
   auto& world = loop_.world();
-  if (world.can_reach_redis(service_name_)) return false;
+  if (can_reach()) return false;
   is_broken_ = true;
   last_answer_ms_ = std::max(last_answer_ms_, world.now_ms() + redis_timeout_ms);
   world.schedule(last_answer_ms_ - world.now_ms(), loop_.life(),
@@ -142,11 +147,12 @@ void SimJournal::load(std::function<void(core::Result<core::Snapshot>)> done) {
   auto& world = loop_.world();
   world.schedule(answer_delay_ms(), loop_.life(), [this, &world, done = std::move(done)] {
     auto& owned = world.owned_[service_name_];
+    owned.is_on_host = place_ == Place::host;
     epoch_ = ++owned.epoch;
     is_broken_ = false;
     core::Snapshot snapshot = owned.snapshot;
     snapshot.archived.assign(owned.summaries.begin(), owned.summaries.end());
-    snapshot.last_sequence = world.events_.size();
+    snapshot.last_sequence = place_ == Place::host ? 0 : world.events_.size();
     done(std::move(snapshot));
   });
 }
@@ -163,8 +169,8 @@ void SimJournal::commit(core::Commit commit,
   world.schedule(lands_ms, loop_.life(), [this, outcome, commit = std::move(commit)]() mutable {
     *outcome = land(std::move(commit));
   });
-  world.schedule(answer_ms, loop_.life(), [this, &world, outcome, done = std::move(done)] {
-    if (*outcome && !world.can_reach_redis(service_name_)) {
+  world.schedule(answer_ms, loop_.life(), [this, outcome, done = std::move(done)] {
+    if (*outcome && !can_reach()) {
       is_broken_ = true;
       *outcome = core::refuse(ErrorCode::unknown_outcome, "redis does not answer");
     }
@@ -179,7 +185,7 @@ core::Result<std::uint64_t> SimJournal::land(core::Commit commit) {
     return core::refuse(ErrorCode::unknown_outcome, why);
   };
   if (is_broken_) return lost("not loaded");
-  if (!world.can_reach_redis(service_name_)) return lost("redis does not answer");
+  if (!can_reach()) return lost("redis does not answer");
   if (world.happens(world.faults.commit_lost))
     return lost("the connection broke before the commit");
   auto& owned = world.owned_[service_name_];
@@ -187,6 +193,7 @@ core::Result<std::uint64_t> SimJournal::land(core::Commit commit) {
     is_broken_ = true;
     return core::refuse(ErrorCode::conflict, "FENCED by another owner");
   }
+  if (place_ == Place::host && !commit.events.empty()) return lost("a host emits no events");
   auto& records = owned.snapshot.records;
   const auto revision = [&records](const std::string& key) {
     const auto record = records.find(key);
@@ -218,7 +225,7 @@ core::Result<std::uint64_t> SimJournal::land(core::Commit commit) {
     owned.snapshot.replies.emplace_back(commit.request_id, commit.reply);
     owned.replied.insert(commit.request_id);
   }
-  const std::uint64_t last = world.events_.size();
+  const std::uint64_t last = place_ == Place::host ? 0 : world.events_.size();
   if (world.happens(world.faults.answer_lost)) return lost("the connection broke after the commit");
   return last;
 }
@@ -229,8 +236,9 @@ void SimJournal::read_events(
   if (fail_without_redis(ErrorCode::unknown_outcome, done)) return;
   auto& world = loop_.world();
   world.schedule(
-      answer_delay_ms(), loop_.life(), [&world, sequence, count, done = std::move(done)] {
+      answer_delay_ms(), loop_.life(), [this, &world, sequence, count, done = std::move(done)] {
         std::vector<core::StoredEvent> read;
+        if (place_ == Place::host) return done(std::move(read));
         for (std::uint64_t i = sequence; i < world.events_.size() && read.size() < count; ++i)
           read.push_back(world.events_[i]);
         done(std::move(read));

@@ -72,15 +72,12 @@ class SimWorld {
   bool is_cut_off(const std::string& process) const { return cut_off_.contains(process); }
   /// Makes Redis unreachable for all processes, or reachable again; its data is kept.
   void take_redis_away(bool is_away) { is_redis_away_ = is_away; }
-  /// Deletes the data of Redis, as after a disk failure.
+  /// Deletes the data of Redis, as after a disk failure. Hosts keep theirs.
   void empty_redis() {
-    owned_.clear();
+    std::erase_if(owned_, [](const auto& owned) { return !owned.second.is_on_host; });
     events_.clear();
   }
-  bool can_reach_redis(const std::string& process) const {
-    return !is_redis_away_ && !is_cut_off(process);
-  }
-  /// True if Redis stores a reply of the service to this request.
+  /// True if the service stores a reply to this request.
   bool is_reply_kept(const std::string& service, const std::string& request_id) const;
   const std::vector<core::StoredEvent>& events() const { return events_; }
 
@@ -98,8 +95,9 @@ class SimWorld {
     std::weak_ptr<SimLife> life;
     std::function<void()> run;
   };
-  /// The data of one service in Redis.
+  /// The data of one service, in Redis or on its host.
   struct Owned {
+    bool is_on_host = false;
     std::uint64_t epoch = 0;
     core::Snapshot snapshot = {};
     std::map<std::string, std::string> archive = {};  // key, bytes
@@ -176,10 +174,13 @@ class SimLink : public core::Link {
   std::vector<std::string> prefixes_ = {};
 };
 
+/// As the journal in Redis, which may be unreachable; or as the one in a file of the host.
 class SimJournal : public core::Journal {
  public:
-  SimJournal(SimLoop& loop, std::string service_name)
-      : loop_{loop}, service_name_{std::move(service_name)} {}
+  enum class Place : std::uint8_t { redis, host };
+
+  SimJournal(SimLoop& loop, std::string service_name, Place place)
+      : loop_{loop}, service_name_{std::move(service_name)}, place_{place} {}
   void load(std::function<void(core::Result<core::Snapshot>)> done) override;
   void commit(core::Commit commit, std::function<void(core::Result<std::uint64_t>)> done) override;
   void read_events(std::uint64_t sequence, std::size_t count,
@@ -188,6 +189,7 @@ class SimJournal : public core::Journal {
                      std::function<void(core::Result<std::vector<std::string>>)> done) override;
 
  private:
+  bool can_reach() const;
   core::Result<std::uint64_t> land(core::Commit commit);
   /// The delay of the next answer; answers keep their order.
   std::int64_t answer_delay_ms();
@@ -197,6 +199,7 @@ class SimJournal : public core::Journal {
 
   SimLoop& loop_;
   std::string service_name_;
+  const Place place_;
   std::uint64_t epoch_ = 0;
   bool is_broken_ = true;  // until the next load
   std::int64_t last_answer_ms_ = 0;

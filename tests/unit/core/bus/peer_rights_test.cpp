@@ -50,11 +50,18 @@ TEST(PeerRights, EveryProcessMayCallProcessTopicsOnItselfOnly) {
 }
 
 TEST(PeerRights, AProcessEmitsOnlyEventsOfItsService) {
-  EXPECT_TRUE(may_emit("provisioner/host-01", "p/c/provisioner.domain-changed"));
   EXPECT_TRUE(may_emit("registry", "p/c/registry.cluster-defined"));
-  for (const char* topic : {"p/c/registry.cluster-defined", "p/c/provisioners.x", "provisioner/x",
-                            "p/c/provisioner", ""})
-    EXPECT_FALSE(may_emit("provisioner/host-01", topic)) << topic;
+  EXPECT_TRUE(may_emit("console/2", "p/c/console.opened"));
+  for (const char* topic :
+       {"p/c/network.leased", "p/c/registrys.x", "registry/x", "p/c/registry", ""})
+    EXPECT_FALSE(may_emit("registry", topic)) << topic;
+}
+
+TEST(PeerRights, TheSchedulerEmitsWhatProvisionersReportAndTheyEmitNothing) {
+  constexpr const char* topic = "p/c/provisioner.domain-changed";
+  EXPECT_TRUE(may_emit("scheduler", topic));
+  for (const char* name : {"provisioner", "provisioner/host-01", "registry"})
+    EXPECT_FALSE(may_emit(name, topic)) << name;
 }
 
 TEST(PeerRights, ASubscriptionMustLieWithinTheProjectOrPublic) {

@@ -115,16 +115,26 @@ struct SmallDeployment {
   }
   /// The domain of a placed node is observed in another state.
   Shown observe(const std::string& id, msg::DomainState state, std::int64_t seen_unix_ms = 0) {
-    const auto& placed = node(id);
-    auto plan = plan_domain_change(view,
-                                   {.host_id = placed.host_id,
-                                    .node_id = {id},
-                                    .epoch = placed.epoch,
-                                    .state = state,
-                                    .last_seen_unix_ms = seen_unix_ms},
-                                   view.host(placed.host_id)->process, now_unix_ms);
-    EXPECT_TRUE(plan);
-    return apply(std::move(*plan));
+    return apply(plan_domain_report(view, a_report({{id, state, seen_unix_ms}}), now_unix_ms));
+  }
+  struct Observed {
+    std::string node = {};
+    msg::DomainState state = msg::DomainState::unknown;
+    std::int64_t seen_unix_ms = 0;
+  };
+  /// The next report of the provisioner of the first node's host.
+  msg::ReportDomains a_report(const std::vector<Observed>& changes) const {
+    const auto& process = view.host(node(changes.front().node).host_id)->process;
+    const auto* known = view.reporter(process);
+    msg::ReportDomains report{
+        .process = process, .log_id = "log", .first_number = known ? known->number + 1 : 1};
+    for (const auto& [id, state, seen_unix_ms] : changes)
+      report.changes.push_back({.host_id = node(id).host_id,
+                                .node_id = {id},
+                                .epoch = node(id).epoch,
+                                .state = state,
+                                .last_seen_unix_ms = seen_unix_ms});
+    return report;
   }
 
   const StoredNode& node(const std::string& id) const { return *view.node({id}); }

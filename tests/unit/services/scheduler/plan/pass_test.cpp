@@ -56,14 +56,8 @@ TEST(Pass, IsWantedWhenRoomIsFreedAndNotOtherwise) {
       small.now_unix_ms);
   EXPECT_FALSE(stopped->wants_pass) << "its node still holds its room";
   small.apply(std::move(*stopped));
-  const auto& node = small.node("c-1");
-  const auto off = plan_domain_change(small.view,
-                                      {.host_id = node.host_id,
-                                       .node_id = {"c-1"},
-                                       .epoch = node.epoch,
-                                       .state = msg::DomainState::shutoff},
-                                      "provisioner/h1", small.now_unix_ms);
-  EXPECT_TRUE(off->wants_pass);
+  const auto report = small.a_report({{"c-1", msg::DomainState::shutoff}});
+  EXPECT_TRUE(plan_domain_report(small.view, report, small.now_unix_ms).wants_pass);
 }
 
 TEST(Pass, IsWantedWhenAWaitingNodeHasAllItNeedsAndNotForOneThatIsOff) {
