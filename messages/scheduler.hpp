@@ -262,6 +262,22 @@ struct DrainHost {
   NUCLEUS_FIELDS(host_id, is_drained, reason);
 };
 
+/// Forgets a host. `wrong_state` while nodes are placed there; `unavailable` while it counts as up,
+/// since its next heartbeat would add it again.
+struct RemoveHost {
+  static constexpr std::string_view topic = "scheduler.remove-host";
+  using Reply = Done;
+  HostId host_id = {};
+  NUCLEUS_FIELDS(host_id);
+};
+
+/// Event: a host was removed.
+struct HostRemoved {
+  static constexpr std::string_view topic = "scheduler.host-removed";
+  HostId host_id = {};
+  NUCLEUS_FIELDS(host_id);
+};
+
 struct Allocation {
   AllocationId allocation_id = {};
   ProjectId project_id = {};

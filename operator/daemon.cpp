@@ -11,7 +11,8 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "core/runtime/child_process.hpp"
+#include "operator/deployment.hpp"
+#include "operator/processes.hpp"
 #include "operator/supervisor.hpp"
 
 namespace nucleus::operator_ {
@@ -25,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds start_timeout{5'000};
 constexpr milliseconds term_timeout{5'000};
 constexpr milliseconds kill_timeout{5'000};
+constexpr milliseconds supervisor_timeout{45'000};  // it stops its processes first
 
 [[noreturn]] void exec_supervisor(const StateDirectory& state) {
   setsid();
@@ -100,12 +102,15 @@ void stop_domains(const StateDirectory& state) {
   stop_processes(entries);
 }
 
-void remove_network_namespace(const StateDirectory& state) {
+/// It is missing if the start failed early.
+void remove_network(const StateDirectory& state) {
+  if (is_host(state)) {
+    if (const auto host = load_host(state)) remove_host_network(host->network_namespace);
+    return;
+  }
   const auto deployment = load_deployment(state);
-  if (!deployment || !*deployment || (*deployment)->options.is_simulated) return;
-  // Its bridge and taps are removed with it. It is missing if `up` failed early.
-  (void)core::run_child({.argv = {"ip", "netns", "del", network_namespace(**deployment)},
-                         .deadline = milliseconds{5'000}});
+  if (deployment && *deployment && has_own_host((*deployment)->options))
+    remove_host_network(own_host(state, **deployment).network_namespace);
 }
 
 }  // namespace
@@ -145,7 +150,7 @@ core::Result<void> stop_all(const StateDirectory& state) {
   stop_processes(others);
   stop_domains(state);
   stop_processes(infrastructure);
-  remove_network_namespace(state);
+  remove_network(state);
   std::string left;
   for (const auto& [name, entry] : table) {
     if (is_alive(entry.process)) left += " " + name;
@@ -155,6 +160,19 @@ core::Result<void> stop_all(const StateDirectory& state) {
   for (const char* file :
        {"run/redis.sock", "run/bus.sock", "run/events.sock", "run/processes.json"})
     fs::remove(state.file(file));
+  return {};
+}
+
+core::Result<void> stop_supervised(const StateDirectory& state) {
+  if (const auto supervisor = running_supervisor(state); supervisor.pid) {
+    send_signal(supervisor, SIGTERM);
+    if (!wait_end(supervisor, supervisor_timeout)) send_signal(supervisor, SIGKILL);
+    wait_end(supervisor, kill_timeout);
+  }
+  if (auto stopped = stop_all(state); !stopped) return stopped;
+  std::error_code ignored;
+  fs::remove(state.pid_file("supervisor"), ignored);
+  fs::remove(state.file("run/supervisor"), ignored);
   return {};
 }
 

@@ -32,7 +32,7 @@ constexpr int port_attempts_max = 1'000;
 
 /// What needs a port besides the gateway, which has its own option.
 std::vector<std::string> port_purposes() {
-  std::vector<std::string> purposes{"console", "events"};
+  std::vector<std::string> purposes{"console", "requests", "events"};
   for (const auto& service : services) purposes.push_back(metrics_port(service.name));
   return purposes;
 }
@@ -68,11 +68,6 @@ std::optional<std::uint16_t> free_port(const Deployment& deployment, const std::
   return std::nullopt;
 }
 
-std::string new_short_id() {
-  std::random_device device;
-  return fmt::format("{:04x}", device() & 0xffff);
-}
-
 /// This machine's name as a host id; characters that a name may not contain become `-`.
 std::string own_host_id() {
   std::array<char, 65> name{};
@@ -106,6 +101,8 @@ core::Result<std::optional<Deployment>> load_deployment(const StateDirectory& st
                           .listen_port = file["listen_port"].as<std::uint16_t>(),
                           .is_simulated = file["is_simulated"].as<bool>(),
                           .host_count = file["host_count"].as<std::uint32_t>(),
+                          .rack_hosts = file["rack_hosts"].as<std::uint32_t>(0),
+                          .bus_address = file["bus_address"].as<std::string>("127.0.0.1"),
                           .tls = {.certificate = file["tls"]["certificate"].as<std::string>(""),
                                   .key = file["tls"]["key"].as<std::string>(""),
                                   .ca = file["tls"]["ca"].as<std::string>("")}};
@@ -137,6 +134,8 @@ core::Result<void> save_deployment(const StateDirectory& state, const Deployment
   file["listen_port"] = deployment.options.listen_port;
   file["is_simulated"] = deployment.options.is_simulated;
   file["host_count"] = deployment.options.host_count;
+  file["rack_hosts"] = deployment.options.rack_hosts;
+  file["bus_address"] = deployment.options.bus_address;
   file["tls"]["certificate"] = deployment.options.tls.certificate;
   file["tls"]["key"] = deployment.options.tls.key;
   file["tls"]["ca"] = deployment.options.tls.ca;
@@ -169,12 +168,23 @@ core::Result<void> choose_ports(Deployment& deployment) {
         "listen");
   }
   for (const auto& purpose : port_purposes()) {
+    const bool is_of_bus = purpose == "requests" || purpose == "events";
+    const std::string address = is_of_bus ? options.bus_address : "127.0.0.1";
     auto& port = deployment.ports[purpose];
-    if (port != 0 && is_free("127.0.0.1", port)) continue;
-    const auto fresh = free_port(deployment, "127.0.0.1");
+    if (port != 0 && is_free(address, port)) continue;
+    const auto fresh = free_port(deployment, address);
     if (!fresh) return none_free();
     port = *fresh;
   }
+  return {};
+}
+
+std::string new_short_id() {
+  std::random_device device;
+  return fmt::format("{:04x}", device() & 0xffff);
+}
+
+void choose_identity(Deployment& deployment) {
   if (deployment.host_id.empty()) deployment.host_id = own_host_id();
   if (deployment.short_id.empty()) deployment.short_id = new_short_id();
   if (deployment.curve.server_public.empty()) {
@@ -185,23 +195,12 @@ core::Result<void> choose_ports(Deployment& deployment) {
                         .admin_public = admin.public_key,
                         .admin_secret = admin.secret_key};
   }
-  return {};
 }
 
-std::vector<std::string> missing_programs(const std::vector<Child>& children) {
-  std::vector<std::string> missing;
-  for (const auto& child : children)
-    if (access(child.argv.front().c_str(), X_OK) != 0) missing.push_back(child.argv.front());
-  return missing;
-}
-
-core::Result<void> write_settings(const StateDirectory& state, const std::vector<Child>& children) {
-  for (const auto& child : children) {
-    if (child.settings.empty()) continue;
-    if (auto written = write_text_map(state.settings_file(child.name), child.settings); !written)
-      return written;
-  }
-  return {};
+std::string bus_url(const Deployment& deployment, const std::string& purpose) {
+  const auto chosen = deployment.ports.find(purpose);
+  const int port = chosen == deployment.ports.end() ? 0 : chosen->second;
+  return "tcp://" + deployment.options.bus_address + ":" + std::to_string(port);
 }
 
 core::Result<void> write_targets(const StateDirectory& state, const std::vector<Child>& children) {
@@ -211,26 +210,6 @@ core::Result<void> write_targets(const StateDirectory& state, const std::vector<
       targets.push_back({{"targets", nlohmann::json::array({listen->second})},
                          {"labels", {{"process", child.name}}}});
   return write_file(state.file("monitoring/targets.json"), targets.dump(1) + "\n");
-}
-
-std::string libvirt_uri(const StateDirectory& state) {
-  return "qemu+unix:///system?socket=" + state.file("libvirt/run/libvirt-sock");
-}
-
-std::string programs_folder() {
-  std::error_code error;
-  return fs::read_symlink("/proc/self/exe", error).parent_path().string();
-}
-
-std::string find_program(const std::string& name) {
-  const char* path = std::getenv("PATH");
-  // A user's PATH may lack the folders of system programs.
-  std::istringstream folders(std::string(path ? path : "") + ":/usr/local/sbin:/usr/sbin:/sbin");
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    const std::string candidate = folder + "/" + name;
-    if (!folder.empty() && access(candidate.c_str(), X_OK) == 0) return candidate;
-  }
-  return {};
 }
 
 }  // namespace nucleus::operator_

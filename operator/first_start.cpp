@@ -79,15 +79,14 @@ core::Result<void> write_environment(const StateDirectory& state, const Endpoint
 }  // namespace
 
 Endpoints endpoints(const StateDirectory& state, const Deployment& deployment) {
-  Endpoints endpoints{
-      .url = gateway_url(deployment.options),
-      .ca_file = deployment.options.tls.ca,
-      .events_url = "tcp://127.0.0.1:" + std::to_string(deployment.ports.at("events")),
-      .curve = deployment.curve};
-  if (!deployment.options.is_simulated)
+  Endpoints endpoints{.url = gateway_url(deployment.options),
+                      .ca_file = deployment.options.tls.ca,
+                      .events_url = bus_url(deployment, "events"),
+                      .curve = deployment.curve};
+  if (has_own_host(deployment.options))
     // For virsh, ip -n and ovs-vsctl.
     endpoints.others = {{"LIBVIRT_DEFAULT_URI", libvirt_uri(state)},
-                        {"NUCLEUS_NETNS", network_namespace(deployment)},
+                        {"NUCLEUS_NETNS", own_host(state, deployment).network_namespace},
                         {"OVS_RUNDIR", state.file("ovs")}};
   return endpoints;
 }

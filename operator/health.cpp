@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "messages/process.hpp"
+#include "operator/rack.hpp"
 #include "operator/tls.hpp"
 
 namespace nucleus::operator_ {
@@ -65,7 +66,7 @@ std::string url_at(const Options& options, const std::string& host) {
          std::to_string(options.listen_port);
 }
 
-bool is_gateway_healthy(const std::string& url, core::Milliseconds timeout) {
+bool is_healthy_at(const std::string& url, core::Milliseconds timeout) {
   const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(),
                                                                  curl_easy_cleanup);
   if (!curl) return false;
@@ -74,7 +75,7 @@ bool is_gateway_healthy(const std::string& url, core::Milliseconds timeout) {
   curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl.get(), CURLOPT_PROXY, "");
   curl_easy_setopt(curl.get(), CURLOPT_FAILONERROR, 1L);
-  // The question is whether the gateway responds on this machine, whatever its certificate is for.
+  // The question is whether the process responds on this machine, whatever its certificate is for.
   curl_easy_setopt(curl.get(), CURLOPT_SSL_VERIFYPEER, 0L);
   curl_easy_setopt(curl.get(), CURLOPT_SSL_VERIFYHOST, 0L);
   curl_easy_setopt(
@@ -84,9 +85,11 @@ bool is_gateway_healthy(const std::string& url, core::Milliseconds timeout) {
 }
 
 /// A heartbeat from before the provisioner's start says nothing about the host now.
-bool is_up(const msg::Host& host, std::int64_t provisioner_started_unix_ms) {
+bool is_up(const msg::Host& host, const std::map<std::string, std::int64_t>& provisioners) {
+  const auto own = provisioners.find(host.host_id.value);
+  const auto started = own == provisioners.end() ? provisioners.find("simulated") : own;
   return (host.state == msg::HostState::up || host.state == msg::HostState::drained) &&
-         host.last_heartbeat_unix_ms >= provisioner_started_unix_ms;
+         started != provisioners.end() && host.last_heartbeat_unix_ms >= started->second;
 }
 
 using StatusFuture = std::future<core::Result<msg::ProcessStatus>>;
@@ -97,7 +100,7 @@ std::string problem_of(const std::string& name, const StateDirectory& state, con
   if (name == "redis") return redis_problem(state.redis_socket(), timeout);
   if (name == "libvirtd" && !UnixConnection(state.file("libvirt/run/libvirt-sock")).is_open())
     return "not accepting connections";
-  if (name == "gateway" && !is_gateway_healthy(url_at(options, own_address(options)), timeout))
+  if (name == "gateway" && !is_healthy_at(url_at(options, own_address(options)), timeout))
     return "not responding";
   return {};
 }
@@ -119,7 +122,39 @@ void mark_without_redis(std::vector<ProcessHealth>& processes, const std::vector
     }
 }
 
+std::int64_t provisioner_start(const ProcessTable& table) {
+  const auto known = table.find("provisioner");
+  return known == table.end() ? 0 : known->second.started_unix_ms;
+}
+
+std::map<std::string, std::int64_t> provisioners_of(const StateDirectory& state,
+                                                    const Deployment& deployment,
+                                                    const ProcessTable& table) {
+  std::map<std::string, std::int64_t> started;
+  const auto& options = deployment.options;
+  for (std::uint32_t i = 1; i <= options.rack_hosts; ++i)
+    started[rack_host_id(i)] = provisioner_start(load_processes(rack_state(state, i)));
+  if (options.is_simulated) started["simulated"] = provisioner_start(table);
+  if (has_own_host(options)) started[deployment.host_id] = provisioner_start(table);
+  return started;
+}
+
 }  // namespace
+
+std::string host_problem(const StateDirectory& state, const HostDeployment& host,
+                         core::Milliseconds timeout) {
+  const auto table = load_processes(state);
+  for (const auto& child : plan_host_children(state, host, programs_folder())) {
+    const auto known = table.find(child.name);
+    if (known == table.end() || !is_alive(known->second.process))
+      return child.name + ": not running";
+  }
+  if (const auto problem = problem_of("libvirtd", state, {}, timeout); !problem.empty())
+    return "libvirtd: " + problem;
+  if (!is_healthy_at("http://" + host.metrics_listen, timeout))
+    return "provisioner: not connected to the head";
+  return {};
+}
 
 std::string gateway_url(const Options& options) {
   return url_at(options, host_of(options.tls, own_address(options)));
@@ -152,6 +187,7 @@ Health check_health(const StateDirectory& state, const Deployment& deployment, C
     health.processes.push_back(std::move(process));
   }
   mark_without_redis(health.processes, children);
+  health.provisioners = provisioners_of(state, deployment, table);
   if (auto listed = hosts.get()) {
     health.hosts = std::move(listed->hosts);
     if (listed->next.empty()) return health;
@@ -165,15 +201,14 @@ Health check_health(const StateDirectory& state, const Deployment& deployment, C
 std::string Health::problem(const Options& options) const {
   for (const auto& process : processes)
     if (!process.is_healthy()) return process.name + ": " + process.reason;
-  const std::size_t expected = options.is_simulated ? options.host_count : 1;
-  const auto provisioner = std::ranges::find(processes, "provisioner", &ProcessHealth::name);
-  const auto started = provisioner == processes.end() ? 0 : provisioner->entry.started_unix_ms;
+  const std::size_t expected =
+      options.is_simulated ? options.host_count : std::max(options.rack_hosts, std::uint32_t{1});
   const auto up = static_cast<std::size_t>(
-      std::ranges::count_if(hosts, [&](const auto& host) { return is_up(host, started); }));
+      std::ranges::count_if(hosts, [&](const auto& host) { return is_up(host, provisioners); }));
   if (up >= expected) return {};
   std::string reason;
   for (const auto& host : hosts)
-    if (!is_up(host, started) && !host.reason.empty())
+    if (!is_up(host, provisioners) && !host.reason.empty())
       reason = ": " + host.host_id.value + ": " + host.reason;
   return std::to_string(up) + " of " + std::to_string(expected) + " hosts are up" + reason;
 }

@@ -2,6 +2,7 @@
 // over HTTP, Redis and libvirtd at their sockets.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct ProcessHealth {
 struct Health {
   std::vector<ProcessHealth> processes = {};
   std::vector<msg::Host> hosts = {};
+  /// When the provisioners of the hosts that `up` starts were started, by host; of simulated hosts
+  /// by process.
+  std::map<std::string, std::int64_t> provisioners = {};
   /// Every process is healthy, and every host is up or drained.
   bool is_ready(const Options& options) const;
   /// The first problem, in one line; empty if there is none.
@@ -33,6 +37,11 @@ struct Health {
 /// Checks all processes at the same time, for no longer than `timeout`.
 Health check_health(const StateDirectory& state, const Deployment& deployment, Caller& caller,
                     core::Milliseconds timeout);
+
+/// The first problem of a joined host's processes, or of its connection to the head; empty if there
+/// is none.
+std::string host_problem(const StateDirectory& state, const HostDeployment& host,
+                         core::Milliseconds timeout);
 
 /// http://ADDRESS:PORT of the gateway as this machine reaches it; with TLS https, and the host name
 /// of the certificate.

@@ -80,7 +80,7 @@ class KeyMaker {
                      {"bus.name", rights.name.substr(0, rights.name.find("/*"))}};
     });
     if (!settings) return std::unexpected(settings.error());
-    return grant(text_of(*settings, "bus.public_key"), rights);
+    return grant_key(file("bus/rights"), text_of(*settings, "bus.public_key"), rights);
   }
 
   /// DIR/operator/subscriber.yaml, for programs that follow the events of the first project.
@@ -92,23 +92,12 @@ class KeyMaker {
                      {"secret_key", pair.secret_key}};
     });
     if (!keys) return std::unexpected(keys.error());
-    return grant(text_of(*keys, "public_key"), {.project = first_project.value});
+    return grant_key(file("bus/rights"), text_of(*keys, "public_key"),
+                     {.project = first_project.value});
   }
 
  private:
   std::string file(const std::string& name) const { return directory_ + "/" + name; }
-
-  /// Revokes an earlier key of the process of this name, if there is one.
-  core::Result<void> grant(const std::string& public_key, const core::PeerRights& rights) const {
-    const std::string path = file("bus/rights/" + core::rights_file_name(public_key));
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(file("bus/rights"), error)) {
-      if (rights.name.empty() || entry.path() == path) continue;
-      const auto earlier = read_text_map(entry.path());
-      if (earlier && text_of(*earlier, "name") == rights.name) fs::remove(entry.path(), error);
-    }
-    return write_rights(path, public_key, rights);
-  }
 
   std::string directory_;
   std::string server_public_ = {};
@@ -129,10 +118,39 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
       {.name = "gateway", .calls = topics_of_central_services(), .project = "*"},
       {.name = "operator/*", .calls = "*", .project = "*"},
   };
-  for (const auto& host : provisioners)
-    all.push_back(
-        {.name = "provisioner/" + host, .calls = topics<msg::ReportHost, msg::ReportDomains>()});
+  for (const auto& host : provisioners) all.push_back(host_rights(host));
   return all;
+}
+
+core::PeerRights host_rights(const std::string& host_id) {
+  return {.name = "provisioner/" + host_id, .calls = topics<msg::ReportHost, msg::ReportDomains>()};
+}
+
+core::Result<void> grant_key(const std::string& rights_directory, const std::string& public_key,
+                             const core::PeerRights& rights) {
+  const std::string file = rights_directory + "/" + core::rights_file_name(public_key);
+  std::error_code error;
+  if (!rights.name.empty())
+    for (const auto& earlier : find_keys(rights_directory, rights.name))
+      if (earlier != file) fs::remove(earlier, error);
+  return write_rights(file, public_key, rights);
+}
+
+std::vector<std::string> find_keys(const std::string& rights_directory, const std::string& name) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(rights_directory, error)) {
+    const auto rights = read_text_map(entry.path());
+    if (rights && text_of(*rights, "name") == name) files.push_back(entry.path());
+  }
+  return files;
+}
+
+bool revoke_keys(const std::string& rights_directory, const std::string& name) {
+  const auto files = find_keys(rights_directory, name);
+  std::error_code error;
+  for (const auto& file : files) fs::remove(file, error);
+  return !files.empty();
 }
 
 std::string key_folder(const std::string& name) {

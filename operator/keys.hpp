@@ -15,6 +15,18 @@ namespace nucleus::operator_ {
 /// Each process is allowed what it needs, and nothing else.
 std::vector<core::PeerRights> process_rights(const std::vector<std::string>& provisioners);
 
+/// Of a host's provisioner.
+core::PeerRights host_rights(const std::string& host_id);
+
+/// Writes the rights file of a key, and revokes earlier keys of the process of this name, if it has
+/// one.
+core::Result<void> grant_key(const std::string& rights_directory, const std::string& public_key,
+                             const core::PeerRights& rights);
+/// The rights files of this process name.
+std::vector<std::string> find_keys(const std::string& rights_directory, const std::string& name);
+/// Removes those files; false if there are none.
+bool revoke_keys(const std::string& rights_directory, const std::string& name);
+
 /// The folder of a process: `registry` for `registry`, `provisioner-host-07` for
 /// `provisioner/host-07`, `operator` for `operator/*`.
 std::string key_folder(const std::string& name);

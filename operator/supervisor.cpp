@@ -220,17 +220,16 @@ int supervise(const StateDirectory& state) {
     log::error("supervisor_not_started", {{"reason", "another supervisor uses " + state.root()}});
     return 3;
   }
-  const auto deployment = load_deployment(state);
-  if (!deployment || !*deployment) {
-    log::error("supervisor_not_started",
-               {{"reason", deployment ? "no deployment.yaml" : deployment.error().detail}});
+  auto children = load_children(state);
+  if (!children) {
+    log::error("supervisor_not_started", {{"reason", children.error().detail}});
     return 2;
   }
   const auto self = process_of(getpid());
   (void)write_file(state.file("run/supervisor"),
                    std::to_string(self.pid) + " " + std::to_string(self.start_ticks) + "\n");
   (void)write_file(state.pid_file("supervisor"), std::to_string(self.pid) + "\n");
-  Supervisor supervisor(state, plan_children(state, **deployment, programs_folder()));
+  Supervisor supervisor(state, std::move(*children));
   const int exit_code = supervisor.run();
   std::filesystem::remove(state.pid_file("supervisor"));
   std::filesystem::remove(state.file("run/supervisor"));

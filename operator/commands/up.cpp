@@ -6,13 +6,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <iostream>
 
-#include "core/runtime/child_process.hpp"
+#include "core/config/endpoint.hpp"
 #include "operator/commands/commands.hpp"
 #include "operator/first_start.hpp"
 #include "operator/health.hpp"
+#include "operator/rack.hpp"
 #include "operator/supervisor.hpp"
 #include "operator/tls.hpp"
 
@@ -24,15 +24,16 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds ready_timeout{60};
-constexpr std::chrono::seconds down_timeout{45};
 constexpr std::chrono::seconds computesets_timeout{10};
 constexpr std::uint32_t failed_starts_max = 4;  // then `up` gives up on the process
 
 struct UpArguments {
   std::string state = {};
   std::string listen = {};
+  std::string bus_listen = {};
   bool is_simulated = false;
   std::uint32_t hosts = 0;
+  std::uint32_t rack = 0;
   TlsOptions tls = {};
   bool has_no_tls = false;
 };
@@ -72,8 +73,21 @@ core::Result<Deployment> desired_deployment(const UpArguments& arguments,
   if (before && arguments.is_simulated && !before->options.is_simulated)
     return core::refuse(core::ErrorCode::invalid_argument,
                         "this deployment has a real host; use another --state for simulated ones");
+  if (arguments.rack && (arguments.is_simulated || options.is_simulated))
+    return core::refuse(core::ErrorCode::invalid_argument, "--rack has real hosts: not --simulated",
+                        "rack");
   options.is_simulated = options.is_simulated || arguments.is_simulated;
   if (arguments.hosts) options.host_count = arguments.hosts;
+  if (arguments.rack) options.rack_hosts = arguments.rack;
+  if (!arguments.bus_listen.empty()) {
+    if (!core::parse_endpoint(arguments.bus_listen + ":1") ||
+        arguments.bus_listen.find(':') != std::string::npos)
+      return core::refuse(core::ErrorCode::invalid_argument,
+                          "--bus-listen must be an IPv4 address of this machine", "bus-listen");
+    options.bus_address = arguments.bus_listen;
+  }
+  choose_identity(desired);
+  if (options.rack_hosts) options.bus_address = rack_head_address(desired.short_id);
   if (auto applied = apply_tls(arguments, options.tls); !applied)
     return std::unexpected(applied.error());
   return desired;
@@ -113,14 +127,10 @@ core::Result<void> wait_ready(const StateDirectory& state, const Deployment& dep
   }
 }
 
-core::Result<void> make_network_namespace(const Deployment& deployment) {
-  const std::string name = network_namespace(deployment);
-  // A power failure may have left one with stale devices.
-  (void)core::run_child({.argv = {"ip", "netns", "del", name}});
-  if (auto made = core::must_run_child({.argv = {"ip", "netns", "add", name}}); !made)
-    return core::refuse(made.error().code,
-                        "cannot create network namespace " + name + ": " + made.error().detail);
-  return {};
+/// The networks of this machine's hosts.
+core::Result<void> make_networks(const StateDirectory& state, const Deployment& deployment) {
+  if (has_own_host(deployment.options)) return make_host_network(own_host(state, deployment));
+  return deployment.options.rack_hosts ? make_rack_network(deployment) : core::Result<void>{};
 }
 
 /// Everything that must be done before the first process starts.
@@ -129,15 +139,16 @@ core::Result<void> prepare(const StateDirectory& state, Deployment& deployment,
   if (!deployment.options.is_simulated && geteuid() != 0)
     return core::refuse(core::ErrorCode::invalid_argument,
                         "real hosts need root: use sudo, or --simulated --hosts N");
-  if (!is_anything_running)
+  if (!is_anything_running) {
+    // The bus listens on an address of the rack's network.
+    if (auto made = make_networks(state, deployment); !made) return made;
     if (auto chosen = choose_ports(deployment); !chosen) return chosen;
+  }
   const auto children = plan_children(state, deployment, programs_folder());
   if (const auto missing = missing_programs(children); !missing.empty())
     return core::refuse(core::ErrorCode::unavailable,
                         fmt::format("missing programs: {}\n  nucleus doctor shows how to get them",
                                     fmt::join(missing, ", ")));
-  if (!deployment.options.is_simulated && !is_anything_running)
-    if (auto made = make_network_namespace(deployment); !made) return made;
   if (auto saved = save_deployment(state, deployment); !saved) return saved;
   if (auto written = write_settings(state, children); !written) return written;
   if (auto written = write_targets(state, children); !written) return written;
@@ -171,6 +182,7 @@ core::Result<int> up(const UpArguments& arguments) {
       return std::unexpected(prepared.error());
     if (auto running = start_supervisor(state); !running) return std::unexpected(running.error());
   }
+  if (auto rack = start_rack(state, *deployment); !rack) return std::unexpected(rack.error());
   Caller caller(local_link_options(state));
   if (auto ready = wait_ready(state, *deployment, table, caller); !ready)
     return core::refuse(
@@ -213,21 +225,20 @@ void end_computesets(const StateDirectory& state) {
 
 core::Result<int> down(const StateArguments& arguments) {
   const StateDirectory state(arguments.state);
-  if (!state.exists())
+  if (!state.exists() && !is_host(state))
     return core::refuse(core::ErrorCode::not_found, "no deployment in " + state.root());
   const auto lock = FileLock::take(state.file("run/command.lock"), true);
-  end_computesets(state);
-  if (const auto supervisor = running_supervisor(state); supervisor.pid) {
-    send_signal(supervisor, SIGTERM);
-    const auto deadline = Clock::now() + down_timeout;
-    while (is_alive(supervisor) && Clock::now() < deadline) poll(nullptr, 0, 10);
-    if (send_signal(supervisor, SIGKILL))
-      while (is_alive(supervisor)) poll(nullptr, 0, 10);
+  if (is_host(state)) {
+    if (auto stopped = stop_supervised(state); !stopped) return std::unexpected(stopped.error());
+    std::cout << "this host has stopped; its data remain in " << state.root() << "\n";
+    return 0;
   }
-  if (auto stopped = stop_all(state); !stopped) return std::unexpected(stopped.error());
-  std::error_code ignored;
-  std::filesystem::remove(state.pid_file("supervisor"), ignored);
-  std::filesystem::remove(state.file("run/supervisor"), ignored);
+  end_computesets(state);
+  const auto deployment = load_deployment(state);
+  if (deployment && *deployment)
+    if (auto stopped = stop_rack(state, **deployment); !stopped)
+      return std::unexpected(stopped.error());
+  if (auto stopped = stop_supervised(state); !stopped) return std::unexpected(stopped.error());
   std::cout << "nucleus is down; its data remain in " << state.root() << "\n";
   return 0;
 }
@@ -239,8 +250,14 @@ core::Result<int> run_supervisor(const StateArguments& arguments) {
 void describe_up(CommandOptions& options, UpArguments& arguments) {
   options.state(arguments.state);
   options.add("--listen", arguments.listen, "ADDRESS:PORT of the gateway");
+  options.add("--bus-listen", arguments.bus_listen,
+              "address for hosts that join and for event subscribers; default: 127.0.0.1");
   options.flag("--simulated", arguments.is_simulated, "simulate hosts, without a hypervisor");
   options.add("--hosts", arguments.hosts, "number of simulated hosts").between(1, 100'000);
+  options
+      .add("--rack", arguments.rack,
+           "number of hosts on this machine, joined over TCP, in place of the machine itself")
+      .between(1, rack_hosts_max);
   auto certificate = options.add("--tls-certificate", arguments.tls.certificate,
                                  "PEM file with the certificate and its intermediate "
                                  "certificates; serves https and wss");

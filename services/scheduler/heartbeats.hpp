@@ -22,6 +22,7 @@ class Heartbeats {
   explicit Heartbeats(const Config& config) : config_{config} {}
 
   void clear() { hosts_.clear(); }
+  void forget(const msg::HostId& id) { hosts_.erase(id); }
   /// After a load: the last answer to the host is unknown, so its whole lease starts now.
   void restart_lease(const msg::HostId& id, std::int64_t now_ms) {
     hosts_[id] = {.received_ms = now_ms};

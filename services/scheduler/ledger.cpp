@@ -69,6 +69,8 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
   for (const auto& computeset : shown.computesets)
     transaction.emit(msg::ComputesetChanged{computeset});
   for (const auto& host : shown.hosts) transaction.emit(msg::HostChanged{host});
+  for (const auto& [id, stored] : changes.hosts)
+    if (!stored) transaction.emit(msg::HostRemoved{id});
   for (const auto& node : shown.nodes) transaction.emit(msg::NodeChanged{node});
   for (const auto& [id, stored] : changes.allocations)
     if (stored) transaction.emit(msg::AllocationChanged{stored->allocation});

@@ -67,6 +67,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::ReportDomains>(*this, &Service::report_domains);
   bus_.serve<msg::ListHosts>(*this, &Service::list_hosts);
   bus_.serve<msg::DrainHost>(*this, &Service::drain_host);
+  bus_.serve<msg::RemoveHost>(*this, &Service::remove_host);
   bus_.serve<msg::PowerNode>(*this, &Service::power_node);
   bus_.serve<msg::ListNodeStatuses>(*this, &Service::list_node_statuses);
   bus_.serve<msg::StartComputeset>(*this, &Service::start_computeset);
@@ -188,6 +189,15 @@ core::Result<msg::DomainsReported> Service::report_domains(const msg::ReportDoma
       return std::unexpected(applied.error());
   }
   return msg::DomainsReported{.number = number_taken(view_, report)};
+}
+
+core::Result<msg::Done> Service::remove_host(const msg::RemoveHost& request,
+                                             core::Context& context) {
+  auto plan = plan_remove_host(view_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  auto removed = ledger_.apply(std::move(*plan), msg::Done{}, context);
+  if (removed) heartbeats_.forget(request.host_id);
+  return removed;
 }
 
 core::Result<msg::Done> Service::drain_host(const msg::DrainHost& request, core::Context& context) {

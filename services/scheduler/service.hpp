@@ -32,6 +32,7 @@ class Service {
   core::Result<msg::HostLease> report_host(const msg::ReportHost& report, core::Context& context);
   core::Result<msg::DomainsReported> report_domains(const msg::ReportDomains& report,
                                                     core::Context& context);
+  core::Result<msg::Done> remove_host(const msg::RemoveHost& request, core::Context& context);
   core::Result<msg::Done> drain_host(const msg::DrainHost& request, core::Context& context);
   core::Result<msg::NodeStatus> power_node(const msg::PowerNode& request, core::Context& context);
   core::Result<msg::Computeset> start_computeset(const msg::StartComputeset& request,

@@ -1,5 +1,7 @@
 #include "services/scheduler/plan/hosts.hpp"
 
+#include <algorithm>
+
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/placements.hpp"
 #include "services/scheduler/states/host_state.hpp"
@@ -68,6 +70,31 @@ Plan plan_overdue_hosts(const View& view, const Heartbeats::Overdue& overdue,
   // One that was up until now is unreachable first, and lost at the next look.
   for (const auto& id : overdue.expired)
     if (view.host(id) && view.host(id)->state == HostState::unreachable) lose(draft, id);
+  return finish(draft);
+}
+
+core::Result<Plan> plan_remove_host(const View& view, const msg::RemoveHost& request,
+                                    std::int64_t now_unix_ms) {
+  const auto& id = request.host_id;
+  const auto* host = view.host(id);
+  if (!host)
+    return core::refuse(core::ErrorCode::not_found, "no such host: " + msg::shown(id.value),
+                        "host_id");
+  if (const auto count = view.nodes_on(id).size(); count > 0)
+    return core::refuse(core::ErrorCode::wrong_state,
+                        "host " + id.value + " has " + std::to_string(count) +
+                            " nodes: drain it and power them off, or wait until it is lost",
+                        "host_id");
+  if (host->state == HostState::up)
+    return core::refuse(core::ErrorCode::unavailable, "host " + id.value + " still reports itself",
+                        "host_id");
+  Draft draft{view, now_unix_ms};
+  draft.changes().hosts[id] = std::nullopt;
+  const auto is_shared = [&](const auto& other) {
+    return other.first != id && other.second.process == host->process;
+  };
+  if (view.reporter(host->process) && std::ranges::none_of(view.hosts(), is_shared))
+    draft.changes().reporters[host->process] = std::nullopt;
   return finish(draft);
 }
 

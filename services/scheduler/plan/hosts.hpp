@@ -17,6 +17,9 @@ Plan plan_host_report(const View& view, const msg::ReportHost& report, std::int6
 Plan plan_overdue_hosts(const View& view, const Heartbeats::Overdue& overdue,
                         std::int64_t now_unix_ms);
 
+core::Result<Plan> plan_remove_host(const View& view, const msg::RemoveHost& request,
+                                    std::int64_t now_unix_ms);
+
 core::Result<Plan> plan_drain(const View& view, const msg::DrainHost& request,
                               std::int64_t now_unix_ms);
 

@@ -58,8 +58,9 @@ void for_every_request_and_event(Visit&& visit) {
                  RemoveNode, ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved,
                  ClusterRemoved>(visit);
   visit_messages<StartComputeset, PowerComputeset, PowerNode, ListComputesets, ListNodeStatuses,
-                 ListHosts, ReportHost, ReportDomains, DrainHost, DefineAllocation, ListAllocations,
-                 ListUsage, ComputesetChanged, NodeChanged, HostChanged, AllocationChanged>(visit);
+                 ListHosts, ReportHost, ReportDomains, DrainHost, RemoveHost, HostRemoved,
+                 DefineAllocation, ListAllocations, ListUsage, ComputesetChanged, NodeChanged,
+                 HostChanged, AllocationChanged>(visit);
   visit_messages<ApplyGrants, DomainChanged, OpenConsole, ProbeNode, ProbeHost>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
                  ImagePublished, ImageRemoved, VolumeChanged, VolumePlaced>(visit);

@@ -1,14 +1,12 @@
-// nucleus image import, and nucleus host list, drain and resume.
+// nucleus image import.
 #include <fmt/format.h>
 
 #include <filesystem>
 #include <iostream>
 
 #include "messages/image_store.hpp"
-#include "messages/scheduler.hpp"
 #include "operator/caller.hpp"
 #include "operator/commands/commands.hpp"
-#include "operator/tables.hpp"
 
 namespace nucleus::operator_ {
 
@@ -24,11 +22,6 @@ struct ImportArguments {
   std::string initramfs = {};
   std::string cmdline = {};
   std::string format = "qcow2";
-};
-
-struct HostArguments {
-  std::string state = {};
-  msg::DrainHost request = {};
 };
 
 /// The service has another working directory, so only absolute paths are sent.
@@ -56,38 +49,6 @@ core::Result<int> import(const ImportArguments& arguments) {
   return 0;
 }
 
-core::Result<int> list_hosts(const HostArguments& arguments) {
-  const auto opened = open_caller(arguments.state);
-  if (!opened) return std::unexpected(opened.error());
-  const auto listed = call_all_pages(**opened, msg::ListHosts{}, &msg::Hosts::hosts);
-  if (!listed) return std::unexpected(listed.error());
-  std::cout << host_heading();
-  for (const auto& host : *listed) std::cout << host_row(host);
-  return 0;
-}
-
-core::Result<int> drain_or_resume(const HostArguments& arguments) {
-  const auto opened = open_caller(arguments.state);
-  if (!opened) return std::unexpected(opened.error());
-  const auto& request = arguments.request;
-  if (auto done = (*opened)->call(request); !done) return std::unexpected(done.error());
-  std::cout << fmt::format("host {} is {}\n", request.host_id.value,
-                           request.is_drained ? "drained: no new nodes start there" : "resumed");
-  return 0;
-}
-
-void describe_drain(CommandOptions& options, HostArguments& arguments) {
-  options.state(arguments.state);
-  options.add("HOST", arguments.request.host_id.value, "name of the host").required();
-  options.add_free_text("--reason", arguments.request.reason, "one line, shown in lists of hosts");
-}
-
-void describe_resume(CommandOptions& options, HostArguments& arguments) {
-  arguments.request.is_drained = false;
-  options.state(arguments.state);
-  options.add("HOST", arguments.request.host_id.value, "name of the host").required();
-}
-
 }  // namespace
 
 void add_image(Commands& commands) {
@@ -106,16 +67,6 @@ void add_image(Commands& commands) {
             .existing_file();
         options.add_free_text("--cmdline", arguments.cmdline, "kernel command line");
       });
-}
-
-void add_host(Commands& commands) {
-  auto group = commands.group("host", "machines that run domains");
-  group.add<HostArguments>(
-      "list", "list all hosts", list_hosts,
-      [](CommandOptions& options, HostArguments& arguments) { options.state(arguments.state); });
-  group.add<HostArguments>("drain", "place no new nodes on a host", drain_or_resume,
-                           describe_drain);
-  group.add<HostArguments>("resume", "undo drain", drain_or_resume, describe_resume);
 }
 
 }  // namespace nucleus::operator_

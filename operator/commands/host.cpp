@@ -1,0 +1,138 @@
+// nucleus host: list, drain, resume; add and remove, for hosts that join over the network.
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <chrono>
+#include <iostream>
+
+#include "messages/scheduler.hpp"
+#include "operator/caller.hpp"
+#include "operator/commands/commands.hpp"
+#include "operator/join_file.hpp"
+#include "operator/tables.hpp"
+
+namespace nucleus::operator_ {
+
+namespace {
+
+constexpr std::chrono::seconds removal_timeout{20};
+
+struct HostArguments {
+  std::string state = {};
+  msg::DrainHost request = {};
+};
+
+struct AddArguments {
+  std::string state = {};
+  std::string name = {};
+  std::string file = {};
+  bool is_renewed = false;
+};
+
+struct RemoveArguments {
+  std::string state = {};
+  std::string name = {};
+};
+
+core::Result<int> list_hosts(const HostArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
+  if (!opened) return std::unexpected(opened.error());
+  const auto listed = call_all_pages(**opened, msg::ListHosts{}, &msg::Hosts::hosts);
+  if (!listed) return std::unexpected(listed.error());
+  std::cout << host_heading();
+  for (const auto& host : *listed) std::cout << host_row(host);
+  return 0;
+}
+
+core::Result<int> drain_or_resume(const HostArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
+  if (!opened) return std::unexpected(opened.error());
+  const auto& request = arguments.request;
+  if (auto done = (*opened)->call(request); !done) return std::unexpected(done.error());
+  std::cout << fmt::format("host {} is {}\n", request.host_id.value,
+                           request.is_drained ? "drained: no new nodes start there" : "resumed");
+  return 0;
+}
+
+core::Result<int> add(const AddArguments& arguments) {
+  const StateDirectory state(arguments.state);
+  const auto deployment = open_deployment(state);
+  if (!deployment) return std::unexpected(deployment.error());
+  if (has_host_key(state, arguments.name) && !arguments.is_renewed)
+    return core::refuse(core::ErrorCode::conflict,
+                        "host " + msg::shown(arguments.name) +
+                            " has a key: --renew replaces it, and the old one ends",
+                        "host");
+  const auto key = add_host_key(state, *deployment, arguments.name);
+  if (!key) return std::unexpected(key.error());
+  const std::string file = arguments.file.empty() ? arguments.name + ".join" : arguments.file;
+  if (auto written = write_text_map(file, *key); !written) return std::unexpected(written.error());
+  std::cout << fmt::format("{}: copy it to the host and run there: nucleus join {}\n", file, file);
+  if (deployment->options.bus_address == "127.0.0.1")
+    std::cout << "the bus listens on 127.0.0.1 only; for other machines: nucleus down, then "
+                 "nucleus up --bus-listen ADDRESS, then host add --renew\n";
+  return 0;
+}
+
+/// Its key ends first, so that the host cannot report itself again.
+core::Result<int> remove(const RemoveArguments& arguments) {
+  const StateDirectory state(arguments.state);
+  if (const auto deployment = open_deployment(state); !deployment)
+    return std::unexpected(deployment.error());
+  const auto opened = open_caller(arguments.state);
+  if (!opened) return std::unexpected(opened.error());
+  const bool had_key = revoke_host_key(state, arguments.name);
+  const auto deadline = std::chrono::steady_clock::now() + removal_timeout;
+  while (true) {
+    const auto removed = (*opened)->call(msg::RemoveHost{.host_id = {arguments.name}});
+    const bool is_gone = removed || (had_key && removed.error().code == core::ErrorCode::not_found);
+    if (is_gone) break;
+    // While it counts as up, its last heartbeat is too recent.
+    if (removed.error().code != core::ErrorCode::unavailable ||
+        std::chrono::steady_clock::now() > deadline)
+      return std::unexpected(removed.error());
+    poll(nullptr, 0, 100);
+  }
+  std::cout << "host " << arguments.name << " is removed\n";
+  return 0;
+}
+
+void describe_drain(CommandOptions& options, HostArguments& arguments) {
+  options.state(arguments.state);
+  options.add("HOST", arguments.request.host_id.value, "name of the host").required();
+  options.add_free_text("--reason", arguments.request.reason, "one line, shown in lists of hosts");
+}
+
+void describe_resume(CommandOptions& options, HostArguments& arguments) {
+  arguments.request.is_drained = false;
+  options.state(arguments.state);
+  options.add("HOST", arguments.request.host_id.value, "name of the host").required();
+}
+
+}  // namespace
+
+void add_host(Commands& commands) {
+  auto group = commands.group("host", "machines that run domains");
+  group.add<HostArguments>(
+      "list", "list all hosts", list_hosts,
+      [](CommandOptions& options, HostArguments& arguments) { options.state(arguments.state); });
+  group.add<HostArguments>("drain", "place no new nodes on a host", drain_or_resume,
+                           describe_drain);
+  group.add<HostArguments>("resume", "undo drain", drain_or_resume, describe_resume);
+  group.add<AddArguments>("add", "write the file with which a machine joins as a host", add,
+                          [](CommandOptions& options, AddArguments& arguments) {
+                            options.state(arguments.state);
+                            options.add("HOST", arguments.name, "name of the new host").required();
+                            options.add("--file", arguments.file,
+                                        "file to write; default: HOST.join");
+                            options.flag("--renew", arguments.is_renewed, "replace the host's key");
+                          });
+  group.add<RemoveArguments>("remove",
+                             "revoke a host's key and forget the host; it must run no nodes",
+                             remove, [](CommandOptions& options, RemoveArguments& arguments) {
+                               options.state(arguments.state);
+                               options.add("HOST", arguments.name, "name of the host").required();
+                             });
+}
+
+}  // namespace nucleus::operator_

@@ -1,0 +1,150 @@
+// Plans the processes of the head: programs, sockets, ports and folders.
+#include <algorithm>
+#include <ranges>
+
+#include "operator/deployment.hpp"
+#include "operator/services.hpp"
+#include "operator/tls.hpp"
+
+namespace nucleus::operator_ {
+
+namespace {
+
+class Planner {
+ public:
+  Planner(const StateDirectory& state, const Deployment& deployment, const std::string& programs)
+      : state_{state}, deployment_{deployment}, programs_{programs} {}
+
+  std::vector<Child> plan() {
+    add_redis();
+    std::vector<Child> host;
+    if (has_own_host(deployment_.options)) {
+      host = plan_host_children(state_, own_host(state_, deployment_), programs_);
+      std::ranges::move(host | std::views::take(host.size() - 1), std::back_inserter(children_));
+    }
+    for (const auto& entry : services)
+      if (!entry.is_per_host) add_service(std::string(entry.name));
+    if (!host.empty()) children_.push_back(std::move(host.back()));
+    if (deployment_.options.is_simulated) add_simulated_provisioner();
+    return std::move(children_);
+  }
+
+ private:
+  using Settings = std::map<std::string, std::string>;
+
+  /// Port 0 if none is chosen yet; such a plan serves only to find missing programs.
+  std::string port_text(const std::string& purpose) const {
+    const auto chosen = deployment_.ports.find(purpose);
+    return ":" + std::to_string(chosen == deployment_.ports.end() ? 0 : chosen->second);
+  }
+  std::string loopback(const std::string& purpose) const {
+    return "127.0.0.1" + port_text(purpose);
+  }
+
+  /// A service has the settings that all have, and its own.
+  void add_service(const std::string& name) {
+    auto& child = children_.emplace_back(
+        Child{.name = name,
+              .bus_name = name,
+              .argv = {programs_ + "/" + program_of(name), "--config", state_.settings_file(name)},
+              .settings = {{"bus.requests_url", state_.requests_url()},
+                           {"bus.events_url", state_.events_url()},
+                           {"redis.socket", state_.redis_socket()},
+                           {"metrics.listen", loopback(metrics_port(name))}}});
+    if (name == "bus") configure_bus(child);
+    if (name == "image_store") configure_image_store(child.settings);
+    if (name == "console") configure_console(child.settings);
+    if (name == "gateway") configure_gateway(child.settings);
+  }
+
+  void add_redis() {
+    children_.push_back(
+        {.name = "redis",
+         .argv = {path_or_name("redis-server"), "--port", "0", "--unixsocket",
+                  state_.redis_socket(), "--unixsocketperm", "700", "--dir", state_.file("redis"),
+                  "--appendonly", "yes", "--appendfsync", "always", "--save", ""},
+         .is_infrastructure = true});
+  }
+
+  void configure_bus(Child& child) const {
+    child.is_infrastructure = true;
+    child.settings.erase("redis.socket");  // the bus stores nothing
+    child.settings["bus.tcp_requests_url"] = bus_url(deployment_, "requests");
+    child.settings["bus.tcp_events_url"] = bus_url(deployment_, "events");
+    child.settings["bus.curve_secret"] = deployment_.curve.server_secret;
+    child.settings["bus.rights_directory"] = state_.file("rights");
+  }
+
+  void configure_image_store(Settings& settings) const {
+    settings["image_store.driver"] = deployment_.options.is_simulated ? "simulated" : "qcow2";
+    settings["image_store.images_directory"] = state_.file("images");
+    settings["image_store.uploads_directory"] = state_.file("uploads");
+    settings["image_store.volumes_directory"] = state_.file("volumes");
+  }
+
+  void configure_console(Settings& settings) const {
+    settings["console.listen"] = loopback("console");
+    const auto& tls = deployment_.options.tls;
+    if (tls.certificate.empty()) return;
+    settings["console.tls_certificate"] = tls.certificate;
+    settings["console.tls_key"] = tls.key;
+    settings["console.public_url"] =
+        "wss://" + host_of(tls, "127.0.0.1") + port_text("console") + "/console";
+  }
+
+  void configure_gateway(Settings& settings) const {
+    const auto& options = deployment_.options;
+    settings["gateway.listen"] = options.listen_address + ":" + std::to_string(options.listen_port);
+    if (!options.tls.certificate.empty()) {
+      settings["gateway.tls_certificate"] = options.tls.certificate;
+      settings["gateway.tls_key"] = options.tls.key;
+    }
+    settings["gateway.spool_directory"] = state_.file("spool");
+    settings["gateway.portal_directory"] = programs_ + "/portal";
+  }
+
+  void add_simulated_provisioner() {
+    add_service("provisioner");
+    auto& child = children_.back();
+    child.bus_name = "provisioner/simulated";
+    auto& settings = child.settings;
+    settings["bus.name"] = child.bus_name;
+    settings.erase("redis.socket");  // hosts keep their own state
+    settings["state.file"] = state_.file("provisioner/state.db");
+    settings["provisioner.driver"] = "simulated";
+    settings["provisioner.simulated_hosts"] = std::to_string(deployment_.options.host_count);
+  }
+
+  /// The bare name of a missing program, so that missing_programs() reports it.
+  static std::string path_or_name(const std::string& name) {
+    auto path = find_program(name);
+    return path.empty() ? name : path;
+  }
+
+  const StateDirectory& state_;
+  const Deployment& deployment_;
+  const std::string& programs_;
+  std::vector<Child> children_ = {};
+};
+
+}  // namespace
+
+HostDeployment own_host(const StateDirectory& state, const Deployment& deployment) {
+  const auto port = deployment.ports.find(metrics_port("provisioner"));
+  return {
+      .host_id = deployment.host_id,
+      .short_id = deployment.short_id,
+      .network_namespace = "nuc-" + deployment.short_id,
+      .metrics_listen =
+          "127.0.0.1:" + std::to_string(port == deployment.ports.end() ? 0 : port->second),
+      .image_folder = state.file("images"),
+      .volume_folder = state.file("volumes"),
+      .bus = {{"bus.requests_url", state.requests_url()}, {"bus.events_url", state.events_url()}}};
+}
+
+std::vector<Child> plan_children(const StateDirectory& state, const Deployment& deployment,
+                                 const std::string& programs) {
+  return Planner(state, deployment, programs).plan();
+}
+
+}  // namespace nucleus::operator_

@@ -1,0 +1,148 @@
+#include "operator/host_deployment.hpp"
+
+#include <poll.h>
+
+#include <chrono>
+
+#include "core/runtime/child_process.hpp"
+#include "operator/health.hpp"
+#include "operator/join_file.hpp"
+#include "operator/run_ip.hpp"
+#include "operator/supervisor.hpp"
+
+namespace nucleus::operator_ {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr std::chrono::seconds connect_timeout{60};
+
+/// `ip netns exec NAMESPACE PROGRAM`, or the program itself.
+std::vector<std::string> within(const std::string& network_namespace,
+                                std::vector<std::string> argv) {
+  if (network_namespace.empty()) return argv;
+  std::vector<std::string> words{find_program("ip"), "netns", "exec", network_namespace};
+  words.insert(words.end(), argv.begin(), argv.end());
+  return words;
+}
+
+Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
+                     const std::string& programs) {
+  Child child{.name = "provisioner", .bus_name = "provisioner/" + host.host_id};
+  child.argv = within(host.provisioner_namespace, {programs + "/nucleus-provisioner", "--config",
+                                                   state.settings_file("provisioner")});
+  child.environment = {"OVS_RUNDIR=" + state.file("ovs")};
+  child.settings = host.bus;
+  auto& settings = child.settings;
+  settings["bus.name"] = child.bus_name;
+  settings["metrics.listen"] = host.metrics_listen;
+  settings["state.file"] = state.file("provisioner/state.db");
+  settings["provisioner.host_id"] = host.host_id;
+  settings["provisioner.libvirt_uri"] = libvirt_uri(state);
+  settings["provisioner.qemu_user"] = "libvirt-qemu";
+  settings["provisioner.state_directory"] = state.file("provisioner");
+  settings["provisioner.bridge"] = bridge_of(host);
+  settings["provisioner.port_prefix"] = "n" + host.short_id;
+  settings["provisioner.probe_kernel"] = state.file("provisioner/probe-kernel");
+  settings["provisioner.pingpong_program"] = programs + "/nucleus-pingpong";
+  return child;
+}
+
+}  // namespace
+
+std::string bridge_of(const HostDeployment& host) {
+  return "nuc" + host.short_id;
+}
+
+std::string libvirt_uri(const StateDirectory& state) {
+  return "qemu+unix:///system?socket=" + state.file("libvirt/run/libvirt-sock");
+}
+
+std::vector<Child> plan_host_children(const StateDirectory& state, const HostDeployment& host,
+                                      const std::string& programs) {
+  std::vector<std::string> vswitchd{programs + "/private_ovs", "switch", state.file("ovs"),
+                                    bridge_of(host), host.network_namespace};
+  if (!host.uplink.empty()) vswitchd.push_back(host.uplink);
+  const Child database{.name = "ovsdb",
+                       .argv = {programs + "/private_ovs", "db", state.file("ovs")},
+                       .is_infrastructure = true};
+  const Child libvirtd{.name = "libvirtd",
+                       .argv = {programs + "/private_libvirtd", state.file("libvirt"),
+                                state.file("ovs"), host.network_namespace, host.image_folder,
+                                host.volume_folder, state.file("provisioner")},
+                       .is_infrastructure = true};
+  const Child switch_{.name = "vswitchd", .argv = std::move(vswitchd), .is_infrastructure = true};
+  return {database, switch_, libvirtd, provisioner_of(state, host, programs)};
+}
+
+bool is_host(const StateDirectory& state) {
+  std::error_code error;
+  return std::filesystem::exists(state.file("host.yaml"), error);
+}
+
+core::Result<HostDeployment> load_host(const StateDirectory& state) {
+  const auto file = read_text_map(state.file("host.yaml"));
+  if (!file) return std::unexpected(file.error());
+  HostDeployment host{.host_id = text_of(*file, "host_id"),
+                      .short_id = text_of(*file, "short_id"),
+                      .network_namespace = text_of(*file, "network_namespace"),
+                      .uplink = text_of(*file, "uplink"),
+                      .provisioner_namespace = text_of(*file, "provisioner_namespace"),
+                      .metrics_listen = text_of(*file, "metrics_listen"),
+                      .image_folder = text_of(*file, "image_folder"),
+                      .volume_folder = text_of(*file, "volume_folder")};
+  host.bus = bus_settings(*file);
+  return host;
+}
+
+core::Result<void> save_host(const StateDirectory& state, const HostDeployment& host) {
+  TextMap file = host.bus;
+  file["host_id"] = host.host_id;
+  file["short_id"] = host.short_id;
+  file["network_namespace"] = host.network_namespace;
+  file["uplink"] = host.uplink;
+  file["provisioner_namespace"] = host.provisioner_namespace;
+  file["metrics_listen"] = host.metrics_listen;
+  file["image_folder"] = host.image_folder;
+  file["volume_folder"] = host.volume_folder;
+  return write_text_map(state.file("host.yaml"), file);
+}
+
+core::Result<void> make_host_network(const HostDeployment& host) {
+  const auto& name = host.network_namespace;
+  remove_host_network(name);  // a power failure may have left one with stale devices
+  if (auto made = run_ip("netns add " + name); !made) return made;
+  if (host.uplink.empty()) return {};
+  const auto moved = run_ip("link set " + host.uplink + " netns " + name + "\n-n " + name +
+                            " link set " + host.uplink + " up");
+  if (moved) return {};
+  return core::refuse(core::ErrorCode::invalid_argument, moved.error().detail, "uplink");
+}
+
+void remove_host_network(const std::string& network_namespace) {
+  (void)core::run_child(
+      {.argv = {"ip", "netns", "del", network_namespace}, .deadline = milliseconds{5'000}});
+}
+
+core::Result<void> start_host(const StateDirectory& state, const HostDeployment& host) {
+  const auto children = plan_host_children(state, host, programs_folder());
+  if (auto saved = save_host(state, host); !saved) return saved;
+  if (running_supervisor(state).pid == 0) {
+    if (auto written = write_settings(state, children); !written) return written;
+    if (auto running = start_supervisor(state); !running) return running;
+  }
+  const auto deadline = Clock::now() + connect_timeout;
+  while (true) {
+    const auto problem = host_problem(state, host, milliseconds{500});
+    if (problem.empty()) return {};
+    if (Clock::now() > deadline)
+      return core::refuse(
+          core::ErrorCode::deadline_exceeded,
+          "host " + host.host_id + " is not ready: " + problem + "\n  logs: " + state.file("logs"));
+    poll(nullptr, 0, 20);
+  }
+}
+
+}  // namespace nucleus::operator_

@@ -1,0 +1,48 @@
+// A host: its switch, hypervisor and provisioner, as a part of a deployment on one machine, or
+// joined to the head of another. A joined one is stored in DIR/host.yaml.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "operator/children.hpp"
+#include "operator/yaml_map.hpp"
+
+namespace nucleus::operator_ {
+
+struct HostDeployment {
+  std::string host_id = {};
+  std::string short_id = {};           // 4 hex digits, in the names of interfaces
+  std::string network_namespace = {};  // of the switch, the taps and the domains
+  std::string uplink = {};             // interface in it, for the tenants' VLANs; empty = none
+  /// Where the provisioner runs, and so how it reaches the head; empty = the machine's own.
+  std::string provisioner_namespace = {};
+  std::string metrics_listen = {};  // ADDRESS:PORT of the provisioner
+  std::string image_folder = {};    // that domains read images from
+  std::string volume_folder = {};   // of the domains' disks
+  TextMap bus = {};                 // the provisioner's `bus.*` settings
+};
+
+/// Interface names are global in a namespace, so each host has its own.
+std::string bridge_of(const HostDeployment& host);
+std::string libvirt_uri(const StateDirectory& state);
+
+/// Database, switch, libvirtd and, last, the provisioner, with their files in `state`.
+std::vector<Child> plan_host_children(const StateDirectory& state, const HostDeployment& host,
+                                      const std::string& programs);
+
+bool is_host(const StateDirectory& state);
+core::Result<HostDeployment> load_host(const StateDirectory& state);
+core::Result<void> save_host(const StateDirectory& state, const HostDeployment& host);
+
+/// Creates the host's network namespace, without what an earlier one of this name had, and moves
+/// the uplink into it.
+core::Result<void> make_host_network(const HostDeployment& host);
+/// Removes the namespace with its bridge and taps; a physical uplink returns to the machine.
+void remove_host_network(const std::string& network_namespace);
+
+/// Starts what does not run of a joined host whose network exists, and returns when its provisioner
+/// is connected to the head.
+core::Result<void> start_host(const StateDirectory& state, const HostDeployment& host);
+
+}  // namespace nucleus::operator_
