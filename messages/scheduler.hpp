@@ -262,7 +262,7 @@ struct DrainHost {
   NUCLEUS_FIELDS(host_id, is_drained, reason);
 };
 
-/// Forgets a host. `wrong_state` while nodes are placed there; `unavailable` while it counts as up,
+/// Forgets a host. `wrong_state` while nodes are placed there; `conflict` while it counts as up,
 /// since its next heartbeat would add it again.
 struct RemoveHost {
   static constexpr std::string_view topic = "scheduler.remove-host";

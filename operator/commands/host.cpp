@@ -74,25 +74,28 @@ core::Result<int> add(const AddArguments& arguments) {
   return 0;
 }
 
-/// Its key ends first, so that the host cannot report itself again.
+/// A host that still reports itself has its key revoked, and is removed once it counts as silent.
 core::Result<int> remove(const RemoveArguments& arguments) {
   const StateDirectory state(arguments.state);
   if (const auto deployment = open_deployment(state); !deployment)
     return std::unexpected(deployment.error());
   const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
-  const bool had_key = revoke_host_key(state, arguments.name);
+  const msg::RemoveHost request{.host_id = {arguments.name}};
   const auto deadline = std::chrono::steady_clock::now() + removal_timeout;
-  while (true) {
-    const auto removed = (*opened)->call(msg::RemoveHost{.host_id = {arguments.name}});
-    const bool is_gone = removed || (had_key && removed.error().code == core::ErrorCode::not_found);
-    if (is_gone) break;
-    // While it counts as up, its last heartbeat is too recent.
-    if (removed.error().code != core::ErrorCode::unavailable ||
-        std::chrono::steady_clock::now() > deadline)
-      return std::unexpected(removed.error());
+  auto removed = (*opened)->call(request);
+  bool had_key = false;
+  while (!removed && removed.error().code == core::ErrorCode::conflict &&
+         std::chrono::steady_clock::now() < deadline) {
+    had_key = revoke_host_key(state, arguments.name) || had_key;
     poll(nullptr, 0, 100);
+    removed = (*opened)->call(request);
   }
+  if (!removed && removed.error().code != core::ErrorCode::not_found)
+    return std::unexpected(removed.error());
+  // One that never reported itself has a key alone.
+  had_key = revoke_host_key(state, arguments.name) || had_key;
+  if (!removed && !had_key) return std::unexpected(removed.error());
   std::cout << "host " << arguments.name << " is removed\n";
   return 0;
 }

@@ -154,7 +154,7 @@ class Machines:
         self.env = deployment.env()
         self.rest = Rest(self.env)
         self.operator = Rest(self.env, self.env["NUCLEUS_OPERATOR_TOKEN"])
-        self.host = Host(deployment)
+        self.host = Host.of(deployment) if "NUCLEUS_NETNS" in self.env else None
         self.boots = ["--kernel", tiny / "vmlinuz", "--initramfs", tiny / "initramfs", "--cmdline",
                       CMDLINE]
         deployment.nucleus("image", "import", "tiny", *self.boots)

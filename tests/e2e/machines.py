@@ -13,6 +13,7 @@ import threading
 import time
 
 import requests
+import yaml
 
 from conftest import start_time, wait_until
 from http_client import TIMEOUT_S, Client
@@ -141,22 +142,33 @@ class Events:
 
 
 class Host:
-    """The domains, taps and ports of a deployment on this machine."""
+    """The domains, taps and ports of a host with this state directory."""
 
-    def __init__(self, deployment):
-        self.deployment = deployment
-        env = deployment.env()
-        self.uri = env["LIBVIRT_DEFAULT_URI"]
-        self.namespace = env["NUCLEUS_NETNS"]
-        self.short_id = self.namespace.removeprefix("nuc-")
-        self.switch_folder = env["OVS_RUNDIR"]
+    def __init__(self, state, namespace, short_id):
+        self.state = state
+        self.uri = f"qemu+unix:///system?socket={state}/libvirt/run/libvirt-sock"
+        self.namespace = namespace
+        self.short_id = short_id
+        self.switch_folder = str(state / "ovs")
         self.bridge = f"nuc{self.short_id}"
         self.titles = {}
+
+    @classmethod
+    def of(cls, deployment):
+        """The deployment's own host."""
+        namespace = deployment.env()["NUCLEUS_NETNS"]
+        return cls(deployment.state, namespace, namespace.removeprefix("nuc-"))
+
+    @classmethod
+    def joined(cls, state):
+        """A host that has joined, with its own state directory."""
+        host = yaml.safe_load((state / "host.yaml").read_text())
+        return cls(state, host["network_namespace"], host["short_id"])
 
     def title(self, domain):
         """CLUSTER/NODE of a domain, which is named by the node's id; from libvirt's own file, so
         that it can be read while libvirtd is dead."""
-        file = self.deployment.state / "libvirt/run/qemu" / f"{domain}.xml"
+        file = self.state / "libvirt/run/qemu" / f"{domain}.xml"
         with contextlib.suppress(OSError):
             self.titles[domain] = re.search("<title>(.*?)</title>", file.read_text())[1]
         return self.titles.get(domain, domain)
@@ -172,7 +184,7 @@ class Host:
         for folder in pathlib.Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                if "qemu" not in words[0] or str(self.deployment.state) not in "".join(words):
+                if "qemu" not in words[0] or str(self.state) not in "".join(words):
                     continue
                 name = self.title(
                     re.match(r"guest=([^,]*)", words[words.index("-name") + 1])[1])

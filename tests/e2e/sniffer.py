@@ -5,6 +5,7 @@ frame, `PORT in|out HEX`; `in` is from the guest into the switch. The first line
 """
 import select
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -12,20 +13,35 @@ import time
 
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
+SOL_PACKET = 263
+PACKET_AUXDATA = 8
+TP_STATUS_VLAN_VALID = 1 << 4
+
+
+def receive(opened):
+    """(frame, whether the machine sends it). The kernel takes a frame's VLAN tag out; it is put
+    back."""
+    frame, ancillary, _, address = opened.recvmsg(65536, 64)
+    for level, kind, data in ancillary:
+        if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
+            status, _, _, _, _, tag, protocol = struct.unpack("=IIIHHHH", data)
+            if status & TP_STATUS_VLAN_VALID:
+                frame = frame[:12] + struct.pack("!HH", protocol, tag) + frame[12:]
+    return frame, address[2] == PACKET_OUTGOING
 
 
 def main(ports):
     sockets = {}
     for port in ports:
         opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        opened.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         opened.bind((port, 0))
         sockets[opened] = port
     print("ready", flush=True)
     while True:
         for readable in select.select(list(sockets), [], [])[0]:
-            frame, address = readable.recvfrom(65536)
-            way = "out" if address[2] == PACKET_OUTGOING else "in"
-            print(sockets[readable], way, frame.hex(), flush=True)
+            frame, is_sent = receive(readable)
+            print(sockets[readable], "out" if is_sent else "in", frame.hex(), flush=True)
 
 
 class Sniffer:

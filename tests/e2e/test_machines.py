@@ -130,7 +130,7 @@ def test_down_leaves_nothing_and_the_next_up_reports_what_ended(own_machines):
     assert host.bridge not in links and f"n{host.short_id}-" not in links
 
     deployment.up()
-    rest, host = Rest(deployment.env()), Host(deployment)
+    rest, host = Rest(deployment.env()), Host.of(deployment)
     assert host.domains() == host.taps() == set()
     rest.wait_state("last", "shutoff")
     # The frontend was not powered off on request, so it has a reason.

@@ -86,7 +86,7 @@ core::Result<Plan> plan_remove_host(const View& view, const msg::RemoveHost& req
                             " nodes: drain it and power them off, or wait until it is lost",
                         "host_id");
   if (host->state == HostState::up)
-    return core::refuse(core::ErrorCode::unavailable, "host " + id.value + " still reports itself",
+    return core::refuse(core::ErrorCode::conflict, "host " + id.value + " still reports itself",
                         "host_id");
   Draft draft{view, now_unix_ms};
   draft.changes().hosts[id] = std::nullopt;

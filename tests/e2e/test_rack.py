@@ -1,0 +1,166 @@
+"""A rack: real hosts, joined to the head over TCP, whose nodes reach each other over the uplink."""
+import os
+import signal
+import socket
+
+import pytest
+import yaml
+
+from conftest import BIN, Machines, a_deployment, start_time, wait_until
+from console import Guest
+from machines import Host, run
+from sniffer import Sniffer
+
+
+@pytest.fixture(scope="module", name="rack")
+def rack_fixture(tiny_guest):
+    """Two hosts, with the clusters `left` and `right`: each a frontend and a compute."""
+    with a_deployment("--rack", "2") as deployment:
+        machines = Machines(deployment, tiny_guest)
+        for cluster in ("left", "right"):
+            machines.boot(cluster, 1)
+        for cluster in ("left", "right"):
+            machines.rest.wait_state(cluster, "active")
+        yield machines
+
+
+@pytest.fixture(scope="module", name="guests")
+def guests_fixture(rack):
+    opened = {}
+    try:
+        for cluster in ("left", "right"):
+            for node in (cluster, f"vm-{cluster}-00"):
+                opened[node] = Guest(rack.rest, cluster, node)
+        yield opened
+    finally:
+        for guest in opened.values():
+            guest.__exit__()
+
+
+def state_of(rack, name):
+    return rack.deployment.state / "rack" / name.removeprefix("rack-")
+
+
+def hosts_of(rack, cluster):
+    """The host of each node, by node."""
+    return {name: node["host_id"] for name, node in rack.rest.v2_nodes(cluster).items()}
+
+
+def host_states(rack):
+    return {host["host_id"]: host["state"] for host in rack.operator.get("/v2/hosts")["hosts"]}
+
+
+def provisioner(rack, name):
+    return int((state_of(rack, name) / "pids/provisioner").read_text())
+
+
+def head_link(rack, name):
+    """The head's end of its link to the host."""
+    short_id = yaml.safe_load((rack.deployment.state / "deployment.yaml").read_text())["short_id"]
+    return f"n{short_id}m{name.removeprefix('rack-')}"
+
+
+def tags_of(frames):
+    """The VLANs of the frames; 0 = no tag."""
+    return {int.from_bytes(frame[14:16], "big") & 0xfff if frame[12:14] == b"\x81\x00" else 0
+            for frame in frames}
+
+
+def test_each_host_has_its_own_switch_and_records_and_reaches_the_head_over_tcp_alone(rack):
+    assert host_states(rack) == {"rack-1": "up", "rack-2": "up"}
+    for name in host_states(rack):
+        settings = yaml.safe_load((state_of(rack, name) / "config/provisioner.yaml").read_text())
+        assert settings["bus.requests_url"].startswith("tcp://100.")
+        assert not any(key.startswith("redis.") for key in settings)
+        assert (state_of(rack, name) / "provisioner/state.db").stat().st_mode & 0o077 == 0
+        host = Host.joined(state_of(rack, name))
+        assert "uplink0" in host.ports()
+        assert run("ip", "netns", "identify", str(provisioner(rack, name))).strip() == \
+            host.namespace
+
+
+def test_the_nodes_of_a_cluster_on_two_hosts_reach_each_other(rack, guests):
+    for cluster in ("left", "right"):
+        assert set(hosts_of(rack, cluster).values()) == {"rack-1", "rack-2"}
+        guests[cluster].run("ping -c 3 -W 20 10.0.0.2")
+        guests[f"vm-{cluster}-00"].run("ping -c 3 -W 20 10.0.0.1")
+
+
+def test_the_uplink_carries_the_frames_of_a_cluster_with_its_vlan_alone(rack, guests):
+    vlans = {cluster: next(port["vlan"] for port in rack.rest.v2_nodes(cluster)[cluster]["ports"]
+                           if not port["is_public"]) for cluster in ("left", "right")}
+    assert vlans["left"] != vlans["right"]
+    namespace = Host.joined(state_of(rack, "rack-1")).namespace
+    with Sniffer(namespace, ["uplink0"]) as sniffer:
+        for cluster, size in (("left", 333), ("right", 444)):
+            guests[cluster].run(f"ping -c 2 -W 20 -s {size} 10.0.0.2")
+    for cluster, size in (("left", 333), ("right", 444)):
+        pings = [frame for _, _, frame in sniffer.frames if len(frame) == 14 + 4 + 20 + 8 + size]
+        assert len(pings) >= 4, "requests and replies"
+        assert tags_of(pings) == {vlans[cluster]}
+    private = {frame for _, _, frame in sniffer.frames if socket.inet_aton("10.0.0.2") in frame}
+    assert tags_of(private) <= set(vlans.values())
+
+
+def test_the_same_address_in_another_cluster_does_not_answer(guests):
+    guests["vm-right-00"].run("ip address add 10.0.0.77/24 dev eth0")
+    guests["right"].run("ping -c 2 -W 20 10.0.0.77")
+    code, output = guests["left"].ask("ping -c 3 -W 2 10.0.0.77")
+    assert code == 1 and "100% packet loss" in output, output
+
+
+def test_a_host_that_is_cut_off_goes_on_running_its_nodes_and_is_adopted_when_it_returns(rack):
+    name = hosts_of(rack, "left")["vm-left-00"]
+    host = Host.joined(state_of(rack, name))
+    before = host.emulators()
+    link = head_link(rack, name)
+    run("ip", "link", "set", link, "down")
+    try:
+        wait_until(lambda: host_states(rack)[name] == "unreachable", "the host's silence")
+        rack.rest.wait_state("left", "nostate-error", ["vm-left-00"])
+        assert host.emulators() == before
+    finally:
+        run("ip", "link", "set", link, "up")
+    wait_until(lambda: host_states(rack)[name] == "up", "the host's return", 60)
+    rack.rest.wait_state("left", "active")
+    assert host.emulators() == before
+
+
+def test_what_ended_while_the_provisioner_was_dead_is_reported_by_the_next(rack):
+    rack.boot("short", 0)
+    rack.rest.wait_state("short", "active")
+    name = hosts_of(rack, "short")["short"]
+    host = Host.joined(state_of(rack, name))
+    emulator, _ = host.emulators()["short/short"]
+    supervisor = int((state_of(rack, name) / "pids/supervisor").read_text())
+    os.kill(supervisor, signal.SIGSTOP)  # or it would start the next at once
+    try:
+        os.kill(provisioner(rack, name), signal.SIGKILL)
+        os.kill(emulator, signal.SIGKILL)
+        wait_until(lambda: start_time(emulator) is None, "the end of the domain")
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    rack.rest.wait_state("short", "shutoff")
+
+
+def test_a_machine_joins_with_a_file_and_is_removed(rack, tmp_path):
+    file, state = tmp_path / "third.join", rack.deployment.state / "third"
+    rack.deployment.nucleus("host", "add", "third", "--file", file)
+    assert file.stat().st_mode & 0o077 == 0
+    refused = rack.deployment.nucleus("host", "add", "third", check=False)
+    assert refused.returncode == 1 and "--renew" in refused.stderr
+    try:
+        joined = run(str(BIN / "nucleus"), "join", str(file), "--state", str(state),
+                     "--metrics-listen", "127.0.0.1:19400")
+        assert "host third has joined" in joined
+        wait_until(lambda: host_states(rack).get("third") == "up", "the third host")
+        used = {name for cluster in ("left", "right") for name in hosts_of(rack, cluster).values()}
+        for busy in used:
+            refused = rack.deployment.nucleus("host", "remove", busy, check=False)
+            assert refused.returncode == 1 and "nodes" in refused.stderr
+    finally:
+        run(str(BIN / "nucleus"), "down", "--state", str(state))
+    rack.deployment.nucleus("host", "remove", "third")
+    assert "third" not in host_states(rack)
+    refused = rack.deployment.nucleus("host", "remove", "third", check=False)
+    assert refused.returncode == 1 and "no such host" in refused.stderr
