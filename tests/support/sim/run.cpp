@@ -406,6 +406,8 @@ void SimRun::remove_everything() {
   for (const auto& cluster : *listed)
     must(msg::RemoveCluster{.cluster_id = cluster.cluster_id, .viewer = as_operator});
   world.run_for(Milliseconds{deployment_.shape().shutdown_ms + 60'000});
+  // A host that restarts receives its complete list, which names nothing.
+  for (const auto& name : deployment_.host_processes()) deployment_.start(name);
   settle([this] { return deployment_.invariants.check_empty(); });
   const auto hosts = deployment_.admin.call(msg::ListHosts{});
   if (!hosts) return deployment_.invariants.fail("hosts cannot be listed without faults");
