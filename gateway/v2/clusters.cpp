@@ -93,12 +93,7 @@ void change_cluster(const ExchangePtr& exchange) {
       if_match(*exchange, body_as<msg::ChangeCluster>(*exchange, {"description", "allocations"}));
   if (!change) return exchange->refuse(change.error());
   change->cluster_id = {exchange->path["cluster"]};
-  change->viewer = msg::viewer_of(exchange->who);
-  const auto apply = [exchange, change = *change] {
-    exchange->ask(change, [exchange](const msg::Cluster& changed) {
-      reply_one(exchange, 200, json_of(changed), changed.revision);
-    });
-  };
+  const auto apply = [exchange, change = *change] { apply_change(exchange, change); };
   if (!change->allocations) return apply();
   with_cluster(exchange,
                [exchange, wanted = *change->allocations, apply](const msg::Cluster& cluster) {

@@ -83,12 +83,7 @@ void change_node(const ExchangePtr& exchange, core::Result<msg::ChangeNode> chan
   if (change->iso_id && !msg::may(exchange->who, msg::Right::images))
     return exchange->refuse_right(msg::Right::images);
   change->node = node_of_path(*exchange);
-  change->viewer = msg::viewer_of(exchange->who);
-  const auto apply = [exchange, change = *change] {
-    exchange->ask(change, [exchange](const msg::Node& changed) {
-      reply_one(exchange, 200, json_of(changed), changed.revision);
-    });
-  };
+  const auto apply = [exchange, change = *change] { apply_change(exchange, change); };
   if (!change->iso_id || change->iso_id->empty()) return apply();
   with_node(exchange, [exchange, iso = *change->iso_id, apply](const msg::Node& node) {
     with_iso(exchange, node.project_id, iso, apply);
@@ -99,12 +94,7 @@ void change_nodes(const ExchangePtr& exchange, core::Result<msg::ChangeNodes> ch
   change = if_match(*exchange, std::move(change));
   if (!change) return exchange->refuse(change.error());
   change->cluster_id = {exchange->path["cluster"]};
-  change->viewer = msg::viewer_of(exchange->who);
-  const auto apply = [exchange, change = *change] {
-    exchange->ask(change, [exchange](const msg::Cluster& changed) {
-      reply_one(exchange, 200, json_of(changed), changed.revision);
-    });
-  };
+  const auto apply = [exchange, change = *change] { apply_change(exchange, change); };
   if (!change->iso_id || change->iso_id->empty()) return apply();
   with_cluster(exchange, [exchange, iso = *change->iso_id, apply](const msg::Cluster& cluster) {
     with_iso(exchange, cluster.project_id, iso, apply);

@@ -51,6 +51,15 @@ core::Result<Change> if_match(const Exchange& exchange, core::Result<Change> cha
 void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
                std::uint64_t revision = 0, core::http::Headers headers = {});
 
+/// Makes the change as the caller, and answers with the resource as it is now.
+template <class Change>
+void apply_change(const ExchangePtr& exchange, Change change) {
+  change.viewer = msg::viewer_of(exchange->who);
+  exchange->ask(change, [exchange](const typename Change::Reply& changed) {
+    reply_one(exchange, 200, json_of(changed), changed.revision);
+  });
+}
+
 /// The page that `?limit=` (1..1000) and `?after=` ask for.
 core::Result<msg::Page> read_page(const Exchange& exchange);
 

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from http_client import Admin, Client, operator_of
 from http_client import session_of  # noqa: F401, re-exported
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -143,6 +144,31 @@ def deployment_fixture(make_deployment):
     deployment = make_deployment("--simulated", "--hosts", "4")
     deployment.up()
     return deployment
+
+
+@pytest.fixture(name="shared", scope="module")
+def shared_fixture():
+    """One deployment for all tests of a module, which leave cluster `mine` of project demo as it
+    is."""
+    with a_deployment("--simulated", "--hosts", "2") as deployment:
+        deployment.nucleus("cluster", "create", "mine", "--computes", "3")
+        yield deployment
+
+
+@pytest.fixture(name="admin", scope="module")
+def admin_fixture(shared):
+    return Admin(shared)
+
+
+@pytest.fixture(name="operator", scope="module")
+def operator_fixture(shared):
+    return operator_of(shared)
+
+
+@pytest.fixture(name="stranger", scope="module")
+def stranger_fixture(shared, admin):
+    """An admin of another project."""
+    return Client(admin.url, shared.add_person("eve", "physics"))
 
 
 class Machines:

@@ -4,31 +4,12 @@ import urllib.parse
 
 import pytest
 
-from conftest import a_deployment, wait_until
-from http_client import Admin, Client
+from conftest import wait_until
+from http_client import Client
 
 FOREIGN_IDS = ["nowhere", "../etc", "a/b", "%00", "x%0d%0ay: z", "a'b", 'a"b', "<a/>", "a;rm",
                "$(id)", "-o", "%n", "\u202etxt", "a" * 300]
 DIGITS_20 = "99999999999999999999"
-
-
-@pytest.fixture(name="shared", scope="module")
-def shared_fixture():
-    """One deployment for all tests, which do not change it. Cluster `mine` of project demo."""
-    with a_deployment("--simulated", "--hosts", "2") as deployment:
-        deployment.nucleus("cluster", "create", "mine", "--computes", "3")
-        yield deployment
-
-
-@pytest.fixture(name="admin", scope="module")
-def admin_fixture(shared):
-    return Admin(shared)
-
-
-@pytest.fixture(name="stranger", scope="module")
-def stranger_fixture(shared):
-    """An admin of another project."""
-    return Client(Admin(shared).url, shared.add_person("eve", "physics"))
 
 
 def seen_by(admin):

@@ -5,29 +5,12 @@ import json
 
 import pytest
 
-from conftest import a_deployment, wait_until
-from http_client import Admin, operator_of
+from conftest import wait_until
 
 TRIES = 20
+NODE = "/v2/clusters/mine/nodes/mine"
 # ISO 9660: 16 empty sectors, then a volume descriptor.
 ISO = (bytes(16 * 2048) + b"\x01CD001\x01" + bytes(2041) + b"\xffCD001\x01" + bytes(2041))
-
-
-@pytest.fixture(name="shared", scope="module")
-def shared_fixture():
-    with a_deployment("--simulated", "--hosts", "2") as deployment:
-        deployment.nucleus("cluster", "create", "c", "--computes", "2")
-        yield deployment
-
-
-@pytest.fixture(name="admin", scope="module")
-def admin_fixture(shared):
-    return Admin(shared)
-
-
-@pytest.fixture(name="operator", scope="module")
-def operator_fixture(shared):
-    return operator_of(shared)
 
 
 def send(who, method, path, body=None):
@@ -57,20 +40,20 @@ def test_an_iso_is_kept_or_its_absence_is_reported(admin):
         image = f"race-{number}.iso"
         upload(admin, image)
         attached, removed = both(
-            lambda: send(admin, "PUT", "/v2/clusters/c/nodes/c/iso", {"iso_id": "demo/" + image}),
+            lambda: send(admin, "PUT", NODE + "/iso", {"iso_id": "demo/" + image}),
             lambda: send(admin, "DELETE", "/v2/images/demo/" + image))
         assert attached in (200, 404) and removed in (204, 409)
-        node = admin.get("/v2/clusters/c/nodes/c")
+        node = admin.get(NODE)
         assert (node["iso_id"] == "demo/" + image) == (attached == 200)
         if attached == 200 and removed == 204:
             # The node does not start without its ISO, and says why.
             reason = f"waits for image demo/{image}, which does not exist"
-            assert send(admin, "POST", "/v2/clusters/c/nodes/c/power", {"action": "on"}) == 202
-            wait_until(lambda: admin.get("/v2/clusters/c/nodes/c")["reason"] == reason, reason)
-            assert volume_of(admin, "c", "c")["reason"] == reason
-            assert not admin.get("/v2/clusters/c/nodes/c")["host_id"]
-            assert send(admin, "POST", "/v2/clusters/c/nodes/c/power", {"action": "off"}) == 202
-        assert send(admin, "DELETE", "/v2/clusters/c/nodes/c/iso") == 200
+            assert send(admin, "POST", NODE + "/power", {"action": "on"}) == 202
+            wait_until(lambda: admin.get(NODE)["reason"] == reason, reason)
+            assert volume_of(admin, "mine", "mine")["reason"] == reason
+            assert not admin.get(NODE)["host_id"]
+            assert send(admin, "POST", NODE + "/power", {"action": "off"}) == 202
+        assert send(admin, "DELETE", NODE + "/iso") == 200
         if removed != 204:
             assert send(admin, "DELETE", "/v2/images/demo/" + image) == 204, "nothing uses it"
 

@@ -4,31 +4,14 @@ import json
 
 import pytest
 
-from conftest import BIN, a_deployment, wait_until
-from http_client import Admin, Client, operator_of
+from conftest import BIN, wait_until
+from http_client import Client
 
 DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 RIGHTS = ["read", "power", "console", "images", "define", "people", "operate"]
 ROUTES = [(method.upper(), path, operation["x-right"])
           for path, methods in DOCUMENT["paths"].items()
           for method, operation in methods.items() if "x-right" in operation]
-
-
-@pytest.fixture(name="shared", scope="module")
-def shared_fixture():
-    with a_deployment("--simulated", "--hosts", "2") as deployment:
-        deployment.nucleus("cluster", "create", "mine", "--computes", "2")
-        yield deployment
-
-
-@pytest.fixture(name="operator", scope="module")
-def operator_client_fixture(shared):
-    return operator_of(shared)
-
-
-@pytest.fixture(name="admin", scope="module")
-def admin_client_fixture(shared):
-    return Admin(shared)
 
 
 def send(client, method, path, body=None, **headers):

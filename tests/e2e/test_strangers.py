@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from conftest import BIN, a_deployment, wait_until
-from http_client import Admin, Client, operator_of
+from conftest import BIN, wait_until
+from http_client import Client
 
 DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 SAME_FOR_ALL = ("X-Request-Id", "Nucleus-Sequence", "Date")
@@ -55,40 +55,27 @@ def query_of(operation):
     return {"iso_name": ""} if "iso_name" in names else {}
 
 
-@pytest.fixture(name="shared", scope="module")
-def shared_fixture():
-    """Project demo has cluster `mine` and a computeset; eve is the PI of project physics."""
-    with a_deployment("--simulated", "--hosts", "2") as deployment:
-        deployment.nucleus("cluster", "create", "mine", "--computes", "2")
-        yield deployment
-
-
-@pytest.fixture(name="ours", scope="module")
-def ours_fixture(shared):
-    return Admin(shared)
-
-
 @pytest.fixture(name="stranger", scope="module")
-def stranger_fixture(shared, ours):
-    token = shared.add_person("eve", "physics")
-    changed = operator_of(shared).ask(
+def stranger_fixture(operator, stranger):
+    """The PI of another project."""
+    changed = operator.ask(
         "PUT", "/v2/people/eve", data=json.dumps({"role": "pi", "projects": ["physics"]}))
     assert changed.status_code == 200, changed.text
-    return Client(ours.url, token)
+    return stranger
 
 
 @pytest.fixture(name="ids", scope="module")
-def ids_fixture(ours):
+def ids_fixture(admin):
     def started():
-        answer = ours.ask("POST", "/v2/computesets",
-                          data=json.dumps({"cluster_id": "mine", "count": 1}))
+        answer = admin.ask("POST", "/v2/computesets",
+                           data=json.dumps({"cluster_id": "mine", "count": 1}))
         return answer.json() if answer.status_code == 201 else None
 
     return {"cluster": "mine", "node": "vm-mine-00", "project": "demo", "image": "x.iso",
             "id": str(wait_until(started, "a computeset")["computeset_id"]),
-            "allocation": ours.get("/v2/allocations")["allocations"][0]["allocation_id"],
-            "person": ours.get("/v2/me")["person_id"], "host": "sim-0001",
-            "token": ours.ask("POST", "/v2/me/tokens", data="{}").json()["token_id"]}
+            "allocation": admin.get("/v2/allocations")["allocations"][0]["allocation_id"],
+            "person": admin.get("/v2/me")["person_id"], "host": "sim-0001",
+            "token": admin.ask("POST", "/v2/me/tokens", data="{}").json()["token_id"]}
 
 
 @pytest.mark.parametrize("method,path,operation", operations())
@@ -108,17 +95,17 @@ def test_objects_of_others_look_like_missing_ones(stranger, ids, method, path, o
         assert answers[0][0] == 404
 
 
-def test_nothing_was_changed(ours, stranger, ids):
-    cluster = ours.get("/v2/clusters/mine")
-    assert (cluster["description"], len(cluster["nodes"])) == ("", 3)
+def test_nothing_was_changed(admin, stranger, ids):
+    cluster = admin.get("/v2/clusters/mine")
+    assert (cluster["description"], len(cluster["nodes"])) == ("", 4)
     assert {node["revision"] for node in cluster["nodes"]} == {1}
-    state = ours.get("/v2/computesets/" + ids["id"])["state"]
+    state = admin.get("/v2/computesets/" + ids["id"])["state"]
     assert state in ("submitted", "running")
     assert stranger.get("/v2/clusters") == {"clusters": []}
 
 
-def test_the_page_and_the_document_are_served(ours):
-    nobody = Client(ours.url)
+def test_the_page_and_the_document_are_served(admin):
+    nobody = Client(admin.url)
     served = nobody.ask("GET", "/openapi.json")
     assert served.headers["Content-Type"] == "application/json"
     assert served.json() == DOCUMENT

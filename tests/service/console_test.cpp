@@ -95,6 +95,18 @@ class Console : public testing::Test {
   static std::string offered(const msg::ConsoleTicket& ticket) {
     return "nucleus.console, nucleus.ticket." + ticket.ticket;
   }
+  /// A viewer of the ticket's console that has read the prompt, if there is one.
+  static std::unique_ptr<Viewer> open(const core::Result<msg::ConsoleTicket>& ticket,
+                                      const std::string& prompt = {}) {
+    if (!ticket) throw std::runtime_error(ticket.error().detail);
+    auto viewer = std::make_unique<Viewer>(ticket->url);
+    const auto status = viewer->open(offered(*ticket));
+    if (status != 101) throw std::runtime_error("refused with " + std::to_string(status));
+    if (!prompt.empty()) {
+      EXPECT_EQ(viewer->read_to(prompt), prompt);
+    }
+    return viewer;
+  }
 
   TemporaryFolder folder_ = {};
   std::map<std::string, msg::ConsoleEndpoint> endpoints_ = {
@@ -127,25 +139,21 @@ TEST_F(Console, ReplaysTheLogThenConnectsTheViewerWithTheSerialConsole) {
   ASSERT_TRUE(ticket) << ticket.error().detail;
   EXPECT_EQ(ticket->ticket.size(), 43U);
   EXPECT_EQ(ticket->url.find(ticket->ticket), std::string::npos);
-  Viewer viewer(ticket->url);
-  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-  EXPECT_EQ(viewer.protocol(), "nucleus.console");
-  EXPECT_EQ(viewer.read_to("login: "), std::string(64 * 1024 - 8, '.') + "booting login: ");
-  EXPECT_TRUE(viewer.is_binary());
+  const auto viewer = open(ticket);
+  EXPECT_EQ(viewer->protocol(), "nucleus.console");
+  EXPECT_EQ(viewer->read_to("login: "), std::string(64 * 1024 - 8, '.') + "booting login: ");
+  EXPECT_TRUE(viewer->is_binary());
   const std::string bytes("root\r\n\0\xff\x1b[A", 12);
-  viewer.write(bytes);
-  EXPECT_EQ(viewer.read_to(bytes), bytes);
+  viewer->write(bytes);
+  EXPECT_EQ(viewer->read_to(bytes), bytes);
 }
 
 TEST_F(Console, ConnectsViewersWithAVncConsoleOneAfterAnother) {
   ConsoleSocket qemu(socket_of("n2"), "RFB 003.008\n");
   start();
   for (int i = 0; i < 3; ++i) {
-    const auto ticket = issue("n2", ConsoleKind::vnc);
-    ASSERT_TRUE(ticket) << ticket.error().detail;
-    Viewer viewer(ticket->url);
-    ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-    EXPECT_EQ(viewer.read_to("\n"), "RFB 003.008\n");
+    const auto viewer = open(issue("n2", ConsoleKind::vnc));
+    EXPECT_EQ(viewer->read_to("\n"), "RFB 003.008\n");
   }
 }
 
@@ -154,12 +162,11 @@ TEST_F(Console, RefusesAUsedTicket) {
   start();
   const auto ticket = issue();
   ASSERT_TRUE(ticket);
-  Viewer first(ticket->url);
-  ASSERT_EQ(first.open(offered(*ticket)), 101U);
+  const auto first = open(ticket);
   Viewer second(ticket->url);
   EXPECT_EQ(second.open(offered(*ticket)), 403U);
   EXPECT_EQ(second.body(), R"({"detail":"the ticket is unknown, used or expired"})");
-  EXPECT_EQ(first.read_to("login: "), "login: ");
+  EXPECT_EQ(first->read_to("login: "), "login: ");
 }
 
 TEST_F(Console, RefusesAnExpiredTicket) {
@@ -200,10 +207,7 @@ TEST_F(Console, KeepsUnusedTicketsAndNoUsedOnesAcrossARestart) {
   const auto used = issue();
   const auto unused = issue();
   ASSERT_TRUE(used && unused);
-  {
-    Viewer viewer(used->url);
-    ASSERT_EQ(viewer.open(offered(*used)), 101U);
-  }
+  { const auto viewer = open(used); }
   start();
   const auto url = issue()->url;  // with the new port
   EXPECT_EQ(Viewer(url).open(offered(*used)), 403U);
@@ -228,11 +232,9 @@ TEST_F(Console, EndsASessionWithTheRightToIt) {
     const auto used = issue();
     const auto unused = issue();
     ASSERT_TRUE(used && unused);
-    Viewer viewer(used->url);
-    ASSERT_EQ(viewer.open(offered(*used)), 101U);
-    ASSERT_EQ(viewer.read_to("login: "), "login: ");
+    const auto viewer = open(used, "login: ");
     change_credentials(change);
-    EXPECT_EQ(viewer.read_to_close(), "the right to this console has ended");
+    EXPECT_EQ(viewer->read_to_close(), "the right to this console has ended");
     Viewer late(unused->url);
     EXPECT_EQ(late.open(offered(*unused)), 403U);
     EXPECT_EQ(late.body(), R"({"detail":"the right to this console has ended"})");
@@ -247,27 +249,19 @@ TEST_F(Console, EndsASessionWithTheRightToIt) {
 TEST_F(Console, KeepsASessionWhoseRightLastsWhenAnotherTokenIsRevoked) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
-  const auto ticket = issue();
-  ASSERT_TRUE(ticket);
-  Viewer viewer(ticket->url);
-  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-  ASSERT_EQ(viewer.read_to("login: "), "login: ");
+  const auto viewer = open(issue(), "login: ");
   change_credentials([](Credentials& known) { known.tokens.erase(""); });
-  viewer.write("x");
-  EXPECT_EQ(viewer.read_to("x"), "x");
+  viewer->write("x");
+  EXPECT_EQ(viewer->read_to("x"), "x");
 }
 
 TEST_F(Console, EndsASessionThatAPasswordOrApiKeyOpenedAtAnyChange) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
   token_.clear();
-  const auto ticket = issue();
-  ASSERT_TRUE(ticket);
-  Viewer viewer(ticket->url);
-  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-  ASSERT_EQ(viewer.read_to("login: "), "login: ");
+  const auto viewer = open(issue(), "login: ");
   change_credentials([](Credentials&) {});
-  EXPECT_EQ(viewer.read_to_close(), "the right to this console has ended");
+  EXPECT_EQ(viewer->read_to_close(), "the right to this console has ended");
 }
 
 TEST_F(Console, EndsASessionWhenItsTokenExpires) {
@@ -275,11 +269,8 @@ TEST_F(Console, EndsASessionWhenItsTokenExpires) {
   start();
   const auto now_s = caller_.on_loop([&] { return caller_.loop().unix_ms(); }) / 1000;
   credentials_.tokens["t1"].expires_unix_s = now_s + 1;
-  const auto ticket = issue();
-  ASSERT_TRUE(ticket);
-  Viewer viewer(ticket->url);
-  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-  EXPECT_NE(viewer.read_to_close(), "");
+  const auto viewer = open(issue());
+  EXPECT_NE(viewer->read_to_close(), "");
 }
 
 TEST_F(Console, ReportsWhyNoTicketIsIssued) {
@@ -304,25 +295,17 @@ TEST_F(Console, ReportsWhyNoTicketIsIssued) {
 TEST_F(Console, ClosesTheViewerWhenTheConsoleEnds) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
-  const auto ticket = issue();
-  ASSERT_TRUE(ticket);
-  Viewer viewer(ticket->url);
-  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-  ASSERT_EQ(viewer.read_to("login: "), "login: ");
+  const auto viewer = open(issue(), "login: ");
   qemu.hang_up();
-  EXPECT_EQ(viewer.read_to_close(), "the console was closed");
+  EXPECT_EQ(viewer->read_to_close(), "the console was closed");
 }
 
 TEST_F(Console, ClosesTheViewerWhenTheServiceStops) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
-  const auto ticket = issue();
-  ASSERT_TRUE(ticket);
-  Viewer viewer(ticket->url);
-  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-  ASSERT_EQ(viewer.read_to("login: "), "login: ");
+  const auto viewer = open(issue(), "login: ");
   kill_service();
-  EXPECT_EQ(viewer.read_to_close(), "the console service stops");
+  EXPECT_EQ(viewer->read_to_close(), "the console service stops");
 }
 
 TEST_F(Console, GivesASerialConsoleToTheNewestViewerAndClosesThePreviousOne) {
@@ -331,37 +314,28 @@ TEST_F(Console, GivesASerialConsoleToTheNewestViewerAndClosesThePreviousOne) {
   const auto one = issue();
   const auto two = issue();
   ASSERT_TRUE(one && two);
-  Viewer first(one->url);
-  ASSERT_EQ(first.open(offered(*one)), 101U);
-  ASSERT_EQ(first.read_to("login: "), "login: ");
-  Viewer second(two->url);
-  ASSERT_EQ(second.open(offered(*two)), 101U);
-  EXPECT_EQ(first.read_to_close(), "opened by another viewer");
-  EXPECT_EQ(second.read_to("login: "), "login: ");
-  second.write("x");
-  EXPECT_EQ(second.read_to("x"), "x");
+  const auto first = open(one, "login: ");
+  const auto second = open(two);
+  EXPECT_EQ(first->read_to_close(), "opened by another viewer");
+  EXPECT_EQ(second->read_to("login: "), "login: ");
+  second->write("x");
+  EXPECT_EQ(second->read_to("x"), "x");
 }
 
 TEST_F(Console, ReportsAConsoleThatAcceptsNobodyAsInUse) {
   // Like QEMU while another client has the serial console: connects succeed, none is accepted.
   ConsoleSocket qemu(socket_of("n1"), "", ConsoleSocket::Manner::accepts_nobody);
   start();
-  const auto ticket = issue();
-  ASSERT_TRUE(ticket);
-  Viewer viewer(ticket->url);
-  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-  EXPECT_EQ(viewer.read_to_close(), "the console is in use by another client");
+  const auto viewer = open(issue());
+  EXPECT_EQ(viewer->read_to_close(), "the console is in use by another client");
 }
 
 TEST_F(Console, ReportsAFullBacklogAsInUse) {
   ConsoleSocket qemu(socket_of("n2"), "", ConsoleSocket::Manner::accepts_nobody);
   ConsoleClient one(socket_of("n2")), two(socket_of("n2"));  // a backlog of 1 has room for two
   start();
-  const auto ticket = issue("n2");
-  ASSERT_TRUE(ticket);
-  Viewer viewer(ticket->url);
-  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-  EXPECT_EQ(viewer.read_to_close(), "the console is in use by another client");
+  const auto viewer = open(issue("n2"));
+  EXPECT_EQ(viewer->read_to_close(), "the console is in use by another client");
 }
 
 TEST_F(Console, ReportsThatTheSocketIsGone) {
@@ -369,30 +343,23 @@ TEST_F(Console, ReportsThatTheSocketIsGone) {
   for (const auto& [node, reason] :
        {std::pair{"n1", "the console's socket is gone: No such file or directory"},
         std::pair{"long", "the console's path is too long"}}) {
-    const auto ticket = issue(node);
-    ASSERT_TRUE(ticket);
-    Viewer viewer(ticket->url);
-    ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-    EXPECT_EQ(viewer.read_to_close(), reason);
+    const auto viewer = open(issue(node));
+    EXPECT_EQ(viewer->read_to_close(), reason);
   }
 }
 
 TEST_F(Console, ClosesOnAMessageOverTheLimit) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();
-  const auto ticket = issue();
-  ASSERT_TRUE(ticket);
-  Viewer viewer(ticket->url);
-  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
-  ASSERT_EQ(viewer.read_to("login: "), "login: ");
+  const auto viewer = open(issue(), "login: ");
   const std::string most(64 * 1024, 'x');
-  viewer.write(most);
+  viewer->write(most);
   std::string echoed;
-  while (echoed.size() < most.size()) echoed += viewer.read_to("x");
+  while (echoed.size() < most.size()) echoed += viewer->read_to("x");
   EXPECT_EQ(echoed, most);
-  viewer.write(most + "x");
-  viewer.read_to_close();
-  EXPECT_EQ(viewer.close_code(), 1009U);
+  viewer->write(most + "x");
+  viewer->read_to_close();
+  EXPECT_EQ(viewer->close_code(), 1009U);
 }
 
 TEST_F(Console, DisconnectsAViewerThatTakesNoBytes) {
@@ -401,8 +368,7 @@ TEST_F(Console, DisconnectsAViewerThatTakesNoBytes) {
   const auto ticket = issue();
   ASSERT_TRUE(ticket);
   auto left = qemu.client_left();
-  Viewer viewer(ticket->url);
-  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  const auto viewer = open(ticket);
   EXPECT_EQ(left.wait_for(wait_timeout), std::future_status::ready);
 }
 
@@ -412,8 +378,7 @@ TEST_F(Console, DisconnectsAViewerThatAnswersNoPing) {
   const auto ticket = issue();
   ASSERT_TRUE(ticket);
   auto left = qemu.client_left();
-  Viewer viewer(ticket->url);
-  ASSERT_EQ(viewer.open(offered(*ticket)), 101U);
+  const auto viewer = open(ticket);
   EXPECT_EQ(left.wait_for(wait_timeout), std::future_status::ready);
 }
 
@@ -423,10 +388,9 @@ TEST_F(Console, RefusesConnectionsOverTheLimit) {
   const auto one = issue();
   const auto two = issue();
   ASSERT_TRUE(one && two);
-  Viewer first(one->url);
-  ASSERT_EQ(first.open(offered(*one)), 101U);
+  const auto first = open(one);
   EXPECT_EQ(Viewer(two->url).open(offered(*two)), 503U);
-  EXPECT_EQ(first.read_to("login: "), "login: ");
+  EXPECT_EQ(first->read_to("login: "), "login: ");
 }
 
 TEST_F(Console, AnswersPlainAndMalformedHttp) {

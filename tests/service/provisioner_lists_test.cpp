@@ -1,4 +1,4 @@
-// Lists of grants and leases: what the provisioner revokes, destroys and stops, and when not.
+// Lists of grants: what the provisioner revokes, destroys and stops, and when not.
 #include "tests/service/provisioner_room.hpp"
 
 namespace nucleus::tests {
@@ -78,55 +78,6 @@ TEST_F(ProvisionerLists, RevokesGrantsThatACompleteListDoesNotName) {
   ASSERT_TRUE(apply({a_grant("n2")}, true, boot_id()));
   EXPECT_TRUE(is_off("n1"));
   EXPECT_TRUE(runs("n2"));
-}
-
-TEST_F(ProvisionerLists, StopsItsDomainsWhenItsLeaseIsOverAndResumesWithTheCompleteList) {
-  lease_ms_ = 5'000;
-  start();
-  const auto boot_before = boot_id();
-  ASSERT_TRUE(apply({a_grant("n1")}, true, boot_before));
-  ASSERT_TRUE(reported("n1", DomainState::running));
-  lease_ms_ = 0;
-  ASSERT_TRUE(is_off("n1"));
-  const auto ended = reported("n1", DomainState::shutoff);
-  ASSERT_TRUE(ended);
-  EXPECT_EQ(ended->reason, "its host had no answer from the scheduler for longer than its lease");
-  lease_ms_ = 3'600'000;
-  ASSERT_TRUE(eventually([&] { return last_report().boot_id != boot_before; }));
-  ASSERT_TRUE(apply({a_grant("n2")}));
-  EXPECT_FALSE(runs("n2")) << "nothing is started before the complete list";
-  ASSERT_TRUE(apply({a_grant("n2")}, true, boot_id()));
-  ASSERT_TRUE(reported("n2", DomainState::running));
-}
-
-TEST_F(ProvisionerLists, KnowsTheEndOfItsLeaseAfterItWasKilledAndWithoutAnyAnswer) {
-  // The lease of an earlier process, long over on the machine's clock.
-  provisioner::LeaseFile(folder_.path()).keep_lease({"h1"}, {.end_ms = 1});
-  leave_domain(domain("n1"), 1);
-  lease_ms_ = 0;
-  deployment_.redis.kill();
-  start();
-  EXPECT_TRUE(is_off("n1")) << "without Redis or the scheduler";
-  deployment_.redis.start();
-  ASSERT_TRUE(apply({a_grant("n1")}));
-  EXPECT_FALSE(runs("n1")) << "its lease is over";
-  lease_ms_ = 3'600'000;
-  ASSERT_TRUE(apply({a_grant("n1")}, true, boot_id()));
-  ASSERT_TRUE(eventually([&] {
-    (void)apply({a_grant("n1")}, true, boot_id());
-    return runs("n1");
-  }));
-}
-
-TEST_F(ProvisionerLists, ReplacesALeaseThatDatesFromBeforeTheMachineWasBooted) {
-  // The machine's steady clock was far ahead when this was written.
-  provisioner::LeaseFile(folder_.path()).keep_lease({"h1"}, {.end_ms = INT64_MAX / 2});
-  lease_ms_ = 2'000;
-  start();
-  ASSERT_TRUE(apply({a_grant("n1")}, true, boot_id()));
-  ASSERT_TRUE(reported("n1", DomainState::running));
-  lease_ms_ = 0;
-  EXPECT_TRUE(is_off("n1"));
 }
 
 TEST_F(ProvisionerLists, RefusesGrantsForAnotherHost) {

@@ -22,7 +22,7 @@ class SchedulerRoom : public testing::Test {
     settings_ = std::move(settings);
     settings_.emplace("scheduler.sweep_ms", "10");
     settings_.emplace("scheduler.cpu_overcommit", "1");
-    // A loaded machine may be silent for long: only tests of silence set a short timeout.
+    // A loaded machine may be silent for long: silence is tested on the simulation's clock.
     settings_.emplace("scheduler.host_silence_ms", "600000");
     restart();
   }

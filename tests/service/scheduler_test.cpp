@@ -1,5 +1,5 @@
 // The scheduler on a real bus and Redis, with the test's own hosts: where nodes are placed, and
-// what silence and ended leases do.
+// which grants the hosts receive.
 #include <gtest/gtest.h>
 
 #include "tests/service/scheduler_room.hpp"
@@ -114,19 +114,6 @@ TEST_F(Scheduler, RefusesAHeartbeatWithFieldsOutOfRange) {
   EXPECT_EQ(host.report(none).error().field, "cpus");
 }
 
-TEST_F(Scheduler, ReportsASilentHostAsUnreachableAndChangesNothingElse) {
-  start({{"scheduler.host_silence_ms", "200"}, {"scheduler.host_lease_ms", "86400000"}});
-  Host host(deployment_, "h1");
-  ASSERT_TRUE(host.report());
-  define("c", 0);
-  ASSERT_TRUE(host.report());
-  ASSERT_TRUE(power("c-0", PowerAction::poweron));
-  ASSERT_TRUE(becomes("c", 0, msg::NodeState::nostate_error));
-  EXPECT_EQ(state_of("c").reason, "host h1: no heartbeat for over 200 ms");
-  EXPECT_EQ(state_of("c").host_id.value, "h1");
-  EXPECT_TRUE(state_of("c").is_desired_on);
-}
-
 TEST_F(Scheduler, ReportsAHypervisorThatDoesNotAnswerAndThatItAnswersAgain) {
   start();
   Host host(deployment_, "h1");
@@ -145,58 +132,6 @@ TEST_F(Scheduler, ReportsAHypervisorThatDoesNotAnswerAndThatItAnswersAgain) {
   EXPECT_EQ(state_of("c").reason, "host h1: libvirtd does not answer");
   ASSERT_TRUE(host.report());
   EXPECT_EQ(state_of("c").state, msg::NodeState::active);
-}
-
-TEST_F(Scheduler, PlacesTheNodesOfALostHostElsewhereExceptThoseThatWereStopped) {
-  start({{"scheduler.host_lease_ms", "1000"}, {"scheduler.host_lease_margin_ms", "200"}});
-  Host first(deployment_, "h1", {.cpus = 8});
-  Host second(deployment_, "h2", {.cpus = 4});
-  ASSERT_TRUE(first.report() && second.report());
-  define("c", 0);
-  define("d", 0);
-  ASSERT_TRUE(first.report() && second.report());
-  ASSERT_TRUE(power("c-0", PowerAction::poweron));
-  ASSERT_TRUE(power("d-0", PowerAction::poweron));
-  ASSERT_EQ(state_of("c").host_id.value, "h1");
-  ASSERT_TRUE(power("d-0", PowerAction::poweroff));
-  // The second host continues its heartbeats; the first is silent.
-  ASSERT_TRUE(eventually([&] {
-    (void)second.report();
-    return state_of("c").host_id.value == "h2";
-  }));
-  const auto grant = second.wait_for_grant("c-0", 2);
-  ASSERT_TRUE(grant);
-  EXPECT_EQ(grant->epoch, 2U);
-  EXPECT_EQ(state_of("d").host_id.value, "");
-  EXPECT_EQ(state_of("d").reason, "host h1 was lost");
-  // The first returns and receives an empty list.
-  ASSERT_TRUE(first.report());
-  ASSERT_TRUE(eventually([&] { return first.last_complete().has_value(); }));
-  ASSERT_TRUE(eventually([&] { return first.last_complete()->grants.empty(); }));
-}
-
-TEST_F(Scheduler, EndsAComputesetAndForgetsARemovedClusterWhoseHostIsLost) {
-  start({{"scheduler.host_lease_ms", "1000"}, {"scheduler.host_lease_margin_ms", "200"}});
-  Host host(deployment_, "h1", {.cpus = 8});
-  ASSERT_TRUE(host.report());
-  define("c", 2);
-  define("d", 0);
-  ASSERT_TRUE(host.report());
-  const auto started =
-      ask(msg::StartComputeset{.cluster_id = {"c"}, .viewer = as_operator, .count = 2});
-  ASSERT_TRUE(started);
-  ASSERT_EQ(started->state, ComputesetState::running);
-  ASSERT_TRUE(power("d-0", PowerAction::poweron));
-  ASSERT_TRUE(ask(msg::PowerComputeset{.computeset_id = started->computeset_id,
-                                       .viewer = as_operator,
-                                       .action = PowerAction::poweroff}));
-  ASSERT_TRUE(registry_.emit(msg::ClusterRemoved{
-      .cluster = {.cluster_id = {"d"}, .project_id = {"p"}}, .nodes = {{"d-0"}}}));
-  // No event reports that the domains are off: the host is lost.
-  ASSERT_TRUE(eventually(
-      [&] { return computeset(started->computeset_id).state == ComputesetState::completed; }));
-  ASSERT_TRUE(eventually(
-      [&] { return ask(msg::ListNodeStatuses{.viewer = as_operator})->nodes.size() == 3; }));
 }
 
 TEST_F(Scheduler, SendsTheCompleteListToARestartedHost) {

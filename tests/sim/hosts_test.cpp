@@ -4,6 +4,7 @@
 #include "services/provisioner/service.hpp"
 #include "services/scheduler/service.hpp"
 #include "tests/support/fake_hypervisor.hpp"
+#include "tests/support/lease_room.hpp"
 #include "tests/support/sim/process.hpp"
 
 namespace nucleus::tests {
@@ -77,18 +78,8 @@ TEST(Hosts, ReportADomainWhoseGrantWasLostAndSentAgain) {
   world.run_for(seconds{5});
   world.faults.work_ms_max = 0;
   world.faults.commit_lost = 1000;
-  const msg::ApplyGrants grants{.host_id = {"h0"},
-                                .revision = 1,
-                                .is_complete = true,
-                                .grants = {{.node_id = {"n0"},
-                                            .cluster_id = {"c"},
-                                            .project_id = {"p"},
-                                            .node_name = "n0",
-                                            .epoch = 1,
-                                            .revision = 1,
-                                            .is_on = true,
-                                            .cpus = 1,
-                                            .memory_mb = 64}}};
+  const msg::ApplyGrants grants{
+      .host_id = {"h0"}, .revision = 1, .is_complete = true, .grants = {a_grant("n0", 1, 1)}};
   bool is_applied = false;
   deployment.admin.bus().call(grants, {.to = "provisioner/h0"},
                               [&](const core::Result<msg::Done>& done) { is_applied = !!done; });

@@ -46,6 +46,43 @@ TEST_F(LostHost, ForgetsTheNodesOfAClusterRemovedWhileTheyWereOnIt) {
   EXPECT_EQ(states->nodes[0].node_id, anew[0]);
 }
 
+TEST_F(LostHost, EndsAComputesetAndForgetsARemovedClusterWithoutAnAnswerFromIt) {
+  auto& deployment = deploy({.host_count = 1, .host_cpus = 8, .host_memory_mb = 8192});
+  define("c", 2);
+  const auto frontend = define("d", 0)[0];
+  const auto started =
+      ask(msg::StartComputeset{.cluster_id = {"c"}, .viewer = as_operator, .count = 2});
+  ASSERT_TRUE(started);
+  ASSERT_EQ(started->state, msg::ComputesetState::running);
+  power_on(frontend);
+  deployment.world.cut_off(deployment.process_of(0), true);
+  ASSERT_TRUE(ask(msg::PowerComputeset{.computeset_id = started->computeset_id,
+                                       .viewer = as_operator,
+                                       .action = msg::PowerAction::poweroff}));
+  ASSERT_TRUE(ask(msg::RemoveCluster{.cluster_id = {"d"}, .viewer = as_operator}));
+  EXPECT_TRUE(eventually(
+      [&] { return state_of(started->computeset_id) == msg::ComputesetState::completed; }));
+  EXPECT_TRUE(eventually(
+      [&] { return ask(msg::ListNodeStatuses{.viewer = as_operator})->nodes.size() == 3; }));
+}
+
+/// Before its lease ends, nothing but the nodes' shown state changes.
+TEST_F(LostHost, IsUnreachableFirst) {
+  auto& deployment = deploy({.host_count = 1, .host_cpus = 8, .host_memory_mb = 8192});
+  const auto nodes = define("c", 0);
+  deployment.world.cut_off(deployment.process_of(0), true);
+  ASSERT_TRUE(ask(msg::PowerNode{
+      .node = {.node_id = nodes[0]}, .viewer = as_operator, .action = msg::PowerAction::poweron}));
+  wait(seconds{3});
+  const auto states = ask(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}});
+  ASSERT_TRUE(states);
+  ASSERT_EQ(states->nodes.size(), 1U);
+  EXPECT_EQ(states->nodes[0].state, msg::NodeState::nostate_error);
+  EXPECT_EQ(states->nodes[0].reason, "host h0: no heartbeat for over 1700 ms");
+  EXPECT_EQ(states->nodes[0].host_id.value, "h0");
+  EXPECT_TRUE(states->nodes[0].is_desired_on);
+}
+
 TEST_F(LostHost, MovesItsNodesOnlyAfterItsLeaseEnds) {
   auto& deployment = deploy();
   const auto nodes = define("c", 0);
@@ -146,8 +183,23 @@ TEST_F(LostHost, GivesOnlyNodesThatAreDesiredOnToAnother) {
   ASSERT_TRUE(eventually([&] { return node(stopped).host_id.empty(); }));
   EXPECT_EQ(node(stopped).state, msg::NodeState::shutoff);
   EXPECT_EQ(node(stopped).reason, "host h" + std::to_string(first) + " was lost");
+  EXPECT_EQ(hosts_running(kept), std::set{"h" + std::to_string(host_of(kept))});
+  std::optional<msg::ApplyGrants> complete;  // the last list that the first host receives
+  const auto observe = std::exchange(deployment.world.on_sent, {});
+  deployment.world.on_sent = [&](const std::string& process, const core::Frames& frames) {
+    observe(process, frames);
+    if (frames.topic != msg::ApplyGrants::topic ||
+        frames.envelope.kind != msg::MessageKind::request)
+      return;
+    auto list = msg::decode<msg::ApplyGrants>(frames.body);
+    if (list.is_complete && list.host_id.value == "h" + std::to_string(first))
+      complete = std::move(list);
+  };
   deployment.world.cut_off(deployment.process_of(first), false);
   wait(minutes{1});
+  deployment.world.on_sent = observe;
+  ASSERT_TRUE(complete);
+  EXPECT_TRUE(complete->grants.empty());
   EXPECT_TRUE(hosts_running(stopped).empty());
   expect_settled();
 }

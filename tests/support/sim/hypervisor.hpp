@@ -16,6 +16,7 @@ namespace nucleus::tests {
 struct SimHypervisorFaults {
   unsigned fails_before = 0;  // fails without effect
   unsigned fails_after = 0;   // takes effect, and returns an error
+  bool refuses_creates = false;
 };
 
 class SimHypervisor final : public provisioner::Hypervisor {
@@ -31,6 +32,8 @@ class SimHypervisor final : public provisioner::Hypervisor {
     return fake_.prepare(setup);
   }
   core::Result<void> create(const provisioner::DomainSpec& spec) override {
+    if (faults.refuses_creates)
+      return core::refuse(core::ErrorCode::no_capacity, "no space left on the disk");
     return faulty([&]() -> core::Result<void> {
       const bool is_new = !fake_.spec_of(spec.name).has_value();
       auto done = fake_.create(spec);
@@ -68,6 +71,17 @@ class SimHypervisor final : public provisioner::Hypervisor {
   void on_link(std::function<void(const core::Result<void>&)> handler) override {
     fake_.on_link(std::move(handler));
   }
+
+  /// A domain of the host that no grant ever named, as if started by hand.
+  void start_by_hand(const std::string& host) {
+    const std::string name = host + by_hand;
+    (void)fake_.create({.name = name,
+                        .uuid = provisioner::domain_uuid(name),
+                        .epoch = 1,
+                        .memory_mb = 16,
+                        .runtime_dir = "/nowhere"});
+  }
+  static constexpr const char* by_hand = ".by-hand";
 
   /// The running domains by name, even while the hypervisor hangs.
   std::map<std::string, provisioner::DomainSpec> running() { return fake_.specs(); }

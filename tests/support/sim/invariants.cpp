@@ -129,7 +129,8 @@ void Invariants::observe_domain(const provisioner::DomainSpec& spec) {
       if (name != spec.name && name.substr(name.find('.') + 1) == node)
         fail(fmt::format("node {} runs twice: {} at epoch {} beside {} at epoch {}", node,
                          spec.name, spec.epoch, name, other.epoch));
-      if (name.substr(0, name.find('.')) == host) memory_mb += other.memory_mb;
+      if (name.substr(0, name.find('.')) == host && name != host + SimHypervisor::by_hand)
+        memory_mb += other.memory_mb;
     }
   const auto* known = hosts_.find(scheduler::keys::host({host}).name);
   if (known && memory_mb > known->memory_mb)
@@ -203,6 +204,7 @@ void Invariants::observe_commit(const std::string& service, const core::Commit& 
   if (service == "scheduler") check_emitted(commit);
   if (are_computesets_changed) check_active_computesets();
   if (are_placements_changed) check_capacity();
+  if (are_placements_changed) check_lost_hosts();
   if (are_networks_changed) check_networks((SimLoop::unix_epoch_ms + world_.now_ms()) / 1000);
 }
 
@@ -274,6 +276,16 @@ void Invariants::check_capacity() {
         used.memory_mb > static_cast<std::int64_t>(host.memory_mb))
       fail(fmt::format("host {} has {} of {} CPUs and {} of {} MB in use", host.host_id.value,
                        used.cpus, host.cpus, used.memory_mb, host.memory_mb));
+  }
+}
+
+void Invariants::check_lost_hosts() {
+  for (const auto& [key, node] : nodes_.all()) {
+    if (node.host_id.empty()) continue;
+    const auto* host = hosts_.find(scheduler::keys::host(node.host_id).name);
+    if (host && host->state == msg::HostState::lost)
+      fail(fmt::format("node {} is placed on the lost host {}", node.definition.node_id.value,
+                       node.host_id.value));
   }
 }
 

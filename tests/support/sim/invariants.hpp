@@ -87,6 +87,7 @@ class Invariants {
   void check_grant_step(const std::string& key, const provisioner::StoredGrant* before);
   void check_active_computesets();
   void check_capacity();
+  void check_lost_hosts();
   void check_networks(std::int64_t now_unix_s);
   // Events against the records of the same commit.
   void check_events(const core::Commit& commit);

@@ -98,6 +98,8 @@ void SimRun::draw_profile() {
               .has_hangs = often(),
               .has_power_cuts = pick(3) == 0,
               .has_crashes = often(),
+              .has_refusals = often(),
+              .has_domains_by_hand = often(),
               .has_takeovers = pick(4) == 0};
   const auto chance = [&](std::uint64_t most) {
     return often() ? static_cast<unsigned>(pick(most)) : 0U;
@@ -166,7 +168,7 @@ void SimRun::disturb_host(std::size_t host, std::int64_t for_ms) {
   auto& world = deployment_.world;
   auto& hypervisor = deployment_.hypervisor(host);
   const std::string process = deployment_.process_of(host);
-  switch (pick(4)) {
+  switch (pick(6)) {
     case 0:
       // A disconnected host whose hypervisor hangs cannot be stopped.
       if (!profile_.has_cuts || !hypervisor.ping()) return;
@@ -192,6 +194,17 @@ void SimRun::disturb_host(std::size_t host, std::int64_t for_ms) {
                                  if (!deployment_.is_running(process)) deployment_.start(process);
                                }});
       return;
+    case 3:
+      if (!profile_.has_refusals) return;
+      ++outcome_.counts["hosts without space"];
+      hypervisor.faults.refuses_creates = true;
+      disturbances_.push_back(
+          {world.now_ms() + for_ms, [&hypervisor] { hypervisor.faults.refuses_creates = false; }});
+      return;
+    case 4:
+      if (!profile_.has_domains_by_hand) return;
+      ++outcome_.counts["domains started by hand"];
+      return hypervisor.start_by_hand("h" + std::to_string(host));
     default: {
       if (!profile_.has_crashes) return;
       const auto running = hypervisor.running();
@@ -393,6 +406,8 @@ void SimRun::remove_everything() {
   for (const auto& cluster : *listed)
     must(msg::RemoveCluster{.cluster_id = cluster.cluster_id, .viewer = as_operator});
   world.run_for(Milliseconds{deployment_.shape().shutdown_ms + 60'000});
+  // A host that restarts receives its complete list, which names nothing.
+  for (const auto& name : deployment_.host_processes()) deployment_.start(name);
   settle([this] { return deployment_.invariants.check_empty(); });
   const auto hosts = deployment_.admin.call(msg::ListHosts{});
   if (!hosts) return deployment_.invariants.fail("hosts cannot be listed without faults");

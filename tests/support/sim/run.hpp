@@ -42,7 +42,9 @@ class SimRun {
     bool has_redis_outages = false;
     bool has_hangs = false;  // of hypervisors
     bool has_power_cuts = false;
-    bool has_crashes = false;  // of domains
+    bool has_crashes = false;   // of domains
+    bool has_refusals = false;  // of hosts without space
+    bool has_domains_by_hand = false;
     bool has_takeovers = false;
   };
 

@@ -217,6 +217,7 @@ std::vector<std::string> Invariants::check_empty() {
   none(volumes_, "a volume");
   none(seen_clusters_, "a cluster of the scheduler");
   none(nodes_, "a node of the scheduler");
+  for (const auto& [key, stored] : grants_) fail("a host still holds a void grant: " + key);
   for (const auto& [key, stored] : computesets_.all())
     if (stored.computeset.end_unix_s == 0)
       fail("a computeset is active after its cluster was removed: " + key);

@@ -143,4 +143,13 @@ struct SmallDeployment {
   Resources used(const std::string& host) const { return view.pool().find({host})->used; }
 };
 
+/// Cluster `c` with two computes, and a host that is large enough.
+struct OneCluster : testing::Test {
+  OneCluster() {
+    small.add_host("h1", 64);
+    small.add_cluster("c", 2);
+  }
+  SmallDeployment small = {};
+};
+
 }  // namespace nucleus::scheduler

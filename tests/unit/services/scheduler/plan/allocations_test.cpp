@@ -11,11 +11,7 @@ namespace {
 using core::ErrorCode;
 using msg::DomainState;
 
-struct Allocations : testing::Test {
-  Allocations() {
-    small.add_host("h1", 64);
-    small.add_cluster("c", 2);
-  }
+struct Allocations : OneCluster {
   ErrorCode define(const msg::DefineAllocation& request) {
     auto plan = plan_allocation(small.view, request, small.now_unix_ms);
     if (!plan) return plan.error().code;
@@ -28,8 +24,6 @@ struct Allocations : testing::Test {
     return started ? ErrorCode::unknown : started.error().code;
   }
   const msg::Allocation& allocation() { return small.view.allocation({"a"})->allocation; }
-
-  SmallDeployment small = {};
 };
 
 TEST_F(Allocations, KeepTheirLimitUntilAnotherIsGiven) {

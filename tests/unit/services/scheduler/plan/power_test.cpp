@@ -11,18 +11,13 @@ using msg::ComputesetState;
 using msg::DomainState;
 using msg::PowerAction;
 
-struct Power : testing::Test {
-  Power() {
-    small.add_host("h1", 64);
-    small.add_cluster("c", 2);
-  }
+struct Power : OneCluster {
   void limit(std::int64_t core_s) {
     Changes changes;
     changes.allocations[{"a"}] =
         StoredAllocation{{.allocation_id = {"a"}, .project_id = {"p"}, .limit_core_s = core_s}};
     small.apply({.changes = std::move(changes)});
   }
-  SmallDeployment small = {};
 };
 
 TEST_F(Power, PlacesANodeWithTheSizeOfItsDefinitionAndKeepsItWhileItRuns) {
