@@ -50,8 +50,10 @@ struct Envelope {
   std::uint64_t sequence = 0;         // replies: the newest event number when the reply was made
   std::uint64_t after_sequence = 0;   // requests: answer after handling the events up to here
   std::uint64_t event_id = 0;         // events: 1.. without gaps in the deployment
+  std::int64_t timeout_ms = 0;  // requests: the caller still waits this long, whatever the time is
+                                // on its clock; 0 = up to deadline_unix_ms
   NUCLEUS_FIELDS(kind, request_id, trace_id, sender, to, deadline_unix_ms, error, sequence,
-                 after_sequence, event_id);
+                 after_sequence, event_id, timeout_ms);
 };
 
 constexpr std::uint32_t page_entries_default = 100;

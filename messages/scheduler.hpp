@@ -169,8 +169,13 @@ struct Host {
   std::string driver = {};                  // of its provisioner: libvirt, simulated
   std::string accelerator = {};             // kvm, tcg, none; empty until it is known
   std::int64_t last_heartbeat_unix_ms = 0;  // its last heartbeat
+  std::uint32_t node_count = 0;             // of the nodes placed there
+  // As in its last heartbeat, and only in lists: not in events.
+  std::string release = {};        // of its provisioner
+  std::string address = {};        // on its connection to the head; empty = the head's machine
+  std::int64_t clock_skew_ms = 0;  // by how much its clock is ahead of the head's
   NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, driver,
-                 accelerator, last_heartbeat_unix_ms);
+                 accelerator, last_heartbeat_unix_ms, node_count, release, address, clock_skew_ms);
 };
 
 struct Hosts {
@@ -193,7 +198,8 @@ struct HostLease {
   std::uint64_t revision = 0;    // the host's newest grants
   bool must_report_all = false;  // reports were lost with the scheduler's records: the provisioner
                                  // reports the state of every domain again
-  NUCLEUS_FIELDS(lease_ms, revision, must_report_all);
+  std::int64_t unix_ms = 0;      // the scheduler's clock: the host's own may differ
+  NUCLEUS_FIELDS(lease_ms, revision, must_report_all, unix_ms);
 };
 
 /// A host's heartbeat, each second and whenever its state changes. The reply renews the host's
@@ -214,8 +220,11 @@ struct ReportHost {
   std::uint64_t revision = 0;    // of the last grants applied; 0 = none since the start
   std::string log_id = {};       // of the provisioner's reports: see ReportDomains
   std::uint64_t reported = 0;    // the newest report that the scheduler has acknowledged
+  std::string release = {};      // of the provisioner's program
+  std::string address = {};      // of the host on its connection to the head; empty = same machine
+  std::int64_t unix_ms = 0;      // the host's clock
   NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, driver, accelerator, is_reachable,
-                 reason, revision, log_id, reported);
+                 reason, revision, log_id, reported, release, address, unix_ms);
 };
 
 /// The newest report of the provisioner that the scheduler has recorded.

@@ -10,6 +10,8 @@ namespace nucleus::core {
 
 namespace {
 
+constexpr std::int64_t timeout_ms_max = 86'400'000;  // a day; no caller waits longer
+
 std::string key_of(const msg::Envelope& envelope) {
   return envelope.sender + " " + envelope.request_id;
 }
@@ -96,7 +98,8 @@ void Bus::call_raw(std::string topic, std::string body, CallOptions options,
       .sender = link_.name(),
       .to = options.to.empty() ? frames.topic.substr(0, frames.topic.find('.')) : options.to,
       .deadline_unix_ms = loop_.unix_ms() + options.deadline.count(),
-      .after_sequence = options.after_sequence};
+      .after_sequence = options.after_sequence,
+      .timeout_ms = options.deadline.count()};
   const std::string request_id = frames.envelope.request_id;
   link_.send(frames);
   calls_[request_id] = {std::move(frames), std::move(done), std::move(options.on_sequence),
@@ -115,6 +118,7 @@ void Bus::repeat_call(const std::string& request_id) {
     const std::string late = ended.frames.envelope.to + " did not answer in time";
     return end_call(std::move(ended), refuse(ErrorCode::deadline_exceeded, late));
   }
+  call->second.frames.envelope.timeout_ms = left_ms;
   link_.send(call->second.frames);
   loop_.after(std::min(limits_.repeat_interval, Milliseconds{left_ms}),
               [this, request_id] { repeat_call(request_id); });
@@ -123,6 +127,7 @@ void Bus::repeat_call(const std::string& request_id) {
 void Bus::receive(Frames frames) {
   switch (frames.envelope.kind) {
     case msg::MessageKind::request:
+      frames.deadline_unix_ms = deadline_here(frames.envelope);
       return receive_request(std::move(frames));
     case msg::MessageKind::reply:
       return receive_reply(frames);
@@ -134,8 +139,20 @@ void Bus::receive(Frames frames) {
   }
 }
 
+/// The clock of the caller's machine may differ from ours.
+std::int64_t Bus::deadline_here(const msg::Envelope& envelope) const {
+  if (envelope.timeout_ms <= 0) return envelope.deadline_unix_ms;
+  return loop_.unix_ms() + std::min(envelope.timeout_ms, timeout_ms_max);
+}
+
+Context Bus::context_of(const Frames& frames) const {
+  auto envelope = frames.envelope;
+  envelope.deadline_unix_ms = frames.deadline_unix_ms;
+  return {loop_, std::move(envelope)};
+}
+
 void Bus::receive_request(Frames frames) {
-  if (frames.envelope.deadline_unix_ms < loop_.unix_ms()) return;  // the caller has given up
+  if (frames.deadline_unix_ms < loop_.unix_ms()) return;  // the caller has given up
   const auto handler = requests_.find(frames.topic);
   if (handler == requests_.end())
     return reject(frames, ErrorCode::not_found, "no such request: " + msg::shown(frames.topic));
@@ -146,7 +163,7 @@ void Bus::receive_request(Frames frames) {
   if (in_flight_.contains(key) || answer_from_store(frames, key)) return;
   if (is_draining_) return reject(frames, ErrorCode::unavailable, "takes no new requests");
   if (!has_capacity()) return reject(frames, ErrorCode::unavailable, "too many requests in flight");
-  in_flight_[key] = frames.envelope.deadline_unix_ms;
+  in_flight_[key] = frames.deadline_unix_ms;
   if (metrics_) metrics_->show_in_flight(in_flight_.size());
   run_handler(std::move(frames), key, handler->second);
 }
@@ -169,7 +186,7 @@ bool Bus::answer_from_store(const Frames& frames, const std::string& key) {
 
 void Bus::run_handler(Frames frames, const std::string& key, const RequestHandler& handler) {
   const std::int64_t started_us = loop_.steady_us();
-  Context context(loop_, frames.envelope);
+  Context context = context_of(frames);
   const std::string body = std::move(frames.body);
   handler(body, context, [this, frames, key, started_us](Result<std::string> reply) {
     if (!store_) return end_request(frames, key, started_us, reply);
@@ -190,7 +207,7 @@ void Bus::reject(const Frames& frames, ErrorCode code, std::string reason) {
 }
 
 void Bus::answer_immediately(const Frames& frames, const RequestHandler& handler) {
-  Context context(loop_, frames.envelope);
+  Context context = context_of(frames);
   handler(frames.body, context,
           [this, &frames](Result<std::string> body) { answer(frames, std::move(body)); });
 }
@@ -257,7 +274,7 @@ void Bus::release_held() {
     receive_request(std::move(frames));
   }
   std::erase_if(held_, [this, now = loop_.unix_ms()](const auto& entry) {
-    const bool is_over = entry.second.envelope.deadline_unix_ms < now;
+    const bool is_over = entry.second.deadline_unix_ms < now;
     if (is_over) held_bytes_ -= entry.second.body.size();
     return is_over;
   });

@@ -197,6 +197,8 @@ class Bus {
   void call_raw(std::string topic, std::string body, CallOptions options,
                 std::function<void(Result<std::string>)> done);
   void receive(Frames frames);
+  std::int64_t deadline_here(const msg::Envelope& envelope) const;
+  Context context_of(const Frames& frames) const;
   void receive_request(Frames frames);
   void receive_reply(const Frames& frames);
   void receive_event(Frames frames);

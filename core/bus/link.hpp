@@ -15,6 +15,7 @@ struct Frames {
   std::string topic = {};
   msg::Envelope envelope = {};
   std::string body = {};
+  std::int64_t deadline_unix_ms = 0;  // of a received request, on our clock; not sent
 };
 
 class Link {

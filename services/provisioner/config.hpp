@@ -22,6 +22,7 @@ struct Config {
   std::string probe_kernel = {};          // of the guest that probes the accelerator
   std::uint32_t cpus = 0;                 // of each host; 0 = as the hypervisor reports
   std::uint64_t memory_mb = 0;            // of each host; 0 = as the hypervisor reports
+  std::string address = {};               // of this host, as the head sees it; empty = none
   std::string pingpong_program = {};      // for the native baseline; empty = no MPI probe of hosts
   std::int64_t heartbeat_ms = 500;        // to the scheduler
   std::int64_t ping_ms = 300;             // between pings of the hypervisor

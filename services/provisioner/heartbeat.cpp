@@ -42,7 +42,10 @@ msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
       .reason = watch.fault(),
       .revision = leases.has_complete_list(host_id) ? grants.applied_revision(host_id) : 0,
       .log_id = reporter.log_id(),
-      .reported = reporter.acknowledged()};
+      .reported = reporter.acknowledged(),
+      .release = NUCLEUS_VERSION,
+      .address = config.address,
+      .unix_ms = loop_.unix_ms()};
 }
 
 }  // namespace nucleus::provisioner

@@ -36,6 +36,7 @@ void Leases::begin_boot() {
 
 void Leases::renew(const msg::HostId& host_id, std::int64_t sent_ms, const msg::HostLease& lease) {
   Host& host = hosts_.at(host_id);
+  if (lease.unix_ms != 0) head_offset_ms_ = lease.unix_ms - loop_.steady_ms();
   const KeptLease before = host.lease;
   // Counted from the request, so that it never ends later here than at the scheduler. A kept lease
   // may date from before the machine was booted, and is replaced even by a shorter one.
@@ -94,8 +95,13 @@ void Leases::keep(const msg::HostId& host_id) {
   });
 }
 
-void Leases::keep_last_seen(std::int64_t unix_ms) {
-  last_seen_unix_ms_ = unix_ms;
+std::int64_t Leases::head_unix_ms() const {
+  return head_offset_ms_ == 0 ? 0 : loop_.steady_ms() + head_offset_ms_;
+}
+
+void Leases::keep_last_seen() {
+  if (head_offset_ms_ == 0) return;
+  last_seen_unix_ms_ = head_unix_ms();
   write_last_seen();
 }
 

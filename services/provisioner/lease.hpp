@@ -43,9 +43,12 @@ class Leases {
   /// Fences the hosts whose lease is over. The hosts that are fenced now.
   std::vector<msg::HostId> expire();
 
-  /// Keeps the time of the last look at all domains, for the next process.
-  void keep_last_seen(std::int64_t unix_ms);
-  /// When all domains were last seen, by this process or one before it; 0 = never.
+  /// The time on the scheduler's clock, whatever this machine's says; 0 = it has not answered yet.
+  std::int64_t head_unix_ms() const;
+  /// Keeps now, if known, as the time of the last look at all domains, for the next process.
+  void keep_last_seen();
+  /// When all domains were last seen, by this process or one before it, on the scheduler's clock; 0
+  /// = never.
   std::int64_t last_seen_unix_ms() const { return last_seen_unix_ms_; }
 
   /// Asserts what the class promises of every host.
@@ -75,6 +78,7 @@ class Leases {
   std::map<msg::HostId, Host> hosts_ = {};
   std::map<msg::HostId, Writes> lease_writes_ = {};
   std::int64_t last_seen_unix_ms_ = 0;
+  std::int64_t head_offset_ms_ = 0;  // of the scheduler's clock from our steady one; 0 = unknown
   Writes last_seen_writes_ = {};
 };
 

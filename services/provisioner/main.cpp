@@ -3,6 +3,7 @@
 #include "core/runtime/run_service.hpp"
 #include "services/provisioner/driver/lease_file.hpp"
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
+#include "services/provisioner/driver/own_address.hpp"
 #include "services/provisioner/driver/switch_guard.hpp"
 #include "services/provisioner/service.hpp"
 
@@ -13,6 +14,7 @@ int main(int argc, char** argv) {
       [](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
         auto config = provisioner::Config::from(runtime.settings);
         if (!config) return std::unexpected(config.error());
+        config->address = provisioner::own_address(runtime.settings.text("bus.requests_url", ""));
         auto hypervisor = std::make_shared<provisioner::LibvirtHypervisor>(config->libvirt_uri);
         auto leases = std::make_shared<provisioner::LeaseFile>(config->state_directory,
                                                                config->driver.outlives_process);

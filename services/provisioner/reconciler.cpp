@@ -107,7 +107,7 @@ DomainView Reconciler::view_of(const StoredGrant& stored) {
   DomainView view{.is_fenced = parts_.leases.is_fenced(stored.host_id),
                   .is_shutdown_sent =
                       parts_.domains.work({stored.host_id, stored.grant.node_id}).is_shutdown_sent,
-                  .now_unix_ms = parts_.loop.unix_ms()};
+                  .now_unix_ms = parts_.leases.head_unix_ms()};
   if (const auto* seen = parts_.domains.find(stored.domain_uuid)) view.epoch = seen->epoch;
   return view;
 }

@@ -242,7 +242,7 @@ void Service::watch_leases() {
 }
 
 void Service::beat(core::Context&) {
-  if (watch_.is_reachable() && domains_.is_listed()) leases_.keep_last_seen(loop_.unix_ms());
+  if (watch_.is_reachable() && domains_.is_listed()) leases_.keep_last_seen();
   heartbeat_.beat();
   reporter_.send();
 }

@@ -1,9 +1,27 @@
 #include "services/scheduler/heartbeats.hpp"
 
+#include <cstdlib>
+
+#include "core/log/log.hpp"
+
 namespace nucleus::scheduler {
 
-bool Heartbeats::take(const msg::ReportHost& report, std::int64_t now_ms) {
+namespace {
+
+constexpr std::int64_t skew_ms_max = 2'000;  // more is worth a warning
+
+}  // namespace
+
+bool Heartbeats::take(const msg::ReportHost& report, std::int64_t now_ms,
+                      std::int64_t now_unix_ms) {
   Host& host = hosts_[report.host_id];
+  const auto skew_ms = report.unix_ms == 0 ? 0 : report.unix_ms - now_unix_ms;
+  if (std::abs(skew_ms) > skew_ms_max && std::abs(host.clock_skew_ms) <= skew_ms_max)
+    core::log::warning("host_clock_differs",
+                       {{"host", report.host_id.value}, {"skew_ms", skew_ms}});
+  host.clock_skew_ms = skew_ms;
+  host.release = report.release;
+  host.address = report.address;
   host.received_ms = now_ms;
   const bool is_restarted = host.boot_id != report.boot_id;
   host.boot_id = report.boot_id;
@@ -20,6 +38,14 @@ Heartbeats::Overdue Heartbeats::overdue(std::int64_t now_ms) const {
     if (is_expired) overdue.expired.push_back(id);
   }
   return overdue;
+}
+
+void Heartbeats::describe(msg::Host& host) const {
+  const auto known = hosts_.find(host.host_id);
+  if (known == hosts_.end()) return;
+  host.release = known->second.release;
+  host.address = known->second.address;
+  host.clock_skew_ms = known->second.clock_skew_ms;
 }
 
 std::string Heartbeats::boot_id(const msg::HostId& id) const {

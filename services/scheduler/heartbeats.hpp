@@ -28,7 +28,9 @@ class Heartbeats {
     hosts_[id] = {.received_ms = now_ms};
   }
   /// Returns true if the host's provisioner has restarted.
-  bool take(const msg::ReportHost& report, std::int64_t now_ms);
+  bool take(const msg::ReportHost& report, std::int64_t now_ms, std::int64_t now_unix_ms);
+  /// Adds to `host` what is known from its last heartbeat alone.
+  void describe(msg::Host& host) const;
   Overdue overdue(std::int64_t now_ms) const;
 
   std::string boot_id(const msg::HostId& id) const;
@@ -45,6 +47,9 @@ class Heartbeats {
     std::string boot_id = {};
     std::int64_t received_ms = 0;  // of the last one, and of its answer: the lease runs from here
     int calls = 0;
+    std::string release = {};
+    std::string address = {};
+    std::int64_t clock_skew_ms = 0;
   };
 
   const Config config_;

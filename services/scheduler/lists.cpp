@@ -116,6 +116,8 @@ core::Result<msg::Hosts> Service::list_hosts(const msg::ListHosts& request,
     if (!is_wanted) continue;
     host.last_heartbeat_unix_ms =
         context.now_unix_ms() - (now_ms - heartbeats_.received_ms(id, now_ms));
+    host.node_count = static_cast<std::uint32_t>(view_.nodes_on(id).size());
+    heartbeats_.describe(host);
     if (!page.add(std::move(host), id.value)) break;
   }
   return msg::Hosts{.hosts = page.take(), .next = page.next()};

@@ -25,6 +25,8 @@ std::optional<core::Error> check(const msg::ReportHost& report) {
   if (auto broken = msg::check_name("host_id", report.host_id.value)) return broken;
   if (report.process.empty() || report.process.size() > 128)
     return msg::invalid("process", "process must be 1 to 128 bytes");
+  if (report.release.size() > 64) return msg::invalid("release", "release must be 0 to 64 bytes");
+  if (report.address.size() > 64) return msg::invalid("address", "address must be 0 to 64 bytes");
   if (report.cpus < 1 || report.cpus > 4096) return msg::invalid("cpus", "cpus must be 1 to 4096");
   return std::nullopt;
 }
@@ -159,7 +161,7 @@ core::Result<msg::HostLease> Service::report_host(const msg::ReportHost& report,
         msg::shown(context.sender()) + " is not the provisioner of host " + report.host_id.value,
         "host_id");
   }
-  const bool is_restarted = heartbeats_.take(report, loop_.steady_ms());
+  const bool is_restarted = heartbeats_.take(report, loop_.steady_ms(), context.now_unix_ms());
   auto plan = plan_host_report(view_, report, context.now_unix_ms());
   if (auto applied = ledger_.apply(std::move(plan), context); !applied)
     return std::unexpected(applied.error());
@@ -168,7 +170,8 @@ core::Result<msg::HostLease> Service::report_host(const msg::ReportHost& report,
   if (is_restarted || is_behind) grants_.send_complete(report.host_id);
   return msg::HostLease{.lease_ms = view_.config().host_lease_ms,
                         .revision = host.revision,
-                        .must_report_all = must_report_all(view_, report)};
+                        .must_report_all = must_report_all(view_, report),
+                        .unix_ms = context.now_unix_ms()};
 }
 
 /// A repeated report finds its changes taken. No reply is stored for it.

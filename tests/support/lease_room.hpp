@@ -91,15 +91,17 @@ struct LeaseRoom {
     if (lease_ms == 0) return core::refuse(core::ErrorCode::unavailable, "the scheduler is away");
     return msg::DomainsReported{.number = domains.take(report)};
   }
-  void answer(const msg::ReportHost& report, core::Context&,
+  void answer(const msg::ReportHost& report, core::Context& context,
               core::Responder<msg::HostLease> respond) {
     {
       const std::scoped_lock lock(mutex);
       reports.push_back(report);
     }
     if (lease_ms > 0)
-      respond(msg::HostLease{
-          .lease_ms = lease_ms, .revision = revision, .must_report_all = !domains.has_all(report)});
+      respond(msg::HostLease{.lease_ms = lease_ms,
+                             .revision = revision,
+                             .must_report_all = !domains.has_all(report),
+                             .unix_ms = context.now_unix_ms()});
   }
 };
 

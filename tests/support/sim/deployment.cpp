@@ -57,7 +57,14 @@ void SimDeployment::start(const std::string& name) {
 std::unique_ptr<SimProcess> SimDeployment::make(const std::string& name) {
   return std::make_unique<SimProcess>(
       world, name, settings_of(name),
-      [this, name](core::Runtime& runtime) { return build(name, runtime); });
+      [this, name](core::Runtime& runtime) { return build(name, runtime); }, clock_skew_ms(name));
+}
+
+std::int64_t SimDeployment::clock_skew_ms(const std::string& name) const {
+  const auto host = std::ranges::find(host_processes_, name);
+  if (host == host_processes_.end()) return 0;
+  const bool is_even = (host - host_processes_.begin()) % 2 == 0;
+  return is_even ? shape_.clock_skew_ms : -shape_.clock_skew_ms;
 }
 
 bool SimDeployment::is_running(const std::string& name) const {

@@ -31,6 +31,7 @@ struct SimShape {
   std::int64_t shutdown_ms = 10'000;
   std::uint32_t vlan_count = 6;
   std::int64_t vlan_quarantine_s = 20;
+  std::int64_t clock_skew_ms = 0;  // of the first host's clock; each next one has the opposite
 };
 
 /// The files of hosts, which outlive processes.
@@ -85,6 +86,7 @@ class SimDeployment {
   core::Result<std::shared_ptr<void>> build(const std::string& name, core::Runtime& runtime);
   std::map<std::string, std::string> settings_of(const std::string& name) const;
   std::unique_ptr<SimProcess> make(const std::string& name);
+  std::int64_t clock_skew_ms(const std::string& name) const;
 
   const SimShape shape_;
   std::vector<std::string> names_ = {};

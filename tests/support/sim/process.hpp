@@ -20,8 +20,9 @@ class SimProcess {
 
   /// Starts process `name`; without `build` it is a caller only.
   SimProcess(SimWorld& world, const std::string& name,
-             std::map<std::string, std::string> settings = {}, const Build& build = {})
-      : loop_{world},
+             std::map<std::string, std::string> settings = {}, const Build& build = {},
+             std::int64_t clock_skew_ms = 0)
+      : loop_{world, clock_skew_ms},
         settings_{std::move(settings)},
         link_{loop_, name},
         journal_{

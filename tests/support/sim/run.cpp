@@ -34,7 +34,8 @@ SimShape draw_shape(std::uint64_t seed) {
           .host_lease_ms = static_cast<std::int64_t>(8'000 + pick(20'000)),
           .shutdown_ms = static_cast<std::int64_t>(2'000 + pick(10'000)),
           .vlan_count = static_cast<std::uint32_t>(2 + pick(5)),
-          .vlan_quarantine_s = static_cast<std::int64_t>(pick(40))};
+          .vlan_quarantine_s = static_cast<std::int64_t>(pick(40)),
+          .clock_skew_ms = pick(1) == 0 ? 0 : 3'600'000};
 }
 
 }  // namespace

@@ -119,13 +119,14 @@ class SimWorld {
 
 class SimLoop : public core::Loop {
  public:
-  explicit SimLoop(SimWorld& world) : world_{world} {}
+  /// `skew_ms`: by how much the machine's clock is ahead.
+  explicit SimLoop(SimWorld& world, std::int64_t skew_ms = 0) : world_{world}, skew_ms_{skew_ms} {}
   void post(std::function<void()> task) override { world_.schedule(0, life_, std::move(task)); }
   void after(core::Milliseconds delay, std::function<void()> task) override {
     world_.schedule(delay.count(), life_, std::move(task));
   }
   std::int64_t steady_ms() const override { return world_.now_ms(); }
-  std::int64_t unix_ms() const override { return unix_epoch_ms + world_.now_ms(); }
+  std::int64_t unix_ms() const override { return unix_epoch_ms + world_.now_ms() + skew_ms_; }
   std::string new_id() override;
 
   static constexpr std::int64_t unix_epoch_ms = 1'700'000'000'000;
@@ -134,6 +135,7 @@ class SimLoop : public core::Loop {
 
  private:
   SimWorld& world_;
+  const std::int64_t skew_ms_;
   std::shared_ptr<SimLife> life_ = std::make_shared<SimLife>();
 };
 

@@ -127,9 +127,9 @@ TEST(Heartbeats, AreOverdueAfterTheSilenceAndAgainAfterTheLease) {
   config.host_lease_ms = 10'000;
   config.host_lease_margin_ms = 500;
   Heartbeats heartbeats{config};
-  EXPECT_TRUE(heartbeats.take({.host_id = {"h0"}, .boot_id = "one"}, 100));
-  EXPECT_FALSE(heartbeats.take({.host_id = {"h0"}, .boot_id = "one"}, 200));
-  EXPECT_TRUE(heartbeats.take({.host_id = {"h0"}, .boot_id = "two"}, 300));
+  EXPECT_TRUE(heartbeats.take({.host_id = {"h0"}, .boot_id = "one"}, 100, 0));
+  EXPECT_FALSE(heartbeats.take({.host_id = {"h0"}, .boot_id = "one"}, 200, 0));
+  EXPECT_TRUE(heartbeats.take({.host_id = {"h0"}, .boot_id = "two"}, 300, 0));
   EXPECT_TRUE(heartbeats.overdue(1'300).silent.empty());
   EXPECT_EQ(heartbeats.overdue(1'301).silent.size(), 1U);
   EXPECT_TRUE(heartbeats.overdue(10'800).expired.empty());
