@@ -2,13 +2,16 @@
 import os
 import signal
 import socket
+import uuid
 
+import msgpack
 import pytest
 import yaml
+import zmq
 
 from conftest import BIN, Machines, a_deployment, start_time, wait_until
 from console import Guest
-from machines import Host, run
+from machines import Events, Host, run
 from sniffer import Sniffer
 
 
@@ -58,6 +61,54 @@ def head_link(rack, name):
     """The head's end of its link to the host."""
     short_id = yaml.safe_load((rack.deployment.state / "deployment.yaml").read_text())["short_id"]
     return f"n{short_id}m{name.removeprefix('rack-')}"
+
+
+class Intruder:
+    """A program with the key of a host, connected to the bus as its provisioner is."""
+
+    def __init__(self, rack, name):
+        self.keys = yaml.safe_load((state_of(rack, name) / "host.yaml").read_text())
+        self.context = zmq.Context()
+        self.requests = self.open(zmq.DEALER, "bus.requests_url")
+        self.events = self.open(zmq.SUB, "bus.events_url")
+        for prefix in ("", "demo/", "public/", "_/"):
+            self.events.subscribe(prefix)
+
+    def open(self, kind, url):
+        opened = self.context.socket(kind)
+        opened.curve_serverkey = self.keys["bus.server_key"].encode()
+        opened.curve_publickey = self.keys["bus.public_key"].encode()
+        opened.curve_secretkey = self.keys["bus.secret_key"].encode()
+        opened.connect(self.keys[url])
+        return opened
+
+    def send(self, kind, sender, to, topic, body, number=None):
+        number = number or uuid.uuid4().hex
+        envelope = {"kind": kind, "request_id": number, "trace_id": number, "sender": sender,
+                    "to": to, "deadline_unix_ms": 0, "sequence": 0,
+                    "after_sequence": 0, "event_id": 999_999, "timeout_ms": 20_000}
+        self.requests.send_multipart([topic.encode(), msgpack.packb(envelope),
+                                      msgpack.packb(body)])
+
+    def ask(self, sender, to, topic, body):
+        """The error of the answer. The host's own provisioner has the same name on the bus, and
+        answers go to the one that sent last: the request is repeated."""
+        number = uuid.uuid4().hex
+
+        def answered():
+            self.send("request", sender, to, topic, body, number)
+            while self.requests.poll(50):
+                _, envelope, _ = self.requests.recv_multipart()
+                answer = msgpack.unpackb(envelope)
+                if answer["request_id"] == number:
+                    return [answer.get("error")]
+            return None
+        return wait_until(answered, f"an answer to {topic}")[0]
+
+    def close(self):
+        for opened in (self.requests, self.events):
+            opened.close(linger=0)
+        self.context.term()
 
 
 def tags_of(frames):
@@ -141,6 +192,43 @@ def test_what_ended_while_the_provisioner_was_dead_is_reported_by_the_next(rack)
     finally:
         os.kill(supervisor, signal.SIGCONT)
     rack.rest.wait_state("short", "shutoff")
+
+
+def test_a_hosts_key_in_hostile_hands_reads_and_changes_nothing_of_others(rack):
+    before = {cluster: rack.rest.v2_nodes(cluster) for cluster in ("left", "right")}
+    own = "provisioner/rack-1"
+    victim = before["left"][next(name for name, host in hosts_of(rack, "left").items()
+                                 if host == "rack-2")]
+    heartbeat = {"host_id": "rack-2", "process": own, "boot_id": "x", "cpus": 1, "memory_mb": 1,
+                 "is_reachable": False}
+    crash = {"host_id": "rack-2", "node_id": victim["node_id"], "epoch": 1, "state": "crashed"}
+    report = {"process": own, "log_id": "x", "first_number": 1, "changes": [crash]}
+    intruder = Intruder(rack, "rack-1")
+    try:
+        for to, topic, body in (
+                ("scheduler", "scheduler.report-host", heartbeat),
+                ("scheduler", "scheduler.report-domains",
+                 report | {"process": "provisioner/rack-2"}),
+                ("scheduler", "scheduler.list-hosts", {}),
+                ("registry", "registry.issue-token", {"person_id": "operator"}),
+                ("provisioner/rack-2", "provisioner.apply-grants", {"host_id": "rack-2"}),
+                ("provisioner/rack-2", "provisioner.open-console", {"node_id": victim["node_id"]})):
+            error = intruder.ask(own, to, topic, body)
+            assert error and error["code"] == "forbidden", (topic, error)
+        # What the scheduler takes, it takes without effect; what is not its to say is dropped.
+        assert intruder.ask(own, "scheduler", "scheduler.report-domains", report) is None
+        intruder.send("request", "scheduler", "registry", "registry.list-people", {})
+        intruder.send("event", own, "", "demo/left/provisioner.domain-changed", crash)
+        with Events(rack.rest) as events:
+            rack.create("witness", 0)
+            events.wait(lambda e: e["type"] == "registry.cluster-defined"
+                        and e["body"]["cluster"]["cluster_id"] == "witness", "the cluster")
+            assert not any(e["type"] == "provisioner.domain-changed" for _, e in events.seen)
+        assert not intruder.events.poll(500), "an event reached a host"
+    finally:
+        intruder.close()
+    assert {cluster: rack.rest.v2_nodes(cluster) for cluster in before} == before
+    wait_until(lambda: set(host_states(rack).values()) == {"up"}, "both hosts")
 
 
 def test_a_machine_joins_with_a_file_and_is_removed(rack, tmp_path):
