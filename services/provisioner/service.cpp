@@ -221,6 +221,8 @@ void Service::handle_loaded() {
   leases_.begin_boot();
   domains_.set_unlisted();
   watch_.ping();
+  // It may have answered before: then the answer is no change, which would be reported.
+  if (watch_.is_ready()) heartbeat_.beat();
 }
 
 /// Changes between loss and return of the link caused no event: all domains are listed again.

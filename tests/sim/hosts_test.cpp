@@ -18,9 +18,10 @@ struct HostWorld {
   explicit HostWorld(bool is_hung = false) {
     if (is_hung) hypervisor->hang();
     world.on_sent = [this](const std::string&, const core::Frames& frames) {
-      if (frames.topic != msg::ReportDomains::topic ||
-          frames.envelope.kind != msg::MessageKind::request)
-        return;
+      if (frames.envelope.kind != msg::MessageKind::request) return;
+      if (frames.topic == msg::ReportHost::topic)
+        heartbeat = msg::decode<msg::ReportHost>(frames.body);
+      if (frames.topic != msg::ReportDomains::topic) return;
       for (auto& change : msg::decode<msg::ReportDomains>(frames.body).changes)
         changes.push_back(std::move(change));
     };
@@ -29,9 +30,13 @@ struct HostWorld {
           return std::make_shared<scheduler::Service>(runtime,
                                                       *scheduler::Config::from(runtime.settings));
         });
+    start_provisioner();
+  }
+  void start_provisioner() {
     provisioner::Config config;
     config.hosts = {{"h0"}};
     config.driver = provisioner::simulated_driver;
+    provisioner.reset();
     provisioner = std::make_unique<SimProcess>(
         world, "provisioner/h0", Settings{}, [this, config](core::Runtime& runtime) -> Built {
           return std::make_shared<provisioner::Service>(runtime, config, hypervisor);
@@ -48,7 +53,8 @@ struct HostWorld {
   std::shared_ptr<provisioner::FakeHypervisor> hypervisor =
       std::make_shared<provisioner::FakeHypervisor>(
           provisioner::HostCapacity{.cpus = 4, .memory_mb = 4096});
-  std::vector<msg::DomainChanged> changes = {};  // as sent, repeated ones included
+  std::vector<msg::DomainChanged> changes = {};   // as sent, repeated ones included
+  std::optional<msg::ReportHost> heartbeat = {};  // the last
   std::unique_ptr<SimProcess> scheduler = {};
   std::unique_ptr<SimProcess> provisioner = {};
   SimProcess admin{world, "admin"};
@@ -69,6 +75,23 @@ TEST(Hosts, AreUpOnlyWhenTheirSizeIsKnown) {
       seconds{10}));
   EXPECT_EQ(host->cpus, 4U);
   EXPECT_EQ(host->memory_mb, 4096U);
+}
+
+// The answer was no change once the records were loaded, so the host waited for the next heartbeat.
+TEST(Hosts, ReportAtOnceThatTheHypervisorAnsweredBeforeTheRecordsWereLoaded) {
+  HostWorld deployment;
+  auto& world = deployment.world;
+  world.run_for(seconds{5});
+  world.faults.commit_ms_max = 100'000;
+  deployment.start_provisioner();
+  deployment.heartbeat.reset();
+  world.run_for(seconds{1});
+  ASSERT_FALSE(deployment.heartbeat) << "the records are not loaded";
+  ASSERT_TRUE(world.run_until([&] { return deployment.provisioner->store().is_loaded(); },
+                              std::chrono::minutes{2}));
+  ASSERT_TRUE(
+      world.run_until([&] { return deployment.heartbeat.has_value(); }, core::Milliseconds{50}));
+  EXPECT_TRUE(deployment.heartbeat->is_reachable);
 }
 
 // Redis became unreachable during a commit: the domain existed before its grant was recorded.
