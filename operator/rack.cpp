@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "operator/join_file.hpp"
 #include "operator/run_ip.hpp"
 #include "operator/supervisor.hpp"
@@ -113,6 +116,16 @@ void remove_rack_network(const Deployment& deployment) {
   for (std::uint32_t i = 1; i <= deployment.options.rack_hosts; ++i)
     remove_host_network(host_namespace(deployment, i));
   remove_host_network(switch_namespace(deployment));
+}
+
+std::vector<Child> rack_children(const StateDirectory& state, const Deployment& deployment) {
+  std::vector<Child> all;
+  for (std::uint32_t i = 1; i <= deployment.options.rack_hosts; ++i) {
+    const auto host = rack_host(state, deployment, i, {});
+    auto children = plan_host_children(rack_state(state, i), host, programs_folder());
+    std::ranges::move(children, std::back_inserter(all));
+  }
+  return all;
 }
 
 core::Result<void> start_rack(const StateDirectory& state, const Deployment& deployment) {

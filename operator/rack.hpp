@@ -24,6 +24,9 @@ std::string rack_head_address(const std::string& short_id);
 core::Result<void> make_rack_network(const Deployment& deployment);
 void remove_rack_network(const Deployment& deployment);
 
+/// The processes of all hosts; their names are of one host alone.
+std::vector<Child> rack_children(const StateDirectory& state, const Deployment& deployment);
+
 /// Joins and starts the hosts that do not run. The head must run.
 core::Result<void> start_rack(const StateDirectory& state, const Deployment& deployment);
 /// Stops all hosts and their domains.

@@ -151,7 +151,9 @@ core::Result<void> prepare(const StateDirectory& state, Deployment& deployment,
                                     fmt::join(missing, ", ")));
   if (auto saved = save_deployment(state, deployment); !saved) return saved;
   if (auto written = write_settings(state, children); !written) return written;
-  if (auto written = write_targets(state, children); !written) return written;
+  auto measured = children;
+  for (auto& child : rack_children(state, deployment)) measured.push_back(std::move(child));
+  if (auto written = write_targets(state, measured); !written) return written;
   return write_subscriber_rights(state, deployment);
 }
 

@@ -28,6 +28,7 @@ void HostPool::change(const msg::HostId& id, Change edit) {
     order_.insert(rank(id, host.free()));
     open_free_ += at_least_zero(host.free());
   }
+  if (host == Host{}) hosts_.erase(id);  // it was removed
 }
 
 void HostPool::put(const msg::HostId& id, const Resources& total, bool is_open) {

@@ -30,7 +30,7 @@ class HostPool {
   void use(const msg::HostId& id, const Resources& size);
   void release(const msg::HostId& id, const Resources& size);
 
-  /// Null if neither a host nor a node placed there was ever named.
+  /// Null if there is no such host, and no node is placed there.
   const Host* find(const msg::HostId& id) const;
   const std::unordered_map<msg::HostId, Host>& hosts() const { return hosts_; }
   /// The open hosts.

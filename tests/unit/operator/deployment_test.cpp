@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "operator/processes.hpp"
+#include "operator/rack.hpp"
 #include "operator/services.hpp"
 
 namespace nucleus::operator_ {
@@ -74,6 +75,42 @@ TEST(Children, AreAllServicesOfTheListInTheirOrder) {
   std::vector<std::string> expected{"redis"};
   for (const auto& service : services) expected.emplace_back(service.name);
   EXPECT_EQ(names(plan(true)), expected);
+}
+
+TEST(Children, OfARackAreTheHeadsAlone) {
+  Deployment deployment;
+  deployment.options.rack_hosts = 2;
+  const auto children = plan_children(StateDirectory("/srv/nuc"), deployment, "/opt/nucleus");
+  for (const char* name : {"libvirtd", "vswitchd", "provisioner"})
+    EXPECT_THAT(names(children), Not(Contains(name)));
+}
+
+TEST(Children, OfAJoinedHostReachTheHeadWithItsKeyAndNeverRedis) {
+  const HostDeployment host{
+      .host_id = "h7",
+      .short_id = "0a1b",
+      .network_namespace = "nuc-0a1b",
+      .uplink = "eth1",
+      .provisioner_namespace = "nuc-0a1b",
+      .metrics_listen = "127.0.0.1:9400",
+      .bus = {{"bus.requests_url", "tcp://10.0.0.1:5570"}, {"bus.secret_key", "secret"}}};
+  const auto children = plan_host_children(StateDirectory("/srv/host"), host, "/opt/nucleus");
+  EXPECT_EQ(names(children),
+            (std::vector<std::string>{"ovsdb", "vswitchd", "libvirtd", "provisioner"}));
+  EXPECT_EQ(children[1].argv.back(), "eth1");
+  const auto& provisioner = children.back();
+  EXPECT_EQ(provisioner.bus_name, "provisioner/h7");
+  EXPECT_THAT(provisioner.argv, Contains("nuc-0a1b"));
+  EXPECT_EQ(provisioner.settings.at("bus.requests_url"), "tcp://10.0.0.1:5570");
+  EXPECT_EQ(provisioner.settings.at("state.file"), "/srv/host/provisioner/state.db");
+  EXPECT_FALSE(provisioner.settings.contains("redis.socket"));
+}
+
+TEST(Rack, GivesEachDeploymentAddressesOfItsOwn) {
+  EXPECT_EQ(rack_head_address("0000"), "100.64.0.1");
+  EXPECT_EQ(rack_head_address("0001"), "100.64.0.65");
+  EXPECT_EQ(rack_head_address("ffff"), "100.127.255.193");
+  EXPECT_EQ(rack_host_id(3), "rack-3");
 }
 
 TEST(Children, AreCheckedForMissingPrograms) {

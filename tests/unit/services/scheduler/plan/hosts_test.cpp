@@ -24,5 +24,27 @@ TEST(Drain, KeepsTheReasonOfADrainedHostUnlessANewOneIsGiven) {
   EXPECT_EQ(reason_after(true, ""), "");
 }
 
+TEST(RemoveHost, IsRefusedWhileTheHostReportsItselfOrHasNodes) {
+  SmallDeployment small;
+  small.add_host("h1", 4);
+  const auto remove = [&](const std::string& id) {
+    return plan_remove_host(small.view, {.host_id = {id}}, small.now_unix_ms);
+  };
+  EXPECT_EQ(remove("h2").error().code, core::ErrorCode::not_found);
+  EXPECT_EQ(remove("h1").error().code, core::ErrorCode::conflict);
+  small.add_cluster("c", 1);
+  small.start("c", 1);
+  EXPECT_EQ(remove("h1").error().code, core::ErrorCode::wrong_state);
+  small.observe("c-1", msg::DomainState::shutoff);
+  const Heartbeats::Overdue silent{.silent = {{"h1"}}};
+  small.apply(plan_overdue_hosts(small.view, silent, small.now_unix_ms));
+  auto removed = remove("h1");
+  ASSERT_TRUE(removed);
+  small.apply(std::move(*removed));
+  EXPECT_FALSE(small.view.host({"h1"}));
+  EXPECT_FALSE(small.view.reporter("provisioner/h1")) << "its log may begin again";
+  EXPECT_TRUE(small.view.check().empty());
+}
+
 }  // namespace
 }  // namespace nucleus::scheduler
