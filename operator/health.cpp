@@ -141,18 +141,31 @@ std::map<std::string, std::int64_t> provisioners_of(const StateDirectory& state,
 
 }  // namespace
 
-std::string host_problem(const StateDirectory& state, const HostDeployment& host,
-                         core::Milliseconds timeout) {
+std::vector<ProcessHealth> check_host(const StateDirectory& state, const HostDeployment& host,
+                                      core::Milliseconds timeout) {
+  std::vector<ProcessHealth> processes;
   const auto table = load_processes(state);
   for (const auto& child : plan_host_children(state, host, programs_folder())) {
-    const auto known = table.find(child.name);
-    if (known == table.end() || !is_alive(known->second.process))
-      return child.name + ": not running";
+    ProcessHealth process{.name = child.name};
+    if (const auto known = table.find(child.name); known != table.end())
+      process.entry = known->second;
+    process.is_running = is_alive(process.entry.process);
+    if (!process.is_running)
+      process.reason = "not running";
+    else if (child.name == "provisioner" &&
+             !is_healthy_at("http://" + host.metrics_listen, timeout))
+      process.reason = "not connected to the head";
+    else
+      process.reason = problem_of(child.name, state, {}, timeout);
+    process.is_serving = process.reason.empty();
+    processes.push_back(std::move(process));
   }
-  if (const auto problem = problem_of("libvirtd", state, {}, timeout); !problem.empty())
-    return "libvirtd: " + problem;
-  if (!is_healthy_at("http://" + host.metrics_listen, timeout))
-    return "provisioner: not connected to the head";
+  return processes;
+}
+
+std::string problem_of(const std::vector<ProcessHealth>& processes) {
+  for (const auto& process : processes)
+    if (!process.is_healthy()) return process.name + ": " + process.reason;
   return {};
 }
 
@@ -199,8 +212,7 @@ Health check_health(const StateDirectory& state, const Deployment& deployment, C
 }
 
 std::string Health::problem(const Options& options) const {
-  for (const auto& process : processes)
-    if (!process.is_healthy()) return process.name + ": " + process.reason;
+  if (auto first = problem_of(processes); !first.empty()) return first;
   const std::size_t expected =
       options.is_simulated ? options.host_count : std::max(options.rack_hosts, std::uint32_t{1});
   const auto up = static_cast<std::size_t>(

@@ -38,10 +38,11 @@ struct Health {
 Health check_health(const StateDirectory& state, const Deployment& deployment, Caller& caller,
                     core::Milliseconds timeout);
 
-/// The first problem of a joined host's processes, or of its connection to the head; empty if there
-/// is none.
-std::string host_problem(const StateDirectory& state, const HostDeployment& host,
-                         core::Milliseconds timeout);
+/// The processes of a joined host. Its provisioner is healthy while it is connected to the head.
+std::vector<ProcessHealth> check_host(const StateDirectory& state, const HostDeployment& host,
+                                      core::Milliseconds timeout);
+/// The first problem of these, in one line; empty if there is none.
+std::string problem_of(const std::vector<ProcessHealth>& processes);
 
 /// http://ADDRESS:PORT of the gateway as this machine reaches it; with TLS https, and the host name
 /// of the certificate.

@@ -135,7 +135,7 @@ core::Result<void> start_host(const StateDirectory& state, const HostDeployment&
   }
   const auto deadline = Clock::now() + connect_timeout;
   while (true) {
-    const auto problem = host_problem(state, host, milliseconds{500});
+    const auto problem = problem_of(check_host(state, host, milliseconds{500}));
     if (problem.empty()) return {};
     if (Clock::now() > deadline)
       return core::refuse(

@@ -1,4 +1,5 @@
 """A rack: real hosts, joined to the head over TCP, whose nodes reach each other over the uplink."""
+import json
 import os
 import signal
 import socket
@@ -242,6 +243,9 @@ def test_a_machine_joins_with_a_file_and_is_removed(rack, tmp_path):
                      "--metrics-listen", "127.0.0.1:19400")
         assert "host third has joined" in joined
         wait_until(lambda: host_states(rack).get("third") == "up", "the third host")
+        status = json.loads(run(str(BIN / "nucleus"), "status", "--json", "--state", str(state)))
+        assert status["host"] == "third" and status["is_ready"]
+        assert [process["health"] for process in status["processes"]] == ["healthy"] * 4
         used = {name for cluster in ("left", "right") for name in hosts_of(rack, cluster).values()}
         for busy in used:
             refused = rack.deployment.nucleus("host", "remove", busy, check=False)
