@@ -12,6 +12,7 @@ struct PeerRights {
   std::string name = {};     // the process name, `registry`; `operator/*` = any name below
   std::string calls = {};    // prefixes of the topics it may call, separated by spaces; `*` = all
   std::string project = {};  // it may subscribe to this project's events; `*` = all
+  friend bool operator==(const PeerRights&, const PeerRights&) = default;
 };
 
 /// True if the key has any rights.

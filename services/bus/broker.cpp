@@ -1,6 +1,8 @@
 #include "services/bus/broker.hpp"
 
 #include <array>
+#include <chrono>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -31,19 +33,20 @@ class Broker {
     requests_.set(zmq::sockopt::router_handover, true);
     requests_.bind(options.requests_url);
     events_.bind(options.events_url);
-    tcp_events_.set(zmq::sockopt::xpub_manual, true);
     open_tcp(tcp_requests_, options.tcp_requests_url);
-    open_tcp(tcp_events_, options.tcp_events_url);
+    open_tcp_events();
   }
 
   void run(const std::atomic<bool>& is_stopping) {
-    std::array<zmq::pollitem_t, 5> items = {{{requests_.handle(), 0, ZMQ_POLLIN, 0},
-                                             {tcp_requests_.handle(), 0, ZMQ_POLLIN, 0},
-                                             {events_.handle(), 0, ZMQ_POLLIN, 0},
-                                             {tcp_events_.handle(), 0, ZMQ_POLLIN, 0},
-                                             {zap_.handle(), 0, ZMQ_POLLIN, 0}}};
     while (!is_stopping) {
+      std::array<zmq::pollitem_t, 5> items = {{{requests_.handle(), 0, ZMQ_POLLIN, 0},
+                                               {tcp_requests_.handle(), 0, ZMQ_POLLIN, 0},
+                                               {events_.handle(), 0, ZMQ_POLLIN, 0},
+                                               {tcp_events_.handle(), 0, ZMQ_POLLIN, 0},
+                                               {zap_.handle(), 0, ZMQ_POLLIN, 0}}};
       zmq::poll(items.data(), items.size(), stop_check_interval);
+      if (is_reopening_) reopen_tcp_events();
+      check_rights();
       if (items[4].revents) answer_zap();
       if (items[0].revents)
         while (auto parts = receive_parts(requests_)) handle_local(std::move(*parts));
@@ -77,6 +80,53 @@ class Broker {
     socket.set(zmq::sockopt::zap_domain, "nucleus");
     core::enable_heartbeats(socket);
     socket.bind(url);
+  }
+
+  void open_tcp_events() {
+    tcp_events_.set(zmq::sockopt::xpub_manual, true);
+    open_tcp(tcp_events_, options_.tcp_events_url);
+  }
+
+  /// A subscription cannot be taken from one peer alone: all are disconnected, and each is
+  /// authenticated again when it reconnects. What they miss meanwhile, services read from the
+  /// stream.
+  void close_tcp_events() {
+    if (options_.tcp_events_url.empty() || is_reopening_) return;
+    tcp_events_.unbind(tcp_events_.get(zmq::sockopt::last_endpoint));
+    is_reopening_ = true;
+    reopen_tcp_events();
+  }
+
+  /// The port is free once a thread of the library has closed it: until then, again at each turn.
+  void reopen_tcp_events() {
+    tcp_events_ = zmq::socket_t{context_, zmq::socket_type::xpub};
+    core::limit(tcp_events_);
+    try {
+      open_tcp_events();
+      is_reopening_ = false;
+    } catch (const zmq::error_t& error) {
+      if (error.num() != EADDRINUSE) throw;
+    }
+  }
+
+  /// Rights that end, end for connections that are open, too.
+  void check_rights() {
+    if (!options_.have_rights_changed()) return;
+    bool is_less = false;
+    for (auto known = rights_.begin(); known != rights_.end();) {
+      auto rights = options_.find_rights(known->first);
+      const auto before = known->second;
+      if (rights == before) {
+        ++known;
+        continue;
+      }
+      is_less = true;
+      log::warning("key_rights_changed", {{"name", before.name}, {"project", before.project}});
+      std::erase_if(tcp_peers_, [&](const auto& peer) { return core::may_be(before, peer.first); });
+      known->second = std::move(rights);
+      known = core::is_known(known->second) ? std::next(known) : rights_.erase(known);
+    }
+    if (is_less) close_tcp_events();
   }
 
   /// Authenticates peers by ZAP (ZeroMQ RFC 27). A key without rights is refused at the handshake;
@@ -231,6 +281,7 @@ class Broker {
   zmq::socket_t tcp_events_{context_, zmq::socket_type::xpub};
   std::map<std::string, PeerRights> rights_ = {};      // of accepted keys
   std::map<std::string, std::string> tcp_peers_ = {};  // name → connection
+  bool is_reopening_ = false;                          // tcp_events_ is closed
 };
 
 }  // namespace

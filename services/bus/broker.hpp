@@ -34,6 +34,9 @@ struct BrokerOptions {
   std::string curve_secret = {};  // Z85; needed for tcp
   /// Returns the rights of a public key (Z85). Called at each handshake.
   std::function<core::PeerRights(const std::string& public_key)> find_rights = {};
+  /// Whether rights may have changed since the last call: then those of all accepted keys are found
+  /// again. Called before each batch of messages, and ten times a second.
+  std::function<bool()> have_rights_changed = [] { return false; };
   /// Called on the broker's thread for each event; `bytes` is the size of a forwarded message, else
   /// 0.
   std::function<void(BrokerEvent event, std::size_t bytes)> observe = [](BrokerEvent, std::size_t) {

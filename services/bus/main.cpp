@@ -19,6 +19,7 @@ int run(core::Settings& settings) {
   const auto series = std::make_shared<prometheus::Registry>();
   bus::Metrics metrics(*series);
   const std::string rights_directory = settings.text("bus.rights_directory", "");
+  bus::RightsWatch rights_watch(rights_directory);
   const bus::BrokerOptions options{
       .requests_url = settings.text("bus.requests_url", "ipc:///run/nucleus/bus.sock"),
       .events_url = settings.text("bus.events_url", "ipc:///run/nucleus/events.sock"),
@@ -27,6 +28,7 @@ int run(core::Settings& settings) {
       .curve_secret = settings.secret("bus.curve_secret"),
       .find_rights =
           [&](const std::string& key) { return bus::find_rights(rights_directory, key); },
+      .have_rights_changed = [&] { return rights_watch.has_changed(); },
       .observe = [&](bus::BrokerEvent event, std::size_t bytes) { metrics.count(event, bytes); }};
   core::StopSignals signals;
   core::PosixLoop loop;

@@ -1,5 +1,9 @@
 #include "services/bus/rights.hpp"
 
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <array>
 #include <filesystem>
 
 #include "core/bus/curve.hpp"
@@ -26,6 +30,26 @@ core::PeerRights find_rights(const std::string& directory, const std::string& pu
     return {};
   }
   return {.name = value("name"), .calls = value("calls"), .project = value("project")};
+}
+
+RightsWatch::RightsWatch(std::string directory)
+    : directory_{std::move(directory)}, descriptor_{inotify_init1(IN_NONBLOCK | IN_CLOEXEC)} {}
+
+RightsWatch::~RightsWatch() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+bool RightsWatch::has_changed() {
+  if (directory_.empty()) return false;
+  if (!is_watched_) {
+    is_watched_ = inotify_add_watch(descriptor_, directory_.c_str(),
+                                    IN_CLOSE_WRITE | IN_MOVE | IN_DELETE | IN_ATTRIB) >= 0;
+    return true;
+  }
+  bool has_events = false;
+  std::array<char, 4096> events{};
+  while (read(descriptor_, events.data(), events.size()) > 0) has_events = true;
+  return has_events;
 }
 
 }  // namespace nucleus::bus

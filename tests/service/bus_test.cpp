@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 
 #include "messages/registry.hpp"
@@ -45,6 +46,9 @@ class TcpBus {
         << "\"\ncalls: \"*\"\nproject: \"" << project << "\"\n";
     return keys;
   }
+  void revoke(const WireKeys& keys) const {
+    std::filesystem::remove(folder_.file(core::rights_file_name(keys.own.public_key)));
+  }
   WireKeys stranger() const {
     return {.server_public = server_.public_key, .own = core::new_curve_pair()};
   }
@@ -53,6 +57,7 @@ class TcpBus {
 
  private:
   TemporaryFolder folder_ = {};
+  bus::RightsWatch watch_{folder_.path()};
   core::CurvePair server_ = core::new_curve_pair();
   bus::BrokerOptions options_ = {
       .requests_url = "ipc://" + folder_.file("bus.sock"),
@@ -60,9 +65,9 @@ class TcpBus {
       .tcp_requests_url = "tcp://127.0.0.1:" + std::to_string(free_port()),
       .tcp_events_url = "tcp://127.0.0.1:" + std::to_string(free_port()),
       .curve_secret = server_.secret_key,
-      .find_rights = [this](const std::string& key) {
-        return bus::find_rights(folder_.path(), key);
-      }};
+      .find_rights =
+          [this](const std::string& key) { return bus::find_rights(folder_.path(), key); },
+      .have_rights_changed = [this] { return watch_.has_changed(); }};
   std::atomic<bool> is_stopping_ = false;
   std::jthread broker_ = {};
 };
@@ -180,6 +185,45 @@ TEST_F(Bus, AcceptsOnlyTheNameThatTheKeyAllows) {
   Wire subscriber = remote("p", mute);
   EXPECT_FALSE(ask(subscriber, a_request("p", "nobody", "a.b", ""), silence))
       << "a key without a name sends no requests";
+}
+
+TEST_F(Bus, EndsTheSubscriptionOfARevokedKeyAndNoOthers) {
+  const auto ending = bus_.key("", "p");
+  Wire revoked = listener(ending, "p/");
+  Wire other = listener(bus_.key("", "p"), "p/");
+  Wire emitter = local("registry");
+  const auto reaches = [&](Wire& wire) {
+    return eventually([&] {
+      emitter.send(an_event("registry", "p/c/registry.changed"));
+      return wire.receive(milliseconds{100}).has_value();
+    });
+  };
+  ASSERT_TRUE(reaches(revoked) && reaches(other));
+  bus_.revoke(ending);
+  // Once an event does not arrive, none does, although the other key receives all.
+  ASSERT_TRUE(eventually([&] {
+    while (revoked.receive(milliseconds{0})) continue;
+    return reaches(other) && !revoked.receive(silence);
+  }));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(reaches(other));
+    EXPECT_FALSE(revoked.receive(milliseconds{0}));
+  }
+}
+
+TEST_F(Bus, TakesNoRequestsOfARevokedKeyAndSendsItNone) {
+  const auto keys = bus_.key("provisioner/h1", "");
+  Wire host = remote("provisioner/h1", keys);
+  Wire scheduler = local("scheduler");
+  ASSERT_TRUE(ask(host, a_request("provisioner/h1", "nobody", "a.b", "")));
+  bus_.revoke(keys);
+  ASSERT_TRUE(eventually([&] {
+    const auto answer =
+        envelope_of(ask(scheduler, a_request("scheduler", "provisioner/h1", "a.b", ""), silence));
+    return answer.error && answer.error->code == ErrorCode::unavailable;
+  })) << "it is not connected";
+  while (host.receive(milliseconds{0})) continue;
+  EXPECT_FALSE(ask(host, a_request("provisioner/h1", "nobody", "a.b", "", "r2"), silence));
 }
 
 // Even over ipc, where there are no keys.
