@@ -244,7 +244,8 @@ struct IssueToken {
   std::string label = {};           // 0..64 bytes; shown in lists
   std::vector<Right> rights = {};   // rights of the person's role; empty = all of them
   std::int64_t expires_unix_s = 0;  // 0 = does not expire
-  NUCLEUS_FIELDS(person_id, label, rights, expires_unix_s);
+  std::string made_by = {};         // id of the token with which it is requested; empty = none
+  NUCLEUS_FIELDS(person_id, label, rights, expires_unix_s, made_by);
 };
 
 struct TokenEntry {
@@ -253,7 +254,8 @@ struct TokenEntry {
   std::vector<Right> rights = {};  // empty = all of the role
   std::int64_t issued_unix_s = 0;
   std::int64_t expires_unix_s = 0;
-  NUCLEUS_FIELDS(token_id, label, rights, issued_unix_s, expires_unix_s);
+  std::string made_by = {};  // id of the token with which it was requested; empty = none
+  NUCLEUS_FIELDS(token_id, label, rights, issued_unix_s, expires_unix_s, made_by);
 };
 
 struct Tokens {
@@ -270,13 +272,15 @@ struct ListTokens {
   NUCLEUS_FIELDS(person_id, page);
 };
 
-/// Revokes one token of a person; `not_found` if the person has no token of this id.
+/// Revokes one token of a person, and those that were made with it; `not_found` if the person has
+/// no token of this id.
 struct RevokeToken {
   static constexpr std::string_view topic = "registry.revoke-token";
   using Reply = Done;
   PersonId person_id = {};
   std::string token_id = {};
-  NUCLEUS_FIELDS(person_id, token_id);
+  bool is_log_out = false;  // the session ends in order: tokens made in it stay
+  NUCLEUS_FIELDS(person_id, token_id, is_log_out);
 };
 
 struct CheckToken {

@@ -49,9 +49,10 @@ void log_out(const ExchangePtr& exchange) {
     exchange->reply(200, Json{{"detail", "Successfully logged out."}});
   };
   if (exchange->who.token_id.empty()) return done();
-  exchange->ask(
-      msg::RevokeToken{.person_id = exchange->who.person_id, .token_id = exchange->who.token_id},
-      [done](const msg::Done&) { done(); });
+  exchange->ask(msg::RevokeToken{.person_id = exchange->who.person_id,
+                                 .token_id = exchange->who.token_id,
+                                 .is_log_out = true},
+                [done](const msg::Done&) { done(); });
 }
 
 void change_password(const ExchangePtr& exchange) {

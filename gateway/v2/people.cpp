@@ -151,6 +151,7 @@ void issue_token(const ExchangePtr& exchange) {
   const bool is_longer = body->expires_unix_s == 0 || body->expires_unix_s > who.expires_unix_s;
   if (who.expires_unix_s != 0 && is_longer) body->expires_unix_s = who.expires_unix_s;
   body->person_id = who.person_id;
+  body->made_by = who.token_id;
   exchange->ask(*body, [exchange](const msg::Token& token) {
     reply_one(exchange, 201, json_of(token), 0, no_store);
   });

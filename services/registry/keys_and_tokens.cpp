@@ -96,7 +96,8 @@ core::Result<msg::Token> Service::issue_token(const msg::IssueToken& request,
                                           .issued_unix_s = context.now_unix_s(),
                                           .label = request.label,
                                           .rights = request.rights,
-                                          .expires_unix_s = request.expires_unix_s});
+                                          .expires_unix_s = request.expires_unix_s,
+                                          .made_by = request.made_by});
   tx.write(keys::person(request.person_id), std::move(person));
   // No reply is stored, because it would hold the token in clear. A repeated request issues another
   // token.
@@ -120,11 +121,30 @@ core::Result<msg::Tokens> Service::list_tokens(const msg::ListTokens& request, c
                    .label = token->label,
                    .rights = token->rights,
                    .issued_unix_s = token->issued_unix_s,
-                   .expires_unix_s = token->expires_unix_s},
+                   .expires_unix_s = token->expires_unix_s,
+                   .made_by = token->made_by},
                   id))
       break;
   }
   return msg::Tokens{.tokens = page.take(), .next = page.next()};
+}
+
+/// Removes the token with this id, and those made with it, and so on.
+void Service::remove_token(core::Transaction& tx, StoredPerson& person, const std::string& token_id,
+                           bool with_those_it_made) {
+  std::vector<std::string> made;
+  std::vector<std::string> kept;
+  for (const auto& hash : person.token_hashes) {
+    const auto* token = tx.read(keys::token(hash));
+    if (token && token->made_by == token_id) made.push_back(token_id_of(hash));
+    if (token_id_of(hash) == token_id)
+      tx.remove(keys::token(hash));
+    else
+      kept.push_back(hash);
+  }
+  person.token_hashes = std::move(kept);
+  if (!with_those_it_made) return;
+  for (const auto& id : made) remove_token(tx, person, id, true);
 }
 
 core::Result<msg::Done> Service::revoke_token(const msg::RevokeToken& request,
@@ -139,8 +159,7 @@ core::Result<msg::Done> Service::revoke_token(const msg::RevokeToken& request,
   if (hash == person.token_hashes.end())
     return core::refuse(core::ErrorCode::not_found,
                         "no such token: " + msg::shown(request.token_id), "token_id");
-  tx.remove(keys::token(*hash));
-  person.token_hashes.erase(hash);
+  remove_token(tx, person, request.token_id, !request.is_log_out);
   tx.write(keys::person(request.person_id), std::move(person));
   tx.emit(msg::CredentialsChanged{request.person_id});
   return tx.commit(msg::Done{});

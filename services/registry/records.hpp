@@ -51,7 +51,8 @@ struct StoredToken {
   std::string label = {};
   std::vector<msg::Right> rights = {};  // empty = all of the role
   std::int64_t expires_unix_s = 0;      // 0 = does not expire
-  NUCLEUS_FIELDS(person_id, issued_unix_s, label, rights, expires_unix_s);
+  std::string made_by = {};             // id of the token with which it was requested
+  NUCLEUS_FIELDS(person_id, issued_unix_s, label, rights, expires_unix_s, made_by);
 };
 
 /// A nonce that was used. After `expires_unix_s` its timestamp is too old to be accepted.

@@ -60,6 +60,8 @@ class Service {
   StoredKey make_key(core::Transaction& tx, StoredPerson& person, bool is_strict);
   core::Result<msg::Token> issue_token(const msg::IssueToken& request, core::Context& context);
   core::Result<msg::Tokens> list_tokens(const msg::ListTokens& request, core::Context& context);
+  static void remove_token(core::Transaction& tx, StoredPerson& person, const std::string& token_id,
+                           bool with_those_it_made);
   core::Result<msg::Done> revoke_token(const msg::RevokeToken& request, core::Context& context);
   void set_password(const msg::SetPassword& request, core::Context& context,
                     core::Responder<msg::Done> respond);

@@ -208,6 +208,28 @@ TEST_F(RegistryPeople, ListsAndRevokesTokensAndStoresNone) {
   EXPECT_EQ(must(msg::ListTokens{{"ada"}}).tokens.size(), 1U);
 }
 
+TEST_F(RegistryPeople, RevokesWithATokenThoseThatWereMadeWithItButNotWhenItLogsOut) {
+  const auto issue = [&](const std::string& made_by) {
+    return must(msg::IssueToken{.person_id = {"ada"}, .made_by = made_by});
+  };
+  const auto session = issue("");
+  const auto child = issue(session.token_id);
+  const auto grandchild = issue(child.token_id);
+  const auto other = issue("");
+  const auto listed = must(msg::ListTokens{{"ada"}}).tokens;
+  const auto entry = std::ranges::find(listed, grandchild.token_id, &msg::TokenEntry::token_id);
+  ASSERT_NE(entry, listed.end());
+  EXPECT_EQ(entry->made_by, child.token_id);
+  const msg::RevokeToken log_out{{"ada"}, session.token_id, true};
+  must(log_out);
+  must(msg::CheckToken{child.token});
+  must(msg::RevokeToken{.person_id = {"ada"}, .token_id = child.token_id});
+  EXPECT_EQ(refused(msg::CheckToken{child.token}), ErrorCode::unauthenticated);
+  EXPECT_EQ(refused(msg::CheckToken{grandchild.token}), ErrorCode::unauthenticated);
+  must(msg::CheckToken{other.token});
+  EXPECT_EQ(must(msg::ListTokens{{"ada"}}).tokens.size(), 1U);
+}
+
 TEST_F(RegistryPeople, EndsNoTokenToMakeRoomForAnother) {
   const auto first = must(msg::IssueToken{.person_id = {"ada"}});
   for (std::size_t i = 1; i < config.tokens_max; ++i) must(msg::IssueToken{.person_id = {"ada"}});
