@@ -47,7 +47,7 @@ core::Result<msg::Cluster> Service::define_cluster(const msg::DefineCluster& req
                                                    core::Context& context) {
   if (auto broken = msg::check(request)) return std::unexpected(*broken);
   auto tx = store_.begin(context);
-  if (!tx.read(keys::project(request.project_id)))
+  if (!use_project(tx, request.project_id))
     return no_such_project(request.project_id, "project_id");
   if (tx.read(keys::cluster(request.cluster_id)))
     return core::refuse(core::ErrorCode::wrong_state,

@@ -14,6 +14,10 @@ inline core::Key<StoredProject> project(const msg::ProjectId& id) {
 inline core::Key<StoredProject> projects() {
   return {"nucleus:registry:project:"};
 }
+/// Stays for ever: usage, finished computesets and events carry the project's name.
+inline core::Key<StoredProject> removed_project(const msg::ProjectId& id) {
+  return {"nucleus:registry:removed-project:" + id.value};
+}
 /// The version is padded, so that the newest one is last in key order.
 inline core::Key<StoredText> acknowledgement_text(std::uint32_t version) {
   const std::string digits = std::to_string(version);

@@ -38,14 +38,30 @@ std::unexpected<core::Error> no_such_person(const msg::PersonId& id) {
                       "person_id");
 }
 
+bool use_project(core::Transaction& tx, const msg::ProjectId& id) {
+  const auto* found = tx.read(keys::project(id));
+  if (found && found->is_unused) {
+    StoredProject used = *found;
+    used.is_unused = false;
+    tx.write(keys::project(id), std::move(used));
+  }
+  return found != nullptr;
+}
+
 core::Result<msg::Done> Service::define_project(const msg::DefineProject& request,
                                                 core::Context& context) {
   if (auto broken = check_project("project_id", request.project_id.value))
     return std::unexpected(*broken);
   auto tx = store_.begin(context);
+  if (tx.read(keys::removed_project(request.project_id)))
+    return core::refuse(core::ErrorCode::wrong_state,
+                        "a removed project had the name " + msg::shown(request.project_id.value),
+                        "project_id");
   if (!tx.read(keys::project(request.project_id))) {
     tx.write(keys::project(request.project_id),
-             StoredProject{request.project_id, context.now_unix_s()});
+             StoredProject{.project_id = request.project_id,
+                           .defined_unix_s = context.now_unix_s(),
+                           .is_unused = true});
     tx.emit(msg::ProjectDefined{request.project_id});
     const auto missing = missing_signers(acknowledgement_text(), {}, 0);
     if (!missing.empty())
@@ -72,7 +88,8 @@ core::Result<msg::Done> Service::remove_project(const msg::RemoveProject& reques
                                                 core::Context& context) {
   const auto& project = request.project_id;
   auto tx = store_.begin(context);
-  if (!tx.read(keys::project(project))) return no_such_project(project, "project_id");
+  const auto* removed = tx.read(keys::project(project));
+  if (!removed) return no_such_project(project, "project_id");
   msg::ClusterId in_use;
   store_.for_each<StoredCluster>(keys::clusters(), [&](const StoredCluster& stored) {
     if (stored.cluster.project_id == project) in_use = stored.cluster.cluster_id;
@@ -91,6 +108,7 @@ core::Result<msg::Done> Service::remove_project(const msg::RemoveProject& reques
     const auto key = keys::person(member.person.person_id);
     tx.write(key, std::move(member));
   }
+  if (!removed->is_unused) tx.write(keys::removed_project(project), StoredProject{*removed});
   tx.remove(keys::project(project));
   tx.emit(msg::ProjectRemoved{project});
   return tx.commit(msg::Done{});
@@ -103,7 +121,7 @@ core::Result<msg::Done> Service::define_person(const msg::DefinePerson& request,
   const auto person = before ? merged(request, before->person) : request.person;
   if (auto broken = check_person(person)) return std::unexpected(*broken);
   for (const auto& project : person.projects)
-    if (!tx.read(keys::project(project))) return no_such_project(project, "projects");
+    if (!use_project(tx, project)) return no_such_project(project, "projects");
   StoredPerson stored;
   if (before) {
     stored = *before;

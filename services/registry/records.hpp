@@ -12,7 +12,8 @@ struct StoredProject {
   msg::ProjectId project_id = {};
   // Acknowledgements that were signed for a former project of the same name do not count.
   std::int64_t defined_unix_s = 0;
-  NUCLEUS_FIELDS(project_id, defined_unix_s);
+  bool is_unused = false;  // it never had a person or a cluster: its name may be given again
+  NUCLEUS_FIELDS(project_id, defined_unix_s, is_unused);
 };
 
 /// The text of an acknowledgement. Every version is kept, because somebody may have signed it.

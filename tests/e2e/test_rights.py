@@ -139,10 +139,14 @@ def test_a_project_takes_its_images_and_allocations_with_it(shared, operator):
     assert send(operator, "PUT", "/v2/allocations/grant",
                 {"project_id": "short", "limit_core_s": 9}).status_code == 200
     assert operator.ask("DELETE", "/v2/projects/short").status_code == 204
-    new = define_person(operator, shared, "nina", "cluster_admin", "short")
-    wait_until(lambda: new.get("/v2/images") == {"images": []}, "the images are removed")
-    wait_until(lambda: new.get("/v2/allocations")["allocations"] == [], "no allocation is left")
-    assert new.ask("GET", "/v2/images/short/disk").status_code == 404
+    wait_until(lambda: operator.ask("GET", "/v2/images/short/disk").status_code == 404,
+               "the image is removed")
+    wait_until(lambda: "short" not in [one.get("project_id") for one in
+                                       operator.get("/v2/allocations?limit=1000")["allocations"]],
+               "no allocation is left")
+    again = operator.ask("PUT", "/v2/projects/short")
+    assert again.status_code == 409, again.text
+    assert again.json()["field"] == "project_id"
 
 
 def test_an_exhausted_allocation_is_refused_as_a_state(admin, operator):

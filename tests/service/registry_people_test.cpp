@@ -113,6 +113,22 @@ TEST_F(RegistryPeople, RemovesAProjectFromItsMembersButNotWithACluster) {
   EXPECT_EQ(refused(msg::RemoveProject{{"physics"}}), ErrorCode::not_found);
 }
 
+TEST_F(RegistryPeople, GivesTheNameOfARemovedProjectNotAgain) {
+  must(msg::DefineProject{{"chem"}});
+  must(msg::DefineCluster{.cluster_id = {"c"}, .project_id = {"chem"}, .compute_count = 1});
+  must(msg::RemoveCluster{.cluster_id = {"c"}, .viewer = as_operator});
+  must(msg::RemoveProject{{"physics"}});  // it had a person
+  must(msg::RemoveProject{{"chem"}});
+  for (const char* name : {"physics", "chem"}) {
+    EXPECT_EQ(refused(msg::DefineProject{{name}}), ErrorCode::wrong_state);
+    EXPECT_EQ(refused(msg::DefinePerson{{.person_id = {"eve"}, .projects = {{name}}}}),
+              ErrorCode::not_found);
+  }
+  must(msg::DefineProject{{"unused"}});
+  must(msg::RemoveProject{{"unused"}});
+  must(msg::DefineProject{{"unused"}});
+}
+
 TEST_F(RegistryPeople, RefusesAnUnknownRole) {
   auto person = ada;
   person.role = msg::Role::unknown;
