@@ -173,6 +173,28 @@ def test_revoked_tokens_are_refused_immediately(site):
     assert site.ask("GET", "/v1/user", headers=second).status_code == 200
 
 
+def test_the_case_of_an_authentication_scheme_does_not_matter(site):
+    token = site.login()["Authorization"].split()[1]
+    basic = base64.b64encode(f"ada:{PASSWORD}".encode()).decode()
+    for sent in [scheme + " " + token for scheme in ("token", "TOKEN", "bearer", "Bearer")] + [
+            scheme + " " + basic for scheme in ("basic", "BASIC", "Basic")]:
+        reply = site.ask("GET", "/v1/user", headers={"Authorization": sent})
+        assert reply.status_code == 200, sent
+
+
+def test_a_password_may_have_the_form_of_a_token(site):
+    password = "0123456789abcdef0123456789abcdef01234567"
+    site.deployment.nucleus("person", "create", "hex", "--project", "demo")
+    subprocess.run([BIN / "nucleus", "person", "password", "hex", "--state", site.deployment.state],
+                   input=password + "\n", text=True, check=True, timeout=60)
+    for right, status in ((password, 200), (password[:-1] + "8", 401)):
+        reply = site.ask("GET", "/v1/cluster/vc1/", auth=("hex", right))
+        assert reply.status_code == status, reply.text
+    as_token = site.ask("GET", "/v1/cluster/vc1/", headers={"Authorization": "Token " + password})
+    assert as_token.status_code == 401
+    site.deployment.nucleus("person", "remove", "hex")
+
+
 def test_the_operator_sets_a_password_lists_people_and_removes_them(site):
     nucleus = site.deployment.nucleus
     nucleus("person", "create", "ro", "--project", "demo", "--role", "read_only")
