@@ -1,5 +1,6 @@
 """Prometheus with a real deployment: every /metrics page is valid, every panel and alert has its
 series, and an alert fires when a process hangs."""
+import contextlib
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import urllib.parse
 
 import pytest
 import yaml
@@ -22,6 +24,7 @@ DASHBOARDS = sorted((MONITORING / "dashboards").glob("*.json"))
 PROCESSES = set(SERVICES)
 CLUSTER = "unmistakable"
 TIMEOUT_S = 60
+METRICS_CONNECTIONS_MAX = 50  # of one address
 # No simulated host can be measured: tests/unit/services/overhead/metrics_test.cpp has the names.
 OVERHEAD = re.compile(r"nucleus_overhead_\w+")
 
@@ -123,6 +126,30 @@ def test_no_series_contains_an_id(watched):
 def test_every_process_reports_that_it_serves(watched):
     for name, url in watched.urls("/healthz").items():
         assert http_get(url) == (200, "serving\n"), name
+
+
+def test_a_process_that_cannot_commit_says_so_while_redis_is_stopped(watched):
+    url = watched.urls("/healthz")["scheduler"]
+    redis = watched.deployment.pids()["redis"]
+    os.kill(redis, signal.SIGSTOP)
+    try:
+        wait_until(lambda: http_get(url)[0] == 503 and "redis" in http_get(url)[1], "it says so")
+    finally:
+        os.kill(redis, signal.SIGCONT)
+    wait_until(lambda: http_get(url) == (200, "serving\n"), "it serves again")
+
+
+def test_silent_connections_of_one_address_close_no_metrics_to_others(watched):
+    port = urllib.parse.urlsplit(watched.urls("/metrics")["scheduler"]).port
+
+    def connect():
+        return socket.create_connection(("127.0.0.1", port), TIMEOUT_S, ("127.0.0.2", 0))
+    with contextlib.ExitStack() as stack:
+        for _ in range(METRICS_CONNECTIONS_MAX):
+            stack.enter_context(connect())
+        refused = stack.enter_context(connect())
+        assert refused.recv(100).startswith(b"HTTP/1.1 503 ")
+        assert http_get(watched.urls("/healthz")["scheduler"])[0] == 200
 
 
 def test_configurations_and_rules_are_sound():

@@ -63,6 +63,15 @@ def test_an_operators_token_without_operate_reaches_its_own_projects_alone(share
     assert public.status_code == 404
 
 
+def test_an_operator_lists_the_images_of_all_projects(shared, operator):
+    theirs = define_person(operator, shared, "ines", "cluster_admin", "imaging")
+    put = theirs.ask("PUT", "/v2/images/imaging/disk?format=raw", data=b"\1" * 512)
+    assert put.status_code == 201, put.text
+    weak, _ = with_rights(operator, [right for right in RIGHTS if right != "operate"])
+    assert "imaging/disk" in [i["image_id"] for i in operator.get("/v2/images")["images"]]
+    assert "imaging/disk" not in [i["image_id"] for i in weak.get("/v2/images")["images"]]
+
+
 def test_a_token_with_fewer_rights_revokes_itself_alone(admin):
     weak, own_id = with_rights(admin, ["read"])
     _, other_id = with_rights(admin, ["read", "power"])

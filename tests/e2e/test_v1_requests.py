@@ -14,6 +14,7 @@ import requests
 from conftest import BIN, a_deployment, session_of, wait_until
 
 PASSWORD = "correct horse battery"
+NAME_BYTES_MAX = 256
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 STRICT = "(request-target) host date digest"
 
@@ -171,6 +172,51 @@ def test_revoked_tokens_are_refused_immediately(site):
         reply = site.ask("GET", "/v1/user", headers={"Authorization": sent})
         assert reply.status_code == 401, sent
     assert site.ask("GET", "/v1/user", headers=second).status_code == 200
+
+
+def test_the_case_of_an_authentication_scheme_does_not_matter(site):
+    token = site.login()["Authorization"].split()[1]
+    basic = base64.b64encode(f"ada:{PASSWORD}".encode()).decode()
+    for sent in [scheme + " " + token for scheme in ("token", "TOKEN", "bearer", "Bearer")] + [
+            scheme + " " + basic for scheme in ("basic", "BASIC", "Basic")]:
+        reply = site.ask("GET", "/v1/user", headers={"Authorization": sent})
+        assert reply.status_code == 200, sent
+
+
+def test_the_texts_of_a_person_have_bounds(site):
+    token = site.login()
+    for field in ("first_name", "last_name"):
+        for length, status in ((0, 200), (NAME_BYTES_MAX, 200), (NAME_BYTES_MAX + 1, 400)):
+            reply = site.ask("PUT", "/v1/user", headers=token, json={field: "x" * length})
+            assert reply.status_code == status, (field, length, reply.text)
+            assert status == 200 or field in reply.text
+        two_bytes_each = "é" * (NAME_BYTES_MAX // 2 + 1)
+        reply = site.ask("PUT", "/v1/user", headers=token, json={field: two_bytes_each})
+        assert reply.status_code == 400, (field, reply.text)
+    for length in (7, 129):
+        body = {"new_password1": "x" * length, "new_password2": "x" * length}
+        reply = site.ask("POST", "/rest-auth/password/change/", headers=token, json=body)
+        assert reply.status_code == 400 and "password" in reply.text, (length, reply.text)
+    for length in (8, 128, len(PASSWORD)):
+        new = PASSWORD if length == len(PASSWORD) else "x" * length
+        reply = site.ask("POST", "/rest-auth/password/change/", headers=token,
+                         json={"new_password1": new, "new_password2": new})
+        assert reply.status_code == 200, (length, reply.text)
+        reply = site.ask("POST", "/rest-auth/login/", json={"username": "ada", "password": new})
+        token = {"Authorization": "Token " + reply.json()["key"]}
+
+
+def test_a_password_may_have_the_form_of_a_token(site):
+    password = "0123456789abcdef0123456789abcdef01234567"
+    site.deployment.nucleus("person", "create", "hex", "--project", "demo")
+    subprocess.run([BIN / "nucleus", "person", "password", "hex", "--state", site.deployment.state],
+                   input=password + "\n", text=True, check=True, timeout=60)
+    for right, status in ((password, 200), (password[:-1] + "8", 401)):
+        reply = site.ask("GET", "/v1/cluster/vc1/", auth=("hex", right))
+        assert reply.status_code == status, reply.text
+    as_token = site.ask("GET", "/v1/cluster/vc1/", headers={"Authorization": "Token " + password})
+    assert as_token.status_code == 401
+    site.deployment.nucleus("person", "remove", "hex")
 
 
 def test_the_operator_sets_a_password_lists_people_and_removes_them(site):
