@@ -71,7 +71,9 @@ void add_defaults(Session& session, Words& words) {
   for (const std::string key : {"format", "allocation", "walltime", "reservation"}) {
     const std::string option = "--" + key;
     if (!accepts(option) || words.has(option) || (key != "format" && !is_start)) continue;
-    if (auto value = session.setting(key, endpoint); !value.empty()) words.set(option, {value});
+    auto value = session.setting(key, endpoint);
+    const bool is_usable = !value.empty() && (key != "format" || format_of(value));
+    if (is_usable) words.set_default(option, std::move(value));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 namespace nucleus::client {
 
@@ -85,7 +86,8 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(Json::Kind::object); }
   bool key(string_t& name) override {
-    key_ = printable(name);
+    const auto known = names_.find(name);
+    key_ = known != names_.end() ? known->second : add_name(name);
     return true;
   }
   bool end_object() override { return close(); }
@@ -98,7 +100,7 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
  private:
   Json& next() {
     if (open_.empty()) return root_;
-    auto& items = open_.back()->items_;
+    auto& items = std::get<std::vector<Json>>(open_.back()->value_);
     // Siblings mostly have the same size.
     if (items.empty()) items.reserve(std::min(sizes_[open_.size()], sibling_size_max));
     auto& item = items.emplace_back();
@@ -108,7 +110,7 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
   bool put(Json::Kind kind, std::string text) {
     auto& value = next();
     value.kind_ = kind;
-    value.text_ = std::move(text);
+    value.value_ = std::move(text);
     return true;
   }
   bool open(Json::Kind kind) {
@@ -116,26 +118,32 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
     // An open value is the last of its parent, which does not grow before it is closed: the
     // pointer stays valid.
     auto& value = next();
-    value.kind_ = kind;
+    value.become(kind);
     open_.push_back(&value);
     return true;
   }
   bool close() {
-    sizes_[open_.size()] = open_.back()->items_.size();
+    sizes_[open_.size()] = open_.back()->items().size();
     open_.pop_back();
     return true;
   }
 
+  Json::Name add_name(std::string name) {
+    std::string copy = name;
+    auto key = std::make_shared<const std::string>(printable(copy));
+    return names_.emplace(std::move(name), std::move(key)).first->second;
+  }
+
   Json& root_;
-  std::string key_ = {};
+  Json::Name key_ = {};
+  std::unordered_map<std::string, Json::Name> names_ = {};
   std::vector<Json*> open_ = {};
   std::array<std::size_t, depth_max + 1> sizes_ = {};  // of the last closed value, by depth
 };
 
 Json Json::list(std::vector<Json> items) {
   Json value;
-  value.kind_ = Kind::list;
-  value.items_ = std::move(items);
+  value.become(Kind::list) = std::move(items);
   return value;
 }
 
@@ -158,10 +166,27 @@ std::string Json::dumped(int indent) const {
                                    nlohmann::ordered_json::error_handler_t::replace);
 }
 
+const std::string& Json::text() const {
+  static const std::string empty;
+  const auto* text = std::get_if<std::string>(&value_);
+  return text ? *text : empty;
+}
+
+std::span<const Json> Json::items() const {
+  const auto* items = std::get_if<std::vector<Json>>(&value_);
+  return items ? std::span<const Json>(*items) : std::span<const Json>();
+}
+
+const std::string& Json::key() const {
+  static const std::string empty;
+  return key_ ? *key_ : empty;
+}
+
 std::optional<std::int64_t> Json::number() const {
   std::int64_t value = 0;
-  const char* end = text_.data() + text_.size();
-  if (kind_ != Kind::number || std::from_chars(text_.data(), end, value).ptr != end)
+  const auto& written = text();
+  const char* end = written.data() + written.size();
+  if (kind_ != Kind::number || std::from_chars(written.data(), end, value).ptr != end)
     return std::nullopt;
   return value;
 }
@@ -169,29 +194,36 @@ std::optional<std::int64_t> Json::number() const {
 const Json& Json::operator[](std::string_view key) const {
   static const Json nothing;
   if (kind_ != Kind::object) return nothing;
-  const auto found = std::ranges::find(items_, key, &Json::key_);
-  return found == items_.end() ? nothing : *found;
+  const auto members = items();
+  const auto found = std::ranges::find(members, key, &Json::key);
+  return found == members.end() ? nothing : *found;
 }
 
 Json& Json::set(std::string_view key, Json value) {
-  const auto found = std::ranges::find(items_, key, &Json::key_);
-  if (found == items_.end()) return put(key, std::move(value));
-  value.key_ = key;
+  auto& members = become(Kind::object);
+  const auto found = std::ranges::find(members, key, &Json::key);
+  if (found == members.end()) return put(key, std::move(value));
+  value.key_ = found->key_;
   *found = std::move(value);
   return *this;
 }
 
 Json& Json::put(std::string_view key, Json value) {
-  kind_ = Kind::object;
-  value.key_ = key;
-  items_.push_back(std::move(value));
+  value.key_ = std::make_shared<const std::string>(key);
+  become(Kind::object).push_back(std::move(value));
   return *this;
 }
 
 Json& Json::add(Json item) {
-  kind_ = Kind::list;
-  items_.push_back(std::move(item));
+  become(Kind::list).push_back(std::move(item));
   return *this;
+}
+
+/// Its elements or members, once it is a list or an object.
+std::vector<Json>& Json::become(Kind kind) {
+  kind_ = kind;
+  if (auto* items = std::get_if<std::vector<Json>>(&value_)) return *items;
+  return value_.emplace<std::vector<Json>>();
 }
 
 }  // namespace nucleus::client

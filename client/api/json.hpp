@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace nucleus::client {
@@ -18,9 +20,9 @@ class Json {
   enum class Kind : unsigned char { nothing, boolean, number, text, list, object };
 
   Json() = default;
-  Json(std::string text) : kind_{Kind::text}, text_{std::move(text)} {}
-  Json(const char* text) : kind_{Kind::text}, text_{text} {}
-  Json(std::int64_t number) : kind_{Kind::number}, text_{std::to_string(number)} {}
+  Json(std::string text) : kind_{Kind::text}, value_{std::move(text)} {}
+  Json(const char* text) : kind_{Kind::text}, value_{text} {}
+  Json(std::int64_t number) : kind_{Kind::number}, value_{std::to_string(number)} {}
   Json(int number) : Json(std::int64_t{number}) {}
   static Json list(std::vector<Json> items = {});
   static Json object(std::initializer_list<std::pair<const char*, Json>> members = {});
@@ -35,15 +37,15 @@ class Json {
   bool is_text() const { return kind_ == Kind::text; }
   bool is_object() const { return kind_ == Kind::object; }
   /// A text, or a number, true or false as written; empty for other kinds.
-  const std::string& text() const { return text_; }
+  const std::string& text() const;
   /// Nothing if it is not a whole number.
   std::optional<std::int64_t> number() const;
   /// A member of an object; a null value if there is none.
   const Json& operator[](std::string_view key) const;
   /// The elements of a list or the members of an object; empty for other kinds.
-  std::span<const Json> items() const { return items_; }
+  std::span<const Json> items() const;
   /// The name of this member in its object.
-  const std::string& key() const { return key_; }
+  const std::string& key() const;
 
   Json& set(std::string_view key, Json value);
   /// As set, for a name that the object does not have yet.
@@ -53,10 +55,15 @@ class Json {
  private:
   friend class JsonReader;
 
+  using Name = std::shared_ptr<const std::string>;
+
+  std::vector<Json>& become(Kind kind);
+
+  // Small, because a large response is mostly the page faults of its tree: members of the same name
+  // share it.
   Kind kind_ = Kind::nothing;
-  std::string text_ = {};
-  std::string key_ = {};
-  std::vector<Json> items_ = {};
+  Name key_ = {};
+  std::variant<std::string, std::vector<Json>> value_ = {};
 };
 
 }  // namespace nucleus::client

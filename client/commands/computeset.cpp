@@ -82,6 +82,19 @@ core::Result<void> check_state(const std::string& state) {
                       "state");
 }
 
+/// Refuses a filter that names no cluster or allocation, which would select nothing.
+core::Result<void> check_filters(const Api& api, const Words& words) {
+  if (words.has("--cluster"))
+    if (const auto known = get_cluster(api, words["--cluster"]); !known)
+      return std::unexpected(known.error());
+  if (!words.has("--allocation")) return {};
+  const auto allocation = words["--allocation"];
+  const auto known = api.get("/v2/allocations/" + encoded(allocation));
+  if (known) return {};
+  if (known.error().code != ErrorCode::not_found) return std::unexpected(known.error());
+  return core::refuse(ErrorCode::not_found, "no such allocation: " + msg::shown(allocation));
+}
+
 }  // namespace
 
 LookAt look_at_set(const Api& api, const std::string& id, bool is_start) {
@@ -112,6 +125,9 @@ core::Result<int> show_sets(const Api& api, const Words& words) {
     for (const auto& set : found->items())
       if (is_chosen(set, "--cluster", "cluster") && is_chosen(set, "--allocation", "account"))
         sets.add(set);
+    if (sets.items().empty())
+      if (auto checked = check_filters(api, words); !checked)
+        return std::unexpected(checked.error());
   }
   if (*known == Format::table) {
     for (const auto& set : sets.items()) print_set(set);

@@ -53,6 +53,9 @@ core::Result<int> upload_image(const Api& api, const Words& words) {
   std::string name = std::filesystem::path(path).filename().string();
   for (const char* option : {"--isoname", "--imagename"})
     if (words.has(option)) name = words[option];
+  if (name.find_first_not_of("0123456789") == std::string::npos)
+    return core::refuse(ErrorCode::invalid_argument,
+                        "an image's name must not be a number, which is an index in the list");
   const auto size = std::max<std::uintmax_t>(std::filesystem::file_size(path, fault), 1);
   ProgressLine line;
   const OnProgress show = [&](std::uint64_t sent) {

@@ -87,6 +87,15 @@ core::Result<void> check_nodes(const Json& cluster, const std::vector<std::strin
   return {};
 }
 
+/// Refuses the options of a start if nothing is started.
+core::Result<void> check_starts_nothing(const Words& words) {
+  for (const char* option : {"--count", "--allocation", "--reservation", "--walltime"})
+    if (words.is_given(option))
+      return core::refuse(ErrorCode::invalid_argument,
+                          std::string(option) + " has no effect: no computeset is started");
+  return {};
+}
+
 core::Result<int> power_nodes(const Api& api, const Power& power) {
   const auto& cluster = power.cluster;
   const auto names = names_in(power.nodes);
@@ -96,6 +105,8 @@ core::Result<int> power_nodes(const Api& api, const Power& power) {
     if (!all_run) return std::unexpected(all_run.error());
     if (!*all_run) return start_nodes(api, power.words);
   }
+  if (auto checked = check_starts_nothing(power.words); !checked)
+    return std::unexpected(checked.error());
   const auto known = get_cluster(api, cluster);
   if (!known) return std::unexpected(known.error());
   // All names are checked before the first node is powered.
@@ -126,6 +137,7 @@ core::Result<int> power(const Api& api, const Words& words) {
   // An empty list, such as an unset variable of a script, is not the frontend.
   if (words.has("NODES")) return power_nodes(api, power);
   if (power.action == "on" && words.number("--count")) return start_nodes(api, words);
+  if (auto checked = check_starts_nothing(words); !checked) return std::unexpected(checked.error());
   auto done =
       api.put("/nucleus/v1/cluster/" + encoded(power.cluster) + "/frontend/" + power.verb());
   if (!done && done.error().code == ErrorCode::not_found)

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/commands/walltime.hpp"
 #include "client/config/yaml_file.hpp"
 #include "client/output/views.hpp"
 #include "client/shell/shell.hpp"
@@ -35,6 +36,19 @@ std::string evaluated(LocalCopy& copy, const std::string& value) {
   return value;
 }
 
+/// A stored value that a command would refuse makes each command fail that reads it.
+core::Result<void> check_default(const std::string& key, const std::string& value) {
+  if (key.empty() || value.empty())
+    return core::refuse(ErrorCode::invalid_argument,
+                        "use KEY=VALUE with both; delete KEY removes a default");
+  if (key == "format")
+    if (const auto known = format_of(value); !known) return std::unexpected(known.error());
+  if (key == "walltime")
+    if (const auto known = parse_walltime(value, key); !known)
+      return std::unexpected(known.error());
+  return {};
+}
+
 }  // namespace
 
 core::Result<int> set_default(Session& session, const Words& words) {
@@ -60,8 +74,12 @@ core::Result<int> set_default(Session& session, const Words& words) {
   }
   if (given.size() != 1)
     return core::refuse(ErrorCode::invalid_argument, "use list, delete KEY, KEY or KEY=VALUE");
-  if (const auto equals = given[0].find('='); equals != std::string::npos)
-    return exit_code(copy.set(category, given[0].substr(0, equals), given[0].substr(equals + 1)));
+  if (const auto equals = given[0].find('='); equals != std::string::npos) {
+    const auto key = given[0].substr(0, equals);
+    const auto value = given[0].substr(equals + 1);
+    if (auto checked = check_default(key, value); !checked) return std::unexpected(checked.error());
+    return exit_code(copy.set(category, key, value));
+  }
   const auto value = copy.setting(category, given.front());
   if (value.empty())
     return core::refuse(ErrorCode::not_found, "no such default: " + msg::shown(given.front()));
@@ -87,8 +105,15 @@ core::Result<int> set_variable(Session& session, const Words& words) {
   }
   const std::string text = words.joined("WORDS");
   if (const auto equals = text.find('='); equals != std::string::npos) {
+    const auto name = text.substr(0, equals);
+    constexpr const char* of_name =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
+    if (name.empty() || name.find_first_not_of(of_name) != std::string::npos)
+      return core::refuse(
+          ErrorCode::invalid_argument,
+          "a variable's name has letters, digits, _ and . only: " + msg::shown(name));
     const auto set = copy.query("insert or replace into variable values(?, ?)",
-                                {text.substr(0, equals), evaluated(copy, text.substr(equals + 1))});
+                                {name, evaluated(copy, text.substr(equals + 1))});
     if (!set) return std::unexpected(set.error());
     return 0;
   }

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "client/config/yaml_file.hpp"
+#include "client/http/url.hpp"
 
 namespace nucleus::client {
 
@@ -52,6 +53,23 @@ Endpoint endpoint_of(const Json& entry, const std::string& username) {
   return endpoint;
 }
 
+core::Result<Endpoint> find_endpoint(const std::string& name) {
+  if (name.empty() && !variable("NUCLEUS_URL").empty()) return Endpoint::from_environment();
+  const auto endpoints = Endpoints::read();
+  if (!endpoints) return std::unexpected(endpoints.error());
+  if (name.empty() && endpoints->all.empty()) return Endpoint::from_environment();
+  auto endpoint = endpoints->named(name.empty() ? endpoints->active : name);
+  if (!endpoint) return endpoint;
+  if (endpoint->url.empty())
+    return core::refuse(ErrorCode::invalid_argument, "endpoint " + endpoint->name +
+                                                         " has no nucleus_base_url: set it in " +
+                                                         configuration_file());
+  if (!endpoint->has_credential() && !has_netrc())
+    return core::refuse(ErrorCode::invalid_argument,
+                        "endpoint " + endpoint->name + " has no API key: run comet init");
+  return endpoint;
+}
+
 }  // namespace
 
 core::Result<Endpoint> Endpoint::from_environment() {
@@ -96,19 +114,11 @@ core::Result<Endpoint> Endpoints::named(const std::string& name) const {
 }
 
 core::Result<Endpoint> choose_endpoint(const std::string& name) {
-  if (name.empty() && !variable("NUCLEUS_URL").empty()) return Endpoint::from_environment();
-  const auto endpoints = Endpoints::read();
-  if (!endpoints) return std::unexpected(endpoints.error());
-  if (name.empty() && endpoints->all.empty()) return Endpoint::from_environment();
-  auto endpoint = endpoints->named(name.empty() ? endpoints->active : name);
-  if (!endpoint) return endpoint;
-  if (endpoint->url.empty())
-    return core::refuse(ErrorCode::invalid_argument, "endpoint " + endpoint->name +
-                                                         " has no nucleus_base_url: set it in " +
-                                                         configuration_file());
-  if (!endpoint->has_credential() && !has_netrc())
-    return core::refuse(ErrorCode::invalid_argument,
-                        "endpoint " + endpoint->name + " has no API key: run comet init");
+  auto endpoint = find_endpoint(name);
+  if (endpoint && origin_of(endpoint->url).empty())
+    return core::refuse(ErrorCode::unavailable,
+                        (endpoint->name.empty() ? "NUCLEUS_URL" : "endpoint " + endpoint->name) +
+                            ": not a URL of a server: " + msg::shown(endpoint->url));
   return endpoint;
 }
 

@@ -10,8 +10,14 @@ namespace {
 
 using Path = std::vector<std::string>;
 
+/// A value to set.
+struct Change {
+  Path path = {};
+  YAML::Node value = {};
+};
+
 // Deeper than any file that a person writes; anchors can make a yaml tree infinite.
-constexpr int compared_depth_max = 32;
+constexpr int edited_depth_max = 32;
 
 /// The bytes before a mark, which counts characters. `npos` if the text has no such place.
 std::size_t offset_of(const std::string& text, const YAML::Mark& mark) {
@@ -62,6 +68,17 @@ std::string scalar(const std::string& value) {
   return has_letters && !is_null ? value : Json(value).dumped();
 }
 
+/// A value on one line.
+std::string line_of(const YAML::Node& value) {
+  const bool is_plain = value.Tag() == "?";
+  if (value.IsScalar()) return is_plain ? value.Scalar() : scalar(value.Scalar());
+  YAML::Emitter text;
+  text.SetSeqFormat(YAML::Flow);
+  text.SetMapFormat(YAML::Flow);
+  text << value;
+  return text.c_str();
+}
+
 /// The lines that add the keys from `depth` on at the beginning of a block map, or the text that
 /// adds them to a flow map.
 std::string new_entry(const Path& path, std::size_t depth, const std::string& value,
@@ -72,56 +89,18 @@ std::string new_entry(const Path& path, std::size_t depth, const std::string& va
     const std::string key = scalar(path[at]) + ":";
     const std::size_t deeper = indent + 2 * (at - depth);
     if (is_in_flow)
-      entry += key + (is_last ? " " + scalar(value) : " {");
+      entry += key + (is_last ? " " + value : " {");
     else if (is_last)
-      entry += key + " " + scalar(value) + "\n" + std::string(indent, ' ');
+      entry += key + " " + value + "\n" + std::string(indent, ' ');
     else
       entry += key + "\n" + std::string(deeper + 2, ' ');
   }
   return is_in_flow ? entry + std::string(path.size() - depth - 1, '}') : entry;
 }
 
-/// The edited text; unchanged if it cannot be edited.
-std::string edited(std::string text, const Path& path, const std::string& value) {
-  YAML::Node parent = YAML::Load(text);
-  for (std::size_t depth = 0; depth < path.size(); ++depth) {
-    if (!parent.IsMap()) return text;
-    const bool is_in_flow = parent.Style() == YAML::EmitterStyle::Flow;
-    const YAML::Node child = static_cast<const YAML::Node&>(parent)[path[depth]];
-    if (!child.IsDefined()) {
-      auto at = offset_of(text, parent.Mark());
-      if (at == std::string::npos || at >= text.size()) return text;
-      const auto line = text.rfind('\n', at);
-      const auto indent = line == std::string::npos ? at : at - line - 1;
-      auto entry = new_entry(path, depth, value, indent, is_in_flow);
-      if (is_in_flow) {
-        ++at;  // after the brace
-        if (parent.size() > 0) entry += ", ";
-      }
-      return text.insert(at, entry);
-    }
-    if (depth + 1 < path.size()) {
-      parent.reset(child);
-      continue;
-    }
-    const auto begin = offset_of(text, child.Mark());
-    if (!child.IsScalar() || begin == std::string::npos) return text;
-    const auto end = end_of_scalar(text, begin, is_in_flow);
-    if (end == std::string::npos) return text;
-    return text.replace(begin, end - begin, scalar(value));
-  }
-  return text;
-}
-
-void set(YAML::Node& whole, const YamlChange& change) {
-  YAML::Node at = whole;
-  for (const auto& key : change.first) at.reset(at[key]);
-  at = change.second;
-}
-
 /// True if both trees have the same values, in any order of keys.
 bool is_same(const YAML::Node& left, const YAML::Node& right, int depth = 0) {
-  if (depth > compared_depth_max || left.Type() != right.Type() || left.size() != right.size())
+  if (depth > edited_depth_max || left.Type() != right.Type() || left.size() != right.size())
     return false;
   if (left.IsScalar()) return left.Scalar() == right.Scalar();
   if (left.IsSequence())
@@ -135,6 +114,45 @@ bool is_same(const YAML::Node& left, const YAML::Node& right, int depth = 0) {
   return true;
 }
 
+/// The edited text; unchanged if it cannot be edited, or has the value.
+std::string edited(std::string text, const Change& change) {
+  const auto& path = change.path;
+  YAML::Node parent = YAML::Load(text);
+  for (std::size_t depth = 0; depth < path.size(); ++depth) {
+    if (!parent.IsMap()) return text;
+    const bool is_in_flow = parent.Style() == YAML::EmitterStyle::Flow;
+    const YAML::Node child = static_cast<const YAML::Node&>(parent)[path[depth]];
+    if (!child.IsDefined()) {
+      auto at = offset_of(text, parent.Mark());
+      if (at == std::string::npos || at >= text.size()) return text;
+      const auto line = text.rfind('\n', at);
+      const auto indent = line == std::string::npos ? at : at - line - 1;
+      auto entry = new_entry(path, depth, line_of(change.value), indent, is_in_flow);
+      if (is_in_flow) {
+        ++at;  // after the brace
+        if (parent.size() > 0) entry += ", ";
+      }
+      return text.insert(at, entry);
+    }
+    if (depth + 1 < path.size()) {
+      parent.reset(child);
+      continue;
+    }
+    const auto begin = offset_of(text, child.Mark());
+    if (!child.IsScalar() || begin == std::string::npos) return text;
+    const auto end = end_of_scalar(text, begin, is_in_flow);
+    if (end == std::string::npos || is_same(child, change.value)) return text;
+    return text.replace(begin, end - begin, line_of(change.value));
+  }
+  return text;
+}
+
+void set(YAML::Node& whole, const Change& change) {
+  YAML::Node at = whole;
+  for (const auto& key : change.path) at.reset(at[key]);
+  at = YAML::Clone(change.value);
+}
+
 bool has_values(const std::string& text, const YAML::Node& wanted) {
   try {
     return is_same(YAML::Load(text), wanted);
@@ -143,21 +161,61 @@ bool has_values(const std::string& text, const YAML::Node& wanted) {
   }
 }
 
+YAML::Node map_of(const std::string& text) {
+  auto whole = YAML::Load(text);
+  return whole.IsNull() ? YAML::Node(YAML::NodeType::Map) : whole;
+}
+
+std::string apply_all(std::string text, const std::vector<Change>& changes) {
+  YAML::Node wanted = map_of(text);
+  for (const auto& change : changes) {
+    set(wanted, change);
+    text = edited(std::move(text), change);
+    if (has_values(text, wanted)) continue;
+    YAML::Emitter anew;
+    anew << wanted;
+    text = anew.c_str() + std::string("\n");
+  }
+  return text;
+}
+
+/// Adds a change for each value of `more`. A map is merged into a map, and replaces another value.
+void add_changes(std::vector<Change>& changes, const YAML::Node& whole, const YAML::Node& more,
+                 const Path& path = {}) {
+  if (path.size() > edited_depth_max)
+    throw YAML::RepresentationException(more.Mark(), "nested too deeply");
+  for (const auto& each : more) {
+    Path deeper = path;
+    deeper.push_back(each.first.as<std::string>());
+    const YAML::Node found = whole.IsMap() ? whole[deeper.back()] : YAML::Node();
+    const YAML::Node there = found.IsDefined() ? found : YAML::Node();
+    const bool is_merged =
+        each.second.IsMap() && each.second.size() > 0 && (there.IsNull() || there.IsMap());
+    if (is_merged)
+      add_changes(changes, there, each.second, deeper);
+    else
+      changes.push_back({std::move(deeper), each.second});
+  }
+}
+
 }  // namespace
 
 std::string with_changes(const std::string& text, const std::vector<YamlChange>& changes) {
-  YAML::Node wanted = YAML::Load(text);
-  if (wanted.IsNull()) wanted = YAML::Node(YAML::NodeType::Map);
-  std::string result = text;
-  for (const auto& change : changes) {
-    set(wanted, change);
-    result = edited(std::move(result), change.first, change.second);
-    if (has_values(result, wanted)) continue;
-    YAML::Emitter anew;
-    anew << wanted;
-    result = anew.c_str() + std::string("\n");
+  std::vector<Change> all;
+  for (const auto& [path, value] : changes) {
+    all.push_back({path, YAML::Node(value)});
+    all.back().value.SetTag("!");  // a text, even if it reads like a number
   }
-  return result;
+  return apply_all(text, all);
+}
+
+std::string merged(const std::string& text, const std::string& more) {
+  std::vector<Change> changes;
+  const YAML::Node whole = map_of(text);
+  add_changes(changes, whole, map_of(more));
+  // Each new entry goes to the beginning of its map: the last is added first. Assigning to a node
+  // would change the document, so that the list is copied.
+  return apply_all(text, {changes.rbegin(), changes.rend()});
 }
 
 }  // namespace nucleus::client

@@ -11,4 +11,7 @@ namespace nucleus::client {
 /// be edited: if it uses anchors, for example. Throws YAML::Exception if it is malformed.
 std::string with_changes(const std::string& text, const std::vector<YamlChange>& changes);
 
+/// The text with all values of another, in the same way: maps are merged, other values replaced.
+std::string merged(const std::string& text, const std::string& more);
+
 }  // namespace nucleus::client

@@ -56,10 +56,16 @@ core::Result<YAML::Node> load(const std::string& path) {
   return core::refuse(ErrorCode::invalid_argument, path + " is not a yaml map");
 }
 
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 core::Result<void> store(const std::string& text) {
   std::error_code error;
   // Of a symbolic link the target is replaced.
   const auto path = std::filesystem::weakly_canonical(configuration_file(), error);
+  if (error) return core::refuse(ErrorCode::unavailable, "cannot write " + configuration_file());
   // A kill leaves the old file or the new one, never a part.
   const auto fresh = path.string() + ".new";
   const auto mask = umask(077);
@@ -67,6 +73,12 @@ core::Result<void> store(const std::string& text) {
   umask(mask);
   file << text;
   file.close();
+  // Private if it is new, else as its owner made it.
+  const auto former = std::filesystem::status(path, error);
+  if (std::filesystem::exists(former))
+    std::filesystem::permissions(fresh, former.permissions(), error);
+  else
+    error.clear();
   if (!error && file) std::filesystem::rename(fresh, path, error);
   if (error || !file) return core::refuse(ErrorCode::unavailable, "cannot write " + path.string());
   return {};
@@ -78,10 +90,8 @@ core::Result<void> change(const std::function<std::string(const std::string&)>& 
   std::filesystem::create_directories(client_folder(), error);
   const Lock lock(configuration_file() + ".lock");
   if (const auto whole = load(configuration_file()); !whole) return std::unexpected(whole.error());
-  std::ifstream file(configuration_file());
-  const std::string text(std::istreambuf_iterator<char>(file), {});
   try {
-    return store(apply(text));
+    return store(apply(text_of(configuration_file())));
   } catch (const YAML::Exception& fault) {
     return core::refuse(ErrorCode::invalid_argument, configuration_file() + ": " + fault.what());
   }
@@ -100,16 +110,6 @@ Json json_of(const YAML::Node& node, int depth = 0) {
   for (const auto& each : node)
     object.set(each.first.as<std::string>(), json_of(each.second, depth + 1));
   return object;
-}
-
-void merge_into(YAML::Node to, const YAML::Node& from, int depth = 0) {
-  for (const auto& each : from) {
-    const auto key = each.first.as<std::string>();
-    if (depth < depth_max && each.second.IsMap() && to[key] && to[key].IsMap())
-      merge_into(to[key], each.second, depth + 1);
-    else
-      to[key] = each.second;
-  }
 }
 
 /// The part of the file at a path; a null value if there is none.
@@ -177,14 +177,8 @@ core::Result<void> merge_yaml(const std::string& path) {
     return core::refuse(ErrorCode::not_found, "no such file: " + path);
   const auto more = load(path);
   if (!more) return std::unexpected(more.error());
-  return change([&](const std::string& text) {
-    auto whole = YAML::Load(text);
-    if (whole.IsNull()) whole = YAML::Node(YAML::NodeType::Map);
-    merge_into(whole, *more);
-    YAML::Emitter emitter;
-    emitter << whole;
-    return std::string(emitter.c_str()) + "\n";
-  });
+  const auto added = text_of(path);
+  return change([&](const std::string& text) { return merged(text, added); });
 }
 
 }  // namespace nucleus::client

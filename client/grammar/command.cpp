@@ -46,4 +46,13 @@ void Words::set(std::string_view name, std::vector<std::string> values) {
   given_.emplace_back(name, std::move(values));
 }
 
+void Words::set_default(std::string_view name, std::string value) {
+  set(name, {std::move(value)});
+  defaults_.emplace_back(name);
+}
+
+bool Words::is_given(std::string_view name) const {
+  return has(name) && std::ranges::find(defaults_, name) == defaults_.end();
+}
+
 }  // namespace nucleus::client

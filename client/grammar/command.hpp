@@ -68,9 +68,14 @@ class Words {
   std::string joined(std::string_view name) const;
 
   void set(std::string_view name, std::vector<std::string> values);
+  /// Sets a value that the line does not give.
+  void set_default(std::string_view name, std::string value);
+  /// True if the line itself gives a value.
+  bool is_given(std::string_view name) const;
 
  private:
   const Command* command_;
+  std::vector<std::string> defaults_ = {};  // the names set by set_default
   std::vector<std::pair<std::string, std::vector<std::string>>> given_ = {};
 };
 

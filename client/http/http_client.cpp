@@ -19,6 +19,7 @@ namespace {
 constexpr long connect_s_max = 5;
 constexpr long upload_buffer_bytes = 256 * 1024;
 constexpr std::size_t response_bytes_max = std::size_t{256} << 20;
+constexpr std::size_t reserved_bytes_max = std::size_t{16} << 20;
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -142,8 +143,16 @@ class Transfer {
       reason_ = "the response is over 256 MiB";
       return CURL_WRITEFUNC_ERROR;
     }
+    if (response_.body.empty()) reserve_body();
     response_.body += part;
     return part.size();
+  }
+  /// Else the body moves each time it doubles.
+  void reserve_body() {
+    curl_off_t size = 0;
+    curl_easy_getinfo(handle_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &size);
+    if (size > 0)
+      response_.body.reserve(std::min(static_cast<std::size_t>(size), reserved_bytes_max));
   }
 
   static std::size_t note_header(char*, std::size_t size, std::size_t count, void* self) {

@@ -75,7 +75,9 @@ std::string table(const Listing& listing) {
   row_of_cells(listing.columns);
   text += rule + "\n";
   for (const auto& row : listing.rows) row_of_cells(row);
-  return text + rule + "\n";
+  text += rule;
+  text += '\n';
+  return text;
 }
 
 std::string csv_cell(const std::string& cell) {

@@ -169,6 +169,8 @@ int run_line(Session& session, const std::string& line) {
 
 int run_script(Session& session, const std::string& path) {
   std::ifstream file(path);
+  if (std::error_code error; std::filesystem::is_directory(path, error))
+    file.setstate(std::ios::failbit);
   if (!file || session.script_depth >= script_depth_max) {
     std::cerr << "cm: " << (file ? path + " runs itself" : "cannot read " + path) << "\n";
     return 1;

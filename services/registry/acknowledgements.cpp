@@ -63,7 +63,7 @@ core::Result<msg::AcknowledgementText> Service::set_acknowledgement_text(
     if (was != is)
       tx.emit(msg::AcknowledgementChanged{.project_id = project.project_id,
                                           .is_acknowledged = is.empty(),
-                                          .reason = reason_of(is)});
+                                          .reason = reason_of(is, project.project_id)});
   });
   return tx.commit(after);
 }
@@ -101,8 +101,9 @@ core::Result<msg::Acknowledgement> Service::sign_acknowledgement(
   const auto is = missing_signers(text, after, project->defined_unix_s);
   tx.write(keys::acknowledgement(acknowledgement), StoredAcknowledgement{acknowledgement});
   if (was != is)
-    tx.emit(msg::AcknowledgementChanged{
-        .project_id = request.project_id, .is_acknowledged = is.empty(), .reason = reason_of(is)});
+    tx.emit(msg::AcknowledgementChanged{.project_id = request.project_id,
+                                        .is_acknowledged = is.empty(),
+                                        .reason = reason_of(is, request.project_id)});
   return tx.commit(acknowledgement);
 }
 

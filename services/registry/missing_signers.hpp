@@ -28,10 +28,10 @@ inline std::string missing_signers(const msg::AcknowledgementText& text,
 }
 
 /// Why a project's nodes may not be powered on; empty if they may.
-inline std::string reason_of(const std::string& missing) {
+inline std::string reason_of(const std::string& missing, const msg::ProjectId& project_id) {
   return missing.empty() ? ""
                          : "the acknowledgement of responsibility is not signed by " + missing +
-                               "; to read and sign it: comet acknowledgement PROJECT";
+                               "; to read and sign it: comet acknowledgement " + project_id.value;
 }
 
 }  // namespace nucleus::registry

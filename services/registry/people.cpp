@@ -67,7 +67,7 @@ core::Result<msg::Done> Service::define_project(const msg::DefineProject& reques
     if (!missing.empty())
       tx.emit(msg::AcknowledgementChanged{.project_id = request.project_id,
                                           .is_acknowledged = missing.empty(),
-                                          .reason = reason_of(missing)});
+                                          .reason = reason_of(missing, request.project_id)});
   }
   return tx.commit(msg::Done{});
 }

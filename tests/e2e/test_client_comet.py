@@ -274,7 +274,8 @@ def test_no_node_of_a_list_is_powered_if_one_is_in_no_computeset(client):
         assert line in shown, shown
     number = json.loads(client.out("computeset", "--format=json"))["0"]["id"]
     assert client.out("computeset", number) == shown
-    assert client.out("computeset", "--cluster=c9") == ""
+    assert client.out("computeset", "--cluster=c1", "--state=failed") == ""
+    assert "no such cluster: c9" in client.run("computeset", "--cluster=c9", code=1).stderr
     assert f"vm-c1-00,active,{number},demo," in client.out("cluster", "--concise", "--format=csv")
     assert client.out("cluster", "c1").startswith("Cluster: c1\tFrontend: ")
     assert "taken as minutes" in client.run("start", "c1", "vm-c1-01", "--walltime=90").stderr
@@ -317,7 +318,7 @@ def test_an_acknowledgement_is_read_and_signed(client):
             "We answer for it.\nnot signed by a PI and a cluster admin; to sign: "
             "comet acknowledgement demo --sign\n")
         refused = client.run("power", "on", "c1", code=1)
-        assert "to read and sign it: comet acknowledgement PROJECT" in refused.stderr
+        assert refused.stderr.endswith("to read and sign it: comet acknowledgement demo\n")
         words = ("acknowledgement", "demo", "--sign")
         code, shown = client.at_terminal(*words, answers=[("Sign?", "n")])
         assert code == 1 and "signed" not in shown.replace("not signed", ""), shown

@@ -77,7 +77,49 @@ cloudmesh:
     assert client.file.read_text() == wanted
 
 
+def test_a_merge_keeps_comments_link_and_mode(client):
+    target = client.home / "real.yaml"
+    text = "# mine\ncloudmesh:\n  comet:  # of the centre\n    active: one  # the nearest\n"
+    target.write_text(text)
+    target.chmod(0o640)
+    client.file.symlink_to(target)
+    more = client.home / "more.yaml"
+    more.write_text("cloudmesh: {comet: {active: two, endpoints: {two: {token: t, port: 80}}}}")
+    client.out("register", "merge", "more.yaml")
+    assert client.file.is_symlink() and target.stat().st_mode & 0o777 == 0o640
+    new = "    endpoints:\n      two:\n        token: t\n        port: 80\n    active: two"
+    assert target.read_text() == text.replace("    active: one", new)
+    # A file that cannot be merged changes nothing and leaves nothing behind.
+    before = target.read_text()
+    for wrong in ("- a list", "{[1]: x}", "a: [unclosed", "&a {b: *a}"):
+        more.write_text(wrong)
+        client.run("register", "merge", "more.yaml", code=2)
+    client.run("register", "merge", "none.yaml", code=1)
+    assert target.read_text() == before
+    assert sorted(path.name for path in client.home.glob("*.yaml*")) == ["more.yaml", "real.yaml"]
+
+
 def test_without_home_the_files_are_in_the_home_of_the_user_database(client):
     del client.env["HOME"]
     home = pwd.getpwuid(os.getuid()).pw_dir
     assert client.out("register", "info").startswith(f"{home}/.cloudmesh/cloudmesh.yaml")
+
+
+@pytest.mark.parametrize("words", [
+    ("default", "format=xml"), ("default", "walltime=2x"), ("default", "walltime="),
+    ("default", "=csv"), ("var", "a b=1"), ("var", "=1"), ("var", "a-b=1")])
+def test_a_setting_that_nothing_could_use_is_refused(client, words):
+    result = client.run(*words, code=2)
+    assert result.stdout == "" and result.stderr.count("\n") == 1, result
+    assert json.loads(client.out("context", "--format=json")) == {}
+
+
+def test_a_folder_is_not_a_script(client):
+    assert f"cannot read {client.home}" in client.run("exec", client.home, code=1).stderr
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://::1:80", " ", "http://127.0.0.1:99999"])
+def test_a_malformed_url_is_named(client, url):
+    client.env |= {"NUCLEUS_URL": url, "NUCLEUS_TOKEN": "t"}
+    result = client.run("comet", "ll", code=1).stderr
+    assert result.startswith("comet: NUCLEUS_URL: not a URL of a server: " + url[:6]), result

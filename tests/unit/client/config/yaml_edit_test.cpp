@@ -45,5 +45,37 @@ TEST(YamlEdit, QuotesAValueThatIsNotAPlainText) {
     EXPECT_NE(with_changes("a: x\n", {{{"a"}, value}}), "a: x\n") << value;
 }
 
+TEST(YamlEdit, MergesAFileAndKeepsComments) {
+  const std::string text =
+      "# mine\n"
+      "a:   # first\n"
+      "  x: 1  # old\n"
+      "  list: [1, 2]\n"
+      "  y: {p: q}  # kept\n"
+      "z: end\n";
+  EXPECT_EQ(merged(text, "a: {x: 2, list: [1, 2], y: {n: 3, m: '4'}, s: [1, two]}\nb: {c: {}}\n"),
+            "# mine\n"
+            "b:\n"
+            "  c: {}\n"
+            "a:   # first\n"
+            "  s: [1, two]\n"
+            "  x: 2  # old\n"
+            "  list: [1, 2]\n"
+            "  y: {n: 3, m: \"4\", p: q}  # kept\n"
+            "z: end\n");
+  EXPECT_EQ(merged(text, text), text);
+  EXPECT_EQ(merged(text, ""), text);
+  EXPECT_EQ(merged("a: 1  # one\n", "a: {b: c}\n"), "a: {b: c}  # one\n");
+}
+
+TEST(YamlEdit, AddsMergedEntriesInTheirOrder) {
+  EXPECT_EQ(merged("# top\nm:\n  k: v\n", "m:\n  one: {a: 1, b: 2}\n  two: c\n"),
+            "# top\nm:\n  one:\n    a: 1\n    b: 2\n  two: c\n  k: v\n");
+}
+
+TEST(YamlEdit, RefusesToMergeAnEndlessMap) {
+  EXPECT_ANY_THROW(merged("a: b\n", "&x {c: *x}"));
+}
+
 }  // namespace
 }  // namespace nucleus::client
