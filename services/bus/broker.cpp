@@ -2,7 +2,6 @@
 
 #include <array>
 #include <chrono>
-#include <iterator>
 #include <map>
 #include <optional>
 
@@ -109,24 +108,19 @@ class Broker {
     }
   }
 
-  /// Rights that end, end for connections that are open, too.
+  /// Rights that end, end for connections that are open, too. A revoked key is kept, without
+  /// rights: it may be given back.
   void check_rights() {
     if (!options_.have_rights_changed()) return;
-    bool is_less = false;
-    for (auto known = rights_.begin(); known != rights_.end();) {
-      auto rights = options_.find_rights(known->first);
-      const auto before = known->second;
-      if (rights == before) {
-        ++known;
-        continue;
-      }
-      is_less = true;
-      log::warning("key_rights_changed", {{"name", before.name}, {"project", before.project}});
-      std::erase_if(tcp_peers_, [&](const auto& peer) { return core::may_be(before, peer.first); });
-      known->second = std::move(rights);
-      known = core::is_known(known->second) ? std::next(known) : rights_.erase(known);
-    }
-    if (is_less) close_tcp_events();
+    for (auto& [key, known] : rights_) change_rights(known, options_.find_rights(key));
+  }
+
+  void change_rights(PeerRights& known, PeerRights rights) {
+    if (rights == known) return;
+    log::warning("key_rights_changed", {{"name", known.name}, {"project", known.project}});
+    std::erase_if(tcp_peers_, [&](const auto& peer) { return core::may_be(known, peer.first); });
+    known = std::move(rights);
+    close_tcp_events();
   }
 
   /// Authenticates peers by ZAP (ZeroMQ RFC 27). A key without rights is refused at the handshake;
@@ -144,7 +138,9 @@ class Broker {
     const bool is_accepted = core::is_known(rights);
     observe(is_accepted ? BrokerEvent::key_accepted : BrokerEvent::key_refused);
     if (!is_accepted) log::warning("peer_refused", {{"address", (*parts)[3]}});
-    if (is_accepted) rights_[key.data()] = std::move(rights);
+    if (is_accepted)
+      if (const auto [known, is_new] = rights_.try_emplace(key.data(), rights); !is_new)
+        change_rights(known->second, std::move(rights));
     send_parts(zap_,
                {"1.0", (*parts)[1], is_accepted ? "200" : "400", is_accepted ? "OK" : "unknown key",
                 is_accepted ? std::string(key.data()) : "", ""});

@@ -41,10 +41,13 @@ class TcpBus {
   /// A new key with these rights.
   WireKeys key(const std::string& name, const std::string& project) {
     const WireKeys keys{.server_public = server_.public_key, .own = core::new_curve_pair()};
+    grant(keys, name, project);
+    return keys;
+  }
+  void grant(const WireKeys& keys, const std::string& name, const std::string& project) const {
     std::ofstream(folder_.file(core::rights_file_name(keys.own.public_key)))
         << "public_key: \"" << keys.own.public_key << "\"\nname: \"" << name
         << "\"\ncalls: \"*\"\nproject: \"" << project << "\"\n";
-    return keys;
   }
   void revoke(const WireKeys& keys) const {
     std::filesystem::remove(folder_.file(core::rights_file_name(keys.own.public_key)));
@@ -224,6 +227,10 @@ TEST_F(Bus, TakesNoRequestsOfARevokedKeyAndSendsItNone) {
   })) << "it is not connected";
   while (host.receive(milliseconds{0})) continue;
   EXPECT_FALSE(ask(host, a_request("provisioner/h1", "nobody", "a.b", "", "r2"), silence));
+  bus_.grant(keys, "provisioner/h1", "");
+  EXPECT_TRUE(eventually([&] {
+    return ask(host, a_request("provisioner/h1", "nobody", "a.b", "", "r3"), silence).has_value();
+  })) << "a key that is given back works on an open connection";
 }
 
 // Even over ipc, where there are no keys.

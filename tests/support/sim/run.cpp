@@ -401,6 +401,7 @@ void SimRun::act_on_others() {
 
 void SimRun::remove_everything() {
   auto& world = deployment_.world;
+  world.faults.event_lost = 1000;  // every event is read from the stream
   const auto listed =
       all_clusters([&](const auto& request) { return deployment_.admin.call(request); });
   if (!listed) return deployment_.invariants.fail("clusters cannot be listed without faults");

@@ -90,7 +90,8 @@ void SimLink::carry(const core::Frames& frames) {
   auto& links = loop_.world().links_;
   if (frames.envelope.kind == msg::MessageKind::event) {
     for (auto& [name, link] : links)
-      if (link->wants(frames.topic)) deliver(*link, frames);
+      if (link->wants(frames.topic) && !loop_.world().happens(loop_.world().faults.event_lost))
+        deliver(*link, frames);
     return;
   }
   if (auto to = links.find(frames.envelope.to); to != links.end())

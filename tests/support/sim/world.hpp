@@ -24,6 +24,7 @@ struct SimFaults {
   unsigned message_lost = 0;
   unsigned message_repeated = 0;
   unsigned message_late = 0;  // and so reordered
+  unsigned event_lost = 0;    // to one subscriber
   unsigned commit_lost = 0;   // without effect: `unknown_outcome`
   unsigned answer_lost = 0;   // after taking effect: `unknown_outcome`
   unsigned message_ms_max = 2;
