@@ -103,10 +103,11 @@ core::Result<int> power_nodes(const Api& api, const Power& power) {
   if (power.action == "on") {
     const auto all_run = are_all_running(api, cluster, *names);
     if (!all_run) return std::unexpected(all_run.error());
+    // A repeated command finds them started, and its options have had their effect.
     if (!*all_run) return start_nodes(api, power.words);
-  }
-  if (auto checked = check_starts_nothing(power.words); !checked)
+  } else if (auto checked = check_starts_nothing(power.words); !checked) {
     return std::unexpected(checked.error());
+  }
   const auto known = get_cluster(api, cluster);
   if (!known) return std::unexpected(known.error());
   // All names are checked before the first node is powered.
