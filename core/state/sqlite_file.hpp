@@ -55,7 +55,7 @@ class SqliteStatement {
   bool step();
   /// Runs a statement that has no rows.
   void run() { (void)step(); }
-  /// The number in the first row's first column; 0 if there is no row.
+  /// Runs a query and returns the first column of its first row; 0 if it has no rows.
   std::uint64_t first_number();
   std::uint64_t number(int column) const;
   /// Bytes or text.

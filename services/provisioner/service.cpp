@@ -221,7 +221,7 @@ void Service::handle_loaded() {
   leases_.begin_boot();
   domains_.set_unlisted();
   watch_.ping();
-  // It may have answered before: then the answer is no change, which would be reported.
+  // If the hypervisor answered before this, the next ping changes nothing and sends no heartbeat.
   if (watch_.is_ready()) heartbeat_.beat();
 }
 

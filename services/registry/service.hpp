@@ -22,7 +22,7 @@ constexpr core::Milliseconds hash_timeout{30'000};  // hashing is slow on a load
 
 std::unexpected<core::Error> no_such_person(const msg::PersonId& id);
 std::unexpected<core::Error> no_such_project(const msg::ProjectId& id, const char* field);
-/// Records that the project has a person or a cluster. False if there is no such project.
+/// Marks the project as used by a person or a cluster. False if the project does not exist.
 bool use_project(core::Transaction& tx, const msg::ProjectId& id);
 std::unexpected<core::Error> no_such_cluster(const msg::ClusterId& id);
 /// `conflict` if a change was meant for another revision; 0 = for any.

@@ -30,7 +30,7 @@ class HostPool {
   void use(const msg::HostId& id, const Resources& size);
   void release(const msg::HostId& id, const Resources& size);
 
-  /// Null if there is no such host, and no node is placed there.
+  /// Null if the host is unknown and has no nodes.
   const Host* find(const msg::HostId& id) const;
   const std::unordered_map<msg::HostId, Host>& hosts() const { return hosts_; }
   /// The open hosts.

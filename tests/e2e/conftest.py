@@ -196,6 +196,14 @@ class Machines:
         if computes:
             self.rest.start(cluster, count=computes)
 
+    def boot_pair(self):
+        """Boots the clusters `left` and `right`, each with a frontend and a compute; returns once
+        all nodes are active."""
+        for cluster in ("left", "right"):
+            self.boot(cluster, 1)
+        for cluster in ("left", "right"):
+            self.rest.wait_state(cluster, "active")
+
 
 @pytest.fixture(scope="session", name="tiny_guest")
 def tiny_guest_fixture():
@@ -212,10 +220,7 @@ def machines_fixture(tiny_guest):
     a compute, all active. Tests may add clusters of their own."""
     with a_deployment() as deployment:
         machines = Machines(deployment, tiny_guest)
-        for cluster in ("left", "right"):
-            machines.boot(cluster, 1)
-        for cluster in ("left", "right"):
-            machines.rest.wait_state(cluster, "active")
+        machines.boot_pair()
         yield machines
 
 

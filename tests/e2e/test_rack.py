@@ -21,10 +21,7 @@ def rack_fixture(tiny_guest):
     """Two hosts, with the clusters `left` and `right`: each a frontend and a compute."""
     with a_deployment("--rack", "2") as deployment:
         machines = Machines(deployment, tiny_guest)
-        for cluster in ("left", "right"):
-            machines.boot(cluster, 1)
-        for cluster in ("left", "right"):
-            machines.rest.wait_state(cluster, "active")
+        machines.boot_pair()
         yield machines
 
 

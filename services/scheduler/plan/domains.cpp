@@ -25,7 +25,7 @@ void take(Draft& draft, msg::DomainChanged change) {
   StoredNode& node = draft.edit(change.node_id);
   change.cluster_id = node.definition.cluster_id;
   change.project_id = node.definition.project_id;
-  // A state that is reported again, because reports were lost, is no news.
+  // After lost reports, a host repeats states that are known already: they emit no event.
   if (node.observed != change.state || node.observed_reason != change.reason)
     draft.add_observed(change);
   node.observed = change.state;

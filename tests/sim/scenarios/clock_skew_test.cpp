@@ -1,4 +1,4 @@
-// Hosts whose clocks are an hour ahead and an hour behind the head's.
+// Clock skew: one host is an hour ahead of the head, the other an hour behind.
 #include "tests/sim/scenarios/scenario.hpp"
 
 namespace nucleus::tests {
