@@ -6,7 +6,7 @@ namespace nucleus::gateway {
 core::Result<Config> Config::from(core::Settings& settings) {
   Config config;
   auto& http = config.http;
-  http.listen = settings.endpoint("gateway.listen", http.listen);
+  http.listen.endpoint = settings.endpoint("gateway.listen", http.listen.endpoint);
   const auto count = [&](const char* key, std::size_t otherwise, std::int64_t least,
                          std::int64_t most) {
     return static_cast<std::size_t>(
@@ -25,7 +25,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
                                       .key = settings.text("gateway.tls_key", "")},
                                      "gateway.tls_key");
   if (!certificate) return std::unexpected(certificate.error());
-  http.certificate = std::move(*certificate);
+  http.listen.certificate = std::move(*certificate);
   config.public_url = settings.text("gateway.public_url", "");
   config.spool_directory = settings.text("gateway.spool_directory", "");
   config.portal_directory = settings.text("gateway.portal_directory", "");

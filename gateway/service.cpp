@@ -29,8 +29,8 @@ std::string base_url(const Config& config, const core::http::Request& request) {
       !host.empty() && host.size() <= 255 && std::ranges::all_of(host, [](unsigned char c) {
         return std::isalnum(c) || c == '.' || c == ':' || c == '-' || c == '[' || c == ']';
       });
-  return (config.http.certificate ? "https://" : "http://") +
-         (is_host ? host : config.http.listen.text());
+  return (config.http.listen.certificate ? "https://" : "http://") +
+         (is_host ? host : config.http.listen.endpoint.text());
 }
 
 /// `Nucleus-After-Sequence: N`, from an earlier answer's `Nucleus-Sequence`.
@@ -121,7 +121,7 @@ Service::Service(core::Runtime& runtime, Config config)
       });
   server_->start();
   core::log::info("gateway_listens", {{"address", address()}});
-  core::renew_at_hangup(runtime_, config_.http.certificate, metrics_.certificate_end());
+  core::renew_at_hangup(runtime_, config_.http.listen.certificate, metrics_.certificate_end());
 }
 
 void Service::add_own_routes() {

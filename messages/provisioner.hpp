@@ -83,19 +83,27 @@ struct DomainChanged {
 
 NUCLEUS_ENUM(ConsoleKind, serial, vnc)
 
-/// The unix socket of a running node's console, on its host.
-struct ConsoleEndpoint {
-  std::string socket_path = {};
-  std::string log_path = {};  // serial: the most recent output; may be empty
-  NUCLEUS_FIELDS(socket_path, log_path);
-};
-
-struct OpenConsole {
-  static constexpr std::string_view topic = "provisioner.open-console";
-  using Reply = ConsoleEndpoint;
+/// Asks whether a node's console can be opened. `wrong_state`: the node does not run, or has no
+/// such console.
+struct CheckConsole {
+  static constexpr std::string_view topic = "provisioner.check-console";
+  using Reply = Done;
   NodeId node_id = {};
   ConsoleKind kind = ConsoleKind::unknown;
   NUCLEUS_FIELDS(node_id, kind);
+};
+
+/// Has the host connect a console with the console service: a WebSocket to /stream at the address
+/// that the host was configured with, with the token in Sec-WebSocket-Protocol. A serial console
+/// begins with the most recent bytes of its log. The reply does not wait for the connection.
+/// `wrong_state` as CheckConsole.
+struct StreamConsole {
+  static constexpr std::string_view topic = "provisioner.stream-console";
+  using Reply = Done;
+  NodeId node_id = {};
+  ConsoleKind kind = ConsoleKind::unknown;
+  std::string token = {};  // single use; a secret
+  NUCLEUS_FIELDS(node_id, kind, token);
 };
 
 NUCLEUS_ENUM(Probe, ping, mpi_pingpong, fio_random_read)

@@ -30,10 +30,12 @@ constexpr int port_first = 20'000;
 constexpr int port_last = 32'000;
 constexpr int port_attempts_max = 1'000;
 
-/// What needs a port besides the gateway, which has its own option.
-std::vector<std::string> port_purposes() {
-  std::vector<std::string> purposes{"console", "requests", "events"};
-  for (const auto& service : services) purposes.push_back(metrics_port(service.name));
+/// What needs a port besides the gateway, which has its own option, and on which address.
+std::map<std::string, std::string> port_purposes(const Options& options) {
+  std::map<std::string, std::string> purposes{{"console", console_address(options)}};
+  for (const char* purpose : {"requests", "events", "console_hosts", "image_store"})
+    purposes[purpose] = options.bus_address;
+  for (const auto& service : services) purposes[metrics_port(service.name)] = "127.0.0.1";
   return purposes;
 }
 
@@ -68,6 +70,13 @@ std::optional<std::uint16_t> free_port(const Deployment& deployment, const std::
   return std::nullopt;
 }
 
+core::Result<core::Endpoint> parse_option(const std::string& option, const std::string& text) {
+  const auto endpoint = core::parse_endpoint(text);
+  if (endpoint && !endpoint->is_ipv6 && endpoint->port != 0) return *endpoint;
+  return core::refuse(core::ErrorCode::invalid_argument,
+                      "--" + option + " must be ADDRESS:PORT, for example 127.0.0.1:8080", option);
+}
+
 /// This machine's name as a host id; characters that a name may not contain become `-`.
 std::string own_host_id() {
   std::array<char, 65> name{};
@@ -81,13 +90,19 @@ std::string own_host_id() {
 
 }  // namespace
 
-core::Result<void> parse_listen(const std::string& text, Options& options) {
-  const auto endpoint = core::parse_endpoint(text);
-  if (!endpoint || endpoint->is_ipv6 || endpoint->port == 0)
-    return core::refuse(core::ErrorCode::invalid_argument,
-                        "--listen must be ADDRESS:PORT, for example 127.0.0.1:8080", "listen");
-  options.listen_address = endpoint->address;
-  options.listen_port = endpoint->port;
+core::Result<void> parse_listen(const std::string& text, Deployment& deployment) {
+  const auto endpoint = parse_option("listen", text);
+  if (!endpoint) return std::unexpected(endpoint.error());
+  deployment.options.listen_address = endpoint->address;
+  deployment.options.listen_port = endpoint->port;
+  return {};
+}
+
+core::Result<void> parse_console_listen(const std::string& text, Deployment& deployment) {
+  const auto endpoint = parse_option("console-listen", text);
+  if (!endpoint) return std::unexpected(endpoint.error());
+  deployment.options.console_address = endpoint->address;
+  deployment.ports["console"] = endpoint->port;
   return {};
 }
 
@@ -101,11 +116,13 @@ core::Result<std::optional<Deployment>> load_deployment(const StateDirectory& st
                           .listen_port = file["listen_port"].as<std::uint16_t>(),
                           .is_simulated = file["is_simulated"].as<bool>(),
                           .host_count = file["host_count"].as<std::uint32_t>(),
+                          .console_address = file["console_address"].as<std::string>(""),
                           .rack_hosts = file["rack_hosts"].as<std::uint32_t>(0),
                           .bus_address = file["bus_address"].as<std::string>("127.0.0.1"),
                           .tls = {.certificate = file["tls"]["certificate"].as<std::string>(""),
                                   .key = file["tls"]["key"].as<std::string>(""),
-                                  .ca = file["tls"]["ca"].as<std::string>("")}};
+                                  .ca = file["tls"]["ca"].as<std::string>(""),
+                                  .is_off = file["tls"]["is_off"].as<bool>(false)}};
     deployment.host_id = file["host_id"].as<std::string>();
     deployment.short_id = file["short_id"].as<std::string>();
     for (const auto& port : file["ports"])
@@ -134,11 +151,13 @@ core::Result<void> save_deployment(const StateDirectory& state, const Deployment
   file["listen_port"] = deployment.options.listen_port;
   file["is_simulated"] = deployment.options.is_simulated;
   file["host_count"] = deployment.options.host_count;
+  file["console_address"] = deployment.options.console_address;
   file["rack_hosts"] = deployment.options.rack_hosts;
   file["bus_address"] = deployment.options.bus_address;
   file["tls"]["certificate"] = deployment.options.tls.certificate;
   file["tls"]["key"] = deployment.options.tls.key;
   file["tls"]["ca"] = deployment.options.tls.ca;
+  file["tls"]["is_off"] = deployment.options.tls.is_off;
   file["host_id"] = deployment.host_id;
   file["short_id"] = deployment.short_id;
   for (const auto& [name, port] : deployment.ports) file["ports"][name] = port;
@@ -167,9 +186,7 @@ core::Result<void> choose_ports(Deployment& deployment) {
             " is in use or not an address of this machine; use --listen ADDRESS:PORT",
         "listen");
   }
-  for (const auto& purpose : port_purposes()) {
-    const bool is_of_bus = purpose == "requests" || purpose == "events";
-    const std::string address = is_of_bus ? options.bus_address : "127.0.0.1";
+  for (const auto& [purpose, address] : port_purposes(options)) {
     auto& port = deployment.ports[purpose];
     if (port != 0 && is_free(address, port)) continue;
     const auto fresh = free_port(deployment, address);
@@ -197,10 +214,14 @@ void choose_identity(Deployment& deployment) {
   }
 }
 
-std::string bus_url(const Deployment& deployment, const std::string& purpose) {
+std::string head_endpoint(const Deployment& deployment, const std::string& purpose) {
   const auto chosen = deployment.ports.find(purpose);
   const int port = chosen == deployment.ports.end() ? 0 : chosen->second;
-  return "tcp://" + deployment.options.bus_address + ":" + std::to_string(port);
+  return deployment.options.bus_address + ":" + std::to_string(port);
+}
+
+std::string bus_url(const Deployment& deployment, const std::string& purpose) {
+  return "tcp://" + head_endpoint(deployment, purpose);
 }
 
 core::Result<void> write_targets(const StateDirectory& state, const std::vector<Child>& children) {

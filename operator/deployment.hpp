@@ -17,22 +17,21 @@ struct TlsOptions {
   std::string certificate = {};
   std::string key = {};
   std::string ca = {};  // CA file that clients are given; empty = they use their system's CAs
+  bool is_off = false;  // plain HTTP on every address, not only on the loopback one
   bool operator==(const TlsOptions&) const = default;
 };
 
 struct Options {
-  std::string listen_address = "127.0.0.1";  // of the gateway
+  std::string listen_address = "127.0.0.1";  // of the gateway, and of the console unless it is set
   std::uint16_t listen_port = 0;             // 0 = choose a free one, and keep it
   bool is_simulated = false;
   std::uint32_t host_count = 1;           // of simulated hosts
+  std::string console_address = {};       // for viewers
   std::uint32_t rack_hosts = 0;           // joined hosts on this machine, in place of its own host
-  std::string bus_address = "127.0.0.1";  // where joined hosts and subscribers reach the bus
+  std::string bus_address = "127.0.0.1";  // where joined hosts and subscribers reach the head
   TlsOptions tls = {};
   bool operator==(const Options&) const = default;
 };
-
-/// `ADDRESS:PORT` with a numeric IPv4 address.
-core::Result<void> parse_listen(const std::string& text, Options& options);
 
 struct CurveSecrets {
   std::string server_public = {};
@@ -43,9 +42,10 @@ struct CurveSecrets {
 
 struct Deployment {
   Options options = {};
-  std::map<std::string, std::uint16_t> ports = {};  // console, requests, events, metrics.SERVICE
-  std::string host_id = {};                         // of the real host
-  std::string short_id = {};                        // 4 hex digits, in the names of interfaces
+  // console, console_hosts, image_store, requests, events, metrics.SERVICE
+  std::map<std::string, std::uint16_t> ports = {};
+  std::string host_id = {};   // of the real host
+  std::string short_id = {};  // 4 hex digits, in the names of interfaces
   CurveSecrets curve = {};
 };
 
@@ -54,6 +54,17 @@ inline bool has_own_host(const Options& options) {
   return !options.is_simulated && options.rack_hosts == 0;
 }
 
+/// The address that the console listens on for viewers.
+inline const std::string& console_address(const Options& options) {
+  return options.console_address.empty() ? options.listen_address : options.console_address;
+}
+
+/// `--listen` and `--console-listen`: ADDRESS:PORT with a numeric IPv4 address.
+core::Result<void> parse_listen(const std::string& text, Deployment& deployment);
+core::Result<void> parse_console_listen(const std::string& text, Deployment& deployment);
+
+/// ADDRESS:PORT that hosts connect to; `purpose`: requests, events, console_hosts, image_store.
+std::string head_endpoint(const Deployment& deployment, const std::string& purpose);
 /// tcp://ADDRESS:PORT of the bus; `purpose`: requests, events.
 std::string bus_url(const Deployment& deployment, const std::string& purpose);
 

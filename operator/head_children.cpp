@@ -83,13 +83,19 @@ class Planner {
   }
 
   void configure_console(Settings& settings) const {
-    settings["console.listen"] = loopback("console");
+    const auto& address = console_address(deployment_.options);
     const auto& tls = deployment_.options.tls;
-    if (tls.certificate.empty()) return;
-    settings["console.tls_certificate"] = tls.certificate;
-    settings["console.tls_key"] = tls.key;
-    settings["console.public_url"] =
-        "wss://" + host_of(tls, "127.0.0.1") + port_text("console") + "/console";
+    settings["console.listen"] = address + port_text("console");
+    settings["console.public_url"] = (tls.certificate.empty() ? "ws://" : "wss://") +
+                                     public_host(tls, address) + port_text("console") + "/console";
+    if (!tls.certificate.empty()) {
+      settings["console.tls_certificate"] = tls.certificate;
+      settings["console.tls_key"] = tls.key;
+    }
+    const auto head = head_files(state_);
+    settings["console.hosts_listen"] = head_endpoint(deployment_, "console_hosts");
+    settings["console.hosts_tls_certificate"] = head.certificate;
+    settings["console.hosts_tls_key"] = head.key;
   }
 
   void configure_gateway(Settings& settings) const {
@@ -129,6 +135,13 @@ class Planner {
 
 }  // namespace
 
+/// The machine itself reaches the head on the loopback address if that listens on every address.
+static std::string own_endpoint(const Deployment& deployment, const std::string& purpose) {
+  const auto endpoint = head_endpoint(deployment, purpose);
+  const bool is_any = deployment.options.bus_address == "0.0.0.0";
+  return is_any ? "127.0.0.1" + endpoint.substr(endpoint.find(':')) : endpoint;
+}
+
 HostDeployment own_host(const StateDirectory& state, const Deployment& deployment) {
   const auto port = deployment.ports.find(metrics_port("provisioner"));
   return {
@@ -139,6 +152,8 @@ HostDeployment own_host(const StateDirectory& state, const Deployment& deploymen
           "127.0.0.1:" + std::to_string(port == deployment.ports.end() ? 0 : port->second),
       .image_folder = state.file("images"),
       .volume_folder = state.file("volumes"),
+      .console_address = own_endpoint(deployment, "console_hosts"),
+      .ca_file = authority_files(state).certificate,
       .bus = {{"bus.requests_url", state.requests_url()}, {"bus.events_url", state.events_url()}}};
 }
 

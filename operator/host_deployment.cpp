@@ -47,6 +47,8 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   settings["provisioner.port_prefix"] = "n" + host.short_id;
   settings["provisioner.probe_kernel"] = state.file("provisioner/probe-kernel");
   settings["provisioner.pingpong_program"] = programs + "/nucleus-pingpong";
+  settings["provisioner.console_address"] = host.console_address;
+  settings["provisioner.ca_file"] = host.ca_file;
   return child;
 }
 
@@ -92,7 +94,10 @@ core::Result<HostDeployment> load_host(const StateDirectory& state) {
                       .provisioner_namespace = text_of(*file, "provisioner_namespace"),
                       .metrics_listen = text_of(*file, "metrics_listen"),
                       .image_folder = text_of(*file, "image_folder"),
-                      .volume_folder = text_of(*file, "volume_folder")};
+                      .volume_folder = text_of(*file, "volume_folder"),
+                      .console_address = text_of(*file, "console_address"),
+                      .image_store_url = text_of(*file, "image_store_url"),
+                      .ca_file = text_of(*file, "ca_file")};
   host.bus = bus_settings(*file);
   return host;
 }
@@ -107,6 +112,9 @@ core::Result<void> save_host(const StateDirectory& state, const HostDeployment& 
   file["metrics_listen"] = host.metrics_listen;
   file["image_folder"] = host.image_folder;
   file["volume_folder"] = host.volume_folder;
+  file["console_address"] = host.console_address;
+  file["image_store_url"] = host.image_store_url;
+  file["ca_file"] = host.ca_file;
   return write_text_map(state.file("host.yaml"), file);
 }
 

@@ -17,10 +17,13 @@ struct HostDeployment {
   std::string uplink = {};             // interface in it, for the tenants' VLANs; empty = none
   /// Where the provisioner runs, and so how it reaches the head; empty = the machine's own.
   std::string provisioner_namespace = {};
-  std::string metrics_listen = {};  // ADDRESS:PORT of the provisioner
-  std::string image_folder = {};    // that domains read images from
-  std::string volume_folder = {};   // of the domains' disks
-  TextMap bus = {};                 // the provisioner's `bus.*` settings
+  std::string metrics_listen = {};   // ADDRESS:PORT of the provisioner
+  std::string image_folder = {};     // that domains read images from
+  std::string volume_folder = {};    // of the domains' disks
+  std::string console_address = {};  // ADDRESS:PORT of the console service, for hosts
+  std::string image_store_url = {};  // https://ADDRESS:PORT; empty = shares the head's files
+  std::string ca_file = {};          // verifies these two
+  TextMap bus = {};                  // the provisioner's `bus.*` settings
 };
 
 /// Interface names are global in a namespace, so each host has its own.

@@ -3,22 +3,35 @@
 #include "core/bus/curve.hpp"
 #include "operator/keys.hpp"
 #include "operator/rights.hpp"
+#include "operator/tls.hpp"
 
 namespace nucleus::operator_ {
+
+core::Result<TextMap> head_entries(const StateDirectory& state, const Deployment& deployment) {
+  const auto ca = read_file(authority_files(state).certificate);
+  if (!ca)
+    return core::refuse(core::ErrorCode::wrong_state,
+                        "the deployment has no CA yet: run nucleus up once");
+  return TextMap{{"ca", *ca},
+                 {"console_address", head_endpoint(deployment, "console_hosts")},
+                 {"bus.requests_url", bus_url(deployment, "requests")},
+                 {"bus.events_url", bus_url(deployment, "events")},
+                 {"bus.server_key", deployment.curve.server_public}};
+}
 
 core::Result<TextMap> add_host_key(const StateDirectory& state, const Deployment& deployment,
                                    const std::string& host_id) {
   if (auto broken = msg::check_name("host", host_id)) return std::unexpected(*broken);
+  auto file = head_entries(state, deployment);
+  if (!file) return file;
   const auto pair = core::new_curve_pair();
   if (auto granted = grant_key(state.file("rights"), pair.public_key, host_rights(host_id));
       !granted)
     return std::unexpected(granted.error());
-  return TextMap{{"host_id", host_id},
-                 {"bus.requests_url", bus_url(deployment, "requests")},
-                 {"bus.events_url", bus_url(deployment, "events")},
-                 {"bus.server_key", deployment.curve.server_public},
-                 {"bus.public_key", pair.public_key},
-                 {"bus.secret_key", pair.secret_key}};
+  file->insert({{"host_id", host_id},
+                {"bus.public_key", pair.public_key},
+                {"bus.secret_key", pair.secret_key}});
+  return file;
 }
 
 bool has_host_key(const StateDirectory& state, const std::string& host_id) {
@@ -27,6 +40,15 @@ bool has_host_key(const StateDirectory& state, const std::string& host_id) {
 
 bool revoke_host_key(const StateDirectory& state, const std::string& host_id) {
   return revoke_keys(state.file("rights"), host_rights(host_id).name);
+}
+
+core::Result<void> apply_join_file(const TextMap& file, const StateDirectory& state,
+                                   HostDeployment& host) {
+  host.bus = bus_settings(file);
+  host.console_address = text_of(file, "console_address");
+  host.image_store_url = text_of(file, "image_store_url");
+  host.ca_file = state.file("ca.pem");
+  return write_file(host.ca_file, text_of(file, "ca"));
 }
 
 TextMap bus_settings(const TextMap& file) {

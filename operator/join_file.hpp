@@ -1,5 +1,6 @@
-// The file with which a host joins a deployment: the bus's addresses and public key, and the host's
-// own key pair. The head keeps only what the key allows.
+// The file with which a host joins a deployment: the head's addresses, the bus's public key and the
+// CA of the head's certificate, and the host's own key pair. The head keeps only what the key
+// allows.
 #pragma once
 
 #include <string>
@@ -9,8 +10,12 @@
 
 namespace nucleus::operator_ {
 
+/// What a join file says of the head: `ca` (PEM), `console_address` and `bus.*` settings.
+core::Result<TextMap> head_entries(const StateDirectory& state, const Deployment& deployment);
+
 /// Creates the key of host `host_id` and allows it what a provisioner needs. Returns the join
-/// file's content: `host_id` and `bus.*` settings. An earlier key of that host is revoked.
+/// file's content: `host_id`, the key pair, and what head_entries() has. An earlier key of that
+/// host is revoked.
 core::Result<TextMap> add_host_key(const StateDirectory& state, const Deployment& deployment,
                                    const std::string& host_id);
 
@@ -18,6 +23,10 @@ bool has_host_key(const StateDirectory& state, const std::string& host_id);
 
 /// Revokes the key of a host; false if it has none.
 bool revoke_host_key(const StateDirectory& state, const std::string& host_id);
+
+/// Sets what a join file says of the head, and writes the CA to DIR/ca.pem of the host.
+core::Result<void> apply_join_file(const TextMap& file, const StateDirectory& state,
+                                   HostDeployment& host);
 
 /// The `bus.*` settings of a join file, or of DIR/host.yaml.
 TextMap bus_settings(const TextMap& file);

@@ -111,7 +111,7 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
       {.name = "network", .project = "*"},
       {.name = "image_store", .project = "*"},
       {.name = "scheduler", .calls = topics<msg::ApplyGrants>(), .project = "*"},
-      {.name = "console", .calls = topics<msg::OpenConsole>()},
+      {.name = "console", .calls = topics<msg::CheckConsole, msg::StreamConsole>()},
       {.name = "overhead",
        .calls = topics<msg::ListNodes, msg::ListNodeStatuses, msg::ProbeNode, msg::ProbeHost>(),
        .project = "*"},

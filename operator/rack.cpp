@@ -66,7 +66,7 @@ core::Result<void> make_host_links(const Deployment& deployment, std::uint32_t i
 }
 
 HostDeployment rack_host(const StateDirectory& state, const Deployment& deployment,
-                         std::uint32_t index, const TextMap& bus) {
+                         std::uint32_t index) {
   return {.host_id = rack_host_id(index),
           .short_id = fmt::format("{:04x}",
                                   (std::stoul(deployment.short_id, nullptr, 16) + index) & 0xffff),
@@ -76,8 +76,21 @@ HostDeployment rack_host(const StateDirectory& state, const Deployment& deployme
           .metrics_listen =
               fmt::format("{}:{}", host_address(deployment.short_id, index), metrics_port_of_host),
           .image_folder = state.file("images"),
-          .volume_folder = state.file("volumes"),
-          .bus = bus};
+          .volume_folder = state.file("volumes")};
+}
+
+/// The key is made once; what the file says of the head is new.
+core::Result<TextMap> rack_join_file(const StateDirectory& state, const Deployment& deployment,
+                                     std::uint32_t index) {
+  const std::string path = rack_state(state, index).file("join.yaml");
+  auto file =
+      fs::exists(path) ? read_text_map(path) : add_host_key(state, deployment, rack_host_id(index));
+  if (!file) return file;
+  const auto head = head_entries(state, deployment);
+  if (!head) return head;
+  for (const auto& [key, value] : *head) (*file)[key] = value;
+  if (auto written = write_text_map(path, *file); !written) return std::unexpected(written.error());
+  return file;
 }
 
 /// The kernel that probes the accelerator is the head's.
@@ -121,7 +134,7 @@ void remove_rack_network(const Deployment& deployment) {
 std::vector<Child> rack_children(const StateDirectory& state, const Deployment& deployment) {
   std::vector<Child> all;
   for (std::uint32_t i = 1; i <= deployment.options.rack_hosts; ++i) {
-    const auto host = rack_host(state, deployment, i, {});
+    const auto host = rack_host(state, deployment, i);
     auto children = plan_host_children(rack_state(state, i), host, programs_folder());
     std::ranges::move(children, std::back_inserter(all));
   }
@@ -132,11 +145,11 @@ core::Result<void> start_rack(const StateDirectory& state, const Deployment& dep
   for (std::uint32_t i = 1; i <= deployment.options.rack_hosts; ++i) {
     const auto own = rack_state(state, i);
     if (auto created = own.create(); !created) return created;
-    const auto file = is_host(own) ? read_text_map(own.file("host.yaml"))
-                                   : add_host_key(state, deployment, rack_host_id(i));
+    const auto file = rack_join_file(state, deployment, i);
     if (!file) return std::unexpected(file.error());
     copy_probe_kernel(state, own);
-    const auto host = rack_host(state, deployment, i, bus_settings(*file));
+    auto host = rack_host(state, deployment, i);
+    if (auto applied = apply_join_file(*file, own, host); !applied) return applied;
     if (auto started = start_host(own, host); !started) return started;
   }
   return {};

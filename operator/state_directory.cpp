@@ -18,9 +18,9 @@ namespace {
 
 constexpr std::size_t socket_path_bytes_max = 107;  // of sockaddr_un
 constexpr std::string_view longest_socket = "/libvirt/run/virtqemud-admin-sock";
-constexpr std::array state_folders = {"config",  "logs",        "pids",    "run",
-                                      "redis",   "images",      "uploads", "spool",
-                                      "volumes", "provisioner", "rights",  "monitoring"};
+constexpr std::array state_folders = {"config",      "logs",    "pids",      "run",     "redis",
+                                      "images",      "uploads", "spool",     "volumes", "tls",
+                                      "provisioner", "rights",  "monitoring"};
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// One accepted connection, plain or TLS, as a stream for Asio and Beast. Completion handlers have
+// One connection, plain or TLS, as a stream for Asio and Beast. Completion handlers have
 // one type, so that the layers below are instantiated once, in byte_stream.cpp, and not for every
 // operation above. Used on the thread of its io_context.
 #pragma once
@@ -15,6 +15,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace nucleus::core::http {
 
@@ -51,6 +52,12 @@ class ByteStream {
   void async_accept_tls(std::shared_ptr<boost::asio::ssl::context> context,
                         std::chrono::seconds timeout, boost::beast::flat_buffer& buffer,
                         std::move_only_function<void(ErrorCode, bool is_plain)> done);
+
+  /// Performs the client's side of a TLS handshake within `timeout`. The server's certificate must
+  /// be valid for `address`, which is numeric.
+  void async_connect_tls(std::shared_ptr<boost::asio::ssl::context> context,
+                         const std::string& address, std::chrono::seconds timeout,
+                         std::move_only_function<void(ErrorCode)> done);
 
   /// Reads into the first buffer that is not empty.
   template <class Buffers, class Done>

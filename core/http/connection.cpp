@@ -36,8 +36,10 @@ bool is_parse_error(beast::error_code error) {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(ServerState& state, tcp::socket socket, std::unique_ptr<ClientShare> slot)
+  Connection(ServerState& state, tcp::socket socket, std::unique_ptr<ClientShare> slot,
+             std::size_t listener)
       : state_{state},
+        listener_{listener},
         slot_{std::move(slot)},
         body_share_{state_.body_bytes, slot_->address()},
         stream_{std::make_unique<ByteStream>(std::move(socket))},
@@ -53,9 +55,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection& operator=(const Connection&) = delete;
 
   void start() {
-    if (!state_.options.certificate) return read_head();
+    const auto& certificate = state_.listen_options(listener_).certificate;
+    if (!certificate) return read_head();
     stream_->async_accept_tls(
-        state_.options.certificate->context(), std::chrono::seconds(state_.options.head_s), buffer_,
+        certificate->context(), std::chrono::seconds(state_.options.head_s), buffer_,
         [self = shared_from_this()](beast::error_code error, bool is_plain) {
           if (error) return self->close();
           if (is_plain) return self->refuse(400, "this port requires TLS (https:// or wss://)");
@@ -158,6 +161,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     request_ = {};
     context_.reset();
     request_.client_address = client_address_;
+    request_.listener = listener_;
     request_.is_head = message.method() == beast_http::verb::head;
     is_head_ = request_.is_head;
     request_.method = request_.is_head ? "GET" : std::string(message.method_string());
@@ -380,11 +384,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void upgrade(WebSocketUpgrade accepted) {
     beast_http::request<beast_http::empty_body> request{text_->get().base()};
-    std::make_shared<WebSocketConnection>(
-        state_,
-        WebSocketConnection::Parts{
-            .stream = std::move(stream_), .slot = std::move(slot_), .upgrade = std::move(accepted)})
-        ->accept(std::move(request));
+    const auto websocket = std::make_shared<WebSocketConnection>(
+        std::move(stream_),
+        WebSocketConnection::Limits{.message_bytes_max = accepted.message_bytes_max,
+                                    .is_binary = accepted.is_binary,
+                                    .stall_s = accepted.stall_s,
+                                    .handshake_s = state_.options.head_s,
+                                    .idle_s = state_.options.idle_s});
+    state_.websockets[websocket.get()] = websocket;
+    // The slot ends with the WebSocket.
+    websocket->on_end([&state = state_, slot = std::shared_ptr<ClientShare>(std::move(slot_)),
+                       key = websocket.get()] {
+      state.websockets.erase(key);
+      state.on_websocket_end();
+    });
+    websocket->accept(std::move(request), accepted.subprotocol, std::move(accepted.on_open));
   }
 
   void start_stream(const std::function<void(std::shared_ptr<Stream>)>& on_open) {
@@ -446,6 +460,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   ServerState& state_;
+  std::size_t listener_;
   std::unique_ptr<ClientShare> slot_;
   ClientShare body_share_;
   std::unique_ptr<ByteStream> stream_;
@@ -469,8 +484,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 }  // namespace
 
-void serve_connection(ServerState& state, tcp::socket socket, std::unique_ptr<ClientShare> slot) {
-  std::make_shared<Connection>(state, std::move(socket), std::move(slot))->start();
+void serve_connection(ServerState& state, tcp::socket socket, std::unique_ptr<ClientShare> slot,
+                      std::size_t listener) {
+  std::make_shared<Connection>(state, std::move(socket), std::move(slot), listener)->start();
 }
 
 }  // namespace nucleus::core::http

@@ -32,6 +32,7 @@ struct Request {
   std::string body = {};
   std::string body_path = {};       // the file that has the body, if a BodyPlan named one
   std::string client_address = {};  // numeric
+  std::size_t listener = 0;         // that it came through: 0 = ServerOptions::listen
   /// SHA-256 of the head of a GET that has nothing else: equal heads are equal requests.
   std::optional<Sha256> head_digest = {};
   bool is_head = false;     // the client sent HEAD: the response's body is not sent

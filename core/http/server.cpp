@@ -101,7 +101,9 @@ ServerState::ServerState(ServerOptions options_, Server::Handler handler_,
       handler{std::move(handler_)},
       needs_plan{std::move(needs_plan_)},
       plan_body{std::move(plan_body_)},
-      counter{{.all = options.connections_max, .per_address = options.connections_per_address_max}},
+      connections(1 + options.also_listen.size(),
+                  ClientCounter({.all = options.connections_max,
+                                 .per_address = options.connections_per_address_max})),
       body_bytes{
           {.all = options.bodies_bytes_max, .per_address = options.bodies_bytes_per_address_max}} {
   if (!options.render_error) options.render_error = plain_text_error;
@@ -111,58 +113,67 @@ ServerState::ServerState(ServerOptions options_, Server::Handler handler_,
 struct Server::Listener : ServerState {
   using ServerState::ServerState;
 
-  tcp::acceptor acceptor{context};
-  asio::steady_timer timer{context};
+  struct Port {
+    explicit Port(asio::io_context& context) : acceptor{context}, timer{context} {}
+    tcp::acceptor acceptor;
+    asio::steady_timer timer;
+  };
+  std::vector<std::unique_ptr<Port>> ports = {};  // by Request::listener
+  asio::steady_timer stop_timer{context};
   std::thread thread = {};
   bool is_stopping = false;
 
   void open() {
-    try {
-      const tcp::endpoint where{asio::ip::make_address(options.listen.address),
-                                options.listen.port};
-      acceptor.open(where.protocol());
-      acceptor.set_option(asio::socket_base::reuse_address(true));
-      acceptor.bind(where);
-      acceptor.listen();
-    } catch (const boost::system::system_error& error) {
-      throw std::runtime_error("cannot listen on " + options.listen.text() + ": " +
-                               error.code().message());
+    for (std::size_t i = 0; i <= options.also_listen.size(); ++i) {
+      const auto& endpoint = listen_options(i).endpoint;
+      auto& acceptor = ports.emplace_back(std::make_unique<Port>(context))->acceptor;
+      try {
+        const tcp::endpoint where{asio::ip::make_address(endpoint.address), endpoint.port};
+        acceptor.open(where.protocol());
+        acceptor.set_option(asio::socket_base::reuse_address(true));
+        acceptor.bind(where);
+        acceptor.listen();
+      } catch (const boost::system::system_error& error) {
+        throw std::runtime_error("cannot listen on " + endpoint.text() + ": " +
+                                 error.code().message());
+      }
     }
   }
 
   void start() {
-    accept();
+    for (std::size_t i = 0; i < ports.size(); ++i) accept(i);
     thread = std::thread([this] { context.run(); });
   }
 
-  void accept() {
-    acceptor.async_accept([this](SystemError error, tcp::socket socket) {
+  void accept(std::size_t listener) {
+    ports[listener]->acceptor.async_accept([this, listener](SystemError error, tcp::socket socket) {
       if (is_stopping || error == asio::error::operation_aborted) return;
-      if (error) return accept_later(error.message());
+      if (error) return accept_later(listener, error.message());
       SystemError gone;
       const auto address = socket.remote_endpoint(gone).address();
-      if (gone) return accept();
-      if (auto slot = std::make_unique<ClientShare>(counter, address); slot->take(1))
-        serve_connection(*this, std::move(socket), std::move(slot));
-      else if (!options.certificate)  // a TLS handshake would cost more than the connection
+      if (gone) return accept(listener);
+      if (auto slot = std::make_unique<ClientShare>(connections[listener], address); slot->take(1))
+        serve_connection(*this, std::move(socket), std::move(slot), listener);
+      else if (!listen_options(listener).certificate)  // a TLS handshake would cost more
         refuse_connection(socket);
-      accept();
+      accept(listener);
     });
   }
 
   /// File descriptors may have run out: retrying immediately would only spin.
-  void accept_later(const std::string& reason) {
+  void accept_later(std::size_t listener, const std::string& reason) {
     log::warning("connection_not_accepted", {{"reason", reason}});
+    auto& timer = ports[listener]->timer;
     timer.expires_after(accept_retry_delay);
-    timer.async_wait([this](SystemError cancelled) {
-      if (!cancelled && !is_stopping) accept();
+    timer.async_wait([this, listener](SystemError cancelled) {
+      if (!cancelled && !is_stopping) accept(listener);
     });
   }
 
   void stop() {
     is_stopping = true;
     SystemError ignored;
-    acceptor.close(ignored);
+    for (const auto& port : ports) port->acceptor.close(ignored);
     on_websocket_end = [this] {
       if (websockets.empty()) context.stop();
     };
@@ -171,8 +182,8 @@ struct Server::Listener : ServerState {
       if (const auto websocket = weak.lock())
         websocket->close(CloseCode::going_away, options.stop_reason);
     if (websockets.empty()) return context.stop();
-    timer.expires_after(close_timeout);
-    timer.async_wait([this](SystemError) { context.stop(); });
+    stop_timer.expires_after(close_timeout);
+    stop_timer.async_wait([this](SystemError) { context.stop(); });
   }
 };
 
@@ -196,8 +207,8 @@ void Server::start() {
   listener_->start();
 }
 
-Endpoint Server::endpoint() const {
-  const auto bound = listener_->acceptor.local_endpoint();
+Endpoint Server::endpoint(std::size_t listener) const {
+  const auto bound = listener_->ports.at(listener)->acceptor.local_endpoint();
   return {.address = bound.address().to_string(),
           .port = bound.port(),
           .is_ipv6 = bound.address().is_v6()};

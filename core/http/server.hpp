@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "core/config/endpoint.hpp"
 #include "core/http/http.hpp"
@@ -21,10 +22,15 @@ using CacheLookup = std::function<PreparedResponsePtr(const Sha256& head)>;
 using RenderError =
     std::function<Response(int status, const std::string& detail, const std::string& path)>;
 
+struct ListenOptions {
+  Endpoint endpoint = {};
+  std::shared_ptr<Certificate> certificate = {};  // null = plain HTTP
+};
+
 struct ServerOptions {
-  Endpoint listen = {};
-  std::shared_ptr<Certificate> certificate = {};    // null = plain HTTP
-  std::size_t connections_max = 10'000;             // of all clients; more are answered 503
+  ListenOptions listen = {};
+  std::vector<ListenOptions> also_listen = {};      // Request::listener is 1 for the first of these
+  std::size_t connections_max = 10'000;             // of a listener; more are answered 503
   std::size_t connections_per_address_max = 1'000;  // of one IPv4 address or IPv6 /64
   std::size_t head_bytes_max = 16 * 1024;
   std::uint64_t body_bytes_max = 1 << 20;
@@ -50,7 +56,7 @@ class Server {
   using PlanBody =
       std::function<void(const Request&, std::function<void(std::variant<BodyPlan, Response>)>)>;
 
-  /// Binds the endpoint; throws std::runtime_error if that fails.
+  /// Binds the endpoints; throws std::runtime_error if that fails.
   Server(ServerOptions options, Handler handler, NeedsPlan needs_plan = {},
          PlanBody plan_body = {});
   /// Closes WebSockets with `stop_reason` (waits 500 ms at most) and all other connections; nothing
@@ -61,8 +67,8 @@ class Server {
 
   /// Starts to accept connections. Once.
   void start();
-  /// Where it listens, with the port that was bound.
-  Endpoint endpoint() const;
+  /// Where it listens, with the port that was bound; `listener` as in Request.
+  Endpoint endpoint(std::size_t listener = 0) const;
   /// Calls `action` on the server's thread after `delay`. Call on that thread.
   void after(std::chrono::milliseconds delay, std::function<void()> action);
 

@@ -83,13 +83,17 @@ struct ServerState {
   ServerState(ServerOptions options_, Server::Handler handler_, Server::NeedsPlan needs_plan_,
               Server::PlanBody plan_body_);
 
+  const ListenOptions& listen_options(std::size_t listener) const {
+    return listener == 0 ? options.listen : options.also_listen.at(listener - 1);
+  }
+
   ServerOptions options;
   Server::Handler handler;
   Server::NeedsPlan needs_plan;
   Server::PlanBody plan_body;
-  ClientCounter counter;            // of connections
-  ClientCounter body_bytes;         // of requests that are being received or answered
-  std::uint64_t prepared_sent = 0;  // makes the X-Request-Id of each
+  std::vector<ClientCounter> connections;  // by listener: clients of one cannot fill another
+  ClientCounter body_bytes;                // of requests that are being received or answered
+  std::uint64_t prepared_sent = 0;         // makes the X-Request-Id of each
   std::unordered_map<const WebSocketConnection*, std::weak_ptr<WebSocketConnection>> websockets =
       {};
   std::function<void()> on_websocket_end = [] {};
@@ -121,8 +125,8 @@ class QueuedStream : public Stream {
   std::function<void()> cut_;
 };
 
-/// Serves a connection until it ends.
+/// Serves a connection of one of the server's listeners until it ends.
 void serve_connection(ServerState& state, boost::asio::ip::tcp::socket socket,
-                      std::unique_ptr<ClientShare> slot);
+                      std::unique_ptr<ClientShare> slot, std::size_t listener);
 
 }  // namespace nucleus::core::http

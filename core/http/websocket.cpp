@@ -1,5 +1,7 @@
 #include "core/http/websocket.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/beast/core.hpp>
 #include <boost/beast/websocket.hpp>
@@ -25,37 +27,60 @@ std::vector<std::string> parse_subprotocols(std::string_view header) {
   return offered;
 }
 
-WebSocketConnection::WebSocketConnection(ServerState& state, Parts parts)
-    : state_{state},
-      parts_{std::move(parts)},
-      socket_{*parts_.stream},
-      stall_timer_{state_.context} {}
+WebSocketConnection::WebSocketConnection(std::unique_ptr<ByteStream> stream, Limits limits)
+    : stream_{std::move(stream)},
+      limits_{limits},
+      socket_{*stream_},
+      stall_timer_{stream_->get_executor()} {}
 
 WebSocketConnection::~WebSocketConnection() {
-  state_.websockets.erase(this);
-  state_.on_websocket_end();
+  on_end_();
 }
 
-void WebSocketConnection::accept(UpgradeRequest request) {
-  state_.websockets[this] = weak_from_this();
-  parts_.stream->next_layer().expires_never();
+void WebSocketConnection::prepare() {
+  stream_->next_layer().expires_never();
   socket_.set_option(websocket::stream_base::timeout{
-      .handshake_timeout = std::chrono::seconds(state_.options.head_s),
-      .idle_timeout = std::chrono::seconds(state_.options.idle_s),
+      .handshake_timeout = std::chrono::seconds(limits_.handshake_s),
+      .idle_timeout = std::chrono::seconds(limits_.idle_s),
       .keep_alive_pings = true});
-  if (!parts_.upgrade.subprotocol.empty())
-    socket_.set_option(websocket::stream_base::decorator(
-        [name = parts_.upgrade.subprotocol](websocket::response_type& response) {
-          response.set(boost::beast::http::field::sec_websocket_protocol, name);
+  socket_.read_message_max(limits_.message_bytes_max);
+  socket_.binary(limits_.is_binary);
+}
+
+void WebSocketConnection::accept(UpgradeRequest request, const std::string& subprotocol,
+                                 std::function<void(std::shared_ptr<WebSocket>)> on_open) {
+  prepare();
+  if (!subprotocol.empty())
+    socket_.set_option(
+        websocket::stream_base::decorator([subprotocol](websocket::response_type& response) {
+          response.set(boost::beast::http::field::sec_websocket_protocol, subprotocol);
         }));
-  socket_.read_message_max(parts_.upgrade.message_bytes_max);
-  socket_.binary(parts_.upgrade.is_binary);
   auto kept = std::make_shared<UpgradeRequest>(std::move(request));
-  socket_.async_accept(*kept, [self = shared_from_this(), kept](BeastError error) {
-    const auto on_open = std::exchange(self->parts_.upgrade.on_open, nullptr);
-    if (error) return self->disconnect();
-    on_open(self);
-  });
+  socket_.async_accept(
+      *kept, [self = shared_from_this(), kept, on_open = std::move(on_open)](BeastError error) {
+        if (error) return self->disconnect();
+        on_open(self);
+      });
+}
+
+void WebSocketConnection::connect(const std::string& host, const std::string& path,
+                                  const std::vector<std::string>& subprotocols,
+                                  std::function<void(const std::string& reason)> done) {
+  prepare();
+  socket_.set_option(websocket::stream_base::decorator(
+      [offered =
+           fmt::format("{}", fmt::join(subprotocols, ", "))](websocket::request_type& request) {
+        request.set(boost::beast::http::field::sec_websocket_protocol, offered);
+      }));
+  auto response = std::make_shared<websocket::response_type>();
+  socket_.async_handshake(
+      *response, host, path,
+      [self = shared_from_this(), response, done = std::move(done)](BeastError error) {
+        if (!error) return done({});
+        const bool is_refused = error == websocket::error::upgrade_declined;
+        done(is_refused ? "refused with status " + std::to_string(response->result_int())
+                        : error.message());
+      });
 }
 
 void WebSocketConnection::receive(std::function<void(std::optional<std::string_view>)> done) {
@@ -86,8 +111,8 @@ void WebSocketConnection::send(std::string message, std::function<void(Sent)> do
 }
 
 void WebSocketConnection::watch_stall() {
-  if (parts_.upgrade.stall_s == 0) return;
-  stall_timer_.expires_after(std::chrono::seconds(parts_.upgrade.stall_s));
+  if (limits_.stall_s == 0) return;
+  stall_timer_.expires_after(std::chrono::seconds(limits_.stall_s));
   stall_timer_.async_wait([weak = weak_from_this(), message = sent_](BeastError cancelled) {
     const auto self = weak.lock();
     // A wait whose handler is queued cannot be cancelled: it may be that of an earlier message.
@@ -95,6 +120,11 @@ void WebSocketConnection::watch_stall() {
     self->is_stalled_ = true;
     self->disconnect();
   });
+}
+
+CloseReason WebSocketConnection::close_reason() const {
+  const auto& reason = socket_.reason();
+  return {.code = reason.code, .text = std::string(reason.reason.data(), reason.reason.size())};
 }
 
 void WebSocketConnection::close(CloseCode code, const std::string& reason) {
@@ -106,7 +136,7 @@ void WebSocketConnection::close(CloseCode code, const std::string& reason) {
 }
 
 void WebSocketConnection::disconnect() {
-  parts_.stream->close();
+  stream_->close();
 }
 
 namespace {

@@ -1,6 +1,6 @@
-// An open WebSocket as the code above core/http sees it. Both directions are pulled: a message is
-// read when `receive` asks for it, and the next one is sent when `done` has reported the last, so
-// each side runs at the pace of the other. Used on the server's thread.
+// An open WebSocket, of a server or a client, as the code above core/http sees it. Both directions
+// are pulled: a message is read when `receive` asks for it, and the next one is sent when `done`
+// has reported the last, so each side runs at the pace of the other. Used on its executor's thread.
 #pragma once
 
 #include <utility>
@@ -26,22 +26,31 @@ enum class CloseCode : std::uint16_t {
 /// The subprotocols that a client offers, in order: the value of Sec-WebSocket-Protocol.
 std::vector<std::string> parse_subprotocols(std::string_view header);
 
+/// Why the other side ended a WebSocket. Code 0: it sent no reason, or the connection broke.
+struct CloseReason {
+  std::uint16_t code = 0;
+  std::string text = {};
+};
+
 class WebSocket {
  public:
-  /// `stalled`: the client did not take the message within `stall_s`, and was disconnected.
+  /// `stalled`: the other side did not take the message within `stall_s`, and was disconnected.
   enum class Sent { done, stalled, disconnected };
 
   virtual ~WebSocket() = default;
-  /// Reads one message; nothing = the WebSocket has ended. The view is valid until the next call.
+  /// Reads one message; nothing = the WebSocket has ended, see close_reason(). The view is valid
+  /// until the next call.
   virtual void receive(std::function<void(std::optional<std::string_view>)> done) = 0;
   /// Sends one message. Not again before `done`.
   virtual void send(std::string message, std::function<void(Sent)> done) = 0;
-  /// Performs the closing handshake; `reason` is shown to the client (123 bytes at most). Only the
-  /// first call has an effect.
+  /// What the other side said when it closed the WebSocket; untrusted.
+  virtual CloseReason close_reason() const = 0;
+  /// Performs the closing handshake; `reason` is shown to the other side (123 bytes at most). Only
+  /// the first call has an effect.
   virtual void close(CloseCode code, const std::string& reason) = 0;
   /// Disconnects without a handshake.
   virtual void disconnect() = 0;
-  /// Runs what belongs to it on the server's thread.
+  /// Runs what belongs to it on its thread.
   virtual boost::asio::any_io_executor executor() = 0;
 };
 

@@ -25,7 +25,7 @@ http::Response health_response(const Health& health) {
 MetricsServer::MetricsServer(const Endpoint& listen, Series series, CheckHealth check_health)
     : series_{std::move(series)}, check_health_{std::move(check_health)} {
   server_ = std::make_unique<http::Server>(
-      http::ServerOptions{.listen = listen,
+      http::ServerOptions{.listen = {.endpoint = listen},
                           .connections_max = connections_max,
                           .connections_per_address_max = connections_per_address_max},
       [this](const http::Request& request, const std::shared_ptr<void>&,

@@ -25,8 +25,8 @@ struct JoinArguments {
 core::Result<TextMap> read_join_file(const std::string& path) {
   auto file = read_text_map(path);
   if (!file) return file;
-  for (const char* key : {"host_id", "bus.requests_url", "bus.events_url", "bus.server_key",
-                          "bus.public_key", "bus.secret_key"})
+  for (const char* key : {"host_id", "ca", "console_address", "bus.requests_url", "bus.events_url",
+                          "bus.server_key", "bus.public_key", "bus.secret_key"})
     if (text_of(*file, key).empty())
       return core::refuse(core::ErrorCode::invalid_argument,
                           path + " is not a file of `nucleus host add`: it has no " + key, "file");
@@ -57,7 +57,6 @@ core::Result<HostDeployment> desired_host(const JoinArguments& arguments,
   }
   if (!arguments.uplink.empty()) host.uplink = arguments.uplink;
   host.metrics_listen = arguments.metrics_listen;
-  host.bus = bus_settings(file);
   return host;
 }
 
@@ -78,10 +77,12 @@ core::Result<int> join(const JoinArguments& arguments) {
   if (state.exists())
     return core::refuse(core::ErrorCode::wrong_state,
                         state.root() + " has a head (nucleus up): use another --state", "state");
-  const auto host = desired_host(arguments, state, *file);
+  auto host = desired_host(arguments, state, *file);
   if (!host) return std::unexpected(host.error());
   if (auto created = state.create(); !created) return std::unexpected(created.error());
   const auto lock = FileLock::take(state.file("run/command.lock"), true);
+  if (auto applied = apply_join_file(*file, state, *host); !applied)
+    return std::unexpected(applied.error());
   const auto missing = missing_programs(plan_host_children(state, *host, programs_folder()));
   if (!missing.empty())
     return core::refuse(core::ErrorCode::unavailable,

@@ -30,6 +30,7 @@ constexpr std::uint32_t failed_starts_max = 4;  // then `up` gives up on the pro
 struct UpArguments {
   std::string state = {};
   std::string listen = {};
+  std::string console_listen = {};
   std::string bus_listen = {};
   bool is_simulated = false;
   std::uint32_t hosts = 0;
@@ -50,9 +51,14 @@ std::int64_t unix_s_now() {
 
 /// A new certificate must be valid. One that expired since it was configured is only reported: the
 /// deployment can be reached, and the certificate renewed while it runs.
-core::Result<void> apply_tls(const UpArguments& arguments, TlsOptions& tls) {
+core::Result<void> apply_tls(const UpArguments& arguments, const StateDirectory& state,
+                             Deployment& deployment) {
+  if (auto made = make_own_tls(state, deployment); !made) return made;
+  auto& tls = deployment.options.tls;
   const bool is_new = arguments.has_no_tls || !arguments.tls.certificate.empty();
   if (is_new) tls = arguments.tls;
+  if (is_new || !arguments.listen.empty()) tls.is_off = arguments.has_no_tls;
+  use_own_tls(state, deployment.options);
   if (auto checked = check_tls(tls); !checked) return checked;
   const auto problem = certificate_problem(tls, unix_s_now());
   if (problem.empty()) return {};
@@ -62,11 +68,15 @@ core::Result<void> apply_tls(const UpArguments& arguments, TlsOptions& tls) {
 }
 
 core::Result<Deployment> desired_deployment(const UpArguments& arguments,
+                                            const StateDirectory& state,
                                             const std::optional<Deployment>& before) {
   Deployment desired = before.value_or(Deployment{});
   auto& options = desired.options;
   if (!arguments.listen.empty())
-    if (auto parsed = parse_listen(arguments.listen, options); !parsed)
+    if (auto parsed = parse_listen(arguments.listen, desired); !parsed)
+      return std::unexpected(parsed.error());
+  if (!arguments.console_listen.empty())
+    if (auto parsed = parse_console_listen(arguments.console_listen, desired); !parsed)
       return std::unexpected(parsed.error());
   if (arguments.hosts && !arguments.is_simulated && !options.is_simulated)
     return core::refuse(core::ErrorCode::invalid_argument, "--hosts requires --simulated", "hosts");
@@ -88,7 +98,7 @@ core::Result<Deployment> desired_deployment(const UpArguments& arguments,
   }
   choose_identity(desired);
   if (options.rack_hosts) options.bus_address = rack_head_address(desired.short_id);
-  if (auto applied = apply_tls(arguments, options.tls); !applied)
+  if (auto applied = apply_tls(arguments, state, desired); !applied)
     return std::unexpected(applied.error());
   return desired;
 }
@@ -165,7 +175,7 @@ core::Result<int> up(const UpArguments& arguments) {
   const auto lock = FileLock::take(state.file("run/command.lock"), true);
   const auto before = load_deployment(state);
   if (!before) return std::unexpected(before.error());
-  auto deployment = desired_deployment(arguments, *before);
+  auto deployment = desired_deployment(arguments, state, *before);
   if (!deployment) return std::unexpected(deployment.error());
   const bool is_supervised = running_supervisor(state).pid != 0;
   auto table = load_processes(state);
@@ -251,7 +261,10 @@ core::Result<int> run_supervisor(const StateArguments& arguments) {
 
 void describe_up(CommandOptions& options, UpArguments& arguments) {
   options.state(arguments.state);
-  options.add("--listen", arguments.listen, "ADDRESS:PORT of the gateway");
+  options.add("--listen", arguments.listen,
+              "ADDRESS:PORT of the gateway; with TLS, unless the address is 127.0.0.1");
+  options.add("--console-listen", arguments.console_listen,
+              "ADDRESS:PORT of the console; default: the gateway's address and a free port");
   options.add("--bus-listen", arguments.bus_listen,
               "address for hosts that join and for event subscribers; default: 127.0.0.1");
   options.flag("--simulated", arguments.is_simulated, "simulate hosts, without a hypervisor");
@@ -270,7 +283,10 @@ void describe_up(CommandOptions& options, UpArguments& arguments) {
       .add("--tls-ca", arguments.tls.ca,
            "PEM file with the CA that clients use to verify the server (NUCLEUS_CA_FILE)")
       .needs(certificate);
-  options.flag("--no-tls", arguments.has_no_tls, "serve http again").excludes(certificate);
+  options
+      .flag("--no-tls", arguments.has_no_tls,
+            "serve http, on every address, until the next --listen")
+      .excludes(certificate);
 }
 
 void describe_state(CommandOptions& options, StateArguments& arguments) {

@@ -18,6 +18,9 @@ class Metrics {
         certificate_end{
             core::gauge(registry, "nucleus_console_certificate_end_unix_seconds",
                         "Expiry of the TLS certificate, Unix seconds; 0 = plain HTTP.")},
+        hosts_certificate_end{
+            core::gauge(registry, "nucleus_console_hosts_certificate_end_unix_seconds",
+                        "Expiry of the TLS certificate for hosts, Unix seconds; 0 = plain HTTP.")},
         bytes_{core::counter_family(registry, "nucleus_console_bytes_total",
                                     "Bytes passed between viewers and consoles.")},
         bytes_to_viewers{bytes_.Add({{"direction", "to_viewer"}})},
@@ -28,6 +31,7 @@ class Metrics {
   prometheus::Counter& viewers_cut;
   prometheus::Gauge& sessions;
   prometheus::Gauge& certificate_end;
+  prometheus::Gauge& hosts_certificate_end;
 
  private:
   core::CounterFamily& bytes_;

@@ -9,7 +9,7 @@ using core::ErrorCode;
 
 namespace {
 
-constexpr core::Milliseconds open_timeout{2'000};
+constexpr core::Milliseconds host_timeout{2'000};
 constexpr core::Milliseconds sweep_every{1'000};
 constexpr core::Milliseconds recheck_timeout{5'000};
 constexpr core::Milliseconds recheck_again{1'000};
@@ -35,16 +35,29 @@ Service::Service(core::Runtime& runtime, Config config)
   });
   proxy_ = std::make_unique<ConsoleProxy>(
       config_.proxy, metrics_,
-      [this](const std::string& ticket, std::function<void(core::Result<Console>)> done) {
-        runtime_.loop.post([this, ticket, done = std::move(done)] { take_ticket(ticket, done); });
-      });
-  core::log::info("console_listens", {{"address", address()}});
-  core::renew_at_hangup(runtime_, config_.proxy.http.certificate, metrics_.certificate_end);
+      ConsoleProxyCalls{
+          .take_ticket =
+              [this](const std::string& ticket, std::function<void(core::Result<Console>)> done) {
+                runtime_.loop.post(
+                    [this, ticket, done = std::move(done)] { take_ticket(ticket, done); });
+              },
+          .ask_host =
+              [this](const Console& console, const std::string& token,
+                     std::function<void(core::Result<void>)> done) {
+                runtime_.loop.post([this, console, token, done = std::move(done)] {
+                  ask_host(console, token, done);
+                });
+              }});
+  core::log::info("console_listens",
+                  {{"address", address()}, {"hosts_address", address_for_hosts()}});
+  core::renew_at_hangup(runtime_, config_.proxy.http.listen.certificate, metrics_.certificate_end);
+  core::renew_at_hangup(runtime_, config_.proxy.for_hosts().certificate,
+                        metrics_.hosts_certificate_end);
 }
 
 std::string Service::url() const {
   if (!config_.public_url.empty()) return config_.public_url;
-  return (config_.proxy.http.certificate ? "wss://" : "ws://") + address() + "/console";
+  return (config_.proxy.http.listen.certificate ? "wss://" : "ws://") + address() + "/console";
 }
 
 void Service::issue_ticket(const msg::IssueTicket& request, core::Context& context,
@@ -57,24 +70,20 @@ void Service::issue_ticket(const msg::IssueTicket& request, core::Context& conte
     return respond(core::refuse(ErrorCode::wrong_state, "The VM is not running"));
   if (auto broken = msg::check_name("host_id", request.host_id.value))
     return respond(std::unexpected(*broken));
-  runtime_.bus.call(msg::OpenConsole{.node_id = request.node_id, .kind = request.kind},
-                    {.to = "provisioner/" + request.host_id.value,
-                     .trace_id = context.trace_id(),
-                     .deadline = open_timeout},
-                    [this, request, respond = std::move(respond)](
-                        const core::Result<msg::ConsoleEndpoint>& endpoint) {
-                      if (!endpoint) return respond(std::unexpected(endpoint.error()));
-                      write_ticket(request, *endpoint, respond);
-                    });
+  runtime_.bus.call(
+      msg::CheckConsole{.node_id = request.node_id, .kind = request.kind},
+      {.to = "provisioner/" + request.host_id.value,
+       .trace_id = context.trace_id(),
+       .deadline = host_timeout},
+      [this, request, respond = std::move(respond)](const core::Result<msg::Done>& checked) {
+        if (!checked) return respond(std::unexpected(checked.error()));
+        write_ticket(request, respond);
+      });
 }
 
-void Service::write_ticket(const msg::IssueTicket& request, const msg::ConsoleEndpoint& endpoint,
+void Service::write_ticket(const msg::IssueTicket& request,
                            const core::Responder<msg::ConsoleTicket>& respond) {
-  if (endpoint.socket_path.empty())
-    return respond(
-        core::refuse(ErrorCode::wrong_state,
-                     "the node has no " + std::string(msg::name_of(request.kind)) + " console"));
-  auto written = tickets_.write(request, endpoint, runtime_.bus.context());
+  auto written = tickets_.write(request, runtime_.bus.context());
   if (!written) return respond(std::unexpected(written.error()));
   const msg::ConsoleTicket ticket{
       .ticket = written->ticket, .url = url(), .expires_unix_ms = written->expires_unix_ms};
@@ -123,14 +132,21 @@ void Service::use_up(const std::string& ticket, std::int64_t right_end_unix_s,
         core::log::info("console_opened", {{"node", taken->node_id.value},
                                            {"kind", msg::name_of(taken->kind)},
                                            {"person", taken->person_id.value}});
-        Console console{.node_id = taken->node_id,
-                        .kind = taken->kind,
-                        .socket_path = taken->endpoint.socket_path,
-                        .log_path = taken->endpoint.log_path};
+        Console console{.node_id = taken->node_id, .host_id = taken->host_id, .kind = taken->kind};
         open_.push_back({*taken, right_end_unix_s, console.right});
         // The right may have ended after it was checked.
         recheck(open_.back());
         done(std::move(console));
+      });
+}
+
+void Service::ask_host(const Console& console, const std::string& token,
+                       std::function<void(core::Result<void>)> done) {
+  runtime_.bus.call(
+      msg::StreamConsole{.node_id = console.node_id, .kind = console.kind, .token = token},
+      {.to = "provisioner/" + console.host_id.value, .deadline = host_timeout},
+      [done = std::move(done)](const core::Result<msg::Done>& asked) {
+        done(asked ? core::Result<void>{} : std::unexpected(asked.error()));
       });
 }
 

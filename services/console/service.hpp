@@ -1,5 +1,5 @@
-// The console service: issues single-use tickets, and connects a viewer's WebSocket with the
-// console's socket. The gateway decides who gets a ticket; the provisioner knows the sockets.
+// The console service: issues single-use tickets, and connects a viewer's WebSocket with the stream
+// of the console, which its host opens when asked. The gateway decides who gets a ticket.
 #pragma once
 
 #include <list>
@@ -8,6 +8,7 @@
 #include "messages/console.hpp"
 #include "messages/people.hpp"
 #include "services/console/config.hpp"
+#include "services/console/driver/console_proxy.hpp"
 #include "services/console/metrics.hpp"
 #include "services/console/ticket_book.hpp"
 
@@ -20,13 +21,17 @@ class Service {
 
   /// ADDRESS:PORT for viewers.
   std::string address() const { return proxy_->endpoint().text(); }
+  /// ADDRESS:PORT for hosts.
+  std::string address_for_hosts() const { return proxy_->endpoint_for_hosts().text(); }
 
  private:
   void issue_ticket(const msg::IssueTicket& request, core::Context& context,
                     core::Responder<msg::ConsoleTicket> respond);
-  void write_ticket(const msg::IssueTicket& request, const msg::ConsoleEndpoint& endpoint,
+  void write_ticket(const msg::IssueTicket& request,
                     const core::Responder<msg::ConsoleTicket>& respond);
   void take_ticket(const std::string& ticket, std::function<void(core::Result<Console>)> done);
+  void ask_host(const Console& console, const std::string& token,
+                std::function<void(core::Result<void>)> done);
   void use_up(const std::string& ticket, std::int64_t right_end_unix_s,
               std::function<void(core::Result<Console>)> done);
 

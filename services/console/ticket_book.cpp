@@ -16,7 +16,6 @@ TicketBook::TicketBook(core::Store& store, TicketLimits limits) : store_{store},
 }
 
 core::Result<TicketBook::Written> TicketBook::write(const msg::IssueTicket& request,
-                                                    const msg::ConsoleEndpoint& endpoint,
                                                     const core::Context& context) {
   if (auto loaded = ready(); !loaded) return std::unexpected(loaded.error());
   if (unused_ >= limits_.unused_max)
@@ -28,7 +27,7 @@ core::Result<TicketBook::Written> TicketBook::write(const msg::IssueTicket& requ
   tx.write(keys::ticket(hash), StoredTicket{.hash = hash,
                                             .node_id = request.node_id,
                                             .kind = request.kind,
-                                            .endpoint = endpoint,
+                                            .host_id = request.host_id,
                                             .person_id = request.person_id,
                                             .expires_unix_ms = written.expires_unix_ms,
                                             .project_id = request.project_id,

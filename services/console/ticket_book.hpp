@@ -25,8 +25,7 @@ class TicketBook {
   TicketBook(core::Store& store, TicketLimits limits);
 
   /// Writes a ticket; do not show it before the store is durable. `no_capacity`: too many unused.
-  core::Result<Written> write(const msg::IssueTicket& request, const msg::ConsoleEndpoint& endpoint,
-                              const core::Context& context);
+  core::Result<Written> write(const msg::IssueTicket& request, const core::Context& context);
   /// What a ticket opens. `forbidden`: unknown, used or expired.
   core::Result<StoredTicket> find(const std::string& ticket, const core::Context& context) const;
   /// Uses a ticket up; `done` is called when that is durable. `forbidden`: unknown, used or

@@ -34,6 +34,19 @@ std::optional<core::Error> read_accelerator(core::Settings& settings, Config& co
   return std::nullopt;
 }
 
+core::Result<void> read_console_service(core::Settings& settings, Config& config) {
+  const auto endpoint = settings.optional_endpoint("provisioner.console_address");
+  if (!endpoint) return {};
+  ConsoleServiceAddress service{.endpoint = *endpoint};
+  if (const auto ca = settings.text("provisioner.ca_file", ""); !ca.empty()) {
+    auto trust = core::Trust::open(ca);
+    if (!trust) return std::unexpected(msg::invalid("provisioner.ca_file", trust.error().detail));
+    service.trust = std::move(*trust);
+  }
+  config.console_service = std::move(service);
+  return {};
+}
+
 }  // namespace
 
 core::Result<Config> Config::from(core::Settings& settings) {
@@ -60,6 +73,8 @@ core::Result<Config> Config::from(core::Settings& settings) {
   config.console_log_bytes_max = settings.number("provisioner.console_log_bytes_max",
                                                  config.console_log_bytes_max, 4096, 1LL << 40);
   read_times(settings, config);
+  if (auto read = read_console_service(settings, config); !read)
+    return std::unexpected(read.error());
   if (auto fault = read_accelerator(settings, config)) return std::unexpected(*fault);
   if (const auto name = settings.text("provisioner.qemu_user", ""); !name.empty()) {
     const auto user = find_qemu_user(name);

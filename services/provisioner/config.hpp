@@ -2,26 +2,29 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/config/settings.hpp"
+#include "services/provisioner/driver/console_streams.hpp"
 #include "services/provisioner/driver/hypervisor.hpp"
 
 namespace nucleus::provisioner {
 
 struct Config {
   DriverTraits driver = libvirt_driver;
-  std::vector<msg::HostId> hosts = {};    // one real host; or simulated ones, from sim-0001 on
-  std::string libvirt_uri = {};           // simulated: test:///default
-  std::string state_directory = {};       // consoles, logs, seed drives, lease files
-  std::string bridge = {};                // Open vSwitch bridge of the ports
-  std::string port_prefix = "nuc";        // of tap names: several deployments may share a machine
-  Accel accelerator = Accel::unknown;     // unknown = auto: probed at the start
-  QemuUser qemu_user = {};                // uid 0 = as libvirt is configured
-  std::string probe_kernel = {};          // of the guest that probes the accelerator
-  std::uint32_t cpus = 0;                 // of each host; 0 = as the hypervisor reports
-  std::uint64_t memory_mb = 0;            // of each host; 0 = as the hypervisor reports
+  std::vector<msg::HostId> hosts = {};  // one real host; or simulated ones, from sim-0001 on
+  std::string libvirt_uri = {};         // simulated: test:///default
+  std::string state_directory = {};     // consoles, logs, seed drives, lease files
+  std::string bridge = {};              // Open vSwitch bridge of the ports
+  std::string port_prefix = "nuc";      // of tap names: several deployments may share a machine
+  Accel accelerator = Accel::unknown;   // unknown = auto: probed at the start
+  QemuUser qemu_user = {};              // uid 0 = as libvirt is configured
+  std::string probe_kernel = {};        // of the guest that probes the accelerator
+  std::uint32_t cpus = 0;               // of each host; 0 = as the hypervisor reports
+  std::uint64_t memory_mb = 0;          // of each host; 0 = as the hypervisor reports
+  std::optional<ConsoleServiceAddress> console_service = {};  // nothing = no consoles
   std::string address = {};               // of this host, as the head sees it; empty = none
   std::string pingpong_program = {};      // for the native baseline; empty = no MPI probe of hosts
   std::int64_t heartbeat_ms = 500;        // to the scheduler

@@ -37,6 +37,9 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
       store_{runtime.store},
       workers_{runtime.workers},
       config_{std::move(config)},
+      console_streams_{config_.console_service
+                           ? std::make_unique<ConsoleStreams>(*config_.console_service)
+                           : nullptr},
       pools_{std::move(pools)},
       metrics_{runtime.metrics},
       hypervisor_{std::move(hypervisor)},
@@ -79,7 +82,8 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   register_driver_handlers();
   store_.on_loaded([this] { handle_loaded(); });
   bus_.serve<msg::ApplyGrants>(*this, &Service::apply_grants);
-  bus_.serve_later<msg::OpenConsole>(*this, &Service::open_console);
+  bus_.serve_later<msg::CheckConsole>(*this, &Service::check_console);
+  bus_.serve_later<msg::StreamConsole>(*this, &Service::stream_console);
   bus_.serve_later<msg::ProbeNode>(*this, &Service::probe_node);
   bus_.serve_later<msg::ProbeHost>(*this, &Service::probe_host);
   bus_.every(core::Milliseconds{config_.heartbeat_ms}, *this, &Service::beat);
@@ -157,19 +161,44 @@ core::Result<std::string> Service::running_domain(const msg::NodeId& node_id) co
   return core::refuse(ErrorCode::wrong_state, "The VM is not running");
 }
 
-void Service::open_console(const msg::OpenConsole& request, core::Context&,
-                           core::Responder<msg::ConsoleEndpoint> respond) {
-  const auto domain = running_domain(request.node_id);
+void Service::check_console(const msg::CheckConsole& request, core::Context&,
+                            core::Responder<msg::Done> respond) {
+  find_console(request.node_id, request.kind, [respond](const core::Result<ConsolePaths>& found) {
+    if (!found) return respond(std::unexpected(found.error()));
+    respond(msg::Done{});
+  });
+}
+
+void Service::stream_console(const msg::StreamConsole& request, core::Context&,
+                             core::Responder<msg::Done> respond) {
+  find_console(request.node_id, request.kind,
+               [self = self_, request, respond](const core::Result<ConsolePaths>& found) {
+                 if (!found) return respond(std::unexpected(found.error()));
+                 if (*self) (*self)->console_streams_->begin(*found, request.kind, request.token);
+                 respond(msg::Done{});
+               });
+}
+
+void Service::find_console(const msg::NodeId& node_id, msg::ConsoleKind kind,
+                           core::Responder<ConsolePaths> respond) {
+  const auto domain = running_domain(node_id);
   if (!domain) return respond(std::unexpected(domain.error()));
   workers_.run<ConsolePaths>(
       loop_, core::Milliseconds{config_.step_timeout_ms},
       [hypervisor = hypervisor_, name = *domain] { return hypervisor->console(name); },
-      [respond, kind = request.kind](core::Result<ConsolePaths> paths) {
+      [respond, kind,
+       is_connected = console_streams_ != nullptr](core::Result<ConsolePaths> paths) {
         if (!paths) return respond(std::unexpected(paths.error()));
-        const bool is_serial = kind == msg::ConsoleKind::serial;
-        respond(msg::ConsoleEndpoint{
-            .socket_path = is_serial ? paths->serial_socket : paths->vnc_socket,
-            .log_path = is_serial ? paths->serial_log : ""});
+        const auto& socket =
+            kind == msg::ConsoleKind::serial ? paths->serial_socket : paths->vnc_socket;
+        if (socket.empty())
+          return respond(
+              core::refuse(ErrorCode::wrong_state,
+                           "the node has no " + std::string(msg::name_of(kind)) + " console"));
+        if (!is_connected)
+          return respond(core::refuse(ErrorCode::wrong_state,
+                                      "the host has no address of the console service"));
+        respond(std::move(paths));
       });
 }
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/runtime/runtime.hpp"
+#include "services/provisioner/driver/console_streams.hpp"
 #include "services/provisioner/driver/switch_guard.hpp"
 #include "services/provisioner/heartbeat.hpp"
 #include "services/provisioner/reconciler.hpp"
@@ -37,8 +38,12 @@ class Service {
 
  private:
   core::Result<msg::Done> apply_grants(const msg::ApplyGrants& request, core::Context& context);
-  void open_console(const msg::OpenConsole& request, core::Context& context,
-                    core::Responder<msg::ConsoleEndpoint> respond);
+  void check_console(const msg::CheckConsole& request, core::Context& context,
+                     core::Responder<msg::Done> respond);
+  void stream_console(const msg::StreamConsole& request, core::Context& context,
+                      core::Responder<msg::Done> respond);
+  void find_console(const msg::NodeId& node_id, msg::ConsoleKind kind,
+                    core::Responder<ConsolePaths> respond);
   void probe_node(const msg::ProbeNode& request, core::Context& context,
                   core::Responder<msg::ProbeResult> respond);
   void probe_host(const msg::ProbeHost& request, core::Context& context,
@@ -65,6 +70,7 @@ class Service {
   core::Store& store_;
   core::Workers& workers_;
   const Config config_;
+  std::unique_ptr<ConsoleStreams> console_streams_;  // null = no console service is configured
   WorkerPools pools_;
   Metrics metrics_;
   std::shared_ptr<Hypervisor> hypervisor_;

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,12 @@ def wait_until(is_true, what, timeout_s=TIMEOUT_S):
             return result
         assert time.monotonic() < until, f"waited {timeout_s} s for: {what}"
         time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def start_time(pid):

@@ -15,7 +15,7 @@ import urllib.parse
 import pytest
 import yaml
 
-from conftest import BIN, ROOT, SERVICES, Deployment, wait_until
+from conftest import BIN, ROOT, SERVICES, Deployment, free_port, wait_until
 from http_client import http_get
 from prometheus import Prometheus
 
@@ -27,12 +27,6 @@ TIMEOUT_S = 60
 METRICS_CONNECTIONS_MAX = 50  # of one address
 # No simulated host can be measured: tests/unit/services/overhead/metrics_test.cpp has the names.
 OVERHEAD = re.compile(r"nucleus_overhead_\w+")
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 class Watched:

@@ -8,8 +8,9 @@ import ssl
 import subprocess
 
 import pytest
+import yaml
 
-from conftest import BIN, Machines, a_deployment, wait_until
+from conftest import BIN, Machines, a_deployment, free_port, wait_until
 from console import Viewer, ticket_for
 
 TIMEOUT_S = 30
@@ -262,3 +263,40 @@ def test_a_console_is_reachable_over_wss(tmp_path, tiny_guest):
             viewer.read_until(b"# ")
         plain = site.curl("/healthz", "-w", " %{http_code}", url=f"http://127.0.0.1:{port}")
         assert plain.stdout == '{"detail":"this port requires TLS (https:// or wss://)"} 400'
+
+
+@pytest.fixture(name="own", scope="module")
+def own_fixture():
+    """Listens on addresses that are not the default one, without a certificate."""
+    with a_deployment("--simulated", "--listen", f"127.0.0.2:{free_port()}", "--console-listen",
+                      f"127.0.0.3:{free_port()}") as deployment:
+        yield deployment
+
+
+def test_an_address_for_others_is_served_with_the_deployments_own_ca(own):
+    env = own.env()
+    assert env["NUCLEUS_URL"].startswith("https://127.0.0.2:")
+    port = int(env["NUCLEUS_URL"].rpartition(":")[2])
+    context = ssl.create_default_context(cafile=env["NUCLEUS_CA_FILE"])
+    for name in ("127.0.0.2", "127.0.0.3", "127.0.0.1", "localhost"):
+        with socket.create_connection(("127.0.0.2", port), TIMEOUT_S) as line:
+            with context.wrap_socket(line, server_hostname=name) as secure:
+                assert secure.getpeercert()["issuer"] != secure.getpeercert()["subject"]
+    listed = subprocess.run([BIN / "cm", "comet", "ll"], env=env, text=True, capture_output=True)
+    assert listed.returncode == 0, listed.stderr
+    settings = yaml.safe_load((own.state / "config/console.yaml").read_text())
+    assert settings["console.public_url"].startswith("wss://127.0.0.3:")
+    for key in ("ca.key", "head.key"):
+        assert (own.state / "tls" / key).stat().st_mode & 0o777 == 0o600
+
+
+def test_no_tls_serves_http_on_that_address_until_the_next_listen(own):
+    own.down()
+    own.nucleus("up", "--no-tls")
+    assert own.env()["NUCLEUS_URL"].startswith("http://127.0.0.2:")
+    own.down()
+    own.nucleus("up")
+    assert own.env()["NUCLEUS_URL"].startswith("http://127.0.0.2:")
+    own.down()
+    own.up()
+    assert own.env()["NUCLEUS_URL"].startswith("https://127.0.0.2:")

@@ -1,12 +1,15 @@
-// The console service on a real bus, Redis, WebSocket and unix socket: what a ticket opens, how
-// often, and what a viewer is shown if it opens nothing.
+// The console service on a real bus, Redis, WebSocket and unix socket, with a host's streams over
+// TLS: what a ticket opens, how often, and what a viewer is shown if it opens nothing.
 #include <gtest/gtest.h>
 
 #include <fstream>
 
+#include "core/tls/authority.hpp"
 #include "messages/people.hpp"
 #include "services/console/service.hpp"
+#include "services/provisioner/driver/console_streams.hpp"
 #include "tests/support/console_socket.hpp"
+#include "tests/support/curve_bus.hpp"
 #include "tests/support/rooms.hpp"
 #include "tests/support/viewer.hpp"
 
@@ -16,19 +19,31 @@ namespace {
 using core::ErrorCode;
 using msg::ConsoleKind;
 
-/// In place of a host's provisioner: returns the sockets of its nodes' consoles.
-struct ConsoleHost {
-  std::map<std::string, msg::ConsoleEndpoint>& endpoints;
-  ConsoleHost(core::Runtime& runtime, std::map<std::string, msg::ConsoleEndpoint>& known)
-      : endpoints{known} {
-    runtime.bus.serve<msg::OpenConsole>(*this, &ConsoleHost::open);
+/// What a host's provisioner does, with known sockets in place of a hypervisor's.
+class ConsoleHost {
+ public:
+  using Paths = std::map<std::string, provisioner::ConsolePaths>;
+  ConsoleHost(core::Runtime& runtime, const Paths& paths,
+              const provisioner::ConsoleServiceAddress& service)
+      : paths_{paths}, streams_{service} {
+    runtime.bus.serve<msg::CheckConsole>(*this, &ConsoleHost::check);
+    runtime.bus.serve<msg::StreamConsole>(*this, &ConsoleHost::stream);
   }
-  core::Result<msg::ConsoleEndpoint> open(const msg::OpenConsole& request, core::Context&) {
-    const auto found = endpoints.find(request.node_id.value);
-    if (found == endpoints.end())
-      return core::refuse(ErrorCode::wrong_state, "the domain does not run");
-    return found->second;
+
+ private:
+  core::Result<msg::Done> check(const msg::CheckConsole& request, core::Context&) {
+    if (paths_.contains(request.node_id.value)) return msg::Done{};
+    return core::refuse(ErrorCode::wrong_state, "the domain does not run");
   }
+  core::Result<msg::Done> stream(const msg::StreamConsole& request, core::Context&) {
+    if (request.node_id.value == "ended")
+      return core::refuse(ErrorCode::wrong_state, "the domain has ended");
+    streams_.begin(paths_.at(request.node_id.value), request.kind, request.token);
+    return msg::Done{};
+  }
+
+  const Paths& paths_;
+  provisioner::ConsoleStreams streams_;
 };
 
 /// In place of the registry: `person` and the rights of the tokens that exist.
@@ -65,8 +80,40 @@ class Console : public testing::Test {
   std::string socket_of(const std::string& node) const { return folder_.file(node + ".sock"); }
   std::string log_of(const std::string& node) const { return folder_.file(node + ".log"); }
 
+  Console() {
+    const core::CertificateFiles ca = files_of("ca");
+    must(core::make_authority(ca, "test"));
+    must(core::issue_certificate(ca, {.addresses = {"127.0.0.1"}}, files_of("head")));
+    must(core::make_authority(files_of("other"), "another"));
+  }
+
+  static void must(const core::Result<void>& done) {
+    if (!done) throw std::runtime_error(done.error().detail);
+  }
+  core::CertificateFiles files_of(const std::string& name) const {
+    return {.certificate = folder_.file(name + ".pem"), .key = folder_.file(name + ".key")};
+  }
+
+  /// The host with the test's consoles; it trusts the CA of this name.
+  void start_host(const std::string& ca = "ca") {
+    host_.reset();
+    const auto trust = core::Trust::open(files_of(ca).certificate);
+    if (!trust) throw std::runtime_error(trust.error().detail);
+    const provisioner::ConsoleServiceAddress service{
+        .endpoint = {.address = "127.0.0.1", .port = hosts_port_}, .trust = *trust};
+    host_ = std::make_unique<Process>(
+        deployment_, "provisioner/h1", std::map<std::string, std::string>{},
+        [this, service](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
+          return std::make_shared<ConsoleHost>(runtime, paths_, service);
+        });
+  }
+
   void start(std::map<std::string, std::string> settings = {}) {
+    if (!host_) start_host();
     service_.reset();
+    settings.insert({{"console.hosts_listen", "127.0.0.1:" + std::to_string(hosts_port_)},
+                     {"console.hosts_tls_certificate", files_of("head").certificate},
+                     {"console.hosts_tls_key", files_of("head").key}});
     service_ =
         std::make_unique<Process>(deployment_, "console", std::move(settings), build_console);
   }
@@ -109,18 +156,14 @@ class Console : public testing::Test {
   }
 
   TemporaryFolder folder_ = {};
-  std::map<std::string, msg::ConsoleEndpoint> endpoints_ = {
-      {"n1", {.socket_path = socket_of("n1"), .log_path = log_of("n1")}},
-      {"n2", {.socket_path = socket_of("n2")}},
-      {"no-vnc", {}},
-      {"long", {.socket_path = "/" + std::string(200, 'x')}}};
+  ConsoleHost::Paths paths_ = {
+      {"n1", {.serial_socket = socket_of("n1"), .serial_log = log_of("n1")}},
+      {"n2", {.serial_socket = socket_of("n2"), .vnc_socket = socket_of("n2")}},
+      {"ended", {}},
+      {"long", {.serial_socket = "/" + std::string(200, 'x')}}};
+  std::uint16_t hosts_port_ = static_cast<std::uint16_t>(free_port());
   Deployment deployment_ = {};
-  Process host_{deployment_,
-                "provisioner/h1",
-                {},
-                [this](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
-                  return std::make_shared<ConsoleHost>(runtime, endpoints_);
-                }};
+  std::unique_ptr<Process> host_ = {};
   Credentials credentials_ = {};
   std::string token_ = "t1";
   StandIn registry_{deployment_, "registry",
@@ -209,7 +252,7 @@ TEST_F(Console, KeepsUnusedTicketsAndNoUsedOnesAcrossARestart) {
   ASSERT_TRUE(used && unused);
   { const auto viewer = open(used); }
   start();
-  const auto url = issue()->url;  // with the new port
+  const auto url = issue()->url;  // with the new port of viewers
   EXPECT_EQ(Viewer(url).open(offered(*used)), 403U);
   Viewer viewer(url);
   ASSERT_EQ(viewer.open(offered(*unused)), 101U);
@@ -283,7 +326,6 @@ TEST_F(Console, ReportsWhyNoTicketIsIssued) {
   expect_refused(issue("n1", ConsoleKind::serial, ""), ErrorCode::wrong_state,
                  "The VM is not running");
   expect_refused(issue("off"), ErrorCode::wrong_state, "the domain does not run");
-  expect_refused(issue("no-vnc", ConsoleKind::vnc), ErrorCode::wrong_state, "no vnc console");
   expect_refused(issue("n1", ConsoleKind::unknown), ErrorCode::invalid_argument, "kind");
   expect_refused(issue(""), ErrorCode::invalid_argument, "node_id");
   expect_refused(issue("n1", ConsoleKind::serial, "../h1"), ErrorCode::invalid_argument, "host_id");
@@ -308,18 +350,65 @@ TEST_F(Console, ClosesTheViewerWhenTheServiceStops) {
   EXPECT_EQ(viewer->read_to_close(), "the console service stops");
 }
 
-TEST_F(Console, GivesASerialConsoleToTheNewestViewerAndClosesThePreviousOne) {
-  ConsoleSocket qemu(socket_of("n1"), "login: ");
+TEST_F(Console, ShowsOneSerialConsoleToAllItsViewersAndTakesWhatEachTypes) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");  // it serves one client, as QEMU does
   start();
-  const auto one = issue();
-  const auto two = issue();
-  ASSERT_TRUE(one && two);
-  const auto first = open(one, "login: ");
-  const auto second = open(two);
-  EXPECT_EQ(first->read_to_close(), "opened by another viewer");
-  EXPECT_EQ(second->read_to("login: "), "login: ");
+  const auto first = open(issue(), "login: ");
+  const auto second = open(issue(), "login: ");
   second->write("x");
   EXPECT_EQ(second->read_to("x"), "x");
+  EXPECT_EQ(first->read_to("x"), "x");
+  first->write("y");
+  EXPECT_EQ(first->read_to("y"), "y");
+  EXPECT_EQ(second->read_to("y"), "y");
+  const auto third = open(issue(), "login: xy");
+  qemu.hang_up();
+  for (const auto& viewer : {&first, &second, &third})
+    EXPECT_EQ((*viewer)->read_to_close(), "the console was closed");
+}
+
+TEST_F(Console, KeepsTheStreamOfAViewerWhenAnotherLeaves) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto stays = open(issue(), "login: ");
+  { const auto leaves = open(issue(), "login: "); }
+  stays->write("x");
+  EXPECT_EQ(stays->read_to("x"), "x");
+}
+
+TEST_F(Console, FreesTheConsoleOnceItsLastViewerHasLeft) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  auto left = qemu.client_left();
+  { const auto viewer = open(issue(), "login: "); }
+  EXPECT_EQ(left.wait_for(wait_timeout), std::future_status::ready);
+  const auto again = open(issue(), "login: ");
+}
+
+TEST_F(Console, ReportsWhyTheHostOpensNoStream) {
+  start();
+  const auto viewer = open(issue("ended"));
+  EXPECT_EQ(viewer->read_to_close(), "the domain has ended");
+}
+
+TEST_F(Console, ReportsAHostThatDoesNotConnect) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start_host("other");  // it rejects the console service's certificate
+  start({{"console.host_connect_s", "1"}});
+  const auto viewer = open(issue());
+  EXPECT_EQ(viewer->read_to_close(), "the host did not connect");
+}
+
+TEST_F(Console, RefusesAHostWithoutAToken) {
+  start({{"console.hosts_tls_certificate", ""}, {"console.hosts_tls_key", ""}});
+  const std::string url = "ws://127.0.0.1:" + std::to_string(hosts_port_);
+  for (const std::string& said : {std::string(), std::string("nucleus.stream"),
+                                  std::string("nucleus.stream, nucleus.ticket.made-up")})
+    EXPECT_EQ(Viewer(url + "/stream").open(said), 403U) << said;
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  EXPECT_EQ(Viewer(url + "/console").open(offered(*ticket)), 404U);
+  EXPECT_EQ(Viewer(url + "/stream").open("nucleus.stream, nucleus.ticket." + ticket->ticket), 403U);
 }
 
 TEST_F(Console, ReportsAConsoleThatAcceptsNobodyAsInUse) {

@@ -97,9 +97,11 @@ class Journey : public testing::Test {
     start("provisioner/h1",
           {{"provisioner.host_id", "h1"},
            {"provisioner.accelerator", "tcg"},
-           {"provisioner.state_directory", folder_.path()}},
+           {"provisioner.state_directory", folder_.path()},
+           {"provisioner.console_address", address(console_port_)}},
           build<provisioner::Service, provisioner::Config>(hypervisor_));
-    start("console", {}, build<console::Service, console::Config>());
+    start("console", {{"console.hosts_listen", address(console_port_)}},
+          build<console::Service, console::Config>());
     start("gateway", {{"gateway.listen", address()}}, build<gateway::Service, gateway::Config>());
   }
 
@@ -108,7 +110,8 @@ class Journey : public testing::Test {
         std::make_unique<Process>(deployment_, name, std::move(settings), std::move(build)));
   }
 
-  std::string address() const { return "127.0.0.1:" + std::to_string(gateway_port_); }
+  std::string address() const { return address(gateway_port_); }
+  static std::string address(int port) { return "127.0.0.1:" + std::to_string(port); }
 
   template <class Request>
   typename Request::Reply must(const Request& request) {
@@ -147,6 +150,7 @@ class Journey : public testing::Test {
       std::make_shared<provisioner::FakeHypervisor>();
   Deployment deployment_ = {};
   int gateway_port_ = 0;
+  int console_port_ = free_port();
   std::shared_ptr<Recorder> recorder_ = {};
   std::vector<std::unique_ptr<Process>> processes_ = {};
   Process operator_{deployment_, "operator"};

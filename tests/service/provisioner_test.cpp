@@ -180,26 +180,31 @@ TEST_F(Provisioner, ReportsSizeAndDriverOfAHost) {
   EXPECT_EQ(report.driver, "simulated");
 }
 
-TEST_F(Provisioner, OpensTheConsolesOfRunningNodesOnly) {
+TEST_F(Provisioner, FindsTheConsolesOfRunningNodesOnly) {
+  config_.console_service.emplace();
   start();
-  const auto open = [&](const std::string& node, msg::ConsoleKind kind) {
-    return caller_.call(msg::OpenConsole{.node_id = {node}, .kind = kind},
+  const auto check = [&](msg::ConsoleKind kind) {
+    return caller_.call(msg::CheckConsole{.node_id = {"n1"}, .kind = kind},
                         {.to = "provisioner/h1", .deadline = wait_timeout});
   };
-  EXPECT_EQ(open("n1", msg::ConsoleKind::serial).error().code, ErrorCode::wrong_state);
+  EXPECT_EQ(check(msg::ConsoleKind::serial).error().detail, "The VM is not running");
   ASSERT_TRUE(apply({a_grant("n1")}));
   ASSERT_TRUE(reported("n1", DomainState::running));
-  const auto serial = open("n1", msg::ConsoleKind::serial);
-  ASSERT_TRUE(serial) << serial.error().detail;
-  EXPECT_TRUE(serial->socket_path.ends_with(".serial"));
-  EXPECT_FALSE(serial->log_path.empty());
-  const auto vnc = open("n1", msg::ConsoleKind::vnc);
-  ASSERT_TRUE(vnc);
-  EXPECT_TRUE(vnc->socket_path.ends_with(".vnc"));
-  EXPECT_TRUE(vnc->log_path.empty());
+  EXPECT_TRUE(check(msg::ConsoleKind::serial));
+  EXPECT_TRUE(check(msg::ConsoleKind::vnc));
 }
 
-// Found in review: cluster c was removed and defined again, so another node has the old one's name.
+TEST_F(Provisioner, OpensNoConsoleWithoutAWayToTheConsoleService) {
+  start();
+  ASSERT_TRUE(apply({a_grant("n1")}));
+  ASSERT_TRUE(reported("n1", DomainState::running));
+  const auto opened = caller_.call(
+      msg::StreamConsole{.node_id = {"n1"}, .kind = msg::ConsoleKind::serial, .token = "t"},
+      {.to = "provisioner/h1", .deadline = wait_timeout});
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().detail, "the host has no address of the console service");
+}
+
 TEST_F(Provisioner, LeavesADomainAloneWhoseNameAnEndedGrantOfAnotherNodeHas) {
   config_.driver.is_shared_by_hosts = false;  // domains are named by their node
   start();

@@ -1,8 +1,12 @@
-// Connects viewers' WebSockets with consoles' unix sockets. Everything but the constructor and the
-// destructor runs on the HTTP server's thread. A viewer passes its ticket as a subprotocol:
-// `nucleus.console, nucleus.ticket.TICKET`.
+// Connects viewers' WebSockets with the hosts' streams of consoles. A viewer passes its ticket as a
+// subprotocol, `nucleus.console, nucleus.ticket.TICKET`, and a host the token that it was given,
+// `nucleus.stream, nucleus.ticket.TOKEN`. Everything but the constructor and the destructor runs on
+// the HTTP server's thread.
 #pragma once
 
+#include <utility>
+// Boost 1.74's asio needs <utility> before it with g++ 12.
+#include <boost/asio/any_io_executor.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,65 +15,74 @@
 
 #include "core/http/server.hpp"
 #include "core/result.hpp"
-#include "messages/console.hpp"
+#include "services/console/driver/console.hpp"
 #include "services/console/metrics.hpp"
-#include "services/console/session_right.hpp"
 
 namespace nucleus::console {
 
 /// A viewer must offer it beside its ticket; it is the one selected.
-constexpr std::string_view subprotocol = "nucleus.console";
+constexpr std::string_view viewer_subprotocol = "nucleus.console";
+/// The same for a host.
+constexpr std::string_view host_subprotocol = "nucleus.stream";
 
 struct ConsoleProxyOptions {
-  core::http::ServerOptions http = {.connections_max = 1'000,
+  core::http::ServerOptions http = {.also_listen = {{}},  // for hosts
+                                    .connections_max = 1'000,
                                     .connections_per_address_max = 200,
                                     .head_bytes_max = 8192,
                                     .stop_reason = "the console service stops"};
-  std::size_t message_bytes_max = 64 * 1024;  // from a viewer
-  std::size_t replay_bytes_max = 64 * 1024;   // of a serial console's log
+  std::size_t message_bytes_max = 64 * 1024;  // from a viewer or a host
+  std::size_t replay_bytes_max = 64 * 1024;   // of a serial console, for a viewer who joins later
+  int host_connect_s = 10;
   int stall_s = 20;  // a viewer that takes no bytes for this long is disconnected
+
+  core::http::ListenOptions& for_hosts() { return http.also_listen.front(); }
 };
 
-/// A console that a ticket opens.
-struct Console {
-  msg::NodeId node_id = {};
-  msg::ConsoleKind kind = msg::ConsoleKind::unknown;
-  std::string socket_path = {};
-  std::string log_path = {};
-  std::shared_ptr<SessionRight> right = std::make_shared<SessionRight>();
-};
+class HostStream;
 
-class Session;
+/// What the proxy asks the service for; each `done` may be called on any thread, once.
+struct ConsoleProxyCalls {
+  /// Uses a ticket up. `forbidden`: it opens nothing.
+  std::function<void(const std::string& ticket, std::function<void(core::Result<Console>)> done)>
+      take_ticket = {};
+  /// Has the console's host connect, with this token.
+  std::function<void(const Console& console, const std::string& token,
+                     std::function<void(core::Result<void>)> done)>
+      ask_host = {};
+};
 
 class ConsoleProxy {
  public:
-  /// Uses a ticket up; `done` may be called on any thread. `forbidden`: the ticket opens nothing.
-  using TakeTicket = std::function<void(const std::string& ticket,
-                                        std::function<void(core::Result<Console>)> done)>;
-
-  /// Throws std::runtime_error if the endpoint cannot be bound.
-  ConsoleProxy(ConsoleProxyOptions options, Metrics& metrics, TakeTicket take_ticket);
+  /// Throws std::runtime_error if an endpoint cannot be bound.
+  ConsoleProxy(ConsoleProxyOptions options, Metrics& metrics, ConsoleProxyCalls calls);
   /// Closes every session with its reason, within half a second.
   ~ConsoleProxy();
   ConsoleProxy(const ConsoleProxy&) = delete;
   ConsoleProxy& operator=(const ConsoleProxy&) = delete;
 
-  core::Endpoint endpoint() const { return server_->endpoint(); }
+  core::Endpoint endpoint() const { return server_->endpoint(0); }
+  core::Endpoint endpoint_for_hosts() const { return server_->endpoint(1); }
 
  private:
-  friend class Session;
   void handle(const core::http::Request& request, const core::http::Respond& respond);
+  void handle_viewer(const core::http::Request& request, const core::http::Respond& respond);
+  void handle_host(const core::http::Request& request, const core::http::Respond& respond);
   core::http::Response open_console(const Console& console);
+  std::shared_ptr<HostStream> stream_of(const Console& console,
+                                        const boost::asio::any_io_executor& executor);
+  std::shared_ptr<HostStream> begin_stream(const Console& console,
+                                           const boost::asio::any_io_executor& executor);
 
   ConsoleProxyOptions options_;
   Metrics& metrics_;
-  TakeTicket take_ticket_;
-  // QEMU serves one client of a serial console: the newest viewer has it. By the socket's path.
-  std::map<std::string, std::weak_ptr<Session>> serial_owners_ = {};
+  ConsoleProxyCalls calls_;
+  std::map<std::string, std::weak_ptr<HostStream>> serial_streams_ = {};  // HOST/NODE
+  std::map<std::string, std::weak_ptr<HostStream>> awaited_ = {};         // by the token's SHA-256
   std::unique_ptr<core::http::Server> server_;  // last: its thread uses the others
 };
 
-/// The ticket in Sec-WebSocket-Protocol; empty if it or `nucleus.console` is missing.
-std::string ticket_in(std::string_view subprotocols);
+/// The ticket or token in Sec-WebSocket-Protocol; empty if it or `subprotocol` is missing.
+std::string ticket_in(std::string_view subprotocols, std::string_view subprotocol);
 
 }  // namespace nucleus::console

@@ -61,7 +61,8 @@ void for_every_request_and_event(Visit&& visit) {
                  ListHosts, ReportHost, ReportDomains, DrainHost, RemoveHost, HostRemoved,
                  DefineAllocation, ListAllocations, ListUsage, ComputesetChanged, NodeChanged,
                  HostChanged, AllocationChanged>(visit);
-  visit_messages<ApplyGrants, DomainChanged, OpenConsole, ProbeNode, ProbeHost>(visit);
+  visit_messages<ApplyGrants, DomainChanged, CheckConsole, StreamConsole, ProbeNode, ProbeHost>(
+      visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
                  ImagePublished, ImageRemoved, VolumeChanged, VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);

@@ -7,6 +7,8 @@
 #include "operator/processes.hpp"
 #include "operator/rack.hpp"
 #include "operator/services.hpp"
+#include "operator/tls.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace nucleus::operator_ {
 namespace {
@@ -30,18 +32,24 @@ std::vector<Child> plan(bool is_simulated) {
 }
 
 TEST(Listen, AcceptsAnAddressAndAPort) {
-  Options options;
-  ASSERT_TRUE(parse_listen("0.0.0.0:8443", options));
-  EXPECT_EQ(options.listen_address, "0.0.0.0");
-  EXPECT_EQ(options.listen_port, 8443);
+  Deployment deployment;
+  ASSERT_TRUE(parse_listen("0.0.0.0:8443", deployment));
+  EXPECT_EQ(deployment.options.listen_address, "0.0.0.0");
+  EXPECT_EQ(deployment.options.listen_port, 8443);
+  EXPECT_EQ(console_address(deployment.options), "0.0.0.0");
+  ASSERT_TRUE(parse_console_listen("10.0.0.1:8444", deployment));
+  EXPECT_EQ(console_address(deployment.options), "10.0.0.1");
+  EXPECT_EQ(deployment.ports.at("console"), 8444);
 }
 
 TEST(Listen, RefusesAnythingElse) {
   for (const char* text : {"", ":", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "host:80",
                            "127.0.0.1:65536", "127.0.0.1:80x", "1.2.3:80"}) {
-    Options options;
-    EXPECT_FALSE(parse_listen(text, options)) << text;
-    EXPECT_EQ(options.listen_port, 0) << text;
+    Deployment deployment;
+    EXPECT_FALSE(parse_listen(text, deployment)) << text;
+    EXPECT_FALSE(parse_console_listen(text, deployment)) << text;
+    EXPECT_EQ(deployment.options.listen_port, 0) << text;
+    EXPECT_TRUE(deployment.ports.empty()) << text;
   }
 }
 
@@ -104,6 +112,55 @@ TEST(Children, OfAJoinedHostReachTheHeadWithItsKeyAndNeverRedis) {
   EXPECT_EQ(provisioner.settings.at("bus.requests_url"), "tcp://10.0.0.1:5570");
   EXPECT_EQ(provisioner.settings.at("state.file"), "/srv/host/provisioner/state.db");
   EXPECT_FALSE(provisioner.settings.contains("redis.socket"));
+}
+
+/// A deployment in a state directory of its own, with the files of its own CA.
+struct OwnTls : testing::Test {
+  tests::TemporaryFolder folder = {};
+  StateDirectory state{folder.path()};
+  Deployment deployment = {.short_id = "0a1b"};
+
+  OwnTls() { std::filesystem::create_directory(state.file("tls")); }
+  core::CertificateFacts facts(const std::string& host) {
+    return (*core::Certificate::open(head_files(state)))->facts(host);
+  }
+};
+
+TEST_F(OwnTls, CoversEveryAddressOfTheHeadAndIsKeptWhileItDoes) {
+  deployment.options.bus_address = "10.0.0.1";
+  ASSERT_TRUE(make_own_tls(state, deployment));
+  for (const char* host : {"127.0.0.1", "localhost", "10.0.0.1"})
+    EXPECT_TRUE(facts(host).is_for_host) << host;
+  EXPECT_FALSE(facts("10.0.0.2").is_for_host);
+  const auto before = facts("").fingerprint;
+  ASSERT_TRUE(make_own_tls(state, deployment));
+  EXPECT_EQ(facts("").fingerprint, before);
+  const auto authority = read_file(authority_files(state).certificate);
+  deployment.options.listen_address = "10.0.0.2";
+  ASSERT_TRUE(make_own_tls(state, deployment));
+  EXPECT_TRUE(facts("10.0.0.2").is_for_host);
+  EXPECT_EQ(read_file(authority_files(state).certificate), authority);
+}
+
+TEST_F(OwnTls, IsUsedWhereClientsConnectFromElsewhere) {
+  const std::string own = head_files(state).certificate;
+  auto& options = deployment.options;
+  const auto used = [&] {
+    use_own_tls(state, options);
+    return options.tls.certificate;
+  };
+  EXPECT_EQ(used(), "");
+  options.listen_address = "10.0.0.1";
+  EXPECT_EQ(used(), own);
+  EXPECT_EQ(options.tls.ca, authority_files(state).certificate);
+  options.listen_address = "127.0.0.1";
+  EXPECT_EQ(used(), "");
+  options.console_address = "0.0.0.0";
+  EXPECT_EQ(used(), own);
+  options.tls = {.is_off = true};
+  EXPECT_EQ(used(), "");
+  options.tls = {.certificate = "/site.pem", .key = "/site.key"};
+  EXPECT_EQ(used(), "/site.pem");
 }
 
 TEST(Rack, GivesEachDeploymentAddressesOfItsOwn) {

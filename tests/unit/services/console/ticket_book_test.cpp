@@ -40,8 +40,9 @@ class Desk {
   }
 
   core::Result<TicketBook::Written> write() {
-    auto written = book_->write({.node_id = {"n1"}, .kind = msg::ConsoleKind::serial},
-                                {.socket_path = "/run/n1"}, process_->bus().context());
+    auto written =
+        book_->write({.node_id = {"n1"}, .kind = msg::ConsoleKind::serial, .host_id = {"h1"}},
+                     process_->bus().context());
     std::optional<core::Result<void>> durable;
     store().when_durable([&](core::Result<void> landed) { durable = std::move(landed); });
     world_.run_until([&] { return durable.has_value(); }, wait_timeout);
@@ -79,7 +80,7 @@ TEST(TicketBook, OpensItsConsoleOnce) {
   const auto taken = desk.take(written->ticket);
   ASSERT_TRUE(taken) << taken.error().detail;
   EXPECT_EQ(taken->node_id.value, "n1");
-  EXPECT_EQ(taken->endpoint.socket_path, "/run/n1");
+  EXPECT_EQ(taken->host_id.value, "h1");
   const auto again = desk.take(written->ticket);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, ErrorCode::forbidden);

@@ -2,21 +2,24 @@
 #include <gtest/gtest.h>
 
 #include "services/console/config.hpp"
+#include "services/console/driver/console_proxy.hpp"
 
 namespace nucleus::console {
 namespace {
 
 TEST(TicketHeader, FindsTheTicketBesideTheSubprotocol) {
-  EXPECT_EQ(ticket_in("nucleus.console, nucleus.ticket.abc"), "abc");
-  EXPECT_EQ(ticket_in("nucleus.ticket.abc,nucleus.console"), "abc");
-  EXPECT_EQ(ticket_in(" \tother ,  nucleus.console\t,nucleus.ticket.abc ,"), "abc");
+  EXPECT_EQ(ticket_in("nucleus.console, nucleus.ticket.abc", viewer_subprotocol), "abc");
+  EXPECT_EQ(ticket_in("nucleus.ticket.abc,nucleus.console", viewer_subprotocol), "abc");
+  EXPECT_EQ(ticket_in(" \tother ,  nucleus.console\t,nucleus.ticket.abc ,", viewer_subprotocol),
+            "abc");
 }
 
 TEST(TicketHeader, FindsNoneIfEitherIsMissing) {
   for (const char* said : {"", ",", " ", ",,,", "nucleus.console", "nucleus.ticket.abc",
                            "nucleus.console, nucleus.ticket.", "nucleus.consoles, nucleus.ticket.a",
                            "nucleus.console nucleus.ticket.abc", "NUCLEUS.CONSOLE, abc"})
-    EXPECT_EQ(ticket_in(said), "") << said;
+    EXPECT_EQ(ticket_in(said, viewer_subprotocol), "") << said;
+  EXPECT_EQ(ticket_in("nucleus.console, nucleus.ticket.abc", host_subprotocol), "");
 }
 
 core::Result<Config> config_of(std::map<std::string, std::string> values) {
@@ -30,6 +33,8 @@ core::Result<Config> config_of(std::map<std::string, std::string> values) {
 
 TEST(ConsoleConfig, NamesTheInvalidSetting) {
   const std::pair<const char*, const char*> wrong[] = {{"console.listen", "here"},
+                                                       {"console.hosts_listen", "here"},
+                                                       {"console.hosts_tls_key", "/none"},
                                                        {"console.listen", "127.0.0.1"},
                                                        {"console.listen", "127.0.0.1:"},
                                                        {"console.listen", "127.0.0.1:65536"},
@@ -54,7 +59,7 @@ TEST(ConsoleConfig, AcceptsValidSettings) {
                                  {"console.public_url", "wss://example.org/console"},
                                  {"console.ticket_s", "3600"}});
   ASSERT_TRUE(config) << config.error().detail;
-  EXPECT_EQ(config->proxy.http.listen.text(), "[::1]:8080");
+  EXPECT_EQ(config->proxy.http.listen.endpoint.text(), "[::1]:8080");
   EXPECT_EQ(config->tickets.life_s, 3600);
 }
 

@@ -4,9 +4,9 @@
 
 #include <optional>
 
-namespace nucleus::console {
+namespace nucleus::provisioner {
 
 /// Whether the listener has accepted this connection; nothing if the kernel does not say.
 std::optional<bool> is_accepted(int descriptor);
 
-}  // namespace nucleus::console
+}  // namespace nucleus::provisioner

@@ -1,6 +1,6 @@
 // Asks the kernel through netlink (sock_diag): the peer of a connection that was not accepted has
 // no inode.
-#include "services/console/driver/unix_peer.hpp"
+#include "services/provisioner/driver/unix_peer.hpp"
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace nucleus::console {
+namespace nucleus::provisioner {
 
 namespace {
 
@@ -71,4 +71,4 @@ std::optional<bool> is_accepted(int descriptor) {
   return accepted;
 }
 
-}  // namespace nucleus::console
+}  // namespace nucleus::provisioner

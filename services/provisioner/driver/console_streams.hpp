@@ -1,0 +1,37 @@
+// Connects consoles of this host's domains with the console service: the connection goes out from
+// the host, by TLS, and proves itself by a token. One thread of its own.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/config/endpoint.hpp"
+#include "core/tls/trust.hpp"
+#include "messages/provisioner.hpp"
+#include "services/provisioner/driver/hypervisor.hpp"
+
+namespace nucleus::provisioner {
+
+struct ConsoleServiceAddress {
+  core::Endpoint endpoint = {};
+  std::shared_ptr<core::Trust> trust = {};  // null = no TLS
+};
+
+class ConsoleStreams {
+ public:
+  explicit ConsoleStreams(ConsoleServiceAddress service);
+  /// Ends all streams.
+  ~ConsoleStreams();
+  ConsoleStreams(const ConsoleStreams&) = delete;
+  ConsoleStreams& operator=(const ConsoleStreams&) = delete;
+
+  /// Begins a stream and returns. Whatever goes wrong is told to the console service as the reason
+  /// why the stream ends, or logged if there is no connection to it. Any thread.
+  void begin(const ConsolePaths& paths, msg::ConsoleKind kind, const std::string& token);
+
+ private:
+  class Worker;
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace nucleus::provisioner
