@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 #include <zmq.hpp>
@@ -29,6 +30,15 @@ inline void limit(zmq::socket_t& socket) {
 inline void enable_heartbeats(zmq::socket_t& socket) {
   socket.set(zmq::sockopt::heartbeat_ivl, 2'000);
   socket.set(zmq::sockopt::heartbeat_timeout, 6'000);
+}
+
+/// Over tcp: waits longer between attempts, and each process differently, so that hundreds of hosts
+/// do not all come at once when the bus is back. ZeroMQ doubles the first time up to the last.
+inline void spread_reconnects(zmq::socket_t& socket) {
+  std::random_device device;
+  socket.set(zmq::sockopt::reconnect_ivl, std::uniform_int_distribution<int>(50, 250)(device));
+  socket.set(zmq::sockopt::reconnect_ivl_max,
+             std::uniform_int_distribution<int>(1'000, 2'000)(device));
 }
 
 /// The user id that the handshake gave to the message's sender, or empty.

@@ -64,6 +64,7 @@ void ZmqLink::open(Connection& connection, const char* monitor_url, int monitore
     connection.socket.set(zmq::sockopt::curve_publickey, options_.keys.own_public);
     connection.socket.set(zmq::sockopt::curve_secretkey, options_.keys.own_secret);
     enable_heartbeats(connection.socket);
+    spread_reconnects(connection.socket);
   }
   if (monitored_events != 0) {
     if (zmq_socket_monitor(connection.socket.handle(), monitor_url, monitored_events) != 0)
