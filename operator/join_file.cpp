@@ -7,12 +7,15 @@
 namespace nucleus::operator_ {
 
 core::Result<TextMap> add_host_key(const StateDirectory& state, const Deployment& deployment,
-                                   const std::string& host_id) {
+                                   const std::string& host_id, std::int64_t earlier_end_unix_s) {
   if (auto broken = msg::check_name("host", host_id)) return std::unexpected(*broken);
   const auto pair = core::new_curve_pair();
-  if (auto granted = grant_key(state.file("rights"), pair.public_key, host_rights(host_id));
-      !granted)
-    return std::unexpected(granted.error());
+  const auto folder = state.file("rights");
+  const auto rights = host_rights(host_id);
+  const auto granted = earlier_end_unix_s == 0
+                           ? grant_key(folder, pair.public_key, rights)
+                           : renew_key(folder, pair.public_key, rights, earlier_end_unix_s);
+  if (!granted) return std::unexpected(granted.error());
   return TextMap{{"host_id", host_id},
                  {"bus.requests_url", bus_url(deployment, "requests")},
                  {"bus.events_url", bus_url(deployment, "events")},

@@ -2,6 +2,7 @@
 // own key pair. The head keeps only what the key allows.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "operator/deployment.hpp"
@@ -10,9 +11,10 @@
 namespace nucleus::operator_ {
 
 /// Creates the key of host `host_id` and allows it what a provisioner needs. Returns the join
-/// file's content: `host_id` and `bus.*` settings. An earlier key of that host is revoked.
+/// file's content: `host_id` and `bus.*` settings. Earlier keys of that host are revoked: at once,
+/// or when the host connects with this one, and at `earlier_end_unix_s` at the latest.
 core::Result<TextMap> add_host_key(const StateDirectory& state, const Deployment& deployment,
-                                   const std::string& host_id);
+                                   const std::string& host_id, std::int64_t earlier_end_unix_s = 0);
 
 bool has_host_key(const StateDirectory& state, const std::string& host_id);
 
