@@ -43,7 +43,8 @@ core::Result<int> list_hosts(const HostArguments& arguments) {
   const auto listed = call_all_pages(**opened, msg::ListHosts{}, &msg::Hosts::hosts);
   if (!listed) return std::unexpected(listed.error());
   std::cout << host_heading();
-  for (const auto& host : *listed) std::cout << host_row(host);
+  const auto now_unix_ms = unix_ms_now();
+  for (const auto& host : *listed) std::cout << host_row(host, now_unix_ms);
   return 0;
 }
 
