@@ -142,8 +142,9 @@ core::Result<void> make_host_network(const HostDeployment& host) {
   remove_host_network(name);  // a power failure may have left one with stale devices
   if (auto made = run_ip("netns add " + name); !made) return made;
   if (host.uplink.empty()) return {};
+  // Without IPv6, since the kernel would send frames of its own.
   const auto moved = run_ip("link set " + host.uplink + " netns " + name + "\n-n " + name +
-                            " link set " + host.uplink + " up");
+                            " link set " + host.uplink + " addrgenmode none up");
   if (moved) return {};
   return core::refuse(core::ErrorCode::invalid_argument, moved.error().detail, "uplink");
 }

@@ -1,7 +1,6 @@
 // nucleus join: makes this machine a host of a deployment whose head is elsewhere.
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <iostream>
 
@@ -9,6 +8,7 @@
 #include "operator/commands/commands.hpp"
 #include "operator/deployment.hpp"
 #include "operator/join_file.hpp"
+#include "operator/prerequisites.hpp"
 #include "operator/processes.hpp"
 #include "operator/supervisor.hpp"
 
@@ -65,6 +65,16 @@ core::Result<HostDeployment> desired_host(const JoinArguments& arguments,
   return host;
 }
 
+/// In the words of `nucleus doctor --host`.
+core::Result<void> check_machine(const StateDirectory& state, const HostDeployment& host) {
+  std::string problems;
+  for (const auto& finding : find_problems(state, Role::host, host.uplink))
+    if (finding.is_error) problems += "\n" + shown(finding);
+  if (problems.empty()) return {};
+  problems.pop_back();
+  return core::refuse(core::ErrorCode::unavailable, "this machine cannot be a host yet" + problems);
+}
+
 /// Its keys and the head's addresses may change while it runs.
 core::Result<void> change_running_host(const StateDirectory& state, const HostDeployment& host) {
   const auto before = load_host(state);
@@ -79,8 +89,6 @@ core::Result<void> change_running_host(const StateDirectory& state, const HostDe
 
 core::Result<int> join(const JoinArguments& arguments) {
   umask(077);
-  if (geteuid() != 0)
-    return core::refuse(core::ErrorCode::invalid_argument, "a host needs root: use sudo");
   if (!arguments.metrics_listen.empty() && !core::parse_endpoint(arguments.metrics_listen))
     return core::refuse(core::ErrorCode::invalid_argument,
                         "--metrics-listen must be ADDRESS:PORT, for example 127.0.0.1:9400",
@@ -96,13 +104,10 @@ core::Result<int> join(const JoinArguments& arguments) {
                         state.root() + " has a head (nucleus up): use another --state", "state");
   const auto host = desired_host(arguments, state, *file);
   if (!host) return std::unexpected(host.error());
+  if (!is_any_running(load_processes(state)))
+    if (auto met = check_machine(state, *host); !met) return std::unexpected(met.error());
   if (auto created = state.create(); !created) return std::unexpected(created.error());
   const auto lock = FileLock::take(state.file("run/command.lock"), true);
-  const auto missing = missing_programs(plan_host_children(state, *host, programs_folder()));
-  if (!missing.empty())
-    return core::refuse(core::ErrorCode::unavailable,
-                        fmt::format("missing programs: {}\n  nucleus doctor shows how to get them",
-                                    fmt::join(missing, ", ")));
   if (running_supervisor(state).pid != 0) {
     if (auto renewed = change_running_host(state, *host); !renewed)
       return std::unexpected(renewed.error());
