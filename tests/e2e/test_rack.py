@@ -15,6 +15,7 @@ from zmq.utils.monitor import recv_monitor_message
 from conftest import BIN, Machines, a_deployment, start_time, wait_until
 from console import Guest
 from machines import Events, Host, run
+from rack import head_link, host_states, hosts_of, provisioner, state_of
 from sniffer import Sniffer
 
 
@@ -38,29 +39,6 @@ def guests_fixture(rack):
     finally:
         for guest in opened.values():
             guest.__exit__()
-
-
-def state_of(rack, name):
-    return rack.deployment.state / "rack" / name.removeprefix("rack-")
-
-
-def hosts_of(rack, cluster):
-    """The host of each node, by node."""
-    return {name: node["host_id"] for name, node in rack.rest.v2_nodes(cluster).items()}
-
-
-def host_states(rack):
-    return {host["host_id"]: host["state"] for host in rack.operator.get("/v2/hosts")["hosts"]}
-
-
-def provisioner(rack, name):
-    return int((state_of(rack, name) / "pids/provisioner").read_text())
-
-
-def head_link(rack, name):
-    """The head's end of its link to the host."""
-    short_id = yaml.safe_load((rack.deployment.state / "deployment.yaml").read_text())["short_id"]
-    return f"n{short_id}m{name.removeprefix('rack-')}"
 
 
 class Intruder:
