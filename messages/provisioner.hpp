@@ -63,7 +63,8 @@ struct ApplyGrants {
   bool is_complete = false;
   std::vector<Grant> grants = {};
   std::string boot_id = {};  // from the host's last heartbeat: a list for another boot is outdated
-  NUCLEUS_FIELDS(host_id, revision, is_complete, grants, boot_id);
+  std::string machine_id = {};  // that the host is bound to: not for another one of its name
+  NUCLEUS_FIELDS(host_id, revision, is_complete, grants, boot_id, machine_id);
 };
 
 /// A domain changed its state: as its provisioner reports it to the scheduler, and the event that

@@ -3,10 +3,14 @@
 #include <poll.h>
 
 #include <chrono>
+#include <csignal>
+#include <functional>
 
+#include "core/bus/key_check.hpp"
 #include "core/runtime/child_process.hpp"
 #include "operator/health.hpp"
 #include "operator/join_file.hpp"
+#include "operator/processes.hpp"
 #include "operator/run_ip.hpp"
 #include "operator/supervisor.hpp"
 
@@ -18,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds connect_timeout{60};
+constexpr milliseconds key_timeout{2'000};  // a head that accepts a key does within this time
 
 /// `ip netns exec NAMESPACE PROGRAM`, or the program itself.
 std::vector<std::string> within(const std::string& network_namespace,
@@ -50,6 +55,28 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   settings["provisioner.console_address"] = host.console_address;
   settings["provisioner.ca_file"] = host.ca_file;
   return child;
+}
+
+core::KeyAnswer check_key(const TextMap& bus) {
+  return core::check_key({.server_public = text_of(bus, "bus.server_key"),
+                          .own_public = text_of(bus, "bus.public_key"),
+                          .own_secret = text_of(bus, "bus.secret_key")},
+                         text_of(bus, "bus.events_url"), key_timeout);
+}
+
+/// Waits for the end of what `problem_now` describes.
+core::Result<void> wait_for(const StateDirectory& state, const HostDeployment& host,
+                            const std::function<std::string()>& problem_now) {
+  const auto deadline = Clock::now() + connect_timeout;
+  while (true) {
+    const auto problem = problem_now();
+    if (problem.empty()) return {};
+    if (Clock::now() > deadline)
+      return core::refuse(
+          core::ErrorCode::deadline_exceeded,
+          "host " + host.host_id + " is not ready: " + problem + "\n  logs: " + state.file("logs"));
+    poll(nullptr, 0, 20);
+  }
 }
 
 }  // namespace
@@ -123,8 +150,9 @@ core::Result<void> make_host_network(const HostDeployment& host) {
   remove_host_network(name);  // a power failure may have left one with stale devices
   if (auto made = run_ip("netns add " + name); !made) return made;
   if (host.uplink.empty()) return {};
+  // Without IPv6, since the kernel would send frames of its own.
   const auto moved = run_ip("link set " + host.uplink + " netns " + name + "\n-n " + name +
-                            " link set " + host.uplink + " up");
+                            " link set " + host.uplink + " addrgenmode none up");
   if (moved) return {};
   return core::refuse(core::ErrorCode::invalid_argument, moved.error().detail, "uplink");
 }
@@ -141,16 +169,27 @@ core::Result<void> start_host(const StateDirectory& state, const HostDeployment&
     if (auto written = write_settings(state, children); !written) return written;
     if (auto running = start_supervisor(state); !running) return running;
   }
-  const auto deadline = Clock::now() + connect_timeout;
-  while (true) {
-    const auto problem = problem_of(check_host(state, host, milliseconds{500}));
-    if (problem.empty()) return {};
-    if (Clock::now() > deadline)
-      return core::refuse(
-          core::ErrorCode::deadline_exceeded,
-          "host " + host.host_id + " is not ready: " + problem + "\n  logs: " + state.file("logs"));
-    poll(nullptr, 0, 20);
-  }
+  return wait_for(state, host,
+                  [&] { return problem_of(check_host(state, host, milliseconds{500})); });
+}
+
+core::Result<void> renew_host(const StateDirectory& state, const HostDeployment& before,
+                              const HostDeployment& host) {
+  if (const auto answer = check_key(host.bus); answer != core::KeyAnswer::accepted)
+    return core::refuse(
+        core::ErrorCode::unavailable,
+        "the head at " + text_of(host.bus, "bus.events_url") +
+            (answer == core::KeyAnswer::refused ? " refuses the file's key" : " does not answer"),
+        "file");
+  if (auto saved = save_host(state, host); !saved) return saved;
+  const auto children = plan_host_children(state, host, programs_folder());
+  if (auto written = write_settings(state, children); !written) return written;
+  send_signal(load_processes(state)["provisioner"].process, SIGHUP);
+  return wait_for(state, host, [&]() -> std::string {
+    if (auto problem = problem_of(check_host(state, host, milliseconds{500})); !problem.empty())
+      return problem;
+    return check_key(before.bus) == core::KeyAnswer::refused ? "" : "the old key has not ended";
+  });
 }
 
 }  // namespace nucleus::operator_

@@ -48,4 +48,10 @@ void remove_host_network(const std::string& network_namespace);
 /// is connected to the head.
 core::Result<void> start_host(const StateDirectory& state, const HostDeployment& host);
 
+/// Lets the running provisioner of `before` use the keys and addresses of `host`, without a
+/// restart. Returns when it does, and the head has ended the earlier key. Changes nothing if the
+/// head does not accept the new one.
+core::Result<void> renew_host(const StateDirectory& state, const HostDeployment& before,
+                              const HostDeployment& host);
+
 }  // namespace nucleus::operator_

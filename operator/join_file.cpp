@@ -20,14 +20,17 @@ core::Result<TextMap> head_entries(const StateDirectory& state, const Deployment
 }
 
 core::Result<TextMap> add_host_key(const StateDirectory& state, const Deployment& deployment,
-                                   const std::string& host_id) {
+                                   const std::string& host_id, std::int64_t earlier_end_unix_s) {
   if (auto broken = msg::check_name("host", host_id)) return std::unexpected(*broken);
   auto file = head_entries(state, deployment);
   if (!file) return file;
   const auto pair = core::new_curve_pair();
-  if (auto granted = grant_key(state.file("rights"), pair.public_key, host_rights(host_id));
-      !granted)
-    return std::unexpected(granted.error());
+  const auto folder = state.file("rights");
+  const auto rights = host_rights(host_id);
+  const auto granted = earlier_end_unix_s == 0
+                           ? grant_key(folder, pair.public_key, rights)
+                           : renew_key(folder, pair.public_key, rights, earlier_end_unix_s);
+  if (!granted) return std::unexpected(granted.error());
   file->insert({{"host_id", host_id},
                 {"bus.public_key", pair.public_key},
                 {"bus.secret_key", pair.secret_key}});
@@ -42,12 +45,14 @@ bool revoke_host_key(const StateDirectory& state, const std::string& host_id) {
   return revoke_keys(state.file("rights"), host_rights(host_id).name);
 }
 
-core::Result<void> apply_join_file(const TextMap& file, const StateDirectory& state,
-                                   HostDeployment& host) {
+void apply_join_file(const TextMap& file, const StateDirectory& state, HostDeployment& host) {
   host.bus = bus_settings(file);
   host.console_address = text_of(file, "console_address");
   host.image_store_url = text_of(file, "image_store_url");
   host.ca_file = state.file("ca.pem");
+}
+
+core::Result<void> write_ca(const TextMap& file, const HostDeployment& host) {
   return write_file(host.ca_file, text_of(file, "ca"));
 }
 

@@ -3,6 +3,7 @@
 // allows.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "operator/deployment.hpp"
@@ -14,19 +15,21 @@ namespace nucleus::operator_ {
 core::Result<TextMap> head_entries(const StateDirectory& state, const Deployment& deployment);
 
 /// Creates the key of host `host_id` and allows it what a provisioner needs. Returns the join
-/// file's content: `host_id`, the key pair, and what head_entries() has. An earlier key of that
-/// host is revoked.
+/// file's content: `host_id`, the key pair, and what head_entries() has. Earlier keys of that host
+/// are revoked: at once, or when the host connects with this one, and at `earlier_end_unix_s` at
+/// the latest.
 core::Result<TextMap> add_host_key(const StateDirectory& state, const Deployment& deployment,
-                                   const std::string& host_id);
+                                   const std::string& host_id, std::int64_t earlier_end_unix_s = 0);
 
 bool has_host_key(const StateDirectory& state, const std::string& host_id);
 
 /// Revokes the key of a host; false if it has none.
 bool revoke_host_key(const StateDirectory& state, const std::string& host_id);
 
-/// Sets what a join file says of the head, and writes the CA to DIR/ca.pem of the host.
-core::Result<void> apply_join_file(const TextMap& file, const StateDirectory& state,
-                                   HostDeployment& host);
+/// Sets what a join file says of the head.
+void apply_join_file(const TextMap& file, const StateDirectory& state, HostDeployment& host);
+/// Writes the CA of a join file where the host expects it.
+core::Result<void> write_ca(const TextMap& file, const HostDeployment& host);
 
 /// The `bus.*` settings of a join file, or of DIR/host.yaml.
 TextMap bus_settings(const TextMap& file);

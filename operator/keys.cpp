@@ -136,6 +136,26 @@ core::Result<void> grant_key(const std::string& rights_directory, const std::str
   return write_rights(file, public_key, rights);
 }
 
+core::Result<void> renew_key(const std::string& rights_directory, const std::string& public_key,
+                             core::PeerRights rights, std::int64_t earlier_end_unix_s) {
+  std::map<std::string, TextMap> earlier;
+  for (const auto& file : find_keys(rights_directory, rights.name)) {
+    auto known = read_text_map(file);
+    if (!known) return std::unexpected(known.error());
+    rights.replaces += (rights.replaces.empty() ? "" : " ") + text_of(*known, "public_key");
+    earlier[file] = std::move(*known);
+  }
+  // The new key first: an earlier one without a successor must not get an end.
+  const std::string file = rights_directory + "/" + core::rights_file_name(public_key);
+  if (auto written = write_rights(file, public_key, rights); !written) return written;
+  for (auto& [path, known] : earlier) {
+    if (known.contains("end_unix_s")) continue;
+    known["end_unix_s"] = std::to_string(earlier_end_unix_s);
+    if (auto written = write_text_map(path, known); !written) return written;
+  }
+  return {};
+}
+
 std::vector<std::string> find_keys(const std::string& rights_directory, const std::string& name) {
   std::vector<std::string> files;
   std::error_code error;

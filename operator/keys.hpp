@@ -3,6 +3,7 @@
 // is passed to its process, as a volume or over ssh.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,10 @@ core::PeerRights host_rights(const std::string& host_id);
 /// one.
 core::Result<void> grant_key(const std::string& rights_directory, const std::string& public_key,
                              const core::PeerRights& rights);
+/// The same, but earlier keys of the process stay valid until this one is used, and until
+/// `earlier_end_unix_s` at most.
+core::Result<void> renew_key(const std::string& rights_directory, const std::string& public_key,
+                             core::PeerRights rights, std::int64_t earlier_end_unix_s);
 /// The rights files of this process name.
 std::vector<std::string> find_keys(const std::string& rights_directory, const std::string& name);
 /// Removes those files; false if there are none.

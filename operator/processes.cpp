@@ -3,6 +3,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -72,6 +74,17 @@ bool send_signal(const ProcessId& process, int signal) {
   const bool is_sent = syscall(SYS_pidfd_send_signal, descriptor, signal, nullptr, 0) == 0;
   close(descriptor);
   return is_sent;
+}
+
+std::int64_t unix_ms_now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+bool is_any_running(const ProcessTable& table) {
+  return std::ranges::any_of(table,
+                             [](const auto& entry) { return is_alive(entry.second.process); });
 }
 
 ProcessTable load_processes(const StateDirectory& state) {

@@ -41,6 +41,8 @@ nlohmann::json json_of(const std::optional<core::ProcessEnd>& end);
 /// By name. Written on each change, before the process may run.
 using ProcessTable = std::map<std::string, ProcessEntry>;
 
+std::int64_t unix_ms_now();
+bool is_any_running(const ProcessTable& table);
 ProcessTable load_processes(const StateDirectory& state);
 core::Result<void> save_processes(const StateDirectory& state, const ProcessTable& table);
 

@@ -29,7 +29,7 @@ link set {link} up
 -n {own} addr add {host}/32 peer {head}/32 dev head0
 -n {own} link set head0 up
 -n {own} link add uplink0 mtu 1600 type veth peer name {port} mtu 1600 netns {rack}
--n {own} link set uplink0 up
+-n {own} link set uplink0 addrgenmode none up
 -n {rack} link set {port} master rack0 up
 )";
 
@@ -149,7 +149,8 @@ core::Result<void> start_rack(const StateDirectory& state, const Deployment& dep
     if (!file) return std::unexpected(file.error());
     copy_probe_kernel(state, own);
     auto host = rack_host(state, deployment, i);
-    if (auto applied = apply_join_file(*file, own, host); !applied) return applied;
+    apply_join_file(*file, own, host);
+    if (auto written = write_ca(*file, host); !written) return written;
     if (auto started = start_host(own, host); !started) return started;
   }
   return {};

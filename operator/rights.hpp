@@ -11,10 +11,13 @@ namespace nucleus::operator_ {
 
 inline core::Result<void> write_rights(const std::string& path, const std::string& public_key,
                                        const core::PeerRights& rights) {
-  return write_text_map(path, {{"public_key", public_key},
-                               {"name", rights.name},
-                               {"calls", rights.calls},
-                               {"project", rights.project}});
+  TextMap file{{"public_key", public_key},
+               {"name", rights.name},
+               {"calls", rights.calls},
+               {"project", rights.project}};
+  if (!rights.replaces.empty()) file["replaces"] = rights.replaces;
+  if (rights.end_unix_s != 0) file["end_unix_s"] = std::to_string(rights.end_unix_s);
+  return write_text_map(path, file);
 }
 
 }  // namespace nucleus::operator_

@@ -26,12 +26,6 @@ constexpr milliseconds restart_delay_min{50};
 constexpr milliseconds restart_delay_max{5'000};
 constexpr milliseconds stable_uptime{2'000};  // resets the back-off
 
-std::int64_t unix_ms_now() {
-  return std::chrono::duration_cast<milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 /// In the forked process: waits until the parent has recorded it, then runs the child's program.
 [[noreturn]] void exec_child(const Child& child, const std::string& log_path, int gate) {
   setsid();

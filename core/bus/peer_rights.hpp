@@ -9,11 +9,17 @@
 namespace nucleus::core {
 
 struct PeerRights {
-  std::string name = {};     // the process name, `registry`; `operator/*` = any name below
-  std::string calls = {};    // prefixes of the topics it may call, separated by spaces; `*` = all
-  std::string project = {};  // it may subscribe to this project's events; `*` = all
-  friend bool operator==(const PeerRights&, const PeerRights&) = default;
+  std::string name = {};      // the process name, `registry`; `operator/*` = any name below
+  std::string calls = {};     // prefixes of the topics it may call, separated by spaces; `*` = all
+  std::string project = {};   // it may subscribe to this project's events; `*` = all
+  std::string replaces = {};  // earlier keys, with spaces: they end when this one is used
+  std::int64_t end_unix_s = 0;  // the key has no rights from then on; 0 = never
 };
+
+/// Whether both allow the same; when they end makes no difference.
+inline bool allow_the_same(const PeerRights& one, const PeerRights& other) {
+  return one.name == other.name && one.calls == other.calls && one.project == other.project;
+}
 
 /// True if the key has any rights.
 inline bool is_known(const PeerRights& rights) {

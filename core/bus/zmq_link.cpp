@@ -59,13 +59,6 @@ ZmqLink::~ZmqLink() {
 
 void ZmqLink::open(Connection& connection, const char* monitor_url, int monitored_events) {
   if (connection.url.empty()) return;
-  if (is_tcp_) {
-    connection.socket.set(zmq::sockopt::curve_serverkey, options_.keys.server_public);
-    connection.socket.set(zmq::sockopt::curve_publickey, options_.keys.own_public);
-    connection.socket.set(zmq::sockopt::curve_secretkey, options_.keys.own_secret);
-    enable_heartbeats(connection.socket);
-    spread_reconnects(connection.socket);
-  }
   if (monitored_events != 0) {
     if (zmq_socket_monitor(connection.socket.handle(), monitor_url, monitored_events) != 0)
       throw zmq::error_t();
@@ -74,7 +67,31 @@ void ZmqLink::open(Connection& connection, const char* monitor_url, int monitore
     loop_.watch(connection.monitor.get(zmq::sockopt::fd),
                 [this, &connection] { drain_monitor(connection); });
   }
+  connect(connection);
+}
+
+void ZmqLink::connect(Connection& connection) {
+  if (is_tcp_) {
+    connection.socket.set(zmq::sockopt::curve_serverkey, options_.keys.server_public);
+    connection.socket.set(zmq::sockopt::curve_publickey, options_.keys.own_public);
+    connection.socket.set(zmq::sockopt::curve_secretkey, options_.keys.own_secret);
+    enable_heartbeats(connection.socket);
+    spread_reconnects(connection.socket);
+  }
   connection.socket.connect(connection.url);
+}
+
+void ZmqLink::reconnect(const ZmqLinkOptions& options) {
+  if (!is_tcp_) return;
+  options_.keys = options.keys;
+  set_connected(false);
+  const auto renew = [this](Connection& connection, const std::string& url) {
+    zmq_disconnect(connection.socket.handle(), connection.url.c_str());
+    connection.url = url;
+    connect(connection);
+  };
+  renew(sockets_->requests, options.requests_url);
+  renew(sockets_->events, options.events_url);
 }
 
 const std::string& ZmqLink::name() const {

@@ -38,11 +38,15 @@ class ZmqLink : public Link {
   void on_receive(std::function<void(Frames)> receive) override;
   void subscribe(const std::string& prefix) override;
   bool watch_connection(std::function<void(bool is_connected)> changed) override;
+  /// Over tcp: connects again, to these addresses and with these keys. What is under way is lost;
+  /// callers repeat it.
+  void reconnect(const ZmqLinkOptions& options);
 
  private:
   struct Connection;
   struct Sockets;
   void open(Connection& connection, const char* monitor_url, int monitored_events);
+  void connect(Connection& connection);
   void drain(zmq::socket_t& socket);
   void drain_monitor(Connection& connection);
   void retry_handshake(Connection& connection);

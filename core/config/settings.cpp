@@ -41,7 +41,9 @@ Result<Settings> Settings::load(const std::string& path) {
   if (path.empty()) return Settings();
   auto values = read_values(path);
   if (!values) return std::unexpected(values.error());
-  return Settings(std::move(*values));
+  Settings settings(std::move(*values));
+  settings.path_ = path;
+  return settings;
 }
 
 const std::string* Settings::find(const std::string& key) {

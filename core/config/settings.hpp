@@ -38,12 +38,15 @@ class Settings {
   /// Call after every setting was read. Fails on the first invalid value, or on a key that was
   /// never read.
   Result<void> finish() const;
+  /// The file that was loaded; empty = none.
+  const std::string& path() const { return path_; }
   /// The effective values, for `process.get-config`.
   const std::map<std::string, std::string>& in_force() const { return in_force_; }
 
  private:
   const std::string* find(const std::string& key);
 
+  std::string path_ = {};
   std::map<std::string, std::string> values_;
   std::map<std::string, std::string> in_force_ = {};
   std::set<std::string> keys_read_ = {};

@@ -33,6 +33,14 @@ std::unique_ptr<Journal> open_journal(Loop& loop, std::string name, Settings& se
                        settings.number("redis.events_retained", 1'000'000, 1000, 1'000'000'000)});
 }
 
+/// Reads the keys and addresses again and connects with them.
+void renew_link(ZmqLink& link, const std::string& name, const std::string& settings_path) {
+  auto settings = Settings::load(settings_path);
+  if (!settings) return log::error("settings_refused", {{"reason", settings.error().detail}});
+  link.reconnect(read_link_options(name, *settings));
+  log::info("bus_reconnecting", {{"name", link.name()}});
+}
+
 int run(const std::string& name, Settings& settings, StopSignals& signals, const BuildRoom& build,
         Records records) {
   const ZmqLinkOptions link_options = read_link_options(name, settings);
@@ -54,6 +62,8 @@ int run(const std::string& name, Settings& settings, StopSignals& signals, const
                   .settings = settings,
                   .metrics = *metrics};
 
+  if (!link_options.keys.server_public.empty())
+    runtime.on_hangup.push_back([&] { renew_link(link, name, settings.path()); });
   auto room = build(runtime);
   if (room) {
     if (auto finished = settings.finish(); !finished) room = std::unexpected(finished.error());

@@ -9,6 +9,7 @@
 #include "operator/caller.hpp"
 #include "operator/commands/commands.hpp"
 #include "operator/join_file.hpp"
+#include "operator/processes.hpp"
 #include "operator/tables.hpp"
 
 namespace nucleus::operator_ {
@@ -16,6 +17,7 @@ namespace nucleus::operator_ {
 namespace {
 
 constexpr std::chrono::seconds removal_timeout{20};
+constexpr std::chrono::hours renewal_timeout{24};  // the earlier key is valid no longer
 
 struct HostArguments {
   std::string state = {};
@@ -27,6 +29,7 @@ struct AddArguments {
   std::string name = {};
   std::string file = {};
   bool is_renewed = false;
+  bool is_earlier_revoked = false;
 };
 
 struct RemoveArguments {
@@ -40,7 +43,8 @@ core::Result<int> list_hosts(const HostArguments& arguments) {
   const auto listed = call_all_pages(**opened, msg::ListHosts{}, &msg::Hosts::hosts);
   if (!listed) return std::unexpected(listed.error());
   std::cout << host_heading();
-  for (const auto& host : *listed) std::cout << host_row(host);
+  const auto now_unix_ms = unix_ms_now();
+  for (const auto& host : *listed) std::cout << host_row(host, now_unix_ms);
   return 0;
 }
 
@@ -58,16 +62,23 @@ core::Result<int> add(const AddArguments& arguments) {
   const StateDirectory state(arguments.state);
   const auto deployment = open_deployment(state);
   if (!deployment) return std::unexpected(deployment.error());
-  if (has_host_key(state, arguments.name) && !arguments.is_renewed)
+  const bool has_key = has_host_key(state, arguments.name);
+  if (has_key && !arguments.is_renewed)
     return core::refuse(core::ErrorCode::conflict,
-                        "host " + msg::shown(arguments.name) +
-                            " has a key: --renew replaces it, and the old one ends",
+                        "host " + msg::shown(arguments.name) + " has a key: --renew replaces it",
                         "host");
-  const auto key = add_host_key(state, *deployment, arguments.name);
+  const bool is_earlier_kept = has_key && !arguments.is_earlier_revoked;
+  const auto end_unix_s = unix_ms_now() / 1000 + std::chrono::seconds{renewal_timeout}.count();
+  const auto key =
+      add_host_key(state, *deployment, arguments.name, is_earlier_kept ? end_unix_s : 0);
   if (!key) return std::unexpected(key.error());
   const std::string file = arguments.file.empty() ? arguments.name + ".join" : arguments.file;
   if (auto written = write_text_map(file, *key); !written) return std::unexpected(written.error());
   std::cout << fmt::format("{}: copy it to the host and run there: nucleus join {}\n", file, file);
+  if (is_earlier_kept)
+    std::cout << fmt::format(
+        "the old key ends when the host has joined with this file, or in {} hours\n",
+        renewal_timeout.count());
   if (deployment->options.bus_address == "127.0.0.1")
     std::cout << "the bus listens on 127.0.0.1 only; for other machines: nucleus down, then "
                  "nucleus up --bus-listen ADDRESS, then host add --renew\n";
@@ -122,14 +133,19 @@ void add_host(Commands& commands) {
   group.add<HostArguments>("drain", "place no new nodes on a host", drain_or_resume,
                            describe_drain);
   group.add<HostArguments>("resume", "undo drain", drain_or_resume, describe_resume);
-  group.add<AddArguments>("add", "write the file with which a machine joins as a host", add,
-                          [](CommandOptions& options, AddArguments& arguments) {
-                            options.state(arguments.state);
-                            options.add("HOST", arguments.name, "name of the new host").required();
-                            options.add("--file", arguments.file,
-                                        "file to write; default: HOST.join");
-                            options.flag("--renew", arguments.is_renewed, "replace the host's key");
-                          });
+  group.add<AddArguments>(
+      "add", "write the file with which a machine joins as a host", add,
+      [](CommandOptions& options, AddArguments& arguments) {
+        options.state(arguments.state);
+        options.add("HOST", arguments.name, "name of the new host").required();
+        options.add("--file", arguments.file, "file to write; default: HOST.join");
+        const auto renew = options.flag("--renew", arguments.is_renewed,
+                                        "replace the host's key once it joins with the new file");
+        options
+            .flag("--revoke-old", arguments.is_earlier_revoked,
+                  "end the old key now: it was stolen")
+            .needs(renew);
+      });
   group.add<RemoveArguments>("remove",
                              "revoke a host's key and forget the host; it must run no nodes",
                              remove, [](CommandOptions& options, RemoveArguments& arguments) {

@@ -1,7 +1,6 @@
 // nucleus join: makes this machine a host of a deployment whose head is elsewhere.
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <iostream>
 
@@ -9,6 +8,8 @@
 #include "operator/commands/commands.hpp"
 #include "operator/deployment.hpp"
 #include "operator/join_file.hpp"
+#include "operator/prerequisites.hpp"
+#include "operator/processes.hpp"
 #include "operator/supervisor.hpp"
 
 namespace nucleus::operator_ {
@@ -19,8 +20,10 @@ struct JoinArguments {
   std::string state = {};
   std::string file = {};
   std::string uplink = {};
-  std::string metrics_listen = "127.0.0.1:9400";
+  std::string metrics_listen = {};
 };
+
+constexpr const char* metrics_listen_default = "127.0.0.1:9400";
 
 core::Result<TextMap> read_join_file(const std::string& path) {
   auto file = read_text_map(path);
@@ -52,19 +55,42 @@ core::Result<HostDeployment> desired_host(const JoinArguments& arguments,
     host.host_id = text_of(file, "host_id");
     host.short_id = new_short_id();
     host.network_namespace = "nuc-" + host.short_id;
+    host.metrics_listen = metrics_listen_default;
     host.image_folder = state.file("images");
     host.volume_folder = state.file("volumes");
   }
   if (!arguments.uplink.empty()) host.uplink = arguments.uplink;
-  host.metrics_listen = arguments.metrics_listen;
+  if (!arguments.metrics_listen.empty()) host.metrics_listen = arguments.metrics_listen;
+  apply_join_file(file, state, host);
   return host;
+}
+
+/// In the words of `nucleus doctor --host`.
+core::Result<void> check_machine(const StateDirectory& state, const HostDeployment& host) {
+  std::string problems;
+  for (const auto& finding : find_problems(state, Role::host, host.uplink))
+    if (finding.is_error) problems += "\n" + shown(finding);
+  if (problems.empty()) return {};
+  problems.pop_back();
+  return core::refuse(core::ErrorCode::unavailable, "this machine cannot be a host yet" + problems);
+}
+
+/// Its keys and the head's addresses may change while it runs.
+core::Result<void> change_running_host(const StateDirectory& state, const HostDeployment& host) {
+  const auto before = load_host(state);
+  if (!before) return std::unexpected(before.error());
+  if (before->uplink != host.uplink || before->metrics_listen != host.metrics_listen ||
+      before->console_address != host.console_address)
+    return core::refuse(core::ErrorCode::wrong_state,
+                        "already joined with another uplink, --metrics-listen or console address: "
+                        "nucleus down --state " +
+                            state.root() + ", then join again");
+  return before->bus == host.bus ? core::Result<void>{} : renew_host(state, *before, host);
 }
 
 core::Result<int> join(const JoinArguments& arguments) {
   umask(077);
-  if (geteuid() != 0)
-    return core::refuse(core::ErrorCode::invalid_argument, "a host needs root: use sudo");
-  if (!core::parse_endpoint(arguments.metrics_listen))
+  if (!arguments.metrics_listen.empty() && !core::parse_endpoint(arguments.metrics_listen))
     return core::refuse(core::ErrorCode::invalid_argument,
                         "--metrics-listen must be ADDRESS:PORT, for example 127.0.0.1:9400",
                         "metrics-listen");
@@ -79,23 +105,17 @@ core::Result<int> join(const JoinArguments& arguments) {
                         state.root() + " has a head (nucleus up): use another --state", "state");
   auto host = desired_host(arguments, state, *file);
   if (!host) return std::unexpected(host.error());
+  if (!is_any_running(load_processes(state)))
+    if (auto met = check_machine(state, *host); !met) return std::unexpected(met.error());
   if (auto created = state.create(); !created) return std::unexpected(created.error());
   const auto lock = FileLock::take(state.file("run/command.lock"), true);
-  if (auto applied = apply_join_file(*file, state, *host); !applied)
-    return std::unexpected(applied.error());
-  const auto missing = missing_programs(plan_host_children(state, *host, programs_folder()));
-  if (!missing.empty())
-    return core::refuse(core::ErrorCode::unavailable,
-                        fmt::format("missing programs: {}\n  nucleus doctor shows how to get them",
-                                    fmt::join(missing, ", ")));
+  if (auto written = write_ca(*file, *host); !written)
+    return std::unexpected(written.error());
   if (running_supervisor(state).pid != 0) {
-    const auto before = load_host(state);
-    if (!before || before->bus != host->bus || before->uplink != host->uplink)
-      return core::refuse(core::ErrorCode::wrong_state,
-                          "already joined with another key or uplink: nucleus down --state " +
-                              state.root() + ", then join again");
-  } else if (auto made = make_host_network(*host); !made) {
-    return std::unexpected(made.error());
+    if (auto renewed = change_running_host(state, *host); !renewed)
+      return std::unexpected(renewed.error());
+  } else if (!is_any_running(load_processes(state))) {
+    if (auto made = make_host_network(*host); !made) return std::unexpected(made.error());
   }
   if (auto started = start_host(state, *host); !started) return std::unexpected(started.error());
   std::cout << fmt::format("host {} has joined\n", host->host_id);
@@ -114,10 +134,8 @@ void add_join(Commands& commands) {
         options.add("--uplink", arguments.uplink,
                     "interface that carries the nodes' VLANs to other hosts; it is used for "
                     "nothing else");
-        options
-            .add("--metrics-listen", arguments.metrics_listen,
-                 "ADDRESS:PORT of the provisioner's /metrics")
-            .show_default();
+        options.add("--metrics-listen", arguments.metrics_listen,
+                    "ADDRESS:PORT of the provisioner's /metrics; default: 127.0.0.1:9400");
       });
 }
 

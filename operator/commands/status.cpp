@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -25,10 +24,7 @@ struct StatusArguments {
 
 std::int64_t uptime_s(const ProcessHealth& process) {
   if (!process.is_running) return 0;
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
-  return (now - process.entry.started_unix_ms) / 1000;
+  return (unix_ms_now() - process.entry.started_unix_ms) / 1000;
 }
 
 std::string health_of(const ProcessHealth& process) {
@@ -84,7 +80,7 @@ void print_table(const StateDirectory& state, const Deployment& deployment, cons
   print_processes(health.processes, supervisor, "nucleus up");
   std::cout << "\n" << host_heading();
   for (std::size_t i = 0; i < health.hosts.size() && i < hosts_shown_max; ++i)
-    std::cout << host_row(health.hosts[i]);
+    std::cout << host_row(health.hosts[i], unix_ms_now());
   if (health.hosts.size() > hosts_shown_max)
     std::cout << fmt::format("and {} more: nucleus host list\n",
                              health.hosts.size() - hosts_shown_max);

@@ -179,8 +179,7 @@ core::Result<int> up(const UpArguments& arguments) {
   if (!deployment) return std::unexpected(deployment.error());
   const bool is_supervised = running_supervisor(state).pid != 0;
   auto table = load_processes(state);
-  bool is_anything_running =
-      std::ranges::any_of(table, [](const auto& entry) { return is_alive(entry.second.process); });
+  bool is_anything_running = is_any_running(table);
   if (*before && (*before)->options != deployment->options && is_anything_running) {
     if (is_supervised)
       return core::refuse(

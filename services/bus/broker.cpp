@@ -1,9 +1,13 @@
 #include "services/bus/broker.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <limits>
 #include <map>
 #include <optional>
+#include <sstream>
+#include <utility>
 
 #include "core/bus/zmq_frames.hpp"
 #include "core/log/log.hpp"
@@ -19,6 +23,7 @@ using core::send_parts;
 
 constexpr auto stop_check_interval = std::chrono::milliseconds{100};
 constexpr std::size_t tcp_peers_max = 100'000;
+constexpr std::int64_t no_end = std::numeric_limits<std::int64_t>::max();
 
 class Broker {
  public:
@@ -111,12 +116,40 @@ class Broker {
   /// Rights that end, end for connections that are open, too. A revoked key is kept, without
   /// rights: it may be given back.
   void check_rights() {
-    if (!options_.have_rights_changed()) return;
-    for (auto& [key, known] : rights_) change_rights(known, options_.find_rights(key));
+    if (options_.have_rights_changed())
+      for (auto& [key, known] : rights_) change_rights(known, find_rights(key));
+    if (options_.unix_s() < next_end_unix_s_) return;
+    next_end_unix_s_ = no_end;
+    for (auto& [key, known] : rights_) change_rights(known, in_force(known));
+  }
+
+  /// None if their time is over.
+  PeerRights in_force(PeerRights rights) {
+    if (rights.end_unix_s == 0) return rights;
+    if (rights.end_unix_s <= options_.unix_s()) return {};
+    next_end_unix_s_ = std::min(next_end_unix_s_, rights.end_unix_s);
+    return rights;
+  }
+
+  PeerRights find_rights(const std::string& key) { return in_force(options_.find_rights(key)); }
+
+  /// A host has connected with its new key: the earlier ones are not needed any more.
+  void end_replaced_keys(const std::string& key) {
+    const auto renewed = rights_.find(key);
+    if (renewed == rights_.end()) return;
+    std::istringstream earlier(std::exchange(renewed->second.replaces, {}));
+    for (std::string old; earlier >> old;) {
+      options_.end_key(old);
+      if (const auto known = rights_.find(old); known != rights_.end())
+        change_rights(known->second, {});
+    }
   }
 
   void change_rights(PeerRights& known, PeerRights rights) {
-    if (rights == known) return;
+    if (core::allow_the_same(rights, known)) {
+      known = std::move(rights);
+      return;
+    }
     log::warning("key_rights_changed", {{"name", known.name}, {"project", known.project}});
     std::erase_if(tcp_peers_, [&](const auto& peer) { return core::may_be(known, peer.first); });
     known = std::move(rights);
@@ -133,7 +166,7 @@ class Broker {
     if ((*parts)[5] == "CURVE" && parts->size() == 7 && (*parts)[6].size() == 32 &&
         options_.find_rights) {
       zmq_z85_encode(key.data(), reinterpret_cast<const std::uint8_t*>((*parts)[6].data()), 32);
-      rights = options_.find_rights(key.data());
+      rights = find_rights(key.data());
     }
     const bool is_accepted = core::is_known(rights);
     observe(is_accepted ? BrokerEvent::key_accepted : BrokerEvent::key_refused);
@@ -180,6 +213,7 @@ class Broker {
     const auto& envelope = message->envelope;
     const PeerRights rights = rights_with(key);
     if (!core::may_be(rights, envelope.sender)) return drop(*message, rights.name);
+    if (!rights.replaces.empty()) end_replaced_keys(key);
     if (tcp_peers_.size() >= tcp_peers_max) tcp_peers_.clear();  // peers repeat their names
     tcp_peers_[envelope.sender] = message->connection;
     if (envelope.kind == msg::MessageKind::hello) return;
@@ -278,6 +312,7 @@ class Broker {
   std::map<std::string, PeerRights> rights_ = {};      // of accepted keys
   std::map<std::string, std::string> tcp_peers_ = {};  // name → connection
   bool is_reopening_ = false;                          // tcp_events_ is closed
+  std::int64_t next_end_unix_s_ = no_end;              // of the known keys
 };
 
 }  // namespace

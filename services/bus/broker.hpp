@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -37,6 +38,10 @@ struct BrokerOptions {
   /// Whether rights may have changed since the last call: then those of all accepted keys are found
   /// again. Called before each batch of messages, and ten times a second.
   std::function<bool()> have_rights_changed = [] { return false; };
+  /// Revokes a key for good: it was replaced, or its time is over.
+  std::function<void(const std::string& public_key)> end_key = [](const std::string&) {};
+  /// The wall clock, for keys that end at a time.
+  std::function<std::int64_t()> unix_s = [] { return std::int64_t{0}; };
   /// Called on the broker's thread for each event; `bytes` is the size of a forwarded message, else
   /// 0.
   std::function<void(BrokerEvent event, std::size_t bytes)> observe = [](BrokerEvent, std::size_t) {

@@ -20,6 +20,8 @@ int run(core::Settings& settings) {
   bus::Metrics metrics(*series);
   const std::string rights_directory = settings.text("bus.rights_directory", "");
   bus::RightsWatch rights_watch(rights_directory);
+  core::StopSignals signals;
+  core::PosixLoop loop;
   const bus::BrokerOptions options{
       .requests_url = settings.text("bus.requests_url", "ipc:///run/nucleus/bus.sock"),
       .events_url = settings.text("bus.events_url", "ipc:///run/nucleus/events.sock"),
@@ -29,9 +31,9 @@ int run(core::Settings& settings) {
       .find_rights =
           [&](const std::string& key) { return bus::find_rights(rights_directory, key); },
       .have_rights_changed = [&] { return rights_watch.has_changed(); },
+      .end_key = [&](const std::string& key) { bus::remove_rights(rights_directory, key); },
+      .unix_s = [&] { return loop.unix_ms() / 1000; },
       .observe = [&](bus::BrokerEvent event, std::size_t bytes) { metrics.count(event, bytes); }};
-  core::StopSignals signals;
-  core::PosixLoop loop;
   core::ZmqLink link(
       loop,
       {.name = "bus", .requests_url = options.requests_url, .events_url = options.events_url});

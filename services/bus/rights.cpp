@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 
 #include "core/bus/curve.hpp"
@@ -29,7 +30,21 @@ core::PeerRights find_rights(const std::string& directory, const std::string& pu
     core::log::error("rights_not_read", {{"file", path}, {"reason", "public_key differs"}});
     return {};
   }
-  return {.name = value("name"), .calls = value("calls"), .project = value("project")};
+  return {.name = value("name"),
+          .calls = value("calls"),
+          .project = value("project"),
+          .replaces = value("replaces"),
+          .end_unix_s = std::strtoll(value("end_unix_s").c_str(), nullptr, 10)};
+}
+
+void remove_rights(const std::string& directory, const std::string& public_key) {
+  const std::string name = core::rights_file_name(public_key);
+  if (directory.empty() || name.empty()) return;
+  std::error_code error;
+  std::filesystem::remove(directory + "/" + name, error);
+  if (error)
+    core::log::error("key_not_ended",
+                     {{"file", directory + "/" + name}, {"reason", error.message()}});
 }
 
 RightsWatch::RightsWatch(std::string directory)

@@ -14,6 +14,9 @@ namespace nucleus::bus {
 /// Reads that file only, and never the environment.
 core::PeerRights find_rights(const std::string& directory, const std::string& public_key);
 
+/// Removes the key's file; logs an error if that fails.
+void remove_rights(const std::string& directory, const std::string& public_key);
+
 /// Notices changes of the files in a directory (inotify).
 class RightsWatch {
  public:

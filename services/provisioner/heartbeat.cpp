@@ -1,6 +1,9 @@
 #include "services/provisioner/heartbeat.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include "core/log/log.hpp"
 
 namespace nucleus::provisioner {
 
@@ -19,7 +22,8 @@ void Heartbeat::report(const msg::HostId& host_id) {
       [this, host_id, sent_ms,
        log_id = sources_.reporter.log_id()](const core::Result<msg::HostLease>& lease) {
         calls_under_way_.erase(host_id);
-        if (!lease) return;
+        if (!lease) return note_refusal(lease.error());
+        refusal_.clear();
         sources_.leases.renew(host_id, sent_ms, *lease);
         if (lease->must_report_all && log_id == sources_.reporter.log_id())
           sources_.reporter.begin_log();
@@ -45,7 +49,15 @@ msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
       .reported = reporter.acknowledged(),
       .release = NUCLEUS_VERSION,
       .address = config.address,
-      .unix_ms = loop_.unix_ms()};
+      .unix_ms = loop_.unix_ms(),
+      .machine_id = leases.machine_id()};
+}
+
+/// A scheduler that is away costs no line, and the same refusal only one.
+void Heartbeat::note_refusal(const core::Error& error) {
+  if (error.code != core::ErrorCode::conflict && error.code != core::ErrorCode::forbidden) return;
+  if (std::exchange(refusal_, error.detail) != error.detail)
+    core::log::error("heartbeat_refused", {{"reason", error.detail}});
 }
 
 }  // namespace nucleus::provisioner

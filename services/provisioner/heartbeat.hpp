@@ -31,12 +31,14 @@ class Heartbeat {
  private:
   void report(const msg::HostId& host_id);
   msg::ReportHost report_of(const msg::HostId& host_id) const;
+  void note_refusal(const core::Error& error);
 
   core::Loop& loop_;
   core::Bus& bus_;
   Sources sources_;
   const std::string process_;  // our name on the bus
   std::set<msg::HostId> calls_under_way_ = {};
+  std::string refusal_ = {};  // of the last heartbeat
 };
 
 }  // namespace nucleus::provisioner

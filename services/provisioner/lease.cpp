@@ -12,7 +12,12 @@ Leases::Leases(core::Loop& loop, core::Workers& workers, std::shared_ptr<LeaseSt
     : loop_{loop}, workers_{workers}, store_{std::move(store)} {
   for (const auto& host_id : hosts)
     hosts_[host_id].lease = store_ ? store_->lease(host_id) : KeptLease{};
-  if (store_) last_seen_unix_ms_ = store_->last_seen_unix_ms();
+  if (!store_) return;
+  last_seen_unix_ms_ = store_->last_seen_unix_ms();
+  machine_id_ = store_->machine_id();
+  if (!machine_id_.empty()) return;
+  machine_id_ = loop_.new_id();
+  store_->keep_machine_id(machine_id_);
 }
 
 const Leases::Host& Leases::at(const msg::HostId& host_id) const {

@@ -22,6 +22,8 @@ class Leases {
   Leases(core::Loop& loop, core::Workers& workers, std::shared_ptr<LeaseStore> store,
          const std::vector<msg::HostId>& hosts);
 
+  /// Names the machine: a process that is started there again has the same. Empty without `store`.
+  const std::string& machine_id() const { return machine_id_; }
   bool contains(const msg::HostId& host_id) const { return hosts_.contains(host_id); }
   /// Names this boot of the host in heartbeats; a new one makes the scheduler send a complete list.
   const std::string& boot_id(const msg::HostId& host_id) const { return at(host_id).boot_id; }
@@ -77,6 +79,7 @@ class Leases {
   std::shared_ptr<LeaseStore> store_;  // may be null
   std::map<msg::HostId, Host> hosts_ = {};
   std::map<msg::HostId, Writes> lease_writes_ = {};
+  std::string machine_id_ = {};
   std::int64_t last_seen_unix_ms_ = 0;
   std::int64_t head_offset_ms_ = 0;  // of the scheduler's clock from our steady one; 0 = unknown
   Writes last_seen_writes_ = {};

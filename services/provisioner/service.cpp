@@ -128,6 +128,9 @@ core::Result<msg::Done> Service::apply_grants(const msg::ApplyGrants& request,
   if (!leases_.contains(host_id))
     return core::refuse(ErrorCode::not_found, "no such host: " + msg::shown(host_id.value),
                         "host_id");
+  if (!request.machine_id.empty() && request.machine_id != leases_.machine_id())
+    return core::refuse(ErrorCode::wrong_state,
+                        "host " + host_id.value + " is bound to another machine", "machine_id");
   GrantsView view = grants_.view(request);
   view.boot_id = leases_.boot_id(host_id);
   view.lease_revision = leases_.revision(host_id);

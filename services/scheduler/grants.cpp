@@ -22,7 +22,8 @@ void GrantSender::send(const StoredHost& host, const std::set<msg::NodeId>& node
   msg::ApplyGrants request{.host_id = host_id,
                            .revision = host.revision,
                            .is_complete = is_complete,
-                           .boot_id = heartbeats_.boot_id(host_id)};
+                           .boot_id = heartbeats_.boot_id(host_id),
+                           .machine_id = host.machine_id};
   for (const auto& id : nodes)
     if (const auto* node = view_.node(id); node && node->host_id == host_id)
       request.grants.push_back(grant_of(*node, view_));

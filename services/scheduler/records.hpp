@@ -93,8 +93,9 @@ struct StoredHost {
                                                    // drained is reported as drained
   std::string reason = {};                         // why it is not up
   std::uint64_t revision = 1;                      // of its grants: one more with each change
+  std::string machine_id = {};                     // that reported it last
   NUCLEUS_FIELDS(host_id, process, cpus, memory_mb, driver, accelerator, is_drained, drain_reason,
-                 state, reason, revision);
+                 state, reason, revision, machine_id);
 };
 
 struct StoredComputeset {

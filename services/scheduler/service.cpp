@@ -27,6 +27,8 @@ std::optional<core::Error> check(const msg::ReportHost& report) {
     return msg::invalid("process", "process must be 1 to 128 bytes");
   if (report.release.size() > 64) return msg::invalid("release", "release must be 0 to 64 bytes");
   if (report.address.size() > 64) return msg::invalid("address", "address must be 0 to 64 bytes");
+  if (report.machine_id.size() > 64)
+    return msg::invalid("machine_id", "machine_id must be 0 to 64 bytes");
   if (report.cpus < 1 || report.cpus > 4096) return msg::invalid("cpus", "cpus must be 1 to 4096");
   return std::nullopt;
 }
@@ -160,6 +162,14 @@ core::Result<msg::HostLease> Service::report_host(const msg::ReportHost& report,
         ErrorCode::forbidden,
         msg::shown(context.sender()) + " is not the provisioner of host " + report.host_id.value,
         "host_id");
+  }
+  if (is_of_another_machine(view_, report)) {
+    core::log::error("host_has_two_machines",
+                     {{"host", report.host_id.value}, {"address", report.address}});
+    return core::refuse(ErrorCode::conflict,
+                        "another machine is host " + report.host_id.value +
+                            ", until its lease ends or it is removed",
+                        "machine_id");
   }
   const bool is_restarted = heartbeats_.take(report, loop_.steady_ms(), context.now_unix_ms());
   auto plan = plan_host_report(view_, report, context.now_unix_ms());

@@ -179,9 +179,10 @@ def stranger_fixture(shared, admin):
 
 
 class Machines:
-    """A deployment whose host is this machine, with the tiny image and clients."""
+    """A deployment whose host is this machine, with the tiny image and clients. `word` is added to
+    the kernel's command line."""
 
-    def __init__(self, deployment, tiny):
+    def __init__(self, deployment, tiny, word=""):
         from machines import CMDLINE, Host, Rest  # these modules import conftest
         self.deployment = deployment
         self.env = deployment.env()
@@ -189,7 +190,7 @@ class Machines:
         self.operator = Rest(self.env, self.env["NUCLEUS_OPERATOR_TOKEN"])
         self.host = Host.of(deployment) if "NUCLEUS_NETNS" in self.env else None
         self.boots = ["--kernel", tiny / "vmlinuz", "--initramfs", tiny / "initramfs", "--cmdline",
-                      CMDLINE]
+                      f"{CMDLINE} {word}".strip()]
         deployment.nucleus("image", "import", "tiny", *self.boots)
 
     def create(self, cluster, computes, image="tiny"):

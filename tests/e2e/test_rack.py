@@ -3,16 +3,19 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import uuid
 
 import msgpack
 import pytest
 import yaml
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from conftest import BIN, Machines, a_deployment, start_time, wait_until
 from console import Guest
 from machines import Events, Host, run
+from rack import head_link, host_states, hosts_of, provisioner, state_of
 from sniffer import Sniffer
 
 
@@ -36,29 +39,6 @@ def guests_fixture(rack):
     finally:
         for guest in opened.values():
             guest.__exit__()
-
-
-def state_of(rack, name):
-    return rack.deployment.state / "rack" / name.removeprefix("rack-")
-
-
-def hosts_of(rack, cluster):
-    """The host of each node, by node."""
-    return {name: node["host_id"] for name, node in rack.rest.v2_nodes(cluster).items()}
-
-
-def host_states(rack):
-    return {host["host_id"]: host["state"] for host in rack.operator.get("/v2/hosts")["hosts"]}
-
-
-def provisioner(rack, name):
-    return int((state_of(rack, name) / "pids/provisioner").read_text())
-
-
-def head_link(rack, name):
-    """The head's end of its link to the host."""
-    short_id = yaml.safe_load((rack.deployment.state / "deployment.yaml").read_text())["short_id"]
-    return f"n{short_id}m{name.removeprefix('rack-')}"
 
 
 class Intruder:
@@ -107,6 +87,25 @@ class Intruder:
         for opened in (self.requests, self.events):
             opened.close(linger=0)
         self.context.term()
+
+
+def is_key_accepted(keys):
+    """The outcome of a handshake with the keys of a joined host."""
+    context = zmq.Context()
+    opened = context.socket(zmq.SUB)
+    opened.curve_serverkey = keys["bus.server_key"].encode()
+    opened.curve_publickey = keys["bus.public_key"].encode()
+    opened.curve_secretkey = keys["bus.secret_key"].encode()
+    handshakes = opened.get_monitor_socket(
+        zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+    try:
+        opened.connect(keys["bus.events_url"])
+        assert handshakes.poll(5_000), "no handshake"
+        return recv_monitor_message(handshakes)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+    finally:
+        opened.disable_monitor()
+        opened.close(linger=0)
+        context.term()
 
 
 def tags_of(frames):
@@ -227,6 +226,46 @@ def test_a_hosts_key_in_hostile_hands_reads_and_changes_nothing_of_others(rack):
         intruder.close()
     assert {cluster: rack.rest.v2_nodes(cluster) for cluster in before} == before
     wait_until(lambda: set(host_states(rack).values()) == {"up"}, "both hosts")
+
+
+def test_a_hosts_key_is_renewed_without_a_gap(rack, tmp_path):
+    file, state = tmp_path / "again.join", state_of(rack, "rack-1")
+    host, process = Host.joined(state), provisioner(rack, "rack-1")
+    earlier = yaml.safe_load((state / "host.yaml").read_text())
+    emulators = host.emulators()
+    with Events(rack.operator) as events:
+        printed = rack.deployment.nucleus("host", "add", "rack-1", "--renew", "--file", file)
+        assert "the old key ends" in printed.stdout
+        assert is_key_accepted(earlier), "until the new one is used"
+        joined = run(str(BIN / "nucleus"), "join", str(file), "--state", str(state))
+        assert "host rack-1 has joined" in joined
+        assert not is_key_accepted(earlier)
+        assert is_key_accepted(yaml.safe_load((state / "host.yaml").read_text()))
+        rack.create("renewed", 0)
+        events.wait(lambda e: e["type"] == "registry.cluster-defined"
+                    and e["body"]["cluster"]["cluster_id"] == "renewed", "the cluster")
+        changed = [e for _, e in events.seen if e["type"] == "scheduler.host-changed"]
+        assert not changed, "heartbeats went on"
+    assert host.emulators() == emulators
+    assert provisioner(rack, "rack-1") == process
+    assert host_states(rack)["rack-1"] == "up"
+
+
+def test_a_stolen_key_ends_at_once(rack, tmp_path):
+    overtaken, file = tmp_path / "overtaken.join", tmp_path / "new.join"
+    state = state_of(rack, "rack-2")
+    host, emulators = Host.joined(state), Host.joined(state).emulators()
+    stolen = (state / "host.yaml").read_text()
+    rack.deployment.nucleus("host", "add", "rack-2", "--renew", "--file", overtaken)
+    rack.deployment.nucleus("host", "add", "rack-2", "--renew", "--revoke-old", "--file", file)
+    wait_until(lambda: not is_key_accepted(yaml.safe_load(stolen)), "the key's end", 2)
+    refused = subprocess.run([BIN / "nucleus", "join", overtaken, "--state", state], text=True,
+                             capture_output=True, timeout=60, check=False)
+    assert refused.returncode == 1 and "refuses the file's key" in refused.stderr
+    assert (state / "host.yaml").read_text() == stolen, "nothing was changed"
+    run(str(BIN / "nucleus"), "join", str(file), "--state", str(state))
+    wait_until(lambda: host_states(rack)["rack-2"] == "up", "the host's return")
+    assert host.emulators() == emulators
 
 
 def test_a_machine_joins_with_a_file_and_is_removed(rack, tmp_path):

@@ -44,14 +44,25 @@ class TcpBus {
     grant(keys, name, project);
     return keys;
   }
-  void grant(const WireKeys& keys, const std::string& name, const std::string& project) const {
-    std::ofstream(folder_.file(core::rights_file_name(keys.own.public_key)))
-        << "public_key: \"" << keys.own.public_key << "\"\nname: \"" << name
-        << "\"\ncalls: \"*\"\nproject: \"" << project << "\"\n";
+  void grant(const WireKeys& keys, const std::string& name, const std::string& project,
+             const std::string& more = {}) const {
+    std::ofstream(rights_file(keys)) << "public_key: \"" << keys.own.public_key << "\"\nname: \""
+                                     << name << "\"\ncalls: \"*\"\nproject: \"" << project << "\"\n"
+                                     << more;
   }
-  void revoke(const WireKeys& keys) const {
-    std::filesystem::remove(folder_.file(core::rights_file_name(keys.own.public_key)));
+  void revoke(const WireKeys& keys) const { std::filesystem::remove(rights_file(keys)); }
+  std::string rights_file(const WireKeys& keys) const {
+    return folder_.file(core::rights_file_name(keys.own.public_key));
   }
+  /// A new key of the same name; the earlier one stays valid until this one is used, and until
+  /// `end_unix_s` at most.
+  WireKeys renew(const WireKeys& earlier, const std::string& name, std::int64_t end_unix_s) {
+    const auto keys = stranger();
+    grant(keys, name, "", "replaces: \"" + earlier.own.public_key + "\"\n");
+    grant(earlier, name, "", "end_unix_s: " + std::to_string(end_unix_s) + "\n");
+    return keys;
+  }
+  std::atomic<std::int64_t> unix_s = 1'000;
   WireKeys stranger() const {
     return {.server_public = server_.public_key, .own = core::new_curve_pair()};
   }
@@ -70,7 +81,9 @@ class TcpBus {
       .curve_secret = server_.secret_key,
       .find_rights =
           [this](const std::string& key) { return bus::find_rights(folder_.path(), key); },
-      .have_rights_changed = [this] { return watch_.has_changed(); }};
+      .have_rights_changed = [this] { return watch_.has_changed(); },
+      .end_key = [this](const std::string& key) { bus::remove_rights(folder_.path(), key); },
+      .unix_s = [this] { return unix_s.load(); }};
   std::atomic<bool> is_stopping_ = false;
   std::jthread broker_ = {};
 };
@@ -231,6 +244,48 @@ TEST_F(Bus, TakesNoRequestsOfARevokedKeyAndSendsItNone) {
   EXPECT_TRUE(eventually([&] {
     return ask(host, a_request("provisioner/h1", "nobody", "a.b", "", "r3"), silence).has_value();
   })) << "a key that is given back works on an open connection";
+}
+
+TEST_F(Bus, EndsAReplacedKeyWithTheFirstMessageOfItsSuccessor) {
+  const std::string name = "provisioner/h1";
+  const auto first = bus_.key(name, "");
+  Wire before = remote({}, first);  // as links do: a routing id would be taken
+  const auto probe = a_request(name, "nobody", "a.b", "");
+  ASSERT_TRUE(ask(before, probe));
+  const auto second = bus_.renew(first, name, bus_.unix_s + 100);
+  EXPECT_TRUE(ask(before, a_request(name, "nobody", "a.b", "", "r2")))
+      << "both are valid until the new one is used";
+  Wire after = remote({}, second);
+  ASSERT_TRUE(ask(after, a_request(name, "nobody", "a.b", "", "r3")));
+  EXPECT_FALSE(std::filesystem::exists(bus_.rights_file(first))) << "for good, over restarts too";
+  while (before.receive(milliseconds{0})) continue;
+  EXPECT_FALSE(ask(before, a_request(name, "nobody", "a.b", "", "r4"), silence));
+  Wire again = remote({}, first);
+  EXPECT_FALSE(ask(again, probe, silence)) << "a new connection of the old key";
+  Wire scheduler = local("scheduler");
+  ASSERT_TRUE(eventually([&] {
+    scheduler.send(a_request("scheduler", name, "a.b", "to the host"));
+    while (const auto got = after.receive(milliseconds{50}))
+      if (got->back() == "to the host") return true;
+    return false;
+  })) << "the name is the new connection's";
+}
+
+TEST_F(Bus, EndsAReplacedKeyAtItsTimeEvenIfItsSuccessorIsNeverUsed) {
+  const std::string name = "provisioner/h1";
+  const auto first = bus_.key(name, "");
+  Wire host = remote({}, first);
+  ASSERT_TRUE(ask(host, a_request(name, "nobody", "a.b", "")));
+  (void)bus_.renew(first, name, bus_.unix_s + 100);
+  bus_.unix_s += 99;
+  EXPECT_TRUE(ask(host, a_request(name, "nobody", "a.b", "", "r2")));
+  bus_.unix_s += 1;
+  ASSERT_TRUE(eventually([&] {
+    while (host.receive(milliseconds{0})) continue;
+    return !ask(host, a_request(name, "nobody", "a.b", "", "r3"), silence);
+  }));
+  Wire again = remote({}, first);
+  EXPECT_FALSE(ask(again, a_request(name, "nobody", "a.b", "", "r4"), silence));
 }
 
 // Even over ipc, where there are no keys.

@@ -103,5 +103,26 @@ TEST_F(ProvisionerLists, MovesItsRevisionOnlyIfNoneWasMissed) {
   EXPECT_TRUE(eventually([&] { return last_report().revision == now; }));
 }
 
+TEST_F(ProvisionerLists, RefusesGrantsOfAnotherMachineWithTheHostsName) {
+  start();
+  ASSERT_FALSE(boot_id().empty());
+  const auto own = last_report().machine_id;
+  ASSERT_FALSE(own.empty());
+  msg::ApplyGrants list{.host_id = {"h1"},
+                        .revision = ++revision_,
+                        .grants = {a_grant("n1")},
+                        .machine_id = "another"};
+  const auto refused = apply(list);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::wrong_state);
+  pass_barrier();
+  EXPECT_FALSE(runs("n1"));
+  start();
+  list.machine_id = own;
+  list.revision = ++revision_;
+  ASSERT_TRUE(apply(list)) << "a provisioner that is started again is the same machine";
+  EXPECT_TRUE(reported("n1", DomainState::running));
+}
+
 }  // namespace
 }  // namespace nucleus::tests

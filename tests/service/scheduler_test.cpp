@@ -151,6 +151,32 @@ TEST_F(Scheduler, SendsTheCompleteListToARestartedHost) {
   EXPECT_EQ(host.last_complete()->grants.size(), 1U);
 }
 
+TEST_F(Scheduler, RefusesASecondMachineThatReportsTheSameHost) {
+  start();
+  Host host(deployment_, "h1");
+  auto own = host.a_report();
+  own.machine_id = "one";
+  ASSERT_TRUE(host.report(own));
+  define("c", 0);
+  ASSERT_TRUE(power("c-0", PowerAction::poweron));
+  ASSERT_TRUE(host.wait_for_grant("c-0"));
+  auto other = own;
+  other.machine_id = "two";
+  other.boot_id = "of the other";
+  const auto refused = host.report(other);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::conflict);
+  restart();  // it is recorded
+  ASSERT_TRUE(eventually([&] { return host.report(own).has_value(); }));
+  const auto again = host.report(other);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorCode::conflict);
+  ASSERT_TRUE(eventually([&] {
+    const auto list = host.last_complete();
+    return list && list->machine_id == "one";
+  })) << "grants name the machine that they are for";
+}
+
 TEST_F(Scheduler, SendsTheCompleteListToAHostThatLags) {
   start();
   Host host(deployment_, "h1");

@@ -11,6 +11,7 @@ namespace nucleus::provisioner {
 
 namespace {
 constexpr const char* last_seen_file = "last-seen";
+constexpr const char* machine_id_file = "machine-id";
 constexpr const char* lease_ending = ".lease";
 }  // namespace
 
@@ -37,6 +38,16 @@ std::int64_t LeaseFile::last_seen_unix_ms() {
   std::ifstream file(path(last_seen_file));
   std::int64_t unix_ms = 0;
   return file >> unix_ms && unix_ms > 0 ? unix_ms : 0;
+}
+
+void LeaseFile::keep_machine_id(const std::string& id) {
+  write(machine_id_file, id + "\n");
+}
+
+std::string LeaseFile::machine_id() {
+  std::ifstream file(path(machine_id_file));
+  std::string id;
+  return file >> id ? id : std::string{};
 }
 
 void LeaseFile::write(const std::string& name, const std::string& text) {

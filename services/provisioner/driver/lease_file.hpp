@@ -1,8 +1,8 @@
 // What a host keeps of its lease beside its records: a provisioner that is killed and started again
 // while the scheduler and Redis are unreachable still knows when its domains must stop; and it
 // notices if the scheduler comes back with older records. It also keeps when all domains were last
-// seen. A lease's time is on the machine's steady clock, so it means nothing after a reboot: no
-// domain runs then, and the first answer replaces it.
+// seen, and what names the machine. A lease's time is on the machine's steady clock, so it means
+// nothing after a reboot: no domain runs then, and the first answer replaces it.
 #pragma once
 
 #include <atomic>
@@ -32,10 +32,14 @@ class LeaseStore {
   virtual void keep_last_seen(std::int64_t unix_ms) = 0;
   /// 0 = never.
   virtual std::int64_t last_seen_unix_ms() = 0;
+  /// What names this machine. Blocks as `keep_lease`.
+  virtual void keep_machine_id(const std::string& id) = 0;
+  /// Empty if none was kept.
+  virtual std::string machine_id() = 0;
 };
 
-/// DIRECTORY/HOST.lease holds three numbers, DIRECTORY/last-seen one. Neither is synced: they must
-/// survive the process, not the machine.
+/// DIRECTORY/HOST.lease holds three numbers, DIRECTORY/last-seen one, DIRECTORY/machine-id a word.
+/// None is synced: they must survive the process, not the machine.
 class LeaseFile final : public LeaseStore {
  public:
   /// Without `keeps_leases` only the last-seen time is kept: for domains that end with the process.
@@ -45,6 +49,8 @@ class LeaseFile final : public LeaseStore {
   KeptLease lease(const msg::HostId& host_id) override;
   void keep_last_seen(std::int64_t unix_ms) override;
   std::int64_t last_seen_unix_ms() override;
+  void keep_machine_id(const std::string& id) override;
+  std::string machine_id() override;
 
  private:
   std::string path(const std::string& name) const { return directory_ + "/" + name; }

@@ -50,8 +50,8 @@ core::Result<SeedFiles> plan_seed(const msg::Grant& grant) {
   if (!peers) return std::unexpected(peers.error());
   SeedFiles files;
   // Another epoch is another boot of the same instance.
-  files.meta_data =
-      "instance-id: " + grant.node_id.value + "\nlocal-hostname: " + grant.node_name + "\n";
+  files.meta_data = "instance-id: " + grant.node_id.value + "\nlocal-hostname: " + grant.node_name +
+                    "\nnucleus-epoch: " + std::to_string(grant.epoch) + "\n";
   files.network_config = "version: 2\nethernets:\n";
   for (std::size_t i = 0; i < grant.ports.size(); ++i) {
     const auto& port = grant.ports[i];

@@ -10,7 +10,7 @@
 namespace nucleus::provisioner {
 
 struct SeedFiles {
-  std::string meta_data = {};       // instance-id, local-hostname
+  std::string meta_data = {};       // instance-id, local-hostname, nucleus-epoch
   std::string network_config = {};  // netplan, version 2: each card by its MAC
   std::string user_data = {};
   std::string hosts = {};  // lines for /etc/hosts: every node of the cluster

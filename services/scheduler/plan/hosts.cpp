@@ -15,7 +15,7 @@ namespace {
 bool is_same(const StoredHost& host, const msg::ReportHost& report) {
   return host.process == report.process && host.cpus == report.cpus &&
          host.memory_mb == report.memory_mb && host.driver == report.driver &&
-         host.accelerator == report.accelerator;
+         host.accelerator == report.accelerator && host.machine_id == report.machine_id;
 }
 
 void change_state(StoredHost& host, HostEvent event, std::string reason) {
@@ -36,6 +36,12 @@ void lose(Draft& draft, const msg::HostId& id) {
 
 }  // namespace
 
+bool is_of_another_machine(const View& view, const msg::ReportHost& report) {
+  const auto* known = view.host(report.host_id);
+  return known && known->state != HostState::lost && !known->machine_id.empty() &&
+         known->machine_id != report.machine_id;
+}
+
 Plan plan_host_report(const View& view, const msg::ReportHost& report, std::int64_t now_unix_ms) {
   const auto* known = view.host(report.host_id);
   const auto state = report.is_reachable ? HostState::up : HostState::unreachable;
@@ -48,6 +54,7 @@ Plan plan_host_report(const View& view, const msg::ReportHost& report, std::int6
   host.memory_mb = report.memory_mb;
   host.driver = report.driver;
   host.accelerator = report.accelerator;
+  host.machine_id = report.machine_id;
   if (host.state != state) {
     const std::string fault =
         report.reason.empty() ? "its hypervisor does not answer" : report.reason;

@@ -9,6 +9,10 @@
 
 namespace nucleus::scheduler {
 
+/// Whether the host is bound to another machine than the one that reports it. It is until its lease
+/// is over: until then, that machine may run its nodes.
+bool is_of_another_machine(const View& view, const msg::ReportHost& report);
+
 /// Records what differs from the host's last heartbeat; most heartbeats change nothing.
 Plan plan_host_report(const View& view, const msg::ReportHost& report, std::int64_t now_unix_ms);
 

@@ -43,10 +43,13 @@ class SimLeases final : public provisioner::LeaseStore {
   provisioner::KeptLease lease(const msg::HostId& host_id) override { return kept_[host_id]; }
   void keep_last_seen(std::int64_t unix_ms) override { last_seen_unix_ms_ = unix_ms; }
   std::int64_t last_seen_unix_ms() override { return last_seen_unix_ms_; }
+  void keep_machine_id(const std::string& id) override { machine_id_ = id; }
+  std::string machine_id() override { return machine_id_; }
 
  private:
   std::map<msg::HostId, provisioner::KeptLease> kept_ = {};
   std::int64_t last_seen_unix_ms_ = 0;
+  std::string machine_id_ = {};
 };
 
 class SimDeployment {

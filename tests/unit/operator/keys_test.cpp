@@ -103,6 +103,24 @@ TEST_F(Keys, ANewKeyOfAProcessRevokesItsEarlierKey) {
   EXPECT_EQ(rights_of_process("registry").name, "registry");
 }
 
+TEST_F(Keys, ARenewedKeyReplacesAllEarlierOnesWhichEndAtATime) {
+  make({"host-07"});
+  const auto first = setting("provisioner-host-07/settings.yaml", "bus.public_key");
+  const std::string rights = folder.file("bus/rights");
+  const auto second = core::new_curve_pair().public_key;
+  const auto third = core::new_curve_pair().public_key;
+  ASSERT_TRUE(renew_key(rights, second, host_rights("host-07"), 100));
+  ASSERT_TRUE(renew_key(rights, third, host_rights("host-07"), 200));
+  EXPECT_EQ(bus::find_rights(rights, first).end_unix_s, 100) << "not later than it was";
+  EXPECT_EQ(bus::find_rights(rights, second).end_unix_s, 200);
+  const auto newest = bus::find_rights(rights, third);
+  EXPECT_EQ(newest.end_unix_s, 0);
+  EXPECT_EQ(newest.name, "provisioner/host-07");
+  EXPECT_TRUE(newest.replaces == first + " " + second || newest.replaces == second + " " + first)
+      << newest.replaces;
+  EXPECT_EQ(rights_of_process("registry").end_unix_s, 0);
+}
+
 TEST_F(Keys, FilesWithSecretsAreReadableByTheirOwnerOnly) {
   make({"host-07"});
   for (const auto& file : std::filesystem::recursive_directory_iterator(folder.path()))

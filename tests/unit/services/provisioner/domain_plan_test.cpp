@@ -145,6 +145,7 @@ TEST(DomainPlan, KeepsANodesUuidThroughEpochsAndNames) {
 
 TEST(SeedDrive, ContainsTheGuestsNamePortsAndPeers) {
   auto grant = a_grant();
+  grant.epoch = 7;
   grant.ports.push_back({.mac = "52:54:00:00:00:01",
                          .ip = "172.30.0.2",
                          .prefix_length = 20,
@@ -154,7 +155,8 @@ TEST(SeedDrive, ContainsTheGuestsNamePortsAndPeers) {
   const auto planned = plan_seed(grant);
   ASSERT_TRUE(planned.has_value()) << planned.error().detail;
   const auto& files = *planned;
-  EXPECT_EQ(files.meta_data, "instance-id: n-0123456789abcdef\nlocal-hostname: vm-demo-00\n");
+  EXPECT_EQ(files.meta_data,
+            "instance-id: n-0123456789abcdef\nlocal-hostname: vm-demo-00\nnucleus-epoch: 7\n");
   EXPECT_EQ(files.ports,
             "52:54:00:0a:0b:0c 10.0.0.2/24 -\n52:54:00:00:00:01 172.30.0.2/20 172.30.0.1\n");
   EXPECT_EQ(files.hosts, "127.0.0.1 localhost\n10.0.0.1 demo\n10.0.0.2 vm-demo-00\n");

@@ -24,6 +24,29 @@ TEST(Drain, KeepsTheReasonOfADrainedHostUnlessANewOneIsGiven) {
   EXPECT_EQ(reason_after(true, ""), "");
 }
 
+TEST(HostReport, OfAnotherMachineIsRefusedUntilTheHostIsLostOrRemoved) {
+  SmallDeployment small;
+  const auto report = [](const std::string& machine) {
+    return msg::ReportHost{
+        .host_id = {"h1"}, .process = "provisioner/h1", .cpus = 4, .machine_id = machine};
+  };
+  EXPECT_FALSE(is_of_another_machine(small.view, report("two"))) << "the host is new";
+  small.apply(plan_host_report(small.view, report(""), small.now_unix_ms));
+  EXPECT_FALSE(is_of_another_machine(small.view, report("one"))) << "of an earlier release";
+  small.apply(plan_host_report(small.view, report("one"), small.now_unix_ms));
+  EXPECT_FALSE(is_of_another_machine(small.view, report("one")));
+  EXPECT_TRUE(is_of_another_machine(small.view, report("two")));
+  EXPECT_TRUE(is_of_another_machine(small.view, report("")));
+  const Heartbeats::Overdue silent{.silent = {{"h1"}}};
+  small.apply(plan_overdue_hosts(small.view, silent, small.now_unix_ms));
+  EXPECT_TRUE(is_of_another_machine(small.view, report("two"))) << "its nodes may still run";
+  const Heartbeats::Overdue expired{.expired = {{"h1"}}};
+  small.apply(plan_overdue_hosts(small.view, expired, small.now_unix_ms));
+  EXPECT_FALSE(is_of_another_machine(small.view, report("two")));
+  small.apply(plan_host_report(small.view, report("two"), small.now_unix_ms));
+  EXPECT_TRUE(is_of_another_machine(small.view, report("one"))) << "it comes back too late";
+}
+
 TEST(RemoveHost, IsRefusedWhileTheHostReportsItselfOrHasNodes) {
   SmallDeployment small;
   small.add_host("h1", 4);

@@ -1,0 +1,140 @@
+#include "operator/prerequisites.hpp"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "core/runtime/child_process.hpp"
+#include "operator/deployment.hpp"
+#include "operator/uplink.hpp"
+
+namespace nucleus::operator_ {
+
+namespace {
+
+constexpr std::uint64_t free_bytes_min = 8ULL << 30;
+constexpr std::uint64_t memory_mb_min = 2'048;
+
+class Examination {
+ public:
+  Examination(const StateDirectory& state, Role role) : state_{state}, role_{role} {}
+
+  std::vector<Finding> run(const std::string& uplink) {
+    if (role_ != Role::host) require_program("redis-server", "redis-server");
+    check_own_programs();
+    if (role_ != Role::head) check_hypervisor();
+    if (!uplink.empty() && !find_program("ip").empty())
+      if (const auto usable = check_uplink(uplink); !usable)
+        error(usable.error().detail, "ip -brief address; then --uplink with a free interface");
+    check_space();
+    return std::move(findings_);
+  }
+
+ private:
+  void error(std::string problem, std::string solution) {
+    findings_.push_back(
+        {.is_error = true, .problem = std::move(problem), .solution = std::move(solution)});
+  }
+
+  void warning(std::string problem, std::string solution) {
+    findings_.push_back({.problem = std::move(problem), .solution = std::move(solution)});
+  }
+
+  /// A host that joins again may be full of its own nodes.
+  void short_of(std::string problem, std::string solution) {
+    findings_.push_back({.is_error = role_ != Role::host,
+                         .problem = std::move(problem),
+                         .solution = std::move(solution)});
+  }
+
+  void require_program(const char* program, const char* package) {
+    if (find_program(program).empty())
+      error(fmt::format("{} is not installed", program),
+            fmt::format("apt-get install -y --no-install-recommends {}", package));
+  }
+
+  std::vector<Child> children() const {
+    if (role_ == Role::host) return plan_host_children(state_, {}, programs_folder());
+    Deployment shape;
+    shape.options.is_simulated = role_ == Role::head;
+    shape.host_id = "host";
+    return plan_children(state_, shape, programs_folder());
+  }
+
+  void check_own_programs() {
+    for (const auto& program : missing_programs(children()))
+      if (program.starts_with(programs_folder()))
+        error(program + " is not built",
+              "cmake --preset release && cmake --build --preset release");
+  }
+
+  void check_hypervisor() {
+    if (geteuid() != 0)
+      error("real hosts need root", role_ == Role::host
+                                        ? "sudo nucleus join"
+                                        : "sudo nucleus up, or nucleus up --simulated --hosts 4");
+    require_program("libvirtd", "libvirt-daemon-system libvirt-daemon-driver-qemu");
+    require_program("virsh", "libvirt-clients");
+    require_program("qemu-system-x86_64", "qemu-system-x86");
+    require_program("qemu-img", "qemu-utils");
+    require_program("ovs-vswitchd", "openvswitch-switch");
+    require_program("ip", "iproute2");
+    require_program("unshare", "util-linux");
+    require_program("mformat", "mtools");
+    check_namespaces();
+    if (access("/dev/net/tun", R_OK | W_OK) != 0)
+      error("/dev/net/tun cannot be opened: nodes would have no network",
+            "modprobe tun; or: mkdir -p /dev/net && mknod /dev/net/tun c 10 200");
+    if (access("/dev/kvm", R_OK | W_OK) != 0)
+      warning("/dev/kvm cannot be opened: nodes use slow software emulation",
+              "modprobe kvm_intel or kvm_amd; enable virtualization in the firmware");
+  }
+
+  /// Root of a container may lack the right.
+  void check_namespaces() {
+    const auto unshare = find_program("unshare");
+    if (geteuid() != 0 || unshare.empty()) return;
+    if (const auto made = core::must_run_child({.argv = {unshare, "-n", "-m", "/bin/true"}}); !made)
+      error("network namespaces cannot be created: " + made.error().detail,
+            "give this container CAP_SYS_ADMIN and CAP_NET_ADMIN, or use a machine");
+  }
+
+  void check_space() {
+    std::filesystem::path folder = state_.root();
+    while (!folder.empty() && !std::filesystem::exists(folder)) folder = folder.parent_path();
+    struct statvfs space {};
+    if (statvfs(folder.c_str(), &space) == 0 && space.f_bavail * space.f_frsize < free_bytes_min)
+      short_of(fmt::format("{} has {} MB free; images need 8192", folder.string(),
+                           space.f_bavail * space.f_frsize >> 20),
+               fmt::format("nucleus {} --state DIR, with DIR on a larger disk",
+                           role_ == Role::host ? "join" : "up"));
+    std::ifstream memory("/proc/meminfo");
+    std::uint64_t kilobytes = 0;
+    for (std::string word; memory >> word;)
+      if (word == "MemAvailable:" && memory >> kilobytes) break;
+    if (kilobytes && kilobytes / 1024 < memory_mb_min)
+      short_of(fmt::format("{} MB of memory are free; the demo needs {}", kilobytes / 1024,
+                           memory_mb_min),
+               "stop other processes: ps -e -o pid,rss,comm --sort=-rss | head");
+  }
+
+  const StateDirectory& state_;
+  const Role role_;
+  std::vector<Finding> findings_ = {};
+};
+
+}  // namespace
+
+std::vector<Finding> find_problems(const StateDirectory& state, Role role,
+                                   const std::string& uplink) {
+  return Examination(state, role).run(uplink);
+}
+
+std::string shown(const Finding& finding) {
+  return fmt::format("{} {}\n         {}\n",
+                     finding.is_error ? "error:  " : "warning:", finding.problem, finding.solution);
+}
+
+}  // namespace nucleus::operator_

@@ -1,0 +1,106 @@
+"""Looks at the hosts of a rack, and cuts them off."""
+import contextlib
+import re
+import threading
+import time
+
+import yaml
+
+from machines import Host, run
+
+
+def state_of(rack, name):
+    return rack.deployment.state / "rack" / name.removeprefix("rack-")
+
+
+def hosts_of(rack, cluster):
+    """The host of each node, by node."""
+    return {name: node["host_id"] for name, node in rack.rest.v2_nodes(cluster).items()}
+
+
+def host_states(rack):
+    return {host["host_id"]: host["state"] for host in rack.operator.get("/v2/hosts")["hosts"]}
+
+
+def provisioner(rack, name):
+    return int((state_of(rack, name) / "pids/provisioner").read_text())
+
+
+def head_link(rack, name):
+    """The head's end of its link to the host."""
+    short_id = yaml.safe_load((rack.deployment.state / "deployment.yaml").read_text())["short_id"]
+    return f"n{short_id}m{name.removeprefix('rack-')}"
+
+
+@contextlib.contextmanager
+def cut(host, way):
+    """Drops what the host receives from the head (`in`) or sends to it (`out`)."""
+    rule = {"in": ["INPUT", "-i", "head0"], "out": ["OUTPUT", "-o", "head0"]}[way]
+    inside = ["ip", "netns", "exec", host.namespace, "iptables", "-w"]
+    run(*inside, "-A", *rule, "-j", "DROP")
+    try:
+        yield
+    finally:
+        run(*inside, "-D", *rule, "-j", "DROP")
+
+
+class Beats:
+    """Follows a node on all hosts of a rack: the epoch that its guest prints each second, as it
+    arrives in the console's log, and its QEMU processes."""
+
+    def __init__(self, rack, node_id, domain):
+        self.hosts = {name: Host.joined(state_of(rack, name)) for name in host_states(rack)}
+        self.node_id, self.domain = node_id, domain
+        self.read = {}
+        self.seen = []  # (time, host, epoch)
+        self.most = 0   # QEMU processes at a time
+        self.failure = None
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.follow, daemon=True)
+
+    def __enter__(self):
+        self.look(is_old=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join()
+
+    def follow(self):
+        try:
+            while not self.stopping.wait(0.1):
+                self.look()
+        except Exception as failure:  # pylint: disable=broad-except
+            self.failure = failure
+
+    def look(self, is_old=False):
+        for name, host in self.hosts.items():
+            for log in (host.state / "provisioner").rglob(f"{self.node_id}.log"):
+                words = log.read_bytes()
+                fresh = words[self.read.get(log, 0):]
+                end = fresh.rfind(b"\n") + 1
+                self.read[log] = self.read.get(log, 0) + end
+                if not is_old:
+                    self.seen += [(time.monotonic(), name, int(epoch))
+                                  for epoch in re.findall(rb"epoch (\d+)\b", fresh[:end])]
+        running = sum(self.domain in host.emulators() for host in self.hosts.values())
+        self.most = max(self.most, running)
+
+    def first(self, host):
+        """When the guest first printed on this host; None if it did not."""
+        return min((when for when, name, _ in self.seen if name == host), default=None)
+
+    def check(self):
+        """The epochs followed one another, each on one host. Returns (host, epoch) of each."""
+        assert not self.failure, self.failure
+        assert self.most == 1, "it ran twice"
+        spans = {}
+        for when, host, epoch in self.seen:
+            begin, _ = spans.get((host, epoch), (when, when))
+            spans[host, epoch] = (begin, when)
+        ordered = sorted(spans, key=lambda one: spans[one])
+        for one, after in zip(ordered, ordered[1:]):
+            assert one[1] < after[1], ordered
+            assert spans[one][1] < spans[after][0], (ordered, spans)
+        return ordered
