@@ -82,6 +82,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.subscribe<msg::NodeDefined>(*this, &Service::handle_node_defined);
   bus_.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
   bus_.subscribe<msg::NodeRemoved>(*this, &Service::handle_node_removed);
+  bus_.subscribe<msg::ProjectDefined>(*this, &Service::handle_project_defined);
   bus_.subscribe<msg::ProjectRemoved>(*this, &Service::handle_project_removed);
   bus_.subscribe<msg::AcknowledgementChanged>(*this, &Service::handle_acknowledgement);
   bus_.subscribe<msg::PortsLeased>(*this, &Service::handle_ports_leased);
@@ -97,6 +98,9 @@ void Service::load() {
   read_all<msg::ClusterId, StoredCluster>(
       store_, keys::clusters(), all.clusters,
       [](const StoredCluster& stored) { return stored.cluster.cluster_id; });
+  read_all<msg::ProjectId, StoredProject>(
+      store_, keys::projects(), all.projects,
+      [](const StoredProject& stored) { return stored.project_id; });
   read_all<msg::ProjectId, StoredUnacknowledged>(
       store_, keys::all_unacknowledged(), all.unacknowledged,
       [](const StoredUnacknowledged& stored) { return stored.project_id; });
@@ -274,6 +278,11 @@ core::Result<void> Service::handle_cluster_removed(const msg::ClusterRemoved& ev
 core::Result<void> Service::handle_node_removed(const msg::NodeRemoved& event,
                                                 core::Context& context) {
   return ledger_.apply(plan_node_removed(view_, event, context.now_unix_ms()), context);
+}
+
+core::Result<void> Service::handle_project_defined(const msg::ProjectDefined& event,
+                                                   core::Context& context) {
+  return ledger_.apply(plan_project_defined(view_, event, context.now_unix_ms()), context);
 }
 
 core::Result<void> Service::handle_project_removed(const msg::ProjectRemoved& event,

@@ -46,6 +46,7 @@ class Service {
   core::Result<void> handle_node_defined(const msg::NodeDefined& event, core::Context&);
   core::Result<void> handle_cluster_removed(const msg::ClusterRemoved& event, core::Context&);
   core::Result<void> handle_node_removed(const msg::NodeRemoved& event, core::Context&);
+  core::Result<void> handle_project_defined(const msg::ProjectDefined& event, core::Context&);
   core::Result<void> handle_project_removed(const msg::ProjectRemoved& event,
                                             core::Context& context);
   core::Result<void> handle_acknowledgement(const msg::AcknowledgementChanged& event,

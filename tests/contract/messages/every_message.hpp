@@ -89,6 +89,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<scheduler::StoredCluster>("scheduler.cluster");
   one.template operator()<scheduler::StoredNode>("scheduler.node");
   one.template operator()<scheduler::StoredHost>("scheduler.host");
+  one.template operator()<scheduler::StoredProject>("scheduler.project");
   one.template operator()<scheduler::StoredUnacknowledged>("scheduler.unacknowledged");
   one.template operator()<scheduler::StoredComputeset>("scheduler.computeset");
   one.template operator()<scheduler::ComputesetSummary>("scheduler.computeset-summary");
