@@ -71,6 +71,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::DrainHost>(*this, &Service::drain_host);
   bus_.serve<msg::RemoveHost>(*this, &Service::remove_host);
   bus_.serve<msg::PowerNode>(*this, &Service::power_node);
+  bus_.serve<msg::PowerNodes>(*this, &Service::power_nodes);
   bus_.serve<msg::ListNodeStatuses>(*this, &Service::list_node_statuses);
   bus_.serve<msg::StartComputeset>(*this, &Service::start_computeset);
   bus_.serve_later<msg::PowerComputeset>(*this, &Service::power_computeset);
@@ -224,6 +225,14 @@ core::Result<msg::NodeStatus> Service::power_node(const msg::PowerNode& request,
   const auto set_id = node.computeset_id;
   const auto status = status_of(node, after(changes.computesets, set_id, view_.computeset(set_id)));
   return ledger_.apply(std::move(*plan), status, context);
+}
+
+core::Result<msg::Done> Service::power_nodes(const msg::PowerNodes& request,
+                                             core::Context& context) {
+  run_requested_pass(context);
+  auto plan = plan_power_nodes(view_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  return ledger_.apply(std::move(*plan), msg::Done{}, context);
 }
 
 /// Those that wait are served first; then the new computeset may start immediately.

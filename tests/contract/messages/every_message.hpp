@@ -57,10 +57,10 @@ void for_every_request_and_event(Visit&& visit) {
   visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, ChangeNodes, AddNodes,
                  RemoveNode, ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved,
                  ClusterRemoved>(visit);
-  visit_messages<StartComputeset, PowerComputeset, PowerNode, ListComputesets, ListNodeStatuses,
-                 ListHosts, ReportHost, ReportDomains, DrainHost, RemoveHost, HostRemoved,
-                 DefineAllocation, ListAllocations, ListUsage, ComputesetChanged, NodeChanged,
-                 HostChanged, AllocationChanged>(visit);
+  visit_messages<StartComputeset, PowerComputeset, PowerNode, PowerNodes, ListComputesets,
+                 ListNodeStatuses, ListHosts, ReportHost, ReportDomains, DrainHost, RemoveHost,
+                 HostRemoved, DefineAllocation, ListAllocations, ListUsage, ComputesetChanged,
+                 NodeChanged, HostChanged, AllocationChanged>(visit);
   visit_messages<ApplyGrants, DomainChanged, CheckConsole, StreamConsole, ProbeNode, ProbeHost>(
       visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
