@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/config/yaml_file.hpp"
 #include "client/grammar/completion.hpp"
 #include "client/grammar/manual.hpp"
 #include "client/grammar/parse.hpp"
@@ -149,11 +150,15 @@ int run_program(const std::vector<std::string>& words) {
   }
   const std::vector<std::string> rest(words.begin() + static_cast<std::ptrdiff_t>(first),
                                       words.end());
-  if (rest.empty()) return run_shell(session);
-  if (rest[0] == "--man" && rest.size() == 2) return print_manual(rest[1]);
-  if (rest[0] == "--completion" && rest.size() == 2) return print_completion(rest[1]);
-  if (rest[0] == "--complete" && rest.size() > 1)
+  if (rest.size() == 2 && rest[0] == "--man") return print_manual(rest[1]);
+  if (rest.size() == 2 && rest[0] == "--completion") return print_completion(rest[1]);
+  if (rest.size() > 1 && rest[0] == "--complete")
     return print_candidates(session, {rest.begin() + 1, rest.end()});
+  if (const auto usable = check_client_folder(); !usable) {
+    std::cerr << "cm: " << usable.error().detail << "\n";
+    return 1;
+  }
+  if (rest.empty()) return run_shell(session);
   std::error_code error;
   const bool is_script = rest.size() == 1 && rest[0].ends_with(".cm") &&
                          std::filesystem::is_regular_file(rest[0], error);

@@ -9,8 +9,8 @@
 
 namespace nucleus::msg {
 
-/// One measurement. A ratio is the cluster's result divided by the host's; 1 = no overhead, 0 = not
-/// measured.
+/// One measurement. A ratio is the cluster's result divided by the host's, 0..1e9; 1 = no overhead,
+/// 0 = not measured.
 struct OverheadReport {
   ClusterId cluster_id = {};
   ProjectId project_id = {};

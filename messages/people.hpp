@@ -85,7 +85,7 @@ inline bool has_all_rights(const Principal& who) {
       all_rights, [&](Right right) { return may(who, right) == has_right(who.role, right); });
 }
 
-/// Creates a project; does nothing if it exists.
+/// Creates a project; changes nothing if it exists.
 struct DefineProject {
   static constexpr std::string_view topic = "registry.define-project";
   using Reply = Done;
@@ -338,7 +338,7 @@ struct PersonRemoved {
   NUCLEUS_FIELDS(person_id);
 };
 
-/// Event: a project was created.
+/// Event: a project was created, or defined again.
 struct ProjectDefined {
   static constexpr std::string_view topic = "registry.project-defined";
   ProjectId project_id = {};

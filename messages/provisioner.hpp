@@ -1,7 +1,9 @@
 // The provisioner's messages: the grants a host is given, and the domains observed on it.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "messages/common.hpp"
@@ -109,14 +111,27 @@ struct StreamConsole {
 
 NUCLEUS_ENUM(Probe, ping, mpi_pingpong, fio_random_read)
 
-/// The figures of a probe; those that the probe does not measure are 0.
+constexpr double probe_figure_max = 1e9;  // what no hardware exceeds, in each unit
+constexpr std::size_t probe_ranks_max = 2;
+
+/// The figures of a probe, each 0..1e9; those that the probe does not measure are 0.
 struct ProbeResult {
-  std::vector<std::string> hosts = {};  // the ranks' host names, as the ranks report them
+  std::vector<std::string> hosts = {};  // 0..2: the ranks' host names, as the ranks report them
   double latency_us = 0;                // half a round trip of 1 byte
   double bandwidth_mb_s = 0;            // with messages of 1 MiB, or of sequential reads
   double operations_per_s = 0;          // reads of 4 KiB
   NUCLEUS_FIELDS(hosts, latency_us, bandwidth_mb_s, operations_per_s);
 };
+
+inline std::optional<Error> check(const ProbeResult& result) {
+  if (result.hosts.size() > probe_ranks_max) return invalid("hosts", "more than 2 ranks");
+  for (const auto& [field, figure] : {std::pair{"latency_us", result.latency_us},
+                                      std::pair{"bandwidth_mb_s", result.bandwidth_mb_s},
+                                      std::pair{"operations_per_s", result.operations_per_s}})
+    if (!(figure >= 0 && figure <= probe_figure_max))  // also false for what is not a number
+      return invalid(field, std::string(field) + " must be 0 to 1e9");
+  return std::nullopt;
+}
 
 /// Runs a probe inside a node through its guest agent. `ping` succeeds once the agent answers.
 struct ProbeNode {

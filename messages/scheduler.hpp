@@ -121,6 +121,24 @@ struct PowerNode {
   NUCLEUS_FIELDS(node, viewer, action);
 };
 
+/// Powers several nodes of a cluster, as PowerNode does, or none of them.
+struct PowerNodes {
+  static constexpr std::string_view topic = "scheduler.power-nodes";
+  using Reply = Done;
+  ClusterId cluster_id = {};
+  Viewer viewer = {};
+  std::vector<std::string> nodes = {};  // 1..4097 names, each once
+  PowerAction action = PowerAction::unknown;
+  NUCLEUS_FIELDS(cluster_id, viewer, nodes, action);
+};
+
+inline std::optional<Error> check(const PowerNodes& request) {
+  if (request.cluster_id.empty()) return invalid("cluster_id", "cluster_id must be set");
+  if (request.nodes.empty() || request.nodes.size() > 4097)
+    return invalid("nodes", "nodes must have 1 to 4097 names");
+  return std::nullopt;
+}
+
 struct Computesets {
   std::vector<Computeset> computesets = {};  // by id
   std::string next = {};                     // cursor of the next page; empty = this is the last
@@ -304,8 +322,8 @@ struct AllocationChanged {
   NUCLEUS_FIELDS(allocation);
 };
 
-/// Creates or changes an allocation; what was used remains. `wrong_state` if it was charged already
-/// and another project is given.
+/// Creates or changes an allocation; what was used remains. `not_found` if there is no such
+/// project; `wrong_state` if it was charged already and another project is given.
 struct DefineAllocation {
   static constexpr std::string_view topic = "scheduler.define-allocation";
   using Reply = Allocation;

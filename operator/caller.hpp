@@ -23,6 +23,7 @@ class Caller {
   Caller& operator=(const Caller&) = delete;
 
   /// Sends the request and waits for the reply, at most until the deadline: `deadline_exceeded`.
+  /// The callee first handles the events that answered calls of this caller knew.
   template <class Request>
   core::Result<typename Request::Reply> call(const Request& request,
                                              core::CallOptions options = {}) {
@@ -36,7 +37,11 @@ class Caller {
     using Reply = core::Result<typename Request::Reply>;
     auto promise = std::make_shared<std::promise<Reply>>();
     auto future = promise->get_future();
-    loop_.post([this, request, options = std::move(options), promise] {
+    loop_.post([this, request, options = std::move(options), promise]() mutable {
+      options.after_sequence = std::max(options.after_sequence, sequence_);
+      options.on_sequence = [this](std::uint64_t sequence) {
+        sequence_ = std::max(sequence_, sequence);
+      };
       bus_.call(request, options, [promise](Reply reply) { promise->set_value(std::move(reply)); });
     });
     return future;
@@ -46,6 +51,7 @@ class Caller {
   core::PosixLoop loop_ = {};
   core::ZmqLink link_;
   core::Bus bus_;
+  std::uint64_t sequence_ = 0;  // the newest event that an answering service knew; of the loop
   std::jthread thread_ = {};
 };
 

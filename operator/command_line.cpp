@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "messages/common.hpp"
 #include "operator/state_directory.hpp"
 
 namespace nucleus::operator_ {
@@ -11,6 +12,11 @@ namespace {
 
 std::string reason_if_blank(const std::string& text) {
   return text.find_first_not_of(" \t\r\n,") == std::string::npos ? "the value is empty" : "";
+}
+
+std::string reason_if_no_name(const std::string& text) {
+  const auto broken = msg::check_name("it", text);
+  return broken ? broken->detail : "";
 }
 
 }  // namespace
@@ -37,6 +43,11 @@ CommandOption& CommandOption::one_of(const std::vector<std::string>& words) {
 
 CommandOption& CommandOption::existing_file() {
   option_->check(CLI::ExistingFile);
+  return *this;
+}
+
+CommandOption& CommandOption::name() {
+  option_->check(reason_if_no_name);
   return *this;
 }
 

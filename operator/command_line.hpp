@@ -26,6 +26,8 @@ class CommandOption {
   CommandOption& between(std::uint32_t least, std::uint32_t most);
   CommandOption& one_of(const std::vector<std::string>& words);
   CommandOption& existing_file();
+  /// The value is a name: msg::is_name.
+  CommandOption& name();
   CommandOption& needs(const CommandOption& other);
   CommandOption& excludes(const CommandOption& other);
 

@@ -110,19 +110,11 @@ core::Result<int> power_nodes(const Api& api, const Power& power) {
   }
   const auto known = get_cluster(api, cluster);
   if (!known) return std::unexpected(known.error());
-  // All names are checked before the first node is powered.
+  // The server decides for all of them at once; these refusals also say what to do.
   if (auto checked = check_nodes(*known, *names); !checked) return std::unexpected(checked.error());
-  const std::string frontend = (*known)["frontend"]["name"].text();
-  bool has_failed = false;
-  for (const auto& name : *names) {
-    const std::string node = name == frontend ? "frontend" : "compute/" + encoded(name);
-    auto done =
-        api.put("/nucleus/v1/cluster/" + encoded(cluster) + "/" + node + "/" + power.verb());
-    if (done) continue;
-    std::cerr << "comet: " << name << ": " << done.error().detail << "\n";
-    has_failed = true;
-  }
-  if (has_failed) return 1;
+  const auto done = api.post("/v2/clusters/" + encoded(cluster) + "/power",
+                             Json::object({{"nodes", list_of(*names)}, {"action", power.action}}));
+  if (!done) return std::unexpected(done.error());
   std::cout << "Request Accepted. In the process of power " << power.action << " " << power.nodes
             << std::endl;
   return wait_for_power(api, power, *names);

@@ -137,6 +137,13 @@ std::string client_folder() {
   return home_folder() + "/.cloudmesh";
 }
 
+core::Result<void> check_client_folder() {
+  std::error_code error;
+  const auto known = std::filesystem::status(client_folder(), error);
+  if (!std::filesystem::exists(known) || std::filesystem::is_directory(known)) return {};
+  return core::refuse(ErrorCode::invalid_argument, client_folder() + " is not a folder");
+}
+
 std::string configuration_file() {
   return client_folder() + "/cloudmesh.yaml";
 }

@@ -16,6 +16,8 @@ namespace nucleus::client {
 std::string home_folder();
 /// `~/.cloudmesh`, or NUCLEUS_CLIENT_DIR: holds the yaml file, the local copy and the history.
 std::string client_folder();
+/// Refused if something else than a folder has that name.
+core::Result<void> check_client_folder();
 std::string configuration_file();
 
 /// The whole file with every scalar as a text; an empty object if there is no file.

@@ -1,8 +1,36 @@
 #include "client/shell/line.hpp"
 
 #include <cctype>
+#include <utility>
 
 namespace nucleus::client {
+
+namespace {
+
+bool is_escape(const std::string& text, std::size_t at) {
+  return text[at] == '\\' && at + 1 < text.size() && (text[at + 1] == '"' || text[at + 1] == '\\');
+}
+
+/// The end of the quoted part that begins at `at`; npos if there is none.
+std::size_t partner_of(const std::string& text, std::size_t at) {
+  const char quote = text[at];
+  for (++at; at < text.size(); ++at) {
+    if (text[at] == quote) return at;
+    if (quote == '"' && is_escape(text, at)) ++at;
+  }
+  return std::string::npos;
+}
+
+std::string without_escapes(const std::string& text) {
+  std::string plain;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (is_escape(text, at)) ++at;
+    plain += text[at];
+  }
+  return plain;
+}
+
+}  // namespace
 
 ShellLine read_line(const std::string& line) {
   constexpr const char* blanks = " \t\r\n";
@@ -36,25 +64,36 @@ std::string with_variables(const std::string& text, const LookUp& look_up) {
   return whole;
 }
 
-std::vector<std::string> split_words(const std::string& text) {
+std::vector<std::string> split_words(const std::string& text, const LookUp& look_up) {
+  const auto expanded = [&](const std::string& part) {
+    return look_up ? with_variables(part, look_up) : part;
+  };
   std::vector<std::string> words;
   bool is_in_word = false;
+  std::string plain;  // what the current word has outside quotes, since the last quoted part
+  const auto add_plain = [&] {
+    if (is_in_word) words.back() += expanded(std::exchange(plain, {}));
+  };
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
     if (std::isspace(static_cast<unsigned char>(c))) {
+      add_plain();
       is_in_word = false;
       continue;
     }
     if (!is_in_word) words.emplace_back();
     is_in_word = true;
-    const auto partner = c == '"' || c == '\'' ? text.find(c, at + 1) : std::string::npos;
+    const auto partner = c == '"' || c == '\'' ? partner_of(text, at) : std::string::npos;
     if (partner == std::string::npos) {
-      words.back() += c;
+      plain += c;
       continue;
     }
-    words.back() += text.substr(at + 1, partner - at - 1);
+    add_plain();
+    const auto quoted = text.substr(at + 1, partner - at - 1);
+    words.back() += c == '"' ? expanded(without_escapes(quoted)) : quoted;
     at = partner;
   }
+  add_plain();
   return words;
 }
 

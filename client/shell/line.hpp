@@ -25,7 +25,9 @@ using LookUp = std::function<std::optional<std::string>(const std::string& name)
 std::string with_variables(const std::string& text, const LookUp& look_up);
 
 /// The words between blanks. Quotes group characters, also inside a word; an empty pair of quotes
-/// is an empty word. A quote without a partner is an ordinary character.
-std::vector<std::string> split_words(const std::string& text);
+/// is an empty word. A quote without a partner is an ordinary character. Inside double quotes `\"`
+/// and `\\` are the second character alone. With `look_up`, variables are replaced after the split,
+/// so that a value is one word, whatever it contains; inside single quotes they are not.
+std::vector<std::string> split_words(const std::string& text, const LookUp& look_up = {});
 
 }  // namespace nucleus::client

@@ -12,6 +12,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <string_view>
+#include <utility>
 
 #include "client/config/yaml_file.hpp"
 #include "client/grammar/completion.hpp"
@@ -27,6 +29,7 @@ namespace {
 
 constexpr int history_max = 1'000;
 constexpr int script_depth_max = 16;
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";  // some editors begin a file with it
 // Completion updates a local copy that is older.
 constexpr std::int64_t fresh_s = 60;
 
@@ -74,7 +77,10 @@ std::optional<std::string> value_of(Session& session, const std::string& name) {
 int run_input(Session& session, std::istream& input) {
   int code = 0;
   std::string line;
+  bool is_first = true;
   while (!session.is_over && !is_interrupted() && std::getline(input, line)) {
+    if (std::exchange(is_first, false) && line.starts_with(byte_order_mark))
+      line.erase(0, byte_order_mark.size());
     if (session.is_echoed) std::cout << "cm> " << line << "\n";
     const int line_code = run_line(session, line);
     if (code == 0) code = line_code;
@@ -155,10 +161,8 @@ int run_line(Session& session, const std::string& line) {
     case LineKind::command:
       break;
   }
-  // Variables are put in after splitting: a value is one word, whatever it contains.
-  auto words = split_words(read.text);
-  for (auto& word : words)
-    word = with_variables(word, [&](const std::string& name) { return value_of(session, name); });
+  const auto words =
+      split_words(read.text, [&](const std::string& name) { return value_of(session, name); });
   if (words.empty()) return 0;
   std::error_code error;
   if (!command_table().part(words.front()) &&

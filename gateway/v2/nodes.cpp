@@ -147,6 +147,17 @@ void power_node(const ExchangePtr& exchange) {
       [exchange](const msg::NodeStatus& status) { reply_one(exchange, 202, json_of(status)); });
 }
 
+void power_nodes(const ExchangePtr& exchange) {
+  auto body = body_as<msg::PowerNodes>(*exchange, {"nodes", "action"});
+  if (!body) return exchange->refuse(body.error());
+  const auto action = read_action(*exchange, {"nodes", "action"});
+  if (!action) return exchange->refuse(action.error());
+  body->cluster_id = {exchange->path["cluster"]};
+  body->viewer = msg::viewer_of(exchange->who);
+  body->action = msg::enum_of<msg::PowerAction>(*action);
+  exchange->ask(*body, [exchange](const msg::Done&) { exchange->reply_nothing(); });
+}
+
 void issue_console(const ExchangePtr& exchange) {
   const auto body = read_body(*exchange, {"kind"});
   if (!body) return exchange->refuse(body.error());
@@ -169,6 +180,7 @@ void add_v2_node_routes(Router& router, EventStreams& streams) {
       watchable<msg::NodeDefined, msg::NodeRemoved, msg::NodeChanged>(streams, list_nodes));
   router.add("POST", nodes, msg::Right::define, add_nodes);
   router.add("PATCH", nodes, msg::Right::define, rename_nodes);
+  router.add("POST", "/v2/clusters/{cluster}/power", msg::Right::power, power_nodes);
   router.add("PUT", "/v2/clusters/{cluster}/iso", msg::Right::images, attach_iso_to_nodes);
   router.add_cached(nodes + "/{node}", msg::Right::read, get_node);
   router.add("PATCH", nodes + "/{node}", msg::Right::define, change);

@@ -166,8 +166,9 @@ Handler watchable(EventStreams& streams, std::set<std::string> types, Handler li
   };
 }
 
-core::Result<std::string> read_action(const Exchange& exchange) {
-  const auto body = read_body(exchange, {"action"});
+core::Result<std::string> read_action(const Exchange& exchange,
+                                      std::initializer_list<std::string_view> fields) {
+  const auto body = read_body(exchange, fields);
   if (!body) return std::unexpected(body.error());
   const auto action = body->find("action");
   if (action != body->end() && action->is_string()) {

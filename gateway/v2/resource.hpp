@@ -94,7 +94,9 @@ Handler watchable(EventStreams& streams, Handler list) {
   return watchable(streams, {std::string(Events::topic)...}, std::move(list));
 }
 
-/// `on`, `off`, `shutdown`, `reboot` or `reset` as the body's `action`.
-core::Result<std::string> read_action(const Exchange& exchange);
+/// `on`, `off`, `shutdown`, `reboot` or `reset` as the body's `action`. The body may have these
+/// fields.
+core::Result<std::string> read_action(const Exchange& exchange,
+                                      std::initializer_list<std::string_view> fields = {"action"});
 
 }  // namespace nucleus::gateway

@@ -97,19 +97,21 @@ void add_cluster(Commands& commands) {
       "create", "define a cluster: a frontend and compute nodes", create_cluster,
       [](CommandOptions& options, CreateClusterArguments& arguments) {
         options.state(arguments.state);
-        options.add("NAME", arguments.name, "name of the cluster and of its frontend").required();
+        options.add("NAME", arguments.name, "name of the cluster and of its frontend")
+            .name()
+            .required();
         options.add("--computes", arguments.computes, "number of compute nodes").required();
         options.add("--cpus", arguments.size.cpus, "CPUs of each node").show_default();
         options.add("--memory-mb", arguments.size.memory_mb, "memory of each node").show_default();
         options.add("--disk-gb", arguments.size.disk_gb, "disk of each node").show_default();
         options.add("--image", arguments.image, "image that the nodes' disks are cloned from");
-        options.add("--project", arguments.project, "project that owns it").show_default();
+        options.add("--project", arguments.project, "project that owns it").name().show_default();
       });
   group.add<RemoveClusterArguments>(
       "remove", "end a cluster's computesets, stop its nodes, and delete it with its volumes",
       remove_cluster, [](CommandOptions& options, RemoveClusterArguments& arguments) {
         options.state(arguments.state);
-        options.add("NAME", arguments.name, "name of the cluster").required();
+        options.add("NAME", arguments.name, "name of the cluster").name().required();
       });
   add_cluster_waiting(group);
 }

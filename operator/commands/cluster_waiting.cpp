@@ -135,7 +135,7 @@ core::Result<int> measure(const WaitArguments& arguments) {
 void add_cluster_waiting(Commands& group) {
   const auto describe = [](CommandOptions& options, WaitArguments& arguments) {
     options.state(arguments.state);
-    options.add("NAME", arguments.name, "name of the cluster").required();
+    options.add("NAME", arguments.name, "name of the cluster").name().required();
     options.add("--timeout-s", arguments.timeout_s, "maximum time to wait, in seconds")
         .between(1, 86'400)
         .show_default();

@@ -1,8 +1,10 @@
 // nucleus host: list, drain, resume; add and remove, for hosts that join over the network.
 #include <fmt/format.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <iostream>
 
 #include "messages/scheduler.hpp"
@@ -58,6 +60,15 @@ core::Result<int> drain_or_resume(const HostArguments& arguments) {
   return 0;
 }
 
+/// Before a key is made, or replaced, that the file could not hold.
+core::Result<void> check_writable(const std::string& file) {
+  std::error_code error;
+  const auto folder = std::filesystem::absolute(file, error).parent_path();
+  if (std::filesystem::is_directory(file, error) || access(folder.c_str(), W_OK) != 0)
+    return core::refuse(core::ErrorCode::invalid_argument, "--file: cannot write " + file, "file");
+  return {};
+}
+
 core::Result<int> add(const AddArguments& arguments) {
   const StateDirectory state(arguments.state);
   const auto deployment = open_deployment(state);
@@ -67,12 +78,13 @@ core::Result<int> add(const AddArguments& arguments) {
     return core::refuse(core::ErrorCode::conflict,
                         "host " + msg::shown(arguments.name) + " has a key: --renew replaces it",
                         "host");
+  const std::string file = arguments.file.empty() ? arguments.name + ".join" : arguments.file;
+  if (auto writable = check_writable(file); !writable) return std::unexpected(writable.error());
   const bool is_earlier_kept = has_key && !arguments.is_earlier_revoked;
   const auto end_unix_s = unix_ms_now() / 1000 + std::chrono::seconds{renewal_timeout}.count();
   const auto key =
       add_host_key(state, *deployment, arguments.name, is_earlier_kept ? end_unix_s : 0);
   if (!key) return std::unexpected(key.error());
-  const std::string file = arguments.file.empty() ? arguments.name + ".join" : arguments.file;
   if (auto written = write_text_map(file, *key); !written) return std::unexpected(written.error());
   std::cout << fmt::format("{}: copy it to the host and run there: nucleus join {}\n", file, file);
   if (is_earlier_kept)
@@ -113,14 +125,14 @@ core::Result<int> remove(const RemoveArguments& arguments) {
 
 void describe_drain(CommandOptions& options, HostArguments& arguments) {
   options.state(arguments.state);
-  options.add("HOST", arguments.request.host_id.value, "name of the host").required();
+  options.add("HOST", arguments.request.host_id.value, "name of the host").name().required();
   options.add_free_text("--reason", arguments.request.reason, "one line, shown in lists of hosts");
 }
 
 void describe_resume(CommandOptions& options, HostArguments& arguments) {
   arguments.request.is_drained = false;
   options.state(arguments.state);
-  options.add("HOST", arguments.request.host_id.value, "name of the host").required();
+  options.add("HOST", arguments.request.host_id.value, "name of the host").name().required();
 }
 
 }  // namespace
@@ -137,7 +149,7 @@ void add_host(Commands& commands) {
       "add", "write the file with which a machine joins as a host", add,
       [](CommandOptions& options, AddArguments& arguments) {
         options.state(arguments.state);
-        options.add("HOST", arguments.name, "name of the new host").required();
+        options.add("HOST", arguments.name, "name of the new host").name().required();
         options.add("--file", arguments.file, "file to write; default: HOST.join");
         const auto renew = options.flag("--renew", arguments.is_renewed,
                                         "replace the host's key once it joins with the new file");
@@ -146,12 +158,12 @@ void add_host(Commands& commands) {
                   "end the old key now: it was stolen")
             .needs(renew);
       });
-  group.add<RemoveArguments>("remove",
-                             "revoke a host's key and forget the host; it must run no nodes",
-                             remove, [](CommandOptions& options, RemoveArguments& arguments) {
-                               options.state(arguments.state);
-                               options.add("HOST", arguments.name, "name of the host").required();
-                             });
+  group.add<RemoveArguments>(
+      "remove", "revoke a host's key and forget the host; it must run no nodes", remove,
+      [](CommandOptions& options, RemoveArguments& arguments) {
+        options.state(arguments.state);
+        options.add("HOST", arguments.name, "name of the host").name().required();
+      });
 }
 
 }  // namespace nucleus::operator_

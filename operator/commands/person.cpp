@@ -105,7 +105,7 @@ core::Result<int> list_people(const PersonArguments& arguments) {
 
 void describe_person(CommandOptions& options, PersonArguments& arguments) {
   options.state(arguments.state);
-  options.add("NAME", arguments.name, "username").required();
+  options.add("NAME", arguments.name, "username").name().required();
 }
 
 }  // namespace
@@ -116,8 +116,9 @@ void add_person(Commands& commands) {
       "create", "create a person in a project and print a token", create_person,
       [](CommandOptions& options, CreatePersonArguments& arguments) {
         options.state(arguments.state);
-        options.add("NAME", arguments.name, "username").required();
+        options.add("NAME", arguments.name, "username").name().required();
         options.add("--project", arguments.project, "project, created if it does not exist")
+            .name()
             .required();
         options.add("--role", arguments.role, "role in the project")
             .one_of({"pi", "cluster_admin", "trainer", "read_only"})

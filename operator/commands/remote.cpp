@@ -1,6 +1,8 @@
 // nucleus keys and bootstrap: for deployments whose processes are run by containers or systemd.
+#include <algorithm>
 #include <csignal>
 #include <iostream>
+#include <string_view>
 
 #include "messages/process.hpp"
 #include "operator/caller.hpp"
@@ -42,7 +44,17 @@ sigset_t termination_signals() {
   return signals;
 }
 
+bool has_scheme(const std::string& url, std::initializer_list<std::string_view> schemes) {
+  return std::ranges::any_of(schemes, [&](std::string_view scheme) {
+    return url.starts_with(scheme) && url.size() > scheme.size();
+  });
+}
+
 core::Result<int> bootstrap(const BootstrapArguments& arguments) {
+  if (!has_scheme(arguments.endpoints.url, {"http://", "https://"}))
+    return std::unexpected(msg::invalid("url", "--url must begin with http:// or https://"));
+  if (!has_scheme(arguments.endpoints.events_url, {"tcp://"}))
+    return std::unexpected(msg::invalid("events", "--events must begin with tcp://"));
   const StateDirectory state(arguments.state);
   if (!state.is_remote())
     return core::refuse(core::ErrorCode::invalid_argument,
@@ -81,7 +93,8 @@ void add_keys(Commands& commands) {
       [](CommandOptions& options, KeysArguments& arguments) {
         options.add("DIRECTORY", arguments.directory, "gets a subdirectory for each process")
             .required();
-        options.add("--provisioner", arguments.provisioners, "name of a host; may be repeated");
+        options.add("--provisioner", arguments.provisioners, "name of a host; may be repeated")
+            .name();
       });
 }
 

@@ -133,6 +133,7 @@ void Service::run_probes(const MeasurementPtr& measurement, std::size_t step) {
   auto next = [this, measurement, step,
                result = result](const core::Result<msg::ProbeResult>& measured) {
     if (!measured) return finish(measurement, measured.error().detail);
+    if (const auto broken = msg::check(*measured)) return finish(measurement, broken->detail);
     measurement->report.*result = *measured;
     run_probes(measurement, step + 1);
   };

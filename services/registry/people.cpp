@@ -62,13 +62,14 @@ core::Result<msg::Done> Service::define_project(const msg::DefineProject& reques
              StoredProject{.project_id = request.project_id,
                            .defined_unix_s = context.now_unix_s(),
                            .is_unused = true});
-    tx.emit(msg::ProjectDefined{request.project_id});
     const auto missing = missing_signers(acknowledgement_text(), {}, 0);
     if (!missing.empty())
       tx.emit(msg::AcknowledgementChanged{.project_id = request.project_id,
                                           .is_acknowledged = missing.empty(),
                                           .reason = reason_of(missing, request.project_id)});
   }
+  // Also if it exists: a subscriber that has not heard of it yet can be told.
+  tx.emit(msg::ProjectDefined{request.project_id});
   return tx.commit(msg::Done{});
 }
 

@@ -14,6 +14,7 @@ using Writes = std::map<Id, std::optional<Record>>;
 
 struct Changes {
   Writes<msg::ClusterId, StoredCluster> clusters = {};
+  Writes<msg::ProjectId, StoredProject> projects = {};
   Writes<msg::ProjectId, StoredUnacknowledged> unacknowledged = {};
   Writes<msg::HostId, StoredHost> hosts = {};
   Writes<msg::NodeId, StoredNode> nodes = {};
@@ -23,8 +24,9 @@ struct Changes {
   std::optional<std::int64_t> computeset_count = {};
 
   bool empty() const {
-    return clusters.empty() && unacknowledged.empty() && hosts.empty() && nodes.empty() &&
-           computesets.empty() && allocations.empty() && reporters.empty() && !computeset_count;
+    return clusters.empty() && projects.empty() && unacknowledged.empty() && hosts.empty() &&
+           nodes.empty() && computesets.empty() && allocations.empty() && reporters.empty() &&
+           !computeset_count;
   }
 };
 

@@ -20,6 +20,12 @@ inline core::Key<StoredNode> node(const msg::NodeId& id) {
 inline core::Key<StoredNode> nodes() {
   return {"nucleus:scheduler:node:"};
 }
+inline core::Key<StoredProject> project(const msg::ProjectId& id) {
+  return {"nucleus:scheduler:project:" + id.value};
+}
+inline core::Key<StoredProject> projects() {
+  return project({});
+}
 inline core::Key<StoredUnacknowledged> unacknowledged(const msg::ProjectId& id) {
   return {"nucleus:scheduler:unacknowledged:" + id.value};
 }

@@ -56,6 +56,7 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
   auto transaction = store_.begin(context);
   const auto& changes = plan.changes;
   write_all(transaction, changes.clusters, keys::cluster);
+  write_all(transaction, changes.projects, keys::project);
   write_all(transaction, changes.unacknowledged, keys::unacknowledged);
   write_all(transaction, changes.hosts, keys::host);
   write_all(transaction, changes.nodes, keys::node);

@@ -72,6 +72,12 @@ struct StoredNode {
                  observed, observed_reason, wait, state, reason);
 };
 
+/// A project as the registry defined it.
+struct StoredProject {
+  msg::ProjectId project_id = {};
+  NUCLEUS_FIELDS(project_id);
+};
+
 /// A project whose nodes must not be powered on, because an acknowledgement is missing.
 struct StoredUnacknowledged {
   msg::ProjectId project_id = {};

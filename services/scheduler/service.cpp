@@ -73,6 +73,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::DrainHost>(*this, &Service::drain_host);
   bus_.serve<msg::RemoveHost>(*this, &Service::remove_host);
   bus_.serve<msg::PowerNode>(*this, &Service::power_node);
+  bus_.serve<msg::PowerNodes>(*this, &Service::power_nodes);
   bus_.serve<msg::ListNodeStatuses>(*this, &Service::list_node_statuses);
   bus_.serve<msg::StartComputeset>(*this, &Service::start_computeset);
   bus_.serve_later<msg::PowerComputeset>(*this, &Service::power_computeset);
@@ -84,6 +85,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.subscribe<msg::NodeDefined>(*this, &Service::handle_node_defined);
   bus_.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
   bus_.subscribe<msg::NodeRemoved>(*this, &Service::handle_node_removed);
+  bus_.subscribe<msg::ProjectDefined>(*this, &Service::handle_project_defined);
   bus_.subscribe<msg::ProjectRemoved>(*this, &Service::handle_project_removed);
   bus_.subscribe<msg::AcknowledgementChanged>(*this, &Service::handle_acknowledgement);
   bus_.subscribe<msg::PortsLeased>(*this, &Service::handle_ports_leased);
@@ -99,6 +101,9 @@ void Service::load() {
   read_all<msg::ClusterId, StoredCluster>(
       store_, keys::clusters(), all.clusters,
       [](const StoredCluster& stored) { return stored.cluster.cluster_id; });
+  read_all<msg::ProjectId, StoredProject>(
+      store_, keys::projects(), all.projects,
+      [](const StoredProject& stored) { return stored.project_id; });
   read_all<msg::ProjectId, StoredUnacknowledged>(
       store_, keys::all_unacknowledged(), all.unacknowledged,
       [](const StoredUnacknowledged& stored) { return stored.project_id; });
@@ -232,6 +237,14 @@ core::Result<msg::NodeStatus> Service::power_node(const msg::PowerNode& request,
   return ledger_.apply(std::move(*plan), status, context);
 }
 
+core::Result<msg::Done> Service::power_nodes(const msg::PowerNodes& request,
+                                             core::Context& context) {
+  run_requested_pass(context);
+  auto plan = plan_power_nodes(view_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  return ledger_.apply(std::move(*plan), msg::Done{}, context);
+}
+
 /// Those that wait are served first; then the new computeset may start immediately.
 core::Result<msg::Computeset> Service::start_computeset(const msg::StartComputeset& request,
                                                         core::Context& context) {
@@ -284,6 +297,11 @@ core::Result<void> Service::handle_cluster_removed(const msg::ClusterRemoved& ev
 core::Result<void> Service::handle_node_removed(const msg::NodeRemoved& event,
                                                 core::Context& context) {
   return ledger_.apply(plan_node_removed(view_, event, context.now_unix_ms()), context);
+}
+
+core::Result<void> Service::handle_project_defined(const msg::ProjectDefined& event,
+                                                   core::Context& context) {
+  return ledger_.apply(plan_project_defined(view_, event, context.now_unix_ms()), context);
 }
 
 core::Result<void> Service::handle_project_removed(const msg::ProjectRemoved& event,

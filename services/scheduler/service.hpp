@@ -35,6 +35,7 @@ class Service {
   core::Result<msg::Done> remove_host(const msg::RemoveHost& request, core::Context& context);
   core::Result<msg::Done> drain_host(const msg::DrainHost& request, core::Context& context);
   core::Result<msg::NodeStatus> power_node(const msg::PowerNode& request, core::Context& context);
+  core::Result<msg::Done> power_nodes(const msg::PowerNodes& request, core::Context& context);
   core::Result<msg::Computeset> start_computeset(const msg::StartComputeset& request,
                                                  core::Context& context);
   void power_computeset(const msg::PowerComputeset& request, core::Context& context,
@@ -46,6 +47,7 @@ class Service {
   core::Result<void> handle_node_defined(const msg::NodeDefined& event, core::Context&);
   core::Result<void> handle_cluster_removed(const msg::ClusterRemoved& event, core::Context&);
   core::Result<void> handle_node_removed(const msg::NodeRemoved& event, core::Context&);
+  core::Result<void> handle_project_defined(const msg::ProjectDefined& event, core::Context&);
   core::Result<void> handle_project_removed(const msg::ProjectRemoved& event,
                                             core::Context& context);
   core::Result<void> handle_acknowledgement(const msg::AcknowledgementChanged& event,

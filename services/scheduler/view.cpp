@@ -105,6 +105,7 @@ void View::Indexes::remove(const StoredComputeset& stored) {
 void View::apply(Changes changes) {
   ++generation_;
   apply_all(changes.clusters, clusters_);
+  apply_all(changes.projects, projects_);
   apply_all(changes.unacknowledged, unacknowledged_);
   apply_all(changes.allocations, allocations_);
   apply_all(changes.reporters, reporters_);

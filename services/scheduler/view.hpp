@@ -45,6 +45,7 @@ class View {
 
   // Records; null if there is none. Valid until the next `apply`.
   const StoredCluster* cluster(const msg::ClusterId& id) const { return find(clusters_, id); }
+  const StoredProject* project(const msg::ProjectId& id) const { return find(projects_, id); }
   const StoredUnacknowledged* unacknowledged(const msg::ProjectId& id) const {
     return find(unacknowledged_, id);
   }
@@ -61,6 +62,7 @@ class View {
   /// The id of the newest computeset; 0 = there was none.
   std::int64_t computeset_count() const { return computeset_count_; }
 
+  const std::map<msg::ClusterId, StoredCluster>& clusters() const { return clusters_; }
   const std::map<msg::HostId, StoredHost>& hosts() const { return hosts_; }
   /// The unfinished ones.
   const std::map<msg::ComputesetId, StoredComputeset>& computesets() const { return computesets_; }
@@ -127,6 +129,7 @@ class View {
   Config config_;
   std::uint64_t generation_ = 0;
   std::map<msg::ClusterId, StoredCluster> clusters_ = {};
+  std::map<msg::ProjectId, StoredProject> projects_ = {};
   std::map<msg::ProjectId, StoredUnacknowledged> unacknowledged_ = {};
   std::map<msg::HostId, StoredHost> hosts_ = {};
   std::unordered_map<msg::NodeId, StoredNode> nodes_ = {};

@@ -268,6 +268,14 @@ def test_no_node_of_a_list_is_powered_if_one_is_in_no_computeset(client):
     result = client.run("power", "off", "c1", "vm-c1-[00-01]", code=1)
     assert "vm-c1-01 is in no active computeset" in result.stderr
     assert client.states("c1")["vm-c1-00"] == "active"
+    # Both are in a running computeset, but one is off: the server refuses the list.
+    client.out("start", "c1", "vm-c1-01", "--walltime=1d", "--wait")
+    client.out("power", "off", "c1", "vm-c1-01", "--wait")
+    refused = client.run("power", "reboot", "c1", "vm-c1-[00-01]", code=1)
+    assert (refused.stdout, refused.stderr.count("\n")) == ("", 1), refused
+    assert "vm-c1-01 is not running" in refused.stderr, refused
+    rows = json.loads(client.out("computeset", "--format=json")).values()
+    client.out("terminate", str(max(int(row["id"]) for row in rows)), "--wait")
     assert "no node vm-c1-77" in client.run("power", "reset", "c1", "vm-c1-[00,77]", code=1).stderr
     shown = client.out("computeset")
     for line in ("ClusterID: c1", "State: running", "Requested/Running/Remaining: 1-00:00 / 00:0"):

@@ -99,6 +99,19 @@ def test_a_merge_keeps_comments_link_and_mode(client):
     assert sorted(path.name for path in client.home.glob("*.yaml*")) == ["more.yaml", "real.yaml"]
 
 
+@pytest.mark.parametrize("words", [
+    (), ("comet", "active"), ("comet", "active", "one"), ("comet", "ll"), ("comet", "init"),
+    ("default",), ("var", "a=1"), ("register", "list"), ("key", "list"), ("echo", "hi")])
+def test_a_file_in_place_of_the_clients_folder_is_named_in_one_line(client, words):
+    client.file.parent.rmdir()
+    client.file.parent.write_text("kept")
+    refused = client.run(*words, code=1)
+    assert (refused.stdout, refused.stderr) == (
+        "", f"cm: {client.home}/.cloudmesh is not a folder\n")
+    assert client.file.parent.read_text() == "kept"
+    assert "comet" in client.out("--completion", "bash")
+
+
 def test_without_home_the_files_are_in_the_home_of_the_user_database(client):
     del client.env["HOME"]
     home = pwd.getpwuid(os.getuid()).pw_dir

@@ -7,15 +7,15 @@ import subprocess
 
 import pytest
 
-from conftest import BIN, a_deployment, session_of
+from conftest import BIN, a_deployment, session_of, wait_until
 
 TIMEOUT_S = 60
-LISTS = ("NODES", "OLDNAMES", "NEWNAMES", "NAMES")
 # What each positional argument gets if it is not the one under test.
-VALUES = {"CLUSTER": "c1", "IMAGE": "none.iso", "NODES": "vm-c1-00", "OLDNAMES": "vm-c1-[02-03]",
+VALUES = {"CLUSTER": "c1", "IMAGE": "small.iso", "NODES": "vm-c1-00", "OLDNAMES": "vm-c1-[02-03]",
           "NEWNAMES": "y[2-3]", "NAMES": "demo", "NODE": "vm-c1-00", "ID": "999",
           "PROJECT": "demo", "PATH": "/dev/null", "ENDPOINT": "here"}
-# Lists with one bad member: unknown, not powered as it is in no computeset, or not a name.
+# Lists with one bad member: unknown, not powered as it is in no computeset, or not a name. Each
+# argument that the help calls a list needs an entry.
 BAD = {"NODES": ("vm-c1-00,vm-c1-77", "vm-c1-77,vm-c1-00", "vm-c1-[00,77]"),
        "OLDNAMES": ("vm-c1-02,vm-c1-77", "vm-c1-77,vm-c1-02", "vm-c1-02,vm-c1-02"),
        "NEWNAMES": ("y,bad/name", "y,vm-c1-00", "5,y", "y,y"),
@@ -27,24 +27,31 @@ LOCAL = ("init", "active")
 
 
 def commands():
-    """(words, arguments) of each command; an argument is (name, is it required)."""
+    """(words, arguments, lists) of each command; an argument is (name, is it required). Its help
+    says which arguments are lists."""
     text = subprocess.run([BIN / "comet", "--help"], text=True, capture_output=True,
                           timeout=TIMEOUT_S, check=True).stdout
-    for line in re.findall(r"^  comet ([a-z].*)$", text, re.M):
+    for line, described in re.findall(r"^  comet ([a-z].*)\n((?: {6}.*\n)*)", text, re.M):
         words = list(itertools.takewhile(lambda word: re.fullmatch(r"[a-z]+", word), line.split()))
         rest = [word for word in line.split()[len(words):] if "…" not in word]
-        yield tuple(words), [(word.strip("[]").partition("=")[0], word[0] != "[") for word in rest
-                             if "=" in word or not word.strip("[]").startswith("--")]
+        arguments = [(word.strip("[]").partition("=")[0], word[0] != "[") for word in rest
+                     if "=" in word or not word.strip("[]").startswith("--")]
+        lists = {name.partition("=")[0]
+                 for name, meaning in re.findall(r"^ {8}(\S+)  (.*)$", described, re.M)
+                 if re.search(r"\ba list of\b|separated by commas", meaning)}
+        yield tuple(words), arguments, lists
 
 
-COMMANDS = list(commands())
+FOUND = list(commands())
+COMMANDS = [(words, arguments) for words, arguments, _ in FOUND]
+LISTS = {words: lists for words, _, lists in FOUND}
 
 
 def cases(chosen):
     """(words, arguments, name) of each argument that `chosen` takes."""
     return [pytest.param(words, arguments, name, id=" ".join((*words, name)))
             for words, arguments in COMMANDS if words[0] not in LOCAL
-            for name, _ in arguments if chosen(name)]
+            for name, _ in arguments if chosen(words, name)]
 
 
 def line_of(arguments, name, value):
@@ -73,8 +80,13 @@ class Client:
 
     def everything(self):
         """All that a command could change; each change of a record changes its revision."""
-        return [self.get(path) for path in ("/v2/clusters/c1", "/v2/computesets", "/v2/images",
-                                            "/v2/projects/demo/acknowledgements")]
+        clusters = self.get("/v2/clusters?limit=1000")
+        names = [cluster["cluster_id"] for cluster in clusters["clusters"]]
+        assert {"c1", "c2"} <= set(names)
+        return clusters, [self.get(path) for path in (
+            "/v2/computesets?limit=1000", "/v2/images?limit=1000", "/v2/allocations?limit=1000",
+            "/v2/me/tokens?limit=1000", "/v2/projects/demo/acknowledgements",
+            *(f"/v2/clusters/{name}/nodes?limit=1000" for name in names))]
 
     def refuses(self, *words):
         before = self.everything()
@@ -89,22 +101,35 @@ class Client:
 @pytest.fixture(name="client", scope="module")
 def client_fixture(tmp_path_factory):
     with a_deployment("--simulated", "--hosts", "4") as deployment:
-        deployment.nucleus("cluster", "create", "c1", "--computes", "4")
+        for cluster in ("c1", "c2"):
+            deployment.nucleus("cluster", "create", cluster, "--computes", "4")
         client = Client(deployment, tmp_path_factory.mktemp("home"))
-        started = client.run("start", "c1", "vm-c1-00", "--walltime=1d", "--wait")
-        assert started.returncode == 0, started
+        iso = tmp_path_factory.mktemp("iso") / "small.iso"
+        iso.write_bytes(bytes(16 * 2048) + b"\x01CD001\x01" + bytes(2041) + b"\xffCD001\x01" +
+                        bytes(2041))
+        uploaded = client.run("iso", "upload", iso)
+        assert uploaded.returncode == 0, uploaded
+        wait_until(lambda: client.get("/v2/images")["images"], "the image is listed")
+        # Something that runs, something that is inserted, and something to insert.
+        for words in (("iso", "attach", "small.iso", "c1", "vm-c1-[00,03]"),
+                      ("iso", "attach", "small.iso", "c2", "vm-c2-00"),
+                      ("start", "c1", "vm-c1-00", "--walltime=1d", "--wait"),
+                      ("start", "c2", "vm-c2-00", "--walltime=1d", "--wait"),
+                      ("power", "on", "c2", "--wait")):
+            done = client.run(*words)
+            assert done.returncode == 0, done
         yield client
 
 
 def test_the_help_names_the_commands_that_take_lists():
-    found = {" ".join(words) for words, arguments in COMMANDS
-             if any(name in LISTS for name, _ in arguments)}
+    found = {" ".join(words) for words, names in LISTS.items() if names}
+    assert {name for names in LISTS.values() for name in names} <= set(BAD)
     assert found >= {"start", "power on", "power off", "power reboot", "power reset",
                      "power shutdown", "iso attach", "iso detach", "image attach", "image detach",
                      "node rename", "allocation"}
 
 
-@pytest.mark.parametrize("words,arguments,name", cases(lambda name: name in LISTS))
+@pytest.mark.parametrize("words,arguments,name", cases(lambda words, name: name in LISTS[words]))
 def test_a_list_with_one_bad_member_changes_nothing(client, words, arguments, name):
     bad = BAD[name]
     if words[0] == "power":
@@ -113,13 +138,26 @@ def test_a_list_with_one_bad_member_changes_nothing(client, words, arguments, na
         client.refuses(*words, *line_of(arguments, name, value))
 
 
-@pytest.mark.parametrize("words,arguments,name", cases(lambda name: True))
+@pytest.mark.parametrize("words,arguments,name", cases(lambda words, name: True))
 def test_an_empty_value_is_refused_by_name(client, words, arguments, name):
     for value in ("", ",", " "):
         refused = client.refuses(*words, *line_of(arguments, name, value))
         assert refused.returncode == 2 and refused.stdout == "", refused
 
 
-@pytest.mark.parametrize("words,arguments,name", cases(lambda name: name not in NUMBERS))
+@pytest.mark.parametrize("words,arguments,name", cases(lambda words, name: name not in NUMBERS))
 def test_a_number_is_refused_instead_of_a_name(client, words, arguments, name):
     client.refuses(*words, *line_of(arguments, name, "7"))
+
+
+def test_what_is_refused_with_a_bad_member_is_done_without_it(client):
+    """The refusals above are not for another reason."""
+    isos = lambda: {node["name"]: node["iso_id"]
+                    for node in client.get("/v2/clusters/c1/nodes")["nodes"]}
+    before = isos()
+    assert before["vm-c1-03"] == before["vm-c1-00"] == "demo/small.iso"
+    for words, name in ((("detach", "c1", "vm-c1-[00,03]"), ""),
+                        (("attach", "small.iso", "c1", "vm-c1-[00,03]"), "demo/small.iso")):
+        done = client.run("iso", *words)
+        assert done.returncode == 0, done
+        assert isos() == {**before, "vm-c1-00": name, "vm-c1-03": name}

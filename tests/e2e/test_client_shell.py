@@ -421,6 +421,22 @@ def test_a_variable_is_one_word_with_all_its_blanks(shell):
     assert result.splitlines() == ["a  b", "a  b", "abcd <a  b>"]
 
 
+def test_quotes_keep_dollars_and_escaped_quotes(shell):
+    script = shell.home / "quotes.cm"
+    script.write_text("var q=amber\necho '$q' \"$q\" \"a \\\"b\\\" c\\\\\"\n")
+    assert shell.out("quotes.cm") == '$q amber a "b" c\\\n'
+
+
+def test_a_script_may_begin_with_a_byte_order_mark(shell):
+    script = shell.home / "marked.cm"
+    for text in ("echo one\r\necho two\r\n", "# a comment\necho two\n", "!echo two\n", ""):
+        script.write_bytes(b"\xef\xbb\xbf" + text.encode())
+        marked = shell.out("marked.cm")
+        script.write_bytes(text.encode())
+        assert shell.out("marked.cm") == marked
+        assert shell.out(stdin="\ufeff" + text) == marked
+
+
 def test_a_script_fails_if_any_of_its_lines_fails(shell):
     result = shell.run(code=1, stdin="var no-such\necho after\n")
     assert result.stdout == "after\n"

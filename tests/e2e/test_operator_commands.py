@@ -1,19 +1,39 @@
-"""Every command of `nucleus`, found through its help, with each of its values blank: it is refused
-before anything is called. A command added later is tested too."""
+"""Every command of `nucleus`, found through its help, with each of its values blank, of another
+kind, or naming nothing: it is refused and nothing changes. A command added later is tested too."""
 import re
 import subprocess
 
 import pytest
 
-from conftest import BIN
+from conftest import BIN, a_deployment
+from http_client import operator_of
 
 TIMEOUT_S = 30
 FREE_TEXTS = {"--reason", "--cmdline"}
+# What a required argument gets if it is not the one under test.
+VALUES = {"cluster NAME": "c1", "cluster create NAME": "c9", "person NAME": "ann",
+          "person create NAME": "ben", "host add HOST": "h9", "host HOST": "sim-0001",
+          "process NAME": "scheduler", "image NAME": "disk", "join FILE": "joined.join",
+          "keys DIRECTORY": "keys", "--project": "demo", "--url": "http://localhost:1",
+          "--events": "tcp://localhost:1", "--tls-certificate": "cert.pem",
+          "--tls-key": "key.pem"}
+# What a command needs although no single argument is required.
+MORE = {"image import": ["--disk", "/dev/null", "--format", "raw"]}
+LONG = "x" * 65
+# What a command creates may have any name that is one. None of these values is.
+CREATED = {"cluster create NAME": ("../x", "a b", LONG),
+           "person create NAME": ("../x", "a b", LONG),
+           "person create --project": ("../x", "a b", LONG, "Upper"),
+           "host add HOST": ("../x", "a b", LONG), "host add --file": ("none/x.join", "/"),
+           "image import NAME": ("../x", "a b", "demo/a/b", "none/disk", LONG),
+           "keys DIRECTORY": ("/dev/null/x",), "keys --provisioner": ("../x", "a b", LONG)}
+# These create a state directory, or examine a machine before there is one.
+STATE_MAKERS = ("up --state", "doctor --state", "join --state")
 
 
-def run(*words):
+def run(*words, **more):
     return subprocess.run([BIN / "nucleus", *words], text=True, capture_output=True,
-                          stdin=subprocess.DEVNULL, timeout=TIMEOUT_S, check=False)
+                          timeout=TIMEOUT_S, check=False, **{"input": "", **more})
 
 
 def section(text, name):
@@ -40,23 +60,34 @@ def values_of(text):
             yield name.split(",")[-1], kind[1], "REQUIRED" in rest
 
 
-def line_with(text, chosen, value):
+def line_with(text, chosen, value, values=None):
+    """The arguments of a line: `chosen`, those that it needs, and the required ones."""
     words = []
+    needs = dict(re.findall(r"(--\S+) TEXT Needs: (\S+)", text))
+    needed = {needs.get(chosen), needs.get(needs.get(chosen))}
     for name, kind, is_required in values_of(text):
-        if name != chosen and not is_required:
+        if name != chosen and name not in needed and not is_required:
             continue
-        given = value if name == chosen else "1" if kind == "UINT" else "a"
+        if name == chosen:
+            given = value  # also an empty one
+        else:
+            given = (values or {}).get(name) or ("1" if kind == "UINT" else "a")
         words += [name, given] if name.startswith("-") else [given]
     return words
 
 
 @pytest.mark.parametrize("words,text", commands())
-def test_a_blank_value_is_refused_by_name(words, text):
+def test_a_blank_value_is_refused_by_name(words, text, tmp_path):
     for name, _, _ in values_of(text):
         if name in FREE_TEXTS:
             continue
         for blank in ("", " ", ","):
-            refused = run(*words, *line_with(text, name, blank))
+            line = line_with(text, name, blank)
+            if name != "--state" and " --state " in text:
+                line += ["--state", str(tmp_path / "state")]
+            assert blank in line
+            refused = run(*words, *line, cwd=tmp_path)
+            assert list(tmp_path.iterdir()) == [], (name, blank, refused)
             assert refused.returncode == 2, (name, blank, refused)
             assert name.lstrip("-") in refused.stderr, (name, blank, refused)
 
@@ -65,3 +96,84 @@ def test_the_help_names_the_commands_that_change_things():
     known = {one.id for one in commands()}
     assert {"cluster create", "cluster remove", "person create", "person remove", "host drain",
             "host resume", "image import"} <= known
+
+
+class Live:
+    """A deployment with a cluster and a person, and all that a command could change in it."""
+
+    def __init__(self, deployment, folder):
+        self.deployment = deployment
+        self.folder = folder
+        self.operator = operator_of(deployment)
+        deployment.nucleus("cluster", "create", "c1", "--computes", "2")
+        deployment.add_person("ann", "demo")
+        deployment.nucleus("host", "add", "joined", "--file", str(folder / "joined.join"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost",
+                        "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+                       check=True, capture_output=True, timeout=TIMEOUT_S)
+
+    def everything(self):
+        records = {path: self.operator.get(f"/v2/{path}?limit=1000") for path in (
+            "clusters", "clusters/c1/nodes", "people", "projects", "allocations", "images",
+            "computesets", "hosts")}
+        for host in records["hosts"]["hosts"]:
+            del host["last_heartbeat_unix_ms"], host["clock_skew_ms"]
+        processes = self.deployment.nucleus("process", "list").stdout.splitlines()
+        state = self.deployment.state
+        files = [state / name for name in ("deployment.yaml", "credentials.yaml", "env")]
+        files += [file for folder in (state / "rights", state / "config", self.folder)
+                  for file in folder.rglob("*")]
+        return (records, [(line.split()[0], line.split()[-1]) for line in processes],
+                {str(file): file.read_bytes() if file.is_file() else "" for file in files},
+                self.deployment.processes())
+
+    def refuses(self, command, text, name, value):
+        """It is refused in one line that names the argument or its value."""
+        group = command.split()[0]
+        values = {**VALUES, "--state": str(self.deployment.state),
+                  **{key: VALUES.get(f"{command} {key}", VALUES.get(f"{group} {key}"))
+                     for key in ("NAME", "HOST", "FILE", "DIRECTORY")}}
+        line = line_with(text, name, value, values)
+        line += [word for word in MORE.get(command, []) if name not in MORE[command]]
+        assert value in line
+        if name != "--state" and " --state " in text:
+            line += ["--state", str(self.deployment.state)]
+        before = self.everything()
+        refused = run(*command.split(), *line, cwd=self.folder, input="a password\n")
+        assert refused.returncode in (1, 2), (command, line, refused)
+        said = refused.stderr.lower().replace("_", "-")
+        named = (name.lstrip("-"), value, str((self.folder / value).resolve()))
+        assert any(word.lower().replace("_", "-") in said for word in named), (command, refused)
+        assert refused.stdout == "", (command, line, refused)
+        assert self.everything() == before, (command, line, refused)
+
+
+@pytest.fixture(name="live", scope="module")
+def live_fixture(tmp_path_factory):
+    with a_deployment("--simulated", "--hosts", "2") as deployment:
+        yield Live(deployment, tmp_path_factory.mktemp("operator"))
+
+
+def wrong_values(command, text, name, kind):
+    if kind == "UINT":
+        return ("many", "-1", "1.5", "9" * 30)
+    if f"{command} {name}" in CREATED:
+        return CREATED[f"{command} {name}"]
+    return ("7", "none", "a b", "../x")
+
+
+def arguments():
+    for one in commands():
+        words, text = one.values
+        command = " ".join(words)
+        for name, kind, _ in values_of(text):
+            if name not in FREE_TEXTS and f"{command} {name}" not in STATE_MAKERS:
+                yield pytest.param(command, text, name, kind, id=f"{command} {name}")
+
+
+@pytest.mark.parametrize("command,text,name,kind", arguments())
+def test_a_value_that_names_nothing_is_refused_and_changes_nothing(live, command, text, name,
+                                                                   kind):
+    for value in wrong_values(command, text, name, kind):
+        live.refuses(command, text, name, value)

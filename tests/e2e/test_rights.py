@@ -153,9 +153,22 @@ def test_a_project_takes_its_images_and_allocations_with_it(shared, operator):
     wait_until(lambda: "short" not in [one.get("project_id") for one in
                                        operator.get("/v2/allocations?limit=1000")["allocations"]],
                "no allocation is left")
+    for allocation in ("grant", "another"):
+        refused = send(operator, "PUT", "/v2/allocations/" + allocation, {"project_id": "short"})
+        assert (refused.status_code, refused.json()["field"]) == (404, "project_id")
     again = operator.ask("PUT", "/v2/projects/short")
     assert again.status_code == 409, again.text
     assert again.json()["field"] == "project_id"
+
+
+def test_an_allocation_is_of_a_project_that_exists(operator):
+    refused = send(operator, "PUT", "/v2/allocations/new", {"project_id": "none"})
+    assert refused.status_code == 404, refused.text
+    assert refused.json()["field"] == "project_id"
+    assert operator.ask("GET", "/v2/allocations/new").status_code == 404
+    assert send(operator, "PUT", "/v2/projects/none").status_code == 200
+    made = send(operator, "PUT", "/v2/allocations/new", {"project_id": "none"})
+    assert made.status_code == 200, "a project exists for the scheduler at once: " + made.text
 
 
 def test_an_exhausted_allocation_is_refused_as_a_state(admin, operator):

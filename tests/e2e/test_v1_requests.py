@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from conftest import BIN, a_deployment, session_of, wait_until
+from http_client import operator_of
 
 PASSWORD = "correct horse battery"
 NAME_BYTES_MAX = 256
@@ -204,6 +205,73 @@ def test_the_texts_of_a_person_have_bounds(site):
         assert reply.status_code == 200, (length, reply.text)
         reply = site.ask("POST", "/rest-auth/login/", json={"username": "ada", "password": new})
         token = {"Authorization": "Token " + reply.json()["key"]}
+
+
+ID_MAX = 64  # characters of a name
+
+
+def test_every_name_may_have_64_characters_and_no_more(site):
+    token = site.login()
+    longest, longer = "k" * ID_MAX, "k" * (ID_MAX + 1)
+    site.deployment.nucleus("cluster", "create", longest, "--computes", "0")
+    reply = site.ask("GET", f"/v1/cluster/{longest}/", headers=token)
+    assert reply.status_code == 200, reply.text
+    # The name of a compute contains that of its cluster: vm-CLUSTER-00.
+    with_computes = "k" * (ID_MAX - len("vm--00"))
+    for name, code in ((with_computes + "k", 2), (with_computes, 0)):
+        made = site.deployment.nucleus("cluster", "create", name, "--computes", "1", check=False)
+        assert made.returncode == code, made
+    operator = operator_of(site.deployment)
+    for name, status in ((longest, 200), (longer, 400)):
+        made = operator.ask("PUT", "/v2/allocations/" + name, json={"project_id": "demo"})
+        assert made.status_code == status, made.text
+    changed = operator.ask("PATCH", "/v2/clusters/" + with_computes,
+                           json={"allocations": [longest]})
+    assert changed.status_code == 200, changed.text
+    cluster = "/v1/cluster/" + with_computes
+    node = site.ask("GET", cluster + "/", headers=token).json()["computes"][0]["name"]
+
+    def rename(before, after):
+        return site.ask("POST", f"{cluster}/compute/{before}/rename", headers=token,
+                        json={"name": after})
+
+    refused = rename(node, longer)
+    assert refused.status_code == 400 and "name" in refused.text, refused.text
+    node, before = "n" * ID_MAX, node
+    assert rename(before, node).status_code == 204
+
+    def start(**fields):
+        body = {"cluster": with_computes, "computes": node, "allocation": longest, **fields}
+        return site.ask("POST", "/v1/computeset/", headers=token, json=body)
+
+    for field, value, named in (
+            ("cluster", longer, "Not found."), ("computes", longer, "compute"),
+            ("computes", [longer], "compute"), ("allocation", longer, "Allocation"),
+            ("hosts", longer, "host"), ("hosts", [longest], "host"),
+            ("reservation", "r", "reserv")):
+        refused = start(**{field: value})
+        assert refused.status_code in (400, 404) and named in refused.text, (field, refused.text)
+    assert start().status_code == 201
+
+    iso = bytes(16 * 2048) + b"\x01CD001\x01" + bytes(2041) + b"\xffCD001\x01" + bytes(2041)
+    for name, status in ((longer, 400), (longest, 204)):
+        sent = site.ask("POST", "/v1/image", files={"file": (name, iso)},
+                        headers={**token, "md5": hashlib.md5(iso).hexdigest()})
+        assert sent.status_code == status and (status == 204 or "name" in sent.text), sent.text
+    wait_until(lambda: "demo/" + longest in site.ask("GET", "/v1/image", headers=token).json(),
+               "the image is listed")
+    for name, status in ((longer, 400), (longest, 204)):
+        put = site.ask("PUT", f"{cluster}/frontend/attach_iso", headers=token,
+                       params={"iso_name": "public/" + name})
+        assert put.status_code == status and (status == 204 or "ISO" in put.text), put.text
+
+    for path in (f"/v1/cluster/{longer}/", f"{cluster}/compute/{longer}/"):
+        assert site.ask("GET", path, headers=token).status_code == 404
+    assert site.ask("GET", f"{cluster}/compute/{node}/", headers=token).status_code == 200
+    for username in (longest, longer):
+        reply = site.ask("POST", "/rest-auth/login/",
+                         json={"username": username, "password": PASSWORD})
+        assert reply.status_code == 400 and "non_field_errors" in reply.text, reply.text
 
 
 def test_a_password_may_have_the_form_of_a_token(site):

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <limits>
 #include <mutex>
 
 #include "messages/registry.hpp"
@@ -24,6 +25,8 @@ struct Site {
   std::atomic<bool> were_two_at_a_time = false;
   std::atomic<int> computes_active = 2;
   std::atomic<bool> is_probe_failing = false;
+  std::atomic<double> node_figure = 1'000;  // of every probe in a node
+  std::atomic<double> host_latency_us = 10;
 
   std::vector<std::string> seen() {
     const std::scoped_lock lock(mutex);
@@ -73,12 +76,14 @@ struct Probes {
     std::string peers;
     for (const auto& peer : request.peers) peers += " " + peer.name + "=" + peer.ip;
     answer("node " + request.node_id.value + " " + std::string(msg::name_of(request.probe)) + peers,
-           {.latency_us = 30, .bandwidth_mb_s = 500, .operations_per_s = 1'000}, respond);
+           {.latency_us = 30, .bandwidth_mb_s = 500, .operations_per_s = site.node_figure},
+           respond);
   }
   void on_host(const msg::ProbeHost& request, core::Context&,
                core::Responder<msg::ProbeResult> respond) {
     answer("host " + request.host_id.value + " " + std::string(msg::name_of(request.probe)),
-           {.latency_us = 10, .bandwidth_mb_s = 1'000, .operations_per_s = 4'000}, respond);
+           {.latency_us = site.host_latency_us, .bandwidth_mb_s = 1'000, .operations_per_s = 4'000},
+           respond);
   }
   void answer(const std::string& what, const msg::ProbeResult& result,
               const core::Responder<msg::ProbeResult>& respond) {
@@ -204,6 +209,46 @@ TEST_F(Overhead, ShowsItsResultsAsMetrics) {
   EXPECT_EQ(series["nucleus_overhead_measurements_total"], 1U);
   EXPECT_EQ(series["nucleus_overhead_mpi_latency_seconds"], 2U) << "in the cluster, on the host";
   EXPECT_EQ(series["nucleus_overhead_ratio"], 3U);
+}
+
+TEST_F(Overhead, LetsNoFigureOutOfRangeIntoAReplyOrAMetric) {
+  start();
+  const auto measure = [&] {
+    EXPECT_TRUE(ask(msg::MeasureCluster{{"c"}}));
+    const auto measured = events_.next<msg::OverheadMeasured>();
+    return measured ? measured->report : msg::OverheadReport{};
+  };
+  const auto check_all = [&](const msg::OverheadReport& report) {
+    const auto reply = ask(msg::GetReport{{"c"}});
+    ASSERT_TRUE(reply);
+    for (const auto* shown : {&report, &*reply}) {
+      for (const auto* result :
+           {&shown->mpi_cluster, &shown->mpi_host, &shown->io_cluster, &shown->io_host})
+        EXPECT_FALSE(msg::check(*result).has_value());
+      for (const double ratio :
+           {shown->mpi_latency_ratio, shown->mpi_bandwidth_ratio, shown->io_ratio})
+        EXPECT_TRUE(ratio >= 0 && ratio <= 1e9) << ratio;
+    }
+    for (const auto& family : service_->metrics().Collect()) {
+      if (!family.name.starts_with("nucleus_overhead_")) continue;
+      for (const auto& metric : family.metric)
+        EXPECT_TRUE(metric.gauge.value >= 0 && metric.gauge.value <= 1e15) << family.name;
+    }
+  };
+  EXPECT_EQ(measure().failure, "");
+  for (const double figure : {1e308, -1.0, 1.1e9, std::numeric_limits<double>::quiet_NaN(),
+                              std::numeric_limits<double>::infinity()}) {
+    site_.node_figure = figure;
+    const auto report = measure();
+    EXPECT_EQ(report.failure, "operations_per_s must be 0 to 1e9") << figure;
+    check_all(report);
+  }
+  site_.node_figure = 1e9;
+  site_.host_latency_us = 1e-308;  // the quotient has no finite value
+  const auto report = measure();
+  EXPECT_EQ(report.failure, "");
+  EXPECT_EQ(report.mpi_latency_ratio, 0);
+  check_all(report);
 }
 
 }  // namespace

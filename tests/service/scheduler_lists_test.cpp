@@ -90,8 +90,30 @@ TEST_F(SchedulerLists, OfComputesetsAndUsageGoByIdAndSurviveARestart) {
   }
 }
 
+TEST_F(SchedulerLists, HoldAllocationsOfProjectsThatExistOnly) {
+  start();
+  const msg::DefineAllocation request{.allocation_id = {"a"}, .project_id = {"q"}};
+  EXPECT_EQ(ask(request).error().field, "project_id");
+  ASSERT_TRUE(registry_.emit(msg::ProjectDefined{{"q"}}));
+  ASSERT_TRUE(eventually([&] { return ask(request).has_value(); }));
+  restart();
+  EXPECT_TRUE(ask(request)) << "the project is known after a restart";
+  ASSERT_TRUE(registry_.emit(msg::ProjectRemoved{{"q"}}));
+  ASSERT_TRUE(eventually([&] { return !ask(request); }));
+  for (const bool is_restarted : {false, true}) {
+    if (is_restarted) restart();
+    const auto refused = ask(request);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::not_found);
+    EXPECT_EQ(refused.error().field, "project_id");
+    EXPECT_EQ(ask(msg::ListAllocations{.viewer = as_operator})->allocations[0].project_id.value,
+              "");
+  }
+}
+
 TEST_F(SchedulerLists, OfHostsAndAllocationsGoById) {
   start();
+  define("c", 0);  // of project p
   std::vector<std::unique_ptr<Host>> hosts;
   for (const char* name : {"h1", "h2", "h3"}) {
     hosts.push_back(std::make_unique<Host>(deployment_, name));

@@ -16,8 +16,7 @@ using Json = nlohmann::json;
 namespace {
 
 constexpr const char* guest_pingpong = "/usr/local/bin/nucleus-pingpong";
-constexpr std::size_t ranks_max = 2;
-constexpr double figure_max = 1e9;  // microseconds, MB/s, operations a second
+constexpr double bytes_per_mb = 1e6;
 
 /// The same ranks, transport and sizes in the cluster and on the host, so that their ratio means
 /// something.
@@ -76,11 +75,15 @@ const Json& member(const Json& object, const char* key) {
   return object.is_object() && found != object.end() ? *found : null;
 }
 
-/// A figure that can be one: not negative, and at most what no hardware exceeds.
 std::optional<double> figure(const Json& value) {
-  if (!value.is_number()) return std::nullopt;
-  const double number = value.get<double>();
-  return number >= 0 && number <= figure_max ? std::optional(number) : std::nullopt;
+  return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
+}
+
+/// A guest prints what it wants.
+core::Result<msg::ProbeResult> checked(msg::ProbeResult result) {
+  if (const auto broken = msg::check(result))
+    return core::refuse(ErrorCode::internal, "the probe printed no figures: " + broken->detail);
+  return result;
 }
 
 }  // namespace
@@ -147,9 +150,9 @@ core::Result<msg::ProbeResult> parse_pingpong(const std::string& output) {
     return core::refuse(ErrorCode::internal, "the MPI probe printed no figures");
   msg::ProbeResult result{.latency_us = *latency_us, .bandwidth_mb_s = *bandwidth_mb_s};
   for (const auto& host : hosts)
-    if (host.is_string() && result.hosts.size() < ranks_max)
+    if (host.is_string() && result.hosts.size() < msg::probe_ranks_max)
       result.hosts.push_back(msg::shown(host.get<std::string>()));
-  return result;
+  return checked(std::move(result));
 }
 
 core::Result<msg::ProbeResult> parse_fio(const std::string& output) {
@@ -160,8 +163,8 @@ core::Result<msg::ProbeResult> parse_fio(const std::string& output) {
     const auto operations_per_s = figure(member(read, "iops"));
     const auto bytes_per_s = figure(member(read, "bw_bytes"));
     if (operations_per_s)
-      return msg::ProbeResult{.bandwidth_mb_s = bytes_per_s.value_or(0) / 1e6,
-                              .operations_per_s = *operations_per_s};
+      return checked({.bandwidth_mb_s = bytes_per_s.value_or(0) / bytes_per_mb,
+                      .operations_per_s = *operations_per_s});
   }
   return core::refuse(ErrorCode::internal, "fio printed no figures");
 }

@@ -17,14 +17,27 @@ std::int64_t charge_core_s_max(const StoredComputeset& stored) {
   return charged_core_s(stored, computeset.start_unix_s + computeset.walltime_mins * 60);
 }
 
+/// A project that was defined before the scheduler kept projects is known by what it owns.
+bool is_project(const View& view, const msg::ProjectId& id) {
+  return view.project(id) ||
+         std::ranges::any_of(
+             view.clusters(),
+             [&](const auto& entry) { return entry.second.cluster.project_id == id; }) ||
+         std::ranges::any_of(view.allocations(), [&](const auto& entry) {
+           return entry.second.allocation.project_id == id;
+         });
+}
+
 /// A wrong project can be corrected as long as nothing was charged.
 core::Result<void> check_project(const View& view, const msg::Allocation& known,
                                  const msg::ProjectId& project) {
   const bool is_charged = known.used_core_s > 0 || !view.unfinished_of(known.allocation_id).empty();
   if (known.project_id == project || !is_charged) return {};
+  const auto charged_for = known.project_id.empty() ? std::string("a removed project")
+                                                    : "project " + known.project_id.value;
   return core::refuse(ErrorCode::wrong_state,
-                      "allocation " + known.allocation_id.value + " was charged for project " +
-                          known.project_id.value + " and stays with it",
+                      "allocation " + known.allocation_id.value + " was charged for " +
+                          charged_for + " and stays with it",
                       "project_id");
 }
 
@@ -102,6 +115,9 @@ core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation
     if (auto broken = msg::check_name(field, value)) return std::unexpected(*broken);
   if (request.limit_core_s < 0)
     return std::unexpected(msg::invalid("limit_core_s", "limit_core_s must not be negative"));
+  if (!is_project(view, request.project_id))
+    return core::refuse(ErrorCode::not_found,
+                        "no such project: " + msg::shown(request.project_id.value), "project_id");
   Draft draft{view, now_unix_ms};
   const auto* known = draft.allocation(request.allocation_id);
   if (known)
@@ -118,9 +134,17 @@ core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation
   return finish(draft);
 }
 
+Plan plan_project_defined(const View& view, const msg::ProjectDefined& event,
+                          std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  draft.changes().projects[event.project_id] = StoredProject{event.project_id};
+  return finish(draft);
+}
+
 Plan plan_project_removed(const View& view, const msg::ProjectRemoved& event,
                           std::int64_t now_unix_ms) {
   Draft draft{view, now_unix_ms};
+  draft.changes().projects[event.project_id].reset();
   for (const auto& [id, known] : view.allocations()) {
     if (known.allocation.project_id != event.project_id) continue;
     StoredAllocation stored = known;

@@ -19,8 +19,12 @@ core::Result<void> resize_node(Draft& draft, const msg::NodeId& id);
 core::Result<msg::AllocationId> pick_allocation(const View& view, const msg::Cluster& cluster,
                                                 const msg::StartComputeset& request);
 
+/// `not_found` if the project does not exist.
 core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation& request,
                                    std::int64_t now_unix_ms);
+
+Plan plan_project_defined(const View& view, const msg::ProjectDefined& event,
+                          std::int64_t now_unix_ms);
 
 /// The project's allocations belong to no project from now on.
 Plan plan_project_removed(const View& view, const msg::ProjectRemoved& event,

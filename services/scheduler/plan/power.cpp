@@ -1,5 +1,7 @@
 #include "services/scheduler/plan/power.hpp"
 
+#include <set>
+
 #include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/finish.hpp"
@@ -45,7 +47,14 @@ core::Result<void> restart_running(Draft& draft, const msg::NodeId& id, bool is_
   return {};
 }
 
-core::Result<void> power(Draft& draft, const msg::NodeId& id, PowerAction action) {
+core::Result<void> power(Draft& draft, const StoredNode& node, PowerAction action) {
+  const auto& id = node.definition.node_id;
+  if (node.definition.kind == msg::NodeKind::compute) {
+    const auto* stored = draft.view().computeset(node.computeset_id);
+    if (!stored || stored->computeset.state != ComputesetState::running)
+      return core::refuse(ErrorCode::wrong_state,
+                          "Compute is not a member of an active computeset");
+  }
   switch (action) {
     case PowerAction::poweron:
       return power_on(draft, id);
@@ -68,16 +77,29 @@ core::Result<Plan> plan_power_node(const View& view, const msg::PowerNode& reque
                                    std::int64_t now_unix_ms) {
   const auto found = find_node(view, request.viewer, request.node);
   if (!found) return std::unexpected(found.error());
-  const auto* node = *found;
-  if (node->definition.kind == msg::NodeKind::compute) {
-    const auto* stored = view.computeset(node->computeset_id);
-    if (!stored || stored->computeset.state != ComputesetState::running)
-      return core::refuse(ErrorCode::wrong_state,
-                          "Compute is not a member of an active computeset");
-  }
   Draft draft{view, now_unix_ms};
-  if (auto done = power(draft, node->definition.node_id, request.action); !done)
+  if (auto done = power(draft, **found, request.action); !done)
     return std::unexpected(done.error());
+  return finish(draft);
+}
+
+core::Result<Plan> plan_power_nodes(const View& view, const msg::PowerNodes& request,
+                                    std::int64_t now_unix_ms) {
+  if (auto broken = msg::check(request)) return std::unexpected(*broken);
+  if (auto cluster = find_cluster(view, request.viewer, request.cluster_id); !cluster)
+    return std::unexpected(cluster.error());
+  Draft draft{view, now_unix_ms};
+  std::set<std::string> seen;
+  for (const auto& name : request.nodes) {
+    const auto* node = view.node_named(request.cluster_id, name);
+    if (!node)
+      return core::refuse(ErrorCode::not_found, "no such node: " + msg::shown(name), "nodes");
+    if (!seen.insert(name).second)
+      return core::refuse(ErrorCode::invalid_argument, "a node is named twice", "nodes");
+    if (auto done = power(draft, *node, request.action); !done)
+      return core::refuse(done.error().code, name + ": " + done.error().detail,
+                          done.error().field.empty() ? "nodes" : done.error().field);
+  }
   return finish(draft);
 }
 

@@ -11,6 +11,10 @@ namespace nucleus::scheduler {
 core::Result<Plan> plan_power_node(const View& view, const msg::PowerNode& request,
                                    std::int64_t now_unix_ms);
 
+/// As above for each of the nodes; if one is refused, so are all.
+core::Result<Plan> plan_power_nodes(const View& view, const msg::PowerNodes& request,
+                                    std::int64_t now_unix_ms);
+
 /// For unfinished computesets; a finished one has nothing to power.
 core::Result<Plan> plan_power_computeset(const View& view, const msg::PowerComputeset& request,
                                          std::int64_t now_unix_ms);

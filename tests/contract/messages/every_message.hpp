@@ -57,10 +57,10 @@ void for_every_request_and_event(Visit&& visit) {
   visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, ChangeNodes, AddNodes,
                  RemoveNode, ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved,
                  ClusterRemoved>(visit);
-  visit_messages<StartComputeset, PowerComputeset, PowerNode, ListComputesets, ListNodeStatuses,
-                 ListHosts, ReportHost, ReportDomains, DrainHost, RemoveHost, HostRemoved,
-                 DefineAllocation, ListAllocations, ListUsage, ComputesetChanged, NodeChanged,
-                 HostChanged, AllocationChanged>(visit);
+  visit_messages<StartComputeset, PowerComputeset, PowerNode, PowerNodes, ListComputesets,
+                 ListNodeStatuses, ListHosts, ReportHost, ReportDomains, DrainHost, RemoveHost,
+                 HostRemoved, DefineAllocation, ListAllocations, ListUsage, ComputesetChanged,
+                 NodeChanged, HostChanged, AllocationChanged>(visit);
   visit_messages<ApplyGrants, DomainChanged, CheckConsole, StreamConsole, ProbeNode, ProbeHost>(
       visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
@@ -89,6 +89,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<scheduler::StoredCluster>("scheduler.cluster");
   one.template operator()<scheduler::StoredNode>("scheduler.node");
   one.template operator()<scheduler::StoredHost>("scheduler.host");
+  one.template operator()<scheduler::StoredProject>("scheduler.project");
   one.template operator()<scheduler::StoredUnacknowledged>("scheduler.unacknowledged");
   one.template operator()<scheduler::StoredComputeset>("scheduler.computeset");
   one.template operator()<scheduler::ComputesetSummary>("scheduler.computeset-summary");

@@ -20,13 +20,13 @@ constexpr std::size_t broken_max = 20;  // the first ones are enough
 
 /// Requests that change state: their reply must be durable before it is sent.
 const std::set<std::string> mutating_topics = {
-    std::string(msg::DefineProject::topic),   std::string(msg::DefineCluster::topic),
-    std::string(msg::RemoveCluster::topic),   std::string(msg::ChangeNode::topic),
-    std::string(msg::ChangeNodes::topic),     std::string(msg::StartComputeset::topic),
-    std::string(msg::PowerComputeset::topic), std::string(msg::PowerNode::topic),
-    std::string(msg::DrainHost::topic),       std::string(msg::DefineAllocation::topic),
-    std::string(msg::ApplyGrants::topic),     std::string(msg::ImportImage::topic),
-    std::string(msg::RemoveImage::topic),
+    std::string(msg::DefineProject::topic),    std::string(msg::DefineCluster::topic),
+    std::string(msg::RemoveCluster::topic),    std::string(msg::ChangeNode::topic),
+    std::string(msg::ChangeNodes::topic),      std::string(msg::StartComputeset::topic),
+    std::string(msg::PowerComputeset::topic),  std::string(msg::PowerNode::topic),
+    std::string(msg::PowerNodes::topic),       std::string(msg::DrainHost::topic),
+    std::string(msg::DefineAllocation::topic), std::string(msg::ApplyGrants::topic),
+    std::string(msg::ImportImage::topic),      std::string(msg::RemoveImage::topic),
 };
 
 bool is_active(ComputesetState state) {

@@ -33,5 +33,29 @@ TEST(ShellLine, IsSplitAtBlanksOutsideQuotes) {
   EXPECT_TRUE(split_words(" \t ").empty());
 }
 
+TEST(ShellLine, KeepsEscapedQuotesInsideDoubleQuotes) {
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(split_words(R"("say \"hi\"" x)"), (Words{R"(say "hi")", "x"}));
+  EXPECT_EQ(split_words(R"("a\\" b)"), (Words{R"(a\)", "b"})) << "an escaped backslash";
+  EXPECT_EQ(split_words(R"("a\n\'b")"), (Words{R"(a\n\'b)"})) << "no other escapes";
+  EXPECT_EQ(split_words(R"('a\' b\"c)"), (Words{R"(a\)", R"(b\"c)"})) << "nor elsewhere";
+  EXPECT_EQ(split_words(R"("a\" b)"), (Words{R"("a\")", "b"})) << "a quote without a partner";
+  EXPECT_EQ(split_words(R"(""\)"), (Words{R"(\)"}));
+}
+
+TEST(ShellLine, ReplacesNoVariablesInsideSingleQuotes) {
+  using Words = std::vector<std::string>;
+  const auto look_up = [](const std::string& name) -> std::optional<std::string> {
+    if (name == "a") return "1 '$b' \"";
+    if (name == "b") return "two";
+    return std::nullopt;
+  };
+  EXPECT_EQ(split_words("$b '$b' \"$b\" x$b'$b'$b", look_up),
+            (Words{"two", "$b", "two", "xtwo$btwo"}));
+  EXPECT_EQ(split_words("$a \"$a\"", look_up), (Words{"1 '$b' \"", "1 '$b' \""}))
+      << "a value is not read again";
+  EXPECT_EQ(split_words("$b\"c\" it's $b", look_up), (Words{"twoc", "it's", "two"}));
+}
+
 }  // namespace
 }  // namespace nucleus::client

@@ -109,6 +109,13 @@ struct SmallDeployment {
     if (!plan) return std::unexpected(plan.error());
     return apply(std::move(*plan));
   }
+  core::Result<Shown> power(const std::vector<std::string>& names, msg::PowerAction action) {
+    auto plan = plan_power_nodes(
+        view, {.cluster_id = {"c"}, .viewer = as_operator, .nodes = names, .action = action},
+        now_unix_ms);
+    if (!plan) return std::unexpected(plan.error());
+    return apply(std::move(*plan));
+  }
   void end(msg::ComputesetId id, msg::PowerAction action = msg::PowerAction::poweroff) {
     apply(*plan_power_computeset(
         view, {.computeset_id = id, .viewer = as_operator, .action = action}, now_unix_ms));

@@ -76,6 +76,31 @@ TEST_F(Probes, RefuseOutputWithoutFigures) {
     EXPECT_FALSE(parse_fio(printed)) << printed;
 }
 
+TEST_F(Probes, RefuseFiguresOutOfTheirRange) {
+  for (const char* figure :
+       {"1e308", "-1e308", "1.1e9", "-1e-9", "1e999", "nan", "NaN", "inf", "Infinity", "null",
+        "true", "\"1\"", "[1]", "99999999999999999999999999999999999999", "-1"}) {
+    const std::string text = figure;
+    EXPECT_FALSE(parse_pingpong(R"({"hosts":[],"bandwidth_mb_s":1,"latency_us":)" + text + "}"))
+        << text;
+    EXPECT_FALSE(parse_pingpong(R"({"hosts":[],"latency_us":1,"bandwidth_mb_s":)" + text + "}"))
+        << text;
+    EXPECT_FALSE(parse_fio(R"({"jobs":[{"read":{"iops":)" + text + "}}]}")) << text;
+  }
+  EXPECT_FALSE(parse_fio(R"({"jobs":[{"read":{"iops":1,"bw_bytes":1e308}}]})"));
+  EXPECT_FALSE(parse_fio(R"({"jobs":[{"read":{"iops":1,"bw_bytes":-1}}]})"));
+}
+
+TEST_F(Probes, TakeTheFiguresOfFastHardware) {
+  const auto mpi = parse_pingpong(R"({"hosts":[],"latency_us":0,"bandwidth_mb_s":1e9})");
+  ASSERT_TRUE(mpi);
+  EXPECT_EQ(mpi->bandwidth_mb_s, 1e9);
+  const auto fio = parse_fio(R"({"jobs":[{"read":{"iops":1e9,"bw_bytes":7000000000}}]})");
+  ASSERT_TRUE(fio);
+  EXPECT_EQ(fio->operations_per_s, 1e9);
+  EXPECT_EQ(fio->bandwidth_mb_s, 7000) << "more than 1e9 bytes a second";
+}
+
 TEST_F(Probes, IgnoreFieldsOfTheWrongType) {
   const auto result = parse_fio(R"({"jobs":[{"read":{"iops":5,"bw_bytes":"all"}}]})");
   ASSERT_TRUE(result);

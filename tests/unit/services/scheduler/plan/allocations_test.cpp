@@ -12,6 +12,12 @@ using core::ErrorCode;
 using msg::DomainState;
 
 struct Allocations : OneCluster {
+  void define_project(const std::string& id) {
+    small.apply(plan_project_defined(small.view, {{id}}, small.now_unix_ms));
+  }
+  void remove_project(const std::string& id) {
+    small.apply(plan_project_removed(small.view, {{id}}, small.now_unix_ms));
+  }
   ErrorCode define(const msg::DefineAllocation& request) {
     auto plan = plan_allocation(small.view, request, small.now_unix_ms);
     if (!plan) return plan.error().code;
@@ -50,6 +56,7 @@ TEST_F(Allocations, PayForNothingWhileTheyAreClosed) {
 }
 
 TEST_F(Allocations, DoNotPayForAProjectThatTheyWereTakenFrom) {
+  define_project("q");
   ASSERT_EQ(define({.allocation_id = {"a"}, .project_id = {"p"}}), ErrorCode::unknown);
   ASSERT_EQ(define({.allocation_id = {"a"}, .project_id = {"q"}}), ErrorCode::unknown);
   EXPECT_EQ(start(), ErrorCode::invalid_argument);
@@ -59,7 +66,37 @@ TEST_F(Allocations, DoNotPayForAProjectThatTheyWereTakenFrom) {
   EXPECT_EQ(named.error().field, "allocation_id");
 }
 
+TEST_F(Allocations, AreOfProjectsThatExist) {
+  const auto refused = plan_allocation(small.view, {.allocation_id = {"b"}, .project_id = {"none"}},
+                                       small.now_unix_ms);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::not_found);
+  EXPECT_EQ(refused.error().field, "project_id");
+  EXPECT_EQ(refused.error().detail, "no such project: none");
+  define_project("q");
+  EXPECT_EQ(define({.allocation_id = {"b"}, .project_id = {"q"}}), ErrorCode::unknown);
+  remove_project("q");
+  EXPECT_EQ(define({.allocation_id = {"b"}, .project_id = {"q"}}), ErrorCode::not_found);
+  EXPECT_EQ(define({.allocation_id = {"c"}, .project_id = {"q"}}), ErrorCode::not_found);
+  EXPECT_EQ(small.view.allocation({"b"})->allocation.project_id.value, "") << "of no project";
+}
+
+TEST_F(Allocations, ThatARemovedProjectWasChargedForPayForNothingElse) {
+  ASSERT_EQ(define({.allocation_id = {"a"}, .project_id = {"p"}}), ErrorCode::unknown);
+  const auto id = small.start("c", 1);
+  small.end(id);
+  small.pass_time_s(10);
+  small.observe("c-1", DomainState::shutoff);
+  small.apply(
+      plan_cluster_removed(small.view, {.cluster = {.cluster_id = {"c"}}}, small.now_unix_ms));
+  remove_project("p");
+  define_project("q");
+  EXPECT_EQ(define({.allocation_id = {"a"}, .project_id = {"q"}}), ErrorCode::wrong_state);
+  EXPECT_EQ(define({.allocation_id = {"a"}, .project_id = {"p"}}), ErrorCode::not_found);
+}
+
 TEST_F(Allocations, StayWithTheProjectThatTheyWereChargedFor) {
+  define_project("q");
   ASSERT_EQ(define({.allocation_id = {"a"}, .project_id = {"p"}}), ErrorCode::unknown);
   const auto id = small.start("c", 1);
   EXPECT_EQ(define({.allocation_id = {"a"}, .project_id = {"q"}}), ErrorCode::wrong_state)

@@ -169,5 +169,52 @@ TEST_F(Power, OnNeedsTheProjectsAcknowledgement) {
   EXPECT_TRUE(small.power("c-0", PowerAction::poweron));
 }
 
+using Names = std::vector<std::string>;
+
+TEST_F(Power, OfAListIsOfAllItsNodesOrOfNone) {
+  small.start("c", 2);
+  small.observe("c-1", DomainState::running);
+  small.observe("c-2", DomainState::running);
+  ASSERT_TRUE(small.power(Names{"vm-c-1", "vm-c-2"}, PowerAction::reset));
+  EXPECT_EQ(small.node("c-1").resets, 1U);
+  EXPECT_EQ(small.node("c-2").resets, 1U);
+  const std::pair<Names, ErrorCode> wrong[] = {
+      {{"vm-c-1", "c"}, ErrorCode::wrong_state},  // the frontend is off
+      {{"vm-c-1", "vm-c-9"}, ErrorCode::not_found},
+      {{"vm-c-1", "vm-c-1"}, ErrorCode::invalid_argument},
+      {{"vm-c-1", ""}, ErrorCode::not_found},
+      {{}, ErrorCode::invalid_argument},
+      {Names(4098, "vm-c-1"), ErrorCode::invalid_argument}};
+  for (const auto& [names, code] : wrong) {
+    const auto refused = small.power(names, PowerAction::reset);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, code) << refused.error().detail;
+    EXPECT_EQ(refused.error().field, "nodes");
+    EXPECT_EQ(small.node("c-1").resets, 1U) << refused.error().detail;
+  }
+  EXPECT_EQ(small.power(Names{"vm-c-1"}, PowerAction::unknown).error().field, "action");
+}
+
+TEST_F(Power, OfAListNamesTheNodeThatIsRefused) {
+  const auto refused = small.power(Names{"c", "vm-c-1"}, PowerAction::poweron);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().detail, "vm-c-1: Compute is not a member of an active computeset");
+  EXPECT_FALSE(small.node("c-0").is_desired_on);
+  ASSERT_TRUE(small.power(Names{"c"}, PowerAction::poweron));
+  EXPECT_TRUE(small.node("c-0").is_desired_on);
+}
+
+TEST_F(Power, OfAListNeedsRoomForAllOfIt) {
+  small.start("c", 2);
+  for (const char* id : {"c-1", "c-2"}) small.observe(id, DomainState::shutoff);
+  small.define(small.definition("c", 1, 40));
+  small.define(small.definition("c", 2, 40));
+  const auto refused = small.power(Names{"vm-c-1", "vm-c-2"}, PowerAction::poweron);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::no_capacity);
+  EXPECT_EQ(small.used("h1"), Resources{});
+  EXPECT_FALSE(small.node("c-1").is_desired_on);
+}
+
 }  // namespace
 }  // namespace nucleus::scheduler
