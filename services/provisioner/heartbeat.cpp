@@ -45,7 +45,8 @@ msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
       .reported = reporter.acknowledged(),
       .release = NUCLEUS_VERSION,
       .address = config.address,
-      .unix_ms = loop_.unix_ms()};
+      .unix_ms = loop_.unix_ms(),
+      .keeps_volumes = config.keeps_volumes()};
 }
 
 }  // namespace nucleus::provisioner

@@ -17,6 +17,7 @@ struct Changes {
   Writes<msg::ProjectId, StoredUnacknowledged> unacknowledged = {};
   Writes<msg::HostId, StoredHost> hosts = {};
   Writes<msg::NodeId, StoredNode> nodes = {};
+  Writes<msg::NodeId, StoredRemovedDisk> removed_disks = {};
   Writes<msg::ComputesetId, StoredComputeset> computesets = {};
   Writes<msg::AllocationId, StoredAllocation> allocations = {};
   Writes<std::string, StoredReporter> reporters = {};  // by process
@@ -24,7 +25,8 @@ struct Changes {
 
   bool empty() const {
     return clusters.empty() && unacknowledged.empty() && hosts.empty() && nodes.empty() &&
-           computesets.empty() && allocations.empty() && reporters.empty() && !computeset_count;
+           removed_disks.empty() && computesets.empty() && allocations.empty() &&
+           reporters.empty() && !computeset_count;
   }
 };
 
