@@ -77,8 +77,8 @@ struct VolumesRemoved {
   NUCLEUS_FIELDS(nodes);
 };
 
-/// Deletes the disks of removed nodes, which a host with volumes of its own keeps. Those that still
-/// have a grant or a domain there are kept, and missing in the reply: ask again.
+/// Deletes the disks of removed nodes, which a host with volumes of its own keeps. Those that may
+/// still run or have a domain there are kept, and missing in the reply: ask again.
 struct RemoveVolumes {
   static constexpr std::string_view topic = "provisioner.remove-volumes";
   using Reply = VolumesRemoved;

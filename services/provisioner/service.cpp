@@ -156,7 +156,7 @@ core::Result<msg::Done> Service::apply_grants(const msg::ApplyGrants& request,
   return reply;
 }
 
-/// A node that still has a grant or a domain here keeps its disk: the scheduler asks again.
+/// A node that may still run here, or has a domain, keeps its disk: the scheduler asks again.
 void Service::remove_volumes(const msg::RemoveVolumes& request, core::Context&,
                              core::Responder<msg::VolumesRemoved> respond) {
   const auto& host_id = request.host_id;
@@ -169,10 +169,12 @@ void Service::remove_volumes(const msg::RemoveVolumes& request, core::Context&,
   if (!domains_.is_listed())
     return respond(core::refuse(ErrorCode::unavailable, "the host's domains are not known yet"));
   msg::VolumesRemoved removable;
-  for (const auto& node_id : request.nodes)
-    if (!grants_.find({host_id, node_id}) &&
-        !domains_.find(uuid_of_domain(host_id, node_id, config_)))
+  for (const auto& node_id : request.nodes) {
+    const auto* stored = grants_.find({host_id, node_id});
+    const bool may_run = stored && stored->phase != GrantPhase::ended && !stored->is_revoked;
+    if (!may_run && !domains_.find(uuid_of_domain(host_id, node_id, config_)))
       removable.nodes.push_back(node_id);
+  }
   workers_.run<msg::VolumesRemoved>(
       loop_, core::Milliseconds{config_.step_timeout_ms},
       [volumes = volumes_, nodes = std::move(removable.nodes)] {
