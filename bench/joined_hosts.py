@@ -128,7 +128,8 @@ def main():
             restarted, began = int(time.time() * 1000), time.perf_counter()
             wait_for_hosts(nucleus, count, restarted)
             after = time.perf_counter() - began
-            judge("all hosts report within 5 s of a restart", after, GOAL_RESTART_S, f"{after:.1f} s")
+            judge("all hosts report within 5 s of a restart", after, GOAL_RESTART_S,
+                  f"{after:.1f} s")
         finally:
             hosts.stop()
     show_load()

@@ -85,17 +85,41 @@ struct ListImages {
   NUCLEUS_FIELDS(viewer, project_id, name, format, page);
 };
 
-/// The disk and boot files of a node, as the host that runs it uses them.
+NUCLEUS_ENUM(BaseFileKind, disk, kernel, initramfs, iso)
+
+/// A file of an image, which a host with volumes of its own reads from the image store.
+struct BaseFile {
+  BaseFileKind kind = BaseFileKind::unknown;
+  std::string content_id = {};   // of its image's publication: the content under it never changes
+  std::string format = {};       // of a disk: qcow2 or raw, never guessed
+  std::uint64_t size_bytes = 0;  // 0 = not known
+  std::string sha256 = {};       // hex; empty = not known
+  NUCLEUS_FIELDS(kind, content_id, format, size_bytes, sha256);
+};
+
+/// The disk and boot files of a node, as its host uses them: at the paths given, or, if it has
+/// volumes of its own, read from the image store.
 struct Volume {
   NodeId node_id = {};
-  std::string path = {};       // empty on a simulated store
-  std::string format = {};     // qcow2 or raw, never guessed
-  std::string kernel = {};     // for direct boot; empty if the image has none
-  std::string initramfs = {};  // likewise
-  std::string cmdline = {};    // kernel arguments
-  std::string iso_path = {};   // empty = none
-  NUCLEUS_FIELDS(node_id, path, format, kernel, initramfs, cmdline, iso_path);
+  std::string path = {};            // empty on a simulated store
+  std::string format = {};          // qcow2 or raw, never guessed
+  std::string kernel = {};          // for direct boot; empty if the image has none
+  std::string initramfs = {};       // likewise
+  std::string cmdline = {};         // kernel arguments
+  std::string iso_path = {};        // empty = none
+  std::string ticket = {};          // a secret: opens `base` at the image store, and nothing else
+  std::uint64_t disk_bytes = 0;     // of the node's disk; 0 = it has none
+  std::vector<BaseFile> base = {};  // at most one of each kind
+  NUCLEUS_FIELDS(node_id, path, format, kernel, initramfs, cmdline, iso_path, ticket, disk_bytes,
+                 base);
 };
+
+/// The file of this kind, or null.
+inline const BaseFile* find_base(const Volume& volume, BaseFileKind kind) {
+  for (const auto& file : volume.base)
+    if (file.kind == kind) return &file;
+  return nullptr;
+}
 
 struct NodeVolume {
   NodeId node_id = {};
@@ -157,7 +181,7 @@ struct VolumeChanged {
 };
 
 /// Event, emitted with each VolumeChanged under no project: only services and operators see the
-/// paths of the store.
+/// paths of the store and the volume's ticket.
 struct VolumePlaced {
   static constexpr std::string_view topic = "image_store.volume-placed";
   Volume volume = {};

@@ -50,8 +50,10 @@ struct Grant {
   std::vector<Port> ports = {};
   std::vector<PeerRange> peers = {};  // all nodes of the cluster, this one included: /etc/hosts
   Volume volume = {};
+  bool is_disk_on_host = false;  // the node's disk is a volume of this host, not the image store's
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, node_name, epoch, revision, is_on, is_graceful,
-                 stop_by_unix_ms, reboots, resets, cpus, memory_mb, ports, peers, volume);
+                 stop_by_unix_ms, reboots, resets, cpus, memory_mb, ports, peers, volume,
+                 is_disk_on_host);
 };
 
 /// Gives a host new or changed grants. `revision` counts the changes of the host's grants, without
@@ -68,6 +70,32 @@ struct ApplyGrants {
   std::string machine_id = {};  // that the host is bound to: not for another one of its name
   NUCLEUS_FIELDS(host_id, revision, is_complete, grants, boot_id, machine_id);
 };
+
+constexpr std::size_t removed_volumes_max = 1000;
+
+/// The nodes whose disks a host has deleted, or does not have.
+struct VolumesRemoved {
+  std::vector<NodeId> nodes = {};
+  NUCLEUS_FIELDS(nodes);
+};
+
+/// Deletes the disks of removed nodes, which a host with volumes of its own keeps. Those that may
+/// still run or have a domain there are kept, and missing in the reply: ask again.
+struct RemoveVolumes {
+  static constexpr std::string_view topic = "provisioner.remove-volumes";
+  using Reply = VolumesRemoved;
+  HostId host_id = {};
+  std::vector<NodeId> nodes = {};  // 1..1000
+  NUCLEUS_FIELDS(host_id, nodes);
+};
+
+inline std::optional<Error> check(const RemoveVolumes& request) {
+  if (request.nodes.empty() || request.nodes.size() > removed_volumes_max)
+    return invalid("nodes", "nodes must have 1 to 1000 entries");
+  for (const auto& node_id : request.nodes)
+    if (auto broken = check_name("nodes", node_id.value)) return broken;
+  return std::nullopt;
+}
 
 /// A domain changed its state: as its provisioner reports it to the scheduler, and the event that
 /// the scheduler emits then.

@@ -242,8 +242,10 @@ struct ReportHost {
   std::string address = {};      // of the host on its connection to the head; empty = same machine
   std::int64_t unix_ms = 0;      // the host's clock
   std::string machine_id = {};   // of the machine, kept beside its lease: 0..64 bytes
+  bool keeps_volumes = false;    // disks of its nodes are its own files: they are on no other host
   NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, driver, accelerator, is_reachable,
-                 reason, revision, log_id, reported, release, address, unix_ms, machine_id);
+                 reason, revision, log_id, reported, release, address, unix_ms, machine_id,
+                 keeps_volumes);
 };
 
 /// The newest report of the provisioner that the scheduler has recorded.

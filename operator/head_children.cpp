@@ -80,6 +80,11 @@ class Planner {
     settings["image_store.images_directory"] = state_.file("images");
     settings["image_store.uploads_directory"] = state_.file("uploads");
     settings["image_store.volumes_directory"] = state_.file("volumes");
+    if (deployment_.options.is_simulated) return;
+    const auto head = head_files(state_);
+    settings["image_store.hosts_listen"] = head_endpoint(deployment_, "image_store");
+    settings["image_store.tls_certificate"] = head.certificate;
+    settings["image_store.tls_key"] = head.key;
   }
 
   void configure_console(Settings& settings) const {

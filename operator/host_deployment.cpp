@@ -53,6 +53,7 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   settings["provisioner.probe_kernel"] = state.file("provisioner/probe-kernel");
   settings["provisioner.pingpong_program"] = programs + "/nucleus-pingpong";
   settings["provisioner.console_address"] = host.console_address;
+  settings["provisioner.image_store_url"] = host.image_store_url;
   settings["provisioner.ca_file"] = host.ca_file;
   return child;
 }

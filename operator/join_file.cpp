@@ -14,6 +14,7 @@ core::Result<TextMap> head_entries(const StateDirectory& state, const Deployment
                         "the deployment has no CA yet: run nucleus up once");
   return TextMap{{"ca", *ca},
                  {"console_address", head_endpoint(deployment, "console_hosts")},
+                 {"image_store_url", "https://" + head_endpoint(deployment, "image_store")},
                  {"bus.requests_url", bus_url(deployment, "requests")},
                  {"bus.events_url", bus_url(deployment, "events")},
                  {"bus.server_key", deployment.curve.server_public}};

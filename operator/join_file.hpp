@@ -11,7 +11,8 @@
 
 namespace nucleus::operator_ {
 
-/// What a join file says of the head: `ca` (PEM), `console_address` and `bus.*` settings.
+/// What a join file says of the head: `ca` (PEM), `console_address`, `image_store_url` and `bus.*`
+/// settings.
 core::Result<TextMap> head_entries(const StateDirectory& state, const Deployment& deployment);
 
 /// Creates the key of host `host_id` and allows it what a provisioner needs. Returns the join

@@ -79,6 +79,7 @@ class Examination {
     require_program("virsh", "libvirt-clients");
     require_program("qemu-system-x86_64", "qemu-system-x86");
     require_program("qemu-img", "qemu-utils");
+    require_program("nbdkit", "nbdkit");
     require_program("ovs-vswitchd", "openvswitch-switch");
     require_program("ip", "iproute2");
     require_program("unshare", "util-linux");

@@ -21,6 +21,9 @@ constexpr std::string_view longest_socket = "/libvirt/run/virtqemud-admin-sock";
 constexpr std::array state_folders = {"config",      "logs",    "pids",      "run",     "redis",
                                       "images",      "uploads", "spool",     "volumes", "tls",
                                       "provisioner", "rights",  "monitoring"};
+// What an interrupted first start or join may leave.
+constexpr std::array first_files = {".deployment.yaml.new", ".host.yaml.new", "join.yaml",
+                                    ".join.yaml.new",       "ca.pem",         ".ca.pem.new"};
 
 }  // namespace
 
@@ -39,10 +42,10 @@ fs::path StateDirectory::default_root() {
 /// A new deployment needs an empty directory, or what an interrupted `up` left.
 core::Result<void> StateDirectory::check_content() const {
   std::error_code error;
-  if (exists() || !fs::exists(root_, error)) return {};
+  if (exists() || fs::exists(file("host.yaml"), error) || !fs::exists(root_, error)) return {};
   for (const auto& entry : fs::directory_iterator(root_, error)) {
     const std::string name = entry.path().filename().string();
-    if (name != ".deployment.yaml.new" &&
+    if (std::ranges::find(first_files, name) == first_files.end() &&
         std::ranges::find(state_folders, name) == state_folders.end())
       return core::refuse(core::ErrorCode::invalid_argument,
                           root_ + " is neither empty nor a state directory", "state");

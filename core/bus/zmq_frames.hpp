@@ -2,8 +2,8 @@
 // the broker.
 #pragma once
 
+#include <cstdint>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 #include <zmq.hpp>
@@ -34,11 +34,9 @@ inline void enable_heartbeats(zmq::socket_t& socket) {
 
 /// Over tcp: waits longer between attempts, and each process differently, so that hundreds of hosts
 /// do not all come at once when the bus is back. ZeroMQ doubles the first time up to the last.
-inline void spread_reconnects(zmq::socket_t& socket) {
-  std::random_device device;
-  socket.set(zmq::sockopt::reconnect_ivl, std::uniform_int_distribution<int>(50, 250)(device));
-  socket.set(zmq::sockopt::reconnect_ivl_max,
-             std::uniform_int_distribution<int>(1'000, 2'000)(device));
+inline void spread_reconnects(zmq::socket_t& socket, std::uint32_t random) {
+  socket.set(zmq::sockopt::reconnect_ivl, static_cast<int>(50 + random % 200));
+  socket.set(zmq::sockopt::reconnect_ivl_max, static_cast<int>(1'000 + random % 1'000));
 }
 
 /// The user id that the handshake gave to the message's sender, or empty.

@@ -76,7 +76,8 @@ void ZmqLink::connect(Connection& connection) {
     connection.socket.set(zmq::sockopt::curve_publickey, options_.keys.own_public);
     connection.socket.set(zmq::sockopt::curve_secretkey, options_.keys.own_secret);
     enable_heartbeats(connection.socket);
-    spread_reconnects(connection.socket);
+    spread_reconnects(connection.socket, static_cast<std::uint32_t>(
+                                             std::stoul(loop_.new_id().substr(0, 8), nullptr, 16)));
   }
   connection.socket.connect(connection.url);
 }

@@ -368,7 +368,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     message->keep_alive(!must_close_ && !is_endless);
     const bool has_body = response.status != 204 && response.status != 304;
     message->body() = has_body ? std::move(response.body) : std::string();
-    if (has_body && !is_endless) message->prepare_payload();
+    const bool has_length = is_head_ && response.headers.contains("Content-Length");
+    if (has_body && !is_endless && !has_length) message->prepare_payload();
     if (is_head_) message->body().clear();  // its Content-Length stays
     start_idle_timeout();
     beast_http::async_write(

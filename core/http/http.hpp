@@ -82,6 +82,7 @@ struct WebSocketUpgrade {
 struct Response {
   int status = 200;
   Headers headers = {};
+  /// Of a response to HEAD it may be left out: a Content-Length among the headers is then sent.
   std::string body = {};
   /// If set, the response has no end: called with its stream, on the server's thread, after the
   /// head was sent. With `is_websocket` each text sent is one message of a WebSocket.

@@ -114,8 +114,7 @@ core::Result<int> join(const JoinArguments& arguments) {
     if (auto met = check_machine(state, *host); !met) return std::unexpected(met.error());
   if (auto created = state.create(); !created) return std::unexpected(created.error());
   const auto lock = FileLock::take(state.file("run/command.lock"), true);
-  if (auto written = write_ca(*file, *host); !written)
-    return std::unexpected(written.error());
+  if (auto written = write_ca(*file, *host); !written) return std::unexpected(written.error());
   if (running_supervisor(state).pid != 0) {
     if (auto renewed = change_running_host(state, *host); !renewed)
       return std::unexpected(renewed.error());

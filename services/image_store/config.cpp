@@ -2,6 +2,29 @@
 
 namespace nucleus::image_store {
 
+namespace {
+
+/// Hosts connect from few addresses: of a rack, or behind a router.
+constexpr std::size_t connections_max = 4'000;
+
+core::Result<std::optional<core::http::ServerOptions>> hosts_server(core::Settings& settings) {
+  const auto listen = settings.optional_endpoint("image_store.hosts_listen");
+  auto certificate = core::Certificate::open_if_set(
+      {.certificate = settings.text("image_store.tls_certificate", ""),
+       .key = settings.text("image_store.tls_key", "")},
+      "image_store.tls_key");
+  if (!certificate) return std::unexpected(certificate.error());
+  if (!listen) return std::nullopt;
+  return core::http::ServerOptions{
+      .listen = {.endpoint = *listen, .certificate = std::move(*certificate)},
+      .connections_max = connections_max,
+      .connections_per_address_max = connections_max,
+      .head_bytes_max = 8192,
+      .body_bytes_max = 0};
+}
+
+}  // namespace
+
 core::Result<Config> Config::from(core::Settings& settings) {
   Config config;
   config.driver = msg::enum_of<DriverName>(settings.text("image_store.driver", "qcow2"));
@@ -23,6 +46,9 @@ core::Result<Config> Config::from(core::Settings& settings) {
   config.work_deadline_ms =
       settings.number("image_store.work_deadline_ms", config.work_deadline_ms, 1'000, 86'400'000);
   config.retry_ms = settings.number("image_store.retry_ms", config.retry_ms, 100, 3'600'000);
+  auto hosts = hosts_server(settings);
+  if (!hosts) return std::unexpected(hosts.error());
+  config.hosts = std::move(*hosts);
   return config;
 }
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/config/settings.hpp"
+#include "core/http/server.hpp"
 
 namespace nucleus::image_store {
 
@@ -19,6 +21,8 @@ struct Config {
   std::uint64_t virtual_bytes_max = 16ULL << 40;
   std::int64_t work_deadline_ms = 3'600'000;  // to copy, check and publish an image
   std::int64_t retry_ms = 5'000;              // between attempts to make or remove a volume
+  /// Of the server from which hosts read images; nothing = hosts share the store's directories.
+  std::optional<core::http::ServerOptions> hosts = {};
 
   /// Reads `image_store.*`; fails if there is no driver of this name.
   static core::Result<Config> from(core::Settings& settings);

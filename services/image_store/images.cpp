@@ -113,38 +113,41 @@ void Images::publish(Publication publication, core::Context context,
   publication.stage.limits = {.size_bytes_max = config_.upload_bytes_max,
                               .virtual_bytes_max = config_.virtual_bytes_max};
   publishing_[image_id] = publication;
-  workers_.run<CheckedFile>(
+  workers_.run<StagedFiles>(
       loop_, core::Milliseconds{config_.work_deadline_ms},
       [driver = driver_, uploads = uploads_, publication] {
-        auto checked = driver->stage(publication.stage);
-        if (!checked && publication.stage.is_upload) uploads.remove(publication.upload_id);
+        auto staged = driver->stage(publication.stage);
+        if (!staged && publication.stage.is_upload) uploads.remove(publication.upload_id);
         if (*publication.is_abandoned) (void)driver->remove_image(publication.stored.folder);
-        return checked;
+        return staged;
       },
-      [this, publication, context, respond](const core::Result<CheckedFile>& checked) mutable {
+      [this, publication, context, respond](const core::Result<StagedFiles>& staged) mutable {
         if (*publication.is_abandoned) {  // the caller repeats its request
           workers_.submit([driver = driver_, folder = publication.stored.folder] {
             (void)driver->remove_image(folder);
           });
           return;
         }
-        end_publication(publication, checked, context, respond);
+        end_publication(publication, staged, context, respond);
       });
 }
 
-void Images::end_publication(Publication& publication, const core::Result<CheckedFile>& checked,
+void Images::end_publication(Publication& publication, const core::Result<StagedFiles>& staged,
                              core::Context& context, const core::Responder<msg::Image>& respond) {
   auto& image = publication.stored.image;
   const auto erased = publishing_.erase(image.image_id);
   NUCLEUS_ASSERT(erased == 1);
-  if (!checked) {
-    refuse_publication(publication, checked.error(), context);
-    return respond(std::unexpected(checked.error()));
+  if (!staged) {
+    refuse_publication(publication, staged.error(), context);
+    return respond(std::unexpected(staged.error()));
   }
-  image.size_bytes = checked->size_bytes;
-  image.virtual_bytes = checked->virtual_bytes;
-  image.sha256 = checked->sha256;
-  image.md5 = checked->md5;
+  const auto& disk = staged->disk;
+  image.size_bytes = disk.size_bytes;
+  image.virtual_bytes = disk.virtual_bytes;
+  image.sha256 = disk.sha256;
+  image.md5 = disk.md5;
+  publication.stored.kernel = staged->kernel;
+  publication.stored.initramfs = staged->initramfs;
   image.published_unix_s = context.now_unix_s();
   auto tx = store_.begin(context);
   if (!publication.upload_id.empty()) tx.remove(keys::upload(publication.upload_id));

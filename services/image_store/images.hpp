@@ -53,7 +53,7 @@ class Images {
 
   core::Result<void> check_not_publishing(const msg::ImageId& image_id) const;
   void publish(Publication publication, core::Context context, core::Responder<msg::Image> respond);
-  void end_publication(Publication& publication, const core::Result<CheckedFile>& checked,
+  void end_publication(Publication& publication, const core::Result<StagedFiles>& staged,
                        core::Context& context, const core::Responder<msg::Image>& respond);
   void refuse_publication(const Publication& publication, const core::Error& error,
                           core::Context& context);

@@ -8,6 +8,13 @@
 
 namespace nucleus::image_store {
 
+/// What is known of a file of the store.
+struct FileDigest {
+  std::uint64_t size_bytes = 0;  // 0 = not known
+  std::string sha256 = {};       // hex; empty = not known
+  NUCLEUS_FIELDS(size_bytes, sha256);
+};
+
 /// A published image.
 struct StoredImage {
   msg::Image image = {};
@@ -15,7 +22,9 @@ struct StoredImage {
   bool has_disk = false;
   bool has_kernel = false;
   bool has_initramfs = false;
-  NUCLEUS_FIELDS(image, folder, has_disk, has_kernel, has_initramfs);
+  FileDigest kernel = {};  // not known of images of release 0.1
+  FileDigest initramfs = {};
+  NUCLEUS_FIELDS(image, folder, has_disk, has_kernel, has_initramfs, kernel, initramfs);
 };
 
 /// The files of a removed image; deleted once no volume needs them.

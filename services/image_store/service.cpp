@@ -1,6 +1,9 @@
 #include "services/image_store/service.hpp"
 
+#include "core/log/log.hpp"
+#include "core/runtime/tls_renewal.hpp"
 #include "services/image_store/keys.hpp"
+#include "services/image_store/volume_plan.hpp"
 
 namespace nucleus::image_store {
 
@@ -14,7 +17,8 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
       config_{std::move(config)},
       metrics_{runtime.metrics},
       volumes_{runtime, config_, driver, view_, metrics_},
-      images_{runtime, config_, driver, view_, metrics_, [this] { volumes_.retry_now(); }} {
+      images_{runtime, config_, driver, view_, metrics_, [this] { volumes_.retry_now(); }},
+      driver_{driver} {
   store_.on_loaded([this] { load(); });
   auto& bus = runtime.bus;
   bus.serve_later<msg::BeginUpload>(images_, &Images::begin_upload);
@@ -30,6 +34,31 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
   bus.every(reconcile_interval, volumes_, &Volumes::reconcile_all);
   bus.every(core::Milliseconds{config_.retry_ms}, images_, &Images::delete_folders);
   bus.every(drop_uploads_interval, images_, &Images::drop_old_uploads);
+  if (config_.hosts) serve_hosts(runtime);
+}
+
+void Service::serve_hosts(core::Runtime& runtime) {
+  hosts_ = std::make_unique<FileServer>(
+      *config_.hosts, metrics_,
+      [self = self_, &loop = runtime.loop](const FileRequest& request,
+                                           std::function<void(core::Result<std::string>)> done) {
+        loop.post([self, request, done = std::move(done)] {
+          if (*self) done((*self)->find_file(request));
+        });
+      });
+  core::log::info("hosts_may_read", {{"address", hosts_->endpoint().text()}});
+  core::renew_at_hangup(runtime, config_.hosts->listen.certificate, metrics_.certificate_end);
+}
+
+core::Result<std::string> Service::find_file(const FileRequest& request) const {
+  if (!store_.is_loaded())
+    return core::refuse(core::ErrorCode::unavailable, "the image store is loading its records");
+  return find_base_file(view_, *driver_, request.ticket, request.content_id, request.kind);
+}
+
+std::optional<core::Endpoint> Service::hosts_endpoint() const {
+  if (!hosts_) return std::nullopt;
+  return hosts_->endpoint();
 }
 
 void Service::load() {

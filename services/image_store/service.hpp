@@ -2,6 +2,7 @@
 // alone writes images and volumes. Runs on the service's loop; files are touched on workers.
 #pragma once
 
+#include "services/image_store/driver/file_server.hpp"
 #include "services/image_store/images.hpp"
 #include "services/image_store/volumes.hpp"
 
@@ -10,9 +11,17 @@ namespace nucleus::image_store {
 class Service {
  public:
   Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDriver> driver);
+  ~Service() { *self_ = nullptr; }
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  /// Where hosts read images; nothing if they do not.
+  std::optional<core::Endpoint> hosts_endpoint() const;
 
  private:
   void load();
+  void serve_hosts(core::Runtime& runtime);
+  core::Result<std::string> find_file(const FileRequest& request) const;
 
   core::Store& store_;
   const Config config_;
@@ -20,6 +29,10 @@ class Service {
   View view_ = {};
   Volumes volumes_;
   Images images_;
+  std::shared_ptr<StoreDriver> driver_;
+  // Requests of hosts are posted to the loop, and may arrive there after this object's end.
+  std::shared_ptr<Service*> self_ = std::make_shared<Service*>(this);
+  std::unique_ptr<FileServer> hosts_ = {};
 };
 
 }  // namespace nucleus::image_store

@@ -40,6 +40,11 @@ const StoredImage* View::visible_image(const msg::ImageId& image_id,
   return owner.value == "public" || owner == project_id ? image(image_id) : nullptr;
 }
 
+const StoredVolume* View::volume_with(const std::string& ticket) const {
+  const auto* node_id = find_in(tickets_, core::sha256(ticket));
+  return node_id ? volume(*node_id) : nullptr;
+}
+
 std::size_t View::count(VolumeState state) const {
   switch (state) {
     case VolumeState::ready:
@@ -81,6 +86,12 @@ void View::count_volume(const StoredVolume& stored, int change) {
     if (stored.node.iso_id != stored.node.image_id) add_to(users_, stored.node.iso_id, change);
   }
   add_to(folders_, stored.image_folder, change);
+  if (const auto& ticket = stored.volume.ticket; !ticket.empty()) {
+    if (change > 0 && stored.state != VolumeState::removed)
+      tickets_[core::sha256(ticket)] = stored.node.node_id;
+    else
+      tickets_.erase(core::sha256(ticket));
+  }
   if (stored.state == VolumeState::ready) ready_ += static_cast<std::size_t>(change);
   if (stored.state == VolumeState::removed) removed_ += static_cast<std::size_t>(change);
   if (stored.state != VolumeState::ready && change > 0)
@@ -113,6 +124,7 @@ void View::check() const {
   NUCLEUS_ASSERT(again.users_ == users_);
   NUCLEUS_ASSERT(again.folders_ == folders_);
   NUCLEUS_ASSERT(again.unsettled_ == unsettled_);
+  NUCLEUS_ASSERT(again.tickets_ == tickets_);
   NUCLEUS_ASSERT(again.ready_ == ready_ && again.removed_ == removed_);
   for (const auto& [node_id, stored] : volumes_) {
     NUCLEUS_ASSERT(stored.node.node_id == node_id && stored.state != VolumeState::unknown);

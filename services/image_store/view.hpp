@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/digest/digest.hpp"
 #include "services/image_store/records.hpp"
 
 namespace nucleus::image_store {
@@ -36,6 +37,8 @@ class View {
   /// public ones.
   const StoredImage* visible_image(const msg::ImageId& image_id,
                                    const msg::ProjectId& project_id) const;
+  /// The volume whose base this ticket opens; null if there is none.
+  const StoredVolume* volume_with(const std::string& ticket) const;
   const std::map<msg::ImageId, StoredImage>& images() const { return images_; }
   const std::map<msg::NodeId, StoredVolume>& volumes() const { return volumes_; }
   std::size_t count(VolumeState state) const;
@@ -63,6 +66,8 @@ class View {
   std::unordered_map<std::string, int> folders_ = {};  // images and volumes in it; never 0
   std::set<std::string> doomed_folders_ = {};
   std::set<msg::NodeId> unsettled_ = {};
+  // By the digest of the ticket, so that a look-up takes the same time for every wrong one.
+  std::unordered_map<core::Sha256, msg::NodeId, core::Sha256Prefix> tickets_ = {};
   std::size_t ready_ = 0;
   std::size_t removed_ = 0;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -21,9 +22,20 @@ constexpr std::array<std::pair<VolumeState, VolumeState>, 6> volume_transitions 
     {VolumeState::removed, VolumeState::unknown},
 }};
 
-/// A node was defined or changed: its volume is to be made, or its ISO changes. `driver` is asked
-/// for paths only.
-Plan plan_definition(const View& view, const StoreDriver& driver, const msg::Node& node);
+/// A node was defined or changed: its volume is to be made, and has `new_ticket` from then on; or
+/// its ISO changes. `driver` is asked for paths only.
+Plan plan_definition(const View& view, const StoreDriver& driver, const msg::Node& node,
+                     const std::string& new_ticket);
+
+/// Gives a ticket to each volume of release 0.1, which had none.
+Plan plan_missing_tickets(const View& view, const StoreDriver& driver,
+                          const std::function<std::string()>& new_ticket);
+
+/// The path of a file that the ticket opens. `unauthenticated`: no volume has this ticket.
+/// `not_found`: the file is not in the base of that volume.
+core::Result<std::string> find_base_file(const View& view, const StoreDriver& driver,
+                                         const std::string& ticket, const std::string& content_id,
+                                         msg::BaseFileKind kind);
 
 /// The nodes were removed: their volumes are to be deleted.
 Plan plan_removal(const View& view, const std::vector<msg::NodeId>& node_ids);

@@ -11,6 +11,11 @@ namespace {
 
 constexpr core::Milliseconds step_deadline{120'000};
 
+/// 256 random bits.
+std::string new_ticket(core::Context& context) {
+  return context.new_id() + context.new_id();
+}
+
 }  // namespace
 
 Volumes::Volumes(core::Runtime& runtime, const Config& config, std::shared_ptr<StoreDriver> driver,
@@ -28,12 +33,13 @@ void Volumes::restart() {
   ++generation_;
   busy_.clear();
   retry_at_ms_.clear();
+  must_check_tickets_ = true;
 }
 
 core::Result<void> Volumes::handle_node_defined(const msg::NodeDefined& event,
                                                 core::Context& context) {
   auto tx = store_.begin(context);
-  apply(plan_definition(view_, *driver_, event.node), view_, tx);
+  apply(plan_definition(view_, *driver_, event.node, new_ticket(context)), view_, tx);
   retry_at_ms_.erase(event.node.node_id);
   show_counts(metrics_, view_);
   auto done = tx.commit();
@@ -78,7 +84,17 @@ core::Result<msg::NodeVolumes> Volumes::list_volumes(const msg::ListVolumes& req
   return msg::NodeVolumes{.volumes = page.take(), .next = page.next()};
 }
 
-void Volumes::reconcile_all(core::Context&) {
+void Volumes::give_missing_tickets(core::Context& context) {
+  const auto plan =
+      plan_missing_tickets(view_, *driver_, [&context] { return new_ticket(context); });
+  if (plan.volumes.empty()) return;
+  auto tx = store_.begin(context);
+  apply(plan, view_, tx);
+  (void)tx.commit();
+}
+
+void Volumes::reconcile_all(core::Context& context) {
+  if (std::exchange(must_check_tickets_, false)) give_missing_tickets(context);
   const auto unsettled = view_.unsettled();
   for (const auto& node_id : unsettled) reconcile(node_id);
 }

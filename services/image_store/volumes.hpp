@@ -33,6 +33,7 @@ class Volumes {
 
  private:
   core::Result<void> remove(const std::vector<msg::NodeId>& node_ids, core::Context& context);
+  void give_missing_tickets(core::Context& context);
   void reconcile(const msg::NodeId& node_id);
   void make(const StoredVolume& stored);
   void end_clone(const msg::NodeId& node_id, const core::Result<msg::Volume>& made);
@@ -50,6 +51,7 @@ class Volumes {
   std::set<msg::NodeId> busy_ = {};                       // a step is under way
   std::map<msg::NodeId, std::int64_t> retry_at_ms_ = {};  // steady clock: no step begins earlier
   std::uint64_t generation_ = 0;                          // grows with each load
+  bool must_check_tickets_ = false;                       // the records were loaded
 };
 
 }  // namespace nucleus::image_store

@@ -47,6 +47,19 @@ core::Result<void> read_console_service(core::Settings& settings, Config& config
   return {};
 }
 
+std::optional<core::Error> read_image_store(core::Settings& settings, Config& config) {
+  config.image_store_url = settings.text("provisioner.image_store_url", "");
+  config.ca_file = settings.text("provisioner.ca_file", "");
+  if (!config.keeps_volumes()) return std::nullopt;
+  if (!config.image_store_url.starts_with("https://") || config.image_store_url.ends_with('/'))
+    return msg::invalid("provisioner.image_store_url", "must be https://ADDRESS:PORT");
+  if (config.ca_file.empty())
+    return msg::invalid("provisioner.ca_file", "must be set if image_store_url is");
+  if (!config.driver.has_guests)
+    return msg::invalid("provisioner.image_store_url", "a simulated host has no volumes");
+  return std::nullopt;
+}
+
 }  // namespace
 
 core::Result<Config> Config::from(core::Settings& settings) {
@@ -76,6 +89,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
   if (auto read = read_console_service(settings, config); !read)
     return std::unexpected(read.error());
   if (auto fault = read_accelerator(settings, config)) return std::unexpected(*fault);
+  if (auto fault = read_image_store(settings, config)) return std::unexpected(*fault);
   if (const auto name = settings.text("provisioner.qemu_user", ""); !name.empty()) {
     const auto user = find_qemu_user(name);
     if (!user) return std::unexpected(msg::invalid("provisioner.qemu_user", user.error().detail));

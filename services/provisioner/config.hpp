@@ -26,6 +26,8 @@ struct Config {
   std::uint64_t memory_mb = 0;          // of each host; 0 = as the hypervisor reports
   std::optional<ConsoleServiceAddress> console_service = {};  // nothing = no consoles
   std::string address = {};               // of this host, as the head sees it; empty = none
+  std::string image_store_url = {};       // https://ADDRESS:PORT; empty = it shares its directories
+  std::string ca_file = {};               // PEM: verifies that server
   std::string pingpong_program = {};      // for the native baseline; empty = no MPI probe of hosts
   std::int64_t heartbeat_ms = 500;        // to the scheduler
   std::int64_t ping_ms = 300;             // between pings of the hypervisor
@@ -33,6 +35,9 @@ struct Config {
   std::int64_t step_timeout_ms = 60'000;  // of one call of the driver
   std::int64_t retry_ms_max = 30'000;     // between attempts at a step that fails
   std::int64_t console_log_bytes_max = 4 << 20;  // of each domain's serial console
+
+  /// Whether its hosts have volumes of their own, and read images from the image store.
+  bool keeps_volumes() const { return !image_store_url.empty(); }
 
   /// Reads `provisioner.*`; `invalid_argument` if they contradict each other.
   static core::Result<Config> from(core::Settings& settings);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/provisioner/driver/domain_xml.hpp"
+#include "services/provisioner/volume_plan.hpp"
 
 namespace nucleus::provisioner {
 
@@ -45,8 +46,31 @@ std::string console_directory(const Config& config) {
   return config.state_directory + "/domains";
 }
 
+namespace {
+
+/// The volume's files where this host has them.
+msg::Volume volume_here(const msg::Volume& volume, const HostVolume& planned) {
+  msg::Volume here = volume;
+  here.path = planned.disk ? planned.disk->path : "";
+  here.format = "qcow2";
+  here.kernel = planned.kernel;
+  here.initramfs = planned.initramfs;
+  here.iso_path = planned.iso;
+  return here;
+}
+
+}  // namespace
+
 DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel accelerator) {
   const auto& grant = stored.grant;
+  msg::Volume volume = grant.volume;
+  DiskBase base;
+  if (config.keeps_volumes()) {
+    const auto planned = plan_host_volume(volume, config);
+    volume = volume_here(volume, planned);
+    if (planned.disk && !planned.disk->base_url.empty())
+      base = {.socket = base_socket(planned), .format = planned.disk->base_format};
+  }
   DomainSpec spec{.name = stored.domain_name,
                   .uuid = stored.domain_uuid,
                   .epoch = grant.epoch,
@@ -54,18 +78,18 @@ DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel ac
                   .cpus = grant.cpus,
                   .memory_mb = grant.memory_mb,
                   .accel = accelerator,
-                  .kernel = grant.volume.kernel,
-                  .initramfs = grant.volume.initramfs,
-                  .cmdline = grant.volume.cmdline,
+                  .kernel = volume.kernel,
+                  .initramfs = volume.initramfs,
+                  .cmdline = volume.cmdline,
                   .runtime_dir = console_directory(config),
                   .user = config.qemu_user};
   if (!config.driver.has_guests) return spec;
-  if (!grant.volume.path.empty())
-    spec.disks.push_back({.path = grant.volume.path, .format = grant.volume.format});
+  if (!volume.path.empty())
+    spec.disks.push_back({.path = volume.path, .format = volume.format, .base = base});
   spec.disks.push_back({.path = seed_path(grant, config), .format = "raw", .is_read_only = true});
-  if (!grant.volume.iso_path.empty())
+  if (!volume.iso_path.empty())
     spec.disks.push_back(
-        {.path = grant.volume.iso_path, .format = "raw", .is_read_only = true, .is_cdrom = true});
+        {.path = volume.iso_path, .format = "raw", .is_read_only = true, .is_cdrom = true});
   for (const auto& port : grant.ports)
     spec.ports.push_back({.mac = port.mac,
                           .bridge = config.bridge,

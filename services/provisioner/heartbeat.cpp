@@ -50,7 +50,8 @@ msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
       .release = NUCLEUS_VERSION,
       .address = config.address,
       .unix_ms = loop_.unix_ms(),
-      .machine_id = leases.machine_id()};
+      .machine_id = leases.machine_id(),
+      .keeps_volumes = config.keeps_volumes()};
 }
 
 /// A scheduler that is away costs no line, and the same refusal only one.

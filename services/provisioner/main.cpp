@@ -9,6 +9,7 @@
 
 int main(int argc, char** argv) {
   using namespace nucleus;
+  using provisioner::volume_options;
   return core::run_service(
       "provisioner", argc, argv,
       [](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
@@ -25,8 +26,12 @@ int main(int argc, char** argv) {
         if (config->driver.has_guests)
           guard = std::make_shared<provisioner::SwitchGuard>(
               config->bridge, config->port_prefix + "-", config->state_directory + "/flows");
+        std::shared_ptr<provisioner::LocalVolumes> volumes;
+        if (config->keeps_volumes())
+          volumes = std::make_shared<provisioner::LocalVolumes>(volume_options(*config));
         return std::make_shared<provisioner::Service>(runtime, *config, std::move(hypervisor),
-                                                      pools, std::move(leases), std::move(guard));
+                                                      pools, std::move(leases), std::move(guard),
+                                                      std::move(volumes));
       },
       core::Records::on_this_machine);
 }

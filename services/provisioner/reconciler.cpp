@@ -4,6 +4,7 @@
 #include "core/log/log.hpp"
 #include "services/provisioner/domain_plan.hpp"
 #include "services/provisioner/driver/seed_drive.hpp"
+#include "services/provisioner/volume_plan.hpp"
 
 namespace nucleus::provisioner {
 
@@ -15,9 +16,15 @@ struct StepJob {
   StoredGrant stored;
   DomainSpec spec;  // create alone
   std::string seed_path;
+  std::shared_ptr<LocalVolumes> volumes;  // null = none to prepare
+  HostVolume volume;
+  core::Result<void> disk_place = {};  // see check_disk_place()
 };
 
 core::Result<void> create(const StepJob& job) {
+  if (!job.disk_place) return job.disk_place;
+  if (job.volumes)
+    if (auto prepared = job.volumes->prepare(job.volume); !prepared) return prepared;
   if (!job.seed_path.empty()) {
     const auto files = plan_seed(job.stored.grant);
     if (!files) return std::unexpected(files.error());
@@ -136,10 +143,20 @@ void Reconciler::begin_step(const StoredGrant& stored, Step step) {
   if (is_create ? !parts_.watch.is_ready() : !parts_.watch.is_reachable()) return;
   const Grants::Id id{stored.host_id, stored.grant.node_id};
   parts_.domains.work(id).begin();
-  StepJob job{.hypervisor = parts_.hypervisor, .stored = stored, .spec = {}, .seed_path = {}};
+  StepJob job{.hypervisor = parts_.hypervisor,
+              .stored = stored,
+              .spec = {},
+              .seed_path = {},
+              .volumes = {},
+              .volume = {}};
   if (is_create) {
+    job.disk_place = check_disk_place(stored.grant, parts_.config);
     job.spec = plan_domain(stored, parts_.config, parts_.watch.accelerator());
     if (parts_.config.driver.has_guests) job.seed_path = seed_path(stored.grant, parts_.config);
+    if (parts_.volumes) {
+      job.volumes = parts_.volumes;
+      job.volume = plan_host_volume(stored.grant.volume, parts_.config);
+    }
   }
   const Begun begun{.id = id,
                     .uuid = stored.domain_uuid,
@@ -257,6 +274,36 @@ void Reconciler::stop(const DomainSeen& seen, bool is_fence) {
               "step_failed",
               {{"domain", seen.name}, {"step", "destroy"}, {"reason", gone.error().detail}});
       });
+}
+
+void Reconciler::serve_volumes() {
+  if (!parts_.volumes || is_serving_ || !parts_.store.is_loaded()) return;
+  is_serving_ = true;
+  const auto begun = parts_.volumes->begin_serve();
+  std::vector<LocalVolumes::Needed> needed;
+  std::vector<std::string> stopped;
+  parts_.grants.for_each([&](const StoredGrant& stored) {
+    auto volume = plan_host_volume(stored.grant.volume, parts_.config);
+    if (!volume.disk || volume.disk->base_url.empty()) return;
+    if (!check_disk_place(stored.grant, parts_.config)) return;
+    const auto* seen = parts_.domains.find(stored.domain_uuid);
+    const bool is_to_run =
+        stored.grant.is_on && !stored.is_revoked && stored.phase != GrantPhase::ended;
+    if (!seen && !is_to_run) return;
+    if (seen && seen->state == DomainState::paused && seen->reason == disk_error)
+      stopped.push_back(seen->name);
+    needed.push_back({std::move(volume), seen != nullptr});
+  });
+  workers_.guests.run<void>(
+      parts_.loop, core::Milliseconds{parts_.config.step_timeout_ms},
+      [volumes = parts_.volumes, hypervisor = parts_.hypervisor, needed = std::move(needed),
+       stopped = std::move(stopped), begun,
+       is_complete = parts_.domains.is_listed()]() -> core::Result<void> {
+        volumes->serve(needed, begun, is_complete);
+        for (const auto& name : stopped) (void)hypervisor->resume(name);
+        return {};
+      },
+      [this](const core::Result<void>&) { is_serving_ = false; });
 }
 
 void Reconciler::destroy_ungranted() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "services/provisioner/domains.hpp"
+#include "services/provisioner/driver/local_volumes.hpp"
 #include "services/provisioner/hypervisor_watch.hpp"
 #include "services/provisioner/lease.hpp"
 #include "services/provisioner/plan_step.hpp"
@@ -36,7 +37,8 @@ class Reconciler {
     Leases& leases;
     const HypervisorWatch& watch;
     Reporter& reporter;
-    std::function<void()> on_created;  // a domain has new ports
+    std::shared_ptr<LocalVolumes> volumes;  // null = the image store's files are used in place
+    std::function<void()> on_created;       // a domain has new ports
   };
 
   Reconciler(Parts parts, Workers workers) : parts_{std::move(parts)}, workers_{workers} {}
@@ -47,6 +49,8 @@ class Reconciler {
   void observe(const DomainSeen& seen);
   void reconcile_all();
   void reconcile(const Grants::Id& id);
+  /// Serves the bases of the disks that domains need, and lets those run on that stopped without.
+  void serve_volumes();
   /// Destroys the domains of ours that have no grant, once all hosts have a complete list.
   void destroy_ungranted();
   /// Stops every domain of a host whose lease is over. Needs no records.
@@ -78,6 +82,7 @@ class Reconciler {
   Parts parts_;
   Workers workers_;
   bool is_listing_ = false;
+  bool is_serving_ = false;
 };
 
 }  // namespace nucleus::provisioner

@@ -18,6 +18,7 @@ constexpr std::size_t guest_probes_max = 64;  // under way or waiting for a thre
 constexpr core::Milliseconds console_log_interval{5'000};
 constexpr core::Milliseconds list_interval{30'000};
 constexpr core::Milliseconds guard_interval{2'000};
+constexpr core::Milliseconds serve_interval{1'000};
 
 core::Workers& pool_or(const std::shared_ptr<core::Workers>& pool, core::Workers& otherwise) {
   return pool ? *pool : otherwise;
@@ -31,7 +32,7 @@ core::Milliseconds time_left(const core::Context& context) {
 
 Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor,
                  WorkerPools pools, std::shared_ptr<LeaseStore> leases,
-                 std::shared_ptr<SwitchGuard> guard)
+                 std::shared_ptr<SwitchGuard> guard, std::shared_ptr<LocalVolumes> volumes)
     : loop_{runtime.loop},
       bus_{runtime.bus},
       store_{runtime.store},
@@ -44,6 +45,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
       metrics_{runtime.metrics},
       hypervisor_{std::move(hypervisor)},
       guard_{std::move(guard)},
+      volumes_{std::move(volumes)},
       grants_{store_, config_},
       leases_{loop_, workers_, std::move(leases), config_.hosts},
       watch_{loop_,
@@ -68,6 +70,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                    .leases = leases_,
                    .watch = watch_,
                    .reporter = reporter_,
+                   .volumes = volumes_,
                    .on_created = [this] { guard_ports(); }},
                   {.steps = workers_,
                    .stops = pool_or(pools_.stops, workers_),
@@ -82,6 +85,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   register_driver_handlers();
   store_.on_loaded([this] { handle_loaded(); });
   bus_.serve<msg::ApplyGrants>(*this, &Service::apply_grants);
+  bus_.serve_later<msg::RemoveVolumes>(*this, &Service::remove_volumes);
   bus_.serve_later<msg::CheckConsole>(*this, &Service::check_console);
   bus_.serve_later<msg::StreamConsole>(*this, &Service::stream_console);
   bus_.serve_later<msg::ProbeNode>(*this, &Service::probe_node);
@@ -92,6 +96,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   // A lease ends, and domains are stopped, whether or not the store is loaded.
   watch_leases();
   watch_.start();
+  if (volumes_) bus_.every(serve_interval, *this, &Service::serve_volumes);
   if (guard_) bus_.every(guard_interval, *this, &Service::guard_again);
   if (config_.driver.has_guests) limit_console_logs();
 }
@@ -152,6 +157,41 @@ core::Result<msg::Done> Service::apply_grants(const msg::ApplyGrants& request,
   }
   reconciler_.destroy_ungranted();
   return reply;
+}
+
+/// A node that may still run here, or has a domain, keeps its disk: the scheduler asks again.
+void Service::remove_volumes(const msg::RemoveVolumes& request, core::Context&,
+                             core::Responder<msg::VolumesRemoved> respond) {
+  const auto& host_id = request.host_id;
+  if (auto broken = msg::check(request)) return respond(std::unexpected(*broken));
+  if (!leases_.contains(host_id))
+    return respond(core::refuse(ErrorCode::not_found, "no such host: " + msg::shown(host_id.value),
+                                "host_id"));
+  if (!volumes_)
+    return respond(core::refuse(ErrorCode::wrong_state, "this host keeps no volumes of its own"));
+  if (!domains_.is_listed())
+    return respond(core::refuse(ErrorCode::unavailable, "the host's domains are not known yet"));
+  msg::VolumesRemoved removable;
+  for (const auto& node_id : request.nodes) {
+    const auto* stored = grants_.find({host_id, node_id});
+    const bool may_run = stored && stored->phase != GrantPhase::ended && !stored->is_revoked;
+    if (!may_run && !domains_.find(uuid_of_domain(host_id, node_id, config_)))
+      removable.nodes.push_back(node_id);
+  }
+  workers_.run<msg::VolumesRemoved>(
+      loop_, core::Milliseconds{config_.step_timeout_ms},
+      [volumes = volumes_, nodes = std::move(removable.nodes)] {
+        msg::VolumesRemoved removed;
+        for (const auto& node_id : nodes) {
+          if (const auto done = volumes->remove(node_id); done)
+            removed.nodes.push_back(node_id);
+          else
+            core::log::warning("volume_not_removed",
+                               {{"node", node_id.value}, {"reason", done.error().detail}});
+        }
+        return core::Result<msg::VolumesRemoved>(std::move(removed));
+      },
+      std::move(respond));
 }
 
 /// The domain of a node that runs on one of this process's hosts.
@@ -288,6 +328,10 @@ void Service::sweep(core::Context&) {
 /// Some ends cause no event: libvirtd emits none for a domain that dies while it reconnects to it.
 void Service::relist(core::Context&) {
   if (watch_.is_reachable()) reconciler_.list_domains();
+}
+
+void Service::serve_volumes(core::Context&) {
+  reconciler_.serve_volumes();
 }
 
 /// Of all grants, and of domains that still run without one.

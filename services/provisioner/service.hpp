@@ -25,10 +25,11 @@ struct WorkerPools {
 class Service {
  public:
   /// `hypervisor` and `leases` outlive the process's workers. Without `leases`, a new process has
-  /// no lease until its first answer; without `guard`, the host has no switch to guard.
+  /// no lease until its first answer; without `guard`, the host has no switch to guard; without
+  /// `volumes`, it uses the image store's files in place.
   Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor,
           WorkerPools pools = {}, std::shared_ptr<LeaseStore> leases = {},
-          std::shared_ptr<SwitchGuard> guard = {});
+          std::shared_ptr<SwitchGuard> guard = {}, std::shared_ptr<LocalVolumes> volumes = {});
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -38,6 +39,8 @@ class Service {
 
  private:
   core::Result<msg::Done> apply_grants(const msg::ApplyGrants& request, core::Context& context);
+  void remove_volumes(const msg::RemoveVolumes& request, core::Context& context,
+                      core::Responder<msg::VolumesRemoved> respond);
   void check_console(const msg::CheckConsole& request, core::Context& context,
                      core::Responder<msg::Done> respond);
   void stream_console(const msg::StreamConsole& request, core::Context& context,
@@ -56,6 +59,7 @@ class Service {
   void beat(core::Context& context);
   void sweep(core::Context& context);
   void relist(core::Context& context);
+  void serve_volumes(core::Context& context);
   void limit_console_logs();
   std::set<std::string> domain_names() const;
   /// Allows the ports of all grants what they may send; at once after a domain was created.
@@ -75,6 +79,7 @@ class Service {
   Metrics metrics_;
   std::shared_ptr<Hypervisor> hypervisor_;
   std::shared_ptr<SwitchGuard> guard_;
+  std::shared_ptr<LocalVolumes> volumes_;
   Grants grants_;
   Domains domains_;
   Leases leases_;

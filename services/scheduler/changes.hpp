@@ -18,6 +18,7 @@ struct Changes {
   Writes<msg::ProjectId, StoredUnacknowledged> unacknowledged = {};
   Writes<msg::HostId, StoredHost> hosts = {};
   Writes<msg::NodeId, StoredNode> nodes = {};
+  Writes<msg::NodeId, StoredRemovedDisk> removed_disks = {};
   Writes<msg::ComputesetId, StoredComputeset> computesets = {};
   Writes<msg::AllocationId, StoredAllocation> allocations = {};
   Writes<std::string, StoredReporter> reporters = {};  // by process
@@ -25,8 +26,8 @@ struct Changes {
 
   bool empty() const {
     return clusters.empty() && projects.empty() && unacknowledged.empty() && hosts.empty() &&
-           nodes.empty() && computesets.empty() && allocations.empty() && reporters.empty() &&
-           !computeset_count;
+           nodes.empty() && removed_disks.empty() && computesets.empty() && allocations.empty() &&
+           reporters.empty() && !computeset_count;
   }
 };
 

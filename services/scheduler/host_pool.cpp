@@ -31,10 +31,12 @@ void HostPool::change(const msg::HostId& id, Change edit) {
   if (host == Host{}) hosts_.erase(id);  // it was removed
 }
 
-void HostPool::put(const msg::HostId& id, const Resources& total, bool is_open) {
+void HostPool::put(const msg::HostId& id, const Resources& total, bool is_open,
+                   bool keeps_volumes) {
   change(id, [&](Host& host) {
     host.total = total;
     host.is_open = is_open;
+    host.keeps_volumes = keeps_volumes;
   });
 }
 
@@ -51,14 +53,18 @@ const HostPool::Host* HostPool::find(const msg::HostId& id) const {
   return found == hosts_.end() ? nullptr : &found->second;
 }
 
-const msg::HostId* HostPoolDraft::find_roomiest(const Resources& need) {
+const msg::HostId* HostPoolDraft::find_roomiest(const Need& need) {
+  if (!need.host_id.empty()) return has_room(need.host_id, need) ? &need.host_id : nullptr;
   const auto end = pool_.order().end();
   while (untouched_ != end && free_.contains(untouched_->host_id)) ++untouched_;
   const auto free_of = [this](const msg::HostId& id) { return free(id); };
-  const auto* untouched = first_with_room(
-      untouched_, end, need, free_of, [this](const msg::HostId& id) { return free_.contains(id); });
-  const auto* touched = first_with_room(order_.begin(), order_.end(), need, free_of,
-                                        [](const msg::HostId&) { return false; });
+  const auto is_wrong = [&](const msg::HostId& id) {
+    return need.is_disk_in_store && !may_host(id, *pool_.find(id), need);
+  };
+  const auto* untouched =
+      first_with_room(untouched_, end, need.size, free_of,
+                      [&](const msg::HostId& id) { return free_.contains(id) || is_wrong(id); });
+  const auto* touched = first_with_room(order_.begin(), order_.end(), need.size, free_of, is_wrong);
   if (!untouched || !touched) {
     const auto* found = untouched ? untouched : touched;
     return found ? &found->host_id : nullptr;
@@ -66,9 +72,9 @@ const msg::HostId* HostPoolDraft::find_roomiest(const Resources& need) {
   return *untouched < *touched ? &untouched->host_id : &touched->host_id;
 }
 
-bool HostPoolDraft::has_room(const msg::HostId& id, const Resources& need) const {
+bool HostPoolDraft::has_room(const msg::HostId& id, const Need& need) const {
   const auto* host = pool_.find(id);
-  return host && host->is_open && fits(need, free(id));
+  return host && host->is_open && may_host(id, *host, need) && fits(need.size, free(id));
 }
 
 Resources HostPoolDraft::free(const msg::HostId& id) const {

@@ -14,6 +14,7 @@ class HostPool {
     Resources total = {};  // CPUs are counted `scheduler.cpu_overcommit` times
     Resources used = {};   // by the nodes placed there
     bool is_open = false;  // up and not drained: nodes may be placed there
+    bool keeps_volumes = false;
 
     /// Below zero if the host became smaller.
     Resources free() const { return total - used; }
@@ -26,7 +27,7 @@ class HostPool {
     auto operator<=>(const Rank&) const = default;
   };
 
-  void put(const msg::HostId& id, const Resources& total, bool is_open);
+  void put(const msg::HostId& id, const Resources& total, bool is_open, bool keeps_volumes = false);
   void use(const msg::HostId& id, const Resources& size);
   void release(const msg::HostId& id, const Resources& size);
 
@@ -51,15 +52,30 @@ class HostPool {
   Resources open_free_ = {};
 };
 
+/// What a node needs of a host.
+struct Need {
+  Resources size = {};
+  msg::HostId host_id = {};       // this host and no other; empty = any
+  bool is_disk_in_store = false;  // no host that keeps volumes of its own
+  friend bool operator==(const Need&, const Need&) = default;
+};
+
+/// Whether the host is one that the node may be on, whatever room it has.
+inline bool may_host(const msg::HostId& id, const HostPool::Host& host, const Need& need) {
+  return (need.host_id.empty() || need.host_id == id) &&
+         !(need.is_disk_in_store && host.keeps_volumes);
+}
+
 /// The pool as a plan leaves it: an overlay of the hosts that the plan takes from.
 class HostPoolDraft {
  public:
   explicit HostPoolDraft(const HostPool& pool) : pool_{pool}, untouched_{pool.order().begin()} {}
 
   /// The open host with most CPUs free that has room, the first by id of equals; null if none has.
-  const msg::HostId* find_roomiest(const Resources& need);
+  /// It looks at the named host alone, if the need names one.
+  const msg::HostId* find_roomiest(const Need& need);
   /// The host is open and has room.
-  bool has_room(const msg::HostId& id, const Resources& need) const;
+  bool has_room(const msg::HostId& id, const Need& need) const;
   Resources free(const msg::HostId& id) const;
   /// Of all open hosts.
   Resources open_free() const { return pool_.open_free() - taken_; }

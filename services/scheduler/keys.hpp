@@ -20,6 +20,12 @@ inline core::Key<StoredNode> node(const msg::NodeId& id) {
 inline core::Key<StoredNode> nodes() {
   return {"nucleus:scheduler:node:"};
 }
+inline core::Key<StoredRemovedDisk> removed_disk(const msg::NodeId& id) {
+  return {"nucleus:scheduler:removed-disk:" + id.value};
+}
+inline core::Key<StoredRemovedDisk> removed_disks() {
+  return {"nucleus:scheduler:removed-disk:"};
+}
 inline core::Key<StoredProject> project(const msg::ProjectId& id) {
   return {"nucleus:scheduler:project:" + id.value};
 }

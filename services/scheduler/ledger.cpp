@@ -60,6 +60,7 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
   write_all(transaction, changes.unacknowledged, keys::unacknowledged);
   write_all(transaction, changes.hosts, keys::host);
   write_all(transaction, changes.nodes, keys::node);
+  write_all(transaction, changes.removed_disks, keys::removed_disk);
   write_computesets(transaction, changes.computesets);
   write_all(transaction, changes.allocations, keys::allocation);
   write_all(transaction, changes.reporters, keys::reporter);

@@ -10,34 +10,33 @@ namespace {
 
 using Hosts = std::optional<std::vector<msg::HostId>>;
 
-void give_back(HostPoolDraft& pool, std::span<const Need> needs,
-               const std::vector<msg::HostId>& hosts) {
-  for (std::size_t i = 0; i < hosts.size(); ++i) pool.give_back(hosts[i], needs[i].size);
+/// 0 = one host only, 1 = some hosts, 2 = any.
+int choice_of(const Need& need) {
+  return need.host_id.empty() ? (need.is_disk_in_store ? 1 : 2) : 0;
 }
 
-/// Each node in order on the host with most CPUs free, or on the one it names.
+/// Each node on the host with most CPUs free, or on the one it names: those with least choice
+/// first, otherwise in order.
 Hosts spread(HostPoolDraft& pool, std::span<const Need> needs) {
-  std::vector<msg::HostId> hosts;
-  hosts.reserve(needs.size());
-  for (const auto& need : needs) {
-    const msg::HostId* found = nullptr;
-    if (need.host_id.empty())
-      found = pool.find_roomiest(need.size);
-    else if (pool.has_room(need.host_id, need.size))
-      found = &need.host_id;
+  std::vector<std::size_t> order(needs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return choice_of(needs[i]); });
+  std::vector<msg::HostId> hosts(needs.size());
+  for (std::size_t done = 0; done < order.size(); ++done) {
+    const auto& need = needs[order[done]];
+    const auto* found = pool.find_roomiest(need);
     if (!found) {
-      give_back(pool, needs, hosts);
+      for (std::size_t i = 0; i < done; ++i) pool.give_back(hosts[order[i]], needs[order[i]].size);
       return std::nullopt;
     }
-    hosts.push_back(*found);
-    pool.take(hosts.back(), need.size);
+    hosts[order[done]] = *found;
+    pool.take(*found, need.size);
   }
   return hosts;
 }
 
-bool is_one_size(std::span<const Need> needs) {
-  return std::ranges::all_of(needs,
-                             [&](const Need& need) { return need.size == needs.front().size; });
+bool are_alike(std::span<const Need> needs) {
+  return std::ranges::all_of(needs, [&](const Need& need) { return need == needs.front(); });
 }
 
 Resources sum_of(std::span<const Need> needs) {
@@ -45,21 +44,22 @@ Resources sum_of(std::span<const Need> needs) {
                          [](const Resources& sum, const Need& need) { return sum + need.size; });
 }
 
-/// Depth-first over the nodes, largest first, and the open hosts. Hosts with the same free
-/// resources are tried once, and nodes of one size take hosts in ascending order: permutations of
-/// one placement are not tried again.
+/// Depth-first over the nodes, largest first, and the open hosts. Hosts of one kind with the same
+/// free resources are tried once, and nodes with the same need take hosts in ascending order:
+/// permutations of one placement are not tried again.
 class Search {
  public:
   Search(const HostPoolDraft& pool, std::span<const Need> needs, std::size_t& steps_left)
       : needs_{needs}, order_(needs.size()), chosen_(needs.size()), steps_left_{steps_left} {
     for (const auto& rank : pool.pool().order())
-      hosts_.push_back({rank.host_id, pool.free(rank.host_id)});
+      hosts_.push_back({rank.host_id, pool.free(rank.host_id), pool.pool().find(rank.host_id)});
     std::iota(order_.begin(), order_.end(), std::size_t{0});
-    std::ranges::stable_sort(order_, [&](std::size_t left, std::size_t right) {
-      const auto& a = needs_[left].size;
-      const auto& b = needs_[right].size;
-      return std::tie(a.cpus, a.memory_mb) > std::tie(b.cpus, b.memory_mb);
-    });
+    // Those that name a host come first: what they leave is the same for all others.
+    const auto rank = [&](std::size_t i) {
+      const auto& [size, host_id, is_disk_in_store] = needs_[i];
+      return std::tuple{!host_id.empty(), size.cpus, size.memory_mb, host_id, is_disk_in_store};
+    };
+    std::ranges::stable_sort(order_, std::greater{}, rank);
     // The fullest host first, so that large free hosts are kept for large nodes.
     std::ranges::stable_sort(hosts_, [](const Host& left, const Host& right) {
       return left.free.cpus < right.free.cpus;
@@ -77,20 +77,24 @@ class Search {
   struct Host {
     msg::HostId id;
     Resources free;
+    const HostPool::Host* host;
   };
 
   bool place(std::size_t i) {
     if (i == order_.size()) return true;
-    const auto& size = needs_[order_[i]].size;
-    const bool is_as_before = i > 0 && needs_[order_[i - 1]].size == size;
+    const auto& need = needs_[order_[i]];
+    const auto& size = need.size;
+    const bool is_as_before = i > 0 && needs_[order_[i - 1]] == need;
     const std::size_t first = is_as_before ? chosen_[i - 1] : 0;
-    std::vector<Resources> tried;
+    std::vector<std::pair<Resources, bool>> tried;
     for (std::size_t h = first; h < hosts_.size(); ++h) {
       if (steps_left_ == 0) return false;
       --steps_left_;
-      auto& free = hosts_[h].free;
-      if (!fits(size, free) || std::ranges::find(tried, free) != tried.end()) continue;
-      tried.push_back(free);
+      auto& [id, free, host] = hosts_[h];
+      if (!fits(size, free) || !may_host(id, *host, need)) continue;
+      const std::pair kind{free, host->keeps_volumes};
+      if (std::ranges::find(tried, kind) != tried.end()) continue;
+      tried.push_back(kind);
       chosen_[i] = h;
       free -= size;
       if (place(i + 1)) return true;
@@ -101,7 +105,7 @@ class Search {
 
   std::span<const Need> needs_;
   std::vector<Host> hosts_ = {};
-  std::vector<std::size_t> order_;   // of needs: largest first
+  std::vector<std::size_t> order_;   // of needs: as they are placed
   std::vector<std::size_t> chosen_;  // host of each, in that order
   std::size_t& steps_left_;
 };
@@ -112,11 +116,11 @@ std::optional<std::vector<msg::HostId>> place_together(HostPoolDraft& pool,
                                                        std::span<const Need> needs,
                                                        std::size_t& steps_left) {
   if (needs.empty()) return std::vector<msg::HostId>{};
-  const bool is_any_named =
-      std::ranges::any_of(needs, [](const Need& need) { return !need.host_id.empty(); });
-  if (!is_any_named && !fits(sum_of(needs), pool.open_free())) return std::nullopt;
+  const bool are_all_named =
+      std::ranges::none_of(needs, [](const Need& need) { return need.host_id.empty(); });
+  if (!are_all_named && !fits(sum_of(needs), pool.open_free())) return std::nullopt;
   if (auto hosts = spread(pool, needs)) return hosts;
-  if (is_any_named || is_one_size(needs)) return std::nullopt;
+  if (are_all_named || are_alike(needs)) return std::nullopt;
   auto hosts = Search(pool, needs, steps_left).run();
   if (hosts)
     for (std::size_t i = 0; i < needs.size(); ++i) pool.take((*hosts)[i], needs[i].size);

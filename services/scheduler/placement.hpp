@@ -10,20 +10,15 @@
 
 namespace nucleus::scheduler {
 
-struct Need {
-  Resources size = {};
-  msg::HostId host_id = {};  // this host and no other; empty = any
-};
-
 /// Hosts that the search of one scheduling pass may try for nodes of different sizes.
 constexpr std::size_t search_steps_max = 200'000;
 
 /// A host for each need, in order, or nothing if not all fit; takes the given room from `pool`.
 ///
-/// Each node goes to the host with most CPUs free, the first by id of equals. For named hosts and
-/// for nodes of one size this finds a placement whenever one exists. Nodes of different sizes that
-/// do not fit this way are searched for, largest first: the result is exact unless `steps_left`
-/// runs out, which every host tried counts down.
+/// Each node goes to the host with most CPUs free, the first by id of equals; those that may use
+/// fewest hosts come first. If all name hosts, or are alike, this finds a placement whenever one
+/// exists. Others that do not fit this way are searched for, largest first: the result is exact
+/// unless `steps_left` runs out, which every host tried counts down.
 std::optional<std::vector<msg::HostId>> place_together(HostPoolDraft& pool,
                                                        std::span<const Need> needs,
                                                        std::size_t& steps_left);

@@ -22,12 +22,13 @@ struct StoredCluster {
 /// Why a node or a computeset waits; `unknown` = it does not wait.
 NUCLEUS_ENUM(WaitReason, ports, volume, still_running, next_pass, no_room, no_room_for_all,
              too_large, too_large_for_all, no_host_up, all_hosts_drained, named_host_closed,
-             named_host_full)
+             named_host_full, disk)
 
 struct Wait {
   WaitReason reason = WaitReason::unknown;
   std::string subject = {};  // the node or host that it waits for; empty = the node itself, or any
-  std::string detail = {};   // ports, volume: the reason given by the network or the image store
+  std::string detail = {};   // ports, volume: the reason given by the network or the image store;
+                             // disk: where it is, and why that is of no use now
   NUCLEUS_FIELDS(reason, subject, detail);
 
   friend bool operator==(const Wait&, const Wait&) = default;
@@ -59,7 +60,9 @@ struct StoredNode {
   std::int64_t stop_by_unix_ms = 0;
   std::uint64_t reboots = 0;
   std::uint64_t resets = 0;
-  std::int64_t off_unix_s = 0;  // when its last placement ended
+  std::int64_t off_unix_s = 0;    // when its last placement ended
+  msg::HostId disk_host_id = {};  // that keeps its disk; empty = none: it was never placed, has no
+                                  // disk, or has it in the image store
 
   msg::DomainState observed = msg::DomainState::unknown;  // unknown = it never ran
   std::string observed_reason = {};
@@ -69,7 +72,14 @@ struct StoredNode {
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
                  volume_iso_id, is_desired_on, computeset_id, is_removed, size, host_id, epoch,
                  revision, is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets, off_unix_s,
-                 observed, observed_reason, wait, state, reason);
+                 disk_host_id, observed, observed_reason, wait, state, reason);
+};
+
+/// A removed node whose disk its host has not deleted yet.
+struct StoredRemovedDisk {
+  msg::NodeId node_id = {};
+  msg::HostId host_id = {};
+  NUCLEUS_FIELDS(node_id, host_id);
 };
 
 /// A project as the registry defined it.
@@ -100,8 +110,9 @@ struct StoredHost {
   std::string reason = {};                         // why it is not up
   std::uint64_t revision = 1;                      // of its grants: one more with each change
   std::string machine_id = {};                     // that reported it last
+  bool keeps_volumes = false;                      // its nodes' disks are its own files
   NUCLEUS_FIELDS(host_id, process, cpus, memory_mb, driver, accelerator, is_drained, drain_reason,
-                 state, reason, revision, machine_id);
+                 state, reason, revision, machine_id, keeps_volumes);
 };
 
 struct StoredComputeset {
@@ -179,6 +190,20 @@ inline ComputesetSummary summary_of(const msg::Computeset& computeset) {
 /// Desired on and without a host.
 inline bool is_waiting(const StoredNode& node) {
   return node.is_desired_on && node.host_id.empty();
+}
+
+/// Where a node's disk is: a host that cannot use it must not start the node, which would find
+/// another disk.
+struct DiskPlace {
+  msg::HostId host_id = {};  // that keeps it; empty = none
+  bool is_in_store = false;  // for hosts that use the image store's files in place
+  friend bool operator==(const DiskPlace&, const DiskPlace&) = default;
+};
+
+/// A node that was never placed has no disk yet, and one without a disk needs none.
+inline DiskPlace disk_place_of(const StoredNode& node) {
+  if (node.volume.path.empty()) return {};
+  return {.host_id = node.disk_host_id, .is_in_store = node.epoch > 0 && node.disk_host_id.empty()};
 }
 
 /// Nodes may be placed there.

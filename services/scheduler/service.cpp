@@ -7,6 +7,7 @@
 #include "services/scheduler/keys.hpp"
 #include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/definitions.hpp"
+#include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/domains.hpp"
 #include "services/scheduler/plan/hosts.hpp"
 #include "services/scheduler/plan/lookups.hpp"
@@ -20,6 +21,9 @@ namespace nucleus::scheduler {
 using core::ErrorCode;
 
 namespace {
+
+constexpr core::Milliseconds remove_disks_interval{2'000};
+constexpr core::Milliseconds remove_disks_timeout{60'000};
 
 std::optional<core::Error> check(const msg::ReportHost& report) {
   if (auto broken = msg::check_name("host_id", report.host_id.value)) return broken;
@@ -94,6 +98,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.every(sweep, *this, &Service::prove_ownership);
   bus_.every(sweep, *this, &Service::sweep_hosts);
   bus_.every(sweep, *this, &Service::end_walltimes);
+  bus_.every(remove_disks_interval, *this, &Service::remove_disks);
 }
 
 void Service::load() {
@@ -112,6 +117,9 @@ void Service::load() {
   read_all<msg::NodeId, StoredNode>(store_, keys::nodes(), all.nodes, [](const StoredNode& stored) {
     return stored.definition.node_id;
   });
+  read_all<msg::NodeId, StoredRemovedDisk>(
+      store_, keys::removed_disks(), all.removed_disks,
+      [](const StoredRemovedDisk& stored) { return stored.node_id; });
   read_all<msg::ComputesetId, StoredComputeset>(
       store_, keys::computesets(), all.computesets,
       [](const StoredComputeset& stored) { return stored.computeset.computeset_id; });
@@ -342,6 +350,30 @@ void Service::sweep_hosts(core::Context& context) {
   metrics_.hosts_up.Set(up);
   metrics_.hosts_unreachable.Set(static_cast<double>(view_.hosts().size()) - up);
   show_counts();
+}
+
+/// Asks the hosts that are up to delete the disks of removed nodes, until they have.
+void Service::remove_disks(core::Context&) {
+  for (const auto& [host_id, host] : view_.hosts()) {
+    auto nodes = disks_to_remove(view_, host_id);
+    if (nodes.empty() || host.state != msg::HostState::up ||
+        !removing_disks_.insert(host_id).second)
+      continue;
+    // The commit that removed the nodes may still fail: until it is durable, the disks stay.
+    store_.when_durable([this, request = msg::RemoveVolumes{host_id, std::move(nodes)},
+                         to = host.process](const core::Result<void>& durable) {
+      if (!durable) return void(removing_disks_.erase(request.host_id));
+      bus_.call<msg::RemoveVolumes>(
+          request, {.to = to, .deadline = remove_disks_timeout},
+          [this, host_id = request.host_id](const core::Result<msg::VolumesRemoved>& removed) {
+            removing_disks_.erase(host_id);
+            if (!removed || !store_.is_loaded()) return;
+            const core::Context context = bus_.context();
+            (void)ledger_.apply(plan_disks_removed(view_, host_id, *removed, context.now_unix_ms()),
+                                context);
+          });
+    });
+  }
 }
 
 void Service::end_walltimes(core::Context& context) {

@@ -58,6 +58,7 @@ class Service {
   void prove_ownership(core::Context& context);
   void sweep_hosts(core::Context& context);
   void end_walltimes(core::Context& context);
+  void remove_disks(core::Context& context);
 
   void load();
   void request_pass();
@@ -87,6 +88,7 @@ class Service {
   GrantSender grants_;
   Ledger ledger_;
   std::unique_ptr<Backend> backend_;
+  std::set<msg::HostId> removing_disks_ = {};  // hosts with a call under way
   bool is_pass_requested_ = false;
   std::int64_t proved_ms_ = 0;  // steady; when a write last proved that this is the scheduler
 };

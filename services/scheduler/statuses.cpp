@@ -80,7 +80,8 @@ msg::Grant grant_of(const StoredNode& node, const View& view) {
           .memory_mb = static_cast<std::uint64_t>(node.size.memory_mb),
           .ports = node.ports,
           .peers = view.peers_of(definition.cluster_id),
-          .volume = node.volume};
+          .volume = node.volume,
+          .is_disk_on_host = !node.disk_host_id.empty()};
 }
 
 Shown shown_by(const View& before, const Changes& changes) {

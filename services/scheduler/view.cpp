@@ -109,6 +109,7 @@ void View::apply(Changes changes) {
   apply_all(changes.unacknowledged, unacknowledged_);
   apply_all(changes.allocations, allocations_);
   apply_all(changes.reporters, reporters_);
+  apply_all(changes.removed_disks, removed_disks_);
   for (auto& [id, host] : changes.hosts) apply_host(id, std::move(host));
   for (auto& [id, node] : changes.nodes) apply_node(id, std::move(node));
   for (auto& [id, stored] : changes.computesets) apply_computeset(id, std::move(stored));
@@ -124,7 +125,8 @@ void View::load(Changes records, const std::vector<ComputesetSummary>& finished)
 }
 
 void View::apply_host(const msg::HostId& id, std::optional<StoredHost> host) {
-  indexes_.pool.put(id, host ? total_of(*host, config_) : Resources{}, host && is_open(*host));
+  indexes_.pool.put(id, host ? total_of(*host, config_) : Resources{}, host && is_open(*host),
+                    host && host->keeps_volumes);
   if (host)
     hosts_.insert_or_assign(id, std::move(*host));
   else
@@ -199,7 +201,8 @@ std::vector<msg::PeerRange> View::make_peers(const msg::ClusterId& id) const {
 
 std::vector<std::string> View::check() const {
   Indexes made;
-  for (const auto& [id, host] : hosts_) made.pool.put(id, total_of(host, config_), is_open(host));
+  for (const auto& [id, host] : hosts_)
+    made.pool.put(id, total_of(host, config_), is_open(host), host.keeps_volumes);
   for (const auto& [id, node] : nodes_) made.add(node);
   for (const auto& [id, stored] : computesets_) made.add(stored);
 

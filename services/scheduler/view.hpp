@@ -67,6 +67,8 @@ class View {
   /// The unfinished ones.
   const std::map<msg::ComputesetId, StoredComputeset>& computesets() const { return computesets_; }
   const std::map<msg::AllocationId, StoredAllocation>& allocations() const { return allocations_; }
+  /// Of removed nodes, that hosts are to delete.
+  const std::map<msg::NodeId, StoredRemovedDisk>& removed_disks() const { return removed_disks_; }
   const FinishedComputesets& finished() const { return finished_; }
 
   // Indexes.
@@ -136,6 +138,7 @@ class View {
   std::map<msg::ComputesetId, StoredComputeset> computesets_ = {};
   std::map<msg::AllocationId, StoredAllocation> allocations_ = {};
   std::map<std::string, StoredReporter> reporters_ = {};
+  std::map<msg::NodeId, StoredRemovedDisk> removed_disks_ = {};
   std::int64_t computeset_count_ = 0;
   FinishedComputesets finished_ = {};
   Indexes indexes_ = {};

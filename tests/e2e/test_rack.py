@@ -103,7 +103,7 @@ def is_key_accepted(keys):
         assert handshakes.poll(5_000), "no handshake"
         return recv_monitor_message(handshakes)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
     finally:
-        opened.disable_monitor()
+        handshakes.close(linger=0)
         opened.close(linger=0)
         context.term()
 

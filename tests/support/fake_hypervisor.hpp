@@ -63,6 +63,17 @@ class FakeHypervisor final : public Hypervisor {
   core::Result<void> reboot(const std::string& name) override { return counted(name, reboots_); }
   core::Result<void> reset(const std::string& name) override { return counted(name, resets_); }
 
+  core::Result<void> resume(const std::string& name) override {
+    return answered([&]() -> core::Result<DomainSeen> {
+      const auto there = domains_.find(name);
+      if (there == domains_.end())
+        return core::refuse(core::ErrorCode::not_found, "no such domain: " + name);
+      there->second.seen.state = DomainState::running;
+      there->second.seen.reason.clear();
+      return there->second.seen;
+    });
+  }
+
   core::Result<std::vector<DomainSeen>> list() override {
     const std::scoped_lock lock{mutex_};
     if (hung_) return std::unexpected(*hung_);

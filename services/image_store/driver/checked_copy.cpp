@@ -92,9 +92,17 @@ bool is_same_digest(std::string_view given, std::string_view found) {
 
 }  // namespace
 
-core::Result<void> copy_file(const std::string& from, const std::string& to,
-                             std::uint64_t size_bytes_max) {
-  return copy_pieces(from, to, size_bytes_max, [](std::string_view) {});
+core::Result<FileDigest> copy_file(const std::string& from, const std::string& to,
+                                   std::uint64_t size_bytes_max) {
+  core::Hasher sha256(core::Hasher::Algorithm::sha256);
+  FileDigest digest;
+  const auto copied = copy_pieces(from, to, size_bytes_max, [&](std::string_view piece) {
+    sha256.add(piece);
+    digest.size_bytes += piece.size();
+  });
+  if (!copied) return std::unexpected(copied.error());
+  digest.sha256 = sha256.finish_hex();
+  return digest;
 }
 
 core::Result<CheckedFile> copy_checked(const std::string& from, const std::string& to,

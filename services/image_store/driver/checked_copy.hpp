@@ -6,7 +6,7 @@
 #include <string>
 
 #include "core/result.hpp"
-#include "messages/image_store.hpp"
+#include "services/image_store/records.hpp"
 
 namespace nucleus::image_store {
 
@@ -25,8 +25,8 @@ struct FileLimits {
 /// Copies at most `size_bytes_max` bytes to a new, read-only file and syncs it. Blocks.
 /// `not_found` if there is no regular file at `from`, `invalid_argument` (field `size`) if it is
 /// larger, `no_capacity` if the disk is full. A partial copy is left to the caller.
-core::Result<void> copy_file(const std::string& from, const std::string& to,
-                             std::uint64_t size_bytes_max);
+core::Result<FileDigest> copy_file(const std::string& from, const std::string& to,
+                                   std::uint64_t size_bytes_max);
 
 /// As `copy_file`, and `invalid_argument` (field `format`) if the copy's header is not what
 /// `format` says. If `to` is empty, the file is only read.

@@ -40,20 +40,24 @@ void make_readable(const fs::path& folder) {
     fs::permissions(entry.path(), fs::perms(0644), ignored);
 }
 
-core::Result<CheckedFile> copy_files(const StageRequest& request, const fs::path& to) {
+core::Result<StagedFiles> copy_files(const StageRequest& request, const fs::path& to) {
   const auto& from = request.from;
-  for (const auto& [path, name] :
-       {std::pair{&from.kernel, "kernel"}, std::pair{&from.initramfs, "initramfs"}}) {
+  StagedFiles staged;
+  for (const auto& [path, name, digest] :
+       {std::tuple{&from.kernel, "kernel", &staged.kernel},
+        std::tuple{&from.initramfs, "initramfs", &staged.initramfs}}) {
     if (path->empty()) continue;
-    if (auto copied = copy_file(*path, to / name, request.limits.size_bytes_max); !copied)
-      return std::unexpected(copied.error());
+    auto copied = copy_file(*path, to / name, request.limits.size_bytes_max);
+    if (!copied) return std::unexpected(copied.error());
+    *digest = *copied;
   }
-  if (from.disk.empty()) return CheckedFile{};
+  if (from.disk.empty()) return staged;
   auto checked = copy_checked(from.disk, to / "disk", request.format, request.limits);
-  if (!checked) return checked;
+  if (!checked) return std::unexpected(checked.error());
   if (auto same = check_digests(*checked, request.md5, request.sha256); !same)
     return std::unexpected(same.error());
-  return checked;
+  staged.disk = *checked;
+  return staged;
 }
 
 }  // namespace
@@ -61,7 +65,7 @@ core::Result<CheckedFile> copy_files(const StageRequest& request, const fs::path
 Qcow2Store::Qcow2Store(fs::path images, fs::path volumes)
     : images_{std::move(images)}, volumes_{std::move(volumes)} {}
 
-core::Result<CheckedFile> Qcow2Store::stage(const StageRequest& request) {
+core::Result<StagedFiles> Qcow2Store::stage(const StageRequest& request) {
   {
     const std::scoped_lock lock{mutex_};
     staging_.insert(request.folder);
@@ -72,7 +76,7 @@ core::Result<CheckedFile> Qcow2Store::stage(const StageRequest& request) {
   return checked;
 }
 
-core::Result<CheckedFile> Qcow2Store::copy_in(const StageRequest& request) {
+core::Result<StagedFiles> Qcow2Store::copy_in(const StageRequest& request) {
   const fs::path target = images_ / request.folder;
   const fs::path unfinished = target.string() + unfinished_ending;
   std::error_code fault;
@@ -128,8 +132,8 @@ core::Result<msg::Volume> Qcow2Store::clone(const CloneRequest& request) {
   msg::Volume volume{.node_id = request.node_id,
                      .kernel = request.image.kernel,
                      .initramfs = request.image.initramfs};
-  // An image that is a kernel alone runs from memory and needs no disk.
-  if (request.image.disk.empty() && !request.image.kernel.empty()) return volume;
+  volume.disk_bytes = disk_bytes_of(request);
+  if (volume.disk_bytes == 0) return volume;
   const fs::path path = volumes_ / (request.node_id.value + volume_ending);
   volume.path = path;
   volume.format = "qcow2";
@@ -138,11 +142,10 @@ core::Result<msg::Volume> Qcow2Store::clone(const CloneRequest& request) {
   fs::create_directories(volumes_, fault);
   if (fault) return failed("cannot create the volumes' folder", fault);
   const fs::path unfinished = path.string() + unfinished_ending;
-  const std::uint64_t bytes = std::max(request.disk_gb << 30, request.image_bytes);
   std::vector<std::string> argv = {"qemu-img", "create", "-q", "-f", "qcow2"};
   if (!request.image.disk.empty())
     argv.insert(argv.end(), {"-b", request.image.disk, "-F", request.image_format});
-  argv.insert(argv.end(), {unfinished, std::to_string(bytes)});
+  argv.insert(argv.end(), {unfinished, std::to_string(volume.disk_bytes)});
   auto made = core::must_run_child({.argv = argv, .deadline = tool_deadline});
   if (!made) {
     // The node's owner sees the error, and the tool's message names files of the store.

@@ -14,7 +14,7 @@ class Qcow2Store final : public StoreDriver {
  public:
   /// Missing directories are created when they are first written to.
   Qcow2Store(std::filesystem::path images, std::filesystem::path volumes);
-  core::Result<CheckedFile> stage(const StageRequest& request) override;
+  core::Result<StagedFiles> stage(const StageRequest& request) override;
   core::Result<void> remove_unfinished() override;
   ImageFiles files_of(const StoredImage& image) const override;
   core::Result<void> remove_image(const std::string& folder) override;
@@ -22,7 +22,7 @@ class Qcow2Store final : public StoreDriver {
   core::Result<void> remove_volume(const msg::NodeId& node_id) override;
 
  private:
-  core::Result<CheckedFile> copy_in(const StageRequest& request);
+  core::Result<StagedFiles> copy_in(const StageRequest& request);
 
   std::filesystem::path images_;
   std::filesystem::path volumes_;

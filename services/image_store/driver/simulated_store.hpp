@@ -8,13 +8,13 @@ namespace nucleus::image_store {
 
 class SimulatedStore final : public StoreDriver {
  public:
-  core::Result<CheckedFile> stage(const StageRequest& request) override {
-    if (!request.is_upload) return CheckedFile{};
+  core::Result<StagedFiles> stage(const StageRequest& request) override {
+    if (!request.is_upload) return StagedFiles{};
     auto checked = copy_checked(request.from.disk, {}, request.format, request.limits);
-    if (!checked) return checked;
+    if (!checked) return std::unexpected(checked.error());
     if (auto same = check_digests(*checked, request.md5, request.sha256); !same)
       return std::unexpected(same.error());
-    return checked;
+    return StagedFiles{.disk = *checked};
   }
   core::Result<void> remove_unfinished() override { return {}; }
   ImageFiles files_of(const StoredImage&) const override { return {}; }

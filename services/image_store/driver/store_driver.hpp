@@ -2,6 +2,7 @@
 // block, so they run on workers; each may be repeated, or cut off at any point.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -28,6 +29,13 @@ struct StageRequest {
   FileLimits limits = {};
 };
 
+/// What was staged: the disk, checked, and the boot files.
+struct StagedFiles {
+  CheckedFile disk = {};
+  FileDigest kernel = {};
+  FileDigest initramfs = {};
+};
+
 struct CloneRequest {
   msg::NodeId node_id = {};
   std::uint64_t disk_gb = 0;      // GiB; the image's own size if that is larger
@@ -36,12 +44,19 @@ struct CloneRequest {
   std::uint64_t image_bytes = 0;  // of the image's disk
 };
 
+/// The size of the node's disk; 0 if it needs none: an image that is a kernel alone runs from
+/// memory.
+inline std::uint64_t disk_bytes_of(const CloneRequest& request) {
+  const bool is_kernel_alone = request.image.disk.empty() && !request.image.kernel.empty();
+  return is_kernel_alone ? 0 : std::max(request.disk_gb << 30, request.image_bytes);
+}
+
 class StoreDriver {
  public:
   virtual ~StoreDriver() = default;
   /// Copies the files to a place that only the store can write, and checks the copy of the disk:
   /// its size, its header, its digests. If it fails, nothing is left.
-  virtual core::Result<CheckedFile> stage(const StageRequest& request) = 0;
+  virtual core::Result<StagedFiles> stage(const StageRequest& request) = 0;
   /// Removes what `stage` left behind when an earlier process was killed.
   virtual core::Result<void> remove_unfinished() = 0;
   /// Where an image's files are. Does not block.

@@ -65,6 +65,12 @@ std::optional<core::Error> check_disks(const DomainSpec& spec) {
       return msg::invalid("disks.path", "disks.path must be an absolute path of plain text");
     if (disk.format != "qcow2" && disk.format != "raw")
       return msg::invalid("disks.format", "disks.format must be qcow2 or raw");
+    const auto& base = disk.base;
+    if (base.socket.empty()) continue;
+    if (disk.format != "qcow2" || (base.format != "qcow2" && base.format != "raw"))
+      return msg::invalid("disks.base", "disks.base needs a qcow2 disk and a format");
+    if (!is_path(base.socket) || base.socket.size() > socket_path_bytes_max)
+      return msg::invalid("disks.base", "disks.base must be the path of a unix socket");
   }
   return std::nullopt;
 }
@@ -132,12 +138,28 @@ void add_boot_order(XmlElement& device, const DomainSpec& spec, std::size_t& ord
   if (spec.kernel.empty()) device.add("boot").set("order", std::to_string(++order));
 }
 
+void add_base(XmlElement& disk, const DiskBase& base) {
+  auto element = disk.add("backingStore");
+  element.set("type", "network");
+  element.add("format").set("type", base.format);
+  auto source = element.add("source");
+  source.set("protocol", "nbd");
+  source.add("host").set("transport", "unix").set("socket", base.socket);
+  element.add("backingStore");  // it has none itself
+}
+
 void add_disk(XmlElement& devices, const DomainSpec& spec, const DiskSpec& disk,
               const std::string& target, std::size_t& order) {
   auto element = devices.add("disk");
   element.set("type", "file").set("device", disk.is_cdrom ? "cdrom" : "disk");
-  element.add("driver").set("name", "qemu").set("type", disk.format);
+  auto driver = element.add("driver");
+  driver.set("name", "qemu").set("type", disk.format);
   element.add("source").set("file", disk.path);
+  if (!disk.base.socket.empty()) {
+    // A base that cannot be read stops the guest, which would lose data by an error.
+    driver.set("copy_on_read", "on").set("error_policy", "stop").set("rerror_policy", "stop");
+    add_base(element, disk.base);
+  }
   element.add("target").set("dev", target).set("bus", disk.is_cdrom ? "sata" : "virtio");
   if (disk.is_read_only || disk.is_cdrom) element.add("readonly");
   add_boot_order(element, spec, order);

@@ -104,6 +104,25 @@ Difference boot_differs(const XmlElement& domain, const DomainSpec& spec) {
   return differs("cmdline", os->text_at("cmdline"), spec.cmdline);
 }
 
+/// libvirt shows the base of a local file by itself; over a network there is only the spec's.
+Difference base_differs(const XmlElement& disk, const DiskBase& expected) {
+  const std::string type = disk.attribute_at("backingStore", "type");
+  if (expected.socket.empty())
+    return type == "network" ? Difference{"disk has a base on a network"} : std::nullopt;
+  if (auto difference = differs("disk base", type, "network")) return difference;
+  if (auto difference = differs("disk base format",
+                                disk.attribute_at("backingStore/format", "type"), expected.format))
+    return difference;
+  if (auto difference = differs("disk base protocol",
+                                disk.attribute_at("backingStore/source", "protocol"), "nbd"))
+    return difference;
+  if (auto difference = differs(
+          "disk base", disk.attribute_at("backingStore/source/host", "socket"), expected.socket))
+    return difference;
+  return differs("base of the disk base", disk.attribute_at("backingStore/backingStore", "type"),
+                 "");
+}
+
 Difference disk_differs(const XmlElement& disk, const DiskSpec& expected) {
   if (auto difference = differs("disk", disk.attribute("type"), "file")) return difference;
   if (auto difference =
@@ -114,6 +133,7 @@ Difference disk_differs(const XmlElement& disk, const DiskSpec& expected) {
   if (auto difference =
           differs("disk format", disk.attribute_at("driver", "type"), expected.format))
     return difference;
+  if (auto difference = base_differs(disk, expected.base)) return difference;
   const bool is_read_only = disk.find("readonly").has_value();
   if (is_read_only != (expected.is_read_only || expected.is_cdrom)) return "disk readonly differs";
   return std::nullopt;

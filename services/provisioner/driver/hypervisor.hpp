@@ -63,9 +63,16 @@ struct PortSpec {
   bool has_offload = false;  // checksum and segmentation offload: breaks TCP on a userspace switch
 };
 
+/// What a disk does not have yet is read from an NBD server, and kept.
+struct DiskBase {
+  std::string socket = {};  // of the server: absolute; empty = the disk has no such base
+  std::string format = {};  // qcow2 or raw, never guessed
+};
+
 struct DiskSpec {
   std::string path = {};    // absolute
   std::string format = {};  // qcow2 or raw, never guessed
+  DiskBase base = {};       // only of a qcow2 disk
   bool is_read_only = false;
   bool is_cdrom = false;  // booted before the disks
 };
@@ -86,6 +93,9 @@ struct DomainSpec {
   std::string runtime_dir = {};      // exists; holds NAME.serial, NAME.vnc and NAME.log
   QemuUser user = {};
 };
+
+/// The reason of a domain that is paused because its disk failed.
+inline constexpr std::string_view disk_error = "disk error";
 
 /// A domain as the hypervisor reports it. If it ended, `state` says how and `reason` why.
 struct DomainSeen {
@@ -149,6 +159,9 @@ class Hypervisor {
   virtual core::Result<void> reboot(const std::string& name) = 0;
   /// As the reset button. `not_found`: there is no such domain.
   virtual core::Result<void> reset(const std::string& name) = 0;
+
+  /// Lets a domain that is paused run on. `not_found`: there is no such domain.
+  virtual core::Result<void> resume(const std::string& name) = 0;
 
   /// All domains that have not ended.
   virtual core::Result<std::vector<DomainSeen>> list() = 0;

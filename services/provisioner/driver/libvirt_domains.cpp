@@ -20,7 +20,7 @@ std::uint64_t epoch_of(virDomain* domain) {
 std::string pause_reason(int reason) {
   switch (reason) {
     case VIR_DOMAIN_PAUSED_IOERROR:
-      return "disk error";
+      return std::string(disk_error);
     case VIR_DOMAIN_PAUSED_CRASHED:
       return "the guest panicked";
     case VIR_DOMAIN_PAUSED_USER:

@@ -174,6 +174,15 @@ core::Result<void> LibvirtHypervisor::reset(const std::string& name) {
   return std::unexpected(libvirt_error());
 }
 
+core::Result<void> LibvirtHypervisor::resume(const std::string& name) {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  const auto domain = find_domain(connection->get(), name);
+  if (!domain) return std::unexpected(domain.error());
+  if (virDomainResume(domain->get()) == 0) return {};
+  return std::unexpected(libvirt_error());
+}
+
 core::Result<std::vector<DomainSeen>> LibvirtHypervisor::list() {
   const auto connection = link_.use();
   if (!connection) return std::unexpected(connection.error());

@@ -23,6 +23,7 @@ class LibvirtHypervisor final : public Hypervisor {
   core::Result<void> shut_down(const std::string& name) override;
   core::Result<void> reboot(const std::string& name) override;
   core::Result<void> reset(const std::string& name) override;
+  core::Result<void> resume(const std::string& name) override;
   core::Result<std::vector<DomainSeen>> list() override;
   core::Result<GuestOutput> run_in_guest(const std::string& name,
                                          const GuestCommand& command) override;

@@ -1,6 +1,7 @@
 #include "services/scheduler/plan/definitions.hpp"
 
 #include "services/scheduler/plan/computesets.hpp"
+#include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/placements.hpp"
 
@@ -13,7 +14,7 @@ void remove(Draft& draft, const msg::NodeId& id) {
   StoredNode& node = draft.edit(id);
   node.is_removed = true;
   if (node.host_id.empty())
-    draft.changes().nodes[id].reset();
+    erase_node(draft, id);
   else
     stop(draft, id, false);
 }

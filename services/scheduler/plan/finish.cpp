@@ -101,6 +101,7 @@ bool may_help(const StoredNode* before, const StoredNode* node) {
 bool may_help(const StoredHost* before, const StoredHost* host, const Config& config) {
   if (!before || !host) return true;
   return before->state != host->state || before->is_drained != host->is_drained ||
+         before->keeps_volumes != host->keeps_volumes ||
          !fits(total_of(*host, config), total_of(*before, config));
 }
 

@@ -15,7 +15,8 @@ namespace {
 bool is_same(const StoredHost& host, const msg::ReportHost& report) {
   return host.process == report.process && host.cpus == report.cpus &&
          host.memory_mb == report.memory_mb && host.driver == report.driver &&
-         host.accelerator == report.accelerator && host.machine_id == report.machine_id;
+         host.accelerator == report.accelerator && host.machine_id == report.machine_id &&
+         host.keeps_volumes == report.keeps_volumes;
 }
 
 void change_state(StoredHost& host, HostEvent event, std::string reason) {
@@ -55,6 +56,7 @@ Plan plan_host_report(const View& view, const msg::ReportHost& report, std::int6
   host.driver = report.driver;
   host.accelerator = report.accelerator;
   host.machine_id = report.machine_id;
+  host.keeps_volumes = report.keeps_volumes;
   if (host.state != state) {
     const std::string fault =
         report.reason.empty() ? "its hypervisor does not answer" : report.reason;

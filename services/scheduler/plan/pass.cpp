@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/scheduler/plan/computesets.hpp"
+#include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/placements.hpp"
 #include "services/scheduler/states/wait.hpp"
@@ -10,6 +11,11 @@
 namespace nucleus::scheduler {
 
 namespace {
+
+/// The host that a computeset was requested to have for its node `i`; empty = any.
+msg::HostId host_for(const StoredComputeset& stored, std::size_t i) {
+  return stored.hosts.empty() ? msg::HostId{} : stored.hosts[i];
+}
 
 /// No host is open: none is up, or those that are up are drained.
 WaitReason why_all_closed(const View& view) {
@@ -19,12 +25,16 @@ WaitReason why_all_closed(const View& view) {
 }
 
 /// The first of a computeset's nodes that cannot be placed yet, whatever room there is.
-Wait missing_for_all(const Draft& draft, const std::vector<msg::NodeId>& nodes) {
-  for (const auto& id : nodes) {
-    const auto& node = *draft.node(id);
-    if (node.host_id.empty() && !is_missing_something(node)) continue;
+Wait missing_for_all(Draft& draft, const StoredComputeset& stored) {
+  const auto& nodes = stored.computeset.nodes;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto& node = *draft.node(nodes[i]);
     Wait wait = missing_for(node);
-    if (wait.reason == WaitReason::unknown) wait.reason = WaitReason::still_running;
+    if (wait.reason == WaitReason::unknown && !node.host_id.empty())
+      wait.reason = WaitReason::still_running;
+    if (wait.reason == WaitReason::unknown)
+      wait = why_disk_is_away(draft, node, host_for(stored, i));
+    if (wait.reason == WaitReason::unknown) continue;
     wait.subject = node.definition.name;
     return wait;
   }
@@ -38,7 +48,7 @@ Wait why_no_room(Draft& draft, const std::vector<Need>& needs) {
     const auto* host = pool.pool().find(need.host_id);
     if (!host || !host->is_open)
       return {.reason = WaitReason::named_host_closed, .subject = need.host_id.value};
-    if (!pool.has_room(need.host_id, need.size))
+    if (!pool.has_room(need.host_id, need))
       return {.reason = WaitReason::named_host_full, .subject = need.host_id.value};
   }
   if (pool.pool().order().empty()) return {.reason = why_all_closed(draft.view())};
@@ -58,8 +68,10 @@ void place_waiting_nodes(Draft& draft) {
 }  // namespace
 
 Wait place_node(Draft& draft, const msg::NodeId& id) {
-  const Need need{.size = draft.node(id)->size};
-  if (const auto* found = draft.pool().find_roomiest(need.size)) {
+  if (auto wait = why_disk_is_away(draft, *draft.node(id)); wait.reason != WaitReason::unknown)
+    return wait;
+  const Need need = need_of(*draft.node(id));
+  if (const auto* found = draft.pool().find_roomiest(need)) {
     const msg::HostId host_id = *found;
     draft.pool().take(host_id, need.size);
     place(draft, id, host_id);
@@ -74,12 +86,11 @@ Wait place_node(Draft& draft, const msg::NodeId& id) {
 void place_computeset(Draft& draft, msg::ComputesetId id) {
   const auto& stored = *draft.computeset(id);
   const auto& nodes = stored.computeset.nodes;
-  if (const Wait missing = missing_for_all(draft, nodes); missing.reason != WaitReason::unknown)
+  if (const Wait missing = missing_for_all(draft, stored); missing.reason != WaitReason::unknown)
     return set_wait(draft, id, missing);
   std::vector<Need> needs;
   for (std::size_t i = 0; i < nodes.size(); ++i)
-    needs.push_back({.size = draft.node(nodes[i])->size,
-                     .host_id = stored.hosts.empty() ? msg::HostId{} : stored.hosts[i]});
+    needs.push_back(need_of(*draft.node(nodes[i]), host_for(stored, i)));
   const auto hosts = place_together(draft.pool(), needs, draft.search_steps_left());
   if (!hosts) return set_wait(draft, id, why_no_room(draft, needs));
   start_computeset(draft, id, *hosts);

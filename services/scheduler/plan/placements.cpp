@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/scheduler/plan/allocations.hpp"
+#include "services/scheduler/plan/disks.hpp"
 
 namespace nucleus::scheduler {
 
@@ -10,6 +11,7 @@ void place(Draft& draft, const msg::NodeId& id, const msg::HostId& host_id) {
   StoredNode& node = draft.edit(id);
   node.is_desired_on = true;
   node.host_id = host_id;
+  record_disk(draft, node);
   ++node.epoch;
   node.is_grant_on = true;
   node.is_graceful = false;
@@ -52,7 +54,7 @@ void end_placement(Draft& draft, const msg::NodeId& id, std::int64_t off_unix_s)
     auto& stored = draft.edit(node.computeset_id);
     stored.off_unix_s = std::max(stored.off_unix_s, off_unix_s);
   }
-  draft.changes().nodes[id].reset();
+  erase_node(draft, id);
 }
 
 }  // namespace nucleus::scheduler

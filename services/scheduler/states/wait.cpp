@@ -38,6 +38,8 @@ std::string text_of(const Wait& wait) {
       return "host " + wait.subject + " is drained or not up";
     case WaitReason::named_host_full:
       return "host " + wait.subject + " has no room now";
+    case WaitReason::disk:
+      return (wait.subject.empty() ? "" : wait.subject + ": ") + wait.detail;
   }
   return {};
 }

@@ -38,7 +38,7 @@ class StoreContract : public testing::Test {
     std::ofstream(path) << std::string(1 << 20, 'x');
     return path;
   }
-  core::Result<CheckedFile> stage(const std::string& folder) {
+  core::Result<StagedFiles> stage(const std::string& folder) {
     return world.store.stage({.folder = folder,
                               .format = msg::ImageFormat::raw,
                               .from = {.disk = a_disk()},
@@ -61,8 +61,8 @@ TYPED_TEST(StoreContract, ClonesAVolumeFromAnImageOnce) {
   auto& store = this->world.store;
   const auto checked = this->stage("x");
   ASSERT_TRUE(checked) << checked.error().detail;
-  EXPECT_EQ(checked->size_bytes, 1U << 20);
-  EXPECT_EQ(checked->virtual_bytes, 1U << 20);
+  EXPECT_EQ(checked->disk.size_bytes, 1U << 20);
+  EXPECT_EQ(checked->disk.virtual_bytes, 1U << 20);
   const CloneRequest request{.node_id = {"n1"},
                              .disk_gb = 1,
                              .image = store.files_of(raw_image("x")),

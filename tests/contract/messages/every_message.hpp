@@ -61,8 +61,8 @@ void for_every_request_and_event(Visit&& visit) {
                  ListNodeStatuses, ListHosts, ReportHost, ReportDomains, DrainHost, RemoveHost,
                  HostRemoved, DefineAllocation, ListAllocations, ListUsage, ComputesetChanged,
                  NodeChanged, HostChanged, AllocationChanged>(visit);
-  visit_messages<ApplyGrants, DomainChanged, CheckConsole, StreamConsole, ProbeNode, ProbeHost>(
-      visit);
+  visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
+                 ProbeHost>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
                  ImagePublished, ImageRemoved, VolumeChanged, VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
@@ -94,6 +94,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<scheduler::StoredComputeset>("scheduler.computeset");
   one.template operator()<scheduler::ComputesetSummary>("scheduler.computeset-summary");
   one.template operator()<scheduler::StoredAllocation>("scheduler.allocation");
+  one.template operator()<scheduler::StoredRemovedDisk>("scheduler.removed-disk");
   one.template operator()<scheduler::StoredCount>("scheduler.computeset-count");
   one.template operator()<scheduler::StoredReporter>("scheduler.reporter");
   one.template operator()<network::StoredNetwork>("network.network");

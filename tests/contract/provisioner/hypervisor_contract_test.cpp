@@ -75,6 +75,12 @@ TEST_P(HypervisorContract, LeavesADomainOfAnotherEpochAloneAndNamesIt) {
   EXPECT_EQ(seen("n1").epoch, 7u);
 }
 
+TEST_P(HypervisorContract, ResumesNoDomainThatIsNotThere) {
+  const auto refused = hypervisor->resume("n1");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::not_found);
+}
+
 TEST_P(HypervisorContract, RefusesASecondDomainOfTheSameName) {
   auto spec = world->a_spec("n1");
   EXPECT_SUCCESS(hypervisor->create(spec));

@@ -52,6 +52,9 @@ class SimHypervisor final : public provisioner::Hypervisor {
   core::Result<void> reboot(const std::string& name) override {
     return faulty([&] { return fake_.reboot(name); });
   }
+  core::Result<void> resume(const std::string& name) override {
+    return faulty([&] { return fake_.resume(name); });
+  }
   core::Result<void> reset(const std::string& name) override {
     return faulty([&] { return fake_.reset(name); });
   }

@@ -11,7 +11,7 @@ namespace {
 /// Knows paths and nothing else.
 class Paths final : public StoreDriver {
  public:
-  core::Result<CheckedFile> stage(const StageRequest&) override { return CheckedFile{}; }
+  core::Result<StagedFiles> stage(const StageRequest&) override { return StagedFiles{}; }
   core::Result<void> remove_unfinished() override { return {}; }
   ImageFiles files_of(const StoredImage& image) const override {
     return {.disk = "/images/" + image.folder};
@@ -25,11 +25,12 @@ class VolumePlan : public testing::Test {
  protected:
   void publish(const std::string& image, const std::string& folder) {
     apply({.images = {{.image = {.image_id = {image}, .format = msg::ImageFormat::raw},
-                       .folder = folder}}});
+                       .folder = folder,
+                       .has_disk = true}}});
   }
   const StoredVolume& define(msg::Node node) {
     node.project_id = {"p"};
-    apply(plan_definition(view_, paths_, node));
+    apply(plan_definition(view_, paths_, node, "ticket of " + node.node_id.value));
     return *view_.volume(node.node_id);
   }
   /// True if the end of the clone changed anything.
@@ -119,6 +120,52 @@ using VolumePlanDeathTest = VolumePlan;
 TEST_F(VolumePlanDeathTest, AssertsThatOnlyARemovedVolumeEnds) {
   define({.node_id = {"n"}});
   EXPECT_DEATH(plan_removal_end(view_, {"n"}), "assertion failed");
+}
+
+TEST_F(VolumePlan, OpensABaseByTheTicketOfItsVolumeAlone) {
+  using enum msg::BaseFileKind;
+  publish("p/x", "folder-x");
+  publish("p/iso", "folder-iso");
+  define({.node_id = {"n"}, .image_id = {"p/x"}});
+  define({.node_id = {"m"}});
+  EXPECT_TRUE(end_clone(msg::Volume{.node_id = {"n"}, .path = "/volumes/n"}));
+  EXPECT_EQ(view_.volume({"n"})->volume.ticket, "ticket of n") << "the clone does not change it";
+  const auto find = [&](const std::string& ticket, const std::string& content,
+                        msg::BaseFileKind kind) {
+    return find_base_file(view_, paths_, ticket, content, kind);
+  };
+  EXPECT_EQ(find("ticket of n", "folder-x", disk), "/images/folder-x");
+  EXPECT_EQ(find("ticket of n", "folder-iso", disk).error().code, core::ErrorCode::not_found);
+  EXPECT_EQ(find("ticket of n", "folder-x", kernel).error().code, core::ErrorCode::not_found);
+  EXPECT_EQ(find("ticket of m", "folder-x", disk).error().code, core::ErrorCode::not_found);
+  EXPECT_EQ(find("", "folder-x", disk).error().code, core::ErrorCode::unauthenticated);
+
+  define({.node_id = {"n"}, .image_id = {"p/x"}, .iso_id = {"p/iso"}});
+  EXPECT_EQ(find("ticket of n", "folder-iso", iso), "/images/folder-iso");
+  define({.node_id = {"n"}, .image_id = {"p/x"}});
+  EXPECT_EQ(find("ticket of n", "folder-iso", iso).error().code, core::ErrorCode::not_found);
+  apply(plan_removal(view_, {{"n"}}));
+  EXPECT_EQ(find("ticket of n", "folder-x", disk).error().code, core::ErrorCode::unauthenticated);
+}
+
+TEST_F(VolumePlan, GivesTicketsToTheVolumesOfARelease0_1) {
+  publish("p/x", "folder-x");
+  StoredVolume old{
+      .node = {.node_id = {"n"}, .project_id = {"p"}, .disk_gb = 3, .image_id = {"p/x"}},
+      .volume = {.node_id = {"n"}, .path = "/volumes/n"},
+      .state = VolumeState::ready,
+      .image_folder = "folder-x"};
+  apply({.volumes = {{old}}});
+  int made = 0;
+  const auto new_ticket = [&] { return "new " + std::to_string(++made); };
+  apply(plan_missing_tickets(view_, paths_, new_ticket));
+  const auto& volume = view_.volume({"n"})->volume;
+  EXPECT_EQ(volume.ticket, "new 1");
+  EXPECT_EQ(volume.disk_bytes, 3ULL << 30);
+  ASSERT_EQ(volume.base.size(), 1U);
+  EXPECT_EQ(volume.base[0].content_id, "folder-x");
+  EXPECT_TRUE(last_.volumes[0].is_announced);
+  EXPECT_TRUE(plan_missing_tickets(view_, paths_, new_ticket).volumes.empty());
 }
 
 }  // namespace

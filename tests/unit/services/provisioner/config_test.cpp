@@ -43,5 +43,21 @@ TEST(ProvisionerConfig, LeavesTheAcceleratorOpenUnlessOneIsSet) {
             "provisioner.accelerator");
 }
 
+TEST(ProvisionerConfig, KeepsVolumesIfItHasTheImageStoresUrlAndItsCa) {
+  const std::pair<std::string, std::string> host{"provisioner.host_id", "h"};
+  const std::pair<std::string, std::string> ca{"provisioner.ca_file", "/ca.pem"};
+  const auto url = [](const std::string& text) {
+    return std::pair<std::string, std::string>{"provisioner.image_store_url", text};
+  };
+  EXPECT_FALSE(read({host})->keeps_volumes());
+  EXPECT_TRUE(read({host, ca, url("https://127.0.0.1:7000")})->keeps_volumes());
+  EXPECT_EQ(read({host, url("https://127.0.0.1:7000")}).error().field, "provisioner.ca_file");
+  for (const auto* wrong : {"http://127.0.0.1:7000", "127.0.0.1:7000", "https://127.0.0.1:7000/"})
+    EXPECT_EQ(read({host, ca, url(wrong)}).error().field, "provisioner.image_store_url") << wrong;
+  EXPECT_EQ(
+      read({{"provisioner.driver", "simulated"}, ca, url("https://127.0.0.1:7000")}).error().field,
+      "provisioner.image_store_url");
+}
+
 }  // namespace
 }  // namespace nucleus::provisioner

@@ -5,6 +5,7 @@
 
 #include "services/provisioner/driver/domain_xml.hpp"
 #include "services/provisioner/driver/seed_drive.hpp"
+#include "services/provisioner/volume_plan.hpp"
 
 namespace nucleus::provisioner {
 namespace {
@@ -162,6 +163,61 @@ TEST(SeedDrive, ContainsTheGuestsNamePortsAndPeers) {
   EXPECT_EQ(files.hosts, "127.0.0.1 localhost\n10.0.0.1 demo\n10.0.0.2 vm-demo-00\n");
   EXPECT_NE(files.network_config.find("macaddress: \"52:54:00:00:00:01\""), std::string::npos);
   EXPECT_NE(files.network_config.find("via: 172.30.0.1"), std::string::npos);
+}
+
+TEST(DomainPlan, OfAHostWithVolumesOfItsOwnNamesItsOwnFilesAndTheServerOfTheBase) {
+  auto config = a_config();
+  config.image_store_url = "https://100.64.0.1:7000";
+  config.ca_file = "/ca.pem";
+  auto grant = a_grant();
+  grant.is_disk_on_host = true;
+  grant.volume = {.node_id = grant.node_id,
+                  .path = "/store/n.qcow2",
+                  .format = "qcow2",
+                  .kernel = "/store/kernel",
+                  .initramfs = "/store/initramfs",
+                  .iso_path = "/store/iso",
+                  .ticket = "t",
+                  .disk_bytes = 1 << 30,
+                  .base = {{.kind = msg::BaseFileKind::disk, .content_id = "a", .format = "raw"},
+                           {.kind = msg::BaseFileKind::kernel, .content_id = "a"},
+                           {.kind = msg::BaseFileKind::initramfs, .content_id = "a"},
+                           {.kind = msg::BaseFileKind::iso, .content_id = "b"}}};
+  const auto spec = plan_domain(stored(grant, config), config, Accel::tcg);
+  EXPECT_EQ(spec.kernel, "/state/images/a.kernel");
+  EXPECT_EQ(spec.initramfs, "/state/images/a.initramfs");
+  ASSERT_EQ(spec.disks.size(), 3U);
+  EXPECT_EQ(spec.disks[0].path, "/state/volumes/n-0123456789abcdef/disk.qcow2");
+  EXPECT_EQ(spec.disks[0].format, "qcow2");
+  EXPECT_EQ(spec.disks[0].base.socket, "/state/volumes/n-0123456789abcdef/base");
+  EXPECT_EQ(spec.disks[0].base.format, "raw");
+  EXPECT_EQ(spec.disks[2].path, "/state/images/b.iso");
+  EXPECT_FALSE(check_spec(spec)) << check_spec(spec)->detail;
+
+  const auto planned = plan_host_volume(grant.volume, config);
+  EXPECT_EQ(planned.disk->base_url, "https://100.64.0.1:7000/base/a/disk");
+  ASSERT_EQ(planned.copies.size(), 3U);
+  EXPECT_EQ(planned.copies[2].url, "https://100.64.0.1:7000/base/b/iso");
+
+  grant.volume.base.erase(grant.volume.base.begin());
+  const auto empty = plan_domain(stored(grant, config), config, Accel::tcg);
+  EXPECT_EQ(empty.disks[0].path, spec.disks[0].path);
+  EXPECT_EQ(empty.disks[0].base.socket, "") << "a disk without an image has no base";
+}
+
+TEST(DomainPlan, StartsNoNodeWithAnotherDiskThanTheOneItHas) {
+  const auto shares = a_config();
+  auto keeps = a_config();
+  keeps.image_store_url = "https://100.64.0.1:7000";
+  auto grant = a_grant();
+  EXPECT_TRUE(check_disk_place(grant, shares));
+  EXPECT_FALSE(check_disk_place(grant, keeps)) << "its disk is in the store";
+  grant.is_disk_on_host = true;
+  EXPECT_TRUE(check_disk_place(grant, keeps));
+  EXPECT_FALSE(check_disk_place(grant, shares)) << "its disk is this host's own";
+  grant.volume = {.kernel = "/k"};
+  grant.is_disk_on_host = false;
+  EXPECT_TRUE(check_disk_place(grant, keeps)) << "it has no disk";
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "services/scheduler/embedded_backend.hpp"
 #include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/definitions.hpp"
+#include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/domains.hpp"
 #include "services/scheduler/plan/hosts.hpp"
 #include "services/scheduler/plan/pass.hpp"
@@ -50,6 +51,16 @@ struct SmallDeployment {
         {.host_id = {host}, .process = "provisioner/" + host, .cpus = cpus, .memory_mb = memory_mb},
         now_unix_ms));
   }
+  /// A host that keeps the disks of its nodes.
+  void add_host_with_volumes(const std::string& host, std::uint32_t cpus) {
+    apply(plan_host_report(view,
+                           {.host_id = {host},
+                            .process = "provisioner/" + host,
+                            .cpus = cpus,
+                            .memory_mb = 100'000,
+                            .keeps_volumes = true},
+                           now_unix_ms));
+  }
   void drain(const std::string& host, bool is_drained = true) {
     apply(*plan_drain(view, {.host_id = {host}, .is_drained = is_drained}, now_unix_ms));
   }
@@ -89,6 +100,12 @@ struct SmallDeployment {
   }
   void give_volume(const msg::NodeId& id, bool is_ready = true) {
     apply(plan_volume(view, {.volume = {.node_id = id}, .is_ready = is_ready}, now_unix_ms));
+  }
+
+  void give_disk(const msg::NodeId& id) {
+    apply(plan_volume(view,
+                      {.volume = {.node_id = id, .path = "/volumes/" + id.value}, .is_ready = true},
+                      now_unix_ms));
   }
 
   core::Result<msg::ComputesetId> start(msg::StartComputeset request) {

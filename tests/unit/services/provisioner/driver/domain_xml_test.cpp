@@ -57,6 +57,35 @@ TEST(DomainXml, GivesEveryDiskItsFormat) {
   EXPECT_EQ(disks[1].attribute_at("driver", "type"), "raw");
 }
 
+TEST(DomainXml, ReadsWhatADiskDoesNotHaveFromItsBaseAndKeepsIt) {
+  auto spec = a_spec();
+  spec.disks[0].base = {.socket = "/volumes/n-1/base", .format = "raw"};
+  const auto xml = build_domain_xml(spec, XmlDialect::qemu);
+  ASSERT_TRUE(xml) << xml.error().detail;
+  const auto document = XmlDocument::parse(*xml);
+  const auto disk = document->root().find("devices")->children("disk")[0];
+  EXPECT_EQ(disk.attribute_at("driver", "copy_on_read"), "on");
+  EXPECT_EQ(disk.attribute_at("driver", "rerror_policy"), "stop") << "no error reaches the guest";
+  EXPECT_EQ(disk.attribute_at("backingStore/source/host", "socket"), "/volumes/n-1/base");
+  EXPECT_TRUE(disk.find("backingStore")->find("backingStore")) << "the base has none";
+}
+
+TEST(DomainXml, IsRefusedIfADiskHasAnotherBase) {
+  const auto spec = a_spec();
+  auto with = spec;
+  with.disks[0].base = {.socket = "/volumes/n-1/base", .format = "raw"};
+  auto other = spec;
+  other.disks[0].base = {.socket = "/volumes/n-2/base", .format = "raw"};
+  auto format = spec;
+  format.disks[0].base = {.socket = "/volumes/n-1/base", .format = "qcow2"};
+  const auto xml = build_domain_xml(with, XmlDialect::qemu);
+  ASSERT_TRUE(xml);
+  for (const auto& expected : {spec, other, format})
+    EXPECT_FALSE(verify_domain_xml(*xml, expected, XmlDialect::qemu));
+  EXPECT_FALSE(
+      verify_domain_xml(*build_domain_xml(spec, XmlDialect::qemu), with, XmlDialect::qemu));
+}
+
 TEST(DomainXml, IsRefusedIfItHasOneMoreDisk) {
   const auto spec = a_spec();
   auto fuller = spec;

@@ -1,0 +1,246 @@
+#include "services/provisioner/driver/base_server.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <vector>
+
+extern char** environ;
+
+namespace nucleus::provisioner {
+
+using core::ErrorCode;
+
+namespace {
+
+constexpr std::uintmax_t base_log_bytes_max = 64 * 1024;
+constexpr int listen_descriptor = 3;  // the first that a process is passed by its starter
+constexpr std::string_view pid_variable = "LISTEN_PID=";
+constexpr std::size_t pid_digits_max = 12;
+
+std::unexpected<core::Error> failed(const char* what) {
+  return core::refuse(ErrorCode::internal,
+                      std::string(what) + ": " + std::generic_category().message(errno));
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_{number} {}
+  ~Descriptor() {
+    if (number_ >= 0) close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int number() const { return number_; }
+  bool is_open() const { return number_ >= 0; }
+
+ private:
+  int number_;
+};
+
+std::string pid_file(const std::string& directory) {
+  return directory + "/pid";
+}
+
+/// The pid in the file, if the process with this pid has `directory` as its working directory.
+pid_t served_by(const std::string& directory) {
+  pid_t pid = 0;
+  std::ifstream(pid_file(directory)) >> pid;
+  struct stat here {};
+  struct stat there {};
+  if (pid <= 0 || stat(directory.c_str(), &here) != 0) return 0;
+  if (stat(fmt::format("/proc/{}/cwd", pid).c_str(), &there) != 0) return 0;
+  return here.st_dev == there.st_dev && here.st_ino == there.st_ino ? pid : 0;
+}
+
+core::Result<void> write_file(const std::string& path, const std::string& text, mode_t mode,
+                              const QemuUser& user) {
+  unlink(path.c_str());
+  const Descriptor file{open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)};
+  if (!file.is_open()) return failed("cannot write a file of the volume");
+  if (write(file.number(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return failed("cannot write a file of the volume");
+  if (user.uid != 0 && fchown(file.number(), user.uid, user.gid) != 0)
+    return failed("cannot give a file of the volume to QEMU's user");
+  return {};
+}
+
+/// A listening unix socket, to which only `user` may connect; -1 if that fails.
+int listen_at(const std::string& path, const QemuUser& user) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  unlink(path.c_str());
+  const int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (listening < 0) return -1;
+  const bool is_ready =
+      bind(listening, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      chmod(path.c_str(), 0600) == 0 &&
+      (user.uid == 0 || chown(path.c_str(), user.uid, user.gid) == 0) &&
+      listen(listening, SOMAXCONN) == 0;
+  if (is_ready) return listening;
+  close(listening);
+  return -1;
+}
+
+/// What the new process needs; made before fork(), after which nothing may be allocated.
+struct Start {
+  std::vector<std::string> argv;
+  std::vector<std::string> environment;  // the last is LISTEN_PID=, with room for the number
+  std::string directory;
+  int listening;
+  int pid_file;
+  int log;
+  int nothing;
+  QemuUser user;
+};
+
+/// In the new process, whose parent has exited: only async-signal-safe calls.
+[[noreturn]] void run(Start& start, char** argv, char** environment) {
+  char* number = start.environment.back().data() + pid_variable.size();
+  std::to_chars(number, number + pid_digits_max, getpid());
+  sigset_t none;
+  sigemptyset(&none);
+  bool is_ready = sigprocmask(SIG_SETMASK, &none, nullptr) == 0;
+  if (start.user.uid != 0)
+    is_ready = is_ready && setgroups(0, nullptr) == 0 && setgid(start.user.gid) == 0 &&
+               setuid(start.user.uid) == 0;
+  is_ready = is_ready && dup2(start.nothing, 0) == 0 && dup2(start.log, 1) == 1 &&
+             dup2(start.log, 2) == 2 && dup2(start.listening, listen_descriptor) >= 0 &&
+             fcntl(listen_descriptor, F_SETFD, 0) == 0;  // it may have that number already
+  close_range(listen_descriptor + 1, ~0U, 0);
+  if (is_ready) execvpe(argv[0], argv, environment);
+  dprintf(2, "cannot run %s: %s\n", argv[0], strerrorname_np(errno));
+  _exit(127);
+}
+
+bool write_pid(int file, pid_t pid) {
+  std::array<char, pid_digits_max> text{};
+  const auto* end = std::to_chars(text.data(), text.data() + text.size(), pid).ptr;
+  return write(file, text.data(), static_cast<std::size_t>(end - text.data())) > 0;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& words) {
+  std::vector<char*> all;
+  for (auto& word : words) all.push_back(word.data());
+  all.push_back(nullptr);
+  return all;
+}
+
+/// Starts it as a grandchild, so that it is not ours to reap. It is known by its pid and its
+/// directory before this returns.
+bool start_detached(Start& start) {
+  auto argv = pointers(start.argv);
+  auto environment = pointers(start.environment);
+  const pid_t child = fork();
+  if (child == 0) {
+    setsid();
+    const pid_t grandchild = chdir(start.directory.c_str()) == 0 ? fork() : -1;
+    if (grandchild == 0) run(start, argv.data(), environment.data());
+    _exit(grandchild > 0 && write_pid(start.pid_file, grandchild) ? 0 : 1);
+  }
+  int status = 0;
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/// Its files have relative names: as QEMU's user it may not reach them from the root.
+std::vector<std::string> command(const LocalDisk& disk) {
+  return {"nbdkit",
+          "--readonly",
+          "--filter=exitlast",
+          "--filter=blocksize",
+          "--filter=retry",
+          "curl",
+          "url=" + disk.base_url,
+          "protocols=https",
+          "proxy=",
+          "cainfo=ca.pem",
+          "header-script=cat ticket",
+          "timeout=30",
+          "maxdata=1M",
+          "retries=1000000",  // an image store that is away for days is no fault of the guest
+          "retry-delay=1",
+          "retry-exponential=no"};
+}
+
+}  // namespace
+
+bool is_base_served(const std::string& volume_directory) {
+  return served_by(volume_directory) != 0;
+}
+
+core::Result<void> start_base_server(const HostVolume& volume, const std::string& ca_file,
+                                     const QemuUser& user) {
+  const auto& directory = volume.directory;
+  std::ifstream ca(ca_file, std::ios::binary);
+  const std::string authorities(std::istreambuf_iterator<char>(ca), {});
+  if (authorities.empty())
+    return core::refuse(ErrorCode::unavailable, "the CA file of the image store cannot be read");
+  if (auto done = write_file(directory + "/ca.pem", authorities, 0444, user); !done) return done;
+  if (auto done = write_file(directory + "/ticket", "Authorization: Bearer " + volume.ticket + "\n",
+                             0400, user);
+      !done)
+    return done;
+  const Descriptor listening{listen_at(base_socket(volume), user)};
+  if (!listening.is_open()) return failed("cannot listen for the node's disk");
+  const auto open_new = [&](const std::string& path, int flags) {
+    unlink(path.c_str());
+    return open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | flags, 0600);
+  };
+  const Descriptor pid{open_new(pid_file(directory), 0)};
+  const Descriptor log{open_new(directory + "/log", O_APPEND)};
+  const Descriptor nothing{open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  if (!pid.is_open() || !log.is_open() || !nothing.is_open())
+    return failed("cannot write a file of the volume");
+  Start start{.argv = command(*volume.disk),
+              .environment = {},
+              .directory = directory,
+              .listening = listening.number(),
+              .pid_file = pid.number(),
+              .log = log.number(),
+              .nothing = nothing.number(),
+              .user = user};
+  for (char** variable = environ; *variable; ++variable) start.environment.emplace_back(*variable);
+  start.environment.emplace_back("LISTEN_FDS=1");
+  start.environment.emplace_back(std::string(pid_variable) + std::string(pid_digits_max, '\0'));
+  if (!start_detached(start)) return failed("cannot start nbdkit");
+  return {};
+}
+
+void stop_base_server(const std::string& volume_directory) {
+  const pid_t pid = served_by(volume_directory);
+  if (pid == 0) return;
+  const Descriptor process{static_cast<int>(syscall(SYS_pidfd_open, pid, 0))};
+  // It is compared again after opening, so the descriptor cannot be of another process.
+  if (process.is_open() && served_by(volume_directory) == pid)
+    syscall(SYS_pidfd_send_signal, process.number(), SIGKILL, nullptr, 0);
+}
+
+void shorten_base_log(const std::string& volume_directory) {
+  const std::string path = volume_directory + "/log";
+  std::error_code missing;
+  if (std::filesystem::file_size(path, missing) > base_log_bytes_max && !missing)
+    std::filesystem::resize_file(path, 0, missing);
+}
+
+}  // namespace nucleus::provisioner

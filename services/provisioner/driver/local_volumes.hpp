@@ -1,0 +1,64 @@
+// The volumes that a host keeps itself: disks that are read from the image store as far as their
+// guests need them, and copies of whole files. Calls block, so they run on workers; they may be
+// repeated, or cut off at any point.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "services/provisioner/driver/hypervisor.hpp"
+#include "services/provisioner/driver/store_reader.hpp"
+#include "services/provisioner/volume_plan.hpp"
+
+namespace nucleus::provisioner {
+
+class LocalVolumes {
+ public:
+  struct Options {
+    std::string volumes_directory = {};
+    std::string copies_directory = {};
+    std::string ca_file = {};  // verifies the image store
+    QemuUser user = {};
+    std::chrono::milliseconds copy_timeout{};  // then `prepare` fails, and goes on when repeated
+  };
+
+  explicit LocalVolumes(Options options) : options_{std::move(options)} {}
+
+  /// Makes what the domain of the node needs: copies, the disk unless it exists, the server of its
+  /// base. `unavailable`: the image store does not answer, or has not sent all yet.
+  core::Result<void> prepare(const HostVolume& volume);
+
+  /// Call before the volumes for `serve` are looked up.
+  std::uint64_t begin_serve() { return ++now_; }
+  struct Needed {
+    HostVolume volume = {};   // whose disk has a base
+    bool is_running = false;  // its domain runs; else it is about to be created
+  };
+  /// Starts the servers that domains which run lack. If `is_complete`, ends those of volumes that
+  /// are not needed, except those started since `begun`.
+  void serve(const std::vector<Needed>& needed, std::uint64_t begun, bool is_complete);
+
+  /// Deletes the node's disk for ever. Succeeds if there is none.
+  core::Result<void> remove(const msg::NodeId& node_id);
+
+ private:
+  core::Result<void> copy(StoreReader& reader, const FileCopy& file,
+                          std::chrono::steady_clock::time_point end);
+  core::Result<void> start_server(const HostVolume& volume);
+
+  Options options_;
+  std::atomic<std::uint64_t> now_ = 0;
+  std::mutex mutex_ = {};
+  std::set<std::string> copying_ = {};                 // paths; guarded by mutex_
+  std::mutex servers_mutex_ = {};                      // held while one is started or ended
+  std::map<std::string, std::uint64_t> started_ = {};  // by directory; guarded by it
+};
+
+LocalVolumes::Options volume_options(const Config& config);
+
+}  // namespace nucleus::provisioner

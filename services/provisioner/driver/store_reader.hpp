@@ -1,0 +1,34 @@
+// Reads files of the image store over HTTPS, in ranges. Blocks; one object serves one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/result.hpp"
+
+namespace nucleus::provisioner {
+
+/// The longest range that the image store answers.
+constexpr std::uint64_t range_bytes_max = 4 << 20;
+
+class StoreReader {
+ public:
+  /// `ca_file` verifies the store's certificate.
+  StoreReader(std::string ca_file, const std::string& ticket);
+  ~StoreReader();
+  StoreReader(const StoreReader&) = delete;
+  StoreReader& operator=(const StoreReader&) = delete;
+
+  /// `unavailable`: the store does not answer. `not_found`: the ticket does not open the file.
+  core::Result<std::uint64_t> size_bytes(const std::string& url);
+  /// Exactly these bytes; at most `range_bytes_max`. Fails as `size_bytes`.
+  core::Result<std::string> read(const std::string& url, std::uint64_t first, std::uint64_t count);
+
+ private:
+  struct Transfer;
+  core::Result<void> perform(const std::string& url, int expected_status);
+  std::unique_ptr<Transfer> transfer_;
+};
+
+}  // namespace nucleus::provisioner

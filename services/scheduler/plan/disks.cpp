@@ -1,0 +1,89 @@
+#include "services/scheduler/plan/disks.hpp"
+
+#include <algorithm>
+
+#include "services/scheduler/plan/finish.hpp"
+
+namespace nucleus::scheduler {
+
+namespace {
+
+/// Why the host that keeps the disk cannot run the node; empty if it can.
+std::string fault_of(Draft& draft, const StoredNode& node, const msg::HostId& id) {
+  const auto* host = draft.host(id);
+  if (!host) return "which was removed";
+  if (!host->keeps_volumes) return "which keeps no volumes of its own any more";
+  if (host->state != msg::HostState::up)
+    return "which is " + std::string(msg::name_of(host->state));
+  if (host->is_drained) return "which is drained";
+  if (!fits(node.size, total_of(*host, draft.view().config()))) return "which is too small for it";
+  if (!draft.pool().has_room(id, {.size = node.size})) return "which has no room now";
+  return {};
+}
+
+bool is_any_without_volumes(const Draft& draft) {
+  return std::ranges::any_of(draft.view().hosts(), [](const auto& host) {
+    return is_open(host.second) && !host.second.keeps_volumes;
+  });
+}
+
+}  // namespace
+
+Need need_of(const StoredNode& node, const msg::HostId& host_id) {
+  const auto disk = disk_place_of(node);
+  return {.size = node.size,
+          .host_id = disk.host_id.empty() ? host_id : disk.host_id,
+          .is_disk_in_store = disk.is_in_store};
+}
+
+Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& host_id) {
+  const auto disk = disk_place_of(node);
+  Wait wait{.reason = WaitReason::disk};
+  if (!disk.host_id.empty()) {
+    auto fault = fault_of(draft, node, disk.host_id);
+    if (fault.empty() && !host_id.empty() && host_id != disk.host_id)
+      fault = "not on host " + host_id.value;
+    if (fault.empty()) return {};
+    wait.detail = "its disk is on host " + disk.host_id.value + ", " + fault;
+    return wait;
+  }
+  if (!disk.is_in_store) return {};
+  const auto* named = draft.host(host_id);
+  if (named ? !named->keeps_volumes : is_any_without_volumes(draft)) return {};
+  wait.detail = named ? "its disk is in the image store, not on host " + host_id.value
+                      : "its disk is in the image store, which no open host uses in place";
+  return wait;
+}
+
+void record_disk(Draft& draft, StoredNode& node) {
+  const auto* host = draft.host(node.host_id);
+  if (host && host->keeps_volumes && !node.volume.path.empty()) node.disk_host_id = node.host_id;
+}
+
+void erase_node(Draft& draft, const msg::NodeId& id) {
+  const auto* node = draft.node(id);
+  if (!node->disk_host_id.empty())
+    draft.changes().removed_disks[id] =
+        StoredRemovedDisk{.node_id = id, .host_id = node->disk_host_id};
+  draft.changes().nodes[id].reset();
+}
+
+Plan plan_disks_removed(const View& view, const msg::HostId& host_id,
+                        const msg::VolumesRemoved& removed, std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  for (const auto& id : removed.nodes) {
+    const auto known = view.removed_disks().find(id);
+    if (known != view.removed_disks().end() && known->second.host_id == host_id)
+      draft.changes().removed_disks[id].reset();
+  }
+  return finish(draft);
+}
+
+std::vector<msg::NodeId> disks_to_remove(const View& view, const msg::HostId& host_id) {
+  std::vector<msg::NodeId> nodes;
+  for (const auto& [id, disk] : view.removed_disks())
+    if (disk.host_id == host_id && nodes.size() < msg::removed_volumes_max) nodes.push_back(id);
+  return nodes;
+}
+
+}  // namespace nucleus::scheduler

@@ -1,0 +1,29 @@
+// Where nodes' disks are, and what follows for their placement: a node starts only on a host that
+// has its disk.
+#pragma once
+
+#include "services/scheduler/plan/draft.hpp"
+
+namespace nucleus::scheduler {
+
+/// What the node needs of a host; on `host_id` alone if that is not empty.
+Need need_of(const StoredNode& node, const msg::HostId& host_id = {});
+
+/// Why no host may run this node now because of its disk; `unknown` if the disk is no reason. With
+/// `host_id`, whether that host may.
+Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& host_id = {});
+
+/// The node is placed on a host: its disk is there from now on, unless it is somewhere already.
+void record_disk(Draft& draft, StoredNode& node);
+
+/// Removes the record of a node that is off. Its host deletes its disk.
+void erase_node(Draft& draft, const msg::NodeId& id);
+
+/// The host has deleted these disks.
+Plan plan_disks_removed(const View& view, const msg::HostId& host_id,
+                        const msg::VolumesRemoved& removed, std::int64_t now_unix_ms);
+
+/// The disks of removed nodes on this host, at most `msg::removed_volumes_max`.
+std::vector<msg::NodeId> disks_to_remove(const View& view, const msg::HostId& host_id);
+
+}  // namespace nucleus::scheduler
