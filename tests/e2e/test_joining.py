@@ -73,7 +73,7 @@ def folder_with(tmp_path, *programs):
     return str(folder)
 
 
-ON_PATH = ["virsh", "qemu-system-x86_64", "qemu-img", "ip", "unshare", "mformat"]
+ON_PATH = ["virsh", "qemu-system-x86_64", "qemu-img", "nbdkit", "ip", "unshare", "mformat"]
 
 
 def test_a_host_needs_no_programs_of_the_head(machine, tmp_path):
