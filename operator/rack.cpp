@@ -79,12 +79,14 @@ HostDeployment rack_host(const StateDirectory& state, const Deployment& deployme
           .volume_folder = state.file("volumes")};
 }
 
-/// The key is made once; what the file says of the head is new.
+/// The key is made once, and may have been renewed; what the file says of the head is new.
 core::Result<TextMap> rack_join_file(const StateDirectory& state, const Deployment& deployment,
                                      std::uint32_t index) {
-  const std::string path = rack_state(state, index).file("join.yaml");
-  auto file =
-      fs::exists(path) ? read_text_map(path) : add_host_key(state, deployment, rack_host_id(index));
+  const auto own = rack_state(state, index);
+  const std::string path = own.file("join.yaml");
+  auto file = is_host(own)       ? read_text_map(own.file("host.yaml"))
+              : fs::exists(path) ? read_text_map(path)
+                                 : add_host_key(state, deployment, rack_host_id(index));
   if (!file) return file;
   const auto head = head_entries(state, deployment);
   if (!head) return head;
