@@ -14,6 +14,8 @@ from sniffer import Sniffer
 HEAD, MACHINE = "198.18.91.1", "198.18.91.2"
 JOIN_FILE = """\
 host_id: "h1"
+ca: "a"
+console_address: "127.0.0.1:3"
 bus.requests_url: "tcp://127.0.0.1:1"
 bus.events_url: "tcp://127.0.0.1:2"
 bus.server_key: "a"
