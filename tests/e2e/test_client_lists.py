@@ -83,9 +83,12 @@ class Client:
         clusters = self.get("/v2/clusters?limit=1000")
         names = [cluster["cluster_id"] for cluster in clusters["clusters"]]
         assert {"c1", "c2"} <= set(names)
-        return clusters, [self.get(path) for path in (
-            "/v2/computesets?limit=1000", "/v2/images?limit=1000", "/v2/allocations?limit=1000",
-            "/v2/me/tokens?limit=1000", "/v2/projects/demo/acknowledgements",
+        allocations = self.get("/v2/allocations?limit=1000")
+        for allocation in allocations["allocations"]:
+            del allocation["used_core_s"]  # grows with time
+        return clusters, allocations, [self.get(path) for path in (
+            "/v2/computesets?limit=1000", "/v2/images?limit=1000", "/v2/me/tokens?limit=1000",
+            "/v2/projects/demo/acknowledgements",
             *(f"/v2/clusters/{name}/nodes?limit=1000" for name in names))]
 
     def refuses(self, *words):

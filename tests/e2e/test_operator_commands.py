@@ -25,7 +25,7 @@ CREATED = {"cluster create NAME": ("../x", "a b", LONG),
            "person create NAME": ("../x", "a b", LONG),
            "person create --project": ("../x", "a b", LONG, "Upper"),
            "host add HOST": ("../x", "a b", LONG), "host add --file": ("none/x.join", "/"),
-           "image import NAME": ("../x", "a b", "demo/a/b", "none/disk", LONG),
+           "image import NAME": ("../x", "a b", "demo/a/b", LONG),
            "keys DIRECTORY": ("/dev/null/x",), "keys --provisioner": ("../x", "a b", LONG)}
 # These create a state directory, or examine a machine before there is one.
 STATE_MAKERS = ("up --state", "doctor --state", "join --state")

@@ -45,6 +45,8 @@ def body_of(operation, ids):
             body[name] = ids["project"]
         elif name == "iso_id":
             body[name] = ids["project"] + "/" + ids["image"]
+        elif name == "nodes":
+            body[name] = [ids["node"]]
         elif name in PLAIN:
             body[name] = PLAIN[name]
     return json.dumps(body)
