@@ -5,6 +5,7 @@
 
 #include "gateway/events/topic.hpp"
 #include "gateway/json/numbers.hpp"
+#include "messages/image_store.hpp"
 
 namespace nucleus::gateway {
 
@@ -54,8 +55,9 @@ std::string server_sent(const core::StoredEvent& event) {
 }
 
 bool may_see(const msg::Principal& who, const core::StoredEvent& event) {
-  const std::string project = parts_of(event.topic).project;
-  return project == "public" || msg::sees(who, {project});
+  const auto parts = parts_of(event.topic);
+  if (parts.type == msg::VolumePlaced::topic) return false;  // it has a ticket, a secret of hosts
+  return parts.project == "public" || msg::sees(who, {parts.project});
 }
 
 bool is_wanted(const EventFilter& filter, const core::StoredEvent& event) {
