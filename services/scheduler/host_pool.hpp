@@ -72,7 +72,7 @@ class HostPoolDraft {
   explicit HostPoolDraft(const HostPool& pool) : pool_{pool}, untouched_{pool.order().begin()} {}
 
   /// The open host with most CPUs free that has room, the first by id of equals; null if none has.
-  /// It looks at the named host alone, if the need names one.
+  /// It looks at the named host alone, if the need names one. Valid until something is taken.
   const msg::HostId* find_roomiest(const Need& need);
   /// The host is open and has room.
   bool has_room(const msg::HostId& id, const Need& need) const;

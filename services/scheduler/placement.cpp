@@ -30,7 +30,7 @@ Hosts spread(HostPoolDraft& pool, std::span<const Need> needs) {
       return std::nullopt;
     }
     hosts[order[done]] = *found;
-    pool.take(*found, need.size);
+    pool.take(hosts[order[done]], need.size);
   }
   return hosts;
 }
