@@ -31,9 +31,9 @@ class Trap:
 def trap_fixture(tmp_path_factory):
     """Loaded into every process of the deployment; only the provisioner has an SQLite file."""
     folder = tmp_path_factory.mktemp("trap")
-    built = subprocess.run(["gcc-12", "-shared", "-fPIC", "-Wall", "-Werror", "-o", folder / "trap.so",
-                            ROOT / "tests/e2e/kill_at_commit.c", "-ldl"], text=True,
-                           capture_output=True, check=False)
+    built = subprocess.run(["gcc-12", "-shared", "-fPIC", "-Wall", "-Werror", "-o",
+                            folder / "trap.so", ROOT / "tests/e2e/kill_at_commit.c", "-ldl"],
+                           text=True, capture_output=True, check=False)
     assert built.returncode == 0, built.stderr
     return Trap(folder / "at")
 
