@@ -228,14 +228,15 @@ void Reconciler::record_running(const StoredGrant& stored) {
 void Reconciler::record_end(const StoredGrant& stored) {
   DomainReport report{.state = DomainState::shutoff};
   const auto end = parts_.domains.take_end(stored.domain_uuid, stored.grant.epoch);
-  if (parts_.leases.is_fenced(stored.host_id)) {
-    report.reason = "its host had no answer from the scheduler for longer than its lease";
-  } else if (stored.grant.is_on && end) {
-    report.state = end->state;
-    report.reason = end->reason;
-  } else if (stored.grant.is_on) {
+  if (stored.grant.is_on && !end) {
+    // Also on a host whose lease ended meanwhile: nothing was there to be stopped.
     report.reason = "it ended while the provisioner was not watching";
     report.last_seen_unix_ms = parts_.leases.last_seen_unix_ms();
+  } else if (parts_.leases.is_fenced(stored.host_id)) {
+    report.reason = "its host had no answer from the scheduler for longer than its lease";
+  } else if (stored.grant.is_on) {
+    report.state = end->state;
+    report.reason = end->reason;
   }
   parts_.reporter.report(advanced(stored, GrantPhase::ended), std::move(report));
 }
