@@ -324,8 +324,8 @@ struct AllocationChanged {
   NUCLEUS_FIELDS(allocation);
 };
 
-/// Creates or changes an allocation; what was used remains. `not_found` if there is no such
-/// project; `wrong_state` if it was charged already and another project is given.
+/// Creates or changes an allocation; its usage is kept. `not_found` if there is no such project;
+/// `wrong_state` if it was charged already and another project is given.
 struct DefineAllocation {
   static constexpr std::string_view topic = "scheduler.define-allocation";
   using Reply = Allocation;

@@ -10,6 +10,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/files/files.hpp"
+
 namespace nucleus::operator_ {
 
 namespace fs = std::filesystem;
@@ -94,22 +96,7 @@ std::string no_deployment(const StateDirectory& state) {
 }
 
 core::Result<void> write_file(const std::string& path, const std::string& content) {
-  // Hidden, because programs list DIR/pids and expect one file per process.
-  const fs::path target(path);
-  const std::string fresh = target.parent_path() / ("." + target.filename().string() + ".new");
-  const int descriptor = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  bool is_written = descriptor >= 0;
-  for (std::size_t at = 0; is_written && at < content.size();) {
-    const ssize_t count = write(descriptor, content.data() + at, content.size() - at);
-    is_written = count > 0;
-    if (is_written) at += static_cast<std::size_t>(count);
-  }
-  const int reason = errno;
-  if (descriptor >= 0) close(descriptor);
-  if (!is_written || std::rename(fresh.c_str(), path.c_str()) != 0)
-    return core::refuse(core::ErrorCode::internal,
-                        path + ": " + std::generic_category().message(is_written ? errno : reason));
-  return {};
+  return core::replace_file(path, content);
 }
 
 std::optional<std::string> read_file(const std::string& path) {

@@ -1,6 +1,5 @@
 #include "core/tls/authority.hpp"
 
-#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -9,9 +8,9 @@
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <memory>
-#include <system_error>
+
+#include "core/files/files.hpp"
 
 namespace nucleus::core {
 
@@ -39,20 +38,10 @@ std::unexpected<Error> refuse_file(ErrorCode code, const std::string& path,
   return refuse(code, path + ": " + reason);
 }
 
-/// Writes beside the file and renames, so that no reader sees half of it.
 Result<void> write_pem(const std::string& path, mode_t mode, BIO* content) {
   char* bytes = nullptr;
   const auto size = static_cast<std::size_t>(BIO_get_mem_data(content, &bytes));
-  const std::string unfinished = path + ".new";
-  const int file = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-  const bool is_written =
-      file >= 0 && write(file, bytes, size) == static_cast<ssize_t>(size) && fsync(file) == 0;
-  const int fault = errno;
-  if (file >= 0) close(file);
-  if (!is_written || rename(unfinished.c_str(), path.c_str()) != 0)
-    return refuse_file(ErrorCode::internal, path,
-                       std::generic_category().message(is_written ? errno : fault));
-  return {};
+  return replace_file(path, {bytes, size}, {.mode = mode, .is_durable = true});
 }
 
 /// The key first: a certificate without its key would be taken for complete.

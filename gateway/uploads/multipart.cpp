@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "core/files/descriptor.hpp"
+
 namespace nucleus::gateway {
 
 using core::ErrorCode;
@@ -17,20 +19,6 @@ namespace {
 constexpr std::size_t parts_max = 16;
 constexpr std::size_t head_bytes_max = 8192;
 constexpr std::size_t copy_bytes = std::size_t{64} << 20;
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_{number} {}
-  ~Descriptor() {
-    if (number_ >= 0) close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
 
 class Mapping {
  public:
@@ -49,7 +37,7 @@ class Mapping {
   std::string_view text() const { return {static_cast<const char*>(bytes_), size_}; }
 
  private:
-  Descriptor file_;
+  core::Descriptor file_;
   void* bytes_ = nullptr;
   std::size_t size_ = 0;
 };
@@ -113,8 +101,8 @@ core::Result<std::vector<Part>> find_parts(const std::string& path,
 }
 
 core::Result<void> copy_part(const std::string& path, const Part& part, const std::string& to) {
-  const Descriptor from(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  const Descriptor into(open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  const core::Descriptor from(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const core::Descriptor into(open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (from.number() < 0 || into.number() < 0)
     return core::refuse(ErrorCode::unavailable, "the upload cannot be stored");
   auto offset = static_cast<off_t>(part.offset);

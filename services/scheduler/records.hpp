@@ -28,7 +28,7 @@ struct Wait {
   WaitReason reason = WaitReason::unknown;
   std::string subject = {};  // the node or host that it waits for; empty = the node itself, or any
   std::string detail = {};   // ports, volume: the reason given by the network or the image store;
-                             // disk: where it is, and why that is of no use now
+                             // disk: its host, and why the node cannot run there now
   NUCLEUS_FIELDS(reason, subject, detail);
 
   friend bool operator==(const Wait&, const Wait&) = default;

@@ -8,10 +8,11 @@
 #include <cerrno>
 #include <functional>
 #include <memory>
-#include <system_error>
 #include <vector>
 
 #include "core/digest/digest.hpp"
+#include "core/files/descriptor.hpp"
+#include "core/files/files.hpp"
 #include "services/image_store/image_header.hpp"
 
 namespace nucleus::image_store {
@@ -22,33 +23,11 @@ namespace {
 
 constexpr std::size_t piece_bytes = 1 << 20;
 
-class File {
- public:
-  explicit File(int descriptor) : descriptor_{descriptor} {}
-  ~File() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int descriptor() const { return descriptor_; }
-  bool is_open() const { return descriptor_ >= 0; }
-
- private:
-  int descriptor_;
-};
-
-std::unexpected<core::Error> failed(const char* what) {
-  const std::error_code fault(errno, std::generic_category());
-  return core::refuse(
-      fault == std::errc::no_space_on_device ? ErrorCode::no_capacity : ErrorCode::internal,
-      std::string(what) + ": " + fault.message());
-}
-
 core::Result<void> write_all(int descriptor, std::string_view bytes) {
   while (!bytes.empty()) {
     const auto written = write(descriptor, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failed("cannot write the copy");
+    if (written < 0) return core::refuse_errno("cannot write the copy");
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
   return {};
@@ -59,19 +38,19 @@ core::Result<void> copy_pieces(const std::string& from, const std::string& to,
                                std::uint64_t size_bytes_max,
                                const std::function<void(std::string_view)>& see) {
   // A FIFO would block the open, and a device has no end.
-  const File source(open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const core::Descriptor source(open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status {};
-  if (!source.is_open() || fstat(source.descriptor(), &status) != 0 || !S_ISREG(status.st_mode))
+  if (!source.is_open() || fstat(source.number(), &status) != 0 || !S_ISREG(status.st_mode))
     return core::refuse(ErrorCode::not_found, "no such file: " + from, "path");
-  const File target(to.empty() ? -1
-                               : open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
-  if (!to.empty() && !target.is_open()) return failed("cannot create the copy");
+  const core::Descriptor target(
+      to.empty() ? -1 : open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
+  if (!to.empty() && !target.is_open()) return core::refuse_errno("cannot create the copy");
   std::vector<char> buffer(piece_bytes);
   std::uint64_t size_bytes = 0;
   while (true) {
-    const auto count = read(source.descriptor(), buffer.data(), buffer.size());
+    const auto count = read(source.number(), buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return failed("cannot read the file");
+    if (count < 0) return core::refuse_errno("cannot read the file");
     if (count == 0) break;
     const std::string_view piece(buffer.data(), static_cast<std::size_t>(count));
     size_bytes += piece.size();
@@ -79,9 +58,10 @@ core::Result<void> copy_pieces(const std::string& from, const std::string& to,
       return std::unexpected(msg::invalid("size", "the file is too large"));
     see(piece);
     if (to.empty()) continue;
-    if (auto written = write_all(target.descriptor(), piece); !written) return written;
+    if (auto written = write_all(target.number(), piece); !written) return written;
   }
-  if (!to.empty() && fsync(target.descriptor()) != 0) return failed("cannot write the copy");
+  if (!to.empty() && fsync(target.number()) != 0)
+    return core::refuse_errno("cannot write the copy");
   return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/files/files.hpp"
 #include "core/log/log.hpp"
 #include "core/runtime/child_process.hpp"
 
@@ -18,19 +19,6 @@ namespace {
 constexpr std::chrono::milliseconds tool_deadline{60'000};
 constexpr const char* volume_ending = ".qcow2";
 constexpr const char* unfinished_ending = ".new";
-
-std::unexpected<core::Error> failed(const std::string& what, const std::error_code& fault) {
-  const bool is_full = fault == std::errc::no_space_on_device;
-  return core::refuse(is_full ? ErrorCode::no_capacity : ErrorCode::internal,
-                      what + ": " + fault.message());
-}
-
-void sync_path(const fs::path& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return;
-  fsync(file);
-  close(file);
-}
 
 /// For hypervisors, which run as other users. Whether they reach the folder is up to its parents.
 void make_readable(const fs::path& folder) {
@@ -83,18 +71,18 @@ core::Result<StagedFiles> Qcow2Store::copy_in(const StageRequest& request) {
   std::error_code ignored;
   fs::remove_all(unfinished, ignored);
   fs::create_directories(unfinished, fault);
-  if (fault) return failed("cannot create the image's folder", fault);
+  if (fault) return core::refuse_fault("cannot create the image's folder", fault);
   auto checked = copy_files(request, unfinished);
   if (checked) {
     make_readable(unfinished);
-    sync_path(unfinished);
+    core::sync_path(unfinished);
     fs::rename(unfinished, target, fault);
-    if (fault) checked = failed("cannot put the image in place", fault);
+    if (fault) checked = core::refuse_fault("cannot put the image in place", fault);
   }
   if (!checked)
     fs::remove_all(unfinished, ignored);
   else
-    sync_path(images_);
+    core::sync_path(images_);
   return checked;
 }
 
@@ -108,7 +96,7 @@ core::Result<void> Qcow2Store::remove_unfinished() {
     if (path.extension() == unfinished_ending && !staging_.contains(path.stem().string()))
       fs::remove_all(path, ignored);
   }
-  if (fault) return failed("cannot list the images", fault);
+  if (fault) return core::refuse_fault("cannot list the images", fault);
   return {};
 }
 
@@ -124,7 +112,7 @@ ImageFiles Qcow2Store::files_of(const StoredImage& image) const {
 core::Result<void> Qcow2Store::remove_image(const std::string& folder) {
   std::error_code fault;
   fs::remove_all(images_ / folder, fault);
-  if (fault) return failed("cannot remove the image", fault);
+  if (fault) return core::refuse_fault("cannot remove the image", fault);
   return {};
 }
 
@@ -140,7 +128,7 @@ core::Result<msg::Volume> Qcow2Store::clone(const CloneRequest& request) {
   std::error_code fault;
   if (fs::exists(path, fault)) return volume;
   fs::create_directories(volumes_, fault);
-  if (fault) return failed("cannot create the volumes' folder", fault);
+  if (fault) return core::refuse_fault("cannot create the volumes' folder", fault);
   const fs::path unfinished = path.string() + unfinished_ending;
   std::vector<std::string> argv = {"qemu-img", "create", "-q", "-f", "qcow2"};
   if (!request.image.disk.empty())
@@ -153,17 +141,17 @@ core::Result<msg::Volume> Qcow2Store::clone(const CloneRequest& request) {
                        {{"node", request.node_id.value}, {"reason", made.error().detail}});
     return core::refuse(made.error().code, "the volume cannot be made");
   }
-  sync_path(unfinished);
+  core::sync_path(unfinished);
   fs::rename(unfinished, path, fault);
-  if (fault) return failed("cannot put the volume in place", fault);
-  sync_path(volumes_);
+  if (fault) return core::refuse_fault("cannot put the volume in place", fault);
+  core::sync_path(volumes_);
   return volume;
 }
 
 core::Result<void> Qcow2Store::remove_volume(const msg::NodeId& node_id) {
   std::error_code fault;
   fs::remove(volumes_ / (node_id.value + volume_ending), fault);
-  if (fault) return failed("cannot remove the volume", fault);
+  if (fault) return core::refuse_fault("cannot remove the volume", fault);
   return {};
 }
 

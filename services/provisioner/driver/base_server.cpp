@@ -16,8 +16,10 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
-#include <system_error>
 #include <vector>
+
+#include "core/files/descriptor.hpp"
+#include "core/files/files.hpp"
 
 extern char** environ;
 
@@ -31,26 +33,6 @@ constexpr std::uintmax_t base_log_bytes_max = 64 * 1024;
 constexpr int listen_descriptor = 3;  // the first that a process is passed by its starter
 constexpr std::string_view pid_variable = "LISTEN_PID=";
 constexpr std::size_t pid_digits_max = 12;
-
-std::unexpected<core::Error> failed(const char* what) {
-  return core::refuse(ErrorCode::internal,
-                      std::string(what) + ": " + std::generic_category().message(errno));
-}
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_{number} {}
-  ~Descriptor() {
-    if (number_ >= 0) close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number() const { return number_; }
-  bool is_open() const { return number_ >= 0; }
-
- private:
-  int number_;
-};
 
 std::string pid_file(const std::string& directory) {
   return directory + "/pid";
@@ -70,12 +52,12 @@ pid_t served_by(const std::string& directory) {
 core::Result<void> write_file(const std::string& path, const std::string& text, mode_t mode,
                               const QemuUser& user) {
   unlink(path.c_str());
-  const Descriptor file{open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)};
-  if (!file.is_open()) return failed("cannot write a file of the volume");
+  const core::Descriptor file{open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)};
+  if (!file.is_open()) return core::refuse_errno("cannot write a file of the volume");
   if (write(file.number(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    return failed("cannot write a file of the volume");
+    return core::refuse_errno("cannot write a file of the volume");
   if (user.uid != 0 && fchown(file.number(), user.uid, user.gid) != 0)
-    return failed("cannot give a file of the volume to QEMU's user");
+    return core::refuse_errno("cannot give a file of the volume to QEMU's user");
   return {};
 }
 
@@ -178,7 +160,7 @@ std::vector<std::string> command(const LocalDisk& disk) {
           "header-script=cat ticket",
           "timeout=30",
           "maxdata=1M",
-          "retries=1000000",  // an image store that is away for days is no fault of the guest
+          "retries=1000000",  // days: the guest survives an outage of the image store
           "retry-delay=1",
           "retry-exponential=no"};
 }
@@ -201,17 +183,17 @@ core::Result<void> start_base_server(const HostVolume& volume, const std::string
                              0400, user);
       !done)
     return done;
-  const Descriptor listening{listen_at(base_socket(volume), user)};
-  if (!listening.is_open()) return failed("cannot listen for the node's disk");
+  const core::Descriptor listening{listen_at(base_socket(volume), user)};
+  if (!listening.is_open()) return core::refuse_errno("cannot listen for the node's disk");
   const auto open_new = [&](const std::string& path, int flags) {
     unlink(path.c_str());
     return open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | flags, 0600);
   };
-  const Descriptor pid{open_new(pid_file(directory), 0)};
-  const Descriptor log{open_new(directory + "/log", O_APPEND)};
-  const Descriptor nothing{open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  const core::Descriptor pid{open_new(pid_file(directory), 0)};
+  const core::Descriptor log{open_new(directory + "/log", O_APPEND)};
+  const core::Descriptor nothing{open("/dev/null", O_RDONLY | O_CLOEXEC)};
   if (!pid.is_open() || !log.is_open() || !nothing.is_open())
-    return failed("cannot write a file of the volume");
+    return core::refuse_errno("cannot write a file of the volume");
   Start start{.argv = command(*volume.disk),
               .environment = {},
               .directory = directory,
@@ -223,14 +205,14 @@ core::Result<void> start_base_server(const HostVolume& volume, const std::string
   for (char** variable = environ; *variable; ++variable) start.environment.emplace_back(*variable);
   start.environment.emplace_back("LISTEN_FDS=1");
   start.environment.emplace_back(std::string(pid_variable) + std::string(pid_digits_max, '\0'));
-  if (!start_detached(start)) return failed("cannot start nbdkit");
+  if (!start_detached(start)) return core::refuse_errno("cannot start nbdkit");
   return {};
 }
 
 void stop_base_server(const std::string& volume_directory) {
   const pid_t pid = served_by(volume_directory);
   if (pid == 0) return;
-  const Descriptor process{static_cast<int>(syscall(SYS_pidfd_open, pid, 0))};
+  const core::Descriptor process{static_cast<int>(syscall(SYS_pidfd_open, pid, 0))};
   // It is compared again after opening, so the descriptor cannot be of another process.
   if (process.is_open() && served_by(volume_directory) == pid)
     syscall(SYS_pidfd_send_signal, process.number(), SIGKILL, nullptr, 0);

@@ -25,8 +25,8 @@ class ConsoleStreams {
   ConsoleStreams(const ConsoleStreams&) = delete;
   ConsoleStreams& operator=(const ConsoleStreams&) = delete;
 
-  /// Begins a stream and returns. Whatever goes wrong is told to the console service as the reason
-  /// why the stream ends, or logged if there is no connection to it. Any thread.
+  /// Starts a stream and returns. An error closes the stream with its text as the reason, or is
+  /// logged if the console service cannot be reached. Any thread.
   void begin(const ConsolePaths& paths, msg::ConsoleKind kind, const std::string& token);
 
  private:

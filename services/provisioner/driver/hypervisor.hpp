@@ -160,7 +160,7 @@ class Hypervisor {
   /// As the reset button. `not_found`: there is no such domain.
   virtual core::Result<void> reset(const std::string& name) = 0;
 
-  /// Lets a domain that is paused run on. `not_found`: there is no such domain.
+  /// Resumes a paused domain. `not_found`: there is no such domain.
   virtual core::Result<void> resume(const std::string& name) = 0;
 
   /// All domains that have not ended.

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "core/digest/digest.hpp"
+#include "core/files/files.hpp"
 #include "core/log/log.hpp"
 #include "core/runtime/child_process.hpp"
 #include "services/provisioner/driver/base_server.hpp"
@@ -25,34 +26,21 @@ constexpr std::size_t copies_max = 64;
 constexpr const char* unfinished = ".new";
 constexpr std::uint64_t mebibyte = 1 << 20;
 
-std::unexpected<core::Error> failed(const std::string& what, const std::error_code& fault) {
-  const bool is_full = fault == std::errc::no_space_on_device;
-  return core::refuse(is_full ? ErrorCode::no_capacity : ErrorCode::internal,
-                      what + ": " + fault.message());
-}
-
-void sync_path(const fs::path& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return;
-  fsync(file);
-  close(file);
-}
-
 /// Other users may pass through, and list nothing.
 core::Result<void> make_directory(const fs::path& path) {
   std::error_code fault;
   fs::create_directories(path, fault);
   if (!fault) fs::permissions(path, fs::perms(0711), fault);
-  if (fault) return failed("cannot create a directory of this host's volumes", fault);
+  if (fault) return core::refuse_fault("cannot create a directory of this host's volumes", fault);
   return {};
 }
 
 core::Result<void> put_in_place(const fs::path& from, const fs::path& to) {
-  sync_path(from);
+  core::sync_path(from);
   std::error_code fault;
   fs::rename(from, to, fault);
-  if (fault) return failed("cannot put a file in place", fault);
-  sync_path(to.parent_path());
+  if (fault) return core::refuse_fault("cannot put a file in place", fault);
+  core::sync_path(to.parent_path());
   return {};
 }
 
@@ -99,7 +87,7 @@ core::Result<void> append(const std::string& path, const std::string& bytes) {
   std::ofstream file(path, std::ios::binary | std::ios::app);
   file << bytes;
   if (file.flush()) return {};
-  return failed("cannot copy a file of the image", {errno, std::generic_category()});
+  return core::refuse_fault("cannot copy a file of the image", {errno, std::generic_category()});
 }
 
 /// Copies what is missing, piece by piece: what an earlier call has copied is kept.
@@ -152,7 +140,7 @@ core::Result<void> LocalVolumes::prepare(const HostVolume& volume) {
   if (auto made = make_directory(volume.directory); !made) return made;
   if (auto made = make_disk(volume); !made) return made;
   if (volume.disk->base_url.empty()) return {};
-  // QEMU would fail with a reason that nobody understands.
+  // QEMU's own error message would not name the cause.
   if (auto size = reader.size_bytes(volume.disk->base_url); !size)
     return std::unexpected(size.error());
   const std::scoped_lock lock{servers_mutex_};
@@ -215,8 +203,8 @@ core::Result<void> LocalVolumes::remove(const msg::NodeId& node_id) {
   started_.erase(directory);
   std::error_code fault;
   fs::remove_all(directory, fault);
-  if (fault) return failed("the disk cannot be deleted", fault);
-  sync_path(options_.volumes_directory);
+  if (fault) return core::refuse_fault("the disk cannot be deleted", fault);
+  core::sync_path(options_.volumes_directory);
   return {};
 }
 

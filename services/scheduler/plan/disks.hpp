@@ -9,8 +9,8 @@ namespace nucleus::scheduler {
 /// What the node needs of a host; on `host_id` alone if that is not empty.
 Need need_of(const StoredNode& node, const msg::HostId& host_id = {});
 
-/// Why no host may run this node now because of its disk; `unknown` if the disk is no reason. With
-/// `host_id`, whether that host may.
+/// Why the location of its disk prevents a placement of this node now; `unknown` if it does not.
+/// With `host_id`, for a placement on that host.
 Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& host_id = {});
 
 /// The node is placed on a host: its disk is there from now on, unless it is somewhere already.
