@@ -143,6 +143,13 @@ std::vector<Child> rack_children(const StateDirectory& state, const Deployment& 
   return all;
 }
 
+bool is_rack_running(const StateDirectory& state, const Deployment& deployment) {
+  for (std::uint32_t i = 1; i <= deployment.options.rack_hosts; ++i)
+    if (const auto own = rack_state(state, i); is_host(own) && is_any_running(load_processes(own)))
+      return true;
+  return false;
+}
+
 core::Result<void> start_rack(const StateDirectory& state, const Deployment& deployment) {
   for (std::uint32_t i = 1; i <= deployment.options.rack_hosts; ++i) {
     const auto own = rack_state(state, i);

@@ -27,6 +27,8 @@ void remove_rack_network(const Deployment& deployment);
 /// The processes of all hosts; their names are of one host alone.
 std::vector<Child> rack_children(const StateDirectory& state, const Deployment& deployment);
 
+/// Whether a process of any of its hosts runs, with or without a head.
+bool is_rack_running(const StateDirectory& state, const Deployment& deployment);
 /// Joins and starts the hosts that do not run. The head must run.
 core::Result<void> start_rack(const StateDirectory& state, const Deployment& deployment);
 /// Stops all hosts and their domains.

@@ -117,6 +117,7 @@ class Transfer {
   }
 
   void set_callbacks() {
+    set(CURLOPT_BUFFERSIZE, static_cast<long>(CURL_MAX_READ_SIZE));  // lists are long
     set(CURLOPT_WRITEFUNCTION, write_body);
     set(CURLOPT_WRITEDATA, this);
     set(CURLOPT_HEADERFUNCTION, note_header);

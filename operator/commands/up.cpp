@@ -150,8 +150,9 @@ core::Result<void> prepare(const StateDirectory& state, Deployment& deployment,
     return core::refuse(core::ErrorCode::invalid_argument,
                         "real hosts need root: use sudo, or --simulated --hosts N");
   if (!is_anything_running) {
-    // The bus listens on an address of the rack's network.
-    if (auto made = make_networks(state, deployment); !made) return made;
+    // The bus listens on an address of the rack's network. Hosts that run on without a head use it.
+    if (!is_rack_running(state, deployment))
+      if (auto made = make_networks(state, deployment); !made) return made;
     if (auto chosen = choose_ports(deployment); !chosen) return chosen;
   }
   const auto children = plan_children(state, deployment, programs_folder());

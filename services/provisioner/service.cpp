@@ -155,7 +155,8 @@ core::Result<msg::Done> Service::apply_grants(const msg::ApplyGrants& request,
     domains_.work({host_id, stored.grant.node_id}).retry_now();
     reconciler_.reconcile({host_id, stored.grant.node_id});
   }
-  reconciler_.destroy_ungranted();
+  // Other lists take no grant away.
+  if (plan.is_complete) reconciler_.destroy_ungranted();
   return reply;
 }
 

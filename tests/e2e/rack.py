@@ -1,11 +1,14 @@
 """Looks at the hosts of a rack, and cuts them off."""
 import contextlib
+import os
 import re
+import signal
 import threading
 import time
 
 import yaml
 
+from conftest import start_time, wait_until
 from machines import Host, run
 
 
@@ -30,6 +33,15 @@ def head_link(rack, name):
     """The head's end of its link to the host."""
     short_id = yaml.safe_load((rack.deployment.state / "deployment.yaml").read_text())["short_id"]
     return f"n{short_id}m{name.removeprefix('rack-')}"
+
+
+def kill_head(rack):
+    """Kills all processes of the head at once, as a power failure of its machine does."""
+    pids = rack.deployment.pids()
+    os.kill(pids.pop("supervisor"), signal.SIGKILL)  # or it would start the others again
+    for pid in pids.values():
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(start_time(pid) for pid in pids.values()), "the head's end")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import pytest
 
 from conftest import Machines, a_deployment, wait_until
 from machines import Host
-from rack import Beats, cut, host_states, hosts_of, state_of
+from rack import Beats, cut, host_states, hosts_of, kill_head, state_of
 
 LEASE_S = 20
 BOOT_S = 120  # of an emulated guest on a loaded machine
@@ -68,3 +68,18 @@ def test_a_node_of_a_host_cut_one_way_runs_elsewhere_only_after_the_lease(rack, 
     (first_host, first), (second_host, second) = beats.check()
     assert (first_host, second_host) == (name, other) and second == first + 1
     assert "lone/lone" not in host.emulators()
+
+
+def test_guests_run_on_without_a_head_which_finds_them_when_it_returns(rack, beats):
+    name = hosts_of(rack, "lone")["lone"]
+    host = Host.joined(state_of(rack, name))
+    emulators = host.emulators()
+    kill_head(rack)
+    away = len(beats.seen)
+    # The guest beats once a second: this is half of the lease.
+    wait_until(lambda: len(beats.seen) >= away + LEASE_S // 2, "the guest's beats", LEASE_S)
+    rack.deployment.up()
+    wait_until(lambda: set(host_states(rack).values()) == {"up"}, "both hosts", HEAL_S)
+    rack.rest.wait_state("lone", "active", timeout_s=HEAL_S)
+    assert host.emulators() == emulators, "the same process"
+    assert [on for on, _ in beats.check()] == [name]
