@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
     add_down(commands);
     add_status(commands);
     add_doctor(commands);
+    add_verify(commands);
     add_cluster(commands);
     add_person(commands);
     add_image(commands);

@@ -64,39 +64,17 @@ end
 redis.register_function('nucleus_commit', commit)
 )";
 
-std::string text(const redisReply& reply) {
-  return {reply.str, reply.len};
-}
-
-/// The value of field `name` in a stream entry's flat list of names and values.
-std::string field(const redisReply& fields, std::string_view name) {
-  for (std::size_t i = 0; i + 1 < fields.elements; i += 2)
-    if (std::string_view(fields.element[i]->str, fields.element[i]->len) == name)
-      return text(*fields.element[i + 1]);
-  return {};
-}
-
 std::unexpected<Error> lost(const std::string& reason) {
   return refuse(ErrorCode::unknown_outcome, "redis: " + reason);
 }
 
-// Summaries read per HSCAN call: Redis serves other services between two calls.
-constexpr std::size_t summaries_per_scan = 5000;
-
 }  // namespace
-
-void RedisJournal::CloseReply::operator()(redisReply* reply) const {
-  freeReplyObject(reply);
-}
-
-void RedisJournal::CloseConnection::operator()(redisContext* redis) const {
-  redisFree(redis);
-}
 
 RedisJournal::RedisJournal(Loop& loop, std::string service_name, RedisOptions options)
     : loop_{loop},
       service_name_{std::move(service_name)},
       options_{std::move(options)},
+      redis_{options_.socket_path, options_.timeout},
       queue_{[this](std::deque<JournalCall> calls) { process(std::move(calls)); }} {}
 
 void RedisJournal::load(std::function<void(Result<Snapshot>)> done) {
@@ -132,21 +110,23 @@ void RedisJournal::process(std::deque<JournalCall> calls) {
       batch.push_back(std::move(calls.front()));
       calls.pop_front();
     }
-    if (redis_ || connect())
+    if (redis_.connect())
       for (const auto& call : batch) send(call);
+    else
+      fault_ = redis_.fault();
     for (auto& call : batch) answer(call);
   }
 }
 
 void RedisJournal::send(const JournalCall& call) {
   if (const auto* events = std::get_if<ReadEventsCall>(&call)) {
-    send({"XRANGE", "nucleus:events", std::to_string(events->sequence + 1), "+", "COUNT",
-          std::to_string(events->count)});
+    redis_.send({"XRANGE", "nucleus:events", std::to_string(events->sequence + 1), "+", "COUNT",
+                 std::to_string(events->count)});
   } else if (const auto* archived = std::get_if<ReadArchivedCall>(&call)) {
     if (archived->keys.empty()) return;  // HMGET needs a field
     std::vector<std::string> words = {"HMGET", key("archive")};
     words.insert(words.end(), archived->keys.begin(), archived->keys.end());
-    send(words);
+    redis_.send(words);
   } else if (const auto* commit = std::get_if<CommitCall>(&call); commit && !is_broken_) {
     send(commit->commit);
   }
@@ -173,7 +153,7 @@ void RedisJournal::send(const Commit& commit) {
   for (const auto& record : commit.archived)
     words.insert(words.end(),
                  {std::to_string(record.revision_read), "a", record.bytes, record.summary});
-  send(words);
+  redis_.send(words);
 }
 
 void RedisJournal::answer(JournalCall& call) {
@@ -187,19 +167,19 @@ void RedisJournal::answer(JournalCall& call) {
 
 Result<std::uint64_t> RedisJournal::commit_answer() {
   if (is_broken_) return lost(fault_.empty() ? "not loaded" : fault_);
-  Reply reply = receive();
+  const auto reply = receive();
   if (reply && reply->type == REDIS_REPLY_INTEGER)
     return static_cast<std::uint64_t>(reply->integer);
   is_broken_ = true;
   if (!reply) return lost(fault_);
-  fault_ = text(*reply);
+  fault_ = redis_text(*reply);
   disconnect();  // the outcome of the rest of the pipeline is unknown
   const bool is_fenced = fault_.starts_with("FENCED");
   return refuse(is_fenced ? ErrorCode::conflict : ErrorCode::unknown_outcome, "redis: " + fault_);
 }
 
 Result<std::vector<StoredEvent>> RedisJournal::events_answer(std::uint64_t after) {
-  Reply reply = receive();
+  const auto reply = receive();
   if (!reply) return lost(fault_);
   if (reply->type != REDIS_REPLY_ARRAY)
     return refuse(ErrorCode::internal, "redis: nucleus:events is not a stream");
@@ -208,11 +188,11 @@ Result<std::vector<StoredEvent>> RedisJournal::events_answer(std::uint64_t after
   for (std::size_t i = 0; i < reply->elements; ++i) {
     const redisReply& entry = *reply->element[i];
     const redisReply& fields = *entry.element[1];
-    events.push_back({.sequence = std::stoull(text(*entry.element[0])),
-                      .topic = field(fields, "t"),
-                      .trace_id = field(fields, "i"),
-                      .sender = field(fields, "s"),
-                      .body = field(fields, "b")});
+    events.push_back({.sequence = std::stoull(redis_text(*entry.element[0])),
+                      .topic = redis_field(fields, "t"),
+                      .trace_id = redis_field(fields, "i"),
+                      .sender = redis_field(fields, "s"),
+                      .body = redis_field(fields, "b")});
   }
   if (!events.empty() && events.front().sequence != after + 1)
     return refuse(ErrorCode::wrong_state,
@@ -224,7 +204,7 @@ Result<std::vector<std::string>> RedisJournal::archived_answer(
     const std::vector<std::string>& keys) {
   std::vector<std::string> bodies;
   if (keys.empty()) return bodies;
-  Reply reply = receive();
+  const auto reply = receive();
   if (!reply) return lost(fault_);
   if (reply->type != REDIS_REPLY_ARRAY || reply->elements != keys.size())
     return refuse(ErrorCode::internal, "redis: " + key("archive") + " is not a hash");
@@ -232,128 +212,70 @@ Result<std::vector<std::string>> RedisJournal::archived_answer(
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (reply->element[i]->type != REDIS_REPLY_STRING)
       return refuse(ErrorCode::not_found, "no archived record " + msg::shown(keys[i]));
-    bodies.push_back(text(*reply->element[i]));
+    bodies.push_back(redis_text(*reply->element[i]));
   }
   return bodies;
 }
 
 Result<Snapshot> RedisJournal::load_state() {
   is_broken_ = true;
-  if (!redis_ && !connect()) return refuse(ErrorCode::unavailable, "redis: " + fault_);
+  if (!redis_.connect()) return refuse(ErrorCode::unavailable, "redis: " + redis_.fault());
   Snapshot snapshot;
-  const Reply library = request({"FUNCTION", "LOAD", "REPLACE", commit_library});
-  const Reply epoch = request({"INCR", key("epoch")});
-  const Reply cursor = request({"GET", key("cursor")});
-  const Reply sequence = request({"GET", "nucleus:sequence"});
-  const Reply replies = request({"XRANGE", key("replies"), "-", "+"});
+  const auto library = request({"FUNCTION", "LOAD", "REPLACE", commit_library});
+  const auto epoch = request({"INCR", key("epoch")});
+  const auto cursor = request({"GET", key("cursor")});
+  const auto sequence = request({"GET", "nucleus:sequence"});
+  const auto replies = request({"XRANGE", key("replies"), "-", "+"});
   if (!library || !epoch || !cursor || !sequence || !replies)
     return refuse(ErrorCode::unavailable, "redis: " + fault_);
   if (library->type == REDIS_REPLY_ERROR || epoch->type != REDIS_REPLY_INTEGER ||
       replies->type != REDIS_REPLY_ARRAY) {
-    const Reply& refused = library->type == REDIS_REPLY_ERROR ? library : epoch;
+    const auto& refused = library->type == REDIS_REPLY_ERROR ? library : epoch;
     return refuse(ErrorCode::unavailable,
-                  "redis: " + (refused->str ? text(*refused) : "unexpected answer"));
+                  "redis: " + (refused->str ? redis_text(*refused) : "unexpected answer"));
   }
-  if (cursor->type == REDIS_REPLY_STRING) snapshot.cursor = std::stoull(text(*cursor));
-  if (sequence->type == REDIS_REPLY_STRING) snapshot.last_sequence = std::stoull(text(*sequence));
+  if (cursor->type == REDIS_REPLY_STRING) snapshot.cursor = std::stoull(redis_text(*cursor));
+  if (sequence->type == REDIS_REPLY_STRING)
+    snapshot.last_sequence = std::stoull(redis_text(*sequence));
   for (std::size_t i = 0; i < replies->elements; ++i) {
     const redisReply& fields = *replies->element[i]->element[1];
-    snapshot.replies.emplace_back(field(fields, "i"), field(fields, "b"));
+    snapshot.replies.emplace_back(redis_field(fields, "i"), redis_field(fields, "b"));
   }
   // The new epoch fences every other writer: nothing changes while the rest is read.
-  if (auto loaded = load_records(snapshot); !loaded) return std::unexpected(loaded.error());
-  if (auto loaded = load_summaries(snapshot); !loaded) return std::unexpected(loaded.error());
+  RedisReader reader(redis_);
+  auto records = reader.records(service_name_);
+  if (!records) return std::unexpected(records.error());
+  snapshot.records = std::move(*records);
+  auto summaries = reader.summaries(service_name_);
+  if (!summaries) return std::unexpected(summaries.error());
+  snapshot.archived = std::move(*summaries);
   epoch_ = static_cast<std::uint64_t>(epoch->integer);
   is_broken_ = false;
   return snapshot;
 }
 
-Result<void> RedisJournal::load_records(Snapshot& snapshot) {
-  const Reply index = request({"SMEMBERS", key("index")});
-  if (!index) return refuse(ErrorCode::unavailable, "redis: " + fault_);
-  if (index->type != REDIS_REPLY_ARRAY)
-    return refuse(ErrorCode::internal, "redis: " + key("index") + " is not a set");
-  for (std::size_t i = 0; i < index->elements; ++i)
-    send({"HMGET", text(*index->element[i]), "r", "b"});
-  for (std::size_t i = 0; i < index->elements; ++i) {
-    const Reply record = receive();
-    if (!record) return refuse(ErrorCode::unavailable, "redis: " + fault_);
-    if (record->type != REDIS_REPLY_ARRAY || record->elements != 2 || !record->element[0]->str)
-      return refuse(ErrorCode::internal,
-                    "redis: indexed record is missing: " + text(*index->element[i]));
-    snapshot.records[text(*index->element[i])] = {
-        .revision = std::stoull(text(*record->element[0])), .bytes = text(*record->element[1])};
-  }
-  return {};
-}
-
-Result<void> RedisJournal::load_summaries(Snapshot& snapshot) {
-  std::string cursor = "0";
-  do {
-    const Reply page = request(
-        {"HSCAN", key("archive-summaries"), cursor, "COUNT", std::to_string(summaries_per_scan)});
-    if (!page) return refuse(ErrorCode::unavailable, "redis: " + fault_);
-    if (page->type != REDIS_REPLY_ARRAY || page->elements != 2)
-      return refuse(ErrorCode::internal, "redis: " + key("archive-summaries") + " is not a hash");
-    cursor = text(*page->element[0]);
-    const redisReply& entries = *page->element[1];
-    for (std::size_t i = 0; i + 1 < entries.elements; i += 2)
-      snapshot.archived.emplace_back(text(*entries.element[i]), text(*entries.element[i + 1]));
-  } while (cursor != "0");
-  // HSCAN returns entries in no order, and may repeat one.
-  std::ranges::sort(snapshot.archived);
-  const auto repeated = std::ranges::unique(snapshot.archived);
-  snapshot.archived.erase(repeated.begin(), repeated.end());
-  return {};
-}
-
-bool RedisJournal::connect() {
-  const timeval timeout{
-      .tv_sec = options_.timeout.count() / 1000,
-      .tv_usec = static_cast<suseconds_t>(options_.timeout.count() % 1000 * 1000)};
-  redis_.reset(redisConnectUnixWithTimeout(options_.socket_path.c_str(), timeout));
-  if (redis_ && redis_->err == 0 && redisSetTimeout(redis_.get(), timeout) == REDIS_OK) return true;
-  fault_ = redis_ ? redis_->errstr : "no memory";
-  disconnect();
-  return false;
-}
-
 void RedisJournal::disconnect() {
-  redis_.reset();
+  redis_.disconnect();
   is_broken_ = true;
 }
 
-void RedisJournal::send(const std::vector<std::string>& words) {
-  if (!redis_) return;
-  std::vector<const char*> starts;
-  std::vector<std::size_t> lengths;
-  starts.reserve(words.size());
-  lengths.reserve(words.size());
-  for (const auto& word : words) {
-    starts.push_back(word.data());
-    lengths.push_back(word.size());
+RedisConnection::Reply RedisJournal::receive() {
+  if (!redis_.is_connected()) return nullptr;  // fault_ says why
+  auto reply = redis_.receive();
+  if (!reply) {
+    fault_ = redis_.fault();
+    is_broken_ = true;
   }
-  redisAppendCommandArgv(redis_.get(), static_cast<int>(words.size()), starts.data(),
-                         lengths.data());
+  return reply;
 }
 
-RedisJournal::Reply RedisJournal::receive() {
-  if (!redis_) return nullptr;
-  void* reply = nullptr;
-  if (redisGetReply(redis_.get(), &reply) == REDIS_OK)
-    return Reply(static_cast<redisReply*>(reply));
-  fault_ = redis_->errstr;
-  disconnect();
-  return nullptr;
-}
-
-RedisJournal::Reply RedisJournal::request(const std::vector<std::string>& words) {
-  send(words);
+RedisConnection::Reply RedisJournal::request(const std::vector<std::string>& words) {
+  redis_.send(words);
   return receive();
 }
 
 std::string RedisJournal::key(const std::string& name) const {
-  return "nucleus:" + service_name_ + ":" + name;
+  return redis_key(service_name_, name);
 }
 
 }  // namespace nucleus::core

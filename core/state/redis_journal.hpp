@@ -4,12 +4,9 @@
 #pragma once
 
 #include <deque>
-#include <memory>
 
 #include "core/state/journal_queue.hpp"
-
-struct redisContext;
-struct redisReply;
+#include "core/state/redis_reader.hpp"
 
 namespace nucleus::core {
 
@@ -32,14 +29,6 @@ class RedisJournal : public Journal {
                      std::function<void(Result<std::vector<std::string>>)> done) override;
 
  private:
-  struct CloseReply {
-    void operator()(redisReply* reply) const;
-  };
-  struct CloseConnection {
-    void operator()(redisContext* redis) const;
-  };
-  using Reply = std::unique_ptr<redisReply, CloseReply>;
-
   void process(std::deque<JournalCall> calls);
   void send(const JournalCall& call);
   void send(const Commit& commit);
@@ -48,19 +37,15 @@ class RedisJournal : public Journal {
   Result<std::vector<StoredEvent>> events_answer(std::uint64_t after);
   Result<std::vector<std::string>> archived_answer(const std::vector<std::string>& keys);
   Result<Snapshot> load_state();
-  Result<void> load_records(Snapshot& snapshot);
-  Result<void> load_summaries(Snapshot& snapshot);
-  bool connect();
   void disconnect();
-  void send(const std::vector<std::string>& words);
-  Reply receive();
-  Reply request(const std::vector<std::string>& words);
+  RedisConnection::Reply receive();
+  RedisConnection::Reply request(const std::vector<std::string>& words);
   std::string key(const std::string& name) const;
 
   Loop& loop_;
   std::string service_name_;
   RedisOptions options_;
-  std::unique_ptr<redisContext, CloseConnection> redis_ = {};
+  RedisConnection redis_;
   std::uint64_t epoch_ = 0;
   bool is_broken_ = true;  // after a failure, commits fail until the next load
   std::string fault_ = {};

@@ -117,12 +117,15 @@ class Deployment:
 
 @contextlib.contextmanager
 def a_deployment(*options, settings=None):
-    """A running deployment, removed at the end."""
+    """A running deployment, removed at the end. What its tests left must be free of
+    contradictions."""
     # Unix sockets need short paths, shorter than pytest's own folders.
     deployment = Deployment(tempfile.mkdtemp(prefix="nuc-"), *options, settings=settings)
     try:
         deployment.up()
         yield deployment
+        verified = deployment.nucleus("verify", check=False)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
     finally:
         deployment.down(check=False)
         shutil.rmtree(deployment.state)

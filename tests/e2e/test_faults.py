@@ -8,7 +8,7 @@ import pytest
 
 from conftest import Machines, a_deployment, start_time, wait_until
 from console import Guest
-from machines import TIMEOUT_S, Events
+from machines import TIMEOUT_S, Events, run
 
 REPORT_GOAL_S = 2  # the goal; printed with the measured time, and checked by bench/
 
@@ -172,3 +172,37 @@ def test_a_guest_that_powers_itself_off_is_reported(site):
         event = events.wait_node(node_id, "shutoff")[1]["body"]["node"]
     assert re.search("powered off", event["reason"])
     site.rest.wait_state("brief", "shutoff")
+
+
+ORPHAN = """<domain type='qemu'><name>n-0123456789abcdef</name><memory unit='MiB'>32</memory>
+<os><type arch='x86_64'>hvm</type></os>
+<metadata><n:nucleus xmlns:n='urn:nucleus:domain:1' epoch='1'/></metadata></domain>"""
+
+
+def test_verify_names_orphans_with_the_commands_that_remove_them(site, tmp_path):
+    """The provisioner is stopped meanwhile: it removes such domains itself."""
+    def verify():
+        return site.deployment.nucleus("verify", check=False)
+    first = verify()
+    assert first.returncode == 0 and first.stdout.startswith("0 orphans"), first
+    port = f"n{site.host.short_id}-0123ab"
+    (tmp_path / "orphan.xml").write_text(ORPHAN)
+    provisioner = site.deployment.pids()["provisioner"]
+    os.kill(provisioner, signal.SIGSTOP)
+    try:
+        run("virsh", "-c", site.host.uri, "create", tmp_path / "orphan.xml")
+        site.host.switch("--no-wait", "add-port", site.host.bridge, port, "tag=77")
+        found = verify()
+        assert found.returncode == 1, found
+        lines = found.stdout.splitlines()
+        assert [line.split()[1] for line in lines if not line.startswith(" ")] == \
+            ["n-0123456789abcdef", port, "orphans"], found.stdout
+        for line in lines:
+            if line.startswith("  "):
+                run("sh", "-c", line)
+        last = verify()
+        assert last.returncode == 0 and last.stdout.startswith("0 orphans"), last
+    finally:
+        os.kill(provisioner, signal.SIGCONT)
+    for cluster in ("hurt", "well"):
+        site.rest.wait_state(cluster, "active")

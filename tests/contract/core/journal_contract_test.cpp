@@ -346,5 +346,56 @@ TYPED_TEST(JournalContract, LoadsTheSummariesOfALargeArchive) {
   EXPECT_EQ(loaded->archived.size(), std::size_t{commits * records_per_commit});
 }
 
+TEST(RedisReader, ReadsWhatAnOwnerStoredAndLeavesItTheOwner) {
+  RedisServer server;
+  core::PosixLoop loop;
+  core::RedisConnection connection(server.socket_path(), core::Milliseconds{5'000});
+  core::RedisReader reader(connection);
+  EXPECT_TRUE(reader.records("a").value().empty());
+  EXPECT_EQ(reader.events().value().count, 0u);
+
+  core::RedisJournal owner(loop, "a", {.socket_path = server.socket_path()});
+  const auto run = [&loop](const auto& begin) {
+    begin([&loop](const auto& answer) {
+      EXPECT_TRUE(answer) << answer.error().detail;
+      loop.stop();
+    });
+    loop.run();
+  };
+  run([&](auto done) { owner.load(done); });
+  const auto commit = [&](core::Commit one) {
+    run([&](auto done) { owner.commit(std::move(one), done); });
+  };
+  commit({.records = {{.key = "nucleus:a:kept:1", .bytes = "one"},
+                      {.key = "nucleus:a:over:2", .bytes = "two"}},
+          .events = {event("x"), event("y")}});
+  commit(
+      {.archived =
+           {{.key = "nucleus:a:over:2", .revision_read = 1, .summary = "short", .bytes = "whole"}},
+       .events = {event("z")}});
+
+  const auto records = reader.records("a").value();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records.at("nucleus:a:kept:1").bytes, "one");
+  using Summary = std::pair<std::string, std::string>;
+  EXPECT_EQ(reader.summaries("a").value(), (std::vector<Summary>{{"nucleus:a:over:2", "short"}}));
+  EXPECT_EQ(reader.archived("a").value().at("nucleus:a:over:2"), "whole");
+  EXPECT_EQ(reader.last_sequence().value(), 3u);
+  const auto events = reader.events().value();
+  EXPECT_EQ(events.first, 1u);
+  EXPECT_EQ(events.last, 3u);
+  EXPECT_EQ(events.count, 3u);
+  EXPECT_TRUE(reader.records("b").value().empty()) << "another service";
+  commit({.events = {event("still the owner")}});
+}
+
+TEST(RedisReader, SaysThatRedisDoesNotAnswer) {
+  core::RedisConnection connection("/nowhere.sock", core::Milliseconds{5'000});
+  const auto records = core::RedisReader(connection).records("a");
+  ASSERT_FALSE(records);
+  EXPECT_EQ(records.error().code, core::ErrorCode::unavailable);
+  EXPECT_EQ(records.error().detail, "redis: No such file or directory");
+}
+
 }  // namespace
 }  // namespace nucleus::tests

@@ -1,0 +1,239 @@
+#include "operator/verify/findings.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace nucleus::operator_ {
+
+namespace {
+
+using scheduler::Resources;
+
+class Verifier {
+ public:
+  explicit Verifier(const Evidence& evidence) : evidence_{evidence} {
+    for (const auto& stored : evidence_.placed_nodes) placed_[stored.definition.node_id] = &stored;
+    for (const auto& stored : evidence_.nodes) defined_[stored.node.node_id] = &stored.node;
+    for (const auto& stored : evidence_.clusters) clusters_.insert(stored.cluster.cluster_id);
+  }
+
+  std::vector<Violation> run() {
+    check_domains();
+    check_missing_domains();
+    check_switches();
+    check_capacity();
+    check_vlans();
+    check_addresses();
+    check_definitions();
+    check_computesets();
+    check_charges();
+    check_events();
+    std::ranges::sort(violations_);
+    return std::move(violations_);
+  }
+
+ private:
+  void add(std::string what, std::string command = {}) {
+    violations_.push_back({std::move(what), std::move(command)});
+  }
+
+  const scheduler::StoredNode* placed(const msg::NodeId& id) const {
+    const auto found = placed_.find(id);
+    return found == placed_.end() ? nullptr : found->second;
+  }
+
+  static std::string shown(const msg::Node& node) {
+    return fmt::format("{}/{}", node.cluster_id.value, node.name);
+  }
+
+  /// Every domain has a node that is placed on its host, and so on one host alone.
+  void check_domains() {
+    for (const auto& host : evidence_.read_hosts)
+      for (const auto& name : host.domains) {
+        const auto* node = placed({name});
+        if (node && node->host_id == host.host_id) continue;
+        const auto owner =
+            !node ? std::string("no node has this id")
+            : node->host_id.empty()
+                ? shown(node->definition) + " is placed nowhere"
+                : fmt::format("{} is placed on {}", shown(node->definition), node->host_id.value);
+        add(fmt::format("domain {} runs on {}, but {}", name, host.host_id.value, owner),
+            fmt::format("virsh -c '{}' destroy {}", host.libvirt_uri, name));
+      }
+  }
+
+  /// Every node that is recorded as running has a domain.
+  void check_missing_domains() {
+    for (const auto& host : evidence_.read_hosts)
+      for (const auto& stored : evidence_.placed_nodes) {
+        const bool is_recorded = stored.observed == msg::DomainState::running ||
+                                 stored.observed == msg::DomainState::paused;
+        if (stored.host_id != host.host_id || !is_recorded || !stored.is_grant_on) continue;
+        if (!host.domains.contains(stored.definition.node_id.value))
+          add(fmt::format("{} is recorded as running on {}, which has no domain {}",
+                          shown(stored.definition), host.host_id.value,
+                          stored.definition.node_id.value));
+      }
+  }
+
+  /// A port is of a node on this host, and in the VLAN that was leased to it.
+  void check_switches() {
+    std::map<std::string, std::pair<const network::StoredPorts*, std::uint32_t>> by_tail;
+    for (const auto& stored : evidence_.ports)
+      for (const auto& port : stored.ports) {
+        std::string tail = port.mac.size() > 9 ? port.mac.substr(9) : port.mac;
+        std::erase(tail, ':');
+        by_tail[tail] = {&stored, port.vlan};
+      }
+    for (const auto& host : evidence_.read_hosts)
+      for (const auto& [name, vlan] : host.tap_ports) {
+        const auto removal = fmt::format("OVS_RUNDIR={} ovs-vsctl --if-exists del-port {}",
+                                         host.switch_folder, name);
+        const auto found = by_tail.find(name.substr(name.rfind('-') + 1));
+        if (found == by_tail.end() || !host.domains.contains(found->second.first->node_id.value))
+          add(fmt::format("port {} of {} belongs to no domain", name, host.host_id.value), removal);
+        else if (found->second.second != vlan)
+          add(fmt::format("port {} of {} is in VLAN {}, leased is {}", name, host.host_id.value,
+                          vlan, found->second.second),
+              fmt::format("OVS_RUNDIR={} ovs-vsctl set port {} tag={}", host.switch_folder, name,
+                          found->second.second));
+      }
+  }
+
+  void check_capacity() {
+    std::map<msg::HostId, Resources> used;
+    for (const auto& stored : evidence_.placed_nodes)
+      if (!stored.host_id.empty()) used[stored.host_id] += stored.size;
+    for (const auto& host : evidence_.hosts) {
+      const Resources room{.cpus = host.cpus * evidence_.cpu_overcommit,
+                           .memory_mb = static_cast<std::int64_t>(host.memory_mb)};
+      const auto& held = used[host.host_id];
+      if (!fits(held, room))
+        add(fmt::format("{} has {} CPUs and {} MB, its nodes hold {} and {}", host.host_id.value,
+                        room.cpus, room.memory_mb, held.cpus, held.memory_mb),
+            fmt::format("nucleus host drain {}", host.host_id.value));
+    }
+    for (const auto& [host_id, held] : used)
+      if (std::ranges::find(evidence_.hosts, host_id, &scheduler::StoredHost::host_id) ==
+          evidence_.hosts.end())
+        add(fmt::format("nodes are placed on {}, which is no host", host_id.value));
+  }
+
+  /// A VLAN is leased to one cluster, which exists, or is quarantined.
+  void check_vlans() {
+    std::map<std::uint32_t, std::string> holders;
+    for (const auto& one : evidence_.vlan_quarantines) holders[one.vlan] = "the quarantine";
+    for (const auto& [network, since] : evidence_.networks) {
+      const auto cluster = "cluster " + network.cluster_id.value;
+      if (!clusters_.contains(network.cluster_id))
+        add(fmt::format("{} has a network and does not exist", cluster));
+      if (network.vlan == 0) continue;
+      const auto [holder, is_first] = holders.try_emplace(network.vlan, cluster);
+      if (!is_first)
+        add(fmt::format("VLAN {} is leased to {} and {}", network.vlan, holder->second, cluster));
+    }
+  }
+
+  /// MACs are unique; addresses are within their cluster, or on the public segment.
+  void check_addresses() {
+    std::map<std::string, std::string> macs;
+    std::map<std::string, std::string> addresses;
+    const auto check = [this](auto& holders, const std::string& key, const std::string& holder,
+                              const std::string& shown) {
+      const auto [known, is_first] = holders.try_emplace(key, holder);
+      if (!is_first)
+        add(fmt::format("{} is leased to nodes {} and {}", shown, known->second, holder));
+    };
+    for (const auto& stored : evidence_.ports)
+      for (const auto& port : stored.ports) {
+        check(macs, port.mac, stored.node_id.value, "MAC " + port.mac);
+        const auto segment = port.is_public ? std::string("public") : stored.cluster_id.value;
+        if (!port.ip.empty())
+          check(addresses, segment + " " + port.ip, stored.node_id.value,
+                fmt::format("address {} ({})", port.ip, segment));
+      }
+  }
+
+  /// What the registry defined is known to all who need it, and nothing else is.
+  void check_definitions() {
+    const auto compare = [this](const std::string& what, const auto& records, auto id_of) {
+      std::set<msg::NodeId> known;
+      for (const auto& stored : records)
+        if (const std::optional<msg::NodeId> id = id_of(stored)) {
+          known.insert(*id);
+          if (!defined_.contains(*id))
+            add(fmt::format("{} of node {}: the registry has no such node", what, id->value));
+        }
+      for (const auto& [id, node] : defined_)
+        if (!known.contains(id)) add(fmt::format("{} has no {}", shown(*node), what));
+    };
+    using Id = std::optional<msg::NodeId>;
+    compare("record of the scheduler", evidence_.placed_nodes, [](const auto& stored) {
+      return stored.is_removed ? Id{} : Id{stored.definition.node_id};
+    });
+    compare("ports", evidence_.ports, [](const auto& stored) { return Id{stored.node_id}; });
+    compare("volume", evidence_.volumes, [](const auto& stored) {
+      return stored.state == image_store::VolumeState::removed ? Id{} : Id{stored.node.node_id};
+    });
+  }
+
+  /// A node is in the unfinished computeset that has it, and in no other.
+  void check_computesets() {
+    std::map<msg::NodeId, msg::ComputesetId> members;
+    for (const auto& stored : evidence_.computesets)
+      for (const auto& id : stored.computeset.nodes) {
+        const auto [known, is_first] = members.try_emplace(id, stored.computeset.computeset_id);
+        if (!is_first)
+          add(fmt::format("node {} is in computesets {} and {}", id.value, known->second,
+                          stored.computeset.computeset_id));
+      }
+    for (const auto& stored : evidence_.placed_nodes) {
+      const auto found = members.find(stored.definition.node_id);
+      if (stored.computeset_id != 0 &&
+          (found == members.end() || found->second != stored.computeset_id))
+        add(fmt::format("{} is held by computeset {}, which does not have it",
+                        shown(stored.definition), stored.computeset_id));
+    }
+  }
+
+  /// An allocation has paid for its finished computesets, each once.
+  void check_charges() {
+    std::map<msg::AllocationId, std::int64_t> owed;
+    for (const auto& stored : evidence_.finished)
+      if (stored.computeset.state == msg::ComputesetState::completed)
+        owed[stored.computeset.allocation_id] +=
+            charged_core_s(stored, stored.computeset.end_unix_s);
+    for (const auto& [allocation] : evidence_.allocations)
+      if (const auto due = owed[allocation.allocation_id]; due != allocation.used_core_s)
+        add(
+            fmt::format("allocation {} was charged {} core seconds, its finished computesets used "
+                        "{}",
+                        allocation.allocation_id.value, allocation.used_core_s, due));
+  }
+
+  /// Numbers are dense, and the newest event is stored.
+  void check_events() {
+    const auto& [first, last, count] = evidence_.events;
+    if (count > 0 && last - first + 1 != count)
+      add(fmt::format("events {} to {} are {} only", first, last, count));
+    if (evidence_.last_event != last)
+      add(fmt::format("{} events were counted, the newest that is stored is {}",
+                      evidence_.last_event, last));
+  }
+
+  const Evidence& evidence_;
+  std::map<msg::NodeId, const scheduler::StoredNode*> placed_ = {};
+  std::map<msg::NodeId, const msg::Node*> defined_ = {};
+  std::set<msg::ClusterId> clusters_ = {};
+  std::vector<Violation> violations_ = {};
+};
+
+}  // namespace
+
+std::vector<Violation> find_violations(const Evidence& evidence) {
+  return Verifier(evidence).run();
+}
+
+}  // namespace nucleus::operator_
