@@ -65,10 +65,12 @@ core::Result<void> StateDirectory::create() const {
                             " bytes, the limit for unix sockets below it",
                         "state");
   if (auto checked = check_content(); !checked) return checked;
-  const auto create_folder = [](const std::string& path) -> core::Result<void> {
+  // Others cannot enter the root. What is below keeps its mode: QEMU's user reads some of it.
+  const auto create_folder = [this](const std::string& path) -> core::Result<void> {
     std::error_code error;
-    fs::create_directories(path, error);
-    if (!error) fs::permissions(path, fs::perms::owner_all, fs::perm_options::replace, error);
+    const bool is_new = fs::create_directories(path, error);
+    if (!error && (is_new || path == root_))
+      fs::permissions(path, fs::perms::owner_all, fs::perm_options::replace, error);
     if (error)
       return core::refuse(core::ErrorCode::invalid_argument, path + ": " + error.message(),
                           "state");

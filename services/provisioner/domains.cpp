@@ -41,7 +41,9 @@ void Domains::set_list(std::vector<DomainSeen> domains, std::uint64_t begun) {
   std::erase_if(changed_at_, [begun](const auto& change) { return change.second < begun; });
   std::erase_if(seen_, [this](const auto& known) { return !changed_at_.contains(known.first); });
   for (auto& seen : domains) {
-    if (seen.epoch == 0 || !is_present(seen.state) || changed_at_.contains(seen.uuid)) continue;
+    // One that is being started may fail yet: an event follows once it runs.
+    const bool runs = is_present(seen.state) && seen.state != DomainState::starting;
+    if (seen.epoch == 0 || !runs || changed_at_.contains(seen.uuid)) continue;
     std::string uuid = seen.uuid;
     seen_[std::move(uuid)] = std::move(seen);
   }

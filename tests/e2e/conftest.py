@@ -51,6 +51,15 @@ def start_time(pid):
     return None if words[0] in "ZX" else int(words[19])
 
 
+def pids_in(state):
+    """The pid of each process, by name, from DIR/pids."""
+    found = {}
+    for file in (state / "pids").glob("[!.]*"):
+        with contextlib.suppress(FileNotFoundError):  # it has just ended
+            found[file.name] = int(file.read_text())
+    return found
+
+
 class Deployment:
     """One state directory, and the command `nucleus` for it."""
 
@@ -87,12 +96,8 @@ class Deployment:
         return next(p for p in self.status()["processes"] if p["name"] == name)
 
     def pids(self):
-        """The pid of each process, by name, from DIR/pids."""
-        found = {}
-        for file in (self.state / "pids").glob("[!.]*"):
-            with contextlib.suppress(FileNotFoundError):  # it has just ended
-                found[file.name] = int(file.read_text())
-        return found
+        """The pid of each process, by name."""
+        return pids_in(self.state)
 
     def processes(self):
         """(pid, start) of each process."""

@@ -35,19 +35,32 @@ def head_link(rack, name):
     return f"n{short_id}m{name.removeprefix('rack-')}"
 
 
-def kill_head(rack):
-    """Kills all processes of the head at once, as a power failure of its machine does."""
-    pids = rack.deployment.pids()
-    os.kill(pids.pop("supervisor"), signal.SIGKILL)  # or it would start the others again
-    for pid in pids.values():
+def kill_all(pids, *others):
+    """Kills these processes of a machine, by name, as a power failure does, and others by pid."""
+    os.kill(pids["supervisor"], signal.SIGKILL)  # or it would start the others again
+    rest = [pid for name, pid in pids.items() if name != "supervisor"] + list(others)
+    for pid in rest:
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not any(start_time(pid) for pid in pids.values()), "the head's end")
+    wait_until(lambda: not any(start_time(pid) for pid in rest), "the end of all")
 
 
 @contextlib.contextmanager
-def cut(host, way):
-    """Drops what the host receives from the head (`in`) or sends to it (`out`)."""
+def stopped(pid):
+    """A process that hangs (SIGSTOP)."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # it was killed
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def cut(host, way, share=1):
+    """Drops this share of what the host receives from the head (`in`) or sends to it (`out`)."""
     rule = {"in": ["INPUT", "-i", "head0"], "out": ["OUTPUT", "-o", "head0"]}[way]
+    if share < 1:
+        rule += ["-m", "statistic", "--mode", "random", "--probability", str(share)]
     inside = ["ip", "netns", "exec", host.namespace, "iptables", "-w"]
     run(*inside, "-A", *rule, "-j", "DROP")
     try:

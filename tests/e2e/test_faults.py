@@ -206,3 +206,14 @@ def test_verify_names_orphans_with_the_commands_that_remove_them(site, tmp_path)
         os.kill(provisioner, signal.SIGCONT)
     for cluster in ("hurt", "well"):
         site.rest.wait_state(cluster, "active")
+
+
+def test_another_up_leaves_a_running_host_as_it_is(site):
+    """Its hypervisor has opened folders for QEMU's user."""
+    before = site.host.emulators()
+    site.deployment.up()
+    assert site.host.emulators() == before
+    site.rest.power("hurt", "poweroff")
+    site.rest.wait_state("hurt", "shutoff")
+    site.rest.power("hurt", "poweron")
+    site.rest.wait_state("hurt", "active")

@@ -1,12 +1,13 @@
-"""Hosts of a rack that are cut off one way: a node never runs twice. The guest prints its epoch to
-its console each second."""
+"""Faults of a rack's hosts, of their links and of the head: a node never runs twice, and only what
+is on the faulty part is affected. The guest prints its epoch to its console each second."""
+import contextlib
 import time
 
 import pytest
 
-from conftest import Machines, a_deployment, wait_until
+from conftest import Machines, a_deployment, pids_in, wait_until
 from machines import Host
-from rack import Beats, cut, host_states, hosts_of, kill_head, state_of
+from rack import Beats, cut, host_states, hosts_of, kill_all, provisioner, state_of, stopped
 
 LEASE_S = 20
 BOOT_S = 120  # of an emulated guest on a loaded machine
@@ -15,11 +16,13 @@ HEAL_S = 60  # TCP repeats what was lost ever more slowly
 
 @pytest.fixture(scope="module", name="rack")
 def rack_fixture(tiny_guest):
-    """Two hosts with a short lease, and the cluster `lone`, a frontend."""
+    """Two hosts with a short lease, and the clusters `lone`, a frontend that runs, and `pair`, with
+    two computes that do not."""
     with a_deployment("--rack", "2", settings={
             "NUCLEUS_SCHEDULER_HOST_LEASE_MS": LEASE_S * 1000}) as deployment:
         machines = Machines(deployment, tiny_guest, "nucleus.beat")
         machines.boot("lone", 0)
+        machines.create("pair", 2)
         machines.rest.wait_state("lone", "active")
         yield machines
 
@@ -28,6 +31,8 @@ def rack_fixture(tiny_guest):
 def beats_fixture(rack):
     """The node runs, and both hosts are up, whatever an earlier test did to them."""
     wait_until(lambda: set(host_states(rack).values()) == {"up"}, "both hosts", HEAL_S)
+    if rack.rest.states("lone")["lone"] == "shutoff":
+        rack.rest.power("lone", "poweron")
     rack.rest.wait_state("lone", "active", timeout_s=HEAL_S)
     with Beats(rack, rack.rest.v2_nodes("lone")["lone"]["node_id"], "lone/lone") as beats:
         wait_until(lambda: beats.seen, "the guest's epoch", BOOT_S)
@@ -74,7 +79,7 @@ def test_guests_run_on_without_a_head_which_finds_them_when_it_returns(rack, bea
     name = hosts_of(rack, "lone")["lone"]
     host = Host.joined(state_of(rack, name))
     emulators = host.emulators()
-    kill_head(rack)
+    kill_all(rack.deployment.pids())
     away = len(beats.seen)
     # The guest beats once a second: this is half of the lease.
     wait_until(lambda: len(beats.seen) >= away + LEASE_S // 2, "the guest's beats", LEASE_S)
@@ -83,3 +88,60 @@ def test_guests_run_on_without_a_head_which_finds_them_when_it_returns(rack, bea
     rack.rest.wait_state("lone", "active", timeout_s=HEAL_S)
     assert host.emulators() == emulators, "the same process"
     assert [on for on, _ in beats.check()] == [name]
+
+
+def test_a_link_that_loses_packets_delays_and_refuses_nothing(rack, beats):
+    name = hosts_of(rack, "lone")["lone"]
+    host = Host.joined(state_of(rack, name))
+    with cut(host, "in", 0.1), cut(host, "out", 0.1):
+        rack.rest.power("lone", "poweroff")
+        rack.rest.wait_state("lone", "shutoff", timeout_s=HEAL_S)
+        rack.rest.power("lone", "poweron")
+        rack.rest.wait_state("lone", "active", timeout_s=HEAL_S)
+    beats.check()
+
+
+def test_a_hung_emulator_is_powered_off_and_started_again(rack, beats):
+    name = hosts_of(rack, "lone")["lone"]
+    [pid] = [pid for node, (pid, _) in Host.joined(state_of(rack, name)).emulators().items()
+             if node == "lone/lone"]
+    with stopped(pid):
+        rack.rest.power("lone", "poweroff")
+        rack.rest.wait_state("lone", "shutoff", timeout_s=HEAL_S)
+    rack.rest.power("lone", "poweron")
+    rack.rest.wait_state("lone", "active", timeout_s=HEAL_S)
+    beats.check()
+
+
+@pytest.mark.parametrize("process", ["provisioner", "libvirtd"])
+def test_a_hung_host_delays_its_own_nodes_of_a_computeset_alone(rack, beats, process):
+    hung, other = "rack-1", "rack-2"
+    hangs = stopped(pids_in(state_of(rack, hung))[process])
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(hangs)
+        # Within the time in which the host still counts as up.
+        number = rack.rest.start("pair", count=2)
+        nodes = {on: node for node, on in hosts_of(rack, "pair").items() if on}
+        assert set(nodes) == {hung, other}, "one on each"
+        rack.rest.wait_state("pair", "active", nodes=[nodes[other]])
+        wait_until(lambda: host_states(rack)[hung] == "unreachable", "the host's silence")
+        waiting = rack.rest.v2_nodes("pair")[nodes[hung]]
+        assert waiting["state"] == "nostate-error" and hung in waiting["reason"], waiting
+        assert rack.rest.computeset(number)["state"] == "running"
+    rack.rest.wait_state("pair", "active", nodes=list(nodes.values()), timeout_s=HEAL_S)
+    assert {on: node for node, on in hosts_of(rack, "pair").items() if on} == nodes
+    rack.rest.ask("PUT", f"/nucleus/v1/computeset/{number}/poweroff")
+    wait_until(lambda: rack.rest.computeset(number)["state"] == "completed", "its end", HEAL_S)
+
+
+def test_what_ran_on_a_host_that_lost_its_power_is_off_and_starts_again(rack, beats):
+    name = hosts_of(rack, "lone")["lone"]
+    host = Host.joined(state_of(rack, name))
+    kill_all(pids_in(host.state), *[pid for pid, _ in host.emulators().values()])
+    rack.deployment.up()
+    rack.rest.wait_state("lone", "shutoff", timeout_s=HEAL_S)
+    assert "ended while the provisioner was not watching" in \
+        rack.rest.v2_nodes("lone")["lone"]["reason"]
+    rack.rest.power("lone", "poweron")
+    rack.rest.wait_state("lone", "active", timeout_s=HEAL_S)
+    beats.check()

@@ -10,6 +10,16 @@ DomainSeen seen_as(DomainState state, std::uint64_t epoch = 1, const std::string
   return {.name = "d", .uuid = uuid, .state = state, .epoch = epoch};
 }
 
+TEST(Domains, HoldNoneThatIsBeingStarted) {
+  Domains domains;
+  domains.set_list({seen_as(DomainState::starting)}, domains.begin_list());
+  EXPECT_TRUE(domains.is_listed());
+  EXPECT_EQ(domains.find("u1"), nullptr) << "its start may fail yet";
+  EXPECT_TRUE(domains.observe(seen_as(DomainState::running)));
+  ASSERT_NE(domains.find("u1"), nullptr);
+  domains.check();
+}
+
 TEST(Domains, TakesAListInPlaceOfWhatIsKnown) {
   Domains domains;
   EXPECT_FALSE(domains.is_listed());
