@@ -52,7 +52,7 @@ struct Computeset {
   std::vector<NodeId> nodes = {};  // computes of that cluster
   ComputesetState state = ComputesetState::unknown;
   AllocationId allocation_id = {};  // who pays
-  std::string reservation = {};     // as requested
+  std::string reservation = {};     // as requested; empty = none
   std::int64_t walltime_mins = 0;   // it is ended this long after its start
   std::int64_t created_unix_s = 0;  // when it was accepted
   std::int64_t start_unix_s = 0;    // 0 = not started; set once, when charging starts
@@ -77,8 +77,8 @@ struct StartComputeset {
   std::uint32_t count = 0;              // used if neither is given
   std::vector<HostId> hosts = {};       // empty, or one for each node
   AllocationId allocation_id = {};      // empty = the cluster's only one
-  std::int64_t walltime_mins = 0;       // 0 = 2880; at most 525,600
-  std::string reservation = {};         // not available yet: must be empty
+  std::int64_t walltime_mins = 0;       // 0 = 2880, or up to its reservation's end; at most 525,600
+  std::string reservation = {};         // of its project: it runs there only, and not longer
   NUCLEUS_FIELDS(cluster_id, viewer, nodes, names, count, hosts, allocation_id, walltime_mins,
                  reservation);
 };
@@ -94,8 +94,7 @@ inline std::optional<Error> check(const StartComputeset& request) {
     return invalid("hosts", "hosts and computes must have the same length");
   if (request.walltime_mins < 0 || request.walltime_mins > walltime_mins_max)
     return invalid("walltime_mins", "walltime_mins must be 0 to 525600");
-  if (!request.reservation.empty())
-    return invalid("reservation", "reservations are not available yet");
+  if (!request.reservation.empty()) return check_name("reservation", request.reservation);
   return std::nullopt;
 }
 

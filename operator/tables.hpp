@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <ctime>
 #include <string>
 
+#include "messages/reservations.hpp"
 #include "messages/scheduler.hpp"
 
 namespace nucleus::operator_ {
@@ -33,6 +35,28 @@ inline std::string host_row(const msg::Host& host, std::int64_t now_unix_ms) {
                      fmt::format("{}/{}", host.memory_used_mb, host.memory_mb), host.accelerator,
                      host.release, host.address, static_cast<double>(host.clock_skew_ms) / 1000,
                      shown_age(host.last_heartbeat_unix_ms, now_unix_ms), host.reason);
+}
+
+inline std::string reservation_heading() {
+  return fmt::format("{:<18}{:<9}{:<16}{:<21}{:<21}{:<24}  {}\n", "reservation", "state", "project",
+                     "start", "end", "hosts", "reason");
+}
+
+/// `2026-12-01T08:00:00Z`.
+inline std::string shown_utc(std::int64_t unix_s) {
+  const std::time_t time = unix_s;
+  std::tm parts = {};
+  gmtime_r(&time, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+inline std::string reservation_row(const msg::Reservation& reservation) {
+  const auto& project = reservation.project_id.value;
+  return fmt::format("{:<18}{:<9}{:<16}{:<21}{:<21}{:<24}  {}\n", reservation.name,
+                     msg::name_of(reservation.state), project.empty() ? "(maintenance)" : project,
+                     shown_utc(reservation.start_unix_s), shown_utc(reservation.end_unix_s),
+                     reservation.hosts, reservation.reason);
 }
 
 }  // namespace nucleus::operator_

@@ -1,4 +1,4 @@
-// init, active and reservation.
+// init and active.
 #include <iostream>
 
 #include "client/commands/commands.hpp"
@@ -64,20 +64,6 @@ core::Result<int> choose_active(Session&, const Words& words) {
     std::cout << (endpoint.name == chosen ? "* " : "  ") << endpoint.name << "\t" << endpoint.url
               << "\n";
   return 0;
-}
-
-core::Result<int> list_reservations(Session&, const Words& words) {
-  const auto chosen = choose_endpoint(words["--endpoint"]);
-  if (!chosen) return std::unexpected(chosen.error());
-  return core::refuse(ErrorCode::wrong_state,
-                      chosen->has_hpcinfo
-                          ? "this server lists no reservations: contact the helpdesk"
-                          : "no hpcinfo endpoint is set: reservations cannot be listed");
-}
-
-core::Result<int> refuse_reservation(Session&, const Words& words) {
-  return core::refuse(ErrorCode::wrong_state, std::string("reservation ") + words.command().name +
-                                                  " is not supported: contact the helpdesk");
 }
 
 }  // namespace nucleus::client

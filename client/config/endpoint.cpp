@@ -37,8 +37,7 @@ Endpoint endpoint_of(const Json& entry, const std::string& username) {
   Endpoint endpoint{.name = entry.key(),
                     .url = without_api_path(text_of(entry, {"nucleus_base_url"})),
                     .token = text_of(entry, {"token"}),
-                    .ca_file = text_of(entry, {"ca_file"}),
-                    .has_hpcinfo = !text_of(entry, {"hpcinfo"}).empty()};
+                    .ca_file = text_of(entry, {"ca_file"})};
   std::string provider = text_of(entry, {"auth_provider"});
   for (char& c : provider) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (provider == "userpass") {

@@ -19,7 +19,6 @@ struct Endpoint {
   std::string username = {};
   std::string password = {};  // `readline` = ask for it, `env` = read COMET_PASSWORD
   std::string ca_file = {};   // CA certificates that the server is verified with
-  bool has_hpcinfo = false;   // has a URL for reservations
 
   /// Without one, user name and password come from ~/.netrc.
   bool has_credential() const {

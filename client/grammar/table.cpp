@@ -20,8 +20,8 @@ constexpr Argument some_nodes = {"NODES", "a list of nodes; the frontend if omit
 constexpr Argument power_nodes = {"NODES",
                                   "a list of nodes or a computeset's ID; the frontend if omitted"};
 
-constexpr Argument at_endpoint[] = {endpoint};
 constexpr Argument active_words[] = {{"ENDPOINT", "make this endpoint the active one"}};
+constexpr Argument reservation_list_words[] = {format, endpoint};
 constexpr Argument ll_words[] = {any_cluster, format, endpoint};
 constexpr Argument cluster_words[] = {any_cluster,
                                       {"--sort", "sort by this column"},
@@ -118,7 +118,8 @@ constexpr Command iso_parts[] = {
     {"attach", "Insert an image into the drive of nodes.", attach_words, with_api<attach_image>},
     {"detach", "Remove the image from the drive of nodes.", detach_words, with_api<attach_image>}};
 constexpr Command reservation_parts[] = {
-    {"list", "List reservations.", at_endpoint, list_reservations},
+    {"list", "List maintenance windows and the reservations of your projects.",
+     reservation_list_words, with_api<list_reservations>},
     {"create", "Not supported.", rest_words, refuse_reservation, {}, true},
     {"update", "Not supported.", rest_words, refuse_reservation, {}, true},
     {"delete", "Not supported.", rest_words, refuse_reservation, {}, true}};

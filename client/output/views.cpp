@@ -212,6 +212,16 @@ Listing limit_view(const Json& allocations) {
   return listing;
 }
 
+Listing reservation_view(const Json& reservations) {
+  Listing listing{.columns = {"name", "state", "project", "start", "end", "hosts", "reason"}};
+  for (const auto& each : reservations.items())
+    listing.rows.push_back({each["name"].text(), each["state"].text(), each["project_id"].text(),
+                            shown_time(number_of(each, "start_unix_s")),
+                            shown_time(number_of(each, "end_unix_s")), each["hosts"].text(),
+                            each["reason"].text()});
+  return listing;
+}
+
 Listing usage_view(const Json& entries) {
   Listing listing{.columns = {"computeset", "cluster", "project", "allocation", "nodes", "cores",
                               "start", "end", "core hours"}};

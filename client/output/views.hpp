@@ -35,6 +35,9 @@ Listing limit_view(const Json& allocations);
 /// One row per computeset with its charge in core hours, and the sum of all.
 Listing usage_view(const Json& entries);
 
+/// One row per reservation: name, state, project, start, end, hosts, reason.
+Listing reservation_view(const Json& reservations);
+
 /// Core seconds as core hours with two digits.
 std::string shown_core_hours(std::int64_t core_s);
 /// A time in the local time zone: 2026-11-26 01:02:03.

@@ -22,12 +22,14 @@ struct Changes {
   Writes<msg::ComputesetId, StoredComputeset> computesets = {};
   Writes<msg::AllocationId, StoredAllocation> allocations = {};
   Writes<std::string, StoredReporter> reporters = {};  // by process
+  Writes<std::int64_t, StoredReservation> reservations = {};
   std::optional<std::int64_t> computeset_count = {};
+  std::optional<std::int64_t> reservation_count = {};
 
   bool empty() const {
     return clusters.empty() && projects.empty() && unacknowledged.empty() && hosts.empty() &&
            nodes.empty() && removed_disks.empty() && computesets.empty() && allocations.empty() &&
-           reporters.empty() && !computeset_count;
+           reporters.empty() && reservations.empty() && !computeset_count && !reservation_count;
   }
 };
 

@@ -14,8 +14,11 @@ struct Config {
   std::int64_t ownership_ms =
       1'000;                    // interval of the writes that prove that this is the scheduler
   std::int64_t sweep_ms = 100;  // interval of the checks for silence, leases and walltimes
-  std::int64_t shutdown_ms = 60'000;   // a graceful stop becomes one by force after this
-  std::int64_t grant_call_ms = 3'000;  // timeout of a call that brings grants to a host
+  std::int64_t shutdown_ms = 60'000;           // a graceful stop becomes one by force after this
+  std::int64_t grant_call_ms = 3'000;          // timeout of a call that brings grants to a host
+  std::int64_t reservation_horizon_s = 3'600;  // a node without an end, such as a frontend, is not
+                                               // placed where a reservation begins within this
+  std::int64_t reservation_keep_s = 604'800;   // reservations that have ended are listed this long
   std::uint32_t cpu_overcommit = 4;  // vCPUs for each CPU of a host; memory is never overcommitted
 
   /// Reads `scheduler.*`; `settings.finish` reports a value out of range.

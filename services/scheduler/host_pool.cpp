@@ -20,12 +20,14 @@ template <class Change>
 void HostPool::change(const msg::HostId& id, Change edit) {
   Host& host = hosts_[id];
   if (host.is_open) {
-    order_.erase(rank(id, host.free()));
+    const auto group = groups_.find(host.hold);
+    group->second.erase(rank(id, host.free()));
+    if (group->second.empty()) groups_.erase(group);
     open_free_ -= at_least_zero(host.free());
   }
   edit(host);
   if (host.is_open) {
-    order_.insert(rank(id, host.free()));
+    groups_[host.hold].insert(rank(id, host.free()));
     open_free_ += at_least_zero(host.free());
   }
   if (host == Host{}) hosts_.erase(id);  // it was removed
@@ -38,6 +40,10 @@ void HostPool::put(const msg::HostId& id, const Resources& total, bool is_open,
     host.is_open = is_open;
     host.keeps_volumes = keeps_volumes;
   });
+}
+
+void HostPool::hold(const msg::HostId& id, const Hold& hold) {
+  change(id, [&](Host& host) { host.hold = hold; });
 }
 
 void HostPool::use(const msg::HostId& id, const Resources& size) {
@@ -53,23 +59,48 @@ const HostPool::Host* HostPool::find(const msg::HostId& id) const {
   return found == hosts_.end() ? nullptr : &found->second;
 }
 
+HostPoolDraft::HostPoolDraft(const HostPool& pool) : pool_{pool} {
+  for (const auto& [hold, order] : pool.groups())
+    groups_[hold] = {.order = &order, .untouched = order.begin()};
+}
+
 const msg::HostId* HostPoolDraft::find_roomiest(const Need& need) {
   if (!need.host_id.empty()) return has_room(need.host_id, need) ? &need.host_id : nullptr;
-  const auto end = pool_.order().end();
-  while (untouched_ != end && free_.contains(untouched_->host_id)) ++untouched_;
+  const HostPool::Rank* roomiest = nullptr;
+  for (auto& [hold, group] : groups_) {
+    if (!is_allowed(hold, need)) continue;
+    const auto* found = find_roomiest(group, need);
+    if (found && (!roomiest || *found < *roomiest)) roomiest = found;
+  }
+  return roomiest ? &roomiest->host_id : nullptr;
+}
+
+const HostPool::Rank* HostPoolDraft::find_roomiest(Group& group, const Need& need) const {
+  const auto end = group.order->end();
+  while (group.untouched != end && free_.contains(group.untouched->host_id)) ++group.untouched;
   const auto free_of = [this](const msg::HostId& id) { return free(id); };
   const auto is_wrong = [&](const msg::HostId& id) {
-    return need.is_disk_in_store && !may_host(id, *pool_.find(id), need);
+    return need.is_disk_in_store && pool_.find(id)->keeps_volumes;
   };
   const auto* untouched =
-      first_with_room(untouched_, end, need.size, free_of,
+      first_with_room(group.untouched, end, need.size, free_of,
                       [&](const msg::HostId& id) { return free_.contains(id) || is_wrong(id); });
-  const auto* touched = first_with_room(order_.begin(), order_.end(), need.size, free_of, is_wrong);
-  if (!untouched || !touched) {
-    const auto* found = untouched ? untouched : touched;
-    return found ? &found->host_id : nullptr;
+  const auto& order = group.touched;
+  const auto* touched = first_with_room(order.begin(), order.end(), need.size, free_of, is_wrong);
+  if (!untouched || !touched) return untouched ? untouched : touched;
+  return *untouched < *touched ? untouched : touched;
+}
+
+const HostPool::Hold* HostPoolDraft::find_hold(const Need& need) {
+  const auto* named = pool_.find(need.host_id);
+  for (auto& [hold, group] : groups_) {
+    if (is_allowed(hold, need) || hold.reservation_id == 0) continue;
+    const bool has_room = need.host_id.empty() ? find_roomiest(group, need) != nullptr
+                                               : named && named->is_open && named->hold == hold &&
+                                                     fits(need.size, free(need.host_id));
+    if (has_room) return &hold;
   }
-  return *untouched < *touched ? &untouched->host_id : &touched->host_id;
+  return nullptr;
 }
 
 bool HostPoolDraft::has_room(const msg::HostId& id, const Need& need) const {
@@ -86,9 +117,10 @@ Resources HostPoolDraft::free(const msg::HostId& id) const {
 
 void HostPoolDraft::change(const msg::HostId& id, const Resources& taken) {
   const auto [found, is_new] = free_.try_emplace(id, free(id));
-  if (!is_new) order_.erase(HostPool::rank(id, found->second));
+  auto& touched = groups_.at(pool_.find(id)->hold).touched;
+  if (!is_new) touched.erase(HostPool::rank(id, found->second));
   found->second -= taken;
-  order_.insert(HostPool::rank(id, found->second));
+  touched.insert(HostPool::rank(id, found->second));
   taken_ += taken;
 }
 

@@ -1,6 +1,8 @@
 // The hosts and what they have free. An index of the view: its mutator alone changes it.
 #pragma once
 
+#include <limits>
+#include <map>
 #include <set>
 #include <unordered_map>
 
@@ -10,11 +12,19 @@ namespace nucleus::scheduler {
 
 class HostPool {
  public:
+  /// The first reservation of a host that has not ended; by default there is none.
+  struct Hold {
+    std::int64_t from_unix_s = std::numeric_limits<std::int64_t>::max();
+    std::int64_t reservation_id = 0;
+    bool is_active = false;  // it has begun
+    auto operator<=>(const Hold&) const = default;
+  };
   struct Host {
     Resources total = {};  // CPUs are counted `scheduler.cpu_overcommit` times
     Resources used = {};   // by the nodes placed there
     bool is_open = false;  // up and not drained: nodes may be placed there
     bool keeps_volumes = false;
+    Hold hold = {};
 
     /// Below zero if the host became smaller.
     Resources free() const { return total - used; }
@@ -28,14 +38,17 @@ class HostPool {
   };
 
   void put(const msg::HostId& id, const Resources& total, bool is_open, bool keeps_volumes = false);
+  void hold(const msg::HostId& id, const Hold& hold);
   void use(const msg::HostId& id, const Resources& size);
   void release(const msg::HostId& id, const Resources& size);
 
   /// Null if the host is unknown and has no nodes.
   const Host* find(const msg::HostId& id) const;
   const std::unordered_map<msg::HostId, Host>& hosts() const { return hosts_; }
-  /// The open hosts.
-  const std::set<Rank>& order() const { return order_; }
+  /// The open hosts, those with the same hold together; no group is empty.
+  using Groups = std::map<Hold, std::set<Rank>>;
+  const Groups& groups() const { return groups_; }
+  bool is_any_open() const { return !groups_.empty(); }
   /// Of all open hosts.
   const Resources& open_free() const { return open_free_; }
 
@@ -48,32 +61,43 @@ class HostPool {
   void change(const msg::HostId& id, Change edit);
 
   std::unordered_map<msg::HostId, Host> hosts_ = {};
-  std::set<Rank> order_ = {};
+  Groups groups_ = {};
   Resources open_free_ = {};
 };
 
 /// What a node needs of a host.
 struct Need {
   Resources size = {};
-  msg::HostId host_id = {};       // this host and no other; empty = any
-  bool is_disk_in_store = false;  // no host that keeps volumes of its own
+  msg::HostId host_id = {};         // this host and no other; empty = any
+  bool is_disk_in_store = false;    // no host that keeps volumes of its own
+  std::int64_t reservation_id = 0;  // only hosts of this one, once it has begun; 0 = none
+  std::int64_t until_unix_s = 0;    // if 0 = none: no host on which one begins before this
   friend bool operator==(const Need&, const Need&) = default;
 };
+
+/// Whether the reservations of a host allow the node there.
+inline bool is_allowed(const HostPool::Hold& hold, const Need& need) {
+  if (need.reservation_id != 0) return hold.is_active && hold.reservation_id == need.reservation_id;
+  return !hold.is_active && need.until_unix_s <= hold.from_unix_s;
+}
 
 /// Whether the host is one that the node may be on, whatever room it has.
 inline bool may_host(const msg::HostId& id, const HostPool::Host& host, const Need& need) {
   return (need.host_id.empty() || need.host_id == id) &&
-         !(need.is_disk_in_store && host.keeps_volumes);
+         !(need.is_disk_in_store && host.keeps_volumes) && is_allowed(host.hold, need);
 }
 
 /// The pool as a plan leaves it: an overlay of the hosts that the plan takes from.
 class HostPoolDraft {
  public:
-  explicit HostPoolDraft(const HostPool& pool) : pool_{pool}, untouched_{pool.order().begin()} {}
+  explicit HostPoolDraft(const HostPool& pool);
 
   /// The open host with most CPUs free that has room, the first by id of equals; null if none has.
   /// It looks at the named host alone, if the need names one. Valid until something is taken.
   const msg::HostId* find_roomiest(const Need& need);
+  /// The hold of an open host that has room, but is not allowed by its reservation; null if there
+  /// is none. It looks at the named host alone, if the need names one.
+  const HostPool::Hold* find_hold(const Need& need);
   /// The host is open and has room.
   bool has_room(const msg::HostId& id, const Need& need) const;
   Resources free(const msg::HostId& id) const;
@@ -81,17 +105,24 @@ class HostPoolDraft {
   Resources open_free() const { return pool_.open_free() - taken_; }
   const HostPool& pool() const { return pool_; }
 
+  /// Of an open host.
   void take(const msg::HostId& id, const Resources& size) { change(id, size); }
   void give_back(const msg::HostId& id, const Resources& size) { change(id, Resources{} - size); }
 
  private:
+  /// The open hosts with one hold.
+  struct Group {
+    const std::set<HostPool::Rank>* order = nullptr;          // as in the pool
+    std::set<HostPool::Rank>::const_iterator untouched = {};  // each host before it was taken from
+    std::set<HostPool::Rank> touched = {};                    // hosts that were taken from
+  };
   void change(const msg::HostId& id, const Resources& taken);
+  const HostPool::Rank* find_roomiest(Group& group, const Need& need) const;
 
   const HostPool& pool_;
   std::unordered_map<msg::HostId, Resources> free_ = {};  // of hosts that were taken from
-  std::set<HostPool::Rank> order_ = {};                   // of the same
+  std::map<HostPool::Hold, Group> groups_ = {};
   Resources taken_ = {};
-  std::set<HostPool::Rank>::const_iterator untouched_;  // every host before it was taken from
 };
 
 }  // namespace nucleus::scheduler

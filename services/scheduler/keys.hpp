@@ -60,6 +60,15 @@ inline core::Key<StoredAllocation> allocation(const msg::AllocationId& id) {
 inline core::Key<StoredAllocation> allocations() {
   return {"nucleus:scheduler:allocation:"};
 }
+inline core::Key<StoredReservation> reservation(std::int64_t id) {
+  return {fmt::format("nucleus:scheduler:reservation:{:012}", id)};
+}
+inline core::Key<StoredReservation> reservations() {
+  return {"nucleus:scheduler:reservation:"};
+}
+inline core::Key<StoredCount> reservation_count() {
+  return {"nucleus:scheduler:reservation-count:all"};
+}
 inline core::Key<StoredReporter> reporter(const std::string& process) {
   return {"nucleus:scheduler:reporter:" + process};
 }

@@ -64,8 +64,11 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
   write_computesets(transaction, changes.computesets);
   write_all(transaction, changes.allocations, keys::allocation);
   write_all(transaction, changes.reporters, keys::reporter);
+  write_all(transaction, changes.reservations, keys::reservation);
   if (changes.computeset_count)
     transaction.write(keys::computeset_count(), StoredCount{*changes.computeset_count});
+  if (changes.reservation_count)
+    transaction.write(keys::reservation_count(), StoredCount{*changes.reservation_count});
   for (const auto& change : plan.observed) transaction.emit(msg::DomainChanged{change});
   const auto shown = shown_by(view_, changes);
   for (const auto& computeset : shown.computesets)
@@ -76,6 +79,11 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
   for (const auto& node : shown.nodes) transaction.emit(msg::NodeChanged{node});
   for (const auto& [id, stored] : changes.allocations)
     if (stored) transaction.emit(msg::AllocationChanged{stored->allocation});
+  for (const auto& [id, stored] : changes.reservations)
+    if (stored)
+      transaction.emit(msg::ReservationChanged{stored->reservation});
+    else
+      transaction.emit(msg::ReservationRemoved{view_.reservation(id)->reservation});
   if (store_.is_loaded()) log(shown);
   return transaction;
 }

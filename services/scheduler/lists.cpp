@@ -236,6 +236,30 @@ core::Result<msg::Allocations> Service::list_allocations(const msg::ListAllocati
   return msg::Allocations{.allocations = page.take(), .next = page.next()};
 }
 
+core::Result<msg::Reservations> Service::list_reservations(const msg::ListReservations& request,
+                                                           core::Context&) {
+  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+  const auto after = number_in(request.page.after);
+  if (!after) return std::unexpected(after.error());
+  const auto is_seen = [&](const msg::Reservation& reservation) {
+    return reservation.project_id.empty() || msg::sees(request.viewer, reservation.project_id);
+  };
+  if (!request.name.empty()) {
+    const auto* named = view_.reservation_named(request.name);
+    if (named && is_seen(named->reservation))
+      return msg::Reservations{.reservations = {named->reservation}};
+    return core::refuse(core::ErrorCode::not_found,
+                        "no such reservation: " + msg::shown(request.name), "name");
+  }
+  core::PageBuilder<msg::Reservation> page{request.page};
+  const auto& all = view_.reservations();
+  for (auto at = all.upper_bound(*after); at != all.end(); ++at)
+    if (is_seen(at->second.reservation) &&
+        !page.add(at->second.reservation, std::to_string(at->first)))
+      break;
+  return msg::Reservations{.reservations = page.take(), .next = page.next()};
+}
+
 void Service::list_usage(const msg::ListUsage& request, core::Context& context,
                          core::Responder<msg::Usage> respond) {
   if (auto broken = msg::check(request.page)) return respond(std::unexpected(*broken));

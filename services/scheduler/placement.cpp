@@ -51,13 +51,15 @@ class Search {
  public:
   Search(const HostPoolDraft& pool, std::span<const Need> needs, std::size_t& steps_left)
       : needs_{needs}, order_(needs.size()), chosen_(needs.size()), steps_left_{steps_left} {
-    for (const auto& rank : pool.pool().order())
-      hosts_.push_back({rank.host_id, pool.free(rank.host_id), pool.pool().find(rank.host_id)});
+    for (const auto& [hold, order] : pool.pool().groups())
+      for (const auto& rank : order)
+        hosts_.push_back({rank.host_id, pool.free(rank.host_id), pool.pool().find(rank.host_id)});
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     // Those that name a host come first: what they leave is the same for all others.
     const auto rank = [&](std::size_t i) {
-      const auto& [size, host_id, is_disk_in_store] = needs_[i];
-      return std::tuple{!host_id.empty(), size.cpus, size.memory_mb, host_id, is_disk_in_store};
+      const auto& need = needs_[i];
+      return std::tuple{!need.host_id.empty(), need.size.cpus, need.size.memory_mb, need.host_id,
+                        need.is_disk_in_store};
     };
     std::ranges::stable_sort(order_, std::greater{}, rank);
     // The fullest host first, so that large free hosts are kept for large nodes.
@@ -79,6 +81,13 @@ class Search {
     Resources free;
     const HostPool::Host* host;
   };
+  /// Hosts of one kind can take the same nodes.
+  struct Kind {
+    Resources free;
+    bool keeps_volumes;
+    HostPool::Hold hold;
+    friend bool operator==(const Kind&, const Kind&) = default;
+  };
 
   bool place(std::size_t i) {
     if (i == order_.size()) return true;
@@ -86,13 +95,13 @@ class Search {
     const auto& size = need.size;
     const bool is_as_before = i > 0 && needs_[order_[i - 1]] == need;
     const std::size_t first = is_as_before ? chosen_[i - 1] : 0;
-    std::vector<std::pair<Resources, bool>> tried;
+    std::vector<Kind> tried;
     for (std::size_t h = first; h < hosts_.size(); ++h) {
       if (steps_left_ == 0) return false;
       --steps_left_;
       auto& [id, free, host] = hosts_[h];
       if (!fits(size, free) || !may_host(id, *host, need)) continue;
-      const std::pair kind{free, host->keeps_volumes};
+      const Kind kind{free, host->keeps_volumes, host->hold};
       if (std::ranges::find(tried, kind) != tried.end()) continue;
       tried.push_back(kind);
       chosen_[i] = h;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "messages/registry.hpp"
+#include "messages/reservations.hpp"
 #include "messages/scheduler.hpp"
 #include "services/scheduler/charge.hpp"
 #include "services/scheduler/resources.hpp"
@@ -22,11 +23,13 @@ struct StoredCluster {
 /// Why a node or a computeset waits; `unknown` = it does not wait.
 NUCLEUS_ENUM(WaitReason, ports, volume, still_running, next_pass, no_room, no_room_for_all,
              too_large, too_large_for_all, no_host_up, all_hosts_drained, named_host_closed,
-             named_host_full, disk)
+             named_host_full, disk, reserved, reservation_planned, reservation_full,
+             reservation_begins)
 
 struct Wait {
   WaitReason reason = WaitReason::unknown;
-  std::string subject = {};  // the node or host that it waits for; empty = the node itself, or any
+  std::string subject = {};  // the node, host or reservation that it waits for; empty = the node
+                             // itself, or any
   std::string detail = {};   // ports, volume: the reason given by the network or the image store;
                              // disk: its host, and why the node cannot run there now
   NUCLEUS_FIELDS(reason, subject, detail);
@@ -66,7 +69,8 @@ struct StoredNode {
 
   msg::DomainState observed = msg::DomainState::unknown;  // unknown = it never ran
   std::string observed_reason = {};
-  Wait wait = {};                                  // of a node that is desired on and not placed
+  Wait wait = {};                                  // of a node that is desired on and not placed,
+                                                   // or leaves its host for a reservation
   msg::NodeState state = msg::NodeState::unknown;  // as last emitted
   std::string reason = {};                         // as last emitted
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
@@ -122,15 +126,20 @@ struct StoredComputeset {
   std::vector<ChargeRate> rates = {};   // from its start on; empty = it has not started
   std::int64_t off_unix_s = 0;          // it does not end before this
   Wait wait = {};                       // while it is submitted
-  NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait);
+  std::int64_t reservation_id = 0;      // that it names; 0 = none
+  NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait, reservation_id);
 };
+
+inline std::int64_t walltime_end_unix_s(const msg::Computeset& computeset) {
+  return computeset.start_unix_s + computeset.walltime_mins * 60;
+}
 
 /// What it is charged within `period` if it ends at `end_unix_s`. Never for more than its walltime,
 /// although nodes may take a while to stop and a clock may be set.
 inline std::int64_t charged_core_s(const StoredComputeset& stored, std::int64_t end_unix_s,
                                    Period period = {}) {
   const auto& computeset = stored.computeset;
-  const auto over_unix_s = computeset.start_unix_s + computeset.walltime_mins * 60;
+  const auto over_unix_s = walltime_end_unix_s(computeset);
   period.from_unix_s = std::max(period.from_unix_s, computeset.start_unix_s);
   period.to_unix_s = std::min(period.to_unix_s, over_unix_s);
   return charge_core_s(stored.rates, end_unix_s, period);
@@ -164,7 +173,12 @@ struct StoredReporter {
   NUCLEUS_FIELDS(process, log_id, number);
 };
 
-/// How many computesets were ever accepted: the id of the newest.
+struct StoredReservation {
+  msg::Reservation reservation = {};
+  NUCLEUS_FIELDS(reservation);
+};
+
+/// How many computesets, or reservations, were ever accepted: the id of the newest.
 struct StoredCount {
   std::int64_t count = 0;
   NUCLEUS_FIELDS(count);

@@ -13,6 +13,7 @@
 #include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/plan/pass.hpp"
 #include "services/scheduler/plan/power.hpp"
+#include "services/scheduler/plan/reservations.hpp"
 #include "services/scheduler/plan/start.hpp"
 #include "services/scheduler/statuses.hpp"
 
@@ -85,6 +86,9 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::DefineAllocation>(*this, &Service::define_allocation);
   bus_.serve<msg::ListAllocations>(*this, &Service::list_allocations);
   bus_.serve_later<msg::ListUsage>(*this, &Service::list_usage);
+  bus_.serve<msg::DefineReservation>(*this, &Service::define_reservation);
+  bus_.serve<msg::RemoveReservation>(*this, &Service::remove_reservation);
+  bus_.serve<msg::ListReservations>(*this, &Service::list_reservations);
   bus_.subscribe<msg::ClusterDefined>(*this, &Service::handle_cluster_defined);
   bus_.subscribe<msg::NodeDefined>(*this, &Service::handle_node_defined);
   bus_.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
@@ -98,6 +102,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.every(sweep, *this, &Service::prove_ownership);
   bus_.every(sweep, *this, &Service::sweep_hosts);
   bus_.every(sweep, *this, &Service::end_walltimes);
+  bus_.every(sweep, *this, &Service::step_reservations);
   bus_.every(remove_disks_interval, *this, &Service::remove_disks);
 }
 
@@ -129,8 +134,13 @@ void Service::load() {
   read_all<std::string, StoredReporter>(
       store_, keys::reporters(), all.reporters,
       [](const StoredReporter& stored) { return stored.process; });
+  read_all<std::int64_t, StoredReservation>(
+      store_, keys::reservations(), all.reservations,
+      [](const StoredReservation& stored) { return stored.reservation.reservation_id; });
   if (const auto* count = store_.read(keys::computeset_count()))
     all.computeset_count = count->count;
+  if (const auto* count = store_.read(keys::reservation_count()))
+    all.reservation_count = count->count;
   std::vector<ComputesetSummary> finished;
   store_.for_each_archived<ComputesetSummary>(
       keys::computesets().name,
@@ -287,6 +297,22 @@ core::Result<msg::Allocation> Service::define_allocation(const msg::DefineAlloca
   return ledger_.apply(std::move(*plan), allocation, context);
 }
 
+core::Result<msg::Reservation> Service::define_reservation(const msg::DefineReservation& request,
+                                                           core::Context& context) {
+  auto plan = plan_reservation(view_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  // The last one: a new one has the highest id.
+  const auto reservation = plan->changes.reservations.rbegin()->second->reservation;
+  return ledger_.apply(std::move(*plan), reservation, context);
+}
+
+core::Result<msg::Done> Service::remove_reservation(const msg::RemoveReservation& request,
+                                                    core::Context& context) {
+  auto plan = plan_remove_reservation(view_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  return ledger_.apply(std::move(*plan), msg::Done{}, context);
+}
+
 core::Result<void> Service::handle_cluster_defined(const msg::ClusterDefined& event,
                                                    core::Context& context) {
   return ledger_.apply(plan_cluster_defined(view_, event, context.now_unix_ms()), context);
@@ -374,6 +400,10 @@ void Service::remove_disks(core::Context&) {
           });
     });
   }
+}
+
+void Service::step_reservations(core::Context& context) {
+  (void)ledger_.apply(plan_reservation_steps(view_, context.now_unix_ms()), context);
 }
 
 void Service::end_walltimes(core::Context& context) {

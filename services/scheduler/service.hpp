@@ -43,6 +43,11 @@ class Service {
   core::Result<msg::Allocation> define_allocation(const msg::DefineAllocation& request,
                                                   core::Context& context);
 
+  core::Result<msg::Reservation> define_reservation(const msg::DefineReservation& request,
+                                                    core::Context& context);
+  core::Result<msg::Done> remove_reservation(const msg::RemoveReservation& request,
+                                             core::Context& context);
+
   core::Result<void> handle_cluster_defined(const msg::ClusterDefined& event, core::Context&);
   core::Result<void> handle_node_defined(const msg::NodeDefined& event, core::Context&);
   core::Result<void> handle_cluster_removed(const msg::ClusterRemoved& event, core::Context&);
@@ -58,6 +63,7 @@ class Service {
   void prove_ownership(core::Context& context);
   void sweep_hosts(core::Context& context);
   void end_walltimes(core::Context& context);
+  void step_reservations(core::Context& context);
   void remove_disks(core::Context& context);
 
   void load();
@@ -73,6 +79,8 @@ class Service {
                         core::Responder<msg::Computesets> respond);
   core::Result<msg::Allocations> list_allocations(const msg::ListAllocations& request,
                                                   core::Context& context);
+  core::Result<msg::Reservations> list_reservations(const msg::ListReservations& request,
+                                                    core::Context& context);
   void list_usage(const msg::ListUsage& request, core::Context& context,
                   core::Responder<msg::Usage> respond);
   /// The records of computesets, finished ones from the archive, in the order of `ids`.

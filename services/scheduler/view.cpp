@@ -1,6 +1,7 @@
 #include "services/scheduler/view.hpp"
 
 #include "core/hostlist/peer_ranges.hpp"
+#include "services/scheduler/reserved_hosts.hpp"
 
 namespace nucleus::scheduler {
 
@@ -32,7 +33,31 @@ bool is_peer_changed(const StoredNode* before, const StoredNode* after) {
 }
 
 std::pair<std::int64_t, msg::ComputesetId> walltime_end(const msg::Computeset& computeset) {
-  return {computeset.start_unix_s + computeset.walltime_mins * 60, computeset.computeset_id};
+  return {walltime_end_unix_s(computeset), computeset.computeset_id};
+}
+
+std::pair<std::int64_t, std::int64_t> next_step(const msg::Reservation& reservation,
+                                                const Config& config) {
+  switch (reservation.state) {
+    case msg::ReservationState::planned:
+      return {reservation.start_unix_s, reservation.reservation_id};
+    case msg::ReservationState::active:
+      return {reservation.end_unix_s, reservation.reservation_id};
+    case msg::ReservationState::ended:
+    case msg::ReservationState::unknown:
+      break;
+  }
+  return {reservation.end_unix_s + config.reservation_keep_s, reservation.reservation_id};
+}
+
+HostPool::Hold hold_of(const msg::Reservation& reservation) {
+  return {.from_unix_s = reservation.start_unix_s,
+          .reservation_id = reservation.reservation_id,
+          .is_active = reservation.state == msg::ReservationState::active};
+}
+
+HostPool::Hold first_hold(const std::set<HostPool::Hold>& holds) {
+  return holds.empty() ? HostPool::Hold{} : *holds.begin();
 }
 
 }  // namespace
@@ -102,6 +127,28 @@ void View::Indexes::remove(const StoredComputeset& stored) {
   erase_from(unfinished_by_allocation, stored.computeset.allocation_id, id);
 }
 
+void View::Indexes::add(const msg::Reservation& reservation, const Config& config) {
+  reservations_by_name[reservation.name] = reservation.reservation_id;
+  reservation_steps.insert(next_step(reservation, config));
+  if (reservation.state == msg::ReservationState::ended) return;
+  for (auto& id : reserved_hosts(reservation)) {
+    auto& of_host = holds[id];
+    of_host.insert(hold_of(reservation));
+    pool.hold(id, first_hold(of_host));
+  }
+}
+
+void View::Indexes::remove(const msg::Reservation& reservation, const Config& config) {
+  reservations_by_name.erase(reservation.name);
+  reservation_steps.erase(next_step(reservation, config));
+  if (reservation.state == msg::ReservationState::ended) return;
+  for (auto& id : reserved_hosts(reservation)) {
+    erase_from(holds, id, hold_of(reservation));
+    const auto left = holds.find(id);
+    pool.hold(id, left == holds.end() ? HostPool::Hold{} : first_hold(left->second));
+  }
+}
+
 void View::apply(Changes changes) {
   ++generation_;
   apply_all(changes.clusters, clusters_);
@@ -113,7 +160,12 @@ void View::apply(Changes changes) {
   for (auto& [id, host] : changes.hosts) apply_host(id, std::move(host));
   for (auto& [id, node] : changes.nodes) apply_node(id, std::move(node));
   for (auto& [id, stored] : changes.computesets) apply_computeset(id, std::move(stored));
+  for (auto& [id, stored] : changes.reservations)
+    if (!stored) apply_reservation(id, std::nullopt);  // its name may be another one's now
+  for (auto& [id, stored] : changes.reservations)
+    if (stored) apply_reservation(id, std::move(stored));
   if (changes.computeset_count) computeset_count_ = *changes.computeset_count;
+  if (changes.reservation_count) reservation_count_ = *changes.reservation_count;
 }
 
 void View::load(Changes records, const std::vector<ComputesetSummary>& finished) {
@@ -156,6 +208,28 @@ void View::apply_computeset(msg::ComputesetId id, std::optional<StoredComputeset
   }
   if (stored) finished_.put(summary_of(stored->computeset));
   computesets_.erase(id);
+}
+
+void View::apply_reservation(std::int64_t id, std::optional<StoredReservation> stored) {
+  if (const auto* old = find(reservations_, id)) indexes_.remove(old->reservation, config_);
+  if (stored) {
+    indexes_.add(stored->reservation, config_);
+    reservations_.insert_or_assign(id, std::move(*stored));
+  } else {
+    reservations_.erase(id);
+  }
+}
+
+const StoredReservation* View::reservation_named(const std::string& name) const {
+  const auto* id = find(indexes_.reservations_by_name, name);
+  return id ? reservation(*id) : nullptr;
+}
+
+std::vector<const StoredReservation*> View::reservations_of(const msg::HostId& id) const {
+  std::vector<const StoredReservation*> all;
+  if (const auto* holds = find(indexes_.holds, id))
+    for (const auto& hold : *holds) all.push_back(reservation(hold.reservation_id));
+  return all;
 }
 
 const StoredNode* View::node_named(const msg::ClusterId& cluster_id,
@@ -205,6 +279,7 @@ std::vector<std::string> View::check() const {
     made.pool.put(id, total_of(host, config_), is_open(host), host.keeps_volumes);
   for (const auto& [id, node] : nodes_) made.add(node);
   for (const auto& [id, stored] : computesets_) made.add(stored);
+  for (const auto& [id, stored] : reservations_) made.add(stored.reservation, config_);
 
   std::vector<std::string> wrong;
   const auto same = [&wrong](const char* index, bool is_same) {
@@ -221,6 +296,9 @@ std::vector<std::string> View::check() const {
        made.unfinished_by_allocation == indexes_.unfinished_by_allocation);
   same("walltime_ends", made.walltime_ends == indexes_.walltime_ends);
   same("occupancy", made.occupancy == indexes_.occupancy);
+  same("reservations_by_name", made.reservations_by_name == indexes_.reservations_by_name);
+  same("reservation_steps", made.reservation_steps == indexes_.reservation_steps);
+  same("holds", made.holds == indexes_.holds);
   same("pool", made.pool == indexes_.pool);
   for (const auto& [id, peers] : peers_)
     same(("peers of " + id.value).c_str(), make_peers(id) == peers);

@@ -59,6 +59,11 @@ class View {
   const StoredReporter* reporter(const std::string& process) const {
     return find(reporters_, process);
   }
+  const StoredReservation* reservation(std::int64_t id) const { return find(reservations_, id); }
+  /// Those that have ended too, for a while.
+  const StoredReservation* reservation_named(const std::string& name) const;
+  /// The id of the newest reservation; 0 = there was none.
+  std::int64_t reservation_count() const { return reservation_count_; }
   /// The id of the newest computeset; 0 = there was none.
   std::int64_t computeset_count() const { return computeset_count_; }
 
@@ -69,6 +74,7 @@ class View {
   const std::map<msg::AllocationId, StoredAllocation>& allocations() const { return allocations_; }
   /// Of removed nodes, that hosts are to delete.
   const std::map<msg::NodeId, StoredRemovedDisk>& removed_disks() const { return removed_disks_; }
+  const std::map<std::int64_t, StoredReservation>& reservations() const { return reservations_; }
   const FinishedComputesets& finished() const { return finished_; }
 
   // Indexes.
@@ -92,6 +98,12 @@ class View {
   const std::set<std::pair<std::int64_t, msg::ComputesetId>>& walltime_ends() const {
     return indexes_.walltime_ends;
   }
+  /// When reservations begin, end and are forgotten, soonest first.
+  const std::set<std::pair<std::int64_t, std::int64_t>>& reservation_steps() const {
+    return indexes_.reservation_steps;
+  }
+  /// The reservations of a host that have not ended, by their start.
+  std::vector<const StoredReservation*> reservations_of(const msg::HostId& id) const;
   Occupancy occupancy(msg::ComputesetId id) const;
   const HostPool& pool() const { return indexes_.pool; }
   /// Every node of the cluster that has its address. Made at the first call.
@@ -110,12 +122,18 @@ class View {
     std::map<msg::AllocationId, std::set<msg::ComputesetId>> unfinished_by_allocation = {};
     std::set<std::pair<std::int64_t, msg::ComputesetId>> walltime_ends = {};
     std::map<msg::ComputesetId, Occupancy> occupancy = {};
+    std::map<std::string, std::int64_t> reservations_by_name = {};
+    std::set<std::pair<std::int64_t, std::int64_t>> reservation_steps = {};
+    // Of a host: those that have not ended, by their start.
+    std::map<msg::HostId, std::set<HostPool::Hold>> holds = {};
     HostPool pool = {};
 
     void add(const StoredNode& node);
     void remove(const StoredNode& node);
     void add(const StoredComputeset& stored);
     void remove(const StoredComputeset& stored);
+    void add(const msg::Reservation& reservation, const Config& config);
+    void remove(const msg::Reservation& reservation, const Config& config);
   };
 
   template <class Map, class Id>
@@ -126,6 +144,7 @@ class View {
   void apply_node(const msg::NodeId& id, std::optional<StoredNode> node);
   void apply_host(const msg::HostId& id, std::optional<StoredHost> host);
   void apply_computeset(msg::ComputesetId id, std::optional<StoredComputeset> stored);
+  void apply_reservation(std::int64_t id, std::optional<StoredReservation> stored);
   std::vector<msg::PeerRange> make_peers(const msg::ClusterId& id) const;
 
   Config config_;
@@ -139,7 +158,9 @@ class View {
   std::map<msg::AllocationId, StoredAllocation> allocations_ = {};
   std::map<std::string, StoredReporter> reporters_ = {};
   std::map<msg::NodeId, StoredRemovedDisk> removed_disks_ = {};
+  std::map<std::int64_t, StoredReservation> reservations_ = {};
   std::int64_t computeset_count_ = 0;
+  std::int64_t reservation_count_ = 0;
   FinishedComputesets finished_ = {};
   Indexes indexes_ = {};
   // Made when first read; dropped when a node of the cluster changes its name or address.

@@ -72,7 +72,7 @@ class Deployment:
     def nucleus(self, *arguments, check=True, timeout=90):
         command, *rest = arguments
         words = [command]
-        if command in ("cluster", "person", "image", "host", "process"):
+        if command in ("cluster", "person", "image", "host", "process", "reservation"):
             words.append(rest.pop(0))
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NUCLEUS_")}
         environment |= self.settings

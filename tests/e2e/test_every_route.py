@@ -12,7 +12,7 @@ from http_client import Admin, operator_of
 
 DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 IDS = {"cluster": "c", "node": "vm-c-00", "project": "demo", "person": "ada", "host": "sim-0001",
-       "allocation": "spare", "image": "x.iso", "token": "0" * 16}
+       "allocation": "spare", "reservation": "far", "image": "x.iso", "token": "0" * 16}
 # What a person may write as it likes; everything else names something.
 FREE_TEXTS = {"description", "label", "reason", "text", "first_name", "last_name"}
 # These may be empty: it means none, or the only one.
@@ -21,6 +21,7 @@ MAY_BE_EMPTY = FREE_TEXTS | {"iso_id", "image_id", "email", "reservation", "allo
 VALUES = {"cluster": "c", "cluster_id": "c", "nodes": ["vm-c-00", "vm-c-01"],
           "names": ["x", "y"], "name": "x", "computes": "vm-c-00", "count": 1, "action": "off",
           "kind": "serial", "project_id": "demo", "is_drained": False, "text": "", "version": 1,
+          "hosts": "sim-0001", "end_unix_s": 9_000_000_000,
           "iso_id": "", "compute_count": 1, "role": "trainer", "projects": ["demo"]}
 LONG = "x" * 100_000
 
@@ -53,6 +54,8 @@ def shared_fixture():
         made = operator_of(deployment).ask("PUT", "/v2/allocations/spare",
                                            data=json.dumps({"project_id": "demo"}))
         assert made.status_code == 200, made.text
+        deployment.nucleus("reservation", "create", "far", "--hosts", "sim-0002", "--start",
+                           "8000000000", "--end", "8000000001")
         yield deployment
 
 
@@ -63,6 +66,7 @@ class Site:
         self.operator, self.admin = operator_of(deployment), Admin(deployment)
         self.ids = dict(IDS)
         self.fresh = (f"new-{i}" for i in itertools.count())
+        self.second = 8_500_000_000
         started = self.admin.ask("POST", "/v2/computesets", data=json.dumps(
             {"cluster_id": "c", "count": 1}))
         assert started.status_code == 201, started.text
@@ -75,6 +79,11 @@ class Site:
         body = {name: VALUES[name] for name in required}
         if path == "/v2/clusters":
             body["cluster_id"] = next(self.fresh)
+        if path == "/v2/reservations":
+            # One second each: they do not overlap.
+            self.second += 2
+            body.update(name=next(self.fresh), start_unix_s=self.second,
+                        end_unix_s=self.second + 1)
         if path == "/v2/computesets" and not {"nodes", "names"} & set(changed):
             body["count"] = 1
         if path == "/v2/clusters/{cluster}/nodes" and method == "patch":
@@ -91,7 +100,8 @@ class Site:
         sets = self.admin.get("/v2/computesets?fields=computeset_id")
         return [nodes, hosts, sets] + [self.operator.get(path) for path in (
             "/v2/clusters", "/v2/projects", "/v2/people", "/v2/allocations?fields=allocation_id,"
-            "project_id,limit_core_s,is_closed", "/v2/images", "/v2/me/tokens")] + [
+            "project_id,limit_core_s,is_closed", "/v2/reservations", "/v2/images",
+            "/v2/me/tokens")] + [
                 self.admin.get("/v2/me"), self.admin.get("/v2/me/tokens")]
 
 

@@ -13,7 +13,9 @@ FREE_TEXTS = {"--reason", "--cmdline"}
 # What a required argument gets if it is not the one under test.
 VALUES = {"cluster NAME": "c1", "cluster create NAME": "c9", "person NAME": "ann",
           "person create NAME": "ben", "host add HOST": "h9", "host HOST": "sim-0001",
-          "process NAME": "scheduler", "image NAME": "disk", "join FILE": "joined.join",
+          "process NAME": "scheduler", "image NAME": "disk",
+          "reservation NAME": "far", "reservation create NAME": "farther", "--hosts": "sim-0001",
+          "--end": "9000000000", "join FILE": "joined.join",
           "keys DIRECTORY": "keys", "--project": "demo", "--url": "http://localhost:1",
           "--events": "tcp://localhost:1", "--tls-certificate": "cert.pem",
           "--tls-key": "key.pem"}
@@ -24,6 +26,7 @@ LONG = "x" * 65
 CREATED = {"cluster create NAME": ("../x", "a b", LONG),
            "person create NAME": ("../x", "a b", LONG),
            "person create --project": ("../x", "a b", LONG, "Upper"),
+           "reservation create NAME": ("../x", "a b", LONG),
            "host add HOST": ("../x", "a b", LONG), "host add --file": ("none/x.join", "/"),
            "image import NAME": ("../x", "a b", "demo/a/b", LONG),
            "keys DIRECTORY": ("/dev/null/x",), "keys --provisioner": ("../x", "a b", LONG)}
@@ -113,6 +116,8 @@ class Live:
         self.operator = operator_of(deployment)
         deployment.nucleus("cluster", "create", "c1", "--computes", "2")
         deployment.add_person("ann", "demo")
+        deployment.nucleus("reservation", "create", "far", "--hosts", "sim-0002", "--start",
+                           "8000000000", "--end", "8000000001")
         deployment.nucleus("host", "add", "joined", "--file", str(folder / "joined.join"))
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost",
@@ -122,7 +127,7 @@ class Live:
     def everything(self):
         records = {path: self.operator.get(f"/v2/{path}?limit=1000") for path in (
             "clusters", "clusters/c1/nodes", "people", "projects", "allocations", "images",
-            "computesets", "hosts")}
+            "computesets", "hosts", "reservations")}
         for host in records["hosts"]["hosts"]:
             del host["last_heartbeat_unix_ms"], host["clock_skew_ms"]
         processes = self.deployment.nucleus("process", "list").stdout.splitlines()

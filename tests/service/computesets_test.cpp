@@ -157,7 +157,7 @@ TEST_F(Computesets, RefuseNodesThatCannotBeInThem) {
       refusal({.cluster_id = {"c"}, .viewer = as_operator, .nodes = {{"c-1"}}, .hosts = {{"h9"}}}),
       "no such host: h9");
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .count = 1, .reservation = "r"}),
-            "reservations are not available yet");
+            "no such reservation: r");
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .count = 1, .walltime_mins = -1}),
             "walltime_mins must be 0 to 525600");
   EXPECT_EQ(refusal({.cluster_id = {"c"}, .viewer = as_operator, .count = 0}),

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/reservations.hpp"
 
 namespace nucleus::scheduler {
 
@@ -15,17 +16,6 @@ std::int64_t charge_core_s_max(const StoredComputeset& stored) {
   const auto& computeset = stored.computeset;
   if (stored.rates.empty()) return stored.cores * computeset.walltime_mins * 60;
   return charged_core_s(stored, computeset.start_unix_s + computeset.walltime_mins * 60);
-}
-
-/// A project that was defined before the scheduler kept projects is known by what it owns.
-bool is_project(const View& view, const msg::ProjectId& id) {
-  return view.project(id) ||
-         std::ranges::any_of(
-             view.clusters(),
-             [&](const auto& entry) { return entry.second.cluster.project_id == id; }) ||
-         std::ranges::any_of(view.allocations(), [&](const auto& entry) {
-           return entry.second.allocation.project_id == id;
-         });
 }
 
 /// A wrong project can be corrected as long as nothing was charged.
@@ -42,6 +32,17 @@ core::Result<void> check_project(const View& view, const msg::Allocation& known,
 }
 
 }  // namespace
+
+/// A project that was defined before the scheduler kept projects is known by what it owns.
+bool is_project(const View& view, const msg::ProjectId& id) {
+  return view.project(id) ||
+         std::ranges::any_of(
+             view.clusters(),
+             [&](const auto& entry) { return entry.second.cluster.project_id == id; }) ||
+         std::ranges::any_of(view.allocations(), [&](const auto& entry) {
+           return entry.second.allocation.project_id == id;
+         });
+}
 
 core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId& id,
                                     std::int64_t core_s) {
@@ -151,6 +152,7 @@ Plan plan_project_removed(const View& view, const msg::ProjectRemoved& event,
     stored.allocation.project_id = {};
     draft.changes().allocations[id] = std::move(stored);
   }
+  remove_reservations_of(draft, event.project_id);
   return finish(draft);
 }
 

@@ -19,6 +19,8 @@ core::Result<void> resize_node(Draft& draft, const msg::NodeId& id);
 core::Result<msg::AllocationId> pick_allocation(const View& view, const msg::Cluster& cluster,
                                                 const msg::StartComputeset& request);
 
+bool is_project(const View& view, const msg::ProjectId& id);
+
 /// `not_found` if the project does not exist.
 core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation& request,
                                    std::int64_t now_unix_ms);
@@ -26,7 +28,7 @@ core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation
 Plan plan_project_defined(const View& view, const msg::ProjectDefined& event,
                           std::int64_t now_unix_ms);
 
-/// The project's allocations belong to no project from now on.
+/// The project's allocations belong to no project from now on; its reservations are removed.
 Plan plan_project_removed(const View& view, const msg::ProjectRemoved& event,
                           std::int64_t now_unix_ms);
 

@@ -17,8 +17,12 @@ std::string fault_of(Draft& draft, const StoredNode& node, const msg::HostId& id
     return "which is " + std::string(msg::name_of(host->state));
   if (host->is_drained) return "which is drained";
   if (!fits(node.size, total_of(*host, draft.view().config()))) return "which is too small for it";
-  if (!draft.pool().has_room(id, {.size = node.size})) return "which has no room now";
-  return {};
+  const Need need = need_of(draft, node);
+  if (draft.pool().has_room(id, need)) return {};
+  if (const auto* hold = draft.pool().find_hold(need))
+    return "where reservation " + draft.reservation(hold->reservation_id)->reservation.name +
+           " keeps its room";
+  return "which has no room now";
 }
 
 bool is_any_without_volumes(const Draft& draft) {
@@ -29,11 +33,19 @@ bool is_any_without_volumes(const Draft& draft) {
 
 }  // namespace
 
-Need need_of(const StoredNode& node, const msg::HostId& host_id) {
+Need need_of(const Draft& draft, const StoredNode& node, const msg::HostId& host_id) {
   const auto disk = disk_place_of(node);
-  return {.size = node.size,
-          .host_id = disk.host_id.empty() ? host_id : disk.host_id,
-          .is_disk_in_store = disk.is_in_store};
+  Need need{.size = node.size,
+            .host_id = disk.host_id.empty() ? host_id : disk.host_id,
+            .is_disk_in_store = disk.is_in_store,
+            .until_unix_s = draft.now_unix_s() + draft.view().config().reservation_horizon_s};
+  const auto* stored = draft.computeset(node.computeset_id);
+  if (!stored) return need;
+  need.reservation_id = stored->reservation_id;
+  const bool has_started = stored->computeset.start_unix_s != 0;
+  need.until_unix_s = has_started ? walltime_end_unix_s(stored->computeset)
+                                  : draft.now_unix_s() + stored->computeset.walltime_mins * 60;
+  return need;
 }
 
 Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& host_id) {

@@ -6,8 +6,8 @@
 
 namespace nucleus::scheduler {
 
-/// What the node needs of a host; on `host_id` alone if that is not empty.
-Need need_of(const StoredNode& node, const msg::HostId& host_id = {});
+/// What the node needs of a host from now on; on `host_id` alone if that is not empty.
+Need need_of(const Draft& draft, const StoredNode& node, const msg::HostId& host_id = {});
 
 /// Why the location of its disk prevents a placement of this node now; `unknown` if it does not.
 /// With `host_id`, for a placement on that host.

@@ -28,6 +28,9 @@ class Draft {
   const StoredComputeset* computeset(msg::ComputesetId id) const {
     return after(plan_.changes.computesets, id, view_.computeset(id));
   }
+  const StoredReservation* reservation(std::int64_t id) const {
+    return after(plan_.changes.reservations, id, view_.reservation(id));
+  }
   const StoredAllocation* allocation(const msg::AllocationId& id) const {
     return after(plan_.changes.allocations, id, view_.allocation(id));
   }
@@ -37,6 +40,10 @@ class Draft {
   StoredNode& edit(const msg::NodeId& id) { return edit(plan_.changes.nodes, id, view_.node(id)); }
   StoredComputeset& edit(msg::ComputesetId id) {
     return edit(plan_.changes.computesets, id, view_.computeset(id));
+  }
+
+  msg::Reservation& edit_reservation(std::int64_t id) {
+    return edit(plan_.changes.reservations, id, view_.reservation(id)).reservation;
   }
 
   /// For records that the plan makes or removes.

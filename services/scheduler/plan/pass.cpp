@@ -6,6 +6,7 @@
 #include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/placements.hpp"
+#include "services/scheduler/plan/reservations.hpp"
 #include "services/scheduler/states/wait.hpp"
 
 namespace nucleus::scheduler {
@@ -41,6 +42,15 @@ Wait missing_for_all(Draft& draft, const StoredComputeset& stored) {
   return {};
 }
 
+/// The reservation that keeps the room that this need could have, or that the need names and that
+/// has no room; `unknown` if there is none.
+Wait why_reserved(Draft& draft, const Need& need) {
+  if (need.reservation_id != 0)
+    return wait_for(draft, WaitReason::reservation_full, need.reservation_id);
+  const auto* hold = draft.pool().find_hold(need);
+  return hold ? wait_for(draft, WaitReason::reserved, hold->reservation_id) : Wait{};
+}
+
 Wait why_no_room(Draft& draft, const std::vector<Need>& needs) {
   auto& pool = draft.pool();
   for (const auto& need : needs) {
@@ -48,11 +58,16 @@ Wait why_no_room(Draft& draft, const std::vector<Need>& needs) {
     const auto* host = pool.pool().find(need.host_id);
     if (!host || !host->is_open)
       return {.reason = WaitReason::named_host_closed, .subject = need.host_id.value};
-    if (!pool.has_room(need.host_id, need))
-      return {.reason = WaitReason::named_host_full, .subject = need.host_id.value};
+    if (pool.has_room(need.host_id, need)) continue;
+    const Wait reserved = need.reservation_id == 0 ? why_reserved(draft, need) : Wait{};
+    if (reserved.reason != WaitReason::unknown) return reserved;
+    return {.reason = WaitReason::named_host_full, .subject = need.host_id.value};
   }
-  if (pool.pool().order().empty()) return {.reason = why_all_closed(draft.view())};
+  if (!pool.pool().is_any_open()) return {.reason = why_all_closed(draft.view())};
   if (can_never_fit(pool.pool(), needs)) return {.reason = WaitReason::too_large_for_all};
+  for (const auto& need : needs)
+    if (Wait reserved = why_reserved(draft, need); reserved.reason != WaitReason::unknown)
+      return reserved;
   return {.reason = WaitReason::no_room_for_all};
 }
 
@@ -70,7 +85,7 @@ void place_waiting_nodes(Draft& draft) {
 Wait place_node(Draft& draft, const msg::NodeId& id) {
   if (auto wait = why_disk_is_away(draft, *draft.node(id)); wait.reason != WaitReason::unknown)
     return wait;
-  const Need need = need_of(*draft.node(id));
+  const Need need = need_of(draft, *draft.node(id));
   if (const auto* found = draft.pool().find_roomiest(need)) {
     const msg::HostId host_id = *found;
     draft.pool().take(host_id, need.size);
@@ -78,19 +93,24 @@ Wait place_node(Draft& draft, const msg::NodeId& id) {
     return {};
   }
   const auto& pool = draft.view().pool();
-  if (pool.order().empty()) return {.reason = why_all_closed(draft.view())};
-  const bool is_too_large = can_never_fit(pool, {&need, 1});
-  return {.reason = is_too_large ? WaitReason::too_large : WaitReason::no_room};
+  if (!pool.is_any_open()) return {.reason = why_all_closed(draft.view())};
+  if (can_never_fit(pool, {&need, 1})) return {.reason = WaitReason::too_large};
+  const Wait reserved = why_reserved(draft, need);
+  return reserved.reason == WaitReason::unknown ? Wait{.reason = WaitReason::no_room} : reserved;
 }
 
 void place_computeset(Draft& draft, msg::ComputesetId id) {
   const auto& stored = *draft.computeset(id);
   const auto& nodes = stored.computeset.nodes;
+  if (const auto* named = draft.reservation(stored.reservation_id);
+      named && named->reservation.state == msg::ReservationState::planned)
+    return set_wait(draft, id,
+                    wait_for(draft, WaitReason::reservation_planned, stored.reservation_id));
   if (const Wait missing = missing_for_all(draft, stored); missing.reason != WaitReason::unknown)
     return set_wait(draft, id, missing);
   std::vector<Need> needs;
   for (std::size_t i = 0; i < nodes.size(); ++i)
-    needs.push_back(need_of(*draft.node(nodes[i]), host_for(stored, i)));
+    needs.push_back(need_of(draft, *draft.node(nodes[i]), host_for(stored, i)));
   const auto hosts = place_together(draft.pool(), needs, draft.search_steps_left());
   if (!hosts) return set_wait(draft, id, why_no_room(draft, needs));
   start_computeset(draft, id, *hosts);

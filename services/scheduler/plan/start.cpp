@@ -1,10 +1,12 @@
 #include "services/scheduler/plan/start.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/lookups.hpp"
+#include "services/scheduler/plan/reservations.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
 
 namespace nucleus::scheduler {
@@ -76,6 +78,15 @@ core::Result<Nodes> free_nodes(const View& view, const msg::StartComputeset& req
       "count");
 }
 
+/// As requested, or 2880 minutes, of a reservation at most up to its end.
+std::int64_t walltime_mins(const msg::StartComputeset& request, const msg::Reservation* reservation,
+                           std::int64_t now_unix_s) {
+  if (request.walltime_mins != 0) return request.walltime_mins;
+  if (!reservation) return msg::walltime_default_mins;
+  const auto left_s = reservation->end_unix_s - std::max(now_unix_s, reservation->start_unix_s);
+  return std::min(msg::walltime_default_mins, (left_s + 59) / 60);
+}
+
 }  // namespace
 
 core::Result<void> check_acknowledged(const View& view, const msg::ProjectId& project_id) {
@@ -106,6 +117,12 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
                           "hosts");
 
   Draft draft{view, now_unix_ms};
+  const msg::Reservation* reservation = nullptr;
+  if (!request.reservation.empty()) {
+    const auto picked = pick_reservation(view, request, project_id, *nodes, draft.now_unix_s());
+    if (!picked) return std::unexpected(picked.error());
+    reservation = *picked;
+  }
   const std::int64_t id = view.computeset_count() + 1;
   StoredComputeset stored{
       .computeset = {.computeset_id = id,
@@ -113,10 +130,11 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
                      .project_id = project_id,
                      .state = next_state(ComputesetState::unknown, ComputesetEvent::accepted),
                      .allocation_id = *allocation_id,
-                     .walltime_mins =
-                         request.walltime_mins ? request.walltime_mins : msg::walltime_default_mins,
+                     .reservation = request.reservation,
+                     .walltime_mins = walltime_mins(request, reservation, draft.now_unix_s()),
                      .created_unix_s = draft.now_unix_s()},
-      .hosts = request.hosts};
+      .hosts = request.hosts,
+      .reservation_id = reservation ? reservation->reservation_id : 0};
   for (const auto* node : *nodes) {
     stored.computeset.nodes.push_back(node->definition.node_id);
     stored.cores += node->definition.cpus;

@@ -22,6 +22,8 @@ std::string reason_of(const StoredNode& node, const StoredHost* host, NodeState 
   if (!host || host->state != msg::HostState::up)
     return "host " + node.host_id.value + ": " + (host ? host->reason : "unknown");
   if (state == NodeState::active) return {};
+  if (!node.is_grant_on && node.is_desired_on && node.wait.reason != WaitReason::unknown)
+    return text_of(node.wait);
   if (state == NodeState::shutdown && node.observed != DomainState::stopping)
     return "is being stopped";
   if (state == NodeState::nostate && node.observed_reason.empty()) return "is being started";

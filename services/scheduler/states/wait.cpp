@@ -40,6 +40,14 @@ std::string text_of(const Wait& wait) {
       return "host " + wait.subject + " has no room now";
     case WaitReason::disk:
       return (wait.subject.empty() ? "" : wait.subject + ": ") + wait.detail;
+    case WaitReason::reserved:
+      return "reservation " + wait.subject + " keeps hosts that have room";
+    case WaitReason::reservation_planned:
+      return "waits until reservation " + wait.subject + " begins";
+    case WaitReason::reservation_full:
+      return "the hosts of reservation " + wait.subject + " have no room now";
+    case WaitReason::reservation_begins:
+      return "leaves its host, where reservation " + wait.subject + " begins";
   }
   return {};
 }

@@ -59,8 +59,9 @@ void for_every_request_and_event(Visit&& visit) {
                  ClusterRemoved>(visit);
   visit_messages<StartComputeset, PowerComputeset, PowerNode, PowerNodes, ListComputesets,
                  ListNodeStatuses, ListHosts, ReportHost, ReportDomains, DrainHost, RemoveHost,
-                 HostRemoved, DefineAllocation, ListAllocations, ListUsage, ComputesetChanged,
-                 NodeChanged, HostChanged, AllocationChanged>(visit);
+                 HostRemoved, DefineReservation, RemoveReservation, ListReservations,
+                 ReservationChanged, ReservationRemoved, DefineAllocation, ListAllocations,
+                 ListUsage, ComputesetChanged, NodeChanged, HostChanged, AllocationChanged>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
                  ProbeHost>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
@@ -97,6 +98,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<scheduler::StoredRemovedDisk>("scheduler.removed-disk");
   one.template operator()<scheduler::StoredCount>("scheduler.computeset-count");
   one.template operator()<scheduler::StoredReporter>("scheduler.reporter");
+  one.template operator()<scheduler::StoredReservation>("scheduler.reservation");
   one.template operator()<network::StoredNetwork>("network.network");
   one.template operator()<network::StoredPorts>("network.ports");
   one.template operator()<network::StoredVlanQuarantine>("network.vlan-quarantine");

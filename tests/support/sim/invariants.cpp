@@ -9,6 +9,7 @@
 #include "services/network/keys.hpp"
 #include "services/registry/keys.hpp"
 #include "services/scheduler/keys.hpp"
+#include "services/scheduler/reserved_hosts.hpp"
 
 namespace nucleus::tests {
 
@@ -20,13 +21,14 @@ constexpr std::size_t broken_max = 20;  // the first ones are enough
 
 /// Requests that change state: their reply must be durable before it is sent.
 const std::set<std::string> mutating_topics = {
-    std::string(msg::DefineProject::topic),    std::string(msg::DefineCluster::topic),
-    std::string(msg::RemoveCluster::topic),    std::string(msg::ChangeNode::topic),
-    std::string(msg::ChangeNodes::topic),      std::string(msg::StartComputeset::topic),
-    std::string(msg::PowerComputeset::topic),  std::string(msg::PowerNode::topic),
-    std::string(msg::PowerNodes::topic),       std::string(msg::DrainHost::topic),
-    std::string(msg::DefineAllocation::topic), std::string(msg::ApplyGrants::topic),
-    std::string(msg::ImportImage::topic),      std::string(msg::RemoveImage::topic),
+    std::string(msg::DefineProject::topic),     std::string(msg::DefineCluster::topic),
+    std::string(msg::RemoveCluster::topic),     std::string(msg::ChangeNode::topic),
+    std::string(msg::ChangeNodes::topic),       std::string(msg::StartComputeset::topic),
+    std::string(msg::PowerComputeset::topic),   std::string(msg::PowerNode::topic),
+    std::string(msg::PowerNodes::topic),        std::string(msg::DrainHost::topic),
+    std::string(msg::DefineAllocation::topic),  std::string(msg::ApplyGrants::topic),
+    std::string(msg::DefineReservation::topic), std::string(msg::RemoveReservation::topic),
+    std::string(msg::ImportImage::topic),       std::string(msg::RemoveImage::topic),
 };
 
 bool is_active(ComputesetState state) {
@@ -81,7 +83,8 @@ Invariants::Invariants(SimWorld& world, InvariantLimits limits)
       nodes_{scheduler::keys::nodes()},
       hosts_{scheduler::keys::hosts()},
       computesets_{scheduler::keys::computesets()},
-      allocations_{scheduler::keys::allocations()} {
+      allocations_{scheduler::keys::allocations()},
+      reservations_{scheduler::keys::reservations()} {
   world_.on_landed = [this](const std::string& service, const core::Commit& commit,
                             std::uint64_t first) { observe_commit(service, commit, first); };
   world_.on_sent = [this](const std::string& process, const core::Frames& frames) {
@@ -173,7 +176,7 @@ void Invariants::observe_commit(const std::string& service, const core::Commit& 
       if (one) quarantined_until_s_[std::to_string(one->vlan)] = one->until_unix_s;
       are_networks_changed = true;
     }
-    if (hosts_.take(change)) are_placements_changed = true;
+    if (hosts_.take(change) || reservations_.take(change)) are_placements_changed = true;
     if (computesets_.take(change)) {
       check_computeset_step(change.key, computeset_before);
       are_computesets_changed = true;
@@ -205,6 +208,7 @@ void Invariants::observe_commit(const std::string& service, const core::Commit& 
   if (are_computesets_changed) check_active_computesets();
   if (are_placements_changed) check_capacity();
   if (are_placements_changed) check_lost_hosts();
+  if (are_placements_changed) check_reservations();
   if (are_networks_changed) check_networks((SimLoop::unix_epoch_ms + world_.now_ms()) / 1000);
 }
 
@@ -286,6 +290,26 @@ void Invariants::check_lost_hosts() {
     if (host && host->state == msg::HostState::lost)
       fail(fmt::format("node {} is placed on the lost host {}", node.definition.node_id.value,
                        node.host_id.value));
+  }
+}
+
+/// On the hosts of a reservation that has begun runs only what names it, and that nowhere else.
+void Invariants::check_reservations() {
+  std::map<msg::HostId, const msg::Reservation*> held;
+  for (const auto& [key, stored] : reservations_.all())
+    if (stored.reservation.state == msg::ReservationState::active)
+      for (const auto& host_id : scheduler::reserved_hosts(stored.reservation))
+        if (!held.emplace(host_id, &stored.reservation).second)
+          fail("host " + host_id.value + " is in two reservations at a time");
+  for (const auto& [key, node] : nodes_.all()) {
+    if (node.host_id.empty() || !node.is_grant_on) continue;
+    const auto* stored = computesets_.find(scheduler::keys::computeset(node.computeset_id).name);
+    const auto own = stored && is_active(stored->computeset.state) ? stored->reservation_id : 0;
+    const auto found = held.find(node.host_id);
+    const auto of_host = found == held.end() ? 0 : found->second->reservation_id;
+    if (own != of_host)
+      fail(fmt::format("node {} of reservation {} runs on host {} of reservation {}",
+                       node.definition.node_id.value, own, node.host_id.value, of_host));
   }
 }
 

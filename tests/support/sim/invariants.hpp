@@ -88,6 +88,7 @@ class Invariants {
   void check_active_computesets();
   void check_capacity();
   void check_lost_hosts();
+  void check_reservations();
   void check_networks(std::int64_t now_unix_s);
   // Events against the records of the same commit.
   void check_events(const core::Commit& commit);
@@ -120,6 +121,7 @@ class Invariants {
   View<scheduler::StoredHost> hosts_;
   View<scheduler::StoredComputeset> computesets_;
   View<scheduler::StoredAllocation> allocations_;
+  View<scheduler::StoredReservation> reservations_;
   std::map<std::string, provisioner::StoredGrant> grants_ = {};  // by key, of every host
 
   std::set<std::string> granted_ = {};  // "HOST NODE EPOCH" that were ever durable

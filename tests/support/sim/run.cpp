@@ -4,6 +4,7 @@
 
 #include <exception>
 
+#include "messages/reservations.hpp"
 #include "services/scheduler/keys.hpp"
 #include "tests/support/clusters.hpp"
 
@@ -345,6 +346,7 @@ void SimRun::act_on_computeset() {
                                  .viewer = as_operator,
                                  .count = static_cast<std::uint32_t>(1 + pick(4)),
                                  .walltime_mins = static_cast<std::int64_t>(1 + pick(4))};
+    if (happens(200)) request.reservation = "r" + std::to_string(pick(2));
     if (happens(300)) {
       request.nodes = {*of};
       if (happens(300)) request.hosts = {{"h" + std::to_string(pick(4))}};
@@ -374,7 +376,10 @@ void SimRun::act_on_node() {
 void SimRun::act_on_others() {
   const msg::HostId host{"h" + std::to_string(pick(deployment_.host_count() - 1))};
   const msg::ImageId image{"public/i" + std::to_string(pick(1))};
-  switch (pick(6)) {
+  switch (pick(8)) {
+    case 7:
+    case 8:
+      return act_on_reservation();
     case 0:
       return ask(msg::DrainHost{.host_id = host, .is_drained = true, .reason = "a new fan"});
     case 1:
@@ -397,6 +402,23 @@ void SimRun::act_on_others() {
                             .viewer = as_operator,
                             .iso_id = happens(500) ? msg::ImageId{} : image});
   }
+}
+
+/// Creates, changes or removes a reservation of a few minutes, in the near future or from now on.
+void SimRun::act_on_reservation() {
+  const std::string name = "r" + std::to_string(pick(2));
+  if (happens(200)) return ask(msg::RemoveReservation{.name = name});
+  const auto now_unix_s = (SimLoop::unix_epoch_ms + deployment_.world.now_ms()) / 1000;
+  const auto start_unix_s = now_unix_s + static_cast<std::int64_t>(pick(120));
+  msg::DefineReservation request{
+      .name = name,
+      .is_new = happens(700),
+      .hosts = "h" + std::to_string(pick(deployment_.host_count() - 1)),
+      .start_unix_s = start_unix_s,
+      .end_unix_s = start_unix_s + 1 + static_cast<std::int64_t>(pick(240))};
+  if (happens(700))
+    request.project_id = msg::ProjectId{"p" + std::to_string(pick(projects_max - 1))};
+  ask(request);
 }
 
 void SimRun::remove_everything() {

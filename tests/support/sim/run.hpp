@@ -59,6 +59,7 @@ class SimRun {
   void act_on_computeset();
   void act_on_node();
   void act_on_others();
+  void act_on_reservation();
   template <class Request>
   void ask(const Request& request, std::function<void(const typename Request::Reply&)> took = {});
   template <class Request>

@@ -8,6 +8,7 @@
 #include "services/scheduler/charge.hpp"
 #include "services/scheduler/keys.hpp"
 #include "services/scheduler/placement.hpp"
+#include "services/scheduler/reserved_hosts.hpp"
 #include "services/scheduler/states/wait.hpp"
 #include "tests/support/sim/invariants.hpp"
 
@@ -155,6 +156,12 @@ void Invariants::check_waiting() {
              scheduler::is_open(host));
   for (const auto& [key, node] : nodes_.all())
     if (!node.host_id.empty()) pool.use(node.host_id, node.size);
+  // Hosts of any reservation count as held: what may run there is checked after each commit.
+  for (const auto& [key, stored] : reservations_.all())
+    if (stored.reservation.state != msg::ReservationState::ended)
+      for (const auto& host_id : scheduler::reserved_hosts(stored.reservation))
+        pool.hold(host_id,
+                  {.reservation_id = stored.reservation.reservation_id, .is_active = true});
   const auto have_capacity = [&](const std::vector<scheduler::Need>& needs) {
     scheduler::HostPoolDraft left{pool};
     std::size_t steps_left = scheduler::search_steps_max;
@@ -165,7 +172,8 @@ void Invariants::check_waiting() {
         have_capacity({{.size = node.size}}))
       fail("node " + node.definition.node_id.value + " waits although a host has capacity");
   for (const auto& [key, stored] : computesets_.all()) {
-    if (stored.computeset.state != ComputesetState::submitted) continue;
+    if (stored.computeset.state != ComputesetState::submitted || stored.reservation_id != 0)
+      continue;
     std::vector<scheduler::Need> needs;
     bool is_missing = false;
     for (std::size_t i = 0; i < stored.computeset.nodes.size(); ++i) {

@@ -10,6 +10,7 @@
 #include "services/scheduler/states/computeset_state.hpp"
 #include "services/scheduler/states/host_state.hpp"
 #include "services/scheduler/states/node_state.hpp"
+#include "services/scheduler/states/reservation_state.hpp"
 #include "tests/support/markdown_table.hpp"
 
 namespace nucleus::scheduler {
@@ -97,12 +98,18 @@ TEST(StatesPage, HasTheTransitionsOfComputesetsAndNoOther) {
   EXPECT_EQ(rows_of_page("## Computeset"), rows_of_code(computeset_transitions));
 }
 
+TEST(StatesPage, HasTheTransitionsOfReservationsAndNoOther) {
+  EXPECT_EQ(rows_of_page("## Reservation"), rows_of_code(reservation_transitions));
+}
+
 TEST(StatesPage, HasTheTransitionsOfHostsAndNoOther) {
   EXPECT_EQ(rows_of_page("**A host's right"), rows_of_code(host_transitions));
 }
 
 TEST(States, FollowTheirTable) {
   for (const auto& one : computeset_transitions) EXPECT_EQ(next_state(one.from, one.event), one.to);
+  for (const auto& one : reservation_transitions)
+    EXPECT_EQ(next_state(one.from, one.event), one.to);
   for (const auto& one : host_transitions) EXPECT_EQ(next_state(one.from, one.event), one.to);
 }
 

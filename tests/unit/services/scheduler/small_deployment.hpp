@@ -14,6 +14,7 @@
 #include "services/scheduler/plan/hosts.hpp"
 #include "services/scheduler/plan/pass.hpp"
 #include "services/scheduler/plan/power.hpp"
+#include "services/scheduler/plan/reservations.hpp"
 #include "services/scheduler/plan/start.hpp"
 #include "services/scheduler/statuses.hpp"
 #include "tests/support/clusters.hpp"
@@ -159,6 +160,46 @@ struct SmallDeployment {
                                 .state = state,
                                 .last_seen_unix_ms = seen_unix_ms});
     return report;
+  }
+
+  /// Defines a reservation that begins and ends this long from now; without a project, a
+  /// maintenance window.
+  struct Times {
+    std::int64_t start_s = 0;
+    std::int64_t end_s = 0;
+  };
+  core::Result<Shown> reserve(const std::string& name, const std::string& hosts, Times times,
+                              const std::string& project = "p") {
+    return define_reservation({.name = name,
+                               .is_new = true,
+                               .project_id = msg::ProjectId{project},
+                               .hosts = hosts,
+                               .start_unix_s = now_unix_s() + times.start_s,
+                               .end_unix_s = now_unix_s() + times.end_s});
+  }
+  core::Result<Shown> define_reservation(const msg::DefineReservation& request) {
+    auto plan = plan_reservation(view, request, now_unix_ms);
+    if (!plan) return std::unexpected(plan.error());
+    return apply(std::move(*plan));
+  }
+  core::Result<Shown> remove_reservation(const std::string& name) {
+    auto plan = plan_remove_reservation(view, {.name = name}, now_unix_ms);
+    if (!plan) return std::unexpected(plan.error());
+    return apply(std::move(*plan));
+  }
+  /// What is due at this time: ends of walltimes, reservations, and a pass.
+  void sweep() {
+    apply(plan_walltime_ends(view, now_unix_ms));
+    apply(plan_reservation_steps(view, now_unix_ms));
+    pass();
+  }
+  /// The domains of nodes that are being stopped end.
+  void end_stopping() {
+    std::vector<std::string> stopping;
+    for (const auto& [host_id, host] : view.hosts())
+      for (const auto& id : view.nodes_on(host_id))
+        if (!node(id.value).is_grant_on) stopping.push_back(id.value);
+    for (const auto& id : stopping) observe(id, msg::DomainState::shutoff);
   }
 
   const StoredNode& node(const std::string& id) const { return *view.node({id}); }

@@ -1,0 +1,19 @@
+// reservation list; the operator makes and changes them.
+#include "client/commands/commands.hpp"
+#include "client/output/views.hpp"
+
+namespace nucleus::client {
+
+core::Result<int> list_reservations(const Api& api, const Words& words) {
+  const auto reservations = api.get_all("/v2/reservations", "reservations");
+  if (!reservations) return std::unexpected(reservations.error());
+  return print(reservation_view(*reservations), words["--format"], *reservations);
+}
+
+core::Result<int> refuse_reservation(Session&, const Words& words) {
+  return core::refuse(core::ErrorCode::wrong_state, std::string("reservation ") +
+                                                        words.command().name +
+                                                        " is not supported: contact the helpdesk");
+}
+
+}  // namespace nucleus::client
