@@ -105,7 +105,8 @@ void stop_domains(const StateDirectory& state) {
 /// It is missing if the start failed early.
 void remove_network(const StateDirectory& state) {
   if (is_host(state)) {
-    if (const auto host = load_host(state)) remove_host_network(host->network_namespace);
+    if (const auto host = load_host(state); host && !host->is_simulated)
+      remove_host_network(host->network_namespace);
     return;
   }
   const auto deployment = load_deployment(state);

@@ -90,6 +90,10 @@ std::string own_host_id() {
 
 }  // namespace
 
+bool is_ipv4_address(const std::string& text) {
+  return text.find(':') == std::string::npos && core::parse_endpoint(text + ":1");
+}
+
 core::Result<void> parse_listen(const std::string& text, Deployment& deployment) {
   const auto endpoint = parse_option("listen", text);
   if (!endpoint) return std::unexpected(endpoint.error());

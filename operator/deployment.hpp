@@ -59,6 +59,8 @@ inline const std::string& console_address(const Options& options) {
   return options.console_address.empty() ? options.listen_address : options.console_address;
 }
 
+/// True for `192.0.2.7`, without a port.
+bool is_ipv4_address(const std::string& text);
 /// `--listen` and `--console-listen`: ADDRESS:PORT with a numeric IPv4 address.
 core::Result<void> parse_listen(const std::string& text, Deployment& deployment);
 core::Result<void> parse_console_listen(const std::string& text, Deployment& deployment);

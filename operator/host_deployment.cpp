@@ -45,6 +45,10 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   settings["metrics.listen"] = host.metrics_listen;
   settings["state.file"] = state.file("provisioner/state.db");
   settings["provisioner.host_id"] = host.host_id;
+  if (host.is_simulated) {  // it has no consoles and no disks
+    settings["provisioner.driver"] = "simulated";
+    return child;
+  }
   settings["provisioner.libvirt_uri"] = libvirt_uri(state);
   settings["provisioner.qemu_user"] = "libvirt-qemu";
   settings["provisioner.state_directory"] = state.file("provisioner");
@@ -92,6 +96,7 @@ std::string libvirt_uri(const StateDirectory& state) {
 
 std::vector<Child> plan_host_children(const StateDirectory& state, const HostDeployment& host,
                                       const std::string& programs) {
+  if (host.is_simulated) return {provisioner_of(state, host, programs)};
   std::vector<std::string> vswitchd{programs + "/private_ovs", "switch", state.file("ovs"),
                                     bridge_of(host), host.network_namespace};
   if (!host.uplink.empty()) vswitchd.push_back(host.uplink);
@@ -125,7 +130,8 @@ core::Result<HostDeployment> load_host(const StateDirectory& state) {
                       .volume_folder = text_of(*file, "volume_folder"),
                       .console_address = text_of(*file, "console_address"),
                       .image_store_url = text_of(*file, "image_store_url"),
-                      .ca_file = text_of(*file, "ca_file")};
+                      .ca_file = text_of(*file, "ca_file"),
+                      .is_simulated = text_of(*file, "is_simulated") == "true"};
   host.bus = bus_settings(*file);
   return host;
 }
@@ -143,10 +149,12 @@ core::Result<void> save_host(const StateDirectory& state, const HostDeployment& 
   file["console_address"] = host.console_address;
   file["image_store_url"] = host.image_store_url;
   file["ca_file"] = host.ca_file;
+  if (host.is_simulated) file["is_simulated"] = "true";
   return write_text_map(state.file("host.yaml"), file);
 }
 
 core::Result<void> make_host_network(const HostDeployment& host) {
+  if (host.is_simulated) return {};
   const auto& name = host.network_namespace;
   remove_host_network(name);  // a power failure may have left one with stale devices
   if (auto made = run_ip("netns add " + name); !made) return made;

@@ -23,6 +23,7 @@ struct HostDeployment {
   std::string console_address = {};  // ADDRESS:PORT of the console service, for hosts
   std::string image_store_url = {};  // https://ADDRESS:PORT; empty = shares the head's files
   std::string ca_file = {};          // verifies these two
+  bool is_simulated = false;         // no hypervisor, switch or network
   TextMap bus = {};                  // the provisioner's `bus.*` settings
 };
 

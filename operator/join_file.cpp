@@ -1,11 +1,21 @@
 #include "operator/join_file.hpp"
 
+#include <filesystem>
+
 #include "core/bus/curve.hpp"
+#include "core/config/endpoint.hpp"
+#include "operator/caller.hpp"
 #include "operator/keys.hpp"
 #include "operator/rights.hpp"
 #include "operator/tls.hpp"
 
 namespace nucleus::operator_ {
+
+bool is_head_place(const std::string& text) {
+  const auto colon = text.rfind(':');
+  return colon != std::string::npos && msg::is_name(text.substr(0, colon)) &&
+         core::parse_endpoint("127.0.0.1" + text.substr(colon));
+}
 
 core::Result<TextMap> head_entries(const StateDirectory& state, const Deployment& deployment) {
   const auto ca = read_file(authority_files(state).certificate);
@@ -20,11 +30,50 @@ core::Result<TextMap> head_entries(const StateDirectory& state, const Deployment
                  {"bus.server_key", deployment.curve.server_public}};
 }
 
-core::Result<TextMap> add_host_key(const StateDirectory& state, const Deployment& deployment,
+core::Result<TextMap> find_head_entries(const StateDirectory& state) {
+  if (!state.is_remote()) {
+    const auto deployment = open_deployment(state);
+    if (!deployment) return std::unexpected(deployment.error());
+    return head_entries(state, *deployment);
+  }
+  std::error_code error;
+  const auto path = state.file(std::string(head_file_name));
+  for (const auto& needed : {path, state.file("rights")})
+    if (!std::filesystem::exists(needed, error))
+      return core::refuse(core::ErrorCode::not_found,
+                          needed + " does not exist: run this command on the head", "state");
+  auto head = read_text_map(path);
+  const auto link = remote_link_options(state);
+  if (!head || !link) return head ? std::unexpected(link.error()) : head;
+  head->insert({{"bus.requests_url", link->requests_url},
+                {"bus.events_url", link->events_url},
+                {"bus.server_key", link->keys.server_public}});
+  return head;
+}
+
+core::Result<void> set_head_address(const StateDirectory& state, TextMap& head,
+                                    const std::string& address) {
+  if (!is_ipv4_address(address))
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "--head-address must be an IPv4 address, without a port", "head-address");
+  if (const auto certificate = core::Certificate::open(head_files(state));
+      certificate && !(*certificate)->facts(address).is_for_host)
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "--head-address: the head's certificate is not for " + address,
+                        "head-address");
+  for (const char* key :
+       {"console_address", "image_store_url", "bus.requests_url", "bus.events_url"}) {
+    auto& place = head[key];
+    const auto scheme = place.find("//");
+    place = place.substr(0, scheme == std::string::npos ? 0 : scheme + 2) + address +
+            place.substr(place.rfind(':'));
+  }
+  return {};
+}
+
+core::Result<TextMap> add_host_key(const StateDirectory& state, TextMap head,
                                    const std::string& host_id, std::int64_t earlier_end_unix_s) {
   if (auto broken = msg::check_name("host", host_id)) return std::unexpected(*broken);
-  auto file = head_entries(state, deployment);
-  if (!file) return file;
   const auto pair = core::new_curve_pair();
   const auto folder = state.file("rights");
   const auto rights = host_rights(host_id);
@@ -32,10 +81,10 @@ core::Result<TextMap> add_host_key(const StateDirectory& state, const Deployment
                            ? grant_key(folder, pair.public_key, rights)
                            : renew_key(folder, pair.public_key, rights, earlier_end_unix_s);
   if (!granted) return std::unexpected(granted.error());
-  file->insert({{"host_id", host_id},
-                {"bus.public_key", pair.public_key},
-                {"bus.secret_key", pair.secret_key}});
-  return file;
+  head.insert({{"host_id", host_id},
+               {"bus.public_key", pair.public_key},
+               {"bus.secret_key", pair.secret_key}});
+  return head;
 }
 
 bool has_host_key(const StateDirectory& state, const std::string& host_id) {

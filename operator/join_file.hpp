@@ -11,15 +11,28 @@
 
 namespace nucleus::operator_ {
 
+/// In the operator's folder of a head in containers: what `nucleus keys` knows of head_entries().
+inline constexpr std::string_view head_file_name = "head.yaml";
+
+/// NAME:PORT or ADDRESS:PORT, with an IPv4 address.
+bool is_head_place(const std::string& text);
+
 /// What a join file says of the head: `ca` (PEM), `console_address`, `image_store_url` and `bus.*`
 /// settings.
 core::Result<TextMap> head_entries(const StateDirectory& state, const Deployment& deployment);
+/// The same of the deployment in `state`, or of the head in containers whose operator's folder it
+/// is, if the folder has the bus's `rights`. Otherwise `not_found`.
+core::Result<TextMap> find_head_entries(const StateDirectory& state);
+/// Replaces the address in all of these; the ports stay. Refuses what is not an
+/// IPv4 address, or not one of the deployment's certificate.
+core::Result<void> set_head_address(const StateDirectory& state, TextMap& head,
+                                    const std::string& address);
 
 /// Creates the key of host `host_id` and allows it what a provisioner needs. Returns the join
-/// file's content: `host_id`, the key pair, and what head_entries() has. Earlier keys of that host
+/// file's content: `host_id`, the key pair, and the entries of `head`. Earlier keys of that host
 /// are revoked: at once, or when the host connects with this one, and at `earlier_end_unix_s` at
 /// the latest.
-core::Result<TextMap> add_host_key(const StateDirectory& state, const Deployment& deployment,
+core::Result<TextMap> add_host_key(const StateDirectory& state, TextMap head,
                                    const std::string& host_id, std::int64_t earlier_end_unix_s = 0);
 
 bool has_host_key(const StateDirectory& state, const std::string& host_id);

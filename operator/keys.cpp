@@ -9,8 +9,10 @@
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
 #include "operator/first_start.hpp"
+#include "operator/join_file.hpp"
 #include "operator/rights.hpp"
 #include "operator/services.hpp"
+#include "operator/tls.hpp"
 
 namespace nucleus::operator_ {
 
@@ -96,7 +98,37 @@ class KeyMaker {
                      {.project = first_project.value});
   }
 
+  core::Result<void> make_tls(const HeadPlaces& head) {
+    if (auto made = make_folder(file("tls")); !made) return made;
+    if (auto made = make_certificate_of("console", head.console, head.others); !made) return made;
+    if (auto made = make_certificate_of("image_store", head.image_store, head.others); !made)
+      return made;
+    const auto ca = read_file(authority().certificate);
+    if (!ca)
+      return core::refuse(core::ErrorCode::internal, authority().certificate + " is missing");
+    return write_text_map(file("operator/" + std::string(head_file_name)),
+                          {{"ca", *ca},
+                           {"console_address", head.console},
+                           {"image_store_url", "https://" + head.image_store}});
+  }
+
  private:
+  core::CertificateFiles authority() const {
+    return {.certificate = file("tls/ca.pem"), .key = file("tls/ca.key")};
+  }
+
+  /// Of a service, for its place NAME:PORT and the other names and addresses of the head.
+  core::Result<void> make_certificate_of(const std::string& service, const std::string& place,
+                                         std::vector<std::string> hosts) {
+    hosts.push_back(place.substr(0, place.rfind(':')));
+    core::CertificateScope scope{.names = {"localhost"}};
+    for (const auto& host : hosts)
+      (is_ipv4_address(host) ? scope.addresses : scope.names).push_back(host);
+    return make_certificate(
+        authority(), "Nucleus", scope,
+        {.certificate = file(service + "/head.pem"), .key = file(service + "/head.key")});
+  }
+
   std::string file(const std::string& name) const { return directory_ + "/" + name; }
 
   std::string directory_;
@@ -182,14 +214,22 @@ std::string key_folder(const std::string& name) {
 }
 
 core::Result<void> make_keys(const std::string& directory,
-                             const std::vector<std::string>& provisioners) {
+                             const std::vector<std::string>& provisioners, const HeadPlaces& head) {
   for (const auto& host : provisioners)
     if (auto broken = msg::check_name("provisioner", host)) return std::unexpected(*broken);
+  for (const auto& [option, place] :
+       {std::pair{"console", head.console}, std::pair{"image-store", head.image_store}})
+    if (!place.empty() && !is_head_place(place))
+      return std::unexpected(msg::invalid(option, "must be NAME:PORT or ADDRESS:PORT"));
+  for (const auto& other : head.others)
+    if (!is_ipv4_address(other))
+      return std::unexpected(msg::invalid("head-address", "must be an IPv4 address"));
   KeyMaker maker(fs::absolute(directory).lexically_normal().string());
   if (auto made = maker.make_bus(); !made) return made;
   for (const auto& rights : process_rights(provisioners))
     if (auto made = maker.make_process(rights); !made) return made;
-  return maker.make_subscriber();
+  if (auto made = maker.make_subscriber(); !made) return made;
+  return head.console.empty() ? core::Result<void>{} : maker.make_tls(head);
 }
 
 }  // namespace nucleus::operator_

@@ -1,6 +1,7 @@
 // CURVE keys for processes in containers or on other machines: one folder per process with settings
 // that only this process may read; the bus's folder also contains what each key allows. Each folder
-// is passed to its process, as a volume or over ssh.
+// is passed to its process, as a volume or over ssh. So are the certificates for what hosts connect
+// to by TLS.
 #pragma once
 
 #include <cstdint>
@@ -36,9 +37,19 @@ bool revoke_keys(const std::string& rights_directory, const std::string& name);
 /// `provisioner/host-07`, `operator` for `operator/*`.
 std::string key_folder(const std::string& name);
 
-/// Creates what does not exist yet below `directory`. Safe to repeat, also with further hosts:
-/// existing keys are kept.
+/// Where hosts reach the head by TLS: NAME:PORT or ADDRESS:PORT. Both empty = nowhere.
+struct HeadPlaces {
+  std::string console = {};
+  std::string image_store = {};
+  std::vector<std::string> others = {};  // further IPv4 addresses of the head
+};
+
+/// Creates what does not exist yet below `directory`. Safe to repeat, also with further hosts and
+/// addresses: existing keys are kept, and a certificate that is not valid for all is replaced. With
+/// places, `tls` gets the CA, the folders of the console and the image store `head.pem` and
+/// `head.key`, and that of the operator `head.yaml`, for join files.
 core::Result<void> make_keys(const std::string& directory,
-                             const std::vector<std::string>& provisioners);
+                             const std::vector<std::string>& provisioners,
+                             const HeadPlaces& head = {});
 
 }  // namespace nucleus::operator_

@@ -84,12 +84,12 @@ core::Result<TextMap> rack_join_file(const StateDirectory& state, const Deployme
                                      std::uint32_t index) {
   const auto own = rack_state(state, index);
   const std::string path = own.file("join.yaml");
-  auto file = is_host(own)       ? read_text_map(own.file("host.yaml"))
-              : fs::exists(path) ? read_text_map(path)
-                                 : add_host_key(state, deployment, rack_host_id(index));
-  if (!file) return file;
   const auto head = head_entries(state, deployment);
   if (!head) return head;
+  auto file = is_host(own)       ? read_text_map(own.file("host.yaml"))
+              : fs::exists(path) ? read_text_map(path)
+                                 : add_host_key(state, *head, rack_host_id(index));
+  if (!file) return file;
   for (const auto& [key, value] : *head) (*file)[key] = value;
   if (auto written = write_text_map(path, *file); !written) return std::unexpected(written.error());
   return file;

@@ -10,8 +10,6 @@
 #include <ctime>
 #include <memory>
 
-#include "core/tls/authority.hpp"
-
 namespace nucleus::operator_ {
 
 namespace {
@@ -77,14 +75,18 @@ core::CertificateFiles head_files(const StateDirectory& state) {
   return {.certificate = state.file("tls/head.pem"), .key = state.file("tls/head.key")};
 }
 
+core::Result<void> make_certificate(const core::CertificateFiles& authority,
+                                    const std::string& authority_name,
+                                    const core::CertificateScope& scope,
+                                    const core::CertificateFiles& files) {
+  if (auto made = core::make_authority(authority, authority_name); !made) return made;
+  return is_sound(files, scope) ? core::Result<void>{}
+                                : core::issue_certificate(authority, scope, files);
+}
+
 core::Result<void> make_own_tls(const StateDirectory& state, const Deployment& deployment) {
-  const auto authority = authority_files(state);
-  const auto head = head_files(state);
-  if (auto made = core::make_authority(authority, "Nucleus " + deployment.short_id); !made)
-    return made;
-  const auto scope = head_scope(deployment.options);
-  return is_sound(head, scope) ? core::Result<void>{}
-                               : core::issue_certificate(authority, scope, head);
+  return make_certificate(authority_files(state), "Nucleus " + deployment.short_id,
+                          head_scope(deployment.options), head_files(state));
 }
 
 void use_own_tls(const StateDirectory& state, Options& options) {

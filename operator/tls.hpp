@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "core/tls/authority.hpp"
 #include "core/tls/certificate.hpp"
 #include "operator/deployment.hpp"
 
@@ -12,8 +13,13 @@ namespace nucleus::operator_ {
 core::CertificateFiles authority_files(const StateDirectory& state);
 core::CertificateFiles head_files(const StateDirectory& state);
 
-/// Makes the CA, unless it exists, and the head's certificate, unless it is valid for all addresses
-/// of the deployment and for another 90 days.
+/// Makes the CA, unless it exists, and a certificate of it, unless `files` has one that is valid
+/// for all of `scope` and for another 90 days.
+core::Result<void> make_certificate(const core::CertificateFiles& authority,
+                                    const std::string& authority_name,
+                                    const core::CertificateScope& scope,
+                                    const core::CertificateFiles& files);
+/// That of the head, for all addresses of the deployment.
 core::Result<void> make_own_tls(const StateDirectory& state, const Deployment& deployment);
 
 /// Selects the head's own certificate if clients reach the gateway or the console from elsewhere,

@@ -19,7 +19,8 @@ namespace nucleus::operator_ {
 namespace {
 
 constexpr std::chrono::seconds removal_timeout{20};
-constexpr std::chrono::hours renewal_timeout{24};  // the earlier key is valid no longer
+constexpr std::chrono::seconds revocation_timeout{2};  // then the bus accepts nothing more of a key
+constexpr std::chrono::hours renewal_timeout{24};      // the earlier key is valid no longer
 
 struct HostArguments {
   std::string state = {};
@@ -30,6 +31,7 @@ struct AddArguments {
   std::string state = {};
   std::string name = {};
   std::string file = {};
+  std::string head_address = {};
   bool is_renewed = false;
   bool is_earlier_revoked = false;
 };
@@ -71,8 +73,11 @@ core::Result<void> check_writable(const std::string& file) {
 
 core::Result<int> add(const AddArguments& arguments) {
   const StateDirectory state(arguments.state);
-  const auto deployment = open_deployment(state);
-  if (!deployment) return std::unexpected(deployment.error());
+  auto head = find_head_entries(state);
+  if (!head) return std::unexpected(head.error());
+  if (!arguments.head_address.empty())
+    if (auto set = set_head_address(state, *head, arguments.head_address); !set)
+      return std::unexpected(set.error());
   const bool has_key = has_host_key(state, arguments.name);
   if (has_key && !arguments.is_renewed)
     return core::refuse(core::ErrorCode::conflict,
@@ -82,8 +87,9 @@ core::Result<int> add(const AddArguments& arguments) {
   if (auto writable = check_writable(file); !writable) return std::unexpected(writable.error());
   const bool is_earlier_kept = has_key && !arguments.is_earlier_revoked;
   const auto end_unix_s = unix_ms_now() / 1000 + std::chrono::seconds{renewal_timeout}.count();
+  const bool is_loopback = text_of(*head, "bus.requests_url").starts_with("tcp://127.0.0.1:");
   const auto key =
-      add_host_key(state, *deployment, arguments.name, is_earlier_kept ? end_unix_s : 0);
+      add_host_key(state, std::move(*head), arguments.name, is_earlier_kept ? end_unix_s : 0);
   if (!key) return std::unexpected(key.error());
   if (auto written = write_text_map(file, *key); !written) return std::unexpected(written.error());
   std::cout << fmt::format("{}: copy it to the host and run there: nucleus join {}\n", file, file);
@@ -91,34 +97,48 @@ core::Result<int> add(const AddArguments& arguments) {
     std::cout << fmt::format(
         "the old key ends when the host has joined with this file, or in {} hours\n",
         renewal_timeout.count());
-  if (deployment->options.bus_address == "127.0.0.1")
+  if (is_loopback)
     std::cout << "the bus listens on 127.0.0.1 only; for other machines: nucleus down, then "
                  "nucleus up --bus-listen ADDRESS, then host add --renew\n";
   return 0;
 }
 
+/// Whether another attempt may succeed. The first one may have had its effect.
+bool is_worth_repeating(core::ErrorCode code) {
+  return code == core::ErrorCode::conflict || code == core::ErrorCode::unavailable ||
+         code == core::ErrorCode::deadline_exceeded || code == core::ErrorCode::unknown_outcome;
+}
+
 /// A host that still reports itself has its key revoked, and is removed once it counts as silent.
 core::Result<int> remove(const RemoveArguments& arguments) {
   const StateDirectory state(arguments.state);
-  if (const auto deployment = open_deployment(state); !deployment)
-    return std::unexpected(deployment.error());
+  if (const auto head = find_head_entries(state); !head) return std::unexpected(head.error());
   const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
   const msg::RemoveHost request{.host_id = {arguments.name}};
   const auto deadline = std::chrono::steady_clock::now() + removal_timeout;
   auto removed = (*opened)->call(request);
-  bool had_key = false;
-  while (!removed && removed.error().code == core::ErrorCode::conflict &&
+  bool was_known = false;  // by a key, or by an attempt whose outcome was not seen
+  while (!removed && is_worth_repeating(removed.error().code) &&
          std::chrono::steady_clock::now() < deadline) {
-    had_key = revoke_host_key(state, arguments.name) || had_key;
+    if (removed.error().code == core::ErrorCode::conflict)
+      was_known = revoke_host_key(state, arguments.name) || was_known;
+    else
+      was_known = true;
     poll(nullptr, 0, 100);
     removed = (*opened)->call(request);
   }
   if (!removed && removed.error().code != core::ErrorCode::not_found)
     return std::unexpected(removed.error());
   // One that never reported itself has a key alone.
-  had_key = revoke_host_key(state, arguments.name) || had_key;
-  if (!removed && !had_key) return std::unexpected(removed.error());
+  const bool has_just_been_revoked = revoke_host_key(state, arguments.name);
+  if (!removed && !was_known && !has_just_been_revoked) return std::unexpected(removed.error());
+  // A report that is under way adds the host again.
+  const auto settled = std::chrono::steady_clock::now() + revocation_timeout;
+  while (removed && has_just_been_revoked && std::chrono::steady_clock::now() < settled) {
+    poll(nullptr, 0, 100);
+    (void)(*opened)->call(request);
+  }
   std::cout << "host " << arguments.name << " is removed\n";
   return 0;
 }
@@ -151,6 +171,8 @@ void add_host(Commands& commands) {
         options.state(arguments.state);
         options.add("HOST", arguments.name, "name of the new host").name().required();
         options.add("--file", arguments.file, "file to write; default: HOST.join");
+        options.add("--head-address", arguments.head_address,
+                    "address at which this host reaches the head; default: where the head listens");
         const auto renew = options.flag("--renew", arguments.is_renewed,
                                         "replace the host's key once it joins with the new file");
         options

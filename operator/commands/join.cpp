@@ -11,6 +11,7 @@
 #include "operator/prerequisites.hpp"
 #include "operator/processes.hpp"
 #include "operator/supervisor.hpp"
+#include "operator/termination.hpp"
 
 namespace nucleus::operator_ {
 
@@ -21,6 +22,8 @@ struct JoinArguments {
   std::string file = {};
   std::string uplink = {};
   std::string metrics_listen = {};
+  bool is_simulated = false;
+  bool is_staying = false;
 };
 
 constexpr const char* metrics_listen_default = "127.0.0.1:9400";
@@ -51,8 +54,13 @@ core::Result<HostDeployment> desired_host(const JoinArguments& arguments,
                           state.root() + " is host " + host.host_id + ", not " +
                               text_of(file, "host_id") + ": use another --state",
                           "file");
+    if (arguments.is_simulated && !host.is_simulated)
+      return core::refuse(core::ErrorCode::conflict,
+                          state.root() + " is a host with a hypervisor: use another --state",
+                          "simulated");
   } else {
     host.host_id = text_of(file, "host_id");
+    host.is_simulated = arguments.is_simulated;
     host.short_id = new_short_id();
     host.network_namespace = "nuc-" + host.short_id;
     host.metrics_listen = metrics_listen_default;
@@ -67,6 +75,7 @@ core::Result<HostDeployment> desired_host(const JoinArguments& arguments,
 
 /// In the words of `nucleus doctor --host`.
 core::Result<void> check_machine(const StateDirectory& state, const HostDeployment& host) {
+  if (host.is_simulated) return {};
   std::string problems;
   for (const auto& finding : find_problems(state, Role::host, host.uplink))
     if (finding.is_error) problems += "\n" + shown(finding);
@@ -90,6 +99,7 @@ core::Result<void> change_running_host(const StateDirectory& state, const HostDe
 
 core::Result<int> join(const JoinArguments& arguments) {
   umask(077);
+  if (arguments.is_staying) hold_termination();
   if (!arguments.metrics_listen.empty() && !core::parse_endpoint(arguments.metrics_listen))
     return core::refuse(core::ErrorCode::invalid_argument,
                         "--metrics-listen must be ADDRESS:PORT, for example 127.0.0.1:9400",
@@ -117,7 +127,10 @@ core::Result<int> join(const JoinArguments& arguments) {
     if (auto made = make_host_network(*host); !made) return std::unexpected(made.error());
   }
   if (auto started = start_host(state, *host); !started) return std::unexpected(started.error());
-  std::cout << fmt::format("host {} has joined\n", host->host_id);
+  std::cout << fmt::format("host {} has joined", host->host_id) << std::endl;
+  if (!arguments.is_staying) return 0;
+  await_termination();
+  if (auto stopped = stop_supervised(state); !stopped) return std::unexpected(stopped.error());
   return 0;
 }
 
@@ -130,11 +143,17 @@ void add_join(Commands& commands) {
         options.state(arguments.state);
         options.add("FILE", arguments.file, "file that `nucleus host add` wrote on the head")
             .required();
-        options.add("--uplink", arguments.uplink,
-                    "interface that carries the nodes' VLANs to other hosts; it is used for "
-                    "nothing else");
+        const auto uplink =
+            options.add("--uplink", arguments.uplink,
+                        "interface that carries the nodes' VLANs to other hosts; it is used for "
+                        "nothing else");
         options.add("--metrics-listen", arguments.metrics_listen,
                     "ADDRESS:PORT of the provisioner's /metrics; default: 127.0.0.1:9400");
+        options
+            .flag("--simulated", arguments.is_simulated, "simulate the hypervisor; needs no root")
+            .excludes(uplink);
+        options.flag("--stay", arguments.is_staying,
+                     "then wait for SIGTERM, and stop this host: for containers");
       });
 }
 

@@ -1,6 +1,5 @@
 // nucleus keys and bootstrap: for deployments whose processes are run by containers or systemd.
 #include <algorithm>
-#include <csignal>
 #include <iostream>
 #include <string_view>
 
@@ -9,6 +8,7 @@
 #include "operator/commands/commands.hpp"
 #include "operator/first_start.hpp"
 #include "operator/keys.hpp"
+#include "operator/termination.hpp"
 #include "operator/yaml_map.hpp"
 
 namespace nucleus::operator_ {
@@ -20,10 +20,11 @@ constexpr core::Milliseconds registry_timeout{60'000};
 struct KeysArguments {
   std::string directory = {};
   std::vector<std::string> provisioners = {};
+  HeadPlaces head = {};
 };
 
 core::Result<int> create_keys(const KeysArguments& arguments) {
-  if (auto made = make_keys(arguments.directory, arguments.provisioners); !made)
+  if (auto made = make_keys(arguments.directory, arguments.provisioners, arguments.head); !made)
     return std::unexpected(made.error());
   for (const auto& rights : process_rights(arguments.provisioners))
     std::cout << arguments.directory << "/" << key_folder(rights.name) << "\n";
@@ -35,14 +36,6 @@ struct BootstrapArguments {
   bool is_staying = false;
   Endpoints endpoints = {};
 };
-
-sigset_t termination_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  return signals;
-}
 
 bool has_scheme(const std::string& url, std::initializer_list<std::string_view> schemes) {
   return std::ranges::any_of(schemes, [&](std::string_view scheme) {
@@ -62,10 +55,7 @@ core::Result<int> bootstrap(const BootstrapArguments& arguments) {
                         "state");
   const auto subscriber = read_text_map(state.file("subscriber.yaml"));
   if (!subscriber) return std::unexpected(subscriber.error());
-  // Before any thread starts, so that the signal is not delivered to one of them: as process 1 of
-  // a container, this command gets no default action for it.
-  const sigset_t signals = termination_signals();
-  if (arguments.is_staying) pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  if (arguments.is_staying) hold_termination();
   Endpoints endpoints = arguments.endpoints;
   endpoints.curve = {.server_public = text_of(*subscriber, "server_key"),
                      .admin_public = text_of(*subscriber, "public_key"),
@@ -80,8 +70,7 @@ core::Result<int> bootstrap(const BootstrapArguments& arguments) {
     return std::unexpected(created.error());
   std::cout << "project demo, its admin and an operator exist\n  . " << state.root() << "/env"
             << std::endl;
-  int signal = 0;
-  if (arguments.is_staying) sigwait(&signals, &signal);
+  if (arguments.is_staying) await_termination();
   return 0;
 }
 
@@ -95,6 +84,17 @@ void add_keys(Commands& commands) {
             .required();
         options.add("--provisioner", arguments.provisioners, "name of a host; may be repeated")
             .name();
+        auto console = options.add("--console", arguments.head.console,
+                                   "NAME:PORT of the console service for hosts; creates the CA and "
+                                   "certificates, too");
+        auto image_store = options.add("--image-store", arguments.head.image_store,
+                                       "NAME:PORT of the image store for hosts");
+        console.needs(image_store);
+        image_store.needs(console);
+        options
+            .add("--head-address", arguments.head.others,
+                 "another address at which hosts reach the head; may be repeated")
+            .needs(console);
       });
 }
 

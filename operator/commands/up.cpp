@@ -8,7 +8,6 @@
 #include <chrono>
 #include <iostream>
 
-#include "core/config/endpoint.hpp"
 #include "operator/commands/commands.hpp"
 #include "operator/first_start.hpp"
 #include "operator/health.hpp"
@@ -90,8 +89,7 @@ core::Result<Deployment> desired_deployment(const UpArguments& arguments,
   if (arguments.hosts) options.host_count = arguments.hosts;
   if (arguments.rack) options.rack_hosts = arguments.rack;
   if (!arguments.bus_listen.empty()) {
-    if (!core::parse_endpoint(arguments.bus_listen + ":1") ||
-        arguments.bus_listen.find(':') != std::string::npos)
+    if (!is_ipv4_address(arguments.bus_listen))
       return core::refuse(core::ErrorCode::invalid_argument,
                           "--bus-listen must be an IPv4 address of this machine", "bus-listen");
     options.bus_address = arguments.bus_listen;

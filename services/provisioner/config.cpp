@@ -98,7 +98,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
   if (config.port_prefix.size() > 7 || !msg::is_name(config.port_prefix))
     return std::unexpected(
         msg::invalid("provisioner.port_prefix", "must be a name of 1 to 7 characters"));
-  if (is_simulated) {
+  if (is_simulated && host_id.empty()) {
     for (std::int64_t i = 1; i <= host_count; ++i)
       config.hosts.push_back({fmt::format("sim-{:04}", i)});
     return config;

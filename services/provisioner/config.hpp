@@ -14,7 +14,7 @@ namespace nucleus::provisioner {
 
 struct Config {
   DriverTraits driver = libvirt_driver;
-  std::vector<msg::HostId> hosts = {};  // one real host; or simulated ones, from sim-0001 on
+  std::vector<msg::HostId> hosts = {};  // one with a name; or simulated ones, from sim-0001 on
   std::string libvirt_uri = {};         // simulated: test:///default
   std::string state_directory = {};     // consoles, logs, seed drives, lease files
   std::string bridge = {};              // Open vSwitch bridge of the ports

@@ -88,9 +88,13 @@ class Podman:
     def podman(self, *words, **more):
         return self.inside("podman", *words, **more)
 
-    def compose(self, *words, **more):
-        return self.inside("podman-compose", "-p", "nucleus", "-f",
-                           ROOT / "compose" / "compose.yml", *words, **more)
+    def compose(self, *words, files=("compose.yml",), **more):
+        options = [word for name in files for word in ("-f", ROOT / "compose" / name)]
+        return self.inside("podman-compose", "-p", "nucleus", *options, *words, **more)
+
+    def exec(self, service, *words, **more):
+        """Runs a command in the container of a service."""
+        return self.podman("exec", f"nucleus_{service}_1", *words, **more)
 
     def build(self):
         """The images of compose.yml, from its Dockerfile and the existing programs."""

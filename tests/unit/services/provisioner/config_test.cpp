@@ -29,6 +29,17 @@ TEST(ProvisionerConfig, ChoosesTheDriverByName) {
   EXPECT_EQ(simulated->cpus, 64U);
 }
 
+TEST(ProvisionerConfig, SimulatesTheOneHostThatIsNamed) {
+  const auto named = read({{"provisioner.driver", "simulated"}, {"provisioner.host_id", "host-1"}});
+  ASSERT_TRUE(named) << named.error().detail;
+  EXPECT_EQ(named->driver.name, "simulated");
+  EXPECT_EQ(named->hosts, std::vector<msg::HostId>{{"host-1"}});
+  EXPECT_EQ(named->memory_mb, 262'144U);
+  EXPECT_EQ(
+      read({{"provisioner.driver", "simulated"}, {"provisioner.host_id", "../x"}}).error().field,
+      "provisioner.host_id");
+}
+
 TEST(ProvisionerConfig, RefusesAnUnknownDriverAndAHostWithoutAName) {
   EXPECT_EQ(read({{"provisioner.driver", "xen"}}).error().field, "provisioner.driver");
   EXPECT_EQ(read({}).error().field, "provisioner.host_id");
