@@ -17,17 +17,6 @@ std::int64_t charge_core_s_max(const StoredComputeset& stored) {
   return charged_core_s(stored, computeset.start_unix_s + computeset.walltime_mins * 60);
 }
 
-/// A project that was defined before the scheduler kept projects is known by what it owns.
-bool is_project(const View& view, const msg::ProjectId& id) {
-  return view.project(id) ||
-         std::ranges::any_of(
-             view.clusters(),
-             [&](const auto& entry) { return entry.second.cluster.project_id == id; }) ||
-         std::ranges::any_of(view.allocations(), [&](const auto& entry) {
-           return entry.second.allocation.project_id == id;
-         });
-}
-
 /// A wrong project can be corrected as long as nothing was charged.
 core::Result<void> check_project(const View& view, const msg::Allocation& known,
                                  const msg::ProjectId& project) {
@@ -115,7 +104,7 @@ core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation
     if (auto broken = msg::check_name(field, value)) return std::unexpected(*broken);
   if (request.limit_core_s < 0)
     return std::unexpected(msg::invalid("limit_core_s", "limit_core_s must not be negative"));
-  if (!is_project(view, request.project_id))
+  if (!view.project(request.project_id))
     return core::refuse(ErrorCode::not_found,
                         "no such project: " + msg::shown(request.project_id.value), "project_id");
   Draft draft{view, now_unix_ms};
