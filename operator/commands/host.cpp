@@ -73,6 +73,9 @@ core::Result<int> add(const AddArguments& arguments) {
   const StateDirectory state(arguments.state);
   const auto deployment = open_deployment(state);
   if (!deployment) return std::unexpected(deployment.error());
+  if (arguments.name == "simulated")
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "HOST: the process of all simulated hosts is named simulated", "host");
   const bool has_key = has_host_key(state, arguments.name);
   if (has_key && !arguments.is_renewed)
     return core::refuse(core::ErrorCode::conflict,
