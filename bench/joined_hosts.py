@@ -9,6 +9,7 @@ import argparse
 import concurrent.futures
 import http.client
 import json
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -96,6 +97,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     count = arguments.hosts
+    # All of them have one address here.
+    os.environ["NUCLEUS_BUS_CONNECTIONS_MAX"] = str(2 * count + 100)
+    os.environ["NUCLEUS_BUS_CONNECTIONS_PER_ADDRESS_MAX"] = str(2 * count + 100)
     # Records of the hosts in memory: on real hosts each has a disk of its own.
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, \
             deployment("--simulated", "--hosts", "1") as nucleus:
