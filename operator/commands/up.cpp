@@ -140,7 +140,8 @@ core::Result<void> wait_ready(const StateDirectory& state, const Deployment& dep
 
 /// The networks of this machine's hosts.
 core::Result<void> make_networks(const StateDirectory& state, const Deployment& deployment) {
-  if (has_own_host(deployment.options)) return make_host_network(own_host(state, deployment));
+  if (has_own_host(deployment.options))
+    return make_host_network(state, own_host(state, deployment));
   return deployment.options.rack_hosts ? make_rack_network(deployment) : core::Result<void>{};
 }
 
