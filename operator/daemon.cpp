@@ -76,11 +76,13 @@ void stop_processes(const std::vector<ProcessEntry>& entries) {
   for (const auto& entry : entries) wait_end(entry.process, kill_timeout);
 }
 
-/// Every QEMU process for which the private libvirtd wrote a pid file.
-std::vector<ProcessId> emulators(const StateDirectory& state) {
+/// The QEMU processes for which libvirtd wrote a pid file. Of the machine's own libvirtd only those
+/// whose seed drive is a file of this host.
+std::vector<ProcessId> emulators(const StateDirectory& state, const HostDeployment& host) {
+  const std::string seeds = host.libvirt_uri.empty() ? "" : state.file("provisioner/seeds/");
   std::vector<ProcessId> found;
   std::error_code missing;
-  for (const auto& file : fs::directory_iterator(state.file("libvirt/run/qemu"), missing)) {
+  for (const auto& file : fs::directory_iterator(emulator_folder(state, host), missing)) {
     if (file.path().extension() != ".pid") continue;
     const auto text = read_file(file.path().string());
     if (!text) continue;
@@ -88,7 +90,8 @@ std::vector<ProcessId> emulators(const StateDirectory& state) {
     const auto command = read_file("/proc/" + std::to_string(process.pid) + "/cmdline");
     const std::string argument = "guest=" + file.path().stem().string();
     // The pid of a stale file may be in use by an unrelated process.
-    if (process.pid && command && command->find(argument) != std::string::npos)
+    if (process.pid && command && command->find(argument) != std::string::npos &&
+        command->find(seeds) != std::string::npos)
       found.push_back(process);
   }
   return found;
@@ -96,22 +99,21 @@ std::vector<ProcessId> emulators(const StateDirectory& state) {
 
 /// Stops all domains, even if libvirtd hangs or is not running. On SIGTERM, QEMU powers off and
 /// flushes its disks.
-void stop_domains(const StateDirectory& state) {
+void stop_domains(const StateDirectory& state, const HostDeployment& host) {
   std::vector<ProcessEntry> entries;
-  for (const auto& emulator : emulators(state)) entries.push_back({.process = emulator});
+  for (const auto& emulator : emulators(state, host)) entries.push_back({.process = emulator});
   stop_processes(entries);
 }
 
-/// It is missing if the start failed early.
-void remove_network(const StateDirectory& state) {
+/// The host whose processes are of this state directory; nothing if the start failed early.
+std::optional<HostDeployment> host_in(const StateDirectory& state) {
   if (is_host(state)) {
-    if (const auto host = load_host(state); host && !host->is_simulated)
-      remove_host_network(host->network_namespace);
-    return;
+    const auto host = load_host(state);
+    return host ? std::optional(*host) : std::nullopt;
   }
   const auto deployment = load_deployment(state);
-  if (deployment && *deployment && has_own_host((*deployment)->options))
-    remove_host_network(own_host(state, **deployment).network_namespace);
+  if (!deployment || !*deployment || !has_own_host((*deployment)->options)) return std::nullopt;
+  return own_host(state, **deployment);
 }
 
 }  // namespace
@@ -149,9 +151,10 @@ core::Result<void> stop_all(const StateDirectory& state) {
       (entry.is_infrastructure ? infrastructure : others).push_back(entry);
   }
   stop_processes(others);
-  stop_domains(state);
+  const auto host = host_in(state);
+  if (host) stop_domains(state, *host);
   stop_processes(infrastructure);
-  remove_network(state);
+  if (host) remove_host_network(*host);
   std::string left;
   for (const auto& [name, entry] : table) {
     if (is_alive(entry.process)) left += " " + name;

@@ -110,6 +110,22 @@ core::Result<void> parse_console_listen(const std::string& text, Deployment& dep
   return {};
 }
 
+core::Result<void> parse_port(const std::string& text, Deployment& deployment) {
+  const auto equals = std::min(text.find('='), text.size());
+  const auto purpose = text.substr(0, equals);
+  const auto purposes = port_purposes(deployment.options);
+  const auto endpoint =
+      core::parse_endpoint("127.0.0.1:" + text.substr(std::min(equals + 1, text.size())));
+  if (!purposes.contains(purpose) || !endpoint || endpoint->port == 0)
+    return core::refuse(
+        core::ErrorCode::invalid_argument,
+        "--port must be PURPOSE=PORT, with a purpose of the ports in deployment.yaml, for example "
+        "requests=5570",
+        "port");
+  deployment.options.fixed_ports[purpose] = endpoint->port;
+  return {};
+}
+
 core::Result<std::optional<Deployment>> load_deployment(const StateDirectory& state) {
   if (!state.exists()) return std::optional<Deployment>{};
   const std::string path = state.file("deployment.yaml");
@@ -127,6 +143,9 @@ core::Result<std::optional<Deployment>> load_deployment(const StateDirectory& st
                                   .key = file["tls"]["key"].as<std::string>(""),
                                   .ca = file["tls"]["ca"].as<std::string>(""),
                                   .is_off = file["tls"]["is_off"].as<bool>(false)}};
+    for (const auto& port : file["fixed_ports"])
+      deployment.options.fixed_ports[port.first.as<std::string>()] =
+          port.second.as<std::uint16_t>();
     deployment.host_id = file["host_id"].as<std::string>();
     deployment.short_id = file["short_id"].as<std::string>();
     for (const auto& port : file["ports"])
@@ -164,6 +183,7 @@ core::Result<void> save_deployment(const StateDirectory& state, const Deployment
   file["tls"]["is_off"] = deployment.options.tls.is_off;
   file["host_id"] = deployment.host_id;
   file["short_id"] = deployment.short_id;
+  for (const auto& [name, port] : deployment.options.fixed_ports) file["fixed_ports"][name] = port;
   for (const auto& [name, port] : deployment.ports) file["ports"][name] = port;
   file["curve"]["server_public"] = deployment.curve.server_public;
   file["curve"]["server_secret"] = deployment.curve.server_secret;
@@ -190,7 +210,17 @@ core::Result<void> choose_ports(Deployment& deployment) {
             " is in use or not an address of this machine; use --listen ADDRESS:PORT",
         "listen");
   }
+  for (const auto& [purpose, port] : options.fixed_ports) deployment.ports[purpose] = 0;
+  for (const auto& [purpose, port] : options.fixed_ports) {
+    if (is_taken(deployment, port) || !is_free(port_purposes(options)[purpose], port))
+      return core::refuse(
+          core::ErrorCode::unavailable,
+          fmt::format("port {} of {} is in use; use --port {}=PORT", port, purpose, purpose),
+          "port");
+    deployment.ports[purpose] = port;
+  }
   for (const auto& [purpose, address] : port_purposes(options)) {
+    if (options.fixed_ports.contains(purpose)) continue;
     auto& port = deployment.ports[purpose];
     if (port != 0 && is_free(address, port)) continue;
     const auto fresh = free_port(deployment, address);

@@ -30,6 +30,7 @@ struct Options {
   std::uint32_t rack_hosts = 0;           // joined hosts on this machine, in place of its own host
   std::string bus_address = "127.0.0.1";  // where joined hosts and subscribers reach the head
   TlsOptions tls = {};
+  std::map<std::string, std::uint16_t> fixed_ports = {};  // by purpose; others are chosen
   bool operator==(const Options&) const = default;
 };
 
@@ -65,6 +66,9 @@ bool is_ipv4_address(const std::string& text);
 core::Result<void> parse_listen(const std::string& text, Deployment& deployment);
 core::Result<void> parse_console_listen(const std::string& text, Deployment& deployment);
 
+/// `--port`: PURPOSE=PORT.
+core::Result<void> parse_port(const std::string& text, Deployment& deployment);
+
 /// ADDRESS:PORT that hosts connect to; `purpose`: requests, events, console_hosts, image_store.
 std::string head_endpoint(const Deployment& deployment, const std::string& purpose);
 /// tcp://ADDRESS:PORT of the bus; `purpose`: requests, events.
@@ -79,8 +83,8 @@ core::Result<void> save_deployment(const StateDirectory& state, const Deployment
 std::string new_short_id();
 /// Chooses names and keys, if there are none yet.
 void choose_identity(Deployment& deployment);
-/// Chooses a port for each purpose that has none or whose port another program uses by now. The
-/// bus's address must exist.
+/// Chooses a port for each purpose that has none or whose port another program uses by now; refuses
+/// a fixed one that is in use. The bus's address must exist.
 core::Result<void> choose_ports(Deployment& deployment);
 
 /// All processes of the deployment, without those of joined hosts, in the order of their start. Our

@@ -12,6 +12,7 @@
 #include "operator/join_file.hpp"
 #include "operator/processes.hpp"
 #include "operator/run_ip.hpp"
+#include "operator/run_ovs.hpp"
 #include "operator/supervisor.hpp"
 
 namespace nucleus::operator_ {
@@ -21,6 +22,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
+constexpr std::string_view uri_with_socket = "qemu+unix:///system?socket=";
+constexpr const char* libvirt_socket = "libvirt/run/libvirt-sock";
 constexpr std::chrono::seconds connect_timeout{60};
 constexpr milliseconds key_timeout{2'000};  // a head that accepts a key does within this time
 
@@ -38,7 +41,7 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   Child child{.name = "provisioner", .bus_name = "provisioner/" + host.host_id};
   child.argv = within(host.provisioner_namespace, {programs + "/nucleus-provisioner", "--config",
                                                    state.settings_file("provisioner")});
-  child.environment = {"OVS_RUNDIR=" + state.file("ovs")};
+  child.environment = {"OVS_RUNDIR=" + switch_folder(state, host)};
   child.settings = host.bus;
   auto& settings = child.settings;
   settings["bus.name"] = child.bus_name;
@@ -49,7 +52,7 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
     settings["provisioner.driver"] = "simulated";
     return child;
   }
-  settings["provisioner.libvirt_uri"] = libvirt_uri(state);
+  settings["provisioner.libvirt_uri"] = libvirt_uri(state, host);
   settings["provisioner.qemu_user"] = "libvirt-qemu";
   settings["provisioner.state_directory"] = state.file("provisioner");
   settings["provisioner.bridge"] = bridge_of(host);
@@ -60,6 +63,53 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   settings["provisioner.image_store_url"] = host.image_store_url;
   settings["provisioner.ca_file"] = host.ca_file;
   return child;
+}
+
+void add_switch(std::vector<Child>& children, const StateDirectory& state,
+                const HostDeployment& host, const std::string& programs) {
+  children.push_back({.name = "ovsdb",
+                      .argv = {programs + "/private_ovs", "db", state.file("ovs")},
+                      .is_infrastructure = true});
+  Child vswitchd{.name = "vswitchd",
+                 .argv = {programs + "/private_ovs", "switch", state.file("ovs"), bridge_of(host),
+                          host.network_namespace},
+                 .is_infrastructure = true};
+  if (!host.uplink.empty()) vswitchd.argv.push_back(host.uplink);
+  children.push_back(std::move(vswitchd));
+}
+
+/// In the machine's own network, if its switch is there.
+void add_libvirtd(std::vector<Child>& children, const StateDirectory& state,
+                  const HostDeployment& host, const std::string& programs) {
+  children.push_back(
+      {.name = "libvirtd",
+       .argv = {programs + "/private_libvirtd", state.file("libvirt"), switch_folder(state, host),
+                host.ovs_directory.empty() ? host.network_namespace : "", host.image_folder,
+                host.volume_folder, state.file("provisioner")},
+       .is_infrastructure = true});
+}
+
+/// Adds the host's bridge to the machine's own switch, with the settings of a private one's.
+core::Result<void> add_bridge(const StateDirectory& state, const HostDeployment& host) {
+  const auto bridge = bridge_of(host);
+  std::vector<std::string> words{"--may-exist",
+                                 "add-br",
+                                 bridge,
+                                 "--",
+                                 "set",
+                                 "bridge",
+                                 bridge,
+                                 "datapath_type=netdev",
+                                 "fail_mode=secure",
+                                 "external_ids:nucleus=\"" + state.root() + '"'};
+  if (!host.uplink.empty())
+    for (const auto& word : {std::string("--"), std::string("--may-exist"), std::string("add-port"),
+                             bridge, host.uplink})
+      words.push_back(word);
+  if (auto added = run_ovs_vsctl(host.ovs_directory, words); !added)
+    return core::refuse(core::ErrorCode::unavailable, "--ovs: " + added.error().detail, "ovs");
+  if (host.uplink.empty()) return {};
+  return run_ip("link set " + host.uplink + " addrgenmode none up");
 }
 
 core::KeyAnswer check_key(const TextMap& bus) {
@@ -90,26 +140,44 @@ std::string bridge_of(const HostDeployment& host) {
   return "nuc" + host.short_id;
 }
 
-std::string libvirt_uri(const StateDirectory& state) {
-  return "qemu+unix:///system?socket=" + state.file("libvirt/run/libvirt-sock");
+core::Result<void> check_own_services(const HostDeployment& host) {
+  const auto& uri = host.libvirt_uri;
+  const auto folder = [](const std::string& path) { return path.starts_with('/'); };
+  if (!uri.empty() && uri != "qemu:///system" &&
+      !(uri.starts_with(uri_with_socket) && folder(uri.substr(uri_with_socket.size()))))
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "--libvirt must be qemu:///system, or " + std::string(uri_with_socket) +
+                            "PATH, of this machine",
+                        "libvirt");
+  if (!host.ovs_directory.empty() && !folder(host.ovs_directory))
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "--ovs must be an absolute path, for example /run/openvswitch", "ovs");
+  return {};
+}
+
+std::string libvirt_uri(const StateDirectory& state, const HostDeployment& host) {
+  return host.libvirt_uri.empty() ? std::string(uri_with_socket) + state.file(libvirt_socket)
+                                  : host.libvirt_uri;
+}
+
+std::string emulator_folder(const StateDirectory& state, const HostDeployment& host) {
+  const auto uri = libvirt_uri(state, host);
+  if (!uri.starts_with(uri_with_socket)) return "/run/libvirt/qemu";
+  return uri.substr(uri_with_socket.size(), uri.rfind('/') - uri_with_socket.size()) + "/qemu";
+}
+
+std::string switch_folder(const StateDirectory& state, const HostDeployment& host) {
+  return host.ovs_directory.empty() ? state.file("ovs") : host.ovs_directory;
 }
 
 std::vector<Child> plan_host_children(const StateDirectory& state, const HostDeployment& host,
                                       const std::string& programs) {
   if (host.is_simulated) return {provisioner_of(state, host, programs)};
-  std::vector<std::string> vswitchd{programs + "/private_ovs", "switch", state.file("ovs"),
-                                    bridge_of(host), host.network_namespace};
-  if (!host.uplink.empty()) vswitchd.push_back(host.uplink);
-  const Child database{.name = "ovsdb",
-                       .argv = {programs + "/private_ovs", "db", state.file("ovs")},
-                       .is_infrastructure = true};
-  const Child libvirtd{.name = "libvirtd",
-                       .argv = {programs + "/private_libvirtd", state.file("libvirt"),
-                                state.file("ovs"), host.network_namespace, host.image_folder,
-                                host.volume_folder, state.file("provisioner")},
-                       .is_infrastructure = true};
-  const Child switch_{.name = "vswitchd", .argv = std::move(vswitchd), .is_infrastructure = true};
-  return {database, switch_, libvirtd, provisioner_of(state, host, programs)};
+  std::vector<Child> children;
+  if (host.ovs_directory.empty()) add_switch(children, state, host, programs);
+  if (host.libvirt_uri.empty()) add_libvirtd(children, state, host, programs);
+  children.push_back(provisioner_of(state, host, programs));
+  return children;
 }
 
 bool is_host(const StateDirectory& state) {
@@ -131,7 +199,9 @@ core::Result<HostDeployment> load_host(const StateDirectory& state) {
                       .console_address = text_of(*file, "console_address"),
                       .image_store_url = text_of(*file, "image_store_url"),
                       .ca_file = text_of(*file, "ca_file"),
-                      .is_simulated = text_of(*file, "is_simulated") == "true"};
+                      .is_simulated = text_of(*file, "is_simulated") == "true",
+                      .libvirt_uri = text_of(*file, "libvirt_uri"),
+                      .ovs_directory = text_of(*file, "ovs_directory")};
   host.bus = bus_settings(*file);
   return host;
 }
@@ -150,13 +220,16 @@ core::Result<void> save_host(const StateDirectory& state, const HostDeployment& 
   file["image_store_url"] = host.image_store_url;
   file["ca_file"] = host.ca_file;
   if (host.is_simulated) file["is_simulated"] = "true";
+  if (!host.libvirt_uri.empty()) file["libvirt_uri"] = host.libvirt_uri;
+  if (!host.ovs_directory.empty()) file["ovs_directory"] = host.ovs_directory;
   return write_text_map(state.file("host.yaml"), file);
 }
 
-core::Result<void> make_host_network(const HostDeployment& host) {
+core::Result<void> make_host_network(const StateDirectory& state, const HostDeployment& host) {
   if (host.is_simulated) return {};
+  if (!host.ovs_directory.empty()) return add_bridge(state, host);
   const auto& name = host.network_namespace;
-  remove_host_network(name);  // a power failure may have left one with stale devices
+  remove_network_namespace(name);  // a power failure may have left one with stale devices
   if (auto made = run_ip("netns add " + name); !made) return made;
   if (host.uplink.empty()) return {};
   // Without IPv6, since the kernel would send frames of its own.
@@ -166,9 +239,14 @@ core::Result<void> make_host_network(const HostDeployment& host) {
   return core::refuse(core::ErrorCode::invalid_argument, moved.error().detail, "uplink");
 }
 
-void remove_host_network(const std::string& network_namespace) {
-  (void)core::run_child(
-      {.argv = {"ip", "netns", "del", network_namespace}, .deadline = milliseconds{5'000}});
+void remove_host_network(const HostDeployment& host) {
+  if (host.is_simulated) return;
+  if (host.ovs_directory.empty()) return remove_network_namespace(host.network_namespace);
+  (void)run_ovs_vsctl(host.ovs_directory, {"--if-exists", "del-br", bridge_of(host)});
+}
+
+void remove_network_namespace(const std::string& name) {
+  (void)core::run_child({.argv = {"ip", "netns", "del", name}, .deadline = milliseconds{5'000}});
 }
 
 core::Result<void> start_host(const StateDirectory& state, const HostDeployment& host) {

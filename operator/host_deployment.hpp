@@ -24,14 +24,23 @@ struct HostDeployment {
   std::string image_store_url = {};  // https://ADDRESS:PORT; empty = shares the head's files
   std::string ca_file = {};          // verifies these two
   bool is_simulated = false;         // no hypervisor, switch or network
+  std::string libvirt_uri = {};      // of the machine's own libvirtd; empty = a private one
+  std::string ovs_directory = {};    // of the machine's own Open vSwitch; empty = a private one
   TextMap bus = {};                  // the provisioner's `bus.*` settings
 };
 
 /// Interface names are global in a namespace, so each host has its own.
 std::string bridge_of(const HostDeployment& host);
-std::string libvirt_uri(const StateDirectory& state);
+/// Refuses what is not a URI of a libvirtd of this machine, or a directory.
+core::Result<void> check_own_services(const HostDeployment& host);
+std::string libvirt_uri(const StateDirectory& state, const HostDeployment& host = {});
+/// Where the host's libvirtd has the pid files of its QEMU processes.
+std::string emulator_folder(const StateDirectory& state, const HostDeployment& host);
+/// With the sockets of the host's switch: OVS_RUNDIR.
+std::string switch_folder(const StateDirectory& state, const HostDeployment& host);
 
-/// Database, switch, libvirtd and, last, the provisioner, with their files in `state`.
+/// Database, switch and libvirtd, unless the machine's own are used, and, last, the provisioner,
+/// with their files in `state`.
 std::vector<Child> plan_host_children(const StateDirectory& state, const HostDeployment& host,
                                       const std::string& programs);
 
@@ -40,10 +49,12 @@ core::Result<HostDeployment> load_host(const StateDirectory& state);
 core::Result<void> save_host(const StateDirectory& state, const HostDeployment& host);
 
 /// Creates the host's network namespace, without what an earlier one of this name had, and moves
-/// the uplink into it.
-core::Result<void> make_host_network(const HostDeployment& host);
-/// Removes the namespace with its bridge and taps; a physical uplink returns to the machine.
-void remove_host_network(const std::string& network_namespace);
+/// the uplink into it. With the machine's own switch: adds a bridge to it, and the uplink to that.
+core::Result<void> make_host_network(const StateDirectory& state, const HostDeployment& host);
+/// Removes the namespace with its bridge and taps, or the bridge alone; a physical uplink returns
+/// to the machine.
+void remove_host_network(const HostDeployment& host);
+void remove_network_namespace(const std::string& name);
 
 /// Starts what does not run of a joined host whose network exists, and returns when its provisioner
 /// is connected to the head.

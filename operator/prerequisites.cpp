@@ -8,6 +8,7 @@
 
 #include "core/runtime/child_process.hpp"
 #include "operator/deployment.hpp"
+#include "operator/run_ovs.hpp"
 #include "operator/uplink.hpp"
 
 namespace nucleus::operator_ {
@@ -16,17 +17,19 @@ namespace {
 
 constexpr std::uint64_t free_bytes_min = 8ULL << 30;
 constexpr std::uint64_t memory_mb_min = 2'048;
+constexpr std::chrono::milliseconds answer_timeout{5'000};
 
 class Examination {
  public:
-  Examination(const StateDirectory& state, Role role) : state_{state}, role_{role} {}
+  Examination(const StateDirectory& state, Role role, const HostDeployment& host)
+      : state_{state}, role_{role}, host_{host} {}
 
-  std::vector<Finding> run(const std::string& uplink) {
+  std::vector<Finding> run() {
     if (role_ != Role::host) require_program("redis-server", "redis-server");
     check_own_programs();
     if (role_ != Role::head) check_hypervisor();
-    if (!uplink.empty() && !find_program("ip").empty())
-      if (const auto usable = check_uplink(uplink); !usable)
+    if (!host_.uplink.empty() && !find_program("ip").empty())
+      if (const auto usable = check_uplink(host_.uplink); !usable)
         error(usable.error().detail, "ip -brief address; then --uplink with a free interface");
     check_space();
     return std::move(findings_);
@@ -56,7 +59,7 @@ class Examination {
   }
 
   std::vector<Child> children() const {
-    if (role_ == Role::host) return plan_host_children(state_, {}, programs_folder());
+    if (role_ == Role::host) return plan_host_children(state_, host_, programs_folder());
     Deployment shape;
     shape.options.is_simulated = role_ == Role::head;
     shape.host_id = "host";
@@ -75,12 +78,18 @@ class Examination {
       error("real hosts need root", role_ == Role::host
                                         ? "sudo nucleus join"
                                         : "sudo nucleus up, or nucleus up --simulated --hosts 4");
-    require_program("libvirtd", "libvirt-daemon-system libvirt-daemon-driver-qemu");
+    if (host_.libvirt_uri.empty())
+      require_program("libvirtd", "libvirt-daemon-system libvirt-daemon-driver-qemu");
+    else
+      check_libvirtd();
     require_program("virsh", "libvirt-clients");
     require_program("qemu-system-x86_64", "qemu-system-x86");
     require_program("qemu-img", "qemu-utils");
     require_program("nbdkit", "nbdkit");
-    require_program("ovs-vswitchd", "openvswitch-switch");
+    if (host_.ovs_directory.empty())
+      require_program("ovs-vswitchd", "openvswitch-switch");
+    else
+      check_switch();
     require_program("ip", "iproute2");
     require_program("unshare", "util-linux");
     require_program("mformat", "mtools");
@@ -93,8 +102,52 @@ class Examination {
               "modprobe kvm_intel or kvm_amd; enable virtualization in the firmware");
   }
 
+  /// The machine's own.
+  void check_libvirtd() {
+    if (const auto answered = core::must_run_child(
+            {.argv = {"virsh", "-c", host_.libvirt_uri, "version"}, .deadline = answer_timeout});
+        !answered)
+      error(fmt::format("--libvirt: {} does not answer: {}", host_.libvirt_uri,
+                        answered.error().detail),
+            "systemctl start libvirtd, or join without --libvirt");
+    // A private libvirtd shows QEMU what it needs of these directories; this one does not.
+    for (auto folder = std::filesystem::path(state_.root()).parent_path(); folder != "/";
+         folder = folder.parent_path()) {
+      std::error_code missing;
+      const auto mode = std::filesystem::status(folder, missing).permissions();
+      if (missing || (mode & std::filesystem::perms::others_exec) != std::filesystem::perms::none)
+        continue;
+      error(fmt::format("--libvirt: QEMU's user cannot reach {} in {}", state_.root(),
+                        folder.string()),
+            "nucleus join --state DIR, with DIR below /var/lib");
+    }
+  }
+
+  void check_switch() {
+    const auto& folder = host_.ovs_directory;
+    const auto bridges =
+        run_ovs_vsctl(folder, {"--bare", "--columns=external_ids", "find", "bridge",
+                               "external_ids:nucleus!=\"" + state_.root() + '"'});
+    if (!bridges)
+      error(fmt::format("--ovs: no switch answers in {}: {}", folder, bridges.error().detail),
+            "systemctl start openvswitch-switch, or join without --ovs");
+    else if (const auto other = bridges->find("nucleus="); other != std::string::npos)
+      error("--ovs: another host uses this switch: " +
+                bridges->substr(other + 8, bridges->find_first_of(" \n", other) - other - 8),
+            "nucleus down --state of that host, or join without --ovs");
+    if (!bridges || host_.uplink.empty()) return;
+    const auto bridge = run_ovs_vsctl(folder, {"port-to-br", host_.uplink});
+    const bool is_own =
+        bridge && !host_.short_id.empty() && bridge->starts_with(bridge_of(host_) + "\n");
+    if (bridge && !is_own)
+      error(fmt::format("--uplink: {} is a port of {}", host_.uplink,
+                        bridge->substr(0, bridge->find('\n'))),
+            "ip -brief address; then --uplink with a free interface");
+  }
+
   /// Root of a container may lack the right.
   void check_namespaces() {
+    if (!host_.ovs_directory.empty() && !host_.libvirt_uri.empty()) return;
     const auto unshare = find_program("unshare");
     if (geteuid() != 0 || unshare.empty()) return;
     if (const auto made = core::must_run_child({.argv = {unshare, "-n", "-m", "/bin/true"}}); !made)
@@ -123,14 +176,15 @@ class Examination {
 
   const StateDirectory& state_;
   const Role role_;
+  const HostDeployment& host_;
   std::vector<Finding> findings_ = {};
 };
 
 }  // namespace
 
 std::vector<Finding> find_problems(const StateDirectory& state, Role role,
-                                   const std::string& uplink) {
-  return Examination(state, role).run(uplink);
+                                   const HostDeployment& host) {
+  return Examination(state, role, host).run();
 }
 
 std::string shown(const Finding& finding) {

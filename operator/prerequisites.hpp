@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "operator/state_directory.hpp"
+#include "operator/host_deployment.hpp"
 
 namespace nucleus::operator_ {
 
@@ -17,9 +17,10 @@ struct Finding {
   std::string solution = {};
 };
 
-/// Checks this machine, and the interface `uplink` if it is not empty.
+/// Checks this machine, and of `host`, if it is not empty, the uplink, and the
+/// machine's own libvirtd and switch.
 std::vector<Finding> find_problems(const StateDirectory& state, Role role,
-                                   const std::string& uplink = {});
+                                   const HostDeployment& host = {});
 
 /// A problem and its solution, in two lines.
 std::string shown(const Finding& finding);

@@ -129,8 +129,8 @@ core::Result<void> make_rack_network(const Deployment& deployment) {
 
 void remove_rack_network(const Deployment& deployment) {
   for (std::uint32_t i = 1; i <= deployment.options.rack_hosts; ++i)
-    remove_host_network(host_namespace(deployment, i));
-  remove_host_network(switch_namespace(deployment));
+    remove_network_namespace(host_namespace(deployment, i));
+  remove_network_namespace(switch_namespace(deployment));
 }
 
 std::vector<Child> rack_children(const StateDirectory& state, const Deployment& deployment) {

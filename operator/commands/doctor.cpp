@@ -15,7 +15,7 @@ struct DoctorArguments {
   std::string state = {};
   bool is_simulated = false;
   bool is_host = false;
-  std::string uplink = {};
+  HostDeployment host = {};
 };
 
 core::Result<int> doctor(const DoctorArguments& arguments) {
@@ -24,7 +24,9 @@ core::Result<int> doctor(const DoctorArguments& arguments) {
   const Role role = is_only_host             ? Role::host
                     : arguments.is_simulated ? Role::head
                                              : Role::head_and_host;
-  const auto findings = find_problems(state, role, arguments.uplink);
+  if (auto valid = check_own_services(arguments.host); !valid)
+    return std::unexpected(valid.error());
+  const auto findings = find_problems(state, role, arguments.host);
   for (const auto& finding : findings) std::cout << shown(finding);
   if (std::ranges::any_of(findings, &Finding::is_error)) return 1;
   std::cout << "this machine meets all requirements\n";
@@ -41,7 +43,12 @@ void add_doctor(Commands& commands) {
         options.flag("--simulated", arguments.is_simulated, "only what simulated hosts need");
         const auto host =
             options.flag("--host", arguments.is_host, "only what a host needs, before it joins");
-        options.add("--uplink", arguments.uplink, "check this interface, too").needs(host);
+        options.add("--uplink", arguments.host.uplink, "check this interface, too").needs(host);
+        const auto ovs =
+            options.add("--ovs", arguments.host.ovs_directory, "check this switch of the machine")
+                .needs(host);
+        options.add("--libvirt", arguments.host.libvirt_uri, "check this libvirtd of the machine")
+            .needs(ovs);
       });
 }
 

@@ -81,6 +81,11 @@ core::Result<int> add(const AddArguments& arguments) {
   if (!arguments.head_address.empty())
     if (auto set = set_head_address(state, *head, arguments.head_address); !set)
       return std::unexpected(set.error());
+  if (text_of(*head, "bus.requests_url").starts_with("tcp://0.0.0.0:"))
+    return core::refuse(
+        core::ErrorCode::invalid_argument,
+        "the head listens on every address: --head-address says which the host uses",
+        "head-address");
   const bool has_key = has_host_key(state, arguments.name);
   if (has_key && !arguments.is_renewed)
     return core::refuse(core::ErrorCode::conflict,

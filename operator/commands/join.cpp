@@ -20,9 +20,7 @@ namespace {
 struct JoinArguments {
   std::string state = {};
   std::string file = {};
-  std::string uplink = {};
-  std::string metrics_listen = {};
-  bool is_simulated = false;
+  HostDeployment host = {};  // what options set of it
   bool is_staying = false;
 };
 
@@ -54,30 +52,38 @@ core::Result<HostDeployment> desired_host(const JoinArguments& arguments,
                           state.root() + " is host " + host.host_id + ", not " +
                               text_of(file, "host_id") + ": use another --state",
                           "file");
-    if (arguments.is_simulated && !host.is_simulated)
+    if (arguments.host.is_simulated && !host.is_simulated)
       return core::refuse(core::ErrorCode::conflict,
                           state.root() + " is a host with a hypervisor: use another --state",
                           "simulated");
   } else {
     host.host_id = text_of(file, "host_id");
-    host.is_simulated = arguments.is_simulated;
+    host.is_simulated = arguments.host.is_simulated;
     host.short_id = new_short_id();
     host.network_namespace = "nuc-" + host.short_id;
     host.metrics_listen = metrics_listen_default;
     host.image_folder = state.file("images");
     host.volume_folder = state.file("volumes");
   }
-  if (!arguments.uplink.empty()) host.uplink = arguments.uplink;
-  if (!arguments.metrics_listen.empty()) host.metrics_listen = arguments.metrics_listen;
+  for (const auto option : {&HostDeployment::uplink, &HostDeployment::metrics_listen,
+                            &HostDeployment::libvirt_uri, &HostDeployment::ovs_directory})
+    if (!(arguments.host.*option).empty()) host.*option = arguments.host.*option;
   apply_join_file(file, state, host);
   return host;
+}
+
+/// QEMU runs as a user that may not list the state directory, but opens files of these folders.
+void open_to_emulators(const StateDirectory& state, const HostDeployment& host) {
+  for (const auto& folder :
+       {state.root(), state.file("provisioner"), host.image_folder, host.volume_folder})
+    chmod(folder.c_str(), 0711);
 }
 
 /// In the words of `nucleus doctor --host`.
 core::Result<void> check_machine(const StateDirectory& state, const HostDeployment& host) {
   if (host.is_simulated) return {};
   std::string problems;
-  for (const auto& finding : find_problems(state, Role::host, host.uplink))
+  for (const auto& finding : find_problems(state, Role::host, host))
     if (finding.is_error) problems += "\n" + shown(finding);
   if (problems.empty()) return {};
   problems.pop_back();
@@ -89,10 +95,11 @@ core::Result<void> change_running_host(const StateDirectory& state, const HostDe
   const auto before = load_host(state);
   if (!before) return std::unexpected(before.error());
   if (before->uplink != host.uplink || before->metrics_listen != host.metrics_listen ||
-      before->console_address != host.console_address)
+      before->console_address != host.console_address || before->libvirt_uri != host.libvirt_uri ||
+      before->ovs_directory != host.ovs_directory)
     return core::refuse(core::ErrorCode::wrong_state,
-                        "already joined with another uplink, --metrics-listen or console address: "
-                        "nucleus down --state " +
+                        "already joined with another uplink, --metrics-listen, --libvirt, --ovs or "
+                        "console address: nucleus down --state " +
                             state.root() + ", then join again");
   return before->bus == host.bus ? core::Result<void>{} : renew_host(state, *before, host);
 }
@@ -100,14 +107,17 @@ core::Result<void> change_running_host(const StateDirectory& state, const HostDe
 core::Result<int> join(const JoinArguments& arguments) {
   umask(077);
   if (arguments.is_staying) hold_termination();
-  if (!arguments.metrics_listen.empty() && !core::parse_endpoint(arguments.metrics_listen))
+  if (!arguments.host.metrics_listen.empty() &&
+      !core::parse_endpoint(arguments.host.metrics_listen))
     return core::refuse(core::ErrorCode::invalid_argument,
                         "--metrics-listen must be ADDRESS:PORT, for example 127.0.0.1:9400",
                         "metrics-listen");
   const StateDirectory state(arguments.state);
-  if (!arguments.uplink.empty() && !msg::is_name(arguments.uplink))
+  if (!arguments.host.uplink.empty() && !msg::is_name(arguments.host.uplink))
     return core::refuse(core::ErrorCode::invalid_argument,
                         "--uplink must be the name of an interface", "uplink");
+  if (auto valid = check_own_services(arguments.host); !valid)
+    return std::unexpected(valid.error());
   const auto file = read_join_file(arguments.file);
   if (!file) return std::unexpected(file.error());
   if (state.exists())
@@ -118,13 +128,14 @@ core::Result<int> join(const JoinArguments& arguments) {
   if (!is_any_running(load_processes(state)))
     if (auto met = check_machine(state, *host); !met) return std::unexpected(met.error());
   if (auto created = state.create(); !created) return std::unexpected(created.error());
+  if (!host->libvirt_uri.empty()) open_to_emulators(state, *host);
   const auto lock = FileLock::take(state.file("run/command.lock"), true);
   if (auto written = write_ca(*file, *host); !written) return std::unexpected(written.error());
   if (running_supervisor(state).pid != 0) {
     if (auto renewed = change_running_host(state, *host); !renewed)
       return std::unexpected(renewed.error());
   } else if (!is_any_running(load_processes(state))) {
-    if (auto made = make_host_network(*host); !made) return std::unexpected(made.error());
+    if (auto made = make_host_network(state, *host); !made) return std::unexpected(made.error());
   }
   if (auto started = start_host(state, *host); !started) return std::unexpected(started.error());
   std::cout << fmt::format("host {} has joined", host->host_id) << std::endl;
@@ -144,14 +155,25 @@ void add_join(Commands& commands) {
         options.add("FILE", arguments.file, "file that `nucleus host add` wrote on the head")
             .required();
         const auto uplink =
-            options.add("--uplink", arguments.uplink,
+            options.add("--uplink", arguments.host.uplink,
                         "interface that carries the nodes' VLANs to other hosts; it is used for "
                         "nothing else");
-        options.add("--metrics-listen", arguments.metrics_listen,
+        const auto ovs =
+            options.add("--ovs", arguments.host.ovs_directory,
+                        "use the machine's Open vSwitch, whose sockets are in this directory, for "
+                        "example /run/openvswitch; default: a private one");
+        options.add("--metrics-listen", arguments.host.metrics_listen,
                     "ADDRESS:PORT of the provisioner's /metrics; default: 127.0.0.1:9400");
         options
-            .flag("--simulated", arguments.is_simulated, "simulate the hypervisor; needs no root")
-            .excludes(uplink);
+            .flag("--simulated", arguments.host.is_simulated,
+                  "simulate the hypervisor; needs no root")
+            .excludes(uplink)
+            .excludes(ovs);
+        options
+            .add("--libvirt", arguments.host.libvirt_uri,
+                 "use the machine's libvirtd, qemu:///system, with the switch of --ovs; default: a "
+                 "private one")
+            .needs(ovs);
         options.flag("--stay", arguments.is_staying,
                      "then wait for SIGTERM, and stop this host: for containers");
       });

@@ -31,6 +31,7 @@ struct UpArguments {
   std::string listen = {};
   std::string console_listen = {};
   std::string bus_listen = {};
+  std::vector<std::string> ports = {};
   bool is_simulated = false;
   std::uint32_t hosts = 0;
   std::uint32_t rack = 0;
@@ -74,6 +75,8 @@ core::Result<Deployment> desired_deployment(const UpArguments& arguments,
   if (!arguments.listen.empty())
     if (auto parsed = parse_listen(arguments.listen, desired); !parsed)
       return std::unexpected(parsed.error());
+  for (const auto& port : arguments.ports)
+    if (auto parsed = parse_port(port, desired); !parsed) return std::unexpected(parsed.error());
   if (!arguments.console_listen.empty())
     if (auto parsed = parse_console_listen(arguments.console_listen, desired); !parsed)
       return std::unexpected(parsed.error());
@@ -137,7 +140,8 @@ core::Result<void> wait_ready(const StateDirectory& state, const Deployment& dep
 
 /// The networks of this machine's hosts.
 core::Result<void> make_networks(const StateDirectory& state, const Deployment& deployment) {
-  if (has_own_host(deployment.options)) return make_host_network(own_host(state, deployment));
+  if (has_own_host(deployment.options))
+    return make_host_network(state, own_host(state, deployment));
   return deployment.options.rack_hosts ? make_rack_network(deployment) : core::Result<void>{};
 }
 
@@ -265,6 +269,9 @@ void describe_up(CommandOptions& options, UpArguments& arguments) {
               "ADDRESS:PORT of the console; default: the gateway's address and a free port");
   options.add("--bus-listen", arguments.bus_listen,
               "address for hosts that join and for event subscribers; default: 127.0.0.1");
+  options.add("--port", arguments.ports,
+              "PURPOSE=PORT, for example requests=5570 events=5571 console_hosts=5572 "
+              "image_store=5573, where hosts reach the head; default: free ports; may be repeated");
   options.flag("--simulated", arguments.is_simulated, "simulate hosts, without a hypervisor");
   options.add("--hosts", arguments.hosts, "number of simulated hosts").between(1, 100'000);
   options

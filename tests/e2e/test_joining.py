@@ -2,12 +2,14 @@
 programs that the test lets it see."""
 import os
 import shutil
+import socket
 import subprocess
 import sys
 
 import pytest
+import yaml
 
-from conftest import BIN, a_deployment, wait_until
+from conftest import BIN, a_deployment, free_port, wait_until
 from machines import Host, run
 from sniffer import Sniffer
 
@@ -138,6 +140,57 @@ def test_join_refuses_an_uplink_that_the_machine_needs(machine, tmp_path, join_f
     machine.ip("link", "set", "up0", "nomaster")
     asked = machine.nucleus("doctor", "--host", "--uplink", "up0", "--state", state)
     assert asked.returncode == 0, asked.stdout
+
+
+def test_the_ports_for_hosts_are_chosen_and_kept(make_deployment, tmp_path):
+    purposes = ("requests", "events", "console_hosts", "image_store")
+    ports = {purpose: free_port() for purpose in purposes}
+    chosen = [word for one, port in ports.items() for word in ("--port", f"{one}={port}")]
+    deployment = make_deployment("--simulated", "--hosts", "1")
+    deployment.nucleus("up", *deployment.options, *chosen)
+
+    def said():
+        file = yaml.safe_load((tmp_path / "h1.join").read_text())
+        places = (file["bus.requests_url"], file["bus.events_url"], file["console_address"],
+                  file["image_store_url"])
+        return {one: int(place.rpartition(":")[2]) for one, place in zip(purposes, places)}
+
+    deployment.nucleus("host", "add", "h1", "--file", tmp_path / "h1.join")
+    assert said() == ports
+    deployment.down()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", ports["events"]))
+        other.listen()
+        refused = deployment.up(check=False)
+        assert refused.returncode == 1
+        assert f"port {ports['events']} of events is in use" in refused.stderr
+    deployment.up()
+    deployment.nucleus("host", "add", "h1", "--renew", "--file", tmp_path / "h1.join")
+    assert said() == ports
+    for one in ("requests", "events", "console_hosts"):
+        socket.create_connection(("127.0.0.1", ports[one]), timeout=10).close()
+    changed = deployment.nucleus("up", "--port", f"events={free_port()}", check=False)
+    assert "already running with other options" in changed.stderr
+    deployment.down()
+    twice = deployment.nucleus("up", "--port", f"events={ports['requests']}", check=False)
+    assert twice.returncode == 1 and "is in use" in twice.stderr
+
+
+def test_a_host_of_a_head_on_every_address_is_told_one_of_them(make_deployment, tmp_path):
+    deployment = make_deployment("--simulated", "--hosts", "1", "--bus-listen", "0.0.0.0")
+    deployment.up()
+    file = tmp_path / "h1.join"
+
+    def add(*options):
+        return deployment.nucleus("host", "add", "h1", "--file", file, *options, check=False)
+
+    assert "--head-address says which" in add().stderr
+    refused = add("--head-address", "192.0.2.7").stderr
+    assert "the head's certificate is not for 192.0.2.7" in refused and not file.exists()
+    assert add("--head-address", "127.0.0.1").returncode == 0
+    joined = yaml.safe_load(file.read_text())
+    assert joined["console_address"].startswith("127.0.0.1:")
+    assert joined["image_store_url"].startswith("https://127.0.0.1:")
 
 
 SEND = """

@@ -18,7 +18,8 @@ VALUES = {"cluster NAME": "c1", "cluster create NAME": "c9", "person NAME": "ann
           "--end": "9000000000", "join FILE": "joined.join",
           "keys DIRECTORY": "keys", "--project": "demo", "--url": "http://localhost:1",
           "--events": "tcp://localhost:1", "--tls-certificate": "cert.pem",
-          "--tls-key": "key.pem", "--console": "console:1", "--image-store": "store:1"}
+          "--tls-key": "key.pem", "--console": "console:1", "--image-store": "store:1",
+          "--ovs": "/none"}
 # What a command needs although no single argument is required.
 MORE = {"image import": ["--disk", "/dev/null", "--format", "raw"]}
 LONG = "x" * 65
