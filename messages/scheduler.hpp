@@ -51,15 +51,18 @@ struct Computeset {
   ProjectId project_id = {};
   std::vector<NodeId> nodes = {};  // computes of that cluster
   ComputesetState state = ComputesetState::unknown;
-  AllocationId allocation_id = {};  // who pays
-  std::string reservation = {};     // as requested; empty = none
-  std::int64_t walltime_mins = 0;   // it is ended this long after its start
-  std::int64_t created_unix_s = 0;  // when it was accepted
-  std::int64_t start_unix_s = 0;    // 0 = not started; set once, when charging starts
-  std::int64_t end_unix_s = 0;      // 0 = not ended
-  std::string reason = {};          // why it waits, or ended
+  AllocationId allocation_id = {};          // who pays
+  std::string reservation = {};             // as requested; empty = none
+  std::int64_t walltime_mins = 0;           // it is ended this long after its start
+  std::int64_t created_unix_s = 0;          // when it was accepted
+  std::int64_t start_unix_s = 0;            // 0 = not started; set once, when charging starts
+  std::int64_t end_unix_s = 0;              // 0 = not ended
+  std::string reason = {};                  // why it waits, or ended
+  std::int64_t predicted_start_unix_s = 0;  // of the first that waits for room: not later than
+                                            // this, as things are; 0 = not known
   NUCLEUS_FIELDS(computeset_id, cluster_id, project_id, nodes, state, allocation_id, reservation,
-                 walltime_mins, created_unix_s, start_unix_s, end_unix_s, reason);
+                 walltime_mins, created_unix_s, start_unix_s, end_unix_s, reason,
+                 predicted_start_unix_s);
 };
 
 constexpr std::int64_t walltime_default_mins = 2880;

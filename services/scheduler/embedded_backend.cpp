@@ -1,16 +1,21 @@
 #include "services/scheduler/embedded_backend.hpp"
 
 #include "services/scheduler/plan/computesets.hpp"
-#include "services/scheduler/plan/pass.hpp"
+#include "services/scheduler/plan/queue.hpp"
 
 namespace nucleus::scheduler {
 
 void EmbeddedBackend::submit(Draft& draft, msg::ComputesetId id) {
-  place_computeset(draft, id);
+  Queue queue{draft};
+  const auto reservation_id = draft.computeset(id)->reservation_id;
+  for (const auto earlier : draft.view().submitted())
+    if (draft.computeset(earlier)->reservation_id == reservation_id) queue.keep_waiting(earlier);
+  queue.place(id);
 }
 
 void EmbeddedBackend::place_submitted(Draft& draft) {
-  for (const auto id : draft.view().submitted()) place_computeset(draft, id);
+  Queue queue{draft};
+  for (const auto id : draft.view().submitted()) queue.place(id);
 }
 
 Plan EmbeddedBackend::plan_walltime_ends(const View& view, std::int64_t now_unix_ms) {

@@ -1,5 +1,5 @@
 // The backend without a batch system: first come, first served, on the hosts of the view; a later
-// computeset that fits passes an earlier one that does not.
+// computeset passes an earlier one if that starts no later for it (plan/queue.hpp).
 #pragma once
 
 #include "services/scheduler/backend.hpp"

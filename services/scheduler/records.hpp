@@ -24,12 +24,12 @@ struct StoredCluster {
 NUCLEUS_ENUM(WaitReason, ports, volume, still_running, next_pass, no_room, no_room_for_all,
              too_large, too_large_for_all, no_host_up, all_hosts_drained, named_host_closed,
              named_host_full, disk, reserved, reservation_planned, reservation_full,
-             reservation_begins)
+             reservation_begins, behind)
 
 struct Wait {
   WaitReason reason = WaitReason::unknown;
-  std::string subject = {};  // the node, host or reservation that it waits for; empty = the node
-                             // itself, or any
+  std::string subject = {};  // the node, host, reservation or computeset that it waits for; empty =
+                             // the node itself, or any
   std::string detail = {};   // ports, volume: the reason given by the network or the image store;
                              // disk: its host, and why the node cannot run there now
   NUCLEUS_FIELDS(reason, subject, detail);

@@ -51,6 +51,11 @@ inline Resources at_least_zero(const Resources& amounts) {
   return detail::combined(amounts, {}, [](auto a, auto zero) { return std::max(a, zero); });
 }
 
+/// Of each resource the smaller amount.
+inline Resources lesser(const Resources& left, const Resources& right) {
+  return detail::combined(left, right, [](auto a, auto b) { return std::min(a, b); });
+}
+
 /// True if `free` has enough of every resource.
 inline bool fits(const Resources& need, const Resources& free) {
   bool is_enough = true;

@@ -77,6 +77,28 @@ TEST_F(Computesets, AreGrantedWholeAndEndWithTheLastOfTheirNodes) {
   EXPECT_EQ(state_of("c", 3).computeset_id, 0);
 }
 
+TEST_F(Computesets, ShowWhenTheFirstThatWaitsWillStart) {
+  start();
+  Host host(deployment_, "h1");  // 4 CPUs
+  ASSERT_TRUE(host.report());
+  for (const char* cluster : {"c", "d", "e"}) define(cluster, 4);
+  const auto runs = start_set(3);
+  ASSERT_TRUE(runs);
+  const auto first = start_set(2, "d");
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->state, ComputesetState::submitted);
+  const auto end_unix_s = runs->start_unix_s + runs->walltime_mins * 60;
+  EXPECT_EQ(first->predicted_start_unix_s, end_unix_s);
+  EXPECT_EQ(computeset(first->computeset_id).predicted_start_unix_s, end_unix_s);
+  restart();
+  EXPECT_TRUE(eventually([&] { return computeset(first->computeset_id).computeset_id != 0; }));
+  EXPECT_EQ(computeset(first->computeset_id).predicted_start_unix_s, end_unix_s);
+  const auto shorter = ask(msg::StartComputeset{
+      .cluster_id = {"e"}, .viewer = as_operator, .count = 1, .walltime_mins = 1});
+  ASSERT_TRUE(shorter);
+  EXPECT_EQ(shorter->state, ComputesetState::running) << "it is over by then";
+}
+
 TEST_F(Computesets, AreCreatedOnceForARequestThatIsRepeated) {
   start();
   Host host(deployment_, "h1");

@@ -18,6 +18,7 @@ void start_computeset(Draft& draft, msg::ComputesetId id, const std::vector<msg:
   NUCLEUS_ASSERT(hosts.size() == computeset.nodes.size());
   computeset.state = next_state(computeset.state, ComputesetEvent::placed);
   computeset.reason.clear();
+  computeset.predicted_start_unix_s = 0;
   computeset.start_unix_s = draft.now_unix_s();
   stored.wait = {};
   stored.rates = {{.from_unix_s = computeset.start_unix_s, .cores = stored.cores}};
@@ -33,6 +34,7 @@ void end_computeset(Draft& draft, msg::ComputesetId id, bool is_graceful,
     computeset.state = next_state(computeset.state, ComputesetEvent::cancelled);
     computeset.end_unix_s = draft.now_unix_s();
     computeset.reason = reason;
+    computeset.predicted_start_unix_s = 0;
     stored.wait = {};
   } else if (computeset.state == ComputesetState::running) {
     computeset.state = next_state(computeset.state, ComputesetEvent::ended);
@@ -71,11 +73,15 @@ void leave_computeset(Draft& draft, const msg::NodeId& node_id) {
   draft.edit(node_id).computeset_id = 0;
 }
 
-void set_wait(Draft& draft, msg::ComputesetId id, const Wait& wait) {
-  if (draft.computeset(id)->wait == wait) return;
+void set_wait(Draft& draft, msg::ComputesetId id, const Wait& wait,
+              std::int64_t predicted_start_unix_s) {
+  const auto& before = *draft.computeset(id);
+  if (before.wait == wait && before.computeset.predicted_start_unix_s == predicted_start_unix_s)
+    return;
   StoredComputeset& stored = draft.edit(id);
   stored.wait = wait;
   stored.computeset.reason = text_of(wait);
+  stored.computeset.predicted_start_unix_s = predicted_start_unix_s;
 }
 
 Plan plan_walltime_ends(const View& view, std::int64_t now_unix_ms) {

@@ -25,8 +25,9 @@ void end_deserted(Draft& draft, msg::ComputesetId id);
 /// this is its only node, otherwise it continues without the node, charged as before.
 void leave_computeset(Draft& draft, const msg::NodeId& id);
 
-/// Sets why a submitted computeset waits.
-void set_wait(Draft& draft, msg::ComputesetId id, const Wait& wait);
+/// Sets why a submitted computeset waits, and until when if that is known.
+void set_wait(Draft& draft, msg::ComputesetId id, const Wait& wait,
+              std::int64_t predicted_start_unix_s = 0);
 
 /// Ends the computesets whose walltime is over.
 Plan plan_walltime_ends(const View& view, std::int64_t now_unix_ms);

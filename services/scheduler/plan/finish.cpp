@@ -120,6 +120,9 @@ void request_pass(Draft& draft) {
   for (const auto& [id, host] : draft.changes().hosts)
     if (may_help(view.host(id), host ? &*host : nullptr, view.config())) return draft.want_pass();
   if (!draft.changes().reservations.empty()) draft.want_pass();
+  // Others may wait for one that is cancelled.
+  for (const auto& [id, stored] : draft.changes().computesets)
+    if (stored->computeset.state == ComputesetState::cancelled) return draft.want_pass();
 }
 
 }  // namespace

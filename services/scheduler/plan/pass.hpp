@@ -12,8 +12,11 @@ Plan plan_pass(const View& view, Backend& backend, std::int64_t now_unix_ms);
 /// Places a node on the host with most CPUs free. Returns why not, and then changes nothing.
 Wait place_node(Draft& draft, const msg::NodeId& id);
 
-/// Starts a submitted computeset if all its nodes can be placed together; otherwise records why it
-/// waits.
-void place_computeset(Draft& draft, msg::ComputesetId id);
+/// Why no host is open: none is up, or those that are up are drained.
+WaitReason why_all_closed(const View& view);
+
+/// The reservation that keeps the room that this need could have, or that the need names and that
+/// has no room; `unknown` if there is none.
+Wait why_reserved(Draft& draft, const Need& need);
 
 }  // namespace nucleus::scheduler

@@ -39,13 +39,6 @@ bool is_running(const StoredComputeset& stored) {
   return stored.computeset.state == ComputesetState::running;
 }
 
-/// When what runs ends: its walltime, or its reservation before that.
-std::int64_t end_of(const View& view, const StoredComputeset& stored) {
-  const auto end_unix_s = walltime_end_unix_s(stored.computeset);
-  const auto* named = view.reservation(stored.reservation_id);
-  return named ? std::min(end_unix_s, named->reservation.end_unix_s) : end_unix_s;
-}
-
 void end_all_of(Draft& draft, std::int64_t id, const std::string& reason) {
   for (const auto* stored : computesets_of(draft.view(), id))
     end_computeset(draft, stored->computeset.computeset_id, true, reason);
@@ -129,7 +122,7 @@ core::Result<void> check_vacant(const View& view, const msg::Reservation& reserv
     for (const auto& node_id : view.nodes_on(host_id)) {
       const auto* stored = view.computeset(view.node(node_id)->computeset_id);
       if (!stored || !is_running(*stored) || stored->reservation_id == reservation.reservation_id ||
-          end_of(view, *stored) <= reservation.start_unix_s)
+          end_unix_s(view, *stored) <= reservation.start_unix_s)
         continue;
       return core::refuse(ErrorCode::wrong_state,
                           "computeset " + std::to_string(stored->computeset.computeset_id) +
@@ -153,7 +146,7 @@ core::Result<void> check_users(const View& view, const msg::Reservation& before,
     if (before.project_id != reservation.project_id)
       return refused(*stored, "uses the reservation", "project_id");
     if (!is_running(*stored)) continue;
-    if (reservation.end_unix_s < end_of(view, *stored))
+    if (reservation.end_unix_s < end_unix_s(view, *stored))
       return refused(*stored, "may run in it after that end", "end_unix_s");
     for (const auto& node_id : stored->computeset.nodes) {
       const auto* node = view.node(node_id);
@@ -191,6 +184,12 @@ core::Result<msg::Reservation> merged(const msg::Reservation& before,
 }
 
 }  // namespace
+
+std::int64_t end_unix_s(const View& view, const StoredComputeset& stored) {
+  const auto end_unix_s = walltime_end_unix_s(stored.computeset);
+  const auto* named = view.reservation(stored.reservation_id);
+  return named ? std::min(end_unix_s, named->reservation.end_unix_s) : end_unix_s;
+}
 
 Wait wait_for(const Draft& draft, WaitReason reason, std::int64_t reservation_id) {
   return {.reason = reason, .subject = draft.reservation(reservation_id)->reservation.name};

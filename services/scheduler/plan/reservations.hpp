@@ -33,6 +33,9 @@ core::Result<const msg::Reservation*> pick_reservation(const View& view,
 /// Removes the reservations of a project that is removed, as above.
 void remove_reservations_of(Draft& draft, const msg::ProjectId& id);
 
+/// When a computeset that runs ends: with its walltime, or with its reservation before that.
+std::int64_t end_unix_s(const View& view, const StoredComputeset& stored);
+
 /// A reason to wait that names this reservation.
 Wait wait_for(const Draft& draft, WaitReason reason, std::int64_t reservation_id);
 

@@ -46,6 +46,8 @@ std::string text_of(const Wait& wait) {
       return "waits until reservation " + wait.subject + " begins";
     case WaitReason::reservation_full:
       return "the hosts of reservation " + wait.subject + " have no room now";
+    case WaitReason::behind:
+      return "waits for computeset " + wait.subject + ", which would start later otherwise";
     case WaitReason::reservation_begins:
       return "leaves its host, where reservation " + wait.subject + " begins";
   }

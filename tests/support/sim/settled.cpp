@@ -172,7 +172,8 @@ void Invariants::check_waiting() {
         have_capacity({{.size = node.size}}))
       fail("node " + node.definition.node_id.value + " waits although a host has capacity");
   for (const auto& [key, stored] : computesets_.all()) {
-    if (stored.computeset.state != ComputesetState::submitted || stored.reservation_id != 0)
+    if (stored.computeset.state != ComputesetState::submitted || stored.reservation_id != 0 ||
+        stored.wait.reason == scheduler::WaitReason::behind)
       continue;
     std::vector<scheduler::Need> needs;
     bool is_missing = false;

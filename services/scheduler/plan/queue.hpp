@@ -1,0 +1,60 @@
+// The computesets that wait, in their order. The first one that waits for room is promised the
+// hosts that it will have by its forecast; a later one passes it only if it keeps that promise
+// (known as EASY backfill). Each reservation has a queue of its own, since its hosts are its own.
+#pragma once
+
+#include <map>
+
+#include "services/scheduler/plan/draft.hpp"
+#include "services/scheduler/plan/forecast.hpp"
+
+namespace nucleus::scheduler {
+
+class Queue {
+ public:
+  explicit Queue(Draft& draft) : draft_{draft} {}
+
+  /// Starts the next one of the order if all its nodes can be placed together and the first one
+  /// starts no later for it; otherwise records why it waits.
+  void place(msg::ComputesetId id);
+  /// The next one of the order waits as it did after the last pass.
+  void keep_waiting(msg::ComputesetId id);
+
+ private:
+  /// Nodes of one kind that did not fit. Room only becomes less in a pass: as many or more of as
+  /// large or larger ones do not fit either.
+  struct Misfit {
+    Need need = {};
+    std::size_t count = 0;
+  };
+  using Misfits = std::vector<Misfit>;
+  /// The first one that waits for room.
+  struct Head {
+    msg::ComputesetId id = 0;
+    Forecast promised = {};
+    HostPoolDraft room;    // for what runs longer than up to its start: less than there is now, by
+                           // what was promised
+    Misfits misfits = {};  // of that room
+  };
+
+  std::vector<Need> needs_of(const StoredComputeset& stored) const;
+  std::optional<std::vector<msg::HostId>> find_hosts(Head* head, std::span<const Need> needs);
+  bool would_fit(std::span<const Need> needs);
+  std::optional<std::vector<msg::HostId>> find_hosts(HostPoolDraft& pool, Misfits& misfits,
+                                                     std::span<const Need> needs);
+  Wait why_no_room(std::span<const Need> needs);
+  bool is_too_large(std::span<const Need> needs);
+  template <class TryToFit>
+  static bool find_misfit(Misfits& misfits, std::span<const Need> needs, TryToFit try_to_fit);
+  void take(Head& head, std::span<const Need> needs, const std::vector<msg::HostId>& hosts,
+            bool is_longer);
+  /// Makes it the head if its start can be forecast.
+  Head* promise(const StoredComputeset& stored, std::span<const Need> needs);
+
+  Draft& draft_;
+  std::map<std::int64_t, Head> heads_ = {};  // by reservation; 0 = without one
+  Misfits misfits_ = {};                     // of the room that there is now
+  Misfits too_large_ = {};                   // for empty hosts
+};
+
+}  // namespace nucleus::scheduler

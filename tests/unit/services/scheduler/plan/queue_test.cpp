@@ -1,0 +1,194 @@
+// The order of computesets that wait: who may pass whom, and when the first one starts. Compared
+// with a search of every assignment on small sites.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/unit/services/scheduler/small_deployment.hpp"
+
+namespace nucleus::scheduler {
+namespace {
+
+using msg::ComputesetState;
+
+constexpr std::int64_t minute_s = 60;
+
+struct Queued : SmallDeployment {
+  /// A computeset of a new cluster.
+  msg::ComputesetId submit(std::uint32_t nodes, std::uint32_t cpus, std::int64_t walltime_mins,
+                           const std::string& reservation = {}) {
+    const std::string cluster = "k" + std::to_string(++clusters_);
+    add_cluster(cluster, nodes, cpus);
+    const auto id = start({.cluster_id = {cluster},
+                           .count = nodes,
+                           .walltime_mins = walltime_mins,
+                           .reservation = reservation});
+    EXPECT_TRUE(id) << id.error().detail;
+    return id.value_or(0);
+  }
+  /// A minute passes; what is over by then is off at once.
+  void pass_minute() {
+    pass_time_s(minute_s);
+    apply(plan_walltime_ends(view, now_unix_ms));
+    apply(plan_reservation_steps(view, now_unix_ms));
+    end_stopping();
+    pass();
+  }
+  bool waits(msg::ComputesetId id) const {
+    const auto* stored = view.computeset(id);
+    return stored && stored->computeset.state == ComputesetState::submitted;
+  }
+  std::int64_t predicted_unix_s(msg::ComputesetId id) const {
+    return view.computeset(id)->computeset.predicted_start_unix_s;
+  }
+  std::int64_t start_unix_s(msg::ComputesetId id) const {
+    const auto* stored = view.computeset(id);
+    return stored ? stored->computeset.start_unix_s : view.finished().find(id)->start_unix_s;
+  }
+
+ private:
+  int clusters_ = 0;
+};
+
+TEST(Queue, PredictsTheStartOfTheFirstThatWaits) {
+  Queued site;
+  site.add_host("h1", 4);
+  site.submit(2, 1, 10);
+  site.submit(2, 1, 20);
+  const auto begin = site.now_unix_s();
+  const auto first = site.submit(3, 1, 10);
+  const auto second = site.submit(4, 1, 10);
+  EXPECT_EQ(site.predicted_unix_s(first), begin + 20 * minute_s);
+  EXPECT_EQ(site.predicted_unix_s(second), 0) << "not known";
+  for (int i = 0; i < 20; ++i) site.pass_minute();
+  EXPECT_EQ(site.start_unix_s(first), begin + 20 * minute_s);
+  EXPECT_EQ(site.predicted_unix_s(first), 0) << "it has started";
+  EXPECT_EQ(site.predicted_unix_s(second), begin + 30 * minute_s);
+}
+
+TEST(Queue, LetsALaterOnePassIfTheFirstStartsNoLaterForIt) {
+  Queued site;
+  site.add_host("h1", 4);
+  site.submit(2, 1, 10);
+  const auto first = site.submit(3, 1, 10);
+  const auto longer = site.submit(2, 1, 11);
+  const auto beside = site.submit(1, 1, 60);
+  const auto shorter = site.submit(1, 1, 10);
+  EXPECT_TRUE(site.waits(first));
+  EXPECT_EQ(site.computeset(longer).wait,
+            (Wait{.reason = WaitReason::behind, .subject = std::to_string(first)}));
+  EXPECT_EQ(site.computeset(longer).computeset.reason,
+            "waits for computeset 2, which would start later otherwise");
+  EXPECT_FALSE(site.waits(beside)) << "the first one leaves it room";
+  EXPECT_FALSE(site.waits(shorter)) << "it is over by then";
+  auto cancelled = plan_power_computeset(
+      site.view,
+      {.computeset_id = first, .viewer = as_operator, .action = msg::PowerAction::poweroff},
+      site.now_unix_ms);
+  ASSERT_TRUE(cancelled);
+  EXPECT_TRUE(cancelled->wants_pass) << "others waited for it";
+  site.apply(std::move(*cancelled));
+  site.pass();
+  EXPECT_EQ(site.computeset(longer).wait.reason, WaitReason::no_room_for_all);
+}
+
+TEST(Queue, StartsALargeOneAlthoughSmallOnesKeepComing) {
+  Queued site;
+  site.add_host("h1", 2);
+  site.add_host("h2", 2);
+  site.submit(1, 1, 10);
+  const auto large = site.submit(4, 1, 10);
+  for (int minute = 0; minute < 30 && site.waits(large); ++minute) {
+    if (minute % 5 == 0) site.submit(1, 1, 10);
+    site.pass_minute();
+  }
+  EXPECT_FALSE(site.waits(large)) << "it starves";
+}
+
+TEST(Queue, PredictsTheEndOfAReservationAndKeepsEachQueueToItsHosts) {
+  Queued site;
+  site.add_host("h1", 2);
+  site.add_host("h2", 2);
+  ASSERT_TRUE(site.reserve("r", "h2", {0, 30 * minute_s}));
+  const auto begin = site.now_unix_s();
+  site.submit(2, 1, 60);
+  site.submit(2, 1, 10, "r");
+  const auto outside = site.submit(2, 1, 10);
+  const auto inside = site.submit(1, 1, 10, "r");
+  EXPECT_EQ(site.predicted_unix_s(outside), begin + 30 * minute_s);
+  EXPECT_EQ(site.predicted_unix_s(inside), begin + 10 * minute_s);
+}
+
+/// Whether the needs from `i` on fit together, by a search of every assignment.
+bool fit(std::vector<Resources>& free, const std::vector<Resources>& sizes, std::size_t i = 0) {
+  if (i == sizes.size()) return true;
+  for (auto& host : free) {
+    if (!fits(sizes[i], host)) continue;
+    host -= sizes[i];
+    const bool is_found = fit(free, sizes, i + 1);
+    host += sizes[i];
+    if (is_found) return true;
+  }
+  return false;
+}
+
+/// The first time at which the computeset fits beside what runs now, which ends with its walltime.
+std::int64_t first_fit_unix_s(const Queued& site, msg::ComputesetId id) {
+  std::vector<Resources> sizes;
+  for (const auto& node : site.computeset(id).computeset.nodes)
+    sizes.push_back(site.node(node.value).size);
+  std::set<std::int64_t> times{site.now_unix_s()};
+  for (const auto active : site.view.active())
+    times.insert(walltime_end_unix_s(site.computeset(active).computeset));
+  for (const auto at_unix_s : times) {
+    std::vector<Resources> free;
+    for (const auto& [host_id, host] : site.view.hosts()) {
+      free.push_back(total_of(host, site.view.config()));
+      for (const auto& node_id : site.view.nodes_on(host_id)) {
+        const auto& node = site.node(node_id.value);
+        const auto& runs = site.computeset(node.computeset_id).computeset;
+        if (walltime_end_unix_s(runs) > at_unix_s) free.back() -= node.size;
+      }
+    }
+    if (fit(free, sizes)) return at_unix_s;
+  }
+  return 0;
+}
+
+TEST(Queue, AgreesWithASearchOfEveryAssignment) {
+  for (unsigned seed = 1; seed <= 300; ++seed) {
+    std::mt19937 random{seed};
+    const auto pick = [&](int least, int most) {
+      return std::uniform_int_distribution<int>{least, most}(random);
+    };
+    Queued site;
+    const int hosts = pick(1, 3);
+    for (int i = 0; i < hosts; ++i)
+      site.add_host("h" + std::to_string(i), static_cast<std::uint32_t>(pick(2, 4)));
+    std::vector<msg::ComputesetId> all;
+    std::map<msg::ComputesetId, std::int64_t> promised;  // of the first one, when it became so
+    for (int minute = 0; minute < 60; ++minute) {
+      for (int i = minute < 10 ? pick(0, 2) : 0; i > 0; --i)
+        all.push_back(site.submit(static_cast<std::uint32_t>(pick(1, 3)),
+                                  static_cast<std::uint32_t>(pick(1, 2)), pick(1, 8)));
+      for (const auto id : all) {
+        if (!site.waits(id) || site.predicted_unix_s(id) == 0) continue;
+        // Also what passed it just now is counted.
+        EXPECT_EQ(site.predicted_unix_s(id), first_fit_unix_s(site, id)) << "seed " << seed;
+        const auto first = promised.try_emplace(id, site.predicted_unix_s(id)).first->second;
+        EXPECT_EQ(site.predicted_unix_s(id), first) << "seed " << seed << ": it was delayed";
+      }
+      site.pass_minute();
+    }
+    for (const auto id : all) {
+      if (site.waits(id)) {
+        EXPECT_EQ(site.computeset(id).wait.reason, WaitReason::too_large_for_all);
+        continue;
+      }
+      if (promised.contains(id)) EXPECT_EQ(site.start_unix_s(id), promised[id]) << "seed " << seed;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nucleus::scheduler
