@@ -109,6 +109,7 @@ TEST(Queue, PredictsTheEndOfAReservationAndKeepsEachQueueToItsHosts) {
   Queued site;
   site.add_host("h1", 2);
   site.add_host("h2", 2);
+  site.add_cluster("c", 1);  // of the project
   ASSERT_TRUE(site.reserve("r", "h2", {0, 30 * minute_s}));
   const auto begin = site.now_unix_s();
   site.submit(2, 1, 60);
@@ -185,7 +186,9 @@ TEST(Queue, AgreesWithASearchOfEveryAssignment) {
         EXPECT_EQ(site.computeset(id).wait.reason, WaitReason::too_large_for_all);
         continue;
       }
-      if (promised.contains(id)) EXPECT_EQ(site.start_unix_s(id), promised[id]) << "seed " << seed;
+      if (promised.contains(id)) {
+        EXPECT_EQ(site.start_unix_s(id), promised[id]) << "seed " << seed;
+      }
     }
   }
 }
