@@ -17,6 +17,8 @@ msg::NodeVolume node_volume(const StoredVolume& stored) {
 
 void apply(const Plan& plan, View& view, core::Transaction& tx) {
   view.apply(plan);
+  for (const auto& id : plan.projects) tx.write(keys::project(id), StoredProject{id});
+  for (const auto& id : plan.projects_removed) tx.remove(keys::project(id));
   for (const auto& node_id : plan.volumes_removed) tx.remove(keys::volume(node_id));
   for (const auto& image_id : plan.images_removed) {
     tx.remove(keys::image(image_id));

@@ -4,8 +4,10 @@ namespace nucleus::image_store {
 
 namespace {
 
-/// Hosts connect from few addresses: of a rack, or behind a router.
+/// Hosts connect from few addresses: of a rack, or behind a router. One address leaves some for
+/// others.
 constexpr std::size_t connections_max = 4'000;
+constexpr std::size_t connections_per_address_max = 3'000;
 
 core::Result<std::optional<core::http::ServerOptions>> hosts_server(core::Settings& settings) {
   const auto listen = settings.optional_endpoint("image_store.hosts_listen");
@@ -18,7 +20,7 @@ core::Result<std::optional<core::http::ServerOptions>> hosts_server(core::Settin
   return core::http::ServerOptions{
       .listen = {.endpoint = *listen, .certificate = std::move(*certificate)},
       .connections_max = connections_max,
-      .connections_per_address_max = connections_max,
+      .connections_per_address_max = connections_per_address_max,
       .head_bytes_max = 8192,
       .body_bytes_max = 0};
 }

@@ -1,5 +1,7 @@
 #include "services/image_store/image_rules.hpp"
 
+#include <algorithm>
+
 namespace nucleus::image_store {
 
 using core::ErrorCode;
@@ -17,13 +19,25 @@ bool is_image_id(const msg::ImageId& image_id) {
 
 }  // namespace
 
+core::Result<void> check_owner(const View& view, const msg::ImageId& image_id) {
+  const auto owner = owner_of(image_id);
+  if (view.is_owner(owner)) return {};
+  return core::refuse(ErrorCode::not_found, "no such project: " + msg::shown(owner.value),
+                      "image_id");
+}
+
 core::Result<void> check_new_image(const View& view, const msg::ImageId& image_id,
                                    msg::ImageFormat format) {
   if (!is_image_id(image_id))
     return std::unexpected(
         msg::invalid("image_id", "image_id must be PROJECT/NAME, both valid names"));
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (std::ranges::all_of(name_of(image_id), is_digit))
+    return std::unexpected(msg::invalid(
+        "image_id", "an image's name must not be a number, which is an index in the list"));
   if (format == msg::ImageFormat::unknown)
     return std::unexpected(msg::invalid("format", "format must be raw, qcow2 or iso"));
+  if (auto owned = check_owner(view, image_id); !owned) return owned;
   if (view.image(image_id))
     return core::refuse(ErrorCode::wrong_state, "image " + image_id.value + " exists already",
                         "image_id");

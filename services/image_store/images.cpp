@@ -137,9 +137,12 @@ void Images::end_publication(Publication& publication, const core::Result<Staged
   auto& image = publication.stored.image;
   const auto erased = publishing_.erase(image.image_id);
   NUCLEUS_ASSERT(erased == 1);
-  if (!staged) {
-    refuse_publication(publication, staged.error(), context);
-    return respond(std::unexpected(staged.error()));
+  // The project may have been removed meanwhile.
+  const auto allowed = staged ? check_owner(view_, image.image_id)
+                              : core::Result<void>(std::unexpected(staged.error()));
+  if (!allowed) {
+    refuse_publication(publication, allowed.error(), context);
+    return respond(std::unexpected(allowed.error()));
   }
   const auto& disk = staged->disk;
   image.size_bytes = disk.size_bytes;
@@ -172,11 +175,9 @@ void Images::refuse_publication(const Publication& publication, const core::Erro
                                        {"reason", error.detail}});
   auto tx = store_.begin(context);
   if (!publication.upload_id.empty()) tx.remove(keys::upload(publication.upload_id));
-  if (error.code == ErrorCode::deadline_exceeded) {
-    // The worker has put the folder in place, or deletes it when it ends.
-    apply({.folders_doomed = {publication.stored.folder}}, view_, tx);
-    remove_upload(publication.upload_id);
-  }
+  // The worker may have put the folder in place, or deletes it when it ends.
+  apply({.folders_doomed = {publication.stored.folder}}, view_, tx);
+  remove_upload(publication.upload_id);
   (void)tx.commit();
 }
 
@@ -209,9 +210,16 @@ void Images::remove_image(const msg::RemoveImage& request, core::Context& contex
   respond(std::move(reply));
 }
 
+core::Result<void> Images::handle_project_defined(const msg::ProjectDefined& event,
+                                                  core::Context& context) {
+  auto tx = store_.begin(context);
+  apply({.projects = {event.project_id}}, view_, tx);
+  return tx.commit();
+}
+
 core::Result<void> Images::handle_project_removed(const msg::ProjectRemoved& event,
                                                   core::Context& context) {
-  Plan plan;
+  Plan plan{.projects_removed = {event.project_id}};
   for (const auto& [id, stored] : view_.images()) {
     if (owner_of(id) != event.project_id || !check_removable(view_, id)) continue;
     plan.images_removed.push_back(id);

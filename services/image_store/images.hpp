@@ -32,6 +32,8 @@ class Images {
   void remove_image(const msg::RemoveImage& request, core::Context& context,
                     core::Responder<msg::Done> respond);
   /// The images of a removed project go with it; another project of its name has none of them.
+  core::Result<void> handle_project_defined(const msg::ProjectDefined& event,
+                                            core::Context& context);
   core::Result<void> handle_project_removed(const msg::ProjectRemoved& event,
                                             core::Context& context);
   /// Removes uploads that were not finished in a day.

@@ -6,6 +6,12 @@
 
 namespace nucleus::image_store::keys {
 
+inline core::Key<StoredProject> project(const msg::ProjectId& id) {
+  return {"nucleus:image_store:project:" + id.value};
+}
+inline core::Key<StoredProject> projects() {
+  return {"nucleus:image_store:project:"};
+}
 inline core::Key<StoredImage> image(const msg::ImageId& id) {
   return {"nucleus:image_store:image:" + id.value};
 }

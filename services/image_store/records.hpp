@@ -15,6 +15,12 @@ struct FileDigest {
   NUCLEUS_FIELDS(size_bytes, sha256);
 };
 
+/// A project as the registry defined it.
+struct StoredProject {
+  msg::ProjectId project_id = {};
+  NUCLEUS_FIELDS(project_id);
+};
+
 /// A published image.
 struct StoredImage {
   msg::Image image = {};

@@ -29,6 +29,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
   bus.serve<msg::ListVolumes>(volumes_, &Volumes::list_volumes);
   bus.subscribe<msg::NodeDefined>(volumes_, &Volumes::handle_node_defined);
   bus.subscribe<msg::NodeRemoved>(volumes_, &Volumes::handle_node_removed);
+  bus.subscribe<msg::ProjectDefined>(images_, &Images::handle_project_defined);
   bus.subscribe<msg::ProjectRemoved>(images_, &Images::handle_project_removed);
   bus.subscribe<msg::ClusterRemoved>(volumes_, &Volumes::handle_cluster_removed);
   bus.every(reconcile_interval, volumes_, &Volumes::reconcile_all);
@@ -63,6 +64,9 @@ std::optional<core::Endpoint> Service::hosts_endpoint() const {
 
 void Service::load() {
   Plan records;
+  store_.for_each<StoredProject>(keys::projects(), [&](const StoredProject& stored) {
+    records.projects.push_back(stored.project_id);
+  });
   store_.for_each<StoredImage>(
       keys::images(), [&](const StoredImage& stored) { records.images.push_back(stored); });
   store_.for_each<StoredVolume>(

@@ -26,6 +26,10 @@ msg::ProjectId owner_of(const msg::ImageId& image_id) {
   return {image_id.value.substr(0, image_id.value.find('/'))};
 }
 
+bool View::is_owner(const msg::ProjectId& id) const {
+  return id.value == "public" || projects_.contains(id);
+}
+
 const StoredImage* View::image(const msg::ImageId& image_id) const {
   return find_in(images_, image_id);
 }
@@ -60,6 +64,8 @@ std::size_t View::count(VolumeState state) const {
 }
 
 void View::apply(const Plan& plan) {
+  projects_.insert(plan.projects.begin(), plan.projects.end());
+  for (const auto& id : plan.projects_removed) projects_.erase(id);
   for (const auto& node_id : plan.volumes_removed) remove_volume(node_id);
   for (const auto& image_id : plan.images_removed) remove_image(image_id);
   doomed_folders_.insert(plan.folders_doomed.begin(), plan.folders_doomed.end());

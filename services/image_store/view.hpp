@@ -1,5 +1,6 @@
-// Images and volumes in memory, with indexes over them: which nodes use an image, which folders are
-// in use, which volumes have work to be done. `apply` is the only mutator. Runs on the loop.
+// Projects, images and volumes in memory, with indexes over them: which nodes use an image, which
+// folders are in use, which volumes have work to be done. `apply` is the only mutator. Runs on the
+// loop.
 #pragma once
 
 #include <map>
@@ -20,6 +21,8 @@ struct Plan {
     StoredVolume stored = {};
     bool is_announced = false;
   };
+  std::vector<msg::ProjectId> projects = {};
+  std::vector<msg::ProjectId> projects_removed = {};
   std::vector<StoredImage> images = {};
   std::vector<msg::ImageId> images_removed = {};
   std::vector<std::string> folders_doomed = {};
@@ -30,6 +33,8 @@ struct Plan {
 
 class View {
  public:
+  /// True for a project that exists, and for the owner of public images.
+  bool is_owner(const msg::ProjectId& id) const;
   /// Null if there is none.
   const StoredImage* image(const msg::ImageId& image_id) const;
   const StoredVolume* volume(const msg::NodeId& node_id) const;
@@ -60,6 +65,7 @@ class View {
   void remove_image(const msg::ImageId& image_id);
   void remove_volume(const msg::NodeId& node_id);
 
+  std::set<msg::ProjectId> projects_ = {};
   std::map<msg::ImageId, StoredImage> images_ = {};
   std::map<msg::NodeId, StoredVolume> volumes_ = {};
   std::unordered_map<msg::ImageId, int> users_ = {};   // nodes with this image; never 0

@@ -61,7 +61,8 @@ core::Result<msg::Done> Service::define_project(const msg::DefineProject& reques
     tx.write(keys::project(request.project_id),
              StoredProject{.project_id = request.project_id,
                            .defined_unix_s = context.now_unix_s(),
-                           .is_unused = true});
+                           .is_unused = true,
+                           .is_announced = true});
     const auto missing = missing_signers(acknowledgement_text(), {}, 0);
     if (!missing.empty())
       tx.emit(msg::AcknowledgementChanged{.project_id = request.project_id,
@@ -71,6 +72,22 @@ core::Result<msg::Done> Service::define_project(const msg::DefineProject& reques
   // Also if it exists: a subscriber that has not heard of it yet can be told.
   tx.emit(msg::ProjectDefined{request.project_id});
   return tx.commit(msg::Done{});
+}
+
+void Service::announce_projects(const core::Context& context) {
+  std::vector<StoredProject> unannounced;
+  store_.for_each<StoredProject>(keys::projects(), [&](const StoredProject& stored) {
+    if (!stored.is_announced) unannounced.push_back(stored);
+  });
+  if (unannounced.empty()) return;
+  auto tx = store_.begin(context);
+  for (auto& project : unannounced) {
+    project.is_announced = true;
+    tx.emit(msg::ProjectDefined{project.project_id});
+    const auto key = keys::project(project.project_id);
+    tx.write(key, std::move(project));
+  }
+  (void)tx.commit();  // again after the next load, if it fails
 }
 
 core::Result<msg::Projects> Service::list_projects(const msg::ListProjects& request,

@@ -12,8 +12,9 @@ struct StoredProject {
   msg::ProjectId project_id = {};
   // Acknowledgements that were signed for a former project of the same name do not count.
   std::int64_t defined_unix_s = 0;
-  bool is_unused = false;  // it never had a person or a cluster: its name may be given again
-  NUCLEUS_FIELDS(project_id, defined_unix_s, is_unused);
+  bool is_unused = false;     // it never had a person or a cluster: its name may be given again
+  bool is_announced = false;  // by ProjectDefined, which release 0.1 did not emit
+  NUCLEUS_FIELDS(project_id, defined_unix_s, is_unused, is_announced);
 };
 
 /// The text of an acknowledgement. Every version is kept, because somebody may have signed it.
@@ -61,7 +62,8 @@ struct StoredNonce {
   std::string key_name = {};
   std::string nonce = {};
   std::int64_t expires_unix_s = 0;
-  NUCLEUS_FIELDS(key_name, nonce, expires_unix_s);
+  msg::PersonId person_id = {};
+  NUCLEUS_FIELDS(key_name, nonce, expires_unix_s, person_id);
 };
 
 /// The request that a person's idempotency key is bound to until `expires_unix_s`.

@@ -24,8 +24,11 @@ Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomne
       origin_attempts_{{.failures_max = config.login_failures_origin_max,
                         .window_ms = config.login_window_s * 1000},
                        new_secret(*randomness_)} {
-  runtime.store.on_loaded([this] { rebuild_indexes(); });
   auto& bus = runtime.bus;
+  store_.on_loaded([this, &bus] {
+    rebuild_indexes();
+    loop_.post([this, &bus] { announce_projects(bus.context()); });
+  });
   bus.serve<msg::DefineProject>(*this, &Service::define_project);
   bus.serve<msg::ListProjects>(*this, &Service::list_projects);
   bus.serve<msg::RemoveProject>(*this, &Service::remove_project);

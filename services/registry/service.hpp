@@ -118,6 +118,8 @@ class Service {
   void sweep_idempotency_keys(core::Context& context);
 
   void rebuild_indexes();
+  /// Emits the projects that release 0.1 defined without an event.
+  void announce_projects(const core::Context& context);
   void show_counts();
 
   core::Loop& loop_;

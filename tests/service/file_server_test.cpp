@@ -43,6 +43,7 @@ class FileServer : public testing::Test {
     }
   }
   void start() {
+    ASSERT_TRUE(registry_.emit(msg::ProjectDefined{{"p"}}));
     auto names = std::map<std::string, std::string>{
         {"image_store.images_directory", folder_.file("images")},
         {"image_store.uploads_directory", folder_.file("uploads")},

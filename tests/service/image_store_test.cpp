@@ -2,17 +2,14 @@
 // published, what a node's volume waits for, and what is removed when.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <sstream>
 
-#include "services/image_store/driver/qcow2_store.hpp"
-#include "services/image_store/driver/simulated_store.hpp"
-#include "services/image_store/service.hpp"
+#include "tests/service/image_store_room.hpp"
 #include "tests/support/images.hpp"
-#include "tests/support/rooms.hpp"
 
 namespace nucleus::tests {
 namespace {
@@ -47,87 +44,22 @@ class WatchedQemuImg {
   std::string path_before_;
 };
 
-class ImageStore : public testing::Test {
- protected:
-  /// Starts the service on files, or on a simulated store.
-  void start(bool is_simulated = true) {
-    is_simulated_ = is_simulated;
-    restart();
+/// Stages an import until the test lets it finish.
+class SlowStore : public image_store::SimulatedStore {
+ public:
+  core::Result<image_store::StagedFiles> stage(const image_store::StageRequest& request) override {
+    begun_.set_value();
+    may_finish_.get_future().wait_for(wait_timeout);
+    return SimulatedStore::stage(request);
   }
-  void restart() {
-    service_.reset();
-    service_ = std::make_unique<Process>(
-        deployment_, "image_store",
-        std::map<std::string, std::string>{
-            {"image_store.driver", is_simulated_ ? "simulated" : "qcow2"},
-            {"image_store.images_directory", folder_.file("images")},
-            {"image_store.uploads_directory", folder_.file("uploads")},
-            {"image_store.volumes_directory", folder_.file("volumes")},
-            {"image_store.upload_bytes_max", std::to_string(8 << 20)},
-            {"image_store.virtual_bytes_max", std::to_string(1LL << 40)},
-            {"image_store.retry_ms", "100"}},
-        [this](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
-          auto config = image_store::Config::from(runtime.settings);
-          if (!config) return std::unexpected(config.error());
-          std::shared_ptr<image_store::StoreDriver> driver = simulated_;
-          if (!is_simulated_)
-            driver = std::make_shared<image_store::Qcow2Store>(config->images_directory,
-                                                               config->volumes_directory);
-          return std::make_shared<image_store::Service>(runtime, *config, driver);
-        });
+  bool wait_until_staging() {
+    return begun_.get_future().wait_for(wait_timeout) == std::future_status::ready;
   }
-  template <class Request>
-  core::Result<typename Request::Reply> ask(const Request& request,
-                                            const std::string& request_id = {}) {
-    return caller_.call(request, {.request_id = request_id, .deadline = wait_timeout});
-  }
-  core::Result<msg::UploadTicket> begin(const std::string& image,
-                                        ImageFormat format = ImageFormat::raw) {
-    return ask(msg::BeginUpload{.image_id = {image}, .format = format});
-  }
-  static void write(const msg::UploadTicket& ticket, const std::string& bytes) {
-    std::ofstream(ticket.path, std::ios::binary) << bytes;
-  }
-  core::Result<msg::Image> upload(const std::string& image, ImageFormat format,
-                                  const std::string& bytes) {
-    const auto ticket = begin(image, format);
-    if (!ticket) return std::unexpected(ticket.error());
-    write(*ticket, bytes);
-    return ask(msg::FinishUpload{.upload_id = ticket->upload_id});
-  }
-  core::Result<msg::Image> put(const std::string& image) {
-    return ask(
-        msg::ImportImage{.image_id = {image}, .format = ImageFormat::raw, .disk_path = "/nothing"});
-  }
-  static msg::Node a_node(const std::string& name, const std::string& image = {}) {
-    return {.node_id = {name},
-            .cluster_id = {"c"},
-            .project_id = {"p"},
-            .name = name,
-            .disk_gb = 1,
-            .image_id = {image}};
-  }
-  std::optional<msg::VolumePlaced> volume_of(const std::string& node, bool is_ready) {
-    return events_.next<msg::VolumePlaced>([&](const msg::VolumePlaced& placed) {
-      return placed.volume.node_id.value == node && placed.is_ready == is_ready;
-    });
-  }
-  bool is_listed(const std::string& image) {
-    const auto images = ask(msg::ListImages{.viewer = {.projects = {{"p"}}}});
-    return images && std::ranges::any_of(images->images, [&](const msg::Image& one) {
-             return one.image_id.value == image;
-           });
-  }
+  void finish() { may_finish_.set_value(); }
 
-  TemporaryFolder folder_ = {};
-  std::shared_ptr<image_store::SimulatedStore> simulated_ =
-      std::make_shared<image_store::SimulatedStore>();
-  bool is_simulated_ = true;
-  Deployment deployment_ = {};
-  Events events_{deployment_};
-  StandIn registry_{deployment_, "registry"};
-  Process caller_{deployment_, "caller"};
-  std::unique_ptr<Process> service_ = {};
+ private:
+  std::promise<void> begun_ = {};
+  std::promise<void> may_finish_ = {};
 };
 
 TEST_F(ImageStore, PublishesAnUploadWithItsSizeAndDigests) {
@@ -216,12 +148,48 @@ TEST_F(ImageStore, RefusesAFileThatIsTooLarge) {
 
 TEST_F(ImageStore, RefusesInvalidAndExistingNames) {
   start();
-  for (const char* wrong : {"", "x", "/x", "p/", "p/x/y", "../x", "p/..", "p/a b", "p/-o", "P/x\n"})
+  for (const char* wrong :
+       {"", "x", "/x", "p/", "p/x/y", "../x", "p/..", "p/a b", "p/-o", "P/x\n", "p/7"})
     EXPECT_EQ(begin(wrong).error().field, "image_id") << wrong;
   EXPECT_EQ(begin("p/x", ImageFormat::unknown).error().field, "format");
   ASSERT_TRUE(put("p/x"));
   EXPECT_EQ(begin("p/x").error().code, ErrorCode::wrong_state);
   EXPECT_EQ(put("p/x").error().code, ErrorCode::wrong_state);
+}
+
+TEST_F(ImageStore, PublishesOnlyForProjectsThatExist) {
+  start();
+  const auto is_refused = [&](const auto& answer) {
+    return !answer && answer.error().code == ErrorCode::not_found &&
+           answer.error().field == "image_id";
+  };
+  EXPECT_TRUE(is_refused(put("none/x")));
+  EXPECT_TRUE(is_refused(begin("none/x")));
+  EXPECT_EQ(put("none/x").error().detail, "no such project: none");
+  const auto ticket = begin("q/late");
+  ASSERT_TRUE(ticket);
+  ASSERT_TRUE(registry_.emit(msg::ProjectRemoved{{"q"}}));
+  ASSERT_TRUE(eventually([&] { return is_refused(begin("q/x")); }));
+  EXPECT_TRUE(is_refused(ask(msg::FinishUpload{.upload_id = ticket->upload_id})));
+  restart();
+  EXPECT_TRUE(is_refused(put("q/x")));
+  EXPECT_TRUE(put("p/x")) << "its project is known after a restart";
+  EXPECT_TRUE(put("public/x"));
+}
+
+TEST_F(ImageStore, PublishesNothingForAProjectThatWasRemovedMeanwhile) {
+  const auto slow = std::make_shared<SlowStore>();
+  simulated_ = slow;
+  start();
+  auto import = std::async(std::launch::async, [&] { return put("q/x"); });
+  ASSERT_TRUE(slow->wait_until_staging());
+  ASSERT_TRUE(registry_.emit(msg::ProjectRemoved{{"q"}}));
+  ASSERT_TRUE(eventually([&] { return !begin("q/y"); }));
+  slow->finish();
+  const auto refused = import.get();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().detail, "no such project: q");
+  EXPECT_TRUE(ask(msg::ListImages{.viewer = {.is_operator = true}})->images.empty());
 }
 
 TEST_F(ImageStore, PublishesOneOfTwoUploadsOfAName) {

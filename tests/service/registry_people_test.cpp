@@ -4,9 +4,10 @@
 #include <set>
 
 #include "services/registry/credentials.hpp"
+#include "services/registry/keys.hpp"
 #include "services/registry/service.hpp"
 #include "tests/support/clusters.hpp"
-#include "tests/support/process.hpp"
+#include "tests/support/rooms.hpp"
 
 namespace nucleus::tests {
 namespace {
@@ -127,6 +128,27 @@ TEST_F(RegistryPeople, GivesTheNameOfARemovedProjectNotAgain) {
   must(msg::DefineProject{{"unused"}});
   must(msg::RemoveProject{{"unused"}});
   must(msg::DefineProject{{"unused"}});
+}
+
+TEST_F(RegistryPeople, AnnouncesTheProjectsOfAReleaseThatDidNot) {
+  registry.reset();
+  {
+    StandIn before{deployment, "registry"};
+    ASSERT_TRUE(before.write(registry::keys::project({"old"}),
+                             registry::StoredProject{.project_id = {"old"}}));
+  }
+  Events events{deployment};
+  start();
+  EXPECT_TRUE(events.next<msg::ProjectDefined>(
+      [](const msg::ProjectDefined& event) { return event.project_id.value == "old"; }));
+  const auto defined = [&] { return events.all<msg::ProjectDefined>().size(); };
+  const auto before = defined();
+  registry.reset();
+  start();
+  must(msg::DefineProject{{"new"}});
+  EXPECT_TRUE(events.next<msg::ProjectDefined>(
+      [](const msg::ProjectDefined& event) { return event.project_id.value == "new"; }));
+  EXPECT_EQ(defined(), before + 1) << "each is announced once";
 }
 
 TEST_F(RegistryPeople, RefusesAnUnknownRole) {

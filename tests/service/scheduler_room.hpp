@@ -38,6 +38,7 @@ class SchedulerRoom : public testing::Test {
 
   /// A cluster as registry, network and image store report it: all its nodes can be placed.
   void define(const std::string& cluster, std::uint32_t computes, std::uint32_t cpus = 1) {
+    ASSERT_TRUE(registry_.emit(msg::ProjectDefined{{"p"}}));
     ASSERT_TRUE(registry_.emit(msg::ClusterDefined{
         .cluster = {.cluster_id = {cluster}, .project_id = {"p"}, .allocations = {{"a"}}}}));
     for (std::uint32_t i = 0; i <= computes; ++i) {

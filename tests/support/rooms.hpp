@@ -98,6 +98,18 @@ class StandIn {
   /// Emits the events in one commit and waits until they are durable; false if that fails.
   template <class... Event>
   bool emit(const Event&... events) {
+    return commit([&](core::Transaction& tx) { (tx.emit(events), ...); });
+  }
+  /// Writes a record of its service, as an earlier release left it.
+  template <class R>
+  bool write(const core::Key<R>& key, const R& record) {
+    return commit([&](core::Transaction& tx) { tx.write(key, record); });
+  }
+
+  Process& process() { return process_; }
+
+ private:
+  bool commit(const std::function<void(core::Transaction&)>& change) {
     auto durable = std::make_shared<std::promise<bool>>();
     auto is_durable = durable->get_future();
     const auto end = std::chrono::steady_clock::now() + wait_timeout;
@@ -106,7 +118,7 @@ class StandIn {
     process_.on_loop([&] {
       core::Context context = process_.bus().context();
       auto tx = process_.store().begin(context);
-      (tx.emit(events), ...);
+      change(tx);
       (void)tx.commit();
       process_.store().when_durable(
           [durable](core::Result<void> done) { durable->set_value(done.has_value()); });
@@ -114,10 +126,6 @@ class StandIn {
     });
     return is_durable.wait_for(wait_timeout) == std::future_status::ready && is_durable.get();
   }
-
-  Process& process() { return process_; }
-
- private:
   static Process::Build nothing() {
     return [](core::Runtime&) -> core::Result<std::shared_ptr<void>> {
       return std::make_shared<int>(0);

@@ -6,7 +6,7 @@
 
 namespace nucleus::image_store {
 
-class SimulatedStore final : public StoreDriver {
+class SimulatedStore : public StoreDriver {
  public:
   core::Result<StagedFiles> stage(const StageRequest& request) override {
     if (!request.is_upload) return StagedFiles{};

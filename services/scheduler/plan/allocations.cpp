@@ -116,7 +116,7 @@ core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation
     if (auto broken = msg::check_name(field, value)) return std::unexpected(*broken);
   if (request.limit_core_s < 0)
     return std::unexpected(msg::invalid("limit_core_s", "limit_core_s must not be negative"));
-  if (!is_project(view, request.project_id))
+  if (!view.project(request.project_id))
     return core::refuse(ErrorCode::not_found,
                         "no such project: " + msg::shown(request.project_id.value), "project_id");
   Draft draft{view, now_unix_ms};

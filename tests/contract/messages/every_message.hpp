@@ -104,6 +104,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<network::StoredVlanQuarantine>("network.vlan-quarantine");
   one.template operator()<network::StoredAddressQuarantine>("network.address-quarantine");
   one.template operator()<network::StoredMacCount>("network.mac-count");
+  one.template operator()<image_store::StoredProject>("image_store.project");
   one.template operator()<image_store::StoredImage>("image_store.image");
   one.template operator()<image_store::StoredDoomedFolder>("image_store.doomed-folder");
   one.template operator()<image_store::StoredUpload>("image_store.upload");

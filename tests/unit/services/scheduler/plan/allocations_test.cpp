@@ -12,6 +12,7 @@ using core::ErrorCode;
 using msg::DomainState;
 
 struct Allocations : OneCluster {
+  Allocations() { define_project("p"); }
   void define_project(const std::string& id) {
     small.apply(plan_project_defined(small.view, {{id}}, small.now_unix_ms));
   }
@@ -42,6 +43,18 @@ TEST_F(Allocations, KeepTheirLimitUntilAnotherIsGiven) {
             ErrorCode::unknown);
   EXPECT_EQ(allocation().limit_core_s, 0) << "no limit";
   EXPECT_EQ(start(), ErrorCode::unknown);
+}
+
+TEST_F(Allocations, AreNamedToAClusterThatHasNone) {
+  small.apply(plan_cluster_defined(
+      small.view, {.cluster = {.cluster_id = {"c"}, .project_id = {"p"}}}, small.now_unix_ms));
+  for (const char* named : {"", "a"}) {
+    const auto refused = small.start(msg::StartComputeset{
+        .cluster_id = {"c"}, .count = 1, .allocation_id = {named}, .walltime_mins = 60});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().detail,
+              "Cluster c has no allocation: set one with comet allocation CLUSTER NAME.");
+  }
 }
 
 TEST_F(Allocations, PayForNothingWhileTheyAreClosed) {
@@ -79,6 +92,21 @@ TEST_F(Allocations, AreOfProjectsThatExist) {
   EXPECT_EQ(define({.allocation_id = {"b"}, .project_id = {"q"}}), ErrorCode::not_found);
   EXPECT_EQ(define({.allocation_id = {"c"}, .project_id = {"q"}}), ErrorCode::not_found);
   EXPECT_EQ(small.view.allocation({"b"})->allocation.project_id.value, "") << "of no project";
+}
+
+TEST_F(Allocations, OfAProjectThatNeverExistedMakeItNoProjectAndCanBeCorrected) {
+  // As a scheduler that did not check projects stored it.
+  Plan stored;
+  stored.changes.allocations[{"old"}] =
+      StoredAllocation{.allocation = {.allocation_id = {"old"}, .project_id = {"none"}}};
+  small.apply(std::move(stored));
+  EXPECT_EQ(define({.allocation_id = {"b"}, .project_id = {"none"}}), ErrorCode::not_found);
+  EXPECT_EQ(define({.allocation_id = {"old"}, .project_id = {"none"}}), ErrorCode::not_found);
+  const auto named = small.start(msg::StartComputeset{
+      .cluster_id = {"c"}, .count = 1, .allocation_id = {"old"}, .walltime_mins = 60});
+  EXPECT_FALSE(named) << "it pays for nothing";
+  EXPECT_EQ(define({.allocation_id = {"old"}, .project_id = {"p"}}), ErrorCode::unknown);
+  EXPECT_EQ(small.view.allocation({"old"})->allocation.project_id.value, "p");
 }
 
 TEST_F(Allocations, ThatARemovedProjectWasChargedForPayForNothingElse) {
