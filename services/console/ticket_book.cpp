@@ -11,14 +11,20 @@ using core::ErrorCode;
 TicketBook::TicketBook(core::Store& store, TicketLimits limits) : store_{store}, limits_{limits} {
   store_.on_loaded([this] {
     unused_ = 0;
-    store_.for_each<StoredTicket>(keys::tickets(), [this](const StoredTicket&) { ++unused_; });
+    unused_by_person_.clear();
+    store_.for_each<StoredTicket>(keys::tickets(), [this](const StoredTicket& ticket) {
+      ++unused_;
+      ++unused_by_person_[ticket.person_id];
+    });
   });
 }
 
 core::Result<TicketBook::Written> TicketBook::write(const msg::IssueTicket& request,
                                                     const core::Context& context) {
   if (auto loaded = ready(); !loaded) return std::unexpected(loaded.error());
-  if (unused_ >= limits_.unused_max)
+  const auto known = unused_by_person_.find(request.person_id);
+  if (unused_ >= limits_.unused_max ||
+      (known != unused_by_person_.end() && known->second >= limits_.unused_per_person_max))
     return core::refuse(ErrorCode::no_capacity, "too many console tickets are unused");
   const Written written{.ticket = new_ticket(),
                         .expires_unix_ms = context.now_unix_ms() + limits_.life_s * 1000};
@@ -35,6 +41,7 @@ core::Result<TicketBook::Written> TicketBook::write(const msg::IssueTicket& requ
                                             .person_uid = request.person_uid});
   if (auto landed = tx.commit(); !landed) return std::unexpected(landed.error());
   ++unused_;
+  ++unused_by_person_[request.person_id];
   return written;
 }
 
@@ -55,7 +62,7 @@ void TicketBook::take(const std::string& ticket, const core::Context& context,
   auto tx = store_.begin(context);
   tx.remove(keys::ticket(taken.hash));
   if (auto landed = tx.commit(); !landed) return done(std::unexpected(landed.error()));
-  --unused_;
+  forget(taken);
   // Removed durably before anything opens: after a crash it must not be usable again.
   store_.when_durable([taken, done = std::move(done)](const core::Result<void>& durable) {
     if (!durable) return done(std::unexpected(durable.error()));
@@ -64,14 +71,21 @@ void TicketBook::take(const std::string& ticket, const core::Context& context,
 }
 
 void TicketBook::drop_expired(const core::Context& context) {
-  std::vector<std::string> expired;
+  std::vector<StoredTicket> expired;
   store_.for_each<StoredTicket>(keys::tickets(), [&](const StoredTicket& ticket) {
-    if (ticket.expires_unix_ms <= context.now_unix_ms()) expired.push_back(ticket.hash);
+    if (ticket.expires_unix_ms <= context.now_unix_ms()) expired.push_back(ticket);
   });
   if (expired.empty()) return;
   auto tx = store_.begin(context);
-  for (const auto& hash : expired) tx.remove(keys::ticket(hash));
-  if (tx.commit()) unused_ -= expired.size();
+  for (const auto& ticket : expired) tx.remove(keys::ticket(ticket.hash));
+  if (!tx.commit()) return;
+  for (const auto& ticket : expired) forget(ticket);
+}
+
+void TicketBook::forget(const StoredTicket& ticket) {
+  --unused_;
+  const auto held = unused_by_person_.find(ticket.person_id);
+  if (--held->second == 0) unused_by_person_.erase(held);
 }
 
 core::Result<void> TicketBook::ready() const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 
 #include "core/state/store.hpp"
 #include "services/console/records.hpp"
@@ -12,6 +13,7 @@ namespace nucleus::console {
 struct TicketLimits {
   std::int64_t life_s = 60;
   std::size_t unused_max = 10'000;  // written, and neither used nor removed
+  std::size_t unused_per_person_max = 500;
 };
 
 class TicketBook {
@@ -24,7 +26,8 @@ class TicketBook {
 
   TicketBook(core::Store& store, TicketLimits limits);
 
-  /// Writes a ticket; do not show it before the store is durable. `no_capacity`: too many unused.
+  /// Writes a ticket; do not show it before the store is durable. `no_capacity`: too many unused,
+  /// of this person or of all.
   core::Result<Written> write(const msg::IssueTicket& request, const core::Context& context);
   /// What a ticket opens. `forbidden`: unknown, used or expired.
   core::Result<StoredTicket> find(const std::string& ticket, const core::Context& context) const;
@@ -39,10 +42,12 @@ class TicketBook {
 
  private:
   core::Result<void> ready() const;
+  void forget(const StoredTicket& ticket);
 
   core::Store& store_;
   TicketLimits limits_;
   std::size_t unused_ = 0;
+  std::map<msg::PersonId, std::size_t> unused_by_person_ = {};  // never 0
 };
 
 }  // namespace nucleus::console

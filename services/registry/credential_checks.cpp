@@ -79,7 +79,7 @@ core::Result<msg::Principal> Service::accept_signature(const msg::CheckSignature
   if (tx.read(nonce_key))
     return core::refuse(core::ErrorCode::unauthenticated, "Nonce check failed", "nonce");
   if (nonces_.size() >= config_.nonces_max ||
-      nonces_.count(request.key_name) >= config_.nonces_per_key_max)
+      nonces_.count(key->person_id) >= config_.nonces_per_key_max)
     return core::refuse(
         core::ErrorCode::no_capacity,
         "too many signed requests within " + std::to_string(config_.signature_age_s) + " s");
@@ -87,7 +87,8 @@ core::Result<msg::Principal> Service::accept_signature(const msg::CheckSignature
   if (!who) return who;
   const StoredNonce nonce{.key_name = request.key_name,
                           .nonce = request.nonce,
-                          .expires_unix_s = request.timestamp_unix_s + config_.signature_age_s};
+                          .expires_unix_s = request.timestamp_unix_s + config_.signature_age_s,
+                          .person_id = key->person_id};
   tx.write(nonce_key, nonce);
   auto reply = tx.commit(std::move(*who));
   if (reply) nonces_.add(nonce);

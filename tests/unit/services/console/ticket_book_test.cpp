@@ -39,10 +39,12 @@ class Desk {
     world_.run_until([this] { return store().is_loaded(); }, wait_timeout);
   }
 
-  core::Result<TicketBook::Written> write() {
-    auto written =
-        book_->write({.node_id = {"n1"}, .kind = msg::ConsoleKind::serial, .host_id = {"h1"}},
-                     process_->bus().context());
+  core::Result<TicketBook::Written> write(const std::string& person = "ada") {
+    auto written = book_->write({.node_id = {"n1"},
+                                 .kind = msg::ConsoleKind::serial,
+                                 .host_id = {"h1"},
+                                 .person_id = {person}},
+                                process_->bus().context());
     std::optional<core::Result<void>> durable;
     store().when_durable([&](core::Result<void> landed) { durable = std::move(landed); });
     world_.run_until([&] { return durable.has_value(); }, wait_timeout);
@@ -144,6 +146,26 @@ TEST(TicketBook, LimitsUnusedTicketsUntilSomeAreUsedOrExpire) {
   desk.sweep();
   EXPECT_EQ(desk.book().unused(), 0U);
   EXPECT_TRUE(desk.write());
+}
+
+TEST(TicketBook, LimitsTheUnusedTicketsOfOnePersonAndServesOthers) {
+  SimWorld world{1};
+  Desk desk(world, {.life_s = 60, .unused_per_person_max = 2});
+  const auto first = desk.write("eve");
+  ASSERT_TRUE(first && desk.write("eve"));
+  for (const bool is_restarted : {false, true}) {
+    if (is_restarted) desk.restart();
+    const auto third = desk.write("eve");
+    ASSERT_FALSE(third);
+    EXPECT_EQ(third.error().code, ErrorCode::no_capacity);
+    EXPECT_TRUE(desk.write("ada"));
+  }
+  ASSERT_TRUE(desk.take(first->ticket));
+  EXPECT_TRUE(desk.write("eve"));
+  EXPECT_FALSE(desk.write("eve"));
+  world.run_for(core::Milliseconds{60'000});
+  desk.sweep();
+  EXPECT_TRUE(desk.write("eve"));
 }
 
 TEST(TicketBook, StoresOnlyTheHashOfATicket) {

@@ -6,18 +6,23 @@
 namespace nucleus::registry {
 namespace {
 
+/// PERSON or PERSON-NUMBER is a key of this person.
 StoredNonce a_nonce(std::string key, std::string nonce, std::int64_t expires_unix_s) {
-  return {.key_name = std::move(key), .nonce = std::move(nonce), .expires_unix_s = expires_unix_s};
+  const msg::PersonId person_id{key.substr(0, key.find('-'))};
+  return {.key_name = std::move(key),
+          .nonce = std::move(nonce),
+          .expires_unix_s = expires_unix_s,
+          .person_id = person_id};
 }
 
-TEST(NonceIndex, CountsByKey) {
+TEST(NonceIndex, CountsByPersonAlsoThoseOfReplacedKeys) {
   NonceIndex index;
   index.add(a_nonce("a", "1", 10));
-  index.add(a_nonce("a", "2", 11));
+  index.add(a_nonce("a-2", "2", 11));
   index.add(a_nonce("b", "1", 12));
   EXPECT_EQ(index.size(), 3u);
-  EXPECT_EQ(index.count("a"), 2u);
-  EXPECT_EQ(index.count("c"), 0u);
+  EXPECT_EQ(index.count({"a"}), 2u);
+  EXPECT_EQ(index.count({"c"}), 0u);
 }
 
 TEST(NonceIndex, ForgetsTheExpiredOldestFirstAndNoMoreThanAsked) {
@@ -31,9 +36,9 @@ TEST(NonceIndex, ForgetsTheExpiredOldestFirstAndNoMoreThanAsked) {
   EXPECT_EQ(one[0].nonce, "first");
   EXPECT_EQ(index.take_expired(25, 9).size(), 1u);
   EXPECT_EQ(index.size(), 1u);
-  EXPECT_EQ(index.count("a"), 1u);
+  EXPECT_EQ(index.count({"a"}), 1u);
   EXPECT_EQ(index.take_expired(31, 9).size(), 1u);
-  EXPECT_EQ(index.count("a"), 0u);
+  EXPECT_EQ(index.count({"a"}), 0u);
 }
 
 }  // namespace
