@@ -11,6 +11,7 @@
 
 #include "core/bus/zmq_frames.hpp"
 #include "core/log/log.hpp"
+#include "services/bus/connection_limit.hpp"
 
 namespace nucleus::bus {
 
@@ -37,18 +38,22 @@ class Broker {
     requests_.set(zmq::sockopt::router_handover, true);
     requests_.bind(options.requests_url);
     events_.bind(options.events_url);
-    open_tcp(tcp_requests_, options.tcp_requests_url);
+    open_tcp(tcp_requests_, request_connections_, options.tcp_requests_url);
     open_tcp_events();
   }
 
   void run(const std::atomic<bool>& is_stopping) {
     while (!is_stopping) {
-      std::array<zmq::pollitem_t, 5> items = {{{requests_.handle(), 0, ZMQ_POLLIN, 0},
+      std::array<zmq::pollitem_t, 7> items = {{{requests_.handle(), 0, ZMQ_POLLIN, 0},
                                                {tcp_requests_.handle(), 0, ZMQ_POLLIN, 0},
                                                {events_.handle(), 0, ZMQ_POLLIN, 0},
                                                {tcp_events_.handle(), 0, ZMQ_POLLIN, 0},
-                                               {zap_.handle(), 0, ZMQ_POLLIN, 0}}};
+                                               {zap_.handle(), 0, ZMQ_POLLIN, 0},
+                                               {request_connections_.handle(), 0, ZMQ_POLLIN, 0},
+                                               {event_connections_.handle(), 0, ZMQ_POLLIN, 0}}};
       zmq::poll(items.data(), items.size(), stop_check_interval);
+      if (items[5].revents) request_connections_.take_changes();
+      if (items[6].revents) event_connections_.take_changes();
       if (is_reopening_) reopen_tcp_events();
       check_rights();
       if (items[4].revents) answer_zap();
@@ -77,7 +82,8 @@ class Broker {
     msg::Envelope envelope;
   };
 
-  void open_tcp(zmq::socket_t& socket, const std::string& url) {
+  void open_tcp(zmq::socket_t& socket, ConnectionLimit& connections, const std::string& url) {
+    connections.watch(context_, socket);
     if (url.empty()) return;
     socket.set(zmq::sockopt::curve_server, true);
     socket.set(zmq::sockopt::curve_secretkey, options_.curve_secret);
@@ -88,7 +94,7 @@ class Broker {
 
   void open_tcp_events() {
     tcp_events_.set(zmq::sockopt::xpub_manual, true);
-    open_tcp(tcp_events_, options_.tcp_events_url);
+    open_tcp(tcp_events_, event_connections_, options_.tcp_events_url);
   }
 
   /// A subscription cannot be taken from one peer alone: all are disconnected, and each is
@@ -103,6 +109,7 @@ class Broker {
 
   /// The port is free once a thread of the library has closed it: until then, again at each turn.
   void reopen_tcp_events() {
+    event_connections_.stop();
     tcp_events_ = zmq::socket_t{context_, zmq::socket_type::xpub};
     core::limit(tcp_events_);
     try {
@@ -309,6 +316,11 @@ class Broker {
   zmq::socket_t tcp_requests_{context_, zmq::socket_type::router};
   zmq::socket_t events_{context_, zmq::socket_type::xpub};
   zmq::socket_t tcp_events_{context_, zmq::socket_type::xpub};
+  const ConnectionLimit::Bounds bounds_{options_.connections_max,
+                                        options_.connections_per_address_max};
+  ConnectionLimit request_connections_{bounds_,
+                                       [this] { observe(BrokerEvent::connection_refused); }};
+  ConnectionLimit event_connections_{bounds_, [this] { observe(BrokerEvent::connection_refused); }};
   std::map<std::string, PeerRights> rights_ = {};      // of accepted keys
   std::map<std::string, std::string> tcp_peers_ = {};  // name → connection
   bool is_reopening_ = false;                          // tcp_events_ is closed

@@ -24,7 +24,8 @@ enum class BrokerEvent {
   forbidden,
   key_accepted,
   key_refused,
-  subscription_refused
+  subscription_refused,
+  connection_refused
 };
 
 struct BrokerOptions {
@@ -33,6 +34,9 @@ struct BrokerOptions {
   std::string tcp_requests_url = {};  // tcp://…; empty = none
   std::string tcp_events_url = {};
   std::string curve_secret = {};  // Z85; needed for tcp
+  // Of each tcp socket. More are closed before they show a key.
+  std::size_t connections_max = 5'000;
+  std::size_t connections_per_address_max = 1'000;
   /// Returns the rights of a public key (Z85). Called at each handshake.
   std::function<core::PeerRights(const std::string& public_key)> find_rights = {};
   /// Whether rights may have changed since the last call: then those of all accepted keys are found

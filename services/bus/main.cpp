@@ -28,6 +28,8 @@ int run(core::Settings& settings) {
       .tcp_requests_url = settings.text("bus.tcp_requests_url", ""),
       .tcp_events_url = settings.text("bus.tcp_events_url", ""),
       .curve_secret = settings.secret("bus.curve_secret"),
+      .connections_per_address_max = static_cast<std::size_t>(
+          settings.number("bus.connections_per_address_max", 1'000, 1, 5'000)),
       .find_rights =
           [&](const std::string& key) { return bus::find_rights(rights_directory, key); },
       .have_rights_changed = [&] { return rights_watch.has_changed(); },

@@ -21,6 +21,8 @@ class Metrics {
                                             "TCP handshakes with a key, by outcome.");
     auto& subscriptions = core::counter(registry, "nucleus_bus_subscriptions_refused_total",
                                         "Subscriptions that the peer's key does not allow.");
+    auto& connections = core::counter(registry, "nucleus_bus_connections_refused_total",
+                                      "TCP connections over a limit, closed before a handshake.");
     counters_ = {{request, &messages.Add({{"kind", "request"}})},
                  {reply, &messages.Add({{"kind", "reply"}})},
                  {event, &messages.Add({{"kind", "event"}})},
@@ -29,7 +31,8 @@ class Metrics {
                  {forbidden, &refused.Add({{"reason", "forbidden"}})},
                  {key_accepted, &handshakes.Add({{"outcome", "accepted"}})},
                  {key_refused, &handshakes.Add({{"outcome", "refused"}})},
-                 {subscription_refused, &subscriptions}};
+                 {subscription_refused, &subscriptions},
+                 {connection_refused, &connections}};
   }
 
   /// On the broker's thread.

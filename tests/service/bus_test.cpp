@@ -1,6 +1,8 @@
 // The bus's README on real sockets: routing, rights, malformed messages, and restarts at any time.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -36,6 +38,12 @@ class TcpBus {
   void stop() {
     is_stopping_ = true;
     broker_ = {};
+  }
+
+  void restart_with(std::size_t connections_per_address_max) {
+    stop();
+    options_.connections_per_address_max = connections_per_address_max;
+    start();
   }
 
   /// A new key with these rights.
@@ -361,16 +369,60 @@ TEST_F(Bus, ClosesTheConnectionOfAPeerThatSendsATooLargeFrame) {
   })) << "the peer reconnects";
 }
 
-TEST_F(Bus, SurvivesManyIncompleteHandshakes) {
-  std::vector<int> sockets;
-  const auto& url = bus_.options().tcp_requests_url;
+/// A connection from this address that shows no key; -1 if it cannot be opened.
+int silent_connection(const std::string& url, const char* from) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  address.sin_addr.s_addr = inet_addr(from);
+  const int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  (void)bind(one, reinterpret_cast<const sockaddr*>(&address), sizeof address);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))));
+  return connect(one, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? one : -1;
+}
+
+/// Whether the bus closes the connection within this time.
+bool is_closed(int connection, milliseconds time) {
+  const timeval wait{.tv_sec = time.count() / 1000, .tv_usec = time.count() % 1000 * 1000};
+  setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+  std::array<char, 100> greeting{};
+  while (true) {
+    const auto count = read(connection, greeting.data(), greeting.size());
+    if (count <= 0) return count == 0 || errno == ECONNRESET;
+  }
+}
+
+TEST_F(Bus, ClosesTheConnectionsOfAnAddressOverItsLimitAndServesOthers) {
+  bus_.restart_with(20);
+  const auto& url = bus_.options().tcp_requests_url;
+  for (const bool is_for_events : {false, true}) {
+    const auto& one_url = is_for_events ? bus_.options().tcp_events_url : url;
+    std::vector<int> held;
+    while (held.size() < 20)
+      if (const int one = silent_connection(one_url, "127.0.0.2"); one >= 0) held.push_back(one);
+    for (int i = 0; i < 100; ++i) {
+      const int over = silent_connection(one_url, "127.0.0.2");
+      EXPECT_TRUE(is_closed(over, wait_timeout));
+      close(over);
+    }
+    Wire host = remote("provisioner/h1", bus_.key("provisioner/h1", ""));
+    EXPECT_TRUE(ask(host, a_request("provisioner/h1", "nobody", "a.b", "")));
+    EXPECT_FALSE(is_closed(held.back(), silence));
+    close(held.back());
+    held.pop_back();
+    EXPECT_TRUE(eventually([&] {
+      held.push_back(silent_connection(one_url, "127.0.0.2"));
+      return !is_closed(held.back(), silence);
+    })) << "a closed connection makes room for another one";
+    for (const int one : held) close(one);
+  }
+}
+
+TEST_F(Bus, SurvivesManyIncompleteHandshakes) {
+  std::vector<int> sockets;
   for (int i = 0; i < 300; ++i) {
-    const int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(one, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    const int one = silent_connection(bus_.options().tcp_requests_url, "127.0.0.1");
+    if (one >= 0) {
       // The first bytes of a ZMTP greeting, then nothing, or nonsense.
       const std::string greeting = std::string("\xff\0\0\0\0\0\0\0\x01\x7f\x03", 11) +
                                    std::string(i % 3 ? 53 : 0, static_cast<char>(i));
