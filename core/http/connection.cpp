@@ -11,11 +11,13 @@
 #include <limits>
 #include <optional>
 
+#include "core/http/body_faults.hpp"
 #include "core/http/byte_stream.hpp"
 #include "core/http/head.hpp"
 #include "core/http/prepared_response.hpp"
 #include "core/http/server_state.hpp"
 #include "core/http/websocket_connection.hpp"
+#include "core/log/log.hpp"
 
 namespace nucleus::core::http {
 
@@ -29,10 +31,6 @@ namespace {
 // Beyond a head, the buffer has what is read at once of a body, and bounds what has no limit in the
 // protocol: a chunk's extension and the trailer.
 constexpr std::size_t body_buffer_bytes = 64 * 1024;
-
-bool is_parse_error(beast::error_code error) {
-  return error && error.category() == make_error_code(beast_http::error::bad_chunk).category();
-}
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
@@ -246,7 +244,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (error == beast_http::error::buffer_overflow || error == beast_http::error::header_limit)
       return refuse_malformed("a chunk extension or the trailer is too long");
     if (is_parse_error(error)) return refuse_malformed(error.message());
+    if (is_disk_fault(error)) return refuse_unstored(error);
     close();
+  }
+  void refuse_unstored(beast::error_code error) {
+    log::warning("upload_not_stored", {{"reason", error.message()}});
+    refuse(503, "the upload cannot be stored: " + error.message());
   }
 
   void read_file(const BodyPlan& plan) {
@@ -256,7 +259,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     file_->body_limit(plan.bytes_max);
     beast::error_code error;
     file_->get().body().open(plan.file_path.c_str(), beast::file_mode::write, error);
-    if (error) return refuse(503, "the upload cannot be stored");
+    if (error) return refuse_unstored(error);
     request_.body_path = plan.file_path;
     upload_bytes_due_ = upload_bytes_per_timeout();
     send_continue_if_expected(is_expected, &Connection::read_file_part);

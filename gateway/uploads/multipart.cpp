@@ -2,13 +2,16 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string_view>
 
 #include "core/files/descriptor.hpp"
+#include "core/files/files.hpp"
 
 namespace nucleus::gateway {
 
@@ -19,6 +22,7 @@ namespace {
 constexpr std::size_t parts_max = 16;
 constexpr std::size_t head_bytes_max = 8192;
 constexpr std::size_t copy_bytes = std::size_t{64} << 20;
+constexpr const char* not_stored = "the upload cannot be stored";
 
 class Mapping {
  public:
@@ -103,13 +107,15 @@ core::Result<std::vector<Part>> find_parts(const std::string& path,
 core::Result<void> copy_part(const std::string& path, const Part& part, const std::string& to) {
   const core::Descriptor from(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   const core::Descriptor into(open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (from.number() < 0 || into.number() < 0)
-    return core::refuse(ErrorCode::unavailable, "the upload cannot be stored");
+  if (!from.is_open() || !into.is_open()) return core::refuse_errno(not_stored);
   auto offset = static_cast<off_t>(part.offset);
   for (std::uint64_t left = part.size_bytes; left > 0;) {
-    const auto copied = copy_file_range(from.number(), &offset, into.number(), nullptr,
-                                        std::min<std::uint64_t>(left, copy_bytes), 0);
-    if (copied <= 0) return core::refuse(ErrorCode::unavailable, "the upload cannot be stored");
+    const auto most = std::min<std::uint64_t>(left, copy_bytes);
+    auto copied = copy_file_range(from.number(), &offset, into.number(), nullptr, most, 0);
+    if (copied < 0 && errno == EXDEV)  // another file system
+      copied = sendfile(into.number(), from.number(), &offset, most);
+    if (copied < 0) return core::refuse_errno(not_stored);
+    if (copied == 0) return core::refuse(ErrorCode::internal, "the upload was cut off");
     left -= static_cast<std::uint64_t>(copied);
   }
   return {};

@@ -1,6 +1,9 @@
 #include "gateway/uploads/uploads.hpp"
 
 #include <algorithm>
+#include <filesystem>
+
+#include "core/log/log.hpp"
 
 namespace nucleus::gateway {
 
@@ -59,10 +62,16 @@ void store_upload(const ExchangePtr& exchange, const FileWork& work, const Part&
     work.workers.run<void>(
         work.loop, file_work_timeout,
         [upload = exchange->upload, part, path = ticket.path] {
-          return copy_part(upload->path, part, path);
+          auto copied = copy_part(upload->path, part, path);
+          std::error_code ignored;
+          if (!copied) std::filesystem::remove(path, ignored);
+          return copied;
         },
         [exchange, finish, done](const core::Result<void>& copied) {
-          if (!copied) return exchange->refuse(copied.error());
+          if (!copied) {
+            core::log::warning("upload_not_stored", {{"reason", copied.error().detail}});
+            return exchange->refuse(copied.error());
+          }
           exchange->ask(finish, done, {.deadline = file_work_timeout});
         });
   });
