@@ -73,6 +73,9 @@ core::Result<void> check_writable(const std::string& file) {
 
 core::Result<int> add(const AddArguments& arguments) {
   const StateDirectory state(arguments.state);
+  if (arguments.name == "simulated")
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "HOST: the process of all simulated hosts is named simulated", "host");
   auto head = find_head_entries(state);
   if (!head) return std::unexpected(head.error());
   if (!arguments.head_address.empty())

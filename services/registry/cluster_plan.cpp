@@ -22,6 +22,10 @@ msg::Node a_node(const msg::DefineCluster& request, const msg::NodeSize& size) {
           .revision = 1};
 }
 
+bool is_number(std::string_view name) {
+  return !name.empty() && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+}
+
 }  // namespace
 
 std::string compute_name(std::string_view cluster, std::uint32_t number,
@@ -36,6 +40,11 @@ core::Result<ClusterPlan> plan_cluster(const msg::DefineCluster& request,
   if (auto broken = check_image("image_id", request.image_id, request.project_id))
     return std::unexpected(*broken);
   const auto& name = request.cluster_id.value;
+  if (is_number(name))
+    return std::unexpected(
+        msg::invalid("cluster_id",
+                     "cluster_id must not be a number: its frontend has the same "
+                     "name, and a number names a computeset"));
   if (request.compute_count > 0 &&
       compute_name(name, 0, request.compute_count).size() > node_name_bytes_max)
     return std::unexpected(msg::invalid(
@@ -120,7 +129,7 @@ std::optional<msg::Error> check_image(std::string_view field, const msg::ImageId
 }
 
 std::optional<msg::Error> check_node_name(std::string_view name) {
-  if (std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }) && !name.empty())
+  if (is_number(name))
     return msg::invalid("name", "name must not be a number, which names a computeset");
   if (msg::is_name(name) && name.find('.') == name.npos) return std::nullopt;
   return msg::invalid("name",

@@ -79,6 +79,16 @@ TEST(ClusterPlan, RefusesANameThatIsTooLongForItsComputes) {
   EXPECT_TRUE(plan(request));
 }
 
+TEST(ClusterPlan, RefusesANumberWhichWouldNameItsFrontendLikeAComputeset) {
+  auto request = a_request(0);
+  request.cluster_id.value = "5";
+  const auto refused = plan(request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().field, "cluster_id");
+  request.cluster_id.value = "5a";
+  EXPECT_TRUE(plan(request));
+}
+
 TEST(ClusterPlan, AcceptsOnlyPublicImagesAndThoseOfTheProject) {
   const msg::ProjectId project{"demo"};
   EXPECT_FALSE(check_image("image_id", {}, project));
@@ -95,7 +105,7 @@ TEST(ClusterPlan, AcceptsOnlyPublicImagesAndThoseOfTheProject) {
 
 TEST(ClusterPlan, RefusesNodeNamesThatOldClientsRefuse) {
   EXPECT_FALSE(check_node_name("compute-1_a"));
-  for (const char* bad : {"", "a.b", "-a", "a b", "a/b", "<a>", "a\n"})
+  for (const char* bad : {"", "a.b", "-a", "a b", "a/b", "<a>", "a\n", "5", "007"})
     EXPECT_TRUE(check_node_name(bad)) << bad;
 }
 
