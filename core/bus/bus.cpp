@@ -102,8 +102,12 @@ void Bus::call_raw(std::string topic, std::string body, CallOptions options,
       .timeout_ms = options.deadline.count()};
   const std::string request_id = frames.envelope.request_id;
   link_.send(frames);
-  calls_[request_id] = {std::move(frames), std::move(done), std::move(options.on_sequence),
-                        loop_.steady_ms() + options.deadline.count(), loop_.steady_us()};
+  calls_[request_id] = {std::move(frames),
+                        std::move(done),
+                        std::move(options.on_sequence),
+                        loop_.steady_ms() + options.deadline.count(),
+                        loop_.steady_us(),
+                        options.ends_if_unavailable};
   loop_.after(std::min(limits_.repeat_interval, options.deadline),
               [this, request_id] { repeat_call(request_id); });
 }
@@ -305,8 +309,9 @@ void Bus::receive_reply(const Frames& frames) {
   if (call == calls_.end()) return;  // already answered, or past its deadline
   const auto& error = frames.envelope.error;
   // The same request is sent again until the deadline.
-  if (error && (error->code == ErrorCode::unavailable || error->code == ErrorCode::unknown_outcome))
-    return;
+  const bool is_unavailable = error && error->code == ErrorCode::unavailable;
+  if (is_unavailable && !call->second.ends_if_unavailable) return;
+  if (error && error->code == ErrorCode::unknown_outcome) return;
   auto ended = std::move(call->second);
   calls_.erase(call);
   if (ended.on_sequence) ended.on_sequence(frames.envelope.sequence);

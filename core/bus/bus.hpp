@@ -22,13 +22,15 @@ namespace nucleus::core {
 
 class CoreMetrics;
 
-/// A call without a reply is repeated with the same request id until the deadline.
+/// A call without a reply, or answered as `unavailable`, is repeated with the same request id until
+/// the deadline.
 struct CallOptions {
   std::string to = {};          // process name; empty = the service named by the topic
   std::string request_id = {};  // empty = a new one
   std::string trace_id = {};    // empty = a new one
   Milliseconds deadline = Milliseconds{5000};
   std::uint64_t after_sequence = 0;  // the callee first handles the events up to here
+  bool ends_if_unavailable = false;  // for example, if no process of this name is connected
   /// Called just before the reply with the callee's newest event number at that time.
   std::function<void(std::uint64_t)> on_sequence = {};
 };
@@ -176,6 +178,7 @@ class Bus {
     std::function<void(std::uint64_t)> on_sequence;
     std::int64_t deadline_steady_ms;
     std::int64_t started_us;
+    bool ends_if_unavailable;
   };
   struct Refusal {
     Error error;

@@ -56,7 +56,8 @@ core::Result<int> list_processes(const ListArguments& arguments) {
 core::Result<int> show_config(const ProcessArguments& arguments) {
   const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
-  const auto config = (*opened)->call(msg::GetProcessConfig{}, {.to = arguments.name});
+  const auto config =
+      (*opened)->call(msg::GetProcessConfig{}, {.to = arguments.name, .ends_if_unavailable = true});
   if (!config) return std::unexpected(config.error());
   for (const auto& [key, value] : config->settings)
     std::cout << fmt::format("{}: {}\n", key, value);
@@ -66,7 +67,8 @@ core::Result<int> show_config(const ProcessArguments& arguments) {
 core::Result<int> drain(const ProcessArguments& arguments) {
   const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
-  const auto status = (*opened)->call(msg::DrainProcess{}, {.to = arguments.name});
+  const auto status =
+      (*opened)->call(msg::DrainProcess{}, {.to = arguments.name, .ends_if_unavailable = true});
   if (!status) return std::unexpected(status.error());
   std::cout << fmt::format("{} accepts no new requests until it is restarted; {} in progress\n",
                            arguments.name, status->requests_in_flight);

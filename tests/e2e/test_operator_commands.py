@@ -23,12 +23,13 @@ VALUES = {"cluster NAME": "c1", "cluster create NAME": "c9", "person NAME": "ann
 MORE = {"image import": ["--disk", "/dev/null", "--format", "raw"]}
 LONG = "x" * 65
 # What a command creates may have any name that is one. None of these values is.
-CREATED = {"cluster create NAME": ("../x", "a b", LONG),
+CREATED = {"cluster create NAME": ("../x", "a b", LONG, "7"),
            "person create NAME": ("../x", "a b", LONG),
            "person create --project": ("../x", "a b", LONG, "Upper"),
            "reservation create NAME": ("../x", "a b", LONG),
-           "host add HOST": ("../x", "a b", LONG), "host add --file": ("none/x.join", "/"),
-           "image import NAME": ("../x", "a b", "demo/a/b", LONG),
+           "host add HOST": ("../x", "a b", LONG, "simulated"),
+           "host add --file": ("none/x.join", "/"),
+           "image import NAME": ("../x", "a b", "demo/a/b", LONG, "7"),
            "keys DIRECTORY": ("/dev/null/x",), "keys --provisioner": ("../x", "a b", LONG)}
 # These create a state directory, or examine a machine before there is one.
 STATE_MAKERS = ("up --state", "doctor --state", "join --state")
@@ -161,6 +162,7 @@ class Live:
         said = refused.stderr.replace(str(state), "DIR")  # may hold the value by chance
         assert any(names(said, word) for word in named), (command, line, refused)
         assert refused.stdout == "", (command, line, refused)
+        assert "in time" not in refused.stderr, (command, line, refused)
         assert command != "join" or not state.exists(), (line, refused)
         assert self.everything() == before, (command, line, refused)
 
@@ -193,3 +195,21 @@ def test_a_value_that_names_nothing_is_refused_and_changes_nothing(live, command
                                                                    kind):
     for value in wrong_values(command, text, name, kind):
         live.refuses(command, text, name, value)
+
+
+@pytest.mark.parametrize("command", ["config", "drain"])
+def test_a_process_that_is_not_there_is_refused_by_the_bus(live, command):
+    for name in ("none", "provisioner/none", "7"):
+        refused = live.deployment.nucleus("process", command, name, check=False)
+        assert (refused.returncode, refused.stdout) == (1, ""), refused
+        assert f"{name} is not connected" in refused.stderr, refused
+
+
+def test_an_image_is_of_a_project_that_exists(live):
+    words = ("image", "import", "none/disk", "--disk", "/dev/null", "--format", "raw")
+    refused = live.deployment.nucleus(*words, check=False)
+    assert (refused.returncode, refused.stdout) == (1, ""), refused
+    assert "no such project: none" in refused.stderr, refused
+    put = live.operator.ask("PUT", "/v2/images/none/disk?format=raw", data=b"\1" * 512)
+    assert (put.status_code, put.json()["detail"]) == (404, "no such project: none")
+    assert live.operator.get("/v2/images")["images"] == []

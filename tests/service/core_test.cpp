@@ -363,5 +363,15 @@ TEST(Core, FailsACallAtItsDeadlineIfTheCalleeIsNotConnected) {
   EXPECT_EQ(reply.error().code, core::ErrorCode::deadline_exceeded);
 }
 
+TEST(Core, FailsACallThatIsNotToWaitForItsCallee) {
+  Deployment deployment;
+  Process caller(deployment, "caller");
+  auto reply = caller.call(msg::DefineProject{{"p"}},
+                           {.deadline = wait_timeout, .ends_if_unavailable = true});
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code, core::ErrorCode::unavailable);
+  EXPECT_EQ(reply.error().detail, "registry is not connected");
+}
+
 }  // namespace
 }  // namespace nucleus::tests
