@@ -110,6 +110,12 @@ def test_power_on_of_nodes_creates_a_computeset_and_then_powers_them(client):
         assert result.stdout == ""
 
 
+def test_nodes_are_listed_by_name(client):
+    names = [line.split(",")[0] for line in
+             client.out("cluster", "c1", "--status", "--format=csv").splitlines()[1:]]
+    assert names == ["c1", "vm-c1-00", "vm-c1-01", "vm-c1-02", "vm-c1-03"]
+
+
 def test_power_on_without_nodes_is_the_frontend(client):
     assert "1 of 1 nodes active" in client.out("power", "on", "c1", "--wait")
     frontend = json.loads(client.out("ll", "c1", "--format=json"))["0"]["Frontend (Fe)"]

@@ -235,19 +235,22 @@ def test_a_stream_goes_on_when_another_credential_ends(site):
     assert asyncio.run(follow())["cluster"] == "goes-on"
 
 
-def test_a_stream_shows_nothing_of_a_project_that_its_person_has_left(site):
-    person = Person(site, "left")
-    site.deployment.nucleus("person", "create", "keeps", "--project", "kept")
-    person.ask("PUT", "/v2/people/left", {"role": "cluster_admin", "projects": ["demo", "kept"]})
+@pytest.mark.parametrize("path", ["/v2/events", "/v2/clusters?watch"])
+def test_a_stream_shows_nothing_of_a_project_that_its_person_has_left(site, path):
+    end = "-watch" if "watch" in path else ""
+    person = Person(site, "left" + end)
+    site.deployment.nucleus("person", "create", "keeps" + end, "--project", "kept")
+    put = ("PUT", "/v2/people/" + person.name)
+    person.ask(*put, {"role": "cluster_admin", "projects": ["demo", "kept"]})
     token = person.issue()
 
     async def follow():
-        async with site.follow(token=token["token"]) as line:
+        async with site.follow(path, token=token["token"]) as line:
             await asyncio.wait_for(await line.ping(), TIMEOUT_S)
-            await asyncio.to_thread(person.ask, "PUT", "/v2/people/left",
+            await asyncio.to_thread(person.ask, *put,
                                     {"role": "cluster_admin", "projects": ["kept"]})
             for name, project in (("of-demo", "demo"), ("of-kept", "kept")):
-                await asyncio.to_thread(site.deployment.nucleus, "cluster", "create", name,
+                await asyncio.to_thread(site.deployment.nucleus, "cluster", "create", name + end,
                                         "--computes", "0", "--project", project)
             return (await read(line, 1))[0]
     assert asyncio.run(follow())["project"] == "kept"
@@ -274,3 +277,18 @@ def test_streams_are_limited_per_person_and_some_are_the_operators(site):
             for line in lines:
                 await line.close()
     assert asyncio.run(fill()) == 8
+
+
+def test_what_is_no_longer_kept_is_answered_with_410():
+    settings = {"NUCLEUS_REDIS_EVENTS_RETAINED": 1000}
+    with a_deployment("--simulated", "--hosts", "1", settings=settings) as deployment:
+        admin = Admin(deployment)
+        for number in range(40):
+            deployment.nucleus("cluster", "create", f"c{number}", "--computes", "20")
+            with admin.session.get(admin.url + "/v2/events", headers={"Last-Event-ID": "0"},
+                                   stream=True, timeout=TIMEOUT_S) as answer:
+                if answer.status_code != 200:
+                    break
+        assert answer.status_code == 410
+        last = int(admin.ask("GET", "/v2/projects").headers["Nucleus-Sequence"])
+        assert admin.first_events(1, after=str(last - 1))[0]["sequence"] == last

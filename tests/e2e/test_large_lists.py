@@ -1,5 +1,6 @@
 """What was accepted can be listed: a cluster of 4,096 computes, whole and in pages, by both APIs
-and by the command; hundreds of clusters in pages."""
+and by the command; computesets of 2,000 nodes while they run and after; hundreds of clusters in
+pages."""
 import os
 import subprocess
 
@@ -36,7 +37,7 @@ class Site:
 
 @pytest.fixture(name="site", scope="module")
 def site_fixture(tmp_path_factory):
-    with a_deployment("--simulated", "--hosts", "4") as deployment:
+    with a_deployment("--simulated", "--hosts", "40") as deployment:
         yield Site(deployment, tmp_path_factory.mktemp("home"))
 
 
@@ -70,6 +71,30 @@ def test_the_command_lists_it(site):
                          stdin=subprocess.DEVNULL, timeout=120)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "vm-big-[0000-4095]" in ran.stdout and str(COMPUTES) in ran.stdout
+
+
+def test_computesets_of_two_thousand_nodes_are_listed_while_they_run_and_after(site):
+    def comet(*words):
+        ran = subprocess.run([BIN / "comet", *words], env=site.env, text=True, capture_output=True,
+                             stdin=subprocess.DEVNULL, timeout=120)
+        assert (ran.returncode, ran.stderr) == (0, ""), ran
+        return ran.stdout
+
+    def listed():
+        first = site.get("/v2/computesets?limit=1").json()["computesets"]
+        assert len(first) == 1 and len(first[0]["nodes"]) == 2000
+        sets = site.pages("/v2/computesets?limit=1000", "computesets")
+        assert {len(one["nodes"]) for one in sets} == {2000}
+        return [one["state"] for one in sets]
+
+    for number in (1, 2, 3):
+        comet("start", "big", "--count=2000", "--walltime=1h", "--wait")
+        assert listed() == ["completed"] * (number - 1) + ["running"]
+        assert len(site.get(f"/v1/computeset/{number}/").json()["computes"]) == 2000
+        assert "running" in comet("computeset")
+        comet("terminate", str(number), "--wait")
+    assert listed() == ["completed"] * 3
+    assert [one["id"] for one in site.get("/v1/computeset/?state=completed").json()] == [1, 2, 3]
 
 
 def test_many_clusters_are_listed_in_pages(site):

@@ -90,6 +90,16 @@ def test_an_iso_is_attached_only_with_the_right_images(admin):
     assert send(weak, "PATCH", path, {"cpus": 1}).status_code == 200
 
 
+def test_a_change_of_a_person_keeps_what_it_does_not_name(shared, operator):
+    define_person(operator, shared, "kim", "pi", "physics")
+    for changed in ({"projects": ["physics"]}, {"first_name": "Kim"}, {}):
+        put = send(operator, "PUT", "/v2/people/kim", changed)
+        assert put.status_code == 200, put.text
+        kept = operator.get("/v2/people/kim")
+        assert (kept["role"], kept["projects"]) == ("pi", ["physics"]), changed
+    assert kept["first_name"] == "Kim"
+
+
 def test_a_pi_sees_of_other_people_only_the_projects_they_share(shared, operator):
     eve = define_person(operator, shared, "eve", "pi", "physics")
     define_person(operator, shared, "ben", "cluster_admin", "physics", "chemistry")

@@ -106,6 +106,18 @@ def test_a_copy_that_is_current_is_not_sent_again(admin):
     assert admin.ask("PATCH", frontend, {"cpus": 2}, If_Match=before[frontend]).status_code == 200
 
 
+def test_head_is_answered_as_get_without_a_body(admin, operator):
+    admin.create("head", 1)
+    for path in ("clusters", "clusters/head", "clusters/head/nodes", "clusters/head/nodes/head",
+                 "computesets", "allocations", "images", "projects", "people", "hosts", "me",
+                 "me/tokens", "clusters/none"):
+        for who in (admin, operator):
+            head, got = [who.session.request(method, f"{who.url}/v2/{path}", timeout=30)
+                         for method in ("HEAD", "GET")]
+            assert (head.status_code, head.content) == (got.status_code, b""), path
+            assert head.headers["Content-Type"] == got.headers["Content-Type"], path
+
+
 def test_nodes_are_added_changed_and_removed(admin):
     admin.create("grow", 1)
     added = admin.ask("POST", "/v2/clusters/grow/nodes", {"count": 2, "size": SIZE})

@@ -1,0 +1,63 @@
+"""The `cm` shell as its user runs it: commands, and a terminal."""
+import os
+import pty
+import select
+import subprocess
+import time
+
+from conftest import BIN
+
+TIMEOUT_S = 60
+
+
+class Shell:
+    """`cm` with the environment of one deployment and a home of its own."""
+
+    def __init__(self, deployment, home):
+        self.home, self.deployment = home, deployment
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "dumb",
+                    **deployment.env()}
+
+    def run(self, *words, code=0, stdin=None):
+        ran = subprocess.run([BIN / "cm", *words], env=self.env, text=True, capture_output=True,
+                             input=stdin or "", timeout=TIMEOUT_S, cwd=self.home)
+        assert ran.returncode == code, f"{words}: {ran.returncode} {ran.stdout}{ran.stderr}"
+        return ran
+
+    def out(self, *words, **more):
+        return self.run(*words, **more).stdout
+
+
+class Terminal:
+    """The shell at a pseudo-terminal."""
+
+    def __init__(self, shell):
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            os.chdir(shell.home)
+            os.execve(BIN / "cm", ["cm"], shell.env)
+        self.shown = ""
+
+    def until(self, text):
+        """Reads until `text` appears in the output not yet consumed; returns what precedes it."""
+        until = time.monotonic() + TIMEOUT_S
+        while text not in self.shown:
+            assert time.monotonic() < until, self.shown
+            if select.select([self.master], [], [], 1)[0]:
+                self.shown += os.read(self.master, 4096).decode(errors="replace")
+        before, _, self.shown = self.shown.partition(text)
+        return before
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def end(self):
+        until = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < until:
+            try:
+                if not os.read(self.master, 4096):
+                    break
+            except OSError:  # it ended
+                break
+        os.close(self.master)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
