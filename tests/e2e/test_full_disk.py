@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import a_deployment
+from conftest import a_deployment, wait_until
 from http_client import Admin
 
 DISK_BYTES = 1 << 20
@@ -40,7 +40,7 @@ def test_an_image_that_does_not_fit_is_refused_and_leaves_nothing(setting, tmp_p
             refused = sent()
             assert refused.status_code == 503, refused.text
             assert "No space left on device" in refused.json()["detail"]
-            assert list(disk.iterdir()) == []
+            wait_until(lambda: not list(disk.iterdir()), "nothing is left of it")
         log = (deployment.state / "logs" / "gateway.log").read_text()
         assert log.count(" upload_not_stored ") == 2, log
         stored = admin.ask("PUT", "/v2/images/demo/small?format=raw", data=SMALL)
