@@ -1,5 +1,7 @@
 #include "operator/keys.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <functional>
@@ -220,10 +222,12 @@ core::Result<void> make_keys(const std::string& directory,
   for (const auto& [option, place] :
        {std::pair{"console", head.console}, std::pair{"image-store", head.image_store}})
     if (!place.empty() && !is_head_place(place))
-      return std::unexpected(msg::invalid(option, "must be NAME:PORT or ADDRESS:PORT"));
+      return std::unexpected(
+          msg::invalid(option, fmt::format("--{} must be NAME:PORT or ADDRESS:PORT", option)));
   for (const auto& other : head.others)
     if (!is_ipv4_address(other))
-      return std::unexpected(msg::invalid("head-address", "must be an IPv4 address"));
+      return std::unexpected(
+          msg::invalid("head-address", "--head-address must be an IPv4 address"));
   KeyMaker maker(fs::absolute(directory).lexically_normal().string());
   if (auto made = maker.make_bus(); !made) return made;
   for (const auto& rights : process_rights(provisioners))

@@ -1,6 +1,7 @@
 """Every route of the OpenAPI document, requested by another tenant with existing ids and with ids
 that do not exist: the answers are the same. A new route is tested once it is documented."""
 import json
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from http_client import Client
 DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 SAME_FOR_ALL = ("X-Request-Id", "Nucleus-Sequence", "Date")
 MISSING = {"cluster": "none", "node": "vm-none-00", "id": "999999", "project": "nowhere",
+           "reservation": "none",
            "image": "x.iso", "allocation": "nothing", "person": "nobody", "token": "0" * 16,
            "host": "no-host"}
 PLAIN = {"action": "off", "kind": "serial", "count": 1, "name": "taken", "description": "hers",
@@ -67,7 +69,13 @@ def stranger_fixture(operator, stranger):
 
 
 @pytest.fixture(name="ids", scope="module")
-def ids_fixture(admin):
+def ids_fixture(admin, operator):
+    soon = int(time.time()) + 7 * 86400
+    reserved = operator.ask("POST", "/v2/reservations", data=json.dumps(
+        {"name": "course", "project_id": "demo", "hosts": "sim-0001", "start_unix_s": soon,
+         "end_unix_s": soon + 3600}))
+    assert reserved.status_code == 201, reserved.text
+
     def started():
         answer = admin.ask("POST", "/v2/computesets",
                            data=json.dumps({"cluster_id": "mine", "count": 1}))
@@ -77,6 +85,7 @@ def ids_fixture(admin):
             "id": str(wait_until(started, "a computeset")["computeset_id"]),
             "allocation": admin.get("/v2/allocations")["allocations"][0]["allocation_id"],
             "person": admin.get("/v2/me")["person_id"], "host": "sim-0001",
+            "reservation": "course",
             "token": admin.ask("POST", "/v2/me/tokens", data="{}").json()["token_id"]}
 
 

@@ -89,7 +89,7 @@ TEST_F(Reservations, StartWhatWaitsForThemWhenTheyBegin) {
   EXPECT_EQ(list({.viewer = as_operator})[0].state, ReservationState::active);
   const auto outside = start_set();
   ASSERT_TRUE(outside);
-  EXPECT_EQ(outside->reason, "reservation r keeps hosts that have room");
+  EXPECT_EQ(outside->reason, "a project's reservation keeps hosts that have room");
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/reservations.hpp"
+#include "services/scheduler/states/wait.hpp"
 
 namespace nucleus::scheduler {
 
@@ -20,7 +22,8 @@ std::string fault_of(Draft& draft, const StoredNode& node, const msg::HostId& id
   const Need need = need_of(draft, node);
   if (draft.pool().has_room(id, need)) return {};
   if (const auto* hold = draft.pool().find_hold(need))
-    return "where reservation " + draft.reservation(hold->reservation_id)->reservation.name +
+    return "where " +
+           shown_reservation(wait_for(draft, WaitReason::reserved, hold->reservation_id)) +
            " keeps its room";
   return "which has no room now";
 }

@@ -192,7 +192,12 @@ std::int64_t end_unix_s(const View& view, const StoredComputeset& stored) {
 }
 
 Wait wait_for(const Draft& draft, WaitReason reason, std::int64_t reservation_id) {
-  return {.reason = reason, .subject = draft.reservation(reservation_id)->reservation.name};
+  const auto& reservation = draft.reservation(reservation_id)->reservation;
+  const bool is_own =
+      reason == WaitReason::reservation_planned || reason == WaitReason::reservation_full;
+  // Tenants see the windows, and the reservations of their own projects.
+  const bool is_named = is_own || reservation.project_id.empty();
+  return {.reason = reason, .subject = is_named ? reservation.name : ""};
 }
 
 core::Result<Plan> plan_reservation(const View& view, const msg::DefineReservation& request,

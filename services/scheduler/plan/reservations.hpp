@@ -36,7 +36,8 @@ void remove_reservations_of(Draft& draft, const msg::ProjectId& id);
 /// When a computeset that runs ends: with its walltime, or with its reservation before that.
 std::int64_t end_unix_s(const View& view, const StoredComputeset& stored);
 
-/// A reason to wait that names this reservation.
+/// A reason to wait for this reservation. It names maintenance windows, and the reservation that
+/// the computeset itself names; those of projects are not for other tenants to see.
 Wait wait_for(const Draft& draft, WaitReason reason, std::int64_t reservation_id);
 
 }  // namespace nucleus::scheduler

@@ -2,6 +2,10 @@
 
 namespace nucleus::scheduler {
 
+std::string shown_reservation(const Wait& wait) {
+  return wait.subject.empty() ? "a project's reservation" : "reservation " + wait.subject;
+}
+
 Wait missing_for(const StoredNode& node) {
   if (node.ports.empty()) return {.reason = WaitReason::ports, .detail = node.ports_reason};
   if (!node.is_volume_ready) return {.reason = WaitReason::volume, .detail = node.volume_reason};
@@ -41,7 +45,7 @@ std::string text_of(const Wait& wait) {
     case WaitReason::disk:
       return (wait.subject.empty() ? "" : wait.subject + ": ") + wait.detail;
     case WaitReason::reserved:
-      return "reservation " + wait.subject + " keeps hosts that have room";
+      return shown_reservation(wait) + " keeps hosts that have room";
     case WaitReason::reservation_planned:
       return "waits until reservation " + wait.subject + " begins";
     case WaitReason::reservation_full:
@@ -49,7 +53,7 @@ std::string text_of(const Wait& wait) {
     case WaitReason::behind:
       return "waits for computeset " + wait.subject + ", which would start later otherwise";
     case WaitReason::reservation_begins:
-      return "leaves its host, where reservation " + wait.subject + " begins";
+      return "leaves its host, where " + shown_reservation(wait) + " begins";
   }
   return {};
 }

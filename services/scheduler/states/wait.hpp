@@ -23,4 +23,7 @@ inline bool is_missing_something(const StoredNode& node) {
 /// One line for a person; empty if it does not wait.
 std::string text_of(const Wait& wait);
 
+/// The reservation that is waited for; without a name if that is not for every tenant to see.
+std::string shown_reservation(const Wait& wait);
+
 }  // namespace nucleus::scheduler

@@ -99,10 +99,11 @@ TEST_F(Reservations, AreNamedByWhatWaitsForTheirHosts) {
   ASSERT_TRUE(small.reserve("r", "h1", {0, hour_s}));
   small.start("d", 2);
   const auto waits = small.start("c", 1);
-  EXPECT_EQ(small.computeset(waits).wait, (Wait{.reason = WaitReason::reserved, .subject = "r"}));
-  EXPECT_EQ(small.computeset(waits).computeset.reason, "reservation r keeps hosts that have room");
+  EXPECT_EQ(small.computeset(waits).wait, (Wait{.reason = WaitReason::reserved}));
+  EXPECT_EQ(small.computeset(waits).computeset.reason,
+            "a project's reservation keeps hosts that have room");
   const auto frontend = error(small.power("c-0", PowerAction::poweron));
-  EXPECT_EQ(frontend.detail, "reservation r keeps hosts that have room");
+  EXPECT_EQ(frontend.detail, "a project's reservation keeps hosts that have room");
   small.pass_time_s(hour_s);
   small.sweep();
   EXPECT_EQ(state(waits), ComputesetState::running) << "its end frees the hosts";
@@ -115,12 +116,11 @@ TEST_F(Reservations, LetNothingInWhoseWalltimeReachesIntoThem) {
   EXPECT_EQ(state(fits), ComputesetState::running);
   const auto reaches = small.start({.cluster_id = {"c"}, .count = 1, .walltime_mins = 61});
   ASSERT_TRUE(reaches);
-  EXPECT_EQ(small.computeset(*reaches).wait,
-            (Wait{.reason = WaitReason::reserved, .subject = "r"}));
+  EXPECT_EQ(small.computeset(*reaches).wait, (Wait{.reason = WaitReason::reserved}));
   // A node without an end is placed as long as the reservation is far.
   small.pass_time_s(1);
   EXPECT_EQ(error(small.power("c-0", PowerAction::poweron)).detail,
-            "reservation r keeps hosts that have room");
+            "a project's reservation keeps hosts that have room");
 }
 
 TEST_F(Reservations, MakeComputesetsWaitForTheirStart) {
