@@ -123,6 +123,7 @@ class Planner {
     settings.erase("redis.socket");  // hosts keep their own state
     settings["state.file"] = state_.file("provisioner/state.db");
     settings["provisioner.driver"] = "simulated";
+    settings["provisioner.state_directory"] = state_.file("provisioner");
     settings["provisioner.simulated_hosts"] = std::to_string(deployment_.options.host_count);
   }
 

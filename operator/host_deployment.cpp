@@ -48,13 +48,13 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   settings["metrics.listen"] = host.metrics_listen;
   settings["state.file"] = state.file("provisioner/state.db");
   settings["provisioner.host_id"] = host.host_id;
+  settings["provisioner.state_directory"] = state.file("provisioner");
   if (host.is_simulated) {  // it has no consoles and no disks
     settings["provisioner.driver"] = "simulated";
     return child;
   }
   settings["provisioner.libvirt_uri"] = libvirt_uri(state, host);
   settings["provisioner.qemu_user"] = "libvirt-qemu";
-  settings["provisioner.state_directory"] = state.file("provisioner");
   settings["provisioner.bridge"] = bridge_of(host);
   settings["provisioner.port_prefix"] = "n" + host.short_id;
   settings["provisioner.probe_kernel"] = state.file("provisioner/probe-kernel");

@@ -79,6 +79,32 @@ TEST(Children, HaveAllSocketsBelowTheStateDirectory) {
     }
 }
 
+/// A setting of a folder that is not given means one below /var/lib/nucleus, for every deployment.
+TEST(Children, HaveAllFoldersBelowTheStateDirectory) {
+  const std::map<std::string, std::vector<std::string>> folders = {
+      {"image_store",
+       {"image_store.images_directory", "image_store.uploads_directory",
+        "image_store.volumes_directory"}},
+      {"gateway", {"gateway.spool_directory"}},
+      {"provisioner", {"provisioner.state_directory", "state.file"}}};
+  const auto check = [&](const std::vector<Child>& children, const std::string& root) {
+    for (const auto& child : children) {
+      const auto found = folders.find(child.name);
+      if (found == folders.end()) continue;
+      for (const auto& key : found->second)
+        EXPECT_THAT(text_of(child.settings, key), testing::StartsWith(root)) << key;
+    }
+  };
+  for (const bool is_simulated : {true, false}) check(plan(is_simulated), "/srv/nuc/");
+  for (const bool is_simulated : {true, false}) {
+    HostDeployment host{.host_id = "h1", .short_id = "00aa"};
+    host.is_simulated = is_simulated;
+    const auto children = plan_host_children(StateDirectory("/srv/host"), host, "/opt/nucleus");
+    EXPECT_EQ(children.back().name, "provisioner");
+    check(children, "/srv/host/");
+  }
+}
+
 TEST(Children, AreAllServicesOfTheListInTheirOrder) {
   std::vector<std::string> expected{"redis"};
   for (const auto& service : services) expected.emplace_back(service.name);
