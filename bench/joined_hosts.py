@@ -109,9 +109,10 @@ def main():
             began = time.perf_counter()
             hosts.start()
             wait_for_hosts(nucleus, count)
-            print(f"{count} joined hosts: all up after {time.perf_counter() - began:.1f} s")
+            print(f"{count} joined hosts: all up after {time.perf_counter() - began:.1f} s",
+                  flush=True)
             used_kb = (memory_kb(nucleus, "bus") - before_kb) / count
-            print(f"memory of the bus: {used_kb:.0f} KiB for each host")
+            print(f"memory of the bus: {used_kb:.0f} KiB for each host", flush=True)
             events = nucleus.events()
             lost = events.expect(rb'^scheduler\.host-changed .*"state":"(unreachable)"')
             nucleus.make_cluster(events, "many", count)

@@ -43,6 +43,7 @@ provisioner::Config config_of(const YAML::Node& file, const fs::path& state, std
   config.driver = provisioner::simulated_driver;
   config.hosts = {{file["host_id"].as<std::string>()}};
   config.state_directory = state;
+  config.ping_ms = 10'000;  // its hypervisor never hangs, and all hosts share this machine
   config.cpus = cpus;
   config.memory_mb = 4096ULL * cpus;
   return config;
