@@ -105,7 +105,7 @@ void stop_domains(const StateDirectory& state, const HostDeployment& host) {
   stop_processes(entries);
 }
 
-/// The host whose processes are of this state directory; nothing if the start failed early.
+/// The host of this state directory; nothing if its start failed early.
 std::optional<HostDeployment> host_in(const StateDirectory& state) {
   if (is_host(state)) {
     const auto host = load_host(state);

@@ -8,8 +8,8 @@
 
 namespace nucleus::operator_ {
 
-/// For the switch whose sockets are in `directory`; what it prints, once the
-/// switch has done it.
+/// Runs it on the switch with its sockets in `directory`. Returns its output once the switch has
+/// applied the change.
 inline core::Result<std::string> run_ovs_vsctl(const std::string& directory,
                                                const std::vector<std::string>& words) {
   std::vector<std::string> argv{"ovs-vsctl", "--timeout=10", "--db=unix:" + directory + "/db.sock"};

@@ -158,10 +158,9 @@ void add_join(Commands& commands) {
             options.add("--uplink", arguments.host.uplink,
                         "interface that carries the nodes' VLANs to other hosts; it is used for "
                         "nothing else");
-        const auto ovs =
-            options.add("--ovs", arguments.host.ovs_directory,
-                        "use the machine's Open vSwitch, whose sockets are in this directory, for "
-                        "example /run/openvswitch; default: a private one");
+        const auto ovs = options.add("--ovs", arguments.host.ovs_directory,
+                                     "socket directory of the machine's Open vSwitch, for example "
+                                     "/run/openvswitch; default: a private one");
         options.add("--metrics-listen", arguments.host.metrics_listen,
                     "ADDRESS:PORT of the provisioner's /metrics; default: 127.0.0.1:9400");
         options

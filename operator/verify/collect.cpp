@@ -8,6 +8,7 @@
 #include "core/config/settings.hpp"
 #include "core/runtime/child_process.hpp"
 #include "operator/rack.hpp"
+#include "operator/run_ovs.hpp"
 #include "services/image_store/keys.hpp"
 #include "services/network/keys.hpp"
 #include "services/provisioner/driver/domain_xml.hpp"
@@ -90,10 +91,8 @@ core::Result<void> read_domains(const HostDeployment& host, const std::set<std::
 }
 
 core::Result<void> read_ports(const HostDeployment& host, HostEvidence& evidence) {
-  const auto listed = core::must_run_child(
-      {.argv = {"ovs-vsctl", "--timeout=10", "--format=json", "--columns=name,tag", "list", "port"},
-       .environment = {"OVS_RUNDIR=" + evidence.switch_folder},
-       .output_bytes_max = 16 << 20});
+  const auto listed = run_ovs_vsctl(evidence.switch_folder,
+                                    {"--format=json", "--columns=name,tag", "list", "port"});
   if (!listed) return std::unexpected(unreadable(host, listed.error()));
   const auto json = nlohmann::json::parse(*listed, nullptr, false);
   if (!json.is_object() || !json.contains("data"))
@@ -138,8 +137,8 @@ core::Result<Evidence> collect_evidence(const StateDirectory& state, const Deplo
   for (const auto& stored : evidence.placed_nodes) nodes.insert(stored.definition.node_id.value);
   for (const auto& [own, host] : *hosts) {
     HostEvidence found{.host_id = {host.host_id},
-                       .libvirt_uri = libvirt_uri(own),
-                       .switch_folder = own.file("ovs")};
+                       .libvirt_uri = libvirt_uri(own, host),
+                       .switch_folder = switch_folder(own, host)};
     if (auto read = read_domains(host, nodes, found); !read) return std::unexpected(read.error());
     if (auto read = read_ports(host, found); !read) return std::unexpected(read.error());
     evidence.read_hosts.push_back(std::move(found));

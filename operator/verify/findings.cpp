@@ -118,7 +118,7 @@ class Verifier {
     for (const auto& [host_id, held] : used)
       if (std::ranges::find(evidence_.hosts, host_id, &scheduler::StoredHost::host_id) ==
           evidence_.hosts.end())
-        add(fmt::format("nodes are placed on {}, which is no host", host_id.value));
+        add(fmt::format("nodes are placed on {}, an unknown host", host_id.value));
   }
 
   /// A VLAN is leased to one cluster, which exists, or is quarantined.

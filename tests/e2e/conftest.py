@@ -221,6 +221,15 @@ class Machines:
             self.rest.wait_state(cluster, "active")
 
 
+@pytest.fixture(name="shell", scope="module")
+def shell_fixture(tmp_path_factory):
+    """The `cm` shell on four simulated hosts, with the cluster `amber` of two computes."""
+    from shell import Shell  # it imports conftest
+    with a_deployment("--simulated", "--hosts", "4") as deployment:
+        deployment.nucleus("cluster", "create", "amber", "--computes", "2")
+        yield Shell(deployment, tmp_path_factory.mktemp("home"))
+
+
 @pytest.fixture(scope="session", name="tiny_guest")
 def tiny_guest_fixture():
     """The folder with kernel and initramfs of a guest that boots in a few seconds."""

@@ -2,18 +2,9 @@
 import json
 import subprocess
 
-import pytest
-
-from conftest import BIN, a_deployment
+from conftest import BIN
 from http_client import Client
 from shell import TIMEOUT_S, Shell, Terminal
-
-
-@pytest.fixture(name="shell", scope="module")
-def shell_fixture(tmp_path_factory):
-    with a_deployment("--simulated", "--hosts", "4") as deployment:
-        deployment.nucleus("cluster", "create", "amber", "--computes", "2")
-        yield Shell(deployment, tmp_path_factory.mktemp("home"))
 
 
 def test_an_interrupt_ends_a_wait_but_not_the_shell(shell):

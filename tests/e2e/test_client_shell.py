@@ -6,17 +6,8 @@ import os
 import subprocess
 import threading
 
-import pytest
-
-from conftest import BIN, a_deployment
+from conftest import BIN
 from shell import TIMEOUT_S, Shell, Terminal
-
-
-@pytest.fixture(name="shell", scope="module")
-def shell_fixture(tmp_path_factory):
-    with a_deployment("--simulated", "--hosts", "4") as deployment:
-        deployment.nucleus("cluster", "create", "amber", "--computes", "2")
-        yield Shell(deployment, tmp_path_factory.mktemp("home"))
 
 
 def test_a_script_has_comments_variables_and_other_scripts(shell):

@@ -1,5 +1,5 @@
-"""An image that does not fit on a disk: its sender is told, the operator reads why in the log, and
-what was written of it is removed."""
+"""An image that does not fit on the disk is refused with 503 and logged, and its partial file is
+removed."""
 import contextlib
 import hashlib
 import os

@@ -1,4 +1,4 @@
-// The join file of a host, on a head whose processes are in containers.
+// Join files that a head in containers writes.
 #include "operator/join_file.hpp"
 
 #include <gtest/gtest.h>

@@ -129,7 +129,7 @@ TEST(Verify, FindsAHostThatHoldsTooMuch) {
 TEST(Verify, FindsAPlacementOnAHostThatDoesNotExist) {
   auto evidence = sound();
   evidence.hosts.clear();
-  EXPECT_EQ(only(evidence).what, "nodes are placed on h1, which is no host");
+  EXPECT_EQ(only(evidence).what, "nodes are placed on h1, an unknown host");
 }
 
 TEST(Verify, FindsAVlanWithTwoHolders) {
