@@ -33,17 +33,6 @@ core::Result<void> check_project(const View& view, const msg::Allocation& known,
 
 }  // namespace
 
-/// A project that was defined before the scheduler kept projects is known by what it owns.
-bool is_project(const View& view, const msg::ProjectId& id) {
-  return view.project(id) ||
-         std::ranges::any_of(
-             view.clusters(),
-             [&](const auto& entry) { return entry.second.cluster.project_id == id; }) ||
-         std::ranges::any_of(view.allocations(), [&](const auto& entry) {
-           return entry.second.allocation.project_id == id;
-         });
-}
-
 core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId& id,
                                     std::int64_t core_s) {
   const auto* stored = draft.allocation(id);

@@ -19,8 +19,6 @@ core::Result<void> resize_node(Draft& draft, const msg::NodeId& id);
 core::Result<msg::AllocationId> pick_allocation(const View& view, const msg::Cluster& cluster,
                                                 const msg::StartComputeset& request);
 
-bool is_project(const View& view, const msg::ProjectId& id);
-
 /// `not_found` if the project does not exist.
 core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation& request,
                                    std::int64_t now_unix_ms);

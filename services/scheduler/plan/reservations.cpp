@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/hostlist/hostlist.hpp"
-#include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/placements.hpp"
@@ -218,7 +217,7 @@ core::Result<Plan> plan_reservation(const View& view, const msg::DefineReservati
   auto reservation = merged(before, request, draft.now_unix_s());
   if (!reservation) return std::unexpected(reservation.error());
   const auto& project_id = reservation->project_id;
-  if (!project_id.empty() && !is_project(view, project_id))
+  if (!project_id.empty() && !view.project(project_id))
     return core::refuse(ErrorCode::not_found, "no such project: " + msg::shown(project_id.value),
                         "project_id");
   const auto hosts = hosts_of(view, reservation->hosts);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "services/scheduler/embedded_backend.hpp"
+#include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/definitions.hpp"
 #include "services/scheduler/plan/disks.hpp"
@@ -84,6 +85,7 @@ struct SmallDeployment {
   void define(const msg::Node& node) { apply(plan_node_defined(view, {node}, now_unix_ms)); }
   /// A cluster whose nodes have their ports and volumes.
   void add_cluster(const std::string& cluster, std::uint32_t computes, std::uint32_t cpus = 1) {
+    apply(plan_project_defined(view, {{"p"}}, now_unix_ms));
     apply(plan_cluster_defined(
         view, {.cluster = {.cluster_id = {cluster}, .project_id = {"p"}, .allocations = {{"a"}}}},
         now_unix_ms));
