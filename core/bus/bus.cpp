@@ -90,6 +90,11 @@ void Bus::start() {
 
 void Bus::call_raw(std::string topic, std::string body, CallOptions options,
                    std::function<void(Result<std::string>)> done) {
+  // The bus would close the connection of a process that sends it.
+  if (body.size() > msg::body_bytes_max)
+    return loop_.post([done = std::move(done)] {
+      done(refuse(ErrorCode::invalid_argument, "the request is over 1 MiB"));
+    });
   Frames frames{.topic = std::move(topic), .body = std::move(body)};
   frames.envelope = {
       .kind = msg::MessageKind::request,
@@ -292,6 +297,8 @@ void Bus::answer(const Frames& request, Result<std::string> body) {
                     .sender = link_.name(),
                     .to = request.envelope.sender,
                     .sequence = store_ ? store_->last_sequence() : 0};
+  if (body && body->size() > msg::body_bytes_max)
+    body = refuse(ErrorCode::internal, "the reply is over 1 MiB");
   if (body) {
     reply.body = std::move(*body);
   } else {

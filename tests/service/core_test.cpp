@@ -373,5 +373,35 @@ TEST(Core, FailsACallThatIsNotToWaitForItsCallee) {
   EXPECT_EQ(reply.error().detail, "registry is not connected");
 }
 
+/// Replies with more than a message may hold.
+struct VerboseRoom {
+  explicit VerboseRoom(core::Runtime& runtime) {
+    runtime.bus.serve<msg::GetPerson>(*this, &VerboseRoom::get);
+  }
+  core::Result<msg::Person> get(const msg::GetPerson&, core::Context&) {
+    return msg::Person{.first_name = std::string(msg::body_bytes_max, 'x')};
+  }
+};
+
+TEST(Core, AnswersAReplyThatIsTooLargeAsAFaultOfTheService) {
+  Deployment deployment;
+  const Process registry(deployment, "registry", {}, build<VerboseRoom>);
+  Process caller(deployment, "caller");
+  const auto reply = caller.call(msg::GetPerson{{"ada"}}, {.deadline = wait_timeout});
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code, core::ErrorCode::internal);
+  EXPECT_EQ(reply.error().detail, "the reply is over 1 MiB");
+}
+
+TEST(Core, RefusesARequestThatIsTooLargeBeforeItIsSent) {
+  Deployment deployment;
+  Process caller(deployment, "caller");
+  const auto reply = caller.call(msg::GetPerson{{std::string(msg::body_bytes_max, 'x')}},
+                                 {.deadline = wait_timeout});
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code, core::ErrorCode::invalid_argument);
+  EXPECT_EQ(reply.error().detail, "the request is over 1 MiB");
+}
+
 }  // namespace
 }  // namespace nucleus::tests

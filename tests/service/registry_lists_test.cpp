@@ -253,26 +253,5 @@ TEST_F(RegistryLists, PagesPeopleProjectsTokensAndAcknowledgements) {
             1U);
 }
 
-/// A registry whose reply is larger than a message may be.
-struct FaultyRegistry {
-  explicit FaultyRegistry(core::Runtime& runtime) {
-    runtime.bus.serve<msg::GetPerson>(*this, &FaultyRegistry::get);
-  }
-  core::Result<msg::Person> get(const msg::GetPerson&, core::Context&) {
-    return msg::Person{.first_name = std::string(2 << 20, 'x')};
-  }
-};
-
-TEST(OversizedReply, IsAnInternalErrorAndNotTheCallersFault) {
-  Deployment deployment;
-  const Process registry(deployment, "registry", {}, [](core::Runtime& runtime) {
-    return core::Result<std::shared_ptr<void>>(std::make_shared<FaultyRegistry>(runtime));
-  });
-  Process caller(deployment, "caller");
-  const auto reply = caller.call(msg::GetPerson{{"ada"}}, {.deadline = wait_timeout});
-  ASSERT_FALSE(reply);
-  EXPECT_EQ(reply.error().code, ErrorCode::internal);
-}
-
 }  // namespace
 }  // namespace nucleus::tests

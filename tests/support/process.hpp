@@ -113,7 +113,7 @@ class Process {
                  [promise](Reply answered) { promise->set_value(std::move(answered)); });
     });
     if (reply.wait_for(wait_timeout) != std::future_status::ready)
-      return core::refuse(core::ErrorCode::internal, "no reply before the test's deadline");
+      return core::refuse(core::ErrorCode::unknown, "no reply before the test's deadline");
     return reply.get();
   }
 
