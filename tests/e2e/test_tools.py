@@ -185,3 +185,19 @@ def test_check_docs_fails_on_a_page_that_differs_from_the_code(tree, name, chang
 ])
 def test_check_services_fails_on_a_list_that_differs(tree, name, change, reason):
     assert reason in run_with(tree, "check_services", name, change)
+
+
+def test_count_tests_shows_the_report_of_a_sanitizer(tmp_path):
+    (tmp_path / "tsan").mkdir()
+    (tmp_path / "tsan" / "nucleus-core-tests.json").write_text(
+        '{"testsuites": [{"testsuite": [{"classname": "C", "name": "T", "result": "COMPLETED"}]}]}')
+    (tmp_path / "tsan" / "ctest.xml").write_text(
+        '<testsuite><testcase name="core" classname="core"><failure message=""/><system-out>'
+        "[ RUN ] C.T\nWARNING: ThreadSanitizer: data race\n  #0 write\n[ OK ] C.T\n"
+        "</system-out></testcase></testsuite>")
+    counted = subprocess.run([ROOT / "tools" / "count_tests", tmp_path], capture_output=True,
+                             text=True, check=False)
+    assert counted.returncode == 1
+    assert "nucleus-core-tests:\nWARNING: ThreadSanitizer: data race\n  #0 write" in counted.stdout
+    assert counted.stdout.endswith(
+        "FAILED program nucleus-core-tests (tsan)\n0 passed, 1 failed\n")
