@@ -310,13 +310,16 @@ struct HostRemoved {
   NUCLEUS_FIELDS(host_id);
 };
 
+constexpr std::int64_t allocation_shares_max = 1'000'000;
+
 struct Allocation {
   AllocationId allocation_id = {};
   ProjectId project_id = {};
   std::int64_t limit_core_s = 0;  // 0 = no limit
   std::int64_t used_core_s = 0;
-  bool is_closed = false;  // nothing more can be charged
-  NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s, used_core_s, is_closed);
+  bool is_closed = false;   // nothing more can be charged
+  std::int64_t shares = 1;  // of the hosts, compared with other allocations: 1..1,000,000
+  NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s, used_core_s, is_closed, shares);
 };
 
 /// Event: an allocation was created or changed, or a computeset was charged to it.
@@ -336,7 +339,8 @@ struct DefineAllocation {
   std::int64_t limit_core_s = 0;       // 0 = keep, or no limit if `is_closed` is false; a limit
                                        // opens a closed allocation
   std::optional<bool> is_closed = {};  // not set = keep
-  NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s, is_closed);
+  std::int64_t shares = 0;             // 1..1,000,000; 0 = keep, or 1 of a new one
+  NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s, is_closed, shares);
 };
 
 struct Allocations {

@@ -119,9 +119,11 @@ void get_allocation(const ExchangePtr& exchange) {
 }
 
 void define_allocation(const ExchangePtr& exchange) {
-  auto body =
-      body_as<msg::DefineAllocation>(*exchange, {"project_id", "limit_core_s", "is_closed"});
+  auto body = body_as<msg::DefineAllocation>(*exchange,
+                                             {"project_id", "limit_core_s", "is_closed", "shares"});
   if (!body) return exchange->refuse(body.error());
+  if (sets(*exchange, "shares") && body->shares == 0)
+    return exchange->refuse(msg::invalid("shares", "shares must be 1 to 1000000"));
   if (sets(*exchange, "limit_core_s") && body->limit_core_s == 0 && !body->is_closed)
     body->is_closed = true;
   body->allocation_id = {exchange->path["allocation"]};

@@ -205,12 +205,15 @@ class Verifier {
       if (stored.computeset.state == msg::ComputesetState::completed)
         owed[stored.computeset.allocation_id] +=
             charged_core_s(stored, stored.computeset.end_unix_s);
-    for (const auto& [allocation] : evidence_.allocations)
-      if (const auto due = owed[allocation.allocation_id]; due != allocation.used_core_s)
-        add(
-            fmt::format("allocation {} was charged {} core seconds, its finished computesets used "
-                        "{}",
-                        allocation.allocation_id.value, allocation.used_core_s, due));
+    for (const auto& stored : evidence_.allocations) {
+      const auto& allocation = stored.allocation;
+      const auto due = owed[allocation.allocation_id];
+      if (due == allocation.used_core_s) continue;
+      add(
+          fmt::format("allocation {} was charged {} core seconds, its finished computesets used "
+                      "{}",
+                      allocation.allocation_id.value, allocation.used_core_s, due));
+    }
   }
 
   /// Numbers are dense, and the newest event is stored.

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numbers>
 #include <vector>
 
 #include "messages/fields.hpp"
@@ -34,6 +36,32 @@ inline std::int64_t charge_core_s(const std::vector<ChargeRate>& rates, std::int
         std::min({is_last ? end_unix_s : rates[i + 1].from_unix_s, end_unix_s, period.to_unix_s});
     const auto from = std::max(rates[i].from_unix_s, period.from_unix_s);
     core_s += rates[i].cores * std::max<std::int64_t>(until - from, 0);
+  }
+  return core_s;
+}
+
+/// What a usage of `seconds` ago counts.
+inline double decayed(double usage, std::int64_t seconds, std::int64_t half_life_s) {
+  return usage * std::exp2(-static_cast<double>(std::max<std::int64_t>(seconds, 0)) /
+                           static_cast<double>(half_life_s));
+}
+
+/// As `charge_core_s`, up to now and each second decayed by its age: the integral of
+/// cores * 2^-(age / half-life).
+inline double charge_decayed_core_s(const std::vector<ChargeRate>& rates, std::int64_t end_unix_s,
+                                    const Period& period, std::int64_t now_unix_s,
+                                    std::int64_t half_life_s) {
+  double core_s = 0;
+  for (std::size_t i = 0; i < rates.size(); ++i) {
+    const bool is_last = i + 1 == rates.size();
+    const auto until = std::min({is_last ? end_unix_s : rates[i + 1].from_unix_s, end_unix_s,
+                                 period.to_unix_s, now_unix_s});
+    const auto from = std::max(rates[i].from_unix_s, period.from_unix_s);
+    if (until <= from) continue;
+    const double mean_life_s = static_cast<double>(half_life_s) / std::numbers::ln2;
+    core_s += mean_life_s *
+              (decayed(static_cast<double>(rates[i].cores), now_unix_s - until, half_life_s) -
+               decayed(static_cast<double>(rates[i].cores), now_unix_s - from, half_life_s));
   }
   return core_s;
 }

@@ -15,6 +15,10 @@ core::Result<Config> Config::from(core::Settings& settings) {
   read("scheduler.grant_call_ms", config.grant_call_ms, 100, 60'000);
   read("scheduler.reservation_horizon_s", config.reservation_horizon_s, 0, 31'536'000);
   read("scheduler.reservation_keep_s", config.reservation_keep_s, 0, 31'536'000);
+  read("scheduler.priority_age_weight", config.priority_age_weight, 0, 1'000'000);
+  read("scheduler.priority_fair_share_weight", config.priority_fair_share_weight, 0, 1'000'000);
+  read("scheduler.priority_age_max_s", config.priority_age_max_s, 1, 31'536'000);
+  read("scheduler.usage_half_life_s", config.usage_half_life_s, 1, 315'360'000);
   config.cpu_overcommit = static_cast<std::uint32_t>(
       settings.number("scheduler.cpu_overcommit", config.cpu_overcommit, 1, 64));
   return config;

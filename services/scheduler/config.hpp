@@ -19,6 +19,11 @@ struct Config {
   std::int64_t reservation_horizon_s = 3'600;  // a node without an end, such as a frontend, is not
                                                // placed where a reservation begins within this
   std::int64_t reservation_keep_s = 604'800;   // reservations that have ended are listed this long
+  // The order of computesets that wait (priority.hpp).
+  std::int64_t priority_age_weight = 1'000;
+  std::int64_t priority_fair_share_weight = 1'000;
+  std::int64_t priority_age_max_s = 604'800;  // who has waited this long has the whole weight
+  std::int64_t usage_half_life_s = 604'800;   // usage this old counts half
   std::uint32_t cpu_overcommit = 4;  // vCPUs for each CPU of a host; memory is never overcommitted
 
   /// Reads `scheduler.*`; `settings.finish` reports a value out of range.

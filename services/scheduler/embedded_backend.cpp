@@ -2,20 +2,23 @@
 
 #include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/queue.hpp"
+#include "services/scheduler/priority.hpp"
 
 namespace nucleus::scheduler {
 
 void EmbeddedBackend::submit(Draft& draft, msg::ComputesetId id) {
   Queue queue{draft};
   const auto reservation_id = draft.computeset(id)->reservation_id;
-  for (const auto earlier : draft.view().submitted())
+  for (const auto earlier : Priorities{draft}.order()) {
+    if (earlier == id) break;
     if (draft.computeset(earlier)->reservation_id == reservation_id) queue.keep_waiting(earlier);
+  }
   queue.place(id);
 }
 
 void EmbeddedBackend::place_submitted(Draft& draft) {
   Queue queue{draft};
-  for (const auto id : draft.view().submitted()) queue.place(id);
+  for (const auto id : Priorities{draft}.order()) queue.place(id);
 }
 
 Plan EmbeddedBackend::plan_walltime_ends(const View& view, std::int64_t now_unix_ms) {

@@ -1,5 +1,6 @@
-// The backend without a batch system: first come, first served, on the hosts of the view; a later
-// computeset passes an earlier one if that starts no later for it (plan/queue.hpp).
+// The backend without a batch system: computesets get hosts of the view in the order of their
+// priorities (priority.hpp); a later one passes an earlier one if that starts no later for it
+// (plan/queue.hpp).
 #pragma once
 
 #include "services/scheduler/backend.hpp"

@@ -134,15 +134,26 @@ inline std::int64_t walltime_end_unix_s(const msg::Computeset& computeset) {
   return computeset.start_unix_s + computeset.walltime_mins * 60;
 }
 
-/// What it is charged within `period` if it ends at `end_unix_s`. Never for more than its walltime,
-/// although nodes may take a while to stop and a clock may be set.
+/// The part of `period` that it is charged for. Never more than its walltime, although nodes may
+/// take a while to stop and a clock may be set.
+inline Period charged_period(const msg::Computeset& computeset, Period period = {}) {
+  return {.from_unix_s = std::max(period.from_unix_s, computeset.start_unix_s),
+          .to_unix_s = std::min(period.to_unix_s, walltime_end_unix_s(computeset))};
+}
+
+/// What it is charged within `period` if it ends at `end_unix_s`.
 inline std::int64_t charged_core_s(const StoredComputeset& stored, std::int64_t end_unix_s,
-                                   Period period = {}) {
-  const auto& computeset = stored.computeset;
-  const auto over_unix_s = walltime_end_unix_s(computeset);
-  period.from_unix_s = std::max(period.from_unix_s, computeset.start_unix_s);
-  period.to_unix_s = std::min(period.to_unix_s, over_unix_s);
-  return charge_core_s(stored.rates, end_unix_s, period);
+                                   const Period& period = {}) {
+  return charge_core_s(stored.rates, end_unix_s, charged_period(stored.computeset, period));
+}
+
+/// What it was charged up to now, decayed by age.
+inline double charged_recent_core_s(const StoredComputeset& stored, std::int64_t now_unix_s,
+                                    std::int64_t half_life_s) {
+  const auto end_unix_s =
+      stored.computeset.end_unix_s == 0 ? now_unix_s : stored.computeset.end_unix_s;
+  return charge_decayed_core_s(stored.rates, end_unix_s, charged_period(stored.computeset),
+                               now_unix_s, half_life_s);
 }
 
 /// Of a finished computeset, which is archived: what stays in memory, for lists.
@@ -162,7 +173,9 @@ struct ComputesetSummary {
 
 struct StoredAllocation {
   msg::Allocation allocation = {};  // used: by computesets that have ended
-  NUCLEUS_FIELDS(allocation);
+  double recent_core_s = 0;         // of that, decayed by age up to `recent_unix_s`
+  std::int64_t recent_unix_s = 0;
+  NUCLEUS_FIELDS(allocation, recent_core_s, recent_unix_s);
 };
 
 /// How far the reports of a provisioner have been taken.

@@ -100,7 +100,7 @@ class Site:
         sets = self.admin.get("/v2/computesets?fields=computeset_id")
         return [nodes, hosts, sets] + [self.operator.get(path) for path in (
             "/v2/clusters", "/v2/projects", "/v2/people", "/v2/allocations?fields=allocation_id,"
-            "project_id,limit_core_s,is_closed", "/v2/reservations", "/v2/images",
+            "project_id,limit_core_s,is_closed,shares", "/v2/reservations", "/v2/images",
             "/v2/me/tokens")] + [
                 self.admin.get("/v2/me"), self.admin.get("/v2/me/tokens")]
 

@@ -105,6 +105,8 @@ core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation
     if (auto broken = msg::check_name(field, value)) return std::unexpected(*broken);
   if (request.limit_core_s < 0)
     return std::unexpected(msg::invalid("limit_core_s", "limit_core_s must not be negative"));
+  if (request.shares < 0 || request.shares > msg::allocation_shares_max)
+    return std::unexpected(msg::invalid("shares", "shares must be 1 to 1000000"));
   if (!view.project(request.project_id))
     return core::refuse(ErrorCode::not_found,
                         "no such project: " + msg::shown(request.project_id.value), "project_id");
@@ -120,6 +122,11 @@ core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation
   if (request.limit_core_s > 0 || opens) stored.allocation.limit_core_s = request.limit_core_s;
   stored.allocation.is_closed =
       request.is_closed.value_or(stored.allocation.is_closed && request.limit_core_s == 0);
+  const bool are_shares_changed = request.shares > 0 && request.shares != stored.allocation.shares;
+  if (are_shares_changed) {
+    stored.allocation.shares = request.shares;
+    draft.want_pass();
+  }
   draft.changes().allocations[request.allocation_id] = std::move(stored);
   return finish(draft);
 }

@@ -30,6 +30,11 @@ void complete(Draft& draft, msg::ComputesetId id) {
                                    : StoredAllocation{{.allocation_id = computeset.allocation_id,
                                                        .project_id = computeset.project_id}};
   charged.allocation.used_core_s += charged_core_s(stored, end_unix_s);
+  const auto half_life_s = draft.view().config().usage_half_life_s;
+  charged.recent_core_s =
+      decayed(charged.recent_core_s, draft.now_unix_s() - charged.recent_unix_s, half_life_s) +
+      charged_recent_core_s(stored, draft.now_unix_s(), half_life_s);
+  charged.recent_unix_s = draft.now_unix_s();
   draft.changes().allocations[computeset.allocation_id] = std::move(charged);
 }
 

@@ -1,4 +1,4 @@
-// The computesets that wait, in their order. The first one that waits for room is promised the
+// The computesets that wait, in the order of their priorities. The first one that waits for room is promised the
 // hosts that it will have by its forecast; a later one passes it only if it keeps that promise
 // (known as EASY backfill). Each reservation has a queue of its own, since its hosts are its own.
 #pragma once

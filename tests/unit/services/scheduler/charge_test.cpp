@@ -48,5 +48,18 @@ TEST(Charge, OfAComputesetIsNeverMoreThanItsWalltimeWhateverTheClockDoes) {
   EXPECT_EQ(charged({{1'000'000, 4}, {913'600, 8}}, 1'000'600), 8 * 600);
 }
 
+TEST(Charge, DecaysByTheAgeOfEachSecond) {
+  constexpr std::int64_t half_life_s = 1'000;
+  const auto counted = [&](std::int64_t end_unix_s, std::int64_t now_unix_s) {
+    return charge_decayed_core_s({{0, 4}}, end_unix_s, {}, now_unix_s, half_life_s);
+  };
+  EXPECT_NEAR(counted(10, 10), 4 * 10, 0.2) << "hardly, at first";
+  double sum = 0;
+  for (int age = 0; age < 1'000; ++age) sum += 4 * std::exp2(-(age + 0.5) / 1'000);
+  EXPECT_NEAR(counted(1'000, 1'000), sum, 0.01) << "the sum over its seconds";
+  EXPECT_NEAR(counted(1'000, 2'000), counted(1'000, 1'000) / 2, 1e-9);
+  EXPECT_EQ(counted(1'000, 0), 0) << "not yet";
+}
+
 }  // namespace
 }  // namespace nucleus::scheduler

@@ -84,10 +84,12 @@ struct SmallDeployment {
   }
   void define(const msg::Node& node) { apply(plan_node_defined(view, {node}, now_unix_ms)); }
   /// A cluster whose nodes have their ports and volumes.
-  void add_cluster(const std::string& cluster, std::uint32_t computes, std::uint32_t cpus = 1) {
+  void add_cluster(const std::string& cluster, std::uint32_t computes, std::uint32_t cpus = 1,
+                   const std::string& allocation = "a") {
     apply(plan_project_defined(view, {{"p"}}, now_unix_ms));
     apply(plan_cluster_defined(
-        view, {.cluster = {.cluster_id = {cluster}, .project_id = {"p"}, .allocations = {{"a"}}}},
+        view,
+        {.cluster = {.cluster_id = {cluster}, .project_id = {"p"}, .allocations = {{allocation}}}},
         now_unix_ms));
     for (std::uint32_t i = 0; i <= computes; ++i) {
       const auto node = definition(cluster, i, cpus);
