@@ -148,14 +148,18 @@ core::Result<int> show_sets(const Api& api, const Words& words) {
 core::Result<int> start_nodes(const Api& api, const Words& words) {
   const auto wait = wait_option(words);
   if (!wait) return std::unexpected(wait.error());
+  if (wait->is_wanted && words.has("--plan"))
+    return core::refuse(ErrorCode::invalid_argument, "--wait has no effect with --plan");
   const auto cluster = words["CLUSTER"];
   auto body = Json::object({{"cluster", cluster}});
+  std::int64_t walltime_mins = 0;
   if (words.has("--walltime")) {
     const auto walltime = parse_walltime(words["--walltime"], "--walltime");
     if (!walltime) return std::unexpected(walltime.error());
     if (walltime->has_no_unit)
       std::cerr << "comet: --walltime " << words["--walltime"] << " is taken as minutes\n";
-    body.set("walltime_mins", walltime->minutes);
+    walltime_mins = walltime->minutes;
+    body.set("walltime_mins", walltime_mins);
   }
   const auto nodes = words["NODES"];
   const auto count = words.number("--count");
@@ -168,6 +172,7 @@ core::Result<int> start_nodes(const Api& api, const Words& words) {
     if (!picked) return std::unexpected(picked.error());
     allocation = *picked;
   }
+  if (words.has("--plan")) return print_start_plan(api, words, walltime_mins, allocation);
   if (count) body.set("count", count);
   if (!nodes.empty()) body.set("computes", nodes);
   if (!allocation.empty()) body.set("allocation", allocation);

@@ -42,9 +42,14 @@ constexpr Argument start_words[] = {cluster,
                                     {"--allocation", "charge this allocation"},
                                     {"--reservation", "use this reservation"},
                                     {"--walltime", "90m, 2h, 1d or 1w; 2 days if omitted"},
+                                    {"--plan", "start nothing; show what would happen", nothing},
                                     wait,
                                     wait_limit,
                                     endpoint};
+constexpr Argument why_words[] = {{"WHAT", "a computeset's ID, or a cluster"},
+                                  {"NODE", "a node of the cluster; the frontend if omitted"},
+                                  {"--host", "explain this host instead (operators)"},
+                                  endpoint};
 constexpr Argument terminate_words[] = {
     {"ID", "the computeset", number, true}, wait, wait_limit, endpoint};
 constexpr Argument power_on_words[] = {cluster,
@@ -134,6 +139,8 @@ constexpr Command comet_parts[] = {
     {"computeset", "Show computesets.", computeset_words, with_api<show_sets>},
     {"start", "Start compute nodes of a cluster as a computeset.", start_words,
      with_api<start_nodes>},
+    {"why", "Explain why a computeset, a node or a host is in its state.", why_words,
+     with_api<explain>},
     {"terminate", "End a computeset and shut down its nodes.", terminate_words,
      with_api<terminate_set>},
     {"power", "Power nodes, computesets and frontends on and off.", {}, nullptr, power_parts},

@@ -102,7 +102,8 @@ def body_of(spec, schemas):
         schema = {"type": "string", "format": "binary"}
     elif "message" in spec:
         schema = {"type": "object", "additionalProperties": False,
-                  "properties": schemas.fields(spec["message"], spec["fields"])}
+                  "properties": {**schemas.fields(spec["message"], spec["fields"]),
+                                 **spec.get("also", {})}}
     else:
         schema = {"type": "object", "properties": spec["fields"]}
     if spec.get("required"):

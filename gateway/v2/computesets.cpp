@@ -2,6 +2,7 @@
 #include "gateway/json/numbers.hpp"
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
+#include "messages/explanations.hpp"
 
 namespace nucleus::gateway {
 
@@ -34,14 +35,31 @@ void list_computesets(const ExchangePtr& exchange) {
   });
 }
 
+/// Whether only the plan of a start is asked for.
+struct PlanOnly {
+  bool plan = false;
+  NUCLEUS_FIELDS(plan);
+};
+
+/// The body of a start as one of its parts.
+template <class Part>
+core::Result<Part> start_body(const Exchange& exchange) {
+  return body_as<Part>(exchange, {"cluster_id", "nodes", "names", "count", "hosts", "allocation_id",
+                                  "walltime_mins", "reservation", "plan"});
+}
+
 void start_computeset(const ExchangePtr& exchange) {
-  auto body =
-      body_as<msg::StartComputeset>(*exchange, {"cluster_id", "nodes", "names", "count", "hosts",
-                                                "allocation_id", "walltime_mins", "reservation"});
+  auto body = start_body<msg::StartComputeset>(*exchange);
   if (!body) return exchange->refuse(body.error());
+  const auto plan = start_body<PlanOnly>(*exchange);
+  if (!plan) return exchange->refuse(plan.error());
   if (body->cluster_id.empty())
     return exchange->refuse(ErrorCode::invalid_argument, "cluster_id must be set", "cluster_id");
   body->viewer = msg::viewer_of(exchange->who);
+  if (plan->plan)
+    return exchange->ask(
+        msg::PlanStart{.start = std::move(*body)},
+        [exchange](const msg::StartPlan& planned) { reply_one(exchange, 200, json_of(planned)); });
   exchange->ask(*body, [exchange](const msg::Computeset& set) {
     const std::string id = std::to_string(set.computeset_id);
     reply_one(exchange, 201, json_of(set), 0,

@@ -63,7 +63,9 @@ struct StoredNode {
   std::int64_t stop_by_unix_ms = 0;
   std::uint64_t reboots = 0;
   std::uint64_t resets = 0;
-  std::int64_t off_unix_s = 0;    // when its last placement ended
+  std::int64_t placed_unix_s = 0;   // when its last placement began
+  std::int64_t running_unix_s = 0;  // when its domain was first seen to run there; 0 = not yet
+  std::int64_t off_unix_s = 0;      // when its last placement ended
   msg::HostId disk_host_id = {};  // that keeps its disk; empty = none: it was never placed, has no
                                   // disk, or has it in the image store
 
@@ -75,8 +77,9 @@ struct StoredNode {
   std::string reason = {};                         // as last emitted
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
                  volume_iso_id, is_desired_on, computeset_id, is_removed, size, host_id, epoch,
-                 revision, is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets, off_unix_s,
-                 disk_host_id, observed, observed_reason, wait, state, reason);
+                 revision, is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets,
+                 placed_unix_s, running_unix_s, off_unix_s, disk_host_id, observed, observed_reason,
+                 wait, state, reason);
 };
 
 /// A removed node whose disk its host has not deleted yet.
@@ -119,6 +122,16 @@ struct StoredHost {
                  state, reason, revision, machine_id, keeps_volumes);
 };
 
+/// A state and its reason, from a time on.
+struct StoredStep {
+  std::int64_t unix_s = 0;
+  msg::ComputesetState state = msg::ComputesetState::unknown;
+  std::string reason = {};
+  NUCLEUS_FIELDS(unix_s, state, reason);
+};
+
+constexpr std::size_t steps_max = 32;  // that are kept of a computeset
+
 struct StoredComputeset {
   msg::Computeset computeset = {};
   std::vector<msg::HostId> hosts = {};  // requested, one for each node; empty = any
@@ -127,7 +140,8 @@ struct StoredComputeset {
   std::int64_t off_unix_s = 0;          // it does not end before this
   Wait wait = {};                       // while it is submitted
   std::int64_t reservation_id = 0;      // that it names; 0 = none
-  NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait, reservation_id);
+  std::vector<StoredStep> steps = {};   // the first one, and the newest
+  NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait, reservation_id, steps);
 };
 
 inline std::int64_t walltime_end_unix_s(const msg::Computeset& computeset) {

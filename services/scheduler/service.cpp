@@ -83,6 +83,10 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::StartComputeset>(*this, &Service::start_computeset);
   bus_.serve_later<msg::PowerComputeset>(*this, &Service::power_computeset);
   bus_.serve_later<msg::ListComputesets>(*this, &Service::list_computesets);
+  bus_.serve_later<msg::ExplainComputeset>(*this, &Service::explain_computeset);
+  bus_.serve<msg::ExplainNode>(*this, &Service::explain_node);
+  bus_.serve<msg::ExplainHost>(*this, &Service::explain_host);
+  bus_.serve<msg::PlanStart>(*this, &Service::explain_start);
   bus_.serve<msg::DefineAllocation>(*this, &Service::define_allocation);
   bus_.serve<msg::ListAllocations>(*this, &Service::list_allocations);
   bus_.serve_later<msg::ListUsage>(*this, &Service::list_usage);

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/runtime/runtime.hpp"
+#include "messages/explanations.hpp"
 #include "messages/image_store.hpp"
 #include "messages/network.hpp"
 #include "messages/registry.hpp"
@@ -83,6 +84,16 @@ class Service {
                                                     core::Context& context);
   void list_usage(const msg::ListUsage& request, core::Context& context,
                   core::Responder<msg::Usage> respond);
+
+  // explanations.cpp
+  void explain_computeset(const msg::ExplainComputeset& request, core::Context& context,
+                          core::Responder<msg::Explanation> respond);
+  core::Result<msg::Explanation> explain_node(const msg::ExplainNode& request,
+                                              core::Context& context);
+  core::Result<msg::Explanation> explain_host(const msg::ExplainHost& request,
+                                              core::Context& context);
+  core::Result<msg::StartPlan> explain_start(const msg::PlanStart& request, core::Context& context);
+
   /// The records of computesets, finished ones from the archive, in the order of `ids`.
   void read_computesets(const std::vector<msg::ComputesetId>& ids,
                         std::function<void(core::Result<std::vector<StoredComputeset>>)> done);

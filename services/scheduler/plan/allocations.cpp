@@ -33,20 +33,26 @@ core::Result<void> check_project(const View& view, const msg::Allocation& known,
 
 }  // namespace
 
+std::optional<std::int64_t> left_core_s(const Draft& draft, const msg::AllocationId& id) {
+  const auto* stored = draft.allocation(id);
+  if (!stored || stored->allocation.limit_core_s == 0) return std::nullopt;
+  std::int64_t left = stored->allocation.limit_core_s - stored->allocation.used_core_s;
+  for (const auto other : draft.view().unfinished_of(id))
+    left -= charge_core_s_max(*draft.view().computeset(other));
+  return left;
+}
+
 core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId& id,
                                     std::int64_t core_s) {
   const auto* stored = draft.allocation(id);
   if (stored && stored->allocation.is_closed)
     return core::refuse(ErrorCode::wrong_state, "allocation " + id.value + " is closed",
                         "allocation_id");
-  if (!stored || stored->allocation.limit_core_s == 0) return {};
-  std::int64_t left = stored->allocation.limit_core_s - stored->allocation.used_core_s;
-  for (const auto other : draft.view().unfinished_of(id))
-    left -= charge_core_s_max(*draft.view().computeset(other));
-  if (core_s <= left) return {};
+  const auto left = left_core_s(draft, id);
+  if (!left || core_s <= *left) return {};
   return core::refuse(ErrorCode::wrong_state,
                       "allocation " + id.value + " has " +
-                          std::to_string(std::max<std::int64_t>(left, 0)) +
+                          std::to_string(std::max<std::int64_t>(*left, 0)) +
                           " core-seconds left, this needs " + std::to_string(core_s),
                       "allocation_id");
 }

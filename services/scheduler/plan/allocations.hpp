@@ -6,6 +6,10 @@
 
 namespace nucleus::scheduler {
 
+/// What an allocation has left, if all unfinished computesets run for their whole walltimes; none
+/// if it has no limit. Below zero if its limit was lowered.
+std::optional<std::int64_t> left_core_s(const Draft& draft, const msg::AllocationId& id);
+
 /// Refused with `wrong_state` if `core_s` more than what is used, and what unfinished computesets
 /// may still use, exceed the allocation's limit.
 core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId& id,

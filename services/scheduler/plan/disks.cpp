@@ -51,6 +51,20 @@ Need need_of(const Draft& draft, const StoredNode& node, const msg::HostId& host
   return need;
 }
 
+const msg::HostId& requested_host(const StoredComputeset& stored, std::size_t i) {
+  static const msg::HostId any;
+  return stored.hosts.empty() ? any : stored.hosts[i];
+}
+
+std::vector<Need> needs_of(const Draft& draft, const StoredComputeset& stored) {
+  const auto& nodes = stored.computeset.nodes;
+  std::vector<Need> needs;
+  needs.reserve(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    needs.push_back(need_of(draft, *draft.node(nodes[i]), requested_host(stored, i)));
+  return needs;
+}
+
 Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& host_id) {
   const auto disk = disk_place_of(node);
   Wait wait{.reason = WaitReason::disk};

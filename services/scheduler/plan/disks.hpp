@@ -9,6 +9,12 @@ namespace nucleus::scheduler {
 /// What the node needs of a host from now on; on `host_id` alone if that is not empty.
 Need need_of(const Draft& draft, const StoredNode& node, const msg::HostId& host_id = {});
 
+/// The host that a computeset was requested to have for its node `i`; empty = any.
+const msg::HostId& requested_host(const StoredComputeset& stored, std::size_t i);
+
+/// The needs of a computeset's nodes, in their order.
+std::vector<Need> needs_of(const Draft& draft, const StoredComputeset& stored);
+
 /// Why the location of its disk prevents a placement of this node now; `unknown` if it does not.
 /// With `host_id`, for a placement on that host.
 Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& host_id = {});

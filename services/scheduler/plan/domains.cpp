@@ -30,6 +30,8 @@ void take(Draft& draft, msg::DomainChanged change) {
     draft.add_observed(change);
   node.observed = change.state;
   node.observed_reason = change.reason;
+  if (change.state == DomainState::running && node.running_unix_s == 0)
+    node.running_unix_s = draft.now_unix_s();
   const bool is_ended = change.state == DomainState::shutoff ||
                         change.state == DomainState::crashed ||
                         (change.state == DomainState::absent && !node.is_grant_on);

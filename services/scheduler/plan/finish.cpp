@@ -101,6 +101,18 @@ void report_states(Draft& draft) {
   }
 }
 
+/// The newest steps are kept, and the first one.
+void record_steps(Draft& draft) {
+  for (auto& [id, stored] : draft.changes().computesets) {
+    const auto& computeset = stored->computeset;
+    const auto* last = stored->steps.empty() ? nullptr : &stored->steps.back();
+    if (last && last->state == computeset.state && last->reason == computeset.reason) continue;
+    if (stored->steps.size() == steps_max) stored->steps.erase(stored->steps.begin() + 1);
+    stored->steps.push_back(
+        {.unix_s = draft.now_unix_s(), .state = computeset.state, .reason = computeset.reason});
+  }
+}
+
 /// It released capacity, or what it was missing has arrived.
 bool may_help(const StoredNode* before, const StoredNode* node) {
   if (!before) return false;
@@ -135,6 +147,7 @@ void request_pass(Draft& draft) {
 Plan finish(Draft& draft) {
   complete_vacated(draft);
   report_states(draft);
+  record_steps(draft);
   request_pass(draft);
   return std::move(draft).take();
 }

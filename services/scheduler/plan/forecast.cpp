@@ -3,19 +3,14 @@
 #include <algorithm>
 #include <vector>
 
+#include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/reservations.hpp"
+#include "services/scheduler/priority.hpp"
 #include "services/scheduler/reserved_hosts.hpp"
 
 namespace nucleus::scheduler {
 
 namespace {
-
-/// What becomes free at one time.
-struct Step {
-  std::vector<std::pair<msg::HostId, Resources>> released = {};
-  std::vector<std::int64_t> ended = {};  // reservations
-};
-using Steps = std::map<std::int64_t, Step>;
 
 /// When the node leaves its host; none if it has no end. What is being stopped leaves soon.
 std::optional<std::int64_t> leaves_at(const Draft& draft, const StoredNode& node) {
@@ -24,30 +19,6 @@ std::optional<std::int64_t> leaves_at(const Draft& draft, const StoredNode& node
   if (!stored) return std::nullopt;
   if (stored->computeset.state == msg::ComputesetState::ending) return draft.now_unix_s();
   return std::max(draft.now_unix_s(), end_unix_s(draft.view(), *stored));
-}
-
-/// All that becomes free; `pool`, that of the view, becomes that of the draft.
-Steps steps_of(const Draft& draft, HostPool& pool) {
-  Steps steps;
-  const auto add = [&](const StoredNode& node) {
-    if (const auto at = leaves_at(draft, node))
-      steps[*at].released.emplace_back(node.host_id, node.size);
-  };
-  const auto& view = draft.view();
-  for (const auto& [host_id, host] : view.hosts())
-    for (const auto& id : view.nodes_on(host_id))
-      if (!draft.changes().nodes.contains(id)) add(*view.node(id));
-  for (const auto& [id, node] : draft.changes().nodes) {
-    const auto* before = view.node(id);
-    if (before && !before->host_id.empty()) pool.release(before->host_id, before->size);
-    if (!node || node->host_id.empty()) continue;
-    pool.use(node->host_id, node->size);
-    add(*node);
-  }
-  for (const auto& [id, stored] : view.reservations())
-    if (stored.reservation.state != msg::ReservationState::ended)
-      steps[std::max(draft.now_unix_s(), stored.reservation.end_unix_s)].ended.push_back(id);
-  return steps;
 }
 
 /// The hosts of a reservation that has ended are held by the next one, if there is one.
@@ -64,9 +35,11 @@ void end_reservation(const View& view, std::int64_t id, HostPool& pool) {
   }
 }
 
+}  // namespace
+
 /// How many times a size fits on the hosts of a pool, whatever their reservations: a placement is
 /// tried only if it is not excluded by that.
-class Slots {
+class Outlook::Slots {
  public:
   Slots(const HostPool& pool, std::span<const Need> needs)
       : size_{needs.front().size},
@@ -88,31 +61,80 @@ class Slots {
   std::int64_t slots_ = 0;
 };
 
-}  // namespace
+Outlook::Outlook(const Draft& draft)
+    : draft_{&draft}, pool_{draft.view().pool()}, at_unix_s_{draft.now_unix_s()} {
+  const auto& view = draft.view();
+  for (const auto& [host_id, host] : view.hosts())
+    for (const auto& id : view.nodes_on(host_id))
+      if (!draft.changes().nodes.contains(id)) add(*view.node(id));
+  for (const auto& [id, node] : draft.changes().nodes) {
+    const auto* before = view.node(id);
+    if (before && !before->host_id.empty()) pool_.release(before->host_id, before->size);
+    if (!node || node->host_id.empty()) continue;
+    pool_.use(node->host_id, node->size);
+    add(*node);
+  }
+  for (const auto& [id, stored] : view.reservations())
+    if (stored.reservation.state != msg::ReservationState::ended)
+      steps_[std::max(at_unix_s_, stored.reservation.end_unix_s)].ended.push_back(id);
+}
 
-std::optional<Forecast> forecast(const Draft& draft, std::span<const Need> needs,
-                                 std::size_t& search_steps_left) {
-  HostPool pool = draft.view().pool();
-  const auto steps = steps_of(draft, pool);
-  Slots slots{pool, needs};
+void Outlook::add(const StoredNode& node) {
+  if (const auto at = leaves_at(*draft_, node))
+    steps_[*at].released.emplace_back(node.host_id, node.size);
+}
+
+void Outlook::take_step(Slots& slots) {
+  const auto step = steps_.extract(steps_.begin());
+  at_unix_s_ = step.key();
+  for (const auto& [host_id, size] : step.mapped().released) {
+    const auto before = slots.of(*pool_.find(host_id));
+    pool_.release(host_id, size);
+    const auto* host = pool_.find(host_id);
+    slots.change((host ? slots.of(*host) : 0) - before);
+  }
+  for (const auto id : step.mapped().ended) end_reservation(draft_->view(), id, pool_);
+}
+
+std::optional<Forecast> Outlook::place(std::span<const Need> needs,
+                                       std::size_t& search_steps_left) {
+  Slots slots{pool_, needs};
   std::vector<Need> later{needs.begin(), needs.end()};
-  for (const auto& [at_unix_s, step] : steps) {
-    for (const auto& [host_id, size] : step.released) {
-      const auto before = slots.of(*pool.find(host_id));
-      pool.release(host_id, size);
-      const auto* host = pool.find(host_id);
-      slots.change((host ? slots.of(*host) : 0) - before);
+  for (;; take_step(slots)) {
+    if (slots.may_fit()) {
+      for (std::size_t i = 0; i < needs.size(); ++i)
+        later[i].until_unix_s = needs[i].until_unix_s + at_unix_s_ - draft_->now_unix_s();
+      HostPoolDraft left{pool_};
+      if (const auto hosts = place_together(left, later, search_steps_left)) {
+        Forecast found{.start_unix_s = at_unix_s_};
+        for (const auto& host_id : *hosts) found.left[host_id] = left.free(host_id);
+        for (std::size_t i = 0; i < hosts->size(); ++i) {
+          pool_.use((*hosts)[i], needs[i].size);
+          steps_[later[i].until_unix_s].released.emplace_back((*hosts)[i], needs[i].size);
+        }
+        return found;
+      }
     }
-    for (const auto id : step.ended) end_reservation(draft.view(), id, pool);
-    if (!slots.may_fit()) continue;
-    for (std::size_t i = 0; i < needs.size(); ++i)
-      later[i].until_unix_s = needs[i].until_unix_s + at_unix_s - draft.now_unix_s();
-    HostPoolDraft left{pool};
-    const auto hosts = place_together(left, later, search_steps_left);
-    if (!hosts) continue;
-    Forecast found{.start_unix_s = at_unix_s};
-    for (const auto& host_id : *hosts) found.left[host_id] = left.free(host_id);
-    return found;
+    if (steps_.empty()) return std::nullopt;
+  }
+}
+
+std::optional<std::int64_t> expected_start_unix_s(Draft& draft, msg::ComputesetId id) {
+  constexpr std::size_t ahead_max = 100;  // each costs a copy of the hosts
+  const auto reservation_id = draft.computeset(id)->reservation_id;
+  const auto* named = draft.reservation(reservation_id);
+  if (named && named->reservation.state == msg::ReservationState::planned)
+    return named->reservation.start_unix_s;
+  Outlook outlook{draft};
+  std::size_t ahead = 0;
+  for (const auto other : Priorities{draft}.order()) {
+    const auto& stored = *draft.computeset(other);
+    if (stored.reservation_id != reservation_id) continue;
+    if (ahead++ > ahead_max) return std::nullopt;
+    auto next = outlook;
+    const auto found = next.place(needs_of(draft, stored), draft.search_steps_left());
+    if (other == id) return found ? std::optional{found->start_unix_s} : std::nullopt;
+    if (found) outlook = std::move(next);
   }
   return std::nullopt;
 }

@@ -15,10 +15,36 @@ struct Forecast {
   std::map<msg::HostId, Resources> left = {};
 };
 
-/// The first time at which `needs`, which begin now, fit: at the end of walltimes and reservations,
-/// if nothing else starts and every walltime runs out. None if that never happens: nodes without an
-/// end, such as frontends, stay.
-std::optional<Forecast> forecast(const Draft& draft, std::span<const Need> needs,
-                                 std::size_t& search_steps_left);
+/// What the hosts have free from now on: more at the end of each walltime and reservation, less by
+/// the computesets that are placed. Every walltime runs out, and nothing else starts.
+class Outlook {
+ public:
+  explicit Outlook(const Draft& draft);
+
+  /// Places `needs`, which are those of a start now, at the first time at which they fit, which is
+  /// not before that of the last call. None if that never happens: nodes without an end, such as
+  /// frontends, stay. Then the outlook is at its end.
+  std::optional<Forecast> place(std::span<const Need> needs, std::size_t& search_steps_left);
+
+ private:
+  /// What becomes free at one time.
+  struct Step {
+    std::vector<std::pair<msg::HostId, Resources>> released = {};
+    std::vector<std::int64_t> ended = {};  // reservations
+  };
+
+  class Slots;
+  void add(const StoredNode& node);
+  void take_step(Slots& slots);
+
+  const Draft* draft_;
+  HostPool pool_;
+  std::int64_t at_unix_s_;  // the time of the pool
+  std::map<std::int64_t, Step> steps_ = {};
+};
+
+/// When a computeset that waits will start, if those before it start first and all walltimes run
+/// out. None if that is not known: it never fits, or too many are before it.
+std::optional<std::int64_t> expected_start_unix_s(Draft& draft, msg::ComputesetId id);
 
 }  // namespace nucleus::scheduler

@@ -17,6 +17,8 @@ void place(Draft& draft, const msg::NodeId& id, const msg::HostId& host_id) {
   node.is_graceful = false;
   node.stop_by_unix_ms = 0;
   node.reboots = node.resets = 0;
+  node.placed_unix_s = draft.now_unix_s();
+  node.running_unix_s = 0;
   node.observed = msg::DomainState::absent;
   node.observed_reason.clear();
   draft.change_grant(node);

@@ -12,11 +12,6 @@ namespace nucleus::scheduler {
 
 namespace {
 
-/// The host that a computeset was requested to have for its node `i`; empty = any.
-msg::HostId host_for(const StoredComputeset& stored, std::size_t i) {
-  return stored.hosts.empty() ? msg::HostId{} : stored.hosts[i];
-}
-
 /// The first of a computeset's nodes that cannot be placed yet, whatever room there is.
 Wait missing_for_all(Draft& draft, const StoredComputeset& stored) {
   const auto& nodes = stored.computeset.nodes;
@@ -26,7 +21,7 @@ Wait missing_for_all(Draft& draft, const StoredComputeset& stored) {
     if (wait.reason == WaitReason::unknown && !node.host_id.empty())
       wait.reason = WaitReason::still_running;
     if (wait.reason == WaitReason::unknown)
-      wait = why_disk_is_away(draft, node, host_for(stored, i));
+      wait = why_disk_is_away(draft, node, requested_host(stored, i));
     if (wait.reason == WaitReason::unknown) continue;
     wait.subject = node.definition.name;
     return wait;
@@ -94,15 +89,6 @@ bool Queue::is_too_large(std::span<const Need> needs) {
                      [&] { return !can_never_fit(draft_.pool().pool(), needs); });
 }
 
-std::vector<Need> Queue::needs_of(const StoredComputeset& stored) const {
-  const auto& nodes = stored.computeset.nodes;
-  std::vector<Need> needs;
-  needs.reserve(nodes.size());
-  for (std::size_t i = 0; i < nodes.size(); ++i)
-    needs.push_back(need_of(draft_, *draft_.node(nodes[i]), host_for(stored, i)));
-  return needs;
-}
-
 void Queue::place(msg::ComputesetId id) {
   const auto& stored = *draft_.computeset(id);
   if (const auto* named = draft_.reservation(stored.reservation_id);
@@ -111,7 +97,7 @@ void Queue::place(msg::ComputesetId id) {
                     wait_for(draft_, WaitReason::reservation_planned, stored.reservation_id));
   if (const Wait missing = missing_for_all(draft_, stored); missing.reason != WaitReason::unknown)
     return set_wait(draft_, id, missing);
-  const auto needs = needs_of(stored);
+  const auto needs = needs_of(draft_, stored);
   const auto found = heads_.find(stored.reservation_id);
   auto* head = found == heads_.end() ? nullptr : &found->second;
   if (const auto hosts = find_hosts(head, needs)) return start_computeset(draft_, id, *hosts);
@@ -126,7 +112,7 @@ void Queue::place(msg::ComputesetId id) {
 void Queue::keep_waiting(msg::ComputesetId id) {
   const auto& stored = *draft_.computeset(id);
   if (!heads_.contains(stored.reservation_id) && waits_for_room(stored.wait.reason))
-    promise(stored, needs_of(stored));
+    promise(stored, needs_of(draft_, stored));
 }
 
 /// Takes the room, if there is enough.
@@ -176,7 +162,7 @@ void Queue::take(Head& head, std::span<const Need> needs, const std::vector<msg:
 }
 
 Queue::Head* Queue::promise(const StoredComputeset& stored, std::span<const Need> needs) {
-  auto promised = forecast(draft_, needs, draft_.search_steps_left());
+  auto promised = Outlook{draft_}.place(needs, draft_.search_steps_left());
   if (!promised) return nullptr;
   auto& head = heads_
                    .emplace(stored.reservation_id, Head{.id = stored.computeset.computeset_id,

@@ -1,6 +1,7 @@
-// The computesets that wait, in the order of their priorities. The first one that waits for room is promised the
-// hosts that it will have by its forecast; a later one passes it only if it keeps that promise
-// (known as EASY backfill). Each reservation has a queue of its own, since its hosts are its own.
+// The computesets that wait, in the order of their priorities. The first one that waits for room is
+// promised the hosts that it will have by its forecast; a later one passes it only if it keeps that
+// promise (known as EASY backfill). Each reservation has a queue of its own, since its hosts are
+// its own.
 #pragma once
 
 #include <map>
@@ -37,7 +38,6 @@ class Queue {
     Misfits misfits = {};  // of that room
   };
 
-  std::vector<Need> needs_of(const StoredComputeset& stored) const;
   std::optional<std::vector<msg::HostId>> find_hosts(Head* head, std::span<const Need> needs);
   bool would_fit(std::span<const Need> needs);
   std::optional<std::vector<msg::HostId>> find_hosts(HostPoolDraft& pool, Misfits& misfits,

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "messages/console.hpp"
+#include "messages/explanations.hpp"
 #include "messages/image_store.hpp"
 #include "messages/network.hpp"
 #include "messages/overhead.hpp"
@@ -61,7 +62,8 @@ void for_every_request_and_event(Visit&& visit) {
                  ListNodeStatuses, ListHosts, ReportHost, ReportDomains, DrainHost, RemoveHost,
                  HostRemoved, DefineReservation, RemoveReservation, ListReservations,
                  ReservationChanged, ReservationRemoved, DefineAllocation, ListAllocations,
-                 ListUsage, ComputesetChanged, NodeChanged, HostChanged, AllocationChanged>(visit);
+                 ListUsage, PlanStart, ExplainComputeset, ExplainNode, ExplainHost,
+                 ComputesetChanged, NodeChanged, HostChanged, AllocationChanged>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
                  ProbeHost>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,

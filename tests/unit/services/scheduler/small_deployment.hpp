@@ -30,6 +30,8 @@ inline Config small_config() {
 
 using tests::as_operator;
 
+constexpr std::int64_t minute_s = 60;
+
 struct SmallDeployment {
   View view{small_config()};
   EmbeddedBackend backend = {};

@@ -11,8 +11,6 @@ namespace {
 
 using msg::ComputesetState;
 
-constexpr std::int64_t minute_s = 60;
-
 struct Queued : SmallDeployment {
   /// A computeset of a new cluster.
   msg::ComputesetId submit(std::uint32_t nodes, std::uint32_t cpus, std::int64_t walltime_mins,

@@ -1,0 +1,125 @@
+// why, and start --plan: what the scheduler knows about a state, and about a start before it is
+// made.
+#include <algorithm>
+#include <iostream>
+
+#include "client/commands/commands.hpp"
+#include "client/commands/walltime.hpp"
+#include "client/http/url.hpp"
+#include "client/output/views.hpp"
+
+namespace nucleus::client {
+
+using core::ErrorCode;
+
+namespace {
+
+std::string time_of(const Json& object, std::string_view field) {
+  const auto unix_s = object[field].number().value_or(0);
+  return unix_s == 0 ? std::string() : shown_time(unix_s);
+}
+
+/// What was asked for, then what it waits for, indented.
+void print_causes(const Json& causes) {
+  for (const auto& cause : causes.items()) {
+    std::cout << cause["subject"].text() << ": " << cause["state"].text();
+    if (const auto& reason = cause["reason"].text(); !reason.empty()) std::cout << ": " << reason;
+    std::cout << "\n";
+    if (const auto& remedy = cause["remedy"].text(); !remedy.empty())
+      std::cout << "    what changes it: " << remedy << "\n";
+    if (const auto until = time_of(cause, "until_unix_s"); !until.empty())
+      std::cout << "    at the latest: " << until << "\n";
+  }
+}
+
+void print_expected_start(const Json& object) {
+  const auto expected = time_of(object, "expected_start_unix_s");
+  std::cout << "Expected start: " << (expected.empty() ? "not known" : expected) << "\n";
+}
+
+/// The address of what the words name: a computeset's ID, or a cluster and a node.
+core::Result<std::string> address_of(const Words& words) {
+  const auto what = words["WHAT"];
+  const auto node = words["NODE"];
+  const bool is_number =
+      !what.empty() && std::ranges::all_of(what, [](char c) { return c >= '0' && c <= '9'; });
+  if (words.has("--host")) {
+    if (!what.empty())
+      return core::refuse(ErrorCode::invalid_argument, "give a host, or something else, not both");
+    return "/v2/hosts/" + encoded(words["--host"]) + "/why";
+  }
+  if (what.empty())
+    return core::refuse(ErrorCode::invalid_argument,
+                        "give a computeset's ID, a cluster and a node, or --host");
+  if (!is_number)
+    return "/v2/clusters/" + encoded(what) + "/nodes/" + encoded(node.empty() ? what : node) +
+           "/why";
+  if (!node.empty())
+    return core::refuse(ErrorCode::invalid_argument, "a computeset's ID is given without a node");
+  return "/v2/computesets/" + what + "/why";
+}
+
+}  // namespace
+
+core::Result<int> explain(const Api& api, const Words& words) {
+  const auto address = address_of(words);
+  if (!address) return std::unexpected(address.error());
+  const auto found = api.get(*address);
+  if (!found && found.error().code == ErrorCode::not_found) {
+    const auto name = words.has("--host")     ? "host " + words["--host"]
+                      : words["NODE"].empty() ? words["WHAT"]
+                                              : words["WHAT"] + " " + words["NODE"];
+    return core::refuse(ErrorCode::not_found, "no such thing: " + msg::shown(name));
+  }
+  if (!found) return std::unexpected(found.error());
+  print_causes((*found)["causes"]);
+  if (const auto& queue = (*found)["queue"]; queue.is_object()) {
+    print_expected_start(*found);
+    std::cout << "Before it: " << queue["ahead"].text() << " computesets; priority "
+              << queue["priority"].text() << " (age " << queue["age"].text() << ", fair share "
+              << queue["fair_share"].text() << ")\n";
+  }
+  for (const auto& step : (*found)["timeline"].items())
+    std::cout << time_of(step, "unix_s") << "  " << step["text"].text() << "\n";
+  return 0;
+}
+
+core::Result<int> print_start_plan(const Api& api, const Words& words, std::int64_t walltime_mins,
+                                   const std::string& allocation) {
+  auto body =
+      Json::object({{"cluster_id", words["CLUSTER"]}, {"plan", Json::parse("true").value()}});
+  if (const auto nodes = words["NODES"]; !nodes.empty()) {
+    const auto names = names_in(nodes);
+    if (!names) return std::unexpected(names.error());
+    body.set("names", list_of(*names));
+  }
+  if (const auto count = words.number("--count")) body.set("count", count);
+  if (!allocation.empty()) body.set("allocation_id", allocation);
+  if (walltime_mins != 0) body.set("walltime_mins", walltime_mins);
+  if (words.has("--reservation")) body.set("reservation", words["--reservation"]);
+  const auto plan = api.post("/v2/computesets", body);
+  if (!plan && plan.error().code == ErrorCode::not_found)
+    return core::refuse(ErrorCode::not_found, "no such cluster: " + msg::shown(words["CLUSTER"]));
+  if (!plan) return std::unexpected(plan.error());
+  const auto& set = (*plan)["computeset"];
+  const auto& hosts = (*plan)["hosts"].items();
+  std::cout << "Nodes: ";
+  const auto& names = (*plan)["names"].items();
+  for (std::size_t i = 0; i < names.size(); ++i)
+    std::cout << (i == 0 ? "" : ", ") << names[i].text()
+              << (i < hosts.size() ? " on " + hosts[i].text() : std::string());
+  const auto& left = (*plan)["left_core_s"];
+  std::cout << "\nPrice: at most " << shown_core_hours((*plan)["core_s_max"].number().value_or(0))
+            << " core hours of allocation " << set["allocation_id"].text() << ", which has "
+            << (left.number() ? shown_core_hours(*left.number()) + " left" : "no limit") << "\n";
+  if (hosts.empty()) {
+    print_expected_start(*plan);
+    print_causes((*plan)["causes"]);
+  } else {
+    std::cout << "Expected start: now\n";
+  }
+  std::cout << "Nothing was changed: this was a plan.\n";
+  return 0;
+}
+
+}  // namespace nucleus::client

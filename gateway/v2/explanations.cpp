@@ -1,0 +1,45 @@
+// v2: why a computeset, a node or a host is in its state.
+#include "messages/explanations.hpp"
+
+#include "gateway/json/numbers.hpp"
+#include "gateway/v2/resource.hpp"
+#include "gateway/v2/routes.hpp"
+
+namespace nucleus::gateway {
+
+using core::ErrorCode;
+
+namespace {
+
+template <class Question>
+void answer(const ExchangePtr& exchange, const Question& question) {
+  exchange->ask(question, [exchange](const msg::Explanation& explanation) {
+    reply_one(exchange, 200, json_of(explanation));
+  });
+}
+
+void explain_computeset(const ExchangePtr& exchange) {
+  const auto id = whole_number<msg::ComputesetId>(exchange->path["id"]);
+  if (!id || *id <= 0) return exchange->refuse(ErrorCode::not_found, "no such computeset");
+  answer(exchange,
+         msg::ExplainComputeset{.computeset_id = *id, .viewer = msg::viewer_of(exchange->who)});
+}
+
+void explain_node(const ExchangePtr& exchange) {
+  answer(exchange, msg::ExplainNode{.node = node_of_path(*exchange),
+                                    .viewer = msg::viewer_of(exchange->who)});
+}
+
+void explain_host(const ExchangePtr& exchange) {
+  answer(exchange, msg::ExplainHost{.host_id = {exchange->path["host"]}});
+}
+
+}  // namespace
+
+void add_v2_explanation_routes(Router& router) {
+  router.add("GET", "/v2/computesets/{id}/why", msg::Right::read, explain_computeset);
+  router.add("GET", "/v2/clusters/{cluster}/nodes/{node}/why", msg::Right::read, explain_node);
+  router.add("GET", "/v2/hosts/{host}/why", msg::Right::operate, explain_host);
+}
+
+}  // namespace nucleus::gateway

@@ -1,0 +1,69 @@
+#include "services/scheduler/states/remedy.hpp"
+
+namespace nucleus::scheduler {
+
+std::string remedy_for(const Wait& wait) {
+  switch (wait.reason) {
+    case WaitReason::unknown:
+      return {};
+    case WaitReason::ports:
+      return "the network service leases its ports; if this lasts, the operator looks at nucleus "
+             "status";
+    case WaitReason::volume:
+      return "the image store prepares its volume; if this lasts, check its image and ISO";
+    case WaitReason::still_running:
+      return "it starts when that node is off: power it off";
+    case WaitReason::next_pass:
+      return "the scheduler looks at it next";
+    case WaitReason::no_room:
+    case WaitReason::no_room_for_all:
+      return "it starts when enough of what runs has ended; fewer or smaller nodes may start now";
+    case WaitReason::too_large:
+    case WaitReason::too_large_for_all:
+      return "it never starts on these hosts: terminate it, and ask for fewer or smaller nodes";
+    case WaitReason::no_host_up:
+      return "the operator brings a host up: nucleus host list";
+    case WaitReason::all_hosts_drained:
+      return "the operator resumes a host: nucleus host resume HOST";
+    case WaitReason::named_host_closed:
+      return "the operator resumes that host; without a named host it may start elsewhere";
+    case WaitReason::named_host_full:
+      return "it starts when enough of what runs there has ended; without a named host it may "
+             "start "
+             "elsewhere";
+    case WaitReason::disk:
+      return "its disk is on that host: the operator brings the host back";
+    case WaitReason::reserved:
+      return "it starts when the reservation is over; a walltime that ends before the reservation "
+             "begins may start now";
+    case WaitReason::reservation_planned:
+      return "it starts when its reservation begins; without the reservation it may start now";
+    case WaitReason::reservation_full:
+      return "it starts when enough of what runs in the reservation has ended";
+    case WaitReason::behind:
+      return "it starts after that one";
+    case WaitReason::reservation_begins:
+      return "it starts on another host when it is off";
+  }
+  return {};
+}
+
+std::string remedy_for(msg::HostState state, const msg::HostId& id) {
+  switch (state) {
+    case msg::HostState::drained:
+      return "nucleus host resume " + id.value;
+    case msg::HostState::unreachable:
+      return "its nodes run on; it is lost when its lease ends without a heartbeat: check its "
+             "network and its provisioner";
+    case msg::HostState::lost:
+      return "it takes nodes again after its next heartbeat; if it is gone for good: nucleus host "
+             "remove " +
+             id.value;
+    case msg::HostState::unknown:
+    case msg::HostState::up:
+      return {};
+  }
+  return {};
+}
+
+}  // namespace nucleus::scheduler
