@@ -86,6 +86,8 @@ struct NodeRef {
   NUCLEUS_FIELDS(node_id, cluster_id, name);
 };
 
+constexpr std::int64_t unix_s_max = 253'402'300'799;  // the end of the year 9999
+
 /// A reply without content: the request succeeded.
 struct Done {
   NUCLEUS_NO_FIELDS()

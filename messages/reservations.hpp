@@ -27,7 +27,6 @@ struct Reservation {
 
 constexpr std::size_t reserved_hosts_max = 4096;
 constexpr std::size_t reserved_hosts_bytes_max = 65'536;
-constexpr std::int64_t reservation_unix_s_max = 253'402'300'799;  // 9999-12-31
 
 /// Creates a reservation, or changes what is given of one that has not ended. `wrong_state` if one
 /// of its hosts is in another reservation at the time, if a computeset that does not name it would
@@ -54,7 +53,7 @@ inline std::optional<Error> check(const DefineReservation& request) {
   if (request.hosts && request.hosts->size() > reserved_hosts_bytes_max)
     return invalid("hosts", "hosts must be at most 65536 bytes");
   const auto is_time = [](const std::optional<std::int64_t>& time) {
-    return !time || (*time > 0 && *time <= reservation_unix_s_max);
+    return !time || (*time > 0 && *time <= unix_s_max);
   };
   if (!is_time(request.start_unix_s))
     return invalid("start_unix_s", "start_unix_s must be 1 to 253402300799");

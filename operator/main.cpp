@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
     add_person(commands);
     add_image(commands);
     add_host(commands);
+    add_allocation(commands);
     add_reservation(commands);
     add_join(commands);
     add_process(commands);

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <string>
 
+#include "messages/allocations.hpp"
 #include "messages/reservations.hpp"
 #include "messages/scheduler.hpp"
 
@@ -57,6 +58,30 @@ inline std::string reservation_row(const msg::Reservation& reservation) {
                      msg::name_of(reservation.state), project.empty() ? "(maintenance)" : project,
                      shown_utc(reservation.start_unix_s), shown_utc(reservation.end_unix_s),
                      reservation.hosts, reservation.reason);
+}
+
+inline std::string allocation_heading() {
+  return fmt::format("{:<18}{:<16}{:>14}{:>14}{:>8}  {:<21}{:<21}{}\n", "allocation", "project",
+                     "used core h", "limit core h", "shares", "start", "end", "budget");
+}
+
+inline std::string allocation_row(const msg::Allocation& allocation) {
+  const auto core_hours = [](std::int64_t core_s) {
+    return fmt::format("{:.2f}", static_cast<double>(core_s) / 3600);
+  };
+  std::string budget;
+  for (const auto& step : allocation.budget)
+    budget +=
+        fmt::format("{}{}={}{}", budget.empty() ? "" : ",", step.percent, msg::name_of(step.action),
+                    step.percent <= allocation.percent_reached ? " (reached)" : "");
+  return fmt::format(
+      "{:<18}{:<16}{:>14}{:>14}{:>8}  {:<21}{:<21}{}\n", allocation.allocation_id.value,
+      allocation.project_id.value, core_hours(allocation.used_core_s),
+      allocation.is_closed           ? "closed"
+      : allocation.limit_core_s == 0 ? "none"
+                                     : core_hours(allocation.limit_core_s),
+      allocation.shares, allocation.start_unix_s == 0 ? "" : shown_utc(allocation.start_unix_s),
+      allocation.end_unix_s == 0 ? "" : shown_utc(allocation.end_unix_s), budget);
 }
 
 }  // namespace nucleus::operator_

@@ -4,6 +4,7 @@
 
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
+#include "messages/allocations.hpp"
 #include "messages/image_store.hpp"
 
 namespace nucleus::gateway {
@@ -119,8 +120,9 @@ void get_allocation(const ExchangePtr& exchange) {
 }
 
 void define_allocation(const ExchangePtr& exchange) {
-  auto body = body_as<msg::DefineAllocation>(*exchange,
-                                             {"project_id", "limit_core_s", "is_closed", "shares"});
+  auto body =
+      body_as<msg::DefineAllocation>(*exchange, {"project_id", "limit_core_s", "is_closed",
+                                                 "shares", "start_unix_s", "end_unix_s", "budget"});
   if (!body) return exchange->refuse(body.error());
   if (sets(*exchange, "shares") && body->shares == 0)
     return exchange->refuse(msg::invalid("shares", "shares must be 1 to 1000000"));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "messages/allocations.hpp"
 #include "messages/image_store.hpp"
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"

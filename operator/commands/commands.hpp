@@ -16,6 +16,7 @@ void add_cluster_waiting(Commands& group);
 void add_person(Commands& commands);
 void add_image(Commands& commands);
 void add_host(Commands& commands);
+void add_allocation(Commands& commands);
 void add_reservation(Commands& commands);
 void add_join(Commands& commands);
 void add_process(Commands& commands);

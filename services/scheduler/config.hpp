@@ -19,6 +19,7 @@ struct Config {
   std::int64_t reservation_horizon_s = 3'600;  // a node without an end, such as a frontend, is not
                                                // placed where a reservation begins within this
   std::int64_t reservation_keep_s = 604'800;   // reservations that have ended are listed this long
+  std::int64_t walltime_notice_s = 900;        // a computeset's end is announced this long before
   // The order of computesets that wait (priority.hpp).
   std::int64_t priority_age_weight = 1'000;
   std::int64_t priority_fair_share_weight = 1'000;

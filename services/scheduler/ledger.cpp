@@ -3,6 +3,8 @@
 #include "core/assert.hpp"
 #include "core/log/log.hpp"
 #include "services/scheduler/keys.hpp"
+#include "services/scheduler/plan/budgets.hpp"
+#include "services/scheduler/plan/reservations.hpp"
 #include "services/scheduler/statuses.hpp"
 
 namespace nucleus::scheduler {
@@ -36,6 +38,19 @@ void count_revisions(Plan& plan, const View& view) {
     ++host->revision;
     for (const auto& id : nodes) changes.nodes.at(id)->revision = host->revision;
   }
+}
+
+/// A step counts once, until its allocation falls below it.
+void emit_allocation(core::Transaction& transaction, const StoredAllocation* before,
+                     const msg::Allocation& allocation) {
+  transaction.emit(msg::AllocationChanged{allocation});
+  const auto percent_before = before ? before->allocation.percent_reached : 0;
+  const auto* step = step_reached(allocation);
+  if (!step || step->percent <= percent_before) return;
+  transaction.emit(msg::BudgetReached{.allocation = allocation, .step = *step});
+  core::log::warning("budget_reached", {{"allocation", allocation.allocation_id.value},
+                                        {"percent", step->percent},
+                                        {"action", msg::name_of(step->action)}});
 }
 
 void log(const Shown& shown) {
@@ -78,7 +93,13 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
     if (!stored) transaction.emit(msg::HostRemoved{id});
   for (const auto& node : shown.nodes) transaction.emit(msg::NodeChanged{node});
   for (const auto& [id, stored] : changes.allocations)
-    if (stored) transaction.emit(msg::AllocationChanged{stored->allocation});
+    if (stored) emit_allocation(transaction, view_.allocation(id), stored->allocation);
+  for (const auto& [id, stored] : changes.computesets) {
+    const auto* before = view_.computeset(id);
+    if (before && stored && stored->is_noticed && !before->is_noticed)
+      transaction.emit(msg::WalltimeNotice{.computeset = stored->computeset,
+                                           .end_unix_s = end_unix_s(view_, *stored)});
+  }
   for (const auto& [id, stored] : changes.reservations)
     if (stored)
       transaction.emit(msg::ReservationChanged{stored->reservation});

@@ -5,6 +5,7 @@
 #include "core/list/page_builder.hpp"
 #include "services/scheduler/computeset_filter.hpp"
 #include "services/scheduler/keys.hpp"
+#include "services/scheduler/plan/budgets.hpp"
 #include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/service.hpp"
 #include "services/scheduler/statuses.hpp"
@@ -216,7 +217,10 @@ core::Result<msg::Allocations> Service::list_allocations(const msg::ListAllocati
   // One that was never defined is charged by a computeset that names it.
   std::map<msg::AllocationId, msg::Allocation> all;
   for (const auto& [id, stored] : view_.allocations())
-    if (id.value > request.page.after) all[id] = stored.allocation;
+    if (id.value > request.page.after) {
+      all[id] = stored.allocation;
+      all[id].forecast_end_unix_s = forecast_end_unix_s(view_, stored, context.now_unix_s());
+    }
   for (const auto id : view_.active()) {
     const auto& stored = *view_.computeset(id);
     const auto& payer_id = stored.computeset.allocation_id;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "messages/allocations.hpp"
 #include "messages/registry.hpp"
 #include "messages/reservations.hpp"
 #include "messages/scheduler.hpp"
@@ -141,7 +142,9 @@ struct StoredComputeset {
   Wait wait = {};                       // while it is submitted
   std::int64_t reservation_id = 0;      // that it names; 0 = none
   std::vector<StoredStep> steps = {};   // the first one, and the newest
-  NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait, reservation_id, steps);
+  bool is_noticed = false;              // that it ends soon
+  NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait, reservation_id, steps,
+                 is_noticed);
 };
 
 inline std::int64_t walltime_end_unix_s(const msg::Computeset& computeset) {

@@ -6,6 +6,7 @@
 #include "services/scheduler/embedded_backend.hpp"
 #include "services/scheduler/keys.hpp"
 #include "services/scheduler/plan/allocations.hpp"
+#include "services/scheduler/plan/budgets.hpp"
 #include "services/scheduler/plan/definitions.hpp"
 #include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/domains.hpp"
@@ -23,6 +24,7 @@ using core::ErrorCode;
 
 namespace {
 
+constexpr core::Milliseconds budget_interval{1'000};
 constexpr core::Milliseconds remove_disks_interval{2'000};
 constexpr core::Milliseconds remove_disks_timeout{60'000};
 
@@ -107,6 +109,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.every(sweep, *this, &Service::sweep_hosts);
   bus_.every(sweep, *this, &Service::end_walltimes);
   bus_.every(sweep, *this, &Service::step_reservations);
+  bus_.every(budget_interval, *this, &Service::take_budget_steps);
   bus_.every(remove_disks_interval, *this, &Service::remove_disks);
 }
 
@@ -411,7 +414,12 @@ void Service::step_reservations(core::Context& context) {
 }
 
 void Service::end_walltimes(core::Context& context) {
+  (void)ledger_.apply(plan_walltime_notices(view_, context.now_unix_ms()), context);
   (void)ledger_.apply(backend_->plan_walltime_ends(view_, context.now_unix_ms()), context);
+}
+
+void Service::take_budget_steps(core::Context& context) {
+  (void)ledger_.apply(plan_budgets(view_, context.now_unix_ms()), context);
 }
 
 }  // namespace nucleus::scheduler

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/runtime/runtime.hpp"
+#include "messages/allocations.hpp"
 #include "messages/explanations.hpp"
 #include "messages/image_store.hpp"
 #include "messages/network.hpp"
@@ -65,6 +66,7 @@ class Service {
   void sweep_hosts(core::Context& context);
   void end_walltimes(core::Context& context);
   void step_reservations(core::Context& context);
+  void take_budget_steps(core::Context& context);
   void remove_disks(core::Context& context);
 
   void load();

@@ -72,7 +72,8 @@ class Deployment:
     def nucleus(self, *arguments, check=True, timeout=90):
         command, *rest = arguments
         words = [command]
-        if command in ("cluster", "person", "image", "host", "process", "reservation"):
+        if command in ("cluster", "person", "image", "host", "process", "allocation",
+                       "reservation"):
             words.append(rest.pop(0))
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NUCLEUS_")}
         environment |= self.settings

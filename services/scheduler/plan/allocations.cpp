@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "services/scheduler/plan/budgets.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/reservations.hpp"
 
@@ -31,6 +32,47 @@ core::Result<void> check_project(const View& view, const msg::Allocation& known,
                       "project_id");
 }
 
+/// Why nothing new may be charged; empty if it may.
+std::string why_nothing_new(const msg::Allocation& allocation, std::int64_t now_unix_s) {
+  if (allocation.is_closed) return " is closed";
+  if (now_unix_s < allocation.start_unix_s) return " has not begun yet";
+  if (allocation.end_unix_s != 0 && now_unix_s >= allocation.end_unix_s) return " is over";
+  const auto* step = step_reached(allocation);
+  if (!step || step->action == msg::BudgetAction::warn) return {};
+  return " has used " + std::to_string(step->percent) + " % of its limit: nothing new is started";
+}
+
+std::optional<core::Error> check_budget(const std::vector<msg::BudgetStep>& budget) {
+  if (budget.size() > msg::budget_steps_max)
+    return msg::invalid("budget", "budget must have at most 8 steps");
+  std::int64_t before = 0;
+  for (const auto& step : budget) {
+    if (step.percent <= before || step.percent > 100)
+      return msg::invalid("budget", "percent must be 1 to 100, larger in each step");
+    if (step.action == msg::BudgetAction::unknown)
+      return msg::invalid("budget", "action must be warn, refuse or terminate");
+    before = step.percent;
+  }
+  return std::nullopt;
+}
+
+/// What a request gives of an allocation's period and budget.
+std::optional<core::Error> set_bounds(msg::Allocation& allocation,
+                                      const msg::DefineAllocation& request) {
+  for (const auto& [field, time] : {std::pair{"start_unix_s", request.start_unix_s},
+                                    std::pair{"end_unix_s", request.end_unix_s}})
+    if (time && (*time < 0 || *time > msg::unix_s_max))
+      return msg::invalid(field, std::string(field) + " must be 0 to 253402300799");
+  allocation.start_unix_s = request.start_unix_s.value_or(allocation.start_unix_s);
+  allocation.end_unix_s = request.end_unix_s.value_or(allocation.end_unix_s);
+  if (allocation.end_unix_s != 0 && allocation.end_unix_s <= allocation.start_unix_s)
+    return msg::invalid("end_unix_s", "end_unix_s must be after start_unix_s");
+  if (!request.budget) return std::nullopt;
+  if (auto broken = check_budget(*request.budget)) return broken;
+  allocation.budget = *request.budget;
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::int64_t> left_core_s(const Draft& draft, const msg::AllocationId& id) {
@@ -44,10 +86,11 @@ std::optional<std::int64_t> left_core_s(const Draft& draft, const msg::Allocatio
 
 core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId& id,
                                     std::int64_t core_s) {
-  const auto* stored = draft.allocation(id);
-  if (stored && stored->allocation.is_closed)
-    return core::refuse(ErrorCode::wrong_state, "allocation " + id.value + " is closed",
-                        "allocation_id");
+  if (const auto* stored = draft.allocation(id))
+    if (const auto reason = why_nothing_new(stored->allocation, draft.now_unix_s());
+        !reason.empty())
+      return core::refuse(ErrorCode::wrong_state, "allocation " + id.value + reason,
+                          "allocation_id");
   const auto left = left_core_s(draft, id);
   if (!left || core_s <= *left) return {};
   return core::refuse(ErrorCode::wrong_state,
@@ -133,6 +176,8 @@ core::Result<Plan> plan_allocation(const View& view, const msg::DefineAllocation
     stored.allocation.shares = request.shares;
     draft.want_pass();
   }
+  if (auto broken = set_bounds(stored.allocation, request)) return std::unexpected(*broken);
+  stored.allocation.percent_reached = percent_reached(view, stored, draft.now_unix_s());
   draft.changes().allocations[request.allocation_id] = std::move(stored);
   return finish(draft);
 }

@@ -185,9 +185,13 @@ core::Result<msg::Reservation> merged(const msg::Reservation& before,
 }  // namespace
 
 std::int64_t end_unix_s(const View& view, const StoredComputeset& stored) {
-  const auto end_unix_s = walltime_end_unix_s(stored.computeset);
-  const auto* named = view.reservation(stored.reservation_id);
-  return named ? std::min(end_unix_s, named->reservation.end_unix_s) : end_unix_s;
+  auto end_unix_s = walltime_end_unix_s(stored.computeset);
+  if (const auto* named = view.reservation(stored.reservation_id))
+    end_unix_s = std::min(end_unix_s, named->reservation.end_unix_s);
+  const auto* payer = view.allocation(stored.computeset.allocation_id);
+  if (payer && payer->allocation.end_unix_s != 0)
+    end_unix_s = std::min(end_unix_s, payer->allocation.end_unix_s);
+  return end_unix_s;
 }
 
 Wait wait_for(const Draft& draft, WaitReason reason, std::int64_t reservation_id) {

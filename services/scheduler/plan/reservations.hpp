@@ -33,7 +33,8 @@ core::Result<const msg::Reservation*> pick_reservation(const View& view,
 /// Removes the reservations of a project that is removed, as above.
 void remove_reservations_of(Draft& draft, const msg::ProjectId& id);
 
-/// When a computeset that runs ends: with its walltime, or with its reservation before that.
+/// When a computeset that runs ends: with its walltime, or before that with its reservation or its
+/// allocation.
 std::int64_t end_unix_s(const View& view, const StoredComputeset& stored);
 
 /// A reason to wait for this reservation. It names maintenance windows, and the reservation that

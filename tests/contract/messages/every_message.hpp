@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "messages/allocations.hpp"
 #include "messages/console.hpp"
 #include "messages/explanations.hpp"
 #include "messages/image_store.hpp"
@@ -63,7 +64,8 @@ void for_every_request_and_event(Visit&& visit) {
                  HostRemoved, DefineReservation, RemoveReservation, ListReservations,
                  ReservationChanged, ReservationRemoved, DefineAllocation, ListAllocations,
                  ListUsage, PlanStart, ExplainComputeset, ExplainNode, ExplainHost,
-                 ComputesetChanged, NodeChanged, HostChanged, AllocationChanged>(visit);
+                 ComputesetChanged, NodeChanged, HostChanged, AllocationChanged, BudgetReached,
+                 WalltimeNotice>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
                  ProbeHost>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,

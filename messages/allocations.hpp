@@ -1,0 +1,125 @@
+// The scheduler's messages about who pays: allocations, their budgets, and what was charged.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "messages/common.hpp"
+
+namespace nucleus::msg {
+
+constexpr std::int64_t allocation_shares_max = 1'000'000;
+
+constexpr std::size_t budget_steps_max = 8;
+
+/// refuse: nothing new is started; terminate: and what runs or waits is ended.
+NUCLEUS_ENUM(BudgetAction, warn, refuse, terminate)
+
+/// What is done when this much of an allocation's limit is used.
+struct BudgetStep {
+  std::int64_t percent = 0;  // 1..100
+  BudgetAction action = BudgetAction::unknown;
+  NUCLEUS_FIELDS(percent, action);
+};
+
+struct Allocation {
+  AllocationId allocation_id = {};
+  ProjectId project_id = {};
+  std::int64_t limit_core_s = 0;  // 0 = no limit
+  std::int64_t used_core_s = 0;
+  bool is_closed = false;         // nothing more can be charged
+  std::int64_t shares = 1;        // of the hosts, compared with other allocations: 1..1,000,000
+  std::int64_t start_unix_s = 0;  // nothing is started before; 0 = always
+  std::int64_t end_unix_s = 0;    // then its computesets are ended; 0 = never
+  std::vector<BudgetStep> budget = {};   // by percent
+  std::int64_t percent_reached = 0;      // of the newest step that was reached; 0 = none
+  std::int64_t forecast_end_unix_s = 0;  // in lists: when its limit is used if what runs now goes
+                                         // on; 0 = never
+  NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s, used_core_s, is_closed, shares,
+                 start_unix_s, end_unix_s, budget, percent_reached, forecast_end_unix_s);
+};
+
+/// Event: an allocation was created or changed, or a computeset was charged to it.
+struct AllocationChanged {
+  static constexpr std::string_view topic = "scheduler.allocation-changed";
+  Allocation allocation = {};
+  NUCLEUS_FIELDS(allocation);
+};
+
+/// Creates or changes an allocation; its usage is kept. `not_found` if there is no such project;
+/// `wrong_state` if it was charged already and another project is given.
+struct DefineAllocation {
+  static constexpr std::string_view topic = "scheduler.define-allocation";
+  using Reply = Allocation;
+  AllocationId allocation_id = {};
+  ProjectId project_id = {};
+  std::int64_t limit_core_s = 0;       // 0 = keep, or no limit if `is_closed` is false; a limit
+                                       // opens a closed allocation
+  std::optional<bool> is_closed = {};  // not set = keep
+  std::int64_t shares = 0;             // 1..1,000,000; 0 = keep, or 1 of a new one
+  std::optional<std::int64_t> start_unix_s = {};       // not set = keep; 0 = always
+  std::optional<std::int64_t> end_unix_s = {};         // not set = keep; 0 = never
+  std::optional<std::vector<BudgetStep>> budget = {};  // not set = keep; 0..8, by percent
+  NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s, is_closed, shares, start_unix_s,
+                 end_unix_s, budget);
+};
+
+/// Event: a step of an allocation's budget was reached.
+struct BudgetReached {
+  static constexpr std::string_view topic = "scheduler.budget-reached";
+  Allocation allocation = {};
+  BudgetStep step = {};
+  NUCLEUS_FIELDS(allocation, step);
+};
+
+struct Allocations {
+  std::vector<Allocation> allocations = {};  // by id
+  std::string next = {};                     // cursor of the next page; empty = this is the last
+  NUCLEUS_FIELDS(allocations, next);
+};
+
+/// The allocations that the viewer sees. What is used includes what runs now, up to this second.
+struct ListAllocations {
+  static constexpr std::string_view topic = "scheduler.list-allocations";
+  using Reply = Allocations;
+  Viewer viewer = {};
+  std::vector<AllocationId> allocations = {};  // only these; empty = all
+  Page page = {};
+  NUCLEUS_FIELDS(viewer, allocations, page);
+};
+
+/// What one computeset was charged within a period.
+struct UsageEntry {
+  ComputesetId computeset_id = 0;
+  ProjectId project_id = {};
+  ClusterId cluster_id = {};
+  AllocationId allocation_id = {};
+  std::uint32_t node_count = 0;
+  std::uint64_t cores = 0;        // of all its nodes, at its end or now
+  std::int64_t start_unix_s = 0;  // its own, even if it is before the period
+  std::int64_t end_unix_s = 0;    // its own; 0 = it still runs
+  std::int64_t used_core_s = 0;   // cores times seconds within the period; up to now if it runs
+  NUCLEUS_FIELDS(computeset_id, project_id, cluster_id, allocation_id, node_count, cores,
+                 start_unix_s, end_unix_s, used_core_s);
+};
+
+struct Usage {
+  std::vector<UsageEntry> entries = {};  // by computeset
+  std::string next = {};                 // cursor of the next page; empty = this is the last
+  NUCLEUS_FIELDS(entries, next);
+};
+
+/// What the computesets that the viewer sees were charged within a period.
+struct ListUsage {
+  static constexpr std::string_view topic = "scheduler.list-usage";
+  using Reply = Usage;
+  Viewer viewer = {};
+  AllocationId allocation_id = {};  // empty = of every allocation
+  std::int64_t from_unix_s = 0;     // the period's beginning; 0 = no bound
+  std::int64_t to_unix_s = 0;       // its end, not included; 0 = no bound
+  Page page = {};
+  NUCLEUS_FIELDS(viewer, allocation_id, from_unix_s, to_unix_s, page);
+};
+
+}  // namespace nucleus::msg

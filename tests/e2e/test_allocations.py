@@ -1,0 +1,113 @@
+"""Allocations as the operator sets them: periods, shares, and budgets that warn, refuse and end."""
+import time
+
+import pytest
+
+from conftest import a_deployment, wait_until
+from http_client import Admin, operator_of
+
+
+@pytest.fixture(name="site", scope="module")
+def site_fixture():
+    with a_deployment("--simulated", "--hosts", "1") as deployment:
+        deployment.nucleus("cluster", "create", "c", "--computes", "2")
+        yield Site(deployment)
+
+
+class Site(Admin):
+    def __init__(self, deployment):
+        super().__init__(deployment)
+        self.operator = operator_of(deployment)
+
+    def set(self, *words, **more):
+        return self.deployment.nucleus("allocation", "set", *words, **more)
+
+    def start(self, **body):
+        return self.ask("POST", "/v2/computesets",
+                        json={"cluster_id": "c", "count": 1, "walltime_mins": 1, **body})
+
+
+def test_a_budget_warns_then_refuses_then_ends_what_runs(site):
+    made = site.operator.ask("PUT", "/v2/allocations/demo", json={
+        "project_id": "demo", "limit_core_s": 60,
+        "budget": [{"percent": 2, "action": "warn"}, {"percent": 5, "action": "refuse"},
+                   {"percent": 8, "action": "terminate"}]})
+    assert made.status_code == 200, made.text
+    number = site.start().json()["computeset_id"]
+    path = f"/v2/computesets/{number}"
+    wait_until(lambda: site.get(path)["state"] == "running", "it runs")
+    forecast = site.get("/v2/allocations/demo")["forecast_end_unix_s"]
+    assert 0 <= forecast - site.get(path)["start_unix_s"] - 60 <= 1
+    wait_until(lambda: site.get("/v2/allocations/demo")["percent_reached"] >= 5, "5 % are used")
+    refused = site.start()
+    assert refused.status_code == 409
+    assert "of its limit: nothing new is started" in refused.json()["detail"]
+    wait_until(lambda: site.get(path)["state"] == "completed", "the budget ended it")
+    assert site.get(path)["reason"] == "allocation demo has used 8 % of its limit"
+    assert "8=terminate (reached)" in site.deployment.nucleus("allocation", "list").stdout
+
+
+def test_each_step_is_one_event(site):
+    with site.session.get(site.url + "/v2/events?after=0", stream=True, timeout=60,
+                          headers={"Authorization": f"Token {site.operator.token}"}) as stream:
+        reached = []
+        for line in stream.iter_lines(chunk_size=1):
+            if line.startswith(b"data: ") and b"scheduler.budget-reached" in line:
+                reached.append(line)
+            if len(reached) == 3:
+                break
+    for line, percent in zip(reached, (2, 5, 8)):
+        assert f'"percent":{percent}}}'.encode() in line or f'"percent":{percent},'.encode() in line
+
+
+def test_the_operator_raises_a_limit_and_what_was_refused_starts(site):
+    site.set("demo", "--project", "demo", "--limit-core-hours", "100", "--budget", "none")
+    started = site.start(walltime_mins=60)
+    assert started.status_code == 201, started.text
+    number = started.json()["computeset_id"]
+    site.ask("POST", f"/v2/computesets/{number}/power", json={"action": "off"})
+    wait_until(lambda: site.get(f"/v2/computesets/{number}")["state"] == "completed", "it ended")
+
+
+def test_a_notice_comes_before_the_end(site):
+    """Its walltime is shorter than the notice, so that it comes with the start."""
+    number = site.start().json()["computeset_id"]
+    with site.session.get(site.url + "/v2/events?after=0", stream=True, timeout=60) as stream:
+        for line in stream.iter_lines(chunk_size=1):
+            if b"walltime-notice" in line and f'"computeset_id":{number},'.encode() in line:
+                break
+        else:
+            pytest.fail("no notice")
+    site.ask("POST", f"/v2/computesets/{number}/power", json={"action": "off"})
+
+
+def test_an_allocation_that_is_over_starts_nothing(site):
+    now = int(time.time())
+    site.set("demo", "--project", "demo", "--start", str(now + 3600), "--end", str(now + 7200))
+    early = site.start()
+    assert early.status_code == 409 and "has not begun yet" in early.text
+    assert early.json()["field"] == "allocation_id"
+    site.set("demo", "--project", "demo", "--start", str(now - 7200), "--end", str(now - 3600))
+    late = site.start()
+    assert late.status_code == 409 and "is over" in late.text
+    changed = site.operator.ask("PUT", "/v2/allocations/demo", json={
+        "project_id": "demo", "start_unix_s": 0, "end_unix_s": 0})
+    assert changed.json()["end_unix_s"] == 0
+
+
+@pytest.mark.parametrize("words, reason", [
+    (("--budget", "80"), "is not PERCENT=warn"),
+    (("--budget", "80=shout"), "is not PERCENT=warn"),
+    (("--budget", "x=warn"), "is not PERCENT=warn"),
+    (("--budget", "80=warn,70=refuse"), "larger in each step"),
+    (("--start", "20", "--end", "10"), "must be after start"),
+    (("--shares", "0"), "--shares"),
+    (("--limit-core-hours", "1", "--close"), "excludes"),
+])
+def test_a_wrong_value_is_refused_and_changes_nothing(site, words, reason):
+    before = site.operator.get("/v2/allocations?fields=allocation_id,limit_core_s,shares,budget")
+    refused = site.set("demo", "--project", "demo", *words, check=False)
+    assert refused.returncode != 0
+    assert reason in refused.stderr
+    assert before == site.operator.get(
+        "/v2/allocations?fields=allocation_id,limit_core_s,shares,budget")
