@@ -29,12 +29,12 @@ struct AllocationArguments {
   std::string budget = {};
   bool is_closed = false;
   bool has_no_limit = false;
+  bool has_no_budget = false;
 };
 
-/// `50=warn,90=refuse`; `none` = no steps.
+/// `50=warn,90=refuse`.
 core::Result<std::vector<msg::BudgetStep>> parse_budget(const std::string& text) {
   std::vector<msg::BudgetStep> budget;
-  if (text == "none") return budget;
   for (std::size_t from = 0; from <= text.size();) {
     const auto end = std::min(text.find(',', from), text.size());
     const auto step = text.substr(from, end - from);
@@ -65,6 +65,7 @@ core::Result<int> set_allocation(const AllocationArguments& arguments) {
     request.start_unix_s = static_cast<std::int64_t>(arguments.start_unix_s);
   if (arguments.end_unix_s != 0)
     request.end_unix_s = static_cast<std::int64_t>(arguments.end_unix_s);
+  if (arguments.has_no_budget) request.budget.emplace();
   if (!arguments.budget.empty()) {
     auto budget = parse_budget(arguments.budget);
     if (!budget) return std::unexpected(budget.error());
@@ -103,8 +104,10 @@ void describe_set(CommandOptions& options, AllocationArguments& arguments) {
   options.add("--start", arguments.start_unix_s,
               "nothing is started before; seconds since 1970, as date +%s prints them");
   options.add("--end", arguments.end_unix_s, "its computesets are ended then; seconds since 1970");
-  options.add("--budget", arguments.budget,
-              "what happens as it is used, for example 80=warn,95=refuse,99=terminate; or none");
+  auto budget = options.add("--budget", arguments.budget,
+                            "what happens as it is used, such as 80=warn,95=refuse,99=terminate");
+  options.flag("--no-budget", arguments.has_no_budget, "nothing happens as it is used")
+      .excludes(budget);
   auto close = options.flag("--close", arguments.is_closed, "it pays for nothing more");
   close.excludes(limit);
   options.flag("--no-limit", arguments.has_no_limit, "it pays for everything")

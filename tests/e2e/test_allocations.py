@@ -61,7 +61,7 @@ def test_each_step_is_one_event(site):
 
 
 def test_the_operator_raises_a_limit_and_what_was_refused_starts(site):
-    site.set("demo", "--project", "demo", "--limit-core-hours", "100", "--budget", "none")
+    site.set("demo", "--project", "demo", "--limit-core-hours", "100", "--no-budget")
     started = site.start(walltime_mins=60)
     assert started.status_code == 201, started.text
     number = started.json()["computeset_id"]
