@@ -112,6 +112,22 @@ struct PowerComputeset {
   NUCLEUS_FIELDS(computeset_id, viewer, action);
 };
 
+/// Changes the walltime of a computeset that waits or runs. One that the viewer does not see is
+/// `not_found`.
+struct ChangeWalltime {
+  static constexpr std::string_view topic = "scheduler.change-walltime";
+  using Reply = Computeset;
+  ComputesetId computeset_id = 0;
+  Viewer viewer = {};
+  std::int64_t walltime_mins = 0;  // 1..525,600, from its start
+  NUCLEUS_FIELDS(computeset_id, viewer, walltime_mins);
+};
+
+inline std::optional<Error> check(const ChangeWalltime& request) {
+  if (request.walltime_mins >= 1 && request.walltime_mins <= walltime_mins_max) return std::nullopt;
+  return invalid("walltime_mins", "walltime_mins must be 1 to 525600");
+}
+
 /// Powers one node. A compute must be in a running computeset; a frontend needs none. A node that
 /// the viewer does not see is `not_found`, like one that does not exist.
 struct PowerNode {

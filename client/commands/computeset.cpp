@@ -82,6 +82,15 @@ core::Result<void> check_state(const std::string& state) {
                       "state");
 }
 
+/// The minutes of an argument. A number without a unit is taken as minutes, with a warning.
+core::Result<std::int64_t> read_walltime(const Words& words, const std::string& name) {
+  const auto walltime = parse_walltime(words[name], name);
+  if (!walltime) return std::unexpected(walltime.error());
+  if (walltime->has_no_unit)
+    std::cerr << "comet: " << name << " " << words[name] << " is taken as minutes\n";
+  return walltime->minutes;
+}
+
 /// Refuses a filter that names no cluster or allocation, which would select nothing.
 core::Result<void> check_filters(const Api& api, const Words& words) {
   if (words.has("--cluster"))
@@ -154,11 +163,9 @@ core::Result<int> start_nodes(const Api& api, const Words& words) {
   auto body = Json::object({{"cluster", cluster}});
   std::int64_t walltime_mins = 0;
   if (words.has("--walltime")) {
-    const auto walltime = parse_walltime(words["--walltime"], "--walltime");
-    if (!walltime) return std::unexpected(walltime.error());
-    if (walltime->has_no_unit)
-      std::cerr << "comet: --walltime " << words["--walltime"] << " is taken as minutes\n";
-    walltime_mins = walltime->minutes;
+    const auto minutes = read_walltime(words, "--walltime");
+    if (!minutes) return std::unexpected(minutes.error());
+    walltime_mins = *minutes;
     body.set("walltime_mins", walltime_mins);
   }
   const auto nodes = words["NODES"];
@@ -185,6 +192,20 @@ core::Result<int> start_nodes(const Api& api, const Words& words) {
   std::cout << "Request accepted! Check status with:\ncomet cluster " << cluster
             << "\nor:\ncomet computeset " << id << std::endl;
   return wait->is_wanted ? wait_until_done(api, *wait, look_at_set(api, id, true)) : 0;
+}
+
+core::Result<int> change_walltime(const Api& api, const Words& words) {
+  const auto id = words["ID"];
+  const auto minutes = read_walltime(words, "WALLTIME");
+  if (!minutes) return std::unexpected(minutes.error());
+  const auto changed = api.send("PATCH", "/v2/computesets/" + encoded(id),
+                                Json::object({{"walltime_mins", *minutes}}));
+  if (!changed && changed.error().code == ErrorCode::not_found)
+    return core::refuse(ErrorCode::not_found, "no such computeset: " + msg::shown(id));
+  if (!changed) return std::unexpected(changed.error());
+  std::cout << "Computeset " << id << " may run for " << shown_minutes(*minutes) << "."
+            << std::endl;
+  return 0;
 }
 
 core::Result<int> terminate_set(const Api& api, const Words& words) {

@@ -10,7 +10,7 @@ core::Result<Walltime> parse_walltime(const std::string& text, const std::string
   const auto wrong = [&] {
     return core::refuse(core::ErrorCode::invalid_argument,
                         option + " must be a whole number with m, h, d or w, such as 90m or 2d",
-                        option.substr(2));
+                        option.starts_with("--") ? option.substr(2) : option);
   };
   Walltime walltime;
   const char* end = text.data() + text.size();

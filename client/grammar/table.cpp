@@ -50,6 +50,10 @@ constexpr Argument why_words[] = {{"WHAT", "a computeset's ID, or a cluster"},
                                   {"NODE", "a node of the cluster; the frontend if omitted"},
                                   {"--host", "explain this host instead (operators)"},
                                   endpoint};
+constexpr Argument walltime_words[] = {
+    {"ID", "the computeset", number, true},
+    {"WALLTIME", "from its start: 90m, 2h, 1d or 1w", one, true},
+    endpoint};
 constexpr Argument terminate_words[] = {
     {"ID", "the computeset", number, true}, wait, wait_limit, endpoint};
 constexpr Argument power_on_words[] = {cluster,
@@ -141,6 +145,8 @@ constexpr Command comet_parts[] = {
      with_api<start_nodes>},
     {"why", "Explain why a computeset, a node or a host is in its state.", why_words,
      with_api<explain>},
+    {"walltime", "Change the walltime of a computeset that waits or runs.", walltime_words,
+     with_api<change_walltime>},
     {"terminate", "End a computeset and shut down its nodes.", terminate_words,
      with_api<terminate_set>},
     {"power", "Power nodes, computesets and frontends on and off.", {}, nullptr, power_parts},

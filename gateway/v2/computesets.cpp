@@ -87,6 +87,18 @@ void power_computeset(const ExchangePtr& exchange) {
       [exchange](const msg::Computeset& after) { reply_one(exchange, 202, json_of(after)); });
 }
 
+void change_walltime(const ExchangePtr& exchange) {
+  auto body = body_as<msg::ChangeWalltime>(*exchange, {"walltime_mins"});
+  if (!body) return exchange->refuse(body.error());
+  const auto id = whole_number<msg::ComputesetId>(exchange->path["id"]);
+  if (!id) return exchange->refuse(ErrorCode::not_found, "no such computeset");
+  body->computeset_id = *id;
+  body->viewer = msg::viewer_of(exchange->who);
+  exchange->ask(*body, [exchange](const msg::Computeset& changed) {
+    reply_one(exchange, 200, json_of(changed));
+  });
+}
+
 }  // namespace
 
 void add_v2_computeset_routes(Router& router, EventStreams& streams) {
@@ -94,6 +106,7 @@ void add_v2_computeset_routes(Router& router, EventStreams& streams) {
                     watchable<msg::ComputesetChanged>(streams, list_computesets));
   router.add("POST", "/v2/computesets", msg::Right::power, start_computeset);
   router.add_cached("/v2/computesets/{id}", msg::Right::read, get_computeset);
+  router.add("PATCH", "/v2/computesets/{id}", msg::Right::power, change_walltime);
   router.add("POST", "/v2/computesets/{id}/power", msg::Right::power, power_computeset);
 }
 

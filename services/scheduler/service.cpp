@@ -16,6 +16,7 @@
 #include "services/scheduler/plan/power.hpp"
 #include "services/scheduler/plan/reservations.hpp"
 #include "services/scheduler/plan/start.hpp"
+#include "services/scheduler/plan/walltime.hpp"
 #include "services/scheduler/statuses.hpp"
 
 namespace nucleus::scheduler {
@@ -84,6 +85,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::ListNodeStatuses>(*this, &Service::list_node_statuses);
   bus_.serve<msg::StartComputeset>(*this, &Service::start_computeset);
   bus_.serve_later<msg::PowerComputeset>(*this, &Service::power_computeset);
+  bus_.serve<msg::ChangeWalltime>(*this, &Service::change_walltime);
   bus_.serve_later<msg::ListComputesets>(*this, &Service::list_computesets);
   bus_.serve_later<msg::ExplainComputeset>(*this, &Service::explain_computeset);
   bus_.serve<msg::ExplainNode>(*this, &Service::explain_node);
@@ -294,6 +296,14 @@ void Service::power_computeset(const msg::PowerComputeset& request, core::Contex
     if (!finished) return respond(std::unexpected(finished.error()));
     respond(ledger_.apply({}, finished->front().computeset, later));
   });
+}
+
+core::Result<msg::Computeset> Service::change_walltime(const msg::ChangeWalltime& request,
+                                                       core::Context& context) {
+  auto plan = plan_change_walltime(view_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  const auto computeset = plan->changes.computesets.at(request.computeset_id)->computeset;
+  return ledger_.apply(std::move(*plan), computeset, context);
 }
 
 core::Result<msg::Allocation> Service::define_allocation(const msg::DefineAllocation& request,

@@ -42,6 +42,8 @@ class Service {
                                                  core::Context& context);
   void power_computeset(const msg::PowerComputeset& request, core::Context& context,
                         core::Responder<msg::Computeset> respond);
+  core::Result<msg::Computeset> change_walltime(const msg::ChangeWalltime& request,
+                                                core::Context& context);
   core::Result<msg::Allocation> define_allocation(const msg::DefineAllocation& request,
                                                   core::Context& context);
 

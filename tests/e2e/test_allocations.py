@@ -1,9 +1,11 @@
 """Allocations as the operator sets them: periods, shares, and budgets that warn, refuse and end."""
+import os
+import subprocess
 import time
 
 import pytest
 
-from conftest import a_deployment, wait_until
+from conftest import BIN, a_deployment, wait_until
 from http_client import Admin, operator_of
 
 
@@ -111,3 +113,22 @@ def test_a_wrong_value_is_refused_and_changes_nothing(site, words, reason):
     assert reason in refused.stderr
     assert before == site.operator.get(
         "/v2/allocations?fields=allocation_id,limit_core_s,shares,budget")
+
+
+def test_a_walltime_is_changed_while_it_runs(site):
+    number = site.start(walltime_mins=60).json()["computeset_id"]
+    path = f"/v2/computesets/{number}"
+    wait_until(lambda: site.get(path)["state"] == "running", "it runs")
+    changed = site.ask("PATCH", path, json={"walltime_mins": 90})
+    assert (changed.status_code, changed.json()["walltime_mins"]) == (200, 90)
+    env = {"PATH": os.environ["PATH"], "HOME": str(site.deployment.state),
+           **site.deployment.env()}
+    said = subprocess.run([BIN / "comet", "walltime", str(number), "2h"], env=env, text=True,
+                          capture_output=True, check=True, timeout=60).stdout
+    assert said.startswith(f"Computeset {number} may run for ")
+    assert site.get(path)["walltime_mins"] == 120
+    wrong = site.ask("PATCH", path, json={"walltime_mins": 0})
+    assert (wrong.status_code, wrong.json()["field"]) == (400, "walltime_mins")
+    site.ask("POST", f"{path}/power", json={"action": "off"})
+    wait_until(lambda: site.get(path)["state"] == "completed", "it ended")
+    assert site.ask("PATCH", path, json={"walltime_mins": 60}).status_code == 409

@@ -59,9 +59,9 @@ void for_every_request_and_event(Visit&& visit) {
   visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, ChangeNodes, AddNodes,
                  RemoveNode, ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved,
                  ClusterRemoved>(visit);
-  visit_messages<StartComputeset, PowerComputeset, PowerNode, PowerNodes, ListComputesets,
-                 ListNodeStatuses, ListHosts, ReportHost, ReportDomains, DrainHost, RemoveHost,
-                 HostRemoved, DefineReservation, RemoveReservation, ListReservations,
+  visit_messages<StartComputeset, PowerComputeset, ChangeWalltime, PowerNode, PowerNodes,
+                 ListComputesets, ListNodeStatuses, ListHosts, ReportHost, ReportDomains, DrainHost,
+                 RemoveHost, HostRemoved, DefineReservation, RemoveReservation, ListReservations,
                  ReservationChanged, ReservationRemoved, DefineAllocation, ListAllocations,
                  ListUsage, PlanStart, ExplainComputeset, ExplainNode, ExplainHost,
                  ComputesetChanged, NodeChanged, HostChanged, AllocationChanged, BudgetReached,
