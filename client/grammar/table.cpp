@@ -50,10 +50,9 @@ constexpr Argument why_words[] = {{"WHAT", "a computeset's ID, or a cluster"},
                                   {"NODE", "a node of the cluster; the frontend if omitted"},
                                   {"--host", "explain this host instead (operators)"},
                                   endpoint};
-constexpr Argument walltime_words[] = {
-    {"ID", "the computeset", number, true},
-    {"WALLTIME", "from its start: 90m, 2h, 1d or 1w", one, true},
-    endpoint};
+constexpr Argument walltime_words[] = {{"ID", "the computeset", number, true},
+                                       {"WALLTIME", "from its start: 90m, 2h, 1d or 1w", one, true},
+                                       endpoint};
 constexpr Argument terminate_words[] = {
     {"ID", "the computeset", number, true}, wait, wait_limit, endpoint};
 constexpr Argument power_on_words[] = {cluster,

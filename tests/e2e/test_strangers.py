@@ -16,7 +16,7 @@ MISSING = {"cluster": "none", "node": "vm-none-00", "id": "999999", "project": "
            "host": "no-host"}
 PLAIN = {"action": "off", "kind": "serial", "count": 1, "name": "taken", "description": "hers",
          "cpus": 2, "iso_id": "", "is_drained": True, "is_strict": True, "label": "x",
-         "version": 1}
+         "version": 1, "walltime_mins": 60}
 
 
 def operations():
