@@ -115,13 +115,15 @@ class Bus : public testing::Test {
         .kind = msg::MessageKind::event, .sender = from, .event_id = number};
     return {topic, msg::encode(envelope), "body"};
   }
-  /// Repeats the request until a reply arrives: both ends must be connected first.
+  /// Repeats the request until its reply arrives: both ends must be connected first.
   static std::optional<Wire::Parts> ask(Wire& wire, const Wire::Parts& request,
                                         milliseconds wait_timeout_ms = wait_timeout) {
     const auto end = std::chrono::steady_clock::now() + wait_timeout_ms;
     while (std::chrono::steady_clock::now() < end) {
       wire.send(request);
-      if (auto reply = wire.receive(milliseconds{100})) return reply;
+      // A reply to an earlier, repeated request may be late.
+      const auto reply = wire.receive(milliseconds{100});
+      if (reply && envelope_of(reply).request_id == envelope_of(request).request_id) return reply;
     }
     return std::nullopt;
   }
