@@ -7,6 +7,7 @@
 #include "client/commands/walltime.hpp"
 #include "client/http/url.hpp"
 #include "client/output/views.hpp"
+#include "core/hostlist/hostlist.hpp"
 
 namespace nucleus::client {
 
@@ -19,6 +20,12 @@ std::string time_of(const Json& object, std::string_view field) {
   return unix_s == 0 ? std::string() : shown_time(unix_s);
 }
 
+std::vector<std::string> texts_of(const Json& list) {
+  std::vector<std::string> texts;
+  for (const auto& each : list.items()) texts.push_back(each.text());
+  return texts;
+}
+
 /// What was asked for, then what it waits for, indented.
 void print_causes(const Json& causes) {
   for (const auto& cause : causes.items()) {
@@ -28,7 +35,7 @@ void print_causes(const Json& causes) {
     if (const auto& remedy = cause["remedy"].text(); !remedy.empty())
       std::cout << "    what changes it: " << remedy << "\n";
     if (const auto until = time_of(cause, "until_unix_s"); !until.empty())
-      std::cout << "    at the latest: " << until << "\n";
+      std::cout << "    until: " << until << ", at the latest\n";
   }
 }
 
@@ -102,12 +109,9 @@ core::Result<int> print_start_plan(const Api& api, const Words& words, std::int6
     return core::refuse(ErrorCode::not_found, "no such cluster: " + msg::shown(words["CLUSTER"]));
   if (!plan) return std::unexpected(plan.error());
   const auto& set = (*plan)["computeset"];
-  const auto& hosts = (*plan)["hosts"].items();
-  std::cout << "Nodes: ";
-  const auto& names = (*plan)["names"].items();
-  for (std::size_t i = 0; i < names.size(); ++i)
-    std::cout << (i == 0 ? "" : ", ") << names[i].text()
-              << (i < hosts.size() ? " on " + hosts[i].text() : std::string());
+  const auto hosts = texts_of((*plan)["hosts"]);
+  std::cout << "Nodes: " << core::hostlist::collect(texts_of((*plan)["names"]));
+  if (!hosts.empty()) std::cout << " on " << core::hostlist::collect(hosts);
   const auto& left = (*plan)["left_core_s"];
   std::cout << "\nPrice: at most " << shown_core_hours((*plan)["core_s_max"].number().value_or(0))
             << " core hours of allocation " << set["allocation_id"].text() << ", which has "
