@@ -235,6 +235,20 @@ TEST(StartPlan, IsWhatTheStartThenDoes) {
   EXPECT_EQ(msg::encode(made), msg::encode(planned.computeset));
 }
 
+TEST(StartPlan, HasThePriceThatIsCharged) {
+  Explained site;
+  site.add_host("h1", 64);
+  site.add_cluster("c", 3, 5);
+  const msg::StartComputeset request{.cluster_id = {"c"}, .count = 3, .walltime_mins = 17};
+  const auto planned = site.plan(request);
+  ASSERT_TRUE(site.start(request));
+  site.pass_time_s(17 * minute_s);
+  site.sweep();
+  site.pass_time_s(45);  // its nodes take a while to stop
+  site.end_stopping();
+  EXPECT_EQ(site.view.allocation({"a"})->allocation.used_core_s, planned.core_s_max);
+}
+
 TEST(StartPlan, IsRefusedAsTheStartWouldBe) {
   Explained site;
   site.add_host("h1", 4);
