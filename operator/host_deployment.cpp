@@ -2,9 +2,11 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <functional>
+#include <iterator>
 
 #include "core/bus/key_check.hpp"
 #include "core/runtime/child_process.hpp"
@@ -26,6 +28,11 @@ constexpr std::string_view uri_with_socket = "qemu+unix:///system?socket=";
 constexpr const char* libvirt_socket = "libvirt/run/libvirt-sock";
 constexpr std::chrono::seconds connect_timeout{60};
 constexpr milliseconds key_timeout{2'000};  // a head that accepts a key does within this time
+
+// A host with an uplink for the public network keeps that network in a VLAN of its own switch, so
+// the deployment's number does not matter to it. Leased VLANs are 2..4094.
+constexpr const char* own_public_vlan = "1";
+constexpr const char* leased_vlans = "2-4094";
 
 /// `ip netns exec NAMESPACE PROGRAM`, or the program itself.
 std::vector<std::string> within(const std::string& network_namespace,
@@ -56,6 +63,7 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   settings["provisioner.libvirt_uri"] = libvirt_uri(state, host);
   settings["provisioner.qemu_user"] = "libvirt-qemu";
   settings["provisioner.bridge"] = bridge_of(host);
+  if (!host.public_uplink.empty()) settings["provisioner.public_vlan"] = own_public_vlan;
   settings["provisioner.port_prefix"] = "n" + host.short_id;
   settings["provisioner.probe_kernel"] = state.file("provisioner/probe-kernel");
   settings["provisioner.pingpong_program"] = programs + "/nucleus-pingpong";
@@ -63,6 +71,24 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   settings["provisioner.image_store_url"] = host.image_store_url;
   settings["provisioner.ca_file"] = host.ca_file;
   return child;
+}
+
+/// Of ovs-vsctl: they set the bridge, and add the uplinks. May be repeated.
+std::vector<std::string> bridge_commands(const HostDeployment& host) {
+  const auto bridge = bridge_of(host);
+  std::vector<std::string> words{"set", "bridge", bridge, "datapath_type=netdev",
+                                 "fail_mode=secure"};
+  const auto add_port = [&](const std::string& port, const std::string& tag,
+                            const std::string& trunks) {
+    if (port.empty()) return;
+    for (const auto& word : {std::string("--"), std::string("--may-exist"), std::string("add-port"),
+                             bridge, port, std::string("--"), std::string("set"),
+                             std::string("port"), port, "tag=" + tag, "trunks=" + trunks})
+      words.push_back(word);
+  };
+  add_port(host.uplink, "[]", host.public_uplink.empty() ? "[]" : leased_vlans);
+  add_port(host.public_uplink, own_public_vlan, "[]");
+  return words;
 }
 
 void add_switch(std::vector<Child>& children, const StateDirectory& state,
@@ -74,7 +100,7 @@ void add_switch(std::vector<Child>& children, const StateDirectory& state,
                  .argv = {programs + "/private_ovs", "switch", state.file("ovs"), bridge_of(host),
                           host.network_namespace},
                  .is_infrastructure = true};
-  if (!host.uplink.empty()) vswitchd.argv.push_back(host.uplink);
+  std::ranges::move(bridge_commands(host), std::back_inserter(vswitchd.argv));
   children.push_back(std::move(vswitchd));
 }
 
@@ -92,24 +118,16 @@ void add_libvirtd(std::vector<Child>& children, const StateDirectory& state,
 /// Adds the host's bridge to the machine's own switch, with the settings of a private one's.
 core::Result<void> add_bridge(const StateDirectory& state, const HostDeployment& host) {
   const auto bridge = bridge_of(host);
-  std::vector<std::string> words{"--may-exist",
-                                 "add-br",
-                                 bridge,
-                                 "--",
-                                 "set",
-                                 "bridge",
-                                 bridge,
-                                 "datapath_type=netdev",
-                                 "fail_mode=secure",
-                                 "external_ids:nucleus=\"" + state.root() + '"'};
-  if (!host.uplink.empty())
-    for (const auto& word : {std::string("--"), std::string("--may-exist"), std::string("add-port"),
-                             bridge, host.uplink})
-      words.push_back(word);
+  std::vector<std::string> words{
+      "--may-exist", "add-br", bridge, "--",
+      "set",         "bridge", bridge, "external_ids:nucleus=\"" + state.root() + '"',
+      "--"};
+  std::ranges::move(bridge_commands(host), std::back_inserter(words));
   if (auto added = run_ovs_vsctl(host.ovs_directory, words); !added)
     return core::refuse(core::ErrorCode::unavailable, "--ovs: " + added.error().detail, "ovs");
-  if (host.uplink.empty()) return {};
-  return run_ip("link set " + host.uplink + " addrgenmode none up");
+  for (const auto& [option, uplink] : uplinks_of(host))
+    if (auto set = run_ip("link set " + uplink + " addrgenmode none up"); !set) return set;
+  return {};
 }
 
 core::KeyAnswer check_key(const TextMap& bus) {
@@ -135,6 +153,13 @@ core::Result<void> wait_for(const StateDirectory& state, const HostDeployment& h
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> uplinks_of(const HostDeployment& host) {
+  std::vector<std::pair<std::string, std::string>> uplinks{{"uplink", host.uplink},
+                                                           {"public-uplink", host.public_uplink}};
+  std::erase_if(uplinks, [](const auto& one) { return one.second.empty(); });
+  return uplinks;
+}
 
 std::string bridge_of(const HostDeployment& host) {
   return "nuc" + host.short_id;
@@ -192,6 +217,7 @@ core::Result<HostDeployment> load_host(const StateDirectory& state) {
                       .short_id = text_of(*file, "short_id"),
                       .network_namespace = text_of(*file, "network_namespace"),
                       .uplink = text_of(*file, "uplink"),
+                      .public_uplink = text_of(*file, "public_uplink"),
                       .provisioner_namespace = text_of(*file, "provisioner_namespace"),
                       .metrics_listen = text_of(*file, "metrics_listen"),
                       .image_folder = text_of(*file, "image_folder"),
@@ -212,6 +238,7 @@ core::Result<void> save_host(const StateDirectory& state, const HostDeployment& 
   file["short_id"] = host.short_id;
   file["network_namespace"] = host.network_namespace;
   file["uplink"] = host.uplink;
+  if (!host.public_uplink.empty()) file["public_uplink"] = host.public_uplink;
   file["provisioner_namespace"] = host.provisioner_namespace;
   file["metrics_listen"] = host.metrics_listen;
   file["image_folder"] = host.image_folder;
@@ -231,12 +258,13 @@ core::Result<void> make_host_network(const StateDirectory& state, const HostDepl
   const auto& name = host.network_namespace;
   remove_network_namespace(name);  // a power failure may have left one with stale devices
   if (auto made = run_ip("netns add " + name); !made) return made;
-  if (host.uplink.empty()) return {};
   // Without IPv6, since the kernel would send frames of its own.
-  const auto moved = run_ip("link set " + host.uplink + " netns " + name + "\n-n " + name +
-                            " link set " + host.uplink + " addrgenmode none up");
-  if (moved) return {};
-  return core::refuse(core::ErrorCode::invalid_argument, moved.error().detail, "uplink");
+  for (const auto& [option, uplink] : uplinks_of(host))
+    if (const auto moved = run_ip("link set " + uplink + " netns " + name + "\n-n " + name +
+                                  " link set " + uplink + " addrgenmode none up");
+        !moved)
+      return core::refuse(core::ErrorCode::invalid_argument, moved.error().detail, option);
+  return {};
 }
 
 void remove_host_network(const HostDeployment& host) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "operator/children.hpp"
@@ -15,6 +16,7 @@ struct HostDeployment {
   std::string short_id = {};           // 4 hex digits, in the names of interfaces
   std::string network_namespace = {};  // of the switch, the taps and the domains
   std::string uplink = {};             // interface in it, for the tenants' VLANs; empty = none
+  std::string public_uplink = {};      // for the public network, untagged; empty = as a VLAN
   /// Where the provisioner runs, and so how it reaches the head; empty = the machine's own.
   std::string provisioner_namespace = {};
   std::string metrics_listen = {};   // ADDRESS:PORT of the provisioner
@@ -29,6 +31,8 @@ struct HostDeployment {
   TextMap bus = {};                  // the provisioner's `bus.*` settings
 };
 
+/// The options that name interfaces of the machine, and what was given.
+std::vector<std::pair<std::string, std::string>> uplinks_of(const HostDeployment& host);
 /// Interface names are global in a namespace, so each host has its own.
 std::string bridge_of(const HostDeployment& host);
 /// Refuses what is not a URI of a libvirtd of this machine, or a directory.
@@ -49,10 +53,10 @@ core::Result<HostDeployment> load_host(const StateDirectory& state);
 core::Result<void> save_host(const StateDirectory& state, const HostDeployment& host);
 
 /// Creates the host's network namespace, without what an earlier one of this name had, and moves
-/// the uplink into it. With the machine's own switch: adds a bridge to it, and the uplink to that.
+/// the uplinks into it. With the machine's own switch: adds a bridge to it, with the uplinks.
 core::Result<void> make_host_network(const StateDirectory& state, const HostDeployment& host);
-/// Removes the namespace with its bridge and taps, or the bridge alone; a physical uplink returns
-/// to the machine.
+/// Removes the namespace with its bridge and taps, or the bridge alone; physical uplinks return to
+/// the machine.
 void remove_host_network(const HostDeployment& host);
 void remove_network_namespace(const std::string& name);
 

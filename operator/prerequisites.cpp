@@ -28,9 +28,7 @@ class Examination {
     if (role_ != Role::host) require_program("redis-server", "redis-server");
     check_own_programs();
     if (role_ != Role::head) check_hypervisor();
-    if (!host_.uplink.empty() && !find_program("ip").empty())
-      if (const auto usable = check_uplink(host_.uplink); !usable)
-        error(usable.error().detail, "ip -brief address; then --uplink with a free interface");
+    check_uplinks();
     check_space();
     return std::move(findings_);
   }
@@ -135,14 +133,29 @@ class Examination {
       error("--ovs: another host uses this switch: " +
                 bridges->substr(other + 8, bridges->find_first_of(" \n", other) - other - 8),
             "nucleus down --state of that host, or join without --ovs");
-    if (!bridges || host_.uplink.empty()) return;
-    const auto bridge = run_ovs_vsctl(folder, {"port-to-br", host_.uplink});
-    const bool is_own =
-        bridge && !host_.short_id.empty() && bridge->starts_with(bridge_of(host_) + "\n");
-    if (bridge && !is_own)
-      error(fmt::format("--uplink: {} is a port of {}", host_.uplink,
-                        bridge->substr(0, bridge->find('\n'))),
-            "ip -brief address; then --uplink with a free interface");
+    if (!bridges) return;
+    for (const auto& [option, uplink] : uplinks_of(host_)) {
+      const auto bridge = run_ovs_vsctl(folder, {"port-to-br", uplink});
+      const bool is_own =
+          bridge && !host_.short_id.empty() && bridge->starts_with(bridge_of(host_) + "\n");
+      if (bridge && !is_own)
+        unusable(option, fmt::format("--{}: {} is a port of {}", option, uplink,
+                                     bridge->substr(0, bridge->find('\n'))));
+    }
+  }
+
+  void check_uplinks() {
+    if (!host_.uplink.empty() && host_.uplink == host_.public_uplink)
+      unusable("public-uplink", "--public-uplink: " + host_.uplink + " is the --uplink already");
+    if (find_program("ip").empty()) return;
+    for (const auto& [option, uplink] : uplinks_of(host_))
+      if (const auto usable = check_uplink(option, uplink); !usable)
+        unusable(option, usable.error().detail);
+  }
+
+  void unusable(const std::string& option, std::string problem) {
+    error(std::move(problem),
+          fmt::format("ip -brief address; then --{} with a free interface", option));
   }
 
   /// Root of a container may lack the right.

@@ -17,8 +17,8 @@ struct Finding {
   std::string solution = {};
 };
 
-/// Checks this machine, and of `host`, if it is not empty, the uplink, and the
-/// machine's own libvirtd and switch.
+/// Checks this machine, and of `host`, if it is not empty, the uplinks, and the machine's own
+/// libvirtd and switch.
 std::vector<Finding> find_problems(const StateDirectory& state, Role role,
                                    const HostDeployment& host = {});
 

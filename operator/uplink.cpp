@@ -63,13 +63,12 @@ std::string use_of(const std::string& name, const Json& links) {
   return {};
 }
 
-core::Result<void> refuse(const std::string& reason) {
-  return core::refuse(core::ErrorCode::invalid_argument, "--uplink: " + reason, "uplink");
-}
-
 }  // namespace
 
-core::Result<void> check_uplink(const std::string& name) {
+core::Result<void> check_uplink(const std::string& option, const std::string& name) {
+  const auto refuse = [&](const std::string& reason) -> core::Result<void> {
+    return core::refuse(core::ErrorCode::invalid_argument, "--" + option + ": " + reason, option);
+  };
   const auto links = list({"address", "show"});
   if (!links) return std::unexpected(links.error());
   const bool is_known =

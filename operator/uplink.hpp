@@ -1,4 +1,4 @@
-// The uplink of a host: an interface that the host takes from the machine.
+// The uplinks of a host: interfaces that the host takes from the machine.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 namespace nucleus::operator_ {
 
 /// Refuses what is not an interface of this machine, or is used for anything else: the machine
-/// would lose it.
-core::Result<void> check_uplink(const std::string& name);
+/// would lose it. `option` named it.
+core::Result<void> check_uplink(const std::string& option, const std::string& name);
 
 }  // namespace nucleus::operator_

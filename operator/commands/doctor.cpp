@@ -44,6 +44,8 @@ void add_doctor(Commands& commands) {
         const auto host =
             options.flag("--host", arguments.is_host, "only what a host needs, before it joins");
         options.add("--uplink", arguments.host.uplink, "check this interface, too").needs(host);
+        options.add("--public-uplink", arguments.host.public_uplink, "check this interface, too")
+            .needs(host);
         const auto ovs =
             options.add("--ovs", arguments.host.ovs_directory, "check this switch of the machine")
                 .needs(host);

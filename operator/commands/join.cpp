@@ -65,8 +65,9 @@ core::Result<HostDeployment> desired_host(const JoinArguments& arguments,
     host.image_folder = state.file("images");
     host.volume_folder = state.file("volumes");
   }
-  for (const auto option : {&HostDeployment::uplink, &HostDeployment::metrics_listen,
-                            &HostDeployment::libvirt_uri, &HostDeployment::ovs_directory})
+  for (const auto option :
+       {&HostDeployment::uplink, &HostDeployment::public_uplink, &HostDeployment::metrics_listen,
+        &HostDeployment::libvirt_uri, &HostDeployment::ovs_directory})
     if (!(arguments.host.*option).empty()) host.*option = arguments.host.*option;
   apply_join_file(file, state, host);
   return host;
@@ -94,7 +95,7 @@ core::Result<void> check_machine(const StateDirectory& state, const HostDeployme
 core::Result<void> change_running_host(const StateDirectory& state, const HostDeployment& host) {
   const auto before = load_host(state);
   if (!before) return std::unexpected(before.error());
-  if (before->uplink != host.uplink || before->metrics_listen != host.metrics_listen ||
+  if (uplinks_of(*before) != uplinks_of(host) || before->metrics_listen != host.metrics_listen ||
       before->console_address != host.console_address || before->libvirt_uri != host.libvirt_uri ||
       before->ovs_directory != host.ovs_directory)
     return core::refuse(core::ErrorCode::wrong_state,
@@ -113,9 +114,10 @@ core::Result<int> join(const JoinArguments& arguments) {
                         "--metrics-listen must be ADDRESS:PORT, for example 127.0.0.1:9400",
                         "metrics-listen");
   const StateDirectory state(arguments.state);
-  if (!arguments.host.uplink.empty() && !msg::is_name(arguments.host.uplink))
-    return core::refuse(core::ErrorCode::invalid_argument,
-                        "--uplink must be the name of an interface", "uplink");
+  for (const auto& [option, uplink] : uplinks_of(arguments.host))
+    if (!msg::is_name(uplink))
+      return core::refuse(core::ErrorCode::invalid_argument,
+                          "--" + option + " must be the name of an interface", option);
   if (auto valid = check_own_services(arguments.host); !valid)
     return std::unexpected(valid.error());
   const auto file = read_join_file(arguments.file);
@@ -158,6 +160,10 @@ void add_join(Commands& commands) {
             options.add("--uplink", arguments.host.uplink,
                         "interface that carries the nodes' VLANs to other hosts; it is used for "
                         "nothing else");
+        const auto public_uplink =
+            options.add("--public-uplink", arguments.host.public_uplink,
+                        "interface that carries the frontends' public network, untagged, and "
+                        "nothing else; default: a VLAN of --uplink");
         const auto ovs = options.add("--ovs", arguments.host.ovs_directory,
                                      "socket directory of the machine's Open vSwitch, for example "
                                      "/run/openvswitch; default: a private one");
@@ -167,6 +173,7 @@ void add_join(Commands& commands) {
             .flag("--simulated", arguments.host.is_simulated,
                   "simulate the hypervisor; needs no root")
             .excludes(uplink)
+            .excludes(public_uplink)
             .excludes(ovs);
         options
             .add("--libvirt", arguments.host.libvirt_uri,

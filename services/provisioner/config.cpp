@@ -76,6 +76,8 @@ core::Result<Config> Config::from(core::Settings& settings) {
       settings.text("provisioner.libvirt_uri", is_simulated ? "test:///default" : "qemu:///system");
   config.state_directory = settings.text("provisioner.state_directory", "/var/lib/nucleus/host");
   config.bridge = settings.text("provisioner.bridge", "nucleus0");
+  config.public_vlan =
+      static_cast<std::uint32_t>(settings.number("provisioner.public_vlan", 0, 0, 4094));
   config.port_prefix = settings.text("provisioner.port_prefix", config.port_prefix);
   config.probe_kernel = settings.text("provisioner.probe_kernel", "");
   config.pingpong_program = settings.text("provisioner.pingpong_program", "");

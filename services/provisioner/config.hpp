@@ -18,6 +18,7 @@ struct Config {
   std::string libvirt_uri = {};         // simulated: test:///default
   std::string state_directory = {};     // consoles, logs, seed drives, lease files
   std::string bridge = {};              // Open vSwitch bridge of the ports
+  std::uint32_t public_vlan = 0;        // of public ports on this host; 0 = as leased
   std::string port_prefix = "nuc";      // of tap names: several deployments may share a machine
   Accel accelerator = Accel::unknown;   // unknown = auto: probed at the start
   QemuUser qemu_user = {};              // uid 0 = as libvirt is configured

@@ -90,10 +90,13 @@ DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel ac
   if (!volume.iso_path.empty())
     spec.disks.push_back(
         {.path = volume.iso_path, .format = "raw", .is_read_only = true, .is_cdrom = true});
+  const auto vlan_of = [&](const msg::Port& port) {
+    return port.is_public && config.public_vlan != 0 ? config.public_vlan : port.vlan;
+  };
   for (const auto& port : grant.ports)
     spec.ports.push_back({.mac = port.mac,
                           .bridge = config.bridge,
-                          .vlan = static_cast<std::uint16_t>(port.vlan),
+                          .vlan = static_cast<std::uint16_t>(vlan_of(port)),
                           .device = tap_name(config.port_prefix, port.mac),
                           .guarded_ip = port.is_public ? port.ip : ""});
   return spec;

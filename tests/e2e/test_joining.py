@@ -45,6 +45,16 @@ class Machine:
     def links(self):
         return self.ip("-brief", "address")
 
+    def connect(self, link, head, own):
+        """A cable to the head, whose end is `link`."""
+        run("ip", "link", "add", link, "type", "veth", "peer", "name", "head0", "netns", self.name)
+        run("ip", "address", "add", f"{head}/30", "dev", link)
+        run("ip", "link", "set", link, "up")
+        self.ip("address", "add", f"{own}/30", "dev", "head0")
+        for one in ("lo", "head0"):
+            self.ip("link", "set", one, "up")
+        self.ip("route", "add", "100.64.0.0/10", "via", head)
+
 
 @pytest.fixture(name="machine")
 def machine_fixture():
@@ -108,19 +118,20 @@ def test_join_refuses_a_machine_without_a_program_as_doctor_does(machine, tmp_pa
     assert not state.exists() and run("ip", "netns", "list") == before
 
 
-def test_join_refuses_an_uplink_that_the_machine_needs(machine, tmp_path, join_file):
+@pytest.mark.parametrize("option", ["--uplink", "--public-uplink"])
+def test_join_refuses_an_uplink_that_the_machine_needs(machine, tmp_path, join_file, option):
     state = tmp_path / "s"
 
     def refusal(uplink):
         links, namespaces = machine.links(), run("ip", "netns", "list")
-        asked = machine.nucleus("doctor", "--host", "--uplink", uplink, "--state", state)
-        refused = machine.nucleus("join", join_file, "--state", state, "--uplink", uplink)
+        asked = machine.nucleus("doctor", "--host", option, uplink, "--state", state)
+        refused = machine.nucleus("join", join_file, "--state", state, option, uplink)
         assert refused.returncode == 1 and asked.returncode == 1, (asked, refused)
-        line = next(one for one in asked.stdout.splitlines() if "--uplink" in one)
+        line = next(one for one in asked.stdout.splitlines() if option in one)
         assert line in refused.stderr
         assert machine.links() == links and run("ip", "netns", "list") == namespaces
         assert not state.exists()
-        return line.removeprefix("error:   --uplink: ")
+        return line.removeprefix(f"error:   {option}: ")
 
     assert refusal("none0") == "this machine has no interface none0"
     assert refusal("lo") == "lo is the loopback interface: the machine would lose it"
@@ -138,8 +149,18 @@ def test_join_refuses_an_uplink_that_the_machine_needs(machine, tmp_path, join_f
     machine.ip("link", "set", "up0", "master", "br0")
     assert refusal("up0") == "up0 is a port of br0: the machine would lose it"
     machine.ip("link", "set", "up0", "nomaster")
-    asked = machine.nucleus("doctor", "--host", "--uplink", "up0", "--state", state)
+    asked = machine.nucleus("doctor", "--host", option, "up0", "--state", state)
     assert asked.returncode == 0, asked.stdout
+
+
+def test_join_refuses_one_interface_for_both_uplinks(machine, tmp_path, join_file):
+    options = ["--state", tmp_path / "s", "--uplink", "up0", "--public-uplink", "up0"]
+    problem = "--public-uplink: up0 is the --uplink already"
+    asked = machine.nucleus("doctor", "--host", *options)
+    assert asked.returncode == 1 and problem in asked.stdout
+    refused = machine.nucleus("join", join_file, *options)
+    assert refused.returncode == 1 and problem in refused.stderr
+    assert "up0" in machine.links() and not (tmp_path / "s").exists()
 
 
 def test_the_ports_for_hosts_are_chosen_and_kept(make_deployment, tmp_path):
@@ -213,12 +234,7 @@ def tag_of(frame):
 
 
 def test_the_uplink_of_a_joined_machine_carries_tagged_frames(machine, tmp_path):
-    link = f"tj{os.getpid()}"[:14]
-    run("ip", "link", "add", link, "type", "veth", "peer", "name", "head0", "netns", machine.name)
-    run("ip", "address", "add", f"{HEAD}/30", "dev", link)
-    run("ip", "link", "set", link, "up")
-    machine.ip("address", "add", f"{MACHINE}/30", "dev", "head0")
-    machine.ip("link", "set", "head0", "up")
+    machine.connect(f"tj{os.getpid()}"[:14], HEAD, MACHINE)
     file = tmp_path / "h1.join"
     with a_deployment("--simulated", "--hosts", "1", "--bus-listen", HEAD) as deployment:
         state = deployment.state / "h1"

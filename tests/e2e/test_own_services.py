@@ -20,8 +20,8 @@ FOREIGN = """<domain type='qemu'><name>foreign</name><memory unit='MiB'>64</memo
 class OwnServices(Machine):
     """A machine with a libvirtd and a switch, a foreign domain and a foreign port."""
 
-    def __init__(self):
-        super().__init__(f"tst-own-{os.getpid()}")
+    def __init__(self, name="tst-own"):
+        super().__init__(f"{name}-{os.getpid()}")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nuc-own-"))
         self.ovs = self.folder / "ovs"
         self.socket = self.folder / "libvirt/run/libvirt-sock"
@@ -31,15 +31,10 @@ class OwnServices(Machine):
     def start(self, link):
         run("ip", "netns", "add", self.name)
         self.ip("link", "add", "up0", "mtu", "1600", "type", "veth", "peer", "name", "far0")
-        run("ip", "link", "add", link, "type", "veth", "peer", "name", "head0", "netns", self.name)
-        run("ip", "address", "add", f"{HEAD}/30", "dev", link)
-        run("ip", "link", "set", link, "up")
-        self.ip("address", "add", f"{MACHINE}/30", "dev", "head0")
-        for one in ("lo", "head0"):
-            self.ip("link", "set", one, "up")
-        self.ip("route", "add", "100.64.0.0/10", "via", HEAD)
+        self.connect(link, HEAD, MACHINE)
         self.run_program("private_ovs", "db", self.ovs)
-        self.run_program("private_ovs", "switch", self.ovs, "br-foreign", self.name)
+        self.run_program("private_ovs", "switch", self.ovs, "br-foreign", self.name,
+                         "set", "bridge", "br-foreign", "datapath_type=netdev")
         self.run_program("private_libvirtd", self.folder / "libvirt", self.ovs, self.name)
         wait_until(lambda: (self.ovs / "vswitchd.ctl").exists(), "the machine's switch", 30)
         wait_until(self.socket.exists, "the machine's libvirtd", 30)

@@ -15,6 +15,7 @@ namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
+using testing::IsSupersetOf;
 using testing::Not;
 
 std::vector<std::string> names(const std::vector<Child>& children) {
@@ -131,13 +132,26 @@ TEST(Children, OfAJoinedHostReachTheHeadWithItsKeyAndNeverRedis) {
   const auto children = plan_host_children(StateDirectory("/srv/host"), host, "/opt/nucleus");
   EXPECT_EQ(names(children),
             (std::vector<std::string>{"ovsdb", "vswitchd", "libvirtd", "provisioner"}));
-  EXPECT_EQ(children[1].argv.back(), "eth1");
+  EXPECT_THAT(children[1].argv, IsSupersetOf({"eth1", "tag=[]", "trunks=[]"}));
   const auto& provisioner = children.back();
   EXPECT_EQ(provisioner.bus_name, "provisioner/h7");
   EXPECT_THAT(provisioner.argv, Contains("nuc-0a1b"));
   EXPECT_EQ(provisioner.settings.at("bus.requests_url"), "tcp://10.0.0.1:5570");
   EXPECT_EQ(provisioner.settings.at("state.file"), "/srv/host/provisioner/state.db");
   EXPECT_FALSE(provisioner.settings.contains("redis.socket"));
+}
+
+TEST(Children, OfAHostWithAPublicUplinkKeepThatNetworkOffTheOtherUplink) {
+  const HostDeployment host{
+      .host_id = "h7", .short_id = "0a1b", .uplink = "eth1", .public_uplink = "eth2"};
+  const auto children = plan_host_children(StateDirectory("/srv/host"), host, "/opt/nucleus");
+  const auto& words = children.at(1).argv;
+  const auto after = [&](const char* port) {
+    return std::vector<std::string>(std::find(words.begin(), words.end(), port), words.end());
+  };
+  EXPECT_THAT(after("eth2"), IsSupersetOf({"tag=1", "trunks=[]"}));
+  EXPECT_THAT(after("eth1"), IsSupersetOf({"tag=[]", "trunks=2-4094"}));
+  EXPECT_EQ(children.back().settings.at("provisioner.public_vlan"), "1");
 }
 
 /// A deployment in a state directory of its own, with the files of its own CA.

@@ -125,6 +125,18 @@ TEST(DomainPlan, GuardsPublicPortsAlone) {
   EXPECT_EQ(spec.ports.at(1).guarded_ip, "");
 }
 
+TEST(DomainPlan, PutsPublicPortsAloneInTheHostsOwnPublicVlan) {
+  auto grant = a_grant();
+  grant.ports.insert(grant.ports.begin(),
+                     {.mac = "52:54:00:01:02:03", .vlan = 4000, .is_public = true});
+  auto config = a_config();
+  EXPECT_EQ(plan_domain(stored(grant, config), config, Accel::tcg).ports.at(0).vlan, 4000);
+  config.public_vlan = 1;
+  const auto spec = plan_domain(stored(grant, config), config, Accel::tcg);
+  EXPECT_EQ(spec.ports.at(0).vlan, 1);
+  EXPECT_EQ(spec.ports.at(1).vlan, 101);
+}
+
 TEST(DomainPlan, GivesNodesOfTheSameNameDifferentNamesAndUuids) {
   const auto config = a_config();
   auto other = a_grant();
