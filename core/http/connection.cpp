@@ -39,7 +39,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       : state_{state},
         listener_{listener},
         slot_{std::move(slot)},
-        body_share_{state_.body_bytes, slot_->address()},
+        body_share_{state_.body_bytes, slot_->client()},
         stream_{std::make_unique<ByteStream>(std::move(socket))},
         queue_{std::make_shared<StreamQueue>(state_.options.stream_bytes_max)},
         buffer_{state_.options.head_bytes_max + body_buffer_bytes} {

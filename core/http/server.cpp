@@ -44,8 +44,7 @@ Response plain_text_error(int status, const std::string& detail, const std::stri
           .body = detail + "\n"};
 }
 
-/// A client may own a whole /64 of IPv6 addresses.
-ClientCounter::Address client_of(const ClientCounter::Address& address) {
+asio::ip::address client_of(const asio::ip::address& address) {
   if (!address.is_v6() || address.to_v6().is_v4_mapped()) return address;
   auto bytes = address.to_v6().to_bytes();
   std::fill(bytes.begin() + 8, bytes.end(), 0);
@@ -54,32 +53,17 @@ ClientCounter::Address client_of(const ClientCounter::Address& address) {
 
 }  // namespace
 
-bool ClientCounter::has_room(const Address& address, std::size_t amount) const {
-  if (all_ + amount > limits_.all) return false;
-  const auto found = by_client_.find(client_of(address));
-  return (found == by_client_.end() ? 0 : found->second) + amount <= limits_.per_address;
-}
-
-void ClientCounter::add(const Address& address, std::size_t amount) {
-  all_ += amount;
-  by_client_[client_of(address)] += amount;
-}
-
-void ClientCounter::remove(const Address& address, std::size_t amount) {
-  all_ -= amount;
-  const auto found = by_client_.find(client_of(address));
-  if ((found->second -= amount) == 0) by_client_.erase(found);
-}
+ClientShare::ClientShare(AddressCounter& counter, const asio::ip::address& address)
+    : counter_{counter}, client_{client_of(address)} {}
 
 bool ClientShare::take(std::size_t amount) {
-  if (!counter_.has_room(address_, amount)) return false;
-  counter_.add(address_, amount);
+  if (!counter_.take(client_, amount)) return false;
   held_ += amount;
   return true;
 }
 
 void ClientShare::release() {
-  if (held_ > 0) counter_.remove(address_, held_);
+  if (held_ > 0) counter_.release(client_, held_);
   held_ = 0;
 }
 
@@ -102,10 +86,10 @@ ServerState::ServerState(ServerOptions options_, Server::Handler handler_,
       needs_plan{std::move(needs_plan_)},
       plan_body{std::move(plan_body_)},
       connections(1 + options.also_listen.size(),
-                  ClientCounter({.all = options.connections_max,
-                                 .per_address = options.connections_per_address_max})),
+                  AddressCounter({.all = options.connections_max,
+                                  .per_client = options.connections_per_address_max})),
       body_bytes{
-          {.all = options.bodies_bytes_max, .per_address = options.bodies_bytes_per_address_max}} {
+          {.all = options.bodies_bytes_max, .per_client = options.bodies_bytes_per_address_max}} {
   if (!options.render_error) options.render_error = plain_text_error;
 }
 

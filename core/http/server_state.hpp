@@ -8,11 +8,11 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 
+#include "core/http/client_counter.hpp"
 #include "core/http/server.hpp"
 #include "core/http/stream_queue.hpp"
 
@@ -37,31 +37,13 @@ class Mailbox {
   boost::asio::io_context* context_;
 };
 
-/// Counts what clients hold, in all and by client: open connections, bytes of bodies.
-class ClientCounter {
- public:
-  using Address = boost::asio::ip::address;
-  struct Limits {
-    std::size_t all = 0;
-    std::size_t per_address = 0;
-  };
-
-  explicit ClientCounter(Limits limits) : limits_{limits} {}
-  bool has_room(const Address& address, std::size_t amount = 1) const;
-  void add(const Address& address, std::size_t amount);
-  void remove(const Address& address, std::size_t amount);
-
- private:
-  Limits limits_;
-  std::size_t all_ = 0;
-  std::map<Address, std::size_t> by_client_ = {};
-};
+/// By address, or by the /64 of an IPv6 address, which one client may own.
+using AddressCounter = ClientCounter<boost::asio::ip::address>;
 
 /// What one connection holds, until this ends.
 class ClientShare {
  public:
-  ClientShare(ClientCounter& counter, ClientCounter::Address address)
-      : counter_{counter}, address_{std::move(address)} {}
+  ClientShare(AddressCounter& counter, const boost::asio::ip::address& address);
   ~ClientShare() { release(); }
   ClientShare(const ClientShare&) = delete;
   ClientShare& operator=(const ClientShare&) = delete;
@@ -69,11 +51,11 @@ class ClientShare {
   /// False: the client, or all of them, would hold more than the limit.
   bool take(std::size_t amount);
   void release();
-  const ClientCounter::Address& address() const { return address_; }
+  const boost::asio::ip::address& client() const { return client_; }
 
  private:
-  ClientCounter& counter_;
-  ClientCounter::Address address_;
+  AddressCounter& counter_;
+  boost::asio::ip::address client_;
   std::size_t held_ = 0;
 };
 
@@ -91,9 +73,9 @@ struct ServerState {
   Server::Handler handler;
   Server::NeedsPlan needs_plan;
   Server::PlanBody plan_body;
-  std::vector<ClientCounter> connections;  // by listener: clients of one cannot fill another
-  ClientCounter body_bytes;                // of requests that are being received or answered
-  std::uint64_t prepared_sent = 0;         // makes the X-Request-Id of each
+  std::vector<AddressCounter> connections;  // by listener: clients of one cannot fill another
+  AddressCounter body_bytes;                // of requests that are being received or answered
+  std::uint64_t prepared_sent = 0;          // makes the X-Request-Id of each
   std::unordered_map<const WebSocketConnection*, std::weak_ptr<WebSocketConnection>> websockets =
       {};
   std::function<void()> on_websocket_end = [] {};

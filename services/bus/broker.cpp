@@ -316,11 +316,11 @@ class Broker {
   zmq::socket_t tcp_requests_{context_, zmq::socket_type::router};
   zmq::socket_t events_{context_, zmq::socket_type::xpub};
   zmq::socket_t tcp_events_{context_, zmq::socket_type::xpub};
-  const ConnectionLimit::Bounds bounds_{options_.connections_max,
-                                        options_.connections_per_address_max};
-  ConnectionLimit request_connections_{bounds_,
+  const core::http::ClientLimits limits_{options_.connections_max,
+                                         options_.connections_per_address_max};
+  ConnectionLimit request_connections_{limits_,
                                        [this] { observe(BrokerEvent::connection_refused); }};
-  ConnectionLimit event_connections_{bounds_, [this] { observe(BrokerEvent::connection_refused); }};
+  ConnectionLimit event_connections_{limits_, [this] { observe(BrokerEvent::connection_refused); }};
   std::map<std::string, PeerRights> rights_ = {};      // of accepted keys
   std::map<std::string, std::string> tcp_peers_ = {};  // name → connection
   bool is_reopening_ = false;                          // tcp_events_ is closed

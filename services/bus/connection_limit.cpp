@@ -33,7 +33,7 @@ void ConnectionLimit::watch(zmq::context_t& context, zmq::socket_t& socket) {
   changes_.set(zmq::sockopt::rcvhwm, 0);  // a full queue would block all of the context's sockets
   changes_.connect(name);
   connections_.clear();
-  by_address_.clear();
+  by_address_ = core::http::ClientCounter<in_addr_t>{limits_};
 }
 
 void ConnectionLimit::stop() {
@@ -61,11 +61,8 @@ void ConnectionLimit::take_changes() {
 void ConnectionLimit::add(int connection) {
   const auto address = address_of(connection);
   if (!address) return;  // closed meanwhile
-  const auto known = by_address_.find(*address);
-  const std::size_t held = known == by_address_.end() ? 0 : known->second;
-  if (connections_.size() < bounds_.all && held < bounds_.per_address) {
+  if (by_address_.take(*address)) {
     connections_[connection] = *address;
-    by_address_[*address] = held + 1;
     return;
   }
   shutdown(connection, SHUT_RDWR);  // ZeroMQ finds it closed, and closes its end
@@ -74,7 +71,7 @@ void ConnectionLimit::add(int connection) {
 
 void ConnectionLimit::remove(int connection) {
   const auto closed = connections_.extract(connection);
-  if (closed && --by_address_.at(closed.mapped()) == 0) by_address_.erase(closed.mapped());
+  if (closed) by_address_.release(closed.mapped());
 }
 
 }  // namespace nucleus::bus

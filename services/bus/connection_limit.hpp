@@ -4,24 +4,19 @@
 
 #include <netinet/in.h>
 
-#include <cstddef>
 #include <functional>
-#include <map>
 #include <string>
 #include <unordered_map>
 #include <zmq.hpp>
+
+#include "core/http/client_counter.hpp"
 
 namespace nucleus::bus {
 
 class ConnectionLimit {
  public:
-  struct Bounds {
-    std::size_t all = 0;
-    std::size_t per_address = 0;
-  };
-
-  ConnectionLimit(Bounds bounds, std::function<void()> observe_refused)
-      : bounds_{bounds}, observe_refused_{std::move(observe_refused)} {}
+  ConnectionLimit(core::http::ClientLimits limits, std::function<void()> observe_refused)
+      : limits_{limits}, observe_refused_{std::move(observe_refused)} {}
   ~ConnectionLimit() { stop(); }
   ConnectionLimit(const ConnectionLimit&) = delete;
   ConnectionLimit& operator=(const ConnectionLimit&) = delete;
@@ -39,12 +34,12 @@ class ConnectionLimit {
   void add(int connection);
   void remove(int connection);
 
-  Bounds bounds_;
+  core::http::ClientLimits limits_;
   std::function<void()> observe_refused_;
   void* watched_ = nullptr;
   zmq::socket_t changes_ = {};
   std::unordered_map<int, in_addr_t> connections_ = {};  // descriptor → address; within the limits
-  std::map<in_addr_t, std::size_t> by_address_ = {};     // never 0
+  core::http::ClientCounter<in_addr_t> by_address_{limits_};
 };
 
 }  // namespace nucleus::bus
