@@ -5,7 +5,6 @@
 #include "core/bus/curve.hpp"
 #include "core/config/endpoint.hpp"
 #include "operator/caller.hpp"
-#include "operator/keys.hpp"
 #include "operator/rights.hpp"
 #include "operator/tls.hpp"
 
@@ -71,15 +70,15 @@ core::Result<void> set_head_address(const StateDirectory& state, TextMap& head,
   return {};
 }
 
-core::Result<TextMap> add_host_key(const StateDirectory& state, TextMap head,
+core::Result<TextMap> add_host_key(const StateDirectory& state, const KeyFiles& known, TextMap head,
                                    const std::string& host_id, std::int64_t earlier_end_unix_s) {
   if (auto broken = msg::check_name("host", host_id)) return std::unexpected(*broken);
   const auto pair = core::new_curve_pair();
   const auto folder = state.file("rights");
   const auto rights = host_rights(host_id);
   const auto granted = earlier_end_unix_s == 0
-                           ? grant_key(folder, pair.public_key, rights)
-                           : renew_key(folder, pair.public_key, rights, earlier_end_unix_s);
+                           ? grant_key(folder, known, pair.public_key, rights)
+                           : renew_key(folder, known, pair.public_key, rights, earlier_end_unix_s);
   if (!granted) return std::unexpected(granted.error());
   head.insert({{"host_id", host_id},
                {"bus.public_key", pair.public_key},
@@ -87,12 +86,16 @@ core::Result<TextMap> add_host_key(const StateDirectory& state, TextMap head,
   return head;
 }
 
-bool has_host_key(const StateDirectory& state, const std::string& host_id) {
-  return !find_keys(state.file("rights"), host_rights(host_id).name).empty();
+KeyFiles find_known_keys(const StateDirectory& state) {
+  return find_keys(state.file("rights"));
 }
 
-bool revoke_host_key(const StateDirectory& state, const std::string& host_id) {
-  return revoke_keys(state.file("rights"), host_rights(host_id).name);
+bool has_host_key(const KeyFiles& known, const std::string& host_id) {
+  return known.contains(host_rights(host_id).name);
+}
+
+bool revoke_host_key(const KeyFiles& known, const std::string& host_id) {
+  return revoke_keys(known, host_rights(host_id).name);
 }
 
 void apply_join_file(const TextMap& file, const StateDirectory& state, HostDeployment& host) {

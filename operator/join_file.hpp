@@ -7,6 +7,7 @@
 #include <string>
 
 #include "operator/deployment.hpp"
+#include "operator/keys.hpp"
 #include "operator/yaml_map.hpp"
 
 namespace nucleus::operator_ {
@@ -32,13 +33,15 @@ core::Result<void> set_head_address(const StateDirectory& state, TextMap& head,
 /// file's content: `host_id`, the key pair, and the entries of `head`. Earlier keys of that host
 /// are revoked: at once, or when the host connects with this one, and at `earlier_end_unix_s` at
 /// the latest.
-core::Result<TextMap> add_host_key(const StateDirectory& state, TextMap head,
+core::Result<TextMap> add_host_key(const StateDirectory& state, const KeyFiles& known, TextMap head,
                                    const std::string& host_id, std::int64_t earlier_end_unix_s = 0);
 
-bool has_host_key(const StateDirectory& state, const std::string& host_id);
+/// The keys of all processes and hosts.
+KeyFiles find_known_keys(const StateDirectory& state);
+bool has_host_key(const KeyFiles& known, const std::string& host_id);
 
 /// Revokes the key of a host; false if it has none.
-bool revoke_host_key(const StateDirectory& state, const std::string& host_id);
+bool revoke_host_key(const KeyFiles& known, const std::string& host_id);
 
 /// Sets what a join file says of the head.
 void apply_join_file(const TextMap& file, const StateDirectory& state, HostDeployment& host);

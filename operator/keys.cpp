@@ -59,6 +59,11 @@ std::string topics_of_central_services() {
   return all;
 }
 
+std::vector<std::string> files_of(const KeyFiles& known, const std::string& name) {
+  const auto found = known.find(name);
+  return found == known.end() ? std::vector<std::string>{} : found->second;
+}
+
 class KeyMaker {
  public:
   explicit KeyMaker(std::string directory) : directory_{std::move(directory)} {}
@@ -71,7 +76,9 @@ class KeyMaker {
     const auto public_key = core::public_key_of(text_of(*settings, "bus.curve_secret"));
     if (!public_key) return std::unexpected(public_key.error());
     server_public_ = *public_key;
-    return make_folder(file("bus/rights"));
+    if (auto made = make_folder(file("bus/rights")); !made) return made;
+    known_ = find_keys(file("bus/rights"));
+    return {};
   }
 
   core::Result<void> make_process(const core::PeerRights& rights) {
@@ -84,7 +91,7 @@ class KeyMaker {
                      {"bus.name", rights.name.substr(0, rights.name.find("/*"))}};
     });
     if (!settings) return std::unexpected(settings.error());
-    return grant_key(file("bus/rights"), text_of(*settings, "bus.public_key"), rights);
+    return grant_key(file("bus/rights"), known_, text_of(*settings, "bus.public_key"), rights);
   }
 
   /// DIR/operator/subscriber.yaml, for programs that follow the events of the first project.
@@ -96,7 +103,7 @@ class KeyMaker {
                      {"secret_key", pair.secret_key}};
     });
     if (!keys) return std::unexpected(keys.error());
-    return grant_key(file("bus/rights"), text_of(*keys, "public_key"),
+    return grant_key(file("bus/rights"), known_, text_of(*keys, "public_key"),
                      {.project = first_project.value});
   }
 
@@ -135,6 +142,7 @@ class KeyMaker {
 
   std::string directory_;
   std::string server_public_ = {};
+  KeyFiles known_ = {};
 };
 
 }  // namespace
@@ -162,51 +170,52 @@ core::PeerRights host_rights(const std::string& host_id) {
   return {.name = "provisioner/" + host_id, .calls = topics<msg::ReportHost, msg::ReportDomains>()};
 }
 
-core::Result<void> grant_key(const std::string& rights_directory, const std::string& public_key,
-                             const core::PeerRights& rights) {
+KeyFiles find_keys(const std::string& rights_directory) {
+  KeyFiles known;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(rights_directory, error))
+    if (const auto rights = read_text_map(entry.path()))
+      known[text_of(*rights, "name")].push_back(entry.path());
+  return known;
+}
+
+core::Result<void> grant_key(const std::string& rights_directory, const KeyFiles& known,
+                             const std::string& public_key, const core::PeerRights& rights) {
   const std::string file = rights_directory + "/" + core::rights_file_name(public_key);
   std::error_code error;
   if (!rights.name.empty())
-    for (const auto& earlier : find_keys(rights_directory, rights.name))
+    for (const auto& earlier : files_of(known, rights.name))
       if (earlier != file) fs::remove(earlier, error);
   return write_rights(file, public_key, rights);
 }
 
-core::Result<void> renew_key(const std::string& rights_directory, const std::string& public_key,
-                             core::PeerRights rights, std::int64_t earlier_end_unix_s) {
+core::Result<void> renew_key(const std::string& rights_directory, const KeyFiles& known,
+                             const std::string& public_key, core::PeerRights rights,
+                             std::int64_t earlier_end_unix_s) {
   std::map<std::string, TextMap> earlier;
-  for (const auto& file : find_keys(rights_directory, rights.name)) {
-    auto known = read_text_map(file);
-    if (!known) return std::unexpected(known.error());
-    rights.replaces += (rights.replaces.empty() ? "" : " ") + text_of(*known, "public_key");
-    earlier[file] = std::move(*known);
+  for (const auto& file : files_of(known, rights.name)) {
+    auto read = read_text_map(file);
+    if (!read) return std::unexpected(read.error());
+    rights.replaces += (rights.replaces.empty() ? "" : " ") + text_of(*read, "public_key");
+    earlier[file] = std::move(*read);
   }
   // The new key first: an earlier one without a successor must not get an end.
   const std::string file = rights_directory + "/" + core::rights_file_name(public_key);
   if (auto written = write_rights(file, public_key, rights); !written) return written;
-  for (auto& [path, known] : earlier) {
-    if (known.contains("end_unix_s")) continue;
-    known["end_unix_s"] = std::to_string(earlier_end_unix_s);
-    if (auto written = write_text_map(path, known); !written) return written;
+  for (auto& [path, key] : earlier) {
+    if (key.contains("end_unix_s")) continue;
+    key["end_unix_s"] = std::to_string(earlier_end_unix_s);
+    if (auto written = write_text_map(path, key); !written) return written;
   }
   return {};
 }
 
-std::vector<std::string> find_keys(const std::string& rights_directory, const std::string& name) {
-  std::vector<std::string> files;
+bool revoke_keys(const KeyFiles& known, const std::string& name) {
+  bool is_any_removed = false;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(rights_directory, error)) {
-    const auto rights = read_text_map(entry.path());
-    if (rights && text_of(*rights, "name") == name) files.push_back(entry.path());
-  }
-  return files;
-}
-
-bool revoke_keys(const std::string& rights_directory, const std::string& name) {
-  const auto files = find_keys(rights_directory, name);
-  std::error_code error;
-  for (const auto& file : files) fs::remove(file, error);
-  return !files.empty();
+  for (const auto& file : files_of(known, name))
+    is_any_removed = fs::remove(file, error) || is_any_removed;
+  return is_any_removed;
 }
 
 std::string key_folder(const std::string& name) {

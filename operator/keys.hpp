@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,18 +21,22 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
 /// Of a host's provisioner.
 core::PeerRights host_rights(const std::string& host_id);
 
-/// Writes the rights file of a key, and revokes earlier keys of the process of this name, if it has
-/// one.
-core::Result<void> grant_key(const std::string& rights_directory, const std::string& public_key,
-                             const core::PeerRights& rights);
+/// The rights files of each process name.
+using KeyFiles = std::map<std::string, std::vector<std::string>>;
+
+/// Reads all rights files.
+KeyFiles find_keys(const std::string& rights_directory);
+/// Writes the rights file of a key, and revokes those of `known` keys that are of the process of
+/// this name, if it has one.
+core::Result<void> grant_key(const std::string& rights_directory, const KeyFiles& known,
+                             const std::string& public_key, const core::PeerRights& rights);
 /// The same, but earlier keys of the process stay valid until this one is used, and until
 /// `earlier_end_unix_s` at most.
-core::Result<void> renew_key(const std::string& rights_directory, const std::string& public_key,
-                             core::PeerRights rights, std::int64_t earlier_end_unix_s);
-/// The rights files of this process name.
-std::vector<std::string> find_keys(const std::string& rights_directory, const std::string& name);
-/// Removes those files; false if there are none.
-bool revoke_keys(const std::string& rights_directory, const std::string& name);
+core::Result<void> renew_key(const std::string& rights_directory, const KeyFiles& known,
+                             const std::string& public_key, core::PeerRights rights,
+                             std::int64_t earlier_end_unix_s);
+/// Removes the files of this process name; false if none was there.
+bool revoke_keys(const KeyFiles& known, const std::string& name);
 
 /// The folder of a process: `registry` for `registry`, `provisioner-host-07` for
 /// `provisioner/host-07`, `operator` for `operator/*`.

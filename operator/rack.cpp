@@ -86,9 +86,10 @@ core::Result<TextMap> rack_join_file(const StateDirectory& state, const Deployme
   const std::string path = own.file("join.yaml");
   const auto head = head_entries(state, deployment);
   if (!head) return head;
-  auto file = is_host(own)       ? read_text_map(own.file("host.yaml"))
-              : fs::exists(path) ? read_text_map(path)
-                                 : add_host_key(state, *head, rack_host_id(index));
+  auto file = is_host(own) ? read_text_map(own.file("host.yaml"))
+              : fs::exists(path)
+                  ? read_text_map(path)
+                  : add_host_key(state, find_known_keys(state), *head, rack_host_id(index));
   if (!file) return file;
   for (const auto& [key, value] : *head) (*file)[key] = value;
   if (auto written = write_text_map(path, *file); !written) return std::unexpected(written.error());

@@ -3,10 +3,14 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <iostream>
+#include <optional>
+#include <span>
 
+#include "core/hostlist/hostlist.hpp"
 #include "messages/scheduler.hpp"
 #include "operator/caller.hpp"
 #include "operator/commands/commands.hpp"
@@ -18,9 +22,16 @@ namespace nucleus::operator_ {
 
 namespace {
 
+namespace fs = std::filesystem;
+
+constexpr std::size_t hosts_max = 4'096;  // of one command
 constexpr std::chrono::seconds removal_timeout{20};
 constexpr std::chrono::seconds revocation_timeout{2};  // then the bus accepts nothing more of a key
 constexpr std::chrono::hours renewal_timeout{24};      // the earlier key is valid no longer
+
+std::string shown_hosts(std::span<const std::string> names) {
+  return (names.size() == 1 ? "host " : "hosts ") + core::hostlist::collect(names);
+}
 
 struct HostArguments {
   std::string state = {};
@@ -29,8 +40,9 @@ struct HostArguments {
 
 struct AddArguments {
   std::string state = {};
-  std::string name = {};
+  std::string hosts = {};
   std::string file = {};
+  std::string directory = {};
   std::string head_address = {};
   bool is_renewed = false;
   bool is_earlier_revoked = false;
@@ -38,7 +50,7 @@ struct AddArguments {
 
 struct RemoveArguments {
   std::string state = {};
-  std::string name = {};
+  std::string hosts = {};
 };
 
 core::Result<int> list_hosts(const HostArguments& arguments) {
@@ -62,22 +74,19 @@ core::Result<int> drain_or_resume(const HostArguments& arguments) {
   return 0;
 }
 
-/// Before a key is made, or replaced, that the file could not hold.
-core::Result<void> check_writable(const std::string& file) {
-  std::error_code error;
-  const auto folder = std::filesystem::absolute(file, error).parent_path();
-  if (std::filesystem::is_directory(file, error) || access(folder.c_str(), W_OK) != 0)
-    return core::refuse(core::ErrorCode::invalid_argument, "--file: cannot write " + file, "file");
-  return {};
+/// The names in a hostlist, each of them valid.
+core::Result<std::vector<std::string>> names_of(const std::string& hosts) {
+  auto names = core::hostlist::expand(hosts, hosts_max);
+  if (!names) return std::unexpected(msg::invalid("host", "HOST: " + names.error().detail));
+  for (const auto& name : *names)
+    if (auto broken = msg::check_name("host", name)) return std::unexpected(*broken);
+  return names;
 }
 
-core::Result<int> add(const AddArguments& arguments) {
-  const StateDirectory state(arguments.state);
-  if (arguments.name == "simulated")
-    return core::refuse(core::ErrorCode::invalid_argument,
-                        "HOST: the process of all simulated hosts is named simulated", "host");
+/// What all join files say of the head.
+core::Result<TextMap> head_for_hosts(const StateDirectory& state, const AddArguments& arguments) {
   auto head = find_head_entries(state);
-  if (!head) return std::unexpected(head.error());
+  if (!head) return head;
   if (!arguments.head_address.empty())
     if (auto set = set_head_address(state, *head, arguments.head_address); !set)
       return std::unexpected(set.error());
@@ -86,26 +95,94 @@ core::Result<int> add(const AddArguments& arguments) {
         core::ErrorCode::invalid_argument,
         "the head listens on every address: --head-address says which the host uses",
         "head-address");
-  const bool has_key = has_host_key(state, arguments.name);
-  if (has_key && !arguments.is_renewed)
-    return core::refuse(core::ErrorCode::conflict,
-                        "host " + msg::shown(arguments.name) + " has a key: --renew replaces it",
-                        "host");
-  const std::string file = arguments.file.empty() ? arguments.name + ".join" : arguments.file;
-  if (auto writable = check_writable(file); !writable) return std::unexpected(writable.error());
-  const bool is_earlier_kept = has_key && !arguments.is_earlier_revoked;
+  return head;
+}
+
+/// Of each host, in the order of their names; each can be written.
+core::Result<std::vector<std::string>> join_files(const AddArguments& arguments,
+                                                  const std::vector<std::string>& names) {
+  if (!arguments.file.empty() && names.size() > 1)
+    return std::unexpected(
+        msg::invalid("file", "--file is for one host: use --directory for several"));
+  const std::string option = arguments.directory.empty() ? "file" : "directory";
+  std::vector<std::string> files;
+  for (const auto& name : names) {
+    fs::path file = arguments.file;
+    if (file.empty()) file = fs::path(arguments.directory) / (name + ".join");
+    std::error_code error;
+    const auto folder = fs::absolute(file, error).parent_path();
+    if (fs::is_directory(file, error) || !fs::is_directory(folder, error) ||
+        access(folder.c_str(), W_OK) != 0)
+      return std::unexpected(
+          msg::invalid(option, fmt::format("--{}: cannot write {}", option, file.string())));
+    files.push_back(file);
+  }
+  return files;
+}
+
+core::Result<void> refuse_hosts_with_keys(const KeyFiles& known,
+                                          const std::vector<std::string>& names) {
+  std::vector<std::string> found;
+  for (const auto& name : names)
+    if (has_host_key(known, name)) found.push_back(name);
+  if (found.empty()) return {};
+  return core::refuse(core::ErrorCode::conflict,
+                      fmt::format("{} {} a key: --renew replaces it", shown_hosts(found),
+                                  found.size() == 1 ? "has" : "have"),
+                      "host");
+}
+
+/// Makes the keys, and writes the files. A failure says which hosts have theirs.
+core::Result<void> write_join_files(const StateDirectory& state, const KeyFiles& known,
+                                    const TextMap& head, const std::vector<std::string>& names,
+                                    const std::vector<std::string>& files, bool is_earlier_kept) {
   const auto end_unix_s = unix_ms_now() / 1000 + std::chrono::seconds{renewal_timeout}.count();
-  const bool is_loopback = text_of(*head, "bus.requests_url").starts_with("tcp://127.0.0.1:");
-  const auto key =
-      add_host_key(state, std::move(*head), arguments.name, is_earlier_kept ? end_unix_s : 0);
-  if (!key) return std::unexpected(key.error());
-  if (auto written = write_text_map(file, *key); !written) return std::unexpected(written.error());
-  std::cout << fmt::format("{}: copy it to the host and run there: nucleus join {}\n", file, file);
-  if (is_earlier_kept)
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto end = is_earlier_kept && has_host_key(known, names[i]) ? end_unix_s : 0;
+    const auto key = add_host_key(state, known, head, names[i], end);
+    auto written = key ? write_text_map(files[i], *key) : std::unexpected(key.error());
+    if (written) continue;
+    if (i > 0)
+      written.error().detail +=
+          "; written before: the file of " + shown_hosts(std::span(names).first(i));
+    return written;
+  }
+  return {};
+}
+
+core::Result<int> add(const AddArguments& arguments) {
+  const StateDirectory state(arguments.state);
+  const auto names = names_of(arguments.hosts);
+  if (!names) return std::unexpected(names.error());
+  if (std::ranges::find(*names, "simulated") != names->end())
+    return std::unexpected(
+        msg::invalid("host", "HOST: the process of all simulated hosts is named simulated"));
+  const auto head = head_for_hosts(state, arguments);
+  if (!head) return std::unexpected(head.error());
+  const auto known = find_known_keys(state);
+  if (!arguments.is_renewed)
+    if (auto free = refuse_hosts_with_keys(known, *names); !free)
+      return std::unexpected(free.error());
+  const auto files = join_files(arguments, *names);
+  if (!files) return std::unexpected(files.error());
+  if (auto written =
+          write_join_files(state, known, *head, *names, *files, !arguments.is_earlier_revoked);
+      !written)
+    return std::unexpected(written.error());
+  if (files->size() == 1)
+    std::cout << fmt::format("{0}: copy it to the host and run there: nucleus join {0}\n",
+                             files->front());
+  else
+    std::cout << fmt::format(
+        "{} to {}: copy each to its host and run there: nucleus join HOST.join\n", files->front(),
+        files->back());
+  const bool has_earlier =
+      std::ranges::any_of(*names, [&](const auto& name) { return has_host_key(known, name); });
+  if (has_earlier && !arguments.is_earlier_revoked)
     std::cout << fmt::format(
         "the old key ends when the host has joined with this file, or in {} hours\n",
         renewal_timeout.count());
-  if (is_loopback)
+  if (text_of(*head, "bus.requests_url").starts_with("tcp://127.0.0.1:"))
     std::cout << "the bus listens on 127.0.0.1 only; for other machines: nucleus down, then "
                  "nucleus up --bus-listen ADDRESS, then host add --renew\n";
   return 0;
@@ -117,37 +194,74 @@ bool is_worth_repeating(core::ErrorCode code) {
          code == core::ErrorCode::deadline_exceeded || code == core::ErrorCode::unknown_outcome;
 }
 
+struct Removal {
+  std::string host = {};
+  core::Result<msg::Done> outcome = {};  // of the latest attempt
+  bool was_known = false;                // by a key, or by an attempt whose outcome was not seen
+  bool has_just_been_revoked = false;
+};
+
 /// A host that still reports itself has its key revoked, and is removed once it counts as silent.
+void attempt(Caller& caller, const KeyFiles& known, std::vector<Removal>& removals) {
+  const auto deadline = std::chrono::steady_clock::now() + removal_timeout;
+  bool is_any_left = true;
+  for (bool is_first = true; is_any_left; is_first = false) {
+    is_any_left = false;
+    for (auto& one : removals) {
+      if (!is_first && (one.outcome || !is_worth_repeating(one.outcome.error().code))) continue;
+      one.outcome = caller.call(msg::RemoveHost{.host_id = {one.host}});
+      if (one.outcome || !is_worth_repeating(one.outcome.error().code)) continue;
+      is_any_left = true;
+      one.was_known = one.outcome.error().code != core::ErrorCode::conflict ||
+                      revoke_host_key(known, one.host) || one.was_known;
+    }
+    if (std::chrono::steady_clock::now() > deadline) return;
+    if (is_any_left) poll(nullptr, 0, 100);
+  }
+}
+
+/// A report that is under way adds a host again.
+void settle(Caller& caller, const std::vector<Removal>& removals) {
+  const auto settled = std::chrono::steady_clock::now() + revocation_timeout;
+  const auto may_return = [](const Removal& one) {
+    return one.outcome && one.has_just_been_revoked;
+  };
+  while (std::ranges::any_of(removals, may_return) && std::chrono::steady_clock::now() < settled) {
+    poll(nullptr, 0, 100);
+    for (const auto& one : removals)
+      if (may_return(one)) (void)caller.call(msg::RemoveHost{.host_id = {one.host}});
+  }
+}
+
 core::Result<int> remove(const RemoveArguments& arguments) {
   const StateDirectory state(arguments.state);
+  const auto names = names_of(arguments.hosts);
+  if (!names) return std::unexpected(names.error());
   if (const auto head = find_head_entries(state); !head) return std::unexpected(head.error());
   const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
-  const msg::RemoveHost request{.host_id = {arguments.name}};
-  const auto deadline = std::chrono::steady_clock::now() + removal_timeout;
-  auto removed = (*opened)->call(request);
-  bool was_known = false;  // by a key, or by an attempt whose outcome was not seen
-  while (!removed && is_worth_repeating(removed.error().code) &&
-         std::chrono::steady_clock::now() < deadline) {
-    if (removed.error().code == core::ErrorCode::conflict)
-      was_known = revoke_host_key(state, arguments.name) || was_known;
+  const auto known = find_known_keys(state);
+  std::vector<Removal> removals;
+  for (const auto& name : *names) removals.push_back({.host = name});
+  attempt(**opened, known, removals);
+  std::vector<std::string> removed;
+  std::optional<core::Error> failure;
+  for (auto& one : removals) {
+    const bool is_unknown = !one.outcome && one.outcome.error().code == core::ErrorCode::not_found;
+    if (one.outcome || is_unknown)  // one that never reported itself has a key alone
+      one.has_just_been_revoked = revoke_host_key(known, one.host);
+    if (one.outcome || (is_unknown && (one.was_known || one.has_just_been_revoked)))
+      removed.push_back(one.host);
+    else if (failure)
+      failure->detail += "\n" + one.outcome.error().detail;
     else
-      was_known = true;
-    poll(nullptr, 0, 100);
-    removed = (*opened)->call(request);
+      failure = one.outcome.error();
   }
-  if (!removed && removed.error().code != core::ErrorCode::not_found)
-    return std::unexpected(removed.error());
-  // One that never reported itself has a key alone.
-  const bool has_just_been_revoked = revoke_host_key(state, arguments.name);
-  if (!removed && !was_known && !has_just_been_revoked) return std::unexpected(removed.error());
-  // A report that is under way adds the host again.
-  const auto settled = std::chrono::steady_clock::now() + revocation_timeout;
-  while (removed && has_just_been_revoked && std::chrono::steady_clock::now() < settled) {
-    poll(nullptr, 0, 100);
-    (void)(*opened)->call(request);
-  }
-  std::cout << "host " << arguments.name << " is removed\n";
+  settle(**opened, removals);
+  if (!removed.empty())
+    std::cout << fmt::format("{} {} removed\n", shown_hosts(removed),
+                             removed.size() == 1 ? "is" : "are");
+  if (failure) return std::unexpected(*failure);
   return 0;
 }
 
@@ -174,11 +288,19 @@ void add_host(Commands& commands) {
                            describe_drain);
   group.add<HostArguments>("resume", "undo drain", drain_or_resume, describe_resume);
   group.add<AddArguments>(
-      "add", "write the file with which a machine joins as a host", add,
+      "add", "write the files with which machines join as hosts: all of them, or none", add,
       [](CommandOptions& options, AddArguments& arguments) {
         options.state(arguments.state);
-        options.add("HOST", arguments.name, "name of the new host").name().required();
-        options.add("--file", arguments.file, "file to write; default: HOST.join");
+        options
+            .add("HOST", arguments.hosts,
+                 "name of the new host, or a hostlist of up to 4096, for example h[1-200]")
+            .required();
+        const auto file =
+            options.add("--file", arguments.file, "file to write; default: HOST.join");
+        options
+            .add("--directory", arguments.directory,
+                 "directory to write the files HOST.join to; default: the current one")
+            .excludes(file);
         options.add("--head-address", arguments.head_address,
                     "address at which this host reaches the head; default: where the head listens");
         const auto renew = options.flag("--renew", arguments.is_renewed,
@@ -189,10 +311,11 @@ void add_host(Commands& commands) {
             .needs(renew);
       });
   group.add<RemoveArguments>(
-      "remove", "revoke a host's key and forget the host; it must run no nodes", remove,
+      "remove", "revoke the keys of hosts and forget them; those that run nodes stay", remove,
       [](CommandOptions& options, RemoveArguments& arguments) {
         options.state(arguments.state);
-        options.add("HOST", arguments.name, "name of the host").name().required();
+        options.add("HOST", arguments.hosts, "name of the host, or a hostlist of up to 4096")
+            .required();
       });
 }
 

@@ -214,6 +214,37 @@ def test_a_host_of_a_head_on_every_address_is_told_one_of_them(make_deployment, 
     assert joined["image_store_url"].startswith("https://127.0.0.1:")
 
 
+def test_a_hostlist_of_hosts_is_added_and_removed_at_once(shared, tmp_path):
+    rights = shared.state / "rights"
+
+    def add(*words):
+        return shared.nucleus("host", "add", *words, "--directory", tmp_path, check=False)
+
+    before = sorted(rights.iterdir())
+    added = add("h[08-12],other")
+    assert added.returncode == 0, added.stderr
+    names = ["h08", "h09", "h10", "h11", "h12", "other"]
+    files = {one: yaml.safe_load((tmp_path / f"{one}.join").read_text()) for one in names}
+    assert [files[one]["host_id"] for one in names] == names
+    assert len({file["bus.secret_key"] for file in files.values()}) == len(names)
+    assert all((tmp_path / f"{one}.join").stat().st_mode & 0o077 == 0 for one in names)
+    granted = sorted(rights.iterdir())
+    assert len(granted) == len(before) + len(names)
+    refused = add("h[10-14]")
+    assert refused.returncode == 1 and "hosts h[10-12] have a key: --renew" in refused.stderr
+    refused = shared.nucleus("host", "add", "n[1-2]", "--file", tmp_path / "n", check=False)
+    assert refused.returncode == 2 and "--directory" in refused.stderr
+    assert sorted(rights.iterdir()) == granted and len(list(tmp_path.iterdir())) == len(names)
+    renewed = add("h[12-13]", "--renew", "--revoke-old")
+    assert renewed.returncode == 0, renewed.stderr
+    assert len(list(rights.iterdir())) == len(granted) + 1
+    assert yaml.safe_load((tmp_path / "h12.join").read_text()) != files["h12"]
+    removed = shared.nucleus("host", "remove", "h[08-14],other", check=False)
+    assert removed.returncode == 1 and "no such host: h14" in removed.stderr
+    assert "hosts h[08-13],other are removed" in removed.stdout
+    assert sorted(rights.iterdir()) == before
+
+
 SEND = """
 import socket, sys
 opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)

@@ -28,9 +28,10 @@ CREATED = {"cluster create NAME": ("../x", "a b", LONG, "7"),
            "person create NAME": ("../x", "a b", LONG),
            "person create --project": ("../x", "a b", LONG, "Upper"),
            "allocation set NAME": ("../x", "a b", LONG),
-          "reservation create NAME": ("../x", "a b", LONG),
-           "host add HOST": ("../x", "a b", LONG, "simulated"),
-           "host add --file": ("none/x.join", "/"),
+           "reservation create NAME": ("../x", "a b", LONG),
+           "host add HOST": ("../x", "a b", LONG, "simulated", "n[1-3],../x", "n[1-3],joined",
+                             "n[1-4097]", "n[1-2", "n[3-1]"),
+           "host add --file": ("none/x.join", "/"), "host add --directory": ("none", "/dev/null"),
            "image import NAME": ("../x", "a b", "demo/a/b", LONG, "7"),
            "keys DIRECTORY": ("/dev/null/x",), "keys --provisioner": ("../x", "a b", LONG)}
 # These create a state directory, or examine a machine before there is one.

@@ -47,7 +47,7 @@ class JoinFile : public testing::Test {
 TEST_F(JoinFile, HasTheHeadAsTheOperatorReachesItAndANewPairOfTheHost) {
   const auto head = find_head_entries(state);
   ASSERT_TRUE(head) << head.error().detail;
-  const auto file = add_host_key(state, *head, "host-1");
+  const auto file = add_host_key(state, find_known_keys(state), *head, "host-1");
   ASSERT_TRUE(file) << file.error().detail;
   EXPECT_EQ(file->at("host_id"), "host-1");
   EXPECT_EQ(file->at("bus.requests_url"), "tcp://bus:5570");
@@ -62,8 +62,11 @@ TEST_F(JoinFile, HasTheHeadAsTheOperatorReachesItAndANewPairOfTheHost) {
   const auto rights = bus::find_rights(folder.file("bus/rights"), file->at("bus.public_key"));
   EXPECT_EQ(rights.name, "provisioner/host-1");
   EXPECT_EQ(rights.calls, host_rights("host-1").calls);
-  EXPECT_TRUE(revoke_host_key(state, "host-1"));
-  EXPECT_FALSE(has_host_key(state, "host-1"));
+  const auto known = find_known_keys(state);
+  EXPECT_TRUE(has_host_key(known, "host-1"));
+  EXPECT_TRUE(revoke_host_key(known, "host-1"));
+  EXPECT_FALSE(revoke_host_key(known, "host-1")) << "it is revoked already";
+  EXPECT_FALSE(has_host_key(find_known_keys(state), "host-1"));
 }
 
 TEST_F(JoinFile, MayHaveAnotherAddressOfTheHead) {

@@ -109,8 +109,8 @@ TEST_F(Keys, ARenewedKeyReplacesAllEarlierOnesWhichEndAtATime) {
   const std::string rights = folder.file("bus/rights");
   const auto second = core::new_curve_pair().public_key;
   const auto third = core::new_curve_pair().public_key;
-  ASSERT_TRUE(renew_key(rights, second, host_rights("host-07"), 100));
-  ASSERT_TRUE(renew_key(rights, third, host_rights("host-07"), 200));
+  ASSERT_TRUE(renew_key(rights, find_keys(rights), second, host_rights("host-07"), 100));
+  ASSERT_TRUE(renew_key(rights, find_keys(rights), third, host_rights("host-07"), 200));
   EXPECT_EQ(bus::find_rights(rights, first).end_unix_s, 100) << "not later than it was";
   EXPECT_EQ(bus::find_rights(rights, second).end_unix_s, 200);
   const auto newest = bus::find_rights(rights, third);
