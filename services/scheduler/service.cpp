@@ -118,8 +118,8 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.every(sweep, *this, &Service::prove_ownership);
   bus_.every(sweep, *this, &Service::sweep_hosts);
   bus_.every(sweep, *this, &Service::step_reservations);
-  bus_.every(budget_interval, *this, &Service::take_budget_steps);
   bus_.every(sweep, *this, &Service::end_walltimes);
+  bus_.every(budget_interval, *this, &Service::take_budget_steps);
   bus_.every(remove_disks_interval, *this, &Service::remove_disks);
 }
 
