@@ -32,11 +32,15 @@ core::Result<int> define(const ReservationArguments& arguments) {
                                  .reason = arguments.reason};
   if (!arguments.project.empty()) request.project_id = msg::ProjectId{arguments.project};
   if (!arguments.hosts.empty()) request.hosts = arguments.hosts;
-  if (request == msg::DefineReservation{.name = arguments.name})
-    return core::refuse(core::ErrorCode::invalid_argument,
-                        "nothing to change: see nucleus reservation update --help");
   const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
+  if (request == msg::DefineReservation{.name = arguments.name}) {
+    const auto known = (*opened)->call(
+        msg::ListReservations{.viewer = {.is_operator = true}, .name = arguments.name});
+    if (!known) return std::unexpected(known.error());
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "nothing to change: see nucleus reservation update --help");
+  }
   const auto defined = (*opened)->call(request);
   if (!defined) return std::unexpected(defined.error());
   std::cout << reservation_heading() << reservation_row(*defined);

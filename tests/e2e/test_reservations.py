@@ -1,4 +1,5 @@
 """Reservations as the operator and the members of a project use them."""
+import itertools
 import json
 import subprocess
 import time
@@ -127,7 +128,7 @@ def test_a_watch_of_reservations_shows_what_their_list_shows(site):
     site.deployment.nucleus("person", "create", "pia", "--project", "physics2")
     times = ("--start", later(HOUR_S), "--end", later(2 * HOUR_S))
     with site.session.get(site.url + "/v2/reservations?watch", stream=True, timeout=60) as watch:
-        lines = watch.iter_lines()
+        lines = watch.iter_lines(chunk_size=1)
         next(lines)
         site.nucleus("create", "window", "--hosts", "sim-0001", *times)
         site.nucleus("create", "moves", "--hosts", "sim-0002", "--project", "demo", *times)
@@ -141,7 +142,7 @@ def test_a_watch_of_reservations_shows_what_their_list_shows(site):
         data = (json.loads(line[6:]) for line in lines if line.startswith(b"data: "))
         seen = [(event["type"].removeprefix("scheduler.reservation-"),
                  event["body"]["reservation"]["name"], event["project"])
-                for event, _ in zip(data, range(6))]
+                for event in itertools.islice(data, 6)]
     assert seen == [("changed", "window", "public"), ("changed", "moves", "demo"),
                     ("removed", "moves", "demo"), ("removed", "window", "public"),
                     ("changed", "window", "public"), ("removed", "window", "public")]
