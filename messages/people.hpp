@@ -130,7 +130,7 @@ struct Person {
   NUCLEUS_FIELDS(person_id, email, first_name, last_name, role, projects);
 };
 
-/// Creates a person or changes the definition of one. The projects must exist.
+/// Creates or changes a person. The projects must exist. The last operator keeps the role.
 struct DefinePerson {
   static constexpr std::string_view topic = "registry.define-person";
   using Reply = Done;
@@ -172,7 +172,7 @@ struct ListPeople {
   NUCLEUS_FIELDS(viewer, page);
 };
 
-/// Removes a person with every credential. Acknowledgements that the person signed are kept.
+/// Removes a person, but not the last operator, with every credential. Signatures are kept.
 struct RemovePerson {
   static constexpr std::string_view topic = "registry.remove-person";
   using Reply = Done;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/common.hpp"
+#include "messages/text.hpp"
 
 namespace nucleus::msg {
 
@@ -40,7 +40,7 @@ struct DefineReservation {
   std::optional<std::string> hosts = {};          // a hostlist of 1..4096 hosts, 0..65536 bytes
   std::optional<std::int64_t> start_unix_s = {};  // of a new one: not set = now
   std::optional<std::int64_t> end_unix_s = {};    // later than now and than its start
-  std::optional<std::string> reason = {};         // 0..256 bytes
+  std::optional<std::string> reason = {};         // 0..256 bytes, one line
   NUCLEUS_FIELDS(name, is_new, project_id, hosts, start_unix_s, end_unix_s, reason);
 };
 
@@ -59,9 +59,7 @@ inline std::optional<Error> check(const DefineReservation& request) {
     return invalid("start_unix_s", "start_unix_s must be 1 to 253402300799");
   if (!is_time(request.end_unix_s))
     return invalid("end_unix_s", "end_unix_s must be 1 to 253402300799");
-  if (request.reason && request.reason->size() > 256)
-    return invalid("reason", "reason must be at most 256 bytes");
-  return std::nullopt;
+  return request.reason ? check_line("reason", *request.reason, 256) : std::nullopt;
 }
 
 /// Removes a reservation. Computesets that wait for it are cancelled; `wrong_state` while one runs
@@ -92,15 +90,17 @@ struct ListReservations {
 /// Event: a reservation was created or changed, began or ended; the whole new one.
 struct ReservationChanged {
   static constexpr std::string_view topic = "scheduler.reservation-changed";
+  ProjectId project_id = {};  // whose it is; `public` = of a maintenance window: visible to all
   Reservation reservation = {};
-  NUCLEUS_FIELDS(reservation);
+  NUCLEUS_FIELDS(project_id, reservation);
 };
 
-/// Event: a reservation was removed.
+/// Event: a reservation was removed, or is another project's from now on.
 struct ReservationRemoved {
   static constexpr std::string_view topic = "scheduler.reservation-removed";
+  ProjectId project_id = {};  // whose it was; `public` = of a maintenance window: visible to all
   Reservation reservation = {};
-  NUCLEUS_FIELDS(reservation);
+  NUCLEUS_FIELDS(project_id, reservation);
 };
 
 }  // namespace nucleus::msg

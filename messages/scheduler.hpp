@@ -238,6 +238,9 @@ struct HostLease {
   NUCLEUS_FIELDS(lease_ms, revision, must_report_all, unix_ms);
 };
 
+constexpr std::size_t host_reason_bytes_max = 1024;
+constexpr std::uint64_t host_memory_mb_max = 1ULL << 30;
+
 /// A host's heartbeat, each second and whenever its state changes. The reply renews the host's
 /// lease.
 struct ReportHost {
@@ -248,11 +251,11 @@ struct ReportHost {
                              // provisioner/HOST, or one for many simulated hosts
   std::string boot_id = {};  // of the provisioner's process: another one = it has restarted
   std::uint32_t cpus = 0;
-  std::uint64_t memory_mb = 0;
-  std::string driver = {};       // libvirt, simulated
+  std::uint64_t memory_mb = 0;   // at most 2^30
+  std::string driver = {};       // libvirt, simulated; this and the other texts: 0..64 bytes
   std::string accelerator = {};  // kvm, tcg, none; empty while it is being probed
   bool is_reachable = true;      // its hypervisor answers and its accelerator is known
-  std::string reason = {};       // if not reachable: why
+  std::string reason = {};       // if not reachable: why; 0..1024 bytes
   std::uint64_t revision = 0;    // of the last grants applied; 0 = none since the start
   std::string log_id = {};       // of the provisioner's reports: see ReportDomains
   std::uint64_t reported = 0;    // the newest report that the scheduler has acknowledged

@@ -2,8 +2,9 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <sstream>
 
-#include "messages/common.hpp"
+#include "messages/text.hpp"
 #include "operator/state_directory.hpp"
 
 namespace nucleus::operator_ {
@@ -71,6 +72,17 @@ CommandOption CommandOptions::add_free_text(const std::string& name, std::string
   return CommandOption(command_->add_option(name, value, help));
 }
 
+CommandOption CommandOptions::add_free_text(const std::string& name,
+                                            std::optional<std::string>& value,
+                                            const std::string& help) {
+  return CommandOption(command_->add_option(name, value, help));
+}
+
+CommandOption CommandOptions::add(const std::string& name, std::optional<std::int64_t>& value,
+                                  const std::string& help) {
+  return CommandOption(command_->add_option(name, value, help)->check(reason_if_blank));
+}
+
 CommandOption CommandOptions::add(const std::string& name, std::uint64_t& value,
                                   const std::string& help) {
   return CommandOption(command_->add_option(name, value, help)->check(reason_if_blank));
@@ -111,7 +123,37 @@ void Commands::hide(const std::string& name) {
   app_->get_subcommand(name)->group("");
 }
 
+namespace {
+
+/// Replaces control characters of what is written to a stream: texts of hosts, guests and people
+/// are no commands to the terminal.
+class Printable : public std::stringbuf {
+ public:
+  explicit Printable(std::ostream& stream) : stream_{stream}, terminal_{stream.rdbuf(this)} {}
+  ~Printable() override {
+    sync();
+    stream_.rdbuf(terminal_);
+  }
+  Printable(const Printable&) = delete;
+  Printable& operator=(const Printable&) = delete;
+
+ private:
+  int sync() override {
+    const auto text = msg::printable(str());
+    str({});
+    const auto size = static_cast<std::streamsize>(text.size());
+    return terminal_->sputn(text.data(), size) == size ? terminal_->pubsync() : -1;
+  }
+
+  std::ostream& stream_;
+  std::streambuf* terminal_;
+};
+
+}  // namespace
+
 int run_command_line(int argc, char** argv, const std::function<void(Commands&)>& describe) {
+  const Printable output(std::cout);
+  const Printable errors(std::cerr);
   CLI::App app{"Nucleus: virtual clusters on an HPC centre's own hardware."};
   app.name("nucleus");
   app.set_version_flag("--version", "nucleus " NUCLEUS_VERSION);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,8 +44,12 @@ class CommandOptions {
   /// thing.
   CommandOption add(const std::string& name, std::string& value, const std::string& help);
   CommandOption add_free_text(const std::string& name, std::string& value, const std::string& help);
+  CommandOption add_free_text(const std::string& name, std::optional<std::string>& value,
+                              const std::string& help);
   CommandOption add(const std::string& name, std::uint32_t& value, const std::string& help);
   CommandOption add(const std::string& name, std::uint64_t& value, const std::string& help);
+  CommandOption add(const std::string& name, std::optional<std::int64_t>& value,
+                    const std::string& help);
   CommandOption add(const std::string& name, std::vector<std::string>& values,
                     const std::string& help);
   CommandOption flag(const std::string& name, bool& value, const std::string& help);

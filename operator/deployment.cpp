@@ -156,7 +156,7 @@ core::Result<std::optional<Deployment>> load_deployment(const StateDirectory& st
                         .admin_public = curve["admin_public"].as<std::string>(),
                         .admin_secret = curve["admin_secret"].as<std::string>()};
     return std::optional{std::move(deployment)};
-  } catch (const YAML::Exception& error) {
+  } catch (const std::exception& error) {  // of the library, or of the file: a directory
     return core::refuse(core::ErrorCode::invalid_argument, path + ": " + error.what());
   }
 }

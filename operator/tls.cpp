@@ -10,6 +10,8 @@
 #include <ctime>
 #include <memory>
 
+#include "core/tls/trust.hpp"
+
 namespace nucleus::operator_ {
 
 namespace {
@@ -65,6 +67,15 @@ bool is_sound(const core::CertificateFiles& files, const core::CertificateScope&
          std::ranges::all_of(scope.addresses, is_covered);
 }
 
+/// With another CA file every client would refuse the certificate.
+core::Result<void> check_trust(const TlsOptions& tls, const core::Certificate& certificate) {
+  const auto trust = core::Trust::open(tls.ca);
+  if (!trust) return std::unexpected(trust.error());
+  if ((*trust)->verifies(certificate)) return {};
+  return core::refuse(core::ErrorCode::invalid_argument,
+                      tls.ca + ": did not issue " + tls.certificate, "tls-ca");
+}
+
 }  // namespace
 
 core::CertificateFiles authority_files(const StateDirectory& state) {
@@ -105,8 +116,8 @@ core::Result<void> check_tls(TlsOptions& tls) {
   const auto certificate = core::Certificate::open_if_set(
       {.certificate = tls.certificate, .key = tls.key}, "tls-certificate");
   if (!certificate) return std::unexpected(certificate.error());
-  if (!tls.ca.empty() && access(tls.ca.c_str(), R_OK) != 0)
-    return core::refuse(core::ErrorCode::invalid_argument, tls.ca + ": cannot be read", "tls-ca");
+  if (!tls.ca.empty() && *certificate)
+    if (auto trusted = check_trust(tls, **certificate); !trusted) return trusted;
   if (!*certificate) tls = {.is_off = tls.is_off};
   if (*certificate && tls.ca.empty() && (*certificate)->facts().is_self_signed)
     tls.ca = tls.certificate;

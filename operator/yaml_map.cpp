@@ -1,6 +1,10 @@
 #include "operator/yaml_map.hpp"
 
+#include <unistd.h>
 #include <yaml-cpp/yaml.h>
+
+#include <cerrno>
+#include <system_error>
 
 #include "operator/state_directory.hpp"
 
@@ -8,11 +12,14 @@ namespace nucleus::operator_ {
 
 core::Result<TextMap> read_text_map(const std::string& path) {
   TextMap map;
+  if (access(path.c_str(), R_OK) != 0)
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        path + ": " + std::generic_category().message(errno));
   try {
     const YAML::Node file = YAML::LoadFile(path);
     for (const auto& entry : file)
       map[entry.first.as<std::string>()] = entry.second.as<std::string>();
-  } catch (const YAML::Exception& error) {
+  } catch (const std::exception& error) {  // of the library, or of the file: a directory
     return core::refuse(core::ErrorCode::invalid_argument, path + ": " + error.what());
   }
   return map;

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "messages/text.hpp"
+
 namespace nucleus::client {
 
 namespace {
@@ -39,31 +41,6 @@ nlohmann::ordered_json library_value(const Json& value) {
   return object;
 }
 
-bool is_control(std::string_view text, std::size_t at) {
-  const auto byte = static_cast<unsigned char>(text[at]);
-  if (byte < ' ') return byte != '\n' && byte != '\t';
-  if (byte == 0x7F) return true;
-  // C1 controls, U+0080 to U+009F, are two bytes in UTF-8.
-  return byte == 0xC2 && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xA0;
-}
-
-/// The text with each control character replaced.
-std::string printable(std::string& text) {
-  std::size_t at = 0;
-  while (at < text.size() && !is_control(text, at)) ++at;
-  if (at == text.size()) return std::move(text);
-  std::string whole;
-  for (at = 0; at < text.size(); ++at) {
-    if (!is_control(text, at)) {
-      whole += text[at];
-      continue;
-    }
-    whole += "\xEF\xBF\xBD";
-    if (static_cast<unsigned char>(text[at]) == 0xC2) ++at;
-  }
-  return whole;
-}
-
 }  // namespace
 
 /// Builds a tree of values from the events of the library's parser.
@@ -82,7 +59,9 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(number_float_t, const string_t& text) override {
     return put(Json::Kind::number, text);
   }
-  bool string(string_t& text) override { return put(Json::Kind::text, printable(text)); }
+  bool string(string_t& text) override {
+    return put(Json::Kind::text, msg::printable(std::move(text)));
+  }
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(Json::Kind::object); }
   bool key(string_t& name) override {
@@ -130,7 +109,7 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
 
   Json::Name add_name(std::string name) {
     std::string copy = name;
-    auto key = std::make_shared<const std::string>(printable(copy));
+    auto key = std::make_shared<const std::string>(msg::printable(copy));
     return names_.emplace(std::move(name), std::move(key)).first->second;
   }
 

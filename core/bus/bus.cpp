@@ -75,6 +75,7 @@ void Bus::start() {
   store_->on_loaded([this] {
     in_flight_.clear();
     held_.clear();
+    held_bytes_ = 0;
     is_catching_up_ = has_subscriptions();
     is_reading_events_ = false;
     early_events_.clear();

@@ -31,7 +31,7 @@ Result<std::map<std::string, std::string>> read_values(const std::string& path) 
                       path + ": " + entry.first.as<std::string>() + " must be a single value");
       values[entry.first.as<std::string>()] = entry.second.as<std::string>();
     }
-  } catch (const YAML::Exception& error) {
+  } catch (const std::exception& error) {  // of the library, or of the file: a directory
     return refuse(ErrorCode::invalid_argument, path + ": " + error.what());
   }
   return values;

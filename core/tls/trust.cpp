@@ -17,4 +17,17 @@ Result<std::shared_ptr<Trust>> Trust::open(const std::string& ca_file) {
   return std::shared_ptr<Trust>(new Trust(std::move(context)));
 }
 
+bool Trust::verifies(const Certificate& certificate) const {
+  const auto server = certificate.context();
+  STACK_OF(X509)* intermediates = nullptr;
+  SSL_CTX_get0_chain_certs(server->native_handle(), &intermediates);
+  const std::unique_ptr<X509_STORE_CTX, decltype(&X509_STORE_CTX_free)> check(X509_STORE_CTX_new(),
+                                                                              X509_STORE_CTX_free);
+  if (X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(context_->native_handle()),
+                          SSL_CTX_get0_certificate(server->native_handle()), intermediates) != 1)
+    return false;
+  X509_STORE_CTX_set_flags(check.get(), X509_V_FLAG_NO_CHECK_TIME);
+  return X509_verify_cert(check.get()) == 1;
+}
+
 }  // namespace nucleus::core

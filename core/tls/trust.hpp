@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/result.hpp"
+#include "core/tls/certificate.hpp"
 
 namespace boost::asio::ssl {
 class context;
@@ -16,6 +17,9 @@ class Trust {
  public:
   /// Trusts the CAs in a PEM file, and no others. `invalid_argument` if it cannot be read.
   static Result<std::shared_ptr<Trust>> open(const std::string& ca_file);
+
+  /// Whether one of its CAs issued the certificate, whenever it expires.
+  bool verifies(const Certificate& certificate) const;
 
   /// TLS 1.2 or later.
   const std::shared_ptr<boost::asio::ssl::context>& context() const { return context_; }

@@ -96,7 +96,8 @@ core::Result<int> list_people(const PersonArguments& arguments) {
       std::string projects;
       for (const auto& project : person.projects)
         projects += (projects.empty() ? "" : ",") + project.value;
-      fmt::print("{:<24} {:<14} {}\n", person.person_id.value, msg::name_of(person.role), projects);
+      std::cout << fmt::format("{:<24} {:<14} {}\n", person.person_id.value,
+                               msg::name_of(person.role), projects);
     }
     request.page.after = page->next;
   } while (!request.page.after.empty());

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <iostream>
+#include <optional>
 
 #include "messages/reservations.hpp"
 #include "operator/caller.hpp"
@@ -17,23 +18,29 @@ struct ReservationArguments {
   std::string name = {};
   std::string project = {};
   std::string hosts = {};
-  std::uint64_t start_unix_s = 0;
-  std::uint64_t end_unix_s = 0;
-  std::string reason = {};
+  std::optional<std::int64_t> start_unix_s = {};
+  std::optional<std::int64_t> end_unix_s = {};
+  std::optional<std::string> reason = {};
   bool is_new = false;
 };
 
 core::Result<int> define(const ReservationArguments& arguments) {
-  const auto opened = open_caller(arguments.state);
-  if (!opened) return std::unexpected(opened.error());
-  msg::DefineReservation request{.name = arguments.name, .is_new = arguments.is_new};
+  msg::DefineReservation request{.name = arguments.name,
+                                 .is_new = arguments.is_new,
+                                 .start_unix_s = arguments.start_unix_s,
+                                 .end_unix_s = arguments.end_unix_s,
+                                 .reason = arguments.reason};
   if (!arguments.project.empty()) request.project_id = msg::ProjectId{arguments.project};
   if (!arguments.hosts.empty()) request.hosts = arguments.hosts;
-  if (arguments.start_unix_s != 0)
-    request.start_unix_s = static_cast<std::int64_t>(arguments.start_unix_s);
-  if (arguments.end_unix_s != 0)
-    request.end_unix_s = static_cast<std::int64_t>(arguments.end_unix_s);
-  if (!arguments.reason.empty()) request.reason = arguments.reason;
+  const auto opened = open_caller(arguments.state);
+  if (!opened) return std::unexpected(opened.error());
+  if (request == msg::DefineReservation{.name = arguments.name}) {
+    const auto known = (*opened)->call(
+        msg::ListReservations{.viewer = {.is_operator = true}, .name = arguments.name});
+    if (!known) return std::unexpected(known.error());
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "nothing to change: see nucleus reservation update --help");
+  }
   const auto defined = (*opened)->call(request);
   if (!defined) return std::unexpected(defined.error());
   std::cout << reservation_heading() << reservation_row(*defined);

@@ -43,7 +43,7 @@ msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
       .driver = config.driver.name,
       .accelerator = accelerator == Accel::unknown ? "" : std::string(msg::name_of(accelerator)),
       .is_reachable = watch.is_ready(),
-      .reason = watch.fault(),
+      .reason = watch.fault().substr(0, msg::host_reason_bytes_max),
       .revision = leases.has_complete_list(host_id) ? grants.applied_revision(host_id) : 0,
       .log_id = reporter.log_id(),
       .reported = reporter.acknowledged(),

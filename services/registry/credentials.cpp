@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/digest/digest.hpp"
+#include "messages/text.hpp"
 
 namespace nucleus::registry {
 namespace {
@@ -13,12 +14,6 @@ constexpr std::size_t key_name_bytes_max = 254;
 
 bool is_printable(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
-}
-
-bool is_display_text(std::string_view text) {
-  return text.size() <= 256 && std::ranges::none_of(text, [](char c) {
-           return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
-         });
 }
 
 }  // namespace
@@ -63,8 +58,7 @@ std::optional<msg::Error> check_shape(const msg::CheckSignature& request, std::i
 
 std::optional<msg::Error> check_token_request(const msg::IssueToken& request, msg::Role role,
                                               std::int64_t now_unix_s) {
-  if (request.label.size() > 64 || !is_display_text(request.label))
-    return msg::invalid("label", "label must be up to 64 bytes without control characters");
+  if (auto broken = msg::check_line("label", request.label, 64)) return broken;
   for (const auto right : request.rights)
     if (!msg::has_right(role, right))
       return msg::invalid("rights", "a token cannot have a right that its person does not have");
@@ -111,12 +105,8 @@ std::optional<msg::Error> check_person(const msg::Person& person) {
   if (auto broken = msg::check_name("person_id", person.person_id.value)) return broken;
   if (!person.email.empty())
     if (auto broken = check_email(person.email)) return broken;
-  if (!is_display_text(person.first_name))
-    return msg::invalid("first_name",
-                        "first_name must be up to 256 bytes without control characters");
-  if (!is_display_text(person.last_name))
-    return msg::invalid("last_name",
-                        "last_name must be up to 256 bytes without control characters");
+  if (auto broken = msg::check_line("first_name", person.first_name, 256)) return broken;
+  if (auto broken = msg::check_line("last_name", person.last_name, 256)) return broken;
   if (person.role == msg::Role::unknown)
     return msg::invalid("role", "role must be operator, pi, cluster_admin, trainer or read_only");
   if (person.projects.size() > 256) return msg::invalid("projects", "more than 256 projects");

@@ -38,6 +38,21 @@ std::unexpected<core::Error> no_such_person(const msg::PersonId& id) {
                       "person_id");
 }
 
+/// A deployment keeps an operator: without one, nobody could make another over REST. `field` names
+/// what of the request would take the rights of `before`.
+core::Result<void> Service::check_operator_remains(const msg::Person& before,
+                                                   const char* field) const {
+  if (before.role != msg::Role::operator_) return {};
+  bool is_any_other = false;
+  store_.for_each<StoredPerson>(keys::people(), [&](const StoredPerson& stored) {
+    is_any_other = is_any_other || (stored.person.role == msg::Role::operator_ &&
+                                    stored.person.person_id != before.person_id);
+  });
+  if (is_any_other) return {};
+  return core::refuse(core::ErrorCode::wrong_state,
+                      msg::shown(before.person_id.value) + " is the last operator", field);
+}
+
 bool use_project(core::Transaction& tx, const msg::ProjectId& id) {
   const auto* found = tx.read(keys::project(id));
   if (found && found->is_unused) {
@@ -142,6 +157,9 @@ core::Result<msg::Done> Service::define_person(const msg::DefinePerson& request,
     if (!use_project(tx, project)) return no_such_project(project, "projects");
   StoredPerson stored;
   if (before) {
+    if (auto remains = check_operator_remains(before->person, "role");
+        person.role != msg::Role::operator_ && !remains)
+      return std::unexpected(remains.error());
     stored = *before;
     if (before->person.role != person.role || before->person.projects != person.projects)
       tx.emit(msg::CredentialsChanged{person.person_id});
@@ -196,6 +214,8 @@ core::Result<msg::Done> Service::remove_person(const msg::RemovePerson& request,
   auto tx = store_.begin(context);
   const auto* stored = tx.read(keys::person(request.person_id));
   if (!stored) return no_such_person(request.person_id);
+  if (auto remains = check_operator_remains(stored->person, "person_id"); !remains)
+    return std::unexpected(remains.error());
   for (const auto& hash : stored->token_hashes) tx.remove(keys::token(hash));
   if (!stored->key_name.empty()) tx.remove(keys::api_key(stored->key_name));
   std::vector<std::string> bound;

@@ -45,6 +45,7 @@ class Service {
                                            core::Context& context);
   core::Result<msg::People> list_people(const msg::ListPeople& request, core::Context& context);
   core::Result<msg::Done> remove_person(const msg::RemovePerson& request, core::Context& context);
+  core::Result<void> check_operator_remains(const msg::Person& before, const char* field) const;
 
   // acknowledgements.cpp
   core::Result<msg::AcknowledgementText> set_acknowledgement_text(

@@ -53,6 +53,24 @@ void emit_allocation(core::Transaction& transaction, const StoredAllocation* bef
                                         {"action", msg::name_of(step->action)}});
 }
 
+/// Everybody sees maintenance windows.
+msg::ProjectId seen_by(const msg::Reservation& reservation) {
+  return reservation.project_id.empty() ? msg::ProjectId{"public"} : reservation.project_id;
+}
+
+/// One that is another project's now is removed for the former one.
+void emit_reservations(core::Transaction& transaction, const View& view, const Changes& changes) {
+  for (const auto& [id, stored] : changes.reservations) {
+    const auto* before = view.reservation(id);
+    if (before && (!stored || stored->reservation.project_id != before->reservation.project_id))
+      transaction.emit(msg::ReservationRemoved{.project_id = seen_by(before->reservation),
+                                               .reservation = before->reservation});
+    if (stored)
+      transaction.emit(msg::ReservationChanged{.project_id = seen_by(stored->reservation),
+                                               .reservation = stored->reservation});
+  }
+}
+
 void log(const Shown& shown) {
   for (const auto& computeset : shown.computesets)
     core::log::info("computeset_changed", {{"computeset", computeset.computeset_id},
@@ -100,11 +118,7 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
       transaction.emit(msg::WalltimeNotice{.computeset = stored->computeset,
                                            .end_unix_s = end_unix_s(view_, *stored)});
   }
-  for (const auto& [id, stored] : changes.reservations)
-    if (stored)
-      transaction.emit(msg::ReservationChanged{stored->reservation});
-    else
-      transaction.emit(msg::ReservationRemoved{view_.reservation(id)->reservation});
+  emit_reservations(transaction, view_, changes);
   if (store_.is_loaded()) log(shown);
   return transaction;
 }

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "core/log/log.hpp"
+#include "messages/reservations.hpp"
+#include "messages/text.hpp"
 #include "services/scheduler/embedded_backend.hpp"
 #include "services/scheduler/keys.hpp"
 #include "services/scheduler/plan/allocations.hpp"
@@ -33,11 +35,19 @@ std::optional<core::Error> check(const msg::ReportHost& report) {
   if (auto broken = msg::check_name("host_id", report.host_id.value)) return broken;
   if (report.process.empty() || report.process.size() > 128)
     return msg::invalid("process", "process must be 1 to 128 bytes");
-  if (report.release.size() > 64) return msg::invalid("release", "release must be 0 to 64 bytes");
-  if (report.address.size() > 64) return msg::invalid("address", "address must be 0 to 64 bytes");
-  if (report.machine_id.size() > 64)
-    return msg::invalid("machine_id", "machine_id must be 0 to 64 bytes");
+  for (const auto& [field, text] :
+       {std::pair{"boot_id", report.boot_id}, std::pair{"driver", report.driver},
+        std::pair{"accelerator", report.accelerator}, std::pair{"log_id", report.log_id},
+        std::pair{"release", report.release}, std::pair{"address", report.address},
+        std::pair{"machine_id", report.machine_id}})
+    if (auto broken = msg::check_line(field, text, 64)) return broken;
+  if (report.reason.size() > msg::host_reason_bytes_max)
+    return msg::invalid("reason", "reason must be at most 1024 bytes");
   if (report.cpus < 1 || report.cpus > 4096) return msg::invalid("cpus", "cpus must be 1 to 4096");
+  if (report.memory_mb > msg::host_memory_mb_max)
+    return msg::invalid("memory_mb", "memory_mb must be at most 2^30");
+  if (report.unix_ms < 0 || report.unix_ms > msg::reservation_unix_s_max * 1000)
+    return msg::invalid("unix_ms", "unix_ms must be 0 to 253402300799000");
   return std::nullopt;
 }
 
@@ -109,8 +119,8 @@ Service::Service(core::Runtime& runtime, Config config)
   const core::Milliseconds sweep{config.sweep_ms};
   bus_.every(sweep, *this, &Service::prove_ownership);
   bus_.every(sweep, *this, &Service::sweep_hosts);
-  bus_.every(sweep, *this, &Service::end_walltimes);
   bus_.every(sweep, *this, &Service::step_reservations);
+  bus_.every(sweep, *this, &Service::end_walltimes);
   bus_.every(budget_interval, *this, &Service::take_budget_steps);
   bus_.every(remove_disks_interval, *this, &Service::remove_disks);
 }

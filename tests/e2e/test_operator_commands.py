@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import BIN, a_deployment
+from conftest import BIN, a_deployment, wait_until
 from http_client import operator_of
 
 TIMEOUT_S = 30
@@ -62,7 +62,7 @@ def commands(words=()):
 def values_of(text):
     """The commands arguments: their name, type, and whether they must be given."""
     for name, rest in section(text, "Positionals") + section(text, "Options"):
-        kind = re.match(r"(TEXT|UINT)", rest)
+        kind = re.match(r"(TEXT|U?INT)", rest)
         if kind:
             yield name.split(",")[-1], kind[1], "REQUIRED" in rest
 
@@ -78,7 +78,7 @@ def line_with(text, chosen, value, values=None):
         if name == chosen:
             given = value  # also an empty one
         else:
-            given = (values or {}).get(name) or ("1" if kind == "UINT" else "a")
+            given = (values or {}).get(name) or ("a" if kind == "TEXT" else "1")
         words += [name, given] if name.startswith("-") else [given]
     return words
 
@@ -178,7 +178,7 @@ def live_fixture(tmp_path_factory):
 
 
 def wrong_values(command, text, name, kind):
-    if kind == "UINT":
+    if kind != "TEXT":
         return ("many", "-1", "1.5", "9" * 30)
     if f"{command} {name}" in CREATED:
         return CREATED[f"{command} {name}"]
@@ -217,3 +217,57 @@ def test_an_image_is_of_a_project_that_exists(live):
     put = live.operator.ask("PUT", "/v2/images/none/disk?format=raw", data=b"\1" * 512)
     assert (put.status_code, put.json()["detail"]) == (404, "Not found.")
     assert live.operator.get("/v2/images")["images"] == []
+
+
+def test_removing_a_cluster_does_what_its_help_says(live):
+    """It ends the computesets, stops the nodes, and deletes the cluster with its volumes."""
+    said = run("cluster", "remove", "--help").stdout.splitlines()[0]
+    assert said == "end a cluster's computesets, stop its nodes, and delete it with its volumes"
+    ask = live.operator.ask
+    live.deployment.nucleus("cluster", "create", "goes", "--computes", "2")
+    wait_until(lambda: ask("POST", "/v2/clusters/goes/nodes/goes/power",
+                           data='{"action": "on"}').ok, "the frontend is on")
+    made = ask("POST", "/v2/computesets", data='{"cluster_id": "goes", "count": 2}')
+    number = made.json()["computeset_id"]
+
+    def state():
+        return live.operator.get(f"/v2/computesets/{number}")["state"]
+
+    def domains():
+        return sum(host["node_count"] for host in live.operator.get("/v2/hosts")["hosts"])
+    wait_until(lambda: state() == "running" and domains() == 3, "the cluster runs")
+    removed = live.deployment.nucleus("cluster", "remove", "goes")
+    assert removed.stdout == "cluster goes is removed\n"
+    assert ask("GET", "/v2/clusters/goes").status_code == 404
+    wait_until(lambda: state() == "completed" and domains() == 0, "nothing of it runs")
+    assert "0 orphans" in live.deployment.nucleus("verify").stdout
+
+
+def test_control_characters_do_not_reach_the_terminal(live):
+    refused = run("reservation", "update", "far", "--reason", "\x1b[2J", "--state",
+                  str(live.deployment.state))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "reason must be up to 256 bytes without control characters" in refused.stderr
+    (live.folder / "\x1b[2J.join").write_text("host_id: [")
+    refused = run("join", str(live.folder / "\x1b[2J.join"))
+    assert refused.returncode == 2 and "\x1b" not in refused.stderr and "[2J" in refused.stderr
+
+
+def test_a_file_that_is_a_folder_or_is_not_there_is_named(live):
+    for name, reason in ((live.folder, "Is a directory"),
+                         (live.folder / "gone", "No such file or directory")):
+        refused = run("join", str(name), "--state", str(live.folder / "host"))
+        assert refused.returncode == 2 and refused.stderr.count("\n") == 1, refused
+        assert str(name) in refused.stderr and reason in refused.stderr, refused
+
+
+def test_a_reservation_is_changed_as_asked_or_the_command_is_refused(live):
+    def update(*words):
+        return live.deployment.nucleus("reservation", "update", "far", *words, check=False)
+    assert update("--reason", "fans").stdout.splitlines()[1].endswith("  fans")
+    assert not update("--reason", "").stdout.splitlines()[1].rstrip().endswith("fans")
+    for words, field in (((), "nothing to change"), (("--start", "0"), "start"),
+                         (("--end", "0"), "end"), (("--end", "-1"), "end")):
+        refused = update(*words)
+        assert (refused.returncode, refused.stdout) == (2, ""), (words, refused)
+        assert field in refused.stderr, (words, refused)

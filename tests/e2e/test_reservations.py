@@ -1,4 +1,5 @@
 """Reservations as the operator and the members of a project use them."""
+import itertools
 import json
 import subprocess
 import time
@@ -119,3 +120,29 @@ def test_a_client_lists_reservations(site):
     assert [line.split(",")[:3] for line in listed.splitlines()[1:]] == [
         ["shown", "planned", "demo"]]
     site.nucleus("remove", "shown")
+
+
+def test_a_watch_of_reservations_shows_what_their_list_shows(site):
+    """Maintenance windows to everybody; and that one has become another project's."""
+    # A project is known to the scheduler by its event.
+    site.deployment.nucleus("person", "create", "pia", "--project", "physics2")
+    times = ("--start", later(HOUR_S), "--end", later(2 * HOUR_S))
+    with site.session.get(site.url + "/v2/reservations?watch", stream=True, timeout=60) as watch:
+        lines = watch.iter_lines(chunk_size=1)
+        next(lines)
+        site.nucleus("create", "window", "--hosts", "sim-0001", *times)
+        site.nucleus("create", "moves", "--hosts", "sim-0002", "--project", "demo", *times)
+        site.nucleus("update", "moves", "--project", "physics2")
+        site.nucleus("update", "moves", "--reason", "not shown")
+        site.nucleus("update", "window", "--project", "physics2")
+        site.nucleus("remove", "window")
+        site.nucleus("create", "window", "--hosts", "sim-0001", *times)
+        site.nucleus("remove", "window")
+        site.nucleus("remove", "moves")
+        data = (json.loads(line[6:]) for line in lines if line.startswith(b"data: "))
+        seen = [(event["type"].removeprefix("scheduler.reservation-"),
+                 event["body"]["reservation"]["name"], event["project"])
+                for event in itertools.islice(data, 6)]
+    assert seen == [("changed", "window", "public"), ("changed", "moves", "demo"),
+                    ("removed", "moves", "demo"), ("removed", "window", "public"),
+                    ("changed", "window", "public"), ("removed", "window", "public")]

@@ -220,3 +220,18 @@ def test_every_change_of_people_projects_images_and_allocations_is_an_event(shar
     # Only operators receive events about people.
     for kind in ("person-defined", "person-removed"):
         assert ("registry." + kind, "_") in seen
+
+
+def test_the_last_operator_stays_one(shared, operator):
+    for other in ("pi", "read_only"):
+        refused = send(operator, "PUT", "/v2/people/operator", {"role": other})
+        assert (refused.status_code, refused.json()["field"]) == (409, "role"), refused.text
+        assert refused.json()["detail"] == "operator is the last operator"
+    refused = operator.ask("DELETE", "/v2/people/operator")
+    assert (refused.status_code, refused.json()["field"]) == (409, "person_id")
+    refused = shared.nucleus("person", "remove", "operator", check=False)
+    assert refused.returncode == 1 and "operator is the last operator" in refused.stderr
+    assert operator.get("/v2/me")["role"] == "operator"
+    shared.nucleus("person", "create", "second", "--project", "demo", "--operator")
+    assert send(operator, "PUT", "/v2/people/second", {"role": "pi"}).status_code == 200
+    assert operator.ask("DELETE", "/v2/people/second").status_code == 204

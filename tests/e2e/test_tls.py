@@ -220,6 +220,19 @@ def test_up_refuses_a_pair_that_does_not_match(site, make_deployment):
     assert new.pids() == {}
 
 
+@pytest.mark.parametrize("wrong,reason", [
+    ("server.key", "not a CA"), (".", "not a CA"), ("strange.pem", "did not issue")])
+def test_up_refuses_a_ca_file_with_which_no_client_could_verify(site, make_deployment, tmp_path,
+                                                               wrong, reason):
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=strange",
+            "-keyout", "server.key", "-out", "strange.pem", folder=tmp_path)
+    new = make_deployment("--simulated", "--tls-certificate", str(site.authority.certificate),
+                          "--tls-key", str(site.authority.key), "--tls-ca", str(tmp_path / wrong))
+    refused = new.up(check=False)
+    assert refused.returncode == 2 and reason in refused.stderr, refused.stderr
+    assert new.pids() == {}
+
+
 def test_a_self_signed_certificate_is_its_own_ca(tmp_path, make_deployment):
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=site",
             "-addext", "subjectAltName=DNS:localhost", "-keyout", "own.key", "-out", "own.pem",

@@ -400,5 +400,67 @@ TEST(Core, RefusesARequestThatIsTooLargeBeforeItIsSent) {
   EXPECT_EQ(reply.error().detail, "the request is over 1 MiB");
 }
 
+/// Subscribes to events, so that requests wait for them.
+struct WaitingRoom {
+  SubscribingRoom events;
+  explicit WaitingRoom(core::Runtime& runtime) : events{runtime} {
+    runtime.bus.serve<msg::GetPerson>(*this, &WaitingRoom::get);
+  }
+  core::Result<msg::Person> get(const msg::GetPerson& request, core::Context&) {
+    return msg::Person{.person_id = request.person_id};
+  }
+};
+
+TEST(Core, BoundsTheBytesOfRequestsThatWaitForAnEvent) {
+  Deployment deployment;
+  Process registry(deployment, "registry", {}, build<CountingRoom>);
+  Process listener(deployment, "listener", {}, build<WaitingRoom>, {.held_bytes_max = 100});
+  Process caller(deployment, "caller");
+  const auto answers = [&] {
+    return caller.call(msg::GetPerson{{"ada"}}, {.to = "listener", .deadline = wait_timeout});
+  };
+  const auto is_loaded = [&] {
+    return listener.on_loop([&] { return listener.store().is_loaded(); });
+  };
+  Wire peer(zmq::socket_type::dealer, deployment.requests_url(), "peer");
+  const auto ask = [&](const std::string& id) {
+    const auto body = msg::encode(msg::GetPerson{{std::string(60, 'x')}});
+    auto parts = a_request("peer", "listener", std::string(msg::GetPerson::topic), body, id);
+    auto envelope = msg::decode<msg::Envelope>(parts[1]);
+    envelope.after_sequence = 1;
+    parts[1] = msg::encode(envelope);
+    EXPECT_TRUE(peer.send(parts));
+  };
+  const auto next_reply = [&] {
+    const auto parts = peer.receive(wait_timeout);
+    return parts ? msg::decode<msg::Envelope>((*parts)[1]) : msg::Envelope{};
+  };
+  ASSERT_TRUE(answers());
+  ask("first");
+  ask("first");  // a copy is not held again
+  ask("second");
+  const auto refused = next_reply();
+  EXPECT_EQ(refused.request_id, "second");
+  ASSERT_TRUE(refused.error);
+  EXPECT_EQ(refused.error->code, core::ErrorCode::unavailable);
+
+  deployment.redis.kill();
+  listener.on_loop([&] {  // the commit fails, and the store is loaded again
+    core::Context context = listener.bus().context();
+    auto tx = listener.store().begin(context);
+    tx.write(handled_key, Counted{50});
+    return tx.commit().has_value();
+  });
+  ASSERT_TRUE(eventually([&] { return !is_loaded(); }));
+  deployment.redis.start();
+  ASSERT_TRUE(answers());
+  ask("third");  // a reload has forgotten the first
+  ASSERT_TRUE(answers());
+  ASSERT_TRUE(caller.call(msg::DefineProject{{"p"}}, {.deadline = wait_timeout}));
+  const auto answered = next_reply();
+  EXPECT_EQ(answered.request_id, "third");
+  EXPECT_FALSE(answered.error) << answered.error->detail;
+}
+
 }  // namespace
 }  // namespace nucleus::tests

@@ -29,6 +29,7 @@ struct Ask {
   std::string ticket = {};
   std::string range = {};
   std::string method = "GET";
+  std::string scheme = "Bearer";
   std::string ca_file = {};  // empty = the server's
 };
 
@@ -100,7 +101,8 @@ class FileServer : public testing::Test {
       curl_easy_setopt(handle, option, value);
     };
     if (!ask.ticket.empty())
-      headers = curl_slist_append(headers, ("Authorization: Bearer " + ask.ticket).c_str());
+      headers =
+          curl_slist_append(headers, ("Authorization: " + ask.scheme + " " + ask.ticket).c_str());
     if (!ask.range.empty()) headers = curl_slist_append(headers, ("Range: " + ask.range).c_str());
     const std::string url = url_ + path;
     const std::string ca_file = ask.ca_file.empty() ? authority_.ca_file() : ask.ca_file;
@@ -221,6 +223,8 @@ TEST_F(FileServer, OpensNothingElseToATicket) {
   EXPECT_NE(mine.ticket, other.ticket);
   const auto path = path_of(mine, BaseFileKind::kernel);
   EXPECT_EQ(ask(path, {.ticket = mine.ticket}).status, 200);
+  EXPECT_EQ(ask(path, {.ticket = mine.ticket, .scheme = "bearer"}).status, 200) << "in any case";
+  EXPECT_EQ(ask(path, {.ticket = mine.ticket, .scheme = "Basic"}).status, 401);
   EXPECT_EQ(ask(path, {}).status, 401);
   EXPECT_EQ(ask(path, {.ticket = "wrong"}).status, 401);
   EXPECT_EQ(ask(path, {.ticket = std::string(5000, 'x')}).status, 401);

@@ -158,6 +158,27 @@ TEST_F(RegistryPeople, RefusesAnUnknownRole) {
   EXPECT_EQ(must(msg::GetPerson{ada.person_id}).role, msg::Role::cluster_admin);
 }
 
+TEST_F(RegistryPeople, KeepsTheLastOperator) {
+  const msg::Person op{.person_id = {"op"}, .role = msg::Role::operator_};
+  const msg::Person demoted{.person_id = {"op"}, .role = msg::Role::pi};
+  must(msg::DefinePerson{op});
+  must(msg::DefinePerson{op});
+  const auto changed = caller.call(msg::DefinePerson{demoted}, {.deadline = wait_timeout});
+  ASSERT_FALSE(changed);
+  EXPECT_EQ(changed.error().code, ErrorCode::wrong_state);
+  EXPECT_EQ(changed.error().field, "role");
+  EXPECT_EQ(changed.error().detail, "op is the last operator");
+  const auto removed = caller.call(msg::RemovePerson{{"op"}}, {.deadline = wait_timeout});
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(removed.error().code, ErrorCode::wrong_state);
+  EXPECT_EQ(removed.error().field, "person_id");
+  EXPECT_EQ(must(msg::GetPerson{{"op"}}).role, msg::Role::operator_);
+  must(msg::DefinePerson{{.person_id = {"other"}, .role = msg::Role::operator_}});
+  must(msg::DefinePerson{demoted});
+  EXPECT_EQ(refused(msg::RemovePerson{{"other"}}), ErrorCode::wrong_state);
+  must(msg::RemovePerson{{"op"}});
+}
+
 TEST_F(RegistryPeople, APersonChangesTheirNameAndNothingElse) {
   const auto changed = must(msg::ChangeProfile{.person_id = {"ada"}, .last_name = "Lovelace"});
   EXPECT_EQ(changed.first_name, "Ada");

@@ -112,6 +112,22 @@ TEST_F(Scheduler, RefusesAHeartbeatWithFieldsOutOfRange) {
   auto none = host.a_report();
   none.cpus = 0;
   EXPECT_EQ(host.report(none).error().field, "cpus");
+  const auto refused = [&](auto change) {
+    auto report = host.a_report();
+    change(report);
+    const auto replied = host.report(report);
+    return replied ? std::string{} : replied.error().field;
+  };
+  const std::string large(65, 'x');
+  EXPECT_EQ(refused([&](msg::ReportHost& one) { one.boot_id = large; }), "boot_id");
+  EXPECT_EQ(refused([&](msg::ReportHost& one) { one.driver = large; }), "driver");
+  EXPECT_EQ(refused([&](msg::ReportHost& one) { one.accelerator = large; }), "accelerator");
+  EXPECT_EQ(refused([&](msg::ReportHost& one) { one.log_id = large; }), "log_id");
+  EXPECT_EQ(refused([&](msg::ReportHost& one) { one.release = "\x1b[2J"; }), "release");
+  EXPECT_EQ(refused([&](msg::ReportHost& one) { one.reason = std::string(1025, 'x'); }), "reason");
+  EXPECT_EQ(refused([&](msg::ReportHost& one) { one.memory_mb = UINT64_MAX; }), "memory_mb");
+  EXPECT_EQ(refused([&](msg::ReportHost& one) { one.unix_ms = INT64_MIN; }), "unix_ms");
+  EXPECT_EQ(refused([&](msg::ReportHost& one) { one.reason = std::string(1024, 'x'); }), "");
 }
 
 TEST_F(Scheduler, ReportsAHypervisorThatDoesNotAnswerAndThatItAnswersAgain) {

@@ -58,7 +58,8 @@ class Process {
 
   /// Starts process `name`; without `build` it is a caller only.
   Process(Deployment& deployment, const std::string& name,
-          std::map<std::string, std::string> settings = {}, Build build = {})
+          std::map<std::string, std::string> settings = {}, Build build = {},
+          core::BusLimits limits = {})
       : settings_{std::move(settings)},
         link_{loop_,
               {.name = name,
@@ -71,7 +72,7 @@ class Process {
       journal_ = std::make_unique<core::RedisJournal>(
           loop_, name, core::RedisOptions{.socket_path = deployment.redis.socket_path()});
     store_ = std::make_unique<core::Store>(loop_, *journal_, name);
-    bus_ = std::make_unique<core::Bus>(loop_, link_, build ? store_.get() : nullptr);
+    bus_ = std::make_unique<core::Bus>(loop_, link_, build ? store_.get() : nullptr, limits);
     process_room_ = std::make_unique<core::ProcessRoom>(
         core::ProcessRoom::Parts{.loop = loop_,
                                  .bus = *bus_,

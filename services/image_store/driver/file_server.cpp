@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <system_error>
 
@@ -15,7 +17,7 @@ using core::ErrorCode;
 namespace {
 
 constexpr std::string_view path_start = "/base/";
-constexpr std::string_view bearer = "Bearer ";
+constexpr std::string_view bearer = "bearer ";  // its case does not matter
 constexpr std::string_view range_unit = "bytes=";
 constexpr std::size_t readers = 4;
 constexpr std::size_t ticket_bytes_max = 128;
@@ -160,8 +162,9 @@ core::Result<FilePart> parse_range(const std::string& range, std::uint64_t size_
 
 core::Result<FileRequest> parse_file_request(const http::Request& request) {
   const auto credential = request.header("Authorization");
-  if (!credential.starts_with(bearer) || credential.size() == bearer.size() ||
-      credential.size() > bearer.size() + ticket_bytes_max)
+  const auto to_lower = [](unsigned char c) { return std::tolower(c); };
+  if (!std::ranges::equal(credential.substr(0, bearer.size()), bearer, {}, to_lower) ||
+      credential.size() == bearer.size() || credential.size() > bearer.size() + ticket_bytes_max)
     return core::refuse(ErrorCode::unauthenticated, "a ticket is needed: Authorization: Bearer");
   const auto not_found = core::refuse(ErrorCode::not_found, "no such file");
   const std::string_view path = request.path;

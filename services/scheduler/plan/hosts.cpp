@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "messages/text.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/placements.hpp"
 #include "services/scheduler/states/host_state.hpp"
@@ -112,8 +113,7 @@ core::Result<Plan> plan_drain(const View& view, const msg::DrainHost& request,
   if (!view.host(request.host_id))
     return core::refuse(core::ErrorCode::not_found,
                         "no such host: " + msg::shown(request.host_id.value), "host_id");
-  if (request.reason.size() > 256)
-    return std::unexpected(msg::invalid("reason", "reason must be at most 256 bytes"));
+  if (auto broken = msg::check_line("reason", request.reason, 256)) return std::unexpected(*broken);
   Draft draft{view, now_unix_ms};
   StoredHost& host = draft.edit(request.host_id);
   // Draining a drained host again without a reason keeps the first one.

@@ -224,7 +224,10 @@ core::Result<Plan> plan_reservation(const View& view, const msg::DefineReservati
   if (!project_id.empty() && !view.project(project_id))
     return core::refuse(ErrorCode::not_found, "no such project: " + msg::shown(project_id.value),
                         "project_id");
-  const auto hosts = hosts_of(view, reservation->hosts);
+  // A host that was removed since does not stand in the way of another change.
+  const auto hosts = request.hosts
+                         ? hosts_of(view, *request.hosts)
+                         : core::Result<std::vector<msg::HostId>>{reserved_hosts(*reservation)};
   if (!hosts) return std::unexpected(hosts.error());
   for (auto checked :
        {check_overlap(view, *reservation, *hosts), check_vacant(view, *reservation, *hosts),

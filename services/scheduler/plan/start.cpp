@@ -78,13 +78,14 @@ core::Result<Nodes> free_nodes(const View& view, const msg::StartComputeset& req
       "count");
 }
 
-/// As requested, or 2880 minutes, of a reservation at most up to its end.
+/// As requested, or 2880 minutes; in a reservation at most up to its end.
 std::int64_t walltime_mins(const msg::StartComputeset& request, const msg::Reservation* reservation,
                            std::int64_t now_unix_s) {
-  if (request.walltime_mins != 0) return request.walltime_mins;
-  if (!reservation) return msg::walltime_default_mins;
+  const auto wanted =
+      request.walltime_mins == 0 ? msg::walltime_default_mins : request.walltime_mins;
+  if (!reservation) return wanted;
   const auto left_s = reservation->end_unix_s - std::max(now_unix_s, reservation->start_unix_s);
-  return std::min(msg::walltime_default_mins, (left_s + 59) / 60);
+  return std::min(wanted, (left_s + 59) / 60);
 }
 
 }  // namespace

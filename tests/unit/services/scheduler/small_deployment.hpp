@@ -195,8 +195,8 @@ struct SmallDeployment {
   }
   /// What is due at this time: ends of walltimes, reservations, and a pass.
   void sweep() {
-    apply(plan_walltime_ends(view, now_unix_ms));
     apply(plan_reservation_steps(view, now_unix_ms));
+    apply(plan_walltime_ends(view, now_unix_ms));
     pass();
   }
   /// The domains of nodes that are being stopped end.

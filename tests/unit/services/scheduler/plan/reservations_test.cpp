@@ -225,6 +225,38 @@ TEST_F(Reservations, AreNotChangedSoThatWhatRunsThereWouldEnd) {
   EXPECT_EQ(state(other), ComputesetState::running);
 }
 
+TEST_F(Reservations, CanBeChangedAfterAHostOfTheirsWasRemoved) {
+  small.add_host("h3", 2);
+  ASSERT_TRUE(small.reserve("r", "h[1,3]", {hour_s, 2 * hour_s}));
+  small.lose("h3");
+  const auto removed = plan_remove_host(small.view, {.host_id = {"h3"}}, small.now_unix_ms);
+  ASSERT_TRUE(removed) << removed.error().detail;
+  small.apply(*removed);
+  const auto changed = small.define_reservation({.name = "r", .reason = "a course"});
+  ASSERT_TRUE(changed) << changed.error().detail;
+  EXPECT_EQ(reservation("r").reason, "a course");
+  EXPECT_EQ(error(small.define_reservation({.name = "r", .hosts = "h[1,3]"})).detail,
+            "no such host: h3");
+}
+
+TEST_F(Reservations, LimitTheWalltimeToTheirEndAndSoWhatIsCharged) {
+  small.apply(plan_allocation(small.view,
+                              {.allocation_id = {"a"}, .project_id = {"p"}, .limit_core_s = hour_s},
+                              small.now_unix_ms)
+                  .value());
+  ASSERT_TRUE(small.reserve("r", "h1", {0, hour_s}));
+  const auto runs = start_in("r", 1, 600);
+  ASSERT_TRUE(runs) << runs.error().detail;
+  EXPECT_EQ(small.computeset(*runs).computeset.walltime_mins, 60);
+}
+
+TEST_F(Reservations, HaveReasonsOfOneLine) {
+  ASSERT_TRUE(small.reserve("r", "h1", {hour_s, 2 * hour_s}));
+  for (const char* reason : {"two\nlines", "\x1b[31mred"})
+    EXPECT_EQ(error(small.define_reservation({.name = "r", .reason = reason})).field, "reason");
+  EXPECT_TRUE(small.define_reservation({.name = "r", .reason = "caf\xC3\xA9"}));
+}
+
 TEST_F(Reservations, AreRemovedWithWhatWaitsForThem) {
   ASSERT_TRUE(small.reserve("r", "h[1-2]", {hour_s, 2 * hour_s}));
   const auto waits = start_in("r");
