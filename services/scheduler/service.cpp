@@ -46,7 +46,7 @@ std::optional<core::Error> check(const msg::ReportHost& report) {
   if (report.cpus < 1 || report.cpus > 4096) return msg::invalid("cpus", "cpus must be 1 to 4096");
   if (report.memory_mb > msg::host_memory_mb_max)
     return msg::invalid("memory_mb", "memory_mb must be at most 2^30");
-  if (report.unix_ms < 0 || report.unix_ms > msg::reservation_unix_s_max * 1000)
+  if (report.unix_ms < 0 || report.unix_ms > msg::unix_s_max * 1000)
     return msg::invalid("unix_ms", "unix_ms must be 0 to 253402300799000");
   return std::nullopt;
 }
