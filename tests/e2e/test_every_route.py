@@ -22,7 +22,8 @@ VALUES = {"cluster": "c", "cluster_id": "c", "nodes": ["vm-c-00", "vm-c-01"],
           "names": ["x", "y"], "name": "x", "computes": "vm-c-00", "count": 1, "action": "off",
           "kind": "serial", "project_id": "demo", "is_drained": False, "text": "", "version": 1,
           "hosts": "sim-0001", "end_unix_s": 9_000_000_000,
-          "iso_id": "", "compute_count": 1, "role": "trainer", "projects": ["demo"]}
+          "iso_id": "", "compute_count": 1, "role": "trainer", "projects": ["demo"],
+          "walltime_mins": 60}
 LONG = "x" * 100_000
 
 

@@ -118,11 +118,13 @@ void Causes::add_node(const StoredNode& node) {
                    .state = std::string(msg::name_of(node.state)),
                    .reason = node.reason};
   const auto* stored = draft_.computeset(node.computeset_id);
-  if (node.host_id.empty() && !node.is_desired_on && !stored) {
+  const bool waits = stored && stored->computeset.state == ComputesetState::submitted;
+  if (node.host_id.empty() && !node.is_desired_on && !waits) {
     if (cause.reason.empty()) cause.reason = "nobody powered it on";
-    cause.remedy = definition.kind == msg::NodeKind::frontend
-                       ? "comet power on " + definition.cluster_id.value
-                       : "comet start " + definition.cluster_id.value + " " + definition.name;
+    const auto& cluster = definition.cluster_id.value;
+    cause.remedy = definition.kind == msg::NodeKind::frontend ? "comet power on " + cluster
+                   : stored ? "comet power on " + cluster + " " + definition.name
+                            : "comet start " + cluster + " " + definition.name;
   } else if (!node.host_id.empty() && cause.reason.empty() &&
              node.state != msg::NodeState::active) {
     cause.reason = node.is_grant_on ? "its host starts it" : "its host stops it";

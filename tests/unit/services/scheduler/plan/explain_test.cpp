@@ -171,6 +171,11 @@ TEST(Explain, SaysHowAnIdleNodeIsPoweredOn) {
   site.add_cluster("c", 1);
   EXPECT_EQ(site.why_node("c-0").causes[0].remedy, "comet power on c");
   EXPECT_EQ(site.why_node("c-1").causes[0].remedy, "comet start c vm-c-1");
+  site.add_host("h1", 4);
+  site.start("c", 1);
+  ASSERT_TRUE(site.power("c-1", msg::PowerAction::poweroff));
+  site.observe("c-1", msg::DomainState::shutoff);
+  EXPECT_EQ(site.why_node("c-1").causes[0].remedy, "comet power on c vm-c-1");
 }
 
 TEST(Explain, KeepsTheFirstStepAndTheNewest) {
