@@ -27,15 +27,15 @@ struct Allocation {
   AllocationId allocation_id = {};
   ProjectId project_id = {};
   std::int64_t limit_core_s = 0;  // 0 = no limit
-  std::int64_t used_core_s = 0;
+  std::int64_t used_core_s = 0;   // in lists and replies, with what runs now up to this second
   bool is_closed = false;         // nothing more can be charged
   std::int64_t shares = 1;        // of the hosts, compared with other allocations: 1..1,000,000
   std::int64_t start_unix_s = 0;  // nothing is started before; 0 = always
   std::int64_t end_unix_s = 0;    // then its computesets are ended; 0 = never
   std::vector<BudgetStep> budget = {};   // by percent
   std::int64_t percent_reached = 0;      // of the newest step that was reached; 0 = none
-  std::int64_t forecast_end_unix_s = 0;  // in lists: when its limit is used if what runs now goes
-                                         // on; 0 = never
+  std::int64_t forecast_end_unix_s = 0;  // in lists and replies: when its limit is used if what
+                                         // runs now goes on; 0 = never
   NUCLEUS_FIELDS(allocation_id, project_id, limit_core_s, used_core_s, is_closed, shares,
                  start_unix_s, end_unix_s, budget, percent_reached, forecast_end_unix_s);
 };

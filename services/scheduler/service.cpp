@@ -320,7 +320,10 @@ core::Result<msg::Allocation> Service::define_allocation(const msg::DefineAlloca
                                                          core::Context& context) {
   auto plan = plan_allocation(view_, request, context.now_unix_ms());
   if (!plan) return std::unexpected(plan.error());
-  const auto allocation = plan->changes.allocations.at(request.allocation_id)->allocation;
+  const auto& stored = *plan->changes.allocations.at(request.allocation_id);
+  auto allocation = stored.allocation;
+  allocation.used_core_s = used_core_s(view_, stored, context.now_unix_s());
+  allocation.forecast_end_unix_s = forecast_end_unix_s(view_, stored, context.now_unix_s());
   return ledger_.apply(std::move(*plan), allocation, context);
 }
 
