@@ -65,6 +65,13 @@ struct DefineAllocation {
                  end_unix_s, budget);
 };
 
+/// Event: an allocation belongs to this project no longer.
+struct AllocationRemoved {
+  static constexpr std::string_view topic = "scheduler.allocation-removed";
+  Allocation allocation = {};  // as it was
+  NUCLEUS_FIELDS(allocation);
+};
+
 /// Event: a step of an allocation's budget was reached.
 struct BudgetReached {
   static constexpr std::string_view topic = "scheduler.budget-reached";

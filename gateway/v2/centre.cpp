@@ -165,7 +165,7 @@ void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork&
   router.add("GET", "/v2/hosts/{host}", msg::Right::operate, get_host);
   router.add("PATCH", "/v2/hosts/{host}", msg::Right::operate, change_host);
   router.add("GET", "/v2/allocations", msg::Right::read,
-             watchable<msg::AllocationChanged>(streams, list_allocations));
+             watchable<msg::AllocationChanged, msg::AllocationRemoved>(streams, list_allocations));
   router.add("GET", "/v2/allocations/{allocation}", msg::Right::read, get_allocation);
   router.add("PUT", "/v2/allocations/{allocation}", msg::Right::operate, define_allocation);
   router.add("GET", "/v2/usage", msg::Right::read, list_usage);

@@ -43,6 +43,9 @@ void count_revisions(Plan& plan, const View& view) {
 /// A step counts once, until its allocation falls below it.
 void emit_allocation(core::Transaction& transaction, const StoredAllocation* before,
                      const msg::Allocation& allocation) {
+  const bool is_taken = before && !before->allocation.project_id.empty() &&
+                        before->allocation.project_id != allocation.project_id;
+  if (is_taken) transaction.emit(msg::AllocationRemoved{before->allocation});
   transaction.emit(msg::AllocationChanged{allocation});
   const auto percent_before = before ? before->allocation.percent_reached : 0;
   const auto* step = step_reached(allocation);

@@ -132,3 +132,17 @@ def test_a_walltime_is_changed_while_it_runs(site):
     site.ask("POST", f"{path}/power", json={"action": "off"})
     wait_until(lambda: site.get(path)["state"] == "completed", "it ended")
     assert site.ask("PATCH", path, json={"walltime_mins": 60}).status_code == 409
+
+
+def test_a_project_hears_that_its_allocation_was_taken(site):
+    operator = site.operator
+    site.deployment.add_person("eve", "physics")
+    operator.ask("PUT", "/v2/allocations/moving", json={"project_id": "demo"})
+    with site.session.get(site.url + "/v2/allocations?watch", stream=True, timeout=60) as stream:
+        moved = operator.ask("PUT", "/v2/allocations/moving", json={"project_id": "physics"})
+        assert moved.status_code == 200, moved.text
+        for line in stream.iter_lines(chunk_size=1):
+            if line.startswith(b"data: ") and b'"moving"' in line:
+                break
+    assert b"scheduler.allocation-removed" in line
+    assert b"physics" not in line

@@ -64,8 +64,8 @@ void for_every_request_and_event(Visit&& visit) {
                  RemoveHost, HostRemoved, DefineReservation, RemoveReservation, ListReservations,
                  ReservationChanged, ReservationRemoved, DefineAllocation, ListAllocations,
                  ListUsage, PlanStart, ExplainComputeset, ExplainNode, ExplainHost,
-                 ComputesetChanged, NodeChanged, HostChanged, AllocationChanged, BudgetReached,
-                 WalltimeNotice>(visit);
+                 ComputesetChanged, NodeChanged, HostChanged, AllocationChanged, AllocationRemoved,
+                 BudgetReached, WalltimeNotice>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
                  ProbeHost>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
