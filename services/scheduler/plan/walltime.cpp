@@ -15,6 +15,11 @@ using msg::ComputesetState;
 namespace {
 
 core::Result<void> check_reservations(const Draft& draft, const StoredComputeset& stored) {
+  const auto* named = draft.reservation(stored.reservation_id);
+  if (named && walltime_end_unix_s(stored.computeset) > named->reservation.end_unix_s)
+    return core::refuse(ErrorCode::wrong_state,
+                        "reservation " + named->reservation.name + " ends before that",
+                        "walltime_mins");
   for (const auto& id : stored.computeset.nodes) {
     const auto* node = draft.node(id);
     if (!node || node->host_id.empty()) continue;

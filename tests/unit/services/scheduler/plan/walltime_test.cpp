@@ -83,6 +83,17 @@ TEST_F(WalltimeChange, DoesNotRunIntoAReservation) {
   EXPECT_TRUE(change(id, 60));
 }
 
+TEST_F(WalltimeChange, DoesNotOutlastItsReservation) {
+  ASSERT_TRUE(small.reserve("r", "h1", {0, 60 * minute_s}));
+  const auto id =
+      small.start({.cluster_id = {"c"}, .count = 1, .walltime_mins = 30, .reservation = "r"});
+  ASSERT_TRUE(id) << id.error().detail;
+  const auto refused = change(*id, 61);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().detail, "reservation r ends before that");
+  EXPECT_TRUE(change(*id, 60));
+}
+
 TEST_F(WalltimeChange, BreaksNoPromise) {
   const auto running = start(3, 30);
   small.add_cluster("d", 2);
