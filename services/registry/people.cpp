@@ -38,7 +38,7 @@ std::unexpected<core::Error> no_such_person(const msg::PersonId& id) {
                       "person_id");
 }
 
-/// A deployment keeps an operator: without one, nobody could make another over REST. `field` names
+/// There must always be an operator: only an operator can appoint another by REST. `field` names
 /// what of the request would take the rights of `before`.
 core::Result<void> Service::check_operator_remains(const msg::Person& before,
                                                    const char* field) const {
