@@ -110,6 +110,9 @@ core::Result<void> check_members(const Json& cluster, const std::vector<std::str
 /// The names of a hostlist, 1 to 10,000. `invalid_argument`: it is malformed or empty.
 core::Result<std::vector<std::string>> names_in(const std::string& list);
 Json list_of(const std::vector<std::string>& names);
+std::vector<std::string> texts_of(const Json& list);
+/// A computeset's ID, and no name: one or more digits.
+bool is_number(const std::string& text);
 /// `wrong_state` if the computeset has ended already.
 core::Result<void> check_unfinished(const Json& computeset);
 /// All computesets that have not ended.

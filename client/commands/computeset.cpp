@@ -58,8 +58,7 @@ core::Result<void> check_free(const Api& api, const std::string& cluster,
 core::Result<std::string> pick_allocation(const Api& api, const std::string& cluster) {
   const auto found = get_cluster(api, cluster);
   if (!found) return std::unexpected(found.error());
-  std::vector<std::string> names;
-  for (const auto& name : (*found)["allocations"].items()) names.push_back(name.text());
+  const auto names = texts_of((*found)["allocations"]);
   if (names.size() < 2) return std::string();
   return pick("allocation", names);
 }

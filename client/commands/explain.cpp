@@ -1,10 +1,8 @@
 // why, and start --plan: what the scheduler knows about a state, and about a start before it is
 // made.
-#include <algorithm>
 #include <iostream>
 
 #include "client/commands/commands.hpp"
-#include "client/commands/walltime.hpp"
 #include "client/http/url.hpp"
 #include "client/output/views.hpp"
 #include "core/hostlist/hostlist.hpp"
@@ -18,12 +16,6 @@ namespace {
 std::string time_of(const Json& object, std::string_view field) {
   const auto unix_s = object[field].number().value_or(0);
   return unix_s == 0 ? std::string() : shown_time(unix_s);
-}
-
-std::vector<std::string> texts_of(const Json& list) {
-  std::vector<std::string> texts;
-  for (const auto& each : list.items()) texts.push_back(each.text());
-  return texts;
 }
 
 /// What was asked for, then what it waits for, indented.
@@ -48,8 +40,6 @@ void print_expected_start(const Json& object) {
 core::Result<std::string> address_of(const Words& words) {
   const auto what = words["WHAT"];
   const auto node = words["NODE"];
-  const bool is_number =
-      !what.empty() && std::ranges::all_of(what, [](char c) { return c >= '0' && c <= '9'; });
   if (words.has("--host")) {
     if (!what.empty())
       return core::refuse(ErrorCode::invalid_argument, "give a host, or something else, not both");
@@ -58,7 +48,7 @@ core::Result<std::string> address_of(const Words& words) {
   if (what.empty())
     return core::refuse(ErrorCode::invalid_argument,
                         "give a computeset's ID, a cluster and a node, or --host");
-  if (!is_number)
+  if (!is_number(what))
     return "/v2/clusters/" + encoded(what) + "/nodes/" + encoded(node.empty() ? what : node) +
            "/why";
   if (!node.empty())

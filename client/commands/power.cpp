@@ -28,10 +28,6 @@ struct Power {
   std::string verb() const { return action == "on" || action == "off" ? "power" + action : action; }
 };
 
-bool is_number(const std::string& text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-}
-
 core::Result<int> power_set(const Api& api, const Power& power) {
   const std::string& id = power.nodes;
   if (power.action == "on" || power.action == "off")

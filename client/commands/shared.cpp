@@ -1,4 +1,5 @@
 // Functions shared by several commands.
+#include <algorithm>
 #include <set>
 
 #include "client/commands/commands.hpp"
@@ -58,6 +59,16 @@ Json list_of(const std::vector<std::string>& names) {
   Json list = Json::list();
   for (const auto& name : names) list.add(name);
   return list;
+}
+
+std::vector<std::string> texts_of(const Json& list) {
+  std::vector<std::string> texts;
+  for (const auto& each : list.items()) texts.push_back(each.text());
+  return texts;
+}
+
+bool is_number(const std::string& text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 core::Result<std::vector<std::string>> names_in(const std::string& list) {

@@ -59,9 +59,15 @@ void with_node(const ExchangePtr& exchange, std::function<void(msg::Node)> next)
                 });
 }
 
+core::Result<msg::ComputesetId> computeset_of_path(const Exchange& exchange) {
+  const auto id = whole_number<msg::ComputesetId>(exchange.path.at("id"));
+  if (id && *id > 0) return *id;
+  return core::refuse(ErrorCode::not_found, "no such computeset");
+}
+
 void with_computeset(const ExchangePtr& exchange, std::function<void(msg::Computeset)> next) {
-  const auto id = whole_number<msg::ComputesetId>(exchange->path["id"]);
-  if (!id || *id <= 0) return exchange->refuse(ErrorCode::not_found, "no such computeset");
+  const auto id = computeset_of_path(*exchange);
+  if (!id) return exchange->refuse(id.error());
   const msg::ListComputesets request{.viewer = msg::viewer_of(exchange->who), .computeset_id = *id};
   exchange->ask(request, [exchange, next = std::move(next)](const msg::Computesets& found) {
     if (found.computesets.empty())

@@ -196,8 +196,8 @@ void list_computesets(const ExchangePtr& exchange) {
 
 Handler power_computeset(msg::PowerAction action) {
   return [action](const ExchangePtr& exchange) {
-    const auto id = whole_number<msg::ComputesetId>(exchange->path["id"]);
-    if (!id) return exchange->refuse(ErrorCode::not_found, "no such computeset");
+    const auto id = computeset_of_path(*exchange);
+    if (!id) return exchange->refuse(id.error());
     exchange->ask(
         msg::PowerComputeset{
             .computeset_id = *id, .viewer = msg::viewer_of(exchange->who), .action = action},

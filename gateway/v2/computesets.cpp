@@ -1,5 +1,4 @@
 // v2: computesets: compute nodes of one cluster, started and ended together.
-#include "gateway/json/numbers.hpp"
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
 #include "messages/explanations.hpp"
@@ -78,8 +77,8 @@ void power_computeset(const ExchangePtr& exchange) {
     action = core::refuse(ErrorCode::invalid_argument,
                           "action must be off, shutdown, reboot or reset", "action");
   if (!action) return exchange->refuse(action.error());
-  const auto id = whole_number<msg::ComputesetId>(exchange->path["id"]);
-  if (!id) return exchange->refuse(ErrorCode::not_found, "no such computeset");
+  const auto id = computeset_of_path(*exchange);
+  if (!id) return exchange->refuse(id.error());
   exchange->ask(
       msg::PowerComputeset{.computeset_id = *id,
                            .viewer = msg::viewer_of(exchange->who),
@@ -90,8 +89,8 @@ void power_computeset(const ExchangePtr& exchange) {
 void change_walltime(const ExchangePtr& exchange) {
   auto body = body_as<msg::ChangeWalltime>(*exchange, {"walltime_mins"});
   if (!body) return exchange->refuse(body.error());
-  const auto id = whole_number<msg::ComputesetId>(exchange->path["id"]);
-  if (!id) return exchange->refuse(ErrorCode::not_found, "no such computeset");
+  const auto id = computeset_of_path(*exchange);
+  if (!id) return exchange->refuse(id.error());
   body->computeset_id = *id;
   body->viewer = msg::viewer_of(exchange->who);
   exchange->ask(*body, [exchange](const msg::Computeset& changed) {

@@ -1,13 +1,10 @@
 // v2: why a computeset, a node or a host is in its state.
 #include "messages/explanations.hpp"
 
-#include "gateway/json/numbers.hpp"
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
 
 namespace nucleus::gateway {
-
-using core::ErrorCode;
 
 namespace {
 
@@ -19,8 +16,8 @@ void answer(const ExchangePtr& exchange, const Question& question) {
 }
 
 void explain_computeset(const ExchangePtr& exchange) {
-  const auto id = whole_number<msg::ComputesetId>(exchange->path["id"]);
-  if (!id || *id <= 0) return exchange->refuse(ErrorCode::not_found, "no such computeset");
+  const auto id = computeset_of_path(*exchange);
+  if (!id) return exchange->refuse(id.error());
   answer(exchange,
          msg::ExplainComputeset{.computeset_id = *id, .viewer = msg::viewer_of(exchange->who)});
 }
