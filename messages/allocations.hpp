@@ -47,7 +47,7 @@ struct AllocationChanged {
   NUCLEUS_FIELDS(allocation);
 };
 
-/// Creates or changes an allocation; its usage is kept. `not_found` if there is no such project;
+/// Creates or changes an allocation and keeps its usage. `not_found` if the project does not exist;
 /// `wrong_state` if it was charged already and another project is given.
 struct DefineAllocation {
   static constexpr std::string_view topic = "scheduler.define-allocation";

@@ -25,18 +25,29 @@ struct Period {
   std::int64_t to_unix_s = std::numeric_limits<std::int64_t>::max();  // not included
 };
 
-/// Core-seconds from the first rate until `end_unix_s`, of those within `period`. 0 if no rate is
-/// set: the computeset never started. Never below 0, even if the clock went back.
-inline std::int64_t charge_core_s(const std::vector<ChargeRate>& rates, std::int64_t end_unix_s,
-                                  const Period& period = {}) {
-  std::int64_t core_s = 0;
+/// Calls `charge` with the cores and the times of each rate that lies within `period`, until
+/// `end_unix_s`.
+template <class Charge>
+void for_each_charge(const std::vector<ChargeRate>& rates, std::int64_t end_unix_s,
+                     const Period& period, Charge charge) {
   for (std::size_t i = 0; i < rates.size(); ++i) {
     const bool is_last = i + 1 == rates.size();
     const auto until =
         std::min({is_last ? end_unix_s : rates[i + 1].from_unix_s, end_unix_s, period.to_unix_s});
     const auto from = std::max(rates[i].from_unix_s, period.from_unix_s);
-    core_s += rates[i].cores * std::max<std::int64_t>(until - from, 0);
+    if (from < until) charge(rates[i].cores, from, until);
   }
+}
+
+/// Core-seconds from the first rate until `end_unix_s`, of those within `period`. 0 if no rate is
+/// set: the computeset never started. Never below 0, even if the clock went back.
+inline std::int64_t charge_core_s(const std::vector<ChargeRate>& rates, std::int64_t end_unix_s,
+                                  const Period& period = {}) {
+  std::int64_t core_s = 0;
+  for_each_charge(rates, end_unix_s, period,
+                  [&](std::int64_t cores, std::int64_t from_unix_s, std::int64_t to_unix_s) {
+                    core_s += cores * (to_unix_s - from_unix_s);
+                  });
   return core_s;
 }
 
@@ -51,18 +62,14 @@ inline double decayed(double usage, std::int64_t seconds, std::int64_t half_life
 inline double charge_decayed_core_s(const std::vector<ChargeRate>& rates, std::int64_t end_unix_s,
                                     const Period& period, std::int64_t now_unix_s,
                                     std::int64_t half_life_s) {
+  const double mean_life_s = static_cast<double>(half_life_s) / std::numbers::ln2;
   double core_s = 0;
-  for (std::size_t i = 0; i < rates.size(); ++i) {
-    const bool is_last = i + 1 == rates.size();
-    const auto until = std::min({is_last ? end_unix_s : rates[i + 1].from_unix_s, end_unix_s,
-                                 period.to_unix_s, now_unix_s});
-    const auto from = std::max(rates[i].from_unix_s, period.from_unix_s);
-    if (until <= from) continue;
-    const double mean_life_s = static_cast<double>(half_life_s) / std::numbers::ln2;
-    core_s += mean_life_s *
-              (decayed(static_cast<double>(rates[i].cores), now_unix_s - until, half_life_s) -
-               decayed(static_cast<double>(rates[i].cores), now_unix_s - from, half_life_s));
-  }
+  for_each_charge(rates, std::min(end_unix_s, now_unix_s), period,
+                  [&](std::int64_t cores, std::int64_t from_unix_s, std::int64_t to_unix_s) {
+                    const auto of_now = static_cast<double>(cores) * mean_life_s;
+                    core_s += decayed(of_now, now_unix_s - to_unix_s, half_life_s) -
+                              decayed(of_now, now_unix_s - from_unix_s, half_life_s);
+                  });
   return core_s;
 }
 

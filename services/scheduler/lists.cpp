@@ -215,27 +215,24 @@ core::Result<msg::Allocations> Service::list_allocations(const msg::ListAllocati
                                                          core::Context& context) {
   if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
   // One that was never defined is charged by a computeset that names it.
-  std::map<msg::AllocationId, msg::Allocation> all;
+  std::map<msg::AllocationId, StoredAllocation> all;
   for (const auto& [id, stored] : view_.allocations())
-    if (id.value > request.page.after) {
-      all[id] = stored.allocation;
-      all[id].forecast_end_unix_s = forecast_end_unix_s(view_, stored, context.now_unix_s());
-    }
+    if (id.value > request.page.after) all[id] = stored;
   for (const auto id : view_.active()) {
     const auto& stored = *view_.computeset(id);
     const auto& payer_id = stored.computeset.allocation_id;
     if (payer_id.value <= request.page.after) continue;
-    auto& payer = all[payer_id];
+    auto& payer = all[payer_id].allocation;
     payer.allocation_id = payer_id;
     if (payer.project_id.empty()) payer.project_id = stored.computeset.project_id;
-    payer.used_core_s += charged_core_s(stored, context.now_unix_s());
   }
   core::PageBuilder<msg::Allocation> page{request.page};
-  for (auto& [id, allocation] : all) {
+  for (const auto& [id, stored] : all) {
     const bool is_named = request.allocations.empty() ||
                           std::ranges::find(request.allocations, id) != request.allocations.end();
-    const bool is_wanted = is_named && msg::sees(request.viewer, allocation.project_id);
-    if (is_wanted && !page.add(std::move(allocation), id.value)) break;
+    const bool is_wanted = is_named && msg::sees(request.viewer, stored.allocation.project_id);
+    if (is_wanted && !page.add(allocation_shown(view_, stored, context.now_unix_s()), id.value))
+      break;
   }
   return msg::Allocations{.allocations = page.take(), .next = page.next()};
 }

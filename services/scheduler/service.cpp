@@ -27,7 +27,7 @@ using core::ErrorCode;
 
 namespace {
 
-constexpr core::Milliseconds budget_interval{1'000};
+constexpr core::Milliseconds look_ahead_interval{1'000};
 constexpr core::Milliseconds remove_disks_interval{2'000};
 constexpr core::Milliseconds remove_disks_timeout{60'000};
 
@@ -121,7 +121,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.every(sweep, *this, &Service::sweep_hosts);
   bus_.every(sweep, *this, &Service::step_reservations);
   bus_.every(sweep, *this, &Service::end_walltimes);
-  bus_.every(budget_interval, *this, &Service::take_budget_steps);
+  bus_.every(look_ahead_interval, *this, &Service::look_ahead);
   bus_.every(remove_disks_interval, *this, &Service::remove_disks);
 }
 
@@ -320,10 +320,8 @@ core::Result<msg::Allocation> Service::define_allocation(const msg::DefineAlloca
                                                          core::Context& context) {
   auto plan = plan_allocation(view_, request, context.now_unix_ms());
   if (!plan) return std::unexpected(plan.error());
-  const auto& stored = *plan->changes.allocations.at(request.allocation_id);
-  auto allocation = stored.allocation;
-  allocation.used_core_s = used_core_s(view_, stored, context.now_unix_s());
-  allocation.forecast_end_unix_s = forecast_end_unix_s(view_, stored, context.now_unix_s());
+  const auto allocation = allocation_shown(
+      view_, *plan->changes.allocations.at(request.allocation_id), context.now_unix_s());
   return ledger_.apply(std::move(*plan), allocation, context);
 }
 
@@ -437,11 +435,11 @@ void Service::step_reservations(core::Context& context) {
 }
 
 void Service::end_walltimes(core::Context& context) {
-  (void)ledger_.apply(plan_walltime_notices(view_, context.now_unix_ms()), context);
   (void)ledger_.apply(backend_->plan_walltime_ends(view_, context.now_unix_ms()), context);
 }
 
-void Service::take_budget_steps(core::Context& context) {
+void Service::look_ahead(core::Context& context) {
+  (void)ledger_.apply(plan_walltime_notices(view_, context.now_unix_ms()), context);
   (void)ledger_.apply(plan_budgets(view_, context.now_unix_ms()), context);
 }
 

@@ -68,7 +68,7 @@ class Service {
   void sweep_hosts(core::Context& context);
   void end_walltimes(core::Context& context);
   void step_reservations(core::Context& context);
-  void take_budget_steps(core::Context& context);
+  void look_ahead(core::Context& context);  // budgets, and notices of ends
   void remove_disks(core::Context& context);
 
   void load();

@@ -19,14 +19,10 @@ void end_all(Draft& draft, const msg::AllocationId& id, const std::string& reaso
 void take_step(Draft& draft, const StoredAllocation& stored) {
   const auto& id = stored.allocation.allocation_id;
   const auto percent = percent_reached(draft.view(), stored, draft.now_unix_s());
-  auto reached = stored.allocation;
-  if (percent != reached.percent_reached) {
-    reached.percent_reached = percent;
-    auto changed = stored;
-    changed.allocation = reached;
-    draft.changes().allocations[id] = std::move(changed);
-  }
-  const auto* step = step_reached(reached);
+  auto reached = stored;
+  reached.allocation.percent_reached = percent;
+  if (percent != stored.allocation.percent_reached) draft.changes().allocations[id] = reached;
+  const auto* step = step_reached(reached.allocation);
   if (step && step->action == msg::BudgetAction::terminate)
     end_all(draft, id,
             "allocation " + id.value + " has used " + std::to_string(step->percent) +
@@ -53,6 +49,14 @@ std::int64_t forecast_end_unix_s(const View& view, const StoredAllocation& store
   if (stored.allocation.limit_core_s == 0 || cores == 0) return 0;
   const auto left = stored.allocation.limit_core_s - used_core_s(view, stored, now_unix_s);
   return now_unix_s + std::max<std::int64_t>(left, 0) / cores;
+}
+
+msg::Allocation allocation_shown(const View& view, const StoredAllocation& stored,
+                                 std::int64_t now_unix_s) {
+  auto allocation = stored.allocation;
+  allocation.used_core_s = used_core_s(view, stored, now_unix_s);
+  allocation.forecast_end_unix_s = forecast_end_unix_s(view, stored, now_unix_s);
+  return allocation;
 }
 
 std::int64_t percent_reached(const View& view, const StoredAllocation& stored,

@@ -12,6 +12,10 @@ std::int64_t used_core_s(const View& view, const StoredAllocation& stored, std::
 std::int64_t forecast_end_unix_s(const View& view, const StoredAllocation& stored,
                                  std::int64_t now_unix_s);
 
+/// As replies show it: with what was used up to now, and the forecast.
+msg::Allocation allocation_shown(const View& view, const StoredAllocation& stored,
+                                 std::int64_t now_unix_s);
+
 /// Its `percent_reached`, as of now.
 std::int64_t percent_reached(const View& view, const StoredAllocation& stored,
                              std::int64_t now_unix_s);

@@ -120,7 +120,7 @@ void Causes::add_node(const StoredNode& node) {
   const auto* stored = draft_.computeset(node.computeset_id);
   const bool waits = stored && stored->computeset.state == ComputesetState::submitted;
   if (node.host_id.empty() && !node.is_desired_on && !waits) {
-    if (cause.reason.empty()) cause.reason = "nobody powered it on";
+    if (cause.reason.empty()) cause.reason = "it was not powered on";
     const auto& cluster = definition.cluster_id.value;
     cause.remedy = definition.kind == msg::NodeKind::frontend ? "comet power on " + cluster
                    : stored ? "comet power on " + cluster + " " + definition.name

@@ -36,6 +36,7 @@ struct SmallDeployment {
   View view{small_config()};
   EmbeddedBackend backend = {};
   std::int64_t now_unix_ms = 1'000'000'000;
+  int submitted_count = 0;  // by `submit`
 
   std::int64_t now_unix_s() const { return now_unix_ms / 1000; }
   void pass_time_s(std::int64_t seconds) { now_unix_ms += seconds * 1000; }
@@ -124,6 +125,18 @@ struct SmallDeployment {
   }
   msg::ComputesetId start(const std::string& cluster, std::uint32_t count) {
     const auto id = start({.cluster_id = {cluster}, .count = count, .walltime_mins = 60});
+    EXPECT_TRUE(id) << id.error().detail;
+    return id.value_or(0);
+  }
+  /// A computeset of a new cluster.
+  msg::ComputesetId submit(std::uint32_t nodes, std::uint32_t cpus, std::int64_t walltime_mins,
+                           const std::string& reservation = {}) {
+    const std::string cluster = "k" + std::to_string(++submitted_count);
+    add_cluster(cluster, nodes, cpus);
+    const auto id = start({.cluster_id = {cluster},
+                           .count = nodes,
+                           .walltime_mins = walltime_mins,
+                           .reservation = reservation});
     EXPECT_TRUE(id) << id.error().detail;
     return id.value_or(0);
   }

@@ -12,18 +12,6 @@ namespace {
 using msg::ComputesetState;
 
 struct Explained : SmallDeployment {
-  /// A computeset of a new cluster.
-  msg::ComputesetId submit(std::uint32_t nodes, std::uint32_t cpus, std::int64_t walltime_mins,
-                           const std::string& reservation = {}) {
-    const std::string cluster = "k" + std::to_string(++clusters_);
-    add_cluster(cluster, nodes, cpus);
-    const auto id = start({.cluster_id = {cluster},
-                           .count = nodes,
-                           .walltime_mins = walltime_mins,
-                           .reservation = reservation});
-    EXPECT_TRUE(id) << id.error().detail;
-    return id.value_or(0);
-  }
   msg::Explanation why(msg::ComputesetId id, const msg::Viewer& viewer = as_operator) const {
     return explain_computeset(view, viewer, computeset(id), now_unix_ms);
   }
@@ -38,9 +26,6 @@ struct Explained : SmallDeployment {
     EXPECT_TRUE(planned) << planned.error().detail;
     return planned.value_or(msg::StartPlan{});
   }
-
- private:
-  int clusters_ = 0;
 };
 
 std::vector<std::string> subjects_of(const std::vector<msg::Cause>& causes) {

@@ -12,18 +12,6 @@ namespace {
 using msg::ComputesetState;
 
 struct Queued : SmallDeployment {
-  /// A computeset of a new cluster.
-  msg::ComputesetId submit(std::uint32_t nodes, std::uint32_t cpus, std::int64_t walltime_mins,
-                           const std::string& reservation = {}) {
-    const std::string cluster = "k" + std::to_string(++clusters_);
-    add_cluster(cluster, nodes, cpus);
-    const auto id = start({.cluster_id = {cluster},
-                           .count = nodes,
-                           .walltime_mins = walltime_mins,
-                           .reservation = reservation});
-    EXPECT_TRUE(id) << id.error().detail;
-    return id.value_or(0);
-  }
   /// A minute passes; what is over by then is off at once.
   void pass_minute() {
     pass_time_s(minute_s);
@@ -43,9 +31,6 @@ struct Queued : SmallDeployment {
     const auto* stored = view.computeset(id);
     return stored ? stored->computeset.start_unix_s : view.finished().find(id)->start_unix_s;
   }
-
- private:
-  int clusters_ = 0;
 };
 
 TEST(Queue, PredictsTheStartOfTheFirstThatWaits) {
