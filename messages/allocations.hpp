@@ -107,8 +107,10 @@ struct UsageEntry {
   std::int64_t start_unix_s = 0;  // its own, even if it is before the period
   std::int64_t end_unix_s = 0;    // its own; 0 = it still runs
   std::int64_t used_core_s = 0;   // cores times seconds within the period; up to now if it runs
+  PersonId person_id = {};        // who asked for it
+  std::string on_behalf_of = {};  // user of a science gateway that it is attributed to
   NUCLEUS_FIELDS(computeset_id, project_id, cluster_id, allocation_id, node_count, cores,
-                 start_unix_s, end_unix_s, used_core_s);
+                 start_unix_s, end_unix_s, used_core_s, person_id, on_behalf_of);
 };
 
 struct Usage {

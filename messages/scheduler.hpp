@@ -60,9 +60,14 @@ struct Computeset {
   std::string reason = {};                  // why it waits, or ended
   std::int64_t predicted_start_unix_s = 0;  // of the first that waits for room: not later than
                                             // this, as things are; 0 = not known
+  PersonId person_id = {};                  // who asked for it; empty = a program of the head
+  std::string on_behalf_of = {};            // user of a science gateway that it is attributed to
+  std::uint32_t node_count_min = 0;  // it starts with as many of its nodes as fit, at least so
+                                     // many; 0 = with all
+  std::string batch_job = {};        // id of the batch job that holds its hosts; empty = none
   NUCLEUS_FIELDS(computeset_id, cluster_id, project_id, nodes, state, allocation_id, reservation,
                  walltime_mins, created_unix_s, start_unix_s, end_unix_s, reason,
-                 predicted_start_unix_s);
+                 predicted_start_unix_s, person_id, on_behalf_of, node_count_min, batch_job);
 };
 
 constexpr std::int64_t walltime_default_mins = 2880;
@@ -82,8 +87,11 @@ struct StartComputeset {
   AllocationId allocation_id = {};      // empty = the cluster's only one
   std::int64_t walltime_mins = 0;       // 0 = 2880, or up to its reservation's end; at most 525,600
   std::string reservation = {};         // of its project: it runs there only, and not longer
+  PersonId person_id = {};              // who asks; kept with the computeset
+  std::string on_behalf_of = {};        // one line of at most 64 bytes; see Computeset
+  std::uint32_t node_count_min = 0;     // at most the number of its nodes; see Computeset
   NUCLEUS_FIELDS(cluster_id, viewer, nodes, names, count, hosts, allocation_id, walltime_mins,
-                 reservation);
+                 reservation, person_id, on_behalf_of, node_count_min);
 };
 
 inline std::optional<Error> check(const StartComputeset& request) {
@@ -210,8 +218,11 @@ struct Host {
   std::string release = {};        // of its provisioner
   std::string address = {};        // on its connection to the head; empty = the head's machine
   std::int64_t clock_skew_ms = 0;  // by how much its clock is ahead of the head's
+  std::string batch_state = {};    // of the batch system's node of its name, as that system writes
+                                   // it; empty = it has none
   NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, driver,
-                 accelerator, last_heartbeat_unix_ms, node_count, release, address, clock_skew_ms);
+                 accelerator, last_heartbeat_unix_ms, node_count, release, address, clock_skew_ms,
+                 batch_state);
 };
 
 struct Hosts {

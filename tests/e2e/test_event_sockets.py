@@ -193,7 +193,7 @@ ENDS = {
 @pytest.mark.parametrize("path", ["/v2/events", "/v2/clusters/vc1/nodes?watch"])
 def test_a_stream_ends_with_its_credential(site, end, path):
     person = Person(site, f"end-{end}-{'watch' in path}".lower())
-    token = person.issue(**({"expires_unix_s": int(time.time()) + 3} if end == "expired" else {}))
+    token = person.issue(**({"expires_unix_s": int(time.time()) + 6} if end == "expired" else {}))
 
     async def follow():
         async with site.follow(path, token=token["token"]) as line:
