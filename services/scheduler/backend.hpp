@@ -1,11 +1,8 @@
 // Who decides which hosts a computeset gets, and when. The embedded backend does so itself; a batch
-// system would own the hosts, and its backend would plan what the batch system decided.
+// system gives out its hosts itself, and its backend plans what the batch system decided.
 //
 // A backend changes records only through a draft, like every plan: a start is `start_computeset`
-// with the hosts of the lease, an end is `end_computeset`. What it does outside, such as submitting
-// a job or cancelling one, it derives from the view: a submitted computeset wants a job, a finished
-// one does not. A change outside reaches the records by requesting a scheduling pass from the
-// service.
+// with the hosts of the lease, an end is `end_computeset`.
 #pragma once
 
 #include "services/scheduler/plan/draft.hpp"
@@ -23,6 +20,9 @@ class Backend {
   /// Part of a scheduling pass: starts those submitted computesets that have hosts now, and records
   /// why the others wait.
   virtual void place_submitted(Draft& draft) = 0;
+
+  /// Reservations are not the scheduler's: it passes on the name that a start gives.
+  virtual bool keeps_reservations() const { return false; }
 
   /// Ends the computesets whose walltime is over.
   virtual Plan plan_walltime_ends(const View& view, std::int64_t now_unix_ms) = 0;

@@ -1,5 +1,7 @@
 #include "services/scheduler/config.hpp"
 
+#include "messages/common.hpp"
+
 namespace nucleus::scheduler {
 
 core::Result<Config> Config::from(core::Settings& settings) {
@@ -22,6 +24,19 @@ core::Result<Config> Config::from(core::Settings& settings) {
   read("scheduler.usage_half_life_s", config.usage_half_life_s, 1, 315'360'000);
   config.cpu_overcommit = static_cast<std::uint32_t>(
       settings.number("scheduler.cpu_overcommit", config.cpu_overcommit, 1, 64));
+  auto& slurm = config.slurm;
+  slurm.partition = settings.text("scheduler.slurm_partition", slurm.partition);
+  slurm.name = settings.text("scheduler.slurm_name", slurm.name);
+  slurm.conf = settings.text("scheduler.slurm_conf", slurm.conf);
+  slurm.has_accounts = settings.flag("scheduler.slurm_accounts", slurm.has_accounts);
+  read("scheduler.slurm_poll_ms", slurm.poll_ms, 100, 600'000);
+  read("scheduler.slurm_grace_mins", slurm.grace_mins, 1, 1'440);
+  read("scheduler.slurm_jobs_max", slurm.jobs_max, 1, 100);
+  if (auto broken = msg::check_name("scheduler.slurm_name", slurm.name))
+    return std::unexpected(*broken);
+  if (!slurm.partition.empty())
+    if (auto broken = msg::check_name("scheduler.slurm_partition", slurm.partition))
+      return std::unexpected(*broken);
   return config;
 }
 

@@ -2,10 +2,21 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "core/config/settings.hpp"
 
 namespace nucleus::scheduler {
+
+struct SlurmConfig {
+  std::string partition = {};    // whose nodes are hosts; empty = no batch system
+  std::string name = "nucleus";  // of this deployment, in its jobs' comments: a name
+  std::string conf = {};         // slurm.conf; empty = Slurm's default
+  bool has_accounts = false;     // a job is charged to the Slurm account named like the allocation
+  std::int64_t poll_ms = 1'000;  // interval of the looks at its queue
+  std::int64_t grace_mins = 5;   // a job's limit is longer than the walltime by this, for the stop
+  std::int64_t jobs_max = 3;     // of a computeset; one more is not submitted if this many failed
+};
 
 struct Config {
   std::int64_t host_lease_ms = 120'000;  // a host's domains may run this long without an answer
@@ -25,7 +36,10 @@ struct Config {
   std::int64_t priority_fair_share_weight = 1'000;
   std::int64_t priority_age_max_s = 604'800;  // who has waited this long has the whole weight
   std::int64_t usage_half_life_s = 604'800;   // usage this old counts half
+  SlurmConfig slurm = {};
   std::uint32_t cpu_overcommit = 4;  // vCPUs for each CPU of a host; memory is never overcommitted
+
+  bool has_batch_system() const { return !slurm.partition.empty(); }
 
   /// Reads `scheduler.*`; `settings.finish` reports a value out of range.
   static core::Result<Config> from(core::Settings& settings);

@@ -12,11 +12,12 @@ namespace nucleus::scheduler {
 
 class HostPool {
  public:
-  /// The first reservation of a host that has not ended; by default there is none.
+  /// The first reservation of a host that has not ended; by default there is none. A host of a
+  /// batch system is kept in the same way, for the job that has it (`batch_hold`).
   struct Hold {
     std::int64_t from_unix_s = std::numeric_limits<std::int64_t>::max();
-    std::int64_t reservation_id = 0;
-    bool is_active = false;  // it has begun
+    std::int64_t reservation_id = 0;  // negative: of a batch system
+    bool is_active = false;           // it has begun
     auto operator<=>(const Hold&) const = default;
   };
   struct Host {
@@ -65,12 +66,19 @@ class HostPool {
   Resources open_free_ = {};
 };
 
+/// What stands for a reservation where a batch system gives out the hosts: the job of this
+/// computeset, or 0 = a job of others, or none.
+constexpr std::int64_t batch_hold(msg::ComputesetId id) {
+  return id == 0 ? std::numeric_limits<std::int64_t>::min() : -id;
+}
+
 /// What a node needs of a host.
 struct Need {
   Resources size = {};
   msg::HostId host_id = {};         // this host and no other; empty = any
   bool is_disk_in_store = false;    // no host that keeps volumes of its own
-  std::int64_t reservation_id = 0;  // only hosts of this one, once it has begun; 0 = none
+  std::int64_t reservation_id = 0;  // only hosts of this one, once it has begun; 0 = none;
+                                    // negative: only hosts of a batch job
   std::int64_t until_unix_s = 0;    // if 0 = none: no host on which one begins before this
   friend bool operator==(const Need&, const Need&) = default;
 };

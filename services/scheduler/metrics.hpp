@@ -18,6 +18,8 @@ struct Metrics {
                                         "Computesets that wait for hosts.")},
         computesets_running{core::gauge(registry, "nucleus_scheduler_computesets_running",
                                         "Computesets that are running or ending.")},
+        batch_system_up{core::gauge(registry, "nucleus_scheduler_batch_system_up",
+                                    "1 if the batch system answered last.")},
         grants_repeated{core::counter(
             registry, "nucleus_scheduler_grants_repeated_total",
             "Complete lists of grants sent to hosts that lagged or had restarted.")} {}
@@ -28,6 +30,7 @@ struct Metrics {
   prometheus::Gauge& nodes_waiting;
   prometheus::Gauge& computesets_waiting;
   prometheus::Gauge& computesets_running;
+  prometheus::Gauge& batch_system_up;
   prometheus::Counter& grants_repeated;
 };
 

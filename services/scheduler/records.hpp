@@ -25,14 +25,15 @@ struct StoredCluster {
 NUCLEUS_ENUM(WaitReason, ports, volume, still_running, next_pass, no_room, no_room_for_all,
              too_large, too_large_for_all, no_host_up, all_hosts_drained, named_host_closed,
              named_host_full, disk, reserved, reservation_planned, reservation_full,
-             reservation_begins, behind)
+             reservation_begins, behind, batch_hosts, job_missing, job_pending, job_full)
 
 struct Wait {
   WaitReason reason = WaitReason::unknown;
-  std::string subject = {};  // the node, host, reservation or computeset that it waits for; empty =
-                             // the node itself, or any
+  std::string subject = {};  // the node, host, reservation, computeset or batch job that it waits
+                             // for; empty = the node itself, or any
   std::string detail = {};   // ports, volume: the reason given by the network or the image store;
-                             // disk: its host, and why the node cannot run there now
+                             // disk: its host, and why the node cannot run there now;
+                             // job_missing, job_pending: the batch system's reason
   NUCLEUS_FIELDS(reason, subject, detail);
 
   friend bool operator==(const Wait&, const Wait&) = default;
@@ -119,8 +120,12 @@ struct StoredHost {
   std::uint64_t revision = 1;                      // of its grants: one more with each change
   std::string machine_id = {};                     // that reported it last
   bool keeps_volumes = false;                      // its nodes' disks are its own files
+  std::string batch_state = {};   // of the batch system's node of its name; empty = it has none
+  std::string batch_reason = {};  // why that takes no jobs
+  msg::ComputesetId job_computeset_id = 0;  // whose batch job has it; 0 = none of this deployment
   NUCLEUS_FIELDS(host_id, process, cpus, memory_mb, driver, accelerator, is_drained, drain_reason,
-                 state, reason, revision, machine_id, keeps_volumes);
+                 state, reason, revision, machine_id, keeps_volumes, batch_state, batch_reason,
+                 job_computeset_id);
 };
 
 /// A state and its reason, from a time on.
@@ -143,8 +148,10 @@ struct StoredComputeset {
   std::int64_t reservation_id = 0;      // that it names; 0 = none
   std::vector<StoredStep> steps = {};   // the first one, and the newest
   bool is_noticed = false;              // that it ends soon
+  std::int64_t job_limit_mins = 0;      // that its batch job was last given; 0 = it has none
+  std::int64_t job_count = 0;           // of the batch jobs that it had
   NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait, reservation_id, steps,
-                 is_noticed);
+                 is_noticed, job_limit_mins, job_count);
 };
 
 inline std::int64_t walltime_end_unix_s(const msg::Computeset& computeset) {

@@ -5,6 +5,8 @@
 #include "core/log/log.hpp"
 #include "messages/reservations.hpp"
 #include "messages/text.hpp"
+#include "services/scheduler/batch_backend.hpp"
+#include "services/scheduler/driver/slurm.hpp"
 #include "services/scheduler/embedded_backend.hpp"
 #include "services/scheduler/keys.hpp"
 #include "services/scheduler/plan/allocations.hpp"
@@ -84,6 +86,13 @@ Service::Service(core::Runtime& runtime, Config config)
       grants_{bus_, store_, view_, heartbeats_, metrics_},
       ledger_{store_, view_, grants_, [this] { request_pass(); }},
       backend_{std::make_unique<EmbeddedBackend>()} {
+  if (config.has_batch_system()) {
+    batch_link_ = std::make_unique<BatchLink>(runtime, view_, ledger_, metrics_,
+                                              std::make_shared<Slurm>(config.slurm),
+                                              [this] { request_pass(); });
+    backend_ = std::make_unique<BatchBackend>(batch_link_->snapshot());
+    bus_.every(core::Milliseconds{config.slurm.poll_ms}, *batch_link_, &BatchLink::look);
+  }
   store_.on_loaded([this] { load(); });
   bus_.serve<msg::ReportHost>(*this, &Service::report_host);
   bus_.serve<msg::ReportDomains>(*this, &Service::report_domains);

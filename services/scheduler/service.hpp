@@ -13,6 +13,7 @@
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
 #include "services/scheduler/backend.hpp"
+#include "services/scheduler/batch_link.hpp"
 #include "services/scheduler/config.hpp"
 #include "services/scheduler/grants.hpp"
 #include "services/scheduler/heartbeats.hpp"
@@ -110,6 +111,7 @@ class Service {
   Heartbeats heartbeats_;
   GrantSender grants_;
   Ledger ledger_;
+  std::unique_ptr<BatchLink> batch_link_;  // null without a batch system
   std::unique_ptr<Backend> backend_;
   std::set<msg::HostId> removing_disks_ = {};  // hosts with a call under way
   bool is_pass_requested_ = false;

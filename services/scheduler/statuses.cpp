@@ -50,6 +50,14 @@ msg::NodeStatus status_of(const StoredNode& node, const StoredComputeset* comput
       .ports = node.ports};
 }
 
+namespace {
+
+std::string shown_batch_state(const StoredHost& host) {
+  return host.batch_reason.empty() ? host.batch_state : host.batch_state + ": " + host.batch_reason;
+}
+
+}  // namespace
+
 msg::Host status_of(const StoredHost& host, const Resources& used) {
   const bool is_drained = host.is_drained && host.state == msg::HostState::up;
   return {.host_id = host.host_id,
@@ -60,7 +68,8 @@ msg::Host status_of(const StoredHost& host, const Resources& used) {
           .cpus_used = static_cast<std::uint32_t>(used.cpus),
           .memory_used_mb = static_cast<std::uint64_t>(used.memory_mb),
           .driver = host.driver,
-          .accelerator = host.accelerator};
+          .accelerator = host.accelerator,
+          .batch_state = shown_batch_state(host)};
 }
 
 msg::Grant grant_of(const StoredNode& node, const View& view) {

@@ -56,8 +56,10 @@ HostPool::Hold hold_of(const msg::Reservation& reservation) {
           .is_active = reservation.state == msg::ReservationState::active};
 }
 
-HostPool::Hold first_hold(const std::set<HostPool::Hold>& holds) {
-  return holds.empty() ? HostPool::Hold{} : *holds.begin();
+std::optional<HostPool::Hold> batch_hold_of(const StoredHost& host) {
+  if (host.batch_state.empty()) return std::nullopt;
+  return HostPool::Hold{
+      .from_unix_s = 0, .reservation_id = batch_hold(host.job_computeset_id), .is_active = true};
 }
 
 }  // namespace
@@ -131,22 +133,36 @@ void View::Indexes::add(const msg::Reservation& reservation, const Config& confi
   reservations_by_name[reservation.name] = reservation.reservation_id;
   reservation_steps.insert(next_step(reservation, config));
   if (reservation.state == msg::ReservationState::ended) return;
-  for (auto& id : reserved_hosts(reservation)) {
-    auto& of_host = holds[id];
-    of_host.insert(hold_of(reservation));
-    pool.hold(id, first_hold(of_host));
-  }
+  for (auto& id : reserved_hosts(reservation)) add_hold(id, hold_of(reservation));
 }
 
 void View::Indexes::remove(const msg::Reservation& reservation, const Config& config) {
   reservations_by_name.erase(reservation.name);
   reservation_steps.erase(next_step(reservation, config));
   if (reservation.state == msg::ReservationState::ended) return;
-  for (auto& id : reserved_hosts(reservation)) {
-    erase_from(holds, id, hold_of(reservation));
-    const auto left = holds.find(id);
-    pool.hold(id, left == holds.end() ? HostPool::Hold{} : first_hold(left->second));
-  }
+  for (auto& id : reserved_hosts(reservation)) remove_hold(id, hold_of(reservation));
+}
+
+void View::Indexes::add_hold(const msg::HostId& id, const HostPool::Hold& hold) {
+  auto& of_host = holds[id];
+  of_host.insert(hold);
+  pool.hold(id, *of_host.begin());
+}
+
+void View::Indexes::remove_hold(const msg::HostId& id, const HostPool::Hold& hold) {
+  erase_from(holds, id, hold);
+  const auto left = holds.find(id);
+  pool.hold(id, left == holds.end() ? HostPool::Hold{} : *left->second.begin());
+}
+
+void View::Indexes::add(const StoredHost& host, const Config& config) {
+  pool.put(host.host_id, total_of(host, config), is_open(host), host.keeps_volumes);
+  if (const auto hold = batch_hold_of(host)) add_hold(host.host_id, *hold);
+}
+
+void View::Indexes::remove(const StoredHost& host) {
+  pool.put(host.host_id, {}, false);
+  if (const auto hold = batch_hold_of(host)) remove_hold(host.host_id, *hold);
 }
 
 void View::apply(Changes changes) {
@@ -177,8 +193,8 @@ void View::load(Changes records, const std::vector<ComputesetSummary>& finished)
 }
 
 void View::apply_host(const msg::HostId& id, std::optional<StoredHost> host) {
-  indexes_.pool.put(id, host ? total_of(*host, config_) : Resources{}, host && is_open(*host),
-                    host && host->keeps_volumes);
+  if (const auto* old = find(hosts_, id)) indexes_.remove(*old);
+  if (host) indexes_.add(*host, config_);
   if (host)
     hosts_.insert_or_assign(id, std::move(*host));
   else
@@ -228,7 +244,8 @@ const StoredReservation* View::reservation_named(const std::string& name) const 
 std::vector<const StoredReservation*> View::reservations_of(const msg::HostId& id) const {
   std::vector<const StoredReservation*> all;
   if (const auto* holds = find(indexes_.holds, id))
-    for (const auto& hold : *holds) all.push_back(reservation(hold.reservation_id));
+    for (const auto& hold : *holds)
+      if (hold.reservation_id > 0) all.push_back(reservation(hold.reservation_id));
   return all;
 }
 
@@ -275,8 +292,7 @@ std::vector<msg::PeerRange> View::make_peers(const msg::ClusterId& id) const {
 
 std::vector<std::string> View::check() const {
   Indexes made;
-  for (const auto& [id, host] : hosts_)
-    made.pool.put(id, total_of(host, config_), is_open(host), host.keeps_volumes);
+  for (const auto& [id, host] : hosts_) made.add(host, config_);
   for (const auto& [id, node] : nodes_) made.add(node);
   for (const auto& [id, stored] : computesets_) made.add(stored);
   for (const auto& [id, stored] : reservations_) made.add(stored.reservation, config_);

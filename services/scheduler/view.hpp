@@ -132,6 +132,10 @@ class View {
     void remove(const StoredNode& node);
     void add(const StoredComputeset& stored);
     void remove(const StoredComputeset& stored);
+    void add(const StoredHost& host, const Config& config);
+    void remove(const StoredHost& host);
+    void add_hold(const msg::HostId& id, const HostPool::Hold& hold);
+    void remove_hold(const msg::HostId& id, const HostPool::Hold& hold);
     void add(const msg::Reservation& reservation, const Config& config);
     void remove(const msg::Reservation& reservation, const Config& config);
   };

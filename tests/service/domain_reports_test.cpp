@@ -5,6 +5,9 @@
 namespace nucleus::tests {
 namespace {
 
+using core::ErrorCode;
+using msg::PowerAction;
+
 using msg::DomainState;
 
 class DomainReports : public SchedulerRoom {

@@ -84,6 +84,12 @@ class Host {
             .reason = reason};
   }
 
+  /// The newest grant of this node, if it has had one.
+  std::optional<msg::Grant> grant_of(const std::string& node) {
+    const std::scoped_lock lock(mutex_);
+    const auto grant = grants_.find(node);
+    return grant == grants_.end() ? std::nullopt : std::optional{grant->second};
+  }
   /// Waits for a grant of this node with this epoch or a later one.
   std::optional<msg::Grant> wait_for_grant(const std::string& node, std::uint64_t epoch = 1) {
     return wait_for_grant(node, [epoch](const msg::Grant& grant) { return grant.epoch >= epoch; });

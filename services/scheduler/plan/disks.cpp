@@ -44,7 +44,9 @@ Need need_of(const Draft& draft, const StoredNode& node, const msg::HostId& host
             .until_unix_s = draft.now_unix_s() + draft.view().config().reservation_horizon_s};
   const auto* stored = draft.computeset(node.computeset_id);
   if (!stored) return need;
-  need.reservation_id = stored->reservation_id;
+  need.reservation_id = draft.view().config().has_batch_system()
+                            ? batch_hold(stored->computeset.computeset_id)
+                            : stored->reservation_id;
   const bool has_started = stored->computeset.start_unix_s != 0;
   need.until_unix_s = has_started ? walltime_end_unix_s(stored->computeset)
                                   : draft.now_unix_s() + stored->computeset.walltime_mins * 60;

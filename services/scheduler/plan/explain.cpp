@@ -237,6 +237,8 @@ msg::QueuePlace place_in_queue(const Draft& draft, const StoredComputeset& store
 
 void explain_wait(Draft& draft, const StoredComputeset& stored, msg::Explanation& explanation) {
   if (stored.computeset.state != ComputesetState::submitted) return;
+  explanation.expected_start_unix_s = stored.computeset.predicted_start_unix_s;
+  if (draft.view().config().has_batch_system()) return;  // the order is its own
   explanation.queue = place_in_queue(draft, stored);
   explanation.expected_start_unix_s =
       expected_start_unix_s(draft, stored.computeset.computeset_id).value_or(0);

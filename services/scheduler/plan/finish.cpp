@@ -127,6 +127,8 @@ bool may_help(const StoredHost* before, const StoredHost* host, const Config& co
   if (!before || !host) return true;
   return before->state != host->state || before->is_drained != host->is_drained ||
          before->keeps_volumes != host->keeps_volumes ||
+         before->batch_state.empty() != host->batch_state.empty() ||
+         before->job_computeset_id != host->job_computeset_id ||
          !fits(total_of(*host, config), total_of(*before, config));
 }
 

@@ -12,23 +12,6 @@ namespace nucleus::scheduler {
 
 namespace {
 
-/// The first of a computeset's nodes that cannot be placed yet, whatever room there is.
-Wait missing_for_all(Draft& draft, const StoredComputeset& stored) {
-  const auto& nodes = stored.computeset.nodes;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const auto& node = *draft.node(nodes[i]);
-    Wait wait = missing_for(node);
-    if (wait.reason == WaitReason::unknown && !node.host_id.empty())
-      wait.reason = WaitReason::still_running;
-    if (wait.reason == WaitReason::unknown)
-      wait = why_disk_is_away(draft, node, requested_host(stored, i));
-    if (wait.reason == WaitReason::unknown) continue;
-    wait.subject = node.definition.name;
-    return wait;
-  }
-  return {};
-}
-
 /// It can be first: it has all it needs but room.
 bool waits_for_room(WaitReason reason) {
   return reason == WaitReason::no_room_for_all || reason == WaitReason::named_host_full ||
@@ -49,6 +32,22 @@ bool is_as_hard(const Need& need, const Need& easier) {
 }
 
 }  // namespace
+
+Wait missing_for_all(Draft& draft, const StoredComputeset& stored) {
+  const auto& nodes = stored.computeset.nodes;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto& node = *draft.node(nodes[i]);
+    Wait wait = missing_for(node);
+    if (wait.reason == WaitReason::unknown && !node.host_id.empty())
+      wait.reason = WaitReason::still_running;
+    if (wait.reason == WaitReason::unknown)
+      wait = why_disk_is_away(draft, node, requested_host(stored, i));
+    if (wait.reason == WaitReason::unknown) continue;
+    wait.subject = node.definition.name;
+    return wait;
+  }
+  return {};
+}
 
 Wait Queue::why_no_room(std::span<const Need> needs) {
   auto& pool = draft_.pool();

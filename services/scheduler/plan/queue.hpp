@@ -11,6 +11,10 @@
 
 namespace nucleus::scheduler {
 
+/// The first of a computeset's nodes that cannot be placed yet, whatever room there is; `unknown`
+/// if there is none.
+Wait missing_for_all(Draft& draft, const StoredComputeset& stored);
+
 class Queue {
  public:
   explicit Queue(Draft& draft) : draft_{draft} {}

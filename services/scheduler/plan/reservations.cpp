@@ -206,6 +206,9 @@ Wait wait_for(const Draft& draft, WaitReason reason, std::int64_t reservation_id
 core::Result<Plan> plan_reservation(const View& view, const msg::DefineReservation& request,
                                     std::int64_t now_unix_ms) {
   if (auto broken = msg::check(request)) return std::unexpected(*broken);
+  if (view.config().has_batch_system())
+    return core::refuse(ErrorCode::wrong_state,
+                        "the batch system keeps reservations: scontrol create reservation");
   Draft draft{view, now_unix_ms};
   const auto* named = view.reservation_named(request.name);
   const bool has_ended = named && named->reservation.state == ReservationState::ended;

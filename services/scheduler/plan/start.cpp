@@ -119,7 +119,7 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
 
   Draft draft{view, now_unix_ms};
   const msg::Reservation* reservation = nullptr;
-  if (!request.reservation.empty()) {
+  if (!request.reservation.empty() && !backend.keeps_reservations()) {
     const auto picked = pick_reservation(view, request, project_id, *nodes, draft.now_unix_s());
     if (!picked) return std::unexpected(picked.error());
     reservation = *picked;

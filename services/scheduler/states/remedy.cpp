@@ -42,6 +42,15 @@ std::string remedy_for(const Wait& wait) {
       return "it starts when enough of what runs in the reservation has ended";
     case WaitReason::behind:
       return "it starts after that one";
+    case WaitReason::batch_hosts:
+      return "it starts when a host that is not the batch system's has room";
+    case WaitReason::job_missing:
+      return "the scheduler submits its job when the batch system answers; if this lasts, the "
+             "operator looks at sinfo and slurmctld";
+    case WaitReason::job_pending:
+      return "it starts when the batch system has started that job: squeue --jobs " + wait.subject;
+    case WaitReason::job_full:
+      return "it starts when these hosts are up and have room: nucleus host list";
     case WaitReason::reservation_begins:
       return "it starts on another host when it is off";
   }

@@ -52,6 +52,15 @@ std::string text_of(const Wait& wait) {
       return "the hosts of reservation " + wait.subject + " have no room now";
     case WaitReason::behind:
       return "waits for computeset " + wait.subject + ", which would start later otherwise";
+    case WaitReason::batch_hosts:
+      return "only batch jobs use the hosts that have room";
+    case WaitReason::job_missing:
+      return "waits for a batch job" + (wait.detail.empty() ? "" : ": " + wait.detail);
+    case WaitReason::job_pending:
+      return "waits for batch job " + wait.subject +
+             (wait.detail.empty() ? "" : ": " + wait.detail);
+    case WaitReason::job_full:
+      return "the hosts of its batch job have no room, are drained or not up";
     case WaitReason::reservation_begins:
       return "leaves its host, where " + shown_reservation(wait) + " begins";
   }

@@ -1,0 +1,230 @@
+// Computesets as batch jobs of a real Slurm, beside ordinary jobs.
+#include <gtest/gtest.h>
+
+#include "tests/service/scheduler_room.hpp"
+#include "tests/support/private_slurm.hpp"
+
+namespace nucleus::tests {
+namespace {
+
+using msg::ComputesetState;
+using msg::PowerAction;
+
+/// All tests share one Slurm, each with jobs of its own name.
+class BatchJobs : public SchedulerRoom {
+ protected:
+  static void SetUpTestSuite() {
+    slurm_ = std::make_unique<PrivateSlurm>(std::vector<std::string>{"h1", "h2", "h3"});
+  }
+  static void TearDownTestSuite() { slurm_.reset(); }
+
+  BatchJobs() {
+    static int count = 0;
+    start({{"scheduler.slurm_partition", "compute"},
+           {"scheduler.slurm_conf", slurm_->conf()},
+           {"scheduler.slurm_name", "test-" + std::to_string(++count)},
+           {"scheduler.slurm_poll_ms", "100"}});
+    for (auto* host : {&h1_, &h2_, &other_}) EXPECT_TRUE(host->report());
+    define("c", 3);
+    EXPECT_TRUE(eventually([&] { return host("h2").batch_state == "idle"; }));
+  }
+  ~BatchJobs() override {
+    service_.reset();
+    slurm_->run({"scancel", "--user=root"});
+    EXPECT_TRUE(eventually([&] {
+      return slurm_->run({"sinfo", "--noheader", "--format=%T"}) == "idle";
+    }));
+  }
+  msg::Host host(const std::string& id) {
+    const auto listed = ask(msg::ListHosts{.host_id = {id}});
+    return listed && !listed->hosts.empty() ? listed->hosts[0] : msg::Host{};
+  }
+  msg::Computeset start_set(msg::StartComputeset request) {
+    request.cluster_id = {"c"};
+    request.viewer = as_operator;
+    const auto started = ask(request);
+    EXPECT_TRUE(started) << started.error().detail;
+    return started.value_or(msg::Computeset{});
+  }
+  bool set_becomes(msg::ComputesetId id, ComputesetState state) {
+    return eventually([&] { return computeset(id).state == state; });
+  }
+  bool job_becomes(const std::string& job_id, const std::string& state) {
+    return eventually([&] { return slurm_->state_of(job_id) == state; });
+  }
+  /// A computeset whose job has its hosts.
+  msg::Computeset start_running(std::uint32_t count) {
+    const auto started = start_set({.count = count});
+    EXPECT_TRUE(set_becomes(started.computeset_id, ComputesetState::running))
+        << computeset(started.computeset_id).reason;
+    return computeset(started.computeset_id);
+  }
+  /// The host reports that all nodes that it was granted are off.
+  void stop_nodes(const msg::Computeset& ended) {
+    for (const auto& node : ended.nodes)
+      for (auto* host : {&h1_, &h2_}) {
+        const auto grant = host->grant_of(node.value);
+        if (!grant) continue;
+        EXPECT_TRUE(host->report_domain(*grant, msg::DomainState::shutoff));
+      }
+  }
+
+  static inline std::unique_ptr<PrivateSlurm> slurm_ = {};
+  Host h1_{deployment_, "h1"};
+  Host h2_{deployment_, "h2"};
+  Host other_{deployment_, "other"};
+};
+
+TEST_F(BatchJobs, AComputesetRunsOnTheHostsOfItsJobAndEndsIt) {
+  const auto set = start_running(1);
+  ASSERT_FALSE(set.batch_job.empty());
+  const auto hosts = slurm_->run({"squeue", "--noheader", "--format=%N", "--jobs", set.batch_job});
+  EXPECT_EQ(state_of("c", 1).host_id.value, hosts);
+  EXPECT_EQ(host(hosts).batch_state, "allocated");
+  EXPECT_EQ(slurm_->run({"squeue", "--noheader", "--format=%j|%l", "--jobs", set.batch_job}),
+            "nucleus-1|2-00:05:00")
+      << "two days of walltime, and the time to stop";
+  ASSERT_TRUE(ask(msg::PowerComputeset{
+      .computeset_id = set.computeset_id, .viewer = as_operator, .action = PowerAction::shutdown}));
+  EXPECT_EQ(slurm_->state_of(set.batch_job), "RUNNING") << "its nodes still shut down";
+  stop_nodes(set);
+  EXPECT_TRUE(set_becomes(set.computeset_id, ComputesetState::completed));
+  EXPECT_TRUE(job_becomes(set.batch_job, "CANCELLED"));
+}
+
+TEST_F(BatchJobs, FrontendsUseOnlyOtherHosts) {
+  ASSERT_TRUE(power("c-0", PowerAction::poweron));
+  EXPECT_TRUE(eventually([&] { return state_of("c").host_id.value == "other"; }));
+}
+
+TEST_F(BatchJobs, OrdinaryJobsAndComputesetsWaitForEachOther) {
+  const auto ordinary = slurm_->start_ordinary_job(2);
+  ASSERT_TRUE(job_becomes(ordinary, "RUNNING"));
+  const auto set = start_set({.count = 2});
+  ASSERT_TRUE(eventually([&] { return !computeset(set.computeset_id).batch_job.empty(); }));
+  ASSERT_TRUE(eventually([&] {
+    return computeset(set.computeset_id).reason ==
+           "waits for batch job " + computeset(set.computeset_id).batch_job + ": Resources";
+  })) << computeset(set.computeset_id).reason;
+  EXPECT_TRUE(eventually([&] { return computeset(set.computeset_id).predicted_start_unix_s > 0; }))
+      << "as the batch system expects it";
+  slurm_->run({"scancel", ordinary});
+  ASSERT_TRUE(set_becomes(set.computeset_id, ComputesetState::running));
+  const auto next = slurm_->start_ordinary_job(2);
+  EXPECT_TRUE(job_becomes(next, "PENDING"));
+}
+
+TEST_F(BatchJobs, ACancelledJobEndsItsComputeset) {
+  const auto running = start_running(1);
+  slurm_->run({"scancel", running.batch_job});
+  ASSERT_TRUE(set_becomes(running.computeset_id, ComputesetState::ending));
+  EXPECT_EQ(computeset(running.computeset_id).reason,
+            "its batch job " + running.batch_job + " was cancelled");
+  EXPECT_TRUE(eventually([&] {
+    const auto grant = h1_.grant_of(running.nodes[0].value);
+    const auto on_other = h2_.grant_of(running.nodes[0].value);
+    const auto& one = grant ? grant : on_other;
+    return one && !one->is_on && !one->is_graceful;
+  })) << "by force: its hosts are others' now";
+  stop_nodes(running);
+  EXPECT_TRUE(set_becomes(running.computeset_id, ComputesetState::completed));
+}
+
+TEST_F(BatchJobs, ACancelledWaitingJobCancelsItsComputeset) {
+  const auto ordinary = slurm_->start_ordinary_job(2);
+  const auto third = slurm_->start_ordinary_job(1);
+  ASSERT_TRUE(job_becomes(ordinary, "RUNNING"));
+  ASSERT_TRUE(job_becomes(third, "RUNNING"));
+  const auto waiting = start_set({.count = 1});
+  ASSERT_TRUE(eventually([&] { return !computeset(waiting.computeset_id).batch_job.empty(); }));
+  const auto job_id = computeset(waiting.computeset_id).batch_job;
+  slurm_->run({"scancel", job_id});
+  ASSERT_TRUE(set_becomes(waiting.computeset_id, ComputesetState::cancelled));
+  EXPECT_EQ(computeset(waiting.computeset_id).reason, "its batch job " + job_id + " was cancelled");
+}
+
+TEST_F(BatchJobs, ARefusedJobCancelsItsComputesetWithTheReason) {
+  const auto set = start_set({.count = 1, .reservation = "nothere"});
+  ASSERT_TRUE(set_becomes(set.computeset_id, ComputesetState::cancelled));
+  EXPECT_EQ(computeset(set.computeset_id).reason,
+            "the batch system refused its job: Requested reservation is invalid");
+  EXPECT_TRUE(slurm_->run({"squeue", "--noheader"}).empty());
+}
+
+TEST_F(BatchJobs, HostsThatNeverJoinedAreLeftToOthers) {
+  const auto set = start_set({.count = 3});
+  EXPECT_TRUE(eventually([&] {
+    return computeset(set.computeset_id).reason == "all hosts together are too small for its nodes";
+  })) << computeset(set.computeset_id).reason;
+  ASSERT_TRUE(ask(msg::PowerComputeset{
+      .computeset_id = set.computeset_id, .viewer = as_operator, .action = PowerAction::poweroff}));
+  const auto two = start_running(2);
+  EXPECT_EQ(slurm_->run({"squeue", "--noheader", "--format=%N", "--jobs", two.batch_job}),
+            "h[1-2]");
+}
+
+TEST_F(BatchJobs, AReservationOfSlurmIsUsed) {
+  slurm_->run({"scontrol", "create", "reservation", "ReservationName=course", "StartTime=now",
+               "Duration=60", "Users=root", "Nodes=h2"});
+  const auto set = start_set({.count = 1, .reservation = "course"});
+  ASSERT_TRUE(set_becomes(set.computeset_id, ComputesetState::running));
+  EXPECT_TRUE(eventually([&] { return state_of("c", 1).host_id.value == "h2"; }));
+  service_.reset();
+  slurm_->run({"scancel", "--user=root"});
+  slurm_->run({"scontrol", "delete", "ReservationName=course"});
+}
+
+TEST_F(BatchJobs, WalltimeAndLimitFollowEachOther) {
+  const auto set = start_running(1);
+  const auto limit = [&] {
+    return slurm_->run({"squeue", "--noheader", "--format=%l", "--jobs", set.batch_job});
+  };
+  ASSERT_TRUE(ask(msg::ChangeWalltime{
+      .computeset_id = set.computeset_id, .viewer = as_operator, .walltime_mins = 55}));
+  EXPECT_TRUE(eventually([&] { return limit() == "1:00:00"; })) << limit();
+  slurm_->run({"scontrol", "update", "JobId=" + set.batch_job, "TimeLimit=35"});
+  EXPECT_TRUE(eventually([&] { return computeset(set.computeset_id).walltime_mins == 30; }));
+  EXPECT_EQ(limit(), "35:00");
+}
+
+TEST_F(BatchJobs, ARestartOfTheControllerChangesNothing) {
+  const auto set = start_running(1);
+  ASSERT_TRUE(eventually(
+      [&] { return slurm_->has_saved(settings_["scheduler.slurm_name"] + ":1:ready"); }));
+  slurm_->kill_controller();
+  ASSERT_TRUE(ask(msg::ChangeWalltime{
+      .computeset_id = set.computeset_id, .viewer = as_operator, .walltime_mins = 55}));
+  EXPECT_TRUE(eventually([&] {
+    return slurm_->run({"squeue", "--noheader", "--format=%l", "--jobs", set.batch_job}) ==
+           "1:00:00";
+  }));
+  EXPECT_EQ(computeset(set.computeset_id).state, ComputesetState::running);
+  EXPECT_EQ(slurm_->state_of(set.batch_job), "RUNNING");
+}
+
+TEST_F(BatchJobs, ARestartedSchedulerKeepsItsJobs) {
+  const auto set = start_running(1);
+  restart();
+  for (auto* host : {&h1_, &h2_, &other_}) EXPECT_TRUE(host->report());
+  const auto second = start_set({.count = 1});
+  ASSERT_TRUE(eventually([&] { return !computeset(second.computeset_id).batch_job.empty(); }));
+  EXPECT_EQ(computeset(set.computeset_id).state, ComputesetState::running);
+  EXPECT_EQ(computeset(set.computeset_id).batch_job, set.batch_job);
+  EXPECT_EQ(slurm_->run({"squeue", "--noheader", "--format=%j", "--name=nucleus-1"}), "nucleus-1");
+}
+
+TEST_F(BatchJobs, DrainIsFollowed) {
+  ASSERT_TRUE(ask(msg::DrainHost{.host_id = {"h1"}, .is_drained = true, .reason = "a broken fan"}));
+  EXPECT_TRUE(eventually([&] {
+    return host("h1").batch_state == "drained: nucleus drain: a broken fan";
+  })) << host("h1").batch_state;
+  ASSERT_TRUE(ask(msg::DrainHost{.host_id = {"h1"}, .is_drained = false}));
+  EXPECT_TRUE(eventually([&] { return host("h1").batch_state == "idle"; }));
+  slurm_->run({"scontrol", "update", "NodeName=h1", "State=DRAIN", "Reason=by Slurm's operator"});
+  EXPECT_TRUE(eventually([&] { return host("h1").batch_state == "drained: by Slurm's operator"; }))
+      << "and stays so: it is not ours to resume";
+  slurm_->run({"scontrol", "update", "NodeName=h1", "State=RESUME"});
+}
+
+}  // namespace
+}  // namespace nucleus::tests
