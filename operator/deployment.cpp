@@ -17,6 +17,7 @@
 #include "core/bus/curve.hpp"
 #include "core/config/endpoint.hpp"
 #include "operator/services.hpp"
+#include "operator/slurm.hpp"
 #include "operator/yaml_map.hpp"
 
 namespace nucleus::operator_ {
@@ -36,6 +37,10 @@ std::map<std::string, std::string> port_purposes(const Options& options) {
   for (const char* purpose : {"requests", "events", "console_hosts", "image_store"})
     purposes[purpose] = options.bus_address;
   for (const auto& service : services) purposes[metrics_port(service.name)] = "127.0.0.1";
+  if (options.has_slurm) {
+    purposes[slurm_port("slurmctld")] = "127.0.0.1";
+    for (const auto& node : slurm_nodes(options)) purposes[slurm_port(node)] = "127.0.0.1";
+  }
   return purposes;
 }
 
@@ -138,6 +143,7 @@ core::Result<std::optional<Deployment>> load_deployment(const StateDirectory& st
                           .host_count = file["host_count"].as<std::uint32_t>(),
                           .console_address = file["console_address"].as<std::string>(""),
                           .rack_hosts = file["rack_hosts"].as<std::uint32_t>(0),
+                          .has_slurm = file["has_slurm"].as<bool>(false),
                           .bus_address = file["bus_address"].as<std::string>("127.0.0.1"),
                           .tls = {.certificate = file["tls"]["certificate"].as<std::string>(""),
                                   .key = file["tls"]["key"].as<std::string>(""),
@@ -176,6 +182,7 @@ core::Result<void> save_deployment(const StateDirectory& state, const Deployment
   file["host_count"] = deployment.options.host_count;
   file["console_address"] = deployment.options.console_address;
   file["rack_hosts"] = deployment.options.rack_hosts;
+  file["has_slurm"] = deployment.options.has_slurm;
   file["bus_address"] = deployment.options.bus_address;
   file["tls"]["certificate"] = deployment.options.tls.certificate;
   file["tls"]["key"] = deployment.options.tls.key;

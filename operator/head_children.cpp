@@ -4,6 +4,7 @@
 
 #include "operator/deployment.hpp"
 #include "operator/services.hpp"
+#include "operator/slurm.hpp"
 #include "operator/tls.hpp"
 
 namespace nucleus::operator_ {
@@ -17,6 +18,8 @@ class Planner {
 
   std::vector<Child> plan() {
     add_redis();
+    if (deployment_.options.has_slurm)
+      children_.push_back(slurm_child(state_, deployment_, programs_));
     std::vector<Child> host;
     if (has_own_host(deployment_.options)) {
       host = plan_host_children(state_, own_host(state_, deployment_), programs_);
@@ -55,6 +58,8 @@ class Planner {
     if (name == "image_store") configure_image_store(child.settings);
     if (name == "console") configure_console(child.settings);
     if (name == "gateway") configure_gateway(child.settings);
+    if (name == "scheduler" && deployment_.options.has_slurm)
+      for (auto& [key, value] : slurm_settings(state_)) child.settings[key] = value;
   }
 
   void add_redis() {

@@ -11,6 +11,7 @@
 
 #include "messages/process.hpp"
 #include "operator/rack.hpp"
+#include "operator/slurm.hpp"
 #include "operator/tls.hpp"
 
 namespace nucleus::operator_ {
@@ -97,6 +98,7 @@ using StatusFuture = std::future<core::Result<msg::ProcessStatus>>;
 /// Without a status from the bus, empty if the process is healthy as far as can be seen.
 std::string problem_of(const std::string& name, const StateDirectory& state, const Options& options,
                        core::Milliseconds timeout) {
+  if (name == "slurm") return slurm_problem(state);
   if (name == "redis") return redis_problem(state.redis_socket(), timeout);
   if (name == "libvirtd" && !UnixConnection(state.file("libvirt/run/libvirt-sock")).is_open())
     return "not accepting connections";

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
     add_allocation(commands);
     add_reservation(commands);
     add_join(commands);
+    add_slurm(commands);
     add_process(commands);
     add_keys(commands);
     add_bootstrap(commands);

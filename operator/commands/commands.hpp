@@ -19,6 +19,7 @@ void add_host(Commands& commands);
 void add_allocation(Commands& commands);
 void add_reservation(Commands& commands);
 void add_join(Commands& commands);
+void add_slurm(Commands& commands);
 void add_process(Commands& commands);
 void add_keys(Commands& commands);
 void add_bootstrap(Commands& commands);

@@ -12,6 +12,7 @@
 #include "operator/first_start.hpp"
 #include "operator/health.hpp"
 #include "operator/rack.hpp"
+#include "operator/slurm.hpp"
 #include "operator/supervisor.hpp"
 #include "operator/tls.hpp"
 
@@ -35,6 +36,7 @@ struct UpArguments {
   bool is_simulated = false;
   std::uint32_t hosts = 0;
   std::uint32_t rack = 0;
+  bool has_slurm = false;
   TlsOptions tls = {};
   bool has_no_tls = false;
 };
@@ -91,6 +93,9 @@ core::Result<Deployment> desired_deployment(const UpArguments& arguments,
   options.is_simulated = options.is_simulated || arguments.is_simulated;
   if (arguments.hosts) options.host_count = arguments.hosts;
   if (arguments.rack) options.rack_hosts = arguments.rack;
+  options.has_slurm = options.has_slurm || arguments.has_slurm;
+  if (options.has_slurm)
+    if (auto checked = check_slurm(options); !checked) return std::unexpected(checked.error());
   if (!arguments.bus_listen.empty()) {
     if (!is_ipv4_address(arguments.bus_listen))
       return core::refuse(core::ErrorCode::invalid_argument,
@@ -164,6 +169,8 @@ core::Result<void> prepare(const StateDirectory& state, Deployment& deployment,
                                     fmt::join(missing, ", ")));
   if (auto saved = save_deployment(state, deployment); !saved) return saved;
   if (auto written = write_settings(state, children); !written) return written;
+  if (deployment.options.has_slurm)
+    if (auto written = write_slurm_hooks(state, programs_folder()); !written) return written;
   auto measured = children;
   for (auto& child : rack_children(state, deployment)) measured.push_back(std::move(child));
   if (auto written = write_targets(state, measured); !written) return written;
@@ -278,6 +285,9 @@ void describe_up(CommandOptions& options, UpArguments& arguments) {
       .add("--rack", arguments.rack,
            "number of hosts on this machine, joined over TCP, in place of the machine itself")
       .between(1, rack_hosts_max);
+  options.flag("--with-slurm", arguments.has_slurm,
+               "start a Slurm, whose nodes are the hosts of --rack except the first; computesets "
+               "are its jobs");
   auto certificate = options.add("--tls-certificate", arguments.tls.certificate,
                                  "PEM file with the certificate and its intermediate "
                                  "certificates; serves https and wss");

@@ -121,6 +121,17 @@ core::Result<std::vector<std::pair<StateDirectory, HostDeployment>>> hosts_here(
 
 }  // namespace
 
+core::Result<HostEvidence> collect_host_evidence(const StateDirectory& own,
+                                                 const HostDeployment& host,
+                                                 const std::set<std::string>& nodes) {
+  HostEvidence found{.host_id = {host.host_id},
+                     .libvirt_uri = libvirt_uri(own, host),
+                     .switch_folder = switch_folder(own, host)};
+  if (auto read = read_domains(host, nodes, found); !read) return std::unexpected(read.error());
+  if (auto read = read_ports(host, found); !read) return std::unexpected(read.error());
+  return found;
+}
+
 core::Result<Evidence> collect_evidence(const StateDirectory& state, const Deployment& deployment) {
   Evidence evidence;
   core::RedisConnection connection(state.redis_socket(), redis_timeout);
@@ -136,12 +147,9 @@ core::Result<Evidence> collect_evidence(const StateDirectory& state, const Deplo
   std::set<std::string> nodes;
   for (const auto& stored : evidence.placed_nodes) nodes.insert(stored.definition.node_id.value);
   for (const auto& [own, host] : *hosts) {
-    HostEvidence found{.host_id = {host.host_id},
-                       .libvirt_uri = libvirt_uri(own, host),
-                       .switch_folder = switch_folder(own, host)};
-    if (auto read = read_domains(host, nodes, found); !read) return std::unexpected(read.error());
-    if (auto read = read_ports(host, found); !read) return std::unexpected(read.error());
-    evidence.read_hosts.push_back(std::move(found));
+    auto found = collect_host_evidence(own, host, nodes);
+    if (!found) return std::unexpected(found.error());
+    evidence.read_hosts.push_back(std::move(*found));
   }
   return evidence;
 }

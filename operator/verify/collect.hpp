@@ -12,4 +12,10 @@ namespace nucleus::operator_ {
 /// not be read.
 core::Result<Evidence> collect_evidence(const StateDirectory& state, const Deployment& deployment);
 
+/// What is on one host of this machine: domains with our metadata, or of the names in `nodes`, and
+/// the taps of nodes.
+core::Result<HostEvidence> collect_host_evidence(const StateDirectory& own,
+                                                 const HostDeployment& host,
+                                                 const std::set<std::string>& nodes);
+
 }  // namespace nucleus::operator_

@@ -12,8 +12,9 @@
 namespace nucleus::scheduler {
 
 /// pending: it waits, or its hosts are being prepared; ready: it has its hosts, and each passed the
-/// checks that the batch system makes of a host; ended: for whatever cause; cancelled: by a person.
-NUCLEUS_ENUM(JobState, pending, ready, ended, cancelled)
+/// checks that the batch system makes of a host; completing: it is over, and its hosts are cleaned;
+/// ended: for whatever cause; cancelled: by a person.
+NUCLEUS_ENUM(JobState, pending, ready, completing, ended, cancelled)
 
 struct Job {
   std::string job_id = {};

@@ -18,7 +18,8 @@ namespace {
 constexpr std::string_view drain_prefix = "nucleus drain: ";  // of the reasons that are ours
 
 bool is_over(const Job& job) {
-  return job.state == JobState::ended || job.state == JobState::cancelled;
+  return job.state == JobState::completing || job.state == JobState::ended ||
+         job.state == JobState::cancelled;
 }
 
 /// How it went, for the reason of its computeset.
@@ -27,6 +28,7 @@ std::string shown(const std::string& job_id, const Job* job) {
   if (!job) return name + " is not known to the batch system any more";
   if (job->state == JobState::pending) return name + " was put back into the queue";
   if (job->state == JobState::cancelled) return name + " was cancelled";
+  if (job->state == JobState::completing) return name + " was ended";
   return name + " ended: " + job->reason;
 }
 
@@ -88,6 +90,7 @@ void follow_job(Draft& draft, const StoredComputeset& before, const BatchSnapsho
   const bool is_waiting = computeset.state == ComputesetState::submitted;
   const bool is_lost = !job || is_over(*job) || (!is_waiting && job->state == JobState::pending);
   if (!is_lost) return follow_limit(draft, before, *job);
+  if (is_waiting && job && job->state == JobState::completing) return;  // how it ended is not known
   if (is_waiting) return lose_job(draft, before, job);
   // Its hosts are others' now.
   if (computeset.state == ComputesetState::running || has_graceful_stop(draft, before))

@@ -42,7 +42,7 @@ TEST(SlurmText, EndedJobsSayHow) {
   };
   EXPECT_EQ(state("TIMEOUT")->state, JobState::ended);
   EXPECT_EQ(state("TIMEOUT")->reason, "TIMEOUT");
-  EXPECT_EQ(state("COMPLETING")->state, JobState::ended);
+  EXPECT_EQ(state("COMPLETING")->state, JobState::completing);
   EXPECT_EQ(state("CANCELLED")->state, JobState::cancelled);
   EXPECT_EQ(state("SUSPENDED")->state, JobState::ready);
   EXPECT_EQ(state("LATER_RELEASE")->state, JobState::unknown);

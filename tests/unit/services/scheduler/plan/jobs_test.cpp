@@ -144,6 +144,17 @@ TEST_F(Jobs, ThatFailBeforeTheirHostsAreReadyAreReplacedAFewTimes) {
   EXPECT_EQ(state(id), ComputesetState::cancelled) << "three is the most";
 }
 
+TEST_F(Jobs, OneThatCompletesBeforeItsHostsAreReadyIsWaitedFor) {
+  const auto id = start(1);
+  submit("7");
+  batch.jobs[0].state = JobState::completing;
+  EXPECT_TRUE(look().empty());
+  EXPECT_EQ(job_of(id), "7");
+  batch.jobs[0].state = JobState::cancelled;
+  look();
+  EXPECT_EQ(state(id), ComputesetState::cancelled) << "and not submitted again";
+}
+
 TEST_F(Jobs, TheEndOfOneEndsItsComputesetByForce) {
   const auto id = run("7", {{"h1"}, {"h2"}});
   batch.jobs[0].state = JobState::ended;
