@@ -31,10 +31,12 @@ struct HookArguments {
   std::uint32_t free_mb_min = 1'024;
 };
 
-core::Result<HostDeployment> host_of(const StateDirectory& state) {
+/// If it fails, so does the hook, and Slurm drains the node.
+core::Result<HostDeployment> host_of(const HookArguments& arguments, const StateDirectory& state) {
   if (is_host(state)) return load_host(state);
+  const auto node = arguments.drain.empty() ? "" : "node " + arguments.drain + ": ";
   return core::refuse(core::ErrorCode::not_found,
-                      state.root() + " is no host's: nucleus join FILE");
+                      node + state.root() + " is not the state directory of a host");
 }
 
 /// The domains and taps of nodes; empty if there are none.
@@ -83,8 +85,8 @@ core::Result<int> fail(const HookArguments& arguments, const std::string& hook,
 
 core::Result<int> prolog(const HookArguments& arguments) {
   const StateDirectory state(arguments.state);
-  const auto host = host_of(state);
-  if (!host) return fail(arguments, "prolog", host.error().detail);
+  const auto host = host_of(arguments, state);
+  if (!host) return std::unexpected(host.error());
   const auto problem = problem_of(state, *host, arguments.free_mb_min);
   return problem.empty() ? core::Result<int>{0} : fail(arguments, "prolog", problem);
 }
@@ -92,8 +94,8 @@ core::Result<int> prolog(const HookArguments& arguments) {
 /// The job is over, and the scheduler stops its nodes: waits for the last of them.
 core::Result<int> epilog(const HookArguments& arguments) {
   const StateDirectory state(arguments.state);
-  const auto host = host_of(state);
-  if (!host) return fail(arguments, "epilog", host.error().detail);
+  const auto host = host_of(arguments, state);
+  if (!host) return std::unexpected(host.error());
   const auto deadline = Clock::now() + std::chrono::seconds{arguments.timeout_s};
   while (true) {
     const auto remains = remains_of(state, *host);
