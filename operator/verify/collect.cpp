@@ -14,6 +14,7 @@
 #include "services/provisioner/driver/domain_xml.hpp"
 #include "services/registry/keys.hpp"
 #include "services/scheduler/config.hpp"
+#include "services/scheduler/driver/slurm.hpp"
 #include "services/scheduler/keys.hpp"
 
 namespace nucleus::operator_ {
@@ -65,6 +66,16 @@ core::Result<void> read_events(core::RedisReader& redis, Evidence& evidence) {
   if (!last) return std::unexpected(last.error());
   evidence.events = *events;
   evidence.last_event = *last;
+  return {};
+}
+
+core::Result<void> read_jobs(const scheduler::Config& config, Evidence& evidence) {
+  evidence.has_batch_system = config.has_batch_system();
+  if (!evidence.has_batch_system) return {};
+  auto jobs = scheduler::Slurm{config.slurm}.list_jobs();
+  if (!jobs)
+    return core::refuse(core::ErrorCode::unavailable, "cannot read Slurm: " + jobs.error().detail);
+  evidence.jobs = std::move(*jobs);
   return {};
 }
 
@@ -138,12 +149,14 @@ core::Result<Evidence> collect_evidence(const StateDirectory& state, const Deplo
   core::RedisReader redis(connection);
   auto settings = core::Settings::load(state.settings_file("scheduler"));
   if (!settings) return std::unexpected(settings.error());
-  evidence.cpu_overcommit =
-      settings->number("scheduler.cpu_overcommit", scheduler::Config{}.cpu_overcommit, 1, 64);
+  const auto config = scheduler::Config::from(*settings);
+  if (!config) return std::unexpected(config.error());
+  evidence.cpu_overcommit = config->cpu_overcommit;
   const auto hosts = hosts_here(state, deployment);
   if (!hosts) return std::unexpected(hosts.error());
   if (auto read = read_records(redis, evidence); !read) return std::unexpected(read.error());
   if (auto read = read_events(redis, evidence); !read) return std::unexpected(read.error());
+  if (auto read = read_jobs(*config, evidence); !read) return std::unexpected(read.error());
   std::set<std::string> nodes;
   for (const auto& stored : evidence.placed_nodes) nodes.insert(stored.definition.node_id.value);
   for (const auto& [own, host] : *hosts) {

@@ -1,5 +1,5 @@
-// Reads what `nucleus verify` compares: Redis, and libvirt and Open vSwitch of the hosts of this
-// machine.
+// Reads what `nucleus verify` compares: Redis, libvirt and Open vSwitch of the hosts of this
+// machine, and Slurm.
 #pragma once
 
 #include "core/result.hpp"

@@ -1,5 +1,5 @@
-// What `nucleus verify` compares: the records of the services, as stored, and what is found on the
-// hosts of this machine. No service is asked.
+// What `nucleus verify` compares: the records of the services, as stored, what is found on the
+// hosts of this machine, and the jobs of the batch system. No service is asked.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include "services/image_store/records.hpp"
 #include "services/network/records.hpp"
 #include "services/registry/records.hpp"
+#include "services/scheduler/driver/batch_system.hpp"
 #include "services/scheduler/records.hpp"
 
 namespace nucleus::operator_ {
@@ -41,6 +42,8 @@ struct Evidence {
   core::EventExtent events = {};
   std::vector<HostEvidence> read_hosts = {};
   std::int64_t cpu_overcommit = 1;
+  bool has_batch_system = false;
+  std::vector<scheduler::Job> jobs = {};  // of the batch system, for this deployment
 };
 
 }  // namespace nucleus::operator_

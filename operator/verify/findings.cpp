@@ -28,6 +28,7 @@ class Verifier {
     check_addresses();
     check_definitions();
     check_computesets();
+    check_jobs();
     check_charges();
     check_events();
     std::ranges::sort(violations_);
@@ -46,6 +47,49 @@ class Verifier {
 
   static std::string shown(const msg::Node& node) {
     return fmt::format("{}/{}", node.cluster_id.value, node.name);
+  }
+
+  const scheduler::StoredComputeset* unfinished(msg::ComputesetId id) const {
+    const auto found = std::ranges::find_if(evidence_.computesets, [&](const auto& stored) {
+      return stored.computeset.computeset_id == id;
+    });
+    return found == evidence_.computesets.end() ? nullptr : &*found;
+  }
+
+  /// Every batch job is that of an unfinished computeset, whose nodes are on the job's hosts alone;
+  /// and every computeset that runs has one.
+  void check_jobs() {
+    if (!evidence_.has_batch_system) return;
+    std::set<msg::ComputesetId> with_hosts;
+    for (const auto& job : evidence_.jobs) {
+      if (job.state != scheduler::JobState::pending && job.state != scheduler::JobState::ready)
+        continue;
+      const auto* stored = unfinished(job.computeset_id);
+      if (!stored || stored->computeset.batch_job != job.job_id) {
+        add(fmt::format("batch job {} is of computeset {}, which does not have it", job.job_id,
+                        job.computeset_id),
+            "scancel " + job.job_id);
+        continue;
+      }
+      if (job.state == scheduler::JobState::ready) with_hosts.insert(job.computeset_id);
+      check_hosts_of(job, stored->computeset);
+    }
+    for (const auto& stored : evidence_.computesets)
+      if (stored.computeset.state == msg::ComputesetState::running &&
+          !with_hosts.contains(stored.computeset.computeset_id))
+        add(fmt::format("computeset {} runs, but its batch job {} does not",
+                        stored.computeset.computeset_id, stored.computeset.batch_job));
+  }
+
+  void check_hosts_of(const scheduler::Job& job, const msg::Computeset& computeset) {
+    for (const auto& id : computeset.nodes) {
+      const auto* node = placed(id);
+      if (!node || node->host_id.empty() ||
+          std::ranges::find(job.hosts, node->host_id) != job.hosts.end())
+        continue;
+      add(fmt::format("{} is placed on {}, which is not a host of its batch job {}",
+                      shown(node->definition), node->host_id.value, job.job_id));
+    }
   }
 
   /// Every domain has a node that is placed on its host, and so on one host alone.

@@ -202,6 +202,26 @@ TEST_F(BatchJobs, ARestartOfTheControllerChangesNothing) {
   EXPECT_EQ(slurm_->state_of(set.batch_job), "RUNNING");
 }
 
+TEST_F(BatchJobs, StartsAndEndsAlthoughTheControllerIsKilledAtEachStep) {
+  slurm_->kill_controller();
+  const auto set = start_set({.count = 1});
+  const auto has_job = [&] { return !computeset(set.computeset_id).batch_job.empty(); };
+  ASSERT_TRUE(eventually(has_job));
+  slurm_->kill_controller();  // it may lose the job: another one is submitted
+  ASSERT_TRUE(set_becomes(set.computeset_id, ComputesetState::running))
+      << computeset(set.computeset_id).reason;
+  const auto job_id = computeset(set.computeset_id).batch_job;
+  const auto ready = settings_["scheduler.slurm_name"] + ":1:ready";
+  ASSERT_TRUE(eventually([&] { return slurm_->has_saved(ready); }));
+  ASSERT_TRUE(ask(msg::PowerComputeset{
+      .computeset_id = set.computeset_id, .viewer = as_operator, .action = PowerAction::shutdown}));
+  slurm_->kill_controller();
+  stop_nodes(set);
+  ASSERT_TRUE(set_becomes(set.computeset_id, ComputesetState::completed));
+  slurm_->kill_controller();
+  EXPECT_TRUE(job_becomes(job_id, "CANCELLED"));
+}
+
 TEST_F(BatchJobs, ARestartedSchedulerKeepsItsJobs) {
   const auto set = start_running(1);
   restart();

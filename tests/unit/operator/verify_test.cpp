@@ -187,6 +187,44 @@ TEST(Verify, FindsANodeInTwoComputesetsOrInNone) {
   EXPECT_EQ(only(evidence).what, "node n2 is in computesets 2 and 4");
 }
 
+/// Computeset 2 runs with n2 on h1, which job 7 holds.
+Evidence with_job() {
+  auto evidence = sound();
+  evidence.has_batch_system = true;
+  evidence.jobs = {
+      {.job_id = "7", .computeset_id = 2, .state = scheduler::JobState::ready, .hosts = {{"h1"}}}};
+  evidence.computesets.push_back({.computeset = {.computeset_id = 2,
+                                                 .cluster_id = {"c"},
+                                                 .nodes = {{"n2"}},
+                                                 .state = ComputesetState::running,
+                                                 .batch_job = "7"}});
+  evidence.placed_nodes[1].computeset_id = 2;
+  evidence.placed_nodes[1].host_id = {"h1"};
+  return evidence;
+}
+
+TEST(Verify, FindsABatchJobOfNoComputeset) {
+  auto evidence = with_job();
+  EXPECT_EQ(find_violations(evidence), std::vector<Violation>{});
+  evidence.jobs.push_back(
+      {.job_id = "8", .computeset_id = 1, .state = scheduler::JobState::pending});
+  evidence.jobs.push_back({.job_id = "6", .computeset_id = 1, .state = scheduler::JobState::ended});
+  const std::vector<Violation> expected{
+      {"batch job 8 is of computeset 1, which does not have it", "scancel 8"}};
+  EXPECT_EQ(find_violations(evidence), expected);
+}
+
+TEST(Verify, FindsAComputesetWithoutItsBatchJobOrItsHosts) {
+  auto evidence = with_job();
+  evidence.jobs[0].hosts = {{"h2"}};
+  const std::vector<Violation> elsewhere{
+      {"c/vm-c-00 is placed on h1, which is not a host of its batch job 7", ""}};
+  EXPECT_EQ(find_violations(evidence), elsewhere);
+  evidence.jobs[0].state = scheduler::JobState::ended;
+  const std::vector<Violation> ended{{"computeset 2 runs, but its batch job 7 does not", ""}};
+  EXPECT_EQ(find_violations(evidence), ended);
+}
+
 TEST(Verify, FindsAChargeThatIsNotTheUse) {
   auto evidence = sound();
   evidence.finished[0].computeset.end_unix_s = 1'101;
