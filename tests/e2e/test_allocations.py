@@ -24,6 +24,12 @@ class Site(Admin):
     def set(self, *words, **more):
         return self.deployment.nucleus("allocation", "set", *words, **more)
 
+    def comet(self, *words):
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.deployment.state),
+               **self.deployment.env()}
+        return subprocess.run([BIN / "comet", *words], env=env, text=True, capture_output=True,
+                              check=True, timeout=60).stdout
+
     def start(self, **body):
         return self.ask("POST", "/v2/computesets",
                         json={"cluster_id": "c", "count": 1, "walltime_mins": 1, **body})
@@ -121,10 +127,7 @@ def test_a_walltime_is_changed_while_it_runs(site):
     wait_until(lambda: site.get(path)["state"] == "running", "it runs")
     changed = site.ask("PATCH", path, json={"walltime_mins": 90})
     assert (changed.status_code, changed.json()["walltime_mins"]) == (200, 90)
-    env = {"PATH": os.environ["PATH"], "HOME": str(site.deployment.state),
-           **site.deployment.env()}
-    said = subprocess.run([BIN / "comet", "walltime", str(number), "2h"], env=env, text=True,
-                          capture_output=True, check=True, timeout=60).stdout
+    said = site.comet("walltime", str(number), "2h")
     assert said.startswith(f"Computeset {number} may run for ")
     assert site.get(path)["walltime_mins"] == 120
     wrong = site.ask("PATCH", path, json={"walltime_mins": 0})
@@ -132,6 +135,39 @@ def test_a_walltime_is_changed_while_it_runs(site):
     site.ask("POST", f"{path}/power", json={"action": "off"})
     wait_until(lambda: site.get(path)["state"] == "completed", "it ended")
     assert site.ask("PATCH", path, json={"walltime_mins": 60}).status_code == 409
+
+
+def test_who_asked_for_a_computeset_and_for_whom_is_kept(site):
+    ended = []
+    for path, body in (("/v2/computesets", {"cluster_id": "c", "on_behalf_of": "Grace H."}),
+                       ("/nucleus/v1/computeset/", {"cluster": "c"})):
+        started = site.ask("POST", path, json={**body, "count": 1, "walltime_mins": 60})
+        assert started.status_code == 201, started.text
+        shown = started.json()
+        ended.append(number := shown.get("computeset_id") or shown["id"])
+        kept = site.get(f"/v2/computesets/{number}")
+        assert kept["person_id"] == site.get("/v2/me")["person_id"]
+        assert kept["on_behalf_of"] == body.get("on_behalf_of", "")
+        old = site.get(f"/nucleus/v1/computeset/{number}/")
+        assert set(old) == {"id", "cluster", "state", "computes", "account", "walltime_mins",
+                            "start_time", "reservation"}
+        site.ask("POST", f"/v2/computesets/{number}/power", json={"action": "off"})
+        wait_until(lambda: site.get(f"/v2/computesets/{number}")["state"] == "completed", "ended")
+    assert site.comet("computeset", str(ended[0])).splitlines()[4:6] == [
+        "Person: " + site.get("/v2/me")["person_id"], "On behalf of: Grace H."]
+    assert "On behalf of" not in site.comet("computeset", str(ended[1]))
+    rows = site.comet("computeset", "--state=completed", "--format=csv").splitlines()
+    assert rows[0].endswith(",person,on behalf of")
+    assert sum(row.endswith(",Grace H.") for row in rows) == 1
+
+
+def test_the_client_starts_on_behalf_of_a_user(site):
+    site.comet("start", "c", "--count=1", "--walltime=60m", "--on-behalf-of=Grace H.", "--wait")
+    newest = site.get("/v2/computesets?limit=1000")["computesets"][-1]
+    assert newest["on_behalf_of"] == "Grace H."
+    long = site.ask("POST", "/v2/computesets", json={"cluster_id": "c", "on_behalf_of": "x" * 65})
+    assert (long.status_code, long.json()["field"]) == (400, "on_behalf_of")
+    site.comet("terminate", str(newest["computeset_id"]), "--wait")
 
 
 def test_a_project_hears_that_its_allocation_was_taken(site):

@@ -14,7 +14,8 @@ DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 IDS = {"cluster": "c", "node": "vm-c-00", "project": "demo", "person": "ada", "host": "sim-0001",
        "allocation": "spare", "reservation": "far", "image": "x.iso", "token": "0" * 16}
 # What a person may write as it likes; everything else names something.
-FREE_TEXTS = {"description", "label", "reason", "text", "first_name", "last_name"}
+FREE_TEXTS = {"description", "label", "reason", "text", "first_name", "last_name",
+              "on_behalf_of"}
 # These may be empty: it means none, or the only one.
 MAY_BE_EMPTY = FREE_TEXTS | {"iso_id", "image_id", "email", "reservation", "allocation",
                              "allocation_id", "project_id"}
