@@ -180,7 +180,8 @@ def test_every_free_text_has_a_documented_bound():
 @pytest.mark.parametrize("method,path,operation,name,bytes_max", bounds())
 def test_a_text_is_accepted_up_to_its_bound(site, method, path, operation, name, bytes_max):
     accepted = site.ask(method, path, operation, {name: "x" * bytes_max})
-    assert accepted.status_code in (200, 201), accepted.text
+    # 409: another case's acknowledgement is not signed, which is looked at after the text.
+    assert accepted.status_code in ((200, 201, 409) if name == "on_behalf_of" else (200, 201))
     before = site.state()
     refused = site.ask(method, path, operation, {name: "x" * (bytes_max + 1)})
     assert (refused.status_code, refused.json()["field"]) == (400, name)

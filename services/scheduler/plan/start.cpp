@@ -141,6 +141,7 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
   for (const auto* node : *nodes) {
     stored.computeset.nodes.push_back(node->definition.node_id);
     stored.cores += node->definition.cpus;
+    stored.memory_mb += size_of(node->definition).memory_mb;
   }
   const auto core_s = stored.cores * stored.computeset.walltime_mins * 60;
   if (auto allowed = check_allocation(draft, *allocation_id, core_s); !allowed)
