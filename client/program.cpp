@@ -103,7 +103,9 @@ core::Result<int> run_command(Session& session, const NamedCommand& named,
     return 0;
   }
   add_defaults(session, *words);
-  if (const auto format = (*words)["--format"]; !format.empty())
+  const auto format = (*words)["--format"];
+  const bool is_sacct = format == "sacct" && named.command->run == with_api<show_usage>;
+  if (!format.empty() && !is_sacct)
     if (const auto known = format_of(format); !known) return std::unexpected(known.error());
   return named.command->run(session, *words);
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/common.hpp"
+#include "messages/scheduler.hpp"
 
 namespace nucleus::msg {
 
@@ -109,8 +109,15 @@ struct UsageEntry {
   std::int64_t used_core_s = 0;   // cores times seconds within the period; up to now if it runs
   PersonId person_id = {};        // who asked for it
   std::string on_behalf_of = {};  // user of a science gateway that it is attributed to
+  ComputesetState state = ComputesetState::unknown;
+  std::int64_t created_unix_s = 0;  // when it was accepted
+  std::int64_t elapsed_s = 0;       // from its start to its end or now, not only in the period
+  std::int64_t walltime_mins = 0;
+  std::uint64_t memory_mb = 0;  // of all its nodes, as `cores`
+  std::string node_list = {};   // names of its nodes, at its end or now, as a hostlist
   NUCLEUS_FIELDS(computeset_id, project_id, cluster_id, allocation_id, node_count, cores,
-                 start_unix_s, end_unix_s, used_core_s, person_id, on_behalf_of);
+                 start_unix_s, end_unix_s, used_core_s, person_id, on_behalf_of, state,
+                 created_unix_s, elapsed_s, walltime_mins, memory_mb, node_list);
 };
 
 struct Usage {
@@ -128,7 +135,42 @@ struct ListUsage {
   std::int64_t from_unix_s = 0;     // the period's beginning; 0 = no bound
   std::int64_t to_unix_s = 0;       // its end, not included; 0 = no bound
   Page page = {};
-  NUCLEUS_FIELDS(viewer, allocation_id, from_unix_s, to_unix_s, page);
+  ProjectId project_id = {};  // empty = of every one; so with the next three
+  ClusterId cluster_id = {};
+  PersonId person_id = {};  // who asked
+  std::string on_behalf_of = {};
+  NUCLEUS_FIELDS(viewer, allocation_id, from_unix_s, to_unix_s, page, project_id, cluster_id,
+                 person_id, on_behalf_of);
 };
+
+NUCLEUS_ENUM(UsageGroup, project, person, cluster, allocation, on_behalf_of)
+
+/// What the computesets of one project, person, … were charged within a period.
+struct UsageTotal {
+  std::string name = {};  // of the project, person, …; empty = of none
+  std::uint64_t computeset_count = 0;
+  std::int64_t used_core_s = 0;
+  NUCLEUS_FIELDS(name, computeset_count, used_core_s);
+};
+
+struct UsageTotals {
+  std::vector<UsageTotal> totals = {};  // by name
+  std::string next = {};                // cursor of the next page; empty = this is the last
+  NUCLEUS_FIELDS(totals, next);
+};
+
+/// The sums of the entries that ListUsage lists on all its pages.
+struct SumUsage {
+  static constexpr std::string_view topic = "scheduler.sum-usage";
+  using Reply = UsageTotals;
+  ListUsage usage = {};  // its page is that of the totals
+  UsageGroup by = UsageGroup::unknown;
+  NUCLEUS_FIELDS(usage, by);
+};
+
+inline std::optional<Error> check(const SumUsage& request) {
+  if (request.by != UsageGroup::unknown) return check(request.usage.page);
+  return invalid("by", "by must be " + std::string(enum_list(UsageGroup{})));
+}
 
 }  // namespace nucleus::msg

@@ -7,6 +7,7 @@
 
 #include "messages/common.hpp"
 #include "messages/provisioner.hpp"
+#include "messages/text.hpp"
 
 namespace nucleus::msg {
 
@@ -88,7 +89,7 @@ struct StartComputeset {
   std::int64_t walltime_mins = 0;       // 0 = 2880, or up to its reservation's end; at most 525,600
   std::string reservation = {};         // of its project: it runs there only, and not longer
   PersonId person_id = {};              // who asks; kept with the computeset
-  std::string on_behalf_of = {};        // one line of at most 64 bytes; see Computeset
+  std::string on_behalf_of = {};        // 0..64 bytes, one line; see Computeset
   std::uint32_t node_count_min = 0;     // at most the number of its nodes; see Computeset
   NUCLEUS_FIELDS(cluster_id, viewer, nodes, names, count, hosts, allocation_id, walltime_mins,
                  reservation, person_id, on_behalf_of, node_count_min);
@@ -105,6 +106,7 @@ inline std::optional<Error> check(const StartComputeset& request) {
     return invalid("hosts", "hosts and computes must have the same length");
   if (request.walltime_mins < 0 || request.walltime_mins > walltime_mins_max)
     return invalid("walltime_mins", "walltime_mins must be 0 to 525600");
+  if (auto broken = check_line("on_behalf_of", request.on_behalf_of, 64)) return broken;
   if (!request.reservation.empty()) return check_name("reservation", request.reservation);
   return std::nullopt;
 }

@@ -16,6 +16,8 @@ using core::ErrorCode;
 namespace {
 
 constexpr int redirects_max = 5;
+// A server that always returns a next page is faulty: stop here.
+constexpr int pages_max = 1'000;
 
 /// The JSON of a response with status 200.
 core::Result<Json> json_of(const core::Result<Response>& response) {
@@ -24,6 +26,14 @@ core::Result<Json> json_of(const core::Result<Response>& response) {
   auto json = Json::parse(response->body);
   if (!json) return core::refuse(ErrorCode::internal, "the server's response is not JSON");
   return std::move(*json);
+}
+
+/// `&after=CURSOR` of a link to the next page; empty if there is none.
+std::string next_of(const std::string& link) {
+  const auto end = link.find(">; rel=\"next\"");
+  const auto begin = link.rfind("after=", end);
+  if (end == std::string::npos || begin == std::string::npos) return {};
+  return "&" + link.substr(begin, end - begin);
 }
 
 core::Result<void> expect(const core::Result<Response>& response, unsigned status) {
@@ -160,8 +170,6 @@ core::Result<std::string> Api::get_public(const std::string& path) const {
 }
 
 core::Result<Json> Api::get_all(const std::string& path, const std::string& name) const {
-  // A server that always returns a next page is faulty: stop here.
-  constexpr int pages_max = 1'000;
   const std::string join = path.find('?') == std::string::npos ? "?" : "&";
   Json all = Json::list();
   std::string after;
@@ -170,6 +178,19 @@ core::Result<Json> Api::get_all(const std::string& path, const std::string& name
     if (!page) return page;
     for (const auto& item : (*page)[name].items()) all.add(item);
     after = (*page)["next"].text();
+    if (after.empty()) break;
+  }
+  return all;
+}
+
+core::Result<std::string> Api::get_all_text(const std::string& path) const {
+  std::string all;
+  std::string after;
+  for (int i = 0; i < pages_max; ++i) {
+    const auto page = send(client_, {.url = path + after}, Credential::of_endpoint);
+    if (auto done = expect(page, 200); !done) return std::unexpected(done.error());
+    all += page->body;
+    after = next_of(page->link);
     if (after.empty()) break;
   }
   return all;

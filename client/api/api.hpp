@@ -26,6 +26,8 @@ class Api {
   core::Result<std::string> get_public(const std::string& path) const;
   /// The elements of `name` on all pages of a v2 list. `path` may have a query.
   core::Result<Json> get_all(const std::string& path, const std::string& name) const;
+  /// The texts of all pages, joined. `path` has a query.
+  core::Result<std::string> get_all_text(const std::string& path) const;
   /// Any status but 204 is an error.
   core::Result<void> put(const std::string& path) const;
   /// Any status but 200 to 204 is an error. The JSON of the response, null if it has none.

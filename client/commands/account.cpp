@@ -4,7 +4,9 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/http/url.hpp"
 #include "client/output/views.hpp"
+#include "messages/text.hpp"
 
 namespace nucleus::client {
 
@@ -44,6 +46,30 @@ core::Result<std::int64_t> begin_of_day(const std::string& text) {
   return time;
 }
 
+/// The address of the chosen usage.
+core::Result<std::string> usage_path(const Words& words) {
+  const auto now = static_cast<std::int64_t>(std::time(nullptr));
+  core::Result<std::int64_t> from = now - usage_days * day_s;
+  if (words.has("--start")) from = begin_of_day(words["--start"]);
+  core::Result<std::int64_t> to = now + 1;
+  if (words.has("--end")) {
+    to = begin_of_day(words["--end"]);
+    if (to) *to += day_s;
+  }
+  for (const auto* each : {&from, &to})
+    if (!*each) return std::unexpected(each->error());
+  if (*from >= *to)
+    return core::refuse(ErrorCode::invalid_argument, "--start must be before --end", "start");
+  auto path = "/v2/usage?limit=1000&from_unix_s=" + std::to_string(*from) +
+              "&to_unix_s=" + std::to_string(*to);
+  for (const auto& [option, field] :
+       {std::pair{"--project", "project_id"}, std::pair{"--allocation", "allocation_id"},
+        std::pair{"--person", "person_id"}, std::pair{"--cluster", "cluster_id"},
+        std::pair{"--on-behalf-of", "on_behalf_of"}})
+    if (words.has(option)) path += "&" + std::string(field) + "=" + encoded(words[option]);
+  return path;
+}
+
 }  // namespace
 
 core::Result<int> show_limits(const Api& api, const Words& words) {
@@ -69,24 +95,30 @@ core::Result<int> show_quota(const Api& api, const Words& words) {
 
 core::Result<int> show_usage(const Api& api, const Words& words) {
   if (auto checked = check_list(words); !checked) return std::unexpected(checked.error());
-  const auto now = static_cast<std::int64_t>(std::time(nullptr));
-  core::Result<std::int64_t> from = now - usage_days * day_s;
-  if (words.has("--start")) from = begin_of_day(words["--start"]);
-  core::Result<std::int64_t> to = now + 1;
-  if (words.has("--end")) {
-    to = begin_of_day(words["--end"]);
-    if (to) *to += day_s;
+  const auto path = usage_path(words);
+  if (!path) return std::unexpected(path.error());
+  const auto tenant = words["--tenant"];
+  auto by = words["--by"];
+  const auto format = words["--format"];
+  if (!tenant.empty() && (!by.empty() || format == "sacct"))
+    return core::refuse(ErrorCode::invalid_argument,
+                        "give --project or --allocation instead of --tenant", "tenant");
+  if (!by.empty()) {
+    std::ranges::replace(by, '-', '_');
+    const auto totals = api.get_all(*path + "&by=" + encoded(by), "totals");
+    if (!totals) return std::unexpected(totals.error());
+    return print(usage_total_view(*totals, words["--by"]), format, *totals);
   }
-  for (const auto* each : {&from, &to})
-    if (!*each) return std::unexpected(each->error());
-  if (*from >= *to)
-    return core::refuse(ErrorCode::invalid_argument, "--start must be before --end", "start");
-  const auto all = api.get_all(
-      "/v2/usage?from_unix_s=" + std::to_string(*from) + "&to_unix_s=" + std::to_string(*to),
-      "entries");
+  if (format == "sacct") {
+    const auto rows = api.get_all_text(*path + "&format=sacct");
+    if (!rows) return std::unexpected(rows.error());
+    std::cout << msg::printable(*rows);
+    return 0;
+  }
+  const auto all = api.get_all(*path, "entries");
   if (!all) return std::unexpected(all.error());
-  const auto shown = of_tenant(*all, words["--tenant"]);
-  return print(usage_view(shown), words["--format"], shown);
+  const auto shown = of_tenant(*all, tenant);
+  return print(usage_view(shown), format, shown);
 }
 
 core::Result<int> check_endpoint(Session& session, const Words& words) {

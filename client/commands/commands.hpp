@@ -26,9 +26,8 @@ core::Result<int> list_clusters(const Api& api, const Words& words);
 core::Result<int> show_clusters(const Api& api, const Words& words);
 core::Result<int> show_sets(const Api& api, const Words& words);
 core::Result<int> start_nodes(const Api& api, const Words& words);
-/// Of `comet start --plan`. `walltime_mins` 0 and no allocation: the server's defaults.
-core::Result<int> print_start_plan(const Api& api, const Words& words, std::int64_t walltime_mins,
-                                   const std::string& allocation);
+/// Of `comet start --plan`.
+void print_start_plan(const Json& plan);
 core::Result<int> change_walltime(const Api& api, const Words& words);
 core::Result<int> terminate_set(const Api& api, const Words& words);
 core::Result<int> explain(const Api& api, const Words& words);

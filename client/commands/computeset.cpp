@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <ctime>
 #include <iostream>
+#include <map>
 
 #include "client/commands/commands.hpp"
 #include "client/commands/waiting.hpp"
@@ -15,11 +16,38 @@ using core::ErrorCode;
 
 namespace {
 
-/// Prints a summary in the format of first-generation clients, then the nodes.
-void print_set(const Json& set) {
+/// Who asked for computesets, by their ids.
+using Askers = std::map<std::string, Json>;
+
+/// Of one computeset, or of those in a state if the id is empty.
+core::Result<Askers> get_askers(const Api& api, const std::string& id, const std::string& state) {
+  const std::string fields = "fields=computeset_id,person_id,on_behalf_of";
+  Json found = Json::list();
+  if (id.empty()) {
+    auto all = api.get_all("/v2/computesets?limit=1000&state=" + encoded(state) + "&" + fields,
+                           "computesets");
+    if (!all) return std::unexpected(all.error());
+    found = std::move(*all);
+  } else {
+    auto one = api.get("/v2/computesets/" + encoded(id) + "?" + fields);
+    if (!one) return std::unexpected(one.error());
+    found.add(std::move(*one));
+  }
+  Askers askers;
+  for (const auto& each : found.items()) askers[each["computeset_id"].text()] = each;
+  return askers;
+}
+
+/// Prints a summary in the format of first-generation clients, and who asked for it, then the
+/// nodes.
+void print_set(const Json& set, const Json& asker) {
   std::cout << "ClusterID: " << set["cluster"].text() << "\nComputesetID: " << set["id"].text()
             << "\nState: " << set["state"].text() << "\nAllocation: " << set["account"].text()
             << "\n";
+  if (const auto& person = asker["person_id"].text(); !person.empty())
+    std::cout << "Person: " << person << "\n";
+  if (const auto& user = asker["on_behalf_of"].text(); !user.empty())
+    std::cout << "On behalf of: " << user << "\n";
   const std::int64_t walltime = set["walltime_mins"].number().value_or(0);
   std::int64_t run_mins = 0;
   if (const auto began = set["start_time"].number()) {
@@ -117,13 +145,13 @@ core::Result<int> show_sets(const Api& api, const Words& words) {
   const auto known = format_of(words["--format"]);
   if (!known) return std::unexpected(known.error());
   const auto id = words["ID"];
+  const auto state = words.has("--state") ? words["--state"] : "running";
   Json sets = Json::list();
   if (!id.empty()) {
     auto set = get_set(api, id);
     if (!set) return std::unexpected(set.error());
     sets.add(std::move(*set));
   } else {
-    const auto state = words.has("--state") ? words["--state"] : "running";
     if (auto checked = check_state(state); !checked) return std::unexpected(checked.error());
     const auto found = api.get("/nucleus/v1/computeset/?state=" + encoded(state));
     if (!found) return std::unexpected(found.error());
@@ -137,18 +165,22 @@ core::Result<int> show_sets(const Api& api, const Words& words) {
       if (auto checked = check_filters(api, words); !checked)
         return std::unexpected(checked.error());
   }
+  auto askers = get_askers(api, id, state);
+  if (!askers) return std::unexpected(askers.error());
   if (*known == Format::table) {
-    for (const auto& set : sets.items()) print_set(set);
+    for (const auto& set : sets.items()) print_set(set, (*askers)[set["id"].text()]);
     return 0;
   }
-  Listing listing{
-      .columns = {"id", "cluster", "state", "allocation", "walltime_mins", "start_time", "nodes"}};
+  Listing listing{.columns = {"id", "cluster", "state", "allocation", "walltime_mins", "start_time",
+                              "nodes", "person", "on behalf of"}};
   for (const auto& set : sets.items()) {
     std::string nodes;
     for (const auto& name : compute_names(set)) nodes += (nodes.empty() ? "" : ",") + name;
+    const auto& asker = (*askers)[set["id"].text()];
     listing.rows.push_back({set["id"].text(), set["cluster"].text(), set["state"].text(),
                             set["account"].text(), set["walltime_mins"].text(),
-                            set["start_time"].text(), nodes});
+                            set["start_time"].text(), nodes, asker["person_id"].text(),
+                            asker["on_behalf_of"].text()});
   }
   return print(listing, words["--format"], sets);
 }
@@ -159,13 +191,11 @@ core::Result<int> start_nodes(const Api& api, const Words& words) {
   if (wait->is_wanted && words.has("--plan"))
     return core::refuse(ErrorCode::invalid_argument, "--wait has no effect with --plan");
   const auto cluster = words["CLUSTER"];
-  auto body = Json::object({{"cluster", cluster}});
-  std::int64_t walltime_mins = 0;
+  auto body = Json::object({{"cluster_id", cluster}});
   if (words.has("--walltime")) {
     const auto minutes = read_walltime(words, "--walltime");
     if (!minutes) return std::unexpected(minutes.error());
-    walltime_mins = *minutes;
-    body.set("walltime_mins", walltime_mins);
+    body.set("walltime_mins", *minutes);
   }
   const auto nodes = words["NODES"];
   const auto count = words.number("--count");
@@ -178,16 +208,25 @@ core::Result<int> start_nodes(const Api& api, const Words& words) {
     if (!picked) return std::unexpected(picked.error());
     allocation = *picked;
   }
-  if (words.has("--plan")) return print_start_plan(api, words, walltime_mins, allocation);
   if (count) body.set("count", count);
-  if (!nodes.empty()) body.set("computes", nodes);
-  if (!allocation.empty()) body.set("allocation", allocation);
+  if (!nodes.empty()) {
+    const auto names = names_in(nodes);
+    if (!names) return std::unexpected(names.error());
+    body.set("names", list_of(*names));
+  }
+  if (!allocation.empty()) body.set("allocation_id", allocation);
   if (words.has("--reservation")) body.set("reservation", words["--reservation"]);
-  const auto set = api.post("/nucleus/v1/computeset/", body);
-  if (!set && set.error().code == ErrorCode::not_found)
+  if (words.has("--on-behalf-of")) body.set("on_behalf_of", words["--on-behalf-of"]);
+  if (words.has("--plan")) body.set("plan", Json::parse("true").value());
+  const auto answer = api.post("/v2/computesets", body);
+  if (!answer && answer.error().code == ErrorCode::not_found)
     return core::refuse(ErrorCode::not_found, "no such cluster: " + msg::shown(cluster));
-  if (!set) return std::unexpected(set.error());
-  const auto id = (*set)["id"].text();
+  if (!answer) return std::unexpected(answer.error());
+  if (words.has("--plan")) {
+    print_start_plan(*answer);
+    return 0;
+  }
+  const auto id = (*answer)["computeset_id"].text();
   std::cout << "Request accepted! Check status with:\ncomet cluster " << cluster
             << "\nor:\ncomet computeset " << id << std::endl;
   return wait->is_wanted ? wait_until_done(api, *wait, look_at_set(api, id, true)) : 0;

@@ -81,39 +81,22 @@ core::Result<int> explain(const Api& api, const Words& words) {
   return 0;
 }
 
-core::Result<int> print_start_plan(const Api& api, const Words& words, std::int64_t walltime_mins,
-                                   const std::string& allocation) {
-  auto body =
-      Json::object({{"cluster_id", words["CLUSTER"]}, {"plan", Json::parse("true").value()}});
-  if (const auto nodes = words["NODES"]; !nodes.empty()) {
-    const auto names = names_in(nodes);
-    if (!names) return std::unexpected(names.error());
-    body.set("names", list_of(*names));
-  }
-  if (const auto count = words.number("--count")) body.set("count", count);
-  if (!allocation.empty()) body.set("allocation_id", allocation);
-  if (walltime_mins != 0) body.set("walltime_mins", walltime_mins);
-  if (words.has("--reservation")) body.set("reservation", words["--reservation"]);
-  const auto plan = api.post("/v2/computesets", body);
-  if (!plan && plan.error().code == ErrorCode::not_found)
-    return core::refuse(ErrorCode::not_found, "no such cluster: " + msg::shown(words["CLUSTER"]));
-  if (!plan) return std::unexpected(plan.error());
-  const auto& set = (*plan)["computeset"];
-  const auto hosts = texts_of((*plan)["hosts"]);
-  std::cout << "Nodes: " << core::hostlist::collect(texts_of((*plan)["names"]));
+void print_start_plan(const Json& plan) {
+  const auto& set = plan["computeset"];
+  const auto hosts = texts_of(plan["hosts"]);
+  std::cout << "Nodes: " << core::hostlist::collect(texts_of(plan["names"]));
   if (!hosts.empty()) std::cout << " on " << core::hostlist::collect(hosts);
-  const auto& left = (*plan)["left_core_s"];
-  std::cout << "\nPrice: at most " << shown_core_hours((*plan)["core_s_max"].number().value_or(0))
+  const auto& left = plan["left_core_s"];
+  std::cout << "\nPrice: at most " << shown_core_hours(plan["core_s_max"].number().value_or(0))
             << " core hours of allocation " << set["allocation_id"].text() << ", which has "
             << (left.number() ? shown_core_hours(*left.number()) + " left" : "no limit") << "\n";
   if (hosts.empty()) {
-    print_expected_start(*plan);
-    print_causes((*plan)["causes"]);
+    print_expected_start(plan);
+    print_causes(plan["causes"]);
   } else {
     std::cout << "Expected start: now\n";
   }
   std::cout << "Nothing was changed: this was a plan.\n";
-  return 0;
 }
 
 }  // namespace nucleus::client

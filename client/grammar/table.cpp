@@ -42,6 +42,7 @@ constexpr Argument start_words[] = {cluster,
                                     {"--allocation", "charge this allocation"},
                                     {"--reservation", "use this reservation"},
                                     {"--walltime", "90m, 2h, 1d or 1w; 2 days if omitted"},
+                                    {"--on-behalf-of", "the user of your gateway who asks for it"},
                                     {"--plan", "start nothing; show what would happen", nothing},
                                     wait,
                                     wait_limit,
@@ -204,12 +205,20 @@ constexpr Argument account_words[] = {{"VERB", "list", one, false, "list"},
                                       {"--tenant", "only this allocation or project"},
                                       cloud,
                                       format};
-constexpr Argument usage_words[] = {{"VERB", "list", one, false, "list"},
-                                    {"--start", "first day, as 2026-11-01; 4 weeks ago if omitted"},
-                                    {"--end", "last day; now if omitted"},
-                                    {"--tenant", "only this allocation or project"},
-                                    cloud,
-                                    format};
+constexpr const char* usage_by = "sums by project, person, cluster, allocation or on-behalf-of";
+constexpr Argument usage_words[] = {
+    {"VERB", "list", one, false, "list"},
+    {"--start", "first day, as 2026-11-01; 4 weeks ago if omitted"},
+    {"--end", "last day; now if omitted"},
+    {"--tenant", "only this allocation or project"},
+    {"--project", "only this project"},
+    {"--allocation", "only this allocation"},
+    {"--person", "only what this person started"},
+    {"--cluster", "only this cluster"},
+    {"--on-behalf-of", "only this user of a gateway"},
+    {"--by", usage_by},
+    cloud,
+    {"--format", "table, json, yaml, csv, rest or sacct", one, false, "table"}};
 constexpr Argument select_words[] = {{"WHAT", "image, cloud, cluster or key", one, true},
                                      {"NAME", "the choice; asked for if omitted"}};
 constexpr Argument key_name = {"KEY", "name of the key", one, true};

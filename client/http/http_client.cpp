@@ -63,6 +63,9 @@ class Transfer {
     curl_easy_getinfo(handle_, CURLINFO_REDIRECT_URL, &redirect);
     response_.status = static_cast<unsigned>(status);
     if (redirect) response_.redirect_url = redirect;
+    curl_header* link = nullptr;
+    if (curl_easy_header(handle_, "Link", 0, CURLH_HEADER, -1, &link) == CURLHE_OK)
+      response_.link = link->value;
     return std::move(response_);
   }
 

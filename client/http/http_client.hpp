@@ -43,6 +43,7 @@ struct Response {
   unsigned status = 0;
   std::string body = {};
   std::string redirect_url = {};  // absolute; empty unless the status is a redirect
+  std::string link = {};          // the header Link
 };
 
 /// Takes a part of a body that does not end; returns false to end it.

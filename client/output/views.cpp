@@ -224,7 +224,7 @@ Listing reservation_view(const Json& reservations) {
 
 Listing usage_view(const Json& entries) {
   Listing listing{.columns = {"computeset", "cluster", "project", "allocation", "nodes", "cores",
-                              "start", "end", "core hours"}};
+                              "start", "end", "person", "on behalf of", "core hours"}};
   std::int64_t sum = 0;
   for (const auto& each : entries.items()) {
     const auto end = number_of(each, "end_unix_s");
@@ -233,9 +233,24 @@ Listing usage_view(const Json& entries) {
         {each["computeset_id"].text(), each["cluster_id"].text(), each["project_id"].text(),
          each["allocation_id"].text(), each["node_count"].text(), each["cores"].text(),
          shown_time(number_of(each, "start_unix_s")), end ? shown_time(end) : "running",
+         each["person_id"].text(), each["on_behalf_of"].text(),
          shown_core_hours(number_of(each, "used_core_s"))});
   }
-  listing.rows.push_back({"sum", "", "", "", "", "", "", "", shown_core_hours(sum)});
+  listing.rows.push_back({"sum", "", "", "", "", "", "", "", "", "", shown_core_hours(sum)});
+  return listing;
+}
+
+Listing usage_total_view(const Json& totals, const std::string& by) {
+  Listing listing{.columns = {by, "computesets", "core hours"}};
+  std::int64_t count = 0;
+  std::int64_t sum = 0;
+  for (const auto& each : totals.items()) {
+    count += number_of(each, "computeset_count");
+    sum += number_of(each, "used_core_s");
+    listing.rows.push_back({each["name"].text(), each["computeset_count"].text(),
+                            shown_core_hours(number_of(each, "used_core_s"))});
+  }
+  listing.rows.push_back({"sum", std::to_string(count), shown_core_hours(sum)});
   return listing;
 }
 

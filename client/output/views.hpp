@@ -34,6 +34,8 @@ Listing attribute_view(const Json& node);
 Listing limit_view(const Json& allocations);
 /// One row per computeset with its charge in core hours, and the sum of all.
 Listing usage_view(const Json& entries);
+/// One row per project, person, … with what its computesets were charged, and the sum of all.
+Listing usage_total_view(const Json& totals, const std::string& by);
 
 /// One row per reservation: name, state, project, start, end, hosts, reason.
 Listing reservation_view(const Json& reservations);

@@ -157,6 +157,7 @@ void start_computeset(const ExchangePtr& exchange) {
   if (!start) return exchange->refuse(start.error());
   start->cluster_id = {cluster->get<std::string>()};
   start->viewer = msg::viewer_of(exchange->who);
+  start->person_id = exchange->who.person_id;
   exchange->ask(*start, [exchange](const msg::Computeset& set) {
     with_members(exchange, set.cluster_id, [exchange, set](const MembersPtr& members) {
       exchange->reply(201, members->show(set),

@@ -1,4 +1,4 @@
-// v2: images, hosts, allocations and usage.
+// v2: images, hosts and allocations.
 #include <algorithm>
 #include <filesystem>
 
@@ -134,23 +134,6 @@ void define_allocation(const ExchangePtr& exchange) {
   });
 }
 
-void list_usage(const ExchangePtr& exchange) {
-  const auto page = read_page(*exchange);
-  if (!page) return exchange->refuse(page.error());
-  const auto from = read_number(*exchange, "from_unix_s");
-  const auto to = read_number(*exchange, "to_unix_s");
-  for (const auto* number : {&from, &to})
-    if (!*number) return exchange->refuse(number->error());
-  const msg::ListUsage request{.viewer = msg::viewer_of(exchange->who),
-                               .allocation_id = {exchange->request.query_value("allocation_id")},
-                               .from_unix_s = *from,
-                               .to_unix_s = *to,
-                               .page = *page};
-  exchange->ask(request, [exchange](const msg::Usage& found) {
-    reply_list(exchange, "entries", found.entries, found.next);
-  });
-}
-
 }  // namespace
 
 void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork& work) {
@@ -168,7 +151,6 @@ void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork&
              watchable<msg::AllocationChanged, msg::AllocationRemoved>(streams, list_allocations));
   router.add("GET", "/v2/allocations/{allocation}", msg::Right::read, get_allocation);
   router.add("PUT", "/v2/allocations/{allocation}", msg::Right::operate, define_allocation);
-  router.add("GET", "/v2/usage", msg::Right::read, list_usage);
 }
 
 }  // namespace nucleus::gateway

@@ -44,7 +44,7 @@ struct PlanOnly {
 template <class Part>
 core::Result<Part> start_body(const Exchange& exchange) {
   return body_as<Part>(exchange, {"cluster_id", "nodes", "names", "count", "hosts", "allocation_id",
-                                  "walltime_mins", "reservation", "plan"});
+                                  "walltime_mins", "reservation", "on_behalf_of", "plan"});
 }
 
 void start_computeset(const ExchangePtr& exchange) {
@@ -55,6 +55,7 @@ void start_computeset(const ExchangePtr& exchange) {
   if (body->cluster_id.empty())
     return exchange->refuse(ErrorCode::invalid_argument, "cluster_id must be set", "cluster_id");
   body->viewer = msg::viewer_of(exchange->who);
+  body->person_id = exchange->who.person_id;
   if (plan->plan)
     return exchange->ask(
         msg::PlanStart{.start = std::move(*body)},

@@ -36,13 +36,12 @@ void refuse_field(const ExchangePtr& exchange, const std::string& name) {
 }
 
 /// Answers a GET with an ETag of its content: `"REVISION.HASH"`, or `"HASH"` without a revision.
-void reply_content(const ExchangePtr& exchange, const Json& body, std::uint64_t revision,
-                   core::http::Headers headers) {
-  std::string text = text_of(body);
+void reply_content(const ExchangePtr& exchange, std::string text, std::uint64_t revision,
+                   core::http::Headers headers, const char* type = "application/json") {
   const std::string prefix = revision > 0 ? std::to_string(revision) + "." : "";
   if (!headers.contains("Cache-Control"))  // otherwise it contains a secret
     headers["ETag"] = "\"" + prefix + core::sha256_hex(text).substr(0, 16) + "\"";
-  exchange->reply_text(200, std::move(text), "application/json", std::move(headers));
+  exchange->reply_text(200, std::move(text), type, std::move(headers));
 }
 
 std::string encoded(const std::string& text) {
@@ -108,7 +107,7 @@ void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
   if (exchange->request.method == "GET") {
     for (const auto& name : fields)
       if (!resource.contains(name)) return refuse_field(exchange, name);
-    return reply_content(exchange, choose(resource, fields), revision, std::move(headers));
+    return reply_content(exchange, text_of(choose(resource, fields)), revision, std::move(headers));
   }
   if (revision > 0) headers["ETag"] = "\"" + std::to_string(revision) + "\"";
   exchange->reply(status, choose(resource, fields), std::move(headers));
@@ -145,15 +144,17 @@ void reply_list(const ExchangePtr& exchange, ListPage page) {
   for (const auto& name : fields)
     if (std::ranges::find(page.fields, name) == page.fields.end())
       return refuse_field(exchange, name);
+  core::http::Headers headers;
+  if (!page.next.empty())
+    headers["Link"] = "<" + next_url(*exchange, page.next) + ">; rel=\"next\"";
+  if (page.write)
+    return reply_content(exchange, page.write(page.entries, fields.empty() ? page.fields : fields),
+                         0, std::move(headers), page.type);
   if (!fields.empty())
     for (auto& entry : page.entries) entry = choose(std::move(entry), fields);
   Json body{{page.name, std::move(page.entries)}};
-  core::http::Headers headers;
-  if (!page.next.empty()) {
-    headers["Link"] = "<" + next_url(*exchange, page.next) + ">; rel=\"next\"";
-    body["next"] = std::move(page.next);
-  }
-  reply_content(exchange, body, 0, std::move(headers));
+  if (!page.next.empty()) body["next"] = std::move(page.next);
+  reply_content(exchange, text_of(body), 0, std::move(headers));
 }
 
 Handler watchable(EventStreams& streams, std::set<std::string> types, Handler list) {

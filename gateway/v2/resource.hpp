@@ -1,6 +1,7 @@
 // What the resources of v2 share: bodies that are messages, pages, chosen fields, ETags, watching.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -66,12 +67,18 @@ core::Result<msg::Page> read_page(const Exchange& exchange);
 /// The whole number of a query parameter, at least 0; 0 if it is not given.
 core::Result<std::int64_t> read_number(const Exchange& exchange, const std::string& name);
 
+/// Writes the entries of a page as text, with these fields.
+using WritePage =
+    std::function<std::string(const Json& entries, const std::vector<std::string>& fields)>;
+
 /// A page of a collection: the entries of a service's reply and its cursor.
 struct ListPage {
   const char* name;  // of the JSON field that holds the entries
   Json entries = Json::array();
   std::string next = {};                 // cursor of the next page; empty = the last
   std::vector<std::string> fields = {};  // that an entry may have
+  WritePage write = {};                  // as `type`, instead of JSON
+  const char* type = "application/json";
 };
 /// The fields of an entry that is made of these messages.
 std::vector<std::string> field_names(std::initializer_list<const msg::Type*> types);

@@ -18,9 +18,13 @@ class FinishedComputesets {
     std::int64_t created_unix_s = 0;
     std::int64_t start_unix_s = 0;  // 0 = it never started
     std::int64_t end_unix_s = 0;
+    std::int64_t cores = 0;  // see ComputesetSummary
+    std::int64_t charge_end_unix_s = 0;
     std::uint32_t cluster = 0;  // numbers of names, see `name`
     std::uint32_t project = 0;
     std::uint32_t allocation = 0;
+    std::uint32_t person = 0;
+    std::uint32_t on_behalf_of = 0;
     std::uint32_t node_count = 0;
     msg::ComputesetState state = msg::ComputesetState::unknown;
     friend bool operator==(const Summary&, const Summary&) = default;
@@ -32,6 +36,7 @@ class FinishedComputesets {
   /// By id.
   const std::vector<Summary>& all() const { return all_; }
   const std::string& name(std::uint32_t number) const { return names_[number]; }
+  std::size_t name_count() const { return names_.size(); }
   /// The number of a name; none if no finished computeset has it.
   std::optional<std::uint32_t> find_number(const std::string& name) const;
 

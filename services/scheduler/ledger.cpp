@@ -25,7 +25,7 @@ void write_computesets(core::Transaction& transaction,
                        const Writes<msg::ComputesetId, StoredComputeset>& computesets) {
   for (const auto& [id, stored] : computesets)
     if (is_finished(stored->computeset.state))
-      transaction.archive(keys::computeset(id), summary_of(stored->computeset), *stored);
+      transaction.archive(keys::computeset(id), summary_of(*stored), *stored);
     else
       transaction.write(keys::computeset(id), *stored);
 }

@@ -66,19 +66,24 @@ IdPage ids_of_page(const View& view, const ComputesetFilter& filter, msg::Comput
   return found;
 }
 
-msg::UsageEntry usage_of(const StoredComputeset& stored, const Period& period,
-                         std::int64_t now_unix_s) {
-  const auto& computeset = stored.computeset;
-  const auto until_unix_s = computeset.end_unix_s == 0 ? now_unix_s : computeset.end_unix_s;
-  return {.computeset_id = computeset.computeset_id,
-          .project_id = computeset.project_id,
-          .cluster_id = computeset.cluster_id,
-          .allocation_id = computeset.allocation_id,
-          .node_count = static_cast<std::uint32_t>(computeset.nodes.size()),
-          .cores = static_cast<std::uint64_t>(stored.cores),
-          .start_unix_s = computeset.start_unix_s,
-          .end_unix_s = computeset.end_unix_s,
-          .used_core_s = charged_core_s(stored, until_unix_s, period)};
+/// The filter for what is charged.
+core::Result<ComputesetFilter> filter_of(const msg::ListUsage& request) {
+  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+  const auto period = period_of(request.from_unix_s, request.to_unix_s);
+  if (!period) return std::unexpected(period.error());
+  return ComputesetFilter{.viewer = request.viewer,
+                          .cluster_id = request.cluster_id,
+                          .allocation_id = request.allocation_id,
+                          .project_id = request.project_id,
+                          .person_id = request.person_id,
+                          .on_behalf_of = request.on_behalf_of,
+                          .period = *period,
+                          .is_charged = true};
+}
+
+/// Of a list of names, of which one may be empty: a cursor that is not empty.
+std::string cursor_of(const std::string& name) {
+  return "=" + name;
 }
 
 /// A place in a list of nodes by cluster, then by index.
@@ -263,27 +268,56 @@ core::Result<msg::Reservations> Service::list_reservations(const msg::ListReserv
 
 void Service::list_usage(const msg::ListUsage& request, core::Context& context,
                          core::Responder<msg::Usage> respond) {
-  if (auto broken = msg::check(request.page)) return respond(std::unexpected(*broken));
-  const auto period = period_of(request.from_unix_s, request.to_unix_s);
-  if (!period) return respond(std::unexpected(period.error()));
+  const auto filter = filter_of(request);
+  if (!filter) return respond(std::unexpected(filter.error()));
   const auto after = number_in(request.page.after);
   if (!after) return respond(std::unexpected(after.error()));
-  const ComputesetFilter filter{.viewer = request.viewer,
-                                .allocation_id = request.allocation_id,
-                                .period = *period,
-                                .is_charged = true};
-  auto [ids, next] = ids_of_page(view_, filter, *after, request.page);
-  read_computesets(ids, [respond, page = request.page, period = *period, next = std::move(next),
-                         now_unix_s = context.now_unix_s()](
+  auto [ids, next] = ids_of_page(view_, *filter, *after, request.page);
+  read_computesets(ids, [this, respond, page = request.page, period = filter->period,
+                         next = std::move(next), now_unix_s = context.now_unix_s()](
                             const core::Result<std::vector<StoredComputeset>>& found) {
     if (!found) return respond(std::unexpected(found.error()));
     core::PageBuilder<msg::UsageEntry> built{page};
     for (const auto& stored : *found)
-      if (!built.add(usage_of(stored, period, now_unix_s),
+      if (!built.add(usage_of(view_, stored, period, now_unix_s),
                      std::to_string(stored.computeset.computeset_id)))
         break;
     const auto& cursor = built.next().empty() ? next : built.next();
     respond(msg::Usage{.entries = built.take(), .next = cursor});
+  });
+}
+
+void Service::sum_usage(const msg::SumUsage& request, core::Context& context,
+                        core::Responder<msg::UsageTotals> respond) {
+  if (auto broken = msg::check(request)) return respond(std::unexpected(*broken));
+  const auto filter = filter_of(request.usage);
+  if (!filter) return respond(std::unexpected(filter.error()));
+  const auto& page = request.usage.page;
+  if (!page.after.empty() && page.after.front() != '=')
+    return respond(std::unexpected(not_a_cursor()));
+  const auto sums = std::make_shared<UsageSums>(request.by, filter->period, context.now_unix_s());
+  sums->add_all(view_, *filter);
+  add_archived(sums, [sums, page, respond](const core::Result<void>& done) {
+    if (!done) return respond(std::unexpected(done.error()));
+    core::PageBuilder<msg::UsageTotal> built{page};
+    const auto& totals = sums->totals();
+    auto at = page.after.empty() ? totals.begin() : totals.upper_bound(page.after.substr(1));
+    for (; at != totals.end(); ++at)
+      if (!built.add(at->second, cursor_of(at->first))) break;
+    respond(msg::UsageTotals{.totals = built.take(), .next = built.next()});
+  });
+}
+
+/// Adds the finished ones of which only the archive tells what they were charged.
+void Service::add_archived(const std::shared_ptr<UsageSums>& sums,
+                           std::function<void(core::Result<void>)> done) {
+  const auto ids = sums->take_unread(core::archived_read_max);
+  if (ids.empty()) return done({});
+  read_computesets(ids, [this, sums, done = std::move(done)](
+                            const core::Result<std::vector<StoredComputeset>>& found) {
+    if (!found) return done(std::unexpected(found.error()));
+    for (const auto& stored : *found) sums->add(stored);
+    add_archived(sums, done);
   });
 }
 

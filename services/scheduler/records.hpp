@@ -150,8 +150,10 @@ struct StoredComputeset {
   bool is_noticed = false;              // that it ends soon
   std::int64_t job_limit_mins = 0;      // that its batch job was last given; 0 = it has none
   std::int64_t job_count = 0;           // of the batch jobs that it had
+  std::int64_t memory_mb = 0;           // of all its nodes
+  std::string node_list = {};           // of a completed one: the names of its nodes
   NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait, reservation_id, steps,
-                 is_noticed, job_limit_mins, job_count);
+                 is_noticed, job_limit_mins, job_count, memory_mb, node_list);
 };
 
 inline std::int64_t walltime_end_unix_s(const msg::Computeset& computeset) {
@@ -180,7 +182,7 @@ inline double charged_recent_core_s(const StoredComputeset& stored, std::int64_t
                                now_unix_s, half_life_s);
 }
 
-/// Of a finished computeset, which is archived: what stays in memory, for lists.
+/// Of a finished computeset, which is archived: what stays in memory, for lists and sums.
 struct ComputesetSummary {
   msg::ComputesetId computeset_id = 0;
   msg::ClusterId cluster_id = {};
@@ -191,8 +193,14 @@ struct ComputesetSummary {
   std::int64_t created_unix_s = 0;
   std::int64_t start_unix_s = 0;  // 0 = it never started
   std::int64_t end_unix_s = 0;
+  msg::PersonId person_id = {};
+  std::string on_behalf_of = {};
+  std::int64_t cores = 0;  // charged from its start to `charge_end_unix_s`; 0 = not always the
+                           // same, see its record
+  std::int64_t charge_end_unix_s = 0;
   NUCLEUS_FIELDS(computeset_id, cluster_id, project_id, allocation_id, state, node_count,
-                 created_unix_s, start_unix_s, end_unix_s);
+                 created_unix_s, start_unix_s, end_unix_s, person_id, on_behalf_of, cores,
+                 charge_end_unix_s);
 };
 
 struct StoredAllocation {
@@ -226,7 +234,8 @@ constexpr bool is_finished(msg::ComputesetState state) {
          state == msg::ComputesetState::failed;
 }
 
-inline ComputesetSummary summary_of(const msg::Computeset& computeset) {
+inline ComputesetSummary summary_of(const StoredComputeset& stored) {
+  const auto& computeset = stored.computeset;
   return {.computeset_id = computeset.computeset_id,
           .cluster_id = computeset.cluster_id,
           .project_id = computeset.project_id,
@@ -235,7 +244,11 @@ inline ComputesetSummary summary_of(const msg::Computeset& computeset) {
           .node_count = static_cast<std::uint32_t>(computeset.nodes.size()),
           .created_unix_s = computeset.created_unix_s,
           .start_unix_s = computeset.start_unix_s,
-          .end_unix_s = computeset.end_unix_s};
+          .end_unix_s = computeset.end_unix_s,
+          .person_id = computeset.person_id,
+          .on_behalf_of = computeset.on_behalf_of,
+          .cores = stored.rates.size() == 1 ? stored.rates.front().cores : 0,
+          .charge_end_unix_s = std::min(computeset.end_unix_s, walltime_end_unix_s(computeset))};
 }
 
 /// Desired on and without a host.

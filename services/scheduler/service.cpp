@@ -113,6 +113,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::DefineAllocation>(*this, &Service::define_allocation);
   bus_.serve<msg::ListAllocations>(*this, &Service::list_allocations);
   bus_.serve_later<msg::ListUsage>(*this, &Service::list_usage);
+  bus_.serve_later<msg::SumUsage>(*this, &Service::sum_usage);
   bus_.serve<msg::DefineReservation>(*this, &Service::define_reservation);
   bus_.serve<msg::RemoveReservation>(*this, &Service::remove_reservation);
   bus_.serve<msg::ListReservations>(*this, &Service::list_reservations);

@@ -19,6 +19,7 @@
 #include "services/scheduler/heartbeats.hpp"
 #include "services/scheduler/ledger.hpp"
 #include "services/scheduler/metrics.hpp"
+#include "services/scheduler/usage.hpp"
 #include "services/scheduler/view.hpp"
 
 namespace nucleus::scheduler {
@@ -89,6 +90,10 @@ class Service {
                                                     core::Context& context);
   void list_usage(const msg::ListUsage& request, core::Context& context,
                   core::Responder<msg::Usage> respond);
+  void sum_usage(const msg::SumUsage& request, core::Context& context,
+                 core::Responder<msg::UsageTotals> respond);
+  void add_archived(const std::shared_ptr<UsageSums>& sums,
+                    std::function<void(core::Result<void>)> done);
 
   // explanations.cpp
   void explain_computeset(const msg::ExplainComputeset& request, core::Context& context,

@@ -222,7 +222,7 @@ void View::apply_computeset(msg::ComputesetId id, std::optional<StoredComputeset
     computesets_.insert_or_assign(id, std::move(*stored));
     return;
   }
-  if (stored) finished_.put(summary_of(stored->computeset));
+  if (stored) finished_.put(summary_of(*stored));
   computesets_.erase(id);
 }
 

@@ -226,6 +226,18 @@ def test_limits_quota_and_usage_are_of_the_server(shell):
     rows = shell.out("usage", "--format=csv").splitlines()
     assert rows[0].startswith("computeset,cluster,project,allocation,nodes,cores,start,end,")
     assert rows[1].split(",")[1] == "amber" and rows[-1].startswith("sum,")
+    totals = shell.out("usage", "--by=person", "--cluster=amber", "--format=csv").splitlines()
+    assert totals[0] == "person,computesets,core hours" and totals[-1].startswith("sum,1,")
+    assert totals[1].split(",")[:2] == [shell.out("usage", "--format=csv").splitlines()[1].split(
+        ",")[8], "1"]
+    sacct = shell.out("usage", "--format=sacct", "--project=demo").splitlines()
+    assert sacct[0].startswith("JobID|JobIDRaw|Cluster|Partition|QOS|Account|Group|GID|User|UID|")
+    assert dict(zip(sacct[0].split("|"), sacct[1].split("|")))["Partition"] == "amber"
+    assert len(sacct) == 2
+    assert shell.out("usage", "--person=nobody", "--format=csv").count("\n") == 2
+    assert "by must be" in shell.run("usage", "--by=colour", code=1).stderr
+    for words in (("--by=person",), ("--format=sacct",)):
+        assert "instead of --tenant" in shell.run("usage", "--tenant=demo", *words, code=2).stderr
     assert shell.out("usage", "--end=2020-01-01", "--start=2019-12-01", "--format=csv").count(
         "\n") == 2
     assert "must be before" in shell.run("usage", "--start=2020-01-02", "--end=2020-01-01",

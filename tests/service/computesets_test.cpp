@@ -77,6 +77,32 @@ TEST_F(Computesets, AreGrantedWholeAndEndWithTheLastOfTheirNodes) {
   EXPECT_EQ(state_of("c", 3).computeset_id, 0);
 }
 
+TEST_F(Computesets, KeepWhoAskedForThemAndForWhom) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 1);
+  msg::StartComputeset request{.cluster_id = {"c"},
+                               .viewer = as_operator,
+                               .count = 1,
+                               .person_id = {"gateway"},
+                               .on_behalf_of = "Ada | " + std::string(58, 'x')};
+  for (const auto& wrong : {std::string(65, 'x'), std::string("two\nlines")}) {
+    auto refused = request;
+    refused.on_behalf_of = wrong;
+    EXPECT_EQ(ask(refused).error().field, "on_behalf_of");
+  }
+  const auto started = ask(request);
+  ASSERT_TRUE(started) << started.error().detail;
+  run_and_end(host, *started);
+  ASSERT_TRUE(set_becomes(1, ComputesetState::completed));
+  for (const bool is_restarted : {false, true}) {
+    if (is_restarted) restart();
+    EXPECT_EQ(computeset(1).person_id, request.person_id);
+    EXPECT_EQ(computeset(1).on_behalf_of, request.on_behalf_of);
+  }
+}
+
 TEST_F(Computesets, ShowWhenTheFirstThatWaitsWillStart) {
   start();
   Host host(deployment_, "h1");  // 4 CPUs

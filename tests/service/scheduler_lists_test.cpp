@@ -90,6 +90,74 @@ TEST_F(SchedulerLists, OfComputesetsAndUsageGoByIdAndSurviveARestart) {
   }
 }
 
+TEST_F(SchedulerLists, OfUsageAreFilteredAndSummed) {
+  start();
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 1);
+  define("d", 1, 3);
+  const auto begin = [&](const char* cluster, const char* person, const char* on_behalf_of) {
+    const auto set = ask(msg::StartComputeset{.cluster_id = {cluster},
+                                              .viewer = as_operator,
+                                              .count = 1,
+                                              .person_id = {person},
+                                              .on_behalf_of = on_behalf_of});
+    EXPECT_TRUE(set) << set.error().detail;
+    return *set;
+  };
+  const auto ended = begin("c", "gateway", "eve");
+  ASSERT_TRUE(ask(msg::PowerComputeset{.computeset_id = ended.computeset_id,
+                                       .viewer = as_operator,
+                                       .action = PowerAction::poweroff}));
+  const auto grant = host.wait_for_grant("c-1");
+  ASSERT_TRUE(grant && host.report_domain(*grant, msg::DomainState::shutoff));
+  ASSERT_TRUE(eventually([&] { return computeset(1).state == msg::ComputesetState::completed; }));
+  begin("c", "ada", "");
+  begin("d", "gateway", "ann");
+  const auto id = [](const auto& entry) { return std::to_string(entry.computeset_id); };
+  const auto name = [](const auto& total) {
+    return total.name + ":" + std::to_string(total.computeset_count);
+  };
+  const auto listed = [&](const msg::ListUsage& request) {
+    return all(request, &msg::Usage::entries, 1, id);
+  };
+  const auto summed = [&](msg::UsageGroup by, const msg::ListUsage& usage = {as_operator}) {
+    Names names;
+    msg::SumUsage request{.usage = usage, .by = by};
+    request.usage.page.limit = 1;
+    do {
+      const auto page = ask(request);
+      EXPECT_TRUE(page) << page.error().detail;
+      if (!page) break;
+      for (const auto& total : page->totals) names.push_back(name(total));
+      request.usage.page.after = page->next;
+    } while (!request.usage.page.after.empty());
+    return names;
+  };
+  for (const bool is_restarted : {false, true}) {
+    if (is_restarted) restart();
+    EXPECT_EQ(listed({.viewer = as_operator, .person_id = {"gateway"}}), (Names{"1", "3"}));
+    EXPECT_EQ(listed({.viewer = as_operator, .cluster_id = {"c"}}), (Names{"1", "2"}));
+    EXPECT_EQ(listed({.viewer = as_operator, .on_behalf_of = "ann"}), (Names{"3"}));
+    EXPECT_EQ(listed({.viewer = as_operator, .project_id = {"q"}}), Names{});
+    EXPECT_EQ(summed(msg::UsageGroup::person), (Names{"ada:1", "gateway:2"}));
+    EXPECT_EQ(summed(msg::UsageGroup::on_behalf_of), (Names{":1", "ann:1", "eve:1"}));
+    EXPECT_EQ(summed(msg::UsageGroup::cluster, {.viewer = as_operator, .person_id = {"gateway"}}),
+              (Names{"c:1", "d:1"}));
+    EXPECT_EQ(summed(msg::UsageGroup::project, {.viewer = {.projects = {{"p"}}}}), (Names{"p:3"}));
+    EXPECT_EQ(summed(msg::UsageGroup::project, {.viewer = {.projects = {{"q"}}}}), Names{});
+    const auto entry = ask(msg::ListUsage{.viewer = as_operator})->entries.front();
+    EXPECT_EQ(entry.node_list, "c-1");
+    EXPECT_EQ(entry.memory_mb, 512U);
+  }
+  EXPECT_EQ(ask(msg::SumUsage{.usage = {as_operator}}).error().field, "by");
+  EXPECT_EQ(ask(msg::SumUsage{.usage = {.viewer = as_operator, .page = {.after = "x"}},
+                              .by = msg::UsageGroup::person})
+                .error()
+                .field,
+            "after");
+}
+
 TEST_F(SchedulerLists, HoldAllocationsOfProjectsThatExistOnly) {
   start();
   const msg::DefineAllocation request{.allocation_id = {"a"}, .project_id = {"q"}};

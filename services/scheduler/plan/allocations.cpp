@@ -104,6 +104,7 @@ core::Result<void> resize_node(Draft& draft, const msg::NodeId& id) {
   StoredNode& node = draft.edit(id);
   const auto size = size_of(node.definition);
   const auto more_cores = size.cpus - node.size.cpus;
+  const auto more_memory_mb = size.memory_mb - node.size.memory_mb;
   if (node.computeset_id != 0 && more_cores != 0) {
     StoredComputeset& stored = draft.edit(node.computeset_id);
     const auto& computeset = stored.computeset;
@@ -116,6 +117,8 @@ core::Result<void> resize_node(Draft& draft, const msg::NodeId& id) {
     stored.cores += more_cores;
     stored.rates.push_back({.from_unix_s = draft.now_unix_s(), .cores = stored.cores});
   }
+  if (node.computeset_id != 0 && more_memory_mb != 0)
+    draft.edit(node.computeset_id).memory_mb += more_memory_mb;
   node.size = size;
   return {};
 }

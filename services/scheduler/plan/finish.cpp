@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/hostlist/hostlist.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
 #include "services/scheduler/states/node_state.hpp"
 #include "services/scheduler/states/wait.hpp"
@@ -17,12 +18,15 @@ void complete(Draft& draft, msg::ComputesetId id) {
   StoredComputeset& stored = draft.edit(id);
   auto& computeset = stored.computeset;
   std::int64_t end_unix_s = std::max(stored.off_unix_s, computeset.start_unix_s);
+  std::vector<std::string> names;
   for (const auto& node_id : computeset.nodes) {
     if (!draft.node(node_id)) continue;
     StoredNode& node = draft.edit(node_id);
     end_unix_s = std::max(end_unix_s, node.off_unix_s);
     if (node.computeset_id == id) node.computeset_id = 0;
+    names.push_back(node.definition.name);
   }
+  stored.node_list = core::hostlist::collect(names);
   computeset.state = next_state(computeset.state, ComputesetEvent::vacated);
   computeset.end_unix_s = end_unix_s;
   const auto* payer = draft.allocation(computeset.allocation_id);

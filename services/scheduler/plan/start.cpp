@@ -133,12 +133,15 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
                      .allocation_id = *allocation_id,
                      .reservation = request.reservation,
                      .walltime_mins = walltime_mins(request, reservation, draft.now_unix_s()),
-                     .created_unix_s = draft.now_unix_s()},
+                     .created_unix_s = draft.now_unix_s(),
+                     .person_id = request.person_id,
+                     .on_behalf_of = request.on_behalf_of},
       .hosts = request.hosts,
       .reservation_id = reservation ? reservation->reservation_id : 0};
   for (const auto* node : *nodes) {
     stored.computeset.nodes.push_back(node->definition.node_id);
     stored.cores += node->definition.cpus;
+    stored.memory_mb += size_of(node->definition).memory_mb;
   }
   const auto core_s = stored.cores * stored.computeset.walltime_mins * 60;
   if (auto allowed = check_allocation(draft, *allocation_id, core_s); !allowed)

@@ -63,7 +63,7 @@ void for_every_request_and_event(Visit&& visit) {
                  ListComputesets, ListNodeStatuses, ListHosts, ReportHost, ReportDomains, DrainHost,
                  RemoveHost, HostRemoved, DefineReservation, RemoveReservation, ListReservations,
                  ReservationChanged, ReservationRemoved, DefineAllocation, ListAllocations,
-                 ListUsage, PlanStart, ExplainComputeset, ExplainNode, ExplainHost,
+                 ListUsage, SumUsage, PlanStart, ExplainComputeset, ExplainNode, ExplainHost,
                  ComputesetChanged, NodeChanged, HostChanged, AllocationChanged, AllocationRemoved,
                  BudgetReached, WalltimeNotice>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,

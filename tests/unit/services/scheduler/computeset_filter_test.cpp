@@ -22,7 +22,9 @@ StoredComputeset a_computeset(msg::ComputesetId id, ComputesetState state, std::
                          .allocation_id = {"a-" + cluster},
                          .created_unix_s = start == 0 ? end : start,
                          .start_unix_s = start,
-                         .end_unix_s = end}};
+                         .end_unix_s = end,
+                         .person_id = {"someone-" + cluster},
+                         .on_behalf_of = "user of " + cluster}};
 }
 
 /// Finished ones with odd ids between unfinished ones.
@@ -66,6 +68,27 @@ TEST_F(Filter, ShowsOnlyTheNamedStateClusterAndAllocation) {
   EXPECT_THAT(find({.viewer = as_operator, .cluster_id = {"c"}}), ElementsAre(1, 2));
   EXPECT_THAT(find({.viewer = as_operator, .cluster_id = {"e"}}), IsEmpty());
   EXPECT_THAT(find({.viewer = as_operator, .allocation_id = {"a-d"}}), ElementsAre(3, 4, 5));
+}
+
+TEST_F(Filter, ShowsOnlyTheNamedProjectPersonAndUserOfAGateway) {
+  EXPECT_THAT(find({.viewer = as_operator, .project_id = {"p-c"}}), ElementsAre(1, 2));
+  EXPECT_THAT(find({.viewer = as_operator, .person_id = {"someone-d"}}), ElementsAre(3, 4, 5));
+  EXPECT_THAT(find({.viewer = as_operator, .on_behalf_of = "user of c"}), ElementsAre(1, 2));
+  EXPECT_THAT(
+      find({.viewer = as_operator, .person_id = {"someone-d"}, .on_behalf_of = "user of c"}),
+      IsEmpty());
+  EXPECT_THAT(find({.viewer = {.projects = {{"p-c"}}}, .person_id = {"someone-d"}}), IsEmpty());
+}
+
+TEST_F(Filter, VisitsEachOnce) {
+  std::vector<msg::ComputesetId> finished;
+  std::vector<msg::ComputesetId> unfinished;
+  visit_computesets(
+      view, {.viewer = as_operator, .allocation_id = {"a-d"}},
+      [&](const FinishedComputesets::Summary& one) { finished.push_back(one.id); },
+      [&](const StoredComputeset& one) { unfinished.push_back(one.computeset.computeset_id); });
+  EXPECT_THAT(finished, ElementsAre(3, 5));
+  EXPECT_THAT(unfinished, ElementsAre(4));
 }
 
 TEST_F(Filter, ShowsWhatRanWithinAPeriodIfWhatWasChargedIsListed) {
