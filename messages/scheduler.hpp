@@ -57,7 +57,7 @@ struct Computeset {
   std::int64_t created_unix_s = 0;          // when it was accepted
   std::int64_t start_unix_s = 0;            // 0 = not started; set once, when charging starts
   std::int64_t end_unix_s = 0;              // 0 = not ended
-  std::string reason = {};                  // why it waits, or ended
+  std::string reason = {};                  // why it waits, lost nodes, or ended
   std::int64_t predicted_start_unix_s = 0;  // of the first that waits for room: not later than
                                             // this, as things are; 0 = not known
   PersonId person_id = {};                  // who asked for it; empty = a program of the head
@@ -103,6 +103,8 @@ inline std::optional<Error> check(const StartComputeset& request) {
     return invalid("names", "nodes must be given by id or by name, not both");
   if (!request.hosts.empty() && request.hosts.size() != node_count)
     return invalid("hosts", "hosts and computes must have the same length");
+  if (request.node_count_min > (node_count == 0 ? request.count : node_count))
+    return invalid("node_count_min", "node_count_min must be at most the number of nodes");
   if (request.walltime_mins < 0 || request.walltime_mins > walltime_mins_max)
     return invalid("walltime_mins", "walltime_mins must be 0 to 525600");
   if (!request.reservation.empty()) return check_name("reservation", request.reservation);

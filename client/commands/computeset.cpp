@@ -180,6 +180,7 @@ core::Result<int> start_nodes(const Api& api, const Words& words) {
   }
   if (words.has("--plan")) return print_start_plan(api, words, walltime_mins, allocation);
   if (count) body.set("count", count);
+  if (const auto least = words.number("--at-least")) body.set("node_count_min", least);
   if (!nodes.empty()) body.set("computes", nodes);
   if (!allocation.empty()) body.set("allocation", allocation);
   if (words.has("--reservation")) body.set("reservation", words["--reservation"]);

@@ -91,6 +91,7 @@ core::Result<int> print_start_plan(const Api& api, const Words& words, std::int6
     body.set("names", list_of(*names));
   }
   if (const auto count = words.number("--count")) body.set("count", count);
+  if (const auto least = words.number("--at-least")) body.set("node_count_min", least);
   if (!allocation.empty()) body.set("allocation_id", allocation);
   if (walltime_mins != 0) body.set("walltime_mins", walltime_mins);
   if (words.has("--reservation")) body.set("reservation", words["--reservation"]);
@@ -102,6 +103,8 @@ core::Result<int> print_start_plan(const Api& api, const Words& words, std::int6
   const auto hosts = texts_of((*plan)["hosts"]);
   std::cout << "Nodes: " << core::hostlist::collect(texts_of((*plan)["names"]));
   if (!hosts.empty()) std::cout << " on " << core::hostlist::collect(hosts);
+  if (const auto& reason = set["reason"].text(); !hosts.empty() && !reason.empty())
+    std::cout << "\nIt would be " << reason;
   const auto& left = (*plan)["left_core_s"];
   std::cout << "\nPrice: at most " << shown_core_hours((*plan)["core_s_max"].number().value_or(0))
             << " core hours of allocation " << set["allocation_id"].text() << ", which has "

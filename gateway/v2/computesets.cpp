@@ -44,7 +44,7 @@ struct PlanOnly {
 template <class Part>
 core::Result<Part> start_body(const Exchange& exchange) {
   return body_as<Part>(exchange, {"cluster_id", "nodes", "names", "count", "hosts", "allocation_id",
-                                  "walltime_mins", "reservation", "plan"});
+                                  "walltime_mins", "reservation", "node_count_min", "plan"});
 }
 
 void start_computeset(const ExchangePtr& exchange) {

@@ -32,8 +32,9 @@ struct Wait {
   std::string subject = {};  // the node, host, reservation, computeset or batch job that it waits
                              // for; empty = the node itself, or any
   std::string detail = {};   // ports, volume: the reason given by the network or the image store;
-                             // disk: its host, and why the node cannot run there now;
-                             // job_missing, job_pending: the batch system's reason
+                             // disk: its host, and why the node cannot run there now; room for
+                             // all: how many nodes must fit, if not all; job_missing,
+                             // job_pending: the batch system's reason
   NUCLEUS_FIELDS(reason, subject, detail);
 
   friend bool operator==(const Wait&, const Wait&) = default;

@@ -58,12 +58,17 @@ const msg::HostId& requested_host(const StoredComputeset& stored, std::size_t i)
   return stored.hosts.empty() ? any : stored.hosts[i];
 }
 
-std::vector<Need> needs_of(const Draft& draft, const StoredComputeset& stored) {
+std::size_t node_count_min(const StoredComputeset& stored, std::size_t count) {
+  const std::size_t wanted = stored.computeset.node_count_min;
+  return wanted == 0 ? count : std::min(wanted, count);
+}
+
+Needs needs_of(const Draft& draft, const StoredComputeset& stored) {
   const auto& nodes = stored.computeset.nodes;
-  std::vector<Need> needs;
-  needs.reserve(nodes.size());
+  Needs needs{.count_min = node_count_min(stored, nodes.size())};
+  needs.all.reserve(nodes.size());
   for (std::size_t i = 0; i < nodes.size(); ++i)
-    needs.push_back(need_of(draft, *draft.node(nodes[i]), requested_host(stored, i)));
+    needs.all.push_back(need_of(draft, *draft.node(nodes[i]), requested_host(stored, i)));
   return needs;
 }
 

@@ -133,7 +133,8 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
                      .allocation_id = *allocation_id,
                      .reservation = request.reservation,
                      .walltime_mins = walltime_mins(request, reservation, draft.now_unix_s()),
-                     .created_unix_s = draft.now_unix_s()},
+                     .created_unix_s = draft.now_unix_s(),
+                     .node_count_min = request.node_count_min},
       .hosts = request.hosts,
       .reservation_id = reservation ? reservation->reservation_id : 0};
   for (const auto* node : *nodes) {

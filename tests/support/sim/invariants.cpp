@@ -224,6 +224,15 @@ void Invariants::check_computeset_step(const std::string& key,
   if (was != after.state && !may_follow(was, after.state))
     fail(fmt::format("computeset {} goes from {} to {}", id, msg::name_of(was),
                      msg::name_of(after.state)));
+  // All its nodes start, or at least as many as it asks for.
+  const auto node_count = after.nodes.size();
+  const bool starts = after.state == ComputesetState::running && was != after.state;
+  if (starts && node_count < after.node_count_min)
+    fail(fmt::format("computeset {} starts with {} of at least {} nodes", id, node_count,
+                     after.node_count_min));
+  if (starts && before && after.node_count_min == 0 &&
+      node_count != before->computeset.nodes.size())
+    fail(fmt::format("computeset {} starts without all its nodes", id));
   if (before && before->computeset.start_unix_s != 0 &&
       before->computeset.start_unix_s != after.start_unix_s)
     fail(fmt::format("computeset {} starts twice", id));
