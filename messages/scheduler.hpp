@@ -207,7 +207,7 @@ struct ListNodeStatuses {
 struct Host {
   HostId host_id = {};
   HostState state = HostState::unknown;
-  std::string reason = {};                  // why it is not up
+  std::string reason = {};                  // why it is not up, or other hosts are tried first
   std::uint32_t cpus = 0;                   // of the machine
   std::uint64_t memory_mb = 0;              // of the machine
   std::uint32_t cpus_used = 0;              // of the nodes placed there; may be more than `cpus`

@@ -53,7 +53,10 @@ void start_computeset(Draft& draft, msg::ComputesetId id, const std::vector<msg:
   stored.rates = {{.from_unix_s = computeset.start_unix_s, .cores = stored.cores}};
   auto node_id = computeset.nodes.begin();
   for (const auto& host_id : hosts)
-    if (!host_id.empty()) place(draft, *node_id++, host_id);
+    if (!host_id.empty()) {
+      draft.edit(*node_id).start_failures.clear();
+      place(draft, *node_id++, host_id);
+    }
 }
 
 void end_computeset(Draft& draft, msg::ComputesetId id, bool is_graceful,

@@ -25,6 +25,10 @@ Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& h
 /// The node is placed on a host: its disk is there from now on, unless it is somewhere already.
 void record_disk(Draft& draft, StoredNode& node);
 
+/// The node leaves a host that could not start it: a disk that no guest has used is made again on
+/// the next one, and this host deletes its own with the node's removal.
+void forget_fresh_disk(StoredNode& node);
+
 /// Removes the record of a node that is off. Its host deletes its disk.
 void erase_node(Draft& draft, const msg::NodeId& id);
 

@@ -65,6 +65,8 @@ std::string text_of(const Wait& wait) {
       return "the hosts of its batch job have no room, are drained or not up";
     case WaitReason::reservation_begins:
       return "leaves its host, where " + shown_reservation(wait) + " begins";
+    case WaitReason::start_failed:
+      return "leaves host " + wait.subject + ", where it " + wait.detail;
   }
   return {};
 }

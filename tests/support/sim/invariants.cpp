@@ -251,6 +251,12 @@ void Invariants::check_node_step(const std::string& key, const scheduler::Stored
     granted_.insert(now->host_id.value + " " + run_name(id, now->epoch));
   if (!before) return;
   if (now->epoch < before->epoch) fail("the epoch of node " + id + " decreases");
+  const bool was_running = before->is_grant_on && before->observed == msg::DomainState::running;
+  if (was_running && scheduler::is_moved(*now) &&
+      now->wait.reason == scheduler::WaitReason::start_failed)
+    fail("node " + id + " runs and is stopped to be started elsewhere");
+  if (now->start_failures.size() > limits_.start_attempts_max)
+    fail("node " + id + " is tried on too many hosts");
   const bool is_elsewhere = now->host_id != before->host_id && !now->host_id.empty();
   if (is_elsewhere && now->epoch == before->epoch)
     fail("node " + id + " is placed again without a new epoch");
