@@ -58,7 +58,7 @@ struct Computeset {
   std::int64_t created_unix_s = 0;          // when it was accepted
   std::int64_t start_unix_s = 0;            // 0 = not started; set once, when charging starts
   std::int64_t end_unix_s = 0;              // 0 = not ended
-  std::string reason = {};                  // why it waits, or ended
+  std::string reason = {};                  // why it waits, lost nodes, or ended
   std::int64_t predicted_start_unix_s = 0;  // of the first that waits for room: not later than
                                             // this, as things are; 0 = not known
   PersonId person_id = {};                  // who asked for it; empty = a program of the head
@@ -104,6 +104,8 @@ inline std::optional<Error> check(const StartComputeset& request) {
     return invalid("names", "nodes must be given by id or by name, not both");
   if (!request.hosts.empty() && request.hosts.size() != node_count)
     return invalid("hosts", "hosts and computes must have the same length");
+  if (request.node_count_min > (node_count == 0 ? request.count : node_count))
+    return invalid("node_count_min", "node_count_min must be at most the number of nodes");
   if (request.walltime_mins < 0 || request.walltime_mins > walltime_mins_max)
     return invalid("walltime_mins", "walltime_mins must be 0 to 525600");
   if (auto broken = check_line("on_behalf_of", request.on_behalf_of, 64)) return broken;
@@ -207,7 +209,7 @@ struct ListNodeStatuses {
 struct Host {
   HostId host_id = {};
   HostState state = HostState::unknown;
-  std::string reason = {};                  // why it is not up
+  std::string reason = {};                  // why it is not up, or other hosts are tried first
   std::uint32_t cpus = 0;                   // of the machine
   std::uint64_t memory_mb = 0;              // of the machine
   std::uint32_t cpus_used = 0;              // of the nodes placed there; may be more than `cpus`

@@ -209,6 +209,7 @@ core::Result<int> start_nodes(const Api& api, const Words& words) {
     allocation = *picked;
   }
   if (count) body.set("count", count);
+  if (const auto least = words.number("--at-least")) body.set("node_count_min", least);
   if (!nodes.empty()) {
     const auto names = names_in(nodes);
     if (!names) return std::unexpected(names.error());

@@ -86,6 +86,8 @@ void print_start_plan(const Json& plan) {
   const auto hosts = texts_of(plan["hosts"]);
   std::cout << "Nodes: " << core::hostlist::collect(texts_of(plan["names"]));
   if (!hosts.empty()) std::cout << " on " << core::hostlist::collect(hosts);
+  if (const auto& reason = set["reason"].text(); !hosts.empty() && !reason.empty())
+    std::cout << "\nIt would be " << reason;
   const auto& left = plan["left_core_s"];
   std::cout << "\nPrice: at most " << shown_core_hours(plan["core_s_max"].number().value_or(0))
             << " core hours of allocation " << set["allocation_id"].text() << ", which has "

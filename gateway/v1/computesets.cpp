@@ -88,15 +88,21 @@ core::Result<msg::StartComputeset> read_start(const Json& body) {
   if (!names) return std::unexpected(names.error());
   const auto count = number(body, "count");
   const auto walltime = number(body, "walltime_mins");
+  const auto node_count_min = number(body, "node_count_min");
   const auto allocation = text(body, "allocation");
   const auto reservation = text(body, "reservation");
   if (!count) return std::unexpected(count.error());
   if (!walltime) return std::unexpected(walltime.error());
+  if (!node_count_min) return std::unexpected(node_count_min.error());
   if (!allocation) return std::unexpected(allocation.error());
   if (!reservation) return std::unexpected(reservation.error());
   if (*count < 0 || *count > static_cast<std::int64_t>(nodes_max))
     return core::refuse(ErrorCode::invalid_argument, "count must be 1 to 4096", "count");
+  if (*node_count_min < 0 || *node_count_min > static_cast<std::int64_t>(nodes_max))
+    return core::refuse(ErrorCode::invalid_argument, "node_count_min must be 0 to 4096",
+                        "node_count_min");
   start.count = static_cast<std::uint32_t>(*count);
+  start.node_count_min = static_cast<std::uint32_t>(*node_count_min);
   start.walltime_mins = *walltime;
   start.allocation_id = {*allocation};
   start.reservation = *reservation;

@@ -43,8 +43,9 @@ struct PlanOnly {
 /// The body of a start as one of its parts.
 template <class Part>
 core::Result<Part> start_body(const Exchange& exchange) {
-  return body_as<Part>(exchange, {"cluster_id", "nodes", "names", "count", "hosts", "allocation_id",
-                                  "walltime_mins", "reservation", "on_behalf_of", "plan"});
+  return body_as<Part>(
+      exchange, {"cluster_id", "nodes", "names", "count", "hosts", "allocation_id", "walltime_mins",
+                 "reservation", "on_behalf_of", "node_count_min", "plan"});
 }
 
 void start_computeset(const ExchangePtr& exchange) {

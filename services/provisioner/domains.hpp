@@ -73,6 +73,11 @@ class Domains {
   void end_stop(const std::string& uuid) { stopping_.erase(uuid); }
   bool is_stopping(const std::string& uuid) const { return stopping_.contains(uuid); }
 
+  /// A call that creates the domain has not returned: not even after its timeout.
+  bool is_being_created(const Grants::Id& id) const { return creating_.contains(id); }
+  void begin_create(const Grants::Id& id) { creating_.insert(id); }
+  void end_create(const Grants::Id& id) { creating_.erase(creating_.find(id)); }
+
   DomainWork& work(const Grants::Id& id) { return work_[id]; }
   void forget_work(const Grants::Id& id) { work_.erase(id); }
   void forget_all_work() { work_.clear(); }
@@ -88,6 +93,7 @@ class Domains {
   std::map<std::string, DomainSeen> seen_ = {};
   std::map<std::string, DomainEnd> ends_ = {};
   std::set<std::string> stopping_ = {};
+  std::multiset<Grants::Id> creating_ = {};
   std::map<Grants::Id, DomainWork> work_ = {};
 };
 

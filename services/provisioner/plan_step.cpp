@@ -8,6 +8,8 @@ Step plan_step(const StoredGrant& stored, const DomainView& domain) {
   const auto& grant = stored.grant;
   const bool is_present = domain.epoch.has_value();
   const bool has_run = stored.phase != GrantPhase::pending;
+  // Whether it runs is not known: it is not over before the call is.
+  if (!is_present && domain.is_being_created) return Step::none;
   // A domain of another epoch is destroyed first, whatever is desired now.
   if (is_present && *domain.epoch != grant.epoch) return Step::destroy;
   if (stored.is_revoked) return is_present ? Step::destroy : Step::forget;

@@ -17,6 +17,7 @@ struct DomainView {
   std::optional<std::uint64_t> epoch =
       {};                         // of the observed domain with this name; none = no domain
   bool is_fenced = false;         // the host's lease is over
+  bool is_being_created = false;  // a call to create it has not returned
   bool is_shutdown_sent = false;  // by this process, under this epoch
   std::int64_t now_unix_ms = 0;
 };

@@ -111,9 +111,10 @@ void Reconciler::reconcile_all() {
 }
 
 DomainView Reconciler::view_of(const StoredGrant& stored) {
+  const Grants::Id id{stored.host_id, stored.grant.node_id};
   DomainView view{.is_fenced = parts_.leases.is_fenced(stored.host_id),
-                  .is_shutdown_sent =
-                      parts_.domains.work({stored.host_id, stored.grant.node_id}).is_shutdown_sent,
+                  .is_being_created = parts_.domains.is_being_created(id),
+                  .is_shutdown_sent = parts_.domains.work(id).is_shutdown_sent,
                   .now_unix_ms = parts_.leases.head_unix_ms()};
   if (const auto* seen = parts_.domains.find(stored.domain_uuid)) view.epoch = seen->epoch;
   return view;
@@ -163,10 +164,21 @@ void Reconciler::begin_step(const StoredGrant& stored, Step step) {
                     .epoch = stored.grant.epoch,
                     .step = step,
                     .begun_ms = parts_.loop.steady_ms()};
+  if (is_create) parts_.domains.begin_create(id);
   workers_for(step).run<void>(
       parts_.loop, core::Milliseconds{parts_.config.step_timeout_ms},
-      [job = std::move(job), step] { return run_step(job, step); },
+      [this, &loop = parts_.loop, job = std::move(job), step, id] {
+        auto result = run_step(job, step);
+        if (step == Step::create) loop.post([this, id] { end_create(id); });
+        return result;
+      },
       [this, begun](const core::Result<void>& result) { end_step(begun, result); });
+}
+
+/// The call has returned, perhaps after its timeout: only now may the domain count as off.
+void Reconciler::end_create(const Grants::Id& id) {
+  parts_.domains.end_create(id);
+  reconcile(id);
 }
 
 void Reconciler::end_step(const Begun& begun, const core::Result<void>& result) {

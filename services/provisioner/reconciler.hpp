@@ -68,6 +68,7 @@ class Reconciler {
     std::int64_t begun_ms;
   };
   void begin_step(const StoredGrant& stored, Step step);
+  void end_create(const Grants::Id& id);
   void end_step(const Begun& begun, const core::Result<void>& result);
   void take_success(const Begun& begun, const StoredGrant& stored);
   void take_failure(const Begun& begun, const StoredGrant& stored, const core::Error& error);

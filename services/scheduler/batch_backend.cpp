@@ -23,7 +23,7 @@ void BatchBackend::place(Draft& draft, msg::ComputesetId id) {
   if (!job || job->state != JobState::ready)
     return set_wait(draft, id, wait_of(draft.view(), stored), job ? job->expected_start_unix_s : 0);
   const auto needs = needs_of(draft, stored);
-  if (const auto hosts = place_together(draft.pool(), needs, draft.search_steps_left()))
+  if (const auto hosts = place_most(draft.pool(), needs, draft.search_steps_left()))
     return start_computeset(draft, id, *hosts);
   set_wait(draft, id, {.reason = WaitReason::job_full, .subject = job->job_id});
 }

@@ -15,6 +15,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
   read("scheduler.sweep_ms", config.sweep_ms, 10, 60'000);
   read("scheduler.shutdown_ms", config.shutdown_ms, 100, 3'600'000);
   read("scheduler.grant_call_ms", config.grant_call_ms, 100, 60'000);
+  read("scheduler.start_attempts_max", config.start_attempts_max, 1, 100);
   read("scheduler.reservation_horizon_s", config.reservation_horizon_s, 0, 31'536'000);
   read("scheduler.reservation_keep_s", config.reservation_keep_s, 0, 31'536'000);
   read("scheduler.walltime_notice_s", config.walltime_notice_s, 0, 31'536'000);

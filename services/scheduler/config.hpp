@@ -27,6 +27,7 @@ struct Config {
   std::int64_t sweep_ms = 100;  // interval of the checks for silence, leases and walltimes
   std::int64_t shutdown_ms = 60'000;           // a graceful stop becomes one by force after this
   std::int64_t grant_call_ms = 3'000;          // timeout of a call that brings grants to a host
+  std::int64_t start_attempts_max = 3;         // hosts that a node is tried on until it starts
   std::int64_t reservation_horizon_s = 3'600;  // a node without an end, such as a frontend, is not
                                                // placed where a reservation begins within this
   std::int64_t reservation_keep_s = 604'800;   // reservations that have ended are listed this long

@@ -1,15 +1,28 @@
 #include "services/scheduler/host_pool.hpp"
 
+#include <algorithm>
+
 namespace nucleus::scheduler {
 
 namespace {
 
-/// The first host in `from..to` with room that `is_passed` does not pass over; null if none has.
-template <class Iterator, class Free, class IsPassed>
-const HostPool::Rank* first_with_room(Iterator from, Iterator to, const Resources& need,
-                                      const Free& free, const IsPassed& is_passed) {
-  for (; from != to && -from->cpus_free_negated >= need.cpus; ++from)
+using Order = std::set<HostPool::Rank>;
+
+/// The first host from `from` on with room that `is_passed` does not pass over; null if none has.
+template <class Free, class IsPassed>
+const HostPool::Rank* first_with_room(const Order& order, Order::const_iterator from,
+                                      const Resources& need, const Free& free,
+                                      const IsPassed& is_passed) {
+  while (from != order.end()) {
+    if (-from->cpus_free_negated < need.cpus) {
+      if (from->is_suspect) return nullptr;
+      from = order.lower_bound(
+          {.is_suspect = true, .cpus_free_negated = std::numeric_limits<std::int64_t>::min()});
+      continue;
+    }
     if (!is_passed(from->host_id) && fits(need, free(from->host_id))) return &*from;
+    ++from;
+  }
   return nullptr;
 }
 
@@ -21,24 +34,25 @@ void HostPool::change(const msg::HostId& id, Change edit) {
   Host& host = hosts_[id];
   if (host.is_open) {
     const auto group = groups_.find(host.hold);
-    group->second.erase(rank(id, host.free()));
+    group->second.erase(rank(id, host, host.free()));
     if (group->second.empty()) groups_.erase(group);
     open_free_ -= at_least_zero(host.free());
   }
   edit(host);
   if (host.is_open) {
-    groups_[host.hold].insert(rank(id, host.free()));
+    groups_[host.hold].insert(rank(id, host, host.free()));
     open_free_ += at_least_zero(host.free());
   }
   if (host == Host{}) hosts_.erase(id);  // it was removed
 }
 
-void HostPool::put(const msg::HostId& id, const Resources& total, bool is_open,
-                   bool keeps_volumes) {
+void HostPool::put(const msg::HostId& id, const Resources& total, bool is_open, bool keeps_volumes,
+                   bool is_suspect) {
   change(id, [&](Host& host) {
     host.total = total;
     host.is_open = is_open;
     host.keeps_volumes = keeps_volumes;
+    host.is_suspect = is_suspect;
   });
 }
 
@@ -64,29 +78,35 @@ HostPoolDraft::HostPoolDraft(const HostPool& pool) : pool_{pool} {
     groups_[hold] = {.order = &order, .untouched = order.begin()};
 }
 
-const msg::HostId* HostPoolDraft::find_roomiest(const Need& need) {
-  if (!need.host_id.empty()) return has_room(need.host_id, need) ? &need.host_id : nullptr;
+const msg::HostId* HostPoolDraft::find_roomiest(const Need& need,
+                                                std::span<const msg::HostId> avoided) {
+  if (!need.host_id.empty()) {
+    const bool is_avoided = std::ranges::find(avoided, need.host_id) != avoided.end();
+    return !is_avoided && has_room(need.host_id, need) ? &need.host_id : nullptr;
+  }
   const HostPool::Rank* roomiest = nullptr;
   for (auto& [hold, group] : groups_) {
     if (!is_allowed(hold, need)) continue;
-    const auto* found = find_roomiest(group, need);
+    const auto* found = find_roomiest(group, need, avoided);
     if (found && (!roomiest || *found < *roomiest)) roomiest = found;
   }
   return roomiest ? &roomiest->host_id : nullptr;
 }
 
-const HostPool::Rank* HostPoolDraft::find_roomiest(Group& group, const Need& need) const {
+const HostPool::Rank* HostPoolDraft::find_roomiest(Group& group, const Need& need,
+                                                   std::span<const msg::HostId> avoided) const {
   const auto end = group.order->end();
   while (group.untouched != end && free_.contains(group.untouched->host_id)) ++group.untouched;
   const auto free_of = [this](const msg::HostId& id) { return free(id); };
   const auto is_wrong = [&](const msg::HostId& id) {
-    return need.is_disk_in_store && pool_.find(id)->keeps_volumes;
+    return (need.is_disk_in_store && pool_.find(id)->keeps_volumes) ||
+           std::ranges::find(avoided, id) != avoided.end();
   };
   const auto* untouched =
-      first_with_room(group.untouched, end, need.size, free_of,
+      first_with_room(*group.order, group.untouched, need.size, free_of,
                       [&](const msg::HostId& id) { return free_.contains(id) || is_wrong(id); });
   const auto& order = group.touched;
-  const auto* touched = first_with_room(order.begin(), order.end(), need.size, free_of, is_wrong);
+  const auto* touched = first_with_room(order, order.begin(), need.size, free_of, is_wrong);
   if (!untouched || !touched) return untouched ? untouched : touched;
   return *untouched < *touched ? untouched : touched;
 }
@@ -117,10 +137,11 @@ Resources HostPoolDraft::free(const msg::HostId& id) const {
 
 void HostPoolDraft::change(const msg::HostId& id, const Resources& taken) {
   const auto [found, is_new] = free_.try_emplace(id, free(id));
-  auto& touched = groups_.at(pool_.find(id)->hold).touched;
-  if (!is_new) touched.erase(HostPool::rank(id, found->second));
+  const auto& host = *pool_.find(id);
+  auto& touched = groups_.at(host.hold).touched;
+  if (!is_new) touched.erase(HostPool::rank(id, host, found->second));
   found->second -= taken;
-  touched.insert(HostPool::rank(id, found->second));
+  touched.insert(HostPool::rank(id, host, found->second));
   taken_ += taken;
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <span>
 #include <unordered_map>
 
 #include "services/scheduler/records.hpp"
@@ -25,20 +26,23 @@ class HostPool {
     Resources used = {};   // by the nodes placed there
     bool is_open = false;  // up and not drained: nodes may be placed there
     bool keeps_volumes = false;
+    bool is_suspect = false;  // starts failed there: it is used after all others
     Hold hold = {};
 
     /// Below zero if the host became smaller.
     Resources free() const { return total - used; }
     friend bool operator==(const Host&, const Host&) = default;
   };
-  /// Its place in the order: most CPUs free first, then by id.
+  /// Its place in the order: those not suspect first, then most CPUs free, then by id.
   struct Rank {
+    bool is_suspect = false;
     std::int64_t cpus_free_negated = 0;
     msg::HostId host_id = {};
     auto operator<=>(const Rank&) const = default;
   };
 
-  void put(const msg::HostId& id, const Resources& total, bool is_open, bool keeps_volumes = false);
+  void put(const msg::HostId& id, const Resources& total, bool is_open, bool keeps_volumes = false,
+           bool is_suspect = false);
   void hold(const msg::HostId& id, const Hold& hold);
   void use(const msg::HostId& id, const Resources& size);
   void release(const msg::HostId& id, const Resources& size);
@@ -53,7 +57,9 @@ class HostPool {
   /// Of all open hosts.
   const Resources& open_free() const { return open_free_; }
 
-  static Rank rank(const msg::HostId& id, const Resources& free) { return {-free.cpus, id}; }
+  static Rank rank(const msg::HostId& id, const Host& host, const Resources& free) {
+    return {host.is_suspect, -free.cpus, id};
+  }
 
   friend bool operator==(const HostPool&, const HostPool&) = default;
 
@@ -101,8 +107,9 @@ class HostPoolDraft {
   explicit HostPoolDraft(const HostPool& pool);
 
   /// The open host with most CPUs free that has room, the first by id of equals; null if none has.
-  /// It looks at the named host alone, if the need names one. Valid until something is taken.
-  const msg::HostId* find_roomiest(const Need& need);
+  /// It looks at the named host alone, if the need names one, and at none of `avoided`. Valid until
+  /// something is taken.
+  const msg::HostId* find_roomiest(const Need& need, std::span<const msg::HostId> avoided = {});
   /// The hold of an open host that has room, but is not allowed by its reservation; null if there
   /// is none. It looks at the named host alone, if the need names one.
   const HostPool::Hold* find_hold(const Need& need);
@@ -125,7 +132,8 @@ class HostPoolDraft {
     std::set<HostPool::Rank> touched = {};                    // hosts that were taken from
   };
   void change(const msg::HostId& id, const Resources& taken);
-  const HostPool::Rank* find_roomiest(Group& group, const Need& need) const;
+  const HostPool::Rank* find_roomiest(Group& group, const Need& need,
+                                      std::span<const msg::HostId> avoided = {}) const;
 
   const HostPool& pool_;
   std::unordered_map<msg::HostId, Resources> free_ = {};  // of hosts that were taken from

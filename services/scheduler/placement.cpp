@@ -39,6 +39,16 @@ bool are_alike(std::span<const Need> needs) {
   return std::ranges::all_of(needs, [&](const Need& need) { return need == needs.front(); });
 }
 
+/// The indexes of the needs, the smallest first; of equals, the one that names a host first.
+std::vector<std::size_t> by_size(std::span<const Need> needs) {
+  std::vector<std::size_t> order(needs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) {
+    return std::tuple{needs[i].size.cpus, needs[i].size.memory_mb, choice_of(needs[i])};
+  });
+  return order;
+}
+
 Resources sum_of(std::span<const Need> needs) {
   return std::accumulate(needs.begin(), needs.end(), Resources{},
                          [](const Resources& sum, const Need& need) { return sum + need.size; });
@@ -134,6 +144,39 @@ std::optional<std::vector<msg::HostId>> place_together(HostPoolDraft& pool,
   if (hosts)
     for (std::size_t i = 0; i < needs.size(); ++i) pool.take((*hosts)[i], needs[i].size);
   return hosts;
+}
+
+std::optional<std::vector<msg::HostId>> place_most(HostPoolDraft& pool, const Needs& needs,
+                                                   std::size_t& steps_left) {
+  const auto& all = needs.all;
+  if (auto hosts = place_together(pool, all, steps_left)) return hosts;
+  if (needs.count_min == all.size()) return std::nullopt;
+  const auto order = by_size(all);
+  std::vector<msg::HostId> hosts(all.size());
+  std::size_t placed = 0;
+  for (const auto i : order) {
+    const auto* found = pool.find_roomiest(all[i]);
+    if (!found) continue;
+    hosts[i] = *found;
+    pool.take(hosts[i], all[i].size);
+    ++placed;
+  }
+  if (placed >= needs.count_min) return hosts;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (!hosts[i].empty()) pool.give_back(hosts[i], all[i].size);
+  if (are_alike(all)) return std::nullopt;
+  const auto fewest = place_together(pool, smallest(needs), steps_left);
+  if (!fewest) return std::nullopt;
+  hosts.assign(all.size(), {});
+  for (std::size_t i = 0; i < fewest->size(); ++i) hosts[order[i]] = (*fewest)[i];
+  return hosts;
+}
+
+std::vector<Need> smallest(const Needs& needs) {
+  std::vector<Need> chosen;
+  for (const auto i : by_size(needs.all))
+    if (chosen.size() < needs.count_min) chosen.push_back(needs.all[i]);
+  return chosen;
 }
 
 bool can_never_fit(const HostPool& pool, std::span<const Need> needs) {

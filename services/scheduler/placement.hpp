@@ -23,6 +23,21 @@ std::optional<std::vector<msg::HostId>> place_together(HostPoolDraft& pool,
                                                        std::span<const Need> needs,
                                                        std::size_t& steps_left);
 
+/// The needs of nodes that are to start together: at least `count_min` of them.
+struct Needs {
+  std::vector<Need> all = {};
+  std::size_t count_min = 0;  // 1..size of `all`
+};
+
+/// Hosts for as many of the needs as fit, in order: an empty id for one that does not fit. Nothing
+/// if fewer than `count_min` fit. Takes the given room from `pool`. Exact for all of them and for
+/// needs that are alike; otherwise the smallest nodes come first.
+std::optional<std::vector<msg::HostId>> place_most(HostPoolDraft& pool, const Needs& needs,
+                                                   std::size_t& steps_left);
+
+/// The smallest `count_min` of the needs.
+std::vector<Need> smallest(const Needs& needs);
+
 /// True if `needs` do not fit even on empty hosts, of all hosts known. Exact for nodes of one size;
 /// for different sizes only what the largest node and the sum prove.
 bool can_never_fit(const HostPool& pool, std::span<const Need> needs);

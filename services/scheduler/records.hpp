@@ -25,18 +25,30 @@ struct StoredCluster {
 NUCLEUS_ENUM(WaitReason, ports, volume, still_running, next_pass, no_room, no_room_for_all,
              too_large, too_large_for_all, no_host_up, all_hosts_drained, named_host_closed,
              named_host_full, disk, reserved, reservation_planned, reservation_full,
-             reservation_begins, behind, batch_hosts, job_missing, job_pending, job_full)
+             reservation_begins, behind, batch_hosts, job_missing, job_pending, job_full,
+             start_failed)
 
 struct Wait {
   WaitReason reason = WaitReason::unknown;
   std::string subject = {};  // the node, host, reservation, computeset or batch job that it waits
                              // for; empty = the node itself, or any
   std::string detail = {};   // ports, volume: the reason given by the network or the image store;
-                             // disk: its host, and why the node cannot run there now;
-                             // job_missing, job_pending: the batch system's reason
+                             // disk: its host, and why the node cannot run there now; room for
+                             // all: how many nodes must fit, if not all; job_missing,
+                             // job_pending: the batch system's reason; start_failed: why it
+                             // failed, or why the node stays on its host
   NUCLEUS_FIELDS(reason, subject, detail);
 
   friend bool operator==(const Wait&, const Wait&) = default;
+};
+
+/// A host that could not start a node.
+struct StoredStartFailure {
+  std::int64_t unix_s = 0;
+  std::uint64_t epoch = 0;  // of the placement
+  msg::HostId host_id = {};
+  std::string reason = {};  // the newest
+  NUCLEUS_FIELDS(unix_s, epoch, host_id, reason);
 };
 
 /// A node: its definition, its ports and volume, the desired state, its placement, and the state
@@ -70,25 +82,31 @@ struct StoredNode {
   std::int64_t off_unix_s = 0;      // when its last placement ended
   msg::HostId disk_host_id = {};  // that keeps its disk; empty = none: it was never placed, has no
                                   // disk, or has it in the image store
+  bool is_disk_fresh = false;     // no guest has used its disk: it may be made again elsewhere
+  std::vector<msg::HostId> spare_disk_hosts = {};  // that made a disk which no guest used
+  std::vector<StoredStartFailure> start_failures =
+      {};  // since its power-on, oldest first; at most `scheduler.start_attempts_max`
 
   msg::DomainState observed = msg::DomainState::unknown;  // unknown = it never ran
   std::string observed_reason = {};
   Wait wait = {};                                  // of a node that is desired on and not placed,
-                                                   // or leaves its host for a reservation
+                                                   // or leaves its host for another, or cannot
+                                                   // be started there
   msg::NodeState state = msg::NodeState::unknown;  // as last emitted
   std::string reason = {};                         // as last emitted
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
                  volume_iso_id, is_desired_on, computeset_id, is_removed, size, host_id, epoch,
                  revision, is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets,
-                 placed_unix_s, running_unix_s, off_unix_s, disk_host_id, observed, observed_reason,
-                 wait, state, reason);
+                 placed_unix_s, running_unix_s, off_unix_s, disk_host_id, is_disk_fresh,
+                 spare_disk_hosts, start_failures, observed, observed_reason, wait, state, reason);
 };
 
 /// A removed node whose disk its host has not deleted yet.
 struct StoredRemovedDisk {
   msg::NodeId node_id = {};
-  msg::HostId host_id = {};
-  NUCLEUS_FIELDS(node_id, host_id);
+  msg::HostId host_id = {};                      // empty = it has deleted it
+  std::vector<msg::HostId> spare_host_ids = {};  // that may have one which no guest used
+  NUCLEUS_FIELDS(node_id, host_id, spare_host_ids);
 };
 
 /// A project as the registry defined it.
@@ -123,10 +141,19 @@ struct StoredHost {
   std::string batch_state = {};   // of the batch system's node of its name; empty = it has none
   std::string batch_reason = {};  // why that takes no jobs
   msg::ComputesetId job_computeset_id = 0;  // whose batch job has it; 0 = none of this deployment
+  std::uint32_t start_failures = 0;         // placements in a row whose domain could not be started
+  std::string start_failure = {};           // why, of the newest
   NUCLEUS_FIELDS(host_id, process, cpus, memory_mb, driver, accelerator, is_drained, drain_reason,
                  state, reason, revision, machine_id, keeps_volumes, batch_state, batch_reason,
-                 job_computeset_id);
+                 job_computeset_id, start_failures, start_failure);
 };
+
+constexpr std::uint32_t start_failures_max = 2;  // in a row: a host is suspect from then on
+
+/// Several starts in a row have failed there: other hosts are tried first.
+inline bool is_suspect(const StoredHost& host) {
+  return host.start_failures >= start_failures_max;
+}
 
 /// A state and its reason, from a time on.
 struct StoredStep {
@@ -256,6 +283,19 @@ inline bool is_waiting(const StoredNode& node) {
   return node.is_desired_on && node.host_id.empty();
 }
 
+/// Placed, and its host reports that it cannot start it.
+inline bool is_start_failing(const StoredNode& node) {
+  return !node.host_id.empty() && node.is_grant_on && node.observed == msg::DomainState::absent &&
+         !node.observed_reason.empty();
+}
+
+/// It is stopped to be placed elsewhere.
+inline bool is_moved(const StoredNode& node) {
+  return node.is_desired_on && !node.is_grant_on && !node.host_id.empty() &&
+         (node.wait.reason == WaitReason::reservation_begins ||
+          node.wait.reason == WaitReason::start_failed);
+}
+
 /// Where a node's disk is: a host that cannot use it must not start the node, which would find
 /// another disk.
 struct DiskPlace {
@@ -264,9 +304,10 @@ struct DiskPlace {
   friend bool operator==(const DiskPlace&, const DiskPlace&) = default;
 };
 
-/// A node that was never placed has no disk yet, and one without a disk needs none.
+/// A node that was never placed, or whose only starts failed, has no disk yet; one without a disk
+/// needs none.
 inline DiskPlace disk_place_of(const StoredNode& node) {
-  if (node.volume.path.empty()) return {};
+  if (node.volume.path.empty() || (node.is_disk_fresh && node.disk_host_id.empty())) return {};
   return {.host_id = node.disk_host_id, .is_in_store = node.epoch > 0 && node.disk_host_id.empty()};
 }
 

@@ -60,9 +60,14 @@ std::string shown_batch_state(const StoredHost& host) {
 
 msg::Host status_of(const StoredHost& host, const Resources& used) {
   const bool is_drained = host.is_drained && host.state == msg::HostState::up;
+  const bool is_up_and_suspect = is_suspect(host) && host.state == msg::HostState::up;
+  const auto reason = is_up_and_suspect
+                          ? "other hosts are tried first: " + std::to_string(host.start_failures) +
+                                " starts in a row failed: " + host.start_failure
+                          : host.reason;
   return {.host_id = host.host_id,
           .state = is_drained ? msg::HostState::drained : host.state,
-          .reason = is_drained ? host.drain_reason : host.reason,
+          .reason = is_drained ? host.drain_reason : reason,
           .cpus = host.cpus,
           .memory_mb = host.memory_mb,
           .cpus_used = static_cast<std::uint32_t>(used.cpus),

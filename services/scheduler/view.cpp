@@ -78,6 +78,7 @@ void View::Indexes::add(const StoredNode& node) {
     ++placed_count;
   }
   if (is_waiting(node)) waiting_nodes.insert(id);
+  if (is_start_failing(node)) failing_nodes.insert(id);
   if (node.computeset_id != 0) {
     auto& nodes = occupancy[node.computeset_id];
     nodes.placed += !node.host_id.empty();
@@ -103,6 +104,7 @@ void View::Indexes::remove(const StoredNode& node) {
     --placed_count;
   }
   waiting_nodes.erase(id);
+  failing_nodes.erase(id);
   if (node.computeset_id != 0) {
     auto& nodes = occupancy[node.computeset_id];
     nodes.placed -= !node.host_id.empty();
@@ -156,7 +158,8 @@ void View::Indexes::remove_hold(const msg::HostId& id, const HostPool::Hold& hol
 }
 
 void View::Indexes::add(const StoredHost& host, const Config& config) {
-  pool.put(host.host_id, total_of(host, config), is_open(host), host.keeps_volumes);
+  pool.put(host.host_id, total_of(host, config), is_open(host), host.keeps_volumes,
+           is_suspect(host));
   if (const auto hold = batch_hold_of(host)) add_hold(host.host_id, *hold);
 }
 
@@ -306,6 +309,7 @@ std::vector<std::string> View::check() const {
   same("nodes_by_host", made.nodes_by_host == indexes_.nodes_by_host);
   same("placed_count", made.placed_count == indexes_.placed_count);
   same("waiting_nodes", made.waiting_nodes == indexes_.waiting_nodes);
+  same("failing_nodes", made.failing_nodes == indexes_.failing_nodes);
   same("submitted", made.submitted == indexes_.submitted);
   same("active", made.active == indexes_.active);
   same("unfinished_by_allocation",

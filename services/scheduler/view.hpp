@@ -90,6 +90,8 @@ class View {
   std::size_t placed_count() const { return indexes_.placed_count; }
   /// Desired on and without a host.
   const std::set<msg::NodeId>& waiting_nodes() const { return indexes_.waiting_nodes; }
+  /// Placed on hosts that cannot start them.
+  const std::set<msg::NodeId>& failing_nodes() const { return indexes_.failing_nodes; }
   const std::set<msg::ComputesetId>& submitted() const { return indexes_.submitted; }
   /// Running or ending.
   const std::set<msg::ComputesetId>& active() const { return indexes_.active; }
@@ -117,6 +119,7 @@ class View {
     std::map<msg::HostId, std::set<msg::NodeId>> nodes_by_host = {};
     std::size_t placed_count = 0;
     std::set<msg::NodeId> waiting_nodes = {};
+    std::set<msg::NodeId> failing_nodes = {};
     std::set<msg::ComputesetId> submitted = {};
     std::set<msg::ComputesetId> active = {};
     std::map<msg::AllocationId, std::set<msg::ComputesetId>> unfinished_by_allocation = {};

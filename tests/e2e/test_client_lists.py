@@ -22,7 +22,8 @@ BAD = {"NODES": ("vm-c1-00,vm-c1-77", "vm-c1-77,vm-c1-00", "vm-c1-[00,77]"),
        "NEWNAMES": ("y,bad/name", "y,vm-c1-00", "5,y", "y,y"),
        "NAMES": ("demo,nowhere", "nowhere,demo", "demo,bad name")}
 # These take a number: minutes, a count or an ID; or any text.
-NUMBERS = ("ID", "--count", "--walltime", "--wait-limit", "WALLTIME", "--on-behalf-of")
+NUMBERS = ("ID", "--count", "--at-least", "--walltime", "--wait-limit", "WALLTIME",
+           "--on-behalf-of")
 # These do not reach a server, or ask at a terminal.
 LOCAL = ("init", "active")
 

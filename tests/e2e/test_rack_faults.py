@@ -145,3 +145,66 @@ def test_what_ran_on_a_host_that_lost_its_power_is_off_and_starts_again(rack, be
     rack.rest.power("lone", "poweron")
     rack.rest.wait_state("lone", "active", timeout_s=HEAL_S)
     beats.check()
+
+
+@contextlib.contextmanager
+def unable_to_start(host):
+    """A host that cannot write seed drives: a file is where their directory was."""
+    seeds = host.state / "provisioner/seeds"
+    aside = seeds.rename(seeds.with_name("seeds-aside"))
+    seeds.touch()
+    try:
+        yield
+    finally:
+        seeds.unlink()
+        aside.rename(seeds)
+
+
+@contextlib.contextmanager
+def pair_of(rack):
+    """The computeset of both computes, one on each host."""
+    number = rack.rest.start("pair", count=2)
+    try:
+        yield number
+    finally:
+        rack.rest.ask("PUT", f"/nucleus/v1/computeset/{number}/poweroff")
+        wait_until(lambda: rack.rest.computeset(number)["state"] == "completed", "its end", HEAL_S)
+
+
+def test_a_node_that_its_host_cannot_start_runs_on_another_and_the_others_run_on(rack, beats):
+    broken, other = "rack-1", "rack-2"
+    able = Host.joined(state_of(rack, other))
+    with unable_to_start(Host.joined(state_of(rack, broken))), pair_of(rack) as number:
+        rack.rest.wait_state("pair", "active", nodes=["vm-pair-00", "vm-pair-01"],
+                             timeout_s=HEAL_S)
+        assert {on for on in hosts_of(rack, "pair").values() if on} == {other}
+        nodes = rack.rest.v2_nodes("pair")
+        why = {name: [step["text"] for step in rack.rest.get(
+            f"/v2/clusters/pair/nodes/{name}/why")["timeline"]] for name in nodes if name != "pair"}
+        moved = [name for name, steps in why.items()
+                 if any(f"{name} failed to start on host {broken}: cannot be started" in step
+                        for step in steps)]
+        assert len(moved) == 1, why
+        assert rack.rest.computeset(number)["state"] == "running"
+        assert {f"pair/{name}" for name in why} <= set(able.emulators())
+    beats.check()
+
+
+def test_a_node_of_a_lost_host_runs_on_another_and_the_others_of_its_computeset_run_on(rack, beats):
+    with pair_of(rack) as number:
+        rack.rest.wait_state("pair", "active", nodes=["vm-pair-00", "vm-pair-01"],
+                             timeout_s=HEAL_S)
+        nodes = {on: node for node, on in hosts_of(rack, "pair").items() if on}
+        lost = next(on for on in nodes if on != hosts_of(rack, "lone")["lone"])
+        [kept] = [on for on in nodes if on != lost]
+        staying = Host.joined(state_of(rack, kept))
+        emulator = staying.emulators()[f"pair/{nodes[kept]}"]
+        with cut(Host.joined(state_of(rack, lost)), "in"):
+            wait_until(lambda: hosts_of(rack, "pair")[nodes[lost]] == kept, "another host",
+                       LEASE_S + HEAL_S)
+            rack.rest.wait_state("pair", "active", nodes=list(nodes.values()), timeout_s=HEAL_S)
+            assert staying.emulators()[f"pair/{nodes[kept]}"] == emulator, "the same process"
+            assert f"pair/{nodes[lost]}" in staying.emulators()
+            assert rack.rest.computeset(number)["state"] == "running"
+        wait_until(lambda: host_states(rack)[lost] == "up", "the host's return", HEAL_S)
+    beats.check()

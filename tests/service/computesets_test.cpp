@@ -103,6 +103,51 @@ TEST_F(Computesets, KeepWhoAskedForThemAndForWhom) {
   }
 }
 
+TEST_F(Computesets, StartWithAsManyNodesAsFitIfTheyAskForFewer) {
+  start();
+  Host host(deployment_, "h1", {.cpus = 2});
+  ASSERT_TRUE(host.report());
+  define("c", 3);
+  const auto started = ask(msg::StartComputeset{
+      .cluster_id = {"c"}, .viewer = as_operator, .count = 3, .node_count_min = 2});
+  ASSERT_TRUE(started) << started.error().detail;
+  EXPECT_EQ(started->state, ComputesetState::running);
+  EXPECT_EQ(started->nodes, (std::vector<msg::NodeId>{{"c-1"}, {"c-2"}}));
+  EXPECT_EQ(started->reason, "started with 2 of its 3 nodes, without c-3");
+  restart();
+  EXPECT_EQ(computeset(1).nodes.size(), 2U);
+  EXPECT_EQ(state_of("c", 3).computeset_id, 0);
+}
+
+TEST_F(Computesets, GetAnotherHostForANodeThatItsHostCannotStart) {
+  start();
+  Host first(deployment_, "h1");
+  Host second(deployment_, "h2");
+  ASSERT_TRUE(first.report() && second.report());
+  define("c", 1);
+  ASSERT_TRUE(start_set(1));
+  const auto grant = first.wait_for_grant("c-1");
+  ASSERT_TRUE(grant);
+  ASSERT_TRUE(first.report_domain(*grant, msg::DomainState::absent,
+                                  "cannot be started: no space left on the disk"));
+  const auto stopped =
+      first.wait_for_grant("c-1", [](const msg::Grant& one) { return !one.is_on; });
+  ASSERT_TRUE(stopped);
+  EXPECT_EQ(state_of("c", 1).host_id.value, "h1") << "its end is not known yet";
+  ASSERT_TRUE(first.report_domain(*stopped, msg::DomainState::shutoff));
+  const auto moved = second.wait_for_grant("c-1");
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->epoch, 2U);
+  ASSERT_TRUE(second.report_domain(*moved, msg::DomainState::running));
+  ASSERT_TRUE(becomes("c", 1, msg::NodeState::active));
+  const auto why = ask(msg::ExplainNode{.node = {.node_id = {"c-1"}}, .viewer = as_operator});
+  ASSERT_TRUE(why);
+  EXPECT_TRUE(std::ranges::any_of(why->timeline, [](const msg::TimelineStep& step) {
+    return step.text ==
+           "c-1 failed to start on host h1: cannot be started: no space left on the disk";
+  }));
+}
+
 TEST_F(Computesets, ShowWhenTheFirstThatWaitsWillStart) {
   start();
   Host host(deployment_, "h1");  // 4 CPUs

@@ -117,6 +117,26 @@ TEST_F(Provisioner, ReportsWhyAStepFailedAndRetriesIt) {
   EXPECT_EQ(domains_.all().size(), 2U) << "the same reason is reported once";
 }
 
+TEST_F(Provisioner, ReportsNoEndWhileACreateThatTimedOutMayStillSucceed) {
+  config_.step_timeout_ms = 200;
+  start();
+  ASSERT_TRUE(eventually([&] { return last_report().is_reachable; }));
+  std::promise<void> release;
+  hypervisor_->hold_creates(release.get_future().share());
+  ASSERT_TRUE(apply({a_grant("n1")}));
+  const auto failed = reported("n1", DomainState::absent);
+  ASSERT_TRUE(failed);
+  EXPECT_EQ(failed->reason, "cannot be started: the driver did not answer in time");
+  ASSERT_TRUE(apply({a_grant("n1", 1, false)}));
+  // A grant that never ran ends at once: what was sent before it was handled by then.
+  ASSERT_TRUE(apply({a_grant("barrier", 1, false)}));
+  ASSERT_TRUE(reported("barrier", DomainState::shutoff));
+  EXPECT_EQ(domains_.all().size(), 2U) << "the end of n1 is not reported yet";
+  release.set_value();
+  ASSERT_TRUE(reported("n1", DomainState::shutoff));
+  EXPECT_TRUE(is_off("n1"));
+}
+
 TEST_F(Provisioner, AdoptsRunningDomainsWhenItIsStartedAgain) {
   start();
   ASSERT_TRUE(apply({a_grant("n1"), a_grant("n2")}));

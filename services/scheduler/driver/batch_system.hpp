@@ -28,7 +28,8 @@ struct Job {
 
 struct JobRequest {
   msg::ComputesetId computeset_id = 0;
-  std::uint32_t host_count = 0;
+  std::uint32_t host_count_min = 0;        // it starts with as many hosts as there are, at least so
+  std::uint32_t host_count_max = 0;        // many, and at most so many
   std::int64_t cpus_per_host = 0;          // that each host has at least
   std::vector<msg::HostId> hosts = {};     // that are among them
   std::vector<msg::HostId> excluded = {};  // that are not

@@ -216,7 +216,7 @@ core::Result<std::string> Slurm::submit(const JobRequest& request) {
       "--job-name=nucleus-" + std::to_string(request.computeset_id),
       "--comment=" + comment,
       "--partition=" + config_.partition,
-      fmt::format("--nodes={0}-{0}", request.host_count),
+      fmt::format("--nodes={}-{}", request.host_count_min, request.host_count_max),
       "--exclusive",
       fmt::format("--mincpus={}", request.cpus_per_host),
       fmt::format("--time={}", request.limit_mins),

@@ -1,8 +1,10 @@
 #include "services/scheduler/plan/computesets.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/assert.hpp"
+#include "core/hostlist/hostlist.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/placements.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
@@ -12,17 +14,50 @@ namespace nucleus::scheduler {
 
 using msg::ComputesetState;
 
+namespace {
+
+/// Nodes without a host leave the computeset, which has not started. Returns the reason; empty if
+/// all have one.
+std::string leave_out_unplaced(Draft& draft, StoredComputeset& stored,
+                               const std::vector<msg::HostId>& hosts) {
+  const auto nodes = std::exchange(stored.computeset.nodes, {});
+  const auto requested = std::exchange(stored.hosts, {});
+  std::vector<std::string> left_out;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (!hosts[i].empty()) {
+      stored.computeset.nodes.push_back(nodes[i]);
+      if (!requested.empty()) stored.hosts.push_back(requested[i]);
+      continue;
+    }
+    StoredNode& node = draft.edit(nodes[i]);
+    node.computeset_id = 0;
+    stored.cores -= node.size.cpus;
+    stored.memory_mb -= node.size.memory_mb;
+    left_out.push_back(node.definition.name);
+  }
+  if (left_out.empty()) return {};
+  return "started with " + std::to_string(stored.computeset.nodes.size()) + " of its " +
+         std::to_string(nodes.size()) + " nodes, without " + core::hostlist::collect(left_out);
+}
+
+}  // namespace
+
 void start_computeset(Draft& draft, msg::ComputesetId id, const std::vector<msg::HostId>& hosts) {
   StoredComputeset& stored = draft.edit(id);
   auto& computeset = stored.computeset;
   NUCLEUS_ASSERT(hosts.size() == computeset.nodes.size());
   computeset.state = next_state(computeset.state, ComputesetEvent::placed);
-  computeset.reason.clear();
+  computeset.reason = leave_out_unplaced(draft, stored, hosts);
   computeset.predicted_start_unix_s = 0;
   computeset.start_unix_s = draft.now_unix_s();
   stored.wait = {};
   stored.rates = {{.from_unix_s = computeset.start_unix_s, .cores = stored.cores}};
-  for (std::size_t i = 0; i < hosts.size(); ++i) place(draft, computeset.nodes[i], hosts[i]);
+  auto node_id = computeset.nodes.begin();
+  for (const auto& host_id : hosts)
+    if (!host_id.empty()) {
+      draft.edit(*node_id).start_failures.clear();
+      place(draft, *node_id++, host_id);
+    }
 }
 
 void end_computeset(Draft& draft, msg::ComputesetId id, bool is_graceful,

@@ -9,7 +9,7 @@
 namespace nucleus::scheduler {
 
 /// A computeset that waits gets its hosts, one for each node in order: it runs, and charging
-/// starts.
+/// starts. Nodes whose host is empty leave it, and are free again.
 void start_computeset(Draft& draft, msg::ComputesetId id, const std::vector<msg::HostId>& hosts);
 
 /// A computeset that waits is cancelled; the nodes of one that runs are stopped, and it completes

@@ -1,6 +1,7 @@
 #include "services/scheduler/plan/disks.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/reservations.hpp"
@@ -26,6 +27,11 @@ std::string fault_of(Draft& draft, const StoredNode& node, const msg::HostId& id
            shown_reservation(wait_for(draft, WaitReason::reserved, hold->reservation_id)) +
            " keeps its room";
   return "which has no room now";
+}
+
+bool is_on(const StoredRemovedDisk& disk, const msg::HostId& host_id) {
+  return disk.host_id == host_id ||
+         std::ranges::find(disk.spare_host_ids, host_id) != disk.spare_host_ids.end();
 }
 
 bool is_any_without_volumes(const Draft& draft) {
@@ -58,12 +64,17 @@ const msg::HostId& requested_host(const StoredComputeset& stored, std::size_t i)
   return stored.hosts.empty() ? any : stored.hosts[i];
 }
 
-std::vector<Need> needs_of(const Draft& draft, const StoredComputeset& stored) {
+std::size_t node_count_min(const StoredComputeset& stored, std::size_t count) {
+  const std::size_t wanted = stored.computeset.node_count_min;
+  return wanted == 0 ? count : std::min(wanted, count);
+}
+
+Needs needs_of(const Draft& draft, const StoredComputeset& stored) {
   const auto& nodes = stored.computeset.nodes;
-  std::vector<Need> needs;
-  needs.reserve(nodes.size());
+  Needs needs{.count_min = node_count_min(stored, nodes.size())};
+  needs.all.reserve(nodes.size());
   for (std::size_t i = 0; i < nodes.size(); ++i)
-    needs.push_back(need_of(draft, *draft.node(nodes[i]), requested_host(stored, i)));
+    needs.all.push_back(need_of(draft, *draft.node(nodes[i]), requested_host(stored, i)));
   return needs;
 }
 
@@ -88,14 +99,26 @@ Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& h
 
 void record_disk(Draft& draft, StoredNode& node) {
   const auto* host = draft.host(node.host_id);
-  if (host && host->keeps_volumes && !node.volume.path.empty()) node.disk_host_id = node.host_id;
+  if (!host || node.volume.path.empty()) return;
+  if (!host->keeps_volumes) {
+    node.is_disk_fresh = false;
+    return;
+  }
+  if (disk_place_of(node) == DiskPlace{}) node.is_disk_fresh = true;
+  node.disk_host_id = node.host_id;
+  std::erase(node.spare_disk_hosts, node.host_id);
+}
+
+void forget_fresh_disk(StoredNode& node) {
+  if (node.is_disk_fresh && !node.disk_host_id.empty())
+    node.spare_disk_hosts.push_back(std::exchange(node.disk_host_id, {}));
 }
 
 void erase_node(Draft& draft, const msg::NodeId& id) {
   const auto* node = draft.node(id);
-  if (!node->disk_host_id.empty())
-    draft.changes().removed_disks[id] =
-        StoredRemovedDisk{.node_id = id, .host_id = node->disk_host_id};
+  if (!node->disk_host_id.empty() || !node->spare_disk_hosts.empty())
+    draft.changes().removed_disks[id] = StoredRemovedDisk{
+        .node_id = id, .host_id = node->disk_host_id, .spare_host_ids = node->spare_disk_hosts};
   draft.changes().nodes[id].reset();
 }
 
@@ -104,8 +127,13 @@ Plan plan_disks_removed(const View& view, const msg::HostId& host_id,
   Draft draft{view, now_unix_ms};
   for (const auto& id : removed.nodes) {
     const auto known = view.removed_disks().find(id);
-    if (known != view.removed_disks().end() && known->second.host_id == host_id)
-      draft.changes().removed_disks[id].reset();
+    if (known == view.removed_disks().end() || !is_on(known->second, host_id)) continue;
+    auto left = known->second;
+    if (left.host_id == host_id) left.host_id = {};
+    std::erase(left.spare_host_ids, host_id);
+    const bool is_done = left.host_id.empty() && left.spare_host_ids.empty();
+    auto& removed_disk = draft.changes().removed_disks[id];
+    if (!is_done) removed_disk = std::move(left);
   }
   return finish(draft);
 }
@@ -113,7 +141,7 @@ Plan plan_disks_removed(const View& view, const msg::HostId& host_id,
 std::vector<msg::NodeId> disks_to_remove(const View& view, const msg::HostId& host_id) {
   std::vector<msg::NodeId> nodes;
   for (const auto& [id, disk] : view.removed_disks())
-    if (disk.host_id == host_id && nodes.size() < msg::removed_volumes_max) nodes.push_back(id);
+    if (is_on(disk, host_id) && nodes.size() < msg::removed_volumes_max) nodes.push_back(id);
   return nodes;
 }
 

@@ -12,8 +12,11 @@ Need need_of(const Draft& draft, const StoredNode& node, const msg::HostId& host
 /// The host that a computeset was requested to have for its node `i`; empty = any.
 const msg::HostId& requested_host(const StoredComputeset& stored, std::size_t i);
 
+/// How many nodes it starts with at least, out of the `count` that it has.
+std::size_t node_count_min(const StoredComputeset& stored, std::size_t count);
+
 /// The needs of a computeset's nodes, in their order.
-std::vector<Need> needs_of(const Draft& draft, const StoredComputeset& stored);
+Needs needs_of(const Draft& draft, const StoredComputeset& stored);
 
 /// Why the location of its disk prevents a placement of this node now; `unknown` if it does not.
 /// With `host_id`, for a placement on that host.
@@ -21,6 +24,10 @@ Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& h
 
 /// The node is placed on a host: its disk is there from now on, unless it is somewhere already.
 void record_disk(Draft& draft, StoredNode& node);
+
+/// The node leaves a host that could not start it: a disk that no guest has used is made again on
+/// the next one, and this host deletes its own with the node's removal.
+void forget_fresh_disk(StoredNode& node);
 
 /// Removes the record of a node that is off. Its host deletes its disk.
 void erase_node(Draft& draft, const msg::NodeId& id);

@@ -21,6 +21,30 @@ bool is_effective(const Draft& draft, const msg::DomainChanged& change,
          node->epoch == change.epoch;
 }
 
+/// A domain runs there: starts that failed before are not the host's fault any more.
+void trust(Draft& draft, const msg::HostId& id) {
+  if (draft.host(id)->start_failures > 0) draft.edit(id).start_failures = 0;
+}
+
+/// Once for a placement, whatever else its host reports of it; a pass may move the node.
+void record_start_failure(Draft& draft, StoredNode& node) {
+  auto& failures = node.start_failures;
+  if (!failures.empty() && failures.back().epoch == node.epoch) {
+    failures.back().reason = node.observed_reason;
+    return;
+  }
+  const auto kept_max = static_cast<std::size_t>(draft.view().config().start_attempts_max);
+  if (failures.size() >= kept_max) failures.erase(failures.begin());
+  failures.push_back({.unix_s = draft.now_unix_s(),
+                      .epoch = node.epoch,
+                      .host_id = node.host_id,
+                      .reason = node.observed_reason});
+  StoredHost& host = draft.edit(node.host_id);
+  ++host.start_failures;
+  host.start_failure = node.observed_reason;
+  draft.want_pass();
+}
+
 void take(Draft& draft, msg::DomainChanged change) {
   StoredNode& node = draft.edit(change.node_id);
   change.cluster_id = node.definition.cluster_id;
@@ -30,11 +54,16 @@ void take(Draft& draft, msg::DomainChanged change) {
     draft.add_observed(change);
   node.observed = change.state;
   node.observed_reason = change.reason;
-  if (change.state == DomainState::running && node.running_unix_s == 0)
+  if (change.state == DomainState::running && node.running_unix_s == 0) {
     node.running_unix_s = draft.now_unix_s();
-  const bool is_ended = change.state == DomainState::shutoff ||
-                        change.state == DomainState::crashed ||
-                        (change.state == DomainState::absent && !node.is_grant_on);
+    trust(draft, node.host_id);
+  }
+  if (change.state != DomainState::absent && change.state != DomainState::shutoff)
+    node.is_disk_fresh = false;
+  if (is_start_failing(node)) record_start_failure(draft, node);
+  // `absent` is no end: a host that is to stop it may not know that yet, and try again.
+  const bool is_ended =
+      change.state == DomainState::shutoff || change.state == DomainState::crashed;
   if (!is_ended) return;
   if (node.is_grant_on) node.is_desired_on = false;  // it ended by itself
   const bool is_unwatched = change.last_seen_unix_ms > 0;

@@ -188,6 +188,9 @@ void Causes::follow(const Wait& wait, const msg::ClusterId& cluster_id) {
     case WaitReason::named_host_closed:
     case WaitReason::named_host_full:
       return add_host({wait.subject});
+    case WaitReason::start_failed:
+      if (viewer_.is_operator) add_host({wait.subject});
+      return;
     case WaitReason::no_host_up:
     case WaitReason::all_hosts_drained:
       return add_closed_hosts();
@@ -218,6 +221,9 @@ void add_steps(const StoredNode& node, std::vector<msg::TimelineStep>& timeline)
     if (unix_s > 0) timeline.push_back({.unix_s = unix_s, .text = text});
   };
   const auto& name = node.definition.name;
+  for (const auto& failure : node.start_failures)
+    add(failure.unix_s,
+        name + " failed to start on host " + failure.host_id.value + ": " + failure.reason);
   if (node.host_id.empty()) return add(node.off_unix_s, name + " was off");
   add(node.placed_unix_s, name + " was placed on host " + node.host_id.value);
   add(node.running_unix_s, name + " ran: its guest boots");

@@ -68,21 +68,17 @@ void complete_vacated(Draft& draft) {
       complete(draft, id);
 }
 
-/// It is stopped to be placed elsewhere.
-bool is_moved(const StoredNode& node) {
-  return node.is_desired_on && !node.is_grant_on && !node.host_id.empty() &&
-         node.wait.reason == WaitReason::reservation_begins;
-}
-
 void update_wait(StoredNode& node) {
   if (is_moved(node)) return;
+  if (is_start_failing(node) && node.wait.reason == WaitReason::start_failed) return;
   if (!is_waiting(node)) {
     node.wait = {};
   } else if (is_missing_something(node)) {
     node.wait = missing_for(node);
   } else if (node.wait.reason == WaitReason::unknown || node.wait.reason == WaitReason::ports ||
              node.wait.reason == WaitReason::volume ||
-             node.wait.reason == WaitReason::reservation_begins) {
+             node.wait.reason == WaitReason::reservation_begins ||
+             node.wait.reason == WaitReason::start_failed) {
     node.wait = {.reason = WaitReason::next_pass};
   }
 }

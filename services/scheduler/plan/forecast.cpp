@@ -41,11 +41,11 @@ void end_reservation(const View& view, std::int64_t id, HostPool& pool) {
 /// tried only if it is not excluded by that.
 class Outlook::Slots {
  public:
-  Slots(const HostPool& pool, std::span<const Need> needs)
-      : size_{needs.front().size},
-        count_{static_cast<std::int64_t>(needs.size())},
+  Slots(const HostPool& pool, const Needs& needs)
+      : size_{needs.all.front().size},
+        count_{static_cast<std::int64_t>(needs.count_min)},
         is_exact_{std::ranges::all_of(
-            needs, [&](const Need& need) { return need.size == needs.front().size; })} {
+            needs.all, [&](const Need& need) { return need.size == needs.all.front().size; })} {
     for (const auto& [id, host] : pool.hosts()) slots_ += of(host);
   }
   std::int64_t of(const HostPool::Host& host) const {
@@ -96,21 +96,23 @@ void Outlook::take_step(Slots& slots) {
   for (const auto id : step.mapped().ended) end_reservation(draft_->view(), id, pool_);
 }
 
-std::optional<Forecast> Outlook::place(std::span<const Need> needs,
-                                       std::size_t& search_steps_left) {
+std::optional<Forecast> Outlook::place(const Needs& needs, std::size_t& search_steps_left) {
   Slots slots{pool_, needs};
-  std::vector<Need> later{needs.begin(), needs.end()};
+  Needs later = needs;
   for (;; take_step(slots)) {
     if (slots.may_fit()) {
-      for (std::size_t i = 0; i < needs.size(); ++i)
-        later[i].until_unix_s = needs[i].until_unix_s + at_unix_s_ - draft_->now_unix_s();
+      for (std::size_t i = 0; i < needs.all.size(); ++i)
+        later.all[i].until_unix_s = needs.all[i].until_unix_s + at_unix_s_ - draft_->now_unix_s();
       HostPoolDraft left{pool_};
-      if (const auto hosts = place_together(left, later, search_steps_left)) {
+      if (const auto hosts = place_most(left, later, search_steps_left)) {
         Forecast found{.start_unix_s = at_unix_s_};
-        for (const auto& host_id : *hosts) found.left[host_id] = left.free(host_id);
         for (std::size_t i = 0; i < hosts->size(); ++i) {
-          pool_.use((*hosts)[i], needs[i].size);
-          steps_[later[i].until_unix_s].released.emplace_back((*hosts)[i], needs[i].size);
+          const auto& host_id = (*hosts)[i];
+          if (host_id.empty()) continue;
+          const auto& need = later.all[i];
+          found.left[host_id] = left.free(host_id);
+          pool_.use(host_id, need.size);
+          steps_[need.until_unix_s].released.emplace_back(host_id, need.size);
         }
         return found;
       }

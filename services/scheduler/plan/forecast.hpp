@@ -3,7 +3,6 @@
 
 #include <map>
 #include <optional>
-#include <span>
 
 #include "services/scheduler/plan/draft.hpp"
 
@@ -21,10 +20,10 @@ class Outlook {
  public:
   explicit Outlook(const Draft& draft);
 
-  /// Places `needs`, which are those of a start now, at the first time at which they fit, which is
-  /// not before that of the last call. None if that never happens: nodes without an end, such as
-  /// frontends, stay. Then the outlook is at its end.
-  std::optional<Forecast> place(std::span<const Need> needs, std::size_t& search_steps_left);
+  /// Places `needs`, which are those of a start now, at the first time at which enough of them fit:
+  /// as many as fit then. That is not before the time of the last call. None if that never happens:
+  /// nodes without an end, such as frontends, stay. Then the outlook is at its end.
+  std::optional<Forecast> place(const Needs& needs, std::size_t& search_steps_left);
 
  private:
   /// What becomes free at one time.

@@ -32,6 +32,7 @@ void lose(Draft& draft, const msg::HostId& id) {
     StoredNode& node = draft.edit(node_id);
     node.observed = msg::DomainState::absent;
     node.observed_reason = "host " + id.value + " was lost";
+    node.is_disk_fresh = false;  // its last reports may be lost
     end_placement(draft, node_id, draft.now_unix_s());
   }
 }

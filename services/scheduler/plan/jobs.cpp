@@ -141,14 +141,16 @@ JobRequest request_of(const View& view, const BatchSnapshot& batch,
                       const StoredComputeset& stored) {
   const auto& config = view.config();
   const auto& computeset = stored.computeset;
+  const auto count = computeset.nodes.size();
   JobRequest request{.computeset_id = computeset.computeset_id,
-                     .host_count = static_cast<std::uint32_t>(computeset.nodes.size()),
+                     .host_count_min = static_cast<std::uint32_t>(node_count_min(stored, count)),
+                     .host_count_max = static_cast<std::uint32_t>(count),
                      .limit_mins = limit_mins(stored, config),
                      .reservation = computeset.reservation,
                      .account = computeset.allocation_id.value};
   std::set<msg::HostId> hosts;
   std::int64_t vcpus = 1;
-  for (std::size_t i = 0; i < computeset.nodes.size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     const auto& node = *view.node(computeset.nodes[i]);
     vcpus = std::max(vcpus, node.size.cpus);
     const auto& disk_host_id = disk_place_of(node).host_id;
@@ -211,7 +213,7 @@ bool is_too_large_for(const View& view, const BatchSnapshot& batch,
                       const StoredComputeset& stored) {
   const auto joined = std::ranges::count_if(
       batch.nodes, [&](const auto& node) { return view.host(node.first) != nullptr; });
-  return static_cast<std::size_t>(joined) < stored.computeset.nodes.size();
+  return static_cast<std::size_t>(joined) < node_count_min(stored, stored.computeset.nodes.size());
 }
 
 Plan plan_jobs(const View& view, const BatchSnapshot& batch, std::int64_t now_unix_ms) {

@@ -46,7 +46,7 @@ struct ResumeBatchNode {
 using JobAction =
     std::variant<SubmitJob, CancelJob, ChangeJobLimit, DrainBatchNode, ResumeBatchNode>;
 
-/// The partition has fewer hosts than the computeset has nodes: it gets no job.
+/// The partition has fewer hosts than the computeset needs: it gets no job.
 bool is_too_large_for(const View& view, const BatchSnapshot& batch, const StoredComputeset& stored);
 
 /// Which job each computeset has; which hosts each job has; the end of computesets whose job ended;

@@ -5,6 +5,7 @@
 #include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/placements.hpp"
+#include "services/scheduler/plan/replacement.hpp"
 #include "services/scheduler/plan/reservations.hpp"
 #include "services/scheduler/states/wait.hpp"
 
@@ -43,7 +44,9 @@ Wait place_node(Draft& draft, const msg::NodeId& id) {
   if (auto wait = why_disk_is_away(draft, *draft.node(id)); wait.reason != WaitReason::unknown)
     return wait;
   const Need need = need_of(draft, *draft.node(id));
-  if (const auto* found = draft.pool().find_roomiest(need)) {
+  const auto* found = draft.pool().find_roomiest(need, hosts_failed(*draft.node(id)));
+  if (!found) found = draft.pool().find_roomiest(need);
+  if (found) {
     const msg::HostId host_id = *found;
     draft.pool().take(host_id, need.size);
     place(draft, id, host_id);
@@ -59,6 +62,7 @@ Wait place_node(Draft& draft, const msg::NodeId& id) {
 Plan plan_pass(const View& view, Backend& backend, std::int64_t now_unix_ms) {
   Draft draft{view, now_unix_ms};
   place_waiting_nodes(draft);
+  replace_failing(draft);
   backend.place_submitted(draft);
   return finish(draft);
 }

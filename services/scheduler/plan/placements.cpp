@@ -9,6 +9,7 @@ namespace nucleus::scheduler {
 
 void place(Draft& draft, const msg::NodeId& id, const msg::HostId& host_id) {
   StoredNode& node = draft.edit(id);
+  if (node.running_unix_s > 0) node.start_failures.clear();  // of placements before that one
   node.is_desired_on = true;
   node.host_id = host_id;
   record_disk(draft, node);
@@ -45,7 +46,8 @@ void restart(Draft& draft, const msg::NodeId& id, bool is_reset) {
 void end_placement(Draft& draft, const msg::NodeId& id, std::int64_t off_unix_s) {
   StoredNode& node = draft.edit(id);
   // Powered on again while it was being stopped: a new power-on, which takes the new size.
-  const bool is_power_on_pending = node.is_desired_on && !node.is_grant_on;
+  const bool is_power_on_pending = node.is_desired_on && !node.is_grant_on && !is_moved(node);
+  if (is_moved(node) && node.wait.reason == WaitReason::start_failed) forget_fresh_disk(node);
   draft.change_grants(node.host_id);
   node.host_id = {};
   node.is_grant_on = false;

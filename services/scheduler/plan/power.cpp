@@ -28,6 +28,7 @@ core::Result<void> power_on(Draft& draft, const msg::NodeId& id) {
     draft.edit(id).is_desired_on = true;
     return {};
   }
+  draft.edit(id).start_failures.clear();
   const bool is_to_wait = !before.host_id.empty() || is_missing_something(before);
   draft.edit(id).is_desired_on = true;
   // While it still runs, its room and its price are those it was placed with.

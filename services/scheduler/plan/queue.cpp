@@ -12,6 +12,42 @@ namespace nucleus::scheduler {
 
 namespace {
 
+/// What one of a computeset's nodes needs before it can be placed, whatever room there is.
+Wait missing_for(Draft& draft, const StoredComputeset& stored, std::size_t i) {
+  const auto& node = *draft.node(stored.computeset.nodes[i]);
+  Wait wait = missing_for(node);
+  if (wait.reason == WaitReason::unknown && !node.host_id.empty())
+    wait.reason = WaitReason::still_running;
+  if (wait.reason == WaitReason::unknown)
+    wait = why_disk_is_away(draft, node, requested_host(stored, i));
+  if (wait.reason != WaitReason::unknown) wait.subject = node.definition.name;
+  return wait;
+}
+
+/// The nodes of a computeset that can be placed.
+struct Ready {
+  std::vector<std::size_t> nodes = {};  // their places in the computeset
+  Needs needs = {};
+  Wait missing = {};  // of the first other one; not set if there are enough
+};
+
+Ready ready_nodes(Draft& draft, const StoredComputeset& stored) {
+  Ready ready;
+  const auto needs = needs_of(draft, stored);
+  for (std::size_t i = 0; i < needs.all.size(); ++i) {
+    const Wait missing = missing_for(draft, stored, i);
+    if (missing.reason == WaitReason::unknown) {
+      ready.nodes.push_back(i);
+      ready.needs.all.push_back(needs.all[i]);
+    } else if (ready.missing.reason == WaitReason::unknown) {
+      ready.missing = missing;
+    }
+  }
+  ready.needs.count_min = needs.count_min;
+  if (ready.nodes.size() >= needs.count_min) ready.missing = {};
+  return ready;
+}
+
 /// It can be first: it has all it needs but room.
 bool waits_for_room(WaitReason reason) {
   return reason == WaitReason::no_room_for_all || reason == WaitReason::named_host_full ||
@@ -34,24 +70,14 @@ bool is_as_hard(const Need& need, const Need& easier) {
 }  // namespace
 
 Wait missing_for_all(Draft& draft, const StoredComputeset& stored) {
-  const auto& nodes = stored.computeset.nodes;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const auto& node = *draft.node(nodes[i]);
-    Wait wait = missing_for(node);
-    if (wait.reason == WaitReason::unknown && !node.host_id.empty())
-      wait.reason = WaitReason::still_running;
-    if (wait.reason == WaitReason::unknown)
-      wait = why_disk_is_away(draft, node, requested_host(stored, i));
-    if (wait.reason == WaitReason::unknown) continue;
-    wait.subject = node.definition.name;
-    return wait;
-  }
+  for (std::size_t i = 0; i < stored.computeset.nodes.size(); ++i)
+    if (Wait wait = missing_for(draft, stored, i); wait.reason != WaitReason::unknown) return wait;
   return {};
 }
 
-Wait Queue::why_no_room(std::span<const Need> needs) {
+Wait Queue::why_no_room(const Needs& needs) {
   auto& pool = draft_.pool();
-  for (const auto& need : needs) {
+  for (const auto& need : needs.all) {
     if (need.host_id.empty()) continue;
     const auto* host = pool.pool().find(need.host_id);
     if (!host || !host->is_open)
@@ -62,30 +88,34 @@ Wait Queue::why_no_room(std::span<const Need> needs) {
     return {.reason = WaitReason::named_host_full, .subject = need.host_id.value};
   }
   if (!pool.pool().is_any_open()) return {.reason = why_all_closed(draft_.view())};
-  if (is_too_large(needs)) return {.reason = WaitReason::too_large_for_all};
-  for (const auto& need : needs)
+  const bool is_any_number = needs.count_min < needs.all.size();
+  const std::string enough =
+      is_any_number ? "at least " + std::to_string(needs.count_min) + " of its nodes" : "";
+  if (is_too_large(needs)) return {.reason = WaitReason::too_large_for_all, .detail = enough};
+  for (const auto& need : needs.all)
     if (Wait reserved = why_reserved(draft_, need); reserved.reason != WaitReason::unknown)
       return reserved;
-  return {.reason = WaitReason::no_room_for_all};
+  return {.reason = WaitReason::no_room_for_all, .detail = enough};
 }
 
 /// True if it is known that the needs do not fit, or `try_to_fit` finds that.
 template <class TryToFit>
-bool Queue::find_misfit(Misfits& misfits, std::span<const Need> needs, TryToFit try_to_fit) {
-  const bool are_comparable = needs.front().host_id.empty() && are_alike(needs);
+bool Queue::find_misfit(Misfits& misfits, const Needs& needs, TryToFit try_to_fit) {
+  const auto& first = needs.all.front();
+  const bool are_comparable = first.host_id.empty() && are_alike(needs.all);
   const bool is_known = are_comparable && std::ranges::any_of(misfits, [&](const Misfit& one) {
-                          return needs.size() >= one.count && is_as_hard(needs.front(), one.need);
+                          return needs.count_min >= one.count && is_as_hard(first, one.need);
                         });
   if (is_known) return true;
   if (try_to_fit()) return false;
   if (are_comparable && misfits.size() < misfits_max)
-    misfits.push_back({.need = needs.front(), .count = needs.size()});
+    misfits.push_back({.need = first, .count = needs.count_min});
   return true;
 }
 
-bool Queue::is_too_large(std::span<const Need> needs) {
+bool Queue::is_too_large(const Needs& needs) {
   return find_misfit(too_large_, needs,
-                     [&] { return !can_never_fit(draft_.pool().pool(), needs); });
+                     [&] { return !can_never_fit(draft_.pool().pool(), smallest(needs)); });
 }
 
 void Queue::place(msg::ComputesetId id) {
@@ -94,12 +124,16 @@ void Queue::place(msg::ComputesetId id) {
       named && named->reservation.state == msg::ReservationState::planned)
     return set_wait(draft_, id,
                     wait_for(draft_, WaitReason::reservation_planned, stored.reservation_id));
-  if (const Wait missing = missing_for_all(draft_, stored); missing.reason != WaitReason::unknown)
-    return set_wait(draft_, id, missing);
-  const auto needs = needs_of(draft_, stored);
+  const auto ready = ready_nodes(draft_, stored);
+  if (ready.missing.reason != WaitReason::unknown) return set_wait(draft_, id, ready.missing);
+  const auto& needs = ready.needs;
   const auto found = heads_.find(stored.reservation_id);
   auto* head = found == heads_.end() ? nullptr : &found->second;
-  if (const auto hosts = find_hosts(head, needs)) return start_computeset(draft_, id, *hosts);
+  if (const auto hosts = find_hosts(head, needs)) {
+    std::vector<msg::HostId> of_all(stored.computeset.nodes.size());
+    for (std::size_t i = 0; i < hosts->size(); ++i) of_all[ready.nodes[i]] = (*hosts)[i];
+    return start_computeset(draft_, id, of_all);
+  }
   if (head && would_fit(needs))
     return set_wait(draft_, id,
                     {.reason = WaitReason::behind, .subject = std::to_string(head->id)});
@@ -115,10 +149,10 @@ void Queue::keep_waiting(msg::ComputesetId id) {
 }
 
 /// Takes the room, if there is enough.
-std::optional<std::vector<msg::HostId>> Queue::find_hosts(Head* head, std::span<const Need> needs) {
+std::optional<std::vector<msg::HostId>> Queue::find_hosts(Head* head, const Needs& needs) {
   if (!head) return find_hosts(draft_.pool(), misfits_, needs);
   const bool is_longer = std::ranges::any_of(
-      needs, [&](const Need& need) { return need.until_unix_s > head->promised.start_unix_s; });
+      needs.all, [&](const Need& need) { return need.until_unix_s > head->promised.start_unix_s; });
   auto hosts = is_longer ? find_hosts(head->room, head->misfits, needs)
                          : find_hosts(draft_.pool(), misfits_, needs);
   if (hosts) take(*head, needs, *hosts, is_longer);
@@ -126,32 +160,35 @@ std::optional<std::vector<msg::HostId>> Queue::find_hosts(Head* head, std::span<
 }
 
 std::optional<std::vector<msg::HostId>> Queue::find_hosts(HostPoolDraft& pool, Misfits& misfits,
-                                                          std::span<const Need> needs) {
+                                                          const Needs& needs) {
   std::optional<std::vector<msg::HostId>> hosts;
   (void)find_misfit(misfits, needs, [&] {
-    hosts = place_together(pool, needs, draft_.search_steps_left());
+    hosts = place_most(pool, needs, draft_.search_steps_left());
     return hosts.has_value();
   });
   return hosts;
 }
 
 /// It would fit if nothing were promised.
-bool Queue::would_fit(std::span<const Need> needs) {
+bool Queue::would_fit(const Needs& needs) {
   auto& pool = draft_.pool();
   const auto hosts = find_hosts(pool, misfits_, needs);
   if (!hosts) return false;
-  for (std::size_t i = 0; i < needs.size(); ++i) pool.give_back((*hosts)[i], needs[i].size);
+  for (std::size_t i = 0; i < hosts->size(); ++i)
+    if (!(*hosts)[i].empty()) pool.give_back((*hosts)[i], needs.all[i].size);
   return true;
 }
 
-void Queue::take(Head& head, std::span<const Need> needs, const std::vector<msg::HostId>& hosts,
+void Queue::take(Head& head, const Needs& needs, const std::vector<msg::HostId>& hosts,
                  bool is_longer) {
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     const auto& host_id = hosts[i];
+    if (host_id.empty()) continue;
+    const auto& size = needs.all[i].size;
     const auto left = head.promised.left.find(host_id);
     if (is_longer) {
-      draft_.pool().take(host_id, needs[i].size);
-      if (left != head.promised.left.end()) left->second -= needs[i].size;
+      draft_.pool().take(host_id, size);
+      if (left != head.promised.left.end()) left->second -= size;
     }
     const auto now = draft_.pool().free(host_id);
     const auto wanted = left == head.promised.left.end() ? now : lesser(now, left->second);
@@ -160,7 +197,7 @@ void Queue::take(Head& head, std::span<const Need> needs, const std::vector<msg:
   }
 }
 
-Queue::Head* Queue::promise(const StoredComputeset& stored, std::span<const Need> needs) {
+Queue::Head* Queue::promise(const StoredComputeset& stored, const Needs& needs) {
   auto promised = Outlook{draft_}.place(needs, draft_.search_steps_left());
   if (!promised) return nullptr;
   auto& head = heads_

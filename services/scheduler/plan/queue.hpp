@@ -19,8 +19,8 @@ class Queue {
  public:
   explicit Queue(Draft& draft) : draft_{draft} {}
 
-  /// Starts the next one of the order if all its nodes can be placed together and the first one
-  /// starts no later for it; otherwise records why it waits.
+  /// Starts the next one of the order if all its nodes, or as many as it asks for at least, can be
+  /// placed together and the first one starts no later for it; otherwise records why it waits.
   void place(msg::ComputesetId id);
   /// The next one of the order waits as it did after the last pass.
   void keep_waiting(msg::ComputesetId id);
@@ -42,18 +42,17 @@ class Queue {
     Misfits misfits = {};  // of that room
   };
 
-  std::optional<std::vector<msg::HostId>> find_hosts(Head* head, std::span<const Need> needs);
-  bool would_fit(std::span<const Need> needs);
+  std::optional<std::vector<msg::HostId>> find_hosts(Head* head, const Needs& needs);
+  bool would_fit(const Needs& needs);
   std::optional<std::vector<msg::HostId>> find_hosts(HostPoolDraft& pool, Misfits& misfits,
-                                                     std::span<const Need> needs);
-  Wait why_no_room(std::span<const Need> needs);
-  bool is_too_large(std::span<const Need> needs);
+                                                     const Needs& needs);
+  Wait why_no_room(const Needs& needs);
+  bool is_too_large(const Needs& needs);
   template <class TryToFit>
-  static bool find_misfit(Misfits& misfits, std::span<const Need> needs, TryToFit try_to_fit);
-  void take(Head& head, std::span<const Need> needs, const std::vector<msg::HostId>& hosts,
-            bool is_longer);
+  static bool find_misfit(Misfits& misfits, const Needs& needs, TryToFit try_to_fit);
+  void take(Head& head, const Needs& needs, const std::vector<msg::HostId>& hosts, bool is_longer);
   /// Makes it the head if its start can be forecast.
-  Head* promise(const StoredComputeset& stored, std::span<const Need> needs);
+  Head* promise(const StoredComputeset& stored, const Needs& needs);
 
   Draft& draft_;
   std::map<std::int64_t, Head> heads_ = {};  // by reservation; 0 = without one

@@ -135,7 +135,8 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
                      .walltime_mins = walltime_mins(request, reservation, draft.now_unix_s()),
                      .created_unix_s = draft.now_unix_s(),
                      .person_id = request.person_id,
-                     .on_behalf_of = request.on_behalf_of},
+                     .on_behalf_of = request.on_behalf_of,
+                     .node_count_min = request.node_count_min},
       .hosts = request.hosts,
       .reservation_id = reservation ? reservation->reservation_id : 0};
   for (const auto* node : *nodes) {

@@ -6,8 +6,9 @@
 
 namespace nucleus::scheduler {
 
-/// accepted: `StartComputeset`; placed: every node has its host; cancelled: ended while it waited;
-/// ended: by request, by its walltime or with its cluster; vacated: the last of its nodes is off.
+/// accepted: `StartComputeset`; placed: its nodes have their hosts; cancelled: ended while it
+/// waited; ended: by request, by its walltime or with its cluster; vacated: the last of its nodes
+/// is off.
 NUCLEUS_ENUM(ComputesetEvent, accepted, placed, cancelled, ended, vacated)
 
 inline constexpr std::array<Transition<msg::ComputesetState, ComputesetEvent>, 5>

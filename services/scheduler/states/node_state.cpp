@@ -27,6 +27,9 @@ std::string reason_of(const StoredNode& node, const StoredHost* host, NodeState 
   if (state == NodeState::shutdown && node.observed != DomainState::stopping)
     return "is being stopped";
   if (state == NodeState::nostate && node.observed_reason.empty()) return "is being started";
+  if (node.is_grant_on && node.wait.reason == WaitReason::start_failed)
+    return node.observed_reason + "; host " + node.host_id.value +
+           " tries again: " + node.wait.detail;
   return node.observed_reason;
 }
 

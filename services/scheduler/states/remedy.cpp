@@ -53,6 +53,9 @@ std::string remedy_for(const Wait& wait) {
       return "it starts when these hosts are up and have room: nucleus host list";
     case WaitReason::reservation_begins:
       return "it starts on another host when it is off";
+    case WaitReason::start_failed:
+      return "it starts there if that works, or on another host that has room; the operator looks "
+             "at that host";
   }
   return {};
 }

@@ -29,11 +29,13 @@ std::string text_of(const Wait& wait) {
     case WaitReason::no_room:
       return "no host has room for this node now";
     case WaitReason::no_room_for_all:
-      return "waits for hosts with room for all its nodes";
+      return "waits for hosts with room for " +
+             (wait.detail.empty() ? "all its nodes" : wait.detail);
     case WaitReason::too_large:
       return "no host is large enough for " + (wait.subject.empty() ? "this node" : wait.subject);
     case WaitReason::too_large_for_all:
-      return "all hosts together are too small for its nodes";
+      return "all hosts together are too small for " +
+             (wait.detail.empty() ? "its nodes" : wait.detail);
     case WaitReason::no_host_up:
       return "no host is up";
     case WaitReason::all_hosts_drained:
@@ -63,6 +65,8 @@ std::string text_of(const Wait& wait) {
       return "the hosts of its batch job have no room, are drained or not up";
     case WaitReason::reservation_begins:
       return "leaves its host, where " + shown_reservation(wait) + " begins";
+    case WaitReason::start_failed:
+      return "leaves host " + wait.subject + ", where it " + wait.detail;
   }
   return {};
 }

@@ -224,6 +224,15 @@ void Invariants::check_computeset_step(const std::string& key,
   if (was != after.state && !may_follow(was, after.state))
     fail(fmt::format("computeset {} goes from {} to {}", id, msg::name_of(was),
                      msg::name_of(after.state)));
+  // All its nodes start, or at least as many as it asks for.
+  const auto node_count = after.nodes.size();
+  const bool starts = after.state == ComputesetState::running && was != after.state;
+  if (starts && node_count < after.node_count_min)
+    fail(fmt::format("computeset {} starts with {} of at least {} nodes", id, node_count,
+                     after.node_count_min));
+  if (starts && before && after.node_count_min == 0 &&
+      node_count != before->computeset.nodes.size())
+    fail(fmt::format("computeset {} starts without all its nodes", id));
   if (before && before->computeset.start_unix_s != 0 &&
       before->computeset.start_unix_s != after.start_unix_s)
     fail(fmt::format("computeset {} starts twice", id));
@@ -242,6 +251,12 @@ void Invariants::check_node_step(const std::string& key, const scheduler::Stored
     granted_.insert(now->host_id.value + " " + run_name(id, now->epoch));
   if (!before) return;
   if (now->epoch < before->epoch) fail("the epoch of node " + id + " decreases");
+  const bool was_running = before->is_grant_on && before->observed == msg::DomainState::running;
+  if (was_running && scheduler::is_moved(*now) &&
+      now->wait.reason == scheduler::WaitReason::start_failed)
+    fail("node " + id + " runs and is stopped to be started elsewhere");
+  if (now->start_failures.size() > limits_.start_attempts_max)
+    fail("node " + id + " is tried on too many hosts");
   const bool is_elsewhere = now->host_id != before->host_id && !now->host_id.empty();
   if (is_elsewhere && now->epoch == before->epoch)
     fail("node " + id + " is placed again without a new epoch");

@@ -49,6 +49,7 @@ class View {
 struct InvariantLimits {
   std::int64_t cpu_overcommit = 1;
   std::int64_t vlan_quarantine_s = 0;
+  std::size_t start_attempts_max = 3;
 };
 
 class Invariants {

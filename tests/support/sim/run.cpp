@@ -346,9 +346,12 @@ void SimRun::act_on_computeset() {
                                  .viewer = as_operator,
                                  .count = static_cast<std::uint32_t>(1 + pick(4)),
                                  .walltime_mins = static_cast<std::int64_t>(1 + pick(4))};
+    if (happens(300))
+      request.node_count_min = static_cast<std::uint32_t>(1 + pick(request.count - 1));
     if (happens(200)) request.reservation = "r" + std::to_string(pick(2));
     if (happens(300)) {
       request.nodes = {*of};
+      request.node_count_min = std::min(request.node_count_min, 1U);
       if (happens(300)) request.hosts = {{"h" + std::to_string(pick(4))}};
     }
     return ask(request);

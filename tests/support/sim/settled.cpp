@@ -162,29 +162,29 @@ void Invariants::check_waiting() {
       for (const auto& host_id : scheduler::reserved_hosts(stored.reservation))
         pool.hold(host_id,
                   {.reservation_id = stored.reservation.reservation_id, .is_active = true});
-  const auto have_capacity = [&](const std::vector<scheduler::Need>& needs) {
+  const auto have_capacity = [&](const scheduler::Needs& needs) {
     scheduler::HostPoolDraft left{pool};
     std::size_t steps_left = scheduler::search_steps_max;
-    return scheduler::place_together(left, needs, steps_left).has_value();
+    return scheduler::place_most(left, needs, steps_left).has_value();
   };
   for (const auto& [key, node] : nodes_.all())
     if (scheduler::is_waiting(node) && !scheduler::is_missing_something(node) &&
-        have_capacity({{.size = node.size}}))
+        have_capacity({.all = {{.size = node.size}}, .count_min = 1}))
       fail("node " + node.definition.node_id.value + " waits although a host has capacity");
   for (const auto& [key, stored] : computesets_.all()) {
     if (stored.computeset.state != ComputesetState::submitted || stored.reservation_id != 0 ||
         stored.wait.reason == scheduler::WaitReason::behind)
       continue;
-    std::vector<scheduler::Need> needs;
-    bool is_missing = false;
-    for (std::size_t i = 0; i < stored.computeset.nodes.size(); ++i) {
-      const auto* node = nodes_.find(scheduler::keys::node(stored.computeset.nodes[i]).name);
-      if (!node) continue;
-      is_missing = is_missing || scheduler::is_missing_something(*node);
-      needs.push_back(
+    const auto& nodes = stored.computeset.nodes;
+    const std::size_t wanted = stored.computeset.node_count_min;
+    scheduler::Needs needs{.count_min = wanted == 0 ? nodes.size() : wanted};
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      const auto* node = nodes_.find(scheduler::keys::node(nodes[i]).name);
+      if (!node || scheduler::is_missing_something(*node)) continue;
+      needs.all.push_back(
           {.size = node->size, .host_id = stored.hosts.empty() ? msg::HostId{} : stored.hosts[i]});
     }
-    if (!is_missing && have_capacity(needs))
+    if (needs.all.size() >= needs.count_min && have_capacity(needs))
       fail(fmt::format("computeset {} waits although hosts have capacity",
                        stored.computeset.computeset_id));
   }

@@ -40,7 +40,7 @@ std::vector<Case> all_cases() {
     for (const bool is_fenced : {false, true})
       for (const char* desired : {"on", "reset", "reboot", "off", "shutdown", "shutdown sent"})
         for (const auto phase : {GrantPhase::pending, GrantPhase::running, GrantPhase::ended})
-          for (const char* domain : {"none", "own", "other epoch"})
+          for (const char* domain : {"none", "being created", "own", "other epoch"})
             cases.push_back({is_revoked, is_fenced, desired, phase, domain});
   return cases;
 }
@@ -54,6 +54,7 @@ Step planned(const Case& one) {
   stored.grant.is_on = one.desired != "off" && !stored.grant.is_graceful;
   stored.grant.stop_by_unix_ms = now_ms + 1;
   DomainView view{.is_fenced = one.is_fenced,
+                  .is_being_created = one.domain == "being created",
                   .is_shutdown_sent = one.desired == "shutdown sent",
                   .now_unix_ms = now_ms};
   if (one.domain == "own") view.epoch = own_epoch;

@@ -59,7 +59,7 @@ TEST(CommandTable, ParsesTheGrammarOfBothGenerations) {
            {"comet", "cluster", "--concise", "c", "--format=json", "--sort=ram", "--endpoint=e"},
            {"comet", "cluster", "--status"},
            {"comet", "computeset", "7", "--allocation=a", "--cluster=c", "--state=s"},
-           {"comet", "start", "c", "--count=2", "--allocation=a", "--reservation=r",
+           {"comet", "start", "c", "--count=2", "--allocation=a", "--reservation=r", "--at-least=1",
             "--walltime=2h", "--endpoint=e"},
            {"comet", "start", "c", "n[0-3]"},
            {"comet", "terminate", "7", "--endpoint=e"},

@@ -23,11 +23,13 @@ constexpr std::uint64_t own = 5;
 struct Now {
   bool is_fenced = false;
   bool is_shutdown_sent = false;
+  bool is_being_created = false;
 };
 
 Step step(const StoredGrant& stored, Epoch epoch, Now now = {}) {
   return plan_step(stored, {.epoch = epoch,
                             .is_fenced = now.is_fenced,
+                            .is_being_created = now.is_being_created,
                             .is_shutdown_sent = now.is_shutdown_sent,
                             .now_unix_ms = now_ms});
 }
@@ -61,6 +63,15 @@ TEST(PlanStep, DestroysADomainOfAnotherEpochFirst) {
       EXPECT_EQ(step(a_stored_grant(is_on), epoch), Step::destroy);
       EXPECT_EQ(step(a_stored_grant(is_on), epoch, {.is_fenced = true}), Step::destroy);
     }
+}
+
+TEST(PlanStep, EndsNoGrantWhileACallToCreateItsDomainHasNotReturned) {
+  for (const bool is_on : {true, false})
+    EXPECT_EQ(step(a_stored_grant(is_on), std::nullopt, {.is_being_created = true}), Step::none);
+  auto stored = a_stored_grant();
+  stored.is_revoked = true;
+  EXPECT_EQ(step(stored, std::nullopt, {.is_being_created = true}), Step::none);
+  EXPECT_EQ(step(stored, own, {.is_being_created = true}), Step::destroy) << "it was created";
 }
 
 TEST(PlanStep, CreatesNothingOnceTheLeaseIsOver) {
@@ -144,10 +155,10 @@ struct Life {
   }
 };
 
-/// Every combination of what may be stored, observed and known: 1,152 lives.
+/// Every combination of what may be stored, observed and known: 2,304 lives.
 std::vector<Life> all_lives() {
   std::vector<Life> lives;
-  for (int bits = 0; bits < 128; ++bits)
+  for (int bits = 0; bits < 256; ++bits)
     for (const auto phase : {GrantPhase::pending, GrantPhase::running, GrantPhase::ended})
       for (const Epoch epoch : {Epoch{}, Epoch{own}, Epoch{own - 1}}) {
         Life life{.stored = a_stored_grant((bits & 1) != 0), .epoch = epoch, .now = {}};
@@ -158,6 +169,7 @@ std::vector<Life> all_lives() {
         life.stored.grant.resets = bits & 16 ? 1 : 0;
         life.now.is_fenced = bits & 32;
         life.now.is_shutdown_sent = bits & 64;
+        life.now.is_being_created = bits & 128;
         lives.push_back(std::move(life));
       }
   return lives;
@@ -184,6 +196,7 @@ TEST(PlanStep, NeverCreatesADomainThatMustNotRun) {
     EXPECT_FALSE(life.stored.is_revoked);
     EXPECT_EQ(life.stored.phase, GrantPhase::pending);
     EXPECT_FALSE(life.now.is_fenced);
+    EXPECT_FALSE(life.now.is_being_created);
     EXPECT_FALSE(life.epoch.has_value());
   }
 }

@@ -52,6 +52,39 @@ TEST(Placement, PassesOverAHostWithoutTheMemory) {
   EXPECT_THAT(names(place(draft, {need(1, 900)})), ElementsAre("a"));
 }
 
+TEST(Placement, GivesHostsToAsManyAsFitIfEnoughDo) {
+  const auto pool = two_hosts();
+  std::size_t steps_left = search_steps_max;
+  HostPoolDraft draft{pool};
+  const Needs five{.all = std::vector<Need>(5, need(3, 100)), .count_min = 3};
+  EXPECT_THAT(names(place_most(draft, five, steps_left)), ElementsAre("b", "a", "b", "", ""));
+  EXPECT_EQ(draft.open_free().cpus, 1);
+
+  HostPoolDraft untouched{pool};
+  const Needs too_many{.all = five.all, .count_min = 4};
+  EXPECT_FALSE(place_most(untouched, too_many, steps_left));
+  EXPECT_EQ(untouched.open_free().cpus, 10) << "nothing is taken";
+
+  HostPoolDraft mixed{pool};
+  const Needs sizes{.all = {need(6, 100), need(5, 100), need(1, 100)}, .count_min = 1};
+  EXPECT_THAT(names(place_most(mixed, sizes, steps_left)), ElementsAre("", "b", "b"))
+      << "the smallest first";
+  HostPoolDraft named{pool};
+  const Needs on_hosts{.all = {need(1, 100, "x"), need(1, 100, "a")}, .count_min = 1};
+  EXPECT_THAT(names(place_most(named, on_hosts, steps_left)), ElementsAre("", "a"));
+}
+
+TEST(Placement, OfTheFewestNodesIsSearchedForIfTheSmallestFirstDoesNotFindIt) {
+  HostPool pool;
+  pool.put({"a"}, {.cpus = 4, .memory_mb = 1000}, true);
+  pool.put({"b"}, {.cpus = 3, .memory_mb = 1000}, true);
+  std::size_t steps_left = search_steps_max;
+  HostPoolDraft draft{pool};
+  // 2 and 2 on `a`, 3 on `b`: on the host with most CPUs free each, 3 finds none.
+  const Needs needs{.all = {need(2, 1), need(2, 1), need(3, 1), need(4, 1)}, .count_min = 3};
+  EXPECT_THAT(names(place_most(draft, needs, steps_left)), ElementsAre("a", "a", "b", ""));
+}
+
 TEST(Placement, GivesNothingAndTakesNothingIfNotAllFit) {
   const auto pool = two_hosts();
   HostPoolDraft draft{pool};

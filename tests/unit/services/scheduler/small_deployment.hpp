@@ -161,6 +161,12 @@ struct SmallDeployment {
   Shown observe(const std::string& id, msg::DomainState state, std::int64_t seen_unix_ms = 0) {
     return apply(plan_domain_report(view, a_report({{id, state, seen_unix_ms}}), now_unix_ms));
   }
+  /// Its host reports that it cannot start the node.
+  void fail_start(const std::string& id, const std::string& reason = "no space left") {
+    auto report = a_report({{id, msg::DomainState::absent}});
+    report.changes.front().reason = "cannot be started: " + reason;
+    apply(plan_domain_report(view, report, now_unix_ms));
+  }
   struct Observed {
     std::string node = {};
     msg::DomainState state = msg::DomainState::unknown;

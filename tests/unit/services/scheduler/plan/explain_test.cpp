@@ -239,6 +239,22 @@ TEST(StartPlan, HasThePriceThatIsCharged) {
   EXPECT_EQ(site.view.allocation({"a"})->allocation.used_core_s, planned.core_s_max);
 }
 
+TEST(StartPlan, ShowsHowManyNodesWouldStartOfAComputesetThatAsksForFewer) {
+  Explained site;
+  site.add_host("h1", 3);
+  site.add_cluster("c", 4);
+  const msg::StartComputeset request{
+      .cluster_id = {"c"}, .count = 4, .walltime_mins = 10, .node_count_min = 2};
+  const auto planned = site.plan(request);
+  EXPECT_EQ(planned.names, (std::vector<std::string>{"vm-c-1", "vm-c-2", "vm-c-3"}));
+  EXPECT_EQ(planned.hosts.size(), 3U);
+  EXPECT_EQ(planned.core_s_max, 3 * 10 * minute_s) << "the price of what would run";
+  EXPECT_EQ(planned.computeset.reason, "started with 3 of its 4 nodes, without vm-c-4");
+  const auto id = site.start(request);
+  ASSERT_TRUE(id);
+  EXPECT_EQ(site.computeset(*id).computeset.nodes, planned.computeset.nodes);
+}
+
 TEST(StartPlan, IsRefusedAsTheStartWouldBe) {
   Explained site;
   site.add_host("h1", 4);

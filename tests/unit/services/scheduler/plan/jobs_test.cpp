@@ -94,11 +94,28 @@ TEST_F(Jobs, AskForAHostForEachNodeAndTimeToStop) {
   ASSERT_EQ(submits.size(), 1U);
   const auto& request = submits[0].request;
   EXPECT_EQ(request.computeset_id, 1);
-  EXPECT_EQ(request.host_count, 2U);
+  EXPECT_EQ(request.host_count_min, 2U);
+  EXPECT_EQ(request.host_count_max, 2U);
   EXPECT_EQ(request.cpus_per_host, 1);
   EXPECT_EQ(request.limit_mins, 65);
   EXPECT_TRUE(request.hosts.empty());
   EXPECT_TRUE(request.excluded.empty());
+}
+
+TEST_F(Jobs, AskForTheFewestHostsThatTheComputesetStartsWith) {
+  auto plan = plan_start(small.view, backend,
+                         {.cluster_id = {"c"},
+                          .viewer = as_operator,
+                          .count = 4,
+                          .walltime_mins = 60,
+                          .node_count_min = 2},
+                         small.now_unix_ms);
+  ASSERT_TRUE(plan) << plan.error().detail;
+  small.apply(std::move(*plan));
+  const auto submits = look_for<SubmitJob>();
+  ASSERT_EQ(submits.size(), 1U) << "there are three hosts";
+  EXPECT_EQ(submits[0].request.host_count_min, 2U);
+  EXPECT_EQ(submits[0].request.host_count_max, 4U);
 }
 
 TEST_F(Jobs, AreNotSubmittedBeforeTheNodesHaveWhatTheyNeed) {

@@ -103,6 +103,93 @@ TEST(Queue, PredictsTheEndOfAReservationAndKeepsEachQueueToItsHosts) {
   EXPECT_EQ(site.predicted_unix_s(inside), begin + 10 * minute_s);
 }
 
+/// A computeset of nodes with one CPU that starts with at least `least` of its nodes.
+msg::ComputesetId submit_any(Queued& site, std::uint32_t count, std::uint32_t least,
+                             std::int64_t walltime_mins = 60) {
+  const std::string cluster = "a" + std::to_string(++site.submitted_count);
+  site.add_cluster(cluster, count);
+  const auto id = site.start({.cluster_id = {cluster},
+                              .count = count,
+                              .walltime_mins = walltime_mins,
+                              .node_count_min = least});
+  EXPECT_TRUE(id) << id.error().detail;
+  return id.value_or(0);
+}
+
+TEST(Queue, StartsAComputesetWithAsManyNodesAsFitIfItAsksForFewer) {
+  Queued site;
+  site.add_host("h1", 3);
+  const auto id = submit_any(site, 5, 2);
+  const auto& started = site.computeset(id);
+  EXPECT_EQ(started.computeset.state, ComputesetState::running);
+  EXPECT_EQ(started.computeset.nodes.size(), 3U);
+  EXPECT_EQ(started.computeset.node_count_min, 2U);
+  EXPECT_EQ(started.computeset.reason, "started with 3 of its 5 nodes, without vm-a1-[4-5]");
+  EXPECT_EQ(started.cores, 3) << "only what runs is charged";
+  ASSERT_EQ(started.rates.size(), 1U);
+  EXPECT_EQ(started.rates[0].cores, 3);
+  EXPECT_EQ(site.node("a1-4").computeset_id, 0) << "free for another computeset";
+  EXPECT_FALSE(site.node("a1-4").is_desired_on);
+  EXPECT_EQ(site.node("a1-3").computeset_id, id);
+}
+
+TEST(Queue, LetsAComputesetWaitUntilAsManyNodesAsItAsksForFit) {
+  Queued site;
+  site.add_host("h1", 4);
+  site.submit(3, 1, 10);
+  const auto begin = site.now_unix_s();
+  const auto id = submit_any(site, 6, 4);
+  EXPECT_TRUE(site.waits(id));
+  EXPECT_EQ(site.computeset(id).computeset.reason,
+            "waits for hosts with room for at least 4 of its nodes");
+  EXPECT_EQ(site.predicted_unix_s(id), begin + 10 * minute_s) << "when enough fit, not when all do";
+  for (int i = 0; i < 10; ++i) site.pass_minute();
+  EXPECT_EQ(site.start_unix_s(id), begin + 10 * minute_s);
+  EXPECT_EQ(site.computeset(id).computeset.nodes.size(), 4U);
+  const auto never = submit_any(site, 6, 5);
+  EXPECT_EQ(site.computeset(never).computeset.reason,
+            "all hosts together are too small for at least 5 of its nodes");
+}
+
+TEST(Queue, StartsWithoutNodesThatCannotBePlacedYetIfEnoughOthersCan) {
+  Queued site;
+  site.add_host("h1", 4);
+  site.add_cluster("c", 3);
+  site.give_volume({"c-1"}, false);
+  const auto id =
+      site.start({.cluster_id = {"c"}, .count = 3, .walltime_mins = 60, .node_count_min = 2});
+  ASSERT_TRUE(id);
+  EXPECT_EQ(site.computeset(*id).computeset.nodes, (std::vector<msg::NodeId>{{"c-2"}, {"c-3"}}));
+  EXPECT_EQ(site.computeset(*id).computeset.reason,
+            "started with 2 of its 3 nodes, without vm-c-1");
+}
+
+TEST(Queue, KeepsThePromiseOfTheFirstForAComputesetThatStartsWithFewerNodes) {
+  Queued site;
+  site.add_host("h1", 4);
+  site.submit(2, 1, 10);
+  const auto first = site.submit(3, 1, 10);
+  const auto promised = site.predicted_unix_s(first);
+  const auto passes = submit_any(site, 2, 1);
+  EXPECT_EQ(site.computeset(passes).computeset.nodes.size(), 1U)
+      << "a second one would delay the first";
+  EXPECT_EQ(site.predicted_unix_s(first), promised);
+  for (int i = 0; i < 10; ++i) site.pass_minute();
+  EXPECT_EQ(site.start_unix_s(first), promised);
+}
+
+TEST(Queue, RefusesToStartWithMoreNodesAtLeastThanThereAre) {
+  Queued site;
+  site.add_host("h1", 4);
+  site.add_cluster("c", 3);
+  const auto refused =
+      site.start({.cluster_id = {"c"}, .count = 2, .walltime_mins = 60, .node_count_min = 3});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().field, "node_count_min");
+  EXPECT_TRUE(
+      site.start({.cluster_id = {"c"}, .count = 2, .walltime_mins = 60, .node_count_min = 2}));
+}
+
 /// Whether the needs from `i` on fit together, by a search of every assignment.
 bool fit(std::vector<Resources>& free, const std::vector<Resources>& sizes, std::size_t i = 0) {
   if (i == sizes.size()) return true;
