@@ -62,8 +62,9 @@ class Verifier {
     if (!evidence_.has_batch_system) return;
     std::set<msg::ComputesetId> with_hosts;
     for (const auto& job : evidence_.jobs) {
-      if (job.state != scheduler::JobState::pending && job.state != scheduler::JobState::ready)
-        continue;
+      const bool has_hosts =
+          job.state == scheduler::JobState::preparing || job.state == scheduler::JobState::ready;
+      if (!has_hosts && job.state != scheduler::JobState::pending) continue;
       const auto* stored = unfinished(job.computeset_id);
       if (!stored || stored->computeset.batch_job != job.job_id) {
         add(fmt::format("batch job {} is of computeset {}, which does not have it", job.job_id,
@@ -71,7 +72,7 @@ class Verifier {
             "scancel " + job.job_id);
         continue;
       }
-      if (job.state == scheduler::JobState::ready) with_hosts.insert(job.computeset_id);
+      if (has_hosts) with_hosts.insert(job.computeset_id);
       check_hosts_of(job, stored->computeset);
     }
     for (const auto& stored : evidence_.computesets)

@@ -42,7 +42,10 @@ Wait BatchBackend::wait_of(const View& view, const StoredComputeset& stored) con
   if (is_kept) return stored.wait;
   if (job_id.empty()) return {.reason = WaitReason::job_missing};
   const auto* job = batch_.find(job_id);
-  return {.reason = WaitReason::job_pending, .subject = job_id, .detail = job ? job->reason : ""};
+  const bool is_preparing = job && job->state == JobState::preparing;
+  return {.reason = WaitReason::job_pending,
+          .subject = job_id,
+          .detail = is_preparing ? "its hosts are checked" : (job ? job->reason : "")};
 }
 
 }  // namespace nucleus::scheduler

@@ -35,7 +35,8 @@ class PrivateSlurm {
     for (auto& word : argv) words.push_back(word.data());
     words.push_back(nullptr);
     EXPECT_EQ(posix_spawnp(&pid_, words[0], nullptr, nullptr, words.data(), environ), 0);
-    EXPECT_TRUE(eventually([&] { return std::filesystem::exists(folder_.file("ready")); }));
+    EXPECT_TRUE(eventually([&] { return std::filesystem::exists(folder_.file("ready")); },
+                           std::chrono::minutes{1}));
   }
   ~PrivateSlurm() {
     ::kill(pid_, SIGTERM);

@@ -135,8 +135,9 @@ class StandIn {
 };
 
 /// Waits until `condition`; false if the deadline passes first.
-inline bool eventually(const std::function<bool()>& condition) {
-  const auto end = std::chrono::steady_clock::now() + wait_timeout;
+inline bool eventually(const std::function<bool()>& condition,
+                       std::chrono::milliseconds timeout = wait_timeout) {
+  const auto end = std::chrono::steady_clock::now() + timeout;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds{2});

@@ -11,10 +11,10 @@
 
 namespace nucleus::scheduler {
 
-/// pending: it waits, or its hosts are being prepared; ready: it has its hosts, and each passed the
-/// checks that the batch system makes of a host; completing: it is over, and its hosts are cleaned;
-/// ended: for whatever cause; cancelled: by a person.
-NUCLEUS_ENUM(JobState, pending, ready, completing, ended, cancelled)
+/// pending: it waits; preparing: it has its hosts, which the batch system still checks; ready: each
+/// of them passed; completing: it is over, and its hosts are cleaned; ended: for whatever cause;
+/// cancelled: by a person.
+NUCLEUS_ENUM(JobState, pending, preparing, ready, completing, ended, cancelled)
 
 struct Job {
   std::string job_id = {};

@@ -71,14 +71,16 @@ std::vector<msg::HostId> hosts_of(std::string_view hostlist) {
 
 /// From squeue(1), "JOB STATE CODES".
 JobState state_of(std::string_view state, bool is_marked_ready) {
-  constexpr std::array waiting{"PENDING",      "CONFIGURING",   "REQUEUED",    "REQUEUE_FED",
+  constexpr std::array waiting{"PENDING",      "REQUEUED",      "REQUEUE_FED",
                                "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"};
-  constexpr std::array holding{"RUNNING", "SUSPENDED", "SIGNALING", "STOPPED", "RESIZING"};
+  // A running job is CONFIGURING again for a while after slurmctld was restarted.
+  constexpr std::array holding{"RUNNING",   "CONFIGURING", "SUSPENDED",
+                               "SIGNALING", "STOPPED",     "RESIZING"};
   constexpr std::array over{"BOOT_FAIL",     "COMPLETED", "DEADLINE",  "FAILED", "NODE_FAIL",
                             "OUT_OF_MEMORY", "PREEMPTED", "STAGE_OUT", "TIMEOUT"};
   if (std::ranges::find(waiting, state) != waiting.end()) return JobState::pending;
   if (std::ranges::find(holding, state) != holding.end())
-    return is_marked_ready ? JobState::ready : JobState::pending;
+    return is_marked_ready ? JobState::ready : JobState::preparing;
   if (state == "COMPLETING") return JobState::completing;
   if (state == "CANCELLED" || state == "REVOKED") return JobState::cancelled;
   if (std::ranges::find(over, state) != over.end()) return JobState::ended;

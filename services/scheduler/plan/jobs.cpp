@@ -97,14 +97,14 @@ void follow_job(Draft& draft, const StoredComputeset& before, const BatchSnapsho
     end_computeset(draft, id, false, shown(computeset.batch_job, job));
 }
 
-/// The hosts of each ready job that a computeset has.
+/// The hosts of each job that a computeset has.
 std::map<msg::HostId, msg::ComputesetId> hosts_of_jobs(const Draft& draft,
                                                        const BatchSnapshot& batch) {
   std::map<msg::HostId, msg::ComputesetId> holders;
   for (const auto& job : batch.jobs) {
     const auto* stored = draft.computeset(job.computeset_id);
-    if (job.state != JobState::ready || !stored || stored->computeset.batch_job != job.job_id)
-      continue;
+    const bool has_hosts = job.state == JobState::preparing || job.state == JobState::ready;
+    if (!has_hosts || !stored || stored->computeset.batch_job != job.job_id) continue;
     for (const auto& host_id : job.hosts) holders[host_id] = job.computeset_id;
   }
   return holders;

@@ -19,10 +19,18 @@ TEST(SlurmText, AJobHasItsComputesetHostsAndLimit) {
   EXPECT_EQ(job->expected_start_unix_s, 0);
 }
 
-TEST(SlurmText, ARunningJobIsPendingUntilItsHostsAreChecked) {
+TEST(SlurmText, ARunningJobIsPreparingUntilItsHostsAreChecked) {
   const auto job = parse_job("17|RUNNING|nucleus:site:46|1795968465|5:00|h1|None", "site");
   ASSERT_TRUE(job);
-  EXPECT_EQ(job->state, JobState::pending);
+  EXPECT_EQ(job->state, JobState::preparing);
+}
+
+TEST(SlurmText, AJobKeepsItsHostsWhileARestartedControllerFindsThem) {
+  const auto state_of = [](const std::string& comment) {
+    return parse_job("17|CONFIGURING|" + comment + "|1|5:00|h1|None", "site")->state;
+  };
+  EXPECT_EQ(state_of("nucleus:site:46:ready"), JobState::ready);
+  EXPECT_EQ(state_of("nucleus:site:46"), JobState::preparing);
 }
 
 TEST(SlurmText, AWaitingJobHasAReasonAndAnExpectedStart) {

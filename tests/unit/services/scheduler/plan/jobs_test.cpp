@@ -207,6 +207,14 @@ TEST_F(Jobs, OnePutBackIntoTheQueueEndsItsComputesetAndIsCancelled) {
   ASSERT_EQ(look_for<CancelJob>().size(), 1U);
 }
 
+TEST_F(Jobs, OneWhoseMarkWasLostKeepsItsHosts) {
+  const auto id = run("7", {{"h1"}});
+  batch.jobs[0].state = JobState::preparing;
+  look();
+  EXPECT_EQ(state(id), ComputesetState::running);
+  EXPECT_EQ(small.view.host({"h1"})->job_computeset_id, id);
+}
+
 TEST_F(Jobs, NothingChangesWhileTheBatchSystemDoesNotAnswer) {
   const auto id = run("7", {{"h1"}});
   const auto waiting = start(1);
