@@ -101,7 +101,7 @@ class Beats:
 
     def look(self, is_old=False):
         for name, host in self.hosts.items():
-            for log in (host.state / "provisioner").rglob(f"{self.node_id}.log"):
+            for log in (host.state / "provisioner" / "domains").glob(f"{self.node_id}.log"):
                 words = log.read_bytes()
                 fresh = words[self.read.get(log, 0):]
                 end = fresh.rfind(b"\n") + 1

@@ -205,7 +205,7 @@ TEST(Replacement, KeepsANodeOnTheHostThatHasItsUsedDisk) {
             "cannot be started: no space left; host h1 tries again: its disk is there");
 }
 
-TEST(Replacement, KeepsTheDiskOfANodeOnALostHostEvenIfItsStartFailedThere) {
+TEST(Replacement, KeepsTheDiskOfANodeOnALostHost) {
   Replaced site;
   site.add_host_with_volumes("h1", 2);
   site.add_host_with_volumes("h2", 2);
