@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/runtime/child_process.hpp"
 #include "services/provisioner/driver/guest_agent.hpp"
 #include "services/provisioner/driver/guest_files.hpp"
 #include "services/provisioner/driver/host_setup.hpp"
@@ -110,8 +111,26 @@ core::Result<void> LibvirtHypervisor::create(const DomainSpec& spec) {
   return start(connection->get(), spec, *xml);
 }
 
+/// A libvirtd that was killed in the middle of a start leaves ports. A tap that is made again under
+/// the name of such a port gets no packets: Open vSwitch's userspace datapath keeps the old device.
+core::Result<void> LibvirtHypervisor::remove_ports_of_failed(const DomainSpec& spec) {
+  {
+    const std::scoped_lock lock{mutex_};
+    if (!failed_.contains(spec.uuid)) return {};
+  }
+  for (const auto& port : spec.ports) {
+    const auto removed = core::must_run_child({.argv = {"ovs-vsctl", "--timeout=5", "--if-exists",
+                                                        "del-port", port.bridge, port.device}});
+    if (!removed) return std::unexpected(removed.error());
+  }
+  const std::scoped_lock lock{mutex_};
+  failed_.erase(spec.uuid);
+  return {};
+}
+
 core::Result<void> LibvirtHypervisor::start(virConnect* connection, const DomainSpec& spec,
                                             const std::string& xml) {
+  if (auto removed = remove_ports_of_failed(spec); !removed) return removed;
   {
     const std::scoped_lock lock{mutex_};
     starting_[spec.uuid].push_back(spec.epoch);
@@ -121,7 +140,11 @@ core::Result<void> LibvirtHypervisor::start(virConnect* connection, const Domain
     const auto error = libvirt_error();
     forget_start(spec);
     const auto other = find_domain(connection, spec.name);
-    if (!other) return std::unexpected(error);
+    if (!other) {
+      const std::scoped_lock lock{mutex_};
+      failed_.insert(spec.uuid);
+      return std::unexpected(error);
+    }
     const auto seen = observe_domain(other->get());
     return seen ? match(*seen, spec) : std::unexpected(error);
   }

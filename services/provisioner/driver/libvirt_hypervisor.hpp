@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <mutex>
+#include <set>
 #include <unordered_map>
 
 #include "services/provisioner/driver/domain_xml.hpp"
@@ -38,6 +39,7 @@ class LibvirtHypervisor final : public Hypervisor {
   void handle_change(DomainSeen seen);
   void handle_link(const core::Result<void>& link);
   void forget_start(const DomainSpec& spec);
+  core::Result<void> remove_ports_of_failed(const DomainSpec& spec);
   core::Result<void> start(virConnect* connection, const DomainSpec& spec, const std::string& xml);
 
   const XmlDialect dialect_;
@@ -48,6 +50,7 @@ class LibvirtHypervisor final : public Hypervisor {
   // Events carry no epoch. The starts of one uuid happen in the order of their calls, so each
   // `started` event takes the oldest epoch in `starting_` and has it until the domain ends.
   std::unordered_map<std::string, std::deque<std::uint64_t>> starting_;
+  std::set<std::string> failed_;  // uuids of those whose last start failed
   std::unordered_map<std::string, std::uint64_t> running_;
   LibvirtLink link_;  // last: its threads use all of the above
 };
