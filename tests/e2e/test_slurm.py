@@ -1,5 +1,6 @@
 """Computesets as jobs of a real Slurm, which shares the hosts of a rack with ordinary jobs."""
 import os
+import re
 import subprocess
 
 import pytest
@@ -48,8 +49,11 @@ def slurm_fixture(rack):
     slurm = Slurm(rack.deployment)
     yield slurm
     slurm.run("scancel", "--user=root")
+    for name in ("rack-2", "rack-3"):
+        if slurm.node(name)[0].startswith("drain"):
+            slurm.run("scontrol", "update", f"NodeName={name}", "State=RESUME")
     wait_until(lambda: all(slurm.node(name)[0] == "idle" for name in ("rack-2", "rack-3")),
-               "idle nodes")
+               "idle nodes", 60)
 
 
 def emulators(rack, names=("rack-2", "rack-3")):
@@ -124,7 +128,8 @@ def test_the_prolog_drains_a_host_that_cannot_run_nodes(rack, slurm):
     shown = wait_until(lambda: [host for host in rack.operator.get("/v2/hosts")["hosts"]
                                 if reason in host["batch_state"]], "it is shown")
     assert shown[0]["host_id"] == "rack-3"
-    assert f"batch system: drained: {reason}" in rack.deployment.nucleus("host", "list").stdout
+    shown = rack.deployment.nucleus("host", "list").stdout
+    assert re.search(f"batch system: drain(ed|ing): {reason}", shown), shown
     slurm.run("scontrol", "update", "NodeName=rack-3", "State=RESUME")
 
 
