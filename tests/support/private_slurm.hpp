@@ -67,12 +67,13 @@ class PrivateSlurm {
     return run({"sbatch", "--parsable", "--nodes=" + count + "-" + count, "--time=10",
                 "--output=/dev/null", "--chdir=/", "--wrap=exec sleep infinity"});
   }
-  /// The controller saved its state with this text in it. It saves within seconds after a change;
-  /// what it has not saved, it loses when it is killed.
-  bool has_saved(const std::string& text) const {
+  /// The controller saved its state with this comment of a job in it. It saves within seconds after
+  /// a change; what it has not saved, it loses when it is killed.
+  bool has_saved(const std::string& comment_end) const {
     std::ifstream file(folder_.file("state/job_state"), std::ios::binary);
     const std::string state{std::istreambuf_iterator<char>(file), {}};
-    return state.find(text) != std::string::npos;
+    // The job's command line, which is saved too, goes on behind the same words.
+    return state.find(comment_end + '\0') != std::string::npos;
   }
   /// By SIGKILL; it is started again.
   void kill_controller() const {
