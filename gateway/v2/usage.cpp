@@ -29,6 +29,12 @@ core::Result<msg::ListUsage> read_usage(const Exchange& exchange) {
   return request;
 }
 
+/// How a page is written.
+struct Form {
+  std::string format = {};  // json, csv or sacct
+  bool is_first = false;    // of the pages of a list
+};
+
 /// As `?format=` says, else as Accept does.
 core::Result<std::string> read_format(const Exchange& exchange) {
   if (!exchange.request.query.contains("format"))
@@ -44,13 +50,22 @@ core::Result<std::string> read_format(const Exchange& exchange) {
   return format;
 }
 
-/// Sets how the page is written. Pages may be joined: only the first one has a header.
-void set_format(ListPage& page, const std::string& format, bool is_first) {
-  if (format != "csv") return;
-  page.type = "text/csv; charset=utf-8";
-  page.write = [is_first](const Json& entries, const std::vector<std::string>& fields) {
-    return (is_first ? csv_line(fields) : "") + csv_lines(entries, fields);
-  };
+/// Replies with a page as JSON or CSV. Pages may be joined: only the first one has a header.
+template <class Entry>
+void reply_page(const ExchangePtr& exchange, const char* name, const std::vector<Entry>& entries,
+                const std::string& next, const Form& form) {
+  ListPage page{.name = name,
+                .entries = json_of(entries),
+                .next = next,
+                .fields = field_names({&msg::type_of<Entry>})};
+  if (form.format == "csv") {
+    page.type = "text/csv; charset=utf-8";
+    page.write = [is_first = form.is_first](const Json& rows,
+                                            const std::vector<std::string>& fields) {
+      return (is_first ? csv_line(fields) : "") + csv_lines(rows, fields);
+    };
+  }
+  reply_list(exchange, std::move(page));
 }
 
 void reply_sacct(const ExchangePtr& exchange, const msg::Usage& found, bool is_first) {
@@ -62,19 +77,12 @@ void reply_sacct(const ExchangePtr& exchange, const msg::Usage& found, bool is_f
                         .type = "text/plain; charset=utf-8"});
 }
 
-void sum_usage(const ExchangePtr& exchange, const msg::ListUsage& usage,
-               const std::string& format) {
+void sum_usage(const ExchangePtr& exchange, const msg::ListUsage& usage, const Form& form) {
   const msg::SumUsage request{
       .usage = usage, .by = msg::enum_of<msg::UsageGroup>(exchange->request.query_value("by"))};
   if (auto broken = msg::check(request)) return exchange->refuse(*broken);
-  const bool is_first = usage.page.after.empty();
-  exchange->ask(request, [exchange, format, is_first](const msg::UsageTotals& found) {
-    ListPage page{.name = "totals",
-                  .entries = json_of(found.totals),
-                  .next = found.next,
-                  .fields = field_names({&msg::type_of<msg::UsageTotal>})};
-    set_format(page, format, is_first);
-    reply_list(exchange, std::move(page));
+  exchange->ask(request, [exchange, form](const msg::UsageTotals& found) {
+    reply_page(exchange, "totals", found.totals, found.next, form);
   });
 }
 
@@ -83,16 +91,11 @@ void list_usage(const ExchangePtr& exchange) {
   if (!usage) return exchange->refuse(usage.error());
   const auto format = read_format(*exchange);
   if (!format) return exchange->refuse(format.error());
-  if (exchange->request.query.contains("by")) return sum_usage(exchange, *usage, *format);
-  const bool is_first = usage->page.after.empty();
-  exchange->ask(*usage, [exchange, format = *format, is_first](const msg::Usage& found) {
-    if (format == "sacct") return reply_sacct(exchange, found, is_first);
-    ListPage page{.name = "entries",
-                  .entries = json_of(found.entries),
-                  .next = found.next,
-                  .fields = field_names({&msg::type_of<msg::UsageEntry>})};
-    set_format(page, format, is_first);
-    reply_list(exchange, std::move(page));
+  const Form form{.format = *format, .is_first = usage->page.after.empty()};
+  if (exchange->request.query.contains("by")) return sum_usage(exchange, *usage, form);
+  exchange->ask(*usage, [exchange, form](const msg::Usage& found) {
+    if (form.format == "sacct") return reply_sacct(exchange, found, form.is_first);
+    reply_page(exchange, "entries", found.entries, found.next, form);
   });
 }
 

@@ -23,9 +23,6 @@ class Backend {
 
   /// Reservations are not the scheduler's: it passes on the name that a start gives.
   virtual bool keeps_reservations() const { return false; }
-
-  /// Ends the computesets whose walltime is over.
-  virtual Plan plan_walltime_ends(const View& view, std::int64_t now_unix_ms) = 0;
 };
 
 }  // namespace nucleus::scheduler

@@ -11,24 +11,22 @@ void BatchBackend::place_submitted(Draft& draft) {
   for (const auto id : draft.view().submitted()) place(draft, id);
 }
 
-Plan BatchBackend::plan_walltime_ends(const View& view, std::int64_t now_unix_ms) {
-  return scheduler::plan_walltime_ends(view, now_unix_ms);
-}
-
 void BatchBackend::place(Draft& draft, msg::ComputesetId id) {
   const auto& stored = *draft.computeset(id);
   if (const Wait missing = missing_for_all(draft, stored); missing.reason != WaitReason::unknown)
     return set_wait(draft, id, missing);
   const auto* job = batch_.find(stored.computeset.batch_job);
   if (!job || job->state != JobState::ready)
-    return set_wait(draft, id, wait_of(draft.view(), stored), job ? job->expected_start_unix_s : 0);
+    return set_wait(draft, id, wait_of(draft.view(), stored, job),
+                    job ? job->expected_start_unix_s : 0);
   const auto needs = needs_of(draft, stored);
   if (const auto hosts = place_most(draft.pool(), needs, draft.search_steps_left()))
     return start_computeset(draft, id, *hosts);
-  set_wait(draft, id, {.reason = WaitReason::job_full, .subject = job->job_id});
+  set_wait(draft, id, {.reason = WaitReason::job_full});
 }
 
-Wait BatchBackend::wait_of(const View& view, const StoredComputeset& stored) const {
+/// `job` is null if the last look did not show it.
+Wait BatchBackend::wait_of(const View& view, const StoredComputeset& stored, const Job* job) const {
   const auto& job_id = stored.computeset.batch_job;
   if (!batch_.fault.empty())
     return {.reason = job_id.empty() ? WaitReason::job_missing : WaitReason::job_pending,
@@ -37,11 +35,10 @@ Wait BatchBackend::wait_of(const View& view, const StoredComputeset& stored) con
   if (job_id.empty() && batch_.is_known && is_too_large_for(view, batch_, stored))
     return {.reason = WaitReason::too_large_for_all};
   // After a restart, nothing is known before the first look.
-  const bool is_kept = job_id.empty() ? stored.wait.reason == WaitReason::job_missing
-                                      : !batch_.find(job_id) && !batch_.is_known;
+  const bool is_kept =
+      job_id.empty() ? stored.wait.reason == WaitReason::job_missing : !job && !batch_.is_known;
   if (is_kept) return stored.wait;
   if (job_id.empty()) return {.reason = WaitReason::job_missing};
-  const auto* job = batch_.find(job_id);
   const bool is_preparing = job && job->state == JobState::preparing;
   return {.reason = WaitReason::job_pending,
           .subject = job_id,

@@ -14,12 +14,11 @@ class BatchBackend final : public Backend {
 
   void submit(Draft& draft, msg::ComputesetId id) override { place(draft, id); }
   void place_submitted(Draft& draft) override;
-  Plan plan_walltime_ends(const View& view, std::int64_t now_unix_ms) override;
   bool keeps_reservations() const override { return true; }
 
  private:
   void place(Draft& draft, msg::ComputesetId id);
-  Wait wait_of(const View& view, const StoredComputeset& stored) const;
+  Wait wait_of(const View& view, const StoredComputeset& stored, const Job* job) const;
 
   const BatchSnapshot& batch_;
 };

@@ -9,7 +9,7 @@
 namespace nucleus::scheduler {
 
 struct SlurmConfig {
-  std::string partition = {};    // whose nodes are hosts; empty = no batch system
+  std::string partition = {};    // that provides hosts; empty = no batch system
   std::string name = "nucleus";  // of this deployment, in its jobs' comments: a name
   std::string conf = {};         // slurm.conf; empty = Slurm's default
   bool has_accounts = false;     // a job is charged to the Slurm account named like the allocation

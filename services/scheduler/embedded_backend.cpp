@@ -1,6 +1,5 @@
 #include "services/scheduler/embedded_backend.hpp"
 
-#include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/queue.hpp"
 #include "services/scheduler/priority.hpp"
 
@@ -19,10 +18,6 @@ void EmbeddedBackend::submit(Draft& draft, msg::ComputesetId id) {
 void EmbeddedBackend::place_submitted(Draft& draft) {
   Queue queue{draft};
   for (const auto id : Priorities{draft}.order()) queue.place(id);
-}
-
-Plan EmbeddedBackend::plan_walltime_ends(const View& view, std::int64_t now_unix_ms) {
-  return scheduler::plan_walltime_ends(view, now_unix_ms);
 }
 
 }  // namespace nucleus::scheduler

@@ -11,7 +11,6 @@ class EmbeddedBackend final : public Backend {
  public:
   void submit(Draft& draft, msg::ComputesetId id) override;
   void place_submitted(Draft& draft) override;
-  Plan plan_walltime_ends(const View& view, std::int64_t now_unix_ms) override;
 };
 
 }  // namespace nucleus::scheduler

@@ -308,7 +308,7 @@ void Service::sum_usage(const msg::SumUsage& request, core::Context& context,
   });
 }
 
-/// Adds the finished ones of which only the archive tells what they were charged.
+/// Adds the finished computesets whose charge must be read from the archive.
 void Service::add_archived(const std::shared_ptr<UsageSums>& sums,
                            std::function<void(core::Result<void>)> done) {
   const auto ids = sums->take_unread(core::archived_read_max);

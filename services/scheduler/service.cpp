@@ -11,6 +11,7 @@
 #include "services/scheduler/keys.hpp"
 #include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/budgets.hpp"
+#include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/definitions.hpp"
 #include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/domains.hpp"
@@ -445,7 +446,7 @@ void Service::step_reservations(core::Context& context) {
 }
 
 void Service::end_walltimes(core::Context& context) {
-  (void)ledger_.apply(backend_->plan_walltime_ends(view_, context.now_unix_ms()), context);
+  (void)ledger_.apply(plan_walltime_ends(view_, context.now_unix_ms()), context);
 }
 
 void Service::look_ahead(core::Context& context) {

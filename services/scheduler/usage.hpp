@@ -20,8 +20,8 @@ class UsageSums {
   UsageSums(msg::UsageGroup by, const Period& period, std::int64_t now_unix_s)
       : by_{by}, period_{period}, now_unix_s_{now_unix_s} {}
 
-  /// Adds those that fit, but finished ones of which only their record in the archive tells what
-  /// they were charged: `take_unread` returns these.
+  /// Adds all that match, except finished ones whose charge must be read from the archive:
+  /// `take_unread` returns those.
   void add_all(const View& view, const ComputesetFilter& filter);
   void add(const StoredComputeset& stored);
   std::vector<msg::ComputesetId> take_unread(std::size_t limit);

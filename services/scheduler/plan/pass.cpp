@@ -31,8 +31,7 @@ WaitReason why_all_closed(const View& view) {
 }
 
 Wait why_reserved(Draft& draft, const Need& need) {
-  if (need.reservation_id < 0)
-    return {.reason = WaitReason::job_full, .subject = std::to_string(-need.reservation_id)};
+  if (need.reservation_id < 0) return {.reason = WaitReason::job_full};
   if (need.reservation_id != 0)
     return wait_for(draft, WaitReason::reservation_full, need.reservation_id);
   const auto* hold = draft.pool().find_hold(need);

@@ -12,6 +12,21 @@ using msg::DomainState;
 using msg::PowerAction;
 
 struct Replaced : SmallDeployment {
+  /// Node c-1 is placed on h1; h2 has as much room.
+  void start_on_one_of_two_hosts() {
+    add_host("h1", 2);
+    add_host("h2", 2);
+    add_cluster("c", 1);
+    start("c", 1);
+  }
+  /// The same on hosts that keep their nodes' disks.
+  void start_with_disk_on_one_of_two_hosts() {
+    add_host_with_volumes("h1", 2);
+    add_host_with_volumes("h2", 2);
+    add_cluster("c", 1);
+    give_disk({"c-1"});
+    start("c", 1);
+  }
   /// The host stops a node that leaves it, and the node is placed again.
   void leave(const std::string& id) {
     pass();
@@ -129,10 +144,7 @@ TEST(Replacement, TakesAHostThatFailedBeforeIfNoOtherHasRoomAnyMore) {
 
 TEST(Replacement, CountsAPlacementOnceAndTakesALateFailureForNoEnd) {
   Replaced site;
-  site.add_host("h1", 2);
-  site.add_host("h2", 2);
-  site.add_cluster("c", 1);
-  site.start("c", 1);
+  site.start_on_one_of_two_hosts();
   site.fail_start("c-1", "no space left");
   site.fail_start("c-1", "no memory left");
   ASSERT_EQ(site.node("c-1").start_failures.size(), 1U);
@@ -148,10 +160,7 @@ TEST(Replacement, CountsAPlacementOnceAndTakesALateFailureForNoEnd) {
 
 TEST(Replacement, EndsWithAPowerOffAndForgetsFailuresAtTheNextPowerOn) {
   Replaced site;
-  site.add_host("h1", 2);
-  site.add_host("h2", 2);
-  site.add_cluster("c", 1);
-  site.start("c", 1);
+  site.start_on_one_of_two_hosts();
   site.fail_start("c-1");
   site.pass();
   ASSERT_TRUE(site.power("c-1", PowerAction::poweroff));
@@ -164,11 +173,7 @@ TEST(Replacement, EndsWithAPowerOffAndForgetsFailuresAtTheNextPowerOn) {
 
 TEST(Replacement, MovesADiskThatNoGuestHasUsedAndDeletesBothWithTheNode) {
   Replaced site;
-  site.add_host_with_volumes("h1", 2);
-  site.add_host_with_volumes("h2", 2);
-  site.add_cluster("c", 1);
-  site.give_disk({"c-1"});
-  site.start("c", 1);
+  site.start_with_disk_on_one_of_two_hosts();
   ASSERT_EQ(site.node("c-1").disk_host_id.value, "h1");
   site.fail_start("c-1");
   site.leave("c-1");
@@ -190,11 +195,7 @@ TEST(Replacement, MovesADiskThatNoGuestHasUsedAndDeletesBothWithTheNode) {
 
 TEST(Replacement, KeepsANodeOnTheHostThatHasItsUsedDisk) {
   Replaced site;
-  site.add_host_with_volumes("h1", 2);
-  site.add_host_with_volumes("h2", 2);
-  site.add_cluster("c", 1);
-  site.give_disk({"c-1"});
-  site.start("c", 1);
+  site.start_with_disk_on_one_of_two_hosts();
   site.observe("c-1", DomainState::running);
   site.observe("c-1", DomainState::shutoff);
   ASSERT_TRUE(site.power("c-1", PowerAction::poweron));
@@ -207,11 +208,7 @@ TEST(Replacement, KeepsANodeOnTheHostThatHasItsUsedDisk) {
 
 TEST(Replacement, KeepsTheDiskOfANodeOnALostHost) {
   Replaced site;
-  site.add_host_with_volumes("h1", 2);
-  site.add_host_with_volumes("h2", 2);
-  site.add_cluster("c", 1);
-  site.give_disk({"c-1"});
-  site.start("c", 1);
+  site.start_with_disk_on_one_of_two_hosts();
   site.lose("h1");
   site.pass();
   EXPECT_EQ(site.host_of("c-1"), "");
