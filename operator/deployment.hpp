@@ -25,10 +25,10 @@ struct Options {
   std::string listen_address = "127.0.0.1";  // of the gateway, and of the console unless it is set
   std::uint16_t listen_port = 0;             // 0 = choose a free one, and keep it
   bool is_simulated = false;
-  std::uint32_t host_count = 1;      // of simulated hosts
-  std::string console_address = {};  // for viewers
-  std::uint32_t rack_hosts = 0;      // joined hosts on this machine, in place of its own host
-  bool has_slurm = false;  // a private one, whose nodes are the rack's hosts except the first
+  std::uint32_t host_count = 1;           // of simulated hosts
+  std::string console_address = {};       // for viewers
+  std::uint32_t rack_hosts = 0;           // joined hosts on this machine, in place of its own host
+  bool has_slurm = false;                 // a private one, on all hosts of the rack but the first
   std::string bus_address = "127.0.0.1";  // where joined hosts and subscribers reach the head
   TlsOptions tls = {};
   std::map<std::string, std::uint16_t> fixed_ports = {};  // by purpose; others are chosen

@@ -1,4 +1,4 @@
-// A private Slurm beside a rack on one machine: its nodes are the rack's hosts except the first,
+// A private Slurm for a rack on one machine. It schedules all hosts of the rack but the first,
 // which is left for frontends.
 #pragma once
 

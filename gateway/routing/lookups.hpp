@@ -12,7 +12,7 @@ namespace nucleus::gateway {
 /// The node of a path with {cluster} and {node}; without {node}, the cluster's frontend.
 msg::NodeRef node_of_path(const Exchange& exchange);
 
-/// The computeset {id} of a path; `not_found` if that is no number above 0.
+/// The computeset {id} of a path; `not_found` if it is not a positive integer.
 core::Result<msg::ComputesetId> computeset_of_path(const Exchange& exchange);
 
 /// The cluster {cluster} of the path.

@@ -13,7 +13,7 @@ using Columns = std::vector<std::pair<const char*, std::string>>;
 
 constexpr std::int64_t minute_s = 60;
 constexpr std::int64_t day_s = 86'400;
-constexpr const char* nobody = "65534";  // people and projects have no numbers
+constexpr const char* unmapped_id = "65534";  // people and projects have no numeric ids
 
 std::string csv_cell(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
@@ -65,9 +65,9 @@ Columns columns_of(const msg::UsageEntry& entry) {
           {"QOS", "normal"},
           {"Account", entry.allocation_id.value},
           {"Group", entry.project_id.value},
-          {"GID", nobody},
+          {"GID", unmapped_id},
           {"User", entry.person_id.value},
-          {"UID", nobody},
+          {"UID", unmapped_id},
           {"Submit", time_text(entry.created_unix_s)},
           {"Eligible", time_text(entry.created_unix_s)},
           {"Start", time_text(entry.start_unix_s)},

@@ -286,8 +286,8 @@ void describe_up(CommandOptions& options, UpArguments& arguments) {
            "number of hosts on this machine, joined over TCP, in place of the machine itself")
       .between(1, rack_hosts_max);
   options.flag("--with-slurm", arguments.has_slurm,
-               "start a Slurm, whose nodes are the hosts of --rack except the first; computesets "
-               "are its jobs");
+               "run a private Slurm on all hosts of --rack but the first; computesets run as its "
+               "jobs");
   auto certificate = options.add("--tls-certificate", arguments.tls.certificate,
                                  "PEM file with the certificate and its intermediate "
                                  "certificates; serves https and wss");

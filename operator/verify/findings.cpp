@@ -56,8 +56,8 @@ class Verifier {
     return found == evidence_.computesets.end() ? nullptr : &*found;
   }
 
-  /// Every batch job is that of an unfinished computeset, whose nodes are on the job's hosts alone;
-  /// and every computeset that runs has one.
+  /// Every batch job belongs to an unfinished computeset, whose nodes run only on the job's hosts.
+  /// Every running computeset has a job.
   void check_jobs() {
     if (!evidence_.has_batch_system) return;
     std::set<msg::ComputesetId> with_hosts;

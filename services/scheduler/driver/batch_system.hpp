@@ -59,7 +59,7 @@ class BatchSystem {
   virtual core::Result<std::vector<BatchNode>> list_nodes() = 0;
   /// Returns the job's id. `invalid_argument` if it refuses the job, with its reason.
   virtual core::Result<std::string> submit(const JobRequest& request) = 0;
-  /// A job that has ended, or that it does not know, is no error.
+  /// Succeeds also if the job has ended or is unknown.
   virtual core::Result<void> cancel(const std::string& job_id) = 0;
   virtual core::Result<void> change_limit(const std::string& job_id, std::int64_t limit_mins) = 0;
   /// No new jobs on this host; those that run continue.

@@ -27,7 +27,7 @@ class Slurm final : public BatchSystem {
 
 // The texts of Slurm's commands, for the driver and its tests.
 
-/// One line of `squeue`; nothing if it is no job of the deployment `name`.
+/// One line of `squeue`; nothing if the job does not belong to deployment `name`.
 std::optional<Job> parse_job(std::string_view line, const std::string& name);
 /// One line of `sinfo`; nothing if it is malformed.
 std::optional<BatchNode> parse_node(std::string_view line);
