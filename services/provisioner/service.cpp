@@ -24,6 +24,11 @@ core::Workers& pool_or(const std::shared_ptr<core::Workers>& pool, core::Workers
   return pool ? *pool : otherwise;
 }
 
+/// After a start, or after events may have been missed, until the hypervisor's next list.
+std::unexpected<core::Error> domains_unknown() {
+  return core::refuse(ErrorCode::unavailable, "the host's domains are not known yet");
+}
+
 core::Milliseconds time_left(const core::Context& context) {
   return core::Milliseconds{context.deadline_unix_ms() - context.now_unix_ms()};
 }
@@ -170,8 +175,7 @@ void Service::remove_volumes(const msg::RemoveVolumes& request, core::Context&,
                                 "host_id"));
   if (!volumes_)
     return respond(core::refuse(ErrorCode::wrong_state, "this host keeps no volumes of its own"));
-  if (!domains_.is_listed())
-    return respond(core::refuse(ErrorCode::unavailable, "the host's domains are not known yet"));
+  if (!domains_.is_listed()) return respond(domains_unknown());
   msg::VolumesRemoved removable;
   for (const auto& node_id : request.nodes) {
     const auto* stored = grants_.find({host_id, node_id});
@@ -202,6 +206,7 @@ core::Result<std::string> Service::running_domain(const msg::NodeId& node_id) co
     if (stored && stored->phase != GrantPhase::ended && domains_.find(stored->domain_uuid))
       return stored->domain_name;
   }
+  if (!store_.is_loaded() || !domains_.is_listed()) return domains_unknown();
   return core::refuse(ErrorCode::wrong_state, "The VM is not running");
 }
 

@@ -12,9 +12,8 @@ count = itertools.count(1)
 
 
 def ticket_for(rest, cluster, node, kind="serial"):
-    answer = rest.ask("POST", f"/v2/clusters/{cluster}/nodes/{node}/console", json={"kind": kind})
-    assert answer.status_code == 201, answer.text
-    return answer.json()
+    path = f"/v2/clusters/{cluster}/nodes/{node}/console"
+    return rest.command("POST", path, json={"kind": kind}).json()
 
 
 class Viewer:

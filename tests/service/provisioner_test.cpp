@@ -214,6 +214,24 @@ TEST_F(Provisioner, FindsTheConsolesOfRunningNodesOnly) {
   EXPECT_TRUE(check(msg::ConsoleKind::vnc));
 }
 
+TEST_F(Provisioner, NeverSaysThatANodeDoesNotRunBeforeItHasListedTheDomains) {
+  config_.console_service.emplace();
+  start();
+  ASSERT_TRUE(apply({a_grant("n1")}));
+  ASSERT_TRUE(reported("n1", DomainState::running));
+  hypervisor_->hang();
+  start();
+  const auto check = [&] {
+    return caller_.call(msg::CheckConsole{.node_id = {"n1"}, .kind = msg::ConsoleKind::serial},
+                        {.to = "provisioner/h1", .deadline = core::Milliseconds{500}});
+  };
+  const auto early = check();
+  ASSERT_FALSE(early);
+  EXPECT_EQ(early.error().code, ErrorCode::unavailable) << early.error().detail;
+  hypervisor_->resume();
+  EXPECT_TRUE(eventually([&] { return check().has_value(); }));
+}
+
 TEST_F(Provisioner, OpensNoConsoleWithoutAWayToTheConsoleService) {
   start();
   ASSERT_TRUE(apply({a_grant("n1")}));
