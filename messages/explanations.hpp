@@ -43,7 +43,10 @@ struct Explanation {
   std::int64_t expected_start_unix_s = 0;   // of a computeset that waits, if those before it start
                                             // first and all walltimes run out; 0 = not known
   std::optional<QueuePlace> queue = {};     // of a computeset that waits
-  NUCLEUS_FIELDS(causes, timeline, expected_start_unix_s, queue);
+  std::int64_t earliest_start_unix_s = 0;   // 8 of 10 start from here
+  std::int64_t latest_start_unix_s = 0;     // to here, as earlier ones did; both 0 = not known
+  NUCLEUS_FIELDS(causes, timeline, expected_start_unix_s, queue, earliest_start_unix_s,
+                 latest_start_unix_s);
 };
 
 struct ExplainComputeset {
@@ -80,8 +83,10 @@ struct StartPlan {
   std::optional<std::int64_t> left_core_s = {};  // of its allocation, before; not set = no limit
   std::int64_t expected_start_unix_s = 0;        // as in Explanation; now, if it would start now
   std::vector<Cause> causes = {};                // why it would wait; empty if it would not
+  std::int64_t earliest_start_unix_s = 0;        // as in Explanation
+  std::int64_t latest_start_unix_s = 0;
   NUCLEUS_FIELDS(computeset, names, hosts, cores, core_s_max, left_core_s, expected_start_unix_s,
-                 causes);
+                 causes, earliest_start_unix_s, latest_start_unix_s);
 };
 
 /// Refused as the start itself would be: for example, if its allocation cannot pay for it.

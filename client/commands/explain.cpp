@@ -33,7 +33,12 @@ void print_causes(const Json& causes) {
 
 void print_expected_start(const Json& object) {
   const auto expected = time_of(object, "expected_start_unix_s");
-  std::cout << "Expected start: " << (expected.empty() ? "not known" : expected) << "\n";
+  std::cout << "Expected start: " << (expected.empty() ? "not known" : expected);
+  const auto latest = time_of(object, "latest_start_unix_s");
+  if (!latest.empty())
+    std::cout << "; 8 of 10 start between " << time_of(object, "earliest_start_unix_s") << " and "
+              << latest;
+  std::cout << "\n";
 }
 
 /// The address of what the words name: a computeset's ID, or a cluster and a node.

@@ -25,11 +25,13 @@ struct Changes {
   Writes<std::int64_t, StoredReservation> reservations = {};
   std::optional<std::int64_t> computeset_count = {};
   std::optional<std::int64_t> reservation_count = {};
+  std::optional<StoredWaits> waits = {};
 
   bool empty() const {
     return clusters.empty() && projects.empty() && unacknowledged.empty() && hosts.empty() &&
            nodes.empty() && removed_disks.empty() && computesets.empty() && allocations.empty() &&
-           reporters.empty() && reservations.empty() && !computeset_count && !reservation_count;
+           reporters.empty() && reservations.empty() && !computeset_count && !reservation_count &&
+           !waits;
   }
 };
 

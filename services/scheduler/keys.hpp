@@ -69,6 +69,9 @@ inline core::Key<StoredReservation> reservations() {
 inline core::Key<StoredCount> reservation_count() {
   return {"nucleus:scheduler:reservation-count:all"};
 }
+inline core::Key<StoredWaits> waits() {
+  return {"nucleus:scheduler:waits:all"};
+}
 inline core::Key<StoredReporter> reporter(const std::string& process) {
   return {"nucleus:scheduler:reporter:" + process};
 }

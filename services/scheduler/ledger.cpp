@@ -105,6 +105,7 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
     transaction.write(keys::computeset_count(), StoredCount{*changes.computeset_count});
   if (changes.reservation_count)
     transaction.write(keys::reservation_count(), StoredCount{*changes.reservation_count});
+  if (changes.waits) transaction.write(keys::waits(), *changes.waits);
   for (const auto& change : plan.observed) transaction.emit(msg::DomainChanged{change});
   const auto shown = shown_by(view_, changes);
   for (const auto& computeset : shown.computesets)

@@ -18,6 +18,9 @@ struct Metrics {
                                         "Computesets that wait for hosts.")},
         computesets_running{core::gauge(registry, "nucleus_scheduler_computesets_running",
                                         "Computesets that are running or ending.")},
+        starts_within{core::gauge(
+            registry, "nucleus_scheduler_starts_within_estimate_ratio",
+            "Of the last starts whose interval was estimated, the share that fell in it.")},
         batch_system_up{core::gauge(registry, "nucleus_scheduler_batch_system_up",
                                     "1 if the batch system answered last.")},
         grants_repeated{core::counter(
@@ -30,6 +33,7 @@ struct Metrics {
   prometheus::Gauge& nodes_waiting;
   prometheus::Gauge& computesets_waiting;
   prometheus::Gauge& computesets_running;
+  prometheus::Gauge& starts_within;
   prometheus::Gauge& batch_system_up;
   prometheus::Counter& grants_repeated;
 };

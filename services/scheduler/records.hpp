@@ -165,6 +165,29 @@ struct StoredStep {
 
 constexpr std::size_t steps_max = 32;  // that are kept of a computeset
 
+/// When a computeset that had to wait was expected to start, as of its acceptance.
+struct StoredEstimate {
+  std::int64_t expected_unix_s = 0;  // if every walltime runs out; 0 = none was made
+  std::int64_t earliest_unix_s = 0;  // of the interval; both 0 = too few waits were known
+  std::int64_t latest_unix_s = 0;
+  NUCLEUS_FIELDS(expected_unix_s, earliest_unix_s, latest_unix_s);
+};
+
+/// A wait that was estimated and is over.
+struct StoredWait {
+  std::int64_t expected_s = 0;
+  std::int64_t actual_s = 0;
+  bool had_interval = false;
+  bool is_within = false;  // it was over within that interval
+  NUCLEUS_FIELDS(expected_s, actual_s, had_interval, is_within);
+};
+
+/// The newest ones, oldest first.
+struct StoredWaits {
+  std::vector<StoredWait> waits = {};
+  NUCLEUS_FIELDS(waits);
+};
+
 struct StoredComputeset {
   msg::Computeset computeset = {};
   std::vector<msg::HostId> hosts = {};  // requested, one for each node; empty = any
@@ -179,8 +202,9 @@ struct StoredComputeset {
   std::int64_t job_count = 0;           // of the batch jobs that it had
   std::int64_t memory_mb = 0;           // of all its nodes
   std::string node_list = {};           // of a completed one: the names of its nodes
+  StoredEstimate estimate = {};
   NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait, reservation_id, steps,
-                 is_noticed, job_limit_mins, job_count, memory_mb, node_list);
+                 is_noticed, job_limit_mins, job_count, memory_mb, node_list, estimate);
 };
 
 inline std::int64_t walltime_end_unix_s(const msg::Computeset& computeset) {

@@ -15,6 +15,7 @@
 #include "services/scheduler/plan/definitions.hpp"
 #include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/domains.hpp"
+#include "services/scheduler/plan/estimates.hpp"
 #include "services/scheduler/plan/hosts.hpp"
 #include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/plan/pass.hpp"
@@ -171,6 +172,7 @@ void Service::load() {
     all.computeset_count = count->count;
   if (const auto* count = store_.read(keys::reservation_count()))
     all.reservation_count = count->count;
+  if (const auto* waits = store_.read(keys::waits())) all.waits = *waits;
   std::vector<ComputesetSummary> finished;
   store_.for_each_archived<ComputesetSummary>(
       keys::computesets().name,
@@ -202,6 +204,7 @@ void Service::show_counts() {
   metrics_.nodes_waiting.Set(static_cast<double>(view_.waiting_nodes().size()));
   metrics_.computesets_waiting.Set(static_cast<double>(view_.submitted().size()));
   metrics_.computesets_running.Set(static_cast<double>(view_.active().size()));
+  if (const auto share = share_within(view_.waits().waits)) metrics_.starts_within.Set(*share);
 }
 
 /// Renews the host's lease.

@@ -185,6 +185,7 @@ void View::apply(Changes changes) {
     if (stored) apply_reservation(id, std::move(stored));
   if (changes.computeset_count) computeset_count_ = *changes.computeset_count;
   if (changes.reservation_count) reservation_count_ = *changes.reservation_count;
+  if (changes.waits) waits_ = std::move(*changes.waits);
 }
 
 void View::load(Changes records, const std::vector<ComputesetSummary>& finished) {

@@ -66,6 +66,7 @@ class View {
   std::int64_t reservation_count() const { return reservation_count_; }
   /// The id of the newest computeset; 0 = there was none.
   std::int64_t computeset_count() const { return computeset_count_; }
+  const StoredWaits& waits() const { return waits_; }
 
   const std::map<msg::ClusterId, StoredCluster>& clusters() const { return clusters_; }
   const std::map<msg::HostId, StoredHost>& hosts() const { return hosts_; }
@@ -168,6 +169,7 @@ class View {
   std::map<std::int64_t, StoredReservation> reservations_ = {};
   std::int64_t computeset_count_ = 0;
   std::int64_t reservation_count_ = 0;
+  StoredWaits waits_ = {};
   FinishedComputesets finished_ = {};
   Indexes indexes_ = {};
   // Made when first read; dropped when a node of the cluster changes its name or address.

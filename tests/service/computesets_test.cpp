@@ -2,6 +2,9 @@
 // second.
 #include <gtest/gtest.h>
 
+#include <ctime>
+
+#include "services/scheduler/keys.hpp"
 #include "tests/service/scheduler_room.hpp"
 
 namespace nucleus::tests {
@@ -168,6 +171,43 @@ TEST_F(Computesets, ShowWhenTheFirstThatWaitsWillStart) {
       .cluster_id = {"e"}, .viewer = as_operator, .count = 1, .walltime_mins = 1});
   ASSERT_TRUE(shorter);
   EXPECT_EQ(shorter->state, ComputesetState::running) << "it is over by then";
+}
+
+TEST_F(Computesets, AreEstimatedFromWaitsThatOutliveTheScheduler) {
+  {
+    StandIn before{deployment_, "scheduler"};
+    ASSERT_TRUE(before.write(
+        scheduler::keys::waits(),
+        scheduler::StoredWaits{std::vector<scheduler::StoredWait>(
+            200, {.expected_s = 360'000, .actual_s = 180'000, .had_interval = true})}));
+  }
+  start();
+  Host host(deployment_, "h1");  // 4 CPUs
+  ASSERT_TRUE(host.report());
+  for (const char* cluster : {"c", "d"}) define(cluster, 4);
+  const auto runs = start_set(4);
+  ASSERT_TRUE(runs);
+  // An estimate is made for the first that is accepted in a second.
+  ASSERT_TRUE(eventually([&] { return std::time(nullptr) > runs->created_unix_s + 1; }));
+  const auto waits = start_set(4, "d");
+  ASSERT_TRUE(waits);
+  const auto why =
+      ask(msg::ExplainComputeset{.computeset_id = waits->computeset_id, .viewer = as_operator});
+  ASSERT_TRUE(why);
+  EXPECT_EQ(why->expected_start_unix_s, runs->start_unix_s + runs->walltime_mins * 60);
+  const auto half_s = runs->walltime_mins * 60 / 2;
+  EXPECT_NEAR(static_cast<double>(why->earliest_start_unix_s - waits->created_unix_s),
+              static_cast<double>(half_s), 90);
+  EXPECT_EQ(why->earliest_start_unix_s, why->latest_start_unix_s);
+  run_and_end(host, *runs);
+  ASSERT_TRUE(set_becomes(waits->computeset_id, ComputesetState::running));
+  service_.reset();
+  StandIn after{deployment_, "scheduler"};
+  const auto stored = after.read(scheduler::keys::waits());
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->waits.size(), 200U) << "the oldest was forgotten";
+  EXPECT_NE(stored->waits.back().expected_s, 360'000);
+  EXPECT_FALSE(stored->waits.back().is_within) << "it started long before";
 }
 
 TEST_F(Computesets, AreCreatedOnceForARequestThatIsRepeated) {

@@ -106,15 +106,29 @@ class StandIn {
     return commit([&](core::Transaction& tx) { tx.write(key, record); });
   }
 
+  /// A record of its service, as that left it.
+  template <class R>
+  std::optional<R> read(const core::Key<R>& key) {
+    if (!is_loaded()) return std::nullopt;
+    return process_.on_loop([&]() -> std::optional<R> {
+      const auto* record = process_.store().read(key);
+      return record ? std::optional<R>{*record} : std::nullopt;
+    });
+  }
+
   Process& process() { return process_; }
 
  private:
-  bool commit(const std::function<void(core::Transaction&)>& change) {
-    auto durable = std::make_shared<std::promise<bool>>();
-    auto is_durable = durable->get_future();
+  bool is_loaded() {
     const auto end = std::chrono::steady_clock::now() + wait_timeout;
     while (!process_.on_loop([&] { return process_.store().is_loaded(); }))
       if (std::chrono::steady_clock::now() > end) return false;
+    return true;
+  }
+  bool commit(const std::function<void(core::Transaction&)>& change) {
+    auto durable = std::make_shared<std::promise<bool>>();
+    auto is_durable = durable->get_future();
+    if (!is_loaded()) return false;
     process_.on_loop([&] {
       core::Context context = process_.bus().context();
       auto tx = process_.store().begin(context);

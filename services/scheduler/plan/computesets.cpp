@@ -5,6 +5,7 @@
 
 #include "core/assert.hpp"
 #include "core/hostlist/hostlist.hpp"
+#include "services/scheduler/plan/estimates.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/placements.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
@@ -51,6 +52,7 @@ void start_computeset(Draft& draft, msg::ComputesetId id, const std::vector<msg:
   computeset.predicted_start_unix_s = 0;
   computeset.start_unix_s = draft.now_unix_s();
   stored.wait = {};
+  keep_wait(draft, stored);
   stored.rates = {{.from_unix_s = computeset.start_unix_s, .cores = stored.cores}};
   auto node_id = computeset.nodes.begin();
   for (const auto& host_id : hosts)

@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "services/scheduler/plan/allocations.hpp"
-#include "services/scheduler/plan/forecast.hpp"
+#include "services/scheduler/plan/estimates.hpp"
 #include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/plan/reservations.hpp"
 #include "services/scheduler/plan/start.hpp"
@@ -246,8 +246,10 @@ void explain_wait(Draft& draft, const StoredComputeset& stored, msg::Explanation
   explanation.expected_start_unix_s = stored.computeset.predicted_start_unix_s;
   if (draft.view().config().has_batch_system()) return;  // the order is its own
   explanation.queue = place_in_queue(draft, stored);
-  explanation.expected_start_unix_s =
-      expected_start_unix_s(draft, stored.computeset.computeset_id).value_or(0);
+  const auto estimate = estimate_start(draft, stored.computeset.computeset_id);
+  explanation.expected_start_unix_s = estimate.expected_unix_s;
+  explanation.earliest_start_unix_s = estimate.earliest_unix_s;
+  explanation.latest_start_unix_s = estimate.latest_unix_s;
 }
 
 }  // namespace
@@ -316,7 +318,10 @@ core::Result<msg::StartPlan> explain_start(const View& view, Backend& backend,
     causes.add_computeset(stored);
     shown.causes = causes.take();
     shown.causes.front().subject = "this computeset";
-    shown.expected_start_unix_s = expected_start_unix_s(draft, id).value_or(0);
+    const auto estimate = estimate_start(draft, id);
+    shown.expected_start_unix_s = estimate.expected_unix_s;
+    shown.earliest_start_unix_s = estimate.earliest_unix_s;
+    shown.latest_start_unix_s = estimate.latest_unix_s;
   }
   shown.computeset.computeset_id = 0;
   return shown;

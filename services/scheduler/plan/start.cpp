@@ -4,6 +4,7 @@
 #include <set>
 
 #include "services/scheduler/plan/allocations.hpp"
+#include "services/scheduler/plan/estimates.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/plan/reservations.hpp"
@@ -156,6 +157,7 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
     node.size = size_of(node.definition);
   }
   backend.submit(draft, id);
+  if (!view.config().has_batch_system()) keep_estimate(draft, id);
   return finish(draft);
 }
 

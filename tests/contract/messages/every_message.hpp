@@ -103,6 +103,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<scheduler::StoredCount>("scheduler.computeset-count");
   one.template operator()<scheduler::StoredReporter>("scheduler.reporter");
   one.template operator()<scheduler::StoredReservation>("scheduler.reservation");
+  one.template operator()<scheduler::StoredWaits>("scheduler.waits");
   one.template operator()<network::StoredNetwork>("network.network");
   one.template operator()<network::StoredPorts>("network.ports");
   one.template operator()<network::StoredVlanQuarantine>("network.vlan-quarantine");
