@@ -120,6 +120,12 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
   std::array<std::size_t, depth_max + 1> sizes_ = {};  // of the last closed value, by depth
 };
 
+Json Json::boolean(bool value) {
+  Json made{value ? "true" : "false"};
+  made.kind_ = Kind::boolean;
+  return made;
+}
+
 Json Json::list(std::vector<Json> items) {
   Json value;
   value.become(Kind::list) = std::move(items);

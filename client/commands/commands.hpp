@@ -28,6 +28,11 @@ core::Result<int> show_sets(const Api& api, const Words& words);
 core::Result<int> start_nodes(const Api& api, const Words& words);
 /// Of `comet start --plan` and `comet grow --plan`.
 void print_start_plan(const Json& plan);
+/// Of the other commands with --plan.
+void print_change_plan(const Json& plan);
+/// Asks for the plan of a change, and prints it.
+core::Result<int> show_plan(const Api& api, const std::string& method, const std::string& address,
+                            Json body);
 core::Result<int> change_walltime(const Api& api, const Words& words);
 core::Result<int> grow_set(const Api& api, const Words& words);
 core::Result<int> shrink_set(const Api& api, const Words& words);

@@ -188,8 +188,6 @@ core::Result<int> show_sets(const Api& api, const Words& words) {
 core::Result<int> start_nodes(const Api& api, const Words& words) {
   const auto wait = wait_option(words);
   if (!wait) return std::unexpected(wait.error());
-  if (wait->is_wanted && words.has("--plan"))
-    return core::refuse(ErrorCode::invalid_argument, "--wait has no effect with --plan");
   const auto cluster = words["CLUSTER"];
   auto body = Json::object({{"cluster_id", cluster}});
   if (words.has("--walltime")) {
@@ -218,7 +216,7 @@ core::Result<int> start_nodes(const Api& api, const Words& words) {
   if (!allocation.empty()) body.set("allocation_id", allocation);
   if (words.has("--reservation")) body.set("reservation", words["--reservation"]);
   if (words.has("--on-behalf-of")) body.set("on_behalf_of", words["--on-behalf-of"]);
-  if (words.has("--plan")) body.set("plan", Json::parse("true").value());
+  if (words.has("--plan")) body.set("plan", Json::boolean(true));
   const auto answer = api.post("/v2/computesets", body);
   if (!answer && answer.error().code == ErrorCode::not_found)
     return core::refuse(ErrorCode::not_found, "no such cluster: " + msg::shown(cluster));
@@ -237,8 +235,10 @@ core::Result<int> change_walltime(const Api& api, const Words& words) {
   const auto id = words["ID"];
   const auto minutes = read_walltime(words, "WALLTIME");
   if (!minutes) return std::unexpected(minutes.error());
-  const auto changed = api.send("PATCH", "/v2/computesets/" + encoded(id),
-                                Json::object({{"walltime_mins", *minutes}}));
+  const auto address = "/v2/computesets/" + encoded(id);
+  auto body = Json::object({{"walltime_mins", *minutes}});
+  if (words.has("--plan")) return show_plan(api, "PATCH", address, std::move(body));
+  const auto changed = api.send("PATCH", address, body);
   if (!changed && changed.error().code == ErrorCode::not_found)
     return core::refuse(ErrorCode::not_found, "no such computeset: " + msg::shown(id));
   if (!changed) return std::unexpected(changed.error());
@@ -254,6 +254,9 @@ core::Result<int> terminate_set(const Api& api, const Words& words) {
   const auto set = get_set(api, id);
   if (!set) return std::unexpected(set.error());
   if (auto active = check_unfinished(*set); !active) return std::unexpected(active.error());
+  if (words.has("--plan"))
+    return show_plan(api, "POST", "/v2/computesets/" + encoded(id) + "/power",
+                     Json::object({{"action", "shutdown"}}));
   auto done = api.put("/nucleus/v1/computeset/" + encoded(id) + "/shutdown");
   if (!done && done.error().code == ErrorCode::not_found)
     return core::refuse(ErrorCode::not_found, "no such computeset: " + msg::shown(id));

@@ -41,6 +41,9 @@ core::Result<int> power_set(const Api& api, const Power& power) {
     return core::refuse(ErrorCode::not_found,
                         "cluster " + power.cluster + " has no computeset " + id);
   if (auto active = check_unfinished(*set); !active) return std::unexpected(active.error());
+  if (power.words.has("--plan"))
+    return show_plan(api, "POST", "/v2/computesets/" + id + "/power",
+                     Json::object({{"action", power.action}}));
   auto done = api.put("/nucleus/v1/computeset/" + id + "/" + power.verb());
   if (!done) return std::unexpected(done.error());
   std::cout << "Request Accepted. In the process of " << power.action << " computeset " << id
@@ -108,8 +111,10 @@ core::Result<int> power_nodes(const Api& api, const Power& power) {
   if (!known) return std::unexpected(known.error());
   // The server decides for all of them at once; these refusals also say what to do.
   if (auto checked = check_nodes(*known, *names); !checked) return std::unexpected(checked.error());
-  const auto done = api.post("/v2/clusters/" + encoded(cluster) + "/power",
-                             Json::object({{"nodes", list_of(*names)}, {"action", power.action}}));
+  const auto address = "/v2/clusters/" + encoded(cluster) + "/power";
+  auto body = Json::object({{"nodes", list_of(*names)}, {"action", power.action}});
+  if (power.words.has("--plan")) return show_plan(api, "POST", address, std::move(body));
+  const auto done = api.post(address, body);
   if (!done) return std::unexpected(done.error());
   std::cout << "Request Accepted. In the process of power " << power.action << " " << power.nodes
             << std::endl;
@@ -127,6 +132,11 @@ core::Result<int> power(const Api& api, const Words& words) {
   if (words.has("NODES")) return power_nodes(api, power);
   if (power.action == "on" && words.number("--count")) return start_nodes(api, words);
   if (auto checked = check_starts_nothing(words); !checked) return std::unexpected(checked.error());
+  if (words.has("--plan"))
+    return show_plan(
+        api, "POST",
+        "/v2/clusters/" + encoded(power.cluster) + "/nodes/" + encoded(power.cluster) + "/power",
+        Json::object({{"action", power.action}}));
   auto done =
       api.put("/nucleus/v1/cluster/" + encoded(power.cluster) + "/frontend/" + power.verb());
   if (!done && done.error().code == ErrorCode::not_found)

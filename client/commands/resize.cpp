@@ -39,7 +39,7 @@ core::Result<int> grow_set(const Api& api, const Words& words) {
     if (!names) return std::unexpected(names.error());
     body.set("names", list_of(*names));
   }
-  if (words.has("--plan")) body.set("plan", Json::parse("true").value());
+  if (words.has("--plan")) body.set("plan", Json::boolean(true));
   const auto answer = post_to_set(api, id, "/nodes", body);
   if (!answer) return std::unexpected(answer.error());
   if (words.has("--plan"))
@@ -53,10 +53,12 @@ core::Result<int> shrink_set(const Api& api, const Words& words) {
   const auto id = words["ID"];
   const auto names = names_in(words["NODES"]);
   if (!names) return std::unexpected(names.error());
-  const auto answer =
-      post_to_set(api, id, "/nodes/remove",
-                  Json::object({{"names", list_of(*names)},
-                                {"action", words.has("--poweroff") ? "off" : "shutdown"}}));
+  auto body = Json::object(
+      {{"names", list_of(*names)}, {"action", words.has("--poweroff") ? "off" : "shutdown"}});
+  if (words.has("--plan"))
+    return show_plan(api, "POST", "/v2/computesets/" + encoded(id) + "/nodes/remove",
+                     std::move(body));
+  const auto answer = post_to_set(api, id, "/nodes/remove", body);
   if (!answer) return std::unexpected(answer.error());
   const bool is_ending = (*answer)["state"].text() == "ending";
   std::cout << (is_ending ? "Computeset " + id + " ends: all its nodes were removed."

@@ -72,6 +72,8 @@ Progress power_progress(const Json& cluster, const std::vector<std::string>& nam
 
 core::Result<WaitOption> wait_option(const Words& words) {
   if (!words.has("--wait")) return WaitOption{};
+  if (words.has("--plan"))
+    return core::refuse(ErrorCode::invalid_argument, "--wait has no effect with --plan");
   const auto limit = parse_walltime(words["--wait-limit"], "--wait-limit");
   if (!limit) return std::unexpected(limit.error());
   return WaitOption{.is_wanted = true, .limit = std::chrono::minutes(limit->minutes)};

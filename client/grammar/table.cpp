@@ -20,6 +20,8 @@ constexpr Argument some_nodes = {"NODES", "a list of nodes; the frontend if omit
 constexpr Argument power_nodes = {"NODES",
                                   "a list of nodes or a computeset's ID; the frontend if omitted"};
 
+constexpr Argument plan = {"--plan", "change nothing; show what would happen", nothing};
+
 constexpr Argument active_words[] = {{"ENDPOINT", "make this endpoint the active one"}};
 constexpr Argument reservation_list_words[] = {format, endpoint};
 constexpr Argument ll_words[] = {any_cluster, format, endpoint};
@@ -44,7 +46,7 @@ constexpr Argument start_words[] = {cluster,
                                     {"--walltime", "90m, 2h, 1d or 1w; 2 days if omitted"},
                                     {"--at-least", "start as soon as this many nodes fit", number},
                                     {"--on-behalf-of", "the user of your gateway who asks for it"},
-                                    {"--plan", "start nothing; show what would happen", nothing},
+                                    plan,
                                     wait,
                                     wait_limit,
                                     endpoint};
@@ -54,30 +56,33 @@ constexpr Argument why_words[] = {{"WHAT", "a computeset's ID, or a cluster"},
                                   endpoint};
 constexpr Argument walltime_words[] = {{"ID", "the computeset", number, true},
                                        {"WALLTIME", "from its start: 90m, 2h, 1d or 1w", one, true},
+                                       plan,
                                        endpoint};
 constexpr Argument grow_words[] = {{"ID", "the computeset", number, true},
                                    {"NODES", "a list of nodes of its cluster"},
                                    {"--count", "add this many free nodes", number},
-                                   {"--plan", "add nothing; show what would happen", nothing},
+                                   plan,
                                    endpoint};
 constexpr Argument shrink_words[] = {{"ID", "the computeset", number, true},
                                      {"NODES", "a list of its nodes", one, true},
                                      {"--poweroff", "stop them by force, not gracefully", nothing},
+                                     plan,
                                      endpoint};
 constexpr Argument terminate_words[] = {
-    {"ID", "the computeset", number, true}, wait, wait_limit, endpoint};
+    {"ID", "the computeset", number, true}, plan, wait, wait_limit, endpoint};
 constexpr Argument power_on_words[] = {cluster,
                                        power_nodes,
                                        {"--count", "start this many free nodes", number},
                                        {"--allocation", "charge this allocation"},
                                        {"--reservation", "use this reservation"},
                                        {"--walltime", "90m, 2h, 1d or 1w; 2 days if omitted"},
+                                       plan,
                                        wait,
                                        wait_limit,
                                        endpoint};
-constexpr Argument power_off_words[] = {cluster, power_nodes, wait, wait_limit, endpoint};
+constexpr Argument power_off_words[] = {cluster, power_nodes, plan, wait, wait_limit, endpoint};
 // A node is active before and after a reboot: --wait would have no state to wait for.
-constexpr Argument reboot_words[] = {cluster, power_nodes, endpoint};
+constexpr Argument reboot_words[] = {cluster, power_nodes, plan, endpoint};
 constexpr Argument console_words[] = {
     cluster,
     a_node,

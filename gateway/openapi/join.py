@@ -20,6 +20,7 @@ BARE = {"std::string": {"type": "string"}, "bool": {"type": "boolean"},
 PAGE = [("limit", "integer", "Number of entries at most, 1 to 1000."),
         ("after", "string", "Start after this cursor: `next` of the previous page."),
         ("fields", "string", "Only these fields of each entry, separated by commas.")]
+PLAN = "True: change nothing, and answer with what would happen."
 WATCH = ("watch", "string", "Server-sent events of this collection instead of a page.")
 
 
@@ -95,6 +96,20 @@ class Schemas:
         return dict(plain[spec]) if spec in plain else self.ref(spec)
 
 
+def with_plan(operation):
+    """`plan: SCHEMA`: a plan of the change may be asked for, in the body or in the query."""
+    if "plan" not in operation:
+        return operation
+    gives = dict(operation["gives"])
+    gives[200] = {"or": [gives[200], operation["plan"]]} if 200 in gives else operation["plan"]
+    if "body" not in operation:
+        return {**operation, "gives": gives, "query": {**operation.get("query", {}), "plan": PLAN}}
+    body = dict(operation["body"])
+    where = "also" if "message" in body else "fields"
+    body[where] = {**body.get(where, {}), "plan": {"type": "boolean", "description": PLAN}}
+    return {**operation, "gives": dict(sorted(gives.items())), "body": body}
+
+
 def parameter(where, name, kind, description):
     return {"name": name, "in": where, "required": where == "path", "schema": {"type": kind},
             "description": description}
@@ -135,6 +150,7 @@ def answers_of(operation, is_v2, schemas):
 
 
 def expand(method, path, operation, tag, schemas):
+    operation = with_plan(operation)
     is_v2 = path.startswith("/v2")
     parameters = [parameter("path", name, "string", f"The {name}.")
                   for name in re.findall(r"\{(\w+)\}", path)]

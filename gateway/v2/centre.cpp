@@ -90,12 +90,15 @@ void get_host(const ExchangePtr& exchange) {
 }
 
 void change_host(const ExchangePtr& exchange) {
-  auto body = body_as<msg::DrainHost>(*exchange, {"is_drained", "reason"});
+  auto body = body_as<msg::DrainHost>(*exchange, {"is_drained", "reason", "plan"});
   if (body && !sets(*exchange, "is_drained"))
     body = core::refuse(ErrorCode::invalid_argument, "is_drained must be set", "is_drained");
-  with_host(exchange, [exchange, body = std::move(body)](const msg::Host& host) mutable {
+  const auto plan = wants_plan(*exchange);
+  if (body && !plan) body = std::unexpected(plan.error());
+  with_host(exchange, [exchange, plan, body = std::move(body)](const msg::Host& host) mutable {
     if (!body) return exchange->refuse(body.error());
     body->host_id = host.host_id;
+    if (*plan) return reply_plan(exchange, {.drain = std::move(*body)});
     exchange->ask(*body, [exchange](const msg::Done&) { get_host(exchange); });
   });
 }
@@ -120,15 +123,18 @@ void get_allocation(const ExchangePtr& exchange) {
 }
 
 void define_allocation(const ExchangePtr& exchange) {
-  auto body =
-      body_as<msg::DefineAllocation>(*exchange, {"project_id", "limit_core_s", "is_closed",
-                                                 "shares", "start_unix_s", "end_unix_s", "budget"});
+  auto body = body_as<msg::DefineAllocation>(
+      *exchange, {"project_id", "limit_core_s", "is_closed", "shares", "start_unix_s", "end_unix_s",
+                  "budget", "plan"});
   if (!body) return exchange->refuse(body.error());
+  const auto plan = wants_plan(*exchange);
+  if (!plan) return exchange->refuse(plan.error());
   if (sets(*exchange, "shares") && body->shares == 0)
     return exchange->refuse(msg::invalid("shares", "shares must be 1 to 1000000"));
   if (sets(*exchange, "limit_core_s") && body->limit_core_s == 0 && !body->is_closed)
     body->is_closed = true;
   body->allocation_id = {exchange->path["allocation"]};
+  if (*plan) return reply_plan(exchange, {.allocation = std::move(*body)});
   exchange->ask(*body, [exchange](const msg::Allocation& allocation) {
     reply_one(exchange, 200, json_of(allocation));
   });

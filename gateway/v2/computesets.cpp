@@ -34,30 +34,18 @@ void list_computesets(const ExchangePtr& exchange) {
   });
 }
 
-/// Whether only the plan of a start or a growth is asked for.
-struct PlanOnly {
-  bool plan = false;
-  NUCLEUS_FIELDS(plan);
-};
-
-/// The body of a start as one of its parts.
-template <class Part>
-core::Result<Part> start_body(const Exchange& exchange) {
-  return body_as<Part>(
-      exchange, {"cluster_id", "nodes", "names", "count", "hosts", "allocation_id", "walltime_mins",
-                 "reservation", "on_behalf_of", "node_count_min", "plan"});
-}
-
 void start_computeset(const ExchangePtr& exchange) {
-  auto body = start_body<msg::StartComputeset>(*exchange);
+  auto body = body_as<msg::StartComputeset>(
+      *exchange, {"cluster_id", "nodes", "names", "count", "hosts", "allocation_id",
+                  "walltime_mins", "reservation", "on_behalf_of", "node_count_min", "plan"});
   if (!body) return exchange->refuse(body.error());
-  const auto plan = start_body<PlanOnly>(*exchange);
+  const auto plan = wants_plan(*exchange);
   if (!plan) return exchange->refuse(plan.error());
   if (body->cluster_id.empty())
     return exchange->refuse(ErrorCode::invalid_argument, "cluster_id must be set", "cluster_id");
   body->viewer = msg::viewer_of(exchange->who);
   body->person_id = exchange->who.person_id;
-  if (plan->plan)
+  if (*plan)
     return exchange->ask(
         msg::PlanStart{.start = std::move(*body)},
         [exchange](const msg::StartPlan& planned) { reply_one(exchange, 200, json_of(planned)); });
@@ -74,27 +62,34 @@ void get_computeset(const ExchangePtr& exchange) {
 }
 
 void power_computeset(const ExchangePtr& exchange) {
-  auto action = read_action(*exchange);
+  auto action = read_action(*exchange, {"action", "plan"});
   if (action && *action == "poweron")
     action = core::refuse(ErrorCode::invalid_argument,
                           "action must be off, shutdown, reboot or reset", "action");
   if (!action) return exchange->refuse(action.error());
+  const auto plan = wants_plan(*exchange);
+  if (!plan) return exchange->refuse(plan.error());
   const auto id = computeset_of_path(*exchange);
   if (!id) return exchange->refuse(id.error());
-  exchange->ask(
-      msg::PowerComputeset{.computeset_id = *id,
-                           .viewer = msg::viewer_of(exchange->who),
-                           .action = msg::enum_of<msg::PowerAction>(*action)},
-      [exchange](const msg::Computeset& after) { reply_one(exchange, 202, json_of(after)); });
+  const msg::PowerComputeset request{.computeset_id = *id,
+                                     .viewer = msg::viewer_of(exchange->who),
+                                     .action = msg::enum_of<msg::PowerAction>(*action)};
+  if (*plan) return reply_plan(exchange, {.power_computeset = request});
+  exchange->ask(request, [exchange](const msg::Computeset& after) {
+    reply_one(exchange, 202, json_of(after));
+  });
 }
 
 void change_walltime(const ExchangePtr& exchange) {
-  auto body = body_as<msg::ChangeWalltime>(*exchange, {"walltime_mins"});
+  auto body = body_as<msg::ChangeWalltime>(*exchange, {"walltime_mins", "plan"});
   if (!body) return exchange->refuse(body.error());
+  const auto plan = wants_plan(*exchange);
+  if (!plan) return exchange->refuse(plan.error());
   const auto id = computeset_of_path(*exchange);
   if (!id) return exchange->refuse(id.error());
   body->computeset_id = *id;
   body->viewer = msg::viewer_of(exchange->who);
+  if (*plan) return reply_plan(exchange, {.walltime = std::move(*body)});
   exchange->ask(*body, [exchange](const msg::Computeset& changed) {
     reply_one(exchange, 200, json_of(changed));
   });
@@ -103,13 +98,13 @@ void change_walltime(const ExchangePtr& exchange) {
 void grow_computeset(const ExchangePtr& exchange) {
   auto body = body_as<msg::GrowComputeset>(*exchange, {"names", "count", "plan"});
   if (!body) return exchange->refuse(body.error());
-  const auto plan = body_as<PlanOnly>(*exchange, {"names", "count", "plan"});
+  const auto plan = wants_plan(*exchange);
   if (!plan) return exchange->refuse(plan.error());
   const auto id = computeset_of_path(*exchange);
   if (!id) return exchange->refuse(id.error());
   body->computeset_id = *id;
   body->viewer = msg::viewer_of(exchange->who);
-  if (plan->plan)
+  if (*plan)
     return exchange->ask(
         msg::PlanGrowth{.grow = std::move(*body)},
         [exchange](const msg::StartPlan& planned) { reply_one(exchange, 200, json_of(planned)); });
@@ -125,10 +120,12 @@ struct StopAction {
 };
 
 void shrink_computeset(const ExchangePtr& exchange) {
-  auto body = body_as<msg::ShrinkComputeset>(*exchange, {"names", "action"});
+  auto body = body_as<msg::ShrinkComputeset>(*exchange, {"names", "action", "plan"});
   if (!body) return exchange->refuse(body.error());
-  const auto stop = body_as<StopAction>(*exchange, {"names", "action"});
+  const auto stop = body_as<StopAction>(*exchange, {"names", "action", "plan"});
   if (!stop) return exchange->refuse(stop.error());
+  const auto plan = wants_plan(*exchange);
+  if (!plan) return exchange->refuse(plan.error());
   if (stop->action != "shutdown" && stop->action != "off")
     return exchange->refuse(ErrorCode::invalid_argument, "action must be shutdown or off",
                             "action");
@@ -137,6 +134,7 @@ void shrink_computeset(const ExchangePtr& exchange) {
   body->computeset_id = *id;
   body->viewer = msg::viewer_of(exchange->who);
   body->action = stop->action == "off" ? msg::PowerAction::poweroff : msg::PowerAction::shutdown;
+  if (*plan) return reply_plan(exchange, {.shrink = std::move(*body)});
   exchange->ask(*body, [exchange](const msg::Computeset& shrunk) {
     reply_one(exchange, 202, json_of(shrunk));
   });

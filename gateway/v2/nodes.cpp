@@ -138,23 +138,30 @@ void remove_node(const ExchangePtr& exchange) {
 }
 
 void power_node(const ExchangePtr& exchange) {
-  const auto action = read_action(*exchange);
+  const auto action = read_action(*exchange, {"action", "plan"});
   if (!action) return exchange->refuse(action.error());
-  exchange->ask(
-      msg::PowerNode{.node = node_of_path(*exchange),
-                     .viewer = msg::viewer_of(exchange->who),
-                     .action = msg::enum_of<msg::PowerAction>(*action)},
-      [exchange](const msg::NodeStatus& status) { reply_one(exchange, 202, json_of(status)); });
+  const auto plan = wants_plan(*exchange);
+  if (!plan) return exchange->refuse(plan.error());
+  const msg::PowerNode request{.node = node_of_path(*exchange),
+                               .viewer = msg::viewer_of(exchange->who),
+                               .action = msg::enum_of<msg::PowerAction>(*action)};
+  if (*plan) return reply_plan(exchange, {.power_node = request});
+  exchange->ask(request, [exchange](const msg::NodeStatus& status) {
+    reply_one(exchange, 202, json_of(status));
+  });
 }
 
 void power_nodes(const ExchangePtr& exchange) {
-  auto body = body_as<msg::PowerNodes>(*exchange, {"nodes", "action"});
+  auto body = body_as<msg::PowerNodes>(*exchange, {"nodes", "action", "plan"});
   if (!body) return exchange->refuse(body.error());
-  const auto action = read_action(*exchange, {"nodes", "action"});
+  const auto action = read_action(*exchange, {"nodes", "action", "plan"});
   if (!action) return exchange->refuse(action.error());
+  const auto plan = wants_plan(*exchange);
+  if (!plan) return exchange->refuse(plan.error());
   body->cluster_id = {exchange->path["cluster"]};
   body->viewer = msg::viewer_of(exchange->who);
   body->action = msg::enum_of<msg::PowerAction>(*action);
+  if (*plan) return reply_plan(exchange, {.power_nodes = std::move(*body)});
   exchange->ask(*body, [exchange](const msg::Done&) { exchange->reply_nothing(); });
 }
 

@@ -27,9 +27,12 @@ void get_reservation(const ExchangePtr& exchange) {
 
 void create_reservation(const ExchangePtr& exchange) {
   auto body = body_as<msg::DefineReservation>(
-      *exchange, {"name", "project_id", "hosts", "start_unix_s", "end_unix_s", "reason"});
+      *exchange, {"name", "project_id", "hosts", "start_unix_s", "end_unix_s", "reason", "plan"});
   if (!body) return exchange->refuse(body.error());
+  const auto plan = wants_plan(*exchange);
+  if (!plan) return exchange->refuse(plan.error());
   body->is_new = true;
+  if (*plan) return reply_plan(exchange, {.reservation = std::move(*body)});
   exchange->ask(*body, [exchange](const msg::Reservation& made) {
     reply_one(exchange, 201, json_of(made), 0,
               {{"Location", exchange->base_url + "/v2/reservations/" + made.name}});
@@ -38,17 +41,23 @@ void create_reservation(const ExchangePtr& exchange) {
 
 void change_reservation(const ExchangePtr& exchange) {
   auto body = body_as<msg::DefineReservation>(
-      *exchange, {"project_id", "hosts", "start_unix_s", "end_unix_s", "reason"});
+      *exchange, {"project_id", "hosts", "start_unix_s", "end_unix_s", "reason", "plan"});
   if (!body) return exchange->refuse(body.error());
+  const auto plan = wants_plan(*exchange);
+  if (!plan) return exchange->refuse(plan.error());
   body->name = exchange->path["reservation"];
+  if (*plan) return reply_plan(exchange, {.reservation = std::move(*body)});
   exchange->ask(*body, [exchange](const msg::Reservation& changed) {
     reply_one(exchange, 200, json_of(changed));
   });
 }
 
 void remove_reservation(const ExchangePtr& exchange) {
-  exchange->ask(msg::RemoveReservation{.name = exchange->path["reservation"]},
-                [exchange](const msg::Done&) { exchange->reply_nothing(); });
+  const auto plan = wants_plan(*exchange);
+  if (!plan) return exchange->refuse(plan.error());
+  const msg::RemoveReservation request{.name = exchange->path["reservation"]};
+  if (*plan) return reply_plan(exchange, {.remove_reservation = request});
+  exchange->ask(request, [exchange](const msg::Done&) { exchange->reply_nothing(); });
 }
 
 }  // namespace

@@ -167,6 +167,28 @@ Handler watchable(EventStreams& streams, std::set<std::string> types, Handler li
   };
 }
 
+core::Result<bool> wants_plan(const Exchange& exchange) {
+  const auto wrong = std::unexpected(msg::invalid("plan", "plan must be true or false"));
+  if (exchange.request.query.contains("plan")) {
+    const auto value = exchange.request.query_value("plan");
+    if (value != "true" && value != "false") return wrong;
+    return value == "true";
+  }
+  if (exchange.request.body.empty()) return false;
+  const auto body = Json::parse(exchange.request.body, nullptr, false);
+  const auto plan = body.find("plan");
+  if (plan == body.end()) return false;
+  if (!plan->is_boolean()) return wrong;
+  return plan->get<bool>();
+}
+
+void reply_plan(const ExchangePtr& exchange, msg::PlanChange request) {
+  request.viewer = msg::viewer_of(exchange->who);
+  exchange->ask(request, [exchange](const msg::ChangePlan& plan) {
+    reply_one(exchange, 200, json_of(plan));
+  });
+}
+
 core::Result<std::string> read_action(const Exchange& exchange,
                                       std::initializer_list<std::string_view> fields) {
   const auto body = read_body(exchange, fields);

@@ -8,6 +8,7 @@
 
 #include "gateway/events/event_streams.hpp"
 #include "gateway/routing/exchange.hpp"
+#include "messages/plans.hpp"
 
 namespace nucleus::gateway {
 
@@ -100,6 +101,13 @@ template <class... Events>
 Handler watchable(EventStreams& streams, Handler list) {
   return watchable(streams, {std::string(Events::topic)...}, std::move(list));
 }
+
+/// Whether only the plan of a change is asked for: `plan` in the body, or in the query of a request
+/// without a body.
+core::Result<bool> wants_plan(const Exchange& exchange);
+
+/// Answers with what a request to the scheduler would change.
+void reply_plan(const ExchangePtr& exchange, msg::PlanChange request);
 
 /// `on`, `off`, `shutdown`, `reboot` or `reset` as the body's `action`. The body may have these
 /// fields.

@@ -1,6 +1,7 @@
-// Questions that change nothing: why something is in its state, and what a start would do.
+// Questions that change nothing: why something is in its state, and what a request would do.
 #include "services/scheduler/plan/explain.hpp"
 #include "services/scheduler/plan/lookups.hpp"
+#include "services/scheduler/plan/preview.hpp"
 #include "services/scheduler/plan/resize.hpp"
 #include "services/scheduler/service.hpp"
 
@@ -37,6 +38,11 @@ core::Result<msg::StartPlan> Service::explain_start(const msg::PlanStart& reques
 core::Result<msg::StartPlan> Service::explain_growth(const msg::PlanGrowth& request,
                                                      core::Context& context) {
   return scheduler::explain_growth(view_, *backend_, request.grow, context.now_unix_ms());
+}
+
+core::Result<msg::ChangePlan> Service::plan_change(const msg::PlanChange& request,
+                                                   core::Context& context) {
+  return preview(view_, request, context.now_unix_ms());
 }
 
 }  // namespace nucleus::scheduler

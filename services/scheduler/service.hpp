@@ -10,6 +10,7 @@
 #include "messages/explanations.hpp"
 #include "messages/image_store.hpp"
 #include "messages/network.hpp"
+#include "messages/plans.hpp"
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
 #include "services/scheduler/backend.hpp"
@@ -109,6 +110,7 @@ class Service {
   core::Result<msg::StartPlan> explain_start(const msg::PlanStart& request, core::Context& context);
   core::Result<msg::StartPlan> explain_growth(const msg::PlanGrowth& request,
                                               core::Context& context);
+  core::Result<msg::ChangePlan> plan_change(const msg::PlanChange& request, core::Context& context);
 
   /// The records of computesets, finished ones from the archive, in the order of `ids`.
   void read_computesets(const std::vector<msg::ComputesetId>& ids,

@@ -1,10 +1,8 @@
 """`--plan` and `why` as the members of a project and the operator use them."""
-import os
-import subprocess
-
 import pytest
 
-from conftest import BIN, a_deployment, wait_until
+from comet import run_comet
+from conftest import a_deployment, wait_until
 from http_client import Admin, Client, operator_of
 
 
@@ -39,13 +37,10 @@ class Site(Admin):
         return self.get("/v2/computesets?fields=computeset_id,state")
 
     def cm(self, *words, code=0, token=None):
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.home), **self.deployment.env()}
+        env = self.deployment.env()
         if token:
             env["NUCLEUS_TOKEN"] = env[token]
-        ran = subprocess.run([BIN / "comet", *words], env=env, text=True, capture_output=True,
-                             check=False, stdin=subprocess.DEVNULL, timeout=60)
-        assert ran.returncode == code, f"{words}: {ran.stdout}{ran.stderr}"
-        return ran.stdout if code == 0 else ran.stderr
+        return run_comet(self.home, env, *words, code=code)
 
     def subjects(self, path, client=None):
         return [cause["subject"] for cause in (client or self).get(path)["causes"]]

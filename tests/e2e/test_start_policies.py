@@ -1,10 +1,8 @@
 """A computeset that starts with fewer nodes than it names, as its admin asks for it."""
-import os
-import subprocess
-
 import pytest
 
-from conftest import BIN, a_deployment, wait_until
+from comet import run_comet
+from conftest import a_deployment, wait_until
 from http_client import Admin, operator_of
 
 
@@ -28,11 +26,7 @@ class Site(Admin):
             assert changed.status_code == 200, changed.text
 
     def cm(self, *words, code=0):
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.home), **self.deployment.env()}
-        ran = subprocess.run([BIN / "comet", *words], env=env, text=True, capture_output=True,
-                             check=False, stdin=subprocess.DEVNULL, timeout=60)
-        assert ran.returncode == code, f"{words}: {ran.stdout}{ran.stderr}"
-        return ran.stdout if code == 0 else ran.stderr
+        return run_comet(self.home, self.deployment.env(), *words, code=code)
 
 
 def test_a_computeset_starts_with_as_many_nodes_as_fit_and_the_others_are_free(site):

@@ -12,13 +12,6 @@ using core::ErrorCode;
 
 namespace {
 
-/// At most, from its start to the end of its walltime.
-std::int64_t charge_core_s_max(const StoredComputeset& stored) {
-  const auto& computeset = stored.computeset;
-  if (stored.rates.empty()) return stored.cores * computeset.walltime_mins * 60;
-  return charged_core_s(stored, computeset.start_unix_s + computeset.walltime_mins * 60);
-}
-
 /// A wrong project can be corrected as long as nothing was charged.
 core::Result<void> check_project(const View& view, const msg::Allocation& known,
                                  const msg::ProjectId& project) {
@@ -74,6 +67,12 @@ std::optional<core::Error> set_bounds(msg::Allocation& allocation,
 }
 
 }  // namespace
+
+std::int64_t charge_core_s_max(const StoredComputeset& stored) {
+  const auto& computeset = stored.computeset;
+  if (stored.rates.empty()) return stored.cores * computeset.walltime_mins * 60;
+  return charged_core_s(stored, computeset.start_unix_s + computeset.walltime_mins * 60);
+}
 
 std::optional<std::int64_t> left_core_s(const Draft& draft, const msg::AllocationId& id) {
   const auto* stored = draft.allocation(id);

@@ -6,6 +6,9 @@
 
 namespace nucleus::scheduler {
 
+/// What it is charged at most, from its start to the end of its walltime.
+std::int64_t charge_core_s_max(const StoredComputeset& stored);
+
 /// What an allocation has left, if all unfinished computesets run for their whole walltimes; none
 /// if it has no limit. Below zero if its limit was lowered.
 std::optional<std::int64_t> left_core_s(const Draft& draft, const msg::AllocationId& id);

@@ -12,6 +12,7 @@
 #include "messages/network.hpp"
 #include "messages/overhead.hpp"
 #include "messages/people.hpp"
+#include "messages/plans.hpp"
 #include "messages/process.hpp"
 #include "messages/provisioner.hpp"
 #include "messages/registry.hpp"
@@ -64,9 +65,9 @@ void for_every_request_and_event(Visit&& visit) {
                  ReportDomains, DrainHost, RemoveHost, HostRemoved, DefineReservation,
                  RemoveReservation, ListReservations, ReservationChanged, ReservationRemoved,
                  DefineAllocation, ListAllocations, ListUsage, SumUsage, PlanStart, PlanGrowth,
-                 ExplainComputeset, ExplainNode, ExplainHost, ComputesetChanged, NodeChanged,
-                 HostChanged, AllocationChanged, AllocationRemoved, BudgetReached, WalltimeNotice>(
-      visit);
+                 PlanChange, ExplainComputeset, ExplainNode, ExplainHost, ComputesetChanged,
+                 NodeChanged, HostChanged, AllocationChanged, AllocationRemoved, BudgetReached,
+                 WalltimeNotice>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
                  ProbeHost>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,

@@ -189,7 +189,7 @@ TEST(Manual, NamesEachArgumentOfEachCommand) {
     EXPECT_TRUE(roff.starts_with(".TH ")) << command.name;
   }
   EXPECT_EQ(synopsis(*command_named({"comet", "terminate"}).command, "comet terminate"),
-            "comet terminate ID [--wait] [--wait-limit=WAIT-LIMIT] [--endpoint=ENDPOINT]");
+            "comet terminate ID [--plan] [--wait] [--wait-limit=WAIT-LIMIT] [--endpoint=ENDPOINT]");
 }
 
 TEST(Completion, OffersCommandsOptionsAndNamesOfTheirKind) {
