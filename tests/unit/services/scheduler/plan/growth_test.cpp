@@ -1,6 +1,7 @@
 // A running computeset grows: now, or not at all.
 #include <gmock/gmock.h>
 
+#include "services/scheduler/plan/budgets.hpp"
 #include "services/scheduler/plan/walltime.hpp"
 #include "services/scheduler/usage.hpp"
 #include "tests/unit/services/scheduler/resizing.hpp"
@@ -197,6 +198,20 @@ TEST_F(Resize, IsRefusedByAClosedAllocation) {
                                small.now_unix_ms));
   EXPECT_REFUSED(grow(id, {"vm-c-2"}), ErrorCode::wrong_state, "allocation_id",
                  "allocation a is closed");
+}
+
+TEST_F(Resize, IsRefusedByABudget) {
+  small.apply(*plan_allocation(small.view,
+                               {.allocation_id = {"a"},
+                                .project_id = {"p"},
+                                .limit_core_s = 7200,
+                                .budget = {{{.percent = 50, .action = msg::BudgetAction::refuse}}}},
+                               small.now_unix_ms));
+  const auto id = start(1, 90);
+  small.pass_time_s(3600);
+  small.apply(plan_budgets(small.view, small.now_unix_ms));
+  EXPECT_REFUSED(grow(id, {"vm-c-2"}), ErrorCode::wrong_state, "allocation_id",
+                 "allocation a has used 50 % of its limit: nothing new is started");
 }
 
 TEST_F(Resize, NeedsTheProjectsAcknowledgement) {
