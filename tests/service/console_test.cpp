@@ -461,6 +461,26 @@ TEST_F(Console, DisconnectsAViewerThatTakesNoBytes) {
   EXPECT_EQ(left.wait_for(wait_timeout), std::future_status::ready);
 }
 
+TEST_F(Console, DisconnectsASlowViewerThatHoldsUpAnother) {
+  ConsoleSocket qemu(socket_of("n1"), "", ConsoleSocket::Manner::floods);
+  start({{"console.stall_s", "3600"}, {"console.idle_s", "3600"}});
+  const auto slow = open(issue());
+  const auto fast = open(issue());
+  constexpr std::size_t more_than_buffers = 64U << 20;
+  EXPECT_TRUE(fast->skip(more_than_buffers));
+  EXPECT_EQ(slow->read_to_close(), "too slow: others watch this console");
+  EXPECT_EQ(slow->close_code(), 1013U);
+  EXPECT_TRUE(fast->skip(1U << 20)) << "it goes on";
+}
+
+TEST_F(Console, WaitsForItsOnlyViewer) {
+  ConsoleSocket qemu(socket_of("n1"), "", ConsoleSocket::Manner::floods);
+  start({{"console.stall_s", "3600"}, {"console.idle_s", "3600"}});
+  const auto slow = open(issue());
+  { EXPECT_TRUE(open(issue())->skip(1)); }
+  EXPECT_TRUE(slow->skip(64U << 20)) << "nobody else waits for it";
+}
+
 TEST_F(Console, DisconnectsAViewerThatAnswersNoPing) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start({{"console.idle_s", "1"}});

@@ -56,6 +56,13 @@ struct Viewer::Socket {
     while (!fault_ && !seen_.ends_with(text)) read_some();
     return std::exchange(seen_, {});
   }
+  bool skip(std::size_t bytes) {
+    for (std::size_t skipped = 0; !fault_ && skipped < bytes; seen_.clear()) {
+      read_some();
+      skipped += seen_.size();
+    }
+    return !fault_;
+  }
   /// The server's close reason; empty if it only disconnected.
   std::string read_to_close() {
     while (!fault_) read_some();
@@ -133,6 +140,9 @@ unsigned Viewer::open(const std::string& protocols) {
 }
 std::string Viewer::read_to(const std::string& text) {
   return socket_->read_to(text);
+}
+bool Viewer::skip(std::size_t bytes) {
+  return socket_->skip(bytes);
 }
 std::string Viewer::read_to_close() {
   return socket_->read_to_close();

@@ -19,6 +19,8 @@ class Viewer {
   unsigned open(const std::string& protocols);
   /// Reads until the bytes end with `text`, or the connection ends.
   std::string read_to(const std::string& text);
+  /// Reads and drops at least so many bytes; false if the connection ends before.
+  bool skip(std::size_t bytes);
   /// The server's close reason; empty if it only disconnected.
   std::string read_to_close();
   unsigned close_code() const;

@@ -12,6 +12,7 @@ using SystemError = boost::system::error_code;
 
 namespace {
 
+constexpr std::chrono::seconds hold_up_max{2};
 constexpr const char* reason_not_connected = "the host did not connect";
 constexpr const char* reason_lost = "the connection to the host was lost";
 
@@ -29,7 +30,8 @@ HostStream::HostStream(Console console, boost::asio::any_io_executor executor,
     : console_{std::move(console)},
       replay_bytes_max_{replay_bytes_max},
       bytes_{2 * replay_bytes_max},  // one half for those who join, one for those who are slow
-      timer_{std::move(executor)} {}
+      timer_{executor},
+      hold_up_timer_{std::move(executor)} {}
 
 HostStream::~HostStream() {
   if (host_) host_->close(CloseCode::normal, "no viewer is left");
@@ -51,10 +53,11 @@ void HostStream::join(std::shared_ptr<WebSocket> host) {
   write_next();
 }
 
-/// The slowest viewer sets the pace, once it is as far behind as a viewer who joins may be.
+/// The console waits for a viewer that is as far behind as one who joins may be.
 void HostStream::read_host() {
-  if (!host_ || is_reading_ || is_ended_ || bytes_.end() - slowest_viewer() > replay_bytes_max_)
-    return;
+  if (!host_ || is_reading_ || is_ended_) return;
+  if (bytes_.end() - slowest_viewer() > replay_bytes_max_) return watch_hold_up();
+  hold_up_timer_.cancel();
   is_reading_ = true;
   host_->receive([weak = weak_from_this()](std::optional<std::string_view> bytes) {
     const auto self = weak.lock();
@@ -110,6 +113,28 @@ void HostStream::advance() {
   read_host();
 }
 
+/// A viewer that has read everything waits for slower ones only for a while.
+void HostStream::watch_hold_up() {
+  const auto all = viewers();
+  const bool is_any_held_up = std::ranges::any_of(
+      all, [this](const auto& viewer) { return viewer->read_up_to() == bytes_.end(); });
+  if (!is_any_held_up || is_hold_up_watched_) return;
+  is_hold_up_watched_ = true;
+  hold_up_timer_.expires_after(hold_up_max);
+  hold_up_timer_.async_wait([weak = weak_from_this()](SystemError cancelled) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->is_hold_up_watched_ = false;
+    if (!cancelled) self->cut_slow_viewers();
+  });
+}
+
+void HostStream::cut_slow_viewers() {
+  for (const auto& viewer : viewers())
+    if (bytes_.end() - viewer->read_up_to() > replay_bytes_max_)
+      viewer->cut("too slow: others watch this console");
+}
+
 std::uint64_t HostStream::slowest_viewer() const {
   std::uint64_t slowest = bytes_.end();
   for (const auto& viewer : viewers()) slowest = std::min(slowest, viewer->read_up_to());
@@ -127,6 +152,7 @@ void HostStream::end(const std::string& reason, CloseCode code) {
   if (is_ended_) return;
   is_ended_ = true;
   timer_.cancel();
+  hold_up_timer_.cancel();
   writes_.clear();
   for (const auto& viewer : viewers()) viewer->end_after_bytes(reason, code);
 }

@@ -52,18 +52,22 @@ class HostStream : public std::enable_shared_from_this<HostStream> {
   };
   void read_host();
   void write_next();
+  void watch_hold_up();
+  void cut_slow_viewers();
   std::uint64_t slowest_viewer() const;
   std::vector<std::shared_ptr<Session>> viewers() const;
 
   Console console_;
   std::size_t replay_bytes_max_;
   RecentBytes bytes_;
-  boost::asio::steady_timer timer_;
+  boost::asio::steady_timer timer_;          // until the host has connected
+  boost::asio::steady_timer hold_up_timer_;  // until slow viewers are cut
   std::shared_ptr<core::http::WebSocket> host_ = {};
   std::vector<std::weak_ptr<Session>> viewers_ = {};
   std::deque<Write> writes_ = {};
   bool is_reading_ = false;
   bool is_writing_ = false;
+  bool is_hold_up_watched_ = false;
   bool is_ended_ = false;
 };
 

@@ -60,12 +60,20 @@ void Session::send_next() {
       self->stream_->advance();
       return self->send_next();
     }
-    if (sent == WebSocket::Sent::stalled) {
-      core::log::info("viewer_cut", {{"node", self->stream_->console().node_id.value}});
-      self->metrics_.viewers_cut.Increment();
-    }
+    if (sent == WebSocket::Sent::stalled) self->count_cut();
     self->disconnect();
   });
+}
+
+void Session::cut(const std::string& reason) {
+  if (is_ended_) return;
+  count_cut();
+  end(reason, CloseCode::try_again_later);
+}
+
+void Session::count_cut() {
+  core::log::info("viewer_cut", {{"node", stream_->console().node_id.value}});
+  metrics_.viewers_cut.Increment();
 }
 
 void Session::end_after_bytes(const std::string& reason, CloseCode code) {

@@ -26,12 +26,15 @@ class Session : public std::enable_shared_from_this<Session> {
   void send_next();
   /// Shows the viewer `reason` and ends.
   void end(const std::string& reason, core::http::CloseCode code = core::http::CloseCode::normal);
-  /// The same, once the viewer has been sent what the stream has.
+  /// Ends because the viewer takes its bytes too slowly.
+  void cut(const std::string& reason);
+  /// As `end`, once the viewer has been sent what the stream has.
   void end_after_bytes(const std::string& reason, core::http::CloseCode code);
 
  private:
   void read_viewer();
   void disconnect();
+  void count_cut();
 
   Metrics& metrics_;
   std::shared_ptr<SessionRight> right_;
