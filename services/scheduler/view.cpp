@@ -27,6 +27,11 @@ void apply_all(Writes<Id, Record>& writes, Records& records) {
       records.erase(id);
 }
 
+/// It counts in the occupancy of its computeset.
+bool is_on(const StoredNode& node) {
+  return !node.host_id.empty() || node.is_desired_on;
+}
+
 bool is_peer_changed(const StoredNode* before, const StoredNode* after) {
   return !before || !after || before->definition.name != after->definition.name ||
          before->is_removed != after->is_removed || !(before->ports == after->ports);
@@ -79,10 +84,10 @@ void View::Indexes::add(const StoredNode& node) {
   }
   if (is_waiting(node)) waiting_nodes.insert(id);
   if (is_start_failing(node)) failing_nodes.insert(id);
-  if (node.computeset_id != 0) {
+  if (node.computeset_id != 0 && is_on(node)) {
     auto& nodes = occupancy[node.computeset_id];
     nodes.placed += !node.host_id.empty();
-    nodes.on += !node.host_id.empty() || node.is_desired_on;
+    ++nodes.on;
   }
 }
 
@@ -105,10 +110,10 @@ void View::Indexes::remove(const StoredNode& node) {
   }
   waiting_nodes.erase(id);
   failing_nodes.erase(id);
-  if (node.computeset_id != 0) {
+  if (node.computeset_id != 0 && is_on(node)) {
     auto& nodes = occupancy[node.computeset_id];
     nodes.placed -= !node.host_id.empty();
-    nodes.on -= !node.host_id.empty() || node.is_desired_on;
+    --nodes.on;
     if (nodes == Occupancy{}) occupancy.erase(node.computeset_id);
   }
 }

@@ -68,6 +68,16 @@ TEST_F(Resize, LetsANodeThatIsOffLeaveAtOnce) {
   EXPECT_EQ(small.computeset(id).rates.back().from_unix_s, small.now_unix_s());
 }
 
+TEST_F(Resize, LetsANodeLeaveOthersThatAreOff) {
+  const auto id = start(2);
+  ASSERT_TRUE(small.power("c-2", PowerAction::poweroff));
+  small.observe("c-2", DomainState::shutoff);
+  ASSERT_TRUE(shrink(id, {"vm-c-1"}, PowerAction::poweroff));
+  small.observe("c-1", DomainState::shutoff);
+  EXPECT_THAT(nodes_of(id), ElementsAre("c-2"));
+  EXPECT_EQ(state(id), ComputesetState::running) << "its node may be powered on again";
+}
+
 TEST_F(Resize, EndsWithItsLastNode) {
   const auto id = start(2);
   ASSERT_TRUE(shrink(id, {"vm-c-1", "vm-c-2"}));
