@@ -277,7 +277,7 @@ def test_allocations_are_in_node_hours(member, outsider, operator):
     paid = member.ask("POST", "/v2/clusters", json={"cluster_id": "paid", "compute_count": 1,
                                                     "allocations": ["grant"]})
     assert paid.status_code == 201, paid.text
-    job = member.submit("paid", 1, account="grant")
+    job = member.submit("paid", 1, account="grant", duration=3600)
     member.wait_state("paid", job["id"], "active")
     member.end("paid", job["id"])
 
