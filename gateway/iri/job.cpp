@@ -222,11 +222,11 @@ core::Result<JobFilter> read_job_filter(const std::string& body, bool is_histori
   const auto parsed = parse_object(body);
   if (!parsed) return std::unexpected(parsed.error());
   for (const auto& [name, value] : parsed->items()) {
-    if (name == "account" && value.is_string()) {
-      filter.account = value.get<std::string>();
+    if (name == "account") {
+      filter.account = value.is_string() ? value.get<std::string>() : "";
+      if (auto broken = msg::check_name(name, filter.account)) return std::unexpected(*broken);
       continue;
     }
-    if (name == "account") return refuse_at(name, "must be a text");
     if (name != "state") return refuse_at(msg::shown(name), unknown);
     std::vector<State> states;
     for (const auto& one : value.is_array() ? value : Json::array({value})) {
