@@ -3,6 +3,32 @@
 
 namespace nucleus::gateway {
 
+namespace {
+
+core::Result<FacilityFacts> facility_from(core::Settings& settings) {
+  FacilityFacts facts;
+  facts.name = settings.text("gateway.facility_name", facts.name);
+  facts.short_name = settings.text("gateway.facility_short_name", facts.short_name);
+  facts.description = settings.text("gateway.facility_description", facts.description);
+  facts.organization = settings.text("gateway.facility_organization", "");
+  facts.support_uri = settings.text("gateway.facility_support_uri", "");
+  facts.country = settings.text("gateway.facility_country", "");
+  facts.state_or_province = settings.text("gateway.facility_state_or_province", "");
+  facts.locality = settings.text("gateway.facility_locality", "");
+  facts.street_address = settings.text("gateway.facility_street_address", "");
+  facts.unlocode = settings.text("gateway.facility_unlocode", "");
+  facts.node_cores = settings.number("gateway.facility_node_cores", facts.node_cores, 1, 4096);
+  const std::string& support = facts.support_uri;
+  if (!support.empty() && !support.starts_with("https://") && !support.starts_with("http://") &&
+      !support.starts_with("mailto:"))
+    return std::unexpected(
+        msg::invalid("gateway.facility_support_uri",
+                     "gateway.facility_support_uri must start with https://, http:// or mailto:"));
+  return facts;
+}
+
+}  // namespace
+
 core::Result<Config> Config::from(core::Settings& settings) {
   Config config;
   auto& http = config.http;
@@ -39,6 +65,9 @@ core::Result<Config> Config::from(core::Settings& settings) {
   streams.per_person = count("gateway.streams_per_person_max", streams.per_person, 1, 1'000'000);
   streams.reserved = count("gateway.streams_reserved", streams.reserved, 0, 1'000'000);
   config.cache_bytes_max = count("gateway.cache_bytes_max", config.cache_bytes_max, 0, 1LL << 40);
+  auto facility = facility_from(settings);
+  if (!facility) return std::unexpected(facility.error());
+  config.facility = std::move(*facility);
   return config;
 }
 

@@ -11,6 +11,21 @@
 
 namespace nucleus::gateway {
 
+/// What the IRI API tells about the facility; an empty text is not told.
+struct FacilityFacts {
+  std::string name = "Nucleus";
+  std::string short_name = "nucleus";
+  std::string description = "Virtual clusters on the facility's own hosts";
+  std::string organization = {};
+  std::string support_uri = {};
+  std::string country = {};
+  std::string state_or_province = {};
+  std::string locality = {};
+  std::string street_address = {};
+  std::string unlocode = {};
+  std::int64_t node_cores = 1;  // of the node that node-hours are counted in
+};
+
 struct Config {
   core::http::ServerOptions http = {};
   std::string public_url = {};       // as clients reach the gateway; empty = from their Host header
@@ -21,6 +36,7 @@ struct Config {
   std::size_t events_retained = 10'000;  // kept in memory for streams that resume
   StreamSlots::Limits streams = {};
   std::size_t cache_bytes_max = 64 << 20;  // of cached answers; 0 = nothing is cached
+  FacilityFacts facility = {};
 
   static core::Result<Config> from(core::Settings& settings);
 };

@@ -9,6 +9,7 @@
 #include "core/log/log.hpp"
 #include "core/runtime/tls_renewal.hpp"
 #include "gateway/credentials/credentials.hpp"
+#include "gateway/iri/routes.hpp"
 #include "gateway/json/numbers.hpp"
 #include "gateway/v1/routes.hpp"
 #include "gateway/v2/routes.hpp"
@@ -63,7 +64,18 @@ std::string target_with_slash(const Route& route, const core::http::Request& req
 
 /// The response to a request that was refused before any route was looked up.
 core::http::Response render_error(int status, const std::string& detail, const std::string& path) {
-  if (path.starts_with("/v2/") || path.starts_with("/nucleus/v2/"))
+  const auto is_below = [&](const std::string& root) {
+    return path.starts_with(root) || path.starts_with("/nucleus" + root);
+  };
+  if (is_below("/api/"))
+    return {.status = status,
+            .headers = {{"Content-Type", "application/problem+json"}},
+            .body = text_of(Json{{"type", "about:blank"},
+                                 {"title", "The request is not valid"},
+                                 {"status", status},
+                                 {"detail", detail},
+                                 {"instance", path}})};
+  if (is_below("/v2/"))
     return {.status = status,
             .headers = {{"Content-Type", "application/problem+json"}},
             .body = text_of(Json{{"type", "/problems/invalid_argument"},
@@ -106,6 +118,7 @@ Service::Service(core::Runtime& runtime, Config config)
   const FileWork work{.loop = runtime_.loop, .workers = runtime_.workers};
   add_v1_routes(router_, work);
   add_v2_routes(router_, streams_, work);
+  add_iri_routes(router_, config_.facility, runtime_.loop);
   server_ = std::make_unique<core::http::Server>(
       config_.http,
       [this](core::http::Request request, std::shared_ptr<void> kept, core::http::Respond respond) {
@@ -210,6 +223,8 @@ void Service::handle(core::http::Request request, std::shared_ptr<void> kept,
     exchange->upload = std::move(upload);
     return finish_upload(exchange, route);
   }
+  if (route.is_open && exchange->request.header("Authorization").empty())
+    return route.handler(exchange);
   authenticate(exchange, route.needs, [this, exchange, &route](msg::Principal who) {
     exchange->who = std::move(who);
     if (route.is_cached) return cached_reads_.run(exchange, route);

@@ -21,6 +21,12 @@ PAGE = [("limit", "integer", "Number of entries at most, 1 to 1000."),
         ("after", "string", "Start after this cursor: `next` of the previous page."),
         ("fields", "string", "Only these fields of each entry, separated by commas.")]
 PLAN = "True: change nothing, and answer with what would happen."
+WINDOW = [("offset", "integer", "Leave out this many entries."),
+          ("limit", "integer", "Number of entries at most, 0 to 1000; 100 if it is not given.")]
+PLAIN = {"text": {"type": "string"}, "number": {"type": "integer"}, "flag": {"type": "boolean"},
+         "object": {"type": "object"}, "real": {"type": "number"}, "nothing": {"type": "null"},
+         "text?": {"type": ["string", "null"]}, "uri": {"type": "string", "format": "uri"},
+         "time": {"type": "string", "format": "date-time"}}
 WATCH = ("watch", "string", "Server-sent events of this collection instead of a page.")
 
 
@@ -37,6 +43,19 @@ class Schemas:
                            "detail": {"type": "string"},
                            "field": {"type": "string",
                                      "description": "the request's field at fault"}}}}
+        problem = self.made["Problem"]
+        self.made["IriProblem"] = {
+            **problem, "required": ["type", "status", "instance"],
+            "properties": {**problem["properties"],
+                           "type": {"type": "string", "format": "uri"},
+                           "instance": {"type": "string", "description": "the request's URI"}}}
+
+    def add(self, name, spec):
+        """A schema that is not a message: an enum's values, or an object's shape."""
+        if name in self.made or name in self.known.structs:
+            raise ValueError(f"the schema {name} is described twice")
+        is_enum = isinstance(spec, list)
+        self.made[name] = {"type": "string", "enum": spec} if is_enum else self.shape(spec)
 
     def of(self, kind):
         if kind in BARE:
@@ -81,19 +100,27 @@ class Schemas:
         return {"$ref": "#/components/schemas/" + name}
 
     def shape(self, spec):
-        """`Cluster`, `[Cluster]`, `text`, `{clusters: [Cluster]}`; all of `{+: [A, B]}`, or one of
-        `{or: [A, B]}`."""
+        """`Cluster`, `[Cluster]`, `text`, `text, its meaning`, `{clusters: [Cluster]}`,
+        `{id!: text}` for a required field, `{+: [Node, NodeStatus]}`, `{or: [Host, ChangePlan]}`,
+        `{enum: [a, b]}`."""
         if isinstance(spec, list):
             return {"type": "array", "items": self.shape(spec[0])}
         if isinstance(spec, dict) and "+" in spec:
             return {"allOf": [self.shape(part) for part in spec["+"]]}
         if isinstance(spec, dict) and "or" in spec:
             return {"anyOf": [self.shape(part) for part in spec["or"]]}
+        if isinstance(spec, dict) and "enum" in spec:
+            return {"type": "string", "enum": spec["enum"]}
+        if isinstance(spec, dict) and "raw" in spec:
+            return spec["raw"]
         if isinstance(spec, dict):
-            return {"type": "object", "properties": {k: self.shape(v) for k, v in spec.items()}}
-        plain = {"text": {"type": "string"}, "number": {"type": "integer"},
-                 "flag": {"type": "boolean"}, "object": {"type": "object"}}
-        return dict(plain[spec]) if spec in plain else self.ref(spec)
+            required = [name[:-1] for name in spec if name.endswith("!")]
+            return {"type": "object", **({"required": required} if required else {}),
+                    "properties": {k.rstrip("!"): self.shape(v) for k, v in spec.items()}}
+        kind, _, meaning = spec.partition(", ")
+        if kind in PLAIN:
+            return {**PLAIN[kind], **({"description": meaning} if meaning else {})}
+        return self.ref(spec)
 
 
 def with_plan(operation):
@@ -115,7 +142,20 @@ def parameter(where, name, kind, description):
             "description": description}
 
 
+def asked(name, text, is_iri):
+    """A parameter of a query, whose text may begin with its kind."""
+    kind, _, meaning = text.partition(", ")
+    if is_iri and kind in PLAIN:
+        return parameter("query", name, PLAIN[kind]["type"], meaning)
+    return parameter("query", name, "string", text)
+
+
 def body_of(spec, schemas):
+    if "schema" in spec:
+        schema = dict(schemas.made[spec["schema"]])
+        schema["additionalProperties"] = False
+        return {"required": "optional" not in spec,
+                "content": {"application/json": {"schema": schema}}}
     if spec.get("binary"):
         schema = {"type": "string", "format": "binary"}
     elif "message" in spec:
@@ -130,7 +170,7 @@ def body_of(spec, schemas):
     return {"required": True, "content": {kind: {"schema": schema}}}
 
 
-def answers_of(operation, is_v2, schemas):
+def answers_of(operation, problem, schemas):
     answers = {}
     for status, shape in operation.get("gives", {}).items():
         answer = {"description": operation["summary"]}
@@ -140,9 +180,9 @@ def answers_of(operation, is_v2, schemas):
         if operation.get("etag"):
             answer["headers"] = {"ETag": {"schema": {"type": "string"}}}
         answers[str(status)] = answer
-    if is_v2:
+    if problem:
         answers["default"] = {"description": "A problem.", "content": {
-            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/" + problem}}}}
     elif "right" in operation:
         answers["default"] = {"description": "`{\"detail\": …}`; status 400 has a JSON string.",
                               "content": {"application/json": {"schema": {}}}}
@@ -151,29 +191,36 @@ def answers_of(operation, is_v2, schemas):
 
 def expand(method, path, operation, tag, schemas):
     operation = with_plan(operation)
+    is_iri = path.startswith("/api/")
     is_v2 = path.startswith("/v2")
+    problem = "IriProblem" if is_iri else "Problem" if is_v2 else None
     parameters = [parameter("path", name, "string", f"The {name}.")
                   for name in re.findall(r"\{(\w+)\}", path)]
-    asked = list(operation.get("query", {}).items())
-    parameters += [parameter("query", name, "string", text) for name, text in asked]
+    parameters += [asked(name, text, is_iri) for name, text in operation.get("query", {}).items()]
+    if operation.get("window"):
+        parameters += [parameter("query", *words) for words in WINDOW]
     if operation.get("page"):
         parameters += [parameter("query", *words) for words in PAGE]
     if operation.get("watch"):
         parameters.append(parameter("query", *WATCH))
     if operation.get("if_match"):
         parameters.append(parameter("header", "If-Match", "string", "An ETag; else 412."))
-    if is_v2:
+    if problem:
         parameters.append(parameter("header", "Nucleus-After-Sequence", "string",
                                     "Answer only after events up to this number were handled."))
         if method != "get":
             parameters.append(parameter("header", "Idempotency-Key", "string",
                                         "A repeated request has one effect and one answer."))
-    whole = {"operationId": method + re.sub(r"\W+", "_", path.rstrip("/")), "tags": [tag],
+    name = operation.get("id", method + re.sub(r"\W+", "_", path.rstrip("/")))
+    whole = {"operationId": name, "tags": [tag],
              "summary": operation["summary"], "parameters": parameters,
-             "responses": answers_of(operation, is_v2, schemas)}
+             "responses": answers_of(operation, problem, schemas)}
     if "body" in operation:
         whole["requestBody"] = body_of(operation["body"], schemas)
-    if "right" in operation:
+    if operation.get("open"):
+        whole["x-right"] = "read"
+        whole["security"] = [{}, {"token": []}, {"basic": []}]
+    elif "right" in operation:
         whole["x-right"] = operation["right"]
     else:
         whole["security"] = []
@@ -185,7 +232,10 @@ def join(folder):
     paths, tags = {}, []
     for file in sorted(HERE.glob("*.yaml")):
         tags.append({"name": file.stem})
-        for path, operations in yaml.safe_load(file.read_text()).items():
+        described = yaml.safe_load(file.read_text())
+        for name, spec in described.pop("schemas", {}).items():
+            schemas.add(name, spec)
+        for path, operations in described.items():
             for method, operation in operations.items():
                 if method in paths.setdefault(path, {}):
                     raise ValueError(f"{method} {path} is described twice")

@@ -81,7 +81,12 @@ Upload::~Upload() {
 
 bool Exchange::is_v1() const {
   const auto segments = segments_of(request.path);
-  return segments.empty() || segments.front() != "v2";
+  return segments.empty() || (segments.front() != "v2" && segments.front() != "api");
+}
+
+bool Exchange::is_iri() const {
+  const auto segments = segments_of(request.path);
+  return !segments.empty() && segments.front() == "api";
 }
 
 /// True if the client's copy, which If-None-Match names, is the current one.
@@ -123,6 +128,11 @@ void Exchange::reply(int status, const Json& body, core::http::Headers headers) 
 
 void Exchange::reply_problem(int status, Json problem, core::http::Headers headers) {
   problem["status"] = status;
+  if (is_iri()) {
+    // An absolute URI, and the request that was answered.
+    problem["type"] = base_url + problem["type"].get<std::string>();
+    problem["instance"] = base_url + request.target;
+  }
   reply_text(status, text_of(problem), "application/problem+json", std::move(headers));
 }
 

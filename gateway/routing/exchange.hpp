@@ -45,6 +45,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   bool is_operator() const { return msg::is_operator(who); }
   /// Errors of v1 have their own form (docs/rest-v1.md, Common rules).
   bool is_v1() const;
+  /// Problems of the IRI API name the request (docs/rest-iri.md).
+  bool is_iri() const;
   const std::string& id() const { return id_; }
 
   void reply(int status, const Json& body, core::http::Headers headers = {});

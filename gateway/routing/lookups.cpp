@@ -25,13 +25,18 @@ msg::NodeRef node_of_path(const Exchange& exchange) {
 }
 
 void with_cluster(const ExchangePtr& exchange, std::function<void(msg::Cluster)> next) {
-  exchange->ask(msg::ListClusters{.viewer = msg::viewer_of(exchange->who),
-                                  .cluster_id = {exchange->path.at("cluster")}},
-                [exchange, next = std::move(next)](msg::Clusters found) {
-                  if (found.clusters.empty())
-                    return exchange->refuse(ErrorCode::not_found, "no such cluster");
-                  next(std::move(found.clusters.front()));
-                });
+  with_cluster(exchange, {exchange->path.at("cluster")}, std::move(next));
+}
+
+void with_cluster(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
+                  std::function<void(msg::Cluster)> next) {
+  exchange->ask(
+      msg::ListClusters{.viewer = msg::viewer_of(exchange->who), .cluster_id = cluster_id},
+      [exchange, next = std::move(next)](msg::Clusters found) {
+        if (found.clusters.empty())
+          return exchange->refuse(ErrorCode::not_found, "no such cluster");
+        next(std::move(found.clusters.front()));
+      });
 }
 
 void with_nodes(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,

@@ -15,6 +15,9 @@ msg::NodeRef node_of_path(const Exchange& exchange);
 /// The computeset {id} of a path; `not_found` if it is not a positive integer.
 core::Result<msg::ComputesetId> computeset_of_path(const Exchange& exchange);
 
+/// A cluster by its name.
+void with_cluster(const ExchangePtr& exchange, const msg::ClusterId& cluster_id,
+                  std::function<void(msg::Cluster)> next);
 /// The cluster {cluster} of the path.
 void with_cluster(const ExchangePtr& exchange, std::function<void(msg::Cluster)> next);
 

@@ -22,6 +22,8 @@ struct Route {
   std::vector<std::string> segments = {};
   msg::Right needs = msg::Right::unknown;  // of the caller; unknown = no credential is needed
   Handler handler = {};
+  /// A caller without a credential is served as one without projects.
+  bool is_open = false;
   /// A GET whose answer changes only after an event of the path's cluster or, if the path names
   /// none, of the caller's projects: its answers may be cached.
   bool is_cached = false;
@@ -40,6 +42,11 @@ class Router {
   void add_cached(std::string pattern, msg::Right needs, Handler handler) {
     add("GET", std::move(pattern), needs, std::move(handler));
     routes_.back().is_cached = true;
+  }
+  /// A GET for everybody: a caller with a credential sees more.
+  void add_open(std::string pattern, Handler handler) {
+    add("GET", std::move(pattern), msg::Right::read, std::move(handler));
+    routes_.back().is_open = true;
   }
   /// A route without a credential.
   void add_public(std::string method, std::string pattern, Handler handler) {

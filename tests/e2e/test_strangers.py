@@ -13,7 +13,10 @@ SAME_FOR_ALL = ("X-Request-Id", "Nucleus-Sequence", "Date")
 MISSING = {"cluster": "none", "node": "vm-none-00", "id": "999999", "project": "nowhere",
            "reservation": "none",
            "image": "x.iso", "allocation": "nothing", "person": "nobody", "token": "0" * 16,
-           "host": "no-host"}
+           "host": "no-host", "resource_id": "none", "job_id": "999999", "incident_id": "none",
+           "event_id": "none", "project_id": "nowhere", "project_allocation_id": "nothing",
+           "user_allocation_id": "nobody"}
+PUBLIC = ("{site_id}", "{capability_id}")  # the centre's, not a tenant's
 PLAIN = {"action": "off", "kind": "serial", "count": 1, "name": "taken", "description": "hers",
          "cpus": 2, "iso_id": "", "is_drained": True, "is_strict": True, "label": "x",
          "version": 1, "walltime_mins": 60}
@@ -24,7 +27,7 @@ def operations():
     for path, methods in DOCUMENT["paths"].items():
         for method, operation in methods.items():
             named = "{" in path or names_in_body(operation)
-            if named and "x-right" in operation:
+            if named and "x-right" in operation and not path.endswith(PUBLIC):
                 yield pytest.param(method, path, operation, id=f"{method} {path}")
 
 
@@ -54,6 +57,13 @@ def body_of(operation, ids):
     return json.dumps(body)
 
 
+def content_of(answer):
+    """The body; of the IRI API without the request's own URI."""
+    if "/api/v1/" not in answer.url or not answer.content:
+        return answer.content
+    return {name: value for name, value in answer.json().items() if name != "instance"}
+
+
 def query_of(operation):
     names = {parameter["name"] for parameter in operation["parameters"]}
     return {"iso_name": ""} if "iso_name" in names else {}
@@ -81,11 +91,16 @@ def ids_fixture(admin, operator):
                            data=json.dumps({"cluster_id": "mine", "count": 1}))
         return answer.json() if answer.status_code == 201 else None
 
+    computeset = str(wait_until(started, "a computeset")["computeset_id"])
+    allocation = admin.get("/v2/allocations")["allocations"][0]["allocation_id"]
+    person = admin.get("/v2/me")["person_id"]
+    incident = "reservation-" + str(reserved.json()["reservation_id"])
+    assert admin.get("/api/v1/status/incidents/" + incident)["name"] == "course"
     return {"cluster": "mine", "node": "vm-mine-00", "project": "demo", "image": "x.iso",
-            "id": str(wait_until(started, "a computeset")["computeset_id"]),
-            "allocation": admin.get("/v2/allocations")["allocations"][0]["allocation_id"],
-            "person": admin.get("/v2/me")["person_id"], "host": "sim-0001",
-            "reservation": "course",
+            "id": computeset, "allocation": allocation, "person": person, "host": "sim-0001",
+            "reservation": "course", "resource_id": "mine", "job_id": computeset,
+            "incident_id": incident, "event_id": incident + "-begun", "project_id": "demo",
+            "project_allocation_id": allocation, "user_allocation_id": person,
             "token": admin.ask("POST", "/v2/me/tokens", data="{}").json()["token_id"]}
 
 
@@ -96,7 +111,8 @@ def test_objects_of_others_look_like_missing_ones(stranger, ids, method, path, o
         answer = stranger.ask(method, path.format(**known), data=body_of(operation, known),
                               params=query_of(operation))
         headers = {k: v for k, v in answer.headers.items() if k not in SAME_FOR_ALL}
-        answers.append((answer.status_code, answer.content, headers))
+        headers.pop("Content-Length", None)
+        answers.append((answer.status_code, content_of(answer), headers))
     assert answers[0] == answers[1]
     if operation["x-right"] == "operate":
         assert answers[0][0] == 403
