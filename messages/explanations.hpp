@@ -70,13 +70,13 @@ struct ExplainHost {
   NUCLEUS_FIELDS(host_id);
 };
 
-/// What a StartComputeset would do if it were sent now.
+/// What a StartComputeset or a GrowComputeset would do if it were sent now.
 struct StartPlan {
-  Computeset computeset = {};           // as it would become: running or submitted; without an id
-  std::vector<std::string> names = {};  // of its nodes, in their order
-  std::vector<HostId> hosts = {};       // of each node if it would start now; otherwise empty
-  std::int64_t cores = 0;               // of all its nodes
-  std::int64_t core_s_max = 0;          // its price, if it runs for its whole walltime
+  Computeset computeset = {};           // as it would become; a new one has no id
+  std::vector<std::string> names = {};  // of the nodes that would start, in their order
+  std::vector<HostId> hosts = {};       // of each of them if they would start now; otherwise empty
+  std::int64_t cores = 0;               // of all of them
+  std::int64_t core_s_max = 0;          // their price, if they run until the end of the walltime
   std::optional<std::int64_t> left_core_s = {};  // of its allocation, before; not set = no limit
   std::int64_t expected_start_unix_s = 0;        // as in Explanation; now, if it would start now
   std::vector<Cause> causes = {};                // why it would wait; empty if it would not
@@ -90,6 +90,14 @@ struct PlanStart {
   using Reply = StartPlan;
   StartComputeset start = {};
   NUCLEUS_FIELDS(start);
+};
+
+/// Refused as the growth itself would be: for example, if its nodes have no room now.
+struct PlanGrowth {
+  static constexpr std::string_view topic = "scheduler.plan-growth";
+  using Reply = StartPlan;
+  GrowComputeset grow = {};
+  NUCLEUS_FIELDS(grow);
 };
 
 }  // namespace nucleus::msg

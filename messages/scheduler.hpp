@@ -73,6 +73,7 @@ struct Computeset {
 
 constexpr std::int64_t walltime_default_mins = 2880;
 constexpr std::int64_t walltime_mins_max = 525'600;
+constexpr std::size_t computeset_nodes_max = 4096;
 
 /// Starts compute nodes of one cluster together: those in `nodes` or `names`, or the first `count`
 /// free ones. A cluster that the viewer does not see is `not_found`, like one that does not exist.
@@ -98,7 +99,7 @@ struct StartComputeset {
 inline std::optional<Error> check(const StartComputeset& request) {
   if (request.cluster_id.empty()) return invalid("cluster", "cluster is missing");
   const auto node_count = request.nodes.size() + request.names.size();
-  if (node_count > 4096)
+  if (node_count > computeset_nodes_max)
     return invalid(request.names.empty() ? "nodes" : "names", "more than 4096 nodes");
   if (!request.nodes.empty() && !request.names.empty())
     return invalid("names", "nodes must be given by id or by name, not both");
@@ -138,6 +139,47 @@ struct ChangeWalltime {
 inline std::optional<Error> check(const ChangeWalltime& request) {
   if (request.walltime_mins >= 1 && request.walltime_mins <= walltime_mins_max) return std::nullopt;
   return invalid("walltime_mins", "walltime_mins must be 1 to 525600");
+}
+
+/// Adds compute nodes of its cluster to a running computeset: those in `names`, or the first
+/// `count` free ones. They start at once, or it is refused. One that the viewer does not see is
+/// `not_found`.
+struct GrowComputeset {
+  static constexpr std::string_view topic = "scheduler.grow-computeset";
+  using Reply = Computeset;
+  ComputesetId computeset_id = 0;
+  Viewer viewer = {};
+  std::vector<std::string> names = {};  // 0..4096, in no computeset, none twice
+  std::uint32_t count = 0;              // used if no names are given
+  NUCLEUS_FIELDS(computeset_id, viewer, names, count);
+};
+
+inline std::optional<Error> check(const GrowComputeset& request) {
+  if (request.names.size() > computeset_nodes_max) return invalid("names", "more than 4096 nodes");
+  if (request.count > computeset_nodes_max) return invalid("count", "more than 4096 nodes");
+  if (!request.names.empty() && request.count > 0)
+    return invalid("count", "nodes must be given by name or by count, not both");
+  return std::nullopt;
+}
+
+/// Stops nodes of a running computeset. Each leaves it as soon as it is off; without nodes it ends.
+/// One that the viewer does not see is `not_found`.
+struct ShrinkComputeset {
+  static constexpr std::string_view topic = "scheduler.shrink-computeset";
+  using Reply = Computeset;
+  ComputesetId computeset_id = 0;
+  Viewer viewer = {};
+  std::vector<std::string> names = {};        // 1..4096 of its nodes, none twice
+  PowerAction action = PowerAction::unknown;  // shutdown or poweroff
+  NUCLEUS_FIELDS(computeset_id, viewer, names, action);
+};
+
+inline std::optional<Error> check(const ShrinkComputeset& request) {
+  if (request.names.empty() || request.names.size() > computeset_nodes_max)
+    return invalid("names", "names must have 1 to 4096 nodes");
+  if (request.action != PowerAction::shutdown && request.action != PowerAction::poweroff)
+    return invalid("action", "action must be shutdown or poweroff");
+  return std::nullopt;
 }
 
 /// Powers one node. A compute must be in a running computeset; a frontend needs none. A node that

@@ -26,9 +26,11 @@ core::Result<int> list_clusters(const Api& api, const Words& words);
 core::Result<int> show_clusters(const Api& api, const Words& words);
 core::Result<int> show_sets(const Api& api, const Words& words);
 core::Result<int> start_nodes(const Api& api, const Words& words);
-/// Of `comet start --plan`.
+/// Of `comet start --plan` and `comet grow --plan`.
 void print_start_plan(const Json& plan);
 core::Result<int> change_walltime(const Api& api, const Words& words);
+core::Result<int> grow_set(const Api& api, const Words& words);
+core::Result<int> shrink_set(const Api& api, const Words& words);
 core::Result<int> terminate_set(const Api& api, const Words& words);
 core::Result<int> explain(const Api& api, const Words& words);
 core::Result<int> power(const Api& api, const Words& words);

@@ -55,6 +55,15 @@ constexpr Argument why_words[] = {{"WHAT", "a computeset's ID, or a cluster"},
 constexpr Argument walltime_words[] = {{"ID", "the computeset", number, true},
                                        {"WALLTIME", "from its start: 90m, 2h, 1d or 1w", one, true},
                                        endpoint};
+constexpr Argument grow_words[] = {{"ID", "the computeset", number, true},
+                                   {"NODES", "a list of nodes of its cluster"},
+                                   {"--count", "add this many free nodes", number},
+                                   {"--plan", "add nothing; show what would happen", nothing},
+                                   endpoint};
+constexpr Argument shrink_words[] = {{"ID", "the computeset", number, true},
+                                     {"NODES", "a list of its nodes", one, true},
+                                     {"--poweroff", "stop them by force, not gracefully", nothing},
+                                     endpoint};
 constexpr Argument terminate_words[] = {
     {"ID", "the computeset", number, true}, wait, wait_limit, endpoint};
 constexpr Argument power_on_words[] = {cluster,
@@ -148,6 +157,9 @@ constexpr Command comet_parts[] = {
      with_api<explain>},
     {"walltime", "Change the walltime of a computeset that waits or runs.", walltime_words,
      with_api<change_walltime>},
+    {"grow", "Add nodes to a running computeset.", grow_words, with_api<grow_set>},
+    {"shrink", "Stop some nodes of a running computeset, which leave it.", shrink_words,
+     with_api<shrink_set>},
     {"terminate", "End a computeset and shut down its nodes.", terminate_words,
      with_api<terminate_set>},
     {"power", "Power nodes, computesets and frontends on and off.", {}, nullptr, power_parts},

@@ -80,11 +80,14 @@ class Schemas:
         return {"$ref": "#/components/schemas/" + name}
 
     def shape(self, spec):
-        """`Cluster`, `[Cluster]`, `text`, `{clusters: [Cluster]}`, `{+: [Node, NodeStatus]}`."""
+        """`Cluster`, `[Cluster]`, `text`, `{clusters: [Cluster]}`; all of `{+: [A, B]}`, or one of
+        `{or: [A, B]}`."""
         if isinstance(spec, list):
             return {"type": "array", "items": self.shape(spec[0])}
         if isinstance(spec, dict) and "+" in spec:
             return {"allOf": [self.shape(part) for part in spec["+"]]}
+        if isinstance(spec, dict) and "or" in spec:
+            return {"anyOf": [self.shape(part) for part in spec["or"]]}
         if isinstance(spec, dict):
             return {"type": "object", "properties": {k: self.shape(v) for k, v in spec.items()}}
         plain = {"text": {"type": "string"}, "number": {"type": "integer"},

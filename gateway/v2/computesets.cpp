@@ -34,7 +34,7 @@ void list_computesets(const ExchangePtr& exchange) {
   });
 }
 
-/// Whether only the plan of a start is asked for.
+/// Whether only the plan of a start or a growth is asked for.
 struct PlanOnly {
   bool plan = false;
   NUCLEUS_FIELDS(plan);
@@ -100,6 +100,48 @@ void change_walltime(const ExchangePtr& exchange) {
   });
 }
 
+void grow_computeset(const ExchangePtr& exchange) {
+  auto body = body_as<msg::GrowComputeset>(*exchange, {"names", "count", "plan"});
+  if (!body) return exchange->refuse(body.error());
+  const auto plan = body_as<PlanOnly>(*exchange, {"names", "count", "plan"});
+  if (!plan) return exchange->refuse(plan.error());
+  const auto id = computeset_of_path(*exchange);
+  if (!id) return exchange->refuse(id.error());
+  body->computeset_id = *id;
+  body->viewer = msg::viewer_of(exchange->who);
+  if (plan->plan)
+    return exchange->ask(
+        msg::PlanGrowth{.grow = std::move(*body)},
+        [exchange](const msg::StartPlan& planned) { reply_one(exchange, 200, json_of(planned)); });
+  exchange->ask(*body, [exchange](const msg::Computeset& grown) {
+    reply_one(exchange, 200, json_of(grown));
+  });
+}
+
+/// How nodes that are removed are stopped.
+struct StopAction {
+  std::string action = "shutdown";
+  NUCLEUS_FIELDS(action);
+};
+
+void shrink_computeset(const ExchangePtr& exchange) {
+  auto body = body_as<msg::ShrinkComputeset>(*exchange, {"names", "action"});
+  if (!body) return exchange->refuse(body.error());
+  const auto stop = body_as<StopAction>(*exchange, {"names", "action"});
+  if (!stop) return exchange->refuse(stop.error());
+  if (stop->action != "shutdown" && stop->action != "off")
+    return exchange->refuse(ErrorCode::invalid_argument, "action must be shutdown or off",
+                            "action");
+  const auto id = computeset_of_path(*exchange);
+  if (!id) return exchange->refuse(id.error());
+  body->computeset_id = *id;
+  body->viewer = msg::viewer_of(exchange->who);
+  body->action = stop->action == "off" ? msg::PowerAction::poweroff : msg::PowerAction::shutdown;
+  exchange->ask(*body, [exchange](const msg::Computeset& shrunk) {
+    reply_one(exchange, 202, json_of(shrunk));
+  });
+}
+
 }  // namespace
 
 void add_v2_computeset_routes(Router& router, EventStreams& streams) {
@@ -109,6 +151,8 @@ void add_v2_computeset_routes(Router& router, EventStreams& streams) {
   router.add_cached("/v2/computesets/{id}", msg::Right::read, get_computeset);
   router.add("PATCH", "/v2/computesets/{id}", msg::Right::power, change_walltime);
   router.add("POST", "/v2/computesets/{id}/power", msg::Right::power, power_computeset);
+  router.add("POST", "/v2/computesets/{id}/nodes", msg::Right::power, grow_computeset);
+  router.add("POST", "/v2/computesets/{id}/nodes/remove", msg::Right::power, shrink_computeset);
 }
 
 }  // namespace nucleus::gateway

@@ -5,6 +5,8 @@
 // with the hosts of the lease, an end is `end_computeset`.
 #pragma once
 
+#include <expected>
+
 #include "services/scheduler/plan/draft.hpp"
 
 namespace nucleus::scheduler {
@@ -20,6 +22,12 @@ class Backend {
   /// Part of a scheduling pass: starts those submitted computesets that have hosts now, and records
   /// why the others wait.
   virtual void place_submitted(Draft& draft) = 0;
+
+  /// Hosts for more nodes of a computeset that runs: all of `needs`, now; otherwise why there are
+  /// none.
+  virtual std::expected<std::vector<msg::HostId>, Wait> find_more(Draft& draft,
+                                                                  const StoredComputeset& stored,
+                                                                  const Needs& needs) = 0;
 
   /// Reservations are not the scheduler's: it passes on the name that a start gives.
   virtual bool keeps_reservations() const { return false; }

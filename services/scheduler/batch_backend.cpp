@@ -25,6 +25,20 @@ void BatchBackend::place(Draft& draft, msg::ComputesetId id) {
   set_wait(draft, id, {.reason = WaitReason::job_full});
 }
 
+/// On hosts of its job that none of its nodes is on: those of nodes that left.
+std::expected<std::vector<msg::HostId>, Wait> BatchBackend::find_more(
+    Draft& draft, const StoredComputeset& stored, const Needs& needs) {
+  auto& pool = draft.pool();
+  for (const auto& [id, host] : draft.view().hosts())
+    if (host.job_computeset_id == stored.computeset.computeset_id && is_open(host) &&
+        !draft.view().nodes_on(id).empty())
+      pool.take(id, pool.free(id));
+  if (auto hosts = place_together(pool, needs.all, draft.search_steps_left()))
+    return *std::move(hosts);
+  return std::unexpected(
+      Wait{.reason = WaitReason::job_full, .subject = stored.computeset.batch_job});
+}
+
 /// `job` is null if the last look did not show it.
 Wait BatchBackend::wait_of(const View& view, const StoredComputeset& stored, const Job* job) const {
   const auto& job_id = stored.computeset.batch_job;

@@ -14,6 +14,9 @@ class BatchBackend final : public Backend {
 
   void submit(Draft& draft, msg::ComputesetId id) override { place(draft, id); }
   void place_submitted(Draft& draft) override;
+  std::expected<std::vector<msg::HostId>, Wait> find_more(Draft& draft,
+                                                          const StoredComputeset& stored,
+                                                          const Needs& needs) override;
   bool keeps_reservations() const override { return true; }
 
  private:

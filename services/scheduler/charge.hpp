@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <numbers>
 #include <vector>
@@ -18,6 +19,17 @@ struct ChargeRate {
   std::int64_t cores = 0;
   NUCLEUS_FIELDS(from_unix_s, cores);
 };
+
+/// Charges so many cores more from a moment on; less, if it is negative. The rates are in the order
+/// of time, and one of them at least is not later.
+inline void add_cores(std::vector<ChargeRate>& rates, std::int64_t from_unix_s,
+                      std::int64_t more_cores) {
+  auto next = std::ranges::lower_bound(rates, from_unix_s, {}, &ChargeRate::from_unix_s);
+  const bool is_new = next == rates.end() || next->from_unix_s != from_unix_s;
+  if (is_new && next != rates.begin())
+    next = rates.insert(next, {.from_unix_s = from_unix_s, .cores = std::prev(next)->cores});
+  for (; next != rates.end(); ++next) next->cores += more_cores;
+}
 
 /// A period of time; an open end is the largest or smallest number.
 struct Period {

@@ -20,4 +20,13 @@ void EmbeddedBackend::place_submitted(Draft& draft) {
   for (const auto id : Priorities{draft}.order()) queue.place(id);
 }
 
+std::expected<std::vector<msg::HostId>, Wait> EmbeddedBackend::find_more(
+    Draft& draft, const StoredComputeset& stored, const Needs& needs) {
+  Queue queue{draft};
+  for (const auto waiting : Priorities{draft}.order())
+    if (draft.computeset(waiting)->reservation_id == stored.reservation_id)
+      queue.keep_waiting(waiting);
+  return queue.find_more(stored.reservation_id, needs);
+}
+
 }  // namespace nucleus::scheduler

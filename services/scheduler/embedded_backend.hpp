@@ -11,6 +11,9 @@ class EmbeddedBackend final : public Backend {
  public:
   void submit(Draft& draft, msg::ComputesetId id) override;
   void place_submitted(Draft& draft) override;
+  std::expected<std::vector<msg::HostId>, Wait> find_more(Draft& draft,
+                                                          const StoredComputeset& stored,
+                                                          const Needs& needs) override;
 };
 
 }  // namespace nucleus::scheduler

@@ -1,6 +1,7 @@
 // Questions that change nothing: why something is in its state, and what a start would do.
 #include "services/scheduler/plan/explain.hpp"
 #include "services/scheduler/plan/lookups.hpp"
+#include "services/scheduler/plan/resize.hpp"
 #include "services/scheduler/service.hpp"
 
 namespace nucleus::scheduler {
@@ -31,6 +32,11 @@ core::Result<msg::Explanation> Service::explain_host(const msg::ExplainHost& req
 core::Result<msg::StartPlan> Service::explain_start(const msg::PlanStart& request,
                                                     core::Context& context) {
   return scheduler::explain_start(view_, *backend_, request.start, context.now_unix_ms());
+}
+
+core::Result<msg::StartPlan> Service::explain_growth(const msg::PlanGrowth& request,
+                                                     core::Context& context) {
+  return scheduler::explain_growth(view_, *backend_, request.grow, context.now_unix_ms());
 }
 
 }  // namespace nucleus::scheduler

@@ -94,11 +94,13 @@ struct StoredNode {
                                                    // be started there
   msg::NodeState state = msg::NodeState::unknown;  // as last emitted
   std::string reason = {};                         // as last emitted
+  bool is_leaving = false;  // it is being stopped, and leaves its computeset when it is off
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
                  volume_iso_id, is_desired_on, computeset_id, is_removed, size, host_id, epoch,
                  revision, is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets,
                  placed_unix_s, running_unix_s, off_unix_s, disk_host_id, is_disk_fresh,
-                 spare_disk_hosts, start_failures, observed, observed_reason, wait, state, reason);
+                 spare_disk_hosts, start_failures, observed, observed_reason, wait, state, reason,
+                 is_leaving);
 };
 
 /// A removed node whose disk its host has not deleted yet.

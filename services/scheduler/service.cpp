@@ -20,6 +20,7 @@
 #include "services/scheduler/plan/pass.hpp"
 #include "services/scheduler/plan/power.hpp"
 #include "services/scheduler/plan/reservations.hpp"
+#include "services/scheduler/plan/resize.hpp"
 #include "services/scheduler/plan/start.hpp"
 #include "services/scheduler/plan/walltime.hpp"
 #include "services/scheduler/statuses.hpp"
@@ -106,11 +107,14 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::StartComputeset>(*this, &Service::start_computeset);
   bus_.serve_later<msg::PowerComputeset>(*this, &Service::power_computeset);
   bus_.serve<msg::ChangeWalltime>(*this, &Service::change_walltime);
+  bus_.serve<msg::GrowComputeset>(*this, &Service::grow_computeset);
+  bus_.serve<msg::ShrinkComputeset>(*this, &Service::shrink_computeset);
   bus_.serve_later<msg::ListComputesets>(*this, &Service::list_computesets);
   bus_.serve_later<msg::ExplainComputeset>(*this, &Service::explain_computeset);
   bus_.serve<msg::ExplainNode>(*this, &Service::explain_node);
   bus_.serve<msg::ExplainHost>(*this, &Service::explain_host);
   bus_.serve<msg::PlanStart>(*this, &Service::explain_start);
+  bus_.serve<msg::PlanGrowth>(*this, &Service::explain_growth);
   bus_.serve<msg::DefineAllocation>(*this, &Service::define_allocation);
   bus_.serve<msg::ListAllocations>(*this, &Service::list_allocations);
   bus_.serve_later<msg::ListUsage>(*this, &Service::list_usage);
@@ -322,6 +326,24 @@ void Service::power_computeset(const msg::PowerComputeset& request, core::Contex
 core::Result<msg::Computeset> Service::change_walltime(const msg::ChangeWalltime& request,
                                                        core::Context& context) {
   auto plan = plan_change_walltime(view_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  const auto computeset = plan->changes.computesets.at(request.computeset_id)->computeset;
+  return ledger_.apply(std::move(*plan), computeset, context);
+}
+
+/// Those that wait are served first.
+core::Result<msg::Computeset> Service::grow_computeset(const msg::GrowComputeset& request,
+                                                       core::Context& context) {
+  run_requested_pass(context);
+  auto plan = plan_grow(view_, *backend_, request, context.now_unix_ms());
+  if (!plan) return std::unexpected(plan.error());
+  const auto computeset = plan->changes.computesets.at(request.computeset_id)->computeset;
+  return ledger_.apply(std::move(*plan), computeset, context);
+}
+
+core::Result<msg::Computeset> Service::shrink_computeset(const msg::ShrinkComputeset& request,
+                                                         core::Context& context) {
+  auto plan = plan_shrink(view_, request, context.now_unix_ms());
   if (!plan) return std::unexpected(plan.error());
   const auto computeset = plan->changes.computesets.at(request.computeset_id)->computeset;
   return ledger_.apply(std::move(*plan), computeset, context);

@@ -46,6 +46,10 @@ class Service {
                         core::Responder<msg::Computeset> respond);
   core::Result<msg::Computeset> change_walltime(const msg::ChangeWalltime& request,
                                                 core::Context& context);
+  core::Result<msg::Computeset> grow_computeset(const msg::GrowComputeset& request,
+                                                core::Context& context);
+  core::Result<msg::Computeset> shrink_computeset(const msg::ShrinkComputeset& request,
+                                                  core::Context& context);
   core::Result<msg::Allocation> define_allocation(const msg::DefineAllocation& request,
                                                   core::Context& context);
 
@@ -103,6 +107,8 @@ class Service {
   core::Result<msg::Explanation> explain_host(const msg::ExplainHost& request,
                                               core::Context& context);
   core::Result<msg::StartPlan> explain_start(const msg::PlanStart& request, core::Context& context);
+  core::Result<msg::StartPlan> explain_growth(const msg::PlanGrowth& request,
+                                              core::Context& context);
 
   /// The records of computesets, finished ones from the archive, in the order of `ids`.
   void read_computesets(const std::vector<msg::ComputesetId>& ids,

@@ -192,6 +192,35 @@ TEST_F(BatchJobs, WalltimeAndLimitFollowEachOther) {
   EXPECT_EQ(limit(), "35:00");
 }
 
+TEST_F(BatchJobs, AComputesetGrowsOnlyOnHostsThatItsNodesLeft) {
+  const auto set = start_running(2);
+  const msg::GrowComputeset grow{
+      .computeset_id = set.computeset_id, .viewer = as_operator, .count = 1};
+  const auto refused = ask(grow);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::no_capacity);
+  EXPECT_EQ(refused.error().detail,
+            "batch job " + set.batch_job +
+                " has no free host for them: it has one only after a node has left");
+  const auto host_id = state_of("c", 2).host_id;
+  ASSERT_TRUE(ask(msg::ShrinkComputeset{.computeset_id = set.computeset_id,
+                                        .viewer = as_operator,
+                                        .names = {"c-2"},
+                                        .action = PowerAction::poweroff}));
+  auto& its_host = host_id.value == "h1" ? h1_ : h2_;
+  const auto grant =
+      its_host.wait_for_grant("c-2", [](const msg::Grant& one) { return !one.is_on; });
+  ASSERT_TRUE(grant);
+  ASSERT_TRUE(its_host.report_domain(*grant, msg::DomainState::shutoff));
+  ASSERT_TRUE(eventually([&] { return computeset(set.computeset_id).nodes.size() == 1; }));
+  EXPECT_EQ(slurm_->state_of(set.batch_job), "RUNNING");
+  EXPECT_EQ(host(host_id.value).batch_state, "allocated") << "its job keeps the host";
+  const auto grown = ask(grow);
+  ASSERT_TRUE(grown) << grown.error().detail;
+  EXPECT_EQ(grown->nodes.size(), 2U);
+  EXPECT_EQ(state_of("c", 2).host_id, host_id);
+}
+
 TEST_F(BatchJobs, ARestartOfTheControllerChangesNothing) {
   const auto set = start_running(1);
   ASSERT_TRUE(

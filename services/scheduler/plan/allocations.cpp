@@ -115,7 +115,7 @@ core::Result<void> resize_node(Draft& draft, const msg::NodeId& id) {
         more_core_s > 0 && !allowed)
       return allowed;
     stored.cores += more_cores;
-    stored.rates.push_back({.from_unix_s = draft.now_unix_s(), .cores = stored.cores});
+    add_cores(stored.rates, draft.now_unix_s(), more_cores);
   }
   if (node.computeset_id != 0 && more_memory_mb != 0)
     draft.edit(node.computeset_id).memory_mb += more_memory_mb;

@@ -93,6 +93,7 @@ void end_deserted(Draft& draft, msg::ComputesetId id) {
 }
 
 void leave_computeset(Draft& draft, const msg::NodeId& node_id) {
+  if (draft.node(node_id)->is_leaving) return;  // it leaves when it is off
   const auto id = draft.node(node_id)->computeset_id;
   const auto* found = draft.computeset(id);
   if (!found || found->computeset.state == ComputesetState::ending) return;

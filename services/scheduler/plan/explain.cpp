@@ -131,6 +131,8 @@ void Causes::add_node(const StoredNode& node) {
   } else if (!stored) {
     cause.remedy = remedy_for(node.wait);
   }
+  if (node.is_leaving)
+    cause.remedy = "it leaves computeset " + std::to_string(node.computeset_id) + " when it is off";
   if (!add(std::move(cause))) return;
   if (stored && node.host_id.empty()) add_computeset(*stored);
   if (!node.host_id.empty() && node.state == msg::NodeState::nostate_error) add_host(node.host_id);

@@ -4,6 +4,7 @@
 
 #include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/disks.hpp"
+#include "services/scheduler/plan/leaving.hpp"
 
 namespace nucleus::scheduler {
 
@@ -52,6 +53,7 @@ void end_placement(Draft& draft, const msg::NodeId& id, std::int64_t off_unix_s)
   node.host_id = {};
   node.is_grant_on = false;
   node.off_unix_s = off_unix_s;
+  if (node.is_leaving) leave(draft, id, off_unix_s);
   if (is_power_on_pending) (void)resize_node(draft, id);  // refused: it keeps its size
   if (!node.is_removed) return;
   if (draft.computeset(node.computeset_id)) {

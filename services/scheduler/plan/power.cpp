@@ -5,6 +5,7 @@
 #include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/leaving.hpp"
 #include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/plan/pass.hpp"
 #include "services/scheduler/plan/placements.hpp"
@@ -23,6 +24,7 @@ core::Result<void> power_on(Draft& draft, const msg::NodeId& id) {
   const auto& before = *draft.node(id);
   if (auto signed_ = check_acknowledged(draft.view(), before.definition.project_id); !signed_)
     return signed_;
+  if (before.is_leaving) return core::refuse(ErrorCode::wrong_state, is_leaving_text(before));
   const bool is_on = !before.host_id.empty() && before.is_grant_on;
   if (is_on || before.is_desired_on) {
     draft.edit(id).is_desired_on = true;

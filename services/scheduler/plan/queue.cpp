@@ -12,16 +12,8 @@ namespace nucleus::scheduler {
 
 namespace {
 
-/// What one of a computeset's nodes needs before it can be placed, whatever room there is.
 Wait missing_for(Draft& draft, const StoredComputeset& stored, std::size_t i) {
-  const auto& node = *draft.node(stored.computeset.nodes[i]);
-  Wait wait = missing_for(node);
-  if (wait.reason == WaitReason::unknown && !node.host_id.empty())
-    wait.reason = WaitReason::still_running;
-  if (wait.reason == WaitReason::unknown)
-    wait = why_disk_is_away(draft, node, requested_host(stored, i));
-  if (wait.reason != WaitReason::unknown) wait.subject = node.definition.name;
-  return wait;
+  return missing_for(draft, *draft.node(stored.computeset.nodes[i]), requested_host(stored, i));
 }
 
 /// The nodes of a computeset that can be placed.
@@ -68,6 +60,15 @@ bool is_as_hard(const Need& need, const Need& easier) {
 }
 
 }  // namespace
+
+Wait missing_for(Draft& draft, const StoredNode& node, const msg::HostId& host_id) {
+  Wait wait = missing_for(node);
+  if (wait.reason == WaitReason::unknown && !node.host_id.empty())
+    wait.reason = WaitReason::still_running;
+  if (wait.reason == WaitReason::unknown) wait = why_disk_is_away(draft, node, host_id);
+  if (wait.reason != WaitReason::unknown) wait.subject = node.definition.name;
+  return wait;
+}
 
 Wait missing_for_all(Draft& draft, const StoredComputeset& stored) {
   for (std::size_t i = 0; i < stored.computeset.nodes.size(); ++i)
@@ -140,6 +141,16 @@ void Queue::place(msg::ComputesetId id) {
   const Wait wait = why_no_room(needs);
   if (!head && waits_for_room(wait.reason)) head = promise(stored, needs);
   set_wait(draft_, id, wait, head && head->id == id ? head->promised.start_unix_s : 0);
+}
+
+std::expected<std::vector<msg::HostId>, Wait> Queue::find_more(std::int64_t reservation_id,
+                                                               const Needs& needs) {
+  const auto found = heads_.find(reservation_id);
+  auto* head = found == heads_.end() ? nullptr : &found->second;
+  if (auto hosts = find_hosts(head, needs)) return *std::move(hosts);
+  if (head && would_fit(needs))
+    return std::unexpected(Wait{.reason = WaitReason::behind, .subject = std::to_string(head->id)});
+  return std::unexpected(why_no_room(needs));
 }
 
 void Queue::keep_waiting(msg::ComputesetId id) {

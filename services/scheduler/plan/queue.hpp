@@ -4,12 +4,17 @@
 // its own.
 #pragma once
 
+#include <expected>
 #include <map>
 
 #include "services/scheduler/plan/draft.hpp"
 #include "services/scheduler/plan/forecast.hpp"
 
 namespace nucleus::scheduler {
+
+/// What a node needs before it can be placed, whatever room there is; `unknown` if it has all. With
+/// `host_id`, before it can be placed there.
+Wait missing_for(Draft& draft, const StoredNode& node, const msg::HostId& host_id = {});
 
 /// The first of a computeset's nodes that cannot be placed yet, whatever room there is; `unknown`
 /// if there is none.
@@ -24,6 +29,10 @@ class Queue {
   void place(msg::ComputesetId id);
   /// The next one of the order waits as it did after the last pass.
   void keep_waiting(msg::ComputesetId id);
+  /// Hosts for more nodes of a computeset that runs: all of `needs`, so that the first one that
+  /// waits starts no later; otherwise why there are none.
+  std::expected<std::vector<msg::HostId>, Wait> find_more(std::int64_t reservation_id,
+                                                          const Needs& needs);
 
  private:
   /// Nodes of one kind that did not fit. Room only becomes less in a pass: as many or more of as

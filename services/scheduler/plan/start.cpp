@@ -5,6 +5,7 @@
 
 #include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/leaving.hpp"
 #include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/plan/reservations.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
@@ -16,14 +17,14 @@ using msg::ComputesetState;
 
 namespace {
 
-using Nodes = std::vector<const StoredNode*>;
-
 /// Refused unless the node may be in a new computeset.
 core::Result<void> check_free(const View& view, const StoredNode& node, const char* field) {
   const auto& name = node.definition.name;
   if (node.definition.kind != msg::NodeKind::compute)
     return core::refuse(ErrorCode::invalid_argument, name + " is not a compute node", field);
   if (node.computeset_id == 0) return {};
+  if (node.is_leaving)
+    return core::refuse(ErrorCode::invalid_argument, is_leaving_text(node), field);
   const auto state = view.computeset(node.computeset_id)->computeset.state;
   return core::refuse(ErrorCode::invalid_argument,
                       name + " is in computeset " + std::to_string(node.computeset_id) + " (" +
@@ -90,6 +91,11 @@ std::int64_t walltime_mins(const msg::StartComputeset& request, const msg::Reser
 
 }  // namespace
 
+core::Result<Nodes> pick_nodes(const View& view, const msg::StartComputeset& request) {
+  const bool is_named = !request.nodes.empty() || !request.names.empty();
+  return is_named ? named_nodes(view, request) : free_nodes(view, request);
+}
+
 core::Result<void> check_acknowledged(const View& view, const msg::ProjectId& project_id) {
   const auto* missing = view.unacknowledged(project_id);
   if (!missing) return {};
@@ -104,8 +110,7 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
   if (auto broken = msg::check(request)) return std::unexpected(*broken);
   const auto cluster = find_cluster(view, request.viewer, request.cluster_id);
   if (!cluster) return std::unexpected(cluster.error());
-  const bool is_named = !request.nodes.empty() || !request.names.empty();
-  const auto nodes = is_named ? named_nodes(view, request) : free_nodes(view, request);
+  const auto nodes = pick_nodes(view, request);
   if (!nodes) return std::unexpected(nodes.error());
   const auto& project_id = nodes->front()->definition.project_id;
   if (auto signed_ = check_acknowledged(view, project_id); !signed_)

@@ -11,6 +11,12 @@ namespace nucleus::scheduler {
 core::Result<Plan> plan_start(const View& view, Backend& backend,
                               const msg::StartComputeset& request, std::int64_t now_unix_ms);
 
+using Nodes = std::vector<const StoredNode*>;
+
+/// The nodes that a start names, or the first free ones. Refused if one of them cannot be in a new
+/// computeset of the cluster, or there are not enough.
+core::Result<Nodes> pick_nodes(const View& view, const msg::StartComputeset& request);
+
 /// Refused if the project's acknowledgement is missing.
 core::Result<void> check_acknowledged(const View& view, const msg::ProjectId& project_id);
 

@@ -59,13 +59,14 @@ void for_every_request_and_event(Visit&& visit) {
   visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, ChangeNodes, AddNodes,
                  RemoveNode, ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved,
                  ClusterRemoved>(visit);
-  visit_messages<StartComputeset, PowerComputeset, ChangeWalltime, PowerNode, PowerNodes,
-                 ListComputesets, ListNodeStatuses, ListHosts, ReportHost, ReportDomains, DrainHost,
-                 RemoveHost, HostRemoved, DefineReservation, RemoveReservation, ListReservations,
-                 ReservationChanged, ReservationRemoved, DefineAllocation, ListAllocations,
-                 ListUsage, SumUsage, PlanStart, ExplainComputeset, ExplainNode, ExplainHost,
-                 ComputesetChanged, NodeChanged, HostChanged, AllocationChanged, AllocationRemoved,
-                 BudgetReached, WalltimeNotice>(visit);
+  visit_messages<StartComputeset, PowerComputeset, ChangeWalltime, GrowComputeset, ShrinkComputeset,
+                 PowerNode, PowerNodes, ListComputesets, ListNodeStatuses, ListHosts, ReportHost,
+                 ReportDomains, DrainHost, RemoveHost, HostRemoved, DefineReservation,
+                 RemoveReservation, ListReservations, ReservationChanged, ReservationRemoved,
+                 DefineAllocation, ListAllocations, ListUsage, SumUsage, PlanStart, PlanGrowth,
+                 ExplainComputeset, ExplainNode, ExplainHost, ComputesetChanged, NodeChanged,
+                 HostChanged, AllocationChanged, AllocationRemoved, BudgetReached, WalltimeNotice>(
+      visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
                  ProbeHost>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,

@@ -29,6 +29,7 @@ const std::set<std::string> mutating_topics = {
     std::string(msg::DefineAllocation::topic),  std::string(msg::ApplyGrants::topic),
     std::string(msg::DefineReservation::topic), std::string(msg::RemoveReservation::topic),
     std::string(msg::ImportImage::topic),       std::string(msg::RemoveImage::topic),
+    std::string(msg::GrowComputeset::topic),    std::string(msg::ShrinkComputeset::topic),
 };
 
 bool is_active(ComputesetState state) {

@@ -357,11 +357,30 @@ void SimRun::act_on_computeset() {
     return ask(request);
   }
   const auto some = std::next(computesets.begin(), static_cast<long>(pick(computesets.size() - 1)));
+  if (happens(500)) return act_on_size(some->second.computeset);
   constexpr msg::PowerAction actions[] = {msg::PowerAction::shutdown, msg::PowerAction::poweroff,
                                           msg::PowerAction::reboot, msg::PowerAction::reset};
   ask(msg::PowerComputeset{.computeset_id = some->second.computeset.computeset_id,
                            .viewer = as_operator,
                            .action = actions[pick(3)]});
+}
+
+/// Grows or shrinks it.
+void SimRun::act_on_size(const msg::Computeset& computeset) {
+  const auto id = computeset.computeset_id;
+  if (happens(500))
+    return ask(msg::GrowComputeset{.computeset_id = id,
+                                   .viewer = as_operator,
+                                   .count = static_cast<std::uint32_t>(1 + pick(1))});
+  msg::ShrinkComputeset request{
+      .computeset_id = id,
+      .viewer = as_operator,
+      .action = happens(500) ? msg::PowerAction::shutdown : msg::PowerAction::poweroff};
+  for (const auto& node_id : computeset.nodes) {
+    const auto* node = deployment_.invariants.nodes().find(scheduler::keys::node(node_id).name);
+    if (node && happens(500)) request.names.push_back(node->definition.name);
+  }
+  if (!request.names.empty()) ask(request);
 }
 
 void SimRun::act_on_node() {

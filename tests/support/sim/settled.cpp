@@ -87,6 +87,9 @@ void Invariants::check_settled_computesets() {
       if (is_held && (!node || node->computeset_id != computeset.computeset_id))
         fail(fmt::format("node {} is not in its computeset {}", node_id.value,
                          computeset.computeset_id));
+      if (node && node->is_leaving)
+        fail(fmt::format("node {} leaves computeset {} and is not off", node_id.value,
+                         computeset.computeset_id));
       if (!is_held && node && node->computeset_id == computeset.computeset_id)
         fail(fmt::format("node {} is still in computeset {}, which has ended", node_id.value,
                          computeset.computeset_id));

@@ -27,6 +27,23 @@ TEST(Charge, FollowsEachRateFromItsBeginning) {
   EXPECT_EQ(charge_core_s({{1'000, 1}, {1'010, 60}}, 1'005), 5) << "it ended before the second";
 }
 
+TEST(Charge, ChangesFromAMomentOnAlsoAfterLaterChanges) {
+  std::vector<ChargeRate> rates{{1'000, 4}};
+  const auto charged = [&](std::int64_t from, std::int64_t to) {
+    return charge_core_s(rates, to, {.from_unix_s = from});
+  };
+  add_cores(rates, 1'100, 2);
+  add_cores(rates, 1'050, -1);
+  EXPECT_EQ(charged(1'000, 1'050), 4 * 50);
+  EXPECT_EQ(charged(1'050, 1'100), 3 * 50);
+  EXPECT_EQ(charged(1'100, 1'200), 5 * 100);
+  add_cores(rates, 1'100, 1);
+  EXPECT_EQ(rates.size(), 3U) << "at the same second";
+  EXPECT_EQ(charged(1'100, 1'200), 6 * 100);
+  add_cores(rates, 900, -3);
+  EXPECT_EQ(charged(900, 1'050), 50) << "before its start, it was not charged";
+}
+
 TEST(Charge, OfAPeriodIsOnlyWhatRanWithinIt) {
   const std::vector<ChargeRate> rates{{1'000, 2}, {1'100, 4}};
   EXPECT_EQ(charge_core_s(rates, 1'200, {.from_unix_s = 1'050}), 100 + 400);

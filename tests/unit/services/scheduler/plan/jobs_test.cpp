@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "services/scheduler/batch_backend.hpp"
+#include "services/scheduler/plan/resize.hpp"
 #include "tests/unit/services/scheduler/small_deployment.hpp"
 
 namespace nucleus::scheduler {
@@ -243,6 +244,31 @@ TEST_F(Jobs, ANodeIsPoweredOnAgainOnAHostOfItsOwnJobOnly) {
   ASSERT_TRUE(small.power("c-1", msg::PowerAction::poweron));
   const auto& host_id = small.view.node({"c-1"})->host_id;
   EXPECT_EQ(small.view.host(host_id)->job_computeset_id, id);
+}
+
+TEST_F(Jobs, AComputesetGrowsOnHostsOfItsJobThatItsNodesLeft) {
+  const auto id = run("7", {{"h1"}, {"h2"}});
+  const auto grow = [&] {
+    return plan_grow(small.view, backend,
+                     {.computeset_id = id, .viewer = as_operator, .names = {"vm-c-3"}},
+                     small.now_unix_ms);
+  };
+  const auto refused = grow();
+  ASSERT_FALSE(refused) << "although h1 has CPUs free";
+  EXPECT_EQ(refused.error().code, core::ErrorCode::no_capacity);
+  EXPECT_EQ(refused.error().detail,
+            "batch job 7 has no free host for them: it has one only after a node has left");
+  const auto host_id = small.host_of("c-2");
+  small.apply(*plan_shrink(small.view,
+                           {.computeset_id = id,
+                            .viewer = as_operator,
+                            .names = {"vm-c-2"},
+                            .action = msg::PowerAction::poweroff},
+                           small.now_unix_ms));
+  small.observe("c-2", msg::DomainState::shutoff);
+  EXPECT_TRUE(look_for<CancelJob>().empty()) << "the job keeps its hosts";
+  small.apply(*grow());
+  EXPECT_EQ(small.host_of("c-3"), host_id);
 }
 
 TEST_F(Jobs, FrontendsUseNoHostOfTheBatchSystem) {
