@@ -163,10 +163,12 @@ Failures suspend(const Api& api, const Call& call, const Json& cluster, bool) {
   return failures;
 }
 
-/// True if a later look may succeed: the server is not available, nodes still stop, or another call
-/// changed the cluster meanwhile.
-bool is_transient(const Failure& failure) {
-  return failure.error.code == ErrorCode::unavailable || failure.error.code == ErrorCode::internal;
+/// True if a later look may succeed: the server is not available, or nodes still stop. After the
+/// first look also if another call may have changed the cluster between that look and the request.
+bool is_transient(const Failure& failure, int looks) {
+  const auto code = failure.error.code;
+  return code == ErrorCode::unavailable || code == ErrorCode::internal ||
+         (looks == 1 && code == ErrorCode::wrong_state);
 }
 
 Failures look_once(const Api& api, const Call& call, Look look, bool is_last) {
@@ -180,10 +182,11 @@ Failures look_once(const Api& api, const Call& call, Look look, bool is_last) {
 Failures look_until_done(const Api& api, const Call& call, Look look) {
   using Clock = std::chrono::steady_clock;
   const auto until = Clock::now() + call.limit;
-  for (;;) {
+  for (int looks = 1;; ++looks) {
     const bool is_last = Clock::now() >= until || is_interrupted();
     auto failures = look_once(api, call, look, is_last);
-    if (is_last || std::ranges::none_of(failures, is_transient)) return failures;
+    const auto is_worth = [&](const Failure& failure) { return is_transient(failure, looks); };
+    if (is_last || std::ranges::none_of(failures, is_worth)) return failures;
     sleep_until_interrupt(look_delay);
   }
 }
