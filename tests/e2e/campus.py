@@ -13,7 +13,7 @@ ResumeProgram={folder}/resume
 SuspendProgram={folder}/suspend
 ResumeFailProgram={folder}/suspend
 SuspendTime=3
-SuspendTimeout=30
+SuspendTimeout=10
 ResumeTimeout={resume_timeout_s}
 SuspendExcNodes=local
 SlurmctldParameters=power_save_interval=1,power_save_min_interval=1

@@ -12,7 +12,8 @@ NODES = ["vm-hpc-00", "vm-hpc-01"]
 
 @pytest.fixture(scope="module", name="machines")
 def machines_fixture(tiny_guest):
-    with a_deployment() as deployment:
+    # The tiny guest does not react to a graceful shutdown.
+    with a_deployment(settings={"NUCLEUS_SCHEDULER_SHUTDOWN_MS": 2000}) as deployment:
         machines = Machines(deployment, tiny_guest)
         machines.create("hpc", 2)
         yield machines
