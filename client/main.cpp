@@ -14,7 +14,7 @@ namespace {
 // A list of 1,000 nodes takes some 10 MB: grown in few steps, it is shown 4 ms earlier.
 constexpr int heap_step_bytes = 16 << 20;  // address space: pages count when they are used
 
-/// Slurm runs programs without standard streams: no file or socket may get their numbers.
+/// slurmctld runs programs without standard streams: no file or socket may get their numbers.
 void open_standard_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
     if (fcntl(stream, F_GETFD) < 0) (void)open("/dev/null", O_RDWR);

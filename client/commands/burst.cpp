@@ -98,7 +98,7 @@ struct Call {
   Json start = {};  // the body of a start, without the names
 };
 
-/// Slurm before 23.02 closes the standard streams of the programs that it runs.
+/// To syslog too: slurmctld 22.05 closes the standard streams of the programs that it runs.
 void report(int priority, const std::string& line) {
   (priority == LOG_ERR ? std::cerr << "cm: " : std::cout) << line << std::endl;
   syslog(LOG_DAEMON | priority, "%s", line.c_str());
@@ -210,26 +210,27 @@ core::Result<Call> read_call(const Words& words) {
   return call;
 }
 
-core::Result<int> run_call(Session& session, const Words& words, Look look) {
+/// `goal`: what the nodes are after a success, as a participle.
+core::Result<int> run_call(Session& session, const Words& words, Look look, const char* goal) {
   const auto call = read_call(words);
   if (!call) return std::unexpected(call.error());
   const auto api = session.api(words["--endpoint"]);
   const auto failures = api ? look_until_done(**api, *call, look)
                             : Failures{{.names = call->names, .error = api.error()}};
   for (const auto& failure : failures)
-    report(LOG_ERR, core::hostlist::collect(failure.names) + ": not " + words.command().name +
-                        (look == resume ? "d: " : "ed: ") + failure.error.detail);
+    report(LOG_ERR,
+           core::hostlist::collect(failure.names) + ": not " + goal + ": " + failure.error.detail);
   return failures.empty() ? 0 : 1;
 }
 
 }  // namespace
 
 core::Result<int> burst_resume(Session& session, const Words& words) {
-  return run_call(session, words, resume);
+  return run_call(session, words, resume, "resumed");
 }
 
 core::Result<int> burst_suspend(Session& session, const Words& words) {
-  return run_call(session, words, suspend);
+  return run_call(session, words, suspend, "suspended");
 }
 
 }  // namespace nucleus::client

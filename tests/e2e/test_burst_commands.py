@@ -193,7 +193,7 @@ def test_a_server_that_is_not_available_is_asked_again(site):
 
 
 def test_without_standard_streams_the_lines_go_to_syslog(site, tmp_path):
-    """As slurmctld runs it before 23.02."""
+    """As slurmctld 22.05 runs it."""
     path = tmp_path / "log"
     command = ["unshare", "--mount", "sh", "-c", WITHOUT_STREAMS, "sh", path, BIN / "cm", "burst"]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
