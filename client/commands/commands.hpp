@@ -52,6 +52,10 @@ core::Result<int> choose_active(Session& session, const Words& words);
 core::Result<int> list_reservations(const Api& api, const Words& words);
 core::Result<int> refuse_reservation(Session& session, const Words& words);
 
+// burst
+core::Result<int> burst_resume(Session& session, const Words& words);
+core::Result<int> burst_suspend(Session& session, const Words& words);
+
 // Accounts
 core::Result<int> show_limits(const Api& api, const Words& words);
 core::Result<int> show_quota(const Api& api, const Words& words);

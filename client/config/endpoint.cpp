@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "client/config/yaml_file.hpp"
 #include "client/http/url.hpp"
@@ -15,6 +16,23 @@ namespace {
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
+}
+
+/// The first line of a file that only its owner may read. `invalid_argument`: others may too.
+core::Result<std::string> token_in(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::is_regular_file(status))
+    return core::refuse(ErrorCode::invalid_argument, "NUCLEUS_TOKEN_FILE: no such file: " + path);
+  using enum std::filesystem::perms;
+  if ((status.permissions() & (group_all | others_all)) != none)
+    return core::refuse(ErrorCode::invalid_argument,
+                        "NUCLEUS_TOKEN_FILE: others may use " + path + ": run chmod 600");
+  std::string token;
+  std::ifstream file(path);
+  if (!(file >> token))
+    return core::refuse(ErrorCode::invalid_argument, "NUCLEUS_TOKEN_FILE: no token in " + path);
+  return token;
 }
 
 bool has_netrc() {
@@ -77,6 +95,11 @@ core::Result<Endpoint> Endpoint::from_environment() {
                     .key_name = variable("NUCLEUS_API_KEY_NAME"),
                     .key_secret = variable("NUCLEUS_API_KEY_SECRET"),
                     .ca_file = variable("NUCLEUS_CA_FILE")};
+  if (const auto path = variable("NUCLEUS_TOKEN_FILE"); endpoint.token.empty() && !path.empty()) {
+    auto token = token_in(path);
+    if (!token) return std::unexpected(token.error());
+    endpoint.token = std::move(*token);
+  }
   if (endpoint.url.empty())
     return core::refuse(ErrorCode::invalid_argument,
                         "no endpoint: source a deployment's env file, or run comet init");

@@ -25,8 +25,8 @@ struct Endpoint {
     return !token.empty() || !username.empty() || (!key_name.empty() && !key_secret.empty());
   }
 
-  /// From NUCLEUS_URL, NUCLEUS_TOKEN or NUCLEUS_API_KEY_NAME and _SECRET, and NUCLEUS_CA_FILE.
-  /// `invalid_argument` names the variable that is missing.
+  /// From NUCLEUS_URL, NUCLEUS_CA_FILE, and NUCLEUS_TOKEN, NUCLEUS_TOKEN_FILE, or
+  /// NUCLEUS_API_KEY_NAME and _SECRET. `invalid_argument` names the variable that is missing.
   static core::Result<Endpoint> from_environment();
 };
 

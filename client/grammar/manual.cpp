@@ -36,6 +36,9 @@ user names and passwords by host
 .B NUCLEUS_URL, NUCLEUS_TOKEN, NUCLEUS_API_KEY_NAME, NUCLEUS_API_KEY_SECRET
 the endpoint, if none is named
 .TP
+.B NUCLEUS_TOKEN_FILE
+a file with the token that only its owner may read (mode 0600), in place of NUCLEUS_TOKEN
+.TP
 .B NUCLEUS_CA_FILE
 CA certificates that the server of NUCLEUS_URL is verified with; of an endpoint in the yaml file,
 ca_file

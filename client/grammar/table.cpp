@@ -178,6 +178,27 @@ constexpr Command comet_parts[] = {
     {"image", "Manage installation images.", {}, nullptr, image_parts},
     {"iso", "Manage installation images.", {}, nullptr, iso_parts}};
 
+constexpr Argument burst_nodes = {"NODES", "a list of compute nodes, as Slurm passes it", one,
+                                  true};
+constexpr Argument burst_cluster = {"--cluster", "their cluster", one, true};
+constexpr Argument retry_limit = {"--retry-limit",
+                                  "while the server is not available or a node still stops, try "
+                                  "again for so long",
+                                  one, false, "1m"};
+constexpr Argument burst_resume_words[] = {burst_nodes,
+                                           burst_cluster,
+                                           {"--walltime", "90m, 2h, 1d or 1w; 2 days if omitted"},
+                                           {"--allocation", "charge this allocation"},
+                                           {"--reservation", "use this reservation"},
+                                           retry_limit,
+                                           endpoint};
+constexpr Argument burst_suspend_words[] = {burst_nodes, burst_cluster, retry_limit, endpoint};
+constexpr Command burst_parts[] = {
+    {"resume", "Start nodes as one computeset. Nodes that run or wait are left.",
+     burst_resume_words, burst_resume},
+    {"suspend", "Shut nodes down. A computeset without other nodes ends.", burst_suspend_words,
+     burst_suspend}};
+
 constexpr Argument help_words[] = {{"COMMAND", "only this command"}};
 constexpr Argument man_words[] = {{"COMMAND", "only this command"},
                                   {"--noheader", "omit the section headings", nothing}};
@@ -311,6 +332,11 @@ constexpr Command of_other_clouds(const char* name) {
 
 constexpr Command commands[] = {
     {"comet", "Manage virtual clusters: nodes, power, images.", {}, nullptr, comet_parts},
+    {"burst",
+     "Run nodes for a Slurm elsewhere: its ResumeProgram and SuspendProgram.",
+     {},
+     nullptr,
+     burst_parts},
     {"help", "List all commands or explain one.", help_words, show_help},
     {"man", "Show the manual page of a command.", man_words, show_manual},
     {"list", "List clusters, nodes or images of the local copy.", list_words, list_copy},

@@ -78,6 +78,9 @@ TEST(CommandTable, ParsesTheGrammarOfBothGenerations) {
            {"comet", "image", "upload", "--imagename=n", "file"},
            {"comet", "image", "attach", "n", "c"},
            {"comet", "reservation", "list"},
+           {"burst", "resume", "n[0-3]", "--cluster=c", "--walltime=1d", "--allocation=a",
+            "--reservation=r", "--retry-limit=5m", "--endpoint=e"},
+           {"burst", "suspend", "n[0-3]", "--cluster=c"},
            {"comet", "reservation", "create", "--any=thing"}})
     EXPECT_TRUE(parsed(line)) << testing::PrintToString(line);
 }
@@ -94,6 +97,9 @@ TEST(CommandTable, RefusesLinesOutsideTheGrammar) {
                                              {"comet", "ll", "--colour=red"},
                                              {"comet", "power", "reset", "c", "--wait"},
                                              {"comet", "iso", "attach", "1"},
+                                             {"burst", "resume", "n1"},
+                                             {"burst", "suspend", "--cluster=c"},
+                                             {"burst", "resume", "n1", "--cluster=c", "--token=t"},
                                              {"comet", "node", "rename", "c", "a"}}) {
     const auto words = parsed(line);
     ASSERT_FALSE(words) << testing::PrintToString(line);
@@ -114,8 +120,8 @@ std::vector<std::string> line_with(const Command& command, const Argument& chose
     const std::string text = is_chosen ? value : each.takes == Takes::number ? "1" : "a";
     if (!each.is_option())
       positional.push_back(text);
-    else if (is_chosen)
-      options = {each.name, text};
+    else if (is_chosen || each.is_required)
+      options.insert(options.end(), {each.name, text});
     is_after = is_after || is_chosen;
   }
   for (const auto& option : options) positional.push_back(option);
