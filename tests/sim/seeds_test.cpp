@@ -67,6 +67,7 @@ TEST_F(SomeSeeds, CoverEveryKindOfFaultAndAnswer) {
                            "redis outages", "takeovers", "domains ended by themselves",
                            "registry.define-cluster: yes", "registry.remove-cluster: yes",
                            "scheduler.start-computeset: yes", "scheduler.power-computeset: yes",
+                           "scheduler.grow-computeset: yes", "scheduler.shrink-computeset: yes",
                            "scheduler.power-node: yes", "scheduler.power-node: no_capacity",
                            "scheduler.drain-host: yes", "image_store.import-image: yes"})
     EXPECT_GT(counts[what], 5U) << what;
