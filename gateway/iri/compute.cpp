@@ -17,7 +17,7 @@ namespace {
 void list_compute_resources(const ExchangePtr& exchange, const IriSite& site) {
   if (const auto query = read_iri_query(exchange->request, {}); !query)
     return exchange->refuse(query.error());
-  with_iri_resources(exchange, site, [exchange](Json resources) {
+  with_iri_resources(exchange, site, {}, [exchange](Json resources) {
     std::erase_if(resources.get_ref<Json::array_t&>(),
                   [](const Json& resource) { return resource.at("resource_type") != "compute"; });
     exchange->reply(200, resources);
@@ -128,6 +128,12 @@ void gather_jobs(const ExchangePtr& exchange, const std::shared_ptr<JobWindow>& 
   });
 }
 
+/// Enough for the window, unless jobs of other accounts are left out.
+std::uint32_t page_limit(const IriQuery& query) {
+  return static_cast<std::uint32_t>(
+      std::min<std::size_t>(query.offset + query.limit, msg::page_entries_max));
+}
+
 void list_jobs(const ExchangePtr& exchange) {
   const auto query =
       read_iri_query(exchange->request, {"offset", "limit", "historical", "include_spec"});
@@ -144,7 +150,7 @@ void list_jobs(const ExchangePtr& exchange) {
     window->request = {.viewer = msg::viewer_of(exchange->who),
                        .states = filter->states.value_or(std::vector<msg::ComputesetState>{}),
                        .cluster_id = cluster,
-                       .page = {.limit = msg::page_entries_max}};
+                       .page = {.limit = page_limit(*query)}};
     gather_jobs(exchange, window);
   });
 }

@@ -36,14 +36,14 @@ void get_facility(const ExchangePtr& exchange, const IriSite& site) {
 }
 
 void with_sites(const ExchangePtr& exchange, const IriSite& site, std::function<void(Json)> next) {
-  with_iri_resources(exchange, site, [exchange, site, next](const Json& resources) {
+  with_visible_clusters(exchange, {}, [=](const std::vector<msg::Cluster>& clusters) {
     const auto& facts = site.facts;
     Json entry{
         {"id", "site"},
         {"last_modified", site.now()},
         {"operating_organization", facts.organization.empty() ? Json() : Json(facts.organization)},
         {"self_uri", iri_url(*exchange, "facility/sites/site")},
-        {"resource_uris", Json::array()}};
+        {"resource_uris", {resource_url(*exchange, iri_centre_id)}}};
     add_texts(entry, {{"name", facts.name},
                       {"short_name", facts.short_name},
                       {"description", facts.description},
@@ -52,8 +52,8 @@ void with_sites(const ExchangePtr& exchange, const IriSite& site, std::function<
                       {"locality_name", facts.locality},
                       {"street_address", facts.street_address},
                       {"unlocode", facts.unlocode}});
-    for (const auto& resource : resources)
-      entry["resource_uris"].push_back(resource.at("self_uri"));
+    for (const auto& cluster : clusters)
+      entry["resource_uris"].push_back(resource_url(*exchange, cluster.cluster_id.value));
     next(Json::array({std::move(entry)}));
   });
 }

@@ -1,7 +1,6 @@
 #include "gateway/iri/resources.hpp"
 
 #include <algorithm>
-#include <vector>
 
 #include "gateway/routing/lookups.hpp"
 #include "gateway/routing/pages.hpp"
@@ -49,8 +48,8 @@ Json centre_json(const Exchange& exchange, const IriSite& site, IriStatus status
   return centre;
 }
 
-Json clusters_json(const Exchange& exchange, const IriSite& site, IriStatus centre,
-                   const Clusters& clusters, const NodeStatusesById& statuses) {
+Json resources_json(const Exchange& exchange, const IriSite& site, IriStatus centre,
+                    const Clusters& clusters, const NodeStatusesById& statuses) {
   std::map<std::string, std::vector<const msg::NodeStatus*>> nodes;
   for (const auto& [id, status] : statuses) nodes[status.cluster_id.value].push_back(&status);
   Json all = Json::array({centre_json(exchange, site, centre)});
@@ -94,24 +93,35 @@ std::string resource_url(const Exchange& exchange, const std::string& id) {
   return iri_url(exchange, "status/resources/" + id);
 }
 
+void with_visible_clusters(const ExchangePtr& exchange, const msg::ClusterId& only,
+                           std::function<void(const std::vector<msg::Cluster>&)> next) {
+  if (is_anonymous(*exchange) && only.empty()) return next({});
+  auto clusters = std::make_shared<Clusters>();
+  for_each_page<msg::ListClusters>(
+      exchange, {.viewer = msg::viewer_of(exchange->who), .cluster_id = only},
+      [clusters](msg::Clusters page) {
+        std::ranges::move(page.clusters, std::back_inserter(*clusters));
+      },
+      [clusters, next = std::move(next)] { next(*clusters); });
+}
+
 void with_iri_resources(const ExchangePtr& exchange, const IriSite& site,
-                        std::function<void(Json)> next) {
-  with_centre_status(exchange, [exchange, site, next = std::move(next)](IriStatus centre) {
-    if (is_anonymous(*exchange)) return next(clusters_json(*exchange, site, centre, {}, {}));
-    auto clusters = std::make_shared<Clusters>();
-    for_each_page<msg::ListClusters>(
-        exchange, {.viewer = msg::viewer_of(exchange->who)},
-        [clusters](msg::Clusters page) {
-          std::ranges::move(page.clusters, std::back_inserter(*clusters));
-        },
-        [=] {
-          if (centre == IriStatus::down)
-            return next(clusters_json(*exchange, site, centre, *clusters, {}));
-          with_statuses(exchange, {}, [=](const NodeStatusesById& statuses) {
-            next(clusters_json(*exchange, site, centre, *clusters, statuses));
-          });
-        });
+                        const msg::ClusterId& only, std::function<void(Json)> next) {
+  with_visible_clusters(exchange, only, [=](const Clusters& clusters) {
+    with_centre_status(exchange, [=](IriStatus centre) {
+      if (clusters.empty() || centre == IriStatus::down)
+        return next(resources_json(*exchange, site, centre, clusters, {}));
+      with_statuses(exchange, only, [=](const NodeStatusesById& statuses) {
+        next(resources_json(*exchange, site, centre, clusters, statuses));
+      });
+    });
   });
+}
+
+void with_iri_centre(const ExchangePtr& exchange, const IriSite& site,
+                     std::function<void(const Json&)> next) {
+  with_centre_status(
+      exchange, [=](IriStatus centre) { next(resources_json(*exchange, site, centre, {}, {})); });
 }
 
 }  // namespace nucleus::gateway

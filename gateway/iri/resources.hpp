@@ -5,9 +5,11 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "gateway/iri/routes.hpp"
 #include "gateway/routing/exchange.hpp"
+#include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
 
 namespace nucleus::gateway {
@@ -32,8 +34,16 @@ bool is_anonymous(const Exchange& exchange);
 std::string iri_url(const Exchange& exchange, const std::string& path);
 std::string resource_url(const Exchange& exchange, const std::string& id);
 
-/// All resources that the caller sees, the centre first.
+/// The clusters that the caller sees, or the one of this name alone: else 404. Without a credential
+/// there are none.
+void with_visible_clusters(const ExchangePtr& exchange, const msg::ClusterId& only,
+                           std::function<void(const std::vector<msg::Cluster>&)> next);
+
+/// The centre, then the clusters.
 void with_iri_resources(const ExchangePtr& exchange, const IriSite& site,
-                        std::function<void(Json)> next);
+                        const msg::ClusterId& only, std::function<void(Json)> next);
+/// The centre alone.
+void with_iri_centre(const ExchangePtr& exchange, const IriSite& site,
+                     std::function<void(const Json&)> next);
 
 }  // namespace nucleus::gateway

@@ -18,7 +18,7 @@ void list_resources(const ExchangePtr& exchange, const IriSite& site) {
   // Every resource has the one capability, which is counted in node-hours.
   const auto unit = query->take("capability");
   if (!unit.empty() && unit != "node_hours") return exchange->reply(200, Json::array());
-  with_iri_resources(exchange, site, [exchange, query = *query](Json resources) {
+  with_iri_resources(exchange, site, {}, [exchange, query = *query](Json resources) {
     reply_window(exchange, query, std::move(resources));
   });
 }
@@ -26,9 +26,12 @@ void list_resources(const ExchangePtr& exchange, const IriSite& site) {
 void get_resource(const ExchangePtr& exchange, const IriSite& site) {
   if (const auto query = read_iri_query(exchange->request, {}); !query)
     return exchange->refuse(query.error());
-  with_iri_resources(exchange, site, [exchange](const Json& resources) {
-    reply_entry(exchange, exchange->path["resource_id"], resources);
-  });
+  const std::string& id = exchange->path["resource_id"];
+  const auto reply = [exchange, id](const Json& resources) {
+    reply_entry(exchange, id, resources);
+  };
+  if (id == iri_centre_id) return with_iri_centre(exchange, site, reply);
+  with_iri_resources(exchange, site, {id}, reply);
 }
 
 using Incidents = std::vector<IriIncident>;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gateway/config.hpp"
 #include "gateway/iri/incidents.hpp"
 #include "gateway/iri/resources.hpp"
 
@@ -48,6 +49,16 @@ TEST(IriQuery, AnEntryFitsIfEveryFilterDoes) {
   EXPECT_FALSE(fits(*query_of("/x?status=up"), entry)) << "it has no such field";
   EXPECT_TRUE(fits(*query_of("/x?modified_since=2026-02-21T12:00:00Z"), entry));
   EXPECT_FALSE(fits(*query_of("/x?modified_since=2026-02-21T12:00:01Z"), entry));
+}
+
+TEST(IriFacility, ItsSupportIsAUri) {
+  for (const auto& [uri, is_accepted] : {std::pair{"https://support.example.org/", true},
+                                         {"mailto:help@example.org", true},
+                                         {"", true},
+                                         {"support.example.org", false}}) {
+    core::Settings settings{{{"gateway.facility_support_uri", uri}}};
+    EXPECT_EQ(Config::from(settings).has_value(), is_accepted) << uri;
+  }
 }
 
 TEST(IriStatus, TheCentreIsAsItsHosts) {
