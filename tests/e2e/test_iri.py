@@ -35,12 +35,10 @@ class Iri(Client):
     def __init__(self, url, token=None):
         super().__init__(url, token)
         self.document = self.ask("GET", "/openapi.json").json()
-        self.seen = set()
 
     def operation(self, method, path):
         for pattern, methods in self.document["paths"].items():
             if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", pattern), path.partition("?")[0]):
-                self.seen.add((method, pattern))
                 return methods[method.lower()]
         raise AssertionError(f"{path} is not described")
 
@@ -353,7 +351,12 @@ def test_windows_and_reservations_are_incidents(member, outsider, anyone, operat
         assert operator.ask("DELETE", "/v2/reservations/" + name).status_code == 204
 
 
-def test_every_described_route_was_requested(member, outsider, anyone):
-    described = {(method.upper(), path) for path, methods in member.document["paths"].items()
-                 for method in methods if path.startswith(ROOT)}
-    assert described == member.seen | outsider.seen | anyone.seen
+def test_every_described_route_answers_as_described(member):
+    described = [(method.upper(), path[len(ROOT):])
+                 for path, methods in member.document["paths"].items()
+                 for method in methods if path.startswith(ROOT)]
+    assert len(described) == 23
+    for method, path in described:
+        missing = re.sub(r"\{\w+\}", "none", path)
+        status = 200 if missing == path else 404
+        member.call(method, missing, {} if method in ("POST", "PUT") else None, status)
