@@ -21,10 +21,18 @@ from sniffer import Sniffer
 
 @pytest.fixture(scope="module", name="rack")
 def rack_fixture(tiny_guest):
-    """Two hosts, with the clusters `left` and `right`: each a frontend and a compute."""
+    """Two hosts, with the clusters `left` and `right`: a frontend on one, a compute on the other,
+    also if a host was silent for a moment."""
     with a_deployment("--rack", "2") as deployment:
         machines = Machines(deployment, tiny_guest)
-        machines.boot_pair()
+        for cluster in ("left", "right"):
+            machines.create(cluster, 1)
+            machines.rest.power(cluster, "poweron")
+            wait_until(lambda name=cluster: hosts_of(machines, name)[name], "a host")
+            other = {"rack-1": "rack-2", "rack-2": "rack-1"}[hosts_of(machines, cluster)[cluster]]
+            machines.rest.start(cluster, computes=[f"vm-{cluster}-00"], hosts=[other])
+        for cluster in ("left", "right"):
+            machines.rest.wait_state(cluster, "active")
         yield machines
 
 

@@ -116,6 +116,7 @@ def test_a_hung_emulator_is_powered_off_and_started_again(rack, beats):
 @pytest.mark.parametrize("process", ["provisioner", "libvirtd"])
 def test_a_hung_host_delays_its_own_nodes_of_a_computeset_alone(rack, beats, process):
     hung, other = "rack-1", "rack-2"
+    wait_until(lambda: set(host_states(rack).values()) == {"up"}, "both hosts", HEAL_S)
     hangs = stopped(pids_in(state_of(rack, hung))[process])
     with contextlib.ExitStack() as stack:
         stack.enter_context(hangs)
@@ -163,6 +164,7 @@ def unable_to_start(host):
 @contextlib.contextmanager
 def pair_of(rack):
     """The computeset of both computes, one on each host."""
+    wait_until(lambda: set(host_states(rack).values()) == {"up"}, "both hosts", HEAL_S)
     number = rack.rest.start("pair", count=2)
     try:
         yield number
