@@ -58,7 +58,7 @@ struct Computeset {
   std::int64_t created_unix_s = 0;          // when it was accepted
   std::int64_t start_unix_s = 0;            // 0 = not started; set once, when charging starts
   std::int64_t end_unix_s = 0;              // 0 = not ended
-  std::string reason = {};                  // why it waits, lost nodes, or ended
+  std::string reason = {};                  // why it waits, changed its nodes, or ended
   std::int64_t predicted_start_unix_s = 0;  // of the first that waits for room: not later than
                                             // this, as things are; 0 = not known
   PersonId person_id = {};                  // who asked for it; empty = a program of the head
