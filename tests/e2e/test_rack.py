@@ -30,7 +30,7 @@ def rack_fixture(tiny_guest):
             machines.rest.power(cluster, "poweron")
             wait_until(lambda name=cluster: hosts_of(machines, name)[name], "a host")
             other = {"rack-1": "rack-2", "rack-2": "rack-1"}[hosts_of(machines, cluster)[cluster]]
-            machines.rest.start(cluster, computes=[f"vm-{cluster}-00"], hosts=[other])
+            machines.rest.start(cluster, computes=[{"name": f"vm-{cluster}-00", "host": other}])
         for cluster in ("left", "right"):
             machines.rest.wait_state(cluster, "active")
         yield machines
