@@ -7,6 +7,7 @@ namespace nucleus::scheduler {
 namespace {
 
 constexpr core::Milliseconds look_timeout{90'000};
+constexpr core::Milliseconds expect_timeout{15'000};
 constexpr core::Milliseconds actions_timeout{600'000};
 constexpr std::size_t actions_max = 16;  // of one turn; the rest follows after the next look
 
@@ -59,6 +60,15 @@ BatchLink::BatchLink(core::Runtime& runtime, const View& view, Ledger& ledger, M
       metrics_{metrics},
       batch_system_{std::move(batch_system)},
       want_pass_{std::move(want_pass)} {}
+
+void BatchLink::expect_start(JobRequest request, core::Responder<std::int64_t> respond) {
+  workers_.run<std::int64_t>(
+      loop_, expect_timeout,
+      [batch_system = batch_system_, request = std::move(request)] {
+        return batch_system->expected_start_unix_s(request);
+      },
+      std::move(respond));
+}
 
 void BatchLink::look(core::Context&) {
   if (is_busy_ || !store_.is_loaded()) return;

@@ -20,6 +20,9 @@ class BatchLink {
 
   const BatchSnapshot& snapshot() const { return snapshot_; }
 
+  /// Asks when such a job would start. Nothing is submitted.
+  void expect_start(JobRequest request, core::Responder<std::int64_t> respond);
+
   /// Begins a look, unless one is under way or a request is.
   void look(core::Context& context);
 

@@ -3,6 +3,7 @@
 #include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/plan/preview.hpp"
 #include "services/scheduler/plan/resize.hpp"
+#include "services/scheduler/plan/start.hpp"
 #include "services/scheduler/service.hpp"
 
 namespace nucleus::scheduler {
@@ -30,9 +31,27 @@ core::Result<msg::Explanation> Service::explain_host(const msg::ExplainHost& req
   return scheduler::explain_host(view_, request, context.now_unix_ms());
 }
 
-core::Result<msg::StartPlan> Service::explain_start(const msg::PlanStart& request,
-                                                    core::Context& context) {
-  return scheduler::explain_start(view_, *backend_, request.start, context.now_unix_ms());
+/// With a batch system, only that knows when the computeset's job would start.
+void Service::explain_start(const msg::PlanStart& request, core::Context& context,
+                            core::Responder<msg::StartPlan> respond) {
+  const auto now_unix_ms = context.now_unix_ms();
+  auto shown = scheduler::explain_start(view_, *backend_, request.start, now_unix_ms);
+  if (!shown || !batch_link_) return respond(std::move(shown));
+  auto start = plan_start(view_, *backend_, request.start, now_unix_ms);
+  if (!start) return respond(std::unexpected(start.error()));
+  auto job = job_of_start(view_, batch_link_->snapshot(), std::move(*start), now_unix_ms);
+  if (!job) return respond(std::move(shown));
+  batch_link_->expect_start(
+      std::move(*job), [shown = std::move(*shown), respond](const core::Result<std::int64_t>& at) {
+        auto plan = shown;
+        plan.expected_start_unix_s = at.value_or(0);
+        if (!at && !plan.causes.empty())
+          plan.causes.front().reason =
+              at.error().code == core::ErrorCode::invalid_argument
+                  ? "the batch system would refuse its job: " + at.error().detail
+                  : at.error().detail;
+        respond(std::move(plan));
+      });
 }
 
 core::Result<msg::StartPlan> Service::explain_growth(const msg::PlanGrowth& request,

@@ -114,7 +114,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve_later<msg::ExplainComputeset>(*this, &Service::explain_computeset);
   bus_.serve<msg::ExplainNode>(*this, &Service::explain_node);
   bus_.serve<msg::ExplainHost>(*this, &Service::explain_host);
-  bus_.serve<msg::PlanStart>(*this, &Service::explain_start);
+  bus_.serve_later<msg::PlanStart>(*this, &Service::explain_start);
   bus_.serve<msg::PlanGrowth>(*this, &Service::explain_growth);
   bus_.serve<msg::PlanChange>(*this, &Service::plan_change);
   bus_.serve<msg::DefineAllocation>(*this, &Service::define_allocation);

@@ -107,7 +107,8 @@ class Service {
                                               core::Context& context);
   core::Result<msg::Explanation> explain_host(const msg::ExplainHost& request,
                                               core::Context& context);
-  core::Result<msg::StartPlan> explain_start(const msg::PlanStart& request, core::Context& context);
+  void explain_start(const msg::PlanStart& request, core::Context& context,
+                     core::Responder<msg::StartPlan> respond);
   core::Result<msg::StartPlan> explain_growth(const msg::PlanGrowth& request,
                                               core::Context& context);
   core::Result<msg::ChangePlan> plan_change(const msg::PlanChange& request, core::Context& context);

@@ -1,6 +1,8 @@
 // Computesets as batch jobs of a real Slurm, beside ordinary jobs.
 #include <gtest/gtest.h>
 
+#include <ctime>
+
 #include "tests/service/scheduler_room.hpp"
 #include "tests/support/private_slurm.hpp"
 
@@ -79,6 +81,37 @@ class BatchJobs : public SchedulerRoom {
   Host h2_{deployment_, "h2"};
   Host other_{deployment_, "other"};
 };
+
+TEST_F(BatchJobs, APlanSaysWhenTheJobWouldStartAndSubmitsNone) {
+  const auto planned = [&](std::uint32_t count, const std::string& reservation = {}) {
+    const auto plan = ask(msg::PlanStart{{.cluster_id = {"c"},
+                                          .viewer = as_operator,
+                                          .count = count,
+                                          .walltime_mins = 10,
+                                          .reservation = reservation}});
+    EXPECT_TRUE(plan) << plan.error().detail;
+    return plan.value_or(msg::StartPlan{});
+  };
+  const auto now_unix_s = std::time(nullptr);
+  const auto free = planned(1);
+  EXPECT_EQ(free.computeset.state, ComputesetState::submitted);
+  EXPECT_NEAR(static_cast<double>(free.expected_start_unix_s), static_cast<double>(now_unix_s), 60);
+  ASSERT_FALSE(slurm_
+                   ->run({"sbatch", "--parsable", "--nodes=2", "--exclude=h3", "--exclusive",
+                          "--time=90", "--output=/dev/null", "--wrap=sleep 600"})
+                   .empty());
+  ASSERT_TRUE(follows([&] { return host("h1").batch_state == "allocated"; }));
+  const auto later = planned(1);
+  EXPECT_NEAR(static_cast<double>(later.expected_start_unix_s),
+              static_cast<double>(now_unix_s + 90 * 60), 120)
+      << "when the limit of the ordinary job is over";
+  const auto refused = planned(1, "none");
+  EXPECT_EQ(refused.expected_start_unix_s, 0);
+  EXPECT_EQ(refused.causes.front().reason,
+            "the batch system would refuse its job: Requested reservation is invalid");
+  EXPECT_EQ(
+      slurm_->run({"squeue", "--noheader", "--format=%j", "--states=all", "--name=nucleus-1"}), "");
+}
 
 TEST_F(BatchJobs, AComputesetRunsOnTheHostsOfItsJobAndEndsIt) {
   const auto set = start_running(1);

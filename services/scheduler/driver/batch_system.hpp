@@ -59,6 +59,8 @@ class BatchSystem {
   virtual core::Result<std::vector<BatchNode>> list_nodes() = 0;
   /// Returns the job's id. `invalid_argument` if it refuses the job, with its reason.
   virtual core::Result<std::string> submit(const JobRequest& request) = 0;
+  /// When such a job would start, as things are. It is not submitted; refused as `submit` would be.
+  virtual core::Result<std::int64_t> expected_start_unix_s(const JobRequest& request) = 0;
   /// Succeeds also if the job has ended or is unknown.
   virtual core::Result<void> cancel(const std::string& job_id) = 0;
   virtual core::Result<void> change_limit(const std::string& job_id, std::int64_t limit_mins) = 0;

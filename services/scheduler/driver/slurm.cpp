@@ -8,7 +8,6 @@
 #include <ranges>
 
 #include "core/hostlist/hostlist.hpp"
-#include "core/runtime/child_process.hpp"
 
 namespace nucleus::scheduler {
 
@@ -107,8 +106,8 @@ std::string reason_of(const std::string& errors) {
   const auto lines = lines_of(errors);
   if (lines.empty()) return "it gave no reason";
   std::string_view reason = lines.back();
-  for (const std::string_view start :
-       {"sbatch: error: ", "Batch job submission failed: ", "slurm_load_jobs error: "})
+  for (const std::string_view start : {"sbatch: error: ", "allocation failure: ",
+                                       "Batch job submission failed: ", "slurm_load_jobs error: "})
     if (reason.starts_with(start)) reason.remove_prefix(start.size());
   return std::string(reason);
 }
@@ -129,6 +128,14 @@ core::Result<void> without_output(const core::Result<std::string>& output) {
 }
 
 }  // namespace
+
+std::int64_t parse_expected_start(std::string_view text) {
+  constexpr std::string_view before = " to start at ";
+  const auto at = text.find(before);
+  if (at == std::string_view::npos) return 0;
+  text.remove_prefix(at + before.size());
+  return number_or_zero<std::int64_t>(text.substr(0, text.find(' ')));
+}
 
 std::int64_t minutes_of(std::string_view time_limit) {
   std::int64_t days = 0;
@@ -175,19 +182,25 @@ std::optional<BatchNode> parse_node(std::string_view line) {
   return node;
 }
 
-core::Result<std::string> Slurm::run(std::vector<std::string> argv) const {
+core::Result<core::ChildOutput> Slurm::run_child(std::vector<std::string> argv) const {
   const std::string command = argv.front();
   std::vector<std::string> environment{"SLURM_TIME_FORMAT=%s", "LC_ALL=C"};
   if (!config_.conf.empty()) environment.push_back("SLURM_CONF=" + config_.conf);
-  const auto ended = core::run_child({.argv = std::move(argv),
-                                      .environment = std::move(environment),
-                                      .deadline = command_timeout,
-                                      .output_bytes_max = output_bytes_max});
+  auto ended = core::run_child({.argv = std::move(argv),
+                                .environment = std::move(environment),
+                                .deadline = command_timeout,
+                                .output_bytes_max = output_bytes_max});
   if (!ended) return core::refuse(ErrorCode::unavailable, command + ": " + ended.error().detail);
-  if (core::is_success(ended->end)) return ended->output;
+  if (core::is_success(ended->end)) return *std::move(ended);
   const auto code =
       is_transient(ended->errors) ? ErrorCode::unavailable : ErrorCode::invalid_argument;
   return core::refuse(code, reason_of(ended->errors));
+}
+
+core::Result<std::string> Slurm::run(std::vector<std::string> argv) const {
+  auto ended = run_child(std::move(argv));
+  if (!ended) return std::unexpected(ended.error());
+  return std::move(ended->output);
 }
 
 core::Result<std::vector<Job>> Slurm::list_jobs() {
@@ -210,7 +223,7 @@ core::Result<std::vector<BatchNode>> Slurm::list_nodes() {
   return nodes;
 }
 
-core::Result<std::string> Slurm::submit(const JobRequest& request) {
+std::vector<std::string> Slurm::sbatch(const JobRequest& request) const {
   const auto comment = comment_of(config_.name, request.computeset_id);
   std::vector<std::string> argv{
       "sbatch",
@@ -232,10 +245,22 @@ core::Result<std::string> Slurm::submit(const JobRequest& request) {
   if (!request.excluded.empty()) argv.push_back("--exclude=" + hostlist_of(request.excluded));
   if (!request.reservation.empty()) argv.push_back("--reservation=" + request.reservation);
   if (config_.has_accounts) argv.push_back("--account=" + request.account);
-  const auto output = run(std::move(argv));
+  return argv;
+}
+
+core::Result<std::string> Slurm::submit(const JobRequest& request) {
+  const auto output = run(sbatch(request));
   if (!output) return std::unexpected(output.error());
   // JOB, or JOB;CLUSTER.
   return output->substr(0, output->find_first_of(";\n"));
+}
+
+core::Result<std::int64_t> Slurm::expected_start_unix_s(const JobRequest& request) {
+  auto argv = sbatch(request);
+  argv.emplace_back("--test-only");
+  const auto ended = run_child(std::move(argv));
+  if (!ended) return std::unexpected(ended.error());
+  return parse_expected_start(ended->errors);  // sbatch says it there
 }
 
 core::Result<void> Slurm::cancel(const std::string& job_id) {

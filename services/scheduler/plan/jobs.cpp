@@ -137,9 +137,9 @@ bool can_use_hosts(const View& view, const StoredComputeset& stored) {
   });
 }
 
-JobRequest request_of(const View& view, const BatchSnapshot& batch,
+JobRequest request_of(const Draft& draft, const BatchSnapshot& batch,
                       const StoredComputeset& stored) {
-  const auto& config = view.config();
+  const auto& config = draft.view().config();
   const auto& computeset = stored.computeset;
   const auto count = computeset.nodes.size();
   JobRequest request{.computeset_id = computeset.computeset_id,
@@ -151,7 +151,7 @@ JobRequest request_of(const View& view, const BatchSnapshot& batch,
   std::set<msg::HostId> hosts;
   std::int64_t vcpus = 1;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto& node = *view.node(computeset.nodes[i]);
+    const auto& node = *draft.node(computeset.nodes[i]);
     vcpus = std::max(vcpus, node.size.cpus);
     const auto& disk_host_id = disk_place_of(node).host_id;
     const auto& host_id = disk_host_id.empty() ? requested_host(stored, i) : disk_host_id;
@@ -160,7 +160,7 @@ JobRequest request_of(const View& view, const BatchSnapshot& batch,
   request.cpus_per_host = (vcpus + config.cpu_overcommit - 1) / config.cpu_overcommit;
   request.hosts = {hosts.begin(), hosts.end()};
   for (const auto& [id, node] : batch.nodes)
-    if (!view.host(id)) request.excluded.push_back(id);  // it never joined
+    if (!draft.host(id)) request.excluded.push_back(id);  // it never joined
   return request;
 }
 
@@ -170,7 +170,7 @@ void add_job_actions(const View& view, const BatchSnapshot& batch,
     const auto& computeset = stored.computeset;
     if (computeset.state == ComputesetState::submitted && computeset.batch_job.empty()) {
       if (can_use_hosts(view, stored) && !is_too_large_for(view, batch, stored))
-        actions.push_back(SubmitJob{request_of(view, batch, stored)});
+        actions.push_back(SubmitJob{request_of(Draft{view, 0}, batch, stored)});
       continue;
     }
     const auto* job = batch.find(computeset.batch_job);
@@ -230,6 +230,17 @@ std::vector<JobAction> job_actions(const View& view, const BatchSnapshot& batch)
   add_job_actions(view, batch, actions);
   add_node_actions(view, batch, actions);
   return actions;
+}
+
+std::optional<JobRequest> job_of_start(const View& view, const BatchSnapshot& batch, Plan start,
+                                       std::int64_t now_unix_ms) {
+  const auto id = *start.changes.computeset_count;
+  Draft draft{view, now_unix_ms};
+  draft.changes() = std::move(start.changes);
+  const auto& stored = *draft.computeset(id);
+  const bool waits = stored.computeset.state == ComputesetState::submitted;
+  if (!waits || is_too_large_for(view, batch, stored)) return std::nullopt;
+  return request_of(draft, batch, stored);
 }
 
 Plan plan_job_submitted(const View& view, const JobRequest& request,

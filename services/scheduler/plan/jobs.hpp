@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -56,6 +57,10 @@ Plan plan_jobs(const View& view, const BatchSnapshot& batch, std::int64_t now_un
 /// What is wanted of the batch system, and differs from what it shows. Nothing while it does not
 /// answer.
 std::vector<JobAction> job_actions(const View& view, const BatchSnapshot& batch);
+
+/// The job that a start, which is only planned, would ask for; none if it asks for none.
+std::optional<JobRequest> job_of_start(const View& view, const BatchSnapshot& batch, Plan start,
+                                       std::int64_t now_unix_ms);
 
 /// The batch system took a job, or refused it: then the computeset is cancelled with its reason.
 Plan plan_job_submitted(const View& view, const JobRequest& request,

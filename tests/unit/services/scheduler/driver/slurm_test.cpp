@@ -85,5 +85,13 @@ TEST(SlurmText, ANodeIsDrainedWithItsReason) {
   EXPECT_FALSE(parse_node("sinfo: error"));
 }
 
+TEST(SlurmText, ReadsWhenAJobWouldStart) {
+  EXPECT_EQ(parse_expected_start("sbatch: Job 2 to start at 1795968465 using 2 processors on nodes "
+                                 "n1 in partition compute\n"),
+            1'795'968'465);
+  EXPECT_EQ(parse_expected_start("sbatch: Job 2 to start at soon"), 0);
+  EXPECT_EQ(parse_expected_start(""), 0);
+}
+
 }  // namespace
 }  // namespace nucleus::scheduler
