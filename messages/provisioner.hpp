@@ -109,7 +109,10 @@ struct DomainChanged {
   DomainState state = DomainState::unknown;
   std::string reason = {};             // one line for a person: why it is not in the desired state
   std::int64_t last_seen_unix_ms = 0;  // it ended unobserved, some time after this; else 0
-  NUCLEUS_FIELDS(host_id, node_id, cluster_id, project_id, epoch, state, reason, last_seen_unix_ms);
+  bool is_preparing = false;           // absent: nothing failed; its host still waits for what it
+                                       // needs, such as a copy of its image: see `reason`
+  NUCLEUS_FIELDS(host_id, node_id, cluster_id, project_id, epoch, state, reason, last_seen_unix_ms,
+                 is_preparing);
 };
 
 NUCLEUS_ENUM(ConsoleKind, serial, vnc)

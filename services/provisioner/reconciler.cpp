@@ -215,6 +215,7 @@ void Reconciler::take_success(const Begun& begun, const StoredGrant& stored) {
   }
 }
 
+/// What may be available later, such as the whole copy of an image, is no failure to start it.
 void Reconciler::take_failure(const Begun& begun, const StoredGrant& stored,
                               const core::Error& error) {
   parts_.metrics.steps_failed.Increment();
@@ -225,8 +226,11 @@ void Reconciler::take_failure(const Begun& begun, const StoredGrant& stored,
   // A domain that was observed meanwhile was created, whatever the driver says.
   const auto* seen = parts_.domains.find(begun.uuid);
   if (seen && seen->epoch == begun.epoch) return;
+  const bool is_preparing = error.code == core::ErrorCode::unavailable;
   parts_.reporter.report(
-      stored, {.state = DomainState::absent, .reason = "cannot be started: " + error.detail});
+      stored, {.state = DomainState::absent,
+               .reason = (is_preparing ? "waits: " : "cannot be started: ") + error.detail,
+               .is_preparing = is_preparing});
 }
 
 void Reconciler::record_running(const StoredGrant& stored) {

@@ -24,8 +24,9 @@ struct StoredGrant {
   std::uint64_t resets_done = 0;
   msg::DomainState reported_state = msg::DomainState::unknown;
   std::string reported_reason = {};
+  bool is_reported_preparing = false;
   NUCLEUS_FIELDS(host_id, grant, domain_name, domain_uuid, phase, is_revoked, reboots_done,
-                 resets_done, reported_state, reported_reason);
+                 resets_done, reported_state, reported_reason, is_reported_preparing);
 };
 
 struct StoredHost {

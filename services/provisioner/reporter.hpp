@@ -16,6 +16,7 @@ struct DomainReport {
   msg::DomainState state = msg::DomainState::unknown;
   std::string reason = {};             // one line, without paths of this host
   std::int64_t last_seen_unix_ms = 0;  // only if it ended unobserved
+  bool is_preparing = false;           // absent, but nothing failed
 };
 
 class Reporter {

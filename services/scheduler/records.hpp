@@ -94,13 +94,14 @@ struct StoredNode {
                                                    // be started there
   msg::NodeState state = msg::NodeState::unknown;  // as last emitted
   std::string reason = {};                         // as last emitted
-  bool is_leaving = false;  // it is being stopped, and leaves its computeset when it is off
+  bool is_leaving = false;    // it is being stopped, and leaves its computeset when it is off
+  bool is_preparing = false;  // observed absent, but nothing failed: its host waits
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
                  volume_iso_id, is_desired_on, computeset_id, is_removed, size, host_id, epoch,
                  revision, is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets,
                  placed_unix_s, running_unix_s, off_unix_s, disk_host_id, is_disk_fresh,
                  spare_disk_hosts, start_failures, observed, observed_reason, wait, state, reason,
-                 is_leaving);
+                 is_leaving, is_preparing);
 };
 
 /// A removed node whose disk its host has not deleted yet.
@@ -312,7 +313,7 @@ inline bool is_waiting(const StoredNode& node) {
 /// Placed, and its host reports that it cannot start it.
 inline bool is_start_failing(const StoredNode& node) {
   return !node.host_id.empty() && node.is_grant_on && node.observed == msg::DomainState::absent &&
-         !node.observed_reason.empty();
+         !node.observed_reason.empty() && !node.is_preparing;
 }
 
 /// It is stopped to be placed elsewhere.

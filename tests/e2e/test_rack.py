@@ -137,7 +137,9 @@ def test_each_host_has_its_own_switch_and_records_and_reaches_the_head_over_tcp_
 
 def test_the_nodes_of_a_cluster_on_two_hosts_reach_each_other(rack, guests):
     for cluster in ("left", "right"):
-        assert set(hosts_of(rack, cluster).values()) == {"rack-1", "rack-2"}
+        whys = [rack.rest.get(f"/v2/clusters/{cluster}/nodes/{name}/why")["timeline"]
+                for name in (cluster, f"vm-{cluster}-00")]
+        assert set(hosts_of(rack, cluster).values()) == {"rack-1", "rack-2"}, whys
         guests[cluster].run("ping -c 3 -W 20 10.0.0.2")
         guests[f"vm-{cluster}-00"].run("ping -c 3 -W 20 10.0.0.1")
 

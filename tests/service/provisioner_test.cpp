@@ -117,6 +117,20 @@ TEST_F(Provisioner, ReportsWhyAStepFailedAndRetriesIt) {
   EXPECT_EQ(domains_.all().size(), 2U) << "the same reason is reported once";
 }
 
+TEST_F(Provisioner, ReportsThatItPreparesANodeWhileWhatItNeedsIsNotAvailable) {
+  start();
+  ASSERT_TRUE(eventually([&] { return last_report().is_reachable; }));
+  hypervisor_->fail_next({.code = ErrorCode::unavailable, .detail = "its image is being copied"});
+  ASSERT_TRUE(apply({a_grant("n1")}));
+  const auto waits = reported("n1", DomainState::absent);
+  ASSERT_TRUE(waits);
+  EXPECT_EQ(waits->reason, "waits: its image is being copied");
+  EXPECT_TRUE(waits->is_preparing);
+  const auto runs = reported("n1", DomainState::running);
+  ASSERT_TRUE(runs);
+  EXPECT_FALSE(runs->is_preparing);
+}
+
 TEST_F(Provisioner, ReportsNoEndWhileACreateThatTimedOutMayStillSucceed) {
   config_.step_timeout_ms = 200;
   start();

@@ -54,6 +54,7 @@ void take(Draft& draft, msg::DomainChanged change) {
     draft.add_observed(change);
   node.observed = change.state;
   node.observed_reason = change.reason;
+  node.is_preparing = change.is_preparing;
   if (change.state == DomainState::running && node.running_unix_s == 0) {
     node.running_unix_s = draft.now_unix_s();
     trust(draft, node.host_id);

@@ -23,6 +23,7 @@ void place(Draft& draft, const msg::NodeId& id, const msg::HostId& host_id) {
   node.running_unix_s = 0;
   node.observed = msg::DomainState::absent;
   node.observed_reason.clear();
+  node.is_preparing = false;
   draft.change_grant(node);
 }
 

@@ -279,5 +279,24 @@ TEST(Replacement, GivesTheRoomOfOneHostToOneOfTheNodesThatWouldLeave) {
   EXPECT_TRUE(site.node("c-2").is_grant_on);
 }
 
+TEST(Replacement, LeavesANodeWhoseHostStillPreparesIt) {
+  Replaced site;
+  site.start_on_one_of_two_hosts();
+  auto report = site.a_report({{"c-1", DomainState::absent}});
+  report.changes.front().reason = "waits: its image is being copied: 4 of 9 MiB";
+  report.changes.front().is_preparing = true;
+  site.apply(plan_domain_report(site.view, report, site.now_unix_ms));
+  site.pass();
+  EXPECT_EQ(site.host_of("c-1"), "h1");
+  EXPECT_TRUE(site.node("c-1").is_grant_on);
+  EXPECT_TRUE(site.node("c-1").start_failures.empty());
+  EXPECT_EQ(site.view.host({"h1"})->start_failures, 0U);
+  EXPECT_EQ(site.node("c-1").state, msg::NodeState::nostate);
+  EXPECT_EQ(site.node("c-1").reason, "waits: its image is being copied: 4 of 9 MiB");
+  site.fail_start("c-1");
+  site.pass();
+  EXPECT_FALSE(site.node("c-1").is_grant_on) << "now it has failed";
+}
+
 }  // namespace
 }  // namespace nucleus::scheduler
