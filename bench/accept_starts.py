@@ -21,8 +21,8 @@ from support.deployment import ROOT, deployment
 from support.figures import judge, p50, show_load
 
 CLIENTS = 8
-CLUSTERS = 3
-COMPUTES = 4000
+CLUSTERS = 4
+COMPUTES = 2000
 GOAL_PER_S = 5000
 GOAL_RATIO = 10
 SCRIPT = """
@@ -117,7 +117,7 @@ def accepted_by_slurm(seconds, env):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--seconds", type=int, default=1)
     arguments = parser.parse_args()
     ours, theirs = [], []
     for _ in range(arguments.rounds):

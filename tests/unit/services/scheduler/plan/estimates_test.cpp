@@ -119,9 +119,9 @@ TEST(Estimates, AreShownWithAnIntervalOnceEnoughWaitsAreKnown) {
 }
 
 TEST(Estimates, HoldEightOfTenStartsOfAReplayedWorkload) {
-  const auto outcome = tests::replay::replay(tests::replay::a_workload(11, 1'500, 64), 64);
+  const auto outcome = tests::replay::replay(tests::replay::a_workload(11, 1'000, 64), 64);
   EXPECT_GT(outcome.utilization, 0.75) << "a queue forms";
-  EXPECT_GT(outcome.at_acceptance.count, 600U);
+  EXPECT_GT(outcome.at_acceptance.count, 400U);
   EXPECT_NEAR(outcome.at_acceptance.share(), 0.8, 0.05);
   EXPECT_NEAR(outcome.while_waiting.share(), 0.8, 0.1);
   EXPECT_LT(outcome.at_acceptance.width, static_cast<double>(outcome.at_acceptance.count))
