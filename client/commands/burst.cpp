@@ -108,7 +108,8 @@ void report_done(const Names& names, const std::string& what) {
   report(LOG_INFO, core::hostlist::collect(names) + ": " + what);
 }
 
-/// Does what one look at the cluster shows to be left. `is_last`: there is no further look.
+/// Compares the nodes with the cluster as it is now, and sends the requests that are still needed.
+/// `is_last`: it is not called again.
 using Look = Failures (*)(const Api& api, const Call& call, const Json& cluster, bool is_last);
 
 Failure unknown_of(const Call& call, const Names& names) {

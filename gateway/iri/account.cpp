@@ -197,7 +197,7 @@ void gather_users(const ExchangePtr& exchange, msg::SumUsage request,
   });
 }
 
-/// What each person used of the path's allocation. Nobody has a limit of their own.
+/// What each person used of the path's allocation. There are no limits for one person.
 void with_user_allocations(const ExchangePtr& exchange, const IriSite& site, NextJson next) {
   with_project_allocations(exchange, [exchange, site, next](const Allocations& found) {
     const auto allocation = std::ranges::find(

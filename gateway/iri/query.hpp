@@ -28,7 +28,7 @@ struct IriQuery {
     const auto found = flags.find(name);
     return found == flags.end() ? fallback : found->second;
   }
-  /// Removes a filter that is no field of an entry; empty if it is not given.
+  /// Takes out a filter that does not name a field of the entries; empty if it was not given.
   std::string take(const std::string& name);
 };
 

@@ -80,35 +80,47 @@ void power_computeset(const ExchangePtr& exchange) {
   });
 }
 
-void change_walltime(const ExchangePtr& exchange) {
-  auto body = body_as<msg::ChangeWalltime>(*exchange, {"walltime_mins", "plan"});
-  if (!body) return exchange->refuse(body.error());
-  const auto plan = wants_plan(*exchange);
-  if (!plan) return exchange->refuse(plan.error());
-  const auto id = computeset_of_path(*exchange);
-  if (!id) return exchange->refuse(id.error());
+/// A change of the path's computeset.
+template <class Change>
+struct Asked {
+  Change change = {};
+  bool is_plan = false;  // it is only to be planned
+};
+
+/// As the body asks for it, which may have these fields.
+template <class Change>
+core::Result<Asked<Change>> read_change(const Exchange& exchange,
+                                        std::initializer_list<std::string_view> fields) {
+  auto body = body_as<Change>(exchange, fields);
+  if (!body) return std::unexpected(body.error());
+  const auto plan = wants_plan(exchange);
+  if (!plan) return std::unexpected(plan.error());
+  const auto id = computeset_of_path(exchange);
+  if (!id) return std::unexpected(id.error());
   body->computeset_id = *id;
-  body->viewer = msg::viewer_of(exchange->who);
-  if (*plan) return reply_plan(exchange, {.walltime = std::move(*body)});
-  exchange->ask(*body, [exchange](const msg::Computeset& changed) {
+  body->viewer = msg::viewer_of(exchange.who);
+  return Asked<Change>{.change = *std::move(body), .is_plan = *plan};
+}
+
+void change_walltime(const ExchangePtr& exchange) {
+  auto asked = read_change<msg::ChangeWalltime>(*exchange, {"walltime_mins", "plan"});
+  if (!asked) return exchange->refuse(asked.error());
+  auto& [change, is_plan] = *asked;
+  if (is_plan) return reply_plan(exchange, {.walltime = std::move(change)});
+  exchange->ask(change, [exchange](const msg::Computeset& changed) {
     reply_one(exchange, 200, json_of(changed));
   });
 }
 
 void grow_computeset(const ExchangePtr& exchange) {
-  auto body = body_as<msg::GrowComputeset>(*exchange, {"names", "count", "plan"});
-  if (!body) return exchange->refuse(body.error());
-  const auto plan = wants_plan(*exchange);
-  if (!plan) return exchange->refuse(plan.error());
-  const auto id = computeset_of_path(*exchange);
-  if (!id) return exchange->refuse(id.error());
-  body->computeset_id = *id;
-  body->viewer = msg::viewer_of(exchange->who);
-  if (*plan)
+  auto asked = read_change<msg::GrowComputeset>(*exchange, {"names", "count", "plan"});
+  if (!asked) return exchange->refuse(asked.error());
+  auto& [change, is_plan] = *asked;
+  if (is_plan)
     return exchange->ask(
-        msg::PlanGrowth{.grow = std::move(*body)},
+        msg::PlanGrowth{.grow = std::move(change)},
         [exchange](const msg::StartPlan& planned) { reply_one(exchange, 200, json_of(planned)); });
-  exchange->ask(*body, [exchange](const msg::Computeset& grown) {
+  exchange->ask(change, [exchange](const msg::Computeset& grown) {
     reply_one(exchange, 200, json_of(grown));
   });
 }
@@ -120,22 +132,17 @@ struct StopAction {
 };
 
 void shrink_computeset(const ExchangePtr& exchange) {
-  auto body = body_as<msg::ShrinkComputeset>(*exchange, {"names", "action", "plan"});
-  if (!body) return exchange->refuse(body.error());
   const auto stop = body_as<StopAction>(*exchange, {"names", "action", "plan"});
   if (!stop) return exchange->refuse(stop.error());
-  const auto plan = wants_plan(*exchange);
-  if (!plan) return exchange->refuse(plan.error());
   if (stop->action != "shutdown" && stop->action != "off")
     return exchange->refuse(ErrorCode::invalid_argument, "action must be shutdown or off",
                             "action");
-  const auto id = computeset_of_path(*exchange);
-  if (!id) return exchange->refuse(id.error());
-  body->computeset_id = *id;
-  body->viewer = msg::viewer_of(exchange->who);
-  body->action = stop->action == "off" ? msg::PowerAction::poweroff : msg::PowerAction::shutdown;
-  if (*plan) return reply_plan(exchange, {.shrink = std::move(*body)});
-  exchange->ask(*body, [exchange](const msg::Computeset& shrunk) {
+  auto asked = read_change<msg::ShrinkComputeset>(*exchange, {"names", "action", "plan"});
+  if (!asked) return exchange->refuse(asked.error());
+  auto& [change, is_plan] = *asked;
+  change.action = stop->action == "off" ? msg::PowerAction::poweroff : msg::PowerAction::shutdown;
+  if (is_plan) return reply_plan(exchange, {.shrink = std::move(change)});
+  exchange->ask(change, [exchange](const msg::Computeset& shrunk) {
     reply_one(exchange, 202, json_of(shrunk));
   });
 }

@@ -215,7 +215,8 @@ void Reconciler::take_success(const Begun& begun, const StoredGrant& stored) {
   }
 }
 
-/// What may be available later, such as the whole copy of an image, is no failure to start it.
+/// `unavailable` is not a failed start: what is missing, such as an image that is still copied, may
+/// be there at the next attempt.
 void Reconciler::take_failure(const Begun& begun, const StoredGrant& stored,
                               const core::Error& error) {
   parts_.metrics.steps_failed.Increment();

@@ -327,7 +327,7 @@ def test_windows_and_reservations_are_incidents(member, outsider, anyone, operat
     assert member.list("status/events/" + event["id"]) == event
     assert member.list("status/incidents/" + window["id"])["start"] == window["start"]
 
-    # Another project sees the window alone, and without a credential nobody reads its name.
+    # Another project sees the window alone; its name is shown only with a credential.
     assert [one["name"] for one in outsider.list("status/incidents")] == ["fans"]
     outsider.call("GET", "status/incidents/" + course["id"], status=404)
     [public] = anyone.list("status/incidents")

@@ -8,9 +8,9 @@
 namespace nucleus::scheduler {
 
 /// All of the nodes get hosts from `backend` and are charged from now on, or nothing changes:
-/// `no_capacity` if there is no room, or a computeset that was promised a start would start later;
-/// `wrong_state` if it does not run, a node is not ready, or the allocation cannot pay for the
-/// nodes until the end of the walltime.
+/// `no_capacity` if there is no room, or if it would delay the promised start of another
+/// computeset; `wrong_state` if it does not run, a node is not ready, or the allocation cannot pay
+/// for the nodes until the end of the walltime.
 core::Result<Plan> plan_grow(const View& view, Backend& backend, const msg::GrowComputeset& request,
                              std::int64_t now_unix_ms);
 
