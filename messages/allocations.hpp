@@ -106,7 +106,7 @@ struct UsageEntry {
   std::uint64_t cores = 0;        // of all its nodes, at its end or now
   std::int64_t start_unix_s = 0;  // its own, even if it is before the period
   std::int64_t end_unix_s = 0;    // its own; 0 = it still runs
-  std::int64_t used_core_s = 0;   // cores times seconds within the period; up to now if it runs
+  std::int64_t used_core_s = 0;   // by its price, within the period; up to now if it runs
   PersonId person_id = {};        // who asked for it
   std::string on_behalf_of = {};  // user of a science gateway that it is attributed to
   ComputesetState state = ComputesetState::unknown;
@@ -115,9 +115,11 @@ struct UsageEntry {
   std::int64_t walltime_mins = 0;
   std::uint64_t memory_mb = 0;  // of all its nodes, as `cores`
   std::string node_list = {};   // names of its nodes, at its end or now, as a hostlist
+  std::string host_class = std::string(host_class_default);
+  Price price = {};  // by which it is charged
   NUCLEUS_FIELDS(computeset_id, project_id, cluster_id, allocation_id, node_count, cores,
                  start_unix_s, end_unix_s, used_core_s, person_id, on_behalf_of, state,
-                 created_unix_s, elapsed_s, walltime_mins, memory_mb, node_list);
+                 created_unix_s, elapsed_s, walltime_mins, memory_mb, node_list, host_class, price);
 };
 
 struct Usage {

@@ -85,8 +85,9 @@ struct StartPlan {
   std::vector<Cause> causes = {};                // why it would wait; empty if it would not
   std::int64_t earliest_start_unix_s = 0;        // as in Explanation
   std::int64_t latest_start_unix_s = 0;
+  Price price = {};  // by which they would be charged
   NUCLEUS_FIELDS(computeset, names, hosts, cores, core_s_max, left_core_s, expected_start_unix_s,
-                 causes, earliest_start_unix_s, latest_start_unix_s);
+                 causes, earliest_start_unix_s, latest_start_unix_s, price);
 };
 
 /// Refused as the start itself would be: for example, if its allocation cannot pay for it.

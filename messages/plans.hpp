@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "messages/allocations.hpp"
+#include "messages/host_classes.hpp"
 #include "messages/reservations.hpp"
 #include "messages/scheduler.hpp"
 
@@ -36,8 +37,11 @@ struct ChangePlan {
                                      // run for their whole walltime; negative = less
   std::optional<std::int64_t> left_core_s = {};  // of their allocation, before; not set = it has no
                                                  // limit, or no computeset goes on
+  std::vector<HostId> hosts_removed = {};        // for operators only
+  std::vector<HostClass> host_classes = {};
+  std::vector<std::string> host_classes_removed = {};  // by name
   NUCLEUS_FIELDS(computesets, nodes, hosts, reservations, reservations_removed, allocations,
-                 more_core_s_max, left_core_s);
+                 more_core_s_max, left_core_s, hosts_removed, host_classes, host_classes_removed);
 };
 
 /// What the one request that is set would change if it were sent now.
@@ -54,8 +58,13 @@ struct PlanChange {
   std::optional<DefineAllocation> allocation = {};
   std::optional<DefineReservation> reservation = {};
   std::optional<RemoveReservation> remove_reservation = {};
+  std::optional<RemoveHost> remove_host = {};
+  std::optional<ClassifyHost> classify_host = {};
+  std::optional<DefineHostClass> host_class = {};
+  std::optional<RemoveHostClass> remove_host_class = {};
   NUCLEUS_FIELDS(viewer, walltime, power_computeset, shrink, power_node, power_nodes, drain,
-                 allocation, reservation, remove_reservation);
+                 allocation, reservation, remove_reservation, remove_host, classify_host,
+                 host_class, remove_host_class);
 };
 
 }  // namespace nucleus::msg

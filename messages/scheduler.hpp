@@ -46,6 +46,21 @@ struct NodeStatus {
                  computeset_id, computeset_state, ports);
 };
 
+/// What a node is charged, in thousandths of a service unit (SU) an hour. 3600 core-seconds of an
+/// allocation are one SU.
+struct Price {
+  std::int64_t core_milli_su = 1000;  // for each core: 0..100,000
+  std::int64_t gib_milli_su = 0;      // for each GiB of memory: 0..100,000
+  NUCLEUS_FIELDS(core_milli_su, gib_milli_su);
+
+  friend bool operator==(const Price&, const Price&) = default;
+};
+
+constexpr std::int64_t price_milli_su_max = 100'000;
+
+/// The class of hosts that have no other.
+constexpr std::string_view host_class_default = "default";
+
 struct Computeset {
   ComputesetId computeset_id = 0;
   ClusterId cluster_id = {};
@@ -66,9 +81,11 @@ struct Computeset {
   std::uint32_t node_count_min = 0;  // it starts with as many of its nodes as fit, at least so
                                      // many; 0 = with all
   std::string batch_job = {};        // id of the batch job that holds its hosts; empty = none
+  std::string host_class = std::string(host_class_default);  // of all its hosts
   NUCLEUS_FIELDS(computeset_id, cluster_id, project_id, nodes, state, allocation_id, reservation,
                  walltime_mins, created_unix_s, start_unix_s, end_unix_s, reason,
-                 predicted_start_unix_s, person_id, on_behalf_of, node_count_min, batch_job);
+                 predicted_start_unix_s, person_id, on_behalf_of, node_count_min, batch_job,
+                 host_class);
 };
 
 constexpr std::int64_t walltime_default_mins = 2880;
@@ -92,8 +109,9 @@ struct StartComputeset {
   PersonId person_id = {};              // who asks; kept with the computeset
   std::string on_behalf_of = {};        // 0..64 bytes, one line; see Computeset
   std::uint32_t node_count_min = 0;     // at most the number of its nodes; see Computeset
+  std::string host_class = {};          // of its hosts; empty = `default`
   NUCLEUS_FIELDS(cluster_id, viewer, nodes, names, count, hosts, allocation_id, walltime_mins,
-                 reservation, person_id, on_behalf_of, node_count_min);
+                 reservation, person_id, on_behalf_of, node_count_min, host_class);
 };
 
 inline std::optional<Error> check(const StartComputeset& request) {
@@ -110,6 +128,8 @@ inline std::optional<Error> check(const StartComputeset& request) {
   if (request.walltime_mins < 0 || request.walltime_mins > walltime_mins_max)
     return invalid("walltime_mins", "walltime_mins must be 0 to 525600");
   if (auto broken = check_line("on_behalf_of", request.on_behalf_of, 64)) return broken;
+  if (!request.host_class.empty())
+    if (auto broken = check_name("host_class", request.host_class)) return broken;
   if (!request.reservation.empty()) return check_name("reservation", request.reservation);
   return std::nullopt;
 }
@@ -266,9 +286,11 @@ struct Host {
   std::int64_t clock_skew_ms = 0;  // by how much its clock is ahead of the head's
   std::string batch_state = {};    // of the batch system's node of its name, as that system writes
                                    // it; empty = it has none
+  std::string host_class = std::string(host_class_default);
+  std::string rack = {};  // empty = not known
   NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, driver,
                  accelerator, last_heartbeat_unix_ms, node_count, release, address, clock_skew_ms,
-                 batch_state);
+                 batch_state, host_class, rack);
 };
 
 struct Hosts {

@@ -83,6 +83,11 @@ CommandOption CommandOptions::add(const std::string& name, std::optional<std::in
   return CommandOption(command_->add_option(name, value, help)->check(reason_if_blank));
 }
 
+CommandOption CommandOptions::add(const std::string& name, std::optional<double>& value,
+                                  const std::string& help) {
+  return CommandOption(command_->add_option(name, value, help)->check(reason_if_blank));
+}
+
 CommandOption CommandOptions::add(const std::string& name, std::uint64_t& value,
                                   const std::string& help) {
   return CommandOption(command_->add_option(name, value, help)->check(reason_if_blank));

@@ -48,6 +48,7 @@ class CommandOptions {
                               const std::string& help);
   CommandOption add(const std::string& name, std::uint32_t& value, const std::string& help);
   CommandOption add(const std::string& name, std::uint64_t& value, const std::string& help);
+  CommandOption add(const std::string& name, std::optional<double>& value, const std::string& help);
   CommandOption add(const std::string& name, std::optional<std::int64_t>& value,
                     const std::string& help);
   CommandOption add(const std::string& name, std::vector<std::string>& values,

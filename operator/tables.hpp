@@ -15,9 +15,10 @@
 namespace nucleus::operator_ {
 
 inline std::string host_heading() {
-  return fmt::format("{:<18}{:<13}{:>7}{:>10}{:>16}  {:<12}{:<9}{:<16}{:>10}{:>13}  {}\n", "host",
-                     "state", "nodes", "cpus", "memory MB", "accelerator", "release", "address",
-                     "clock", "heartbeat", "reason");
+  return fmt::format(
+      "{:<18}{:<13}{:>7}{:>10}{:>16}  {:<12}{:<9}{:<16}{:>10}{:>13}  {:<12}{:<10}{}\n", "host",
+      "state", "nodes", "cpus", "memory MB", "accelerator", "release", "address", "clock",
+      "heartbeat", "class", "rack", "reason");
 }
 
 /// `0.4 s ago`, `3 min ago`; `never` for time 0.
@@ -36,12 +37,14 @@ inline std::string host_remark(const msg::Host& host) {
 }
 
 inline std::string host_row(const msg::Host& host, std::int64_t now_unix_ms) {
-  return fmt::format("{:<18}{:<13}{:>7}{:>10}{:>16}  {:<12}{:<9}{:<16}{:>+9.1f}s{:>13}  {}\n",
-                     host.host_id.value, msg::name_of(host.state), host.node_count,
-                     fmt::format("{}/{}", host.cpus_used, host.cpus),
-                     fmt::format("{}/{}", host.memory_used_mb, host.memory_mb), host.accelerator,
-                     host.release, host.address, static_cast<double>(host.clock_skew_ms) / 1000,
-                     shown_age(host.last_heartbeat_unix_ms, now_unix_ms), host_remark(host));
+  return fmt::format(
+      "{:<18}{:<13}{:>7}{:>10}{:>16}  {:<12}{:<9}{:<16}{:>+9.1f}s{:>13}  {:<12}{:<10}{}\n",
+      host.host_id.value, msg::name_of(host.state), host.node_count,
+      fmt::format("{}/{}", host.cpus_used, host.cpus),
+      fmt::format("{}/{}", host.memory_used_mb, host.memory_mb), host.accelerator, host.release,
+      host.address, static_cast<double>(host.clock_skew_ms) / 1000,
+      shown_age(host.last_heartbeat_unix_ms, now_unix_ms), host.host_class, host.rack,
+      host_remark(host));
 }
 
 inline std::string reservation_heading() {

@@ -50,6 +50,7 @@ core::Result<int> acknowledge(const Api& api, const Words& words);
 core::Result<int> init_endpoint(Session& session, const Words& words);
 core::Result<int> choose_active(Session& session, const Words& words);
 core::Result<int> list_reservations(const Api& api, const Words& words);
+core::Result<int> list_host_classes(const Api& api, const Words& words);
 core::Result<int> refuse_reservation(Session& session, const Words& words);
 
 // burst

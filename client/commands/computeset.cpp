@@ -215,6 +215,7 @@ core::Result<int> start_nodes(const Api& api, const Words& words) {
   }
   if (!allocation.empty()) body.set("allocation_id", allocation);
   if (words.has("--reservation")) body.set("reservation", words["--reservation"]);
+  if (words.has("--class")) body.set("host_class", words["--class"]);
   if (words.has("--on-behalf-of")) body.set("on_behalf_of", words["--on-behalf-of"]);
   if (words.has("--plan")) body.set("plan", Json::boolean(true));
   const auto answer = api.post("/v2/computesets", body);

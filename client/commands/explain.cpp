@@ -91,6 +91,8 @@ void print_start_plan(const Json& plan) {
   const auto hosts = texts_of(plan["hosts"]);
   std::cout << "Nodes: " << core::hostlist::collect(texts_of(plan["names"]));
   if (!hosts.empty()) std::cout << " on " << core::hostlist::collect(hosts);
+  if (const auto& host_class = set["host_class"].text(); host_class != "default")
+    std::cout << " (class " << host_class << ")";
   if (const auto& reason = set["reason"].text(); !hosts.empty() && !reason.empty())
     std::cout << "\nIt would be " << reason;
   const auto& left = plan["left_core_s"];

@@ -24,6 +24,7 @@ constexpr Argument plan = {"--plan", "change nothing; show what would happen", n
 
 constexpr Argument active_words[] = {{"ENDPOINT", "make this endpoint the active one"}};
 constexpr Argument reservation_list_words[] = {format, endpoint};
+constexpr Argument class_list_words[] = {format, endpoint};
 constexpr Argument ll_words[] = {any_cluster, format, endpoint};
 constexpr Argument cluster_words[] = {any_cluster,
                                       {"--sort", "sort by this column"},
@@ -45,6 +46,7 @@ constexpr Argument start_words[] = {cluster,
                                     {"--reservation", "use this reservation"},
                                     {"--walltime", "90m, 2h, 1d or 1w; 2 days if omitted"},
                                     {"--at-least", "start as soon as this many nodes fit", number},
+                                    {"--class", "the class of hosts; default if omitted"},
                                     {"--on-behalf-of", "the user of your gateway who asks for it"},
                                     plan,
                                     wait,
@@ -152,6 +154,8 @@ constexpr Command comet_parts[] = {
     {"init", "Set up an endpoint: name, URL and API key.", {}, init_endpoint},
     {"active", "List the endpoints or choose the active one.", active_words, choose_active},
     {"reservation", "List reservations.", {}, nullptr, reservation_parts},
+    {"classes", "List the classes of hosts and their prices.", class_list_words,
+     with_api<list_host_classes>},
     {"ll", "List clusters, one per line.", ll_words, with_api<list_clusters>},
     {"cluster", "List the nodes of clusters and their states.", cluster_words,
      with_api<show_clusters>},

@@ -185,6 +185,10 @@ std::string shown_core_hours(std::int64_t core_s) {
   return fmt::format("{:.2f}", static_cast<double>(core_s) / hour_s);
 }
 
+std::string shown_milli(std::int64_t milli) {
+  return fmt::format("{:g}", static_cast<double>(milli) / 1000);
+}
+
 std::string shown_time(std::int64_t unix_s) {
   const std::time_t time = unix_s;
   std::tm parts{};
@@ -219,6 +223,17 @@ Listing reservation_view(const Json& reservations) {
                             shown_time(number_of(each, "start_unix_s")),
                             shown_time(number_of(each, "end_unix_s")), each["hosts"].text(),
                             each["reason"].text()});
+  return listing;
+}
+
+Listing host_class_view(const Json& classes) {
+  Listing listing{.columns = {"class", "hosts", "price of a core", "price of a GiB"}};
+  for (const auto& each : classes.items()) {
+    const auto& price = each["price"];
+    listing.rows.push_back({each["name"].text(), each["host_count"].text(),
+                            shown_milli(number_of(price, "core_milli_su")),
+                            shown_milli(number_of(price, "gib_milli_su"))});
+  }
   return listing;
 }
 

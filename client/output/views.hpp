@@ -40,8 +40,13 @@ Listing usage_total_view(const Json& totals, const std::string& by);
 /// One row per reservation: name, state, project, start, end, hosts, reason.
 Listing reservation_view(const Json& reservations);
 
+/// One row per class of hosts: name, number of hosts, and the prices of an hour in SU.
+Listing host_class_view(const Json& classes);
+
 /// Core seconds as core hours with two digits.
 std::string shown_core_hours(std::int64_t core_s);
+/// Thousandths as a number: 2.5.
+std::string shown_milli(std::int64_t milli);
 /// A time in the local time zone: 2026-11-26 01:02:03.
 std::string shown_time(std::int64_t unix_s);
 

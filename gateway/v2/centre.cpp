@@ -1,4 +1,4 @@
-// v2: images, hosts and allocations.
+// v2: images and allocations.
 #include <algorithm>
 #include <filesystem>
 
@@ -67,42 +67,6 @@ void upload_image(const ExchangePtr& exchange, const FileWork& work) {
       });
 }
 
-void list_hosts(const ExchangePtr& exchange) {
-  const auto page = read_page(*exchange);
-  if (!page) return exchange->refuse(page.error());
-  exchange->ask(msg::ListHosts{.page = *page}, [exchange](const msg::Hosts& found) {
-    reply_list(exchange, "hosts", found.hosts, found.next);
-  });
-}
-
-void with_host(const ExchangePtr& exchange, std::function<void(msg::Host)> next) {
-  exchange->ask(msg::ListHosts{.host_id = {exchange->path["host"]}},
-                [exchange, next = std::move(next)](const msg::Hosts& found) {
-                  if (found.hosts.empty())
-                    return exchange->refuse(ErrorCode::not_found, "no such host");
-                  next(found.hosts.front());
-                });
-}
-
-void get_host(const ExchangePtr& exchange) {
-  with_host(exchange,
-            [exchange](const msg::Host& host) { reply_one(exchange, 200, json_of(host)); });
-}
-
-void change_host(const ExchangePtr& exchange) {
-  auto body = body_as<msg::DrainHost>(*exchange, {"is_drained", "reason", "plan"});
-  if (body && !sets(*exchange, "is_drained"))
-    body = core::refuse(ErrorCode::invalid_argument, "is_drained must be set", "is_drained");
-  const auto plan = wants_plan(*exchange);
-  if (body && !plan) body = std::unexpected(plan.error());
-  with_host(exchange, [exchange, plan, body = std::move(body)](const msg::Host& host) mutable {
-    if (!body) return exchange->refuse(body.error());
-    body->host_id = host.host_id;
-    if (*plan) return reply_plan(exchange, {.drain = std::move(*body)});
-    exchange->ask(*body, [exchange](const msg::Done&) { get_host(exchange); });
-  });
-}
-
 void list_allocations(const ExchangePtr& exchange) {
   const auto page = read_page(*exchange);
   if (!page) return exchange->refuse(page.error());
@@ -149,10 +113,6 @@ void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork&
   router.add("PUT", "/v2/images/{project}/{image}", msg::Right::images,
              [work](const ExchangePtr& exchange) { upload_image(exchange, work); });
   router.add("DELETE", "/v2/images/{project}/{image}", msg::Right::images, remove_image);
-  router.add("GET", "/v2/hosts", msg::Right::operate,
-             watchable<msg::HostChanged>(streams, list_hosts));
-  router.add("GET", "/v2/hosts/{host}", msg::Right::operate, get_host);
-  router.add("PATCH", "/v2/hosts/{host}", msg::Right::operate, change_host);
   router.add("GET", "/v2/allocations", msg::Right::read,
              watchable<msg::AllocationChanged, msg::AllocationRemoved>(streams, list_allocations));
   router.add("GET", "/v2/allocations/{allocation}", msg::Right::read, get_allocation);

@@ -36,8 +36,9 @@ void list_computesets(const ExchangePtr& exchange) {
 
 void start_computeset(const ExchangePtr& exchange) {
   auto body = body_as<msg::StartComputeset>(
-      *exchange, {"cluster_id", "nodes", "names", "count", "hosts", "allocation_id",
-                  "walltime_mins", "reservation", "on_behalf_of", "node_count_min", "plan"});
+      *exchange,
+      {"cluster_id", "nodes", "names", "count", "hosts", "allocation_id", "walltime_mins",
+       "reservation", "on_behalf_of", "node_count_min", "host_class", "plan"});
   if (!body) return exchange->refuse(body.error());
   const auto plan = wants_plan(*exchange);
   if (!plan) return exchange->refuse(plan.error());

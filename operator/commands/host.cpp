@@ -11,7 +11,8 @@
 #include <span>
 
 #include "core/hostlist/hostlist.hpp"
-#include "messages/scheduler.hpp"
+#include "messages/host_classes.hpp"
+#include "messages/plans.hpp"
 #include "operator/caller.hpp"
 #include "operator/commands/commands.hpp"
 #include "operator/join_file.hpp"
@@ -51,6 +52,14 @@ struct AddArguments {
 struct RemoveArguments {
   std::string state = {};
   std::string hosts = {};
+  bool is_plan = false;
+};
+
+struct SetArguments {
+  std::string state = {};
+  std::string hosts = {};
+  std::string host_class = {};
+  std::optional<std::string> rack = {};
 };
 
 core::Result<int> list_hosts(const HostArguments& arguments) {
@@ -233,6 +242,25 @@ void settle(Caller& caller, const std::vector<Removal>& removals) {
   }
 }
 
+/// What would become of each host; nothing is changed.
+core::Result<int> plan_removals(Caller& caller, const std::vector<std::string>& names) {
+  std::optional<core::Error> failure;
+  for (const auto& name : names) {
+    const auto plan = caller.call(
+        msg::PlanChange{.viewer = {.is_operator = true}, .remove_host = msg::RemoveHost{{name}}});
+    // It is removed although it still reports itself: its key is revoked first.
+    if (plan || plan.error().code == core::ErrorCode::conflict)
+      std::cout << "host " << name << " would be removed\n";
+    else if (failure)
+      failure->detail += "\n" + plan.error().detail;
+    else
+      failure = plan.error();
+  }
+  std::cout << "Nothing was changed: this was a plan.\n";
+  if (failure) return std::unexpected(*failure);
+  return 0;
+}
+
 core::Result<int> remove(const RemoveArguments& arguments) {
   const StateDirectory state(arguments.state);
   const auto names = names_of(arguments.hosts);
@@ -240,6 +268,7 @@ core::Result<int> remove(const RemoveArguments& arguments) {
   if (const auto head = find_head_entries(state); !head) return std::unexpected(head.error());
   const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
+  if (arguments.is_plan) return plan_removals(**opened, *names);
   const auto known = find_known_keys(state);
   std::vector<Removal> removals;
   for (const auto& name : *names) removals.push_back({.host = name});
@@ -262,6 +291,24 @@ core::Result<int> remove(const RemoveArguments& arguments) {
     std::cout << fmt::format("{} {} removed\n", shown_hosts(removed),
                              removed.size() == 1 ? "is" : "are");
   if (failure) return std::unexpected(*failure);
+  return 0;
+}
+
+core::Result<int> set_hosts(const SetArguments& arguments) {
+  const auto names = names_of(arguments.hosts);
+  if (!names) return std::unexpected(names.error());
+  if (arguments.host_class.empty() && !arguments.rack)
+    return core::refuse(core::ErrorCode::invalid_argument, "give --class, --rack or both");
+  const auto opened = open_caller(arguments.state);
+  if (!opened) return std::unexpected(opened.error());
+  for (const auto& name : *names) {
+    msg::ClassifyHost request{.host_id = {name}, .rack = arguments.rack};
+    if (!arguments.host_class.empty()) request.host_class = arguments.host_class;
+    const auto host = (*opened)->call(request);
+    if (!host) return std::unexpected(host.error());
+    std::cout << fmt::format("host {} is of class {}, {}\n", name, host->host_class,
+                             host->rack.empty() ? "in no known rack" : "in rack " + host->rack);
+  }
   return 0;
 }
 
@@ -316,6 +363,17 @@ void add_host(Commands& commands) {
         options.state(arguments.state);
         options.add("HOST", arguments.hosts, "name of the host, or a hostlist of up to 4096")
             .required();
+        options.flag("--plan", arguments.is_plan, "say what would be removed; change nothing");
+      });
+  group.add<SetArguments>(
+      "set", "say which class hosts are of, and in which rack they are", set_hosts,
+      [](CommandOptions& options, SetArguments& arguments) {
+        options.state(arguments.state);
+        options.add("HOST", arguments.hosts, "name of the host, or a hostlist of up to 4096")
+            .required();
+        options.add("--class", arguments.host_class, "a class: see nucleus class list").name();
+        options.add_free_text("--rack", arguments.rack,
+                              "computesets are kept in few racks; empty = not known");
       });
 }
 

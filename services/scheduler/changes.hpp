@@ -23,6 +23,7 @@ struct Changes {
   Writes<msg::AllocationId, StoredAllocation> allocations = {};
   Writes<std::string, StoredReporter> reporters = {};  // by process
   Writes<std::int64_t, StoredReservation> reservations = {};
+  Writes<std::string, StoredHostClass> host_classes = {};  // by name
   std::optional<std::int64_t> computeset_count = {};
   std::optional<std::int64_t> reservation_count = {};
   std::optional<StoredWaits> waits = {};
@@ -30,8 +31,8 @@ struct Changes {
   bool empty() const {
     return clusters.empty() && projects.empty() && unacknowledged.empty() && hosts.empty() &&
            nodes.empty() && removed_disks.empty() && computesets.empty() && allocations.empty() &&
-           reporters.empty() && reservations.empty() && !computeset_count && !reservation_count &&
-           !waits;
+           reporters.empty() && reservations.empty() && host_classes.empty() && !computeset_count &&
+           !reservation_count && !waits;
   }
 };
 

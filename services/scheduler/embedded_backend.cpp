@@ -7,10 +7,10 @@ namespace nucleus::scheduler {
 
 void EmbeddedBackend::submit(Draft& draft, msg::ComputesetId id) {
   Queue queue{draft};
-  const auto reservation_id = draft.computeset(id)->reservation_id;
+  const auto choice = choice_of(*draft.computeset(id));
   for (const auto earlier : Priorities{draft}.order()) {
     if (earlier == id) break;
-    if (draft.computeset(earlier)->reservation_id == reservation_id) queue.keep_waiting(earlier);
+    if (choice_of(*draft.computeset(earlier)) == choice) queue.keep_waiting(earlier);
   }
   queue.place(id);
 }
@@ -24,9 +24,8 @@ std::expected<std::vector<msg::HostId>, Wait> EmbeddedBackend::find_more(
     Draft& draft, const StoredComputeset& stored, const Needs& needs) {
   Queue queue{draft};
   for (const auto waiting : Priorities{draft}.order())
-    if (draft.computeset(waiting)->reservation_id == stored.reservation_id)
-      queue.keep_waiting(waiting);
-  return queue.find_more(stored.reservation_id, needs);
+    if (choice_of(*draft.computeset(waiting)) == choice_of(stored)) queue.keep_waiting(waiting);
+  return queue.find_more(choice_of(stored), needs);
 }
 
 }  // namespace nucleus::scheduler

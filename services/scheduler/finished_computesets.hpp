@@ -18,7 +18,7 @@ class FinishedComputesets {
     std::int64_t created_unix_s = 0;
     std::int64_t start_unix_s = 0;  // 0 = it never started
     std::int64_t end_unix_s = 0;
-    std::int64_t cores = 0;  // see ComputesetSummary
+    std::int64_t milli_su = 0;  // see ComputesetSummary
     std::int64_t charge_end_unix_s = 0;
     std::uint32_t cluster = 0;  // numbers of names, see `name`
     std::uint32_t project = 0;

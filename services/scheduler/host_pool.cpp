@@ -32,27 +32,38 @@ const HostPool::Rank* first_with_room(const Order& order, Order::const_iterator 
 template <class Change>
 void HostPool::change(const msg::HostId& id, Change edit) {
   Host& host = hosts_[id];
-  if (host.is_open) {
-    const auto group = groups_.find(host.hold);
-    group->second.erase(rank(id, host, host.free()));
-    if (group->second.empty()) groups_.erase(group);
-    open_free_ -= at_least_zero(host.free());
-  }
+  if (host.is_open) remove_open(id, host);
   edit(host);
-  if (host.is_open) {
-    groups_[host.hold].insert(rank(id, host, host.free()));
-    open_free_ += at_least_zero(host.free());
-  }
+  if (host.is_open) add_open(id, host);
   if (host == Host{}) hosts_.erase(id);  // it was removed
 }
 
+void HostPool::add_open(const msg::HostId& id, const Host& host) {
+  groups_[{.hold = host.hold, .place = host.place}].insert(rank(id, host, host.free()));
+  auto& rack = racks_[host.place.rack];
+  rack.free += at_least_zero(host.free());
+  ++rack.host_count;
+  open_free_ += at_least_zero(host.free());
+}
+
+void HostPool::remove_open(const msg::HostId& id, const Host& host) {
+  const auto group = groups_.find({.hold = host.hold, .place = host.place});
+  group->second.erase(rank(id, host, host.free()));
+  if (group->second.empty()) groups_.erase(group);
+  const auto rack = racks_.find(host.place.rack);
+  rack->second.free -= at_least_zero(host.free());
+  if (--rack->second.host_count == 0) racks_.erase(rack);
+  open_free_ -= at_least_zero(host.free());
+}
+
 void HostPool::put(const msg::HostId& id, const Resources& total, bool is_open, bool keeps_volumes,
-                   bool is_suspect) {
+                   bool is_suspect, const HostPlace& place) {
   change(id, [&](Host& host) {
     host.total = total;
     host.is_open = is_open;
     host.keeps_volumes = keeps_volumes;
     host.is_suspect = is_suspect;
+    host.place = place;
   });
 }
 
@@ -73,20 +84,35 @@ const HostPool::Host* HostPool::find(const msg::HostId& id) const {
   return found == hosts_.end() ? nullptr : &found->second;
 }
 
+bool HostPool::is_any_open(const Need& need) const {
+  return std::ranges::any_of(groups_,
+                             [&](const auto& group) { return has_class(group.first.place, need); });
+}
+
 HostPoolDraft::HostPoolDraft(const HostPool& pool) : pool_{pool} {
-  for (const auto& [hold, order] : pool.groups())
-    groups_[hold] = {.order = &order, .untouched = order.begin()};
+  for (const auto& [key, order] : pool.groups())
+    groups_[key] = {.order = &order, .untouched = order.begin()};
 }
 
 const msg::HostId* HostPoolDraft::find_roomiest(const Need& need,
                                                 std::span<const msg::HostId> avoided) {
+  return find_roomiest(need, avoided, nullptr);
+}
+
+const msg::HostId* HostPoolDraft::find_roomiest_in(const std::string& rack, const Need& need) {
+  return find_roomiest(need, {}, &rack);
+}
+
+const msg::HostId* HostPoolDraft::find_roomiest(const Need& need,
+                                                std::span<const msg::HostId> avoided,
+                                                const std::string* rack) {
   if (!need.host_id.empty()) {
     const bool is_avoided = std::ranges::find(avoided, need.host_id) != avoided.end();
     return !is_avoided && has_room(need.host_id, need) ? &need.host_id : nullptr;
   }
   const HostPool::Rank* roomiest = nullptr;
-  for (auto& [hold, group] : groups_) {
-    if (!is_allowed(hold, need)) continue;
+  for (auto& [key, group] : groups_) {
+    if ((rack && key.place.rack != *rack) || !is_allowed(key, need)) continue;
     const auto* found = find_roomiest(group, need, avoided);
     if (found && (!roomiest || *found < *roomiest)) roomiest = found;
   }
@@ -113,10 +139,12 @@ const HostPool::Rank* HostPoolDraft::find_roomiest(Group& group, const Need& nee
 
 const HostPool::Hold* HostPoolDraft::find_hold(const Need& need) {
   const auto* named = pool_.find(need.host_id);
-  for (auto& [hold, group] : groups_) {
-    if (is_allowed(hold, need) || hold.reservation_id == 0) continue;
+  for (auto& [key, group] : groups_) {
+    const auto& hold = key.hold;
+    if (!has_class(key.place, need) || is_allowed(hold, need) || hold.reservation_id == 0) continue;
     const bool has_room = need.host_id.empty() ? find_roomiest(group, need) != nullptr
                                                : named && named->is_open && named->hold == hold &&
+                                                     named->place == key.place &&
                                                      fits(need.size, free(need.host_id));
     if (has_room) return &hold;
   }
@@ -138,11 +166,19 @@ Resources HostPoolDraft::free(const msg::HostId& id) const {
 void HostPoolDraft::change(const msg::HostId& id, const Resources& taken) {
   const auto [found, is_new] = free_.try_emplace(id, free(id));
   const auto& host = *pool_.find(id);
-  auto& touched = groups_.at(host.hold).touched;
+  auto& touched = groups_.at({.hold = host.hold, .place = host.place}).touched;
   if (!is_new) touched.erase(HostPool::rank(id, host, found->second));
   found->second -= taken;
   touched.insert(HostPool::rank(id, host, found->second));
   taken_ += taken;
+  taken_by_rack_[host.place.rack] += taken;
+}
+
+std::map<std::string, Resources> HostPoolDraft::free_by_rack() const {
+  std::map<std::string, Resources> free;
+  for (const auto& [name, rack] : pool_.racks()) free[name] = rack.free;
+  for (const auto& [name, taken] : taken_by_rack_) free[name] -= taken;
+  return free;
 }
 
 }  // namespace nucleus::scheduler

@@ -3,13 +3,24 @@
 
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
+#include <string>
 #include <unordered_map>
 
 #include "services/scheduler/records.hpp"
 
 namespace nucleus::scheduler {
+
+struct Need;
+
+/// What an operator says of a host.
+struct HostPlace {
+  std::string host_class = std::string(msg::host_class_default);
+  std::string rack = {};  // empty = not known
+  auto operator<=>(const HostPlace&) const = default;
+};
 
 class HostPool {
  public:
@@ -28,6 +39,7 @@ class HostPool {
     bool keeps_volumes = false;
     bool is_suspect = false;  // starts failed there: it is used after all others
     Hold hold = {};
+    HostPlace place = {};
 
     /// Below zero if the host became smaller.
     Resources free() const { return total - used; }
@@ -42,7 +54,7 @@ class HostPool {
   };
 
   void put(const msg::HostId& id, const Resources& total, bool is_open, bool keeps_volumes = false,
-           bool is_suspect = false);
+           bool is_suspect = false, const HostPlace& place = {});
   void hold(const msg::HostId& id, const Hold& hold);
   void use(const msg::HostId& id, const Resources& size);
   void release(const msg::HostId& id, const Resources& size);
@@ -50,10 +62,23 @@ class HostPool {
   /// Null if the host is unknown and has no nodes.
   const Host* find(const msg::HostId& id) const;
   const std::unordered_map<msg::HostId, Host>& hosts() const { return hosts_; }
-  /// The open hosts, those with the same hold together; no group is empty.
-  using Groups = std::map<Hold, std::set<Rank>>;
+  /// Open hosts are in one group if they have the same hold and place; no group is empty.
+  struct GroupKey {
+    Hold hold = {};
+    HostPlace place = {};
+    auto operator<=>(const GroupKey&) const = default;
+  };
+  using Groups = std::map<GroupKey, std::set<Rank>>;
   const Groups& groups() const { return groups_; }
-  bool is_any_open() const { return !groups_.empty(); }
+  struct Rack {
+    Resources free = {};         // of its open hosts
+    std::size_t host_count = 0;  // open ones; at least 1
+    friend bool operator==(const Rack&, const Rack&) = default;
+  };
+  /// Those that have an open host, by name. Hosts whose rack is not known are in one without name.
+  const std::map<std::string, Rack>& racks() const { return racks_; }
+  /// Whether any open host has the class that the node needs.
+  bool is_any_open(const Need& need) const;
   /// Of all open hosts.
   const Resources& open_free() const { return open_free_; }
 
@@ -66,9 +91,12 @@ class HostPool {
  private:
   template <class Change>
   void change(const msg::HostId& id, Change edit);
+  void add_open(const msg::HostId& id, const Host& host);
+  void remove_open(const msg::HostId& id, const Host& host);
 
   std::unordered_map<msg::HostId, Host> hosts_ = {};
   Groups groups_ = {};
+  std::map<std::string, Rack> racks_ = {};
   Resources open_free_ = {};
 };
 
@@ -86,6 +114,7 @@ struct Need {
   std::int64_t reservation_id = 0;  // only hosts of this one, once it has begun; 0 = none;
                                     // negative: only hosts of a batch job
   std::int64_t until_unix_s = 0;    // if 0 = none: no host on which one begins before this
+  std::optional<std::string> host_class = {};  // only hosts of this one; not set = of any
   friend bool operator==(const Need&, const Need&) = default;
 };
 
@@ -95,10 +124,19 @@ inline bool is_allowed(const HostPool::Hold& hold, const Need& need) {
   return !hold.is_active && need.until_unix_s <= hold.from_unix_s;
 }
 
+inline bool has_class(const HostPlace& place, const Need& need) {
+  return !need.host_class || *need.host_class == place.host_class;
+}
+
+inline bool is_allowed(const HostPool::GroupKey& group, const Need& need) {
+  return has_class(group.place, need) && is_allowed(group.hold, need);
+}
+
 /// Whether the host is one that the node may be on, whatever room it has.
 inline bool may_host(const msg::HostId& id, const HostPool::Host& host, const Need& need) {
   return (need.host_id.empty() || need.host_id == id) &&
-         !(need.is_disk_in_store && host.keeps_volumes) && is_allowed(host.hold, need);
+         !(need.is_disk_in_store && host.keeps_volumes) &&
+         is_allowed({.hold = host.hold, .place = host.place}, need);
 }
 
 /// The pool as a plan leaves it: an overlay of the hosts that the plan takes from.
@@ -110,6 +148,8 @@ class HostPoolDraft {
   /// It looks at the named host alone, if the need names one, and at none of `avoided`. Valid until
   /// something is taken.
   const msg::HostId* find_roomiest(const Need& need, std::span<const msg::HostId> avoided = {});
+  /// As above, among the hosts of one rack; a host that the need names may be in any.
+  const msg::HostId* find_roomiest_in(const std::string& rack, const Need& need);
   /// The hold of an open host that has room, but is not allowed by its reservation; null if there
   /// is none. It looks at the named host alone, if the need names one.
   const HostPool::Hold* find_hold(const Need& need);
@@ -118,6 +158,8 @@ class HostPoolDraft {
   Resources free(const msg::HostId& id) const;
   /// Of all open hosts.
   Resources open_free() const { return pool_.open_free() - taken_; }
+  /// Of the open hosts of each rack, by its name.
+  std::map<std::string, Resources> free_by_rack() const;
   const HostPool& pool() const { return pool_; }
 
   /// Of an open host.
@@ -125,20 +167,22 @@ class HostPoolDraft {
   void give_back(const msg::HostId& id, const Resources& size) { change(id, Resources{} - size); }
 
  private:
-  /// The open hosts with one hold.
   struct Group {
     const std::set<HostPool::Rank>* order = nullptr;          // as in the pool
     std::set<HostPool::Rank>::const_iterator untouched = {};  // each host before it was taken from
     std::set<HostPool::Rank> touched = {};                    // hosts that were taken from
   };
   void change(const msg::HostId& id, const Resources& taken);
+  const msg::HostId* find_roomiest(const Need& need, std::span<const msg::HostId> avoided,
+                                   const std::string* rack);
   const HostPool::Rank* find_roomiest(Group& group, const Need& need,
                                       std::span<const msg::HostId> avoided = {}) const;
 
   const HostPool& pool_;
   std::unordered_map<msg::HostId, Resources> free_ = {};  // of hosts that were taken from
-  std::map<HostPool::Hold, Group> groups_ = {};
+  std::map<HostPool::GroupKey, Group> groups_ = {};
   Resources taken_ = {};
+  std::map<std::string, Resources> taken_by_rack_ = {};
 };
 
 }  // namespace nucleus::scheduler

@@ -66,6 +66,12 @@ inline core::Key<StoredReservation> reservation(std::int64_t id) {
 inline core::Key<StoredReservation> reservations() {
   return {"nucleus:scheduler:reservation:"};
 }
+inline core::Key<StoredHostClass> host_class(const std::string& name) {
+  return {"nucleus:scheduler:host-class:" + name};
+}
+inline core::Key<StoredHostClass> host_classes() {
+  return host_class({});
+}
 inline core::Key<StoredCount> reservation_count() {
   return {"nucleus:scheduler:reservation-count:all"};
 }

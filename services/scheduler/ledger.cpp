@@ -4,6 +4,7 @@
 #include "core/log/log.hpp"
 #include "services/scheduler/keys.hpp"
 #include "services/scheduler/plan/budgets.hpp"
+#include "services/scheduler/plan/host_classes.hpp"
 #include "services/scheduler/plan/reservations.hpp"
 #include "services/scheduler/statuses.hpp"
 
@@ -74,6 +75,16 @@ void emit_reservations(core::Transaction& transaction, const View& view, const C
   }
 }
 
+/// Everybody sees them.
+void emit_host_classes(core::Transaction& transaction, const View& view, const Changes& changes) {
+  for (const auto& [name, stored] : changes.host_classes)
+    if (stored)
+      transaction.emit(msg::HostClassChanged{.project_id = {"public"},
+                                             .host_class = class_shown(view, name, stored->price)});
+    else
+      transaction.emit(msg::HostClassRemoved{.project_id = {"public"}, .name = name});
+}
+
 void log(const Shown& shown) {
   for (const auto& computeset : shown.computesets)
     core::log::info("computeset_changed", {{"computeset", computeset.computeset_id},
@@ -101,6 +112,7 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
   write_all(transaction, changes.allocations, keys::allocation);
   write_all(transaction, changes.reporters, keys::reporter);
   write_all(transaction, changes.reservations, keys::reservation);
+  write_all(transaction, changes.host_classes, keys::host_class);
   if (changes.computeset_count)
     transaction.write(keys::computeset_count(), StoredCount{*changes.computeset_count});
   if (changes.reservation_count)
@@ -123,6 +135,7 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
                                            .end_unix_s = end_unix_s(view_, *stored)});
   }
   emit_reservations(transaction, view_, changes);
+  emit_host_classes(transaction, view_, changes);
   if (store_.is_loaded()) log(shown);
   return transaction;
 }

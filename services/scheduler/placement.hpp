@@ -15,10 +15,11 @@ constexpr std::size_t search_steps_max = 200'000;
 
 /// A host for each need, in order, or nothing if not all fit; takes the given room from `pool`.
 ///
-/// Each node goes to the host with most CPUs free, the first by id of equals; those that may use
-/// fewest hosts come first. If all name hosts, or are alike, this finds a placement whenever one
-/// exists. Others that do not fit this way are searched for, largest first: the result is exact
-/// unless `steps_left` runs out, which every host tried counts down.
+/// If hosts are in several racks, all nodes go to one rack that has room, or else to few of them.
+/// Within that, each node goes to the host with most CPUs free, the first by id of equals; those
+/// that may use fewest hosts come first. If all name hosts, or are alike, this finds a placement
+/// whenever one exists. Others that do not fit this way are searched for, largest first: the result
+/// is exact unless `steps_left` runs out, which every host tried counts down.
 std::optional<std::vector<msg::HostId>> place_together(HostPoolDraft& pool,
                                                        std::span<const Need> needs,
                                                        std::size_t& steps_left);

@@ -37,7 +37,8 @@ struct Wait {
                              // all: how many nodes must fit, if not all; job_missing,
                              // job_pending: the batch system's reason; start_failed: why it
                              // failed, or why the node stays on its host
-  NUCLEUS_FIELDS(reason, subject, detail);
+  std::string host_class = {};  // of the hosts that it is about; empty = of any, or of `default`
+  NUCLEUS_FIELDS(reason, subject, detail, host_class);
 
   friend bool operator==(const Wait&, const Wait&) = default;
 };
@@ -146,9 +147,11 @@ struct StoredHost {
   msg::ComputesetId job_computeset_id = 0;  // whose batch job has it; 0 = none of this deployment
   std::uint32_t start_failures = 0;         // placements in a row whose domain could not be started
   std::string start_failure = {};           // why, of the newest
+  std::string host_class = std::string(msg::host_class_default);
+  std::string rack = {};  // empty = not known
   NUCLEUS_FIELDS(host_id, process, cpus, memory_mb, driver, accelerator, is_drained, drain_reason,
                  state, reason, revision, machine_id, keeps_volumes, batch_state, batch_reason,
-                 job_computeset_id, start_failures, start_failure);
+                 job_computeset_id, start_failures, start_failure, host_class, rack);
 };
 
 constexpr std::uint32_t start_failures_max = 2;  // in a row: a host is suspect from then on
@@ -157,6 +160,13 @@ constexpr std::uint32_t start_failures_max = 2;  // in a row: a host is suspect 
 inline bool is_suspect(const StoredHost& host) {
   return host.start_failures >= start_failures_max;
 }
+
+/// A class that an operator defined; `default` has no record unless its price was changed.
+struct StoredHostClass {
+  std::string name = {};
+  msg::Price price = {};
+  NUCLEUS_FIELDS(name, price);
+};
 
 /// A state and its reason, from a time on.
 struct StoredStep {
@@ -194,7 +204,7 @@ struct StoredWaits {
 struct StoredComputeset {
   msg::Computeset computeset = {};
   std::vector<msg::HostId> hosts = {};  // requested, one for each node; empty = any
-  std::int64_t cores = 0;               // of all its nodes: charged for each second
+  std::int64_t cores = 0;               // of all its nodes
   std::vector<ChargeRate> rates = {};   // from its start on; empty = it has not started
   std::int64_t off_unix_s = 0;          // it does not end before this
   Wait wait = {};                       // while it is submitted
@@ -206,9 +216,21 @@ struct StoredComputeset {
   std::int64_t memory_mb = 0;           // of all its nodes
   std::string node_list = {};           // of a completed one: the names of its nodes
   StoredEstimate estimate = {};
+  msg::Price price = {};  // of its class, when it was accepted
   NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait, reservation_id, steps,
-                 is_noticed, job_limit_mins, job_count, memory_mb, node_list, estimate);
+                 is_noticed, job_limit_mins, job_count, memory_mb, node_list, estimate, price);
 };
+
+/// Computesets with the same one compete for the same hosts.
+struct HostChoice {
+  std::int64_t reservation_id = 0;
+  std::string host_class = {};
+  auto operator<=>(const HostChoice&) const = default;
+};
+
+inline HostChoice choice_of(const StoredComputeset& stored) {
+  return {.reservation_id = stored.reservation_id, .host_class = stored.computeset.host_class};
+}
 
 inline std::int64_t walltime_end_unix_s(const msg::Computeset& computeset) {
   return computeset.start_unix_s + computeset.walltime_mins * 60;
@@ -224,7 +246,8 @@ inline Period charged_period(const msg::Computeset& computeset, Period period = 
 /// What it is charged within `period` if it ends at `end_unix_s`.
 inline std::int64_t charged_core_s(const StoredComputeset& stored, std::int64_t end_unix_s,
                                    const Period& period = {}) {
-  return charge_core_s(stored.rates, end_unix_s, charged_period(stored.computeset, period));
+  return charge_core_s(stored.price, stored.rates, end_unix_s,
+                       charged_period(stored.computeset, period));
 }
 
 /// What it was charged up to now, decayed by age.
@@ -232,8 +255,8 @@ inline double charged_recent_core_s(const StoredComputeset& stored, std::int64_t
                                     std::int64_t half_life_s) {
   const auto end_unix_s =
       stored.computeset.end_unix_s == 0 ? now_unix_s : stored.computeset.end_unix_s;
-  return charge_decayed_core_s(stored.rates, end_unix_s, charged_period(stored.computeset),
-                               now_unix_s, half_life_s);
+  return charge_decayed_core_s(stored.price, stored.rates, end_unix_s,
+                               charged_period(stored.computeset), now_unix_s, half_life_s);
 }
 
 /// Of a finished computeset, which is archived: what stays in memory, for lists and sums.
@@ -249,12 +272,13 @@ struct ComputesetSummary {
   std::int64_t end_unix_s = 0;
   msg::PersonId person_id = {};
   std::string on_behalf_of = {};
-  std::int64_t cores = 0;  // charged from its start to `charge_end_unix_s`; 0 = not always the
-                           // same, see its record
+  std::int64_t cores = 0;  // written by earlier releases instead of `milli_su`: a thousandth of it
   std::int64_t charge_end_unix_s = 0;
+  std::int64_t milli_su = 0;  // charged from its start to `charge_end_unix_s`, in thousandths of an
+                              // SU an hour; 0 = not always the same, see its record
   NUCLEUS_FIELDS(computeset_id, cluster_id, project_id, allocation_id, state, node_count,
                  created_unix_s, start_unix_s, end_unix_s, person_id, on_behalf_of, cores,
-                 charge_end_unix_s);
+                 charge_end_unix_s, milli_su);
 };
 
 struct StoredAllocation {
@@ -301,8 +325,11 @@ inline ComputesetSummary summary_of(const StoredComputeset& stored) {
           .end_unix_s = computeset.end_unix_s,
           .person_id = computeset.person_id,
           .on_behalf_of = computeset.on_behalf_of,
-          .cores = stored.rates.size() == 1 ? stored.rates.front().cores : 0,
-          .charge_end_unix_s = std::min(computeset.end_unix_s, walltime_end_unix_s(computeset))};
+          .charge_end_unix_s = std::min(computeset.end_unix_s, walltime_end_unix_s(computeset)),
+          .milli_su = stored.rates.size() == 1
+                          ? milli_su_of(stored.price, stored.rates.front().cores,
+                                        stored.rates.front().memory_mb)
+                          : 0};
 }
 
 /// Desired on and without a host.

@@ -102,6 +102,10 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::ListHosts>(*this, &Service::list_hosts);
   bus_.serve<msg::DrainHost>(*this, &Service::drain_host);
   bus_.serve<msg::RemoveHost>(*this, &Service::remove_host);
+  bus_.serve<msg::ClassifyHost>(*this, &Service::classify_host);
+  bus_.serve<msg::DefineHostClass>(*this, &Service::define_host_class);
+  bus_.serve<msg::RemoveHostClass>(*this, &Service::remove_host_class);
+  bus_.serve<msg::ListHostClasses>(*this, &Service::list_host_classes);
   bus_.serve<msg::PowerNode>(*this, &Service::power_node);
   bus_.serve<msg::PowerNodes>(*this, &Service::power_nodes);
   bus_.serve<msg::ListNodeStatuses>(*this, &Service::list_node_statuses);
@@ -173,6 +177,8 @@ void Service::load() {
   read_all<std::int64_t, StoredReservation>(
       store_, keys::reservations(), all.reservations,
       [](const StoredReservation& stored) { return stored.reservation.reservation_id; });
+  read_all<std::string, StoredHostClass>(store_, keys::host_classes(), all.host_classes,
+                                         [](const StoredHostClass& stored) { return stored.name; });
   if (const auto* count = store_.read(keys::computeset_count()))
     all.computeset_count = count->count;
   if (const auto* count = store_.read(keys::reservation_count()))
@@ -263,21 +269,6 @@ core::Result<msg::DomainsReported> Service::report_domains(const msg::ReportDoma
       return std::unexpected(applied.error());
   }
   return msg::DomainsReported{.number = number_taken(view_, report)};
-}
-
-core::Result<msg::Done> Service::remove_host(const msg::RemoveHost& request,
-                                             core::Context& context) {
-  auto plan = plan_remove_host(view_, request, context.now_unix_ms());
-  if (!plan) return std::unexpected(plan.error());
-  auto removed = ledger_.apply(std::move(*plan), msg::Done{}, context);
-  if (removed) heartbeats_.forget(request.host_id);
-  return removed;
-}
-
-core::Result<msg::Done> Service::drain_host(const msg::DrainHost& request, core::Context& context) {
-  auto plan = plan_drain(view_, request, context.now_unix_ms());
-  if (!plan) return std::unexpected(plan.error());
-  return ledger_.apply(std::move(*plan), msg::Done{}, context);
 }
 
 core::Result<msg::NodeStatus> Service::power_node(const msg::PowerNode& request,

@@ -8,6 +8,7 @@
 #include "core/runtime/runtime.hpp"
 #include "messages/allocations.hpp"
 #include "messages/explanations.hpp"
+#include "messages/host_classes.hpp"
 #include "messages/image_store.hpp"
 #include "messages/network.hpp"
 #include "messages/plans.hpp"
@@ -37,8 +38,6 @@ class Service {
   core::Result<msg::HostLease> report_host(const msg::ReportHost& report, core::Context& context);
   core::Result<msg::DomainsReported> report_domains(const msg::ReportDomains& report,
                                                     core::Context& context);
-  core::Result<msg::Done> remove_host(const msg::RemoveHost& request, core::Context& context);
-  core::Result<msg::Done> drain_host(const msg::DrainHost& request, core::Context& context);
   core::Result<msg::NodeStatus> power_node(const msg::PowerNode& request, core::Context& context);
   core::Result<msg::Done> power_nodes(const msg::PowerNodes& request, core::Context& context);
   core::Result<msg::Computeset> start_computeset(const msg::StartComputeset& request,
@@ -82,6 +81,17 @@ class Service {
   void request_pass();
   void run_requested_pass(const core::Context& context);
   void show_counts();
+
+  // hosts.cpp
+  core::Result<msg::Done> remove_host(const msg::RemoveHost& request, core::Context& context);
+  core::Result<msg::Done> drain_host(const msg::DrainHost& request, core::Context& context);
+  core::Result<msg::Host> classify_host(const msg::ClassifyHost& request, core::Context& context);
+  core::Result<msg::HostClass> define_host_class(const msg::DefineHostClass& request,
+                                                 core::Context& context);
+  core::Result<msg::Done> remove_host_class(const msg::RemoveHostClass& request,
+                                            core::Context& context);
+  core::Result<msg::HostClasses> list_host_classes(const msg::ListHostClasses& request,
+                                                   core::Context& context);
 
   // lists.cpp
   core::Result<msg::Hosts> list_hosts(const msg::ListHosts& request, core::Context& context);

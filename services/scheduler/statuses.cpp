@@ -22,6 +22,10 @@ bool is_shown_alike(const StoredHost& left, const StoredHost& right) {
   return status_of(left, {}) == status_of(right, {});
 }
 
+std::string shown_batch_state(const StoredHost& host) {
+  return host.batch_reason.empty() ? host.batch_state : host.batch_state + ": " + host.batch_reason;
+}
+
 /// What the nodes on a host use, as `changes` leave it.
 Resources used_after(const View& before, const Changes& changes, const msg::HostId& id) {
   const auto* host = before.pool().find(id);
@@ -50,14 +54,6 @@ msg::NodeStatus status_of(const StoredNode& node, const StoredComputeset* comput
       .ports = node.ports};
 }
 
-namespace {
-
-std::string shown_batch_state(const StoredHost& host) {
-  return host.batch_reason.empty() ? host.batch_state : host.batch_state + ": " + host.batch_reason;
-}
-
-}  // namespace
-
 msg::Host status_of(const StoredHost& host, const Resources& used) {
   const bool is_drained = host.is_drained && host.state == msg::HostState::up;
   const bool is_up_and_suspect = is_suspect(host) && host.state == msg::HostState::up;
@@ -74,7 +70,9 @@ msg::Host status_of(const StoredHost& host, const Resources& used) {
           .memory_used_mb = static_cast<std::uint64_t>(used.memory_mb),
           .driver = host.driver,
           .accelerator = host.accelerator,
-          .batch_state = shown_batch_state(host)};
+          .batch_state = shown_batch_state(host),
+          .host_class = host.host_class,
+          .rack = host.rack};
 }
 
 msg::Grant grant_of(const StoredNode& node, const View& view) {

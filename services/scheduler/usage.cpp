@@ -79,7 +79,9 @@ msg::UsageEntry usage_of(const View& view, const StoredComputeset& stored, const
           .elapsed_s = std::max<std::int64_t>(until_unix_s - computeset.start_unix_s, 0),
           .walltime_mins = computeset.walltime_mins,
           .memory_mb = static_cast<std::uint64_t>(stored.memory_mb),
-          .node_list = node_list_of(view, stored)};
+          .node_list = node_list_of(view, stored),
+          .host_class = computeset.host_class,
+          .price = stored.price};
 }
 
 void UsageSums::add(const std::string& name, const msg::UsageTotal& more) {
@@ -100,12 +102,16 @@ void UsageSums::add_all(const View& view, const ComputesetFilter& filter) {
   visit_computesets(
       view, filter,
       [&](const Summary& summary) {
-        if (summary.cores == 0) return unread_.push_back(summary.id);
+        if (summary.milli_su == 0) return unread_.push_back(summary.id);
         auto& total = by_number[number_of(by_, summary)];
         ++total.computeset_count;
-        const auto from_unix_s = std::max(summary.start_unix_s, period_.from_unix_s);
-        const auto to_unix_s = std::min(summary.charge_end_unix_s, period_.to_unix_s);
-        total.used_core_s += summary.cores * std::max<std::int64_t>(to_unix_s - from_unix_s, 0);
+        const auto until = [&](std::int64_t unix_s) {
+          const auto end_unix_s = std::min(summary.charge_end_unix_s, unix_s);
+          return charge_core_s(summary.milli_su,
+                               end_unix_s - std::min(summary.start_unix_s, end_unix_s));
+        };
+        if (period_.from_unix_s < period_.to_unix_s)
+          total.used_core_s += until(period_.to_unix_s) - until(period_.from_unix_s);
       },
       [&](const StoredComputeset& stored) { add(stored); });
   for (std::uint32_t i = 0; i < by_number.size(); ++i)

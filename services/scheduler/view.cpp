@@ -164,7 +164,7 @@ void View::Indexes::remove_hold(const msg::HostId& id, const HostPool::Hold& hol
 
 void View::Indexes::add(const StoredHost& host, const Config& config) {
   pool.put(host.host_id, total_of(host, config), is_open(host), host.keeps_volumes,
-           is_suspect(host));
+           is_suspect(host), place_of(host));
   if (const auto hold = batch_hold_of(host)) add_hold(host.host_id, *hold);
 }
 
@@ -181,6 +181,7 @@ void View::apply(Changes changes) {
   apply_all(changes.allocations, allocations_);
   apply_all(changes.reporters, reporters_);
   apply_all(changes.removed_disks, removed_disks_);
+  apply_all(changes.host_classes, host_classes_);
   for (auto& [id, host] : changes.hosts) apply_host(id, std::move(host));
   for (auto& [id, node] : changes.nodes) apply_node(id, std::move(node));
   for (auto& [id, stored] : changes.computesets) apply_computeset(id, std::move(stored));
@@ -243,6 +244,11 @@ void View::apply_reservation(std::int64_t id, std::optional<StoredReservation> s
   } else {
     reservations_.erase(id);
   }
+}
+
+msg::Price View::price_of(const std::string& host_class) const {
+  const auto* stored = this->host_class(host_class);
+  return stored ? stored->price : msg::Price{};
 }
 
 const StoredReservation* View::reservation_named(const std::string& name) const {

@@ -21,6 +21,10 @@ inline Resources total_of(const StoredHost& host, const Config& config) {
           .memory_mb = static_cast<std::int64_t>(host.memory_mb)};
 }
 
+inline HostPlace place_of(const StoredHost& host) {
+  return {.host_class = host.host_class, .rack = host.rack};
+}
+
 class View {
  public:
   /// Nodes of one computeset.
@@ -60,6 +64,14 @@ class View {
     return find(reporters_, process);
   }
   const StoredReservation* reservation(std::int64_t id) const { return find(reservations_, id); }
+  const StoredHostClass* host_class(const std::string& name) const {
+    return find(host_classes_, name);
+  }
+  /// `default` always exists.
+  bool has_host_class(const std::string& name) const {
+    return host_class(name) || name == msg::host_class_default;
+  }
+  msg::Price price_of(const std::string& host_class) const;
   /// Those that have ended too, for a while.
   const StoredReservation* reservation_named(const std::string& name) const;
   /// The id of the newest reservation; 0 = there was none.
@@ -76,6 +88,7 @@ class View {
   /// Of removed nodes, that hosts are to delete.
   const std::map<msg::NodeId, StoredRemovedDisk>& removed_disks() const { return removed_disks_; }
   const std::map<std::int64_t, StoredReservation>& reservations() const { return reservations_; }
+  const std::map<std::string, StoredHostClass>& host_classes() const { return host_classes_; }
   const FinishedComputesets& finished() const { return finished_; }
 
   // Indexes.
@@ -167,6 +180,7 @@ class View {
   std::map<std::string, StoredReporter> reporters_ = {};
   std::map<msg::NodeId, StoredRemovedDisk> removed_disks_ = {};
   std::map<std::int64_t, StoredReservation> reservations_ = {};
+  std::map<std::string, StoredHostClass> host_classes_ = {};
   std::int64_t computeset_count_ = 0;
   std::int64_t reservation_count_ = 0;
   StoredWaits waits_ = {};

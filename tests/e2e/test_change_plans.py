@@ -37,6 +37,7 @@ class Site(Admin):
                        "end_unix_s": now + 90_000}
         made = self.operator.ask("POST", "/v2/reservations", json=self.window)
         assert made.status_code == 201, made.text
+        deployment.nucleus("class", "set", "spare")
 
     def cm(self, *words, code=0):
         return run_comet(self.home, self.deployment.env(), *words, code=code)
@@ -47,11 +48,12 @@ class Site(Admin):
     def everything(self):
         """What plans could change, without what changes by itself."""
         operator = self.operator
-        hosts = operator.get("/v2/hosts?fields=host_id,state,reason")
+        hosts = operator.get("/v2/hosts?fields=host_id,state,reason,host_class,rack")
         allocations = operator.get("/v2/allocations?fields=allocation_id,limit_core_s,shares")
         return (operator.get("/v2/computesets"), operator.get("/v2/reservations"), hosts,
-                allocations, [self.get(f"/v2/clusters/{name}/nodes?fields=name,state,host_id")
-                              for name in ("busy", "c")])
+                operator.get("/v2/host-classes"), allocations,
+                [self.get(f"/v2/clusters/{name}/nodes?fields=name,state,host_id")
+                 for name in ("busy", "c")])
 
     def changes(self):
         """(method, route, path, body, what the plan must have) of every route with such a plan."""
@@ -72,6 +74,13 @@ class Site(Admin):
              lambda plan: [node["name"] for node in plan["nodes"]] == ["vm-busy-00", "vm-busy-01"]),
             ("patch", "/v2/hosts/{host}", f"/v2/hosts/{self.host}", {"is_drained": True},
              lambda plan: plan["hosts"][0]["state"] == "drained"),
+            ("patch", "/v2/hosts/{host}/class", f"/v2/hosts/{self.host}/class", {"rack": "r1"},
+             lambda plan: plan["hosts"][0]["rack"] == "r1"),
+            ("put", "/v2/host-classes/{class}", "/v2/host-classes/gpu",
+             {"price": {"core_milli_su": 4000}},
+             lambda plan: plan["host_classes"][0]["price"]["core_milli_su"] == 4000),
+            ("delete", "/v2/host-classes/{class}", "/v2/host-classes/spare?plan=true", None,
+             lambda plan: plan["host_classes_removed"] == ["spare"]),
             ("put", "/v2/allocations/{allocation}", "/v2/allocations/demo",
              {"project_id": "demo", "shares": 5},
              lambda plan: plan["allocations"][0]["shares"] == 5),

@@ -9,11 +9,12 @@ from conftest import BIN, a_deployment, wait_until
 from http_client import operator_of
 
 TIMEOUT_S = 30
-FREE_TEXTS = {"--reason", "--cmdline"}
+FREE_TEXTS = {"--reason", "--cmdline", "--rack"}
 # What a required argument gets if it is not the one under test.
 VALUES = {"cluster NAME": "c1", "cluster create NAME": "c9", "person NAME": "ann",
           "person create NAME": "ben", "host add HOST": "h9", "host HOST": "sim-0001",
           "process NAME": "scheduler", "image NAME": "disk",
+          "class NAME": "spare", "class set NAME": "other",
           "reservation NAME": "far", "reservation create NAME": "farther", "--hosts": "sim-0001",
           "--end": "9000000000", "join FILE": "joined.join",
           "keys DIRECTORY": "keys", "--project": "demo", "--url": "http://localhost:1",
@@ -21,7 +22,8 @@ VALUES = {"cluster NAME": "c1", "cluster create NAME": "c9", "person NAME": "ann
           "--tls-key": "key.pem", "--console": "console:1", "--image-store": "store:1",
           "--ovs": "/none"}
 # What a command needs although no single argument is required.
-MORE = {"doctor --libvirt": ["--host"], "image import": ["--disk", "/dev/null", "--format", "raw"]}
+MORE = {"doctor --libvirt": ["--host"], "image import": ["--disk", "/dev/null", "--format", "raw"],
+        "host set": ["--rack", "r1"]}
 LONG = "x" * 65
 # What a command creates may have any name that is one. None of these values is.
 CREATED = {"cluster create NAME": ("../x", "a b", LONG, "7"),
@@ -29,6 +31,7 @@ CREATED = {"cluster create NAME": ("../x", "a b", LONG, "7"),
            "person create --project": ("../x", "a b", LONG, "Upper"),
            "allocation set NAME": ("../x", "a b", LONG),
            "reservation create NAME": ("../x", "a b", LONG),
+           "class set NAME": ("../x", "a b", LONG),
            "host add HOST": ("../x", "a b", LONG, "simulated", "n[1-3],../x", "n[1-3],joined",
                              "n[1-4097]", "n[1-2", "n[3-1]"),
            "host add --file": ("none/x.join", "/"), "host add --directory": ("none", "/dev/null"),
@@ -120,6 +123,7 @@ class Live:
         self.operator = operator_of(deployment)
         deployment.nucleus("cluster", "create", "c1", "--computes", "2")
         deployment.add_person("ann", "demo")
+        deployment.nucleus("class", "set", "spare")
         deployment.nucleus("reservation", "create", "far", "--hosts", "sim-0002", "--start",
                            "8000000000", "--end", "8000000001")
         deployment.nucleus("host", "add", "joined", "--file", str(folder / "joined.join"))

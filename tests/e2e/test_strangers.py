@@ -16,7 +16,7 @@ MISSING = {"cluster": "none", "node": "vm-none-00", "id": "999999", "project": "
            "host": "no-host", "resource_id": "none", "job_id": "999999", "incident_id": "none",
            "event_id": "none", "project_id": "nowhere", "project_allocation_id": "nothing",
            "user_allocation_id": "nobody"}
-PUBLIC = ("{site_id}", "{capability_id}")  # the centre's, not a tenant's
+PUBLIC = ("{site_id}", "{capability_id}", "{class}")  # the centre's, not a tenant's
 PLAIN = {"action": "off", "kind": "serial", "count": 1, "name": "taken", "description": "hers",
          "cpus": 2, "iso_id": "", "is_drained": True, "is_strict": True, "label": "x",
          "version": 1, "walltime_mins": 60}

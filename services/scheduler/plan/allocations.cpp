@@ -70,8 +70,10 @@ std::optional<core::Error> set_bounds(msg::Allocation& allocation,
 
 std::int64_t charge_core_s_max(const StoredComputeset& stored) {
   const auto& computeset = stored.computeset;
-  if (stored.rates.empty()) return stored.cores * computeset.walltime_mins * 60;
-  return charged_core_s(stored, computeset.start_unix_s + computeset.walltime_mins * 60);
+  const auto walltime_s = computeset.walltime_mins * 60;
+  if (stored.rates.empty())
+    return charge_core_s(milli_su_of(stored.price, stored.cores, stored.memory_mb), walltime_s);
+  return charged_core_s(stored, computeset.start_unix_s + walltime_s);
 }
 
 std::optional<std::int64_t> left_core_s(const Draft& draft, const msg::AllocationId& id) {
@@ -99,25 +101,30 @@ core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId&
                       "allocation_id");
 }
 
+core::Result<void> check_more(const Draft& draft, const StoredComputeset& changed) {
+  const auto& before = *draft.view().computeset(changed.computeset.computeset_id);
+  const auto more_core_s = charge_core_s_max(changed) - charge_core_s_max(before);
+  if (more_core_s <= 0) return {};
+  return check_allocation(draft, changed.computeset.allocation_id, more_core_s);
+}
+
+StoredComputeset with_more(StoredComputeset stored, const Resources& more,
+                           std::int64_t now_unix_s) {
+  stored.cores += more.cpus;
+  stored.memory_mb += more.memory_mb;
+  add_resources(stored.rates, now_unix_s, more);
+  return stored;
+}
+
 core::Result<void> resize_node(Draft& draft, const msg::NodeId& id) {
   StoredNode& node = draft.edit(id);
   const auto size = size_of(node.definition);
-  const auto more_cores = size.cpus - node.size.cpus;
-  const auto more_memory_mb = size.memory_mb - node.size.memory_mb;
-  if (node.computeset_id != 0 && more_cores != 0) {
-    StoredComputeset& stored = draft.edit(node.computeset_id);
-    const auto& computeset = stored.computeset;
-    const auto end_unix_s = computeset.start_unix_s + computeset.walltime_mins * 60;
-    const auto more_core_s =
-        more_cores * std::max<std::int64_t>(end_unix_s - draft.now_unix_s(), 0);
-    if (auto allowed = check_allocation(draft, computeset.allocation_id, more_core_s);
-        more_core_s > 0 && !allowed)
-      return allowed;
-    stored.cores += more_cores;
-    add_cores(stored.rates, draft.now_unix_s(), more_cores);
+  const auto more = size - node.size;
+  if (node.computeset_id != 0 && !(more == Resources{})) {
+    const auto changed = with_more(*draft.computeset(node.computeset_id), more, draft.now_unix_s());
+    if (auto allowed = check_more(draft, changed); !allowed) return allowed;
+    draft.edit(node.computeset_id) = changed;
   }
-  if (node.computeset_id != 0 && more_memory_mb != 0)
-    draft.edit(node.computeset_id).memory_mb += more_memory_mb;
   node.size = size;
   return {};
 }

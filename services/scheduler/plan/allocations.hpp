@@ -18,6 +18,12 @@ std::optional<std::int64_t> left_core_s(const Draft& draft, const msg::Allocatio
 core::Result<void> check_allocation(const Draft& draft, const msg::AllocationId& id,
                                     std::int64_t core_s);
 
+/// `stored` with more resources, or less, from now on; it is charged for them if it runs.
+StoredComputeset with_more(StoredComputeset stored, const Resources& more, std::int64_t now_unix_s);
+
+/// As `check_allocation`, for what `changed` may cost more than it does as the view has it.
+core::Result<void> check_more(const Draft& draft, const StoredComputeset& changed);
+
 /// A node that is on no host takes the size of its definition; its running computeset is charged
 /// for it from now on. Refused, and nothing is changed, if the allocation does not allow it.
 core::Result<void> resize_node(Draft& draft, const msg::NodeId& id);

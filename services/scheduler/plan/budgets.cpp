@@ -41,14 +41,15 @@ std::int64_t used_core_s(const View& view, const StoredAllocation& stored,
 
 std::int64_t forecast_end_unix_s(const View& view, const StoredAllocation& stored,
                                  std::int64_t now_unix_s) {
-  std::int64_t cores = 0;
+  std::int64_t milli_su = 0;
   for (const auto id : view.unfinished_of(stored.allocation.allocation_id)) {
     const auto& one = *view.computeset(id);
-    if (one.computeset.state == msg::ComputesetState::running) cores += one.cores;
+    if (one.computeset.state == msg::ComputesetState::running)
+      milli_su += milli_su_of(one.price, one.cores, one.memory_mb);
   }
-  if (stored.allocation.limit_core_s == 0 || cores == 0) return 0;
+  if (stored.allocation.limit_core_s == 0 || milli_su == 0) return 0;
   const auto left = stored.allocation.limit_core_s - used_core_s(view, stored, now_unix_s);
-  return now_unix_s + std::max<std::int64_t>(left, 0) / cores;
+  return now_unix_s + std::max<std::int64_t>(left, 0) * 1000 / milli_su;
 }
 
 msg::Allocation allocation_shown(const View& view, const StoredAllocation& stored,

@@ -53,7 +53,9 @@ void start_computeset(Draft& draft, msg::ComputesetId id, const std::vector<msg:
   computeset.start_unix_s = draft.now_unix_s();
   stored.wait = {};
   keep_wait(draft, stored);
-  stored.rates = {{.from_unix_s = computeset.start_unix_s, .cores = stored.cores}};
+  stored.rates = {{.from_unix_s = computeset.start_unix_s,
+                   .cores = stored.cores,
+                   .memory_mb = stored.memory_mb}};
   auto node_id = computeset.nodes.begin();
   for (const auto& host_id : hosts)
     if (!host_id.empty()) {

@@ -21,6 +21,8 @@ std::string fault_of(Draft& draft, const StoredNode& node, const msg::HostId& id
   if (host->is_drained) return "which is drained";
   if (!fits(node.size, total_of(*host, draft.view().config()))) return "which is too small for it";
   const Need need = need_of(draft, node);
+  if (need.host_class && *need.host_class != host->host_class)
+    return "which is of class " + host->host_class;
   if (draft.pool().has_room(id, need)) return {};
   if (const auto* hold = draft.pool().find_hold(need))
     return "where " +
@@ -50,6 +52,7 @@ Need need_of(const Draft& draft, const StoredNode& node, const msg::HostId& host
             .until_unix_s = draft.now_unix_s() + draft.view().config().reservation_horizon_s};
   const auto* stored = draft.computeset(node.computeset_id);
   if (!stored) return need;
+  need.host_class = stored->computeset.host_class;
   need.reservation_id = draft.view().config().has_batch_system()
                             ? batch_hold(stored->computeset.computeset_id)
                             : stored->reservation_id;

@@ -238,7 +238,7 @@ msg::QueuePlace place_in_queue(const Draft& draft, const StoredComputeset& store
       .priority = priority.value, .age = priority.age, .fair_share = priority.fair_share};
   for (const auto other : priorities.order()) {
     if (other == stored.computeset.computeset_id) break;
-    if (draft.computeset(other)->reservation_id == stored.reservation_id) ++place.ahead;
+    if (choice_of(*draft.computeset(other)) == choice_of(stored)) ++place.ahead;
   }
   return place;
 }
@@ -307,8 +307,9 @@ core::Result<msg::StartPlan> explain_start(const View& view, Backend& backend,
   msg::StartPlan shown{
       .computeset = stored.computeset,
       .cores = stored.cores,
-      .core_s_max = stored.cores * stored.computeset.walltime_mins * 60,
-      .left_core_s = left_core_s(Draft{view, now_unix_ms}, stored.computeset.allocation_id)};
+      .core_s_max = charge_core_s_max(stored),
+      .left_core_s = left_core_s(Draft{view, now_unix_ms}, stored.computeset.allocation_id),
+      .price = stored.price};
   for (const auto& node_id : stored.computeset.nodes)
     shown.names.push_back(draft.node(node_id)->definition.name);
   if (stored.computeset.state == ComputesetState::running) {

@@ -123,15 +123,15 @@ std::optional<Forecast> Outlook::place(const Needs& needs, std::size_t& search_s
 
 std::optional<std::int64_t> expected_start_unix_s(Draft& draft, msg::ComputesetId id) {
   constexpr std::size_t ahead_max = 100;  // each costs a copy of the hosts
-  const auto reservation_id = draft.computeset(id)->reservation_id;
-  const auto* named = draft.reservation(reservation_id);
+  const auto choice = choice_of(*draft.computeset(id));
+  const auto* named = draft.reservation(choice.reservation_id);
   if (named && named->reservation.state == msg::ReservationState::planned)
     return named->reservation.start_unix_s;
   Outlook outlook{draft};
   std::size_t ahead = 0;
   for (const auto other : Priorities{draft}.order()) {
     const auto& stored = *draft.computeset(other);
-    if (stored.reservation_id != reservation_id) continue;
+    if (choice_of(stored) != choice) continue;
     if (ahead++ > ahead_max) return std::nullopt;
     auto next = outlook;
     const auto found = next.place(needs_of(draft, stored), draft.search_steps_left());

@@ -137,6 +137,11 @@ bool can_use_hosts(const View& view, const StoredComputeset& stored) {
   });
 }
 
+/// It has joined, and is of the right class.
+bool may_use(const StoredHost* host, const msg::Computeset& computeset) {
+  return host && host->host_class == computeset.host_class;
+}
+
 JobRequest request_of(const Draft& draft, const BatchSnapshot& batch,
                       const StoredComputeset& stored) {
   const auto& config = draft.view().config();
@@ -160,7 +165,7 @@ JobRequest request_of(const Draft& draft, const BatchSnapshot& batch,
   request.cpus_per_host = (vcpus + config.cpu_overcommit - 1) / config.cpu_overcommit;
   request.hosts = {hosts.begin(), hosts.end()};
   for (const auto& [id, node] : batch.nodes)
-    if (!draft.host(id)) request.excluded.push_back(id);  // it never joined
+    if (!may_use(draft.host(id), computeset)) request.excluded.push_back(id);
   return request;
 }
 
@@ -211,9 +216,10 @@ const Job* BatchSnapshot::find(const std::string& job_id) const {
 
 bool is_too_large_for(const View& view, const BatchSnapshot& batch,
                       const StoredComputeset& stored) {
-  const auto joined = std::ranges::count_if(
-      batch.nodes, [&](const auto& node) { return view.host(node.first) != nullptr; });
-  return static_cast<std::size_t>(joined) < node_count_min(stored, stored.computeset.nodes.size());
+  const auto usable = std::ranges::count_if(batch.nodes, [&](const auto& node) {
+    return may_use(view.host(node.first), stored.computeset);
+  });
+  return static_cast<std::size_t>(usable) < node_count_min(stored, stored.computeset.nodes.size());
 }
 
 Plan plan_jobs(const View& view, const BatchSnapshot& batch, std::int64_t now_unix_ms) {

@@ -35,7 +35,7 @@ void leave(Draft& draft, const msg::NodeId& id, std::int64_t off_unix_s) {
   stored.memory_mb -= node.size.memory_mb;
   // A host whose clock is behind may have seen it last before it was placed.
   const auto until_unix_s = std::max(off_unix_s, node.placed_unix_s);
-  add_cores(stored.rates, until_unix_s, -node.size.cpus);
+  add_resources(stored.rates, until_unix_s, Resources{} - node.size);
   stored.off_unix_s = std::max(stored.off_unix_s, until_unix_s);
   node.computeset_id = 0;
 }

@@ -24,9 +24,10 @@ void place_waiting_nodes(Draft& draft) {
 
 }  // namespace
 
-WaitReason why_all_closed(const View& view) {
-  const bool is_any_up = std::ranges::any_of(
-      view.hosts(), [](const auto& host) { return host.second.state == msg::HostState::up; });
+WaitReason why_all_closed(const View& view, const Need& need) {
+  const bool is_any_up = std::ranges::any_of(view.hosts(), [&](const auto& host) {
+    return host.second.state == msg::HostState::up && has_class(place_of(host.second), need);
+  });
   return is_any_up ? WaitReason::all_hosts_drained : WaitReason::no_host_up;
 }
 
@@ -52,7 +53,7 @@ Wait place_node(Draft& draft, const msg::NodeId& id) {
     return {};
   }
   const auto& pool = draft.view().pool();
-  if (!pool.is_any_open()) return {.reason = why_all_closed(draft.view())};
+  if (!pool.is_any_open(need)) return {.reason = why_all_closed(draft.view(), need)};
   if (can_never_fit(pool, {&need, 1})) return {.reason = WaitReason::too_large};
   const Wait reserved = why_reserved(draft, need);
   return reserved.reason == WaitReason::unknown ? Wait{.reason = WaitReason::no_room} : reserved;

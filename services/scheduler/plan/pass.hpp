@@ -13,7 +13,7 @@ Plan plan_pass(const View& view, Backend& backend, std::int64_t now_unix_ms);
 Wait place_node(Draft& draft, const msg::NodeId& id);
 
 /// Why no host is open: none is up, or those that are up are drained.
-WaitReason why_all_closed(const View& view);
+WaitReason why_all_closed(const View& view, const Need& need);
 
 /// The reservation that keeps the room that this need could have, or that the need names and that
 /// has no room; `unknown` if there is none.

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "services/scheduler/plan/allocations.hpp"
+#include "services/scheduler/plan/host_classes.hpp"
 #include "services/scheduler/plan/hosts.hpp"
 #include "services/scheduler/plan/power.hpp"
 #include "services/scheduler/plan/reservations.hpp"
@@ -52,6 +53,10 @@ core::Result<Plan> plan_of(const View& view, const msg::PlanChange& request,
       .or_else(request.allocation, plan_allocation)
       .or_else(request.reservation, plan_reservation)
       .or_else(request.remove_reservation, plan_remove_reservation)
+      .or_else(request.remove_host, plan_remove_host)
+      .or_else(request.classify_host, plan_classify_host)
+      .or_else(request.host_class, plan_host_class)
+      .or_else(request.remove_host_class, plan_remove_host_class)
       .take();
 }
 
@@ -75,6 +80,7 @@ class Preview {
         plan_.reservations.push_back(stored->reservation);
       else
         plan_.reservations_removed.push_back(view_.reservation(id)->reservation.name);
+    add_hosts(changes);
     auto shown = shown_by(view_, changes);
     for (const auto& status : shown.nodes)
       if (msg::sees(viewer_, status.project_id)) add_node(changes, status);
@@ -98,6 +104,15 @@ class Preview {
   void add_price(const StoredComputeset& before, const StoredComputeset& after) {
     plan_.more_core_s_max += charge_core_s_max(after) - charge_core_s_max(before);
     plan_.left_core_s = left_core_s(Draft{view_, now_unix_ms_}, before.computeset.allocation_id);
+  }
+  void add_hosts(const Changes& changes) {
+    for (const auto& [id, stored] : changes.hosts)
+      if (!stored && viewer_.is_operator) plan_.hosts_removed.push_back(id);
+    for (const auto& [name, stored] : changes.host_classes)
+      if (stored)
+        plan_.host_classes.push_back(class_shown(view_, name, stored->price));
+      else
+        plan_.host_classes_removed.push_back(name);
   }
   void add_node(const Changes& changes, const msg::NodeStatus& status) {
     plan_.nodes.push_back({.name = changes.nodes.at(status.node_id)->definition.name,

@@ -55,8 +55,9 @@ bool are_alike(std::span<const Need> needs) {
 
 /// A host that has no room for `easier` has none for `need`.
 bool is_as_hard(const Need& need, const Need& easier) {
-  return need.reservation_id == easier.reservation_id && need.until_unix_s >= easier.until_unix_s &&
-         fits(easier.size, need.size) && (need.is_disk_in_store || !easier.is_disk_in_store);
+  return need.reservation_id == easier.reservation_id && need.host_class == easier.host_class &&
+         need.until_unix_s >= easier.until_unix_s && fits(easier.size, need.size) &&
+         (need.is_disk_in_store || !easier.is_disk_in_store);
 }
 
 }  // namespace
@@ -77,6 +78,13 @@ Wait missing_for_all(Draft& draft, const StoredComputeset& stored) {
 }
 
 Wait Queue::why_no_room(const Needs& needs) {
+  Wait wait = why_no_host(needs);
+  const auto& host_class = needs.all.front().host_class;
+  if (host_class && *host_class != msg::host_class_default) wait.host_class = *host_class;
+  return wait;
+}
+
+Wait Queue::why_no_host(const Needs& needs) {
   auto& pool = draft_.pool();
   for (const auto& need : needs.all) {
     if (need.host_id.empty()) continue;
@@ -88,7 +96,8 @@ Wait Queue::why_no_room(const Needs& needs) {
     if (reserved.reason != WaitReason::unknown) return reserved;
     return {.reason = WaitReason::named_host_full, .subject = need.host_id.value};
   }
-  if (!pool.pool().is_any_open()) return {.reason = why_all_closed(draft_.view())};
+  if (!pool.pool().is_any_open(needs.all.front()))
+    return {.reason = why_all_closed(draft_.view(), needs.all.front())};
   const bool is_any_number = needs.count_min < needs.all.size();
   const std::string enough =
       is_any_number ? "at least " + std::to_string(needs.count_min) + " of its nodes" : "";
@@ -128,7 +137,7 @@ void Queue::place(msg::ComputesetId id) {
   const auto ready = ready_nodes(draft_, stored);
   if (ready.missing.reason != WaitReason::unknown) return set_wait(draft_, id, ready.missing);
   const auto& needs = ready.needs;
-  const auto found = heads_.find(stored.reservation_id);
+  const auto found = heads_.find(choice_of(stored));
   auto* head = found == heads_.end() ? nullptr : &found->second;
   if (const auto hosts = find_hosts(head, needs)) {
     std::vector<msg::HostId> of_all(stored.computeset.nodes.size());
@@ -143,9 +152,9 @@ void Queue::place(msg::ComputesetId id) {
   set_wait(draft_, id, wait, head && head->id == id ? head->promised.start_unix_s : 0);
 }
 
-std::expected<std::vector<msg::HostId>, Wait> Queue::find_more(std::int64_t reservation_id,
+std::expected<std::vector<msg::HostId>, Wait> Queue::find_more(const HostChoice& choice,
                                                                const Needs& needs) {
-  const auto found = heads_.find(reservation_id);
+  const auto found = heads_.find(choice);
   auto* head = found == heads_.end() ? nullptr : &found->second;
   if (auto hosts = find_hosts(head, needs)) return *std::move(hosts);
   if (head && would_fit(needs))
@@ -155,7 +164,7 @@ std::expected<std::vector<msg::HostId>, Wait> Queue::find_more(std::int64_t rese
 
 void Queue::keep_waiting(msg::ComputesetId id) {
   const auto& stored = *draft_.computeset(id);
-  if (!heads_.contains(stored.reservation_id) && waits_for_room(stored.wait.reason))
+  if (!heads_.contains(choice_of(stored)) && waits_for_room(stored.wait.reason))
     promise(stored, needs_of(draft_, stored));
 }
 
@@ -212,9 +221,9 @@ Queue::Head* Queue::promise(const StoredComputeset& stored, const Needs& needs) 
   auto promised = Outlook{draft_}.place(needs, draft_.search_steps_left());
   if (!promised) return nullptr;
   auto& head = heads_
-                   .emplace(stored.reservation_id, Head{.id = stored.computeset.computeset_id,
-                                                        .promised = std::move(*promised),
-                                                        .room = draft_.pool()})
+                   .emplace(choice_of(stored), Head{.id = stored.computeset.computeset_id,
+                                                    .promised = std::move(*promised),
+                                                    .room = draft_.pool()})
                    .first->second;
   for (const auto& [host_id, left] : head.promised.left) {
     const auto now = draft_.pool().free(host_id);

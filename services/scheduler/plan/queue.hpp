@@ -1,7 +1,7 @@
 // The computesets that wait, in the order of their priorities. The first one that waits for room is
 // promised the hosts that it will have by its forecast; a later one passes it only if it keeps that
-// promise (known as EASY backfill). Each reservation has a queue of its own, since its hosts are
-// its own.
+// promise (known as EASY backfill). Each reservation and each class of hosts has a queue of its
+// own, since its hosts are its own.
 #pragma once
 
 #include <expected>
@@ -31,7 +31,7 @@ class Queue {
   void keep_waiting(msg::ComputesetId id);
   /// Hosts for more nodes of a computeset that runs: all of `needs`, so that the first one that
   /// waits starts no later; otherwise why there are none.
-  std::expected<std::vector<msg::HostId>, Wait> find_more(std::int64_t reservation_id,
+  std::expected<std::vector<msg::HostId>, Wait> find_more(const HostChoice& choice,
                                                           const Needs& needs);
 
  private:
@@ -56,6 +56,7 @@ class Queue {
   std::optional<std::vector<msg::HostId>> find_hosts(HostPoolDraft& pool, Misfits& misfits,
                                                      const Needs& needs);
   Wait why_no_room(const Needs& needs);
+  Wait why_no_host(const Needs& needs);
   bool is_too_large(const Needs& needs);
   template <class TryToFit>
   static bool find_misfit(Misfits& misfits, const Needs& needs, TryToFit try_to_fit);
@@ -64,9 +65,9 @@ class Queue {
   Head* promise(const StoredComputeset& stored, const Needs& needs);
 
   Draft& draft_;
-  std::map<std::int64_t, Head> heads_ = {};  // by reservation; 0 = without one
-  Misfits misfits_ = {};                     // of the room that there is now
-  Misfits too_large_ = {};                   // for empty hosts
+  std::map<HostChoice, Head> heads_ = {};
+  Misfits misfits_ = {};    // of the room that there is now
+  Misfits too_large_ = {};  // for empty hosts
 };
 
 }  // namespace nucleus::scheduler

@@ -315,14 +315,17 @@ core::Result<const msg::Reservation*> pick_reservation(const View& view,
   HostPool pool;
   for (const auto& host_id : reserved)
     if (const auto* host = view.host(host_id))
-      pool.put(host_id, total_of(*host, view.config()), true);
+      pool.put(host_id, total_of(*host, view.config()), true, false, false, place_of(*host));
+  const auto host_class = host_class_of(request);
+  if (!pool.is_any_open({.host_class = host_class}))
+    return refused("reservation " + name + " has no host of class " + host_class, "host_class");
   Needs needs{.count_min = request.node_count_min == 0 ? nodes.size() : request.node_count_min};
   for (const auto* node : nodes) {
     const auto disk = disk_place_of(*node);
     if (!disk.host_id.empty() && !is_reserved(disk.host_id))
       return refused("the disk of " + node->definition.name + " is on host " + disk.host_id.value +
                      ", which is not in reservation " + name);
-    needs.all.push_back({.size = size_of(node->definition)});
+    needs.all.push_back({.size = size_of(node->definition), .host_class = host_class});
   }
   if (can_never_fit(pool, smallest(needs)))
     return refused("the hosts of reservation " + name + " are too small for the nodes");

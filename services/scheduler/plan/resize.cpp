@@ -71,7 +71,7 @@ core::Result<Nodes> nodes_to_add(const View& view, const StoredComputeset& store
 
 /// Whether its project may start more, and pay for them.
 core::Result<void> check_allowed(const Draft& draft, const StoredComputeset& stored,
-                                 const msg::Viewer& viewer, std::int64_t more_cores) {
+                                 const msg::Viewer& viewer, const Resources& more) {
   const auto& view = draft.view();
   const auto& computeset = stored.computeset;
   const auto cluster = find_cluster(view, viewer, computeset.cluster_id);
@@ -81,8 +81,7 @@ core::Result<void> check_allowed(const Draft& draft, const StoredComputeset& sto
           pick_allocation(view, (*cluster)->cluster, {.allocation_id = computeset.allocation_id});
       !payer)
     return std::unexpected(payer.error());
-  const auto left_s = walltime_end_unix_s(computeset) - draft.now_unix_s();
-  return check_allocation(draft, computeset.allocation_id, more_cores * left_s);
+  return check_more(draft, with_more(stored, more, draft.now_unix_s()));
 }
 
 /// The hosts of the new nodes, which are in the computeset already.
@@ -107,19 +106,17 @@ core::Result<std::vector<msg::HostId>> hosts_for(Draft& draft, Backend& backend,
 void add_nodes(Draft& draft, StoredComputeset& stored, const Nodes& nodes,
                const std::vector<msg::HostId>& hosts) {
   std::vector<std::string> names;
-  std::int64_t more_cores = 0;
+  Resources more;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const auto& node = *draft.node(nodes[i]->definition.node_id);
     const auto& id = node.definition.node_id;
     place(draft, id, hosts[i]);
     stored.computeset.nodes.push_back(id);
     if (!stored.hosts.empty()) stored.hosts.emplace_back();
-    more_cores += node.size.cpus;
-    stored.memory_mb += node.size.memory_mb;
+    more += node.size;
     names.push_back(node.definition.name);
   }
-  stored.cores += more_cores;
-  add_cores(stored.rates, draft.now_unix_s(), more_cores);
+  stored = with_more(std::move(stored), more, draft.now_unix_s());
   stored.computeset.reason = "grown by " + shown_names(names);
 }
 
@@ -170,9 +167,11 @@ core::Result<Plan> plan_grow(const View& view, Backend& backend, const msg::Grow
     return core::refuse(ErrorCode::wrong_state,
                         "its size has changed 2000 times: start another computeset",
                         "computeset_id");
-  std::int64_t more_cores = 0;
-  for (const auto* node : *nodes) more_cores += size_of(node->definition).cpus;
-  if (auto allowed = check_allowed(draft, **before, request.viewer, more_cores); !allowed)
+  if (auto possible = check_disks(view, *nodes, (*before)->computeset.host_class); !possible)
+    return std::unexpected(possible.error());
+  Resources more;
+  for (const auto* node : *nodes) more += size_of(node->definition);
+  if (auto allowed = check_allowed(draft, **before, request.viewer, more); !allowed)
     return std::unexpected(allowed.error());
 
   for (const auto* each : *nodes) {
@@ -221,9 +220,10 @@ core::Result<msg::StartPlan> explain_growth(const View& view, Backend& backend,
   msg::StartPlan shown{
       .computeset = computeset,
       .cores = stored.cores - before.cores,
+      .core_s_max = charge_core_s_max(stored) - charge_core_s_max(before),
       .left_core_s = left_core_s(Draft{view, now_unix_ms}, computeset.allocation_id),
-      .expected_start_unix_s = draft.now_unix_s()};
-  shown.core_s_max = shown.cores * (walltime_end_unix_s(computeset) - draft.now_unix_s());
+      .expected_start_unix_s = draft.now_unix_s(),
+      .price = stored.price};
   for (auto i = before.computeset.nodes.size(); i < computeset.nodes.size(); ++i) {
     const auto& node = *draft.node(computeset.nodes[i]);
     shown.names.push_back(node.definition.name);

@@ -90,7 +90,44 @@ std::int64_t walltime_mins(const msg::StartComputeset& request, const msg::Reser
   return std::min(wanted, (left_s + 59) / 60);
 }
 
+/// The class must exist, and the hosts that are named must have it.
+core::Result<void> check_hosts(const View& view, const msg::StartComputeset& request) {
+  const auto name = host_class_of(request);
+  if (!view.has_host_class(name))
+    return core::refuse(ErrorCode::invalid_argument, "no such host class: " + msg::shown(name),
+                        "host_class");
+  for (const auto& host_id : request.hosts) {
+    const auto* host = view.host(host_id);
+    if (!host)
+      return core::refuse(ErrorCode::invalid_argument, "no such host: " + msg::shown(host_id.value),
+                          "hosts");
+    if (host->host_class != name)
+      return core::refuse(ErrorCode::invalid_argument,
+                          "host " + host_id.value + " is of class " + host->host_class +
+                              ", the computeset is for " + name,
+                          "hosts");
+  }
+  return {};
+}
+
 }  // namespace
+
+core::Result<void> check_disks(const View& view, const Nodes& nodes,
+                               const std::string& host_class) {
+  for (const auto* node : nodes) {
+    const auto* host = view.host(disk_place_of(*node).host_id);
+    if (host && host->host_class != host_class)
+      return core::refuse(ErrorCode::wrong_state,
+                          "the disk of " + node->definition.name + " is on host " +
+                              host->host_id.value + ", which is of class " + host->host_class,
+                          "host_class");
+  }
+  return {};
+}
+
+std::string host_class_of(const msg::StartComputeset& request) {
+  return request.host_class.empty() ? std::string(msg::host_class_default) : request.host_class;
+}
 
 core::Result<Nodes> pick_nodes(const View& view, const msg::StartComputeset& request) {
   const bool is_named = !request.nodes.empty() || !request.names.empty();
@@ -118,10 +155,10 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
     return std::unexpected(signed_.error());
   const auto allocation_id = pick_allocation(view, (*cluster)->cluster, request);
   if (!allocation_id) return std::unexpected(allocation_id.error());
-  for (const auto& host_id : request.hosts)
-    if (!view.host(host_id))
-      return core::refuse(ErrorCode::invalid_argument, "no such host: " + msg::shown(host_id.value),
-                          "hosts");
+  if (auto possible = check_hosts(view, request); !possible)
+    return std::unexpected(possible.error());
+  if (auto possible = check_disks(view, *nodes, host_class_of(request)); !possible)
+    return std::unexpected(possible.error());
 
   Draft draft{view, now_unix_ms};
   const msg::Reservation* reservation = nullptr;
@@ -142,16 +179,17 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
                      .created_unix_s = draft.now_unix_s(),
                      .person_id = request.person_id,
                      .on_behalf_of = request.on_behalf_of,
-                     .node_count_min = request.node_count_min},
+                     .node_count_min = request.node_count_min,
+                     .host_class = host_class_of(request)},
       .hosts = request.hosts,
-      .reservation_id = reservation ? reservation->reservation_id : 0};
+      .reservation_id = reservation ? reservation->reservation_id : 0,
+      .price = view.price_of(host_class_of(request))};
   for (const auto* node : *nodes) {
     stored.computeset.nodes.push_back(node->definition.node_id);
     stored.cores += node->definition.cpus;
     stored.memory_mb += size_of(node->definition).memory_mb;
   }
-  const auto core_s = stored.cores * stored.computeset.walltime_mins * 60;
-  if (auto allowed = check_allocation(draft, *allocation_id, core_s); !allowed)
+  if (auto allowed = check_allocation(draft, *allocation_id, charge_core_s_max(stored)); !allowed)
     return std::unexpected(allowed.error());
 
   draft.changes().computeset_count = id;

@@ -17,6 +17,12 @@ using Nodes = std::vector<const StoredNode*>;
 /// computeset of the cluster, or there are not enough.
 core::Result<Nodes> pick_nodes(const View& view, const msg::StartComputeset& request);
 
+/// The class of hosts that a start asks for.
+std::string host_class_of(const msg::StartComputeset& request);
+
+/// Refused if the disk of one is on a host of another class.
+core::Result<void> check_disks(const View& view, const Nodes& nodes, const std::string& host_class);
+
 /// Refused if the project's acknowledgement is missing.
 core::Result<void> check_acknowledged(const View& view, const msg::ProjectId& project_id);
 

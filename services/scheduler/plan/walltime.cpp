@@ -69,13 +69,10 @@ core::Result<Plan> plan_change_walltime(const View& view, const msg::ChangeWallt
         "it has run for " + std::to_string(ran_s / 60) + " minutes already: terminate it instead",
         "walltime_mins");
   const auto more_mins = request.walltime_mins - before->computeset.walltime_mins;
-  if (more_mins > 0)
-    if (auto allowed = check_allocation(draft, before->computeset.allocation_id,
-                                        before->cores * more_mins * 60);
-        !allowed)
-      return std::unexpected(allowed.error());
   StoredComputeset& stored = draft.edit(id);
   stored.computeset.walltime_mins = request.walltime_mins;
+  if (auto allowed = check_more(draft, stored); more_mins > 0 && !allowed)
+    return std::unexpected(allowed.error());
   stored.is_noticed = stored.is_noticed && more_mins <= 0;
   if (is_running && more_mins > 0) {
     if (auto allowed = check_reservations(draft, stored); !allowed)

@@ -15,6 +15,7 @@ Wait missing_for(const StoredNode& node) {
 
 std::string text_of(const Wait& wait) {
   const std::string of_subject = wait.subject.empty() ? "" : wait.subject + " ";
+  const std::string of_class = wait.host_class.empty() ? "" : " of class " + wait.host_class;
   switch (wait.reason) {
     case WaitReason::unknown:
       return {};
@@ -29,17 +30,18 @@ std::string text_of(const Wait& wait) {
     case WaitReason::no_room:
       return "no host has room for this node now";
     case WaitReason::no_room_for_all:
-      return "waits for hosts with room for " +
+      return "waits for hosts" + of_class + " with room for " +
              (wait.detail.empty() ? "all its nodes" : wait.detail);
     case WaitReason::too_large:
-      return "no host is large enough for " + (wait.subject.empty() ? "this node" : wait.subject);
+      return "no host" + of_class + " is large enough for " +
+             (wait.subject.empty() ? "this node" : wait.subject);
     case WaitReason::too_large_for_all:
-      return "all hosts together are too small for " +
+      return "all hosts" + of_class + " together are too small for " +
              (wait.detail.empty() ? "its nodes" : wait.detail);
     case WaitReason::no_host_up:
-      return "no host is up";
+      return "no host" + of_class + " is up";
     case WaitReason::all_hosts_drained:
-      return "all hosts that are up are drained";
+      return "all hosts" + of_class + " that are up are drained";
     case WaitReason::named_host_closed:
       return "host " + wait.subject + " is drained or not up";
     case WaitReason::named_host_full:

@@ -62,12 +62,13 @@ void for_every_request_and_event(Visit&& visit) {
                  ClusterRemoved>(visit);
   visit_messages<StartComputeset, PowerComputeset, ChangeWalltime, GrowComputeset, ShrinkComputeset,
                  PowerNode, PowerNodes, ListComputesets, ListNodeStatuses, ListHosts, ReportHost,
-                 ReportDomains, DrainHost, RemoveHost, HostRemoved, DefineReservation,
-                 RemoveReservation, ListReservations, ReservationChanged, ReservationRemoved,
-                 DefineAllocation, ListAllocations, ListUsage, SumUsage, PlanStart, PlanGrowth,
-                 PlanChange, ExplainComputeset, ExplainNode, ExplainHost, ComputesetChanged,
-                 NodeChanged, HostChanged, AllocationChanged, AllocationRemoved, BudgetReached,
-                 WalltimeNotice>(visit);
+                 ReportDomains, DrainHost, RemoveHost, HostRemoved, ClassifyHost, DefineHostClass,
+                 RemoveHostClass, ListHostClasses, HostClassChanged, HostClassRemoved,
+                 DefineReservation, RemoveReservation, ListReservations, ReservationChanged,
+                 ReservationRemoved, DefineAllocation, ListAllocations, ListUsage, SumUsage,
+                 PlanStart, PlanGrowth, PlanChange, ExplainComputeset, ExplainNode, ExplainHost,
+                 ComputesetChanged, NodeChanged, HostChanged, AllocationChanged, AllocationRemoved,
+                 BudgetReached, WalltimeNotice>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
                  ProbeHost>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
@@ -106,6 +107,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<scheduler::StoredReporter>("scheduler.reporter");
   one.template operator()<scheduler::StoredReservation>("scheduler.reservation");
   one.template operator()<scheduler::StoredWaits>("scheduler.waits");
+  one.template operator()<scheduler::StoredHostClass>("scheduler.host-class");
   one.template operator()<network::StoredNetwork>("network.network");
   one.template operator()<network::StoredPorts>("network.ports");
   one.template operator()<network::StoredVlanQuarantine>("network.vlan-quarantine");

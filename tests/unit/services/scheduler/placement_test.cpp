@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <set>
 
 namespace nucleus::scheduler {
 namespace {
@@ -190,7 +191,7 @@ bool some_assignment_exists(const HostPool& pool, std::vector<Resources> free,
   return false;
 }
 
-enum class Kind { one_size, sizes, disks };
+enum class Kind { one_size, sizes, disks, places };
 
 SmallCase a_small_case(std::mt19937& random, Kind kind) {
   const auto pick = [&](int least, int most) {
@@ -201,13 +202,20 @@ SmallCase a_small_case(std::mt19937& random, Kind kind) {
   for (std::int64_t i = 0; i < hosts; ++i) {
     const Resources total{.cpus = pick(1, 8), .memory_mb = pick(1, 8)};
     one.free.push_back(total);
+    HostPlace place;
+    if (kind == Kind::places)
+      place = {.host_class = pick(0, 2) == 0 ? "gpu" : "default",
+               .rack = "r" + std::to_string(pick(1, 3))};
     one.pool.put({host_name(static_cast<std::size_t>(i))}, total, true,
-                 kind == Kind::disks && pick(0, 1) == 1);
+                 kind == Kind::disks && pick(0, 1) == 1, false, place);
   }
   const auto nodes = pick(1, 6);
   const auto same = need(pick(1, 4), pick(1, 4));
   for (std::int64_t i = 0; i < nodes; ++i)
     one.needs.push_back(kind == Kind::one_size ? same : need(pick(1, 5), pick(1, 5)));
+  if (kind == Kind::places)
+    for (auto& each : one.needs)
+      if (pick(0, 2) > 0) each.host_class = "default";
   if (kind == Kind::disks)
     for (auto& each : one.needs) {
       if (pick(0, 2) == 0)
@@ -252,6 +260,65 @@ TEST(Placement, OfNodesOfDifferentSizesFindsAnAssignmentWheneverOneExistsInSmall
 
 TEST(Placement, OfNodesWhoseDisksAreSomewhereFindsAnAssignmentWheneverOneExistsInSmallCases) {
   expect_complete(Kind::disks);
+}
+
+TEST(Placement, OnHostsOfAClassFindsAnAssignmentWheneverOneExistsInSmallCases) {
+  expect_complete(Kind::places);
+}
+
+/// Of those, the racks in which an assignment exists.
+std::set<std::string> racks_with_room(const SmallCase& one) {
+  std::set<std::string> racks;
+  for (const auto& [rack, known] : one.pool.racks()) {
+    auto free = one.free;
+    for (std::size_t h = 0; h < free.size(); ++h)
+      if (one.pool.find({host_name(h)})->place.rack != rack) free[h] = {};
+    if (some_assignment_exists(one.pool, free, one.needs)) racks.insert(rack);
+  }
+  return racks;
+}
+
+TEST(Placement, OfNodesOfOneSizeIsInOneRackWheneverOneHasRoom) {
+  int placed = 0;
+  for (unsigned seed = 1; seed <= 2000; ++seed) {
+    std::mt19937 random{seed};
+    auto one = a_small_case(random, Kind::places);
+    std::ranges::fill(one.needs, one.needs.front());
+    const auto possible = racks_with_room(one);
+    if (possible.empty() || one.needs.size() == 1) continue;
+    ++placed;
+    HostPoolDraft draft{one.pool};
+    const auto hosts = place(draft, one.needs);
+    ASSERT_TRUE(hosts) << "seed " << seed;
+    std::set<std::string> used;
+    for (const auto& host : *hosts) used.insert(one.pool.find(host)->place.rack);
+    EXPECT_EQ(used.size(), 1U) << "seed " << seed;
+    EXPECT_TRUE(possible.contains(*used.begin())) << "seed " << seed;
+  }
+  EXPECT_GT(placed, 100);
+}
+
+TEST(Placement, KeepsTheLargestRackForLargerComputesets) {
+  HostPool pool;
+  for (const auto& [host, rack, cpus] :
+       {std::tuple{"a", "r1", 8}, {"b", "r1", 8}, {"c", "r2", 4}, {"d", "r2", 4}, {"e", "", 3}})
+    pool.put({host}, {.cpus = cpus, .memory_mb = 100}, true, false, false, {.rack = rack});
+  HostPoolDraft draft{pool};
+  EXPECT_THAT(names(place(draft, {need(3, 1), need(3, 1)})), ElementsAre("c", "d"));
+  EXPECT_THAT(names(place(draft, {need(1, 1), need(1, 1)})), ElementsAre("c", "d"));
+  EXPECT_THAT(names(place(draft, {need(8, 1), need(8, 1)})), ElementsAre("a", "b"));
+  EXPECT_FALSE(place(draft, {need(3, 1), need(3, 1)}));
+}
+
+TEST(Placement, FillsFewRacksIfNoneHasRoomForAll) {
+  HostPool pool;
+  for (const auto& [host, rack] : {std::pair{"a", "r1"}, {"b", "r2"}, {"c", "r2"}, {"d", "r3"}})
+    pool.put({host}, {.cpus = 2, .memory_mb = 100}, true, false, false, {.rack = rack});
+  HostPoolDraft draft{pool};
+  const auto hosts = names(place(draft, std::vector<Need>(5, need(1, 1))));
+  EXPECT_EQ(std::set<std::string>(hosts.begin(), hosts.end()).size(), 3U);
+  EXPECT_EQ(std::ranges::count(hosts, "b") + std::ranges::count(hosts, "c"), 4)
+      << "the rack with most room is full";
 }
 
 TEST(Placement, OfNodesOfOneSizeKnowsWhatCanNeverFit) {

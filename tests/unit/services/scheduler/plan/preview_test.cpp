@@ -1,5 +1,6 @@
 #include "services/scheduler/plan/preview.hpp"
 
+#include "services/scheduler/plan/host_classes.hpp"
 #include "services/scheduler/plan/resize.hpp"
 #include "services/scheduler/plan/walltime.hpp"
 #include "tests/unit/services/scheduler/small_deployment.hpp"
@@ -118,6 +119,25 @@ TEST_F(Previewed, OfADrainShowsTheHostToOperatorsOnly) {
   EXPECT_EQ(shown.hosts[0].state, msg::HostState::drained);
   EXPECT_TRUE(plan({.drain = request}, {.projects = {{"p"}}})->hosts.empty());
   expect_same(shown, small.apply(*plan_drain(small.view, request, small.now_unix_ms)));
+}
+
+TEST_F(Previewed, OfHostsAndTheirClassesShowsThem) {
+  const msg::DefineHostClass define{.name = "gpu", .price = {.core_milli_su = 4'000}};
+  const auto defined = planned({.host_class = define});
+  ASSERT_EQ(defined.host_classes.size(), 1U);
+  EXPECT_EQ(defined.host_classes[0].price.core_milli_su, 4'000);
+  EXPECT_FALSE(small.view.has_host_class("gpu"));
+  small.apply(*plan_host_class(small.view, define, small.now_unix_ms));
+  const msg::ClassifyHost classify{.host_id = {"h1"}, .host_class = "gpu"};
+  const auto classified = planned({.classify_host = classify});
+  ASSERT_EQ(classified.hosts.size(), 1U);
+  EXPECT_EQ(classified.hosts[0].host_class, "gpu");
+  EXPECT_EQ(
+      planned({.remove_host_class = msg::RemoveHostClass{.name = "gpu"}}).host_classes_removed,
+      std::vector<std::string>{"gpu"});
+  small.lose("h1");
+  EXPECT_EQ(planned({.remove_host = msg::RemoveHost{{"h1"}}}).hosts_removed,
+            std::vector{msg::HostId{"h1"}});
 }
 
 TEST_F(Previewed, OfReservationsAndAllocationsShowsThem) {
