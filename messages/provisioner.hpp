@@ -140,6 +140,19 @@ struct StreamConsole {
   NUCLEUS_FIELDS(node_id, kind, token);
 };
 
+constexpr std::size_t notice_bytes_max = 1024;
+
+/// Shows a text to those who use the node, by its guest agent: in `/run/nucleus-notice`, and on the
+/// terminals of all who are logged in. `unavailable`: no agent answers; `wrong_state`: the node
+/// does not run.
+struct NotifyNode {
+  static constexpr std::string_view topic = "provisioner.notify-node";
+  using Reply = Done;
+  NodeId node_id = {};
+  std::string text = {};  // 1..1024 bytes, one line
+  NUCLEUS_FIELDS(node_id, text);
+};
+
 NUCLEUS_ENUM(Probe, ping, mpi_pingpong, fio_random_read)
 
 constexpr double probe_figure_max = 1e9;  // what no hardware exceeds, in each unit

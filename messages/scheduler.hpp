@@ -82,10 +82,12 @@ struct Computeset {
                                      // many; 0 = with all
   std::string batch_job = {};        // id of the batch job that holds its hosts; empty = none
   std::string host_class = std::string(host_class_default);  // of all its hosts
+  std::int64_t idle_since_unix_s =
+      0;  // all its nodes do nothing since then; 0 = not, or not so long
   NUCLEUS_FIELDS(computeset_id, cluster_id, project_id, nodes, state, allocation_id, reservation,
                  walltime_mins, created_unix_s, start_unix_s, end_unix_s, reason,
                  predicted_start_unix_s, person_id, on_behalf_of, node_count_min, batch_job,
-                 host_class);
+                 host_class, idle_since_unix_s);
 };
 
 constexpr std::int64_t walltime_default_mins = 2880;
@@ -317,6 +319,15 @@ struct HostLease {
   NUCLEUS_FIELDS(lease_ms, revision, must_report_all, unix_ms);
 };
 
+/// A node that has hardly used its processors, disks and ports for a minute or longer.
+struct IdleNode {
+  NodeId node_id = {};
+  std::uint64_t epoch = 0;  // of its placement
+  std::int64_t idle_s = 0;
+  NUCLEUS_FIELDS(node_id, epoch, idle_s);
+};
+
+constexpr std::size_t idle_nodes_max = 1000;  // of one host, in a heartbeat
 constexpr std::size_t host_reason_bytes_max = 1024;
 constexpr std::uint64_t host_memory_mb_max = 1ULL << 30;
 
@@ -343,9 +354,10 @@ struct ReportHost {
   std::int64_t unix_ms = 0;      // the host's clock
   std::string machine_id = {};   // of the machine, kept beside its lease: 0..64 bytes
   bool keeps_volumes = false;    // disks of its nodes are its own files: they are on no other host
+  std::vector<IdleNode> idle_nodes = {};  // 0..1000
   NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, driver, accelerator, is_reachable,
                  reason, revision, log_id, reported, release, address, unix_ms, machine_id,
-                 keeps_volumes);
+                 keeps_volumes, idle_nodes);
 };
 
 /// The newest report of the provisioner that the scheduler has recorded.
@@ -421,6 +433,14 @@ struct WalltimeNotice {
   Computeset computeset = {};
   std::int64_t end_unix_s = 0;
   NUCLEUS_FIELDS(computeset, end_unix_s);
+};
+
+/// Event, once for each time that it is idle: all nodes of a running computeset have done nothing
+/// for a while, and are charged.
+struct ComputesetIdle {
+  static constexpr std::string_view topic = "scheduler.computeset-idle";
+  Computeset computeset = {};
+  NUCLEUS_FIELDS(computeset);
 };
 
 /// Event: a node's state, host or computeset changed.

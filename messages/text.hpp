@@ -2,6 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <ctime>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +21,15 @@ inline std::optional<Error> check_line(std::string_view field, std::string_view 
   if (is_line && text.size() <= bytes_max) return std::nullopt;
   return invalid(field, std::string(field) + " must be up to " + std::to_string(bytes_max) +
                             " bytes without control characters");
+}
+
+/// `2026-12-01T08:00:00Z`.
+inline std::string utc_text(std::int64_t unix_s) {
+  const std::time_t time = unix_s;
+  std::tm parts = {};
+  std::array<char, 32> text = {};
+  gmtime_r(&time, &parts);
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
 /// True for a byte that begins a control character; new lines and tabs are none.

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <ctime>
 #include <string>
 
 #include "messages/allocations.hpp"
 #include "messages/reservations.hpp"
 #include "messages/scheduler.hpp"
+#include "messages/text.hpp"
 
 namespace nucleus::operator_ {
 
@@ -52,20 +52,11 @@ inline std::string reservation_heading() {
                      "start", "end", "hosts", "reason");
 }
 
-/// `2026-12-01T08:00:00Z`.
-inline std::string shown_utc(std::int64_t unix_s) {
-  const std::time_t time = unix_s;
-  std::tm parts = {};
-  gmtime_r(&time, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-}
-
 inline std::string reservation_row(const msg::Reservation& reservation) {
   const auto& project = reservation.project_id.value;
   return fmt::format("{:<18}{:<9}{:<16}{:<21}{:<21}{:<24}  {}\n", reservation.name,
                      msg::name_of(reservation.state), project.empty() ? "(maintenance)" : project,
-                     shown_utc(reservation.start_unix_s), shown_utc(reservation.end_unix_s),
+                     msg::utc_text(reservation.start_unix_s), msg::utc_text(reservation.end_unix_s),
                      reservation.hosts, reservation.reason);
 }
 
@@ -89,8 +80,8 @@ inline std::string allocation_row(const msg::Allocation& allocation) {
       allocation.is_closed           ? "closed"
       : allocation.limit_core_s == 0 ? "none"
                                      : core_hours(allocation.limit_core_s),
-      allocation.shares, allocation.start_unix_s == 0 ? "" : shown_utc(allocation.start_unix_s),
-      allocation.end_unix_s == 0 ? "" : shown_utc(allocation.end_unix_s), budget);
+      allocation.shares, allocation.start_unix_s == 0 ? "" : msg::utc_text(allocation.start_unix_s),
+      allocation.end_unix_s == 0 ? "" : msg::utc_text(allocation.end_unix_s), budget);
 }
 
 }  // namespace nucleus::operator_

@@ -20,6 +20,7 @@ void read_times(core::Settings& settings, Config& config) {
   milliseconds("provisioner.ping_timeout_ms", config.ping_timeout_ms, 60'000);
   milliseconds("provisioner.step_timeout_ms", config.step_timeout_ms, 3'600'000);
   milliseconds("provisioner.retry_ms_max", config.retry_ms_max, 3'600'000);
+  milliseconds("provisioner.usage_ms", config.usage_ms, 3'600'000);
 }
 
 std::optional<core::Error> read_accelerator(core::Settings& settings, Config& config) {
@@ -88,6 +89,10 @@ core::Result<Config> Config::from(core::Settings& settings) {
   config.console_log_bytes_max = settings.number("provisioner.console_log_bytes_max",
                                                  config.console_log_bytes_max, 4096, 1LL << 40);
   read_times(settings, config);
+  config.idle_cpu_percent =
+      settings.number("provisioner.idle_cpu_percent", config.idle_cpu_percent, 0, 100);
+  config.idle_bytes_per_s =
+      settings.number("provisioner.idle_bytes_per_s", config.idle_bytes_per_s, 0, 1LL << 40);
   if (auto read = read_console_service(settings, config); !read)
     return std::unexpected(read.error());
   if (auto fault = read_accelerator(settings, config)) return std::unexpected(*fault);

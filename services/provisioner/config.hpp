@@ -36,6 +36,9 @@ struct Config {
   std::int64_t step_timeout_ms = 60'000;  // of one call of the driver
   std::int64_t retry_ms_max = 30'000;     // between attempts at a step that fails
   std::int64_t console_log_bytes_max = 4 << 20;  // of each domain's serial console
+  std::int64_t usage_ms = 10'000;                // between looks at what domains use
+  std::int64_t idle_cpu_percent = 10;            // of its vCPUs: a node that uses less is idle,
+  std::int64_t idle_bytes_per_s = 65'536;        // if it reads, writes, receives and sends less
 
   /// Whether its hosts have volumes of their own, and read images from the image store.
   bool keeps_volumes() const { return !image_store_url.empty(); }

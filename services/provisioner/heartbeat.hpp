@@ -9,6 +9,7 @@
 #include "services/provisioner/hypervisor_watch.hpp"
 #include "services/provisioner/lease.hpp"
 #include "services/provisioner/reporter.hpp"
+#include "services/provisioner/usage_watch.hpp"
 
 namespace nucleus::provisioner {
 
@@ -21,6 +22,7 @@ class Heartbeat {
     const HypervisorWatch& watch;
     Leases& leases;
     Reporter& reporter;
+    const UsageWatch* usage = nullptr;  // null = nothing is known of its domains' usage
   };
 
   Heartbeat(core::Loop& loop, core::Bus& bus, Sources sources);

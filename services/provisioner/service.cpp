@@ -6,6 +6,7 @@
 #include "core/log/log.hpp"
 #include "services/provisioner/domain_plan.hpp"
 #include "services/provisioner/driver/console_log.hpp"
+#include "services/provisioner/driver/guest_notice.hpp"
 #include "services/provisioner/driver/probes.hpp"
 
 namespace nucleus::provisioner {
@@ -80,13 +81,22 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                   {.steps = workers_,
                    .stops = pool_or(pools_.stops, workers_),
                    .guests = pool_or(pools_.guests, workers_)}},
+      usage_{config_.driver.has_guests ? std::make_unique<UsageWatch>(UsageWatch::Sources{
+                                             .loop = loop_,
+                                             .workers = pool_or(pools_.guests, workers_),
+                                             .config = config_,
+                                             .grants = grants_,
+                                             .hypervisor = hypervisor_,
+                                             .registry = runtime.metrics})
+                                       : nullptr},
       heartbeat_{loop_,
                  bus_,
                  {.config = config_,
                   .grants = grants_,
                   .watch = watch_,
                   .leases = leases_,
-                  .reporter = reporter_}} {
+                  .reporter = reporter_,
+                  .usage = usage_.get()}} {
   register_driver_handlers();
   store_.on_loaded([this] { handle_loaded(); });
   bus_.serve<msg::ApplyGrants>(*this, &Service::apply_grants);
@@ -95,6 +105,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   bus_.serve_later<msg::StreamConsole>(*this, &Service::stream_console);
   bus_.serve_later<msg::ProbeNode>(*this, &Service::probe_node);
   bus_.serve_later<msg::ProbeHost>(*this, &Service::probe_host);
+  bus_.serve_later<msg::NotifyNode>(*this, &Service::notify_node);
   bus_.every(core::Milliseconds{config_.heartbeat_ms}, *this, &Service::beat);
   bus_.every(core::Milliseconds{config_.ping_ms}, *this, &Service::sweep);
   bus_.every(list_interval, *this, &Service::relist);
@@ -104,6 +115,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   if (volumes_) bus_.every(serve_interval, *this, &Service::serve_volumes);
   if (guard_) bus_.every(guard_interval, *this, &Service::guard_again);
   if (config_.driver.has_guests) limit_console_logs();
+  if (usage_) bus_.every(core::Milliseconds{config_.usage_ms}, *this, &Service::look_at_usage);
 }
 
 Service::~Service() {
@@ -251,26 +263,51 @@ void Service::find_console(const msg::NodeId& node_id, msg::ConsoleKind kind,
       });
 }
 
-void Service::probe_node(const msg::ProbeNode& request, core::Context& context,
-                         core::Responder<msg::ProbeResult> respond) {
-  const auto domain = running_domain(request.node_id);
+/// Runs `work` with the node's domain, one at a time in each guest.
+template <class Reply, class Work>
+void Service::run_in_guest(const msg::NodeId& node_id, const core::Context& context, Work work,
+                           core::Responder<Reply> respond) {
+  const auto domain = running_domain(node_id);
   if (!domain) return respond(std::unexpected(domain.error()));
-  if (probed_.size() >= guest_probes_max || !probed_.insert(request.node_id).second)
+  if (probed_.size() >= guest_probes_max || !probed_.insert(node_id).second)
     return respond(core::refuse(ErrorCode::unavailable, "another probe has not ended yet"));
   const auto timeout = time_left(context);
   // The work itself clears the mark: a guest that hangs keeps it for longer than the caller waits.
   pool_or(pools_.guests, workers_)
-      .run<msg::ProbeResult>(
+      .run<Reply>(
           loop_, timeout,
-          [hypervisor = hypervisor_, name = *domain, request, timeout, self = self_,
-           &loop = loop_] {
-            auto result = run_node_probe(*hypervisor, name, request.probe, request.peers, timeout);
-            loop.post([self, node_id = request.node_id] {
+          [hypervisor = hypervisor_, name = *domain, node_id, timeout, work = std::move(work),
+           self = self_, &loop = loop_] {
+            auto result = work(*hypervisor, name, timeout);
+            loop.post([self, node_id] {
               if (*self) (*self)->probed_.erase(node_id);
             });
             return result;
           },
           std::move(respond));
+}
+
+void Service::probe_node(const msg::ProbeNode& request, core::Context& context,
+                         core::Responder<msg::ProbeResult> respond) {
+  run_in_guest<msg::ProbeResult>(
+      request.node_id, context,
+      [request](Hypervisor& hypervisor, const std::string& domain, core::Milliseconds timeout) {
+        return run_node_probe(hypervisor, domain, request.probe, request.peers, timeout);
+      },
+      std::move(respond));
+}
+
+void Service::notify_node(const msg::NotifyNode& request, core::Context& context,
+                          core::Responder<msg::Done> respond) {
+  auto broken = msg::check_line("text", request.text, msg::notice_bytes_max);
+  if (request.text.empty()) broken = msg::invalid("text", "text must be set");
+  if (broken) return respond(std::unexpected(*broken));
+  run_in_guest<msg::Done>(
+      request.node_id, context,
+      [text = request.text](Hypervisor& hypervisor, const std::string& domain, core::Milliseconds) {
+        return notify_guest(hypervisor, domain, text);
+      },
+      std::move(respond));
 }
 
 void Service::probe_host(const msg::ProbeHost& request, core::Context& context,
@@ -346,6 +383,10 @@ std::set<std::string> Service::domain_names() const {
   grants_.for_each([&](const StoredGrant& stored) { names.insert(stored.domain_name); });
   for (const auto& [uuid, seen] : domains_.all()) names.insert(seen.name);
   return names;
+}
+
+void Service::look_at_usage(core::Context&) {
+  if (watch_.is_reachable() && store_.is_loaded()) usage_->look();
 }
 
 /// The switch has lost its flows if it restarted.

@@ -47,8 +47,13 @@ class Service {
                       core::Responder<msg::Done> respond);
   void find_console(const msg::NodeId& node_id, msg::ConsoleKind kind,
                     core::Responder<ConsolePaths> respond);
+  template <class Reply, class Work>
+  void run_in_guest(const msg::NodeId& node_id, const core::Context& context, Work work,
+                    core::Responder<Reply> respond);
   void probe_node(const msg::ProbeNode& request, core::Context& context,
                   core::Responder<msg::ProbeResult> respond);
+  void notify_node(const msg::NotifyNode& request, core::Context& context,
+                   core::Responder<msg::Done> respond);
   void probe_host(const msg::ProbeHost& request, core::Context& context,
                   core::Responder<msg::ProbeResult> respond);
 
@@ -59,6 +64,7 @@ class Service {
   void beat(core::Context& context);
   void sweep(core::Context& context);
   void relist(core::Context& context);
+  void look_at_usage(core::Context& context);
   void serve_volumes(core::Context& context);
   void limit_console_logs();
   std::set<std::string> domain_names() const;
@@ -86,6 +92,7 @@ class Service {
   HypervisorWatch watch_;
   Reporter reporter_;
   Reconciler reconciler_;
+  std::unique_ptr<UsageWatch> usage_;  // null = the driver's domains are no guests
   Heartbeat heartbeat_;
   std::set<msg::NodeId> probed_ = {};  // one probe at a time in each guest
   bool is_limiting_logs_ = false;

@@ -19,6 +19,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
   read("scheduler.reservation_horizon_s", config.reservation_horizon_s, 0, 31'536'000);
   read("scheduler.reservation_keep_s", config.reservation_keep_s, 0, 31'536'000);
   read("scheduler.walltime_notice_s", config.walltime_notice_s, 0, 31'536'000);
+  read("scheduler.idle_notice_s", config.idle_notice_s, 0, 31'536'000);
   read("scheduler.priority_age_weight", config.priority_age_weight, 0, 1'000'000);
   read("scheduler.priority_fair_share_weight", config.priority_fair_share_weight, 0, 1'000'000);
   read("scheduler.priority_age_max_s", config.priority_age_max_s, 1, 31'536'000);

@@ -32,6 +32,8 @@ struct Config {
                                                // placed where a reservation begins within this
   std::int64_t reservation_keep_s = 604'800;   // reservations that have ended are listed this long
   std::int64_t walltime_notice_s = 900;        // a computeset's end is announced this long before
+  std::int64_t idle_notice_s = 3'600;  // a computeset that has done nothing for so long is said to
+                                       // be idle; 0 = never
   // The order of computesets that wait (priority.hpp).
   std::int64_t priority_age_weight = 1'000;
   std::int64_t priority_fair_share_weight = 1'000;

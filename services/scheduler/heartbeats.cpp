@@ -23,6 +23,10 @@ bool Heartbeats::take(const msg::ReportHost& report, std::int64_t now_ms,
   host.release = report.release;
   host.address = report.address;
   host.received_ms = now_ms;
+  host.idle.clear();
+  for (const auto& node : report.idle_nodes)
+    host.idle[node.node_id] = {.epoch = node.epoch,
+                               .since_unix_s = now_unix_ms / 1000 - node.idle_s};
   const bool is_restarted = host.boot_id != report.boot_id;
   host.boot_id = report.boot_id;
   return is_restarted;
@@ -46,6 +50,20 @@ void Heartbeats::describe(msg::Host& host) const {
   host.release = known->second.release;
   host.address = known->second.address;
   host.clock_skew_ms = known->second.clock_skew_ms;
+}
+
+bool Heartbeats::has_reported(const msg::HostId& id) const {
+  return !boot_id(id).empty();
+}
+
+std::optional<std::int64_t> Heartbeats::idle_since_unix_s(const msg::HostId& id,
+                                                          const msg::NodeId& node_id,
+                                                          std::uint64_t epoch) const {
+  const auto host = hosts_.find(id);
+  if (host == hosts_.end()) return std::nullopt;
+  const auto node = host->second.idle.find(node_id);
+  if (node == host->second.idle.end() || node->second.epoch != epoch) return std::nullopt;
+  return node->second.since_unix_s;
 }
 
 std::string Heartbeats::boot_id(const msg::HostId& id) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,11 @@ class Heartbeats {
   void describe(msg::Host& host) const;
   Overdue overdue(std::int64_t now_ms) const;
 
+  bool has_reported(const msg::HostId& id) const;
+  /// Since when the host says that a node is idle, under this placement; none if it does not.
+  std::optional<std::int64_t> idle_since_unix_s(const msg::HostId& id, const msg::NodeId& node_id,
+                                                std::uint64_t epoch) const;
+
   std::string boot_id(const msg::HostId& id) const;
   /// When the last heartbeat was received; `now_ms` if there was none.
   std::int64_t received_ms(const msg::HostId& id, std::int64_t now_ms) const;
@@ -50,6 +56,11 @@ class Heartbeats {
     std::string release = {};
     std::string address = {};
     std::int64_t clock_skew_ms = 0;
+    struct Idle {
+      std::uint64_t epoch = 0;
+      std::int64_t since_unix_s = 0;
+    };
+    std::map<msg::NodeId, Idle> idle = {};
   };
 
   const Config config_;

@@ -133,6 +133,9 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
     if (before && stored && stored->is_noticed && !before->is_noticed)
       transaction.emit(msg::WalltimeNotice{.computeset = stored->computeset,
                                            .end_unix_s = end_unix_s(view_, *stored)});
+    if (before && stored && stored->computeset.idle_since_unix_s != 0 &&
+        before->computeset.idle_since_unix_s == 0)
+      transaction.emit(msg::ComputesetIdle{stored->computeset});
   }
   emit_reservations(transaction, view_, changes);
   emit_host_classes(transaction, view_, changes);

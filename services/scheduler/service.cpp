@@ -8,6 +8,7 @@
 #include "services/scheduler/batch_backend.hpp"
 #include "services/scheduler/driver/slurm.hpp"
 #include "services/scheduler/embedded_backend.hpp"
+#include "services/scheduler/guest_notices.hpp"
 #include "services/scheduler/keys.hpp"
 #include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/budgets.hpp"
@@ -17,6 +18,7 @@
 #include "services/scheduler/plan/domains.hpp"
 #include "services/scheduler/plan/estimates.hpp"
 #include "services/scheduler/plan/hosts.hpp"
+#include "services/scheduler/plan/idle.hpp"
 #include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/plan/pass.hpp"
 #include "services/scheduler/plan/power.hpp"
@@ -48,6 +50,11 @@ std::optional<core::Error> check(const msg::ReportHost& report) {
     if (auto broken = msg::check_line(field, text, 64)) return broken;
   if (report.reason.size() > msg::host_reason_bytes_max)
     return msg::invalid("reason", "reason must be at most 1024 bytes");
+  if (report.idle_nodes.size() > msg::idle_nodes_max)
+    return msg::invalid("idle_nodes", "idle_nodes must have at most 1000 entries");
+  for (const auto& node : report.idle_nodes)
+    if (node.idle_s < 0 || node.idle_s > msg::unix_s_max)
+      return msg::invalid("idle_nodes", "idle_s must be 0 to 253402300799");
   if (report.cpus < 1 || report.cpus > 4096) return msg::invalid("cpus", "cpus must be 1 to 4096");
   if (report.memory_mb > msg::host_memory_mb_max)
     return msg::invalid("memory_mb", "memory_mb must be at most 2^30");
@@ -466,8 +473,14 @@ void Service::end_walltimes(core::Context& context) {
   (void)ledger_.apply(plan_walltime_ends(view_, context.now_unix_ms()), context);
 }
 
+void Service::announce(Plan plan, const core::Context& context) {
+  const auto notices = notices_of(view_, plan);
+  if (ledger_.apply(std::move(plan), context)) send_notices(bus_, view_, notices);
+}
+
 void Service::look_ahead(core::Context& context) {
-  (void)ledger_.apply(plan_walltime_notices(view_, context.now_unix_ms()), context);
+  announce(plan_walltime_notices(view_, context.now_unix_ms()), context);
+  announce(plan_idle(view_, heartbeats_, context.now_unix_ms()), context);
   (void)ledger_.apply(plan_budgets(view_, context.now_unix_ms()), context);
 }
 

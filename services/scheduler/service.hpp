@@ -74,7 +74,8 @@ class Service {
   void sweep_hosts(core::Context& context);
   void end_walltimes(core::Context& context);
   void step_reservations(core::Context& context);
-  void look_ahead(core::Context& context);  // budgets, and notices of ends
+  void look_ahead(core::Context& context);  // budgets, and notices of ends and of idleness
+  void announce(Plan plan, const core::Context& context);
   void remove_disks(core::Context& context);
 
   void load();

@@ -309,6 +309,30 @@ TEST_F(Provisioner, DestroysADomainWhileItsGuestHoldsAProbeAndEveryWorkerCreates
   release.set_value();
 }
 
+TEST_F(Provisioner, TellsPeopleInAGuestByItsAgent) {
+  start();
+  ASSERT_TRUE(apply({a_grant("n1")}));
+  ASSERT_TRUE(eventually([&] { return runs("n1"); }));
+  const auto notify = [&](const std::string& node, const std::string& text) {
+    return caller_.call(msg::NotifyNode{.node_id = {node}, .text = text},
+                        {.to = "provisioner/h1", .deadline = core::Milliseconds{2'000}});
+  };
+  EXPECT_FALSE(notify("n1", "it ends")) << "there is no agent";
+  EXPECT_EQ(notify("n1", "").error().field, "text");
+  EXPECT_EQ(notify("n1", "two\nlines").error().field, "text");
+  const auto commands = std::make_shared<std::vector<std::string>>();
+  hypervisor_->answer_in_guest(
+      [commands](
+          const std::string&,
+          const provisioner::GuestCommand& command) -> core::Result<provisioner::GuestOutput> {
+        commands->push_back(command.argv.front() + ": " + command.input);
+        return provisioner::GuestOutput{};
+      });
+  ASSERT_TRUE(notify("n1", "it ends"));
+  EXPECT_EQ(*commands,
+            (std::vector<std::string>{"/usr/bin/tee: it ends\n", "/usr/bin/wall: it ends\n"}));
+}
+
 TEST_F(Provisioner, IsUnreachableUntilItsAcceleratorIsKnown) {
   std::promise<void> release;
   hypervisor_->hold_prepare(release.get_future().share());

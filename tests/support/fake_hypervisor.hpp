@@ -82,6 +82,17 @@ class FakeHypervisor final : public Hypervisor {
     return all;
   }
 
+  core::Result<std::vector<DomainUsage>> usage() override {
+    const std::scoped_lock lock{mutex_};
+    if (hung_) return std::unexpected(*hung_);
+    std::vector<DomainUsage> all;
+    for (const auto& [name, domain] : domains_) {
+      all.push_back({.uuid = domain.spec.uuid, .cpus = domain.spec.cpus});
+      all.back().cpu_ns = domain.used_cpu_ns;
+    }
+    return all;
+  }
+
   core::Result<GuestOutput> run_in_guest(const std::string& name,
                                          const GuestCommand& command) override {
     if (const auto there = must_run(name); !there) return std::unexpected(there.error());
@@ -128,6 +139,12 @@ class FakeHypervisor final : public Hypervisor {
   void power_off(const std::string& name) {
     std::ignore =
         answered([&] { return ended(name, DomainState::shutoff, "the guest powered off"); });
+  }
+
+  /// The domain uses so much processor time.
+  void use_cpu(const std::string& name, std::uint64_t ns) {
+    const std::scoped_lock lock{mutex_};
+    domains_.at(name).used_cpu_ns += ns;
   }
 
   /// The domain ends without an event, as while libvirtd is down; empty = all, as by a power cut.
@@ -195,6 +212,7 @@ class FakeHypervisor final : public Hypervisor {
   struct Domain {
     DomainSeen seen;
     DomainSpec spec;
+    std::uint64_t used_cpu_ns = 0;
   };
 
   /// Runs `change` under the lock, then delivers its event outside it.

@@ -106,6 +106,17 @@ struct DomainSeen {
   std::uint64_t epoch = 0;  // 0 = not a domain of ours
 };
 
+/// What the host counts of a running domain, since its start.
+struct DomainUsage {
+  std::string uuid = {};
+  std::uint32_t cpus = 0;            // virtual ones
+  std::uint64_t cpu_ns = 0;          // processor time of the host, QEMU's own included
+  std::uint64_t read_bytes = 0;      // from all its disks
+  std::uint64_t written_bytes = 0;   // to them
+  std::uint64_t received_bytes = 0;  // by all its ports
+  std::uint64_t sent_bytes = 0;      // by them
+};
+
 /// Unix sockets on the host, and the log of the serial console's output.
 struct ConsolePaths {
   std::string serial_socket = {};
@@ -165,6 +176,10 @@ class Hypervisor {
 
   /// All domains that have not ended.
   virtual core::Result<std::vector<DomainSeen>> list() = 0;
+
+  /// The counters of running domains, by one call for all. One that is busy with another call may
+  /// be missing. Only for drivers with guests.
+  virtual core::Result<std::vector<DomainUsage>> usage() = 0;
 
   /// Runs a command through the guest's agent. `unavailable`: no agent answers. Whether a command
   /// that outlasts its deadline ends is unknown.

@@ -31,6 +31,9 @@ core::Result<DomainSeen> observe_domain(virDomain* domain);
 /// All domains that are not shut off.
 core::Result<std::vector<DomainSeen>> observe_domains(virConnect* connection);
 
+/// The counters of all that run, but for those that are busy with another call.
+core::Result<std::vector<DomainUsage>> usage_of_domains(virConnect* connection);
+
 /// `not_found`: there is no such domain.
 core::Result<LibvirtDomain> find_domain(virConnect* connection, const std::string& name);
 

@@ -212,6 +212,12 @@ core::Result<std::vector<DomainSeen>> LibvirtHypervisor::list() {
   return observe_domains(connection->get());
 }
 
+core::Result<std::vector<DomainUsage>> LibvirtHypervisor::usage() {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  return usage_of_domains(connection->get());
+}
+
 core::Result<GuestOutput> LibvirtHypervisor::run_in_guest(const std::string& name,
                                                           const GuestCommand& command) {
   const auto connection = link_.use();

@@ -26,6 +26,7 @@ class LibvirtHypervisor final : public Hypervisor {
   core::Result<void> reset(const std::string& name) override;
   core::Result<void> resume(const std::string& name) override;
   core::Result<std::vector<DomainSeen>> list() override;
+  core::Result<std::vector<DomainUsage>> usage() override;
   core::Result<GuestOutput> run_in_guest(const std::string& name,
                                          const GuestCommand& command) override;
   core::Result<ConsolePaths> console(const std::string& name) override;

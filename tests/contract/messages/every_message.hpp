@@ -67,10 +67,10 @@ void for_every_request_and_event(Visit&& visit) {
                  DefineReservation, RemoveReservation, ListReservations, ReservationChanged,
                  ReservationRemoved, DefineAllocation, ListAllocations, ListUsage, SumUsage,
                  PlanStart, PlanGrowth, PlanChange, ExplainComputeset, ExplainNode, ExplainHost,
-                 ComputesetChanged, NodeChanged, HostChanged, AllocationChanged, AllocationRemoved,
-                 BudgetReached, WalltimeNotice>(visit);
+                 ComputesetChanged, NodeChanged, ComputesetIdle, HostChanged, AllocationChanged,
+                 AllocationRemoved, BudgetReached, WalltimeNotice>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
-                 ProbeHost>(visit);
+                 ProbeHost, NotifyNode>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
                  ImagePublished, ImageRemoved, VolumeChanged, VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);

@@ -111,6 +111,23 @@ TEST_P(HypervisorContract, FailsToRebootOrReachADomainThatDoesNotExist) {
             ErrorCode::not_found);
 }
 
+TEST_P(HypervisorContract, CountsWhatRunningDomainsUse) {
+  if (world->is_simulated()) GTEST_SKIP() << "its domains are no guests";
+  auto spec = world->a_spec("n1");
+  spec.cpus = 2;
+  EXPECT_SUCCESS(hypervisor->create(spec));
+  const auto first = hypervisor->usage();
+  ASSERT_TRUE(first) << first.error().detail;
+  ASSERT_EQ(first->size(), 1U);
+  EXPECT_EQ(first->front().uuid, spec.uuid);
+  EXPECT_EQ(first->front().cpus, 2U);
+  const auto second = hypervisor->usage();
+  ASSERT_TRUE(second && second->size() == 1U);
+  EXPECT_GE(second->front().cpu_ns, first->front().cpu_ns);
+  EXPECT_SUCCESS(hypervisor->destroy("n1"));
+  EXPECT_TRUE(hypervisor->usage()->empty());
+}
+
 TEST_P(HypervisorContract, ReportsStartAndEndWithTheEpochOfEach) {
   EventRecord events{*hypervisor};
   for (const std::uint64_t epoch : {11u, 12u}) {

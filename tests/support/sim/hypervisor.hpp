@@ -59,6 +59,7 @@ class SimHypervisor final : public provisioner::Hypervisor {
     return faulty([&] { return fake_.reset(name); });
   }
   core::Result<std::vector<provisioner::DomainSeen>> list() override { return fake_.list(); }
+  core::Result<std::vector<provisioner::DomainUsage>> usage() override { return fake_.usage(); }
   core::Result<provisioner::GuestOutput> run_in_guest(
       const std::string& name, const provisioner::GuestCommand& command) override {
     return fake_.run_in_guest(name, command);
