@@ -19,6 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int hosts = 1'944;
 constexpr std::uint32_t host_cpus = 32;
+constexpr int racks = 27;
 constexpr int gang_size = 64;
 constexpr int rounds = 20;
 
@@ -124,6 +125,12 @@ int main() {
   Changes gangs = a_site();
   add_computesets(gangs, 900, gang_size);
   compare("900 gangs of 64, all placed", 900 * gang_size, gangs);
+
+  int next = 0;
+  for (auto& [id, host] : gangs.hosts) host->rack = fmt::format("r{:02}", next++ % racks);
+  compare("900 gangs of 64 in 27 racks, all placed", 900 * gang_size, gangs);
+  for (auto& [id, host] : gang.hosts) host->rack = gangs.hosts.at(id)->rack;
+  compare("one gang of 64 in 27 racks", gang_size, gang);
 
   Changes waiting = a_site();
   for (auto& [id, host] : waiting.hosts) host->memory_mb = 512;
