@@ -19,17 +19,23 @@ NUCLEUS_ENUM(Direction, smaller, larger)  // which one is better
 NUCLEUS_ENUM(FigureKind, latency, bandwidth, application)
 NUCLEUS_ENUM(Place, node_pair, node)
 
+/// How a tool's output is parsed. probe: the JSON of nucleus-pingpong; fio: --output-format=json;
+/// osu, imb: the tables of the OSU and Intel MPI benchmarks; hpcc: hpccoutf.txt; pwx: Quantum
+/// ESPRESSO.
+NUCLEUS_ENUM(OutputFormat, probe, fio, osu, imb, hpcc, pwx)
+
 /// A program that yields one or more figures. In `argv`, {program} is the probe of the image or the
 /// host, {hosts} the MPI hosts, {launcher} what starts the ranks there, {directory} a directory on
 /// the measured disk.
 struct Tool {
   std::string_view name;
   Place place;
+  OutputFormat format;
   std::span<const std::string_view> argv;
 };
 
-/// One figure of a tool's output. `field` is the JSON member, or `JOB/MEMBER/…` for fio; the value
-/// is multiplied by `scale` to be in `unit`.
+/// One figure of a tool's output. `field` is its name in what parse_output() returns; the value is
+/// multiplied by `scale` to be in `unit`.
 struct Measurement {
   std::string_view name;
   std::string_view tool;
@@ -46,7 +52,7 @@ namespace detail {
 /// One rank on each node; the same transport and sizes in the cluster and on its hosts.
 inline constexpr auto mpi_argv = std::to_array<std::string_view>({"mpirun",
                                                                   "--allow-run-as-root",
-                                                                  "--np",
+                                                                  "-np",
                                                                   "2",
                                                                   "--host",
                                                                   "{hosts}",
@@ -64,8 +70,8 @@ inline constexpr auto mpi_argv = std::to_array<std::string_view>({"mpirun",
                                                                   "plm_rsh_agent",
                                                                   "{launcher}",
                                                                   "--mca",
-                                                                  "plm_rsh_no_tree_spawn",
-                                                                  "1",
+                                                                  "orte_tmpdir_base",
+                                                                  "/dev/shm",
                                                                   "{program}"});
 
 inline constexpr auto memory_argv = std::to_array<std::string_view>({"{program}", "memory"});
@@ -109,9 +115,18 @@ inline constexpr auto storage_argv = std::to_array<std::string_view>(
 }  // namespace detail
 
 inline constexpr auto tools = std::to_array<Tool>({
-    {.name = "mpi", .place = Place::node_pair, .argv = detail::mpi_argv},
-    {.name = "memory", .place = Place::node, .argv = detail::memory_argv},
-    {.name = "storage", .place = Place::node, .argv = detail::storage_argv},
+    {.name = "mpi",
+     .place = Place::node_pair,
+     .format = OutputFormat::probe,
+     .argv = detail::mpi_argv},
+    {.name = "memory",
+     .place = Place::node,
+     .format = OutputFormat::probe,
+     .argv = detail::memory_argv},
+    {.name = "storage",
+     .place = Place::node,
+     .format = OutputFormat::fio,
+     .argv = detail::storage_argv},
 });
 
 inline constexpr double megabyte = 1e-6;     // bytes -> MB

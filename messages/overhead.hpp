@@ -87,12 +87,13 @@ struct Certificate {
   bool is_single_machine = false;       // the hosts share one machine, as in a rack of namespaces
   std::string accelerator = {};         // kvm or tcg (software emulation)
   std::vector<Figure> figures = {};
+  std::uint32_t pairs_max = 0;  // verdicts are given at 8, 16, 32 … and at this many pairs
   std::string failure = {};     // why nothing was measured; empty = it succeeded
   std::string public_key = {};  // Ed25519, hexadecimal; empty = not signed
   std::string signature = {};   // of the canonical text, hexadecimal
   NUCLEUS_FIELDS(certificate_id, cluster_id, project_id, begun_unix_s, ended_unix_s, hosts, nodes,
-                 is_single_host, is_single_machine, accelerator, figures, failure, public_key,
-                 signature);
+                 is_single_host, is_single_machine, accelerator, figures, pairs_max, failure,
+                 public_key, signature);
 };
 
 /// Measures a cluster with at least two active compute nodes. The reply means accepted;
@@ -176,7 +177,7 @@ struct SigningKey {
 struct GetSigningKey {
   static constexpr std::string_view topic = "overhead.get-signing-key";
   using Reply = SigningKey;
-  NUCLEUS_NO_FIELDS();
+  NUCLEUS_NO_FIELDS()
 };
 
 /// Event: a measurement succeeded or failed.

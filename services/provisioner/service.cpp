@@ -6,6 +6,7 @@
 #include "core/log/log.hpp"
 #include "services/provisioner/domain_plan.hpp"
 #include "services/provisioner/driver/console_log.hpp"
+#include "services/provisioner/driver/measuring.hpp"
 #include "services/provisioner/driver/probes.hpp"
 
 namespace nucleus::provisioner {
@@ -95,6 +96,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   bus_.serve_later<msg::StreamConsole>(*this, &Service::stream_console);
   bus_.serve_later<msg::ProbeNode>(*this, &Service::probe_node);
   bus_.serve_later<msg::ProbeHost>(*this, &Service::probe_host);
+  bus_.serve_later<msg::RunMeasurement>(*this, &Service::run_measurement);
   bus_.every(core::Milliseconds{config_.heartbeat_ms}, *this, &Service::beat);
   bus_.every(core::Milliseconds{config_.ping_ms}, *this, &Service::sweep);
   bus_.every(list_interval, *this, &Service::relist);
@@ -287,6 +289,43 @@ void Service::probe_host(const msg::ProbeHost& request, core::Context& context,
           [request, timeout, program = config_.pingpong_program,
            directory = config_.state_directory] {
             return run_host_probe(request.probe, program, directory, timeout);
+          },
+          std::move(respond));
+}
+
+void Service::run_measurement(const msg::RunMeasurement& request, core::Context& context,
+                              core::Responder<msg::MeasurementRun> respond) {
+  if (!leases_.contains(request.host_id))
+    return respond(core::refuse(ErrorCode::not_found,
+                                "no such host: " + msg::shown(request.host_id.value), "host_id"));
+  if (!config_.driver.has_guests)
+    return respond(core::refuse(ErrorCode::wrong_state, "a simulated host cannot be measured"));
+  MeasuredNode node;
+  if (!request.node_id.empty()) {
+    const auto domain = running_domain(request.node_id);
+    if (!domain) return respond(std::unexpected(domain.error()));
+    const auto* stored = grants_.find({request.host_id, request.node_id});
+    node = {.domain = *domain,
+            .accelerator = watch_.accelerator(),
+            .cpus = stored ? stored->grant.cpus : 0};
+  }
+  // The host itself has the empty name.
+  if (probed_.size() >= guest_probes_max || !probed_.insert(request.node_id).second)
+    return respond(core::refuse(ErrorCode::unavailable, "another probe has not ended yet"));
+  const auto timeout = time_left(context);
+  const HostTools tools{.program = config_.pingpong_program,
+                        .launcher = config_.mpi_launcher,
+                        .directory = config_.state_directory};
+  pool_or(pools_.guests, workers_)
+      .run<msg::MeasurementRun>(
+          loop_, timeout,
+          [hypervisor = hypervisor_, node, tools, request, timeout, self = self_, &loop = loop_] {
+            auto run = node.domain.empty() ? measure_on_host(tools, request, timeout)
+                                           : measure_in_node(*hypervisor, node, request, timeout);
+            loop.post([self, node_id = request.node_id] {
+              if (*self) (*self)->probed_.erase(node_id);
+            });
+            return run;
           },
           std::move(respond));
 }

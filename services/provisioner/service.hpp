@@ -49,6 +49,8 @@ class Service {
                     core::Responder<ConsolePaths> respond);
   void probe_node(const msg::ProbeNode& request, core::Context& context,
                   core::Responder<msg::ProbeResult> respond);
+  void run_measurement(const msg::RunMeasurement& request, core::Context& context,
+                       core::Responder<msg::MeasurementRun> respond);
   void probe_host(const msg::ProbeHost& request, core::Context& context,
                   core::Responder<msg::ProbeResult> respond);
 
