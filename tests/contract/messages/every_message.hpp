@@ -69,13 +69,14 @@ void for_every_request_and_event(Visit&& visit) {
                  NodeChanged, HostChanged, AllocationChanged, AllocationRemoved, BudgetReached,
                  WalltimeNotice>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
-                 ProbeHost>(visit);
+                 ProbeHost, RunMeasurement>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
                  ImagePublished, ImageRemoved, VolumeChanged, VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
   visit_messages<IssueTicket>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);
-  visit_messages<MeasureCluster, GetReport, OverheadMeasured>(visit);
+  visit_messages<MeasureCluster, GetReport, GetCertificate, ListCertificates, GetSigningKey,
+                 OverheadMeasured>(visit);
 }
 
 template <class Visit>
