@@ -100,10 +100,11 @@ static int measure_memory(void) {
   /* The result is used, so that no loop can be left out. */
   if (a[triad_doubles - 1] != triad_doubles - 1 + 6.0) return 1;
   const struct identity own = own_identity();
-  printf("{\"program\":\"nucleus-pingpong %d\",\"ranks\":[{\"host\":\"%s\",\"boot_id\":\"%s\","
-         "\"network\":\"%s\"}],\"triad_mb_s\":%.1f}\n",
-         version, own.host, own.boot_id, own.network,
-         3.0 * sizeof *a * triad_doubles / median(times, triad_rounds) / 1e6);
+  printf(
+      "{\"program\":\"nucleus-pingpong %d\",\"ranks\":[{\"host\":\"%s\",\"boot_id\":\"%s\","
+      "\"network\":\"%s\"}],\"triad_mb_s\":%.1f}\n",
+      version, own.host, own.boot_id, own.network,
+      3.0 * sizeof *a * triad_doubles / median(times, triad_rounds) / 1e6);
   free(a), free(b), free(c);
   return 0;
 }
@@ -118,8 +119,8 @@ static void print(const struct identity* ranks, int size, const double* figures)
   printf("],\"latency_us\":%.2f,\"bandwidth_mb_s\":%.1f", figures[0], figures[1]);
   printf(",\"program\":\"nucleus-pingpong %d, %s\",\"ranks\":[", version, library);
   for (int i = 0; i < size; ++i)
-    printf("%s{\"host\":\"%s\",\"boot_id\":\"%s\",\"network\":\"%s\"}", i ? "," : "",
-           ranks[i].host, ranks[i].boot_id, ranks[i].network);
+    printf("%s{\"host\":\"%s\",\"boot_id\":\"%s\",\"network\":\"%s\"}", i ? "," : "", ranks[i].host,
+           ranks[i].boot_id, ranks[i].network);
   printf("],\"latency_8_us\":%.3f,\"allreduce_us\":%.3f,\"barrier_us\":%.3f}\n", figures[2],
          figures[3], figures[4]);
 }

@@ -42,26 +42,28 @@ std::string openmetrics_of(const msg::Certificate& certificate) {
     double (*of)(const msg::Figure&);
   };
   constexpr auto values = std::to_array<Value>(
-      {{"nucleus_certificate_ratio", "Median of the results in the cluster by those on its hosts.",
+      {{"ratio", "Median of the results in the cluster by those on its hosts.",
         [](const msg::Figure& figure) { return figure.ratio.median; }},
-       {"nucleus_certificate_ratio_low", "Lower end of the ratio's 95 % confidence interval.",
+       {"ratio_low", "Lower end of the ratio's 95 % confidence interval.",
         [](const msg::Figure& figure) { return figure.ratio.low; }},
-       {"nucleus_certificate_ratio_high", "Upper end of the ratio's 95 % confidence interval.",
+       {"ratio_high", "Upper end of the ratio's 95 % confidence interval.",
         [](const msg::Figure& figure) { return figure.ratio.high; }},
-       {"nucleus_certificate_noise_ratio", "Median of native results by native results.",
+       {"noise_ratio", "Median of native results by native results.",
         [](const msg::Figure& figure) { return figure.noise.median; }},
-       {"nucleus_certificate_within", "1 if the verdict is within the threshold.",
-        [](const msg::Figure& figure) {
+       {"within", "1 if the verdict is within the threshold.", [](const msg::Figure& figure) {
           return figure.verdict == msg::Verdict::within ? 1.0 : 0;
         }}});
   std::string text;
   for (const auto& [family, help, of] : values) {
-    text += fmt::format("# TYPE {0} gauge\n# HELP {0} {1}\n", family, help);
+    text += fmt::format(
+        "# TYPE nucleus_certificate_{0} gauge\n# HELP nucleus_certificate_{0} {1}\n", family, help);
     for (const auto& figure : certificate.figures)
       if (has_ratio(figure))
-        text += fmt::format("{}{{cluster=\"{}\",accelerator=\"{}\",measurement=\"{}\"}} {} {}\n",
-                            family, certificate.cluster_id.value, certificate.accelerator,
-                            figure.measurement, shown(of(figure)), certificate.ended_unix_s);
+        text += fmt::format(
+            "nucleus_certificate_{}{{cluster=\"{}\",accelerator=\"{}\",measurement=\"{}\"}} {} "
+            "{}\n",
+            family, certificate.cluster_id.value, certificate.accelerator, figure.measurement,
+            shown(of(figure)), certificate.ended_unix_s);
   }
   return text + "# EOF\n";
 }
@@ -81,8 +83,8 @@ Json reframe_of(const msg::Certificate& certificate) {
                      is_within ? "pass" : "fail"});
   }
   const std::size_t failed = is_passed ? 0 : 1;
-  const Json testcase{{"name", "nucleus_overhead"},
-                      {"display_name", "nucleus_overhead %cluster=" + certificate.cluster_id.value},
+  const Json testcase{{"name", "NucleusOverhead"},
+                      {"display_name", "NucleusOverhead %cluster=" + certificate.cluster_id.value},
                       {"system", "nucleus"},
                       {"partition", certificate.accelerator},
                       {"environ", "native"},

@@ -12,7 +12,7 @@ class Metrics {
       : measurements_{core::counter_family(registry, "nucleus_overhead_measurements_total",
                                            "Finished measurements, by result.")},
         latency_{core::gauge_family(registry, "nucleus_overhead_mpi_latency_seconds",
-                                    "Half the round-trip time of a 1-byte MPI message.")},
+                                    "Half the round-trip time of an 8-byte MPI message.")},
         bandwidth_{core::gauge_family(registry, "nucleus_overhead_mpi_bandwidth_bytes_per_second",
                                       "Bandwidth of 1 MiB MPI messages.")},
         io_{core::gauge_family(registry, "nucleus_overhead_io_random_reads_per_second",

@@ -168,16 +168,19 @@ void Service::run_next(const MeasurementPtr& measurement) {
   if (!turn) return finish(measurement, measurement->campaign->failure());
   const auto& certificate = measurement->certificate;
   const auto& node = measurement->selection.nodes.front();
-  msg::RunMeasurement request{.host_id = node.host_id, .tool = std::string(turn->tool->name)};
-  if (!turn->is_native) request.node_id = node.node_id;
+  std::vector<std::string> peers;
   if (turn->tool->place == msg::Place::node_pair) {
     if (!turn->is_native)
-      request.peers = certificate.nodes;
+      peers = certificate.nodes;
     else if (!certificate.is_single_host)
-      for (const auto& host : certificate.hosts) request.peers.push_back(host.value);
+      for (const auto& host : certificate.hosts) peers.push_back(host.value);
   }
   runtime_.bus.call(
-      request, {.to = "provisioner/" + node.host_id.value, .deadline = config_.probe_deadline},
+      msg::RunMeasurement{.host_id = node.host_id,
+                          .node_id = turn->is_native ? msg::NodeId{} : node.node_id,
+                          .tool = std::string(turn->tool->name),
+                          .peers = std::move(peers)},
+      {.to = "provisioner/" + node.host_id.value, .deadline = config_.probe_deadline},
       [this, measurement, turn = *turn](const core::Result<msg::MeasurementRun>& run) {
         take_run(measurement, turn, run);
       });

@@ -171,7 +171,8 @@ def test_a_script_checks_the_signature_and_every_verdict(site, certificate, tmp_
 
 def test_cm_shows_the_certificate_and_says_what_made_it(site, certificate):
     shown = comet(site)
-    rows = [line for line in shown.splitlines() if line.startswith("| ") and "measurement" not in line]
+    rows = [line for line in shown.splitlines()
+            if line.startswith("| ") and "measurement" not in line]
     assert len(rows) == len(certificate["figures"])
     if certificate["accelerator"] == "tcg":
         assert all("software emulation" in row for row in rows), shown
