@@ -10,7 +10,7 @@ namespace {
 TEST(OverheadMetrics, ShowTheLastMeasurementWithoutTheClustersName) {
   prometheus::Registry registry;
   Metrics metrics(registry);
-  metrics.count({.failure = "no fio"});
+  metrics.count(msg::OverheadReport{.failure = "no fio"});
   msg::OverheadReport report{.cluster_id = {"unmistakable"}, .measured_unix_s = 1'700'000'000};
   report.mpi_cluster.latency_us = 400;
   report.mpi_host.latency_us = 8;
