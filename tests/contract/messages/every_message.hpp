@@ -123,6 +123,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<provisioner::StoredReportLog>("provisioner.report-log");
   one.template operator()<console::StoredTicket>("console.ticket");
   one.template operator()<overhead::StoredReport>("overhead.report");
+  one.template operator()<overhead::StoredCertificate>("overhead.certificate");
 }
 
 template <class Visit>
