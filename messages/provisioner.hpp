@@ -8,6 +8,7 @@
 
 #include "messages/common.hpp"
 #include "messages/image_store.hpp"
+#include "messages/measurements.hpp"
 #include "messages/network.hpp"
 
 namespace nucleus::msg {
@@ -194,6 +195,19 @@ struct ProbeHost {
   HostId host_id = {};
   Probe probe = Probe::unknown;
   NUCLEUS_FIELDS(host_id, probe);
+};
+
+/// Runs a tool of measurements.hpp once: in a node through its guest agent, or on the host itself.
+/// One run at a time on each machine: a run waits until a run that was cut off has ended.
+struct RunMeasurement {
+  static constexpr std::string_view topic = "provisioner.run-measurement";
+  using Reply = MeasurementRun;
+  HostId host_id = {};
+  NodeId node_id = {};                  // empty = on the host itself
+  std::string tool = {};                // a name in `tools`
+  std::vector<std::string> peers = {};  // node_pair: where the ranks run, two names of nodes or of
+                                        // hosts; on one host: empty
+  NUCLEUS_FIELDS(host_id, node_id, tool, peers);
 };
 
 }  // namespace nucleus::msg

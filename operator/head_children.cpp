@@ -58,6 +58,8 @@ class Planner {
     if (name == "image_store") configure_image_store(child.settings);
     if (name == "console") configure_console(child.settings);
     if (name == "gateway") configure_gateway(child.settings);
+    if (name == "overhead")
+      child.settings["overhead.signing_key_file"] = state_.file("tls/overhead-signing.key");
     if (name == "scheduler" && deployment_.options.has_slurm)
       for (auto& [key, value] : slurm_settings(state_)) child.settings[key] = value;
   }

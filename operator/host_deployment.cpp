@@ -67,6 +67,7 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   settings["provisioner.port_prefix"] = "n" + host.short_id;
   settings["provisioner.probe_kernel"] = state.file("provisioner/probe-kernel");
   settings["provisioner.pingpong_program"] = programs + "/nucleus-pingpong";
+  if (!host.mpi_launcher.empty()) settings["provisioner.mpi_launcher"] = host.mpi_launcher;
   settings["provisioner.console_address"] = host.console_address;
   settings["provisioner.image_store_url"] = host.image_store_url;
   settings["provisioner.ca_file"] = host.ca_file;
@@ -227,7 +228,8 @@ core::Result<HostDeployment> load_host(const StateDirectory& state) {
                       .ca_file = text_of(*file, "ca_file"),
                       .is_simulated = text_of(*file, "is_simulated") == "true",
                       .libvirt_uri = text_of(*file, "libvirt_uri"),
-                      .ovs_directory = text_of(*file, "ovs_directory")};
+                      .ovs_directory = text_of(*file, "ovs_directory"),
+                      .mpi_launcher = text_of(*file, "mpi_launcher")};
   host.bus = bus_settings(*file);
   return host;
 }
@@ -249,6 +251,7 @@ core::Result<void> save_host(const StateDirectory& state, const HostDeployment& 
   if (host.is_simulated) file["is_simulated"] = "true";
   if (!host.libvirt_uri.empty()) file["libvirt_uri"] = host.libvirt_uri;
   if (!host.ovs_directory.empty()) file["ovs_directory"] = host.ovs_directory;
+  if (!host.mpi_launcher.empty()) file["mpi_launcher"] = host.mpi_launcher;
   return write_text_map(state.file("host.yaml"), file);
 }
 

@@ -157,7 +157,7 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
        .project = "*"},
       {.name = "console", .calls = topics<msg::CheckConsole, msg::StreamConsole>()},
       {.name = "overhead",
-       .calls = topics<msg::ListNodes, msg::ListNodeStatuses, msg::ProbeNode, msg::ProbeHost>(),
+       .calls = topics<msg::ListNodes, msg::ListNodeStatuses, msg::RunMeasurement>(),
        .project = "*"},
       {.name = "gateway", .calls = topics_of_central_services(), .project = "*"},
       {.name = "operator/*", .calls = "*", .project = "*"},

@@ -19,6 +19,9 @@ constexpr std::uint32_t first_address = 100U << 24 | 64U << 16;  // 100.64.0.0
 constexpr unsigned addresses_bits = 6;                           // of one deployment
 constexpr std::uint16_t metrics_port_of_host = 9400;
 
+// The hosts' own network, in which MPI runs natively: it is isolated, so all racks have the same.
+constexpr const char* native_network = "100.127.255.";
+
 // A VLAN tag adds 4 bytes to the frames of 1500-byte packets: the uplink's MTU has room for it.
 constexpr const char* host_links = R"(
 netns add {own}
@@ -31,6 +34,10 @@ link set {link} up
 -n {own} link add uplink0 mtu 1600 type veth peer name {port} mtu 1600 netns {rack}
 -n {own} link set uplink0 addrgenmode none up
 -n {rack} link set {port} master rack0 up
+-n {own} link add native0 type veth peer name {native} netns {rack}
+-n {own} addr add {native_ip}/24 dev native0
+-n {own} link set native0 up
+-n {rack} link set {native} master native0 up
 )";
 
 /// Address 1 is the head's; those of the hosts follow.
@@ -62,7 +69,9 @@ core::Result<void> make_host_links(const Deployment& deployment, std::uint32_t i
   const auto port = fmt::format("port{}", index);
   return run_ip(fmt::format(host_links, fmt::arg("own", own), fmt::arg("rack", rack),
                             fmt::arg("link", link), fmt::arg("head", head), fmt::arg("host", host),
-                            fmt::arg("port", port)));
+                            fmt::arg("port", port),
+                            fmt::arg("native", fmt::format("native{}", index)),
+                            fmt::arg("native_ip", native_network + std::to_string(index))));
 }
 
 HostDeployment rack_host(const StateDirectory& state, const Deployment& deployment,
@@ -76,7 +85,9 @@ HostDeployment rack_host(const StateDirectory& state, const Deployment& deployme
           .metrics_listen =
               fmt::format("{}:{}", host_address(deployment.short_id, index), metrics_port_of_host),
           .image_folder = state.file("images"),
-          .volume_folder = state.file("volumes")};
+          .volume_folder = state.file("volumes"),
+          .mpi_launcher =
+              fmt::format("{}/rack_launcher nuc-{}-", programs_folder(), deployment.short_id)};
 }
 
 /// The key is made once, and may have been renewed; what the file says of the head is new.
@@ -120,8 +131,10 @@ std::string rack_head_address(const std::string& short_id) {
 core::Result<void> make_rack_network(const Deployment& deployment) {
   remove_rack_network(deployment);
   const auto rack = switch_namespace(deployment);
-  const auto made = run_ip(fmt::format(
-      "netns add {0}\n-n {0} link add rack0 type bridge\n-n {0} link set rack0 up", rack));
+  const auto made = run_ip(
+      fmt::format("netns add {0}\n-n {0} link add rack0 type bridge\n-n {0} link set rack0 up\n"
+                  "-n {0} link add native0 type bridge\n-n {0} link set native0 up",
+                  rack));
   if (!made) return made;
   for (std::uint32_t i = 1; i <= deployment.options.rack_hosts; ++i)
     if (auto linked = make_host_links(deployment, i); !linked) return linked;

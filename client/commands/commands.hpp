@@ -49,6 +49,7 @@ core::Result<int> show_allocation(const Api& api, const Words& words);  // and s
 core::Result<int> acknowledge(const Api& api, const Words& words);
 core::Result<int> init_endpoint(Session& session, const Words& words);
 core::Result<int> choose_active(Session& session, const Words& words);
+core::Result<int> overhead(const Api& api, const Words& words);
 core::Result<int> list_reservations(const Api& api, const Words& words);
 core::Result<int> list_host_classes(const Api& api, const Words& words);
 core::Result<int> refuse_reservation(Session& session, const Words& words);

@@ -117,6 +117,16 @@ constexpr Argument allocation_words[] = {
 constexpr Argument acknowledgement_words[] = {{"PROJECT", "the project", one, true},
                                               {"--sign", "sign the text for the project", nothing},
                                               endpoint};
+constexpr Argument overhead_words[] = {
+    cluster,
+    {"VERB", "run, show, history or export", one, false, "show"},
+    {"--certificate", "this one instead of the newest"},
+    {"--seconds", "run: begin no new runs after this long", number},
+    {"--format", "table, json, yaml, csv or rest; export: json, csv, openmetrics, reframe, bencher",
+     one, false, "table"},
+    wait,
+    wait_limit,
+    endpoint};
 constexpr Argument rest_words[] = {{"WORDS", "not interpreted", many}};
 
 constexpr Command power_parts[] = {
@@ -178,6 +188,8 @@ constexpr Command comet_parts[] = {
      with_api<show_allocation>},
     {"acknowledgement", "Read and sign the acknowledgement of responsibility of a project.",
      acknowledgement_words, with_api<acknowledge>},
+    {"overhead", "Measure what virtualization costs in a cluster, or show it.", overhead_words,
+     with_api<overhead>},
     {"node", "Show or rename nodes.", {}, nullptr, node_parts},
     {"image", "Manage installation images.", {}, nullptr, image_parts},
     {"iso", "Manage installation images.", {}, nullptr, iso_parts}};

@@ -1,4 +1,4 @@
-// v2: clusters, and what belongs to a whole one: volumes, networks, overhead.
+// v2: clusters, and what belongs to a whole one: volumes, networks.
 #include <algorithm>
 
 #include "gateway/routing/lookups.hpp"
@@ -6,7 +6,6 @@
 #include "gateway/v2/routes.hpp"
 #include "messages/image_store.hpp"
 #include "messages/network.hpp"
-#include "messages/overhead.hpp"
 
 namespace nucleus::gateway {
 
@@ -168,21 +167,6 @@ void list_networks(const ExchangePtr& exchange) {
   });
 }
 
-void measure(const ExchangePtr& exchange) {
-  with_cluster(exchange, [exchange](const msg::Cluster& cluster) {
-    exchange->ask(msg::MeasureCluster{.cluster_id = cluster.cluster_id},
-                  [exchange](const msg::Done&) { exchange->reply(202, Json::object()); });
-  });
-}
-
-void get_overhead(const ExchangePtr& exchange) {
-  with_cluster(exchange, [exchange](const msg::Cluster& cluster) {
-    exchange->ask(
-        msg::GetReport{.cluster_id = cluster.cluster_id},
-        [exchange](const msg::OverheadReport& report) { exchange->reply(200, json_of(report)); });
-  });
-}
-
 }  // namespace
 
 void add_v2_cluster_routes(Router& router, EventStreams& streams) {
@@ -197,8 +181,6 @@ void add_v2_cluster_routes(Router& router, EventStreams& streams) {
              watchable<msg::VolumeChanged>(streams, list_volumes));
   router.add_cached("/v2/clusters/{cluster}/networks", msg::Right::read,
                     watchable<msg::PortsLeased>(streams, list_networks));
-  router.add("GET", "/v2/clusters/{cluster}/overhead", msg::Right::read, get_overhead);
-  router.add("POST", "/v2/clusters/{cluster}/overhead", msg::Right::power, measure);
 }
 
 }  // namespace nucleus::gateway

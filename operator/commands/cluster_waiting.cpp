@@ -26,6 +26,7 @@ struct WaitArguments {
   std::string state = {};
   std::string name = {};
   std::uint32_t timeout_s = 300;
+  std::uint32_t seconds = 60;
 };
 
 /// The names of the cluster's nodes; `not_found` if there is no such cluster.
@@ -87,19 +88,27 @@ core::Result<int> wait_for_nodes(const WaitArguments& arguments) {
   }
 }
 
-void print_report(const msg::OverheadReport& report) {
-  for (std::size_t rank = 0; rank < report.mpi_cluster.hosts.size(); ++rank)
-    std::cout << fmt::format("  rank {} ran on {}\n", rank, report.mpi_cluster.hosts[rank]);
-  std::cout << fmt::format("\n  {:<28}{:>12}{:>12}{:>12}\n", "", "in cluster", "on host", "ratio");
-  const auto row = [](const char* what, double cluster, double host, double ratio) {
-    std::cout << fmt::format("  {:<28}{:>12.1f}{:>12.1f}{:>12.3f}\n", what, cluster, host, ratio);
-  };
-  row("MPI latency, 1 B (us)", report.mpi_cluster.latency_us, report.mpi_host.latency_us,
-      report.mpi_latency_ratio);
-  row("MPI bandwidth, 1 MiB (MB/s)", report.mpi_cluster.bandwidth_mb_s,
-      report.mpi_host.bandwidth_mb_s, report.mpi_bandwidth_ratio);
-  row("random reads, 4 KiB (1/s)", report.io_cluster.operations_per_s,
-      report.io_host.operations_per_s, report.io_ratio);
+std::string number_text(double value) {
+  return value > 0 ? fmt::format("{:.4g}", value) : "-";
+}
+
+/// Every line of a figure says what made it.
+void print_certificate(const msg::Certificate& certificate) {
+  const bool is_emulated = certificate.accelerator == "tcg";
+  if (!certificate.figures.empty())
+    for (const auto& rank : certificate.figures.front().virtual_ranks)
+      std::cout << fmt::format("  a rank ran on {}\n", msg::shown(rank.host));
+  std::cout << fmt::format("\n  {:<24}{:>12}{:>12}{:>10}  {:<12}{}\n", "", "in cluster", "on host",
+                           "ratio", "verdict", "made by");
+  for (const auto& figure : certificate.figures)
+    std::cout << fmt::format(
+        "  {:<24}{:>12}{:>12}{:>10}  {:<12}{}{}\n", figure.measurement + " (" + figure.unit + ")",
+        number_text(figure.virtual_median), number_text(figure.native_median),
+        number_text(figure.ratio.median), msg::name_of(figure.verdict),
+        is_emulated ? "software emulation" : certificate.accelerator,
+        figure.verdict == msg::Verdict::refused ? ": " + msg::shown(figure.reason) : "");
+  if (is_emulated)
+    std::cout << "\n  These are figures of software emulation (tcg), not of virtualization.\n";
 }
 
 /// Requests a measurement and waits for its report.
@@ -111,7 +120,9 @@ core::Result<int> measure(const WaitArguments& arguments) {
     return std::unexpected(names.error());
   const auto before = caller.call(msg::GetReport{.cluster_id = {arguments.name}});
   const std::int64_t before_unix_s = before ? before->measured_unix_s : 0;
-  if (auto accepted = caller.call(msg::MeasureCluster{.cluster_id = {arguments.name}}); !accepted)
+  if (auto accepted = caller.call(
+          msg::MeasureCluster{.cluster_id = {arguments.name}, .seconds_max = arguments.seconds});
+      !accepted)
     return std::unexpected(accepted.error());
   const auto deadline = Clock::now() + std::chrono::seconds(arguments.timeout_s);
   while (true) {
@@ -120,7 +131,9 @@ core::Result<int> measure(const WaitArguments& arguments) {
       if (!report->failure.empty())
         return core::refuse(core::ErrorCode::internal,
                             "the measurement failed: " + report->failure);
-      print_report(*report);
+      const auto certificate = caller.call(msg::GetCertificate{.cluster_id = {arguments.name}});
+      if (!certificate) return std::unexpected(certificate.error());
+      print_certificate(*certificate);
       return 0;
     }
     if (Clock::now() > deadline)
@@ -142,8 +155,14 @@ void add_cluster_waiting(Commands& group) {
   };
   group.add<WaitArguments>("wait", "wait until every powered-on node responds", wait_for_nodes,
                            describe);
-  group.add<WaitArguments>("measure", "measure MPI and I/O in the cluster and on its hosts",
-                           measure, describe);
+  group.add<WaitArguments>(
+      "measure", "measure MPI, memory and storage in the cluster and on its hosts", measure,
+      [describe](CommandOptions& options, WaitArguments& arguments) {
+        describe(options, arguments);
+        options.add("--seconds", arguments.seconds, "begin no new runs after this long")
+            .between(1, 86'400)
+            .show_default();
+      });
 }
 
 }  // namespace nucleus::operator_

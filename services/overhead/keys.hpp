@@ -12,5 +12,16 @@ inline core::Key<StoredReport> report(const msg::ClusterId& cluster_id) {
 inline core::Key<StoredReport> reports() {
   return {"nucleus:overhead:report:"};
 }
+/// The ids of a cluster's certificates are ordered by time.
+inline core::Key<StoredCertificate> certificate(const msg::ClusterId& cluster_id,
+                                                const std::string& certificate_id) {
+  return {"nucleus:overhead:certificate:" + cluster_id.value + ":" + certificate_id};
+}
+inline core::Key<StoredCertificate> certificates(const msg::ClusterId& cluster_id) {
+  return certificate(cluster_id, "");
+}
+inline core::Key<StoredCertificate> certificates() {
+  return {"nucleus:overhead:certificate:"};
+}
 
 }  // namespace nucleus::overhead::keys

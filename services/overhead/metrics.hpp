@@ -12,13 +12,19 @@ class Metrics {
       : measurements_{core::counter_family(registry, "nucleus_overhead_measurements_total",
                                            "Finished measurements, by result.")},
         latency_{core::gauge_family(registry, "nucleus_overhead_mpi_latency_seconds",
-                                    "Half the round-trip time of a 1-byte MPI message.")},
+                                    "Half the round-trip time of an 8-byte MPI message.")},
         bandwidth_{core::gauge_family(registry, "nucleus_overhead_mpi_bandwidth_bytes_per_second",
                                       "Bandwidth of 1 MiB MPI messages.")},
         io_{core::gauge_family(registry, "nucleus_overhead_io_random_reads_per_second",
                                "Random 4 KiB reads per second.")},
-        ratio_{core::gauge_family(registry, "nucleus_overhead_ratio",
-                                  "Result in the cluster divided by the result on its host.")},
+        ratio_{
+            core::gauge_family(registry, "nucleus_overhead_ratio",
+                               "Median of the results in a cluster divided by those on its hosts, "
+                               "by accelerator, measurement and kind.")},
+        noise_{core::gauge_family(registry, "nucleus_overhead_noise_ratio",
+                                  "Median of native results divided by native results.")},
+        verdicts_{core::counter_family(registry, "nucleus_overhead_verdicts_total",
+                                       "Figures of certificates, by measurement and verdict.")},
         measured_{core::gauge_family(registry, "nucleus_overhead_measured_time_seconds",
                                      "Unix time of the last successful measurement.")} {}
 
@@ -35,10 +41,26 @@ class Metrics {
     pair(latency_, report.mpi_cluster.latency_us / 1e6, report.mpi_host.latency_us / 1e6);
     pair(bandwidth_, report.mpi_cluster.bandwidth_mb_s * 1e6, report.mpi_host.bandwidth_mb_s * 1e6);
     pair(io_, report.io_cluster.operations_per_s, report.io_host.operations_per_s);
-    ratio_.Add({{"of", "mpi_latency"}}).Set(report.mpi_latency_ratio);
-    ratio_.Add({{"of", "mpi_bandwidth"}}).Set(report.mpi_bandwidth_ratio);
-    ratio_.Add({{"of", "io_random_reads"}}).Set(report.io_ratio);
     measured_.Add({}).Set(static_cast<double>(report.measured_unix_s));
+  }
+
+  /// Shows the last ratios of the certificate's class: the accelerator, whichever the cluster.
+  void show(const msg::Certificate& certificate) {
+    const std::string accelerator = certificate.accelerator == "kvm" ? "kvm" : "tcg";
+    for (const auto& figure : certificate.figures) {
+      if (figure.verdict == msg::Verdict::refused) continue;
+      const std::string kind{msg::name_of(figure.kind)};
+      ratio_.Add({{"accelerator", accelerator}, {"of", figure.measurement}, {"kind", kind}})
+          .Set(figure.ratio.median);
+      noise_.Add({{"of", figure.measurement}}).Set(figure.noise.median);
+    }
+  }
+
+  void count(const msg::Certificate& certificate) {
+    for (const auto& figure : certificate.figures)
+      verdicts_
+          .Add({{"of", figure.measurement}, {"verdict", std::string(msg::name_of(figure.verdict))}})
+          .Increment();
   }
 
  private:
@@ -47,6 +69,8 @@ class Metrics {
   core::GaugeFamily& bandwidth_;
   core::GaugeFamily& io_;
   core::GaugeFamily& ratio_;
+  core::GaugeFamily& noise_;
+  core::CounterFamily& verdicts_;
   core::GaugeFamily& measured_;
 };
 

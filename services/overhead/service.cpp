@@ -1,7 +1,8 @@
 #include "services/overhead/service.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
 #include <iterator>
 
 #include "core/log/log.hpp"
@@ -15,26 +16,30 @@ using core::ErrorCode;
 namespace {
 
 constexpr core::Milliseconds begin_interval{200};
+constexpr std::int64_t ms_per_s = 1'000;
+constexpr std::size_t id_digits = 8;
 
-struct Step {
-  msg::Probe probe;
-  bool is_in_cluster;
-  msg::ProbeResult msg::OverheadReport::*result;
-};
-constexpr std::array steps{
-    Step{msg::Probe::mpi_pingpong, true, &msg::OverheadReport::mpi_cluster},
-    Step{msg::Probe::fio_random_read, true, &msg::OverheadReport::io_cluster},
-    Step{msg::Probe::mpi_pingpong, false, &msg::OverheadReport::mpi_host},
-    Step{msg::Probe::fio_random_read, false, &msg::OverheadReport::io_host},
-};
+/// Whether a run that failed so ends the whole measurement: its node or host is lost. Otherwise
+/// only its tool has no figures.
+bool is_lost(ErrorCode code, const Turn& turn) {
+  if (code == ErrorCode::internal) return false;
+  if (code == ErrorCode::wrong_state) return !turn.is_native;
+  return true;
+}
 
 }  // namespace
 
-Service::Service(core::Runtime& runtime, Config config)
-    : runtime_{runtime}, config_{config}, metrics_{runtime.metrics} {
+Service::Service(core::Runtime& runtime, Config config, std::optional<SigningKey> key)
+    : runtime_{runtime},
+      config_{std::move(config)},
+      metrics_{runtime.metrics},
+      certificates_{runtime.store, config_.certificates_max, std::move(key)} {
   runtime_.store.on_loaded([this] { load(); });
   runtime_.bus.serve<msg::MeasureCluster>(*this, &Service::measure_cluster);
   runtime_.bus.serve<msg::GetReport>(*this, &Service::get_report);
+  runtime_.bus.serve<msg::GetCertificate>(*this, &Service::get_certificate);
+  runtime_.bus.serve<msg::ListCertificates>(*this, &Service::list_certificates);
+  runtime_.bus.serve<msg::GetSigningKey>(*this, &Service::get_signing_key);
   runtime_.bus.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
   runtime_.bus.every(begin_interval, *this, &Service::begin_pending);
 }
@@ -47,17 +52,21 @@ void Service::load() {
     if (report.failure.empty() && report.measured_unix_s > newest.measured_unix_s) newest = report;
   });
   if (newest.measured_unix_s) metrics_.show(newest);
+  // In the order of time within a cluster; the class of a certificate shows its last one.
+  runtime_.store.for_each<StoredCertificate>(
+      keys::certificates(),
+      [&](const StoredCertificate& stored) { metrics_.show(stored.certificate); });
 }
 
 core::Result<msg::Done> Service::measure_cluster(const msg::MeasureCluster& request,
                                                  core::Context& context) {
-  if (auto broken = msg::check_name("cluster_id", request.cluster_id.value))
-    return std::unexpected(*broken);
+  if (auto broken = msg::check(request)) return std::unexpected(*broken);
   auto tx = runtime_.store.begin(context);
   const auto key = keys::report(request.cluster_id);
   const auto* known = tx.read(key);
   StoredReport stored = known ? *known : StoredReport{.cluster_id = request.cluster_id};
   stored.is_pending = true;
+  stored.seconds_max = request.seconds_max;
   tx.write(key, std::move(stored));
   return tx.commit(msg::Done{});
 }
@@ -72,24 +81,43 @@ core::Result<msg::OverheadReport> Service::get_report(const msg::GetReport& requ
   return stored->report;
 }
 
+core::Result<msg::Certificate> Service::get_certificate(const msg::GetCertificate& request,
+                                                        core::Context&) {
+  return certificates_.get(request);
+}
+
+core::Result<msg::Certificates> Service::list_certificates(const msg::ListCertificates& request,
+                                                           core::Context&) {
+  return certificates_.list(request);
+}
+
+core::Result<msg::SigningKey> Service::get_signing_key(const msg::GetSigningKey&, core::Context&) {
+  return certificates_.public_key();
+}
+
 core::Result<void> Service::handle_cluster_removed(const msg::ClusterRemoved& event,
                                                    core::Context& context) {
   auto tx = runtime_.store.begin(context);
   tx.remove(keys::report(event.cluster.cluster_id));
+  certificates_.remove_all(tx, event.cluster.cluster_id);
   return tx.commit();
 }
 
 /// Begins accepted measurements, including those from before a restart.
-void Service::begin_pending(core::Context&) {
-  std::vector<msg::ClusterId> pending;
+void Service::begin_pending(core::Context& context) {
+  std::vector<StoredReport> pending;
   runtime_.store.for_each<StoredReport>(keys::reports(), [&](const StoredReport& stored) {
-    if (stored.is_pending && !in_progress_.contains(stored.cluster_id))
-      pending.push_back(stored.cluster_id);
+    if (stored.is_pending && !in_progress_.contains(stored.cluster_id)) pending.push_back(stored);
   });
-  for (const auto& cluster_id : pending) {
-    in_progress_.insert(cluster_id);
+  for (const auto& stored : pending) {
+    in_progress_.insert(stored.cluster_id);
+    const std::int64_t seconds =
+        stored.seconds_max > 0 ? stored.seconds_max : config_.measure_s_max;
     auto measurement = std::make_shared<Measurement>();
-    measurement->report.cluster_id = cluster_id;
+    measurement->certificate = {.cluster_id = stored.cluster_id,
+                                .begun_unix_s = context.now_unix_s(),
+                                .pairs_max = static_cast<std::uint32_t>(config_.limits.pairs_max)};
+    measurement->end_unix_ms = context.now_unix_ms() + seconds * ms_per_s;
     find_nodes(measurement);
   }
 }
@@ -97,11 +125,11 @@ void Service::begin_pending(core::Context&) {
 void Service::find_nodes(const MeasurementPtr& measurement, std::string after) {
   runtime_.bus.call(
       msg::ListNodes{.viewer = {.is_operator = true},
-                     .cluster_id = measurement->report.cluster_id,
+                     .cluster_id = measurement->certificate.cluster_id,
                      .page = {.limit = msg::page_entries_max, .after = std::move(after)}},
       {}, [this, measurement](const core::Result<msg::Nodes>& page) {
         if (!page) return finish(measurement, page.error().detail);
-        measurement->report.project_id = page->cluster.project_id;
+        measurement->certificate.project_id = page->cluster.project_id;
         std::ranges::copy(page->nodes, std::back_inserter(measurement->nodes));
         if (!page->next.empty()) return find_nodes(measurement, page->next);
         select(measurement);
@@ -111,7 +139,7 @@ void Service::find_nodes(const MeasurementPtr& measurement, std::string after) {
 void Service::select(const MeasurementPtr& measurement, std::string after) {
   runtime_.bus.call(
       msg::ListNodeStatuses{.viewer = {.is_operator = true},
-                            .cluster_id = measurement->report.cluster_id,
+                            .cluster_id = measurement->certificate.cluster_id,
                             .page = {.limit = msg::page_entries_max, .after = std::move(after)}},
       {}, [this, measurement](const core::Result<msg::NodeStatuses>& page) {
         if (!page) return finish(measurement, page.error().detail);
@@ -120,49 +148,91 @@ void Service::select(const MeasurementPtr& measurement, std::string after) {
         auto selection = select_nodes(measurement->nodes, measurement->statuses);
         if (!selection) return finish(measurement, selection.error().detail);
         measurement->selection = std::move(*selection);
-        run_probes(measurement, 0);
+        begin_runs(measurement);
       });
 }
 
-void Service::run_probes(const MeasurementPtr& measurement, std::size_t step) {
-  if (step == steps.size()) return finish(measurement, "");
-  const auto& [probe, is_in_cluster, result] = steps[step];
-  const auto& node = measurement->selection.nodes.front();
-  const core::CallOptions options{.to = "provisioner/" + node.host_id.value,
-                                  .deadline = config_.probe_deadline};
-  auto next = [this, measurement, step,
-               result = result](const core::Result<msg::ProbeResult>& measured) {
-    if (!measured) return finish(measurement, measured.error().detail);
-    if (const auto broken = msg::check(*measured)) return finish(measurement, broken->detail);
-    measurement->report.*result = *measured;
-    run_probes(measurement, step + 1);
-  };
-  if (is_in_cluster)
-    runtime_.bus.call(
-        msg::ProbeNode{
-            .node_id = node.node_id, .probe = probe, .peers = measurement->selection.peers},
-        options, std::move(next));
-  else
-    runtime_.bus.call(msg::ProbeHost{.host_id = node.host_id, .probe = probe}, options,
-                      std::move(next));
+void Service::begin_runs(const MeasurementPtr& measurement) {
+  auto& certificate = measurement->certificate;
+  for (const auto& node : measurement->selection.nodes) certificate.hosts.push_back(node.host_id);
+  for (const auto& peer : measurement->selection.peers) certificate.nodes.push_back(peer.name);
+  certificate.is_single_host = std::ranges::all_of(
+      certificate.hosts, [&](const auto& host) { return host == certificate.hosts.front(); });
+  measurement->campaign.emplace(config_.limits, certificate.is_single_host, config_.tools);
+  run_next(measurement);
 }
 
+void Service::run_next(const MeasurementPtr& measurement) {
+  const bool is_time_over = runtime_.loop.unix_ms() >= measurement->end_unix_ms;
+  const auto turn = measurement->campaign->next(is_time_over);
+  if (!turn) return finish(measurement, measurement->campaign->failure());
+  const auto& certificate = measurement->certificate;
+  const auto& node = measurement->selection.nodes.front();
+  std::vector<std::string> peers;
+  if (turn->tool->place == msg::Place::node_pair) {
+    if (!turn->is_native)
+      peers = certificate.nodes;
+    else if (!certificate.is_single_host)
+      for (const auto& host : certificate.hosts) peers.push_back(host.value);
+  }
+  runtime_.bus.call(
+      msg::RunMeasurement{.host_id = node.host_id,
+                          .node_id = turn->is_native ? msg::NodeId{} : node.node_id,
+                          .tool = std::string(turn->tool->name),
+                          .peers = std::move(peers)},
+      {.to = "provisioner/" + node.host_id.value, .deadline = config_.probe_deadline},
+      [this, measurement, turn = *turn](const core::Result<msg::MeasurementRun>& run) {
+        take_run(measurement, turn, run);
+      });
+}
+
+void Service::take_run(const MeasurementPtr& measurement, const Turn& turn,
+                       const core::Result<msg::MeasurementRun>& run) {
+  auto& campaign = *measurement->campaign;
+  if (!run) {
+    const auto& error = run.error();
+    if (is_lost(error.code, turn)) return finish(measurement, error.detail);
+    campaign.refuse(error.detail);
+  } else if (const auto broken = msg::check(*run)) {
+    campaign.refuse(broken->detail);
+  } else {
+    campaign.add(*run);
+    if (!turn.is_native) measurement->certificate.accelerator = run->conditions.accelerator;
+  }
+  run_next(measurement);
+}
+
+/// A measurement that failed leaves a report with the reason, and no certificate.
 void Service::finish(const MeasurementPtr& measurement, const std::string& failure) {
-  auto& report = measurement->report;
-  in_progress_.erase(report.cluster_id);
+  auto& certificate = measurement->certificate;
+  in_progress_.erase(certificate.cluster_id);
   auto context = runtime_.bus.context();
   auto tx = runtime_.store.begin(context);
-  const auto key = keys::report(report.cluster_id);
+  const auto key = keys::report(certificate.cluster_id);
   if (!tx.read(key)) return;  // the cluster was removed during the measurement
-  report.failure = failure;
-  report.measured_unix_s = context.now_unix_s();
-  set_ratios(report);
+  certificate.failure = failure;
+  certificate.ended_unix_s = context.now_unix_s();
+  if (failure.empty()) {
+    certificate.figures = measurement->campaign->figures();
+    certificate.is_single_machine =
+        std::ranges::any_of(certificate.figures, [](const msg::Figure& figure) {
+          return !figure.native_ranks.empty() && machines_of(figure.native_ranks) == 1 &&
+                 figure.native_ranks.size() > 1;
+        });
+    certificate.certificate_id =
+        fmt::format("{:010}-{}", certificate.ended_unix_s, context.new_id().substr(0, id_digits));
+    certificates_.sign(certificate);
+    certificates_.keep(tx, certificate);
+    metrics_.show(certificate);
+    metrics_.count(certificate);
+  }
+  auto report = report_of(certificate);
   metrics_.count(report);
   if (failure.empty()) metrics_.show(report);
   core::log::info("overhead_measured",
                   {{"cluster", report.cluster_id.value}, {"failure", report.failure}});
   tx.write(key, StoredReport{.cluster_id = report.cluster_id, .report = report});
-  tx.emit(msg::OverheadMeasured{report});
+  tx.emit(msg::OverheadMeasured{std::move(report)});
   (void)tx.commit();  // if it fails, the measurement is still pending and is repeated
 }
 

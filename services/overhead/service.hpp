@@ -1,6 +1,6 @@
-// The overhead service measures MPI and I/O in a cluster, then on its host, and keeps the ratios.
-// A cluster has one measurement at a time, and its host is measured after it, so that neither
-// disturbs the other. Runs on the service's loop.
+// The overhead service measures MPI, memory and storage in a cluster and on its hosts, and keeps
+// signed certificates of what virtualization costs there. A cluster has one measurement at a time,
+// whose runs follow one another, so that none disturbs the next. Runs on the service's loop.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 
 #include "core/runtime/runtime.hpp"
 #include "messages/overhead.hpp"
-#include "services/overhead/config.hpp"
+#include "services/overhead/certificates.hpp"
 #include "services/overhead/metrics.hpp"
 #include "services/overhead/selection.hpp"
 
@@ -16,14 +16,17 @@ namespace nucleus::overhead {
 
 class Service {
  public:
-  Service(core::Runtime& runtime, Config config);
+  /// Without a key, certificates are not signed.
+  Service(core::Runtime& runtime, Config config, std::optional<SigningKey> key = {});
 
  private:
   struct Measurement {
-    msg::OverheadReport report = {};
+    msg::Certificate certificate = {};
+    std::int64_t end_unix_ms = 0;       // no new runs after it
     std::vector<msg::Node> nodes = {};  // of the cluster, as read so far
     msg::NodeStatuses statuses = {};    // of its nodes, as read so far
     Selection selection = {};
+    std::optional<Campaign> campaign = {};
   };
   using MeasurementPtr = std::shared_ptr<Measurement>;
 
@@ -31,18 +34,28 @@ class Service {
                                           core::Context& context);
   core::Result<msg::OverheadReport> get_report(const msg::GetReport& request,
                                                core::Context& context);
+  core::Result<msg::Certificate> get_certificate(const msg::GetCertificate& request,
+                                                 core::Context& context);
+  core::Result<msg::Certificates> list_certificates(const msg::ListCertificates& request,
+                                                    core::Context& context);
+  core::Result<msg::SigningKey> get_signing_key(const msg::GetSigningKey& request,
+                                                core::Context& context);
   core::Result<void> handle_cluster_removed(const msg::ClusterRemoved& event,
                                             core::Context& context);
   void load();
   void begin_pending(core::Context& context);
   void find_nodes(const MeasurementPtr& measurement, std::string after = {});
   void select(const MeasurementPtr& measurement, std::string after = {});
-  void run_probes(const MeasurementPtr& measurement, std::size_t step);
+  void begin_runs(const MeasurementPtr& measurement);
+  void run_next(const MeasurementPtr& measurement);
+  void take_run(const MeasurementPtr& measurement, const Turn& turn,
+                const core::Result<msg::MeasurementRun>& run);
   void finish(const MeasurementPtr& measurement, const std::string& failure);
 
   core::Runtime& runtime_;
   const Config config_;
   Metrics metrics_;
+  Certificates certificates_;
   std::set<msg::ClusterId> in_progress_ = {};
 };
 

@@ -82,6 +82,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
   config.port_prefix = settings.text("provisioner.port_prefix", config.port_prefix);
   config.probe_kernel = settings.text("provisioner.probe_kernel", "");
   config.pingpong_program = settings.text("provisioner.pingpong_program", "");
+  config.mpi_launcher = settings.text("provisioner.mpi_launcher", config.mpi_launcher);
   config.cpus = static_cast<std::uint32_t>(
       settings.number("provisioner.cpus", is_simulated ? simulated_cpus : 0, 0, 4096));
   config.memory_mb = static_cast<std::uint64_t>(settings.number(

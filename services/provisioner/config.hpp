@@ -26,19 +26,20 @@ struct Config {
   std::uint32_t cpus = 0;               // of each host; 0 = as the hypervisor reports
   std::uint64_t memory_mb = 0;          // of each host; 0 = as the hypervisor reports
   std::optional<ConsoleServiceAddress> console_service = {};  // nothing = no consoles
-  std::string address = {};               // of this host, as the head sees it; empty = none
-  std::string image_store_url = {};       // https://ADDRESS:PORT; empty = it shares its directories
-  std::string ca_file = {};               // PEM: verifies that server
-  std::string pingpong_program = {};      // for the native baseline; empty = no MPI probe of hosts
-  std::int64_t heartbeat_ms = 500;        // to the scheduler
-  std::int64_t ping_ms = 300;             // between pings of the hypervisor
-  std::int64_t ping_timeout_ms = 1'000;   // until the host is unreachable
-  std::int64_t step_timeout_ms = 60'000;  // of one call of the driver
-  std::int64_t retry_ms_max = 30'000;     // between attempts at a step that fails
-  std::int64_t console_log_bytes_max = 4 << 20;  // of each domain's serial console
-  std::int64_t usage_ms = 10'000;                // between looks at what domains use
-  std::int64_t idle_cpu_percent = 10;            // of its vCPUs: a node that uses less is idle,
-  std::int64_t idle_bytes_per_s = 65'536;        // if it reads, writes, receives and sends less
+  std::string address = {};           // of this host, as the head sees it; empty = none
+  std::string image_store_url = {};   // https://ADDRESS:PORT; empty = it shares its directories
+  std::string ca_file = {};           // PEM: verifies that server
+  std::string pingpong_program = {};  // for the native baseline; empty = no MPI probe of hosts
+  std::string mpi_launcher = "ssh -o BatchMode=yes";  // starts ranks on other hosts
+  std::int64_t heartbeat_ms = 500;                    // to the scheduler
+  std::int64_t ping_ms = 300;                         // between pings of the hypervisor
+  std::int64_t ping_timeout_ms = 1'000;               // until the host is unreachable
+  std::int64_t step_timeout_ms = 60'000;              // of one call of the driver
+  std::int64_t retry_ms_max = 30'000;                 // between attempts at a step that fails
+  std::int64_t console_log_bytes_max = 4 << 20;       // of each domain's serial console
+  std::int64_t usage_ms = 10'000;                     // between looks at what domains use
+  std::int64_t idle_cpu_percent = 10;      // of its vCPUs: a node that uses less is idle,
+  std::int64_t idle_bytes_per_s = 65'536;  // if it reads, writes, receives and sends less
 
   /// Whether its hosts have volumes of their own, and read images from the image store.
   bool keeps_volumes() const { return !image_store_url.empty(); }

@@ -7,6 +7,7 @@
 #include "services/provisioner/domain_plan.hpp"
 #include "services/provisioner/driver/console_log.hpp"
 #include "services/provisioner/driver/guest_notice.hpp"
+#include "services/provisioner/driver/measuring.hpp"
 #include "services/provisioner/driver/probes.hpp"
 
 namespace nucleus::provisioner {
@@ -106,6 +107,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   bus_.serve_later<msg::ProbeNode>(*this, &Service::probe_node);
   bus_.serve_later<msg::ProbeHost>(*this, &Service::probe_host);
   bus_.serve_later<msg::NotifyNode>(*this, &Service::notify_node);
+  bus_.serve_later<msg::RunMeasurement>(*this, &Service::run_measurement);
   bus_.every(core::Milliseconds{config_.heartbeat_ms}, *this, &Service::beat);
   bus_.every(core::Milliseconds{config_.ping_ms}, *this, &Service::sweep);
   bus_.every(list_interval, *this, &Service::relist);
@@ -263,12 +265,11 @@ void Service::find_console(const msg::NodeId& node_id, msg::ConsoleKind kind,
       });
 }
 
-/// Runs `work` with the node's domain, one at a time in each guest.
+/// Runs `work` on a thread that guests may delay, one at a time for each node. The host itself has
+/// the empty name.
 template <class Reply, class Work>
-void Service::run_in_guest(const msg::NodeId& node_id, const core::Context& context, Work work,
-                           core::Responder<Reply> respond) {
-  const auto domain = running_domain(node_id);
-  if (!domain) return respond(std::unexpected(domain.error()));
+void Service::run_alone(const msg::NodeId& node_id, const core::Context& context, Work work,
+                        core::Responder<Reply> respond) {
   if (probed_.size() >= guest_probes_max || !probed_.insert(node_id).second)
     return respond(core::refuse(ErrorCode::unavailable, "another probe has not ended yet"));
   const auto timeout = time_left(context);
@@ -276,15 +277,27 @@ void Service::run_in_guest(const msg::NodeId& node_id, const core::Context& cont
   pool_or(pools_.guests, workers_)
       .run<Reply>(
           loop_, timeout,
-          [hypervisor = hypervisor_, name = *domain, node_id, timeout, work = std::move(work),
-           self = self_, &loop = loop_] {
-            auto result = work(*hypervisor, name, timeout);
+          [node_id, timeout, work = std::move(work), self = self_, &loop = loop_] {
+            auto result = work(timeout);
             loop.post([self, node_id] {
               if (*self) (*self)->probed_.erase(node_id);
             });
             return result;
           },
           std::move(respond));
+}
+
+/// As above, with the node's domain.
+template <class Reply, class Work>
+void Service::run_in_guest(const msg::NodeId& node_id, const core::Context& context, Work work,
+                           core::Responder<Reply> respond) {
+  const auto domain = running_domain(node_id);
+  if (!domain) return respond(std::unexpected(domain.error()));
+  run_alone<Reply>(
+      node_id, context,
+      [hypervisor = hypervisor_, name = *domain, work = std::move(work)](
+          core::Milliseconds timeout) { return work(*hypervisor, name, timeout); },
+      std::move(respond));
 }
 
 void Service::probe_node(const msg::ProbeNode& request, core::Context& context,
@@ -326,6 +339,34 @@ void Service::probe_host(const msg::ProbeHost& request, core::Context& context,
             return run_host_probe(request.probe, program, directory, timeout);
           },
           std::move(respond));
+}
+
+void Service::run_measurement(const msg::RunMeasurement& request, core::Context& context,
+                              core::Responder<msg::MeasurementRun> respond) {
+  if (!leases_.contains(request.host_id))
+    return respond(core::refuse(ErrorCode::not_found,
+                                "no such host: " + msg::shown(request.host_id.value), "host_id"));
+  if (!config_.driver.has_guests)
+    return respond(core::refuse(ErrorCode::wrong_state, "a simulated host cannot be measured"));
+  MeasuredNode node;
+  if (!request.node_id.empty()) {
+    const auto domain = running_domain(request.node_id);
+    if (!domain) return respond(std::unexpected(domain.error()));
+    const auto* stored = grants_.find({request.host_id, request.node_id});
+    node = {.domain = *domain,
+            .accelerator = watch_.accelerator(),
+            .cpus = stored ? stored->grant.cpus : 0};
+  }
+  const HostTools tools{.program = config_.pingpong_program,
+                        .launcher = config_.mpi_launcher,
+                        .directory = config_.state_directory};
+  run_alone<msg::MeasurementRun>(
+      request.node_id, context,
+      [hypervisor = hypervisor_, node, tools, request](core::Milliseconds timeout) {
+        return node.domain.empty() ? measure_on_host(tools, request, timeout)
+                                   : measure_in_node(*hypervisor, node, request, timeout);
+      },
+      std::move(respond));
 }
 
 /// The records are new; the leases and what is observed are not.

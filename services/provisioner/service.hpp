@@ -48,12 +48,17 @@ class Service {
   void find_console(const msg::NodeId& node_id, msg::ConsoleKind kind,
                     core::Responder<ConsolePaths> respond);
   template <class Reply, class Work>
+  void run_alone(const msg::NodeId& node_id, const core::Context& context, Work work,
+                 core::Responder<Reply> respond);
+  template <class Reply, class Work>
   void run_in_guest(const msg::NodeId& node_id, const core::Context& context, Work work,
                     core::Responder<Reply> respond);
   void probe_node(const msg::ProbeNode& request, core::Context& context,
                   core::Responder<msg::ProbeResult> respond);
   void notify_node(const msg::NotifyNode& request, core::Context& context,
                    core::Responder<msg::Done> respond);
+  void run_measurement(const msg::RunMeasurement& request, core::Context& context,
+                       core::Responder<msg::MeasurementRun> respond);
   void probe_host(const msg::ProbeHost& request, core::Context& context,
                   core::Responder<msg::ProbeResult> respond);
 

@@ -14,7 +14,7 @@ TIMEOUT_S = 60
 VALUES = {"CLUSTER": "c1", "IMAGE": "small.iso", "NODES": "vm-c1-00", "OLDNAMES": "vm-c1-[02-03]",
           "NEWNAMES": "y[2-3]", "NAMES": "demo", "NODE": "vm-c1-00", "ID": "999",
           "PROJECT": "demo", "PATH": "/dev/null", "ENDPOINT": "here",
-          "WHAT": "c1", "WALLTIME": "1h"}
+          "WHAT": "c1", "WALLTIME": "1h", "VERB": "show"}
 # Lists with one bad member: unknown, not powered as it is in no computeset, or not a name. Each
 # argument that the help calls a list needs an entry.
 BAD = {"NODES": ("vm-c1-00,vm-c1-77", "vm-c1-77,vm-c1-00", "vm-c1-[00,77]"),
@@ -22,7 +22,7 @@ BAD = {"NODES": ("vm-c1-00,vm-c1-77", "vm-c1-77,vm-c1-00", "vm-c1-[00,77]"),
        "NEWNAMES": ("y,bad/name", "y,vm-c1-00", "5,y", "y,y"),
        "NAMES": ("demo,nowhere", "nowhere,demo", "demo,bad name")}
 # These take a number: minutes, a count or an ID; or any text.
-NUMBERS = ("ID", "--count", "--at-least", "--walltime", "--wait-limit", "WALLTIME",
+NUMBERS = ("ID", "--count", "--at-least", "--walltime", "--wait-limit", "--seconds", "WALLTIME",
            "--on-behalf-of")
 # These do not reach a server, or ask at a terminal.
 LOCAL = ("init", "active")

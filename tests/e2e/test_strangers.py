@@ -11,7 +11,7 @@ from http_client import Client
 DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 SAME_FOR_ALL = ("X-Request-Id", "Nucleus-Sequence", "Date")
 MISSING = {"cluster": "none", "node": "vm-none-00", "id": "999999", "project": "nowhere",
-           "reservation": "none",
+           "reservation": "none", "certificate": "none",
            "image": "x.iso", "allocation": "nothing", "person": "nobody", "token": "0" * 16,
            "host": "no-host", "resource_id": "none", "job_id": "999999", "incident_id": "none",
            "event_id": "none", "project_id": "nowhere", "project_allocation_id": "nothing",
@@ -19,7 +19,7 @@ MISSING = {"cluster": "none", "node": "vm-none-00", "id": "999999", "project": "
 PUBLIC = ("{site_id}", "{capability_id}", "{class}")  # the centre's, not a tenant's
 PLAIN = {"action": "off", "kind": "serial", "count": 1, "name": "taken", "description": "hers",
          "cpus": 2, "iso_id": "", "is_drained": True, "is_strict": True, "label": "x",
-         "version": 1, "walltime_mins": 60}
+         "version": 1, "walltime_mins": 60, "seconds_max": 1}
 
 
 def operations():
@@ -98,7 +98,8 @@ def ids_fixture(admin, operator):
     assert admin.get("/api/v1/status/incidents/" + incident)["name"] == "course"
     return {"cluster": "mine", "node": "vm-mine-00", "project": "demo", "image": "x.iso",
             "id": computeset, "allocation": allocation, "person": person, "host": "sim-0001",
-            "reservation": "course", "resource_id": "mine", "job_id": computeset,
+            "reservation": "course", "certificate": "latest", "resource_id": "mine",
+            "job_id": computeset,
             "incident_id": incident, "event_id": incident + "-begun", "project_id": "demo",
             "project_allocation_id": allocation, "user_allocation_id": person,
             "token": admin.ask("POST", "/v2/me/tokens", data="{}").json()["token_id"]}

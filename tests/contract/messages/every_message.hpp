@@ -70,13 +70,14 @@ void for_every_request_and_event(Visit&& visit) {
                  ComputesetChanged, NodeChanged, ComputesetIdle, HostChanged, AllocationChanged,
                  AllocationRemoved, BudgetReached, WalltimeNotice>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
-                 ProbeHost, NotifyNode>(visit);
+                 ProbeHost, RunMeasurement, NotifyNode>(visit);
   visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
                  ImagePublished, ImageRemoved, VolumeChanged, VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
   visit_messages<IssueTicket>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);
-  visit_messages<MeasureCluster, GetReport, OverheadMeasured>(visit);
+  visit_messages<MeasureCluster, GetReport, GetCertificate, ListCertificates, GetSigningKey,
+                 OverheadMeasured>(visit);
 }
 
 template <class Visit>
@@ -124,6 +125,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<provisioner::StoredReportLog>("provisioner.report-log");
   one.template operator()<console::StoredTicket>("console.ticket");
   one.template operator()<overhead::StoredReport>("overhead.report");
+  one.template operator()<overhead::StoredCertificate>("overhead.certificate");
 }
 
 template <class Visit>

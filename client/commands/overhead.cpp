@@ -1,0 +1,159 @@
+// comet overhead: what virtualization costs in a cluster, as its certificates have it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <iostream>
+
+#include "client/commands/commands.hpp"
+#include "client/commands/waiting.hpp"
+#include "client/http/url.hpp"
+#include "client/output/views.hpp"
+#include "messages/text.hpp"
+
+namespace nucleus::client {
+
+using core::ErrorCode;
+
+namespace {
+
+std::string overhead_path(const Words& words) {
+  return "/v2/clusters/" + encoded(words["CLUSTER"]) + "/overhead";
+}
+
+std::string certificate_path(const Words& words) {
+  const auto id = words["--certificate"];
+  return overhead_path(words) + "/certificates/" + encoded(id.empty() ? "latest" : id);
+}
+
+/// Every line about software emulation says so.
+std::string accelerator_of(const Json& certificate) {
+  const auto name = certificate["accelerator"].text();
+  return name == "tcg" ? "tcg (software emulation)" : name;
+}
+
+/// With four significant digits; `-` for what was not measured.
+std::string rounded(const Json& number) {
+  const double value = std::strtod(number.text().c_str(), nullptr);
+  return value > 0 ? fmt::format("{:.4g}", value) : "-";
+}
+
+std::string interval_text(const Json& ratio) {
+  const auto low = rounded(ratio["low"]);
+  return low == "-" ? low : low + " to " + rounded(ratio["high"]);
+}
+
+Listing certificate_view(const Json& certificate) {
+  Listing listing{.columns = {"measurement", "unit", "native", "virtual", "ratio", "95 % interval",
+                              "noise", "threshold", "verdict", "accelerator", "reason"}};
+  for (const auto& figure : certificate["figures"].items())
+    listing.rows.push_back({figure["measurement"].text(), figure["unit"].text(),
+                            rounded(figure["native_median"]), rounded(figure["virtual_median"]),
+                            rounded(figure["ratio"]["median"]), interval_text(figure["ratio"]),
+                            interval_text(figure["noise"]), rounded(figure["threshold"]),
+                            figure["verdict"].text(), accelerator_of(certificate),
+                            figure["reason"].text()});
+  return listing;
+}
+
+Listing history_view(const Json& certificates) {
+  Listing listing{.columns = {"certificate", "time", "measurement", "ratio", "95 % interval",
+                              "verdict", "accelerator"}};
+  for (const auto& certificate : certificates.items())
+    for (const auto& figure : certificate["figures"].items())
+      listing.rows.push_back({certificate["certificate_id"].text(),
+                              shown_time(certificate["ended_unix_s"].number().value_or(0)),
+                              figure["measurement"].text(), rounded(figure["ratio"]["median"]),
+                              interval_text(figure["ratio"]), figure["verdict"].text(),
+                              accelerator_of(certificate)});
+  return listing;
+}
+
+core::Result<int> print_certificate(const Api& api, const Words& words) {
+  const auto found = api.get(certificate_path(words));
+  if (!found) return std::unexpected(found.error());
+  const auto& certificate = *found;
+  if (words["--format"] == "table") {
+    std::cout << fmt::format("Certificate {} of {}: {}\n",
+                             msg::shown(certificate["certificate_id"].text()),
+                             msg::shown(certificate["cluster_id"].text()),
+                             shown_time(certificate["ended_unix_s"].number().value_or(0)));
+    if (certificate["is_single_host"].text() == "true")
+      std::cout << "All nodes are on one host.\n";
+    else if (certificate["is_single_machine"].text() == "true")
+      std::cout << "The hosts share one machine.\n";
+  }
+  return print(certificate_view(certificate), words["--format"], certificate);
+}
+
+/// Follows the cluster's report until it is newer than `before`.
+LookAt look_at_report(const Api& api, const Words& words, std::int64_t before_unix_s) {
+  return [&api, path = overhead_path(words), before_unix_s]() -> core::Result<Progress> {
+    const auto report = api.get(path);
+    if (!report && report.error().code != ErrorCode::not_found)
+      return std::unexpected(report.error());
+    if (!report || (*report)["measured_unix_s"].number().value_or(0) <= before_unix_s)
+      return Progress{.line = "measuring"};
+    const auto failure = (*report)["failure"].text();
+    if (!failure.empty())
+      return Progress{
+          .line = "the measurement failed: " + failure, .is_done = true, .is_failed = true};
+    return Progress{.line = "measured", .is_done = true};
+  };
+}
+
+core::Result<int> run_measurement(const Api& api, const Words& words) {
+  const auto option = wait_option(words);
+  if (!option) return std::unexpected(option.error());
+  const auto before = api.get(overhead_path(words));
+  if (!before && before.error().code != ErrorCode::not_found)
+    return std::unexpected(before.error());
+  const auto before_unix_s = before ? (*before)["measured_unix_s"].number().value_or(0) : 0;
+  Json body = Json::object();
+  if (words.has("--seconds")) body.set("seconds_max", Json(words.number("--seconds")));
+  const auto accepted = api.post(overhead_path(words), body);
+  if (!accepted) return std::unexpected(accepted.error());
+  if (!option->is_wanted) {
+    std::cout << "The measurement was accepted. It runs for minutes; see: comet overhead "
+              << words["CLUSTER"] << " show\n";
+    return 0;
+  }
+  const auto waited = wait_until_done(api, *option, look_at_report(api, words, before_unix_s));
+  if (!waited || *waited != 0) return waited;
+  return print_certificate(api, words);
+}
+
+core::Result<int> list_certificates(const Api& api, const Words& words) {
+  const auto found = api.get_all(overhead_path(words) + "/certificates", "certificates");
+  if (!found) return std::unexpected(found.error());
+  return print(history_view(*found), words["--format"], *found);
+}
+
+core::Result<int> export_certificate(const Api& api, const Words& words) {
+  const auto given = words["--format"];
+  const auto format = given == "table" ? "json" : given;
+  constexpr auto known =
+      std::to_array<std::string_view>({"json", "csv", "openmetrics", "reframe", "bencher"});
+  if (std::ranges::find(known, format) == known.end())
+    return core::refuse(ErrorCode::invalid_argument,
+                        "--format of export must be json, csv, openmetrics, reframe or bencher");
+  const auto text = api.get_all_text(certificate_path(words) + "?format=" + format);
+  if (!text) return std::unexpected(text.error());
+  std::cout << msg::printable(*text);
+  if (!text->ends_with('\n')) std::cout << "\n";
+  return 0;
+}
+
+}  // namespace
+
+core::Result<int> overhead(const Api& api, const Words& words) {
+  const auto verb = words["VERB"];
+  if (verb == "show") return print_certificate(api, words);
+  if (verb == "run") return run_measurement(api, words);
+  if (verb == "history") return list_certificates(api, words);
+  if (verb == "export") return export_certificate(api, words);
+  return core::refuse(ErrorCode::invalid_argument, "VERB must be run, show, history or export");
+}
+
+}  // namespace nucleus::client
