@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum { version = 2 };
-enum { warm_rounds = 20, small_rounds = 400, large_rounds = 20, large_bytes = 1 << 20 };
+enum { warm_rounds = 10, rounds_min = 10, rounds_max = 1000, large_bytes = 1 << 20 };
 enum { ranks_max = 64, text_bytes = 64 };
 enum { triad_doubles = 4 << 20, triad_rounds = 9 }; /* three arrays of 32 MiB: more than a cache */
 
@@ -49,34 +49,39 @@ static struct identity own_identity(void) {
   return own;
 }
 
-static double half_round_trip(int rank, char* buffer, int bytes, int rounds) {
-  static double times[small_rounds];
-  for (int i = -warm_rounds; i < rounds; ++i) {
-    const double start = MPI_Wtime();
-    if (rank == 0) {
-      MPI_Send(buffer, bytes, MPI_CHAR, 1, 0, MPI_COMM_WORLD);
-      MPI_Recv(buffer, bytes, MPI_CHAR, 1, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-    } else if (rank == 1) {
-      MPI_Recv(buffer, bytes, MPI_CHAR, 0, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-      MPI_Send(buffer, bytes, MPI_CHAR, 0, 0, MPI_COMM_WORLD);
-    }
-    if (i >= 0) times[i] = (MPI_Wtime() - start) / 2;
+/* What is timed: a round trip of `bytes`, or a collective. */
+enum kind { round_trip, allreduce, barrier };
+
+static void run_round(enum kind kind, int rank, char* buffer, int bytes) {
+  double one = 1, sum = 0;
+  if (kind == barrier) {
+    MPI_Barrier(MPI_COMM_WORLD);
+  } else if (kind == allreduce) {
+    MPI_Allreduce(&one, &sum, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+  } else if (rank == 0) {
+    MPI_Send(buffer, bytes, MPI_CHAR, 1, 0, MPI_COMM_WORLD);
+    MPI_Recv(buffer, bytes, MPI_CHAR, 1, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+  } else if (rank == 1) {
+    MPI_Recv(buffer, bytes, MPI_CHAR, 0, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    MPI_Send(buffer, bytes, MPI_CHAR, 0, 0, MPI_COMM_WORLD);
   }
-  return median(times, rounds);
 }
 
-static double collective(int is_barrier) {
-  static double times[small_rounds];
-  double one = 1, sum = 0;
-  for (int i = -warm_rounds; i < small_rounds; ++i) {
-    const double start = MPI_Wtime();
-    if (is_barrier)
-      MPI_Barrier(MPI_COMM_WORLD);
-    else
-      MPI_Allreduce(&one, &sum, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
-    if (i >= 0) times[i] = MPI_Wtime() - start;
+/* The median time of a round, in seconds. The rounds take about `about_s`, on slow machines too. */
+static double time_of(enum kind kind, int rank, char* buffer, int bytes) {
+  static double times[rounds_max];
+  const double about_s = 0.3;
+  double start = MPI_Wtime();
+  for (int i = 0; i < warm_rounds; ++i) run_round(kind, rank, buffer, bytes);
+  const double fit = about_s / ((MPI_Wtime() - start) / warm_rounds);
+  int rounds = fit < rounds_min ? rounds_min : fit > rounds_max ? rounds_max : (int)fit;
+  MPI_Bcast(&rounds, 1, MPI_INT, 0, MPI_COMM_WORLD); /* rank 0 decides */
+  for (int i = 0; i < rounds; ++i) {
+    start = MPI_Wtime();
+    run_round(kind, rank, buffer, bytes);
+    times[i] = MPI_Wtime() - start;
   }
-  return median(times, small_rounds);
+  return median(times, rounds);
 }
 
 static double seconds_now(void) {
@@ -140,11 +145,11 @@ int main(int argc, char** argv) {
   MPI_Gather(&own, sizeof own, MPI_CHAR, ranks, sizeof own, MPI_CHAR, 0, MPI_COMM_WORLD);
   char* buffer = calloc(large_bytes, 1);
   double figures[5];
-  figures[0] = half_round_trip(rank, buffer, 1, small_rounds) * 1e6;
-  figures[1] = large_bytes / half_round_trip(rank, buffer, large_bytes, large_rounds) / 1e6;
-  figures[2] = half_round_trip(rank, buffer, 8, small_rounds) * 1e6;
-  figures[3] = collective(0) * 1e6;
-  figures[4] = collective(1) * 1e6;
+  figures[0] = time_of(round_trip, rank, buffer, 1) / 2 * 1e6;
+  figures[1] = large_bytes / (time_of(round_trip, rank, buffer, large_bytes) / 2) / 1e6;
+  figures[2] = time_of(round_trip, rank, buffer, 8) / 2 * 1e6;
+  figures[3] = time_of(allreduce, rank, buffer, 0) * 1e6;
+  figures[4] = time_of(barrier, rank, buffer, 0) * 1e6;
   if (rank == 0) print(ranks, size, figures);
   free(buffer);
   MPI_Finalize();
