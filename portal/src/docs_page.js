@@ -34,7 +34,11 @@ function shape(schema, all, seen = []) {
   return [schema.type, schema.description].filter(Boolean).join(": ");
 }
 
-/** @param {string} title @param {Record<string, Schema> | undefined} content @param {Record<string, Schema>} all */
+/**
+ * @param {string} title
+ * @param {Record<string, Schema> | undefined} content
+ * @param {Record<string, Schema>} all
+ */
 const body = (title, content, all) =>
   Object.entries(content ?? {}).flatMap(([type, { schema }]) => {
     const sample = element("pre", JSON.stringify(shape(schema, all), null, 2) ?? "");

@@ -25,11 +25,12 @@ export function fromNow(unix_s) {
   return left > 0 ? "in " + duration(left) : duration(-left) + " ago";
 }
 
-/** @param {number} bytes */
-export function bytes(bytes) {
-  let amount = bytes;
+/** @param {number} count */
+export function bytes(count) {
+  let amount = count;
   for (const unit of ["B", "KiB", "MiB", "GiB"]) {
-    if (amount < 1024) return `${amount < 10 && unit !== "B" ? amount.toFixed(1) : Math.round(amount)} ${unit}`;
+    const digits = amount < 10 && unit !== "B" ? 1 : 0;
+    if (amount < 1024) return `${amount.toFixed(digits)} ${unit}`;
     amount /= 1024;
   }
   return amount.toFixed(1) + " TiB";

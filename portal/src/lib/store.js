@@ -159,7 +159,9 @@ class Store {
   }
 }
 
-/** @type {Record<string, (store: Store, sequence: number, body: any, event: Event) => void>} */
+const onlyInLists = ["release", "address", "clock_skew_ms", "batch_state"];
+
+/** @type {Record<string, (known: Store, sequence: number, body: any, event: Event) => void>} */
 const appliers = {
   "registry.cluster-defined": (store, at, body) => store.clusters.put(at, body.cluster),
   "registry.cluster-removed": (store, at, body) => {
@@ -178,9 +180,9 @@ const appliers = {
     else store.computesets.put(at, body.computeset);
   },
   "scheduler.host-changed": (store, at, body) => {
-    // Events lack what only lists have.
-    const { release, address, clock_skew_ms, batch_state, ...host } = body.host;
-    store.hosts.put(at, host);
+    // Events do not have what only lists have.
+    const host = Object.entries(body.host).filter(([name]) => !onlyInLists.includes(name));
+    store.hosts.put(at, Object.fromEntries(host));
   },
   "scheduler.host-removed": (store, at, body) => store.hosts.drop(at, body),
   "image_store.image-published": (store, at, body) => store.images.put(at, body.image),

@@ -15,7 +15,12 @@ const spare = 12;  // rows that are drawn above and below those in sight
  * @property {boolean} [isWide] left out on narrow screens
  */
 
-/** The rows in the order of a column. @param {any[]} rows @param {Column<any> | undefined} column @param {boolean} isDown */
+/**
+ * The rows in the order of a column.
+ * @param {any[]} rows
+ * @param {Column<any> | undefined} column
+ * @param {boolean} isDown
+ */
 function sorted(rows, column, isDown) {
   const order = column?.order;
   if (!order) return rows;

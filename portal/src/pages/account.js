@@ -45,13 +45,14 @@ function NewToken({ close, show }) {
   const [chosen, setChosen] = useState(rights);
   const toggle = (/** @type {string} */ right) => setChosen(
     chosen.includes(right) ? chosen.filter(one => one !== right) : [...chosen, right]);
+  const act = async (/** @type {Proof} */ proof) => {
+    const expires_unix_s = days ? Math.floor(Date.now() / 1000) + days * day_s : 0;
+    const { body } = await ask("POST", "/v2/me/tokens",
+                               { label, rights: chosen, expires_unix_s }, proof);
+    show(body.token);
+  };
   return html`
-    <${WithPassword} title="New token" verb="Create" close=${close} act=${async (/** @type {Proof} */ proof) => {
-      const expires_unix_s = days ? Math.floor(Date.now() / 1000) + days * day_s : 0;
-      const { body } = await ask("POST", "/v2/me/tokens",
-                                 { label, rights: chosen, expires_unix_s }, proof);
-      show(body.token);
-    }}>
+    <${WithPassword} title="New token" verb="Create" close=${close} act=${act}>
       <${Field} label="Label"><input maxlength="64" required value=${label}
         onInput=${(/** @type {any} */ e) => setLabel(e.target.value)} /><//>
       <${Field} label="Expires after days" hint="0: it does not expire"><input type="number" min="0"
@@ -70,14 +71,17 @@ function Tokens() {
   const columns = [
     { title: "Label", order: (/** @type {Token} */ one) => one.label,
       cell: (/** @type {Token} */ one) => one.label || "–" },
-    { title: "Id", isWide: true, cell: (/** @type {Token} */ one) => html`<code>${one.token_id}</code>` },
-    { title: "Rights", isWide: true, cell: (/** @type {Token} */ one) => one.rights.join(", ") || "all" },
+    { title: "Id", isWide: true,
+      cell: (/** @type {Token} */ one) => html`<code>${one.token_id}</code>` },
+    { title: "Rights", isWide: true,
+      cell: (/** @type {Token} */ one) => one.rights.join(", ") || "all" },
     { title: "Issued", isWide: true, order: (/** @type {Token} */ one) => one.issued_unix_s,
       cell: (/** @type {Token} */ one) => time(one.issued_unix_s) },
     { title: "Expires", order: (/** @type {Token} */ one) => one.expires_unix_s,
       cell: (/** @type {Token} */ one) => one.expires_unix_s ? fromNow(one.expires_unix_s) : "never" },
     { title: "Actions", cell: (/** @type {Token} */ one) => html`<button class="small"
-      aria-label=${`Revoke ${one.label || one.token_id}`} onClick=${() => setRevoked(one)}>Revoke</button>` },
+      aria-label=${`Revoke ${one.label || one.token_id}`}
+      onClick=${() => setRevoked(one)}>Revoke</button>` },
   ];
   return html`
     <section>

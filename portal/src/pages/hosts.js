@@ -60,9 +60,11 @@ export default function Hosts() {
       <ul class="map" aria-label="Hosts by state">${rows.map(one => html`
         <li key=${one.host_id}><a class=${"cell " + one.state} href=${href("hosts", one.host_id)}
           title=${`${one.host_id}: ${one.state}, ${one.node_count} nodes`}
-          aria-label=${`${one.host_id}, ${one.state}, ${one.node_count} nodes`}>${one.node_count || ""}</a></li>`)}</ul>
+          aria-label=${`${one.host_id}, ${one.state}, ${one.node_count} nodes`}>
+          ${one.node_count || ""}</a></li>`)}</ul>
       <${Table} label="Hosts" rows=${rows} columns=${columns}
-        keyOf=${(/** @type {Host} */ one) => one.host_id} empty=${isLoaded ? "No such hosts." : "Loading …"} />
+        keyOf=${(/** @type {Host} */ one) => one.host_id}
+        empty=${isLoaded ? "No such hosts." : "Loading …"} />
       ${chosen && html`<${Drain} host=${chosen} close=${() => setChosen(null)} />`}
     <//>`;
 }

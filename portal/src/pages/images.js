@@ -89,6 +89,10 @@ export default function Images() {
     const dropped = event.dataTransfer?.files[0];
     if (dropped && may("images")) setFile(dropped);
   };
+  const pick = (/** @type {any} */ event) => {
+    setFile(event.target.files[0] ?? null);
+    event.target.value = "";
+  };
   const removeIt = () => {
     const [project, name] = (gone?.image_id ?? "/").split("/");
     return remove(v2("images", project, name));
@@ -97,7 +101,7 @@ export default function Images() {
     <${Page} title="Images" actions=${may("images") && html`
         <button class="main" onClick=${() => picker.current?.click()}>Upload an image</button>
         <input ref=${picker} type="file" class="hidden-input" aria-label="Image file" tabindex="-1"
-          onChange=${(/** @type {any} */ e) => { setFile(e.target.files[0] ?? null); e.target.value = ""; }} />`}>
+          onChange=${pick} />`}>
       <div class="drop" onDragOver=${(/** @type {Event} */ e) => e.preventDefault()} onDrop=${drop}>
         ${may("images") && html`<p class="quiet">Files may be dropped here.</p>`}
         <${Fault} fault=${fault} />

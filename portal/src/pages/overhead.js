@@ -5,7 +5,11 @@ import { time } from "../lib/format.js";
 import { may, store } from "../lib/store.js";
 import { Fault, Facts, html, useLoaded } from "../lib/ui.js";
 
-/** How much slower than the host. @param {number} ratio of the cluster's result to the host's @param {boolean} isCost larger is worse */
+/**
+ * How much slower than the host.
+ * @param {number} ratio of the cluster's result to the host's
+ * @param {boolean} isCost larger is worse
+ */
 function slower(ratio, isCost) {
   if (!ratio) return "not measured";
   const percent = Math.round((isCost ? ratio - 1 : 1 - ratio) * 100);

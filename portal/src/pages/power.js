@@ -5,7 +5,7 @@ import { post, v2 } from "../lib/api.js";
 import { Confirm, Dialog } from "../lib/dialog.js";
 import { counted } from "../lib/format.js";
 import { store } from "../lib/store.js";
-import { Fault, html, State, useLoaded, useRecords } from "../lib/ui.js";
+import { html, State, useLoaded, useRecords } from "../lib/ui.js";
 
 /** @typedef {import("../types.js").NodeView} Node */
 
