@@ -23,9 +23,12 @@ const vendored = {
 };
 const styles = ["@xterm/xterm/css/xterm.css", "uplot/dist/uPlot.min.css"];
 /** Modules that a page needs only later are not loaded ahead. */
-const isEager = (/** @type {string} */ path) =>
-  /^(main|lib\/|pages\/(sign_in|shell|clusters|cluster|nodes)\.js|vendor\/(preact|preact-hooks|htm|preact-signals-core)\.js)/
-    .test(path) && path.endsWith(".js") && !/lib\/(terminal|chart)\.js/.test(path);
+const later = ["lib/terminal.js", "lib/chart.js", "lib/upload.js"];
+const firstPages = ["sign_in", "shell", "clusters"].map(name => `pages/${name}.js`);
+const firstVendored = ["preact", "preact-hooks", "htm", "preact-signals-core"]
+  .map(name => `vendor/${name}.js`);
+const isEager = (/** @type {string} */ path) => ["main.js", ...firstPages, ...firstVendored]
+  .includes(path) || (path.startsWith("lib/") && !later.includes(path));
 
 const vendorName = (/** @type {string} */ specifier) =>
   "vendor/" + specifier.replace("@", "").replace("/", "-") + ".js";

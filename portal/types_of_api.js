@@ -10,7 +10,8 @@ function typeOf(schema) {
   if (schema.$ref) return schema.$ref.split("/").at(-1);
   if (schema.allOf) return schema.allOf.map(typeOf).join(" & ");
   if (schema.anyOf) return schema.anyOf.map(typeOf).join(" | ");
-  if (schema.enum) return schema.enum.map((/** @type {any} */ one) => JSON.stringify(one)).join(" | ");
+  if (schema.enum)
+    return schema.enum.map((/** @type {string} */ one) => JSON.stringify(one)).join(" | ");
   if (Array.isArray(schema.type))
     return schema.type.map((/** @type {string} */ type) => typeOf({ type })).join(" | ");
   if (schema.type === "array") return `(${typeOf(schema.items)})[]`;

@@ -25,7 +25,8 @@ function shape(schema, all, seen = []) {
     return seen.includes(name) ? name : shape(all[name], all, [...seen, name]);
   }
   if (schema.allOf)
-    return Object.assign({}, ...schema.allOf.map((/** @type {Schema} */ one) => shape(one, all, seen)));
+    return Object.assign({}, ...schema.allOf.map(
+      (/** @type {Schema} */ one) => shape(one, all, seen)));
   if (schema.type === "array") return [shape(schema.items ?? {}, all, seen)];
   if (schema.properties)
     return Object.fromEntries(Object.entries(schema.properties)
@@ -46,7 +47,12 @@ const body = (title, content, all) =>
     return [element("p", `${title} (${type})`), sample];
   });
 
-/** @param {string} method @param {string} path @param {Schema} op @param {Record<string, Schema>} all */
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Schema} op
+ * @param {Record<string, Schema>} all
+ */
 function operation(method, path, op, all) {
   const rows = (op.parameters ?? []).map((/** @type {Schema} */ one) =>
     element("tr", element("td", element("code", one.name)), element("td", one.in),

@@ -1,4 +1,4 @@
-"""A browser for the tests: Chromium, driven by the flows of portal/flows.js with playwright-core."""
+"""A browser for the tests: Chromium, driven by portal/flows.js with playwright-core."""
 import json
 import os
 import shutil

@@ -124,12 +124,14 @@ def test_the_keyboard_is_enough(admin):
 @pytest.mark.parametrize("look", [
     {}, {"colorScheme": "dark"}, {"viewport": {"width": 360, "height": 740}}],
     ids=["light", "dark", "phone"])
-def test_axe_finds_nothing(operator, look):
+def test_axe_finds_nothing(operator, admin, look):
+    powered = admin.ask("POST", "/v2/clusters/amber/nodes/amber/power", data='{"action": "on"}')
+    assert powered.status_code == 202, powered.text
     sets = operator.get("/v2/computesets")["computesets"]
     pages = {"clusters": "amber", "clusters/amber": "vm-amber-00", "clusters/wide": "vm-wide-0001",
-             "clusters/amber/computesets": "Computesets", "clusters/amber/network": "VLAN",
+             "clusters/amber/computesets": "Reason", "clusters/amber/network": "VLAN",
              "clusters/amber/overhead": "not measured", "clusters/amber/start": "Price",
-             "clusters/amber/nodes/amber": "Timeline", "computesets": "demo",
+             "clusters/amber/nodes/amber": "Timeline", "computesets": "Notify me",
              "consoles": "No console is open", "images": "Images", "usage": "Charged",
              "account": "Tokens", "hosts": "sim-0001", "hosts/sim-0001": "Heartbeat",
              "queue": "Queue", "events": "Events", "people": "pat", "nonsense": "no such page"}
@@ -253,8 +255,9 @@ def test_pages_are_checked_and_modules_kept_by_the_browser(admin):
     assert packed.headers["ETag"] != plain.headers["ETag"]
 
 
-@pytest.mark.parametrize("path", ["/portal/x/main.js", "/portal/../openapi.json", "/portal/%2e%2e/x",
-                                  "/portal/x/..%2f..%2fetc/passwd", "/portal/x/y/z"])
+@pytest.mark.parametrize("path", [
+    "/portal/x/main.js", "/portal/../openapi.json", "/portal/%2e%2e/x",
+    "/portal/x/..%2f..%2fetc/passwd", "/portal/x/y/z"])
 def test_other_files_are_not_served(admin, path):
     with admin.connect() as line:
         line.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())

@@ -10,7 +10,11 @@ export const sessions = signal([]);
 export const current = signal(0);
 let count = 0;
 
-/** Opens the serial console of a node, or shows the open one. @param {string} cluster @param {string} node */
+/**
+ * Opens the serial console of a node, or shows the open one.
+ * @param {string} cluster
+ * @param {string} node
+ */
 export function openConsole(cluster, node) {
   const known = sessions.value.find(one => one.cluster === cluster && one.node === node);
   const session = known ?? { id: ++count, cluster, node };

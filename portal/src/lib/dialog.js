@@ -52,7 +52,8 @@ export function Confirm({ title, verb, isDanger, isReady = true, act, close, don
         <${Fault} fault=${fault} />
         <div class="buttons">
           <button type="button" onClick=${close}>Cancel</button>
-          <button class=${isDanger ? "danger" : "main"} disabled=${isBusy || !isReady}>${verb}</button>
+          <button class=${isDanger ? "danger" : "main"}
+            disabled=${isBusy || !isReady}>${verb}</button>
         </div>
       </form>
     <//>`;

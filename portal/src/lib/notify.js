@@ -22,20 +22,22 @@ export const stopNotifying = () => localStorage.removeItem(key);
 /** The state in which each computeset was seen last. @type {Map<number, string>} */
 const seen = new Map();
 
-/** What a person wants to know of an event; empty if nothing. @param {import("./events.js").Event} event */
+/**
+ * What a person wants to know of an event; empty if nothing.
+ * @param {import("./events.js").Event} event
+ */
 export function noticeOf(event) {
   const set = event.body.computeset;
+  const name = set && `Computeset ${set.computeset_id} of ${set.cluster_id}`;
   if (event.type === "scheduler.walltime-notice")
-    return `Computeset ${set.computeset_id} of ${set.cluster_id} ends at ${clock(event.body.end_unix_s)}`;
+    return `${name} ends at ${clock(event.body.end_unix_s)}`;
   if (event.type !== "scheduler.computeset-changed") return "";
   const before = seen.get(set.computeset_id);
   seen.set(set.computeset_id, set.state);
   if (seen.size > rememberedMax) seen.delete(seen.keys().next().value ?? 0);
   if (before === set.state) return "";
-  if (set.state === "running") return `Computeset ${set.computeset_id} of ${set.cluster_id} has started`;
-  if (set.state === "failed")
-    return `Computeset ${set.computeset_id} of ${set.cluster_id} failed: ${set.reason}`;
-  return "";
+  if (set.state === "running") return `${name} has started`;
+  return set.state === "failed" ? `${name} failed: ${set.reason}` : "";
 }
 
 store.listeners.add(event => {

@@ -1,5 +1,5 @@
-// What the portal knows: collections that are read once and then follow the event stream. Pages read
-// collections; only this module changes them.
+// What the portal knows: collections that are read once and then follow the event stream. Pages
+// read collections; only this module changes them.
 import { signal } from "@preact/signals-core";
 import { ask, eachPage, isSignedOut, v2 } from "./api.js";
 import { EventStream } from "./events.js";
@@ -75,7 +75,11 @@ export class Collection {
     this.touch();
   }
 
-  /** The fields of `part` replace those of the record. @param {number} sequence @param {any} part */
+  /**
+   * The fields of `part` replace those of the record.
+   * @param {number} sequence
+   * @param {any} part
+   */
   put(sequence, part) {
     const key = this.keyOf(part);
     this.change(sequence, () => this.records.set(key, { ...this.records.get(key), ...part }));

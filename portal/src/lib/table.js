@@ -36,8 +36,9 @@ function sorted(rows, column, isDown) {
 const Title = ({ column, isSorted, isDown, press }) => html`
   <th scope="col" class=${(column.isNumber ? "number " : "") + (column.isWide ? "wide" : "")}
       aria-sort=${isSorted ? (isDown ? "descending" : "ascending") : undefined}>
-    ${column.order ? html`<button class="sort" onClick=${press}>${column.title}<span
-      aria-hidden="true">${isSorted ? (isDown ? " ▾" : " ▴") : ""}</span></button>` : column.title}
+    ${column.order ? html`<button class="sort" onClick=${press}>${column.title}
+      <span aria-hidden="true">${isSorted ? (isDown ? " ▾" : " ▴") : ""}</span></button>`
+      : column.title}
   </th>`;
 
 /**
@@ -45,12 +46,12 @@ const Title = ({ column, isSorted, isDown, press }) => html`
  * @param {string} props.label what the table shows, for screen readers
  * @param {any[]} props.rows
  * @param {Column<any>[]} props.columns
- * @param {(row: any) => string | number} props.keyOf
+ * @param {string} props.id the field that tells rows apart
  * @param {string} [props.empty] what is shown instead of no rows
  * @param {{has: (row: any) => boolean, toggle: (row: any) => void, toggleAll: () => void,
  *          isAll: boolean, nameOf: (row: any) => string}} [props.selection]
  */
-export function Table({ label, rows, columns, keyOf, empty, selection }) {
+export function Table({ label, rows, columns, id, empty, selection }) {
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(800);
   const [sort, setSort] = useState({ index: -1, isDown: false });
@@ -86,7 +87,7 @@ export function Table({ label, rows, columns, keyOf, empty, selection }) {
         <tbody>
           ${gap(first)}
           ${drawn.map((row, i) => html`
-            <tr key=${keyOf(row)} aria-rowindex=${first + i + 2}>
+            <tr key=${row[id]} aria-rowindex=${first + i + 2}>
               ${selection && html`<td class="pick"><input type="checkbox"
                 aria-label=${"Select " + selection.nameOf(row)} checked=${selection.has(row)}
                 onChange=${() => selection.toggle(row)} /></td>`}

@@ -6,12 +6,14 @@ import { Terminal } from "@xterm/xterm";
 
 /** @typedef {{url: string, ticket: string}} Ticket */
 
+const createElement = document.createElement.bind(document);
+
 /**
- * xterm.js writes style elements, which the page's Content-Security-Policy refuses. It gets
- * elements instead whose text becomes a style sheet of the document.
+ * xterm.js writes style elements and attributes, which the page's Content-Security-Policy refuses.
+ * It gets elements instead whose text becomes a style sheet of the document,
  */
 function styleElement() {
-  const element = document.createElement("i");
+  const element = createElement("i");
   element.hidden = true;
   const sheet = new CSSStyleSheet();
   document.adoptedStyleSheets.push(sheet);
@@ -25,15 +27,38 @@ function styleElement() {
   return element;
 }
 
+/** and elements whose style is set property by property. */
+function spanElement() {
+  const element = createElement("span");
+  const setAttribute = element.setAttribute.bind(element);
+  element.setAttribute = (name, value) => {
+    if (name === "style") element.style.cssText = value;
+    else setAttribute(name, value);
+  };
+  return element;
+}
+
+/** @param {string} tag @returns {HTMLElement} */
+const createOwn = tag =>
+  tag === "style" ? styleElement() : tag === "span" ? spanElement() : createElement(tag);
+
 const ownDocument = new Proxy(document, {
   get(target, name) {
-    if (name === "createElement")
-      return (/** @type {string} */ tag) =>
-        tag === "style" ? styleElement() : target.createElement(tag);
+    if (name === "createElement") return createOwn;
     const value = Reflect.get(target, name);
     return typeof value === "function" ? value.bind(target) : value;
   },
 });
+
+/** xterm.js 6.0 makes its scroll bar's style with the page's document, whichever it was given. */
+function withOwnDocument(/** @type {() => void} */ act) {
+  Object.assign(document, { createElement: createOwn });
+  try {
+    act();
+  } finally {
+    Reflect.deleteProperty(document, "createElement");
+  }
+}
 
 export class ConsoleTerminal {
   /** @param {() => Promise<Ticket>} ticket a new one for each connection: it is valid once */
@@ -58,10 +83,14 @@ export class ConsoleTerminal {
     this.isDrawn = false;
   }
 
-  /** Shows the terminal in this place of the page. @param {HTMLElement} place @param {() => void} leave */
+  /**
+   * Shows the terminal in this place of the page.
+   * @param {HTMLElement} place
+   * @param {() => void} leave called for Ctrl+F6
+   */
   show(place, leave) {
     place.append(this.element);
-    if (!this.isDrawn) this.terminal.open(this.element);
+    if (!this.isDrawn) withOwnDocument(() => this.terminal.open(this.element));
     this.isDrawn = true;
     this.terminal.attachCustomKeyEventHandler(event => {
       const isLeave = event.type === "keydown" && event.ctrlKey && event.key === "F6";
@@ -104,7 +133,8 @@ export class ConsoleTerminal {
 
   /** @param {string} text */
   send(text) {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(new TextEncoder().encode(text));
+    const isOpen = this.socket?.readyState === WebSocket.OPEN;
+    if (isOpen) this.socket?.send(new TextEncoder().encode(text));
   }
 
   close() {

@@ -18,5 +18,6 @@ export function say(text, isFault = false) {
 
 export const Toasts = () => html`
   <div class="toasts" role="status" aria-live="polite">
-    ${useValue(toasts).map(one => html`<p key=${one.id} class=${one.isFault ? "fault" : ""}>${one.text}</p>`)}
+    ${useValue(toasts).map(one => html`
+      <p key=${one.id} class=${one.isFault ? "fault" : ""}>${one.text}</p>`)}
   </div>`;

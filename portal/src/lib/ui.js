@@ -54,6 +54,12 @@ export function useLoaded(load, keys) {
   return { ...state, reload: () => setCount(before => before + 1) };
 }
 
+/**
+ * Hands what was typed or chosen to `take`.
+ * @param {(text: string) => void} take
+ */
+export const typed = take => (/** @type {any} */ event) => take(event.target.value);
+
 /** @param {{fault?: Error | null}} props */
 export const Fault = ({ fault }) =>
   fault ? html`<p class="fault" role="alert">${fault.message}</p>` : null;

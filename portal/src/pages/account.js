@@ -5,7 +5,7 @@ import { Confirm } from "../lib/dialog.js";
 import { fromNow, time } from "../lib/format.js";
 import { may, store } from "../lib/store.js";
 import { Table } from "../lib/table.js";
-import { Fault, Facts, Field, html, Page, useLoaded, useValue } from "../lib/ui.js";
+import { Fault, Facts, Field, html, Page, typed, useLoaded, useValue } from "../lib/ui.js";
 import { Acknowledgement } from "./acknowledgement.js";
 
 /** @typedef {import("../api").TokenEntry} Token */
@@ -33,7 +33,7 @@ function WithPassword({ title, verb, close, isDanger, act, children }) {
       ${children}
       <${Field} label="Your password, or the token that you signed in with">
         <input type="password" required autocomplete="current-password" value=${password}
-          onInput=${(/** @type {any} */ e) => setPassword(e.target.value)} /><//>
+          onInput=${typed(setPassword)} /><//>
     <//>`;
 }
 
@@ -54,9 +54,9 @@ function NewToken({ close, show }) {
   return html`
     <${WithPassword} title="New token" verb="Create" close=${close} act=${act}>
       <${Field} label="Label"><input maxlength="64" required value=${label}
-        onInput=${(/** @type {any} */ e) => setLabel(e.target.value)} /><//>
+        onInput=${typed(setLabel)} /><//>
       <${Field} label="Expires after days" hint="0: it does not expire"><input type="number" min="0"
-        value=${days} onInput=${(/** @type {any} */ e) => setDays(Number(e.target.value))} /><//>
+        value=${days} onInput=${typed(text => setDays(Number(text)))} /><//>
       <fieldset><legend>Rights</legend>${rights.map(right => html`<label class="check">
         <input type="checkbox" checked=${chosen.includes(right)} onChange=${() => toggle(right)} />
         ${right}</label>`)}</fieldset>
@@ -67,38 +67,42 @@ function Tokens() {
   const { value, fault, reload } = useLoaded(() => list("/v2/me/tokens", "tokens"), []);
   const [isMaking, setMaking] = useState(false);
   const [secret, setSecret] = useState("");
+  const show = (/** @type {string} */ token) => {
+    setSecret(token);
+    reload();
+  };
   const [revoked, setRevoked] = useState(/** @type {Token | null} */ (null));
+  /** @type {import("../lib/table.js").Column<Token>[]} */
   const columns = [
-    { title: "Label", order: (/** @type {Token} */ one) => one.label,
-      cell: (/** @type {Token} */ one) => one.label || "–" },
+    { title: "Label", order: one => one.label,
+      cell: one => one.label || "–" },
     { title: "Id", isWide: true,
-      cell: (/** @type {Token} */ one) => html`<code>${one.token_id}</code>` },
+      cell: one => html`<code>${one.token_id}</code>` },
     { title: "Rights", isWide: true,
-      cell: (/** @type {Token} */ one) => one.rights.join(", ") || "all" },
-    { title: "Issued", isWide: true, order: (/** @type {Token} */ one) => one.issued_unix_s,
-      cell: (/** @type {Token} */ one) => time(one.issued_unix_s) },
-    { title: "Expires", order: (/** @type {Token} */ one) => one.expires_unix_s,
-      cell: (/** @type {Token} */ one) => one.expires_unix_s ? fromNow(one.expires_unix_s) : "never" },
-    { title: "Actions", cell: (/** @type {Token} */ one) => html`<button class="small"
+      cell: one => one.rights.join(", ") || "all" },
+    { title: "Issued", isWide: true, order: one => one.issued_unix_s,
+      cell: one => time(one.issued_unix_s) },
+    { title: "Expires", order: one => one.expires_unix_s,
+      cell: one => one.expires_unix_s ? fromNow(one.expires_unix_s) : "never" },
+    { title: "Actions", cell: one => html`<button class="small"
       aria-label=${`Revoke ${one.label || one.token_id}`}
       onClick=${() => setRevoked(one)}>Revoke</button>` },
   ];
   return html`
     <section>
-      <div class="bar"><h2>Tokens</h2><button onClick=${() => setMaking(true)}>New token</button></div>
+      <div class="bar"><h2>Tokens</h2>
+        <button onClick=${() => setMaking(true)}>New token</button></div>
       <${Fault} fault=${fault} />
       ${secret && html`<${Secret} name="The new token" secret=${secret} />`}
       <${Table} label="Your tokens" rows=${value ?? []} columns=${columns}
-        keyOf=${(/** @type {Token} */ one) => one.token_id} empty=${value ? "None." : "Loading …"} />
-      ${isMaking && html`<${NewToken} close=${() => setMaking(false)} show=${(/** @type {string} */ token) => {
-        setSecret(token);
-        reload();
-      }} />`}
+        id="token_id" empty=${value ? "None." : "Loading …"} />
+      ${isMaking && html`<${NewToken} close=${() => setMaking(false)} show=${show} />`}
       ${revoked && html`<${Confirm} title=${`Revoke ${revoked.label || revoked.token_id}?`}
         verb="Revoke" isDanger=${true} close=${() => setRevoked(null)} act=${async () => {
           await remove(v2("me", "tokens", revoked.token_id));
           reload();
-        }}><p>Programs that use it are refused from then on, and so is what was made with it.</p><//>`}
+        }}>
+        <p>Programs that use it are refused from then on, and so is what was made with it.</p><//>`}
     </section>`;
 }
 
@@ -135,17 +139,18 @@ function Key() {
 
 function Members() {
   const { value, fault } = useLoaded(() => list("/v2/people", "people"), []);
+  /** @type {import("../lib/table.js").Column<any>[]} */
   const columns = [
-    { title: "User", order: (/** @type {any} */ one) => one.person_id,
-      cell: (/** @type {any} */ one) => one.person_id },
-    { title: "Name", cell: (/** @type {any} */ one) => `${one.first_name} ${one.last_name}` },
-    { title: "Role", order: (/** @type {any} */ one) => one.role,
-      cell: (/** @type {any} */ one) => one.role },
-    { title: "Projects", cell: (/** @type {any} */ one) => one.projects.join(", ") },
+    { title: "User", order: one => one.person_id,
+      cell: one => one.person_id },
+    { title: "Name", cell: one => `${one.first_name} ${one.last_name}` },
+    { title: "Role", order: one => one.role,
+      cell: one => one.role },
+    { title: "Projects", cell: one => one.projects.join(", ") },
   ];
   return html`<section><h2>Members</h2><${Fault} fault=${fault} />
     <${Table} label="Members of your projects" rows=${value ?? []} columns=${columns}
-      keyOf=${(/** @type {any} */ one) => one.person_id} /></section>`;
+      id="person_id" /></section>`;
 }
 
 export default function Account() {

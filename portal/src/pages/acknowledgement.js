@@ -30,7 +30,9 @@ export function Acknowledgement({ project }) {
           : `Nodes may be powered on once ${value.missing} has signed.`}</p>
         <blockquote>${value.text.text}</blockquote>
         <ul class="changes">${value.acknowledgements.map((/** @type {any} */ one) => html`
-          <li>version ${one.version}: ${one.person_id} (${one.role}), ${time(one.signed_unix_s)}</li>`)}</ul>
-        ${may("define") && html`<button onClick=${sign}>Sign version ${value.text.version}</button>`}`}
+          <li>version ${one.version}: ${one.person_id} (${one.role}),
+            ${" " + time(one.signed_unix_s)}</li>`)}</ul>
+        ${may("define") && html`
+          <button onClick=${sign}>Sign version ${value.text.version}</button>`}`}
     </section>`;
 }

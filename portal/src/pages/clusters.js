@@ -6,7 +6,7 @@ import { counted } from "../lib/format.js";
 import { go, href } from "../lib/route.js";
 import { may, store } from "../lib/store.js";
 import { Table } from "../lib/table.js";
-import { Fault, Field, html, Page, State, useRecords, useValue } from "../lib/ui.js";
+import { Fault, Field, html, Page, State, typed, useRecords, useValue } from "../lib/ui.js";
 
 /** @typedef {import("../api").Cluster} Cluster */
 
@@ -36,15 +36,15 @@ function NewCluster(/** @type {{close: () => void}} */ { close }) {
   return html`
     <${Confirm} title="New cluster" verb="Create" close=${close} act=${act}>
       <${Field} label="Name"><input value=${asked.name} required
-        onInput=${(/** @type {any} */ e) => set({ name: e.target.value })} /><//>
+        onInput=${typed(name => set({ name }))} /><//>
       <${Field} label="Project"><select value=${asked.project}
-        onChange=${(/** @type {any} */ e) => set({ project: e.target.value })}>
+        onChange=${typed(project => set({ project }))}>
         ${projects.map(one => html`<option>${one}</option>`)}</select><//>
       <${Field} label="Compute nodes"><input type="number" min="0" max="4096" required
         value=${asked.computes}
-        onInput=${(/** @type {any} */ e) => set({ computes: Number(e.target.value) })} /><//>
+        onInput=${typed(text => set({ computes: Number(text) }))} /><//>
       <${Field} label="Image"><select value=${asked.image}
-        onChange=${(/** @type {any} */ e) => set({ image: e.target.value })}>
+        onChange=${typed(image => set({ image }))}>
         <option value="">none: empty disks</option>
         ${images.map(one => html`<option>${one.image_id}</option>`)}</select><//>
     <//>`;
@@ -57,17 +57,18 @@ export default function Clusters() {
   const isLoaded = useValue(store.clusters.isLoaded);
   const [isMaking, setMaking] = useState(false);
   const sets = useMemo(() => byCluster(active), [active]);
+  /** @type {import("../lib/table.js").Column<Cluster>[]} */
   const columns = [
-    { title: "Name", order: (/** @type {Cluster} */ one) => one.cluster_id,
-      cell: (/** @type {Cluster} */ one) =>
+    { title: "Name", order: one => one.cluster_id,
+      cell: one =>
         html`<a href=${href("clusters", one.cluster_id)}>${one.cluster_id}</a>` },
-    { title: "Project", order: (/** @type {Cluster} */ one) => one.project_id,
-      cell: (/** @type {Cluster} */ one) => one.project_id },
-    { title: "Nodes", isNumber: true, order: (/** @type {Cluster} */ one) => one.node_count,
-      cell: (/** @type {Cluster} */ one) => one.node_count.toLocaleString() },
-    { title: "Computesets", cell: (/** @type {Cluster} */ one) =>
+    { title: "Project", order: one => one.project_id,
+      cell: one => one.project_id },
+    { title: "Nodes", isNumber: true, order: one => one.node_count,
+      cell: one => one.node_count.toLocaleString() },
+    { title: "Computesets", cell: one =>
       html`<${Sets} sets=${sets.get(one.cluster_id) ?? []} />` },
-    { title: "Description", isWide: true, cell: (/** @type {Cluster} */ one) => one.description },
+    { title: "Description", isWide: true, cell: one => one.description },
   ];
   return html`
     <${Page} title="Clusters" actions=${may("define") &&
@@ -75,7 +76,7 @@ export default function Clusters() {
       <p class="quiet">${counted(clusters.length, "cluster")}</p>
       <${Fault} fault=${fault} />
       <${Table} label="Clusters" rows=${clusters} columns=${columns}
-        keyOf=${(/** @type {Cluster} */ one) => one.cluster_id}
+        id="cluster_id"
         empty=${isLoaded ? "No clusters yet." : "Loading …"} />
       ${isMaking && html`<${NewCluster} close=${() => setMaking(false)} />`}
     <//>`;

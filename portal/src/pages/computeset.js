@@ -5,7 +5,7 @@ import { Confirm } from "../lib/dialog.js";
 import { duration, fromNow, time } from "../lib/format.js";
 import { href } from "../lib/route.js";
 import { may, store } from "../lib/store.js";
-import { Fault, Facts, Field, html, Page, State, useLoaded, useRecords } from "../lib/ui.js";
+import { Fault, Facts, Field, html, Page, State, typed, useLoaded, useRecords } from "../lib/ui.js";
 import { endOf } from "./computeset_table.js";
 import { ChangePlan, StartPlan } from "./plan.js";
 import { Why } from "./why.js";
@@ -28,8 +28,8 @@ import { Why } from "./why.js";
 
 /** @type {Record<string, Change>} */
 const changes = {
-  terminate: { title: "Terminate", verb: "Terminate", isDanger: true, method: "POST", part: "/power",
-    body: () => ({ action: "shutdown" }) },
+  terminate: { title: "Terminate", verb: "Terminate", isDanger: true, method: "POST",
+    part: "/power", body: () => ({ action: "shutdown" }) },
   walltime: { title: "Change the walltime", verb: "Change", method: "PATCH", part: "",
     label: "Walltime in minutes, from its start", first: set => String(set.walltime_mins),
     body: given => Number(given) > 0 ? { walltime_mins: Number(given) } : null },
@@ -70,7 +70,7 @@ function ChangeDialog({ set, change, close }) {
         act=${() => send(body ?? {})}>
       ${change.label && html`<${Field} label=${change.label} hint=${change.hint}>
         <input value=${given} required
-          onInput=${(/** @type {any} */ e) => setGiven(e.target.value)} /><//>`}
+          onInput=${typed(setGiven)} /><//>`}
       <div aria-live="polite">
         ${state.plan && (state.plan.computeset ? html`<${StartPlan} plan=${state.plan} />`
           : html`<${ChangePlan} plan=${state.plan} />`)}
@@ -100,7 +100,7 @@ function Details({ set }) {
           ["Started", time(set.start_unix_s)],
           ["Ends", endOf(set) ? `${time(endOf(set))}, ${fromNow(endOf(set))}` : "–"],
         ]} />
-        <h3>Nodes</h3>
+        <h2>Nodes</h2>
         <ul class="chips">${names.map(one => html`<li key=${one.node_id}>
           <a href=${href("clusters", set.cluster_id, "nodes", one.name)}>${one.name}</a>${" "}
           <${State} state=${one.state} /></li>`)}</ul>
@@ -119,9 +119,10 @@ export default function ComputesetPage({ id }) {
   const set = live ?? value;
   if (!set) return html`<${Page} title=${"Computeset " + id}><${Fault} fault=${fault} /><//>`;
   return html`
-    <${Page} title=${"Computeset " + id} actions=${may("power") && (offered[set.state] ?? []).map(name =>
-        html`<button class=${changes[name].isDanger ? "danger" : ""}
-          onClick=${() => setChange(name)}>${changes[name].title}</button>`)}>
+    <${Page} title=${"Computeset " + id} actions=${may("power") &&
+        (offered[set.state] ?? []).map(name => html`
+          <button class=${changes[name].isDanger ? "danger" : ""}
+            onClick=${() => setChange(name)}>${changes[name].title}</button>`)}>
       <${Details} set=${set} />
       ${change && html`<${ChangeDialog} set=${set} change=${changes[change]}
         close=${() => setChange("")} />`}

@@ -10,27 +10,28 @@ import { html, State } from "../lib/ui.js";
 export const endOf = set => set.end_unix_s ||
   (set.start_unix_s && set.start_unix_s + set.walltime_mins * 60);
 
+/** @type {import("../lib/table.js").Column<Computeset>[]} */
 const columns = [
-  { title: "Id", order: (/** @type {Computeset} */ one) => one.computeset_id,
-    cell: (/** @type {Computeset} */ one) =>
+  { title: "Id", order: one => one.computeset_id,
+    cell: one =>
       html`<a href=${href("computesets", one.computeset_id)}>${one.computeset_id}</a>` },
-  { title: "Cluster", order: (/** @type {Computeset} */ one) => one.cluster_id,
-    cell: (/** @type {Computeset} */ one) =>
+  { title: "Cluster", order: one => one.cluster_id,
+    cell: one =>
       html`<a href=${href("clusters", one.cluster_id)}>${one.cluster_id}</a>` },
-  { title: "State", order: (/** @type {Computeset} */ one) => one.state,
-    cell: (/** @type {Computeset} */ one) => html`<${State} state=${one.state} />` },
-  { title: "Nodes", isNumber: true, order: (/** @type {Computeset} */ one) => one.nodes.length,
-    cell: (/** @type {Computeset} */ one) => one.nodes.length },
-  { title: "Started", isWide: true, order: (/** @type {Computeset} */ one) => one.start_unix_s,
-    cell: (/** @type {Computeset} */ one) => time(one.start_unix_s) },
-  { title: "Ends", order: endOf, cell: (/** @type {Computeset} */ one) => fromNow(endOf(one)) },
-  { title: "Allocation", isWide: true, order: (/** @type {Computeset} */ one) => one.allocation_id,
-    cell: (/** @type {Computeset} */ one) => one.allocation_id },
-  { title: "Reason", isWide: true, cell: (/** @type {Computeset} */ one) => one.reason },
+  { title: "State", order: one => one.state,
+    cell: one => html`<${State} state=${one.state} />` },
+  { title: "Nodes", isNumber: true, order: one => one.nodes.length,
+    cell: one => one.nodes.length },
+  { title: "Started", isWide: true, order: one => one.start_unix_s,
+    cell: one => time(one.start_unix_s) },
+  { title: "Ends", order: endOf, cell: one => fromNow(endOf(one)) },
+  { title: "Allocation", isWide: true, order: one => one.allocation_id,
+    cell: one => one.allocation_id },
+  { title: "Reason", isWide: true, cell: one => one.reason },
 ];
 
 /** @param {{sets: Computeset[], empty?: string}} props */
 export const ComputesetTable = ({ sets, empty }) => html`
   <${Table} label="Computesets" rows=${sets} columns=${columns}
-    keyOf=${(/** @type {Computeset} */ one) => one.computeset_id}
+    id="computeset_id"
     empty=${empty ?? "No computeset waits or runs."} />`;

@@ -5,11 +5,14 @@ import { closeConsole, current, openConsole, sessions } from "../lib/console_ses
 import { may, store } from "../lib/store.js";
 import { loadStyle } from "../lib/styles.js";
 import { ConsoleTerminal } from "../lib/terminal.js";
-import { Fault, Field, html, Page, State, useRecords, useValue } from "../lib/ui.js";
+import { Fault, Field, html, Page, State, typed, useRecords, useValue } from "../lib/ui.js";
 
 /** @typedef {import("../lib/console_sessions.js").ConsoleSession} ConsoleSession */
 
-/** The terminal of each session lives on while other pages are shown. @type {Map<number, ConsoleTerminal>} */
+/**
+ * The terminal of each session lives on while other pages are shown.
+ * @type {Map<number, ConsoleTerminal>}
+ */
 const terminals = new Map();
 
 /** @param {ConsoleSession} session */
@@ -52,7 +55,8 @@ function Panel({ session, isHidden }) {
         <b>${session.node}</b> <span role="status"><${State} state=${state} />
           ${state === "closed" && " " + reason}</span>
         <span class="quiet">Ctrl+F6 leaves the terminal</span>
-        ${state === "closed" && html`<button onClick=${() => terminal.connect()}>Connect again</button>`}
+        ${state === "closed" && html`
+          <button onClick=${() => terminal.connect()}>Connect again</button>`}
         <button ref=${head} onClick=${() => close(session)}>Close</button>
       </div>
       <div class="terminal-place" ref=${place}></div>
@@ -65,7 +69,7 @@ function Open() {
   const cluster = chosen || clusters[0]?.cluster_id || "";
   return html`<div class="bar">
     <${Field} label="Cluster"><select value=${cluster}
-      onChange=${(/** @type {any} */ e) => setCluster(e.target.value)}>
+      onChange=${typed(setCluster)}>
       ${clusters.map(one => html`<option>${one.cluster_id}</option>`)}</select><//>
     ${cluster && html`<${OpenNode} key=${cluster} cluster=${cluster} />`}</div>`;
 }
@@ -77,9 +81,10 @@ function OpenNode({ cluster }) {
   const name = node || nodes[0]?.name || "";
   return html`
     <${Field} label="Node"><select value=${name}
-      onChange=${(/** @type {any} */ e) => setNode(e.target.value)}>
+      onChange=${typed(setNode)}>
       ${nodes.map(one => html`<option>${one.name}</option>`)}</select><//>
-    <button class="main" disabled=${!name} onClick=${() => openConsole(cluster, name)}>Open</button>`;
+    <button class="main" disabled=${!name}
+      onClick=${() => openConsole(cluster, name)}>Open</button>`;
 }
 
 export default function Consoles() {

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { patch, v2 } from "../lib/api.js";
 import { Confirm } from "../lib/dialog.js";
-import { Fault, Field, html, useLoaded } from "../lib/ui.js";
+import { Fault, Field, html, typed, useLoaded } from "../lib/ui.js";
 import { ChangePlan } from "./plan.js";
 
 /** @param {{host: import("../api").Host, close: () => void}} props */
@@ -19,7 +19,7 @@ export function Drain({ host, close }) {
       <p>${asked ? "Nothing more starts there. What runs there goes on."
         : "Nodes may start there again."}</p>
       ${asked && html`<${Field} label="Reason"><input maxlength="256" value=${reason}
-        onInput=${(/** @type {any} */ e) => setReason(e.target.value)} /><//>`}
+        onInput=${typed(setReason)} /><//>`}
       ${value && html`<${ChangePlan} plan=${value} />`}
       <${Fault} fault=${fault} />
     <//>`;

@@ -3,21 +3,22 @@ import { useMemo, useState } from "preact/hooks";
 import { store } from "../lib/store.js";
 import { Table } from "../lib/table.js";
 import { Dialog } from "../lib/dialog.js";
-import { html, Page, useValue } from "../lib/ui.js";
+import { html, Page, typed, useValue } from "../lib/ui.js";
 
 /** @typedef {import("../lib/events.js").Event} Event */
 
+/** @type {import("../lib/table.js").Column<Event>[]} */
 const columns = [
-  { title: "Number", isNumber: true, order: (/** @type {Event} */ one) => one.sequence,
-    cell: (/** @type {Event} */ one) => one.sequence },
-  { title: "Type", order: (/** @type {Event} */ one) => one.type,
-    cell: (/** @type {Event} */ one) => one.type },
-  { title: "Project", order: (/** @type {Event} */ one) => one.project,
-    cell: (/** @type {Event} */ one) => one.project },
-  { title: "Cluster", order: (/** @type {Event} */ one) => one.cluster,
-    cell: (/** @type {Event} */ one) => one.cluster },
-  { title: "Sender", isWide: true, cell: (/** @type {Event} */ one) => one.sender },
-  { title: "Trace", isWide: true, cell: (/** @type {Event} */ one) => html`<code>${one.trace_id}</code>` },
+  { title: "Number", isNumber: true, order: one => one.sequence,
+    cell: one => one.sequence },
+  { title: "Type", order: one => one.type,
+    cell: one => one.type },
+  { title: "Project", order: one => one.project,
+    cell: one => one.project },
+  { title: "Cluster", order: one => one.cluster,
+    cell: one => one.cluster },
+  { title: "Sender", isWide: true, cell: one => one.sender },
+  { title: "Trace", isWide: true, cell: one => html`<code>${one.trace_id}</code>` },
 ];
 
 export default function Events() {
@@ -36,19 +37,20 @@ export default function Events() {
     <${Page} title="Events">
       <div class="bar">
         <select aria-label="Type" value=${type}
-          onChange=${(/** @type {any} */ e) => setType(e.target.value)}>
+          onChange=${typed(setType)}>
           <option value="">every type</option>
           ${types.map(one => html`<option>${one}</option>`)}</select>
         <input type="search" placeholder="Any word" aria-label="Find events" value=${words}
-          onInput=${(/** @type {any} */ e) => setWords(e.target.value)} />
+          onInput=${typed(setWords)} />
         <span class="quiet">${rows.length} of the newest ${store.events.length}</span>
       </div>
       <${Table} label="Events" rows=${rows} columns=${all}
-        keyOf=${(/** @type {Event} */ one) => one.sequence}
+        id="sequence"
         empty="No event has arrived since the portal was opened." />
       ${shown && html`<${Dialog} title=${`Event ${shown.sequence}`} close=${() => setShown(null)}>
         <pre tabindex="0">${JSON.stringify(shown, null, 2)}</pre>
-        <div class="buttons"><button class="main" onClick=${() => setShown(null)}>Close</button></div>
+        <div class="buttons">
+          <button class="main" onClick=${() => setShown(null)}>Close</button></div>
       <//>`}
     <//>`;
 }

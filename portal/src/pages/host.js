@@ -15,7 +15,8 @@ export default function HostPage({ host }) {
   const isLoaded = useValue(store.hosts.isLoaded);
   const [isAsking, setAsking] = useState(false);
   const missing = isLoaded && !one ? new Error("There is no such host.") : null;
-  if (!one) return html`<${Page} title=${"Host " + host}><${Fault} fault=${fault ?? missing} /><//>`;
+  if (!one) return html`
+    <${Page} title=${"Host " + host}><${Fault} fault=${fault ?? missing} /><//>`;
   return html`
     <${Page} title=${"Host " + host} actions=${html`<button onClick=${() => setAsking(true)}>
         ${one.state === "drained" ? "Resume" : "Drain"}</button>`}>
@@ -27,7 +28,8 @@ export default function HostPage({ host }) {
             ["Reason", one.reason || "–"],
             ["Nodes", String(one.node_count)],
             ["CPUs", `${one.cpus_used} of ${one.cpus} used`],
-            ["Memory", `${one.memory_used_mb.toLocaleString()} of ${one.memory_mb.toLocaleString()} MB used`],
+            ["Memory", `${one.memory_used_mb.toLocaleString()} of ${
+              one.memory_mb.toLocaleString()} MB used`],
             ["Driver", [one.driver, one.accelerator].filter(Boolean).join(", ")],
             ["Release", one.release || "–"],
             ["Address", one.address || "the head's machine"],

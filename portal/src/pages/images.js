@@ -7,7 +7,7 @@ import { isOperator, may, store } from "../lib/store.js";
 import { Table } from "../lib/table.js";
 import { say } from "../lib/toast.js";
 import { uploadImage } from "../lib/upload.js";
-import { Fault, Field, html, Page, useRecords, useValue } from "../lib/ui.js";
+import { Fault, Field, html, Page, typed, useRecords, useValue } from "../lib/ui.js";
 
 /** @typedef {import("../api").Image} Image */
 
@@ -46,16 +46,17 @@ function UploadDialog({ file, close }) {
     <${Confirm} title=${"Upload " + file.name} verb="Upload" act=${act}
         close=${() => { given.current.abort(); close(); }}>
       <${Field} label="Project"><select value=${asked.project}
-        onChange=${(/** @type {any} */ e) => set({ project: e.target.value })}>
+        onChange=${typed(project => set({ project }))}>
         ${projects.map(one => html`<option>${one}</option>`)}</select><//>
       <${Field} label="Name"><input required maxlength="64" value=${asked.name}
-        onInput=${(/** @type {any} */ e) => set({ name: e.target.value })} /><//>
+        onInput=${typed(name => set({ name }))} /><//>
       <${Field} label="Format"><select value=${asked.format}
-        onChange=${(/** @type {any} */ e) => set({ format: e.target.value })}>
+        onChange=${typed(format => set({ format }))}>
         ${formats.map(one => html`<option>${one}</option>`)}</select><//>
       ${sent >= 0 && html`<p><progress aria-label="Sent" max=${file.size} value=${sent}></progress>
         ${bytes(sent)} of ${bytes(file.size)}${speed > 0 && `, ${bytes(speed)}/s, ${
-          sent < file.size ? duration((file.size - sent) / speed) + " left" : "being checked"}`}</p>`}
+          sent < file.size ? duration((file.size - sent) / speed) + " left"
+            : "being checked"}`}</p>`}
     <//>`;
 }
 
@@ -67,20 +68,21 @@ export default function Images() {
   const picker = useRef(/** @type {HTMLInputElement | null} */ (null));
   const canRemove = (/** @type {Image} */ one) =>
     may("images") && (!one.image_id.startsWith("public/") || isOperator());
+  /** @type {import("../lib/table.js").Column<Image>[]} */
   const columns = [
-    { title: "Name", order: (/** @type {Image} */ one) => one.image_id,
-      cell: (/** @type {Image} */ one) => one.image_id },
-    { title: "Format", order: (/** @type {Image} */ one) => one.format,
-      cell: (/** @type {Image} */ one) => one.format },
-    { title: "Size", isNumber: true, order: (/** @type {Image} */ one) => one.size_bytes,
-      cell: (/** @type {Image} */ one) => bytes(one.size_bytes) },
-    { title: "Disk", isNumber: true, isWide: true, order: (/** @type {Image} */ one) => one.virtual_bytes,
-      cell: (/** @type {Image} */ one) => bytes(one.virtual_bytes) },
-    { title: "Published", isWide: true, order: (/** @type {Image} */ one) => one.published_unix_s,
-      cell: (/** @type {Image} */ one) => time(one.published_unix_s) },
-    { title: "SHA-256", isWide: true, cell: (/** @type {Image} */ one) =>
+    { title: "Name", order: one => one.image_id,
+      cell: one => one.image_id },
+    { title: "Format", order: one => one.format,
+      cell: one => one.format },
+    { title: "Size", isNumber: true, order: one => one.size_bytes,
+      cell: one => bytes(one.size_bytes) },
+    { title: "Disk", isNumber: true, isWide: true, order: one => one.virtual_bytes,
+      cell: one => bytes(one.virtual_bytes) },
+    { title: "Published", isWide: true, order: one => one.published_unix_s,
+      cell: one => time(one.published_unix_s) },
+    { title: "SHA-256", isWide: true, cell: one =>
       html`<code title=${one.sha256}>${one.sha256.slice(0, 16)}</code>` },
-    { title: "Actions", cell: (/** @type {Image} */ one) => canRemove(one) && html`
+    { title: "Actions", cell: one => canRemove(one) && html`
       <button class="small" aria-label=${"Remove " + one.image_id}
         onClick=${() => setGone(one)}>Remove</button>` },
   ];
@@ -106,10 +108,11 @@ export default function Images() {
         ${may("images") && html`<p class="quiet">Files may be dropped here.</p>`}
         <${Fault} fault=${fault} />
         <${Table} label="Images" rows=${images} columns=${columns} empty="No images yet."
-          keyOf=${(/** @type {Image} */ one) => one.image_id} />
+          id="image_id" />
       </div>
       ${file && html`<${UploadDialog} file=${file} close=${() => setFile(null)} />`}
       ${gone && html`<${Confirm} title=${`Remove ${gone.image_id}?`} verb="Remove" isDanger=${true}
-        close=${() => setGone(null)} act=${removeIt}><p>Volumes made from it keep their content.</p><//>`}
+        close=${() => setGone(null)} act=${removeIt}>
+        <p>Volumes made from it keep their content.</p><//>`}
     <//>`;
 }

@@ -6,13 +6,14 @@ import { Fault, Facts, html, useLoaded } from "../lib/ui.js";
 
 /** @typedef {import("../api").Port & {node_name: string}} NodePort */
 
+/** @type {import("../lib/table.js").Column<NodePort>[]} */
 const columns = [
-  { title: "Node", order: (/** @type {NodePort} */ one) => one.node_name,
-    cell: (/** @type {NodePort} */ one) => one.node_name },
-  { title: "Address", order: (/** @type {NodePort} */ one) => one.ip,
-    cell: (/** @type {NodePort} */ one) => html`<code>${one.ip}/${one.prefix_length}</code>` },
-  { title: "MAC", isWide: true, cell: (/** @type {NodePort} */ one) => html`<code>${one.mac}</code>` },
-  { title: "Gateway", isWide: true, cell: (/** @type {NodePort} */ one) => one.gateway },
+  { title: "Node", order: one => one.node_name,
+    cell: one => one.node_name },
+  { title: "Address", order: one => one.ip,
+    cell: one => html`<code>${one.ip}/${one.prefix_length}</code>` },
+  { title: "MAC", isWide: true, cell: one => html`<code>${one.mac}</code>` },
+  { title: "Gateway", isWide: true, cell: one => one.gateway },
 ];
 
 /** @param {{cluster: string}} props */
@@ -27,11 +28,11 @@ export function Networks({ cluster }) {
       <h2>${one.is_public ? "Public network" : "Private network"}, VLAN ${one.vlan}</h2>
       <${Facts} facts=${[
         ["Isolation", one.is_public
-          ? "shared with the frontends of other clusters; a node cannot use another's MAC or address"
+          ? "shared with other frontends; a node cannot use another's MAC or address"
           : "of this cluster alone: no packet of another cluster arrives here"],
         ["Ports", String(one.ports.length)],
       ]} />
       <${Table} label=${"Ports of VLAN " + one.vlan} rows=${one.ports} columns=${columns}
-        keyOf=${(/** @type {NodePort} */ port) => port.mac} />
+        id="mac" />
     </section>`)}`;
 }

@@ -18,8 +18,10 @@ export default function NodePage({ cluster, node }) {
   const isLoaded = useValue(collection.isLoaded);
   const fault = useValue(collection.fault);
   const [action, setAction] = useState("");
-  const missing = isLoaded && !known ? new Error("There is no such node, or it is not yours.") : null;
-  if (!known) return html`<${Page} title=${"Node " + node}><${Fault} fault=${fault ?? missing} /><//>`;
+  const missing = isLoaded && !known
+    ? new Error("There is no such node, or it is not yours.") : null;
+  if (!known) return html`
+    <${Page} title=${"Node " + node}><${Fault} fault=${fault ?? missing} /><//>`;
   return html`
     <${Page} title=${"Node " + node} actions=${html`
         ${may("console") && html`<button class="main" disabled=${known.state !== "active"}
@@ -41,7 +43,8 @@ export default function NodePage({ cluster, node }) {
               : "–"],
           ]} />
         </section>
-        <${Why} path=${v2("clusters", cluster, "nodes", node)} state=${known.state + known.reason} />
+        <${Why} path=${v2("clusters", cluster, "nodes", node)}
+          state=${known.state + known.reason} />
       </div>
       ${action && html`<${Power} cluster=${cluster} action=${action} nodes=${[known]}
         close=${() => setAction("")} />`}

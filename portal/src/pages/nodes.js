@@ -5,7 +5,7 @@ import { counted } from "../lib/format.js";
 import { href } from "../lib/route.js";
 import { may, store } from "../lib/store.js";
 import { Table } from "../lib/table.js";
-import { Fault, html, State, useRecords, useValue } from "../lib/ui.js";
+import { Fault, html, State, typed, useRecords, useValue } from "../lib/ui.js";
 import { Power } from "./power.js";
 
 /** @typedef {import("../types.js").NodeView} Node */
@@ -21,21 +21,24 @@ function sum(nodes) {
   return [...counts].sort(([a], [b]) => a.localeCompare(b));
 }
 
-/** @param {string} cluster */
+/**
+ * @param {string} cluster
+ * @returns {import("../lib/table.js").Column<Node>[]}
+ */
 const columnsOf = cluster => [
-  { title: "Name", order: (/** @type {Node} */ one) => one.index, cell: (/** @type {Node} */ one) =>
+  { title: "Name", order: one => one.index, cell: one =>
     html`<a href=${href("clusters", cluster, "nodes", one.name)}>${one.name}</a>` },
-  { title: "State", order: (/** @type {Node} */ one) => one.state,
-    cell: (/** @type {Node} */ one) => html`<${State} state=${one.state} />` },
-  { title: "Computeset", order: (/** @type {Node} */ one) => one.computeset_id,
-    cell: (/** @type {Node} */ one) => one.computeset_id
+  { title: "State", order: one => one.state,
+    cell: one => html`<${State} state=${one.state} />` },
+  { title: "Computeset", order: one => one.computeset_id,
+    cell: one => one.computeset_id
       ? html`<a href=${href("computesets", one.computeset_id)}>${one.computeset_id}</a>` : "" },
-  { title: "CPUs", isNumber: true, isWide: true, cell: (/** @type {Node} */ one) => one.cpus },
+  { title: "CPUs", isNumber: true, isWide: true, cell: one => one.cpus },
   { title: "Memory", isNumber: true, isWide: true,
-    cell: (/** @type {Node} */ one) => one.memory_mb.toLocaleString() + " MB" },
-  { title: "Host", isWide: true, order: (/** @type {Node} */ one) => one.host_id,
-    cell: (/** @type {Node} */ one) => one.host_id },
-  { title: "Reason", isWide: true, cell: (/** @type {Node} */ one) => one.reason },
+    cell: one => one.memory_mb.toLocaleString() + " MB" },
+  { title: "Host", isWide: true, order: one => one.host_id,
+    cell: one => one.host_id },
+  { title: "Reason", isWide: true, cell: one => one.reason },
 ];
 
 /** @param {{cluster: string}} props */
@@ -69,9 +72,9 @@ export function Nodes({ cluster }) {
   return html`
     <div class="bar">
       <input type="search" placeholder="Name, host or reason" aria-label="Find nodes"
-        value=${words} onInput=${(/** @type {any} */ e) => setWords(e.target.value)} />
+        value=${words} onInput=${typed(setWords)} />
       <select aria-label="State" value=${state}
-        onChange=${(/** @type {any} */ e) => setState(e.target.value)}>
+        onChange=${typed(setState)}>
         <option value="">every state</option>
         ${sum(nodes).map(([name]) => html`<option>${name}</option>`)}</select>
       <span class="sums">${sum(nodes).map(([name, count]) =>
@@ -83,8 +86,8 @@ export function Nodes({ cluster }) {
         onClick=${() => setAction(name)}>${title}</button>`)}
     </div>`}
     <${Fault} fault=${fault} />
-    <${Table} label=${"Nodes of " + cluster} rows=${rows} columns=${columns} selection=${may("power") &&
-        selection} keyOf=${(/** @type {Node} */ one) => one.node_id}
+    <${Table} label=${"Nodes of " + cluster} rows=${rows} columns=${columns}
+      selection=${may("power") && selection} id="node_id"
       empty=${isLoaded ? "No such nodes." : "Loading …"} />
     ${action && html`<${Power} cluster=${cluster} action=${action} nodes=${selected}
       close=${() => setAction("")} />`}`;

@@ -8,34 +8,37 @@ import { Fault, html, Page, useRecords, useValue } from "../lib/ui.js";
 /** @typedef {import("../api").Allocation} Allocation */
 /** @typedef {import("../api").Person} Person */
 
+/** @type {import("../lib/table.js").Column<any>[]} */
 const projectColumns = [
-  { title: "Project", order: (/** @type {any} */ one) => one.project_id,
-    cell: (/** @type {any} */ one) => one.project_id },
-  { title: "Members", isNumber: true, order: (/** @type {any} */ one) => one.members,
-    cell: (/** @type {any} */ one) => one.members },
-  { title: "Clusters", isNumber: true, order: (/** @type {any} */ one) => one.clusters,
-    cell: (/** @type {any} */ one) => one.clusters },
+  { title: "Project", order: one => one.project_id,
+    cell: one => one.project_id },
+  { title: "Members", isNumber: true, order: one => one.members,
+    cell: one => one.members },
+  { title: "Clusters", isNumber: true, order: one => one.clusters,
+    cell: one => one.clusters },
 ];
+/** @type {import("../lib/table.js").Column<Allocation>[]} */
 const allocationColumns = [
-  { title: "Allocation", order: (/** @type {Allocation} */ one) => one.allocation_id,
-    cell: (/** @type {Allocation} */ one) => one.allocation_id },
-  { title: "Project", order: (/** @type {Allocation} */ one) => one.project_id,
-    cell: (/** @type {Allocation} */ one) => one.project_id },
-  { title: "Used", isNumber: true, order: (/** @type {Allocation} */ one) => one.used_core_s,
-    cell: (/** @type {Allocation} */ one) => coreHours(one.used_core_s) },
-  { title: "Limit", isNumber: true, order: (/** @type {Allocation} */ one) => one.limit_core_s,
-    cell: (/** @type {Allocation} */ one) => one.limit_core_s ? coreHours(one.limit_core_s) : "none" },
-  { title: "Shares", isNumber: true, isWide: true, cell: (/** @type {Allocation} */ one) => one.shares },
-  { title: "Closed", cell: (/** @type {Allocation} */ one) => one.is_closed ? "yes" : "no" },
+  { title: "Allocation", order: one => one.allocation_id,
+    cell: one => one.allocation_id },
+  { title: "Project", order: one => one.project_id,
+    cell: one => one.project_id },
+  { title: "Used", isNumber: true, order: one => one.used_core_s,
+    cell: one => coreHours(one.used_core_s) },
+  { title: "Limit", isNumber: true, order: one => one.limit_core_s,
+    cell: one => one.limit_core_s ? coreHours(one.limit_core_s) : "none" },
+  { title: "Shares", isNumber: true, isWide: true, cell: one => one.shares },
+  { title: "Closed", cell: one => one.is_closed ? "yes" : "no" },
 ];
+/** @type {import("../lib/table.js").Column<Person>[]} */
 const peopleColumns = [
-  { title: "User", order: (/** @type {Person} */ one) => one.person_id,
-    cell: (/** @type {Person} */ one) => one.person_id },
-  { title: "Name", cell: (/** @type {Person} */ one) => `${one.first_name} ${one.last_name}` },
-  { title: "Role", order: (/** @type {Person} */ one) => one.role,
-    cell: (/** @type {Person} */ one) => one.role },
-  { title: "Projects", cell: (/** @type {Person} */ one) => one.projects.join(", ") },
-  { title: "E-mail", isWide: true, cell: (/** @type {Person} */ one) => one.email },
+  { title: "User", order: one => one.person_id,
+    cell: one => one.person_id },
+  { title: "Name", cell: one => `${one.first_name} ${one.last_name}` },
+  { title: "Role", order: one => one.role,
+    cell: one => one.role },
+  { title: "Projects", cell: one => one.projects.join(", ") },
+  { title: "E-mail", isWide: true, cell: one => one.email },
 ];
 
 export default function People() {
@@ -53,12 +56,12 @@ export default function People() {
       <${Fault} fault=${fault} />
       <h2>Projects</h2>
       <${Table} label="Projects" rows=${rows} columns=${projectColumns}
-        keyOf=${(/** @type {any} */ one) => one.project_id} />
+        id="project_id" />
       <h2>Allocations</h2>
       <${Table} label="Allocations" rows=${allocations} columns=${allocationColumns}
-        keyOf=${(/** @type {Allocation} */ one) => one.allocation_id} />
+        id="allocation_id" />
       <h2>People</h2>
       <${Table} label="People" rows=${people} columns=${peopleColumns}
-        keyOf=${(/** @type {Person} */ one) => one.person_id} />
+        id="person_id" />
     <//>`;
 }

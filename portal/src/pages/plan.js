@@ -17,16 +17,19 @@ export function startOf(plan) {
     : `${fromNow(plan.expected_start_unix_s)}, at ${time(plan.expected_start_unix_s)}`;
   const span = plan.latest_start_unix_s - plan.earliest_start_unix_s;
   return span > 0
-    ? `${expected}; 8 of 10 between ${time(plan.earliest_start_unix_s)} and ${time(plan.latest_start_unix_s)}`
+    ? `${expected}; 8 of 10 between ${time(plan.earliest_start_unix_s)} and ${
+      time(plan.latest_start_unix_s)}`
     : expected;
 }
 
 /** @param {{causes: import("../api").Cause[]}} props */
 export const Causes = ({ causes }) => html`
-  <ol class="causes">${causes.map(one => html`<li><b>${one.subject}</b> <${State} state=${one.state} />
+  <ol class="causes">${causes.map(one => html`
+    <li><b>${one.subject}</b> <${State} state=${one.state} />
     ${one.reason && html`<p>${one.reason}</p>`}
     ${one.remedy && html`<p class="quiet">${one.remedy}</p>`}
-    ${one.until_unix_s > 0 && html`<p class="quiet">until ${time(one.until_unix_s)} at the latest</p>`}
+    ${one.until_unix_s > 0 && html`
+      <p class="quiet">until ${time(one.until_unix_s)} at the latest</p>`}
   </li>`)}</ol>`;
 
 const namesMax = 24;
@@ -61,7 +64,8 @@ export function ChangePlan({ plan }) {
   return html`
     <ul class="changes">${changes.length ? changes.map(text => html`<li>${text}</li>`)
       : html`<li>Nothing changes at once.</li>`}
-      ${plan.nodes.length > namesMax && html`<li>and ${plan.nodes.length - namesMax} more nodes</li>`}
+      ${plan.nodes.length > namesMax && html`
+        <li>and ${plan.nodes.length - namesMax} more nodes</li>`}
     </ul>
     ${plan.more_core_s_max !== 0 && html`<p>${plan.more_core_s_max > 0 ? "At most " : ""}${
       coreHours(Math.abs(plan.more_core_s_max))} ${plan.more_core_s_max > 0 ? "more" : "less"}${

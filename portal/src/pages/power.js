@@ -36,7 +36,10 @@ async function powerEach(cluster, action, nodes, show) {
   await Promise.all(Array.from({ length: atOnceMax }, work));
 }
 
-/** @param {{cluster: string, names: string[], results: Map<string, string>, close: () => void}} props */
+/**
+ * @param {{cluster: string, names: string[], results: Map<string, string>,
+ *          close: () => void}} props
+ */
 function Results({ cluster, names, results, close }) {
   const nodes = useRecords(store.nodesOf(cluster)).filter(one => names.includes(one.name));
   const refused = nodes.filter(one => ![undefined, "accepted"].includes(results.get(one.name)));

@@ -72,8 +72,8 @@ function Current({ page, ...about }) {
 const Links = (/** @type {{label: string, all: string[][], current: string}} */
   { label, all, current }) => html`
   <ul aria-label=${label}>${all.map(([section, title]) => html`
-    <li><a href=${href(section)} aria-current=${section === current ? "page" : undefined}>${title}</a>
-    </li>`)}</ul>`;
+    <li><a href=${href(section)}
+      aria-current=${section === current ? "page" : undefined}>${title}</a></li>`)}</ul>`;
 
 /** @param {{me: import("../types.js").Me}} props */
 export function Shell({ me }) {

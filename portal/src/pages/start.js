@@ -5,7 +5,7 @@ import { post } from "../lib/api.js";
 import { go, href } from "../lib/route.js";
 import { store } from "../lib/store.js";
 import { say } from "../lib/toast.js";
-import { Fault, Field, html, Page, useRecords } from "../lib/ui.js";
+import { Fault, Field, html, Page, typed, useRecords } from "../lib/ui.js";
 import { StartPlan } from "./plan.js";
 
 const typingPause = 300;  // ms
@@ -62,13 +62,13 @@ export default function Start({ cluster }) {
         <div>
           <${Field} label="Compute nodes" hint="The first free ones are taken">
             <input type="number" min="1" max="4096" required value=${count}
-              onInput=${(/** @type {any} */ e) => setCount(Number(e.target.value))} /><//>
+              onInput=${typed(text => setCount(Number(text)))} /><//>
           <${Field} label="Walltime in hours" hint="They are ended this long after their start">
             <input type="number" min="0.1" max="8760" step="any" required value=${hours}
-              onInput=${(/** @type {any} */ e) => setHours(Number(e.target.value))} /><//>
+              onInput=${typed(text => setHours(Number(text)))} /><//>
           ${own.length > 1 && html`<${Field} label="Allocation">
             <select value=${allocation}
-              onChange=${(/** @type {any} */ e) => setAllocation(e.target.value)}>
+              onChange=${typed(setAllocation)}>
               <option value="">choose one</option>
               ${own.map(one => html`<option>${one}</option>`)}</select><//>`}
         </div>

@@ -4,7 +4,9 @@ import { list } from "../lib/api.js";
 import { coreHours, fromNow, time } from "../lib/format.js";
 import { store } from "../lib/store.js";
 import { Table } from "../lib/table.js";
-import { Fault, Field, html, Page, State, useLoaded, useRecords, useValue } from "../lib/ui.js";
+import {
+  Fault, Field, html, Page, State, typed, useLoaded, useRecords, useValue,
+} from "../lib/ui.js";
 
 /** @typedef {import("../api").UsageEntry} Entry */
 /** @typedef {import("../api").Allocation} Allocation */
@@ -66,17 +68,19 @@ function Chart({ times, sums }) {
     };
   }, [times, sums]);
   const most = Math.max(...sums);
-  return html`<div class="chart" ref=${place} role="img" aria-label=${`Core hours each day; at most ${
-    coreHours(most)} on ${new Date(times[sums.indexOf(most)] * 1000).toLocaleDateString()}`}></div>`;
+  const day = new Date(times[sums.indexOf(most)] * 1000).toLocaleDateString();
+  return html`<div class="chart" ref=${place} role="img"
+    aria-label=${`Core hours each day; at most ${coreHours(most)} on ${day}`}></div>`;
 }
 
+/** @type {import("../lib/table.js").Column<any>[]} */
 const columns = [
-  { title: "Cluster", order: (/** @type {any} */ one) => one.name,
-    cell: (/** @type {any} */ one) => one.name || "–" },
-  { title: "Computesets", isNumber: true, order: (/** @type {any} */ one) => one.computeset_count,
-    cell: (/** @type {any} */ one) => one.computeset_count },
-  { title: "Charged", isNumber: true, order: (/** @type {any} */ one) => one.used_core_s,
-    cell: (/** @type {any} */ one) => coreHours(one.used_core_s) },
+  { title: "Cluster", order: one => one.name,
+    cell: one => one.name || "–" },
+  { title: "Computesets", isNumber: true, order: one => one.computeset_count,
+    cell: one => one.computeset_count },
+  { title: "Charged", isNumber: true, order: one => one.used_core_s,
+    cell: one => coreHours(one.used_core_s) },
 ];
 
 export default function Usage() {
@@ -97,10 +101,11 @@ export default function Usage() {
       <div class="cards">${allocations.map(one =>
         html`<${Budget} key=${one.allocation_id} one=${one} />`)}</div>
       <div class="bar"><h2>Core hours each day</h2><${Field} label="Period"><select value=${days}
-        onChange=${(/** @type {any} */ e) => setDays(Number(e.target.value))}>
-        ${[7, 30, 90].map(one => html`<option value=${one}>${one} days</option>`)}</select><//></div>
+        onChange=${typed(text => setDays(Number(text)))}>
+        ${[7, 30, 90].map(one => html`<option value=${one}>${one} days</option>`)}</select><//>
+      </div>
       ${value && html`<${Chart} times=${value.times} sums=${value.sums} />`}
       <${Table} label="Charged in this period, by cluster" rows=${rows} columns=${columns}
-        keyOf=${(/** @type {any} */ one) => one.name} empty="Nothing was charged." />
+        id="name" empty="Nothing was charged." />
     <//>`;
 }
