@@ -11,6 +11,18 @@ const looks = [
   { name: "phone", options: { viewport: { width: 390, height: 844 } } },
 ];
 
+/** Waits until the page has not changed between two looks, half a second apart. */
+async function settled(/** @type {import("playwright-core").Page} */ page) {
+  await page.evaluate(() => { /** @type {any} */ (globalThis).before = ""; });
+  await page.waitForFunction(() => {
+    const all = /** @type {any} */ (globalThis);
+    const now = document.querySelector("main")?.innerHTML;
+    const isSame = all.before === now;
+    all.before = now;
+    return isSame;
+  }, undefined, { polling: 500 });
+}
+
 mkdirSync(output, { recursive: true });
 for (const { name, options } of looks) {
   const { browser, page, faults } = await openBrowser(url, options);
@@ -22,7 +34,7 @@ for (const { name, options } of looks) {
   for (const one of pages) {
     await page.goto("/#/" + one);
     await page.locator("#main h1").waitFor();
-    await page.waitForLoadState("networkidle");
+    await settled(page);
     await page.screenshot({ path: `${output}/${one.replaceAll("/", "-")}-${name}.png` });
   }
   await browser.close();

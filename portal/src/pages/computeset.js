@@ -1,10 +1,11 @@
 // One computeset: its facts, why it is so, and its changes, each with its plan before the button.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { get, patch, post, v2 } from "../lib/api.js";
 import { Confirm } from "../lib/dialog.js";
-import { duration, fromNow, time } from "../lib/format.js";
+import { counted, duration, fromNow, time } from "../lib/format.js";
 import { href } from "../lib/route.js";
 import { may, store } from "../lib/store.js";
+import { Table } from "../lib/table.js";
 import { Fault, Facts, Field, html, Page, State, typed, useLoaded, useRecords } from "../lib/ui.js";
 import { endOf } from "./computeset_table.js";
 import { ChangePlan, StartPlan } from "./plan.js";
@@ -82,10 +83,22 @@ function ChangeDialog({ set, change, close }) {
 const offered = /** @type {Record<string, string[]>} */ ({
   submitted: ["terminate", "walltime"], running: ["walltime", "grow", "shrink", "terminate"] });
 
+/** @type {import("../lib/table.js").Column<import("../types.js").NodeView>[]} */
+const nodeColumns = [
+  { title: "Name", order: one => one.index, cell: one =>
+    html`<a href=${href("clusters", one.cluster_id, "nodes", one.name)}>${one.name}</a>` },
+  { title: "State", order: one => one.state, cell: one => html`<${State} state=${one.state} />` },
+  { title: "Host", order: one => one.host_id, cell: one => one.host_id },
+  { title: "Reason", isWide: true, cell: one => one.reason },
+];
+
 /** @param {{set: Computeset}} props */
 function Details({ set }) {
   const nodes = useRecords(store.nodesOf(set.cluster_id));
-  const names = nodes.filter(one => set.nodes.includes(one.node_id));
+  const own = useMemo(() => {
+    const ids = new Set(set.nodes);
+    return nodes.filter(one => ids.has(one.node_id));
+  }, [nodes, set.nodes]);
   const path = v2("computesets", set.computeset_id);
   return html`
     <div class="split">
@@ -100,13 +113,12 @@ function Details({ set }) {
           ["Started", time(set.start_unix_s)],
           ["Ends", endOf(set) ? `${time(endOf(set))}, ${fromNow(endOf(set))}` : "–"],
         ]} />
-        <h2>Nodes</h2>
-        <ul class="chips">${names.map(one => html`<li key=${one.node_id}>
-          <a href=${href("clusters", set.cluster_id, "nodes", one.name)}>${one.name}</a>${" "}
-          <${State} state=${one.state} /></li>`)}</ul>
       </section>
       <${Why} path=${path} state=${set.state + set.reason} />
-    </div>`;
+    </div>
+    <h2>${counted(set.nodes.length, "node")}</h2>
+    <${Table} label=${"Nodes of computeset " + set.computeset_id} rows=${own} id="node_id"
+      columns=${nodeColumns} empty="Loading …" />`;
 }
 
 /** @param {{id: string}} props */

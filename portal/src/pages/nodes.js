@@ -77,7 +77,7 @@ export function Nodes({ cluster }) {
         onChange=${typed(setState)}>
         <option value="">every state</option>
         ${sum(nodes).map(([name]) => html`<option>${name}</option>`)}</select>
-      <span class="sums">${sum(nodes).map(([name, count]) =>
+      <span class="sums"><b>${counted(nodes.length, "node")}</b>${sum(nodes).map(([name, count]) =>
         html`<span class="sum">${count.toLocaleString()} <${State} state=${name} /></span>`)}</span>
     </div>
     ${may("power") && html`<div class="bar" role="toolbar" aria-label="Power of the selected nodes">

@@ -211,7 +211,7 @@ const flows = {
       .filter(one => one.name.includes("/portal/"))
       .reduce((sum, one) => sum + /** @type {any} */ (one).transferSize, 0));
     assert.ok(bytes > 10_000 && bytes <= 150_000, `${bytes} bytes of modules`);
-    await page.getByText("1,944").first().waitFor();
+    await page.getByText("1,944 nodes").first().waitFor();
     await box.evaluate(element => { element.scrollTop = element.scrollHeight; });
     await page.getByRole("link", { name: last, exact: true }).waitFor();
     assert.ok(await box.locator("tbody tr").count() < 100);
