@@ -84,6 +84,15 @@ def test_a_token_is_made_with_the_password_and_revoked(admin):
     run_flow(admin.url, "make_and_revoke_a_token", person="pat", password=PASSWORD)
 
 
+def test_a_password_is_set_with_a_token(site, admin):
+    run_flow(admin.url, "set_the_password", token=site.add_person("new", "demo"), person="new",
+             password=PASSWORD)
+
+
+def test_a_start_is_notified_after_consent(admin):
+    run_flow(admin.url, "be_notified", token=admin.token, cluster="wide")
+
+
 def test_hostile_texts_are_shown_as_text(admin, operator):
     made = admin.ask("POST", "/v2/clusters", data=json.dumps(
         {"cluster_id": "hostile", "description": HOSTILE, "compute_count": 1}))
@@ -268,9 +277,9 @@ def test_a_serial_console_is_typed_in_and_answers(machines):
     url = machines.env["NUCLEUS_URL"]
     run_flow(url, "type_in_a_console", token=machines.env["NUCLEUS_TOKEN"], cluster="left",
              node="vm-left-00")
-    link = machines.rest.command("GET", "/v1/cluster/left/frontend/console/",
-                                 allow_redirects=False).headers["Location"]
-    run_flow(url, "use_a_console_link", link=link)
+    answer = machines.rest.ask("GET", "/nucleus/v1/cluster/left/compute/vm-left-00/console/")
+    assert answer.status_code == 303, answer.text
+    run_flow(url, "use_a_console_link", link=answer.headers["Location"])
 
 
 def test_the_pictures_of_the_pages_are_made(admin, tmp_path):

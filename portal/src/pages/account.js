@@ -1,6 +1,6 @@
 // The caller's account: tokens, API key, acknowledgements, members of the projects.
 import { useState } from "preact/hooks";
-import { ask, get, list, remove, v2 } from "../lib/api.js";
+import { ask, get, isSignedOut, list, remove, v2 } from "../lib/api.js";
 import { Confirm } from "../lib/dialog.js";
 import { fromNow, time } from "../lib/format.js";
 import { may, store } from "../lib/store.js";
@@ -137,6 +137,28 @@ function Key() {
     </section>`;
 }
 
+function Password() {
+  const [isAsking, setAsking] = useState(false);
+  const [given, setGiven] = useState("");
+  const act = async (/** @type {Proof} */ proof) => {
+    await ask("POST", "/rest-auth/password/change/",
+              { new_password1: given, new_password2: given }, proof);
+    isSignedOut.value = true;  // all tokens are revoked, this session's too
+  };
+  return html`
+    <section>
+      <div class="bar"><h2>Password</h2>
+        <button onClick=${() => setAsking(true)}>Set the password</button></div>
+      ${isAsking && html`<${WithPassword} title="Set the password" verb="Set"
+          close=${() => setAsking(false)} act=${act}>
+        <p>All your tokens are revoked, and you sign in again.</p>
+        <${Field} label="New password" hint="8 to 128 bytes"><input type="password" required
+          minlength="8" maxlength="128" autocomplete="new-password" value=${given}
+          onInput=${typed(setGiven)} /><//>
+      <//>`}
+    </section>`;
+}
+
 function Members() {
   const { value, fault } = useLoaded(() => list("/v2/people", "people"), []);
   /** @type {import("../lib/table.js").Column<any>[]} */
@@ -161,6 +183,7 @@ export default function Account() {
     <${Page} title="Account">
       <${Facts} facts=${[["User", shown.person_id], ["Role", shown.role],
         ["Projects", shown.projects.join(", ") || "–"], ["Rights", shown.rights.join(", ")]]} />
+      <${Password} />
       <${Tokens} />
       <${Key} />
       ${shown.projects.map((/** @type {string} */ one) =>

@@ -181,6 +181,42 @@ const flows = {
     assert.equal((await me()).status, 401);
   },
 
+  async set_the_password({ page }, { token, person, password }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: "Account" }).click();
+    await page.getByRole("button", { name: "Set the password" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("New password").fill(password);
+    await dialog.getByLabel("Your password").fill(token);
+    await dialog.getByRole("button", { name: "Set", exact: true }).click();
+    await page.getByText("Your session has ended").waitFor();
+    await signIn(page, { person, password });
+    await heading(page, "Clusters");
+  },
+
+  async be_notified({ page, context }, { token, cluster }) {
+    await context.grantPermissions(["notifications"]);
+    await page.addInitScript(() => {
+      const all = /** @type {any} */ (globalThis);
+      all.notices = [];
+      all.Notification = class {
+        static permission = "granted";
+        static requestPermission = async () => "granted";
+        constructor(_title, { body }) { all.notices.push(body); }
+      };
+    });
+    await signIn(page, { token });
+    await page.getByRole("link", { name: "Computesets" }).click();
+    await page.getByRole("button", { name: "Notify me" }).click();
+    await page.getByRole("button", { name: "Notify me", pressed: true }).waitFor();
+    const answer = await fetch(process.env.NUCLEUS_URL + "/v2/computesets", { method: "POST",
+      headers: { Authorization: "Token " + token },
+      body: JSON.stringify({ cluster_id: cluster, count: 1 }) });
+    const { computeset_id } = await answer.json();
+    await page.waitForFunction(text => /** @type {any} */ (globalThis).notices.includes(text),
+                               `Computeset ${computeset_id} of ${cluster} has started`);
+  },
+
   async show_hostile_texts({ page }, { token, texts }) {
     await signIn(page, { token });
     for (const [path, text] of Object.entries(texts)) {
