@@ -64,7 +64,8 @@ export default function Hosts() {
       </div>
       <${Fault} fault=${fault} />
       <ul class="map" aria-label="Hosts by state">${rows.map(one => html`
-        <li key=${one.host_id}><a class=${"cell " + one.state} href=${href("hosts", one.host_id)}
+        <li key=${one.host_id}><a class=${"cell " + one.state} tabindex="-1"
+          href=${href("hosts", one.host_id)}
           title=${`${one.host_id}: ${one.state}, ${one.node_count} nodes`}
           aria-label=${`${one.host_id}, ${one.state}, ${one.node_count} nodes`}>
           ${one.node_count || ""}</a></li>`)}</ul>

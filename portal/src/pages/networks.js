@@ -3,6 +3,7 @@
 import { list, v2 } from "../lib/api.js";
 import { Table } from "../lib/table.js";
 import { Fault, Facts, html, useLoaded } from "../lib/ui.js";
+import { useEvent } from "../lib/use_event.js";
 
 /** @typedef {import("../api").Port & {node_name: string}} NodePort */
 
@@ -20,10 +21,11 @@ const columns = [
 export function Networks({ cluster }) {
   const { value, fault, reload } = useLoaded(
     () => list(v2("clusters", cluster, "networks"), "networks"), [cluster]);
+  useEvent("network.ports-leased", cluster, reload);
   return html`
     <${Fault} fault=${fault} />
     ${value?.length === 0 && html`<p>The cluster has no ports yet: they are leased when its nodes
-      are powered on. <button onClick=${reload}>Read again</button></p>`}
+      are powered on.</p>`}
     ${value?.map(one => html`<section key=${one.vlan}>
       <h2>${one.is_public ? "Public network" : "Private network"}, VLAN ${one.vlan}</h2>
       <${Facts} facts=${[

@@ -1,9 +1,10 @@
 // What virtualization costs in this cluster: the same probes in it and on its hosts.
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { get, post, Problem, v2 } from "../lib/api.js";
 import { time } from "../lib/format.js";
-import { may, store } from "../lib/store.js";
+import { may } from "../lib/store.js";
 import { Fault, Facts, html, useLoaded } from "../lib/ui.js";
+import { useEvent } from "../lib/use_event.js";
 
 /**
  * How much slower than the host.
@@ -22,15 +23,10 @@ export function Overhead({ cluster }) {
                                              [cluster]);
   const [refused, setRefused] = useState(/** @type {Error | null} */ (null));
   const [isMeasuring, setMeasuring] = useState(false);
-  useEffect(() => {
-    const hear = (/** @type {import("../lib/events.js").Event} */ event) => {
-      if (event.type !== "overhead.measured" || event.cluster !== cluster) return;
-      setMeasuring(false);
-      reload();
-    };
-    store.listeners.add(hear);
-    return () => void store.listeners.delete(hear);
-  }, [cluster]);
+  useEvent("overhead.measured", cluster, () => {
+    setMeasuring(false);
+    reload();
+  });
   const measure = async () => {
     try {
       await post(v2("clusters", cluster, "overhead"));

@@ -85,6 +85,7 @@ const flows = {
     await page.getByLabel(`Select vm-${cluster}-02`).check();
     await page.getByRole("button", { name: "Power on" }).click();
     const dialog = page.getByRole("dialog");
+    assert.deepEqual(await accessibilityFaults(page, "power"), []);
     await dialog.getByRole("button", { name: "Power on" }).click();
     await dialog.getByText("2 of 2 answered, 1 refused").waitFor();
     await dialog.locator("li", { hasText: node }).getByText("active").first().waitFor();
@@ -165,6 +166,7 @@ const flows = {
     await page.getByRole("link", { name: "Account" }).click();
     await page.getByRole("button", { name: "New token" }).click();
     const dialog = page.getByRole("dialog");
+    assert.deepEqual(await accessibilityFaults(page, "new token"), []);
     await dialog.getByLabel("Label").fill("laptop");
     await dialog.getByLabel("Your password").fill("not it at all");
     await dialog.getByRole("button", { name: "Create" }).click();
