@@ -1,6 +1,7 @@
 // Usage and budgets: allocations as they are now, and what was charged day by day.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { list } from "../lib/api.js";
+import { byDay, periodUntil } from "../lib/charges.js";
 import { coreHours, fromNow, time } from "../lib/format.js";
 import { store } from "../lib/store.js";
 import { Table } from "../lib/table.js";
@@ -8,29 +9,7 @@ import {
   Fault, Field, html, Page, State, typed, useLoaded, useRecords, useValue,
 } from "../lib/ui.js";
 
-/** @typedef {import("../api").UsageEntry} Entry */
 /** @typedef {import("../api").Allocation} Allocation */
-
-const day_s = 86_400;
-
-/**
- * Core seconds of each day, oldest first. Charging is even from an entry's start to its end.
- * @param {Entry[]} entries
- * @param {{days: number, now_s: number}} period
- */
-export function byDay(entries, { days, now_s }) {
-  const first = Math.floor(now_s / day_s - days + 1) * day_s;
-  const sums = Array.from({ length: days }, () => 0);
-  for (const entry of entries) {
-    const end = Math.min(entry.end_unix_s || now_s, now_s);
-    for (let i = 0; i < days; ++i) {
-      const from = Math.max(entry.start_unix_s, first + i * day_s);
-      const to = Math.min(end, first + (i + 1) * day_s);
-      if (to > from) sums[i] += entry.cores * (to - from);
-    }
-  }
-  return { times: sums.map((_, i) => first + i * day_s), sums };
-}
 
 /** @param {{one: Allocation}} props */
 function Budget({ one }) {
@@ -88,11 +67,11 @@ export default function Usage() {
   const fault = useValue(store.allocations.fault);
   const [days, setDays] = useState(30);
   const { value, fault: refused } = useLoaded(async () => {
-    const now_s = Math.floor(Date.now() / 1000);
-    const query = `from_unix_s=${now_s - days * day_s}`;
+    const period = periodUntil(Math.floor(Date.now() / 1000), days);
+    const query = "from_unix_s=" + period.first_s;
     const [entries, totals] = await Promise.all([
       list("/v2/usage?" + query, "entries"), list(`/v2/usage?by=cluster&${query}`, "totals")]);
-    return { totals, ...byDay(entries, { days, now_s }) };
+    return { totals, ...byDay(entries, period) };
   }, [days]);
   const rows = useMemo(() => value?.totals ?? [], [value]);
   return html`
