@@ -15,7 +15,7 @@ test("an entry over midnight is charged on both days", () => {
   assert.deepEqual(byDay([entry], periodUntil(noon, 3)).sums, [0, 100, 300]);
 });
 
-test("one that runs is charged up to now, one that began before the period from its first day", () => {
+test("what runs is charged up to now, what began before the period from its first day", () => {
   const runs = { start_unix_s: 0, end_unix_s: 0, used_core_s: 300 };
   assert.deepEqual(byDay([runs], periodUntil(noon, 2)).sums, [200, 100]);
 });

@@ -1,8 +1,8 @@
 // What the portal knows: collections that are read once and then follow the event stream. Pages
 // read collections; only this module changes them.
-import { signal } from "@preact/signals-core";
+import { effect, signal } from "@preact/signals-core";
 import { ask, eachPage, isSignedOut, v2 } from "./api.js";
-import { EventStream } from "./events.js";
+import { EventStream, streamState } from "./events.js";
 
 /** @typedef {import("./events.js").Event} Event */
 /** @typedef {import("../types.js").NodeView} NodeView */
@@ -123,12 +123,18 @@ class Store {
     /** @type {Set<(event: Event) => void>} */
     this.listeners = new Set();
     this.stream = new EventStream(event => this.take(event), () => void this.begin());
+    effect(() => { if (streamState.value === "live") this.repair(); });
   }
 
-  /** The collections that were read. @returns {Collection<any>[]} */
-  loaded() {
+  /** @returns {Collection<any>[]} */
+  collections() {
     return [this.clusters, this.computesets, this.hosts, this.images, this.allocations,
-      this.projects, this.people, ...this.nodes.values()].filter(one => one.isLoaded.peek());
+      this.projects, this.people, ...this.nodes.values()];
+  }
+
+  /** Reads again what could not be read while the gateway was away. */
+  repair() {
+    for (const one of this.collections()) if (one.fault.peek()) void one.reload();
   }
 
   /** Learns who is signed in, and follows the events from then on. */
@@ -138,7 +144,7 @@ class Store {
     this.me.value = body;
     this.stream.close();
     this.stream.open(sequence);
-    for (const collection of this.loaded()) void collection.reload();
+    for (const one of this.collections()) if (one.isLoaded.peek()) void one.reload();
   }
 
   /** The nodes of a cluster. @param {string} cluster */
