@@ -7,7 +7,7 @@ import subprocess
 from conftest import BIN, ROOT
 
 TOOLS = BIN.parent / "portal-tools"
-FLOW_TIMEOUT_S = 180  # only bounds a failure
+FLOW_TIMEOUT_S = 600  # only bounds a failure
 
 
 def install_tools():
