@@ -31,6 +31,8 @@ struct Config {
   std::string public_url = {};       // as clients reach the gateway; empty = from their Host header
   std::string spool_directory = {};  // for uploads in progress; empty = uploads are refused
   std::string portal_directory = {};  // the portal's files; empty = no portal
+  std::string console_url = {};       // that consoles are opened at; pages may connect to it
+  std::int64_t session_s = 43'200;    // of a sign-in to the portal
   std::uint64_t upload_bytes_max = 64ULL << 30;
   core::Milliseconds call_deadline{5'000};
   std::size_t events_retained = 10'000;  // kept in memory for streams that resume

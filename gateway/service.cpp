@@ -1,14 +1,11 @@
 #include "gateway/service.hpp"
 
 #include <prometheus/text_serializer.h>
-#include <sys/stat.h>
-
-#include <fstream>
-#include <sstream>
 
 #include "core/log/log.hpp"
 #include "core/runtime/tls_renewal.hpp"
 #include "gateway/credentials/credentials.hpp"
+#include "gateway/credentials/session_cookie.hpp"
 #include "gateway/iri/routes.hpp"
 #include "gateway/json/numbers.hpp"
 #include "gateway/v1/routes.hpp"
@@ -87,6 +84,17 @@ core::http::Response render_error(int status, const std::string& detail, const s
           .body = text_of(Json{{"detail", detail}})};
 }
 
+/// A cookie is sent whoever causes the request; whether that was a page of this gateway is checked
+/// before anything is changed or a WebSocket is opened.
+core::Result<Credential> credential_or_session(const Exchange& exchange, BodyState body) {
+  const SessionPlace place{.request = exchange.request, .base_url = exchange.base_url};
+  auto token = session_token(place);
+  if (token.empty()) return credential_of(exchange.request, body);
+  if (needs_own_page(exchange.request) && !is_from_own_page(place))
+    return core::refuse(ErrorCode::forbidden, "Origin must be this gateway's own");
+  return msg::CheckToken{std::move(token)};
+}
+
 std::string route_label(const RouteMatch& match) {
   return match.route ? label_of(*match.route) : "none";
 }
@@ -99,7 +107,8 @@ Service::Service(core::Runtime& runtime, Config config)
       metrics_{runtime.metrics},
       streams_{runtime, config_, metrics_},
       idempotency_keys_{runtime.loop},
-      cached_reads_{runtime, config_, metrics_} {
+      cached_reads_{runtime, config_, metrics_},
+      portal_files_{config_.portal_directory, config_.console_url} {
   // The cache first: a client that got an event from a stream then reads nothing older.
   runtime_.bus.subscribe_all([this](const core::StoredEvent& event) {
     cached_reads_.follow(event);
@@ -117,7 +126,7 @@ Service::Service(core::Runtime& runtime, Config config)
   add_own_routes();
   const FileWork work{.loop = runtime_.loop, .workers = runtime_.workers};
   add_v1_routes(router_, work);
-  add_v2_routes(router_, streams_, work);
+  add_v2_routes(router_, streams_, work, {.loop = runtime_.loop, .session_s = config_.session_s});
   add_iri_routes(router_, config_.facility, runtime_.loop);
   server_ = std::make_unique<core::http::Server>(
       config_.http,
@@ -150,30 +159,7 @@ void Service::add_own_routes() {
     exchange->reply_text(200, prometheus::TextSerializer().Serialize(runtime_.metrics.Collect()),
                          "text/plain; version=0.0.4; charset=utf-8");
   });
-  const auto portal = [this](const std::string& pattern, const std::string& file,
-                             const std::string& type = "text/html; charset=utf-8") {
-    router_.add_public("GET", pattern, [this, file, type](const ExchangePtr& exchange) {
-      serve_portal(exchange, file, type);
-    });
-  };
-  portal("/", "index.html");
-  portal("/console/", "console.html");
-  portal("/docs/", "docs.html");
-  portal("/openapi.json", "openapi.json", "application/json");
-}
-
-void Service::serve_portal(const ExchangePtr& exchange, const std::string& file,
-                           const std::string& type) {
-  std::ifstream input(config_.portal_directory + "/" + file, std::ios::binary);
-  if (config_.portal_directory.empty() || !input)
-    return exchange->refuse(ErrorCode::not_found, "this gateway has no portal");
-  std::ostringstream text;
-  text << input.rdbuf();
-  exchange->reply_text(200, text.str(), type,
-                       {{"Content-Security-Policy",
-                         "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:"},
-                        {"X-Content-Type-Options", "nosniff"},
-                        {"Referrer-Policy", "no-referrer"}});
+  portal_files_.add_routes(router_);
 }
 
 ExchangePtr Service::make_exchange(core::http::Request request, core::http::Respond respond) {
@@ -237,7 +223,7 @@ void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
   // Of an upload only the head was read; its digest is compared when the body was read.
   const bool is_head = is_upload(exchange->request) && exchange->request.body_path.empty();
   const auto credential =
-      credential_of(exchange->request, is_head ? BodyState::pending : BodyState::read);
+      credential_or_session(*exchange, is_head ? BodyState::pending : BodyState::read);
   if (!credential) return exchange->refuse(credential.error());
   const auto admit = [exchange, needs, next = std::move(next)](msg::Principal who) {
     if (!msg::may(who, needs)) return exchange->refuse_right(needs);

@@ -8,6 +8,7 @@
 #include "gateway/events/event_streams.hpp"
 #include "gateway/idempotency/idempotency_keys.hpp"
 #include "gateway/metrics.hpp"
+#include "gateway/portal/portal_files.hpp"
 #include "gateway/routing/exchange.hpp"
 #include "gateway/routing/router.hpp"
 
@@ -33,7 +34,6 @@ class Service {
   void authenticate(const ExchangePtr& exchange, msg::Right needs,
                     std::function<void(msg::Principal)> next);
   ExchangePtr make_exchange(core::http::Request request, core::http::Respond respond);
-  void serve_portal(const ExchangePtr& exchange, const std::string& file, const std::string& type);
 
   core::Runtime& runtime_;
   Config config_;
@@ -42,6 +42,7 @@ class Service {
   EventStreams streams_;
   IdempotencyKeys idempotency_keys_;
   CachedReads cached_reads_;
+  PortalFiles portal_files_;
   std::unique_ptr<core::http::Server> server_ = {};  // last: it calls into all the others
 };
 

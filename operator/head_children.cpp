@@ -94,12 +94,17 @@ class Planner {
     settings["image_store.tls_key"] = head.key;
   }
 
-  void configure_console(Settings& settings) const {
-    const auto& address = console_address(deployment_.options);
+  std::string console_url() const {
     const auto& tls = deployment_.options.tls;
-    settings["console.listen"] = address + port_text("console");
-    settings["console.public_url"] = (tls.certificate.empty() ? "ws://" : "wss://") +
-                                     public_host(tls, address) + port_text("console") + "/console";
+    return (tls.certificate.empty() ? "ws://" : "wss://") +
+           public_host(tls, console_address(deployment_.options)) + port_text("console") +
+           "/console";
+  }
+
+  void configure_console(Settings& settings) const {
+    const auto& tls = deployment_.options.tls;
+    settings["console.listen"] = console_address(deployment_.options) + port_text("console");
+    settings["console.public_url"] = console_url();
     if (!tls.certificate.empty()) {
       settings["console.tls_certificate"] = tls.certificate;
       settings["console.tls_key"] = tls.key;
@@ -119,6 +124,7 @@ class Planner {
     }
     settings["gateway.spool_directory"] = state_.file("spool");
     settings["gateway.portal_directory"] = programs_ + "/portal";
+    settings["gateway.console_url"] = console_url();
   }
 
   void add_simulated_provisioner() {

@@ -160,7 +160,11 @@ void Exchange::refuse(const core::Error& error) {
   const int status = is_v1() ? v1_status_of(error.code) : v2_status_of(error, request);
   core::http::Headers headers;
   if (status == 503) headers["Retry-After"] = retry_after_s;
-  if (status == 401) headers["WWW-Authenticate"] = "Token, Signature, Basic realm=\"nucleus\"";
+  // A browser that is offered Basic asks for a password itself; the portal has a page for that.
+  if (status == 401)
+    headers["WWW-Authenticate"] = request.header("X-Requested-With").empty()
+                                      ? "Token, Signature, Basic realm=\"nucleus\""
+                                      : "Token, Signature";
   // A resource of another project looks like one that does not exist.
   const std::string detail = status == 404 ? "Not found." : error.detail;
   if (is_v1()) {

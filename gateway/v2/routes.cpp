@@ -2,7 +2,8 @@
 
 namespace nucleus::gateway {
 
-void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work) {
+void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work,
+                   const SessionRules& sessions) {
   add_v2_cluster_routes(router, streams);
   add_v2_node_routes(router, streams);
   add_v2_computeset_routes(router, streams);
@@ -13,6 +14,7 @@ void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work) 
   add_v2_overhead_routes(router);
   add_v2_explanation_routes(router);
   add_v2_people_routes(router);
+  add_v2_session_routes(router, sessions);
   add_v2_acknowledgement_routes(router);
   router.add("GET", "/v2/events", msg::Right::read,
              [&streams](const ExchangePtr& exchange) { streams.open(exchange); });

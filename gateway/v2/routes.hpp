@@ -8,7 +8,14 @@
 
 namespace nucleus::gateway {
 
-void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work);
+/// How long a session of the portal lasts.
+struct SessionRules {
+  core::Loop& loop;
+  std::int64_t session_s = 0;
+};
+
+void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work,
+                   const SessionRules& sessions);
 
 // Its parts, each in its own file.
 void add_v2_cluster_routes(Router& router, EventStreams& streams);
@@ -21,6 +28,7 @@ void add_v2_usage_routes(Router& router);
 void add_v2_overhead_routes(Router& router);
 void add_v2_explanation_routes(Router& router);
 void add_v2_people_routes(Router& router);
+void add_v2_session_routes(Router& router, const SessionRules& rules);
 void add_v2_acknowledgement_routes(Router& router);
 
 /// A node's definition and status.

@@ -1,0 +1,42 @@
+"""A browser for the tests: Chromium, driven by portal/flows.js with playwright-core."""
+import json
+import os
+import shutil
+import subprocess
+
+from conftest import BIN, ROOT
+
+TOOLS = BIN.parent / "portal-tools"
+FLOW_TIMEOUT_S = 600  # only bounds a failure
+
+
+def install_tools():
+    """The packages of portal/package-lock.json, with those for tests."""
+    if not (TOOLS / "node_modules" / "playwright-core").exists():
+        ran = subprocess.run([ROOT / "portal" / "install_packages", TOOLS], text=True,
+                             capture_output=True)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    for file in (ROOT / "portal" / "browser.js", ROOT / "tests" / "e2e" / "portal" / "flows.js"):
+        shutil.copy(file, TOOLS)
+
+
+def begin_flow(url, name, **given):
+    """The process of a flow that has just begun."""
+    install_tools()
+    environment = {**os.environ, "NUCLEUS_URL": url}
+    return subprocess.Popen(["node", TOOLS / "flows.js", name, json.dumps(given)], text=True,
+                            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+
+
+def end_flow(process):
+    try:
+        out, error = process.communicate(timeout=FLOW_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, error = process.communicate()
+    assert process.returncode == 0, out + error
+
+
+def run_flow(url, name, **given):
+    end_flow(begin_flow(url, name, **given))

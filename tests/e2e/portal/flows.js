@@ -1,0 +1,314 @@
+// What people do in the portal, each in a browser of its own: `node flows.js FLOW JSON`. Fails if
+// what a person would see does not appear in time, or if the page caused an error or a refusal by
+// the Content-Security-Policy.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { openBrowser, signIn } from "./browser.js";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** @param {import("playwright-core").Page} page @param {string} name */
+const heading = (page, name) =>
+  page.getByRole("heading", { name, exact: true, level: 1 }).waitFor();
+/** The state in a row of a table. @param {any} page @param {string} row @param {string} state */
+const rowWith = (page, row, state) => page.locator("tr", { hasText: row })
+  .filter({ has: page.locator(".state", { hasText: state }) }).first();
+
+/** Words for what axe finds. @param {import("playwright-core").Page} page @param {string} where */
+async function accessibilityFaults(page, where) {
+  // The page's policy refuses scripts of others; the test runs axe in the page's world by DevTools.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run(
+    document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
+  return violations.flatMap((/** @type {any} */ one) => one.nodes.map((/** @type {any} */ node) =>
+    `${where}: ${one.id}: ${node.html.slice(0, 200)} ${node.failureSummary.slice(0, 300)}`));
+}
+
+/** @type {Record<string, (one: any, given: any) => Promise<void>>} */
+const flows = {
+  async sign_in_and_out({ page, context }, { person, password }) {
+    await signIn(page, { person, password: "wrong password" });
+    await page.getByRole("alert").waitFor();
+    assert.equal((await context.cookies()).length, 0);
+    await page.getByLabel("Password").fill(password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await heading(page, "Clusters");
+    const [cookie] = await context.cookies();
+    assert.equal(cookie.httpOnly, true);
+    assert.equal(cookie.sameSite, "Strict");
+    assert.equal(await page.evaluate(() => document.cookie), "");
+    await page.reload();
+    await heading(page, "Clusters");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("User name").waitFor();
+    assert.equal((await context.cookies()).length, 0);
+    await context.addCookies([cookie]);
+    assert.equal((await context.request.get("/v2/me")).status(), 401);
+  },
+
+  async start_after_the_plan({ page }, { token, cluster }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: cluster, exact: true }).click();
+    await page.getByRole("link", { name: "Start nodes" }).click();
+    const plan = page.getByRole("region", { name: "Plan" });
+    await plan.getByText("Price").waitFor();
+    await page.getByLabel("Compute nodes").fill("2");
+    await page.getByLabel("Walltime in hours").fill("2");
+    await plan.getByText("2 cores for 2 h").waitFor();
+    await plan.getByText(`vm-${cluster}-00, vm-${cluster}-01`).waitFor();
+    await plan.getByRole("button", { name: "Start" }).click();
+    await page.getByText("running").first().waitFor();
+    await page.getByRole("region", { name: "Why" }).getByText("accepted").waitFor();
+    await page.getByRole("link", { name: cluster, exact: true }).click();
+    await rowWith(page, `vm-${cluster}-01`, "active").waitFor();
+  },
+
+  async see_a_change({ page }, { token, cluster, node }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: cluster, exact: true }).click();
+    await rowWith(page, node, "nostate").waitFor();
+    const ask = (/** @type {string} */ action) => fetch(
+      `${process.env.NUCLEUS_URL}/v2/clusters/${cluster}/nodes/${node}/power`, { method: "POST",
+        headers: { Authorization: "Token " + token }, body: JSON.stringify({ action }) });
+    assert.equal((await ask("on")).status, 202);
+    await rowWith(page, node, "active").waitFor();
+    assert.equal((await ask("off")).status, 202);
+    await rowWith(page, node, "nostate").waitFor();
+  },
+
+  async power_nodes({ page }, { token, cluster, node }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: cluster, exact: true }).click();
+    // A frontend may be powered on, a compute node without a computeset is refused.
+    await page.getByLabel(`Select ${node}`, { exact: true }).check();
+    await page.getByLabel(`Select vm-${cluster}-02`).check();
+    await page.getByRole("button", { name: "Power on" }).click();
+    const dialog = page.getByRole("dialog");
+    assert.deepEqual(await accessibilityFaults(page, "power"), []);
+    await dialog.getByRole("button", { name: "Power on" }).click();
+    await dialog.getByText("2 of 2 answered, 1 refused").waitFor();
+    await dialog.locator("li", { hasText: node }).getByText("active").first().waitFor();
+    await dialog.getByRole("button", { name: "Close" }).click();
+    await dialog.waitFor({ state: "detached" });
+  },
+
+  async resume_after_a_drop({ page }, { token, cluster }) {
+    await signIn(page, { token });
+    await page.getByText("live").waitFor();
+    process.stdout.write("live\n");
+    await page.getByText("connecting").or(page.getByText("offline")).waitFor();
+    process.stdout.write("dropped\n");
+    await page.getByText("live").waitFor();
+    await page.getByRole("link", { name: cluster, exact: true }).waitFor();
+  },
+
+  async type_in_a_console({ page }, { token, cluster, node }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: cluster, exact: true }).click();
+    await page.getByRole("link", { name: node, exact: true }).click();
+    await page.getByRole("button", { name: "Console" }).click();
+    const console = page.getByRole("region", { name: "Console of " + node });
+    await console.getByText("live").waitFor();
+    const screen = console.locator(".xterm-rows");
+    const shows = (/** @type {RegExp} */ pattern) => screen.filter({ hasText: pattern }).waitFor();
+    await page.keyboard.press("Enter");
+    await shows(/login:\s|#\s/);
+    await page.keyboard.type("root\n");
+    await shows(/#\s/);
+    await page.keyboard.type("echo ans$((40+2))wer; printf '\\033]0;<b>title</b>\\007'\n");
+    await shows(/ans42wer/);
+    assert.match(await page.title(), /^Consoles/);
+    await page.keyboard.press("Control+F6");
+    const focused = await page.evaluate(() => document.activeElement?.textContent);
+    assert.equal(focused, "Close");
+    await page.getByRole("link", { name: "Images" }).click();
+    await heading(page, "Images");
+    await page.getByRole("link", { name: "Consoles" }).click();
+    await shows(/ans42wer/);
+    assert.deepEqual(await accessibilityFaults(page, "console"), []);
+  },
+
+  async use_a_console_link({ page }, { link }) {
+    await page.goto(link);
+    await page.getByRole("status").getByText("connected to").waitFor();
+    assert.equal(new URL(page.url()).hash, "");
+    await page.keyboard.press("Enter");
+    await page.locator(".xterm-rows").filter({ hasText: /login:\s|#\s/ }).waitFor();
+  },
+
+  async see_a_forbidden_cluster({ page }, { token, cluster }) {
+    await signIn(page, { token });
+    await heading(page, "Clusters");
+    await page.goto("/#/clusters/" + cluster);
+    await page.getByRole("alert").getByText("no such cluster").waitFor();
+    await page.goto("/#/hosts");
+    await page.getByRole("alert").first().waitFor();
+    assert.equal(await page.getByRole("link", { name: "Hosts" }).count(), 0);
+  },
+
+  async drain_a_host({ page }, { token, host }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: "Hosts" }).click();
+    await page.getByRole("button", { name: "Drain " + host }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText(`host ${host}: drained`).waitFor();
+    await dialog.getByLabel("Reason").fill("memory is replaced");
+    await dialog.getByRole("button", { name: "Drain" }).click();
+    await rowWith(page, "memory is replaced", "drained").waitFor();
+    await page.getByRole("button", { name: "Resume " + host }).click();
+    await dialog.getByRole("button", { name: "Resume" }).click();
+    await rowWith(page, host, "up").waitFor();
+  },
+
+  async make_and_revoke_a_token({ page }, { person, password }) {
+    await signIn(page, { person, password });
+    await page.getByRole("link", { name: "Account" }).click();
+    await page.getByRole("button", { name: "New token" }).click();
+    const dialog = page.getByRole("dialog");
+    assert.deepEqual(await accessibilityFaults(page, "new token"), []);
+    await dialog.getByLabel("Label").fill("laptop");
+    await dialog.getByLabel("Your password").fill("not it at all");
+    await dialog.getByRole("button", { name: "Create" }).click();
+    await dialog.getByRole("alert").waitFor();
+    await dialog.getByLabel("Your password").fill(password);
+    await dialog.getByRole("button", { name: "Create" }).click();
+    const token = await page.locator(".secret code").textContent();
+    const me = () => fetch(process.env.NUCLEUS_URL + "/v2/me",
+                           { headers: { Authorization: "Token " + token } });
+    assert.equal((await me()).status, 200);
+    await page.getByRole("button", { name: "Revoke laptop" }).click();
+    await dialog.getByRole("button", { name: "Revoke" }).click();
+    await page.getByRole("button", { name: "Revoke laptop" }).waitFor({ state: "detached" });
+    assert.equal((await me()).status, 401);
+  },
+
+  async set_the_password({ page }, { token, person, password }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: "Account" }).click();
+    await page.getByRole("button", { name: "Set the password" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("New password").fill(password);
+    await dialog.getByLabel("Your password").fill(token);
+    await dialog.getByRole("button", { name: "Set", exact: true }).click();
+    await page.getByText("Your session has ended").waitFor();
+    await signIn(page, { person, password });
+    await heading(page, "Clusters");
+  },
+
+  async be_notified({ page, context }, { token, cluster }) {
+    await context.grantPermissions(["notifications"]);
+    await page.addInitScript(() => {
+      const all = /** @type {any} */ (globalThis);
+      all.notices = [];
+      all.Notification = class {
+        static permission = "granted";
+        static requestPermission = async () => "granted";
+        constructor(_title, { body }) { all.notices.push(body); }
+      };
+    });
+    await signIn(page, { token });
+    await page.getByRole("link", { name: "Computesets" }).click();
+    await page.getByRole("button", { name: "Notify me" }).click();
+    await page.getByRole("button", { name: "Notify me", pressed: true }).waitFor();
+    const answer = await fetch(process.env.NUCLEUS_URL + "/v2/computesets", { method: "POST",
+      headers: { Authorization: "Token " + token },
+      body: JSON.stringify({ cluster_id: cluster, count: 1 }) });
+    const { computeset_id } = await answer.json();
+    await page.waitForFunction(text => /** @type {any} */ (globalThis).notices.includes(text),
+                               `Computeset ${computeset_id} of ${cluster} has started`);
+  },
+
+  async show_hostile_texts({ page }, { token, texts }) {
+    await signIn(page, { token });
+    for (const [path, text] of Object.entries(texts)) {
+      await page.goto("/#/" + path);
+      await page.getByText(String(text)).first().waitFor();
+    }
+    assert.equal(await page.evaluate(() => /** @type {any} */ (globalThis).wasRun), undefined);
+  },
+
+  async upload_an_image({ page }, { token, file }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: "Images" }).click();
+    await page.getByLabel("Image file").setInputFiles(file);
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "Upload" }).click();
+    await page.locator("tr", { hasText: "demo/small-disk" }).waitFor();
+    await page.getByRole("button", { name: "Remove demo/small-disk" }).click();
+    await dialog.getByRole("button", { name: "Remove" }).click();
+    await page.getByText("No images yet.").waitFor();
+  },
+
+  async scroll_a_large_cluster({ page }, { token, cluster, last }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: cluster, exact: true }).click();
+    const box = page.getByRole("region", { name: "Nodes of " + cluster });
+    await box.locator("tbody tr").nth(10).waitFor();
+    const bytes = await page.evaluate(() => performance.getEntriesByType("resource")
+      .filter(one => one.name.includes("/portal/"))
+      .reduce((sum, one) => sum + /** @type {any} */ (one).transferSize, 0));
+    assert.ok(bytes > 10_000 && bytes <= 150_000, `${bytes} bytes of modules`);
+    await page.getByText("1,944 nodes").first().waitFor();
+    await box.evaluate(element => { element.scrollTop = element.scrollHeight; });
+    await page.getByRole("link", { name: last, exact: true }).waitFor();
+    assert.ok(await box.locator("tbody tr").count() < 100);
+  },
+
+  async pass_axe({ page }, { token, pages }) {
+    const found = [];
+    await page.goto("/");
+    await page.getByLabel("User name").waitFor();
+    found.push(...await accessibilityFaults(page, "sign in"));
+    await signIn(page, { token });
+    await heading(page, "Clusters");
+    for (const [path, text] of pages) {
+      await page.goto(path);
+      await page.locator("main").getByText(text).first().waitFor();
+      found.push(...await accessibilityFaults(page, path));
+    }
+    assert.deepEqual(found, []);
+  },
+
+  async use_the_keyboard_alone({ page }, { person, password, cluster }) {
+    await page.goto("/");
+    await page.getByLabel("User name").waitFor();
+    await page.keyboard.type(person);
+    await page.keyboard.press("Tab");
+    await page.keyboard.type(password);
+    await page.keyboard.press("Enter");
+    await heading(page, "Clusters");
+    const tabTo = async (/** @type {string} */ text) => {
+      for (let i = 0; i < 60; ++i) {
+        await page.keyboard.press("Tab");
+        const at = await page.evaluate(() => document.activeElement?.getAttribute("aria-label") ??
+          document.activeElement?.textContent?.trim());
+        if (at === text) return;
+      }
+      assert.fail("Tab does not reach " + text);
+    };
+    await tabTo(cluster);
+    await page.keyboard.press("Enter");
+    await heading(page, "Cluster " + cluster);
+    await tabTo("Select " + cluster);
+    await page.keyboard.press("Space");
+    await tabTo("Name");
+    await page.keyboard.press("Enter");
+    await page.locator("th[aria-sort=ascending]").waitFor();
+    await page.getByRole("button", { name: "Power on" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  },
+};
+
+const [name, text = "{}"] = process.argv.slice(2);
+const { options, ...given } = JSON.parse(text);
+const opened = await openBrowser(process.env.NUCLEUS_URL ?? "", options);
+try {
+  await flows[name](opened, given);
+  assert.deepEqual(opened.faults, []);
+} finally {
+  await opened.browser.close();
+}

@@ -1,0 +1,295 @@
+"""The portal in a browser, on simulated hosts and with a real machine; and what protects it."""
+import asyncio
+import gzip
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+import websockets
+
+from browser import begin_flow, end_flow, install_tools, run_flow
+from conftest import BIN, ROOT, a_deployment, wait_until
+from http_client import Admin, Client, operator_of, session_of
+
+PASSWORD = "correct horse battery"
+HOSTILE = '<img src=x onerror="globalThis.wasRun=1">\'"</script><script>wasRun=1</script>'
+
+
+@pytest.fixture(name="site", scope="module")
+def site_fixture():
+    with a_deployment("--simulated", "--hosts", "4") as deployment:
+        deployment.nucleus("cluster", "create", "amber", "--computes", "4")
+        admin = Admin(deployment)
+        # On a busy machine the first answer may be that a service did not answer in time.
+        wait_until(lambda: admin.ask("POST", "/v2/clusters", data=json.dumps(
+            {"cluster_id": "wide", "compute_count": 1943})).status_code in (201, 409),
+                   "the large cluster", timeout_s=120)
+        person = Client(admin.url, deployment.add_person("pat", "demo"))
+        changed = person.ask("POST", "/rest-auth/password/change/", data=json.dumps(
+            {"new_password1": PASSWORD, "new_password2": PASSWORD}))
+        assert changed.status_code == 200, changed.text
+        yield deployment
+
+
+@pytest.fixture(name="admin", scope="module")
+def admin_fixture(site):
+    return Admin(site)
+
+
+@pytest.fixture(name="operator", scope="module")
+def operator_fixture(site):
+    return operator_of(site)
+
+
+def test_the_modules_agree_with_the_messages_and_the_style():
+    ran = subprocess.run([ROOT / "portal" / "check", BIN.parent], text=True, capture_output=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_a_person_signs_in_and_out(admin):
+    run_flow(admin.url, "sign_in_and_out", person="pat", password=PASSWORD)
+
+
+def test_a_computeset_starts_after_its_plan_was_seen(admin):
+    run_flow(admin.url, "start_after_the_plan", token=admin.token, cluster="amber")
+
+
+def test_a_change_is_seen_without_a_reload(admin):
+    run_flow(admin.url, "see_a_change", token=admin.token, cluster="wide", node="wide")
+
+
+def test_each_node_that_is_powered_has_its_own_result(admin):
+    run_flow(admin.url, "power_nodes", token=admin.token, cluster="amber", node="amber")
+
+
+def test_the_page_resumes_after_the_gateway_was_killed(site, admin):
+    flow = begin_flow(admin.url, "resume_after_a_drop", token=admin.token, cluster="amber")
+    try:
+        assert flow.stdout.readline() == "live\n"
+        os.kill(site.pids()["gateway"], signal.SIGKILL)
+        assert flow.stdout.readline() == "dropped\n"
+    finally:
+        end_flow(flow)
+
+
+def test_a_cluster_of_others_looks_like_a_missing_one(site, admin):
+    run_flow(admin.url, "see_a_forbidden_cluster", token=site.add_person("eve", "physics"),
+             cluster="amber")
+
+
+def test_an_operator_drains_and_resumes_a_host(operator):
+    run_flow(operator.url, "drain_a_host", token=operator.token, host="sim-0004")
+
+
+def test_a_token_is_made_with_the_password_and_revoked(admin):
+    run_flow(admin.url, "make_and_revoke_a_token", person="pat", password=PASSWORD)
+
+
+def test_a_password_is_set_with_a_token(site, admin):
+    run_flow(admin.url, "set_the_password", token=site.add_person("new", "demo"), person="new",
+             password=PASSWORD)
+
+
+def test_a_start_is_notified_after_consent(admin):
+    run_flow(admin.url, "be_notified", token=admin.token, cluster="wide")
+
+
+def test_hostile_texts_are_shown_as_text(admin, operator):
+    made = admin.ask("POST", "/v2/clusters", data=json.dumps(
+        {"cluster_id": "hostile", "description": HOSTILE, "compute_count": 1}))
+    assert made.status_code == 201, made.text
+    drained = operator.ask("PATCH", "/v2/hosts/sim-0001", data=json.dumps(
+        {"is_drained": True, "reason": HOSTILE}))
+    assert drained.status_code == 200, drained.text
+    label = HOSTILE[:64]
+    assert operator.ask("POST", "/v2/me/tokens",
+                        data=json.dumps({"label": label})).status_code == 201
+    named = operator.ask("PUT", "/v2/people/mal", data=json.dumps(
+        {"first_name": HOSTILE, "projects": ["demo"]}))
+    assert named.status_code == 200, named.text
+    run_flow(admin.url, "show_hostile_texts", token=operator.token, texts={
+        "clusters": HOSTILE, "clusters/hostile": HOSTILE, "hosts": HOSTILE,
+        "hosts/sim-0001": HOSTILE, "account": label, "people": HOSTILE})
+    resumed = operator.ask("PATCH", "/v2/hosts/sim-0001", data='{"is_drained": false}')
+    assert resumed.status_code == 200, resumed.text
+    assert admin.ask("DELETE", "/v2/clusters/hostile").status_code == 204
+
+
+def test_an_image_is_uploaded_and_removed(admin, tmp_path):
+    disk = tmp_path / "small disk.raw"
+    disk.write_bytes(b"\1" * (1 << 20))
+    run_flow(admin.url, "upload_an_image", token=admin.token, file=str(disk))
+
+
+def test_a_cluster_of_1944_nodes_is_shown_within_its_bytes(admin):
+    run_flow(admin.url, "scroll_a_large_cluster", token=admin.token, cluster="wide",
+             last="vm-wide-1942")
+
+
+def test_the_keyboard_is_enough(admin):
+    run_flow(admin.url, "use_the_keyboard_alone", person="pat", password=PASSWORD,
+             cluster="amber")
+
+
+@pytest.mark.parametrize("look", [
+    {}, {"colorScheme": "dark"}, {"viewport": {"width": 360, "height": 740}}],
+    ids=["light", "dark", "phone"])
+def test_axe_finds_nothing(operator, admin, look):
+    powered = admin.ask("POST", "/v2/clusters/amber/nodes/amber/power", data='{"action": "on"}')
+    assert powered.status_code == 202, powered.text
+    sets = operator.get("/v2/computesets")["computesets"]
+    pages = {"clusters": "amber", "clusters/amber": "vm-amber-00", "clusters/wide": "vm-wide-0001",
+             "clusters/amber/computesets": "Ends", "clusters/amber/network": "VLAN",
+             "clusters/amber/overhead": "not measured", "clusters/amber/start": "Price",
+             "clusters/amber/nodes/amber": "Timeline", "computesets": "Notify me",
+             "consoles": "No console is open", "images": "Images", "usage": "Charged",
+             "account": "Tokens", "hosts": "sim-0001", "hosts/sim-0001": "Heartbeat",
+             "queue": "Queue", "events": "Events", "people": "pat", "nonsense": "no such page"}
+    if sets:
+        pages[f"computesets/{sets[0]['computeset_id']}"] = "Walltime"
+    paths = [["/#/" + path, text] for path, text in pages.items()] + [["/docs/", "GET"]]
+    run_flow(operator.url, "pass_axe", token=operator.token, pages=paths, options=look)
+
+
+@pytest.fixture(name="cookie")
+def cookie_fixture(admin):
+    """A session's cookie, as a browser has it after a sign-in."""
+    answer = session_of().post(admin.url + "/v2/session", json={"token": admin.token},
+                               headers={"Origin": admin.url})
+    assert answer.status_code == 201, answer.text
+    return answer.headers["Set-Cookie"].split(";")[0]
+
+
+def ask_with(admin, method, path, cookie, **headers):
+    return session_of().request(method, admin.url + path, headers={"Cookie": cookie, **headers})
+
+
+@pytest.mark.parametrize("origin", [None, "null", "http://127.0.0.1:1", "https://evil.example"])
+def test_a_request_that_another_site_causes_changes_nothing(admin, cookie, origin):
+    headers = {"Origin": origin} if origin else {}
+    before = admin.get("/v2/clusters")
+    for method, path in (("POST", "/v2/clusters"), ("DELETE", "/v2/clusters/amber"),
+                         ("PATCH", "/v2/clusters/amber"), ("PUT", "/v2/images/demo/x?format=raw"),
+                         ("DELETE", "/v2/session")):
+        refused = ask_with(admin, method, path, cookie, **headers)
+        assert refused.status_code == 403, (method, path, refused.text)
+        assert "Access-Control-Allow-Origin" not in refused.headers
+    assert admin.get("/v2/clusters") == before
+    assert ask_with(admin, "GET", "/v2/me", cookie).status_code == 200
+
+
+@pytest.mark.parametrize("origin", [None, "https://evil.example"])
+def test_another_site_signs_nobody_in(admin, origin):
+    headers = {"Origin": origin} if origin else {}
+    refused = session_of().post(admin.url + "/v2/session", json={"token": admin.token},
+                                headers=headers)
+    assert refused.status_code == 403
+    assert "Set-Cookie" not in refused.headers
+
+
+def test_another_site_opens_no_stream(admin, cookie):
+    async def status_of(origin):
+        try:
+            async with websockets.connect(
+                    admin.url.replace("http", "ws", 1) + "/v2/events", origin=origin,
+                    extra_headers={"Cookie": cookie}):
+                return 101
+        except websockets.InvalidStatusCode as refused:
+            return refused.status_code
+
+    assert asyncio.run(status_of("https://evil.example")) == 403
+    assert asyncio.run(status_of(None)) == 403
+    assert asyncio.run(status_of(admin.url)) == 101
+
+
+def test_the_cookie_counts_for_the_native_api_alone(admin, cookie):
+    for path in ("/v1/cluster/", "/api/v1/account/projects"):
+        assert ask_with(admin, "GET", path, cookie).status_code == 401, path
+
+
+def test_a_session_ends_with_its_sign_out_and_with_the_token_it_came_from(admin, cookie):
+    assert ask_with(admin, "DELETE", "/v2/session", cookie, Origin=admin.url).status_code == 204
+    assert ask_with(admin, "GET", "/v2/me", cookie).status_code == 401
+    made = admin.ask("POST", "/v2/me/tokens", data="{}").json()
+    opened = session_of().post(admin.url + "/v2/session", json={"token": made["token"]},
+                               headers={"Origin": admin.url})
+    again = opened.headers["Set-Cookie"].split(";")[0]
+    assert ask_with(admin, "GET", "/v2/me", again).status_code == 200
+    assert admin.ask("DELETE", "/v2/me/tokens/" + made["token_id"]).status_code == 204
+    assert ask_with(admin, "GET", "/v2/me", again).status_code == 401
+
+
+def test_a_session_has_no_more_rights_than_its_token(admin):
+    made = admin.ask("POST", "/v2/me/tokens", data='{"rights": ["read"]}').json()
+    opened = session_of().post(admin.url + "/v2/session", json={"token": made["token"]},
+                               headers={"Origin": admin.url})
+    cookie = opened.headers["Set-Cookie"].split(";")[0]
+    assert ask_with(admin, "GET", "/v2/me", cookie).json()["rights"] == ["read"]
+    refused = ask_with(admin, "DELETE", "/v2/clusters/amber", cookie, Origin=admin.url)
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"token": 1}', '{"token": ""}',
+                                  '{"person_id": "pat"}', '{"token": "x", "password": "y"}',
+                                  '{"person_id": "pat", "password": "wrong", "more": 1}'])
+def test_a_malformed_sign_in_is_refused(admin, body):
+    refused = session_of().post(admin.url + "/v2/session", data=body,
+                                headers={"Origin": admin.url})
+    assert refused.status_code in (400, 401), refused.text
+    assert "Set-Cookie" not in refused.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/console/", "/docs/"])
+def test_pages_have_strict_headers(admin, path):
+    headers = session_of().get(admin.url + path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
+    assert "require-trusted-types-for 'script'" in policy
+    assert "unsafe" not in policy and "*" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_pages_are_checked_and_modules_kept_by_the_browser(admin):
+    page = session_of().get(admin.url + "/")
+    assert page.headers["Cache-Control"] == "no-cache"
+    known = {"If-None-Match": page.headers["ETag"]}
+    assert session_of().get(admin.url + "/", headers=known).status_code == 304
+    module = re.search(r'src="(/portal/[0-9a-f]{16}/main.js)"', page.text)[1]
+    packed = session_of().get(admin.url + module, stream=True)
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "immutable" in packed.headers["Cache-Control"]
+    plain = session_of().get(admin.url + module, headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in plain.headers
+    assert gzip.decompress(packed.raw.read()) == plain.content
+    assert packed.headers["ETag"] != plain.headers["ETag"]
+
+
+@pytest.mark.parametrize("path", [
+    "/portal/x/main.js", "/portal/../openapi.json", "/portal/%2e%2e/x",
+    "/portal/x/..%2f..%2fetc/passwd", "/portal/x/y/z"])
+def test_other_files_are_not_served(admin, path):
+    with admin.connect() as line:
+        line.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert line.recv(65536).split()[1] in (b"404", b"400")
+
+
+def test_a_serial_console_is_typed_in_and_answers(machines):
+    url = machines.env["NUCLEUS_URL"]
+    run_flow(url, "type_in_a_console", token=machines.env["NUCLEUS_TOKEN"], cluster="left",
+             node="vm-left-00")
+    answer = machines.rest.ask("GET", "/nucleus/v1/cluster/left/compute/vm-left-00/console/")
+    assert answer.status_code == 303, answer.text
+    run_flow(url, "use_a_console_link", link=answer.headers["Location"])
+
+
+def test_the_pictures_of_the_pages_are_made(admin, tmp_path):
+    install_tools()
+    ran = subprocess.run([ROOT / "portal" / "screenshots", admin.url, admin.token, tmp_path,
+                          "clusters"], text=True, capture_output=True,
+                         env={**os.environ, "NUCLEUS_BUILD": str(BIN.parent)})
+    assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout + ran.stderr
+    assert len(list(tmp_path.glob("*.png"))) == 6
