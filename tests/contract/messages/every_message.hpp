@@ -70,8 +70,9 @@ void for_every_request_and_event(Visit&& visit) {
                  WalltimeNotice>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
                  ProbeHost>(visit);
-  visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
-                 ImagePublished, ImageRemoved, VolumeChanged, VolumePlaced>(visit);
+  visit_messages<BeginUpload, FinishUpload, ListUploads, RemoveUpload, ImportImage, ListImages,
+                 ListVolumes, RemoveImage, ImagePublished, ImageRemoved, VolumeChanged,
+                 VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
   visit_messages<IssueTicket>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);
