@@ -1,5 +1,6 @@
 // image upload and iso upload: to the image store in parts that survive a lost connection, and an
 // earlier run of this program (tus 1.0).
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -92,7 +93,7 @@ struct RemoteUpload {
   std::uint64_t offset = 0;
 };
 
-core::Result<RemoteUpload> begin(const Api& api, const LocalImage& image) {
+core::Result<RemoteUpload> begin_or_continue(const Api& api, const LocalImage& image) {
   const auto slash = image.image_id.find('/');
   const auto path = "/v2/images/" + encoded(image.image_id.substr(0, slash)) + "/" +
                     encoded(image.image_id.substr(slash + 1)) + "/uploads";
@@ -123,7 +124,7 @@ class Sending {
 
   /// Returns the upload's id once all bytes are durable.
   core::Result<std::string> run() {
-    auto upload = begin(api_, image_);
+    auto upload = begin_or_continue(api_, image_);
     if (!upload) return std::unexpected(upload.error());
     if (upload->offset > 0)
       std::cout << "image " << image_.image_id << ": continues at " << shown_bytes(upload->offset)
@@ -145,7 +146,7 @@ class Sending {
       delay = std::min(delay * 2, attempt_delay_max);
       if (has_all_bytes(upload->upload_id)) return upload->upload_id;
       const auto known = upload->offset;
-      auto again = begin(api_, image_);
+      auto again = begin_or_continue(api_, image_);
       if (again) *upload = *again;
       // Also the gateway may be away for some time.
       if (!again && again.error().code != ErrorCode::unavailable)

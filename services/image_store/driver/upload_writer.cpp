@@ -21,7 +21,8 @@ constexpr std::uint64_t flush_bytes = 8 << 20;
 std::shared_ptr<void> UploadLocks::try_lock(const std::string& upload_id) {
   const std::scoped_lock guard{mutex_};
   if (!locked_.insert(upload_id).second) return nullptr;
-  return {nullptr, [self = shared_from_this(), upload_id](void*) {
+  // The pointer only has to be not null.
+  return {this, [self = shared_from_this(), upload_id](void*) {
             const std::scoped_lock again{self->mutex_};
             self->locked_.erase(upload_id);
           }};
