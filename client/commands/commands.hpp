@@ -49,6 +49,7 @@ core::Result<int> show_iso(const Api& api, const Words& words);
 core::Result<int> upload_image(const Api& api, const Words& words);
 core::Result<int> upload_iso(const Api& api, const Words& words);
 core::Result<int> attach_image(const Api& api, const Words& words);     // and detach
+core::Result<int> attach_iso(const Api& api, const Words& words);       // and detach
 core::Result<int> show_allocation(const Api& api, const Words& words);  // and set
 core::Result<int> acknowledge(const Api& api, const Words& words);
 core::Result<int> init_endpoint(Session& session, const Words& words);
