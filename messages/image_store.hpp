@@ -24,22 +24,77 @@ struct Image {
                  published_unix_s);
 };
 
-/// Where to write an image's bytes; they never pass through the bus.
+/// Where to send an image's bytes; they never pass through the bus.
 struct UploadTicket {
   std::string upload_id = {};
   std::string path = {};  // write the bytes to this file, then call FinishUpload
   std::uint64_t size_bytes_max = 0;
-  NUCLEUS_FIELDS(upload_id, path, size_bytes_max);
+  std::string url = {};             // or send them here by tus 1.0; empty = not possible
+  std::string ticket = {};          // a secret: the bearer token for `url`, and for nothing else
+  std::int64_t expires_unix_s = 0;  // the upload is removed then, unless bytes arrive
+  std::uint64_t offset_bytes = 0;   // already received, if an earlier upload goes on
+  NUCLEUS_FIELDS(upload_id, path, size_bytes_max, url, ticket, expires_unix_s, offset_bytes);
 };
 
 /// Asks for a ticket for an upload. Refused if the id exists or is not PROJECT/NAME (demo/debian,
-/// public/x.iso).
+/// public/x.iso), and if the project's images would exceed their quota. If an upload of the same
+/// image, format, size and SHA-256 is being received, it goes on with a new ticket.
 struct BeginUpload {
   static constexpr std::string_view topic = "image_store.begin-upload";
   using Reply = UploadTicket;
   ImageId image_id = {};
   ImageFormat format = ImageFormat::unknown;
-  NUCLEUS_FIELDS(image_id, format);
+  std::uint64_t size_bytes = 0;  // of the file; 0 = not known, then only by `path`
+  std::string sha256 = {};       // hex, that the file must have; empty = not given
+  std::string md5 = {};          // likewise
+  NUCLEUS_FIELDS(image_id, format, size_bytes, sha256, md5);
+};
+
+/// receiving: until the last byte has arrived. checking: read, checked and copied. published: it is
+/// an image now. failed: `reason` says why.
+NUCLEUS_ENUM(UploadState, receiving, checking, published, failed)
+
+/// An upload, listed until it expires.
+struct ImageUpload {
+  std::string upload_id = {};
+  ImageId image_id = {};
+  ImageFormat format = ImageFormat::unknown;
+  UploadState state = UploadState::unknown;
+  std::uint64_t size_bytes = 0;    // of the file; 0 = not known
+  std::uint64_t offset_bytes = 0;  // received
+  std::string sha256 = {};         // hex, as given when it began
+  std::string reason = {};         // why it failed
+  std::int64_t begun_unix_s = 0;
+  std::int64_t expires_unix_s = 0;
+  NUCLEUS_FIELDS(upload_id, image_id, format, state, size_bytes, offset_bytes, sha256, reason,
+                 begun_unix_s, expires_unix_s);
+};
+
+struct ImageUploads {
+  std::vector<ImageUpload> uploads = {};  // by upload_id
+  std::string next = {};                  // cursor of the next page; empty = the last page
+  NUCLEUS_FIELDS(uploads, next);
+};
+
+/// The uploads of images that the viewer may see; of public ones only for an operator.
+struct ListUploads {
+  static constexpr std::string_view topic = "image_store.list-uploads";
+  using Reply = ImageUploads;
+  Viewer viewer = {};
+  std::string upload_id = {};  // only this; empty = all
+  ImageId image_id = {};       // only of this image; empty = all
+  Page page = {};
+  NUCLEUS_FIELDS(viewer, upload_id, image_id, page);
+};
+
+/// Removes an upload and what was received; `not_found` if the viewer may not see it,
+/// `wrong_state` while it is checked.
+struct RemoveUpload {
+  static constexpr std::string_view topic = "image_store.remove-upload";
+  using Reply = Done;
+  Viewer viewer = {};
+  std::string upload_id = {};
+  NUCLEUS_FIELDS(viewer, upload_id);
 };
 
 /// Called after all bytes were written: copies the upload, checks the copy's size, format and

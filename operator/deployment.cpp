@@ -33,7 +33,8 @@ constexpr int port_attempts_max = 1'000;
 
 /// What needs a port besides the gateway, which has its own option, and on which address.
 std::map<std::string, std::string> port_purposes(const Options& options) {
-  std::map<std::string, std::string> purposes{{"console", console_address(options)}};
+  std::map<std::string, std::string> purposes{{"console", console_address(options)},
+                                              {"uploads", options.listen_address}};
   for (const char* purpose : {"requests", "events", "console_hosts", "image_store"})
     purposes[purpose] = options.bus_address;
   for (const auto& service : services) purposes[metrics_port(service.name)] = "127.0.0.1";

@@ -87,6 +87,15 @@ class Planner {
     settings["image_store.images_directory"] = state_.file("images");
     settings["image_store.uploads_directory"] = state_.file("uploads");
     settings["image_store.volumes_directory"] = state_.file("volumes");
+    const auto& address = deployment_.options.listen_address;
+    const auto& tls = deployment_.options.tls;
+    settings["image_store.uploads_listen"] = address + port_text("uploads");
+    settings["image_store.uploads_url"] = (tls.certificate.empty() ? "http://" : "https://") +
+                                          public_host(tls, address) + port_text("uploads");
+    if (!tls.certificate.empty()) {
+      settings["image_store.uploads_tls_certificate"] = tls.certificate;
+      settings["image_store.uploads_tls_key"] = tls.key;
+    }
     if (deployment_.options.is_simulated) return;
     const auto head = head_files(state_);
     settings["image_store.hosts_listen"] = head_endpoint(deployment_, "image_store");

@@ -44,7 +44,10 @@ core::Result<void> expect(const core::Result<Response>& response, unsigned statu
 
 }  // namespace
 
-Api::Api(Endpoint endpoint) : endpoint_{std::move(endpoint)}, client_{endpoint_.ca_file} {}
+Api::Api(Endpoint endpoint)
+    : endpoint_{std::move(endpoint)},
+      client_{endpoint_.ca_file},
+      uploads_client_{endpoint_.ca_file} {}
 
 Api::~Api() {
   if (!has_session_) return;
@@ -233,15 +236,31 @@ core::Result<void> Api::upload(const std::string& path, const std::string& file,
   const auto size = std::filesystem::file_size(file, error);
   const std::string md5 = error ? "" : md5_of_file(file);
   if (md5.empty()) return core::refuse(ErrorCode::invalid_argument, "cannot read " + file);
-  const FileForm form{
+  const FileBody form{
       .path = file, .file_name = name, .size_bytes = size, .on_progress = on_progress};
   const Request request{.method = "POST",
                         .url = path,
                         .headers = {{"md5", md5}},
-                        .form = &form,
+                        .file = &form,
                         // The server checks a file of some GiB before it responds.
                         .silence_max = std::chrono::minutes(10)};
   return expect(send(client_, request, Credential::of_endpoint), 204);
+}
+
+core::Result<Response> Api::send_part(const std::string& url, const std::string& ticket,
+                                      const FileBody& part) const {
+  if (endpoint_.url.starts_with("https://") && !url.starts_with("https://"))
+    return core::refuse(ErrorCode::invalid_argument,
+                        "the server sends uploads to a URL without TLS: " + url);
+  const Request request{.method = "PATCH",
+                        .url = url,
+                        .headers = {{"Authorization", "Bearer " + ticket},
+                                    {"Tus-Resumable", "1.0.0"},
+                                    {"Upload-Offset", std::to_string(part.offset)},
+                                    {"Content-Type", "application/offset+octet-stream"}},
+                        .file = &part};
+  if (is_traced_) std::cerr << "PATCH " << url << " from byte " << part.offset << '\n';
+  return uploads_client_.send(request);
 }
 
 core::Result<void> Api::follow(const std::string& path, std::chrono::seconds silence_max,

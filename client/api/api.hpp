@@ -43,6 +43,9 @@ class Api {
   /// Sends a file as `name`, with its MD5 as the first generation of the API requires it.
   core::Result<void> upload(const std::string& path, const std::string& file,
                             const std::string& name, const OnProgress& on_progress = {}) const;
+  /// Sends a part of a file to an upload (tus 1.0), with the upload's ticket as the credential.
+  core::Result<Response> send_part(const std::string& url, const std::string& ticket,
+                                   const FileBody& part) const;
   /// Gives each part of an endless body to `take`, until `take` returns false, the server ends the
   /// body, or no byte arrived for `silence_max`.
   core::Result<void> follow(const std::string& path, std::chrono::seconds silence_max,
@@ -69,6 +72,7 @@ class Api {
   mutable Endpoint endpoint_;
   mutable bool has_session_ = false;  // `endpoint_.token` was issued for the password
   mutable HttpClient client_;
+  mutable HttpClient uploads_client_;  // to another server
   bool is_traced_ = false;
 };
 

@@ -43,8 +43,13 @@ core::Result<int> open_console(const Api& api, const Words& words);
 core::Result<int> show_node(const Api& api, const Words& words);
 core::Result<int> rename_nodes(const Api& api, const Words& words);
 core::Result<int> list_images(const Api& api, const Words& words);
+core::Result<int> list_isos(const Api& api, const Words& words);
+core::Result<int> show_image(const Api& api, const Words& words);
+core::Result<int> show_iso(const Api& api, const Words& words);
 core::Result<int> upload_image(const Api& api, const Words& words);
+core::Result<int> upload_iso(const Api& api, const Words& words);
 core::Result<int> attach_image(const Api& api, const Words& words);     // and detach
+core::Result<int> attach_iso(const Api& api, const Words& words);       // and detach
 core::Result<int> show_allocation(const Api& api, const Words& words);  // and set
 core::Result<int> acknowledge(const Api& api, const Words& words);
 core::Result<int> init_endpoint(Session& session, const Words& words);

@@ -1,9 +1,9 @@
 // image and iso, which are two names for the same commands.
-#include <algorithm>
-#include <filesystem>
+#include <ctime>
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/commands/transfer.hpp"
 #include "client/http/url.hpp"
 
 namespace nucleus::client {
@@ -12,71 +12,81 @@ using core::ErrorCode;
 
 namespace {
 
-/// The full name of an image: given with or without its project, or by its index in `iso list`.
-core::Result<std::string> iso_named(const Api& api, const std::string& text) {
-  const auto images = api.get("/nucleus/v1/image");
+enum class Shown : unsigned char { images, isos };
+
+/// The images that the caller may use; of `iso` the ISOs alone.
+core::Result<Json> images_of(const Api& api, Shown shown) {
+  const auto images = api.get_all("/v2/images?limit=1000", "images");
+  if (!images || shown == Shown::images) return images;
+  Json isos = Json::list();
+  for (const auto& image : images->items())
+    if (image["format"].text() == "iso") isos.add(image);
+  return isos;
+}
+
+/// An image: given with or without its project, or by its index in the list.
+core::Result<Json> image_named(const Api& api, Shown shown, const std::string& text) {
+  const auto images = images_of(api, shown);
   if (!images) return std::unexpected(images.error());
-  std::vector<std::string> found;
+  std::vector<Json> found;
   for (const auto& image : images->items()) {
-    const auto& name = image.text();
-    if (name == text) return name;
-    if (name.substr(name.find('/') + 1) == text) found.push_back(name);
+    const auto& name = image["image_id"].text();
+    if (name == text) return image;
+    if (name.substr(name.find('/') + 1) == text) found.push_back(image);
   }
   if (found.size() == 1) return found.front();
   if (found.size() > 1)
-    return core::refuse(ErrorCode::invalid_argument,
-                        "give the project too: there are " + found[0] + " and " + found[1]);
+    return core::refuse(ErrorCode::invalid_argument, "give the project too: there are " +
+                                                         found[0]["image_id"].text() + " and " +
+                                                         found[1]["image_id"].text());
   if (text.find_first_not_of("0123456789") != std::string::npos)
     return core::refuse(ErrorCode::not_found, "no such image: " + msg::shown(text));
   const auto index = static_cast<std::size_t>(std::stoul("0" + text.substr(0, 9)));
   if (index < 1 || index > images->items().size())
     return core::refuse(ErrorCode::invalid_argument, "no image has index " + text);
-  return images->items()[index - 1].text();
+  return images->items()[index - 1];
 }
 
-}  // namespace
+std::string size_of(const Json& image, const char* field) {
+  return shown_bytes(static_cast<std::uint64_t>(image[field].number().value_or(0)));
+}
 
-core::Result<int> list_images(const Api& api, const Words& words) {
-  const auto images = api.get("/nucleus/v1/image");
+std::string age_of(const Json& image) {
+  const auto published = image["published_unix_s"].number().value_or(0);
+  return published > 0 ? shown_seconds(std::time(nullptr) - published) : "";
+}
+
+core::Result<int> list(const Api& api, Shown shown, const Words& words) {
+  const auto images = images_of(api, shown);
   if (!images) return std::unexpected(images.error());
-  Listing listing{.columns = {"index", "name"}};
+  Listing listing{.columns = {"index", "name", "format", "size", "age"}};
   for (const auto& image : images->items())
-    listing.rows.push_back({std::to_string(listing.rows.size() + 1), image.text()});
+    listing.rows.push_back({std::to_string(listing.rows.size() + 1), image["image_id"].text(),
+                            image["format"].text(), size_of(image, "size_bytes"), age_of(image)});
   return print(listing, words["--format"], *images);
 }
 
-core::Result<int> upload_image(const Api& api, const Words& words) {
-  const auto path = words["PATH"];
-  std::error_code fault;
-  if (!std::filesystem::is_regular_file(path, fault))
-    return core::refuse(ErrorCode::invalid_argument, "not a file: " + path);
-  std::string name = std::filesystem::path(path).filename().string();
-  for (const char* option : {"--isoname", "--imagename"})
-    if (words.has(option)) name = words[option];
-  if (name.find_first_not_of("0123456789") == std::string::npos)
-    return core::refuse(ErrorCode::invalid_argument,
-                        "an image's name must not be a number, which is an index in the list");
-  const auto size = std::max<std::uintmax_t>(std::filesystem::file_size(path, fault), 1);
-  ProgressLine line;
-  const OnProgress show = [&](std::uint64_t sent) {
-    const auto percent = std::min<std::uintmax_t>(100, sent * 100 / size);
-    line.show("image " + name + ": " + std::to_string(percent) + " % sent");
-  };
-  if (auto done =
-          api.upload("/nucleus/v1/image", path, name, is_output_terminal() ? show : nullptr);
-      !done)
-    return std::unexpected(done.error());
-  std::cout << "image " << name << " uploaded\n";
-  return 0;
+core::Result<int> show_one(const Api& api, Shown shown, const Words& words) {
+  const auto image = image_named(api, shown, words["IMAGE"]);
+  if (!image) return std::unexpected(image.error());
+  Listing listing{.columns = {"attribute", "value"}};
+  listing.rows = {{"name", (*image)["image_id"].text()},
+                  {"format", (*image)["format"].text()},
+                  {"size", size_of(*image, "size_bytes")},
+                  {"disk size", size_of(*image, "virtual_bytes")},
+                  {"age", age_of(*image)},
+                  {"sha256", (*image)["sha256"].text()},
+                  {"md5", (*image)["md5"].text()}};
+  return print(listing, words["--format"], *image);
 }
 
-core::Result<int> attach_image(const Api& api, const Words& words) {
+core::Result<int> attach(const Api& api, Shown shown, const Words& words) {
   const bool is_attach = std::string_view(words.command().name) == "attach";
   std::string iso;
   if (is_attach) {
-    const auto named = iso_named(api, words["IMAGE"]);
+    const auto named = image_named(api, shown, words["IMAGE"]);
     if (!named) return std::unexpected(named.error());
-    iso = *named;
+    iso = (*named)["image_id"].text();
   }
   const auto cluster = words["CLUSTER"];
   const auto known = get_cluster(api, cluster);
@@ -98,6 +108,27 @@ core::Result<int> attach_image(const Api& api, const Words& words) {
   std::cout << (is_attach ? "attached" : "detached")
             << "; it takes effect after power off and on\n";
   return 0;
+}
+
+}  // namespace
+
+core::Result<int> list_images(const Api& api, const Words& words) {
+  return list(api, Shown::images, words);
+}
+core::Result<int> list_isos(const Api& api, const Words& words) {
+  return list(api, Shown::isos, words);
+}
+core::Result<int> show_image(const Api& api, const Words& words) {
+  return show_one(api, Shown::images, words);
+}
+core::Result<int> show_iso(const Api& api, const Words& words) {
+  return show_one(api, Shown::isos, words);
+}
+core::Result<int> attach_image(const Api& api, const Words& words) {
+  return attach(api, Shown::images, words);
+}
+core::Result<int> attach_iso(const Api& api, const Words& words) {
+  return attach(api, Shown::isos, words);
 }
 
 }  // namespace nucleus::client

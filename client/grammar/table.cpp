@@ -96,8 +96,10 @@ constexpr Argument rename_words[] = {cluster,
                                      {"NEWNAMES", "a list of the same length", one, true},
                                      endpoint};
 constexpr Argument image_list_words[] = {format, endpoint};
+constexpr Argument image_info_words[] = {
+    {"IMAGE", "name of the image, or its index in the list", one, true}, format, endpoint};
 constexpr Argument image_upload_words[] = {
-    {"PATH", "an ISO file", one, true},
+    {"PATH", "a disk image (raw or qcow2) or an ISO file", one, true},
     {"--imagename", "name of the image; the file's name if omitted"},
     endpoint};
 constexpr Argument iso_upload_words[] = {
@@ -142,17 +144,19 @@ constexpr Command node_parts[] = {
 constexpr Command image_parts[] = {
     {"list", "List public images and those of your projects.", image_list_words,
      with_api<list_images>},
-    {"upload", "Upload an image. It is listed once the server has checked it.", image_upload_words,
+    {"info", "Show all attributes of an image.", image_info_words, with_api<show_image>},
+    {"upload", "Upload an image, or continue an upload of the same file.", image_upload_words,
      with_api<upload_image>},
     {"attach", "Insert an image into the drive of nodes.", attach_words, with_api<attach_image>},
     {"detach", "Remove the image from the drive of nodes.", detach_words, with_api<attach_image>}};
 constexpr Command iso_parts[] = {
     {"list", "List public images and those of your projects.", image_list_words,
-     with_api<list_images>},
-    {"upload", "Upload an image. It is listed once the server has checked it.", iso_upload_words,
-     with_api<upload_image>},
-    {"attach", "Insert an image into the drive of nodes.", attach_words, with_api<attach_image>},
-    {"detach", "Remove the image from the drive of nodes.", detach_words, with_api<attach_image>}};
+     with_api<list_isos>},
+    {"info", "Show all attributes of an image.", image_info_words, with_api<show_iso>},
+    {"upload", "Upload an image, or continue an upload of the same file.", iso_upload_words,
+     with_api<upload_iso>},
+    {"attach", "Insert an image into the drive of nodes.", attach_words, with_api<attach_iso>},
+    {"detach", "Remove the image from the drive of nodes.", detach_words, with_api<attach_iso>}};
 constexpr Command reservation_parts[] = {
     {"list", "List maintenance windows and the reservations of your projects.",
      reservation_list_words, with_api<list_reservations>},

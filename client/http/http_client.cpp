@@ -76,20 +76,30 @@ class Transfer {
   }
 
   void set_method() {
-    if (request_.form) {
+    if (request_.file) {
+      file_.open(request_.file->path, std::ios::binary);
+      file_.seekg(static_cast<std::streamoff>(request_.file->offset));
+      set(CURLOPT_UPLOAD_BUFFERSIZE, upload_buffer_bytes);
+    }
+    if (request_.file && request_.file->file_name.empty()) {
+      set(CURLOPT_UPLOAD, 1L);
+      set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request_.file->size_bytes));
+      set(CURLOPT_READFUNCTION, read_file);
+      set(CURLOPT_READDATA, this);
+      set(CURLOPT_SEEKFUNCTION, rewind_file);
+      set(CURLOPT_SEEKDATA, this);
+    } else if (request_.file) {
       form_ = curl_mime_init(handle_);
       auto* field = curl_mime_addpart(form_);
       curl_mime_name(field, "composite");
       curl_mime_data(field, "NONE", CURL_ZERO_TERMINATED);
       field = curl_mime_addpart(form_);
       curl_mime_name(field, "file");
-      curl_mime_filename(field, request_.form->file_name.c_str());
+      curl_mime_filename(field, request_.file->file_name.c_str());
       curl_mime_type(field, "application/octet-stream");
-      curl_mime_data_cb(field, static_cast<curl_off_t>(request_.form->size_bytes), read_file,
+      curl_mime_data_cb(field, static_cast<curl_off_t>(request_.file->size_bytes), read_file,
                         rewind_file, nullptr, this);
-      file_.open(request_.form->path, std::ios::binary);
       set(CURLOPT_MIMEPOST, form_);
-      set(CURLOPT_UPLOAD_BUFFERSIZE, upload_buffer_bytes);
     } else if (request_.method != "GET" && request_.method != "DELETE") {
       set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
       set(CURLOPT_POSTFIELDS, request_.body.c_str());
@@ -170,12 +180,12 @@ class Transfer {
   /// No more than the size that was announced, even if the file grows meanwhile.
   std::size_t send_file(char* bytes, std::size_t space) {
     last_byte_ = Clock::now();
-    const auto wanted = std::min<std::uint64_t>(space, request_.form->size_bytes - read_);
+    const auto wanted = std::min<std::uint64_t>(space, request_.file->size_bytes - read_);
     file_.read(bytes, static_cast<std::streamsize>(wanted));
     const auto count = static_cast<std::size_t>(file_.gcount());
     read_ += count;
     if (count > 0 || wanted == 0) return count;
-    reason_ = request_.form->path + " became shorter while it was sent";
+    reason_ = request_.file->path + " became shorter while it was sent";
     return CURL_READFUNC_ABORT;
   }
   static int rewind_file(void* self, curl_off_t offset, int origin) {
@@ -183,7 +193,10 @@ class Transfer {
     if (origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
     transfer.file_.clear();
     transfer.read_ = static_cast<std::uint64_t>(offset);
-    return transfer.file_.seekg(offset) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+    return transfer.file_.seekg(static_cast<std::streamoff>(transfer.request_.file->offset) +
+                                offset)
+               ? CURL_SEEKFUNC_OK
+               : CURL_SEEKFUNC_FAIL;
   }
 
   static int check_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t sent) {
@@ -193,7 +206,7 @@ class Transfer {
   int check_silence(std::uint64_t sent) {
     if (sent != sent_) last_byte_ = Clock::now();
     sent_ = sent;
-    if (request_.form && request_.form->on_progress) request_.form->on_progress(sent);
+    if (request_.file && request_.file->on_progress) request_.file->on_progress(sent);
     if (is_interrupted()) {
       reason_ = "interrupted";
       return 1;

@@ -18,11 +18,12 @@ namespace nucleus::client {
 /// Called with the bytes sent so far, about once a second.
 using OnProgress = std::function<void(std::uint64_t bytes_sent)>;
 
-/// A form of two fields, as the first generation of the API reads it: `composite`, which is always
-/// NONE, and `file`.
-struct FileForm {
+/// Bytes of a file as a body; with a `file_name`, in a form of two fields, as the first generation
+/// of the API reads it: `composite`, which is always NONE, and `file`.
+struct FileBody {
   std::string path = {};
   std::string file_name = {};
+  std::uint64_t offset = 0;
   std::uint64_t size_bytes = 0;
   OnProgress on_progress = {};
 };
@@ -32,7 +33,7 @@ struct Request {
   std::string url = {};
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string body = {};
-  const FileForm* form = nullptr;  // instead of `body`
+  const FileBody* file = nullptr;  // instead of `body`
   std::string username = {};       // with `password`: Basic authentication
   std::string password = {};
   bool reads_netrc = false;              // take name and password from .netrc

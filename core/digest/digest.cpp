@@ -101,7 +101,9 @@ std::optional<std::string> from_base64(std::string_view text) {
 }
 
 Hasher::Hasher(Algorithm algorithm) : context_{EVP_MD_CTX_new()} {
-  const EVP_MD* kind = algorithm == Algorithm::md5 ? EVP_md5() : EVP_sha256();
+  const EVP_MD* kind = algorithm == Algorithm::md5    ? EVP_md5()
+                       : algorithm == Algorithm::sha1 ? EVP_sha1()
+                                                      : EVP_sha256();
   if (!context_ || EVP_DigestInit_ex(context_.get(), kind, nullptr) != 1) throw std::bad_alloc();
 }
 

@@ -1,4 +1,4 @@
-// SHA-256, HMAC-SHA256, MD5, hex and base64, over OpenSSL. Any thread. Functions throw
+// SHA-256, HMAC-SHA256, MD5, SHA-1, hex and base64, over OpenSSL. Any thread. Functions throw
 // std::bad_alloc if OpenSSL has no memory or no such algorithm, and nothing else.
 #pragma once
 
@@ -35,7 +35,7 @@ std::optional<std::string> from_base64(std::string_view text);
 /// Hashes data that arrives in pieces.
 class Hasher {
  public:
-  enum class Algorithm { sha256, md5 };
+  enum class Algorithm { sha256, md5, sha1 };
 
   explicit Hasher(Algorithm algorithm);
   void add(std::string_view bytes);

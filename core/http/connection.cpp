@@ -16,6 +16,7 @@
 #include "core/http/head.hpp"
 #include "core/http/prepared_response.hpp"
 #include "core/http/server_state.hpp"
+#include "core/http/sink_body.hpp"
 #include "core/http/websocket_connection.hpp"
 #include "core/log/log.hpp"
 
@@ -258,7 +259,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     file_.emplace(std::move(*head_));
     file_->body_limit(plan.bytes_max);
     beast::error_code error;
-    file_->get().body().open(plan.file_path.c_str(), beast::file_mode::write, error);
+    file_->get().body() = sink_of(plan, error);
     if (error) return refuse_unstored(error);
     request_.body_path = plan.file_path;
     upload_bytes_due_ = upload_bytes_per_timeout();
@@ -288,7 +289,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
             return self->read_file_part();
           }
           self->must_close_ = !self->file_->get().keep_alive();
-          self->file_->get().body().close();
+          self->file_->get().body().reset();
           self->call_handler();
         });
   }
@@ -472,7 +473,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   beast::flat_buffer buffer_;
   std::optional<beast_http::request_parser<beast_http::empty_body>> head_;
   std::optional<beast_http::request_parser<beast_http::string_body>> text_;
-  std::optional<beast_http::request_parser<beast_http::file_body>> file_;
+  std::optional<beast_http::request_parser<SinkBody>> file_;
   std::string client_address_ = {};
   std::size_t scanned_ = 0;  // bytes of the head
   std::optional<Sha256> head_digest_ = {};

@@ -95,11 +95,21 @@ struct Response {
 /// Sends the response; any thread. Calls after the first are ignored.
 using Respond = std::function<void(Response)>;
 
+/// Takes a body part by part, on the server's thread. Destroyed with the request, also if the body
+/// was cut off.
+class BodySink {
+ public:
+  virtual ~BodySink() = default;
+  /// 0, or the errno why the part cannot be stored: the request is then refused with 503.
+  virtual int write(std::string_view part) = 0;
+};
+
 /// Where a request's body goes, decided from its head.
 struct BodyPlan {
-  std::string file_path = {};          // written there
-  std::uint64_t bytes_max = 0;         // a longer body is refused with 413
-  std::shared_ptr<void> context = {};  // passed to the handler
+  std::string file_path = {};           // written there, to a new file
+  std::shared_ptr<BodySink> sink = {};  // or passed to this
+  std::uint64_t bytes_max = 0;          // a longer body is refused with 413
+  std::shared_ptr<void> context = {};   // passed to the handler
 };
 
 constexpr std::size_t request_id_bytes = 32;  // of X-Request-Id

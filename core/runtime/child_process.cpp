@@ -44,6 +44,32 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return all;
 }
 
+/// Whether this process may make a network namespace: root may, a container often not.
+bool can_unshare_network() {
+  static const bool is_possible = [] {
+    const auto tried = run_child({.argv = {"unshare", "--net", "--", "true"}});
+    return tried && is_success(tried->end);
+  }();
+  return is_possible;
+}
+
+/// The command behind prlimit(1) and unshare(1), which set up what is inherited and replace
+/// themselves by it.
+std::vector<std::string> confined_argv(const ChildCommand& command) {
+  if (!command.confinement) return command.argv;
+  const auto& limits = *command.confinement;
+  std::vector<std::string> argv = {"prlimit",
+                                   "--as=" + std::to_string(limits.memory_bytes),
+                                   "--cpu=" + std::to_string(limits.cpu_s),
+                                   "--nofile=" + std::to_string(limits.open_files_max),
+                                   "--fsize=0",
+                                   "--core=0",
+                                   "--"};
+  if (can_unshare_network()) argv.insert(argv.end(), {"unshare", "--net", "--"});
+  argv.insert(argv.end(), command.argv.begin(), command.argv.end());
+  return argv;
+}
+
 int spawn(const ChildCommand& command, const Pipe& out, const Pipe& err, pid_t& pid) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -57,7 +83,7 @@ int spawn(const ChildCommand& command, const Pipe& out, const Pipe& err, pid_t& 
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setpgroup(&attributes, 0);  // so that its own children can be killed too
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-  std::vector<std::string> argv = command.argv;
+  std::vector<std::string> argv = confined_argv(command);
   std::vector<std::string> environment = command.environment;
   for (char** variable = environ; *variable; ++variable) environment.emplace_back(*variable);
   auto argv_pointers = pointers(argv);

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,11 +13,20 @@
 
 namespace nucleus::core {
 
+/// For a program that reads what a stranger made: it writes no file, and has no network where the
+/// kernel lets us take it away.
+struct Confinement {
+  std::uint64_t memory_bytes = 1ULL << 30;
+  std::int64_t cpu_s = 60;
+  std::uint64_t open_files_max = 64;
+};
+
 struct ChildCommand {
   std::vector<std::string> argv = {};         // argv[0] is searched in PATH
   std::vector<std::string> environment = {};  // NAME=VALUE, added to our own
   std::chrono::milliseconds deadline{30'000};
   std::size_t output_bytes_max = 1 << 20;  // the rest is read and discarded
+  std::optional<Confinement> confinement = {};
 };
 
 struct ChildOutput {

@@ -16,7 +16,7 @@ bool is_upload(const core::http::Request& request) {
          segments[1] == "images";
 }
 
-core::Result<msg::BeginUpload> upload_of(const Exchange& exchange) {
+core::Result<msg::ImageId> image_of(const Exchange& exchange) {
   const std::string& project = exchange.path.at("project");
   const std::string& image = exchange.path.at("image");
   if (!(project == "public" ? exchange.is_operator()
@@ -27,10 +27,16 @@ core::Result<msg::BeginUpload> upload_of(const Exchange& exchange) {
                         "image must be 1 to 64 letters, digits, - _ . and begin with a letter or "
                         "digit",
                         "image");
+  return msg::ImageId{project + "/" + image};
+}
+
+core::Result<msg::BeginUpload> upload_of(const Exchange& exchange) {
+  auto image = image_of(exchange);
+  if (!image) return std::unexpected(image.error());
   const auto format = msg::enum_of<msg::ImageFormat>(exchange.request.query_value("format"));
   if (format == msg::ImageFormat::unknown)
     return core::refuse(ErrorCode::invalid_argument, "format must be raw, qcow2 or iso", "format");
-  return msg::BeginUpload{.image_id = {project + "/" + image}, .format = format};
+  return msg::BeginUpload{.image_id = std::move(*image), .format = format};
 }
 
 void check_upload(const ExchangePtr& exchange, std::function<void()> next) {

@@ -25,6 +25,10 @@ bool is_upload(const core::http::Request& request);
 /// that is taken or malformed, an unknown format, a missing MD5 in v1.
 void check_upload(const ExchangePtr& exchange, std::function<void()> next);
 
+/// The id of the path's {project}/{image}: of a project that the caller is a member of, or public
+/// for operators.
+core::Result<msg::ImageId> image_of(const Exchange& exchange);
+
 /// The image of a v2 PUT.
 core::Result<msg::BeginUpload> upload_of(const Exchange& exchange);
 

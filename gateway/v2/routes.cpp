@@ -10,6 +10,7 @@ void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work,
   add_v2_reservation_routes(router, streams);
   add_v2_centre_routes(router, streams, work);
   add_v2_host_routes(router, streams);
+  add_v2_upload_routes(router);
   add_v2_usage_routes(router);
   add_v2_overhead_routes(router);
   add_v2_explanation_routes(router);

@@ -24,6 +24,7 @@ void add_v2_computeset_routes(Router& router, EventStreams& streams);
 void add_v2_reservation_routes(Router& router, EventStreams& streams);
 void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork& work);
 void add_v2_host_routes(Router& router, EventStreams& streams);
+void add_v2_upload_routes(Router& router);
 void add_v2_usage_routes(Router& router);
 void add_v2_overhead_routes(Router& router);
 void add_v2_explanation_routes(Router& router);

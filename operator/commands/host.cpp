@@ -159,6 +159,24 @@ core::Result<void> write_join_files(const StateDirectory& state, const KeyFiles&
   return {};
 }
 
+/// A host that is up without a key of its own, such as a simulated one, has its name for itself. If
+/// the head does not answer, this is not known.
+core::Result<void> refuse_hosts_of_head(const std::string& state, const KeyFiles& known,
+                                        const std::vector<std::string>& names) {
+  const auto opened = open_caller(state);
+  if (!opened) return {};
+  const auto listed = call_all_pages(**opened, msg::ListHosts{}, &msg::Hosts::hosts);
+  if (!listed) return {};
+  for (const auto& host : *listed) {
+    const auto& name = host.host_id.value;
+    const bool is_up = host.state == msg::HostState::up || host.state == msg::HostState::drained;
+    if (is_up && std::ranges::find(names, name) != names.end() && !has_host_key(known, name))
+      return core::refuse(core::ErrorCode::conflict,
+                          "host " + name + " exists: it is one of the head's own", "host");
+  }
+  return {};
+}
+
 core::Result<int> add(const AddArguments& arguments) {
   const StateDirectory state(arguments.state);
   const auto names = names_of(arguments.hosts);
@@ -172,6 +190,8 @@ core::Result<int> add(const AddArguments& arguments) {
   if (!arguments.is_renewed)
     if (auto free = refuse_hosts_with_keys(known, *names); !free)
       return std::unexpected(free.error());
+  if (auto free = refuse_hosts_of_head(arguments.state, known, *names); !free)
+    return std::unexpected(free.error());
   const auto files = join_files(arguments, *names);
   if (!files) return std::unexpected(files.error());
   if (auto written =

@@ -25,6 +25,46 @@ core::Result<std::optional<core::http::ServerOptions>> hosts_server(core::Settin
       .body_bytes_max = 0};
 }
 
+/// Clients upload over one connection each, but may share an address.
+constexpr std::size_t upload_connections_max = 1'000;
+constexpr std::size_t upload_connections_per_address_max = 200;
+constexpr int upload_idle_s = 30;  // a client that lost its connection waits that long at most
+
+core::Result<std::optional<core::http::ServerOptions>> uploads_server(core::Settings& settings) {
+  const auto listen = settings.optional_endpoint("image_store.uploads_listen");
+  auto certificate = core::Certificate::open_if_set(
+      {.certificate = settings.text("image_store.uploads_tls_certificate", ""),
+       .key = settings.text("image_store.uploads_tls_key", "")},
+      "image_store.uploads_tls_key");
+  if (!certificate) return std::unexpected(certificate.error());
+  if (!listen) return std::nullopt;
+  return core::http::ServerOptions{
+      .listen = {.endpoint = *listen, .certificate = std::move(*certificate)},
+      .connections_max = upload_connections_max,
+      .connections_per_address_max = upload_connections_per_address_max,
+      .head_bytes_max = 8192,
+      .body_bytes_max = 0,
+      .idle_s = upload_idle_s};
+}
+
+core::Result<void> read_uploads(core::Settings& settings, Config& config) {
+  auto server = uploads_server(settings);
+  if (!server) return std::unexpected(server.error());
+  config.uploads = std::move(*server);
+  config.uploads_url = settings.text("image_store.uploads_url", "");
+  const auto& url = config.uploads_url;
+  if (!url.empty() &&
+      ((!url.starts_with("http://") && !url.starts_with("https://")) || url.ends_with('/')))
+    return std::unexpected(msg::invalid(
+        "image_store.uploads_url",
+        "image_store.uploads_url must start with http:// or https:// and not end with /"));
+  config.upload_keep_s =
+      settings.number("image_store.upload_keep_s", config.upload_keep_s, 1, 31'536'000);
+  config.uploads_max = static_cast<std::uint64_t>(settings.number(
+      "image_store.uploads_max", static_cast<std::int64_t>(config.uploads_max), 1, 10'000));
+  return {};
+}
+
 }  // namespace
 
 core::Result<Config> Config::from(core::Settings& settings) {
@@ -45,9 +85,11 @@ core::Result<Config> Config::from(core::Settings& settings) {
   };
   bytes("image_store.upload_bytes_max", config.upload_bytes_max);
   bytes("image_store.virtual_bytes_max", config.virtual_bytes_max);
+  bytes("image_store.project_bytes_max", config.project_bytes_max);
   config.work_deadline_ms =
       settings.number("image_store.work_deadline_ms", config.work_deadline_ms, 1'000, 86'400'000);
   config.retry_ms = settings.number("image_store.retry_ms", config.retry_ms, 100, 3'600'000);
+  if (auto read = read_uploads(settings, config); !read) return std::unexpected(read.error());
   auto hosts = hosts_server(settings);
   if (!hosts) return std::unexpected(hosts.error());
   config.hosts = std::move(*hosts);

@@ -19,8 +19,14 @@ struct Config {
   std::string volumes_directory = {};
   std::uint64_t upload_bytes_max = 1ULL << 40;
   std::uint64_t virtual_bytes_max = 16ULL << 40;
-  std::int64_t work_deadline_ms = 3'600'000;  // to copy, check and publish an image
-  std::int64_t retry_ms = 5'000;              // between attempts to make or remove a volume
+  std::int64_t work_deadline_ms = 3'600'000;     // to copy, check and publish an image
+  std::int64_t retry_ms = 5'000;                 // between attempts to make or remove a volume
+  std::int64_t upload_keep_s = 86'400;           // without a byte, and of what is finished
+  std::uint64_t uploads_max = 100;               // being received, of one project
+  std::uint64_t project_bytes_max = 2ULL << 40;  // of a project's images and uploads
+  /// Of the server for uploads; nothing = uploads only by the gateway.
+  std::optional<core::http::ServerOptions> uploads = {};
+  std::string uploads_url = {};  // of that server as clients reach it; empty = where it listens
   /// Of the server from which hosts read images; nothing = hosts share the store's directories.
   std::optional<core::http::ServerOptions> hosts = {};
 

@@ -1,6 +1,9 @@
 #include "services/image_store/image_header.hpp"
 
+#include <algorithm>
 #include <string>
+
+#include "services/image_store/iso_header.hpp"
 
 namespace nucleus::image_store {
 
@@ -8,9 +11,15 @@ namespace {
 
 constexpr std::size_t qcow2_header_bytes_v2 = 72;
 constexpr std::size_t qcow2_header_bytes_v3 = 104;
-constexpr std::uint64_t incompatible_known = 1 + 16;  // dirty (repaired when opened), extended L2
 constexpr std::uint64_t incompatible_data_file = 4;
-constexpr std::size_t iso_mark_at = 32'769;
+constexpr std::uint64_t incompatible_compression = 8;
+constexpr std::uint64_t incompatible_extended_l2 = 16;
+constexpr std::uint64_t incompatible_known =
+    1 + incompatible_compression + incompatible_extended_l2;  // 1: dirty, repaired when opened
+constexpr std::uint64_t extension_end = 0;
+constexpr std::uint64_t extension_backing_format = 0xe2792aca;
+constexpr std::uint64_t extension_data_file = 0x44415441;
+constexpr std::uint64_t extension_luks = 0x0537be77;
 constexpr std::uint32_t snapshots_max = 1024;
 constexpr std::uint64_t snapshot_bytes_min = 40;
 // QEMU holds these tables in memory.
@@ -56,6 +65,51 @@ core::Result<void> check_qcow2_tables(std::string_view head, std::uint64_t clust
   return {};
 }
 
+/// The extensions between the header and the end of the first cluster.
+core::Result<void> check_qcow2_extensions(std::string_view head, std::uint64_t at,
+                                          std::uint64_t cluster_bytes) {
+  const auto end = std::min<std::uint64_t>(cluster_bytes, head.size());
+  while (true) {
+    if (at > end || end - at < 8) return refused("the header of the qcow2 image is truncated");
+    const auto type = number_at(head, at, 4);
+    const auto bytes = number_at(head, at + 4, 4);
+    if (type == extension_end) return {};
+    if (type == extension_data_file) return refused("the qcow2 image has an external data file");
+    if (type == extension_backing_format) return refused("the qcow2 image has a backing file");
+    if (type == extension_luks) return refused("the qcow2 image is encrypted");
+    at += 8 + (bytes + 7) / 8 * 8;
+  }
+}
+
+/// Version 3 alone has these fields. Returns the length of the header.
+core::Result<std::uint64_t> check_qcow2_features(std::string_view head,
+                                                 std::uint64_t cluster_bytes) {
+  if (head.size() < qcow2_header_bytes_v3) return refused("the qcow2 image is truncated");
+  const auto incompatible = number_at(head, 72, 8);
+  if (incompatible & incompatible_data_file)
+    return refused("the qcow2 image has an external data file");
+  if (incompatible & ~incompatible_known) return refused("the qcow2 image has unknown features");
+  if (number_at(head, 96, 4) > refcount_order_max)
+    return refused("the refcount size of the qcow2 image is not valid");
+  const auto own_bytes = number_at(head, 100, 4);
+  if (own_bytes < qcow2_header_bytes_v3 || own_bytes > std::min(cluster_bytes, head.size()) ||
+      own_bytes % 8 != 0)
+    return refused("the header size of the qcow2 image is not valid");
+  const bool has_compression = (incompatible & incompatible_compression) != 0;
+  const auto compression =
+      own_bytes > qcow2_header_bytes_v3 ? number_at(head, qcow2_header_bytes_v3, 1) : 0;
+  if (compression != (has_compression ? 1 : 0))  // 0: zlib, 1: zstd
+    return refused("the compression of the qcow2 image is not known");
+  return own_bytes;
+}
+
+/// Entries of the L1 table that a disk of this size needs.
+std::uint64_t l1_entries_needed(std::uint64_t virtual_bytes, std::uint64_t cluster_bytes,
+                                bool has_extended_l2) {
+  const auto covered = cluster_bytes * (cluster_bytes / (has_extended_l2 ? 16 : 8));
+  return virtual_bytes / covered + (virtual_bytes % covered != 0 ? 1 : 0);
+}
+
 core::Result<std::uint64_t> check_qcow2(std::string_view head, std::uint64_t file_bytes) {
   if (head.size() < qcow2_header_bytes_v2 || !head.starts_with("QFI\xfb"))
     return refused("the file is not a qcow2 image");
@@ -70,18 +124,18 @@ core::Result<std::uint64_t> check_qcow2(std::string_view head, std::uint64_t fil
   const std::uint64_t cluster_bytes = std::uint64_t{1} << cluster_bits;
   if (auto tables = check_qcow2_tables(head, cluster_bytes, file_bytes); !tables)
     return std::unexpected(tables.error());
+  std::uint64_t own_bytes = qcow2_header_bytes_v2;
+  bool has_extended_l2 = false;
   if (version == 3) {
-    if (head.size() < qcow2_header_bytes_v3) return refused("the qcow2 image is truncated");
-    const auto incompatible = number_at(head, 72, 8);
-    if (incompatible & incompatible_data_file)
-      return refused("the qcow2 image has an external data file");
-    if (incompatible & ~incompatible_known) return refused("the qcow2 image has unknown features");
-    if (number_at(head, 96, 4) > refcount_order_max)
-      return refused("the refcount size of the qcow2 image is not valid");
-    const auto own_bytes = number_at(head, 100, 4);
-    if (own_bytes < qcow2_header_bytes_v3 || own_bytes > cluster_bytes)
-      return refused("the header size of the qcow2 image is not valid");
+    const auto checked = check_qcow2_features(head, cluster_bytes);
+    if (!checked) return checked;
+    own_bytes = *checked;
+    has_extended_l2 = (number_at(head, 72, 8) & incompatible_extended_l2) != 0;
   }
+  if (auto known = check_qcow2_extensions(head, own_bytes, cluster_bytes); !known)
+    return std::unexpected(known.error());
+  if (number_at(head, 36, 4) < l1_entries_needed(virtual_bytes, cluster_bytes, has_extended_l2))
+    return refused("the L1 table of the qcow2 image is too small for its disk");
   return virtual_bytes;
 }
 
@@ -100,8 +154,8 @@ core::Result<std::uint64_t> check_image_header(msg::ImageFormat format, std::str
         return refused("the size of a raw disk must be a multiple of 512 bytes");
       break;
     case msg::ImageFormat::iso:
-      if (head.size() < iso_mark_at + 5 || head.substr(iso_mark_at, 5) != "CD001")
-        return refused("the file is not an ISO 9660 image");
+      if (auto checked = check_iso_header(head, file_bytes); !checked)
+        return std::unexpected(checked.error());
       break;
     case msg::ImageFormat::unknown:
       return refused("format must be raw, qcow2 or iso");

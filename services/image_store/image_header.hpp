@@ -14,9 +14,9 @@ namespace nucleus::image_store {
 constexpr std::size_t header_bytes = 64 * 1024;
 
 /// Returns the virtual size of the disk in bytes. Refuses (field `format`) a qcow2 image with a
-/// backing file, a data file, encryption or tables outside the file; a raw disk whose size is not a
-/// multiple of 512 bytes; an ISO without its signature. Formats: QEMU's docs/interop/qcow2.txt, and
-/// ECMA-119 section 8.
+/// backing file, a data file, encryption, features that are not known or tables outside the file; a
+/// raw disk whose size is not a multiple of 512 bytes; an ISO as check_iso_header() says. Format:
+/// QEMU's docs/interop/qcow2.txt.
 core::Result<std::uint64_t> check_image_header(msg::ImageFormat format, std::string_view head,
                                                std::uint64_t file_bytes,
                                                std::uint64_t virtual_bytes_max);

@@ -1,11 +1,14 @@
 #include "services/image_store/images.hpp"
 
+#include <algorithm>
+
 #include "core/assert.hpp"
 #include "core/list/page_builder.hpp"
 #include "core/log/log.hpp"
 #include "services/image_store/changes.hpp"
 #include "services/image_store/image_rules.hpp"
 #include "services/image_store/keys.hpp"
+#include "services/image_store/quota.hpp"
 
 namespace nucleus::image_store {
 
@@ -13,7 +16,6 @@ using core::ErrorCode;
 
 namespace {
 
-constexpr std::int64_t upload_lifetime_s = 86'400;
 constexpr core::Milliseconds folder_deadline{60'000};
 
 }  // namespace
@@ -47,41 +49,26 @@ core::Result<void> Images::check_not_publishing(const msg::ImageId& image_id) co
                       "image " + image_id.value + " is being published already", "image_id");
 }
 
-void Images::begin_upload(const msg::BeginUpload& request, core::Context& context,
-                          core::Responder<msg::UploadTicket> respond) {
-  auto allowed = check_new_image(view_, request.image_id, request.format);
-  if (allowed) allowed = check_not_publishing(request.image_id);
-  if (!allowed) return respond(std::unexpected(allowed.error()));
-  workers_.run<void>(
-      loop_, folder_deadline, [uploads = uploads_] { return uploads.create(); },
-      [this, request, context, respond](const core::Result<void>& created) mutable {
-        if (!created) return respond(std::unexpected(created.error()));
-        auto tx = store_.begin(context);
-        const std::string upload_id = context.new_id();
-        tx.write(keys::upload(upload_id), StoredUpload{.upload_id = upload_id,
-                                                       .image_id = request.image_id,
-                                                       .format = request.format,
-                                                       .begun_unix_s = context.now_unix_s()});
-        respond(tx.commit(msg::UploadTicket{.upload_id = upload_id,
-                                            .path = uploads_.path_of(upload_id),
-                                            .size_bytes_max = config_.upload_bytes_max}));
-      });
+bool Images::is_publishing(const std::string& upload_id) const {
+  return std::ranges::any_of(
+      publishing_, [&](const auto& entry) { return entry.second.upload.upload_id == upload_id; });
 }
 
-void Images::finish_upload(const msg::FinishUpload& request, core::Context& context,
-                           core::Responder<msg::Image> respond) {
-  const auto* upload = store_.read(keys::upload(request.upload_id));
-  if (!upload) return respond(core::refuse(ErrorCode::not_found, "no such upload", "upload_id"));
-  if (auto allowed = check_new_image(view_, upload->image_id, upload->format); !allowed)
+void Images::publish_upload(StoredUpload upload, core::Context context,
+                            core::Responder<msg::Image> respond) {
+  if (auto allowed = check_not_publishing(upload.image_id); !allowed) {
+    if (upload.is_resumable()) refuse_upload(upload, allowed.error(), context);
     return respond(std::unexpected(allowed.error()));
-  publish({.stored = {.image = {.image_id = upload->image_id, .format = upload->format},
-                      .has_disk = true},
-           .stage = {.from = {.disk = uploads_.path_of(upload->upload_id)},
-                     .is_upload = true,
-                     .md5 = request.md5,
-                     .sha256 = request.sha256},
-           .upload_id = upload->upload_id},
-          context, std::move(respond));
+  }
+  Publication publication{
+      .stored = {.image = {.image_id = upload.image_id, .format = upload.format}, .has_disk = true},
+      .stage = {.from = {.disk = uploads_.path_of(upload.upload_id)},
+                .is_upload = true,
+                .size_bytes = upload.size_bytes,
+                .md5 = upload.md5,
+                .sha256 = upload.sha256},
+      .upload = std::move(upload)};
+  publish(std::move(publication), std::move(context), std::move(respond));
 }
 
 void Images::import_image(const msg::ImportImage& request, core::Context& context,
@@ -115,9 +102,8 @@ void Images::publish(Publication publication, core::Context context,
   publishing_[image_id] = publication;
   workers_.run<StagedFiles>(
       loop_, core::Milliseconds{config_.work_deadline_ms},
-      [driver = driver_, uploads = uploads_, publication] {
+      [driver = driver_, publication] {
         auto staged = driver->stage(publication.stage);
-        if (!staged && publication.stage.is_upload) uploads.remove(publication.upload_id);
         if (*publication.is_abandoned) (void)driver->remove_image(publication.stored.folder);
         return staged;
       },
@@ -132,13 +118,25 @@ void Images::publish(Publication publication, core::Context context,
       });
 }
 
+core::Result<void> Images::check_end(const Publication& publication,
+                                     const StagedFiles& staged) const {
+  const auto owner = owner_of(publication.stored.image.image_id);
+  if (auto owned = check_owner(view_, publication.stored.image.image_id); !owned) return owned;
+  const auto& upload_id = publication.upload.upload_id;
+  if (upload_id.empty()) return {};  // imports are the operator's
+  if (!store_.read(keys::upload(upload_id)))
+    return core::refuse(ErrorCode::not_found, "the upload was removed", "upload_id");
+  return check_quota(view_, store_, owner, staged.disk.size_bytes, config_.project_bytes_max,
+                     publication.upload.upload_id);
+}
+
 void Images::end_publication(Publication& publication, const core::Result<StagedFiles>& staged,
                              core::Context& context, const core::Responder<msg::Image>& respond) {
   auto& image = publication.stored.image;
   const auto erased = publishing_.erase(image.image_id);
   NUCLEUS_ASSERT(erased == 1);
   // The project may have been removed meanwhile.
-  const auto allowed = staged ? check_owner(view_, image.image_id)
+  const auto allowed = staged ? check_end(publication, *staged)
                               : core::Result<void>(std::unexpected(staged.error()));
   if (!allowed) {
     refuse_publication(publication, allowed.error(), context);
@@ -153,12 +151,10 @@ void Images::end_publication(Publication& publication, const core::Result<Staged
   publication.stored.initramfs = staged->initramfs;
   image.published_unix_s = context.now_unix_s();
   auto tx = store_.begin(context);
-  if (!publication.upload_id.empty()) tx.remove(keys::upload(publication.upload_id));
+  end_upload(publication.upload, msg::UploadState::published, {}, context, tx);
   apply({.images = {publication.stored}}, view_, tx);
   auto reply = tx.commit(image);
-  store_.when_durable([this, publication](core::Result<void> durable) {
-    if (durable) remove_upload(publication.upload_id);
-  });
+  remove_file_when_durable(publication.upload.upload_id);
   core::log::info("image_published", {{"image", image.image_id.value},
                                       {"format", std::string(msg::name_of(image.format))},
                                       {"bytes", image.size_bytes}});
@@ -174,16 +170,47 @@ void Images::refuse_publication(const Publication& publication, const core::Erro
   core::log::warning("image_refused", {{"image", publication.stored.image.image_id.value},
                                        {"reason", error.detail}});
   auto tx = store_.begin(context);
-  if (!publication.upload_id.empty()) tx.remove(keys::upload(publication.upload_id));
   // The worker may have put the folder in place, or deletes it when it ends.
   apply({.folders_doomed = {publication.stored.folder}}, view_, tx);
-  remove_upload(publication.upload_id);
+  const auto& upload = publication.upload;
+  if (upload.is_resumable() && error.code == ErrorCode::no_capacity) {
+    // The disk is full: all bytes are there, and are checked again later.
+    end_upload(upload, msg::UploadState::checking, error.detail, context, tx);
+    (void)tx.commit();
+    return;
+  }
+  end_upload(upload, msg::UploadState::failed, error.detail, context, tx);
   (void)tx.commit();
+  remove_file_when_durable(upload.upload_id);
 }
 
-void Images::remove_upload(const std::string& upload_id) {
+void Images::refuse_upload(const StoredUpload& upload, const core::Error& error,
+                           core::Context& context) {
+  metrics_.uploads_refused.Increment();
+  core::log::warning("image_refused", {{"image", upload.image_id.value}, {"reason", error.detail}});
+  auto tx = store_.begin(context);
+  end_upload(upload, msg::UploadState::failed, error.detail, context, tx);
+  (void)tx.commit();
+  remove_file_when_durable(upload.upload_id);
+}
+
+void Images::end_upload(StoredUpload upload, msg::UploadState state, const std::string& reason,
+                        core::Context& context, core::Transaction& tx) const {
+  if (upload.upload_id.empty()) return;
+  const auto key = keys::upload(upload.upload_id);
+  if (!store_.read(key)) return;
+  if (!upload.is_resumable()) return tx.remove(key);
+  upload.state = state;
+  upload.reason = reason;
+  upload.expires_unix_s = context.now_unix_s() + config_.upload_keep_s;
+  tx.write(key, std::move(upload));
+}
+
+void Images::remove_file_when_durable(const std::string& upload_id) {
   if (upload_id.empty()) return;
-  workers_.submit([uploads = uploads_, upload_id] { uploads.remove(upload_id); });
+  store_.when_durable([this, upload_id](const core::Result<void>& durable) {
+    if (durable) workers_.submit([uploads = uploads_, upload_id] { uploads.remove(upload_id); });
+  });
 }
 
 core::Result<msg::Images> Images::list_images(const msg::ListImages& request, core::Context&) {
@@ -226,6 +253,10 @@ core::Result<void> Images::handle_project_removed(const msg::ProjectRemoved& eve
     plan.folders_doomed.push_back(stored.folder);
   }
   auto tx = store_.begin(context);
+  // Their files are collected as files without an upload.
+  store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
+    if (owner_of(upload.image_id) == event.project_id) tx.remove(keys::upload(upload.upload_id));
+  });
   apply(plan, view_, tx);
   auto committed = tx.commit();
   show_counts(metrics_, view_);
@@ -256,21 +287,6 @@ void Images::end_deletion(const std::string& folder, const core::Result<void>& d
   core::Context context = bus_.context();
   auto tx = store_.begin(context);
   apply({.folders_deleted = {folder}}, view_, tx);
-  (void)tx.commit();
-}
-
-void Images::drop_old_uploads(core::Context& context) {
-  std::vector<std::string> old;
-  store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
-    if (context.now_unix_s() - upload.begun_unix_s > upload_lifetime_s)
-      old.push_back(upload.upload_id);
-  });
-  if (old.empty()) return;
-  auto tx = store_.begin(context);
-  for (const auto& upload_id : old) {
-    tx.remove(keys::upload(upload_id));
-    remove_upload(upload_id);
-  }
   (void)tx.commit();
 }
 

@@ -1,4 +1,4 @@
-// Uploads, imports, publication and removal of images. Files are copied and removed on workers;
+// Imports, publication and removal of images. Files are copied and removed on workers;
 // everything else runs on the loop.
 #pragma once
 
@@ -22,10 +22,15 @@ class Images {
   Images(core::Runtime& runtime, const Config& config, std::shared_ptr<StoreDriver> driver,
          View& view, Metrics& metrics, std::function<void()> published);
 
-  void begin_upload(const msg::BeginUpload& request, core::Context& context,
-                    core::Responder<msg::UploadTicket> respond);
-  void finish_upload(const msg::FinishUpload& request, core::Context& context,
-                     core::Responder<msg::Image> respond);
+  /// Copies, checks and publishes an upload whose bytes are all there. A resumable one is
+  /// `published` or `failed` then; of another, the record is removed.
+  void publish_upload(StoredUpload upload, core::Context context,
+                      core::Responder<msg::Image> respond);
+  /// Marks an upload as failed, and deletes its file.
+  void refuse_upload(const StoredUpload& upload, const core::Error& error, core::Context& context);
+  /// `wrong_state` while an image of this id is being published.
+  core::Result<void> check_not_publishing(const msg::ImageId& image_id) const;
+  bool is_publishing(const std::string& upload_id) const;
   void import_image(const msg::ImportImage& request, core::Context& context,
                     core::Responder<msg::Image> respond);
   core::Result<msg::Images> list_images(const msg::ListImages& request, core::Context& context);
@@ -36,8 +41,6 @@ class Images {
                                             core::Context& context);
   core::Result<void> handle_project_removed(const msg::ProjectRemoved& event,
                                             core::Context& context);
-  /// Removes uploads that were not finished in a day.
-  void drop_old_uploads(core::Context& context);
   /// Deletes the files of removed images, except those that a volume still needs.
   void delete_folders(core::Context& context);
 
@@ -49,17 +52,19 @@ class Images {
   struct Publication {
     StoredImage stored = {};
     StageRequest stage = {};
-    std::string upload_id = {};  // empty = an import
+    StoredUpload upload = {};  // without an id: an import
     std::shared_ptr<std::atomic<bool>> is_abandoned = std::make_shared<std::atomic<bool>>(false);
   };
 
-  core::Result<void> check_not_publishing(const msg::ImageId& image_id) const;
   void publish(Publication publication, core::Context context, core::Responder<msg::Image> respond);
+  core::Result<void> check_end(const Publication& publication, const StagedFiles& staged) const;
   void end_publication(Publication& publication, const core::Result<StagedFiles>& staged,
                        core::Context& context, const core::Responder<msg::Image>& respond);
   void refuse_publication(const Publication& publication, const core::Error& error,
                           core::Context& context);
-  void remove_upload(const std::string& upload_id);
+  void end_upload(StoredUpload upload, msg::UploadState state, const std::string& reason,
+                  core::Context& context, core::Transaction& tx) const;
+  void remove_file_when_durable(const std::string& upload_id);
   void end_deletion(const std::string& folder, const core::Result<void>& deleted);
 
   core::Loop& loop_;

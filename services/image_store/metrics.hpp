@@ -16,20 +16,27 @@ struct Metrics {
                         "Volumes that are not made yet, cannot be made, or lack their ISO.")},
         uploads_refused{core::counter(registry, "nucleus_image_store_uploads_refused_total",
                                       "Uploads and imports that failed their checks.")},
+        bytes_received{core::counter(registry, "nucleus_image_store_bytes_received_total",
+                                     "Bytes of uploads that were received and are durable.")},
         bytes_read{core::counter(registry, "nucleus_image_store_bytes_read_total",
                                  "Bytes of images read by hosts.")},
         reads_refused{core::counter(registry, "nucleus_image_store_reads_refused_total",
                                     "Reads by hosts without a valid ticket for the file.")},
         certificate_end{core::gauge(registry, "nucleus_image_store_certificate_end_unix_seconds",
-                                    "Expiry of the TLS certificate, Unix seconds; 0 = no TLS.")} {}
+                                    "Expiry of the TLS certificate, Unix seconds; 0 = no TLS.")},
+        uploads_certificate_end{
+            core::gauge(registry, "nucleus_image_store_uploads_certificate_end_unix_seconds",
+                        "Expiry of the TLS certificate for uploads, Unix seconds; 0 = no TLS.")} {}
 
   prometheus::Gauge& images;
   prometheus::Gauge& volumes_ready;
   prometheus::Gauge& volumes_waiting;
   prometheus::Counter& uploads_refused;
+  prometheus::Counter& bytes_received;
   prometheus::Counter& bytes_read;
   prometheus::Counter& reads_refused;
   prometheus::Gauge& certificate_end;
+  prometheus::Gauge& uploads_certificate_end;
 };
 
 inline void show_counts(Metrics& metrics, const View& view) {

@@ -39,13 +39,23 @@ struct StoredDoomedFolder {
   NUCLEUS_FIELDS(folder);
 };
 
-/// A ticket for an upload that is not finished.
+/// An upload. Its ticket is secret and is not stored.
 struct StoredUpload {
   std::string upload_id = {};
   msg::ImageId image_id = {};
   msg::ImageFormat format = msg::ImageFormat::unknown;
   std::int64_t begun_unix_s = 0;
-  NUCLEUS_FIELDS(upload_id, image_id, format, begun_unix_s);
+  std::uint64_t size_bytes = 0;     // announced; 0 = not known: it is finished by FinishUpload
+  std::string sha256 = {};          // hex, announced; empty = not given
+  std::string md5 = {};             // likewise
+  std::string ticket_sha256 = {};   // hex; empty = it has no ticket
+  std::int64_t expires_unix_s = 0;  // 0 = of release 0.1: a day after it began
+  msg::UploadState state = msg::UploadState::receiving;
+  std::string reason = {};  // why it failed, or is checked again
+  NUCLEUS_FIELDS(upload_id, image_id, format, begun_unix_s, size_bytes, sha256, md5, ticket_sha256,
+                 expires_unix_s, state, reason);
+  /// Its bytes arrive at the server for uploads, and the last one finishes it.
+  bool is_resumable() const { return !ticket_sha256.empty(); }
 };
 
 /// waiting: to be made, or its ISO is missing. removed: its file is deleted, then this record.

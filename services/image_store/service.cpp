@@ -9,7 +9,7 @@ namespace nucleus::image_store {
 
 namespace {
 constexpr core::Milliseconds reconcile_interval{200};
-constexpr core::Milliseconds drop_uploads_interval{600'000};
+constexpr core::Milliseconds tidy_uploads_interval{60'000};
 }  // namespace
 
 Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDriver> driver)
@@ -18,11 +18,14 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
       metrics_{runtime.metrics},
       volumes_{runtime, config_, driver, view_, metrics_},
       images_{runtime, config_, driver, view_, metrics_, [this] { volumes_.retry_now(); }},
+      uploads_{runtime, config_, view_, images_},
       driver_{driver} {
   store_.on_loaded([this] { load(); });
   auto& bus = runtime.bus;
-  bus.serve_later<msg::BeginUpload>(images_, &Images::begin_upload);
-  bus.serve_later<msg::FinishUpload>(images_, &Images::finish_upload);
+  bus.serve_later<msg::BeginUpload>(uploads_, &Uploads::begin_upload);
+  bus.serve_later<msg::FinishUpload>(uploads_, &Uploads::finish_upload);
+  bus.serve_later<msg::ListUploads>(uploads_, &Uploads::list_uploads);
+  bus.serve_later<msg::RemoveUpload>(uploads_, &Uploads::remove_upload);
   bus.serve_later<msg::ImportImage>(images_, &Images::import_image);
   bus.serve<msg::ListImages>(images_, &Images::list_images);
   bus.serve_later<msg::RemoveImage>(images_, &Images::remove_image);
@@ -34,8 +37,9 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
   bus.subscribe<msg::ClusterRemoved>(volumes_, &Volumes::handle_cluster_removed);
   bus.every(reconcile_interval, volumes_, &Volumes::reconcile_all);
   bus.every(core::Milliseconds{config_.retry_ms}, images_, &Images::delete_folders);
-  bus.every(drop_uploads_interval, images_, &Images::drop_old_uploads);
+  bus.every(tidy_uploads_interval, uploads_, &Uploads::tidy);
   if (config_.hosts) serve_hosts(runtime);
+  if (config_.uploads) serve_uploads(runtime);
 }
 
 void Service::serve_hosts(core::Runtime& runtime) {
@@ -51,6 +55,40 @@ void Service::serve_hosts(core::Runtime& runtime) {
   core::renew_at_hangup(runtime, config_.hosts->listen.certificate, metrics_.certificate_end);
 }
 
+void Service::serve_uploads(core::Runtime& runtime) {
+  const auto on_loop = [self = self_, &loop = runtime.loop](std::function<void(Uploads&)> action) {
+    loop.post([self, action = std::move(action)] {
+      if (*self) action((*self)->uploads_);
+    });
+  };
+  upload_server_ = std::make_unique<UploadServer>(
+      *config_.uploads, config_.upload_bytes_max, metrics_, UploadFolder(config_.uploads_directory),
+      uploads_.locks(),
+      UploadCalls{
+          .find =
+              [on_loop](const UploadAccess& access, const UploadCalls::Done<UploadTarget>& done) {
+                on_loop([access, done](Uploads& uploads) { done(uploads.find(access)); });
+              },
+          .received =
+              [on_loop](const std::string& id, std::uint64_t offset,
+                        const UploadCalls::Done<UploadTarget>& done) {
+                on_loop([id, offset, done](Uploads& uploads) {
+                  done(uploads.note_received(id, offset));
+                });
+              },
+          .remove =
+              [on_loop](const std::string& id, const UploadCalls::Done<msg::Done>& done) {
+                on_loop([id, done](Uploads& uploads) { uploads.remove_now(id, done); });
+              }});
+  const auto scheme = config_.uploads->listen.certificate ? "https://" : "http://";
+  const auto url = config_.uploads_url.empty() ? scheme + upload_server_->endpoint().text()
+                                               : config_.uploads_url;
+  uploads_.set_url(url + "/uploads/");
+  core::log::info("uploads_are_served", {{"url", url}});
+  core::renew_at_hangup(runtime, config_.uploads->listen.certificate,
+                        metrics_.uploads_certificate_end);
+}
+
 core::Result<std::string> Service::find_file(const FileRequest& request) const {
   if (!store_.is_loaded())
     return core::refuse(core::ErrorCode::unavailable, "the image store is loading its records");
@@ -60,6 +98,11 @@ core::Result<std::string> Service::find_file(const FileRequest& request) const {
 std::optional<core::Endpoint> Service::hosts_endpoint() const {
   if (!hosts_) return std::nullopt;
   return hosts_->endpoint();
+}
+
+std::optional<core::Endpoint> Service::uploads_endpoint() const {
+  if (!upload_server_) return std::nullopt;
+  return upload_server_->endpoint();
 }
 
 void Service::load() {
@@ -79,6 +122,7 @@ void Service::load() {
   view_.check();
   volumes_.restart();
   images_.restart();
+  uploads_.restart();
   show_counts(metrics_, view_);
 }
 

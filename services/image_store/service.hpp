@@ -3,7 +3,7 @@
 #pragma once
 
 #include "services/image_store/driver/file_server.hpp"
-#include "services/image_store/images.hpp"
+#include "services/image_store/uploads.hpp"
 #include "services/image_store/volumes.hpp"
 
 namespace nucleus::image_store {
@@ -17,10 +17,13 @@ class Service {
 
   /// Where hosts read images; nothing if they do not.
   std::optional<core::Endpoint> hosts_endpoint() const;
+  /// Where clients send the bytes of uploads; nothing if they do not.
+  std::optional<core::Endpoint> uploads_endpoint() const;
 
  private:
   void load();
   void serve_hosts(core::Runtime& runtime);
+  void serve_uploads(core::Runtime& runtime);
   core::Result<std::string> find_file(const FileRequest& request) const;
 
   core::Store& store_;
@@ -29,10 +32,12 @@ class Service {
   View view_ = {};
   Volumes volumes_;
   Images images_;
+  Uploads uploads_;
   std::shared_ptr<StoreDriver> driver_;
   // Requests of hosts are posted to the loop, and may arrive there after this object's end.
   std::shared_ptr<Service*> self_ = std::make_shared<Service*>(this);
   std::unique_ptr<FileServer> hosts_ = {};
+  std::unique_ptr<UploadServer> upload_server_ = {};
 };
 
 }  // namespace nucleus::image_store

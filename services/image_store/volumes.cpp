@@ -3,6 +3,7 @@
 #include "core/list/page_builder.hpp"
 #include "core/log/log.hpp"
 #include "services/image_store/changes.hpp"
+#include "services/image_store/tickets.hpp"
 #include "services/image_store/volume_plan.hpp"
 
 namespace nucleus::image_store {
@@ -10,11 +11,6 @@ namespace nucleus::image_store {
 namespace {
 
 constexpr core::Milliseconds step_deadline{120'000};
-
-/// 256 random bits.
-std::string new_ticket(core::Context& context) {
-  return context.new_id() + context.new_id();
-}
 
 }  // namespace
 

@@ -202,7 +202,7 @@ def test_an_image_is_attached_by_index_or_name(client, tmp_path):
     iso.write_bytes(bytes(16 * 2048) + b"\x01CD001\x01" + bytes(2041) + b"\xffCD001\x01" +
                     bytes(2041))
     client.out("iso", "upload", iso, "--isoname=small.iso")
-    names = wait_until(lambda: json.loads(client.out("image", "list", "--format=rest")), "listed")
+    names = [image["image_id"] for image in json.loads(client.out("iso", "list", "--format=rest"))]
     assert any(name.endswith("small.iso") for name in names)
     for way in (["iso", "attach", "1"], ["image", "attach", names[0]],
                 ["iso", "attach", "small.iso"]):

@@ -14,19 +14,20 @@ DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 IDS = {"cluster": "c", "node": "vm-c-00", "project": "demo", "person": "ada", "host": "sim-0001",
        "class": "spare",
        "allocation": "spare", "reservation": "far", "image": "x.iso", "token": "0" * 16,
-       "resource_id": "c"}
+       "upload": "0" * 32, "resource_id": "c"}
 # What a person may write as it likes; everything else names something.
 FREE_TEXTS = {"description", "label", "reason", "text", "first_name", "last_name",
               "on_behalf_of"}
 # These may be empty: it means none, or the only one.
 MAY_BE_EMPTY = FREE_TEXTS | {"iso_id", "image_id", "email", "reservation", "allocation",
-                             "allocation_id", "project_id", "host_class", "rack"}
+                             "allocation_id", "project_id", "host_class", "rack", "sha256", "md5"}
 VALUES = {"cluster": "c", "cluster_id": "c", "nodes": ["vm-c-00", "vm-c-01"],
           "names": ["x", "y"], "name": "x", "computes": "vm-c-00", "count": 1, "action": "off",
           "kind": "serial", "project_id": "demo", "is_drained": False, "text": "", "version": 1,
           "hosts": "sim-0001", "end_unix_s": 9_000_000_000,
           "iso_id": "", "compute_count": 1, "role": "trainer", "projects": ["demo"],
-          "walltime_mins": 60, "price": {"core_milli_su": 1000}}
+          "walltime_mins": 60, "price": {"core_milli_su": 1000}, "format": "raw",
+          "size_bytes": 1}
 LONG = "x" * 100_000
 
 

@@ -13,13 +13,14 @@ SAME_FOR_ALL = ("X-Request-Id", "Nucleus-Sequence", "Date")
 MISSING = {"cluster": "none", "node": "vm-none-00", "id": "999999", "project": "nowhere",
            "reservation": "none", "certificate": "none",
            "image": "x.iso", "allocation": "nothing", "person": "nobody", "token": "0" * 16,
+           "upload": "0" * 32,
            "host": "no-host", "resource_id": "none", "job_id": "999999", "incident_id": "none",
            "event_id": "none", "project_id": "nowhere", "project_allocation_id": "nothing",
            "user_allocation_id": "nobody"}
 PUBLIC = ("{site_id}", "{capability_id}", "{class}")  # the centre's, not a tenant's
 PLAIN = {"action": "off", "kind": "serial", "count": 1, "name": "taken", "description": "hers",
          "cpus": 2, "iso_id": "", "is_drained": True, "is_strict": True, "label": "x",
-         "version": 1, "walltime_mins": 60, "seconds_max": 1}
+         "version": 1, "walltime_mins": 60, "seconds_max": 1, "format": "raw", "size_bytes": 512}
 
 
 def operations():
@@ -94,6 +95,8 @@ def ids_fixture(admin, operator):
     computeset = str(wait_until(started, "a computeset")["computeset_id"])
     allocation = admin.get("/v2/allocations")["allocations"][0]["allocation_id"]
     person = admin.get("/v2/me")["person_id"]
+    upload = admin.ask("POST", "/v2/images/demo/hers/uploads",
+                       data=json.dumps({"format": "raw", "size_bytes": 512})).json()["upload_id"]
     incident = "reservation-" + str(reserved.json()["reservation_id"])
     assert admin.get("/api/v1/status/incidents/" + incident)["name"] == "course"
     return {"cluster": "mine", "node": "vm-mine-00", "project": "demo", "image": "x.iso",
@@ -101,6 +104,7 @@ def ids_fixture(admin, operator):
             "reservation": "course", "certificate": "latest", "resource_id": "mine",
             "job_id": computeset,
             "incident_id": incident, "event_id": incident + "-begun", "project_id": "demo",
+            "upload": upload,
             "project_allocation_id": allocation, "user_allocation_id": person,
             "token": admin.ask("POST", "/v2/me/tokens", data="{}").json()["token_id"]}
 

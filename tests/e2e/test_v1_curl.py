@@ -257,7 +257,8 @@ def test_rows_17_to_20_start_and_end_in_each_form(site, running, what, end):
 
 def test_rows_21_and_22_images(site, tmp_path):
     iso = tmp_path / "tools+1.iso"
-    iso.write_bytes(bytes(32768) + b"\x01CD001\x01" + bytes(40000))
+    iso.write_bytes(bytes(32768) + b"\x01CD001\x01" + bytes(2041) + b"\xffCD001\x01" +
+                    bytes(40000))
     name = tmp_path / "tools.iso"
     name.write_bytes(iso.read_bytes())
     md5 = subprocess.run(["md5sum", name], capture_output=True, text=True,

@@ -109,8 +109,8 @@ def test_a_copy_that_is_current_is_not_sent_again(admin):
 def test_head_is_answered_as_get_without_a_body(admin, operator):
     admin.create("head", 1)
     for path in ("clusters", "clusters/head", "clusters/head/nodes", "clusters/head/nodes/head",
-                 "computesets", "allocations", "images", "projects", "people", "hosts", "me",
-                 "me/tokens", "clusters/none"):
+                 "computesets", "allocations", "images", "uploads", "projects", "people", "hosts",
+                 "me", "me/tokens", "clusters/none"):
         for who in (admin, operator):
             head, got = [who.session.request(method, f"{who.url}/v2/{path}", timeout=30)
                          for method in ("HEAD", "GET")]

@@ -370,9 +370,7 @@ TEST_F(ImageStore, DeletesTheVolumesOfARemovedClusterOnly) {
 
 TEST_F(ImageStore, AttachesAndDetachesAnIso) {
   start(false);
-  std::string iso(65'536, '\0');
-  iso.replace(32'769, 5, "CD001");
-  ASSERT_TRUE(upload("public/tools.iso", ImageFormat::iso, iso));
+  ASSERT_TRUE(upload("public/tools.iso", ImageFormat::iso, an_iso()));
   auto node = a_node("n1");
   ASSERT_TRUE(registry_.emit(msg::NodeDefined{node}));
   ASSERT_TRUE(volume_of("n1", true));

@@ -1,4 +1,4 @@
-// qcow2 images as bytes: a valid one, and ones with hostile headers.
+// Images as bytes: a valid qcow2 image and ISO, and qcow2 images with hostile headers.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,18 @@ inline std::string a_qcow2_header() {
   put_number(head, 96, 4, 4);           // refcount order
   put_number(head, 100, 104, 4);        // header length
   return head;
+}
+
+/// An ISO 9660 image of 64 KiB: an empty primary volume descriptor, and the end of the descriptors.
+inline std::string an_iso() {
+  std::string iso(64 * 1024, '\0');
+  iso.replace(16 * 2048, 7,
+              std::string_view("\x01"
+                               "CD001\x01"));
+  iso.replace(17 * 2048, 7,
+              std::string_view("\xff"
+                               "CD001\x01"));
+  return iso;
 }
 
 /// Images that must not reach qemu-img, each with a description; files of 1 MiB.
@@ -62,6 +74,13 @@ inline std::vector<std::pair<std::string, std::string>> hostile_qcow2_images() {
   alter("too many snapshots", 60, 0xffffffff, 4);
   alter("clusters of size 0", 20, 0, 4);
   alter("version 1", 4, 1, 4);
+  alter("an L1 table too small for the disk", 36, 1, 4);
+  alter("compression of an unknown type", 104, 1, 1);
+  alter("a header of odd length", 100, 107, 4);
+  alter("a data file's name", 104, 0x44415441, 4);
+  alter("a backing file's format", 104, 0xe2792aca, 4);
+  alter("a LUKS extension", 104, 0x0537be77, 4);
+  alter("an extension without end", 104, 0x12345678'ffffffff, 8);
   all.emplace_back("a VMDK descriptor",
                    "# Disk DescriptorFile\nversion=1\nRW 20480 FLAT \"/etc/shadow\" 0\n");
   all.emplace_back("a truncated header", a_qcow2_header().substr(0, 80));

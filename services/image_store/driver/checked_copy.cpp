@@ -106,11 +106,14 @@ core::Result<CheckedFile> copy_checked(const std::string& from, const std::strin
                      .md5 = md5.finish_hex()};
 }
 
-core::Result<void> check_digests(const CheckedFile& file, std::string_view md5,
-                                 std::string_view sha256) {
-  if (!is_same_digest(md5, file.md5))
+core::Result<void> check_expected(const CheckedFile& file, const Expected& expected) {
+  if (expected.size_bytes != 0 && expected.size_bytes != file.size_bytes)
+    return std::unexpected(
+        msg::invalid("size_bytes", "the file has " + std::to_string(file.size_bytes) +
+                                       " bytes, not " + std::to_string(expected.size_bytes)));
+  if (!is_same_digest(expected.md5, file.md5))
     return std::unexpected(msg::invalid("md5", "md5 does not match the file"));
-  if (!is_same_digest(sha256, file.sha256))
+  if (!is_same_digest(expected.sha256, file.sha256))
     return std::unexpected(msg::invalid("sha256", "sha256 does not match the file"));
   return {};
 }

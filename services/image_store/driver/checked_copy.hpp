@@ -33,8 +33,14 @@ core::Result<FileDigest> copy_file(const std::string& from, const std::string& t
 core::Result<CheckedFile> copy_checked(const std::string& from, const std::string& to,
                                        msg::ImageFormat format, const FileLimits& limits);
 
-/// `invalid_argument` if a digest was given and the file has another one.
-core::Result<void> check_digests(const CheckedFile& file, std::string_view md5,
-                                 std::string_view sha256);
+/// What the file must be, as far as it was given.
+struct Expected {
+  std::uint64_t size_bytes = 0;
+  std::string_view md5 = {};     // hex in either case
+  std::string_view sha256 = {};  // likewise
+};
+
+/// `invalid_argument` if the file has another size or digest.
+core::Result<void> check_expected(const CheckedFile& file, const Expected& expected);
 
 }  // namespace nucleus::image_store

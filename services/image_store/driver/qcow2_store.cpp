@@ -8,6 +8,7 @@
 #include "core/files/files.hpp"
 #include "core/log/log.hpp"
 #include "core/runtime/child_process.hpp"
+#include "services/image_store/driver/qemu_check.hpp"
 
 namespace nucleus::image_store {
 
@@ -17,6 +18,7 @@ using core::ErrorCode;
 namespace {
 
 constexpr std::chrono::milliseconds tool_deadline{60'000};
+constexpr std::chrono::milliseconds image_check_deadline{600'000};  // it reads all tables
 constexpr const char* volume_ending = ".qcow2";
 constexpr const char* unfinished_ending = ".new";
 
@@ -42,8 +44,11 @@ core::Result<StagedFiles> copy_files(const StageRequest& request, const fs::path
   if (from.disk.empty()) return staged;
   auto checked = copy_checked(from.disk, to / "disk", request.format, request.limits);
   if (!checked) return std::unexpected(checked.error());
-  if (auto same = check_digests(*checked, request.md5, request.sha256); !same)
+  if (auto same = check_expected(*checked, expected_of(request)); !same)
     return std::unexpected(same.error());
+  if (request.format == msg::ImageFormat::qcow2)
+    if (auto sound = check_by_qemu_img(to / "disk", image_check_deadline); !sound)
+      return std::unexpected(sound.error());
   staged.disk = *checked;
   return staged;
 }

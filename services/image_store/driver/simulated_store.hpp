@@ -12,7 +12,7 @@ class SimulatedStore : public StoreDriver {
     if (!request.is_upload) return StagedFiles{};
     auto checked = copy_checked(request.from.disk, {}, request.format, request.limits);
     if (!checked) return std::unexpected(checked.error());
-    if (auto same = check_digests(*checked, request.md5, request.sha256); !same)
+    if (auto same = check_expected(*checked, expected_of(request)); !same)
       return std::unexpected(same.error());
     return StagedFiles{.disk = *checked};
   }

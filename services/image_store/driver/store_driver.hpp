@@ -24,10 +24,16 @@ struct StageRequest {
   msg::ImageFormat format = msg::ImageFormat::unknown;
   ImageFiles from = {};  // files to copy
   bool is_upload = false;
-  std::string md5 = {};     // that the disk must have, hex in either case; empty = not given
-  std::string sha256 = {};  // likewise
+  std::uint64_t size_bytes = 0;  // that the disk must have; 0 = not given
+  std::string md5 = {};          // that the disk must have, hex in either case; empty = not given
+  std::string sha256 = {};       // likewise
   FileLimits limits = {};
 };
+
+/// What the disk must be.
+inline Expected expected_of(const StageRequest& request) {
+  return {.size_bytes = request.size_bytes, .md5 = request.md5, .sha256 = request.sha256};
+}
 
 /// What was staged: the disk, checked, and the boot files.
 struct StagedFiles {

@@ -71,8 +71,9 @@ void for_every_request_and_event(Visit&& visit) {
                  AllocationRemoved, BudgetReached, WalltimeNotice>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
                  ProbeHost, RunMeasurement, NotifyNode>(visit);
-  visit_messages<BeginUpload, FinishUpload, ImportImage, ListImages, ListVolumes, RemoveImage,
-                 ImagePublished, ImageRemoved, VolumeChanged, VolumePlaced>(visit);
+  visit_messages<BeginUpload, FinishUpload, ListUploads, RemoveUpload, ImportImage, ListImages,
+                 ListVolumes, RemoveImage, ImagePublished, ImageRemoved, VolumeChanged,
+                 VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
   visit_messages<IssueTicket>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);

@@ -71,10 +71,38 @@ TEST(ImageHeaderFuzz, ReturnsForAnyBytesAndAcceptsNothingUnsafe) {
     EXPECT_LE(table_end, file_bytes) << "a table beyond the file";
     if (get(head, 4, 4) == 3) {
       ASSERT_GE(head.size(), 104U);
-      EXPECT_EQ(get(head, 72, 8) & ~std::uint64_t{1 + 16}, 0U) << "an unknown feature";
+      EXPECT_EQ(get(head, 72, 8) & ~std::uint64_t{1 + 8 + 16}, 0U) << "an unknown feature";
     }
   }
   EXPECT_GT(taken, 100) << "the mutations are too strong to reach the checks";
+}
+
+TEST(ImageHeaderFuzz, AcceptsNoIsoThatRefersOutsideItself) {
+  std::mt19937_64 random(8);
+  const auto pick = [&](std::uint64_t most) {
+    return std::uniform_int_distribution<std::uint64_t>{0, most}(random);
+  };
+  const auto little = [](std::string_view bytes, std::size_t at, std::size_t count) {
+    std::uint64_t value = 0;
+    for (std::size_t i = count; i-- > 0;)
+      value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+    return value;
+  };
+  constexpr std::size_t primary = 16 * 2048;
+  int taken = 0;
+  for (int i = 0; i < mutations / 10; ++i) {
+    auto iso = tests::an_iso();
+    for (std::uint64_t k = 0, count = 1 + pick(3); k < count; ++k)
+      iso[primary + 70 + pick(120)] = static_cast<char>(pick(1) ? pick(255) : pick(3));
+    if (pick(3) == 0) iso.resize(pick(iso.size()));
+    if (!check_image_header(msg::ImageFormat::iso, iso, iso.size(), virtual_bytes_max)) continue;
+    ++taken;
+    ASSERT_GE(iso.size(), 18U * 2048);
+    const auto block = little(iso, primary + 128, 2);
+    EXPECT_LE(little(iso, primary + 80, 4) * block, iso.size());
+    EXPECT_LE(little(iso, primary + 158, 4) * block + little(iso, primary + 166, 4), iso.size());
+  }
+  EXPECT_GT(taken, 100);
 }
 
 TEST(ImageHeaderFuzz, ReturnsForEveryLengthOfEveryFormat) {

@@ -1,0 +1,106 @@
+// v2: resumable uploads of images. The gateway passes no bytes: the client sends them to the image
+// store by tus 1.0, with the ticket that it gets here.
+#include "core/digest/digest.hpp"
+#include "gateway/json/numbers.hpp"
+#include "gateway/v2/resource.hpp"
+#include "gateway/v2/routes.hpp"
+#include "messages/image_store.hpp"
+
+namespace nucleus::gateway {
+
+using core::ErrorCode;
+
+namespace {
+
+/// The fields of `Upload-Metadata: NAME BASE64,NAME BASE64`, as tus clients send them.
+core::Result<msg::BeginUpload> tus_creation(const core::http::Request& request) {
+  const auto size = whole_number<std::uint64_t>(request.header("Upload-Length"));
+  if (!size)
+    return std::unexpected(
+        msg::invalid("Upload-Length", "Upload-Length must be the number of bytes"));
+  msg::BeginUpload begin{.size_bytes = *size};
+  const auto text = request.header("Upload-Metadata");
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find(',', at), text.size());
+    const auto pair = text.substr(at, end - at);
+    at = text.find_first_not_of(' ', end + 1);
+    const auto space = std::min(pair.find(' '), pair.size());
+    const auto value =
+        core::from_base64(std::string_view(pair).substr(std::min(space + 1, pair.size())));
+    if (!value)
+      return std::unexpected(
+          msg::invalid("Upload-Metadata", "Upload-Metadata must be names with Base64"));
+    const auto name = pair.substr(0, space);
+    if (name == "format") begin.format = msg::enum_of<msg::ImageFormat>(*value);
+    if (name == "sha256") begin.sha256 = *value;
+    if (name == "md5") begin.md5 = *value;
+  }
+  return begin;
+}
+
+Json ticket_json(const msg::UploadTicket& ticket) {
+  return {{"upload_id", ticket.upload_id},
+          {"url", ticket.url},
+          {"ticket", ticket.ticket},
+          {"size_bytes", ticket.size_bytes_max},
+          {"offset_bytes", ticket.offset_bytes},
+          {"expires_unix_s", ticket.expires_unix_s}};
+}
+
+void begin_upload(const ExchangePtr& exchange) {
+  const bool is_tus = !exchange->request.header("Upload-Length").empty();
+  auto begin =
+      is_tus ? tus_creation(exchange->request)
+             : body_as<msg::BeginUpload>(*exchange, {"format", "size_bytes", "sha256", "md5"});
+  const auto image = image_of(*exchange);
+  if (!image) return exchange->refuse(image.error());
+  if (!begin) return exchange->refuse(begin.error());
+  if (begin->format == msg::ImageFormat::unknown)
+    return exchange->refuse(msg::invalid("format", "format must be raw, qcow2 or iso"));
+  if (begin->size_bytes == 0)
+    return exchange->refuse(msg::invalid("size_bytes", "size_bytes must be at least 1"));
+  begin->image_id = *image;
+  exchange->ask(*begin, [exchange](const msg::UploadTicket& ticket) {
+    reply_one(
+        exchange, 201, ticket_json(ticket), 0,
+        {{"Location", ticket.url}, {"Tus-Resumable", "1.0.0"}, {"Cache-Control", "no-store"}});
+  });
+}
+
+void list_uploads(const ExchangePtr& exchange) {
+  const auto page = read_page(*exchange);
+  if (!page) return exchange->refuse(page.error());
+  exchange->ask(msg::ListUploads{.viewer = msg::viewer_of(exchange->who),
+                                 .image_id = {exchange->request.query_value("image_id")},
+                                 .page = *page},
+                [exchange](const msg::ImageUploads& found) {
+                  reply_list(exchange, "uploads", found.uploads, found.next);
+                });
+}
+
+void get_upload(const ExchangePtr& exchange) {
+  exchange->ask(msg::ListUploads{.viewer = msg::viewer_of(exchange->who),
+                                 .upload_id = exchange->path["upload"]},
+                [exchange](const msg::ImageUploads& found) {
+                  if (found.uploads.empty())
+                    return exchange->refuse(ErrorCode::not_found, "no such upload");
+                  reply_one(exchange, 200, json_of(found.uploads.front()));
+                });
+}
+
+void remove_upload(const ExchangePtr& exchange) {
+  exchange->ask(msg::RemoveUpload{.viewer = msg::viewer_of(exchange->who),
+                                  .upload_id = exchange->path["upload"]},
+                [exchange](const msg::Done&) { exchange->reply_nothing(); });
+}
+
+}  // namespace
+
+void add_v2_upload_routes(Router& router) {
+  router.add("POST", "/v2/images/{project}/{image}/uploads", msg::Right::images, begin_upload);
+  router.add("GET", "/v2/uploads", msg::Right::read, list_uploads);
+  router.add("GET", "/v2/uploads/{upload}", msg::Right::read, get_upload);
+  router.add("DELETE", "/v2/uploads/{upload}", msg::Right::images, remove_upload);
+}
+
+}  // namespace nucleus::gateway

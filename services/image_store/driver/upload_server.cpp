@@ -1,0 +1,134 @@
+#include "services/image_store/driver/upload_server.hpp"
+
+namespace nucleus::image_store {
+
+namespace http = core::http;
+using core::ErrorCode;
+
+namespace {
+
+constexpr std::size_t upload_workers = 4;
+
+http::Headers progress_headers(std::uint64_t offset, const UploadTarget& target) {
+  return {{"Upload-Offset", std::to_string(offset)},
+          {"Upload-Expires", http_date(target.expires_unix_s)}};
+}
+
+core::Error locked() {
+  return {.code = ErrorCode::wrong_state, .detail = "another request writes to this upload"};
+}
+
+http::Response render_fault(int status, const std::string& detail, const std::string&) {
+  return tus_refusal(status, detail);
+}
+
+}  // namespace
+
+UploadServer::UploadServer(http::ServerOptions options, std::uint64_t size_bytes_max,
+                           Metrics& metrics, UploadFolder folder,
+                           std::shared_ptr<UploadLocks> locks, UploadCalls calls)
+    : size_bytes_max_{size_bytes_max},
+      metrics_{metrics},
+      folder_{std::move(folder)},
+      locks_{std::move(locks)},
+      calls_{std::move(calls)},
+      workers_{std::make_shared<core::ThreadWorkers>(upload_workers)} {
+  options.render_error = render_fault;
+  server_ = std::make_unique<http::Server>(
+      std::move(options),
+      [this](const http::Request& request, const std::shared_ptr<void>& context,
+             const http::Respond& respond) { handle(request, context, respond); },
+      [](const http::Request& request) { return tus_method(request) == "PATCH"; },
+      [this](const http::Request& request, const Planned& done) { plan(request, done); });
+  server_->start();
+}
+
+UploadServer::~UploadServer() {
+  server_.reset();
+  workers_->stop();
+}
+
+void UploadServer::plan(const http::Request& request, const Planned& done) {
+  const auto access = parse_access(request);
+  if (!access) return done(tus_refusal(access.error()));
+  auto part = parse_part(request, access->upload_id);
+  if (!part) return done(tus_refusal(part.error()));
+  calls_.find(*access, [done, part = std::move(*part), folder = folder_, locks = locks_,
+                        workers = std::weak_ptr(workers_)](
+                           const core::Result<UploadTarget>& target) mutable {
+    if (!target) return done(tus_refusal(target.error()));
+    if (!target->is_receiving || part.offset > target->size_bytes)
+      return done(tus_refusal(409, "the upload has received all its bytes"));
+    auto lock = locks->try_lock(part.upload_id);
+    if (!lock) return done(tus_refusal(locked()));
+    const auto running = workers.lock();
+    if (!running) return;
+    const auto left = target->size_bytes - part.offset;
+    running->submit([done, folder, left, lock, part = std::move(part)] {
+      auto writer = UploadWriter::open(folder, part, lock);
+      if (!writer) return done(tus_refusal(writer.error()));
+      done(http::BodyPlan{.sink = *writer, .bytes_max = left, .context = *writer});
+    });
+  });
+}
+
+void UploadServer::handle(const http::Request& request, const std::shared_ptr<void>& context,
+                          const http::Respond& respond) {
+  if (context) return finish_part(std::static_pointer_cast<UploadWriter>(context), respond);
+  const auto method = tus_method(request);
+  if (method == "OPTIONS") return respond(tus_options(size_bytes_max_));
+  if (method != "HEAD" && method != "DELETE")
+    return respond(tus_refusal(405, "only OPTIONS, HEAD, PATCH and DELETE"));
+  const auto access = parse_access(request);
+  if (!access) return respond(tus_refusal(access.error()));
+  if (method == "HEAD") return show(*access, respond);
+  remove(*access, respond);
+}
+
+void UploadServer::finish_part(const std::shared_ptr<UploadWriter>& writer,
+                               const http::Respond& respond) {
+  workers_->submit([writer, respond, &metrics = metrics_, received = calls_.received] {
+    const auto offset = writer->finish();
+    if (!offset) return respond(tus_refusal(offset.error()));
+    metrics.bytes_received.Increment(static_cast<double>(writer->written_bytes()));
+    received(writer->upload_id(), *offset,
+             [respond, offset](const core::Result<UploadTarget>& target) {
+               if (!target) return respond(tus_refusal(target.error()));
+               respond(tus_response(204, progress_headers(*offset, *target)));
+             });
+  });
+}
+
+void UploadServer::show(const UploadAccess& access, const http::Respond& respond) {
+  calls_.find(access,
+              [access, respond, folder = folder_, locks = locks_,
+               workers = std::weak_ptr(workers_)](const core::Result<UploadTarget>& target) {
+                if (!target) return respond(tus_refusal(target.error()));
+                const auto running = workers.lock();
+                if (!running) return;
+                running->submit([target = *target, respond, folder, locks, id = access.upload_id] {
+                  // While a part is being written, nobody can say where the next one has to begin.
+                  if (target.is_receiving && locks->is_locked(id))
+                    return respond(tus_refusal(locked()));
+                  auto headers = progress_headers(
+                      target.is_receiving ? folder.offset_of(id) : target.size_bytes, target);
+                  headers["Upload-Length"] = std::to_string(target.size_bytes);
+                  respond(tus_response(200, std::move(headers)));
+                });
+              });
+}
+
+void UploadServer::remove(const UploadAccess& access, const http::Respond& respond) {
+  calls_.find(access, [access, respond, locks = locks_,
+                       remove = calls_.remove](const core::Result<UploadTarget>& target) {
+    if (!target) return respond(tus_refusal(target.error()));
+    const auto lock = locks->try_lock(access.upload_id);
+    if (!lock) return respond(tus_refusal(locked()));
+    remove(access.upload_id, [respond, lock](const core::Result<msg::Done>& removed) {
+      if (!removed) return respond(tus_refusal(removed.error()));
+      respond(tus_response(204));
+    });
+  });
+}
+
+}  // namespace nucleus::image_store

@@ -1,0 +1,67 @@
+// Receives the bytes of uploads by tus 1.0, each by its ticket as a bearer token: HEAD, PATCH and
+// DELETE of /uploads/ID. Bytes are written on the server's thread as they arrive; opening, syncing
+// and removing files runs on workers of its own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/http/server.hpp"
+#include "core/loop/posix_loop.hpp"
+#include "services/image_store/driver/tus.hpp"
+#include "services/image_store/metrics.hpp"
+
+namespace nucleus::image_store {
+
+/// The upload that a ticket opens.
+struct UploadTarget {
+  std::uint64_t size_bytes = 0;
+  std::int64_t expires_unix_s = 0;
+  bool is_receiving = true;  // else all bytes have arrived
+};
+
+/// What the server asks of the room; each `done` may be called on any thread.
+struct UploadCalls {
+  template <class Value>
+  using Done = std::function<void(core::Result<Value>)>;
+  /// `not_found`; `forbidden`: it has failed or expired.
+  std::function<void(const UploadAccess&, Done<UploadTarget>)> find = {};
+  /// This many bytes are durable. `forbidden`: the upload was removed meanwhile.
+  std::function<void(const std::string& upload_id, std::uint64_t offset, Done<UploadTarget>)>
+      received = {};
+  /// Forgets the upload, and removes its file.
+  std::function<void(const std::string& upload_id, Done<msg::Done>)> remove = {};
+};
+
+class UploadServer {
+ public:
+  /// Throws std::runtime_error if the endpoint cannot be bound.
+  UploadServer(core::http::ServerOptions options, std::uint64_t size_bytes_max, Metrics& metrics,
+               UploadFolder folder, std::shared_ptr<UploadLocks> locks, UploadCalls calls);
+  ~UploadServer();
+  UploadServer(const UploadServer&) = delete;
+  UploadServer& operator=(const UploadServer&) = delete;
+
+  core::Endpoint endpoint() const { return server_->endpoint(); }
+
+ private:
+  using Planned = std::function<void(std::variant<core::http::BodyPlan, core::http::Response>)>;
+
+  void plan(const core::http::Request& request, const Planned& done);
+  void handle(const core::http::Request& request, const std::shared_ptr<void>& context,
+              const core::http::Respond& respond);
+  void finish_part(const std::shared_ptr<UploadWriter>& writer, const core::http::Respond& respond);
+  void show(const UploadAccess& access, const core::http::Respond& respond);
+  void remove(const UploadAccess& access, const core::http::Respond& respond);
+
+  const std::uint64_t size_bytes_max_;
+  Metrics& metrics_;
+  const UploadFolder folder_;
+  std::shared_ptr<UploadLocks> locks_;
+  const UploadCalls calls_;
+  std::shared_ptr<core::ThreadWorkers> workers_;
+  std::unique_ptr<core::http::Server> server_;  // last: its thread uses the others
+};
+
+}  // namespace nucleus::image_store

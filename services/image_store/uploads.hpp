@@ -1,0 +1,69 @@
+// Uploads from their beginning to the image: tickets, progress, quota, expiry. Bytes arrive through
+// the gateway's file, or at the server for uploads (driver/upload_server.hpp), where the last byte
+// finishes the upload. Runs on the loop; files are touched on workers.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "services/image_store/driver/upload_server.hpp"
+#include "services/image_store/images.hpp"
+
+namespace nucleus::image_store {
+
+class Uploads {
+ public:
+  Uploads(core::Runtime& runtime, const Config& config, View& view, Images& images);
+
+  void begin_upload(const msg::BeginUpload& request, core::Context& context,
+                    core::Responder<msg::UploadTicket> respond);
+  void finish_upload(const msg::FinishUpload& request, core::Context& context,
+                     core::Responder<msg::Image> respond);
+  void list_uploads(const msg::ListUploads& request, core::Context& context,
+                    core::Responder<msg::ImageUploads> respond);
+  void remove_upload(const msg::RemoveUpload& request, core::Context& context,
+                     core::Responder<msg::Done> respond);
+
+  // For the server of uploads.
+  core::Result<UploadTarget> find(const UploadAccess& access) const;
+  core::Result<UploadTarget> note_received(const std::string& upload_id, std::uint64_t offset);
+  void remove_now(const std::string& upload_id, core::Responder<msg::Done> respond);
+  const std::shared_ptr<UploadLocks>& locks() const { return locks_; }
+  /// The URL that upload ids are appended to; empty = there is no server.
+  void set_url(std::string url) { url_ = std::move(url); }
+
+  /// Removes expired uploads and files without an upload, and checks uploads whose bytes have all
+  /// arrived but that are not being checked.
+  void tidy(core::Context& context);
+  /// Call when the records were loaded.
+  void restart();
+
+ private:
+  core::Result<void> check_begin(const msg::BeginUpload& request) const;
+  const StoredUpload* find_earlier(const msg::BeginUpload& request) const;
+  void begin_now(const msg::BeginUpload& request, core::Context context,
+                 const core::Responder<msg::UploadTicket>& respond);
+  void issue_ticket(StoredUpload upload, core::Context& context,
+                    const core::Responder<msg::UploadTicket>& respond);
+  void reply_with_offset(msg::UploadTicket reply,
+                         const core::Responder<msg::UploadTicket>& respond);
+  void finish(StoredUpload upload, core::Context context, core::Responder<msg::Image> respond);
+  void drop_expired(core::Context& context);
+  void look_at_files();
+  void take_found(const std::vector<UploadFolder::Found>& found);
+  UploadTarget target_of(const StoredUpload& upload) const;
+  void remove_file(const std::string& upload_id);
+
+  core::Loop& loop_;
+  core::Workers& workers_;
+  core::Bus& bus_;
+  core::Store& store_;
+  const Config& config_;
+  const UploadFolder folder_;
+  View& view_;
+  Images& images_;
+  std::shared_ptr<UploadLocks> locks_ = std::make_shared<UploadLocks>();
+  std::string url_ = {};
+};
+
+}  // namespace nucleus::image_store
