@@ -49,7 +49,8 @@ struct Measurement {
 
 namespace detail {
 
-/// One rank on each node; the same transport and sizes in the cluster and on its hosts.
+/// One rank on each node; the same transport and sizes in the cluster and on its hosts. Idle ranks
+/// yield the processor: on a node of one CPU, one that spins keeps the network from being served.
 inline constexpr auto mpi_argv = std::to_array<std::string_view>({"mpirun",
                                                                   "--allow-run-as-root",
                                                                   "-np",
@@ -58,6 +59,7 @@ inline constexpr auto mpi_argv = std::to_array<std::string_view>({"mpirun",
                                                                   "{hosts}",
                                                                   "--map-by",
                                                                   "node",
+                                                                  "--oversubscribe",
                                                                   "--bind-to",
                                                                   "none",
                                                                   "--mca",
@@ -66,6 +68,9 @@ inline constexpr auto mpi_argv = std::to_array<std::string_view>({"mpirun",
                                                                   "--mca",
                                                                   "pml",
                                                                   "ob1",
+                                                                  "--mca",
+                                                                  "mpi_yield_when_idle",
+                                                                  "1",
                                                                   "--mca",
                                                                   "plm_rsh_agent",
                                                                   "{launcher}",

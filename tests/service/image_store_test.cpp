@@ -381,7 +381,7 @@ TEST_F(ImageStore, AttachesAndDetachesAnIso) {
   EXPECT_TRUE(attached->volume.iso_path.starts_with(folder_.file("images") + "/"));
   std::ostringstream content;
   content << std::ifstream(attached->volume.iso_path, std::ios::binary).rdbuf();
-  EXPECT_EQ(content.str(), iso);
+  EXPECT_EQ(content.str(), an_iso());
   EXPECT_EQ(ask(msg::RemoveImage{{"public/tools.iso"}}).error().code, ErrorCode::wrong_state);
   node.iso_id = {"q/secret.iso"};
   ASSERT_TRUE(registry_.emit(msg::NodeDefined{node}));

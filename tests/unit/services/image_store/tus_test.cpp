@@ -49,7 +49,7 @@ TEST(Tus, RefusesAMalformedHeaderByName) {
 }
 
 TEST(Tus, FindsNoUploadInAnotherPath) {
-  for (const auto& path : {std::string("/"), "/uploads/", "/uploads/" + id + "/",
+  for (const auto& path : {std::string("/"), std::string("/uploads/"), "/uploads/" + id + "/",
                            "/uploads/" + id + "0", "/uploads/../" + id, "/uploads//" + id,
                            "/uploads/" + std::string(32, 'G'), "/base/" + id}) {
     auto request = a_request();
