@@ -169,7 +169,7 @@ def test_comet_uploads_and_shows_images(admin, small, tmp_path):
     assert "demo/disk1" not in run_comet(tmp_path, env, "iso", "list"), "it is not an ISO"
     again = run_comet(tmp_path, env, "image", "upload", small, "--imagename=disk1", code=1)
     assert "exists" in again
-    fails = run_comet(tmp_path, env, "iso", "upload", small, "--isoname=no.iso", code=1)
+    fails = run_comet(tmp_path, env, "iso", "upload", small, "--isoname=no.iso", code=2)
     assert "not an ISO 9660 image" in fails
     assert any(one["state"] == "failed" and "ISO 9660" in one["reason"]
                for one in admin.get("/v2/uploads?image_id=demo/no.iso")["uploads"])
