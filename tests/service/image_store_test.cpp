@@ -143,7 +143,7 @@ TEST_F(ImageStore, RefusesAFileThatIsTooLarge) {
   std::ofstream(ticket->path) << "x";
   fs::resize_file(ticket->path, (8 << 20) + 512);
   EXPECT_EQ(ask(msg::FinishUpload{.upload_id = ticket->upload_id}).error().field, "size");
-  EXPECT_FALSE(fs::exists(ticket->path));
+  EXPECT_TRUE(eventually([&] { return !fs::exists(ticket->path); }));
 }
 
 TEST_F(ImageStore, RefusesInvalidAndExistingNames) {
