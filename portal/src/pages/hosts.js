@@ -77,14 +77,15 @@ export default function Hosts() {
   return html`
     <${Page} title="Hosts">
       <div class="bar">
-        <input type="search" placeholder="Name, rack, class or reason" aria-label="Find hosts" value=${words}
-          onInput=${typed(setWords)} />
+        <input type="search" placeholder="Name, rack, class or reason"
+          aria-label="Find hosts" value=${words} onInput=${typed(setWords)} />
         ${states.map(one => html`<button aria-pressed=${state === one}
           onClick=${() => setState(state === one ? "" : one)}>${hosts.filter(host =>
             host.state === one).length.toLocaleString()} <${State} state=${one} /></button>`)}
       </div>
       <${Fault} fault=${fault} />
-      <div class="racks">${racks.map(one => html`<${Rack} key=${one.hosts[0].rack} ...${one} />`)}</div>
+      <div class="racks">${racks.map(one =>
+        html`<${Rack} key=${one.hosts[0].rack} ...${one} />`)}</div>
       <${Table} label="Hosts" rows=${rows} columns=${columns}
         id="host_id"
         empty=${isLoaded ? "No such hosts." : "Loading …"} />

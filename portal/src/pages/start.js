@@ -2,7 +2,7 @@
 // whenever the request changes.
 import { useEffect, useState } from "preact/hooks";
 import { post } from "../lib/api.js";
-import { counted, priceText } from "../lib/format.js";
+import { priceText } from "../lib/format.js";
 import { go, href } from "../lib/route.js";
 import { store } from "../lib/store.js";
 import { say } from "../lib/toast.js";
@@ -42,8 +42,7 @@ function ClassField({ classes, name, set }) {
     <${Field} label="Host class" hint=${chosen ? priceText(chosen.price) : "It was removed"}>
       <select value=${name} onChange=${typed(set)}>
         ${!chosen && html`<option>${name}</option>`}
-        ${classes.map(one => html`<option value=${one.name}>${one.name} (${
-          counted(one.host_count, "host")})</option>`)}</select><//>`;
+        ${classes.map(one => html`<option>${one.name}</option>`)}</select><//>`;
 }
 
 /** @param {{cluster: string}} props */
