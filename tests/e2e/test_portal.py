@@ -26,7 +26,8 @@ def site_fixture():
         admin = Admin(deployment)
         # On a busy machine the first answer may be that a service did not answer in time.
         wait_until(lambda: admin.ask("POST", "/v2/clusters", data=json.dumps(
-            {"cluster_id": "wide", "compute_count": 1943})).status_code in (201, 409),
+            {"cluster_id": "wide", "compute_count": 1943,
+             "allocations": ["demo"]})).status_code in (201, 409),
                    "the large cluster", timeout_s=120)
         person = Client(admin.url, deployment.add_person("pat", "demo"))
         changed = person.ask("POST", "/rest-auth/password/change/", data=json.dumps(

@@ -77,7 +77,7 @@ export default function Hosts() {
   return html`
     <${Page} title="Hosts">
       <div class="bar">
-        <input type="search" placeholder="Name, rack, class or reason"
+        <input type="search" placeholder="Name, rack, class or reason" size="30"
           aria-label="Find hosts" value=${words} onInput=${typed(setWords)} />
         ${states.map(one => html`<button aria-pressed=${state === one}
           onClick=${() => setState(state === one ? "" : one)}>${hosts.filter(host =>
