@@ -11,7 +11,7 @@ import pytest
 import websockets
 
 from browser import begin_flow, end_flow, install_tools, run_flow
-from conftest import BIN, ROOT, a_deployment, wait_until
+from conftest import BIN, ROOT, Machines, a_deployment, wait_until
 from http_client import Admin, Client, operator_of, session_of
 
 PASSWORD = "correct horse battery"
@@ -22,10 +22,12 @@ HOSTILE = '<img src=x onerror="globalThis.wasRun=1">\'"</script><script>wasRun=1
 def site_fixture():
     with a_deployment("--simulated", "--hosts", "4") as deployment:
         deployment.nucleus("cluster", "create", "amber", "--computes", "4")
+        deployment.nucleus("cluster", "create", "jade", "--computes", "1")
         admin = Admin(deployment)
         # On a busy machine the first answer may be that a service did not answer in time.
         wait_until(lambda: admin.ask("POST", "/v2/clusters", data=json.dumps(
-            {"cluster_id": "wide", "compute_count": 1943})).status_code in (201, 409),
+            {"cluster_id": "wide", "compute_count": 1943,
+             "allocations": ["demo"]})).status_code in (201, 409),
                    "the large cluster", timeout_s=120)
         person = Client(admin.url, deployment.add_person("pat", "demo"))
         changed = person.ask("POST", "/rest-auth/password/change/", data=json.dumps(
@@ -55,6 +57,24 @@ def test_a_person_signs_in_and_out(admin):
 
 def test_a_computeset_starts_after_its_plan_was_seen(admin):
     run_flow(admin.url, "start_after_the_plan", token=admin.token, cluster="amber")
+
+
+def test_a_host_class_is_chosen_once_there_are_two(site, admin):
+    flow = begin_flow(admin.url, "choose_a_host_class", token=admin.token, cluster="jade",
+                      hostClass="gpu")
+    try:
+        assert flow.stdout.readline() == "alone\n"
+        site.nucleus("class", "set", "gpu", "--core", "2.5", "--memory-gib", "0.5")
+        site.nucleus("host", "set", "sim-0003", "--class", "gpu", "--rack", "r2")
+    finally:
+        end_flow(flow)
+
+
+def test_hosts_are_shown_by_rack(site, operator):
+    site.nucleus("host", "set", "sim-0003", "--rack", "r2")
+    site.nucleus("host", "set", "sim-0004", "--rack", "")
+    run_flow(operator.url, "see_hosts_by_rack", token=operator.token,
+             hosts=["sim-0003", "sim-0004"], rack="r2", other="r10")
 
 
 def test_a_change_is_seen_without_a_reload(admin):
@@ -284,6 +304,16 @@ def test_a_serial_console_is_typed_in_and_answers(machines):
     answer = machines.rest.ask("GET", "/nucleus/v1/cluster/left/compute/vm-left-00/console/")
     assert answer.status_code == 303, answer.text
     run_flow(url, "use_a_console_link", link=answer.headers["Location"])
+
+
+def test_an_idle_computeset_says_since_when(tiny_guest):
+    with a_deployment(settings={"NUCLEUS_SCHEDULER_IDLE_NOTICE_S": 12,
+                                "NUCLEUS_PROVISIONER_USAGE_MS": 1000}) as deployment:
+        machines = Machines(deployment, tiny_guest)
+        machines.create("c", 1)
+        number = machines.rest.start("c", count=1)
+        run_flow(machines.rest.url, "see_an_idle_computeset", token=machines.rest.token,
+                 computeset=number)
 
 
 def test_the_pictures_of_the_pages_are_made(admin, tmp_path):

@@ -43,6 +43,17 @@ export function coreHours(core_s) {
     " core hours";
 }
 
+/**
+ * The price of a class of hosts, from thousandths of an SU.
+ * @param {{core_milli_su: number, gib_milli_su: number}} price
+ */
+export function priceText({ core_milli_su, gib_milli_su }) {
+  const amount = (/** @type {number} */ milli) =>
+    (milli / 1000).toLocaleString([], { maximumFractionDigits: 3 });
+  return `${amount(core_milli_su)} SU for a core` + (gib_milli_su
+    ? ` and ${amount(gib_milli_su)} SU for a GiB of memory, each for an hour` : " for an hour");
+}
+
 /** @param {number} count @param {string} noun */
 export const counted = (count, noun) =>
   `${count.toLocaleString()} ${noun}${count === 1 ? "" : "s"}`;

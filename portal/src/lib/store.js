@@ -111,6 +111,7 @@ class Store {
       "ending"].map(state => "state=" + state).join("&"), "computesets",
       one => String(one.computeset_id));
     this.hosts = new Collection("/v2/hosts", "hosts", one => one.host_id);
+    this.hostClasses = new Collection("/v2/host-classes", "classes", one => one.name);
     this.images = new Collection("/v2/images", "images", one => one.image_id);
     this.allocations = new Collection("/v2/allocations", "allocations", one => one.allocation_id);
     this.projects = new Collection("/v2/projects", "projects", one => one.project_id);
@@ -128,8 +129,8 @@ class Store {
 
   /** @returns {Collection<any>[]} */
   collections() {
-    return [this.clusters, this.computesets, this.hosts, this.images, this.allocations,
-      this.projects, this.people, ...this.nodes.values()];
+    return [this.clusters, this.computesets, this.hosts, this.hostClasses, this.images,
+      this.allocations, this.projects, this.people, ...this.nodes.values()];
   }
 
   /** Reads again what could not be read while the gateway was away. */
@@ -195,6 +196,8 @@ const appliers = {
     store.hosts.put(at, Object.fromEntries(host));
   },
   "scheduler.host-removed": (store, at, body) => store.hosts.drop(at, body),
+  "scheduler.host-class-changed": (store, at, body) => store.hostClasses.put(at, body.host_class),
+  "scheduler.host-class-removed": (store, at, body) => store.hostClasses.drop(at, body),
   "image_store.image-published": (store, at, body) => store.images.put(at, body.image),
   "image_store.image-removed": (store, at, body) => store.images.drop(at, body),
   "scheduler.allocation-changed": (store, at, body) => store.allocations.put(at, body.allocation),

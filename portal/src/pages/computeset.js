@@ -92,6 +92,10 @@ const nodeColumns = [
   { title: "Reason", isWide: true, cell: one => one.reason },
 ];
 
+/** @param {Computeset} set @returns {[string, string][]} */
+const idleOf = set => set.idle_since_unix_s
+  ? [["Idle since", `${time(set.idle_since_unix_s)}, ${fromNow(set.idle_since_unix_s)}`]] : [];
+
 /** @param {{set: Computeset}} props */
 function Details({ set }) {
   const nodes = useRecords(store.nodesOf(set.cluster_id));
@@ -107,10 +111,12 @@ function Details({ set }) {
           ["State", html`<${State} state=${set.state} />`],
           ["Reason", set.reason || "–"],
           ["Cluster", html`<a href=${href("clusters", set.cluster_id)}>${set.cluster_id}</a>`],
+          ["Host class", set.host_class],
           ["Allocation", set.allocation_id || "–"],
           ["Walltime", duration(set.walltime_mins * 60)],
           ["Accepted", `${time(set.created_unix_s)} by ${set.person_id || "a program"}`],
           ["Started", time(set.start_unix_s)],
+          ...idleOf(set),
           ["Ends", endOf(set) ? `${time(endOf(set))}, ${fromNow(endOf(set))}` : "–"],
         ]} />
       </section>

@@ -30,6 +30,8 @@ export default function HostPage({ host }) {
             ["CPUs", `${one.cpus_used} of ${one.cpus} used`],
             ["Memory", `${one.memory_used_mb.toLocaleString()} of ${
               one.memory_mb.toLocaleString()} MB used`],
+            ["Class", one.host_class],
+            ["Rack", one.rack || "not known"],
             ["Driver", [one.driver, one.accelerator].filter(Boolean).join(", ")],
             ["Release", one.release || "–"],
             ["Address", one.address || "the head's machine"],

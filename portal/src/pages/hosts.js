@@ -1,5 +1,7 @@
-// For operators: hosts by state, what they hold, and drain and resume.
+// For operators: hosts by rack and state, what they hold, and drain and resume.
 import { useMemo, useState } from "preact/hooks";
+import { counted } from "../lib/format.js";
+import { byRack } from "../lib/racks.js";
 import { href } from "../lib/route.js";
 import { store } from "../lib/store.js";
 import { Table } from "../lib/table.js";
@@ -25,6 +27,8 @@ const Load = ({ used, all, unit }) => html`
 const columnsOf = press => [
   { title: "Host", order: one => one.host_id, cell: one =>
     html`<a href=${href("hosts", one.host_id)}>${one.host_id}</a>` },
+  { title: "Rack", isWide: true, order: one => one.rack, cell: one => one.rack || "not known" },
+  { title: "Class", isWide: true, order: one => one.host_class, cell: one => one.host_class },
   { title: "State", order: one => states.indexOf(one.state),
     cell: one => html`<${State} state=${one.state} />` },
   { title: "Nodes", isNumber: true, order: one => one.node_count,
@@ -42,6 +46,21 @@ const columnsOf = press => [
     onClick=${() => press(one)}>${one.state === "drained" ? "Resume" : "Drain"}</button>` },
 ];
 
+/** The hosts of a rack as a map: a cell is a host, with the number of its nodes. */
+const Rack = (/** @type {{title: string, hosts: Host[]}} */ { title, hosts }) => html`
+  <section class="rack" aria-label=${title}>
+    <h2>${title} <small>${counted(hosts.length, "host")}, ${
+      hosts.filter(one => one.state === "up").length.toLocaleString()} up</small></h2>
+    <ul class="map">${hosts.map(one => html`
+      <li key=${one.host_id}><a class=${"cell " + one.state} tabindex="-1"
+        href=${href("hosts", one.host_id)}
+        title=${`${one.host_id}: ${one.state}, class ${one.host_class}, ${
+          counted(one.node_count, "node")}`}
+        aria-label=${`${one.host_id}, ${one.state}, class ${one.host_class}, ${
+          counted(one.node_count, "node")}`}>
+        ${one.node_count || ""}</a></li>`)}</ul>
+  </section>`;
+
 export default function Hosts() {
   const hosts = useRecords(store.hosts);
   const fault = useValue(store.hosts.fault);
@@ -50,25 +69,23 @@ export default function Hosts() {
   const [words, setWords] = useState("");
   const [chosen, setChosen] = useState(/** @type {Host | null} */ (null));
   const columns = useMemo(() => columnsOf(setChosen), []);
-  const rows = useMemo(() => hosts.filter(one => (!state || one.state === state) &&
-    `${one.host_id} ${one.reason}`.toLowerCase().includes(words.toLowerCase())),
+  const racks = useMemo(() => byRack(hosts.filter(one => (!state || one.state === state) &&
+    [one.host_id, one.rack, one.host_class, one.reason].join(" ").toLowerCase()
+      .includes(words.toLowerCase()))),
   [hosts, state, words]);
+  const rows = useMemo(() => racks.flatMap(one => one.hosts), [racks]);
   return html`
     <${Page} title="Hosts">
       <div class="bar">
-        <input type="search" placeholder="Name or reason" aria-label="Find hosts" value=${words}
-          onInput=${typed(setWords)} />
+        <input type="search" placeholder="Name, rack, class or reason" size="30"
+          aria-label="Find hosts" value=${words} onInput=${typed(setWords)} />
         ${states.map(one => html`<button aria-pressed=${state === one}
           onClick=${() => setState(state === one ? "" : one)}>${hosts.filter(host =>
             host.state === one).length.toLocaleString()} <${State} state=${one} /></button>`)}
       </div>
       <${Fault} fault=${fault} />
-      <ul class="map" aria-label="Hosts by state">${rows.map(one => html`
-        <li key=${one.host_id}><a class=${"cell " + one.state} tabindex="-1"
-          href=${href("hosts", one.host_id)}
-          title=${`${one.host_id}: ${one.state}, ${one.node_count} nodes`}
-          aria-label=${`${one.host_id}, ${one.state}, ${one.node_count} nodes`}>
-          ${one.node_count || ""}</a></li>`)}</ul>
+      <div class="racks">${racks.map(one =>
+        html`<${Rack} key=${one.hosts[0].rack} ...${one} />`)}</div>
       <${Table} label="Hosts" rows=${rows} columns=${columns}
         id="host_id"
         empty=${isLoaded ? "No such hosts." : "Loading …"} />

@@ -53,6 +53,8 @@ function UploadDialog({ file, close }) {
       <${Field} label="Format"><select value=${asked.format}
         onChange=${typed(format => set({ format }))}>
         ${formats.map(one => html`<option>${one}</option>`)}</select><//>
+      <p class="quiet">Keep this page open. An upload that is cut off has to begin again; one of
+        <code>cm comet image upload</code> continues.</p>
       ${sent >= 0 && html`<p><progress aria-label="Sent" max=${file.size} value=${sent}></progress>
         ${bytes(sent)} of ${bytes(file.size)}${speed > 0 && `, ${bytes(speed)}/s, ${
           sent < file.size ? duration((file.size - sent) / speed) + " left"

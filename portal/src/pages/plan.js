@@ -1,5 +1,5 @@
 // Plans: what a start, a growth or another change would do.
-import { coreHours, counted, duration, fromNow, time } from "../lib/format.js";
+import { coreHours, counted, duration, fromNow, priceText, time } from "../lib/format.js";
 import { Facts, html, State } from "../lib/ui.js";
 
 /** Whether the allocation can pay. @param {import("../api").StartPlan} plan */
@@ -41,6 +41,7 @@ export function StartPlan({ plan }) {
     <${Facts} facts=${[
       ["Price", `at most ${coreHours(plan.core_s_max)} (${counted(plan.cores, "core")} for ` +
         `${duration(plan.computeset.walltime_mins * 60)})`],
+      ["Host class", `${plan.computeset.host_class}: ${priceText(plan.price)}`],
       ["Quota", quotaOf(plan)],
       ["Paid by", plan.computeset.allocation_id || "–"],
       ["Start", startOf(plan)],

@@ -64,6 +64,57 @@ const flows = {
     await rowWith(page, `vm-${cluster}-01`, "active").waitFor();
   },
 
+  async choose_a_host_class({ page }, { token, cluster, hostClass }) {
+    await signIn(page, { token });
+    await page.goto(`/#/clusters/${cluster}/start`);
+    const plan = page.getByRole("region", { name: "Plan" });
+    await plan.getByText("default: 1 SU for a core for an hour").waitFor();
+    const field = page.getByLabel("Host class");
+    assert.equal(await field.count(), 0);
+    process.stdout.write("alone\n");
+    await field.getByText(hostClass, { exact: true }).waitFor({ state: "attached" });
+    assert.equal(await field.inputValue(), "default");
+    await field.selectOption(hostClass);
+    await plan.getByText(
+      hostClass + ": 2.5 SU for a core and 0.5 SU for a GiB of memory, each for an hour").waitFor();
+    assert.deepEqual(await accessibilityFaults(page, "host class"), []);
+    await plan.getByRole("button", { name: "Start" }).click();
+    await page.getByText("running").first().waitFor();
+    const facts = page.getByRole("region", { name: "Computeset", exact: true });
+    assert.equal(await facts.locator("div", { hasText: "Host class" }).locator("dd").textContent(),
+                 hostClass);
+    assert.equal(await facts.getByText("Idle since").count(), 0);
+  },
+
+  async see_an_idle_computeset({ page }, { token, computeset }) {
+    await signIn(page, { token });
+    await heading(page, "Clusters");
+    await page.goto("/#/computesets/" + computeset);
+    await page.getByText("Idle since").waitFor({ timeout: 180_000 });
+  },
+
+  async see_hosts_by_rack({ page }, { token, hosts, rack, other }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: "Hosts" }).click();
+    const [placed, moved] = hosts;
+    const inRack = (/** @type {string} */ name, /** @type {string} */ host) =>
+      page.getByRole("region", { name, exact: true }).locator(`a[href$="${host}"]`);
+    await inRack("Rack " + rack, placed).waitFor();
+    await inRack("Rack not known", moved).waitFor();
+    const answer = await fetch(`${process.env.NUCLEUS_URL}/v2/hosts/${moved}/class`, {
+      method: "PATCH", headers: { Authorization: "Token " + token },
+      body: JSON.stringify({ rack: other }) });
+    assert.equal(answer.status, 200);
+    await inRack("Rack " + other, moved).waitFor();
+    assert.deepEqual(await page.locator(".rack h2").evaluateAll(all => all.map(one =>
+      one.firstChild?.textContent?.trim())), [`Rack ${rack}`, `Rack ${other}`, "Rack not known"]);
+    await page.getByLabel("Find hosts").fill(other);
+    await page.getByRole("link", { name: placed, exact: true }).waitFor({ state: "detached" });
+    await page.getByRole("link", { name: moved, exact: true }).click();
+    await heading(page, "Host " + moved);
+    await page.locator(".facts div", { hasText: "Rack" }).getByText(other).waitFor();
+  },
+
   async see_a_change({ page }, { token, cluster, node }) {
     await signIn(page, { token });
     await page.getByRole("link", { name: cluster, exact: true }).click();
