@@ -105,7 +105,8 @@ core::Result<int> run_command(Session& session, const NamedCommand& named,
   add_defaults(session, *words);
   const auto format = (*words)["--format"];
   const bool is_sacct = format == "sacct" && named.command->run == with_api<show_usage>;
-  if (!format.empty() && !is_sacct)
+  const bool has_own_formats = is_sacct || named.command->run == with_api<overhead>;
+  if (!format.empty() && !has_own_formats)
     if (const auto known = format_of(format); !known) return std::unexpected(known.error());
   return named.command->run(session, *words);
 }

@@ -149,10 +149,12 @@ core::Result<int> export_certificate(const Api& api, const Words& words) {
 
 core::Result<int> overhead(const Api& api, const Words& words) {
   const auto verb = words["VERB"];
+  if (verb == "export") return export_certificate(api, words);
+  if (const auto known = format_of(words["--format"]); !known)
+    return std::unexpected(known.error());
   if (verb == "show") return print_certificate(api, words);
   if (verb == "run") return run_measurement(api, words);
   if (verb == "history") return list_certificates(api, words);
-  if (verb == "export") return export_certificate(api, words);
   return core::refuse(ErrorCode::invalid_argument, "VERB must be run, show, history or export");
 }
 
