@@ -116,10 +116,12 @@ struct UsageEntry {
   std::uint64_t memory_mb = 0;  // of all its nodes, as `cores`
   std::string node_list = {};   // names of its nodes, at its end or now, as a hostlist
   std::string host_class = std::string(host_class_default);
-  Price price = {};  // by which it is charged
+  std::int64_t core_milli_su = 1000;  // its price: see Price
+  std::int64_t gib_milli_su = 0;
   NUCLEUS_FIELDS(computeset_id, project_id, cluster_id, allocation_id, node_count, cores,
                  start_unix_s, end_unix_s, used_core_s, person_id, on_behalf_of, state,
-                 created_unix_s, elapsed_s, walltime_mins, memory_mb, node_list, host_class, price);
+                 created_unix_s, elapsed_s, walltime_mins, memory_mb, node_list, host_class,
+                 core_milli_su, gib_milli_su);
 };
 
 struct Usage {

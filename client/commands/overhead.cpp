@@ -145,9 +145,7 @@ core::Result<int> export_certificate(const Api& api, const Words& words) {
   return 0;
 }
 
-}  // namespace
-
-core::Result<int> overhead(const Api& api, const Words& words) {
+core::Result<int> run_verb(const Api& api, const Words& words) {
   const auto verb = words["VERB"];
   if (verb == "export") return export_certificate(api, words);
   if (const auto known = format_of(words["--format"]); !known)
@@ -156,6 +154,19 @@ core::Result<int> overhead(const Api& api, const Words& words) {
   if (verb == "run") return run_measurement(api, words);
   if (verb == "history") return list_certificates(api, words);
   return core::refuse(ErrorCode::invalid_argument, "VERB must be run, show, history or export");
+}
+
+}  // namespace
+
+core::Result<int> overhead(const Api& api, const Words& words) {
+  auto result = run_verb(api, words);
+  if (result || result.error().code != ErrorCode::not_found) return result;
+  const auto cluster = msg::shown(words["CLUSTER"]);
+  return core::refuse(
+      ErrorCode::not_found,
+      words.has("--certificate")
+          ? "no such certificate of cluster " + cluster + ": " + msg::shown(words["--certificate"])
+          : "no such cluster, or it was never measured: " + cluster);
 }
 
 }  // namespace nucleus::client

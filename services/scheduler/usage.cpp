@@ -81,7 +81,8 @@ msg::UsageEntry usage_of(const View& view, const StoredComputeset& stored, const
           .memory_mb = static_cast<std::uint64_t>(stored.memory_mb),
           .node_list = node_list_of(view, stored),
           .host_class = computeset.host_class,
-          .price = stored.price};
+          .core_milli_su = stored.price.core_milli_su,
+          .gib_milli_su = stored.price.gib_milli_su};
 }
 
 void UsageSums::add(const std::string& name, const msg::UsageTotal& more) {

@@ -227,24 +227,6 @@ def test_a_certificate_is_verified_with_the_ca_file_that_is_set(comet, certifica
         assert "/nowhere" in result.stderr
 
 
-def test_an_upload_is_a_form_of_two_fields(comet, server):
-    iso = comet.home / "small.iso"
-    iso.write_bytes(bytes(range(256)) * 8192)
-    server.responses["/nucleus/v1/image"] = (204, {}, "")
-    comet(server.url, "iso", "upload", str(iso))
-    method, path, headers, body = server.requests[-1]
-    assert (method, path) == ("POST", "/nucleus/v1/image")
-    assert len(headers["md5"]) == 32
-    assert int(headers["Content-Length"]) == len(body)
-    boundary = b"--" + headers["Content-Type"].partition("boundary=")[2].encode()
-    _, composite, file, end = body.split(boundary)
-    assert end == b"--\r\n"
-    assert b'name="composite"' in composite and composite.endswith(b"\r\n\r\nNONE\r\n")
-    head, _, content = file.partition(b"\r\n\r\n")
-    assert b'name="file"; filename="small.iso"' in head
-    assert content == iso.read_bytes() + b"\r\n"
-
-
 def test_an_unreachable_server_is_named(comet):
     assert "http://127.0.0.1:1: " in clusters(comet, "http://127.0.0.1:1", code=1).stderr
     assert "http://no.invalid:80: " in clusters(comet, "http://no.invalid", code=1).stderr
