@@ -153,7 +153,7 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
       {.name = "network", .project = "*"},
       {.name = "image_store", .project = "*"},
       {.name = "scheduler",
-       .calls = topics<msg::ApplyGrants, msg::RemoveVolumes>(),
+       .calls = topics<msg::ApplyGrants, msg::RemoveVolumes, msg::NotifyNode>(),
        .project = "*"},
       {.name = "console", .calls = topics<msg::CheckConsole, msg::StreamConsole>()},
       {.name = "overhead",

@@ -240,6 +240,17 @@ def tiny_guest_fixture():
     return out
 
 
+@pytest.fixture(scope="session", name="demo_guest")
+def demo_guest_fixture():
+    """The folder of the demo image; its MPI probe is installed beside the programs."""
+    out = ROOT / "build" / "guest" / "demo"
+    made = subprocess.run([ROOT / "guest" / "make_demo", out], text=True, capture_output=True,
+                          check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    subprocess.run(["install", "-m", "755", out / "nucleus-pingpong", BIN], check=True)
+    return out
+
+
 @pytest.fixture(scope="session", name="machines")
 def machines_fixture(tiny_guest):
     """Shared by tests that do not change it: clusters `left` and `right`, each with a frontend and

@@ -23,17 +23,6 @@ NODES = ("vm-demo-00", "vm-demo-01")
 TOOLS = ("nucleus-pingpong", "mpirun", "fio")
 
 
-@pytest.fixture(scope="session", name="demo_guest")
-def demo_guest_fixture():
-    """The folder of the demo image; its MPI probe is installed beside the programs."""
-    out = ROOT / "build" / "guest" / "demo"
-    made = subprocess.run([ROOT / "guest" / "make_demo", out], text=True, capture_output=True,
-                          check=False)
-    assert made.returncode == 0, made.stdout + made.stderr
-    subprocess.run(["install", "-m", "755", out / "nucleus-pingpong", BIN], check=True)
-    return out
-
-
 @pytest.fixture(scope="module", name="site")
 def site_fixture(demo_guest, tmp_path_factory):
     """Cluster demo, one compute on each host of a rack; a measurement has two pairs of runs."""
