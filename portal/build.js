@@ -1,7 +1,7 @@
 // Builds the portal: `node build.js NODE_MODULES OUTPUT`. Modules are copied as they are, with bare
 // specifiers replaced by paths, into a folder that is named by the hash of them all; pages refer to
-// that folder. Every file is also written packed with gzip. There is no bundler: browsers load the
-// modules.
+// that folder. Every file is also written compressed with gzip. There is no bundler: browsers load
+// the modules.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";

@@ -2,7 +2,7 @@
 // them; a request that changes something has an idempotency key, so that it may be repeated.
 import { signal } from "@preact/signals-core";
 
-/** True once a request was refused because nobody is signed in. */
+/** True once a request was refused for lack of a session. */
 export const isSignedOut = signal(false);
 
 /** A refusal: problem details as RFC 9457 has them. */

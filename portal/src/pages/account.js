@@ -7,6 +7,7 @@ import { may, store } from "../lib/store.js";
 import { Table } from "../lib/table.js";
 import { Fault, Facts, Field, html, Page, typed, useLoaded, useValue } from "../lib/ui.js";
 import { Acknowledgement } from "./acknowledgement.js";
+import { personColumns } from "./person_columns.js";
 
 /** @typedef {import("../api").TokenEntry} Token */
 
@@ -161,17 +162,8 @@ function Password() {
 
 function Members() {
   const { value, fault } = useLoaded(() => list("/v2/people", "people"), []);
-  /** @type {import("../lib/table.js").Column<any>[]} */
-  const columns = [
-    { title: "User", order: one => one.person_id,
-      cell: one => one.person_id },
-    { title: "Name", cell: one => `${one.first_name} ${one.last_name}` },
-    { title: "Role", order: one => one.role,
-      cell: one => one.role },
-    { title: "Projects", cell: one => one.projects.join(", ") },
-  ];
   return html`<section><h2>Members</h2><${Fault} fault=${fault} />
-    <${Table} label="Members of your projects" rows=${value ?? []} columns=${columns}
+    <${Table} label="Members of your projects" rows=${value ?? []} columns=${personColumns}
       id="person_id" /></section>`;
 }
 

@@ -24,7 +24,7 @@ export default function Cluster({ cluster, tab = "nodes" }) {
   const isLoaded = useValue(store.clusters.isLoaded);
   if (isLoaded && !known) return html`
     <${Page} title=${"Cluster " + cluster}>
-      <${Fault} fault=${new Error("There is no such cluster, or it is not yours.")} />
+      <${Fault} fault=${new Error("No such cluster, or you have no access to it.")} />
       <p><a href=${href("clusters")}>Your clusters</a></p>
     <//>`;
   const Part = parts[tab] ?? Nodes;

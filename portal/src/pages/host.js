@@ -14,7 +14,7 @@ export default function HostPage({ host }) {
   const fault = useValue(store.hosts.fault);
   const isLoaded = useValue(store.hosts.isLoaded);
   const [isAsking, setAsking] = useState(false);
-  const missing = isLoaded && !one ? new Error("There is no such host.") : null;
+  const missing = isLoaded && !one ? new Error("No such host.") : null;
   if (!one) return html`
     <${Page} title=${"Host " + host}><${Fault} fault=${fault ?? missing} /><//>`;
   return html`

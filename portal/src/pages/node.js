@@ -19,7 +19,7 @@ export default function NodePage({ cluster, node }) {
   const fault = useValue(collection.fault);
   const [action, setAction] = useState("");
   const missing = isLoaded && !known
-    ? new Error("There is no such node, or it is not yours.") : null;
+    ? new Error("No such node, or you have no access to it.") : null;
   if (!known) return html`
     <${Page} title=${"Node " + node}><${Fault} fault=${fault ?? missing} /><//>`;
   return html`

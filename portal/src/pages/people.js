@@ -4,6 +4,7 @@ import { coreHours } from "../lib/format.js";
 import { store } from "../lib/store.js";
 import { Table } from "../lib/table.js";
 import { Fault, html, Page, useRecords, useValue } from "../lib/ui.js";
+import { personColumns } from "./person_columns.js";
 
 /** @typedef {import("../api").Allocation} Allocation */
 /** @typedef {import("../api").Person} Person */
@@ -32,12 +33,7 @@ const allocationColumns = [
 ];
 /** @type {import("../lib/table.js").Column<Person>[]} */
 const peopleColumns = [
-  { title: "User", order: one => one.person_id,
-    cell: one => one.person_id },
-  { title: "Name", cell: one => `${one.first_name} ${one.last_name}` },
-  { title: "Role", order: one => one.role,
-    cell: one => one.role },
-  { title: "Projects", cell: one => one.projects.join(", ") },
+  ...personColumns,
   { title: "E-mail", isWide: true, cell: one => one.email },
 ];
 

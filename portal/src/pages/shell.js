@@ -52,7 +52,7 @@ function Current({ page, ...about }) {
   useEffect(() => {
     let isCurrent = true;
     const show = (/** @type {any} */ found) => isCurrent && setLoaded({ page, ...found });
-    if (!pages[page]) show({ fault: new Error("There is no such page.") });
+    if (!pages[page]) show({ fault: new Error("No such page.") });
     else pages[page]().then(module => show({ draw: module.default }), () => show({
       fault: new Error("This page cannot be loaded. A new release may be installed: reload.") }));
     return () => { isCurrent = false; };
