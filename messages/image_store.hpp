@@ -38,7 +38,9 @@ struct UploadTicket {
 
 /// Asks for a ticket for an upload. Refused if the id exists or is not PROJECT/NAME (demo/debian,
 /// public/x.iso), and if the project's images would exceed their quota. If an upload of the same
-/// image, format, size and SHA-256 is being received, it goes on with a new ticket.
+/// image, format, size and SHA-256 is being received, it goes on with a new ticket. With
+/// `source_url`, the image store fetches the bytes itself, and the reply has no ticket; the same
+/// request again is about the same upload.
 struct BeginUpload {
   static constexpr std::string_view topic = "image_store.begin-upload";
   using Reply = UploadTicket;
@@ -47,7 +49,8 @@ struct BeginUpload {
   std::uint64_t size_bytes = 0;  // of the file; 0 = not known, then only by `path`
   std::string sha256 = {};       // hex, that the file must have; empty = not given
   std::string md5 = {};          // likewise
-  NUCLEUS_FIELDS(image_id, format, size_bytes, sha256, md5);
+  std::string source_url = {};   // https://, or http:// with `sha256`; without user and password
+  NUCLEUS_FIELDS(image_id, format, size_bytes, sha256, md5, source_url);
 };
 
 /// receiving: until the last byte has arrived. checking: read, checked and copied. published: it is
@@ -63,11 +66,12 @@ struct ImageUpload {
   std::uint64_t size_bytes = 0;    // of the file; 0 = not known
   std::uint64_t offset_bytes = 0;  // received
   std::string sha256 = {};         // hex, as given when it began
-  std::string reason = {};         // why it failed
+  std::string reason = {};         // why it failed, or waits
   std::int64_t begun_unix_s = 0;
   std::int64_t expires_unix_s = 0;
+  std::string source_url = {};  // where the image store fetches it; empty = a client sends it
   NUCLEUS_FIELDS(upload_id, image_id, format, state, size_bytes, offset_bytes, sha256, reason,
-                 begun_unix_s, expires_unix_s);
+                 begun_unix_s, expires_unix_s, source_url);
 };
 
 struct ImageUploads {
@@ -204,12 +208,15 @@ struct ListVolumes {
   NUCLEUS_FIELDS(viewer, cluster_id, page);
 };
 
-/// Removes an image; `wrong_state` while a node uses it, as its disk's image or as its ISO.
+/// Removes an image; `wrong_state` while a node uses it, as its disk's image or as its ISO. With
+/// `is_kept_for_clones`, disks that were cloned from it do not count: they keep its files, which
+/// are deleted with the last of them.
 struct RemoveImage {
   static constexpr std::string_view topic = "image_store.remove-image";
   using Reply = Done;
   ImageId image_id = {};
-  NUCLEUS_FIELDS(image_id);
+  bool is_kept_for_clones = false;
+  NUCLEUS_FIELDS(image_id, is_kept_for_clones);
 };
 
 /// Event: an image was published.

@@ -48,6 +48,9 @@ core::Result<int> show_image(const Api& api, const Words& words);
 core::Result<int> show_iso(const Api& api, const Words& words);
 core::Result<int> upload_image(const Api& api, const Words& words);
 core::Result<int> upload_iso(const Api& api, const Words& words);
+core::Result<int> import_image(const Api& api, const Words& words);
+core::Result<int> remove_image(const Api& api, const Words& words);
+core::Result<int> remove_iso(const Api& api, const Words& words);
 core::Result<int> attach_image(const Api& api, const Words& words);     // and detach
 core::Result<int> attach_iso(const Api& api, const Words& words);       // and detach
 core::Result<int> show_allocation(const Api& api, const Words& words);  // and set

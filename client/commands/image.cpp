@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/commands/publication.hpp"
 #include "client/commands/transfer.hpp"
 #include "client/http/url.hpp"
 
@@ -80,6 +81,17 @@ core::Result<int> show_one(const Api& api, Shown shown, const Words& words) {
   return print(listing, words["--format"], *image);
 }
 
+core::Result<int> remove(const Api& api, Shown shown, const Words& words) {
+  const auto image = image_named(api, shown, words["IMAGE"]);
+  if (!image) return std::unexpected(image.error());
+  const auto& image_id = (*image)["image_id"].text();
+  const auto removed = api.remove(path_of_image(image_id) +
+                                  (words.has("--keep-clones") ? "?kept_for_clones=true" : ""));
+  if (!removed) return std::unexpected(removed.error());
+  std::cout << "image " << image_id << " removed\n";
+  return 0;
+}
+
 core::Result<int> attach(const Api& api, Shown shown, const Words& words) {
   const bool is_attach = std::string_view(words.command().name) == "attach";
   std::string iso;
@@ -123,6 +135,12 @@ core::Result<int> show_image(const Api& api, const Words& words) {
 }
 core::Result<int> show_iso(const Api& api, const Words& words) {
   return show_one(api, Shown::isos, words);
+}
+core::Result<int> remove_image(const Api& api, const Words& words) {
+  return remove(api, Shown::images, words);
+}
+core::Result<int> remove_iso(const Api& api, const Words& words) {
+  return remove(api, Shown::isos, words);
 }
 core::Result<int> attach_image(const Api& api, const Words& words) {
   return attach(api, Shown::images, words);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "client/commands/commands.hpp"
+#include "client/commands/publication.hpp"
 #include "client/commands/transfer.hpp"
 #include "client/http/url.hpp"
 #include "client/terminal/interrupt.hpp"
@@ -26,7 +27,6 @@ constexpr std::uint64_t part_bytes = 64 << 20;  // durable at the server after e
 constexpr int attempts_max = 60;
 constexpr std::chrono::milliseconds attempt_delay_first{250};
 constexpr std::chrono::milliseconds attempt_delay_max{5'000};
-constexpr std::chrono::milliseconds upload_look_delay{500};
 
 struct LocalImage {
   std::string path = {};
@@ -68,19 +68,10 @@ core::Result<LocalImage> local_image(const Api& api, const Words& words,
   std::string name = std::filesystem::path(image.path).filename().string();
   for (const char* option : {"--isoname", "--imagename"})
     if (words.has(option)) name = words[option];
-  if (name.find_first_not_of("0123456789") == std::string::npos)
-    return core::refuse(ErrorCode::invalid_argument,
-                        "an image's name must not be a number, which is an index in the list");
   image.format = format.empty() ? format_of_file(image.path) : format;
-  if (name.find('/') == std::string::npos) {
-    const auto me = api.get("/v2/me");
-    if (!me) return std::unexpected(me.error());
-    const auto projects = (*me)["projects"].items();
-    if (projects.empty())
-      return core::refuse(ErrorCode::forbidden, "you are not a member of a project");
-    name = projects.front().text() + "/" + name;
-  }
-  image.image_id = name;
+  const auto image_id = new_image_id(api, name);
+  if (!image_id) return std::unexpected(image_id.error());
+  image.image_id = *image_id;
   image.sha256 = sha256_of_file(image.path);
   return image;
 }
@@ -94,9 +85,7 @@ struct RemoteUpload {
 };
 
 core::Result<RemoteUpload> begin_or_continue(const Api& api, const LocalImage& image) {
-  const auto slash = image.image_id.find('/');
-  const auto path = "/v2/images/" + encoded(image.image_id.substr(0, slash)) + "/" +
-                    encoded(image.image_id.substr(slash + 1)) + "/uploads";
+  const auto path = path_of_image(image.image_id) + "/uploads";
   const auto begun =
       api.post(path, Json::object({{"format", image.format},
                                    {"size_bytes", static_cast<std::int64_t>(image.size_bytes)},
@@ -201,31 +190,13 @@ class Sending {
   std::uint64_t session_bytes_ = 0;
 };
 
-core::Result<int> wait_until_published(const Api& api, const LocalImage& image,
-                                       const std::string& upload_id) {
-  ProgressLine line;
-  while (true) {
-    const auto upload = api.get("/v2/uploads/" + encoded(upload_id));
-    if (!upload && upload.error().code != ErrorCode::unavailable)
-      return std::unexpected(upload.error());
-    const auto state = upload ? (*upload)["state"].text() : "";
-    if (state == "published") break;
-    if (state == "failed")
-      return core::refuse(ErrorCode::invalid_argument,
-                          "image " + image.image_id + ": " + (*upload)["reason"].text());
-    if (is_output_terminal()) line.show("image " + image.image_id + ": the server checks it");
-    sleep_until_interrupt(upload_look_delay);
-    if (is_interrupted()) return core::refuse(ErrorCode::unavailable, "interrupted");
-  }
-  return 0;
-}
-
 core::Result<int> upload(const Api& api, const Words& words, const std::string& format) {
   const auto image = local_image(api, words, format);
   if (!image) return std::unexpected(image.error());
   const auto upload_id = Sending(api, *image).run();
   if (!upload_id) return std::unexpected(upload_id.error());
-  if (auto published = wait_until_published(api, *image, *upload_id); !published) return published;
+  if (auto published = wait_until_published(api, image->image_id, *upload_id); !published)
+    return published;
   std::cout << "image " << image->image_id.substr(image->image_id.find('/') + 1) << " uploaded\n";
   return 0;
 }

@@ -106,6 +106,17 @@ constexpr Argument iso_upload_words[] = {
     {"PATH", "an ISO file", one, true},
     {"--isoname", "name of the image; the file's name if omitted"},
     endpoint};
+constexpr Argument image_import_words[] = {
+    {"URL", "https://, or http:// with --sha256", one, true},
+    {"--imagename", "name of the image; the last part of the URL if omitted"},
+    {"--imageformat", "raw, qcow2 or iso; by the ending of the URL if omitted"},
+    {"--sha256", "that the file must have, in hexadecimal"},
+    endpoint};
+constexpr Argument image_remove_words[] = {
+    {"IMAGE", "name of the image, or its index in the list", one, true},
+    {"--keep-clones", "disks cloned from it keep its files; they are deleted with the last disk",
+     nothing},
+    endpoint};
 constexpr Argument attach_words[] = {
     {"IMAGE", "name of the image, or its index in the list", one, true},
     cluster,
@@ -147,6 +158,9 @@ constexpr Command image_parts[] = {
     {"info", "Show all attributes of an image.", image_info_words, with_api<show_image>},
     {"upload", "Upload an image, or continue an upload of the same file.", image_upload_words,
      with_api<upload_image>},
+    {"import", "Let the server fetch an image from a URL.", image_import_words,
+     with_api<import_image>},
+    {"remove", "Remove an image that no node uses.", image_remove_words, with_api<remove_image>},
     {"attach", "Insert an image into the drive of nodes.", attach_words, with_api<attach_image>},
     {"detach", "Remove the image from the drive of nodes.", detach_words, with_api<attach_image>}};
 constexpr Command iso_parts[] = {
@@ -155,6 +169,9 @@ constexpr Command iso_parts[] = {
     {"info", "Show all attributes of an image.", image_info_words, with_api<show_iso>},
     {"upload", "Upload an image, or continue an upload of the same file.", iso_upload_words,
      with_api<upload_iso>},
+    {"import", "Let the server fetch an image from a URL.", image_import_words,
+     with_api<import_image>},
+    {"remove", "Remove an image that no node uses.", image_remove_words, with_api<remove_iso>},
     {"attach", "Insert an image into the drive of nodes.", attach_words, with_api<attach_iso>},
     {"detach", "Remove the image from the drive of nodes.", detach_words, with_api<attach_iso>}};
 constexpr Command reservation_parts[] = {

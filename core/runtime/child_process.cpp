@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 extern char** environ;
 
@@ -44,16 +45,14 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return all;
 }
 
-/// Whether this process may make a network namespace: root may, a container often not.
-bool can_unshare_network() {
-  static const bool is_possible = [] {
-    const auto tried = run_child({.argv = {"unshare", "--net", "--", "true"}});
-    return tried && is_success(tried->end);
-  }();
-  return is_possible;
+/// nucleus-confine is installed beside every program of Nucleus.
+std::string confine_program() {
+  std::error_code fault;
+  const auto own = std::filesystem::read_symlink("/proc/self/exe", fault);
+  return own.parent_path() / "nucleus-confine";
 }
 
-/// The command behind prlimit(1) and unshare(1), which set up what is inherited and replace
+/// The command behind prlimit(1) and nucleus-confine, which set up what is inherited and replace
 /// themselves by it.
 std::vector<std::string> confined_argv(const ChildCommand& command) {
   if (!command.confinement) return command.argv;
@@ -64,10 +63,22 @@ std::vector<std::string> confined_argv(const ChildCommand& command) {
                                    "--nofile=" + std::to_string(limits.open_files_max),
                                    "--fsize=0",
                                    "--core=0",
-                                   "--"};
-  if (can_unshare_network()) argv.insert(argv.end(), {"unshare", "--net", "--"});
+                                   "--",
+                                   confine_program()};
   argv.insert(argv.end(), command.argv.begin(), command.argv.end());
   return argv;
+}
+
+/// The exit statuses with which prlimit(1) and nucleus-confine report that there is no program.
+bool is_not_started(const ProcessEnd& end) {
+  return end == exited(125) || end == exited(126) || end == exited(127);
+}
+
+std::string last_line(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  if (const auto start = text.rfind('\n'); start != std::string::npos)
+    return text.substr(start + 1);
+  return text;
 }
 
 int spawn(const ChildCommand& command, const Pipe& out, const Pipe& err, pid_t& pid) {
@@ -143,6 +154,8 @@ Result<ChildOutput> run_child(const ChildCommand& command) {
         ErrorCode::deadline_exceeded,
         program + " did not end within " + std::to_string(command.deadline.count()) + " ms");
   result.end = process_end_of(status);
+  if (command.confinement && is_not_started(result.end))
+    return refuse(ErrorCode::internal, program + " cannot be started: " + last_line(result.errors));
   return result;
 }
 
@@ -150,12 +163,8 @@ Result<std::string> must_run_child(const ChildCommand& command) {
   auto ran = run_child(command);
   if (!ran) return std::unexpected(ran.error());
   if (is_success(ran->end)) return std::move(ran->output);
-  std::string line = ran->errors;
-  while (!line.empty() && line.back() == '\n') line.pop_back();
-  if (const auto start = line.rfind('\n'); start != std::string::npos)
-    line = line.substr(start + 1);
   return refuse(ErrorCode::internal,
-                command.argv[0] + " failed (" + shown(ran->end) + "): " + line);
+                command.argv[0] + " failed (" + shown(ran->end) + "): " + last_line(ran->errors));
 }
 
 }  // namespace nucleus::core

@@ -13,8 +13,8 @@
 
 namespace nucleus::core {
 
-/// For a program that reads what a stranger made: it writes no file, and has no network where the
-/// kernel lets us take it away.
+/// For a program that reads what a stranger made: it writes no file, and may make no system call
+/// but those in core/confine/main.cpp: it has no sockets.
 struct Confinement {
   std::uint64_t memory_bytes = 1ULL << 30;
   std::int64_t cpu_s = 60;

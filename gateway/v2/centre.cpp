@@ -45,11 +45,16 @@ void get_image(const ExchangePtr& exchange) {
 }
 
 void remove_image(const ExchangePtr& exchange) {
-  with_image(exchange, [exchange](const msg::Image& image) {
+  const auto keeps = exchange->request.query_value("kept_for_clones");
+  if (!keeps.empty() && keeps != "true" && keeps != "false")
+    return exchange->refuse(
+        msg::invalid("kept_for_clones", "kept_for_clones must be true or false"));
+  with_image(exchange, [exchange, keeps](const msg::Image& image) {
     if (exchange->path["project"] == "public" && !exchange->is_operator())
       return exchange->refuse(ErrorCode::forbidden, "only operators remove public images");
-    exchange->ask(msg::RemoveImage{.image_id = image.image_id},
-                  [exchange](const msg::Done&) { exchange->reply_nothing(); });
+    exchange->ask(
+        msg::RemoveImage{.image_id = image.image_id, .is_kept_for_clones = keeps == "true"},
+        [exchange](const msg::Done&) { exchange->reply_nothing(); });
   });
 }
 

@@ -1,5 +1,5 @@
-// v2: resumable uploads of images. The gateway passes no bytes: the client sends them to the image
-// store by tus 1.0, with the ticket that it gets here.
+// v2: resumable uploads of images, and imports by URL. The gateway passes no bytes: the client
+// sends them to the image store by tus 1.0, with the ticket that it gets here.
 #include "core/digest/digest.hpp"
 #include "gateway/json/numbers.hpp"
 #include "gateway/v2/resource.hpp"
@@ -67,6 +67,22 @@ void begin_upload(const ExchangePtr& exchange) {
   });
 }
 
+void begin_import(const ExchangePtr& exchange) {
+  auto begin = body_as<msg::BeginUpload>(*exchange, {"format", "source_url", "sha256", "md5"});
+  const auto image = image_of(*exchange);
+  if (!image) return exchange->refuse(image.error());
+  if (!begin) return exchange->refuse(begin.error());
+  if (begin->format == msg::ImageFormat::unknown)
+    return exchange->refuse(msg::invalid("format", "format must be raw, qcow2 or iso"));
+  if (begin->source_url.empty())
+    return exchange->refuse(msg::invalid("source_url", "source_url must be set"));
+  begin->image_id = *image;
+  exchange->ask(*begin, [exchange](const msg::UploadTicket& begun) {
+    reply_one(exchange, 202,
+              {{"upload_id", begun.upload_id}, {"expires_unix_s", begun.expires_unix_s}});
+  });
+}
+
 void list_uploads(const ExchangePtr& exchange) {
   const auto page = read_page(*exchange);
   if (!page) return exchange->refuse(page.error());
@@ -98,6 +114,7 @@ void remove_upload(const ExchangePtr& exchange) {
 
 void add_v2_upload_routes(Router& router) {
   router.add("POST", "/v2/images/{project}/{image}/uploads", msg::Right::images, begin_upload);
+  router.add("POST", "/v2/images/{project}/{image}/import", msg::Right::images, begin_import);
   router.add("GET", "/v2/uploads", msg::Right::read, list_uploads);
   router.add("GET", "/v2/uploads/{upload}", msg::Right::read, get_upload);
   router.add("DELETE", "/v2/uploads/{upload}", msg::Right::images, remove_upload);

@@ -1,8 +1,10 @@
-// nucleus image import.
+// nucleus image import and import-folder.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <vector>
 
 #include "messages/image_store.hpp"
 #include "operator/caller.hpp"
@@ -49,6 +51,61 @@ core::Result<int> import(const ImportArguments& arguments) {
   return 0;
 }
 
+struct FolderArguments {
+  std::string state = {};
+  std::string folder = {};
+  std::string project = "public";
+};
+
+/// By the file's ending; `unknown` = not an image.
+msg::ImageFormat format_of(const std::filesystem::path& file) {
+  const auto ending = file.extension();
+  if (ending == ".qcow2") return msg::ImageFormat::qcow2;
+  if (ending == ".raw" || ending == ".img") return msg::ImageFormat::raw;
+  if (ending == ".iso") return msg::ImageFormat::iso;
+  return msg::ImageFormat::unknown;
+}
+
+/// Regular files that are images by their endings, by name.
+core::Result<std::vector<std::filesystem::path>> images_in(const std::string& folder) {
+  std::vector<std::filesystem::path> files;
+  std::error_code fault;
+  for (std::filesystem::directory_iterator entry(folder, fault), end; !fault && entry != end;
+       entry.increment(fault))
+    if (entry->is_regular_file() && format_of(entry->path()) != msg::ImageFormat::unknown)
+      files.push_back(std::filesystem::absolute(entry->path()));
+  if (fault)
+    return core::refuse(core::ErrorCode::invalid_argument, folder + ": " + fault.message(),
+                        "directory");
+  std::ranges::sort(files);
+  return files;
+}
+
+core::Result<int> import_folder(const FolderArguments& arguments) {
+  const auto files = images_in(arguments.folder);
+  if (!files) return std::unexpected(files.error());
+  if (files->empty())
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        arguments.folder + " has no .qcow2, .raw, .img or .iso files", "directory");
+  const auto opened = open_caller(arguments.state);
+  if (!opened) return std::unexpected(opened.error());
+  int status = 0;
+  for (const auto& file : *files) {
+    const msg::ImageId id{arguments.project + "/" + file.stem().string()};
+    const auto image = (*opened)->call(
+        msg::ImportImage{.image_id = id, .format = format_of(file), .disk_path = file},
+        {.deadline = import_timeout});
+    if (image) {
+      std::cout << fmt::format("image {}: {} bytes, sha256 {}\n", id.value, image->size_bytes,
+                               image->sha256);
+    } else {
+      status = 1;
+      std::cerr << fmt::format("nucleus: {}: {}\n", file.string(), image.error().detail);
+    }
+  }
+  return status;
+}
+
 }  // namespace
 
 void add_image(Commands& commands) {
@@ -66,6 +123,14 @@ void add_image(Commands& commands) {
         options.add("--initramfs", arguments.initramfs, "initramfs for direct boot")
             .existing_file();
         options.add_free_text("--cmdline", arguments.cmdline, "kernel command line");
+      });
+  group.add<FolderArguments>(
+      "import-folder", "publish every .qcow2, .raw, .img and .iso file of a directory",
+      import_folder, [](CommandOptions& options, FolderArguments& arguments) {
+        options.state(arguments.state);
+        options.add("DIRECTORY", arguments.folder, "on this machine; an image is named as its file")
+            .required();
+        options.add("--project", arguments.project, "whose images they are").name().show_default();
       });
 }
 

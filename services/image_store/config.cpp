@@ -47,6 +47,20 @@ core::Result<std::optional<core::http::ServerOptions>> uploads_server(core::Sett
       .idle_s = upload_idle_s};
 }
 
+core::Result<void> read_fetches(core::Settings& settings, Config& config) {
+  config.fetches_max = static_cast<std::uint64_t>(settings.number(
+      "image_store.fetches_max", static_cast<std::int64_t>(config.fetches_max), 0, 64));
+  config.fetch_retry_ms =
+      settings.number("image_store.fetch_retry_ms", config.fetch_retry_ms, 10, 3'600'000);
+  auto allowed = AllowedAddresses::from(settings.text("image_store.fetch_networks", ""));
+  if (!allowed)
+    return std::unexpected(msg::invalid("image_store.fetch_networks",
+                                        "image_store.fetch_networks: " + allowed.error().detail));
+  config.fetch_addresses = std::move(*allowed);
+  config.fetch_ca_file = settings.text("image_store.fetch_ca_file", "");
+  return {};
+}
+
 core::Result<void> read_uploads(core::Settings& settings, Config& config) {
   auto server = uploads_server(settings);
   if (!server) return std::unexpected(server.error());
@@ -90,6 +104,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
       settings.number("image_store.work_deadline_ms", config.work_deadline_ms, 1'000, 86'400'000);
   config.retry_ms = settings.number("image_store.retry_ms", config.retry_ms, 100, 3'600'000);
   if (auto read = read_uploads(settings, config); !read) return std::unexpected(read.error());
+  if (auto read = read_fetches(settings, config); !read) return std::unexpected(read.error());
   auto hosts = hosts_server(settings);
   if (!hosts) return std::unexpected(hosts.error());
   config.hosts = std::move(*hosts);

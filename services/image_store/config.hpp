@@ -7,6 +7,7 @@
 
 #include "core/config/settings.hpp"
 #include "core/http/server.hpp"
+#include "services/image_store/driver/allowed_addresses.hpp"
 
 namespace nucleus::image_store {
 
@@ -24,6 +25,10 @@ struct Config {
   std::int64_t upload_keep_s = 86'400;           // without a byte, and of what is finished
   std::uint64_t uploads_max = 100;               // being received, of one project
   std::uint64_t project_bytes_max = 2ULL << 40;  // of a project's images and uploads
+  std::uint64_t fetches_max = 2;                 // at a time, from URLs; 0 = none
+  std::int64_t fetch_retry_ms = 60'000;          // before a fetch that failed is tried again
+  AllowedAddresses fetch_addresses = {};
+  std::string fetch_ca_file = {};  // PEM, verifies their servers; empty = the system's authorities
   /// Of the server for uploads; nothing = uploads only by the gateway.
   std::optional<core::http::ServerOptions> uploads = {};
   std::string uploads_url = {};  // of that server as clients reach it; empty = where it listens

@@ -54,13 +54,18 @@ core::Result<void> check_import(const View& view, const msg::ImportImage& reques
   return {};
 }
 
-core::Result<void> check_removable(const View& view, const msg::ImageId& image_id) {
-  if (!view.image(image_id))
-    return core::refuse(ErrorCode::not_found, "no such image: " + msg::shown(image_id.value),
-                        "image_id");
-  if (view.is_used(image_id))
-    return core::refuse(ErrorCode::wrong_state, "nodes use image " + image_id.value, "image_id");
-  return {};
+core::Result<void> check_removable(const View& view, const msg::RemoveImage& request) {
+  const auto* image = view.image(request.image_id);
+  if (!image)
+    return core::refuse(ErrorCode::not_found,
+                        "no such image: " + msg::shown(request.image_id.value), "image_id");
+  const auto use = view.use_of(*image);
+  const auto* user = use.reader;
+  if (!user && !request.is_kept_for_clones) user = use.clone;
+  if (!user) return {};
+  return core::refuse(ErrorCode::wrong_state,
+                      "nodes use image " + request.image_id.value + ", such as " + user->node.name,
+                      "image_id");
 }
 
 bool is_listed(const msg::ListImages& request, const msg::Image& image) {

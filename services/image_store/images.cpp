@@ -57,7 +57,7 @@ bool Images::is_publishing(const std::string& upload_id) const {
 void Images::publish_upload(StoredUpload upload, core::Context context,
                             core::Responder<msg::Image> respond) {
   if (auto allowed = check_not_publishing(upload.image_id); !allowed) {
-    if (upload.is_resumable()) refuse_upload(upload, allowed.error(), context);
+    if (upload.finishes_itself()) refuse_upload(upload, allowed.error(), context);
     return respond(std::unexpected(allowed.error()));
   }
   Publication publication{
@@ -173,7 +173,7 @@ void Images::refuse_publication(const Publication& publication, const core::Erro
   // The worker may have put the folder in place, or deletes it when it ends.
   apply({.folders_doomed = {publication.stored.folder}}, view_, tx);
   const auto& upload = publication.upload;
-  if (upload.is_resumable() && error.code == ErrorCode::no_capacity) {
+  if (upload.finishes_itself() && error.code == ErrorCode::no_capacity) {
     // The disk is full: all bytes are there, and are checked again later.
     end_upload(upload, msg::UploadState::checking, error.detail, context, tx);
     (void)tx.commit();
@@ -199,7 +199,7 @@ void Images::end_upload(StoredUpload upload, msg::UploadState state, const std::
   if (upload.upload_id.empty()) return;
   const auto key = keys::upload(upload.upload_id);
   if (!store_.read(key)) return;
-  if (!upload.is_resumable()) return tx.remove(key);
+  if (!upload.finishes_itself()) return tx.remove(key);
   upload.state = state;
   upload.reason = reason;
   upload.expires_unix_s = context.now_unix_s() + config_.upload_keep_s;
@@ -226,7 +226,7 @@ core::Result<msg::Images> Images::list_images(const msg::ListImages& request, co
 
 void Images::remove_image(const msg::RemoveImage& request, core::Context& context,
                           core::Responder<msg::Done> respond) {
-  if (auto allowed = check_removable(view_, request.image_id); !allowed)
+  if (auto allowed = check_removable(view_, request); !allowed)
     return respond(std::unexpected(allowed.error()));
   auto tx = store_.begin(context);
   apply({.images_removed = {request.image_id},
@@ -248,7 +248,7 @@ core::Result<void> Images::handle_project_removed(const msg::ProjectRemoved& eve
                                                   core::Context& context) {
   Plan plan{.projects_removed = {event.project_id}};
   for (const auto& [id, stored] : view_.images()) {
-    if (owner_of(id) != event.project_id || !check_removable(view_, id)) continue;
+    if (owner_of(id) != event.project_id || !check_removable(view_, {.image_id = id})) continue;
     plan.images_removed.push_back(id);
     plan.folders_doomed.push_back(stored.folder);
   }

@@ -22,7 +22,7 @@ class Images {
   Images(core::Runtime& runtime, const Config& config, std::shared_ptr<StoreDriver> driver,
          View& view, Metrics& metrics, std::function<void()> published);
 
-  /// Copies, checks and publishes an upload whose bytes are all there. A resumable one is
+  /// Copies, checks and publishes an upload whose bytes are all there. One that finishes itself is
   /// `published` or `failed` then; of another, the record is removed.
   void publish_upload(StoredUpload upload, core::Context context,
                       core::Responder<msg::Image> respond);

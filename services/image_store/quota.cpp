@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "services/image_store/keys.hpp"
 
 namespace nucleus::image_store {
@@ -29,19 +31,31 @@ std::uint64_t upload_bytes(const core::Store& store, const msg::ProjectId& proje
   return sum;
 }
 
+std::uint64_t used_bytes(const View& view, const core::Store& store,
+                         const msg::ProjectId& project_id, const std::string& except) {
+  return image_bytes(view, project_id) + upload_bytes(store, project_id, except);
+}
+
 }  // namespace
 
 core::Result<void> check_quota(const View& view, const core::Store& store,
                                const msg::ProjectId& project_id, std::uint64_t size_bytes,
                                std::uint64_t limit_bytes, const std::string& upload_id) {
   if (project_id.value == "public") return {};
-  const auto used = image_bytes(view, project_id) + upload_bytes(store, project_id, upload_id);
+  const auto used = used_bytes(view, store, project_id, upload_id);
   if (used <= limit_bytes && size_bytes <= limit_bytes - used) return {};
   return core::refuse(
       core::ErrorCode::wrong_state,
       fmt::format("the images of project {} may have {} bytes: {} are used, {} asked",
                   project_id.value, limit_bytes, used, size_bytes),
       "size_bytes");
+}
+
+std::uint64_t quota_left(const View& view, const core::Store& store,
+                         const msg::ProjectId& project_id, std::uint64_t limit_bytes,
+                         const std::string& upload_id) {
+  if (project_id.value == "public") return UINT64_MAX;
+  return limit_bytes - std::min(limit_bytes, used_bytes(view, store, project_id, upload_id));
 }
 
 }  // namespace nucleus::image_store

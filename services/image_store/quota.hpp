@@ -14,4 +14,9 @@ core::Result<void> check_quota(const View& view, const core::Store& store,
                                const msg::ProjectId& project_id, std::uint64_t size_bytes,
                                std::uint64_t limit_bytes, const std::string& upload_id = {});
 
+/// What the project may add to its images, by the same count.
+std::uint64_t quota_left(const View& view, const core::Store& store,
+                         const msg::ProjectId& project_id, std::uint64_t limit_bytes,
+                         const std::string& upload_id);
+
 }  // namespace nucleus::image_store

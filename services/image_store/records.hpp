@@ -51,11 +51,16 @@ struct StoredUpload {
   std::string ticket_sha256 = {};   // hex; empty = it has no ticket
   std::int64_t expires_unix_s = 0;  // 0 = of release 0.1: a day after it began
   msg::UploadState state = msg::UploadState::receiving;
-  std::string reason = {};  // why it failed, or is checked again
+  std::string reason = {};      // why it failed, is checked again, or is not fetched yet
+  std::string source_url = {};  // empty = a client sends it
   NUCLEUS_FIELDS(upload_id, image_id, format, begun_unix_s, size_bytes, sha256, md5, ticket_sha256,
-                 expires_unix_s, state, reason);
-  /// Its bytes arrive at the server for uploads, and the last one finishes it.
+                 expires_unix_s, state, reason, source_url);
+  /// Its bytes arrive at the server for uploads.
   bool is_resumable() const { return !ticket_sha256.empty(); }
+  /// The image store fetches its bytes.
+  bool is_fetched() const { return !source_url.empty(); }
+  /// Its last byte finishes it; else FinishUpload does.
+  bool finishes_itself() const { return is_resumable() || is_fetched(); }
 };
 
 /// waiting: to be made, or its ISO is missing. removed: its file is deleted, then this record.

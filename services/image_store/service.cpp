@@ -38,6 +38,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
   bus.every(reconcile_interval, volumes_, &Volumes::reconcile_all);
   bus.every(core::Milliseconds{config_.retry_ms}, images_, &Images::delete_folders);
   bus.every(tidy_uploads_interval, uploads_, &Uploads::tidy);
+  bus.every(core::Milliseconds{config_.fetch_retry_ms}, uploads_, &Uploads::retry_fetches);
   if (config_.hosts) serve_hosts(runtime);
   if (config_.uploads) serve_uploads(runtime);
 }

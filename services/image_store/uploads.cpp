@@ -27,6 +27,10 @@ bool may_see(const msg::Viewer& viewer, const StoredUpload& upload) {
   return msg::sees(viewer, owner_of(upload.image_id));
 }
 
+msg::UploadTicket fetch_reply(const StoredUpload& upload) {
+  return {.upload_id = upload.upload_id, .expires_unix_s = upload.expires_unix_s};
+}
+
 std::string lower_case(std::string text) {
   std::ranges::transform(text, text.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -45,7 +49,8 @@ msg::ImageUpload shown_upload(const StoredUpload& upload, std::uint64_t offset,
           .reason = upload.reason,
           .begun_unix_s = upload.begun_unix_s,
           .expires_unix_s =
-              upload.expires_unix_s > 0 ? upload.expires_unix_s : upload.begun_unix_s + keep_s};
+              upload.expires_unix_s > 0 ? upload.expires_unix_s : upload.begun_unix_s + keep_s,
+          .source_url = upload.source_url};
 }
 
 }  // namespace
@@ -58,10 +63,15 @@ Uploads::Uploads(core::Runtime& runtime, const Config& config, View& view, Image
       config_{config},
       folder_{config.uploads_directory},
       view_{view},
-      images_{images} {}
+      images_{images},
+      fetches_{runtime.loop, config,
+               [this](const std::string& upload_id, const core::Result<std::uint64_t>& fetched) {
+                 end_fetch(upload_id, fetched);
+               }} {}
 
 void Uploads::restart() {
   look_at_files();
+  start_fetches();
 }
 
 core::Result<void> Uploads::check_begin(const msg::BeginUpload& request) const {
@@ -72,6 +82,7 @@ core::Result<void> Uploads::check_begin(const msg::BeginUpload& request) const {
     return std::unexpected(msg::invalid("sha256", "sha256 must be 64 hexadecimal digits"));
   if (!request.md5.empty() && !is_hex(request.md5, 32))
     return std::unexpected(msg::invalid("md5", "md5 must be 32 hexadecimal digits"));
+  if (!request.source_url.empty()) return check_source(request);
   if (request.size_bytes == 0) return {};
   if (url_.empty())
     return core::refuse(ErrorCode::unavailable, "this image store takes no resumable uploads");
@@ -79,6 +90,15 @@ core::Result<void> Uploads::check_begin(const msg::BeginUpload& request) const {
     return std::unexpected(msg::invalid(
         "size_bytes", "size_bytes must be at most " + std::to_string(config_.upload_bytes_max)));
   return {};
+}
+
+core::Result<void> Uploads::check_source(const msg::BeginUpload& request) const {
+  if (config_.fetches_max == 0)
+    return core::refuse(ErrorCode::forbidden, "this image store fetches no images", "source_url");
+  if (request.size_bytes > 0)
+    return std::unexpected(
+        msg::invalid("size_bytes", "size_bytes must not be given with source_url"));
+  return check_source_url(request.source_url, !request.sha256.empty());
 }
 
 void Uploads::begin_upload(const msg::BeginUpload& request, core::Context& context,
@@ -98,7 +118,9 @@ void Uploads::begin_now(const msg::BeginUpload& request, core::Context context,
                         const core::Responder<msg::UploadTicket>& respond) {
   if (auto allowed = check_begin(request); !allowed)
     return respond(std::unexpected(allowed.error()));
-  if (const auto* earlier = find_earlier(request)) return issue_ticket(*earlier, context, respond);
+  if (const auto* earlier = find_earlier(request))
+    return earlier->is_fetched() ? respond(fetch_reply(*earlier))
+                                 : issue_ticket(*earlier, context, respond);
   std::uint64_t open = 0;
   store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
     if (upload.state == UploadState::receiving &&
@@ -122,7 +144,9 @@ void Uploads::begin_now(const msg::BeginUpload& request, core::Context context,
                       .size_bytes = request.size_bytes,
                       .sha256 = lower_case(request.sha256),
                       .md5 = lower_case(request.md5),
-                      .expires_unix_s = now + config_.upload_keep_s};
+                      .expires_unix_s = now + config_.upload_keep_s,
+                      .source_url = request.source_url};
+  if (upload.is_fetched()) return begin_fetch(upload, context, respond);
   if (request.size_bytes > 0) return issue_ticket(std::move(upload), context, respond);
   auto tx = store_.begin(context);
   tx.write(keys::upload(upload.upload_id), upload);
@@ -133,15 +157,60 @@ void Uploads::begin_now(const msg::BeginUpload& request, core::Context context,
 }
 
 const StoredUpload* Uploads::find_earlier(const msg::BeginUpload& request) const {
-  if (request.size_bytes == 0 || request.sha256.empty()) return nullptr;
+  const bool is_fetched = !request.source_url.empty();
+  if (!is_fetched && (request.size_bytes == 0 || request.sha256.empty())) return nullptr;
   const StoredUpload* earlier = nullptr;
   store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
-    if (upload.state == UploadState::receiving && upload.is_resumable() &&
-        upload.image_id == request.image_id && upload.format == request.format &&
-        upload.size_bytes == request.size_bytes && upload.sha256 == lower_case(request.sha256))
+    if (upload.state == UploadState::receiving && upload.finishes_itself() &&
+        upload.source_url == request.source_url && upload.image_id == request.image_id &&
+        upload.format == request.format && upload.sha256 == lower_case(request.sha256) &&
+        (is_fetched || upload.size_bytes == request.size_bytes))
       earlier = &upload;
   });
   return earlier;
+}
+
+void Uploads::begin_fetch(const StoredUpload& upload, core::Context& context,
+                          const core::Responder<msg::UploadTicket>& respond) {
+  auto tx = store_.begin(context);
+  tx.write(keys::upload(upload.upload_id), upload);
+  respond(tx.commit(fetch_reply(upload)));
+  store_.when_durable([this](const core::Result<void>& durable) {
+    if (durable) start_fetches();
+  });
+}
+
+/// Those that run are locked.
+void Uploads::start_fetches() {
+  if (!store_.is_loaded()) return;
+  store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
+    if (upload.state != UploadState::receiving || !upload.is_fetched()) return;
+    auto lock = locks_->try_lock(upload.upload_id);
+    if (!lock) return;
+    const auto left = quota_left(view_, store_, owner_of(upload.image_id),
+                                 config_.project_bytes_max, upload.upload_id);
+    fetches_.start(upload, folder_.path_of(upload.upload_id),
+                   std::min(left, config_.upload_bytes_max), std::move(lock));
+  });
+}
+
+/// What failed for now is tried again after `fetch_retry_ms`.
+void Uploads::end_fetch(const std::string& upload_id, const core::Result<std::uint64_t>& fetched) {
+  const auto* found = store_.is_loaded() ? store_.read(keys::upload(upload_id)) : nullptr;
+  if (!found) return;
+  auto upload = *found;
+  auto context = bus_.context();
+  if (!fetched && fetched.error().code == ErrorCode::invalid_argument)
+    return images_.refuse_upload(upload, fetched.error(), context);
+  upload.reason = fetched ? "" : fetched.error().detail;
+  if (fetched) {
+    upload.size_bytes = *fetched;
+    upload.state = UploadState::checking;
+  }
+  auto tx = store_.begin(context);
+  tx.write(keys::upload(upload_id), upload);
+  if (!tx.commit()) return;  // the record is as it was, and is tried again
+  if (fetched) finish(std::move(upload), context, [](const core::Result<msg::Image>&) {});
 }
 
 /// The reply is not stored for repeats: it holds the ticket.
@@ -180,7 +249,7 @@ void Uploads::finish_upload(const msg::FinishUpload& request, core::Context& con
                             core::Responder<msg::Image> respond) {
   const auto* upload = store_.read(keys::upload(request.upload_id));
   if (!upload) return respond(core::refuse(ErrorCode::not_found, "no such upload", "upload_id"));
-  if (upload->is_resumable())
+  if (upload->finishes_itself())
     return respond(
         core::refuse(ErrorCode::wrong_state, "the last byte finishes this upload", "upload_id"));
   auto finished = *upload;
@@ -192,7 +261,7 @@ void Uploads::finish_upload(const msg::FinishUpload& request, core::Context& con
 void Uploads::finish(StoredUpload upload, core::Context context,
                      core::Responder<msg::Image> respond) {
   if (auto allowed = check_new_image(view_, upload.image_id, upload.format); !allowed) {
-    if (upload.is_resumable()) images_.refuse_upload(upload, allowed.error(), context);
+    if (upload.finishes_itself()) images_.refuse_upload(upload, allowed.error(), context);
     return respond(std::unexpected(allowed.error()));
   }
   images_.publish_upload(std::move(upload), std::move(context), std::move(respond));
@@ -243,6 +312,7 @@ void Uploads::remove_now(const std::string& upload_id, core::Responder<msg::Done
   auto tx = store_.begin(context);
   tx.remove(keys::upload(upload_id));
   if (auto committed = tx.commit(); !committed) return respond(std::unexpected(committed.error()));
+  fetches_.cancel(upload_id);
   store_.when_durable([this, upload_id, respond](const core::Result<void>& durable) {
     if (!durable) return respond(std::unexpected(durable.error()));
     remove_file(upload_id);
@@ -335,8 +405,9 @@ void Uploads::take_found(const std::vector<UploadFolder::Found>& found) {
     }
     auto upload = *known;
     const bool is_due = upload.state == UploadState::checking ||
-                        (upload.state == UploadState::receiving && offset == upload.size_bytes);
-    if (upload.is_resumable() && is_due && !images_.is_publishing(upload_id) &&
+                        (upload.state == UploadState::receiving && upload.is_resumable() &&
+                         offset == upload.size_bytes);
+    if (upload.finishes_itself() && is_due && !images_.is_publishing(upload_id) &&
         !locks_->is_locked(upload_id)) {
       if (upload.state == UploadState::receiving)
         (void)note_received(upload_id, offset);

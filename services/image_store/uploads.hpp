@@ -1,12 +1,14 @@
 // Uploads from their beginning to the image: tickets, progress, quota, expiry. Bytes arrive through
-// the gateway's file, or at the server for uploads (driver/upload_server.hpp), where the last byte
-// finishes the upload. Runs on the loop; files are touched on workers.
+// the gateway's file, or at the server for uploads (driver/upload_server.hpp), or are fetched from
+// a URL; in the last two ways the last byte finishes the upload. Runs on the loop; files are
+// touched on workers.
 #pragma once
 
 #include <memory>
 #include <string>
 
 #include "services/image_store/driver/upload_server.hpp"
+#include "services/image_store/fetches.hpp"
 #include "services/image_store/images.hpp"
 
 namespace nucleus::image_store {
@@ -35,16 +37,22 @@ class Uploads {
   /// Removes expired uploads and files without an upload, and checks uploads whose bytes have all
   /// arrived but that are not being checked.
   void tidy(core::Context& context);
+  void retry_fetches(core::Context&) { start_fetches(); }
   /// Call when the records were loaded.
   void restart();
 
  private:
   core::Result<void> check_begin(const msg::BeginUpload& request) const;
+  core::Result<void> check_source(const msg::BeginUpload& request) const;
   const StoredUpload* find_earlier(const msg::BeginUpload& request) const;
   void begin_now(const msg::BeginUpload& request, core::Context context,
                  const core::Responder<msg::UploadTicket>& respond);
   void issue_ticket(StoredUpload upload, core::Context& context,
                     const core::Responder<msg::UploadTicket>& respond);
+  void begin_fetch(const StoredUpload& upload, core::Context& context,
+                   const core::Responder<msg::UploadTicket>& respond);
+  void start_fetches();
+  void end_fetch(const std::string& upload_id, const core::Result<std::uint64_t>& fetched);
   void reply_with_offset(msg::UploadTicket reply,
                          const core::Responder<msg::UploadTicket>& respond);
   void finish(StoredUpload upload, core::Context context, core::Responder<msg::Image> respond);
@@ -64,6 +72,7 @@ class Uploads {
   Images& images_;
   std::shared_ptr<UploadLocks> locks_ = std::make_shared<UploadLocks>();
   std::string url_ = {};
+  Fetches fetches_;
 };
 
 }  // namespace nucleus::image_store

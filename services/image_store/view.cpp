@@ -49,6 +49,18 @@ const StoredVolume* View::volume_with(const std::string& ticket) const {
   return node_id ? volume(*node_id) : nullptr;
 }
 
+View::Use View::use_of(const StoredImage& image) const {
+  const auto& id = image.image.image_id;
+  Use use;
+  for (const auto& [node_id, stored] : volumes_) {
+    if (stored.state == VolumeState::removed) continue;
+    const bool is_to_be_cloned = stored.node.image_id == id && stored.image_folder.empty();
+    if (stored.node.iso_id == id || is_to_be_cloned) use.reader = &stored;
+    if (stored.image_folder == image.folder) use.clone = &stored;
+  }
+  return use;
+}
+
 std::size_t View::count(VolumeState state) const {
   switch (state) {
     case VolumeState::ready:
@@ -87,10 +99,6 @@ void View::apply(const Plan& plan) {
 }
 
 void View::count_volume(const StoredVolume& stored, int change) {
-  if (stored.state != VolumeState::removed) {
-    add_to(users_, stored.node.image_id, change);
-    if (stored.node.iso_id != stored.node.image_id) add_to(users_, stored.node.iso_id, change);
-  }
   add_to(folders_, stored.image_folder, change);
   if (const auto& ticket = stored.volume.ticket; !ticket.empty()) {
     if (change > 0 && stored.state != VolumeState::removed)
@@ -108,7 +116,7 @@ void View::count_volume(const StoredVolume& stored, int change) {
 
 void View::remove_image(const msg::ImageId& image_id) {
   const auto found = images_.find(image_id);
-  NUCLEUS_ASSERT(found != images_.end() && !is_used(image_id));
+  NUCLEUS_ASSERT(found != images_.end() && !use_of(found->second).reader);
   add_to(folders_, found->second.folder, -1);
   images_.erase(found);
 }
@@ -127,7 +135,6 @@ void View::check() const {
     NUCLEUS_ASSERT(!doomed_folders_.contains(stored.folder));
   }
   for (const auto& [node_id, stored] : volumes_) again.count_volume(stored, 1);
-  NUCLEUS_ASSERT(again.users_ == users_);
   NUCLEUS_ASSERT(again.folders_ == folders_);
   NUCLEUS_ASSERT(again.unsettled_ == unsettled_);
   NUCLEUS_ASSERT(again.tickets_ == tickets_);

@@ -1,6 +1,5 @@
-// Projects, images and volumes in memory, with indexes over them: which nodes use an image, which
-// folders are in use, which volumes have work to be done. `apply` is the only mutator. Runs on the
-// loop.
+// Projects, images and volumes in memory, with indexes over them: which folders are in use, which
+// volumes have work to be done. `apply` is the only mutator. Runs on the loop.
 #pragma once
 
 #include <map>
@@ -47,8 +46,13 @@ class View {
   const std::map<msg::ImageId, StoredImage>& images() const { return images_; }
   const std::map<msg::NodeId, StoredVolume>& volumes() const { return volumes_; }
   std::size_t count(VolumeState state) const;
-  /// True if a node that is not removed has this image, as its disk's or as its ISO.
-  bool is_used(const msg::ImageId& image_id) const { return users_.contains(image_id); }
+  /// How the nodes that are not removed use an image.
+  struct Use {
+    const StoredVolume* clone = nullptr;   // one whose disk is a clone of it; null = none
+    const StoredVolume* reader = nullptr;  // one that needs it otherwise: has it as its ISO, or
+                                           // waits for its disk
+  };
+  Use use_of(const StoredImage& image) const;
   /// True if an image, or the disk of a volume, is in this folder.
   bool is_folder_used(const std::string& folder) const { return folders_.contains(folder); }
   /// Folders of removed images, to be deleted once they are not used.
@@ -68,7 +72,6 @@ class View {
   std::set<msg::ProjectId> projects_ = {};
   std::map<msg::ImageId, StoredImage> images_ = {};
   std::map<msg::NodeId, StoredVolume> volumes_ = {};
-  std::unordered_map<msg::ImageId, int> users_ = {};   // nodes with this image; never 0
   std::unordered_map<std::string, int> folders_ = {};  // images and volumes in it; never 0
   std::set<std::string> doomed_folders_ = {};
   std::set<msg::NodeId> unsettled_ = {};

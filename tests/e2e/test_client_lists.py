@@ -13,8 +13,8 @@ TIMEOUT_S = 60
 # What each positional argument gets if it is not the one under test.
 VALUES = {"CLUSTER": "c1", "IMAGE": "small.iso", "NODES": "vm-c1-00", "OLDNAMES": "vm-c1-[02-03]",
           "NEWNAMES": "y[2-3]", "NAMES": "demo", "NODE": "vm-c1-00", "ID": "999",
-          "PROJECT": "demo", "PATH": "/dev/null", "ENDPOINT": "here",
-          "WHAT": "c1", "WALLTIME": "1h", "VERB": "show"}
+          "PROJECT": "demo", "PATH": "/dev/null", "URL": "http://localhost:1/x.iso",
+          "ENDPOINT": "here", "WHAT": "c1", "WALLTIME": "1h", "VERB": "show"}
 # Lists with one bad member: unknown, not powered as it is in no computeset, or not a name. Each
 # argument that the help calls a list needs an entry.
 BAD = {"NODES": ("vm-c1-00,vm-c1-77", "vm-c1-77,vm-c1-00", "vm-c1-[00,77]"),

@@ -27,7 +27,7 @@ VALUES = {"cluster": "c", "cluster_id": "c", "nodes": ["vm-c-00", "vm-c-01"],
           "hosts": "sim-0001", "end_unix_s": 9_000_000_000,
           "iso_id": "", "compute_count": 1, "role": "trainer", "projects": ["demo"],
           "walltime_mins": 60, "price": {"core_milli_su": 1000}, "format": "raw",
-          "size_bytes": 1}
+          "size_bytes": 1, "source_url": "https://localhost:1/x"}
 LONG = "x" * 100_000
 
 

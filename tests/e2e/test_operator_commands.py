@@ -13,7 +13,7 @@ FREE_TEXTS = {"--reason", "--cmdline", "--rack"}
 # What a required argument gets if it is not the one under test.
 VALUES = {"cluster NAME": "c1", "cluster create NAME": "c9", "person NAME": "ann",
           "person create NAME": "ben", "host add HOST": "h9", "host HOST": "sim-0001",
-          "process NAME": "scheduler", "image NAME": "disk",
+          "process NAME": "scheduler", "image NAME": "disk", "image DIRECTORY": "images",
           "class NAME": "spare", "class set NAME": "other",
           "reservation NAME": "far", "reservation create NAME": "farther", "--hosts": "sim-0001",
           "--end": "9000000000", "join FILE": "joined.join",
@@ -127,6 +127,8 @@ class Live:
         deployment.nucleus("reservation", "create", "far", "--hosts", "sim-0002", "--start",
                            "8000000000", "--end", "8000000001")
         deployment.nucleus("host", "add", "joined", "--file", str(folder / "joined.join"))
+        (folder / "images").mkdir()
+        (folder / "images" / "tools.iso").touch()
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost",
                         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],

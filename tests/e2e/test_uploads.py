@@ -1,11 +1,14 @@
 """Uploads of images by tus 1.0, with curl and with `comet`, over kills of both sides."""
 import base64
+import functools
 import hashlib
+import http.server
 import json
 import os
 import random
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -20,7 +23,9 @@ SMALL = random.Random(1).randbytes(1 << 20)
 @pytest.fixture(name="deployment", scope="module")
 def deployment_fixture():
     with a_deployment("--simulated", "--hosts", "1",
-                      settings={"NUCLEUS_IMAGE_STORE_PROJECT_BYTES_MAX": QUOTA}) as deployment:
+                      settings={"NUCLEUS_IMAGE_STORE_PROJECT_BYTES_MAX": QUOTA,
+                                "NUCLEUS_IMAGE_STORE_FETCH_NETWORKS": "127.0.0.0/8"},
+                      ) as deployment:
         yield deployment
 
 
@@ -261,3 +266,57 @@ def test_a_tus_client_creates_an_upload_by_headers(admin):
     for name, value in (("Upload-Length", "x"), ("Upload-Metadata", "format !")):
         wrong = admin.ask("POST", "/v2/images/demo/tus/uploads", headers={**headers, name: value})
         assert (wrong.status_code, wrong.json()["field"]) == (400, name)
+
+
+@pytest.fixture(name="mirror")
+def mirror_fixture(tmp_path):
+    """The URL of a folder that a web server offers, and the folder."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(
+        http.server.SimpleHTTPRequestHandler, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", folder
+    server.shutdown()
+    server.server_close()
+
+
+def test_comet_imports_an_image_from_a_url_and_removes_it(admin, mirror, tmp_path):
+    url, folder = mirror
+    (folder / "mirrored.raw").write_bytes(SMALL)
+    digest = hashlib.sha256(SMALL).hexdigest()
+    comet = functools.partial(run_comet, tmp_path, comet_env(admin), "image")
+    assert "sha256" in comet("import", f"{url}/mirrored.raw", code=1)
+    imported = comet("import", f"{url}/mirrored.raw", f"--sha256={digest}")
+    assert imported == "image demo/mirrored.raw imported\n"
+    assert digest in comet("info", "mirrored.raw")
+    wrong = comet("import", f"{url}/mirrored.raw", "--imagename=other", f"--sha256={'0' * 64}",
+                  code=2)
+    assert "sha256" in wrong
+    assert "answers HTTP 404" in comet("import", f"{url}/none.raw", f"--sha256={digest}", code=2)
+    assert comet("remove", "mirrored.raw") == "image demo/mirrored.raw removed\n"
+    assert "no such image" in comet("info", "mirrored.raw", code=1)
+
+
+def test_a_url_reaches_no_private_address(admin, tmp_path):
+    comet = functools.partial(run_comet, tmp_path, comet_env(admin), "image", "import")
+    for address in ("169.254.169.254", "10.0.0.1", "[::1]", "192.168.1.1"):
+        assert "names an address that is not public" in comet(f"https://{address}/x.iso",
+                                                                 code=2)
+    for url in ("file:///etc/passwd", "ftp://x.org/x.iso", "https://me:secret@x.org/x.iso"):
+        assert "source_url" in comet(url, "--imageformat=iso", "--imagename=x", code=1)
+
+
+def test_an_operator_imports_a_directory(deployment, tmp_path):
+    for name in ("b.raw", "a.iso", "notes.txt"):
+        (tmp_path / name).write_bytes(SMALL)
+    first = deployment.nucleus("image", "import-folder", tmp_path)
+    assert [line.split(":")[0] for line in first.stdout.splitlines()] == [
+        "image public/a", "image public/b"]
+    (tmp_path / "c.raw").write_bytes(SMALL)
+    again = deployment.nucleus("image", "import-folder", tmp_path, check=False)
+    assert again.returncode == 1
+    assert again.stdout.startswith("image public/c: ") and again.stdout.count("\n") == 1
+    assert again.stderr == "".join(
+        f"nucleus: {tmp_path / name}: image public/{name[0]} exists already\n"
+        for name in ("a.iso", "b.raw"))

@@ -354,6 +354,29 @@ TEST_F(ImageStore, KeepsAnImageThatANodeUses) {
   EXPECT_EQ(ask(msg::RemoveImage{{"p/x"}}).error().code, ErrorCode::not_found);
 }
 
+TEST_F(ImageStore, KeepsTheFilesOfARemovedImageForItsClones) {
+  start(false);
+  const auto image = upload("p/x", ImageFormat::raw, std::string(1 << 20, 'x'));
+  ASSERT_TRUE(image);
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node("n1", "p/x")}));
+  const auto placed = volume_of("n1", true);
+  ASSERT_TRUE(placed);
+  const auto refused = ask(msg::RemoveImage{{"p/x"}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().detail, "nodes use image p/x, such as n1");
+  ASSERT_TRUE(ask(msg::RemoveImage{.image_id = {"p/x"}, .is_kept_for_clones = true}));
+  EXPECT_FALSE(is_listed("p/x"));
+  const auto base = folder_.file("images") + "/" + placed->volume.base.at(0).content_id;
+  ASSERT_TRUE(upload("p/x", ImageFormat::raw, std::string(1 << 20, 'y')));
+  EXPECT_TRUE(core::must_run_child({.argv = {"qemu-img", "compare", "-f", "qcow2", "-F", "raw",
+                                             placed->volume.path, base + "/disk"}}))
+      << "the clone has the content of the removed image";
+  ASSERT_TRUE(registry_.emit(msg::ClusterRemoved{
+      .cluster = {.cluster_id = {"c"}, .project_id = {"p"}}, .nodes = {{"n1"}}}));
+  EXPECT_TRUE(eventually([&] { return !fs::exists(base); }));
+  EXPECT_TRUE(is_listed("p/x")) << "the new image of this name is another one";
+}
+
 TEST_F(ImageStore, DeletesTheVolumesOfARemovedClusterOnly) {
   start(false);
   ASSERT_TRUE(registry_.emit(msg::NodeDefined{a_node("n1")}, msg::NodeDefined{a_node("n2")}));

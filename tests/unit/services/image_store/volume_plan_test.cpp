@@ -105,15 +105,26 @@ TEST_F(VolumePlan, KeepsTheFolderOfItsImageInUseUntilItsFileIsDeleted) {
   EXPECT_TRUE(view_.is_folder_used("f2"));
 }
 
-TEST_F(VolumePlan, CountsTheNodesThatUseAnImage) {
+TEST_F(VolumePlan, KnowsHowNodesUseAnImage) {
   publish("p/x", "f1");
   publish("p/cd", "f2");
+  const auto can_remove = [&](const std::string& image, bool is_kept_for_clones) {
+    return check_removable(view_, {{image}, is_kept_for_clones}).has_value();
+  };
   define({.node_id = {"n"}, .image_id = {"p/x"}, .iso_id = {"p/cd"}});
-  define({.node_id = {"m"}, .image_id = {"p/x"}});
-  EXPECT_TRUE(view_.is_used({"p/x"}) && view_.is_used({"p/cd"}));
+  EXPECT_FALSE(can_remove("p/x", false) || can_remove("p/x", true)) << "its disk is not made yet";
+  EXPECT_FALSE(can_remove("p/cd", false) || can_remove("p/cd", true)) << "it is in its drive";
+  ASSERT_TRUE(end_clone(msg::Volume{.node_id = {"n"}}));
+  EXPECT_FALSE(can_remove("p/x", false));
+  EXPECT_TRUE(can_remove("p/x", true));
+  apply({.images_removed = {{"p/x"}}, .folders_doomed = {"f1"}});
+  EXPECT_TRUE(view_.is_folder_used("f1")) << "the disk keeps its files";
+  publish("p/x", "f3");
+  EXPECT_TRUE(can_remove("p/x", false)) << "the node uses the former image of this name";
   apply(plan_removal(view_, {{"n"}}));
-  EXPECT_TRUE(view_.is_used({"p/x"}));
-  EXPECT_FALSE(view_.is_used({"p/cd"}));
+  EXPECT_TRUE(can_remove("p/cd", false));
+  apply(plan_removal_end(view_, {"n"}));
+  EXPECT_FALSE(view_.is_folder_used("f1"));
 }
 
 using VolumePlanDeathTest = VolumePlan;
