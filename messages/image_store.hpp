@@ -11,6 +11,9 @@ namespace nucleus::msg {
 
 NUCLEUS_ENUM(ImageFormat, raw, qcow2, iso)
 
+/// What starts the system on a disk. An ISO is started by the firmware of the node's disk.
+NUCLEUS_ENUM(Firmware, bios, uefi)
+
 struct Image {
   ImageId image_id = {};  // public/NAME or PROJECT/NAME
   ImageFormat format = ImageFormat::unknown;
@@ -20,8 +23,9 @@ struct Image {
   std::string md5 = {};               // hex; for old clients
   std::string cmdline = {};           // kernel arguments, if the image has a kernel
   std::int64_t published_unix_s = 0;  // when it passed its checks
+  Firmware firmware = Firmware::bios;
   NUCLEUS_FIELDS(image_id, format, size_bytes, virtual_bytes, sha256, md5, cmdline,
-                 published_unix_s);
+                 published_unix_s, firmware);
 };
 
 /// Where to send an image's bytes; they never pass through the bus.
@@ -50,7 +54,8 @@ struct BeginUpload {
   std::string sha256 = {};       // hex, that the file must have; empty = not given
   std::string md5 = {};          // likewise
   std::string source_url = {};   // https://, or http:// with `sha256`; without user and password
-  NUCLEUS_FIELDS(image_id, format, size_bytes, sha256, md5, source_url);
+  Firmware firmware = Firmware::bios;
+  NUCLEUS_FIELDS(image_id, format, size_bytes, sha256, md5, source_url, firmware);
 };
 
 /// receiving: until the last byte has arrived. checking: read, checked and copied. published: it is
@@ -123,7 +128,8 @@ struct ImportImage {
   std::string kernel_path = {};
   std::string initramfs_path = {};
   std::string cmdline = {};
-  NUCLEUS_FIELDS(image_id, format, disk_path, kernel_path, initramfs_path, cmdline);
+  Firmware firmware = Firmware::bios;
+  NUCLEUS_FIELDS(image_id, format, disk_path, kernel_path, initramfs_path, cmdline, firmware);
 };
 
 struct Images {
@@ -169,9 +175,16 @@ struct Volume {
   std::string ticket = {};          // a secret: opens `base` at the image store, and nothing else
   std::uint64_t disk_bytes = 0;     // of the node's disk; 0 = it has none
   std::vector<BaseFile> base = {};  // at most one of each kind
+  Firmware firmware = Firmware::bios;
   NUCLEUS_FIELDS(node_id, path, format, kernel, initramfs, cmdline, iso_path, ticket, disk_bytes,
-                 base);
+                 base, firmware);
 };
+
+/// The file beside a disk that has the variables of its UEFI firmware, such as what to boot. It is
+/// removed with the disk.
+inline std::string firmware_variables_of(const std::string& disk_path) {
+  return disk_path + ".uefi";
+}
 
 /// The file of this kind, or null.
 inline const BaseFile* find_base(const Volume& volume, BaseFileKind kind) {

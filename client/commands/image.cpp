@@ -76,6 +76,7 @@ core::Result<int> show_one(const Api& api, Shown shown, const Words& words) {
                   {"size", size_of(*image, "size_bytes")},
                   {"disk size", size_of(*image, "virtual_bytes")},
                   {"age", age_of(*image)},
+                  {"firmware", (*image)["firmware"].text()},
                   {"sha256", (*image)["sha256"].text()},
                   {"md5", (*image)["md5"].text()}};
   return print(listing, words["--format"], *image);

@@ -43,7 +43,8 @@ core::Result<int> import_image(const Api& api, const Words& words) {
       path_of_image(*image_id) + "/import",
       Json::object({{"format", format},
                     {"source_url", url},
-                    {"sha256", words.has("--sha256") ? words["--sha256"] : std::string()}}));
+                    {"sha256", words.has("--sha256") ? words["--sha256"] : std::string()},
+                    {"firmware", words.has("--firmware") ? words["--firmware"] : "bios"}}));
   if (!begun) return std::unexpected(begun.error());
   const auto done = wait_until_published(api, *image_id, (*begun)["upload_id"].text());
   if (!done) return done;

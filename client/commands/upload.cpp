@@ -34,6 +34,7 @@ struct LocalImage {
   std::string format = {};
   std::uint64_t size_bytes = 0;
   std::string sha256 = {};
+  std::string firmware = "bios";
 };
 
 /// By its first bytes; else by its ending.
@@ -68,6 +69,7 @@ core::Result<LocalImage> local_image(const Api& api, const Words& words,
   std::string name = std::filesystem::path(image.path).filename().string();
   for (const char* option : {"--isoname", "--imagename"})
     if (words.has(option)) name = words[option];
+  if (words.has("--firmware")) image.firmware = words["--firmware"];
   image.format = format.empty() ? format_of_file(image.path) : format;
   const auto image_id = new_image_id(api, name);
   if (!image_id) return std::unexpected(image_id.error());
@@ -89,7 +91,8 @@ core::Result<RemoteUpload> begin_or_continue(const Api& api, const LocalImage& i
   const auto begun =
       api.post(path, Json::object({{"format", image.format},
                                    {"size_bytes", static_cast<std::int64_t>(image.size_bytes)},
-                                   {"sha256", image.sha256}}));
+                                   {"sha256", image.sha256},
+                                   {"firmware", image.firmware}}));
   if (!begun) return std::unexpected(begun.error());
   return RemoteUpload{
       .upload_id = (*begun)["upload_id"].text(),

@@ -98,9 +98,12 @@ constexpr Argument rename_words[] = {cluster,
 constexpr Argument image_list_words[] = {format, endpoint};
 constexpr Argument image_info_words[] = {
     {"IMAGE", "name of the image, or its index in the list", one, true}, format, endpoint};
+constexpr Argument firmware = {"--firmware",
+                               "bios or uefi: what the disk boots with; default: bios"};
 constexpr Argument image_upload_words[] = {
     {"PATH", "a disk image (raw or qcow2) or an ISO file", one, true},
     {"--imagename", "name of the image; the file's name if omitted"},
+    firmware,
     endpoint};
 constexpr Argument iso_upload_words[] = {
     {"PATH", "an ISO file", one, true},
@@ -111,6 +114,7 @@ constexpr Argument image_import_words[] = {
     {"--imagename", "name of the image; the last part of the URL if omitted"},
     {"--imageformat", "raw, qcow2 or iso; by the ending of the URL if omitted"},
     {"--sha256", "that the file must have, in hexadecimal"},
+    firmware,
     endpoint};
 constexpr Argument image_remove_words[] = {
     {"IMAGE", "name of the image, or its index in the list", one, true},

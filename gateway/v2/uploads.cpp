@@ -32,6 +32,7 @@ core::Result<msg::BeginUpload> tus_creation(const core::http::Request& request) 
           msg::invalid("Upload-Metadata", "Upload-Metadata must be names with Base64"));
     const auto name = pair.substr(0, space);
     if (name == "format") begin.format = msg::enum_of<msg::ImageFormat>(*value);
+    if (name == "firmware") begin.firmware = msg::enum_of<msg::Firmware>(*value);
     if (name == "sha256") begin.sha256 = *value;
     if (name == "md5") begin.md5 = *value;
   }
@@ -49,9 +50,9 @@ Json ticket_json(const msg::UploadTicket& ticket) {
 
 void begin_upload(const ExchangePtr& exchange) {
   const bool is_tus = !exchange->request.header("Upload-Length").empty();
-  auto begin =
-      is_tus ? tus_creation(exchange->request)
-             : body_as<msg::BeginUpload>(*exchange, {"format", "size_bytes", "sha256", "md5"});
+  auto begin = is_tus ? tus_creation(exchange->request)
+                      : body_as<msg::BeginUpload>(
+                            *exchange, {"format", "size_bytes", "sha256", "md5", "firmware"});
   const auto image = image_of(*exchange);
   if (!image) return exchange->refuse(image.error());
   if (!begin) return exchange->refuse(begin.error());
@@ -68,7 +69,8 @@ void begin_upload(const ExchangePtr& exchange) {
 }
 
 void begin_import(const ExchangePtr& exchange) {
-  auto begin = body_as<msg::BeginUpload>(*exchange, {"format", "source_url", "sha256", "md5"});
+  auto begin =
+      body_as<msg::BeginUpload>(*exchange, {"format", "source_url", "sha256", "md5", "firmware"});
   const auto image = image_of(*exchange);
   if (!image) return exchange->refuse(image.error());
   if (!begin) return exchange->refuse(begin.error());

@@ -24,6 +24,7 @@ struct ImportArguments {
   std::string initramfs = {};
   std::string cmdline = {};
   std::string format = "qcow2";
+  std::string firmware = "bios";
 };
 
 /// The service has another working directory, so only absolute paths are sent.
@@ -43,7 +44,8 @@ core::Result<int> import(const ImportArguments& arguments) {
       .disk_path = absolute(arguments.disk),
       .kernel_path = absolute(arguments.kernel),
       .initramfs_path = absolute(arguments.initramfs),
-      .cmdline = arguments.cmdline};
+      .cmdline = arguments.cmdline,
+      .firmware = msg::enum_of<msg::Firmware>(arguments.firmware)};
   const auto image = (*opened)->call(request, {.deadline = import_timeout});
   if (!image) return std::unexpected(image.error());
   std::cout << fmt::format("image {}: {} bytes, sha256 {}\n", image->image_id.value,
@@ -118,6 +120,9 @@ void add_image(Commands& commands) {
         options.add("--disk", arguments.disk, "disk image").existing_file();
         options.add("--format", arguments.format, "format of the disk image")
             .one_of({"raw", "qcow2", "iso"})
+            .show_default();
+        options.add("--firmware", arguments.firmware, "what the disk boots with")
+            .one_of({"bios", "uefi"})
             .show_default();
         options.add("--kernel", arguments.kernel, "kernel for direct boot").existing_file();
         options.add("--initramfs", arguments.initramfs, "initramfs for direct boot")

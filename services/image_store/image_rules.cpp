@@ -27,7 +27,7 @@ core::Result<void> check_owner(const View& view, const msg::ImageId& image_id) {
 }
 
 core::Result<void> check_new_image(const View& view, const msg::ImageId& image_id,
-                                   msg::ImageFormat format) {
+                                   msg::ImageFormat format, msg::Firmware firmware) {
   if (!is_image_id(image_id))
     return std::unexpected(
         msg::invalid("image_id", "image_id must be PROJECT/NAME, both valid names"));
@@ -37,6 +37,8 @@ core::Result<void> check_new_image(const View& view, const msg::ImageId& image_i
         "image_id", "an image's name must not be a number, which is an index in the list"));
   if (format == msg::ImageFormat::unknown)
     return std::unexpected(msg::invalid("format", "format must be raw, qcow2 or iso"));
+  if (firmware == msg::Firmware::unknown)
+    return std::unexpected(msg::invalid("firmware", "firmware must be bios or uefi"));
   if (auto owned = check_owner(view, image_id); !owned) return owned;
   if (view.image(image_id))
     return core::refuse(ErrorCode::wrong_state, "image " + image_id.value + " exists already",
@@ -45,7 +47,8 @@ core::Result<void> check_new_image(const View& view, const msg::ImageId& image_i
 }
 
 core::Result<void> check_import(const View& view, const msg::ImportImage& request) {
-  if (auto allowed = check_new_image(view, request.image_id, request.format); !allowed)
+  if (auto allowed = check_new_image(view, request.image_id, request.format, request.firmware);
+      !allowed)
     return allowed;
   if (request.disk_path.empty() && request.kernel_path.empty())
     return std::unexpected(msg::invalid("disk_path", "an image needs a disk or a kernel"));

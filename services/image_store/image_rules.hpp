@@ -9,10 +9,10 @@ namespace nucleus::image_store {
 /// `not_found` unless the image's project exists.
 core::Result<void> check_owner(const View& view, const msg::ImageId& image_id);
 
-/// Refuses an id that is not PROJECT/NAME of a project that exists, an unknown format, and the id
-/// of an existing image.
+/// Refuses an id that is not PROJECT/NAME of a project that exists, an unknown format or firmware,
+/// and the id of an existing image.
 core::Result<void> check_new_image(const View& view, const msg::ImageId& image_id,
-                                   msg::ImageFormat format);
+                                   msg::ImageFormat format, msg::Firmware firmware);
 
 core::Result<void> check_import(const View& view, const msg::ImportImage& request);
 

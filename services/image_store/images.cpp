@@ -60,14 +60,16 @@ void Images::publish_upload(StoredUpload upload, core::Context context,
     if (upload.finishes_itself()) refuse_upload(upload, allowed.error(), context);
     return respond(std::unexpected(allowed.error()));
   }
-  Publication publication{
-      .stored = {.image = {.image_id = upload.image_id, .format = upload.format}, .has_disk = true},
-      .stage = {.from = {.disk = uploads_.path_of(upload.upload_id)},
-                .is_upload = true,
-                .size_bytes = upload.size_bytes,
-                .md5 = upload.md5,
-                .sha256 = upload.sha256},
-      .upload = std::move(upload)};
+  Publication publication{.stored = {.image = {.image_id = upload.image_id,
+                                               .format = upload.format,
+                                               .firmware = upload.firmware},
+                                     .has_disk = true},
+                          .stage = {.from = {.disk = uploads_.path_of(upload.upload_id)},
+                                    .is_upload = true,
+                                    .size_bytes = upload.size_bytes,
+                                    .md5 = upload.md5,
+                                    .sha256 = upload.sha256},
+                          .upload = std::move(upload)};
   publish(std::move(publication), std::move(context), std::move(respond));
 }
 
@@ -77,7 +79,8 @@ void Images::import_image(const msg::ImportImage& request, core::Context& contex
     return respond(std::unexpected(allowed.error()));
   publish({.stored = {.image = {.image_id = request.image_id,
                                 .format = request.format,
-                                .cmdline = request.cmdline},
+                                .cmdline = request.cmdline,
+                                .firmware = request.firmware},
                       .has_disk = !request.disk_path.empty(),
                       .has_kernel = !request.kernel_path.empty(),
                       .has_initramfs = !request.initramfs_path.empty()},

@@ -53,8 +53,9 @@ struct StoredUpload {
   msg::UploadState state = msg::UploadState::receiving;
   std::string reason = {};      // why it failed, is checked again, or is not fetched yet
   std::string source_url = {};  // empty = a client sends it
+  msg::Firmware firmware = msg::Firmware::bios;
   NUCLEUS_FIELDS(upload_id, image_id, format, begun_unix_s, size_bytes, sha256, md5, ticket_sha256,
-                 expires_unix_s, state, reason, source_url);
+                 expires_unix_s, state, reason, source_url, firmware);
   /// Its bytes arrive at the server for uploads.
   bool is_resumable() const { return !ticket_sha256.empty(); }
   /// The image store fetches its bytes.

@@ -75,7 +75,8 @@ void Uploads::restart() {
 }
 
 core::Result<void> Uploads::check_begin(const msg::BeginUpload& request) const {
-  if (auto allowed = check_new_image(view_, request.image_id, request.format); !allowed)
+  if (auto allowed = check_new_image(view_, request.image_id, request.format, request.firmware);
+      !allowed)
     return allowed;
   if (auto allowed = images_.check_not_publishing(request.image_id); !allowed) return allowed;
   if (!request.sha256.empty() && !is_hex(request.sha256, 64))
@@ -145,7 +146,8 @@ void Uploads::begin_now(const msg::BeginUpload& request, core::Context context,
                       .sha256 = lower_case(request.sha256),
                       .md5 = lower_case(request.md5),
                       .expires_unix_s = now + config_.upload_keep_s,
-                      .source_url = request.source_url};
+                      .source_url = request.source_url,
+                      .firmware = request.firmware};
   if (upload.is_fetched()) return begin_fetch(upload, context, respond);
   if (request.size_bytes > 0) return issue_ticket(std::move(upload), context, respond);
   auto tx = store_.begin(context);
@@ -163,7 +165,8 @@ const StoredUpload* Uploads::find_earlier(const msg::BeginUpload& request) const
   store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
     if (upload.state == UploadState::receiving && upload.finishes_itself() &&
         upload.source_url == request.source_url && upload.image_id == request.image_id &&
-        upload.format == request.format && upload.sha256 == lower_case(request.sha256) &&
+        upload.format == request.format && upload.firmware == request.firmware &&
+        upload.sha256 == lower_case(request.sha256) &&
         (is_fetched || upload.size_bytes == request.size_bytes))
       earlier = &upload;
   });
@@ -260,7 +263,8 @@ void Uploads::finish_upload(const msg::FinishUpload& request, core::Context& con
 
 void Uploads::finish(StoredUpload upload, core::Context context,
                      core::Responder<msg::Image> respond) {
-  if (auto allowed = check_new_image(view_, upload.image_id, upload.format); !allowed) {
+  if (auto allowed = check_new_image(view_, upload.image_id, upload.format, upload.firmware);
+      !allowed) {
     if (upload.finishes_itself()) images_.refuse_upload(upload, allowed.error(), context);
     return respond(std::unexpected(allowed.error()));
   }

@@ -129,6 +129,7 @@ std::optional<Plan> plan_clone_end(const View& view, const StoreDriver& driver,
     stored.volume.ticket = ticket;
     if (image) {
       stored.volume.cmdline = image->image.cmdline;
+      stored.volume.firmware = image->image.firmware;
       stored.image_folder = image->folder;
       set_base(stored.volume, *image);
     }

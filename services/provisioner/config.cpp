@@ -98,6 +98,9 @@ core::Result<Config> Config::from(core::Settings& settings) {
     return std::unexpected(read.error());
   if (auto fault = read_accelerator(settings, config)) return std::unexpected(*fault);
   if (auto fault = read_image_store(settings, config)) return std::unexpected(*fault);
+  config.uefi_code = settings.text("provisioner.uefi_code", "/usr/share/OVMF/OVMF_CODE_4M.fd");
+  config.uefi_variables =
+      settings.text("provisioner.uefi_variables", "/usr/share/OVMF/OVMF_VARS_4M.fd");
   if (const auto name = settings.text("provisioner.qemu_user", ""); !name.empty()) {
     const auto user = find_qemu_user(name);
     if (!user) return std::unexpected(msg::invalid("provisioner.qemu_user", user.error().detail));

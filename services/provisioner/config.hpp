@@ -22,6 +22,8 @@ struct Config {
   std::string port_prefix = "nuc";      // of tap names: several deployments may share a machine
   Accel accelerator = Accel::unknown;   // unknown = auto: probed at the start
   QemuUser qemu_user = {};              // uid 0 = as libvirt is configured
+  std::string uefi_code = {};           // firmware of domains whose image needs UEFI
+  std::string uefi_variables = {};      // what its variables are at first
   std::string probe_kernel = {};        // of the guest that probes the accelerator
   std::uint32_t cpus = 0;               // of each host; 0 = as the hypervisor reports
   std::uint64_t memory_mb = 0;          // of each host; 0 = as the hypervisor reports

@@ -86,6 +86,10 @@ DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel ac
   if (!config.driver.has_guests) return spec;
   if (!volume.path.empty())
     spec.disks.push_back({.path = volume.path, .format = volume.format, .base = base});
+  if (volume.firmware == msg::Firmware::uefi && !volume.path.empty() && volume.kernel.empty())
+    spec.firmware = {.code = config.uefi_code,
+                     .variables = msg::firmware_variables_of(volume.path),
+                     .initial = config.uefi_variables};
   spec.disks.push_back({.path = seed_path(grant, config), .format = "raw", .is_read_only = true});
   if (!volume.iso_path.empty())
     spec.disks.push_back(

@@ -154,8 +154,10 @@ core::Result<msg::Volume> Qcow2Store::clone(const CloneRequest& request) {
 }
 
 core::Result<void> Qcow2Store::remove_volume(const msg::NodeId& node_id) {
+  const auto disk = volumes_ / (node_id.value + volume_ending);
   std::error_code fault;
-  fs::remove(volumes_ / (node_id.value + volume_ending), fault);
+  fs::remove(msg::firmware_variables_of(disk), fault);  // a host that uses it in place made it
+  if (!fault) fs::remove(disk, fault);
   if (fault) return core::refuse_fault("cannot remove the volume", fault);
   return {};
 }

@@ -53,6 +53,9 @@ std::optional<core::Error> check_boot(const DomainSpec& spec) {
     return msg::invalid("initramfs", "initramfs must be an absolute path of plain text");
   if (spec.kernel.empty() && !(spec.initramfs.empty() && spec.cmdline.empty()))
     return msg::invalid("kernel", "kernel must be set if initramfs or cmdline is");
+  const auto& firmware = spec.firmware;
+  if (!firmware.code.empty() && !(is_path(firmware.code) && is_path(firmware.variables)))
+    return msg::invalid("firmware", "firmware must be absolute paths of plain text");
   if (spec.cmdline.size() > cmdline_bytes_max || !is_plain_text(spec.cmdline))
     return msg::invalid("cmdline", "cmdline must be plain text of at most 2047 bytes");
   return std::nullopt;
@@ -104,6 +107,10 @@ void add_header(XmlElement& domain, const DomainSpec& spec) {
 void add_machine(XmlElement& domain, const DomainSpec& spec) {
   auto os = domain.add("os");
   os.add_text("type", "hvm").set("arch", "x86_64").set("machine", "q35");
+  if (!spec.firmware.code.empty()) {
+    os.add_text("loader", spec.firmware.code).set("readonly", "yes").set("type", "pflash");
+    os.add_text("nvram", spec.firmware.variables);
+  }
   if (!spec.kernel.empty()) {
     os.add_text("kernel", spec.kernel);
     if (!spec.initramfs.empty()) os.add_text("initrd", spec.initramfs);

@@ -20,7 +20,7 @@ constexpr std::array root_elements{
     "vcpu",        "resource",  "os",       "features", "cpu",     "clock",
     "on_poweroff", "on_reboot", "on_crash", "pm",       "devices", "seclabel"};
 
-constexpr std::array os_elements{"type", "kernel", "initrd", "cmdline", "boot"};
+constexpr std::array os_elements{"type", "loader", "nvram", "kernel", "initrd", "cmdline", "boot"};
 
 // Devices that are not in a spec, and how many of each are allowed.
 struct Implied {
@@ -99,6 +99,10 @@ Difference boot_differs(const XmlElement& domain, const DomainSpec& spec) {
   const auto os = domain.find("os");
   if (!os) return "os is missing";
   if (auto difference = unexpected_child(*os, os_elements)) return difference;
+  if (auto difference = differs("loader", os->text_at("loader"), spec.firmware.code))
+    return difference;
+  if (auto difference = differs("nvram", os->text_at("nvram"), spec.firmware.variables))
+    return difference;
   if (auto difference = differs("kernel", os->text_at("kernel"), spec.kernel)) return difference;
   if (auto difference = differs("initrd", os->text_at("initrd"), spec.initramfs)) return difference;
   return differs("cmdline", os->text_at("cmdline"), spec.cmdline);

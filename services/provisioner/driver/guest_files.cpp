@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "core/files/files.hpp"
+
 namespace nucleus::provisioner {
 
 namespace fs = std::filesystem;
@@ -43,8 +45,27 @@ core::Result<QemuUser> find_qemu_user(const std::string& name) {
   return QemuUser{.uid = found->pw_uid, .gid = found->pw_gid};
 }
 
+core::Result<void> make_firmware_variables(const DomainSpec& spec) {
+  const auto& firmware = spec.firmware;
+  std::error_code fault;
+  if (firmware.code.empty() || fs::exists(firmware.variables, fault)) return {};
+  if (!fs::exists(firmware.code, fault) || !fs::exists(firmware.initial, fault))
+    return core::refuse(ErrorCode::unavailable,
+                        "its image needs UEFI firmware, which is not installed on this host");
+  const fs::path made = firmware.variables + ".new";
+  fs::copy_file(firmware.initial, made, fs::copy_options::overwrite_existing, fault);
+  if (!fault) {
+    core::sync_path(made);
+    fs::rename(made, firmware.variables, fault);
+  }
+  if (fault) return core::refuse_fault("cannot make the variables of its firmware", fault);
+  return {};
+}
+
 core::Result<void> give_files(const DomainSpec& spec) {
   if (spec.user.uid == 0) return {};
+  if (!spec.firmware.code.empty())
+    if (auto done = own(spec.firmware.variables, spec.user); !done) return done;
   if (auto done = own(spec.runtime_dir, spec.user); !done) return done;
   for (const auto& disk : spec.disks) {
     if (disk.is_read_only || disk.is_cdrom) {

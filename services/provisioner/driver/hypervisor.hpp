@@ -77,6 +77,13 @@ struct DiskSpec {
   bool is_cdrom = false;  // booted before the disks
 };
 
+/// UEFI instead of BIOS.
+struct FirmwareSpec {
+  std::string code = {};       // absolute; empty = BIOS
+  std::string variables = {};  // absolute; the domain's own, which it writes
+  std::string initial = {};    // what they are at first
+};
+
 struct DomainSpec {
   std::string name = {};        // as msg::is_name accepts it, unique on the host
   std::string uuid = {};        // lower case; domain_uuid() of the node's id
@@ -88,6 +95,7 @@ struct DomainSpec {
   std::string kernel = {};  // direct boot; empty = boot from the disks, then the network
   std::string initramfs = {};
   std::string cmdline = {};
+  FirmwareSpec firmware = {};
   std::vector<DiskSpec> disks = {};  // at most 24: vda, vdb …; CD-ROMs: sda, sdb …
   std::vector<PortSpec> ports = {};  // at most 16
   std::string runtime_dir = {};      // exists; holds NAME.serial, NAME.vnc and NAME.log

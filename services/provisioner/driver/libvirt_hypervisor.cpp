@@ -105,6 +105,7 @@ FoundAccelerator LibvirtHypervisor::prepare(const HostSetup& setup) {
 core::Result<void> LibvirtHypervisor::create(const DomainSpec& spec) {
   const auto xml = build_domain_xml(spec, dialect_);
   if (!xml) return std::unexpected(xml.error());
+  if (auto made = make_firmware_variables(spec); !made) return made;
   if (auto given = give_files(spec); !given) return given;
   const auto connection = link_.use();
   if (!connection) return std::unexpected(connection.error());

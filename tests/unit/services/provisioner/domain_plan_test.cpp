@@ -96,6 +96,21 @@ TEST(DomainPlan, PlansOnlyTheSeedDriveForAnImageThatIsAKernel) {
   EXPECT_EQ(spec.cmdline, "quiet");
 }
 
+TEST(DomainPlan, KeepsTheVariablesOfUefiFirmwareBesideTheDisk) {
+  auto config = a_config();
+  config.uefi_code = "/code";
+  config.uefi_variables = "/initial";
+  auto grant = a_grant();
+  const auto plan = [&] { return plan_domain(stored(grant, config), config, Accel::tcg).firmware; };
+  EXPECT_EQ(plan().code, "") << "BIOS";
+  grant.volume.firmware = msg::Firmware::uefi;
+  EXPECT_EQ(plan().code, "/code");
+  EXPECT_EQ(plan().variables, "/volumes/n.qcow2.uefi");
+  EXPECT_EQ(plan().initial, "/initial");
+  grant.volume.kernel = "/kernel";
+  EXPECT_EQ(plan().code, "") << "the kernel is booted directly";
+}
+
 TEST(DomainPlan, PutsEachPortOnTheBridgeInItsVlanWithItsOwnTap) {
   const auto config = a_config();
   const auto spec = plan_domain(stored(a_grant(), config), config, Accel::tcg);

@@ -188,6 +188,9 @@ void put(DomainSpec& spec, const std::string& text, std::size_t field) {
       spec.kernel = "/k";
       spec.cmdline = text;
       return;
+    case 11:
+      spec.firmware = {.code = "/code", .variables = "/" + text};
+      return;
     default:
       spec.runtime_dir = "/" + text;
   }
@@ -197,7 +200,7 @@ TEST(DomainXml, HasNoElementFromHostileText) {
   std::mt19937_64 random(1);
   std::map<std::size_t, int> taken;
   for (int i = 0; i < injections; ++i) {
-    const auto field = std::uniform_int_distribution<std::size_t>{0, 11}(random);
+    const auto field = std::uniform_int_distribution<std::size_t>{0, 12}(random);
     const std::string text = hostile_text(random);
     auto spec = a_spec();
     put(spec, text, field);
@@ -220,9 +223,26 @@ TEST(DomainXml, HasNoElementFromHostileText) {
     EXPECT_TRUE(verified) << "field " << field << ": " << verified.error().detail << *xml;
   }
   // Titles, paths and command lines may contain markup: those specs were accepted.
-  for (const std::size_t field : {1, 3, 8, 10}) EXPECT_GT(taken[field], 0) << "field " << field;
+  for (const std::size_t field : {1, 3, 8, 10, 11}) EXPECT_GT(taken[field], 0) << "field " << field;
   // Names may not.
   EXPECT_EQ(taken[5], 0);
+}
+
+TEST(DomainXml, HasTheFirmwareOfItsSpec) {
+  auto spec = a_spec();
+  const auto bios = build_domain_xml(spec, XmlDialect::qemu);
+  ASSERT_TRUE(bios);
+  EXPECT_EQ(bios->find("<loader"), std::string::npos);
+  spec.firmware = {.code = "/usr/code.fd", .variables = "/volumes/n.uefi"};
+  const auto uefi = build_domain_xml(spec, XmlDialect::qemu);
+  ASSERT_TRUE(uefi);
+  EXPECT_NE(uefi->find("<loader readonly=\"yes\" type=\"pflash\">/usr/code.fd</loader>"),
+            std::string::npos)
+      << *uefi;
+  EXPECT_NE(uefi->find("<nvram>/volumes/n.uefi</nvram>"), std::string::npos);
+  EXPECT_FALSE(verify_domain_xml(*bios, spec, XmlDialect::qemu));
+  spec.firmware.variables = "/volumes/other.uefi";
+  EXPECT_FALSE(verify_domain_xml(*uefi, spec, XmlDialect::qemu));
 }
 
 TEST(DomainXml, IsParsedWithoutEntitiesOrFiles) {
