@@ -36,7 +36,9 @@ def end_flow(process):
         process.kill()
         out, error = process.communicate()
     assert process.returncode == 0, out + error
+    return out
 
 
 def run_flow(url, name, **given):
-    end_flow(begin_flow(url, name, **given))
+    """What the flow printed."""
+    return end_flow(begin_flow(url, name, **given))

@@ -40,8 +40,10 @@ const flows = {
     assert.equal(await page.evaluate(() => document.cookie), "");
     await page.reload();
     await heading(page, "Clusters");
+    await page.evaluate(() => localStorage.setItem("nucleus-uploads", "[]"));
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByLabel("User name").waitFor();
+    assert.equal(await page.evaluate(() => localStorage.getItem("nucleus-uploads")), null);
     assert.equal((await context.cookies()).length, 0);
     await context.addCookies([cookie]);
     assert.equal((await context.request.get("/v2/me")).status(), 401);
@@ -289,6 +291,223 @@ const flows = {
     await page.getByRole("button", { name: "Remove demo/small-disk" }).click();
     await dialog.getByRole("button", { name: "Remove" }).click();
     await page.getByText("No images yet.").waitFor();
+  },
+
+  async drop_an_image({ page }, { token, image }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: "Images" }).click();
+    await heading(page, "Images");
+    const dropped = await page.evaluateHandle(one => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([new Uint8Array(1 << 20).fill(3)], one + ".raw"));
+      return transfer;
+    }, image);
+    await page.dispatchEvent("main", "dragover", { dataTransfer: dropped });
+    await page.locator(".drop.over").waitFor();
+    await page.dispatchEvent("main", "drop", { dataTransfer: dropped });
+    const dialog = page.getByRole("dialog");
+    assert.deepEqual(await accessibilityFaults(page, "upload dialog"), []);
+    await dialog.getByRole("button", { name: "Upload" }).click();
+    await page.locator("tr", { hasText: "demo/" + image }).waitFor();
+    const uploads = page.getByRole("region", { name: "Uploads" });
+    await uploads.getByText("published").waitFor();
+    await uploads.getByRole("button", { name: "Hide" }).click();
+    await uploads.waitFor({ state: "detached" });
+  },
+
+  /** Pause, a network that drops, a server that is killed, and a reload. */
+  async upload_across_drops({ page, context }, { token, file, image, sha256 }) {
+    const devtools = await context.newCDPSession(page);
+    const network = (/** @type {boolean} */ offline, rate = 2 << 20) =>
+      devtools.send("Network.emulateNetworkConditions",
+                    { offline, latency: 0, downloadThroughput: -1, uploadThroughput: rate });
+    const upload = page.locator("li.upload", { hasText: "demo/" + image });
+    const bar = upload.getByRole("progressbar");
+    const is = (/** @type {string} */ state) =>
+      upload.getByRole("status").getByText(state).waitFor();
+    const sent = async () => Number(await bar.getAttribute("value"));
+    const passes = async (/** @type {number} */ count) => {
+      const end = Date.now() + 30_000;
+      while (await sent() <= count) assert.ok(Date.now() < end, `${count} bytes are not passed`);
+    };
+    await signIn(page, { token });
+    await page.getByRole("link", { name: "Images" }).click();
+    await heading(page, "Images");
+    await devtools.send("Network.enable");
+    await network(false);
+    await page.getByLabel("Image file").setInputFiles(file);
+    await page.getByRole("dialog").getByRole("button", { name: "Upload" }).click();
+    await passes(1 << 20);
+    await upload.getByText(/\/s, .* left/).waitFor();
+    assert.deepEqual(await accessibilityFaults(page, "upload"), []);
+
+    await upload.getByRole("button", { name: "Pause" }).click();
+    await is("paused");
+    const kept = await sent();
+    await page.getByRole("link", { name: "Clusters" }).click();
+    await heading(page, "Clusters");
+    await page.getByRole("link", { name: "Images" }).click();
+    await is("paused");
+    await upload.getByRole("button", { name: "Continue" }).click();
+    await passes(kept);
+
+    await network(true);
+    await is("waiting");
+    await network(false);
+    await is("sending");
+    await passes(6 << 20);
+    process.stdout.write("sending\n");
+    await is("waiting");
+    await is("sending");
+    await passes(9 << 20);
+
+    await page.reload();
+    await upload.getByText("again to continue").waitFor();
+    await passes(4 << 20);
+    assert.deepEqual(await accessibilityFaults(page, "interrupted upload"), []);
+    await page.getByLabel("Image file").setInputFiles(file);
+    await is("sending");
+    await network(false, -1);
+    await is("published");
+    await page.locator("tr", { hasText: "demo/" + image })
+      .locator(`code[title="${sha256}"]`).waitFor();
+    assert.equal(await page.evaluate(() => localStorage.getItem("nucleus-uploads")), null);
+  },
+
+  async cancel_an_upload({ page, context }, { token, file, image }) {
+    const devtools = await context.newCDPSession(page);
+    await signIn(page, { token });
+    await page.getByRole("link", { name: "Images" }).click();
+    await heading(page, "Images");
+    await devtools.send("Network.enable");
+    await devtools.send("Network.emulateNetworkConditions",
+                        { offline: false, latency: 0, downloadThroughput: -1,
+                          uploadThroughput: 1 << 20 });
+    await page.getByLabel("Image file").setInputFiles(file);
+    await page.getByLabel("Name").fill(image);
+    await page.getByRole("dialog").getByRole("button", { name: "Upload" }).click();
+    const upload = page.locator("li.upload", { hasText: "demo/" + image });
+    await upload.getByText("sending").waitFor();
+    await upload.getByRole("button", { name: "Cancel" }).click();
+    await upload.waitFor({ state: "detached" });
+    assert.equal(await page.evaluate(() => localStorage.getItem("nucleus-uploads")), null);
+  },
+
+  /** From a first visit to the live view of a large cluster on a slow line; prints what it takes. */
+  async open_a_large_cluster_slowly({ page, context }, { token, cluster, nodes, bytesMax }) {
+    const devtools = await context.newCDPSession(page);
+    let bytes = 0;
+    devtools.on("Network.loadingFinished", one => { bytes += one.encodedDataLength; });
+    devtools.on("Network.webSocketFrameReceived",
+                one => { bytes += one.response.payloadData.length; });
+    await devtools.send("Network.enable");
+    const rate = 3e6 / 8;  // 3 Mbit/s
+    await devtools.send("Network.emulateNetworkConditions", { offline: false, latency: 0,
+      downloadThroughput: rate, uploadThroughput: rate });
+    const visited = performance.now();
+    await page.goto("/#/clusters/" + cluster);
+    await page.getByRole("button", { name: "Use a token" }).click();
+    await page.getByLabel("Token").fill(token);
+    const ready = performance.now();
+    const before = bytes;
+    await page.getByRole("button", { name: "Sign in" }).click();
+    const box = page.getByRole("region", { name: "Nodes of " + cluster });
+    await box.locator("tbody tr").nth(10).waitFor();
+    const first = performance.now();
+    await page.getByText(nodes).first().waitFor();
+    await page.getByText("live", { exact: true }).waitFor();
+    const live = performance.now();
+    process.stdout.write(JSON.stringify({ bytes_to_sign_in: before, bytes_to_live: bytes,
+      page_ms: ready - visited, first_rows_ms: first - ready, live_ms: live - ready }) + "\n");
+    assert.ok(before > 10_000, `${before} bytes to the sign-in page: not all were counted`);
+    assert.ok(bytes <= bytesMax, `${bytes} bytes to the live view`);
+  },
+
+  /** How long after an event its change is in the page; prints milliseconds, one change each. */
+  async time_changes({ page }, { token, cluster, node, rounds }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: cluster, exact: true }).click();
+    await rowWith(page, node, "nostate").waitFor();
+    await page.getByText("1,944 nodes").first().waitFor();
+    const headers = { Authorization: "Token " + token };
+    const base = process.env.NUCLEUS_URL;
+    const stream = await fetch(`${base}/v2/clusters/${cluster}/nodes?watch`, { headers });
+    const reader = /** @type {ReadableStream} */ (stream.body).pipeThrough(new TextDecoderStream())
+      .getReader();
+    // The page's clock is this machine's.
+    await page.evaluate(name => {
+      const all = /** @type {any} */ (globalThis);
+      all.seen = {};
+      new MutationObserver(() => {
+        const row = [...document.querySelectorAll("tr")].find(one =>
+          one.querySelector("a")?.textContent === name);
+        const state = row?.querySelector(".state")?.textContent;
+        if (state) all.seen[state] ??= Date.now();
+      }).observe(document.body, { subtree: true, childList: true, characterData: true });
+    }, node);
+    /** When the event of this state arrived here. @param {string} state */
+    const arrival = async state => {
+      for (let text = ""; ;) {
+        const { value, done } = await reader.read();
+        assert.ok(!done, "the stream of events ended");
+        text += value;
+        if (text.includes(`"name":"${node}"`) && text.includes(`"state":"${state}"`))
+          return Date.now();
+      }
+    };
+    for (let i = 0; i < rounds; ++i) {
+      const [action, state] = i % 2 ? ["off", "nostate"] : ["on", "active"];
+      await page.evaluate(one => { delete /** @type {any} */ (globalThis).seen[one]; }, state);
+      const arrived = arrival(state);
+      const asked = Date.now();
+      const answer = await fetch(`${base}/v2/clusters/${cluster}/nodes/${node}/power`,
+                                 { method: "POST", headers, body: JSON.stringify({ action }) });
+      assert.equal(answer.status, 202);
+      const event = await arrived;
+      const seen = await page.waitForFunction(
+        one => /** @type {any} */ (globalThis).seen[one], state).then(one => one.jsonValue());
+      process.stdout.write(JSON.stringify({ after_event_ms: seen - event,
+        after_request_ms: seen - asked }) + "\n");
+    }
+    await reader.cancel();
+  },
+
+  async see_the_class({ page, context }, { token, cluster, node }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: "Consoles" }).click();
+    await page.getByRole("link", { name: "Class view" }).click();
+    await heading(page, "Class view");
+    await page.getByLabel("Cluster").selectOption(cluster);
+    const screen = page.locator("li.thumbnail", { hasText: node });
+    await screen.getByText("live").waitFor();
+    assert.equal(await page.locator("li.thumbnail textarea").evaluateAll(all => all.filter(one => {
+      one.focus();
+      return document.activeElement === one;
+    }).length), 0);
+    const typist = await context.newPage();
+    await typist.goto(`/#/clusters/${cluster}/nodes/${node}`);
+    await typist.getByRole("button", { name: "Console" }).click();
+    await typist.getByRole("region", { name: "Console of " + node }).getByText("live").waitFor();
+    await typist.keyboard.type("seen-by-the-class");
+    await screen.locator(".xterm-rows").filter({ hasText: "seen-by-the-class" }).waitFor();
+    await typist.close();
+    assert.deepEqual(await accessibilityFaults(page, "class view"), []);
+    await page.getByRole("button", { name: "Open the console of " + node }).click();
+    await heading(page, "Consoles");
+    await page.getByRole("region", { name: "Console of " + node }).getByText("live").waitFor();
+  },
+
+  async see_processes({ page }, { token, stopped }) {
+    await signIn(page, { token });
+    await page.getByRole("link", { name: "Processes" }).click();
+    await page.getByText("All processes of the head are serving.").waitFor();
+    for (const name of ["registry", "scheduler", "gateway", stopped])
+      await rowWith(page, name, "serving").waitFor();
+    process.stdout.write("serving\n");
+    await rowWith(page, stopped, "unknown").waitFor();
+    await page.getByRole("status").getByText("Not serving: 1 of 7.").waitFor();
+    process.stdout.write("unknown\n");
+    await rowWith(page, stopped, "serving").waitFor();
   },
 
   async scroll_a_large_cluster({ page }, { token, cluster, last }) {
