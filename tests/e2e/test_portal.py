@@ -10,18 +10,31 @@ import subprocess
 
 import pytest
 import websockets
+import yaml
 
 from browser import begin_flow, end_flow, install_tools, run_flow
 from conftest import BIN, ROOT, Machines, a_deployment, wait_until
 from http_client import Admin, Client, operator_of, session_of
+from slow_relay import SlowRelay
 
 PASSWORD = "correct horse battery"
 HOSTILE = '<img src=x onerror="globalThis.wasRun=1">\'"</script><script>wasRun=1</script>'
 
 
+@pytest.fixture(name="line", scope="module")
+def line_fixture():
+    """The line to the image store's listener for uploads."""
+    relay = SlowRelay()
+    yield relay
+    relay.close()
+
+
 @pytest.fixture(name="site", scope="module")
-def site_fixture():
-    with a_deployment("--simulated", "--hosts", "4") as deployment:
+def site_fixture(line):
+    settings = {"NUCLEUS_IMAGE_STORE_UPLOADS_URL": line.url, "NUCLEUS_GATEWAY_UPLOADS_URL": line.url}
+    with a_deployment("--simulated", "--hosts", "4", settings=settings) as deployment:
+        line.port = yaml.safe_load(
+            (deployment.state / "deployment.yaml").read_text())["ports"]["uploads"]
         deployment.nucleus("cluster", "create", "amber", "--computes", "4")
         deployment.nucleus("cluster", "create", "jade", "--computes", "1")
         admin = Admin(deployment)
@@ -150,22 +163,35 @@ def test_an_image_is_uploaded_by_drag_and_drop(admin):
     assert admin.ask("DELETE", "/v2/images/demo/dropped").status_code == 204
 
 
-def test_an_upload_survives_drops_a_kill_and_a_reload(site, admin, tmp_path):
+@pytest.fixture(name="slow_line")
+def slow_line_fixture(line):
+    line.bytes_per_s = 4 << 20
+    yield line
+    line.bytes_per_s = None
+    line.mend()
+
+
+def test_an_upload_survives_drops_a_kill_and_a_reload(site, admin, slow_line, tmp_path):
     disk = tmp_path / "long.raw"
-    disk.write_bytes(os.urandom(24 << 20))
+    disk.write_bytes(os.urandom(64 << 20))
+    actions = {"cut": slow_line.cut, "mend": slow_line.mend,
+               "kill": lambda: os.kill(site.pids()["image_store"], signal.SIGKILL),
+               "hurry": lambda: setattr(slow_line, "bytes_per_s", None)}
     flow = begin_flow(admin.url, "upload_across_drops", token=admin.token, file=str(disk),
                       image="long", sha256=hashlib.sha256(disk.read_bytes()).hexdigest())
     try:
-        assert flow.stdout.readline() == "sending\n"
-        os.kill(site.pids()["image_store"], signal.SIGKILL)
+        for name, act in actions.items():
+            assert flow.stdout.readline() == name + "\n"
+            act()
     finally:
         end_flow(flow)
     assert admin.ask("DELETE", "/v2/images/demo/long").status_code == 204
 
 
-def test_a_cancelled_upload_leaves_nothing(admin, tmp_path):
+def test_a_cancelled_upload_leaves_nothing(admin, slow_line, tmp_path):
     disk = tmp_path / "unwanted.raw"
-    disk.write_bytes(bytes(16 << 20))
+    disk.write_bytes(bytes(64 << 20))
+    assert slow_line.bytes_per_s
     run_flow(admin.url, "cancel_an_upload", token=admin.token, file=str(disk), image="unwanted")
     assert not [one for one in admin.get("/v2/uploads")["uploads"]
                 if one["image_id"] == "demo/unwanted"]
