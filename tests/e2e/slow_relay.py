@@ -2,7 +2,6 @@
 import contextlib
 import socket
 import threading
-import time
 
 PIECE_BYTES = 16 * 1024
 
@@ -16,6 +15,7 @@ class SlowRelay:
         # Few bytes wait in the kernel, so that the sender notices the line's speed.
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * PIECE_BYTES)
         self.connections = set()
+        self.is_closed = threading.Event()
         self.accepting = threading.Thread(target=self.accept, daemon=True)
         self.accepting.start()
 
@@ -46,7 +46,7 @@ class SlowRelay:
         with contextlib.suppress(OSError):
             while piece := source.recv(PIECE_BYTES):
                 if is_slow and self.bytes_per_s:
-                    time.sleep(len(piece) / self.bytes_per_s)
+                    self.is_closed.wait(len(piece) / self.bytes_per_s)
                 target.sendall(piece)
         self.end(source, target)
 
@@ -66,6 +66,7 @@ class SlowRelay:
         self.is_cut = False
 
     def close(self):
+        self.is_closed.set()
         self.cut()
         self.end(self.listener)
         self.listener.close()

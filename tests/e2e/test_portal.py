@@ -31,7 +31,8 @@ def line_fixture():
 
 @pytest.fixture(name="site", scope="module")
 def site_fixture(line):
-    settings = {"NUCLEUS_IMAGE_STORE_UPLOADS_URL": line.url, "NUCLEUS_GATEWAY_UPLOADS_URL": line.url}
+    settings = dict.fromkeys(["NUCLEUS_IMAGE_STORE_UPLOADS_URL", "NUCLEUS_GATEWAY_UPLOADS_URL"],
+                             line.url)
     with a_deployment("--simulated", "--hosts", "4", settings=settings) as deployment:
         line.port = yaml.safe_load(
             (deployment.state / "deployment.yaml").read_text())["ports"]["uploads"]

@@ -2,31 +2,16 @@
 // what a person would see does not appear in time, or if the page caused an error or a refusal by
 // the Content-Security-Policy.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { openBrowser, signIn } from "./browser.js";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** @param {import("playwright-core").Page} page @param {string} name */
-const heading = (page, name) =>
-  page.getByRole("heading", { name, exact: true, level: 1 }).waitFor();
-/** The state in a row of a table. @param {any} page @param {string} row @param {string} state */
-const rowWith = (page, row, state) => page.locator("tr", { hasText: row })
-  .filter({ has: page.locator(".state", { hasText: state }) }).first();
-
-/** Words for what axe finds. @param {import("playwright-core").Page} page @param {string} where */
-async function accessibilityFaults(page, where) {
-  // The page's policy refuses scripts of others; the test runs axe in the page's world by DevTools.
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run(
-    document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
-  return violations.flatMap((/** @type {any} */ one) => one.nodes.map((/** @type {any} */ node) =>
-    `${where}: ${one.id}: ${node.html.slice(0, 200)} ${node.failureSummary.slice(0, 300)}`));
-}
+import { largeFlows } from "./large_flows.js";
+import { accessibilityFaults, heading, rowWith } from "./pages.js";
+import { uploadFlows } from "./upload_flows.js";
 
 /** @type {Record<string, (one: any, given: any) => Promise<void>>} */
 const flows = {
+  ...uploadFlows,
+  ...largeFlows,
+
   async sign_in_and_out({ page, context }, { person, password }) {
     await signIn(page, { person, password: "wrong password" });
     await page.getByRole("alert").waitFor();
@@ -281,186 +266,6 @@ const flows = {
     assert.equal(await page.evaluate(() => /** @type {any} */ (globalThis).wasRun), undefined);
   },
 
-  async upload_an_image({ page }, { token, file }) {
-    await signIn(page, { token });
-    await page.getByRole("link", { name: "Images" }).click();
-    await page.getByLabel("Image file").setInputFiles(file);
-    const dialog = page.getByRole("dialog");
-    await dialog.getByRole("button", { name: "Upload" }).click();
-    await page.locator("tr", { hasText: "demo/small-disk" }).waitFor();
-    await page.getByRole("button", { name: "Remove demo/small-disk" }).click();
-    await dialog.getByRole("button", { name: "Remove" }).click();
-    await page.getByText("No images yet.").waitFor();
-  },
-
-  async drop_an_image({ page }, { token, image }) {
-    await signIn(page, { token });
-    await page.getByRole("link", { name: "Images" }).click();
-    await heading(page, "Images");
-    const dropped = await page.evaluateHandle(one => {
-      const transfer = new DataTransfer();
-      transfer.items.add(new File([new Uint8Array(1 << 20).fill(3)], one + ".raw"));
-      return transfer;
-    }, image);
-    await page.dispatchEvent("main", "dragover", { dataTransfer: dropped });
-    await page.locator(".drop.over").waitFor();
-    await page.dispatchEvent("main", "drop", { dataTransfer: dropped });
-    const dialog = page.getByRole("dialog");
-    assert.deepEqual(await accessibilityFaults(page, "upload dialog"), []);
-    await dialog.getByRole("button", { name: "Upload" }).click();
-    await page.locator("tr", { hasText: "demo/" + image }).waitFor();
-    const uploads = page.getByRole("region", { name: "Uploads" });
-    await uploads.getByText("published").waitFor();
-    await uploads.getByRole("button", { name: "Hide" }).click();
-    await uploads.waitFor({ state: "detached" });
-  },
-
-  /** Pause, a network that drops, a server that is killed, and a reload. */
-  async upload_across_drops({ page }, { token, file, image, sha256 }) {
-    const upload = page.locator("li.upload", { hasText: "demo/" + image });
-    const bar = upload.getByRole("progressbar");
-    const is = (/** @type {string} */ state) =>
-      upload.getByRole("status").getByText(state).waitFor();
-    const sent = async () => Number(await bar.getAttribute("value"));
-    const passes = async (/** @type {number} */ count) => {
-      const end = Date.now() + 30_000;
-      while (await sent() <= count) assert.ok(Date.now() < end, `${count} bytes are not passed`);
-    };
-    const have = (/** @type {string} */ done) => process.stdout.write(done + "\n");
-    await signIn(page, { token });
-    await page.getByRole("link", { name: "Images" }).click();
-    await heading(page, "Images");
-    await page.getByLabel("Image file").setInputFiles(file);
-    await page.getByRole("dialog").getByRole("button", { name: "Upload" }).click();
-    await passes(1 << 20);
-    await upload.getByText(/\/s, .* left/).waitFor();
-    await upload.getByRole("button", { name: "Pause" }).click();
-    await is("paused");
-    assert.deepEqual(await accessibilityFaults(page, "upload"), []);
-    const kept = await sent();
-    await page.getByRole("link", { name: "Clusters" }).click();
-    await heading(page, "Clusters");
-    await page.getByRole("link", { name: "Images" }).click();
-    await is("paused");
-    await upload.getByRole("button", { name: "Continue" }).click();
-    await passes(kept);
-
-    have("cut");
-    await is("waiting");
-    have("mend");
-    await is("sending");
-    await passes(kept + (2 << 20));
-    have("kill");
-    await is("waiting");
-    await is("sending");
-    const before = await sent();
-    await passes(before);
-
-    await page.reload();
-    await upload.getByText("again to continue").waitFor();
-    await passes(kept);
-    assert.deepEqual(await accessibilityFaults(page, "interrupted upload"), []);
-    await page.getByLabel("Image file").setInputFiles(file);
-    await is("sending");
-    have("hurry");
-    await is("published");
-    await page.locator("tr", { hasText: "demo/" + image })
-      .locator(`code[title="${sha256}"]`).waitFor();
-    assert.equal(await page.evaluate(() => localStorage.getItem("nucleus-uploads")), null);
-  },
-
-  async cancel_an_upload({ page }, { token, file, image }) {
-    await signIn(page, { token });
-    await page.getByRole("link", { name: "Images" }).click();
-    await heading(page, "Images");
-    await page.getByLabel("Image file").setInputFiles(file);
-    await page.getByRole("dialog").getByRole("button", { name: "Upload" }).click();
-    const upload = page.locator("li.upload", { hasText: "demo/" + image });
-    await upload.getByText("sending").waitFor();
-    await upload.getByRole("button", { name: "Cancel" }).click();
-    await upload.waitFor({ state: "detached" });
-    assert.equal(await page.evaluate(() => localStorage.getItem("nucleus-uploads")), null);
-  },
-
-  /** From a first visit to the live view of a large cluster on a slow line; prints what it takes. */
-  async open_a_large_cluster_slowly({ page, context }, { token, cluster, nodes, bytesMax }) {
-    const devtools = await context.newCDPSession(page);
-    let bytes = 0;
-    devtools.on("Network.loadingFinished", one => { bytes += one.encodedDataLength; });
-    devtools.on("Network.webSocketFrameReceived",
-                one => { bytes += one.response.payloadData.length; });
-    await devtools.send("Network.enable");
-    const rate = 3e6 / 8;  // 3 Mbit/s
-    await devtools.send("Network.emulateNetworkConditions", { offline: false, latency: 0,
-      downloadThroughput: rate, uploadThroughput: rate });
-    const visited = performance.now();
-    await page.goto("/#/clusters/" + cluster);
-    await page.getByRole("button", { name: "Use a token" }).click();
-    await page.getByLabel("Token").fill(token);
-    const ready = performance.now();
-    const before = bytes;
-    await page.getByRole("button", { name: "Sign in" }).click();
-    const box = page.getByRole("region", { name: "Nodes of " + cluster });
-    await box.locator("tbody tr").nth(10).waitFor();
-    const first = performance.now();
-    await page.getByText(nodes).first().waitFor();
-    await page.getByText("live", { exact: true }).waitFor();
-    const live = performance.now();
-    process.stdout.write(JSON.stringify({ bytes_to_sign_in: before, bytes_to_live: bytes,
-      page_ms: ready - visited, first_rows_ms: first - ready, live_ms: live - ready }) + "\n");
-    assert.ok(before > 10_000, `${before} bytes to the sign-in page: not all were counted`);
-    assert.ok(bytes <= bytesMax, `${bytes} bytes to the live view`);
-  },
-
-  /** How long after an event its change is in the page; prints milliseconds, one change each. */
-  async time_changes({ page }, { token, cluster, node, rounds }) {
-    await signIn(page, { token });
-    await page.getByRole("link", { name: cluster, exact: true }).click();
-    await rowWith(page, node, "nostate").waitFor();
-    await page.getByText("1,944 nodes").first().waitFor();
-    const headers = { Authorization: "Token " + token };
-    const base = process.env.NUCLEUS_URL;
-    const stream = await fetch(`${base}/v2/clusters/${cluster}/nodes?watch`, { headers });
-    const reader = /** @type {ReadableStream} */ (stream.body).pipeThrough(new TextDecoderStream())
-      .getReader();
-    // The page's clock is this machine's.
-    await page.evaluate(name => {
-      const all = /** @type {any} */ (globalThis);
-      all.seen = {};
-      new MutationObserver(() => {
-        const row = [...document.querySelectorAll("tr")].find(one =>
-          one.querySelector("a")?.textContent === name);
-        const state = row?.querySelector(".state")?.textContent;
-        if (state) all.seen[state] ??= Date.now();
-      }).observe(document.body, { subtree: true, childList: true, characterData: true });
-    }, node);
-    /** When the event of this state arrived here. @param {string} state */
-    const arrival = async state => {
-      for (let text = ""; ;) {
-        const { value, done } = await reader.read();
-        assert.ok(!done, "the stream of events ended");
-        text += value;
-        if (text.includes(`"name":"${node}"`) && text.includes(`"state":"${state}"`))
-          return Date.now();
-      }
-    };
-    for (let i = 0; i < rounds; ++i) {
-      const [action, state] = i % 2 ? ["off", "nostate"] : ["on", "active"];
-      await page.evaluate(one => { delete /** @type {any} */ (globalThis).seen[one]; }, state);
-      const arrived = arrival(state);
-      const asked = Date.now();
-      const answer = await fetch(`${base}/v2/clusters/${cluster}/nodes/${node}/power`,
-                                 { method: "POST", headers, body: JSON.stringify({ action }) });
-      assert.equal(answer.status, 202);
-      const event = await arrived;
-      const seen = await page.waitForFunction(
-        one => /** @type {any} */ (globalThis).seen[one], state).then(one => one.jsonValue());
-      process.stdout.write(JSON.stringify({ after_event_ms: seen - event,
-        after_request_ms: seen - asked }) + "\n");
-    }
-    await reader.cancel();
-  },
-
   async see_the_class({ page, context }, { token, cluster, node }) {
     await signIn(page, { token });
     await page.getByRole("link", { name: "Consoles" }).click();
@@ -477,7 +282,11 @@ const flows = {
     await typist.goto(`/#/clusters/${cluster}/nodes/${node}`);
     await typist.getByRole("button", { name: "Console" }).click();
     await typist.getByRole("region", { name: "Console of " + node }).getByText("live").waitFor();
+    const typed = typist.locator(".xterm-rows");
+    await typist.keyboard.press("Enter");
+    await typed.filter({ hasText: /login:\s|#\s/ }).waitFor();
     await typist.keyboard.type("seen-by-the-class");
+    await typed.filter({ hasText: "seen-by-the-class" }).waitFor();
     await screen.locator(".xterm-rows").filter({ hasText: "seen-by-the-class" }).waitFor();
     await typist.close();
     assert.deepEqual(await accessibilityFaults(page, "class view"), []);
@@ -497,21 +306,6 @@ const flows = {
     await page.getByRole("status").getByText("Not serving: 1 of 7.").waitFor();
     process.stdout.write("unknown\n");
     await rowWith(page, stopped, "serving").waitFor();
-  },
-
-  async scroll_a_large_cluster({ page }, { token, cluster, last }) {
-    await signIn(page, { token });
-    await page.getByRole("link", { name: cluster, exact: true }).click();
-    const box = page.getByRole("region", { name: "Nodes of " + cluster });
-    await box.locator("tbody tr").nth(10).waitFor();
-    const bytes = await page.evaluate(() => performance.getEntriesByType("resource")
-      .filter(one => one.name.includes("/portal/"))
-      .reduce((sum, one) => sum + /** @type {any} */ (one).transferSize, 0));
-    assert.ok(bytes > 10_000 && bytes <= 150_000, `${bytes} bytes of modules`);
-    await page.getByText("1,944 nodes").first().waitFor();
-    await box.evaluate(element => { element.scrollTop = element.scrollHeight; });
-    await page.getByRole("link", { name: last, exact: true }).waitFor();
-    assert.ok(await box.locator("tbody tr").count() < 100);
   },
 
   async pass_axe({ page }, { token, pages }) {
