@@ -216,6 +216,11 @@ def test_the_live_view_of_1944_nodes_takes_150_kb_from_the_first_visit(admin):
     print("at 3 Mbit/s:", out)
 
 
+def test_a_change_in_a_large_cluster_is_shown(admin):
+    print(run_flow(admin.url, "time_changes", token=admin.token, cluster="wide", node="wide",
+                   rounds=6))
+
+
 def test_a_cluster_of_1944_nodes_is_shown_within_its_bytes(admin):
     run_flow(admin.url, "scroll_a_large_cluster", token=admin.token, cluster="wide",
              last="vm-wide-1942")
