@@ -30,7 +30,7 @@ def main():
             first.append(took["first_rows_ms"] / 1000)
             live.append(took["live_ms"] / 1000)
         seen = run_flow(url, "time_changes", token=token, cluster="wide", node="wide",
-                        rounds=2 * arguments.rounds)
+                        rounds=arguments.rounds)
         changes = [json.loads(line)["after_event_ms"] / 1000 for line in seen.splitlines()]
     print(f"  {took['bytes_to_live']:,} bytes from the first visit to the live view")
     show("sign-in to the first rows", first)

@@ -12,7 +12,8 @@ import { forgetUpload, isFileOf, rememberedUploads, rememberUpload } from "./upl
 const part_bytes = 64 << 20;  // what one request sends; the server syncs it before it answers
 const delay_ms_min = 500;
 const delay_ms_max = 15_000;
-const look_ms = 1000;  // between looks at an upload that is checked
+const look_ms = 1000;  // between looks at an upload that is checked or interrupted
+const looksMax = 60;  // at one that is interrupted
 
 /** Resolves after this time, when the browser is online again, or at the abort. @param {number} ms
  * @param {AbortSignal} stop */
@@ -72,8 +73,23 @@ export class Upload {
     this.state.value = state;
   }
 
+  /** Learns what the server has, while the file was not chosen again yet. */
+  async look() {
+    const stop = this.stop.signal;
+    for (let i = 0; i < looksMax && !stop.aborted; ++i)
+      try {
+        this.note(await offsetOf(this.record, stop));
+        if (this.sent.value === this.size) void this.run();
+        return;
+      } catch (fault) {
+        if (fault instanceof TusFault && fault.isFinal && !stop.aborted) return void this.run();
+        await pause(look_ms, stop);  // the interrupted request may not have ended yet
+      }
+  }
+
   /** Sends what the server does not have, until that is all. */
   async run() {
+    this.stop.abort();
     this.stop = new AbortController();
     const stop = this.stop.signal;
     let delay_ms = delay_ms_min;
@@ -200,12 +216,6 @@ export function restoreUploads() {
   const known = new Set(uploads.value.map(one => one.record.upload_id));
   for (const record of rememberedUploads(store.me.value?.person_id ?? "")) {
     if (known.has(record.upload_id)) continue;
-    const upload = add(record, null);
-    offsetOf(record, upload.stop.signal).then(offset => {
-      upload.note(offset);
-      if (offset === upload.size) void upload.run();
-    }, fault => {
-      if (fault instanceof TusFault && fault.isFinal) void upload.run();
-    });
+    void add(record, null).look();
   }
 }

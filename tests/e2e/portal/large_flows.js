@@ -43,6 +43,8 @@ export const largeFlows = {
     await page.getByText("1,944 nodes").first().waitFor();
     const headers = { Authorization: "Token " + token };
     const base = process.env.NUCLEUS_URL;
+    const { node_id } = await (await fetch(`${base}/v2/clusters/${cluster}/nodes/${node}`,
+                                           { headers })).json();
     const stream = await fetch(`${base}/v2/clusters/${cluster}/nodes?watch`, { headers });
     const reader = /** @type {ReadableStream} */ (stream.body).pipeThrough(new TextDecoderStream())
       .getReader();
@@ -57,29 +59,36 @@ export const largeFlows = {
         if (state) all.seen[state] ??= Date.now();
       }).observe(document.body, { subtree: true, childList: true, characterData: true });
     }, node);
-    /** When the event of this state arrived here. @param {string} state */
-    const arrival = async state => {
-      for (let text = ""; ;) {
+    let rest = "";
+    /** When the event arrived here with which the node is active. */
+    const arrival = async () => {
+      for (;;) {
         const { value, done } = await reader.read();
+        const at = Date.now();
         assert.ok(!done, "the stream of events ended");
-        text += value;
-        if (text.includes(`"name":"${node}"`) && text.includes(`"state":"${state}"`))
-          return Date.now();
+        const lines = (rest + value).split("\n");
+        rest = lines.pop() ?? "";
+        const nodes = lines.filter(line => line.startsWith("data: "))
+          .map(line => JSON.parse(line.slice(6))).map(one => one.body?.node ?? one.node);
+        if (nodes.some(one => one?.node_id === node_id && one.state === "active" &&
+                       one.is_desired_on)) return at;
       }
     };
+    const power = async (/** @type {string} */ action) => assert.equal((await fetch(
+      `${base}/v2/clusters/${cluster}/nodes/${node}/power`,
+      { method: "POST", headers, body: JSON.stringify({ action }) })).status, 202);
     for (let i = 0; i < rounds; ++i) {
-      const [action, state] = i % 2 ? ["off", "nostate"] : ["on", "active"];
-      await page.evaluate(one => { delete /** @type {any} */ (globalThis).seen[one]; }, state);
-      const arrived = arrival(state);
+      await page.evaluate(() => { delete /** @type {any} */ (globalThis).seen.active; });
+      const arrived = arrival();
       const asked = Date.now();
-      const answer = await fetch(`${base}/v2/clusters/${cluster}/nodes/${node}/power`,
-                                 { method: "POST", headers, body: JSON.stringify({ action }) });
-      assert.equal(answer.status, 202);
+      await power("on");
       const event = await arrived;
       const seen = await page.waitForFunction(
-        one => /** @type {any} */ (globalThis).seen[one], state).then(one => one.jsonValue());
+        () => /** @type {any} */ (globalThis).seen.active).then(one => one.jsonValue());
       process.stdout.write(JSON.stringify({ after_event_ms: seen - event,
         after_request_ms: seen - asked }) + "\n");
+      await power("off");
+      await rowWith(page, node, "nostate").waitFor();
     }
     await reader.cancel();
   },
