@@ -56,6 +56,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
   config.spool_directory = settings.text("gateway.spool_directory", "");
   config.portal_directory = settings.text("gateway.portal_directory", "");
   config.console_url = settings.text("gateway.console_url", "");
+  config.uploads_url = settings.text("gateway.uploads_url", "");
   config.session_s = settings.number("gateway.session_s", config.session_s, 60, 2'592'000);
   config.upload_bytes_max =
       count("gateway.upload_bytes_max", config.upload_bytes_max, 1 << 20, 1LL << 50);

@@ -108,7 +108,7 @@ Service::Service(core::Runtime& runtime, Config config)
       streams_{runtime, config_, metrics_},
       idempotency_keys_{runtime.loop},
       cached_reads_{runtime, config_, metrics_},
-      portal_files_{config_.portal_directory, config_.console_url} {
+      portal_files_{config_.portal_directory, {config_.console_url, config_.uploads_url}} {
   // The cache first: a client that got an event from a stream then reads nothing older.
   runtime_.bus.subscribe_all([this](const core::StoredEvent& event) {
     cached_reads_.follow(event);

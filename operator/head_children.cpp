@@ -1,8 +1,13 @@
 // Plans the processes of the head: programs, sockets, ports and folders.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <ranges>
+#include <set>
 
 #include "operator/deployment.hpp"
+#include "operator/health.hpp"
 #include "operator/services.hpp"
 #include "operator/slurm.hpp"
 #include "operator/tls.hpp"
@@ -90,8 +95,8 @@ class Planner {
     const auto& address = deployment_.options.listen_address;
     const auto& tls = deployment_.options.tls;
     settings["image_store.uploads_listen"] = address + port_text("uploads");
-    settings["image_store.uploads_url"] = (tls.certificate.empty() ? "http://" : "https://") +
-                                          public_host(tls, address) + port_text("uploads");
+    settings["image_store.uploads_url"] = uploads_url();
+    settings["image_store.uploads_allow_origins"] = gateway_origins();
     if (!tls.certificate.empty()) {
       settings["image_store.uploads_tls_certificate"] = tls.certificate;
       settings["image_store.uploads_tls_key"] = tls.key;
@@ -101,6 +106,25 @@ class Planner {
     settings["image_store.hosts_listen"] = head_endpoint(deployment_, "image_store");
     settings["image_store.tls_certificate"] = head.certificate;
     settings["image_store.tls_key"] = head.key;
+  }
+
+  std::string uploads_url() const {
+    const auto& options = deployment_.options;
+    return scheme() + public_host(options.tls, options.listen_address) + port_text("uploads");
+  }
+
+  std::string scheme() const {
+    return deployment_.options.tls.certificate.empty() ? "http://" : "https://";
+  }
+
+  /// The names by which browsers may know the gateway: its public one, and those on this machine.
+  std::string gateway_origins() const {
+    const auto& options = deployment_.options;
+    const auto port = ":" + std::to_string(options.listen_port);
+    const std::set<std::string> origins{
+        scheme() + public_host(options.tls, options.listen_address) + port, gateway_url(options),
+        scheme() + "localhost" + port};
+    return fmt::format("{}", fmt::join(origins, ","));
   }
 
   std::string console_url() const {
@@ -134,6 +158,7 @@ class Planner {
     settings["gateway.spool_directory"] = state_.file("spool");
     settings["gateway.portal_directory"] = programs_ + "/portal";
     settings["gateway.console_url"] = console_url();
+    settings["gateway.uploads_url"] = uploads_url();
   }
 
   void add_simulated_provisioner() {

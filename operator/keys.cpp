@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "core/bus/curve.hpp"
+#include "messages/process.hpp"
 #include "messages/provisioner.hpp"
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
@@ -159,7 +160,9 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
       {.name = "overhead",
        .calls = topics<msg::ListNodes, msg::ListNodeStatuses, msg::RunMeasurement>(),
        .project = "*"},
-      {.name = "gateway", .calls = topics_of_central_services(), .project = "*"},
+      {.name = "gateway",
+       .calls = topics_of_central_services() + " " + topics<msg::GetProcessStatus>(),
+       .project = "*"},
       {.name = "operator/*", .calls = "*", .project = "*"},
   };
   for (const auto& host : provisioners) all.push_back(host_rights(host));

@@ -4,7 +4,7 @@ import { openBrowser, signIn } from "./browser.js";
 
 const [url, token, output, ...names] = process.argv.slice(2);
 const pages = names.length ? names : ["clusters", "computesets", "consoles", "images", "usage",
-  "account", "hosts", "queue", "events", "people"];
+  "account", "hosts", "queue", "events", "processes", "people"];
 const looks = [
   { name: "light", options: {} },
   { name: "dark", options: { colorScheme: /** @type {const} */ ("dark") } },

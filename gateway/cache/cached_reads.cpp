@@ -2,18 +2,23 @@
 
 #include <limits>
 
+#include "core/http/gzip.hpp"
+
 namespace nucleus::gateway {
 
 namespace {
 
-/// Everything that determines an answer: the target, and what services see of the caller.
+/// Everything that determines an answer: the target, what services see of the caller, and whether
+/// it is packed: it is packed once, not with each request.
 core::Sha256 key_of(const Exchange& exchange) {
   auto who = exchange.who;
   who.person_id = {};
   who.token_id.clear();
   who.expires_unix_s = 0;
   who.person_uid.clear();
-  return core::sha256(exchange.request.target + "\n" + exchange.base_url + "\n" + msg::encode(who));
+  return core::sha256(exchange.request.target + "\n" + exchange.base_url + "\n" +
+                      (core::http::accepts_gzip(exchange.request) ? "gzip\n" : "\n") +
+                      msg::encode(who));
 }
 
 Dependency dependency_of(const Exchange& exchange) {

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/digest/digest.hpp"
+#include "core/http/gzip.hpp"
 #include "gateway/routing/origin.hpp"
 
 namespace nucleus::gateway {
@@ -32,20 +33,21 @@ std::string type_of_file(const std::string& path) {
   return "text/plain; charset=utf-8";
 }
 
-/// Pages load nothing but the gateway's own files, and connect to it and the consoles alone.
-std::string content_policy(const std::string& base_url, const std::string& console_origin) {
+/// Pages load nothing but the gateway's own files, and connect to it and to `origins` alone.
+std::string content_policy(const std::string& base_url, const std::string& origins) {
   const std::string socket_origin = "ws" + origin_of(base_url).substr(std::string("http").size());
   return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
          "connect-src 'self' " +
-         socket_origin + (console_origin.empty() ? "" : " " + console_origin) +
+         socket_origin + origins +
          "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
          "require-trusted-types-for 'script'; trusted-types 'none'";
 }
 
 }  // namespace
 
-PortalFiles::PortalFiles(const std::string& directory, const std::string& console_url)
-    : console_origin_{origin_of(console_url)} {
+PortalFiles::PortalFiles(const std::string& directory, const std::vector<std::string>& urls) {
+  for (const auto& url : urls)
+    if (const auto origin = origin_of(url); !origin.empty()) origins_ += " " + origin;
   namespace fs = std::filesystem;
   std::error_code fault;
   if (directory.empty()) return;
@@ -87,7 +89,7 @@ core::http::Headers PortalFiles::headers_of(const Exchange& exchange,
   const bool is_module = path.find('/') != path.npos;
   headers["Cache-Control"] = is_module ? "public, max-age=31536000, immutable" : "no-cache";
   if (!path.ends_with(".html")) return headers;
-  headers["Content-Security-Policy"] = content_policy(exchange.base_url, console_origin_);
+  headers["Content-Security-Policy"] = content_policy(exchange.base_url, origins_);
   headers["Cross-Origin-Opener-Policy"] = "same-origin";
   return headers;
 }
@@ -98,9 +100,7 @@ void PortalFiles::serve(const ExchangePtr& exchange, const std::string& path) co
     return exchange->refuse(ErrorCode::not_found, "this gateway has no such page");
   const auto& file = found->second;
   auto headers = headers_of(*exchange, path);
-  const bool is_packed =
-      !file.packed.empty() &&
-      exchange->request.header("Accept-Encoding").find("gzip") != std::string::npos;
+  const bool is_packed = !file.packed.empty() && core::http::accepts_gzip(exchange->request);
   headers["ETag"] = "\"" + file.hash + (is_packed ? ".gz\"" : "\"");
   if (is_packed) headers["Content-Encoding"] = "gzip";
   exchange->reply_text(200, is_packed ? file.packed : file.text, type_of_file(path),

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "gateway/routing/exchange.hpp"
 
@@ -12,8 +13,8 @@ namespace nucleus::gateway {
 class PortalFiles {
  public:
   /// Reads the files of `directory`: pages, and a folder of modules. None if it is empty. The pages
-  /// may open WebSockets to `console_url`.
-  PortalFiles(const std::string& directory, const std::string& console_url);
+  /// may connect to the origins of `urls`.
+  PortalFiles(const std::string& directory, const std::vector<std::string>& urls);
 
   /// GET of the pages and of the modules.
   void add_routes(Router& router);
@@ -29,7 +30,7 @@ class PortalFiles {
   core::http::Headers headers_of(const Exchange& exchange, const std::string& path) const;
 
   std::map<std::string, File> files_ = {};  // by path within the directory
-  std::string console_origin_ = {};
+  std::string origins_ = {};                // each after a space
 };
 
 }  // namespace nucleus::gateway

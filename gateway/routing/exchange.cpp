@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "core/http/gzip.hpp"
 #include "core/http/prepared_response.hpp"
 
 namespace nucleus::gateway {
@@ -13,6 +14,7 @@ namespace {
 
 constexpr const char* retry_after_s = "1";
 constexpr const char* log_in_again_s = "60";
+constexpr std::size_t packed_bytes_min = 1024;  // a smaller body is one packet anyway
 
 int v1_status_of(ErrorCode code) {
   switch (code) {
@@ -98,7 +100,21 @@ bool Exchange::is_not_modified(const core::http::Response& response) const {
          (known == "*" || known.find(etag->second) != std::string::npos);
 }
 
+/// Answers to reads of v2 and the IRI API. One with `Cache-Control` holds a secret, whose length
+/// could be guessed from that of the packed body if a page of others caused the request.
+bool Exchange::is_packable(const core::http::Response& response) const {
+  const auto type = response.headers.find("Content-Type");
+  return request.method == "GET" && !is_v1() && response.status == 200 && !response.prepared &&
+         response.body.size() >= packed_bytes_min && type != response.headers.end() &&
+         type->second == "application/json" && !response.headers.contains("Cache-Control") &&
+         !response.headers.contains("Content-Encoding");
+}
+
 void Exchange::respond(core::http::Response response) {
+  if (is_packable(response)) {
+    response.headers["Vary"] = "Accept-Encoding";
+    if (core::http::accepts_gzip(request)) core::http::pack_with_gzip(response);
+  }
   if (!response.prepared) add_own_headers(response);
   auto once = std::exchange(respond_, nullptr);
   if (!once) return;

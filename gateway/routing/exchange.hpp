@@ -114,6 +114,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   }
 
  private:
+  bool is_packable(const core::http::Response& response) const;
   bool is_not_modified(const core::http::Response& response) const;
   void add_own_headers(core::http::Response& response) const;
   void take_sequence(std::uint64_t sequence) {

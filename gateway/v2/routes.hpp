@@ -31,6 +31,7 @@ void add_v2_explanation_routes(Router& router);
 void add_v2_people_routes(Router& router);
 void add_v2_session_routes(Router& router, const SessionRules& rules);
 void add_v2_acknowledgement_routes(Router& router);
+void add_v2_process_routes(Router& router);
 
 /// A node's definition and status.
 Json node_json(const msg::Node& node, const NodeStatusesById& statuses);

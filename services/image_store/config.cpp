@@ -1,5 +1,7 @@
 #include "services/image_store/config.hpp"
 
+#include <sstream>
+
 namespace nucleus::image_store {
 
 namespace {
@@ -61,6 +63,22 @@ core::Result<void> read_fetches(core::Settings& settings, Config& config) {
   return {};
 }
 
+/// The origins in `text`, separated by commas, as browsers send them.
+core::Result<std::vector<std::string>> origins_of(const std::string& text) {
+  std::vector<std::string> origins;
+  std::istringstream all(text);
+  for (std::string origin; std::getline(all, origin, ',');) {
+    const auto mark = origin.find("://");
+    if ((!origin.starts_with("http://") && !origin.starts_with("https://")) ||
+        origin.find_first_of("/ *", mark + 3) != origin.npos || origin.size() == mark + 3)
+      return std::unexpected(
+          msg::invalid("image_store.uploads_allow_origins",
+                       "image_store.uploads_allow_origins must be http://HOST:PORT,…"));
+    origins.push_back(std::move(origin));
+  }
+  return origins;
+}
+
 core::Result<void> read_uploads(core::Settings& settings, Config& config) {
   auto server = uploads_server(settings);
   if (!server) return std::unexpected(server.error());
@@ -72,6 +90,9 @@ core::Result<void> read_uploads(core::Settings& settings, Config& config) {
     return std::unexpected(msg::invalid(
         "image_store.uploads_url",
         "image_store.uploads_url must start with http:// or https:// and not end with /"));
+  auto origins = origins_of(settings.text("image_store.uploads_allow_origins", ""));
+  if (!origins) return std::unexpected(origins.error());
+  config.uploads_allow_origins = std::move(*origins);
   config.upload_keep_s =
       settings.number("image_store.upload_keep_s", config.upload_keep_s, 1, 31'536'000);
   config.uploads_max = static_cast<std::uint64_t>(settings.number(

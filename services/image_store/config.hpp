@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/config/settings.hpp"
 #include "core/http/server.hpp"
@@ -32,6 +33,7 @@ struct Config {
   /// Of the server for uploads; nothing = uploads only by the gateway.
   std::optional<core::http::ServerOptions> uploads = {};
   std::string uploads_url = {};  // of that server as clients reach it; empty = where it listens
+  std::vector<std::string> uploads_allow_origins = {};  // whose pages may send to that server
   /// Of the server from which hosts read images; nothing = hosts share the store's directories.
   std::optional<core::http::ServerOptions> hosts = {};
 

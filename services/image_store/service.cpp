@@ -63,8 +63,10 @@ void Service::serve_uploads(core::Runtime& runtime) {
     });
   };
   upload_server_ = std::make_unique<UploadServer>(
-      *config_.uploads, config_.upload_bytes_max, metrics_, UploadFolder(config_.uploads_directory),
-      uploads_.locks(),
+      *config_.uploads,
+      UploadRules{.size_bytes_max = config_.upload_bytes_max,
+                  .origins = config_.uploads_allow_origins},
+      metrics_, UploadFolder(config_.uploads_directory), uploads_.locks(),
       UploadCalls{
           .find =
               [on_loop](const UploadAccess& access, const UploadCalls::Done<UploadTarget>& done) {

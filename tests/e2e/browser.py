@@ -16,7 +16,8 @@ def install_tools():
         ran = subprocess.run([ROOT / "portal" / "install_packages", TOOLS], text=True,
                              capture_output=True)
         assert ran.returncode == 0, ran.stdout + ran.stderr
-    for file in (ROOT / "portal" / "browser.js", ROOT / "tests" / "e2e" / "portal" / "flows.js"):
+    flows = ROOT / "tests" / "e2e" / "portal"
+    for file in (ROOT / "portal" / "browser.js", *flows.glob("*.js")):
         shutil.copy(file, TOOLS)
 
 
@@ -36,7 +37,9 @@ def end_flow(process):
         process.kill()
         out, error = process.communicate()
     assert process.returncode == 0, out + error
+    return out
 
 
 def run_flow(url, name, **given):
-    end_flow(begin_flow(url, name, **given))
+    """What the flow printed."""
+    return end_flow(begin_flow(url, name, **given))

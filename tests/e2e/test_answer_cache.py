@@ -70,6 +70,17 @@ def stranger_fixture(deployment):
     return Client(deployment.env(), deployment.add_person("eve", "physics"))
 
 
+def test_packed_and_plain_answers_are_cached_apart(admin):
+    wait_until(lambda: admin.hits_of(CLUSTER) == 2, "reads from memory")
+    for _ in range(3):
+        packed, plain = (admin.ask("GET", CLUSTER, Accept_Encoding=one)
+                         for one in ("gzip", "identity"))
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert "Content-Encoding" not in plain.headers
+        assert packed.json() == plain.json()
+    assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"])
+
+
 def test_what_was_changed_is_in_the_next_read(admin):
     before = admin.metric("hits_total")
     for i in range(200):

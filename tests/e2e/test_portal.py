@@ -1,6 +1,7 @@
 """The portal in a browser, on simulated hosts and with a real machine; and what protects it."""
 import asyncio
 import gzip
+import hashlib
 import json
 import os
 import re
@@ -9,18 +10,32 @@ import subprocess
 
 import pytest
 import websockets
+import yaml
 
 from browser import begin_flow, end_flow, install_tools, run_flow
 from conftest import BIN, ROOT, Machines, a_deployment, wait_until
 from http_client import Admin, Client, operator_of, session_of
+from slow_relay import SlowRelay
 
 PASSWORD = "correct horse battery"
 HOSTILE = '<img src=x onerror="globalThis.wasRun=1">\'"</script><script>wasRun=1</script>'
 
 
+@pytest.fixture(name="line", scope="module")
+def line_fixture():
+    """The line to the image store's listener for uploads."""
+    relay = SlowRelay()
+    yield relay
+    relay.close()
+
+
 @pytest.fixture(name="site", scope="module")
-def site_fixture():
-    with a_deployment("--simulated", "--hosts", "4") as deployment:
+def site_fixture(line):
+    settings = dict.fromkeys(["NUCLEUS_IMAGE_STORE_UPLOADS_URL", "NUCLEUS_GATEWAY_UPLOADS_URL"],
+                             line.url)
+    with a_deployment("--simulated", "--hosts", "4", settings=settings) as deployment:
+        line.port = yaml.safe_load(
+            (deployment.state / "deployment.yaml").read_text())["ports"]["uploads"]
         deployment.nucleus("cluster", "create", "amber", "--computes", "4")
         deployment.nucleus("cluster", "create", "jade", "--computes", "1")
         admin = Admin(deployment)
@@ -144,6 +159,68 @@ def test_an_image_is_uploaded_and_removed(admin, tmp_path):
     run_flow(admin.url, "upload_an_image", token=admin.token, file=str(disk))
 
 
+def test_an_image_is_uploaded_by_drag_and_drop(admin):
+    run_flow(admin.url, "drop_an_image", token=admin.token, image="dropped")
+    assert admin.ask("DELETE", "/v2/images/demo/dropped").status_code == 204
+
+
+@pytest.fixture(name="slow_line")
+def slow_line_fixture(line):
+    line.bytes_per_s = 4 << 20
+    yield line
+    line.bytes_per_s = None
+    line.mend()
+
+
+def test_an_upload_survives_drops_a_kill_and_a_reload(site, admin, slow_line, tmp_path):
+    disk = tmp_path / "long.raw"
+    disk.write_bytes(os.urandom(64 << 20))
+    actions = {"cut": slow_line.cut, "mend": slow_line.mend,
+               "kill": lambda: os.kill(site.pids()["image_store"], signal.SIGKILL),
+               "hurry": lambda: setattr(slow_line, "bytes_per_s", None)}
+    flow = begin_flow(admin.url, "upload_across_drops", token=admin.token, file=str(disk),
+                      image="long", sha256=hashlib.sha256(disk.read_bytes()).hexdigest())
+    try:
+        for name, act in actions.items():
+            assert flow.stdout.readline() == name + "\n"
+            act()
+    finally:
+        end_flow(flow)
+    assert admin.ask("DELETE", "/v2/images/demo/long").status_code == 204
+
+
+def test_a_cancelled_upload_leaves_nothing(admin, slow_line, tmp_path):
+    disk = tmp_path / "unwanted.raw"
+    disk.write_bytes(bytes(64 << 20))
+    assert slow_line.bytes_per_s
+    run_flow(admin.url, "cancel_an_upload", token=admin.token, file=str(disk), image="unwanted")
+    assert not [one for one in admin.get("/v2/uploads")["uploads"]
+                if one["image_id"] == "demo/unwanted"]
+
+
+def test_an_operator_sees_which_process_does_not_serve(site, operator):
+    stopped = site.pids()["overhead"]
+    flow = begin_flow(operator.url, "see_processes", token=operator.token, stopped="overhead")
+    try:
+        assert flow.stdout.readline() == "serving\n"
+        os.kill(stopped, signal.SIGSTOP)
+        assert flow.stdout.readline() == "unknown\n"
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+        end_flow(flow)
+
+
+def test_the_live_view_of_1944_nodes_takes_150_kb_from_the_first_visit(admin):
+    out = run_flow(admin.url, "open_a_large_cluster_slowly", token=admin.token, cluster="wide",
+                   nodes="1,944 nodes", bytesMax=150_000)
+    print("at 3 Mbit/s:", out)
+
+
+def test_a_change_in_a_large_cluster_is_shown(admin):
+    print(run_flow(admin.url, "time_changes", token=admin.token, cluster="wide", node="wide",
+                   rounds=6))
+
+
 def test_a_cluster_of_1944_nodes_is_shown_within_its_bytes(admin):
     run_flow(admin.url, "scroll_a_large_cluster", token=admin.token, cluster="wide",
              last="vm-wide-1942")
@@ -165,7 +242,8 @@ def test_axe_finds_nothing(operator, admin, look):
              "clusters/amber/computesets": "Ends", "clusters/amber/network": "VLAN",
              "clusters/amber/overhead": "not measured", "clusters/amber/start": "Price",
              "clusters/amber/nodes/amber": "Timeline", "computesets": "Notify me",
-             "consoles": "No console is open", "images": "Images", "usage": "Charged",
+             "consoles": "No console is open", "consoles/class/amber": "active node",
+             "processes": "Processes of the head", "images": "Images", "usage": "Charged",
              "account": "Tokens", "hosts": "sim-0001", "hosts/sim-0001": "Heartbeat",
              "queue": "Queue", "events": "Events", "people": "pat", "nonsense": "no such page"}
     if sets:
@@ -269,6 +347,10 @@ def test_pages_have_strict_headers(admin, path):
     assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
     assert "require-trusted-types-for 'script'" in policy
     assert "unsafe" not in policy and "*" not in policy
+    (connect,) = re.findall(r"connect-src ([^;]+)", policy)
+    allowed = connect.split()
+    assert allowed[0] == "'self'" and len(allowed) == 4, connect
+    assert [one.split("://")[0] for one in allowed[1:]] == ["ws", "ws", "http"], connect
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
 
@@ -288,6 +370,26 @@ def test_pages_are_checked_and_modules_kept_by_the_browser(admin):
     assert packed.headers["ETag"] != plain.headers["ETag"]
 
 
+def test_long_answers_are_packed_for_clients_that_accept_it(admin):
+    url = "/v2/clusters/wide/nodes?limit=1000"
+    packed = admin.ask("GET", url)
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Vary"] == "Accept-Encoding"
+    plain = admin.ask("GET", url, headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in plain.headers
+    assert plain.headers["Vary"] == "Accept-Encoding"
+    assert plain.json() == packed.json()
+    assert int(packed.headers["Content-Length"]) < len(plain.content) / 5
+    for answer in (packed, plain):
+        known = {"If-None-Match": answer.headers["ETag"]}
+        encoding = {"Accept-Encoding": "gzip" if answer is packed else "identity"}
+        again = admin.ask("GET", url, headers={**known, **encoding})
+        assert again.status_code == 304, answer.headers
+    assert packed.headers["ETag"] == plain.headers["ETag"][:-1] + '.gz"'
+    small = admin.ask("GET", "/v2/clusters/jade?fields=cluster_id")
+    assert small.status_code == 200 and "Content-Encoding" not in small.headers
+
+
 @pytest.mark.parametrize("path", [
     "/portal/x/main.js", "/portal/../openapi.json", "/portal/%2e%2e/x",
     "/portal/x/..%2f..%2fetc/passwd", "/portal/x/y/z"])
@@ -304,6 +406,11 @@ def test_a_serial_console_is_typed_in_and_answers(machines):
     answer = machines.rest.ask("GET", "/nucleus/v1/cluster/left/compute/vm-left-00/console/")
     assert answer.status_code == 303, answer.text
     run_flow(url, "use_a_console_link", link=answer.headers["Location"])
+
+
+def test_a_trainer_sees_the_screens_of_a_class(machines):
+    run_flow(machines.env["NUCLEUS_URL"], "see_the_class", token=machines.env["NUCLEUS_TOKEN"],
+             cluster="left", node="vm-left-00")
 
 
 def test_an_idle_computeset_says_since_when(tiny_guest):

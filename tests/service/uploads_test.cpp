@@ -334,5 +334,37 @@ TEST_F(Uploads, RefusesAnUploadThatIsNotWellDescribed) {
             ErrorCode::wrong_state);
 }
 
+TEST_F(Uploads, AnswersPagesOfTheAllowedOriginAlone) {
+  start({{"image_store.uploads_allow_origins", "https://nucleus.example"}});
+  const auto ticket = begin("p/x");
+  ASSERT_TRUE(ticket);
+  const auto allowed_by = [&](TusAsk ask, const std::string& origin) {
+    ask.headers.push_back("Origin: " + origin);
+    const auto headers = tus(*ticket, ask).headers;
+    const auto found = headers.find("Access-Control-Allow-Origin");
+    return found == headers.end() ? std::string() : found->second;
+  };
+  const TusAsk head;
+  const TusAsk preflight{
+      .method = "OPTIONS", .headers = {"Access-Control-Request-Method: PATCH"}, .version = ""};
+  const TusAsk part{.method = "PATCH", .body = "x"};
+  const TusAsk wrong_offset{.method = "PATCH", .offset = 7, .body = "x"};
+  const TusAsk wrong_type{.method = "PATCH", .body = "x", .type = "text/plain"};
+  for (const auto& ask : {head, preflight, part, wrong_offset, wrong_type}) {
+    EXPECT_EQ(allowed_by(ask, "https://nucleus.example"), "https://nucleus.example") << ask.method;
+    EXPECT_EQ(allowed_by(ask, "https://evil.example"), "") << ask.method;
+    EXPECT_EQ(allowed_by(ask, "null"), "") << ask.method;
+  }
+}
+
+TEST_F(Uploads, AnswersNoPagesUnlessAnOriginIsSet) {
+  start();
+  const auto ticket = begin("p/x");
+  ASSERT_TRUE(ticket);
+  const auto answer = tus(*ticket, {.headers = {"Origin: https://nucleus.example"}});
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_FALSE(answer.headers.contains("Access-Control-Allow-Origin"));
+}
+
 }  // namespace
 }  // namespace nucleus::tests

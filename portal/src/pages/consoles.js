@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { post, v2 } from "../lib/api.js";
 import { closeConsole, current, openConsole, sessions } from "../lib/console_sessions.js";
+import { href } from "../lib/route.js";
 import { may, store } from "../lib/store.js";
 import { loadStyle } from "../lib/styles.js";
 import { ConsoleTerminal } from "../lib/terminal.js";
@@ -98,6 +99,7 @@ export default function Consoles() {
     <${Page} title="Consoles" actions=${open.length > 1 && html`<button aria-pressed=${isSplit}
         onClick=${() => setSplit(!isSplit)}>Side by side</button>`}>
       <${Open} />
+      <p><a href=${href("consoles", "class")}>Class view: all screens of a cluster</a></p>
       ${open.length === 0 && html`<p class="empty">No console is open. Only nodes that are active
         have one.</p>`}
       ${!isSplit && open.length > 1 && html`<nav class="tabs" aria-label="Open consoles">${open.map(

@@ -5,6 +5,7 @@ import { streamState } from "../lib/events.js";
 import { href, route } from "../lib/route.js";
 import { isOperator, store } from "../lib/store.js";
 import { say, Toasts } from "../lib/toast.js";
+import { forgetUploads } from "../lib/upload_memory.js";
 import { Fault, html, State, useValue } from "../lib/ui.js";
 
 /** Each page is loaded when it is first shown. @type {Record<string, () => Promise<any>>} */
@@ -17,18 +18,21 @@ const pages = {
   computeset: () => import("./computeset.js"),
   images: () => import("./images.js"),
   consoles: () => import("./consoles.js"),
+  class_view: () => import("./class_view.js"),
   usage: () => import("./usage.js"),
   account: () => import("./account.js"),
   hosts: () => import("./hosts.js"),
   host: () => import("./host.js"),
   queue: () => import("./queue.js"),
   events: () => import("./events.js"),
+  processes: () => import("./processes.js"),
   people: () => import("./people.js"),
 };
 
 const links = [["clusters", "Clusters"], ["computesets", "Computesets"], ["consoles", "Consoles"],
   ["images", "Images"], ["usage", "Usage"], ["account", "Account"]];
 const operatorLinks = [["hosts", "Hosts"], ["queue", "Queue"], ["events", "Events"],
+  ["processes", "Processes"],
   ["people", "Projects and people"]];
 
 /** The page of an address, and what it is about. @param {string[]} names */
@@ -38,6 +42,7 @@ export function pageOf(names) {
     return { page: "node", cluster: name, node };
   if (section === "clusters" && part === "start") return { page: "start", cluster: name };
   if (section === "clusters" && name) return { page: "cluster", cluster: name, tab: part };
+  if (section === "consoles" && name === "class") return { page: "class_view", cluster: part };
   if (section === "computesets" && name) return { page: "computeset", id: name };
   if (section === "hosts" && name) return { page: "host", host: name };
   return { page: section in pages ? section : "" };
@@ -87,6 +92,7 @@ export function Shell({ me }) {
     } catch (refused) {
       return say(/** @type {Error} */ (refused).message, true);
     }
+    forgetUploads();
     store.stream.close();
     store.me.value = null;
     isSignedOut.value = true;

@@ -21,6 +21,7 @@ constexpr std::string_view uploads_path = "/uploads/";
 constexpr std::string_view upload_bearer = "bearer ";
 constexpr std::size_t upload_ticket_bytes_max = 128;
 constexpr std::size_t upload_id_bytes = 32;
+constexpr const char* preflight_keep_s = "600";
 
 bool is_upload_id(std::string_view text) {
   return text.size() == upload_id_bytes && std::ranges::all_of(text, [](unsigned char c) {
@@ -147,6 +148,22 @@ http::Response tus_options(std::uint64_t size_bytes_max) {
                             {"Tus-Max-Size", std::to_string(size_bytes_max)},
                             {"Tus-Extension", "expiration,checksum,termination"},
                             {"Tus-Checksum-Algorithm", "sha1,sha256"}});
+}
+
+void allow_origin(const http::Request& request, const std::vector<std::string>& origins,
+                  http::Response& response) {
+  if (origins.empty()) return;
+  response.headers["Vary"] = "Origin";
+  const auto origin = request.header("Origin");
+  if (std::ranges::find(origins, origin) == origins.end()) return;
+  response.headers["Access-Control-Allow-Origin"] = origin;
+  response.headers["Access-Control-Expose-Headers"] =
+      "Upload-Offset, Upload-Length, Upload-Expires, Retry-After, Tus-Resumable";
+  if (request.sent_method() != "OPTIONS") return;
+  response.headers["Access-Control-Allow-Methods"] = "HEAD, PATCH, DELETE";
+  response.headers["Access-Control-Allow-Headers"] =
+      "Authorization, Content-Type, Tus-Resumable, Upload-Offset, Upload-Checksum";
+  response.headers["Access-Control-Max-Age"] = preflight_keep_s;
 }
 
 std::string http_date(std::int64_t unix_s) {

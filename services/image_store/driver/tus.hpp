@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/http/http.hpp"
 #include "core/result.hpp"
@@ -35,6 +36,10 @@ core::http::Response tus_refusal(int status, const std::string& detail);
 core::http::Response tus_refusal(const core::Error& error);
 /// The answer to OPTIONS.
 core::http::Response tus_options(std::uint64_t size_bytes_max);
+/// Allows a page of one of these origins to read the response, and to send what a preflight asks
+/// for. A page of another origin is allowed nothing.
+void allow_origin(const core::http::Request& request, const std::vector<std::string>& origins,
+                  core::http::Response& response);
 /// The value of Upload-Expires.
 std::string http_date(std::int64_t unix_s);
 

@@ -24,10 +24,10 @@ http::Response render_fault(int status, const std::string& detail, const std::st
 
 }  // namespace
 
-UploadServer::UploadServer(http::ServerOptions options, std::uint64_t size_bytes_max,
-                           Metrics& metrics, UploadFolder folder,
-                           std::shared_ptr<UploadLocks> locks, UploadCalls calls)
-    : size_bytes_max_{size_bytes_max},
+UploadServer::UploadServer(http::ServerOptions options, const UploadRules& rules, Metrics& metrics,
+                           UploadFolder folder, std::shared_ptr<UploadLocks> locks,
+                           UploadCalls calls)
+    : rules_{rules},
       metrics_{metrics},
       folder_{std::move(folder)},
       locks_{std::move(locks)},
@@ -37,15 +37,36 @@ UploadServer::UploadServer(http::ServerOptions options, std::uint64_t size_bytes
   server_ = std::make_unique<http::Server>(
       std::move(options),
       [this](const http::Request& request, const std::shared_ptr<void>& context,
-             const http::Respond& respond) { handle(request, context, respond); },
+             const http::Respond& respond) {
+        handle(request, context, with_origin(request, respond));
+      },
       [](const http::Request& request) { return tus_method(request) == "PATCH"; },
-      [this](const http::Request& request, const Planned& done) { plan(request, done); });
+      [this](const http::Request& request, const Planned& done) { plan_part(request, done); });
   server_->start();
 }
 
 UploadServer::~UploadServer() {
   server_.reset();
   workers_->stop();
+}
+
+http::Respond UploadServer::with_origin(const http::Request& request, http::Respond respond) const {
+  if (rules_.origins.empty()) return respond;
+  return [request =
+              http::Request{
+                  .method = request.method, .headers = request.headers, .is_head = request.is_head},
+          origins = rules_.origins, respond = std::move(respond)](http::Response response) {
+    allow_origin(request, origins, response);
+    respond(std::move(response));
+  };
+}
+
+void UploadServer::plan_part(const http::Request& request, const Planned& done) {
+  plan(request, [done, refuse = with_origin(request, done)](
+                    std::variant<http::BodyPlan, http::Response> planned) {
+    if (auto* refusal = std::get_if<http::Response>(&planned)) return refuse(std::move(*refusal));
+    done(std::move(planned));
+  });
 }
 
 void UploadServer::plan(const http::Request& request, const Planned& done) {
@@ -76,7 +97,7 @@ void UploadServer::handle(const http::Request& request, const std::shared_ptr<vo
                           const http::Respond& respond) {
   if (context) return finish_part(std::static_pointer_cast<UploadWriter>(context), respond);
   const auto method = tus_method(request);
-  if (method == "OPTIONS") return respond(tus_options(size_bytes_max_));
+  if (method == "OPTIONS") return respond(tus_options(rules_.size_bytes_max));
   if (method != "HEAD" && method != "DELETE")
     return respond(tus_refusal(405, "only OPTIONS, HEAD, PATCH and DELETE"));
   const auto access = parse_access(request);

@@ -34,10 +34,15 @@ struct UploadCalls {
   std::function<void(const std::string& upload_id, Done<msg::Done>)> remove = {};
 };
 
+struct UploadRules {
+  std::uint64_t size_bytes_max = 0;
+  std::vector<std::string> origins = {};  // whose pages may send uploads
+};
+
 class UploadServer {
  public:
   /// Throws std::runtime_error if the endpoint cannot be bound.
-  UploadServer(core::http::ServerOptions options, std::uint64_t size_bytes_max, Metrics& metrics,
+  UploadServer(core::http::ServerOptions options, const UploadRules& rules, Metrics& metrics,
                UploadFolder folder, std::shared_ptr<UploadLocks> locks, UploadCalls calls);
   ~UploadServer();
   UploadServer(const UploadServer&) = delete;
@@ -48,6 +53,9 @@ class UploadServer {
  private:
   using Planned = std::function<void(std::variant<core::http::BodyPlan, core::http::Response>)>;
 
+  core::http::Respond with_origin(const core::http::Request& request,
+                                  core::http::Respond respond) const;
+  void plan_part(const core::http::Request& request, const Planned& done);
   void plan(const core::http::Request& request, const Planned& done);
   void handle(const core::http::Request& request, const std::shared_ptr<void>& context,
               const core::http::Respond& respond);
@@ -55,7 +63,7 @@ class UploadServer {
   void show(const UploadAccess& access, const core::http::Respond& respond);
   void remove(const UploadAccess& access, const core::http::Respond& respond);
 
-  const std::uint64_t size_bytes_max_;
+  const UploadRules rules_;
   Metrics& metrics_;
   const UploadFolder folder_;
   std::shared_ptr<UploadLocks> locks_;

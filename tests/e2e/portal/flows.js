@@ -2,31 +2,16 @@
 // what a person would see does not appear in time, or if the page caused an error or a refusal by
 // the Content-Security-Policy.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { openBrowser, signIn } from "./browser.js";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** @param {import("playwright-core").Page} page @param {string} name */
-const heading = (page, name) =>
-  page.getByRole("heading", { name, exact: true, level: 1 }).waitFor();
-/** The state in a row of a table. @param {any} page @param {string} row @param {string} state */
-const rowWith = (page, row, state) => page.locator("tr", { hasText: row })
-  .filter({ has: page.locator(".state", { hasText: state }) }).first();
-
-/** Words for what axe finds. @param {import("playwright-core").Page} page @param {string} where */
-async function accessibilityFaults(page, where) {
-  // The page's policy refuses scripts of others; the test runs axe in the page's world by DevTools.
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run(
-    document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
-  return violations.flatMap((/** @type {any} */ one) => one.nodes.map((/** @type {any} */ node) =>
-    `${where}: ${one.id}: ${node.html.slice(0, 200)} ${node.failureSummary.slice(0, 300)}`));
-}
+import { largeFlows } from "./large_flows.js";
+import { accessibilityFaults, heading, rowWith } from "./pages.js";
+import { uploadFlows } from "./upload_flows.js";
 
 /** @type {Record<string, (one: any, given: any) => Promise<void>>} */
 const flows = {
+  ...uploadFlows,
+  ...largeFlows,
+
   async sign_in_and_out({ page, context }, { person, password }) {
     await signIn(page, { person, password: "wrong password" });
     await page.getByRole("alert").waitFor();
@@ -40,8 +25,10 @@ const flows = {
     assert.equal(await page.evaluate(() => document.cookie), "");
     await page.reload();
     await heading(page, "Clusters");
+    await page.evaluate(() => localStorage.setItem("nucleus-uploads", "[]"));
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByLabel("User name").waitFor();
+    assert.equal(await page.evaluate(() => localStorage.getItem("nucleus-uploads")), null);
     assert.equal((await context.cookies()).length, 0);
     await context.addCookies([cookie]);
     assert.equal((await context.request.get("/v2/me")).status(), 401);
@@ -279,31 +266,46 @@ const flows = {
     assert.equal(await page.evaluate(() => /** @type {any} */ (globalThis).wasRun), undefined);
   },
 
-  async upload_an_image({ page }, { token, file }) {
+  async see_the_class({ page, context }, { token, cluster, node }) {
     await signIn(page, { token });
-    await page.getByRole("link", { name: "Images" }).click();
-    await page.getByLabel("Image file").setInputFiles(file);
-    const dialog = page.getByRole("dialog");
-    await dialog.getByRole("button", { name: "Upload" }).click();
-    await page.locator("tr", { hasText: "demo/small-disk" }).waitFor();
-    await page.getByRole("button", { name: "Remove demo/small-disk" }).click();
-    await dialog.getByRole("button", { name: "Remove" }).click();
-    await page.getByText("No images yet.").waitFor();
+    await page.getByRole("link", { name: "Consoles" }).click();
+    await page.getByRole("link", { name: "Class view" }).click();
+    await heading(page, "Class view");
+    await page.getByLabel("Cluster").selectOption(cluster);
+    const screen = page.locator("li.thumbnail", { hasText: node });
+    await screen.getByText("live").waitFor();
+    assert.equal(await page.locator("li.thumbnail textarea").evaluateAll(all => all.filter(one => {
+      one.focus();
+      return document.activeElement === one;
+    }).length), 0);
+    const typist = await context.newPage();
+    await typist.goto(`/#/clusters/${cluster}/nodes/${node}`);
+    await typist.getByRole("button", { name: "Console" }).click();
+    await typist.getByRole("region", { name: "Console of " + node }).getByText("live").waitFor();
+    const typed = typist.locator(".xterm-rows");
+    await typist.keyboard.press("Enter");
+    await typed.filter({ hasText: /login:\s|#\s/ }).waitFor();
+    await typist.keyboard.type("seen-by-the-class");
+    await typed.filter({ hasText: "seen-by-the-class" }).waitFor();
+    await screen.locator(".xterm-rows").filter({ hasText: "seen-by-the-class" }).waitFor();
+    await typist.close();
+    assert.deepEqual(await accessibilityFaults(page, "class view"), []);
+    await page.getByRole("button", { name: "Open the console of " + node }).click();
+    await heading(page, "Consoles");
+    await page.getByRole("region", { name: "Console of " + node }).getByText("live").waitFor();
   },
 
-  async scroll_a_large_cluster({ page }, { token, cluster, last }) {
+  async see_processes({ page }, { token, stopped }) {
     await signIn(page, { token });
-    await page.getByRole("link", { name: cluster, exact: true }).click();
-    const box = page.getByRole("region", { name: "Nodes of " + cluster });
-    await box.locator("tbody tr").nth(10).waitFor();
-    const bytes = await page.evaluate(() => performance.getEntriesByType("resource")
-      .filter(one => one.name.includes("/portal/"))
-      .reduce((sum, one) => sum + /** @type {any} */ (one).transferSize, 0));
-    assert.ok(bytes > 10_000 && bytes <= 150_000, `${bytes} bytes of modules`);
-    await page.getByText("1,944 nodes").first().waitFor();
-    await box.evaluate(element => { element.scrollTop = element.scrollHeight; });
-    await page.getByRole("link", { name: last, exact: true }).waitFor();
-    assert.ok(await box.locator("tbody tr").count() < 100);
+    await page.getByRole("link", { name: "Processes" }).click();
+    await page.getByText("All processes of the head are serving.").waitFor();
+    for (const name of ["registry", "scheduler", "gateway", stopped])
+      await rowWith(page, name, "serving").waitFor();
+    process.stdout.write("serving\n");
+    await rowWith(page, stopped, "unknown").waitFor();
+    await page.getByRole("status").getByText("Not serving: 1 of 7.").waitFor();
+    process.stdout.write("unknown\n");
+    await rowWith(page, stopped, "serving").waitFor();
   },
 
   async pass_axe({ page }, { token, pages }) {

@@ -69,6 +69,8 @@ TEST_F(Keys, TheGatewayMayCallServicesButNoHostsAndNoProcessTopics) {
   ASSERT_NE(gateway, all.end());
   EXPECT_TRUE(core::may_call(*gateway, "gateway", "registry", "registry.check-token"));
   EXPECT_FALSE(core::may_call(*gateway, "gateway", "provisioner/h", "provisioner.apply-grants"));
+  EXPECT_TRUE(core::may_call(*gateway, "gateway", "registry", "process.get-status"));
+  EXPECT_FALSE(core::may_call(*gateway, "gateway", "registry", "process.get-config"));
   EXPECT_FALSE(core::may_call(*gateway, "gateway", "registry", "process.drain"));
 }
 

@@ -60,6 +60,37 @@ TEST(Tus, FindsNoUploadInAnotherPath) {
   }
 }
 
+core::http::Response answered_to(const std::string& method, const std::string& origin) {
+  core::http::Request request{.method = method};
+  if (!origin.empty()) request.headers["Origin"] = origin;
+  auto response = tus_response(204);
+  allow_origin(request, {"https://nucleus.example", "http://localhost:8080"}, response);
+  return response;
+}
+
+TEST(Tus, LetsPagesOfItsOriginsReadTheResponse) {
+  for (const auto* origin : {"https://nucleus.example", "http://localhost:8080"}) {
+    const auto headers = answered_to("PATCH", origin).headers;
+    EXPECT_EQ(headers.at("Access-Control-Allow-Origin"), origin);
+    EXPECT_NE(headers.at("Access-Control-Expose-Headers").find("Upload-Offset"), std::string::npos);
+    EXPECT_FALSE(headers.contains("Access-Control-Allow-Methods")) << "no preflight";
+    EXPECT_FALSE(headers.contains("Access-Control-Allow-Credentials"));
+  }
+  const auto headers = answered_to("OPTIONS", "https://nucleus.example").headers;
+  EXPECT_EQ(headers.at("Access-Control-Allow-Methods"), "HEAD, PATCH, DELETE");
+}
+
+TEST(Tus, AllowsPagesOfOtherOriginsNothing) {
+  for (const auto* origin : {"", "null", "*", "https://evil.example", "http://nucleus.example",
+                             "https://nucleus.example:8443", "https://nucleus.example.evil"})
+    for (const auto* method : {"OPTIONS", "PATCH"}) {
+      const auto headers = answered_to(method, origin).headers;
+      EXPECT_EQ(headers.at("Vary"), "Origin");
+      for (const auto& [name, value] : headers)
+        EXPECT_FALSE(name.starts_with("Access-Control")) << method << " " << origin << " " << name;
+    }
+}
+
 TEST(Tus, WritesDatesAsHttpDoes) {
   EXPECT_EQ(http_date(784'111'777), "Sun, 06 Nov 1994 08:49:37 GMT");
 }
