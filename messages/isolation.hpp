@@ -21,7 +21,8 @@ constexpr std::int64_t isolation_age_ms_max = 60'000;  // an older check counts 
 struct IsolationFault {
   std::string port = {};        // of the switch; empty = the whole switch
   NodeId node_id = {};          // whose port it is; empty = of no node of this host
-  ClusterId cluster_id = {};    // whose network it concerns; empty = of every cluster on the host
+  ClusterId cluster_id = {};    // whose network it concerns; a fault of the whole switch is listed
+                                // once for each cluster, and if there is none, without one
   std::string reason = {};      // 1..256 bytes, one line
   bool is_quarantined = false;  // the port neither sends nor receives
   NUCLEUS_FIELDS(port, node_id, cluster_id, reason, is_quarantined);
@@ -89,7 +90,7 @@ struct ListIsolations {
   NUCLEUS_FIELDS(viewer, cluster_id, page);
 };
 
-/// Event: the isolation of a cluster broke, changed its faults, or holds again.
+/// Event: the isolation of a cluster broke, or holds again.
 struct IsolationChanged {
   static constexpr std::string_view topic = "scheduler.isolation-changed";
   ClusterIsolation isolation = {};

@@ -28,7 +28,7 @@ NUCLEUS_ENUM(WaitReason, ports, volume, still_running, next_pass, no_room, no_ro
              too_large, too_large_for_all, no_host_up, all_hosts_drained, named_host_closed,
              named_host_full, disk, reserved, reservation_planned, reservation_full,
              reservation_begins, behind, batch_hosts, job_missing, job_pending, job_full,
-             start_failed)
+             start_failed, hosts_in_doubt)
 
 struct Wait {
   WaitReason reason = WaitReason::unknown;
@@ -372,9 +372,15 @@ inline DiskPlace disk_place_of(const StoredNode& node) {
   return {.host_id = node.disk_host_id, .is_in_store = node.epoch > 0 && node.disk_host_id.empty()};
 }
 
+/// The host cannot show that clusters on it are isolated.
+inline bool is_in_doubt(const StoredHost& host) {
+  return host.isolation == msg::IsolationState::unchecked ||
+         host.isolation == msg::IsolationState::broken;
+}
+
 /// Nodes may be placed there.
 inline bool is_open(const StoredHost& host) {
-  return host.state == msg::HostState::up && !host.is_drained;
+  return host.state == msg::HostState::up && !host.is_drained && !is_in_doubt(host);
 }
 
 inline Resources size_of(const msg::Node& definition) {
