@@ -59,6 +59,7 @@ core::Result<SwitchCheck> SwitchGuard::check(const Job& job) {
   auto& faults = check.faults;
   std::ranges::move(judge_ports(switch_ports, job.ports, options_.layout),
                     std::back_inserter(faults));
+  if (auto read = check_fragments(job, faults); !read) return std::unexpected(read.error());
   auto changed = differences();
   if (!changed) return std::unexpected(changed.error());
   const auto flow_count = static_cast<std::size_t>(std::ranges::count(applied_, '\n'));
@@ -90,8 +91,12 @@ core::Result<SwitchCheck> SwitchGuard::check(const Job& job) {
 
 core::Result<std::vector<SwitchPort>> SwitchGuard::read_ports(SwitchCheck& check) {
   const auto& bridge = options_.layout.bridge;
-  const auto shown = run({"ovs-vsctl", "--timeout=5", "get", "bridge", bridge, "fail_mode",
-                          "controller", "mirrors", "flood_vlans"});
+  const auto described = run({"ovs-ofctl", "-O", "OpenFlow13", "dump-ports-desc", bridge});
+  if (!described) return std::unexpected(described.error());
+  // After the list of ports: libvirt adds a port and its VLAN at once.
+  auto shown = run({"ovs-vsctl", "--timeout=5", "--format=csv", "--data=bare", "--no-headings",
+                    "get", "bridge", bridge, "fail_mode", "controller", "mirrors", "flood_vlans",
+                    "--", "--columns=name,tag,trunks,vlan_mode", "list", "port"});
   if (!shown) return std::unexpected(shown.error());
   const auto settings = parse_bridge_settings(*shown);
   if (!settings)
@@ -104,19 +109,28 @@ core::Result<std::vector<SwitchPort>> SwitchGuard::read_ports(SwitchCheck& check
       check.faults.push_back({.reason = "the bridge forwarded frames without a flow"});
   }
   is_secure_ = true;
-  // By default the switch sees no port in the first fragment either: a DHCP reply in fragments
-  // would pass. A switch that restarted has forgotten it.
-  if (auto set = run({"ovs-ofctl", "-O", "OpenFlow13", "set-frags", bridge, "nx-match"}); !set)
-    return std::unexpected(set.error());
-  const auto described = run({"ovs-ofctl", "-O", "OpenFlow13", "dump-ports-desc", bridge});
-  if (!described) return std::unexpected(described.error());
-  // After the list of ports: libvirt adds a port and its VLAN at once.
-  const auto vlans = run({"ovs-vsctl", "--timeout=5", "--format=csv", "--data=bare",
-                          "--no-headings", "--columns=name,tag,trunks,vlan_mode", "list", "port"});
-  if (!vlans) return std::unexpected(vlans.error());
   auto ports = parse_switch_ports(*described);
-  add_vlans(ports, *vlans);
+  add_vlans(ports, *shown);
   return ports;
+}
+
+/// By default the switch sees no port in the first fragment either: a DHCP reply in fragments would
+/// pass.
+core::Result<void> SwitchGuard::match_fragments() const {
+  const auto set =
+      run({"ovs-ofctl", "-O", "OpenFlow13", "set-frags", options_.layout.bridge, "nx-match"});
+  if (!set) return std::unexpected(set.error());
+  return {};
+}
+
+core::Result<void> SwitchGuard::check_fragments(const Job& job, std::vector<PortFault>& faults) {
+  if (applied_.empty() || job.now_ms - fragments_checked_ms_ < probe_interval_ms) return {};
+  fragments_checked_ms_ = job.now_ms;
+  const auto read = run({"ovs-ofctl", "-O", "OpenFlow13", "get-frags", options_.layout.bridge});
+  if (!read) return std::unexpected(read.error());
+  if (read->starts_with("nx-match")) return {};
+  faults.push_back({.reason = "the bridge did not compare fragments with its flows"});
+  return match_fragments();
 }
 
 core::Result<std::string> SwitchGuard::differences() const {
@@ -134,6 +148,8 @@ core::Result<std::string> SwitchGuard::differences() const {
 
 core::Result<void> SwitchGuard::apply(const std::string& flows, bool is_complete) {
   applied_.clear();
+  // A switch that restarted has forgotten it, as its flows.
+  if (auto set = match_fragments(); !set) return set;
   if (auto written = write_file(options_.flows_file, flows); !written) return written;
   const auto taken =
       run({"ovs-ofctl", "-O", "OpenFlow13", "--bundle", is_complete ? "replace-flows" : "add-flows",

@@ -52,6 +52,8 @@ class SwitchGuard {
   };
 
   core::Result<std::vector<SwitchPort>> read_ports(SwitchCheck& check);
+  core::Result<void> match_fragments() const;
+  core::Result<void> check_fragments(const Job& job, std::vector<PortFault>& faults);
   core::Result<std::string> differences() const;
   core::Result<void> apply(const std::string& flows, bool is_complete);
   core::Result<void> close_and_open(const std::vector<SwitchPort>& switch_ports) const;
@@ -72,6 +74,7 @@ class SwitchGuard {
   SwitchGuardOptions options_;
   std::string applied_ = {};  // the flows that the switch was last given; empty = none yet
   bool is_applied_complete_ = false;
+  std::int64_t fragments_checked_ms_ = 0;  // steady
   bool is_secure_ = false;  // the bridge was seen, or set, to drop what it has no flow for
   std::map<std::string, Held> held_ = {};               // faults by port
   std::map<std::string, std::int64_t> probed_ms_ = {};  // ports: last probed, else first seen
