@@ -230,11 +230,10 @@ Listing network_view(const Json& networks) {
   Listing listing{.columns = {"node", "network", "vlan", "address", "mac"}};
   for (const auto& network : networks.items())
     for (const auto& port : network["ports"].items())
-      listing.rows.push_back({port["node_name"].text(),
-                              network["is_public"].text() == "true" ? "public" : "private",
-                              network["vlan"].text(),
-                              port["ip"].text() + "/" + port["prefix_length"].text(),
-                              port["mac"].text()});
+      listing.rows.push_back(
+          {port["node_name"].text(), network["is_public"].text() == "true" ? "public" : "private",
+           network["vlan"].text(), port["ip"].text() + "/" + port["prefix_length"].text(),
+           port["mac"].text()});
   return listing;
 }
 

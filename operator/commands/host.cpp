@@ -84,6 +84,14 @@ core::Result<int> check_host_isolation(const HostArguments& arguments) {
   const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
   const auto& host_id = arguments.request.host_id;
+  const auto found = (*opened)->call(msg::ListHosts{.host_id = host_id});
+  if (!found) return std::unexpected(found.error());
+  if (found->hosts.empty())
+    return core::refuse(core::ErrorCode::not_found, "no such host: " + host_id.value);
+  if (found->hosts.front().isolation == msg::IsolationState::simulated) {
+    std::cout << fmt::format("host {}: simulated, there is no switch to check\n", host_id.value);
+    return 0;
+  }
   const auto checked = (*opened)->call(msg::CheckIsolation{.host_id = host_id},
                                        {.to = "provisioner/" + host_id.value,
                                         .deadline = core::Milliseconds{60'000},
@@ -93,10 +101,7 @@ core::Result<int> check_host_isolation(const HostArguments& arguments) {
                            msg::name_of(checked->state), checked->port_count, checked->fault_count,
                            checked->reason.empty() ? "" : ": " + checked->reason);
   for (const auto& fault : checked->faults) std::cout << fault_line(fault);
-  return checked->state == msg::IsolationState::verified ||
-                 checked->state == msg::IsolationState::simulated
-             ? 0
-             : 1;
+  return checked->state == msg::IsolationState::verified ? 0 : 1;
 }
 
 core::Result<int> drain_or_resume(const HostArguments& arguments) {

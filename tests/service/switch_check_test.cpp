@@ -22,7 +22,7 @@ using testing::IsEmpty;
 constexpr std::int64_t hold_ms = 10'000;  // that a fault keeps its port closed
 
 /// Two nodes each of two clusters, and an uplink.
-class SwitchChecks : public testing::Test {
+class SmallSwitch : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     shared_ = std::make_unique<PrivateSwitch>();
@@ -31,18 +31,7 @@ class SwitchChecks : public testing::Test {
   }
   static void TearDownTestSuite() { shared_.reset(); }
 
-  SwitchChecks() {
-    for (const auto& node : nodes)
-      job_.ports.push_back(
-          {.mac = node.mac, .vlan = static_cast<std::uint16_t>(node.vlan), .device = node.name});
-    // The switch has seen the links of all taps.
-    EXPECT_TRUE(eventually([&] {
-      return std::ranges::count_if(switch_ports(), [](const auto& port) {
-               return port.has_link && port.number != "LOCAL";
-             }) == 5;
-    }));
-  }
-  ~SwitchChecks() override {
+  ~SmallSwitch() override {
     switch_.vsctl({"clear", "bridge", PrivateSwitch::bridge, "mirrors", "--", "--if-exists",
                    "del-port", "rogue", "--", "--if-exists", "del-port", "nuc-9"});
   }
@@ -63,6 +52,33 @@ class SwitchChecks : public testing::Test {
     return names;
   }
 
+  struct TestNode {
+    const char* name;
+    const char* mac;
+    int vlan;
+  };
+  static constexpr std::array<TestNode, 4> nodes{{{"nuc-1", "52:54:00:00:00:01", 101},
+                                                  {"nuc-2", "52:54:00:00:00:02", 101},
+                                                  {"nuc-3", "52:54:00:00:00:03", 102},
+                                                  {"nuc-4", "52:54:00:00:00:04", 102}}};
+  static inline std::unique_ptr<PrivateSwitch> shared_ = {};  // starting one takes a second
+
+  PrivateSwitch& switch_ = *shared_;
+};
+
+class SwitchChecks : public SmallSwitch {
+ protected:
+  SwitchChecks() {
+    for (const auto& node : nodes)
+      job_.ports.push_back(
+          {.mac = node.mac, .vlan = static_cast<std::uint16_t>(node.vlan), .device = node.name});
+    // The switch has seen the links of all taps.
+    EXPECT_TRUE(eventually([&] {
+      return std::ranges::count_if(switch_ports(), [](const auto& port) {
+               return port.has_link && port.number != "LOCAL";
+             }) == 5;
+    }));
+  }
   provisioner::SwitchCheck check(std::int64_t after_ms = 2'000) {
     job_.now_ms += after_ms;
     ++job_.random;
@@ -87,18 +103,6 @@ class SwitchChecks : public testing::Test {
     job_.must_probe_all = false;
   }
 
-  struct TestNode {
-    const char* name;
-    const char* mac;
-    int vlan;
-  };
-  static constexpr std::array<TestNode, 4> nodes{{{"nuc-1", "52:54:00:00:00:01", 101},
-                                                  {"nuc-2", "52:54:00:00:00:02", 101},
-                                                  {"nuc-3", "52:54:00:00:00:03", 102},
-                                                  {"nuc-4", "52:54:00:00:00:04", 102}}};
-  static inline std::unique_ptr<PrivateSwitch> shared_ = {};  // starting one takes a second
-
-  PrivateSwitch& switch_ = *shared_;
   SwitchGuard guard_{{.layout = {.bridge = PrivateSwitch::bridge,
                                  .tap_prefix = "nuc-",
                                  .uplinks = std::set<std::string>{"up0"}},
