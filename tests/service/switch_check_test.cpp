@@ -21,7 +21,7 @@ using testing::IsEmpty;
 
 constexpr std::int64_t hold_ms = 10'000;  // that a fault keeps its port closed
 
-/// Two nodes each of two clusters, and an uplink.
+/// Two ports each of two clusters and of the public network, and an uplink.
 class SmallSwitch : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -56,11 +56,15 @@ class SmallSwitch : public testing::Test {
     const char* name;
     const char* mac;
     int vlan;
+    const char* public_ip = "";
   };
-  static constexpr std::array<TestNode, 4> nodes{{{"nuc-1", "52:54:00:00:00:01", 101},
-                                                  {"nuc-2", "52:54:00:00:00:02", 101},
-                                                  {"nuc-3", "52:54:00:00:00:03", 102},
-                                                  {"nuc-4", "52:54:00:00:00:04", 102}}};
+  static constexpr std::array<TestNode, 6> nodes{
+      {{"nuc-1", "52:54:00:00:00:01", 101},
+       {"nuc-2", "52:54:00:00:00:02", 101},
+       {"nuc-3", "52:54:00:00:00:03", 102},
+       {"nuc-4", "52:54:00:00:00:04", 102},
+       {"nuc-5", "52:54:00:00:00:05", 4000, "172.30.0.5"},
+       {"nuc-6", "52:54:00:00:00:06", 4000, "172.30.0.6"}}};
   static inline std::unique_ptr<PrivateSwitch> shared_ = {};  // starting one takes a second
 
   PrivateSwitch& switch_ = *shared_;
@@ -70,13 +74,15 @@ class SwitchChecks : public SmallSwitch {
  protected:
   SwitchChecks() {
     for (const auto& node : nodes)
-      job_.ports.push_back(
-          {.mac = node.mac, .vlan = static_cast<std::uint16_t>(node.vlan), .device = node.name});
+      job_.ports.push_back({.mac = node.mac,
+                            .vlan = static_cast<std::uint16_t>(node.vlan),
+                            .device = node.name,
+                            .guarded_ip = node.public_ip});
     // The switch has seen the links of all taps.
     EXPECT_TRUE(eventually([&] {
       return std::ranges::count_if(switch_ports(), [](const auto& port) {
                return port.has_link && port.number != "LOCAL";
-             }) == 5;
+             }) == std::ssize(nodes) + 1;
     }));
   }
   provisioner::SwitchCheck check(std::int64_t after_ms = 2'000) {
@@ -115,7 +121,7 @@ TEST_F(SwitchChecks, FindNoFaultInASwitchThatIsolates) {
   const auto first = check();
   EXPECT_THAT(first.faults, IsEmpty());
   EXPECT_TRUE(first.is_complete);
-  EXPECT_EQ(first.port_count, 4U);
+  EXPECT_EQ(first.port_count, nodes.size());
   EXPECT_EQ(first.not_probed, "");
   EXPECT_EQ(first.oldest_probe_ms, job_.now_ms) << "each port was probed";
   for (int pass = 0; pass < 16; ++pass) {
