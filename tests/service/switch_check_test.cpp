@@ -56,13 +56,13 @@ class SmallSwitch : public testing::Test {
     const char* name;
     const char* mac;
     int vlan;
-    const char* public_ip = "";
+    const char* public_ip;
   };
   static constexpr std::array<TestNode, 6> nodes{
-      {{"nuc-1", "52:54:00:00:00:01", 101},
-       {"nuc-2", "52:54:00:00:00:02", 101},
-       {"nuc-3", "52:54:00:00:00:03", 102},
-       {"nuc-4", "52:54:00:00:00:04", 102},
+      {{"nuc-1", "52:54:00:00:00:01", 101, ""},
+       {"nuc-2", "52:54:00:00:00:02", 101, ""},
+       {"nuc-3", "52:54:00:00:00:03", 102, ""},
+       {"nuc-4", "52:54:00:00:00:04", 102, ""},
        {"nuc-5", "52:54:00:00:00:05", 4000, "172.30.0.5"},
        {"nuc-6", "52:54:00:00:00:06", 4000, "172.30.0.6"}}};
   static inline std::unique_ptr<PrivateSwitch> shared_ = {};  // starting one takes a second
