@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "messages/common.hpp"
+#include "messages/isolation.hpp"
 #include "messages/provisioner.hpp"
 #include "messages/text.hpp"
 
@@ -289,10 +290,15 @@ struct Host {
   std::string batch_state = {};    // of the batch system's node of its name, as that system writes
                                    // it; empty = it has none
   std::string host_class = std::string(host_class_default);
-  std::string rack = {};  // empty = not known
+  std::string rack = {};                               // empty = not known
+  IsolationState isolation = IsolationState::unknown;  // unchecked and broken: no node is placed
+  std::string isolation_reason = {};                   // why it is not verified
+  std::int64_t isolation_since_unix_s = 0;             // when it became what it is
+  std::int64_t isolation_checked_unix_s = 0;           // the last complete check; only in lists
   NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, driver,
                  accelerator, last_heartbeat_unix_ms, node_count, release, address, clock_skew_ms,
-                 batch_state, host_class, rack);
+                 batch_state, host_class, rack, isolation, isolation_reason, isolation_since_unix_s,
+                 isolation_checked_unix_s);
 };
 
 struct Hosts {
@@ -355,9 +361,10 @@ struct ReportHost {
   std::string machine_id = {};   // of the machine, kept beside its lease: 0..64 bytes
   bool keeps_volumes = false;    // disks of its nodes are its own files: they are on no other host
   std::vector<IdleNode> idle_nodes = {};  // 0..1000
+  HostIsolation isolation = {};
   NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, driver, accelerator, is_reachable,
                  reason, revision, log_id, reported, release, address, unix_ms, machine_id,
-                 keeps_volumes, idle_nodes);
+                 keeps_volumes, idle_nodes, isolation);
 };
 
 /// The newest report of the provisioner that the scheduler has recorded.

@@ -43,6 +43,13 @@ std::vector<std::string> within(const std::string& network_namespace,
   return words;
 }
 
+std::string uplink_names(const HostDeployment& host) {
+  std::string names;
+  for (const auto& [option, uplink] : uplinks_of(host))
+    names += (names.empty() ? "" : " ") + uplink;
+  return names.empty() ? "none" : names;
+}
+
 Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
                      const std::string& programs) {
   Child child{.name = "provisioner", .bus_name = "provisioner/" + host.host_id};
@@ -63,6 +70,9 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   settings["provisioner.libvirt_uri"] = libvirt_uri(state, host);
   settings["provisioner.qemu_user"] = "libvirt-qemu";
   settings["provisioner.bridge"] = bridge_of(host);
+  settings["provisioner.uplinks"] = uplink_names(host);
+  if (host.ovs_directory.empty())
+    settings["provisioner.network_namespace"] = host.network_namespace;
   if (!host.public_uplink.empty()) settings["provisioner.public_vlan"] = own_public_vlan;
   settings["provisioner.port_prefix"] = "n" + host.short_id;
   settings["provisioner.probe_kernel"] = state.file("provisioner/probe-kernel");

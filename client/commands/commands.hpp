@@ -24,6 +24,7 @@ core::Result<int> with_api(Session& session, const Words& words) {
 // comet
 core::Result<int> list_clusters(const Api& api, const Words& words);
 core::Result<int> show_clusters(const Api& api, const Words& words);
+core::Result<int> show_network(const Api& api, const Words& words);
 core::Result<int> show_sets(const Api& api, const Words& words);
 core::Result<int> start_nodes(const Api& api, const Words& words);
 /// Of `comet start --plan` and `comet grow --plan`.

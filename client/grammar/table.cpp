@@ -25,6 +25,7 @@ constexpr Argument plan = {"--plan", "change nothing; show what would happen", n
 constexpr Argument active_words[] = {{"ENDPOINT", "make this endpoint the active one"}};
 constexpr Argument reservation_list_words[] = {format, endpoint};
 constexpr Argument class_list_words[] = {format, endpoint};
+constexpr Argument network_words[] = {cluster, format, endpoint};
 constexpr Argument ll_words[] = {any_cluster, format, endpoint};
 constexpr Argument cluster_words[] = {any_cluster,
                                       {"--sort", "sort by this column"},
@@ -194,6 +195,8 @@ constexpr Command comet_parts[] = {
     {"ll", "List clusters, one per line.", ll_words, with_api<list_clusters>},
     {"cluster", "List the nodes of clusters and their states.", cluster_words,
      with_api<show_clusters>},
+    {"network", "Show the network of a cluster: addresses, VLANs, isolation.", network_words,
+     with_api<show_network>},
     {"computeset", "Show computesets.", computeset_words, with_api<show_sets>},
     {"start", "Start compute nodes of a cluster as a computeset.", start_words,
      with_api<start_nodes>},

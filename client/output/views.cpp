@@ -226,6 +226,17 @@ Listing reservation_view(const Json& reservations) {
   return listing;
 }
 
+Listing network_view(const Json& networks) {
+  Listing listing{.columns = {"node", "network", "vlan", "address", "mac"}};
+  for (const auto& network : networks.items())
+    for (const auto& port : network["ports"].items())
+      listing.rows.push_back(
+          {port["node_name"].text(), network["is_public"].text() == "true" ? "public" : "private",
+           network["vlan"].text(), port["ip"].text() + "/" + port["prefix_length"].text(),
+           port["mac"].text()});
+  return listing;
+}
+
 Listing host_class_view(const Json& classes) {
   Listing listing{.columns = {"class", "hosts", "price of a core", "price of a GiB"}};
   for (const auto& each : classes.items()) {

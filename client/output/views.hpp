@@ -27,6 +27,9 @@ bool has_active_set(const Json& clusters);
 /// name, state, type, mac, cpus, cluster, host, memory of a computeset's nodes.
 Listing computeset_view(const Json& computeset);
 
+/// One row per port: node, network, VLAN, address, MAC.
+Listing network_view(const Json& networks);
+
 /// Attribute and value of one node.
 Listing attribute_view(const Json& node);
 

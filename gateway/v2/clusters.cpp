@@ -167,6 +167,15 @@ void list_networks(const ExchangePtr& exchange) {
   });
 }
 
+void get_isolation(const ExchangePtr& exchange) {
+  const msg::ListIsolations request{.viewer = msg::viewer_of(exchange->who),
+                                    .cluster_id = {exchange->path["cluster"]}};
+  exchange->ask(request, [exchange](const msg::ClusterIsolations& found) {
+    if (found.clusters.empty()) return exchange->refuse(ErrorCode::not_found, "no such cluster");
+    reply_one(exchange, 200, json_of(found.clusters.front()));
+  });
+}
+
 }  // namespace
 
 void add_v2_cluster_routes(Router& router, EventStreams& streams) {
@@ -181,6 +190,8 @@ void add_v2_cluster_routes(Router& router, EventStreams& streams) {
              watchable<msg::VolumeChanged>(streams, list_volumes));
   router.add_cached("/v2/clusters/{cluster}/networks", msg::Right::read,
                     watchable<msg::PortsLeased>(streams, list_networks));
+  router.add("GET", "/v2/clusters/{cluster}/isolation", msg::Right::read,
+             watchable<msg::IsolationChanged>(streams, get_isolation));
 }
 
 }  // namespace nucleus::gateway

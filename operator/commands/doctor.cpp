@@ -2,7 +2,10 @@
 // solves it.
 #include <algorithm>
 #include <iostream>
+#include <iterator>
 
+#include "messages/scheduler.hpp"
+#include "operator/caller.hpp"
 #include "operator/commands/commands.hpp"
 #include "operator/host_deployment.hpp"
 #include "operator/prerequisites.hpp"
@@ -18,6 +21,26 @@ struct DoctorArguments {
   HostDeployment host = {};
 };
 
+/// Hosts of a deployment that runs; of another one there is nothing to say.
+std::vector<Finding> find_hosts_in_doubt(const std::string& directory) {
+  const auto opened = open_caller(directory);
+  if (!opened) return {};
+  const auto hosts = (*opened)->call(
+      msg::ListHosts{}, {.deadline = core::Milliseconds{2'000}, .ends_if_unavailable = true});
+  if (!hosts) return {};
+  std::vector<Finding> findings;
+  for (const auto& host : hosts->hosts) {
+    const bool is_broken = host.isolation == msg::IsolationState::broken;
+    if (!is_broken && host.isolation != msg::IsolationState::unchecked) continue;
+    findings.push_back({.is_error = is_broken,
+                        .problem = "the isolation of clusters on host " + host.host_id.value +
+                                   " is " + std::string(msg::name_of(host.isolation)) + ": " +
+                                   host.isolation_reason,
+                        .solution = "nucleus host check " + host.host_id.value});
+  }
+  return findings;
+}
+
 core::Result<int> doctor(const DoctorArguments& arguments) {
   const StateDirectory state(arguments.state);
   const bool is_only_host = arguments.is_host || is_host(state);
@@ -26,7 +49,9 @@ core::Result<int> doctor(const DoctorArguments& arguments) {
                                              : Role::head_and_host;
   if (auto valid = check_own_services(arguments.host); !valid)
     return std::unexpected(valid.error());
-  const auto findings = find_problems(state, role, arguments.host);
+  auto findings = find_problems(state, role, arguments.host);
+  if (!is_only_host)
+    std::ranges::move(find_hosts_in_doubt(arguments.state), std::back_inserter(findings));
   for (const auto& finding : findings) std::cout << shown(finding);
   if (std::ranges::any_of(findings, &Finding::is_error)) return 1;
   std::cout << "this machine meets all requirements\n";

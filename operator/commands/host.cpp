@@ -73,6 +73,37 @@ core::Result<int> list_hosts(const HostArguments& arguments) {
   return 0;
 }
 
+std::string fault_line(const msg::IsolationFault& fault) {
+  return fmt::format("  {}{}{}{}\n", fault.port.empty() ? "the switch" : "port " + fault.port,
+                     fault.cluster_id.empty() ? "" : " (cluster " + fault.cluster_id.value + ")",
+                     ": " + fault.reason, fault.is_quarantined ? "; the port is closed" : "");
+}
+
+/// The host itself compares its switch with its leases, and sends frames.
+core::Result<int> check_host_isolation(const HostArguments& arguments) {
+  const auto opened = open_caller(arguments.state);
+  if (!opened) return std::unexpected(opened.error());
+  const auto& host_id = arguments.request.host_id;
+  const auto found = (*opened)->call(msg::ListHosts{.host_id = host_id});
+  if (!found) return std::unexpected(found.error());
+  if (found->hosts.empty())
+    return core::refuse(core::ErrorCode::not_found, "no such host: " + host_id.value);
+  if (found->hosts.front().isolation == msg::IsolationState::simulated) {
+    std::cout << fmt::format("host {}: simulated, there is no switch to check\n", host_id.value);
+    return 0;
+  }
+  const auto checked = (*opened)->call(msg::CheckIsolation{.host_id = host_id},
+                                       {.to = "provisioner/" + host_id.value,
+                                        .deadline = core::Milliseconds{60'000},
+                                        .ends_if_unavailable = true});
+  if (!checked) return std::unexpected(checked.error());
+  std::cout << fmt::format("host {}: isolation {}, {} ports of nodes, {} faults{}\n", host_id.value,
+                           msg::name_of(checked->state), checked->port_count, checked->fault_count,
+                           checked->reason.empty() ? "" : ": " + checked->reason);
+  for (const auto& fault : checked->faults) std::cout << fault_line(fault);
+  return checked->state == msg::IsolationState::verified ? 0 : 1;
+}
+
 core::Result<int> drain_or_resume(const HostArguments& arguments) {
   const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
@@ -338,6 +369,11 @@ void describe_drain(CommandOptions& options, HostArguments& arguments) {
   options.add_free_text("--reason", arguments.request.reason, "one line, shown in lists of hosts");
 }
 
+void describe_check(CommandOptions& options, HostArguments& arguments) {
+  options.state(arguments.state);
+  options.add("HOST", arguments.request.host_id.value, "name of the host").name().required();
+}
+
 void describe_resume(CommandOptions& options, HostArguments& arguments) {
   arguments.request.is_drained = false;
   options.state(arguments.state);
@@ -354,6 +390,8 @@ void add_host(Commands& commands) {
   group.add<HostArguments>("drain", "place no new nodes on a host", drain_or_resume,
                            describe_drain);
   group.add<HostArguments>("resume", "undo drain", drain_or_resume, describe_resume);
+  group.add<HostArguments>("check", "check the isolation of the clusters on a host now",
+                           check_host_isolation, describe_check);
   group.add<AddArguments>(
       "add", "write the files with which machines join as hosts: all of them, or none", add,
       [](CommandOptions& options, AddArguments& arguments) {

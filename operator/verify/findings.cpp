@@ -24,6 +24,7 @@ class Verifier {
     check_missing_domains();
     check_switches();
     check_capacity();
+    check_isolation();
     check_vlans();
     check_addresses();
     check_definitions();
@@ -145,6 +146,21 @@ class Verifier {
               fmt::format("OVS_RUNDIR={} ovs-vsctl set port {} tag={}", host.switch_folder, name,
                           found->second.second));
       }
+  }
+
+  /// What the hosts found themselves, with real frames: also hosts of other machines.
+  void check_isolation() {
+    for (const auto& host : evidence_.hosts) {
+      const auto& id = host.host_id.value;
+      if (host.isolation == msg::IsolationState::unchecked)
+        add(fmt::format("{} cannot check the isolation of clusters: {}", id, host.isolation_reason),
+            "nucleus host check " + id);
+      for (const auto& fault : host.isolation_faults)
+        add(fmt::format("{} breaks the isolation of {}: {}{}", id,
+                        fault.cluster_id.empty() ? "clusters" : fault.cluster_id.value,
+                        fault.port.empty() ? "" : "port " + fault.port + ": ", fault.reason),
+            "nucleus host check " + id);
+    }
   }
 
   void check_capacity() {

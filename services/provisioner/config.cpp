@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+#include <sstream>
+
 #include "services/provisioner/driver/guest_files.hpp"
 
 namespace nucleus::provisioner {
@@ -33,6 +36,15 @@ std::optional<core::Error> read_accelerator(core::Settings& settings, Config& co
   else
     return msg::invalid("provisioner.accelerator", "must be auto, kvm or tcg");
   return std::nullopt;
+}
+
+/// `none`, or names with spaces between them; empty = unknown.
+std::optional<std::set<std::string>> read_uplinks(core::Settings& settings) {
+  std::istringstream words(settings.text("provisioner.uplinks", ""));
+  std::set<std::string> names{std::istream_iterator<std::string>(words), {}};
+  if (names.empty()) return std::nullopt;
+  if (names == std::set<std::string>{"none"}) names.clear();
+  return names;
 }
 
 core::Result<void> read_console_service(core::Settings& settings, Config& config) {
@@ -77,6 +89,8 @@ core::Result<Config> Config::from(core::Settings& settings) {
       settings.text("provisioner.libvirt_uri", is_simulated ? "test:///default" : "qemu:///system");
   config.state_directory = settings.text("provisioner.state_directory", "/var/lib/nucleus/host");
   config.bridge = settings.text("provisioner.bridge", "nucleus0");
+  config.network_namespace = settings.text("provisioner.network_namespace", "");
+  config.uplinks = read_uplinks(settings);
   config.public_vlan =
       static_cast<std::uint32_t>(settings.number("provisioner.public_vlan", 0, 0, 4094));
   config.port_prefix = settings.text("provisioner.port_prefix", config.port_prefix);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,15 +19,17 @@ struct Config {
   std::string libvirt_uri = {};         // simulated: test:///default
   std::string state_directory = {};     // consoles, logs, seed drives, lease files
   std::string bridge = {};              // Open vSwitch bridge of the ports
-  std::uint32_t public_vlan = 0;        // of public ports on this host; 0 = as leased
-  std::string port_prefix = "nuc";      // of tap names: several deployments may share a machine
-  Accel accelerator = Accel::unknown;   // unknown = auto: probed at the start
-  QemuUser qemu_user = {};              // uid 0 = as libvirt is configured
-  std::string uefi_code = {};           // firmware of domains whose image needs UEFI
-  std::string uefi_variables = {};      // what its variables are at first
-  std::string probe_kernel = {};        // of the guest that probes the accelerator
-  std::uint32_t cpus = 0;               // of each host; 0 = as the hypervisor reports
-  std::uint64_t memory_mb = 0;          // of each host; 0 = as the hypervisor reports
+  std::string network_namespace = {};   // of the bridge's interfaces; empty = our own
+  std::optional<std::set<std::string>> uplinks = {};  // of the bridge; not set = unknown
+  std::uint32_t public_vlan = 0;                      // of public ports on this host; 0 = as leased
+  std::string port_prefix = "nuc";     // of tap names: several deployments may share a machine
+  Accel accelerator = Accel::unknown;  // unknown = auto: probed at the start
+  QemuUser qemu_user = {};             // uid 0 = as libvirt is configured
+  std::string uefi_code = {};          // firmware of domains whose image needs UEFI
+  std::string uefi_variables = {};     // what its variables are at first
+  std::string probe_kernel = {};       // of the guest that probes the accelerator
+  std::uint32_t cpus = 0;              // of each host; 0 = as the hypervisor reports
+  std::uint64_t memory_mb = 0;         // of each host; 0 = as the hypervisor reports
   std::optional<ConsoleServiceAddress> console_service = {};  // nothing = no consoles
   std::string address = {};           // of this host, as the head sees it; empty = none
   std::string image_store_url = {};   // https://ADDRESS:PORT; empty = it shares its directories

@@ -31,7 +31,7 @@ void Heartbeat::report(const msg::HostId& host_id) {
 }
 
 msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
-  const auto& [config, grants, watch, leases, reporter, usage] = sources_;
+  const auto& [config, grants, watch, leases, reporter, isolation, usage] = sources_;
   const auto& size = watch.capacity();
   const Accel accelerator = watch.accelerator();
   return {
@@ -52,7 +52,8 @@ msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
       .unix_ms = loop_.unix_ms(),
       .machine_id = leases.machine_id(),
       .keeps_volumes = config.keeps_volumes(),
-      .idle_nodes = usage ? usage->idle_nodes(host_id) : std::vector<msg::IdleNode>{}};
+      .idle_nodes = usage ? usage->idle_nodes(host_id) : std::vector<msg::IdleNode>{},
+      .isolation = isolation.report()};
 }
 
 /// A scheduler that is away costs no line, and the same refusal only one.

@@ -7,6 +7,7 @@
 #include "core/bus/bus.hpp"
 #include "services/provisioner/grants.hpp"
 #include "services/provisioner/hypervisor_watch.hpp"
+#include "services/provisioner/isolation.hpp"
 #include "services/provisioner/lease.hpp"
 #include "services/provisioner/reporter.hpp"
 #include "services/provisioner/usage_watch.hpp"
@@ -22,6 +23,7 @@ class Heartbeat {
     const HypervisorWatch& watch;
     Leases& leases;
     Reporter& reporter;
+    const Isolation& isolation;
     const UsageWatch* usage = nullptr;  // null = nothing is known of its domains' usage
   };
 

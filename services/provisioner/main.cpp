@@ -4,7 +4,7 @@
 #include "services/provisioner/driver/lease_file.hpp"
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
 #include "services/provisioner/driver/own_address.hpp"
-#include "services/provisioner/driver/switch_guard.hpp"
+#include "services/provisioner/driver/switch_check.hpp"
 #include "services/provisioner/service.hpp"
 
 int main(int argc, char** argv) {
@@ -25,7 +25,11 @@ int main(int argc, char** argv) {
         std::shared_ptr<provisioner::SwitchGuard> guard;
         if (config->driver.has_guests)
           guard = std::make_shared<provisioner::SwitchGuard>(
-              config->bridge, config->port_prefix + "-", config->state_directory + "/flows");
+              provisioner::SwitchGuardOptions{.layout = {.bridge = config->bridge,
+                                                         .tap_prefix = config->port_prefix + "-",
+                                                         .uplinks = config->uplinks},
+                                              .flows_file = config->state_directory + "/flows",
+                                              .network_namespace = config->network_namespace});
         std::shared_ptr<provisioner::LocalVolumes> volumes;
         if (config->keeps_volumes())
           volumes = std::make_shared<provisioner::LocalVolumes>(volume_options(*config));

@@ -1,7 +1,6 @@
 #include "services/provisioner/service.hpp"
 
 #include <algorithm>
-#include <iterator>
 
 #include "core/log/log.hpp"
 #include "services/provisioner/domain_plan.hpp"
@@ -19,7 +18,7 @@ namespace {
 constexpr std::size_t guest_probes_max = 64;  // under way or waiting for a thread, in all guests
 constexpr core::Milliseconds console_log_interval{5'000};
 constexpr core::Milliseconds list_interval{30'000};
-constexpr core::Milliseconds guard_interval{2'000};
+constexpr core::Milliseconds isolation_interval{2'000};
 constexpr core::Milliseconds serve_interval{1'000};
 
 core::Workers& pool_or(const std::shared_ptr<core::Workers>& pool, core::Workers& otherwise) {
@@ -51,7 +50,6 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
       pools_{std::move(pools)},
       metrics_{runtime.metrics},
       hypervisor_{std::move(hypervisor)},
-      guard_{std::move(guard)},
       volumes_{std::move(volumes)},
       grants_{store_, config_},
       leases_{loop_, workers_, std::move(leases), config_.hosts},
@@ -66,6 +64,16 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                     if (!domains_.is_listed()) reconciler_.list_domains();
                   }}},
       reporter_{loop_, bus_, store_, grants_},
+      isolation_{{.loop = loop_,
+                  .workers = workers_,
+                  .config = config_,
+                  .grants = grants_,
+                  .leases = leases_,
+                  .watch = watch_,
+                  .metrics = metrics_,
+                  .guard = std::move(guard),
+                  .is_loaded = [this] { return store_.is_loaded(); },
+                  .on_change = [this] { heartbeat_.beat(); }}},
       reconciler_{{.loop = loop_,
                    .bus = bus_,
                    .store = store_,
@@ -78,7 +86,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                    .watch = watch_,
                    .reporter = reporter_,
                    .volumes = volumes_,
-                   .on_created = [this] { guard_ports(); }},
+                   .on_created = [this] { isolation_.check(); }},
                   {.steps = workers_,
                    .stops = pool_or(pools_.stops, workers_),
                    .guests = pool_or(pools_.guests, workers_)}},
@@ -97,6 +105,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                   .watch = watch_,
                   .leases = leases_,
                   .reporter = reporter_,
+                  .isolation = isolation_,
                   .usage = usage_.get()}} {
   register_driver_handlers();
   store_.on_loaded([this] { handle_loaded(); });
@@ -108,6 +117,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   bus_.serve_later<msg::ProbeHost>(*this, &Service::probe_host);
   bus_.serve_later<msg::NotifyNode>(*this, &Service::notify_node);
   bus_.serve_later<msg::RunMeasurement>(*this, &Service::run_measurement);
+  bus_.serve_later<msg::CheckIsolation>(*this, &Service::check_isolation);
   bus_.every(core::Milliseconds{config_.heartbeat_ms}, *this, &Service::beat);
   bus_.every(core::Milliseconds{config_.ping_ms}, *this, &Service::sweep);
   bus_.every(list_interval, *this, &Service::relist);
@@ -115,7 +125,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   watch_leases();
   watch_.start();
   if (volumes_) bus_.every(serve_interval, *this, &Service::serve_volumes);
-  if (guard_) bus_.every(guard_interval, *this, &Service::guard_again);
+  bus_.every(isolation_interval, *this, &Service::check_isolation_again);
   if (config_.driver.has_guests) limit_console_logs();
   if (usage_) bus_.every(core::Milliseconds{config_.usage_ms}, *this, &Service::look_at_usage);
 }
@@ -431,36 +441,16 @@ void Service::look_at_usage(core::Context&) {
 }
 
 /// The switch has lost its flows if it restarted.
-void Service::guard_again(core::Context&) {
-  guard_ports();
+void Service::check_isolation_again(core::Context&) {
+  isolation_.check();
 }
 
-void Service::guard_ports() {
-  if (!guard_ || !store_.is_loaded()) return;
-  has_new_ports_ = true;
-  if (is_guarding_) return;
-  is_guarding_ = true;
-  has_new_ports_ = false;
-  std::vector<PortSpec> ports;
-  grants_.for_each([&](const StoredGrant& stored) {
-    std::ranges::copy(plan_domain(stored, config_, watch_.accelerator()).ports,
-                      std::back_inserter(ports));
-  });
-  workers_.submit([self = self_, &loop = loop_, guard = guard_, ports = std::move(ports),
-                   is_complete = leases_.may_destroy_ungranted()] {
-    const auto applied = guard->apply(ports, is_complete);
-    loop.post([self, applied] {
-      if (*self) (*self)->end_guarding(applied);
-    });
-  });
-}
-
-void Service::end_guarding(const core::Result<void>& applied) {
-  is_guarding_ = false;
-  if (!applied && !is_guard_failing_)
-    core::log::warning("ports_not_guarded", {{"reason", applied.error().detail}});
-  is_guard_failing_ = !applied;
-  if (has_new_ports_) guard_ports();
+void Service::check_isolation(const msg::CheckIsolation& request, core::Context&,
+                              core::Responder<msg::HostIsolation> respond) {
+  if (!leases_.contains(request.host_id))
+    return respond(core::refuse(ErrorCode::not_found,
+                                "no such host: " + msg::shown(request.host_id.value), "host_id"));
+  isolation_.check_all(std::move(respond));
 }
 
 /// A guest that floods its serial console must not fill the host's disk.

@@ -9,8 +9,8 @@
 
 #include "core/runtime/runtime.hpp"
 #include "services/provisioner/driver/console_streams.hpp"
-#include "services/provisioner/driver/switch_guard.hpp"
 #include "services/provisioner/heartbeat.hpp"
+#include "services/provisioner/isolation.hpp"
 #include "services/provisioner/reconciler.hpp"
 
 namespace nucleus::provisioner {
@@ -73,10 +73,9 @@ class Service {
   void serve_volumes(core::Context& context);
   void limit_console_logs();
   std::set<std::string> domain_names() const;
-  /// Allows the ports of all grants what they may send; at once after a domain was created.
-  void guard_ports();
-  void guard_again(core::Context& context);
-  void end_guarding(const core::Result<void>& applied);
+  void check_isolation_again(core::Context& context);
+  void check_isolation(const msg::CheckIsolation& request, core::Context& context,
+                       core::Responder<msg::HostIsolation> respond);
   core::Result<std::string> running_domain(const msg::NodeId& node_id) const;
   void register_driver_handlers();
 
@@ -89,21 +88,18 @@ class Service {
   WorkerPools pools_;
   Metrics metrics_;
   std::shared_ptr<Hypervisor> hypervisor_;
-  std::shared_ptr<SwitchGuard> guard_;
   std::shared_ptr<LocalVolumes> volumes_;
   Grants grants_;
   Domains domains_;
   Leases leases_;
   HypervisorWatch watch_;
   Reporter reporter_;
+  Isolation isolation_;
   Reconciler reconciler_;
   std::unique_ptr<UsageWatch> usage_;  // null = the driver's domains are no guests
   Heartbeat heartbeat_;
   std::set<msg::NodeId> probed_ = {};  // one probe at a time in each guest
   bool is_limiting_logs_ = false;
-  bool is_guarding_ = false;
-  bool is_guard_failing_ = false;
-  bool has_new_ports_ = false;  // since the guarding under way began
   // Carries reports of the driver's threads to the loop; ends first, so that none arrives later.
   std::shared_ptr<Service*> self_ = std::make_shared<Service*>(this);
 };

@@ -1,5 +1,6 @@
 #include "services/scheduler/heartbeats.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "core/log/log.hpp"
@@ -23,6 +24,8 @@ bool Heartbeats::take(const msg::ReportHost& report, std::int64_t now_ms,
   host.release = report.release;
   host.address = report.address;
   host.received_ms = now_ms;
+  const auto age_ms = report.isolation.checked_age_ms;
+  host.checked_unix_s = age_ms < 0 ? 0 : (now_unix_ms - age_ms) / 1000;
   host.idle.clear();
   for (const auto& node : report.idle_nodes)
     host.idle[node.node_id] = {.epoch = node.epoch,
@@ -50,6 +53,17 @@ void Heartbeats::describe(msg::Host& host) const {
   host.release = known->second.release;
   host.address = known->second.address;
   host.clock_skew_ms = known->second.clock_skew_ms;
+  host.isolation_checked_unix_s = known->second.checked_unix_s;
+}
+
+std::int64_t Heartbeats::checked_unix_s(const std::set<msg::HostId>& hosts) const {
+  std::optional<std::int64_t> oldest;
+  for (const auto& id : hosts) {
+    const auto known = hosts_.find(id);
+    const auto checked_unix_s = known == hosts_.end() ? 0 : known->second.checked_unix_s;
+    oldest = std::min(oldest.value_or(checked_unix_s), checked_unix_s);
+  }
+  return oldest.value_or(0);
 }
 
 bool Heartbeats::has_reported(const msg::HostId& id) const {

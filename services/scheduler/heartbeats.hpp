@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ class Heartbeats {
   bool take(const msg::ReportHost& report, std::int64_t now_ms, std::int64_t now_unix_ms);
   /// Adds to `host` what is known from its last heartbeat alone.
   void describe(msg::Host& host) const;
+  /// The oldest of the last complete checks of these hosts; 0 if one has none.
+  std::int64_t checked_unix_s(const std::set<msg::HostId>& hosts) const;
   Overdue overdue(std::int64_t now_ms) const;
 
   bool has_reported(const msg::HostId& id) const;
@@ -56,6 +59,7 @@ class Heartbeats {
     std::string release = {};
     std::string address = {};
     std::int64_t clock_skew_ms = 0;
+    std::int64_t checked_unix_s = 0;  // its isolation; 0 = not since its provisioner started
     struct Idle {
       std::uint64_t epoch = 0;
       std::int64_t since_unix_s = 0;

@@ -94,6 +94,10 @@ void log(const Shown& shown) {
     core::log::info("host_changed", {{"host", host.host_id.value},
                                      {"state", msg::name_of(host.state)},
                                      {"reason", host.reason}});
+  for (const auto& isolation : shown.isolations)
+    core::log::warning("cluster_isolation_changed", {{"cluster", isolation.cluster_id.value},
+                                                     {"state", msg::name_of(isolation.state)},
+                                                     {"reason", isolation.reason}});
 }
 
 }  // namespace
@@ -126,6 +130,7 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
   for (const auto& [id, stored] : changes.hosts)
     if (!stored) transaction.emit(msg::HostRemoved{id});
   for (const auto& node : shown.nodes) transaction.emit(msg::NodeChanged{node});
+  for (const auto& isolation : shown.isolations) transaction.emit(msg::IsolationChanged{isolation});
   for (const auto& [id, stored] : changes.allocations)
     if (stored) emit_allocation(transaction, view_.allocation(id), stored->allocation);
   for (const auto& [id, stored] : changes.computesets) {

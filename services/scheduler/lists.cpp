@@ -6,6 +6,7 @@
 #include "services/scheduler/computeset_filter.hpp"
 #include "services/scheduler/keys.hpp"
 #include "services/scheduler/plan/budgets.hpp"
+#include "services/scheduler/plan/isolation.hpp"
 #include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/service.hpp"
 #include "services/scheduler/statuses.hpp"
@@ -127,6 +128,25 @@ core::Result<msg::Hosts> Service::list_hosts(const msg::ListHosts& request,
     if (!page.add(std::move(host), id.value)) break;
   }
   return msg::Hosts{.hosts = page.take(), .next = page.next()};
+}
+
+core::Result<msg::ClusterIsolations> Service::list_isolations(const msg::ListIsolations& request,
+                                                              core::Context&) {
+  if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+  if (!request.cluster_id.empty())
+    if (auto found = find_cluster(view_, request.viewer, request.cluster_id); !found)
+      return std::unexpected(found.error());
+  core::PageBuilder<msg::ClusterIsolation> page{request.page};
+  const auto& clusters = view_.clusters();
+  for (auto at = clusters.upper_bound({request.page.after}); at != clusters.end(); ++at) {
+    const auto& [id, stored] = *at;
+    const bool is_wanted = request.cluster_id.empty() || request.cluster_id == id;
+    if (!is_wanted || !msg::sees(request.viewer, stored.cluster.project_id)) continue;
+    auto isolation = isolation_of(view_, {}, stored);
+    isolation.checked_unix_s = heartbeats_.checked_unix_s(hosts_of(view_, {}, id));
+    if (!page.add(std::move(isolation), id.value)) break;
+  }
+  return msg::ClusterIsolations{.clusters = page.take(), .next = page.next()};
 }
 
 core::Result<msg::NodeStatuses> Service::list_node_statuses(const msg::ListNodeStatuses& request,

@@ -10,6 +10,12 @@ struct Metrics {
       : hosts_up{core::gauge(registry, "nucleus_scheduler_hosts_up", "Hosts that answer.")},
         hosts_unreachable{core::gauge(registry, "nucleus_scheduler_hosts_unreachable",
                                       "Hosts that do not answer.")},
+        hosts_isolation_broken{
+            core::gauge(registry, "nucleus_scheduler_hosts_isolation_broken",
+                        "Hosts whose switch does not isolate the clusters on it.")},
+        hosts_isolation_unchecked{
+            core::gauge(registry, "nucleus_scheduler_hosts_isolation_unchecked",
+                        "Hosts that are up and could not check their switch.")},
         nodes_placed{
             core::gauge(registry, "nucleus_scheduler_nodes_placed", "Nodes placed on a host.")},
         nodes_waiting{core::gauge(registry, "nucleus_scheduler_nodes_waiting",
@@ -29,6 +35,8 @@ struct Metrics {
 
   prometheus::Gauge& hosts_up;
   prometheus::Gauge& hosts_unreachable;
+  prometheus::Gauge& hosts_isolation_broken;
+  prometheus::Gauge& hosts_isolation_unchecked;
   prometheus::Gauge& nodes_placed;
   prometheus::Gauge& nodes_waiting;
   prometheus::Gauge& computesets_waiting;

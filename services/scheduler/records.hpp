@@ -18,7 +18,9 @@ namespace nucleus::scheduler {
 /// A cluster as the registry defined it.
 struct StoredCluster {
   msg::Cluster cluster = {};
-  NUCLEUS_FIELDS(cluster);
+  bool is_isolation_broken = false;         // a host reports a fault of its network
+  std::int64_t isolation_since_unix_s = 0;  // when that changed; 0 = it was never broken
+  NUCLEUS_FIELDS(cluster, is_isolation_broken, isolation_since_unix_s);
 };
 
 /// Why a node or a computeset waits; `unknown` = it does not wait.
@@ -26,7 +28,7 @@ NUCLEUS_ENUM(WaitReason, ports, volume, still_running, next_pass, no_room, no_ro
              too_large, too_large_for_all, no_host_up, all_hosts_drained, named_host_closed,
              named_host_full, disk, reserved, reservation_planned, reservation_full,
              reservation_begins, behind, batch_hosts, job_missing, job_pending, job_full,
-             start_failed)
+             start_failed, hosts_in_doubt)
 
 struct Wait {
   WaitReason reason = WaitReason::unknown;
@@ -149,9 +151,14 @@ struct StoredHost {
   std::string start_failure = {};           // why, of the newest
   std::string host_class = std::string(msg::host_class_default);
   std::string rack = {};  // empty = not known
+  msg::IsolationState isolation = msg::IsolationState::unknown;
+  std::string isolation_reason = {};                       // why it is not verified
+  std::int64_t isolation_since_unix_s = 0;                 // when it became what it is
+  std::vector<msg::IsolationFault> isolation_faults = {};  // 0..100
   NUCLEUS_FIELDS(host_id, process, cpus, memory_mb, driver, accelerator, is_drained, drain_reason,
                  state, reason, revision, machine_id, keeps_volumes, batch_state, batch_reason,
-                 job_computeset_id, start_failures, start_failure, host_class, rack);
+                 job_computeset_id, start_failures, start_failure, host_class, rack, isolation,
+                 isolation_reason, isolation_since_unix_s, isolation_faults);
 };
 
 constexpr std::uint32_t start_failures_max = 2;  // in a row: a host is suspect from then on
@@ -365,9 +372,15 @@ inline DiskPlace disk_place_of(const StoredNode& node) {
   return {.host_id = node.disk_host_id, .is_in_store = node.epoch > 0 && node.disk_host_id.empty()};
 }
 
+/// The host cannot show that clusters on it are isolated.
+inline bool is_in_doubt(const StoredHost& host) {
+  return host.isolation == msg::IsolationState::unchecked ||
+         host.isolation == msg::IsolationState::broken;
+}
+
 /// Nodes may be placed there.
 inline bool is_open(const StoredHost& host) {
-  return host.state == msg::HostState::up && !host.is_drained;
+  return host.state == msg::HostState::up && !host.is_drained && !is_in_doubt(host);
 }
 
 inline Resources size_of(const msg::Node& definition) {

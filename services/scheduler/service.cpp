@@ -50,6 +50,7 @@ std::optional<core::Error> check(const msg::ReportHost& report) {
     if (auto broken = msg::check_line(field, text, 64)) return broken;
   if (report.reason.size() > msg::host_reason_bytes_max)
     return msg::invalid("reason", "reason must be at most 1024 bytes");
+  if (auto broken = msg::check(report.isolation)) return broken;
   if (report.idle_nodes.size() > msg::idle_nodes_max)
     return msg::invalid("idle_nodes", "idle_nodes must have at most 1000 entries");
   for (const auto& node : report.idle_nodes)
@@ -107,6 +108,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::ReportHost>(*this, &Service::report_host);
   bus_.serve<msg::ReportDomains>(*this, &Service::report_domains);
   bus_.serve<msg::ListHosts>(*this, &Service::list_hosts);
+  bus_.serve<msg::ListIsolations>(*this, &Service::list_isolations);
   bus_.serve<msg::DrainHost>(*this, &Service::drain_host);
   bus_.serve<msg::RemoveHost>(*this, &Service::remove_host);
   bus_.serve<msg::ClassifyHost>(*this, &Service::classify_host);
@@ -435,7 +437,16 @@ void Service::sweep_hosts(core::Context& context) {
   if (!overdue.silent.empty())
     (void)ledger_.apply(plan_overdue_hosts(view_, overdue, context.now_unix_ms()), context);
   double up = 0;
-  for (const auto& [id, host] : view_.hosts()) up += host.state == msg::HostState::up ? 1 : 0;
+  double broken = 0;
+  double unchecked = 0;
+  for (const auto& [id, host] : view_.hosts()) {
+    if (host.isolation == msg::IsolationState::broken) ++broken;
+    if (host.state != msg::HostState::up) continue;
+    ++up;
+    if (host.isolation == msg::IsolationState::unchecked) ++unchecked;
+  }
+  metrics_.hosts_isolation_broken.Set(broken);
+  metrics_.hosts_isolation_unchecked.Set(unchecked);
   metrics_.hosts_up.Set(up);
   metrics_.hosts_unreachable.Set(static_cast<double>(view_.hosts().size()) - up);
   show_counts();

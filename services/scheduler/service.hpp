@@ -96,6 +96,8 @@ class Service {
 
   // lists.cpp
   core::Result<msg::Hosts> list_hosts(const msg::ListHosts& request, core::Context& context);
+  core::Result<msg::ClusterIsolations> list_isolations(const msg::ListIsolations& request,
+                                                       core::Context& context);
   core::Result<msg::NodeStatuses> list_node_statuses(const msg::ListNodeStatuses& request,
                                                      core::Context& context);
   void list_computesets(const msg::ListComputesets& request, core::Context& context,

@@ -1,5 +1,7 @@
 #include "services/scheduler/statuses.hpp"
 
+#include "services/scheduler/plan/isolation.hpp"
+
 namespace nucleus::scheduler {
 
 namespace {
@@ -57,8 +59,11 @@ msg::NodeStatus status_of(const StoredNode& node, const StoredComputeset* comput
 msg::Host status_of(const StoredHost& host, const Resources& used) {
   const bool is_drained = host.is_drained && host.state == msg::HostState::up;
   const bool is_up_and_suspect = is_suspect(host) && host.state == msg::HostState::up;
-  const auto reason = is_up_and_suspect
-                          ? "other hosts are tried first: " + std::to_string(host.start_failures) +
+  const auto reason =
+      is_in_doubt(host) && host.state == msg::HostState::up
+          ? "it takes no nodes: isolation " + std::string(msg::name_of(host.isolation)) + ": " +
+                host.isolation_reason
+      : is_up_and_suspect ? "other hosts are tried first: " + std::to_string(host.start_failures) +
                                 " starts in a row failed: " + host.start_failure
                           : host.reason;
   return {.host_id = host.host_id,
@@ -72,7 +77,10 @@ msg::Host status_of(const StoredHost& host, const Resources& used) {
           .accelerator = host.accelerator,
           .batch_state = shown_batch_state(host),
           .host_class = host.host_class,
-          .rack = host.rack};
+          .rack = host.rack,
+          .isolation = host.isolation,
+          .isolation_reason = host.isolation_reason,
+          .isolation_since_unix_s = host.isolation_since_unix_s};
 }
 
 msg::Grant grant_of(const StoredNode& node, const View& view) {
@@ -109,6 +117,11 @@ Shown shown_by(const View& before, const Changes& changes) {
     const auto* was = before.host(id);
     if (host && (!was || !is_shown_alike(*was, *host)))
       shown.hosts.push_back(status_of(*host, used_after(before, changes, id)));
+  }
+  for (const auto& [id, cluster] : changes.clusters) {
+    const auto* was = before.cluster(id);
+    if (was && cluster && was->is_isolation_broken != cluster->is_isolation_broken)
+      shown.isolations.push_back(isolation_of(before, changes, *cluster));
   }
   for (const auto& [id, node] : changes.nodes) {
     const auto* was = before.node(id);

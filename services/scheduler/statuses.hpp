@@ -20,6 +20,8 @@ struct Shown {
   std::vector<msg::Computeset> computesets = {};
   std::vector<msg::Host> hosts = {};
   std::vector<msg::NodeStatus> nodes = {};
+  std::vector<msg::ClusterIsolation> isolations = {};  // of clusters whose isolation broke or holds
+                                                       // again
 };
 Shown shown_by(const View& before, const Changes& changes);
 

@@ -125,17 +125,22 @@ def test_a_frame_that_a_guest_tags_itself_is_dropped_by_the_switch(machines):
     taps = {cluster: private_taps(machines, cluster)[cluster] for cluster in ("left", "right")}
     tags = machines.host.ports()
 
-    def trace(cluster, tag):
+    macs = {cluster: next(port["mac"] for port in machines.rest.v2_nodes(cluster)[cluster]["ports"]
+                          if not port["is_public"]) for cluster in ("left", "right")}
+
+    def trace(cluster, tag, mac=None):
         tagged = f",vlan_tci={0x1000 | tag:#06x}" if tag else ""
         output = run("ovs-appctl", "-t", control, "ofproto/trace", machines.host.bridge,
-                   f"in_port={taps[cluster]},dl_src=52:54:00:00:00:99,dl_dst=ff:ff:ff:ff:ff:ff"
-                   + tagged, env=env)
+                     f"in_port={taps[cluster]},dl_src={mac or macs[cluster]}"
+                     f",dl_dst=ff:ff:ff:ff:ff:ff{tagged}", env=env)
         return output.strip().splitlines()[-1]
 
     for cluster, other in (("left", "right"), ("right", "left")):
         assert trace(cluster, 0) != "Datapath actions: drop"
         for tag in (tags[taps[other]], tags[taps[cluster]]):
             assert trace(cluster, tag) == "Datapath actions: drop"
+        for mac in (macs[other], "52:54:00:00:00:99"):
+            assert trace(cluster, 0, mac) == "Datapath actions: drop", "not its own MAC"
 
 
 # What a frontend may send into the segment that it shares with other tenants. `ours` and `theirs`

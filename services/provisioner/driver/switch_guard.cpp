@@ -4,15 +4,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-
-#include "core/runtime/child_process.hpp"
+#include <map>
 
 namespace nucleus::provisioner {
 
 namespace {
-
-constexpr std::chrono::milliseconds switch_timeout{5'000};
 
 /// The link-local IPv6 address that a card with this MAC gives itself.
 std::string link_local_of(std::string_view mac) {
@@ -25,8 +21,17 @@ std::string link_local_of(std::string_view mac) {
                      octet(2) << 8 | 0xff, 0xfe00 | octet(3), octet(4) << 8 | octet(5));
 }
 
+/// A guest that tags its frames chooses their VLAN. Inside its cluster, addresses, DHCP and PXE are
+/// the tenant's own business.
+void add_private_guard(std::string& flows, const std::string& number, const PortSpec& port) {
+  flows += fmt::format(
+      "table=0,priority=400,in_port={0},vlan_tci=0x1000/0x1000,actions=drop\n"
+      "table=0,priority=10,in_port={0},dl_src={1},actions=resubmit(,1)\n",
+      number, port.mac);
+}
+
 /// The rules of a public port, by priority.
-void add_guard(std::string& flows, const std::string& number, const PortSpec& port) {
+void add_public_guard(std::string& flows, const std::string& number, const PortSpec& port) {
   const auto own = [&](std::string_view match) {
     return fmt::format("{},dl_src={}", match, port.mac);
   };
@@ -40,7 +45,9 @@ void add_guard(std::string& flows, const std::string& number, const PortSpec& po
   for (const auto& sender : {ip, std::string("0.0.0.0")})  // 0.0.0.0 probes for a duplicate
     add(300, own("arp") + fmt::format(",arp_sha={},arp_spa={}", port.mac, sender), true);
   // The switch sees no ICMPv6 type in a fragment: a fragmented router advertisement would pass.
-  add(295, "ipv6,ip_frag=yes", false);
+  // Not `ip_frag=yes`: ovs-ofctl diff-flows finds that it differs from itself.
+  for (const char* fragment : {"first", "later"})
+    add(295, std::string("ipv6,ip_frag=") + fragment, false);
   add(290, "udp,tp_src=67", false);        // DHCP server
   add(290, "udp6,tp_src=547", false);      // DHCPv6 server
   add(290, "icmp6,icmp_type=134", false);  // router advertisement
@@ -56,13 +63,70 @@ void add_guard(std::string& flows, const std::string& number, const PortSpec& po
   add(280, own("icmp6") + ",ipv6_src=::,icmp_type=135", true);
 }
 
+/// Cuts the first line, or the first field, off `text`.
+std::string_view take_until(std::string_view& text, char end) {
+  const auto part = text.substr(0, text.find(end));
+  text.remove_prefix(std::min(text.size(), part.size() + 1));
+  return part;
+}
+
+std::string unquoted(std::string_view text) {
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
+    text = text.substr(1, text.size() - 2);
+  return std::string(text);
+}
+
+/// What `text` has between `before` and the next comma or space; empty if it has none.
+std::string_view field_after(std::string_view text, std::string_view before) {
+  const auto begin = text.find(before);
+  if (begin == text.npos) return {};
+  text.remove_prefix(begin + before.size());
+  return text.substr(0, text.find_first_of(", "));
+}
+
+bool is_tap(const BridgeLayout& layout, const std::string& port) {
+  return port.starts_with(layout.tap_prefix);
+}
+
+/// The VLANs of all clusters here that are in this port: empty = none.
+std::string vlans_in(const SwitchPort& port, const std::vector<PortSpec>& ports) {
+  if (port.tag.empty()) return "all VLANs";
+  const bool is_used = std::ranges::any_of(
+      ports, [&](const PortSpec& spec) { return std::to_string(spec.vlan) == port.tag; });
+  return is_used ? "VLAN " + port.tag : "";
+}
+
+std::uint16_t number_of(std::string_view text) {
+  std::uint16_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+/// Empty if it has the VLAN that it should have.
+std::string wrong_vlan(const SwitchPort& port, const PortSpec& spec) {
+  const std::string wanted = spec.vlan == 0 ? "" : std::to_string(spec.vlan);
+  if (!port.is_listed) return "the switch's database does not have it";
+  if (port.tag != wanted)
+    return fmt::format("its VLAN is {}, not {}", port.tag.empty() ? "any" : port.tag,
+                       wanted.empty() ? "any" : wanted);
+  if (!port.trunks.empty()) return "it also carries VLANs " + port.trunks;
+  if (!port.vlan_mode.empty() && port.vlan_mode != "access")
+    return "its VLAN mode is " + port.vlan_mode;
+  return {};
+}
+
 }  // namespace
 
 std::vector<SwitchPort> parse_switch_ports(std::string_view text) {
   std::vector<SwitchPort> ports;
   while (!text.empty()) {
-    const auto line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const auto line = take_until(text, '\n');
+    // `     config:     NO_RECV NO_FWD`, then `     state:      LINK_DOWN`
+    if (const auto at = line.find("config: "); at != line.npos && !ports.empty())
+      ports.back().is_closed =
+          line.find("NO_RECV", at) != line.npos && line.find("NO_FWD", at) != line.npos;
+    if (const auto at = line.find("state: "); at != line.npos && !ports.empty())
+      ports.back().has_link = line.find("LINK_DOWN", at) == line.npos;
     // ` 3(n1a2b-0a0b0c): addr:fe:54:00:0a:0b:0c`
     const auto open = line.find('(');
     const auto close = line.find("): addr:");
@@ -74,44 +138,121 @@ std::vector<SwitchPort> parse_switch_ports(std::string_view text) {
   return ports;
 }
 
+void add_vlans(std::vector<SwitchPort>& ports, std::string_view csv) {
+  while (!csv.empty()) {
+    auto line = take_until(csv, '\n');
+    const auto name = unquoted(take_until(line, ','));
+    const auto port = std::ranges::find(ports, name, &SwitchPort::name);
+    if (port == ports.end()) continue;
+    port->is_listed = true;
+    port->tag = unquoted(take_until(line, ','));
+    port->trunks = unquoted(take_until(line, ','));
+    port->vlan_mode = unquoted(take_until(line, ','));
+  }
+}
+
+bool is_uplink(const BridgeLayout& layout, const std::string& port) {
+  if (port == layout.bridge) return true;
+  return layout.uplinks ? layout.uplinks->contains(port) : !is_tap(layout, port);
+}
+
 std::string plan_flows(const std::vector<SwitchPort>& switch_ports,
-                       const std::vector<PortSpec>& ports, std::string_view tap_prefix) {
+                       const std::vector<PortSpec>& ports, const BridgeLayout& layout,
+                       const std::set<std::string>& quarantined) {
   std::string flows = "table=0,priority=0,actions=drop\ntable=1,priority=0,actions=NORMAL\n";
   for (const auto& known : switch_ports) {
+    if (quarantined.contains(known.name)) continue;
     const auto port = std::ranges::find(ports, known.name, &PortSpec::device);
-    if (port == ports.end() && known.name.starts_with(tap_prefix)) continue;
-    if (port != ports.end() && !port->guarded_ip.empty())
-      add_guard(flows, known.number, *port);
-    else
+    if (port == ports.end() && is_tap(layout, known.name)) continue;
+    if (port == ports.end())
       flows += fmt::format("table=0,priority=10,in_port={},actions=resubmit(,1)\n", known.number);
+    else if (port->guarded_ip.empty())
+      add_private_guard(flows, known.number, *port);
+    else
+      add_public_guard(flows, known.number, *port);
   }
   return flows;
 }
 
-core::Result<void> SwitchGuard::apply(const std::vector<PortSpec>& ports, bool is_complete) {
-  const auto run = [](std::vector<std::string> argv) {
-    return core::must_run_child({.argv = std::move(argv), .deadline = switch_timeout});
-  };
-  if (!is_secure_) {
-    const auto set =
-        run({"ovs-vsctl", "--timeout=5", "set", "bridge", bridge_, "fail_mode=secure"});
-    if (!set) return std::unexpected(set.error());
-    is_secure_ = true;
+std::vector<PortFault> judge_ports(const std::vector<SwitchPort>& switch_ports,
+                                   const std::vector<PortSpec>& ports, const BridgeLayout& layout) {
+  std::vector<PortFault> faults;
+  for (const auto& known : switch_ports) {
+    const auto add = [&](std::string reason, bool may_pass) {
+      faults.push_back({.port = known.name,
+                        .reason = std::move(reason),
+                        .is_quarantined = true,
+                        .may_pass = may_pass,
+                        .vlan = number_of(known.tag)});
+    };
+    const auto spec = std::ranges::find(ports, known.name, &PortSpec::device);
+    if (spec != ports.end()) {
+      // The database may be read just before a port is added, and the list of ports after it.
+      if (auto wrong = wrong_vlan(known, *spec); !wrong.empty())
+        add(std::move(wrong), !known.is_listed);
+    } else if (is_tap(layout, known.name)) {
+      add("it belongs to no node of this host", true);
+    } else if (!is_uplink(layout, known.name)) {
+      if (const auto vlans = vlans_in(known, ports); !vlans.empty())
+        add("it is not a port of Nucleus, and is in " + vlans, false);
+    }
   }
-  // By default the switch sees no port in the first fragment either: a DHCP reply in fragments
-  // would pass. A switch that restarted has forgotten it.
-  if (auto set = run({"ovs-ofctl", "-O", "OpenFlow13", "set-frags", bridge_, "nx-match"}); !set)
-    return std::unexpected(set.error());
-  const auto listed = run({"ovs-ofctl", "-O", "OpenFlow13", "dump-ports-desc", bridge_});
-  if (!listed) return std::unexpected(listed.error());
-  std::ofstream file(flows_file_, std::ios::trunc);
-  file << plan_flows(parse_switch_ports(*listed), ports, tap_prefix_);
-  if (!file.flush())
-    return core::refuse(core::ErrorCode::unavailable, "cannot write " + flows_file_);
-  const auto taken = run({"ovs-ofctl", "-O", "OpenFlow13", "--bundle",
-                          is_complete ? "replace-flows" : "add-flows", bridge_, flows_file_});
-  if (!taken) return std::unexpected(taken.error());
-  return {};
+  return faults;
+}
+
+std::optional<BridgeSettings> parse_bridge_settings(std::string_view text) {
+  BridgeSettings settings{.fail_mode = unquoted(take_until(text, '\n')),
+                          .controller = unquoted(take_until(text, '\n')),
+                          .mirrors = unquoted(take_until(text, '\n')),
+                          .flood_vlans = unquoted(take_until(text, '\n'))};
+  if (settings.flood_vlans.empty()) return std::nullopt;
+  return settings;
+}
+
+std::vector<PortFault> judge_bridge(const BridgeSettings& settings) {
+  std::vector<PortFault> faults;
+  if (settings.controller != "[]")
+    faults.push_back({.reason = "the bridge has a controller, which may change its flows"});
+  if (settings.mirrors != "[]")
+    faults.push_back({.reason = "the bridge has a mirror, which copies frames of all VLANs"});
+  if (settings.flood_vlans != "[]")
+    faults.push_back({.reason = "the bridge floods VLANs " + settings.flood_vlans});
+  return faults;
+}
+
+std::vector<PortFault> judge_flows(std::string_view differences, std::size_t planned_count,
+                                   const std::vector<SwitchPort>& switch_ports) {
+  struct Count {
+    std::size_t missing = 0;
+    std::size_t foreign = 0;
+  };
+  std::map<std::string, Count> by_port;
+  Count all;
+  while (!differences.empty()) {
+    const auto line = take_until(differences, '\n');
+    if (line.empty()) continue;
+    const bool is_missing = line.front() == '-';
+    if (!is_missing && line.front() != '+') continue;
+    ++(is_missing ? all.missing : all.foreign);
+    const std::string number{field_after(line, "in_port=")};
+    const auto port = std::ranges::find(switch_ports, number, &SwitchPort::number);
+    // A flow of a port that is gone concerns none.
+    if (!number.empty() && port == switch_ports.end()) continue;
+    auto& count = by_port[number.empty() ? "" : port->name];
+    ++(is_missing ? count.missing : count.foreign);
+  }
+  if (all.foreign == 0 && all.missing >= planned_count) return {};
+  std::vector<PortFault> faults;
+  for (const auto& [port, count] : by_port)
+    faults.push_back(
+        {.port = port,
+         .reason = count.foreign == 0 ? fmt::format("{} flows were missing", count.missing)
+                   : count.missing == 0
+                       ? fmt::format("the switch had {} other flows", count.foreign)
+                       : fmt::format("{} flows were missing, and the switch had {} others",
+                                     count.missing, count.foreign),
+         .is_quarantined = !port.empty()});
+  return faults;
 }
 
 }  // namespace nucleus::provisioner

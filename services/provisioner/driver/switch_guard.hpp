@@ -1,8 +1,12 @@
-// What each port of the host's Open vSwitch bridge may send. A frontend's public port shares a
-// segment with other tenants: it may use only its own MAC and addresses, and offer no addresses or
-// routes to others. The bridge belongs to Nucleus: all its flows are replaced.
+// The flows of the host's Open vSwitch bridge: what each port of it may send. A node's port sends
+// only untagged frames from its own MAC. A frontend's public port shares a segment with other
+// tenants: it may also use only its own addresses, and offer no addresses or routes to others. The
+// bridge belongs to Nucleus: all its flows are replaced. Pure.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,40 +15,71 @@
 
 namespace nucleus::provisioner {
 
-/// A port as the switch numbers it.
+/// A port as the switch has it.
 struct SwitchPort {
   std::string number = {};  // of OpenFlow, or LOCAL
   std::string name = {};
+  bool is_closed = false;  // it neither sends nor receives
+  bool has_link = true;
+  bool is_listed = false;   // in the switch's database, where the next three are from
+  std::string tag = {};     // of an access port; empty = a trunk
+  std::string trunks = {};  // the VLANs of a trunk; empty = all
+  std::string vlan_mode = {};
 };
 
 /// The ports in the output of `ovs-ofctl dump-ports-desc`.
 std::vector<SwitchPort> parse_switch_ports(std::string_view text);
 
-/// The switch's flows, one a line. What no flow allows is dropped: a tap, whose name begins with
-/// `tap_prefix`, that none of `ports` names may send nothing. Ports without that prefix are
-/// uplinks, and trusted.
-std::string plan_flows(const std::vector<SwitchPort>& switch_ports,
-                       const std::vector<PortSpec>& ports, std::string_view tap_prefix);
+/// Adds the VLANs of the ports: the output of `ovs-vsctl --format=csv --data=bare --no-headings
+/// --columns=name,tag,trunks,vlan_mode list port`.
+void add_vlans(std::vector<SwitchPort>& ports, std::string_view csv);
 
-/// Brings the flows of one bridge to those of its ports. Blocks: runs on a worker, one call at a
-/// time.
-class SwitchGuard {
- public:
-  /// `flows_file` is written at each call.
-  SwitchGuard(std::string bridge, std::string tap_prefix, std::string flows_file)
-      : bridge_{std::move(bridge)},
-        tap_prefix_{std::move(tap_prefix)},
-        flows_file_{std::move(flows_file)} {}
-
-  /// May be repeated; returns within 20 s. If `is_complete`, a tap that is not among `ports` sends
-  /// nothing after it; otherwise it keeps what it may send.
-  core::Result<void> apply(const std::vector<PortSpec>& ports, bool is_complete);
-
- private:
-  std::string bridge_;
-  std::string tap_prefix_;
-  std::string flows_file_;
-  bool is_secure_ = false;  // the bridge drops what it has no flow for, also after a restart
+/// Which ports of the bridge are whose.
+struct BridgeLayout {
+  std::string bridge = {};                            // its own port has its name
+  std::string tap_prefix = {};                        // of the names of nodes' ports, with the dash
+  std::optional<std::set<std::string>> uplinks = {};  // not set = each port that is not a tap
 };
+
+/// The port belongs to the host itself: it is trusted.
+bool is_uplink(const BridgeLayout& layout, const std::string& port);
+
+/// The switch's flows, one a line. What no flow allows is dropped: a tap that none of `ports`
+/// names, and a port in `quarantined`, may send nothing.
+std::string plan_flows(const std::vector<SwitchPort>& switch_ports,
+                       const std::vector<PortSpec>& ports, const BridgeLayout& layout,
+                       const std::set<std::string>& quarantined = {});
+
+/// A difference between what the leases ask for and what the switch does.
+struct PortFault {
+  std::string port = {};  // empty = the whole switch
+  std::string reason = {};
+  bool is_quarantined = false;  // its port must be closed
+  bool may_pass = false;        // it is one only if the next pass sees it too
+  std::uint16_t vlan = 0;       // that the port is in, and should not be; 0 = none
+
+  friend bool operator==(const PortFault&, const PortFault&) = default;
+};
+
+/// Compares the VLANs of the switch's ports with the leases.
+std::vector<PortFault> judge_ports(const std::vector<SwitchPort>& switch_ports,
+                                   const std::vector<PortSpec>& ports, const BridgeLayout& layout);
+
+/// The settings of the bridge that concern isolation: the output of
+/// `ovs-vsctl get bridge NAME fail_mode controller mirrors flood_vlans`.
+struct BridgeSettings {
+  std::string fail_mode = {};
+  std::string controller = {};
+  std::string mirrors = {};
+  std::string flood_vlans = {};
+};
+std::optional<BridgeSettings> parse_bridge_settings(std::string_view text);
+std::vector<PortFault> judge_bridge(const BridgeSettings& settings);
+
+/// What the output of `ovs-ofctl diff-flows FILE BRIDGE` says about each port. `planned_count`: the
+/// flows in the file; if the switch has none of them and no others, it has restarted, which is no
+/// fault: it forwards nothing then.
+std::vector<PortFault> judge_flows(std::string_view differences, std::size_t planned_count,
+                                   const std::vector<SwitchPort>& switch_ports);
 
 }  // namespace nucleus::provisioner

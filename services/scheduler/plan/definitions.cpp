@@ -24,7 +24,10 @@ void remove(Draft& draft, const msg::NodeId& id) {
 Plan plan_cluster_defined(const View& view, const msg::ClusterDefined& event,
                           std::int64_t now_unix_ms) {
   Draft draft{view, now_unix_ms};
-  draft.changes().clusters[event.cluster.cluster_id] = StoredCluster{event.cluster};
+  const auto* known = view.cluster(event.cluster.cluster_id);
+  StoredCluster stored = known ? *known : StoredCluster{};
+  stored.cluster = event.cluster;
+  draft.changes().clusters[event.cluster.cluster_id] = std::move(stored);
   return finish(draft);
 }
 

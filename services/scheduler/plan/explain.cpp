@@ -160,8 +160,7 @@ void Causes::add_closed_hosts() {
   if (!viewer_.is_operator) return;
   int shown = 0;
   for (const auto& [id, stored] : draft_.view().hosts()) {
-    const bool is_open = stored.state == msg::HostState::up && !stored.is_drained;
-    if (!is_open && shown++ < shown_max) add_host(id);
+    if (!is_open(stored) && shown++ < shown_max) add_host(id);
   }
 }
 
@@ -195,6 +194,7 @@ void Causes::follow(const Wait& wait, const msg::ClusterId& cluster_id) {
       return;
     case WaitReason::no_host_up:
     case WaitReason::all_hosts_drained:
+    case WaitReason::hosts_in_doubt:
       return add_closed_hosts();
     case WaitReason::ports:
     case WaitReason::volume:

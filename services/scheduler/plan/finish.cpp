@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/hostlist/hostlist.hpp"
+#include "services/scheduler/plan/isolation.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
 #include "services/scheduler/states/node_state.hpp"
 #include "services/scheduler/states/wait.hpp"
@@ -87,7 +88,9 @@ void report_states(Draft& draft) {
   // A node's state depends on its host's.
   for (const auto& [id, host] : draft.changes().hosts) {
     const auto* before = draft.view().host(id);
-    if (before && host && before->state == host->state && before->reason == host->reason) continue;
+    if (before && host && before->state == host->state && before->reason == host->reason &&
+        before->isolation_faults == host->isolation_faults)
+      continue;
     for (const auto& node_id : draft.view().nodes_on(id))
       if (draft.node(node_id)) draft.edit(node_id);
   }
@@ -126,6 +129,7 @@ bool may_help(const StoredNode* before, const StoredNode* node) {
 bool may_help(const StoredHost* before, const StoredHost* host, const Config& config) {
   if (!before || !host) return true;
   return before->state != host->state || before->is_drained != host->is_drained ||
+         is_in_doubt(*before) != is_in_doubt(*host) ||
          before->keeps_volumes != host->keeps_volumes ||
          before->batch_state.empty() != host->batch_state.empty() ||
          before->job_computeset_id != host->job_computeset_id ||
@@ -148,6 +152,7 @@ void request_pass(Draft& draft) {
 
 Plan finish(Draft& draft) {
   complete_vacated(draft);
+  record_broken_clusters(draft);
   report_states(draft);
   record_steps(draft);
   request_pass(draft);

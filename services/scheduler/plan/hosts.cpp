@@ -4,6 +4,7 @@
 
 #include "messages/text.hpp"
 #include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/isolation.hpp"
 #include "services/scheduler/plan/placements.hpp"
 #include "services/scheduler/states/host_state.hpp"
 
@@ -17,7 +18,7 @@ bool is_same(const StoredHost& host, const msg::ReportHost& report) {
   return host.process == report.process && host.cpus == report.cpus &&
          host.memory_mb == report.memory_mb && host.driver == report.driver &&
          host.accelerator == report.accelerator && host.machine_id == report.machine_id &&
-         host.keeps_volumes == report.keeps_volumes;
+         host.keeps_volumes == report.keeps_volumes && is_same_isolation(host, report.isolation);
 }
 
 void change_state(StoredHost& host, HostEvent event, std::string reason) {
@@ -27,6 +28,7 @@ void change_state(StoredHost& host, HostEvent event, std::string reason) {
 
 void lose(Draft& draft, const msg::HostId& id) {
   change_state(draft.edit(id), HostEvent::lease_end, "no answer for longer than its lease");
+  forget_isolation(draft.edit(id), draft.now_unix_s());
   draft.change_grants(id);  // its grants are void: it learns so when it returns
   for (const auto& node_id : draft.view().nodes_on(id)) {
     StoredNode& node = draft.edit(node_id);
@@ -59,6 +61,7 @@ Plan plan_host_report(const View& view, const msg::ReportHost& report, std::int6
   host.accelerator = report.accelerator;
   host.machine_id = report.machine_id;
   host.keeps_volumes = report.keeps_volumes;
+  take_isolation(host, report.isolation, now_unix_ms / 1000);
   if (host.state != state) {
     const std::string fault =
         report.reason.empty() ? "its hypervisor does not answer" : report.reason;

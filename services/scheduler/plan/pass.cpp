@@ -25,9 +25,15 @@ void place_waiting_nodes(Draft& draft) {
 }  // namespace
 
 WaitReason why_all_closed(const View& view, const Need& need) {
-  const bool is_any_up = std::ranges::any_of(view.hosts(), [&](const auto& host) {
-    return host.second.state == msg::HostState::up && has_class(place_of(host.second), need);
-  });
+  const auto is_any = [&](const auto& is_wanted) {
+    return std::ranges::any_of(view.hosts(), [&](const auto& entry) {
+      const StoredHost& host = entry.second;
+      return host.state == msg::HostState::up && has_class(place_of(host), need) && is_wanted(host);
+    });
+  };
+  if (is_any([](const StoredHost& host) { return !host.is_drained; }))
+    return WaitReason::hosts_in_doubt;
+  const bool is_any_up = is_any([](const StoredHost&) { return true; });
   return is_any_up ? WaitReason::all_hosts_drained : WaitReason::no_host_up;
 }
 

@@ -6,6 +6,7 @@
 #include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/placements.hpp"
+#include "services/scheduler/plan/start.hpp"
 #include "services/scheduler/reserved_hosts.hpp"
 #include "services/scheduler/states/reservation_state.hpp"
 

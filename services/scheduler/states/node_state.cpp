@@ -21,6 +21,9 @@ std::string reason_of(const StoredNode& node, const StoredHost* host, NodeState 
   if (node.host_id.empty()) return node.is_desired_on ? text_of(node.wait) : node.observed_reason;
   if (!host || host->state != msg::HostState::up)
     return "host " + node.host_id.value + ": " + (host ? host->reason : "unknown");
+  for (const auto& fault : host->isolation_faults)
+    if (fault.is_quarantined && fault.node_id == node.definition.node_id)
+      return "a port of it is closed: " + fault.reason;
   if (state == NodeState::active) return {};
   if (!node.is_grant_on && node.is_desired_on && node.wait.reason != WaitReason::unknown)
     return text_of(node.wait);

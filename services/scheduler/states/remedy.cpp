@@ -25,6 +25,9 @@ std::string remedy_for(const Wait& wait) {
       return "the operator brings a host up: nucleus host list";
     case WaitReason::all_hosts_drained:
       return "the operator resumes a host: nucleus host resume HOST";
+    case WaitReason::hosts_in_doubt:
+      return "it starts when a host has checked its switch without a fault; if this lasts, the "
+             "operator looks at nucleus verify";
     case WaitReason::named_host_closed:
       return "the operator resumes that host; without a named host it may start elsewhere";
     case WaitReason::named_host_full:

@@ -42,8 +42,10 @@ std::string text_of(const Wait& wait) {
       return "no host" + of_class + " is up";
     case WaitReason::all_hosts_drained:
       return "all hosts" + of_class + " that are up are drained";
+    case WaitReason::hosts_in_doubt:
+      return "the isolation of all hosts" + of_class + " that are up is in doubt";
     case WaitReason::named_host_closed:
-      return "host " + wait.subject + " is drained or not up";
+      return "host " + wait.subject + " is drained, not up, or its isolation is in doubt";
     case WaitReason::named_host_full:
       return "host " + wait.subject + " has no room now";
     case WaitReason::disk:

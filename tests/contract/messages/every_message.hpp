@@ -9,6 +9,7 @@
 #include "messages/console.hpp"
 #include "messages/explanations.hpp"
 #include "messages/image_store.hpp"
+#include "messages/isolation.hpp"
 #include "messages/network.hpp"
 #include "messages/overhead.hpp"
 #include "messages/people.hpp"
@@ -60,17 +61,17 @@ void for_every_request_and_event(Visit&& visit) {
   visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, ChangeNodes, AddNodes,
                  RemoveNode, ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved,
                  ClusterRemoved>(visit);
-  visit_messages<StartComputeset, PowerComputeset, ChangeWalltime, GrowComputeset, ShrinkComputeset,
-                 PowerNode, PowerNodes, ListComputesets, ListNodeStatuses, ListHosts, ReportHost,
-                 ReportDomains, DrainHost, RemoveHost, HostRemoved, ClassifyHost, DefineHostClass,
-                 RemoveHostClass, ListHostClasses, HostClassChanged, HostClassRemoved,
-                 DefineReservation, RemoveReservation, ListReservations, ReservationChanged,
-                 ReservationRemoved, DefineAllocation, ListAllocations, ListUsage, SumUsage,
-                 PlanStart, PlanGrowth, PlanChange, ExplainComputeset, ExplainNode, ExplainHost,
-                 ComputesetChanged, NodeChanged, ComputesetIdle, HostChanged, AllocationChanged,
-                 AllocationRemoved, BudgetReached, WalltimeNotice>(visit);
+  visit_messages<
+      StartComputeset, PowerComputeset, ChangeWalltime, GrowComputeset, ShrinkComputeset, PowerNode,
+      PowerNodes, ListComputesets, ListNodeStatuses, ListHosts, ReportHost, ReportDomains,
+      DrainHost, RemoveHost, HostRemoved, ClassifyHost, DefineHostClass, RemoveHostClass,
+      ListHostClasses, HostClassChanged, HostClassRemoved, DefineReservation, RemoveReservation,
+      ListReservations, ReservationChanged, ReservationRemoved, DefineAllocation, ListAllocations,
+      ListUsage, SumUsage, PlanStart, PlanGrowth, PlanChange, ExplainComputeset, ExplainNode,
+      ExplainHost, ComputesetChanged, NodeChanged, ComputesetIdle, HostChanged, AllocationChanged,
+      AllocationRemoved, BudgetReached, WalltimeNotice, ListIsolations, IsolationChanged>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
-                 ProbeHost, RunMeasurement, NotifyNode>(visit);
+                 ProbeHost, RunMeasurement, NotifyNode, CheckIsolation>(visit);
   visit_messages<BeginUpload, FinishUpload, ListUploads, RemoveUpload, ImportImage, ListImages,
                  ListVolumes, RemoveImage, ImagePublished, ImageRemoved, VolumeChanged,
                  VolumePlaced>(visit);

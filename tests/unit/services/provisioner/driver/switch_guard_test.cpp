@@ -1,11 +1,33 @@
-// From the switch's ports and the grants' ports to flows. That the flows stop the right frames is
-// tested by tests/e2e/test_isolation.py.
+// From the switch's ports and the grants' ports to flows, and from what the switch has to faults.
+// That the flows stop the right frames is tested by tests/service/switch_check_test.cpp and
+// tests/e2e/test_isolation.py.
 #include "services/provisioner/driver/switch_guard.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace nucleus::provisioner {
 namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const BridgeLayout layout{.bridge = "nucleus0", .tap_prefix = "nuc-"};
+const BridgeLayout known_uplinks{
+    .bridge = "nucleus0", .tap_prefix = "nuc-", .uplinks = std::set<std::string>{"eth1"}};
+
+/// A tap in a VLAN, as libvirt makes it.
+SwitchPort tap(const std::string& name, const std::string& tag) {
+  return {.number = "1", .name = name, .is_listed = true, .tag = tag};
+}
+
+/// `PORT: REASON` of each fault.
+std::vector<std::string> shown(const std::vector<PortFault>& faults) {
+  std::vector<std::string> texts;
+  for (const auto& fault : faults) texts.push_back(fault.port + ": " + fault.reason);
+  return texts;
+}
 
 TEST(SwitchGuard, ReadsThePortsOfTheSwitch) {
   const auto ports = parse_switch_ports(
@@ -25,23 +47,53 @@ TEST(SwitchGuard, ReadsNoPortsInOtherOutput) {
     EXPECT_TRUE(parse_switch_ports(text).empty() || text == std::string(" (x): addr:")) << text;
 }
 
-TEST(SwitchGuard, LetsUplinksAndPrivatePortsSendEverything) {
+TEST(SwitchGuard, ReadsWhetherAPortIsClosedAndHasALink) {
+  const auto ports = parse_switch_ports(
+      " 3(nuc-0a0b0c): addr:fe:54:00:0a:0b:0c\n     config:     NO_RECV NO_FWD\n"
+      "     state:      LINK_DOWN\n"
+      " 4(nuc-0a0b0d): addr:fe:54:00:0a:0b:0d\n     config:     NO_FWD\n     state:      LIVE\n");
+  ASSERT_EQ(ports.size(), 2U);
+  EXPECT_TRUE(ports[0].is_closed);
+  EXPECT_FALSE(ports[0].has_link);
+  EXPECT_FALSE(ports[1].is_closed);
+  EXPECT_TRUE(ports[1].has_link);
+}
+
+TEST(SwitchGuard, ReadsTheVlansOfPorts) {
+  std::vector<SwitchPort> ports{{.name = "a"}, {.name = "b"}, {.name = "c"}};
+  add_vlans(ports, "a,101,,\nb,,\"7 8\",trunk\nother,5,,\n\nbroken");
+  EXPECT_EQ(ports[0].tag, "101");
+  EXPECT_EQ(ports[1].trunks, "7 8");
+  EXPECT_EQ(ports[1].vlan_mode, "trunk");
+  EXPECT_TRUE(ports[0].is_listed && ports[1].is_listed);
+  EXPECT_FALSE(ports[2].is_listed);
+}
+
+TEST(SwitchGuard, LetsUplinksSendEverythingAndPrivatePortsUntaggedFramesOfTheirOwn) {
   const auto flows = plan_flows({{"1", "eth1"}, {"2", "nuc-000001"}},
-                                {{.mac = "52:54:00:00:00:01", .device = "nuc-000001"}}, "nuc-");
+                                {{.mac = "52:54:00:00:00:01", .device = "nuc-000001"}}, layout);
   EXPECT_EQ(flows,
             "table=0,priority=0,actions=drop\ntable=1,priority=0,actions=NORMAL\n"
             "table=0,priority=10,in_port=1,actions=resubmit(,1)\n"
-            "table=0,priority=10,in_port=2,actions=resubmit(,1)\n");
+            "table=0,priority=400,in_port=2,vlan_tci=0x1000/0x1000,actions=drop\n"
+            "table=0,priority=10,in_port=2,dl_src=52:54:00:00:00:01,actions=resubmit(,1)\n");
+}
+
+TEST(SwitchGuard, LetsAQuarantinedPortSendNothing) {
+  EXPECT_EQ(plan_flows({{"2", "nuc-000001"}, {"3", "rogue"}},
+                       {{.mac = "52:54:00:00:00:01", .device = "nuc-000001"}}, layout,
+                       {"nuc-000001", "rogue"}),
+            plan_flows({}, {}, layout));
 }
 
 TEST(SwitchGuard, LetsATapWithoutAGrantSendNothing) {
-  EXPECT_EQ(plan_flows({{"7", "nuc-000009"}}, {}, "nuc-"), plan_flows({}, {}, "nuc-"));
+  EXPECT_EQ(plan_flows({{"7", "nuc-000009"}}, {}, layout), plan_flows({}, {}, layout));
 }
 
 TEST(SwitchGuard, LetsAPublicPortSendFromItsOwnAddressesAlone) {
   const auto flows = plan_flows(
       {{"5", "nuc-0a0b0c"}},
-      {{.mac = "52:54:00:0a:0b:0c", .device = "nuc-0a0b0c", .guarded_ip = "172.30.0.2"}}, "nuc-");
+      {{.mac = "52:54:00:0a:0b:0c", .device = "nuc-0a0b0c", .guarded_ip = "172.30.0.2"}}, layout);
   const auto contains = [&](const std::string& line) {
     return flows.find(line + "\n") != flows.npos;
   };
@@ -51,8 +103,77 @@ TEST(SwitchGuard, LetsAPublicPortSendFromItsOwnAddressesAlone) {
   EXPECT_TRUE(
       contains("table=0,priority=280,in_port=5,ipv6,dl_src=52:54:00:0a:0b:0c,"
                "ipv6_src=fe80::5054:ff:fe0a:b0c,actions=resubmit(,1)"));
-  EXPECT_TRUE(contains("table=0,priority=295,in_port=5,ipv6,ip_frag=yes,actions=drop"));
+  for (const std::string fragment : {"first", "later"})
+    EXPECT_TRUE(
+        contains("table=0,priority=295,in_port=5,ipv6,ip_frag=" + fragment + ",actions=drop"));
   EXPECT_EQ(flows.find("in_port=5,actions"), flows.npos);
+}
+
+TEST(SwitchFaults, NamesEachPortWhoseVlanIsNotTheLeasedOne) {
+  const std::vector<PortSpec> specs{{.vlan = 101, .device = "nuc-1"}};
+  const auto faults_of = [&](SwitchPort port) {
+    const auto faults = judge_ports({std::move(port)}, specs, layout);
+    for (const auto& fault : faults) EXPECT_TRUE(fault.is_quarantined);
+    return shown(faults);
+  };
+  EXPECT_THAT(faults_of(tap("nuc-1", "101")), IsEmpty());
+  EXPECT_THAT(faults_of(tap("nuc-1", "102")), ElementsAre("nuc-1: its VLAN is 102, not 101"));
+  EXPECT_THAT(faults_of(tap("nuc-1", "")), ElementsAre("nuc-1: its VLAN is any, not 101"));
+  auto port = tap("nuc-1", "101");
+  port.trunks = "102 103";
+  EXPECT_THAT(faults_of(port), ElementsAre("nuc-1: it also carries VLANs 102 103"));
+  port.trunks = "";
+  port.vlan_mode = "native-untagged";
+  EXPECT_THAT(faults_of(port), ElementsAre("nuc-1: its VLAN mode is native-untagged"));
+  port.vlan_mode = "access";
+  EXPECT_THAT(faults_of(port), IsEmpty());
+}
+
+TEST(SwitchFaults, NamesATapOfNoNodeOnlyIfItStays) {
+  const auto faults = judge_ports({tap("nuc-9", "101")}, {}, layout);
+  EXPECT_THAT(shown(faults), ElementsAre("nuc-9: it belongs to no node of this host"));
+  EXPECT_TRUE(faults.front().may_pass);
+}
+
+TEST(SwitchFaults, NamesAForeignPortInTheVlanOfACluster) {
+  const std::vector<PortSpec> specs{{.vlan = 101, .device = "nuc-1"}};
+  const auto faults_of = [&](const BridgeLayout& known, const SwitchPort& port) {
+    return shown(judge_ports({port}, specs, known));
+  };
+  EXPECT_THAT(faults_of(known_uplinks, tap("rogue", "101")),
+              ElementsAre("rogue: it is not a port of Nucleus, and is in VLAN 101"));
+  EXPECT_THAT(faults_of(known_uplinks, tap("rogue", "")),
+              ElementsAre("rogue: it is not a port of Nucleus, and is in all VLANs"));
+  EXPECT_THAT(faults_of(known_uplinks, tap("rogue", "77")), IsEmpty()) << "no cluster here has it";
+  EXPECT_THAT(faults_of(known_uplinks, tap("eth1", "")), IsEmpty());
+  EXPECT_THAT(faults_of(known_uplinks, tap("nucleus0", "")), IsEmpty()) << "the bridge itself";
+  EXPECT_THAT(faults_of(layout, tap("rogue", "")), IsEmpty()) << "it may be an uplink";
+}
+
+TEST(SwitchFaults, ReadsTheSettingsOfTheBridge) {
+  const auto settings = parse_bridge_settings("secure\n[]\n[]\n[]\n");
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->fail_mode, "secure");
+  EXPECT_THAT(judge_bridge(*settings), IsEmpty());
+  EXPECT_FALSE(parse_bridge_settings(""));
+  EXPECT_EQ(judge_bridge(*parse_bridge_settings("secure\n[1-2]\n[3-4]\n[101]\n")).size(), 3U);
+}
+
+TEST(SwitchFaults, NamesThePortsWhoseFlowsDiffer) {
+  const std::vector<SwitchPort> ports{{.number = "1", .name = "nuc-1"},
+                                      {.number = "2", .name = "nuc-2"}};
+  EXPECT_THAT(judge_flows("", 9, ports), IsEmpty());
+  EXPECT_THAT(
+      shown(judge_flows("-priority=400,in_port=1,vlan_tci=0x1000/0x1000 actions=drop\n", 9, ports)),
+      ElementsAre("nuc-1: 1 flows were missing"));
+  EXPECT_THAT(shown(judge_flows("+priority=500,in_port=2 actions=output:1\n", 9, ports)),
+              ElementsAre("nuc-2: the switch had 1 other flows"));
+  const auto everywhere = judge_flows("+priority=500 actions=NORMAL\n", 9, ports);
+  EXPECT_THAT(shown(everywhere), ElementsAre(": the switch had 1 other flows"));
+  EXPECT_FALSE(everywhere.front().is_quarantined);
+  EXPECT_THAT(judge_flows("-in_port=7 actions=drop\n", 9, ports), IsEmpty()) << "that port is gone";
+  EXPECT_THAT(judge_flows("-in_port=1 actions=drop\n- actions=drop\n", 2, ports), IsEmpty())
+      << "the switch has restarted";
 }
 
 }  // namespace

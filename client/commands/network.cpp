@@ -1,0 +1,55 @@
+// network: the ports of a cluster, and whether it is isolated from the others.
+#include <iostream>
+
+#include "client/commands/commands.hpp"
+#include "client/http/url.hpp"
+#include "client/output/views.hpp"
+
+namespace nucleus::client {
+
+namespace {
+
+std::string shown_or(const Json& isolation, std::string_view field, const std::string& otherwise) {
+  const auto unix_s = isolation[field].number().value_or(0);
+  return unix_s == 0 ? otherwise : shown_time(unix_s);
+}
+
+void print_isolation(const Json& isolation) {
+  const auto& state = isolation["state"].text();
+  const auto checked = shown_or(isolation, "checked_unix_s", "never");
+  const auto& reason = isolation["reason"].text();
+  if (state == "verified")
+    std::cout << "Isolated since " << shown_or(isolation, "since_unix_s", "its start")
+              << ", last checked " << checked << "\n";
+  else if (state == "broken")
+    std::cout << "NOT isolated since " << shown_or(isolation, "since_unix_s", "an unknown time")
+              << ", last checked " << checked << "\n";
+  else
+    std::cout << "Isolation " << (state == "simulated" ? state : "not verified") << ": " << reason
+              << "\n";
+  for (const auto& fault : isolation["faults"].items()) {
+    std::cout << "  " << fault["reason"].text();
+    if (const auto& port = fault["port"].text(); !port.empty())
+      std::cout << " (port " << port << ")";
+    if (fault["is_quarantined"].text() == "true") std::cout << "; the port is closed";
+    std::cout << "\n";
+  }
+}
+
+}  // namespace
+
+core::Result<int> show_network(const Api& api, const Words& words) {
+  const auto cluster = "/v2/clusters/" + encoded(words["CLUSTER"]);
+  const auto isolation = api.get(cluster + "/isolation");
+  if (!isolation && isolation.error().code == core::ErrorCode::not_found)
+    return core::refuse(core::ErrorCode::not_found,
+                        "no such cluster: " + msg::shown(words["CLUSTER"]));
+  if (!isolation) return std::unexpected(isolation.error());
+  const auto networks = api.get_all(cluster + "/networks", "networks");
+  if (!networks) return std::unexpected(networks.error());
+  const auto format = words["--format"];
+  if (format == "table") print_isolation(*isolation);
+  return print(network_view(*networks), format, *networks);
+}
+
+}  // namespace nucleus::client
