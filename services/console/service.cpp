@@ -184,7 +184,8 @@ void Service::change_session(const std::string& session_id, bool is_writer, bool
   if (session.is_writer == is_writer && session.has_typed == has_typed) return;
   session.is_writer = is_writer;
   session.has_typed = has_typed;
-  auto tx = runtime_.store.begin(runtime_.bus.context());
+  const auto context = runtime_.bus.context();
+  auto tx = runtime_.store.begin(context);
   tx.write(keys::session(session_id), StoredSession{session});
   tx.emit(msg::ConsoleSessionChanged{session});
   if (!tx.commit()) core::log::warning("session_not_recorded", {{"session", session_id}});
@@ -199,7 +200,8 @@ void Service::close_sessions() {
     if (!open.contains(stored.session.session_id)) closed.push_back(stored.session);
   });
   if (closed.empty()) return;
-  auto tx = runtime_.store.begin(runtime_.bus.context());
+  const auto context = runtime_.bus.context();
+  auto tx = runtime_.store.begin(context);
   for (auto& session : closed) {
     session.closed_unix_ms = runtime_.loop.unix_ms();
     session.is_writer = false;
