@@ -161,7 +161,7 @@ void Service::use_up(const std::string& ticket, const StoredTicket& stored,
                         .epoch = taken->epoch,
                         .person_id = taken->person_id,
                         .session_id = session.session_id,
-                        .may_take_over = msg::may(who, msg::Right::people)};
+                        .may_take_over = msg::may(who, msg::Right::define)};
         open_.push_back({*taken, session.session_id, who.expires_unix_s, console.right});
         // The right may have ended after it was checked.
         recheck(open_.back());
@@ -171,10 +171,11 @@ void Service::use_up(const std::string& ticket, const StoredTicket& stored,
 
 void Service::ask_host(const msg::HostId& host_id, const msg::StreamConsole& request,
                        std::function<void(core::Result<void>)> done) {
-  runtime_.bus.call(request, {.to = "provisioner/" + host_id.value, .deadline = host_timeout},
-                    [done = std::move(done)](const core::Result<msg::Done>& asked) {
-                      done(asked ? core::Result<void>{} : std::unexpected(asked.error()));
-                    });
+  runtime_.bus.call<msg::StreamConsole>(
+      request, {.to = "provisioner/" + host_id.value, .deadline = host_timeout},
+      [done = std::move(done)](const core::Result<msg::Done>& asked) {
+        done(asked ? core::Result<void>{} : std::unexpected(asked.error()));
+      });
 }
 
 void Service::change_session(const std::string& session_id, bool is_writer, bool has_typed) {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -33,28 +34,50 @@ class ConsoleLog : public ::testing::Test {
 TEST_F(ConsoleLog, KeepsALogWithinItsLimit) {
   append(path_, std::string(bytes_max, 'x'));
   shorten_console_logs(folder_.path(), bytes_max);
-  EXPECT_EQ(content(path_).size(), static_cast<std::size_t>(bytes_max));
+  EXPECT_EQ(content(path_), std::string(bytes_max, 'x'));
 }
 
-TEST_F(ConsoleLog, CutsALogToItsLastWholeLines) {
-  for (int i = 0; i < 1000; ++i) append(path_, "line " + std::to_string(i) + "\n");
-  shorten_console_logs(folder_.path(), bytes_max);
-  const std::string kept = content(path_);
-  EXPECT_LE(kept.size(), static_cast<std::size_t>(bytes_max / 4));
-  EXPECT_TRUE(kept.starts_with("line ")) << kept.substr(0, 20);
-  EXPECT_TRUE(kept.ends_with("line 999\n"));
-}
-
-TEST_F(ConsoleLog, LetsAnAppendingWriterGoOnAtTheNewEnd) {
+TEST_F(ConsoleLog, FreesItsOldestBytesAndKeepsTheOffsetsOfTheOthers) {
   const int writer = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   ASSERT_GE(writer, 0);
-  const std::string flood(3 * bytes_max, 'x');
-  ASSERT_EQ(write(writer, flood.data(), flood.size()), static_cast<ssize_t>(flood.size()));
-  shorten_console_logs(folder_.path(), bytes_max);
-  ASSERT_EQ(write(writer, "end\n", 4), 4);
+  std::string printed;
+  ConsoleLog reader(path_, bytes_max);
+  for (int round = 0; round < 50; ++round) {
+    const std::string text = "round " + std::to_string(round) + std::string(1000, '.') + "\n";
+    ASSERT_EQ(write(writer, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    printed += text;
+    shorten_console_logs(folder_.path(), bytes_max);
+    for (const std::int64_t asked : {std::int64_t{0}, reader.end() - 100, reader.end()}) {
+      const auto part = reader.read(asked, printed.size());
+      EXPECT_EQ(part.offset, std::max(asked, reader.begin()));
+      EXPECT_EQ(part.bytes, printed.substr(static_cast<std::size_t>(part.offset)));
+      EXPECT_EQ(ConsoleLog(path_, bytes_max).id(), reader.id());
+    }
+  }
   close(writer);
-  EXPECT_EQ(content(path_).size(), static_cast<std::size_t>(bytes_max / 4 + 4));
-  EXPECT_TRUE(content(path_).ends_with("xend\n"));
+  EXPECT_GE(reader.end() - reader.begin(), bytes_max);
+  struct stat entry {};
+  ASSERT_EQ(stat(path_.c_str(), &entry), 0);
+  EXPECT_LE(entry.st_blocks * 512, 4 * bytes_max) << "the rest is freed";
+}
+
+TEST_F(ConsoleLog, KeepsWhatAHigherLimitFindsFreed) {
+  append(path_, std::string(10 * bytes_max, 'x'));
+  shorten_console_logs(folder_.path(), bytes_max);
+  const ConsoleLog reader(path_, 100 * bytes_max);
+  EXPECT_EQ(reader.begin(), 9 * bytes_max);
+  EXPECT_EQ(reader.read(0, 10 * bytes_max).bytes, std::string(bytes_max, 'x'));
+}
+
+TEST_F(ConsoleLog, HasAnotherIdAsAnotherFile) {
+  append(path_, "one");
+  const auto one = ConsoleLog(path_, bytes_max).id();
+  const int held = open(path_.c_str(), O_RDONLY | O_CLOEXEC);  // so that its inode stays in use
+  std::filesystem::remove(path_);
+  append(path_, "two");
+  EXPECT_NE(ConsoleLog(path_, bytes_max).id(), one);
+  close(held);
+  EXPECT_EQ(ConsoleLog(folder_.file("none.log"), bytes_max).id(), "");
 }
 
 TEST_F(ConsoleLog, FollowsNoLinkAndTouchesNoOtherFile) {

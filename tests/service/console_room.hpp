@@ -139,6 +139,15 @@ class ConsoleRoom : public testing::Test {
     }
     ASSERT_TRUE(registry_.emit(msg::CredentialsChanged{.person_id = {"p1"}}));
   }
+  /// A viewer that reads text messages, from `query` on.
+  static std::unique_ptr<Viewer> attach(const core::Result<msg::ConsoleTicket>& ticket,
+                                        const std::string& query = {}) {
+    if (!ticket) throw std::runtime_error(ticket.error().detail);
+    auto viewer = std::make_unique<Viewer>(ticket->url + query);
+    const auto status = viewer->open("nucleus.console.v2, nucleus.ticket." + ticket->ticket);
+    if (status != 101) throw std::runtime_error("refused with " + std::to_string(status));
+    return viewer;
+  }
   static std::string offered(const msg::ConsoleTicket& ticket) {
     return "nucleus.console, nucleus.ticket." + ticket.ticket;
   }
