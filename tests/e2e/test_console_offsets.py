@@ -12,6 +12,7 @@ import websockets
 
 from conftest import Machines, a_deployment, wait_until
 from console import TIMEOUT_S, ticket_for
+from kills import Killer
 from machines import Events, Rest
 
 RESUME_S = 5
@@ -204,22 +205,16 @@ def test_transcripts_survive_kills_and_drops(site):
         viewer.read_more(RESUME_S)
 
         for name in ("provisioner", "libvirtd", "gateway"):  # the viewer stays connected
-            pid = int((site.deployment.state / "pids" / name).read_text().split()[0])
-            os.kill(pid, signal.SIGKILL)
-            killed = time.monotonic()
-            print(f"{name} killed at offset {viewer.offset}")
-            lost = len(viewer.texts)
-            if name == "provisioner":
-                viewer.read_until(lambda: any(text == {"type": "link", "is_live": True}
-                                              for text in viewer.texts[lost:]), "link")
-            viewer.read_more()
-            print(f"{name}: bytes again after {time.monotonic() - killed:.2f} s")
-            assert time.monotonic() - killed < RESUME_S
-            wait_until(lambda: site.rest.states("one")["one"] == "active", f"{name} is back",
-                       TIMEOUT_S)
+            with Killer(site.deployment, name, 0) as killer:
+                killer.timer.join()
+                killed, printed = time.monotonic(), os.path.getsize(log)
+                viewer.read_until(lambda end=printed: viewer.offset > end, "what is printed after")
+                print(f"{name}: bytes of later after {time.monotonic() - killed:.2f} s")
+                assert time.monotonic() - killed < RESUME_S
+                killer.wait_back()
+            assert viewer.texts[-1].get("is_live", True)
 
-        pid = int((site.deployment.state / "pids" / "console").read_text().split()[0])
-        os.kill(pid, signal.SIGKILL)
+        os.kill(site.deployment.pids()["console"], signal.SIGKILL)
         killed = time.monotonic()
         with pytest.raises(websockets.ConnectionClosed):
             while True:
