@@ -132,7 +132,7 @@ void Session::place() {
   else if (wanted.offset >= 0)
     offset_ = std::min(static_cast<std::uint64_t>(wanted.offset), end);
   else
-    offset_ = end - std::min(static_cast<std::uint64_t>(-wanted.offset), end);
+    offset_ = end - std::min(-static_cast<std::uint64_t>(wanted.offset), end);
   // A tail that the shared stream does not keep is no reason to ask for it.
   if (wanted.offset == -msg::console_tail_bytes)
     offset_ = std::max(offset_, stream_->bytes().begin());
