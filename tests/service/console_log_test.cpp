@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::int64_t bytes_max = 4096;
 
-class ConsoleLog : public ::testing::Test {
+class ConsoleLogFile : public ::testing::Test {
  protected:
   static void append(const std::string& path, const std::string& text) {
     std::ofstream(path, std::ios::app) << text;
@@ -31,13 +31,13 @@ class ConsoleLog : public ::testing::Test {
   std::string path_ = folder_.file("c.n1.log");
 };
 
-TEST_F(ConsoleLog, KeepsALogWithinItsLimit) {
-  append(path_, std::string(bytes_max, 'x'));
+TEST_F(ConsoleLogFile, KeepsALogWithinItsLimit) {
+  append(path_, std::string(static_cast<std::size_t>(bytes_max), 'x'));
   shorten_console_logs(folder_.path(), bytes_max);
-  EXPECT_EQ(content(path_), std::string(bytes_max, 'x'));
+  EXPECT_EQ(content(path_), std::string(static_cast<std::size_t>(bytes_max), 'x'));
 }
 
-TEST_F(ConsoleLog, FreesItsOldestBytesAndKeepsTheOffsetsOfTheOthers) {
+TEST_F(ConsoleLogFile, FreesItsOldestBytesAndKeepsTheOffsetsOfTheOthers) {
   const int writer = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   ASSERT_GE(writer, 0);
   std::string printed;
@@ -61,15 +61,16 @@ TEST_F(ConsoleLog, FreesItsOldestBytesAndKeepsTheOffsetsOfTheOthers) {
   EXPECT_LE(entry.st_blocks * 512, 4 * bytes_max) << "the rest is freed";
 }
 
-TEST_F(ConsoleLog, KeepsWhatAHigherLimitFindsFreed) {
-  append(path_, std::string(10 * bytes_max, 'x'));
+TEST_F(ConsoleLogFile, KeepsWhatAHigherLimitFindsFreed) {
+  append(path_, std::string(static_cast<std::size_t>(10 * bytes_max), 'x'));
   shorten_console_logs(folder_.path(), bytes_max);
   const ConsoleLog reader(path_, 100 * bytes_max);
   EXPECT_EQ(reader.begin(), 9 * bytes_max);
-  EXPECT_EQ(reader.read(0, 10 * bytes_max).bytes, std::string(bytes_max, 'x'));
+  EXPECT_EQ(reader.read(0, static_cast<std::size_t>(10 * bytes_max)).bytes,
+            std::string(static_cast<std::size_t>(bytes_max), 'x'));
 }
 
-TEST_F(ConsoleLog, HasAnotherIdAsAnotherFile) {
+TEST_F(ConsoleLogFile, HasAnotherIdAsAnotherFile) {
   append(path_, "one");
   const auto one = ConsoleLog(path_, bytes_max).id();
   const int held = open(path_.c_str(), O_RDONLY | O_CLOEXEC);  // so that its inode stays in use
@@ -80,7 +81,7 @@ TEST_F(ConsoleLog, HasAnotherIdAsAnotherFile) {
   EXPECT_EQ(ConsoleLog(folder_.file("none.log"), bytes_max).id(), "");
 }
 
-TEST_F(ConsoleLog, FollowsNoLinkAndTouchesNoOtherFile) {
+TEST_F(ConsoleLogFile, FollowsNoLinkAndTouchesNoOtherFile) {
   const std::string other = folder_.file("volume");
   append(other, std::string(2 * bytes_max, 'x'));
   std::filesystem::create_symlink(other, path_);
@@ -89,7 +90,7 @@ TEST_F(ConsoleLog, FollowsNoLinkAndTouchesNoOtherFile) {
   shorten_console_logs(folder_.file("none"), bytes_max);
 }
 
-TEST_F(ConsoleLog, GoesWithItsDomain) {
+TEST_F(ConsoleLogFile, GoesWithItsDomain) {
   const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::minutes{2};
   for (const char* name : {"n-1.log", "n-2.log", "n-2.serial", "n-3.log"}) {
     append(folder_.file(name), "login: ");
