@@ -20,7 +20,7 @@ class ConsoleHost {
  public:
   using Paths = std::map<std::string, provisioner::ConsolePaths>;
   ConsoleHost(core::Runtime& runtime, const Paths& paths,
-              const provisioner::ConsoleServiceAddress& service)
+              const provisioner::ConsoleServiceAddress& service, std::int64_t log_bytes_max)
       : paths_{paths}, streams_{service, log_bytes_max} {
     runtime.bus.serve<msg::CheckConsole>(*this, &ConsoleHost::check);
     runtime.bus.serve<msg::StreamConsole>(*this, &ConsoleHost::stream);
@@ -37,8 +37,6 @@ class ConsoleHost {
     streams_.begin(paths_.at(request.node_id.value), request);
     return msg::Done{};
   }
-
-  static constexpr std::int64_t log_bytes_max = 1 << 20;
 
   const Paths& paths_;
   provisioner::ConsoleStreams streams_;
@@ -102,7 +100,7 @@ class ConsoleRoom : public testing::Test {
     host_ = std::make_unique<Process>(
         deployment_, "provisioner/h1", std::map<std::string, std::string>{},
         [this, service](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
-          return std::make_shared<ConsoleHost>(runtime, paths_, service);
+          return std::make_shared<ConsoleHost>(runtime, paths_, service, log_bytes_max_);
         });
   }
 
@@ -178,6 +176,7 @@ class ConsoleRoom : public testing::Test {
   std::unique_ptr<Process> host_ = {};
   Credentials credentials_ = {};
   std::string token_ = "t1";
+  std::int64_t log_bytes_max_ = 1 << 20;  // that the host keeps
   StandIn registry_{deployment_, "registry",
                     [this](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
                       return std::make_shared<CredentialRoom>(runtime, credentials_);

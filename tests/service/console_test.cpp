@@ -21,7 +21,7 @@ TEST_F(Console, ReplaysTheLogThenConnectsTheViewerWithTheSerialConsole) {
   EXPECT_EQ(ticket->url.find(ticket->ticket), std::string::npos);
   const auto viewer = open(ticket);
   EXPECT_EQ(viewer->protocol(), "nucleus.console");
-  EXPECT_EQ(viewer->read_to("login: "), std::string(64 * 1024 - 8, '.') + "booting login: ");
+  EXPECT_EQ(viewer->read_to("login: "), std::string(64 * 1024 - 15, '.') + "booting login: ");
   EXPECT_TRUE(viewer->is_binary());
   const std::string bytes("root\r\n\0\xff\x1b[A", 12);
   viewer->write(bytes);
