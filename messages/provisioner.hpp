@@ -118,27 +118,42 @@ struct DomainChanged {
 
 NUCLEUS_ENUM(ConsoleKind, serial, vnc)
 
+/// A console that can be opened.
+struct ConsoleFound {
+  std::uint64_t epoch = 0;  // of the grant that its domain runs under
+  NUCLEUS_FIELDS(epoch);
+};
+
 /// Asks whether a node's console can be opened. `wrong_state`: the node does not run, or has no
 /// such console.
 struct CheckConsole {
   static constexpr std::string_view topic = "provisioner.check-console";
-  using Reply = Done;
+  using Reply = ConsoleFound;
   NodeId node_id = {};
   ConsoleKind kind = ConsoleKind::unknown;
   NUCLEUS_FIELDS(node_id, kind);
 };
 
+/// What a viewer who names no offset gets of a serial console's log.
+constexpr std::int64_t console_tail_bytes = 64 * 1024;
+
 /// Has the host connect a console with the console service: a WebSocket to /stream at the address
-/// that the host was configured with, with the token in Sec-WebSocket-Protocol. A serial console
-/// begins with the most recent bytes of its log. The reply does not wait for the connection.
-/// `wrong_state` as CheckConsole.
+/// that the host was configured with, with the token in Sec-WebSocket-Protocol. The reply does not
+/// wait for the connection. `wrong_state` as CheckConsole, or the epoch is another one.
+///
+/// The output of a serial console is its log: a file of the host, in which each byte has an offset
+/// that never changes. Of a log that is not `log_id`, everything that is kept is sent.
 struct StreamConsole {
   static constexpr std::string_view topic = "provisioner.stream-console";
   using Reply = Done;
   NodeId node_id = {};
   ConsoleKind kind = ConsoleKind::unknown;
-  std::string token = {};  // single use; a secret
-  NUCLEUS_FIELDS(node_id, kind, token);
+  std::string token = {};                     // single use; a secret
+  std::uint64_t epoch = 0;                    // of the grant; 0 = any
+  bool is_announced = false;                  // serial: the first message is a text, a LogPart
+  std::int64_t offset = -console_tail_bytes;  // of the first byte; negative = from the log's end
+  std::string log_id = {};                    // that `offset` belongs to; empty = any
+  NUCLEUS_FIELDS(node_id, kind, token, epoch, is_announced, offset, log_id);
 };
 
 constexpr std::size_t notice_bytes_max = 1024;

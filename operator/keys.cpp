@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "core/bus/curve.hpp"
+#include "messages/people.hpp"
 #include "messages/process.hpp"
 #include "messages/provisioner.hpp"
 #include "messages/registry.hpp"
@@ -156,7 +157,9 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
       {.name = "scheduler",
        .calls = topics<msg::ApplyGrants, msg::RemoveVolumes, msg::NotifyNode>(),
        .project = "*"},
-      {.name = "console", .calls = topics<msg::CheckConsole, msg::StreamConsole>()},
+      {.name = "console",
+       .calls = topics<msg::CheckConsole, msg::StreamConsole, msg::RecheckCredential>(),
+       .project = "*"},
       {.name = "overhead",
        .calls = topics<msg::ListNodes, msg::ListNodeStatuses, msg::RunMeasurement>(),
        .project = "*"},

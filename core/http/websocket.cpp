@@ -97,6 +97,16 @@ void WebSocketConnection::receive(std::function<void(std::optional<std::string_v
 }
 
 void WebSocketConnection::send(std::string message, std::function<void(Sent)> done) {
+  socket_.binary(limits_.is_binary);
+  write(std::move(message), std::move(done));
+}
+
+void WebSocketConnection::send_text(std::string message, std::function<void(Sent)> done) {
+  socket_.text(true);
+  write(std::move(message), std::move(done));
+}
+
+void WebSocketConnection::write(std::string message, std::function<void(Sent)> done) {
   sending_ = std::move(message);
   watch_stall();
   socket_.async_write(

@@ -41,8 +41,12 @@ class WebSocket {
   /// Reads one message; nothing = the WebSocket has ended, see close_reason(). The view is valid
   /// until the next call.
   virtual void receive(std::function<void(std::optional<std::string_view>)> done) = 0;
+  /// Whether the message received last is a text.
+  virtual bool is_text() const = 0;
   /// Sends one message. Not again before `done`.
   virtual void send(std::string message, std::function<void(Sent)> done) = 0;
+  /// The same, as a text, which must be UTF-8.
+  virtual void send_text(std::string message, std::function<void(Sent)> done) = 0;
   /// What the other side said when it closed the WebSocket; untrusted.
   virtual CloseReason close_reason() const = 0;
   /// Performs the closing handshake; `reason` is shown to the other side (123 bytes at most). Only

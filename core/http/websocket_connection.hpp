@@ -43,7 +43,9 @@ class WebSocketConnection : public WebSocket,
                std::function<void(const std::string& reason)> done);
 
   void receive(std::function<void(std::optional<std::string_view>)> done) override;
+  bool is_text() const override { return socket_.got_text(); }
   void send(std::string message, std::function<void(Sent)> done) override;
+  void send_text(std::string message, std::function<void(Sent)> done) override;
   CloseReason close_reason() const override;
   void close(CloseCode code, const std::string& reason) override;
   void disconnect() override;
@@ -51,6 +53,7 @@ class WebSocketConnection : public WebSocket,
 
  private:
   void prepare();
+  void write(std::string message, std::function<void(Sent)> done);
   void watch_stall();
 
   std::unique_ptr<ByteStream> stream_;

@@ -1,6 +1,7 @@
 #include "gateway/routing/lookups.hpp"
 
 #include "gateway/json/numbers.hpp"
+#include "gateway/routing/origin.hpp"
 #include "gateway/routing/pages.hpp"
 
 namespace nucleus::gateway {
@@ -148,7 +149,10 @@ void with_ticket(const ExchangePtr& exchange, msg::ConsoleKind kind,
                                    .person_id = exchange->who.person_id,
                                    .project_id = node.project_id,
                                    .token_id = exchange->who.token_id,
-                                   .person_uid = exchange->who.person_uid},
+                                   .person_uid = exchange->who.person_uid,
+                                   .cluster_id = node.cluster_id,
+                                   .node_name = node.name,
+                                   .origin = origin_of(exchange->base_url)},
                   [node, next](const msg::ConsoleTicket& ticket) { next(node, ticket); });
   };
   with_node(exchange, [exchange, issue](const msg::Node& node) {

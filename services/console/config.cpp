@@ -34,6 +34,8 @@ core::Result<Config> Config::from(core::Settings& settings) {
   http.idle_s = static_cast<int>(settings.number("console.idle_s", http.idle_s, 1, 3600));
   config.proxy.host_connect_s = static_cast<int>(
       settings.number("console.host_connect_s", config.proxy.host_connect_s, 1, 3600));
+  config.proxy.host_reconnect_s = static_cast<int>(
+      settings.number("console.host_reconnect_s", config.proxy.host_reconnect_s, 1, 3600));
   config.proxy.stall_s =
       static_cast<int>(settings.number("console.stall_s", config.proxy.stall_s, 1, 3600));
   if (auto read =

@@ -12,5 +12,11 @@ inline core::Key<StoredTicket> ticket(const std::string& hash) {
 inline core::Key<StoredTicket> tickets() {
   return {"nucleus:console:ticket:"};
 }
+inline core::Key<StoredSession> session(const std::string& session_id) {
+  return {"nucleus:console:session:" + session_id};
+}
+inline core::Key<StoredSession> sessions() {
+  return {"nucleus:console:session:"};
+}
 
 }  // namespace nucleus::console::keys

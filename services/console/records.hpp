@@ -1,4 +1,4 @@
-// What the console service stores: unused tickets.
+// What the console service stores: unused tickets and open sessions.
 #pragma once
 
 #include "messages/console.hpp"
@@ -16,8 +16,18 @@ struct StoredTicket {
   msg::ProjectId project_id = {};
   std::string token_id = {};
   std::string person_uid = {};
+  msg::ClusterId cluster_id = {};
+  std::string node_name = {};
+  std::uint64_t epoch = 0;  // of the domain that it opens; 0 = any
+  std::string origin = {};  // of the pages that may use it; empty = any
   NUCLEUS_FIELDS(hash, node_id, kind, host_id, person_id, expires_unix_ms, project_id, token_id,
-                 person_uid);
+                 person_uid, cluster_id, node_name, epoch, origin);
+};
+
+/// An open session. After a crash it tells which sessions have ended.
+struct StoredSession {
+  msg::ConsoleSession session = {};
+  NUCLEUS_FIELDS(session);
 };
 
 }  // namespace nucleus::console

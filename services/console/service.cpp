@@ -1,7 +1,10 @@
 #include "services/console/service.hpp"
 
+#include <set>
+
 #include "core/log/log.hpp"
 #include "core/runtime/tls_renewal.hpp"
+#include "services/console/keys.hpp"
 
 namespace nucleus::console {
 
@@ -35,19 +38,26 @@ Service::Service(core::Runtime& runtime, Config config)
   });
   proxy_ = std::make_unique<ConsoleProxy>(
       config_.proxy, metrics_,
-      ConsoleProxyCalls{
-          .take_ticket =
-              [this](const std::string& ticket, std::function<void(core::Result<Console>)> done) {
-                runtime_.loop.post(
-                    [this, ticket, done = std::move(done)] { take_ticket(ticket, done); });
-              },
-          .ask_host =
-              [this](const Console& console, const std::string& token,
-                     std::function<void(core::Result<void>)> done) {
-                runtime_.loop.post([this, console, token, done = std::move(done)] {
-                  ask_host(console, token, done);
-                });
-              }});
+      ConsoleProxyCalls{.take_ticket =
+                            [this](const std::string& ticket, const std::string& origin,
+                                   std::function<void(core::Result<Console>)> done) {
+                              runtime_.loop.post([this, ticket, origin, done = std::move(done)] {
+                                take_ticket(ticket, origin, done);
+                              });
+                            },
+                        .ask_host =
+                            [this](const msg::HostId& host_id, const msg::StreamConsole& request,
+                                   std::function<void(core::Result<void>)> done) {
+                              runtime_.loop.post([this, host_id, request, done = std::move(done)] {
+                                ask_host(host_id, request, done);
+                              });
+                            },
+                        .report =
+                            [this](const std::string& session_id, bool is_writer, bool has_typed) {
+                              runtime_.loop.post([this, session_id, is_writer, has_typed] {
+                                change_session(session_id, is_writer, has_typed);
+                              });
+                            }});
   core::log::info("console_listens",
                   {{"address", address()}, {"hosts_address", address_for_hosts()}});
   core::renew_at_hangup(runtime_, config_.proxy.http.listen.certificate, metrics_.certificate_end);
@@ -70,20 +80,20 @@ void Service::issue_ticket(const msg::IssueTicket& request, core::Context& conte
     return respond(core::refuse(ErrorCode::wrong_state, "The VM is not running"));
   if (auto broken = msg::check_name("host_id", request.host_id.value))
     return respond(std::unexpected(*broken));
-  runtime_.bus.call(
-      msg::CheckConsole{.node_id = request.node_id, .kind = request.kind},
-      {.to = "provisioner/" + request.host_id.value,
-       .trace_id = context.trace_id(),
-       .deadline = host_timeout},
-      [this, request, respond = std::move(respond)](const core::Result<msg::Done>& checked) {
-        if (!checked) return respond(std::unexpected(checked.error()));
-        write_ticket(request, respond);
-      });
+  runtime_.bus.call(msg::CheckConsole{.node_id = request.node_id, .kind = request.kind},
+                    {.to = "provisioner/" + request.host_id.value,
+                     .trace_id = context.trace_id(),
+                     .deadline = host_timeout},
+                    [this, request,
+                     respond = std::move(respond)](const core::Result<msg::ConsoleFound>& checked) {
+                      if (!checked) return respond(std::unexpected(checked.error()));
+                      write_ticket(request, checked->epoch, respond);
+                    });
 }
 
-void Service::write_ticket(const msg::IssueTicket& request,
+void Service::write_ticket(const msg::IssueTicket& request, std::uint64_t epoch,
                            const core::Responder<msg::ConsoleTicket>& respond) {
-  auto written = tickets_.write(request, runtime_.bus.context());
+  auto written = tickets_.write(request, epoch, runtime_.bus.context());
   if (!written) return respond(std::unexpected(written.error()));
   const msg::ConsoleTicket ticket{
       .ticket = written->ticket, .url = url(), .expires_unix_ms = written->expires_unix_ms};
@@ -95,16 +105,21 @@ void Service::write_ticket(const msg::IssueTicket& request,
 }
 
 /// The right may have ended since the ticket was issued.
-void Service::take_ticket(const std::string& ticket,
+void Service::take_ticket(const std::string& ticket, const std::string& origin,
                           std::function<void(core::Result<Console>)> done) {
   const auto found = tickets_.find(ticket, runtime_.bus.context());
   if (!found) {
     if (found.error().code == ErrorCode::forbidden) metrics_.tickets_refused.Increment();
     return done(std::unexpected(found.error()));
   }
+  // A browser sends the origin of the page; other clients send none.
+  if (!origin.empty() && !found->origin.empty() && origin != found->origin) {
+    metrics_.tickets_refused.Increment();
+    return done(core::refuse(ErrorCode::forbidden, "the ticket is not for pages of this origin"));
+  }
   ask_registry(*found, [this, ticket, stored = *found,
                         done = std::move(done)](const core::Result<msg::Principal>& who) {
-    if (who && has_right(*who, stored)) return use_up(ticket, who->expires_unix_s, done);
+    if (who && has_right(*who, stored)) return use_up(ticket, stored, *who, done);
     if (!who && who.error().code != ErrorCode::unauthenticated)
       return done(std::unexpected(who.error()));
     metrics_.tickets_refused.Increment();
@@ -120,11 +135,19 @@ void Service::ask_registry(const StoredTicket& ticket,
                     {.deadline = recheck_timeout}, std::move(done));
 }
 
-void Service::use_up(const std::string& ticket, std::int64_t right_end_unix_s,
-                     std::function<void(core::Result<Console>)> done) {
+void Service::use_up(const std::string& ticket, const StoredTicket& stored,
+                     const msg::Principal& who, std::function<void(core::Result<Console>)> done) {
+  const msg::ConsoleSession session{.session_id = runtime_.bus.context().new_id(),
+                                    .node_id = stored.node_id,
+                                    .node_name = stored.node_name,
+                                    .cluster_id = stored.cluster_id,
+                                    .project_id = stored.project_id,
+                                    .kind = stored.kind,
+                                    .person_id = stored.person_id,
+                                    .opened_unix_ms = runtime_.loop.unix_ms()};
   tickets_.take(
-      ticket, runtime_.bus.context(),
-      [this, right_end_unix_s, done = std::move(done)](const core::Result<StoredTicket>& taken) {
+      ticket, session, runtime_.bus.context(),
+      [this, session, who, done = std::move(done)](const core::Result<StoredTicket>& taken) {
         if (!taken) {
           if (taken.error().code == ErrorCode::forbidden) metrics_.tickets_refused.Increment();
           return done(std::unexpected(taken.error()));
@@ -132,22 +155,62 @@ void Service::use_up(const std::string& ticket, std::int64_t right_end_unix_s,
         core::log::info("console_opened", {{"node", taken->node_id.value},
                                            {"kind", msg::name_of(taken->kind)},
                                            {"person", taken->person_id.value}});
-        Console console{.node_id = taken->node_id, .host_id = taken->host_id, .kind = taken->kind};
-        open_.push_back({*taken, right_end_unix_s, console.right});
+        Console console{.node_id = taken->node_id,
+                        .host_id = taken->host_id,
+                        .kind = taken->kind,
+                        .epoch = taken->epoch,
+                        .person_id = taken->person_id,
+                        .session_id = session.session_id,
+                        .may_take_over = msg::may(who, msg::Right::define)};
+        open_.push_back({*taken, session.session_id, who.expires_unix_s, console.right});
         // The right may have ended after it was checked.
         recheck(open_.back());
         done(std::move(console));
       });
 }
 
-void Service::ask_host(const Console& console, const std::string& token,
+void Service::ask_host(const msg::HostId& host_id, const msg::StreamConsole& request,
                        std::function<void(core::Result<void>)> done) {
-  runtime_.bus.call(
-      msg::StreamConsole{.node_id = console.node_id, .kind = console.kind, .token = token},
-      {.to = "provisioner/" + console.host_id.value, .deadline = host_timeout},
+  runtime_.bus.call<msg::StreamConsole>(
+      request, {.to = "provisioner/" + host_id.value, .deadline = host_timeout},
       [done = std::move(done)](const core::Result<msg::Done>& asked) {
         done(asked ? core::Result<void>{} : std::unexpected(asked.error()));
       });
+}
+
+void Service::change_session(const std::string& session_id, bool is_writer, bool has_typed) {
+  const auto* known = runtime_.store.read(keys::session(session_id));
+  if (!known) return;
+  auto session = known->session;
+  if (session.is_writer == is_writer && session.has_typed == has_typed) return;
+  session.is_writer = is_writer;
+  session.has_typed = has_typed;
+  const auto context = runtime_.bus.context();
+  auto tx = runtime_.store.begin(context);
+  tx.write(keys::session(session_id), StoredSession{session});
+  tx.emit(msg::ConsoleSessionChanged{session});
+  if (!tx.commit()) core::log::warning("session_not_recorded", {{"session", session_id}});
+}
+
+void Service::close_sessions() {
+  if (!runtime_.store.is_loaded()) return;
+  std::set<std::string> open;
+  for (const auto& one : open_) open.insert(one.session_id);
+  std::vector<msg::ConsoleSession> closed;
+  runtime_.store.for_each<StoredSession>(keys::sessions(), [&](const StoredSession& stored) {
+    if (!open.contains(stored.session.session_id)) closed.push_back(stored.session);
+  });
+  if (closed.empty()) return;
+  const auto context = runtime_.bus.context();
+  auto tx = runtime_.store.begin(context);
+  for (auto& session : closed) {
+    session.closed_unix_ms = runtime_.loop.unix_ms();
+    session.is_writer = false;
+    tx.remove(keys::session(session.session_id));
+    tx.emit(msg::ConsoleSessionChanged{session});
+  }
+  if (!tx.commit())
+    core::log::warning("session_not_recorded", {{"session", closed.front().session_id}});
 }
 
 core::Result<void> Service::end_rights(const msg::CredentialsChanged& change, core::Context&) {
@@ -184,6 +247,7 @@ void Service::end_expired() {
 void Service::drop_expired(core::Context& context) {
   tickets_.drop_expired(context);
   end_expired();
+  close_sessions();
 }
 
 }  // namespace nucleus::console

@@ -27,17 +27,19 @@ class Service {
  private:
   void issue_ticket(const msg::IssueTicket& request, core::Context& context,
                     core::Responder<msg::ConsoleTicket> respond);
-  void write_ticket(const msg::IssueTicket& request,
+  void write_ticket(const msg::IssueTicket& request, std::uint64_t epoch,
                     const core::Responder<msg::ConsoleTicket>& respond);
-  void take_ticket(const std::string& ticket, std::function<void(core::Result<Console>)> done);
-  void ask_host(const Console& console, const std::string& token,
+  void take_ticket(const std::string& ticket, const std::string& origin,
+                   std::function<void(core::Result<Console>)> done);
+  void ask_host(const msg::HostId& host_id, const msg::StreamConsole& request,
                 std::function<void(core::Result<void>)> done);
-  void use_up(const std::string& ticket, std::int64_t right_end_unix_s,
+  void use_up(const std::string& ticket, const StoredTicket& stored, const msg::Principal& who,
               std::function<void(core::Result<Console>)> done);
 
   /// A session that is open or being opened.
   struct Open {
     StoredTicket ticket = {};
+    std::string session_id = {};
     std::int64_t right_end_unix_s = 0;  // of its token; 0 = none
     std::weak_ptr<SessionRight> right = {};
   };
@@ -50,6 +52,9 @@ class Service {
   /// The URL given to viewers.
   std::string url() const;
   void drop_expired(core::Context& context);
+  void change_session(const std::string& session_id, bool is_writer, bool has_typed);
+  /// Of sessions that are stored and not open.
+  void close_sessions();
 
   core::Runtime& runtime_;
   Config config_;

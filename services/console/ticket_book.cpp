@@ -20,6 +20,7 @@ TicketBook::TicketBook(core::Store& store, TicketLimits limits) : store_{store},
 }
 
 core::Result<TicketBook::Written> TicketBook::write(const msg::IssueTicket& request,
+                                                    std::uint64_t epoch,
                                                     const core::Context& context) {
   if (auto loaded = ready(); !loaded) return std::unexpected(loaded.error());
   const auto known = unused_by_person_.find(request.person_id);
@@ -38,7 +39,11 @@ core::Result<TicketBook::Written> TicketBook::write(const msg::IssueTicket& requ
                                             .expires_unix_ms = written.expires_unix_ms,
                                             .project_id = request.project_id,
                                             .token_id = request.token_id,
-                                            .person_uid = request.person_uid});
+                                            .person_uid = request.person_uid,
+                                            .cluster_id = request.cluster_id,
+                                            .node_name = request.node_name,
+                                            .epoch = epoch,
+                                            .origin = request.origin});
   if (auto landed = tx.commit(); !landed) return std::unexpected(landed.error());
   ++unused_;
   ++unused_by_person_[request.person_id];
@@ -54,13 +59,16 @@ core::Result<StoredTicket> TicketBook::find(const std::string& ticket,
   return *found;
 }
 
-void TicketBook::take(const std::string& ticket, const core::Context& context,
+void TicketBook::take(const std::string& ticket, const msg::ConsoleSession& session,
+                      const core::Context& context,
                       std::function<void(core::Result<StoredTicket>)> done) {
   const auto found = find(ticket, context);
   if (!found) return done(std::unexpected(found.error()));
   const StoredTicket taken = *found;
   auto tx = store_.begin(context);
   tx.remove(keys::ticket(taken.hash));
+  tx.write(keys::session(session.session_id), StoredSession{session});
+  tx.emit(msg::ConsoleSessionChanged{session});
   if (auto landed = tx.commit(); !landed) return done(std::unexpected(landed.error()));
   forget(taken);
   // Removed durably before anything opens: after a crash it must not be usable again.

@@ -28,13 +28,14 @@ class TicketBook {
 
   /// Writes a ticket; do not show it before the store is durable. `no_capacity`: too many unused,
   /// of this person or of all.
-  core::Result<Written> write(const msg::IssueTicket& request, const core::Context& context);
+  core::Result<Written> write(const msg::IssueTicket& request, std::uint64_t epoch,
+                              const core::Context& context);
   /// What a ticket opens. `forbidden`: unknown, used or expired.
   core::Result<StoredTicket> find(const std::string& ticket, const core::Context& context) const;
-  /// Uses a ticket up; `done` is called when that is durable. `forbidden`: unknown, used or
-  /// expired.
-  void take(const std::string& ticket, const core::Context& context,
-            std::function<void(core::Result<StoredTicket>)> done);
+  /// Uses a ticket up, and opens a session with it; `done` is called when that is durable.
+  /// `forbidden`: unknown, used or expired.
+  void take(const std::string& ticket, const msg::ConsoleSession& session,
+            const core::Context& context, std::function<void(core::Result<StoredTicket>)> done);
   /// Removes expired tickets.
   void drop_expired(const core::Context& context);
 

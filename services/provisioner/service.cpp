@@ -4,7 +4,6 @@
 
 #include "core/log/log.hpp"
 #include "services/provisioner/domain_plan.hpp"
-#include "services/provisioner/driver/console_log.hpp"
 #include "services/provisioner/driver/guest_notice.hpp"
 #include "services/provisioner/driver/measuring.hpp"
 #include "services/provisioner/driver/probes.hpp"
@@ -44,9 +43,6 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
       store_{runtime.store},
       workers_{runtime.workers},
       config_{std::move(config)},
-      console_streams_{config_.console_service
-                           ? std::make_unique<ConsoleStreams>(*config_.console_service)
-                           : nullptr},
       pools_{std::move(pools)},
       metrics_{runtime.metrics},
       hypervisor_{std::move(hypervisor)},
@@ -90,6 +86,14 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                   {.steps = workers_,
                    .stops = pool_or(pools_.stops, workers_),
                    .guests = pool_or(pools_.guests, workers_)}},
+      consoles_{{.loop = loop_,
+                 .workers = workers_,
+                 .config = config_,
+                 .store = store_,
+                 .grants = grants_,
+                 .domains = domains_,
+                 .watch = watch_,
+                 .hypervisor = hypervisor_}},
       usage_{config_.driver.has_guests ? std::make_unique<UsageWatch>(UsageWatch::Sources{
                                              .loop = loop_,
                                              .workers = pool_or(pools_.guests, workers_),
@@ -235,44 +239,13 @@ core::Result<std::string> Service::running_domain(const msg::NodeId& node_id) co
 }
 
 void Service::check_console(const msg::CheckConsole& request, core::Context&,
-                            core::Responder<msg::Done> respond) {
-  find_console(request.node_id, request.kind, [respond](const core::Result<ConsolePaths>& found) {
-    if (!found) return respond(std::unexpected(found.error()));
-    respond(msg::Done{});
-  });
+                            core::Responder<msg::ConsoleFound> respond) {
+  consoles_.check(request, std::move(respond));
 }
 
 void Service::stream_console(const msg::StreamConsole& request, core::Context&,
                              core::Responder<msg::Done> respond) {
-  find_console(request.node_id, request.kind,
-               [self = self_, request, respond](const core::Result<ConsolePaths>& found) {
-                 if (!found) return respond(std::unexpected(found.error()));
-                 if (*self) (*self)->console_streams_->begin(*found, request.kind, request.token);
-                 respond(msg::Done{});
-               });
-}
-
-void Service::find_console(const msg::NodeId& node_id, msg::ConsoleKind kind,
-                           core::Responder<ConsolePaths> respond) {
-  const auto domain = running_domain(node_id);
-  if (!domain) return respond(std::unexpected(domain.error()));
-  workers_.run<ConsolePaths>(
-      loop_, core::Milliseconds{config_.step_timeout_ms},
-      [hypervisor = hypervisor_, name = *domain] { return hypervisor->console(name); },
-      [respond, kind,
-       is_connected = console_streams_ != nullptr](core::Result<ConsolePaths> paths) {
-        if (!paths) return respond(std::unexpected(paths.error()));
-        const auto& socket =
-            kind == msg::ConsoleKind::serial ? paths->serial_socket : paths->vnc_socket;
-        if (socket.empty())
-          return respond(
-              core::refuse(ErrorCode::wrong_state,
-                           "the node has no " + std::string(msg::name_of(kind)) + " console"));
-        if (!is_connected)
-          return respond(core::refuse(ErrorCode::wrong_state,
-                                      "the host has no address of the console service"));
-        respond(std::move(paths));
-      });
+  consoles_.stream(request, std::move(respond));
 }
 
 /// Runs `work` on a thread that guests may delay, one at a time for each node. The host itself has
@@ -456,19 +429,10 @@ void Service::check_isolation(const msg::CheckIsolation& request, core::Context&
 /// A guest that floods its serial console must not fill the host's disk.
 void Service::limit_console_logs() {
   loop_.after(console_log_interval, [this] { limit_console_logs(); });
-  if (is_limiting_logs_) return;
-  is_limiting_logs_ = true;
   std::optional<std::set<std::string>> kept;
   if (store_.is_loaded() && domains_.is_listed() && leases_.may_destroy_ungranted())
     kept = domain_names();
-  workers_.submit([self = self_, &loop = loop_, directory = console_directory(config_),
-                   bytes_max = config_.console_log_bytes_max, kept = std::move(kept)] {
-    shorten_console_logs(directory, bytes_max);
-    if (kept) remove_console_logs(directory, *kept);
-    loop.post([self] {
-      if (*self) (*self)->is_limiting_logs_ = false;
-    });
-  });
+  consoles_.limit_logs(std::move(kept));
 }
 
 }  // namespace nucleus::provisioner

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "core/runtime/runtime.hpp"
-#include "services/provisioner/driver/console_streams.hpp"
+#include "services/provisioner/consoles.hpp"
 #include "services/provisioner/heartbeat.hpp"
 #include "services/provisioner/isolation.hpp"
 #include "services/provisioner/reconciler.hpp"
@@ -42,11 +42,9 @@ class Service {
   void remove_volumes(const msg::RemoveVolumes& request, core::Context& context,
                       core::Responder<msg::VolumesRemoved> respond);
   void check_console(const msg::CheckConsole& request, core::Context& context,
-                     core::Responder<msg::Done> respond);
+                     core::Responder<msg::ConsoleFound> respond);
   void stream_console(const msg::StreamConsole& request, core::Context& context,
                       core::Responder<msg::Done> respond);
-  void find_console(const msg::NodeId& node_id, msg::ConsoleKind kind,
-                    core::Responder<ConsolePaths> respond);
   template <class Reply, class Work>
   void run_alone(const msg::NodeId& node_id, const core::Context& context, Work work,
                  core::Responder<Reply> respond);
@@ -84,7 +82,6 @@ class Service {
   core::Store& store_;
   core::Workers& workers_;
   const Config config_;
-  std::unique_ptr<ConsoleStreams> console_streams_;  // null = no console service is configured
   WorkerPools pools_;
   Metrics metrics_;
   std::shared_ptr<Hypervisor> hypervisor_;
@@ -96,10 +93,10 @@ class Service {
   Reporter reporter_;
   Isolation isolation_;
   Reconciler reconciler_;
+  Consoles consoles_;
   std::unique_ptr<UsageWatch> usage_;  // null = the driver's domains are no guests
   Heartbeat heartbeat_;
   std::set<msg::NodeId> probed_ = {};  // one probe at a time in each guest
-  bool is_limiting_logs_ = false;
   // Carries reports of the driver's threads to the loop; ends first, so that none arrives later.
   std::shared_ptr<Service*> self_ = std::make_shared<Service*>(this);
 };

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -16,7 +17,7 @@ namespace {
 
 constexpr std::int64_t bytes_max = 4096;
 
-class ConsoleLog : public ::testing::Test {
+class ConsoleLogFile : public ::testing::Test {
  protected:
   static void append(const std::string& path, const std::string& text) {
     std::ofstream(path, std::ios::app) << text;
@@ -30,34 +31,57 @@ class ConsoleLog : public ::testing::Test {
   std::string path_ = folder_.file("c.n1.log");
 };
 
-TEST_F(ConsoleLog, KeepsALogWithinItsLimit) {
-  append(path_, std::string(bytes_max, 'x'));
+TEST_F(ConsoleLogFile, KeepsALogWithinItsLimit) {
+  append(path_, std::string(static_cast<std::size_t>(bytes_max), 'x'));
   shorten_console_logs(folder_.path(), bytes_max);
-  EXPECT_EQ(content(path_).size(), static_cast<std::size_t>(bytes_max));
+  EXPECT_EQ(content(path_), std::string(static_cast<std::size_t>(bytes_max), 'x'));
 }
 
-TEST_F(ConsoleLog, CutsALogToItsLastWholeLines) {
-  for (int i = 0; i < 1000; ++i) append(path_, "line " + std::to_string(i) + "\n");
-  shorten_console_logs(folder_.path(), bytes_max);
-  const std::string kept = content(path_);
-  EXPECT_LE(kept.size(), static_cast<std::size_t>(bytes_max / 4));
-  EXPECT_TRUE(kept.starts_with("line ")) << kept.substr(0, 20);
-  EXPECT_TRUE(kept.ends_with("line 999\n"));
-}
-
-TEST_F(ConsoleLog, LetsAnAppendingWriterGoOnAtTheNewEnd) {
+TEST_F(ConsoleLogFile, FreesItsOldestBytesAndKeepsTheOffsetsOfTheOthers) {
   const int writer = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   ASSERT_GE(writer, 0);
-  const std::string flood(3 * bytes_max, 'x');
-  ASSERT_EQ(write(writer, flood.data(), flood.size()), static_cast<ssize_t>(flood.size()));
-  shorten_console_logs(folder_.path(), bytes_max);
-  ASSERT_EQ(write(writer, "end\n", 4), 4);
+  std::string printed;
+  ConsoleLog reader(path_, bytes_max);
+  for (int round = 0; round < 50; ++round) {
+    const std::string text = "round " + std::to_string(round) + std::string(1000, '.') + "\n";
+    ASSERT_EQ(write(writer, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    printed += text;
+    shorten_console_logs(folder_.path(), bytes_max);
+    for (const std::int64_t asked : {std::int64_t{0}, reader.end() - 100, reader.end()}) {
+      const auto part = reader.read(asked, printed.size());
+      EXPECT_EQ(part.offset, std::max(asked, reader.begin()));
+      EXPECT_EQ(part.bytes, printed.substr(static_cast<std::size_t>(part.offset)));
+      EXPECT_EQ(ConsoleLog(path_, bytes_max).id(), reader.id());
+    }
+  }
   close(writer);
-  EXPECT_EQ(content(path_).size(), static_cast<std::size_t>(bytes_max / 4 + 4));
-  EXPECT_TRUE(content(path_).ends_with("xend\n"));
+  EXPECT_GE(reader.end() - reader.begin(), bytes_max);
+  struct stat entry {};
+  ASSERT_EQ(stat(path_.c_str(), &entry), 0);
+  EXPECT_LE(entry.st_blocks * 512, 4 * bytes_max) << "the rest is freed";
 }
 
-TEST_F(ConsoleLog, FollowsNoLinkAndTouchesNoOtherFile) {
+TEST_F(ConsoleLogFile, KeepsWhatAHigherLimitFindsFreed) {
+  append(path_, std::string(static_cast<std::size_t>(10 * bytes_max), 'x'));
+  shorten_console_logs(folder_.path(), bytes_max);
+  const ConsoleLog reader(path_, 100 * bytes_max);
+  EXPECT_EQ(reader.begin(), 9 * bytes_max);
+  EXPECT_EQ(reader.read(0, static_cast<std::size_t>(10 * bytes_max)).bytes,
+            std::string(static_cast<std::size_t>(bytes_max), 'x'));
+}
+
+TEST_F(ConsoleLogFile, HasAnotherIdAsAnotherFile) {
+  append(path_, "one");
+  const auto one = ConsoleLog(path_, bytes_max).id();
+  const int held = open(path_.c_str(), O_RDONLY | O_CLOEXEC);  // so that its inode stays in use
+  std::filesystem::remove(path_);
+  append(path_, "two");
+  EXPECT_NE(ConsoleLog(path_, bytes_max).id(), one);
+  close(held);
+  EXPECT_EQ(ConsoleLog(folder_.file("none.log"), bytes_max).id(), "");
+}
+
+TEST_F(ConsoleLogFile, FollowsNoLinkAndTouchesNoOtherFile) {
   const std::string other = folder_.file("volume");
   append(other, std::string(2 * bytes_max, 'x'));
   std::filesystem::create_symlink(other, path_);
@@ -66,7 +90,7 @@ TEST_F(ConsoleLog, FollowsNoLinkAndTouchesNoOtherFile) {
   shorten_console_logs(folder_.file("none"), bytes_max);
 }
 
-TEST_F(ConsoleLog, GoesWithItsDomain) {
+TEST_F(ConsoleLogFile, GoesWithItsDomain) {
   const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::minutes{2};
   for (const char* name : {"n-1.log", "n-2.log", "n-2.serial", "n-3.log"}) {
     append(folder_.file(name), "login: ");

@@ -20,21 +20,21 @@ class ConsoleHost {
  public:
   using Paths = std::map<std::string, provisioner::ConsolePaths>;
   ConsoleHost(core::Runtime& runtime, const Paths& paths,
-              const provisioner::ConsoleServiceAddress& service)
-      : paths_{paths}, streams_{service} {
+              const provisioner::ConsoleServiceAddress& service, std::int64_t log_bytes_max)
+      : paths_{paths}, streams_{service, log_bytes_max} {
     runtime.bus.serve<msg::CheckConsole>(*this, &ConsoleHost::check);
     runtime.bus.serve<msg::StreamConsole>(*this, &ConsoleHost::stream);
   }
 
  private:
-  core::Result<msg::Done> check(const msg::CheckConsole& request, core::Context&) {
-    if (paths_.contains(request.node_id.value)) return msg::Done{};
+  core::Result<msg::ConsoleFound> check(const msg::CheckConsole& request, core::Context&) {
+    if (paths_.contains(request.node_id.value)) return msg::ConsoleFound{.epoch = 7};
     return core::refuse(core::ErrorCode::wrong_state, "the domain does not run");
   }
   core::Result<msg::Done> stream(const msg::StreamConsole& request, core::Context&) {
     if (request.node_id.value == "ended")
       return core::refuse(core::ErrorCode::wrong_state, "the domain has ended");
-    streams_.begin(paths_.at(request.node_id.value), request.kind, request.token);
+    streams_.begin(paths_.at(request.node_id.value), request);
     return msg::Done{};
   }
 
@@ -100,7 +100,7 @@ class ConsoleRoom : public testing::Test {
     host_ = std::make_unique<Process>(
         deployment_, "provisioner/h1", std::map<std::string, std::string>{},
         [this, service](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
-          return std::make_shared<ConsoleHost>(runtime, paths_, service);
+          return std::make_shared<ConsoleHost>(runtime, paths_, service, log_bytes_max_);
         });
   }
 
@@ -117,14 +117,16 @@ class ConsoleRoom : public testing::Test {
 
   core::Result<msg::ConsoleTicket> issue(const std::string& node = "n1",
                                          msg::ConsoleKind kind = msg::ConsoleKind::serial,
-                                         const std::string& host = "h1") {
+                                         const std::string& host = "h1",
+                                         const std::string& person = "p1") {
     return caller_.call(msg::IssueTicket{.node_id = {node},
                                          .kind = kind,
                                          .host_id = {host},
-                                         .person_id = {"p1"},
+                                         .person_id = {person},
                                          .project_id = {"lab"},
                                          .token_id = token_,
-                                         .person_uid = "u1"},
+                                         .person_uid = "u1",
+                                         .origin = "https://portal.example"},
                         {.deadline = wait_timeout});
   }
   /// Changes what the registry knows, and emits that the person's credentials changed.
@@ -134,6 +136,15 @@ class ConsoleRoom : public testing::Test {
       change(credentials_);
     }
     ASSERT_TRUE(registry_.emit(msg::CredentialsChanged{.person_id = {"p1"}}));
+  }
+  /// A viewer that reads text messages, from `query` on.
+  static std::unique_ptr<Viewer> attach(const core::Result<msg::ConsoleTicket>& ticket,
+                                        const std::string& query = {}) {
+    if (!ticket) throw std::runtime_error(ticket.error().detail);
+    auto viewer = std::make_unique<Viewer>(ticket->url + query);
+    const auto status = viewer->open("nucleus.console.v2, nucleus.ticket." + ticket->ticket);
+    if (status != 101) throw std::runtime_error("refused with " + std::to_string(status));
+    return viewer;
   }
   static std::string offered(const msg::ConsoleTicket& ticket) {
     return "nucleus.console, nucleus.ticket." + ticket.ticket;
@@ -154,7 +165,10 @@ class ConsoleRoom : public testing::Test {
   TemporaryFolder folder_ = {};
   ConsoleHost::Paths paths_ = {
       {"n1", {.serial_socket = socket_of("n1"), .serial_log = log_of("n1")}},
-      {"n2", {.serial_socket = socket_of("n2"), .vnc_socket = socket_of("n2")}},
+      {"n2",
+       {.serial_socket = socket_of("n2"),
+        .vnc_socket = socket_of("vnc"),
+        .serial_log = log_of("n2")}},
       {"ended", {}},
       {"long", {.serial_socket = "/" + std::string(200, 'x')}}};
   std::uint16_t hosts_port_ = static_cast<std::uint16_t>(free_port());
@@ -162,6 +176,7 @@ class ConsoleRoom : public testing::Test {
   std::unique_ptr<Process> host_ = {};
   Credentials credentials_ = {};
   std::string token_ = "t1";
+  std::int64_t log_bytes_max_ = 1 << 20;  // that the host keeps
   StandIn registry_{deployment_, "registry",
                     [this](core::Runtime& runtime) -> core::Result<std::shared_ptr<void>> {
                       return std::make_shared<CredentialRoom>(runtime, credentials_);

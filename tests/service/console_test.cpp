@@ -21,7 +21,7 @@ TEST_F(Console, ReplaysTheLogThenConnectsTheViewerWithTheSerialConsole) {
   EXPECT_EQ(ticket->url.find(ticket->ticket), std::string::npos);
   const auto viewer = open(ticket);
   EXPECT_EQ(viewer->protocol(), "nucleus.console");
-  EXPECT_EQ(viewer->read_to("login: "), std::string(64 * 1024 - 8, '.') + "booting login: ");
+  EXPECT_EQ(viewer->read_to("login: "), std::string(64 * 1024 - 15, '.') + "booting login: ");
   EXPECT_TRUE(viewer->is_binary());
   const std::string bytes("root\r\n\0\xff\x1b[A", 12);
   viewer->write(bytes);
@@ -67,9 +67,23 @@ TEST_F(Console, RefusesAViewerWithoutTicketOrProtocolAndLeavesTheTicketUnused) {
     EXPECT_NE(viewer.body().find("\"detail\""), std::string::npos);
   }
   Viewer in_url(ticket->url + "?ticket=" + ticket->ticket);
-  EXPECT_EQ(in_url.open("nucleus.console"), 404U);
+  EXPECT_EQ(in_url.open("nucleus.console"), 401U);
+  for (const char* query : {"?from=x", "?from=1x", "?mode=write", "?unknown=1"})
+    EXPECT_EQ(Viewer(ticket->url + query).open(offered(*ticket)), 400U) << query;
   Viewer viewer(ticket->url);
   EXPECT_EQ(viewer.open(offered(*ticket)), 101U);
+}
+
+TEST_F(Console, RefusesThePageOfAnotherOriginAndLeavesTheTicketUnused) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto ticket = issue();
+  ASSERT_TRUE(ticket);
+  Viewer foreign(ticket->url);
+  EXPECT_EQ(foreign.open(offered(*ticket), "https://evil.example"), 403U);
+  EXPECT_EQ(foreign.body(), R"({"detail":"the ticket is not for pages of this origin"})");
+  Viewer viewer(ticket->url);
+  EXPECT_EQ(viewer.open(offered(*ticket), "https://portal.example"), 101U);
 }
 
 TEST_F(Console, KeepsUnusedTicketsAndNoUsedOnesAcrossARestart) {
@@ -204,20 +218,23 @@ TEST_F(Console, RefusesAHostWithoutAToken) {
   EXPECT_EQ(Viewer(url + "/stream").open("nucleus.stream, nucleus.ticket." + ticket->ticket), 403U);
 }
 
-TEST_F(Console, ReportsAConsoleThatAcceptsNobodyAsInUse) {
+TEST_F(Console, ShowsAConsoleThatAnotherClientHasAndSaysThatNothingCanBeTyped) {
   // Like QEMU while another client has the serial console: connects succeed, none is accepted.
-  ConsoleSocket qemu(socket_of("n1"), "", ConsoleSocket::Manner::accepts_nobody);
+  ConsoleSocket qemu(socket_of("n1"), "login: ", ConsoleSocket::Manner::accepts_nobody);
   start();
-  const auto viewer = open(issue());
-  EXPECT_EQ(viewer->read_to_close(), "the console is in use by another client");
+  const auto viewer = attach(issue());
+  EXPECT_EQ(viewer->read_to("login: "), "login: ");
+  EXPECT_NE(viewer->read_text_to("in use").find("the console is in use by another client"),
+            std::string::npos);
 }
 
-TEST_F(Console, ReportsAFullBacklogAsInUse) {
-  ConsoleSocket qemu(socket_of("n2"), "", ConsoleSocket::Manner::accepts_nobody);
+TEST_F(Console, TakesAFullBacklogAsInUse) {
+  ConsoleSocket qemu(socket_of("n2"), "login: ", ConsoleSocket::Manner::accepts_nobody);
   ConsoleClient one(socket_of("n2")), two(socket_of("n2"));  // a backlog of 1 has room for two
   start();
-  const auto viewer = open(issue("n2"));
-  EXPECT_EQ(viewer->read_to_close(), "the console is in use by another client");
+  const auto viewer = attach(issue("n2"));
+  EXPECT_EQ(viewer->read_to("login: "), "login: ");
+  EXPECT_NE(viewer->read_text_to("in use").find("refused"), std::string::npos);
 }
 
 TEST_F(Console, ReportsThatTheSocketIsGone) {

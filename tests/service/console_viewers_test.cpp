@@ -6,10 +6,43 @@ namespace {
 
 using msg::ConsoleKind;
 
+/// Greets its clients, one after another.
+class VncSocket {
+ public:
+  explicit VncSocket(const std::string& path) : listener_{socket(AF_UNIX, SOCK_STREAM, 0)} {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    if (bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        listen(listener_, 4) != 0)
+      throw std::runtime_error("the socket cannot be bound");
+    thread_ = std::jthread([this] {
+      for (int client = -1; (client = accept(listener_, nullptr, nullptr)) >= 0;) {
+        std::array<char, 16> bytes{};
+        if (send(client, "RFB 003.008\n", 12, MSG_NOSIGNAL) == 12)
+          while (recv(client, bytes.data(), bytes.size(), 0) > 0) {
+          }
+        close(client);
+      }
+    });
+  }
+  ~VncSocket() {
+    shutdown(listener_, SHUT_RDWR);  // ends accept()
+    thread_.join();
+    close(listener_);
+  }
+  VncSocket(const VncSocket&) = delete;
+  VncSocket& operator=(const VncSocket&) = delete;
+
+ private:
+  int listener_;
+  std::jthread thread_ = {};
+};
+
 class ConsoleViewers : public ConsoleRoom {};
 
 TEST_F(ConsoleViewers, ConnectsViewersWithAVncConsoleOneAfterAnother) {
-  ConsoleSocket qemu(socket_of("n2"), "RFB 003.008\n");
+  VncSocket qemu(socket_of("vnc"));
   start();
   for (int i = 0; i < 3; ++i) {
     const auto viewer = open(issue("n2", ConsoleKind::vnc));
@@ -17,7 +50,7 @@ TEST_F(ConsoleViewers, ConnectsViewersWithAVncConsoleOneAfterAnother) {
   }
 }
 
-TEST_F(ConsoleViewers, ShowsOneSerialConsoleToAllItsViewersAndTakesWhatEachTypes) {
+TEST_F(ConsoleViewers, ShowsOneSerialConsoleToAllItsViewers) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");  // it serves one client, as QEMU does
   start();
   const auto first = open(issue(), "login: ");
@@ -25,13 +58,86 @@ TEST_F(ConsoleViewers, ShowsOneSerialConsoleToAllItsViewersAndTakesWhatEachTypes
   second->write("x");
   EXPECT_EQ(second->read_to("x"), "x");
   EXPECT_EQ(first->read_to("x"), "x");
-  first->write("y");
-  EXPECT_EQ(first->read_to("y"), "y");
-  EXPECT_EQ(second->read_to("y"), "y");
-  const auto third = open(issue(), "login: xy");
+  const auto third = open(issue(), "login: x");
   qemu.hang_up();
   for (const auto& viewer : {&first, &second, &third})
     EXPECT_EQ((*viewer)->read_to_close(), "the console was closed");
+}
+
+TEST_F(ConsoleViewers, TakesWhatTheWriterTypesAlone) {
+  credentials_.tokens[""].person_id = {"p2"};
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto writer = attach(issue());
+  EXPECT_EQ(writer->read_to("login: "), "login: ");
+  const auto reader = attach(issue("n1", ConsoleKind::serial, "h1", "p2"));
+  EXPECT_EQ(reader->read_to("login: "), "login: ");
+  reader->write("never");
+  reader->read_text_to("you are not the writer");
+  reader->write_text(R"({"type":"take-over"})");
+  reader->read_text_to("only an admin of the project may take over: ask p1");
+  writer->write_text(R"({"type":"hand-over","to":2})");
+  writer->read_text_to("p1 handed over");
+  reader->read_text_to("p1 handed over");
+  reader->write("x");
+  EXPECT_EQ(reader->read_to("x"), "x");
+  EXPECT_EQ(writer->read_to("x"), "x");
+  reader->drop();
+  writer->read_text_to("the writer has left");
+  writer->write("y");
+  EXPECT_EQ(writer->read_to("y"), "y");
+}
+
+TEST_F(ConsoleViewers, LetsAnAdminTakeOver) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto writer = attach(issue());
+  writer->read_text_to("roles");
+  credentials_.tokens["t1"].rights = {msg::Right::console, msg::Right::define};
+  const auto admin = attach(issue("n1", ConsoleKind::serial, "h1", "p2"), "?from=end");
+  admin->read_text_to("roles");
+  admin->write_text(R"({"type":"take-over"})");
+  writer->read_text_to("p2 took over");
+  admin->write("x");
+  EXPECT_EQ(admin->read_to("x"), "x");
+}
+
+TEST_F(ConsoleViewers, ResumesAtAnOffsetWithNothingLostOrDoubled) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  {
+    const auto viewer = attach(issue(), "?from=0");
+    EXPECT_EQ(viewer->read_to("login: "), "login: ");
+    viewer->drop();
+  }
+  std::string printed = "login: ";
+  for (int line = 0; line < 50'000; ++line) {  // more than is kept for those who join
+    const auto text = "line " + std::to_string(line) + "\n";
+    qemu.print(text);
+    printed += text;
+  }
+  for (const std::size_t from : {std::size_t{7}, std::size_t{0}, std::size_t{400'000}}) {
+    const auto viewer = attach(issue(), "?from=" + std::to_string(from));
+    EXPECT_EQ(viewer->read_to("line 49999\n"), printed.substr(from)) << from;
+    EXPECT_NE(viewer->read_text_to("offset").find("\"offset\":" + std::to_string(from)),
+              std::string::npos);
+  }
+}
+
+TEST_F(ConsoleViewers, StayAttachedWhileTheHostIsAway) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  const auto viewer = attach(issue(), "?from=0");
+  EXPECT_EQ(viewer->read_to("login: "), "login: ");
+  host_.reset();
+  viewer->read_text_to(R"("is_live":false)");
+  qemu.print("meanwhile ");
+  start_host();
+  viewer->read_text_to(R"("is_live":true)");
+  qemu.print("after ");
+  EXPECT_EQ(viewer->read_to("after "), "meanwhile after ");
+  viewer->write("x");
+  EXPECT_EQ(viewer->read_to("x"), "x");
 }
 
 TEST_F(ConsoleViewers, KeepsTheStreamOfAViewerWhenAnotherLeaves) {
@@ -53,33 +159,34 @@ TEST_F(ConsoleViewers, FreesTheConsoleOnceItsLastViewerHasLeft) {
 }
 
 TEST_F(ConsoleViewers, DisconnectsAViewerThatTakesNoBytes) {
-  ConsoleSocket qemu(socket_of("n1"), "", ConsoleSocket::Manner::floods);
+  log_bytes_max_ = 64 << 20;
+  ConsoleSocket qemu(socket_of("n1"), std::string(32 << 20, '#'));  // more than the kernel buffers
   start({{"console.stall_s", "1"}});
-  const auto ticket = issue();
-  ASSERT_TRUE(ticket);
   auto left = qemu.client_left();
-  const auto viewer = open(ticket);
+  const auto viewer = attach(issue(), "?from=0");
   EXPECT_EQ(left.wait_for(wait_timeout), std::future_status::ready);
 }
 
-TEST_F(ConsoleViewers, DisconnectsASlowViewerThatHoldsUpAnother) {
-  ConsoleSocket qemu(socket_of("n1"), "", ConsoleSocket::Manner::floods);
+TEST_F(ConsoleViewers, WaitsForNoSlowViewerAndLosesNothingOfIt) {
+  const std::string printed(900'000, '#');
+  ConsoleSocket qemu(socket_of("n1"), printed);
   start({{"console.stall_s", "3600"}, {"console.idle_s", "3600"}});
-  const auto slow = open(issue());
-  const auto fast = open(issue());
-  constexpr std::size_t more_than_buffers = 64U << 20;
-  EXPECT_TRUE(fast->skip(more_than_buffers));
-  EXPECT_EQ(slow->read_to_close(), "too slow: others watch this console");
-  EXPECT_EQ(slow->close_code(), 1013U);
-  EXPECT_TRUE(fast->skip(1U << 20)) << "it goes on";
+  const auto slow = attach(issue(), "?from=0");
+  const auto fast = attach(issue(), "?from=0");
+  qemu.print("end");
+  EXPECT_EQ(fast->read_to("end"), printed + "end");
+  EXPECT_EQ(slow->read_to("end"), printed + "end");
 }
 
-TEST_F(ConsoleViewers, WaitsForItsOnlyViewer) {
-  ConsoleSocket qemu(socket_of("n1"), "", ConsoleSocket::Manner::floods);
-  start({{"console.stall_s", "3600"}, {"console.idle_s", "3600"}});
-  const auto slow = open(issue());
-  { EXPECT_TRUE(open(issue())->skip(1)); }
-  EXPECT_TRUE(slow->skip(64U << 20)) << "nobody else waits for it";
+TEST_F(ConsoleViewers, AreToldWhatIsNoLongerKept) {
+  ConsoleSocket qemu(socket_of("n1"), std::string(3 << 20, '#') + "end");
+  start();
+  const auto viewer = attach(issue(), "?from=0");
+  const auto seen = viewer->read_to("end");
+  const auto first = (3U << 20) + 3 - seen.size();
+  EXPECT_GE(seen.size(), 1U << 20);  // what the host keeps
+  EXPECT_NE(viewer->read_text_to("start").find("\"offset\":" + std::to_string(first)),
+            std::string::npos);
 }
 
 TEST_F(ConsoleViewers, DisconnectsAViewerThatAnswersNoPing) {

@@ -239,9 +239,8 @@ TEST_F(Provisioner, NeverSaysThatANodeDoesNotRunBeforeItHasListedTheDomains) {
     return caller_.call(msg::CheckConsole{.node_id = {"n1"}, .kind = msg::ConsoleKind::serial},
                         {.to = "provisioner/h1", .deadline = core::Milliseconds{500}});
   };
-  const auto early = check();
-  ASSERT_FALSE(early);
-  EXPECT_NE(early.error().code, ErrorCode::wrong_state) << early.error().detail;
+  const auto early = check();  // it ran before: its console may be opened
+  EXPECT_TRUE(early || early.error().code != ErrorCode::wrong_state);
   hypervisor_->resume();
   EXPECT_TRUE(eventually([&] { return check().has_value(); }));
 }

@@ -1,6 +1,8 @@
-// A console's unix socket as QEMU serves it: one client at a time, greeted, its bytes echoed.
+// A console's unix socket as QEMU serves it: one client at a time, greeted, its bytes echoed. What
+// it prints is appended to its log first, as QEMU does for as long as the domain runs.
 #pragma once
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -39,9 +41,12 @@ class ConsoleSocket {
  public:
   enum class Manner { echoes, floods, accepts_nobody };
 
+  /// The log is beside the socket: NAME.log for NAME.sock or NAME.serial. The domain prints its
+  /// greeting at the start.
   ConsoleSocket(const std::string& path, std::string greeting, Manner manner = Manner::echoes)
-      : greeting_{std::move(greeting)},
-        manner_{manner},
+      : manner_{manner},
+        log_{open((path.substr(0, path.rfind('.')) + ".log").c_str(),
+                  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)},
         stop_{eventfd(0, EFD_CLOEXEC)},
         listener_{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
     sockaddr_un address{};
@@ -50,14 +55,22 @@ class ConsoleSocket {
     if (bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
         listen(listener_, 1) != 0)
       throw std::runtime_error("the console's socket cannot be bound");
+    print(greeting);
     if (manner_ != Manner::accepts_nobody) thread_ = std::jthread([this] { run(); });
   }
   ~ConsoleSocket() {
     hang_up();
     close(stop_);
+    close(log_);
   }
   ConsoleSocket(const ConsoleSocket&) = delete;
   ConsoleSocket& operator=(const ConsoleSocket&) = delete;
+
+  /// The domain prints this.
+  void print(const std::string& bytes) const {
+    if (write(log_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+      throw std::runtime_error("the console's log cannot be written");
+  }
 
   /// As when a domain ends: client and listener are closed when it returns.
   void hang_up() {
@@ -81,8 +94,7 @@ class ConsoleSocket {
     while (is_ready(listener_, POLLIN)) {
       const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (client < 0) continue;
-      if (send(client, greeting_.data(), greeting_.size(), MSG_NOSIGNAL) >= 0)
-        manner_ == Manner::floods ? flood(client) : echo(client);
+      manner_ == Manner::floods ? flood(client) : echo(client);
       close(client);
       if (!has_left_.exchange(true)) left_.set_value();
     }
@@ -93,6 +105,7 @@ class ConsoleSocket {
     while (is_ready(client, POLLIN)) {
       const auto size = recv(client, bytes.data(), bytes.size(), 0);
       if (size <= 0) return;
+      print({bytes.data(), static_cast<std::size_t>(size)});
       for (ssize_t sent = 0; sent < size;) {
         if (!is_ready(client, POLLOUT)) return;
         const auto more =
@@ -105,12 +118,15 @@ class ConsoleSocket {
 
   void flood(int client) {
     const std::string bytes(65536, '#');
-    while (is_ready(client, POLLOUT))
-      if (send(client, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0 && errno != EAGAIN) return;
+    while (is_ready(client, POLLOUT)) {
+      const auto sent = send(client, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno != EAGAIN) return;
+      if (sent > 0) print(bytes.substr(0, static_cast<std::size_t>(sent)));
+    }
   }
 
-  std::string greeting_;
   Manner manner_;
+  int log_;
   int stop_;
   int listener_;
   std::atomic<bool> has_left_ = false;

@@ -31,10 +31,11 @@ struct Viewer::Socket {
   }
 
   /// The handshake's HTTP status: 101 if the WebSocket is open; 0 without a response.
-  unsigned open(const std::string& protocols) {
+  unsigned open(const std::string& protocols, const std::string& origin) {
     namespace websocket = boost::beast::websocket;
     socket_.set_option(
-        websocket::stream_base::decorator([protocols](websocket::request_type& request) {
+        websocket::stream_base::decorator([protocols, origin](websocket::request_type& request) {
+          if (!origin.empty()) request.set(boost::beast::http::field::origin, origin);
           if (protocols.empty()) return;
           request.set(boost::beast::http::field::sec_websocket_protocol, protocols);
         }));
@@ -56,6 +57,16 @@ struct Viewer::Socket {
     while (!fault_ && !seen_.ends_with(text)) read_some();
     return std::exchange(seen_, {});
   }
+  std::string read_text_to(const std::string& text) {
+    while (!fault_ && texts_.find(text) == std::string::npos) read_some();
+    return std::exchange(texts_, {});
+  }
+  void write_text(const std::string& text) {
+    socket_.text(true);
+    write(text);
+    socket_.binary(true);
+  }
+  void drop() { tcp_stream().close(); }
   bool skip(std::size_t bytes) {
     for (std::size_t skipped = 0; !fault_ && skipped < bytes; seen_.clear()) {
       read_some();
@@ -74,7 +85,7 @@ struct Viewer::Socket {
   void write(const std::string& bytes) {
     fault_ = wait([&](auto done) { socket_.async_write(boost::asio::buffer(bytes), done); });
   }
-  bool is_binary() const { return socket_.got_binary(); }
+  bool is_binary() const { return is_binary_; }
   const std::string& body() const { return body_; }
   const std::string& protocol() const { return protocol_; }
 
@@ -106,7 +117,9 @@ struct Viewer::Socket {
   void read_some() {
     boost::beast::flat_buffer message;
     fault_ = wait([&](auto done) { socket_.async_read(message, done); });
-    seen_ += boost::beast::buffers_to_string(message.data());
+    if (fault_) return;
+    is_binary_ = socket_.got_binary();
+    (is_binary_ ? seen_ : texts_) += boost::beast::buffers_to_string(message.data());
   }
 
   /// Runs one operation; throws after `wait_timeout`, and the viewer is then unusable.
@@ -127,6 +140,8 @@ struct Viewer::Socket {
   std::string body_ = {};
   std::string protocol_ = {};
   std::string seen_ = {};
+  std::string texts_ = {};
+  bool is_binary_ = false;
   boost::beast::error_code fault_ = {};
   boost::asio::io_context context_{1};
   boost::beast::websocket::stream<boost::beast::tcp_stream> socket_{context_};
@@ -135,8 +150,17 @@ struct Viewer::Socket {
 Viewer::Viewer(const std::string& url) : socket_{std::make_unique<Socket>(url)} {}
 Viewer::~Viewer() = default;
 
-unsigned Viewer::open(const std::string& protocols) {
-  return socket_->open(protocols);
+unsigned Viewer::open(const std::string& protocols, const std::string& origin) {
+  return socket_->open(protocols, origin);
+}
+std::string Viewer::read_text_to(const std::string& text) {
+  return socket_->read_text_to(text);
+}
+void Viewer::write_text(const std::string& text) {
+  socket_->write_text(text);
+}
+void Viewer::drop() {
+  socket_->drop();
 }
 std::string Viewer::read_to(const std::string& text) {
   return socket_->read_to(text);

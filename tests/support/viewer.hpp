@@ -15,10 +15,16 @@ class Viewer {
   Viewer(const Viewer&) = delete;
   Viewer& operator=(const Viewer&) = delete;
 
-  /// The handshake's HTTP status: 101 if the WebSocket is open; 0 without a response.
-  unsigned open(const std::string& protocols);
+  /// The handshake's HTTP status: 101 if the WebSocket is open; 0 without a response. A browser
+  /// sends the origin of its page.
+  unsigned open(const std::string& protocols, const std::string& origin = {});
   /// Reads until the bytes end with `text`, or the connection ends.
   std::string read_to(const std::string& text);
+  /// The same of its text messages. Both keep what the other one reads.
+  std::string read_text_to(const std::string& text);
+  void write_text(const std::string& text);
+  /// Disconnects without a closing handshake.
+  void drop();
   /// Reads and drops at least so many bytes; false if the connection ends before.
   bool skip(std::size_t bytes);
   /// The server's close reason; empty if it only disconnected.

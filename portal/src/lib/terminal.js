@@ -3,8 +3,18 @@
 import { signal } from "@preact/signals-core";
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
+import { Problem } from "./api.js";
 
 /** @typedef {{url: string, ticket: string}} Ticket */
+/**
+ * The text messages that are read (docs/consoles.md).
+ * @typedef {{type: "start", log_id: string, offset: number} | {type: "gap", to: number}
+ *   | {type: "roles", you: number, writer: number | null,
+ *      viewers: {number: number, person: string}[]}} ConsoleMessage
+ */
+
+const RESUMES_MAX = 60;  // without a byte in between
+const RESUME_AFTER_MS = 500;
 
 const createElement = document.createElement.bind(document);
 
@@ -61,8 +71,11 @@ function withOwnDocument(/** @type {() => void} */ act) {
 }
 
 export class ConsoleTerminal {
-  /** @param {() => Promise<Ticket>} ticket a new one for each connection: it is valid once */
-  constructor(ticket) {
+  /**
+   * @param {() => Promise<Ticket>} ticket a new one for each connection: it is valid once
+   * @param {boolean} mayResume whether there is a ticket for another connection
+   */
+  constructor(ticket, mayResume = true) {
     this.ticket = ticket;
     /** `connecting`, `live` or `closed`. */
     this.state = signal("connecting");
@@ -78,8 +91,16 @@ export class ConsoleTerminal {
     });
     this.terminal.loadAddon(this.fit);
     this.terminal.onData(text => this.send(text));
+    /** Who types instead of this person; empty = this person does. */
+    this.writer = signal("");
     /** @type {WebSocket | null} */
     this.socket = null;
+    this.logId = "";
+    this.offset = 0;  // of the next byte
+    this.mayResume = mayResume;
+    this.failures = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
     this.isDrawn = false;
   }
 
@@ -110,8 +131,12 @@ export class ConsoleTerminal {
     this.state.value = "connecting";
     try {
       const { url, ticket } = await this.ticket();
-      this.attach(new WebSocket(url, ["nucleus.console", "nucleus.ticket." + ticket]));
+      const from = this.logId ? `?from=${this.offset}&log=${this.logId}` : "";
+      this.attach(new WebSocket(url + from,
+        ["nucleus.console.v2", "nucleus.console", "nucleus.ticket." + ticket]));
     } catch (fault) {
+      const isRefused = fault instanceof Problem && fault.status < 500;
+      if (this.logId && !isRefused && this.failures++ < RESUMES_MAX) return this.resume();
       this.end(/** @type {Error} */ (fault).message);
     }
   }
@@ -121,9 +146,40 @@ export class ConsoleTerminal {
     this.socket = socket;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => { this.state.value = "live"; };
-    socket.onmessage = message => this.terminal.write(new Uint8Array(message.data));
-    socket.onclose = close => this.end(close.reason || "the connection was closed");
+    socket.onmessage = message => {
+      if (typeof message.data === "string") return this.take(JSON.parse(message.data));
+      this.offset += message.data.byteLength;
+      this.failures = 0;
+      this.terminal.write(new Uint8Array(message.data));
+    };
+    socket.onclose = close => {
+      const isBroken = close.code === 1006 || close.code === 1001;
+      if (isBroken && this.mayResume && this.failures++ < RESUMES_MAX) return this.resume();
+      this.end(close.reason || "the connection was closed");
+    };
   }
+
+  /** Attaches again where it stopped: nothing is lost or shown twice. */
+  resume() {
+    this.state.value = "connecting";
+    this.timer = setTimeout(() => void this.connect(), RESUME_AFTER_MS);
+  }
+
+  /** @param {ConsoleMessage} told */
+  take(told) {
+    if (told.type === "start") {
+      this.logId = told.log_id;
+      this.offset = told.offset;
+    } else if (told.type === "gap") {
+      this.offset = told.to;
+      this.terminal.write("\r\n[output that is no longer kept]\r\n");
+    } else if (told.type === "roles") {
+      const writer = told.viewers.find(one => one.number === told.writer);
+      this.writer.value = told.writer === told.you ? "" : writer?.person ?? "nobody";
+    }
+  }
+
+  takeOver() { this.socket?.send(JSON.stringify({ type: "take-over" })); }
 
   /** @param {string} reason */
   end(reason) {
@@ -138,6 +194,8 @@ export class ConsoleTerminal {
   }
 
   close() {
+    this.mayResume = false;
+    clearTimeout(this.timer);
     this.socket?.close();
     this.terminal.dispose();
   }

@@ -41,6 +41,7 @@ function Panel({ session, isHidden }) {
   const terminal = terminalOf(session);
   const state = useValue(terminal.state);
   const reason = useValue(terminal.reason);
+  const writer = useValue(terminal.writer);
   useEffect(() => {
     if (!place.current) return undefined;
     terminal.show(place.current, () => head.current?.focus());
@@ -56,6 +57,8 @@ function Panel({ session, isHidden }) {
         <b>${session.node}</b> <span role="status"><${State} state=${state} />
           ${state === "closed" && " " + reason}</span>
         <span class="quiet">Ctrl+F6 leaves the terminal</span>
+        ${state === "live" && writer && html`<span role="status">${writer} types</span>
+          <button onClick=${() => terminal.takeOver()}>Take over</button>`}
         ${state === "closed" && html`
           <button onClick=${() => terminal.connect()}>Connect again</button>`}
         <button ref=${head} onClick=${() => close(session)}>Close</button>

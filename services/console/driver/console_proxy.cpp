@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "core/digest/digest.hpp"
@@ -14,6 +16,8 @@ namespace nucleus::console {
 namespace http = core::http;
 
 namespace {
+
+constexpr std::int64_t live = std::numeric_limits<std::int64_t>::max();  // beyond every end
 
 http::Response json_response(int status, const nlohmann::json& body) {
   return {.status = status,
@@ -36,6 +40,26 @@ std::string ticket_in(std::string_view subprotocols, std::string_view subprotoco
   return is_ours && ticket != offered.end() ? ticket->substr(prefix.size()) : std::string();
 }
 
+core::Result<Attachment> parse_attachment(const http::Request& request) {
+  Attachment attachment;
+  for (const auto& [name, value] : request.query) {
+    const auto* end = value.data() + value.size();
+    bool is_known = true;
+    if (name == "from" && value == "end")
+      attachment.offset = live;
+    else if (name == "from")
+      is_known = std::from_chars(value.data(), end, attachment.offset) ==
+                 std::from_chars_result{end, std::errc{}};
+    else if (name == "log")
+      attachment.log_id = value;
+    else
+      attachment.is_read_only = is_known = name == "mode" && value == "read";
+    if (!is_known)
+      return std::unexpected(msg::invalid(name, "unknown parameter or value: " + msg::shown(name)));
+  }
+  return attachment;
+}
+
 ConsoleProxy::ConsoleProxy(ConsoleProxyOptions options, Metrics& metrics, ConsoleProxyCalls calls)
     : options_{std::move(options)}, metrics_{metrics}, calls_{std::move(calls)} {
   options_.http.render_error = error_response;
@@ -50,7 +74,7 @@ ConsoleProxy::~ConsoleProxy() = default;
 void ConsoleProxy::handle(const http::Request& request, const http::Respond& respond) {
   if (request.target == "/healthz") return respond(json_response(200, {{"status", "ok"}}));
   const bool is_host = request.listener == 1;
-  if (request.target != (is_host ? "/stream" : "/console"))
+  if (is_host ? request.target != "/stream" : request.path != "/console")
     return respond(error_response(404, "Not found."));
   if (!request.is_upgrade)
     return respond(error_response(426, "this is a WebSocket: upgrade to it"));
@@ -58,16 +82,25 @@ void ConsoleProxy::handle(const http::Request& request, const http::Respond& res
 }
 
 void ConsoleProxy::handle_viewer(const http::Request& request, const http::Respond& respond) {
-  const std::string ticket =
-      ticket_in(request.header("Sec-WebSocket-Protocol"), viewer_subprotocol);
+  const auto offered = request.header("Sec-WebSocket-Protocol");
+  const auto announced = ticket_in(offered, announced_subprotocol);
+  const auto ticket = announced.empty() ? ticket_in(offered, viewer_subprotocol) : announced;
   if (ticket.empty())
     return respond(error_response(
         401, "Sec-WebSocket-Protocol must be nucleus.console, nucleus.ticket.TICKET"));
-  calls_.take_ticket(ticket, [this, respond](const core::Result<Console>& console) {
-    if (console) return respond(open_console(*console));
-    const bool is_refused = console.error().code == core::ErrorCode::forbidden;
-    respond(error_response(is_refused ? 403 : 503, console.error().detail));
-  });
+  auto attachment = parse_attachment(request);
+  if (!attachment) return respond(error_response(400, attachment.error().detail));
+  attachment->is_announced = !announced.empty();
+  calls_.take_ticket(
+      ticket, request.header("Origin"),
+      [this, respond, attachment = *attachment](core::Result<Console> console) {
+        if (!console) {
+          const bool is_refused = console.error().code == core::ErrorCode::forbidden;
+          return respond(error_response(is_refused ? 403 : 503, console.error().detail));
+        }
+        console->attachment = attachment;
+        respond(open_console(*console));
+      });
 }
 
 void ConsoleProxy::handle_host(const http::Request& request, const http::Respond& respond) {
@@ -89,48 +122,86 @@ void ConsoleProxy::handle_host(const http::Request& request, const http::Respond
 }
 
 http::Response ConsoleProxy::open_console(const Console& console) {
-  http::WebSocketUpgrade upgrade{.subprotocol = std::string(viewer_subprotocol),
+  const auto subprotocol =
+      console.attachment.is_announced ? announced_subprotocol : viewer_subprotocol;
+  http::WebSocketUpgrade upgrade{.subprotocol = std::string(subprotocol),
                                  .is_binary = true,
                                  .message_bytes_max = options_.message_bytes_max,
                                  .stall_s = options_.stall_s};
   // Errors are reported after the upgrade: a browser shows only a WebSocket's close reason.
   upgrade.on_open = [this, console](std::shared_ptr<http::WebSocket> viewer) {
-    auto stream = stream_of(console, viewer->executor());
-    std::make_shared<Session>(metrics_, console.right, std::move(stream), std::move(viewer))
-        ->start();
+    make_session(console, std::move(viewer))->start();
   };
   return {.websocket = std::move(upgrade)};
 }
 
-/// Viewers of a serial console share its stream: QEMU serves one client. Each viewer of a VNC
-/// console has its own, for the protocol begins with a handshake.
+std::shared_ptr<Session> ConsoleProxy::make_session(const Console& console,
+                                                    std::shared_ptr<http::WebSocket> viewer) {
+  const auto executor = viewer->executor();
+  auto stream = stream_of(console, executor);
+  SessionCalls calls{.begin_stream =
+                         [this, executor](const Console& older) {
+                           auto own = begin_stream(older, executor);
+                           own->begin();
+                           return own;
+                         },
+                     .report = calls_.report};
+  return std::make_shared<Session>(metrics_, console, ++sessions_, std::move(stream),
+                                   std::move(viewer), std::move(calls));
+}
+
+/// Viewers of a serial console share its stream: its bytes come from the host once. Each viewer of
+/// a VNC console has its own, for the protocol begins with a handshake.
 std::shared_ptr<HostStream> ConsoleProxy::stream_of(const Console& console,
                                                     const boost::asio::any_io_executor& executor) {
   const auto is_over = [](const auto& entry) { return entry.second.expired(); };
   std::erase_if(serial_streams_, is_over);
   std::erase_if(awaited_, is_over);
-  if (console.kind != msg::ConsoleKind::serial) return begin_stream(console, executor);
-  auto& shared = serial_streams_[console.host_id.value + "/" + console.node_id.value];
+  if (console.kind != msg::ConsoleKind::serial) {
+    auto own = begin_stream(console, executor);
+    own->begin();
+    return own;
+  }
+  auto& shared = serial_streams_[console.host_id.value + "/" + console.node_id.value + "/" +
+                                 std::to_string(console.epoch)];
   auto stream = shared.lock();
-  if (!stream || stream->is_ended()) shared = stream = begin_stream(console, executor);
+  if (stream && !stream->is_ended()) return stream;
+  Console tail = console;
+  tail.attachment = {};
+  shared = stream = begin_stream(tail, executor);
+  stream->begin();
   return stream;
 }
 
 std::shared_ptr<HostStream> ConsoleProxy::begin_stream(
     const Console& console, const boost::asio::any_io_executor& executor) {
-  auto stream = std::make_shared<HostStream>(console, executor, options_.replay_bytes_max);
+  return std::make_shared<HostStream>(
+      console, executor,
+      HostStreamLimits{.connect = std::chrono::seconds(options_.host_connect_s),
+                       .reconnect = std::chrono::seconds(options_.host_reconnect_s)},
+      [this, executor](const std::shared_ptr<HostStream>& stream) { ask_host(stream, executor); });
+}
+
+void ConsoleProxy::ask_host(const std::shared_ptr<HostStream>& stream,
+                            const boost::asio::any_io_executor& executor) {
+  const auto& console = stream->console();
   const std::string token = new_ticket();
   awaited_[core::sha256_hex(token)] = stream;
-  stream->await_host(std::chrono::seconds(options_.host_connect_s));
-  calls_.ask_host(console, token,
+  const msg::StreamConsole request{
+      .node_id = console.node_id,
+      .kind = console.kind,
+      .token = token,
+      .epoch = console.epoch,
+      .is_announced = console.kind == msg::ConsoleKind::serial,
+      .offset = stream->next_offset(),
+      .log_id = stream->is_known() ? stream->log_id() : console.attachment.log_id};
+  calls_.ask_host(console.host_id, request,
                   [weak = std::weak_ptr(stream), executor](const core::Result<void>& asked) {
                     if (asked) return;
-                    boost::asio::post(executor, [weak, reason = asked.error().detail] {
-                      if (const auto waiting = weak.lock())
-                        waiting->end(reason, http::CloseCode::try_again_later);
+                    boost::asio::post(executor, [weak, error = asked.error()] {
+                      if (const auto waiting = weak.lock()) waiting->handle_refusal(error);
                     });
                   });
-  return stream;
 }
 
 }  // namespace nucleus::console

@@ -1,7 +1,7 @@
 // Connects viewers' WebSockets with the hosts' streams of consoles. A viewer passes its ticket as a
 // subprotocol, `nucleus.console, nucleus.ticket.TICKET`, and a host the token that it was given,
-// `nucleus.stream, nucleus.ticket.TOKEN`. Everything but the constructor and the destructor runs on
-// the HTTP server's thread.
+// `nucleus.stream, nucleus.ticket.TOKEN`. Where a viewer begins is in the query of its URL.
+// Everything but the constructor and the destructor runs on the HTTP server's thread.
 #pragma once
 
 #include <utility>
@@ -22,6 +22,8 @@ namespace nucleus::console {
 
 /// A viewer must offer it beside its ticket; it is the one selected.
 constexpr std::string_view viewer_subprotocol = "nucleus.console";
+/// Offered and selected instead by a viewer that reads text messages.
+constexpr std::string_view announced_subprotocol = "nucleus.console.v2";
 /// The same for a host.
 constexpr std::string_view host_subprotocol = "nucleus.stream";
 
@@ -32,24 +34,28 @@ struct ConsoleProxyOptions {
                                     .head_bytes_max = 8192,
                                     .stop_reason = "the console service stops"};
   std::size_t message_bytes_max = 64 * 1024;  // from a viewer or a host
-  std::size_t replay_bytes_max = 64 * 1024;   // of a serial console, for a viewer who joins later
   int host_connect_s = 10;
-  int stall_s = 20;  // a viewer that takes no bytes for this long is disconnected
+  int host_reconnect_s = 60;  // a stream that broke, and that its host does not open again, ends
+  int stall_s = 20;           // a viewer that takes no bytes for this long is disconnected
 
   core::http::ListenOptions& for_hosts() { return http.also_listen.front(); }
 };
 
 class HostStream;
+class Session;
 
 /// What the proxy asks the service for; each `done` may be called on any thread, once.
 struct ConsoleProxyCalls {
   /// Uses a ticket up. `forbidden`: it opens nothing.
-  std::function<void(const std::string& ticket, std::function<void(core::Result<Console>)> done)>
+  std::function<void(const std::string& ticket, const std::string& origin,
+                     std::function<void(core::Result<Console>)> done)>
       take_ticket = {};
-  /// Has the console's host connect, with this token.
-  std::function<void(const Console& console, const std::string& token,
+  /// Has a console's host connect.
+  std::function<void(const msg::HostId& host_id, const msg::StreamConsole& request,
                      std::function<void(core::Result<void>)> done)>
       ask_host = {};
+  /// A session's role has changed, or its person has typed for the first time.
+  std::function<void(const std::string& session_id, bool is_writer, bool has_typed)> report = {};
 };
 
 class ConsoleProxy {
@@ -69,18 +75,27 @@ class ConsoleProxy {
   void handle_viewer(const core::http::Request& request, const core::http::Respond& respond);
   void handle_host(const core::http::Request& request, const core::http::Respond& respond);
   core::http::Response open_console(const Console& console);
+  std::shared_ptr<Session> make_session(const Console& console,
+                                        std::shared_ptr<core::http::WebSocket> viewer);
   std::shared_ptr<HostStream> stream_of(const Console& console,
                                         const boost::asio::any_io_executor& executor);
   std::shared_ptr<HostStream> begin_stream(const Console& console,
                                            const boost::asio::any_io_executor& executor);
+  void ask_host(const std::shared_ptr<HostStream>& stream,
+                const boost::asio::any_io_executor& executor);
 
   ConsoleProxyOptions options_;
   Metrics& metrics_;
   ConsoleProxyCalls calls_;
-  std::map<std::string, std::weak_ptr<HostStream>> serial_streams_ = {};  // HOST/NODE
+  std::uint64_t sessions_ = 0;                                            // begun
+  std::map<std::string, std::weak_ptr<HostStream>> serial_streams_ = {};  // HOST/NODE/EPOCH
   std::map<std::string, std::weak_ptr<HostStream>> awaited_ = {};         // by the token's SHA-256
   std::unique_ptr<core::http::Server> server_;  // last: its thread uses the others
 };
+
+/// The query of a viewer's URL: `from=OFFSET` (negative: before the end; `end`), `log=ID`,
+/// `mode=read`. `invalid_argument`: the parameter that is none of these.
+core::Result<Attachment> parse_attachment(const core::http::Request& request);
 
 /// The ticket or token in Sec-WebSocket-Protocol; empty if it or `subprotocol` is missing.
 std::string ticket_in(std::string_view subprotocols, std::string_view subprotocol);

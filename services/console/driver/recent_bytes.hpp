@@ -1,4 +1,4 @@
-// The most recent bytes of a stream, addressed by their offset since its beginning.
+// The most recent bytes of a stream, addressed by their offset.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +19,12 @@ class RecentBytes {
     const std::size_t dropped = bytes_.size() - kept_;
     bytes_.erase(0, dropped);
     begin_ += dropped;
+  }
+
+  /// Drops all bytes: the next one has this offset.
+  void restart(std::uint64_t offset) {
+    bytes_.clear();
+    begin_ = offset;
   }
 
   std::uint64_t begin() const { return begin_; }  // offset of the oldest byte that is kept

@@ -19,7 +19,8 @@ struct ConsoleServiceAddress {
 
 class ConsoleStreams {
  public:
-  explicit ConsoleStreams(ConsoleServiceAddress service);
+  /// `log_bytes_max`: of each serial console, as it is shortened.
+  ConsoleStreams(ConsoleServiceAddress service, std::int64_t log_bytes_max);
   /// Ends all streams.
   ~ConsoleStreams();
   ConsoleStreams(const ConsoleStreams&) = delete;
@@ -27,7 +28,7 @@ class ConsoleStreams {
 
   /// Starts a stream and returns. An error closes the stream with its text as the reason, or is
   /// logged if the console service cannot be reached. Any thread.
-  void begin(const ConsolePaths& paths, msg::ConsoleKind kind, const std::string& token);
+  void begin(const ConsolePaths& paths, const msg::StreamConsole& request);
 
  private:
   class Worker;

@@ -76,7 +76,7 @@ void for_every_request_and_event(Visit&& visit) {
                  ListVolumes, RemoveImage, ImagePublished, ImageRemoved, VolumeChanged,
                  VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
-  visit_messages<IssueTicket>(visit);
+  visit_messages<IssueTicket, ConsoleSessionChanged>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);
   visit_messages<MeasureCluster, GetReport, GetCertificate, ListCertificates, GetSigningKey,
                  OverheadMeasured>(visit);
@@ -126,6 +126,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<provisioner::StoredReport>("provisioner.report");
   one.template operator()<provisioner::StoredReportLog>("provisioner.report-log");
   one.template operator()<console::StoredTicket>("console.ticket");
+  one.template operator()<console::StoredSession>("console.session");
   one.template operator()<overhead::StoredReport>("overhead.report");
   one.template operator()<overhead::StoredCertificate>("overhead.certificate");
 }

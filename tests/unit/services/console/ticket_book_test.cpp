@@ -44,7 +44,7 @@ class Desk {
                                  .kind = msg::ConsoleKind::serial,
                                  .host_id = {"h1"},
                                  .person_id = {person}},
-                                process_->bus().context());
+                                7, process_->bus().context());
     std::optional<core::Result<void>> durable;
     store().when_durable([&](core::Result<void> landed) { durable = std::move(landed); });
     world_.run_until([&] { return durable.has_value(); }, wait_timeout);
@@ -53,7 +53,7 @@ class Desk {
   }
 
   void begin_take(const std::string& ticket, std::function<void(core::Result<StoredTicket>)> done) {
-    book_->take(ticket, process_->bus().context(), std::move(done));
+    book_->take(ticket, {.session_id = "s1"}, process_->bus().context(), std::move(done));
   }
 
   core::Result<StoredTicket> take(const std::string& ticket) {
