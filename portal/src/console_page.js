@@ -11,7 +11,7 @@ document.title = node;
 const state = /** @type {HTMLElement} */ (document.getElementById("state"));
 const screen = /** @type {HTMLElement} */ (document.getElementById("screen"));
 const terminal = new ConsoleTerminal(async () => (
-  { url: given.get("url") ?? "", ticket: given.get("ticket") ?? "" }), false);
+  { url: given.get("url") ?? "", ticket: given.get("ticket") ?? "" }), { mayResume: false });
 
 effect(() => {
   const isClosed = terminal.state.value === "closed";

@@ -113,15 +113,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                   .usage = usage_.get()}} {
   register_driver_handlers();
   store_.on_loaded([this] { handle_loaded(); });
-  bus_.serve<msg::ApplyGrants>(*this, &Service::apply_grants);
-  bus_.serve_later<msg::RemoveVolumes>(*this, &Service::remove_volumes);
-  bus_.serve_later<msg::CheckConsole>(*this, &Service::check_console);
-  bus_.serve_later<msg::StreamConsole>(*this, &Service::stream_console);
-  bus_.serve_later<msg::ProbeNode>(*this, &Service::probe_node);
-  bus_.serve_later<msg::ProbeHost>(*this, &Service::probe_host);
-  bus_.serve_later<msg::NotifyNode>(*this, &Service::notify_node);
-  bus_.serve_later<msg::RunMeasurement>(*this, &Service::run_measurement);
-  bus_.serve_later<msg::CheckIsolation>(*this, &Service::check_isolation);
+  serve_messages();
   bus_.every(core::Milliseconds{config_.heartbeat_ms}, *this, &Service::beat);
   bus_.every(core::Milliseconds{config_.ping_ms}, *this, &Service::sweep);
   bus_.every(list_interval, *this, &Service::relist);
@@ -145,6 +137,18 @@ void Service::check() const {
   domains_.check();
   leases_.check();
   if (store_.is_loaded()) grants_.check();
+}
+
+void Service::serve_messages() {
+  bus_.serve<msg::ApplyGrants>(*this, &Service::apply_grants);
+  bus_.serve_later<msg::RemoveVolumes>(*this, &Service::remove_volumes);
+  bus_.serve_later<msg::CheckConsole>(*this, &Service::check_console);
+  bus_.serve_later<msg::StreamConsole>(*this, &Service::stream_console);
+  bus_.serve_later<msg::ProbeNode>(*this, &Service::probe_node);
+  bus_.serve_later<msg::ProbeHost>(*this, &Service::probe_host);
+  bus_.serve_later<msg::NotifyNode>(*this, &Service::notify_node);
+  bus_.serve_later<msg::RunMeasurement>(*this, &Service::run_measurement);
+  bus_.serve_later<msg::CheckIsolation>(*this, &Service::check_isolation);
 }
 
 void Service::register_driver_handlers() {

@@ -38,6 +38,7 @@ class Service {
   void check() const;
 
  private:
+  void serve_messages();
   core::Result<msg::Done> apply_grants(const msg::ApplyGrants& request, core::Context& context);
   void remove_volumes(const msg::RemoveVolumes& request, core::Context& context,
                       core::Responder<msg::VolumesRemoved> respond);

@@ -73,9 +73,10 @@ function withOwnDocument(/** @type {() => void} */ act) {
 export class ConsoleTerminal {
   /**
    * @param {() => Promise<Ticket>} ticket a new one for each connection: it is valid once
-   * @param {boolean} mayResume whether there is a ticket for another connection
+   * @param {{mayResume?: boolean, isReadOnly?: boolean}} options whether there is a ticket for
+   *   another connection, and whether it only watches
    */
-  constructor(ticket, mayResume = true) {
+  constructor(ticket, { mayResume = true, isReadOnly = false } = {}) {
     this.ticket = ticket;
     /** `connecting`, `live` or `closed`. */
     this.state = signal("connecting");
@@ -98,6 +99,7 @@ export class ConsoleTerminal {
     this.logId = "";
     this.offset = 0;  // of the next byte
     this.mayResume = mayResume;
+    this.isReadOnly = isReadOnly;
     this.failures = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
@@ -131,8 +133,12 @@ export class ConsoleTerminal {
     this.state.value = "connecting";
     try {
       const { url, ticket } = await this.ticket();
-      const from = this.logId ? `?from=${this.offset}&log=${this.logId}` : "";
-      this.attach(new WebSocket(url + from,
+      const query = new URLSearchParams(this.isReadOnly ? { mode: "read" } : {});
+      if (this.logId) {
+        query.set("from", String(this.offset));
+        query.set("log", this.logId);
+      }
+      this.attach(new WebSocket(`${url}?${query}`,
         ["nucleus.console.v2", "nucleus.console", "nucleus.ticket." + ticket]));
     } catch (fault) {
       const isRefused = fault instanceof Problem && fault.status < 500;

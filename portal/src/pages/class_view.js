@@ -16,7 +16,8 @@ const again_ms = 5000;
  * @param {string} cluster @param {string} node */
 function watcher(cluster, node) {
   const terminal = new ConsoleTerminal(() =>
-    post(v2("clusters", cluster, "nodes", node, "console"), { kind: "serial" }));
+    post(v2("clusters", cluster, "nodes", node, "console"), { kind: "serial" }),
+    { isReadOnly: true });
   // Dozens of screens that all announce their lines would help nobody.
   Object.assign(terminal.terminal.options, { disableStdin: true, screenReaderMode: false,
     scrollback: 0 });
