@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/console/console.hpp"
 #include "client/http/url.hpp"
 #include "client/output/views.hpp"
 #include "client/shell/shell.hpp"
@@ -29,6 +30,23 @@ core::Result<std::string> path_of(const Api& api, const std::string& cluster,
     if (auto checked = check_members(*known, {node}); !checked)
       return std::unexpected(checked.error());
   return node_path(cluster, node);
+}
+
+core::Result<int> show_console(const Api& api, const Words& words) {
+  const auto cluster = words["CLUSTER"];
+  const auto known = get_cluster(api, cluster);
+  if (!known) return std::unexpected(known.error());
+  const auto node = words.has("NODE") ? words["NODE"] : (*known)["frontend"]["name"].text();
+  if (auto checked = check_members(*known, {node}); !checked)
+    return std::unexpected(checked.error());
+  return attach_console(api, {.tickets_path = "/v2/clusters/" + encoded(cluster) + "/nodes/" +
+                                              encoded(node) + "/console",
+                              .name = node,
+                              .is_interactive = is_input_terminal() && is_output_terminal(),
+                              .is_read_only = words.has("--read-only"),
+                              .is_from_start = words.has("--from-start"),
+                              .is_plain = words.has("--plain"),
+                              .record_path = words["--record"]});
 }
 
 }  // namespace
@@ -64,8 +82,13 @@ core::Result<int> show_node(const Api& api, const Words& words) {
 }
 
 core::Result<int> open_console(const Api& api, const Words& words) {
+  if (!words.has("--link") && !words.has("--open")) return show_console(api, words);
   const auto path = path_of(api, words["CLUSTER"], words["NODE"]);
   if (!path) return std::unexpected(path.error());
+  for (const char* option : {"--read-only", "--from-start", "--record", "--plain"})
+    if (words.has(option))
+      return core::refuse(ErrorCode::invalid_argument,
+                          std::string(option) + " has no effect with --link and --open");
   const auto link = api.redirect(*path + "console/");
   if (!link) return std::unexpected(link.error());
   // A browser needs a desktop.

@@ -89,6 +89,11 @@ constexpr Argument reboot_words[] = {cluster, power_nodes, plan, endpoint};
 constexpr Argument console_words[] = {
     cluster,
     a_node,
+    {"--read-only", "do not type; so it is if input or output is not a terminal", nothing},
+    {"--from-start", "show all of the log that is kept", nothing},
+    {"--record", "write what is shown to this file, as asciicast v2"},
+    {"--plain", "remove escape sequences and control characters", nothing},
+    {"--open", "open the console in a browser; without a desktop, print the link", nothing},
     {"--link", "print the link; it opens once, within a minute", nothing},
     endpoint};
 constexpr Argument node_info_words[] = {cluster, a_node, format, endpoint};
@@ -210,7 +215,7 @@ constexpr Command comet_parts[] = {
     {"terminate", "End a computeset and shut down its nodes.", terminate_words,
      with_api<terminate_set>},
     {"power", "Power nodes, computesets and frontends on and off.", {}, nullptr, power_parts},
-    {"console", "Open the console of a node in the browser.", console_words,
+    {"console", "Attach to the serial console of a node; ~. leaves it, ~? helps.", console_words,
      with_api<open_console>},
     {"allocation", "Show or set the allocations that a cluster is charged to.", allocation_words,
      with_api<show_allocation>},

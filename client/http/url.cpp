@@ -43,6 +43,27 @@ core::Result<std::string> parse_base_url(const std::string& text) {
   return url;
 }
 
+core::Result<WebSocketUrl> parse_websocket_url(const std::string& text) {
+  constexpr int port_plain = 80;
+  constexpr int port_secure = 443;
+  const auto handle = read_url(text, CURLU_DISALLOW_USER | CURLU_NON_SUPPORT_SCHEME);
+  const auto part = [&](CURLUPart which) { return part_of(handle.get(), which); };
+  WebSocketUrl url;
+  if (handle) url.host = part(CURLUPART_HOST);
+  const std::string scheme = handle ? part(CURLUPART_SCHEME) : "";
+  if (url.host.empty() || (scheme != "ws" && scheme != "wss"))
+    return core::refuse(core::ErrorCode::invalid_argument,
+                        "not a ws or wss URL: " + msg::shown(text));
+  if (url.host.starts_with('[')) url.host = url.host.substr(1, url.host.size() - 2);
+  url.is_secure = scheme == "wss";
+  const std::string port = part(CURLUPART_PORT);  // libcurl has checked its range
+  const int fallback = url.is_secure ? port_secure : port_plain;
+  url.port = static_cast<std::uint16_t>(port.empty() ? fallback : std::stoi(port));
+  const std::string query = part(CURLUPART_QUERY);
+  url.path = part(CURLUPART_PATH) + (query.empty() ? "" : "?" + query);
+  return url;
+}
+
 std::string origin_of(const std::string& url) {
   const auto handle = read_url(url, 0);
   if (!handle) return {};

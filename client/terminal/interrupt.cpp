@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/time.h>
 
+#include <atomic>
 #include <csignal>
 
 namespace nucleus::client {
@@ -10,7 +11,8 @@ namespace nucleus::client {
 namespace {
 
 // A signal handler can access globals only.
-volatile std::sig_atomic_t interrupted = 0;
+std::atomic<bool> interrupted = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
 
 /// Sends SIGALRM after each interval; 0 ends it.
 void repeat_alarm(long interval_us) {
@@ -25,7 +27,7 @@ void catch_interrupts() {
   struct sigaction action {};
   action.sa_handler = [](int) {
     constexpr long interval_us = 20'000;
-    interrupted = 1;
+    interrupted = true;
     // libedit notices a signal only if it interrupts read(): the alarm covers one that arrived just
     // before.
     repeat_alarm(interval_us);
@@ -36,11 +38,15 @@ void catch_interrupts() {
 }
 
 bool is_interrupted() {
-  return interrupted != 0;
+  return interrupted;
+}
+
+void interrupt() {
+  interrupted = true;
 }
 
 void clear_interrupt() {
-  interrupted = 0;
+  interrupted = false;
   repeat_alarm(0);
 }
 

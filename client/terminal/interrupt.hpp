@@ -13,6 +13,8 @@ constexpr int interrupted_code = 130;
 void catch_interrupts();
 /// Was SIGINT caught since `clear_interrupt`? Always false without `catch_interrupts`.
 bool is_interrupted();
+/// As if SIGINT had been caught: ends a request that another thread sends. Any thread.
+void interrupt();
 void clear_interrupt();
 /// Waits for that long, or until SIGINT is caught.
 void sleep_until_interrupt(std::chrono::milliseconds duration);

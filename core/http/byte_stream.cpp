@@ -36,14 +36,16 @@ void ByteStream::async_accept_tls(std::shared_ptr<boost::asio::ssl::context> con
 }
 
 void ByteStream::async_connect_tls(std::shared_ptr<boost::asio::ssl::context> context,
-                                   const std::string& address, std::chrono::seconds timeout,
+                                   const std::string& host, std::chrono::seconds timeout,
                                    std::move_only_function<void(ErrorCode)> done) {
   context_ = std::move(context);
   tcp_.expires_after(timeout);
   tls_ = std::make_unique<Tls>(tcp_, *context_);
   auto* native = tls_->stream.native_handle();
   SSL_set_verify(native, SSL_VERIFY_PEER, nullptr);
-  if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(native), address.c_str()) != 1)
+  const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(native), host.c_str()) == 1;
+  if (!is_address && (SSL_set1_host(native, host.c_str()) != 1 ||
+                      SSL_set_tlsext_host_name(native, host.c_str()) != 1))
     return done(make_error_code(boost::system::errc::invalid_argument));
   tls_->stream.async_handshake(boost::asio::ssl::stream_base::client, std::move(done));
 }

@@ -54,9 +54,9 @@ class ByteStream {
                         std::move_only_function<void(ErrorCode, bool is_plain)> done);
 
   /// Performs the client's side of a TLS handshake within `timeout`. The server's certificate must
-  /// be valid for `address`, which is numeric.
+  /// be valid for `host`, a numeric address or a name.
   void async_connect_tls(std::shared_ptr<boost::asio::ssl::context> context,
-                         const std::string& address, std::chrono::seconds timeout,
+                         const std::string& host, std::chrono::seconds timeout,
                          std::move_only_function<void(ErrorCode)> done);
 
   /// Reads into the first buffer that is not empty.

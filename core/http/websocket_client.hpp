@@ -15,6 +15,7 @@ namespace nucleus::core::http {
 
 struct WebSocketTarget {
   Endpoint endpoint = {};
+  std::string host = {};  // a name or an address, instead of the endpoint's address; is resolved
   std::shared_ptr<Trust> trust = {};  // verifies the server's certificate; null = no TLS
   std::string path = {};
   std::vector<std::string> subprotocols = {};  // offered

@@ -8,12 +8,30 @@
 
 namespace nucleus::core {
 
-Result<std::shared_ptr<Trust>> Trust::open(const std::string& ca_file) {
+namespace {
+
+std::shared_ptr<boost::asio::ssl::context> client_context() {
   auto context = std::make_shared<boost::asio::ssl::context>(boost::asio::ssl::context::tls_client);
   SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+  return context;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Trust>> Trust::open(const std::string& ca_file) {
+  auto context = client_context();
   boost::system::error_code error;
   context->load_verify_file(ca_file, error);
   if (error) return refuse(ErrorCode::invalid_argument, ca_file + ": not a CA: " + error.message());
+  return std::shared_ptr<Trust>(new Trust(std::move(context)));
+}
+
+Result<std::shared_ptr<Trust>> Trust::of_system() {
+  auto context = client_context();
+  boost::system::error_code error;
+  context->set_default_verify_paths(error);
+  if (error)
+    return refuse(ErrorCode::invalid_argument, "cannot read the system's CAs: " + error.message());
   return std::shared_ptr<Trust>(new Trust(std::move(context)));
 }
 

@@ -18,6 +18,9 @@ class Trust {
   /// Trusts the CAs in a PEM file, and no others. `invalid_argument` if it cannot be read.
   static Result<std::shared_ptr<Trust>> open(const std::string& ca_file);
 
+  /// Trusts the CAs of the system, or of SSL_CERT_FILE and SSL_CERT_DIR.
+  static Result<std::shared_ptr<Trust>> of_system();
+
   /// Whether one of its CAs issued the certificate, whenever it expires.
   bool verifies(const Certificate& certificate) const;
 

@@ -69,6 +69,8 @@ TEST(CommandTable, ParsesTheGrammarOfBothGenerations) {
            {"comet", "power", "reset", "c", "n1"},
            {"comet", "power", "shutdown", "c", "n1", "--endpoint=e"},
            {"comet", "console", "--link", "c", "n1"},
+           {"comet", "console", "c", "--read-only", "--from-start", "--record=f", "--plain"},
+           {"comet", "console", "c", "n1", "--open"},
            {"comet", "node", "info", "c", "n1", "--format=yaml"},
            {"comet", "node", "rename", "c", "a,b", "x,y"},
            {"comet", "iso", "list"},
