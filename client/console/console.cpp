@@ -26,6 +26,7 @@
 #include "client/http/url.hpp"
 #include "client/terminal/interrupt.hpp"
 #include "client/terminal/raw_terminal.hpp"
+#include "core/files/files.hpp"
 #include "core/http/websocket_client.hpp"
 
 namespace nucleus::client {
@@ -44,6 +45,7 @@ constexpr std::chrono::milliseconds close_max{500};
 constexpr std::size_t message_bytes_max = 1 << 20;
 constexpr std::size_t typed_bytes_max = 4096;
 constexpr int stall_s = 20;
+constexpr char interrupt_key = '\x03';
 constexpr int exit_code_of_signal = 128;
 constexpr const char* help =
     "~. leaves, ~t takes over typing, ~~ sends ~, ~? shows this; at the start of a line";
@@ -210,7 +212,7 @@ class Console {
 
   void on_open() {
     if (is_attached_) say("attached again");
-    if (!is_attached_ && types())
+    if (!is_attached_ && options_.is_interactive)
       if (const auto opened = open_terminal(); !opened) return end(std::unexpected(opened.error()));
     is_attached_ = true;
     attempts_ = 0;
@@ -356,8 +358,11 @@ class Console {
       case Typed::Action::help:
         return say(help);
       case Typed::Action::take_over:
+        if (options_.is_read_only) return say("read only");
         return queue({.text = R"({"type":"take-over"})", .is_command = true});
       case Typed::Action::send:
+        if (options_.is_read_only)
+          return typed.text.find(interrupt_key) == std::string::npos ? say("read only") : end(0);
         if (websocket_ && !is_writer_ && !role_.empty()) return say(role_);
         return queue({.text = typed.text});
     }

@@ -27,7 +27,7 @@ class Asciicast {
 /// An asciicast in a file, which is complete after each call. On one thread.
 class Recording {
  public:
-  /// Replaces the file; only its owner may read it. `invalid_argument`: it cannot be written.
+  /// Replaces the content; a new file has mode 0600. `invalid_argument`: it cannot be written.
   static core::Result<std::unique_ptr<Recording>> open(const std::string& path, int columns,
                                                        int rows);
 

@@ -29,13 +29,13 @@ class Shell:
 
 
 class Terminal:
-    """The shell at a pseudo-terminal."""
+    """The shell, or one command of it, at a pseudo-terminal."""
 
-    def __init__(self, shell):
+    def __init__(self, shell, *words):
         self.pid, self.master = pty.fork()
         if self.pid == 0:
             os.chdir(shell.home)
-            os.execve(BIN / "cm", ["cm"], shell.env)
+            os.execve(BIN / "cm", ["cm", *words], shell.env)
         self.shown = ""
 
     def until(self, text):
@@ -47,6 +47,15 @@ class Terminal:
                 self.shown += os.read(self.master, 4096).decode(errors="replace")
         before, _, self.shown = self.shown.partition(text)
         return before
+
+    def read(self, seconds):
+        """What is shown next; nothing if it does not come in this time, or it ended."""
+        if not select.select([self.master], [], [], seconds)[0]:
+            return b""
+        try:
+            return os.read(self.master, 4096)
+        except OSError:
+            return b""
 
     def type(self, text):
         os.write(self.master, text.encode())

@@ -24,6 +24,23 @@ TEST(Origin, IsSchemeHostAndPort) {
   EXPECT_EQ(origin_of("no url"), "");
 }
 
+TEST(WebSocketUrl, HasItsPartsAndDefaultPorts) {
+  const auto plain = parse_websocket_url("ws://console.example/console?a=b");
+  ASSERT_TRUE(plain);
+  EXPECT_FALSE(plain->is_secure);
+  EXPECT_EQ(plain->host, "console.example");
+  EXPECT_EQ(plain->port, 80);
+  EXPECT_EQ(plain->path, "/console?a=b");
+  const auto secure = parse_websocket_url("wss://[::1]/console");
+  ASSERT_TRUE(secure);
+  EXPECT_TRUE(secure->is_secure);
+  EXPECT_EQ(secure->host, "::1");
+  EXPECT_EQ(secure->port, 443);
+  EXPECT_EQ(parse_websocket_url("ws://127.0.0.1:8081/console")->port, 8081);
+  for (const char* wrong : {"", "http://h/", "ws://", "ws://u@h/", "ws://h:99999/", "h"})
+    EXPECT_FALSE(parse_websocket_url(wrong)) << wrong;
+}
+
 TEST(Encoded, EscapesAllButUnreservedCharacters) {
   EXPECT_EQ(encoded("public/a b.iso"), "public%2Fa%20b.iso");
   EXPECT_EQ(encoded("A-z_0.~"), "A-z_0.~");

@@ -1,0 +1,52 @@
+#include "client/console/recording.hpp"
+
+#include <gtest/gtest.h>
+
+#include "client/api/json.hpp"
+#include "client/console/utf8.hpp"
+
+namespace nucleus::client {
+namespace {
+
+using std::chrono::milliseconds;
+
+TEST(Asciicast, BeginsWithItsHeader) {
+  EXPECT_EQ(Asciicast::header(100, 30, 1'700'000'000),
+            "{\"version\":2,\"width\":100,\"height\":30,\"timestamp\":1700000000}\n");
+}
+
+TEST(Asciicast, WritesEachOutputAsALine) {
+  Asciicast asciicast;
+  EXPECT_EQ(asciicast.output(milliseconds(1500), "a\"b\\\r\n"),
+            "[1.500, \"o\", \"a\\\"b\\\\\\r\\n\"]\n");
+  EXPECT_EQ(asciicast.output(milliseconds(61'007), "\x1b[0m"), "[61.007, \"o\", \"\\u001b[0m\"]\n");
+  EXPECT_EQ(asciicast.output(milliseconds(0), ""), "");
+}
+
+TEST(Asciicast, KeepsACharacterUntilItIsWhole) {
+  Asciicast asciicast;
+  EXPECT_EQ(asciicast.output(milliseconds(1), "\xe2\x82"), "");
+  EXPECT_EQ(asciicast.output(milliseconds(2), "\xac!"), "[0.002, \"o\", \"\xe2\x82\xac!\"]\n");
+}
+
+TEST(Asciicast, ReplacesBytesThatAreNotUtf8) {
+  EXPECT_EQ(Asciicast().output(milliseconds(1),
+                               "a\xff"
+                               "b"),
+            "[0.001, \"o\", \"a\xef\xbf\xbd"
+            "b\"]\n");
+}
+
+TEST(Utf8, FindsTheUnfinishedCharacterAtTheEnd) {
+  EXPECT_EQ(utf8_unfinished(""), 0U);
+  EXPECT_EQ(utf8_unfinished("abc"), 0U);
+  EXPECT_EQ(utf8_unfinished("a\xc3"), 1U);
+  EXPECT_EQ(utf8_unfinished("a\xf0\x9f\x90"), 3U);
+  EXPECT_EQ(utf8_unfinished("\xf0\x9f\x90\xa7"), 0U);
+  EXPECT_EQ(utf8_unfinished("a\x80\x80"), 0U);           // no character begins so
+  EXPECT_EQ(utf8_length("\xed\xa0\x80"), std::nullopt);  // a surrogate
+  EXPECT_EQ(utf8_length("\xf4\x90\x80\x80"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace nucleus::client
