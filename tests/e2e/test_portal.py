@@ -239,7 +239,7 @@ def test_axe_finds_nothing(operator, admin, look):
     assert powered.status_code == 202, powered.text
     sets = operator.get("/v2/computesets")["computesets"]
     pages = {"clusters": "amber", "clusters/amber": "vm-amber-00", "clusters/wide": "vm-wide-0001",
-             "clusters/amber/computesets": "Ends", "clusters/amber/network": "VLAN",
+             "clusters/amber/computesets": "Ends", "clusters/amber/network": "Last checked",
              "clusters/amber/overhead": "not measured", "clusters/amber/start": "Price",
              "clusters/amber/nodes/amber": "Timeline", "computesets": "Notify me",
              "consoles": "No console is open", "consoles/class/amber": "active node",

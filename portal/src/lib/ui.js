@@ -72,9 +72,11 @@ export const State = ({ state, kind }) =>
   html`<span class=${"state " + (kind ?? kindOf(state))}>${state}</span>`;
 
 const kinds = {
-  good: ["active", "running", "up", "live", "ok", "ready"],
-  wait: ["submitted", "created", "ending", "paused", "shutdown", "drained", "connecting"],
-  bad: ["nostate-error", "crashed", "failed", "lost", "unreachable", "closed", "offline"],
+  good: ["active", "running", "up", "live", "ok", "ready", "verified"],
+  wait: ["submitted", "created", "ending", "paused", "shutdown", "drained", "connecting",
+         "unchecked"],
+  bad: ["nostate-error", "crashed", "failed", "lost", "unreachable", "closed", "offline",
+        "broken"],
 };
 
 /** @param {string} state */
