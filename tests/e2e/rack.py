@@ -25,6 +25,12 @@ def host_states(rack):
     return {host["host_id"]: host["state"] for host in rack.operator.get("/v2/hosts")["hosts"]}
 
 
+def are_ready(rack):
+    """Whether each host is up and has checked its isolation, so that nodes are placed on it."""
+    return {(host["state"], host["isolation"])
+            for host in rack.operator.get("/v2/hosts")["hosts"]} == {("up", "verified")}
+
+
 def provisioner(rack, name):
     return int((state_of(rack, name) / "pids/provisioner").read_text())
 

@@ -15,7 +15,7 @@ from zmq.utils.monitor import recv_monitor_message
 from conftest import BIN, Machines, a_deployment, start_time, wait_until
 from console import Guest
 from machines import Events, Host, run
-from rack import head_link, host_states, hosts_of, provisioner, state_of
+from rack import are_ready, head_link, host_states, hosts_of, provisioner, state_of
 from sniffer import Sniffer
 
 
@@ -235,7 +235,7 @@ def test_a_hosts_key_in_hostile_hands_reads_and_changes_nothing_of_others(rack):
     finally:
         intruder.close()
     assert {cluster: rack.rest.v2_nodes(cluster) for cluster in before} == before
-    wait_until(lambda: set(host_states(rack).values()) == {"up"}, "both hosts")
+    wait_until(lambda: are_ready(rack), "both hosts")
 
 
 def test_a_hosts_key_is_renewed_without_a_gap(rack, tmp_path):

@@ -7,7 +7,8 @@ import pytest
 
 from conftest import Machines, a_deployment, pids_in, wait_until
 from machines import Host
-from rack import Beats, cut, host_states, hosts_of, kill_all, provisioner, state_of, stopped
+from rack import (Beats, are_ready, cut, host_states, hosts_of, kill_all, provisioner, state_of,
+                  stopped)
 
 LEASE_S = 20
 BOOT_S = 120  # of an emulated guest on a loaded machine
@@ -30,7 +31,7 @@ def rack_fixture(tiny_guest):
 @pytest.fixture(name="beats")
 def beats_fixture(rack):
     """The node runs, and both hosts are up, whatever an earlier test did to them."""
-    wait_until(lambda: set(host_states(rack).values()) == {"up"}, "both hosts", HEAL_S)
+    wait_until(lambda: are_ready(rack), "both hosts", HEAL_S)
     if rack.rest.states("lone")["lone"] == "shutoff":
         rack.rest.power("lone", "poweron")
     rack.rest.wait_state("lone", "active", timeout_s=HEAL_S)
@@ -84,7 +85,7 @@ def test_guests_run_on_without_a_head_which_finds_them_when_it_returns(rack, bea
     # The guest beats once a second: this is half of the lease.
     wait_until(lambda: len(beats.seen) >= away + LEASE_S // 2, "the guest's beats", LEASE_S)
     rack.deployment.up()
-    wait_until(lambda: set(host_states(rack).values()) == {"up"}, "both hosts", HEAL_S)
+    wait_until(lambda: are_ready(rack), "both hosts", HEAL_S)
     rack.rest.wait_state("lone", "active", timeout_s=HEAL_S)
     assert host.emulators() == emulators, "the same process"
     assert [on for on, _ in beats.check()] == [name]
@@ -116,7 +117,7 @@ def test_a_hung_emulator_is_powered_off_and_started_again(rack, beats):
 @pytest.mark.parametrize("process", ["provisioner", "libvirtd"])
 def test_a_hung_host_delays_its_own_nodes_of_a_computeset_alone(rack, beats, process):
     hung, other = "rack-1", "rack-2"
-    wait_until(lambda: set(host_states(rack).values()) == {"up"}, "both hosts", HEAL_S)
+    wait_until(lambda: are_ready(rack), "both hosts", HEAL_S)
     hangs = stopped(pids_in(state_of(rack, hung))[process])
     with contextlib.ExitStack() as stack:
         stack.enter_context(hangs)
@@ -164,7 +165,7 @@ def unable_to_start(host):
 @contextlib.contextmanager
 def pair_of(rack):
     """The computeset of both computes, one on each host."""
-    wait_until(lambda: set(host_states(rack).values()) == {"up"}, "both hosts", HEAL_S)
+    wait_until(lambda: are_ready(rack), "both hosts", HEAL_S)
     number = rack.rest.start("pair", count=2)
     try:
         yield number
