@@ -327,10 +327,10 @@ class Console {
   // What is typed
 
   core::Result<void> open_terminal() {
-    say("attached; ~. at the start of a line leaves, ~? helps");
     auto terminal = RawTerminal::open();
     if (!terminal) return std::unexpected(terminal.error());
     terminal_ = std::move(*terminal);
+    say("attached; ~. at the start of a line leaves, ~? helps");
     const int input = RawTerminal::reopen();
     if (input < 0) return core::refuse_errno("the terminal");
     keys_.assign(input);

@@ -110,7 +110,8 @@ class Beats:
             for log in (host.state / "provisioner" / "domains").glob(f"{self.node_id}.log"):
                 words = log.read_bytes()
                 fresh = words[self.read.get(log, 0):]
-                end = fresh.rfind(b"\n") + 1
+                # A guest that was killed within a line has not ended it.
+                end = len(fresh) if is_old else fresh.rfind(b"\n") + 1
                 self.read[log] = self.read.get(log, 0) + end
                 if not is_old:
                     self.seen += [(time.monotonic(), name, int(epoch))

@@ -62,7 +62,7 @@ class Console(Terminal):
 
     def guest_bytes(self):
         """All bytes shown, but those of the command itself."""
-        return re.sub(rb"\r\n\[[^\r\n]*\]\r\n|cm: one: attached; [^\r\n]*\r?\n", b"", self.all)
+        return re.sub(rb"\r\n\[[^\r\n]*\]\r\n", b"", self.all)
 
 
 @pytest.fixture(name="site", scope="module")

@@ -144,6 +144,7 @@ def test_what_ran_on_a_host_that_lost_its_power_is_off_and_starts_again(rack, be
     rack.rest.wait_state("lone", "shutoff", timeout_s=HEAL_S)
     assert "ended while the provisioner was not watching" in \
         rack.rest.v2_nodes("lone")["lone"]["reason"]
+    wait_until(lambda: are_ready(rack), "both hosts", HEAL_S)  # the first one has it again
     rack.rest.power("lone", "poweron")
     rack.rest.wait_state("lone", "active", timeout_s=HEAL_S)
     beats.check()
