@@ -3,7 +3,7 @@
 to its change in the page?
 
 The first on a line of 3 Mbit/s that Chromium emulates, by a browser that has nothing in its cache.
-There is no baseline.
+It has no baseline to compare with.
 """
 import argparse
 import json

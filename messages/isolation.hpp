@@ -10,7 +10,7 @@
 namespace nucleus::msg {
 
 /// `unchecked`: not checked within the last minute, or it could not be checked. `simulated`: there
-/// is no switch, so nothing was checked.
+/// is no switch to check.
 NUCLEUS_ENUM(IsolationState, unchecked, verified, broken, simulated)
 
 constexpr std::size_t isolation_faults_max = 100;

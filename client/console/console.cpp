@@ -316,8 +316,9 @@ class Console {
       if (viewer["number"].number() == writer) person = viewer["person"].text();
     const bool is_writer = writer && writer == roles["you"].number();
     const std::string told =
-        is_writer ? "you type" : (person.empty() ? "nobody" : person) + " types; ~t takes over";
-    // Nobody expects anything else at the beginning.
+        is_writer ? "you are the writer"
+                  : (person.empty() ? "no viewer" : person) + " is the writer; ~t takes over";
+    // Becoming the writer on attach is the default, so it is not announced.
     const bool is_news = told != role_ && !(is_writer && role_.empty());
     role_ = told;
     is_writer_ = is_writer;
@@ -373,7 +374,7 @@ class Console {
     bool is_command = false;
   };
 
-  /// What is typed while there is no connection is dropped: nobody can see what it would meet.
+  /// Input is dropped while disconnected: the guest may be in another state after a reconnect.
   void queue(Outgoing outgoing) {
     if (!websocket_) return say("not attached: dropped");
     pending_.push_back(std::move(outgoing));

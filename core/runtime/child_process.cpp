@@ -69,7 +69,7 @@ std::vector<std::string> confined_argv(const ChildCommand& command) {
   return argv;
 }
 
-/// The exit statuses with which prlimit(1) and nucleus-confine report that there is no program.
+/// The exit statuses of prlimit(1) and nucleus-confine when they cannot execute the program.
 bool is_not_started(const ProcessEnd& end) {
   return end == exited(125) || end == exited(126) || end == exited(127);
 }

@@ -89,7 +89,7 @@ core::Result<int> check_host_isolation(const HostArguments& arguments) {
   if (found->hosts.empty())
     return core::refuse(core::ErrorCode::not_found, "no such host: " + host_id.value);
   if (found->hosts.front().isolation == msg::IsolationState::simulated) {
-    std::cout << fmt::format("host {}: simulated, there is no switch to check\n", host_id.value);
+    std::cout << fmt::format("host {}: simulated, no switch to check\n", host_id.value);
     return 0;
   }
   const auto checked = (*opened)->call(msg::CheckIsolation{.host_id = host_id},

@@ -199,12 +199,12 @@ def test_a_reader_does_not_type_and_a_second_viewer_takes_over(shell):
     assert quiet.end() == 0
     second = Console(shell, "one")  # of the same person, who goes on there
     second.log_in()
-    first.read_until(r"\[admin types; ~t takes over\]")
+    first.read_until(r"\[admin is the writer; ~t takes over\]")
     first.type("x")
-    first.read_until(r"\[admin types; ~t takes over\]")
+    first.read_until(r"\[admin is the writer; ~t takes over\]")
     first.type("\r~t")
-    first.read_until(r"\[you type\]")
-    second.read_until(r"types; ~t takes over\]")
+    first.read_until(r"\[you are the writer\]")
+    second.read_until(r"is the writer; ~t takes over\]")
     first.type("\r")
     first.ask('echo "<""again>"', "<again>")
     for console in (first, second):

@@ -178,7 +178,7 @@ export class ConsoleTerminal {
       this.offset = told.offset;
     } else if (told.type === "gap") {
       this.offset = told.to;
-      this.terminal.write("\r\n[output that is no longer kept]\r\n");
+      this.terminal.write("\r\n[older output was discarded]\r\n");
     } else if (told.type === "roles") {
       const writer = told.viewers.find(one => one.number === told.writer);
       this.writer.value = told.writer === told.you ? "" : writer?.person ?? "nobody";
