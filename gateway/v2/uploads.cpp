@@ -48,19 +48,27 @@ Json ticket_json(const msg::UploadTicket& ticket) {
           {"expires_unix_s", ticket.expires_unix_s}};
 }
 
+/// What was asked, for the image that the path names.
+core::Result<msg::BeginUpload> for_image(const Exchange& exchange,
+                                         core::Result<msg::BeginUpload> begin) {
+  const auto image = image_of(exchange);
+  if (!image) return std::unexpected(image.error());
+  if (!begin) return begin;
+  if (begin->format == msg::ImageFormat::unknown)
+    return std::unexpected(msg::invalid("format", "format must be raw, qcow2 or iso"));
+  begin->image_id = *image;
+  return begin;
+}
+
 void begin_upload(const ExchangePtr& exchange) {
   const bool is_tus = !exchange->request.header("Upload-Length").empty();
   auto begin = is_tus ? tus_creation(exchange->request)
                       : body_as<msg::BeginUpload>(
                             *exchange, {"format", "size_bytes", "sha256", "md5", "firmware"});
-  const auto image = image_of(*exchange);
-  if (!image) return exchange->refuse(image.error());
+  begin = for_image(*exchange, std::move(begin));
   if (!begin) return exchange->refuse(begin.error());
-  if (begin->format == msg::ImageFormat::unknown)
-    return exchange->refuse(msg::invalid("format", "format must be raw, qcow2 or iso"));
   if (begin->size_bytes == 0)
     return exchange->refuse(msg::invalid("size_bytes", "size_bytes must be at least 1"));
-  begin->image_id = *image;
   exchange->ask(*begin, [exchange](const msg::UploadTicket& ticket) {
     reply_one(
         exchange, 201, ticket_json(ticket), 0,
@@ -71,14 +79,10 @@ void begin_upload(const ExchangePtr& exchange) {
 void begin_import(const ExchangePtr& exchange) {
   auto begin =
       body_as<msg::BeginUpload>(*exchange, {"format", "source_url", "sha256", "md5", "firmware"});
-  const auto image = image_of(*exchange);
-  if (!image) return exchange->refuse(image.error());
+  begin = for_image(*exchange, std::move(begin));
   if (!begin) return exchange->refuse(begin.error());
-  if (begin->format == msg::ImageFormat::unknown)
-    return exchange->refuse(msg::invalid("format", "format must be raw, qcow2 or iso"));
   if (begin->source_url.empty())
     return exchange->refuse(msg::invalid("source_url", "source_url must be set"));
-  begin->image_id = *image;
   exchange->ask(*begin, [exchange](const msg::UploadTicket& begun) {
     reply_one(exchange, 202,
               {{"upload_id", begun.upload_id}, {"expires_unix_s", begun.expires_unix_s}});
