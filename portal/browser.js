@@ -1,5 +1,6 @@
 // Opens the portal in Chromium, for the tests and for screenshots. Collects what must not happen:
-// errors of scripts and refusals by the Content-Security-Policy.
+// errors of scripts and refusals by the Content-Security-Policy; and requests without an answer,
+// which explain a page that waits.
 import { chromium } from "playwright-core";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -14,14 +15,35 @@ export async function openBrowser(url, options = {}) {
     ...options });
   /** @type {string[]} */
   const faults = [];
+  /** @type {string[]} */
+  const unanswered = [];
+  context.on("requestfailed", request =>
+    unanswered.push(`${request.method()} ${request.url()}: ${request.failure()?.errorText}`));
   context.on("weberror", error => faults.push(String(error.error())));
   context.on("console", message => {
     if (/Content.Security.Policy|TrustedHTML|TrustedScript/i.test(message.text()))
       faults.push(message.text());
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(Number(process.env.TIMEOUT_MS ?? 20_000));
-  return { browser, context, page, faults };
+  page.setDefaultTimeout(Number(process.env.TIMEOUT_MS ?? 60_000));
+  return { browser, context, page, faults, unanswered };
+}
+
+const opensMax = 3;
+
+/**
+ * Goes to the path. Chromium drops the request if a network device of the machine comes or goes.
+ * @param {import("playwright-core").Page} page
+ * @param {string} path
+ */
+async function open(page, path) {
+  for (let opens = 1; ; ++opens) {
+    try {
+      return await page.goto(path);
+    } catch (fault) {
+      if (opens === opensMax || !String(fault).includes("ERR_NETWORK_CHANGED")) throw fault;
+    }
+  }
 }
 
 /**
@@ -29,7 +51,7 @@ export async function openBrowser(url, options = {}) {
  * @param {{token?: string, person?: string, password?: string}} who
  */
 export async function signIn(page, { token, person = "", password = "" }) {
-  await page.goto("/");
+  await open(page, "/");
   if (token) {
     await page.getByRole("button", { name: "Use a token" }).click();
     await page.getByLabel("Token").fill(token);

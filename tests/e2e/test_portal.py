@@ -70,6 +70,10 @@ def test_a_person_signs_in_and_out(admin):
     run_flow(admin.url, "sign_in_and_out", person="pat", password=PASSWORD)
 
 
+def test_a_page_loads_over_a_bad_line(admin):
+    run_flow(admin.url, "load_over_a_bad_line", token=admin.token)
+
+
 def test_a_computeset_starts_after_its_plan_was_seen(admin):
     run_flow(admin.url, "start_after_the_plan", token=admin.token, cluster="amber")
 

@@ -41,6 +41,24 @@ const base64 = text => btoa(String.fromCharCode(...new TextEncoder().encode(text
 const randomId = () => [...crypto.getRandomValues(new Uint8Array(16))]
   .map(byte => byte.toString(16).padStart(2, "0")).join("");
 
+const retryDelays = [200, 800];  // ms
+
+/**
+ * A request without an answer is sent again: reads change nothing, and a change has its idempotency
+ * key.
+ * @param {string} path
+ * @param {RequestInit} request
+ */
+async function send(path, request) {
+  for (const delay of retryDelays) {
+    const response = await fetch(path, request).catch(() => null);
+    if (response) return response;
+    await new Promise(done => setTimeout(done, delay));
+  }
+  return fetch(path, request)
+    .catch(() => { throw new Problem(0, { detail: "The gateway cannot be reached" }); });
+}
+
 /**
  * @param {string} method
  * @param {string} path
@@ -55,8 +73,7 @@ export async function ask(method, path, body, proof) {
   if (method !== "GET") headers["Idempotency-Key"] = randomId();
   else if (lastWrite) headers["Nucleus-After-Sequence"] = String(lastWrite);
   if (proof) headers["Authorization"] = "Basic " + base64(`${proof.person}:${proof.password}`);
-  const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) })
-    .catch(() => { throw new Problem(0, { detail: "The gateway cannot be reached" }); });
+  const response = await send(path, { method, headers, body: body && JSON.stringify(body) });
   const answer = await bodyOf(response);
   if (response.status === 401 && !proof && path !== "/v2/session") isSignedOut.value = true;
   if (!response.ok) throw new Problem(response.status, answer);

@@ -34,6 +34,18 @@ const flows = {
     assert.equal((await context.request.get("/v2/me")).status(), 401);
   },
 
+  async load_over_a_bad_line({ page }, { token }) {
+    /** @param {string} path @param {number} count */
+    const drop = (path, count) => page.route(path, (/** @type {any} */ route) =>
+      count-- > 0 ? route.abort("connectionreset") : route.continue());
+    await drop("**/sign_in.js", 1);
+    await drop("**/main.js", 1);
+    await drop("**/v2/me", 4);
+    await signIn(page, { token });
+    await heading(page, "Clusters");
+    assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+  },
+
   async start_after_the_plan({ page }, { token, cluster }) {
     await signIn(page, { token });
     await page.getByRole("link", { name: cluster, exact: true }).click();
@@ -362,6 +374,10 @@ const opened = await openBrowser(process.env.NUCLEUS_URL ?? "", options);
 try {
   await flows[name](opened, given);
   assert.deepEqual(opened.faults, []);
+} catch (fault) {
+  console.error(await opened.page.locator("body").innerText().catch(String));
+  console.error(opened.faults, opened.unanswered);
+  throw fault;
 } finally {
   await opened.browser.close();
 }
