@@ -201,3 +201,41 @@ def test_count_tests_shows_the_report_of_a_sanitizer(tmp_path):
     assert "nucleus-core-tests:\nWARNING: ThreadSanitizer: data race\n  #0 write" in counted.stdout
     assert counted.stdout.endswith(
         "FAILED program nucleus-core-tests (tsan)\n0 passed, 1 failed\n")
+
+
+def results_of(tests):
+    """A JUnit file; `tests` are (class, name, whether it passed)."""
+    cases = "".join(f'<testcase classname="{of}" name="{name}">'
+                    + ("" if has_passed else '<failure message=""/>') + "</testcase>"
+                    for of, name, has_passed in tests)
+    return f"<testsuite>{cases}</testsuite>"
+
+
+def count(folder, *options):
+    return subprocess.run([ROOT / "tools" / "count_tests", *options, folder], capture_output=True,
+                          text=True, check=False)
+
+
+def test_an_unstable_test_is_told_from_a_failed_one(tmp_path):
+    (tmp_path / "e2e").mkdir()
+    first = tmp_path / "e2e" / "pytest.xml"
+    first.write_text(results_of([("tests.e2e.test_tools", "sound", True),
+                                 ("tests.e2e.test_tools", "busy[a.b]", False),
+                                 ("tests.e2e.test_rack", "broken", False)]))
+    files = count(tmp_path, "--failed-files", "2").stdout.splitlines()
+    assert files == [str(ROOT / "tests" / "e2e" / name) for name in ("test_rack.py", "test_tools.py")]
+    assert count(tmp_path, "--failed-files", "1").stdout == ""
+    (tmp_path / "e2e" / "second.xml").write_text(results_of([
+        ("tests.e2e.test_tools", "sound", True), ("tests.e2e.test_tools", "busy[a.b]", True),
+        ("tests.e2e.test_rack", "broken", False)]))
+    counted = count(tmp_path)
+    assert counted.returncode == 1
+    assert "UNSTABLE tests.e2e.test_tools.busy[a.b]: failed, and passed" in counted.stdout
+    assert counted.stdout.endswith("FAILED tests.e2e.test_rack.broken\n2 passed, 1 failed\n")
+
+
+def test_an_error_outside_of_a_test_is_not_run_again(tmp_path):
+    (tmp_path / "e2e").mkdir()
+    (tmp_path / "e2e" / "pytest.xml").write_text(results_of([("", "tests.e2e.gone", False)]))
+    assert count(tmp_path, "--failed-files", "9").stdout == ""
+    assert count(tmp_path).stdout.endswith("0 passed, 1 failed\n")
