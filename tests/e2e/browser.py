@@ -12,7 +12,8 @@ FLOW_TIMEOUT_S = 600  # only bounds a failure
 
 def install_tools():
     """The packages of portal/package-lock.json, with those for tests."""
-    if not (TOOLS / "node_modules" / "playwright-core").exists():
+    wanted, installed = (folder / "package-lock.json" for folder in (ROOT / "portal", TOOLS))
+    if not installed.exists() or installed.read_bytes() != wanted.read_bytes():
         ran = subprocess.run([ROOT / "portal" / "install_packages", TOOLS], text=True,
                              capture_output=True)
         assert ran.returncode == 0, ran.stdout + ran.stderr

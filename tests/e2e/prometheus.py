@@ -12,19 +12,20 @@ class Prometheus:
     """Runs `config`, a file of monitoring/, with scrapes every second. Alerts with `for: 30s` get
     `for: 2s`; those with longer times are about speed and stay unchanged."""
 
-    def __init__(self, folder, port, config, rules, targets):
+    def __init__(self, folder, port, config, targets, alertmanager):
         self.url = f"http://127.0.0.1:{port}"
         settings = yaml.safe_load(config.read_text())
         settings["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s",
                               "evaluation_interval": "1s"}
         settings["scrape_configs"][0]["file_sd_configs"] = [{"files": [str(targets)]}]
-        alerts = yaml.safe_load(rules.read_text())
-        for group in alerts["groups"]:
-            for rule in group["rules"]:
+        settings["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": [alertmanager]}]
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
+        for name in settings["rule_files"]:
+            rules = yaml.safe_load((config.parent / name).read_text())
+            for rule in (rule for group in rules["groups"] for rule in group["rules"]):
                 if rule.get("for") == "30s":
                     rule["for"] = "2s"
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
-        (folder / "alerts.yml").write_text(yaml.safe_dump(alerts))
+            (folder / name).write_text(yaml.safe_dump(rules))
         self.log = (folder / "log").open("w")
         self.process = subprocess.Popen(
             ["prometheus", f"--config.file={folder}/prometheus.yml",

@@ -10,7 +10,8 @@ from containers import Podman
 from conftest import BIN, SERVICES as ALL_SERVICES, wait_until
 
 TIMEOUT_S = 120
-SERVICES = {"redis", *ALL_SERVICES, "operator", "prometheus"}
+MONITORING = {"prometheus", "alertmanager"}
+SERVICES = {"redis", *ALL_SERVICES, "operator", *MONITORING}
 HOSTS = ("host-1", "host-2")
 URL = "http://127.0.0.1:8080"
 
@@ -128,14 +129,25 @@ def test_a_container_has_only_the_rights_of_its_own_key(deployment):
     assert re.findall(r"\S+\.yaml", listed) == ["settings.yaml"], listed
 
 
+def prometheus(deployment, path):
+    return json.loads(deployment.podman.inside(
+        "curl", "-sS", "http://127.0.0.1:9090/api/v1/" + path).stdout)["data"]
+
+
 def test_prometheus_scrapes_all_of_them_by_name(deployment):
     def up():
-        url = "http://127.0.0.1:9090/api/v1/targets"
-        answer = json.loads(deployment.podman.inside("curl", "-sS", url).stdout)
-        return {t["labels"]["process"] for t in answer["data"]["activeTargets"]
+        return {t["labels"]["process"] for t in prometheus(deployment, "targets")["activeTargets"]
                 if t["health"] == "up"}
-    scraped = SERVICES - {"redis", "operator", "prometheus"}
+    scraped = SERVICES - {"redis", "operator"} - MONITORING
     wait_until(lambda: up() == scraped, "all targets are up", TIMEOUT_S)
+
+
+def test_prometheus_sends_its_alerts_to_alertmanager(deployment):
+    def found():
+        return [one["url"] for one in
+                prometheus(deployment, "alertmanagers")["activeAlertmanagers"]]
+    wait_until(lambda: found() == ["http://alertmanager:9093/api/v2/alerts"], "it is found",
+               TIMEOUT_S)
 
 
 @pytest.mark.parametrize("service", ["bus", "redis", "scheduler"])

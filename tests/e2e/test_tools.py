@@ -223,7 +223,8 @@ def test_an_unstable_test_is_told_from_a_failed_one(tmp_path):
                                  ("tests.e2e.test_tools", "busy[a.b]", False),
                                  ("tests.e2e.test_rack", "broken", False)]))
     files = count(tmp_path, "--failed-files", "2").stdout.splitlines()
-    assert files == [str(ROOT / "tests" / "e2e" / name) for name in ("test_rack.py", "test_tools.py")]
+    folder = ROOT / "tests" / "e2e"
+    assert files == [str(folder / "test_rack.py"), str(folder / "test_tools.py")]
     assert count(tmp_path, "--failed-files", "1").stdout == ""
     (tmp_path / "e2e" / "second.xml").write_text(results_of([
         ("tests.e2e.test_tools", "sound", True), ("tests.e2e.test_tools", "busy[a.b]", True),
