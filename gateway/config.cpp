@@ -57,6 +57,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
   config.portal_directory = settings.text("gateway.portal_directory", "");
   config.console_url = settings.text("gateway.console_url", "");
   config.uploads_url = settings.text("gateway.uploads_url", "");
+  config.targets_file = settings.text("gateway.targets_file", "");
   config.session_s = settings.number("gateway.session_s", config.session_s, 60, 2'592'000);
   config.upload_bytes_max =
       count("gateway.upload_bytes_max", config.upload_bytes_max, 1 << 20, 1LL << 50);

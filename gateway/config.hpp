@@ -33,7 +33,8 @@ struct Config {
   std::string portal_directory = {};  // the portal's files; empty = no portal
   std::string console_url = {};       // that consoles are opened at; pages may connect to it
   std::string uploads_url = {};       // that images are uploaded to; pages may connect to it
-  std::int64_t session_s = 43'200;    // of a sign-in to the portal
+  std::string targets_file = {};    // of the head's /metrics, as Prometheus reads it; empty = none
+  std::int64_t session_s = 43'200;  // of a sign-in to the portal
   std::uint64_t upload_bytes_max = 64ULL << 30;
   core::Milliseconds call_deadline{5'000};
   std::size_t events_retained = 10'000;  // kept in memory for streams that resume

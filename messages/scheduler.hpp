@@ -295,10 +295,12 @@ struct Host {
   std::string isolation_reason = {};                   // why it is not verified
   std::int64_t isolation_since_unix_s = 0;             // when it became what it is
   std::int64_t isolation_checked_unix_s = 0;           // the last complete check; only in lists
+  std::string metrics_address = {};  // ADDRESS:PORT of its /metrics; empty = not served to others;
+                                     // only in lists
   NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, driver,
                  accelerator, last_heartbeat_unix_ms, node_count, release, address, clock_skew_ms,
                  batch_state, host_class, rack, isolation, isolation_reason, isolation_since_unix_s,
-                 isolation_checked_unix_s);
+                 isolation_checked_unix_s, metrics_address);
 };
 
 struct Hosts {
@@ -362,9 +364,10 @@ struct ReportHost {
   bool keeps_volumes = false;    // disks of its nodes are its own files: they are on no other host
   std::vector<IdleNode> idle_nodes = {};  // 0..1000
   HostIsolation isolation = {};
+  std::string metrics_address = {};  // ADDRESS:PORT of its /metrics; empty = not served to others
   NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, driver, accelerator, is_reachable,
                  reason, revision, log_id, reported, release, address, unix_ms, machine_id,
-                 keeps_volumes, idle_nodes, isolation);
+                 keeps_volumes, idle_nodes, isolation, metrics_address);
 };
 
 /// The newest report of the provisioner that the scheduler has recorded.

@@ -159,6 +159,7 @@ class Planner {
     settings["gateway.portal_directory"] = programs_ + "/portal";
     settings["gateway.console_url"] = console_url();
     settings["gateway.uploads_url"] = uploads_url();
+    settings["gateway.targets_file"] = state_.file("monitoring/targets.json");
   }
 
   void add_simulated_provisioner() {

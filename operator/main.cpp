@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
     add_status(commands);
     add_doctor(commands);
     add_verify(commands);
+    add_trace(commands);
     add_cluster(commands);
     add_person(commands);
     add_image(commands);

@@ -135,7 +135,11 @@ core::Result<Response> Api::send_once(HttpClient& client, const Request& request
     auto response = client.send(sent, take);
     if (is_traced_)
       std::cerr << "debug: " << request.method << " " << (redirects ? url : request.url) << " -> "
-                << (response ? std::to_string(response->status) : response.error().detail) << "\n";
+                << (response ? std::to_string(response->status) : response.error().detail)
+                << (response && msg::is_name(response->request_id)
+                        ? ", request " + response->request_id
+                        : "")
+                << "\n";
     if (!response) return response;
     if (response->status == 401 && !is_own)
       return core::refuse(ErrorCode::unauthenticated,
@@ -278,6 +282,9 @@ core::Error error_of(const Response& response) {
   for (char& c : detail)
     if (static_cast<unsigned char>(c) < ' ' || c == 127) c = ' ';
   if (detail.empty()) detail = "the server answered " + std::to_string(response.status);
+  // What the operator needs to find the cause.
+  if (response.status == 500 && msg::is_name(response.request_id))
+    detail += " (request " + response.request_id + ")";
   const auto code = response.status == 401   ? ErrorCode::unauthenticated
                     : response.status == 403 ? ErrorCode::forbidden
                     : response.status == 404 ? ErrorCode::not_found

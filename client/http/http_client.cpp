@@ -63,9 +63,8 @@ class Transfer {
     curl_easy_getinfo(handle_, CURLINFO_REDIRECT_URL, &redirect);
     response_.status = static_cast<unsigned>(status);
     if (redirect) response_.redirect_url = redirect;
-    curl_header* link = nullptr;
-    if (curl_easy_header(handle_, "Link", 0, CURLH_HEADER, -1, &link) == CURLHE_OK)
-      response_.link = link->value;
+    response_.link = header("Link");
+    response_.request_id = header("X-Request-Id");
     return std::move(response_);
   }
 
@@ -73,6 +72,13 @@ class Transfer {
   template <class Value>
   void set(CURLoption option, Value value) {
     curl_easy_setopt(handle_, option, value);
+  }
+
+  /// Empty if the response does not have it.
+  std::string header(const char* name) const {
+    curl_header* found = nullptr;
+    return curl_easy_header(handle_, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value
+                                                                                     : "";
   }
 
   void set_method() {

@@ -45,6 +45,7 @@ struct Response {
   std::string body = {};
   std::string redirect_url = {};  // absolute; empty unless the status is a redirect
   std::string link = {};          // the header Link
+  std::string request_id = {};    // the header X-Request-Id
 };
 
 /// Takes a part of a body that does not end; returns false to end it.

@@ -16,6 +16,12 @@ std::string key_of(const msg::Envelope& envelope) {
   return envelope.sender + " " + envelope.request_id;
 }
 
+/// That of the request that is being handled, unless another is given.
+std::string trace_of_call(const std::string& given, Loop& loop) {
+  if (!given.empty()) return given;
+  return log::Trace::current().empty() ? loop.new_id() : log::Trace::current();
+}
+
 }  // namespace
 
 Bus::Bus(Loop& loop, Link& link, Store* store, BusLimits limits)
@@ -100,7 +106,7 @@ void Bus::call_raw(std::string topic, std::string body, CallOptions options,
   frames.envelope = {
       .kind = msg::MessageKind::request,
       .request_id = options.request_id.empty() ? loop_.new_id() : options.request_id,
-      .trace_id = options.trace_id.empty() ? loop_.new_id() : options.trace_id,
+      .trace_id = trace_of_call(options.trace_id, loop_),
       .sender = link_.name(),
       .to = options.to.empty() ? frames.topic.substr(0, frames.topic.find('.')) : options.to,
       .deadline_unix_ms = loop_.unix_ms() + options.deadline.count(),
@@ -196,6 +202,7 @@ bool Bus::answer_from_store(const Frames& frames, const std::string& key) {
 
 void Bus::run_handler(Frames frames, const std::string& key, const RequestHandler& handler) {
   const std::int64_t started_us = loop_.steady_us();
+  const log::Trace trace{frames.envelope.trace_id};
   Context context = context_of(frames);
   const std::string body = std::move(frames.body);
   handler(body, context, [this, frames, key, started_us](Result<std::string> reply) {
@@ -331,6 +338,7 @@ void Bus::end_call(Call call, Result<std::string> body) {
   if (metrics_)
     metrics_->count_call(call.frames.topic, body ? nullptr : &body.error(),
                          static_cast<double>(loop_.steady_us() - call.started_us) / 1e6);
+  const log::Trace trace{call.frames.envelope.trace_id};
   call.done(std::move(body));
 }
 
@@ -394,6 +402,7 @@ void Bus::update_event_metrics() {
 
 void Bus::handle_event(const StoredEvent& event) {
   const auto type = std::string_view(event.topic).substr(event.topic.rfind('/') + 1);
+  const log::Trace trace{event.trace_id};
   if (auto handler = events_.find(std::string(type)); handler != events_.end()) {
     Context context(
         loop_, {.trace_id = event.trace_id, .sender = event.sender, .event_id = event.sequence});

@@ -25,14 +25,36 @@ std::string escaped(std::string_view value) {
   return is_plain ? std::string(value) : quoted + '"';
 }
 
+std::string& current_trace() {
+  thread_local std::string trace;
+  return trace;
+}
+
 void write(spdlog::level::level_enum level, std::string_view event,
            std::initializer_list<Field> fields) {
   std::string line(event);
-  for (const auto& [name, value] : fields) line += fmt::format(" {}={}", name, escaped(value));
+  bool has_trace = current_trace().empty();
+  for (const auto& [name, value] : fields) {
+    line += fmt::format(" {}={}", name, escaped(value));
+    has_trace = has_trace || name == "trace";
+  }
+  if (!has_trace) line += " trace=" + escaped(current_trace());
   spdlog::log(level, "{}", line);
 }
 
 }  // namespace
+
+Trace::Trace(std::string_view id) : outer_{current_trace()} {
+  if (!id.empty()) current_trace() = id;
+}
+
+Trace::~Trace() {
+  current_trace() = std::move(outer_);
+}
+
+const std::string& Trace::current() {
+  return current_trace();
+}
 
 void open(const std::string& process_name) {
   auto logger = std::make_shared<spdlog::logger>(process_name,

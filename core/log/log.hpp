@@ -18,6 +18,23 @@ struct Field {
       : name{field_name}, value{fmt::format("{}", field_value)} {}
 };
 
+/// While it exists, the lines of this thread name the request that they are about, `trace=ID`, and
+/// the calls that it makes carry the id on. Traces nest.
+class Trace {
+ public:
+  /// An empty id leaves the current one in place.
+  explicit Trace(std::string_view id);
+  ~Trace();
+  Trace(const Trace&) = delete;
+  Trace& operator=(const Trace&) = delete;
+
+  /// Of this thread; empty = none.
+  static const std::string& current();
+
+ private:
+  std::string outer_;
+};
+
 /// Sets the process name that every line contains; call once, first.
 void open(const std::string& process_name);
 void info(std::string_view event, std::initializer_list<Field> fields = {});

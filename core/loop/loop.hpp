@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "core/log/log.hpp"
 #include "core/result.hpp"
 
 namespace nucleus::core {
@@ -51,9 +52,12 @@ class Workers {
     const auto finish = [race](Result<T> result) {
       if (auto first = std::exchange(race->done, nullptr)) first(std::move(result));
     };
-    submit([&loop, finish, work = std::move(work)] {
-      loop.post(
-          [finish, result = std::make_shared<Result<T>>(work())] { finish(std::move(*result)); });
+    submit([&loop, finish, work = std::move(work), id = log::Trace::current()] {
+      const log::Trace trace{id};
+      loop.post([finish, id, result = std::make_shared<Result<T>>(work())] {
+        const log::Trace trace_of_result{id};
+        finish(std::move(*result));
+      });
     });
     loop.after(timeout, [finish] {
       finish(refuse(ErrorCode::deadline_exceeded, "the driver did not answer in time"));

@@ -9,6 +9,7 @@ namespace nucleus::core {
 namespace {
 // Entries read per HSCAN call: Redis serves others between two calls.
 constexpr std::size_t entries_per_scan = 5000;
+constexpr std::size_t events_per_read = 5000;
 }  // namespace
 
 std::string redis_key(const std::string& service, const std::string& name) {
@@ -99,6 +100,30 @@ Result<EventExtent> RedisReader::events() {
   return EventExtent{.first = number(*first),
                      .last = number(*last),
                      .count = static_cast<std::uint64_t>(count->integer)};
+}
+
+Result<std::vector<StoredEvent>> RedisReader::events_of(const std::string& trace_id) {
+  std::vector<StoredEvent> found;
+  std::string after = "-";
+  while (true) {
+    const auto page =
+        request({"XRANGE", "nucleus:events", after, "+", "COUNT", std::to_string(events_per_read)});
+    if (!page) return std::unexpected(lost());
+    if (page->type != REDIS_REPLY_ARRAY)
+      return refuse(ErrorCode::internal, "redis: nucleus:events is not a stream");
+    if (page->elements == 0) return found;
+    for (std::size_t i = 0; i < page->elements; ++i) {
+      const redisReply& entry = *page->element[i];
+      const redisReply& fields = *entry.element[1];
+      after = "(" + redis_text(*entry.element[0]);
+      if (redis_field(fields, "i") == trace_id)
+        found.push_back({.sequence = std::stoull(redis_text(*entry.element[0])),
+                         .topic = redis_field(fields, "t"),
+                         .trace_id = trace_id,
+                         .sender = redis_field(fields, "s"),
+                         .body = redis_field(fields, "b")});
+    }
+  }
 }
 
 }  // namespace nucleus::core

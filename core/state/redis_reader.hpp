@@ -30,6 +30,8 @@ class RedisReader {
   Result<std::uint64_t> last_sequence();
   /// The events that are stored.
   Result<EventExtent> events();
+  /// The stored events that the request with this trace caused, oldest first.
+  Result<std::vector<StoredEvent>> events_of(const std::string& trace_id);
 
  private:
   RedisConnection::Reply request(const std::vector<std::string>& words);

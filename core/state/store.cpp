@@ -77,7 +77,11 @@ Result<void> Store::check_loaded() const {
 void Store::when_durable(std::function<void(Result<void>)> then) {
   if (!is_loaded_) return then(refuse(ErrorCode::unknown_outcome, lost_commit));
   if (ticket_durable_ == ticket_last_) return then({});
-  waiting_.emplace_back(ticket_last_, std::move(then));
+  waiting_.emplace_back(ticket_last_,
+                        [id = log::Trace::current(), then = std::move(then)](Result<void> durable) {
+                          const log::Trace trace{id};
+                          then(std::move(durable));
+                        });
 }
 
 const std::string* Store::stored_reply(const std::string& request_id) const {

@@ -5,6 +5,7 @@
 
 #include "core/http/gzip.hpp"
 #include "core/http/prepared_response.hpp"
+#include "core/log/log.hpp"
 
 namespace nucleus::gateway {
 
@@ -110,6 +111,15 @@ bool Exchange::is_packable(const core::http::Response& response) const {
          !response.headers.contains("Content-Encoding");
 }
 
+/// The first line of the request's trace.
+void Exchange::log_change(int status) const {
+  core::log::info("change_answered", {{"method", request.method},
+                                      {"path", request.path},
+                                      {"status", status},
+                                      {"person", who.person_id.value},
+                                      {"trace", id_}});
+}
+
 void Exchange::respond(core::http::Response response) {
   if (is_packable(response)) {
     response.headers["Vary"] = "Accept-Encoding";
@@ -119,6 +129,7 @@ void Exchange::respond(core::http::Response response) {
   auto once = std::exchange(respond_, nullptr);
   if (!once) return;
   if (see_) std::exchange(see_, nullptr)(response);
+  if (request.method != "GET" && request.method != "HEAD") log_change(response.status);
   if (is_not_modified(response)) {
     const auto& whole = response.prepared ? response.prepared->response : response;
     response = {.status = 304, .headers = {{"ETag", whole.headers.at("ETag")}}};

@@ -116,6 +116,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
  private:
   bool is_packable(const core::http::Response& response) const;
   bool is_not_modified(const core::http::Response& response) const;
+  void log_change(int status) const;
   void add_own_headers(core::http::Response& response) const;
   void take_sequence(std::uint64_t sequence) {
     sequence_ = std::max(sequence_, sequence);

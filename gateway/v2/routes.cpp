@@ -3,7 +3,7 @@
 namespace nucleus::gateway {
 
 void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work,
-                   const SessionRules& sessions) {
+                   const SessionRules& sessions, const std::string& targets_file) {
   add_v2_cluster_routes(router, streams);
   add_v2_node_routes(router, streams);
   add_v2_computeset_routes(router, streams);
@@ -18,6 +18,7 @@ void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work,
   add_v2_session_routes(router, sessions);
   add_v2_acknowledgement_routes(router);
   add_v2_process_routes(router);
+  add_v2_monitoring_routes(router, targets_file);
   router.add("GET", "/v2/events", msg::Right::read,
              [&streams](const ExchangePtr& exchange) { streams.open(exchange); });
 }

@@ -15,7 +15,7 @@ struct SessionRules {
 };
 
 void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work,
-                   const SessionRules& sessions);
+                   const SessionRules& sessions, const std::string& targets_file);
 
 // Its parts, each in its own file.
 void add_v2_cluster_routes(Router& router, EventStreams& streams);
@@ -32,6 +32,8 @@ void add_v2_people_routes(Router& router);
 void add_v2_session_routes(Router& router, const SessionRules& rules);
 void add_v2_acknowledgement_routes(Router& router);
 void add_v2_process_routes(Router& router);
+/// `targets_file`: those of the head's processes; empty = none.
+void add_v2_monitoring_routes(Router& router, const std::string& targets_file);
 
 /// A node's definition and status.
 Json node_json(const msg::Node& node, const NodeStatusesById& statuses);

@@ -10,6 +10,7 @@ void add_down(Commands& commands);
 void add_status(Commands& commands);
 void add_doctor(Commands& commands);
 void add_verify(Commands& commands);
+void add_trace(Commands& commands);
 void add_cluster(Commands& commands);
 /// The commands of group `cluster` that wait for something: wait, measure.
 void add_cluster_waiting(Commands& group);

@@ -88,6 +88,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
   config.libvirt_uri =
       settings.text("provisioner.libvirt_uri", is_simulated ? "test:///default" : "qemu:///system");
   config.state_directory = settings.text("provisioner.state_directory", "/var/lib/nucleus/host");
+  config.metrics_listen = settings.optional_endpoint("metrics.listen");
   config.bridge = settings.text("provisioner.bridge", "nucleus0");
   config.network_namespace = settings.text("provisioner.network_namespace", "");
   config.uplinks = read_uplinks(settings);
@@ -131,6 +132,18 @@ core::Result<Config> Config::from(core::Settings& settings) {
   if (auto fault = msg::check_name("provisioner.host_id", host_id)) return std::unexpected(*fault);
   config.hosts.push_back({host_id});
   return config;
+}
+
+std::string metrics_address_of(const Config& config) {
+  if (!config.metrics_listen || config.metrics_listen->port == 0) return {};
+  core::Endpoint reached = *config.metrics_listen;
+  const bool is_any = reached.address == "0.0.0.0" || reached.address == "::";
+  const bool is_loopback = reached.address.starts_with("127.") || reached.address == "::1";
+  if (is_loopback && !config.address.empty()) return {};
+  if (!is_any) return reached.text();
+  reached.address = config.address.empty() ? "127.0.0.1" : config.address;
+  reached.is_ipv6 = reached.address.find(':') != reached.address.npos;
+  return reached.text();
 }
 
 }  // namespace nucleus::provisioner

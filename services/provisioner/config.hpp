@@ -31,7 +31,8 @@ struct Config {
   std::uint32_t cpus = 0;              // of each host; 0 = as the hypervisor reports
   std::uint64_t memory_mb = 0;         // of each host; 0 = as the hypervisor reports
   std::optional<ConsoleServiceAddress> console_service = {};  // nothing = no consoles
-  std::string address = {};           // of this host, as the head sees it; empty = none
+  std::string address = {};  // of this host, as the head sees it; empty = none
+  std::optional<core::Endpoint> metrics_listen = {};  // nothing = no /metrics
   std::string image_store_url = {};   // https://ADDRESS:PORT; empty = it shares its directories
   std::string ca_file = {};           // PEM: verifies that server
   std::string pingpong_program = {};  // for the native baseline; empty = no MPI probe of hosts
@@ -52,5 +53,10 @@ struct Config {
   /// Reads `provisioner.*`; `invalid_argument` if they contradict each other.
   static core::Result<Config> from(core::Settings& settings);
 };
+
+/// Where others reach /metrics of this host, ADDRESS:PORT; empty = nowhere. An address that every
+/// machine has is the host's own, as the head sees it; a loopback address serves a host on the
+/// head's machine.
+std::string metrics_address_of(const Config& config);
 
 }  // namespace nucleus::provisioner

@@ -53,7 +53,8 @@ msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
       .machine_id = leases.machine_id(),
       .keeps_volumes = config.keeps_volumes(),
       .idle_nodes = usage ? usage->idle_nodes(host_id) : std::vector<msg::IdleNode>{},
-      .isolation = isolation.report()};
+      .isolation = isolation.report(),
+      .metrics_address = metrics_address_of(config)};
 }
 
 /// A scheduler that is away costs no line, and the same refusal only one.

@@ -23,6 +23,7 @@ bool Heartbeats::take(const msg::ReportHost& report, std::int64_t now_ms,
   host.clock_skew_ms = skew_ms;
   host.release = report.release;
   host.address = report.address;
+  host.metrics_address = report.metrics_address;
   host.received_ms = now_ms;
   const auto age_ms = report.isolation.checked_age_ms;
   host.checked_unix_s = age_ms < 0 ? 0 : (now_unix_ms - age_ms) / 1000;
@@ -52,6 +53,7 @@ void Heartbeats::describe(msg::Host& host) const {
   if (known == hosts_.end()) return;
   host.release = known->second.release;
   host.address = known->second.address;
+  host.metrics_address = known->second.metrics_address;
   host.clock_skew_ms = known->second.clock_skew_ms;
   host.isolation_checked_unix_s = known->second.checked_unix_s;
 }

@@ -58,6 +58,7 @@ class Heartbeats {
     int calls = 0;
     std::string release = {};
     std::string address = {};
+    std::string metrics_address = {};
     std::int64_t clock_skew_ms = 0;
     std::int64_t checked_unix_s = 0;  // its isolation; 0 = not since its provisioner started
     struct Idle {

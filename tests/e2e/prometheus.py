@@ -9,15 +9,18 @@ from http_client import http_get
 
 
 class Prometheus:
-    """Runs `config`, a file of monitoring/, with scrapes every second. Alerts with `for: 30s` get
+    """Runs `config`, a file of monitoring/, with scrapes every second of the targets of `discovery`,
+    the deployment's own value of what the file names. Alerts with `for: 30s` get
     `for: 2s`; those with longer times are about speed and stay unchanged."""
 
-    def __init__(self, folder, port, config, targets, alertmanager):
+    def __init__(self, folder, port, config, discovery, alertmanager):
         self.url = f"http://127.0.0.1:{port}"
         settings = yaml.safe_load(config.read_text())
         settings["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s",
                               "evaluation_interval": "1s"}
-        settings["scrape_configs"][0]["file_sd_configs"] = [{"files": [str(targets)]}]
+        (kind, value), = discovery.items()
+        assert kind in settings["scrape_configs"][0]
+        settings["scrape_configs"][0][kind] = [value]
         settings["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": [alertmanager]}]
         (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
         for name in settings["rule_files"]:

@@ -51,7 +51,7 @@ class Watched:
         wait_until(self.alertmanager.is_ready, "Alertmanager is ready", TIMEOUT_S)
         self.prometheus = Prometheus(
             self.folder, free_port(), MONITORING / "prometheus_up.yml",
-            self.deployment.state / "monitoring" / "targets.json", self.alertmanager.address)
+            {"file_sd_configs": {"files": [str(self.targets)]}}, self.alertmanager.address)
         wait_until(self.prometheus.is_ready, "Prometheus is ready", TIMEOUT_S)
 
     def comet(self, *words):
@@ -66,9 +66,13 @@ class Watched:
         shutil.rmtree(self.deployment.state)
         shutil.rmtree(self.folder)
 
+    @property
+    def targets(self):
+        return self.deployment.state / "monitoring" / "targets.json"
+
     def urls(self, path):
         """The URL of this page, by process."""
-        targets = json.loads((self.deployment.state / "monitoring" / "targets.json").read_text())
+        targets = json.loads(self.targets.read_text())
         return {one["labels"]["process"]: f"http://{one['targets'][0]}{path}" for one in targets}
 
 
@@ -156,6 +160,7 @@ def test_silent_connections_of_one_address_close_no_metrics_to_others(watched):
 def test_configurations_and_rules_are_sound():
     for words in (["check", "config", MONITORING / "prometheus.yml"],
                   ["check", "config", MONITORING / "prometheus_up.yml"],
+                  ["check", "config", "--syntax-only", MONITORING / "prometheus_http.yml"],
                   ["check", "rules", MONITORING / "rules.yml", MONITORING / "alerts.yml"],
                   ["test", "rules", MONITORING / "alerts_test.yml",
                    MONITORING / "alerts_week_test.yml"]):
@@ -189,6 +194,22 @@ def test_every_target_is_up_and_no_alert_fires(watched):
     scrapes = 'count_over_time(up{process="bus"}[1m]) > 10'
     wait_until(lambda: prometheus.query(scrapes), "ten scrapes of a healthy deployment", TIMEOUT_S)
     assert prometheus.firing() == set()
+
+
+def test_prometheus_finds_its_targets_at_the_gateway(watched, tmp_path):
+    token = tmp_path / "operator.token"
+    token.write_text(watched.env["NUCLEUS_OPERATOR_TOKEN"])
+    discovery = {"url": watched.env["NUCLEUS_URL"] + "/v2/monitoring/targets",
+                 "authorization": {"type": "Bearer", "credentials_file": str(token)},
+                 "refresh_interval": "1s"}
+    prometheus = Prometheus(tmp_path, free_port(), MONITORING / "prometheus_http.yml",
+                            {"http_sd_configs": discovery}, watched.alertmanager.address)
+    try:
+        wait_until(prometheus.is_ready, "Prometheus is ready", TIMEOUT_S)
+        wait_until(lambda: prometheus.targets() == dict.fromkeys(PROCESSES, "up"),
+                   "all targets are up", TIMEOUT_S)
+    finally:
+        prometheus.stop()
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)

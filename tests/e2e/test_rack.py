@@ -14,6 +14,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from conftest import BIN, Machines, a_deployment, start_time, wait_until
 from console import Guest
+from http_client import http_get, operator_of
 from machines import Events, Host, run
 from rack import are_ready, head_link, host_states, hosts_of, provisioner, state_of
 from sniffer import Sniffer
@@ -286,11 +287,18 @@ def test_a_machine_joins_with_a_file_and_is_removed(rack, tmp_path):
     assert refused.returncode == 1 and "--renew" in refused.stderr
     try:
         joined = run(str(BIN / "nucleus"), "join", str(file), "--state", str(state),
-                     "--metrics-listen", "127.0.0.1:19400")
+                     "--metrics-listen", "0.0.0.0:19400")
         assert "host third has joined" in joined
         again = run(str(BIN / "nucleus"), "join", str(file), "--state", str(state))
         assert "host third has joined" in again, "it may be repeated"
         wait_until(lambda: host_states(rack).get("third") == "up", "the third host")
+        targets = operator_of(rack.deployment).ask("GET", "/v2/monitoring/targets").json()
+        found = [one["targets"][0] for one in targets
+                 if one["labels"]["process"] == "provisioner/third"]
+        assert len(found) == 1 and found[0].endswith(":19400"), targets
+        assert http_get(f"http://{found[0]}/healthz")[0] == 200
+        addresses = [address for one in targets for address in one["targets"]]
+        assert len(set(addresses)) == len(addresses), "each process once"
         status = json.loads(run(str(BIN / "nucleus"), "status", "--json", "--state", str(state)))
         assert status["host"] == "third" and status["is_ready"]
         assert [process["health"] for process in status["processes"]] == ["healthy"] * 4

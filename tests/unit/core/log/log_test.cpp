@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <thread>
 
 namespace nucleus::core {
 namespace {
@@ -31,6 +32,7 @@ class Log : public testing::Test {
     log::info("event", {{"value", value}});
     return text_.str();
   }
+  std::string text() const { return text_.str(); }
 
  private:
   std::ostringstream text_ = {};
@@ -53,6 +55,20 @@ TEST_F(Log, EscapesLineEndsAndTerminalControls) {
   EXPECT_EQ(logged("\x1b]0;title\a"), "info event value=\"\\x1b]0;title\\x07\"\n");
   EXPECT_EQ(logged(std::string("a\0b", 3)), "info event value=\"a\\x00b\"\n");
   EXPECT_EQ(logged("\xe2\x80\xae"), "info event value=\"\\xe2\\x80\\xae\"\n");
+}
+
+TEST_F(Log, NamesTheRequestOfItsThread) {
+  const log::Trace outer{"a1"};
+  {
+    const log::Trace inner{"b2"};
+    const log::Trace empty{""};
+    EXPECT_EQ(logged("x"), "info event value=x trace=b2\n");
+    EXPECT_EQ(log::Trace::current(), "b2");
+    std::thread([] { EXPECT_EQ(log::Trace::current(), ""); }).join();
+  }
+  EXPECT_EQ(logged("x"), "info event value=x trace=a1\n");
+  log::info("event", {{"trace", "c3"}});
+  EXPECT_THAT(text(), testing::EndsWith("info event trace=c3\n"));
 }
 
 TEST_F(Log, TruncatesLongValues) {

@@ -40,6 +40,23 @@ TEST(ProvisionerConfig, SimulatesTheOneHostThatIsNamed) {
       "provisioner.host_id");
 }
 
+TEST(ProvisionerConfig, ReportsWhereItsMetricsAreReached) {
+  const auto reached = [](const char* listen, const char* own_address) {
+    std::map<std::string, std::string> values{{"provisioner.host_id", "h"}};
+    if (*listen) values["metrics.listen"] = listen;
+    auto config = *read(std::move(values));
+    config.address = own_address;
+    return metrics_address_of(config);
+  };
+  EXPECT_EQ(reached("", "10.0.0.2"), "");
+  EXPECT_EQ(reached("10.1.0.2:9400", "10.0.0.2"), "10.1.0.2:9400");
+  EXPECT_EQ(reached("0.0.0.0:9400", "10.0.0.2"), "10.0.0.2:9400");
+  EXPECT_EQ(reached("[::]:9400", "fd00::2"), "[fd00::2]:9400");
+  EXPECT_EQ(reached("127.0.0.1:9400", "10.0.0.2"), "") << "not from other machines";
+  EXPECT_EQ(reached("127.0.0.1:9400", ""), "127.0.0.1:9400") << "the head's machine";
+  EXPECT_EQ(reached("0.0.0.0:9400", ""), "127.0.0.1:9400");
+}
+
 TEST(ProvisionerConfig, RefusesAnUnknownDriverAndAHostWithoutAName) {
   EXPECT_EQ(read({{"provisioner.driver", "xen"}}).error().field, "provisioner.driver");
   EXPECT_EQ(read({}).error().field, "provisioner.host_id");
