@@ -9,8 +9,8 @@ from http_client import http_get
 
 
 class Prometheus:
-    """Runs `config`, a file of monitoring/, with scrapes every second of the targets of `discovery`,
-    the deployment's own value of what the file names. Alerts with `for: 30s` get
+    """Runs `config`, a file of monitoring/, with scrapes every second. `discovery` replaces where
+    that file finds the targets. Alerts with `for: 30s` get
     `for: 2s`; those with longer times are about speed and stay unchanged."""
 
     def __init__(self, folder, port, config, discovery, alertmanager):
