@@ -98,6 +98,50 @@ inline std::optional<Error> check(const RemoveVolumes& request) {
   return std::nullopt;
 }
 
+/// A disk that its host has sealed: what the guest wrote since the last generation is a file that
+/// does not change any more.
+struct SealedDisk {
+  bool is_sealed = false;        // false: being read, ask again
+  std::uint64_t size_bytes = 0;  // of the file
+  std::string sha256 = {};       // hex
+  NUCLEUS_FIELDS(is_sealed, size_bytes, sha256);
+};
+
+/// Seals the disk of a node that is off, on the host that keeps it. May be repeated with the same
+/// `save_id`, also after the layer was sent. A later start writes to a new file over it.
+/// `wrong_state`: the node has a domain there; `not_found`: the host has no disk of it.
+struct SealDisk {
+  static constexpr std::string_view topic = "provisioner.seal-disk";
+  using Reply = SealedDisk;
+  HostId host_id = {};
+  NodeId node_id = {};
+  std::string save_id = {};  // of this save; a name
+  NUCLEUS_FIELDS(host_id, node_id, save_id);
+};
+
+/// How much of a layer the image store has received.
+struct LayerSent {
+  std::uint64_t sent_bytes = 0;
+  bool is_complete = false;
+  std::string reason = {};  // why it does not get on; empty = it does
+  NUCLEUS_FIELDS(sent_bytes, is_complete, reason);
+};
+
+/// Sends a sealed disk to the image store by tus 1.0, with what it has received already left out.
+/// The reply does not wait for the end: ask again. Once `content_id` is set, the image store has it
+/// as that content, and the host may use its own file for it.
+struct SendLayer {
+  static constexpr std::string_view topic = "provisioner.send-layer";
+  using Reply = LayerSent;
+  HostId host_id = {};
+  NodeId node_id = {};
+  std::string save_id = {};
+  std::string url = {};         // of the upload
+  std::string ticket = {};      // a secret: the bearer token for `url`
+  std::string content_id = {};  // that it was published as; empty = not yet
+  NUCLEUS_FIELDS(host_id, node_id, save_id, url, ticket, content_id);
+};
+
 /// A domain changed its state: as its provisioner reports it to the scheduler, and the event that
 /// the scheduler emits then.
 struct DomainChanged {
