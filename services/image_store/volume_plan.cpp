@@ -173,7 +173,9 @@ core::Result<std::string> find_base_file(const View& view, const StoreDriver& dr
                                          msg::BaseFileKind kind) {
   const auto* stored = view.volume_with(ticket);
   if (!stored) return core::refuse(ErrorCode::unauthenticated, "no volume has this ticket");
-  const auto* file = msg::find_base(stored->volume, kind);
+  const auto& volume = stored->volume;
+  const auto* file = kind == msg::BaseFileKind::layer ? msg::find_layer(volume, content_id)
+                                                      : msg::find_base(volume, kind);
   if (!file || file->content_id != content_id)
     return core::refuse(ErrorCode::not_found, "not a file of the volume's base");
   const auto files = driver.files_of(
@@ -181,6 +183,7 @@ core::Result<std::string> find_base_file(const View& view, const StoreDriver& dr
   switch (kind) {
     case msg::BaseFileKind::disk:
     case msg::BaseFileKind::iso:
+    case msg::BaseFileKind::layer:
       return files.disk;
     case msg::BaseFileKind::kernel:
       return files.kernel;

@@ -31,9 +31,10 @@ struct Config {
   std::uint32_t cpus = 0;              // of each host; 0 = as the hypervisor reports
   std::uint64_t memory_mb = 0;         // of each host; 0 = as the hypervisor reports
   std::optional<ConsoleServiceAddress> console_service = {};  // nothing = no consoles
-  std::string address = {};           // of this host, as the head sees it; empty = none
-  std::string image_store_url = {};   // https://ADDRESS:PORT; empty = it shares its directories
-  std::string ca_file = {};           // PEM: verifies that server
+  std::string address = {};          // of this host, as the head sees it; empty = none
+  std::string image_store_url = {};  // https://ADDRESS:PORT; empty = it shares its directories
+  std::string ca_file = {};          // PEM: verifies that server
+  std::int64_t layer_send_bytes_per_s = 0;  // of one disk to the image store; 0 = no limit
   std::string pingpong_program = {};  // for the native baseline; empty = no MPI probe of hosts
   std::string mpi_launcher = "ssh -o BatchMode=yes";  // starts ranks on other hosts
   std::int64_t heartbeat_ms = 500;                    // to the scheduler
