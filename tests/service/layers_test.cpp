@@ -59,7 +59,8 @@ class Layers : public LocalVolumesRoom {
     return volumes_->send_layer(volumes_->claim({"n"}), request);
   }
   bool is_sent(const std::string& save) {
-    return eventually([&] { return send(a_transfer(save)).value_or({}).is_complete; });
+    return eventually(
+        [&] { return send(a_transfer(save)).value_or(msg::LayerSent{}).is_complete; });
   }
   /// As the image store does with a complete upload.
   msg::BaseFile publish(const std::string& content, const msg::SealedDisk& disk) {

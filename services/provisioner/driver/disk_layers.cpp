@@ -69,22 +69,17 @@ core::Result<void> rename_file(const std::string& from, const std::string& to) {
 }
 
 /// Tops that earlier releases made name their base. The tool also fails while QEMU has the file
-/// open. It runs as QEMU's user, since what it reads was written by QEMU.
+/// open. It runs as QEMU's user, since what it reads was written by QEMU; that user may not reach
+/// the file from the root.
 core::Result<void> strip_base(const std::string& top, const QemuUser& user) {
-  std::vector<std::string> argv;
+  const fs::path path = top;
+  std::vector<std::string> argv = {"env", "-C", path.parent_path()};
   if (user.uid != 0 && lchown(top.c_str(), user.uid, user.gid) != 0)  // it may never have run
     return core::refuse_errno("cannot give the disk to QEMU's user");
   if (user.uid != 0)
-    argv = {"setpriv",
-            "--reuid",
-            std::to_string(user.uid),
-            "--regid",
-            std::to_string(user.gid),
-            "--clear-groups",
-            "--no-new-privs"};
-  for (const char* word : {"qemu-img", "rebase", "-u", "-f", "qcow2", "-b", ""})
-    argv.emplace_back(word);
-  argv.push_back(top);
+    argv.insert(argv.end(), {"setpriv", "--reuid", std::to_string(user.uid), "--regid",
+                             std::to_string(user.gid), "--clear-groups", "--no-new-privs"});
+  argv.insert(argv.end(), {"qemu-img", "rebase", "-u", "-f", "qcow2", "-b", "", path.filename()});
   const auto done = core::must_run_child({.argv = argv, .deadline = image_tool_timeout});
   if (done) return {};
   core::log::warning("disk_not_sealed", {{"disk", top}, {"reason", done.error().detail}});
