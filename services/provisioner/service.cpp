@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "core/log/log.hpp"
-#include "services/provisioner/domain_plan.hpp"
 #include "services/provisioner/driver/guest_notice.hpp"
 #include "services/provisioner/driver/measuring.hpp"
 #include "services/provisioner/driver/probes.hpp"
