@@ -202,13 +202,6 @@ inline const BaseFile* find_base(const Volume& volume, BaseFileKind kind) {
   return nullptr;
 }
 
-/// The layer of this content, or null.
-inline const BaseFile* find_layer(const Volume& volume, const std::string& content_id) {
-  for (const auto& layer : volume.layers)
-    if (layer.content_id == content_id) return &layer;
-  return nullptr;
-}
-
 struct NodeVolume {
   NodeId node_id = {};
   ClusterId cluster_id = {};

@@ -21,18 +21,17 @@ core::Result<msg::LayerSent> LayerSender::send(const msg::NodeId& node_id, const
                                                const LayerUpload& upload) {
   const std::scoped_lock lock{mutex_};
   const auto known = transfers_.find(node_id);
-  std::string reason;
-  std::uint64_t sent_bytes = 0;
   if (known != transfers_.end()) {
-    auto& earlier = *known->second;
-    const bool is_same = earlier.path == path && earlier.upload.url == upload.url;
-    if (is_same) {
-      sent_bytes = earlier.sent_bytes;
-      if (earlier.is_under_way) return msg::LayerSent{.sent_bytes = sent_bytes};
-      if (earlier.is_complete) return msg::LayerSent{.sent_bytes = sent_bytes, .is_complete = true};
-      reason = earlier.reason;
+    const auto earlier = known->second;
+    if (earlier->path == path && earlier->upload.url == upload.url) {
+      msg::LayerSent sent{.sent_bytes = earlier->sent_bytes};
+      if (earlier->is_under_way) return sent;
+      sent.is_complete = earlier->is_complete;
+      sent.reason = earlier->reason;
+      if (!sent.is_complete) transfers_.erase(known);
+      return sent;
     }
-    earlier.is_cancelled = true;
+    earlier->is_cancelled = true;
   }
   auto next = std::make_shared<Transfer>(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   next->node_id = node_id;
@@ -44,7 +43,7 @@ core::Result<msg::LayerSent> LayerSender::send(const msg::NodeId& node_id, const
   next->size_bytes = static_cast<std::uint64_t>(status.st_size);
   transfers_[node_id] = next;
   workers_.submit([this, next] { run(*next); });
-  return msg::LayerSent{.sent_bytes = sent_bytes, .reason = reason};
+  return msg::LayerSent{};
 }
 
 void LayerSender::run(Transfer& transfer) const {

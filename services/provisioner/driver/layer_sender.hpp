@@ -31,9 +31,9 @@ class LayerSender {
   LayerSender(const LayerSender&) = delete;
   LayerSender& operator=(const LayerSender&) = delete;
 
-  /// Begins to send the file, unless that is under way or done, and returns how far it is. What
-  /// failed begins again, where the store's offset is, and its reason is returned once. A node has
-  /// one transfer: another file or upload takes the place of the earlier one.
+  /// Begins to send the file, unless that is under way or done, and returns how far it is. The
+  /// reason of a failure is returned once; the next call begins again where the store's offset is.
+  /// A node has one transfer: another file or upload takes the place of the earlier one.
   core::Result<msg::LayerSent> send(const msg::NodeId& node_id, const std::string& path,
                                     const LayerUpload& upload);
   /// The node's transfer ends soon, and reads a file that may change from now on no further.
