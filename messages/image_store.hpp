@@ -150,7 +150,12 @@ struct ListImages {
   NUCLEUS_FIELDS(viewer, project_id, name, format, page);
 };
 
-NUCLEUS_ENUM(BaseFileKind, disk, kernel, initramfs, iso)
+/// layer: the part of a node's disk that one generation saved, a qcow2 file that names no other
+/// file.
+NUCLEUS_ENUM(BaseFileKind, disk, kernel, initramfs, iso, layer)
+
+/// Generations that a disk may have at a time.
+constexpr std::size_t generations_max = 16;
 
 /// A file of an image, which a host with volumes of its own reads from the image store.
 struct BaseFile {
@@ -176,8 +181,12 @@ struct Volume {
   std::uint64_t disk_bytes = 0;     // of the node's disk; 0 = it has none
   std::vector<BaseFile> base = {};  // at most one of each kind
   Firmware firmware = Firmware::bios;
+  // Generations that the disk continues, oldest first; at most `generations_max`. Each lies on the
+  // one before it, the first on the base's disk. On a host that uses the store's files in place,
+  // the file at `path` names them.
+  std::vector<BaseFile> layers = {};
   NUCLEUS_FIELDS(node_id, path, format, kernel, initramfs, cmdline, iso_path, ticket, disk_bytes,
-                 base, firmware);
+                 base, firmware, layers);
 };
 
 /// The file beside a disk that has the variables of its UEFI firmware, such as what to boot. It is

@@ -1,8 +1,10 @@
 // The provisioner's messages: the grants a host is given, and the domains observed on it.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -95,6 +97,76 @@ inline std::optional<Error> check(const RemoveVolumes& request) {
     return invalid("nodes", "nodes must have 1 to 1000 entries");
   for (const auto& node_id : request.nodes)
     if (auto broken = check_name("nodes", node_id.value)) return broken;
+  return std::nullopt;
+}
+
+/// A disk that its host has sealed: what the guest wrote since the last generation is a file that
+/// does not change any more.
+struct SealedDisk {
+  bool is_sealed = false;        // false: being read, ask again
+  std::uint64_t size_bytes = 0;  // of the file
+  std::string sha256 = {};       // hex
+  NUCLEUS_FIELDS(is_sealed, size_bytes, sha256);
+};
+
+/// Seals the disk of a node that is off, on the host that keeps it. May be repeated with the same
+/// `save_id`, also after the layer was sent. A later start with the layer writes to a new file over
+/// it; one without it, before it was published, writes to it again, and its save is void.
+/// `wrong_state`: the node may run or has a domain there; `not_found`: the host has no disk of it,
+/// or nothing was written since it was saved.
+struct SealDisk {
+  static constexpr std::string_view topic = "provisioner.seal-disk";
+  using Reply = SealedDisk;
+  HostId host_id = {};
+  NodeId node_id = {};
+  std::string save_id = {};  // of this save; a name
+  NUCLEUS_FIELDS(host_id, node_id, save_id);
+};
+
+inline std::optional<Error> check(const SealDisk& request) {
+  if (auto broken = check_name("node_id", request.node_id.value)) return broken;
+  return check_name("save_id", request.save_id);
+}
+
+/// How much of a layer the image store has received.
+struct LayerSent {
+  std::uint64_t sent_bytes = 0;
+  bool is_complete = false;
+  std::string reason = {};  // why it does not get on; empty = it does
+  NUCLEUS_FIELDS(sent_bytes, is_complete, reason);
+};
+
+constexpr std::size_t layer_url_bytes_max = 512;
+constexpr std::size_t layer_ticket_bytes_max = 128;
+
+/// Sends a sealed disk to the image store by tus 1.0, with what it has received already left out.
+/// The reply does not wait for the end: ask again, which also begins again what had failed. Once
+/// `content_id` is set, nothing is sent: the image store has it as that content, and the host uses
+/// its own file for it. `not_found`: no disk is sealed there by this save.
+struct SendLayer {
+  static constexpr std::string_view topic = "provisioner.send-layer";
+  using Reply = LayerSent;
+  HostId host_id = {};
+  NodeId node_id = {};
+  std::string save_id = {};
+  std::string url = {};         // of the upload: https; may be empty if `content_id` is set
+  std::string ticket = {};      // a secret: the bearer token for `url`
+  std::string content_id = {};  // that it was published as; empty = not yet
+  NUCLEUS_FIELDS(host_id, node_id, save_id, url, ticket, content_id);
+};
+
+inline std::optional<Error> check(const SendLayer& request) {
+  if (auto broken = check_name("node_id", request.node_id.value)) return broken;
+  if (auto broken = check_name("save_id", request.save_id)) return broken;
+  if (!request.content_id.empty()) return check_name("content_id", request.content_id);
+  const auto is_one_word = [](std::string_view text, std::size_t bytes_max) {
+    return !text.empty() && text.size() <= bytes_max &&
+           std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
+  };
+  if (!request.url.starts_with("https://") || !is_one_word(request.url, layer_url_bytes_max))
+    return invalid("url", "url must begin with https:// and have at most 512 bytes");
+  if (!is_one_word(request.ticket, layer_ticket_bytes_max))
+    return invalid("ticket", "ticket must be 1 to 128 printable characters");
   return std::nullopt;
 }
 

@@ -173,7 +173,13 @@ core::Result<std::string> find_base_file(const View& view, const StoreDriver& dr
                                          msg::BaseFileKind kind) {
   const auto* stored = view.volume_with(ticket);
   if (!stored) return core::refuse(ErrorCode::unauthenticated, "no volume has this ticket");
-  const auto* file = msg::find_base(stored->volume, kind);
+  const auto& layers = stored->volume.layers;
+  const auto layer = std::ranges::find(layers, content_id, &msg::BaseFile::content_id);
+  // A layer that was sealed here names another file of the store: no host ever needs it.
+  const bool is_sent = layer != layers.end() && !layer->sha256.empty();
+  const auto* file = kind != msg::BaseFileKind::layer ? msg::find_base(stored->volume, kind)
+                     : is_sent                        ? &*layer
+                                                      : nullptr;
   if (!file || file->content_id != content_id)
     return core::refuse(ErrorCode::not_found, "not a file of the volume's base");
   const auto files = driver.files_of(
@@ -181,6 +187,7 @@ core::Result<std::string> find_base_file(const View& view, const StoreDriver& dr
   switch (kind) {
     case msg::BaseFileKind::disk:
     case msg::BaseFileKind::iso:
+    case msg::BaseFileKind::layer:
       return files.disk;
     case msg::BaseFileKind::kernel:
       return files.kernel;

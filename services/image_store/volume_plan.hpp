@@ -32,7 +32,7 @@ Plan plan_missing_tickets(const View& view, const StoreDriver& driver,
                           const std::function<std::string()>& new_ticket);
 
 /// The path of a file that the ticket opens. `unauthenticated`: no volume has this ticket.
-/// `not_found`: the file is not in the base of that volume.
+/// `not_found`: the file is neither in the base of that volume nor one of its layers.
 core::Result<std::string> find_base_file(const View& view, const StoreDriver& driver,
                                          const std::string& ticket, const std::string& content_id,
                                          msg::BaseFileKind kind);

@@ -63,6 +63,8 @@ core::Result<void> read_console_service(core::Settings& settings, Config& config
 std::optional<core::Error> read_image_store(core::Settings& settings, Config& config) {
   config.image_store_url = settings.text("provisioner.image_store_url", "");
   config.ca_file = settings.text("provisioner.ca_file", "");
+  config.layer_send_bytes_per_s =
+      settings.number("provisioner.layer_send_bytes_per_s", 0, 0, 1LL << 40);
   if (!config.keeps_volumes()) return std::nullopt;
   if (!config.image_store_url.starts_with("https://") || config.image_store_url.ends_with('/'))
     return msg::invalid("provisioner.image_store_url", "must be https://ADDRESS:PORT");

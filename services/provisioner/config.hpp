@@ -33,8 +33,9 @@ struct Config {
   std::optional<ConsoleServiceAddress> console_service = {};  // nothing = no consoles
   std::string address = {};  // of this host, as the head sees it; empty = none
   std::optional<core::Endpoint> metrics_listen = {};  // nothing = no /metrics
-  std::string image_store_url = {};   // https://ADDRESS:PORT; empty = it shares its directories
-  std::string ca_file = {};           // PEM: verifies that server
+  std::string image_store_url = {};  // https://ADDRESS:PORT; empty = it shares its directories
+  std::string ca_file = {};          // PEM: verifies that server
+  std::int64_t layer_send_bytes_per_s = 0;  // of one disk to the image store; 0 = no limit
   std::string pingpong_program = {};  // for the native baseline; empty = no MPI probe of hosts
   std::string mpi_launcher = "ssh -o BatchMode=yes";  // starts ranks on other hosts
   std::int64_t heartbeat_ms = 500;                    // to the scheduler

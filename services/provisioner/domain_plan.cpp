@@ -65,11 +65,14 @@ DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel ac
   const auto& grant = stored.grant;
   msg::Volume volume = grant.volume;
   DiskBase base;
+  std::vector<std::string> layers;
   if (config.keeps_volumes()) {
     const auto planned = plan_host_volume(volume, config);
     volume = volume_here(volume, planned);
     if (planned.disk && !planned.disk->base_url.empty())
       base = {.socket = base_socket(planned), .format = planned.disk->base_format};
+    if (planned.disk)
+      for (const auto& layer : planned.disk->layers) layers.push_back(layer.file.path);
   }
   DomainSpec spec{.name = stored.domain_name,
                   .uuid = stored.domain_uuid,
@@ -85,7 +88,8 @@ DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel ac
                   .user = config.qemu_user};
   if (!config.driver.has_guests) return spec;
   if (!volume.path.empty())
-    spec.disks.push_back({.path = volume.path, .format = volume.format, .base = base});
+    spec.disks.push_back(
+        {.path = volume.path, .format = volume.format, .layers = layers, .base = base});
   if (volume.firmware == msg::Firmware::uefi && !volume.path.empty() && volume.kernel.empty())
     spec.firmware = {.code = config.uefi_code,
                      .variables = msg::firmware_variables_of(volume.path),

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "core/log/log.hpp"
-#include "services/provisioner/domain_plan.hpp"
 #include "services/provisioner/driver/guest_notice.hpp"
 #include "services/provisioner/driver/measuring.hpp"
 #include "services/provisioner/driver/probes.hpp"
@@ -86,6 +84,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                   {.steps = workers_,
                    .stops = pool_or(pools_.stops, workers_),
                    .guests = pool_or(pools_.guests, workers_)}},
+      volume_requests_{{loop_, workers_, config_, grants_, domains_, leases_, volumes_}},
       consoles_{{.loop = loop_,
                  .workers = workers_,
                  .config = config_,
@@ -142,6 +141,8 @@ void Service::check() const {
 void Service::serve_messages() {
   bus_.serve<msg::ApplyGrants>(*this, &Service::apply_grants);
   bus_.serve_later<msg::RemoveVolumes>(*this, &Service::remove_volumes);
+  bus_.serve_later<msg::SealDisk>(*this, &Service::seal_disk);
+  bus_.serve_later<msg::SendLayer>(*this, &Service::send_layer);
   bus_.serve_later<msg::CheckConsole>(*this, &Service::check_console);
   bus_.serve_later<msg::StreamConsole>(*this, &Service::stream_console);
   bus_.serve_later<msg::ProbeNode>(*this, &Service::probe_node);
@@ -197,38 +198,19 @@ core::Result<msg::Done> Service::apply_grants(const msg::ApplyGrants& request,
   return reply;
 }
 
-/// A node that may still run here, or has a domain, keeps its disk: the scheduler asks again.
 void Service::remove_volumes(const msg::RemoveVolumes& request, core::Context&,
                              core::Responder<msg::VolumesRemoved> respond) {
-  const auto& host_id = request.host_id;
-  if (auto broken = msg::check(request)) return respond(std::unexpected(*broken));
-  if (!leases_.contains(host_id))
-    return respond(core::refuse(ErrorCode::not_found, "no such host: " + msg::shown(host_id.value),
-                                "host_id"));
-  if (!volumes_)
-    return respond(core::refuse(ErrorCode::wrong_state, "this host keeps no volumes of its own"));
-  if (!domains_.is_listed()) return respond(domains_unknown());
-  msg::VolumesRemoved removable;
-  for (const auto& node_id : request.nodes) {
-    const auto* stored = grants_.find({host_id, node_id});
-    const bool may_run = stored && stored->phase != GrantPhase::ended && !stored->is_revoked;
-    if (!may_run && !domains_.find(uuid_of_domain(host_id, node_id, config_)))
-      removable.nodes.push_back(node_id);
-  }
-  workers_.run<msg::VolumesRemoved>(
-      loop_, core::Milliseconds{config_.step_timeout_ms},
-      [volumes = volumes_, nodes = std::move(removable.nodes)] {
-        msg::VolumesRemoved removed;
-        for (const auto& node_id : nodes) {
-          if (const auto done = volumes->remove(node_id); done)
-            removed.nodes.push_back(node_id);
-          else
-            core::log::warning("volume_not_removed",
-                               {{"node", node_id.value}, {"reason", done.error().detail}});
-        }
-        return core::Result<msg::VolumesRemoved>(std::move(removed));
-      },
-      std::move(respond));
+  volume_requests_.remove(request, std::move(respond));
+}
+
+void Service::seal_disk(const msg::SealDisk& request, core::Context&,
+                        core::Responder<msg::SealedDisk> respond) {
+  volume_requests_.seal(request, std::move(respond));
+}
+
+void Service::send_layer(const msg::SendLayer& request, core::Context&,
+                         core::Responder<msg::LayerSent> respond) {
+  volume_requests_.send_layer(request, std::move(respond));
 }
 
 /// The domain of a node that runs on one of this process's hosts.

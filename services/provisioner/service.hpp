@@ -12,6 +12,7 @@
 #include "services/provisioner/heartbeat.hpp"
 #include "services/provisioner/isolation.hpp"
 #include "services/provisioner/reconciler.hpp"
+#include "services/provisioner/volume_requests.hpp"
 
 namespace nucleus::provisioner {
 
@@ -42,6 +43,10 @@ class Service {
   core::Result<msg::Done> apply_grants(const msg::ApplyGrants& request, core::Context& context);
   void remove_volumes(const msg::RemoveVolumes& request, core::Context& context,
                       core::Responder<msg::VolumesRemoved> respond);
+  void seal_disk(const msg::SealDisk& request, core::Context& context,
+                 core::Responder<msg::SealedDisk> respond);
+  void send_layer(const msg::SendLayer& request, core::Context& context,
+                  core::Responder<msg::LayerSent> respond);
   void check_console(const msg::CheckConsole& request, core::Context& context,
                      core::Responder<msg::ConsoleFound> respond);
   void stream_console(const msg::StreamConsole& request, core::Context& context,
@@ -94,6 +99,7 @@ class Service {
   Reporter reporter_;
   Isolation isolation_;
   Reconciler reconciler_;
+  VolumeRequests volume_requests_;
   Consoles consoles_;
   std::unique_ptr<UsageWatch> usage_;  // null = the driver's domains are no guests
   Heartbeat heartbeat_;

@@ -33,6 +33,22 @@ std::string copies_directory(const Config& config) {
   return config.state_directory + "/images";
 }
 
+std::string top_path(const std::string& directory) {
+  return directory + "/disk.qcow2";
+}
+
+std::string layers_directory(const std::string& directory) {
+  return directory + "/layers";
+}
+
+std::string layer_path(const std::string& directory, const std::string& content_id) {
+  return layers_directory(directory) + "/" + content_id + ".qcow2";
+}
+
+std::string sealed_path(const std::string& directory, const std::string& save_id) {
+  return layers_directory(directory) + "/" + save_id + ".sealed";
+}
+
 std::string base_socket(const HostVolume& volume) {
   return volume.directory + "/base";
 }
@@ -55,7 +71,14 @@ HostVolume plan_host_volume(const msg::Volume& volume, const Config& config) {
   planned.initramfs = add_copy(planned, volume, initramfs, config);
   planned.iso = add_copy(planned, volume, iso, config);
   if (volume.disk_bytes == 0) return planned;
-  planned.disk = {.path = planned.directory + "/disk.qcow2", .bytes = volume.disk_bytes};
+  planned.disk = {.path = top_path(planned.directory), .bytes = volume.disk_bytes};
+  for (const auto& layer : volume.layers)
+    planned.disk->layers.push_back(
+        {.content_id = layer.content_id,
+         .file = {.url = url_of(layer, config),
+                  .path = layer_path(planned.directory, layer.content_id),
+                  .size_bytes = layer.size_bytes,
+                  .sha256 = layer.sha256}});
   if (const auto* base = msg::find_base(volume, disk)) {
     planned.disk->base_url = url_of(*base, config);
     planned.disk->base_format = base->format;

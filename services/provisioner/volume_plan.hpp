@@ -19,12 +19,20 @@ struct FileCopy {
   std::string sha256 = {};       // hex; empty = not known
 };
 
-/// A disk that is written on this host. What it does not have yet is read from its base.
+/// What one generation of a disk saved: a qcow2 file that is only read.
+struct DiskLayer {
+  std::string content_id = {};
+  FileCopy file = {};  // not copied if this host has sealed it itself
+};
+
+/// A disk that is written on this host. What it does not have yet is read from its newest layer,
+/// then from the one before it, and so on; at last from its base.
 struct LocalDisk {
   std::string path = {};  // a qcow2 file
   std::uint64_t bytes = 0;
-  std::string base_url = {};     // empty = none: it is empty at first
-  std::string base_format = {};  // qcow2 or raw
+  std::vector<DiskLayer> layers = {};  // oldest first
+  std::string base_url = {};           // empty = none: it is empty at first
+  std::string base_format = {};        // qcow2 or raw
 };
 
 struct HostVolume {
@@ -48,6 +56,13 @@ core::Result<void> check_disk_place(const msg::Grant& grant, const Config& confi
 
 /// Where the base of the node's disk is served to its domain.
 std::string base_socket(const HostVolume& volume);
+
+/// Where the directory of a node's volume has its disk, its layers, one of them, and a disk that
+/// was sealed by a save.
+std::string top_path(const std::string& directory);
+std::string layers_directory(const std::string& directory);
+std::string layer_path(const std::string& directory, const std::string& content_id);
+std::string sealed_path(const std::string& directory, const std::string& save_id);
 
 /// The directory of all volumes of this host, and that of copied files.
 std::string volumes_directory(const Config& config);

@@ -38,7 +38,7 @@ class ProvisionerRoom : public testing::Test {
                                                .guests = std::make_shared<core::ThreadWorkers>(2)};
           auto room = std::make_shared<provisioner::Service>(
               runtime, config_, hypervisor_, pools,
-              std::make_shared<provisioner::LeaseFile>(folder_.path()));
+              std::make_shared<provisioner::LeaseFile>(folder_.path()), nullptr, volumes_);
           room_ = room.get();
           return room;
         });
@@ -111,6 +111,7 @@ class ProvisionerRoom : public testing::Test {
   provisioner::Config config_ = {};
   TemporaryFolder folder_ = {};
   std::shared_ptr<FakeHypervisor> hypervisor_ = std::make_shared<FakeHypervisor>();
+  std::shared_ptr<provisioner::LocalVolumes> volumes_ = {};
   Deployment deployment_ = {};
   std::atomic<std::int64_t> lease_ms_ = 3'600'000;
   std::atomic<std::uint64_t> lease_revision_ = 1;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <ranges>
 
 #include "services/provisioner/driver/xml_document.hpp"
 
@@ -68,6 +69,11 @@ std::optional<core::Error> check_disks(const DomainSpec& spec) {
       return msg::invalid("disks.path", "disks.path must be an absolute path of plain text");
     if (disk.format != "qcow2" && disk.format != "raw")
       return msg::invalid("disks.format", "disks.format must be qcow2 or raw");
+    if (disk.layers.size() > msg::generations_max ||
+        (disk.format != "qcow2" && !disk.layers.empty()))
+      return msg::invalid("disks.layers", "disks.layers must be at most 16, of a qcow2 disk");
+    if (!std::ranges::all_of(disk.layers, is_path))
+      return msg::invalid("disks.layers", "disks.layers must be absolute paths of plain text");
     const auto& base = disk.base;
     if (base.socket.empty()) continue;
     if (disk.format != "qcow2" || (base.format != "qcow2" && base.format != "raw"))
@@ -145,14 +151,32 @@ void add_boot_order(XmlElement& device, const DomainSpec& spec, std::size_t& ord
   if (spec.kernel.empty()) device.add("boot").set("order", std::to_string(++order));
 }
 
-void add_base(XmlElement& disk, const DiskBase& base) {
-  auto element = disk.add("backingStore");
+/// Returns the layer, to which the one before it is added.
+XmlElement add_layer(XmlElement& above, const std::string& path) {
+  auto element = above.add("backingStore");
+  element.set("type", "file");
+  element.add("format").set("type", "qcow2");
+  element.add("source").set("file", path);
+  return element;
+}
+
+void add_base(XmlElement& above, const DiskBase& base) {
+  auto element = above.add("backingStore");
+  if (base.socket.empty()) return;  // the end of the chain: libvirt looks for no more
   element.set("type", "network");
   element.add("format").set("type", base.format);
   auto source = element.add("source");
   source.set("protocol", "nbd");
   source.add("host").set("transport", "unix").set("socket", base.socket);
   element.add("backingStore");  // it has none itself
+}
+
+/// Each file of the chain is named, from the newest: libvirt guesses none from their headers.
+void add_chain(XmlElement& disk, const DiskSpec& spec) {
+  if (spec.layers.empty() && spec.base.socket.empty()) return;
+  auto above = disk;
+  for (const auto& path : spec.layers | std::views::reverse) above = add_layer(above, path);
+  add_base(above, spec.base);
 }
 
 void add_disk(XmlElement& devices, const DomainSpec& spec, const DiskSpec& disk,
@@ -164,9 +188,11 @@ void add_disk(XmlElement& devices, const DomainSpec& spec, const DiskSpec& disk,
   element.add("source").set("file", disk.path);
   if (!disk.base.socket.empty()) {
     // A base that cannot be read stops the guest, which would lose data by an error.
-    driver.set("copy_on_read", "on").set("error_policy", "stop").set("rerror_policy", "stop");
-    add_base(element, disk.base);
+    driver.set("error_policy", "stop").set("rerror_policy", "stop");
+    // The first layer keeps what is read of the base. Later ones must have only what is written.
+    if (disk.layers.empty()) driver.set("copy_on_read", "on");
   }
+  add_chain(element, disk);
   element.add("target").set("dev", target).set("bus", disk.is_cdrom ? "sata" : "virtio");
   if (disk.is_read_only || disk.is_cdrom) element.add("readonly");
   add_boot_order(element, spec, order);

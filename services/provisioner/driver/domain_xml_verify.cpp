@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <ranges>
 
 #include "services/provisioner/driver/domain_xml.hpp"
 #include "services/provisioner/driver/xml_document.hpp"
@@ -108,23 +109,42 @@ Difference boot_differs(const XmlElement& domain, const DomainSpec& spec) {
   return differs("cmdline", os->text_at("cmdline"), spec.cmdline);
 }
 
-/// libvirt shows the base of a local file by itself; over a network there is only the spec's.
-Difference base_differs(const XmlElement& disk, const DiskBase& expected) {
-  const std::string type = disk.attribute_at("backingStore", "type");
-  if (expected.socket.empty())
-    return type == "network" ? Difference{"disk has a base on a network"} : std::nullopt;
-  if (auto difference = differs("disk base", type, "network")) return difference;
+Difference base_differs(const XmlElement& above, const DiskBase& expected) {
+  if (auto difference = differs("disk base", above.attribute_at("backingStore", "type"), "network"))
+    return difference;
   if (auto difference = differs("disk base format",
-                                disk.attribute_at("backingStore/format", "type"), expected.format))
+                                above.attribute_at("backingStore/format", "type"), expected.format))
     return difference;
   if (auto difference = differs("disk base protocol",
-                                disk.attribute_at("backingStore/source", "protocol"), "nbd"))
+                                above.attribute_at("backingStore/source", "protocol"), "nbd"))
     return difference;
   if (auto difference = differs(
-          "disk base", disk.attribute_at("backingStore/source/host", "socket"), expected.socket))
+          "disk base", above.attribute_at("backingStore/source/host", "socket"), expected.socket))
     return difference;
-  return differs("base of the disk base", disk.attribute_at("backingStore/backingStore", "type"),
+  return differs("base of the disk base", above.attribute_at("backingStore/backingStore", "type"),
                  "");
+}
+
+/// libvirt shows the base of a local file by itself, if the spec names no layer; over a network
+/// there is only the spec's.
+Difference chain_differs(const XmlElement& disk, const DiskSpec& expected) {
+  auto above = disk;
+  for (const auto& path : expected.layers | std::views::reverse) {
+    const auto layer = above.find("backingStore");
+    if (!layer) return "a disk layer is missing";
+    if (auto difference = differs("disk layer", layer->attribute("type"), "file"))
+      return difference;
+    if (auto difference =
+            differs("disk layer format", layer->attribute_at("format", "type"), "qcow2"))
+      return difference;
+    if (auto difference = differs("disk layer", layer->attribute_at("source", "file"), path))
+      return difference;
+    above = *layer;
+  }
+  if (!expected.base.socket.empty()) return base_differs(above, expected.base);
+  const std::string type = above.attribute_at("backingStore", "type");
+  if (!expected.layers.empty()) return differs("base of the oldest disk layer", type, "");
+  return type == "network" ? Difference{"disk has a base on a network"} : std::nullopt;
 }
 
 Difference disk_differs(const XmlElement& disk, const DiskSpec& expected) {
@@ -137,7 +157,7 @@ Difference disk_differs(const XmlElement& disk, const DiskSpec& expected) {
   if (auto difference =
           differs("disk format", disk.attribute_at("driver", "type"), expected.format))
     return difference;
-  if (auto difference = base_differs(disk, expected.base)) return difference;
+  if (auto difference = chain_differs(disk, expected)) return difference;
   const bool is_read_only = disk.find("readonly").has_value();
   if (is_read_only != (expected.is_read_only || expected.is_cdrom)) return "disk readonly differs";
   return std::nullopt;

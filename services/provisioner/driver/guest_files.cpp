@@ -72,10 +72,14 @@ core::Result<void> give_files(const DomainSpec& spec) {
       make_readable(disk.path);
       continue;
     }
-    if (auto done = own(disk.path, spec.user); !done) return done;
-    std::error_code ignored;
-    fs::permissions(fs::path(disk.path).parent_path(), fs::perms::others_exec,
-                    fs::perm_options::add, ignored);
+    auto files = disk.layers;
+    files.push_back(disk.path);
+    for (const auto& file : files) {
+      if (auto done = own(file, spec.user); !done) return done;
+      std::error_code ignored;
+      fs::permissions(fs::path(file).parent_path(), fs::perms::others_exec, fs::perm_options::add,
+                      ignored);
+    }
   }
   for (const auto* path : {&spec.kernel, &spec.initramfs})
     if (!path->empty()) make_readable(*path);

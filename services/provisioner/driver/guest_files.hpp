@@ -12,7 +12,8 @@ core::Result<QemuUser> find_qemu_user(const std::string& name);
 /// installed on this host, or the disk is full.
 core::Result<void> make_firmware_variables(const DomainSpec& spec);
 
-/// The user owns the disks and variables that the domain writes, and the folder of the consoles;
+/// The user owns the disks, with their layers, and variables that the domain writes, and the folder
+/// of the consoles;
 /// what several domains read belongs to root and is readable. Nothing if the spec names no user.
 core::Result<void> give_files(const DomainSpec& spec);
 

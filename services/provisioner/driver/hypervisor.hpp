@@ -72,7 +72,10 @@ struct DiskBase {
 struct DiskSpec {
   std::string path = {};    // absolute
   std::string format = {};  // qcow2 or raw, never guessed
-  DiskBase base = {};       // only of a qcow2 disk
+  // Only of a qcow2 disk: qcow2 files that are only read, absolute, oldest first. What the disk
+  // does not have is read from the newest, and so on; what no layer has, from the base.
+  std::vector<std::string> layers = {};
+  DiskBase base = {};  // only of a qcow2 disk
   bool is_read_only = false;
   bool is_cdrom = false;  // booted before the disks
 };

@@ -7,11 +7,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "core/digest/digest.hpp"
 #include "core/files/files.hpp"
 #include "core/log/log.hpp"
-#include "core/runtime/child_process.hpp"
 #include "services/provisioner/driver/base_server.hpp"
+#include "services/provisioner/driver/disk_layers.hpp"
 
 namespace nucleus::provisioner {
 
@@ -21,36 +20,12 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr std::chrono::milliseconds image_tool_timeout{20'000};
 constexpr std::size_t copies_max = 64;
 constexpr const char* unfinished = ".new";
 constexpr std::uint64_t mebibyte = 1 << 20;
 
-/// Other users may pass through, and list nothing.
-core::Result<void> make_directory(const fs::path& path) {
-  std::error_code fault;
-  fs::create_directories(path, fault);
-  if (!fault) fs::permissions(path, fs::perms(0711), fault);
-  if (fault) return core::refuse_fault("cannot create a directory of this host's volumes", fault);
-  return {};
-}
-
-core::Result<void> put_in_place(const fs::path& from, const fs::path& to) {
-  core::sync_path(from);
-  std::error_code fault;
-  fs::rename(from, to, fault);
-  if (fault) return core::refuse_fault("cannot put a file in place", fault);
-  core::sync_path(to.parent_path());
-  return {};
-}
-
-std::string sha256_of(const std::string& path) {
-  core::Hasher hasher(core::Hasher::Algorithm::sha256);
-  std::ifstream file(path, std::ios::binary);
-  std::string piece(mebibyte, '\0');
-  while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) || file.gcount() > 0)
-    hasher.add(std::string_view(piece).substr(0, static_cast<std::size_t>(file.gcount())));
-  return hasher.finish_hex();
+std::unexpected<core::Error> in_use() {
+  return core::refuse(ErrorCode::unavailable, "another request changes the node's disk");
 }
 
 /// Removes the least recently used copies. One that is needed again is copied again; a domain that
@@ -65,22 +40,6 @@ void prune_copies(const std::string& directory) {
   std::ranges::sort(copies);
   copies.resize(copies.size() - copies_max);
   for (const auto& [used, path] : copies) fs::remove(path, fault);
-}
-
-core::Result<void> make_disk(const HostVolume& volume) {
-  const auto& disk = *volume.disk;
-  std::error_code fault;
-  if (fs::exists(disk.path, fault)) return {};
-  const std::string made = disk.path + unfinished;
-  std::vector<std::string> argv = {"qemu-img", "create", "-q", "-f", "qcow2"};
-  // Its base is not opened now; the domain's XML names it as well.
-  if (!disk.base_url.empty())
-    argv.insert(argv.end(),
-                {"-u", "-b", "nbd+unix:///?socket=" + base_socket(volume), "-F", disk.base_format});
-  argv.insert(argv.end(), {made, std::to_string(disk.bytes)});
-  auto done = core::must_run_child({.argv = argv, .deadline = image_tool_timeout});
-  if (!done) return core::refuse(done.error().code, "the disk cannot be made");
-  return put_in_place(made, disk.path);
 }
 
 core::Result<void> append(const std::string& path, const std::string& bytes) {
@@ -108,7 +67,8 @@ core::Result<void> copy_rest(StoreReader& reader, const FileCopy& file, Clock::t
                               " of " + std::to_string(*size / mebibyte) + " MiB");
   }
   const bool is_size_right = file.size_bytes == 0 || file.size_bytes == copied;
-  if (!is_size_right || (!file.sha256.empty() && file.sha256 != sha256_of(made))) {
+  const auto digest = file.sha256.empty() ? FileDigest{} : digest_of(made).value_or(FileDigest{});
+  if (!is_size_right || digest.sha256 != file.sha256) {
     fs::remove(made, fault);
     return core::refuse(ErrorCode::unavailable, "the copy of its image is damaged");
   }
@@ -123,22 +83,41 @@ LocalVolumes::Options volume_options(const Config& config) {
           .copies_directory = copies_directory(config),
           .ca_file = config.ca_file,
           .user = config.qemu_user,
-          .copy_timeout = std::chrono::milliseconds{config.step_timeout_ms / 2}};
+          .copy_timeout = std::chrono::milliseconds{config.step_timeout_ms / 2},
+          .send_bytes_per_s_max = config.layer_send_bytes_per_s};
+}
+
+LocalVolumes::LocalVolumes(Options options)
+    : options_{std::move(options)},
+      sender_{{.ca_file = options_.ca_file, .bytes_per_s_max = options_.send_bytes_per_s_max}} {}
+
+LocalVolumes::Claim LocalVolumes::claim(const msg::NodeId& node_id) {
+  const std::scoped_lock lock{claims_->mutex};
+  if (!claims_->nodes.insert(node_id).second) return nullptr;
+  return {claims_.get(), [claims = claims_, node_id](Claims*) {
+            const std::scoped_lock ended{claims->mutex};
+            claims->nodes.erase(node_id);
+          }};
+}
+
+std::string LocalVolumes::directory_of(const msg::NodeId& node_id) const {
+  return options_.volumes_directory + "/" + node_id.value;
 }
 
 core::Result<void> LocalVolumes::prepare(const HostVolume& volume) {
   if (volume.ticket.empty())
     return core::refuse(ErrorCode::unavailable, "its volume has no ticket of the image store yet");
+  const auto claimed = claim(volume.node_id);
+  if (!claimed) return in_use();
   for (const auto& directory : {options_.volumes_directory, options_.copies_directory})
-    if (auto made = make_directory(directory); !made) return made;
+    if (auto made = make_volume_directory(directory); !made) return made;
   const auto end = Clock::now() + options_.copy_timeout;
   StoreReader reader(options_.ca_file, volume.ticket);
   for (const auto& file : volume.copies)
     if (auto copied = copy(reader, file, end); !copied) return copied;
   if (!volume.copies.empty()) prune_copies(options_.copies_directory);
   if (!volume.disk) return {};
-  if (auto made = make_directory(volume.directory); !made) return made;
-  if (auto made = make_disk(volume); !made) return made;
+  if (auto made = prepare_disk(reader, volume, end); !made) return made;
   if (volume.disk->base_url.empty()) return {};
   // QEMU's own error message would not name the cause.
   if (auto size = reader.size_bytes(volume.disk->base_url); !size)
@@ -146,6 +125,43 @@ core::Result<void> LocalVolumes::prepare(const HostVolume& volume) {
   const std::scoped_lock lock{servers_mutex_};
   stop_base_server(volume.directory);  // one that serves no domain any more may be about to end
   return start_server(volume);
+}
+
+core::Result<void> LocalVolumes::prepare_disk(StoreReader& reader, const HostVolume& volume,
+                                              Clock::time_point end) {
+  // It may become the top again, which the domain writes.
+  sender_.cancel(volume.node_id);
+  digests_.forget(volume.node_id);
+  if (auto made = make_volume_directory(volume.directory); !made) return made;
+  if (!volume.disk->layers.empty())
+    if (auto made = make_volume_directory(layers_directory(volume.directory)); !made) return made;
+  if (auto found = find_layer_here(volume); !found) return found;
+  for (const auto& layer : volume.disk->layers)
+    if (auto copied = copy(reader, layer.file, end); !copied) return copied;
+  return settle_disk(volume);
+}
+
+core::Result<msg::SealedDisk> LocalVolumes::seal(const Claim&, const msg::SealDisk& request) {
+  const auto sealed = seal_disk(directory_of(request.node_id), request.save_id, options_.user);
+  if (!sealed) return std::unexpected(sealed.error());
+  const auto digest = digests_.find(request.node_id, *sealed);
+  if (!digest) return std::unexpected(digest.error());
+  if (!*digest) return msg::SealedDisk{};
+  return msg::SealedDisk{
+      .is_sealed = true, .size_bytes = (*digest)->size_bytes, .sha256 = (*digest)->sha256};
+}
+
+core::Result<msg::LayerSent> LocalVolumes::send_layer(const Claim&, const msg::SendLayer& request) {
+  const auto directory = directory_of(request.node_id);
+  if (request.content_id.empty()) {
+    const auto sealed = find_sealed(directory, request.save_id);
+    if (!sealed) return std::unexpected(sealed.error());
+    return sender_.send(request.node_id, *sealed, {.url = request.url, .ticket = request.ticket});
+  }
+  const auto size = keep_as_layer(directory, request.save_id, request.content_id);
+  if (!size) return std::unexpected(size.error());
+  sender_.cancel(request.node_id);
+  return msg::LayerSent{.sent_bytes = *size, .is_complete = true};
 }
 
 core::Result<void> LocalVolumes::copy(StoreReader& reader, const FileCopy& file,
@@ -197,7 +213,11 @@ void LocalVolumes::serve(const std::vector<Needed>& needed, std::uint64_t begun,
 }
 
 core::Result<void> LocalVolumes::remove(const msg::NodeId& node_id) {
-  const fs::path directory = fs::path(options_.volumes_directory) / node_id.value;
+  const auto claimed = claim(node_id);
+  if (!claimed) return in_use();
+  sender_.cancel(node_id);
+  digests_.forget(node_id);
+  const auto directory = directory_of(node_id);
   const std::scoped_lock lock{servers_mutex_};
   stop_base_server(directory);
   started_.erase(directory);

@@ -6,12 +6,15 @@
 #include <atomic>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "services/provisioner/driver/file_digest.hpp"
 #include "services/provisioner/driver/hypervisor.hpp"
+#include "services/provisioner/driver/layer_sender.hpp"
 #include "services/provisioner/driver/store_reader.hpp"
 #include "services/provisioner/volume_plan.hpp"
 
@@ -25,13 +28,25 @@ class LocalVolumes {
     std::string ca_file = {};  // verifies the image store
     QemuUser user = {};
     std::chrono::milliseconds copy_timeout{};  // then `prepare` fails, and goes on when repeated
+    std::int64_t send_bytes_per_s_max = 0;     // of each layer; 0 = no limit
   };
+  /// The right to change the files of one node's disk; it ends with the object.
+  using Claim = std::shared_ptr<void>;
 
-  explicit LocalVolumes(Options options) : options_{std::move(options)} {}
+  explicit LocalVolumes(Options options);
+
+  /// Null while another call changes the files of the node's disk. Does not block.
+  Claim claim(const msg::NodeId& node_id);
 
   /// Makes what the domain of the node needs: copies, the disk unless it exists, the server of its
   /// base. `unavailable`: the image store does not answer, or has not sent all yet.
   core::Result<void> prepare(const HostVolume& volume);
+
+  /// Seals the node's disk; it may have no domain. Needs the claim, as `keep_layer` does. Reading
+  /// the whole file does not block: the disk is not sealed until its digest is known.
+  core::Result<msg::SealedDisk> seal(const Claim& claim, const msg::SealDisk& request);
+  /// Sends the sealed disk; does not wait for the end.
+  core::Result<msg::LayerSent> send_layer(const Claim& claim, const msg::SendLayer& request);
 
   /// Call before the volumes for `serve` are looked up.
   std::uint64_t begin_serve() { return ++now_; }
@@ -43,20 +58,31 @@ class LocalVolumes {
   /// are not needed, except those started since `begun`.
   void serve(const std::vector<Needed>& needed, std::uint64_t begun, bool is_complete);
 
-  /// Deletes the node's disk for ever. Succeeds if there is none.
+  /// Deletes the node's disk for ever, with its layers. Succeeds if there is none.
   core::Result<void> remove(const msg::NodeId& node_id);
 
  private:
+  struct Claims {
+    std::mutex mutex = {};
+    std::set<msg::NodeId> nodes = {};
+  };
+
+  core::Result<void> prepare_disk(StoreReader& reader, const HostVolume& volume,
+                                  std::chrono::steady_clock::time_point end);
   core::Result<void> copy(StoreReader& reader, const FileCopy& file,
                           std::chrono::steady_clock::time_point end);
   core::Result<void> start_server(const HostVolume& volume);
+  std::string directory_of(const msg::NodeId& node_id) const;
 
   Options options_;
   std::atomic<std::uint64_t> now_ = 0;
+  std::shared_ptr<Claims> claims_ = std::make_shared<Claims>();
   std::mutex mutex_ = {};
   std::set<std::string> copying_ = {};                 // paths; guarded by mutex_
   std::mutex servers_mutex_ = {};                      // held while one is started or ended
   std::map<std::string, std::uint64_t> started_ = {};  // by directory; guarded by it
+  FileDigests digests_ = {};                           // of sealed disks
+  LayerSender sender_;
 };
 
 LocalVolumes::Options volume_options(const Config& config);

@@ -70,8 +70,9 @@ void for_every_request_and_event(Visit&& visit) {
       ListUsage, SumUsage, PlanStart, PlanGrowth, PlanChange, ExplainComputeset, ExplainNode,
       ExplainHost, ComputesetChanged, NodeChanged, ComputesetIdle, HostChanged, AllocationChanged,
       AllocationRemoved, BudgetReached, WalltimeNotice, ListIsolations, IsolationChanged>(visit);
-  visit_messages<ApplyGrants, RemoveVolumes, DomainChanged, CheckConsole, StreamConsole, ProbeNode,
-                 ProbeHost, RunMeasurement, NotifyNode, CheckIsolation>(visit);
+  visit_messages<ApplyGrants, RemoveVolumes, SealDisk, SendLayer, DomainChanged, CheckConsole,
+                 StreamConsole, ProbeNode, ProbeHost, RunMeasurement, NotifyNode, CheckIsolation>(
+      visit);
   visit_messages<BeginUpload, FinishUpload, ListUploads, RemoveUpload, ImportImage, ListImages,
                  ListVolumes, RemoveImage, ImagePublished, ImageRemoved, VolumeChanged,
                  VolumePlaced>(visit);

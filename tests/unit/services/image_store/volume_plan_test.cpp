@@ -159,6 +159,31 @@ TEST_F(VolumePlan, OpensABaseByTheTicketOfItsVolumeAlone) {
   EXPECT_EQ(find("ticket of n", "folder-x", disk).error().code, core::ErrorCode::unauthenticated);
 }
 
+TEST_F(VolumePlan, OpensTheLayersOfADiskByTheTicketOfItsVolumeAlone) {
+  using enum msg::BaseFileKind;
+  publish("p/x", "folder-x");
+  define({.node_id = {"n"}, .image_id = {"p/x"}});
+  define({.node_id = {"m"}, .image_id = {"p/x"}});
+  EXPECT_TRUE(end_clone(msg::Volume{.node_id = {"n"}, .path = "/volumes/n"}));
+  StoredVolume saved = *view_.volume({"n"});
+  saved.volume.layers = {{.kind = layer, .content_id = "layer-1", .sha256 = "5a"},
+                         {.kind = layer, .content_id = "layer-2", .sha256 = "5b"},
+                         {.kind = layer, .content_id = "of-the-store"}};
+  apply({.volumes = {{saved}}});
+  const auto find = [&](const std::string& ticket, const std::string& content,
+                        msg::BaseFileKind kind) {
+    return find_base_file(view_, paths_, ticket, content, kind);
+  };
+  EXPECT_EQ(find("ticket of n", "layer-1", layer), "/images/layer-1");
+  EXPECT_EQ(find("ticket of n", "layer-2", layer), "/images/layer-2");
+  EXPECT_EQ(find("ticket of n", "folder-x", disk), "/images/folder-x");
+  EXPECT_EQ(find("ticket of n", "of-the-store", layer).error().code, core::ErrorCode::not_found);
+  EXPECT_EQ(find("ticket of n", "folder-x", layer).error().code, core::ErrorCode::not_found);
+  EXPECT_EQ(find("ticket of n", "layer-1", disk).error().code, core::ErrorCode::not_found);
+  EXPECT_EQ(find("ticket of m", "layer-1", layer).error().code, core::ErrorCode::not_found);
+  EXPECT_EQ(find("", "layer-1", layer).error().code, core::ErrorCode::unauthenticated);
+}
+
 TEST_F(VolumePlan, GivesTicketsToTheVolumesOfARelease0_1) {
   publish("p/x", "folder-x");
   StoredVolume old{

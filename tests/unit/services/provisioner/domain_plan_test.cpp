@@ -232,6 +232,33 @@ TEST(DomainPlan, OfAHostWithVolumesOfItsOwnNamesItsOwnFilesAndTheServerOfTheBase
   EXPECT_EQ(empty.disks[0].base.socket, "") << "a disk without an image has no base";
 }
 
+TEST(DomainPlan, OfADiskWithLayersNamesThemInTheNodesOwnDirectory) {
+  auto config = a_config();
+  config.image_store_url = "https://100.64.0.1:7000";
+  auto grant = a_grant();
+  grant.is_disk_on_host = true;
+  using enum msg::BaseFileKind;
+  grant.volume = {.node_id = {"n"},
+                  .path = "/store/n.qcow2",
+                  .disk_bytes = 1 << 30,
+                  .base = {{.kind = disk, .content_id = "x", .format = "raw"}},
+                  .layers = {{.kind = layer, .content_id = "a", .size_bytes = 7, .sha256 = "5a"},
+                             {.kind = layer, .content_id = "b"}}};
+  const auto planned = plan_host_volume(grant.volume, config);
+  EXPECT_TRUE(planned.copies.empty()) << "other nodes have no use for them";
+  ASSERT_EQ(planned.disk->layers.size(), 2U);
+  const auto& oldest = planned.disk->layers[0];
+  EXPECT_EQ(oldest.content_id, "a");
+  EXPECT_EQ(oldest.file.url, "https://100.64.0.1:7000/base/a/layer");
+  EXPECT_EQ(oldest.file.path, "/state/volumes/n/layers/a.qcow2");
+  EXPECT_EQ(oldest.file.size_bytes, 7U);
+  EXPECT_EQ(oldest.file.sha256, "5a");
+  const auto spec = plan_domain(stored(grant, config), config, Accel::tcg);
+  EXPECT_EQ(spec.disks[0].layers, (std::vector<std::string>{"/state/volumes/n/layers/a.qcow2",
+                                                            "/state/volumes/n/layers/b.qcow2"}));
+  EXPECT_FALSE(check_spec(spec)) << check_spec(spec)->detail;
+}
+
 TEST(DomainPlan, StartsNoNodeWithAnotherDiskThanTheOneItHas) {
   const auto shares = a_config();
   auto keeps = a_config();

@@ -70,6 +70,62 @@ TEST(DomainXml, ReadsWhatADiskDoesNotHaveFromItsBaseAndKeepsIt) {
   EXPECT_TRUE(disk.find("backingStore")->find("backingStore")) << "the base has none";
 }
 
+DomainSpec a_layered_spec() {
+  auto spec = a_spec();
+  spec.disks[0].layers = {"/volumes/n-1/layers/a.qcow2", "/volumes/n-1/layers/b.qcow2"};
+  spec.disks[0].base = {.socket = "/volumes/n-1/base", .format = "raw"};
+  return spec;
+}
+
+TEST(DomainXml, NamesEachFileOfADiskWithLayersAndTheEndOfTheChain) {
+  auto spec = a_layered_spec();
+  const auto xml = build_domain_xml(spec, XmlDialect::qemu);
+  ASSERT_TRUE(xml) << xml.error().detail;
+  const auto document = XmlDocument::parse(*xml);
+  const auto disk = document->root().find("devices")->children("disk")[0];
+  EXPECT_EQ(disk.attribute_at("driver", "copy_on_read"), "") << "a layer has only what is written";
+  EXPECT_EQ(disk.attribute_at("driver", "rerror_policy"), "stop");
+  const auto newest = *disk.find("backingStore");
+  EXPECT_EQ(newest.attribute("type"), "file");
+  EXPECT_EQ(newest.attribute_at("format", "type"), "qcow2");
+  EXPECT_EQ(newest.attribute_at("source", "file"), "/volumes/n-1/layers/b.qcow2");
+  const auto oldest = *newest.find("backingStore");
+  EXPECT_EQ(oldest.attribute_at("source", "file"), "/volumes/n-1/layers/a.qcow2");
+  EXPECT_EQ(oldest.attribute_at("backingStore/source/host", "socket"), "/volumes/n-1/base");
+  EXPECT_TRUE(oldest.find("backingStore/backingStore")) << "the base has none";
+
+  spec.disks[0].base = {};
+  const auto without = build_domain_xml(spec, XmlDialect::qemu);
+  ASSERT_TRUE(without) << without.error().detail;
+  const auto chain = XmlDocument::parse(*without);
+  const auto end = chain->root().find("devices")->children("disk")[0].find(
+      "backingStore/backingStore/backingStore");
+  ASSERT_TRUE(end) << "libvirt would look for more";
+  EXPECT_EQ(end->attribute("type"), "");
+}
+
+TEST(DomainXml, IsRefusedIfADiskHasOtherLayers) {
+  const auto spec = a_layered_spec();
+  std::vector<DomainSpec> others(6, spec);
+  others[0].disks[0].layers.pop_back();
+  std::swap(others[1].disks[0].layers[0], others[1].disks[0].layers[1]);
+  others[2].disks[0].layers[0] = "/etc/shadow";
+  others[3].disks[0].layers.clear();
+  others[4].disks[0].base = {};
+  others[5].disks[0].layers.emplace_back("/volumes/n-1/layers/c.qcow2");
+  for (const auto& other : others) {
+    const auto xml = build_domain_xml(other, XmlDialect::qemu);
+    ASSERT_TRUE(xml) << xml.error().detail;
+    EXPECT_FALSE(verify_domain_xml(*xml, spec, XmlDialect::qemu)) << *xml;
+  }
+  auto invalid = spec;
+  invalid.disks[0].layers.resize(17, "/volumes/x.qcow2");
+  EXPECT_EQ(check_spec(invalid)->field, "disks.layers");
+  invalid = spec;
+  invalid.disks[0].layers[0] = "x.qcow2";
+  EXPECT_EQ(check_spec(invalid)->field, "disks.layers");
+}
+
 TEST(DomainXml, IsRefusedIfADiskHasAnotherBase) {
   const auto spec = a_spec();
   auto with = spec;
