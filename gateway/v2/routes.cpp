@@ -18,8 +18,10 @@ void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work,
   add_v2_session_routes(router, sessions);
   add_v2_acknowledgement_routes(router);
   add_v2_process_routes(router);
-  router.add("GET", "/v2/events", msg::Right::read,
-             [&streams](const ExchangePtr& exchange) { streams.open(exchange); });
+  router
+      .add("GET", "/v2/events", msg::Right::read,
+           [&streams](const ExchangePtr& exchange) { streams.open(exchange); })
+      .takes({"after"});
 }
 
 }  // namespace nucleus::gateway
