@@ -57,6 +57,9 @@ core::Result<msg::BeginUpload> for_image(const Exchange& exchange,
   if (begin->format == msg::ImageFormat::unknown)
     return std::unexpected(msg::invalid("format", "format must be raw, qcow2 or iso"));
   begin->image_id = *image;
+  begin->person_id = exchange.who.person_id;
+  begin->token_id = exchange.who.token_id;
+  begin->person_uid = exchange.who.person_uid;
   return begin;
 }
 
