@@ -68,6 +68,7 @@ Uploads::Uploads(core::Runtime& runtime, const Config& config, View& view, Image
       fetches_{runtime.loop, config,
                [this](const std::string& upload_id, const core::Result<std::uint64_t>& fetched) {
                  end_fetch(upload_id, fetched);
+                 start_fetches();
                }} {}
 
 void Uploads::restart() {
@@ -188,18 +189,26 @@ void Uploads::begin_fetch(const StoredUpload& upload, core::Context& context,
   });
 }
 
-/// Those that run are locked.
+/// Those that run are locked. The oldest first.
 void Uploads::start_fetches() {
   if (!store_.is_loaded()) return;
+  std::vector<StoredUpload> waiting;
   store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
-    if (upload.state != UploadState::receiving || !upload.is_fetched()) return;
+    if (upload.state == UploadState::receiving && upload.is_fetched() &&
+        !tried_.contains(upload.upload_id))
+      waiting.push_back(upload);
+  });
+  std::ranges::stable_sort(waiting, {}, &StoredUpload::begun_unix_s);
+  for (const auto& upload : waiting) {
+    if (!fetches_.has_room_for(owner_of(upload.image_id))) continue;
     auto lock = locks_->try_lock(upload.upload_id);
-    if (!lock) return;
+    if (!lock) continue;
+    tried_.insert(upload.upload_id);
     const auto left = quota_left(view_, store_, owner_of(upload.image_id),
                                  config_.project_bytes_max, upload.upload_id);
     fetches_.start(upload, folder_.path_of(upload.upload_id),
                    std::min(left, config_.upload_bytes_max), std::move(lock));
-  });
+  }
 }
 
 /// What failed for now is tried again after `fetch_retry_ms`.
@@ -437,6 +446,7 @@ void Uploads::drop_expired(core::Context& context) {
   std::vector<std::string> expired;
   store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
     const auto end = shown_upload(upload, 0, config_.upload_keep_s).expires_unix_s;
+    if (end <= context.now_unix_s() && upload.is_fetched()) fetches_.cancel(upload.upload_id);
     if (end <= context.now_unix_s() && !images_.is_publishing(upload.upload_id) &&
         !locks_->is_locked(upload.upload_id))
       expired.push_back(upload.upload_id);

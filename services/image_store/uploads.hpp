@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "messages/people.hpp"
@@ -40,7 +41,10 @@ class Uploads {
   /// Removes expired uploads and files without an upload, and checks uploads whose bytes have all
   /// arrived but that are not being checked.
   void tidy(core::Context& context);
-  void retry_fetches(core::Context&) { start_fetches(); }
+  void retry_fetches(core::Context&) {
+    tried_.clear();
+    start_fetches();
+  }
   core::Result<void> end_rights(const msg::CredentialsChanged& change, core::Context& context);
   /// Call when the records were loaded.
   void restart();
@@ -80,6 +84,7 @@ class Uploads {
   Images& images_;
   std::shared_ptr<UploadLocks> locks_ = std::make_shared<UploadLocks>();
   std::string url_ = {};
+  std::set<std::string> tried_ = {};  // fetched since the last `retry_fetches`
   Fetches fetches_;
 };
 

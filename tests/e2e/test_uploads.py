@@ -323,6 +323,22 @@ def test_what_is_fetched_for_a_person_who_was_removed_is_not_published(deploymen
     assert admin.ask("GET", "/v2/images/demo/late").status_code == 404
 
 
+def test_slow_servers_of_one_project_do_not_delay_the_imports_of_others(deployment, admin, gated,
+                                                                        mirror):
+    slow = [begin_import(admin, f"demo/slow{number}", gated) for number in range(3)]
+    url, folder = mirror
+    (folder / "quick").write_bytes(SMALL)
+    other = Client(admin.url, deployment.add_person("other", "biology"))
+    begun_there = other.ask("POST", "/v2/images/biology/quick/import", json={
+        "format": "raw", "source_url": f"{url}/quick",
+        "sha256": hashlib.sha256(SMALL).hexdigest()})
+    publishes(other, begun_there.json())
+    assert {state_of(admin, one)["state"] for one in slow} == {"receiving"}
+    gated.gate.set()
+    for one in slow:
+        publishes(admin, one)
+
+
 def test_an_upload_is_refused_with_the_field_at_fault(admin):
     for body, field in (({}, "format"), ({"format": "raw"}, "size_bytes"),
                         ({"format": "vmdk", "size_bytes": 1}, "format"),
