@@ -199,6 +199,8 @@ void Service::handle(core::http::Request request, std::shared_ptr<void> kept,
   if (auto read = read_after_sequence(*exchange, newest); !read)
     return exchange->refuse(read.error());
   const Route& route = *match.route;
+  if (auto checked = check_query(route, exchange->request); !checked)
+    return exchange->refuse(checked.error());
   if (const auto target = target_with_slash(route, exchange->request); !target.empty())
     return exchange->reply_text(301, "", "text/html; charset=utf-8",
                                 {{"Location", exchange->base_url + target}});
@@ -276,6 +278,8 @@ void Service::plan_upload(
   auto exchange = make_exchange(request, done);
   auto match = router_.find(request.method, request.path);
   exchange->path = std::move(match.path);
+  if (auto checked = check_query(*match.route, exchange->request); !checked)
+    return exchange->refuse(checked.error());
   authenticate(exchange, match.route->needs, [this, exchange, done](msg::Principal who) {
     exchange->who = std::move(who);
     check_upload(exchange, [this, exchange, done] {

@@ -174,7 +174,7 @@ struct SumUsage {
 
 inline std::optional<Error> check(const SumUsage& request) {
   if (request.by != UsageGroup::unknown) return check(request.usage.page);
-  return invalid("by", "by must be " + std::string(enum_list(UsageGroup{})));
+  return invalid("by", "by must be project, person, cluster, allocation or on_behalf_of");
 }
 
 }  // namespace nucleus::msg

@@ -55,7 +55,12 @@ struct BeginUpload {
   std::string md5 = {};          // likewise
   std::string source_url = {};   // https://, or http:// with `sha256`; without user and password
   Firmware firmware = Firmware::bios;
-  NUCLEUS_FIELDS(image_id, format, size_bytes, sha256, md5, source_url, firmware);
+  // Whose right is checked again with each part and before it is published; empty = nobody's.
+  PersonId person_id = {};
+  std::string token_id = {};
+  std::string person_uid = {};
+  NUCLEUS_FIELDS(image_id, format, size_bytes, sha256, md5, source_url, firmware, person_id,
+                 token_id, person_uid);
 };
 
 /// receiving: until the last byte has arrived. checking: read, checked and copied. published: it is

@@ -153,7 +153,7 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
   std::vector<core::PeerRights> all{
       {.name = "registry"},
       {.name = "network", .project = "*"},
-      {.name = "image_store", .project = "*"},
+      {.name = "image_store", .calls = topics<msg::RecheckCredential>(), .project = "*"},
       {.name = "scheduler",
        .calls = topics<msg::ApplyGrants, msg::RemoveVolumes, msg::SealDisk, msg::SendLayer,
                        msg::NotifyNode>(),

@@ -39,8 +39,9 @@ core::Result<std::int64_t> begin_of_day(const std::string& text) {
   std::tm parts{};
   const char* end = strptime(text.c_str(), "%Y-%m-%d", &parts);
   parts.tm_isdst = -1;
+  const int day = parts.tm_mday;
   const std::time_t time = end && *end == '\0' ? std::mktime(&parts) : -1;
-  if (time < 0)
+  if (time < 0 || parts.tm_mday != day)  // 2026-02-30 became 2026-03-02
     return core::refuse(ErrorCode::invalid_argument,
                         "a day must be written as 2026-11-01, not " + msg::shown(text));
   return time;
@@ -103,6 +104,8 @@ core::Result<int> show_usage(const Api& api, const Words& words) {
   if (!tenant.empty() && (!by.empty() || format == "sacct"))
     return core::refuse(ErrorCode::invalid_argument,
                         "give --project or --allocation instead of --tenant", "tenant");
+  if (!by.empty() && format == "sacct")
+    return core::refuse(ErrorCode::invalid_argument, "--by cannot be given with --format=sacct");
   if (!by.empty()) {
     std::ranges::replace(by, '-', '_');
     const auto totals = api.get_all(*path + "&by=" + encoded(by), "totals");

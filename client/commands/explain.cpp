@@ -1,5 +1,8 @@
 // why, and start --plan: what the scheduler knows about a state, and about a start before it is
 // made.
+#include <fmt/format.h>
+
+#include <cstdlib>
 #include <iostream>
 
 #include "client/commands/commands.hpp"
@@ -16,6 +19,10 @@ namespace {
 std::string time_of(const Json& object, std::string_view field) {
   const auto unix_s = object[field].number().value_or(0);
   return unix_s == 0 ? std::string() : shown_time(unix_s);
+}
+
+std::string in_hundredths(const Json& number) {
+  return fmt::format("{:.2f}", std::strtod(number.text().c_str(), nullptr));
 }
 
 /// What was asked for, then what it waits for, indented.
@@ -78,8 +85,8 @@ core::Result<int> explain(const Api& api, const Words& words) {
   if (const auto& queue = (*found)["queue"]; queue.is_object()) {
     print_expected_start(*found);
     std::cout << "Before it: " << queue["ahead"].text() << " computesets; priority "
-              << queue["priority"].text() << " (age " << queue["age"].text() << ", fair share "
-              << queue["fair_share"].text() << ")\n";
+              << in_hundredths(queue["priority"]) << " (age " << in_hundredths(queue["age"])
+              << ", fair share " << in_hundredths(queue["fair_share"]) << ")\n";
   }
   for (const auto& step : (*found)["timeline"].items())
     std::cout << time_of(step, "unix_s") << "  " << step["text"].text() << "\n";

@@ -45,7 +45,7 @@ core::Result<int> import_image(const Api& api, const Words& words) {
                     {"source_url", url},
                     {"sha256", words.has("--sha256") ? words["--sha256"] : std::string()},
                     {"firmware", words.has("--firmware") ? words["--firmware"] : "bios"}}));
-  if (!begun) return std::unexpected(begun.error());
+  if (!begun) return std::unexpected(refused_image(begun.error(), *image_id));
   const auto done = wait_until_published(api, *image_id, (*begun)["upload_id"].text());
   if (!done) return done;
   std::cout << "image " << *image_id << " imported\n";

@@ -162,6 +162,11 @@ core::Result<int> overhead(const Api& api, const Words& words) {
   auto result = run_verb(api, words);
   if (result || result.error().code != ErrorCode::not_found) return result;
   const auto cluster = msg::shown(words["CLUSTER"]);
+  const auto report = api.get(overhead_path(words));
+  const auto failure = report ? (*report)["failure"].text() : std::string();
+  if (!words.has("--certificate") && !failure.empty())
+    return core::refuse(ErrorCode::wrong_state,
+                        "the last measurement of " + cluster + " failed: " + failure);
   return core::refuse(
       ErrorCode::not_found,
       words.has("--certificate")

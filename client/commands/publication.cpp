@@ -6,6 +6,7 @@
 #include "client/http/url.hpp"
 #include "client/terminal/interrupt.hpp"
 #include "client/terminal/terminal.hpp"
+#include "messages/common.hpp"
 
 namespace nucleus::client {
 
@@ -33,7 +34,14 @@ core::Result<std::string> new_image_id(const Api& api, const std::string& name) 
   if (name.find_first_not_of("0123456789") == std::string::npos)
     return core::refuse(ErrorCode::invalid_argument,
                         "an image's name must not be a number, which is an index in the list");
-  if (name.find('/') != std::string::npos) return name;
+  const auto slash = name.find('/');
+  const auto project = slash == std::string::npos ? "" : name.substr(0, slash);
+  if ((slash != std::string::npos && !msg::is_name(project)) ||
+      !msg::is_name(name.substr(slash + 1)))
+    return core::refuse(ErrorCode::invalid_argument,
+                        "the image's name must be NAME or PROJECT/NAME, each 1 to 64 letters, "
+                        "digits, - _ . beginning with a letter or digit");
+  if (!project.empty()) return name;
   const auto me = api.get("/v2/me");
   if (!me) return std::unexpected(me.error());
   const auto projects = (*me)["projects"].items();
@@ -46,6 +54,12 @@ std::string path_of_image(const std::string& image_id) {
   const auto slash = image_id.find('/');
   return "/v2/images/" + encoded(image_id.substr(0, slash)) + "/" +
          encoded(image_id.substr(slash + 1));
+}
+
+core::Error refused_image(core::Error error, const std::string& image_id) {
+  if (error.code == ErrorCode::not_found)
+    error.detail = "no such project: " + image_id.substr(0, image_id.find('/'));
+  return error;
 }
 
 core::Result<int> wait_until_published(const Api& api, const std::string& image_id,

@@ -93,7 +93,7 @@ core::Result<RemoteUpload> begin_or_continue(const Api& api, const LocalImage& i
                                    {"size_bytes", static_cast<std::int64_t>(image.size_bytes)},
                                    {"sha256", image.sha256},
                                    {"firmware", image.firmware}}));
-  if (!begun) return std::unexpected(begun.error());
+  if (!begun) return std::unexpected(refused_image(begun.error(), image.image_id));
   return RemoteUpload{
       .upload_id = (*begun)["upload_id"].text(),
       .url = (*begun)["url"].text(),

@@ -76,7 +76,10 @@ std::optional<std::int64_t> unix_s_of(const std::string& iso_time) {
   std::tm zone{};
   const char* rest = strptime(end, "%z", &zone);
   if (!rest || *rest != '\0') return std::nullopt;
-  return timegm(&parts) - zone.tm_gmtoff;
+  const int day = parts.tm_mday;
+  const auto unix_s = timegm(&parts);
+  if (parts.tm_mday != day) return std::nullopt;  // there is no 30th of February
+  return unix_s - zone.tm_gmtoff;
 }
 
 std::string IriQuery::take(const std::string& name) {

@@ -27,7 +27,8 @@ PLAIN = {"text": {"type": "string"}, "number": {"type": "integer"}, "flag": {"ty
          "object": {"type": "object"}, "real": {"type": "number"}, "nothing": {"type": "null"},
          "text?": {"type": ["string", "null"]}, "uri": {"type": "string", "format": "uri"},
          "time": {"type": "string", "format": "date-time"}}
-WATCH = ("watch", "string", "Server-sent events of this collection instead of a page.")
+WATCH = ("watch", "string",
+         "Server-sent events of this collection instead of a page; true if it has no value.")
 
 
 class Schemas:
@@ -124,13 +125,14 @@ class Schemas:
 
 
 def with_plan(operation):
-    """`plan: SCHEMA`: a plan of the change may be asked for, in the body or in the query."""
+    """`plan: SCHEMA`: a plan of the change may be asked for, in the query or in the body."""
     if "plan" not in operation:
         return operation
     gives = dict(operation["gives"])
     gives[200] = {"or": [gives[200], operation["plan"]]} if 200 in gives else operation["plan"]
+    operation = {**operation, "query": {**operation.get("query", {}), "plan": PLAN}}
     if "body" not in operation:
-        return {**operation, "gives": gives, "query": {**operation.get("query", {}), "plan": PLAN}}
+        return {**operation, "gives": gives}
     body = dict(operation["body"])
     where = "also" if "message" in body else "fields"
     body[where] = {**body.get(where, {}), "plan": {"type": "boolean", "description": PLAN}}

@@ -59,8 +59,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   }
   /// 403: the caller's credential lacks the right.
   void refuse_right(msg::Right right) {
-    refuse(core::ErrorCode::forbidden,
-           "you are not allowed to " + std::string(msg::name_of(right)));
+    refuse(core::ErrorCode::forbidden, "this needs the right " + std::string(msg::name_of(right)));
   }
   /// A problem of RFC 9457, with its `type`, `title` and `detail`.
   void reply_problem(int status, Json problem, core::http::Headers headers = {});

@@ -38,13 +38,14 @@ std::vector<std::string> segments_of(const std::string& path) {
   return parts;
 }
 
-void Router::add(std::string method, std::string pattern, msg::Right needs, Handler handler) {
+Route& Router::add(std::string method, std::string pattern, msg::Right needs, Handler handler) {
   Route route{.method = std::move(method),
               .pattern = std::move(pattern),
               .needs = needs,
               .handler = std::move(handler)};
   route.segments = segments_of(route.pattern);
   routes_.push_back(std::move(route));
+  return routes_.back();
 }
 
 RouteMatch Router::find(const std::string& method, const std::string& path) const {
@@ -57,6 +58,18 @@ RouteMatch Router::find(const std::string& method, const std::string& path) cons
     match.allowed += (match.allowed.empty() ? "" : ", ") + route.method;
   }
   return match;
+}
+
+core::Result<void> check_query(const Route& route, const core::http::Request& request) {
+  if (!route.pattern.starts_with("/v2/")) return {};
+  for (const auto& [name, value] : request.query) {
+    const auto shown = msg::shown(name);
+    if (!route.parameters.contains(name))
+      return std::unexpected(msg::invalid(shown, "there is no parameter " + shown));
+    if (name != route.repeatable && request.query.count(name) > 1)
+      return std::unexpected(msg::invalid(shown, shown + " must be given once"));
+  }
+  return {};
 }
 
 }  // namespace nucleus::gateway

@@ -4,11 +4,14 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "core/http/http.hpp"
 #include "messages/people.hpp"
 
 namespace nucleus::gateway {
@@ -27,6 +30,22 @@ struct Route {
   /// A GET whose answer changes only after an event of the path's cluster or, if the path names
   /// none, of the caller's projects: its answers may be cached.
   bool is_cached = false;
+  /// The parameters that a query may have; routes outside of /v2 check their own.
+  std::set<std::string> parameters = {};
+  std::string repeatable = {};  // the one of them that may be given several times
+
+  /// The query may have these too.
+  Route& takes(std::initializer_list<const char*> names) {
+    parameters.insert(names.begin(), names.end());
+    return *this;
+  }
+  Route& takes_many(std::string name) {
+    repeatable = name;
+    parameters.insert(std::move(name));
+    return *this;
+  }
+  /// Those of a page of a collection.
+  Route& takes_page() { return takes({"limit", "after", "fields"}); }
 };
 
 struct RouteMatch {
@@ -37,16 +56,17 @@ struct RouteMatch {
 
 class Router {
  public:
-  void add(std::string method, std::string pattern, msg::Right needs, Handler handler);
+  /// The reference is valid until the next one is added.
+  Route& add(std::string method, std::string pattern, msg::Right needs, Handler handler);
   /// A GET whose answers may be cached.
-  void add_cached(std::string pattern, msg::Right needs, Handler handler) {
-    add("GET", std::move(pattern), needs, std::move(handler));
-    routes_.back().is_cached = true;
+  Route& add_cached(std::string pattern, msg::Right needs, Handler handler) {
+    auto& route = add("GET", std::move(pattern), needs, std::move(handler));
+    route.is_cached = true;
+    return route;
   }
   /// A GET for everybody: a caller with a credential sees more.
   void add_open(std::string pattern, Handler handler) {
-    add("GET", std::move(pattern), msg::Right::read, std::move(handler));
-    routes_.back().is_open = true;
+    add("GET", std::move(pattern), msg::Right::read, std::move(handler)).is_open = true;
   }
   /// A route without a credential.
   void add_public(std::string method, std::string pattern, Handler handler) {
@@ -58,6 +78,10 @@ class Router {
  private:
   std::vector<Route> routes_ = {};
 };
+
+/// `invalid_argument` names a parameter of /v2 that the route does not have, or that is given
+/// twice: a change with a misspelled `plan` must not be made.
+core::Result<void> check_query(const Route& route, const core::http::Request& request);
 
 /// `GET /v2/clusters`, for metrics.
 inline std::string label_of(const Route& route) {

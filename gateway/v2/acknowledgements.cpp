@@ -47,7 +47,8 @@ void sign(const ExchangePtr& exchange) {
 
 void add_v2_acknowledgement_routes(Router& router) {
   router.add("PUT", "/v2/acknowledgement", msg::Right::operate, set_text);
-  router.add("GET", "/v2/projects/{project}/acknowledgements", msg::Right::read, get_status);
+  router.add("GET", "/v2/projects/{project}/acknowledgements", msg::Right::read, get_status)
+      .takes_page();
   router.add("POST", "/v2/projects/{project}/acknowledgements", msg::Right::define, sign);
 }
 

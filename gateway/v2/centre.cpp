@@ -45,16 +45,13 @@ void get_image(const ExchangePtr& exchange) {
 }
 
 void remove_image(const ExchangePtr& exchange) {
-  const auto keeps = exchange->request.query_value("kept_for_clones");
-  if (!keeps.empty() && keeps != "true" && keeps != "false")
-    return exchange->refuse(
-        msg::invalid("kept_for_clones", "kept_for_clones must be true or false"));
-  with_image(exchange, [exchange, keeps](const msg::Image& image) {
+  const auto keeps = read_flag(*exchange, "kept_for_clones");
+  if (!keeps) return exchange->refuse(keeps.error());
+  with_image(exchange, [exchange, keeps = *keeps](const msg::Image& image) {
     if (exchange->path["project"] == "public" && !exchange->is_operator())
       return exchange->refuse(ErrorCode::forbidden, "only operators remove public images");
-    exchange->ask(
-        msg::RemoveImage{.image_id = image.image_id, .is_kept_for_clones = keeps == "true"},
-        [exchange](const msg::Done&) { exchange->reply_nothing(); });
+    exchange->ask(msg::RemoveImage{.image_id = image.image_id, .is_kept_for_clones = keeps},
+                  [exchange](const msg::Done&) { exchange->reply_nothing(); });
   });
 }
 
@@ -112,16 +109,27 @@ void define_allocation(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork& work) {
-  router.add("GET", "/v2/images", msg::Right::read,
-             watchable<msg::ImagePublished, msg::ImageRemoved>(streams, list_images));
-  router.add("GET", "/v2/images/{project}/{image}", msg::Right::read, get_image);
-  router.add("PUT", "/v2/images/{project}/{image}", msg::Right::images,
-             [work](const ExchangePtr& exchange) { upload_image(exchange, work); });
-  router.add("DELETE", "/v2/images/{project}/{image}", msg::Right::images, remove_image);
-  router.add("GET", "/v2/allocations", msg::Right::read,
-             watchable<msg::AllocationChanged, msg::AllocationRemoved>(streams, list_allocations));
-  router.add("GET", "/v2/allocations/{allocation}", msg::Right::read, get_allocation);
-  router.add("PUT", "/v2/allocations/{allocation}", msg::Right::operate, define_allocation);
+  router
+      .add("GET", "/v2/images", msg::Right::read,
+           watchable<msg::ImagePublished, msg::ImageRemoved>(streams, list_images))
+      .takes_page()
+      .takes({"watch"});
+  router.add("GET", "/v2/images/{project}/{image}", msg::Right::read, get_image).takes({"fields"});
+  router
+      .add("PUT", "/v2/images/{project}/{image}", msg::Right::images,
+           [work](const ExchangePtr& exchange) { upload_image(exchange, work); })
+      .takes({"format", "sha256"});
+  router.add("DELETE", "/v2/images/{project}/{image}", msg::Right::images, remove_image)
+      .takes({"kept_for_clones"});
+  router
+      .add("GET", "/v2/allocations", msg::Right::read,
+           watchable<msg::AllocationChanged, msg::AllocationRemoved>(streams, list_allocations))
+      .takes_page()
+      .takes({"watch"});
+  router.add("GET", "/v2/allocations/{allocation}", msg::Right::read, get_allocation)
+      .takes({"fields"});
+  router.add("PUT", "/v2/allocations/{allocation}", msg::Right::operate, define_allocation)
+      .takes({"plan"});
 }
 
 }  // namespace nucleus::gateway

@@ -29,12 +29,14 @@ Json cluster_json(const ClusterNodes& whole, const NodeStatusesById& statuses) {
 void list_clusters(const ExchangePtr& exchange) {
   const auto page = read_page(*exchange);
   if (!page) return exchange->refuse(page.error());
-  exchange->ask(msg::ListClusters{.viewer = msg::viewer_of(exchange->who),
-                                  .project_id = {exchange->request.query_value("project_id")},
-                                  .page = *page},
-                [exchange](const msg::Clusters& found) {
-                  reply_list(exchange, "clusters", found.clusters, found.next);
-                });
+  const auto project = read_filter(*exchange, "project_id");
+  if (!project) return exchange->refuse(project.error());
+  exchange->ask(
+      msg::ListClusters{
+          .viewer = msg::viewer_of(exchange->who), .project_id = {*project}, .page = *page},
+      [exchange](const msg::Clusters& found) {
+        reply_list(exchange, "clusters", found.clusters, found.next);
+      });
 }
 
 void get_cluster(const ExchangePtr& exchange) {
@@ -179,19 +181,30 @@ void get_isolation(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v2_cluster_routes(Router& router, EventStreams& streams) {
-  router.add_cached("/v2/clusters", msg::Right::read,
-                    watchable<msg::ClusterDefined, msg::ClusterRemoved, msg::NodeDefined,
-                              msg::NodeRemoved, msg::NodeChanged>(streams, list_clusters));
+  router
+      .add_cached("/v2/clusters", msg::Right::read,
+                  watchable<msg::ClusterDefined, msg::ClusterRemoved, msg::NodeDefined,
+                            msg::NodeRemoved, msg::NodeChanged>(streams, list_clusters))
+      .takes_page()
+      .takes({"project_id", "watch"});
   router.add("POST", "/v2/clusters", msg::Right::define, create_cluster);
-  router.add_cached("/v2/clusters/{cluster}", msg::Right::read, get_cluster);
+  router.add_cached("/v2/clusters/{cluster}", msg::Right::read, get_cluster).takes({"fields"});
   router.add("PATCH", "/v2/clusters/{cluster}", msg::Right::define, change_cluster);
   router.add("DELETE", "/v2/clusters/{cluster}", msg::Right::define, remove_cluster);
-  router.add("GET", "/v2/clusters/{cluster}/volumes", msg::Right::read,
-             watchable<msg::VolumeChanged>(streams, list_volumes));
-  router.add_cached("/v2/clusters/{cluster}/networks", msg::Right::read,
-                    watchable<msg::PortsLeased>(streams, list_networks));
-  router.add("GET", "/v2/clusters/{cluster}/isolation", msg::Right::read,
-             watchable<msg::IsolationChanged>(streams, get_isolation));
+  router
+      .add("GET", "/v2/clusters/{cluster}/volumes", msg::Right::read,
+           watchable<msg::VolumeChanged>(streams, list_volumes))
+      .takes_page()
+      .takes({"watch"});
+  router
+      .add_cached("/v2/clusters/{cluster}/networks", msg::Right::read,
+                  watchable<msg::PortsLeased>(streams, list_networks))
+      .takes_page()
+      .takes({"watch"});
+  router
+      .add("GET", "/v2/clusters/{cluster}/isolation", msg::Right::read,
+           watchable<msg::IsolationChanged>(streams, get_isolation))
+      .takes({"fields", "watch"});
 }
 
 }  // namespace nucleus::gateway

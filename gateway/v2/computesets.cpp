@@ -12,9 +12,10 @@ namespace {
 void list_computesets(const ExchangePtr& exchange) {
   const auto page = read_page(*exchange);
   if (!page) return exchange->refuse(page.error());
-  msg::ListComputesets request{.viewer = msg::viewer_of(exchange->who),
-                               .cluster_id = {exchange->request.query_value("cluster_id")},
-                               .page = *page};
+  const auto cluster = read_filter(*exchange, "cluster_id");
+  if (!cluster) return exchange->refuse(cluster.error());
+  msg::ListComputesets request{
+      .viewer = msg::viewer_of(exchange->who), .cluster_id = {*cluster}, .page = *page};
   for (const auto& [name, time] : {std::pair{"from_unix_s", &request.from_unix_s},
                                    std::pair{"to_unix_s", &request.to_unix_s}}) {
     const auto number = read_number(*exchange, name);
@@ -151,14 +152,21 @@ void shrink_computeset(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v2_computeset_routes(Router& router, EventStreams& streams) {
-  router.add_cached("/v2/computesets", msg::Right::read,
-                    watchable<msg::ComputesetChanged>(streams, list_computesets));
-  router.add("POST", "/v2/computesets", msg::Right::power, start_computeset);
-  router.add_cached("/v2/computesets/{id}", msg::Right::read, get_computeset);
-  router.add("PATCH", "/v2/computesets/{id}", msg::Right::power, change_walltime);
-  router.add("POST", "/v2/computesets/{id}/power", msg::Right::power, power_computeset);
-  router.add("POST", "/v2/computesets/{id}/nodes", msg::Right::power, grow_computeset);
-  router.add("POST", "/v2/computesets/{id}/nodes/remove", msg::Right::power, shrink_computeset);
+  router
+      .add_cached("/v2/computesets", msg::Right::read,
+                  watchable<msg::ComputesetChanged>(streams, list_computesets))
+      .takes_page()
+      .takes({"cluster_id", "from_unix_s", "to_unix_s", "watch"})
+      .takes_many("state");
+  router.add("POST", "/v2/computesets", msg::Right::power, start_computeset).takes({"plan"});
+  router.add_cached("/v2/computesets/{id}", msg::Right::read, get_computeset).takes({"fields"});
+  router.add("PATCH", "/v2/computesets/{id}", msg::Right::power, change_walltime).takes({"plan"});
+  router.add("POST", "/v2/computesets/{id}/power", msg::Right::power, power_computeset)
+      .takes({"plan"});
+  router.add("POST", "/v2/computesets/{id}/nodes", msg::Right::power, grow_computeset)
+      .takes({"plan"});
+  router.add("POST", "/v2/computesets/{id}/nodes/remove", msg::Right::power, shrink_computeset)
+      .takes({"plan"});
 }
 
 }  // namespace nucleus::gateway

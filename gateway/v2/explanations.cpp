@@ -34,9 +34,11 @@ void explain_host(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v2_explanation_routes(Router& router) {
-  router.add("GET", "/v2/computesets/{id}/why", msg::Right::read, explain_computeset);
-  router.add("GET", "/v2/clusters/{cluster}/nodes/{node}/why", msg::Right::read, explain_node);
-  router.add("GET", "/v2/hosts/{host}/why", msg::Right::operate, explain_host);
+  router.add("GET", "/v2/computesets/{id}/why", msg::Right::read, explain_computeset)
+      .takes({"fields"});
+  router.add("GET", "/v2/clusters/{cluster}/nodes/{node}/why", msg::Right::read, explain_node)
+      .takes({"fields"});
+  router.add("GET", "/v2/hosts/{host}/why", msg::Right::operate, explain_host).takes({"fields"});
 }
 
 }  // namespace nucleus::gateway

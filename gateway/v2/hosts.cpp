@@ -102,16 +102,24 @@ void remove_host_class(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v2_host_routes(Router& router, EventStreams& streams) {
-  router.add("GET", "/v2/hosts", msg::Right::operate,
-             watchable<msg::HostChanged>(streams, list_hosts));
-  router.add("GET", "/v2/hosts/{host}", msg::Right::operate, get_host);
-  router.add("PATCH", "/v2/hosts/{host}", msg::Right::operate, change_host);
-  router.add("PATCH", "/v2/hosts/{host}/class", msg::Right::operate, classify_host);
-  router.add("GET", "/v2/host-classes", msg::Right::read,
-             watchable<msg::HostClassChanged, msg::HostClassRemoved>(streams, list_host_classes));
-  router.add("GET", "/v2/host-classes/{class}", msg::Right::read, get_host_class);
-  router.add("PUT", "/v2/host-classes/{class}", msg::Right::operate, define_host_class);
-  router.add("DELETE", "/v2/host-classes/{class}", msg::Right::operate, remove_host_class);
+  router
+      .add("GET", "/v2/hosts", msg::Right::operate,
+           watchable<msg::HostChanged>(streams, list_hosts))
+      .takes_page()
+      .takes({"watch"});
+  router.add("GET", "/v2/hosts/{host}", msg::Right::operate, get_host).takes({"fields"});
+  router.add("PATCH", "/v2/hosts/{host}", msg::Right::operate, change_host).takes({"plan"});
+  router.add("PATCH", "/v2/hosts/{host}/class", msg::Right::operate, classify_host).takes({"plan"});
+  router
+      .add("GET", "/v2/host-classes", msg::Right::read,
+           watchable<msg::HostClassChanged, msg::HostClassRemoved>(streams, list_host_classes))
+      .takes_page()
+      .takes({"watch"});
+  router.add("GET", "/v2/host-classes/{class}", msg::Right::read, get_host_class).takes({"fields"});
+  router.add("PUT", "/v2/host-classes/{class}", msg::Right::operate, define_host_class)
+      .takes({"plan"});
+  router.add("DELETE", "/v2/host-classes/{class}", msg::Right::operate, remove_host_class)
+      .takes({"plan"});
 }
 
 }  // namespace nucleus::gateway

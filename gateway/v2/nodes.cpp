@@ -182,17 +182,21 @@ void issue_console(const ExchangePtr& exchange) {
 
 void add_v2_node_routes(Router& router, EventStreams& streams) {
   const std::string nodes = "/v2/clusters/{cluster}/nodes";
-  router.add_cached(
-      nodes, msg::Right::read,
-      watchable<msg::NodeDefined, msg::NodeRemoved, msg::NodeChanged>(streams, list_nodes));
+  router
+      .add_cached(
+          nodes, msg::Right::read,
+          watchable<msg::NodeDefined, msg::NodeRemoved, msg::NodeChanged>(streams, list_nodes))
+      .takes_page()
+      .takes({"watch"});
   router.add("POST", nodes, msg::Right::define, add_nodes);
   router.add("PATCH", nodes, msg::Right::define, rename_nodes);
-  router.add("POST", "/v2/clusters/{cluster}/power", msg::Right::power, power_nodes);
+  router.add("POST", "/v2/clusters/{cluster}/power", msg::Right::power, power_nodes)
+      .takes({"plan"});
   router.add("PUT", "/v2/clusters/{cluster}/iso", msg::Right::images, attach_iso_to_nodes);
-  router.add_cached(nodes + "/{node}", msg::Right::read, get_node);
+  router.add_cached(nodes + "/{node}", msg::Right::read, get_node).takes({"fields"});
   router.add("PATCH", nodes + "/{node}", msg::Right::define, change);
   router.add("DELETE", nodes + "/{node}", msg::Right::define, remove_node);
-  router.add("POST", nodes + "/{node}/power", msg::Right::power, power_node);
+  router.add("POST", nodes + "/{node}/power", msg::Right::power, power_node).takes({"plan"});
   router.add("PUT", nodes + "/{node}/iso", msg::Right::images, attach_iso);
   router.add("DELETE", nodes + "/{node}/iso", msg::Right::images, detach_iso);
   router.add("POST", nodes + "/{node}/console", msg::Right::console, issue_console);

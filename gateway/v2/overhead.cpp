@@ -63,10 +63,11 @@ void get_signing_key(const ExchangePtr& exchange) {
 
 void add_v2_overhead_routes(Router& router) {
   const std::string overhead = "/v2/clusters/{cluster}/overhead";
-  router.add("GET", overhead, msg::Right::read, get_overhead);
+  router.add("GET", overhead, msg::Right::read, get_overhead).takes({"fields"});
   router.add("POST", overhead, msg::Right::power, measure_overhead);
-  router.add("GET", overhead + "/certificates", msg::Right::read, list_certificates);
-  router.add("GET", overhead + "/certificates/{certificate}", msg::Right::read, get_certificate);
+  router.add("GET", overhead + "/certificates", msg::Right::read, list_certificates).takes_page();
+  router.add("GET", overhead + "/certificates/{certificate}", msg::Right::read, get_certificate)
+      .takes({"format"});
   router.add("GET", "/v2/overhead/key", msg::Right::read, get_signing_key);
 }
 

@@ -170,18 +170,18 @@ void revoke_token(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v2_people_routes(Router& router) {
-  router.add("GET", "/v2/projects", msg::Right::read, list_projects);
+  router.add("GET", "/v2/projects", msg::Right::read, list_projects).takes_page();
   router.add("PUT", "/v2/projects/{project}", msg::Right::operate, define_project);
   router.add("DELETE", "/v2/projects/{project}", msg::Right::operate, remove_project);
-  router.add("GET", "/v2/people", msg::Right::people, list_people);
-  router.add("GET", "/v2/people/{person}", msg::Right::people, get_person);
+  router.add("GET", "/v2/people", msg::Right::people, list_people).takes_page();
+  router.add("GET", "/v2/people/{person}", msg::Right::people, get_person).takes({"fields"});
   router.add("PUT", "/v2/people/{person}", msg::Right::operate, define_person);
   router.add("DELETE", "/v2/people/{person}", msg::Right::operate, remove_person);
-  router.add("GET", "/v2/me", msg::Right::read, get_me);
-  router.add("GET", "/v2/me/key", msg::Right::read, with_key(get_key));
+  router.add("GET", "/v2/me", msg::Right::read, get_me).takes({"fields"});
+  router.add("GET", "/v2/me/key", msg::Right::read, with_key(get_key)).takes({"fields"});
   router.add("PUT", "/v2/me/key", msg::Right::read, with_key(replace_key));
   router.add("DELETE", "/v2/me/key", msg::Right::read, with_key(remove_key));
-  router.add("GET", "/v2/me/tokens", msg::Right::read, list_tokens);
+  router.add("GET", "/v2/me/tokens", msg::Right::read, list_tokens).takes_page();
   router.add("POST", "/v2/me/tokens", msg::Right::read, issue_token);
   router.add("DELETE", "/v2/me/tokens/{token}", msg::Right::read, revoke_token);
 }

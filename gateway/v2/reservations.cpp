@@ -63,13 +63,18 @@ void remove_reservation(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v2_reservation_routes(Router& router, EventStreams& streams) {
-  router.add(
-      "GET", "/v2/reservations", msg::Right::read,
-      watchable<msg::ReservationChanged, msg::ReservationRemoved>(streams, list_reservations));
-  router.add("POST", "/v2/reservations", msg::Right::operate, create_reservation);
-  router.add("GET", "/v2/reservations/{reservation}", msg::Right::read, get_reservation);
-  router.add("PATCH", "/v2/reservations/{reservation}", msg::Right::operate, change_reservation);
-  router.add("DELETE", "/v2/reservations/{reservation}", msg::Right::operate, remove_reservation);
+  router
+      .add("GET", "/v2/reservations", msg::Right::read,
+           watchable<msg::ReservationChanged, msg::ReservationRemoved>(streams, list_reservations))
+      .takes_page()
+      .takes({"watch"});
+  router.add("POST", "/v2/reservations", msg::Right::operate, create_reservation).takes({"plan"});
+  router.add("GET", "/v2/reservations/{reservation}", msg::Right::read, get_reservation)
+      .takes({"fields"});
+  router.add("PATCH", "/v2/reservations/{reservation}", msg::Right::operate, change_reservation)
+      .takes({"plan"});
+  router.add("DELETE", "/v2/reservations/{reservation}", msg::Right::operate, remove_reservation)
+      .takes({"plan"});
 }
 
 }  // namespace nucleus::gateway

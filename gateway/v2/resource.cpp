@@ -120,6 +120,21 @@ core::Result<std::int64_t> read_number(const Exchange& exchange, const std::stri
   return std::unexpected(msg::invalid(name, name + " must be a whole number"));
 }
 
+core::Result<std::string> read_filter(const Exchange& exchange, const std::string& name) {
+  if (!exchange.request.query.contains(name)) return {};
+  auto value = exchange.request.query_value(name);
+  if (value.empty()) return std::unexpected(msg::invalid(name, name + " is empty"));
+  if (auto broken = msg::check_name(name, value)) return std::unexpected(*broken);
+  return value;
+}
+
+core::Result<bool> read_flag(const Exchange& exchange, const std::string& name) {
+  if (!exchange.request.query.contains(name)) return false;
+  const auto value = exchange.request.query_value(name);
+  if (value == "true" || value == "false") return value == "true";
+  return std::unexpected(msg::invalid(name, name + " must be true or false"));
+}
+
 core::Result<msg::Page> read_page(const Exchange& exchange) {
   msg::Page page{.after = exchange.request.query_value("after")};
   if (exchange.request.query.contains("limit")) {
@@ -159,7 +174,10 @@ void reply_list(const ExchangePtr& exchange, ListPage page) {
 
 Handler watchable(EventStreams& streams, std::set<std::string> types, Handler list) {
   return [&streams, types = std::move(types), list = std::move(list)](const ExchangePtr& exchange) {
-    if (!exchange->request.query.contains("watch")) return list(exchange);
+    auto watches = read_flag(*exchange, "watch");
+    const bool is_bare = !watches && exchange->request.query_value("watch").empty();
+    if (!watches && !is_bare) return exchange->refuse(watches.error());
+    if (!is_bare && !*watches) return list(exchange);
     if (!exchange->path.contains("cluster")) return streams.open(exchange, {.types = types});
     with_cluster(exchange, [&streams, types, exchange](const msg::Cluster& cluster) {
       streams.open(exchange, {.types = types, .cluster = cluster.cluster_id.value});
@@ -168,17 +186,13 @@ Handler watchable(EventStreams& streams, std::set<std::string> types, Handler li
 }
 
 core::Result<bool> wants_plan(const Exchange& exchange) {
-  const auto wrong = std::unexpected(msg::invalid("plan", "plan must be true or false"));
-  if (exchange.request.query.contains("plan")) {
-    const auto value = exchange.request.query_value("plan");
-    if (value != "true" && value != "false") return wrong;
-    return value == "true";
-  }
+  if (exchange.request.query.contains("plan")) return read_flag(exchange, "plan");
   if (exchange.request.body.empty()) return false;
   const auto body = Json::parse(exchange.request.body, nullptr, false);
   const auto plan = body.find("plan");
   if (plan == body.end()) return false;
-  if (!plan->is_boolean()) return wrong;
+  if (!plan->is_boolean())
+    return std::unexpected(msg::invalid("plan", "plan must be true or false"));
   return plan->get<bool>();
 }
 

@@ -65,6 +65,13 @@ void apply_change(const ExchangePtr& exchange, Change change) {
 /// The page that `?limit=` (1..1000) and `?after=` ask for.
 core::Result<msg::Page> read_page(const Exchange& exchange);
 
+/// The name that a query parameter compares with; empty if it is not given. An empty one is
+/// refused: it would select everything. So are those that nothing can have.
+core::Result<std::string> read_filter(const Exchange& exchange, const std::string& name);
+
+/// A query parameter that is `true` or `false`; false if it is not given.
+core::Result<bool> read_flag(const Exchange& exchange, const std::string& name);
+
 /// The whole number of a query parameter, at least 0; 0 if it is not given.
 core::Result<std::int64_t> read_number(const Exchange& exchange, const std::string& name);
 
@@ -94,8 +101,8 @@ void reply_list(const ExchangePtr& exchange, const char* name, const std::vector
                         .fields = field_names({&msg::type_of<Entry>})});
 }
 
-/// Answers with `list`, or for `?watch` with a stream of events of these types; of the path's
-/// cluster only, if it names one that the caller sees.
+/// Answers with `list`, or for `?watch` or `?watch=true` with a stream of events of these types; of
+/// the path's cluster only, if it names one that the caller sees.
 Handler watchable(EventStreams& streams, std::set<std::string> types, Handler list);
 template <class... Events>
 Handler watchable(EventStreams& streams, Handler list) {

@@ -19,8 +19,10 @@ void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work,
   add_v2_acknowledgement_routes(router);
   add_v2_process_routes(router);
   add_v2_monitoring_routes(router, targets_file);
-  router.add("GET", "/v2/events", msg::Right::read,
-             [&streams](const ExchangePtr& exchange) { streams.open(exchange); });
+  router
+      .add("GET", "/v2/events", msg::Right::read,
+           [&streams](const ExchangePtr& exchange) { streams.open(exchange); })
+      .takes({"after"});
 }
 
 }  // namespace nucleus::gateway

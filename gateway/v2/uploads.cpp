@@ -57,6 +57,9 @@ core::Result<msg::BeginUpload> for_image(const Exchange& exchange,
   if (begin->format == msg::ImageFormat::unknown)
     return std::unexpected(msg::invalid("format", "format must be raw, qcow2 or iso"));
   begin->image_id = *image;
+  begin->person_id = exchange.who.person_id;
+  begin->token_id = exchange.who.token_id;
+  begin->person_uid = exchange.who.person_uid;
   return begin;
 }
 
@@ -89,15 +92,29 @@ void begin_import(const ExchangePtr& exchange) {
   });
 }
 
+bool is_upload_id(const std::string& text) {
+  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+bool is_image_id(const std::string& text) {
+  const auto slash = std::min(text.find('/'), text.size());
+  return msg::is_name(text.substr(0, slash)) && slash < text.size() &&
+         msg::is_name(text.substr(slash + 1));
+}
+
 void list_uploads(const ExchangePtr& exchange) {
   const auto page = read_page(*exchange);
   if (!page) return exchange->refuse(page.error());
-  exchange->ask(msg::ListUploads{.viewer = msg::viewer_of(exchange->who),
-                                 .image_id = {exchange->request.query_value("image_id")},
-                                 .page = *page},
-                [exchange](const msg::ImageUploads& found) {
-                  reply_list(exchange, "uploads", found.uploads, found.next);
-                });
+  if (!page->after.empty() && !is_upload_id(page->after))
+    return exchange->refuse(msg::invalid("after", "after is not a cursor of this list"));
+  const auto image = exchange->request.query_value("image_id");
+  if (exchange->request.query.contains("image_id") && !is_image_id(image))
+    return exchange->refuse(msg::invalid("image_id", "image_id must be PROJECT/NAME"));
+  exchange->ask(
+      msg::ListUploads{.viewer = msg::viewer_of(exchange->who), .image_id = {image}, .page = *page},
+      [exchange](const msg::ImageUploads& found) {
+        reply_list(exchange, "uploads", found.uploads, found.next);
+      });
 }
 
 void get_upload(const ExchangePtr& exchange) {
@@ -121,8 +138,8 @@ void remove_upload(const ExchangePtr& exchange) {
 void add_v2_upload_routes(Router& router) {
   router.add("POST", "/v2/images/{project}/{image}/uploads", msg::Right::images, begin_upload);
   router.add("POST", "/v2/images/{project}/{image}/import", msg::Right::images, begin_import);
-  router.add("GET", "/v2/uploads", msg::Right::read, list_uploads);
-  router.add("GET", "/v2/uploads/{upload}", msg::Right::read, get_upload);
+  router.add("GET", "/v2/uploads", msg::Right::read, list_uploads).takes_page().takes({"image_id"});
+  router.add("GET", "/v2/uploads/{upload}", msg::Right::read, get_upload).takes({"fields"});
   router.add("DELETE", "/v2/uploads/{upload}", msg::Right::images, remove_upload);
 }
 

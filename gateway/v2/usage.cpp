@@ -14,12 +14,20 @@ core::Result<msg::ListUsage> read_usage(const Exchange& exchange) {
   if (!page) return std::unexpected(page.error());
   const auto& given = exchange.request;
   msg::ListUsage request{.viewer = msg::viewer_of(exchange.who),
-                         .allocation_id = {given.query_value("allocation_id")},
                          .page = *page,
-                         .project_id = {given.query_value("project_id")},
-                         .cluster_id = {given.query_value("cluster_id")},
-                         .person_id = {given.query_value("person_id")},
                          .on_behalf_of = given.query_value("on_behalf_of")};
+  for (const auto& [name, value] : {std::pair{"allocation_id", &request.allocation_id.value},
+                                    std::pair{"project_id", &request.project_id.value},
+                                    std::pair{"cluster_id", &request.cluster_id.value},
+                                    std::pair{"person_id", &request.person_id.value}}) {
+    auto filter = read_filter(exchange, name);
+    if (!filter) return std::unexpected(filter.error());
+    *value = std::move(*filter);
+  }
+  if (given.query.contains("on_behalf_of") && request.on_behalf_of.empty())
+    return std::unexpected(msg::invalid("on_behalf_of", "on_behalf_of is empty"));
+  if (auto broken = msg::check_line("on_behalf_of", request.on_behalf_of, 64))
+    return std::unexpected(*broken);
   for (const auto& [name, time] : {std::pair{"from_unix_s", &request.from_unix_s},
                                    std::pair{"to_unix_s", &request.to_unix_s}}) {
     const auto number = read_number(exchange, name);
@@ -102,7 +110,10 @@ void list_usage(const ExchangePtr& exchange) {
 }  // namespace
 
 void add_v2_usage_routes(Router& router) {
-  router.add("GET", "/v2/usage", msg::Right::read, list_usage);
+  router.add("GET", "/v2/usage", msg::Right::read, list_usage)
+      .takes_page()
+      .takes({"allocation_id", "by", "cluster_id", "format", "from_unix_s", "on_behalf_of",
+              "person_id", "project_id", "to_unix_s"});
 }
 
 }  // namespace nucleus::gateway

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <iostream>
 #include <limits>
+#include <optional>
 
 #include "messages/allocations.hpp"
 #include "operator/caller.hpp"
@@ -24,8 +25,8 @@ struct AllocationArguments {
   std::string project = {};
   std::uint32_t limit_core_hours = 0;
   std::uint32_t shares = 0;
-  std::uint64_t start_unix_s = 0;
-  std::uint64_t end_unix_s = 0;
+  std::optional<std::int64_t> start_unix_s = {};
+  std::optional<std::int64_t> end_unix_s = {};
   std::string budget = {};
   bool is_closed = false;
   bool has_no_limit = false;
@@ -59,12 +60,10 @@ core::Result<int> set_allocation(const AllocationArguments& arguments) {
   msg::DefineAllocation request{.allocation_id = {arguments.name},
                                 .project_id = {arguments.project},
                                 .limit_core_s = arguments.limit_core_hours * hour_s,
-                                .shares = arguments.shares};
+                                .shares = arguments.shares,
+                                .start_unix_s = arguments.start_unix_s,
+                                .end_unix_s = arguments.end_unix_s};
   if (arguments.is_closed || arguments.has_no_limit) request.is_closed = arguments.is_closed;
-  if (arguments.start_unix_s != 0)
-    request.start_unix_s = static_cast<std::int64_t>(arguments.start_unix_s);
-  if (arguments.end_unix_s != 0)
-    request.end_unix_s = static_cast<std::int64_t>(arguments.end_unix_s);
   if (arguments.has_no_budget) request.budget.emplace();
   if (!arguments.budget.empty()) {
     auto budget = parse_budget(arguments.budget);
@@ -102,8 +101,9 @@ void describe_set(CommandOptions& options, AllocationArguments& arguments) {
       .add("--shares", arguments.shares, "its part of the hosts, compared with others; 1 at first")
       .between(1, msg::allocation_shares_max);
   options.add("--start", arguments.start_unix_s,
-              "nothing is started before; seconds since 1970, as date +%s prints them");
-  options.add("--end", arguments.end_unix_s, "its computesets are ended then; seconds since 1970");
+              "nothing is started before; seconds since 1970, as date +%s prints them; 0 = always");
+  options.add("--end", arguments.end_unix_s,
+              "its computesets are ended then; seconds since 1970; 0 = never");
   auto budget = options.add("--budget", arguments.budget,
                             "what happens as it is used, such as 80=warn,95=refuse,99=terminate");
   options.flag("--no-budget", arguments.has_no_budget, "nothing happens as it is used")

@@ -345,6 +345,7 @@ core::Result<int> remove(const RemoveArguments& arguments) {
   return 0;
 }
 
+/// All of them, or none: each change is planned before the first is made.
 core::Result<int> set_hosts(const SetArguments& arguments) {
   const auto names = names_of(arguments.hosts);
   if (!names) return std::unexpected(names.error());
@@ -352,12 +353,19 @@ core::Result<int> set_hosts(const SetArguments& arguments) {
     return core::refuse(core::ErrorCode::invalid_argument, "give --class, --rack or both");
   const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
+  std::vector<msg::ClassifyHost> changes;
   for (const auto& name : *names) {
-    msg::ClassifyHost request{.host_id = {name}, .rack = arguments.rack};
-    if (!arguments.host_class.empty()) request.host_class = arguments.host_class;
-    const auto host = (*opened)->call(request);
+    msg::ClassifyHost change{.host_id = {name}, .rack = arguments.rack};
+    if (!arguments.host_class.empty()) change.host_class = arguments.host_class;
+    const auto plan =
+        (*opened)->call(msg::PlanChange{.viewer = {.is_operator = true}, .classify_host = change});
+    if (!plan) return std::unexpected(plan.error());
+    changes.push_back(std::move(change));
+  }
+  for (const auto& change : changes) {
+    const auto host = (*opened)->call(change);
     if (!host) return std::unexpected(host.error());
-    std::cout << fmt::format("host {} is of class {}, {}\n", name, host->host_class,
+    std::cout << fmt::format("host {} is of class {}, {}\n", change.host_id.value, host->host_class,
                              host->rack.empty() ? "in no known rack" : "in rack " + host->rack);
   }
   return 0;

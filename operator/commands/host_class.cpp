@@ -24,9 +24,13 @@ core::Result<std::int64_t> milli_su(const char* option, std::optional<double> su
                                     std::int64_t otherwise) {
   constexpr double most = static_cast<double>(msg::price_milli_su_max) / 1000;
   if (!su) return otherwise;
-  if (*su >= 0 && *su <= most) return std::llround(*su * 1000);
-  return core::refuse(core::ErrorCode::invalid_argument,
-                      fmt::format("--{} must be 0 to {}", option, most), option);
+  if (*su >= 0 && *su <= most) {
+    const double milli = std::round(*su * 1000);
+    if (milli / 1000 == *su) return static_cast<std::int64_t>(milli);
+  }
+  return core::refuse(
+      core::ErrorCode::invalid_argument,
+      fmt::format("--{} must be 0 to {}, with three decimal places at most", option, most), option);
 }
 
 void print_classes(const std::vector<msg::HostClass>& classes) {

@@ -1,5 +1,7 @@
 #include "services/image_store/fetches.hpp"
 
+#include <algorithm>
+
 namespace nucleus::image_store {
 
 Fetches::Fetches(core::Loop& loop, const Config& config, Ended ended)
@@ -7,7 +9,14 @@ Fetches::Fetches(core::Loop& loop, const Config& config, Ended ended)
 
 Fetches::~Fetches() {
   *self_ = nullptr;
-  for (const auto& [upload_id, is_cancelled] : running_) *is_cancelled = true;
+  for (const auto& [upload_id, one] : running_) *one.is_cancelled = true;
+}
+
+bool Fetches::has_room_for(const msg::ProjectId& project) const {
+  const auto own = std::ranges::count_if(
+      running_, [&](const auto& one) { return one.second.project == project; });
+  return running_.size() < config_.fetches_max &&
+         own < static_cast<std::ptrdiff_t>(std::max<std::uint64_t>(config_.fetches_max / 2, 1));
 }
 
 void Fetches::start(const StoredUpload& upload, const std::string& path, std::uint64_t bytes_max,
@@ -19,7 +28,7 @@ void Fetches::start(const StoredUpload& upload, const std::string& path, std::ui
                        .bytes_max = bytes_max,
                        .allowed = config_.fetch_addresses,
                        .ca_file = config_.fetch_ca_file};
-  running_[upload.upload_id] = request.is_cancelled;
+  running_[upload.upload_id] = {owner_of(upload.image_id), request.is_cancelled};
   if (!workers_) workers_ = std::make_unique<core::ThreadWorkers>(config_.fetches_max);
   workers_->submit([&loop = loop_, self = self_, request = std::move(request),
                     id = upload.upload_id, lock = std::move(lock)]() mutable {
@@ -35,7 +44,7 @@ void Fetches::start(const StoredUpload& upload, const std::string& path, std::ui
 
 void Fetches::cancel(const std::string& upload_id) {
   const auto found = running_.find(upload_id);
-  if (found != running_.end()) *found->second = true;
+  if (found != running_.end()) *found->second.is_cancelled = true;
 }
 
 void Fetches::end(const std::string& upload_id, const core::Result<std::uint64_t>& fetched) {

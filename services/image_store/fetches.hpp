@@ -24,20 +24,27 @@ class Fetches {
   Fetches(const Fetches&) = delete;
   Fetches& operator=(const Fetches&) = delete;
 
-  /// `path` is the upload's file. `lock` is held while it is written. Waits for a thread if
-  /// `fetches_max` are busy.
+  /// Whether another one may be started now. A project has half of `fetches_max` at most: a server
+  /// that sends a byte a second delays nobody else's images.
+  bool has_room_for(const msg::ProjectId& project) const;
+  /// `path` is the upload's file. `lock` is held while it is written.
   void start(const StoredUpload& upload, const std::string& path, std::uint64_t bytes_max,
              std::shared_ptr<void> lock);
-  /// The upload was removed. Does nothing if it is not being fetched.
+  /// The upload was removed, or has expired. Does nothing if it is not being fetched.
   void cancel(const std::string& upload_id);
 
  private:
+  struct Running {
+    msg::ProjectId project = {};
+    std::shared_ptr<std::atomic<bool>> is_cancelled = {};
+  };
+
   void end(const std::string& upload_id, const core::Result<std::uint64_t>& fetched);
 
   core::Loop& loop_;
   const Config& config_;
   Ended ended_;
-  std::map<std::string, std::shared_ptr<std::atomic<bool>>> running_ = {};
+  std::map<std::string, Running> running_ = {};
   // Cleared with this object: a fetch that ends later is not reported.
   std::shared_ptr<Fetches*> self_ = std::make_shared<Fetches*>(this);
   std::unique_ptr<core::ThreadWorkers> workers_ = {};  // since the first fetch

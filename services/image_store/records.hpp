@@ -54,8 +54,12 @@ struct StoredUpload {
   std::string reason = {};      // why it failed, is checked again, or is not fetched yet
   std::string source_url = {};  // empty = a client sends it
   msg::Firmware firmware = msg::Firmware::bios;
+  msg::PersonId person_id = {};  // who has the ticket, or asked for the fetch; empty = of 0.1
+  std::string token_id = {};     // the ticket ends with it; empty = none, or a fetch
+  std::string person_uid = {};
   NUCLEUS_FIELDS(upload_id, image_id, format, begun_unix_s, size_bytes, sha256, md5, ticket_sha256,
-                 expires_unix_s, state, reason, source_url, firmware);
+                 expires_unix_s, state, reason, source_url, firmware, person_id, token_id,
+                 person_uid);
   /// Its bytes arrive at the server for uploads.
   bool is_resumable() const { return !ticket_sha256.empty(); }
   /// The image store fetches its bytes.

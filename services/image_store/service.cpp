@@ -33,6 +33,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
   bus.subscribe<msg::NodeDefined>(volumes_, &Volumes::handle_node_defined);
   bus.subscribe<msg::NodeRemoved>(volumes_, &Volumes::handle_node_removed);
   bus.subscribe<msg::ProjectDefined>(images_, &Images::handle_project_defined);
+  bus.subscribe<msg::CredentialsChanged>(uploads_, &Uploads::end_rights);
   bus.subscribe<msg::ProjectRemoved>(images_, &Images::handle_project_removed);
   bus.subscribe<msg::ClusterRemoved>(volumes_, &Volumes::handle_cluster_removed);
   bus.every(reconcile_interval, volumes_, &Volumes::reconcile_all);
@@ -70,13 +71,13 @@ void Service::serve_uploads(core::Runtime& runtime) {
       UploadCalls{
           .find =
               [on_loop](const UploadAccess& access, const UploadCalls::Done<UploadTarget>& done) {
-                on_loop([access, done](Uploads& uploads) { done(uploads.find(access)); });
+                on_loop([access, done](Uploads& uploads) { uploads.find(access, done); });
               },
           .received =
               [on_loop](const std::string& id, std::uint64_t offset,
                         const UploadCalls::Done<UploadTarget>& done) {
                 on_loop([id, offset, done](Uploads& uploads) {
-                  done(uploads.note_received(id, offset));
+                  uploads.note_received(id, offset, done);
                 });
               },
           .remove =

@@ -7,6 +7,7 @@
 #include "services/image_store/keys.hpp"
 #include "services/image_store/quota.hpp"
 #include "services/image_store/tickets.hpp"
+#include "services/image_store/upload_rights.hpp"
 
 namespace nucleus::image_store {
 
@@ -67,6 +68,7 @@ Uploads::Uploads(core::Runtime& runtime, const Config& config, View& view, Image
       fetches_{runtime.loop, config,
                [this](const std::string& upload_id, const core::Result<std::uint64_t>& fetched) {
                  end_fetch(upload_id, fetched);
+                 start_fetches();
                }} {}
 
 void Uploads::restart() {
@@ -119,9 +121,12 @@ void Uploads::begin_now(const msg::BeginUpload& request, core::Context context,
                         const core::Responder<msg::UploadTicket>& respond) {
   if (auto allowed = check_begin(request); !allowed)
     return respond(std::unexpected(allowed.error()));
-  if (const auto* earlier = find_earlier(request))
-    return earlier->is_fetched() ? respond(fetch_reply(*earlier))
-                                 : issue_ticket(*earlier, context, respond);
+  if (const auto* earlier = find_earlier(request)) {
+    if (earlier->is_fetched()) return respond(fetch_reply(*earlier));
+    auto upload = *earlier;
+    set_holder(upload, request);
+    return issue_ticket(std::move(upload), context, respond);
+  }
   std::uint64_t open = 0;
   store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
     if (upload.state == UploadState::receiving &&
@@ -148,6 +153,7 @@ void Uploads::begin_now(const msg::BeginUpload& request, core::Context context,
                       .expires_unix_s = now + config_.upload_keep_s,
                       .source_url = request.source_url,
                       .firmware = request.firmware};
+  set_holder(upload, request);
   if (upload.is_fetched()) return begin_fetch(upload, context, respond);
   if (request.size_bytes > 0) return issue_ticket(std::move(upload), context, respond);
   auto tx = store_.begin(context);
@@ -183,18 +189,26 @@ void Uploads::begin_fetch(const StoredUpload& upload, core::Context& context,
   });
 }
 
-/// Those that run are locked.
+/// Those that run are locked. The oldest first.
 void Uploads::start_fetches() {
   if (!store_.is_loaded()) return;
+  std::vector<StoredUpload> waiting;
   store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
-    if (upload.state != UploadState::receiving || !upload.is_fetched()) return;
+    if (upload.state == UploadState::receiving && upload.is_fetched() &&
+        !tried_.contains(upload.upload_id))
+      waiting.push_back(upload);
+  });
+  std::ranges::stable_sort(waiting, {}, &StoredUpload::begun_unix_s);
+  for (const auto& upload : waiting) {
+    if (!fetches_.has_room_for(owner_of(upload.image_id))) continue;
     auto lock = locks_->try_lock(upload.upload_id);
-    if (!lock) return;
+    if (!lock) continue;
+    tried_.insert(upload.upload_id);
     const auto left = quota_left(view_, store_, owner_of(upload.image_id),
                                  config_.project_bytes_max, upload.upload_id);
     fetches_.start(upload, folder_.path_of(upload.upload_id),
                    std::min(left, config_.upload_bytes_max), std::move(lock));
-  });
+  }
 }
 
 /// What failed for now is tried again after `fetch_retry_ms`.
@@ -205,15 +219,51 @@ void Uploads::end_fetch(const std::string& upload_id, const core::Result<std::ui
   auto context = bus_.context();
   if (!fetched && fetched.error().code == ErrorCode::invalid_argument)
     return images_.refuse_upload(upload, fetched.error(), context);
-  upload.reason = fetched ? "" : fetched.error().detail;
   if (fetched) {
-    upload.size_bytes = *fetched;
-    upload.state = UploadState::checking;
+    auto lock = locks_->try_lock(upload_id);
+    if (!lock) return;  // it is fetched again already
+    return check_upload_right(
+        bus_, upload, [this, upload, size = *fetched, lock](const core::Result<void>& right) {
+          if (right) return finish_fetch(upload, size);
+          auto later = bus_.context();
+          if (right.error().code == ErrorCode::forbidden)
+            images_.refuse_upload(upload, right.error(), later);
+        });  // else it is tried again
   }
+  upload.reason = fetched.error().detail;
   auto tx = store_.begin(context);
   tx.write(keys::upload(upload_id), upload);
+  (void)tx.commit();  // it is tried again in any case
+}
+
+void Uploads::finish_fetch(StoredUpload upload, std::uint64_t size_bytes) {
+  if (!store_.is_loaded() || !store_.read(keys::upload(upload.upload_id))) return;
+  upload.reason.clear();
+  upload.size_bytes = size_bytes;
+  upload.state = UploadState::checking;
+  auto context = bus_.context();
+  auto tx = store_.begin(context);
+  tx.write(keys::upload(upload.upload_id), upload);
   if (!tx.commit()) return;  // the record is as it was, and is tried again
-  if (fetched) finish(std::move(upload), context, [](const core::Result<msg::Image>&) {});
+  finish(std::move(upload), context, [](const core::Result<msg::Image>&) {});
+}
+
+core::Result<void> Uploads::end_rights(const msg::CredentialsChanged& change, core::Context&) {
+  check_writers(change.person_id);
+  return {};
+}
+
+/// Of this person; empty = of all. A part may be sent for hours.
+void Uploads::check_writers(const msg::PersonId& person) {
+  if (!store_.is_loaded()) return;
+  store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
+    if (!person.empty() && upload.person_id != person) return;
+    if (!upload.is_resumable() || !locks_->is_locked(upload.upload_id)) return;
+    const auto end = [locks = locks_, id = upload.upload_id](const core::Result<void>& right) {
+      if (!right && right.error().code == ErrorCode::forbidden) locks->end(id);
+    };
+    check_upload_right(bus_, upload, end);
+  });
 }
 
 /// The reply is not stored for repeats: it holds the ticket.
@@ -330,7 +380,16 @@ UploadTarget Uploads::target_of(const StoredUpload& upload) const {
           .is_receiving = upload.state == UploadState::receiving};
 }
 
-core::Result<UploadTarget> Uploads::find(const UploadAccess& access) const {
+void Uploads::find(const UploadAccess& access, const UploadCalls::Done<UploadTarget>& done) {
+  const auto found = find_now(access);
+  if (!found) return done(found);
+  check_upload_right(bus_, *store_.read(keys::upload(access.upload_id)),
+                     [done, found](const core::Result<void>& right) {
+                       done(right ? found : std::unexpected(right.error()));
+                     });
+}
+
+core::Result<UploadTarget> Uploads::find_now(const UploadAccess& access) const {
   if (!store_.is_loaded())
     return core::refuse(ErrorCode::unavailable, "the image store is loading its records");
   const auto* upload = store_.read(keys::upload(access.upload_id));
@@ -343,8 +402,19 @@ core::Result<UploadTarget> Uploads::find(const UploadAccess& access) const {
   return target_of(*upload);
 }
 
-core::Result<UploadTarget> Uploads::note_received(const std::string& upload_id,
-                                                  std::uint64_t offset) {
+/// The last byte publishes the image.
+void Uploads::note_received(const std::string& upload_id, std::uint64_t offset,
+                            const UploadCalls::Done<UploadTarget>& done) {
+  const auto* found = store_.is_loaded() ? store_.read(keys::upload(upload_id)) : nullptr;
+  if (!found || offset < found->size_bytes || found->state != UploadState::receiving)
+    return done(note_now(upload_id, offset));
+  check_upload_right(bus_, *found,
+                     [this, upload_id, offset, done](const core::Result<void>& right) {
+                       done(right ? note_now(upload_id, offset) : std::unexpected(right.error()));
+                     });
+}
+
+core::Result<UploadTarget> Uploads::note_now(const std::string& upload_id, std::uint64_t offset) {
   if (!store_.is_loaded())
     return core::refuse(ErrorCode::unavailable, "the image store is loading its records");
   const auto* found = store_.read(keys::upload(upload_id));
@@ -368,6 +438,7 @@ core::Result<UploadTarget> Uploads::note_received(const std::string& upload_id,
 
 void Uploads::tidy(core::Context& context) {
   drop_expired(context);
+  check_writers({});
   look_at_files();
 }
 
@@ -375,6 +446,7 @@ void Uploads::drop_expired(core::Context& context) {
   std::vector<std::string> expired;
   store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
     const auto end = shown_upload(upload, 0, config_.upload_keep_s).expires_unix_s;
+    if (end <= context.now_unix_s() && upload.is_fetched()) fetches_.cancel(upload.upload_id);
     if (end <= context.now_unix_s() && !images_.is_publishing(upload.upload_id) &&
         !locks_->is_locked(upload.upload_id))
       expired.push_back(upload.upload_id);
@@ -414,7 +486,7 @@ void Uploads::take_found(const std::vector<UploadFolder::Found>& found) {
     if (upload.finishes_itself() && is_due && !images_.is_publishing(upload_id) &&
         !locks_->is_locked(upload_id)) {
       if (upload.state == UploadState::receiving)
-        (void)note_received(upload_id, offset);
+        note_received(upload_id, offset, [](const core::Result<UploadTarget>&) {});
       else
         finish(std::move(upload), bus_.context(), [](const core::Result<msg::Image>&) {});
     }

@@ -4,9 +4,12 @@
 // touched on workers.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
+#include "messages/people.hpp"
 #include "services/image_store/driver/upload_server.hpp"
 #include "services/image_store/fetches.hpp"
 #include "services/image_store/images.hpp"
@@ -27,8 +30,9 @@ class Uploads {
                      core::Responder<msg::Done> respond);
 
   // For the server of uploads.
-  core::Result<UploadTarget> find(const UploadAccess& access) const;
-  core::Result<UploadTarget> note_received(const std::string& upload_id, std::uint64_t offset);
+  void find(const UploadAccess& access, const UploadCalls::Done<UploadTarget>& done);
+  void note_received(const std::string& upload_id, std::uint64_t offset,
+                     const UploadCalls::Done<UploadTarget>& done);
   void remove_now(const std::string& upload_id, core::Responder<msg::Done> respond);
   const std::shared_ptr<UploadLocks>& locks() const { return locks_; }
   /// The URL that upload ids are appended to; empty = there is no server.
@@ -37,7 +41,11 @@ class Uploads {
   /// Removes expired uploads and files without an upload, and checks uploads whose bytes have all
   /// arrived but that are not being checked.
   void tidy(core::Context& context);
-  void retry_fetches(core::Context&) { start_fetches(); }
+  void retry_fetches(core::Context&) {
+    tried_.clear();
+    start_fetches();
+  }
+  core::Result<void> end_rights(const msg::CredentialsChanged& change, core::Context& context);
   /// Call when the records were loaded.
   void restart();
 
@@ -55,6 +63,10 @@ class Uploads {
   void end_fetch(const std::string& upload_id, const core::Result<std::uint64_t>& fetched);
   void reply_with_offset(msg::UploadTicket reply,
                          const core::Responder<msg::UploadTicket>& respond);
+  void finish_fetch(StoredUpload upload, std::uint64_t size_bytes);
+  void check_writers(const msg::PersonId& person);
+  core::Result<UploadTarget> find_now(const UploadAccess& access) const;
+  core::Result<UploadTarget> note_now(const std::string& upload_id, std::uint64_t offset);
   void finish(StoredUpload upload, core::Context context, core::Responder<msg::Image> respond);
   void drop_expired(core::Context& context);
   void look_at_files();
@@ -72,6 +84,7 @@ class Uploads {
   Images& images_;
   std::shared_ptr<UploadLocks> locks_ = std::make_shared<UploadLocks>();
   std::string url_ = {};
+  std::set<std::string> tried_ = {};  // fetched since the last `retry_fetches`
   Fetches fetches_;
 };
 

@@ -97,6 +97,7 @@ core::Result<msg::SigningKey> Service::get_signing_key(const msg::GetSigningKey&
 
 core::Result<void> Service::handle_cluster_removed(const msg::ClusterRemoved& event,
                                                    core::Context& context) {
+  in_progress_.erase(event.cluster.cluster_id);
   auto tx = runtime_.store.begin(context);
   tx.remove(keys::report(event.cluster.cluster_id));
   certificates_.remove_all(tx, event.cluster.cluster_id);
@@ -110,7 +111,6 @@ void Service::begin_pending(core::Context& context) {
     if (stored.is_pending && !in_progress_.contains(stored.cluster_id)) pending.push_back(stored);
   });
   for (const auto& stored : pending) {
-    in_progress_.insert(stored.cluster_id);
     const std::int64_t seconds =
         stored.seconds_max > 0 ? stored.seconds_max : config_.measure_s_max;
     auto measurement = std::make_shared<Measurement>();
@@ -118,6 +118,7 @@ void Service::begin_pending(core::Context& context) {
                                 .begun_unix_s = context.now_unix_s(),
                                 .pairs_max = static_cast<std::uint32_t>(config_.limits.pairs_max)};
     measurement->end_unix_ms = context.now_unix_ms() + seconds * ms_per_s;
+    in_progress_[stored.cluster_id] = measurement;
     find_nodes(measurement);
   }
 }
@@ -162,7 +163,14 @@ void Service::begin_runs(const MeasurementPtr& measurement) {
   run_next(measurement);
 }
 
+/// False if its cluster was removed: another one of its name has nothing to do with it.
+bool Service::is_in_progress(const MeasurementPtr& measurement) const {
+  const auto found = in_progress_.find(measurement->certificate.cluster_id);
+  return found != in_progress_.end() && found->second == measurement;
+}
+
 void Service::run_next(const MeasurementPtr& measurement) {
+  if (!is_in_progress(measurement)) return;
   const bool is_time_over = runtime_.loop.unix_ms() >= measurement->end_unix_ms;
   const auto turn = measurement->campaign->next(is_time_over);
   if (!turn) return finish(measurement, measurement->campaign->failure());
@@ -204,12 +212,16 @@ void Service::take_run(const MeasurementPtr& measurement, const Turn& turn,
 
 /// A measurement that failed leaves a report with the reason, and no certificate.
 void Service::finish(const MeasurementPtr& measurement, const std::string& failure) {
+  if (!is_in_progress(measurement)) return;
   auto& certificate = measurement->certificate;
   in_progress_.erase(certificate.cluster_id);
   auto context = runtime_.bus.context();
   auto tx = runtime_.store.begin(context);
   const auto key = keys::report(certificate.cluster_id);
-  if (!tx.read(key)) return;  // the cluster was removed during the measurement
+  const auto* before = tx.read(key);
+  if (!before) return;  // the cluster was removed during the measurement
+  // Who waits for a newer report must see that this is one.
+  const auto not_before_s = before->report.measured_unix_s + 1;
   certificate.failure = failure;
   certificate.ended_unix_s = context.now_unix_s();
   if (failure.empty()) {
@@ -227,6 +239,7 @@ void Service::finish(const MeasurementPtr& measurement, const std::string& failu
     metrics_.count(certificate);
   }
   auto report = report_of(certificate);
+  report.measured_unix_s = std::max(report.measured_unix_s, not_before_s);
   metrics_.count(report);
   if (failure.empty()) metrics_.show(report);
   core::log::info("overhead_measured",

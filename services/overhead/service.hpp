@@ -3,8 +3,8 @@
 // whose runs follow one another, so that none disturbs the next. Runs on the service's loop.
 #pragma once
 
+#include <map>
 #include <memory>
-#include <set>
 
 #include "core/runtime/runtime.hpp"
 #include "messages/overhead.hpp"
@@ -47,6 +47,7 @@ class Service {
   void find_nodes(const MeasurementPtr& measurement, std::string after = {});
   void select(const MeasurementPtr& measurement, std::string after = {});
   void begin_runs(const MeasurementPtr& measurement);
+  bool is_in_progress(const MeasurementPtr& measurement) const;
   void run_next(const MeasurementPtr& measurement);
   void take_run(const MeasurementPtr& measurement, const Turn& turn,
                 const core::Result<msg::MeasurementRun>& run);
@@ -56,7 +57,7 @@ class Service {
   const Config config_;
   Metrics metrics_;
   Certificates certificates_;
-  std::set<msg::ClusterId> in_progress_ = {};
+  std::map<msg::ClusterId, MeasurementPtr> in_progress_ = {};
 };
 
 }  // namespace nucleus::overhead

@@ -363,3 +363,16 @@ def test_a_server_with_tls_is_verified_with_the_ca_file(client, tmp_path):
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_a_measurement_that_cannot_be_made_says_why(client):
+    """Also if the one before it ended in the same second."""
+    client.deployment.nucleus("cluster", "create", "idle", "--computes", "2")
+    assert "never measured" in client.run("overhead", "idle", code=1).stderr
+    for _ in range(3):
+        failed = client.run("overhead", "idle", "run", "--wait", "--wait-limit=1m", code=1)
+        assert "two active compute nodes are needed" in failed.stdout + failed.stderr
+    for verb in ("show", "export"):
+        assert "two active compute nodes are needed" in client.run("overhead", "idle", verb,
+                                                                   code=1).stderr
+    client.deployment.nucleus("cluster", "remove", "idle")

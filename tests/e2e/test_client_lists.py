@@ -166,3 +166,15 @@ def test_what_is_refused_with_a_bad_member_is_done_without_it(client):
         done = client.run("iso", *words)
         assert done.returncode == 0, done
         assert isos() == {**before, "vm-c1-00": name, "vm-c1-03": name}
+
+
+def test_the_name_of_a_new_image_is_refused_by_what_is_wrong(client, tmp_path):
+    file = tmp_path / "new.raw"
+    file.write_bytes(b"x" * 512)
+    for words in (("image", "upload", file), ("iso", "upload", file),
+                  ("image", "import", "https://localhost:1/new.raw")):
+        option = "--isoname" if words[0] == "iso" else "--imagename"
+        for name in ("../x", "/x", "demo/", "demo/a/b", "a b", "..", "x" * 65):
+            assert "the image's name must be" in client.refuses(*words, f"{option}={name}").stderr
+        refused = client.refuses(*words, f"{option}=nowhere/x")
+        assert "no such project: nowhere" in refused.stderr

@@ -235,14 +235,18 @@ def test_limits_quota_and_usage_are_of_the_server(shell):
     assert dict(zip(sacct[0].split("|"), sacct[1].split("|")))["Partition"] == "amber"
     assert len(sacct) == 2
     assert shell.out("usage", "--person=nobody", "--format=csv").count("\n") == 2
-    assert "by must be" in shell.run("usage", "--by=colour", code=1).stderr
+    assert "by must be project, " in shell.run("usage", "--by=colour", code=1).stderr
+    assert "cannot be given with" in shell.run("usage", "--by=person", "--format=sacct",
+                                               code=2).stderr
     for words in (("--by=person",), ("--format=sacct",)):
         assert "instead of --tenant" in shell.run("usage", "--tenant=demo", *words, code=2).stderr
     assert shell.out("usage", "--end=2020-01-01", "--start=2019-12-01", "--format=csv").count(
         "\n") == 2
     assert "must be before" in shell.run("usage", "--start=2020-01-02", "--end=2020-01-01",
                                      code=2).stderr
-    assert "a day must be written" in shell.run("usage", "--start=yesterday", code=2).stderr
+    for day in ("yesterday", "2026-02-30", "2026-11-31", "2025-02-29", "2026-11-01x"):
+        assert "a day must be written" in shell.run("usage", f"--start={day}", code=2).stderr
+    assert shell.run("usage", "--start=2024-02-29", "--format=csv").returncode == 0
     assert json.loads(shell.out("limits", "--tenant=nobody", "--format=json")) == {}
     assert "the server's API" in shell.out("version", "--check")
 

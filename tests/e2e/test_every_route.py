@@ -167,6 +167,68 @@ def test_null_and_unknown_fields_are_refused(site, method, path, operation):
     assert site.state() == before
 
 
+def queries():
+    """(method, path, names) of each route of v2, with the parameters that its query may have."""
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            if path.startswith("/v2/"):
+                yield pytest.param(method, path, {one["name"] for one in operation["parameters"]
+                                                  if one["in"] == "query"}, id=f"{method} {path}")
+
+
+def refused_field(who, method, path):
+    """The field of the 400; a stream is not read."""
+    answer = who.ask(method.upper(), path, data=None if method == "get" else b"", stream=True)
+    with answer:
+        assert answer.status_code == 400, (path, answer.status_code)
+        return answer.json()["field"]
+
+
+@pytest.mark.parametrize("method,path,names", queries())
+def test_a_parameter_that_is_unknown_or_given_twice_is_refused(site, method, path, names):
+    """A misspelled `plan` must not change anything, nor a misspelled filter show everything."""
+    before = site.state()
+    where = path.format(**{"certificate": "latest", **site.ids})
+    for name in ("nonsense", "Plan", *({"plan", "watch", "limit"} - names)):
+        for value in ("", "true"):
+            assert refused_field(site.operator, method, f"{where}?{name}={value}") == name
+    for name in names - {"state"}:
+        assert refused_field(site.operator, method, f"{where}?{name}=1&{name}=1") == name
+    assert site.state() == before
+
+
+@pytest.mark.parametrize("path,name", [
+    (one.values[1], name) for one in queries() if one.values[0] == "get"
+    for name in sorted(one.values[2]) if name.endswith("_id")])
+def test_a_filter_that_nothing_can_match_is_refused(site, path, name):
+    for value in ("", ",", "a%20b", "..%2Fx", "%00", "x" * 200):
+        assert refused_field(site.operator, "get", f"{path}?{name}={value}") == name
+
+
+@pytest.mark.parametrize("path", [one.values[1] for one in queries() if "watch" in one.values[2]])
+def test_a_watch_is_asked_for_or_not(site, path):
+    where = path.format(**site.ids)
+    for value in ("0", "no", "1", "True"):
+        assert refused_field(site.operator, "get", f"{where}?watch={value}") == "watch"
+    for query, is_stream in (("?watch", True), ("?watch=true", True), ("?watch=false", False)):
+        with site.operator.ask("GET", where + query, stream=True) as answer:
+            assert answer.status_code == 200
+            assert ("event-stream" in answer.headers["Content-Type"]) == is_stream
+
+
+@pytest.mark.parametrize("path", [one.values[1] for one in queries()
+                                  if {"limit", "after"} <= one.values[2]])
+def test_a_cursor_of_no_list_is_refused(site, path):
+    where = path.format(**site.ids)
+    assert refused_field(site.operator, "get", f"{where}?after={'x' * 129}") == "after"
+
+
+def test_an_upload_is_no_cursor_but_by_its_id(site):
+    for cursor in ("abc", "0", "%00", "0" * 31, "G" * 32):
+        assert refused_field(site.operator, "get", f"/v2/uploads?after={cursor}") == "after"
+    assert site.operator.get(f"/v2/uploads?after={'0' * 32}") == {"uploads": []}
+
+
 def bounds():
     """Each text of v2 whose comment gives its length in bytes."""
     for one in operations():

@@ -1,4 +1,6 @@
 """`--plan` and `why` as the members of a project and the operator use them."""
+import re
+
 import pytest
 
 from comet import run_comet
@@ -93,6 +95,8 @@ def test_why_follows_a_wait_to_what_frees_it(site):
     assert node.startswith("node vm-c-00: ")
     assert f"computeset {waiting}: submitted" in node and "Expected start: 2" in node
     assert f"computeset {waiting}: submitted" in site.cm("why", str(waiting))
+    assert re.search(r"; priority \d+\.\d\d \(age \d\.\d\d, fair share \d\.\d\d\)\n",
+                     site.cm("why", str(waiting)))
     assert site.stranger.ask("GET", path).status_code == 404
     assert "no such thing" in site.cm("why", "999", code=1)
     for number in (behind, waiting):

@@ -344,7 +344,8 @@ def test_windows_and_reservations_are_incidents(member, outsider, anyone, operat
     assert names("time=" + later) == names("resource_id=mine") == []
     assert names("limit=1&offset=1") == ["course"]
     assert member.list("status/events?status=up") == []
-    for query in ("type=fire", "from=yesterday", "time=2026-02-21", "limit=x"):
+    for query in ("type=fire", "from=yesterday", "from=2026-02-30T00:00:00Z", "time=2026-02-21",
+                  "limit=x"):
         answer = member.call("GET", "status/incidents?" + query, status=400)
         assert answer["field"] == query.partition("=")[0]
     for name in ("fans", "course"):

@@ -37,6 +37,8 @@ CREATED = {"cluster create NAME": ("../x", "a b", LONG, "7"),
            "host add --file": ("none/x.join", "/"), "host add --directory": ("none", "/dev/null"),
            "image import NAME": ("../x", "a b", "demo/a/b", LONG, "7"),
            "keys DIRECTORY": ("/dev/null/x",), "keys --provisioner": ("../x", "a b", LONG)}
+# A list of which one member is wrong changes none.
+SETS_HOSTS = ("host set HOST",)
 # These create a state directory, or examine a machine before there is one.
 STATE_MAKERS = ("up --state", "doctor --state", "join --state")
 
@@ -65,7 +67,7 @@ def commands(words=()):
 def values_of(text):
     """The commands arguments: their name, type, and whether they must be given."""
     for name, rest in section(text, "Positionals") + section(text, "Options"):
-        kind = re.match(r"(TEXT|U?INT)", rest)
+        kind = re.match(r"(TEXT|U?INT|FLOAT)", rest)
         if kind:
             yield name.split(",")[-1], kind[1], "REQUIRED" in rest
 
@@ -183,11 +185,15 @@ def live_fixture(tmp_path_factory):
         yield Live(deployment, tmp_path_factory.mktemp("operator"))
 
 
-def wrong_values(command, text, name, kind):
+def wrong_values(command, name, kind):
+    if kind == "FLOAT":
+        return ("many", "-1", "nan", "0.0004", "9" * 30)
     if kind != "TEXT":
         return ("many", "-1", "1.5", "9" * 30)
     if f"{command} {name}" in CREATED:
         return CREATED[f"{command} {name}"]
+    if f"{command} {name}" in SETS_HOSTS:
+        return ("7", "none", "sim-0001,none", "none,sim-0001", "sim-[0001-0003]", "sim-[1")
     return ("7", "none", "a b", "../x")
 
 
@@ -203,7 +209,7 @@ def arguments():
 @pytest.mark.parametrize("command,text,name,kind", arguments())
 def test_a_value_that_names_nothing_is_refused_and_changes_nothing(live, command, text, name,
                                                                    kind):
-    for value in wrong_values(command, text, name, kind):
+    for value in wrong_values(command, name, kind):
         live.refuses(command, text, name, value)
 
 
@@ -277,3 +283,14 @@ def test_a_reservation_is_changed_as_asked_or_the_command_is_refused(live):
         refused = update(*words)
         assert (refused.returncode, refused.stdout) == (2, ""), (words, refused)
         assert field in refused.stderr, (words, refused)
+
+
+def test_the_period_of_an_allocation_is_set_and_removed(live):
+    def row(*words):
+        done = live.deployment.nucleus("allocation", "set", "period", "--project", "demo", *words)
+        return done.stdout.splitlines()[1]
+    both = row("--start", "4070908800", "--end", "4070995200")
+    assert "2099-01-01T00:00:00Z" in both and "2099-01-02T00:00:00Z" in both
+    assert row("--shares", "2").split()[-2:] == both.split()[-2:]
+    assert "2099-01-01" not in row("--start", "0")
+    assert "2099" not in row("--end", "0")

@@ -240,6 +240,105 @@ def test_strangers_neither_see_nor_continue_an_upload(deployment, admin):
     assert curl(upload, "-I")[0] == 404
 
 
+def a_member(deployment, operator, name):
+    """A member of demo, and what ends their right to upload there."""
+    member = Client(operator.url, deployment.add_person(name, "demo"))
+    ends = {"revoked": lambda: member.ask("POST", "/rest-auth/logout/"),
+            "removed": lambda: operator.ask("DELETE", f"/v2/people/{name}"),
+            "reader": lambda: operator.ask("PUT", f"/v2/people/{name}", json={"role": "read_only"}),
+            "elsewhere": lambda: operator.ask("PUT", f"/v2/people/{name}",
+                                              json={"projects": ["physics"]})}
+    return member, ends[name]
+
+
+@pytest.mark.parametrize("name", ["revoked", "removed", "reader", "elsewhere"])
+def test_a_ticket_ends_with_the_right_of_its_holder(deployment, admin, tmp_path, name):
+    operator = operator_of(deployment)
+    operator.ask("PUT", "/v2/projects/physics")
+    member, end = a_member(deployment, operator, name)
+    upload = begun(member, "of-" + name)
+    part = tmp_path / "part"
+    part.write_bytes(SMALL[:1000])
+    assert curl(upload, *patch_words(0, part))[0] == 204
+    # A part that is being sent is cut: it sends some bytes a second.
+    part.write_bytes(SMALL[1000:])
+    with subprocess.Popen(
+            ["curl", "-s", "--noproxy", "*", "--limit-rate", "50k", "-o", "/dev/null", "-H",
+             "Tus-Resumable: 1.0.0", "-H", "Authorization: Bearer " + upload["ticket"],
+             *patch_words(1000, str(part)), upload["url"]]) as sending:
+        wait_until(lambda: state_of(admin, upload)["offset_bytes"] > 1000, "bytes arrive")
+        assert end().ok
+        sending.wait(15)
+    received = state_of(admin, upload)
+    assert received["state"] == "receiving" and received["offset_bytes"] < len(SMALL)
+    assert curl(upload, "-I")[0] == 410
+    assert curl(upload, *patch_words(received["offset_bytes"], part))[0] == 410
+    assert curl(upload, "-X", "DELETE")[0] == 410
+    # Another member goes on with it.
+    upload = begun(admin, "of-" + name)
+    part.write_bytes(SMALL[offset_of(upload):])
+    assert curl(upload, *patch_words(offset_of(upload), part))[0] == 204
+    publishes(admin, upload)
+
+
+class Gated(http.server.BaseHTTPRequestHandler):
+    """Answers once the server's gate is open."""
+
+    def do_GET(self):
+        assert self.server.gate.wait(60)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(SMALL)))
+        self.end_headers()
+        self.wfile.write(SMALL)
+
+
+@pytest.fixture(name="gated")
+def gated_fixture():
+    """A server that answers once its `gate` is open."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gated)
+    server.gate = threading.Event()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.gate.set()
+    server.shutdown()
+    server.server_close()
+
+
+def begin_import(client, image, server):
+    answer = client.ask("POST", f"/v2/images/{image}/import", json={
+        "format": "raw", "source_url": f"http://127.0.0.1:{server.server_port}/{image}",
+        "sha256": hashlib.sha256(SMALL).hexdigest()})
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+def test_what_is_fetched_for_a_person_who_was_removed_is_not_published(deployment, admin, gated):
+    member = Client(admin.url, deployment.add_person("leaver", "demo"))
+    fetched = begin_import(member, "demo/late", gated)
+    deployment.nucleus("person", "remove", "leaver")
+    gated.gate.set()
+    wait_until(lambda: state_of(admin, fetched)["state"] in ("failed", "published"), "its end")
+    assert state_of(admin, fetched)["state"] == "failed"
+    assert state_of(admin, fetched)["reason"] == "the right to this upload has ended"
+    assert admin.ask("GET", "/v2/images/demo/late").status_code == 404
+
+
+def test_slow_servers_of_one_project_do_not_delay_the_imports_of_others(deployment, admin, gated,
+                                                                        mirror):
+    slow = [begin_import(admin, f"demo/slow{number}", gated) for number in range(3)]
+    url, folder = mirror
+    (folder / "quick").write_bytes(SMALL)
+    other = Client(admin.url, deployment.add_person("other", "biology"))
+    begun_there = other.ask("POST", "/v2/images/biology/quick/import", json={
+        "format": "raw", "source_url": f"{url}/quick",
+        "sha256": hashlib.sha256(SMALL).hexdigest()})
+    publishes(other, begun_there.json())
+    assert {state_of(admin, one)["state"] for one in slow} == {"receiving"}
+    gated.gate.set()
+    for one in slow:
+        publishes(admin, one)
+
+
 def test_an_upload_is_refused_with_the_field_at_fault(admin):
     for body, field in (({}, "format"), ({"format": "raw"}, "size_bytes"),
                         ({"format": "vmdk", "size_bytes": 1}, "format"),

@@ -1,4 +1,5 @@
-// The gateway's routes and the OpenAPI document contain the same paths, methods and rights.
+// The gateway's routes and the OpenAPI document contain the same paths, methods, rights and
+// parameters.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,13 +19,24 @@ gateway::Json document() {
   return gateway::Json::parse(file);
 }
 
+std::string list_of(const std::set<std::string>& parameters) {
+  std::string text;
+  for (const auto& name : parameters) text += " " + name;
+  return text;
+}
+
 RouteSet routes_of(const gateway::Json& openapi) {
   RouteSet routes;
   for (const auto& [path, operations] : openapi.at("paths").items())
     for (const auto& [method, operation] : operations.items()) {
       std::string upper = method;
       std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return std::toupper(c); });
-      routes.insert(upper + " " + path + " " + operation.value("x-right", "nobody"));
+      std::set<std::string> parameters;
+      for (const auto& parameter : operation.value("parameters", gateway::Json::array()))
+        if (path.starts_with("/v2/") && parameter.at("in") == "query")
+          parameters.insert(parameter.at("name"));
+      routes.insert(upper + " " + path + " " + operation.value("x-right", "nobody") +
+                    list_of(parameters));
     }
   return routes;
 }
@@ -34,11 +46,12 @@ RouteSet routes_of(const std::vector<gateway::Route>& routes) {
   for (const auto& route : routes)
     all.insert(
         route.method + " " + route.pattern + " " +
-        (route.needs == msg::Right::unknown ? "nobody" : std::string(msg::name_of(route.needs))));
+        (route.needs == msg::Right::unknown ? "nobody" : std::string(msg::name_of(route.needs))) +
+        list_of(route.parameters));
   return all;
 }
 
-TEST(OpenApi, ListsExactlyTheRoutesWithTheirRights) {
+TEST(OpenApi, ListsExactlyTheRoutesWithTheirRightsAndParameters) {
   Deployment deployment;
   RouteSet routes;
   const Process process(deployment, "gateway", {},

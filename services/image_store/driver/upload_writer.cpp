@@ -18,14 +18,22 @@ constexpr std::uint64_t flush_bytes = 8 << 20;
 
 }  // namespace
 
-std::shared_ptr<void> UploadLocks::try_lock(const std::string& upload_id) {
+std::shared_ptr<UploadLock> UploadLocks::try_lock(const std::string& upload_id) {
   const std::scoped_lock guard{mutex_};
-  if (!locked_.insert(upload_id).second) return nullptr;
-  // The pointer only has to be not null.
-  return {this, [self = shared_from_this(), upload_id](void*) {
+  if (locked_.contains(upload_id)) return nullptr;
+  auto lock = std::make_unique<UploadLock>();
+  locked_[upload_id] = lock.get();
+  return {lock.release(), [self = shared_from_this(), upload_id](UploadLock* held) {
             const std::scoped_lock again{self->mutex_};
             self->locked_.erase(upload_id);
+            delete held;
           }};
+}
+
+void UploadLocks::end(const std::string& upload_id) {
+  const std::scoped_lock guard{mutex_};
+  if (const auto found = locked_.find(upload_id); found != locked_.end())
+    found->second->has_ended = true;
 }
 
 bool UploadLocks::is_locked(const std::string& upload_id) {
@@ -33,7 +41,8 @@ bool UploadLocks::is_locked(const std::string& upload_id) {
   return locked_.contains(upload_id);
 }
 
-UploadWriter::UploadWriter(const UploadFolder& folder, UploadPart part, std::shared_ptr<void> lock)
+UploadWriter::UploadWriter(const UploadFolder& folder, UploadPart part,
+                           std::shared_ptr<UploadLock> lock)
     : folder_{folder},
       part_{std::move(part)},
       lock_{std::move(lock)},
@@ -44,7 +53,7 @@ UploadWriter::UploadWriter(const UploadFolder& folder, UploadPart part, std::sha
 
 core::Result<std::shared_ptr<UploadWriter>> UploadWriter::open(const UploadFolder& folder,
                                                                UploadPart part,
-                                                               std::shared_ptr<void> lock) {
+                                                               std::shared_ptr<UploadLock> lock) {
   if (auto clean = folder.roll_back(part.upload_id); !clean) return std::unexpected(clean.error());
   const auto received = folder.offset_of(part.upload_id);
   if (received != part.offset)
@@ -70,6 +79,7 @@ UploadWriter::~UploadWriter() {
 }
 
 int UploadWriter::write(std::string_view bytes) {
+  if (lock_ && lock_->has_ended) return EACCES;
   if (hasher_) hasher_->add(bytes);
   while (!bytes.empty()) {
     const auto count = pwrite(file_.number(), bytes.data(), bytes.size(), static_cast<off_t>(at_));

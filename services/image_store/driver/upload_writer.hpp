@@ -1,11 +1,12 @@
 // Writes the body of one PATCH to its upload as it arrives. One writer an upload at a time.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "core/digest/digest.hpp"
@@ -15,16 +16,23 @@
 
 namespace nucleus::image_store {
 
+/// Held by who writes an upload, or removes it.
+struct UploadLock {
+  std::atomic<bool> has_ended = false;  // the right to write
+};
+
 /// The uploads that are being written or removed. Any thread.
 class UploadLocks : public std::enable_shared_from_this<UploadLocks> {
  public:
   /// Held until the last copy of it is destroyed; null if another holds it.
-  std::shared_ptr<void> try_lock(const std::string& upload_id);
+  std::shared_ptr<UploadLock> try_lock(const std::string& upload_id);
   bool is_locked(const std::string& upload_id);
+  /// Whoever writes to the upload now writes no further byte.
+  void end(const std::string& upload_id);
 
  private:
   std::mutex mutex_ = {};
-  std::set<std::string> locked_ = {};
+  std::map<std::string, UploadLock*> locked_ = {};
 };
 
 /// What a part's bytes must have.
@@ -45,12 +53,13 @@ class UploadWriter final : public core::http::BodySink {
   /// Blocks. `conflict` if the upload has not received exactly `offset` bytes.
   static core::Result<std::shared_ptr<UploadWriter>> open(const UploadFolder& folder,
                                                           UploadPart part,
-                                                          std::shared_ptr<void> lock);
+                                                          std::shared_ptr<UploadLock> lock);
   /// Keeps what was written without a checksum; drops what was not checked.
   ~UploadWriter() override;
   UploadWriter(const UploadWriter&) = delete;
   UploadWriter& operator=(const UploadWriter&) = delete;
 
+  /// EACCES if the right has ended.
   int write(std::string_view bytes) override;
   /// Makes the part durable, and lets the next one be written; returns the bytes received now.
   /// Blocks. `conflict` of Upload-Checksum if that does not match. If it fails, nothing of the part
@@ -60,13 +69,13 @@ class UploadWriter final : public core::http::BodySink {
   std::uint64_t written_bytes() const { return at_ - part_.offset; }
 
  private:
-  UploadWriter(const UploadFolder& folder, UploadPart part, std::shared_ptr<void> lock);
+  UploadWriter(const UploadFolder& folder, UploadPart part, std::shared_ptr<UploadLock> lock);
   core::Result<void> check_and_sync();
   void drop();
 
   const UploadFolder folder_;
   const UploadPart part_;
-  std::shared_ptr<void> lock_;
+  std::shared_ptr<UploadLock> lock_;
   core::Descriptor file_;
   std::optional<core::Hasher> hasher_ = {};
   std::uint64_t at_;

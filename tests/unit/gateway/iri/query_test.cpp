@@ -24,7 +24,8 @@ TEST(IriQuery, TimesAreReadWithTheirOffset) {
     EXPECT_EQ(unix_s_of(same), 1'771'675'200) << same;
   for (const char* wrong :
        {"", "2026-02-21", "2026-02-21T12:00:00", "2026-02-21T12:00:00.Z", "2026-02-21T12:00:00Zx",
-        "2026-02-21T12:00:00 +01:00", "yesterday", "2026-02-21T12:00:00GMT"})
+        "2026-02-21T12:00:00 +01:00", "yesterday", "2026-02-21T12:00:00GMT", "2026-02-30T12:00:00Z",
+        "2025-02-29T12:00:00Z"})
     EXPECT_FALSE(unix_s_of(wrong)) << wrong;
 }
 
