@@ -295,10 +295,12 @@ struct Host {
   std::string isolation_reason = {};                   // why it is not verified
   std::int64_t isolation_since_unix_s = 0;             // when it became what it is
   std::int64_t isolation_checked_unix_s = 0;           // the last complete check; only in lists
+  std::string profile = {};         // of its domains: standard, hpc; empty until it is known
+  std::string profile_reason = {};  // why the host cannot give it; empty = it can
   NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, driver,
                  accelerator, last_heartbeat_unix_ms, node_count, release, address, clock_skew_ms,
                  batch_state, host_class, rack, isolation, isolation_reason, isolation_since_unix_s,
-                 isolation_checked_unix_s);
+                 isolation_checked_unix_s, profile, profile_reason);
 };
 
 struct Hosts {
@@ -347,7 +349,7 @@ struct ReportHost {
                              // provisioner/HOST, or one for many simulated hosts
   std::string boot_id = {};  // of the provisioner's process: another one = it has restarted
   std::uint32_t cpus = 0;
-  std::uint64_t memory_mb = 0;   // at most 2^30
+  std::uint64_t memory_mb = 0;   // at most 2^30; like `cpus`, what its nodes can have
   std::string driver = {};       // libvirt, simulated; this and the other texts: 0..64 bytes
   std::string accelerator = {};  // kvm, tcg, none; empty while it is being probed
   bool is_reachable = true;      // its hypervisor answers and its accelerator is known
@@ -362,9 +364,11 @@ struct ReportHost {
   bool keeps_volumes = false;    // disks of its nodes are its own files: they are on no other host
   std::vector<IdleNode> idle_nodes = {};  // 0..1000
   HostIsolation isolation = {};
+  std::string profile = {};         // of its domains: standard, hpc
+  std::string profile_reason = {};  // why the host cannot give it; empty = it can; 0..1024 bytes
   NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, driver, accelerator, is_reachable,
                  reason, revision, log_id, reported, release, address, unix_ms, machine_id,
-                 keeps_volumes, idle_nodes, isolation);
+                 keeps_volumes, idle_nodes, isolation, profile, profile_reason);
 };
 
 /// The newest report of the provisioner that the scheduler has recorded.

@@ -80,7 +80,9 @@ msg::Host status_of(const StoredHost& host, const Resources& used) {
           .rack = host.rack,
           .isolation = host.isolation,
           .isolation_reason = host.isolation_reason,
-          .isolation_since_unix_s = host.isolation_since_unix_s};
+          .isolation_since_unix_s = host.isolation_since_unix_s,
+          .profile = host.profile,
+          .profile_reason = host.profile_reason};
 }
 
 msg::Grant grant_of(const StoredNode& node, const View& view) {

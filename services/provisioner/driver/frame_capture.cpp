@@ -1,4 +1,5 @@
 // The socket that captures probes.
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>

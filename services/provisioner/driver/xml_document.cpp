@@ -54,6 +54,13 @@ std::string XmlElement::attribute(const char* attribute) const {
   return take(xmlGetNoNsProp(node_, chars(attribute)));
 }
 
+std::vector<std::pair<std::string, std::string>> XmlElement::attributes() const {
+  std::vector<std::pair<std::string, std::string>> found;
+  for (xmlAttr* one = node_->properties; one; one = one->next)
+    if (!one->ns) found.emplace_back(plain(one->name), attribute(plain(one->name)));
+  return found;
+}
+
 std::string XmlElement::text() const {
   return take(xmlNodeListGetString(node_->doc, node_->children, 1));
 }
