@@ -8,8 +8,7 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <numeric>
+#include <set>
 
 namespace nucleus::provisioner {
 
@@ -187,12 +186,14 @@ std::optional<std::string> named_children_differ(const XmlElement& seen, const X
 std::optional<std::string> element_differs(const XmlElement& seen, const XmlElement& expected) {
   if (!seen.namespace_uri().empty()) return "foreign " + shown_element(seen);
   if (auto difference = attributes_differ(seen, expected)) return difference;
+  std::set<std::string_view> names;
+  for (const auto& child : expected.children()) names.insert(child.name());
   for (const auto& child : seen.children())
-    if (expected.children(child.name()).empty() && !is_added_child(seen, child))
+    if (!names.contains(child.name()) && !is_added_child(seen, child))
       return fmt::format("{} holds {}", shown_element(seen), msg::shown(child.name()));
-  for (const auto& child : expected.children())
-    if (auto difference = named_children_differ(seen, expected, child.name())) return difference;
-  if (expected.children().empty() && seen.text() != expected.text())
+  for (const auto name : names)
+    if (auto difference = named_children_differ(seen, expected, name)) return difference;
+  if (names.empty() && seen.text() != expected.text())
     return fmt::format("{} is {}, not {}", shown_element(seen), msg::shown(seen.text()),
                        msg::shown(expected.text()));
   return std::nullopt;
@@ -202,6 +203,7 @@ std::optional<std::string> element_differs(const XmlElement& seen, const XmlElem
 bool are_io_threads_plain(const XmlElement& domain) {
   const auto ids = domain.find("iothreadids");
   if (!ids) return true;
+  if (domain.children("iothreadids").size() > 1) return false;
   const auto threads = ids->children();
   return threads.size() == 1 && threads.front().name() == "iothread" &&
          threads.front().attribute("id") == io_thread && threads.front().children().empty();

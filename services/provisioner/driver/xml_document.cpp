@@ -73,8 +73,9 @@ std::vector<XmlElement> XmlElement::children() const {
 }
 
 std::vector<XmlElement> XmlElement::children(std::string_view name) const {
-  auto found = children();
-  std::erase_if(found, [&](const XmlElement& child) { return child.name() != name; });
+  std::vector<XmlElement> found;
+  for (xmlNode* child = node_->children; child; child = child->next)
+    if (child->type == XML_ELEMENT_NODE && name == plain(child->name)) found.emplace_back(child);
   return found;
 }
 
