@@ -177,7 +177,8 @@ TEST_F(HpcProfile, GivesNothingToTwoStartsAtOnce) {
   }
   EXPECT_EQ(plans.begin_start(connection.get(), a_spec("n1")).value(), *first) << "the same domain";
   if (const auto second = plans.begin_start(connection.get(), a_spec("n2")))
-    for (const auto cpu : second->pins) EXPECT_THAT(first->pins, Not(::testing::Contains(cpu)));
+    for (const auto cpu : second->pins)
+      EXPECT_THAT(first->pins, ::testing::Not(::testing::Contains(cpu)));
   plans.end_start(a_spec("n1").uuid);
   plans.end_start(a_spec("n1").uuid);
   EXPECT_TRUE(plans.begin_start(connection.get(), a_spec("n3"))) << "it is free again";
