@@ -2,8 +2,8 @@
 
 #include <libvirt/virterror.h>
 
+#include "services/provisioner/driver/domain_use.hpp"
 #include "services/provisioner/driver/libvirt_domains.hpp"
-#include "services/provisioner/driver/tuning_xml.hpp"
 
 namespace nucleus::provisioner {
 

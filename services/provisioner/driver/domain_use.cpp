@@ -1,8 +1,8 @@
-// What running domains have of the host, read from the XML that libvirt has of them: also of those
-// that a provisioner started which has ended since, and of domains that are not ours.
+#include "services/provisioner/driver/domain_use.hpp"
+
 #include <charconv>
 
-#include "services/provisioner/driver/tuning_xml.hpp"
+#include "services/provisioner/driver/xml_document.hpp"
 
 namespace nucleus::provisioner {
 

@@ -28,7 +28,4 @@ std::optional<std::string> tuning_differs(const XmlElement& domain, const Domain
 /// The elements of a domain that only the profile hpc has.
 bool is_tuning_element(std::string_view name);
 
-/// Adds what a running domain has of the host's CPUs and hugepages, as libvirt has it.
-void add_domain_use(HostUse& use, const std::string& domain_xml);
-
 }  // namespace nucleus::provisioner

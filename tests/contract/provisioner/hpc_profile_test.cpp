@@ -10,11 +10,11 @@
 #include <fstream>
 
 #include "services/provisioner/driver/cpu_plans.hpp"
+#include "services/provisioner/driver/domain_use.hpp"
 #include "services/provisioner/driver/guest_files.hpp"
 #include "services/provisioner/driver/host_setup.hpp"
 #include "services/provisioner/driver/libvirt_domains.hpp"
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
-#include "services/provisioner/driver/tuning_xml.hpp"
 #include "tests/contract/provisioner/hypervisor_world.hpp"
 #include "tests/contract/provisioner/private_libvirtd.hpp"
 
@@ -123,7 +123,9 @@ TEST_F(HpcProfile, StartsADomainOrSaysWhyNot) {
   ASSERT_FALSE(created);
   EXPECT_EQ(created.error().code, core::ErrorCode::no_capacity);
   EXPECT_THAT(created.error().detail, HasSubstr("profile hpc: "));
-  if (spec.accel == Accel::tcg) EXPECT_THAT(created.error().detail, HasSubstr("needs KVM"));
+  if (spec.accel == Accel::tcg) {
+    EXPECT_THAT(created.error().detail, HasSubstr("needs KVM"));
+  }
 }
 
 /// All of the profile but the CPU's model, which needs KVM: an emulated guest with a plan.
@@ -158,10 +160,11 @@ TEST_F(HpcProfile, StartsADomainWithItsPinsAndHugepagesAndReadsThemBack) {
   // As after a restart of the provisioner: nothing is known but what libvirt has.
   auto other = a_spec("n2");
   const auto second = CpuPlans{{}}.begin_start(connection.get(), other);
-  if (second)
+  if (second) {
     for (const auto cpu : second->pins) EXPECT_FALSE(use.cpus.contains(cpu));
-  else
+  } else {
     EXPECT_THAT(second.error().detail, HasSubstr("free"));
+  }
   EXPECT_TRUE(hypervisor.create(spec)) << "it runs already";
   EXPECT_TRUE(hypervisor.destroy("n1"));
   EXPECT_EQ(MoreHugepages::free(), free_before);
@@ -176,9 +179,10 @@ TEST_F(HpcProfile, GivesNothingToTwoStartsAtOnce) {
     return;
   }
   EXPECT_EQ(plans.begin_start(connection.get(), a_spec("n1")).value(), *first) << "the same domain";
-  if (const auto second = plans.begin_start(connection.get(), a_spec("n2")))
+  if (const auto second = plans.begin_start(connection.get(), a_spec("n2"))) {
     for (const auto cpu : second->pins)
       EXPECT_THAT(first->pins, ::testing::Not(::testing::Contains(cpu)));
+  }
   plans.end_start(a_spec("n1").uuid);
   plans.end_start(a_spec("n1").uuid);
   EXPECT_TRUE(plans.begin_start(connection.get(), a_spec("n3"))) << "it is free again";

@@ -8,6 +8,7 @@
 #include <functional>
 #include <random>
 
+#include "services/provisioner/driver/domain_use.hpp"
 #include "services/provisioner/driver/domain_xml.hpp"
 
 namespace nucleus::provisioner {

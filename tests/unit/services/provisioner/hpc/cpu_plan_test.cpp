@@ -9,8 +9,8 @@
 
 #include <bit>
 
+#include "services/provisioner/driver/domain_use.hpp"
 #include "services/provisioner/driver/domain_xml.hpp"
-#include "services/provisioner/driver/tuning_xml.hpp"
 #include "tests/unit/services/provisioner/hpc/generated_host.hpp"
 
 namespace nucleus::provisioner {
@@ -113,36 +113,44 @@ struct Searched {
   std::uint64_t page_kib = 0;
 };
 
+/// Whether these cells, each of use, hold the node in such cores and pages.
+bool is_room_in(const std::vector<std::uint64_t>& cores, const std::vector<std::uint64_t>& pages,
+                std::uint32_t set, std::uint64_t cores_wanted, std::uint64_t pages_wanted) {
+  const auto count = static_cast<std::uint64_t>(std::popcount(set));
+  std::uint64_t cores_there = 0;
+  std::uint64_t pages_there = 0;
+  for (std::size_t i = 0; i < cores.size(); ++i) {
+    if (!(set >> i & 1)) continue;
+    if (cores[i] == 0 || pages[i] == 0) return false;
+    cores_there += cores[i];
+    pages_there += pages[i];
+  }
+  return cores_there >= cores_wanted && pages_there >= pages_wanted && cores_wanted >= count &&
+         pages_wanted >= count;
+}
+
 Searched search(const Ledger& ledger, const CpuRequest& request) {
-  std::vector<std::uint32_t> ids;
-  for (const auto& [cell, pools] : ledger.host.pages) ids.push_back(cell);
   Searched best;
   for (const auto page_kib : {large_page_kib, small_page_kib})
-    for (std::uint32_t threads = 1; threads <= 4; ++threads)
-      for (std::uint32_t set = 1; set < (1U << ids.size()); ++set) {
-        if (request.cpus % threads != 0 || request.memory_mb * 1024 % page_kib != 0) continue;
+    for (std::uint32_t threads = 1; threads <= 4; ++threads) {
+      if (request.cpus % threads != 0 || request.memory_mb * 1024 % page_kib != 0) continue;
+      std::vector<std::uint64_t> cores;
+      std::vector<std::uint64_t> pages;
+      for (const auto& [cell, pools] : ledger.host.pages) {
+        cores.push_back(0);
+        for (const auto& [core, cpus] : ledger.free_cores(cell))
+          cores.back() += cpus.size() >= threads;
+        pages.push_back(ledger.free_pages(cell, page_kib));
+      }
+      for (std::uint32_t set = 1; set < (1U << cores.size()); ++set) {
         const int count = std::popcount(set);
-        std::uint64_t cores = 0;
-        std::uint64_t pages = 0;
-        bool is_each_of_use = true;
-        for (std::size_t i = 0; i < ids.size(); ++i) {
-          if (!(set >> i & 1)) continue;
-          std::uint64_t here = 0;
-          for (const auto& [core, cpus] : ledger.free_cores(ids[i])) here += cpus.size() >= threads;
-          const auto free = ledger.free_pages(ids[i], page_kib);
-          is_each_of_use = is_each_of_use && here > 0 && free > 0;
-          cores += here;
-          pages += free;
-        }
-        const auto wanted = request.cpus / threads;
-        const auto wanted_pages = request.memory_mb * 1024 / page_kib;
-        if (!is_each_of_use || cores < wanted || pages < wanted_pages ||
-            wanted < static_cast<unsigned>(count) || wanted_pages < static_cast<unsigned>(count))
-          continue;
-        if (best.cells == 0 || count < best.cells ||
-            (count == best.cells && page_kib > best.page_kib))
+        const bool is_better = best.cells == 0 || count < best.cells ||
+                               (count == best.cells && page_kib > best.page_kib);
+        if (is_better && is_room_in(cores, pages, set, request.cpus / threads,
+                                    request.memory_mb * 1024 / page_kib))
           best = {.cells = count, .page_kib = page_kib};
       }
+    }
   return best;
 }
 
