@@ -11,12 +11,14 @@
 
 #include "services/provisioner/driver/cpu_plans.hpp"
 #include "services/provisioner/driver/domain_use.hpp"
+#include "services/provisioner/driver/domain_xml.hpp"
 #include "services/provisioner/driver/guest_files.hpp"
 #include "services/provisioner/driver/host_setup.hpp"
 #include "services/provisioner/driver/libvirt_domains.hpp"
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
 #include "tests/contract/provisioner/hypervisor_world.hpp"
 #include "tests/contract/provisioner/private_libvirtd.hpp"
+#include "tests/unit/services/provisioner/hpc/generated_host.hpp"
 
 namespace nucleus::provisioner {
 namespace {
@@ -186,6 +188,50 @@ TEST_F(HpcProfile, GivesNothingToTwoStartsAtOnce) {
   plans.end_start(a_spec("n1").uuid);
   plans.end_start(a_spec("n1").uuid);
   EXPECT_TRUE(plans.begin_start(connection.get(), a_spec("n3"))) << "it is free again";
+}
+
+void replace_in(std::string& text, const std::string& from, const std::string& to) {
+  const auto at = text.find(from);
+  ASSERT_NE(at, std::string::npos) << from;
+  text.replace(at, from.size(), to);
+}
+
+/// libvirt's own parser and formatter, by its mock driver: it has no KVM either, so the domain's
+/// type is another one there, and nothing else.
+TEST(HpcXml, IsKeptByLibvirtAsItWasBuilt) {
+  constexpr std::uint64_t hosts = 200;
+  const std::unique_ptr<virConnect, CloseConnection> mock{virConnectOpen("test:///default")};
+  ASSERT_TRUE(mock);
+  int kept = 0;
+  for (std::uint64_t seed = 1; seed <= hosts; ++seed) {
+    HostGenerator generator{seed};
+    const auto topology = parse_topology(generator.host().capabilities());
+    ASSERT_TRUE(topology);
+    const auto request = generator.request();
+    const auto plan = plan_cpus(*topology, {}, request);
+    if (!plan) continue;
+    DomainSpec spec{.name = "n1",
+                    .uuid = domain_uuid("n1"),
+                    .epoch = 7,
+                    .cpus = request.cpus,
+                    .memory_mb = request.memory_mb,
+                    .accel = Accel::kvm,
+                    .disks = {{.path = "/volumes/n1.qcow2", .format = "qcow2"}},
+                    .runtime_dir = "/state/domains",
+                    .cpu_plan = *plan};
+    auto xml = build_domain_xml(spec, XmlDialect::qemu).value();
+    replace_in(xml, "<domain type=\"kvm\">", "<domain type=\"test\">");
+    replace_in(xml, " arch=\"x86_64\" machine=\"q35\"", "");
+    const LibvirtDomain domain{virDomainDefineXML(mock.get(), xml.c_str())};
+    ASSERT_TRUE(domain) << libvirt_error().detail << xml;
+    auto seen = take_libvirt_text(virDomainGetXMLDesc(domain.get(), 0));
+    replace_in(seen, "<domain type='test'>", "<domain type='kvm'>");
+    const auto same = verify_domain_xml(seen, spec, XmlDialect::qemu);
+    EXPECT_TRUE(same) << same.error().detail << seen;
+    ASSERT_EQ(virDomainUndefine(domain.get()), 0);
+    ++kept;
+  }
+  EXPECT_GT(kept, 50);
 }
 
 }  // namespace

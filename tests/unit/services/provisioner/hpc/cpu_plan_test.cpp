@@ -16,8 +16,6 @@
 namespace nucleus::provisioner {
 namespace {
 
-using test::GeneratedHost;
-using test::HostGenerator;
 using ::testing::HasSubstr;
 
 constexpr std::uint64_t hosts = 500;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <random>
 #include <string>
@@ -12,7 +13,7 @@
 
 #include "services/provisioner/hpc/cpu_plan.hpp"
 
-namespace nucleus::provisioner::test {
+namespace nucleus::provisioner {
 
 struct GeneratedCpu {
   std::uint32_t socket = 0;
@@ -152,4 +153,4 @@ inline std::string GeneratedHost::capabilities() const {
   return xml + "</cells></topology></host></capabilities>";
 }
 
-}  // namespace nucleus::provisioner::test
+}  // namespace nucleus::provisioner
