@@ -297,10 +297,12 @@ struct Host {
   std::int64_t isolation_checked_unix_s = 0;           // the last complete check; only in lists
   std::string metrics_address = {};  // ADDRESS:PORT of its /metrics; empty = not served to others;
                                      // only in lists
+  std::string profile = {};          // of its domains: standard, hpc; empty until it is known
+  std::string profile_reason = {};   // why the host cannot give it; empty = it can
   NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, driver,
                  accelerator, last_heartbeat_unix_ms, node_count, release, address, clock_skew_ms,
                  batch_state, host_class, rack, isolation, isolation_reason, isolation_since_unix_s,
-                 isolation_checked_unix_s, metrics_address);
+                 isolation_checked_unix_s, metrics_address, profile, profile_reason);
 };
 
 struct Hosts {
@@ -349,7 +351,7 @@ struct ReportHost {
                              // provisioner/HOST, or one for many simulated hosts
   std::string boot_id = {};  // of the provisioner's process: another one = it has restarted
   std::uint32_t cpus = 0;
-  std::uint64_t memory_mb = 0;   // at most 2^30
+  std::uint64_t memory_mb = 0;   // at most 2^30; like `cpus`, what its nodes can have
   std::string driver = {};       // libvirt, simulated; this and the other texts: 0..64 bytes
   std::string accelerator = {};  // kvm, tcg, none; empty while it is being probed
   bool is_reachable = true;      // its hypervisor answers and its accelerator is known
@@ -365,9 +367,11 @@ struct ReportHost {
   std::vector<IdleNode> idle_nodes = {};  // 0..1000
   HostIsolation isolation = {};
   std::string metrics_address = {};  // ADDRESS:PORT of its /metrics; empty = not served to others
+  std::string profile = {};          // of its domains: standard, hpc
+  std::string profile_reason = {};   // why the host cannot give it; empty = it can; 0..1024 bytes
   NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, driver, accelerator, is_reachable,
                  reason, revision, log_id, reported, release, address, unix_ms, machine_id,
-                 keeps_volumes, idle_nodes, isolation, metrics_address);
+                 keeps_volumes, idle_nodes, isolation, metrics_address, profile, profile_reason);
 };
 
 /// The newest report of the provisioner that the scheduler has recorded.

@@ -30,10 +30,18 @@ inline std::string shown_age(std::int64_t unix_ms, std::int64_t now_unix_ms) {
   return fmt::format("{} h ago", age_ms / 3'600'000);
 }
 
-/// Why it is not up; of one that is, what the batch system says of it.
+/// Why it is not up; of one that is, what it lacks for its profile, or what the batch system says.
 inline std::string host_remark(const msg::Host& host) {
-  if (!host.reason.empty() || host.batch_state.empty()) return host.reason;
+  if (!host.reason.empty()) return host.reason;
+  if (!host.profile_reason.empty()) return host.profile_reason;
+  if (host.batch_state.empty()) return "";
   return "batch system: " + host.batch_state;
+}
+
+/// `kvm`; with another profile than the standard one, `kvm, hpc`.
+inline std::string shown_accelerator(const msg::Host& host) {
+  if (host.profile.empty() || host.profile == "standard") return host.accelerator;
+  return host.accelerator + ", " + host.profile;
 }
 
 inline std::string host_row(const msg::Host& host, std::int64_t now_unix_ms) {
@@ -41,8 +49,8 @@ inline std::string host_row(const msg::Host& host, std::int64_t now_unix_ms) {
       "{:<18}{:<13}{:>7}{:>10}{:>16}  {:<12}{:<9}{:<16}{:>+9.1f}s{:>13}  {:<12}{:<10}{}\n",
       host.host_id.value, msg::name_of(host.state), host.node_count,
       fmt::format("{}/{}", host.cpus_used, host.cpus),
-      fmt::format("{}/{}", host.memory_used_mb, host.memory_mb), host.accelerator, host.release,
-      host.address, static_cast<double>(host.clock_skew_ms) / 1000,
+      fmt::format("{}/{}", host.memory_used_mb, host.memory_mb), shown_accelerator(host),
+      host.release, host.address, static_cast<double>(host.clock_skew_ms) / 1000,
       shown_age(host.last_heartbeat_unix_ms, now_unix_ms), host.host_class, host.rack,
       host_remark(host));
 }

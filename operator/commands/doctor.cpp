@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 #include <iterator>
+#include <optional>
 
 #include "messages/scheduler.hpp"
 #include "operator/caller.hpp"
@@ -21,6 +22,16 @@ struct DoctorArguments {
   HostDeployment host = {};
 };
 
+std::optional<Finding> doubt_in_isolation(const msg::Host& host) {
+  const bool is_broken = host.isolation == msg::IsolationState::broken;
+  if (!is_broken && host.isolation != msg::IsolationState::unchecked) return std::nullopt;
+  return Finding{.is_error = is_broken,
+                 .problem = "the isolation of clusters on host " + host.host_id.value + " is " +
+                            std::string(msg::name_of(host.isolation)) + ": " +
+                            host.isolation_reason,
+                 .solution = "nucleus host check " + host.host_id.value};
+}
+
 /// Hosts of a deployment that runs; of another one there is nothing to say.
 std::vector<Finding> find_hosts_in_doubt(const std::string& directory) {
   const auto opened = open_caller(directory);
@@ -30,13 +41,12 @@ std::vector<Finding> find_hosts_in_doubt(const std::string& directory) {
   if (!hosts) return {};
   std::vector<Finding> findings;
   for (const auto& host : hosts->hosts) {
-    const bool is_broken = host.isolation == msg::IsolationState::broken;
-    if (!is_broken && host.isolation != msg::IsolationState::unchecked) continue;
-    findings.push_back({.is_error = is_broken,
-                        .problem = "the isolation of clusters on host " + host.host_id.value +
-                                   " is " + std::string(msg::name_of(host.isolation)) + ": " +
-                                   host.isolation_reason,
-                        .solution = "nucleus host check " + host.host_id.value});
+    if (auto doubt = doubt_in_isolation(host)) findings.push_back(std::move(*doubt));
+    if (!host.profile_reason.empty())
+      findings.push_back(
+          {.is_error = true,
+           .problem = "host " + host.host_id.value + " takes no nodes: " + host.profile_reason,
+           .solution = "docs/hosts.md: Near bare metal: the profile hpc"});
   }
   return findings;
 }

@@ -79,6 +79,17 @@ std::string fault_line(const msg::IsolationFault& fault) {
                      ": " + fault.reason, fault.is_quarantined ? "; the port is closed" : "");
 }
 
+/// Whether the host can give its nodes their profile; the standard one needs nothing.
+bool print_profile(const msg::Host& host) {
+  if (host.profile.empty() || host.profile == "standard") return true;
+  std::cout << fmt::format("host {}: {}\n", host.host_id.value,
+                           host.profile_reason.empty()
+                               ? fmt::format("profile {}, {} CPUs and {} MB for nodes",
+                                             host.profile, host.cpus, host.memory_mb)
+                               : host.profile_reason);
+  return host.profile_reason.empty();
+}
+
 /// The host itself compares its switch with its leases, and sends frames.
 core::Result<int> check_host_isolation(const HostArguments& arguments) {
   const auto opened = open_caller(arguments.state);
@@ -88,6 +99,7 @@ core::Result<int> check_host_isolation(const HostArguments& arguments) {
   if (!found) return std::unexpected(found.error());
   if (found->hosts.empty())
     return core::refuse(core::ErrorCode::not_found, "no such host: " + host_id.value);
+  const bool has_profile = print_profile(found->hosts.front());
   if (found->hosts.front().isolation == msg::IsolationState::simulated) {
     std::cout << fmt::format("host {}: simulated, no switch to check\n", host_id.value);
     return 0;
@@ -101,7 +113,7 @@ core::Result<int> check_host_isolation(const HostArguments& arguments) {
                            msg::name_of(checked->state), checked->port_count, checked->fault_count,
                            checked->reason.empty() ? "" : ": " + checked->reason);
   for (const auto& fault : checked->faults) std::cout << fault_line(fault);
-  return checked->state == msg::IsolationState::verified ? 0 : 1;
+  return checked->state == msg::IsolationState::verified && has_profile ? 0 : 1;
 }
 
 core::Result<int> drain_or_resume(const HostArguments& arguments) {

@@ -70,7 +70,9 @@ void print_json(const StateDirectory& state, const Deployment& deployment, const
                              {"cpus_used", host.cpus_used},
                              {"memory_mb", host.memory_mb},
                              {"memory_used_mb", host.memory_used_mb},
-                             {"accelerator", host.accelerator}});
+                             {"accelerator", host.accelerator},
+                             {"profile", host.profile},
+                             {"profile_reason", host.profile_reason}});
   std::cout << json.dump(2) << "\n";
 }
 

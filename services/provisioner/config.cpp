@@ -38,6 +38,21 @@ std::optional<core::Error> read_accelerator(core::Settings& settings, Config& co
   return std::nullopt;
 }
 
+std::optional<core::Error> read_profile(core::Settings& settings, Config& config) {
+  const std::string name = settings.text("provisioner.profile", "standard");
+  auto& [kind, host_cpus] = config.profile;
+  if (name != "standard" && name != "hpc")
+    return msg::invalid("provisioner.profile", "must be standard or hpc");
+  if (name == "hpc") kind = Profile::hpc;
+  if (kind == Profile::hpc && !config.driver.has_guests)
+    return msg::invalid("provisioner.profile", "a simulated host has no CPUs of its own");
+  const auto cpus = parse_cpu_set(settings.text("provisioner.hpc_host_cpus", ""));
+  if (!cpus)
+    return msg::invalid("provisioner.hpc_host_cpus", "must be a list of CPUs like 0-1,32-33");
+  host_cpus = *cpus;
+  return std::nullopt;
+}
+
 /// `none`, or names with spaces between them; empty = unknown.
 std::optional<std::set<std::string>> read_uplinks(core::Settings& settings) {
   std::istringstream words(settings.text("provisioner.uplinks", ""));
@@ -114,6 +129,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
   if (auto read = read_console_service(settings, config); !read)
     return std::unexpected(read.error());
   if (auto fault = read_accelerator(settings, config)) return std::unexpected(*fault);
+  if (auto fault = read_profile(settings, config)) return std::unexpected(*fault);
   if (auto fault = read_image_store(settings, config)) return std::unexpected(*fault);
   config.uefi_code = settings.text("provisioner.uefi_code", "/usr/share/OVMF/OVMF_CODE_4M.fd");
   config.uefi_variables =

@@ -24,6 +24,7 @@ struct Config {
   std::uint32_t public_vlan = 0;                      // of public ports on this host; 0 = as leased
   std::string port_prefix = "nuc";     // of tap names: several deployments may share a machine
   Accel accelerator = Accel::unknown;  // unknown = auto: probed at the start
+  HostProfile profile = {};            // of all domains of the host
   QemuUser qemu_user = {};             // uid 0 = as libvirt is configured
   std::string uefi_code = {};          // firmware of domains whose image needs UEFI
   std::string uefi_variables = {};     // what its variables are at first

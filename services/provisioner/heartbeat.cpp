@@ -34,12 +34,21 @@ msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
   const auto& [config, grants, watch, leases, reporter, isolation, usage] = sources_;
   const auto& size = watch.capacity();
   const Accel accelerator = watch.accelerator();
+  const bool is_hpc = config.profile.kind == Profile::hpc;
+  const std::string profile_fault = watch.profile_fault();
+  // What the settings leave of the host is theirs; under hpc, no more than it can give.
+  std::uint64_t memory_mb = config.memory_mb ? config.memory_mb : size.memory_mb;
+  std::uint32_t cpus = config.cpus ? config.cpus : size.cpus;
+  if (is_hpc) {
+    cpus = std::min(cpus, size.cpus);
+    memory_mb = profile_fault.empty() ? std::min(memory_mb, size.memory_mb) : 0;
+  }
   return {
       .host_id = host_id,
       .process = process_,
       .boot_id = leases.boot_id(host_id),
-      .cpus = config.cpus ? config.cpus : std::max<std::uint32_t>(size.cpus, 1),
-      .memory_mb = config.memory_mb ? config.memory_mb : size.memory_mb,
+      .cpus = std::max<std::uint32_t>(cpus, 1),
+      .memory_mb = memory_mb,
       .driver = config.driver.name,
       .accelerator = accelerator == Accel::unknown ? "" : std::string(msg::name_of(accelerator)),
       .is_reachable = watch.is_ready(),
@@ -54,7 +63,9 @@ msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
       .keeps_volumes = config.keeps_volumes(),
       .idle_nodes = usage ? usage->idle_nodes(host_id) : std::vector<msg::IdleNode>{},
       .isolation = isolation.report(),
-      .metrics_address = metrics_address_of(config)};
+      .metrics_address = metrics_address_of(config),
+      .profile = std::string(msg::name_of(config.profile.kind)),
+      .profile_reason = profile_fault.substr(0, msg::host_reason_bytes_max)};
 }
 
 /// A scheduler that is away costs no line, and the same refusal only one.

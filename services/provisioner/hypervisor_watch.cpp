@@ -4,6 +4,13 @@
 
 namespace nucleus::provisioner {
 
+namespace {
+
+// Hugepages and CPUs come and go while the host is up: what a domain can have changes.
+constexpr std::int64_t capacity_interval_ms = 10'000;
+
+}  // namespace
+
 HypervisorWatch::HypervisorWatch(core::Loop& loop, Workers workers, const Config& config,
                                  std::shared_ptr<Hypervisor> hypervisor, Metrics& metrics,
                                  Handlers handlers)
@@ -38,6 +45,7 @@ void HypervisorWatch::prepare() {
         core::log::info("accelerator_found", {{"accelerator", msg::name_of(found->accelerator)},
                                               {"reason", found->reason}});
         accelerator_ = found->accelerator;
+        accelerator_reason_ = found->reason;
         handlers_.on_change();
       });
 }
@@ -47,16 +55,26 @@ std::string HypervisorWatch::fault() const {
   return accelerator_ == Accel::unknown ? "probing the accelerator" : "";
 }
 
+std::string HypervisorWatch::profile_fault() const {
+  if (config_.profile.kind != Profile::hpc || accelerator_ == Accel::unknown) return "";
+  if (accelerator_ == Accel::none) return lacks_kvm("the host is simulated").detail;
+  if (accelerator_ != Accel::kvm) return lacks_kvm(accelerator_reason_).detail;
+  return capacity_.profile_fault;
+}
+
 void HypervisorWatch::ping() {
   if (*is_pinging_) return;
   *is_pinging_ = true;
   struct Answer {
-    HostCapacity capacity;
+    std::optional<HostCapacity> capacity;
   };
+  const bool is_size_known = config_.profile.kind == Profile::hpc
+                                 ? loop_.steady_ms() < capacity_until_ms_
+                                 : capacity_.cpus > 0;
   workers_.pings.run<Answer>(
       loop_, core::Milliseconds{config_.ping_timeout_ms},
       [hypervisor = hypervisor_, is_pinging = is_pinging_, &loop = loop_,
-       is_size_known = capacity_.cpus > 0]() -> core::Result<Answer> {
+       is_size_known]() -> core::Result<Answer> {
         auto answered = hypervisor->ping();
         Answer answer;
         if (answered && !is_size_known) {
@@ -69,9 +87,16 @@ void HypervisorWatch::ping() {
         return answer;
       },
       [this](core::Result<Answer> answer) {
-        if (answer && capacity_.cpus == 0) capacity_ = answer->capacity;
+        if (answer && answer->capacity) set_capacity(*answer->capacity);
         set_reachable(answer.has_value(), answer ? "" : answer.error().detail);
       });
+}
+
+void HypervisorWatch::set_capacity(const HostCapacity& capacity) {
+  const bool is_changed = capacity_ != capacity;
+  capacity_ = capacity;
+  capacity_until_ms_ = loop_.steady_ms() + capacity_interval_ms;
+  if (is_changed && is_reachable_) handlers_.on_change();
 }
 
 void HypervisorWatch::set_reachable(bool is_reachable, const std::string& reason) {

@@ -19,7 +19,8 @@ class HypervisorWatch {
     core::Workers& pings;
     core::Workers& startup;  // for the probe of the accelerator, which takes seconds
   };
-  /// `on_change`: is_reachable() or is_ready() changed. `on_answer`: a ping was answered.
+  /// `on_change`: is_reachable(), is_ready() or capacity() changed. `on_answer`: a ping was
+  /// answered.
   struct Handlers {
     std::function<void()> on_change;
     std::function<void()> on_answer;
@@ -41,11 +42,14 @@ class HypervisorWatch {
   /// Why it is not ready; empty if it is.
   std::string fault() const;
   const HostCapacity& capacity() const { return capacity_; }
+  /// Why the host can give no domain its profile; empty if it can.
+  std::string profile_fault() const;
   Accel accelerator() const { return accelerator_; }
 
  private:
   void tick();
   void prepare();
+  void set_capacity(const HostCapacity& capacity);
   void set_reachable(bool is_reachable, const std::string& reason);
 
   core::Loop& loop_;
@@ -55,7 +59,9 @@ class HypervisorWatch {
   Metrics& metrics_;
   Handlers handlers_;
   HostCapacity capacity_ = {};
+  std::int64_t capacity_until_ms_ = 0;  // steady clock; then it is read again
   Accel accelerator_;
+  std::string accelerator_reason_ = {};
   bool is_reachable_ = false;
   std::string fault_ = "the hypervisor has not been pinged yet";
   // Shared with the worker: a ping that outlives its deadline is still under way.

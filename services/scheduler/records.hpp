@@ -155,10 +155,13 @@ struct StoredHost {
   std::string isolation_reason = {};                       // why it is not verified
   std::int64_t isolation_since_unix_s = 0;                 // when it became what it is
   std::vector<msg::IsolationFault> isolation_faults = {};  // 0..100
+  std::string profile = {};
+  std::string profile_reason = {};  // why the host cannot give it
   NUCLEUS_FIELDS(host_id, process, cpus, memory_mb, driver, accelerator, is_drained, drain_reason,
                  state, reason, revision, machine_id, keeps_volumes, batch_state, batch_reason,
                  job_computeset_id, start_failures, start_failure, host_class, rack, isolation,
-                 isolation_reason, isolation_since_unix_s, isolation_faults);
+                 isolation_reason, isolation_since_unix_s, isolation_faults, profile,
+                 profile_reason);
 };
 
 constexpr std::uint32_t start_failures_max = 2;  // in a row: a host is suspect from then on

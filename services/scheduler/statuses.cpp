@@ -43,32 +43,38 @@ Resources used_after(const View& before, const Changes& changes, const msg::Host
 }  // namespace
 
 msg::NodeStatus status_of(const StoredNode& node, const StoredComputeset* computeset) {
-  return {
-      .node_id = node.definition.node_id,
-      .cluster_id = node.definition.cluster_id,
-      .project_id = node.definition.project_id,
-      .state = node.state,
-      .reason = node.reason,
-      .is_desired_on = node.is_desired_on,
-      .host_id = node.host_id,
-      .computeset_id = node.computeset_id,
-      .computeset_state = computeset ? computeset->computeset.state : msg::ComputesetState::unknown,
-      .ports = node.ports};
+  const auto computeset_state =
+      computeset ? computeset->computeset.state : msg::ComputesetState::unknown;
+  return {.node_id = node.definition.node_id,
+          .cluster_id = node.definition.cluster_id,
+          .project_id = node.definition.project_id,
+          .state = node.state,
+          .reason = node.reason,
+          .is_desired_on = node.is_desired_on,
+          .host_id = node.host_id,
+          .computeset_id = node.computeset_id,
+          .computeset_state = computeset_state,
+          .ports = node.ports};
+}
+
+/// Why it is not up, or takes no nodes, or takes them last.
+static std::string shown_reason(const StoredHost& host) {
+  const bool is_up = host.state == msg::HostState::up;
+  if (host.is_drained && is_up) return host.drain_reason;
+  if (is_in_doubt(host) && is_up)
+    return "it takes no nodes: isolation " + std::string(msg::name_of(host.isolation)) + ": " +
+           host.isolation_reason;
+  if (is_suspect(host) && is_up)
+    return "other hosts are tried first: " + std::to_string(host.start_failures) +
+           " starts in a row failed: " + host.start_failure;
+  return host.reason;
 }
 
 msg::Host status_of(const StoredHost& host, const Resources& used) {
   const bool is_drained = host.is_drained && host.state == msg::HostState::up;
-  const bool is_up_and_suspect = is_suspect(host) && host.state == msg::HostState::up;
-  const auto reason =
-      is_in_doubt(host) && host.state == msg::HostState::up
-          ? "it takes no nodes: isolation " + std::string(msg::name_of(host.isolation)) + ": " +
-                host.isolation_reason
-      : is_up_and_suspect ? "other hosts are tried first: " + std::to_string(host.start_failures) +
-                                " starts in a row failed: " + host.start_failure
-                          : host.reason;
   return {.host_id = host.host_id,
           .state = is_drained ? msg::HostState::drained : host.state,
-          .reason = is_drained ? host.drain_reason : reason,
+          .reason = shown_reason(host),
           .cpus = host.cpus,
           .memory_mb = host.memory_mb,
           .cpus_used = static_cast<std::uint32_t>(used.cpus),
@@ -80,7 +86,9 @@ msg::Host status_of(const StoredHost& host, const Resources& used) {
           .rack = host.rack,
           .isolation = host.isolation,
           .isolation_reason = host.isolation_reason,
-          .isolation_since_unix_s = host.isolation_since_unix_s};
+          .isolation_since_unix_s = host.isolation_since_unix_s,
+          .profile = host.profile,
+          .profile_reason = host.profile_reason};
 }
 
 msg::Grant grant_of(const StoredNode& node, const View& view) {

@@ -212,6 +212,31 @@ TEST_F(Provisioner, ReportsSizeAndDriverOfAHost) {
   EXPECT_EQ(report.cpus, 64U);
   EXPECT_EQ(report.memory_mb, 256U * 1024);
   EXPECT_EQ(report.driver, "simulated");
+  EXPECT_EQ(report.profile, "standard");
+  EXPECT_EQ(report.profile_reason, "");
+}
+
+TEST_F(Provisioner, ReportsNoMemoryWhereItsHostCannotGiveItsProfile) {
+  config_.profile.kind = provisioner::Profile::hpc;
+  start();
+  ASSERT_TRUE(eventually([&] { return !last_report().profile_reason.empty(); }));
+  const auto report = last_report();
+  EXPECT_EQ(report.profile, "hpc");
+  EXPECT_EQ(report.profile_reason, "profile hpc: it needs KVM: the host is simulated");
+  EXPECT_EQ(report.memory_mb, 0U) << "the scheduler places nothing there";
+  EXPECT_TRUE(report.is_reachable);
+}
+
+TEST_F(Provisioner, ReportsWhyADomainDoesNotGetItsProfile) {
+  hypervisor_->fail_next({.code = ErrorCode::no_capacity,
+                          .detail = "profile hpc: 3 of 4 hugepages of 1 GiB free on NUMA node 1"});
+  start();
+  ASSERT_TRUE(apply({a_grant("n1")}));
+  const auto report = reported("n1", DomainState::absent);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->reason,
+            "cannot be started: profile hpc: 3 of 4 hugepages of 1 GiB free on NUMA node 1");
+  EXPECT_FALSE(report->is_preparing) << "the scheduler tries another host";
 }
 
 TEST_F(Provisioner, FindsTheConsolesOfRunningNodesOnly) {

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <ranges>
 
+#include "services/provisioner/driver/tuning_xml.hpp"
 #include "services/provisioner/driver/xml_document.hpp"
 
 namespace nucleus::provisioner {
@@ -22,7 +23,6 @@ constexpr std::size_t cmdline_bytes_max = 2047;     // COMMAND_LINE_SIZE of Linu
 constexpr std::size_t device_bytes_max = 15;        // IFNAMSIZ
 constexpr std::size_t disks_max = 24;
 constexpr std::size_t ports_max = 16;
-constexpr const char* emulated_cpu = "Nehalem";  // x86-64-v2, which distributions require
 
 bool is_hexadecimal(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
@@ -107,7 +107,6 @@ void add_header(XmlElement& domain, const DomainSpec& spec) {
   auto ours = domain.add("metadata").add("domain");
   ours.use_namespace(metadata_uri, "nucleus").set("epoch", std::to_string(spec.epoch));
   domain.add_text("memory", std::to_string(spec.memory_mb)).set("unit", "MiB");
-  domain.add_text("vcpu", std::to_string(spec.cpus));
 }
 
 void add_machine(XmlElement& domain, const DomainSpec& spec) {
@@ -122,17 +121,7 @@ void add_machine(XmlElement& domain, const DomainSpec& spec) {
     if (!spec.initramfs.empty()) os.add_text("initrd", spec.initramfs);
     if (!spec.cmdline.empty()) os.add_text("cmdline", spec.cmdline);
   }
-  auto features = domain.add("features");
-  features.add("acpi");
-  features.add("apic");
-  auto cpu = domain.add("cpu");
-  if (spec.accel == Accel::kvm) {
-    cpu.set("mode", "host-passthrough");
-  } else {
-    cpu.set("mode", "custom").set("match", "exact");
-    cpu.add_text("model", emulated_cpu);
-  }
-  domain.add("clock").set("offset", "utc");
+  add_processor(domain, spec);
   // Transient: whatever ends QEMU ends the domain, and an event gives the reason.
   domain.add_text("on_poweroff", "destroy");
   domain.add_text("on_reboot", "restart");
@@ -185,6 +174,7 @@ void add_disk(XmlElement& devices, const DomainSpec& spec, const DiskSpec& disk,
   element.set("type", "file").set("device", disk.is_cdrom ? "cdrom" : "disk");
   auto driver = element.add("driver");
   driver.set("name", "qemu").set("type", disk.format);
+  if (const auto thread = io_thread_of(spec, disk); !thread.empty()) driver.set("iothread", thread);
   element.add("source").set("file", disk.path);
   if (!disk.base.socket.empty()) {
     // A base that cannot be read stops the guest, which would lose data by an error.
@@ -299,6 +289,7 @@ std::optional<core::Error> check_spec(const DomainSpec& spec) {
                                     longest - socket_path_bytes_max));
   if (auto broken = check_boot(spec)) return broken;
   if (auto broken = check_disks(spec)) return broken;
+  if (auto broken = check_cpu_plan(spec)) return broken;
   return check_ports(spec);
 }
 
@@ -315,10 +306,12 @@ core::Result<std::string> build_domain_xml(const DomainSpec& spec, XmlDialect di
   if (dialect == XmlDialect::simulated) {
     domain.set("type", "test");
     add_header(domain, spec);
+    domain.add_text("vcpu", std::to_string(spec.cpus));
     domain.add("os").add_text("type", "hvm");
   } else {
     domain.set("type", spec.accel == Accel::kvm ? "kvm" : "qemu");
     add_header(domain, spec);
+    add_resources(domain, spec);
     add_machine(domain, spec);
     add_user(domain, spec);
     add_devices(domain, spec);

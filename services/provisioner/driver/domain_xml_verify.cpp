@@ -8,6 +8,7 @@
 #include <ranges>
 
 #include "services/provisioner/driver/domain_xml.hpp"
+#include "services/provisioner/driver/tuning_xml.hpp"
 #include "services/provisioner/driver/xml_document.hpp"
 
 namespace nucleus::provisioner {
@@ -64,7 +65,13 @@ Difference header_differs(const XmlElement& domain, const DomainSpec& spec, XmlD
                      : spec.accel == Accel::kvm       ? "kvm"
                                                       : "qemu";
   if (auto difference = differs("type", domain.attribute("type"), type)) return difference;
-  if (auto difference = unexpected_child(domain, root_elements)) return difference;
+  for (const auto& child : domain.children()) {
+    const bool is_expected =
+        std::ranges::find(root_elements, child.name()) != root_elements.end() ||
+        (spec.cpu_plan && dialect == XmlDialect::qemu && is_tuning_element(child.name()));
+    if (!is_expected || !child.namespace_uri().empty())
+      return fmt::format("domain holds {}", msg::shown(child.name()));
+  }
   for (const auto& name : root_elements)
     if (domain.children(name).size() > 1 && std::string_view(name) != "seclabel")
       return fmt::format("there are two {} elements", name);
@@ -256,6 +263,7 @@ Difference domain_differs(const XmlElement& domain, const DomainSpec& spec, XmlD
   }
   if (auto difference = user_differs(domain, spec)) return difference;
   if (auto difference = boot_differs(domain, spec)) return difference;
+  if (auto difference = tuning_differs(domain, spec)) return difference;
   if (!devices) return "devices are missing";
   return devices_differ(*devices, spec);
 }

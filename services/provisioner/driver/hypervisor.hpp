@@ -6,19 +6,30 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/result.hpp"
 #include "core/runtime/process_end.hpp"
 #include "messages/provisioner.hpp"
+#include "services/provisioner/hpc/cpu_plan.hpp"
 
 namespace nucleus::provisioner {
 
 /// `none`: a simulated host.
 NUCLEUS_ENUM(Accel, tcg, kvm, none)
 
+/// How the domains of a host use it. `hpc`: each has CPUs, cores and hugepages of its own.
+NUCLEUS_ENUM(Profile, standard, hpc)
+
 using msg::DomainState;
+
+/// The profile of a host's domains.
+struct HostProfile {
+  Profile kind = Profile::standard;
+  CpuSet host_cpus = {};  // hpc: kept for the host; empty = see housekeeping_cpus()
+};
 
 /// What differs between drivers besides their calls.
 struct DriverTraits {
@@ -103,6 +114,7 @@ struct DomainSpec {
   std::vector<PortSpec> ports = {};  // at most 16
   std::string runtime_dir = {};      // exists; holds NAME.serial, NAME.vnc and NAME.log
   QemuUser user = {};
+  std::optional<CpuPlan> cpu_plan = {};  // profile hpc: made by the driver at the start if not set
 };
 
 /// The reason of a domain that is paused because its disk failed.
@@ -135,10 +147,13 @@ struct ConsolePaths {
   std::string serial_log = {};
 };
 
+/// What domains can have of the host under its profile.
 struct HostCapacity {
   std::uint32_t cpus = 0;
   std::uint64_t memory_mb = 0;
-  std::string hypervisor = {};  // "QEMU 7.2.22"
+  std::string hypervisor = {};     // "QEMU 7.2.22"
+  std::string profile_fault = {};  // why it has no room at all for its profile; else empty
+  friend bool operator==(const HostCapacity&, const HostCapacity&) = default;
 };
 
 struct GuestCommand {
@@ -167,7 +182,7 @@ class Hypervisor {
 
   /// Starts the domain. Succeeds without a change if it runs already under the same uuid and epoch.
   /// `conflict`: it runs under another one, which is named. `invalid_argument`: the spec, with its
-  /// field.
+  /// field. `no_capacity`: the host cannot give its profile, with what lacks.
   virtual core::Result<void> create(const DomainSpec& spec) = 0;
 
   /// Stops the domain at once. Succeeds if there is none.

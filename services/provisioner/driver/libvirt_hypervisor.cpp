@@ -38,8 +38,10 @@ core::Result<void> match(const DomainSeen& seen, const DomainSpec& spec) {
 
 }  // namespace
 
-LibvirtHypervisor::LibvirtHypervisor(const std::string& uri)
+LibvirtHypervisor::LibvirtHypervisor(const std::string& uri, const HostProfile& profile)
     : dialect_{uri.starts_with("test:") ? XmlDialect::simulated : XmlDialect::qemu},
+      profile_{profile.kind},
+      cpu_plans_{profile.host_cpus},
       link_{uri,
             {.opened = [this](const std::vector<DomainSeen>& running) { reset_epochs(running); },
              .changed = [this](DomainSeen seen) { handle_change(std::move(seen)); },
@@ -103,13 +105,36 @@ FoundAccelerator LibvirtHypervisor::prepare(const HostSetup& setup) {
 }
 
 core::Result<void> LibvirtHypervisor::create(const DomainSpec& spec) {
+  if (auto broken = check_spec(spec)) return std::unexpected(*broken);
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  if (profile_ == Profile::hpc && !spec.cpu_plan) return create_planned(connection->get(), spec);
+  return create_as(connection->get(), spec);
+}
+
+core::Result<void> LibvirtHypervisor::create_planned(virConnect* connection, DomainSpec spec) {
+  // One that runs has its CPUs: they are not free for it again.
+  if (const auto other = find_domain(connection, spec.name)) {
+    const auto seen = observe_domain(other->get());
+    if (seen) return match(*seen, spec);
+    if (!is_gone(seen.error())) return std::unexpected(seen.error());
+  }
+  if (spec.accel != Accel::kvm)
+    return std::unexpected(lacks_kvm("guests are emulated (tcg) on this host"));
+  auto plan = cpu_plans_.begin_start(connection, spec);
+  if (!plan) return std::unexpected(plan.error());
+  spec.cpu_plan = std::move(*plan);
+  auto created = create_as(connection, spec);
+  cpu_plans_.end_start(spec.uuid);
+  return created;
+}
+
+core::Result<void> LibvirtHypervisor::create_as(virConnect* connection, const DomainSpec& spec) {
   const auto xml = build_domain_xml(spec, dialect_);
   if (!xml) return std::unexpected(xml.error());
   if (auto made = make_firmware_variables(spec); !made) return made;
   if (auto given = give_files(spec); !given) return given;
-  const auto connection = link_.use();
-  if (!connection) return std::unexpected(connection.error());
-  return start(connection->get(), spec, *xml);
+  return start(connection, spec, *xml);
 }
 
 /// A libvirtd that was killed in the middle of a start leaves ports. A tap that is made again under
@@ -271,11 +296,18 @@ core::Result<HostCapacity> LibvirtHypervisor::capacity() {
   if (virNodeGetInfo(connection->get(), &host) < 0 ||
       virConnectGetVersion(connection->get(), &version) < 0)
     return std::unexpected(libvirt_error());
-  return HostCapacity{
+  HostCapacity capacity{
       .cpus = host.cpus,
       .memory_mb = memory_kib(connection->get()).value_or(host.memory) / 1024,
       .hypervisor = fmt::format("{} {}.{}.{}", virConnectGetType(connection->get()),
                                 version / 1'000'000, version / 1000 % 1000, version % 1000)};
+  if (profile_ == Profile::hpc) {
+    auto [cpus, memory_mb, reason] = cpu_plans_.capacity(connection->get());
+    capacity.cpus = cpus;
+    capacity.memory_mb = memory_mb;
+    capacity.profile_fault = std::move(reason);
+  }
+  return capacity;
 }
 
 }  // namespace nucleus::provisioner

@@ -7,6 +7,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "services/provisioner/driver/cpu_plans.hpp"
 #include "services/provisioner/driver/domain_xml.hpp"
 #include "services/provisioner/driver/libvirt_link.hpp"
 
@@ -16,7 +17,7 @@ class LibvirtHypervisor final : public Hypervisor {
  public:
   /// `qemu+unix:///system?socket=…`, `qemu:///embed?root=…`, or `test:///FILE`, which gives every
   /// hypervisor a host of its own. Connects in the background; until then calls are `unavailable`.
-  explicit LibvirtHypervisor(const std::string& uri);
+  explicit LibvirtHypervisor(const std::string& uri, const HostProfile& profile = {});
 
   FoundAccelerator prepare(const HostSetup& setup) override;
   core::Result<void> create(const DomainSpec& spec) override;
@@ -41,9 +42,13 @@ class LibvirtHypervisor final : public Hypervisor {
   void handle_link(const core::Result<void>& link);
   void forget_start(const DomainSpec& spec);
   core::Result<void> remove_ports_of_failed(const DomainSpec& spec);
+  core::Result<void> create_planned(virConnect* connection, DomainSpec spec);
+  core::Result<void> create_as(virConnect* connection, const DomainSpec& spec);
   core::Result<void> start(virConnect* connection, const DomainSpec& spec, const std::string& xml);
 
   const XmlDialect dialect_;
+  const Profile profile_;
+  CpuPlans cpu_plans_;         // profile hpc
   std::mutex handlers_mutex_;  // held while one runs
   std::function<void(const DomainSeen&)> on_event_;
   std::function<void(const core::Result<void>&)> on_link_;

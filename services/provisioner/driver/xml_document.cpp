@@ -54,6 +54,13 @@ std::string XmlElement::attribute(const char* attribute) const {
   return take(xmlGetNoNsProp(node_, chars(attribute)));
 }
 
+std::vector<std::pair<std::string, std::string>> XmlElement::attributes() const {
+  std::vector<std::pair<std::string, std::string>> found;
+  for (xmlAttr* one = node_->properties; one; one = one->next)
+    if (!one->ns) found.emplace_back(plain(one->name), attribute(plain(one->name)));
+  return found;
+}
+
 std::string XmlElement::text() const {
   return take(xmlNodeListGetString(node_->doc, node_->children, 1));
 }
@@ -66,8 +73,9 @@ std::vector<XmlElement> XmlElement::children() const {
 }
 
 std::vector<XmlElement> XmlElement::children(std::string_view name) const {
-  auto found = children();
-  std::erase_if(found, [&](const XmlElement& child) { return child.name() != name; });
+  std::vector<XmlElement> found;
+  for (xmlNode* child = node_->children; child; child = child->next)
+    if (child->type == XML_ELEMENT_NODE && name == plain(child->name)) found.emplace_back(child);
   return found;
 }
 

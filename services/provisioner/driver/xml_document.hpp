@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace nucleus::provisioner {
@@ -29,6 +30,8 @@ class XmlElement {
   std::string_view namespace_uri() const;
   /// The attribute, or "" if there is none.
   std::string attribute(const char* attribute) const;
+  /// All attributes of no namespace, as name and value.
+  std::vector<std::pair<std::string, std::string>> attributes() const;
   /// The text directly in this element.
   std::string text() const;
   std::vector<XmlElement> children() const;

@@ -18,7 +18,8 @@ bool is_same(const StoredHost& host, const msg::ReportHost& report) {
   return host.process == report.process && host.cpus == report.cpus &&
          host.memory_mb == report.memory_mb && host.driver == report.driver &&
          host.accelerator == report.accelerator && host.machine_id == report.machine_id &&
-         host.keeps_volumes == report.keeps_volumes && is_same_isolation(host, report.isolation);
+         host.keeps_volumes == report.keeps_volumes && host.profile == report.profile &&
+         host.profile_reason == report.profile_reason && is_same_isolation(host, report.isolation);
 }
 
 void change_state(StoredHost& host, HostEvent event, std::string reason) {
@@ -61,6 +62,8 @@ Plan plan_host_report(const View& view, const msg::ReportHost& report, std::int6
   host.accelerator = report.accelerator;
   host.machine_id = report.machine_id;
   host.keeps_volumes = report.keeps_volumes;
+  host.profile = report.profile;
+  host.profile_reason = report.profile_reason;
   take_isolation(host, report.isolation, now_unix_ms / 1000);
   if (host.state != state) {
     const std::string fault =

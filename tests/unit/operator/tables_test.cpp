@@ -32,5 +32,16 @@ TEST(HostTable, PlacesEachValueBelowItsHeading) {
   EXPECT_EQ(end_of(row, "-1.5s"), end_of(heading, "clock"));
 }
 
+TEST(HostTable, ShowsAProfileAndWhatTheHostLacksForIt) {
+  msg::Host host{.host_id = {"h1"}, .accelerator = "kvm", .profile = "standard"};
+  EXPECT_EQ(shown_accelerator(host), "kvm");
+  host.profile = "hpc";
+  host.profile_reason = "profile hpc: the host has no hugepages";
+  EXPECT_EQ(shown_accelerator(host), "kvm, hpc");
+  EXPECT_EQ(host_remark(host), host.profile_reason);
+  host.reason = "no answer for longer than its lease";
+  EXPECT_EQ(host_remark(host), host.reason);
+}
+
 }  // namespace
 }  // namespace nucleus::operator_

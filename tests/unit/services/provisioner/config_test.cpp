@@ -71,6 +71,19 @@ TEST(ProvisionerConfig, LeavesTheAcceleratorOpenUnlessOneIsSet) {
             "provisioner.accelerator");
 }
 
+TEST(ProvisionerConfig, HasTheStandardProfileUnlessAnotherIsSet) {
+  const std::pair<std::string, std::string> host{"provisioner.host_id", "h"};
+  const std::pair<std::string, std::string> hpc{"provisioner.profile", "hpc"};
+  EXPECT_EQ(read({host})->profile.kind, Profile::standard);
+  EXPECT_EQ(read({host, hpc})->profile.kind, Profile::hpc);
+  EXPECT_EQ(read({host, hpc, {"provisioner.hpc_host_cpus", "0-1,32"}})->profile.host_cpus,
+            (CpuSet{0, 1, 32}));
+  EXPECT_EQ(read({host, hpc, {"provisioner.hpc_host_cpus", "all"}}).error().field,
+            "provisioner.hpc_host_cpus");
+  EXPECT_EQ(read({host, {"provisioner.profile", "fast"}}).error().field, "provisioner.profile");
+  EXPECT_EQ(read({hpc, {"provisioner.driver", "simulated"}}).error().field, "provisioner.profile");
+}
+
 TEST(ProvisionerConfig, KeepsVolumesIfItHasTheImageStoresUrlAndItsCa) {
   const std::pair<std::string, std::string> host{"provisioner.host_id", "h"};
   const std::pair<std::string, std::string> ca{"provisioner.ca_file", "/ca.pem"};
