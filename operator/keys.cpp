@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "core/bus/curve.hpp"
+#include "messages/image_store.hpp"
 #include "messages/people.hpp"
 #include "messages/process.hpp"
 #include "messages/provisioner.hpp"
@@ -155,7 +156,7 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
       {.name = "network", .project = "*"},
       {.name = "image_store", .project = "*"},
       {.name = "scheduler",
-       .calls = topics<msg::ApplyGrants, msg::RemoveVolumes, msg::NotifyNode>(),
+       .calls = topics<msg::ApplyGrants, msg::RemoveVolumes, msg::NotifyNode, msg::WorkOnDisk>(),
        .project = "*"},
       {.name = "console",
        .calls = topics<msg::CheckConsole, msg::StreamConsole, msg::RecheckCredential>(),

@@ -101,6 +101,30 @@ constexpr Argument rename_words[] = {cluster,
                                      {"OLDNAMES", "a list of nodes", one, true},
                                      {"NEWNAMES", "a list of the same length", one, true},
                                      endpoint};
+constexpr Argument a_generation = {"GENERATION", "number or name of the generation", one, true};
+constexpr Argument disk_words[] = {cluster, a_node, format, endpoint};
+constexpr Argument snapshot_words[] = {cluster,
+                                       {"NODES", "a list of nodes that are off", one, true},
+                                       {"NAME", "name of the generation"},
+                                       wait,
+                                       wait_limit,
+                                       endpoint};
+constexpr Argument rollback_words[] = {
+    cluster,
+    {"NODES", "a list of nodes that are off", one, true},
+    {"GENERATION", "number or name of the generation; 0 is the image", one, true},
+    wait,
+    wait_limit,
+    endpoint};
+constexpr Argument remove_snapshot_words[] = {
+    cluster, {"NODE", "a node that is off", one, true}, a_generation, wait, wait_limit, endpoint};
+constexpr Argument image_save_words[] = {
+    cluster,
+    {"NODE", "the node", one, true},
+    {"IMAGE", "name of the new image", one, true},
+    {"--generation", "number or name of the generation; the newest if omitted"},
+    {"--wait", "return when it is published, and show progress", nothing},
+    endpoint};
 constexpr Argument image_list_words[] = {format, endpoint};
 constexpr Argument image_info_words[] = {
     {"IMAGE", "name of the image, or its index in the list", one, true}, format, endpoint};
@@ -161,7 +185,14 @@ constexpr Command power_parts[] = {
      with_api<power>}};
 constexpr Command node_parts[] = {
     {"info", "Show all attributes of a node.", node_info_words, with_api<show_node>},
-    {"rename", "Rename nodes.", rename_words, with_api<rename_nodes>}};
+    {"rename", "Rename nodes.", rename_words, with_api<rename_nodes>},
+    {"disk", "List the generations of a node's disk.", disk_words, with_api<show_disk>},
+    {"snapshot", "Save the disks of nodes that are off as generations.", snapshot_words,
+     with_api<save_disks>},
+    {"rollback", "Discard what nodes have written since a generation of their disks.",
+     rollback_words, with_api<roll_back_disks>},
+    {"remove-snapshot", "Remove a generation that nothing continues.", remove_snapshot_words,
+     with_api<remove_generation>}};
 constexpr Command image_parts[] = {
     {"list", "List public images and those of your projects.", image_list_words,
      with_api<list_images>},
@@ -170,6 +201,8 @@ constexpr Command image_parts[] = {
      with_api<upload_image>},
     {"import", "Let the server fetch an image from a URL.", image_import_words,
      with_api<import_image>},
+    {"save", "Publish a generation of a node's disk as an image.", image_save_words,
+     with_api<save_image>},
     {"remove", "Remove an image that no node uses.", image_remove_words, with_api<remove_image>},
     {"attach", "Insert an image into the drive of nodes.", attach_words, with_api<attach_image>},
     {"detach", "Remove the image from the drive of nodes.", detach_words, with_api<attach_image>}};
@@ -223,7 +256,7 @@ constexpr Command comet_parts[] = {
      acknowledgement_words, with_api<acknowledge>},
     {"overhead", "Measure what virtualization costs in a cluster, or show it.", overhead_words,
      with_api<overhead>},
-    {"node", "Show or rename nodes.", {}, nullptr, node_parts},
+    {"node", "Show or rename nodes, save and roll back their disks.", {}, nullptr, node_parts},
     {"image", "Manage installation images.", {}, nullptr, image_parts},
     {"iso", "Manage installation images.", {}, nullptr, iso_parts}};
 

@@ -50,18 +50,22 @@ msg::ImageUpload shown_upload(const StoredUpload& upload, std::uint64_t offset,
           .begun_unix_s = upload.begun_unix_s,
           .expires_unix_s =
               upload.expires_unix_s > 0 ? upload.expires_unix_s : upload.begun_unix_s + keep_s,
-          .source_url = upload.source_url};
+          .source_url = upload.source_url,
+          .node_id = upload.node_id,
+          .generation = upload.generation};
 }
 
 }  // namespace
 
-Uploads::Uploads(core::Runtime& runtime, const Config& config, View& view, Images& images)
+Uploads::Uploads(core::Runtime& runtime, const Config& config, std::shared_ptr<StoreDriver> driver,
+                 View& view, Images& images)
     : loop_{runtime.loop},
       workers_{runtime.workers},
       bus_{runtime.bus},
       store_{runtime.store},
       config_{config},
       folder_{config.uploads_directory},
+      driver_{std::move(driver)},
       view_{view},
       images_{images},
       fetches_{runtime.loop, config,
@@ -122,17 +126,8 @@ void Uploads::begin_now(const msg::BeginUpload& request, core::Context context,
   if (const auto* earlier = find_earlier(request))
     return earlier->is_fetched() ? respond(fetch_reply(*earlier))
                                  : issue_ticket(*earlier, context, respond);
-  std::uint64_t open = 0;
-  store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
-    if (upload.state == UploadState::receiving &&
-        owner_of(upload.image_id) == owner_of(request.image_id))
-      ++open;
-  });
-  if (open >= config_.uploads_max)
-    return respond(core::refuse(
-        ErrorCode::wrong_state,
-        "the project has " + std::to_string(open) + " uploads in progress; finish or remove one",
-        "image_id"));
+  if (auto allowed = check_open_uploads(owner_of(request.image_id)); !allowed)
+    return respond(std::unexpected(allowed.error()));
   if (auto allowed = check_quota(view_, store_, owner_of(request.image_id), request.size_bytes,
                                  config_.project_bytes_max);
       !allowed)
@@ -158,15 +153,27 @@ void Uploads::begin_now(const msg::BeginUpload& request, core::Context context,
                                       .expires_unix_s = upload.expires_unix_s}));
 }
 
+core::Result<void> Uploads::check_open_uploads(const msg::ProjectId& project_id) const {
+  std::uint64_t open = 0;
+  store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
+    if (upload.state == UploadState::receiving && owner_of(upload.image_id) == project_id) ++open;
+  });
+  if (open < config_.uploads_max) return {};
+  return core::refuse(
+      ErrorCode::wrong_state,
+      "the project has " + std::to_string(open) + " uploads in progress; finish or remove one",
+      "image_id");
+}
+
 const StoredUpload* Uploads::find_earlier(const msg::BeginUpload& request) const {
   const bool is_fetched = !request.source_url.empty();
   if (!is_fetched && (request.size_bytes == 0 || request.sha256.empty())) return nullptr;
   const StoredUpload* earlier = nullptr;
   store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
     if (upload.state == UploadState::receiving && upload.finishes_itself() &&
-        upload.source_url == request.source_url && upload.image_id == request.image_id &&
-        upload.format == request.format && upload.firmware == request.firmware &&
-        upload.sha256 == lower_case(request.sha256) &&
+        !upload.is_of_disk() && upload.source_url == request.source_url &&
+        upload.image_id == request.image_id && upload.format == request.format &&
+        upload.firmware == request.firmware && upload.sha256 == lower_case(request.sha256) &&
         (is_fetched || upload.size_bytes == request.size_bytes))
       earlier = &upload;
   });
@@ -186,15 +193,23 @@ void Uploads::begin_fetch(const StoredUpload& upload, core::Context& context,
 /// Those that run are locked.
 void Uploads::start_fetches() {
   if (!store_.is_loaded()) return;
+  std::vector<StoredUpload> due;
   store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
-    if (upload.state != UploadState::receiving || !upload.is_fetched()) return;
+    if (upload.state == UploadState::receiving && (upload.is_fetched() || upload.is_of_disk()))
+      due.push_back(upload);
+  });
+  for (const auto& upload : due) {
+    if (upload.is_of_disk() && is_flattening_) continue;
     auto lock = locks_->try_lock(upload.upload_id);
-    if (!lock) return;
+    if (!lock) continue;
     const auto left = quota_left(view_, store_, owner_of(upload.image_id),
                                  config_.project_bytes_max, upload.upload_id);
-    fetches_.start(upload, folder_.path_of(upload.upload_id),
-                   std::min(left, config_.upload_bytes_max), std::move(lock));
-  });
+    const auto bytes_max = std::min(left, config_.upload_bytes_max);
+    if (upload.is_of_disk())
+      start_flattening(upload, bytes_max, std::move(lock));
+    else
+      fetches_.start(upload, folder_.path_of(upload.upload_id), bytes_max, std::move(lock));
+  }
 }
 
 /// What failed for now is tried again after `fetch_retry_ms`.
