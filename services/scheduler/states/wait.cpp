@@ -65,8 +65,9 @@ std::string text_of(const Wait& wait) {
       return "host " + wait.subject + " is drained, not up, or its isolation is in doubt";
     case WaitReason::named_host_full:
       return "host " + wait.subject + " has no room now";
-    case WaitReason::disk:
     case WaitReason::disk_work:
+      return of_subject + (wait.detail.empty() ? "waits for work on its disk" : wait.detail);
+    case WaitReason::disk:
       return (wait.subject.empty() ? "" : wait.subject + ": ") + wait.detail;
     case WaitReason::reserved:
       return shown_reservation(wait) + " keeps hosts that have room";
