@@ -1,4 +1,4 @@
-// node snapshot, disk, rollback and remove-snapshot; image save.
+// node snapshot, disk, rollback and discard; image save.
 #include <functional>
 #include <iostream>
 

@@ -1,24 +1,14 @@
 #include "client/grammar/table.hpp"
 
 #include "client/commands/commands.hpp"
+#include "client/grammar/arguments.hpp"
 
 namespace nucleus::client {
 
 namespace {
 
 using enum Takes;
-
-constexpr Argument format = {"--format", "table, json, yaml, csv or rest", one, false, "table"};
-constexpr Argument endpoint = {"--endpoint", "use this endpoint of the yaml file"};
-constexpr Argument cloud = {"--cloud", "use this endpoint of the yaml file"};
-constexpr Argument wait = {"--wait", "return when it is done, and show progress", nothing};
-constexpr Argument wait_limit = {"--wait-limit", "wait no longer than this", one, false, "30m"};
-constexpr Argument cluster = {"CLUSTER", "the cluster", one, true};
-constexpr Argument any_cluster = {"CLUSTER", "only this cluster"};
-constexpr Argument a_node = {"NODE", "the node; the frontend if omitted"};
-constexpr Argument some_nodes = {"NODES", "a list of nodes; the frontend if omitted"};
-constexpr Argument power_nodes = {"NODES",
-                                  "a list of nodes or a computeset's ID; the frontend if omitted"};
+using namespace arguments;
 
 constexpr Argument plan = {"--plan", "change nothing; show what would happen", nothing};
 
@@ -101,30 +91,6 @@ constexpr Argument rename_words[] = {cluster,
                                      {"OLDNAMES", "a list of nodes", one, true},
                                      {"NEWNAMES", "a list of the same length", one, true},
                                      endpoint};
-constexpr Argument a_generation = {"GENERATION", "number or name of the generation", one, true};
-constexpr Argument disk_words[] = {cluster, a_node, format, endpoint};
-constexpr Argument snapshot_words[] = {cluster,
-                                       {"NODES", "a list of nodes that are off", one, true},
-                                       {"NAME", "name of the generation"},
-                                       wait,
-                                       wait_limit,
-                                       endpoint};
-constexpr Argument rollback_words[] = {
-    cluster,
-    {"NODES", "a list of nodes that are off", one, true},
-    {"GENERATION", "number or name of the generation; 0 is the image", one, true},
-    wait,
-    wait_limit,
-    endpoint};
-constexpr Argument remove_snapshot_words[] = {
-    cluster, {"NODE", "a node that is off", one, true}, a_generation, wait, wait_limit, endpoint};
-constexpr Argument image_save_words[] = {
-    cluster,
-    {"NODE", "the node", one, true},
-    {"IMAGE", "name of the new image", one, true},
-    {"--generation", "number or name of the generation; the newest if omitted"},
-    {"--wait", "return when it is published, and show progress", nothing},
-    endpoint};
 constexpr Argument image_list_words[] = {format, endpoint};
 constexpr Argument image_info_words[] = {
     {"IMAGE", "name of the image, or its index in the list", one, true}, format, endpoint};
@@ -191,7 +157,7 @@ constexpr Command node_parts[] = {
      with_api<save_disks>},
     {"rollback", "Discard what nodes have written since a generation of their disks.",
      rollback_words, with_api<roll_back_disks>},
-    {"remove-snapshot", "Remove a generation that nothing continues.", remove_snapshot_words,
+    {"discard", "Remove a generation that nothing continues.", discard_words,
      with_api<remove_generation>}};
 constexpr Command image_parts[] = {
     {"list", "List public images and those of your projects.", image_list_words,

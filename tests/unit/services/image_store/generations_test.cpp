@@ -82,9 +82,12 @@ TEST_F(Generations, AreRecordedFirstThenMadeThenAnnounced) {
   EXPECT_EQ(content.ended_work_id, "w1");
   EXPECT_EQ(content.generation, 1U);
   ASSERT_EQ(content.generations.size(), 1U);
-  EXPECT_EQ(content.generations[0],
-            (msg::DiskGeneration{
-                .number = 1, .name = "clean", .saved_unix_s = 1000, .size_bytes = 4096}));
+  const auto& saved = content.generations[0];
+  EXPECT_EQ(saved.number, 1U);
+  EXPECT_EQ(saved.name, "clean");
+  EXPECT_EQ(saved.saved_unix_s, 1000);
+  EXPECT_EQ(saved.size_bytes, 4096U);
+  EXPECT_EQ(saved.parent, 0U);
   ASSERT_EQ(stored().volume.layers.size(), 1U);
   EXPECT_EQ(stored().volume.layers[0].content_id, "f-w1");
 }
