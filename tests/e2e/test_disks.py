@@ -137,7 +137,7 @@ def test_a_node_boots_what_was_saved_and_what_it_was_rolled_back_to(new_node, co
     comet("node", "snapshot", "alpha", "alpha", "--wait")
     listed = comet("node", "disk", "alpha", "alpha")
     assert "clean" in listed and "in use" in listed
-    shown = json.loads(comet("node", "disk", "alpha", "--format=json"))
+    shown = json.loads(comet("node", "disk", "alpha", "--format=rest"))
     assert [(one["number"], one["name"], one["parent"]) for one in shown["generations"]] == [
         (1, "clean", 0), (2, "", 1)]
     assert shown["generation"] == 2 and shown["image_id"] == "demo/first"

@@ -147,7 +147,7 @@ TEST_F(DiskGenerations, BecomeImagesOfTheirOwn) {
   EXPECT_EQ(upload->state, msg::UploadState::published);
   EXPECT_EQ(upload->node_id.value, "n1");
   EXPECT_EQ(upload->generation, 1U);
-  EXPECT_EQ(save_image("p/saved", 1).error().code, ErrorCode::conflict);
+  EXPECT_EQ(save_image("p/saved", 1).error().field, "image_id");
   // The node and its image go; the new image stays, and a node has what was saved.
   ASSERT_TRUE(registry_.emit(msg::NodeRemoved{a_node("n1", "p/disk")}));
   ASSERT_TRUE(eventually([&] { return !fs::exists(disk_); }));
