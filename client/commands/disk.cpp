@@ -129,6 +129,17 @@ core::Result<std::vector<std::string>> nodes_of(const Api& api, const Words& wor
   return names;
 }
 
+/// The path of the disk of a node that the cluster has.
+core::Result<std::string> known_disk_path(const Api& api, const std::string& cluster,
+                                          const std::string& node) {
+  const auto known = get_cluster(api, cluster);
+  if (!known) return std::unexpected(known.error());
+  const auto name = node.empty() ? (*known)["frontend"]["name"].text() : node;
+  if (auto checked = check_members(*known, {name}); !checked)
+    return std::unexpected(checked.error());
+  return disk_path(cluster, name);
+}
+
 /// A generation by its number or its name; 0 is the image.
 core::Result<std::int64_t> generation_named(const Json& disk, const std::string& text) {
   for (const auto& one : disk["generations"].items())
@@ -174,42 +185,39 @@ core::Result<int> roll_back_disks(const Api& api, const Words& words) {
 }
 
 core::Result<int> remove_generation(const Api& api, const Words& words) {
-  const auto node = words["NODE"];
-  const auto path = disk_path(words["CLUSTER"], node);
-  return change_disks(api, words, {node}, "a generation of its disk is being removed",
+  const auto path = known_disk_path(api, words["CLUSTER"], words["NODE"]);
+  if (!path) return std::unexpected(path.error());
+  return change_disks(api, words, {words["NODE"]}, "a generation of its disk is being removed",
                       [&](const std::string&) -> core::Result<Json> {
-                        const auto disk = api.get(path);
+                        const auto disk = api.get(*path);
                         if (!disk) return disk;
                         const auto generation = generation_named(*disk, words["GENERATION"]);
                         if (!generation) return std::unexpected(generation.error());
                         return api.send("DELETE",
-                                        path + "/generations/" + std::to_string(*generation),
+                                        *path + "/generations/" + std::to_string(*generation),
                                         Json::object());
                       });
 }
 
 core::Result<int> show_disk(const Api& api, const Words& words) {
-  const auto cluster = words["CLUSTER"];
-  const auto known = get_cluster(api, cluster);
-  if (!known) return std::unexpected(known.error());
-  const auto node = words.has("NODE") ? words["NODE"] : (*known)["frontend"]["name"].text();
-  if (auto checked = check_members(*known, {node}); !checked)
-    return std::unexpected(checked.error());
-  const auto disk = api.get(disk_path(cluster, node));
+  const auto path = known_disk_path(api, words["CLUSTER"], words["NODE"]);
+  if (!path) return std::unexpected(path.error());
+  const auto disk = api.get(*path);
   if (!disk) return std::unexpected(disk.error());
   return print(disk_listing(*disk), words["--format"], *disk);
 }
 
 core::Result<int> save_image(const Api& api, const Words& words) {
-  const auto path = disk_path(words["CLUSTER"], words["NODE"]);
-  const auto disk = api.get(path);
+  const auto path = known_disk_path(api, words["CLUSTER"], words["NODE"]);
+  if (!path) return std::unexpected(path.error());
+  const auto disk = api.get(*path);
   if (!disk) return std::unexpected(disk.error());
   const auto generation = words.has("--generation") ? generation_named(*disk, words["--generation"])
                                                     : newest_generation(*disk);
   if (!generation) return std::unexpected(generation.error());
   const auto image_id = new_image_id(api, words["IMAGE"]);
   if (!image_id) return std::unexpected(image_id.error());
-  const auto begun = api.post(path + "/generations/" + std::to_string(*generation) + "/image",
+  const auto begun = api.post(*path + "/generations/" + std::to_string(*generation) + "/image",
                               Json::object({{"image_id", *image_id}}));
   if (!begun) return std::unexpected(begun.error());
   if (!words.has("--wait")) {
