@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "messages/common.hpp"
+#include "messages/disks.hpp"
 
 namespace nucleus::msg {
 
@@ -79,9 +80,11 @@ struct ImageUpload {
   std::string reason = {};         // why it failed, or waits
   std::int64_t begun_unix_s = 0;
   std::int64_t expires_unix_s = 0;
-  std::string source_url = {};  // where the image store fetches it; empty = a client sends it
+  std::string source_url = {};   // where the image store fetches it; empty = a client sends it
+  NodeId node_id = {};           // whose disk it is made of; empty = a client or a server sends it
+  std::uint64_t generation = 0;  // of that disk
   NUCLEUS_FIELDS(upload_id, image_id, format, state, size_bytes, offset_bytes, sha256, reason,
-                 begun_unix_s, expires_unix_s, source_url);
+                 begun_unix_s, expires_unix_s, source_url, node_id, generation);
 };
 
 struct ImageUploads {
@@ -109,6 +112,22 @@ struct RemoveUpload {
   Viewer viewer = {};
   std::string upload_id = {};
   NUCLEUS_FIELDS(viewer, upload_id);
+};
+
+/// Publishes a generation of a node's disk as an image of its own, in the format qcow2, which has
+/// nothing in common with the disk. The reply has no ticket; it is listed as an upload until it is
+/// published. The same request again is about the same upload. `not_found`: the viewer does not see
+/// the node, or its disk has no such generation.
+struct SaveImage {
+  static constexpr std::string_view topic = "image_store.save-image";
+  using Reply = UploadTicket;
+  Viewer viewer = {};
+  NodeId node_id = {};
+  std::uint64_t generation = 0;
+  ImageId image_id = {};
+  PersonId person_id = {};      // who asked for it; without the right when it is made, it fails
+  std::string person_uid = {};  // of that person
+  NUCLEUS_FIELDS(viewer, node_id, generation, image_id, person_id, person_uid);
 };
 
 /// Called after all bytes were written: copies the upload, checks the copy's size, format and
@@ -158,9 +177,6 @@ struct ListImages {
 /// layer: the part of a node's disk that one generation saved, a qcow2 file that names no other
 /// file.
 NUCLEUS_ENUM(BaseFileKind, disk, kernel, initramfs, iso, layer)
-
-/// Generations that a disk may have at a time.
-constexpr std::size_t generations_max = 16;
 
 /// A file of an image, which a host with volumes of its own reads from the image store.
 struct BaseFile {
@@ -216,7 +232,9 @@ struct NodeVolume {
   std::string format = {};
   bool is_ready = false;
   std::string reason = {};  // why it is not ready
-  NUCLEUS_FIELDS(node_id, cluster_id, project_id, image_id, disk_gb, format, is_ready, reason);
+  DiskContent disk = {};
+  NUCLEUS_FIELDS(node_id, cluster_id, project_id, image_id, disk_gb, format, is_ready, reason,
+                 disk);
 };
 
 struct NodeVolumes {
@@ -233,6 +251,19 @@ struct ListVolumes {
   ClusterId cluster_id = {};  // only of this cluster's nodes; empty = all
   Page page = {};
   NUCLEUS_FIELDS(viewer, cluster_id, page);
+};
+
+/// The scheduler: does this work on the disk of a node that does not run, and repeats the request
+/// until it is accepted. The end of the work is reported by `VolumePlaced`.
+struct WorkOnDisk {
+  static constexpr std::string_view topic = "image_store.work-on-disk";
+  using Reply = Done;
+  NodeId node_id = {};
+  std::string work_id = {};  // a request with the same one is about the same work
+  DiskWorkKind kind = DiskWorkKind::unknown;
+  std::uint64_t generation = 0;  // to roll back to, 0 = the image; or to remove
+  std::string name = {};         // of the generation to save
+  NUCLEUS_FIELDS(node_id, work_id, kind, generation, name);
 };
 
 /// Removes an image; `wrong_state` while a node uses it, as its disk's image or as its ISO. With
@@ -262,7 +293,8 @@ struct ImageRemoved {
   NUCLEUS_FIELDS(project_id, image_id);
 };
 
-/// Event: a node's volume is ready, its ISO changed, or it waits for the reason given.
+/// Event: a node's volume is ready, its ISO or its generations changed, or it waits for the reason
+/// given.
 struct VolumeChanged {
   static constexpr std::string_view topic = "image_store.volume-changed";
   NodeVolume volume = {};
@@ -278,7 +310,8 @@ struct VolumePlaced {
   std::string reason = {};             // why it is not ready
   std::optional<ImageId> iso_id = {};  // of the node's definition that this is about; not set by
                                        // release 0.1
-  NUCLEUS_FIELDS(volume, is_ready, reason, iso_id);
+  DiskContent disk = {};
+  NUCLEUS_FIELDS(volume, is_ready, reason, iso_id, disk);
 };
 
 }  // namespace nucleus::msg

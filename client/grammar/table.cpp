@@ -1,24 +1,14 @@
 #include "client/grammar/table.hpp"
 
 #include "client/commands/commands.hpp"
+#include "client/grammar/arguments.hpp"
 
 namespace nucleus::client {
 
 namespace {
 
 using enum Takes;
-
-constexpr Argument format = {"--format", "table, json, yaml, csv or rest", one, false, "table"};
-constexpr Argument endpoint = {"--endpoint", "use this endpoint of the yaml file"};
-constexpr Argument cloud = {"--cloud", "use this endpoint of the yaml file"};
-constexpr Argument wait = {"--wait", "return when it is done, and show progress", nothing};
-constexpr Argument wait_limit = {"--wait-limit", "wait no longer than this", one, false, "30m"};
-constexpr Argument cluster = {"CLUSTER", "the cluster", one, true};
-constexpr Argument any_cluster = {"CLUSTER", "only this cluster"};
-constexpr Argument a_node = {"NODE", "the node; the frontend if omitted"};
-constexpr Argument some_nodes = {"NODES", "a list of nodes; the frontend if omitted"};
-constexpr Argument power_nodes = {"NODES",
-                                  "a list of nodes or a computeset's ID; the frontend if omitted"};
+using namespace arguments;
 
 constexpr Argument plan = {"--plan", "change nothing; show what would happen", nothing};
 
@@ -161,7 +151,14 @@ constexpr Command power_parts[] = {
      with_api<power>}};
 constexpr Command node_parts[] = {
     {"info", "Show all attributes of a node.", node_info_words, with_api<show_node>},
-    {"rename", "Rename nodes.", rename_words, with_api<rename_nodes>}};
+    {"rename", "Rename nodes.", rename_words, with_api<rename_nodes>},
+    {"disk", "List the generations of a node's disk.", disk_words, with_api<show_disk>},
+    {"snapshot", "Save the disks of nodes that are off as generations.", snapshot_words,
+     with_api<save_disks>},
+    {"rollback", "Discard what nodes have written since a generation of their disks.",
+     rollback_words, with_api<roll_back_disks>},
+    {"discard", "Remove a generation that nothing continues.", discard_words,
+     with_api<remove_generation>}};
 constexpr Command image_parts[] = {
     {"list", "List public images and those of your projects.", image_list_words,
      with_api<list_images>},
@@ -170,6 +167,8 @@ constexpr Command image_parts[] = {
      with_api<upload_image>},
     {"import", "Let the server fetch an image from a URL.", image_import_words,
      with_api<import_image>},
+    {"save", "Publish a generation of a node's disk as an image.", image_save_words,
+     with_api<save_image>},
     {"remove", "Remove an image that no node uses.", image_remove_words, with_api<remove_image>},
     {"attach", "Insert an image into the drive of nodes.", attach_words, with_api<attach_image>},
     {"detach", "Remove the image from the drive of nodes.", detach_words, with_api<attach_image>}};
@@ -223,7 +222,7 @@ constexpr Command comet_parts[] = {
      acknowledgement_words, with_api<acknowledge>},
     {"overhead", "Measure what virtualization costs in a cluster, or show it.", overhead_words,
      with_api<overhead>},
-    {"node", "Show or rename nodes.", {}, nullptr, node_parts},
+    {"node", "Show or rename nodes, save and roll back their disks.", {}, nullptr, node_parts},
     {"image", "Manage installation images.", {}, nullptr, image_parts},
     {"iso", "Manage installation images.", {}, nullptr, iso_parts}};
 

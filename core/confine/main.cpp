@@ -1,7 +1,7 @@
 // nucleus-confine PROGRAM ARGUMENTS...: replaces itself by the program, which may then make only
-// the system calls that reading and computing need: no sockets, no tracing, no mounts, no new
-// rights. A system call that is not listed fails with ENOSYS, so that libraries fall back to older
-// ones.
+// the system calls that reading, computing and writing an open file need: no sockets, no tracing,
+// no mounts, no new rights. A system call that is not listed fails with ENOSYS, so that libraries
+// fall back to older ones.
 #include <seccomp.h>
 #include <unistd.h>
 
@@ -20,9 +20,10 @@ constexpr std::array allowed{
     "brk", "madvise", "mmap", "mprotect", "mremap", "munmap", "get_mempolicy", "set_mempolicy",
     // files
     "access", "close", "close_range", "dup", "dup2", "dup3", "faccessat", "faccessat2", "fadvise64",
-    "fcntl", "flock", "fstat", "fstatfs", "getcwd", "getdents64", "ioctl", "lseek", "lstat",
-    "newfstatat", "open", "openat", "pipe", "pipe2", "pread64", "preadv", "pwrite64", "pwritev",
-    "read", "readlink", "readlinkat", "readv", "stat", "statfs", "statx", "write", "writev",
+    "fallocate", "fcntl", "fdatasync", "flock", "fstat", "fstatfs", "fsync", "ftruncate", "getcwd",
+    "getdents64", "ioctl", "lseek", "lstat", "newfstatat", "open", "openat", "pipe", "pipe2",
+    "pread64", "preadv", "pwrite64", "pwritev", "read", "readlink", "readlinkat", "readv", "stat",
+    "statfs", "statx", "write", "writev",
     // processes, threads and signals
     "arch_prctl", "clone", "clone3", "execve", "exit", "exit_group", "futex", "getegid", "geteuid",
     "getgid", "getpid", "getppid", "gettid", "getuid", "prctl", "prlimit64", "restart_syscall",

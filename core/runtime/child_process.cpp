@@ -61,7 +61,7 @@ std::vector<std::string> confined_argv(const ChildCommand& command) {
                                    "--as=" + std::to_string(limits.memory_bytes),
                                    "--cpu=" + std::to_string(limits.cpu_s),
                                    "--nofile=" + std::to_string(limits.open_files_max),
-                                   "--fsize=0",
+                                   "--fsize=" + std::to_string(limits.file_bytes_max),
                                    "--core=0",
                                    "--",
                                    confine_program()};

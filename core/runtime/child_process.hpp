@@ -13,12 +13,13 @@
 
 namespace nucleus::core {
 
-/// For a program that reads what a stranger made: it writes no file, and may make no system call
-/// but those in core/confine/main.cpp: it has no sockets.
+/// For a program that reads what a stranger made: it writes no file unless it is given a size, and
+/// may make no system call but those in core/confine/main.cpp: it has no sockets.
 struct Confinement {
   std::uint64_t memory_bytes = 1ULL << 30;
   std::int64_t cpu_s = 60;
   std::uint64_t open_files_max = 64;
+  std::uint64_t file_bytes_max = 0;  // of each file that it writes; 0 = it writes none
 };
 
 struct ChildCommand {

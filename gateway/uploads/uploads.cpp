@@ -16,18 +16,31 @@ bool is_upload(const core::http::Request& request) {
          segments[1] == "images";
 }
 
-core::Result<msg::ImageId> image_of(const Exchange& exchange) {
-  const std::string& project = exchange.path.at("project");
-  const std::string& image = exchange.path.at("image");
+namespace {
+
+core::Result<msg::ImageId> own_image(const Exchange& exchange, const std::string& project,
+                                     const std::string& image, const char* field) {
   if (!(project == "public" ? exchange.is_operator()
                             : msg::sees(exchange.who, msg::ProjectId{project})))
     return core::refuse(ErrorCode::not_found, "no such project");
   if (!msg::is_name(image))
-    return core::refuse(ErrorCode::invalid_argument,
-                        "image must be 1 to 64 letters, digits, - _ . and begin with a letter or "
-                        "digit",
-                        "image");
+    return core::refuse(
+        ErrorCode::invalid_argument,
+        "image must be 1 to 64 letters, digits, - _ . and begin with a letter or digit", field);
   return msg::ImageId{project + "/" + image};
+}
+
+}  // namespace
+
+core::Result<msg::ImageId> image_of(const Exchange& exchange) {
+  return own_image(exchange, exchange.path.at("project"), exchange.path.at("image"), "image");
+}
+
+core::Result<msg::ImageId> image_to_make(const Exchange& exchange, const std::string& image_id) {
+  const auto slash = image_id.find('/');
+  if (slash == std::string::npos)
+    return std::unexpected(msg::invalid("image_id", "image_id must be PROJECT/NAME"));
+  return own_image(exchange, image_id.substr(0, slash), image_id.substr(slash + 1), "image_id");
 }
 
 core::Result<msg::BeginUpload> upload_of(const Exchange& exchange) {

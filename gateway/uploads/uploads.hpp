@@ -28,6 +28,8 @@ void check_upload(const ExchangePtr& exchange, std::function<void()> next);
 /// The id of the path's {project}/{image}: of a project that the caller is a member of, or public
 /// for operators.
 core::Result<msg::ImageId> image_of(const Exchange& exchange);
+/// PROJECT/NAME of the body's `image_id`, by the same rules.
+core::Result<msg::ImageId> image_to_make(const Exchange& exchange, const std::string& image_id);
 
 /// The image of a v2 PUT.
 core::Result<msg::BeginUpload> upload_of(const Exchange& exchange);

@@ -20,6 +20,7 @@ void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work,
 // Its parts, each in its own file.
 void add_v2_cluster_routes(Router& router, EventStreams& streams);
 void add_v2_node_routes(Router& router, EventStreams& streams);
+void add_v2_disk_routes(Router& router);
 void add_v2_computeset_routes(Router& router, EventStreams& streams);
 void add_v2_reservation_routes(Router& router, EventStreams& streams);
 void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork& work);

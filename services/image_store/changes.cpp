@@ -1,5 +1,6 @@
 #include "services/image_store/changes.hpp"
 
+#include "services/image_store/generations.hpp"
 #include "services/image_store/keys.hpp"
 
 namespace nucleus::image_store {
@@ -12,7 +13,8 @@ msg::NodeVolume node_volume(const StoredVolume& stored) {
           .disk_gb = stored.node.disk_gb,
           .format = stored.volume.format,
           .is_ready = stored.state == VolumeState::ready,
-          .reason = stored.reason};
+          .reason = stored.reason,
+          .disk = content_of(stored)};
 }
 
 void apply(const Plan& plan, View& view, core::Transaction& tx) {
@@ -39,7 +41,8 @@ void apply(const Plan& plan, View& view, core::Transaction& tx) {
     tx.emit(msg::VolumePlaced{.volume = stored.volume,
                               .is_ready = stored.state == VolumeState::ready,
                               .reason = stored.reason,
-                              .iso_id = stored.node.iso_id});
+                              .iso_id = stored.node.iso_id,
+                              .disk = content_of(stored)});
   }
 }
 

@@ -268,7 +268,9 @@ core::Result<void> Images::handle_project_removed(const msg::ProjectRemoved& eve
 
 void Images::delete_folders(core::Context&) {
   for (const auto& folder : view_.doomed_folders()) {
-    if (view_.is_folder_used(folder) || !folders_being_deleted_.insert(folder).second) continue;
+    if (view_.is_folder_used(folder) || is_pinned(folder) ||
+        !folders_being_deleted_.insert(folder).second)
+      continue;
     // The commit that removed the image may still fail: until it is durable, the files stay.
     store_.when_durable([this, folder](core::Result<void> durable) {
       if (!durable) return;
@@ -278,6 +280,20 @@ void Images::delete_folders(core::Context&) {
           [this, folder](const core::Result<void>& deleted) { end_deletion(folder, deleted); });
     });
   }
+}
+
+Images::Pin Images::pin(std::vector<std::string> folders) {
+  auto pin = std::make_shared<const std::vector<std::string>>(std::move(folders));
+  pins_.push_back(pin);
+  return pin;
+}
+
+bool Images::is_pinned(const std::string& folder) {
+  std::erase_if(pins_, [](const auto& pin) { return pin.expired(); });
+  return std::ranges::any_of(pins_, [&](const auto& pin) {
+    const auto folders = pin.lock();
+    return folders && std::ranges::find(*folders, folder) != folders->end();
+  });
 }
 
 void Images::end_deletion(const std::string& folder, const core::Result<void>& deleted) {

@@ -41,7 +41,10 @@ class Images {
                                             core::Context& context);
   core::Result<void> handle_project_removed(const msg::ProjectRemoved& event,
                                             core::Context& context);
-  /// Deletes the files of removed images, except those that a volume still needs.
+  /// Keeps the files in these folders until the pin is gone.
+  using Pin = std::shared_ptr<const std::vector<std::string>>;
+  Pin pin(std::vector<std::string> folders);
+  /// Deletes the files of removed images, except those that a volume or a pin still needs.
   void delete_folders(core::Context& context);
 
   /// Call when the records were loaded: abandons earlier work, whose callers repeat their requests.
@@ -65,6 +68,7 @@ class Images {
   void end_upload(StoredUpload upload, msg::UploadState state, const std::string& reason,
                   core::Context& context, core::Transaction& tx) const;
   void remove_file_when_durable(const std::string& upload_id);
+  bool is_pinned(const std::string& folder);
   void end_deletion(const std::string& folder, const core::Result<void>& deleted);
 
   core::Loop& loop_;
@@ -79,6 +83,7 @@ class Images {
   std::function<void()> published_;
   std::map<msg::ImageId, Publication> publishing_ = {};
   std::set<std::string> folders_being_deleted_ = {};
+  std::vector<std::weak_ptr<const std::vector<std::string>>> pins_ = {};
 };
 
 }  // namespace nucleus::image_store

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "messages/image_store.hpp"
 #include "messages/registry.hpp"
@@ -57,15 +58,40 @@ struct StoredUpload {
   msg::PersonId person_id = {};  // who has the ticket, or asked for the fetch; empty = of 0.1
   std::string token_id = {};     // the ticket ends with it; empty = none, or a fetch
   std::string person_uid = {};
+  msg::NodeId node_id = {};      // whose disk it is made of; empty = of none
+  std::uint64_t generation = 0;  // of that disk
   NUCLEUS_FIELDS(upload_id, image_id, format, begun_unix_s, size_bytes, sha256, md5, ticket_sha256,
                  expires_unix_s, state, reason, source_url, firmware, person_id, token_id,
-                 person_uid);
+                 person_uid, node_id, generation);
   /// Its bytes arrive at the server for uploads.
   bool is_resumable() const { return !ticket_sha256.empty(); }
   /// The image store fetches its bytes.
   bool is_fetched() const { return !source_url.empty(); }
+  /// The image store makes it of a node's disk.
+  bool is_of_disk() const { return !node_id.empty(); }
   /// Its last byte finishes it; else FinishUpload does.
-  bool finishes_itself() const { return is_resumable() || is_fetched(); }
+  bool finishes_itself() const { return is_resumable() || is_fetched() || is_of_disk(); }
+};
+
+/// A generation of a node's disk: a file in a folder of its own, which is never used again.
+struct StoredGeneration {
+  msg::DiskGeneration shown = {};
+  std::string folder = {};
+  NUCLEUS_FIELDS(shown, folder);
+};
+
+/// The work on a node's disk that is under way, or ended last.
+struct StoredDiskWork {
+  std::string work_id = {};  // empty = there was none
+  msg::DiskWorkKind kind = msg::DiskWorkKind::unknown;
+  std::uint64_t generation = 0;   // to roll back to, to remove, or that is saved
+  std::string name = {};          // of the generation that is saved
+  std::string folder = {};        // for it
+  std::int64_t begun_unix_s = 0;  // the generation's time
+  bool is_ended = false;
+  std::string reason = {};  // why it failed
+  NUCLEUS_FIELDS(work_id, kind, generation, name, folder, begun_unix_s, is_ended, reason);
+  bool is_under_way() const { return !work_id.empty() && !is_ended; }
 };
 
 /// waiting: to be made, or its ISO is missing. removed: its file is deleted, then this record.
@@ -76,9 +102,14 @@ struct StoredVolume {
   msg::Node node = {};
   msg::Volume volume = {};
   VolumeState state = VolumeState::unknown;
-  std::string reason = {};        // why it waits
-  std::string image_folder = {};  // of the image that its disk is a clone of
-  NUCLEUS_FIELDS(node, volume, state, reason, image_folder);
+  std::string reason = {};                         // why it waits
+  std::string image_folder = {};                   // of the image that its disk is a clone of
+  std::vector<StoredGeneration> generations = {};  // by number
+  std::uint64_t generation = 0;                    // that the disk continues; 0 = none
+  std::uint64_t generation_count = 0;              // that it ever had: the newest number
+  StoredDiskWork work = {};
+  NUCLEUS_FIELDS(node, volume, state, reason, image_folder, generations, generation,
+                 generation_count, work);
 };
 
 }  // namespace nucleus::image_store

@@ -18,7 +18,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
       metrics_{runtime.metrics},
       volumes_{runtime, config_, driver, view_, metrics_},
       images_{runtime, config_, driver, view_, metrics_, [this] { volumes_.retry_now(); }},
-      uploads_{runtime, config_, view_, images_},
+      uploads_{runtime, config_, driver, view_, images_},
       driver_{driver} {
   store_.on_loaded([this] { load(); });
   auto& bus = runtime.bus;
@@ -30,6 +30,8 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
   bus.serve<msg::ListImages>(images_, &Images::list_images);
   bus.serve_later<msg::RemoveImage>(images_, &Images::remove_image);
   bus.serve<msg::ListVolumes>(volumes_, &Volumes::list_volumes);
+  bus.serve<msg::WorkOnDisk>(volumes_, &Volumes::work_on_disk);
+  bus.serve_later<msg::SaveImage>(uploads_, &Uploads::save_image);
   bus.subscribe<msg::NodeDefined>(volumes_, &Volumes::handle_node_defined);
   bus.subscribe<msg::NodeRemoved>(volumes_, &Volumes::handle_node_removed);
   bus.subscribe<msg::ProjectDefined>(images_, &Images::handle_project_defined);

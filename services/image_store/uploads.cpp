@@ -51,18 +51,22 @@ msg::ImageUpload shown_upload(const StoredUpload& upload, std::uint64_t offset,
           .begun_unix_s = upload.begun_unix_s,
           .expires_unix_s =
               upload.expires_unix_s > 0 ? upload.expires_unix_s : upload.begun_unix_s + keep_s,
-          .source_url = upload.source_url};
+          .source_url = upload.source_url,
+          .node_id = upload.node_id,
+          .generation = upload.generation};
 }
 
 }  // namespace
 
-Uploads::Uploads(core::Runtime& runtime, const Config& config, View& view, Images& images)
+Uploads::Uploads(core::Runtime& runtime, const Config& config, std::shared_ptr<StoreDriver> driver,
+                 View& view, Images& images)
     : loop_{runtime.loop},
       workers_{runtime.workers},
       bus_{runtime.bus},
       store_{runtime.store},
       config_{config},
       folder_{config.uploads_directory},
+      driver_{std::move(driver)},
       view_{view},
       images_{images},
       fetches_{runtime.loop, config,
@@ -127,17 +131,8 @@ void Uploads::begin_now(const msg::BeginUpload& request, core::Context context,
     set_holder(upload, request);
     return issue_ticket(std::move(upload), context, respond);
   }
-  std::uint64_t open = 0;
-  store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
-    if (upload.state == UploadState::receiving &&
-        owner_of(upload.image_id) == owner_of(request.image_id))
-      ++open;
-  });
-  if (open >= config_.uploads_max)
-    return respond(core::refuse(
-        ErrorCode::wrong_state,
-        "the project has " + std::to_string(open) + " uploads in progress; finish or remove one",
-        "image_id"));
+  if (auto allowed = check_open_uploads(owner_of(request.image_id)); !allowed)
+    return respond(std::unexpected(allowed.error()));
   if (auto allowed = check_quota(view_, store_, owner_of(request.image_id), request.size_bytes,
                                  config_.project_bytes_max);
       !allowed)
@@ -164,88 +159,31 @@ void Uploads::begin_now(const msg::BeginUpload& request, core::Context context,
                                       .expires_unix_s = upload.expires_unix_s}));
 }
 
+core::Result<void> Uploads::check_open_uploads(const msg::ProjectId& project_id) const {
+  std::uint64_t open = 0;
+  store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
+    if (upload.state == UploadState::receiving && owner_of(upload.image_id) == project_id) ++open;
+  });
+  if (open < config_.uploads_max) return {};
+  return core::refuse(
+      ErrorCode::wrong_state,
+      "the project has " + std::to_string(open) + " uploads in progress; finish or remove one",
+      "image_id");
+}
+
 const StoredUpload* Uploads::find_earlier(const msg::BeginUpload& request) const {
   const bool is_fetched = !request.source_url.empty();
   if (!is_fetched && (request.size_bytes == 0 || request.sha256.empty())) return nullptr;
   const StoredUpload* earlier = nullptr;
   store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
     if (upload.state == UploadState::receiving && upload.finishes_itself() &&
-        upload.source_url == request.source_url && upload.image_id == request.image_id &&
-        upload.format == request.format && upload.firmware == request.firmware &&
-        upload.sha256 == lower_case(request.sha256) &&
+        !upload.is_of_disk() && upload.source_url == request.source_url &&
+        upload.image_id == request.image_id && upload.format == request.format &&
+        upload.firmware == request.firmware && upload.sha256 == lower_case(request.sha256) &&
         (is_fetched || upload.size_bytes == request.size_bytes))
       earlier = &upload;
   });
   return earlier;
-}
-
-void Uploads::begin_fetch(const StoredUpload& upload, core::Context& context,
-                          const core::Responder<msg::UploadTicket>& respond) {
-  auto tx = store_.begin(context);
-  tx.write(keys::upload(upload.upload_id), upload);
-  respond(tx.commit(fetch_reply(upload)));
-  store_.when_durable([this](const core::Result<void>& durable) {
-    if (durable) start_fetches();
-  });
-}
-
-/// Those that run are locked. The oldest first.
-void Uploads::start_fetches() {
-  if (!store_.is_loaded()) return;
-  std::vector<StoredUpload> waiting;
-  store_.for_each<StoredUpload>(keys::uploads(), [&](const StoredUpload& upload) {
-    if (upload.state == UploadState::receiving && upload.is_fetched() &&
-        !tried_.contains(upload.upload_id))
-      waiting.push_back(upload);
-  });
-  std::ranges::stable_sort(waiting, {}, &StoredUpload::begun_unix_s);
-  for (const auto& upload : waiting) {
-    if (!fetches_.has_room_for(owner_of(upload.image_id))) continue;
-    auto lock = locks_->try_lock(upload.upload_id);
-    if (!lock) continue;
-    tried_.insert(upload.upload_id);
-    const auto left = quota_left(view_, store_, owner_of(upload.image_id),
-                                 config_.project_bytes_max, upload.upload_id);
-    fetches_.start(upload, folder_.path_of(upload.upload_id),
-                   std::min(left, config_.upload_bytes_max), std::move(lock));
-  }
-}
-
-/// What failed for now is tried again after `fetch_retry_ms`.
-void Uploads::end_fetch(const std::string& upload_id, const core::Result<std::uint64_t>& fetched) {
-  const auto* found = store_.is_loaded() ? store_.read(keys::upload(upload_id)) : nullptr;
-  if (!found) return;
-  auto upload = *found;
-  auto context = bus_.context();
-  if (!fetched && fetched.error().code == ErrorCode::invalid_argument)
-    return images_.refuse_upload(upload, fetched.error(), context);
-  if (fetched) {
-    auto lock = locks_->try_lock(upload_id);
-    if (!lock) return;  // it is fetched again already
-    return check_upload_right(
-        bus_, upload, [this, upload, size = *fetched, lock](const core::Result<void>& right) {
-          if (right) return finish_fetch(upload, size);
-          auto later = bus_.context();
-          if (right.error().code == ErrorCode::forbidden)
-            images_.refuse_upload(upload, right.error(), later);
-        });  // else it is tried again
-  }
-  upload.reason = fetched.error().detail;
-  auto tx = store_.begin(context);
-  tx.write(keys::upload(upload_id), upload);
-  (void)tx.commit();  // it is tried again in any case
-}
-
-void Uploads::finish_fetch(StoredUpload upload, std::uint64_t size_bytes) {
-  if (!store_.is_loaded() || !store_.read(keys::upload(upload.upload_id))) return;
-  upload.reason.clear();
-  upload.size_bytes = size_bytes;
-  upload.state = UploadState::checking;
-  auto context = bus_.context();
-  auto tx = store_.begin(context);
-  tx.write(keys::upload(upload.upload_id), upload);
-  if (!tx.commit()) return;  // the record is as it was, and is tried again
-  finish(std::move(upload), context, [](const core::Result<msg::Image>&) {});
 }
 
 core::Result<void> Uploads::end_rights(const msg::CredentialsChanged& change, core::Context&) {

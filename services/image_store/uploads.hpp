@@ -1,7 +1,7 @@
 // Uploads from their beginning to the image: tickets, progress, quota, expiry. Bytes arrive through
 // the gateway's file, or at the server for uploads (driver/upload_server.hpp), or are fetched from
-// a URL; in the last two ways the last byte finishes the upload. Runs on the loop; files are
-// touched on workers.
+// a URL, or are read from a node's disk; except in the first way, the last byte finishes the
+// upload. Runs on the loop; files are touched on workers.
 #pragma once
 
 #include <functional>
@@ -18,10 +18,14 @@ namespace nucleus::image_store {
 
 class Uploads {
  public:
-  Uploads(core::Runtime& runtime, const Config& config, View& view, Images& images);
+  Uploads(core::Runtime& runtime, const Config& config, std::shared_ptr<StoreDriver> driver,
+          View& view, Images& images);
 
   void begin_upload(const msg::BeginUpload& request, core::Context& context,
                     core::Responder<msg::UploadTicket> respond);
+  // disk_images.cpp
+  void save_image(const msg::SaveImage& request, core::Context& context,
+                  core::Responder<msg::UploadTicket> respond);
   void finish_upload(const msg::FinishUpload& request, core::Context& context,
                      core::Responder<msg::Image> respond);
   void list_uploads(const msg::ListUploads& request, core::Context& context,
@@ -59,7 +63,13 @@ class Uploads {
                     const core::Responder<msg::UploadTicket>& respond);
   void begin_fetch(const StoredUpload& upload, core::Context& context,
                    const core::Responder<msg::UploadTicket>& respond);
+  core::Result<void> check_open_uploads(const msg::ProjectId& project_id) const;
+  // fetched_uploads.cpp
   void start_fetches();
+  // disk_images.cpp
+  core::Result<const StoredVolume*> check_save(const msg::SaveImage& request) const;
+  void start_flattening(const StoredUpload& upload, std::uint64_t bytes_max,
+                        std::shared_ptr<void> lock);
   void end_fetch(const std::string& upload_id, const core::Result<std::uint64_t>& fetched);
   void reply_with_offset(msg::UploadTicket reply,
                          const core::Responder<msg::UploadTicket>& respond);
@@ -80,12 +90,14 @@ class Uploads {
   core::Store& store_;
   const Config& config_;
   const UploadFolder folder_;
+  std::shared_ptr<StoreDriver> driver_;
   View& view_;
   Images& images_;
   std::shared_ptr<UploadLocks> locks_ = std::make_shared<UploadLocks>();
   std::string url_ = {};
   std::set<std::string> tried_ = {};  // fetched since the last `retry_fetches`
   Fetches fetches_;
+  bool is_flattening_ = false;  // one at a time: workers are for others too
 };
 
 }  // namespace nucleus::image_store

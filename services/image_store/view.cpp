@@ -100,6 +100,8 @@ void View::apply(const Plan& plan) {
 
 void View::count_volume(const StoredVolume& stored, int change) {
   add_to(folders_, stored.image_folder, change);
+  for (const auto& one : stored.generations) add_to(folders_, one.folder, change);
+  add_to(folders_, stored.work.folder, change);
   if (const auto& ticket = stored.volume.ticket; !ticket.empty()) {
     if (change > 0 && stored.state != VolumeState::removed)
       tickets_[core::sha256(ticket)] = stored.node.node_id;
@@ -108,7 +110,8 @@ void View::count_volume(const StoredVolume& stored, int change) {
   }
   if (stored.state == VolumeState::ready) ready_ += static_cast<std::size_t>(change);
   if (stored.state == VolumeState::removed) removed_ += static_cast<std::size_t>(change);
-  if (stored.state != VolumeState::ready && change > 0)
+  const bool is_settled = stored.state == VolumeState::ready && !stored.work.is_under_way();
+  if (!is_settled && change > 0)
     unsettled_.insert(stored.node.node_id);
   else
     unsettled_.erase(stored.node.node_id);

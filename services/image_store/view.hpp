@@ -53,11 +53,11 @@ class View {
                                            // waits for its disk
   };
   Use use_of(const StoredImage& image) const;
-  /// True if an image, or the disk of a volume, is in this folder.
+  /// True if an image, or a part of a volume's disk, is in this folder.
   bool is_folder_used(const std::string& folder) const { return folders_.contains(folder); }
   /// Folders of removed images, to be deleted once they are not used.
   const std::set<std::string>& doomed_folders() const { return doomed_folders_; }
-  /// Volumes to be made or removed.
+  /// Volumes to be made, worked on or removed.
   const std::set<msg::NodeId>& unsettled() const { return unsettled_; }
 
   void apply(const Plan& plan);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/assert.hpp"
+#include "services/image_store/generations.hpp"
 
 namespace nucleus::image_store {
 
@@ -133,6 +134,7 @@ std::optional<Plan> plan_clone_end(const View& view, const StoreDriver& driver,
       stored.image_folder = image->folder;
       set_base(stored.volume, *image);
     }
+    set_layers(stored);
   }
   // The ISO may have been attached, or removed, since the clone began.
   const auto iso = find_iso(view, stored.node);
@@ -193,6 +195,7 @@ core::Result<std::string> find_base_file(const View& view, const StoreDriver& dr
       return files.kernel;
     case msg::BaseFileKind::initramfs:
       return files.initramfs;
+    case msg::BaseFileKind::layer:  // a file of this store names another one
     case msg::BaseFileKind::unknown:
       break;
   }
@@ -203,7 +206,10 @@ Plan plan_removal_end(const View& view, const msg::NodeId& node_id) {
   const auto* known = view.volume(node_id);
   NUCLEUS_ASSERT(known);
   require_transition(known->state, VolumeState::unknown);
-  return {.volumes_removed = {node_id}};
+  Plan plan{.volumes_removed = {node_id}};
+  for (const auto& one : known->generations) plan.folders_doomed.push_back(one.folder);
+  if (!known->work.folder.empty()) plan.folders_doomed.push_back(known->work.folder);
+  return plan;
 }
 
 }  // namespace nucleus::image_store

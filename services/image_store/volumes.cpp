@@ -104,6 +104,8 @@ void Volumes::reconcile(const msg::NodeId& node_id) {
   const auto& stored = *view_.volume(node_id);
   if (stored.state == VolumeState::removed)
     delete_file(node_id);
+  else if (stored.work.is_under_way())
+    work_on(node_id);
   else
     make(stored);
 }

@@ -24,6 +24,8 @@ class Volumes {
                                             core::Context& context);
   core::Result<msg::NodeVolumes> list_volumes(const msg::ListVolumes& request,
                                               core::Context& context);
+  // disk_work.cpp
+  core::Result<msg::Done> work_on_disk(const msg::WorkOnDisk& request, core::Context& context);
   void reconcile_all(core::Context& context);
 
   /// Tries all volumes again, including those whose retry is not due yet.
@@ -39,6 +41,9 @@ class Volumes {
   void end_clone(const msg::NodeId& node_id, const core::Result<msg::Volume>& made);
   void delete_file(const msg::NodeId& node_id);
   void retry_later(const msg::NodeId& node_id);
+  // disk_work.cpp
+  void work_on(const msg::NodeId& node_id);
+  void end_work(const msg::NodeId& node_id, const core::Result<std::uint64_t>& done);
 
   core::Loop& loop_;
   core::Workers& workers_;

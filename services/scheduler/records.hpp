@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "messages/allocations.hpp"
+#include "messages/disks.hpp"
 #include "messages/registry.hpp"
 #include "messages/reservations.hpp"
 #include "messages/scheduler.hpp"
@@ -28,14 +29,15 @@ NUCLEUS_ENUM(WaitReason, ports, volume, still_running, next_pass, no_room, no_ro
              too_large, too_large_for_all, no_host_up, all_hosts_drained, named_host_closed,
              named_host_full, disk, reserved, reservation_planned, reservation_full,
              reservation_begins, behind, batch_hosts, job_missing, job_pending, job_full,
-             start_failed, hosts_in_doubt)
+             start_failed, hosts_in_doubt, disk_work)
 
 struct Wait {
   WaitReason reason = WaitReason::unknown;
   std::string subject = {};  // the node, host, reservation, computeset or batch job that it waits
                              // for; empty = the node itself, or any
   std::string detail = {};   // ports, volume: the reason given by the network or the image store;
-                             // disk: its host, and why the node cannot run there now; room for
+                             // disk: its host, and why the node cannot run there now; disk_work:
+                             // what is done with its disk; room for
                              // all: how many nodes must fit, if not all; job_missing,
                              // job_pending: the batch system's reason; start_failed: why it
                              // failed, or why the node stays on its host
@@ -97,14 +99,16 @@ struct StoredNode {
                                                    // be started there
   msg::NodeState state = msg::NodeState::unknown;  // as last emitted
   std::string reason = {};                         // as last emitted
-  bool is_leaving = false;    // it is being stopped, and leaves its computeset when it is off
-  bool is_preparing = false;  // observed absent, but nothing failed: its host waits
+  bool is_leaving = false;       // it is being stopped, and leaves its computeset when it is off
+  bool is_preparing = false;     // observed absent, but nothing failed: its host waits
+  msg::DiskContent disk = {};    // as the image store reported it last
+  msg::DiskWork disk_work = {};  // under way, or ended last
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
                  volume_iso_id, is_desired_on, computeset_id, is_removed, size, host_id, epoch,
                  revision, is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets,
                  placed_unix_s, running_unix_s, off_unix_s, disk_host_id, is_disk_fresh,
                  spare_disk_hosts, start_failures, observed, observed_reason, wait, state, reason,
-                 is_leaving, is_preparing);
+                 is_leaving, is_preparing, disk, disk_work);
 };
 
 /// A removed node whose disk its host has not deleted yet.

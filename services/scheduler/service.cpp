@@ -14,7 +14,6 @@
 #include "services/scheduler/plan/budgets.hpp"
 #include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/definitions.hpp"
-#include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/domains.hpp"
 #include "services/scheduler/plan/estimates.hpp"
 #include "services/scheduler/plan/hosts.hpp"
@@ -36,7 +35,7 @@ namespace {
 
 constexpr core::Milliseconds look_ahead_interval{1'000};
 constexpr core::Milliseconds remove_disks_interval{2'000};
-constexpr core::Milliseconds remove_disks_timeout{60'000};
+constexpr core::Milliseconds disk_work_interval{1'000};
 
 std::optional<core::Error> check(const msg::ReportHost& report) {
   if (auto broken = msg::check_name("host_id", report.host_id.value)) return broken;
@@ -120,6 +119,8 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::ListHostClasses>(*this, &Service::list_host_classes);
   bus_.serve<msg::PowerNode>(*this, &Service::power_node);
   bus_.serve<msg::PowerNodes>(*this, &Service::power_nodes);
+  bus_.serve<msg::GetDisk>(*this, &Service::get_disk);
+  bus_.serve<msg::ChangeDisk>(*this, &Service::change_disk);
   bus_.serve<msg::ListNodeStatuses>(*this, &Service::list_node_statuses);
   bus_.serve<msg::StartComputeset>(*this, &Service::start_computeset);
   bus_.serve_later<msg::PowerComputeset>(*this, &Service::power_computeset);
@@ -156,6 +157,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.every(sweep, *this, &Service::end_walltimes);
   bus_.every(look_ahead_interval, *this, &Service::look_ahead);
   bus_.every(remove_disks_interval, *this, &Service::remove_disks);
+  bus_.every(disk_work_interval, *this, &Service::work_on_disks);
 }
 
 void Service::load() {
@@ -200,6 +202,7 @@ void Service::load() {
   store_.for_each_archived<ComputesetSummary>(
       keys::computesets().name,
       [&](const std::string&, const ComputesetSummary& one) { finished.push_back(one); });
+  asked_disk_works_.clear();
   heartbeats_.clear();
   for (const auto& [id, host] : all.hosts) heartbeats_.restart_lease(id, loop_.steady_ms());
   view_.load(std::move(all), finished);
@@ -453,30 +456,6 @@ void Service::sweep_hosts(core::Context& context) {
   metrics_.hosts_up.Set(up);
   metrics_.hosts_unreachable.Set(static_cast<double>(view_.hosts().size()) - up);
   show_counts();
-}
-
-/// Asks the hosts that are up to delete the disks of removed nodes, until they have.
-void Service::remove_disks(core::Context&) {
-  for (const auto& [host_id, host] : view_.hosts()) {
-    auto nodes = disks_to_remove(view_, host_id);
-    if (nodes.empty() || host.state != msg::HostState::up ||
-        !removing_disks_.insert(host_id).second)
-      continue;
-    // The commit that removed the nodes may still fail: until it is durable, the disks stay.
-    store_.when_durable([this, request = msg::RemoveVolumes{host_id, std::move(nodes)},
-                         to = host.process](const core::Result<void>& durable) {
-      if (!durable) return void(removing_disks_.erase(request.host_id));
-      bus_.call<msg::RemoveVolumes>(
-          request, {.to = to, .deadline = remove_disks_timeout},
-          [this, host_id = request.host_id](const core::Result<msg::VolumesRemoved>& removed) {
-            removing_disks_.erase(host_id);
-            if (!removed || !store_.is_loaded()) return;
-            const core::Context context = bus_.context();
-            (void)ledger_.apply(plan_disks_removed(view_, host_id, *removed, context.now_unix_ms()),
-                                context);
-          });
-    });
-  }
 }
 
 void Service::step_reservations(core::Context& context) {

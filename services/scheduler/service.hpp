@@ -76,12 +76,17 @@ class Service {
   void step_reservations(core::Context& context);
   void look_ahead(core::Context& context);  // budgets, and notices of ends and of idleness
   void announce(Plan plan, const core::Context& context);
-  void remove_disks(core::Context& context);
 
   void load();
   void request_pass();
   void run_requested_pass(const core::Context& context);
   void show_counts();
+
+  // disks.cpp
+  core::Result<msg::NodeDisk> get_disk(const msg::GetDisk& request, core::Context& context);
+  core::Result<msg::NodeDisk> change_disk(const msg::ChangeDisk& request, core::Context& context);
+  void work_on_disks(core::Context& context);
+  void remove_disks(core::Context& context);
 
   // hosts.cpp
   core::Result<msg::Done> remove_host(const msg::RemoveHost& request, core::Context& context);
@@ -140,7 +145,8 @@ class Service {
   Ledger ledger_;
   std::unique_ptr<BatchLink> batch_link_;  // null without a batch system
   std::unique_ptr<Backend> backend_;
-  std::set<msg::HostId> removing_disks_ = {};  // hosts with a call under way
+  std::set<msg::HostId> removing_disks_ = {};    // hosts with a call under way
+  std::set<std::string> asked_disk_works_ = {};  // that the image store accepted, or is asked for
   bool is_pass_requested_ = false;
   std::int64_t proved_ms_ = 0;  // steady; when a write last proved that this is the scheduler
 };

@@ -106,6 +106,10 @@ class View {
   const std::set<msg::NodeId>& waiting_nodes() const { return indexes_.waiting_nodes; }
   /// Placed on hosts that cannot start them.
   const std::set<msg::NodeId>& failing_nodes() const { return indexes_.failing_nodes; }
+  /// Whose disks are worked on.
+  const std::set<msg::NodeId>& nodes_with_disk_work() const {
+    return indexes_.nodes_with_disk_work;
+  }
   const std::set<msg::ComputesetId>& submitted() const { return indexes_.submitted; }
   /// Running or ending.
   const std::set<msg::ComputesetId>& active() const { return indexes_.active; }
@@ -134,6 +138,7 @@ class View {
     std::size_t placed_count = 0;
     std::set<msg::NodeId> waiting_nodes = {};
     std::set<msg::NodeId> failing_nodes = {};
+    std::set<msg::NodeId> nodes_with_disk_work = {};
     std::set<msg::ComputesetId> submitted = {};
     std::set<msg::ComputesetId> active = {};
     std::map<msg::AllocationId, std::set<msg::ComputesetId>> unfinished_by_allocation = {};

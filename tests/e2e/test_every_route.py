@@ -14,7 +14,7 @@ DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 IDS = {"cluster": "c", "node": "vm-c-00", "project": "demo", "person": "ada", "host": "sim-0001",
        "class": "spare",
        "allocation": "spare", "reservation": "far", "image": "x.iso", "token": "0" * 16,
-       "upload": "0" * 32, "resource_id": "c"}
+       "upload": "0" * 32, "resource_id": "c", "generation": "1"}
 # What a person may write as it likes; everything else names something.
 FREE_TEXTS = {"description", "label", "reason", "text", "first_name", "last_name",
               "on_behalf_of"}
@@ -27,7 +27,8 @@ VALUES = {"cluster": "c", "cluster_id": "c", "nodes": ["vm-c-00", "vm-c-01"],
           "hosts": "sim-0001", "end_unix_s": 9_000_000_000,
           "iso_id": "", "compute_count": 1, "role": "trainer", "projects": ["demo"],
           "walltime_mins": 60, "price": {"core_milli_su": 1000}, "format": "raw",
-          "size_bytes": 1, "source_url": "https://localhost:1/x"}
+          "size_bytes": 1, "source_url": "https://localhost:1/x", "generation": 0,
+          "image_id": "demo/x"}
 LONG = "x" * 100_000
 
 

@@ -13,14 +13,15 @@ SAME_FOR_ALL = ("X-Request-Id", "Nucleus-Sequence", "Date")
 MISSING = {"cluster": "none", "node": "vm-none-00", "id": "999999", "project": "nowhere",
            "reservation": "none", "certificate": "none",
            "image": "x.iso", "allocation": "nothing", "person": "nobody", "token": "0" * 16,
-           "upload": "0" * 32,
+           "upload": "0" * 32, "generation": "9",
            "host": "no-host", "resource_id": "none", "job_id": "999999", "incident_id": "none",
            "event_id": "none", "project_id": "nowhere", "project_allocation_id": "nothing",
            "user_allocation_id": "nobody"}
 PUBLIC = ("{site_id}", "{capability_id}", "{class}")  # the centre's, not a tenant's
 PLAIN = {"action": "off", "kind": "serial", "count": 1, "name": "taken", "description": "hers",
          "cpus": 2, "iso_id": "", "is_drained": True, "is_strict": True, "label": "x",
-         "version": 1, "walltime_mins": 60, "seconds_max": 1, "format": "raw", "size_bytes": 512}
+         "version": 1, "walltime_mins": 60, "seconds_max": 1, "format": "raw", "size_bytes": 512,
+         "generation": 0}
 
 
 def operations():
@@ -49,6 +50,8 @@ def body_of(operation, ids):
             body[name] = ids["cluster"]
         elif name == "project_id":
             body[name] = ids["project"]
+        elif name == "image_id":
+            body[name] = ids["project"] + "/x"
         elif name == "iso_id":
             body[name] = ids["project"] + "/" + ids["image"]
         elif name == "nodes":
@@ -104,7 +107,7 @@ def ids_fixture(admin, operator):
             "reservation": "course", "certificate": "latest", "resource_id": "mine",
             "job_id": computeset,
             "incident_id": incident, "event_id": incident + "-begun", "project_id": "demo",
-            "upload": upload,
+            "upload": upload, "generation": "1",
             "project_allocation_id": allocation, "user_allocation_id": person,
             "token": admin.ask("POST", "/v2/me/tokens", data="{}").json()["token_id"]}
 

@@ -7,7 +7,7 @@
 
 #include "core/files/files.hpp"
 #include "core/log/log.hpp"
-#include "core/runtime/child_process.hpp"
+#include "services/image_store/driver/qcow2_overlay.hpp"
 #include "services/image_store/driver/qemu_check.hpp"
 
 namespace nucleus::image_store {
@@ -17,9 +17,9 @@ using core::ErrorCode;
 
 namespace {
 
-constexpr std::chrono::milliseconds tool_deadline{60'000};
 constexpr std::chrono::milliseconds image_check_deadline{600'000};  // it reads all tables
 constexpr const char* volume_ending = ".qcow2";
+constexpr const char* layer_ending = ".layer";
 constexpr const char* unfinished_ending = ".new";
 
 /// For hypervisors, which run as other users. Whether they reach the folder is up to its parents.
@@ -57,6 +57,15 @@ core::Result<StagedFiles> copy_files(const StageRequest& request, const fs::path
 
 Qcow2Store::Qcow2Store(fs::path images, fs::path volumes)
     : images_{std::move(images)}, volumes_{std::move(volumes)} {}
+
+fs::path Qcow2Store::disk_of(const msg::NodeId& node_id) const {
+  return volumes_ / (node_id.value + volume_ending);
+}
+
+/// Beside the disks: a rename puts a disk there.
+fs::path Qcow2Store::layer_of(const std::string& folder) const {
+  return volumes_ / (folder + layer_ending);
+}
 
 core::Result<StagedFiles> Qcow2Store::stage(const StageRequest& request) {
   {
@@ -118,6 +127,8 @@ core::Result<void> Qcow2Store::remove_image(const std::string& folder) {
   std::error_code fault;
   fs::remove_all(images_ / folder, fault);
   if (fault) return core::refuse_fault("cannot remove the image", fault);
+  fs::remove(layer_of(folder), fault);
+  if (fault) return core::refuse_fault("cannot remove the layer", fault);
   return {};
 }
 
@@ -127,7 +138,7 @@ core::Result<msg::Volume> Qcow2Store::clone(const CloneRequest& request) {
                      .initramfs = request.image.initramfs};
   volume.disk_bytes = disk_bytes_of(request);
   if (volume.disk_bytes == 0) return volume;
-  const fs::path path = volumes_ / (request.node_id.value + volume_ending);
+  const fs::path path = disk_of(request.node_id);
   volume.path = path;
   volume.format = "qcow2";
   std::error_code fault;
@@ -135,12 +146,10 @@ core::Result<msg::Volume> Qcow2Store::clone(const CloneRequest& request) {
   fs::create_directories(volumes_, fault);
   if (fault) return core::refuse_fault("cannot create the volumes' folder", fault);
   const fs::path unfinished = path.string() + unfinished_ending;
-  std::vector<std::string> argv = {"qemu-img", "create", "-q", "-f", "qcow2"};
-  if (!request.image.disk.empty())
-    argv.insert(argv.end(), {"-b", request.image.disk, "-F", request.image_format});
-  argv.insert(argv.end(), {unfinished, std::to_string(volume.disk_bytes)});
-  auto made = core::must_run_child({.argv = argv, .deadline = tool_deadline});
-  if (!made) {
+  if (auto made = make_overlay(unfinished, {.backing = request.image.disk,
+                                            .backing_format = request.image_format,
+                                            .disk_bytes = volume.disk_bytes});
+      !made) {
     // The node's owner sees the error, and the tool's message names files of the store.
     core::log::warning("volume_not_made",
                        {{"node", request.node_id.value}, {"reason", made.error().detail}});
@@ -154,8 +163,10 @@ core::Result<msg::Volume> Qcow2Store::clone(const CloneRequest& request) {
 }
 
 core::Result<void> Qcow2Store::remove_volume(const msg::NodeId& node_id) {
-  const auto disk = volumes_ / (node_id.value + volume_ending);
+  const auto disk = disk_of(node_id);
   std::error_code fault;
+  fs::remove(next_of(disk), fault);  // of work that was interrupted
+  if (fault) return core::refuse_fault("cannot remove the volume", fault);
   fs::remove(msg::firmware_variables_of(disk), fault);  // a host that uses it in place made it
   if (!fault) fs::remove(disk, fault);
   if (fault) return core::refuse_fault("cannot remove the volume", fault);

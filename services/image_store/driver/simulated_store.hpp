@@ -20,9 +20,14 @@ class SimulatedStore : public StoreDriver {
   ImageFiles files_of(const StoredImage&) const override { return {}; }
   core::Result<void> remove_image(const std::string&) override { return {}; }
   core::Result<msg::Volume> clone(const CloneRequest& request) override {
-    return msg::Volume{.node_id = request.node_id};
+    return msg::Volume{.node_id = request.node_id, .disk_bytes = disk_bytes_of(request)};
   }
   core::Result<void> remove_volume(const msg::NodeId&) override { return {}; }
+  core::Result<std::uint64_t> seal(const SealRequest&) override { return 0; }
+  core::Result<void> roll_back(const RollBackRequest&) override { return {}; }
+  core::Result<std::uint64_t> flatten(const FlattenRequest&) override {
+    return std::unexpected(msg::invalid("node_id", "a simulated store has no disks"));
+  }
 };
 
 }  // namespace nucleus::image_store

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -57,6 +58,30 @@ inline std::uint64_t disk_bytes_of(const CloneRequest& request) {
   return is_kernel_alone ? 0 : std::max(request.disk_gb << 30, request.image_bytes);
 }
 
+/// Makes what a node has written a layer of its own.
+struct SealRequest {
+  msg::NodeId node_id = {};
+  std::string folder = {};  // of the layer; no other image and no other layer ever has it
+  std::uint64_t disk_bytes = 0;
+};
+
+/// Discards what a node has written.
+struct RollBackRequest {
+  msg::NodeId node_id = {};
+  std::string folder = {};  // of the layer that the disk is to continue; empty = `image`
+  std::string image = {};   // path of the image's disk; empty = an empty disk
+  std::string image_format = {};
+  std::uint64_t disk_bytes = 0;
+};
+
+/// Writes the disk that a layer is the last part of, as one qcow2 file that names no other.
+struct FlattenRequest {
+  std::string folder = {};  // of the layer
+  std::string to = {};      // path of the new file
+  std::uint64_t size_bytes_max = 0;
+  std::chrono::milliseconds deadline{};
+};
+
 class StoreDriver {
  public:
   virtual ~StoreDriver() = default;
@@ -67,13 +92,23 @@ class StoreDriver {
   virtual core::Result<void> remove_unfinished() = 0;
   /// Where an image's files are. Does not block.
   virtual ImageFiles files_of(const StoredImage& image) const = 0;
-  /// Succeeds if there is no such folder.
+  /// Removes an image or a layer. Succeeds if there is no such folder.
   virtual core::Result<void> remove_image(const std::string& folder) = 0;
 
   /// Makes the node's volume, unless it exists. The volume's path is empty if the node has no disk.
   virtual core::Result<msg::Volume> clone(const CloneRequest& request) = 0;
   /// Succeeds if there is no such volume.
   virtual core::Result<void> remove_volume(const msg::NodeId& node_id) = 0;
+
+  // Of a volume that no domain uses. If they fail, the disk is as it was; `unavailable`: it is not,
+  // and the call must be repeated until it succeeds.
+  /// Returns the size of the layer's file.
+  virtual core::Result<std::uint64_t> seal(const SealRequest& request) = 0;
+  virtual core::Result<void> roll_back(const RollBackRequest& request) = 0;
+
+  /// Returns the size of the new file; what a killed process left at its path is overwritten.
+  /// `invalid_argument`: it would be larger than `size_bytes_max`.
+  virtual core::Result<std::uint64_t> flatten(const FlattenRequest& request) = 0;
 };
 
 /// The driver that `image_store.driver` names.

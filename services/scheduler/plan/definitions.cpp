@@ -1,6 +1,7 @@
 #include "services/scheduler/plan/definitions.hpp"
 
 #include "services/scheduler/plan/computesets.hpp"
+#include "services/scheduler/plan/disk_work.hpp"
 #include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/placements.hpp"
@@ -58,6 +59,7 @@ Plan plan_volume(const View& view, const msg::VolumePlaced& event, std::int64_t 
   node.is_volume_ready = event.is_ready;
   node.volume_reason = event.reason;
   node.volume_iso_id = event.iso_id;
+  take_content(node, event.disk, draft.now_unix_s());
   return finish(draft);
 }
 

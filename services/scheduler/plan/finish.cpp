@@ -77,7 +77,7 @@ void update_wait(StoredNode& node) {
   } else if (is_missing_something(node)) {
     node.wait = missing_for(node);
   } else if (node.wait.reason == WaitReason::unknown || node.wait.reason == WaitReason::ports ||
-             node.wait.reason == WaitReason::volume ||
+             node.wait.reason == WaitReason::volume || node.wait.reason == WaitReason::disk_work ||
              node.wait.reason == WaitReason::reservation_begins ||
              node.wait.reason == WaitReason::start_failed) {
     node.wait = {.reason = WaitReason::next_pass};

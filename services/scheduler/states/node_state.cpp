@@ -18,7 +18,9 @@ bool fits(Condition condition, bool value) {
 }
 
 std::string reason_of(const StoredNode& node, const StoredHost* host, NodeState state) {
-  if (node.host_id.empty()) return node.is_desired_on ? text_of(node.wait) : node.observed_reason;
+  if (node.host_id.empty() && node.is_desired_on) return text_of(node.wait);
+  if (node.host_id.empty())
+    return msg::is_under_way(node.disk_work) ? text_of(node.disk_work) : node.observed_reason;
   if (!host || host->state != msg::HostState::up)
     return "host " + node.host_id.value + ": " + (host ? host->reason : "unknown");
   for (const auto& fault : host->isolation_faults)

@@ -36,6 +36,8 @@ std::string remedy_for(const Wait& wait) {
              "elsewhere";
     case WaitReason::disk:
       return "its disk is on that host: the operator brings the host back";
+    case WaitReason::disk_work:
+      return "it starts when that is done; if this lasts, the operator looks at nucleus status";
     case WaitReason::reserved:
       return "it starts when the reservation is over; a walltime that ends before the reservation "
              "begins may start now";

@@ -10,6 +10,23 @@ Wait missing_for(const StoredNode& node) {
   if (node.ports.empty()) return {.reason = WaitReason::ports, .detail = node.ports_reason};
   if (!node.is_volume_ready) return {.reason = WaitReason::volume, .detail = node.volume_reason};
   if (!is_volume_current(node)) return {.reason = WaitReason::volume};
+  if (msg::is_under_way(node.disk_work))
+    return {.reason = WaitReason::disk_work, .detail = text_of(node.disk_work)};
+  return {};
+}
+
+std::string text_of(const msg::DiskWork& work) {
+  const auto reason = work.reason.empty() ? "" : ": " + work.reason;
+  switch (work.kind) {
+    case msg::DiskWorkKind::save:
+      return "its disk is being saved" + reason;
+    case msg::DiskWorkKind::roll_back:
+      return "its disk is being rolled back" + reason;
+    case msg::DiskWorkKind::remove:
+      return "a generation of its disk is being removed" + reason;
+    case msg::DiskWorkKind::unknown:
+      break;
+  }
   return {};
 }
 
@@ -48,6 +65,8 @@ std::string text_of(const Wait& wait) {
       return "host " + wait.subject + " is drained, not up, or its isolation is in doubt";
     case WaitReason::named_host_full:
       return "host " + wait.subject + " has no room now";
+    case WaitReason::disk_work:
+      return of_subject + (wait.detail.empty() ? "waits for work on its disk" : wait.detail);
     case WaitReason::disk:
       return (wait.subject.empty() ? "" : wait.subject + ": ") + wait.detail;
     case WaitReason::reserved:

@@ -61,21 +61,22 @@ void for_every_request_and_event(Visit&& visit) {
   visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, ChangeNodes, AddNodes,
                  RemoveNode, ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved,
                  ClusterRemoved>(visit);
-  visit_messages<
-      StartComputeset, PowerComputeset, ChangeWalltime, GrowComputeset, ShrinkComputeset, PowerNode,
-      PowerNodes, ListComputesets, ListNodeStatuses, ListHosts, ReportHost, ReportDomains,
-      DrainHost, RemoveHost, HostRemoved, ClassifyHost, DefineHostClass, RemoveHostClass,
-      ListHostClasses, HostClassChanged, HostClassRemoved, DefineReservation, RemoveReservation,
-      ListReservations, ReservationChanged, ReservationRemoved, DefineAllocation, ListAllocations,
-      ListUsage, SumUsage, PlanStart, PlanGrowth, PlanChange, ExplainComputeset, ExplainNode,
-      ExplainHost, ComputesetChanged, NodeChanged, ComputesetIdle, HostChanged, AllocationChanged,
-      AllocationRemoved, BudgetReached, WalltimeNotice, ListIsolations, IsolationChanged>(visit);
+  visit_messages<StartComputeset, PowerComputeset, ChangeWalltime, GrowComputeset, ShrinkComputeset,
+                 PowerNode, PowerNodes, ListComputesets, ListNodeStatuses, ListHosts, ReportHost,
+                 ReportDomains, DrainHost, RemoveHost, HostRemoved, ClassifyHost, DefineHostClass,
+                 RemoveHostClass, ListHostClasses, HostClassChanged, HostClassRemoved,
+                 DefineReservation, RemoveReservation, ListReservations, ReservationChanged,
+                 ReservationRemoved, DefineAllocation, ListAllocations, ListUsage, SumUsage,
+                 PlanStart, PlanGrowth, PlanChange, ExplainComputeset, ExplainNode, ExplainHost,
+                 ComputesetChanged, NodeChanged, ComputesetIdle, HostChanged, AllocationChanged,
+                 AllocationRemoved, BudgetReached, WalltimeNotice, ListIsolations, IsolationChanged,
+                 GetDisk, ChangeDisk>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, SealDisk, SendLayer, DomainChanged, CheckConsole,
                  StreamConsole, ProbeNode, ProbeHost, RunMeasurement, NotifyNode, CheckIsolation>(
       visit);
   visit_messages<BeginUpload, FinishUpload, ListUploads, RemoveUpload, ImportImage, ListImages,
-                 ListVolumes, RemoveImage, ImagePublished, ImageRemoved, VolumeChanged,
-                 VolumePlaced>(visit);
+                 ListVolumes, RemoveImage, WorkOnDisk, SaveImage, ImagePublished, ImageRemoved,
+                 VolumeChanged, VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
   visit_messages<IssueTicket, ConsoleSessionChanged>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);

@@ -30,6 +30,7 @@ const std::set<std::string> mutating_topics = {
     std::string(msg::DefineReservation::topic), std::string(msg::RemoveReservation::topic),
     std::string(msg::ImportImage::topic),       std::string(msg::RemoveImage::topic),
     std::string(msg::GrowComputeset::topic),    std::string(msg::ShrinkComputeset::topic),
+    std::string(msg::ChangeDisk::topic),        std::string(msg::WorkOnDisk::topic),
 };
 
 bool is_active(ComputesetState state) {
@@ -250,6 +251,8 @@ void Invariants::check_node_step(const std::string& key, const scheduler::Stored
   const auto& id = now->definition.node_id.value;
   if (!now->host_id.empty() && now->is_grant_on)
     granted_.insert(now->host_id.value + " " + run_name(id, now->epoch));
+  if (msg::is_under_way(now->disk_work) && !now->host_id.empty())
+    fail("node " + id + " is on a host while its disk is worked on");
   if (!before) return;
   if (now->epoch < before->epoch) fail("the epoch of node " + id + " decreases");
   const bool was_running = before->is_grant_on && before->observed == msg::DomainState::running;

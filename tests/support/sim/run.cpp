@@ -387,12 +387,24 @@ void SimRun::act_on_node() {
   const auto kind = happens(700) ? msg::NodeKind::frontend : msg::NodeKind::compute;
   const auto node = some_node(kind);
   if (!node) return act_on_cluster();
+  if (happens(150)) return act_on_disk(*node);
   constexpr msg::PowerAction actions[] = {msg::PowerAction::poweron,  msg::PowerAction::poweron,
                                           msg::PowerAction::poweron,  msg::PowerAction::poweroff,
                                           msg::PowerAction::shutdown, msg::PowerAction::reboot,
                                           msg::PowerAction::reset};
   ask(msg::PowerNode{
       .node = {.node_id = *node}, .viewer = as_operator, .action = actions[pick(6)]});
+}
+
+/// Saves it, rolls it back, or removes a generation; often a second time before the first has
+/// ended.
+void SimRun::act_on_disk(const msg::NodeId& node) {
+  constexpr msg::DiskWorkKind kinds[] = {msg::DiskWorkKind::save, msg::DiskWorkKind::roll_back,
+                                         msg::DiskWorkKind::remove};
+  ask(msg::ChangeDisk{.node = {.node_id = node},
+                      .viewer = as_operator,
+                      .kind = kinds[pick(2)],
+                      .generation = pick(3)});
 }
 
 void SimRun::act_on_others() {

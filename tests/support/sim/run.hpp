@@ -59,6 +59,7 @@ class SimRun {
   void act_on_computeset();
   void act_on_size(const msg::Computeset& computeset);
   void act_on_node();
+  void act_on_disk(const msg::NodeId& node);
   void act_on_others();
   void act_on_reservation();
   template <class Request>

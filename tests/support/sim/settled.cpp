@@ -44,6 +44,8 @@ void Invariants::check_settled_node(const scheduler::StoredNode& node) {
   if (stored && std::ranges::find(stored->computeset.nodes, node.definition.node_id) ==
                     stored->computeset.nodes.end())
     fail("node " + id + " is in a computeset that does not name it");
+  if (msg::is_under_way(node.disk_work))
+    fail("the work on the disk of node " + id + " does not end");
   if (node.host_id.empty()) return;
   if (!node.is_grant_on) fail("node " + id + " does not finish stopping");
   if (node.state != msg::NodeState::active)

@@ -3,22 +3,18 @@
 
 #include <gtest/gtest.h>
 
+#include "services/image_store/driver/simulated_store.hpp"
 #include "services/image_store/image_rules.hpp"
 
 namespace nucleus::image_store {
 namespace {
 
 /// Knows paths and nothing else.
-class Paths final : public StoreDriver {
+class Paths final : public SimulatedStore {
  public:
-  core::Result<StagedFiles> stage(const StageRequest&) override { return StagedFiles{}; }
-  core::Result<void> remove_unfinished() override { return {}; }
   ImageFiles files_of(const StoredImage& image) const override {
     return {.disk = "/images/" + image.folder};
   }
-  core::Result<void> remove_image(const std::string&) override { return {}; }
-  core::Result<msg::Volume> clone(const CloneRequest&) override { return msg::Volume{}; }
-  core::Result<void> remove_volume(const msg::NodeId&) override { return {}; }
 };
 
 class VolumePlan : public testing::Test {

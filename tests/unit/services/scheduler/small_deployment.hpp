@@ -111,9 +111,11 @@ struct SmallDeployment {
   }
 
   void give_disk(const msg::NodeId& id) {
-    apply(plan_volume(view,
-                      {.volume = {.node_id = id, .path = "/volumes/" + id.value}, .is_ready = true},
-                      now_unix_ms));
+    apply(plan_volume(
+        view,
+        {.volume = {.node_id = id, .path = "/volumes/" + id.value, .disk_bytes = 1 << 30},
+         .is_ready = true},
+        now_unix_ms));
   }
 
   core::Result<msg::ComputesetId> start(msg::StartComputeset request) {

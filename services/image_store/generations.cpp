@@ -1,0 +1,186 @@
+#include "services/image_store/generations.hpp"
+
+#include <algorithm>
+
+namespace nucleus::image_store {
+
+using core::ErrorCode;
+using msg::DiskWorkKind;
+
+namespace {
+
+std::string shown_number(std::uint64_t number) {
+  return "generation " + std::to_string(number);
+}
+
+core::Result<void> check_known(const StoredVolume& stored, std::uint64_t number) {
+  if (find_generation(stored, number)) return {};
+  return core::refuse(ErrorCode::not_found, "the disk has no " + shown_number(number),
+                      "generation");
+}
+
+core::Result<void> check_work(const StoredVolume& stored, const msg::WorkOnDisk& request) {
+  const auto& all = stored.generations;
+  if (stored.work.is_under_way())
+    return core::refuse(ErrorCode::wrong_state, "the disk is being worked on");
+  if (stored.state != VolumeState::ready)
+    return core::refuse(ErrorCode::wrong_state, "the disk is not ready: " + stored.reason);
+  if (stored.volume.disk_bytes == 0)
+    return core::refuse(ErrorCode::wrong_state, "the node has no disk");
+  const auto has = [&](auto&& is_wanted) { return std::ranges::any_of(all, is_wanted); };
+  switch (request.kind) {
+    case DiskWorkKind::save:
+      if (all.size() >= msg::generations_max)
+        return core::refuse(ErrorCode::wrong_state, "the disk has too many generations");
+      if (!request.name.empty() &&
+          has([&](const StoredGeneration& one) { return one.shown.name == request.name; }))
+        return core::refuse(ErrorCode::conflict,
+                            "the disk has a generation " + request.name + " already", "name");
+      return {};
+    case DiskWorkKind::roll_back:
+      return request.generation == 0 ? core::Result<void>{}
+                                     : check_known(stored, request.generation);
+    case DiskWorkKind::remove:
+      if (auto known = check_known(stored, request.generation); !known) return known;
+      if (stored.generation == request.generation ||
+          has([&](const StoredGeneration& one) { return one.shown.parent == request.generation; }))
+        return core::refuse(ErrorCode::wrong_state,
+                            shown_number(request.generation) + " is continued", "generation");
+      return {};
+    case DiskWorkKind::unknown:
+      break;
+  }
+  return core::refuse(ErrorCode::invalid_argument, "no such work", "kind");
+}
+
+void take_saved(StoredVolume& stored, std::uint64_t size_bytes) {
+  const auto& work = stored.work;
+  stored.generation_count = work.generation;
+  stored.generations.push_back({.shown = {.number = work.generation,
+                                          .name = work.name,
+                                          .saved_unix_s = work.begun_unix_s,
+                                          .size_bytes = size_bytes,
+                                          .parent = stored.generation},
+                                .folder = work.folder});
+  stored.generation = work.generation;
+}
+
+}  // namespace
+
+const StoredGeneration* find_generation(const StoredVolume& stored, std::uint64_t number) {
+  const auto found = std::ranges::find_if(
+      stored.generations, [&](const StoredGeneration& one) { return one.shown.number == number; });
+  return found == stored.generations.end() ? nullptr : &*found;
+}
+
+std::vector<const StoredGeneration*> chain_of(const StoredVolume& stored, std::uint64_t number) {
+  std::vector<const StoredGeneration*> chain;
+  // A parent's number is less than its child's.
+  for (const auto* one = find_generation(stored, number); one;
+       one = find_generation(stored, one->shown.parent))
+    chain.push_back(one);
+  std::ranges::reverse(chain);
+  return chain;
+}
+
+std::vector<std::string> folders_of(const StoredVolume& stored, std::uint64_t number) {
+  std::vector<std::string> folders{stored.image_folder};
+  for (const auto* one : chain_of(stored, number)) folders.push_back(one->folder);
+  return folders;
+}
+
+void set_layers(StoredVolume& stored) {
+  stored.volume.layers.clear();
+  for (const auto* one : chain_of(stored, stored.generation))
+    stored.volume.layers.push_back({.kind = msg::BaseFileKind::layer,
+                                    .content_id = one->folder,
+                                    .format = "qcow2",
+                                    .size_bytes = one->shown.size_bytes});
+}
+
+msg::DiskContent content_of(const StoredVolume& stored) {
+  msg::DiskContent content{.generation = stored.generation};
+  for (const auto& one : stored.generations) content.generations.push_back(one.shown);
+  if (!stored.work.is_ended) return content;
+  content.ended_work_id = stored.work.work_id;
+  content.reason = stored.work.reason;
+  return content;
+}
+
+core::Result<Plan> plan_disk_work(const View& view, const msg::WorkOnDisk& request,
+                                  const std::string& folder, std::int64_t now_unix_s) {
+  const auto* known = view.volume(request.node_id);
+  if (!known || known->state == VolumeState::removed)
+    return core::refuse(ErrorCode::not_found, "the node has no disk", "node_id");
+  if (auto broken = msg::check_name("work_id", request.work_id)) return std::unexpected(*broken);
+  if (known->work.work_id == request.work_id) return Plan{};
+  if (auto allowed = check_work(*known, request); !allowed) return std::unexpected(allowed.error());
+  StoredVolume stored = *known;
+  const bool is_save = request.kind == DiskWorkKind::save;
+  stored.work = {.work_id = request.work_id,
+                 .kind = request.kind,
+                 .generation = is_save ? stored.generation_count + 1 : request.generation,
+                 .name = is_save ? request.name : "",
+                 .folder = is_save ? folder : "",
+                 .begun_unix_s = now_unix_s};
+  return Plan{.volumes = {{.stored = std::move(stored)}}};
+}
+
+SealRequest seal_request(const StoredVolume& stored) {
+  return {.node_id = stored.node.node_id,
+          .folder = stored.work.folder,
+          .disk_bytes = stored.volume.disk_bytes};
+}
+
+core::Result<RollBackRequest> roll_back_request(const StoredVolume& stored,
+                                                const StoreDriver& driver) {
+  RollBackRequest request{.node_id = stored.node.node_id, .disk_bytes = stored.volume.disk_bytes};
+  if (const auto* to = find_generation(stored, stored.work.generation)) {
+    request.folder = to->folder;
+    return request;
+  }
+  if (stored.image_folder.empty()) return request;
+  const auto* base = msg::find_base(stored.volume, msg::BaseFileKind::disk);
+  if (!base)
+    return core::refuse(ErrorCode::wrong_state, "the format of the disk's image is not known");
+  request.image = driver.files_of({.folder = base->content_id, .has_disk = true}).disk;
+  request.image_format = base->format;
+  return request;
+}
+
+std::optional<Plan> plan_disk_work_end(const View& view, const msg::NodeId& node_id,
+                                       const core::Result<std::uint64_t>& size_bytes) {
+  const auto* known = view.volume(node_id);
+  if (!known || known->state == VolumeState::removed || !known->work.is_under_way())
+    return std::nullopt;
+  Plan plan{.volumes = {{.stored = *known, .is_announced = true}}};
+  auto& stored = plan.volumes.front().stored;
+  auto& work = stored.work;
+  work.is_ended = true;
+  if (!size_bytes) {
+    work.reason = size_bytes.error().detail;
+    if (!work.folder.empty()) plan.folders_doomed.push_back(std::exchange(work.folder, {}));
+    return plan;
+  }
+  switch (work.kind) {
+    case DiskWorkKind::save:
+      take_saved(stored, *size_bytes);
+      break;
+    case DiskWorkKind::roll_back:
+      stored.generation = work.generation;
+      break;
+    case DiskWorkKind::remove:
+      plan.folders_doomed.push_back(find_generation(stored, work.generation)->folder);
+      std::erase_if(stored.generations, [&](const StoredGeneration& one) {
+        return one.shown.number == work.generation;
+      });
+      break;
+    case DiskWorkKind::unknown:
+      break;
+  }
+  work.folder.clear();
+  set_layers(stored);
+  return plan;
+}
+
+}  // namespace nucleus::image_store

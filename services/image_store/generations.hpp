@@ -1,0 +1,41 @@
+// The generations of nodes' disks: pure functions over the view.
+#pragma once
+
+#include <optional>
+
+#include "core/result.hpp"
+#include "services/image_store/driver/store_driver.hpp"
+#include "services/image_store/view.hpp"
+
+namespace nucleus::image_store {
+
+/// Null if the disk has no such generation.
+const StoredGeneration* find_generation(const StoredVolume& stored, std::uint64_t number);
+
+/// A generation and those that it continues, oldest first; empty for 0.
+std::vector<const StoredGeneration*> chain_of(const StoredVolume& stored, std::uint64_t number);
+
+/// The folders that the files of a generation are in, with that of the image.
+std::vector<std::string> folders_of(const StoredVolume& stored, std::uint64_t number);
+
+/// What hosts with volumes of their own need of the generations that the disk continues.
+void set_layers(StoredVolume& stored);
+
+/// What is reported of the disk.
+msg::DiskContent content_of(const StoredVolume& stored);
+
+/// Records the work, with `folder` for what it makes. Empty if it is recorded already.
+core::Result<Plan> plan_disk_work(const View& view, const msg::WorkOnDisk& request,
+                                  const std::string& folder, std::int64_t now_unix_s);
+
+// How to do the work that is under way.
+SealRequest seal_request(const StoredVolume& stored);
+core::Result<RollBackRequest> roll_back_request(const StoredVolume& stored,
+                                                const StoreDriver& driver);
+
+/// The work was done, or failed. `size_bytes` is of the layer that a save has made. Nothing if the
+/// node was removed meanwhile.
+std::optional<Plan> plan_disk_work_end(const View& view, const msg::NodeId& node_id,
+                                       const core::Result<std::uint64_t>& size_bytes);
+
+}  // namespace nucleus::image_store

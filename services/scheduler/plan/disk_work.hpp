@@ -1,0 +1,28 @@
+// Work on the disks of nodes that are off: the image store saves them and rolls them back, and no
+// node starts meanwhile.
+#pragma once
+
+#include "core/result.hpp"
+#include "services/scheduler/plan/draft.hpp"
+
+namespace nucleus::scheduler {
+
+/// The node's disk as its admin sees it.
+msg::NodeDisk disk_of(const StoredNode& node);
+
+/// Records the work under `work_id`. `wrong_state` unless the node is off and its disk is as the
+/// work needs it.
+core::Result<Plan> plan_disk_work(const View& view, const msg::ChangeDisk& request,
+                                  const std::string& work_id, std::int64_t now_unix_ms);
+
+/// The requests for the work that is under way, except what waits for a host.
+std::vector<msg::WorkOnDisk> disk_works(const View& view);
+
+/// The image store refuses the work: the disk stays as it is.
+Plan plan_disk_work_refused(const View& view, const msg::WorkOnDisk& work,
+                            const std::string& reason, std::int64_t now_unix_ms);
+
+/// Takes what the image store has of the disk, which may end the work.
+void take_content(StoredNode& node, const msg::DiskContent& disk, std::int64_t now_unix_s);
+
+}  // namespace nucleus::scheduler
