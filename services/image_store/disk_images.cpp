@@ -50,9 +50,7 @@ void Uploads::save_image(const msg::SaveImage& request, core::Context& context,
         upload.generation == request.generation && upload.image_id == request.image_id)
       earlier = &upload;
   });
-  if (earlier)
-    return respond(msg::UploadTicket{.upload_id = earlier->upload_id,
-                                     .expires_unix_s = earlier->expires_unix_s});
+  if (earlier) return respond(fetch_reply(*earlier));
   const auto project_id = owner_of(request.image_id);
   if (auto allowed = check_open_uploads(project_id); !allowed)
     return respond(std::unexpected(allowed.error()));

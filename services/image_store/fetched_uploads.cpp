@@ -12,6 +12,10 @@ namespace nucleus::image_store {
 using core::ErrorCode;
 using msg::UploadState;
 
+msg::UploadTicket fetch_reply(const StoredUpload& upload) {
+  return {.upload_id = upload.upload_id, .expires_unix_s = upload.expires_unix_s};
+}
+
 void Uploads::begin_fetch(const StoredUpload& upload, core::Context& context,
                           const core::Responder<msg::UploadTicket>& respond) {
   auto tx = store_.begin(context);

@@ -28,10 +28,6 @@ bool may_see(const msg::Viewer& viewer, const StoredUpload& upload) {
   return msg::sees(viewer, owner_of(upload.image_id));
 }
 
-msg::UploadTicket fetch_reply(const StoredUpload& upload) {
-  return {.upload_id = upload.upload_id, .expires_unix_s = upload.expires_unix_s};
-}
-
 std::string lower_case(std::string text) {
   std::ranges::transform(text, text.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

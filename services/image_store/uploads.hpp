@@ -100,4 +100,7 @@ class Uploads {
   bool is_flattening_ = false;  // one at a time: workers are for others too
 };
 
+/// The reply about an upload whose bytes the image store gets itself: it has no ticket.
+msg::UploadTicket fetch_reply(const StoredUpload& upload);
+
 }  // namespace nucleus::image_store
