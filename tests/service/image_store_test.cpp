@@ -8,6 +8,7 @@
 #include <future>
 #include <sstream>
 
+#include "core/runtime/child_process.hpp"
 #include "tests/service/image_store_room.hpp"
 #include "tests/support/images.hpp"
 
