@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/http/http.hpp"
+#include "core/result.hpp"
 #include "messages/people.hpp"
 
 namespace nucleus::gateway {

@@ -195,7 +195,6 @@ core::Result<std::string> find_base_file(const View& view, const StoreDriver& dr
       return files.kernel;
     case msg::BaseFileKind::initramfs:
       return files.initramfs;
-    case msg::BaseFileKind::layer:  // a file of this store names another one
     case msg::BaseFileKind::unknown:
       break;
   }
