@@ -149,7 +149,8 @@ struct SendLayer {
   HostId host_id = {};
   NodeId node_id = {};
   std::string save_id = {};
-  std::string url = {};         // of the upload: https; may be empty if `content_id` is set
+  std::string url = {};         // of the upload: https; or a path, of the image store's address for
+                                // hosts; may be empty if `content_id` is set
   std::string ticket = {};      // a secret: the bearer token for `url`
   std::string content_id = {};  // that it was published as; empty = not yet
   NUCLEUS_FIELDS(host_id, node_id, save_id, url, ticket, content_id);
@@ -163,8 +164,9 @@ inline std::optional<Error> check(const SendLayer& request) {
     return !text.empty() && text.size() <= bytes_max &&
            std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
   };
-  if (!request.url.starts_with("https://") || !is_one_word(request.url, layer_url_bytes_max))
-    return invalid("url", "url must begin with https:// and have at most 512 bytes");
+  const bool is_full = request.url.starts_with("https://");
+  if ((!is_full && !request.url.starts_with('/')) || !is_one_word(request.url, layer_url_bytes_max))
+    return invalid("url", "url must begin with https:// or / and have at most 512 bytes");
   if (!is_one_word(request.ticket, layer_ticket_bytes_max))
     return invalid("ticket", "ticket must be 1 to 128 printable characters");
   return std::nullopt;

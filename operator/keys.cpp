@@ -8,6 +8,7 @@
 
 #include "core/bus/curve.hpp"
 #include "messages/image_store.hpp"
+#include "messages/layers.hpp"
 #include "messages/people.hpp"
 #include "messages/process.hpp"
 #include "messages/provisioner.hpp"
@@ -157,7 +158,7 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
       {.name = "image_store", .calls = topics<msg::RecheckCredential>(), .project = "*"},
       {.name = "scheduler",
        .calls = topics<msg::ApplyGrants, msg::RemoveVolumes, msg::SealDisk, msg::SendLayer,
-                       msg::NotifyNode, msg::WorkOnDisk>(),
+                       msg::NotifyNode, msg::WorkOnDisk, msg::ReceiveLayer>(),
        .project = "*"},
       {.name = "console",
        .calls = topics<msg::CheckConsole, msg::StreamConsole, msg::RecheckCredential>(),

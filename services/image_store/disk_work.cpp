@@ -58,22 +58,24 @@ void Volumes::work_on(const msg::NodeId& node_id) {
     workers_.run<std::uint64_t>(
         loop_, disk_work_deadline,
         [driver = driver_, stored = *stored] { return do_work(*driver, stored); },
-        [this, node_id, generation](const core::Result<std::uint64_t>& done) {
+        [this, node_id, work_id = stored->work.work_id,
+         generation](const core::Result<std::uint64_t>& done) {
           if (generation != generation_) return;
           busy_.erase(node_id);
-          end_work(node_id, done);
+          end_work(node_id, work_id, done);
         });
   });
 }
 
-void Volumes::end_work(const msg::NodeId& node_id, const core::Result<std::uint64_t>& done) {
+void Volumes::end_work(const msg::NodeId& node_id, const std::string& work_id,
+                       const core::Result<std::uint64_t>& done) {
   if (!store_.is_loaded()) return;
   if (is_to_repeat(done)) {
     core::log::warning("disk_work_repeated",
                        {{"node", node_id.value}, {"reason", done.error().detail}});
     return retry_later(node_id);
   }
-  const auto plan = plan_disk_work_end(view_, node_id, done);
+  const auto plan = plan_disk_work_end(view_, node_id, work_id, done);
   if (!plan) return;
   core::Context context = bus_.context();
   auto tx = store_.begin(context);

@@ -21,7 +21,8 @@ core::Result<void> check_known(const StoredVolume& stored, std::uint64_t number)
 
 core::Result<void> check_work(const StoredVolume& stored, const msg::WorkOnDisk& request) {
   const auto& all = stored.generations;
-  if (stored.work.is_under_way())
+  // What a host sends may never arrive.
+  if (stored.work.is_under_way() && !stored.work.is_received)
     return core::refuse(ErrorCode::wrong_state, "the disk is being worked on");
   if (stored.state != VolumeState::ready)
     return core::refuse(ErrorCode::wrong_state, "the disk is not ready: " + stored.reason);
@@ -61,7 +62,8 @@ void take_saved(StoredVolume& stored, std::uint64_t size_bytes) {
                                           .saved_unix_s = work.begun_unix_s,
                                           .size_bytes = size_bytes,
                                           .parent = stored.generation},
-                                .folder = work.folder});
+                                .folder = work.folder,
+                                .sha256 = work.sha256});
   stored.generation = work.generation;
 }
 
@@ -95,7 +97,8 @@ void set_layers(StoredVolume& stored) {
     stored.volume.layers.push_back({.kind = msg::BaseFileKind::layer,
                                     .content_id = one->folder,
                                     .format = "qcow2",
-                                    .size_bytes = one->shown.size_bytes});
+                                    .size_bytes = one->shown.size_bytes,
+                                    .sha256 = one->sha256});
 }
 
 msg::DiskContent content_of(const StoredVolume& stored) {
@@ -116,6 +119,8 @@ core::Result<Plan> plan_disk_work(const View& view, const msg::WorkOnDisk& reque
   if (known->work.work_id == request.work_id) return Plan{};
   if (auto allowed = check_work(*known, request); !allowed) return std::unexpected(allowed.error());
   StoredVolume stored = *known;
+  Plan plan;
+  if (!stored.work.folder.empty()) plan.folders_doomed.push_back(stored.work.folder);
   const bool is_save = request.kind == DiskWorkKind::save;
   stored.work = {.work_id = request.work_id,
                  .kind = request.kind,
@@ -123,7 +128,34 @@ core::Result<Plan> plan_disk_work(const View& view, const msg::WorkOnDisk& reque
                  .name = is_save ? request.name : "",
                  .folder = is_save ? folder : "",
                  .begun_unix_s = now_unix_s};
-  return Plan{.volumes = {{.stored = std::move(stored)}}};
+  plan.volumes.push_back({.stored = std::move(stored)});
+  return plan;
+}
+
+core::Result<Plan> plan_received_layer(const View& view, const msg::ReceiveLayer& request,
+                                       const std::string& folder, std::int64_t now_unix_s) {
+  auto plan = plan_disk_work(view,
+                             {.node_id = request.node_id,
+                              .work_id = request.work_id,
+                              .kind = DiskWorkKind::save,
+                              .name = request.name},
+                             folder, now_unix_s);
+  if (!plan || plan->volumes.empty()) return plan;
+  auto& work = plan->volumes.front().stored.work;
+  work.is_received = true;
+  work.sha256 = request.sha256;
+  return plan;
+}
+
+AdoptRequest adopt_request(const StoredVolume& stored, const StoreDriver& driver) {
+  AdoptRequest request{.folder = stored.work.folder};
+  if (const auto* parent = find_generation(stored, stored.generation)) {
+    request.parent_folder = parent->folder;
+  } else if (const auto* base = msg::find_base(stored.volume, msg::BaseFileKind::disk)) {
+    request.image = driver.files_of({.folder = base->content_id, .has_disk = true}).disk;
+    request.image_format = base->format;
+  }
+  return request;
 }
 
 SealRequest seal_request(const StoredVolume& stored) {
@@ -149,9 +181,11 @@ core::Result<RollBackRequest> roll_back_request(const StoredVolume& stored,
 }
 
 std::optional<Plan> plan_disk_work_end(const View& view, const msg::NodeId& node_id,
+                                       const std::string& work_id,
                                        const core::Result<std::uint64_t>& size_bytes) {
   const auto* known = view.volume(node_id);
-  if (!known || known->state == VolumeState::removed || !known->work.is_under_way())
+  if (!known || known->state == VolumeState::removed || !known->work.is_under_way() ||
+      known->work.work_id != work_id)
     return std::nullopt;
   Plan plan{.volumes = {{.stored = *known, .is_announced = true}}};
   auto& stored = plan.volumes.front().stored;

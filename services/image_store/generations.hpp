@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/result.hpp"
+#include "messages/layers.hpp"
 #include "services/image_store/driver/store_driver.hpp"
 #include "services/image_store/view.hpp"
 
@@ -28,14 +29,20 @@ msg::DiskContent content_of(const StoredVolume& stored);
 core::Result<Plan> plan_disk_work(const View& view, const msg::WorkOnDisk& request,
                                   const std::string& folder, std::int64_t now_unix_s);
 
+/// The same for a save whose layer a host sends. It takes the place of an earlier such work.
+core::Result<Plan> plan_received_layer(const View& view, const msg::ReceiveLayer& request,
+                                       const std::string& folder, std::int64_t now_unix_s);
+
 // How to do the work that is under way.
+AdoptRequest adopt_request(const StoredVolume& stored, const StoreDriver& driver);
 SealRequest seal_request(const StoredVolume& stored);
 core::Result<RollBackRequest> roll_back_request(const StoredVolume& stored,
                                                 const StoreDriver& driver);
 
 /// The work was done, or failed. `size_bytes` is of the layer that a save has made. Nothing if the
-/// node was removed meanwhile.
+/// node was removed, or other work began meanwhile.
 std::optional<Plan> plan_disk_work_end(const View& view, const msg::NodeId& node_id,
+                                       const std::string& work_id,
                                        const core::Result<std::uint64_t>& size_bytes);
 
 }  // namespace nucleus::image_store

@@ -43,8 +43,8 @@ core::Result<std::uint64_t> put_layer(StoreDriver& driver, const StageRequest& s
 }  // namespace
 
 core::Result<void> Uploads::check_layer(const msg::ReceiveLayer& request) const {
-  if (url_.empty())
-    return core::refuse(ErrorCode::unavailable, "this image store takes no resumable uploads");
+  if (!config_.hosts)
+    return core::refuse(ErrorCode::unavailable, "this image store does not listen to hosts");
   if (request.size_bytes < 1 || request.size_bytes > config_.upload_bytes_max)
     return std::unexpected(msg::invalid(
         "size_bytes", "size_bytes must be 1 to " + std::to_string(config_.upload_bytes_max)));
@@ -88,7 +88,10 @@ void Uploads::begin_layer(const msg::ReceiveLayer& request, core::Context contex
   });
   const bool is_over = !view_.volume(request.node_id)->work.is_under_way();
   if (is_over || upload.state != UploadState::receiving) return respond(msg::UploadTicket{});
-  issue_ticket(std::move(upload), context, respond);
+  issue_ticket(std::move(upload), context, [respond](core::Result<msg::UploadTicket> ticket) {
+    if (ticket) ticket->url = "/uploads/" + ticket->upload_id;  // hosts know where it listens
+    respond(std::move(ticket));
+  });
 }
 
 /// Copies and checks it on a worker, then ends the work on the disk.

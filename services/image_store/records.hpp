@@ -60,15 +60,18 @@ struct StoredUpload {
   std::string person_uid = {};
   msg::NodeId node_id = {};      // whose disk it is made of; empty = of none
   std::uint64_t generation = 0;  // of that disk
+  std::string work_id = {};  // it is the layer that a host sends for this work on the node's disk
   NUCLEUS_FIELDS(upload_id, image_id, format, begun_unix_s, size_bytes, sha256, md5, ticket_sha256,
                  expires_unix_s, state, reason, source_url, firmware, person_id, token_id,
-                 person_uid, node_id, generation);
+                 person_uid, node_id, generation, work_id);
   /// Its bytes arrive at the server for uploads.
   bool is_resumable() const { return !ticket_sha256.empty(); }
   /// The image store fetches its bytes.
   bool is_fetched() const { return !source_url.empty(); }
   /// The image store makes it of a node's disk.
-  bool is_of_disk() const { return !node_id.empty(); }
+  bool is_of_disk() const { return !node_id.empty() && !is_layer(); }
+  /// It becomes a generation, and no image.
+  bool is_layer() const { return !work_id.empty(); }
   /// Its last byte finishes it; else FinishUpload does.
   bool finishes_itself() const { return is_resumable() || is_fetched() || is_of_disk(); }
 };
@@ -77,7 +80,8 @@ struct StoredUpload {
 struct StoredGeneration {
   msg::DiskGeneration shown = {};
   std::string folder = {};
-  NUCLEUS_FIELDS(shown, folder);
+  std::string sha256 = {};  // hex, of a layer that a host has sent; empty = it was sealed here
+  NUCLEUS_FIELDS(shown, folder, sha256);
 };
 
 /// The work on a node's disk that is under way, or ended last.
@@ -89,9 +93,14 @@ struct StoredDiskWork {
   std::string folder = {};        // for it
   std::int64_t begun_unix_s = 0;  // the generation's time
   bool is_ended = false;
-  std::string reason = {};  // why it failed
-  NUCLEUS_FIELDS(work_id, kind, generation, name, folder, begun_unix_s, is_ended, reason);
+  std::string reason = {};   // why it failed
+  bool is_received = false;  // a host sends what it saves
+  std::string sha256 = {};   // hex, of that
+  NUCLEUS_FIELDS(work_id, kind, generation, name, folder, begun_unix_s, is_ended, reason,
+                 is_received, sha256);
   bool is_under_way() const { return !work_id.empty() && !is_ended; }
+  /// What a host sends is published when it has arrived.
+  bool is_to_be_done() const { return is_under_way() && !is_received; }
 };
 
 /// waiting: to be made, or its ISO is missing. removed: its file is deleted, then this record.

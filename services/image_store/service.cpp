@@ -31,6 +31,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
   bus.serve_later<msg::RemoveImage>(images_, &Images::remove_image);
   bus.serve<msg::ListVolumes>(volumes_, &Volumes::list_volumes);
   bus.serve<msg::WorkOnDisk>(volumes_, &Volumes::work_on_disk);
+  bus.serve_later<msg::ReceiveLayer>(uploads_, &Uploads::receive_layer);
   bus.serve_later<msg::SaveImage>(uploads_, &Uploads::save_image);
   bus.subscribe<msg::NodeDefined>(volumes_, &Volumes::handle_node_defined);
   bus.subscribe<msg::NodeRemoved>(volumes_, &Volumes::handle_node_removed);
@@ -42,31 +43,18 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
   bus.every(core::Milliseconds{config_.retry_ms}, images_, &Images::delete_folders);
   bus.every(tidy_uploads_interval, uploads_, &Uploads::tidy);
   bus.every(core::Milliseconds{config_.fetch_retry_ms}, uploads_, &Uploads::retry_fetches);
-  if (config_.hosts) serve_hosts(runtime);
-  if (config_.uploads) serve_uploads(runtime);
+  const auto uploads = make_upload_handler(runtime.loop);
+  if (config_.hosts) serve_hosts(runtime, uploads);
+  if (config_.uploads) serve_uploads(runtime, uploads);
 }
 
-void Service::serve_hosts(core::Runtime& runtime) {
-  hosts_ = std::make_unique<FileServer>(
-      *config_.hosts, metrics_,
-      [self = self_, &loop = runtime.loop](const FileRequest& request,
-                                           std::function<void(core::Result<std::string>)> done) {
-        loop.post([self, request, done = std::move(done)] {
-          if (*self) done((*self)->find_file(request));
-        });
-      });
-  core::log::info("hosts_may_read", {{"address", hosts_->endpoint().text()}});
-  core::renew_at_hangup(runtime, config_.hosts->listen.certificate, metrics_.certificate_end);
-}
-
-void Service::serve_uploads(core::Runtime& runtime) {
-  const auto on_loop = [self = self_, &loop = runtime.loop](std::function<void(Uploads&)> action) {
+std::shared_ptr<UploadHandler> Service::make_upload_handler(core::Loop& loop) {
+  const auto on_loop = [self = self_, &loop](std::function<void(Uploads&)> action) {
     loop.post([self, action = std::move(action)] {
       if (*self) action((*self)->uploads_);
     });
   };
-  upload_server_ = std::make_unique<UploadServer>(
-      *config_.uploads,
+  return std::make_shared<UploadHandler>(
       UploadRules{.size_bytes_max = config_.upload_bytes_max,
                   .origins = config_.uploads_allow_origins},
       metrics_, UploadFolder(config_.uploads_directory), uploads_.locks(),
@@ -86,6 +74,24 @@ void Service::serve_uploads(core::Runtime& runtime) {
               [on_loop](const std::string& id, const UploadCalls::Done<msg::Done>& done) {
                 on_loop([id, done](Uploads& uploads) { uploads.remove_now(id, done); });
               }});
+}
+
+void Service::serve_hosts(core::Runtime& runtime, const std::shared_ptr<UploadHandler>& uploads) {
+  hosts_ = std::make_unique<FileServer>(
+      *config_.hosts, metrics_,
+      [self = self_, &loop = runtime.loop](const FileRequest& request,
+                                           std::function<void(core::Result<std::string>)> done) {
+        loop.post([self, request, done = std::move(done)] {
+          if (*self) done((*self)->find_file(request));
+        });
+      },
+      uploads);
+  core::log::info("hosts_may_read", {{"address", hosts_->endpoint().text()}});
+  core::renew_at_hangup(runtime, config_.hosts->listen.certificate, metrics_.certificate_end);
+}
+
+void Service::serve_uploads(core::Runtime& runtime, std::shared_ptr<UploadHandler> uploads) {
+  upload_server_ = std::make_unique<UploadServer>(*config_.uploads, std::move(uploads));
   const auto scheme = config_.uploads->listen.certificate ? "https://" : "http://";
   const auto url = config_.uploads_url.empty() ? scheme + upload_server_->endpoint().text()
                                                : config_.uploads_url;

@@ -22,8 +22,9 @@ class Service {
 
  private:
   void load();
-  void serve_hosts(core::Runtime& runtime);
-  void serve_uploads(core::Runtime& runtime);
+  std::shared_ptr<UploadHandler> make_upload_handler(core::Loop& loop);
+  void serve_hosts(core::Runtime& runtime, const std::shared_ptr<UploadHandler>& uploads);
+  void serve_uploads(core::Runtime& runtime, std::shared_ptr<UploadHandler> uploads);
   core::Result<std::string> find_file(const FileRequest& request) const;
 
   core::Store& store_;

@@ -72,6 +72,7 @@ Uploads::Uploads(core::Runtime& runtime, const Config& config, std::shared_ptr<S
                }} {}
 
 void Uploads::restart() {
+  publishing_layers_.clear();
   look_at_files();
   start_fetches();
 }
@@ -247,6 +248,7 @@ void Uploads::finish_upload(const msg::FinishUpload& request, core::Context& con
 
 void Uploads::finish(StoredUpload upload, core::Context context,
                      core::Responder<msg::Image> respond) {
+  if (upload.is_layer()) return publish_layer(upload);
   if (auto allowed = check_new_image(view_, upload.image_id, upload.format, upload.firmware);
       !allowed) {
     if (upload.finishes_itself()) images_.refuse_upload(upload, allowed.error(), context);
@@ -382,7 +384,7 @@ void Uploads::drop_expired(core::Context& context) {
     const auto end = shown_upload(upload, 0, config_.upload_keep_s).expires_unix_s;
     if (end <= context.now_unix_s() && upload.is_fetched()) fetches_.cancel(upload.upload_id);
     if (end <= context.now_unix_s() && !images_.is_publishing(upload.upload_id) &&
-        !locks_->is_locked(upload.upload_id))
+        !publishing_layers_.contains(upload.upload_id) && !locks_->is_locked(upload.upload_id))
       expired.push_back(upload.upload_id);
   });
   if (expired.empty()) return;

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "messages/layers.hpp"
 #include "messages/people.hpp"
 #include "services/image_store/driver/upload_server.hpp"
 #include "services/image_store/fetches.hpp"
@@ -26,6 +27,9 @@ class Uploads {
   // disk_images.cpp
   void save_image(const msg::SaveImage& request, core::Context& context,
                   core::Responder<msg::UploadTicket> respond);
+  // layers.cpp
+  void receive_layer(const msg::ReceiveLayer& request, core::Context& context,
+                     core::Responder<msg::UploadTicket> respond);
   void finish_upload(const msg::FinishUpload& request, core::Context& context,
                      core::Responder<msg::Image> respond);
   void list_uploads(const msg::ListUploads& request, core::Context& context,
@@ -63,6 +67,14 @@ class Uploads {
                     const core::Responder<msg::UploadTicket>& respond);
   void begin_fetch(const StoredUpload& upload, core::Context& context,
                    const core::Responder<msg::UploadTicket>& respond);
+  // layers.cpp
+  core::Result<void> check_layer(const msg::ReceiveLayer& request) const;
+  void begin_layer(const msg::ReceiveLayer& request, core::Context context,
+                   const core::Responder<msg::UploadTicket>& respond);
+  void publish_layer(const StoredUpload& upload);
+  void end_layer(const StoredUpload& upload, const std::string& folder,
+                 const core::Result<std::uint64_t>& size_bytes);
+  void drop_layer(const std::string& upload_id);
   core::Result<void> check_open_uploads(const msg::ProjectId& project_id) const;
   // fetched_uploads.cpp
   void start_fetches();
@@ -97,7 +109,8 @@ class Uploads {
   std::string url_ = {};
   std::set<std::string> tried_ = {};  // fetched since the last `retry_fetches`
   Fetches fetches_;
-  bool is_flattening_ = false;  // one at a time: workers are for others too
+  std::set<std::string> publishing_layers_ = {};  // uploads
+  bool is_flattening_ = false;                    // one at a time: workers are for others too
 };
 
 /// The reply about an upload whose bytes the image store gets itself: it has no ticket.

@@ -110,7 +110,7 @@ void View::count_volume(const StoredVolume& stored, int change) {
   }
   if (stored.state == VolumeState::ready) ready_ += static_cast<std::size_t>(change);
   if (stored.state == VolumeState::removed) removed_ += static_cast<std::size_t>(change);
-  const bool is_settled = stored.state == VolumeState::ready && !stored.work.is_under_way();
+  const bool is_settled = stored.state == VolumeState::ready && !stored.work.is_to_be_done();
   if (!is_settled && change > 0)
     unsettled_.insert(stored.node.node_id);
   else

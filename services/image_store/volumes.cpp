@@ -104,7 +104,7 @@ void Volumes::reconcile(const msg::NodeId& node_id) {
   const auto& stored = *view_.volume(node_id);
   if (stored.state == VolumeState::removed)
     delete_file(node_id);
-  else if (stored.work.is_under_way())
+  else if (stored.work.is_to_be_done())
     work_on(node_id);
   else
     make(stored);

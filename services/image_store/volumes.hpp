@@ -43,7 +43,8 @@ class Volumes {
   void retry_later(const msg::NodeId& node_id);
   // disk_work.cpp
   void work_on(const msg::NodeId& node_id);
-  void end_work(const msg::NodeId& node_id, const core::Result<std::uint64_t>& done);
+  void end_work(const msg::NodeId& node_id, const std::string& work_id,
+                const core::Result<std::uint64_t>& done);
 
   core::Loop& loop_;
   core::Workers& workers_;

@@ -42,6 +42,7 @@ core::Result<msg::NodeDisk> Service::change_disk(const msg::ChangeDisk& request,
 
 /// Asks the image store for the work that is under way, until it has accepted it.
 void Service::work_on_disks(core::Context&) {
+  host_saves_.step();
   for (const auto& work : disk_works(view_)) {
     if (!asked_disk_works_.insert(work.work_id).second) continue;
     // The commit that recorded it may still fail: until it is durable, the disk stays.
@@ -54,7 +55,7 @@ void Service::work_on_disks(core::Context&) {
             if (!is_refusal(done.error().code) || !store_.is_loaded()) return;
             const core::Context context = bus_.context();
             (void)ledger_.apply(
-                plan_disk_work_refused(view_, work, done.error().detail, context.now_unix_ms()),
+                plan_disk_work_ended(view_, work, done.error().detail, context.now_unix_ms()),
                 context);
           });
     });

@@ -98,7 +98,8 @@ Service::Service(core::Runtime& runtime, Config config)
       heartbeats_{config},
       grants_{bus_, store_, view_, heartbeats_, metrics_},
       ledger_{store_, view_, grants_, [this] { request_pass(); }},
-      backend_{std::make_unique<EmbeddedBackend>()} {
+      backend_{std::make_unique<EmbeddedBackend>()},
+      host_saves_{bus_, store_, view_, ledger_} {
   if (config.has_batch_system()) {
     batch_link_ = std::make_unique<BatchLink>(runtime, view_, ledger_, metrics_,
                                               std::make_shared<Slurm>(config.slurm),
@@ -203,6 +204,7 @@ void Service::load() {
       keys::computesets().name,
       [&](const std::string&, const ComputesetSummary& one) { finished.push_back(one); });
   asked_disk_works_.clear();
+  host_saves_.restart();
   heartbeats_.clear();
   for (const auto& [id, host] : all.hosts) heartbeats_.restart_lease(id, loop_.steady_ms());
   view_.load(std::move(all), finished);

@@ -19,6 +19,7 @@
 #include "services/scheduler/config.hpp"
 #include "services/scheduler/grants.hpp"
 #include "services/scheduler/heartbeats.hpp"
+#include "services/scheduler/host_saves.hpp"
 #include "services/scheduler/ledger.hpp"
 #include "services/scheduler/metrics.hpp"
 #include "services/scheduler/usage.hpp"
@@ -145,7 +146,8 @@ class Service {
   Ledger ledger_;
   std::unique_ptr<BatchLink> batch_link_;  // null without a batch system
   std::unique_ptr<Backend> backend_;
-  std::set<msg::HostId> removing_disks_ = {};    // hosts with a call under way
+  std::set<msg::HostId> removing_disks_ = {};  // hosts with a call under way
+  HostSaves host_saves_;
   std::set<std::string> asked_disk_works_ = {};  // that the image store accepted, or is asked for
   bool is_pass_requested_ = false;
   std::int64_t proved_ms_ = 0;  // steady; when a write last proved that this is the scheduler

@@ -99,6 +99,57 @@ def test_a_node_finds_its_data_after_it_was_off_and_only_on_its_host(rack):
         rack.deployment.nucleus("host", "resume", host)
 
 
+def snapshot(rack, cluster, name):
+    """Saves the disk of the cluster's frontend, which is off; the generation."""
+    before = rack.rest.ask("GET", f"/v2/clusters/{cluster}/nodes/{cluster}/disk").json()
+    rack.rest.ask("POST", f"/v2/clusters/{cluster}/nodes/{cluster}/disk/generations",
+                  {"name": name})
+
+    def saved():
+        disk = rack.rest.ask("GET", f"/v2/clusters/{cluster}/nodes/{cluster}/disk").json()
+        assert not disk["work"].get("reason"), disk
+        return disk if disk["work"].get("ended_unix_s") else None
+    disk = wait_until(saved, "the disk is saved", 120)
+    assert disk["generation"] == before["generation"] + 1
+    return disk
+
+
+def test_a_saved_disk_goes_on_on_another_host(rack):
+    first = boot(rack, "mover")
+    with Guest(rack.rest, "mover", "mover") as guest:
+        guest.run("echo first-host | dd of=/dev/vda bs=512 seek=8192 conv=fsync")
+    rack.rest.power("mover", "poweroff")
+    rack.rest.wait_state("mover", "shutoff")
+    disk = snapshot(rack, "mover", "one")
+    assert disk["host_id"] == "" and disk["generations"][0]["name"] == "one"
+    rack.deployment.nucleus("host", "drain", first, "--reason", "test")
+    try:
+        rack.rest.power("mover", "poweron")
+        rack.rest.wait_state("mover", "active")
+        second = host_of(rack, "mover")
+        assert second != first
+        with Guest(rack.rest, "mover", "mover") as guest:
+            text = guest.run("dd if=/dev/vda bs=512 skip=8192 count=1 2>/dev/null | head -n 1")
+            assert text.strip() == "first-host"
+            assert digest_of(guest, 0, 2) == expected_digest(rack, 0, 2)
+            guest.run("echo second-host | dd of=/dev/vda bs=512 seek=8193 conv=fsync")
+        rack.rest.power("mover", "poweroff")
+        rack.rest.wait_state("mover", "shutoff")
+        assert len(snapshot(rack, "mover", "two")["generations"]) == 2
+    finally:
+        rack.deployment.nucleus("host", "resume", first)
+    rack.deployment.nucleus("host", "drain", second, "--reason", "test")
+    try:
+        rack.rest.power("mover", "poweron")
+        rack.rest.wait_state("mover", "active")
+        assert host_of(rack, "mover") == first
+        with Guest(rack.rest, "mover", "mover") as guest:
+            both = guest.run("dd if=/dev/vda bs=512 skip=8192 count=2 2>/dev/null | tr -d '\\0'")
+            assert both.split() == ["first-host", "second-host"]
+    finally:
+        rack.deployment.nucleus("host", "resume", second)
+
+
 def test_a_guest_runs_on_while_the_image_store_is_away_and_reads_on_when_it_returns(rack):
     host = boot(rack, "patient")
     supervisor = int((rack.deployment.state / "pids/supervisor").read_text())

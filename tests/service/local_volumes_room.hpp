@@ -55,7 +55,8 @@ class LocalVolumesRoom : public testing::Test {
           const bool is_layer = request.kind == msg::BaseFileKind::layer;
           done(folder_.file(is_layer ? request.content_id
                                      : std::string(msg::name_of(request.kind))));
-        });
+        },
+        upload_handler_);
     listen_ = store_->endpoint();
   }
   void stop_store() { store_.reset(); }
@@ -66,18 +67,7 @@ class LocalVolumesRoom : public testing::Test {
     uploads_ = std::make_unique<image_store::UploadServer>(
         core::http::ServerOptions{
             .listen = {.endpoint = uploads_listen_, .certificate = authority_.certificate()}},
-        image_store::UploadRules{.size_bytes_max = 1ULL << 40}, metrics_, received_uploads_,
-        std::make_shared<image_store::UploadLocks>(),
-        image_store::UploadCalls{
-            .find =
-                [this](const image_store::UploadAccess& access, const auto& done) {
-                  if (access.ticket != "upload-secret" || access.upload_id != upload_id_)
-                    return done(core::refuse(core::ErrorCode::not_found, "no such upload"));
-                  done(upload_target());
-                },
-            .received = [this](const std::string&, std::uint64_t,
-                               const auto& done) { done(upload_target()); },
-            .remove = [](const std::string&, const auto& done) { done(msg::Done{}); }});
+        upload_handler_);
     uploads_listen_ = uploads_->endpoint();
   }
   image_store::UploadTarget upload_target() const {
@@ -148,6 +138,20 @@ class LocalVolumesRoom : public testing::Test {
   std::atomic<std::uint64_t> upload_bytes_ = 0;
   image_store::UploadFolder received_uploads_{folder_.file("uploads")};
   core::Endpoint uploads_listen_ = {};
+  std::shared_ptr<image_store::UploadHandler> upload_handler_ =
+      std::make_shared<image_store::UploadHandler>(
+          image_store::UploadRules{.size_bytes_max = 1ULL << 40}, metrics_, received_uploads_,
+          std::make_shared<image_store::UploadLocks>(),
+          image_store::UploadCalls{
+              .find =
+                  [this](const image_store::UploadAccess& access, const auto& done) {
+                    if (access.ticket != "upload-secret" || access.upload_id != upload_id_)
+                      return done(core::refuse(core::ErrorCode::not_found, "no such upload"));
+                    done(upload_target());
+                  },
+              .received = [this](const std::string&, std::uint64_t,
+                                 const auto& done) { done(upload_target()); },
+              .remove = [](const std::string&, const auto& done) { done(msg::Done{}); }});
   std::unique_ptr<image_store::UploadServer> uploads_ = {};
   provisioner::Config config_ = {};
   std::unique_ptr<provisioner::LocalVolumes> volumes_ = {};

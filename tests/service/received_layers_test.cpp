@@ -35,11 +35,15 @@ class ReceivedLayers : public Uploads {
     return {std::istreambuf_iterator<char>(in), {}};
   }
   core::Result<msg::UploadTicket> receive(const std::string& work_id, const std::string& layer) {
-    return ask(msg::ReceiveLayer{.node_id = {"n"},
-                                 .work_id = work_id,
-                                 .name = work_id,
-                                 .size_bytes = layer.size(),
-                                 .sha256 = core::sha256_hex(layer)});
+    auto ticket = ask(msg::ReceiveLayer{.node_id = {"n"},
+                                        .work_id = work_id,
+                                        .name = work_id,
+                                        .size_bytes = layer.size(),
+                                        .sha256 = core::sha256_hex(layer)});
+    // A path: hosts know where the image store listens.
+    if (ticket && ticket->url.starts_with('/'))
+      ticket->url = "https://" + hosts_listen_ + ticket->url;
+    return ticket;
   }
   std::optional<msg::VolumePlaced> end_of(const std::string& work_id) {
     return events_.next<msg::VolumePlaced>(

@@ -48,6 +48,9 @@ class Uploads : public testing::Test {
         {"image_store.images_directory", folder_.file("images")},
         {"image_store.uploads_directory", folder_.file("uploads")},
         {"image_store.volumes_directory", folder_.file("volumes")},
+        {"image_store.hosts_listen", hosts_listen_},
+        {"image_store.tls_certificate", authority_.files().certificate},
+        {"image_store.tls_key", authority_.files().key},
         {"image_store.uploads_listen", listen_},
         {"image_store.uploads_tls_certificate", authority_.files().certificate},
         {"image_store.uploads_tls_key", authority_.files().key}};
@@ -60,6 +63,7 @@ class Uploads : public testing::Test {
           auto service = std::make_shared<image_store::Service>(runtime, *config,
                                                                 image_store::make_driver(*config));
           listen_ = service->uploads_endpoint()->text();
+          hosts_listen_ = service->hosts_endpoint()->text();
           return service;
         });
   }
@@ -184,6 +188,7 @@ class Uploads : public testing::Test {
   std::mt19937 random_{1};
   std::string bytes_ = std::string(1 << 20, '\0');
   std::string listen_ = "127.0.0.1:0";
+  std::string hosts_listen_ = "127.0.0.1:0";
   TemporaryFolder folder_ = {};
   Authority authority_ = {};
   Deployment deployment_ = {};

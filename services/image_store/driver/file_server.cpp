@@ -17,6 +17,7 @@ using core::ErrorCode;
 namespace {
 
 constexpr std::string_view path_start = "/base/";
+constexpr std::string_view uploads_path_start = "/uploads/";
 constexpr std::string_view bearer = "bearer ";  // its case does not matter
 constexpr std::string_view range_unit = "bytes=";
 constexpr std::size_t readers = 4;
@@ -44,6 +45,10 @@ http::Response refusal(const core::Error& error) {
     default:
       return refusal(503, error.detail);
   }
+}
+
+bool is_of_upload(const http::Request& request) {
+  return request.path.starts_with(uploads_path_start);
 }
 
 class OpenFile {
@@ -179,13 +184,25 @@ core::Result<FileRequest> parse_file_request(const http::Request& request) {
   return parsed;
 }
 
-FileServer::FileServer(http::ServerOptions options, Metrics& metrics, FindFile find_file)
+FileServer::FileServer(http::ServerOptions options, Metrics& metrics, FindFile find_file,
+                       std::shared_ptr<UploadHandler> uploads)
     : metrics_{metrics},
       find_file_{std::move(find_file)},
-      readers_{std::make_shared<core::ThreadWorkers>(readers)},
-      server_{std::make_unique<http::Server>(
-          std::move(options), [this](const http::Request& request, const std::shared_ptr<void>&,
-                                     const http::Respond& respond) { handle(request, respond); })} {
+      uploads_{std::move(uploads)},
+      readers_{std::make_shared<core::ThreadWorkers>(readers)} {
+  server_ = std::make_unique<http::Server>(
+      std::move(options),
+      [this](const http::Request& request, const std::shared_ptr<void>& context,
+             const http::Respond& respond) {
+        if (is_of_upload(request)) return uploads_->handle(request, context, respond);
+        handle(request, respond);
+      },
+      [](const http::Request& request) {
+        return is_of_upload(request) && UploadHandler::is_part(request);
+      },
+      [this](const http::Request& request, const UploadHandler::Planned& done) {
+        uploads_->plan_part(request, done);
+      });
   server_->start();
 }
 

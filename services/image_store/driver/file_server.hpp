@@ -1,6 +1,6 @@
-// Serves the files of volumes' bases to hosts over HTTP, with TLS: GET or HEAD of
-// /base/CONTENT/KIND, by the volume's ticket as a bearer token. Requests arrive on the server's
-// thread, files are read on workers of its own.
+// Serves hosts over HTTP, with TLS: GET or HEAD of /base/CONTENT/KIND gives the files of volumes'
+// bases, by the volume's ticket as a bearer token, and /uploads/ID receives the layers of disks.
+// Requests arrive on the server's thread, files are read on workers of its own.
 #pragma once
 
 #include <functional>
@@ -9,6 +9,7 @@
 
 #include "core/http/server.hpp"
 #include "core/loop/posix_loop.hpp"
+#include "services/image_store/driver/upload_server.hpp"
 #include "services/image_store/metrics.hpp"
 
 namespace nucleus::image_store {
@@ -31,7 +32,8 @@ class FileServer {
       std::function<void(const FileRequest&, std::function<void(core::Result<std::string>)> done)>;
 
   /// Throws std::runtime_error if the endpoint cannot be bound.
-  FileServer(core::http::ServerOptions options, Metrics& metrics, FindFile find_file);
+  FileServer(core::http::ServerOptions options, Metrics& metrics, FindFile find_file,
+             std::shared_ptr<UploadHandler> uploads);
   ~FileServer();
   FileServer(const FileServer&) = delete;
   FileServer& operator=(const FileServer&) = delete;
@@ -43,6 +45,7 @@ class FileServer {
 
   Metrics& metrics_;
   FindFile find_file_;
+  std::shared_ptr<UploadHandler> uploads_;
   std::shared_ptr<core::ThreadWorkers> readers_;
   std::unique_ptr<core::http::Server> server_;  // last: its thread uses the others
 };

@@ -15,6 +15,8 @@ using core::ErrorCode;
 
 namespace {
 
+constexpr std::chrono::milliseconds copy_deadline{3'600'000};
+
 /// The node's owner sees the error, and a tool's message names files of the store.
 core::Error hidden(const msg::NodeId& node_id, const core::Error& error) {
   core::log::warning("disk_not_changed", {{"node", node_id.value}, {"reason", error.detail}});
@@ -90,6 +92,44 @@ core::Result<void> Qcow2Store::put_in_place(const fs::path& next, const fs::path
   fs::rename(next, disk, fault);
   if (fault)
     return core::refuse(ErrorCode::unavailable, "cannot put the disk in place: " + fault.message());
+  core::sync_path(volumes_);
+  return {};
+}
+
+/// A layer that travelled names no other file. Disks of the store continue a copy that does; the
+/// layer itself stays as hosts know it.
+core::Result<void> Qcow2Store::adopt(const AdoptRequest& request) {
+  const std::scoped_lock lock{disks_mutex_};
+  const auto layer = layer_of(request.folder);
+  const fs::path unfinished = layer.string() + ".new";
+  const auto received = images_ / request.folder / "disk";
+  const bool is_first = request.parent_folder.empty();
+  const auto parent = is_first ? request.image : layer_of(request.parent_folder).string();
+  std::error_code fault;
+  if (fs::exists(layer, fault)) return {};
+  fs::create_directories(volumes_, fault);
+  if (!fault) fs::remove(unfinished, fault);
+  if (fault) return core::refuse_fault("cannot adopt the layer", fault);
+  core::Result<std::string> made = core::must_run_child(
+      {.argv = {"cp", "--reflink=auto", "--sparse=always", "--", received, unfinished},
+       .deadline = copy_deadline});
+  fs::permissions(unfinished, fs::perms(0644), fault);
+  if (made && !parent.empty())
+    made = core::must_run_child(
+        {.argv = {"qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-b", parent, "-F",
+                  is_first ? request.image_format : "qcow2", unfinished},
+         .deadline = copy_deadline});
+  if (made) {
+    core::sync_path(unfinished);
+    fs::rename(unfinished, layer, fault);
+    if (fault) made = core::refuse_fault("cannot rename the layer", fault);
+  }
+  if (!made) {
+    core::log::warning("disk_not_changed",
+                       {{"folder", request.folder}, {"reason", made.error().detail}});
+    fs::remove(unfinished, fault);
+    return core::refuse(ErrorCode::unavailable, "the layer cannot be put in place");
+  }
   core::sync_path(volumes_);
   return {};
 }

@@ -127,7 +127,8 @@ core::Result<void> Qcow2Store::remove_image(const std::string& folder) {
   std::error_code fault;
   fs::remove_all(images_ / folder, fault);
   if (fault) return core::refuse_fault("cannot remove the image", fault);
-  fs::remove(layer_of(folder), fault);
+  fs::remove(layer_of(folder).string() + unfinished_ending, fault);
+  if (!fault) fs::remove(layer_of(folder), fault);
   if (fault) return core::refuse_fault("cannot remove the layer", fault);
   return {};
 }

@@ -23,6 +23,7 @@ class Qcow2Store final : public StoreDriver {
   core::Result<void> remove_volume(const msg::NodeId& node_id) override;
   core::Result<std::uint64_t> seal(const SealRequest& request) override;
   core::Result<void> roll_back(const RollBackRequest& request) override;
+  core::Result<void> adopt(const AdoptRequest& request) override;
   core::Result<std::uint64_t> flatten(const FlattenRequest& request) override;
 
  private:

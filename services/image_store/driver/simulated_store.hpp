@@ -25,6 +25,7 @@ class SimulatedStore : public StoreDriver {
   core::Result<void> remove_volume(const msg::NodeId&) override { return {}; }
   core::Result<std::uint64_t> seal(const SealRequest&) override { return 0; }
   core::Result<void> roll_back(const RollBackRequest&) override { return {}; }
+  core::Result<void> adopt(const AdoptRequest&) override { return {}; }
   core::Result<std::uint64_t> flatten(const FlattenRequest&) override {
     return std::unexpected(msg::invalid("node_id", "a simulated store has no disks"));
   }

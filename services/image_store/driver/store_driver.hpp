@@ -65,6 +65,14 @@ struct SealRequest {
   std::uint64_t disk_bytes = 0;
 };
 
+/// Lets disks of the store continue a layer that was staged like an image.
+struct AdoptRequest {
+  std::string folder = {};         // of the layer
+  std::string parent_folder = {};  // of the layer that it continues; empty = `image`
+  std::string image = {};          // path of the image's disk; empty = an empty disk
+  std::string image_format = {};
+};
+
 /// Discards what a node has written.
 struct RollBackRequest {
   msg::NodeId node_id = {};
@@ -106,6 +114,8 @@ class StoreDriver {
   virtual core::Result<std::uint64_t> seal(const SealRequest& request) = 0;
   virtual core::Result<void> roll_back(const RollBackRequest& request) = 0;
 
+  /// May be repeated.
+  virtual core::Result<void> adopt(const AdoptRequest& request) = 0;
   /// Returns the size of the new file; what a killed process left at its path is overwritten.
   /// `invalid_argument`: it would be larger than `size_bytes_max`.
   virtual core::Result<std::uint64_t> flatten(const FlattenRequest& request) = 0;

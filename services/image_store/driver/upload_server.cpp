@@ -24,33 +24,25 @@ http::Response render_fault(int status, const std::string& detail, const std::st
 
 }  // namespace
 
-UploadServer::UploadServer(http::ServerOptions options, const UploadRules& rules, Metrics& metrics,
-                           UploadFolder folder, std::shared_ptr<UploadLocks> locks,
-                           UploadCalls calls)
+UploadHandler::UploadHandler(const UploadRules& rules, Metrics& metrics, UploadFolder folder,
+                             std::shared_ptr<UploadLocks> locks, UploadCalls calls)
     : rules_{rules},
       metrics_{metrics},
       folder_{std::move(folder)},
       locks_{std::move(locks)},
       calls_{std::move(calls)},
-      workers_{std::make_shared<core::ThreadWorkers>(upload_workers)} {
-  options.render_error = render_fault;
-  server_ = std::make_unique<http::Server>(
-      std::move(options),
-      [this](const http::Request& request, const std::shared_ptr<void>& context,
-             const http::Respond& respond) {
-        handle(request, context, with_origin(request, respond));
-      },
-      [](const http::Request& request) { return tus_method(request) == "PATCH"; },
-      [this](const http::Request& request, const Planned& done) { plan_part(request, done); });
-  server_->start();
-}
+      workers_{std::make_shared<core::ThreadWorkers>(upload_workers)} {}
 
-UploadServer::~UploadServer() {
-  server_.reset();
+UploadHandler::~UploadHandler() {
   workers_->stop();
 }
 
-http::Respond UploadServer::with_origin(const http::Request& request, http::Respond respond) const {
+bool UploadHandler::is_part(const http::Request& request) {
+  return tus_method(request) == "PATCH";
+}
+
+http::Respond UploadHandler::with_origin(const http::Request& request,
+                                         http::Respond respond) const {
   if (rules_.origins.empty()) return respond;
   return [request =
               http::Request{
@@ -61,7 +53,7 @@ http::Respond UploadServer::with_origin(const http::Request& request, http::Resp
   };
 }
 
-void UploadServer::plan_part(const http::Request& request, const Planned& done) {
+void UploadHandler::plan_part(const http::Request& request, const Planned& done) {
   plan(request, [done, refuse = with_origin(request, done)](
                     std::variant<http::BodyPlan, http::Response> planned) {
     if (auto* refusal = std::get_if<http::Response>(&planned)) return refuse(std::move(*refusal));
@@ -69,7 +61,7 @@ void UploadServer::plan_part(const http::Request& request, const Planned& done) 
   });
 }
 
-void UploadServer::plan(const http::Request& request, const Planned& done) {
+void UploadHandler::plan(const http::Request& request, const Planned& done) {
   const auto access = parse_access(request);
   if (!access) return done(tus_refusal(access.error()));
   auto part = parse_part(request, access->upload_id);
@@ -93,9 +85,14 @@ void UploadServer::plan(const http::Request& request, const Planned& done) {
   });
 }
 
-void UploadServer::handle(const http::Request& request, const std::shared_ptr<void>& context,
-                          const http::Respond& respond) {
-  if (context) return finish_part(std::static_pointer_cast<UploadWriter>(context), respond);
+void UploadHandler::handle(const http::Request& request, const std::shared_ptr<void>& context,
+                           const http::Respond& respond) {
+  const auto answered = with_origin(request, respond);
+  if (context) return finish_part(std::static_pointer_cast<UploadWriter>(context), answered);
+  answer(request, answered);
+}
+
+void UploadHandler::answer(const http::Request& request, const http::Respond& respond) {
   const auto method = tus_method(request);
   if (method == "OPTIONS") return respond(tus_options(rules_.size_bytes_max));
   if (method != "HEAD" && method != "DELETE")
@@ -106,8 +103,8 @@ void UploadServer::handle(const http::Request& request, const std::shared_ptr<vo
   remove(*access, respond);
 }
 
-void UploadServer::finish_part(const std::shared_ptr<UploadWriter>& writer,
-                               const http::Respond& respond) {
+void UploadHandler::finish_part(const std::shared_ptr<UploadWriter>& writer,
+                                const http::Respond& respond) {
   workers_->submit([writer, respond, &metrics = metrics_, received = calls_.received] {
     const auto offset = writer->finish();
     if (!offset) return respond(tus_refusal(offset.error()));
@@ -120,7 +117,7 @@ void UploadServer::finish_part(const std::shared_ptr<UploadWriter>& writer,
   });
 }
 
-void UploadServer::show(const UploadAccess& access, const http::Respond& respond) {
+void UploadHandler::show(const UploadAccess& access, const http::Respond& respond) {
   calls_.find(access,
               [access, respond, folder = folder_, locks = locks_,
                workers = std::weak_ptr(workers_)](const core::Result<UploadTarget>& target) {
@@ -139,7 +136,7 @@ void UploadServer::show(const UploadAccess& access, const http::Respond& respond
               });
 }
 
-void UploadServer::remove(const UploadAccess& access, const http::Respond& respond) {
+void UploadHandler::remove(const UploadAccess& access, const http::Respond& respond) {
   calls_.find(access, [access, respond, locks = locks_,
                        remove = calls_.remove](const core::Result<UploadTarget>& target) {
     if (!target) return respond(tus_refusal(target.error()));
@@ -150,6 +147,20 @@ void UploadServer::remove(const UploadAccess& access, const http::Respond& respo
       respond(tus_response(204));
     });
   });
+}
+
+UploadServer::UploadServer(http::ServerOptions options, std::shared_ptr<UploadHandler> handler)
+    : handler_{std::move(handler)} {
+  options.render_error = render_fault;
+  server_ = std::make_unique<http::Server>(
+      std::move(options),
+      [this](const http::Request& request, const std::shared_ptr<void>& context,
+             const http::Respond& respond) { handler_->handle(request, context, respond); },
+      UploadHandler::is_part,
+      [this](const http::Request& request, const UploadHandler::Planned& done) {
+        handler_->plan_part(request, done);
+      });
+  server_->start();
 }
 
 }  // namespace nucleus::image_store

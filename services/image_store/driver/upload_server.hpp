@@ -39,26 +39,30 @@ struct UploadRules {
   std::vector<std::string> origins = {};  // whose pages may send uploads
 };
 
-class UploadServer {
+/// Answers the requests of one or more HTTP servers, on their threads.
+class UploadHandler {
  public:
-  /// Throws std::runtime_error if the endpoint cannot be bound.
-  UploadServer(core::http::ServerOptions options, const UploadRules& rules, Metrics& metrics,
-               UploadFolder folder, std::shared_ptr<UploadLocks> locks, UploadCalls calls);
-  ~UploadServer();
-  UploadServer(const UploadServer&) = delete;
-  UploadServer& operator=(const UploadServer&) = delete;
-
-  core::Endpoint endpoint() const { return server_->endpoint(); }
-
- private:
   using Planned = std::function<void(std::variant<core::http::BodyPlan, core::http::Response>)>;
 
-  core::http::Respond with_origin(const core::http::Request& request,
-                                  core::http::Respond respond) const;
+  UploadHandler(const UploadRules& rules, Metrics& metrics, UploadFolder folder,
+                std::shared_ptr<UploadLocks> locks, UploadCalls calls);
+  /// Call after the end of the servers.
+  ~UploadHandler();
+  UploadHandler(const UploadHandler&) = delete;
+  UploadHandler& operator=(const UploadHandler&) = delete;
+
+  /// Whether `plan_part` decides about the request before its body is read.
+  static bool is_part(const core::http::Request& request);
   void plan_part(const core::http::Request& request, const Planned& done);
-  void plan(const core::http::Request& request, const Planned& done);
+  /// `context`: of the plan of a part that has been written.
   void handle(const core::http::Request& request, const std::shared_ptr<void>& context,
               const core::http::Respond& respond);
+
+ private:
+  core::http::Respond with_origin(const core::http::Request& request,
+                                  core::http::Respond respond) const;
+  void plan(const core::http::Request& request, const Planned& done);
+  void answer(const core::http::Request& request, const core::http::Respond& respond);
   void finish_part(const std::shared_ptr<UploadWriter>& writer, const core::http::Respond& respond);
   void show(const UploadAccess& access, const core::http::Respond& respond);
   void remove(const UploadAccess& access, const core::http::Respond& respond);
@@ -69,7 +73,19 @@ class UploadServer {
   std::shared_ptr<UploadLocks> locks_;
   const UploadCalls calls_;
   std::shared_ptr<core::ThreadWorkers> workers_;
-  std::unique_ptr<core::http::Server> server_;  // last: its thread uses the others
+};
+
+/// The server for clients.
+class UploadServer {
+ public:
+  /// Throws std::runtime_error if the endpoint cannot be bound.
+  UploadServer(core::http::ServerOptions options, std::shared_ptr<UploadHandler> handler);
+
+  core::Endpoint endpoint() const { return server_->endpoint(); }
+
+ private:
+  std::shared_ptr<UploadHandler> handler_;
+  std::unique_ptr<core::http::Server> server_;  // last: its thread uses the other
 };
 
 }  // namespace nucleus::image_store

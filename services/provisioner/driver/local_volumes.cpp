@@ -82,6 +82,7 @@ LocalVolumes::Options volume_options(const Config& config) {
   return {.volumes_directory = volumes_directory(config),
           .copies_directory = copies_directory(config),
           .ca_file = config.ca_file,
+          .store_url = config.image_store_url,
           .user = config.qemu_user,
           .copy_timeout = std::chrono::milliseconds{config.step_timeout_ms / 2},
           .send_bytes_per_s_max = config.layer_send_bytes_per_s};
@@ -156,7 +157,10 @@ core::Result<msg::LayerSent> LocalVolumes::send_layer(const Claim&, const msg::S
   if (request.content_id.empty()) {
     const auto sealed = find_sealed(directory, request.save_id);
     if (!sealed) return std::unexpected(sealed.error());
-    return sender_.send(request.node_id, *sealed, {.url = request.url, .ticket = request.ticket});
+    return sender_.send(
+        request.node_id, *sealed,
+        {.url = (request.url.starts_with('/') ? options_.store_url : "") + request.url,
+         .ticket = request.ticket});
   }
   const auto size = keep_as_layer(directory, request.save_id, request.content_id);
   if (!size) return std::unexpected(size.error());

@@ -25,7 +25,8 @@ class LocalVolumes {
   struct Options {
     std::string volumes_directory = {};
     std::string copies_directory = {};
-    std::string ca_file = {};  // verifies the image store
+    std::string ca_file = {};    // verifies the image store
+    std::string store_url = {};  // https://ADDRESS:PORT of the image store
     QemuUser user = {};
     std::chrono::milliseconds copy_timeout{};  // then `prepare` fails, and goes on when repeated
     std::int64_t send_bytes_per_s_max = 0;     // of each layer; 0 = no limit

@@ -1,6 +1,7 @@
 #include "services/scheduler/plan/disk_work.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/lookups.hpp"
@@ -38,12 +39,11 @@ core::Result<void> check_off(const StoredNode& node) {
 core::Result<void> check_save(const StoredNode& node, const msg::ChangeDisk& request) {
   const auto& all = node.disk.generations;
   if (node.epoch == 0 || node.is_disk_fresh)
-    return core::refuse(ErrorCode::wrong_state, "node " + node.definition.name +
-                                                    " has not run yet: its disk has nothing "
-                                                    "to save");
-  if (!node.disk_host_id.empty())
-    return core::refuse(ErrorCode::wrong_state, "its disk is on host " + node.disk_host_id.value +
-                                                    ", which cannot save it yet");
+    return core::refuse(
+        ErrorCode::wrong_state,
+        node.disk.generation == 0
+            ? "node " + node.definition.name + " has not run yet: its disk has nothing to save"
+            : "nothing was written to the disk since " + shown_generation(node.disk.generation));
   if (all.size() >= msg::generations_max)
     return core::refuse(ErrorCode::wrong_state,
                         "the disk has " + std::to_string(all.size()) +
@@ -103,6 +103,10 @@ core::Result<void> check_work(const StoredNode& node, const msg::ChangeDisk& req
   return core::refuse(ErrorCode::invalid_argument, "no such work", "kind");
 }
 
+bool is_host_save(const StoredNode& node) {
+  return node.disk_work.kind == DiskWorkKind::save && !node.disk_host_id.empty();
+}
+
 /// The host that keeps the disk deletes it before the node can start on it again.
 void discard_host_disk(Draft& draft, StoredNode& node) {
   if (node.disk_host_id.empty()) return;
@@ -111,6 +115,13 @@ void discard_host_disk(Draft& draft, StoredNode& node) {
       .node_id = id, .host_id = node.disk_host_id, .spare_host_ids = node.spare_disk_hosts};
   node.disk_host_id = {};
   node.spare_disk_hosts.clear();
+  node.is_disk_fresh = true;
+}
+
+/// The image store has all that was written: any host may continue it. This one deletes its files
+/// when the node is removed.
+void release_host_disk(StoredNode& node) {
+  node.spare_disk_hosts.push_back(std::exchange(node.disk_host_id, {}));
   node.is_disk_fresh = true;
 }
 
@@ -145,10 +156,40 @@ core::Result<Plan> plan_disk_work(const View& view, const msg::ChangeDisk& reque
   return finish(draft);
 }
 
+std::vector<HostSave> host_saves(const View& view) {
+  std::vector<HostSave> saves;
+  for (const auto& id : view.nodes_with_disk_work()) {
+    const auto& node = *view.node(id);
+    if (!is_host_save(node)) continue;
+    const auto* host = view.host(node.disk_host_id);
+    const bool is_published = node.disk.ended_work_id == node.disk_work.work_id;
+    saves.push_back({.node_id = id,
+                     .host_id = node.disk_host_id,
+                     .process = host ? host->process : "",
+                     .work_id = node.disk_work.work_id,
+                     .name = node.disk_work.name,
+                     .content_id = is_published && !node.volume.layers.empty()
+                                       ? node.volume.layers.back().content_id
+                                       : ""});
+  }
+  return saves;
+}
+
+Plan plan_disk_work_reason(const View& view, const HostSave& save, const std::string& reason,
+                           std::int64_t now_unix_ms) {
+  const auto* known = view.node(save.node_id);
+  if (!known || known->disk_work.work_id != save.work_id || !msg::is_under_way(known->disk_work) ||
+      known->disk_work.reason == reason)
+    return {};
+  Draft draft{view, now_unix_ms};
+  draft.edit(save.node_id).disk_work.reason = reason;
+  return finish(draft);
+}
+
 std::vector<msg::WorkOnDisk> disk_works(const View& view) {
   std::vector<msg::WorkOnDisk> works;
   for (const auto& id : view.nodes_with_disk_work()) {
-    if (view.removed_disks().contains(id)) continue;
+    if (view.removed_disks().contains(id) || is_host_save(*view.node(id))) continue;
     const auto& work = view.node(id)->disk_work;
     works.push_back({.node_id = id,
                      .work_id = work.work_id,
@@ -159,13 +200,15 @@ std::vector<msg::WorkOnDisk> disk_works(const View& view) {
   return works;
 }
 
-Plan plan_disk_work_refused(const View& view, const msg::WorkOnDisk& work,
-                            const std::string& reason, std::int64_t now_unix_ms) {
+Plan plan_disk_work_ended(const View& view, const msg::WorkOnDisk& work, const std::string& reason,
+                          std::int64_t now_unix_ms) {
   const auto* known = view.node(work.node_id);
   if (!known || known->disk_work.work_id != work.work_id || !msg::is_under_way(known->disk_work))
     return {};
   Draft draft{view, now_unix_ms};
-  auto& ended = draft.edit(work.node_id).disk_work;
+  StoredNode& node = draft.edit(work.node_id);
+  if (is_host_save(node) && reason.empty()) release_host_disk(node);
+  auto& ended = node.disk_work;
   ended.ended_unix_s = draft.now_unix_s();
   ended.reason = reason;
   return finish(draft);
@@ -175,9 +218,11 @@ void take_content(StoredNode& node, const msg::DiskContent& disk, std::int64_t n
   node.disk = disk;
   auto& work = node.disk_work;
   if (!msg::is_under_way(work) || disk.ended_work_id != work.work_id) return;
+  if (work.kind == DiskWorkKind::save && disk.reason.empty()) work.generation = disk.generation;
+  // Its host is told what the layer was published as.
+  if (is_host_save(node) && disk.reason.empty()) return;
   work.ended_unix_s = now_unix_s;
   work.reason = disk.reason;
-  if (work.kind == DiskWorkKind::save && work.reason.empty()) work.generation = disk.generation;
 }
 
 }  // namespace nucleus::scheduler

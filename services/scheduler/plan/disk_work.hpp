@@ -15,14 +15,29 @@ msg::NodeDisk disk_of(const StoredNode& node);
 core::Result<Plan> plan_disk_work(const View& view, const msg::ChangeDisk& request,
                                   const std::string& work_id, std::int64_t now_unix_ms);
 
-/// The requests for the work that is under way, except what waits for a host.
+/// A save of a disk that a host keeps.
+struct HostSave {
+  msg::NodeId node_id = {};
+  msg::HostId host_id = {};
+  std::string process = {};  // of the host; empty = it was removed
+  std::string work_id = {};
+  std::string name = {};        // of the generation
+  std::string content_id = {};  // that the layer was published as; empty = not yet
+};
+std::vector<HostSave> host_saves(const View& view);
+
+/// Shows why a save does not get on; empty = it does.
+Plan plan_disk_work_reason(const View& view, const HostSave& save, const std::string& reason,
+                           std::int64_t now_unix_ms);
+
+/// The requests for the work that is under way, except what is done with a host.
 std::vector<msg::WorkOnDisk> disk_works(const View& view);
 
-/// The image store refuses the work: the disk stays as it is.
-Plan plan_disk_work_refused(const View& view, const msg::WorkOnDisk& work,
-                            const std::string& reason, std::int64_t now_unix_ms);
+/// The work has ended; with a reason, it was refused, and the disk stays as it is.
+Plan plan_disk_work_ended(const View& view, const msg::WorkOnDisk& work, const std::string& reason,
+                          std::int64_t now_unix_ms);
 
-/// Takes what the image store has of the disk, which may end the work.
+/// Takes what the image store has of the disk, which ends work that no host has a part in.
 void take_content(StoredNode& node, const msg::DiskContent& disk, std::int64_t now_unix_s);
 
 }  // namespace nucleus::scheduler

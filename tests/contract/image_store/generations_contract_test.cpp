@@ -196,6 +196,37 @@ TEST_F(FileGenerations, BecomeOneFileThatNamesNoOther) {
   EXPECT_TRUE(has('b', world.folder.file("flat"))) << "all other files are gone";
 }
 
+TEST_F(FileGenerations, ContinueALayerThatAHostHasSent) {
+  write('a');
+  ASSERT_TRUE(seal("g1"));
+  // As it travels: it has what was written since, and names no other file.
+  const auto sent = world.folder.file("sent");
+  ASSERT_TRUE(
+      core::must_run_child({.argv = {"qemu-img", "create", "-q", "-f", "qcow2", sent, "1M"}}));
+  ASSERT_EQ(io("write -P 122 0 64k", sent), 0);  // a whole cluster
+  ASSERT_TRUE(world.store.stage(
+      {.folder = "g2",
+       .format = msg::ImageFormat::qcow2,
+       .from = {.disk = sent},
+       .is_upload = true,
+       .limits = {.size_bytes_max = 8 * mebibyte, .virtual_bytes_max = 8 * mebibyte}}));
+  for (int times = 0; times < 2; ++times) {
+    const auto adopted = world.store.adopt({.folder = "g2", .parent_folder = "g1"});
+    ASSERT_TRUE(adopted) << adopted.error().detail;
+  }
+  ASSERT_TRUE(roll_back("g2"));
+  EXPECT_EQ(io("read -P 122 0 64k", disk), 0);
+  EXPECT_EQ(io("read -P 97 64k 448k", disk), 0) << "of g1";
+  ASSERT_TRUE(flatten("g2"));
+  EXPECT_EQ(io("read -P 105 512k 512k", world.folder.file("flat")), 0) << "of the image";
+  const auto info =
+      core::must_run_child({.argv = {"qemu-img", "info", world.folder.file("images/g2/disk")}});
+  ASSERT_TRUE(info);
+  EXPECT_EQ(info->find("backing"), std::string::npos) << "hosts read it as it was sent";
+  ASSERT_TRUE(world.store.remove_image("g2"));
+  EXPECT_FALSE(fs::exists(world.folder.file("volumes/g2.layer")));
+}
+
 TEST_F(FileGenerations, AreNotFlattenedBeyondALimitOrWithoutTheirFiles) {
   write('a');
   ASSERT_TRUE(seal("g1"));

@@ -10,6 +10,7 @@
 #include "messages/explanations.hpp"
 #include "messages/image_store.hpp"
 #include "messages/isolation.hpp"
+#include "messages/layers.hpp"
 #include "messages/network.hpp"
 #include "messages/overhead.hpp"
 #include "messages/people.hpp"
@@ -75,8 +76,8 @@ void for_every_request_and_event(Visit&& visit) {
                  StreamConsole, ProbeNode, ProbeHost, RunMeasurement, NotifyNode, CheckIsolation>(
       visit);
   visit_messages<BeginUpload, FinishUpload, ListUploads, RemoveUpload, ImportImage, ListImages,
-                 ListVolumes, RemoveImage, WorkOnDisk, SaveImage, ImagePublished, ImageRemoved,
-                 VolumeChanged, VolumePlaced>(visit);
+                 ListVolumes, RemoveImage, WorkOnDisk, SaveImage, ReceiveLayer, ImagePublished,
+                 ImageRemoved, VolumeChanged, VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
   visit_messages<IssueTicket, ConsoleSessionChanged>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);

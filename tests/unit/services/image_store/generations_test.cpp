@@ -47,7 +47,7 @@ class Generations : public testing::Test {
                           "f-" + work_id, 1000);
   }
   void end(const core::Result<std::uint64_t>& size_bytes = 0) {
-    const auto ended = plan_disk_work_end(view_, {"n"}, size_bytes);
+    const auto ended = plan_disk_work_end(view_, {"n"}, stored().work.work_id, size_bytes);
     ASSERT_TRUE(ended);
     apply(*ended);
   }
@@ -99,7 +99,7 @@ TEST_F(Generations, AreOneWorkForARepeatedRequest) {
   end();
   EXPECT_TRUE(plan(DiskWorkKind::save, "w1")->volumes.empty());
   EXPECT_EQ(stored().generations.size(), 1U);
-  EXPECT_FALSE(plan_disk_work_end(view_, {"n"}, 0));
+  EXPECT_FALSE(plan_disk_work_end(view_, {"n"}, "w1", 0));
 }
 
 TEST_F(Generations, BranchAfterARollBackAndKeepTheirNumbers) {
@@ -161,13 +161,41 @@ TEST_F(Generations, AreRefusedWhenSomethingContinuesThemOrTheirNameIsTaken) {
   EXPECT_EQ(plan(DiskWorkKind::save, "../w3").error().code, ErrorCode::invalid_argument);
 }
 
+TEST_F(Generations, AreReceivedFromAHostUnlessOtherWorkTakesTheirPlace) {
+  const auto receive = [this](const std::string& work_id) {
+    return plan_received_layer(view_,
+                               {.node_id = {"n"},
+                                .work_id = work_id,
+                                .name = work_id,
+                                .size_bytes = 4096,
+                                .sha256 = "abc"},
+                               "f-" + work_id, 1000);
+  };
+  apply(*receive("w1"));
+  EXPECT_TRUE(receive("w1")->volumes.empty());
+  EXPECT_TRUE(view_.unsettled().empty()) << "nothing is to be done here before it has arrived";
+  EXPECT_EQ(adopt_request(stored(), store_).image, "/images/i");
+  apply(*receive("w2"));
+  EXPECT_TRUE(view_.doomed_folders().contains("f-w1"));
+  EXPECT_FALSE(plan_disk_work_end(view_, {"n"}, "w1", 4096)) << "it is void";
+  end(4096);
+  EXPECT_EQ(content_of(stored()).ended_work_id, "w2");
+  ASSERT_EQ(stored().volume.layers.size(), 1U);
+  EXPECT_EQ(stored().volume.layers[0].sha256, "abc");
+  apply(*receive("w3"));
+  EXPECT_EQ(adopt_request(stored(), store_).parent_folder, "f-w2");
+  apply(*plan(DiskWorkKind::roll_back, "w4", 0));
+  end();
+  EXPECT_EQ(stored().generation, 0U);
+}
+
 TEST_F(Generations, GoWithTheirNodeAndKeepTheImageUntilThen) {
   save("w1");
   apply(*plan(DiskWorkKind::save, "w2"));
   apply({.images_removed = {{"p/x"}}, .folders_doomed = {"i"}});
   EXPECT_TRUE(view_.is_folder_used("i"));
   apply(plan_removal(view_, {{"n"}}));
-  EXPECT_FALSE(plan_disk_work_end(view_, {"n"}, 0)) << "removed meanwhile";
+  EXPECT_FALSE(plan_disk_work_end(view_, {"n"}, "w2", 0)) << "removed meanwhile";
   EXPECT_EQ(plan(DiskWorkKind::save, "w3").error().code, ErrorCode::not_found);
   apply(plan_removal_end(view_, {"n"}));
   for (const auto* folder : {"i", "f-w1", "f-w2"}) {

@@ -207,11 +207,10 @@ TEST_F(DiskWork, ThatFailedShowsItsReasonAndLetsTheNodeStart) {
 TEST_F(DiskWork, ThatTheImageStoreRefusesEndsWithItsReason) {
   ASSERT_TRUE(save("w1"));
   const auto asked = disk_works(small.view).front();
-  small.apply(plan_disk_work_refused(small.view, asked, "the disk has no room", small.now_unix_ms));
+  small.apply(plan_disk_work_ended(small.view, asked, "the disk has no room", small.now_unix_ms));
   EXPECT_FALSE(msg::is_under_way(work()));
   EXPECT_EQ(work().reason, "the disk has no room");
-  EXPECT_TRUE(
-      plan_disk_work_refused(small.view, asked, "again", small.now_unix_ms).changes.empty());
+  EXPECT_TRUE(plan_disk_work_ended(small.view, asked, "again", small.now_unix_ms).changes.empty());
 }
 
 /// Frontend `d` has its disk on a host.
@@ -252,11 +251,50 @@ TEST_F(HostDiskWork, RollsBackOnceTheHostHasDeletedItsDisk) {
   EXPECT_TRUE(small.node("d-0").is_disk_fresh);
 }
 
-TEST_F(HostDiskWork, IsRefusedForASaveAndNamesTheHost) {
-  const auto refused = plan(DiskWorkKind::save);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, ErrorCode::wrong_state);
-  EXPECT_EQ(refused.error().detail, "its disk is on host h1, which cannot save it yet");
+TEST_F(HostDiskWork, SavesWithTheHostUntilItKnowsWhatTheLayerWasPublishedAs) {
+  auto change = plan(DiskWorkKind::save);
+  ASSERT_TRUE(change) << change.error().detail;
+  small.apply(std::move(*change));
+  EXPECT_TRUE(disk_works(small.view).empty());
+  auto saves = host_saves(small.view);
+  ASSERT_EQ(saves.size(), 1U);
+  EXPECT_EQ(saves[0].process, "provisioner/h1");
+  EXPECT_EQ(saves[0].content_id, "");
+  small.apply(plan_disk_work_reason(small.view, saves[0], "no space", small.now_unix_ms));
+  EXPECT_EQ(small.node("d-0").reason, "its disk is being saved: no space");
+  EXPECT_TRUE(
+      plan_disk_work_reason(small.view, saves[0], "no space", small.now_unix_ms).changes.empty());
+  auto volume = small.node("d-0").volume;
+  volume.layers = {{.kind = msg::BaseFileKind::layer, .content_id = "f1"}};
+  small.apply(plan_volume(
+      small.view,
+      {.volume = volume,
+       .is_ready = true,
+       .disk = {.generation = 1, .generations = {{.number = 1}}, .ended_work_id = "w1"}},
+      small.now_unix_ms));
+  EXPECT_TRUE(msg::is_under_way(small.node("d-0").disk_work));
+  saves = host_saves(small.view);
+  ASSERT_EQ(saves.size(), 1U);
+  EXPECT_EQ(saves[0].content_id, "f1");
+  ASSERT_TRUE(small.power("d-0", PowerAction::poweron));
+  EXPECT_EQ(small.host_of("d-0"), "");
+  small.apply(plan_disk_work_ended(small.view, {.node_id = {"d-0"}, .work_id = "w1"}, "",
+                                   small.now_unix_ms));
+  EXPECT_EQ(small.node("d-0").disk_work.generation, 1U);
+  small.pass();
+  EXPECT_EQ(small.host_of("d-0"), "h1");
+}
+
+TEST_F(HostDiskWork, EndsWithTheReasonOfTheImageStore) {
+  small.apply(*plan(DiskWorkKind::save));
+  small.apply(plan_volume(small.view,
+                          {.volume = small.node("d-0").volume,
+                           .is_ready = true,
+                           .disk = {.ended_work_id = "w1", .reason = "sha256 does not match"}},
+                          small.now_unix_ms));
+  EXPECT_FALSE(msg::is_under_way(small.node("d-0").disk_work));
+  EXPECT_TRUE(host_saves(small.view).empty());
+  EXPECT_EQ(small.node("d-0").disk_work.reason, "sha256 does not match");
 }
 
 }  // namespace
