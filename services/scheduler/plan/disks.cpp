@@ -20,6 +20,7 @@ std::string fault_of(Draft& draft, const StoredNode& node, const msg::HostId& id
     return "which is " + std::string(msg::name_of(host->state));
   if (host->is_drained) return "which is drained";
   if (!fits(node.size, total_of(*host, draft.view().config()))) return "which is too small for it";
+  if (is_in_doubt(*host)) return {};  // it has just returned, or its ports are closed: it may wait
   const Need need = need_of(draft, node);
   if (need.host_class && *need.host_class != host->host_class)
     return "which is of class " + host->host_class;
