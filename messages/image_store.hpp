@@ -56,7 +56,8 @@ struct BeginUpload {
   std::string md5 = {};          // likewise
   std::string source_url = {};   // https://, or http:// with `sha256`; without user and password
   Firmware firmware = Firmware::bios;
-  // Whose right is checked again with each part and before it is published; empty = nobody's.
+  // The person whose right is checked again with each part and before publication; empty = no
+  // check.
   PersonId person_id = {};
   std::string token_id = {};
   std::string person_uid = {};

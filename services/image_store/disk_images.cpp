@@ -11,22 +11,14 @@ namespace nucleus::image_store {
 using core::ErrorCode;
 using msg::UploadState;
 
-namespace {
-
-std::string no_such_generation(std::uint64_t generation) {
-  return "the disk has no generation " + std::to_string(generation);
-}
-
-}  // namespace
-
 core::Result<const StoredVolume*> Uploads::check_save(const msg::SaveImage& request) const {
   const auto* stored = view_.volume(request.node_id);
   if (!stored || stored->state == VolumeState::removed ||
       !msg::sees(request.viewer, stored->node.project_id))
     return core::refuse(ErrorCode::not_found, "no such node: " + msg::shown(request.node_id.value),
                         "node_id");
-  if (!find_generation(*stored, request.generation))
-    return core::refuse(ErrorCode::not_found, no_such_generation(request.generation), "generation");
+  if (auto known = check_generation(*stored, request.generation); !known)
+    return std::unexpected(known.error());
   if (msg::find_base(stored->volume, msg::BaseFileKind::kernel))
     return core::refuse(ErrorCode::wrong_state,
                         "the node boots by the kernel of its image, which is not on its disk",
@@ -77,7 +69,8 @@ void Uploads::start_flattening(const StoredUpload& upload, std::uint64_t bytes_m
   const auto* generation = stored ? find_generation(*stored, upload.generation) : nullptr;
   if (!generation || stored->state == VolumeState::removed)
     return end_fetch(upload.upload_id, std::unexpected(msg::invalid(
-                                           "generation", no_such_generation(upload.generation))));
+                                           "generation", "the disk has no generation " +
+                                                             std::to_string(upload.generation))));
   const FlattenRequest request{.folder = generation->folder,
                                .to = folder_.path_of(upload.upload_id),
                                .size_bytes_max = bytes_max,

@@ -25,7 +25,7 @@ class Fetches {
   Fetches& operator=(const Fetches&) = delete;
 
   /// Whether another one may be started now. A project has half of `fetches_max` at most: a server
-  /// that sends a byte a second delays nobody else's images.
+  /// that sends a byte a second does not delay other projects.
   bool has_room_for(const msg::ProjectId& project) const;
   /// `path` is the upload's file. `lock` is held while it is written.
   void start(const StoredUpload& upload, const std::string& path, std::uint64_t bytes_max,

@@ -13,12 +13,6 @@ std::string shown_number(std::uint64_t number) {
   return "generation " + std::to_string(number);
 }
 
-core::Result<void> check_known(const StoredVolume& stored, std::uint64_t number) {
-  if (find_generation(stored, number)) return {};
-  return core::refuse(ErrorCode::not_found, "the disk has no " + shown_number(number),
-                      "generation");
-}
-
 core::Result<void> check_work(const StoredVolume& stored, const msg::WorkOnDisk& request) {
   const auto& all = stored.generations;
   // What a host sends may never arrive.
@@ -40,9 +34,9 @@ core::Result<void> check_work(const StoredVolume& stored, const msg::WorkOnDisk&
       return {};
     case DiskWorkKind::roll_back:
       return request.generation == 0 ? core::Result<void>{}
-                                     : check_known(stored, request.generation);
+                                     : check_generation(stored, request.generation);
     case DiskWorkKind::remove:
-      if (auto known = check_known(stored, request.generation); !known) return known;
+      if (auto known = check_generation(stored, request.generation); !known) return known;
       if (stored.generation == request.generation ||
           has([&](const StoredGeneration& one) { return one.shown.parent == request.generation; }))
         return core::refuse(ErrorCode::wrong_state,
@@ -68,6 +62,12 @@ void take_saved(StoredVolume& stored, std::uint64_t size_bytes) {
 }
 
 }  // namespace
+
+core::Result<void> check_generation(const StoredVolume& stored, std::uint64_t number) {
+  if (find_generation(stored, number)) return {};
+  return core::refuse(ErrorCode::not_found, "the disk has no " + shown_number(number),
+                      "generation");
+}
 
 const StoredGeneration* find_generation(const StoredVolume& stored, std::uint64_t number) {
   const auto found = std::ranges::find_if(

@@ -13,6 +13,9 @@ namespace nucleus::image_store {
 /// Null if the disk has no such generation.
 const StoredGeneration* find_generation(const StoredVolume& stored, std::uint64_t number);
 
+/// `not_found` if the disk has no such generation.
+core::Result<void> check_generation(const StoredVolume& stored, std::uint64_t number);
+
 /// A generation and those that it continues, oldest first; empty for 0.
 std::vector<const StoredGeneration*> chain_of(const StoredVolume& stored, std::uint64_t number);
 

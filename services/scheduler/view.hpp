@@ -106,7 +106,7 @@ class View {
   const std::set<msg::NodeId>& waiting_nodes() const { return indexes_.waiting_nodes; }
   /// Placed on hosts that cannot start them.
   const std::set<msg::NodeId>& failing_nodes() const { return indexes_.failing_nodes; }
-  /// Whose disks are worked on.
+  /// Nodes with unfinished disk work.
   const std::set<msg::NodeId>& nodes_with_disk_work() const {
     return indexes_.nodes_with_disk_work;
   }

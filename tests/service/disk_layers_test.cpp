@@ -118,7 +118,7 @@ TEST_F(DiskLayers, SealADiskOfAnEarlierReleaseWhichNamesItsBase) {
 }
 
 TEST_F(DiskLayers, AreSealedOnceAndOnlyIfThereIsSomethingToSave) {
-  EXPECT_EQ(seal("s").error().code, ErrorCode::not_found) << "there is no disk";
+  EXPECT_EQ(seal("s").error().code, ErrorCode::not_found) << "no disk exists";
   make_disk();
   const auto sealed = seal("s");
   ASSERT_TRUE(sealed);

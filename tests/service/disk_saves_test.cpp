@@ -21,7 +21,7 @@ struct Asked {
   std::atomic<bool> is_away{false};  // the image store refuses for now
   std::mutex mutex = {};
   std::string work_id = {};
-  std::string content_id = {};  // that the host was told
+  std::string content_id = {};  // sent to the host
 };
 
 class SavingHost {

@@ -100,7 +100,7 @@ class StoreDriver {
   virtual core::Result<void> remove_unfinished() = 0;
   /// Where an image's files are. Does not block.
   virtual ImageFiles files_of(const StoredImage& image) const = 0;
-  /// Removes an image or a layer. Succeeds if there is no such folder.
+  /// Removes an image or a layer. Succeeds if the folder does not exist.
   virtual core::Result<void> remove_image(const std::string& folder) = 0;
 
   /// Makes the node's volume, unless it exists. The volume's path is empty if the node has no disk.

@@ -65,7 +65,7 @@ core::Result<CpuPlan> CpuPlans::begin_start(virConnect* connection, const Domain
   if (!topology) return std::unexpected(topology.error());
   auto use = use_by_others(connection);
   if (!use) return std::unexpected(use.error());
-  // The kernel's count lacks some pages of domains that are starting, nobody knows how many.
+  // Domains that are starting have taken an unknown part of their pages from the free ones.
   if (!starts_.empty())
     for (auto& cell : topology->cells)
       for (auto& pool : cell.pools) pool.free = pool.count;

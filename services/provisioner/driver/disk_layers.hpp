@@ -22,9 +22,9 @@ core::Result<void> make_volume_directory(const std::string& path);
 /// Renames a file whose content is final, durably.
 core::Result<void> put_in_place(const std::string& from, const std::string& to);
 
-/// Turns the top into a sealed disk of this save, whose path is returned. A disk that an earlier
-/// save sealed, which was not published, becomes that of this one. `not_found`: there is no disk,
-/// or nothing was written since it was published. Fails while QEMU has the disk open.
+/// Turns the top into a sealed disk of this save, whose path is returned. A sealed
+/// disk of an earlier save that was not published is taken over by this one. `not_found`: the disk
+/// does not exist, or is unchanged since it was published. Fails while QEMU has the disk open.
 core::Result<std::string> seal_disk(const std::string& directory, const std::string& save_id,
                                     const QemuUser& user);
 

@@ -40,7 +40,7 @@ std::optional<CpuSet> pinned_cpus(const XmlElement& domain) {
   return cpus;
 }
 
-/// The host's NUMA node of each cell of the guest; only where it is a single one.
+/// The host's NUMA node of each guest cell that is bound to exactly one.
 std::optional<std::uint32_t> host_cell_of(const XmlElement& domain, const std::string& cell_id) {
   std::string nodes = domain.attribute_at("numatune/memory", "nodeset");
   if (const auto numa = domain.find("numatune"))

@@ -8,8 +8,8 @@
 
 namespace nucleus::provisioner {
 
-/// Adds the CPUs that the domain's vCPUs are pinned to, and its hugepages where it is known which
-/// NUMA node they are on.
+/// Adds the CPUs that the domain's vCPUs are pinned to, and its hugepages if their NUMA node is
+/// known.
 void add_domain_use(HostUse& use, const std::string& domain_xml);
 
 }  // namespace nucleus::provisioner

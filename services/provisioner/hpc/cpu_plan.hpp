@@ -64,7 +64,7 @@ inline constexpr std::size_t plan_cells_max = 16;  // of more, those with most c
 /// `invalid_argument`: a CPU of the setting is not online.
 core::Result<CpuSet> housekeeping_cpus(const HostTopology& topology, const CpuSet& setting);
 
-/// Why a host whose guests are emulated cannot give the profile.
+/// The error of a host without KVM, which cannot provide the profile; `why` it has none.
 core::Error lacks_kvm(const std::string& why);
 
 /// `no_capacity`, with what lacks; the host can give nothing less instead.

@@ -219,7 +219,7 @@ void take_content(StoredNode& node, const msg::DiskContent& disk, std::int64_t n
   auto& work = node.disk_work;
   if (!msg::is_under_way(work) || disk.ended_work_id != work.work_id) return;
   if (work.kind == DiskWorkKind::save && disk.reason.empty()) work.generation = disk.generation;
-  // Its host is told what the layer was published as.
+  // It ends when the host has acknowledged the published layer.
   if (is_host_save(node) && disk.reason.empty()) return;
   work.ended_unix_s = now_unix_s;
   work.reason = disk.reason;
