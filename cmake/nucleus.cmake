@@ -60,19 +60,34 @@ function(nucleus_service name)
   endif()
 endfunction()
 
-# nucleus_tests(NAME LINK targets...): one program of all .cpp files below this folder, with ctest
-# label NAME. main.cpp is excluded.
+# nucleus_tests(NAME SHARDS N LINK targets...): one program of all .cpp files below this folder
+# except main.cpp. It is N tests of ctest (NAME-1, …; default 1) with the label NAME, which run side
+# by side; each writes test-results/NAME-N.json of the build folder.
 function(nucleus_tests name)
-  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "SHARDS" "LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
-  if(sources)
-    add_executable(nucleus-${name}-tests ${sources})
-    nucleus_join_sources(nucleus-${name}-tests ${sources})
-    target_link_libraries(nucleus-${name}-tests PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
-    # Only the shipped code, which is linked in, needs optimization.
-    target_compile_options(nucleus-${name}-tests PRIVATE -O0)
-    add_test(NAME ${name} COMMAND nucleus-${name}-tests --gtest_brief=1)
-    set_tests_properties(${name} PROPERTIES LABELS ${name} TIMEOUT 1200)
+  if(NOT sources)
+    return()
   endif()
+  add_executable(nucleus-${name}-tests ${sources})
+  nucleus_join_sources(nucleus-${name}-tests ${sources})
+  target_link_libraries(nucleus-${name}-tests PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
+  # Only the shipped code, which is linked in, needs optimization.
+  target_compile_options(nucleus-${name}-tests PRIVATE -O0)
+  nucleus_add_test(${name} "${ARG_SHARDS}")
+endfunction()
+
+# nucleus_add_test(NAME N): the program nucleus-NAME-tests as N tests of ctest; empty = 1.
+function(nucleus_add_test name count)
+  if(NOT count)
+    set(count 1)
+  endif()
+  foreach(number RANGE 1 ${count})
+    math(EXPR index "${number} - 1")
+    add_test(NAME ${name}-${number} COMMAND nucleus-${name}-tests --gtest_brief=1)
+    set(results "json:${PROJECT_BINARY_DIR}/test-results/${name}-${number}.json")
+    set_tests_properties(${name}-${number} PROPERTIES LABELS ${name} TIMEOUT 1200 ENVIRONMENT
+      "GTEST_TOTAL_SHARDS=${count};GTEST_SHARD_INDEX=${index};GTEST_OUTPUT=${results}")
+  endforeach()
 endfunction()

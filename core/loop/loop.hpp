@@ -41,7 +41,8 @@ class Workers {
   virtual void submit(std::function<void()> work) = 0;
 
   /// Runs `work` on a worker and passes its result to `done` on the loop. After `timeout`, `done`
-  /// receives `deadline_exceeded` and a later result is dropped. T may be void.
+  /// receives `deadline_exceeded` and a later result is dropped. What `work` captured is released
+  /// before `done` is called with its result. T may be void.
   template <class T>
   void run(Loop& loop, Milliseconds timeout, std::function<Result<T>()> work,
            std::function<void(Result<T>)> done) {
@@ -52,9 +53,11 @@ class Workers {
     const auto finish = [race](Result<T> result) {
       if (auto first = std::exchange(race->done, nullptr)) first(std::move(result));
     };
-    submit([&loop, finish, work = std::move(work), id = log::Trace::current()] {
+    submit([&loop, finish, work = std::move(work), id = log::Trace::current()]() mutable {
       const log::Trace trace{id};
-      loop.post([finish, id, result = std::make_shared<Result<T>>(work())] {
+      auto result = std::make_shared<Result<T>>(work());
+      work = nullptr;
+      loop.post([finish, id, result = std::move(result)] {
         const log::Trace trace_of_result{id};
         finish(std::move(*result));
       });

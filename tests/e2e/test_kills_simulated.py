@@ -15,7 +15,7 @@ from kills import CarefulClient, Killer, chosen_seed
 from machines import TIMEOUT_S, Rest
 
 PROCESSES = ["redis", *SERVICES, "supervisor"]
-MOMENTS = int(os.environ.get("NUCLEUS_KILL_MOMENTS", 20))
+MOMENTS = int(os.environ.get("NUCLEUS_KILL_MOMENTS", 8))
 COMPUTES = [f"vm-crew-{i:02}" for i in range(4)]
 
 

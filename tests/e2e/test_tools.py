@@ -78,34 +78,38 @@ def test_check_layers_fails_on_a_forbidden_include(tree, name, line, reason):
     ("quickstart", "# " + "x" * 99, "columns"),
 ])
 def test_check_tidy_fails_on_a_forbidden_line(tree, name, line, reason):
-    report = run_with(tree, "check_tidy", name, lambda text: f"{text}{line}\n")
+    report = run_with(tree, "check_tidy", name, lambda text: f"{text}{line}\n", name)
     assert name in report
     assert reason in report
 
 
 def test_check_tidy_fails_on_long_files_and_functions(tree):
-    long_file = run_with(tree, "check_tidy", "core/log/log.cpp", lambda text: text + "\n" * 500)
+    name = "core/log/log.cpp"
+    long_file = run_with(tree, "check_tidy", name, lambda text: text + "\n" * 500, name)
     assert "more than 500" in long_file
     body = "  call();\n" * 70
     for head in ("void f() {\n", "core::Result<void> Service::f(int first,\n" +
                  " " * 29 + "int second) {\n"):
-        report = run_with(tree, "check_tidy", "core/log/log.cpp",
-                       lambda text, head=head: f"{text}{head}{body}}}\n")
+        report = run_with(tree, "check_tidy", name,
+                          lambda text, head=head: f"{text}{head}{body}}}\n", name)
         assert "a function of 72 lines" in report
-    report = run_with(tree, "check_tidy", "tools/count_tests",
-                   lambda text: text + "def f():\n" + "    call()\n" * 70)
+    name = "tools/count_tests"
+    report = run_with(tree, "check_tidy", name,
+                      lambda text: text + "def f():\n" + "    call()\n" * 70, name)
     assert "a function of 71 lines" in report
 
 
 def test_check_tidy_fails_on_a_header_without_a_purpose(tree):
-    report = run_with(tree, "check_tidy", "core/log/lines.hpp", lambda _: "struct Line {};\n")
+    name = "core/log/lines.hpp"
+    report = run_with(tree, "check_tidy", name, lambda _: "struct Line {};\n", name)
     assert "must begin with a comment" in report
     assert "#pragma once" in report
 
 
 def test_check_tidy_fails_on_a_different_layout(tree):
     name = "core/log/log.cpp"
-    report = run_with(tree, "check_tidy", name, lambda text: text + "int  f( );\n", "--layout")
+    report = run_with(tree, "check_tidy", name, lambda text: text + "int  f( );\n", "--layout",
+                      name)
     assert ".clang-format" in report
 
 
@@ -189,18 +193,30 @@ def test_check_services_fails_on_a_list_that_differs(tree, name, change, reason)
 
 def test_count_tests_shows_the_report_of_a_sanitizer(tmp_path):
     (tmp_path / "tsan").mkdir()
-    (tmp_path / "tsan" / "nucleus-core-tests.json").write_text(
+    (tmp_path / "tsan" / "core-1.json").write_text(
         '{"testsuites": [{"testsuite": [{"classname": "C", "name": "T", "result": "COMPLETED"}]}]}')
     (tmp_path / "tsan" / "ctest.xml").write_text(
-        '<testsuite><testcase name="core" classname="core"><failure message=""/><system-out>'
+        '<testsuite><testcase name="core-1" classname="core-1"><failure message=""/><system-out>'
         "[ RUN ] C.T\nWARNING: ThreadSanitizer: data race\n  #0 write\n[ OK ] C.T\n"
         "</system-out></testcase></testsuite>")
     counted = subprocess.run([ROOT / "tools" / "count_tests", tmp_path], capture_output=True,
                              text=True, check=False)
     assert counted.returncode == 1
-    assert "nucleus-core-tests:\nWARNING: ThreadSanitizer: data race\n  #0 write" in counted.stdout
+    assert "core-1:\nWARNING: ThreadSanitizer: data race\n  #0 write" in counted.stdout
     assert counted.stdout.endswith(
-        "FAILED program nucleus-core-tests (tsan)\n0 passed, 1 failed\n")
+        "FAILED program of core-1 (tsan)\n1 passed, 1 failed\n")
+
+
+def test_a_test_that_ran_twice_counts_once(tmp_path):
+    for stage, names in (("dev", ["T", "U"]), ("tsan", ["T"])):
+        (tmp_path / stage).mkdir()
+        for number, name in enumerate(names):
+            (tmp_path / stage / f"core-{number}.json").write_text(
+                '{"testsuites": [{"testsuite": [{"classname": "C", "name": "%s",'
+                ' "result": "COMPLETED"}]}]}' % name)
+    counted = count(tmp_path)
+    assert counted.returncode == 0
+    assert counted.stdout == "release 0, dev 2, tsan 1, e2e 0\n2 passed, 0 failed\n"
 
 
 def results_of(tests):

@@ -246,6 +246,18 @@ TEST_F(SwitchChecks, RestoreTheHandlingOfFragments) {
   expect_restored();
 }
 
+TEST_F(SwitchChecks, TakeARestartOfTheSwitchForNoFault) {
+  EXPECT_THAT(faults(), IsEmpty());
+  // As after a restart.
+  switch_.ofctl({"del-flows", PrivateSwitch::bridge});
+  switch_.ofctl({"set-frags", PrivateSwitch::bridge, "normal"});
+  EXPECT_THAT(faults(20'000), IsEmpty());
+  EXPECT_THAT(closed_ports(), IsEmpty());
+  switch_.ofctl({"set-frags", PrivateSwitch::bridge, "normal"});
+  EXPECT_THAT(faults(20'000), ElementsAre(": the bridge did not compare fragments with its flows"))
+      << "the restart was mended";
+}
+
 TEST_F(SwitchChecks, SayThatFramesCannotBeCaptured) {
   SwitchGuard guard{{.layout = {.bridge = PrivateSwitch::bridge, .tap_prefix = "nuc-"},
                      .flows_file = switch_.file("flows"),

@@ -59,10 +59,16 @@ core::Result<SwitchCheck> SwitchGuard::check(const Job& job) {
   auto& faults = check.faults;
   std::ranges::move(judge_ports(switch_ports, job.ports, options_.layout),
                     std::back_inserter(faults));
-  if (auto read = check_fragments(job, faults); !read) return std::unexpected(read.error());
+  const auto are_fragments_matched = check_fragments(job);
+  if (!are_fragments_matched) return std::unexpected(are_fragments_matched.error());
   auto changed = differences();
   if (!changed) return std::unexpected(changed.error());
   const auto flow_count = static_cast<std::size_t>(std::ranges::count(applied_, '\n'));
+  if (!*are_fragments_matched) {
+    if (!has_forgotten_flows(*changed, flow_count))
+      faults.push_back({.reason = "the bridge did not compare fragments with its flows"});
+    if (auto set = match_fragments(); !set) return std::unexpected(set.error());
+  }
   std::ranges::move(judge_flows(*changed, flow_count, switch_ports), std::back_inserter(faults));
   if (!job.is_complete)
     std::erase_if(faults, [](const PortFault& fault) { return fault.may_pass; });
@@ -123,14 +129,12 @@ core::Result<void> SwitchGuard::match_fragments() const {
   return {};
 }
 
-core::Result<void> SwitchGuard::check_fragments(const Job& job, std::vector<PortFault>& faults) {
-  if (applied_.empty() || job.now_ms - fragments_checked_ms_ < probe_interval_ms) return {};
+core::Result<bool> SwitchGuard::check_fragments(const Job& job) {
+  if (applied_.empty() || job.now_ms - fragments_checked_ms_ < probe_interval_ms) return true;
   fragments_checked_ms_ = job.now_ms;
   const auto read = run({"ovs-ofctl", "-O", "OpenFlow13", "get-frags", options_.layout.bridge});
   if (!read) return std::unexpected(read.error());
-  if (read->starts_with("nx-match")) return {};
-  faults.push_back({.reason = "the bridge did not compare fragments with its flows"});
-  return match_fragments();
+  return read->starts_with("nx-match");
 }
 
 core::Result<std::string> SwitchGuard::differences() const {

@@ -53,7 +53,8 @@ class SwitchGuard {
 
   core::Result<std::vector<SwitchPort>> read_ports(SwitchCheck& check);
   core::Result<void> match_fragments() const;
-  core::Result<void> check_fragments(const Job& job, std::vector<PortFault>& faults);
+  /// Whether the switch compares fragments with its flows; true if that is not to be checked yet.
+  core::Result<bool> check_fragments(const Job& job);
   core::Result<std::string> differences() const;
   core::Result<void> apply(const std::string& flows, bool is_complete);
   core::Result<void> close_and_open(const std::vector<SwitchPort>& switch_ports) const;

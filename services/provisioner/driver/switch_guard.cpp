@@ -220,20 +220,29 @@ std::vector<PortFault> judge_bridge(const BridgeSettings& settings) {
   return faults;
 }
 
+bool has_forgotten_flows(std::string_view differences, std::size_t planned_count) {
+  std::size_t missing_count = 0;
+  while (!differences.empty()) {
+    const auto line = take_until(differences, '\n');
+    if (line.starts_with('+')) return false;
+    if (line.starts_with('-')) ++missing_count;
+  }
+  return missing_count >= planned_count;
+}
+
 std::vector<PortFault> judge_flows(std::string_view differences, std::size_t planned_count,
                                    const std::vector<SwitchPort>& switch_ports) {
+  if (has_forgotten_flows(differences, planned_count)) return {};
   struct Count {
     std::size_t missing = 0;
     std::size_t foreign = 0;
   };
   std::map<std::string, Count> by_port;
-  Count all;
   while (!differences.empty()) {
     const auto line = take_until(differences, '\n');
     if (line.empty()) continue;
     const bool is_missing = line.front() == '-';
     if (!is_missing && line.front() != '+') continue;
-    ++(is_missing ? all.missing : all.foreign);
     const std::string number{field_after(line, "in_port=")};
     const auto port = std::ranges::find(switch_ports, number, &SwitchPort::number);
     // A flow of a port that is gone concerns none.
@@ -241,7 +250,6 @@ std::vector<PortFault> judge_flows(std::string_view differences, std::size_t pla
     auto& count = by_port[number.empty() ? "" : port->name];
     ++(is_missing ? count.missing : count.foreign);
   }
-  if (all.foreign == 0 && all.missing >= planned_count) return {};
   std::vector<PortFault> faults;
   for (const auto& [port, count] : by_port)
     faults.push_back(

@@ -76,9 +76,12 @@ struct BridgeSettings {
 std::optional<BridgeSettings> parse_bridge_settings(std::string_view text);
 std::vector<PortFault> judge_bridge(const BridgeSettings& settings);
 
-/// What the output of `ovs-ofctl diff-flows FILE BRIDGE` says about each port. `planned_count`: the
-/// flows in the file; if the switch has none of them and no others, it has restarted, which is no
-/// fault: it forwards nothing then.
+/// Whether the switch has none of the `planned_count` flows of a file, and no others, by the output
+/// of `ovs-ofctl diff-flows FILE BRIDGE`. It has restarted, which is no fault: it forwards nothing
+/// then.
+bool has_forgotten_flows(std::string_view differences, std::size_t planned_count);
+
+/// What that output says about each port. Empty if the switch has forgotten its flows.
 std::vector<PortFault> judge_flows(std::string_view differences, std::size_t planned_count,
                                    const std::vector<SwitchPort>& switch_ports);
 

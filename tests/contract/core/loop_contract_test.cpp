@@ -188,6 +188,23 @@ TYPED_TEST(LoopContract, RunsWorkWithoutAResult) {
   EXPECT_EQ(results[1].error().code, core::ErrorCode::no_capacity);
 }
 
+TYPED_TEST(LoopContract, ReleasesWhatWorkCapturedBeforeItsResult) {
+  int released = 0;
+  int done = 0;
+  for (int i = 0; i < 200; ++i) {
+    auto lock = std::make_shared<int>(i);
+    std::weak_ptr<int> watched = lock;
+    this->world.workers().template run<int>(
+        this->loop(), Milliseconds{10'000}, [lock = std::move(lock)] { return Result<int>(*lock); },
+        [&, watched](const Result<int>&) {
+          ++done;
+          released += watched.expired();
+        });
+  }
+  ASSERT_TRUE(this->world.wait([&] { return done == 200; }));
+  EXPECT_EQ(released, 200);
+}
+
 /// The work is blocked until the timeout was reported.
 TEST(RealWorkers, ReportATimeoutAndDropTheLateResult) {
   core::PosixLoop loop;
