@@ -127,6 +127,17 @@ void add_libvirtd(std::vector<Child>& children, const StateDirectory& state,
 }
 
 /// Adds the host's bridge to the machine's own switch, with the settings of a private one's.
+/// Commands of `ip`, each after `prefix`, that set an uplink up without IPv6: the kernel would send
+/// frames of its own into the networks of tenants. In this order, since a link that is up already
+/// has an address.
+std::string raise_silently(const std::string& prefix, const std::string& uplink) {
+  std::string commands;
+  for (const auto* command :
+       {"link set {} addrgenmode none", "address flush dev {} scope link", "link set {} up"})
+    commands += prefix + fmt::format(fmt::runtime(command), uplink) + '\n';
+  return commands;
+}
+
 core::Result<void> add_bridge(const StateDirectory& state, const HostDeployment& host) {
   const auto bridge = bridge_of(host);
   std::vector<std::string> words{
@@ -137,7 +148,7 @@ core::Result<void> add_bridge(const StateDirectory& state, const HostDeployment&
   if (auto added = run_ovs_vsctl(host.ovs_directory, words); !added)
     return core::refuse(core::ErrorCode::unavailable, "--ovs: " + added.error().detail, "ovs");
   for (const auto& [option, uplink] : uplinks_of(host))
-    if (auto set = run_ip("link set " + uplink + " addrgenmode none up"); !set) return set;
+    if (auto set = run_ip(raise_silently("", uplink)); !set) return set;
   return {};
 }
 
@@ -271,10 +282,9 @@ core::Result<void> make_host_network(const StateDirectory& state, const HostDepl
   const auto& name = host.network_namespace;
   remove_network_namespace(name);  // a power failure may have left one with stale devices
   if (auto made = run_ip("netns add " + name); !made) return made;
-  // Without IPv6, since the kernel would send frames of its own.
   for (const auto& [option, uplink] : uplinks_of(host))
-    if (const auto moved = run_ip("link set " + uplink + " netns " + name + "\n-n " + name +
-                                  " link set " + uplink + " addrgenmode none up");
+    if (const auto moved = run_ip("link set " + uplink + " netns " + name + '\n' +
+                                  raise_silently("-n " + name + ' ', uplink));
         !moved)
       return core::refuse(core::ErrorCode::invalid_argument, moved.error().detail, option);
   return {};

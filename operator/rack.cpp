@@ -32,7 +32,8 @@ link set {link} up
 -n {own} addr add {host}/32 peer {head}/32 dev head0
 -n {own} link set head0 up
 -n {own} link add uplink0 mtu 1600 type veth peer name {port} mtu 1600 netns {rack}
--n {own} link set uplink0 addrgenmode none up
+-n {own} link set uplink0 addrgenmode none
+-n {own} link set uplink0 up
 -n {rack} link set {port} master rack0 up
 -n {own} link add native0 type veth peer name {native} netns {rack}
 -n {own} addr add {native_ip}/24 dev native0

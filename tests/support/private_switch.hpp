@@ -85,15 +85,14 @@ class PrivateSwitch {
       ASSERT_EQ(ioctl(descriptor, TUNSETIFF, &request), 0);
     }).join();
     taps_[name] = descriptor;
-    run({"ip", "-n", network_namespace_, "link", "set", name, "addrgenmode", "none", "up"});
+    set_up(name);
     vsctl({"add-port", bridge, name, "tag=" + std::to_string(vlan)});
   }
   /// A trunk to nowhere.
   void add_uplink(const std::string& name) {
     run({"ip", "-n", network_namespace_, "link", "add", name, "type", "veth", "peer", "name",
          name + "-peer"});
-    for (const auto& end : {name, name + "-peer"})
-      run({"ip", "-n", network_namespace_, "link", "set", end, "addrgenmode", "none", "up"});
+    for (const auto& end : {name, name + "-peer"}) set_up(end);
     vsctl({"add-port", bridge, name});
   }
 
@@ -115,6 +114,11 @@ class PrivateSwitch {
   }
 
  private:
+  /// Without IPv6 of the kernel: a link that is up has an address already.
+  void set_up(const std::string& name) {
+    run({"ip", "-n", network_namespace_, "link", "set", name, "addrgenmode", "none"});
+    run({"ip", "-n", network_namespace_, "link", "set", name, "up"});
+  }
   void start(std::vector<std::string> words) {
     words.insert(words.begin(), {"setpriv", "--pdeathsig", "TERM",
                                  std::string(NUCLEUS_SOURCE_DIR) + "/tools/private_ovs"});
