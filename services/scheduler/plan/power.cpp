@@ -39,7 +39,11 @@ core::Result<void> power_on(Draft& draft, const msg::NodeId& id) {
   if (is_to_wait) return {};
   const Wait wait = place_node(draft, id);
   if (wait.reason == WaitReason::unknown) return {};
-  return core::refuse(ErrorCode::no_capacity, text_of(wait));
+  // Hosts that have just started check their isolation within seconds.
+  if (wait.reason != WaitReason::hosts_in_doubt)
+    return core::refuse(ErrorCode::no_capacity, text_of(wait));
+  draft.edit(id).wait = wait;
+  return {};
 }
 
 core::Result<void> restart_running(Draft& draft, const msg::NodeId& id, bool is_reset) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "services/scheduler/states/wait.hpp"
 #include "tests/unit/services/scheduler/small_deployment.hpp"
 
 namespace nucleus::scheduler {
@@ -63,6 +64,18 @@ TEST(HostIsolation, InDoubtTakesNoNodeUntilItIsVerified) {
   small.pass();
   EXPECT_EQ(small.host_of("c-1"), "h1");
   EXPECT_EQ(status_of(*small.view.host({"h1"}), {}).reason, "");
+}
+
+TEST(HostIsolation, InDoubtLetsAPowerOnWait) {
+  IsolationDeployment small;
+  small.report("h1", {.state = IsolationState::unchecked, .reason = "no switch"});
+  small.add_cluster("c", 1);
+  ASSERT_TRUE(small.power("c-0", msg::PowerAction::poweron));
+  EXPECT_EQ(small.host_of("c-0"), "");
+  EXPECT_EQ(text_of(small.node("c-0").wait), "the isolation of all hosts that are up is in doubt");
+  small.report("h1", verified);
+  small.pass();
+  EXPECT_EQ(small.host_of("c-0"), "h1");
 }
 
 TEST(HostIsolation, IsUncheckedIfItsLastCheckIsOld) {
