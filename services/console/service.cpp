@@ -126,8 +126,7 @@ void Service::take_ticket(const std::string& ticket, const std::string& origin,
       return ask_policy(stored.project_id,
                         [this, ticket, stored, who = *who, done](const core::Result<void>& known) {
                           if (!known) return done(std::unexpected(known.error()));
-                          recordings_.when_known(
-                              [=, this] { use_up(ticket, stored, who, done); });
+                          recordings_.when_known([=, this] { use_up(ticket, stored, who, done); });
                         });
     if (!who && who.error().code != ErrorCode::unauthenticated)
       return done(std::unexpected(who.error()));

@@ -1,5 +1,6 @@
 // Recordings of serial consoles: what is in them, who sees them, and what becomes of them.
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "services/console/driver/asciicast.hpp"
 #include "tests/service/console_room.hpp"

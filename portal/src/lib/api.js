@@ -85,7 +85,7 @@ export async function ask(method, path, body, proof) {
 /** @param {string} path @returns {Promise<any>} */
 export const get = async path => (await ask("GET", path)).body;
 /** What is no JSON. @param {string} path @returns {Promise<string>} */
-export async function text(path) {
+export async function getText(path) {
   const response = await send(path, { headers: { "X-Requested-With": "portal" } });
   if (response.status === 401) isSignedOut.value = true;
   if (!response.ok) throw new Problem(response.status, await bodyOf(response));

@@ -57,7 +57,8 @@ function Panel({ session, isHidden }) {
       <div class="bar">
         <b>${session.node}</b> <span role="status"><${State} state=${state} />
           ${state === "closed" && " " + reason}</span>
-        ${isRecorded && html`<span role="status" class="state wait">This console is recorded</span>`}
+        ${isRecorded && html`
+          <span role="status" class="state wait">This console is recorded</span>`}
         <span class="quiet">Ctrl+F6 leaves the terminal</span>
         ${state === "live" && writer && html`<span role="status">${writer} types</span>
           <button onClick=${() => terminal.takeOver()}>Take over</button>`}

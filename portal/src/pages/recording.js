@@ -1,6 +1,6 @@
 // Plays the recording of a console.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { get, text, v2 } from "../lib/api.js";
+import { get, getText, v2 } from "../lib/api.js";
 import { outputOf, PlayClock } from "../lib/asciicast.js";
 import { time } from "../lib/format.js";
 import { href } from "../lib/route.js";
@@ -109,7 +109,7 @@ function Playing({ file }) {
 export default function RecordingPage({ id }) {
   const { value, fault } = useLoaded(async () => ({
     recording: await get(v2("recordings", id)),
-    file: await text(v2("recordings", id, "content")) }), [id]);
+    file: await getText(v2("recordings", id, "content")) }), [id]);
   loadStyle("xterm.css");
   const recording = value?.recording;
   return html`

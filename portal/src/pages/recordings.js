@@ -25,7 +25,8 @@ const nameOf = one => `${one.node_name}, ${time(one.begin_unix_ms / 1000)}`;
 /** @param {Recording} one @param {(one: Recording) => void} askToRemove */
 const Actions = (one, askToRemove) => html`
   ${one.state === "sealed" && may("console") && html`
-    <a aria-label=${"Play " + nameOf(one)} href=${href("recordings", one.recording_id)}>Play</a>${" "}
+    <a aria-label=${"Play " + nameOf(one)}
+      href=${href("recordings", one.recording_id)}>Play</a>${" "}
     <a aria-label=${"Download " + nameOf(one)} download
       href=${v2("recordings", one.recording_id, "content")}>Download</a>${" "}`}
   ${one.state !== "recording" && may("define") && html`

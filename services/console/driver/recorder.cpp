@@ -40,7 +40,8 @@ Recorder::Recorder(fs::path folder, RecorderLimits limits, Metrics& metrics, Rep
   if (!fault) fs::permissions(folder_, fs::perms::owner_all, fault);
   // Each recording then says so again.
   if (fault)
-    core::log::error("recording_failed", {{"folder", folder_.string()}, {"error", fault.message()}});
+    core::log::error("recording_failed",
+                     {{"folder", folder_.string()}, {"error", fault.message()}});
 }
 
 Recorder::~Recorder() {
@@ -143,7 +144,8 @@ void Recorder::scan(std::set<std::string> known, std::function<void(FolderScan)>
       scan.ids.insert(id);
     }
     if (fault)
-      core::log::error("recording_failed", {{"folder", folder_.string()}, {"error", fault.message()}});
+      core::log::error("recording_failed",
+                       {{"folder", folder_.string()}, {"error", fault.message()}});
     done(std::move(scan));
   });
 }
