@@ -219,7 +219,7 @@ void RecordingBook::take_scan(const FolderScan& scan) {
       changed.push_back(found);
   }
   runtime_.store.for_each<StoredRecording>(keys::recordings(), [&](const StoredRecording& stored) {
-    if (stored.recording.state == RecordingState::missing ||
+    if (!scan.is_complete || stored.recording.state == RecordingState::missing ||
         scan.ids.contains(stored.recording.recording_id))
       return;
     auto missing = stored.recording;

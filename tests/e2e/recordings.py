@@ -27,7 +27,8 @@ def kill_console(deployment):
     wait_until(lambda: deployment.pids().get("console", pid) != pid, "another console service")
 
 
-def plant(deployment, client, project, cluster="mine", node="mine"):
+def plant(deployment, client, project, cluster="mine", node="mine",
+          output=((0.5, "hello"),)):
     """A sealed recording of a node that has no console: simulated ones have none."""
     now_ms = int(time.time() * 1000)
     found = f"{now_ms:013}-{'0' * 16}"
@@ -38,8 +39,8 @@ def plant(deployment, client, project, cluster="mine", node="mine"):
               "nucleus": own}
     folder = deployment.state / "recordings"
     folder.mkdir(exist_ok=True)
-    (folder / (found + ".cast")).write_text(
-        json.dumps(header) + '\n[0.500, "o", "hello"]\n')
+    lines = [json.dumps(header)] + [json.dumps([at, "o", text]) for at, text in output]
+    (folder / (found + ".cast")).write_text("\n".join(lines) + "\n")
     kill_console(deployment)
     wait_until(lambda: client.ask("GET", "/v2/recordings/" + found).status_code == 200,
                "the recording is listed", 60)

@@ -123,16 +123,16 @@ void Recorder::handle(const core::Result<void>& written, const msg::Recording& r
 void Recorder::scan(std::set<std::string> known, std::function<void(FolderScan)> done) {
   post([this, known = std::move(known), done = std::move(done)] {
     FolderScan scan;
+    for (const auto& [id, segment] : open_) {  // perhaps without a file yet
+      scan.ids.insert(id);
+      scan.found.push_back(segment->recording());
+    }
     std::error_code fault;
     for (fs::directory_iterator at(folder_, fault), end; !fault && at != end; at.increment(fault)) {
       const auto id = at->path().stem().string();
       const bool is_part = at->path().extension() == ".part";
       if (!is_part && at->path().extension() != ".cast") continue;
-      if (const auto open = open_.find(id); is_part && open != open_.end()) {
-        scan.ids.insert(id);
-        scan.found.push_back(open->second->recording());
-        continue;
-      }
+      if (open_.contains(id)) continue;
       if (is_part || !known.contains(id)) {
         const auto read = is_part ? recover(folder_, id) : read_sealed(at->path());
         if (!read && read.error().code == core::ErrorCode::not_found) continue;
@@ -146,6 +146,7 @@ void Recorder::scan(std::set<std::string> known, std::function<void(FolderScan)>
     if (fault)
       core::log::error("recording_failed",
                        {{"folder", folder_.string()}, {"error", fault.message()}});
+    scan.is_complete = !fault;
     done(std::move(scan));
   });
 }

@@ -35,6 +35,7 @@ struct RecorderLimits {
 struct FolderScan {
   std::vector<msg::Recording> found = {};  // those that are not known as sealed
   std::set<std::string> ids = {};          // of all
+  bool is_complete = false;                // false = the folder could not be read to its end
 };
 
 class Recorder {
