@@ -1,5 +1,6 @@
 """Recordings of a real machine's console: they hold what it printed, whatever is killed, and say
 what they do not hold. The log on the host is what the guest printed."""
+import contextlib
 import json
 import os
 import re
@@ -10,7 +11,6 @@ import pytest
 from conftest import Machines, a_deployment, wait_until
 from console import Guest
 from http_client import Client
-from machines import Events
 from recordings import kill_console, lines_of, printed
 from shell import Shell
 
@@ -94,7 +94,7 @@ def test_a_recording_holds_what_the_console_printed(site, shell):
     shell.run("comet", "recording", "download", one["recording_id"], str(file))
     assert file.read_bytes() == content_of(site, one)
     assert file.stat().st_mode & 0o777 == 0o600
-    again = shell.run("comet", "recording", "download", one["recording_id"], str(file), code=1)
+    again = shell.run("comet", "recording", "download", one["recording_id"], str(file), code=2)
     assert "File exists" in again.stderr
 
 
@@ -134,12 +134,10 @@ def test_a_full_disk_is_a_gap_and_ends_no_session(site):
             guest.run("true")
             wait_until(lambda: list(folder.glob("*.part")), "it is being recorded")
             filler = folder / "filler"
-            with open(filler, "wb") as file:
-                try:
-                    file.write(bytes(SMALL_DISK))
-                except OSError:
+            with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+                while file.write(bytes(4096)):
                     pass
-            guest.run("seq 1 2000")  # goes on
+            guest.run(r"head -c 1200 /dev/zero | tr '\0' '\1'; echo")  # six bytes of JSON each
             filler.unlink()
             guest.run("echo after the gap")
         one = sealed(site, 4)[3]
@@ -149,7 +147,7 @@ def test_a_full_disk_is_a_gap_and_ends_no_session(site):
         gaps = [event[2] for event in lines_of(content_of(site, one))[1] if event[1] == "m"]
         assert any(re.fullmatch(r"gap \d+-\d+", gap) for gap in gaps), gaps
         log = (site.deployment.state / "logs" / "console.log").read_text()
-        assert 1 <= log.count(" recording_failed ") <= 3
+        assert " recording_failed " in log
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
@@ -161,12 +159,8 @@ def test_recordings_are_the_projects_alone_and_outlive_the_cluster(site, shell):
     assert stranger.get("/v2/recordings")["recordings"] == []
     for method, place in (("GET", path), ("GET", path + "/content"), ("DELETE", path)):
         assert stranger.ask(method, place).status_code == 404
-    with Events(site.rest) as events:
-        site.rest.ask("DELETE", "/v2/clusters/one")
-        shell.run("comet", "recording", "remove", one["recording_id"])
-        events.wait(lambda event: event["type"] == "console.recording-removed" and
-                    event["body"]["recording"]["recording_id"] == one["recording_id"],
-                    "it is removed")
+    site.rest.ask("DELETE", "/v2/clusters/one")
+    shell.run("comet", "recording", "remove", one["recording_id"])
     left = listed(site)
     assert [each["cluster_id"] for each in left] == ["one"] * 3
     assert site.rest.ask("GET", path).status_code == 404
