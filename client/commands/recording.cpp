@@ -26,6 +26,12 @@ std::string recording_path(const std::string& id) {
   return "/v2/recordings/" + encoded(id);
 }
 
+/// The server says to nobody what exists.
+core::Error recording_error(core::Error error, const std::string& id) {
+  if (error.code == ErrorCode::not_found) error.detail = "no such recording: " + msg::shown(id);
+  return error;
+}
+
 /// What a recording's file prints, with its timing.
 class Playback {
  public:
@@ -87,6 +93,10 @@ core::Result<int> list_recordings(const Api& api, const Words& words) {
   if (words.has("NODE")) path += "&node_name=" + encoded(words["NODE"]);
   const auto recordings = api.get_all(path, "recordings");
   if (!recordings) return std::unexpected(recordings.error());
+  if (recordings->items().empty() && words.has("CLUSTER"))
+    return core::refuse(ErrorCode::not_found,
+                        "there is no recording of " + msg::shown(words["CLUSTER"]) +
+                            (words.has("NODE") ? ", node " + msg::shown(words["NODE"]) : ""));
   return print(recording_view(*recordings), words["--format"], *recordings);
 }
 
@@ -99,7 +109,7 @@ core::Result<int> play_recording(const Api& api, const Words& words) {
                                  file += part;
                                  return true;
                                });
-  if (!read) return std::unexpected(read.error());
+  if (!read) return std::unexpected(recording_error(read.error(), words["ID"]));
   Playback playback(*speed, static_cast<double>(words.number("--idle")));
   std::string_view rest = file;
   rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1);  // the header
@@ -129,7 +139,7 @@ core::Result<int> download_recording(const Api& api, const Words& words) {
       });
   if (read && written) return 0;
   (void)std::remove(name.c_str());
-  return std::unexpected(written ? read.error() : written.error());
+  return std::unexpected(written ? recording_error(read.error(), words["ID"]) : written.error());
 }
 
 core::Result<int> remove_recordings(const Api& api, const Words& words) {
@@ -140,10 +150,14 @@ core::Result<int> remove_recordings(const Api& api, const Words& words) {
   int code = 0;
   for (const auto& id : ids) {
     const auto removed = api.remove(recording_path(id));
-    if (!removed && ids.size() == 1) return std::unexpected(removed.error());
-    if (!removed) code = 1;
-    (removed ? std::cout : std::cerr) << "recording " << msg::shown(id) << ": "
-                                      << (removed ? "removed" : removed.error().detail) << "\n";
+    if (removed) {
+      std::cout << "recording " << msg::shown(id) << " removed\n";
+      continue;
+    }
+    const auto error = recording_error(removed.error(), id);
+    if (ids.size() == 1) return std::unexpected(error);
+    std::cerr << "recording " << msg::shown(id) << ": " << error.detail << "\n";
+    code = 1;
   }
   return code;
 }
