@@ -126,8 +126,8 @@ Service::Service(core::Runtime& runtime, Config config)
   add_own_routes();
   const FileWork work{.loop = runtime_.loop, .workers = runtime_.workers};
   add_v1_routes(router_, work);
-  add_v2_routes(router_, streams_, work, {.loop = runtime_.loop, .session_s = config_.session_s},
-                config_.targets_file);
+  add_v2_routes(router_, runtime_, streams_, work,
+                {.loop = runtime_.loop, .session_s = config_.session_s}, config_.targets_file);
   add_iri_routes(router_, config_.facility, runtime_.loop);
   server_ = std::make_unique<core::http::Server>(
       config_.http,

@@ -95,7 +95,17 @@ struct DefineProject {
 
 struct Project {
   ProjectId project_id = {};
-  NUCLEUS_FIELDS(project_id);
+  bool record_consoles = false;  // what its nodes' serial consoles print while someone watches
+  NUCLEUS_FIELDS(project_id, record_consoles);
+};
+
+/// Changes a project; a field that is not set stays.
+struct ChangeProject {
+  static constexpr std::string_view topic = "registry.change-project";
+  using Reply = Project;
+  ProjectId project_id = {};
+  std::optional<bool> record_consoles = {};
+  NUCLEUS_FIELDS(project_id, record_consoles);
 };
 
 struct Projects {
@@ -109,7 +119,8 @@ struct ListProjects {
   using Reply = Projects;
   Viewer viewer = {};
   Page page = {};
-  NUCLEUS_FIELDS(viewer, page);
+  ProjectId project_id = {};  // if set, this project alone, or `not_found`
+  NUCLEUS_FIELDS(viewer, page, project_id);
 };
 
 /// Removes a project, also from its members. `wrong_state` while it has a cluster.
@@ -338,11 +349,12 @@ struct PersonRemoved {
   NUCLEUS_FIELDS(person_id);
 };
 
-/// Event: a project was created, or defined again.
+/// Event: a project was created, changed, or defined again.
 struct ProjectDefined {
   static constexpr std::string_view topic = "registry.project-defined";
   ProjectId project_id = {};
-  NUCLEUS_FIELDS(project_id);
+  bool record_consoles = false;
+  NUCLEUS_FIELDS(project_id, record_consoles);
 };
 
 /// Event: a project was removed. What belonged to it goes with it: its images are removed, and its

@@ -138,6 +138,7 @@ class Planner {
     const auto& tls = deployment_.options.tls;
     settings["console.listen"] = console_address(deployment_.options) + port_text("console");
     settings["console.public_url"] = console_url();
+    settings["console.recordings_folder"] = state_.file("recordings");
     if (!tls.certificate.empty()) {
       settings["console.tls_certificate"] = tls.certificate;
       settings["console.tls_key"] = tls.key;

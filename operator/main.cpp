@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
     add_trace(commands);
     add_cluster(commands);
     add_person(commands);
+    add_project(commands);
     add_image(commands);
     add_host(commands);
     add_allocation(commands);

@@ -23,8 +23,8 @@ const vendored = {
 };
 const styles = ["@xterm/xterm/css/xterm.css", "uplot/dist/uPlot.min.css"];
 /** Modules that a page needs only later are not loaded ahead. */
-const later = ["lib/terminal.js", "lib/chart.js", "lib/upload.js", "lib/racks.js",
-  "lib/tus.js", "lib/speed.js"];
+const later = ["lib/terminal.js", "lib/asciicast.js", "lib/chart.js", "lib/upload.js",
+  "lib/racks.js", "lib/tus.js", "lib/speed.js"];
 const firstPages = ["sign_in", "shell", "clusters"].map(name => `pages/${name}.js`);
 const firstVendored = ["preact", "preact-hooks", "htm", "preact-signals-core"]
   .map(name => `vendor/${name}.js`);

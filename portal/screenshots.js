@@ -3,8 +3,8 @@ import { mkdirSync } from "node:fs";
 import { openBrowser, signIn } from "./browser.js";
 
 const [url, token, output, ...names] = process.argv.slice(2);
-const pages = names.length ? names : ["clusters", "computesets", "consoles", "images", "usage",
-  "account", "hosts", "queue", "events", "processes", "people"];
+const pages = names.length ? names : ["clusters", "computesets", "consoles", "recordings", "images",
+  "usage", "account", "hosts", "queue", "events", "processes", "people"];
 const looks = [
   { name: "light", options: {} },
   { name: "dark", options: { colorScheme: /** @type {const} */ ("dark") } },

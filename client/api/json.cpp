@@ -46,7 +46,7 @@ nlohmann::ordered_json library_value(const Json& value) {
 /// Builds a tree of values from the events of the library's parser.
 class JsonReader : public nlohmann::json_sax<nlohmann::json> {
  public:
-  explicit JsonReader(Json& root) : root_{root} {}
+  JsonReader(Json& root, bool is_exact) : root_{root}, is_exact_{is_exact} {}
 
   bool null() override { return put(Json::Kind::nothing, {}); }
   bool boolean(bool value) override { return put(Json::Kind::boolean, value ? "true" : "false"); }
@@ -60,7 +60,7 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
     return put(Json::Kind::number, text);
   }
   bool string(string_t& text) override {
-    return put(Json::Kind::text, msg::printable(std::move(text)));
+    return put(Json::Kind::text, is_exact_ ? std::move(text) : msg::printable(std::move(text)));
   }
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(Json::Kind::object); }
@@ -114,6 +114,7 @@ class JsonReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   Json& root_;
+  bool is_exact_;
   Json::Name key_ = {};
   std::unordered_map<std::string, Json::Name> names_ = {};
   std::vector<Json*> open_ = {};
@@ -141,7 +142,14 @@ Json Json::object(std::initializer_list<std::pair<const char*, Json>> members) {
 
 std::optional<Json> Json::parse(std::string_view text) {
   Json root;
-  JsonReader reader(root);
+  JsonReader reader(root, false);
+  if (!nlohmann::json::sax_parse(text, &reader)) return std::nullopt;
+  return root;
+}
+
+std::optional<Json> Json::parse_exact(std::string_view text) {
+  Json root;
+  JsonReader reader(root, true);
   if (!nlohmann::json::sax_parse(text, &reader)) return std::nullopt;
   return root;
 }

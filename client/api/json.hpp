@@ -31,6 +31,8 @@ class Json {
   /// Nothing if it is not JSON, or deeper than 64 levels. Control characters in texts but line
   /// feeds and tabs become U+FFFD: no text of a server can control the terminal.
   static std::optional<Json> parse(std::string_view text);
+  /// As parse, but texts keep their control characters: never print them as they are.
+  static std::optional<Json> parse_exact(std::string_view text);
   /// On one line, or with `indent` blanks per level. Bytes that are not UTF-8 become U+FFFD.
   std::string dumped(int indent = -1) const;
 

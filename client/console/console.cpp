@@ -304,6 +304,9 @@ class Console {
       if (std::exchange(is_live_, message["is_live"].text() == "true") != is_live_)
         say(is_live_ ? "the connection to the host is back"
                      : "the connection to the host was lost; waiting");
+    } else if (type == "recording") {
+      say(message["is_recorded"].text() == "true" ? "this console is recorded"
+                                                  : "this console is no longer recorded");
     } else if (type == "refused") {
       say(message["detail"].text());
     }

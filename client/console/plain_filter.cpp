@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "client/console/utf8.hpp"
+#include "core/text/utf8.hpp"
 
 namespace nucleus::client {
 
@@ -17,7 +17,7 @@ std::string PlainFilter::read(std::string_view bytes) {
   const std::string all = std::exchange(unfinished_, {}) + std::string(bytes);
   std::string shown;
   for (std::string_view rest = all; !rest.empty();) {
-    const auto length = utf8_length(rest);
+    const auto length = core::utf8_length(rest);
     if (length == std::size_t{0}) {
       unfinished_ = rest;
       break;

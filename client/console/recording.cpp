@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "client/api/json.hpp"
-#include "client/console/utf8.hpp"
 #include "core/files/files.hpp"
+#include "core/text/utf8.hpp"
 
 namespace nucleus::client {
 
@@ -25,7 +25,7 @@ std::string Asciicast::header(int columns, int rows, std::int64_t begin_unix_s) 
 std::string Asciicast::output(std::chrono::milliseconds since, std::string_view bytes) {
   constexpr double ms_per_s = 1000;
   std::string text = std::exchange(unfinished_, {}) + std::string(bytes);
-  const auto unfinished = utf8_unfinished(text);
+  const auto unfinished = core::utf8_unfinished(text);
   unfinished_ = text.substr(text.size() - unfinished);
   text.resize(text.size() - unfinished);
   if (text.empty()) return {};

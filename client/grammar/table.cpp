@@ -86,6 +86,17 @@ constexpr Argument console_words[] = {
     {"--open", "open the console in a browser; without a desktop, print the link", nothing},
     {"--link", "print the link; it opens once, within a minute", nothing},
     endpoint};
+constexpr Argument a_recording = {"ID", "the recording, as the list shows it", one, true};
+constexpr Argument recording_list_words[] = {
+    any_cluster, {"NODE", "only this node"}, format, endpoint};
+constexpr Argument recording_play_words[] = {
+    a_recording,
+    {"--speed", "play so many times as fast", one, false, "1"},
+    {"--idle", "make no pause longer than so many seconds", number},
+    endpoint};
+constexpr Argument recording_download_words[] = {
+    a_recording, {"FILE", "a new file: asciicast v2", one, true}, endpoint};
+constexpr Argument recording_remove_words[] = {{"ID", "the recordings", many, true}, endpoint};
 constexpr Argument node_info_words[] = {cluster, a_node, format, endpoint};
 constexpr Argument rename_words[] = {cluster,
                                      {"OLDNAMES", "a list of nodes", one, true},
@@ -159,6 +170,14 @@ constexpr Command node_parts[] = {
      rollback_words, with_api<roll_back_disks>},
     {"discard", "Remove a generation that nothing continues.", discard_words,
      with_api<remove_generation>}};
+constexpr Command recording_parts[] = {
+    {"list", "List recordings of consoles, also of clusters that were removed.",
+     recording_list_words, with_api<list_recordings>},
+    {"play", "Play a recording as text; at a terminal with its timing.", recording_play_words,
+     with_api<play_recording>},
+    {"download", "Write a recording to a file, for asciinema.", recording_download_words,
+     with_api<download_recording>},
+    {"remove", "Remove recordings.", recording_remove_words, with_api<remove_recordings>}};
 constexpr Command image_parts[] = {
     {"list", "List public images and those of your projects.", image_list_words,
      with_api<list_images>},
@@ -216,6 +235,7 @@ constexpr Command comet_parts[] = {
     {"power", "Power nodes, computesets and frontends on and off.", {}, nullptr, power_parts},
     {"console", "Attach to the serial console of a node; ~. leaves it, ~? helps.", console_words,
      with_api<open_console>},
+    {"recording", "Show recordings of consoles.", {}, nullptr, recording_parts},
     {"allocation", "Show or set the allocations that a cluster is charged to.", allocation_words,
      with_api<show_allocation>},
     {"acknowledgement", "Read and sign the acknowledgement of responsibility of a project.",

@@ -226,6 +226,25 @@ Listing reservation_view(const Json& reservations) {
   return listing;
 }
 
+Listing recording_view(const Json& recordings) {
+  constexpr std::int64_t ms_per_s = 1000;
+  Listing listing{.columns = {"id", "cluster", "node", "begin", "seconds", "bytes", "state"}};
+  for (const auto& each : recordings.items()) {
+    const auto begin_ms = number_of(each, "begin_unix_ms");
+    const auto end_ms = number_of(each, "end_unix_ms");
+    std::string state = each["state"].text();
+    if (const auto lost = number_of(each, "lost_bytes"); lost > 0)
+      state += ", " + std::to_string(lost) + " bytes lost";
+    if (each["is_end_inferred"].text() == "true") state += ", end inferred";
+    listing.rows.push_back(
+        {each["recording_id"].text(), each["cluster_id"].text(), each["node_name"].text(),
+         shown_time(begin_ms / ms_per_s),
+         end_ms == 0 ? "" : std::to_string((end_ms - begin_ms) / ms_per_s),
+         std::to_string(number_of(each, "end_offset") - number_of(each, "begin_offset")), state});
+  }
+  return listing;
+}
+
 Listing network_view(const Json& networks) {
   Listing listing{.columns = {"node", "network", "vlan", "address", "mac"}};
   for (const auto& network : networks.items())

@@ -43,6 +43,9 @@ Listing usage_total_view(const Json& totals, const std::string& by);
 /// One row per reservation: name, state, project, start, end, hosts, reason.
 Listing reservation_view(const Json& reservations);
 
+/// One row per recording of a console: ID, cluster, node, begin, duration, size, state.
+Listing recording_view(const Json& recordings);
+
 /// One row per class of hosts: name, number of hosts, and the prices of an hour in SU.
 Listing host_class_view(const Json& classes);
 

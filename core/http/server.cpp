@@ -205,4 +205,8 @@ void Server::after(std::chrono::milliseconds delay, std::function<void()> action
   });
 }
 
+void Server::post(std::function<void()> action) {
+  listener_->mailbox->post(std::move(action));
+}
+
 }  // namespace nucleus::core::http

@@ -71,6 +71,8 @@ class Server {
   Endpoint endpoint(std::size_t listener = 0) const;
   /// Calls `action` on the server's thread after `delay`. Call on that thread.
   void after(std::chrono::milliseconds delay, std::function<void()> action);
+  /// Calls `action` on the server's thread, in the order posted. Any thread.
+  void post(std::function<void()> action);
 
  private:
   struct Listener;

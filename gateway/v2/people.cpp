@@ -27,7 +27,19 @@ void list_projects(const ExchangePtr& exchange) {
 void define_project(const ExchangePtr& exchange) {
   const msg::ProjectId project{exchange->path["project"]};
   exchange->ask(msg::DefineProject{project}, [exchange, project](const msg::Done&) {
-    reply_one(exchange, 200, Json{{"project_id", project.value}});
+    exchange->ask(msg::ListProjects{.viewer = msg::viewer_of(exchange->who), .project_id = project},
+                  [exchange](const msg::Projects& found) {
+                    reply_one(exchange, 200, json_of(found.projects.front()));
+                  });
+  });
+}
+
+void change_project(const ExchangePtr& exchange) {
+  auto change = body_as<msg::ChangeProject>(*exchange, {"record_consoles"});
+  if (!change) return exchange->refuse(change.error());
+  change->project_id = {exchange->path["project"]};
+  exchange->ask(*change, [exchange](const msg::Project& changed) {
+    reply_one(exchange, 200, json_of(changed));
   });
 }
 
@@ -172,6 +184,7 @@ void revoke_token(const ExchangePtr& exchange) {
 void add_v2_people_routes(Router& router) {
   router.add("GET", "/v2/projects", msg::Right::read, list_projects).takes_page();
   router.add("PUT", "/v2/projects/{project}", msg::Right::operate, define_project);
+  router.add("PATCH", "/v2/projects/{project}", msg::Right::operate, change_project);
   router.add("DELETE", "/v2/projects/{project}", msg::Right::operate, remove_project);
   router.add("GET", "/v2/people", msg::Right::people, list_people).takes_page();
   router.add("GET", "/v2/people/{person}", msg::Right::people, get_person).takes({"fields"});

@@ -2,11 +2,13 @@
 
 namespace nucleus::gateway {
 
-void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work,
-                   const SessionRules& sessions, const std::string& targets_file) {
+void add_v2_routes(Router& router, core::Runtime& runtime, EventStreams& streams,
+                   const FileWork& work, const SessionRules& sessions,
+                   const std::string& targets_file) {
   add_v2_cluster_routes(router, streams);
   add_v2_node_routes(router, streams);
   add_v2_disk_routes(router);
+  add_v2_recording_routes(router, runtime, streams);
   add_v2_computeset_routes(router, streams);
   add_v2_reservation_routes(router, streams);
   add_v2_centre_routes(router, streams, work);

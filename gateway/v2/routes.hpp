@@ -14,13 +14,15 @@ struct SessionRules {
   std::int64_t session_s = 0;
 };
 
-void add_v2_routes(Router& router, EventStreams& streams, const FileWork& work,
-                   const SessionRules& sessions, const std::string& targets_file);
+void add_v2_routes(Router& router, core::Runtime& runtime, EventStreams& streams,
+                   const FileWork& work, const SessionRules& sessions,
+                   const std::string& targets_file);
 
 // Its parts, each in its own file.
 void add_v2_cluster_routes(Router& router, EventStreams& streams);
 void add_v2_node_routes(Router& router, EventStreams& streams);
 void add_v2_disk_routes(Router& router);
+void add_v2_recording_routes(Router& router, core::Runtime& runtime, EventStreams& streams);
 void add_v2_computeset_routes(Router& router, EventStreams& streams);
 void add_v2_reservation_routes(Router& router, EventStreams& streams);
 void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork& work);

@@ -15,6 +15,7 @@ void add_cluster(Commands& commands);
 /// The commands of group `cluster` that wait for something: wait, measure.
 void add_cluster_waiting(Commands& group);
 void add_person(Commands& commands);
+void add_project(Commands& commands);
 void add_image(Commands& commands);
 void add_host(Commands& commands);
 void add_allocation(Commands& commands);

@@ -16,7 +16,8 @@ const terminal = new ConsoleTerminal(async () => (
 effect(() => {
   const isClosed = terminal.state.value === "closed";
   state.textContent = isClosed ? `closed: ${terminal.reason.value}. Open a new console.`
-    : terminal.state.value === "live" ? `connected to ${node}` : "connecting";
+    : terminal.state.value !== "live" ? "connecting"
+      : `connected to ${node}${terminal.isRecorded.value ? "; this console is recorded" : ""}`;
 });
 terminal.show(screen, () => state.focus());
 addEventListener("resize", () => terminal.resize());

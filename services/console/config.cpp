@@ -54,6 +54,9 @@ core::Result<Config> Config::from(core::Settings& settings) {
   config.tickets.life_s = settings.number("console.ticket_s", config.tickets.life_s, 1, 3600);
   config.tickets.unused_max =
       count(settings, "console.tickets_max", config.tickets.unused_max, 1'000'000);
+  config.recordings.folder = settings.text("console.recordings_folder", "");
+  config.recordings.days =
+      settings.number("console.recording_days", config.recordings.days, 1, 36'500);
   return config;
 }
 

@@ -18,5 +18,11 @@ inline core::Key<StoredSession> session(const std::string& session_id) {
 inline core::Key<StoredSession> sessions() {
   return {"nucleus:console:session:"};
 }
+inline core::Key<StoredRecording> recording(const std::string& recording_id) {
+  return {"nucleus:console:recording:" + recording_id};
+}
+inline core::Key<StoredRecording> recordings() {
+  return {"nucleus:console:recording:"};
+}
 
 }  // namespace nucleus::console::keys

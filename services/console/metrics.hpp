@@ -14,6 +14,12 @@ class Metrics {
                                       "Tickets refused: unknown, used or expired.")},
         viewers_cut{core::counter(registry, "nucleus_console_viewers_cut_total",
                                   "Viewers disconnected because they took no bytes.")},
+        recording_failures{core::counter(registry, "nucleus_console_recording_failures_total",
+                                         "Writes of recordings that failed.")},
+        recorded_bytes{core::counter(registry, "nucleus_console_recorded_bytes_total",
+                                     "Bytes of consoles that were recorded.")},
+        recording_lost_bytes{core::counter(registry, "nucleus_console_recording_lost_bytes_total",
+                                           "Bytes of consoles that could not be recorded.")},
         sessions{core::gauge(registry, "nucleus_console_sessions", "Open console sessions.")},
         certificate_end{
             core::gauge(registry, "nucleus_console_certificate_end_unix_seconds",
@@ -29,6 +35,9 @@ class Metrics {
   prometheus::Counter& tickets_issued;
   prometheus::Counter& tickets_refused;
   prometheus::Counter& viewers_cut;
+  prometheus::Counter& recording_failures;
+  prometheus::Counter& recorded_bytes;
+  prometheus::Counter& recording_lost_bytes;
   prometheus::Gauge& sessions;
   prometheus::Gauge& certificate_end;
   prometheus::Gauge& hosts_certificate_end;

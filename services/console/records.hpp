@@ -1,7 +1,8 @@
-// What the console service stores: unused tickets and open sessions.
+// What the console service stores: unused tickets, open sessions and recordings.
 #pragma once
 
 #include "messages/console.hpp"
+#include "messages/recordings.hpp"
 
 namespace nucleus::console {
 
@@ -28,6 +29,12 @@ struct StoredTicket {
 struct StoredSession {
   msg::ConsoleSession session = {};
   NUCLEUS_FIELDS(session);
+};
+
+/// A recording. Its file, which is in a folder of this machine, says the same.
+struct StoredRecording {
+  msg::Recording recording = {};
+  NUCLEUS_FIELDS(recording);
 };
 
 }  // namespace nucleus::console

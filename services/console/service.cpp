@@ -1,5 +1,6 @@
 #include "services/console/service.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "core/log/log.hpp"
@@ -27,9 +28,11 @@ Service::Service(core::Runtime& runtime, Config config)
     : runtime_{runtime},
       config_{std::move(config)},
       metrics_{runtime.metrics},
-      tickets_{runtime.store, config_.tickets} {
+      tickets_{runtime.store, config_.tickets},
+      recordings_{runtime, config_.recordings, metrics_} {
   runtime_.bus.serve_later<msg::IssueTicket>(*this, &Service::issue_ticket);
   runtime_.bus.subscribe<msg::CredentialsChanged>(*this, &Service::end_rights);
+  runtime_.bus.subscribe<msg::ProjectDefined>(*this, &Service::follow_policy);
   runtime_.bus.every(sweep_every, *this, &Service::drop_expired);
   // Earlier events concern no session, but those that were open while the store was away.
   runtime_.store.on_loaded([this] {
@@ -37,7 +40,7 @@ Service::Service(core::Runtime& runtime, Config config)
     recheck_all();
   });
   proxy_ = std::make_unique<ConsoleProxy>(
-      config_.proxy, metrics_,
+      config_.proxy, metrics_, recordings_.recorder(),
       ConsoleProxyCalls{.take_ticket =
                             [this](const std::string& ticket, const std::string& origin,
                                    std::function<void(core::Result<Console>)> done) {
@@ -119,7 +122,12 @@ void Service::take_ticket(const std::string& ticket, const std::string& origin,
   }
   ask_registry(*found, [this, ticket, stored = *found,
                         done = std::move(done)](const core::Result<msg::Principal>& who) {
-    if (who && has_right(*who, stored)) return use_up(ticket, stored, *who, done);
+    if (who && has_right(*who, stored))
+      return ask_policy(stored.project_id,
+                        [this, ticket, stored, who = *who, done](const core::Result<void>& known) {
+                          if (!known) return done(std::unexpected(known.error()));
+                          recordings_.when_known([=, this] { use_up(ticket, stored, who, done); });
+                        });
     if (!who && who.error().code != ErrorCode::unauthenticated)
       return done(std::unexpected(who.error()));
     metrics_.tickets_refused.Increment();
@@ -133,6 +141,33 @@ void Service::ask_registry(const StoredTicket& ticket,
                                            .token_id = ticket.token_id,
                                            .person_uid = ticket.person_uid},
                     {.deadline = recheck_timeout}, std::move(done));
+}
+
+void Service::ask_policy(const msg::ProjectId& project_id,
+                         std::function<void(core::Result<void>)> done) {
+  runtime_.bus.call(
+      msg::ListProjects{.viewer = {.is_operator = true}, .project_id = project_id},
+      {.deadline = recheck_timeout},
+      [this, project_id, done = std::move(done)](const core::Result<msg::Projects>& found) {
+        if (!found && found.error().code != ErrorCode::not_found)
+          return done(std::unexpected(found.error()));
+        const bool is_recorded = found && std::ranges::any_of(found->projects, [](const auto& one) {
+                                   return one.record_consoles;
+                                 });
+        if (is_recorded && !recordings_.recorder())
+          core::log::error("recordings_have_no_folder", {{"project", project_id.value}});
+        proxy_->set_recorded(project_id, is_recorded);
+        done({});
+      });
+}
+
+/// Of a project with an open console: the others are asked for when one is opened.
+core::Result<void> Service::follow_policy(const msg::ProjectDefined& change, core::Context&) {
+  const auto is_open = [&](const Open& open) {
+    return open.ticket.project_id == change.project_id && !open.right.expired();
+  };
+  if (std::ranges::any_of(open_, is_open)) ask_policy(change.project_id, [](const auto&) {});
+  return {};
 }
 
 void Service::use_up(const std::string& ticket, const StoredTicket& stored,
@@ -161,7 +196,11 @@ void Service::use_up(const std::string& ticket, const StoredTicket& stored,
                         .epoch = taken->epoch,
                         .person_id = taken->person_id,
                         .session_id = session.session_id,
-                        .may_take_over = msg::may(who, msg::Right::define)};
+                        .may_take_over = msg::may(who, msg::Right::define),
+                        .project_id = taken->project_id,
+                        .cluster_id = taken->cluster_id,
+                        .node_name = taken->node_name,
+                        .recorded = recordings_.recorded_up_to(taken->node_id)};
         open_.push_back({*taken, session.session_id, who.expires_unix_s, console.right});
         // The right may have ended after it was checked.
         recheck(open_.back());
@@ -224,7 +263,10 @@ core::Result<void> Service::end_rights(const msg::CredentialsChanged& change, co
 }
 
 void Service::recheck_all() {
-  for (const auto& open : open_) recheck(open);
+  for (const auto& open : open_) {
+    recheck(open);
+    ask_policy(open.ticket.project_id, [](const auto&) {});
+  }
 }
 
 void Service::recheck(const Open& open) {

@@ -10,6 +10,7 @@
 #include "services/console/config.hpp"
 #include "services/console/driver/console_proxy.hpp"
 #include "services/console/metrics.hpp"
+#include "services/console/recording_book.hpp"
 #include "services/console/ticket_book.hpp"
 
 namespace nucleus::console {
@@ -45,6 +46,9 @@ class Service {
   };
   void ask_registry(const StoredTicket& ticket,
                     std::function<void(core::Result<msg::Principal>)> done);
+  /// Asks the registry whether the project's consoles are recorded, and does so.
+  void ask_policy(const msg::ProjectId& project_id, std::function<void(core::Result<void>)> done);
+  core::Result<void> follow_policy(const msg::ProjectDefined& change, core::Context& context);
   void recheck_all();
   void recheck(const Open& open);
   core::Result<void> end_rights(const msg::CredentialsChanged& change, core::Context& context);
@@ -60,6 +64,7 @@ class Service {
   Config config_;
   Metrics metrics_;
   TicketBook tickets_;
+  RecordingBook recordings_;
   std::list<Open> open_ = {};
   std::unique_ptr<ConsoleProxy> proxy_ = {};  // last: it calls into the others
 };

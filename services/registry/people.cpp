@@ -72,7 +72,9 @@ core::Result<msg::Done> Service::define_project(const msg::DefineProject& reques
     return core::refuse(core::ErrorCode::wrong_state,
                         "a removed project had the name " + msg::shown(request.project_id.value),
                         "project_id");
-  if (!tx.read(keys::project(request.project_id))) {
+  const auto* known = tx.read(keys::project(request.project_id));
+  const bool record_consoles = known && known->record_consoles;
+  if (!known) {
     tx.write(keys::project(request.project_id),
              StoredProject{.project_id = request.project_id,
                            .defined_unix_s = context.now_unix_s(),
@@ -85,8 +87,20 @@ core::Result<msg::Done> Service::define_project(const msg::DefineProject& reques
                                           .reason = reason_of(missing, request.project_id)});
   }
   // Also if it exists: a subscriber that has not heard of it yet can be told.
-  tx.emit(msg::ProjectDefined{request.project_id});
+  tx.emit(msg::ProjectDefined{request.project_id, record_consoles});
   return tx.commit(msg::Done{});
+}
+
+core::Result<msg::Project> Service::change_project(const msg::ChangeProject& request,
+                                                   core::Context& context) {
+  auto tx = store_.begin(context);
+  const auto* found = tx.read(keys::project(request.project_id));
+  if (!found) return no_such_project(request.project_id, "project_id");
+  StoredProject changed = *found;
+  changed.record_consoles = request.record_consoles.value_or(changed.record_consoles);
+  tx.write(keys::project(request.project_id), changed);
+  tx.emit(msg::ProjectDefined{changed.project_id, changed.record_consoles});
+  return tx.commit(msg::Project{changed.project_id, changed.record_consoles});
 }
 
 void Service::announce_projects(const core::Context& context) {
@@ -98,7 +112,7 @@ void Service::announce_projects(const core::Context& context) {
   auto tx = store_.begin(context);
   for (auto& project : unannounced) {
     project.is_announced = true;
-    tx.emit(msg::ProjectDefined{project.project_id});
+    tx.emit(msg::ProjectDefined{project.project_id, project.record_consoles});
     const auto key = keys::project(project.project_id);
     tx.write(key, std::move(project));
   }
@@ -108,11 +122,16 @@ void Service::announce_projects(const core::Context& context) {
 core::Result<msg::Projects> Service::list_projects(const msg::ListProjects& request,
                                                    core::Context&) {
   if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+  if (const auto& id = request.project_id; !id.empty()) {
+    const auto* found = msg::sees(request.viewer, id) ? store_.read(keys::project(id)) : nullptr;
+    if (!found) return no_such_project(id, "project_id");
+    return msg::Projects{.projects = {{id, found->record_consoles}}};
+  }
   core::PageBuilder<msg::Project> page{request.page};
   store_.for_each<StoredProject>(keys::projects(), [&](const StoredProject& stored) {
     const auto& id = stored.project_id;
     if (page.next().empty() && id.value > request.page.after && msg::sees(request.viewer, id))
-      page.add({id}, id.value);
+      page.add({id, stored.record_consoles}, id.value);
   });
   return msg::Projects{.projects = page.take(), .next = page.next()};
 }

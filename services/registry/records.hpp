@@ -14,7 +14,8 @@ struct StoredProject {
   std::int64_t defined_unix_s = 0;
   bool is_unused = false;     // it never had a person or a cluster: its name may be given again
   bool is_announced = false;  // by ProjectDefined, which release 0.1 did not emit
-  NUCLEUS_FIELDS(project_id, defined_unix_s, is_unused, is_announced);
+  bool record_consoles = false;
+  NUCLEUS_FIELDS(project_id, defined_unix_s, is_unused, is_announced, record_consoles);
 };
 
 /// The text of an acknowledgement. Every version is kept, because somebody may have signed it.

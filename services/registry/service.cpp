@@ -30,6 +30,7 @@ Service::Service(core::Runtime& runtime, Config config, std::unique_ptr<Randomne
     loop_.post([this, &bus] { announce_projects(bus.context()); });
   });
   bus.serve<msg::DefineProject>(*this, &Service::define_project);
+  bus.serve<msg::ChangeProject>(*this, &Service::change_project);
   bus.serve<msg::ListProjects>(*this, &Service::list_projects);
   bus.serve<msg::RemoveProject>(*this, &Service::remove_project);
   bus.serve<msg::DefinePerson>(*this, &Service::define_person);

@@ -36,6 +36,8 @@ class Service {
  private:
   // people.cpp
   core::Result<msg::Done> define_project(const msg::DefineProject& request, core::Context& context);
+  core::Result<msg::Project> change_project(const msg::ChangeProject& request,
+                                            core::Context& context);
   core::Result<msg::Projects> list_projects(const msg::ListProjects& request,
                                             core::Context& context);
   core::Result<msg::Done> remove_project(const msg::RemoveProject& request, core::Context& context);

@@ -12,7 +12,8 @@ TIMEOUT_S = 30
 FREE_TEXTS = {"--reason", "--cmdline", "--rack"}
 # What a required argument gets if it is not the one under test.
 VALUES = {"cluster NAME": "c1", "cluster create NAME": "c9", "person NAME": "ann",
-          "person create NAME": "ben", "host add HOST": "h9", "host HOST": "sim-0001",
+          "project NAME": "demo", "--record-consoles": "on", "person create NAME": "ben",
+          "host add HOST": "h9", "host HOST": "sim-0001",
           "process NAME": "scheduler", "image NAME": "disk", "image DIRECTORY": "images",
           "class NAME": "spare", "class set NAME": "other",
           "reservation NAME": "far", "reservation create NAME": "farther", "--hosts": "sim-0001",

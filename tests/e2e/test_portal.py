@@ -15,6 +15,7 @@ import yaml
 from browser import begin_flow, end_flow, install_tools, run_flow
 from conftest import BIN, ROOT, Machines, a_deployment, wait_until
 from http_client import Admin, Client, operator_of, session_of
+from recordings import plant
 from slow_relay import SlowRelay
 
 PASSWORD = "correct horse battery"
@@ -246,7 +247,8 @@ def test_axe_finds_nothing(operator, admin, look):
              "clusters/amber/computesets": "Ends", "clusters/amber/network": "Last checked",
              "clusters/amber/overhead": "not measured", "clusters/amber/start": "Price",
              "clusters/amber/nodes/amber": "Timeline", "computesets": "Notify me",
-             "consoles": "No console is open", "consoles/class/amber": "active node",
+             "consoles": "No console is open", "recordings": "Recordings",
+             "consoles/class/amber": "active node",
              "processes": "Processes of the head", "images": "Images", "usage": "Charged",
              "account": "Tokens", "hosts": "sim-0001", "hosts/sim-0001": "Heartbeat",
              "queue": "Queue", "events": "Events", "people": "pat", "nonsense": "no such page"}
@@ -401,6 +403,11 @@ def test_other_files_are_not_served(admin, path):
     with admin.connect() as line:
         line.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         assert line.recv(65536).split()[1] in (b"404", b"400")
+
+
+def test_a_recording_is_played_downloaded_and_deleted(site, admin):
+    plant(site, admin, "demo", "amber", "amber", [(0.1, "hello "), (600, "world")])
+    run_flow(admin.url, "play_and_delete_a_recording", token=admin.token, node="amber")
 
 
 def test_a_serial_console_is_typed_in_and_answers(machines):

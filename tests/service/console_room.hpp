@@ -46,6 +46,7 @@ class ConsoleHost {
 struct Credentials {
   std::mutex mutex = {};
   std::string uid = "u1";
+  bool record_consoles = false;  // of the project
   std::map<std::string, msg::Principal> tokens = {
       {"", {.person_id = {"p1"}, .projects = {{"lab"}}, .rights = {msg::Right::console}}},
       {"t1", {.person_id = {"p1"}, .projects = {{"lab"}}, .rights = {msg::Right::console}}}};
@@ -54,6 +55,11 @@ struct CredentialRoom {
   Credentials& known;
   CredentialRoom(core::Runtime& runtime, Credentials& credentials) : known{credentials} {
     runtime.bus.serve<msg::RecheckCredential>(*this, &CredentialRoom::recheck);
+    runtime.bus.serve<msg::ListProjects>(*this, &CredentialRoom::list);
+  }
+  core::Result<msg::Projects> list(const msg::ListProjects& request, core::Context&) {
+    const std::scoped_lock lock(known.mutex);
+    return msg::Projects{.projects = {{request.project_id, known.record_consoles}}};
   }
   core::Result<msg::Principal> recheck(const msg::RecheckCredential& request, core::Context&) {
     const std::scoped_lock lock(known.mutex);
@@ -126,6 +132,8 @@ class ConsoleRoom : public testing::Test {
                                          .project_id = {"lab"},
                                          .token_id = token_,
                                          .person_uid = "u1",
+                                         .cluster_id = {"vc"},
+                                         .node_name = node,
                                          .origin = "https://portal.example"},
                         {.deadline = wait_timeout});
   }

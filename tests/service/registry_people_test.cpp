@@ -119,6 +119,26 @@ TEST_F(RegistryPeople, ListsTheProjectsAndPeopleThatTheViewerSees) {
       must(msg::ListPeople{.viewer = as_operator, .page = {.after = "bob"}}).people.empty());
 }
 
+TEST_F(RegistryPeople, ChangesWhatAProjectRecordsAndKeepsItThereafter) {
+  const msg::ListProjects physics{.viewer = as_operator, .project_id = {"physics"}};
+  EXPECT_FALSE(must(physics).projects.at(0).record_consoles);
+  Events events{deployment};
+  EXPECT_TRUE(must(msg::ChangeProject{{"physics"}, true}).record_consoles);
+  EXPECT_TRUE(must(msg::ChangeProject{{"physics"}, {}}).record_consoles);
+  must(msg::DefineProject{{"physics"}});  // it exists
+  EXPECT_TRUE(events.next<msg::ProjectDefined>(
+      [](const msg::ProjectDefined& event) { return event.record_consoles; }));
+  start();
+  EXPECT_TRUE(must(physics).projects.at(0).record_consoles);
+  EXPECT_FALSE(must(msg::ListProjects{.viewer = as_operator, .project_id = {"biology"}})
+                   .projects.at(0)
+                   .record_consoles);
+  EXPECT_EQ(
+      refused(msg::ListProjects{.viewer = {.projects = {{"biology"}}}, .project_id = {"physics"}}),
+      ErrorCode::not_found);
+  EXPECT_EQ(refused(msg::ChangeProject{{"nowhere"}, true}), ErrorCode::not_found);
+}
+
 TEST_F(RegistryPeople, RemovesAProjectFromItsMembersButNotWithACluster) {
   must(msg::DefineCluster{.cluster_id = {"c"}, .project_id = {"physics"}, .compute_count = 1});
   EXPECT_EQ(refused(msg::RemoveProject{{"physics"}}), ErrorCode::wrong_state);

@@ -84,6 +84,13 @@ export async function ask(method, path, body, proof) {
 
 /** @param {string} path @returns {Promise<any>} */
 export const get = async path => (await ask("GET", path)).body;
+/** What is no JSON. @param {string} path @returns {Promise<string>} */
+export async function getText(path) {
+  const response = await send(path, { headers: { "X-Requested-With": "portal" } });
+  if (response.status === 401) isSignedOut.value = true;
+  if (!response.ok) throw new Problem(response.status, await bodyOf(response));
+  return response.text();
+}
 /** @param {string} path @param {object} [body] @returns {Promise<any>} */
 export const post = async (path, body) => (await ask("POST", path, body ?? {})).body;
 /** @param {string} path @param {object} [body] @returns {Promise<any>} */

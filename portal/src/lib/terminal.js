@@ -9,6 +9,7 @@ import { Problem } from "./api.js";
 /**
  * The text messages that are read (docs/consoles.md).
  * @typedef {{type: "start", log_id: string, offset: number} | {type: "gap", to: number}
+ *   | {type: "recording", is_recorded: boolean}
  *   | {type: "roles", you: number, writer: number | null,
  *      viewers: {number: number, person: string}[]}} ConsoleMessage
  */
@@ -70,17 +71,9 @@ function withOwnDocument(/** @type {() => void} */ act) {
   }
 }
 
-export class ConsoleTerminal {
-  /**
-   * @param {() => Promise<Ticket>} ticket a new one for each connection: it is valid once
-   * @param {{mayResume?: boolean, isReadOnly?: boolean}} options whether there is a ticket for
-   *   another connection, and whether it only watches
-   */
-  constructor(ticket, { mayResume = true, isReadOnly = false } = {}) {
-    this.ticket = ticket;
-    /** `connecting`, `live` or `closed`. */
-    this.state = signal("connecting");
-    this.reason = signal("");
+/** A terminal in a place of the page. */
+export class Screen {
+  constructor() {
     this.element = document.createElement("div");
     this.element.className = "terminal";
     this.fit = new FitAddon();
@@ -91,18 +84,6 @@ export class ConsoleTerminal {
       theme: { background: "#10151b", foreground: "#dfe5ec" },
     });
     this.terminal.loadAddon(this.fit);
-    this.terminal.onData(text => this.send(text));
-    /** Who types instead of this person; empty = this person does. */
-    this.writer = signal("");
-    /** @type {WebSocket | null} */
-    this.socket = null;
-    this.logId = "";
-    this.offset = 0;  // of the next byte
-    this.mayResume = mayResume;
-    this.isReadOnly = isReadOnly;
-    this.failures = 0;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.timer = undefined;
     this.isDrawn = false;
   }
 
@@ -128,6 +109,35 @@ export class ConsoleTerminal {
   }
 
   focus() { this.terminal.focus(); }
+}
+
+export class ConsoleTerminal extends Screen {
+  /**
+   * @param {() => Promise<Ticket>} ticket a new one for each connection: it is valid once
+   * @param {{mayResume?: boolean, isReadOnly?: boolean}} options whether there is a ticket for
+   *   another connection, and whether it only watches
+   */
+  constructor(ticket, { mayResume = true, isReadOnly = false } = {}) {
+    super();
+    this.ticket = ticket;
+    /** `connecting`, `live` or `closed`. */
+    this.state = signal("connecting");
+    this.reason = signal("");
+    this.terminal.onData(text => this.send(text));
+    /** Whether what the console prints is recorded. */
+    this.isRecorded = signal(false);
+    /** Who types instead of this person; empty = this person does. */
+    this.writer = signal("");
+    /** @type {WebSocket | null} */
+    this.socket = null;
+    this.logId = "";
+    this.offset = 0;  // of the next byte
+    this.mayResume = mayResume;
+    this.isReadOnly = isReadOnly;
+    this.failures = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+  }
 
   async connect() {
     this.state.value = "connecting";
@@ -150,6 +160,7 @@ export class ConsoleTerminal {
   /** @param {WebSocket} socket */
   attach(socket) {
     this.socket = socket;
+    this.isRecorded.value = false;  // until it is told
     socket.binaryType = "arraybuffer";
     socket.onopen = () => { this.state.value = "live"; };
     socket.onmessage = message => {
@@ -179,6 +190,8 @@ export class ConsoleTerminal {
     } else if (told.type === "gap") {
       this.offset = told.to;
       this.terminal.write("\r\n[older output was discarded]\r\n");
+    } else if (told.type === "recording") {
+      this.isRecorded.value = told.is_recorded;
     } else if (told.type === "roles") {
       const writer = told.viewers.find(one => one.number === told.writer);
       this.writer.value = told.writer === told.you ? "" : writer?.person ?? "nobody";

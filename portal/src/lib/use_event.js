@@ -12,3 +12,14 @@ export function useEvent(type, cluster, act) {
     return () => void store.listeners.delete(hear);
   }, [type, cluster]);
 }
+
+/** The same for events of any cluster. @param {string[]} types @param {() => void} act */
+export function useAnyEvent(types, act) {
+  useEffect(() => {
+    const hear = (/** @type {import("./events.js").Event} */ event) => {
+      if (types.includes(event.type)) act();
+    };
+    store.listeners.add(hear);
+    return () => void store.listeners.delete(hear);
+  }, types);
+}

@@ -42,6 +42,7 @@ function Panel({ session, isHidden }) {
   const state = useValue(terminal.state);
   const reason = useValue(terminal.reason);
   const writer = useValue(terminal.writer);
+  const isRecorded = useValue(terminal.isRecorded);
   useEffect(() => {
     if (!place.current) return undefined;
     terminal.show(place.current, () => head.current?.focus());
@@ -56,6 +57,8 @@ function Panel({ session, isHidden }) {
       <div class="bar">
         <b>${session.node}</b> <span role="status"><${State} state=${state} />
           ${state === "closed" && " " + reason}</span>
+        ${isRecorded && html`
+          <span role="status" class="state wait">This console is recorded</span>`}
         <span class="quiet">Ctrl+F6 leaves the terminal</span>
         ${state === "live" && writer && html`<span role="status">${writer} types</span>
           <button onClick=${() => terminal.takeOver()}>Take over</button>`}
@@ -102,7 +105,8 @@ export default function Consoles() {
     <${Page} title="Consoles" actions=${open.length > 1 && html`<button aria-pressed=${isSplit}
         onClick=${() => setSplit(!isSplit)}>Side by side</button>`}>
       <${Open} />
-      <p><a href=${href("consoles", "class")}>Class view: all screens of a cluster</a></p>
+      <p><a href=${href("consoles", "class")}>Class view: all screens of a cluster</a> ·
+        <a href=${href("recordings")}>Recordings</a></p>
       ${open.length === 0 && html`<p class="empty">No console is open. Only nodes that are active
         have one.</p>`}
       ${!isSplit && open.length > 1 && html`<nav class="tabs" aria-label="Open consoles">${open.map(

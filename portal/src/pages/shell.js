@@ -18,6 +18,8 @@ const pages = {
   computeset: () => import("./computeset.js"),
   images: () => import("./images.js"),
   consoles: () => import("./consoles.js"),
+  recordings: () => import("./recordings.js"),
+  recording: () => import("./recording.js"),
   class_view: () => import("./class_view.js"),
   usage: () => import("./usage.js"),
   account: () => import("./account.js"),
@@ -30,7 +32,8 @@ const pages = {
 };
 
 const links = [["clusters", "Clusters"], ["computesets", "Computesets"], ["consoles", "Consoles"],
-  ["images", "Images"], ["usage", "Usage"], ["account", "Account"]];
+  ["recordings", "Recordings"], ["images", "Images"],
+  ["usage", "Usage"], ["account", "Account"]];
 const operatorLinks = [["hosts", "Hosts"], ["queue", "Queue"], ["events", "Events"],
   ["processes", "Processes"],
   ["people", "Projects and people"]];
@@ -43,6 +46,7 @@ export function pageOf(names) {
   if (section === "clusters" && part === "start") return { page: "start", cluster: name };
   if (section === "clusters" && name) return { page: "cluster", cluster: name, tab: part };
   if (section === "consoles" && name === "class") return { page: "class_view", cluster: part };
+  if (section === "recordings" && name) return { page: "recording", id: name };
   if (section === "computesets" && name) return { page: "computeset", id: name };
   if (section === "hosts" && name) return { page: "host", host: name };
   return { page: section in pages ? section : "" };

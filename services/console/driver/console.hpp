@@ -19,6 +19,12 @@ struct Attachment {
   bool is_announced = false;  // it gets text messages: offsets, gaps and roles
 };
 
+/// Up to where a log of a node is recorded.
+struct RecordedUpTo {
+  std::string log_id = {};
+  std::uint64_t offset = 0;
+};
+
 struct Console {
   msg::NodeId node_id = {};
   msg::HostId host_id = {};
@@ -27,6 +33,10 @@ struct Console {
   msg::PersonId person_id = {};
   std::string session_id = {};
   bool may_take_over = false;  // the writer's role from anybody
+  msg::ProjectId project_id = {};
+  msg::ClusterId cluster_id = {};
+  std::string node_name = {};
+  RecordedUpTo recorded = {};
   Attachment attachment = {};
   std::shared_ptr<SessionRight> right = std::make_shared<SessionRight>();
 };

@@ -60,8 +60,12 @@ core::Result<Attachment> parse_attachment(const http::Request& request) {
   return attachment;
 }
 
-ConsoleProxy::ConsoleProxy(ConsoleProxyOptions options, Metrics& metrics, ConsoleProxyCalls calls)
-    : options_{std::move(options)}, metrics_{metrics}, calls_{std::move(calls)} {
+ConsoleProxy::ConsoleProxy(ConsoleProxyOptions options, Metrics& metrics, Recorder* recorder,
+                           ConsoleProxyCalls calls)
+    : options_{std::move(options)},
+      metrics_{metrics},
+      recorder_{recorder},
+      calls_{std::move(calls)} {
   options_.http.render_error = error_response;
   server_ = std::make_unique<http::Server>(
       options_.http, [this](const http::Request& request, const std::shared_ptr<void>&,
@@ -169,8 +173,28 @@ std::shared_ptr<HostStream> ConsoleProxy::stream_of(const Console& console,
   Console tail = console;
   tail.attachment = {};
   shared = stream = begin_stream(tail, executor);
+  apply_policy(*stream);
   stream->begin();
   return stream;
+}
+
+void ConsoleProxy::set_recorded(const msg::ProjectId& project, bool is_recorded) {
+  server_->post([this, project, is_recorded] {
+    const bool is_changed = is_recorded ? recorded_projects_.insert(project.value).second
+                                        : recorded_projects_.erase(project.value) > 0;
+    if (!is_changed) return;
+    for (const auto& [key, weak] : serial_streams_)
+      if (const auto stream = weak.lock(); stream && stream->console().project_id == project)
+        apply_policy(*stream);
+  });
+}
+
+void ConsoleProxy::apply_policy(HostStream& stream) {
+  const bool is_recorded =
+      recorder_ && recorded_projects_.contains(stream.console().project_id.value);
+  if (stream.is_ended() || stream.is_recorded() == is_recorded) return;
+  stream.record(is_recorded ? std::make_unique<StreamRecording>(*recorder_, stream.console())
+                            : nullptr);
 }
 
 std::shared_ptr<HostStream> ConsoleProxy::begin_stream(

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -42,6 +43,7 @@ struct ConsoleProxyOptions {
 };
 
 class HostStream;
+class Recorder;
 class Session;
 
 /// What the proxy asks the service for; each `done` may be called on any thread, once.
@@ -60,12 +62,17 @@ struct ConsoleProxyCalls {
 
 class ConsoleProxy {
  public:
-  /// Throws std::runtime_error if an endpoint cannot be bound.
-  ConsoleProxy(ConsoleProxyOptions options, Metrics& metrics, ConsoleProxyCalls calls);
+  /// Throws std::runtime_error if an endpoint cannot be bound. Without a recorder, which must
+  /// outlive the proxy, nothing is recorded.
+  ConsoleProxy(ConsoleProxyOptions options, Metrics& metrics, Recorder* recorder,
+               ConsoleProxyCalls calls);
   /// Closes every session with its reason, within half a second.
   ~ConsoleProxy();
   ConsoleProxy(const ConsoleProxy&) = delete;
   ConsoleProxy& operator=(const ConsoleProxy&) = delete;
+
+  /// Whether serial consoles of the project are recorded, from now on. Any thread.
+  void set_recorded(const msg::ProjectId& project, bool is_recorded);
 
   core::Endpoint endpoint() const { return server_->endpoint(0); }
   core::Endpoint endpoint_for_hosts() const { return server_->endpoint(1); }
@@ -81,12 +88,15 @@ class ConsoleProxy {
                                         const boost::asio::any_io_executor& executor);
   std::shared_ptr<HostStream> begin_stream(const Console& console,
                                            const boost::asio::any_io_executor& executor);
+  void apply_policy(HostStream& stream);
   void ask_host(const std::shared_ptr<HostStream>& stream,
                 const boost::asio::any_io_executor& executor);
 
   ConsoleProxyOptions options_;
   Metrics& metrics_;
+  Recorder* recorder_;
   ConsoleProxyCalls calls_;
+  std::set<std::string> recorded_projects_ = {};
   std::uint64_t sessions_ = 0;                                            // begun
   std::map<std::string, std::weak_ptr<HostStream>> serial_streams_ = {};  // HOST/NODE/EPOCH
   std::map<std::string, std::weak_ptr<HostStream>> awaited_ = {};         // by the token's SHA-256

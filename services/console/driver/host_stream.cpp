@@ -53,6 +53,13 @@ void HostStream::begin() {
   ask_host();
 }
 
+void HostStream::record(std::unique_ptr<StreamRecording> recording) {
+  const bool was_recorded = is_recorded();
+  recording_ = std::move(recording);
+  if (is_recorded() == was_recorded) return;
+  for (const auto& viewer : viewers()) viewer->show_recording(is_recorded());
+}
+
 std::int64_t HostStream::next_offset() const {
   return is_known_ ? static_cast<std::int64_t>(bytes_.end()) : console_.attachment.offset;
 }
@@ -121,6 +128,7 @@ void HostStream::read_host() {
           self->take_announcement(*bytes);
         } else {
           self->is_known_ = true;
+          if (self->recording_) self->recording_->take(self->log_id_, self->bytes_.end(), *bytes);
           self->bytes_.append(*bytes);
         }
         self->notify();
@@ -205,6 +213,7 @@ std::vector<std::shared_ptr<Session>> HostStream::viewers() const {
 void HostStream::end(const std::string& reason, CloseCode code) {
   if (is_ended_) return;
   is_ended_ = true;
+  recording_.reset();
   timer_.cancel();
   give_up_timer_.cancel();
   writes_.clear();

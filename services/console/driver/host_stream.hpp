@@ -16,6 +16,7 @@
 #include "core/result.hpp"
 #include "services/console/driver/console.hpp"
 #include "services/console/driver/recent_bytes.hpp"
+#include "services/console/driver/recorder.hpp"
 #include "services/console/driver/roles.hpp"
 
 namespace nucleus::console {
@@ -49,6 +50,10 @@ class HostStream : public std::enable_shared_from_this<HostStream> {
   /// Shows all viewers `reason` and ends.
   void end(const std::string& reason, core::http::CloseCode code);
   bool is_ended() const { return is_ended_; }
+
+  /// Records from now on; null = no longer. The viewers are told.
+  void record(std::unique_ptr<StreamRecording> recording);
+  bool is_recorded() const { return recording_ != nullptr; }
 
   const Console& console() const { return console_; }
   const RecentBytes& bytes() const { return bytes_; }
@@ -97,6 +102,7 @@ class HostStream : public std::enable_shared_from_this<HostStream> {
   std::shared_ptr<core::http::WebSocket> host_ = {};
   std::vector<std::weak_ptr<Session>> viewers_ = {};
   Roles roles_ = {};
+  std::unique_ptr<StreamRecording> recording_ = {};
   std::deque<Write> writes_ = {};
   bool is_known_ = false;
   bool was_joined_ = false;

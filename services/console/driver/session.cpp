@@ -42,6 +42,7 @@ void Session::start() {
     });
   });
   stream_->add(shared_from_this());
+  if (stream_->is_recorded()) show_recording(true);
   if (is_serial()) stream_->roles().add(shared_from_this());
   read_viewer();
   send_next();
@@ -104,6 +105,10 @@ void Session::show_link(bool is_live) {
   if (is_link_lost_ == !is_live) return;
   is_link_lost_ = !is_live;
   show(json{{"type", "link"}, {"is_live", is_live}}.dump());
+}
+
+void Session::show_recording(bool is_recorded) {
+  show(json{{"type", "recording"}, {"is_recorded", is_recorded}}.dump());
 }
 
 void Session::show_refusal(const std::string& detail) {

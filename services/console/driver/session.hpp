@@ -50,6 +50,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void report();
   void show_roles(const std::string& reason);
   void show_link(bool is_live);
+  void show_recording(bool is_recorded);
   void show_refusal(const std::string& detail);
 
  private:

@@ -17,6 +17,7 @@
 #include "messages/plans.hpp"
 #include "messages/process.hpp"
 #include "messages/provisioner.hpp"
+#include "messages/recordings.hpp"
 #include "messages/registry.hpp"
 #include "messages/scheduler.hpp"
 #include "services/console/records.hpp"
@@ -53,9 +54,9 @@ void visit_messages(Visit& visit) {
 template <class Visit>
 void for_every_request_and_event(Visit&& visit) {
   using namespace msg;
-  visit_messages<DefineProject, ListProjects, RemoveProject, DefinePerson, GetPerson, ListPeople,
-                 RemovePerson, SetPassword, CheckPassword, IssueKey, ReplaceKey, IssueToken,
-                 ListTokens, RevokeToken, CheckToken, CheckSignature, RecheckCredential,
+  visit_messages<DefineProject, ChangeProject, ListProjects, RemoveProject, DefinePerson, GetPerson,
+                 ListPeople, RemovePerson, SetPassword, CheckPassword, IssueKey, ReplaceKey,
+                 IssueToken, ListTokens, RevokeToken, CheckToken, CheckSignature, RecheckCredential,
                  CredentialsChanged, BindIdempotencyKey, SetAcknowledgementText,
                  SignAcknowledgement, GetAcknowledgements, AcknowledgementChanged, ChangeProfile,
                  PersonDefined, PersonRemoved, ProjectDefined, ProjectRemoved>(visit);
@@ -79,7 +80,8 @@ void for_every_request_and_event(Visit&& visit) {
                  ListVolumes, RemoveImage, WorkOnDisk, SaveImage, ReceiveLayer, ImagePublished,
                  ImageRemoved, VolumeChanged, VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
-  visit_messages<IssueTicket, ConsoleSessionChanged>(visit);
+  visit_messages<IssueTicket, ConsoleSessionChanged, ListRecordings, RemoveRecording, ReadRecording,
+                 RecordingChanged, RecordingRemoved>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);
   visit_messages<MeasureCluster, GetReport, GetCertificate, ListCertificates, GetSigningKey,
                  OverheadMeasured>(visit);
@@ -130,6 +132,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<provisioner::StoredReportLog>("provisioner.report-log");
   one.template operator()<console::StoredTicket>("console.ticket");
   one.template operator()<console::StoredSession>("console.session");
+  one.template operator()<console::StoredRecording>("console.recording");
   one.template operator()<overhead::StoredReport>("overhead.report");
   one.template operator()<overhead::StoredCertificate>("overhead.certificate");
 }

@@ -5,12 +5,14 @@ import assert from "node:assert/strict";
 import { openBrowser, signIn } from "./browser.js";
 import { largeFlows } from "./large_flows.js";
 import { accessibilityFaults, heading, rowWith } from "./pages.js";
+import { recordingFlows } from "./recording_flows.js";
 import { uploadFlows } from "./upload_flows.js";
 
 /** @type {Record<string, (one: any, given: any) => Promise<void>>} */
 const flows = {
   ...uploadFlows,
   ...largeFlows,
+  ...recordingFlows,
 
   async sign_in_and_out({ page, context }, { person, password }) {
     await signIn(page, { person, password: "wrong password" });

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-namespace nucleus::client {
+namespace nucleus::core {
 
 /// The length of the first character of `text`, 1 to 4; 0 if `text` ends within it; nothing if it
 /// does not begin with a character.
@@ -12,4 +12,4 @@ std::optional<std::size_t> utf8_length(std::string_view text);
 /// The bytes at the end of `text` that begin a character and do not complete it, 0 to 3.
 std::size_t utf8_unfinished(std::string_view text);
 
-}  // namespace nucleus::client
+}  // namespace nucleus::core

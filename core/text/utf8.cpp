@@ -1,8 +1,8 @@
-#include "client/console/utf8.hpp"
+#include "core/text/utf8.hpp"
 
 #include <algorithm>
 
-namespace nucleus::client {
+namespace nucleus::core {
 
 namespace {
 
@@ -38,4 +38,4 @@ std::size_t utf8_unfinished(std::string_view text) {
   return 0;
 }
 
-}  // namespace nucleus::client
+}  // namespace nucleus::core
