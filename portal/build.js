@@ -21,24 +21,36 @@ const vendored = {
   "@xterm/addon-fit": "@xterm/addon-fit/lib/addon-fit.mjs",
   "uplot": "uplot/dist/uPlot.esm.js",
 };
+/** Packages whose modules import each other by path: their folders, and the module to import. */
+const vendoredFolders = {
+  "@novnc/novnc": { folders: ["core", "vendor"], main: "core/rfb.js" },
+};
 const styles = ["@xterm/xterm/css/xterm.css", "uplot/dist/uPlot.min.css"];
 /** Modules that a page needs only later are not loaded ahead. */
-const later = ["lib/terminal.js", "lib/asciicast.js", "lib/chart.js", "lib/upload.js",
-  "lib/racks.js", "lib/tus.js", "lib/speed.js"];
+const later = ["lib/terminal.js", "lib/picture.js", "lib/asciicast.js", "lib/chart.js",
+  "lib/upload.js", "lib/racks.js", "lib/tus.js", "lib/speed.js"];
 const firstPages = ["sign_in", "shell", "clusters"].map(name => `pages/${name}.js`);
 const firstVendored = ["preact", "preact-hooks", "htm", "preact-signals-core"]
   .map(name => `vendor/${name}.js`);
 const isEager = (/** @type {string} */ path) => ["main.js", ...firstPages, ...firstVendored]
   .includes(path) || (path.startsWith("lib/") && !later.includes(path));
 
-const vendorName = (/** @type {string} */ specifier) =>
-  "vendor/" + specifier.replace("@", "").replace("/", "-") + ".js";
+const vendorFolder = (/** @type {string} */ specifier) =>
+  "vendor/" + specifier.replace("@", "").replace("/", "-");
+
+/** The path of the module that a bare specifier imports; undefined if it is unknown. */
+function vendorName(/** @type {string} */ specifier) {
+  if (specifier in vendoredFolders)
+    return `${vendorFolder(specifier)}/${vendoredFolders[specifier].main}`;
+  return specifier in vendored ? vendorFolder(specifier) + ".js" : undefined;
+}
 
 /** The module with bare specifiers as paths relative to it, and without its source map. */
 function resolve(/** @type {string} */ text, /** @type {string} */ path) {
   const to = (/** @type {string} */ specifier) => {
-    if (!(specifier in vendored)) throw new Error(`${path} imports the unknown ${specifier}`);
-    const found = relative(dirname(path), vendorName(specifier));
+    const name = vendorName(specifier);
+    if (!name) throw new Error(`${path} imports the unknown ${specifier}`);
+    const found = relative(dirname(path), name);
     return found.startsWith(".") ? found : "./" + found;
   };
   return text
@@ -47,22 +59,29 @@ function resolve(/** @type {string} */ text, /** @type {string} */ path) {
     .replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n");
 }
 
+/** The files below a folder, by their path in it. */
+function filesBelow(/** @type {string} */ folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => relative(folder, join(entry.parentPath ?? entry.path, entry.name)));
+}
+
 /** @returns {Map<string, string>} the texts of all modules and styles by their path */
 function readModules() {
   const files = new Map();
-  for (const entry of readdirSync(join(here, "src"), { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const file = join(entry.parentPath ?? entry.path, entry.name);
-    const path = relative(join(here, "src"), file);
+  const add = (/** @type {string} */ path, /** @type {string} */ file) => {
     const text = readFileSync(file, "utf8");
     files.set(path, path.endsWith(".js") ? resolve(text, path) : text);
-  }
-  for (const [specifier, file] of Object.entries(vendored)) {
-    const path = vendorName(specifier);
-    files.set(path, resolve(readFileSync(join(packages, file), "utf8"), path));
-  }
-  for (const file of styles)
-    files.set("vendor/" + file.split("/").at(-1), readFileSync(join(packages, file), "utf8"));
+  };
+  for (const path of filesBelow(join(here, "src"))) add(path, join(here, "src", path));
+  for (const [specifier, file] of Object.entries(vendored))
+    add(vendorFolder(specifier) + ".js", join(packages, file));
+  for (const [specifier, { folders }] of Object.entries(vendoredFolders))
+    for (const path of folders.flatMap(folder => filesBelow(join(packages, specifier, folder))
+      .map(file => join(folder, file))).filter(file => file.endsWith(".js")))
+      files.set(join(vendorFolder(specifier), path),
+                readFileSync(join(packages, specifier, path), "utf8"));
+  for (const file of styles) add("vendor/" + file.split("/").at(-1), join(packages, file));
   return files;
 }
 

@@ -19,6 +19,7 @@ namespace nucleus::core::http {
 enum class CloseCode : std::uint16_t {
   normal = 1000,
   going_away = 1001,
+  policy_violation = 1008,
   internal_error = 1011,
   try_again_later = 1013
 };

@@ -14,6 +14,7 @@ import yaml
 
 from browser import begin_flow, end_flow, install_tools, run_flow
 from conftest import BIN, ROOT, Machines, a_deployment, wait_until
+from console import Guest
 from http_client import Admin, Client, operator_of, session_of
 from recordings import plant
 from slow_relay import SlowRelay
@@ -417,6 +418,20 @@ def test_a_serial_console_is_typed_in_and_answers(machines):
     answer = machines.rest.ask("GET", "/nucleus/v1/cluster/left/compute/vm-left-00/console/")
     assert answer.status_code == 303, answer.text
     run_flow(url, "use_a_console_link", link=answer.headers["Location"])
+
+
+def test_a_screen_is_watched_and_typed_at(machines):
+    """The guest draws on its first virtual terminal, and reads the keys from there."""
+    with Guest(machines.rest, "left", "vm-left-00") as guest:
+        flow = begin_flow(machines.env["NUCLEUS_URL"], "watch_and_use_a_screen",
+                          token=machines.env["NUCLEUS_TOKEN"], cluster="left", node="vm-left-00")
+        try:
+            assert flow.stdout.readline() == "draw\n"
+            guest.run("(seq 500 > /dev/tty1; head -n 1 /dev/tty1 > /tmp/keys) & true")
+            assert flow.stdout.readline() == "typed\n"
+            wait_until(lambda: guest.run("cat /tmp/keys").strip() == "typed", "the keys", 60)
+        finally:
+            end_flow(flow)
 
 
 def test_a_trainer_sees_the_screens_of_a_class(machines):

@@ -6,7 +6,7 @@ namespace {
 
 using msg::ConsoleKind;
 
-/// Greets its clients, one after another.
+/// Greets its clients, one after another, and returns what they send.
 class VncSocket {
  public:
   explicit VncSocket(const std::string& path) : listener_{socket(AF_UNIX, SOCK_STREAM, 0)} {
@@ -18,10 +18,11 @@ class VncSocket {
       throw std::runtime_error("the socket cannot be bound");
     thread_ = std::jthread([this] {
       for (int client = -1; (client = accept(listener_, nullptr, nullptr)) >= 0;) {
-        std::array<char, 16> bytes{};
-        if (send(client, "RFB 003.008\n", 12, MSG_NOSIGNAL) == 12)
-          while (recv(client, bytes.data(), bytes.size(), 0) > 0) {
-          }
+        std::array<char, 64> bytes{};
+        std::string_view greeting = "RFB 003.008\n";
+        auto size = send(client, greeting.data(), greeting.size(), MSG_NOSIGNAL);
+        while (size > 0 && (size = recv(client, bytes.data(), bytes.size(), 0)) > 0)
+          size = send(client, bytes.data(), static_cast<std::size_t>(size), MSG_NOSIGNAL);
         close(client);
       }
     });
@@ -48,6 +49,27 @@ TEST_F(ConsoleViewers, ConnectsViewersWithAVncConsoleOneAfterAnother) {
     const auto viewer = open(issue("n2", ConsoleKind::vnc));
     EXPECT_EQ(viewer->read_to("\n"), "RFB 003.008\n");
   }
+}
+
+TEST_F(ConsoleViewers, KeepsTheInputOfAWatchingViewerFromAVncConsole) {
+  using std::string_literals::operator""s;
+  const auto handshake = "RFB 003.008\n\x01\x01"s;
+  const auto key = "\x04\x01\x00\x00\x00\x00\x00\x61"s;
+  const auto request = "\x03\x01\x00\x00\x00\x00\x04\x00\x03\x00"s;
+  VncSocket qemu(socket_of("vnc"));
+  start();
+  for (const auto& [query, returned] :
+       {std::pair{"?mode=read", handshake + request}, {"", handshake + key + request}}) {
+    const auto viewer = attach(issue("n2", ConsoleKind::vnc), query);
+    EXPECT_EQ(viewer->read_to("\n"), "RFB 003.008\n");
+    viewer->write(handshake + key);
+    viewer->write(request);
+    EXPECT_EQ(viewer->read_to(request), returned) << query;
+  }
+  const auto viewer = attach(issue("n2", ConsoleKind::vnc), "?mode=read");
+  viewer->write(handshake + "\x07");
+  EXPECT_EQ(viewer->read_to_close(), "a viewer that only watches sent an unknown message: 7");
+  EXPECT_EQ(viewer->close_code(), 1008U);
 }
 
 TEST_F(ConsoleViewers, ShowsOneSerialConsoleToAllItsViewers) {

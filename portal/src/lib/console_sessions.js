@@ -2,7 +2,8 @@
 import { signal } from "@preact/signals-core";
 import { go } from "./route.js";
 
-/** @typedef {{id: number, cluster: string, node: string}} ConsoleSession */
+/** @typedef {"serial" | "vnc"} ConsoleKind */
+/** @typedef {{id: number, cluster: string, node: string, kind: ConsoleKind}} ConsoleSession */
 
 /** @type {import("@preact/signals-core").Signal<ConsoleSession[]>} */
 export const sessions = signal([]);
@@ -11,13 +12,15 @@ export const current = signal(0);
 let count = 0;
 
 /**
- * Opens the serial console of a node, or shows the open one.
+ * Opens a console of a node, or shows the open one.
  * @param {string} cluster
  * @param {string} node
+ * @param {ConsoleKind} kind
  */
-export function openConsole(cluster, node) {
-  const known = sessions.value.find(one => one.cluster === cluster && one.node === node);
-  const session = known ?? { id: ++count, cluster, node };
+export function openConsole(cluster, node, kind = "serial") {
+  const known = sessions.value.find(one =>
+    one.cluster === cluster && one.node === node && one.kind === kind);
+  const session = known ?? { id: ++count, cluster, node, kind };
   if (!known) sessions.value = [...sessions.value, session];
   current.value = session.id;
   go("consoles");

@@ -25,7 +25,9 @@ export default function NodePage({ cluster, node }) {
   return html`
     <${Page} title=${"Node " + node} actions=${html`
         ${may("console") && html`<button class="main" disabled=${known.state !== "active"}
-          onClick=${() => openConsole(cluster, node)}>Console</button>`}
+          onClick=${() => openConsole(cluster, node)}>Console</button>
+          <button disabled=${known.state !== "active"}
+            onClick=${() => openConsole(cluster, node, "vnc")}>Screen</button>`}
         ${may("power") && actions.map(([name, title]) => html`
           <button onClick=${() => setAction(name)}>${title}</button>`)}`}>
       <p><a href=${href("clusters", cluster)}>Cluster ${cluster}</a></p>

@@ -102,7 +102,7 @@ function Playing({ file }) {
   return html`
     ${player && html`<${Controls} player=${player} />`}
     <section class="console" aria-label="Screen">
-      <div class="terminal-place" ref=${place}></div></section>`;
+      <div class="console-place" ref=${place}></div></section>`;
 }
 
 /** @param {{id: string}} props */

@@ -61,6 +61,7 @@ void Session::read_viewer() {
 }
 
 void Session::take_typed(std::string_view bytes) {
+  if (!is_serial() && !may_write()) return take_watched(bytes);
   if (is_serial() && !stream_->roles().is_writer(*this)) {
     if (!std::exchange(is_refusal_shown_, true)) show_refusal("you are not the writer");
     return read_viewer();
@@ -68,6 +69,13 @@ void Session::take_typed(std::string_view bytes) {
   metrics_.bytes_from_viewers.Increment(static_cast<double>(bytes.size()));
   if (!std::exchange(has_typed_, true)) report();
   stream_->write(std::string(bytes), [self = shared_from_this()] { self->read_viewer(); });
+}
+
+void Session::take_watched(std::string_view bytes) {
+  auto passed = watched_.pass(bytes);
+  if (!passed) return end(passed.error().detail, CloseCode::policy_violation);
+  if (passed->empty()) return read_viewer();
+  stream_->write(std::move(*passed), [self = shared_from_this()] { self->read_viewer(); });
 }
 
 void Session::take_request(std::string_view text) {
@@ -85,7 +93,8 @@ void Session::take_request(std::string_view text) {
 }
 
 void Session::report() {
-  calls_.report(console_.session_id, !is_serial() || stream_->roles().is_writer(*this), has_typed_);
+  const bool is_writer = is_serial() ? stream_->roles().is_writer(*this) : may_write();
+  calls_.report(console_.session_id, is_writer, has_typed_);
 }
 
 void Session::show_roles(const std::string& reason) {

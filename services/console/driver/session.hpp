@@ -9,6 +9,7 @@
 
 #include "core/http/websocket.hpp"
 #include "services/console/driver/host_stream.hpp"
+#include "services/console/driver/rfb_filter.hpp"
 #include "services/console/metrics.hpp"
 
 namespace nucleus::console {
@@ -59,6 +60,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void read_viewer();
   void take_request(std::string_view text);
   void take_typed(std::string_view bytes);
+  /// Of a VNC console, by a viewer who only watches.
+  void take_watched(std::string_view bytes);
   /// Where the next bytes come from; null = not known yet.
   HostStream* source();
   void catch_up();
@@ -82,6 +85,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool is_start_shown_ = false;
   bool is_link_lost_ = false;
   bool has_typed_ = false;
+  RfbFilter watched_ = {};
   bool is_refusal_shown_ = false;
   std::deque<std::string> texts_ = {};
   bool is_sending_ = false;

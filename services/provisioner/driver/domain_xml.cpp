@@ -231,6 +231,7 @@ void add_consoles(XmlElement& devices, const DomainSpec& spec) {
 
   auto graphics = devices.add("graphics");
   graphics.set("type", "vnc");
+  graphics.set("sharePolicy", "force-shared");  // no viewer disconnects the others
   graphics.add("listen").set("type", "socket").set("socket", paths.vnc_socket);
   devices.add("video").add("model").set("type", "vga");
   devices.add("audio").set("id", "1").set("type", "none");

@@ -226,6 +226,8 @@ Difference consoles_differ(const XmlElement& devices, const DomainSpec& spec) {
   const auto graphics = devices.find("graphics");
   if (!graphics) return "graphics is missing";
   if (auto difference = differs("graphics", graphics->attribute("type"), "vnc")) return difference;
+  if (auto difference = differs("share", graphics->attribute("sharePolicy"), "force-shared"))
+    return difference;
   if (auto difference = differs("listen", graphics->attribute_at("listen", "type"), "socket"))
     return difference;
   if (auto difference =

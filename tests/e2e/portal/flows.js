@@ -6,6 +6,7 @@ import { openBrowser, signIn } from "./browser.js";
 import { largeFlows } from "./large_flows.js";
 import { accessibilityFaults, heading, rowWith } from "./pages.js";
 import { recordingFlows } from "./recording_flows.js";
+import { screenFlows } from "./screen_flows.js";
 import { uploadFlows } from "./upload_flows.js";
 
 /** @type {Record<string, (one: any, given: any) => Promise<void>>} */
@@ -13,6 +14,7 @@ const flows = {
   ...uploadFlows,
   ...largeFlows,
   ...recordingFlows,
+  ...screenFlows,
 
   async sign_in_and_out({ page, context }, { person, password }) {
     await signIn(page, { person, password: "wrong password" });

@@ -8,6 +8,8 @@ namespace {
 
 using std::string_literals::operator""s;
 
+namespace rfb {
+
 const std::string handshake = "RFB 003.008\n\x01\x01"s;
 const std::string request = "\x03\x01\x00\x00\x00\x00\x04\x00\x03\x00"s;
 const std::string format = "\x00\x00\x00\x00"s + std::string(16, 'f');
@@ -34,15 +36,17 @@ const std::string sent = format + key + encodings + pointer + request + clipboar
                          extended_clipboard + fence + power + desktop + qemu_key + sound_on +
                          sound_format + request;
 
+}  // namespace rfb
+
 TEST(RfbFilter, PassesRequestsForThePictureAndDropsInput) {
   RfbFilter filter;
-  EXPECT_EQ(filter.pass(handshake + sent), handshake + passed);
-  EXPECT_EQ(filter.pass(key), "");
-  EXPECT_EQ(filter.pass(request), request);
+  EXPECT_EQ(filter.pass(rfb::handshake + rfb::sent), rfb::handshake + rfb::passed);
+  EXPECT_EQ(filter.pass(rfb::key), "");
+  EXPECT_EQ(filter.pass(rfb::request), rfb::request);
 }
 
 TEST(RfbFilter, TakesBytesHoweverTheyAreCut) {
-  const auto all = handshake + sent;
+  const auto all = rfb::handshake + rfb::sent;
   for (std::size_t size = 1; size < 30; ++size) {
     RfbFilter filter;
     std::string got;
@@ -51,16 +55,16 @@ TEST(RfbFilter, TakesBytesHoweverTheyAreCut) {
       ASSERT_TRUE(part) << part.error().detail;
       got += *part;
     }
-    EXPECT_EQ(got, handshake + passed) << "in parts of " << size;
+    EXPECT_EQ(got, rfb::handshake + rfb::passed) << "in parts of " << size;
   }
 }
 
 TEST(RfbFilter, KeepsNoBytesOfALongClipboard) {
   RfbFilter filter;
-  ASSERT_TRUE(filter.pass(handshake));
+  ASSERT_TRUE(filter.pass(rfb::handshake));
   ASSERT_EQ(filter.pass("\x06\x00\x00\x00\x00\x10\x00\x00"s), "");
   for (int i = 0; i < 16; ++i) ASSERT_EQ(filter.pass(std::string(1 << 16, '\x03')), "");
-  EXPECT_EQ(filter.pass(request), request);
+  EXPECT_EQ(filter.pass(rfb::request), rfb::request);
 }
 
 TEST(RfbFilter, LeavesTheOtherViewersConnected) {
@@ -71,7 +75,7 @@ TEST(RfbFilter, LeavesTheOtherViewersConnected) {
 TEST(RfbFilter, PassesAPassword) {
   RfbFilter filter;
   const auto begin = "RFB 003.008\n\x02"s + std::string(16, 'p') + "\x01"s;
-  EXPECT_EQ(filter.pass(begin + key + request), begin + request);
+  EXPECT_EQ(filter.pass(begin + rfb::key + rfb::request), begin + rfb::request);
 }
 
 TEST(RfbFilter, EndsAtWhatItDoesNotKnow) {
@@ -79,9 +83,9 @@ TEST(RfbFilter, EndsAtWhatItDoesNotKnow) {
            std::pair{"RFB 003.003\n"s, "another version than RFB 3.7 or 3.8"},
            std::pair{"GET / HTTP/1.1"s, "another version than RFB 3.7 or 3.8"},
            std::pair{"RFB 003.008\n\x13"s, "an unknown kind of security"},
-           std::pair{handshake + "\x07"s, "an unknown message: 7"},
-           std::pair{handshake + "\xff\x02\x00\x00"s, "an unknown message of QEMU: 2"},
-           std::pair{handshake + "\x02\x00\xff\xff"s, "too many encodings"},
+           std::pair{rfb::handshake + "\x07"s, "an unknown message: 7"},
+           std::pair{rfb::handshake + "\xff\x02\x00\x00"s, "an unknown message of QEMU: 2"},
+           std::pair{rfb::handshake + "\x02\x00\xff\xff"s, "too many encodings"},
        }) {
     RfbFilter filter;
     const auto got = filter.pass(bytes);
