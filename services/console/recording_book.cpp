@@ -213,10 +213,11 @@ void RecordingBook::take_scan(const FolderScan& scan) {
   std::vector<msg::Recording> changed;
   for (const auto& found : scan.found) {
     const auto* known = runtime_.store.read(keys::recording(found.recording_id));
-    // A recording that was sealed since the scan is reported on its own.
-    if (!known ||
-        (known->recording.state != found.state && known->recording.state != RecordingState::sealed))
-      changed.push_back(found);
+    // The file is the truth; but one that was open has perhaps been sealed since.
+    const bool is_news = found.state == RecordingState::sealed
+                             ? !known || known->recording != found
+                             : !known || known->recording.state == RecordingState::missing;
+    if (is_news) changed.push_back(found);
   }
   runtime_.store.for_each<StoredRecording>(keys::recordings(), [&](const StoredRecording& stored) {
     if (!scan.is_complete || stored.recording.state == RecordingState::missing ||

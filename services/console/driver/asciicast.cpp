@@ -99,7 +99,8 @@ std::string OutputLines::output(milliseconds since, std::uint64_t offset, std::s
   std::string lines;
   const auto expected = written_ + unfinished_.size();
   if (offset > expected) {
-    lines = flush(since) + gap(since, offset);
+    lines = flush(since);
+    lines += gap(since, offset);
   } else {
     const auto known = std::min<std::uint64_t>(expected - offset, bytes.size());
     bytes.remove_prefix(static_cast<std::size_t>(known));

@@ -96,7 +96,7 @@ TEST(RecordingLines, AreNotFooledByWhatAGuestPrints) {
   OutputLines lines{0};
   const auto all = lines.output(milliseconds(1), 0, "[0.1, \"m\", \"gap 0-99\"]\n");
   const auto read = read_all(all, 0);
-  EXPECT_EQ(read.offset(), 24U);
+  EXPECT_EQ(read.offset(), 23U);
   EXPECT_EQ(read.lost(), 0U);
 }
 
