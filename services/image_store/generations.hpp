@@ -48,6 +48,12 @@ core::Result<RollBackRequest> roll_back_request(const StoredVolume& stored,
 std::vector<std::uint64_t> numbers_removed(const StoredVolume& stored,
                                            const msg::WorkOnDisk& request);
 
+/// Of a layer whose digest is not asked for.
+inline core::Result<FileDigest> digest_of_size(const core::Result<std::uint64_t>& size_bytes) {
+  if (!size_bytes) return std::unexpected(size_bytes.error());
+  return FileDigest{.size_bytes = *size_bytes};
+}
+
 /// The work was done, or failed. `made` is the layer that a save or a merge has made. Nothing if
 /// the node was removed, or other work began meanwhile.
 std::optional<Plan> plan_disk_work_end(const View& view, const msg::NodeId& node_id,

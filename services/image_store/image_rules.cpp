@@ -86,7 +86,7 @@ bool is_listed(const msg::ListImages& request, const msg::Image& image) {
   if (owner.value != "public" && !msg::sees(request.viewer, owner)) return false;
   if (!request.project_id.empty() && request.project_id != owner) return false;
   const bool is_named = request.name.empty() || request.name == name_of(image.image_id) ||
-                        std::ranges::contains(image.tags, owner.value + "/" + request.name);
+                        std::ranges::count(image.tags, owner.value + "/" + request.name) > 0;
   if (!is_named) return false;
   return request.format == msg::ImageFormat::unknown || request.format == image.format;
 }

@@ -41,11 +41,15 @@ core::Result<msg::NodeDisk> Service::change_disk(const msg::ChangeDisk& request,
   return reply;
 }
 
+void Service::begin_due_saves(const core::Context& context) {
+  auto plan = plan_due_saves(view_, context.now_unix_ms());
+  if (!plan.empty()) (void)ledger_.apply(std::move(plan), context);
+}
+
 /// Begins saves that are due, and asks the image store for the work that is under way until it has
 /// accepted it.
-void Service::work_on_disks(core::Context& context) {
-  if (auto plan = plan_due_saves(view_, context.now_unix_ms()); !plan.empty())
-    (void)ledger_.apply(std::move(plan), context);
+void Service::work_on_disks(core::Context&) {
+  begin_due_saves(bus_.context());
   host_saves_.step();
   for (const auto& work : disk_works(view_)) {
     if (!asked_disk_works_.insert(work.work_id).second) continue;
