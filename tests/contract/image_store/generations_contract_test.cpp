@@ -32,6 +32,11 @@ struct MemoryWorld {
   static constexpr bool has_files = false;
 };
 
+std::string digest_of(const std::string& file) {
+  std::ifstream bytes(file, std::ios::binary);
+  return core::sha256_hex(std::string(std::istreambuf_iterator<char>(bytes), {}));
+}
+
 /// A node `n` with a clone of an image that is full of `i`.
 template <class World>
 class GenerationsContract : public testing::Test {
@@ -96,10 +101,6 @@ class GenerationsContract : public testing::Test {
                               .sent_folder = sent,
                               .disk_bytes = mebibyte,
                               .deadline = flatten_deadline});
-  }
-  static std::string digest_of(const std::string& file) {
-    std::ifstream bytes(file, std::ios::binary);
-    return core::sha256_hex(std::string(std::istreambuf_iterator<char>(bytes), {}));
   }
   World world = {};
   std::string image = {};
