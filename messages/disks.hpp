@@ -20,7 +20,8 @@ struct DiskGeneration {
   std::int64_t saved_unix_s = 0;
   std::uint64_t size_bytes = 0;  // of what was written since its parent
   std::uint64_t parent = 0;      // that it continues; 0 = the image, or the empty disk
-  NUCLEUS_FIELDS(number, name, saved_unix_s, size_bytes, parent);
+  bool is_automatic = false;     // saved because its node went off
+  NUCLEUS_FIELDS(number, name, saved_unix_s, size_bytes, parent, is_automatic);
 };
 
 /// What the image store has of a disk.
@@ -33,7 +34,8 @@ struct DiskContent {
 };
 
 /// save: what was written becomes a generation. roll_back: it is discarded, and the disk continues
-/// an earlier generation. remove: of a generation that nothing continues.
+/// an earlier generation. remove: a generation is deleted; if another one continues it, that one
+/// takes over what it saved.
 NUCLEUS_ENUM(DiskWorkKind, save, roll_back, remove)
 
 /// The work on a disk that is under way, or ended last. The node does not start meanwhile.
@@ -45,9 +47,13 @@ struct DiskWork {
   std::string name = {};  // of the generation to save
   std::int64_t begun_unix_s = 0;
   std::int64_t ended_unix_s = 0;  // 0 = it is under way
-  std::string reason = {};  // under way: why it does not get on; ended: why it failed, and the
-                            // disk is as it was before
-  NUCLEUS_FIELDS(work_id, kind, generation, name, begun_unix_s, ended_unix_s, reason);
+  std::string reason = {};    // under way: why it does not get on; ended: why it failed, and the
+                              // disk is as it was before
+  bool is_automatic = false;  // begun because the node went off
+  std::uint64_t first_generation = 0;  // of several to remove, each continued by the next one
+                                       // alone; 0 = only `generation`
+  NUCLEUS_FIELDS(work_id, kind, generation, name, begun_unix_s, ended_unix_s, reason, is_automatic,
+                 first_generation);
 };
 
 constexpr bool is_under_way(const DiskWork& work) {
@@ -64,7 +70,11 @@ struct NodeDisk {
   std::uint64_t generation = 0;  // that it continues; 0 = the image, or the empty disk
   std::vector<DiskGeneration> generations = {};  // by number
   DiskWork work = {};
-  NUCLEUS_FIELDS(node_id, cluster_id, image_id, disk_bytes, host_id, generation, generations, work);
+  bool is_changed = false;         // the node has run since `generation` was saved
+  bool save_at_power_off = false;  // as the node is defined
+  bool is_save_due = false;        // the node went off, and the save could not begin yet
+  NUCLEUS_FIELDS(node_id, cluster_id, image_id, disk_bytes, host_id, generation, generations, work,
+                 is_changed, save_at_power_off, is_save_due);
 };
 
 /// A node that the viewer does not see is `not_found`, like one that does not exist.

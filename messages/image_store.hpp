@@ -25,8 +25,9 @@ struct Image {
   std::string cmdline = {};           // kernel arguments, if the image has a kernel
   std::int64_t published_unix_s = 0;  // when it passed its checks
   Firmware firmware = Firmware::bios;
+  std::vector<std::string> tags = {};  // PROJECT/NAME:TAG, in order
   NUCLEUS_FIELDS(image_id, format, size_bytes, virtual_bytes, sha256, md5, cmdline,
-                 published_unix_s, firmware);
+                 published_unix_s, firmware, tags);
 };
 
 /// Where to send an image's bytes; they never pass through the bus.
@@ -168,8 +169,8 @@ struct ListImages {
   static constexpr std::string_view topic = "image_store.list-images";
   using Reply = Images;
   Viewer viewer = {};
-  ProjectId project_id = {};                  // only PROJECT/..., or public/...; empty = all
-  std::string name = {};                      // only .../NAME; empty = all
+  ProjectId project_id = {};  // only PROJECT/..., or public/...; empty = all
+  std::string name = {};      // only .../NAME, or what the tag .../NAME:TAG names; empty = all
   ImageFormat format = ImageFormat::unknown;  // only of this format; unknown = all
   Page page = {};
   NUCLEUS_FIELDS(viewer, project_id, name, format, page);
@@ -207,8 +208,9 @@ struct Volume {
   // one before it, the first on the base's disk. On a host that uses the store's files in place,
   // the file at `path` names them.
   std::vector<BaseFile> layers = {};
+  ImageId image_id = {};  // that the disk was cloned from, also if the node is defined with a tag
   NUCLEUS_FIELDS(node_id, path, format, kernel, initramfs, cmdline, iso_path, ticket, disk_bytes,
-                 base, firmware, layers);
+                 base, firmware, layers, image_id);
 };
 
 /// The file beside a disk that has the variables of its UEFI firmware, such as what to boot. It is
@@ -262,12 +264,34 @@ struct WorkOnDisk {
   NodeId node_id = {};
   std::string work_id = {};  // a request with the same one is about the same work
   DiskWorkKind kind = DiskWorkKind::unknown;
-  std::uint64_t generation = 0;  // to roll back to, 0 = the image; or to remove
-  std::string name = {};         // of the generation to save
-  NUCLEUS_FIELDS(node_id, work_id, kind, generation, name);
+  std::uint64_t generation = 0;        // to roll back to, 0 = the image; or to remove
+  std::string name = {};               // of the generation to save
+  bool is_automatic = false;           // likewise
+  std::uint64_t first_generation = 0;  // of several to remove; 0 = only `generation`
+  NUCLEUS_FIELDS(node_id, work_id, kind, generation, name, is_automatic, first_generation);
 };
 
-/// Removes an image; `wrong_state` while a node uses it, as its disk's image or as its ISO. With
+/// Lets a tag name this image; an earlier image of the tag loses it. A node that is defined with a
+/// tag gets what it names when the node's disk is made, and keeps that. The reply is the image.
+struct TagImage {
+  static constexpr std::string_view topic = "image_store.tag-image";
+  using Reply = Image;
+  ImageId image_id = {};
+  std::string tag = {};  // PROJECT/NAME:TAG, of the image's project
+  NUCLEUS_FIELDS(image_id, tag);
+};
+
+/// Removes a tag from this image; `not_found` if the image does not have it.
+struct UntagImage {
+  static constexpr std::string_view topic = "image_store.untag-image";
+  using Reply = Done;
+  ImageId image_id = {};
+  std::string tag = {};
+  NUCLEUS_FIELDS(image_id, tag);
+};
+
+/// Removes an image; `wrong_state` while a node uses it, as its disk's image or as its ISO, and
+/// while it has a tag. With
 /// `is_kept_for_clones`, disks that were cloned from it do not count: they keep its files, which
 /// are deleted with the last of them.
 struct RemoveImage {
@@ -292,6 +316,24 @@ struct ImageRemoved {
   ProjectId project_id = {};  // the owner; `public` = visible to all projects
   ImageId image_id = {};
   NUCLEUS_FIELDS(project_id, image_id);
+};
+
+/// Event: a tag names an image, perhaps another one than before.
+struct ImageTagged {
+  static constexpr std::string_view topic = "image_store.image-tagged";
+  ProjectId project_id = {};  // the owner; `public` = visible to all projects
+  ImageId image_id = {};
+  std::string tag = {};
+  NUCLEUS_FIELDS(project_id, image_id, tag);
+};
+
+/// Event: a tag was removed.
+struct ImageUntagged {
+  static constexpr std::string_view topic = "image_store.image-untagged";
+  ProjectId project_id = {};  // the owner; `public` = visible to all projects
+  ImageId image_id = {};      // that it named
+  std::string tag = {};
+  NUCLEUS_FIELDS(project_id, image_id, tag);
 };
 
 /// Event: a node's volume is ready, its ISO or its generations changed, or it waits for the reason

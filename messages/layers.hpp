@@ -15,8 +15,9 @@ struct ReceiveLayer {
   std::string work_id = {};  // another one than before: that save is void
   std::string name = {};     // of the generation
   std::uint64_t size_bytes = 0;
-  std::string sha256 = {};  // hex
-  NUCLEUS_FIELDS(node_id, work_id, name, size_bytes, sha256);
+  std::string sha256 = {};    // hex
+  bool is_automatic = false;  // of the generation
+  NUCLEUS_FIELDS(node_id, work_id, name, size_bytes, sha256, is_automatic);
 };
 
 }  // namespace nucleus::msg

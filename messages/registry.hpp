@@ -24,11 +24,13 @@ struct Node {
   std::uint32_t cpus = 0;       // 1..1024
   std::uint64_t memory_mb = 0;  // 64..16,777,216
   std::uint64_t disk_gb = 0;    // 1..65,536
-  ImageId image_id = {};        // its volume is a clone of this image; empty = an empty disk
-  ImageId iso_id = {};          // attached at the next power-on; empty = none
-  std::uint64_t revision = 0;   // of this definition; grows by one with each change
+  ImageId image_id = {};  // its volume is a clone of this image, PROJECT/NAME, or of what a tag
+                          // names, PROJECT/NAME:TAG; empty = an empty disk
+  ImageId iso_id = {};    // attached at the next power-on; empty = none
+  std::uint64_t revision = 0;      // of this definition; grows by one with each change
+  bool save_at_power_off = false;  // when it has gone off, its disk is saved as a generation
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, name, kind, index, cpus, memory_mb, disk_gb,
-                 image_id, iso_id, revision);
+                 image_id, iso_id, revision, save_at_power_off);
 };
 
 /// The definition of a cluster; ListNodes lists its nodes.
@@ -124,7 +126,8 @@ struct ChangeNode {
   std::optional<std::uint64_t> memory_mb = {};
   std::optional<ImageId> iso_id = {};  // empty = detach
   std::uint64_t if_revision = 0;       // 0 = any; `conflict` if the node has another one
-  NUCLEUS_FIELDS(node, viewer, name, cpus, memory_mb, iso_id, if_revision);
+  std::optional<bool> save_at_power_off = {};
+  NUCLEUS_FIELDS(node, viewer, name, cpus, memory_mb, iso_id, if_revision, save_at_power_off);
 };
 
 /// Changes several nodes of a cluster at once, or none of them.
@@ -137,7 +140,8 @@ struct ChangeNodes {
   std::vector<std::string> names = {};  // their new names, in the same order; empty = unchanged
   std::optional<ImageId> iso_id = {};   // of each of them; empty = detach
   std::uint64_t if_revision = 0;        // 0 = any; `conflict` if the cluster has another one
-  NUCLEUS_FIELDS(cluster_id, viewer, nodes, names, iso_id, if_revision);
+  std::optional<bool> save_at_power_off = {};  // of each of them
+  NUCLEUS_FIELDS(cluster_id, viewer, nodes, names, iso_id, if_revision, save_at_power_off);
 };
 
 struct NodesAdded {

@@ -4,7 +4,7 @@
 // the modules.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { constants, gzipSync } from "node:zlib";
 
@@ -21,7 +21,10 @@ const vendored = {
   "@xterm/addon-fit": "@xterm/addon-fit/lib/addon-fit.mjs",
   "uplot": "uplot/dist/uPlot.esm.js",
 };
-/** Packages whose modules import each other by path: their folders, and the module to import. */
+/**
+ * Packages whose modules import each other by path: their folders, and the module to import. They
+ * are put into one folder, where a name has the module's path in it.
+ */
 const vendoredFolders = {
   "@novnc/novnc": { folders: ["core", "vendor"], main: "core/rfb.js" },
 };
@@ -38,10 +41,13 @@ const isEager = (/** @type {string} */ path) => ["main.js", ...firstPages, ...fi
 const vendorFolder = (/** @type {string} */ specifier) =>
   "vendor/" + specifier.replace("@", "").replace("/", "-");
 
+const vendorModule = (/** @type {string} */ specifier, /** @type {string} */ path) =>
+  `${vendorFolder(specifier)}-${path.replaceAll("/", "-")}`;
+
 /** The path of the module that a bare specifier imports; undefined if it is unknown. */
 function vendorName(/** @type {string} */ specifier) {
   if (specifier in vendoredFolders)
-    return `${vendorFolder(specifier)}/${vendoredFolders[specifier].main}`;
+    return vendorModule(specifier, vendoredFolders[specifier].main);
   return specifier in vendored ? vendorFolder(specifier) + ".js" : undefined;
 }
 
@@ -57,6 +63,14 @@ function resolve(/** @type {string} */ text, /** @type {string} */ path) {
     .replace(/(\bfrom\s*|\bimport\s*\(?\s*)(["'])([@\w][@\w/-]*)\2/g,
              (_, before, quote, specifier) => before + quote + to(specifier) + quote)
     .replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n");
+}
+
+/** A module of `vendoredFolders`, with the paths that its imports have here. */
+function flatten(/** @type {string} */ text, /** @type {string} */ specifier,
+                 /** @type {string} */ path) {
+  return text.replace(/(\bfrom\s*|\bimport\s*)(["'])(\.[\w./-]+\.js)\2/g,
+    (_, before, quote, imported) => before + quote + "./" +
+      basename(vendorModule(specifier, join(dirname(path), imported))) + quote);
 }
 
 /** The files below a folder, by their path in it. */
@@ -79,8 +93,8 @@ function readModules() {
   for (const [specifier, { folders }] of Object.entries(vendoredFolders))
     for (const path of folders.flatMap(folder => filesBelow(join(packages, specifier, folder))
       .map(file => join(folder, file))).filter(file => file.endsWith(".js")))
-      files.set(join(vendorFolder(specifier), path),
-                readFileSync(join(packages, specifier, path), "utf8"));
+      files.set(vendorModule(specifier, path),
+                flatten(readFileSync(join(packages, specifier, path), "utf8"), specifier, path));
   for (const file of styles) add("vendor/" + file.split("/").at(-1), join(packages, file));
   return files;
 }

@@ -49,6 +49,7 @@ core::Result<int> show_node(const Api& api, const Words& words);
 core::Result<int> rename_nodes(const Api& api, const Words& words);
 core::Result<int> save_disks(const Api& api, const Words& words);
 core::Result<int> roll_back_disks(const Api& api, const Words& words);
+core::Result<int> set_automatic_saves(const Api& api, const Words& words);
 core::Result<int> remove_generation(const Api& api, const Words& words);
 core::Result<int> show_disk(const Api& api, const Words& words);
 core::Result<int> list_images(const Api& api, const Words& words);
@@ -59,6 +60,8 @@ core::Result<int> upload_image(const Api& api, const Words& words);
 core::Result<int> upload_iso(const Api& api, const Words& words);
 core::Result<int> import_image(const Api& api, const Words& words);
 core::Result<int> save_image(const Api& api, const Words& words);
+core::Result<int> tag_image(const Api& api, const Words& words);
+core::Result<int> untag_image(const Api& api, const Words& words);
 core::Result<int> remove_image(const Api& api, const Words& words);
 core::Result<int> remove_iso(const Api& api, const Words& words);
 core::Result<int> attach_image(const Api& api, const Words& words);     // and detach

@@ -1,4 +1,4 @@
-// node snapshot, disk, rollback and discard; image save.
+// node snapshot, disk, rollback, autosave and discard; image save.
 #include <functional>
 #include <iostream>
 
@@ -41,18 +41,47 @@ std::string shown_size(const Json& object, const char* field) {
   return shown_bytes(static_cast<std::uint64_t>(number_in(object, field)));
 }
 
-/// One row for each generation, after one for the image. What is done with the disk, and why the
-/// last work failed, is in the last row.
+bool is_set(const Json& object, const char* field) {
+  return object[field].text() == "true";
+}
+
+std::string shown_state(const Json& generation, std::int64_t current) {
+  std::string state = number_in(generation, "number") == current ? "in use" : "";
+  if (is_set(generation, "is_automatic")) state += state.empty() ? "automatic" : ", automatic";
+  return state;
+}
+
+/// What would be lost with the host that keeps the disk; empty = nothing.
+std::string shown_risk(const Json& disk) {
+  const auto& host = disk["host_id"].text();
+  if (host.empty() || !is_set(disk, "is_changed")) return {};
+  const auto current = number_in(disk, "generation");
+  for (const auto& one : disk["generations"].items())
+    if (number_in(one, "number") == current)
+      return "written after generation " + one["number"].text() + ", " +
+             shown_time(number_in(one, "saved_unix_s")) + ", is on host " + host + " alone";
+  return "all that was written is on host " + host + " alone";
+}
+
+std::string shown_policy(const Json& disk) {
+  if (is_set(disk, "is_save_due"))
+    return "to be saved when host " + disk["host_id"].text() + " is up";
+  return is_set(disk, "save_at_power_off") ? "saved when the node has gone off" : "";
+}
+
+/// One row for each generation, after one for the image. What is on its host alone, when it is
+/// saved, what is done with it, and why the last work failed, is in the last rows.
 Listing disk_listing(const Json& disk) {
   const auto current = number_in(disk, "generation");
-  const auto use_of = [&](std::int64_t number) { return number == current ? "in use" : ""; };
   Listing listing{.columns = {"generation", "name", "saved", "size", "continues", "state"}};
-  listing.rows.push_back(
-      {"0", disk["image_id"].text(), "", shown_size(disk, "disk_bytes"), "", use_of(0)});
+  listing.rows.push_back({"0", disk["image_id"].text(), "", shown_size(disk, "disk_bytes"), "",
+                          current == 0 ? "in use" : ""});
   for (const auto& one : disk["generations"].items())
     listing.rows.push_back(
         {one["number"].text(), one["name"].text(), shown_time(number_in(one, "saved_unix_s")),
-         shown_size(one, "size_bytes"), one["parent"].text(), use_of(number_in(one, "number"))});
+         shown_size(one, "size_bytes"), one["parent"].text(), shown_state(one, current)});
+  for (const auto& state : {shown_risk(disk), shown_policy(disk)})
+    if (!state.empty()) listing.rows.push_back({"", "", "", "", "", state});
   const auto& work = disk["work"];
   const bool is_shown = !work["work_id"].text().empty() &&
                         (number_in(work, "ended_unix_s") == 0 || !work["reason"].text().empty());
@@ -182,6 +211,19 @@ core::Result<int> roll_back_disks(const Api& api, const Words& words) {
         if (!generation) return std::unexpected(generation.error());
         return api.post(path + "/rollback", Json::object({{"generation", *generation}}));
       });
+}
+
+core::Result<int> set_automatic_saves(const Api& api, const Words& words) {
+  const auto names = nodes_of(api, words);
+  if (!names) return std::unexpected(names.error());
+  const bool is_on = !words.has("--off");
+  const auto done =
+      api.send("PATCH", "/v2/clusters/" + encoded(words["CLUSTER"]) + "/nodes",
+               Json::object({{"nodes", list_of(*names)}, {"save_at_power_off", is_on}}));
+  if (!done) return std::unexpected(done.error());
+  std::cout << (is_on ? "their disks are saved when they have gone off\n"
+                      : "their disks are saved on request alone\n");
+  return 0;
 }
 
 core::Result<int> remove_generation(const Api& api, const Words& words) {

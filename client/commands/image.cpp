@@ -57,13 +57,27 @@ std::string age_of(const Json& image) {
   return published > 0 ? shown_seconds(std::time(nullptr) - published) : "";
 }
 
+std::string tags_of(const Json& image) {
+  std::string tags;
+  for (const auto& tag : image["tags"].items()) tags += (tags.empty() ? "" : ", ") + tag.text();
+  return tags;
+}
+
+/// Of this image, as NAME:TAG or PROJECT/NAME:TAG.
+std::string path_of_tag(const std::string& image_id, const std::string& tag) {
+  const auto project = image_id.substr(0, image_id.find('/') + 1);
+  return path_of_image(image_id) + "/tags/" +
+         encoded(tag.starts_with(project) ? tag.substr(project.size()) : tag);
+}
+
 core::Result<int> list(const Api& api, Shown shown, const Words& words) {
   const auto images = images_of(api, shown);
   if (!images) return std::unexpected(images.error());
-  Listing listing{.columns = {"index", "name", "format", "size", "age"}};
+  Listing listing{.columns = {"index", "name", "format", "size", "age", "tags"}};
   for (const auto& image : images->items())
     listing.rows.push_back({std::to_string(listing.rows.size() + 1), image["image_id"].text(),
-                            image["format"].text(), size_of(image, "size_bytes"), age_of(image)});
+                            image["format"].text(), size_of(image, "size_bytes"), age_of(image),
+                            tags_of(image)});
   return print(listing, words["--format"], *images);
 }
 
@@ -76,6 +90,7 @@ core::Result<int> show_one(const Api& api, Shown shown, const Words& words) {
                   {"size", size_of(*image, "size_bytes")},
                   {"disk size", size_of(*image, "virtual_bytes")},
                   {"age", age_of(*image)},
+                  {"tags", tags_of(*image)},
                   {"firmware", (*image)["firmware"].text()},
                   {"sha256", (*image)["sha256"].text()},
                   {"md5", (*image)["md5"].text()}};
@@ -139,6 +154,23 @@ core::Result<int> show_iso(const Api& api, const Words& words) {
 }
 core::Result<int> remove_image(const Api& api, const Words& words) {
   return remove(api, Shown::images, words);
+}
+core::Result<int> tag_image(const Api& api, const Words& words) {
+  const auto image = image_named(api, Shown::images, words["IMAGE"]);
+  if (!image) return std::unexpected(image.error());
+  const auto& image_id = (*image)["image_id"].text();
+  const auto tagged = api.send("PUT", path_of_tag(image_id, words["TAG"]), Json::object());
+  if (!tagged) return std::unexpected(tagged.error());
+  std::cout << words["TAG"] << " names image " << image_id << "\n";
+  return 0;
+}
+core::Result<int> untag_image(const Api& api, const Words& words) {
+  const auto image = image_named(api, Shown::images, words["IMAGE"]);
+  if (!image) return std::unexpected(image.error());
+  const auto removed = api.remove(path_of_tag((*image)["image_id"].text(), words["TAG"]));
+  if (!removed) return std::unexpected(removed.error());
+  std::cout << "tag " << words["TAG"] << " removed\n";
+  return 0;
 }
 core::Result<int> remove_iso(const Api& api, const Words& words) {
   return remove(api, Shown::isos, words);

@@ -24,6 +24,10 @@ inline constexpr Argument power_nodes = {
 inline constexpr Argument a_generation = {"GENERATION", "number or name of the generation", one,
                                           true};
 inline constexpr Argument disk_words[] = {cluster, a_node, format, endpoint};
+inline constexpr Argument autosave_words[] = {cluster,
+                                              {"NODES", "a list of nodes", one, true},
+                                              {"--off", "do not save them any more", nothing},
+                                              endpoint};
 inline constexpr Argument snapshot_words[] = {cluster,
                                               {"NODES", "a list of nodes that are off", one, true},
                                               {"NAME", "name of the generation"},

@@ -128,6 +128,10 @@ constexpr Argument image_remove_words[] = {
     {"--keep-clones", "disks cloned from it keep its files; they are deleted with the last disk",
      nothing},
     endpoint};
+constexpr Argument image_tag_words[] = {
+    {"IMAGE", "name of the image, or its index in the list", one, true},
+    {"TAG", "the tag, NAME:TAG", one, true},
+    endpoint};
 constexpr Argument attach_words[] = {
     {"IMAGE", "name of the image, or its index in the list", one, true},
     cluster,
@@ -168,8 +172,10 @@ constexpr Command node_parts[] = {
      with_api<save_disks>},
     {"rollback", "Discard what nodes have written since a generation of their disks.",
      rollback_words, with_api<roll_back_disks>},
-    {"discard", "Remove a generation that nothing continues.", discard_words,
-     with_api<remove_generation>}};
+    {"autosave", "Save the disks of nodes whenever they have gone off.", autosave_words,
+     with_api<set_automatic_saves>},
+    {"discard", "Remove a generation; the one that continues it takes over what it saved.",
+     discard_words, with_api<remove_generation>}};
 constexpr Command recording_parts[] = {
     {"list", "List recordings of consoles, also of clusters that were removed.",
      recording_list_words, with_api<list_recordings>},
@@ -189,6 +195,9 @@ constexpr Command image_parts[] = {
     {"save", "Publish a generation of a node's disk as an image.", image_save_words,
      with_api<save_image>},
     {"remove", "Remove an image that no node uses.", image_remove_words, with_api<remove_image>},
+    {"tag", "Let a tag name an image, and no other one any more.", image_tag_words,
+     with_api<tag_image>},
+    {"untag", "Remove a tag from an image.", image_tag_words, with_api<untag_image>},
     {"attach", "Insert an image into the drive of nodes.", attach_words, with_api<attach_image>},
     {"detach", "Remove the image from the drive of nodes.", detach_words, with_api<attach_image>}};
 constexpr Command iso_parts[] = {

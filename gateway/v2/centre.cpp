@@ -55,6 +55,30 @@ void remove_image(const ExchangePtr& exchange) {
   });
 }
 
+/// PROJECT/NAME:TAG of the path.
+std::string tag_of_path(const Exchange& exchange) {
+  return exchange.path.at("project") + "/" + exchange.path.at("tag");
+}
+
+void tag_image(const ExchangePtr& exchange) {
+  with_image(exchange, [exchange](const msg::Image& image) {
+    if (exchange->path["project"] == "public" && !exchange->is_operator())
+      return exchange->refuse(ErrorCode::forbidden, "only operators tag public images");
+    exchange->ask(
+        msg::TagImage{.image_id = image.image_id, .tag = tag_of_path(*exchange)},
+        [exchange](const msg::Image& tagged) { reply_one(exchange, 200, json_of(tagged)); });
+  });
+}
+
+void untag_image(const ExchangePtr& exchange) {
+  with_image(exchange, [exchange](const msg::Image& image) {
+    if (exchange->path["project"] == "public" && !exchange->is_operator())
+      return exchange->refuse(ErrorCode::forbidden, "only operators tag public images");
+    exchange->ask(msg::UntagImage{.image_id = image.image_id, .tag = tag_of_path(*exchange)},
+                  [exchange](const msg::Done&) { exchange->reply_nothing(); });
+  });
+}
+
 void upload_image(const ExchangePtr& exchange, const FileWork& work) {
   const auto image = upload_of(*exchange);
   if (!image) return exchange->refuse(image.error());
@@ -111,7 +135,8 @@ void define_allocation(const ExchangePtr& exchange) {
 void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork& work) {
   router
       .add("GET", "/v2/images", msg::Right::read,
-           watchable<msg::ImagePublished, msg::ImageRemoved>(streams, list_images))
+           watchable<msg::ImagePublished, msg::ImageRemoved, msg::ImageTagged, msg::ImageUntagged>(
+               streams, list_images))
       .takes_page()
       .takes({"watch"});
   router.add("GET", "/v2/images/{project}/{image}", msg::Right::read, get_image).takes({"fields"});
@@ -121,6 +146,9 @@ void add_v2_centre_routes(Router& router, EventStreams& streams, const FileWork&
       .takes({"format", "sha256"});
   router.add("DELETE", "/v2/images/{project}/{image}", msg::Right::images, remove_image)
       .takes({"kept_for_clones"});
+  const std::string tag = "/v2/images/{project}/{image}/tags/{tag}";
+  router.add("PUT", tag, msg::Right::images, tag_image);
+  router.add("DELETE", tag, msg::Right::images, untag_image);
   router
       .add("GET", "/v2/allocations", msg::Right::read,
            watchable<msg::AllocationChanged, msg::AllocationRemoved>(streams, list_allocations))

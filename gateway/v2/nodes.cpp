@@ -101,8 +101,9 @@ void change_nodes(const ExchangePtr& exchange, core::Result<msg::ChangeNodes> ch
   });
 }
 
-void rename_nodes(const ExchangePtr& exchange) {
-  change_nodes(exchange, body_as<msg::ChangeNodes>(*exchange, {"nodes", "names"}));
+void change_several(const ExchangePtr& exchange) {
+  change_nodes(exchange,
+               body_as<msg::ChangeNodes>(*exchange, {"nodes", "names", "save_at_power_off"}));
 }
 
 void attach_iso_to_nodes(const ExchangePtr& exchange) {
@@ -113,8 +114,8 @@ void attach_iso_to_nodes(const ExchangePtr& exchange) {
 }
 
 void change(const ExchangePtr& exchange) {
-  change_node(exchange,
-              body_as<msg::ChangeNode>(*exchange, {"name", "cpus", "memory_mb", "iso_id"}));
+  change_node(exchange, body_as<msg::ChangeNode>(*exchange, {"name", "cpus", "memory_mb", "iso_id",
+                                                             "save_at_power_off"}));
 }
 
 void attach_iso(const ExchangePtr& exchange) {
@@ -189,7 +190,7 @@ void add_v2_node_routes(Router& router, EventStreams& streams) {
       .takes_page()
       .takes({"watch"});
   router.add("POST", nodes, msg::Right::define, add_nodes);
-  router.add("PATCH", nodes, msg::Right::define, rename_nodes);
+  router.add("PATCH", nodes, msg::Right::define, change_several);
   router.add("POST", "/v2/clusters/{cluster}/power", msg::Right::power, power_nodes)
       .takes({"plan"});
   router.add("PUT", "/v2/clusters/{cluster}/iso", msg::Right::images, attach_iso_to_nodes);

@@ -50,7 +50,8 @@ core::Result<msg::ImageId> find_image(Caller& caller, const std::string& image,
   if (!known) return std::unexpected(known.error());
   for (const auto& candidate : {image, project + "/" + image, "public/" + image})
     for (const auto& found : known->images)
-      if (found.image_id.value == candidate) return found.image_id;
+      if (found.image_id.value == candidate || std::ranges::count(found.tags, candidate) > 0)
+        return msg::ImageId{candidate};
   return core::refuse(core::ErrorCode::not_found, "no such image: " + msg::shown(image), "image");
 }
 

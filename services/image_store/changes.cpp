@@ -9,7 +9,7 @@ msg::NodeVolume node_volume(const StoredVolume& stored) {
   return {.node_id = stored.node.node_id,
           .cluster_id = stored.node.cluster_id,
           .project_id = stored.node.project_id,
-          .image_id = stored.node.image_id,
+          .image_id = stored.cloned_image(),
           .disk_gb = stored.node.disk_gb,
           .format = stored.volume.format,
           .is_ready = stored.state == VolumeState::ready,
@@ -33,6 +33,17 @@ void apply(const Plan& plan, View& view, core::Transaction& tx) {
     tx.write(keys::image(stored.image.image_id), stored);
     tx.emit(
         msg::ImagePublished{.project_id = owner_of(stored.image.image_id), .image = stored.image});
+  }
+  for (const auto& stored : plan.tags) {
+    tx.write(keys::tag(stored.tag), stored);
+    tx.emit(msg::ImageTagged{
+        .project_id = owner_of(stored.image_id), .image_id = stored.image_id, .tag = stored.tag});
+  }
+  for (const auto& removed : plan.tags_removed) {
+    tx.remove(keys::tag(removed.tag));
+    tx.emit(msg::ImageUntagged{.project_id = owner_of(removed.image_id),
+                               .image_id = removed.image_id,
+                               .tag = removed.tag});
   }
   for (const auto& [stored, is_announced] : plan.volumes) {
     tx.write(keys::volume(stored.node.node_id), stored);

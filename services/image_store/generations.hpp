@@ -39,13 +39,25 @@ core::Result<Plan> plan_received_layer(const View& view, const msg::ReceiveLayer
 // How to do the work that is under way.
 AdoptRequest adopt_request(const StoredVolume& stored, const StoreDriver& driver);
 SealRequest seal_request(const StoredVolume& stored);
+/// None if nothing continues what is removed.
+std::optional<MergeRequest> merge_request(const StoredVolume& stored, const StoreDriver& driver);
 core::Result<RollBackRequest> roll_back_request(const StoredVolume& stored,
                                                 const StoreDriver& driver);
 
-/// The work was done, or failed. `size_bytes` is of the layer that a save has made. Nothing if the
-/// node was removed, or other work began meanwhile.
+/// The generations that this request removes, if it is allowed.
+std::vector<std::uint64_t> numbers_removed(const StoredVolume& stored,
+                                           const msg::WorkOnDisk& request);
+
+/// Of a layer whose digest is not asked for.
+inline core::Result<FileDigest> digest_of_size(const core::Result<std::uint64_t>& size_bytes) {
+  if (!size_bytes) return std::unexpected(size_bytes.error());
+  return FileDigest{.size_bytes = *size_bytes};
+}
+
+/// The work was done, or failed. `made` is the layer that a save or a merge has made. Nothing if
+/// the node was removed, or other work began meanwhile.
 std::optional<Plan> plan_disk_work_end(const View& view, const msg::NodeId& node_id,
                                        const std::string& work_id,
-                                       const core::Result<std::uint64_t>& size_bytes);
+                                       const core::Result<FileDigest>& made);
 
 }  // namespace nucleus::image_store

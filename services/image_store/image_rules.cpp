@@ -57,7 +57,7 @@ core::Result<void> check_import(const View& view, const msg::ImportImage& reques
   return {};
 }
 
-core::Result<void> check_removable(const View& view, const msg::RemoveImage& request) {
+core::Result<void> check_unused(const View& view, const msg::RemoveImage& request) {
   const auto* image = view.image(request.image_id);
   if (!image)
     return core::refuse(ErrorCode::not_found,
@@ -71,11 +71,23 @@ core::Result<void> check_removable(const View& view, const msg::RemoveImage& req
                       "image_id");
 }
 
+core::Result<void> check_removable(const View& view, const msg::RemoveImage& request) {
+  if (auto unused = check_unused(view, request); !unused) return unused;
+  const auto tags = view.tags_of(request.image_id);
+  if (tags.empty()) return {};
+  return core::refuse(ErrorCode::wrong_state,
+                      "tag " + tags.front() + " names image " + request.image_id.value +
+                          ": move or remove the tag first",
+                      "image_id");
+}
+
 bool is_listed(const msg::ListImages& request, const msg::Image& image) {
   const auto owner = owner_of(image.image_id);
   if (owner.value != "public" && !msg::sees(request.viewer, owner)) return false;
   if (!request.project_id.empty() && request.project_id != owner) return false;
-  if (!request.name.empty() && request.name != name_of(image.image_id)) return false;
+  const bool is_named = request.name.empty() || request.name == name_of(image.image_id) ||
+                        std::ranges::count(image.tags, owner.value + "/" + request.name) > 0;
+  if (!is_named) return false;
   return request.format == msg::ImageFormat::unknown || request.format == image.format;
 }
 

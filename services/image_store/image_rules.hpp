@@ -16,8 +16,11 @@ core::Result<void> check_new_image(const View& view, const msg::ImageId& image_i
 
 core::Result<void> check_import(const View& view, const msg::ImportImage& request);
 
-/// `not_found`, or `wrong_state` while a node uses it.
+/// `not_found`, or `wrong_state` while a node uses it or a tag names it.
 core::Result<void> check_removable(const View& view, const msg::RemoveImage& request);
+
+/// The same without regard to tags.
+core::Result<void> check_unused(const View& view, const msg::RemoveImage& request);
 
 /// True for the viewer's own and the public images that the request asks for.
 bool is_listed(const msg::ListImages& request, const msg::Image& image);

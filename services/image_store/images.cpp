@@ -9,6 +9,7 @@
 #include "services/image_store/image_rules.hpp"
 #include "services/image_store/keys.hpp"
 #include "services/image_store/quota.hpp"
+#include "services/image_store/tags.hpp"
 
 namespace nucleus::image_store {
 
@@ -221,10 +222,29 @@ core::Result<msg::Images> Images::list_images(const msg::ListImages& request, co
   core::PageBuilder<msg::Image> page(request.page);
   const auto& images = view_.images();
   for (auto entry = images.upper_bound({request.page.after}); entry != images.end(); ++entry)
-    if (is_listed(request, entry->second.image) &&
-        !page.add(entry->second.image, entry->first.value))
+    if (const auto image = shown_image(view_, entry->second);
+        is_listed(request, image) && !page.add(image, entry->first.value))
       break;
   return msg::Images{.images = page.take(), .next = page.next()};
+}
+
+core::Result<msg::Image> Images::tag_image(const msg::TagImage& request, core::Context& context) {
+  const auto plan = plan_tag(view_, request);
+  if (!plan) return std::unexpected(plan.error());
+  auto tx = store_.begin(context);
+  apply(*plan, view_, tx);
+  auto reply = tx.commit(shown_image(view_, *view_.image(request.image_id)));
+  if (!plan->tags.empty()) published_();
+  return reply;
+}
+
+core::Result<msg::Done> Images::untag_image(const msg::UntagImage& request,
+                                            core::Context& context) {
+  const auto plan = plan_untag(view_, request);
+  if (!plan) return std::unexpected(plan.error());
+  auto tx = store_.begin(context);
+  apply(*plan, view_, tx);
+  return tx.commit(msg::Done{});
 }
 
 void Images::remove_image(const msg::RemoveImage& request, core::Context& context,
@@ -251,7 +271,9 @@ core::Result<void> Images::handle_project_removed(const msg::ProjectRemoved& eve
                                                   core::Context& context) {
   Plan plan{.projects_removed = {event.project_id}};
   for (const auto& [id, stored] : view_.images()) {
-    if (owner_of(id) != event.project_id || !check_removable(view_, {.image_id = id})) continue;
+    if (owner_of(id) != event.project_id || !check_unused(view_, {.image_id = id})) continue;
+    for (const auto& tag : view_.tags_of(id))
+      plan.tags_removed.push_back({.tag = tag, .image_id = id});
     plan.images_removed.push_back(id);
     plan.folders_doomed.push_back(stored.folder);
   }

@@ -36,6 +36,8 @@ class Images {
   core::Result<msg::Images> list_images(const msg::ListImages& request, core::Context& context);
   void remove_image(const msg::RemoveImage& request, core::Context& context,
                     core::Responder<msg::Done> respond);
+  core::Result<msg::Image> tag_image(const msg::TagImage& request, core::Context& context);
+  core::Result<msg::Done> untag_image(const msg::UntagImage& request, core::Context& context);
   /// The images of a removed project go with it; another project of its name has none of them.
   core::Result<void> handle_project_defined(const msg::ProjectDefined& event,
                                             core::Context& context);

@@ -18,6 +18,12 @@ inline core::Key<StoredImage> image(const msg::ImageId& id) {
 inline core::Key<StoredImage> images() {
   return {"nucleus:image_store:image:"};
 }
+inline core::Key<StoredTag> tag(const std::string& tag) {
+  return {"nucleus:image_store:tag:" + tag};
+}
+inline core::Key<StoredTag> tags() {
+  return {"nucleus:image_store:tag:"};
+}
 inline core::Key<StoredDoomedFolder> doomed_folder(const std::string& folder) {
   return {"nucleus:image_store:doomed-folder:" + folder};
 }

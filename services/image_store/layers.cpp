@@ -127,7 +127,8 @@ void Uploads::end_layer(const StoredUpload& upload, const std::string& folder,
     core::log::warning("layer_refused",
                        {{"node", upload.node_id.value}, {"reason", size_bytes.error().detail}});
   if (!size_bytes && is_for_now(size_bytes.error().code)) return;
-  if (const auto plan = plan_disk_work_end(view_, upload.node_id, upload.work_id, size_bytes)) {
+  if (const auto plan =
+          plan_disk_work_end(view_, upload.node_id, upload.work_id, digest_of_size(size_bytes))) {
     auto context = bus_.context();
     auto tx = store_.begin(context);
     apply(*plan, view_, tx);

@@ -34,6 +34,13 @@ struct StoredImage {
   NUCLEUS_FIELDS(image, folder, has_disk, has_kernel, has_initramfs, kernel, initramfs);
 };
 
+/// A tag, which names an image of its project.
+struct StoredTag {
+  std::string tag = {};  // PROJECT/NAME:TAG
+  msg::ImageId image_id = {};
+  NUCLEUS_FIELDS(tag, image_id);
+};
+
 /// The files of a removed image; deleted once no volume needs them.
 struct StoredDoomedFolder {
   std::string folder = {};
@@ -80,8 +87,9 @@ struct StoredUpload {
 struct StoredGeneration {
   msg::DiskGeneration shown = {};
   std::string folder = {};
-  std::string sha256 = {};  // hex, of a layer that a host has sent; empty = it was sealed here
-  NUCLEUS_FIELDS(shown, folder, sha256);
+  std::string sha256 = {};       // hex, of a layer that a host has sent; empty = it was sealed here
+  std::string sent_folder = {};  // has the layer as hosts read it; empty = `folder`
+  NUCLEUS_FIELDS(shown, folder, sha256, sent_folder);
 };
 
 /// The work on a node's disk that is under way, or ended last.
@@ -93,11 +101,13 @@ struct StoredDiskWork {
   std::string folder = {};        // for it
   std::int64_t begun_unix_s = 0;  // the generation's time
   bool is_ended = false;
-  std::string reason = {};   // why it failed
-  bool is_received = false;  // a host sends what it saves
-  std::string sha256 = {};   // hex, of that
+  std::string reason = {};             // why it failed
+  bool is_received = false;            // a host sends what it saves
+  std::string sha256 = {};             // hex, of that
+  bool is_automatic = false;           // of the generation that is saved
+  std::uint64_t first_generation = 0;  // of those to remove; the last one is `generation`
   NUCLEUS_FIELDS(work_id, kind, generation, name, folder, begun_unix_s, is_ended, reason,
-                 is_received, sha256);
+                 is_received, sha256, is_automatic, first_generation);
   bool is_under_way() const { return !work_id.empty() && !is_ended; }
   /// What a host sends is published when it has arrived.
   bool is_to_be_done() const { return is_under_way() && !is_received; }
@@ -117,8 +127,15 @@ struct StoredVolume {
   std::uint64_t generation = 0;                    // that the disk continues; 0 = none
   std::uint64_t generation_count = 0;              // that it ever had: the newest number
   StoredDiskWork work = {};
+  msg::ImageId image_id = {};  // that the node's tag named when its disk was to be made; empty = it
+                               // has no tag, or one that named nothing yet
   NUCLEUS_FIELDS(node, volume, state, reason, image_folder, generations, generation,
-                 generation_count, work);
+                 generation_count, work, image_id);
+  /// What the disk is a clone of. Empty: of none, or the node's tag names nothing yet.
+  msg::ImageId cloned_image() const {
+    const bool is_tag = node.image_id.value.find(':') != std::string::npos;
+    return is_tag ? image_id : node.image_id;
+  }
 };
 
 }  // namespace nucleus::image_store

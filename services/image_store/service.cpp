@@ -28,6 +28,8 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<StoreDri
   bus.serve_later<msg::RemoveUpload>(uploads_, &Uploads::remove_upload);
   bus.serve_later<msg::ImportImage>(images_, &Images::import_image);
   bus.serve<msg::ListImages>(images_, &Images::list_images);
+  bus.serve<msg::TagImage>(images_, &Images::tag_image);
+  bus.serve<msg::UntagImage>(images_, &Images::untag_image);
   bus.serve_later<msg::RemoveImage>(images_, &Images::remove_image);
   bus.serve<msg::ListVolumes>(volumes_, &Volumes::list_volumes);
   bus.serve<msg::WorkOnDisk>(volumes_, &Volumes::work_on_disk);
@@ -124,6 +126,8 @@ void Service::load() {
   });
   store_.for_each<StoredImage>(
       keys::images(), [&](const StoredImage& stored) { records.images.push_back(stored); });
+  store_.for_each<StoredTag>(keys::tags(),
+                             [&](const StoredTag& stored) { records.tags.push_back(stored); });
   store_.for_each<StoredVolume>(
       keys::volumes(), [&](const StoredVolume& stored) { records.volumes.push_back({stored}); });
   store_.for_each<StoredDoomedFolder>(

@@ -44,6 +44,15 @@ const StoredImage* View::visible_image(const msg::ImageId& image_id,
   return owner.value == "public" || owner == project_id ? image(image_id) : nullptr;
 }
 
+const msg::ImageId* View::tagged_image(const std::string& tag) const {
+  return find_in(tags_, tag);
+}
+
+std::vector<std::string> View::tags_of(const msg::ImageId& image_id) const {
+  const auto* tags = find_in(tags_by_image_, image_id);
+  return tags ? std::vector<std::string>(tags->begin(), tags->end()) : std::vector<std::string>{};
+}
+
 const StoredVolume* View::volume_with(const std::string& ticket) const {
   const auto* node_id = find_in(tickets_, core::sha256(ticket));
   return node_id ? volume(*node_id) : nullptr;
@@ -54,7 +63,7 @@ View::Use View::use_of(const StoredImage& image) const {
   Use use;
   for (const auto& [node_id, stored] : volumes_) {
     if (stored.state == VolumeState::removed) continue;
-    const bool is_to_be_cloned = stored.node.image_id == id && stored.image_folder.empty();
+    const bool is_to_be_cloned = stored.cloned_image() == id && stored.image_folder.empty();
     if (stored.node.iso_id == id || is_to_be_cloned) use.reader = &stored;
     if (stored.image_folder == image.folder) use.clone = &stored;
   }
@@ -79,6 +88,7 @@ void View::apply(const Plan& plan) {
   projects_.insert(plan.projects.begin(), plan.projects.end());
   for (const auto& id : plan.projects_removed) projects_.erase(id);
   for (const auto& node_id : plan.volumes_removed) remove_volume(node_id);
+  for (const auto& removed : plan.tags_removed) remove_tag(removed.tag);
   for (const auto& image_id : plan.images_removed) remove_image(image_id);
   doomed_folders_.insert(plan.folders_doomed.begin(), plan.folders_doomed.end());
   for (const auto& folder : plan.folders_deleted) doomed_folders_.erase(folder);
@@ -87,6 +97,7 @@ void View::apply(const Plan& plan) {
     add_to(folders_, stored.folder, 1);
     images_[stored.image.image_id] = stored;
   }
+  for (const auto& [tag, image_id] : plan.tags) set_tag(tag, image_id);
   for (const auto& [stored, is_announced] : plan.volumes) {
     const auto& node_id = stored.node.node_id;
     if (volumes_.contains(node_id)) count_volume(volumes_.at(node_id), -1);
@@ -98,9 +109,28 @@ void View::apply(const Plan& plan) {
 #endif
 }
 
+void View::set_tag(const std::string& tag, const msg::ImageId& image_id) {
+  NUCLEUS_ASSERT(images_.contains(image_id));
+  remove_tag(tag);
+  tags_[tag] = image_id;
+  tags_by_image_[image_id].insert(tag);
+}
+
+void View::remove_tag(const std::string& tag) {
+  const auto found = tags_.find(tag);
+  if (found == tags_.end()) return;
+  auto& tags = tags_by_image_[found->second];
+  tags.erase(tag);
+  if (tags.empty()) tags_by_image_.erase(found->second);
+  tags_.erase(found);
+}
+
 void View::count_volume(const StoredVolume& stored, int change) {
   add_to(folders_, stored.image_folder, change);
-  for (const auto& one : stored.generations) add_to(folders_, one.folder, change);
+  for (const auto& one : stored.generations) {
+    add_to(folders_, one.folder, change);
+    add_to(folders_, one.sent_folder, change);
+  }
   add_to(folders_, stored.work.folder, change);
   if (const auto& ticket = stored.volume.ticket; !ticket.empty()) {
     if (change > 0 && stored.state != VolumeState::removed)
@@ -119,7 +149,8 @@ void View::count_volume(const StoredVolume& stored, int change) {
 
 void View::remove_image(const msg::ImageId& image_id) {
   const auto found = images_.find(image_id);
-  NUCLEUS_ASSERT(found != images_.end() && !use_of(found->second).reader);
+  NUCLEUS_ASSERT(found != images_.end() && !use_of(found->second).reader &&
+                 !tags_by_image_.contains(image_id));
   add_to(folders_, found->second.folder, -1);
   images_.erase(found);
 }
@@ -138,6 +169,11 @@ void View::check() const {
     NUCLEUS_ASSERT(!doomed_folders_.contains(stored.folder));
   }
   for (const auto& [node_id, stored] : volumes_) again.count_volume(stored, 1);
+  for (const auto& [tag, image_id] : tags_) {
+    NUCLEUS_ASSERT(images_.contains(image_id));
+    again.tags_by_image_[image_id].insert(tag);
+  }
+  NUCLEUS_ASSERT(again.tags_by_image_ == tags_by_image_);
   NUCLEUS_ASSERT(again.folders_ == folders_);
   NUCLEUS_ASSERT(again.unsettled_ == unsettled_);
   NUCLEUS_ASSERT(again.tickets_ == tickets_);

@@ -24,6 +24,8 @@ struct Plan {
   std::vector<msg::ProjectId> projects_removed = {};
   std::vector<StoredImage> images = {};
   std::vector<msg::ImageId> images_removed = {};
+  std::vector<StoredTag> tags = {};
+  std::vector<StoredTag> tags_removed = {};
   std::vector<std::string> folders_doomed = {};
   std::vector<std::string> folders_deleted = {};
   std::vector<Volume> volumes = {};
@@ -41,6 +43,10 @@ class View {
   /// public ones.
   const StoredImage* visible_image(const msg::ImageId& image_id,
                                    const msg::ProjectId& project_id) const;
+  /// What a tag names; null if nothing.
+  const msg::ImageId* tagged_image(const std::string& tag) const;
+  /// In order.
+  std::vector<std::string> tags_of(const msg::ImageId& image_id) const;
   /// The volume whose base this ticket opens; null if there is none.
   const StoredVolume* volume_with(const std::string& ticket) const;
   const std::map<msg::ImageId, StoredImage>& images() const { return images_; }
@@ -65,6 +71,8 @@ class View {
   void check() const;
 
  private:
+  void set_tag(const std::string& tag, const msg::ImageId& image_id);
+  void remove_tag(const std::string& tag);
   void count_volume(const StoredVolume& stored, int change);
   void remove_image(const msg::ImageId& image_id);
   void remove_volume(const msg::NodeId& node_id);
@@ -72,6 +80,8 @@ class View {
   std::set<msg::ProjectId> projects_ = {};
   std::map<msg::ImageId, StoredImage> images_ = {};
   std::map<msg::NodeId, StoredVolume> volumes_ = {};
+  std::map<std::string, msg::ImageId> tags_ = {};
+  std::map<msg::ImageId, std::set<std::string>> tags_by_image_ = {};
   std::unordered_map<std::string, int> folders_ = {};  // images and volumes in it; never 0
   std::set<std::string> doomed_folders_ = {};
   std::set<msg::NodeId> unsettled_ = {};

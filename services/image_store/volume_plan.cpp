@@ -123,7 +123,7 @@ std::optional<Plan> plan_clone_end(const View& view, const StoreDriver& driver,
   const auto* known = view.volume(node_id);
   if (!known || known->state != VolumeState::waiting) return std::nullopt;
   StoredVolume stored = *known;
-  const auto* image = view.image(stored.node.image_id);
+  const auto* image = view.image(stored.cloned_image());
   if (made) {
     const auto ticket = std::move(stored.volume.ticket);
     stored.volume = *made;
@@ -132,6 +132,7 @@ std::optional<Plan> plan_clone_end(const View& view, const StoreDriver& driver,
       stored.volume.cmdline = image->image.cmdline;
       stored.volume.firmware = image->image.firmware;
       stored.image_folder = image->folder;
+      stored.volume.image_id = image->image.image_id;
       set_base(stored.volume, *image);
     }
     set_layers(stored);
@@ -206,7 +207,10 @@ Plan plan_removal_end(const View& view, const msg::NodeId& node_id) {
   NUCLEUS_ASSERT(known);
   require_transition(known->state, VolumeState::unknown);
   Plan plan{.volumes_removed = {node_id}};
-  for (const auto& one : known->generations) plan.folders_doomed.push_back(one.folder);
+  for (const auto& one : known->generations) {
+    plan.folders_doomed.push_back(one.folder);
+    if (!one.sent_folder.empty()) plan.folders_doomed.push_back(one.sent_folder);
+  }
   if (!known->work.folder.empty()) plan.folders_doomed.push_back(known->work.folder);
   return plan;
 }

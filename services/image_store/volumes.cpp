@@ -3,6 +3,7 @@
 #include "core/list/page_builder.hpp"
 #include "core/log/log.hpp"
 #include "services/image_store/changes.hpp"
+#include "services/image_store/tags.hpp"
 #include "services/image_store/tickets.hpp"
 #include "services/image_store/volume_plan.hpp"
 
@@ -112,7 +113,10 @@ void Volumes::reconcile(const msg::NodeId& node_id) {
 
 void Volumes::make(const StoredVolume& stored) {
   const auto node_id = stored.node.node_id;
-  auto request = plan_clone(view_, *driver_, stored.node);
+  if (is_tag(stored.node.image_id.value) && stored.image_id.empty()) return resolve_tag(stored);
+  auto node = stored.node;
+  node.image_id = stored.cloned_image();
+  auto request = plan_clone(view_, *driver_, node);
   if (!request) return end_clone(node_id, std::unexpected(request.error()));
   busy_.insert(node_id);
   workers_.run<msg::Volume>(
@@ -123,6 +127,23 @@ void Volumes::make(const StoredVolume& stored) {
         busy_.erase(node_id);
         end_clone(node_id, made);
       });
+}
+
+/// The tag may be moved while the disk is made, or before that is recorded.
+void Volumes::resolve_tag(const StoredVolume& stored) {
+  const auto node_id = stored.node.node_id;
+  const auto plan = plan_tag_resolved(view_, stored);
+  if (!plan) return end_clone(node_id, std::unexpected(plan.error()));
+  busy_.insert(node_id);
+  core::Context context = bus_.context();
+  auto tx = store_.begin(context);
+  apply(*plan, view_, tx);
+  (void)tx.commit();
+  store_.when_durable([this, node_id, generation = generation_](const core::Result<void>&) {
+    if (generation != generation_) return;
+    busy_.erase(node_id);
+    reconcile(node_id);
+  });
 }
 
 void Volumes::end_clone(const msg::NodeId& node_id, const core::Result<msg::Volume>& made) {

@@ -38,13 +38,15 @@ class Volumes {
   void give_missing_tickets(core::Context& context);
   void reconcile(const msg::NodeId& node_id);
   void make(const StoredVolume& stored);
+  void resolve_tag(const StoredVolume& stored);
   void end_clone(const msg::NodeId& node_id, const core::Result<msg::Volume>& made);
   void delete_file(const msg::NodeId& node_id);
   void retry_later(const msg::NodeId& node_id);
   // disk_work.cpp
   void work_on(const msg::NodeId& node_id);
   void end_work(const msg::NodeId& node_id, const std::string& work_id,
-                const core::Result<std::uint64_t>& done);
+                const core::Result<FileDigest>& done);
+  core::Result<void> check_no_image_of(const msg::WorkOnDisk& request) const;
 
   core::Loop& loop_;
   core::Workers& workers_;

@@ -37,7 +37,7 @@ std::string compute_name(std::string_view cluster, std::uint32_t number,
 
 core::Result<ClusterPlan> plan_cluster(const msg::DefineCluster& request,
                                        const std::function<msg::NodeId()>& new_node_id) {
-  if (auto broken = check_image("image_id", request.image_id, request.project_id))
+  if (auto broken = check_disk_image(request.image_id, request.project_id))
     return std::unexpected(*broken);
   const auto& name = request.cluster_id.value;
   if (is_number(name))
@@ -76,7 +76,7 @@ core::Result<ClusterPlan> plan_cluster(const msg::DefineCluster& request,
 core::Result<std::vector<msg::Node>> plan_more_nodes(
     const msg::Cluster& cluster, const std::vector<msg::Node>& nodes, const msg::AddNodes& request,
     const std::function<msg::NodeId()>& new_node_id) {
-  if (auto broken = check_image("image_id", request.image_id, cluster.project_id))
+  if (auto broken = check_disk_image(request.image_id, cluster.project_id))
     return std::unexpected(*broken);
   if (nodes.size() + request.count > computes_max + 1)
     return std::unexpected(msg::invalid("count", "the cluster would have over 4096 computes"));
@@ -134,6 +134,14 @@ std::optional<msg::Error> check_node_name(std::string_view name) {
   if (msg::is_name(name) && name.find('.') == name.npos) return std::nullopt;
   return msg::invalid("name",
                       "name must be 1 to 64 letters, digits, - _ and begin with a letter or digit");
+}
+
+std::optional<msg::Error> check_disk_image(const msg::ImageId& image,
+                                           const msg::ProjectId& project) {
+  const auto colon = image.value.find(':');
+  if (colon != std::string::npos && !msg::is_name(std::string_view(image.value).substr(colon + 1)))
+    return msg::invalid("image_id", "the tag of image_id is not a valid name");
+  return check_image("image_id", {image.value.substr(0, colon)}, project);
 }
 
 }  // namespace nucleus::registry

@@ -2,6 +2,7 @@
 // image store, and disks that hosts are to delete.
 #include "services/scheduler/plan/disks.hpp"
 
+#include "services/scheduler/plan/automatic_saves.hpp"
 #include "services/scheduler/plan/disk_work.hpp"
 #include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/service.hpp"
@@ -40,8 +41,15 @@ core::Result<msg::NodeDisk> Service::change_disk(const msg::ChangeDisk& request,
   return reply;
 }
 
-/// Asks the image store for the work that is under way, until it has accepted it.
+void Service::begin_due_saves(const core::Context& context) {
+  auto plan = plan_due_saves(view_, context.now_unix_ms());
+  if (!plan.empty()) (void)ledger_.apply(std::move(plan), context);
+}
+
+/// Begins saves that are due, and asks the image store for the work that is under way until it has
+/// accepted it.
 void Service::work_on_disks(core::Context&) {
+  begin_due_saves(bus_.context());
   host_saves_.step();
   for (const auto& work : disk_works(view_)) {
     if (!asked_disk_works_.insert(work.work_id).second) continue;

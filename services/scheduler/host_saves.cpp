@@ -78,7 +78,8 @@ void HostSaves::receive(const HostSave& save, const msg::SealedDisk& sealed) {
                                   .work_id = save.work_id,
                                   .name = save.name,
                                   .size_bytes = sealed.size_bytes,
-                                  .sha256 = sealed.sha256};
+                                  .sha256 = sealed.sha256,
+                                  .is_automatic = save.is_automatic};
   const auto take = taken<msg::UploadTicket>(
       save, [this, save](Progress& progress, const core::Result<msg::UploadTicket>& upload) {
         if (upload) {

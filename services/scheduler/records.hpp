@@ -103,12 +103,13 @@ struct StoredNode {
   bool is_preparing = false;     // observed absent, but nothing failed: its host waits
   msg::DiskContent disk = {};    // as the image store reported it last
   msg::DiskWork disk_work = {};  // under way, or ended last
+  bool is_save_due = false;      // its disk is to be saved because it went off
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
                  volume_iso_id, is_desired_on, computeset_id, is_removed, size, host_id, epoch,
                  revision, is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets,
                  placed_unix_s, running_unix_s, off_unix_s, disk_host_id, is_disk_fresh,
                  spare_disk_hosts, start_failures, observed, observed_reason, wait, state, reason,
-                 is_leaving, is_preparing, disk, disk_work);
+                 is_leaving, is_preparing, disk, disk_work, is_save_due);
 };
 
 /// A removed node whose disk its host has not deleted yet.

@@ -87,6 +87,7 @@ class Service {
   core::Result<msg::NodeDisk> get_disk(const msg::GetDisk& request, core::Context& context);
   core::Result<msg::NodeDisk> change_disk(const msg::ChangeDisk& request, core::Context& context);
   void work_on_disks(core::Context& context);
+  void begin_due_saves(const core::Context& context);
   void remove_disks(core::Context& context);
 
   // hosts.cpp

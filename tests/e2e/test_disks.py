@@ -255,3 +255,49 @@ def test_the_files_of_a_removed_node_are_deleted(new_node, comet, site):
     site.deployment.nucleus("cluster", "remove", "eta")
     wait_until(lambda: not layer.exists(), "its generation is deleted")
     site.deployment.nucleus("cluster", "create", "eta", "--computes", "0")
+
+
+def test_a_disk_is_saved_whenever_its_node_has_gone_off(new_node, comet, tmp_path):
+    node = new_node("theta")
+    assert "saved when they have gone off" in comet("node", "autosave", "theta", "theta")
+    node.says("first")
+
+    def saved(count):
+        disk = node.disk()
+        done = len(disk["generations"]) == count and disk["work"]["ended_unix_s"]
+        return disk if done else None
+    first = wait_until(lambda: saved(1), "saved by itself")
+    assert first["generations"][0]["is_automatic"] and not first["is_changed"]
+    node.write(bios_disk(tmp_path, "second"))
+    node.says("second")
+    wait_until(lambda: saved(2), "saved again")
+    listed = comet("node", "disk", "theta", "theta")
+    assert "in use, automatic" in listed and "saved when the node has gone off" in listed
+    before = node.checksum()
+    comet("node", "discard", "theta", "theta", "1", "--wait")
+    [left] = node.disk()["generations"]
+    assert (left["number"], left["parent"]) == (2, 0), "it took over what the first one saved"
+    assert node.checksum() == before, "byte for byte"
+    comet("node", "rollback", "theta", "theta", "2", "--wait")
+    assert node.checksum() == before
+    comet("node", "autosave", "theta", "theta", "--off")
+    node.says("second")
+    assert len(node.disk()["generations"]) == 1
+
+
+def test_a_tag_names_the_image_of_the_next_cluster(new_node, comet, tmp_path, site):
+    comet("image", "upload", bios_disk(tmp_path, "tagged"), "--imagename=tagged")
+    assert "names image demo/first" in comet("image", "tag", "first", "system:stable")
+    old = new_node("iota", "system:stable")
+    comet("image", "tag", "tagged", "demo/system:stable")
+    assert "system:stable" in comet("image", "list")
+    new = new_node("kappa", "demo/system:stable")
+    assert old.disk()["image_id"] == "demo/first"
+    assert new.disk()["image_id"] == "demo/tagged"
+    new.says("tagged")
+    assert "tag demo/system:stable names image demo/tagged" in comet(
+        "image", "remove", "tagged", "--keep-clones", code=1)
+    assert comet("image", "untag", "first", "system:stable", code=1)
+    comet("image", "untag", "tagged", "system:stable")
+    comet("image", "remove", "tagged", "--keep-clones")
+    assert site.rest.ask("PUT", "/v2/images/demo/first/tags/none").json()["field"] == "tag"

@@ -14,7 +14,8 @@ DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 IDS = {"cluster": "c", "node": "vm-c-00", "project": "demo", "person": "ada", "host": "sim-0001",
        "class": "spare",
        "allocation": "spare", "reservation": "far", "image": "x.iso", "token": "0" * 16,
-       "upload": "0" * 32, "recording": "none", "resource_id": "c", "generation": "1"}
+       "upload": "0" * 32, "recording": "none", "resource_id": "c", "generation": "1",
+       "tag": "x:stable"}
 # What a person may write as it likes; everything else names something.
 FREE_TEXTS = {"description", "label", "reason", "text", "first_name", "last_name",
               "on_behalf_of"}

@@ -14,7 +14,7 @@ SAME_FOR_ALL = ("X-Request-Id", "Nucleus-Sequence", "Date")
 MISSING = {"cluster": "none", "node": "vm-none-00", "id": "999999", "project": "nowhere",
            "reservation": "none", "certificate": "none",
            "image": "x.iso", "allocation": "nothing", "person": "nobody", "token": "0" * 16,
-           "upload": "0" * 32, "generation": "9", "recording": "none",
+           "upload": "0" * 32, "generation": "9", "recording": "none", "tag": "x:none",
            "host": "no-host", "resource_id": "none", "job_id": "999999", "incident_id": "none",
            "event_id": "none", "project_id": "nowhere", "project_allocation_id": "nothing",
            "user_allocation_id": "nobody"}
@@ -22,7 +22,7 @@ PUBLIC = ("{site_id}", "{capability_id}", "{class}")  # the centre's, not a tena
 PLAIN = {"action": "off", "kind": "serial", "count": 1, "name": "taken", "description": "hers",
          "cpus": 2, "iso_id": "", "is_drained": True, "is_strict": True, "label": "x",
          "version": 1, "walltime_mins": 60, "seconds_max": 1, "format": "raw", "size_bytes": 512,
-         "generation": 0, "record_consoles": True}
+         "generation": 0, "record_consoles": True, "save_at_power_off": True}
 
 
 def operations():
@@ -109,6 +109,7 @@ def ids_fixture(shared, admin, operator):
             "job_id": computeset,
             "incident_id": incident, "event_id": incident + "-begun", "project_id": "demo",
             "upload": upload, "generation": "1", "recording": plant(shared, admin, "demo"),
+            "tag": "x:stable",
             "project_allocation_id": allocation, "user_allocation_id": person,
             "token": admin.ask("POST", "/v2/me/tokens", data="{}").json()["token_id"]}
 

@@ -21,6 +21,7 @@ struct Asked {
   std::atomic<bool> is_away{false};  // the image store refuses for now
   std::mutex mutex = {};
   std::string work_id = {};
+  bool is_automatic = false;
   std::string content_id = {};  // sent to the host
 };
 
@@ -61,6 +62,7 @@ class SavingStore {
   core::Result<msg::UploadTicket> receive(const msg::ReceiveLayer& request, core::Context&) {
     const std::scoped_lock lock(asked_.mutex);
     asked_.work_id = request.work_id;
+    asked_.is_automatic = request.is_automatic;
     ++asked_.tickets;
     EXPECT_EQ(request.size_bytes, 4096U);
     return msg::UploadTicket{.upload_id = "1", .url = "https://store/1", .ticket = "t"};
@@ -70,6 +72,7 @@ class SavingStore {
     ++asked_.works;
     if (asked_.is_away) return core::refuse(ErrorCode::unavailable, "away");
     asked_.work_id = request.work_id;
+    asked_.is_automatic = request.is_automatic;
     return msg::Done{};
   }
   Asked& asked_;
@@ -77,13 +80,14 @@ class SavingStore {
 
 class DiskSaves : public SchedulerRoom {
  protected:
-  void run_once(bool keeps_volumes) {
+  void run_once(bool keeps_volumes, bool is_saved = false) {
     image_store_.process().on_loop([this] {
       store_ = std::make_unique<SavingStore>(asked_, image_store_.process().bus());
       return true;
     });
     start();
     define("c", 0);
+    if (is_saved) save_at_power_off();
     const msg::ReportHost report{.host_id = {"h9"},
                                  .process = "provisioner/h9",
                                  .boot_id = "boot",
@@ -98,6 +102,18 @@ class DiskSaves : public SchedulerRoom {
     report_domain(msg::DomainState::running);
     ASSERT_TRUE(power("c-0", PowerAction::poweroff));
     report_domain(msg::DomainState::shutoff);
+  }
+  void save_at_power_off() {
+    ASSERT_TRUE(registry_.emit(msg::NodeDefined{{.node_id = {"c-0"},
+                                                 .cluster_id = {"c"},
+                                                 .project_id = {"p"},
+                                                 .name = "c-0",
+                                                 .kind = msg::NodeKind::frontend,
+                                                 .cpus = 1,
+                                                 .memory_mb = 512,
+                                                 .revision = 2,
+                                                 .save_at_power_off = true}}));
+    ASSERT_TRUE(eventually([&] { return disk() && disk()->save_at_power_off; }));
   }
   void place(msg::DiskContent content, std::vector<msg::BaseFile> layers = {}) {
     ASSERT_TRUE(image_store_.emit(msg::VolumePlaced{.volume = {.node_id = {"c-0"},
@@ -181,6 +197,32 @@ TEST_F(DiskSaves, InTheImageStoreAreAskedForUntilTheyAreAccepted) {
   place({.ended_work_id = begun->work.work_id, .reason = "the disk is full"});
   ASSERT_TRUE(has_ended());
   EXPECT_EQ(disk()->work.reason, "the disk is full");
+}
+
+TEST_F(DiskSaves, BeginByThemselvesWhenTheNodeHasGoneOff) {
+  run_once(false, true);
+  ASSERT_TRUE(eventually([&] { return !asked_work().empty(); }));
+  const auto begun = disk();
+  ASSERT_TRUE(begun);
+  EXPECT_EQ(begun->work.work_id, asked_work());
+  EXPECT_TRUE(begun->work.is_automatic);
+  EXPECT_TRUE(begun->is_changed);
+  place({.generation = 1,
+         .generations = {{.number = 1, .is_automatic = true}},
+         .ended_work_id = begun->work.work_id});
+  ASSERT_TRUE(has_ended());
+  EXPECT_EQ(disk()->work.reason, "");
+}
+
+TEST_F(DiskSaves, OfAHostBeginByThemselvesAlsoAfterARestart) {
+  run_once(true, true);
+  ASSERT_TRUE(eventually([&] { return asked_.tickets > 0; }));
+  const auto work_id = asked_work();
+  restart();
+  ASSERT_TRUE(eventually([&] { return asked_.tickets > 1; }));
+  EXPECT_EQ(asked_work(), work_id) << "the same work";
+  const std::scoped_lock lock(asked_.mutex);
+  EXPECT_TRUE(asked_.is_automatic);
 }
 
 }  // namespace

@@ -161,6 +161,52 @@ TEST_F(DiskGenerations, BecomeImagesOfTheirOwn) {
   EXPECT_TRUE(has('a'));
 }
 
+TEST_F(DiskGenerations, ThatAreRemovedLeaveWhatTheySavedToTheNextOne) {
+  start_with_disk();
+  for (const char letter : {'a', 'b', 'c'}) {
+    write(letter);
+    ASSERT_TRUE(work(std::string("w-") + letter, DiskWorkKind::save));
+    ASSERT_TRUE(ended(std::string("w-") + letter));
+  }
+  ASSERT_TRUE(ask(msg::WorkOnDisk{.node_id = {"n1"},
+                                  .work_id = "w1",
+                                  .kind = DiskWorkKind::remove,
+                                  .generation = 2,
+                                  .first_generation = 1}));
+  const auto merged = ended("w1");
+  ASSERT_TRUE(merged);
+  EXPECT_EQ(merged->disk.reason, "");
+  ASSERT_EQ(merged->disk.generations.size(), 1U);
+  EXPECT_EQ(merged->disk.generations[0].number, 3U);
+  EXPECT_EQ(merged->disk.generations[0].parent, 0U);
+  EXPECT_TRUE(eventually([&] {
+    return std::ranges::count_if(
+               fs::directory_iterator(folder_.file("volumes")),
+               [](const auto& entry) { return entry.path().extension() == ".layer"; }) == 1;
+  }));
+  EXPECT_TRUE(has('c'));
+  restart();
+  ASSERT_TRUE(work("w2", DiskWorkKind::roll_back, 3));
+  ASSERT_TRUE(ended("w2"));
+  EXPECT_TRUE(has('c'));
+}
+
+TEST_F(DiskGenerations, AreNotRemovedWhileAnImageIsToBeMadeOfThem) {
+  start_with_disk();
+  write('a');
+  ASSERT_TRUE(work("w1", DiskWorkKind::save));
+  ASSERT_TRUE(ended("w1"));
+  ASSERT_TRUE(work("w2", DiskWorkKind::roll_back, 0));
+  ASSERT_TRUE(ended("w2"));
+  const auto begun = save_image("p/saved", 1);
+  ASSERT_TRUE(begun) << begun.error().detail;
+  const auto removed = work("w3", DiskWorkKind::remove, 1);
+  // The image may be there already.
+  if (!removed) EXPECT_EQ(removed.error().detail, "image p/saved is being made of generation 1");
+  EXPECT_TRUE(eventually([&] { return is_listed("p/saved"); }));
+  EXPECT_TRUE(work("w4", DiskWorkKind::remove, 1) || removed);
+}
+
 TEST_F(DiskGenerations, OfARemovedNodeAreDeleted) {
   start_with_disk();
   ASSERT_TRUE(work("w1", DiskWorkKind::save));

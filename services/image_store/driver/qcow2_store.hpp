@@ -24,6 +24,7 @@ class Qcow2Store final : public StoreDriver {
   core::Result<std::uint64_t> seal(const SealRequest& request) override;
   core::Result<void> roll_back(const RollBackRequest& request) override;
   core::Result<void> adopt(const AdoptRequest& request) override;
+  core::Result<FileDigest> merge(const MergeRequest& request) override;
   core::Result<std::uint64_t> flatten(const FlattenRequest& request) override;
 
  private:
@@ -32,10 +33,14 @@ class Qcow2Store final : public StoreDriver {
   std::filesystem::path layer_of(const std::string& folder) const;
   core::Result<void> put_in_place(const std::filesystem::path& next,
                                   const std::filesystem::path& disk) const;
+  // qcow2_merge.cpp
+  core::Result<FileDigest> merge_layer(const MergeRequest& request) const;
+  core::Result<FileDigest> put_sent_copy(const MergeRequest& request);
 
   std::filesystem::path images_;
   std::filesystem::path volumes_;
-  std::mutex disks_mutex_ = {};  // one step on a disk at a time: a late one must not overtake
+  std::mutex disks_mutex_ = {};   // one step on a disk at a time: a late one must not overtake
+  std::mutex merges_mutex_ = {};  // one merge at a time
   std::mutex mutex_ = {};
   std::set<std::string> staging_ = {};  // folders; guarded by mutex_
 };

@@ -26,6 +26,7 @@ class SimulatedStore : public StoreDriver {
   core::Result<std::uint64_t> seal(const SealRequest&) override { return 0; }
   core::Result<void> roll_back(const RollBackRequest&) override { return {}; }
   core::Result<void> adopt(const AdoptRequest&) override { return {}; }
+  core::Result<FileDigest> merge(const MergeRequest&) override { return FileDigest{}; }
   core::Result<std::uint64_t> flatten(const FlattenRequest&) override {
     return std::unexpected(msg::invalid("node_id", "a simulated store has no disks"));
   }

@@ -73,6 +73,18 @@ struct AdoptRequest {
   std::string image_format = {};
 };
 
+/// Lets a layer take over what the layers below it saved, down to its new parent. What continues it
+/// finds the same content as before.
+struct MergeRequest {
+  std::string folder = {};         // of the layer
+  std::string parent_folder = {};  // of the layer that it continues then; empty = `image`
+  std::string image = {};          // path of the image's disk; empty = an empty disk
+  std::string image_format = {};
+  std::string sent_folder = {};  // for the layer as hosts read it; empty = they do not
+  std::uint64_t disk_bytes = 0;
+  std::chrono::milliseconds deadline{};
+};
+
 /// Discards what a node has written.
 struct RollBackRequest {
   msg::NodeId node_id = {};
@@ -116,6 +128,8 @@ class StoreDriver {
 
   /// May be repeated.
   virtual core::Result<void> adopt(const AdoptRequest& request) = 0;
+  /// May be repeated. Returns the file that hosts read if there is one, else the layer's size.
+  virtual core::Result<FileDigest> merge(const MergeRequest& request) = 0;
   /// Returns the size of the new file; what a killed process left at its path is overwritten.
   /// `invalid_argument`: it would be larger than `size_bytes_max`.
   virtual core::Result<std::uint64_t> flatten(const FlattenRequest& request) = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/finish.hpp"
 #include "services/scheduler/plan/lookups.hpp"
 #include "services/scheduler/states/wait.hpp"
@@ -45,10 +46,7 @@ core::Result<void> check_save(const StoredNode& node, const msg::ChangeDisk& req
             ? "node " + node.definition.name + " has not run yet: its disk has nothing to save"
             : "nothing was written to the disk since " + shown_generation(node.disk.generation));
   if (all.size() >= msg::generations_max)
-    return core::refuse(ErrorCode::wrong_state,
-                        "the disk has " + std::to_string(all.size()) +
-                            " generations, the most that there may be: remove one that no other "
-                            "continues");
+    return core::refuse(ErrorCode::wrong_state, too_many_generations(node));
   if (!request.name.empty() &&
       std::ranges::find(all, request.name, &msg::DiskGeneration::name) != all.end())
     return core::refuse(ErrorCode::conflict,
@@ -69,18 +67,36 @@ core::Result<void> check_removal(const StoredNode& node, std::uint64_t number) {
         ErrorCode::wrong_state,
         "the disk continues " + shown_generation(number) + ": roll it back to another one first",
         "generation");
-  const auto& all = node.disk.generations;
-  const auto child = std::ranges::find(all, number, &msg::DiskGeneration::parent);
-  if (child == all.end()) return {};
-  return core::refuse(ErrorCode::wrong_state,
-                      shown_generation(child->number) + " continues " + shown_generation(number) +
-                          ": remove that one first",
-                      "generation");
+  const auto count =
+      std::ranges::count(node.disk.generations, number, &msg::DiskGeneration::parent);
+  if (count > 1)
+    return core::refuse(ErrorCode::wrong_state,
+                        std::to_string(count) + " generations continue " +
+                            shown_generation(number) + ": remove all but one of them first",
+                        "generation");
+  if (is_continued_on_host(node, number))
+    return core::refuse(ErrorCode::wrong_state,
+                        "host " + node.disk_host_id.value + " has a disk that continues " +
+                            shown_generation(node.disk.generation) + ": save it first",
+                        "generation");
+  return {};
 }
 
-core::Result<void> check_work(const StoredNode& node, const msg::ChangeDisk& request) {
+bool is_host_save(const StoredNode& node) {
+  return node.disk_work.kind == DiskWorkKind::save && !node.disk_host_id.empty();
+}
+
+/// A roll-back discards what the host would send, if that cannot arrive now.
+bool is_void(const View& view, const StoredNode& node, const msg::ChangeDisk& request) {
+  if (request.kind != DiskWorkKind::roll_back || !is_host_save(node)) return false;
+  const auto* host = view.host(node.disk_host_id);
+  return !host || host->state != msg::HostState::up;
+}
+
+core::Result<void> check_work(const View& view, const StoredNode& node,
+                              const msg::ChangeDisk& request) {
   if (auto off = check_off(node); !off) return off;
-  if (msg::is_under_way(node.disk_work))
+  if (msg::is_under_way(node.disk_work) && !is_void(view, node, request))
     return core::refuse(ErrorCode::wrong_state, text_of(node.disk_work));
   if (!node.is_volume_ready)
     return core::refuse(ErrorCode::wrong_state, node.volume_reason.empty()
@@ -103,16 +119,11 @@ core::Result<void> check_work(const StoredNode& node, const msg::ChangeDisk& req
   return core::refuse(ErrorCode::invalid_argument, "no such work", "kind");
 }
 
-bool is_host_save(const StoredNode& node) {
-  return node.disk_work.kind == DiskWorkKind::save && !node.disk_host_id.empty();
-}
-
 /// The host that keeps the disk deletes it before the node can start on it again.
 void discard_host_disk(Draft& draft, StoredNode& node) {
   if (node.disk_host_id.empty()) return;
   const auto& id = node.definition.node_id;
-  draft.changes().removed_disks[id] = StoredRemovedDisk{
-      .node_id = id, .host_id = node.disk_host_id, .spare_host_ids = node.spare_disk_hosts};
+  draft.changes().removed_disks[id] = removed_disk_of(draft.view(), node);
   node.disk_host_id = {};
   node.spare_disk_hosts.clear();
   node.is_disk_fresh = true;
@@ -125,17 +136,52 @@ void release_host_disk(StoredNode& node) {
   node.is_disk_fresh = true;
 }
 
+/// Something may have been written since the generation that the disk continues. A disk in the
+/// image store is saved in place: the times say whether the node has run since.
+bool is_changed(const StoredNode& node) {
+  if (node.epoch == 0 || node.is_disk_fresh || node.volume.disk_bytes == 0) return false;
+  if (!node.host_id.empty() || !node.disk_host_id.empty()) return true;
+  const auto* current = find_generation(node, node.disk.generation);
+  if (current && current->saved_unix_s >= node.off_unix_s) return false;
+  const auto& work = node.disk_work;
+  return work.kind != DiskWorkKind::roll_back || msg::is_under_way(work) || !work.reason.empty() ||
+         work.ended_unix_s < node.off_unix_s;
+}
+
+/// A lost host does not hold the roll-back up: the node starts nowhere while a host that is back
+/// has not deleted its disk.
+bool is_deleted_first(const View& view, const msg::NodeId& id) {
+  const auto found = view.removed_disks().find(id);
+  if (found == view.removed_disks().end()) return false;
+  const auto* host = view.host(found->second.host_id);
+  return host && host->state != msg::HostState::lost;
+}
+
 }  // namespace
 
+bool is_continued_on_host(const StoredNode& node, std::uint64_t number) {
+  const auto* current = find_generation(node, node.disk.generation);
+  return !node.disk_host_id.empty() && current && current->parent == number;
+}
+
+std::string too_many_generations(const StoredNode& node) {
+  return "the disk has " + std::to_string(node.disk.generations.size()) +
+         " generations, the most that there may be: remove one";
+}
+
 msg::NodeDisk disk_of(const StoredNode& node) {
-  return {.node_id = node.definition.node_id,
-          .cluster_id = node.definition.cluster_id,
-          .image_id = node.definition.image_id,
-          .disk_bytes = node.is_volume_ready ? node.volume.disk_bytes : 0,
-          .host_id = node.disk_host_id,
-          .generation = node.disk.generation,
-          .generations = node.disk.generations,
-          .work = node.disk_work};
+  return {
+      .node_id = node.definition.node_id,
+      .cluster_id = node.definition.cluster_id,
+      .image_id = node.volume.image_id.empty() ? node.definition.image_id : node.volume.image_id,
+      .disk_bytes = node.is_volume_ready ? node.volume.disk_bytes : 0,
+      .host_id = node.disk_host_id,
+      .generation = node.disk.generation,
+      .generations = node.disk.generations,
+      .work = node.disk_work,
+      .is_changed = is_changed(node),
+      .save_at_power_off = node.definition.save_at_power_off,
+      .is_save_due = node.is_save_due};
 }
 
 core::Result<Plan> plan_disk_work(const View& view, const msg::ChangeDisk& request,
@@ -143,7 +189,7 @@ core::Result<Plan> plan_disk_work(const View& view, const msg::ChangeDisk& reque
   if (auto broken = msg::check(request)) return std::unexpected(*broken);
   const auto found = find_node(view, request.viewer, request.node);
   if (!found) return std::unexpected(found.error());
-  if (auto allowed = check_work(**found, request); !allowed)
+  if (auto allowed = check_work(view, **found, request); !allowed)
     return std::unexpected(allowed.error());
   Draft draft{view, now_unix_ms};
   StoredNode& node = draft.edit((*found)->definition.node_id);
@@ -152,6 +198,8 @@ core::Result<Plan> plan_disk_work(const View& view, const msg::ChangeDisk& reque
                     .generation = request.kind == DiskWorkKind::save ? 0 : request.generation,
                     .name = request.kind == DiskWorkKind::save ? request.name : "",
                     .begun_unix_s = draft.now_unix_s()};
+  if (request.kind == DiskWorkKind::remove) return finish(draft);
+  node.is_save_due = false;
   if (request.kind == DiskWorkKind::roll_back) discard_host_disk(draft, node);
   return finish(draft);
 }
@@ -168,6 +216,7 @@ std::vector<HostSave> host_saves(const View& view) {
                      .process = host ? host->process : "",
                      .work_id = node.disk_work.work_id,
                      .name = node.disk_work.name,
+                     .is_automatic = node.disk_work.is_automatic,
                      .content_id = is_published && !node.volume.layers.empty()
                                        ? node.volume.layers.back().content_id
                                        : ""});
@@ -189,13 +238,15 @@ Plan plan_disk_work_reason(const View& view, const HostSave& save, const std::st
 std::vector<msg::WorkOnDisk> disk_works(const View& view) {
   std::vector<msg::WorkOnDisk> works;
   for (const auto& id : view.nodes_with_disk_work()) {
-    if (view.removed_disks().contains(id) || is_host_save(*view.node(id))) continue;
+    if (is_deleted_first(view, id) || is_host_save(*view.node(id))) continue;
     const auto& work = view.node(id)->disk_work;
     works.push_back({.node_id = id,
                      .work_id = work.work_id,
                      .kind = work.kind,
                      .generation = work.generation,
-                     .name = work.name});
+                     .name = work.name,
+                     .is_automatic = work.is_automatic,
+                     .first_generation = work.first_generation});
   }
   return works;
 }

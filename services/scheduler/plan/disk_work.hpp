@@ -10,6 +10,13 @@ namespace nucleus::scheduler {
 /// The node's disk as its admin sees it.
 msg::NodeDisk disk_of(const StoredNode& node);
 
+/// The disk continues the only generation that continues this one, and a host has the disk: it
+/// would be discarded there if that generation took over another one.
+bool is_continued_on_host(const StoredNode& node, std::uint64_t number);
+
+/// Why one more cannot be saved.
+std::string too_many_generations(const StoredNode& node);
+
 /// Records the work under `work_id`. `wrong_state` unless the node is off and its disk is as the
 /// work needs it.
 core::Result<Plan> plan_disk_work(const View& view, const msg::ChangeDisk& request,
@@ -21,7 +28,8 @@ struct HostSave {
   msg::HostId host_id = {};
   std::string process = {};  // of the host; empty = it was removed
   std::string work_id = {};
-  std::string name = {};        // of the generation
+  std::string name = {};  // of the generation
+  bool is_automatic = false;
   std::string content_id = {};  // that the layer was published as; empty = not yet
 };
 std::vector<HostSave> host_saves(const View& view);

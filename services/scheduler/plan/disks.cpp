@@ -37,6 +37,15 @@ bool is_on(const StoredRemovedDisk& disk, const msg::HostId& host_id) {
          std::ranges::find(disk.spare_host_ids, host_id) != disk.spare_host_ids.end();
 }
 
+/// A host that is up and has not deleted the disk yet that was rolled back while it was lost.
+const StoredHost* host_with_former_disk(const Draft& draft, const msg::NodeId& id) {
+  const auto found = draft.view().removed_disks().find(id);
+  if (found == draft.view().removed_disks().end()) return nullptr;
+  for (const auto& [host_id, host] : draft.view().hosts())
+    if (host.state == msg::HostState::up && is_on(found->second, host_id)) return &host;
+  return nullptr;
+}
+
 bool is_any_without_volumes(const Draft& draft) {
   return std::ranges::any_of(draft.view().hosts(), [](const auto& host) {
     return is_open(host.second) && !host.second.keeps_volumes;
@@ -85,6 +94,10 @@ Needs needs_of(const Draft& draft, const StoredComputeset& stored) {
 Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& host_id) {
   const auto disk = disk_place_of(node);
   Wait wait{.reason = WaitReason::disk};
+  if (const auto* former = host_with_former_disk(draft, node.definition.node_id)) {
+    wait.detail = "host " + former->host_id.value + " deletes the disk that was rolled back";
+    return wait;
+  }
   if (!disk.host_id.empty()) {
     auto fault = fault_of(draft, node, disk.host_id);
     if (fault.empty() && !host_id.empty() && host_id != disk.host_id)
@@ -118,11 +131,23 @@ void forget_fresh_disk(StoredNode& node) {
     node.spare_disk_hosts.push_back(std::exchange(node.disk_host_id, {}));
 }
 
+StoredRemovedDisk removed_disk_of(const View& view, const StoredNode& node) {
+  const auto& id = node.definition.node_id;
+  StoredRemovedDisk removed{
+      .node_id = id, .host_id = node.disk_host_id, .spare_host_ids = node.spare_disk_hosts};
+  const auto earlier = view.removed_disks().find(id);
+  if (earlier == view.removed_disks().end()) return removed;
+  auto hosts = earlier->second.spare_host_ids;
+  hosts.push_back(earlier->second.host_id);
+  for (const auto& host_id : hosts)
+    if (!host_id.empty() && !is_on(removed, host_id)) removed.spare_host_ids.push_back(host_id);
+  return removed;
+}
+
 void erase_node(Draft& draft, const msg::NodeId& id) {
   const auto* node = draft.node(id);
   if (!node->disk_host_id.empty() || !node->spare_disk_hosts.empty())
-    draft.changes().removed_disks[id] = StoredRemovedDisk{
-        .node_id = id, .host_id = node->disk_host_id, .spare_host_ids = node->spare_disk_hosts};
+    draft.changes().removed_disks[id] = removed_disk_of(draft.view(), *node);
   draft.changes().nodes[id].reset();
 }
 

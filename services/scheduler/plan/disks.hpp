@@ -29,6 +29,9 @@ void record_disk(Draft& draft, StoredNode& node);
 /// the next one, and this host deletes its own with the node's removal.
 void forget_fresh_disk(StoredNode& node);
 
+/// The hosts that are to delete the node's disk, with those that had not deleted an earlier one.
+StoredRemovedDisk removed_disk_of(const View& view, const StoredNode& node);
+
 /// Removes the record of a node that is off. Its host deletes its disk.
 void erase_node(Draft& draft, const msg::NodeId& id);
 

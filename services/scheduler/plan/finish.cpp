@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/hostlist/hostlist.hpp"
+#include "services/scheduler/plan/automatic_saves.hpp"
 #include "services/scheduler/plan/isolation.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
 #include "services/scheduler/states/node_state.hpp"
@@ -67,6 +68,11 @@ void complete_vacated(Draft& draft) {
     if (const auto* stored = draft.computeset(id);
         placed == 0 && stored && stored->computeset.state == ComputesetState::ending)
       complete(draft, id);
+}
+
+void begin_automatic_works(Draft& draft) {
+  for (auto& [id, node] : draft.changes().nodes)
+    if (node) begin_automatic_work(draft, *node);
 }
 
 void update_wait(StoredNode& node) {
@@ -152,6 +158,7 @@ void request_pass(Draft& draft) {
 
 Plan finish(Draft& draft) {
   complete_vacated(draft);
+  begin_automatic_works(draft);
   record_broken_clusters(draft);
   report_states(draft);
   record_steps(draft);

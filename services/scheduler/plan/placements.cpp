@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/scheduler/plan/allocations.hpp"
+#include "services/scheduler/plan/automatic_saves.hpp"
 #include "services/scheduler/plan/disks.hpp"
 #include "services/scheduler/plan/leaving.hpp"
 
@@ -13,6 +14,7 @@ void place(Draft& draft, const msg::NodeId& id, const msg::HostId& host_id) {
   if (node.running_unix_s > 0) node.start_failures.clear();  // of placements before that one
   node.is_desired_on = true;
   node.host_id = host_id;
+  node.is_save_due = false;
   record_disk(draft, node);
   ++node.epoch;
   node.is_grant_on = true;
@@ -54,6 +56,7 @@ void end_placement(Draft& draft, const msg::NodeId& id, std::int64_t off_unix_s)
   node.host_id = {};
   node.is_grant_on = false;
   node.off_unix_s = off_unix_s;
+  record_save_due(node);
   if (node.is_leaving) leave(draft, id, off_unix_s);
   if (is_power_on_pending) (void)resize_node(draft, id);  // refused: it keeps its size
   if (!node.is_removed) return;

@@ -35,7 +35,8 @@ std::string remedy_for(const Wait& wait) {
              "start "
              "elsewhere";
     case WaitReason::disk:
-      return "its disk is on that host: the operator brings the host back";
+      return "the operator brings that host back, or you give up what was written since a "
+             "generation of the disk: cm comet node rollback";
     case WaitReason::disk_work:
       return "it starts when that is done; if this lasts, the operator looks at nucleus status";
     case WaitReason::reserved:

@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
+#include "core/digest/digest.hpp"
 #include "core/runtime/child_process.hpp"
 #include "services/image_store/driver/qcow2_store.hpp"
 #include "services/image_store/driver/simulated_store.hpp"
@@ -29,6 +31,11 @@ struct MemoryWorld {
   SimulatedStore store = {};
   static constexpr bool has_files = false;
 };
+
+std::string digest_of(const std::string& file) {
+  std::ifstream bytes(file, std::ios::binary);
+  return core::sha256_hex(std::string(std::istreambuf_iterator<char>(bytes), {}));
+}
 
 /// A node `n` with a clone of an image that is full of `i`.
 template <class World>
@@ -85,6 +92,16 @@ class GenerationsContract : public testing::Test {
                                 .size_bytes_max = size_bytes_max,
                                 .deadline = flatten_deadline});
   }
+  core::Result<FileDigest> merge(const std::string& layer, const std::string& parent,
+                                 const std::string& sent = {}) {
+    return world.store.merge({.folder = layer,
+                              .parent_folder = parent,
+                              .image = image,
+                              .image_format = "raw",
+                              .sent_folder = sent,
+                              .disk_bytes = mebibyte,
+                              .deadline = flatten_deadline});
+  }
   World world = {};
   std::string image = {};
   std::string disk = {};
@@ -133,7 +150,76 @@ TYPED_TEST(GenerationsContract, RemovesALayerAndSucceedsIfThereIsNone) {
   EXPECT_TRUE(this->has('i'));
 }
 
+TYPED_TEST(GenerationsContract, MergesLayersIntoTheNextOneAsOftenAsItIsAsked) {
+  this->write('a');
+  ASSERT_TRUE(this->seal("g1"));
+  this->write('b');
+  ASSERT_TRUE(this->seal("g2"));
+  for (int times = 0; times < 2; ++times) {
+    const auto merged = this->merge("g2", "");
+    ASSERT_TRUE(merged) << merged.error().detail;
+    EXPECT_EQ(merged->size_bytes > 0, TypeParam::has_files);
+    EXPECT_TRUE(this->has('b'));
+  }
+  ASSERT_TRUE(this->world.store.remove_image("g1"));
+  EXPECT_TRUE(this->has('b')) << "the disk goes on";
+  ASSERT_TRUE(this->roll_back("g2"));
+  EXPECT_TRUE(this->has('b'));
+}
+
 using FileGenerations = GenerationsContract<FilesWorld>;
+
+TEST_F(FileGenerations, TakeOverWhatLiesBetweenThemAndTheirNewParent) {
+  ASSERT_EQ(io("write -P 97 0 512k", disk), 0);
+  ASSERT_TRUE(seal("g1"));
+  ASSERT_EQ(io("write -P 98 64k 64k", disk), 0);
+  ASSERT_TRUE(seal("g2"));
+  ASSERT_EQ(io("write -P 99 128k 64k", disk), 0);
+  ASSERT_TRUE(seal("g3"));
+  ASSERT_EQ(io("write -P 100 192k 64k", disk), 0);
+  ASSERT_TRUE(seal("g4"));
+  // A process that was killed has left half of it.
+  std::ofstream(world.folder.file("volumes/g4.layer.new")) << "half of a file";
+  ASSERT_TRUE(merge("g4", "g1"));
+  for (const auto* gone : {"g2", "g3"}) ASSERT_TRUE(world.store.remove_image(gone));
+  for (const auto* part :
+       {"97 0 64k", "98 64k 64k", "99 128k 64k", "100 192k 64k", "97 256k 256k", "105 512k 512k"})
+    EXPECT_EQ(io(std::string("read -P ") + part, disk), 0) << part;
+  ASSERT_TRUE(roll_back("g1"));
+  EXPECT_TRUE(has('a'));
+}
+
+TEST_F(FileGenerations, ThatHostsReadAreMergedIntoAFileThatNamesNoOther) {
+  write('a');
+  ASSERT_TRUE(seal("g1"));
+  ASSERT_EQ(io("write -P 98 0 64k", disk), 0);
+  ASSERT_TRUE(seal("g2"));
+  for (int times = 0; times < 2; ++times) {
+    const auto merged = merge("g2", "", "s1");
+    ASSERT_TRUE(merged) << merged.error().detail;
+    const auto sent = world.folder.file("images/s1/disk");
+    EXPECT_EQ(merged->size_bytes, fs::file_size(sent));
+    EXPECT_EQ(merged->sha256, digest_of(sent));
+    EXPECT_EQ(io("read -P 98 0 64k", sent), 0);
+    EXPECT_EQ(io("read -P 97 64k 448k", sent), 0);
+    EXPECT_EQ(io("read -P 0 512k 512k", sent), 0) << "the image's part is not in it";
+    const auto info = core::must_run_child({.argv = {"qemu-img", "info", sent}});
+    ASSERT_TRUE(info);
+    EXPECT_EQ(info->find("backing"), std::string::npos);
+  }
+}
+
+TEST_F(FileGenerations, ThatCannotBeMergedStayAsTheyAre) {
+  write('a');
+  ASSERT_TRUE(seal("g1"));
+  write('b');
+  ASSERT_TRUE(seal("g2"));
+  const auto refused = merge("g2", "g9");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().detail, "the generations cannot be merged") << "it names no file";
+  EXPECT_TRUE(has('b'));
+  EXPECT_FALSE(fs::exists(world.folder.file("volumes/g2.layer.new")));
+}
 
 TEST_F(FileGenerations, AreSealedByAProcessThatWasKilledAtAnyStep) {
   write('a');

@@ -77,8 +77,9 @@ void for_every_request_and_event(Visit&& visit) {
                  StreamConsole, ProbeNode, ProbeHost, RunMeasurement, NotifyNode, CheckIsolation>(
       visit);
   visit_messages<BeginUpload, FinishUpload, ListUploads, RemoveUpload, ImportImage, ListImages,
-                 ListVolumes, RemoveImage, WorkOnDisk, SaveImage, ReceiveLayer, ImagePublished,
-                 ImageRemoved, VolumeChanged, VolumePlaced>(visit);
+                 ListVolumes, TagImage, UntagImage, RemoveImage, WorkOnDisk, SaveImage,
+                 ReceiveLayer, ImagePublished, ImageRemoved, ImageTagged, ImageUntagged,
+                 VolumeChanged, VolumePlaced>(visit);
   visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
   visit_messages<IssueTicket, ConsoleSessionChanged, ListRecordings, RemoveRecording, ReadRecording,
                  RecordingChanged, RecordingRemoved>(visit);

@@ -31,6 +31,7 @@ const std::set<std::string> mutating_topics = {
     std::string(msg::ImportImage::topic),       std::string(msg::RemoveImage::topic),
     std::string(msg::GrowComputeset::topic),    std::string(msg::ShrinkComputeset::topic),
     std::string(msg::ChangeDisk::topic),        std::string(msg::WorkOnDisk::topic),
+    std::string(msg::TagImage::topic),          std::string(msg::UntagImage::topic),
 };
 
 bool is_active(ComputesetState state) {

@@ -397,8 +397,11 @@ void SimRun::act_on_node() {
 }
 
 /// Saves it, rolls it back, or removes a generation; often a second time before the first has
-/// ended.
+/// ended. Or lets it be saved whenever its node has gone off.
 void SimRun::act_on_disk(const msg::NodeId& node) {
+  if (happens(200))
+    return ask(msg::ChangeNode{
+        .node = {.node_id = node}, .viewer = as_operator, .save_at_power_off = happens(800)});
   constexpr msg::DiskWorkKind kinds[] = {msg::DiskWorkKind::save, msg::DiskWorkKind::roll_back,
                                          msg::DiskWorkKind::remove};
   ask(msg::ChangeDisk{.node = {.node_id = node},

@@ -46,8 +46,11 @@ class Generations : public testing::Test {
                            .name = name},
                           "f-" + work_id, 1000);
   }
-  void end(const core::Result<std::uint64_t>& size_bytes = 0) {
-    const auto ended = plan_disk_work_end(view_, {"n"}, stored().work.work_id, size_bytes);
+  void end(std::uint64_t size_bytes = 0, const std::string& sha256 = {}) {
+    end(FileDigest{.size_bytes = size_bytes, .sha256 = sha256});
+  }
+  void end(const core::Result<FileDigest>& made) {
+    const auto ended = plan_disk_work_end(view_, {"n"}, stored().work.work_id, made);
     ASSERT_TRUE(ended);
     apply(*ended);
   }
@@ -99,7 +102,7 @@ TEST_F(Generations, AreOneWorkForARepeatedRequest) {
   end();
   EXPECT_TRUE(plan(DiskWorkKind::save, "w1")->volumes.empty());
   EXPECT_EQ(stored().generations.size(), 1U);
-  EXPECT_FALSE(plan_disk_work_end(view_, {"n"}, "w1", 0));
+  EXPECT_FALSE(plan_disk_work_end(view_, {"n"}, "w1", FileDigest{}));
 }
 
 TEST_F(Generations, BranchAfterARollBackAndKeepTheirNumbers) {
@@ -155,10 +158,81 @@ TEST_F(Generations, StayAsTheyWereWhenWorkFails) {
 TEST_F(Generations, AreRefusedWhenSomethingContinuesThemOrTheirNameIsTaken) {
   save("w1", "a");
   save("w2", "b");
-  EXPECT_EQ(plan(DiskWorkKind::remove, "w3", 1).error().code, ErrorCode::wrong_state);
   EXPECT_EQ(plan(DiskWorkKind::remove, "w3", 2).error().code, ErrorCode::wrong_state);
   EXPECT_EQ(plan(DiskWorkKind::save, "w3", 0, "a").error().code, ErrorCode::conflict);
   EXPECT_EQ(plan(DiskWorkKind::save, "../w3").error().code, ErrorCode::invalid_argument);
+}
+
+TEST_F(Generations, ThatAreRemovedLeaveWhatTheySavedToTheNextOne) {
+  for (const auto* work : {"w1", "w2", "w3", "w4"}) save(work);
+  apply(*plan_disk_work(view_,
+                        {.node_id = {"n"},
+                         .work_id = "w5",
+                         .kind = DiskWorkKind::remove,
+                         .generation = 3,
+                         .first_generation = 2},
+                        "f-w5", 1000));
+  const auto request = merge_request(stored(), store_);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->folder, "f-w4");
+  EXPECT_EQ(request->parent_folder, "f-w1");
+  EXPECT_EQ(request->sent_folder, "") << "no host reads it";
+  EXPECT_EQ(request->disk_bytes, 1U << 20);
+  end(9000);
+  const auto content = content_of(stored());
+  ASSERT_EQ(content.generations.size(), 2U);
+  EXPECT_EQ(content.generations[1].number, 4U);
+  EXPECT_EQ(content.generations[1].parent, 1U);
+  EXPECT_EQ(content.generations[1].size_bytes, 9000U);
+  EXPECT_EQ(content.generation, 4U);
+  for (const auto* folder : {"f-w2", "f-w3"}) {
+    EXPECT_TRUE(view_.doomed_folders().contains(folder)) << folder;
+    EXPECT_FALSE(view_.is_folder_used(folder)) << folder;
+  }
+  apply(*plan(DiskWorkKind::remove, "w6", 1));
+  EXPECT_EQ(merge_request(stored(), store_)->image, "/images/i");
+  end(9000);
+  EXPECT_EQ(stored().generations.front().shown.parent, 0U);
+}
+
+TEST_F(Generations, OfAHostGetANewIdWhenTheyTakeOverAnother) {
+  for (const auto* work : {"w1", "w2"}) {
+    apply(*plan_received_layer(
+        view_, {.node_id = {"n"}, .work_id = work, .size_bytes = 4096, .sha256 = work},
+        std::string("f-") + work, 1000));
+    end(4096);
+  }
+  apply(*plan(DiskWorkKind::remove, "w3", 1));
+  EXPECT_EQ(merge_request(stored(), store_)->sent_folder, "f-w3");
+  EXPECT_EQ(merge_request(stored(), store_)->folder, "f-w2") << "what continues it names that";
+  end(8192, "merged");
+  ASSERT_EQ(stored().volume.layers.size(), 1U);
+  EXPECT_EQ(stored().volume.layers[0].content_id, "f-w3");
+  EXPECT_EQ(stored().volume.layers[0].sha256, "merged");
+  EXPECT_TRUE(view_.is_folder_used("f-w2"));
+  EXPECT_TRUE(view_.is_folder_used("f-w3"));
+  apply(plan_removal(view_, {{"n"}}));
+  apply(plan_removal_end(view_, {"n"}));
+  EXPECT_TRUE(view_.doomed_folders().contains("f-w3"));
+}
+
+TEST_F(Generations, AreRemovedTogetherOnlyInOneLine) {
+  for (const auto* work : {"w1", "w2"}) save(work);
+  roll_back("w3", 1);
+  save("w4");
+  const auto remove = [this](std::uint64_t first, std::uint64_t last) {
+    return plan_disk_work(view_,
+                          {.node_id = {"n"},
+                           .work_id = "w5",
+                           .kind = DiskWorkKind::remove,
+                           .generation = last,
+                           .first_generation = first},
+                          "f-w5", 1000);
+  };
+  EXPECT_EQ(remove(1, 2).error().code, ErrorCode::wrong_state) << "1 is continued twice";
+  EXPECT_EQ(remove(2, 3).error().code, ErrorCode::wrong_state) << "3 is in use";
+  EXPECT_EQ(remove(3, 2).error().code, ErrorCode::wrong_state) << "not of one line";
+  EXPECT_TRUE(remove(2, 2));
 }
 
 TEST_F(Generations, AreReceivedFromAHostUnlessOtherWorkTakesTheirPlace) {
@@ -177,7 +251,7 @@ TEST_F(Generations, AreReceivedFromAHostUnlessOtherWorkTakesTheirPlace) {
   EXPECT_EQ(adopt_request(stored(), store_).image, "/images/i");
   apply(*receive("w2"));
   EXPECT_TRUE(view_.doomed_folders().contains("f-w1"));
-  EXPECT_FALSE(plan_disk_work_end(view_, {"n"}, "w1", 4096)) << "it is void";
+  EXPECT_FALSE(plan_disk_work_end(view_, {"n"}, "w1", FileDigest{4096})) << "it is void";
   end(4096);
   EXPECT_EQ(content_of(stored()).ended_work_id, "w2");
   ASSERT_EQ(stored().volume.layers.size(), 1U);
@@ -195,7 +269,7 @@ TEST_F(Generations, GoWithTheirNodeAndKeepTheImageUntilThen) {
   apply({.images_removed = {{"p/x"}}, .folders_doomed = {"i"}});
   EXPECT_TRUE(view_.is_folder_used("i"));
   apply(plan_removal(view_, {{"n"}}));
-  EXPECT_FALSE(plan_disk_work_end(view_, {"n"}, "w2", 0)) << "removed meanwhile";
+  EXPECT_FALSE(plan_disk_work_end(view_, {"n"}, "w2", FileDigest{})) << "removed meanwhile";
   EXPECT_EQ(plan(DiskWorkKind::save, "w3").error().code, ErrorCode::not_found);
   apply(plan_removal_end(view_, {"n"}));
   for (const auto* folder : {"i", "f-w1", "f-w2"}) {

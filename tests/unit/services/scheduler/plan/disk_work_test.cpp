@@ -169,8 +169,7 @@ TEST_F(DiskWork, KeepsTheNumberOfGenerationsBounded) {
   const auto refused = save("w2");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().detail,
-            "the disk has 16 generations, the most that there may be: remove one that no other "
-            "continues");
+            "the disk has 16 generations, the most that there may be: remove one");
 }
 
 TEST_F(DiskWork, RollsBackToAGenerationThatThereIs) {
@@ -181,18 +180,25 @@ TEST_F(DiskWork, RollsBackToAGenerationThatThereIs) {
   EXPECT_EQ(disk_works(small.view).front().generation, 1U);
 }
 
-TEST_F(DiskWork, RemovesAGenerationThatNothingContinues) {
+TEST_F(DiskWork, RemovesAGenerationThatAtMostOneContinues) {
   ASSERT_TRUE(save("w1"));
   report_saved("w1", 2);
   EXPECT_EQ(remove("w2", 2).error().detail,
             "the disk continues generation 2: roll it back to another one first");
-  EXPECT_EQ(remove("w2", 1).error().detail,
-            "generation 2 continues generation 1: remove that one first");
   EXPECT_EQ(remove("w2", 9).error().code, ErrorCode::not_found);
   auto content = small.node("c-0").disk;
   content.generation = 1;
   report(content);
   EXPECT_TRUE(remove("w2", 2));
+  report_saved("w2", 2);
+  content = small.node("c-0").disk;
+  content.generations.push_back({.number = 3, .name = "g3", .parent = 1});
+  report(content);
+  EXPECT_EQ(remove("w3", 1).error().detail,
+            "2 generations continue generation 1: remove all but one of them first");
+  content.generations.pop_back();
+  report(content);
+  EXPECT_TRUE(remove("w3", 1));
 }
 
 TEST_F(DiskWork, ThatFailedShowsItsReasonAndLetsTheNodeStart) {
@@ -283,6 +289,24 @@ TEST_F(HostDiskWork, SavesWithTheHostUntilItKnowsWhatTheLayerWasPublishedAs) {
   EXPECT_EQ(small.node("d-0").disk_work.generation, 1U);
   small.pass();
   EXPECT_EQ(small.host_of("d-0"), "h1");
+}
+
+TEST_F(HostDiskWork, KeepsTheGenerationBelowTheOneThatTheDiskOnItContinues) {
+  small.apply(plan_volume(
+      small.view,
+      {.volume = small.node("d-0").volume,
+       .is_ready = true,
+       .disk = {.generation = 2, .generations = {{.number = 1}, {.number = 2, .parent = 1}}}},
+      small.now_unix_ms));
+  const auto refused = plan_disk_work(small.view,
+                                      {.node = {.node_id = {"d-0"}},
+                                       .viewer = as_operator,
+                                       .kind = DiskWorkKind::remove,
+                                       .generation = 1},
+                                      "w1", small.now_unix_ms);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().detail,
+            "host h1 has a disk that continues generation 2: save it first");
 }
 
 TEST_F(HostDiskWork, EndsWithTheReasonOfTheImageStore) {
