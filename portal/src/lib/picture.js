@@ -1,8 +1,8 @@
 // The picture of a node's screen, by VNC. What the node draws goes to a canvas alone.
-import RFB from "@novnc/novnc";
 import { signal } from "@preact/signals-core";
 
 /** @typedef {import("./terminal.js").Ticket} Ticket */
+/** @typedef {import("@novnc/novnc").default} RFB */
 
 export class ConsolePicture {
   /** @param {() => Promise<Ticket>} ticket a new one for each connection: it is valid once */
@@ -45,22 +45,24 @@ export class ConsolePicture {
   async connect() {
     this.state.value = "connecting";
     try {
+      const { default: RFB } = await import("@novnc/novnc");  // large: only whoever needs it
       const { url, ticket } = await this.ticket();
       const isReadOnly = this.isReadOnly.value;
-      this.attach(new WebSocket(url + (isReadOnly ? "?mode=read" : ""),
-        ["nucleus.console", "nucleus.ticket." + ticket]), isReadOnly);
+      const socket = new WebSocket(url + (isReadOnly ? "?mode=read" : ""),
+        ["nucleus.console", "nucleus.ticket." + ticket]);
+      this.disconnect();
+      this.attach(new RFB(this.element, socket), socket, isReadOnly);
     } catch (fault) {
       this.end(/** @type {Error} */ (fault).message);
     }
   }
 
   /**
+   * @param {RFB} rfb
    * @param {WebSocket} socket
    * @param {boolean} isReadOnly
    */
-  attach(socket, isReadOnly) {
-    this.disconnect();
-    const rfb = new RFB(this.element, socket);
+  attach(rfb, socket, isReadOnly) {
     this.rfb = rfb;
     rfb.viewOnly = isReadOnly;
     rfb.scaleViewport = true;
