@@ -71,7 +71,7 @@ void with_allocations(const ExchangePtr& exchange, const msg::ProjectId& project
 void create_cluster(const ExchangePtr& exchange) {
   auto body = body_as<msg::DefineCluster>(
       *exchange, {"cluster_id", "project_id", "description", "allocations", "compute_count",
-                  "frontend_size", "compute_size", "image_id"});
+                  "frontend_size", "compute_size", "image_id", "has_infiniband"});
   if (!body) return exchange->refuse(body.error());
   if (body->project_id.empty() && exchange->who.projects.size() == 1)
     body->project_id = exchange->who.projects.front();

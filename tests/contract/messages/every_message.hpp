@@ -8,6 +8,7 @@
 #include "messages/allocations.hpp"
 #include "messages/console.hpp"
 #include "messages/explanations.hpp"
+#include "messages/fabric_states.hpp"
 #include "messages/image_store.hpp"
 #include "messages/isolation.hpp"
 #include "messages/layers.hpp"
@@ -78,7 +79,7 @@ void for_every_request_and_event(Visit&& visit) {
   visit_messages<BeginUpload, FinishUpload, ListUploads, RemoveUpload, ImportImage, ListImages,
                  ListVolumes, RemoveImage, WorkOnDisk, SaveImage, ReceiveLayer, ImagePublished,
                  ImageRemoved, VolumeChanged, VolumePlaced>(visit);
-  visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
+  visit_messages<ListNetworks, ListFabrics, NetworkLeased, PortsLeased, NetworkReleased>(visit);
   visit_messages<IssueTicket, ConsoleSessionChanged>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);
   visit_messages<MeasureCluster, GetReport, GetCertificate, ListCertificates, GetSigningKey,
