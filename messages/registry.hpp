@@ -38,7 +38,7 @@ struct Cluster {
   std::string description = {};                // 0..1024 bytes
   std::vector<AllocationId> allocations = {};  // 0..64; may be charged for its computesets
   std::uint32_t node_count = 0;                // 1..4097: the frontend and its computes
-  std::uint64_t revision = 0;  // grows by one with each change of the cluster or one of its nodes
+  std::uint64_t revision = 0;   // grows by one with each change of the cluster or one of its nodes
   bool has_infiniband = false;  // it is leased a partition of each fabric
   NUCLEUS_FIELDS(cluster_id, project_id, description, allocations, node_count, revision,
                  has_infiniband);

@@ -370,9 +370,9 @@ struct ReportHost {
   bool keeps_volumes = false;    // disks of its nodes are its own files: they are on no other host
   std::vector<IdleNode> idle_nodes = {};  // 0..1000
   HostIsolation isolation = {};
-  std::string metrics_address = {};  // ADDRESS:PORT of its /metrics; empty = not served to others
-  std::string profile = {};          // of its domains: standard, hpc
-  std::string profile_reason = {};   // why the host cannot give it; empty = it can; 0..1024 bytes
+  std::string metrics_address = {};    // ADDRESS:PORT of its /metrics; empty = not served to others
+  std::string profile = {};            // of its domains: standard, hpc
+  std::string profile_reason = {};     // why the host cannot give it; empty = it can; 0..1024 bytes
   std::vector<Adapter> adapters = {};  // 0..64; that nodes can be given, by PCI address
   std::string adapters_reason = {};    // why some are not among them: 0..1024 bytes
   NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, driver, accelerator, is_reachable,

@@ -33,7 +33,8 @@ class PrivateFabric {
       net << "\ncaguid=" << guid(i, 0) << "\nHca\t1 \"h" << i << "\"\n[1](" << guid(i)
           << ")\t\"switch\"[" << i + 1 << "]\n";
     net.close();
-    std::ofstream(file("osm.conf")) << "force_log_flush TRUE\n";
+    std::filesystem::create_directories(file("ib0"));
+    std::ofstream(file("ib0/opensm.conf")) << "force_log_flush TRUE\n";
     for (const auto* tool : {"ibnetdiscover", "smpquery", "sminfo", "saquery"}) {
       const auto path = file(std::string("tools/") + tool);
       std::filesystem::create_directories(file("tools"));
@@ -60,15 +61,17 @@ class PrivateFabric {
     return text.data();
   }
   std::string file(const std::string& name) const { return folder_.file(name); }
+  /// Has `ib0`, the directory of the subnet manager.
   std::string directory() const { return folder_.path(); }
   std::string tools() const { return file("tools"); }
 
   /// Returns when the subnet is up.
   void start_manager() {
     std::filesystem::remove(file("osm.log"));
-    manager_ = start({"ibsim-run", "opensm", "-F", file("osm.conf"), "-P", file("partitions.conf"),
-                      "-f", file("osm.log"), "-D", "0x03", "--console", "off"});
-    std::ofstream(file("opensm.pid")) << manager_ << "\n";
+    manager_ = start({"ibsim-run", "opensm", "-F", file("ib0/opensm.conf"), "-P",
+                      file("ib0/partitions.conf"), "-f", file("osm.log"), "-D", "0x03", "--console",
+                      "off"});
+    std::ofstream(file("ib0/opensm.pid")) << manager_ << "\n";
     EXPECT_TRUE(eventually([&] { return says("osm.log", "SUBNET UP"); }, std::chrono::seconds{60}))
         << "opensm";
   }

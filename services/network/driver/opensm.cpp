@@ -50,6 +50,21 @@ core::Result<pid_t> opensm_process(const std::string& path) {
   return pid;
 }
 
+/// The ports that one of them has in a partition and the other has not.
+std::set<PortGuid> changed_ports(const Partitions& before, const Partitions& after) {
+  std::set<PortGuid> changed;
+  const auto add_missing = [&](const Partitions& from, const Partitions& in) {
+    for (const auto& [pkey, members] : from) {
+      const auto other = in.find(pkey);
+      for (const auto guid : members)
+        if (other == in.end() || !other->second.contains(guid)) changed.insert(guid);
+    }
+  };
+  add_missing(before, after);
+  add_missing(after, before);
+  return changed;
+}
+
 }  // namespace
 
 core::Result<void> OpenSm::apply(const Partitions& partitions) {
@@ -57,6 +72,11 @@ core::Result<void> OpenSm::apply(const Partitions& partitions) {
   if (!text) return std::unexpected(text.error());
   // What OpenSM cannot parse opens every partition, so nothing is written that we cannot.
   if (auto parsed = parse_partitions(*text); !parsed) return std::unexpected(parsed.error());
+  if (const auto changed = changed_ports(applied_, partitions); !changed.empty())
+    rotation_.must_read(changed);
+  else
+    rotation_.must_read_all();  // applied again, since something was wrong
+  applied_ = partitions;
   const auto pid = opensm_process(file("opensm.pid"));
   // Without an OpenSM the file is written all the same: it is read at the next start.
   auto written =
@@ -88,15 +108,18 @@ core::Result<FabricReading> OpenSm::read() {
   if (!ports_output) return std::unexpected(ports_output.error());
   const auto ports = parse_ports(*ports_output);
   if (!ports) return std::unexpected(ports.error());
-  FabricReading reading{.manager = *manager};
-  for (const auto& port : *ports) {
+  for (const auto& port : rotation_.due(*ports)) {
     const auto output =
         run("smpquery", {"pkeys", std::to_string(port.lid), std::to_string(port.number)});
     if (!output) return std::unexpected(output.error());
     auto table = parse_pkey_table(*output);
     if (!table) return std::unexpected(table.error());
-    reading.tables[port.guid] = std::move(*table);
+    rotation_.take(port.guid, std::move(*table));
   }
+  FabricReading reading{.manager = *manager, .tables = rotation_.tables()};
+  std::set<PortGuid> differing;
+  for (const auto& fault : differences(applied_, reading)) differing.insert(fault.guid);
+  rotation_.must_read(std::move(differing));
   return reading;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "services/network/driver/partition_driver.hpp"
+#include "services/network/driver/port_rotation.hpp"
 
 namespace nucleus::network {
 
@@ -30,6 +31,8 @@ class OpenSm final : public PartitionDriver {
   core::Result<std::string> run(const char* tool, std::vector<std::string> arguments) const;
 
   OpenSmOptions options_;
+  Partitions applied_ = {};     // last, or tried to
+  PortRotation rotation_ = {};  // of `read`
 };
 
 }  // namespace nucleus::network

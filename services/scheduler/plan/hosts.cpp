@@ -20,7 +20,8 @@ bool is_same(const StoredHost& host, const msg::ReportHost& report) {
          host.accelerator == report.accelerator && host.machine_id == report.machine_id &&
          host.keeps_volumes == report.keeps_volumes && host.profile == report.profile &&
          host.profile_reason == report.profile_reason && host.adapters == report.adapters &&
-         host.adapters_reason == report.adapters_reason && is_same_isolation(host, report.isolation);
+         host.adapters_reason == report.adapters_reason &&
+         is_same_isolation(host, report.isolation);
 }
 
 void change_state(StoredHost& host, HostEvent event, std::string reason) {

@@ -33,7 +33,7 @@ class RealFabric : public FabricWorld {
   network::PartitionDriver& driver() override { return driver_; }
   PrivateFabric& fabric() { return fabric_; }
   void write_as_another_program() override {
-    std::ofstream(fabric_.file("partitions.conf")) << "Default=0x7fff : ALL=limited, oops\n";
+    std::ofstream(fabric_.file("ib0/partitions.conf")) << "Default=0x7fff : ALL=limited, oops\n";
     fabric_.hang_up_manager();
   }
   void set_manager(bool is_up) override {
@@ -47,7 +47,7 @@ class RealFabric : public FabricWorld {
 
  private:
   PrivateFabric fabric_{hosts};
-  network::OpenSm driver_{{.directory = fabric_.directory(), .tools_directory = fabric_.tools()}};
+  network::OpenSm driver_{{.directory = fabric_.file("ib0"), .tools_directory = fabric_.tools()}};
 };
 
 class FabricInMemory : public FabricWorld {
@@ -199,7 +199,7 @@ TEST(OpenSm, ReadsAsManyMembersAsAreWritten) {
 
 TEST(OpenSm, SignalsNoProcessThatIsNotOpenSm) {
   RealFabric world;
-  std::ofstream(world.fabric().file("opensm.pid")) << getpid() << "\n";
+  std::ofstream(world.fabric().file("ib0/opensm.pid")) << getpid() << "\n";
   const auto applied = world.driver().apply({});  // SIGHUP would end this program
   ASSERT_FALSE(applied);
   EXPECT_EQ(applied.error().code, core::ErrorCode::unavailable);
