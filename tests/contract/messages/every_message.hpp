@@ -118,6 +118,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<network::StoredNetwork>("network.network");
   one.template operator()<network::StoredPorts>("network.ports");
   one.template operator()<network::StoredVlanQuarantine>("network.vlan-quarantine");
+  one.template operator()<network::StoredPkeyQuarantine>("network.pkey-quarantine");
   one.template operator()<network::StoredAddressQuarantine>("network.address-quarantine");
   one.template operator()<network::StoredMacCount>("network.mac-count");
   one.template operator()<image_store::StoredProject>("image_store.project");
