@@ -1,11 +1,12 @@
-// The network service's messages: the VLAN and private subnet of each cluster, and the ports, MACs
-// and addresses of its nodes.
+// The network service's messages: the VLAN, private subnet and partitions of each cluster, and the
+// ports, MACs and addresses of its nodes.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "messages/common.hpp"
+#include "messages/fabrics.hpp"
 
 namespace nucleus::msg {
 
@@ -20,13 +21,14 @@ struct Port {
   NUCLEUS_FIELDS(mac, ip, prefix_length, gateway, vlan, is_public);
 };
 
-/// The VLAN and subnet leased to a cluster.
+/// The VLAN, the subnet and the partitions leased to a cluster.
 struct ClusterNetwork {
   ClusterId cluster_id = {};
   ProjectId project_id = {};
   std::uint32_t vlan = 0;   // 2..4094, of no other cluster; quarantined after the cluster
   std::string subnet = {};  // private: 10.0.0.0/24, /20 or /19, the same for all clusters
-  NUCLEUS_FIELDS(cluster_id, project_id, vlan, subnet);
+  std::vector<FabricLease> fabrics = {};  // by name: one of each fabric, or none
+  NUCLEUS_FIELDS(cluster_id, project_id, vlan, subnet, fabrics);
 };
 
 struct ClusterNetworks {
@@ -35,8 +37,8 @@ struct ClusterNetworks {
   NUCLEUS_FIELDS(networks, next);
 };
 
-/// The networks of the clusters that the viewer may see; clusters that wait for a VLAN are left
-/// out.
+/// The networks of the clusters that the viewer may see; clusters that wait for a VLAN or for a
+/// pkey are left out.
 struct ListNetworks {
   static constexpr std::string_view topic = "network.list-networks";
   using Reply = ClusterNetworks;
@@ -46,7 +48,7 @@ struct ListNetworks {
   NUCLEUS_FIELDS(viewer, cluster_id, page);
 };
 
-/// Event: a VLAN and subnet were leased to a cluster, or its subnet was widened.
+/// Event: a VLAN, a subnet and partitions were leased to a cluster, or its subnet was widened.
 struct NetworkLeased {
   static constexpr std::string_view topic = "network.network-leased";
   ClusterNetwork network = {};
@@ -65,7 +67,7 @@ struct PortsLeased {
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, ports, reason);
 };
 
-/// Event: a cluster was removed; its VLAN is quarantined until it may be leased again.
+/// Event: a cluster was removed; its VLAN and pkeys are quarantined until they may be leased again.
 struct NetworkReleased {
   static constexpr std::string_view topic = "network.network-released";
   ClusterNetwork network = {};

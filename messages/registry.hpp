@@ -40,8 +40,10 @@ struct Cluster {
   std::string description = {};                // 0..1024 bytes
   std::vector<AllocationId> allocations = {};  // 0..64; may be charged for its computesets
   std::uint32_t node_count = 0;                // 1..4097: the frontend and its computes
-  std::uint64_t revision = 0;  // grows by one with each change of the cluster or one of its nodes
-  NUCLEUS_FIELDS(cluster_id, project_id, description, allocations, node_count, revision);
+  std::uint64_t revision = 0;   // grows by one with each change of the cluster or one of its nodes
+  bool has_infiniband = false;  // it is leased a partition of each fabric
+  NUCLEUS_FIELDS(cluster_id, project_id, description, allocations, node_count, revision,
+                 has_infiniband);
 };
 
 struct NodeSize {
@@ -64,8 +66,9 @@ struct DefineCluster {
   NodeSize frontend_size = {};
   NodeSize compute_size = {};
   ImageId image_id = {};
+  bool has_infiniband = false;  // see Cluster
   NUCLEUS_FIELDS(cluster_id, project_id, description, allocations, compute_count, frontend_size,
-                 compute_size, image_id);
+                 compute_size, image_id, has_infiniband);
 };
 
 inline std::optional<Error> check(const NodeSize& size, std::string_view field) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "messages/common.hpp"
+#include "messages/fabrics.hpp"
 #include "messages/isolation.hpp"
 #include "messages/provisioner.hpp"
 #include "messages/text.hpp"
@@ -299,10 +300,13 @@ struct Host {
                                      // only in lists
   std::string profile = {};          // of its domains: standard, hpc; empty until it is known
   std::string profile_reason = {};   // why the host cannot give it; empty = it can
+  std::vector<Adapter> adapters = {};  // that nodes can be given, by PCI address
+  std::string adapters_reason = {};    // why some are not among them; empty = none is missing
   NUCLEUS_FIELDS(host_id, state, reason, cpus, memory_mb, cpus_used, memory_used_mb, driver,
                  accelerator, last_heartbeat_unix_ms, node_count, release, address, clock_skew_ms,
                  batch_state, host_class, rack, isolation, isolation_reason, isolation_since_unix_s,
-                 isolation_checked_unix_s, metrics_address, profile, profile_reason);
+                 isolation_checked_unix_s, metrics_address, profile, profile_reason, adapters,
+                 adapters_reason);
 };
 
 struct Hosts {
@@ -366,12 +370,15 @@ struct ReportHost {
   bool keeps_volumes = false;    // disks of its nodes are its own files: they are on no other host
   std::vector<IdleNode> idle_nodes = {};  // 0..1000
   HostIsolation isolation = {};
-  std::string metrics_address = {};  // ADDRESS:PORT of its /metrics; empty = not served to others
-  std::string profile = {};          // of its domains: standard, hpc
-  std::string profile_reason = {};   // why the host cannot give it; empty = it can; 0..1024 bytes
+  std::string metrics_address = {};    // ADDRESS:PORT of its /metrics; empty = not served to others
+  std::string profile = {};            // of its domains: standard, hpc
+  std::string profile_reason = {};     // why the host cannot give it; empty = it can; 0..1024 bytes
+  std::vector<Adapter> adapters = {};  // 0..64; that nodes can be given, by PCI address
+  std::string adapters_reason = {};    // why some are not among them: 0..1024 bytes
   NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, driver, accelerator, is_reachable,
                  reason, revision, log_id, reported, release, address, unix_ms, machine_id,
-                 keeps_volumes, idle_nodes, isolation, metrics_address, profile, profile_reason);
+                 keeps_volumes, idle_nodes, isolation, metrics_address, profile, profile_reason,
+                 adapters, adapters_reason);
 };
 
 /// The newest report of the provisioner that the scheduler has recorded.

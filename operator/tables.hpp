@@ -30,10 +30,12 @@ inline std::string shown_age(std::int64_t unix_ms, std::int64_t now_unix_ms) {
   return fmt::format("{} h ago", age_ms / 3'600'000);
 }
 
-/// Why it is not up; of one that is, what it lacks for its profile, or what the batch system says.
+/// Why it is not up; of one that is, what it lacks for its profile,
+/// which adapters it does not offer, or what the batch system says.
 inline std::string host_remark(const msg::Host& host) {
   if (!host.reason.empty()) return host.reason;
   if (!host.profile_reason.empty()) return host.profile_reason;
+  if (!host.adapters_reason.empty()) return host.adapters_reason;
   if (host.batch_state.empty()) return "";
   return "batch system: " + host.batch_state;
 }

@@ -102,9 +102,9 @@ constexpr Argument rename_words[] = {cluster,
                                      {"OLDNAMES", "a list of nodes", one, true},
                                      {"NEWNAMES", "a list of the same length", one, true},
                                      endpoint};
+constexpr Argument an_image = {"IMAGE", "name of the image, or its index in the list", one, true};
 constexpr Argument image_list_words[] = {format, endpoint};
-constexpr Argument image_info_words[] = {
-    {"IMAGE", "name of the image, or its index in the list", one, true}, format, endpoint};
+constexpr Argument image_info_words[] = {an_image, format, endpoint};
 constexpr Argument firmware = {"--firmware",
                                "bios or uefi: what the disk boots with; default: bios"};
 constexpr Argument image_upload_words[] = {
@@ -124,19 +124,13 @@ constexpr Argument image_import_words[] = {
     firmware,
     endpoint};
 constexpr Argument image_remove_words[] = {
-    {"IMAGE", "name of the image, or its index in the list", one, true},
+    an_image,
     {"--keep-clones", "disks cloned from it keep its files; they are deleted with the last disk",
      nothing},
     endpoint};
 constexpr Argument image_tag_words[] = {
-    {"IMAGE", "name of the image, or its index in the list", one, true},
-    {"TAG", "the tag, NAME:TAG", one, true},
-    endpoint};
-constexpr Argument attach_words[] = {
-    {"IMAGE", "name of the image, or its index in the list", one, true},
-    cluster,
-    some_nodes,
-    endpoint};
+    an_image, {"TAG", "the tag, NAME:TAG", one, true}, endpoint};
+constexpr Argument attach_words[] = {an_image, cluster, some_nodes, endpoint};
 constexpr Argument detach_words[] = {cluster, some_nodes, endpoint};
 constexpr Argument allocation_words[] = {
     cluster,

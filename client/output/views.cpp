@@ -245,14 +245,22 @@ Listing recording_view(const Json& recordings) {
   return listing;
 }
 
+std::string shown_pkey(std::int64_t pkey) {
+  return fmt::format("0x{:04x}", pkey);
+}
+
 Listing network_view(const Json& networks) {
   Listing listing{.columns = {"node", "network", "vlan", "address", "mac"}};
-  for (const auto& network : networks.items())
+  for (const auto& network : networks.items()) {
+    for (const auto& fabric : network["fabrics"].items())
+      listing.rows.push_back({"(all)", "infiniband " + fabric["fabric"].text(),
+                              "pkey " + shown_pkey(number_of(fabric, "pkey")), "", ""});
     for (const auto& port : network["ports"].items())
       listing.rows.push_back(
           {port["node_name"].text(), network["is_public"].text() == "true" ? "public" : "private",
            network["vlan"].text(), port["ip"].text() + "/" + port["prefix_length"].text(),
            port["mac"].text()});
+  }
   return listing;
 }
 

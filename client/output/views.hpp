@@ -27,7 +27,7 @@ bool has_active_set(const Json& clusters);
 /// name, state, type, mac, cpus, cluster, host, memory of a computeset's nodes.
 Listing computeset_view(const Json& computeset);
 
-/// One row per port: node, network, VLAN, address, MAC.
+/// One row per port: node, network, VLAN, address, MAC; and one per partition of InfiniBand.
 Listing network_view(const Json& networks);
 
 /// Attribute and value of one node.

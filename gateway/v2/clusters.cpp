@@ -71,7 +71,7 @@ void with_allocations(const ExchangePtr& exchange, const msg::ProjectId& project
 void create_cluster(const ExchangePtr& exchange) {
   auto body = body_as<msg::DefineCluster>(
       *exchange, {"cluster_id", "project_id", "description", "allocations", "compute_count",
-                  "frontend_size", "compute_size", "image_id"});
+                  "frontend_size", "compute_size", "image_id", "has_infiniband"});
   if (!body) return exchange->refuse(body.error());
   if (body->project_id.empty() && exchange->who.projects.size() == 1)
     body->project_id = exchange->who.projects.front();
@@ -124,15 +124,20 @@ void list_volumes(const ExchangePtr& exchange) {
   });
 }
 
-/// The networks of a cluster by VLAN, each with the ports of the nodes.
+/// The networks of a cluster by VLAN, each with the ports of the nodes; the private one with the
+/// cluster's partitions.
 std::map<std::uint32_t, Json> networks_of(const ClusterNodes& whole,
-                                          const NodeStatusesById& statuses) {
+                                          const NodeStatusesById& statuses,
+                                          const msg::ClusterNetwork& leased) {
   std::map<std::uint32_t, Json> by_vlan;
   for (const auto& node : whole.nodes)
     for (const auto& port : status_of(node, statuses).ports) {
       auto& network = by_vlan[port.vlan];
       network["vlan"] = port.vlan;
       network["is_public"] = port.is_public;
+      network["fabrics"] = Json::array();
+      if (port.vlan == leased.vlan)
+        for (const auto& lease : leased.fabrics) network["fabrics"].push_back(json_of(lease));
       Json entry = json_of(port);
       entry["node_id"] = node.node_id.value;
       entry["node_name"] = node.name;
@@ -152,19 +157,24 @@ void list_networks(const ExchangePtr& exchange) {
   with_nodes(exchange, id, [exchange, id, limit, after](ClusterNodes whole) {
     with_statuses(
         exchange, id,
-        [exchange, limit, after, whole = std::move(whole)](const NodeStatusesById& statuses) {
-          ListPage list{.name = "networks", .fields = {"vlan", "is_public", "ports"}};
-          std::uint32_t last = 0;
-          for (auto& [vlan, network] : networks_of(whole, statuses)) {
-            if (vlan <= after) continue;
-            if (list.entries.size() == limit) {
-              list.next = std::to_string(last);
-              break;
+        [exchange, id, limit, after, whole = std::move(whole)](const NodeStatusesById& statuses) {
+          const msg::ListNetworks leases{.viewer = msg::viewer_of(exchange->who), .cluster_id = id};
+          exchange->ask(leases, [=](const msg::ClusterNetworks& found) {
+            const auto leased =
+                found.networks.empty() ? msg::ClusterNetwork{} : found.networks.front();
+            ListPage list{.name = "networks", .fields = {"vlan", "is_public", "fabrics", "ports"}};
+            std::uint32_t last = 0;
+            for (auto& [vlan, network] : networks_of(whole, statuses, leased)) {
+              if (vlan <= after) continue;
+              if (list.entries.size() == limit) {
+                list.next = std::to_string(last);
+                break;
+              }
+              last = vlan;
+              list.entries.push_back(network);
             }
-            last = vlan;
-            list.entries.push_back(network);
-          }
-          reply_list(exchange, std::move(list));
+            reply_list(exchange, std::move(list));
+          });
         });
   });
 }
@@ -198,7 +208,7 @@ void add_v2_cluster_routes(Router& router, EventStreams& streams) {
       .takes({"watch"});
   router
       .add_cached("/v2/clusters/{cluster}/networks", msg::Right::read,
-                  watchable<msg::PortsLeased>(streams, list_networks))
+                  watchable<msg::PortsLeased, msg::NetworkLeased>(streams, list_networks))
       .takes_page()
       .takes({"watch"});
   router

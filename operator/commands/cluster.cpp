@@ -22,6 +22,7 @@ struct CreateClusterArguments {
   msg::NodeSize size = {};
   std::string image = {};
   std::string project = "demo";
+  bool has_infiniband = false;
 };
 
 struct RemoveClusterArguments {
@@ -64,7 +65,8 @@ core::Result<int> create_cluster(const CreateClusterArguments& arguments) {
                              .allocations = {{arguments.project}},
                              .compute_count = arguments.computes,
                              .frontend_size = arguments.size,
-                             .compute_size = arguments.size};
+                             .compute_size = arguments.size,
+                             .has_infiniband = arguments.has_infiniband};
   if (auto broken = msg::check(request)) return std::unexpected(*broken);
   const auto image = find_image(caller, arguments.image, arguments.project);
   if (!image) return std::unexpected(image.error());
@@ -108,6 +110,8 @@ void add_cluster(Commands& commands) {
         options.add("--disk-gb", arguments.size.disk_gb, "disk of each node").show_default();
         options.add("--image", arguments.image, "image that the nodes' disks are cloned from");
         options.add("--project", arguments.project, "project that owns it").name().show_default();
+        options.flag("--infiniband", arguments.has_infiniband,
+                     "lease it a partition of each InfiniBand fabric");
       });
   group.add<RemoveClusterArguments>(
       "remove", "end a cluster's computesets, stop its nodes, and delete it with its volumes",

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <optional>
 
+#include "messages/fabric_states.hpp"
 #include "messages/scheduler.hpp"
 #include "operator/caller.hpp"
 #include "operator/commands/commands.hpp"
@@ -32,14 +33,34 @@ std::optional<Finding> doubt_in_isolation(const msg::Host& host) {
                  .solution = "nucleus host check " + host.host_id.value};
 }
 
-/// Hosts of a deployment that runs; of another one there is nothing to say.
-std::vector<Finding> find_hosts_in_doubt(const std::string& directory) {
+void add_doubts_in_fabrics(Caller& caller, std::vector<Finding>& findings) {
+  const auto found = caller.call(
+      msg::ListFabrics{}, {.deadline = core::Milliseconds{2'000}, .ends_if_unavailable = true});
+  if (!found) return;
+  for (const auto& fabric : found->fabrics) {
+    const std::string solution = "docs/operations.md: InfiniBand";
+    if (fabric.state != msg::FabricState::in_sync)
+      findings.push_back({.is_error = fabric.state == msg::FabricState::broken,
+                          .problem = "fabric " + fabric.name + " is " +
+                                     std::string(msg::name_of(fabric.state)) + ": " + fabric.reason,
+                          .solution = solution});
+    for (const auto& warning : fabric.warnings)
+      findings.push_back(
+          {.is_error = false,
+           .problem = "the subnet manager of fabric " + fabric.name + " is not safe: " + warning,
+           .solution = solution});
+  }
+}
+
+/// Hosts and fabrics of a deployment that runs; of another one there is nothing to say.
+std::vector<Finding> find_doubts(const std::string& directory) {
   const auto opened = open_caller(directory);
   if (!opened) return {};
   const auto hosts = (*opened)->call(
       msg::ListHosts{}, {.deadline = core::Milliseconds{2'000}, .ends_if_unavailable = true});
   if (!hosts) return {};
   std::vector<Finding> findings;
+  add_doubts_in_fabrics(**opened, findings);
   for (const auto& host : hosts->hosts) {
     if (auto doubt = doubt_in_isolation(host)) findings.push_back(std::move(*doubt));
     if (!host.profile_reason.empty())
@@ -60,8 +81,7 @@ core::Result<int> doctor(const DoctorArguments& arguments) {
   if (auto valid = check_own_services(arguments.host); !valid)
     return std::unexpected(valid.error());
   auto findings = find_problems(state, role, arguments.host);
-  if (!is_only_host)
-    std::ranges::move(find_hosts_in_doubt(arguments.state), std::back_inserter(findings));
+  if (!is_only_host) std::ranges::move(find_doubts(arguments.state), std::back_inserter(findings));
   for (const auto& finding : findings) std::cout << shown(finding);
   if (std::ranges::any_of(findings, &Finding::is_error)) return 1;
   std::cout << "this machine meets all requirements\n";

@@ -72,7 +72,9 @@ void print_json(const StateDirectory& state, const Deployment& deployment, const
                              {"memory_used_mb", host.memory_used_mb},
                              {"accelerator", host.accelerator},
                              {"profile", host.profile},
-                             {"profile_reason", host.profile_reason}});
+                             {"profile_reason", host.profile_reason},
+                             {"adapters", host.adapters.size()},
+                             {"adapters_reason", host.adapters_reason}});
   std::cout << json.dump(2) << "\n";
 }
 

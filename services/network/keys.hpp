@@ -26,6 +26,12 @@ inline core::Key<StoredVlanQuarantine> vlan_quarantine(std::uint32_t vlan) {
 inline core::Key<StoredVlanQuarantine> vlan_quarantines() {
   return {"nucleus:network:vlan-quarantine:"};
 }
+inline core::Key<StoredPkeyQuarantine> pkey_quarantine(const msg::FabricLease& lease) {
+  return {"nucleus:network:pkey-quarantine:" + lease.fabric + "/" + std::to_string(lease.pkey)};
+}
+inline core::Key<StoredPkeyQuarantine> pkey_quarantines() {
+  return {"nucleus:network:pkey-quarantine:"};
+}
 inline core::Key<StoredAddressQuarantine> address_quarantine(const msg::ClusterId& id,
                                                              const std::string& ip) {
   return {"nucleus:network:address-quarantine:" + id.value + "/" + ip};

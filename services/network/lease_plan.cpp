@@ -7,7 +7,6 @@
 namespace nucleus::network {
 namespace {
 
-constexpr const char* no_vlan = "no VLAN is free: waiting for one";
 constexpr const char* no_public_address = "no public address is free: waiting for one";
 constexpr const char* no_private_address = "no private address is free: waiting for one";
 constexpr const char* no_mac = "no MAC is free: waiting for one";
@@ -16,6 +15,25 @@ const View::Cluster& cluster_in(const View& view, const msg::ClusterId& cluster_
   const auto* cluster = view.cluster(cluster_id);
   NUCLEUS_ASSERT(cluster);
   return *cluster;
+}
+
+/// Adds a VLAN, and a pkey of each fabric if the cluster has InfiniBand. Returns the reason if one
+/// of them is not free: then it adds none.
+std::string lease_numbers(const View& view, StoredNetwork& stored) {
+  const auto vlan = view.vlans().lowest_free();
+  if (!vlan) return "no VLAN is free: waiting for one";
+  std::vector<msg::FabricLease> leases;
+  if (stored.has_infiniband && view.fabrics().empty())
+    return "there is no InfiniBand fabric: waiting for one";
+  for (const auto& fabric : view.fabrics()) {
+    if (!stored.has_infiniband) break;
+    const auto pkey = view.pkeys().at(fabric).lowest_free();
+    if (!pkey) return "no pkey of fabric " + fabric + " is free: waiting for one";
+    leases.push_back({.fabric = fabric, .pkey = *pkey});
+  }
+  stored.network.vlan = *vlan;
+  stored.network.fabrics = std::move(leases);
+  return {};
 }
 
 /// The count of issued MACs starts again after 2^24: MACs in use are skipped.
@@ -65,7 +83,7 @@ std::optional<PrivateAddress> lease_private_address(const View& view, const View
 /// Adds the ports to `node`; returns the reason if there can be none, else an empty text.
 std::string lease_ports(const View& view, StoredPorts& node, Plan& plan) {
   const auto& cluster = cluster_in(view, node.cluster_id);
-  if (cluster.stored.network.vlan == 0) return no_vlan;
+  if (cluster.stored.network.vlan == 0) return waiting_reason(view, cluster.stored);
   if (view.mac_count() + 2 > macs_max) return no_mac;
   const auto& public_subnet = view.public_subnet();
   const auto public_address = node.is_frontend
@@ -91,12 +109,18 @@ std::string lease_ports(const View& view, StoredPorts& node, Plan& plan) {
 }  // namespace
 
 Plan plan_network(const View& view, const msg::ClusterDefined& event, std::uint64_t event_id) {
-  return {
-      .networks = {{.network = {.cluster_id = event.cluster.cluster_id,
-                                .project_id = event.cluster.project_id,
-                                .vlan = view.vlans().lowest_free().value_or(0),
-                                .subnet = subnet_text(private_subnet(event.cluster.node_count))},
-                    .since_event = event_id}}};
+  StoredNetwork stored{.network = {.cluster_id = event.cluster.cluster_id,
+                                   .project_id = event.cluster.project_id,
+                                   .subnet = subnet_text(private_subnet(event.cluster.node_count))},
+                       .since_event = event_id,
+                       .has_infiniband = event.cluster.has_infiniband};
+  (void)lease_numbers(view, stored);
+  return {.networks = {std::move(stored)}};
+}
+
+std::string waiting_reason(const View& view, StoredNetwork stored) {
+  auto reason = lease_numbers(view, stored);
+  return reason.empty() ? "waiting for a VLAN" : reason;
 }
 
 Plan plan_ports(const View& view, StoredPorts node) {
@@ -115,6 +139,8 @@ Plan plan_cluster_removal(const View& view, const msg::ClusterId& cluster_id,
             .address_quarantines_ended = view.addresses_quarantined(cluster_id)};
   if (const auto vlan = cluster.stored.network.vlan; vlan != 0)
     plan.vlan_quarantines.push_back({.vlan = vlan, .until_unix_s = quarantine_end_unix_s});
+  for (const auto& lease : cluster.stored.network.fabrics)
+    plan.pkey_quarantines.push_back({.lease = lease, .until_unix_s = quarantine_end_unix_s});
   return plan;
 }
 
@@ -134,17 +160,19 @@ Plan plan_node_removal(const View& view, const msg::NodeId& node_id, std::int64_
 std::optional<Plan> plan_quarantine_ends(const View& view, std::int64_t now_unix_s) {
   Plan ended{.vlan_quarantines_ended = view.vlans().due(now_unix_s),
              .address_quarantines_ended = view.addresses_due(now_unix_s)};
-  if (ended.vlan_quarantines_ended.empty() && ended.address_quarantines_ended.empty())
+  for (const auto& [fabric, pool] : view.pkeys())
+    for (const auto pkey : pool.due(now_unix_s))
+      ended.pkey_quarantines_ended.push_back({.fabric = fabric, .pkey = pkey});
+  if (ended.vlan_quarantines_ended.empty() && ended.pkey_quarantines_ended.empty() &&
+      ended.address_quarantines_ended.empty())
     return std::nullopt;
   return ended;
 }
 
 std::optional<Plan> plan_waiting(const View& view) {
-  const auto vlan = view.vlans().lowest_free();
-  if (!view.clusters_waiting().empty() && vlan) {
-    Plan plan{.networks = {cluster_in(view, view.clusters_waiting().begin()->second).stored}};
-    plan.networks.front().network.vlan = *vlan;
-    return plan;
+  for (const auto& [event_id, cluster_id] : view.clusters_waiting()) {
+    auto stored = cluster_in(view, cluster_id).stored;
+    if (lease_numbers(view, stored).empty()) return Plan{.networks = {std::move(stored)}};
   }
   for (const auto& [event_id, node_id] : view.nodes_waiting()) {
     const auto& node = *view.ports(node_id);

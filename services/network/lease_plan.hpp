@@ -1,5 +1,5 @@
-// Which VLAN, subnet, addresses and MACs a cluster and its nodes lease, and what is quarantined
-// when they are removed. Pure functions over the view; the caller applies the plan.
+// Which VLAN, pkeys, subnet, addresses and MACs a cluster and its nodes lease, and what is
+// quarantined when they are removed. Pure functions over the view; the caller applies the plan.
 #pragma once
 
 #include <optional>
@@ -9,14 +9,19 @@
 
 namespace nucleus::network {
 
-/// A network for a new cluster. Its VLAN is 0 if none is free: then it waits.
+/// A network for a new cluster: a VLAN, and a pkey of each fabric if it has InfiniBand. If one of
+/// them is not free, it is leased none: its VLAN is 0, and it waits.
 Plan plan_network(const View& view, const msg::ClusterDefined& event, std::uint64_t event_id);
+
+/// Why a cluster without a VLAN waits.
+std::string waiting_reason(const View& view, StoredNetwork stored);
 
 /// Ports for a node whose cluster is in the view, the public port first; or the reason why it must
 /// wait. Widens the cluster's subnet if that is full, which gives all its nodes the new prefix.
 Plan plan_ports(const View& view, StoredPorts node);
 
-/// Removes a cluster with its ports; its VLAN is quarantined. The cluster is in the view.
+/// Removes a cluster with its ports; its VLAN and pkeys are quarantined. The cluster is in the
+/// view.
 Plan plan_cluster_removal(const View& view, const msg::ClusterId& cluster_id,
                           std::int64_t quarantine_end_unix_s);
 
@@ -28,8 +33,8 @@ Plan plan_node_removal(const View& view, const msg::NodeId& node_id, std::int64_
 /// Ends the quarantines that are over; nothing if none is.
 std::optional<Plan> plan_quarantine_ends(const View& view, std::int64_t now_unix_s);
 
-/// Serves one of those that wait: a VLAN for the oldest cluster, else ports for the oldest node
-/// that can have them. Nothing if all must continue to wait.
+/// Serves one of those that wait: the oldest cluster that can have its VLAN and pkeys, else ports
+/// for the oldest node that can have them. Nothing if all must continue to wait.
 std::optional<Plan> plan_waiting(const View& view);
 
 }  // namespace nucleus::network

@@ -8,11 +8,12 @@
 
 namespace nucleus::network {
 
-/// A cluster's network. Its `vlan` is 0 while it waits for one.
+/// A cluster's network. Its `vlan` is 0 while it waits for one, or for its pkeys.
 struct StoredNetwork {
   msg::ClusterNetwork network = {};
   std::uint64_t since_event = 0;  // number of the event that defined it; the oldest is served first
-  NUCLEUS_FIELDS(network, since_event);
+  bool has_infiniband = false;    // it is leased a pkey of each fabric
+  NUCLEUS_FIELDS(network, since_event, has_infiniband);
 };
 
 /// A node's ports, or the reason why it has none.
@@ -33,6 +34,13 @@ struct StoredVlanQuarantine {
   std::uint32_t vlan = 0;
   std::int64_t until_unix_s = 0;
   NUCLEUS_FIELDS(vlan, until_unix_s);
+};
+
+/// A pkey whose cluster was removed.
+struct StoredPkeyQuarantine {
+  msg::FabricLease lease = {};
+  std::int64_t until_unix_s = 0;
+  NUCLEUS_FIELDS(lease, until_unix_s);
 };
 
 /// A private address whose node was removed from a cluster that still exists.

@@ -14,16 +14,23 @@ constexpr std::size_t served_at_once_max = 10'000;  // clusters and nodes in one
 
 }  // namespace
 
-Service::Service(core::Runtime& runtime, Config config)
-    : store_{runtime.store}, config_{config}, metrics_{runtime.metrics}, view_{config} {
+Service::Service(core::Runtime& runtime, Config config, const Fabrics::Drivers& drivers)
+    : store_{runtime.store},
+      config_{std::move(config)},
+      metrics_{runtime.metrics},
+      fabrics_{runtime, config_, metrics_, drivers ? drivers : opensm_drivers(config_)},
+      view_{config_} {
   runtime.store.on_loaded([this] { load(); });
   auto& bus = runtime.bus;
   bus.serve<msg::ListNetworks>(*this, &Service::list_networks);
+  bus.serve<msg::ListFabrics>(*this, &Service::list_fabrics);
   bus.subscribe<msg::ClusterDefined>(*this, &Service::handle_cluster_defined);
   bus.subscribe<msg::NodeDefined>(*this, &Service::handle_node_defined);
   bus.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
   bus.subscribe<msg::NodeRemoved>(*this, &Service::handle_node_removed);
   bus.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::sweep);
+  if (!config_.fabrics.empty())
+    bus.every(core::Milliseconds{config_.fabric_check_ms}, *this, &Service::check_fabrics);
 }
 
 core::Result<msg::ClusterNetworks> Service::list_networks(const msg::ListNetworks& request,
@@ -40,12 +47,27 @@ core::Result<msg::ClusterNetworks> Service::list_networks(const msg::ListNetwork
   return msg::ClusterNetworks{.networks = page.take(), .next = page.next()};
 }
 
+core::Result<msg::Fabrics> Service::list_fabrics(const msg::ListFabrics&, core::Context&) {
+  msg::Fabrics found;
+  for (const auto& name : view_.fabrics()) {
+    auto fabric = fabrics_.state(name);
+    const auto& pool = view_.pkeys().at(name);
+    fabric.pkeys_free = static_cast<std::uint32_t>(pool.count(NumberState::free));
+    fabric.pkeys_leased = static_cast<std::uint32_t>(pool.count(NumberState::leased));
+    fabric.pkeys_quarantined = static_cast<std::uint32_t>(pool.count(NumberState::quarantined));
+    found.fabrics.push_back(std::move(fabric));
+  }
+  return found;
+}
+
 core::Result<void> Service::handle_cluster_defined(const msg::ClusterDefined& event,
                                                    core::Context& context) {
   if (view_.cluster(event.cluster.cluster_id)) return {};  // changed, not new
   const auto plan = plan_network(view_, event, context.event_id());
   if (plan.networks.front().network.vlan == 0)
-    core::log::warning("vlan_pool_exhausted", {{"cluster", event.cluster.cluster_id.value}});
+    core::log::warning("cluster_waits_for_network",
+                       {{"cluster", event.cluster.cluster_id.value},
+                        {"reason", waiting_reason(view_, plan.networks.front())}});
   auto tx = store_.begin(context);
   apply(tx, plan);
   show_counts();
@@ -103,6 +125,11 @@ void Service::sweep(core::Context& context) {
   (void)tx.commit();  // if it fails, the store loads its records again, and the view with them
 }
 
+/// A partition without members is not made, so its pkey is in no table.
+void Service::check_fabrics(core::Context&) {
+  fabrics_.check([](const std::string&) { return Partitions{}; });
+}
+
 /// Serves clusters and nodes that wait, oldest first; false if nothing changed.
 bool Service::apply_waiting(core::Transaction& tx) {
   std::size_t served = 0;
@@ -121,11 +148,13 @@ void Service::apply(core::Transaction& tx, const Plan& plan) {
   for (const auto& one : plan.address_quarantines_ended)
     tx.remove(keys::address_quarantine(one.cluster_id, one.ip));
   for (const auto vlan : plan.vlan_quarantines_ended) tx.remove(keys::vlan_quarantine(vlan));
+  for (const auto& lease : plan.pkey_quarantines_ended) tx.remove(keys::pkey_quarantine(lease));
   for (const auto& network : plan.networks_removed) {
     tx.remove(keys::network(network.cluster_id));
     if (network.vlan != 0) tx.emit(msg::NetworkReleased{network});
   }
   for (const auto& one : plan.vlan_quarantines) tx.write(keys::vlan_quarantine(one.vlan), one);
+  for (const auto& one : plan.pkey_quarantines) tx.write(keys::pkey_quarantine(one.lease), one);
   for (const auto& one : plan.address_quarantines)
     tx.write(keys::address_quarantine(one.cluster_id, one.ip), one);
   for (const auto& stored : plan.networks) {
@@ -151,6 +180,7 @@ void Service::load() {
   all(keys::networks(), records.networks);
   all(keys::all_ports(), records.ports);
   all(keys::vlan_quarantines(), records.vlan_quarantines);
+  all(keys::pkey_quarantines(), records.pkey_quarantines);
   all(keys::address_quarantines(), records.address_quarantines);
   if (const auto* count = store_.read(keys::mac_count())) records.macs_issued = count->issued;
   view_ = View(config_);
@@ -164,9 +194,21 @@ void Service::show_counts() {
   const auto show = [](prometheus::Gauge& gauge, std::size_t count) {
     gauge.Set(static_cast<double>(count));
   };
-  show(metrics_.vlans_leased, vlans.count(VlanState::leased));
-  show(metrics_.vlans_quarantined, vlans.count(VlanState::quarantined));
-  show(metrics_.vlans_free, vlans.count(VlanState::free));
+  show(metrics_.vlans_leased, vlans.count(NumberState::leased));
+  show(metrics_.vlans_quarantined, vlans.count(NumberState::quarantined));
+  show(metrics_.vlans_free, vlans.count(NumberState::free));
+  std::size_t pkeys_leased = 0;
+  std::size_t pkeys_quarantined = 0;
+  std::optional<std::size_t> pkeys_free;
+  for (const auto& [fabric, pool] : view_.pkeys()) {
+    pkeys_leased += pool.count(NumberState::leased);
+    pkeys_quarantined += pool.count(NumberState::quarantined);
+    if (view_.fabrics().contains(fabric))
+      pkeys_free = std::min(pkeys_free.value_or(pkey_last), pool.count(NumberState::free));
+  }
+  show(metrics_.pkeys_leased, pkeys_leased);
+  show(metrics_.pkeys_quarantined, pkeys_quarantined);
+  show(metrics_.pkeys_free, pkeys_free.value_or(0));
   const auto public_addresses = count_public_addresses(view_.public_subnet());
   show(metrics_.public_addresses_free,
        public_addresses - std::min(public_addresses, view_.public_addresses().size()));

@@ -1,11 +1,12 @@
-// The network service leases a VLAN and a subnet to each cluster, and ports with MACs and addresses
-// to each node. It is the only one that does. Runs on the service's loop.
+// The network service leases a VLAN, a subnet and pkeys to each cluster, and ports with MACs and
+// addresses to each node. It is the only one that does. Runs on the service's loop.
 #pragma once
 
 #include "core/runtime/runtime.hpp"
 #include "messages/network.hpp"
 #include "messages/registry.hpp"
 #include "services/network/config.hpp"
+#include "services/network/fabrics.hpp"
 #include "services/network/metrics.hpp"
 #include "services/network/view.hpp"
 
@@ -13,11 +14,13 @@ namespace nucleus::network {
 
 class Service {
  public:
-  Service(core::Runtime& runtime, Config config);
+  /// Without `drivers`, those of the settings.
+  Service(core::Runtime& runtime, Config config, const Fabrics::Drivers& drivers = {});
 
  private:
   core::Result<msg::ClusterNetworks> list_networks(const msg::ListNetworks& request,
                                                    core::Context& context);
+  core::Result<msg::Fabrics> list_fabrics(const msg::ListFabrics& request, core::Context& context);
   core::Result<void> handle_cluster_defined(const msg::ClusterDefined& event,
                                             core::Context& context);
   core::Result<void> handle_node_defined(const msg::NodeDefined& event, core::Context& context);
@@ -25,6 +28,7 @@ class Service {
                                             core::Context& context);
   core::Result<void> handle_node_removed(const msg::NodeRemoved& event, core::Context& context);
   void sweep(core::Context& context);
+  void check_fabrics(core::Context& context);
 
   void load();
   void apply(core::Transaction& tx, const Plan& plan);
@@ -34,6 +38,7 @@ class Service {
   core::Store& store_;
   const Config config_;
   Metrics metrics_;
+  Fabrics fabrics_;
   View view_;
 };
 

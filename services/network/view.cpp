@@ -14,9 +14,14 @@ Ipv4 address_of(const std::string& ip) {
 }  // namespace
 
 View::View(const Config& config)
-    : public_vlan_{config.vlans.public_vlan},
+    : public_vlan_{config.vlans.reserved},
       public_subnet_{config.public_subnet},
-      vlans_{config.vlans} {}
+      vlans_{config.vlans} {
+  for (const auto& [name, fabric] : config.fabrics) {
+    pkeys_.emplace(name, NumberPool{fabric.pkeys});
+    fabrics_.insert(name);
+  }
+}
 
 const View::Cluster* View::cluster(const msg::ClusterId& cluster_id) const {
   const auto found = clusters_.find(cluster_id);
@@ -54,6 +59,9 @@ void View::apply(const Plan& plan) {
   for (const auto& network : plan.networks_removed) remove_network(network);
   for (const auto& one : plan.vlan_quarantines) vlans_.quarantine(one.vlan, one.until_unix_s);
   for (const auto vlan : plan.vlan_quarantines_ended) vlans_.release(vlan);
+  for (const auto& one : plan.pkey_quarantines)
+    pkeys_[one.lease.fabric].quarantine(one.lease.pkey, one.until_unix_s);
+  for (const auto& lease : plan.pkey_quarantines_ended) pkeys_[lease.fabric].release(lease.pkey);
   for (const auto& network : plan.networks) put(network);
   for (const auto& one : plan.address_quarantines) {
     address_quarantines_.insert({one.until_unix_s, one.cluster_id, one.ip});
@@ -69,6 +77,7 @@ void View::apply(const Plan& plan) {
 void View::load(const Plan& records) {
   NUCLEUS_ASSERT(clusters_.empty() && ports_.empty());
   for (const auto& one : records.vlan_quarantines) vlans_.lease(one.vlan);
+  for (const auto& one : records.pkey_quarantines) pkeys_[one.lease.fabric].lease(one.lease.pkey);
   apply(records);
 }
 
@@ -82,6 +91,7 @@ void View::put(const StoredNetwork& network) {
   }
   if (!is_new_lease) return;
   vlans_.lease(network.network.vlan);
+  for (const auto& lease : network.network.fabrics) pkeys_[lease.fabric].lease(lease.pkey);
   clusters_waiting_.erase(network.since_event);
   for (const auto& node_id : cluster.nodes)
     nodes_waiting_[ports_.at(node_id).since_event] = node_id;
@@ -125,6 +135,7 @@ void View::remove_network(const msg::ClusterNetwork& network) {
 
 void View::check() const {
   std::set<std::uint32_t> vlans;
+  std::map<std::string, std::set<std::uint32_t>> pkeys;
   std::size_t nodes = 0;
   std::size_t private_addresses = 0;
   for (const auto& [cluster_id, cluster] : clusters_) {
@@ -134,9 +145,15 @@ void View::check() const {
     NUCLEUS_ASSERT((vlan == 0) == clusters_waiting_.contains(cluster.stored.since_event));
     if (vlan == 0) continue;
     NUCLEUS_ASSERT(vlans.insert(vlan).second);
-    NUCLEUS_ASSERT(vlans_.state(vlan) == VlanState::leased);
+    NUCLEUS_ASSERT(vlans_.state(vlan) == NumberState::leased);
+    for (const auto& [fabric, pkey] : cluster.stored.network.fabrics) {
+      NUCLEUS_ASSERT(pkeys[fabric].insert(pkey).second);
+      NUCLEUS_ASSERT(pkeys_.at(fabric).state(pkey) == NumberState::leased);
+    }
   }
-  NUCLEUS_ASSERT(vlans.size() == vlans_.count(VlanState::leased));
+  NUCLEUS_ASSERT(vlans.size() == vlans_.count(NumberState::leased));
+  for (const auto& [fabric, pool] : pkeys_)
+    NUCLEUS_ASSERT(pkeys[fabric].size() == pool.count(NumberState::leased));
   NUCLEUS_ASSERT(nodes == ports_.size());
   std::size_t public_ports = 0;
   std::size_t private_ports = 0;

@@ -20,11 +20,13 @@ struct Plan {
   std::vector<StoredNetwork> networks = {};
   std::vector<StoredPorts> ports = {};
   std::vector<StoredVlanQuarantine> vlan_quarantines = {};
+  std::vector<StoredPkeyQuarantine> pkey_quarantines = {};
   std::vector<StoredAddressQuarantine> address_quarantines = {};
   std::uint64_t macs_issued = 0;  // the new count; 0 = unchanged
   std::vector<msg::ClusterNetwork> networks_removed = {};
   std::vector<msg::NodeId> ports_removed = {};
   std::vector<std::uint32_t> vlan_quarantines_ended = {};
+  std::vector<msg::FabricLease> pkey_quarantines_ended = {};
   std::vector<StoredAddressQuarantine> address_quarantines_ended = {};
 };
 
@@ -42,14 +44,19 @@ class View {
   const Cluster* cluster(const msg::ClusterId& cluster_id) const;
   const StoredPorts* ports(const msg::NodeId& node_id) const;
   const std::map<msg::ClusterId, Cluster>& clusters() const { return clusters_; }
-  const VlanPool& vlans() const { return vlans_; }
+  const NumberPool& vlans() const { return vlans_; }
+  /// The pkeys of each fabric in the settings, and of those that still have leases.
+  const std::map<std::string, NumberPool>& pkeys() const { return pkeys_; }
+  /// The fabrics in the settings.
+  const std::set<std::string>& fabrics() const { return fabrics_; }
   std::uint32_t public_vlan() const { return public_vlan_; }
   const Subnet& public_subnet() const { return public_subnet_; }
   const std::set<Ipv4>& public_addresses() const { return public_addresses_; }
   std::size_t mac_count() const { return macs_.size(); }
   bool is_mac_taken(const std::string& mac) const { return macs_.contains(mac); }
   std::uint64_t macs_issued() const { return macs_issued_; }
-  /// Clusters without a VLAN, and nodes of other clusters without ports, oldest first.
+  /// Clusters without a VLAN or their pkeys, and nodes of other clusters without ports, oldest
+  /// first.
   const std::map<std::uint64_t, msg::ClusterId>& clusters_waiting() const {
     return clusters_waiting_;
   }
@@ -75,7 +82,9 @@ class View {
 
   std::uint32_t public_vlan_;
   Subnet public_subnet_;
-  VlanPool vlans_;
+  NumberPool vlans_;
+  std::map<std::string, NumberPool> pkeys_ = {};
+  std::set<std::string> fabrics_ = {};
   std::map<msg::ClusterId, Cluster> clusters_ = {};
   std::unordered_map<msg::NodeId, StoredPorts> ports_ = {};
   std::set<Quarantine> address_quarantines_ = {};

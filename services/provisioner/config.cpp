@@ -62,6 +62,16 @@ std::optional<std::set<std::string>> read_uplinks(core::Settings& settings) {
   return names;
 }
 
+std::optional<core::Error> read_adapters(core::Settings& settings, Config& config) {
+  const auto functions = parse_adapter_functions(settings.text("provisioner.adapters", ""));
+  if (!functions) return functions.error();
+  config.adapter_functions = *functions;
+  config.sysfs = settings.text("provisioner.sysfs", config.sysfs);
+  if (!functions->empty() && !config.driver.has_guests)
+    return msg::invalid("provisioner.adapters", "a simulated host has no adapters");
+  return std::nullopt;
+}
+
 core::Result<void> read_console_service(core::Settings& settings, Config& config) {
   const auto endpoint = settings.optional_endpoint("provisioner.console_address");
   if (!endpoint) return {};
@@ -131,6 +141,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
   if (auto fault = read_accelerator(settings, config)) return std::unexpected(*fault);
   if (auto fault = read_profile(settings, config)) return std::unexpected(*fault);
   if (auto fault = read_image_store(settings, config)) return std::unexpected(*fault);
+  if (auto fault = read_adapters(settings, config)) return std::unexpected(*fault);
   config.uefi_code = settings.text("provisioner.uefi_code", "/usr/share/OVMF/OVMF_CODE_4M.fd");
   config.uefi_variables =
       settings.text("provisioner.uefi_variables", "/usr/share/OVMF/OVMF_VARS_4M.fd");

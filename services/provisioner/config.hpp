@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/config/settings.hpp"
+#include "services/provisioner/driver/adapters.hpp"
 #include "services/provisioner/driver/console_streams.hpp"
 #include "services/provisioner/driver/hypervisor.hpp"
 
@@ -39,6 +40,8 @@ struct Config {
   std::int64_t layer_send_bytes_per_s = 0;  // of one disk to the image store; 0 = no limit
   std::string pingpong_program = {};  // for the native baseline; empty = no MPI probe of hosts
   std::string mpi_launcher = "ssh -o BatchMode=yes";  // starts ranks on other hosts
+  AdapterFunctions adapter_functions = {};            // that nodes can be given
+  std::string sysfs = "/sys";                         // where those are looked up
   std::int64_t heartbeat_ms = 500;                    // to the scheduler
   std::int64_t ping_ms = 300;                         // between pings of the hypervisor
   std::int64_t ping_timeout_ms = 1'000;               // until the host is unreachable

@@ -31,7 +31,7 @@ void Heartbeat::report(const msg::HostId& host_id) {
 }
 
 msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
-  const auto& [config, grants, watch, leases, reporter, isolation, usage] = sources_;
+  const auto& [config, grants, watch, leases, reporter, isolation, adapters, usage] = sources_;
   const auto& size = watch.capacity();
   const Accel accelerator = watch.accelerator();
   const bool is_hpc = config.profile.kind == Profile::hpc;
@@ -65,7 +65,9 @@ msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
       .isolation = isolation.report(),
       .metrics_address = metrics_address_of(config),
       .profile = std::string(msg::name_of(config.profile.kind)),
-      .profile_reason = profile_fault.substr(0, msg::host_reason_bytes_max)};
+      .profile_reason = profile_fault.substr(0, msg::host_reason_bytes_max),
+      .adapters = adapters.found().adapters,
+      .adapters_reason = adapters.found().reason};
 }
 
 /// A scheduler that is away costs no line, and the same refusal only one.

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/bus/bus.hpp"
+#include "services/provisioner/adapter_watch.hpp"
 #include "services/provisioner/grants.hpp"
 #include "services/provisioner/hypervisor_watch.hpp"
 #include "services/provisioner/isolation.hpp"
@@ -24,6 +25,7 @@ class Heartbeat {
     Leases& leases;
     Reporter& reporter;
     const Isolation& isolation;
+    const AdapterWatch& adapters;
     const UsageWatch* usage = nullptr;  // null = nothing is known of its domains' usage
   };
 

@@ -18,6 +18,8 @@ struct Metrics {
         isolation_checked{core::gauge(registry,
                                       "nucleus_provisioner_isolation_checked_timestamp_seconds",
                                       "When the switch had been checked completely; 0 = not yet.")},
+        adapters{core::gauge(registry, "nucleus_provisioner_adapters",
+                             "InfiniBand adapters that nodes can be given.")},
         create_seconds{core::histogram(registry, "nucleus_provisioner_create_seconds",
                                        "Time to create a domain.",
                                        {0.001, 0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30})} {}
@@ -28,6 +30,7 @@ struct Metrics {
   prometheus::Counter& steps_failed;
   prometheus::Gauge& isolation_broken;
   prometheus::Gauge& isolation_checked;
+  prometheus::Gauge& adapters;
   prometheus::Histogram& create_seconds;
 };
 

@@ -16,6 +16,7 @@ constexpr std::size_t guest_probes_max = 64;  // under way or waiting for a thre
 constexpr core::Milliseconds console_log_interval{5'000};
 constexpr core::Milliseconds list_interval{30'000};
 constexpr core::Milliseconds isolation_interval{2'000};
+constexpr core::Milliseconds adapters_interval{5'000};
 constexpr core::Milliseconds serve_interval{1'000};
 
 core::Workers& pool_or(const std::shared_ptr<core::Workers>& pool, core::Workers& otherwise) {
@@ -109,13 +110,12 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                   .leases = leases_,
                   .reporter = reporter_,
                   .isolation = isolation_,
+                  .adapters = adapters_,
                   .usage = usage_.get()}} {
   register_driver_handlers();
   store_.on_loaded([this] { handle_loaded(); });
   serve_messages();
-  bus_.every(core::Milliseconds{config_.heartbeat_ms}, *this, &Service::beat);
-  bus_.every(core::Milliseconds{config_.ping_ms}, *this, &Service::sweep);
-  bus_.every(list_interval, *this, &Service::relist);
+  begin_rounds();
   // A lease ends, and domains are stopped, whether or not the store is loaded.
   watch_leases();
   watch_.start();
@@ -150,6 +150,13 @@ void Service::serve_messages() {
   bus_.serve_later<msg::NotifyNode>(*this, &Service::notify_node);
   bus_.serve_later<msg::RunMeasurement>(*this, &Service::run_measurement);
   bus_.serve_later<msg::CheckIsolation>(*this, &Service::check_isolation);
+}
+
+void Service::begin_rounds() {
+  bus_.every(core::Milliseconds{config_.heartbeat_ms}, *this, &Service::beat);
+  bus_.every(core::Milliseconds{config_.ping_ms}, *this, &Service::sweep);
+  bus_.every(list_interval, *this, &Service::relist);
+  bus_.every(adapters_interval, adapters_, &AdapterWatch::look);
 }
 
 void Service::register_driver_handlers() {

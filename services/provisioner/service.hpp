@@ -81,6 +81,7 @@ class Service {
   void check_isolation(const msg::CheckIsolation& request, core::Context& context,
                        core::Responder<msg::HostIsolation> respond);
   core::Result<std::string> running_domain(const msg::NodeId& node_id) const;
+  void begin_rounds();
   void register_driver_handlers();
 
   core::Loop& loop_;
@@ -102,6 +103,7 @@ class Service {
   VolumeRequests volume_requests_;
   Consoles consoles_;
   std::unique_ptr<UsageWatch> usage_;  // null = the driver's domains are no guests
+  AdapterWatch adapters_{loop_, workers_, config_, metrics_};
   Heartbeat heartbeat_;
   std::set<msg::NodeId> probed_ = {};  // one probe at a time in each guest
   // Carries reports of the driver's threads to the loop; ends first, so that none arrives later.

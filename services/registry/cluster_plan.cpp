@@ -55,7 +55,8 @@ core::Result<ClusterPlan> plan_cluster(const msg::DefineCluster& request,
                                .description = request.description,
                                .allocations = request.allocations,
                                .node_count = request.compute_count + 1,
-                               .revision = 1}};
+                               .revision = 1,
+                               .has_infiniband = request.has_infiniband}};
   plan.nodes.reserve(request.compute_count + 1);
   auto frontend = a_node(request, request.frontend_size);
   frontend.node_id = new_node_id();

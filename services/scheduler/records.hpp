@@ -162,11 +162,13 @@ struct StoredHost {
   std::vector<msg::IsolationFault> isolation_faults = {};  // 0..100
   std::string profile = {};
   std::string profile_reason = {};  // why the host cannot give it
+  std::vector<msg::Adapter> adapters = {};
+  std::string adapters_reason = {};  // why some are not among them
   NUCLEUS_FIELDS(host_id, process, cpus, memory_mb, driver, accelerator, is_drained, drain_reason,
                  state, reason, revision, machine_id, keeps_volumes, batch_state, batch_reason,
                  job_computeset_id, start_failures, start_failure, host_class, rack, isolation,
                  isolation_reason, isolation_since_unix_s, isolation_faults, profile,
-                 profile_reason);
+                 profile_reason, adapters, adapters_reason);
 };
 
 constexpr std::uint32_t start_failures_max = 2;  // in a row: a host is suspect from then on

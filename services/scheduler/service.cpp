@@ -49,10 +49,12 @@ std::optional<core::Error> check(const msg::ReportHost& report) {
         std::pair{"metrics_address", report.metrics_address}, std::pair{"profile", report.profile}})
     if (auto broken = msg::check_line(field, text, 64)) return broken;
   for (const auto& [field, reason] :
-       {std::pair{"reason", report.reason}, std::pair{"profile_reason", report.profile_reason}})
+       {std::pair{"reason", report.reason}, std::pair{"profile_reason", report.profile_reason},
+        std::pair{"adapters_reason", report.adapters_reason}})
     if (reason.size() > msg::host_reason_bytes_max)
       return msg::invalid(field, std::string(field) + " must be at most 1024 bytes");
   if (auto broken = msg::check(report.isolation)) return broken;
+  if (auto broken = msg::check(report.adapters)) return broken;
   if (report.idle_nodes.size() > msg::idle_nodes_max)
     return msg::invalid("idle_nodes", "idle_nodes must have at most 1000 entries");
   for (const auto& node : report.idle_nodes)

@@ -88,7 +88,9 @@ msg::Host status_of(const StoredHost& host, const Resources& used) {
           .isolation_reason = host.isolation_reason,
           .isolation_since_unix_s = host.isolation_since_unix_s,
           .profile = host.profile,
-          .profile_reason = host.profile_reason};
+          .profile_reason = host.profile_reason,
+          .adapters = host.adapters,
+          .adapters_reason = host.adapters_reason};
 }
 
 msg::Grant grant_of(const StoredNode& node, const View& view) {

@@ -19,7 +19,9 @@ bool is_same(const StoredHost& host, const msg::ReportHost& report) {
          host.memory_mb == report.memory_mb && host.driver == report.driver &&
          host.accelerator == report.accelerator && host.machine_id == report.machine_id &&
          host.keeps_volumes == report.keeps_volumes && host.profile == report.profile &&
-         host.profile_reason == report.profile_reason && is_same_isolation(host, report.isolation);
+         host.profile_reason == report.profile_reason && host.adapters == report.adapters &&
+         host.adapters_reason == report.adapters_reason &&
+         is_same_isolation(host, report.isolation);
 }
 
 void change_state(StoredHost& host, HostEvent event, std::string reason) {
@@ -64,6 +66,8 @@ Plan plan_host_report(const View& view, const msg::ReportHost& report, std::int6
   host.keeps_volumes = report.keeps_volumes;
   host.profile = report.profile;
   host.profile_reason = report.profile_reason;
+  host.adapters = report.adapters;
+  host.adapters_reason = report.adapters_reason;
   take_isolation(host, report.isolation, now_unix_ms / 1000);
   if (host.state != state) {
     const std::string fault =

@@ -8,6 +8,7 @@
 #include "messages/allocations.hpp"
 #include "messages/console.hpp"
 #include "messages/explanations.hpp"
+#include "messages/fabric_states.hpp"
 #include "messages/image_store.hpp"
 #include "messages/isolation.hpp"
 #include "messages/layers.hpp"
@@ -80,7 +81,7 @@ void for_every_request_and_event(Visit&& visit) {
                  ListVolumes, TagImage, UntagImage, RemoveImage, WorkOnDisk, SaveImage,
                  ReceiveLayer, ImagePublished, ImageRemoved, ImageTagged, ImageUntagged,
                  VolumeChanged, VolumePlaced>(visit);
-  visit_messages<ListNetworks, NetworkLeased, PortsLeased, NetworkReleased>(visit);
+  visit_messages<ListNetworks, ListFabrics, NetworkLeased, PortsLeased, NetworkReleased>(visit);
   visit_messages<IssueTicket, ConsoleSessionChanged, ListRecordings, RemoveRecording, ReadRecording,
                  RecordingChanged, RecordingRemoved>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);
@@ -120,6 +121,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<network::StoredNetwork>("network.network");
   one.template operator()<network::StoredPorts>("network.ports");
   one.template operator()<network::StoredVlanQuarantine>("network.vlan-quarantine");
+  one.template operator()<network::StoredPkeyQuarantine>("network.pkey-quarantine");
   one.template operator()<network::StoredAddressQuarantine>("network.address-quarantine");
   one.template operator()<network::StoredMacCount>("network.mac-count");
   one.template operator()<image_store::StoredProject>("image_store.project");

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "services/image_store/volume_plan.hpp"
-#include "services/network/vlan_pool.hpp"
+#include "services/network/number_pool.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
 #include "services/scheduler/states/host_state.hpp"
 #include "services/scheduler/states/node_state.hpp"
@@ -163,7 +163,7 @@ Transitions allowed_transitions(const Table& table) {
 
 TEST(StatesPage, HasTheTransitionsOfVlansAndVolumesThatTheCodeAllows) {
   EXPECT_EQ(documented_transitions("**A cluster's VLAN**"),
-            allowed_transitions(network::vlan_transitions));
+            allowed_transitions(network::number_transitions));
   EXPECT_EQ(documented_transitions("## Volume"),
             allowed_transitions(image_store::volume_transitions));
 }

@@ -16,10 +16,14 @@ class Site {
   explicit Site(const Config& config = {}) : view_{config} {}
 
   View& view() { return view_; }
-  void define_cluster(const std::string& name, std::uint32_t node_count) {
-    apply(plan_network(
-        view_, {.cluster = {.cluster_id = {name}, .project_id = {"p"}, .node_count = node_count}},
-        ++event_id_));
+  void define_cluster(const std::string& name, std::uint32_t node_count,
+                      bool has_infiniband = false) {
+    apply(plan_network(view_,
+                       {.cluster = {.cluster_id = {name},
+                                    .project_id = {"p"},
+                                    .node_count = node_count,
+                                    .has_infiniband = has_infiniband}},
+                       ++event_id_));
     add_node(name, true);
   }
   const StoredPorts& add_node(const std::string& cluster, bool is_frontend = false) {
@@ -111,7 +115,7 @@ TEST(LeasePlan, LetsANodeWaitIfOnlyQuarantinedAddressesAreLeft) {
 }
 
 TEST(LeasePlan, ServesClustersAndNodesInTheirOrder) {
-  Site site({.vlans = {.first = 7, .last = 7, .public_vlan = 4000},
+  Site site({.vlans = {.first = 7, .last = 7, .reserved = 4000},
              .public_subnet = *parse_subnet("192.0.2.0/29")});
   for (const char* name : {"a", "z", "b"}) site.define_cluster(name, 1);
   EXPECT_EQ(site.view().ports({"z-0"})->reason, "no VLAN is free: waiting for one");
@@ -126,7 +130,7 @@ TEST(LeasePlan, ServesClustersAndNodesInTheirOrder) {
 
 TEST(LeasePlan, KeepsItsViewConsistentThroughManyChanges) {
   std::mt19937 random(7);
-  Site site({.vlans = {.first = 2, .last = 6, .public_vlan = 4},
+  Site site({.vlans = {.first = 2, .last = 6, .reserved = 4},
              .public_subnet = *parse_subnet("192.0.2.0/29")});
   std::vector<std::string> clusters;
   int named = 0;
@@ -156,11 +160,79 @@ TEST(LeasePlan, KeepsItsViewConsistentThroughManyChanges) {
     for (const auto& one : site.view().addresses_quarantined(id))
       records.address_quarantines.push_back(one);
   }
-  View loaded({.vlans = {.first = 2, .last = 6, .public_vlan = 4}});
+  View loaded({.vlans = {.first = 2, .last = 6, .reserved = 4}});
   loaded.load(records);
   loaded.check();
   EXPECT_EQ(loaded.nodes_waiting(), site.view().nodes_waiting());
   EXPECT_EQ(loaded.clusters_waiting(), site.view().clusters_waiting());
+}
+
+const std::vector<msg::FabricLease>& fabrics_of(Site& site, const std::string& cluster) {
+  return site.view().cluster({cluster})->stored.network.fabrics;
+}
+
+Config with_fabrics(std::uint32_t last_of_first_fabric) {
+  Config config;
+  config.fabrics["ib0"].pkeys = {.first = 0x100, .last = last_of_first_fabric};
+  config.fabrics["ib1"].pkeys = {.first = 0x200, .last = 0x2ff};
+  return config;
+}
+
+TEST(FabricLeases, AreAPkeyOfEachFabricForAClusterWithInfiniBand) {
+  Site site(with_fabrics(0x1ff));
+  site.define_cluster("a", 2, true);
+  site.define_cluster("plain", 2);
+  site.define_cluster("b", 2, true);
+  EXPECT_EQ(fabrics_of(site, "a"), (std::vector<msg::FabricLease>{{"ib0", 0x100}, {"ib1", 0x200}}));
+  EXPECT_EQ(fabrics_of(site, "b"), (std::vector<msg::FabricLease>{{"ib0", 0x101}, {"ib1", 0x201}}));
+  EXPECT_TRUE(fabrics_of(site, "plain").empty());
+}
+
+TEST(FabricLeases, AreQuarantinedBeforeTheyAreLeasedAgain) {
+  Site site(with_fabrics(0x100));
+  site.define_cluster("a", 2, true);
+  site.define_cluster("b", 2, true);  // waits: ib0 has one pkey
+  EXPECT_EQ(site.view().cluster({"b"})->stored.network.vlan, 0u);
+  EXPECT_EQ(site.view().ports({"b-0"})->reason, "no pkey of fabric ib0 is free: waiting for one");
+  site.remove_cluster("a", 1'000);
+  EXPECT_EQ(site.view().pkeys().at("ib0").state(0x100), NumberState::quarantined);
+  site.sweep(1'000 + quarantine_s - 1);
+  EXPECT_TRUE(fabrics_of(site, "b").empty());
+  site.sweep(1'000 + quarantine_s);
+  EXPECT_EQ(fabrics_of(site, "b").front(), (msg::FabricLease{"ib0", 0x100}));
+  EXPECT_FALSE(site.view().ports({"b-0"})->ports.empty());
+}
+
+TEST(FabricLeases, DoNotMakeAClusterWithoutInfiniBandWait) {
+  Site site(with_fabrics(0x100));
+  site.define_cluster("a", 2, true);
+  site.define_cluster("b", 2, true);
+  site.define_cluster("plain", 2);
+  site.sweep(1);
+  EXPECT_NE(site.view().cluster({"plain"})->stored.network.vlan, 0u);
+  EXPECT_EQ(site.view().clusters_waiting().size(), 1u);
+}
+
+TEST(FabricLeases, WaitIfThereIsNoFabric) {
+  Site site;
+  site.define_cluster("a", 2, true);
+  EXPECT_EQ(site.view().ports({"a-0"})->reason, "there is no InfiniBand fabric: waiting for one");
+}
+
+TEST(FabricLeases, OfAFabricThatIsNoLongerInTheSettingsAreKept) {
+  View view{Config{}};
+  view.load({.networks = {{.network = {.cluster_id = {"a"},
+                                       .vlan = 100,
+                                       .subnet = "10.0.0.0/24",
+                                       .fabrics = {{"gone", 7}}},
+                           .has_infiniband = true}},
+             .pkey_quarantines = {{.lease = {"gone", 8}, .until_unix_s = 5}}});
+  view.check();
+  EXPECT_EQ(view.pkeys().at("gone").state(7), NumberState::leased);
+  view.apply(*plan_quarantine_ends(view, 5));
+  view.apply(plan_cluster_removal(view, {"a"}, 9));
+  view.apply(*plan_quarantine_ends(view, 9));
+  EXPECT_EQ(view.pkeys().at("gone").lowest_free(), std::nullopt);
 }
 
 }  // namespace

@@ -29,6 +29,22 @@ TEST(ProvisionerConfig, ChoosesTheDriverByName) {
   EXPECT_EQ(simulated->cpus, 64U);
 }
 
+TEST(ProvisionerConfig, NamesTheAdaptersOfARealHost) {
+  const auto real =
+      read({{"provisioner.host_id", "a"}, {"provisioner.adapters", "0000:81:00.0=ib0"}});
+  ASSERT_TRUE(real) << real.error().detail;
+  EXPECT_EQ(real->adapter_functions, (AdapterFunctions{{"0000:81:00.0", "ib0"}}));
+  EXPECT_EQ(real->sysfs, "/sys");
+  EXPECT_EQ(read({{"provisioner.host_id", "a"}, {"provisioner.adapters", "mlx5_0"}}).error().field,
+            "provisioner.adapters");
+  EXPECT_EQ(read({{"provisioner.driver", "simulated"},
+                  {"provisioner.host_id", "a"},
+                  {"provisioner.adapters", "0000:81:00.0=ib0"}})
+                .error()
+                .field,
+            "provisioner.adapters");
+}
+
 TEST(ProvisionerConfig, SimulatesTheOneHostThatIsNamed) {
   const auto named = read({{"provisioner.driver", "simulated"}, {"provisioner.host_id", "host-1"}});
   ASSERT_TRUE(named) << named.error().detail;

@@ -1,5 +1,5 @@
-// Which VLAN a cluster is leased.
-#include "services/network/vlan_pool.hpp"
+// Which number a cluster is leased.
+#include "services/network/number_pool.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,33 +8,33 @@
 namespace nucleus::network {
 namespace {
 
-VlanPool a_pool(const VlanRange& range, const std::vector<std::uint32_t>& leased) {
-  VlanPool pool(range);
+NumberPool a_pool(const NumberRange& range, const std::vector<std::uint32_t>& leased) {
+  NumberPool pool(range);
   for (const auto vlan : leased) pool.lease(vlan);
   return pool;
 }
 
-TEST(VlanPool, LeasesTheLowestFreeVlan) {
+TEST(NumberPool, LeasesTheLowestFreeVlan) {
   EXPECT_EQ(a_pool({.first = 100, .last = 102}, {}).lowest_free(), 100u);
   EXPECT_EQ(a_pool({.first = 100, .last = 102}, {100, 102}).lowest_free(), 101u);
 }
 
-TEST(VlanPool, SkipsQuarantinedVlansAndThePublicOne) {
-  auto pool = a_pool({.first = 100, .last = 103, .public_vlan = 101}, {100, 102});
+TEST(NumberPool, SkipsQuarantinedVlansAndThePublicOne) {
+  auto pool = a_pool({.first = 100, .last = 103, .reserved = 101}, {100, 102});
   pool.quarantine(102, 50);
   EXPECT_EQ(pool.lowest_free(), 103u);
-  EXPECT_EQ(pool.count(VlanState::free), 1u);
-  EXPECT_EQ(pool.state(102), VlanState::quarantined);
+  EXPECT_EQ(pool.count(NumberState::free), 1u);
+  EXPECT_EQ(pool.state(102), NumberState::quarantined);
 }
 
-TEST(VlanPool, HasNoFreeVlanIfAllAreLeasedOrQuarantined) {
+TEST(NumberPool, HasNoFreeVlanIfAllAreLeasedOrQuarantined) {
   auto pool = a_pool({.first = 100, .last = 101}, {100, 101});
   pool.quarantine(101, 50);
   EXPECT_EQ(pool.lowest_free(), std::nullopt);
-  EXPECT_EQ(pool.count(VlanState::free), 0u);
+  EXPECT_EQ(pool.count(NumberState::free), 0u);
 }
 
-TEST(VlanPool, EndsAQuarantineAtItsSecondAndNotBefore) {
+TEST(NumberPool, EndsAQuarantineAtItsSecondAndNotBefore) {
   auto pool = a_pool({.first = 100, .last = 101}, {100, 101});
   pool.quarantine(100, 50);
   pool.quarantine(101, 51);
@@ -43,8 +43,8 @@ TEST(VlanPool, EndsAQuarantineAtItsSecondAndNotBefore) {
   EXPECT_EQ(pool.due(51).size(), 2u);
 }
 
-TEST(VlanPool, DoesNotLeaseAgainAVlanOutsideItsRange) {
-  auto pool = a_pool({.first = 100, .last = 101, .public_vlan = 50}, {7, 50, 100, 101});
+TEST(NumberPool, DoesNotLeaseAgainAVlanOutsideItsRange) {
+  auto pool = a_pool({.first = 100, .last = 101, .reserved = 50}, {7, 50, 100, 101});
   for (const auto vlan : {7u, 50u}) {
     pool.quarantine(vlan, 1);
     pool.release(vlan);
@@ -52,18 +52,18 @@ TEST(VlanPool, DoesNotLeaseAgainAVlanOutsideItsRange) {
   EXPECT_EQ(pool.lowest_free(), std::nullopt);
 }
 
-TEST(VlanPoolDeathTest, AssertsThatEachTransitionIsAllowed) {
+TEST(NumberPoolDeathTest, AssertsThatEachTransitionIsAllowed) {
   auto pool = a_pool({.first = 100, .last = 101}, {100});
   EXPECT_DEATH(pool.lease(100), "assertion failed");
   EXPECT_DEATH(pool.release(100), "assertion failed");
   EXPECT_DEATH(pool.quarantine(101, 1), "assertion failed");
 }
 
-TEST(VlanPool, NeverLeasesOneVlanToTwoClusters) {
+TEST(NumberPool, NeverLeasesOneVlanToTwoClusters) {
   std::mt19937 random(20'260'601);
-  const VlanRange range{.first = 2, .last = 20, .public_vlan = 7};
+  const NumberRange range{.first = 2, .last = 20, .reserved = 7};
   constexpr std::int64_t quarantine_length_s = 10;
-  VlanPool pool(range);
+  NumberPool pool(range);
   std::vector<std::uint32_t> leased;
   std::map<std::uint32_t, std::int64_t> freed_at;
   std::size_t leases = 0;
@@ -72,7 +72,7 @@ TEST(VlanPool, NeverLeasesOneVlanToTwoClusters) {
     if (random() % 2 == 0) {
       const auto vlan = pool.lowest_free();
       if (!vlan) continue;
-      EXPECT_NE(*vlan, range.public_vlan);
+      EXPECT_NE(*vlan, range.reserved);
       if (freed_at.contains(*vlan)) {
         EXPECT_GE(now - freed_at[*vlan], quarantine_length_s) << *vlan;
       }

@@ -1,0 +1,95 @@
+// What a check of a fabric applies, and what it says of the fabric.
+#include "services/network/fabrics.hpp"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/simulated_fabric.hpp"
+
+namespace nucleus::network {
+namespace {
+
+using msg::FabricState;
+
+constexpr PortGuid manager{1};
+constexpr PortGuid one{0x11};
+constexpr PortGuid two{0x21};
+
+class CheckedFabric {
+ public:
+  CheckedFabric() {
+    auto driver = std::make_unique<tests::SimulatedFabric>(std::vector{manager, one, two});
+    fabric_ = driver.get();
+    link_.driver = std::move(driver);
+  }
+  tests::SimulatedFabric* operator->() { return fabric_; }
+  core::Result<FabricCheck> check(const Partitions& wanted) { return check_fabric(link_, wanted); }
+  const FabricLink& link() const { return link_; }
+
+ private:
+  tests::SimulatedFabric* fabric_ = nullptr;
+  FabricLink link_ = {};
+};
+
+TEST(FabricCheck, AppliesWhatIsWantedAndReadsItBack) {
+  CheckedFabric fabric;
+  const Partitions wanted{{0x101, {one, two}}};
+  const auto check = fabric.check(wanted);
+  ASSERT_TRUE(check);
+  EXPECT_TRUE(check->faults.empty());
+  EXPECT_EQ(check->overwritten, "");
+  EXPECT_EQ(check->reading.manager, manager);
+  EXPECT_THAT(check->reading.tables.at(two), testing::ElementsAre(0x7fff, 0x8101));
+  const auto later = fabric.check({{0x102, {two}}});
+  ASSERT_TRUE(later);
+  EXPECT_TRUE(later->faults.empty() && later->corrected.empty() && later->overwritten.empty());
+  EXPECT_THAT(later->reading.tables.at(one), testing::ElementsAre(0x7fff));
+}
+
+TEST(FabricCheck, ShowsAndCorrectsWhatAnotherProgramChanged) {
+  CheckedFabric fabric;
+  const Partitions wanted{{0x101, {one}}};
+  ASSERT_TRUE(fabric.check(wanted));
+  fabric->write_as_another_program();
+  const auto check = fabric.check(wanted);
+  ASSERT_TRUE(check);
+  EXPECT_NE(check->overwritten, "");
+  ASSERT_FALSE(check->corrected.empty());
+  EXPECT_TRUE(check->corrected.front().is_excess);
+  EXPECT_TRUE(check->faults.empty());
+}
+
+TEST(FabricCheck, AppliesAgainAfterItsSubnetManagerWasAway) {
+  CheckedFabric fabric;
+  ASSERT_TRUE(fabric.check({{0x101, {one}}}));
+  fabric->set_manager(false);
+  EXPECT_FALSE(fabric.check({{0x102, {one}}}));
+  fabric->set_manager(true);
+  const auto check = fabric.check({{0x102, {one}}});
+  ASSERT_TRUE(check);
+  EXPECT_TRUE(check->faults.empty());
+  EXPECT_EQ(fabric.link().applied, (Partitions{{0x102, {one}}}));
+}
+
+TEST(FabricState, IsUncheckedWithoutACheckInTheLastMinute) {
+  const auto never = fabric_state("ib0", {.failure = "sminfo: no port"}, 5);
+  EXPECT_EQ(never.state, FabricState::unchecked);
+  EXPECT_EQ(never.reason, "sminfo: no port");
+  FabricHistory history{.check = FabricCheck{}, .checked_ms = 1'000, .failure = "no manager"};
+  EXPECT_EQ(fabric_state("ib0", history, 61'000).state, FabricState::in_sync);
+  const auto old = fabric_state("ib0", history, 61'001);
+  EXPECT_EQ(old.state, FabricState::unchecked);
+  EXPECT_EQ(old.reason, "no complete check for over 60 s: no manager");
+}
+
+TEST(FabricState, IsBrokenWithTheFirstFaultsAndNamesUnsafeSettings) {
+  FabricHistory history{.check = FabricCheck{.unsafe = {"m_key is not set"}}};
+  history.check->faults.resize(200, {.guid = one, .reason = "is open"});
+  const auto fabric = fabric_state("ib0", history, 0);
+  EXPECT_EQ(fabric.state, FabricState::broken);
+  EXPECT_EQ(fabric.reason, "port 0x0000000000000011 is open");
+  EXPECT_EQ(fabric.faults.size(), msg::fabric_faults_max);
+  EXPECT_THAT(fabric.warnings, testing::ElementsAre("m_key is not set"));
+}
+
+}  // namespace
+}  // namespace nucleus::network
