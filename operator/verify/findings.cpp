@@ -186,7 +186,8 @@ class Verifier {
   void check_vlans() {
     std::map<std::uint32_t, std::string> holders;
     for (const auto& one : evidence_.vlan_quarantines) holders[one.vlan] = "the quarantine";
-    for (const auto& [network, since] : evidence_.networks) {
+    for (const auto& stored : evidence_.networks) {
+      const auto& network = stored.network;
       const auto cluster = "cluster " + network.cluster_id.value;
       if (!clusters_.contains(network.cluster_id))
         add(fmt::format("{} has a network and does not exist", cluster));

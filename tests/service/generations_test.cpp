@@ -202,7 +202,9 @@ TEST_F(DiskGenerations, AreNotRemovedWhileAnImageIsToBeMadeOfThem) {
   ASSERT_TRUE(begun) << begun.error().detail;
   const auto removed = work("w3", DiskWorkKind::remove, 1);
   // The image may be there already.
-  if (!removed) EXPECT_EQ(removed.error().detail, "image p/saved is being made of generation 1");
+  if (!removed) {
+    EXPECT_EQ(removed.error().detail, "image p/saved is being made of generation 1");
+  }
   EXPECT_TRUE(eventually([&] { return is_listed("p/saved"); }));
   EXPECT_TRUE(work("w4", DiskWorkKind::remove, 1) || removed);
 }

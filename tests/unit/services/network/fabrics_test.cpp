@@ -10,14 +10,15 @@ namespace {
 
 using msg::FabricState;
 
-constexpr PortGuid manager{1};
-constexpr PortGuid one{0x11};
-constexpr PortGuid two{0x21};
+constexpr PortGuid manager_port{1};
+constexpr PortGuid first_port{0x11};
+constexpr PortGuid second_port{0x21};
 
 class CheckedFabric {
  public:
   CheckedFabric() {
-    auto driver = std::make_unique<tests::SimulatedFabric>(std::vector{manager, one, two});
+    auto driver = std::make_unique<tests::SimulatedFabric>(
+        std::vector{manager_port, first_port, second_port});
     fabric_ = driver.get();
     link_.driver = std::move(driver);
   }
@@ -32,22 +33,22 @@ class CheckedFabric {
 
 TEST(FabricCheck, AppliesWhatIsWantedAndReadsItBack) {
   CheckedFabric fabric;
-  const Partitions wanted{{0x101, {one, two}}};
+  const Partitions wanted{{0x101, {first_port, second_port}}};
   const auto check = fabric.check(wanted);
   ASSERT_TRUE(check);
   EXPECT_TRUE(check->faults.empty());
   EXPECT_EQ(check->overwritten, "");
-  EXPECT_EQ(check->reading.manager, manager);
-  EXPECT_THAT(check->reading.tables.at(two), testing::ElementsAre(0x7fff, 0x8101));
-  const auto later = fabric.check({{0x102, {two}}});
+  EXPECT_EQ(check->reading.manager, manager_port);
+  EXPECT_THAT(check->reading.tables.at(second_port), testing::ElementsAre(0x7fff, 0x8101));
+  const auto later = fabric.check({{0x102, {second_port}}});
   ASSERT_TRUE(later);
   EXPECT_TRUE(later->faults.empty() && later->corrected.empty() && later->overwritten.empty());
-  EXPECT_THAT(later->reading.tables.at(one), testing::ElementsAre(0x7fff));
+  EXPECT_THAT(later->reading.tables.at(first_port), testing::ElementsAre(0x7fff));
 }
 
 TEST(FabricCheck, ShowsAndCorrectsWhatAnotherProgramChanged) {
   CheckedFabric fabric;
-  const Partitions wanted{{0x101, {one}}};
+  const Partitions wanted{{0x101, {first_port}}};
   ASSERT_TRUE(fabric.check(wanted));
   fabric->write_as_another_program();
   const auto check = fabric.check(wanted);
@@ -60,14 +61,14 @@ TEST(FabricCheck, ShowsAndCorrectsWhatAnotherProgramChanged) {
 
 TEST(FabricCheck, AppliesAgainAfterItsSubnetManagerWasAway) {
   CheckedFabric fabric;
-  ASSERT_TRUE(fabric.check({{0x101, {one}}}));
+  ASSERT_TRUE(fabric.check({{0x101, {first_port}}}));
   fabric->set_manager(false);
-  EXPECT_FALSE(fabric.check({{0x102, {one}}}));
+  EXPECT_FALSE(fabric.check({{0x102, {first_port}}}));
   fabric->set_manager(true);
-  const auto check = fabric.check({{0x102, {one}}});
+  const auto check = fabric.check({{0x102, {first_port}}});
   ASSERT_TRUE(check);
   EXPECT_TRUE(check->faults.empty());
-  EXPECT_EQ(fabric.link().applied, (Partitions{{0x102, {one}}}));
+  EXPECT_EQ(fabric.link().applied, (Partitions{{0x102, {first_port}}}));
 }
 
 TEST(FabricState, IsUncheckedWithoutACheckInTheLastMinute) {
@@ -83,7 +84,7 @@ TEST(FabricState, IsUncheckedWithoutACheckInTheLastMinute) {
 
 TEST(FabricState, IsBrokenWithTheFirstFaultsAndNamesUnsafeSettings) {
   FabricHistory history{.check = FabricCheck{.unsafe = {"m_key is not set"}}};
-  history.check->faults.resize(200, {.guid = one, .reason = "is open"});
+  history.check->faults.resize(200, {.guid = first_port, .reason = "is open"});
   const auto fabric = fabric_state("ib0", history, 0);
   EXPECT_EQ(fabric.state, FabricState::broken);
   EXPECT_EQ(fabric.reason, "port 0x0000000000000011 is open");
