@@ -24,6 +24,7 @@ class Json {
   Json(const char* text) : kind_{Kind::text}, value_{text} {}
   Json(std::int64_t number) : kind_{Kind::number}, value_{std::to_string(number)} {}
   Json(int number) : Json(std::int64_t{number}) {}
+  Json(bool) = delete;  // boolean(): a bool would be the number 0 or 1
   static Json boolean(bool value);
   static Json list(std::vector<Json> items = {});
   static Json object(std::initializer_list<std::pair<const char*, Json>> members = {});

@@ -217,9 +217,9 @@ core::Result<int> set_automatic_saves(const Api& api, const Words& words) {
   const auto names = nodes_of(api, words);
   if (!names) return std::unexpected(names.error());
   const bool is_on = !words.has("--off");
-  const auto done =
-      api.send("PATCH", "/v2/clusters/" + encoded(words["CLUSTER"]) + "/nodes",
-               Json::object({{"nodes", list_of(*names)}, {"save_at_power_off", is_on}}));
+  const auto done = api.send(
+      "PATCH", "/v2/clusters/" + encoded(words["CLUSTER"]) + "/nodes",
+      Json::object({{"nodes", list_of(*names)}, {"save_at_power_off", Json::boolean(is_on)}}));
   if (!done) return std::unexpected(done.error());
   std::cout << (is_on ? "their disks are saved when they have gone off\n"
                       : "their disks are saved on request alone\n");

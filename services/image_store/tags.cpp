@@ -51,6 +51,8 @@ core::Result<Plan> plan_tag(const View& view, const msg::TagImage& request) {
 }
 
 core::Result<Plan> plan_untag(const View& view, const msg::UntagImage& request) {
+  if (auto valid = check_tag(request.image_id, request.tag); !valid)
+    return std::unexpected(valid.error());
   const auto* named = view.tagged_image(request.tag);
   if (named && *named == request.image_id)
     return Plan{.tags_removed = {{.tag = request.tag, .image_id = request.image_id}}};
