@@ -33,9 +33,10 @@ def receive(opened):
 def main(ports):
     sockets = {}
     for port in ports:
-        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        # With a protocol, it would receive from every port until it is bound to this one.
+        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         opened.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-        opened.bind((port, 0))
+        opened.bind((port, ETH_P_ALL))
         sockets[opened] = port
     print("ready", flush=True)
     while True:

@@ -58,7 +58,8 @@ def test_any_bytes_are_parsed_within_the_limits(name, sources, seeds, runs, tmp_
     for at, seed in enumerate(seeds(tmp_path)):
         (corpus / str(at)).write_bytes(seed)
     ran = subprocess.run(
-        [program, f"-runs={runs}", "-seed=1", "-max_len=40962", "-timeout=60", "-rss_limit_mb=1024",
+        [program, f"-runs={runs}", "-seed=1", "-max_len=40962", "-timeout=60",
+         "-malloc_limit_mb=64", "-rss_limit_mb=4096",  # of which most are the sanitizer's
          corpus], text=True, errors="replace", capture_output=True, timeout=FUZZ_S, check=False,
         cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr[-4000:]
