@@ -292,7 +292,8 @@ def test_resources_of_another_project_cannot_be_named(admin, stranger):
         assert (refused.status_code, refused.json()["field"]) == (404, "allocations")
     assert stranger.get("/v2/clusters") == {"clusters": []}
     assert stranger.get("/v2/usage") == {"entries": []}
-    assert stranger.get("/v2/projects") == {"projects": [{"project_id": "physics"}]}
+    assert stranger.get("/v2/projects") == {"projects": [
+        {"project_id": "physics", "record_consoles": False}]}
 
 
 def test_an_image_is_uploaded_read_and_removed(admin, operator, stranger):
