@@ -26,7 +26,7 @@ std::string recording_path(const std::string& id) {
   return "/v2/recordings/" + encoded(id);
 }
 
-/// The server says to nobody what exists.
+/// Names the recording: the server's 404 is the same whether it is hidden or does not exist.
 core::Error recording_error(core::Error error, const std::string& id) {
   if (error.code == ErrorCode::not_found) error.detail = "no such recording: " + msg::shown(id);
   return error;
@@ -95,7 +95,7 @@ core::Result<int> list_recordings(const Api& api, const Words& words) {
   if (!recordings) return std::unexpected(recordings.error());
   if (recordings->items().empty() && words.has("CLUSTER"))
     return core::refuse(ErrorCode::not_found,
-                        "there is no recording of " + msg::shown(words["CLUSTER"]) +
+                        "no recordings of " + msg::shown(words["CLUSTER"]) +
                             (words.has("NODE") ? ", node " + msg::shown(words["NODE"]) : ""));
   return print(recording_view(*recordings), words["--format"], *recordings);
 }

@@ -306,7 +306,7 @@ class Console {
                      : "the connection to the host was lost; waiting");
     } else if (type == "recording") {
       say(message["is_recorded"].text() == "true" ? "this console is recorded"
-                                                  : "this console is no longer recorded");
+                                                  : "recording of this console has stopped");
     } else if (type == "refused") {
       say(message["detail"].text());
     }

@@ -84,7 +84,11 @@ export async function ask(method, path, body, proof) {
 
 /** @param {string} path @returns {Promise<any>} */
 export const get = async path => (await ask("GET", path)).body;
-/** What is no JSON. @param {string} path @returns {Promise<string>} */
+/**
+ * The response body as text, for other types than JSON.
+ * @param {string} path
+ * @returns {Promise<string>}
+ */
 export async function getText(path) {
   const response = await send(path, { headers: { "X-Requested-With": "portal" } });
   if (response.status === 401) isSignedOut.value = true;

@@ -160,7 +160,7 @@ export class ConsoleTerminal extends Screen {
   /** @param {WebSocket} socket */
   attach(socket) {
     this.socket = socket;
-    this.isRecorded.value = false;  // until it is told
+    this.isRecorded.value = false;  // until the service sends a `recording` message
     socket.binaryType = "arraybuffer";
     socket.onopen = () => { this.state.value = "live"; };
     socket.onmessage = message => {

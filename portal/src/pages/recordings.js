@@ -57,8 +57,8 @@ export default function Recordings() {
     { title: "Actions", cell: (/** @type {Recording} */ one) => Actions(one, setDoomed) }];
   return html`
     <${Page} title="Recordings">
-      <p>What serial consoles printed while somebody watched, in projects whose consoles are
-        recorded.</p>
+      <p>Output of serial consoles while viewers were attached, in projects that record
+        consoles.</p>
       <${Field} label="Project, cluster or node"><input type="search" value=${wanted}
         onInput=${typed(setWanted)} /><//>
       <${Fault} fault=${fault} />
