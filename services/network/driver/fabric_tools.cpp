@@ -4,36 +4,14 @@
 #include <charconv>
 #include <optional>
 
+#include "core/text/lines.hpp"
+
 namespace nucleus::network {
 
 namespace {
 
-using Words = std::vector<std::string_view>;
-
 constexpr std::size_t words_max = 12;  // of a line; the rest is not needed
 constexpr std::size_t option_lines_max = 10'000;
-
-/// The first words of a line.
-Words words_of(std::string_view line) {
-  Words words;
-  while (words.size() < words_max) {
-    const auto from = line.find_first_not_of(" \t\r");
-    if (from == std::string_view::npos) break;
-    line.remove_prefix(from);
-    const auto end = std::min(line.find_first_of(" \t\r"), line.size());
-    words.push_back(line.substr(0, end));
-    line.remove_prefix(end);
-  }
-  return words;
-}
-
-/// Takes a line from the front of the text.
-std::string_view take_line_of(std::string_view& text) {
-  const auto end = text.find('\n');
-  const auto line = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return line;
-}
 
 std::optional<std::uint32_t> number_of(std::string_view word, int base = 10) {
   std::uint32_t value = 0;
@@ -58,7 +36,7 @@ core::Result<std::vector<EndPort>> parse_ports(std::string_view output) {
   std::vector<EndPort> ports;
   while (!output.empty()) {
     // CA     7  1 0x0002c90300000051 4x SDR - SW     2  6 0x0000000000200000 ( 'h6' - 'Sw1' )
-    const auto words = words_of(take_line_of(output));
+    const auto words = core::words_of(core::take_until(output, '\n'), words_max);
     if (words.size() < 7 || words[0] != "CA" || words[6] != "-") continue;
     const auto lid = number_of(words[1]);
     const auto number = number_of(words[2]);
@@ -78,7 +56,7 @@ core::Result<std::set<std::uint16_t>> parse_pkey_table(std::string_view output) 
   bool has_block = false;
   while (!output.empty()) {
     //    0: 0x7fff 0x8001 0x0000 0x0000 0x0000 0x0000 0x0000 0x0000
-    const auto words = words_of(take_line_of(output));
+    const auto words = core::words_of(core::take_until(output, '\n'), words_max);
     if (words.empty() || !words[0].ends_with(':')) continue;
     if (!number_of(words[0].substr(0, words[0].size() - 1))) continue;
     for (std::size_t i = 1; i < words.size(); ++i) {
@@ -109,7 +87,7 @@ std::vector<std::string> unsafe_options(std::string_view options,
                                         const std::string& partitions_file) {
   std::map<std::string_view, std::string_view> values;
   for (std::size_t count = 0; !options.empty() && count < option_lines_max; ++count) {
-    const auto words = words_of(take_line_of(options));
+    const auto words = core::words_of(core::take_until(options, '\n'), words_max);
     if (words.size() >= 2 && !words[0].starts_with('#')) values[words[0]] = words[1];
   }
   const auto value_or = [&](std::string_view name, std::string_view otherwise) {

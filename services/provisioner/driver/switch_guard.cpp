@@ -6,6 +6,8 @@
 #include <charconv>
 #include <map>
 
+#include "core/text/lines.hpp"
+
 namespace nucleus::provisioner {
 
 namespace {
@@ -63,13 +65,6 @@ void add_public_guard(std::string& flows, const std::string& number, const PortS
   add(280, own("icmp6") + ",ipv6_src=::,icmp_type=135", true);
 }
 
-/// Cuts the first line, or the first field, off `text`.
-std::string_view take_until(std::string_view& text, char end) {
-  const auto part = text.substr(0, text.find(end));
-  text.remove_prefix(std::min(text.size(), part.size() + 1));
-  return part;
-}
-
 std::string unquoted(std::string_view text) {
   if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
     text = text.substr(1, text.size() - 2);
@@ -120,7 +115,7 @@ std::string wrong_vlan(const SwitchPort& port, const PortSpec& spec) {
 std::vector<SwitchPort> parse_switch_ports(std::string_view text) {
   std::vector<SwitchPort> ports;
   while (!text.empty()) {
-    const auto line = take_until(text, '\n');
+    const auto line = core::take_until(text, '\n');
     // `     config:     NO_RECV NO_FWD`, then `     state:      LINK_DOWN`
     if (const auto at = line.find("config: "); at != line.npos && !ports.empty())
       ports.back().is_closed =
@@ -140,14 +135,14 @@ std::vector<SwitchPort> parse_switch_ports(std::string_view text) {
 
 void add_vlans(std::vector<SwitchPort>& ports, std::string_view csv) {
   while (!csv.empty()) {
-    auto line = take_until(csv, '\n');
-    const auto name = unquoted(take_until(line, ','));
+    auto line = core::take_until(csv, '\n');
+    const auto name = unquoted(core::take_until(line, ','));
     const auto port = std::ranges::find(ports, name, &SwitchPort::name);
     if (port == ports.end()) continue;
     port->is_listed = true;
-    port->tag = unquoted(take_until(line, ','));
-    port->trunks = unquoted(take_until(line, ','));
-    port->vlan_mode = unquoted(take_until(line, ','));
+    port->tag = unquoted(core::take_until(line, ','));
+    port->trunks = unquoted(core::take_until(line, ','));
+    port->vlan_mode = unquoted(core::take_until(line, ','));
   }
 }
 
@@ -201,10 +196,10 @@ std::vector<PortFault> judge_ports(const std::vector<SwitchPort>& switch_ports,
 }
 
 std::optional<BridgeSettings> parse_bridge_settings(std::string_view text) {
-  BridgeSettings settings{.fail_mode = unquoted(take_until(text, '\n')),
-                          .controller = unquoted(take_until(text, '\n')),
-                          .mirrors = unquoted(take_until(text, '\n')),
-                          .flood_vlans = unquoted(take_until(text, '\n'))};
+  BridgeSettings settings{.fail_mode = unquoted(core::take_until(text, '\n')),
+                          .controller = unquoted(core::take_until(text, '\n')),
+                          .mirrors = unquoted(core::take_until(text, '\n')),
+                          .flood_vlans = unquoted(core::take_until(text, '\n'))};
   if (settings.flood_vlans.empty()) return std::nullopt;
   return settings;
 }
@@ -223,7 +218,7 @@ std::vector<PortFault> judge_bridge(const BridgeSettings& settings) {
 bool has_forgotten_flows(std::string_view differences, std::size_t planned_count) {
   std::size_t missing_count = 0;
   while (!differences.empty()) {
-    const auto line = take_until(differences, '\n');
+    const auto line = core::take_until(differences, '\n');
     if (line.starts_with('+')) return false;
     if (line.starts_with('-')) ++missing_count;
   }
@@ -239,7 +234,7 @@ std::vector<PortFault> judge_flows(std::string_view differences, std::size_t pla
   };
   std::map<std::string, Count> by_port;
   while (!differences.empty()) {
-    const auto line = take_until(differences, '\n');
+    const auto line = core::take_until(differences, '\n');
     if (line.empty()) continue;
     const bool is_missing = line.front() == '-';
     if (!is_missing && line.front() != '+') continue;

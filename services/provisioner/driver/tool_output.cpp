@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/text/lines.hpp"
 #include "messages/text.hpp"
 
 namespace nucleus::provisioner {
@@ -16,7 +17,6 @@ using msg::OutputFormat;
 namespace {
 
 using ToolJson = nlohmann::json;
-using Words = std::vector<std::string_view>;
 
 constexpr int json_depth_max = 16;
 constexpr std::size_t words_max = 32;
@@ -48,27 +48,9 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(from, text.find_last_not_of(" \t\r") - from + 1);
 }
 
-Words words_of(std::string_view line) {
-  Words words;
-  while (words.size() < words_max) {
-    const auto from = line.find_first_not_of(" \t\r");
-    if (from == std::string_view::npos) break;
-    line.remove_prefix(from);
-    const auto end = std::min(line.find_first_of(" \t\r"), line.size());
-    words.push_back(line.substr(0, end));
-    line.remove_prefix(end);
-  }
-  return words;
-}
-
 template <class Use>
 void for_each_line(std::string_view text, Use use) {
-  while (!text.empty()) {
-    const auto end = text.find('\n');
-    use(text.substr(0, end));
-    if (end == std::string_view::npos) return;
-    text.remove_prefix(end + 1);
-  }
+  while (!text.empty()) use(core::take_until(text, '\n'));
 }
 
 /// The first JSON object in the text, no deeper than `json_depth_max`; null if there is none.
@@ -134,7 +116,7 @@ core::Result<ToolOutput> parse_fio_jobs(std::string_view text) {
 core::Result<ToolOutput> parse_osu(std::string_view text) {
   ToolOutput output;
   for_each_line(text, [&](std::string_view line) {
-    const auto words = words_of(line);
+    const auto words = core::words_of(line, words_max);
     if (words.empty() || words[0].starts_with('#')) return;
     const auto first = number(words[0]);
     if (!first) return;
@@ -149,7 +131,7 @@ core::Result<ToolOutput> parse_imb(std::string_view text) {
   std::string benchmark;
   std::vector<std::string> columns;
   for_each_line(text, [&](std::string_view line) {
-    auto words = words_of(line);
+    auto words = core::words_of(line, words_max);
     if (words.empty()) return;
     if (words.size() == 3 && words[0] == "#" && words[1] == "Benchmarking") {
       benchmark = words[2];
@@ -229,7 +211,7 @@ core::Result<ToolOutput> parse_pwx(std::string_view text) {
   ToolOutput output;
   bool is_done = false;
   for_each_line(text, [&](std::string_view line) {
-    const auto words = words_of(line);
+    const auto words = core::words_of(line, words_max);
     is_done = is_done || trimmed(line) == "JOB DONE.";
     if (words.size() == 6 && words[0] == "!" && words[1] == "total" && words[2] == "energy")
       if (const auto energy = number(words[4])) add(output, "energy_ry", *energy);
