@@ -207,6 +207,17 @@ def test_count_tests_shows_the_report_of_a_sanitizer(tmp_path):
         "FAILED program of core-1 (tsan)\n1 passed, 1 failed\n")
 
 
+def test_count_tests_shows_why_a_test_failed(tmp_path):
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "unit-1.json").write_text(
+        '{"testsuites": [{"testsuite": [{"classname": "C", "name": "T", "result": "COMPLETED",'
+        ' "failures": [{"failure": "c_test.cpp:7\\nExpected: true"}]}]}]}')
+    counted = count(tmp_path)
+    assert counted.returncode == 1
+    assert counted.stdout.startswith("C.T:\nc_test.cpp:7\nExpected: true\n")
+    assert counted.stdout.endswith("FAILED C.T (dev)\n0 passed, 1 failed\n")
+
+
 def test_a_test_that_ran_twice_counts_once(tmp_path):
     for stage, names in (("dev", ["T", "U"]), ("tsan", ["T"])):
         (tmp_path / stage).mkdir()

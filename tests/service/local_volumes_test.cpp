@@ -4,7 +4,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <boost/asio/local/stream_protocol.hpp>
 #include <csignal>
 #include <fstream>
 
@@ -116,6 +120,29 @@ TEST_F(LocalVolumes, ServesOnWhileTheProvisionerIsRestartedAndAgainIfTheServerDi
   serve(volume);
   ASSERT_TRUE(provisioner::is_base_served(volume.directory));
   EXPECT_EQ(read_of(volume, 3 * mebibyte), "");
+}
+
+TEST_F(LocalVolumes, ServesOnWhenTheSupervisorThatAdoptedTheServerEnds) {
+  const auto volume = a_volume();
+  ASSERT_TRUE(volumes_->prepare(volume));
+  provisioner::stop_base_server(volume.directory);
+  ASSERT_TRUE(eventually([&] { return !provisioner::is_base_served(volume.directory); }));
+  const pid_t supervisor = fork();
+  if (supervisor == 0) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (!provisioner::start_base_server(volume, config_.ca_file, {})) _exit(1);
+    while (true) pause();
+  }
+  ASSERT_TRUE(eventually([&] { return provisioner::is_base_served(volume.directory); }));
+  boost::asio::local::stream_protocol::iostream guest{
+      boost::asio::local::stream_protocol::endpoint(provisioner::base_socket(volume))};
+  std::string greeting(8, ' ');
+  guest.read(greeting.data(), static_cast<std::streamsize>(greeting.size()));
+  ASSERT_EQ(greeting, "NBDMAGIC");
+  kill(supervisor, SIGKILL);
+  waitpid(supervisor, nullptr, 0);
+  EXPECT_EQ(read_of(volume, 3 * mebibyte), "");
+  EXPECT_TRUE(provisioner::is_base_served(volume.directory)) << "by the same process";
 }
 
 TEST_F(LocalVolumes, EndsTheServersOfVolumesThatNothingNeeds) {

@@ -3,7 +3,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,6 +21,7 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <vector>
 
 #include "core/files/descriptor.hpp"
@@ -83,10 +89,33 @@ int listen_at(const std::string& path, const QemuUser& user) {
   return -1;
 }
 
+/// A filter of system calls that ignores PR_SET_PDEATHSIG; empty, with `errno`, if that fails.
+/// nbdkit 1.32 asks for SIGTERM at its parent's end, whatever its options are: the process that
+/// starts it, or the supervisor that adopts it, would end it and with it the disk of a guest.
+std::vector<sock_filter> ignore_end_of_parent() {
+  const std::unique_ptr<void, decltype(&seccomp_release)> filter{seccomp_init(SCMP_ACT_ALLOW),
+                                                                 seccomp_release};
+  const core::Descriptor file{memfd_create("filter", MFD_CLOEXEC)};
+  if (!filter || !file.is_open()) return {};
+  const scmp_arg_cmp is_parent_end = SCMP_A0_64(SCMP_CMP_EQ, PR_SET_PDEATHSIG);
+  int fault =
+      seccomp_rule_add_array(filter.get(), SCMP_ACT_ERRNO(0), SCMP_SYS(prctl), 1, &is_parent_end);
+  if (fault == 0) fault = seccomp_export_bpf(filter.get(), file.number());
+  struct stat made {};
+  if (fault == 0 && fstat(file.number(), &made) != 0) fault = -errno;
+  std::vector<sock_filter> program(static_cast<std::size_t>(made.st_size) / sizeof(sock_filter));
+  if (fault == 0 &&
+      pread(file.number(), program.data(), program.size() * sizeof(sock_filter), 0) != made.st_size)
+    fault = -EIO;
+  errno = -fault;
+  return fault == 0 ? program : std::vector<sock_filter>{};
+}
+
 /// What the new process needs; made before fork(), after which nothing may be allocated.
 struct Start {
   std::vector<std::string> argv;
   std::vector<std::string> environment;  // the last is LISTEN_PID=, with room for the number
+  std::vector<sock_filter> filter;
   std::string directory;
   int listening;
   int pid_file;
@@ -109,6 +138,9 @@ struct Start {
              dup2(start.log, 2) == 2 && dup2(start.listening, listen_descriptor) >= 0 &&
              fcntl(listen_descriptor, F_SETFD, 0) == 0;  // it may have that number already
   close_range(listen_descriptor + 1, ~0U, 0);
+  const sock_fprog filter{static_cast<unsigned short>(start.filter.size()), start.filter.data()};
+  is_ready = is_ready && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+             prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
   if (is_ready) execvpe(argv[0], argv, environment);
   dprintf(2, "cannot run %s: %s\n", argv[0], strerrorname_np(errno));
   _exit(127);
@@ -196,12 +228,14 @@ core::Result<void> start_base_server(const HostVolume& volume, const std::string
     return core::refuse_errno("cannot write a file of the volume");
   Start start{.argv = command(*volume.disk),
               .environment = {},
+              .filter = ignore_end_of_parent(),
               .directory = directory,
               .listening = listening.number(),
               .pid_file = pid.number(),
               .log = log.number(),
               .nothing = nothing.number(),
               .user = user};
+  if (start.filter.empty()) return core::refuse_errno("cannot make a filter of system calls");
   for (char** variable = environ; *variable; ++variable) start.environment.emplace_back(*variable);
   start.environment.emplace_back("LISTEN_FDS=1");
   start.environment.emplace_back(std::string(pid_variable) + std::string(pid_digits_max, '\0'));
