@@ -32,6 +32,15 @@ struct Adapter {
   friend bool operator==(const Adapter&, const Adapter&) = default;
 };
 
+/// An adapter that a placed node has.
+struct LeasedAdapter {
+  Adapter adapter = {};
+  std::uint32_t pkey = 0;  // its port is a full member of this partition
+  NUCLEUS_FIELDS(adapter, pkey);
+
+  friend bool operator==(const LeasedAdapter&, const LeasedAdapter&) = default;
+};
+
 constexpr std::size_t host_adapters_max = 64;
 
 inline bool is_hex(std::string_view text) {

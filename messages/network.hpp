@@ -62,9 +62,10 @@ struct PortsLeased {
   NodeId node_id = {};
   ClusterId cluster_id = {};
   ProjectId project_id = {};
-  std::vector<Port> ports = {};  // a frontend's public port first, then the private one
-  std::string reason = {};       // why there are none; empty if there are
-  NUCLEUS_FIELDS(node_id, cluster_id, project_id, ports, reason);
+  std::vector<Port> ports = {};           // a frontend's public port first, then the private one
+  std::string reason = {};                // why there are none; empty if there are
+  std::vector<FabricLease> fabrics = {};  // the cluster's, by name, if the node is a compute node
+  NUCLEUS_FIELDS(node_id, cluster_id, project_id, ports, reason, fabrics);
 };
 
 /// Event: a cluster was removed; its VLAN and pkeys are quarantined until they may be leased again.

@@ -44,8 +44,9 @@ struct NodeStatus {
   ComputesetId computeset_id = 0;  // the unfinished one that it is in; 0 = none
   ComputesetState computeset_state = ComputesetState::unknown;  // of that one
   std::vector<Port> ports = {};                                 // public one first
+  std::vector<LeasedAdapter> adapters = {};                     // while it is placed
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, state, reason, is_desired_on, host_id,
-                 computeset_id, computeset_state, ports);
+                 computeset_id, computeset_state, ports, adapters);
 };
 
 /// What a node is charged, in thousandths of a service unit (SU) an hour. 3600 core-seconds of an

@@ -39,6 +39,12 @@ inline core::Key<StoredAddressQuarantine> address_quarantine(const msg::ClusterI
 inline core::Key<StoredAddressQuarantine> address_quarantines() {
   return {"nucleus:network:address-quarantine:"};
 }
+inline core::Key<StoredMembers> members(const msg::NodeId& id, std::uint64_t epoch) {
+  return {"nucleus:network:members:" + id.value + "/" + std::to_string(epoch)};
+}
+inline core::Key<StoredMembers> all_members() {
+  return {"nucleus:network:members:"};
+}
 inline core::Key<StoredMacCount> mac_count() {
   return {"nucleus:network:mac-count:all"};
 }

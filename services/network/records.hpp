@@ -51,6 +51,20 @@ struct StoredAddressQuarantine {
   NUCLEUS_FIELDS(cluster_id, ip, until_unix_s);
 };
 
+/// The ports of a placement's adapters, and the partitions that they must be members of, or must
+/// leave.
+struct StoredMembers {
+  msg::NodeId node_id = {};
+  msg::ClusterId cluster_id = {};
+  msg::ProjectId project_id = {};
+  std::uint64_t epoch = 0;
+  std::vector<msg::LeasedAdapter> adapters = {};
+  bool is_released = false;  // they must leave; the record goes when they have left
+  bool is_joined = false;    // as last emitted
+  std::string reason = {};   // as last emitted: why they have not joined
+  NUCLEUS_FIELDS(node_id, cluster_id, project_id, epoch, adapters, is_released, is_joined, reason);
+};
+
 /// The number of MACs issued so far.
 struct StoredMacCount {
   std::uint64_t issued = 0;

@@ -104,12 +104,17 @@ struct StoredNode {
   msg::DiskContent disk = {};    // as the image store reported it last
   msg::DiskWork disk_work = {};  // under way, or ended last
   bool is_save_due = false;      // its disk is to be saved because it went off
+  std::vector<msg::FabricLease> fabrics = {};     // that it needs an adapter on
+  std::vector<msg::LeasedAdapter> adapters = {};  // of its placement
+  bool has_joined = false;                        // their ports are members of its partitions
+  std::string joining_reason = {};                // why they are not
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
                  volume_iso_id, is_desired_on, computeset_id, is_removed, size, host_id, epoch,
                  revision, is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets,
                  placed_unix_s, running_unix_s, off_unix_s, disk_host_id, is_disk_fresh,
                  spare_disk_hosts, start_failures, observed, observed_reason, wait, state, reason,
-                 is_leaving, is_preparing, disk, disk_work, is_save_due);
+                 is_leaving, is_preparing, disk, disk_work, is_save_due, fabrics, adapters,
+                 has_joined, joining_reason);
 };
 
 /// A removed node whose disk its host has not deleted yet.
@@ -131,6 +136,17 @@ struct StoredUnacknowledged {
   msg::ProjectId project_id = {};
   std::string reason = {};
   NUCLEUS_FIELDS(project_id, reason);
+};
+
+/// An adapter of a host that a placement has, or had: until its port has left its partitions, no
+/// other placement can have it.
+struct StoredAdapterUse {
+  std::string pci_address = {};
+  msg::NodeId node_id = {};
+  std::uint64_t epoch = 0;  // of the placement
+  NUCLEUS_FIELDS(pci_address, node_id, epoch);
+
+  friend bool operator==(const StoredAdapterUse&, const StoredAdapterUse&) = default;
 };
 
 /// A host. Heartbeats stay in memory.
@@ -164,11 +180,12 @@ struct StoredHost {
   std::string profile_reason = {};  // why the host cannot give it
   std::vector<msg::Adapter> adapters = {};
   std::string adapters_reason = {};  // why some are not among them
+  std::vector<StoredAdapterUse> adapter_uses = {};
   NUCLEUS_FIELDS(host_id, process, cpus, memory_mb, driver, accelerator, is_drained, drain_reason,
                  state, reason, revision, machine_id, keeps_volumes, batch_state, batch_reason,
                  job_computeset_id, start_failures, start_failure, host_class, rack, isolation,
                  isolation_reason, isolation_since_unix_s, isolation_faults, profile,
-                 profile_reason, adapters, adapters_reason);
+                 profile_reason, adapters, adapters_reason, adapter_uses);
 };
 
 constexpr std::uint32_t start_failures_max = 2;  // in a row: a host is suspect from then on

@@ -11,7 +11,8 @@ namespace nucleus::scheduler {
 struct Resources {
   std::int64_t cpus = 0;
   std::int64_t memory_mb = 0;
-  NUCLEUS_FIELDS(cpus, memory_mb);
+  std::int64_t adapters = 0;  // on each fabric
+  NUCLEUS_FIELDS(cpus, memory_mb, adapters);
 
   friend bool operator==(const Resources&, const Resources&) = default;
 };

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "messages/adapters.hpp"
 #include "messages/allocations.hpp"
 #include "messages/console.hpp"
 #include "messages/explanations.hpp"
@@ -82,6 +83,7 @@ void for_every_request_and_event(Visit&& visit) {
                  ReceiveLayer, ImagePublished, ImageRemoved, ImageTagged, ImageUntagged,
                  VolumeChanged, VolumePlaced>(visit);
   visit_messages<ListNetworks, ListFabrics, NetworkLeased, PortsLeased, NetworkReleased>(visit);
+  visit_messages<AdaptersLeased, AdaptersReleased, PartitionsJoined, PartitionsLeft>(visit);
   visit_messages<IssueTicket, ConsoleSessionChanged, ListRecordings, RemoveRecording, ReadRecording,
                  RecordingChanged, RecordingRemoved>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);
@@ -123,6 +125,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<network::StoredVlanQuarantine>("network.vlan-quarantine");
   one.template operator()<network::StoredPkeyQuarantine>("network.pkey-quarantine");
   one.template operator()<network::StoredAddressQuarantine>("network.address-quarantine");
+  one.template operator()<network::StoredMembers>("network.members");
   one.template operator()<network::StoredMacCount>("network.mac-count");
   one.template operator()<image_store::StoredProject>("image_store.project");
   one.template operator()<image_store::StoredImage>("image_store.image");
