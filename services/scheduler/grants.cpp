@@ -25,7 +25,7 @@ void GrantSender::send(const StoredHost& host, const std::set<msg::NodeId>& node
                            .boot_id = heartbeats_.boot_id(host_id),
                            .machine_id = host.machine_id};
   for (const auto& id : nodes)
-    if (const auto* node = view_.node(id); node && node->host_id == host_id)
+    if (const auto* node = view_.node(id); node && node->host_id == host_id && !is_joining(*node))
       request.grants.push_back(grant_of(*node, view_));
   heartbeats_.begin_call(host_id);
   const core::CallOptions options{.to = host.process,

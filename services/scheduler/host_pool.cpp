@@ -86,7 +86,7 @@ const HostPool::Host* HostPool::find(const msg::HostId& id) const {
 
 bool HostPool::is_any_open(const Need& need) const {
   return std::ranges::any_of(groups_,
-                             [&](const auto& group) { return has_class(group.first.place, need); });
+                             [&](const auto& group) { return suits(group.first.place, need); });
 }
 
 HostPoolDraft::HostPoolDraft(const HostPool& pool) : pool_{pool} {
@@ -141,7 +141,7 @@ const HostPool::Hold* HostPoolDraft::find_hold(const Need& need) {
   const auto* named = pool_.find(need.host_id);
   for (auto& [key, group] : groups_) {
     const auto& hold = key.hold;
-    if (!has_class(key.place, need) || is_allowed(hold, need) || hold.reservation_id == 0) continue;
+    if (!suits(key.place, need) || is_allowed(hold, need) || hold.reservation_id == 0) continue;
     const bool has_room = need.host_id.empty() ? find_roomiest(group, need) != nullptr
                                                : named && named->is_open && named->hold == hold &&
                                                      named->place == key.place &&

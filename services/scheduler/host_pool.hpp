@@ -1,6 +1,7 @@
 // The hosts and what they have free. An index of the view: its mutator alone changes it.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "services/scheduler/records.hpp"
 
@@ -15,10 +17,11 @@ namespace nucleus::scheduler {
 
 struct Need;
 
-/// What an operator says of a host.
+/// Where a host is, and what it is connected to.
 struct HostPlace {
   std::string host_class = std::string(msg::host_class_default);
-  std::string rack = {};  // empty = not known
+  std::string rack = {};                  // empty = not known
+  std::vector<std::string> fabrics = {};  // that it has adapters on, by name
   auto operator<=>(const HostPlace&) const = default;
 };
 
@@ -77,7 +80,7 @@ class HostPool {
   };
   /// Those that have an open host, by name. Hosts whose rack is not known are in one without name.
   const std::map<std::string, Rack>& racks() const { return racks_; }
-  /// Whether any open host has the class that the node needs.
+  /// Whether any open host has the class and the fabrics that the node needs.
   bool is_any_open(const Need& need) const;
   /// Of all open hosts.
   const Resources& open_free() const { return open_free_; }
@@ -115,6 +118,7 @@ struct Need {
                                     // negative: only hosts of a batch job
   std::int64_t until_unix_s = 0;    // if 0 = none: no host on which one begins before this
   std::optional<std::string> host_class = {};  // only hosts of this one; not set = of any
+  std::vector<std::string> fabrics = {};       // by name: only hosts with adapters on each of them
   friend bool operator==(const Need&, const Need&) = default;
 };
 
@@ -124,12 +128,16 @@ inline bool is_allowed(const HostPool::Hold& hold, const Need& need) {
   return !hold.is_active && need.until_unix_s <= hold.from_unix_s;
 }
 
-inline bool has_class(const HostPlace& place, const Need& need) {
-  return !need.host_class || *need.host_class == place.host_class;
+inline bool has_fabrics(const HostPlace& place, const Need& need) {
+  return std::ranges::includes(place.fabrics, need.fabrics);
+}
+
+inline bool suits(const HostPlace& place, const Need& need) {
+  return (!need.host_class || *need.host_class == place.host_class) && has_fabrics(place, need);
 }
 
 inline bool is_allowed(const HostPool::GroupKey& group, const Need& need) {
-  return has_class(group.place, need) && is_allowed(group.hold, need);
+  return suits(group.place, need) && is_allowed(group.hold, need);
 }
 
 /// Whether the host is one that the node may be on, whatever room it has.

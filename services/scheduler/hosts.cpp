@@ -1,7 +1,8 @@
-// The scheduler's requests about hosts and their classes.
+// The scheduler's requests about hosts, their classes and their adapters.
 #include "services/scheduler/plan/hosts.hpp"
 
 #include "core/list/page_builder.hpp"
+#include "services/scheduler/plan/adapters.hpp"
 #include "services/scheduler/plan/host_classes.hpp"
 #include "services/scheduler/service.hpp"
 #include "services/scheduler/statuses.hpp"
@@ -45,6 +46,16 @@ core::Result<msg::Done> Service::remove_host_class(const msg::RemoveHostClass& r
   auto plan = plan_remove_host_class(view_, request, context.now_unix_ms());
   if (!plan) return std::unexpected(plan.error());
   return ledger_.apply(std::move(*plan), msg::Done{}, context);
+}
+
+core::Result<void> Service::handle_partitions_joined(const msg::PartitionsJoined& event,
+                                                     core::Context& context) {
+  return ledger_.apply(plan_partitions_joined(view_, event, context.now_unix_ms()), context);
+}
+
+core::Result<void> Service::handle_partitions_left(const msg::PartitionsLeft& event,
+                                                   core::Context& context) {
+  return ledger_.apply(plan_partitions_left(view_, event, context.now_unix_ms()), context);
 }
 
 core::Result<msg::HostClasses> Service::list_host_classes(const msg::ListHostClasses& request,

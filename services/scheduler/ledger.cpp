@@ -2,6 +2,7 @@
 
 #include "core/assert.hpp"
 #include "core/log/log.hpp"
+#include "messages/adapters.hpp"
 #include "services/scheduler/keys.hpp"
 #include "services/scheduler/plan/budgets.hpp"
 #include "services/scheduler/plan/host_classes.hpp"
@@ -85,6 +86,28 @@ void emit_host_classes(core::Transaction& transaction, const View& view, const C
       transaction.emit(msg::HostClassRemoved{.project_id = {"public"}, .name = name});
 }
 
+/// A placement's adapters are leased with its epoch, and released when it ends.
+void emit_adapters(core::Transaction& transaction, const View& view, const Changes& changes) {
+  for (const auto& [id, node] : changes.nodes) {
+    const auto* before = view.node(id);
+    const bool has_ended = before && !before->adapters.empty() &&
+                           (!node || node->adapters.empty() || node->epoch != before->epoch);
+    if (has_ended)
+      transaction.emit(msg::AdaptersReleased{.node_id = id,
+                                             .cluster_id = before->definition.cluster_id,
+                                             .project_id = before->definition.project_id,
+                                             .epoch = before->epoch});
+    const bool has_begun = node && !node->adapters.empty() &&
+                           (!before || before->adapters.empty() || node->epoch != before->epoch);
+    if (has_begun)
+      transaction.emit(msg::AdaptersLeased{.node_id = id,
+                                           .cluster_id = node->definition.cluster_id,
+                                           .project_id = node->definition.project_id,
+                                           .epoch = node->epoch,
+                                           .adapters = node->adapters});
+  }
+}
+
 void log(const Shown& shown) {
   for (const auto& computeset : shown.computesets)
     core::log::info("computeset_changed", {{"computeset", computeset.computeset_id},
@@ -142,6 +165,7 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
         before->computeset.idle_since_unix_s == 0)
       transaction.emit(msg::ComputesetIdle{stored->computeset});
   }
+  emit_adapters(transaction, view_, changes);
   emit_reservations(transaction, view_, changes);
   emit_host_classes(transaction, view_, changes);
   if (store_.is_loaded()) log(shown);

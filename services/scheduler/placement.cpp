@@ -148,7 +148,7 @@ class Search {
     Resources free;
     bool keeps_volumes;
     HostPool::Hold hold;
-    std::string host_class;
+    HostPlace place;
     friend bool operator==(const Kind&, const Kind&) = default;
   };
 
@@ -164,7 +164,7 @@ class Search {
       --steps_left_;
       auto& [id, free, host] = hosts_[h];
       if (!fits(size, free) || !may_host(id, *host, need)) continue;
-      const Kind kind{free, host->keeps_volumes, host->hold, host->place.host_class};
+      const Kind kind{free, host->keeps_volumes, host->hold, host->place};
       if (std::ranges::find(tried, kind) != tried.end()) continue;
       tried.push_back(kind);
       chosen_[i] = h;
@@ -237,8 +237,7 @@ std::vector<Need> smallest(const Needs& needs) {
 bool can_never_fit(const HostPool& pool, std::span<const Need> needs) {
   const auto count = static_cast<std::int64_t>(needs.size());
   const auto may_hold_any = [&](const HostPool::Host& host) {
-    return std::ranges::any_of(needs,
-                               [&](const Need& need) { return has_class(host.place, need); });
+    return std::ranges::any_of(needs, [&](const Need& need) { return suits(host.place, need); });
   };
   std::vector<Resources> sizes;  // those that no host seen so far could hold
   for (const auto& need : needs)

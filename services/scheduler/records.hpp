@@ -29,7 +29,7 @@ NUCLEUS_ENUM(WaitReason, ports, volume, still_running, next_pass, no_room, no_ro
              too_large, too_large_for_all, no_host_up, all_hosts_drained, named_host_closed,
              named_host_full, disk, reserved, reservation_planned, reservation_full,
              reservation_begins, behind, batch_hosts, job_missing, job_pending, job_full,
-             start_failed, hosts_in_doubt, disk_work)
+             start_failed, hosts_in_doubt, disk_work, no_adapters)
 
 struct Wait {
   WaitReason reason = WaitReason::unknown;
@@ -141,10 +141,11 @@ struct StoredUnacknowledged {
 /// An adapter of a host that a placement has, or had: until its port has left its partitions, no
 /// other placement can have it.
 struct StoredAdapterUse {
-  std::string pci_address = {};
+  msg::Adapter adapter = {};  // the host may not report it meanwhile: it has no driver there
   msg::NodeId node_id = {};
   std::uint64_t epoch = 0;  // of the placement
-  NUCLEUS_FIELDS(pci_address, node_id, epoch);
+  bool is_leaving = false;  // the placement has ended
+  NUCLEUS_FIELDS(adapter, node_id, epoch, is_leaving);
 
   friend bool operator==(const StoredAdapterUse&, const StoredAdapterUse&) = default;
 };
@@ -410,8 +411,15 @@ inline bool is_open(const StoredHost& host) {
   return host.state == msg::HostState::up && !host.is_drained && !is_in_doubt(host);
 }
 
-inline Resources size_of(const msg::Node& definition) {
-  return {.cpus = definition.cpus, .memory_mb = static_cast<std::int64_t>(definition.memory_mb)};
+inline Resources size_of(const StoredNode& node) {
+  return {.cpus = node.definition.cpus,
+          .memory_mb = static_cast<std::int64_t>(node.definition.memory_mb),
+          .adapters = node.fabrics.empty() ? 0 : 1};
+}
+
+/// Placed, but its host is not given its grant before its adapters are in its partitions.
+inline bool is_joining(const StoredNode& node) {
+  return !node.host_id.empty() && node.is_grant_on && !node.fabrics.empty() && !node.has_joined;
 }
 
 }  // namespace nucleus::scheduler

@@ -11,7 +11,7 @@ namespace nucleus::scheduler {
 struct Resources {
   std::int64_t cpus = 0;
   std::int64_t memory_mb = 0;
-  std::int64_t adapters = 0;  // on each fabric
+  std::int64_t adapters = 0;  // InfiniBand: of each fabric that the node needs
   NUCLEUS_FIELDS(cpus, memory_mb, adapters);
 
   friend bool operator==(const Resources&, const Resources&) = default;

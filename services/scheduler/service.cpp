@@ -152,6 +152,8 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.subscribe<msg::ProjectRemoved>(*this, &Service::handle_project_removed);
   bus_.subscribe<msg::AcknowledgementChanged>(*this, &Service::handle_acknowledgement);
   bus_.subscribe<msg::PortsLeased>(*this, &Service::handle_ports_leased);
+  bus_.subscribe<msg::PartitionsJoined>(*this, &Service::handle_partitions_joined);
+  bus_.subscribe<msg::PartitionsLeft>(*this, &Service::handle_partitions_left);
   bus_.subscribe<msg::VolumePlaced>(*this, &Service::handle_volume_placed);
   const core::Milliseconds sweep{config.sweep_ms};
   bus_.every(sweep, *this, &Service::prove_ownership);

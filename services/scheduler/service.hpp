@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/runtime/runtime.hpp"
+#include "messages/adapters.hpp"
 #include "messages/allocations.hpp"
 #include "messages/explanations.hpp"
 #include "messages/host_classes.hpp"
@@ -100,6 +101,11 @@ class Service {
                                             core::Context& context);
   core::Result<msg::HostClasses> list_host_classes(const msg::ListHostClasses& request,
                                                    core::Context& context);
+
+  core::Result<void> handle_partitions_joined(const msg::PartitionsJoined& event,
+                                              core::Context& context);
+  core::Result<void> handle_partitions_left(const msg::PartitionsLeft& event,
+                                            core::Context& context);
 
   // lists.cpp
   core::Result<msg::Hosts> list_hosts(const msg::ListHosts& request, core::Context& context);

@@ -16,7 +16,8 @@ msg::Computeset as_submitted(msg::Computeset computeset) {
 bool is_shown_alike(const StoredNode& left, const StoredNode& right) {
   return left.state == right.state && left.reason == right.reason &&
          left.is_desired_on == right.is_desired_on && left.host_id == right.host_id &&
-         left.computeset_id == right.computeset_id && left.ports == right.ports;
+         left.computeset_id == right.computeset_id && left.ports == right.ports &&
+         left.adapters == right.adapters;
 }
 
 /// Of what is used there, and of heartbeats, no event is made.
@@ -54,7 +55,8 @@ msg::NodeStatus status_of(const StoredNode& node, const StoredComputeset* comput
           .host_id = node.host_id,
           .computeset_id = node.computeset_id,
           .computeset_state = computeset_state,
-          .ports = node.ports};
+          .ports = node.ports,
+          .adapters = node.adapters};
 }
 
 /// Why it is not up, or takes no nodes, or takes them last.
@@ -111,7 +113,8 @@ msg::Grant grant_of(const StoredNode& node, const View& view) {
           .ports = node.ports,
           .peers = view.peers_of(definition.cluster_id),
           .volume = node.volume,
-          .is_disk_on_host = !node.disk_host_id.empty()};
+          .is_disk_on_host = !node.disk_host_id.empty(),
+          .adapters = node.adapters};
 }
 
 Shown shown_by(const View& before, const Changes& changes) {

@@ -1,11 +1,29 @@
 #include "services/scheduler/view.hpp"
 
+#include <algorithm>
+
 #include "core/hostlist/peer_ranges.hpp"
 #include "services/scheduler/reserved_hosts.hpp"
 
 namespace nucleus::scheduler {
 
 namespace {
+
+/// How many of its adapters nodes have or can be given, by fabric.
+std::map<std::string, std::int64_t> adapters_by_fabric(const StoredHost& host) {
+  std::map<std::string, std::string> fabrics;  // by PCI address
+  for (const auto& adapter : host.adapters) fabrics[adapter.pci_address] = adapter.fabric;
+  for (const auto& use : host.adapter_uses) fabrics[use.adapter.pci_address] = use.adapter.fabric;
+  std::map<std::string, std::int64_t> counts;
+  for (const auto& [address, fabric] : fabrics) ++counts[fabric];
+  return counts;
+}
+
+std::int64_t least_of(const std::map<std::string, std::int64_t>& counts) {
+  const auto least =
+      std::ranges::min_element(counts, {}, [](const auto& of_fabric) { return of_fabric.second; });
+  return least == counts.end() ? 0 : least->second;
+}
 
 using msg::ComputesetState;
 
@@ -68,6 +86,26 @@ std::optional<HostPool::Hold> batch_hold_of(const StoredHost& host) {
 }
 
 }  // namespace
+
+Resources total_of(const StoredHost& host, const Config& config) {
+  return {.cpus = static_cast<std::int64_t>(host.cpus) * config.cpu_overcommit,
+          .memory_mb = static_cast<std::int64_t>(host.memory_mb),
+          .adapters = least_of(adapters_by_fabric(host))};
+}
+
+Resources leaving_of(const StoredHost& host) {
+  const auto all = adapters_by_fabric(host);
+  auto left = all;
+  for (const auto& use : host.adapter_uses)
+    if (use.is_leaving) --left[use.adapter.fabric];
+  return {.adapters = least_of(all) - least_of(left)};
+}
+
+HostPlace place_of(const StoredHost& host) {
+  HostPlace place{.host_class = host.host_class, .rack = host.rack};
+  for (const auto& [fabric, count] : adapters_by_fabric(host)) place.fabrics.push_back(fabric);
+  return place;
+}
 
 void View::Indexes::add(const StoredNode& node) {
   const auto& definition = node.definition;
@@ -169,10 +207,12 @@ void View::Indexes::remove_hold(const msg::HostId& id, const HostPool::Hold& hol
 void View::Indexes::add(const StoredHost& host, const Config& config) {
   pool.put(host.host_id, total_of(host, config), is_open(host), host.keeps_volumes,
            is_suspect(host), place_of(host));
+  pool.use(host.host_id, leaving_of(host));
   if (const auto hold = batch_hold_of(host)) add_hold(host.host_id, *hold);
 }
 
 void View::Indexes::remove(const StoredHost& host) {
+  pool.release(host.host_id, leaving_of(host));
   pool.put(host.host_id, {}, false);
   if (const auto hold = batch_hold_of(host)) remove_hold(host.host_id, *hold);
 }

@@ -16,13 +16,18 @@
 namespace nucleus::scheduler {
 
 /// What a host can hold: CPUs are counted `scheduler.cpu_overcommit` times.
-inline Resources total_of(const StoredHost& host, const Config& config) {
-  return {.cpus = static_cast<std::int64_t>(host.cpus) * config.cpu_overcommit,
-          .memory_mb = static_cast<std::int64_t>(host.memory_mb)};
-}
+Resources total_of(const StoredHost& host, const Config& config);
 
-inline HostPlace place_of(const StoredHost& host) {
-  return {.host_class = host.host_class, .rack = host.rack};
+/// What nodes that left the host still have of it: adapters whose ports have not left their
+/// partitions.
+Resources leaving_of(const StoredHost& host);
+
+HostPlace place_of(const StoredHost& host);
+
+inline std::vector<std::string> fabrics_of(const StoredNode& node) {
+  std::vector<std::string> names;
+  for (const auto& lease : node.fabrics) names.push_back(lease.fabric);
+  return names;
 }
 
 class View {

@@ -118,7 +118,7 @@ StoredComputeset with_more(StoredComputeset stored, const Resources& more,
 
 core::Result<void> resize_node(Draft& draft, const msg::NodeId& id) {
   StoredNode& node = draft.edit(id);
-  const auto size = size_of(node.definition);
+  const auto size = size_of(node);
   const auto more = size - node.size;
   if (node.computeset_id != 0 && !(more == Resources{})) {
     const auto changed = with_more(*draft.computeset(node.computeset_id), more, draft.now_unix_s());

@@ -36,8 +36,9 @@ Plan plan_node_defined(const View& view, const msg::NodeDefined& event, std::int
   Draft draft{view, now_unix_ms};
   const auto& id = event.node.node_id;
   const auto* known = view.node(id);
-  StoredNode node = known ? *known : StoredNode{.size = size_of(event.node)};
+  StoredNode node = known ? *known : StoredNode{};
   node.definition = event.node;
+  if (!known) node.size = size_of(node);
   draft.changes().nodes[id] = std::move(node);
   return finish(draft);
 }
@@ -48,6 +49,8 @@ Plan plan_ports(const View& view, const msg::PortsLeased& event, std::int64_t no
   StoredNode& node = draft.edit(event.node_id);
   node.ports = event.ports;
   node.ports_reason = event.reason;
+  node.fabrics = event.fabrics;
+  if (node.host_id.empty()) node.size.adapters = size_of(node).adapters;
   return finish(draft);
 }
 

@@ -59,7 +59,8 @@ Need need_of(const Draft& draft, const StoredNode& node, const msg::HostId& host
   Need need{.size = node.size,
             .host_id = disk.host_id.empty() ? host_id : disk.host_id,
             .is_disk_in_store = disk.is_in_store,
-            .until_unix_s = draft.now_unix_s() + draft.view().config().reservation_horizon_s};
+            .until_unix_s = draft.now_unix_s() + draft.view().config().reservation_horizon_s,
+            .fabrics = fabrics_of(node)};
   const auto* stored = draft.computeset(node.computeset_id);
   if (!stored) return need;
   need.host_class = stored->computeset.host_class;

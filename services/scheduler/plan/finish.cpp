@@ -139,6 +139,7 @@ bool may_help(const StoredHost* before, const StoredHost* host, const Config& co
          before->keeps_volumes != host->keeps_volumes ||
          before->batch_state.empty() != host->batch_state.empty() ||
          before->job_computeset_id != host->job_computeset_id ||
+         !fits(leaving_of(*before), leaving_of(*host)) || place_of(*before) != place_of(*host) ||
          !fits(total_of(*host, config), total_of(*before, config));
 }
 

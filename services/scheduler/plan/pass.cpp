@@ -28,9 +28,14 @@ WaitReason why_all_closed(const View& view, const Need& need) {
   const auto is_any = [&](const auto& is_wanted) {
     return std::ranges::any_of(view.hosts(), [&](const auto& entry) {
       const StoredHost& host = entry.second;
-      return host.state == msg::HostState::up && has_class(place_of(host), need) && is_wanted(host);
+      return host.state == msg::HostState::up && suits(place_of(host), need) && is_wanted(host);
     });
   };
+  const auto has_adapters = [&](const auto& entry) {
+    return has_fabrics(place_of(entry.second), need);
+  };
+  if (std::ranges::none_of(view.hosts(), has_adapters) && !view.hosts().empty())
+    return WaitReason::no_adapters;
   if (is_any([](const StoredHost& host) { return !host.is_drained; }))
     return WaitReason::hosts_in_doubt;
   const bool is_any_up = is_any([](const StoredHost&) { return true; });

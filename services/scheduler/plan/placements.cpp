@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "services/scheduler/plan/adapters.hpp"
 #include "services/scheduler/plan/allocations.hpp"
 #include "services/scheduler/plan/automatic_saves.hpp"
 #include "services/scheduler/plan/disks.hpp"
@@ -26,6 +27,7 @@ void place(Draft& draft, const msg::NodeId& id, const msg::HostId& host_id) {
   node.observed = msg::DomainState::absent;
   node.observed_reason.clear();
   node.is_preparing = false;
+  lease_adapters(draft, node);
   draft.change_grant(node);
 }
 
@@ -53,6 +55,7 @@ void end_placement(Draft& draft, const msg::NodeId& id, std::int64_t off_unix_s)
   const bool is_power_on_pending = node.is_desired_on && !node.is_grant_on && !is_moved(node);
   if (is_moved(node) && node.wait.reason == WaitReason::start_failed) forget_fresh_disk(node);
   draft.change_grants(node.host_id);
+  release_adapters(draft, node);
   node.host_id = {};
   node.is_grant_on = false;
   node.off_unix_s = off_unix_s;

@@ -56,8 +56,8 @@ bool are_alike(std::span<const Need> needs) {
 /// A host that has no room for `easier` has none for `need`.
 bool is_as_hard(const Need& need, const Need& easier) {
   return need.reservation_id == easier.reservation_id && need.host_class == easier.host_class &&
-         need.until_unix_s >= easier.until_unix_s && fits(easier.size, need.size) &&
-         (need.is_disk_in_store || !easier.is_disk_in_store);
+         need.fabrics == easier.fabrics && need.until_unix_s >= easier.until_unix_s &&
+         fits(easier.size, need.size) && (need.is_disk_in_store || !easier.is_disk_in_store);
 }
 
 }  // namespace

@@ -326,7 +326,8 @@ core::Result<const msg::Reservation*> pick_reservation(const View& view,
     if (!disk.host_id.empty() && !is_reserved(disk.host_id))
       return refused("the disk of " + node->definition.name + " is on host " + disk.host_id.value +
                      ", which is not in reservation " + name);
-    needs.all.push_back({.size = size_of(node->definition), .host_class = host_class});
+    needs.all.push_back(
+        {.size = size_of(*node), .host_class = host_class, .fabrics = fabrics_of(*node)});
   }
   if (can_never_fit(pool, smallest(needs)))
     return refused("the hosts of reservation " + name + " are too small for the nodes");

@@ -170,14 +170,14 @@ core::Result<Plan> plan_grow(const View& view, Backend& backend, const msg::Grow
   if (auto possible = check_disks(view, *nodes, (*before)->computeset.host_class); !possible)
     return std::unexpected(possible.error());
   Resources more;
-  for (const auto* node : *nodes) more += size_of(node->definition);
+  for (const auto* node : *nodes) more += size_of(*node);
   if (auto allowed = check_allowed(draft, **before, request.viewer, more); !allowed)
     return std::unexpected(allowed.error());
 
   for (const auto* each : *nodes) {
     StoredNode& node = draft.edit(each->definition.node_id);
     node.computeset_id = id;
-    node.size = size_of(node.definition);
+    node.size = size_of(node);
     node.start_failures.clear();
   }
   StoredComputeset& stored = draft.edit(id);

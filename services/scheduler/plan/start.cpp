@@ -187,7 +187,7 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
   for (const auto* node : *nodes) {
     stored.computeset.nodes.push_back(node->definition.node_id);
     stored.cores += node->definition.cpus;
-    stored.memory_mb += size_of(node->definition).memory_mb;
+    stored.memory_mb += size_of(*node).memory_mb;
   }
   if (auto allowed = check_allocation(draft, *allocation_id, charge_core_s_max(stored)); !allowed)
     return std::unexpected(allowed.error());
@@ -197,7 +197,7 @@ core::Result<Plan> plan_start(const View& view, Backend& backend,
   for (const auto* each : *nodes) {
     StoredNode& node = draft.edit(each->definition.node_id);
     node.computeset_id = id;
-    node.size = size_of(node.definition);
+    node.size = size_of(node);
   }
   backend.submit(draft, id);
   if (!view.config().has_batch_system()) keep_estimate(draft, id);

@@ -31,6 +31,9 @@ std::string reason_of(const StoredNode& node, const StoredHost* host, NodeState 
     return text_of(node.wait);
   if (state == NodeState::shutdown && node.observed != DomainState::stopping)
     return "is being stopped";
+  if (is_joining(node))
+    return "its InfiniBand adapters join its partitions" +
+           (node.joining_reason.empty() ? "" : ": " + node.joining_reason);
   if (state == NodeState::nostate && node.observed_reason.empty()) return "is being started";
   if (node.is_grant_on && node.wait.reason == WaitReason::start_failed)
     return node.observed_reason + "; host " + node.host_id.value +

@@ -28,6 +28,8 @@ std::string remedy_for(const Wait& wait) {
     case WaitReason::hosts_in_doubt:
       return "it starts when a host has checked its switch without a fault; if this lasts, the "
              "operator looks at nucleus verify";
+    case WaitReason::no_adapters:
+      return "the operator gives a host adapters: nucleus host show HOST";
     case WaitReason::named_host_closed:
       return "the operator resumes that host; without a named host it may start elsewhere";
     case WaitReason::named_host_full:

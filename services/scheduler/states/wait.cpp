@@ -61,6 +61,8 @@ std::string text_of(const Wait& wait) {
       return "all hosts" + of_class + " that are up are drained";
     case WaitReason::hosts_in_doubt:
       return "the isolation of all hosts" + of_class + " that are up is in doubt";
+    case WaitReason::no_adapters:
+      return "no host has an InfiniBand adapter on each fabric of its cluster";
     case WaitReason::named_host_closed:
       return "host " + wait.subject + " is drained, not up, or its isolation is in doubt";
     case WaitReason::named_host_full:
