@@ -255,6 +255,11 @@ Listing network_view(const Json& networks) {
     for (const auto& fabric : network["fabrics"].items())
       listing.rows.push_back({"(all)", "infiniband " + fabric["fabric"].text(),
                               "pkey " + shown_pkey(number_of(fabric, "pkey")), "", ""});
+    for (const auto& leased : network["adapters"].items())
+      listing.rows.push_back({leased["node_name"].text(),
+                              "infiniband " + leased["adapter"]["fabric"].text(),
+                              "pkey " + shown_pkey(number_of(leased, "pkey")), "",
+                              leased["adapter"]["port_guid"].text()});
     for (const auto& port : network["ports"].items())
       listing.rows.push_back(
           {port["node_name"].text(), network["is_public"].text() == "true" ? "public" : "private",

@@ -124,8 +124,21 @@ void list_volumes(const ExchangePtr& exchange) {
   });
 }
 
+/// The adapters that a cluster's nodes have while they are placed.
+Json adapters_of(const ClusterNodes& whole, const NodeStatusesById& statuses) {
+  Json adapters = Json::array();
+  for (const auto& node : whole.nodes)
+    for (const auto& leased : status_of(node, statuses).adapters) {
+      Json entry = json_of(leased);
+      entry["node_id"] = node.node_id.value;
+      entry["node_name"] = node.name;
+      adapters.push_back(std::move(entry));
+    }
+  return adapters;
+}
+
 /// The networks of a cluster by VLAN, each with the ports of the nodes; the private one with the
-/// cluster's partitions.
+/// cluster's partitions, and the adapters in them.
 std::map<std::uint32_t, Json> networks_of(const ClusterNodes& whole,
                                           const NodeStatusesById& statuses,
                                           const msg::ClusterNetwork& leased) {
@@ -138,6 +151,9 @@ std::map<std::uint32_t, Json> networks_of(const ClusterNodes& whole,
       network["fabrics"] = Json::array();
       if (port.vlan == leased.vlan)
         for (const auto& lease : leased.fabrics) network["fabrics"].push_back(json_of(lease));
+      if (!network.contains("adapters"))
+        network["adapters"] =
+            port.vlan == leased.vlan ? adapters_of(whole, statuses) : Json::array();
       Json entry = json_of(port);
       entry["node_id"] = node.node_id.value;
       entry["node_name"] = node.name;
@@ -162,7 +178,7 @@ void list_networks(const ExchangePtr& exchange) {
           exchange->ask(leases, [=](const msg::ClusterNetworks& found) {
             const auto leased =
                 found.networks.empty() ? msg::ClusterNetwork{} : found.networks.front();
-            ListPage list{.name = "networks", .fields = {"vlan", "is_public", "fabrics", "ports"}};
+            ListPage list{.name = "networks", .fields = {"vlan", "is_public", "fabrics", "adapters", "ports"}};
             std::uint32_t last = 0;
             for (auto& [vlan, network] : networks_of(whole, statuses, leased)) {
               if (vlan <= after) continue;

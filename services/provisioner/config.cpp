@@ -67,8 +67,9 @@ std::optional<core::Error> read_adapters(core::Settings& settings, Config& confi
   if (!functions) return functions.error();
   config.adapter_functions = *functions;
   config.sysfs = settings.text("provisioner.sysfs", config.sysfs);
-  if (!functions->empty() && !config.driver.has_guests)
-    return msg::invalid("provisioner.adapters", "a simulated host has no adapters");
+  if (!functions->empty() && !config.driver.has_guests && config.sysfs == Config{}.sysfs)
+    return msg::invalid("provisioner.adapters",
+                        "a simulated host has no adapters of this machine: set provisioner.sysfs");
   return std::nullopt;
 }
 
@@ -154,6 +155,9 @@ core::Result<Config> Config::from(core::Settings& settings) {
     return std::unexpected(
         msg::invalid("provisioner.port_prefix", "must be a name of 1 to 7 characters"));
   if (is_simulated && host_id.empty()) {
+    if (host_count > 1 && !config.adapter_functions.empty())
+      return std::unexpected(msg::invalid("provisioner.adapters",
+                                          "only one simulated host of a process has adapters"));
     for (std::int64_t i = 1; i <= host_count; ++i)
       config.hosts.push_back({fmt::format("sim-{:04}", i)});
     return config;
