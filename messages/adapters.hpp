@@ -12,8 +12,8 @@
 
 namespace nucleus::msg {
 
-/// Event of the scheduler: a placement has these adapters of its host, and of no other placement.
-/// Their ports must become full members of the partitions. PartitionsJoined answers it.
+/// Event: a placement has these adapters of its host. Their ports must become full members of the
+/// partitions; PartitionsJoined answers it.
 struct AdaptersLeased {
   static constexpr std::string_view topic = "scheduler.adapters-leased";
   NodeId node_id = {};
@@ -24,8 +24,8 @@ struct AdaptersLeased {
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, epoch, adapters);
 };
 
-/// Event of the scheduler: the placement has ended. Its ports must leave the partitions before
-/// another placement can have the adapters. PartitionsLeft answers it.
+/// Event: the placement has ended. Its ports must leave the partitions before another one has the
+/// adapters; PartitionsLeft answers it.
 struct AdaptersReleased {
   static constexpr std::string_view topic = "scheduler.adapters-released";
   NodeId node_id = {};
@@ -35,8 +35,8 @@ struct AdaptersReleased {
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, epoch);
 };
 
-/// Event of the network service: the ports of a placement's adapters are members of its partitions,
-/// as the ports' own tables show, or why they are not yet.
+/// Event: the ports of a placement's adapters are members of its partitions, as their own tables
+/// show, or why they are not yet.
 struct PartitionsJoined {
   static constexpr std::string_view topic = "network.partitions-joined";
   NodeId node_id = {};
@@ -47,8 +47,8 @@ struct PartitionsJoined {
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, epoch, reason);
 };
 
-/// Event of the network service: the ports of a placement's adapters are in none of its partitions
-/// any more, or are not on the fabric.
+/// Event: the ports of a placement's adapters are in none of its partitions any more, or are not on
+/// the fabric.
 struct PartitionsLeft {
   static constexpr std::string_view topic = "network.partitions-left";
   NodeId node_id = {};

@@ -40,8 +40,8 @@ void log_changes(const std::string& fabric, const FabricCheck& check, const Fabr
 }
 
 core::Result<void> read_into(FabricCheck& check, PartitionDriver& driver,
-                             const Partitions& partitions) {
-  auto reading = driver.read();
+                             const Partitions& partitions, const std::set<PortGuid>& now) {
+  auto reading = driver.read(now);
   if (!reading) return std::unexpected(reading.error());
   check.reading = std::move(*reading);
   check.faults = differences(partitions, check.reading);
@@ -50,23 +50,25 @@ core::Result<void> read_into(FabricCheck& check, PartitionDriver& driver,
 
 }  // namespace
 
-core::Result<FabricCheck> check_fabric(FabricLink& link, const Partitions& wanted) {
+core::Result<FabricCheck> check_fabric(FabricLink& link, const WantedMembers& wanted) {
   FabricCheck check;
   auto& driver = *link.driver;
   if (link.applied) {
     auto difference = driver.configured_difference(*link.applied);
     if (!difference) return std::unexpected(difference.error());
     check.overwritten = std::move(*difference);
-    if (auto read = read_into(check, driver, *link.applied); !read)
+    if (auto read = read_into(check, driver, *link.applied, wanted.unsettled); !read)
       return std::unexpected(read.error());
     check.corrected = check.faults;
   }
-  if (link.applied != wanted || !check.overwritten.empty() || !check.corrected.empty()) {
+  const auto& partitions = wanted.partitions;
+  if (link.applied != partitions || !check.overwritten.empty() || !check.corrected.empty()) {
     link.applied.reset();
-    if (auto told = driver.apply(wanted); !told) return std::unexpected(told.error());
-    link.applied = wanted;
+    if (auto told = driver.apply(partitions); !told) return std::unexpected(told.error());
+    link.applied = partitions;
     for (int count = 0; count < reads_max; ++count) {
-      if (auto read = read_into(check, driver, wanted); !read) return std::unexpected(read.error());
+      if (auto read = read_into(check, driver, partitions, wanted.unsettled); !read)
+        return std::unexpected(read.error());
       if (check.faults.empty()) break;
     }
   }
@@ -101,8 +103,8 @@ msg::Fabric fabric_state(const std::string& name, const FabricHistory& history,
 }
 
 Fabrics::Fabrics(core::Runtime& runtime, const Config& config, Metrics& metrics,
-                 const Drivers& drivers)
-    : loop_{runtime.loop}, workers_{runtime.workers}, metrics_{metrics} {
+                 const Drivers& drivers, Calls calls)
+    : loop_{runtime.loop}, workers_{runtime.workers}, metrics_{metrics}, calls_{std::move(calls)} {
   for (const auto& [name, settings] : config.fabrics) {
     auto& watched = fabrics_[name];
     auto driver = drivers(name);
@@ -114,43 +116,76 @@ Fabrics::Fabrics(core::Runtime& runtime, const Config& config, Metrics& metrics,
   show_counts();
 }
 
-void Fabrics::check(const std::function<Partitions(const std::string& fabric)>& wanted) {
-  for (auto& [name, watched] : fabrics_) {
-    if (!watched.link || watched.is_checking) continue;
-    watched.is_checking = true;
-    workers_.submit([self = self_, &loop = loop_, name, link = watched.link,
-                     partitions = wanted(name), began_ms = loop_.steady_ms()] {
-      auto checked = check_fabric(*link, partitions);
-      loop.post([self, name, began_ms, checked = std::move(checked)] {
-        if (*self) (*self)->take(name, began_ms, checked);
-      });
-    });
-  }
+void Fabrics::check_idle() {
+  for (auto& [name, watched] : fabrics_)
+    if (watched.link && !watched.is_checking) begin(name, watched);
 }
 
-void Fabrics::take(const std::string& name, std::int64_t began_ms,
-                   core::Result<FabricCheck> checked) {
+void Fabrics::check_changed(const std::string& name) {
+  const auto found = fabrics_.find(name);
+  if (found == fabrics_.end() || !found->second.link) return;
+  if (found->second.is_checking)
+    found->second.is_due = true;
+  else
+    begin(name, found->second);
+}
+
+void Fabrics::begin(const std::string& name, Watched& watched) {
+  watched.is_checking = true;
+  watched.is_due = false;
+  auto wanted = calls_.wanted(name);
+  const Begun begun{.at_ms = loop_.steady_ms(), .changes = wanted.changes};
+  workers_.submit(
+      [self = self_, &loop = loop_, name, link = watched.link, wanted = std::move(wanted), begun] {
+        auto checked = check_fabric(*link, wanted);
+        loop.post([self, name, begun, checked = std::move(checked)] {
+          if (*self) (*self)->take(name, begun, checked);
+        });
+      });
+}
+
+void Fabrics::take(const std::string& name, const Begun& begun, core::Result<FabricCheck> checked) {
   auto& watched = fabrics_.at(name);
   watched.is_checking = false;
+  watched.changes = begun.changes;
+  record(name, watched, begun, std::move(checked));
+  show_counts();
+  calls_.checked();
+  if (watched.is_due && !watched.is_checking) begin(name, watched);
+}
+
+void Fabrics::record(const std::string& name, Watched& watched, const Begun& begun,
+                     core::Result<FabricCheck> checked) {
   auto& history = watched.history;
   if (!checked) {
     if (history.failure.empty())
       core::log::error("fabric_not_checked",
                        {{"fabric", name}, {"reason", checked.error().detail}});
     history.failure = checked.error().detail;
-    return show_counts();
+    return;
   }
   log_changes(name, *checked, history);
   if (!checked->overwritten.empty() || !checked->corrected.empty())
     metrics_.partitions_corrected.Increment();
   history = {.check = std::move(*checked),
-             .checked_ms = began_ms,
+             .checked_ms = begun.at_ms,
              .checked_unix_s = loop_.unix_ms() / 1000};
-  show_counts();
 }
 
 msg::Fabric Fabrics::state(const std::string& name) const {
   return fabric_state(name, fabrics_.at(name).history, loop_.steady_ms());
+}
+
+std::map<std::string, SeenFabric> Fabrics::seen() const {
+  std::map<std::string, SeenFabric> seen;
+  for (const auto& [name, watched] : fabrics_) {
+    const auto& history = watched.history;
+    const bool was_read = history.check && history.failure.empty();
+    seen[name] = {.is_managed = watched.link != nullptr,
+                  .changes = watched.changes,
+                  .reading = was_read ? &history.check->reading : nullptr};
+  }
+  return seen;
 }
 
 void Fabrics::show_counts() {

@@ -14,6 +14,7 @@
 #include "messages/fabric_states.hpp"
 #include "services/network/config.hpp"
 #include "services/network/driver/partition_driver.hpp"
+#include "services/network/member_plan.hpp"
 #include "services/network/metrics.hpp"
 
 namespace nucleus::network {
@@ -33,9 +34,16 @@ struct FabricLink {
   std::optional<Partitions> applied = {};  // nothing = not since the start, or it failed
 };
 
+/// What a fabric should have.
+struct WantedMembers {
+  Partitions partitions = {};
+  std::set<PortGuid> unsettled = {};  // ports whose own tables must be read in this check
+  std::uint64_t changes = 0;          // View::member_changes
+};
+
 /// Applies the partitions if they are not those that were applied last, if another program changed
 /// them, or if a port differs; then reads until the ports agree, a few times at most. Blocks.
-core::Result<FabricCheck> check_fabric(FabricLink& link, const Partitions& wanted);
+core::Result<FabricCheck> check_fabric(FabricLink& link, const WantedMembers& wanted);
 
 /// The state of a fabric at `now_ms`, from its last complete check and what failed since. Pure.
 struct FabricHistory {
@@ -51,29 +59,48 @@ class Fabrics {
  public:
   /// The driver of a fabric; null = no subnet manager is told.
   using Drivers = std::function<std::unique_ptr<PartitionDriver>(const std::string& name)>;
+  struct Calls {
+    std::function<WantedMembers(const std::string& name)> wanted = {};
+    std::function<void()> checked = {};  // after each check, also one that failed
+  };
 
-  Fabrics(core::Runtime& runtime, const Config& config, Metrics& metrics, const Drivers& drivers);
+  Fabrics(core::Runtime& runtime, const Config& config, Metrics& metrics, const Drivers& drivers,
+          Calls calls);
   ~Fabrics() { *self_ = nullptr; }
   Fabrics(const Fabrics&) = delete;
   Fabrics& operator=(const Fabrics&) = delete;
 
   /// Begins a check of each fabric that is not being checked.
-  void check(const std::function<Partitions(const std::string& fabric)>& wanted);
+  void check_idle();
+  /// Begins a check with what is wanted now: at once, or after the one that runs.
+  void check_changed(const std::string& name);
   msg::Fabric state(const std::string& name) const;
+  /// By name. The readings are valid until the next check ends.
+  std::map<std::string, SeenFabric> seen() const;
 
  private:
   struct Watched {
     std::shared_ptr<FabricLink> link = {};  // null = no driver; of the worker while it is checked
     FabricHistory history = {};
+    std::uint64_t changes = 0;  // of the last check
     bool is_checking = false;
+    bool is_due = false;  // after the check that runs
+  };
+  struct Begun {
+    std::int64_t at_ms = 0;  // steady
+    std::uint64_t changes = 0;
   };
 
-  void take(const std::string& name, std::int64_t began_ms, core::Result<FabricCheck> checked);
+  void begin(const std::string& name, Watched& watched);
+  void take(const std::string& name, const Begun& begun, core::Result<FabricCheck> checked);
+  void record(const std::string& name, Watched& watched, const Begun& begun,
+              core::Result<FabricCheck> checked);
   void show_counts();
 
   core::Loop& loop_;
   core::Workers& workers_;
   Metrics& metrics_;
+  Calls calls_;
   std::map<std::string, Watched> fabrics_ = {};
   std::shared_ptr<Fabrics*> self_ = std::make_shared<Fabrics*>(this);
 };

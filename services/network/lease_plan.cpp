@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/assert.hpp"
+#include "services/network/member_plan.hpp"
 
 namespace nucleus::network {
 namespace {
@@ -141,6 +142,9 @@ Plan plan_cluster_removal(const View& view, const msg::ClusterId& cluster_id,
     plan.vlan_quarantines.push_back({.vlan = vlan, .until_unix_s = quarantine_end_unix_s});
   for (const auto& lease : cluster.stored.network.fabrics)
     plan.pkey_quarantines.push_back({.lease = lease, .until_unix_s = quarantine_end_unix_s});
+  for (const auto& [id, members] : view.members())
+    if (members.stored.cluster_id == cluster_id && !members.stored.is_released)
+      plan.members.push_back(plan_members_release(view, id).members.front());
   return plan;
 }
 
@@ -160,9 +164,11 @@ Plan plan_node_removal(const View& view, const msg::NodeId& node_id, std::int64_
 std::optional<Plan> plan_quarantine_ends(const View& view, std::int64_t now_unix_s) {
   Plan ended{.vlan_quarantines_ended = view.vlans().due(now_unix_s),
              .address_quarantines_ended = view.addresses_due(now_unix_s)};
+  const auto with_members = pkeys_with_members(view);
   for (const auto& [fabric, pool] : view.pkeys())
     for (const auto pkey : pool.due(now_unix_s))
-      ended.pkey_quarantines_ended.push_back({.fabric = fabric, .pkey = pkey});
+      if (!with_members.contains({fabric, pkey}))
+        ended.pkey_quarantines_ended.push_back({.fabric = fabric, .pkey = pkey});
   if (ended.vlan_quarantines_ended.empty() && ended.pkey_quarantines_ended.empty() &&
       ended.address_quarantines_ended.empty())
     return std::nullopt;

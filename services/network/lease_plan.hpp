@@ -20,8 +20,8 @@ std::string waiting_reason(const View& view, StoredNetwork stored);
 /// wait. Widens the cluster's subnet if that is full, which gives all its nodes the new prefix.
 Plan plan_ports(const View& view, StoredPorts node);
 
-/// Removes a cluster with its ports; its VLAN and pkeys are quarantined. The cluster is in the
-/// view.
+/// Removes a cluster with its ports; its VLAN and pkeys are quarantined, and its members of
+/// partitions must leave. The cluster is in the view.
 Plan plan_cluster_removal(const View& view, const msg::ClusterId& cluster_id,
                           std::int64_t quarantine_end_unix_s);
 
@@ -30,7 +30,7 @@ Plan plan_cluster_removal(const View& view, const msg::ClusterId& cluster_id,
 Plan plan_node_removal(const View& view, const msg::NodeId& node_id, std::int64_t now_unix_s,
                        std::int64_t quarantine_s);
 
-/// Ends the quarantines that are over; nothing if none is.
+/// Ends the quarantines that are over, except of pkeys that have members; nothing if none is.
 std::optional<Plan> plan_quarantine_ends(const View& view, std::int64_t now_unix_s);
 
 /// Serves one of those that wait: the oldest cluster that can have its VLAN and pkeys, else ports

@@ -29,6 +29,14 @@ class Metrics {
         partitions_corrected{
             core::counter(registry, "nucleus_network_partitions_corrected_total",
                           "Times that partitions were not as leased, and were applied again.")},
+        members_joined{core::gauge(registry, "nucleus_network_members_joined",
+                                   "Placed nodes whose ports are in the cluster's partitions.")},
+        members_joining{
+            core::gauge(registry, "nucleus_network_members_joining",
+                        "Placed nodes whose ports are not in the cluster's partitions yet.")},
+        members_leaving{
+            core::gauge(registry, "nucleus_network_members_leaving",
+                        "Ended placements whose ports have not left their partitions yet.")},
         public_addresses_free{core::gauge(registry, "nucleus_network_public_addresses_free",
                                           "Public addresses available to frontends.")},
         clusters_waiting{core::gauge(registry, "nucleus_network_clusters_waiting",
@@ -45,6 +53,9 @@ class Metrics {
   prometheus::Gauge& fabrics_broken;
   prometheus::Gauge& fabrics_unchecked;
   prometheus::Counter& partitions_corrected;
+  prometheus::Gauge& members_joined;
+  prometheus::Gauge& members_joining;
+  prometheus::Gauge& members_leaving;
   prometheus::Gauge& public_addresses_free;
   prometheus::Gauge& clusters_waiting;
   prometheus::Gauge& nodes_waiting;

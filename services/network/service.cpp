@@ -6,6 +6,7 @@
 #include "core/log/log.hpp"
 #include "services/network/keys.hpp"
 #include "services/network/lease_plan.hpp"
+#include "services/network/member_plan.hpp"
 
 namespace nucleus::network {
 namespace {
@@ -15,10 +16,16 @@ constexpr std::size_t served_at_once_max = 10'000;  // clusters and nodes in one
 }  // namespace
 
 Service::Service(core::Runtime& runtime, Config config, const Fabrics::Drivers& drivers)
-    : store_{runtime.store},
+    : bus_{runtime.bus},
+      store_{runtime.store},
       config_{std::move(config)},
       metrics_{runtime.metrics},
-      fabrics_{runtime, config_, metrics_, drivers ? drivers : opensm_drivers(config_)},
+      fabrics_{runtime,
+               config_,
+               metrics_,
+               drivers ? drivers : opensm_drivers(config_),
+               {.wanted = [this](const std::string& name) { return wanted(name); },
+                .checked = [this] { settle_members(); }}},
       view_{config_} {
   runtime.store.on_loaded([this] { load(); });
   auto& bus = runtime.bus;
@@ -28,6 +35,8 @@ Service::Service(core::Runtime& runtime, Config config, const Fabrics::Drivers& 
   bus.subscribe<msg::NodeDefined>(*this, &Service::handle_node_defined);
   bus.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
   bus.subscribe<msg::NodeRemoved>(*this, &Service::handle_node_removed);
+  bus.subscribe<msg::AdaptersLeased>(*this, &Service::handle_adapters_leased);
+  bus.subscribe<msg::AdaptersReleased>(*this, &Service::handle_adapters_released);
   bus.every(core::Milliseconds{config_.sweep_ms}, *this, &Service::sweep);
   if (!config_.fabrics.empty())
     bus.every(core::Milliseconds{config_.fabric_check_ms}, *this, &Service::check_fabrics);
@@ -97,8 +106,11 @@ core::Result<void> Service::handle_cluster_removed(const msg::ClusterRemoved& ev
   const auto& cluster_id = event.cluster.cluster_id;
   if (!view_.cluster(cluster_id)) return {};
   auto tx = store_.begin(context);
-  apply(tx,
-        plan_cluster_removal(view_, cluster_id, context.now_unix_s() + config_.vlan_quarantine_s));
+  const auto plan =
+      plan_cluster_removal(view_, cluster_id, context.now_unix_s() + config_.vlan_quarantine_s);
+  apply(tx, plan);
+  for (const auto& members : plan.members) apply_settled(tx, id_of(members));
+  check_fabrics_of(plan.members);
   // The public address it held goes to the frontend that has waited longest, not to the next one
   // that is defined.
   (void)apply_waiting(tx);
@@ -116,6 +128,44 @@ core::Result<void> Service::handle_node_removed(const msg::NodeRemoved& event,
   return tx.commit();
 }
 
+core::Result<void> Service::handle_adapters_leased(const msg::AdaptersLeased& event,
+                                                   core::Context& context) {
+  const MembersId id{event.node_id, event.epoch};
+  if (view_.members(id)) return {};
+  const auto plan = plan_members(view_, event);
+  if (const auto& reason = plan.members.front().reason; !reason.empty())
+    core::log::error(
+        "adapters_refused",
+        {{"node", event.node_id.value}, {"cluster", event.cluster_id.value}, {"reason", reason}});
+  auto tx = store_.begin(context);
+  apply(tx, plan);
+  apply_settled(tx, id);
+  check_fabrics_of(plan.members);
+  show_counts();
+  return tx.commit();
+}
+
+core::Result<void> Service::handle_adapters_released(const msg::AdaptersReleased& event,
+                                                     core::Context& context) {
+  const MembersId id{event.node_id, event.epoch};
+  auto tx = store_.begin(context);
+  if (const auto* members = view_.members(id)) {
+    if (members->stored.is_released) return {};
+    const auto plan = plan_members_release(view_, id);
+    apply(tx, plan);
+    apply_settled(tx, id);
+    check_fabrics_of(plan.members);
+    show_counts();
+  } else {
+    // They left when their cluster was removed: each release is answered.
+    tx.emit(msg::PartitionsLeft{.node_id = event.node_id,
+                                .cluster_id = event.cluster_id,
+                                .project_id = event.project_id,
+                                .epoch = event.epoch});
+  }
+  return tx.commit();
+}
+
 void Service::sweep(core::Context& context) {
   auto tx = store_.begin(context);
   const auto ended = plan_quarantine_ends(view_, context.now_unix_s());
@@ -125,9 +175,40 @@ void Service::sweep(core::Context& context) {
   (void)tx.commit();  // if it fails, the store loads its records again, and the view with them
 }
 
-/// A partition without members is not made, so its pkey is in no table.
 void Service::check_fabrics(core::Context&) {
-  fabrics_.check([](const std::string&) { return Partitions{}; });
+  fabrics_.check_idle();
+}
+
+WantedMembers Service::wanted(const std::string& fabric) const {
+  return {.partitions = wanted_partitions(view_, fabric),
+          .unsettled = unsettled_ports(view_, fabric),
+          .changes = view_.member_changes()};
+}
+
+void Service::check_fabrics_of(const std::vector<StoredMembers>& changed) {
+  std::set<std::string> names;
+  for (const auto& members : changed)
+    for (const auto& leased : members.adapters) names.insert(leased.adapter.fabric);
+  for (const auto& name : names) fabrics_.check_changed(name);
+}
+
+/// Records which members have joined or left, as the last checks show.
+void Service::settle_members() {
+  if (!store_.is_loaded()) return;
+  auto context = bus_.context();
+  auto tx = store_.begin(context);
+  std::vector<MembersId> ids;
+  const auto seen = fabrics_.seen();
+  for (const auto& [id, members] : view_.members())
+    if (ids.size() < served_at_once_max && plan_settled(view_, id, seen)) ids.push_back(id);
+  if (ids.empty()) return;
+  for (const auto& id : ids) apply_settled(tx, id);
+  show_counts();
+  (void)tx.commit();
+}
+
+void Service::apply_settled(core::Transaction& tx, const MembersId& id) {
+  if (const auto plan = plan_settled(view_, id, fabrics_.seen())) apply(tx, *plan);
 }
 
 /// Serves clusters and nodes that wait, oldest first; false if nothing changed.
@@ -162,14 +243,38 @@ void Service::apply(core::Transaction& tx, const Plan& plan) {
     if (stored.network.vlan != 0) tx.emit(msg::NetworkLeased{stored.network});
   }
   for (const auto& stored : plan.ports) {
+    const auto& cluster = *view_.cluster(stored.cluster_id);
     tx.write(keys::ports(stored.node_id), stored);
     tx.emit(msg::PortsLeased{.node_id = stored.node_id,
                              .cluster_id = stored.cluster_id,
                              .project_id = stored.project_id,
                              .ports = stored.ports,
-                             .reason = stored.reason});
+                             .reason = stored.reason,
+                             .fabrics = stored.is_frontend ? std::vector<msg::FabricLease>{}
+                                                           : cluster.stored.network.fabrics});
   }
   if (plan.macs_issued != 0) tx.write(keys::mac_count(), StoredMacCount{plan.macs_issued});
+  apply_members(tx, plan);
+}
+
+void Service::apply_members(core::Transaction& tx, const Plan& plan) {
+  for (const auto& stored : plan.members) {
+    tx.write(keys::members(stored.node_id, stored.epoch), stored);
+    const bool is_answer = stored.is_joined || !stored.reason.empty();
+    if (!stored.is_released && is_answer)
+      tx.emit(msg::PartitionsJoined{.node_id = stored.node_id,
+                                    .cluster_id = stored.cluster_id,
+                                    .project_id = stored.project_id,
+                                    .epoch = stored.epoch,
+                                    .reason = stored.reason});
+  }
+  for (const auto& stored : plan.members_left) {
+    tx.remove(keys::members(stored.node_id, stored.epoch));
+    tx.emit(msg::PartitionsLeft{.node_id = stored.node_id,
+                                .cluster_id = stored.cluster_id,
+                                .project_id = stored.project_id,
+                                .epoch = stored.epoch});
+  }
 }
 
 void Service::load() {
@@ -182,9 +287,11 @@ void Service::load() {
   all(keys::vlan_quarantines(), records.vlan_quarantines);
   all(keys::pkey_quarantines(), records.pkey_quarantines);
   all(keys::address_quarantines(), records.address_quarantines);
+  all(keys::all_members(), records.members);
   if (const auto* count = store_.read(keys::mac_count())) records.macs_issued = count->issued;
+  const auto changes = view_.member_changes();
   view_ = View(config_);
-  view_.load(records);
+  view_.load(records, changes);
   view_.check();
   show_counts();
 }
@@ -212,6 +319,10 @@ void Service::show_counts() {
   const auto public_addresses = count_public_addresses(view_.public_subnet());
   show(metrics_.public_addresses_free,
        public_addresses - std::min(public_addresses, view_.public_addresses().size()));
+  const auto members = count_members(view_);
+  show(metrics_.members_joined, members.joined);
+  show(metrics_.members_joining, members.joining);
+  show(metrics_.members_leaving, members.leaving);
   show(metrics_.clusters_waiting, view_.clusters_waiting().size());
   show(metrics_.nodes_waiting, view_.nodes_waiting().size());
 }

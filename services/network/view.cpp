@@ -33,6 +33,17 @@ const StoredPorts* View::ports(const msg::NodeId& node_id) const {
   return found == ports_.end() ? nullptr : &found->second;
 }
 
+const View::Members* View::members(const MembersId& id) const {
+  const auto found = members_.find(id);
+  return found == members_.end() ? nullptr : &found->second;
+}
+
+const std::set<MembersId>& View::members_with(const std::string& port_guid) const {
+  static const std::set<MembersId> none;
+  const auto found = members_with_.find(port_guid);
+  return found == members_with_.end() ? none : found->second;
+}
+
 std::vector<StoredAddressQuarantine> View::addresses_due(std::int64_t now_unix_s) const {
   std::vector<StoredAddressQuarantine> due;
   for (const auto& [until_unix_s, cluster_id, ip] : address_quarantines_) {
@@ -68,14 +79,17 @@ void View::apply(const Plan& plan) {
     clusters_.at(one.cluster_id).addresses.insert(address_of(one.ip));
   }
   for (const auto& ports : plan.ports) put(ports);
+  for (const auto& members : plan.members_left) remove_members(id_of(members));
+  for (const auto& members : plan.members) put(members);
   if (plan.macs_issued != 0) macs_issued_ = plan.macs_issued;
 #ifndef NDEBUG
   check();
 #endif
 }
 
-void View::load(const Plan& records) {
-  NUCLEUS_ASSERT(clusters_.empty() && ports_.empty());
+void View::load(const Plan& records, std::uint64_t member_changes) {
+  NUCLEUS_ASSERT(clusters_.empty() && ports_.empty() && members_.empty());
+  member_changes_ = member_changes;
   for (const auto& one : records.vlan_quarantines) vlans_.lease(one.vlan);
   for (const auto& one : records.pkey_quarantines) pkeys_[one.lease.fabric].lease(one.lease.pkey);
   apply(records);
@@ -125,6 +139,28 @@ void View::remove_ports(const msg::NodeId& node_id) {
   ports_.erase(found);
 }
 
+void View::put(const StoredMembers& members) {
+  const auto [entry, is_new] = members_.try_emplace(id_of(members));
+  auto& [stored, since_change] = entry->second;
+  if (is_new || stored.is_released != members.is_released) since_change = ++member_changes_;
+  NUCLEUS_ASSERT(is_new || stored.adapters == members.adapters);
+  stored = members;
+  for (const auto& leased : members.adapters)
+    members_with_[leased.adapter.port_guid].insert(entry->first);
+}
+
+void View::remove_members(const MembersId& id) {
+  const auto found = members_.find(id);
+  NUCLEUS_ASSERT(found != members_.end());
+  for (const auto& leased : found->second.stored.adapters) {
+    const auto with_port = members_with_.find(leased.adapter.port_guid);
+    if (with_port == members_with_.end()) continue;  // two of its adapters have this port
+    with_port->second.erase(id);
+    if (with_port->second.empty()) members_with_.erase(with_port);
+  }
+  members_.erase(found);
+}
+
 void View::remove_network(const msg::ClusterNetwork& network) {
   const auto found = clusters_.find(network.cluster_id);
   NUCLEUS_ASSERT(found != clusters_.end() && found->second.nodes.empty());
@@ -167,6 +203,26 @@ void View::check() const {
   NUCLEUS_ASSERT(public_ports == public_addresses_.size());
   NUCLEUS_ASSERT(private_ports + address_quarantines_.size() == private_addresses);
   NUCLEUS_ASSERT(public_ports + private_ports == macs_.size());
+  check_members();
+}
+
+/// A pkey has members of one cluster, and is not leased to another while it has some; a port is in
+/// partitions of one cluster.
+void View::check_members() const {
+  std::map<std::string, msg::ClusterId> owners;
+  for (const auto& [id, members] : members_) {
+    const auto& stored = members.stored;
+    NUCLEUS_ASSERT(id == id_of(stored) && members.since_change <= member_changes_);
+    for (const auto& [adapter, pkey] : stored.adapters) {
+      NUCLEUS_ASSERT(members_with(adapter.port_guid).contains(id));
+      const auto state = pkeys_.at(adapter.fabric).state(pkey);
+      NUCLEUS_ASSERT(state != NumberState::free);
+      NUCLEUS_ASSERT(stored.is_released || state == NumberState::leased);
+      for (const auto& owned : {adapter.port_guid, adapter.fabric + "/" + std::to_string(pkey)})
+        NUCLEUS_ASSERT(owners.try_emplace(owned, stored.cluster_id).first->second ==
+                       stored.cluster_id);
+    }
+  }
 }
 
 void View::check_ports(const StoredPorts& stored) const {

@@ -28,7 +28,15 @@ struct Plan {
   std::vector<std::uint32_t> vlan_quarantines_ended = {};
   std::vector<msg::FabricLease> pkey_quarantines_ended = {};
   std::vector<StoredAddressQuarantine> address_quarantines_ended = {};
+  std::vector<StoredMembers> members = {};
+  std::vector<StoredMembers> members_left = {};  // removed
 };
+
+using MembersId = std::pair<msg::NodeId, std::uint64_t>;  // with the epoch of the placement
+
+inline MembersId id_of(const StoredMembers& stored) {
+  return {stored.node_id, stored.epoch};
+}
 
 class View {
  public:
@@ -38,12 +46,24 @@ class View {
     std::set<Ipv4> addresses = {};     // private ones, leased or quarantined
   };
 
+  struct Members {
+    StoredMembers stored = {};
+    std::uint64_t since_change = 0;  // that leased or released them
+  };
+
   explicit View(const Config& config);
 
   /// Null if there is none.
   const Cluster* cluster(const msg::ClusterId& cluster_id) const;
   const StoredPorts* ports(const msg::NodeId& node_id) const;
+  const Members* members(const MembersId& id) const;
   const std::map<msg::ClusterId, Cluster>& clusters() const { return clusters_; }
+  const std::map<MembersId, Members>& members() const { return members_; }
+  /// Those that have the port.
+  const std::set<MembersId>& members_with(const std::string& port_guid) const;
+  /// Counts leases and releases of members: a check of a fabric that began earlier does not know
+  /// the later ones.
+  std::uint64_t member_changes() const { return member_changes_; }
   const NumberPool& vlans() const { return vlans_; }
   /// The pkeys of each fabric in the settings, and of those that still have leases.
   const std::map<std::string, NumberPool>& pkeys() const { return pkeys_; }
@@ -66,8 +86,9 @@ class View {
   std::vector<StoredAddressQuarantine> addresses_quarantined(const msg::ClusterId& id) const;
 
   void apply(const Plan& plan);
-  /// Fills an empty view with all stored records.
-  void load(const Plan& records);
+  /// Fills an empty view with all stored records. Counts the members as changes after
+  /// `member_changes`.
+  void load(const Plan& records, std::uint64_t member_changes = 0);
   /// Asserts that the indexes agree with the records, and that nothing is leased twice.
   void check() const;
 
@@ -76,9 +97,12 @@ class View {
 
   void put(const StoredNetwork& network);
   void put(const StoredPorts& ports);
+  void put(const StoredMembers& members);
+  void remove_members(const MembersId& id);
   void remove_ports(const msg::NodeId& node_id);
   void remove_network(const msg::ClusterNetwork& network);
   void check_ports(const StoredPorts& stored) const;
+  void check_members() const;
 
   std::uint32_t public_vlan_;
   Subnet public_subnet_;
@@ -87,6 +111,9 @@ class View {
   std::set<std::string> fabrics_ = {};
   std::map<msg::ClusterId, Cluster> clusters_ = {};
   std::unordered_map<msg::NodeId, StoredPorts> ports_ = {};
+  std::map<MembersId, Members> members_ = {};
+  std::map<std::string, std::set<MembersId>> members_with_ = {};  // by port GUID
+  std::uint64_t member_changes_ = 0;
   std::set<Quarantine> address_quarantines_ = {};
   std::set<Ipv4> public_addresses_ = {};
   std::unordered_set<std::string> macs_ = {};

@@ -2,6 +2,8 @@
 // and what another program changes put right.
 #include <gtest/gtest.h>
 
+#include "messages/adapters.hpp"
+#include "services/network/driver/opensm.hpp"
 #include "services/network/service.hpp"
 #include "tests/support/private_fabric.hpp"
 #include "tests/support/rooms.hpp"
@@ -54,6 +56,7 @@ class NetworkWithFabric : public testing::Test {
   Deployment deployment_ = {};
   Events events_{deployment_};
   StandIn registry_{deployment_, "registry"};
+  StandIn scheduler_{deployment_, "scheduler"};
   Process caller_{deployment_, "caller"};
   std::unique_ptr<Process> service_ = {};
 };
@@ -99,6 +102,35 @@ TEST_F(NetworkWithFabric, NoticesWithin5SecondsThatAnotherProgramWroteThePartiti
       std::chrono::seconds{5}));
   EXPECT_TRUE(is_in_sync()) << fabric().reason;
   EXPECT_FALSE(fabric_.says("ib0/partitions.conf", "oops"));
+}
+
+TEST_F(NetworkWithFabric, MakesThePortOfALeasedAdapterAMemberUntilItIsReleased) {
+  define("a", true);
+  ASSERT_TRUE(network_of("a"));
+  const msg::LeasedAdapter adapter{.adapter = {.pci_address = "0000:81:00.1",
+                                               .fabric = "ib0",
+                                               .port_guid = PrivateFabric::guid(1)},
+                                   .pkey = 0x100};
+  ASSERT_TRUE(scheduler_.emit(msg::AdaptersLeased{.node_id = {"n"},
+                                                  .cluster_id = {"a"},
+                                                  .project_id = {"p"},
+                                                  .epoch = 1,
+                                                  .adapters = {adapter}}));
+  EXPECT_TRUE(events_.next<msg::PartitionsJoined>(
+      [](const msg::PartitionsJoined& joined) { return joined.reason.empty(); }));
+  network::OpenSm driver{{.directory = fabric_.file("ib0"), .tools_directory = fabric_.tools()}};
+  const auto is_member = [&](std::size_t host) {
+    const auto reading = driver.read({});
+    const auto guid = network::parse_guid(PrivateFabric::guid(host));
+    return reading && reading->tables.contains(*guid) && reading->tables.at(*guid).contains(0x8100);
+  };
+  EXPECT_TRUE(is_member(1));
+  EXPECT_FALSE(is_member(2));
+  ASSERT_TRUE(scheduler_.emit(msg::AdaptersReleased{
+      .node_id = {"n"}, .cluster_id = {"a"}, .project_id = {"p"}, .epoch = 1}));
+  EXPECT_TRUE(events_.next<msg::PartitionsLeft>());
+  EXPECT_FALSE(is_member(1));
+  EXPECT_TRUE(is_in_sync()) << fabric().reason;
 }
 
 TEST_F(NetworkWithFabric, AppliesThePartitionsToASubnetManagerThatWasRestarted) {

@@ -37,7 +37,7 @@ class SimulatedFabric final : public network::PartitionDriver {
     if (is_foreign_) return std::string("it was written by another program");
     return std::string(found == wanted ? "" : "it has other members");
   }
-  core::Result<network::FabricReading> read() override {
+  core::Result<network::FabricReading> read(const std::set<network::PortGuid>&) override {
     const std::lock_guard lock{mutex_};
     if (!is_manager_up_)
       return core::refuse(core::ErrorCode::unavailable, "there is no subnet manager");

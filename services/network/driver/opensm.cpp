@@ -99,7 +99,7 @@ core::Result<std::string> OpenSm::configured_difference(const Partitions& partit
   return file("partitions.conf") + " has other members";
 }
 
-core::Result<FabricReading> OpenSm::read() {
+core::Result<FabricReading> OpenSm::read(const std::set<PortGuid>& now) {
   const auto manager_output = run("sminfo", {});
   if (!manager_output) return std::unexpected(manager_output.error());
   const auto manager = parse_manager(*manager_output);
@@ -108,6 +108,7 @@ core::Result<FabricReading> OpenSm::read() {
   if (!ports_output) return std::unexpected(ports_output.error());
   const auto ports = parse_ports(*ports_output);
   if (!ports) return std::unexpected(ports.error());
+  rotation_.must_also_read(now);
   for (const auto& port : rotation_.due(*ports)) {
     const auto output =
         run("smpquery", {"pkeys", std::to_string(port.lid), std::to_string(port.number)});

@@ -23,7 +23,7 @@ class OpenSm final : public PartitionDriver {
 
   core::Result<void> apply(const Partitions& partitions) override;
   core::Result<std::string> configured_difference(const Partitions& partitions) override;
-  core::Result<FabricReading> read() override;
+  core::Result<FabricReading> read(const std::set<PortGuid>& now) override;
   core::Result<std::vector<std::string>> unsafe_settings() override;
 
  private:

@@ -21,9 +21,10 @@ class PartitionDriver {
   /// reason, as one line; empty = it is.
   virtual core::Result<std::string> configured_difference(const Partitions& partitions) = 0;
 
-  /// The pkey tables of the ports themselves, whatever the subnet manager believes; those of ports
-  /// that were as they should be may be a few turns old. `unavailable` if one does not answer.
-  virtual core::Result<FabricReading> read() = 0;
+  /// The pkey tables of the ports themselves, whatever the subnet manager believes. Those of `now`
+  /// are read in this call; of the others, those of ports that were as they should be may be a few
+  /// turns old. `unavailable` if one does not answer.
+  virtual core::Result<FabricReading> read(const std::set<PortGuid>& now) = 0;
 
   /// The settings of the subnet manager that are not safe, one line each.
   virtual core::Result<std::vector<std::string>> unsafe_settings() = 0;

@@ -23,6 +23,9 @@ class PortRotation {
 
   /// These must be read in the next turn, whatever is known of them.
   void must_read(std::set<PortGuid> ports) { must_read_ = std::move(ports); }
+  void must_also_read(const std::set<PortGuid>& ports) {
+    must_read_.insert(ports.begin(), ports.end());
+  }
   void must_read_all() { tables_.clear(); }
 
  private:

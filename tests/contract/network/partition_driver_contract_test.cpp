@@ -73,7 +73,7 @@ testing::AssertionResult take_effect(network::PartitionDriver& driver,
   std::string last;
   const bool are_in_sync = eventually(
       [&] {
-        const auto reading = driver.read();
+        const auto reading = driver.read({});
         if (!reading) last = reading.error().detail;
         if (!reading) return false;
         const auto faults = network::differences(partitions, *reading);
@@ -98,7 +98,7 @@ TYPED_TEST(PartitionDriverContract, PutsEachPortIntoItsPartitionsAndNoOthers) {
   Partitions partitions{{0x101, {port_of(1), port_of(2)}}, {0x102, {port_of(3)}}};
   ASSERT_TRUE(driver.apply(partitions));
   ASSERT_TRUE(take_effect(driver, partitions));
-  const auto reading = driver.read();
+  const auto reading = driver.read({});
   ASSERT_TRUE(reading);
   EXPECT_EQ(reading->manager, port_of(0));
   EXPECT_EQ(reading->tables.size(), hosts);
@@ -124,7 +124,7 @@ TYPED_TEST(PartitionDriverContract, ShowsWhatAnotherProgramWroteAndPutsItRight) 
   EXPECT_NE(driver.configured_difference(partitions).value(), "");
   // What it cannot read opens every partition.
   EXPECT_TRUE(eventually([&] {
-    const auto reading = driver.read();
+    const auto reading = driver.read({});
     if (!reading) return false;
     const auto faults = network::differences(partitions, *reading);
     return !faults.empty() && faults.front().is_excess;
@@ -141,12 +141,12 @@ TYPED_TEST(PartitionDriverContract, KeepsThePartitionsOfAPortThatLosesItsLink) {
   ASSERT_TRUE(take_effect(driver, partitions));
   this->world_.set_link(1, false);
   EXPECT_TRUE(eventually([&] {
-    const auto reading = driver.read();
+    const auto reading = driver.read({});
     return reading && !reading->tables.contains(port_of(1));
   }));
   EXPECT_TRUE(take_effect(driver, partitions));  // the others are not disturbed
   this->world_.set_link(1, true);
-  EXPECT_TRUE(eventually([&] { return has(driver.read(), 1, 0x101); }, std::chrono::seconds{60}));
+  EXPECT_TRUE(eventually([&] { return has(driver.read({}), 1, 0x101); }, std::chrono::seconds{60}));
   EXPECT_TRUE(take_effect(driver, partitions));
 }
 

@@ -23,7 +23,9 @@ class CheckedFabric {
     link_.driver = std::move(driver);
   }
   tests::SimulatedFabric* operator->() { return fabric_; }
-  core::Result<FabricCheck> check(const Partitions& wanted) { return check_fabric(link_, wanted); }
+  core::Result<FabricCheck> check(const Partitions& wanted) {
+    return check_fabric(link_, {.partitions = wanted});
+  }
   const FabricLink& link() const { return link_; }
 
  private:

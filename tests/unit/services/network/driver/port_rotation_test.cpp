@@ -46,6 +46,17 @@ TEST(PortRotation, ReadsFirstWhatMustBeRead) {
   EXPECT_EQ(read_turn(rotation, 200).size(), 200u);
 }
 
+TEST(PortRotation, AlsoReadsThePortsThatAreAskedFor) {
+  PortRotation rotation;
+  (void)read_turn(rotation, 200);
+  (void)read_turn(rotation, 200);  // 1..64
+  rotation.must_read({{1}});
+  rotation.must_also_read({{2}, {900}});
+  const auto read = read_turn(rotation, 200);
+  EXPECT_TRUE(read.contains(1) && read.contains(2));
+  EXPECT_EQ(read.size(), ports_in_turn + 2);
+}
+
 TEST(PortRotation, ReadsAgainAPortThatWasNotOnTheFabric) {
   PortRotation rotation;
   (void)read_turn(rotation, 200);
