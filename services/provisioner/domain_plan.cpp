@@ -107,6 +107,7 @@ DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel ac
                           .vlan = static_cast<std::uint16_t>(vlan_of(port)),
                           .device = tap_name(config.port_prefix, port.mac),
                           .guarded_ip = port.is_public ? port.ip : ""});
+  spec.adapters = grant.adapters;
   return spec;
 }
 

@@ -31,10 +31,12 @@ class DomainWork {
   void end_with_success();
   /// Delays the next step: 0.5 s after the first failure, then doubled up to `retry_ms_max`.
   void end_with_failure(std::int64_t now_ms, std::int64_t retry_ms_max);
+  void begin_epoch() { is_shutdown_sent = are_adapters_released = false; }
   /// A new grant need not wait for the last failure's delay.
   void retry_now() { not_before_ms_ = 0; }
 
-  bool is_shutdown_sent = false;  // to the guest, under the present epoch
+  bool is_shutdown_sent = false;       // to the guest, under the present epoch
+  bool are_adapters_released = false;  // since the last start
 
  private:
   bool is_busy_ = false;

@@ -16,8 +16,9 @@ int main(int argc, char** argv) {
         auto config = provisioner::Config::from(runtime.settings);
         if (!config) return std::unexpected(config.error());
         config->address = provisioner::own_address(runtime.settings.text("bus.requests_url", ""));
-        auto hypervisor =
-            std::make_shared<provisioner::LibvirtHypervisor>(config->libvirt_uri, config->profile);
+        auto hypervisor = std::make_shared<provisioner::LibvirtHypervisor>(
+            config->libvirt_uri, config->profile,
+            provisioner::HostAdapters{config->sysfs, config->adapter_functions});
         auto leases = std::make_shared<provisioner::LeaseFile>(config->state_directory,
                                                                config->driver.outlives_process);
         const provisioner::WorkerPools pools{.pings = std::make_shared<core::ThreadWorkers>(1),

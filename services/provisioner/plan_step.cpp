@@ -4,7 +4,9 @@
 
 namespace nucleus::provisioner {
 
-Step plan_step(const StoredGrant& stored, const DomainView& domain) {
+namespace {
+
+Step plan_domain_step(const StoredGrant& stored, const DomainView& domain) {
   const auto& grant = stored.grant;
   const bool is_present = domain.epoch.has_value();
   const bool has_run = stored.phase != GrantPhase::pending;
@@ -28,6 +30,14 @@ Step plan_step(const StoredGrant& stored, const DomainView& domain) {
   return Step::none;
 }
 
+}  // namespace
+
+Step plan_step(const StoredGrant& stored, const DomainView& domain) {
+  const Step step = plan_domain_step(stored, domain);
+  const bool is_end = step == Step::record_end || step == Step::forget;
+  return is_end && domain.has_adapters ? Step::release : step;
+}
+
 bool is_driver_step(Step step) {
   switch (step) {
     case Step::create:
@@ -35,6 +45,7 @@ bool is_driver_step(Step step) {
     case Step::shut_down:
     case Step::reboot:
     case Step::reset:
+    case Step::release:
       return true;
     case Step::unknown:
     case Step::none:

@@ -8,9 +8,10 @@
 
 namespace nucleus::provisioner {
 
-/// `record_…` and `forget` change the record alone; the others act on the domain.
+/// `record_…` and `forget` change the record alone; the others act on the domain or, once there is
+/// none, on its adapters (`release`).
 NUCLEUS_ENUM(Step, none, create, destroy, shut_down, reboot, reset, record_running, record_end,
-             forget)
+             forget, release)
 
 /// What plan_step() reads besides the grant.
 struct DomainView {
@@ -19,10 +20,11 @@ struct DomainView {
   bool is_fenced = false;         // the host's lease is over
   bool is_being_created = false;  // a call to create it has not returned
   bool is_shutdown_sent = false;  // by this process, under this epoch
+  bool has_adapters = false;      // that were not released since
   std::int64_t now_unix_ms = 0;
 };
 
-/// The table in docs/states.md, "Domain": the first row that fits.
+/// The table in docs/states.md, "Domain": the first row that fits; `release` before a grant ends.
 Step plan_step(const StoredGrant& stored, const DomainView& domain);
 
 /// Whether the step is a call of the driver.

@@ -46,6 +46,8 @@ core::Result<void> run_step(const StepJob& job, Step step) {
       return job.hypervisor->reboot(name);
     case Step::reset:
       return job.hypervisor->reset(name);
+    case Step::release:
+      return job.hypervisor->release(job.stored.grant.adapters);
     case Step::unknown:
     case Step::none:
     case Step::record_running:
@@ -112,9 +114,13 @@ void Reconciler::reconcile_all() {
 
 DomainView Reconciler::view_of(const StoredGrant& stored) {
   const Grants::Id id{stored.host_id, stored.grant.node_id};
+  const auto& work = parts_.domains.work(id);
   DomainView view{.is_fenced = parts_.leases.is_fenced(stored.host_id),
                   .is_being_created = parts_.domains.is_being_created(id),
-                  .is_shutdown_sent = parts_.domains.work(id).is_shutdown_sent,
+                  .is_shutdown_sent = work.is_shutdown_sent,
+                  .has_adapters = parts_.config.driver.has_guests &&
+                                  !stored.grant.adapters.empty() &&
+                                  stored.phase != GrantPhase::ended && !work.are_adapters_released,
                   .now_unix_ms = parts_.leases.head_unix_ms()};
   if (const auto* seen = parts_.domains.find(stored.domain_uuid)) view.epoch = seen->epoch;
   return view;
@@ -135,7 +141,7 @@ void Reconciler::reconcile(const Grants::Id& id) {
 }
 
 core::Workers& Reconciler::workers_for(Step step) const {
-  if (step == Step::destroy || step == Step::reset) return workers_.stops;
+  if (step == Step::destroy || step == Step::reset || step == Step::release) return workers_.stops;
   return step == Step::create ? workers_.steps : workers_.guests;
 }
 
@@ -151,6 +157,7 @@ void Reconciler::begin_step(const StoredGrant& stored, Step step) {
               .volumes = {},
               .volume = {}};
   if (is_create) {
+    parts_.domains.work(id).are_adapters_released = false;
     job.disk_place = check_disk_place(stored.grant, parts_.config);
     job.spec = plan_domain(stored, parts_.config, parts_.watch.accelerator());
     if (parts_.config.driver.has_guests) job.seed_path = seed_path(stored.grant, parts_.config);
@@ -208,6 +215,8 @@ void Reconciler::take_success(const Begun& begun, const StoredGrant& stored) {
     if (is_same_epoch) record_running(stored);
   } else if (begun.step == Step::destroy) {
     parts_.domains.remove(begun.uuid);
+  } else if (is_same_epoch && begun.step == Step::release) {
+    parts_.domains.work(begun.id).are_adapters_released = true;
   } else if (is_same_epoch && begun.step == Step::shut_down) {
     parts_.domains.work(begun.id).is_shutdown_sent = true;
   } else if (is_same_epoch) {
@@ -223,6 +232,9 @@ void Reconciler::take_failure(const Begun& begun, const StoredGrant& stored,
   core::log::warning("step_failed", {{"domain", stored.domain_name},
                                      {"step", msg::name_of(begun.step)},
                                      {"reason", error.detail}});
+  // The next start sets them, or fails: the grant ends without.
+  if (begun.step == Step::release && error.code != core::ErrorCode::unavailable)
+    parts_.domains.work(begun.id).are_adapters_released = true;
   if (begun.step != Step::create || stored.grant.epoch != begun.epoch) return;
   // A domain that was observed meanwhile was created, whatever the driver says.
   const auto* seen = parts_.domains.find(begun.uuid);

@@ -193,8 +193,7 @@ core::Result<msg::Done> Service::apply_grants(const msg::ApplyGrants& request,
   grants_.apply(tx, host_id, plan);
   if (plan.is_complete) leases_.set_complete(host_id);
   auto reply = tx.commit(msg::Done{});
-  for (const auto& node_id : plan.new_epochs)
-    domains_.work({host_id, node_id}).is_shutdown_sent = false;
+  for (const auto& node_id : plan.new_epochs) domains_.work({host_id, node_id}).begin_epoch();
   // The scheduler's record is durable already: the first step need not wait for this one.
   for (const auto& stored : plan.writes) {
     domains_.work({host_id, stored.grant.node_id}).retry_now();

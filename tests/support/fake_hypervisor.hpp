@@ -52,6 +52,13 @@ class FakeHypervisor final : public Hypervisor {
     });
   }
 
+  core::Result<void> release(const std::vector<msg::LeasedAdapter>& adapters) override {
+    const std::scoped_lock lock{mutex_};
+    if (hung_) return std::unexpected(*hung_);
+    for (const auto& leased : adapters) released_.push_back(leased.adapter.pci_address);
+    return {};
+  }
+
   core::Result<void> shut_down(const std::string& name) override {
     return answered([&]() -> core::Result<DomainSeen> {
       if (auto fault = take_fault()) return std::unexpected(*fault);
@@ -205,6 +212,12 @@ class FakeHypervisor final : public Hypervisor {
     return all;
   }
 
+  /// The PCI addresses of the adapters that were released, in this order.
+  std::vector<std::string> released() {
+    const std::scoped_lock lock{mutex_};
+    return released_;
+  }
+
   int reboots_of(const std::string& name) { return reboots_[name]; }
   int resets_of(const std::string& name) { return resets_[name]; }
 
@@ -286,6 +299,7 @@ class FakeHypervisor final : public Hypervisor {
   std::mutex mutex_;
   HostCapacity size_;
   std::map<std::string, Domain> domains_;
+  std::vector<std::string> released_;
   std::map<std::string, int> reboots_;
   std::map<std::string, int> resets_;
   std::deque<core::Error> faults_;

@@ -1,12 +1,11 @@
 #include "services/provisioner/driver/adapters.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
-#include <optional>
 #include <sstream>
+
+#include "services/provisioner/driver/sysfs.hpp"
 
 namespace nucleus::provisioner {
 
@@ -15,25 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int functions_max = 512;  // VFs of one PF that are looked at
-constexpr std::size_t line_bytes_max = 256;
 constexpr std::size_t adapters_reason_bytes_max = 1'024;
-
-/// The first line of a file; empty if it cannot be read.
-std::string line_of(const fs::path& path) {
-  std::ifstream file(path);
-  std::string line;
-  for (char c = 0; line.size() < line_bytes_max && file.get(c) && c != '\n';) line += c;
-  return line;
-}
-
-std::optional<int> sysfs_number(const fs::path& path) {
-  const auto line = line_of(path);
-  int value = 0;
-  const auto* const end = line.data() + line.size();
-  const auto read = std::from_chars(line.data(), end, value);
-  if (line.empty() || read.ec != std::errc{} || read.ptr != end) return std::nullopt;
-  return value;
-}
 
 /// The GUID in 16 hex digits with `:` among them; empty if it is none, or 0.
 std::string guid_of_digits(std::string digits) {
@@ -48,7 +29,7 @@ std::string guid_of_digits(std::string digits) {
 
 /// The second half of the port's first GID: fe80:0000:0000:0000:0002:c903:00a1:b2c3.
 std::string guid_of_port(const fs::path& port) {
-  const auto gid = line_of(port / "gids/0");
+  const auto gid = sysfs_line(port / "gids/0");
   return gid.size() == 39 ? guid_of_digits(gid.substr(20)) : std::string{};
 }
 
@@ -56,7 +37,8 @@ std::string guid_of_port(const fs::path& port) {
 class Function {
  public:
   Function(const std::string& sysfs, std::string address, std::string fabric)
-      : address_{std::move(address)},
+      : sysfs_{sysfs},
+        address_{std::move(address)},
         fabric_{std::move(fabric)},
         devices_{fs::path(sysfs) / "bus/pci/devices"},
         device_{devices_ / address_} {}
@@ -64,13 +46,11 @@ class Function {
   FoundAdapters find() {
     std::error_code fault;
     if (!fs::exists(device_, fault)) return missing("the host has no such function");
-    for (fs::directory_iterator entry(device_ / "infiniband", fault), end;
-         !fault && entry != end && card_.empty(); entry.increment(fault))
-      card_ = entry->path();
+    card_ = infiniband_device(sysfs_, address_);
     if (card_.empty()) return missing("it has no InfiniBand driver, or a node has it");
-    if (line_of(card_ / "ports/1/link_layer") != "InfiniBand")
+    if (sysfs_line(card_ / "ports/1/link_layer") != "InfiniBand")
       return missing("its first port is not on InfiniBand");
-    const auto driver = fs::read_symlink(device_ / "driver", fault).filename().string();
+    const auto driver = sysfs_link(device_ / "driver");
     const auto vf_count = sysfs_number(device_ / "sriov_numvfs").value_or(0);
     if (driver == "mlx4_core" && vf_count > 0) return find_functions();
     find_whole();
@@ -105,17 +85,14 @@ class Function {
 
   /// Each VF names its entry in the list of alias GUIDs.
   FoundAdapters find_functions() {
-    std::error_code fault;
     for (int number = 0; number < functions_max; ++number) {
-      const auto link = fs::read_symlink(device_ / ("virtfn" + std::to_string(number)), fault);
-      if (fault) break;
-      const auto address = link.filename().string();
+      const auto address = sysfs_link(device_ / ("virtfn" + std::to_string(number)));
+      if (address.empty()) break;
       if (!msg::is_pci_address(address)) continue;
       const auto index = sysfs_number(card_ / "iov" / address / "ports/1/gid_idx/0");
-      const auto guid =
-          index
-              ? guid_of_digits(line_of(card_ / "iov/ports/1/admin_guids" / std::to_string(*index)))
-              : std::string{};
+      const auto guid = index ? guid_of_digits(sysfs_line(card_ / "iov/ports/1/admin_guids" /
+                                                          std::to_string(*index)))
+                              : std::string{};
       if (guid.empty())
         add_reason("VF " + address + " has no alias GUID");
       else
@@ -124,6 +101,7 @@ class Function {
     return std::move(found_);
   }
 
+  const std::string& sysfs_;
   std::string address_;
   std::string fabric_;
   fs::path devices_;
@@ -147,6 +125,15 @@ core::Result<AdapterFunctions> parse_adapter_functions(const std::string& text) 
                                           "must be PFs with their fabrics, like 0000:81:00.0=ib0"));
   }
   return functions;
+}
+
+std::string infiniband_device(const std::string& sysfs, const std::string& pf) {
+  std::error_code fault;
+  for (fs::directory_iterator entry(fs::path(sysfs) / "bus/pci/devices" / pf / "infiniband", fault),
+       end;
+       !fault && entry != end; entry.increment(fault))
+    return entry->path().string();
+  return {};
 }
 
 FoundAdapters find_adapters(const std::string& sysfs, const AdapterFunctions& functions) {

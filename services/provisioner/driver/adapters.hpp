@@ -23,6 +23,9 @@ struct FoundAdapters {
   friend bool operator==(const FoundAdapters&, const FoundAdapters&) = default;
 };
 
+/// The directory of a PF's InfiniBand device; empty if it has none.
+std::string infiniband_device(const std::string& sysfs, const std::string& pf);
+
 /// Of a PF of mlx4: its VFs that have an alias GUID, or the whole PF if it has no VFs. Of any other
 /// card the whole PF: OpenSM manages no GUIDs of their VFs. Below `sysfs` are `bus` and `class`.
 FoundAdapters find_adapters(const std::string& sysfs, const AdapterFunctions& functions);

@@ -70,8 +70,11 @@ core::Result<CpuPlan> CpuPlans::begin_start(virConnect* connection, const Domain
     for (auto& cell : topology->cells)
       for (auto& pool : cell.pools) pool.free = pool.count;
   for (const auto& [uuid, start] : starts_) add_plan(*use, start.plan);
-  auto plan = plan_cpus(*topology, *use,
-                        {.cpus = spec.cpus, .memory_mb = spec.memory_mb, .host_cpus = host_cpus_});
+  CpuRequest request{.cpus = spec.cpus, .memory_mb = spec.memory_mb, .host_cpus = host_cpus_};
+  for (const auto& leased : spec.adapters)
+    if (leased.adapter.numa_node >= 0)
+      request.adapter_cells.insert(static_cast<std::uint32_t>(leased.adapter.numa_node));
+  auto plan = plan_cpus(*topology, *use, request);
   if (plan) starts_[spec.uuid] = {.plan = *plan, .count = 1};
   return plan;
 }

@@ -9,6 +9,7 @@
 #include <array>
 #include <charconv>
 #include <ranges>
+#include <set>
 
 #include "services/provisioner/driver/tuning_xml.hpp"
 #include "services/provisioner/driver/xml_document.hpp"
@@ -96,6 +97,25 @@ std::optional<core::Error> check_ports(const DomainSpec& spec) {
     if (!is_device(port.device))
       return msg::invalid("ports.device", "ports.device must be a name of 1 to 15 characters");
     if (port.vlan > 4094) return msg::invalid("ports.vlan", "ports.vlan must be 0 to 4094");
+  }
+  return std::nullopt;
+}
+
+std::optional<core::Error> check_adapters(const DomainSpec& spec) {
+  if (spec.adapters.size() > msg::host_adapters_max)
+    return msg::invalid("adapters", "adapters must be at most 64");
+  std::set<std::string_view> addresses;
+  for (const auto& [adapter, pkey] : spec.adapters) {
+    if (!msg::is_pci_address(adapter.pci_address))
+      return msg::invalid("adapters.pci_address", "adapters.pci_address must be like 0000:81:00.1");
+    if (!addresses.insert(adapter.pci_address).second)
+      return msg::invalid("adapters.pci_address",
+                          "adapters.pci_address has " + adapter.pci_address + " twice");
+    if (auto broken = msg::check_name("adapters.fabric", adapter.fabric)) return broken;
+    if (!msg::is_port_guid(adapter.port_guid))
+      return msg::invalid("adapters.port_guid", "adapters.port_guid must be 0x and 16 hex digits");
+    if (pkey < 0x0001 || pkey > 0x7ffe)
+      return msg::invalid("adapters.pkey", "adapters.pkey must be 0x0001 to 0x7ffe");
   }
   return std::nullopt;
 }
@@ -221,6 +241,15 @@ void add_port(XmlElement& devices, const DomainSpec& spec, const PortSpec& port,
   add_boot_order(element, spec, order);
 }
 
+/// `managed`: libvirt gives the function to vfio-pci for as long as the domain runs. It raises
+/// QEMU's limit of locked memory itself.
+void add_adapter(XmlElement& devices, const msg::Adapter& adapter) {
+  auto element = devices.add("hostdev");
+  element.set("mode", "subsystem").set("type", "pci").set("managed", "yes");
+  auto address = element.add("source").add("address");
+  for (const auto& [name, value] : pci_attributes(adapter.pci_address)) address.set(name, value);
+}
+
 void add_consoles(XmlElement& devices, const DomainSpec& spec) {
   const auto paths = console_paths(spec);
   auto serial = devices.add("serial");
@@ -246,6 +275,7 @@ void add_devices(XmlElement& domain, const DomainSpec& spec) {
   std::size_t order = 0;
   add_disks(devices, spec, order);
   for (const auto& port : spec.ports) add_port(devices, spec, port, order);
+  for (const auto& leased : spec.adapters) add_adapter(devices, leased.adapter);
   devices.add("controller").set("type", "usb").set("model", "none");
   add_consoles(devices, spec);
   auto random = devices.add("rng");
@@ -271,6 +301,16 @@ std::string domain_uuid(std::string_view node_id) {
   return uuid;
 }
 
+PciAttributes pci_attributes(std::string_view pci_address) {
+  const auto part = [&](std::size_t first, std::size_t count) {
+    return "0x" + std::string(pci_address.substr(first, count));
+  };
+  return {{{"domain", part(0, 4)},
+           {"bus", part(5, 2)},
+           {"slot", part(8, 2)},
+           {"function", part(11, 1)}}};
+}
+
 std::optional<core::Error> check_spec(const DomainSpec& spec) {
   if (auto broken = msg::check_name("name", spec.name)) return broken;
   if (!is_patterned(spec.uuid, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"))
@@ -291,6 +331,7 @@ std::optional<core::Error> check_spec(const DomainSpec& spec) {
   if (auto broken = check_boot(spec)) return broken;
   if (auto broken = check_disks(spec)) return broken;
   if (auto broken = check_cpu_plan(spec)) return broken;
+  if (auto broken = check_adapters(spec)) return broken;
   return check_ports(spec);
 }
 
@@ -334,6 +375,25 @@ std::uint64_t epoch_in_metadata(const std::string& xml) {
   std::uint64_t epoch = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), epoch);
   return fault == std::errc{} && end == text.data() + text.size() ? epoch : 0;
+}
+
+std::vector<std::string> functions_in_xml(const std::string& xml) {
+  const auto document = XmlDocument::parse(xml);
+  const auto devices = document ? document->root().find("devices") : std::nullopt;
+  if (!devices) return {};
+  std::vector<std::string> functions;
+  for (const auto* name : {"hostdev", "interface"})
+    for (const auto& device : devices->children(name)) {
+      const auto address = device.find("source/address");
+      if (!address || address->attribute("bus").size() != 4) continue;
+      const auto part = [&](const char* attribute) {
+        const auto text = address->attribute(attribute);
+        return text.size() > 2 ? text.substr(2) : text;
+      };
+      functions.push_back(
+          fmt::format("{}:{}:{}.{}", part("domain"), part("bus"), part("slot"), part("function")));
+    }
+  return functions;
 }
 
 core::Result<ConsolePaths> consoles_in_xml(const std::string& xml) {

@@ -2,9 +2,12 @@
 // that no text in a spec can become an element. Pure functions.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "core/result.hpp"
 #include "services/provisioner/driver/hypervisor.hpp"
@@ -34,6 +37,13 @@ core::Result<void> verify_domain_xml(const std::string& xml, const DomainSpec& s
 
 /// The epoch in our metadata element as libvirt returns it; 0 if it has none.
 std::uint64_t epoch_in_metadata(const std::string& xml);
+
+/// The attributes of an address like 0000:81:00.1, as libvirt shows them.
+using PciAttributes = std::array<std::pair<const char*, std::string>, 4>;
+PciAttributes pci_attributes(std::string_view pci_address);
+
+/// The PCI functions of the host that a domain's XML passes to it, in this form.
+std::vector<std::string> functions_in_xml(const std::string& xml);
 
 /// The consoles in a domain's XML.
 core::Result<ConsolePaths> consoles_in_xml(const std::string& xml);

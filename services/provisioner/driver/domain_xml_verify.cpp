@@ -24,6 +24,8 @@ constexpr std::array root_elements{
 
 constexpr std::array os_elements{"type", "loader", "nvram", "kernel", "initrd", "cmdline", "boot"};
 
+constexpr std::array spec_devices{"disk", "interface", "hostdev"};
+
 // Devices that are not in a spec, and how many of each are allowed.
 struct Implied {
   std::string_view name;
@@ -210,6 +212,40 @@ Difference ports_differ(const XmlElement& devices, const DomainSpec& spec) {
   return std::nullopt;
 }
 
+/// One function and nothing else: no ROM, no other driver, no place in the order of boot.
+Difference adapter_differs(const XmlElement& device, const msg::Adapter& expected) {
+  constexpr std::array hostdev_elements{"source", "driver", "alias", "address"};
+  if (auto difference = unexpected_child(device, hostdev_elements)) return difference;
+  for (const auto& name : hostdev_elements)
+    if (device.children(name).size() > 1) return fmt::format("hostdev holds two {}", name);
+  for (const auto& [name, value] :
+       {std::pair{"mode", "subsystem"}, {"type", "pci"}, {"managed", "yes"}})
+    if (auto difference = differs(fmt::format("hostdev {}", name), device.attribute(name), value))
+      return difference;
+  if (device.find("driver") && device.attribute_at("driver", "name") != "vfio")
+    return "hostdev driver is not vfio";
+  const auto source = device.find("source");
+  if (!source || source->children().size() != 1 || !source->find("address") ||
+      !source->attributes().empty())
+    return "hostdev source is not one address";
+  if (device.attributes().size() != 3 || source->find("address")->attributes().size() != 4)
+    return "hostdev has an attribute too many";
+  for (const auto& [name, value] : pci_attributes(expected.pci_address))
+    if (auto difference = differs(fmt::format("hostdev {}", name),
+                                  device.attribute_at("source/address", name), value))
+      return difference;
+  return std::nullopt;
+}
+
+Difference adapters_differ(const XmlElement& devices, const DomainSpec& spec) {
+  const auto seen = devices.children("hostdev");
+  if (seen.size() != spec.adapters.size())
+    return fmt::format("there are {} hostdevs, not {}", seen.size(), spec.adapters.size());
+  for (std::size_t i = 0; i < seen.size(); ++i)
+    if (auto difference = adapter_differs(seen[i], spec.adapters[i].adapter)) return difference;
+  return std::nullopt;
+}
+
 Difference consoles_differ(const XmlElement& devices, const DomainSpec& spec) {
   const auto expected = console_paths(spec);
   for (const char* name : {"serial", "console"}) {
@@ -241,7 +277,9 @@ Difference consoles_differ(const XmlElement& devices, const DomainSpec& spec) {
 
 Difference devices_differ(const XmlElement& devices, const DomainSpec& spec) {
   for (const auto& device : devices.children()) {
-    if (device.name() == "disk" || device.name() == "interface") continue;
+    if (std::ranges::find(spec_devices, device.name()) != spec_devices.end() &&
+        device.namespace_uri().empty())
+      continue;
     const auto implied = std::ranges::find(implied_devices, device.name(), &Implied::name);
     if (implied == implied_devices.end() || !device.namespace_uri().empty())
       return fmt::format("unexpected device {}", msg::shown(device.name()));
@@ -252,6 +290,7 @@ Difference devices_differ(const XmlElement& devices, const DomainSpec& spec) {
     return difference;
   if (auto difference = disks_differ(devices, spec)) return difference;
   if (auto difference = ports_differ(devices, spec)) return difference;
+  if (auto difference = adapters_differ(devices, spec)) return difference;
   return consoles_differ(devices, spec);
 }
 

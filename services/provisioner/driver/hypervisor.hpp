@@ -110,9 +110,10 @@ struct DomainSpec {
   std::string initramfs = {};
   std::string cmdline = {};
   FirmwareSpec firmware = {};
-  std::vector<DiskSpec> disks = {};  // at most 24: vda, vdb …; CD-ROMs: sda, sdb …
-  std::vector<PortSpec> ports = {};  // at most 16
-  std::string runtime_dir = {};      // exists; holds NAME.serial, NAME.vnc and NAME.log
+  std::vector<DiskSpec> disks = {};               // at most 24: vda, vdb …; CD-ROMs: sda, sdb …
+  std::vector<PortSpec> ports = {};               // at most 16
+  std::vector<msg::LeasedAdapter> adapters = {};  // at most 64: PCI functions that are passed to it
+  std::string runtime_dir = {};  // exists; holds NAME.serial, NAME.vnc and NAME.log
   QemuUser user = {};
   std::optional<CpuPlan> cpu_plan = {};  // profile hpc: made by the driver at the start if not set
 };
@@ -182,11 +183,16 @@ class Hypervisor {
 
   /// Starts the domain. Succeeds without a change if it runs already under the same uuid and epoch.
   /// `conflict`: it runs under another one, which is named. `invalid_argument`: the spec, with its
-  /// field. `no_capacity`: the host cannot give its profile, with what lacks.
+  /// field. `no_capacity`: the host cannot give its profile, with what lacks. `wrong_state`: the
+  /// host does not have one of its adapters. `unavailable`: it may have it later.
   virtual core::Result<void> create(const DomainSpec& spec) = 0;
 
   /// Stops the domain at once. Succeeds if there is none.
   virtual core::Result<void> destroy(const std::string& name) = 0;
+
+  /// Takes their partitions from adapters, if no domain has them any more. Succeeds if there is
+  /// nothing to take.
+  virtual core::Result<void> release(const std::vector<msg::LeasedAdapter>& adapters) = 0;
 
   /// Asks the guest (its agent, else ACPI) to power off, and returns; an event reports the end.
   /// Succeeds if there is no such domain.

@@ -36,12 +36,24 @@ core::Result<void> match(const DomainSeen& seen, const DomainSpec& spec) {
                                                           msg::name_of(seen.state), seen.reason));
 }
 
+/// The result for a domain that has the spec's name already; nothing if there is none.
+std::optional<core::Result<void>> match_running(virConnect* connection, const DomainSpec& spec) {
+  const auto other = find_domain(connection, spec.name);
+  if (!other) return std::nullopt;
+  const auto seen = observe_domain(other->get());
+  if (seen) return match(*seen, spec);
+  if (is_gone(seen.error())) return std::nullopt;
+  return core::Result<void>{std::unexpected(seen.error())};
+}
+
 }  // namespace
 
-LibvirtHypervisor::LibvirtHypervisor(const std::string& uri, const HostProfile& profile)
+LibvirtHypervisor::LibvirtHypervisor(const std::string& uri, const HostProfile& profile,
+                                     HostAdapters adapters)
     : dialect_{uri.starts_with("test:") ? XmlDialect::simulated : XmlDialect::qemu},
       profile_{profile.kind},
       cpu_plans_{profile.host_cpus},
+      adapters_{std::move(adapters)},
       link_{uri,
             {.opened = [this](const std::vector<DomainSeen>& running) { reset_epochs(running); },
              .changed = [this](DomainSeen seen) { handle_change(std::move(seen)); },
@@ -108,17 +120,36 @@ core::Result<void> LibvirtHypervisor::create(const DomainSpec& spec) {
   if (auto broken = check_spec(spec)) return std::unexpected(*broken);
   const auto connection = link_.use();
   if (!connection) return std::unexpected(connection.error());
-  if (profile_ == Profile::hpc && !spec.cpu_plan) return create_planned(connection->get(), spec);
-  return create_as(connection->get(), spec);
+  const bool is_simulated = dialect_ == XmlDialect::simulated;
+  if (is_simulated || spec.adapters.empty()) return create_on_host(connection->get(), spec);
+  return create_with_adapters(connection->get(), spec);
+}
+
+core::Result<void> LibvirtHypervisor::create_with_adapters(virConnect* connection,
+                                                           const DomainSpec& spec) {
+  if (const auto running = match_running(connection, spec)) return *running;
+  if (auto given = adapters_.begin_start(connection, spec); !given) return given;
+  auto created = create_on_host(connection, spec);
+  adapters_.end_start(spec);
+  return created;
+}
+
+core::Result<void> LibvirtHypervisor::create_on_host(virConnect* connection,
+                                                     const DomainSpec& spec) {
+  if (profile_ == Profile::hpc && !spec.cpu_plan) return create_planned(connection, spec);
+  return create_as(connection, spec);
+}
+
+core::Result<void> LibvirtHypervisor::release(const std::vector<msg::LeasedAdapter>& adapters) {
+  if (adapters.empty() || dialect_ == XmlDialect::simulated) return {};
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  return adapters_.clear(connection->get(), adapters);
 }
 
 core::Result<void> LibvirtHypervisor::create_planned(virConnect* connection, DomainSpec spec) {
   // One that runs has its CPUs: they are not free for it again.
-  if (const auto other = find_domain(connection, spec.name)) {
-    const auto seen = observe_domain(other->get());
-    if (seen) return match(*seen, spec);
-    if (!is_gone(seen.error())) return std::unexpected(seen.error());
-  }
+  if (const auto running = match_running(connection, spec)) return *running;
   if (spec.accel != Accel::kvm)
     return std::unexpected(lacks_kvm("guests are emulated (tcg) on this host"));
   auto plan = cpu_plans_.begin_start(connection, spec);

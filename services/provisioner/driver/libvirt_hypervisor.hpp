@@ -9,6 +9,7 @@
 
 #include "services/provisioner/driver/cpu_plans.hpp"
 #include "services/provisioner/driver/domain_xml.hpp"
+#include "services/provisioner/driver/given_adapters.hpp"
 #include "services/provisioner/driver/libvirt_link.hpp"
 
 namespace nucleus::provisioner {
@@ -17,11 +18,13 @@ class LibvirtHypervisor final : public Hypervisor {
  public:
   /// `qemu+unix:///system?socket=…`, `qemu:///embed?root=…`, or `test:///FILE`, which gives every
   /// hypervisor a host of its own. Connects in the background; until then calls are `unavailable`.
-  explicit LibvirtHypervisor(const std::string& uri, const HostProfile& profile = {});
+  explicit LibvirtHypervisor(const std::string& uri, const HostProfile& profile = {},
+                             HostAdapters adapters = {});
 
   FoundAccelerator prepare(const HostSetup& setup) override;
   core::Result<void> create(const DomainSpec& spec) override;
   core::Result<void> destroy(const std::string& name) override;
+  core::Result<void> release(const std::vector<msg::LeasedAdapter>& adapters) override;
   core::Result<void> shut_down(const std::string& name) override;
   core::Result<void> reboot(const std::string& name) override;
   core::Result<void> reset(const std::string& name) override;
@@ -42,13 +45,16 @@ class LibvirtHypervisor final : public Hypervisor {
   void handle_link(const core::Result<void>& link);
   void forget_start(const DomainSpec& spec);
   core::Result<void> remove_ports_of_failed(const DomainSpec& spec);
+  core::Result<void> create_on_host(virConnect* connection, const DomainSpec& spec);
+  core::Result<void> create_with_adapters(virConnect* connection, const DomainSpec& spec);
   core::Result<void> create_planned(virConnect* connection, DomainSpec spec);
   core::Result<void> create_as(virConnect* connection, const DomainSpec& spec);
   core::Result<void> start(virConnect* connection, const DomainSpec& spec, const std::string& xml);
 
   const XmlDialect dialect_;
   const Profile profile_;
-  CpuPlans cpu_plans_;         // profile hpc
+  CpuPlans cpu_plans_;  // profile hpc
+  GivenAdapters adapters_;
   std::mutex handlers_mutex_;  // held while one runs
   std::function<void(const DomainSeen&)> on_event_;
   std::function<void(const core::Result<void>&)> on_link_;

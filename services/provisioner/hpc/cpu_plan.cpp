@@ -106,15 +106,17 @@ std::uint32_t distance(const HostCell& from, const HostCell& to) {
 /// Cells that hold a node, as a set of bits.
 struct Choice {
   std::uint32_t cells = 0;
-  bool has_vf_cell = false;
-  std::uint64_t distance = 0;  // of all pairs
-  std::size_t cores = 0;       // free in them: a tight fit leaves room for larger nodes
-  auto rank() const { return std::tuple{std::popcount(cells), !has_vf_cell, distance, cores}; }
+  std::size_t adapter_cells = 0;  // of those that its adapters are in
+  std::uint64_t distance = 0;     // of all pairs
+  std::size_t cores = 0;          // free in them: a tight fit leaves room for larger nodes
+  auto rank() const {
+    return std::tuple{std::popcount(cells), plan_cells_max - adapter_cells, distance, cores};
+  }
 };
 
-/// Fewest cells; then with the network device, close together, tight; then the lowest ids.
+/// Fewest cells; then with the most cells of adapters, close together, tight; then the lowest ids.
 std::optional<Choice> best_cells(const std::vector<FreeCell>& free, const Cut& cut,
-                                 const std::optional<std::uint32_t>& vf_cell) {
+                                 const std::set<std::uint32_t>& adapter_cells) {
   std::optional<Choice> best;
   std::vector<std::size_t> cores;
   for (const auto& cell : free) cores.push_back(cores_with(cell, cut.threads));
@@ -129,7 +131,7 @@ std::optional<Choice> best_cells(const std::vector<FreeCell>& free, const Cut& c
       is_each_of_use = is_each_of_use && cores[i] > 0 && here > 0;
       choice.cores += cores[i];
       pages += here;
-      choice.has_vf_cell = choice.has_vf_cell || free[i].cell->id == vf_cell;
+      if (adapter_cells.contains(free[i].cell->id)) ++choice.adapter_cells;
       for (std::size_t j = 0; j < i; ++j)
         if (cells >> j & 1) choice.distance += distance(*free[j].cell, *free[i].cell);
     }
@@ -350,7 +352,7 @@ core::Result<CpuPlan> plan_cpus(const HostTopology& topology, const HostUse& use
   std::optional<Choice> best;
   Cut best_cut;
   for (const auto& cut : cuts) {
-    const auto choice = best_cells(free, cut, request.vf_cell);
+    const auto choice = best_cells(free, cut, request.adapter_cells);
     // Of equally few cells, the earlier cut is better.
     if (!choice || (best && std::popcount(choice->cells) >= std::popcount(best->cells))) continue;
     best = choice;

@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,8 +31,8 @@ struct HostUse {
 struct CpuRequest {
   std::uint32_t cpus = 1;
   std::uint64_t memory_mb = 0;
-  CpuSet host_cpus = {};                      // kept for the host; empty = the default
-  std::optional<std::uint32_t> vf_cell = {};  // of its network device: preferred
+  CpuSet host_cpus = {};                       // kept for the host; empty = the default
+  std::set<std::uint32_t> adapter_cells = {};  // of its InfiniBand adapters: preferred
 };
 
 /// A NUMA cell of the guest. Its vCPUs follow those of the cell before it.

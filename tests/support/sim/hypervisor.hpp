@@ -55,6 +55,9 @@ class SimHypervisor final : public provisioner::Hypervisor {
   core::Result<void> resume(const std::string& name) override {
     return faulty([&] { return fake_.resume(name); });
   }
+  core::Result<void> release(const std::vector<msg::LeasedAdapter>& adapters) override {
+    return faulty([&] { return fake_.release(adapters); });
+  }
   core::Result<void> reset(const std::string& name) override {
     return faulty([&] { return fake_.reset(name); });
   }

@@ -59,6 +59,20 @@ TEST(DomainPlan, NamesADomainOnASimulatedHostByHostAndNode) {
   EXPECT_EQ(domain_name({"sim-0001"}, a_grant(), config), "sim-0001.n-0123456789abcdef");
 }
 
+TEST(DomainPlan, PassesTheAdaptersOfTheGrantUnlessTheHostIsSimulated) {
+  auto config = a_config();
+  auto grant = a_grant();
+  grant.adapters = {{.adapter = {.pci_address = "0000:81:00.1",
+                                 .fabric = "ib0",
+                                 .port_guid = "0x0014050000000001",
+                                 .numa_node = 1,
+                                 .is_virtual = true},
+                     .pkey = 0x0101}};
+  EXPECT_EQ(plan_domain(stored(grant, config), config, Accel::kvm).adapters, grant.adapters);
+  config.driver = simulated_driver;
+  EXPECT_TRUE(plan_domain(stored(grant, config), config, Accel::none).adapters.empty());
+}
+
 TEST(DomainPlan, KnowsTheDomainsOfEachSimulatedHost) {
   auto config = a_config();
   EXPECT_TRUE(is_domain_of({"rack1-a"}, "n-1", config));

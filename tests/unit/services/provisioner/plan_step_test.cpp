@@ -24,6 +24,7 @@ struct Now {
   bool is_fenced = false;
   bool is_shutdown_sent = false;
   bool is_being_created = false;
+  bool has_adapters = false;
 };
 
 Step step(const StoredGrant& stored, Epoch epoch, Now now = {}) {
@@ -31,6 +32,7 @@ Step step(const StoredGrant& stored, Epoch epoch, Now now = {}) {
                             .is_fenced = now.is_fenced,
                             .is_being_created = now.is_being_created,
                             .is_shutdown_sent = now.is_shutdown_sent,
+                            .has_adapters = now.has_adapters,
                             .now_unix_ms = now_ms});
 }
 
@@ -149,16 +151,19 @@ struct Life {
       case Step::record_end:
         stored = advanced(stored, GrantPhase::ended);
         return;
+      case Step::release:
+        now.has_adapters = false;
+        return;
       case Step::forget:
         is_forgotten = true;
     }
   }
 };
 
-/// Every combination of what may be stored, observed and known: 2,304 lives.
+/// Every combination of what may be stored, observed and known: 4,608 lives.
 std::vector<Life> all_lives() {
   std::vector<Life> lives;
-  for (int bits = 0; bits < 256; ++bits)
+  for (int bits = 0; bits < 512; ++bits)
     for (const auto phase : {GrantPhase::pending, GrantPhase::running, GrantPhase::ended})
       for (const Epoch epoch : {Epoch{}, Epoch{own}, Epoch{own - 1}}) {
         Life life{.stored = a_stored_grant((bits & 1) != 0), .epoch = epoch, .now = {}};
@@ -170,6 +175,7 @@ std::vector<Life> all_lives() {
         life.now.is_fenced = bits & 32;
         life.now.is_shutdown_sent = bits & 64;
         life.now.is_being_created = bits & 128;
+        life.now.has_adapters = bits & 256;
         lives.push_back(std::move(life));
       }
   return lives;
@@ -186,6 +192,16 @@ TEST(PlanStep, EndsAfterAFewStepsFromEveryState) {
       life.take(taken);
     }
     ASSERT_LT(steps, steps_max) << "never ends";
+  }
+}
+
+TEST(PlanStep, EndsNoGrantBeforeItsAdaptersAreReleased) {
+  for (auto life : all_lives()) {
+    life.now.has_adapters = false;
+    const Step without = step(life.stored, life.epoch, life.now);
+    const bool is_end = without == Step::record_end || without == Step::forget;
+    life.now.has_adapters = true;
+    EXPECT_EQ(step(life.stored, life.epoch, life.now), is_end ? Step::release : without);
   }
 }
 

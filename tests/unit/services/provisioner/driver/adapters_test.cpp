@@ -3,69 +3,25 @@
 
 #include <gmock/gmock.h>
 
-#include <filesystem>
-#include <fstream>
-
-#include "tests/support/temporary_folder.hpp"
+#include "tests/support/sysfs_tree.hpp"
 
 namespace nucleus::provisioner {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr const char* pf = "0000:81:00.0";
 
-/// A sysfs with PCI functions.
-class Tree {
- public:
-  std::string root() const { return folder_.path(); }
-  FoundAdapters find(const AdapterFunctions& functions = {{pf, "ib0"}}) const {
-    return find_adapters(root(), functions);
-  }
-  void write(const std::string& path, const std::string& content) const {
-    const fs::path file = folder_.file(path);
-    fs::create_directories(file.parent_path());
-    std::ofstream(file) << content << "\n";
-  }
-  void add_function(const std::string& address, int numa_node) const {
-    write("bus/pci/devices/" + address + "/numa_node", std::to_string(numa_node));
-  }
-  /// A PF with its driver, its InfiniBand device and the GUID of its port.
-  void add_card(const std::string& address, const std::string& driver, const std::string& device,
-                const std::string& gid, const std::string& link_layer = "InfiniBand") const {
-    add_function(address, 1);
-    const auto path = "bus/pci/devices/" + address;
-    fs::create_directories(folder_.file("bus/pci/drivers/" + driver));
-    fs::create_directory_symlink("../../drivers/" + driver, folder_.file(path + "/driver"));
-    write(path + "/sriov_numvfs", "0");
-    write(path + "/infiniband/" + device + "/ports/1/link_layer", link_layer);
-    write(path + "/infiniband/" + device + "/ports/1/gids/0", gid);
-  }
-  void add_virtual_function(const std::string& of, int number, const std::string& address) const {
-    add_function(address, 1);
-    fs::create_directory_symlink("../" + address, folder_.file("bus/pci/devices/" + of + "/virtfn" +
-                                                               std::to_string(number)));
-    write("bus/pci/devices/" + of + "/sriov_numvfs", std::to_string(number + 1));
-  }
-  /// As mlx4 does it: the VF names its entry among the alias GUIDs of the port.
-  void add_alias(const std::string& vf, int index, const std::string& guid) const {
-    const auto card = "bus/pci/devices/" + std::string(pf) + "/infiniband/mlx4_0/iov/";
-    write(card + vf + "/ports/1/gid_idx/0", std::to_string(index));
-    write(card + "ports/1/admin_guids/" + std::to_string(index), guid);
-  }
-
- private:
-  tests::TemporaryFolder folder_ = {};
-};
+FoundAdapters find_in(const SysfsTree& tree, const AdapterFunctions& functions = {{pf, "ib0"}}) {
+  return find_adapters(tree.root(), functions);
+}
 
 TEST(Adapters, OfMlx4AreItsVirtualFunctionsWithTheirAliasGuids) {
-  const Tree tree;
+  const SysfsTree tree;
   tree.add_card(pf, "mlx4_core", "mlx4_0", "fe80:0000:0000:0000:0002:c903:00a1:b2c3");
   tree.add_virtual_function(pf, 0, "0000:81:00.1");
   tree.add_virtual_function(pf, 1, "0000:81:00.2");
-  tree.add_alias("0000:81:00.1", 1, "14050000000001");
-  tree.add_alias("0000:81:00.2", 2, "0014050000000002");
-  const auto found = tree.find();
+  tree.add_alias(pf, "0000:81:00.1", 1, "14050000000001");
+  tree.add_alias(pf, "0000:81:00.2", 2, "0014050000000002");
+  const auto found = find_in(tree);
   EXPECT_EQ(found.reason, "");
   EXPECT_THAT(
       found.adapters,
@@ -74,12 +30,12 @@ TEST(Adapters, OfMlx4AreItsVirtualFunctionsWithTheirAliasGuids) {
 }
 
 TEST(Adapters, LeaveOutAVirtualFunctionWithoutAGuid) {
-  const Tree tree;
+  const SysfsTree tree;
   tree.add_card(pf, "mlx4_core", "mlx4_0", "fe80:0000:0000:0000:0002:c903:00a1:b2c3");
   tree.add_virtual_function(pf, 0, "0000:81:00.1");
   tree.add_virtual_function(pf, 1, "0000:81:00.2");
-  tree.add_alias("0000:81:00.1", 1, "0");
-  const auto found = tree.find();
+  tree.add_alias(pf, "0000:81:00.1", 1, "0");
+  const auto found = find_in(tree);
   EXPECT_TRUE(found.adapters.empty());
   EXPECT_EQ(found.reason,
             "0000:81:00.0: VF 0000:81:00.1 has no alias GUID; 0000:81:00.0: VF 0000:81:00.2 has no "
@@ -87,18 +43,18 @@ TEST(Adapters, LeaveOutAVirtualFunctionWithoutAGuid) {
 }
 
 TEST(Adapters, OfACardWithoutVirtualFunctionsAreItsWholeFunction) {
-  const Tree tree;
+  const SysfsTree tree;
   tree.add_card(pf, "mlx4_core", "mlx4_0", "fe80:0000:0000:0000:0002:c903:00a1:b2c3");
-  EXPECT_THAT(tree.find().adapters,
+  EXPECT_THAT(find_in(tree).adapters,
               testing::ElementsAre(msg::Adapter{pf, "ib0", "0x0002c90300a1b2c3", 1, false}));
 }
 
 TEST(Adapters, OfMlx5AreTheWholeFunctionAndSayWhyNotItsVirtualOnes) {
-  const Tree tree;
+  const SysfsTree tree;
   tree.add_card(pf, "mlx5_core", "mlx5_0", "fe80:0000:0000:0000:0c42:a103:0065:AB12");
   tree.add_virtual_function(pf, 0, "0000:81:00.1");
   tree.write("bus/pci/devices/0000:81:00.0/sriov/0/port", "00:11:22:33:44:55:66:77");
-  const auto found = tree.find();
+  const auto found = find_in(tree);
   EXPECT_THAT(found.adapters,
               testing::ElementsAre(msg::Adapter{pf, "ib0", "0x0c42a1030065ab12", 1, false}));
   EXPECT_EQ(found.reason,
@@ -106,11 +62,12 @@ TEST(Adapters, OfMlx5AreTheWholeFunctionAndSayWhyNotItsVirtualOnes) {
 }
 
 TEST(Adapters, SayWhatIsMissing) {
-  const Tree tree;
+  const SysfsTree tree;
   tree.add_card("0000:82:00.0", "mlx5_core", "mlx5_1", "fe80::", "Ethernet");
   tree.add_function("0000:83:00.0", 0);
   tree.add_card("0000:84:00.0", "mlx5_core", "mlx5_2", "broken");
-  const auto found = tree.find(
+  const auto found = find_in(
+      tree,
       {{pf, "ib0"}, {"0000:82:00.0", "ib0"}, {"0000:83:00.0", "ib0"}, {"0000:84:00.0", "ib0"}});
   EXPECT_TRUE(found.adapters.empty());
   EXPECT_EQ(found.reason,
@@ -121,7 +78,7 @@ TEST(Adapters, SayWhatIsMissing) {
 }
 
 TEST(Adapters, AreAtMost64AndPassTheCheckOfReports) {
-  const Tree tree;
+  const SysfsTree tree;
   tree.add_card(pf, "mlx4_core", "mlx4_0", "fe80:0000:0000:0000:0002:c903:00a1:b2c3");
   for (int i = 0; i < 80; ++i) {
     const auto address = "0000:8" + std::to_string(2 + i / 8) + ":00." + std::to_string(i % 8);
@@ -129,9 +86,9 @@ TEST(Adapters, AreAtMost64AndPassTheCheckOfReports) {
                         ? address
                         : "0000:a" + std::to_string(i / 8 - 8) + ":00." + std::to_string(i % 8);
     tree.add_virtual_function(pf, i, vf);
-    tree.add_alias(vf, i + 1, "1405000000" + std::to_string(1000 + i));
+    tree.add_alias(pf, vf, i + 1, "1405000000" + std::to_string(1000 + i));
   }
-  const auto found = tree.find();
+  const auto found = find_in(tree);
   EXPECT_EQ(found.adapters.size(), msg::host_adapters_max);
   EXPECT_EQ(found.reason, "only the first 64 adapters are offered");
   EXPECT_FALSE(msg::check(found.adapters));

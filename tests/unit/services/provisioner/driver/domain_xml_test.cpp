@@ -7,6 +7,7 @@
 #include <random>
 
 #include "services/provisioner/driver/xml_document.hpp"
+#include "tests/support/domain_schema.hpp"
 
 namespace nucleus::provisioner {
 namespace {
@@ -160,6 +161,116 @@ TEST(DomainXml, IsRefusedIfACardIsInAnotherVlan) {
   EXPECT_FALSE(verify_domain_xml(*xml, spec, XmlDialect::qemu));
 }
 
+DomainSpec a_spec_with_adapters() {
+  auto spec = a_spec();
+  spec.adapters = {{.adapter = {.pci_address = "0000:81:00.1",
+                                .fabric = "ib0",
+                                .port_guid = "0x0014050000000001",
+                                .numa_node = 1,
+                                .is_virtual = true},
+                    .pkey = 0x0101},
+                   {.adapter = {.pci_address = "000a:c1:1f.7",
+                                .fabric = "ib1",
+                                .port_guid = "0x0c42a1030065ab12"},
+                    .pkey = 0x7ffe}};
+  return spec;
+}
+
+TEST(DomainXml, PassesEachAdapterOfItsGrant) {
+  const auto spec = a_spec_with_adapters();
+  const auto xml = build_domain_xml(spec, XmlDialect::qemu);
+  ASSERT_TRUE(xml) << xml.error().detail;
+  for (const auto* source : {R"(<address domain="0x0000" bus="0x81" slot="0x00" function="0x1"/>)",
+                             R"(<address domain="0x000a" bus="0xc1" slot="0x1f" function="0x7"/>)"})
+    EXPECT_NE(xml->find(source), std::string::npos) << source << *xml;
+  const auto document = XmlDocument::parse(*xml);
+  const auto devices = document->root().find("devices")->children("hostdev");
+  ASSERT_EQ(devices.size(), 2U);
+  using Attributes = std::vector<std::pair<std::string, std::string>>;
+  for (const auto& device : devices)
+    EXPECT_EQ(device.attributes(),
+              (Attributes{{"mode", "subsystem"}, {"type", "pci"}, {"managed", "yes"}}));
+  EXPECT_EQ(functions_in_xml(*xml), (std::vector<std::string>{"0000:81:00.1", "000a:c1:1f.7"}));
+  const DomainSchema schema;
+  ASSERT_TRUE(schema.is_loaded()) << "libvirt's schemas are not installed";
+  EXPECT_TRUE(schema.accepts(*xml)) << *xml;
+}
+
+TEST(DomainXml, IsRefusedIfItHasOtherAdapters) {
+  const auto spec = a_spec_with_adapters();
+  std::vector<DomainSpec> others(5, spec);
+  others[0].adapters.pop_back();
+  others[1].adapters.clear();
+  others[2].adapters[0].adapter.pci_address = "0000:81:00.2";
+  others[3].adapters.push_back(spec.adapters[0]);
+  others[3].adapters[2].adapter.pci_address = "0000:81:00.3";
+  std::swap(others[4].adapters[0], others[4].adapters[1]);
+  for (const auto& other : others) {
+    const auto xml = build_domain_xml(other, XmlDialect::qemu);
+    ASSERT_TRUE(xml) << xml.error().detail;
+    EXPECT_FALSE(verify_domain_xml(*xml, spec, XmlDialect::qemu)) << *xml;
+  }
+}
+
+TEST(DomainXml, IsRefusedIfAnAdapterIsPassedInAnotherWay) {
+  const auto spec = a_spec_with_adapters();
+  const auto xml = build_domain_xml(spec, XmlDialect::qemu).value();
+  const std::string hostdev = R"(<hostdev mode="subsystem" type="pci" managed="yes">)";
+  const auto with = [&](const std::string& from, const std::string& to) {
+    auto changed = xml;
+    const auto at = changed.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return at == std::string::npos ? changed : changed.replace(at, from.size(), to);
+  };
+  const auto is_same = [&](const std::string& changed) {
+    return verify_domain_xml(changed, spec, XmlDialect::qemu).has_value();
+  };
+  // What libvirt adds by itself.
+  EXPECT_TRUE(
+      is_same(with(hostdev, hostdev + R"(<driver name="vfio"/><alias name="hostdev0"/>)"
+                                      R"(<address type="pci" domain="0x0000" bus="0x07"/>)")));
+  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
+           {R"(mode="subsystem")", R"(mode="capabilities")"},
+           {R"(type="pci" managed)", R"(type="usb" managed)"},
+           {R"(managed="yes")", R"(managed="no")"},
+           {R"(domain="0x0000")", R"(domain="0x0001")"},
+           {R"(bus="0x81")", R"(bus="0x82")"},
+           {R"(slot="0x00")", R"(slot="0x01")"},
+           {R"(function="0x1")", R"(function="0x2")"},
+           {hostdev, hostdev + R"(<driver name="kvm"/>)"},
+           {hostdev, hostdev + R"(<rom file="/tmp/rom"/>)"},
+           {hostdev, hostdev + R"(<boot order="1"/>)"},
+           {hostdev, hostdev + R"(<source><address domain="0x0000"/></source>)"},
+           {R"(<address domain="0x0000")", R"(<vendor id="1"/><address domain="0x0000")"},
+           {R"(<address domain="0x0000")", R"(<address multifunction="on" domain="0x0000")"},
+           {hostdev, R"(<hostdev mode="subsystem" type="pci" managed="yes" display="on">)"},
+           {hostdev, R"(<x:hostdev xmlns:x="urn:x"/>)" + hostdev}}) {
+    EXPECT_FALSE(is_same(with(from, to))) << to;
+  }
+}
+
+TEST(DomainXml, NamesTheFieldOfAnAdapterThatIsInvalid) {
+  EXPECT_FALSE(check_spec(a_spec_with_adapters()));
+  const auto broken = [](auto&& change) {
+    auto spec = a_spec_with_adapters();
+    change(spec.adapters);
+    const auto error = check_spec(spec);
+    EXPECT_TRUE(error && error->detail.starts_with(error->field)) << (error ? error->detail : "");
+    return error ? error->field : "";
+  };
+  for (const auto* address : {"", "81:00.1", "0000:81:00.8", "0000:81:00.A", "0000:81:00.1 "})
+    EXPECT_EQ(broken([&](auto& all) { all[0].adapter.pci_address = address; }),
+              "adapters.pci_address");
+  EXPECT_EQ(broken([](auto& all) { all[1].adapter.pci_address = "0000:81:00.1"; }),
+            "adapters.pci_address");
+  EXPECT_EQ(broken([](auto& all) { all[0].adapter.fabric = "a b"; }), "adapters.fabric");
+  for (const auto* guid : {"", "0x0000000000000000", "0014050000000001"})
+    EXPECT_EQ(broken([&](auto& all) { all[0].adapter.port_guid = guid; }), "adapters.port_guid");
+  for (const std::uint32_t pkey : {0U, 0x7fffU, 0x8101U, 0xffffU})
+    EXPECT_EQ(broken([&](auto& all) { all[0].pkey = pkey; }), "adapters.pkey");
+  EXPECT_EQ(broken([](auto& all) { all.resize(65, all[0]); }), "adapters");
+}
+
 /// Text that would become markup, or more than one value, if it were inserted without escaping.
 std::string hostile_text(std::mt19937_64& random) {
   static const std::string pieces[] = {
@@ -244,6 +355,11 @@ void put(DomainSpec& spec, const std::string& text, std::size_t field) {
       spec.kernel = "/k";
       spec.cmdline = text;
       return;
+    case 12:
+      spec.adapters = {
+          {.adapter = {.pci_address = text, .fabric = "ib0", .port_guid = "0x0014050000000001"},
+           .pkey = 1}};
+      return;
     case 11:
       spec.firmware = {.code = "/code", .variables = "/" + text};
       return;
@@ -256,7 +372,7 @@ TEST(DomainXml, HasNoElementFromHostileText) {
   std::mt19937_64 random(1);
   std::map<std::size_t, int> taken;
   for (int i = 0; i < injections; ++i) {
-    const auto field = std::uniform_int_distribution<std::size_t>{0, 12}(random);
+    const auto field = std::uniform_int_distribution<std::size_t>{0, 13}(random);
     const std::string text = hostile_text(random);
     auto spec = a_spec();
     put(spec, text, field);
@@ -282,6 +398,7 @@ TEST(DomainXml, HasNoElementFromHostileText) {
   for (const std::size_t field : {1, 3, 8, 10, 11}) EXPECT_GT(taken[field], 0) << "field " << field;
   // Names may not.
   EXPECT_EQ(taken[5], 0);
+  EXPECT_EQ(taken[12], 0);
 }
 
 TEST(DomainXml, HasTheFirmwareOfItsSpec) {

@@ -5,12 +5,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <libxml/relaxng.h>
 
 #include <bit>
 
 #include "services/provisioner/driver/domain_use.hpp"
 #include "services/provisioner/driver/domain_xml.hpp"
+#include "tests/support/domain_schema.hpp"
 #include "tests/unit/services/provisioner/hpc/generated_host.hpp"
 
 namespace nucleus::provisioner {
@@ -21,33 +21,6 @@ using ::testing::HasSubstr;
 constexpr std::uint64_t hosts = 500;
 constexpr int nodes_max = 10;                 // on one host
 constexpr std::size_t search_cells_max = 10;  // of hosts that are searched exhaustively
-
-/// Schema of the elements of a domain, as `virt-xml-validate` uses it.
-class DomainSchema {
- public:
-  DomainSchema() {
-    auto* parser = xmlRelaxNGNewParserCtxt("/usr/share/libvirt/schemas/domain.rng");
-    schema_ = xmlRelaxNGParse(parser);
-    xmlRelaxNGFreeParserCtxt(parser);
-  }
-  ~DomainSchema() { xmlRelaxNGFree(schema_); }
-  DomainSchema(const DomainSchema&) = delete;
-  DomainSchema& operator=(const DomainSchema&) = delete;
-
-  bool is_loaded() const { return schema_ != nullptr; }
-  bool accepts(const std::string& xml) const {
-    auto* document = xmlReadMemory(xml.data(), static_cast<int>(xml.size()), nullptr, nullptr, 0);
-    auto* context = xmlRelaxNGNewValidCtxt(schema_);
-    xmlRelaxNGSetValidErrors(context, nullptr, nullptr, nullptr);
-    const bool is_valid = document && xmlRelaxNGValidateDoc(context, document) == 0;
-    xmlRelaxNGFreeValidCtxt(context);
-    xmlFreeDoc(document);
-    return is_valid;
-  }
-
- private:
-  xmlRelaxNG* schema_ = nullptr;
-};
 
 DomainSpec spec_of(const CpuRequest& request, const CpuPlan& plan, int number) {
   const std::string name = "n" + std::to_string(number);
@@ -329,11 +302,13 @@ TEST(CpuPlan, TakesAWholeCoreForEachOfAnOddNumber) {
             "profile hpc: 6 of 7 cores free (7 vCPUs, 2 threads in a core)");
 }
 
-TEST(CpuPlan, PrefersTheCellOfTheNetworkDevice) {
+TEST(CpuPlan, PrefersTheCellOfTheAdapters) {
   CpuRequest request{.cpus = 2, .memory_mb = 1024};
   EXPECT_EQ(plan_cpus(two_sockets(8, 0), {}, request)->cells.front().host_cell, 0U);
-  request.vf_cell = 1;
+  request.adapter_cells = {1};
   EXPECT_EQ(plan_cpus(two_sockets(8, 0), {}, request)->cells.front().host_cell, 1U);
+  request.adapter_cells = {0, 1};
+  EXPECT_EQ(plan_cpus(two_sockets(8, 0), {}, request)->cells.size(), 1U) << "no cell more for it";
 }
 
 TEST(CpuPlan, UsesSmallPagesWhereLargeOnesDoNotFit) {
