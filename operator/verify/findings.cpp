@@ -24,6 +24,7 @@ class Verifier {
     check_missing_domains();
     check_switches();
     check_capacity();
+    check_adapters();
     check_isolation();
     check_vlans();
     check_addresses();
@@ -163,14 +164,29 @@ class Verifier {
     }
   }
 
+  void check_adapters() {
+    std::map<std::pair<msg::HostId, std::string>, std::string> holders;  // by PCI address
+    for (const auto& node : evidence_.placed_nodes)
+      for (const auto& leased : node.adapters) {
+        const auto& address = leased.adapter.pci_address;
+        const auto [held, is_new] =
+            holders.try_emplace({node.host_id, address}, node.definition.name);
+        if (!is_new)
+          add(fmt::format("{} and {} have the same adapter {} of {}", held->second,
+                          node.definition.name, address, node.host_id.value),
+              "nucleus host drain " + node.host_id.value);
+      }
+  }
+
   void check_capacity() {
     std::map<msg::HostId, Resources> used;
     for (const auto& stored : evidence_.placed_nodes)
       if (!stored.host_id.empty()) used[stored.host_id] += stored.size;
     for (const auto& host : evidence_.hosts) {
-      const Resources room{.cpus = host.cpus * evidence_.cpu_overcommit,
-                           .memory_mb = static_cast<std::int64_t>(host.memory_mb)};
       const auto& held = used[host.host_id];
+      const Resources room{.cpus = host.cpus * evidence_.cpu_overcommit,
+                           .memory_mb = static_cast<std::int64_t>(host.memory_mb),
+                           .adapters = held.adapters};  // compared one by one
       if (!fits(held, room))
         add(fmt::format("{} has {} CPUs and {} MB, its nodes hold {} and {}", host.host_id.value,
                         room.cpus, room.memory_mb, held.cpus, held.memory_mb),

@@ -32,10 +32,18 @@ class Site(Admin):
         nodes = self.get(f"/v2/clusters/{cluster}/nodes")["nodes"]
         return next(node for node in nodes if node["name"] == name)
 
-    def power(self, cluster, name, action):
-        answer = self.ask("POST", f"/v2/clusters/{cluster}/nodes/{name}/power",
-                          json={"action": action})
-        assert answer.status_code in (200, 202, 204), answer.text
+    def start(self, cluster, *names):
+        """The number of their computeset."""
+        answer = self.ask("POST", "/v2/computesets",
+                          json={"cluster_id": cluster, "names": names, "walltime_mins": 60})
+        assert answer.status_code == 201, answer.text
+        return answer.json()["computeset_id"]
+
+    def end(self, cluster, name):
+        """Ends the computeset of the node."""
+        number = self.node(cluster, name)["computeset_id"]
+        answer = self.ask("POST", f"/v2/computesets/{number}/power", json={"action": "off"})
+        assert answer.status_code in (200, 202), answer.text
 
     def wait_state(self, cluster, name, state):
         wait_until(lambda: self.node(cluster, name)["state"] == state, f"{name} is {state}")
@@ -72,9 +80,8 @@ def site_fixture(tmp_path_factory):
 
 def test_nodes_of_a_cluster_reach_each_other_and_no_others(site):
     amber, basil = (site.pkeys[name] | 0x8000 for name in ("amber", "basil"))
-    for name in ("vm-amber-00", "vm-amber-01"):
-        site.power("amber", name, "on")
-    site.power("basil", "vm-basil-00", "on")
+    site.start("amber", "vm-amber-00", "vm-amber-01")
+    site.start("basil", "vm-basil-00")
     for name in ("vm-amber-00", "vm-amber-01"):
         site.wait_state("amber", name, "active")
     site.wait_state("basil", "vm-basil-00", "active")
@@ -89,11 +96,10 @@ def test_nodes_of_a_cluster_reach_each_other_and_no_others(site):
 
 
 def test_a_node_waits_until_an_adapter_has_left_its_partitions(site):
-    site.power("amber", "vm-amber-02", "on")
-    wait_until(lambda: "no host has room" in site.node("amber", "vm-amber-02")["reason"],
-               "its reason")
+    number = site.start("amber", "vm-amber-02")
+    wait_until(lambda: "room" in site.get(f"/v2/computesets/{number}")["reason"], "its reason")
     port, basil = site.port_of("basil", "vm-basil-00"), site.pkeys["basil"]
-    site.power("basil", "vm-basil-00", "off")
+    site.end("basil", "vm-basil-00")
     site.wait_state("amber", "vm-amber-02", "active")
     assert site.port_of("amber", "vm-amber-02") == port
     assert site.fabric.pkeys(port) == {0x7fff, site.pkeys["amber"] | 0x8000}
@@ -103,10 +109,11 @@ def test_a_node_waits_until_an_adapter_has_left_its_partitions(site):
 
 def test_a_node_starts_only_when_its_port_has_joined(site):
     port = site.port_of("amber", "vm-amber-02")
-    site.power("amber", "vm-amber-02", "off")
+    site.end("amber", "vm-amber-02")
     site.wait_left(port, site.pkeys["amber"])
+    wait_until(lambda: site.node("basil", "vm-basil-00")["computeset_id"] == 0, "its set has ended")
     site.fabric.stop_manager()
-    site.power("basil", "vm-basil-00", "on")
+    site.start("basil", "vm-basil-00")
     wait_until(lambda: "its InfiniBand adapters join its partitions: fabric ib0"
                in site.node("basil", "vm-basil-00")["reason"], "its reason")
     node = site.node("basil", "vm-basil-00")
@@ -116,7 +123,7 @@ def test_a_node_starts_only_when_its_port_has_joined(site):
     site.fabric.start_manager()
     site.wait_state("basil", "vm-basil-00", "active")
     assert (site.pkeys["basil"] | 0x8000) in site.fabric.pkeys(port)
-    site.power("basil", "vm-basil-00", "off")
+    site.end("basil", "vm-basil-00")
     site.wait_left(port, site.pkeys["basil"])
 
 
