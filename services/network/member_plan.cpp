@@ -19,6 +19,13 @@ PortGuid port_of(const msg::LeasedAdapter& leased) {
   return *guid;
 }
 
+bool has_member(const StoredMembers& stored, const msg::LeasedAdapter& leased) {
+  return std::ranges::any_of(stored.adapters, [&](const auto& one) {
+    return one.adapter.port_guid == leased.adapter.port_guid &&
+           one.adapter.fabric == leased.adapter.fabric && one.pkey == leased.pkey;
+  });
+}
+
 /// Why the adapters may not join; empty = they may.
 std::string refusal(const View& view, const msg::AdaptersLeased& event) {
   if (event.adapters.empty()) return "no adapter is leased";
@@ -32,9 +39,11 @@ std::string refusal(const View& view, const msg::AdaptersLeased& event) {
       return "fabric " + adapter.fabric + ": the cluster is not leased partition " +
              pkey_text(pkey);
     for (const auto& id : view.members_with(adapter.port_guid))
-      if (members_in(view, id).stored.cluster_id != event.cluster_id)
+      // A removed cluster may have had the same name, and another partition.
+      if (const auto& other = members_in(view, id).stored;
+          other.cluster_id != event.cluster_id || !has_member(other, {adapter, pkey}))
         return "fabric " + adapter.fabric + ": port " + adapter.port_guid +
-               " has not left the partition of another cluster";
+               " has not left another partition";
   }
   return {};
 }
@@ -62,10 +71,7 @@ bool has_left(const View& view, const View::Members& members, const msg::LeasedA
   // Another placement of the cluster has the port in the same partition already.
   const auto is_handed_on = [&](const MembersId& id) {
     const auto& other = members_in(view, id).stored;
-    return !other.is_released && std::ranges::any_of(other.adapters, [&](const auto& one) {
-      return one.adapter.port_guid == leased.adapter.port_guid &&
-             one.adapter.fabric == leased.adapter.fabric && one.pkey == leased.pkey;
-    });
+    return !other.is_released && has_member(other, leased);
   };
   if (std::ranges::any_of(view.members_with(leased.adapter.port_guid), is_handed_on)) return true;
   const auto found = seen.find(leased.adapter.fabric);

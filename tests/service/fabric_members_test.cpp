@@ -14,8 +14,8 @@ using network::Partitions;
 using network::PortGuid;
 
 constexpr PortGuid manager_port{0x0002c90300000001};
-constexpr PortGuid port{0x0002c90300000011};
-constexpr PortGuid second_port{0x0002c90300000021};
+constexpr PortGuid leased_port{0x0002c90300000011};
+constexpr PortGuid other_port{0x0002c90300000021};
 
 /// A fabric that survives its driver, and asserts that its calls are made one at a time.
 class LastingFabric final : public network::PartitionDriver {
@@ -36,7 +36,7 @@ class LastingFabric final : public network::PartitionDriver {
 
  private:
   template <class Call>
-  auto alone(const Call& call) {
+  std::invoke_result_t<Call> alone(const Call& call) {
     EXPECT_FALSE(is_busy_.exchange(true));
     auto result = call();
     is_busy_ = false;
@@ -121,7 +121,7 @@ class FabricMembers : public testing::Test {
   }
   /// Until the service has handled every event before, and checked its fabric.
   void wait_for_check() {
-    lease("barrier", "b", second_port, 0x101, ++barriers_);
+    lease("barrier", "b", other_port, 0x101, ++barriers_);
     ASSERT_EQ(answer("barrier", barriers_), "");
     release("barrier", "b", barriers_);
     ASSERT_TRUE(leaves("barrier", barriers_));
@@ -132,7 +132,7 @@ class FabricMembers : public testing::Test {
     return count;
   }
 
-  SimulatedFabric fabric_{{manager_port, port, second_port}};
+  SimulatedFabric fabric_{{manager_port, leased_port, other_port}};
   Deployment deployment_ = {};
   Events events_{deployment_};
   StandIn registry_{deployment_, "registry"};
@@ -148,13 +148,13 @@ constexpr const char* no_manager = "fabric ib0: its subnet manager or a port doe
 
 TEST_F(FabricMembers, JoinOnceTheirAdapterIsLeasedAndLeaveOnceItIsReleased) {
   start({{"network.fabric_check_ms", "4000"}});  // a change is not left to the next regular check
-  lease("n", "a", port, 0x100);
+  lease("n", "a", leased_port, 0x100);
   EXPECT_EQ(answer("n"), "");
-  EXPECT_TRUE(is_member(port, 0x100));
+  EXPECT_TRUE(is_member(leased_port, 0x100));
   EXPECT_EQ(metric(*service_, "nucleus_network_members_joined"), 1);
   release("n", "a");
   EXPECT_TRUE(leaves("n"));
-  EXPECT_FALSE(is_member(port, 0x100));
+  EXPECT_FALSE(is_member(leased_port, 0x100));
   EXPECT_EQ(metric(*service_, "nucleus_network_members_joined"), 0);
   EXPECT_EQ(metric(*service_, "nucleus_network_members_leaving"), 0);
 }
@@ -177,22 +177,22 @@ TEST_F(FabricMembers, AreOfferedThePartitionsOfTheirClusterUnlessTheyAreFrontend
 
 TEST_F(FabricMembers, AreRefusedAForeignPartitionWithoutHarmToTheNext) {
   start();
-  lease("n", "a", port, 0x101);
+  lease("n", "a", leased_port, 0x101);
   EXPECT_EQ(answer("n"), "fabric ib0: the cluster is not leased partition 0x0101");
-  lease("m", "b", second_port, 0x101);
+  lease("m", "b", other_port, 0x101);
   EXPECT_EQ(answer("m"), "");
-  EXPECT_FALSE(is_member(port, 0x101));
+  EXPECT_FALSE(is_member(leased_port, 0x101));
   release("n", "a");
   EXPECT_TRUE(leaves("n"));
 }
 
 TEST_F(FabricMembers, JoinWhenTheirPortAppears) {
-  fabric_.set_link(port, false);
+  fabric_.set_link(leased_port, false);
   start();
-  lease("n", "a", port, 0x100);
+  lease("n", "a", leased_port, 0x100);
   EXPECT_EQ(answer("n"), not_on_fabric);
   EXPECT_EQ(metric(*service_, "nucleus_network_members_joining"), 1);
-  fabric_.set_link(port, true);
+  fabric_.set_link(leased_port, true);
   EXPECT_EQ(answer("n"), "");
   EXPECT_EQ(count_answers("n"), 2u);
 }
@@ -201,7 +201,7 @@ TEST_F(FabricMembers, JoinAndLeaveWhenTheSubnetManagerIsBack) {
   start();
   wait_for_check();
   fabric_.set_manager(false);
-  lease("n", "a", port, 0x100);
+  lease("n", "a", leased_port, 0x100);
   EXPECT_EQ(answer("n"), no_manager);
   fabric_.set_manager(true);
   EXPECT_EQ(answer("n"), "");
@@ -213,17 +213,17 @@ TEST_F(FabricMembers, JoinAndLeaveWhenTheSubnetManagerIsBack) {
   EXPECT_TRUE(events_.all<msg::PartitionsLeft>().size() == barriers_);
   fabric_.set_manager(true);
   EXPECT_TRUE(leaves("n"));
-  EXPECT_FALSE(is_member(port, 0x100));
+  EXPECT_FALSE(is_member(leased_port, 0x100));
 }
 
 TEST_F(FabricMembers, AreCheckedAgainAfterARestartAndAnsweredOnce) {
-  fabric_.set_link(port, false);
+  fabric_.set_link(leased_port, false);
   start();
-  lease("n", "a", port, 0x100);
+  lease("n", "a", leased_port, 0x100);
   EXPECT_EQ(answer("n"), not_on_fabric);
   restart();
   wait_for_check();
-  fabric_.set_link(port, true);
+  fabric_.set_link(leased_port, true);
   EXPECT_EQ(answer("n"), "");
   restart();
   wait_for_check();
@@ -237,17 +237,17 @@ TEST_F(FabricMembers, AreCheckedAgainAfterARestartAndAnsweredOnce) {
   restart();
   fabric_.set_manager(true);
   EXPECT_TRUE(leaves("n"));
-  EXPECT_FALSE(is_member(port, 0x100));
+  EXPECT_FALSE(is_member(leased_port, 0x100));
 }
 
 TEST_F(FabricMembers, AreAnsweredOnceAlthoughRedisIsKilled) {
-  fabric_.set_link(port, false);
+  fabric_.set_link(leased_port, false);
   start();
-  lease("n", "a", port, 0x100);
+  lease("n", "a", leased_port, 0x100);
   EXPECT_EQ(answer("n"), not_on_fabric);
   deployment_.redis.kill();
-  fabric_.set_link(port, true);  // its commit fails
-  EXPECT_TRUE(eventually([&] { return is_member(port, 0x100); }));
+  fabric_.set_link(leased_port, true);  // its commit fails
+  EXPECT_TRUE(eventually([&] { return is_member(leased_port, 0x100); }));
   deployment_.redis.start();
   EXPECT_EQ(answer("n"), "");
   EXPECT_EQ(count_answers("n"), 2u);
@@ -255,25 +255,24 @@ TEST_F(FabricMembers, AreAnsweredOnceAlthoughRedisIsKilled) {
 
 TEST_F(FabricMembers, JoinAnotherClusterOnlyOnceTheirPortHasLeft) {
   start();
-  lease("n", "a", port, 0x100);
+  lease("n", "a", leased_port, 0x100);
   EXPECT_EQ(answer("n"), "");
   fabric_.set_manager(false);
   release("n", "a");
-  lease("m", "b", port, 0x101);
-  EXPECT_EQ(answer("m"),
-            "fabric ib0: port 0x0002c90300000011 has not left the partition of another cluster");
+  lease("m", "b", leased_port, 0x101);
+  EXPECT_EQ(answer("m"), "fabric ib0: port 0x0002c90300000011 has not left another partition");
   fabric_.set_manager(true);
   EXPECT_TRUE(leaves("n"));
   release("m", "b");
-  lease("m", "b", port, 0x101, 2);
+  lease("m", "b", leased_port, 0x101, 2);
   EXPECT_EQ(answer("m", 2), "");
-  EXPECT_TRUE(is_member(port, 0x101));
-  EXPECT_FALSE(is_member(port, 0x100));
+  EXPECT_TRUE(is_member(leased_port, 0x101));
+  EXPECT_FALSE(is_member(leased_port, 0x100));
 }
 
 TEST_F(FabricMembers, KeepAPartitionFromItsNextClusterUntilTheyLeft) {
   start({{"network.fabrics", "ib0:0x0100-0x0101"}, {"network.vlan_quarantine_s", "0"}});
-  lease("n", "a", port, 0x100);
+  lease("n", "a", leased_port, 0x100);
   EXPECT_EQ(answer("n"), "");
   fabric_.set_manager(false);
   remove("a");
@@ -294,21 +293,21 @@ TEST_F(FabricMembers, KeepAPartitionFromItsNextClusterUntilTheyLeft) {
 
 TEST_F(FabricMembers, JoinAndLeaveAtOnceWithoutASubnetManagerToTell) {
   start({}, false);
-  lease("n", "a", port, 0x100);
+  lease("n", "a", leased_port, 0x100);
   EXPECT_EQ(answer("n"), "");
   release("n", "a");
   EXPECT_TRUE(leaves("n"));
-  EXPECT_FALSE(is_member(port, 0x100));
+  EXPECT_FALSE(is_member(leased_port, 0x100));
 }
 
 TEST_F(FabricMembers, AreAnsweredOnceIfAnEventIsRepeated) {
   start();
-  lease("n", "a", port, 0x100);
-  lease("n", "a", port, 0x100);
+  lease("n", "a", leased_port, 0x100);
+  lease("n", "a", leased_port, 0x100);
   EXPECT_EQ(answer("n"), "");
   wait_for_check();
   EXPECT_EQ(count_answers("n"), 1u);
-  EXPECT_TRUE(is_member(port, 0x100));
+  EXPECT_TRUE(is_member(leased_port, 0x100));
 }
 
 }  // namespace
