@@ -118,8 +118,7 @@ DomainView Reconciler::view_of(const StoredGrant& stored) {
   DomainView view{.is_fenced = parts_.leases.is_fenced(stored.host_id),
                   .is_being_created = parts_.domains.is_being_created(id),
                   .is_shutdown_sent = work.is_shutdown_sent,
-                  .has_adapters = parts_.config.driver.has_guests &&
-                                  !stored.grant.adapters.empty() &&
+                  .has_adapters = !stored.grant.adapters.empty() &&
                                   stored.phase != GrantPhase::ended && !work.are_adapters_released,
                   .now_unix_ms = parts_.leases.head_unix_ms()};
   if (const auto* seen = parts_.domains.find(stored.domain_uuid)) view.epoch = seen->epoch;

@@ -1,5 +1,7 @@
 // The provisioner's README, on a real bus and Redis: what is started, what is never started again,
 // and what is reported.
+#include <gmock/gmock.h>
+
 #include "tests/service/provisioner_room.hpp"
 
 namespace nucleus::tests {
@@ -129,6 +131,38 @@ TEST_F(Provisioner, ReportsThatItPreparesANodeWhileWhatItNeedsIsNotAvailable) {
   const auto runs = reported("n1", DomainState::running);
   ASSERT_TRUE(runs);
   EXPECT_FALSE(runs->is_preparing);
+}
+
+TEST_F(Provisioner, ReleasesTheAdaptersOfAGrantBeforeItReportsItsEnd) {
+  start();
+  const auto with_adapter = [](const std::string& node, const std::string& pci_address,
+                               bool is_on = true) {
+    auto grant = a_grant(node, 1, is_on);
+    grant.adapters = {{.adapter = {.pci_address = pci_address,
+                                   .fabric = "ib0",
+                                   .port_guid = "0x0014050000000001"},
+                       .pkey = 0x0101}};
+    return grant;
+  };
+  ASSERT_TRUE(apply({with_adapter("n1", "0000:81:00.1"), with_adapter("n2", "0000:81:00.2")}));
+  ASSERT_TRUE(reported("n1", DomainState::running));
+  ASSERT_TRUE(reported("n2", DomainState::running));
+  EXPECT_THAT(hypervisor_->released(), testing::IsEmpty());
+  hypervisor_->power_off(domain("n1"));
+  ASSERT_TRUE(reported("n1", DomainState::shutoff));
+  EXPECT_THAT(hypervisor_->released(), testing::ElementsAre("0000:81:00.1"));
+
+  // What cannot be cleared does not hold the node: the next start sets it.
+  hypervisor_->fail_next_release({.code = ErrorCode::internal, .detail = "Input/output error"});
+  hypervisor_->power_off(domain("n2"));
+  ASSERT_TRUE(reported("n2", DomainState::shutoff));
+  EXPECT_THAT(hypervisor_->released(), testing::ElementsAre("0000:81:00.1"));
+  ASSERT_TRUE(apply({with_adapter("n3", "0000:81:00.3")}));
+  ASSERT_TRUE(reported("n3", DomainState::running));
+  ASSERT_TRUE(apply({}, true));
+  ASSERT_TRUE(is_off("n3"));
+  EXPECT_TRUE(eventually([&] { return hypervisor_->released().size() == 2; }))
+      << "a revoked grant is forgotten after that";
 }
 
 TEST_F(Provisioner, ReportsNoEndWhileACreateThatTimedOutMayStillSucceed) {

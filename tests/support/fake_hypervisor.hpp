@@ -55,6 +55,7 @@ class FakeHypervisor final : public Hypervisor {
   core::Result<void> release(const std::vector<msg::LeasedAdapter>& adapters) override {
     const std::scoped_lock lock{mutex_};
     if (hung_) return std::unexpected(*hung_);
+    if (release_fault_) return std::unexpected(*std::exchange(release_fault_, std::nullopt));
     for (const auto& leased : adapters) released_.push_back(leased.adapter.pci_address);
     return {};
   }
@@ -174,6 +175,12 @@ class FakeHypervisor final : public Hypervisor {
   void fail_next(core::Error error) {
     const std::scoped_lock lock{mutex_};
     faults_.push_back(std::move(error));
+  }
+
+  /// The same for the next `release`.
+  void fail_next_release(core::Error error) {
+    const std::scoped_lock lock{mutex_};
+    release_fault_ = std::move(error);
   }
 
   /// Each `create` from now on blocks until `hold` is ready.
@@ -299,6 +306,7 @@ class FakeHypervisor final : public Hypervisor {
   std::mutex mutex_;
   HostCapacity size_;
   std::map<std::string, Domain> domains_;
+  std::optional<core::Error> release_fault_;
   std::vector<std::string> released_;
   std::map<std::string, int> reboots_;
   std::map<std::string, int> resets_;
