@@ -24,10 +24,11 @@ struct FabricLease {
 struct Adapter {
   std::string pci_address = {};  // DDDD:BB:SS.F, hex
   std::string fabric = {};
-  std::string port_guid = {};   // 0x and 16 hex digits
-  std::int32_t numa_node = -1;  // of the host; -1 = not known
-  bool is_virtual = false;      // a VF
-  NUCLEUS_FIELDS(pci_address, fabric, port_guid, numa_node, is_virtual);
+  std::string port_guid = {};     // 0x and 16 hex digits
+  std::int32_t numa_node = -1;    // of the host; -1 = not known
+  bool is_virtual = false;        // a VF
+  std::string pf_port_guid = {};  // of a VF: its PF's port, whose table has the VF's partitions
+  NUCLEUS_FIELDS(pci_address, fabric, port_guid, numa_node, is_virtual, pf_port_guid);
 
   friend bool operator==(const Adapter&, const Adapter&) = default;
 };
@@ -40,6 +41,11 @@ struct LeasedAdapter {
 
   friend bool operator==(const LeasedAdapter&, const LeasedAdapter&) = default;
 };
+
+/// The GUID of the port whose table of pkeys has the adapter's partitions.
+inline const std::string& table_port(const Adapter& adapter) {
+  return adapter.pf_port_guid.empty() ? adapter.port_guid : adapter.pf_port_guid;
+}
 
 constexpr std::size_t host_adapters_max = 64;
 
@@ -68,7 +74,7 @@ inline std::optional<Error> check(const std::vector<Adapter>& adapters) {
     if (auto broken = check_name("adapters", adapter.fabric)) return broken;
     if (!is_pci_address(adapter.pci_address))
       return invalid("adapters", "a pci_address must be like 0000:81:00.1");
-    if (!is_port_guid(adapter.port_guid))
+    if (!is_port_guid(table_port(adapter)) || !is_port_guid(adapter.port_guid))
       return invalid("adapters", "a port_guid must be 0x and 16 hex digits");
     if (adapter.numa_node < -1 || adapter.numa_node > 1023)
       return invalid("adapters", "a numa_node must be -1 to 1023");

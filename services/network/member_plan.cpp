@@ -13,17 +13,24 @@ const View::Members& members_in(const View& view, const MembersId& id) {
   return *members;
 }
 
+/// The port that is made a member: OpenSM keeps the partitions of a VF in the table of its PF's
+/// port.
 PortGuid port_of(const msg::LeasedAdapter& leased) {
-  const auto guid = parse_guid(leased.adapter.port_guid);
+  const auto guid = parse_guid(msg::table_port(leased.adapter));
   NUCLEUS_ASSERT(guid);
   return *guid;
 }
 
 bool has_member(const StoredMembers& stored, const msg::LeasedAdapter& leased) {
   return std::ranges::any_of(stored.adapters, [&](const auto& one) {
-    return one.adapter.port_guid == leased.adapter.port_guid &&
+    return msg::table_port(one.adapter) == msg::table_port(leased.adapter) &&
            one.adapter.fabric == leased.adapter.fabric && one.pkey == leased.pkey;
   });
+}
+
+bool has_adapter(const StoredMembers& stored, const msg::Adapter& adapter) {
+  return std::ranges::any_of(
+      stored.adapters, [&](const auto& one) { return one.adapter.port_guid == adapter.port_guid; });
 }
 
 /// Why the adapters may not join; empty = they may.
@@ -38,10 +45,11 @@ std::string refusal(const View& view, const msg::AdaptersLeased& event) {
     if (!cluster || std::ranges::count(cluster->stored.network.fabrics, lease) == 0)
       return "fabric " + adapter.fabric + ": the cluster is not leased partition " +
              pkey_text(pkey);
-    for (const auto& id : view.members_with(adapter.port_guid))
+    for (const auto& id : view.members_with(msg::table_port(adapter)))
       // A removed cluster may have had the same name, and another partition.
       if (const auto& other = members_in(view, id).stored;
-          other.cluster_id != event.cluster_id || !has_member(other, {adapter, pkey}))
+          has_adapter(other, adapter) &&
+          (other.cluster_id != event.cluster_id || !has_member(other, {adapter, pkey})))
         return "fabric " + adapter.fabric + ": port " + adapter.port_guid +
                " has not left another partition";
   }
@@ -73,7 +81,8 @@ bool has_left(const View& view, const View::Members& members, const msg::LeasedA
     const auto& other = members_in(view, id).stored;
     return !other.is_released && has_member(other, leased);
   };
-  if (std::ranges::any_of(view.members_with(leased.adapter.port_guid), is_handed_on)) return true;
+  if (std::ranges::any_of(view.members_with(msg::table_port(leased.adapter)), is_handed_on))
+    return true;
   const auto found = seen.find(leased.adapter.fabric);
   if (found == seen.end() || !found->second.is_managed) return true;
   const auto& fabric = found->second;

@@ -146,14 +146,14 @@ void View::put(const StoredMembers& members) {
   NUCLEUS_ASSERT(is_new || stored.adapters == members.adapters);
   stored = members;
   for (const auto& leased : members.adapters)
-    members_with_[leased.adapter.port_guid].insert(entry->first);
+    members_with_[msg::table_port(leased.adapter)].insert(entry->first);
 }
 
 void View::remove_members(const MembersId& id) {
   const auto found = members_.find(id);
   NUCLEUS_ASSERT(found != members_.end());
   for (const auto& leased : found->second.stored.adapters) {
-    const auto with_port = members_with_.find(leased.adapter.port_guid);
+    const auto with_port = members_with_.find(msg::table_port(leased.adapter));
     if (with_port == members_with_.end()) continue;  // two of its adapters have this port
     with_port->second.erase(id);
     if (with_port->second.empty()) members_with_.erase(with_port);
@@ -214,7 +214,7 @@ void View::check_members() const {
     const auto& stored = members.stored;
     NUCLEUS_ASSERT(id == id_of(stored) && members.since_change <= member_changes_);
     for (const auto& [adapter, pkey] : stored.adapters) {
-      NUCLEUS_ASSERT(members_with(adapter.port_guid).contains(id));
+      NUCLEUS_ASSERT(members_with(msg::table_port(adapter)).contains(id));
       const auto state = pkeys_.at(adapter.fabric).state(pkey);
       NUCLEUS_ASSERT(state != NumberState::free);
       NUCLEUS_ASSERT(stored.is_released || state == NumberState::leased);

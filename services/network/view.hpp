@@ -112,7 +112,7 @@ class View {
   std::map<msg::ClusterId, Cluster> clusters_ = {};
   std::unordered_map<msg::NodeId, StoredPorts> ports_ = {};
   std::map<MembersId, Members> members_ = {};
-  std::map<std::string, std::set<MembersId>> members_with_ = {};  // by port GUID
+  std::map<std::string, std::set<MembersId>> members_with_ = {};  // by msg::table_port
   std::uint64_t member_changes_ = 0;
   std::set<Quarantine> address_quarantines_ = {};
   std::set<Ipv4> public_addresses_ = {};

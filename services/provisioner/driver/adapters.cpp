@@ -68,12 +68,14 @@ class Function {
     found_.reason += (found_.reason.empty() ? "" : "; ") + address_ + ": " + why;
   }
   void add(const std::string& address, const std::string& guid, bool is_virtual) {
+    const auto pf_guid = is_virtual ? guid_of_port(card_ / "ports/1") : std::string{};
     const auto numa_node = sysfs_number(devices_ / address / "numa_node").value_or(-1);
     found_.adapters.push_back({.pci_address = address,
                                .fabric = fabric_,
                                .port_guid = guid,
                                .numa_node = numa_node >= 0 && numa_node < 1'024 ? numa_node : -1,
-                               .is_virtual = is_virtual});
+                               .is_virtual = is_virtual,
+                               .pf_port_guid = pf_guid});
   }
 
   void find_whole() {

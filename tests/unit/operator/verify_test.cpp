@@ -126,6 +126,16 @@ TEST(Verify, FindsAHostThatHoldsTooMuch) {
   EXPECT_EQ(only(evidence).what, "h1 has 4 CPUs and 1024 MB, its nodes hold 4 and 1025");
 }
 
+TEST(Verify, FindsAnAdapterThatIsInTwoNodes) {
+  auto evidence = sound();
+  auto& first = evidence.placed_nodes[0];
+  first.size.adapters = 1;
+  first.adapters = {{.adapter = {.pci_address = "0000:81:00.1"}}};
+  EXPECT_TRUE(find_violations(evidence).empty());
+  first.adapters.push_back(first.adapters.front());
+  EXPECT_EQ(only(evidence).what, "c and c have the same adapter 0000:81:00.1 of h1");
+}
+
 TEST(Verify, FindsAPlacementOnAHostThatDoesNotExist) {
   auto evidence = sound();
   evidence.hosts.clear();

@@ -172,6 +172,26 @@ TEST_F(Members, HaveLeftAtOnceIfAnotherPlacementOfTheClusterHasThePort) {
   EXPECT_THAT(view_.members_with(port_text), testing::ElementsAre(MembersId{{"n"}, 2}));
 }
 
+TEST_F(Members, OfVfsAreInTheTableOfTheirPf) {
+  const auto vf = [](const std::string& guid, std::uint32_t pkey) {
+    auto leased = leased_adapter("ib0", guid, pkey);
+    leased.adapter.is_virtual = true;
+    leased.adapter.pf_port_guid = port_text;
+    return leased;
+  };
+  EXPECT_EQ(lease("n", "a", {vf("0x00000000000000a1", 0x100)}), "");
+  EXPECT_EQ(lease("m", "b", {vf("0x00000000000000a2", 0x101)}), "") << "another VF";
+  EXPECT_EQ(wanted_partitions(view_, "ib0"),
+            (Partitions{{0x100, {leased_port}}, {0x101, {leased_port}}}));
+  check("ib0", {{leased_port, {default_limited, member_of_a}}});
+  EXPECT_EQ(settle("n"), "joined");
+  EXPECT_EQ(lease("o", "b", {vf("0x00000000000000a1", 0x101)}),
+            "fabric ib0: port 0x00000000000000a1 has not left another partition");
+  EXPECT_EQ(lease("p", "a", {vf("0x00000000000000a3", 0x100)}), "");
+  release("n");
+  EXPECT_EQ(settle("n"), "left") << "its partition is in the table for another VF";
+}
+
 TEST_F(Members, JoinAndLeaveAtOnceIfNoSubnetManagerIsTold) {
   seen_["ib0"] = {.is_managed = false};
   lease("n", "a", {leased_adapter("ib0", port_text, 0x100)});

@@ -23,10 +23,11 @@ TEST(Adapters, OfMlx4AreItsVirtualFunctionsWithTheirAliasGuids) {
   tree.add_alias(pf, "0000:81:00.2", 2, "0014050000000002");
   const auto found = find_in(tree);
   EXPECT_EQ(found.reason, "");
-  EXPECT_THAT(
-      found.adapters,
-      testing::ElementsAre(msg::Adapter{"0000:81:00.1", "ib0", "0x0014050000000001", 1, true},
-                           msg::Adapter{"0000:81:00.2", "ib0", "0x0014050000000002", 1, true}));
+  EXPECT_THAT(found.adapters,
+              testing::ElementsAre(msg::Adapter{"0000:81:00.1", "ib0", "0x0014050000000001", 1,
+                                                true, "0x0002c90300a1b2c3"},
+                                   msg::Adapter{"0000:81:00.2", "ib0", "0x0014050000000002", 1,
+                                                true, "0x0002c90300a1b2c3"}));
 }
 
 TEST(Adapters, LeaveOutAVirtualFunctionWithoutAGuid) {
