@@ -9,7 +9,7 @@ namespace nucleus::network {
 
 namespace {
 
-constexpr int reads_max = 5;                 // of a fabric, until its ports agree
+constexpr int reads_max = 20;                // of a fabric, until its ports agree
 constexpr std::int64_t age_ms_max = 60'000;  // an older check counts as none
 constexpr std::size_t faults_logged_max = 10;
 
@@ -39,12 +39,17 @@ void log_changes(const std::string& fabric, const FabricCheck& check, const Fabr
       core::log::warning("subnet_manager_unsafe", {{"fabric", fabric}, {"reason", reason}});
 }
 
+/// Reads until the ports agree, `count_max` times at most.
 core::Result<void> read_into(FabricCheck& check, PartitionDriver& driver,
-                             const Partitions& partitions, const std::set<PortGuid>& now) {
-  auto reading = driver.read(now);
-  if (!reading) return std::unexpected(reading.error());
-  check.reading = std::move(*reading);
-  check.faults = differences(partitions, check.reading);
+                             const Partitions& partitions, const std::set<PortGuid>& now,
+                             int count_max) {
+  for (int count = 0; count < count_max; ++count) {
+    auto reading = driver.read(now);
+    if (!reading) return std::unexpected(reading.error());
+    check.reading = std::move(*reading);
+    check.faults = differences(partitions, check.reading);
+    if (check.faults.empty()) break;
+  }
   return {};
 }
 
@@ -53,24 +58,28 @@ core::Result<void> read_into(FabricCheck& check, PartitionDriver& driver,
 core::Result<FabricCheck> check_fabric(FabricLink& link, const WantedMembers& wanted) {
   FabricCheck check;
   auto& driver = *link.driver;
+  const auto& partitions = wanted.partitions;
   if (link.applied) {
     auto difference = driver.configured_difference(*link.applied);
     if (!difference) return std::unexpected(difference.error());
     check.overwritten = std::move(*difference);
-    if (auto read = read_into(check, driver, *link.applied, wanted.unsettled); !read)
+    const int count_max = link.is_settling ? reads_max : 1;
+    link.is_settling = false;
+    if (auto read = read_into(check, driver, *link.applied, wanted.unsettled, count_max); !read)
       return std::unexpected(read.error());
     check.corrected = check.faults;
   }
-  const auto& partitions = wanted.partitions;
-  if (link.applied != partitions || !check.overwritten.empty() || !check.corrected.empty()) {
+  const bool is_right = check.overwritten.empty() && check.corrected.empty();
+  if (link.applied != partitions || !is_right) {
+    const bool is_change = link.applied && is_right;
     link.applied.reset();
     if (auto told = driver.apply(partitions); !told) return std::unexpected(told.error());
     link.applied = partitions;
-    for (int count = 0; count < reads_max; ++count) {
-      if (auto read = read_into(check, driver, partitions, wanted.unsettled); !read)
-        return std::unexpected(read.error());
-      if (check.faults.empty()) break;
-    }
+    if (auto read = read_into(check, driver, partitions, wanted.unsettled, reads_max); !read)
+      return std::unexpected(read.error());
+    // A change takes a while: it is a fault if the next check still finds a difference.
+    link.is_settling = is_change && !check.faults.empty();
+    if (link.is_settling) check.faults.clear();
   }
   auto unsafe = driver.unsafe_settings();
   if (!unsafe) return std::unexpected(unsafe.error());

@@ -32,6 +32,7 @@ struct FabricCheck {
 struct FabricLink {
   std::unique_ptr<PartitionDriver> driver = {};
   std::optional<Partitions> applied = {};  // nothing = not since the start, or it failed
+  bool is_settling = false;                // the ports did not have the last change yet
 };
 
 /// What a fabric should have.
@@ -42,7 +43,8 @@ struct WantedMembers {
 };
 
 /// Applies the partitions if they are not those that were applied last, if another program changed
-/// them, or if a port differs; then reads until the ports agree, a few times at most. Blocks.
+/// them, or if a port differs; then reads until the ports agree, a few times at most. Ports that
+/// lag behind a change are faults from the next check on. Blocks.
 core::Result<FabricCheck> check_fabric(FabricLink& link, const WantedMembers& wanted);
 
 /// The state of a fabric at `now_ms`, from its last complete check and what failed since. Pure.

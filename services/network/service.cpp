@@ -167,6 +167,7 @@ core::Result<void> Service::handle_adapters_released(const msg::AdaptersReleased
 }
 
 void Service::sweep(core::Context& context) {
+  settle_members();  // also those of fabrics that are not checked
   auto tx = store_.begin(context);
   const auto ended = plan_quarantine_ends(view_, context.now_unix_s());
   if (ended) apply(tx, *ended);

@@ -300,6 +300,21 @@ TEST_F(FabricMembers, JoinAndLeaveAtOnceWithoutASubnetManagerToTell) {
   EXPECT_FALSE(is_member(leased_port, 0x100));
 }
 
+TEST_F(FabricMembers, LeaveAFabricThatIsNoLongerInTheSettings) {
+  start();
+  lease("n", "a", leased_port, 0x100);
+  lease("m", "b", other_port, 0x101);
+  EXPECT_EQ(answer("n"), "");
+  fabric_.set_manager(false);
+  release("n", "a");
+  EXPECT_TRUE(
+      eventually([&] { return metric(*service_, "nucleus_network_members_leaving") == 1; }));
+  settings_["network.fabrics"] = "ib1:0x0100-0x01ff";
+  restart();
+  EXPECT_TRUE(leaves("n"));
+  EXPECT_EQ(count_answers("m"), 1u) << "it was answered before";
+}
+
 TEST_F(FabricMembers, AreAnsweredOnceIfAnEventIsRepeated) {
   start();
   lease("n", "a", leased_port, 0x100);

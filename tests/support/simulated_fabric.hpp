@@ -24,7 +24,8 @@ class SimulatedFabric final : public network::PartitionDriver {
     is_foreign_ = false;
     if (!is_manager_up_)
       return core::refuse(core::ErrorCode::unavailable, "there is no subnet manager");
-    sweep();
+    if (lag_ == 0) sweep();
+    reads_to_sweep_ = lag_;
     return {};
   }
   core::Result<std::string> configured_difference(const network::Partitions& partitions) override {
@@ -41,6 +42,7 @@ class SimulatedFabric final : public network::PartitionDriver {
     const std::lock_guard lock{mutex_};
     if (!is_manager_up_)
       return core::refuse(core::ErrorCode::unavailable, "there is no subnet manager");
+    if (reads_to_sweep_ > 0 && --reads_to_sweep_ == 0) sweep();
     network::FabricReading reading{.manager = ports_.front()};
     for (const auto& [guid, table] : tables_)
       if (!without_link_.contains(guid)) reading.tables[guid] = table;
@@ -67,6 +69,11 @@ class SimulatedFabric final : public network::PartitionDriver {
     is_up ? (void)without_link_.erase(guid) : (void)without_link_.insert(guid);
     sweep();
   }
+  /// Partitions are in effect in the read of this number after they were applied; 0 = at once.
+  void set_lag(int reads) {
+    const std::lock_guard lock{mutex_};
+    lag_ = reads;
+  }
   void set_unsafe(std::vector<std::string> unsafe) {
     const std::lock_guard lock{mutex_};
     unsafe_ = std::move(unsafe);
@@ -92,6 +99,8 @@ class SimulatedFabric final : public network::PartitionDriver {
   std::map<network::PortGuid, std::set<std::uint16_t>> tables_ = {};
   std::set<network::PortGuid> without_link_ = {};
   std::vector<std::string> unsafe_ = {};
+  int lag_ = 0;
+  int reads_to_sweep_ = 0;
   bool is_foreign_ = false;
   bool is_manager_up_ = true;
 };

@@ -61,6 +61,27 @@ TEST(FabricCheck, ShowsAndCorrectsWhatAnotherProgramChanged) {
   EXPECT_TRUE(check->faults.empty());
 }
 
+TEST(FabricCheck, WaitsForAChangeBeforeADifferenceIsAFault) {
+  CheckedFabric fabric;
+  ASSERT_TRUE(fabric.check({}));
+  const Partitions wanted{{0x101, {first_port}}};
+  fabric->set_lag(30);  // more reads than in one check
+  const auto changed = fabric.check(wanted);
+  ASSERT_TRUE(changed);
+  EXPECT_TRUE(changed->faults.empty());
+  EXPECT_THAT(changed->reading.tables.at(first_port), testing::ElementsAre(0x7fff));
+  const auto settled = fabric.check(wanted);
+  ASSERT_TRUE(settled);
+  EXPECT_TRUE(settled->faults.empty() && settled->corrected.empty());
+  EXPECT_THAT(settled->reading.tables.at(first_port), testing::ElementsAre(0x7fff, 0x8101));
+  fabric->set_lag(1'000);
+  ASSERT_TRUE(fabric.check({}));
+  const auto later = fabric.check({});
+  ASSERT_TRUE(later);
+  EXPECT_FALSE(later->corrected.empty());
+  EXPECT_FALSE(later->faults.empty());
+}
+
 TEST(FabricCheck, AppliesAgainAfterItsSubnetManagerWasAway) {
   CheckedFabric fabric;
   ASSERT_TRUE(fabric.check({{0x101, {first_port}}}));
