@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "messages/common.hpp"
@@ -25,8 +26,8 @@ NUCLEUS_ENUM(Place, node_pair, node)
 NUCLEUS_ENUM(OutputFormat, probe, fio, osu, imb, hpcc, pwx)
 
 /// A program that yields one or more figures. In `argv`, {program} is the probe of the image or the
-/// host, {hosts} the MPI hosts, {launcher} what starts the ranks there, {directory} a directory on
-/// the measured disk.
+/// host, {ranks} their number, {hosts} the MPI hosts, {launcher} what starts the ranks there,
+/// {directory} a directory on the measured disk.
 struct Tool {
   std::string_view name;
   Place place;
@@ -54,7 +55,7 @@ namespace detail {
 inline constexpr auto mpi_argv = std::to_array<std::string_view>({"mpirun",
                                                                   "--allow-run-as-root",
                                                                   "-np",
-                                                                  "2",
+                                                                  "{ranks}",
                                                                   "--host",
                                                                   "{hosts}",
                                                                   "--map-by",
@@ -78,6 +79,15 @@ inline constexpr auto mpi_argv = std::to_array<std::string_view>({"mpirun",
                                                                   "orte_tmpdir_base",
                                                                   "/dev/shm",
                                                                   "{program}"});
+
+template <std::size_t words>
+constexpr std::array<std::string_view, words + 1> with_word(
+    const std::array<std::string_view, words>& argv, std::string_view last) {
+  std::array<std::string_view, words + 1> all{};
+  std::ranges::copy(argv, all.begin());
+  all.back() = last;
+  return all;
+}
 
 inline constexpr auto memory_argv = std::to_array<std::string_view>({"{program}", "memory"});
 
@@ -134,6 +144,9 @@ inline constexpr auto tools = std::to_array<Tool>({
      .argv = detail::storage_argv},
 });
 
+/// Measures the links between all nodes: not a tool of a campaign, because hosts have no such run.
+inline constexpr auto links_argv = detail::with_word(detail::mpi_argv, "links");
+
 inline constexpr double megabyte = 1e-6;     // bytes -> MB
 inline constexpr double microsecond = 1e-3;  // ns -> us
 
@@ -146,6 +159,8 @@ inline constexpr auto measurements = std::to_array<Measurement>({
      "the sum of one double"},
     {"mpi_barrier", "mpi", "us", Direction::smaller, FigureKind::latency, "barrier_us", 1,
      "a barrier"},
+    {"mpi_alltoall", "mpi", "us", Direction::smaller, FigureKind::latency, "alltoall_us", 1,
+     "each rank sends 64 KiB to each rank"},
     {"memory_triad", "memory", "MB/s", Direction::larger, FigureKind::bandwidth, "triad_mb_s", 1,
      "a[i] = b[i] + s * c[i] on one core"},
     {"sequential_read", "storage", "MB/s", Direction::larger, FigureKind::bandwidth,
@@ -221,24 +236,56 @@ inline bool is_sample(double value) {
   return value > 0 && value <= sample_max;  // false for what is not a number
 }
 
+inline std::optional<Error> check_run(const Conditions& made, const std::string& boot_id,
+                                      const std::vector<Rank>& ranks) {
+  for (const auto* text : {&made.accelerator, &made.network, &made.kernel, &made.program, &boot_id})
+    if (!is_condition(*text)) return invalid("conditions", "conditions are printable ASCII");
+  if (ranks.size() > ranks_max) return invalid("ranks", "a run has at most 64 ranks");
+  for (const auto& rank : ranks)
+    for (const auto* text : {&rank.host, &rank.boot_id, &rank.network})
+      if (!is_condition(*text)) return invalid("ranks", "ranks are printable ASCII");
+  return std::nullopt;
+}
+
 inline std::optional<Error> check(const MeasurementRun& run) {
   if (run.samples.empty() || run.samples.size() > samples_max)
     return invalid("samples", "a run has 1 to 32 samples");
-  if (run.ranks.size() > ranks_max) return invalid("ranks", "a run has at most 64 ranks");
   for (const auto& sample : run.samples) {
     if (!find_measurement(sample.measurement))
       return invalid("samples", "no such measurement: " + shown(sample.measurement));
     if (!is_sample(sample.value))
       return invalid("samples", sample.measurement + " must be above 0, up to 1e12");
   }
-  const auto& made = run.conditions;
-  for (const auto* text :
-       {&made.accelerator, &made.network, &made.kernel, &made.program, &run.boot_id})
-    if (!is_condition(*text)) return invalid("conditions", "conditions are printable ASCII");
-  for (const auto& rank : run.ranks)
-    for (const auto* text : {&rank.host, &rank.boot_id, &rank.network})
-      if (!is_condition(*text)) return invalid("ranks", "ranks are printable ASCII");
-  return std::nullopt;
+  return check_run(run.conditions, run.boot_id, run.ranks);
+}
+
+/// The number of links between as many nodes.
+constexpr std::size_t links_of(std::size_t nodes) {
+  return nodes < 2 ? 0 : nodes * (nodes - 1) / 2;
+}
+
+/// The result of one run over all links between the ranks, in the order (0, 1), (0, 2) … (1, 2) ….
+/// All of it but the accelerator may come from a guest.
+struct LinksRun {
+  std::vector<Rank> ranks = {};              // 2..64
+  std::vector<double> latencies_us = {};     // half a round trip of 8 bytes
+  std::vector<double> bandwidths_mb_s = {};  // of messages of 1 MiB
+  Conditions conditions = {};
+  std::string boot_id = {};  // of the machine that ran the tool
+  NUCLEUS_FIELDS(ranks, latencies_us, bandwidths_mb_s, conditions, boot_id);
+};
+
+inline std::optional<Error> check(const LinksRun& run) {
+  if (run.ranks.size() < 2 || run.ranks.size() > ranks_max)
+    return invalid("ranks", "a run over links has 2 to 64 ranks");
+  for (const auto& [field, values] : {std::pair{"latencies_us", &run.latencies_us},
+                                      std::pair{"bandwidths_mb_s", &run.bandwidths_mb_s}}) {
+    if (values->size() != links_of(run.ranks.size()))
+      return invalid(field, std::string(field) + " must have one value for each pair of ranks");
+    if (!std::ranges::all_of(*values, is_sample))
+      return invalid(field, std::string(field) + " must be above 0, up to 1e12");
+  }
+  return check_run(run.conditions, run.boot_id, run.ranks);
 }
 
 }  // namespace nucleus::msg

@@ -187,4 +187,74 @@ struct OverheadMeasured {
   NUCLEUS_FIELDS(report);
 };
 
+/// A node of a links report, and where its rank ran.
+struct LinkNode {
+  std::string name = {};
+  HostId host_id = {};
+  Rank rank = {};
+  NUCLEUS_FIELDS(name, host_id, rank);
+};
+
+/// The link between two nodes.
+struct Link {
+  std::string first = {};
+  std::string second = {};
+  double latency_us = 0;      // half a round trip of 8 bytes
+  double bandwidth_mb_s = 0;  // of messages of 1 MiB
+  bool is_same_host = false;  // the nodes are on one host, or their ranks report one machine
+  bool is_slow = false;
+  NUCLEUS_FIELDS(first, second, latency_us, bandwidth_mb_s, is_same_host, is_slow);
+};
+
+/// The links between all active compute nodes of a cluster. A link is slow if its latency is above
+/// the median of all links, or its bandwidth below it, by more than the factor slow_permille.
+struct LinksReport {
+  ClusterId cluster_id = {};
+  ProjectId project_id = {};
+  std::int64_t measured_unix_s = 0;
+  std::vector<LinkNode> nodes = {};  // 2..64
+  std::vector<Link> links = {};      // each pair of nodes once, up to 2016
+  double latency_us_median = 0;
+  double bandwidth_mb_s_median = 0;
+  std::uint32_t slow_permille = 0;  // 1500: slow above 1.5 times the median
+  std::string shared_node = {};     // that all slow links have, if there are two or more
+  Conditions conditions = {};       // of the first node
+  std::string failure = {};         // why the run failed; empty = it succeeded
+  NUCLEUS_FIELDS(cluster_id, project_id, measured_unix_s, nodes, links, latency_us_median,
+                 bandwidth_mb_s_median, slow_permille, shared_node, conditions, failure);
+};
+
+/// Measures the links between all active compute nodes of a cluster, 2..64. The reply means
+/// accepted; LinksMeasured is emitted when the run has ended.
+struct MeasureLinks {
+  static constexpr std::string_view topic = "overhead.measure-links";
+  using Reply = Done;
+  ClusterId cluster_id = {};
+  NUCLEUS_FIELDS(cluster_id);
+};
+
+inline std::optional<Error> check(const MeasureLinks& request) {
+  return check_name("cluster_id", request.cluster_id.value);
+}
+
+/// The cluster's last report; `not_found` if its links were never measured.
+struct GetLinks {
+  static constexpr std::string_view topic = "overhead.get-links";
+  using Reply = LinksReport;
+  ClusterId cluster_id = {};
+  NUCLEUS_FIELDS(cluster_id);
+};
+
+/// Event: a run over the links of a cluster succeeded or failed.
+struct LinksMeasured {
+  static constexpr std::string_view topic = "overhead.links-measured";
+  ClusterId cluster_id = {};
+  ProjectId project_id = {};
+  std::uint32_t links = 0;       // that were measured
+  std::uint32_t slow_links = 0;  // how many of them are slow
+  std::string shared_node = {};  // that all slow links have, if there are two or more
+  std::string failure = {};      // why the run failed; empty = it succeeded
+  NUCLEUS_FIELDS(cluster_id, project_id, links, slow_links, shared_node, failure);
+};
+
 }  // namespace nucleus::msg

@@ -300,4 +300,15 @@ struct RunMeasurement {
   NUCLEUS_FIELDS(host_id, node_id, tool, peers);
 };
 
+/// Measures the links between nodes once, with one rank on each, from a node through its guest
+/// agent. It waits for other runs in that node, as RunMeasurement does.
+struct RunLinks {
+  static constexpr std::string_view topic = "provisioner.run-links";
+  using Reply = LinksRun;
+  HostId host_id = {};
+  NodeId node_id = {};                  // the first of them
+  std::vector<std::string> peers = {};  // 2..64 names of nodes
+  NUCLEUS_FIELDS(host_id, node_id, peers);
+};
+
 }  // namespace nucleus::msg

@@ -164,7 +164,7 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
        .calls = topics<msg::CheckConsole, msg::StreamConsole, msg::RecheckCredential>(),
        .project = "*"},
       {.name = "overhead",
-       .calls = topics<msg::ListNodes, msg::ListNodeStatuses, msg::RunMeasurement>(),
+       .calls = topics<msg::ListNodes, msg::ListNodeStatuses, msg::RunMeasurement, msg::RunLinks>(),
        .project = "*"},
       {.name = "gateway",
        .calls = topics_of_central_services() + " " + topics<msg::GetProcessStatus>(),

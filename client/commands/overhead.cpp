@@ -1,4 +1,5 @@
-// comet overhead: what virtualization costs in a cluster, as its certificates have it.
+// comet overhead: what virtualization costs in a cluster, as its certificates have it, and the
+// links between its nodes.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -87,9 +88,17 @@ core::Result<int> print_certificate(const Api& api, const Words& words) {
   return print(certificate_view(certificate), words["--format"], certificate);
 }
 
-/// Follows the cluster's report until it is newer than `before`.
-LookAt look_at_report(const Api& api, const Words& words, std::int64_t before_unix_s) {
-  return [&api, path = overhead_path(words), before_unix_s]() -> core::Result<Progress> {
+/// When the last measurement with a report at `path` ended; 0 if there was none.
+core::Result<std::int64_t> measured_at(const Api& api, const std::string& path) {
+  const auto report = api.get(path);
+  if (report) return (*report)["measured_unix_s"].number().value_or(0);
+  if (report.error().code == ErrorCode::not_found) return 0;
+  return std::unexpected(report.error());
+}
+
+/// Follows the report at `path` until it is newer than `before`.
+LookAt look_at_report(const Api& api, const std::string& path, std::int64_t before_unix_s) {
+  return [&api, path, before_unix_s]() -> core::Result<Progress> {
     const auto report = api.get(path);
     if (!report && report.error().code != ErrorCode::not_found)
       return std::unexpected(report.error());
@@ -103,24 +112,28 @@ LookAt look_at_report(const Api& api, const Words& words, std::int64_t before_un
   };
 }
 
-core::Result<int> run_measurement(const Api& api, const Words& words) {
+/// Asks for a measurement with a report at `path`. Returns 0 when it was accepted, or with --wait
+/// when it is done.
+core::Result<int> measure(const Api& api, const Words& words, const std::string& path,
+                          const Json& body, const std::string& see) {
   const auto option = wait_option(words);
   if (!option) return std::unexpected(option.error());
-  const auto before = api.get(overhead_path(words));
-  if (!before && before.error().code != ErrorCode::not_found)
-    return std::unexpected(before.error());
-  const auto before_unix_s = before ? (*before)["measured_unix_s"].number().value_or(0) : 0;
+  const auto before_unix_s = measured_at(api, path);
+  if (!before_unix_s) return std::unexpected(before_unix_s.error());
+  const auto accepted = api.post(path, body);
+  if (!accepted) return std::unexpected(accepted.error());
+  if (option->is_wanted)
+    return wait_until_done(api, *option, look_at_report(api, path, *before_unix_s));
+  std::cout << "The measurement was accepted. It runs for minutes; see: comet overhead "
+            << words["CLUSTER"] << " " << see << "\n";
+  return 0;
+}
+
+core::Result<int> run_measurement(const Api& api, const Words& words) {
   Json body = Json::object();
   if (words.has("--seconds")) body.set("seconds_max", Json(words.number("--seconds")));
-  const auto accepted = api.post(overhead_path(words), body);
-  if (!accepted) return std::unexpected(accepted.error());
-  if (!option->is_wanted) {
-    std::cout << "The measurement was accepted. It runs for minutes; see: comet overhead "
-              << words["CLUSTER"] << " show\n";
-    return 0;
-  }
-  const auto waited = wait_until_done(api, *option, look_at_report(api, words, before_unix_s));
-  if (!waited || *waited != 0) return waited;
+  const auto done = measure(api, words, overhead_path(words), body, "show");
+  if (!done || *done != 0 || !words.has("--wait")) return done;
   return print_certificate(api, words);
 }
 
@@ -145,6 +158,67 @@ core::Result<int> export_certificate(const Api& api, const Words& words) {
   return 0;
 }
 
+/// The medians of all links, and the node that the slow ones share.
+void print_summary(const Json& report) {
+  const auto links = report["links"].items().size();
+  std::cout << fmt::format(
+      "{} of {} nodes, {}: median {} us, {} MB/s; {}\n",
+      links == 1 ? "1 link" : fmt::format("{} links", links), report["nodes"].items().size(),
+      shown_time(report["measured_unix_s"].number().value_or(0)),
+      rounded(report["latency_us_median"]), rounded(report["bandwidth_mb_s_median"]),
+      msg::printable(accelerator_of(report["conditions"])));
+  const auto node = report["shared_node"].text();
+  std::size_t slow = 0;
+  for (const auto& link : report["links"].items()) slow += link["is_slow"].text() == "true";
+  if (slow == 0) std::cout << fmt::format("no slow link among {}\n", links);
+  if (node.empty()) return;
+  const auto of_node = report["nodes"].items().size() - 1;
+  std::cout << fmt::format("node {}: {} of its links are slow\n", msg::shown(node),
+                           slow == of_node ? "all" : fmt::format("{} of {}", slow, of_node));
+}
+
+Listing link_view(const Json& report, bool are_all_wanted) {
+  Listing listing{.columns = {"first", "second", "latency (us)", "bandwidth (MB/s)", "slow",
+                              "hosts", "accelerator"}};
+  for (const auto& link : report["links"].items())
+    if (are_all_wanted || link["is_slow"].text() == "true")
+      listing.rows.push_back({link["first"].text(), link["second"].text(),
+                              rounded(link["latency_us"]), rounded(link["bandwidth_mb_s"]),
+                              link["is_slow"].text(),
+                              link["is_same_host"].text() == "true" ? "same host" : "two hosts",
+                              accelerator_of(report["conditions"])});
+  return listing;
+}
+
+core::Result<int> print_links(const Api& api, const std::string& path, const Words& words) {
+  const auto report = api.get(path);
+  if (!report) return std::unexpected(report.error());
+  if (const auto failure = (*report)["failure"].text(); !failure.empty())
+    return core::refuse(ErrorCode::wrong_state,
+                        "the last measurement of the links failed: " + failure);
+  const auto format = words["--format"];
+  if (format == "json") return print({}, "rest", *report);
+  if (format != "table") return print(link_view(*report, true), format, *report);
+  print_summary(*report);
+  const auto slow = link_view(*report, false);
+  return slow.rows.empty() ? core::Result<int>(0) : print(slow, format, *report);
+}
+
+core::Result<int> run_links(const Api& api, const Words& words) {
+  const auto part = words["PART"];
+  if (!part.empty() && part != "run" && part != "show")
+    return core::refuse(ErrorCode::invalid_argument, "PART of links must be run or show");
+  const auto path = overhead_path(words) + "/links";
+  if (part == "run") {
+    const auto done = measure(api, words, path, Json::object(), "links");
+    if (!done || *done != 0 || !words.has("--wait")) return done;
+  }
+  auto printed = print_links(api, path, words);
+  if (printed || printed.error().code != ErrorCode::not_found) return printed;
+  return core::refuse(ErrorCode::not_found, "no such cluster, or its links were never measured: " +
+                                                msg::shown(words["CLUSTER"]));
+}
+
 core::Result<int> run_verb(const Api& api, const Words& words) {
   const auto verb = words["VERB"];
   if (verb == "export") return export_certificate(api, words);
@@ -153,12 +227,20 @@ core::Result<int> run_verb(const Api& api, const Words& words) {
   if (verb == "show") return print_certificate(api, words);
   if (verb == "run") return run_measurement(api, words);
   if (verb == "history") return list_certificates(api, words);
-  return core::refuse(ErrorCode::invalid_argument, "VERB must be run, show, history or export");
+  return core::refuse(ErrorCode::invalid_argument,
+                      "VERB must be run, show, history, export or links");
 }
 
 }  // namespace
 
 core::Result<int> overhead(const Api& api, const Words& words) {
+  if (words["VERB"] != "links" && words.has("PART"))
+    return core::refuse(ErrorCode::invalid_argument, "only links has a PART");
+  if (words["VERB"] == "links") {
+    if (const auto known = format_of(words["--format"]); !known)
+      return std::unexpected(known.error());
+    return run_links(api, words);
+  }
   auto result = run_verb(api, words);
   if (result || result.error().code != ErrorCode::not_found) return result;
   const auto cluster = msg::shown(words["CLUSTER"]);

@@ -141,7 +141,8 @@ constexpr Argument acknowledgement_words[] = {{"PROJECT", "the project", one, tr
                                               endpoint};
 constexpr Argument overhead_words[] = {
     cluster,
-    {"VERB", "run, show, history or export", one, false, "show"},
+    {"VERB", "run, show, history, export or links", one, false, "show"},
+    {"PART", "links: run or show"},
     {"--certificate", "this one instead of the newest"},
     {"--seconds", "run: begin no new runs after this long", number},
     {"--format", "table, json, yaml, csv or rest; export: json, csv, openmetrics, reframe, bencher",

@@ -1,4 +1,5 @@
-// v2: the overhead of virtualization in a cluster, its certificates, and the key that signs them.
+// v2: the overhead of virtualization in a cluster, its certificates and the key that signs them;
+// and the links between the nodes of a cluster.
 #include "messages/overhead.hpp"
 
 #include "gateway/v2/overhead_text.hpp"
@@ -54,6 +55,22 @@ void get_certificate(const ExchangePtr& exchange) {
   });
 }
 
+void measure_links(const ExchangePtr& exchange) {
+  if (const auto body = read_body(*exchange, {}); !body) return exchange->refuse(body.error());
+  with_cluster(exchange, [exchange](const msg::Cluster& cluster) {
+    exchange->ask(msg::MeasureLinks{.cluster_id = cluster.cluster_id},
+                  [exchange](const msg::Done&) { exchange->reply(202, Json::object()); });
+  });
+}
+
+void get_links(const ExchangePtr& exchange) {
+  with_cluster(exchange, [exchange](const msg::Cluster& cluster) {
+    exchange->ask(
+        msg::GetLinks{.cluster_id = cluster.cluster_id},
+        [exchange](const msg::LinksReport& report) { exchange->reply(200, json_of(report)); });
+  });
+}
+
 void get_signing_key(const ExchangePtr& exchange) {
   exchange->ask(msg::GetSigningKey{},
                 [exchange](const msg::SigningKey& key) { exchange->reply(200, json_of(key)); });
@@ -68,6 +85,9 @@ void add_v2_overhead_routes(Router& router) {
   router.add("GET", overhead + "/certificates", msg::Right::read, list_certificates).takes_page();
   router.add("GET", overhead + "/certificates/{certificate}", msg::Right::read, get_certificate)
       .takes({"format"});
+  const std::string links = "/v2/clusters/{cluster}/overhead/links";
+  router.add("GET", links, msg::Right::read, get_links).takes({"fields"});
+  router.add("POST", links, msg::Right::power, measure_links);
   router.add("GET", "/v2/overhead/key", msg::Right::read, get_signing_key);
 }
 

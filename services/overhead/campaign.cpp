@@ -80,9 +80,14 @@ void Campaign::add(const msg::MeasurementRun& run) {
   if (const auto changed = keep_side(series, run, is_native); !changed.empty())
     return refuse(series, changed);
   for (auto& figure : series.figures) {
+    if (figure.verdict == msg::Verdict::refused) continue;
     const auto sample =
         std::ranges::find(run.samples, figure.measurement, &msg::Sample::measurement);
-    if (sample == run.samples.end()) return refuse(series, "a run has no " + figure.measurement);
+    if (sample == run.samples.end()) {
+      refuse(figure, figure.measurement + " is missing: the program " +
+                         (is_native ? "of the host" : "in the image") + " is older");
+      continue;
+    }
     samples_for(figure, series.slot, series.blocks).push_back(sample->value);
   }
   if (block.at(series.slot) == Slot::cluster) {
@@ -98,7 +103,8 @@ void Campaign::add(const msg::MeasurementRun& run) {
 void Campaign::end_block(Series& series) {
   series.slot = 0;
   ++series.blocks;
-  for (auto& figure : series.figures) judge(figure, limits_.pairs_max);
+  for (auto& figure : series.figures)
+    if (figure.verdict != msg::Verdict::refused) judge(figure, limits_.pairs_max);
   series.is_ended = series.blocks * pairs_of_a_block >= limits_.pairs_max ||
                     std::ranges::none_of(series.figures, [](const msg::Figure& figure) {
                       return figure.verdict == msg::Verdict::undecided;
@@ -135,14 +141,17 @@ void Campaign::refuse(const std::string& reason) {
 void Campaign::refuse(Series& series, const std::string& reason) {
   series.is_ended = true;
   series.slot = 0;
-  for (auto& figure : series.figures) {
-    figure.verdict = msg::Verdict::refused;
-    figure.reason = reason;
-    figure.ratio = {};
-    figure.noise = {};
-    figure.native_median = median_of(figure.native);
-    figure.virtual_median = median_of(figure.virtual_);
-  }
+  for (auto& figure : series.figures)
+    if (figure.verdict != msg::Verdict::refused) refuse(figure, reason);
+}
+
+void Campaign::refuse(msg::Figure& figure, const std::string& reason) {
+  figure.verdict = msg::Verdict::refused;
+  figure.reason = reason;
+  figure.ratio = {};
+  figure.noise = {};
+  figure.native_median = median_of(figure.native);
+  figure.virtual_median = median_of(figure.virtual_);
 }
 
 std::vector<msg::Figure> Campaign::figures() const {

@@ -37,7 +37,7 @@ class Campaign {
   /// time is over, only blocks that have begun, and the first one of each tool, go on.
   std::optional<Turn> next(bool is_time_over);
 
-  /// Takes the result of the run that next() returned.
+  /// Takes the result of the run that next() returned. A figure that it does not have is refused.
   void add(const msg::MeasurementRun& run);
   /// That run failed: the figures of its tool are refused.
   void refuse(const std::string& reason);
@@ -64,6 +64,7 @@ class Campaign {
   /// Keeps the side of the first run; returns why a later run differs from it.
   static std::string keep_side(Series& series, const msg::MeasurementRun& run, bool is_native);
   static void refuse(Series& series, const std::string& reason);
+  static void refuse(msg::Figure& figure, const std::string& reason);
 
   Limits limits_;
   bool is_single_host_;

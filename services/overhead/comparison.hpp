@@ -3,6 +3,7 @@
 
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "messages/overhead.hpp"
@@ -29,6 +30,15 @@ inline std::size_t machines_of(const std::vector<msg::Rank>& ranks) {
   return machines.size();
 }
 
+/// The program as comparisons see it: version 3 of the probe measures what version 2 does in the
+/// same way, and more.
+inline std::string compared_program(const std::string& program) {
+  constexpr std::string_view older = "nucleus-pingpong 2";
+  constexpr std::string_view newer = "nucleus-pingpong 3";
+  const bool is_older = program == older || program.starts_with(std::string(older) + ",");
+  return is_older ? std::string(newer) + program.substr(older.size()) : program;
+}
+
 struct Comparison {
   Side native = {};
   Side cluster = {};
@@ -43,7 +53,7 @@ inline std::string refusal_of(const Comparison& compared) {
   const auto& cluster = compared.cluster;
   if (native.conditions.program.empty() || cluster.conditions.program.empty())
     return "the tool does not report its version";
-  if (native.conditions.program != cluster.conditions.program)
+  if (compared_program(native.conditions.program) != compared_program(cluster.conditions.program))
     return "the cluster ran " + cluster.conditions.program + ", the host " +
            native.conditions.program;
   if (compared.place != msg::Place::node_pair) return "";

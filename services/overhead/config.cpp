@@ -36,6 +36,8 @@ core::Result<Config> Config::from(core::Settings& settings) {
   limits.application_ratio_max = ratio("overhead.application_ratio_max_permille", 1'080);
   config.measure_s_max =
       settings.number("overhead.measure_s_max", config.measure_s_max, 1, msg::measure_seconds_max);
+  config.slow_link_permille = static_cast<std::uint32_t>(
+      settings.number("overhead.slow_link_permille", config.slow_link_permille, 1'001, 1'000'000));
   config.certificates_max =
       static_cast<std::size_t>(settings.number("overhead.certificates_max", 20, 1, 100));
   std::string all;

@@ -23,5 +23,11 @@ inline core::Key<StoredCertificate> certificates(const msg::ClusterId& cluster_i
 inline core::Key<StoredCertificate> certificates() {
   return {"nucleus:overhead:certificate:"};
 }
+inline core::Key<StoredLinks> links(const msg::ClusterId& cluster_id) {
+  return {"nucleus:overhead:links:" + cluster_id.value};
+}
+inline core::Key<StoredLinks> all_links() {
+  return {"nucleus:overhead:links:"};
+}
 
 }  // namespace nucleus::overhead::keys

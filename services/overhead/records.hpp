@@ -1,4 +1,5 @@
-// What the overhead service stores: the last report of each cluster, and its certificates.
+// What the overhead service stores: of each cluster the last report, its certificates, and the last
+// report about its links.
 #pragma once
 
 #include "messages/overhead.hpp"
@@ -16,6 +17,13 @@ struct StoredReport {
 struct StoredCertificate {
   msg::Certificate certificate = {};
   NUCLEUS_FIELDS(certificate);
+};
+
+struct StoredLinks {
+  msg::ClusterId cluster_id = {};
+  msg::LinksReport report = {};  // of the last run that ended
+  bool is_pending = false;       // a run was accepted and has not ended
+  NUCLEUS_FIELDS(cluster_id, report, is_pending);
 };
 
 }  // namespace nucleus::overhead

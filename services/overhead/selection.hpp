@@ -16,16 +16,17 @@ struct Selection {
   std::vector<msg::Peer> peers = {};
 };
 
-constexpr std::size_t selected_nodes = 2;
+constexpr std::size_t selected_nodes_min = 2;
 
 inline std::string private_address(const msg::NodeStatus& status) {
   const auto port = std::ranges::find(status.ports, false, &msg::Port::is_public);
   return port == status.ports.end() ? std::string() : port->ip;
 }
 
-/// The first two active compute nodes; `wrong_state` if fewer are active.
+/// The first active compute nodes, 2 to `nodes_max`; `wrong_state` if fewer are active.
 inline core::Result<Selection> select_nodes(const std::vector<msg::Node>& nodes,
-                                            const msg::NodeStatuses& statuses) {
+                                            const msg::NodeStatuses& statuses,
+                                            std::size_t nodes_max = selected_nodes_min) {
   Selection selection;
   for (const auto& node : nodes) {
     if (node.kind != msg::NodeKind::compute) continue;
@@ -33,8 +34,9 @@ inline core::Result<Selection> select_nodes(const std::vector<msg::Node>& nodes,
     if (status == statuses.nodes.end() || status->state != msg::NodeState::active) continue;
     selection.nodes.push_back(*status);
     selection.peers.push_back({.name = node.name, .ip = private_address(*status)});
-    if (selection.nodes.size() == selected_nodes) return selection;
+    if (selection.nodes.size() == nodes_max) break;
   }
+  if (selection.nodes.size() >= selected_nodes_min) return selection;
   return core::refuse(core::ErrorCode::wrong_state,
                       "two active compute nodes are needed for a measurement");
 }

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include "core/log/log.hpp"
+#include "services/overhead/cluster_nodes.hpp"
 #include "services/overhead/keys.hpp"
 #include "services/overhead/ratios.hpp"
 
@@ -33,19 +33,23 @@ Service::Service(core::Runtime& runtime, Config config, std::optional<SigningKey
     : runtime_{runtime},
       config_{std::move(config)},
       metrics_{runtime.metrics},
-      certificates_{runtime.store, config_.certificates_max, std::move(key)} {
+      certificates_{runtime.store, config_.certificates_max, std::move(key)},
+      links_{runtime, config_} {
   runtime_.store.on_loaded([this] { load(); });
   runtime_.bus.serve<msg::MeasureCluster>(*this, &Service::measure_cluster);
   runtime_.bus.serve<msg::GetReport>(*this, &Service::get_report);
   runtime_.bus.serve<msg::GetCertificate>(*this, &Service::get_certificate);
   runtime_.bus.serve<msg::ListCertificates>(*this, &Service::list_certificates);
   runtime_.bus.serve<msg::GetSigningKey>(*this, &Service::get_signing_key);
+  runtime_.bus.serve<msg::MeasureLinks>(*this, &Service::measure_links);
+  runtime_.bus.serve<msg::GetLinks>(*this, &Service::get_links);
   runtime_.bus.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
   runtime_.bus.every(begin_interval, *this, &Service::begin_pending);
 }
 
 void Service::load() {
   in_progress_.clear();
+  links_.drop_all();
   msg::OverheadReport newest;
   runtime_.store.for_each<StoredReport>(keys::reports(), [&](const StoredReport& stored) {
     const auto& report = stored.report;
@@ -95,20 +99,32 @@ core::Result<msg::SigningKey> Service::get_signing_key(const msg::GetSigningKey&
   return certificates_.public_key();
 }
 
+core::Result<msg::Done> Service::measure_links(const msg::MeasureLinks& request,
+                                               core::Context& context) {
+  return links_.accept(request, context);
+}
+
+core::Result<msg::LinksReport> Service::get_links(const msg::GetLinks& request, core::Context&) {
+  return links_.get(request);
+}
+
 core::Result<void> Service::handle_cluster_removed(const msg::ClusterRemoved& event,
                                                    core::Context& context) {
   in_progress_.erase(event.cluster.cluster_id);
   auto tx = runtime_.store.begin(context);
   tx.remove(keys::report(event.cluster.cluster_id));
   certificates_.remove_all(tx, event.cluster.cluster_id);
+  links_.remove(tx, event.cluster.cluster_id);
   return tx.commit();
 }
 
-/// Begins accepted measurements, including those from before a restart.
+/// Begins accepted measurements, including those from before a restart: one at a time in a cluster.
 void Service::begin_pending(core::Context& context) {
   std::vector<StoredReport> pending;
   runtime_.store.for_each<StoredReport>(keys::reports(), [&](const StoredReport& stored) {
-    if (stored.is_pending && !in_progress_.contains(stored.cluster_id)) pending.push_back(stored);
+    if (stored.is_pending && !in_progress_.contains(stored.cluster_id) &&
+        !links_.is_in_progress(stored.cluster_id))
+      pending.push_back(stored);
   });
   for (const auto& stored : pending) {
     const std::int64_t seconds =
@@ -121,36 +137,20 @@ void Service::begin_pending(core::Context& context) {
     in_progress_[stored.cluster_id] = measurement;
     find_nodes(measurement);
   }
+  for (const auto& cluster_id : links_.pending())
+    if (!in_progress_.contains(cluster_id)) links_.begin(cluster_id);
 }
 
-void Service::find_nodes(const MeasurementPtr& measurement, std::string after) {
-  runtime_.bus.call(
-      msg::ListNodes{.viewer = {.is_operator = true},
-                     .cluster_id = measurement->certificate.cluster_id,
-                     .page = {.limit = msg::page_entries_max, .after = std::move(after)}},
-      {}, [this, measurement](const core::Result<msg::Nodes>& page) {
-        if (!page) return finish(measurement, page.error().detail);
-        measurement->certificate.project_id = page->cluster.project_id;
-        std::ranges::copy(page->nodes, std::back_inserter(measurement->nodes));
-        if (!page->next.empty()) return find_nodes(measurement, page->next);
-        select(measurement);
-      });
-}
-
-void Service::select(const MeasurementPtr& measurement, std::string after) {
-  runtime_.bus.call(
-      msg::ListNodeStatuses{.viewer = {.is_operator = true},
-                            .cluster_id = measurement->certificate.cluster_id,
-                            .page = {.limit = msg::page_entries_max, .after = std::move(after)}},
-      {}, [this, measurement](const core::Result<msg::NodeStatuses>& page) {
-        if (!page) return finish(measurement, page.error().detail);
-        std::ranges::copy(page->nodes, std::back_inserter(measurement->statuses.nodes));
-        if (!page->next.empty()) return select(measurement, page->next);
-        auto selection = select_nodes(measurement->nodes, measurement->statuses);
-        if (!selection) return finish(measurement, selection.error().detail);
-        measurement->selection = std::move(*selection);
-        begin_runs(measurement);
-      });
+void Service::find_nodes(const MeasurementPtr& measurement) {
+  read_nodes(runtime_.bus, measurement->certificate.cluster_id,
+             [this, measurement](const core::Result<ClusterNodes>& found) {
+               if (!found) return finish(measurement, found.error().detail);
+               measurement->certificate.project_id = found->project_id;
+               auto selection = select_nodes(found->nodes, found->statuses);
+               if (!selection) return finish(measurement, selection.error().detail);
+               measurement->selection = std::move(*selection);
+               begin_runs(measurement);
+             });
 }
 
 void Service::begin_runs(const MeasurementPtr& measurement) {

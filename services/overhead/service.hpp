@@ -1,6 +1,7 @@
 // The overhead service measures MPI, memory and storage in a cluster and on its hosts, and keeps
-// signed certificates of what virtualization costs there. A cluster has one measurement at a time,
-// whose runs follow one another, so that none disturbs the next. Runs on the service's loop.
+// signed certificates of what virtualization costs there; and it finds slow links in a cluster. A
+// cluster has one measurement at a time, whose runs follow one another, so that none disturbs the
+// next. Runs on the service's loop.
 #pragma once
 
 #include <map>
@@ -9,6 +10,7 @@
 #include "core/runtime/runtime.hpp"
 #include "messages/overhead.hpp"
 #include "services/overhead/certificates.hpp"
+#include "services/overhead/link_runs.hpp"
 #include "services/overhead/metrics.hpp"
 #include "services/overhead/selection.hpp"
 
@@ -22,9 +24,7 @@ class Service {
  private:
   struct Measurement {
     msg::Certificate certificate = {};
-    std::int64_t end_unix_ms = 0;       // no new runs after it
-    std::vector<msg::Node> nodes = {};  // of the cluster, as read so far
-    msg::NodeStatuses statuses = {};    // of its nodes, as read so far
+    std::int64_t end_unix_ms = 0;  // no new runs after it
     Selection selection = {};
     std::optional<Campaign> campaign = {};
   };
@@ -40,12 +40,13 @@ class Service {
                                                     core::Context& context);
   core::Result<msg::SigningKey> get_signing_key(const msg::GetSigningKey& request,
                                                 core::Context& context);
+  core::Result<msg::Done> measure_links(const msg::MeasureLinks& request, core::Context& context);
+  core::Result<msg::LinksReport> get_links(const msg::GetLinks& request, core::Context& context);
   core::Result<void> handle_cluster_removed(const msg::ClusterRemoved& event,
                                             core::Context& context);
   void load();
   void begin_pending(core::Context& context);
-  void find_nodes(const MeasurementPtr& measurement, std::string after = {});
-  void select(const MeasurementPtr& measurement, std::string after = {});
+  void find_nodes(const MeasurementPtr& measurement);
   void begin_runs(const MeasurementPtr& measurement);
   bool is_in_progress(const MeasurementPtr& measurement) const;
   void run_next(const MeasurementPtr& measurement);
@@ -57,6 +58,7 @@ class Service {
   const Config config_;
   Metrics metrics_;
   Certificates certificates_;
+  LinkRuns links_;
   std::map<msg::ClusterId, MeasurementPtr> in_progress_ = {};
 };
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "services/provisioner/driver/guest_notice.hpp"
-#include "services/provisioner/driver/measuring.hpp"
 #include "services/provisioner/driver/probes.hpp"
 
 namespace nucleus::provisioner {
@@ -149,6 +148,7 @@ void Service::serve_messages() {
   bus_.serve_later<msg::ProbeHost>(*this, &Service::probe_host);
   bus_.serve_later<msg::NotifyNode>(*this, &Service::notify_node);
   bus_.serve_later<msg::RunMeasurement>(*this, &Service::run_measurement);
+  bus_.serve_later<msg::RunLinks>(*this, &Service::run_links);
   bus_.serve_later<msg::CheckIsolation>(*this, &Service::check_isolation);
 }
 
@@ -318,30 +318,49 @@ void Service::probe_host(const msg::ProbeHost& request, core::Context& context,
 
 void Service::run_measurement(const msg::RunMeasurement& request, core::Context& context,
                               core::Responder<msg::MeasurementRun> respond) {
-  if (!leases_.contains(request.host_id))
-    return respond(core::refuse(ErrorCode::not_found,
-                                "no such host: " + msg::shown(request.host_id.value), "host_id"));
-  if (!config_.driver.has_guests)
-    return respond(core::refuse(ErrorCode::wrong_state, "a simulated host cannot be measured"));
-  MeasuredNode node;
-  if (!request.node_id.empty()) {
-    const auto domain = running_domain(request.node_id);
-    if (!domain) return respond(std::unexpected(domain.error()));
-    const auto* stored = grants_.find({request.host_id, request.node_id});
-    node = {.domain = *domain,
-            .accelerator = watch_.accelerator(),
-            .cpus = stored ? stored->grant.cpus : 0};
-  }
+  const auto node = measured_node(request.host_id, request.node_id);
+  if (!node) return respond(std::unexpected(node.error()));
   const HostTools tools{.program = config_.pingpong_program,
                         .launcher = config_.mpi_launcher,
                         .directory = config_.state_directory};
   run_alone<msg::MeasurementRun>(
       request.node_id, context,
-      [hypervisor = hypervisor_, node, tools, request](core::Milliseconds timeout) {
+      [hypervisor = hypervisor_, node = *node, tools, request](core::Milliseconds timeout) {
         return node.domain.empty() ? measure_on_host(tools, request, timeout)
                                    : measure_in_node(*hypervisor, node, request, timeout);
       },
       std::move(respond));
+}
+
+void Service::run_links(const msg::RunLinks& request, core::Context& context,
+                        core::Responder<msg::LinksRun> respond) {
+  if (auto broken = msg::check_name("node_id", request.node_id.value))
+    return respond(std::unexpected(*broken));
+  const auto node = measured_node(request.host_id, request.node_id);
+  if (!node) return respond(std::unexpected(node.error()));
+  run_alone<msg::LinksRun>(
+      request.node_id, context,
+      [hypervisor = hypervisor_, node = *node, peers = request.peers](core::Milliseconds timeout) {
+        return measure_links(*hypervisor, node, peers, timeout);
+      },
+      std::move(respond));
+}
+
+/// A node whose domain runs on this host; of the host itself, with the empty id, all is empty.
+core::Result<MeasuredNode> Service::measured_node(const msg::HostId& host_id,
+                                                  const msg::NodeId& node_id) const {
+  if (!leases_.contains(host_id))
+    return core::refuse(ErrorCode::not_found, "no such host: " + msg::shown(host_id.value),
+                        "host_id");
+  if (!config_.driver.has_guests)
+    return core::refuse(ErrorCode::wrong_state, "a simulated host cannot be measured");
+  if (node_id.empty()) return MeasuredNode{};
+  const auto domain = running_domain(node_id);
+  if (!domain) return std::unexpected(domain.error());
+  const auto* stored = grants_.find({host_id, node_id});
+  return MeasuredNode{.domain = *domain,
+                      .accelerator = watch_.accelerator(),
+                      .cpus = stored ? stored->grant.cpus : 0};
 }
 
 /// The records are new; the leases and what is observed are not.

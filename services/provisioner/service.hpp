@@ -9,6 +9,7 @@
 
 #include "core/runtime/runtime.hpp"
 #include "services/provisioner/consoles.hpp"
+#include "services/provisioner/driver/measuring.hpp"
 #include "services/provisioner/heartbeat.hpp"
 #include "services/provisioner/isolation.hpp"
 #include "services/provisioner/reconciler.hpp"
@@ -63,6 +64,10 @@ class Service {
                    core::Responder<msg::Done> respond);
   void run_measurement(const msg::RunMeasurement& request, core::Context& context,
                        core::Responder<msg::MeasurementRun> respond);
+  void run_links(const msg::RunLinks& request, core::Context& context,
+                 core::Responder<msg::LinksRun> respond);
+  core::Result<MeasuredNode> measured_node(const msg::HostId& host_id,
+                                           const msg::NodeId& node_id) const;
   void probe_host(const msg::ProbeHost& request, core::Context& context,
                   core::Responder<msg::ProbeResult> respond);
 

@@ -14,8 +14,8 @@ TIMEOUT_S = 60
 VALUES = {"CLUSTER": "c1", "IMAGE": "small.iso", "NODES": "vm-c1-00", "OLDNAMES": "vm-c1-[02-03]",
           "NEWNAMES": "y[2-3]", "NAMES": "demo", "NODE": "vm-c1-00", "ID": "999",
           "PROJECT": "demo", "PATH": "/dev/null", "URL": "http://localhost:1/x.iso",
-          "ENDPOINT": "here", "WHAT": "c1", "WALLTIME": "1h", "VERB": "show", "GENERATION": "1",
-          "NAME": "clean", "FILE": "new.cast", "TAG": "small:stable"}
+          "ENDPOINT": "here", "WHAT": "c1", "WALLTIME": "1h", "VERB": "show", "PART": "show",
+          "GENERATION": "1", "NAME": "clean", "FILE": "new.cast", "TAG": "small:stable"}
 # Lists with one bad member: unknown, not powered as it is in no computeset, or not a name. Each
 # argument that the help calls a list needs an entry.
 BAD = {"NODES": ("vm-c1-00,vm-c1-77", "vm-c1-77,vm-c1-00", "vm-c1-[00,77]"),

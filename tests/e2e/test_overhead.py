@@ -14,13 +14,14 @@ import pytest
 from comet import run_comet
 from conftest import BIN, ROOT, a_deployment, wait_until
 from console import Guest
-from machines import CMDLINE, Rest
+from machines import CMDLINE, Host, Rest, run
 from rack import hosts_of, provisioner, state_of
 
 BOOT_S = 240
 MEASURE_S = 400  # of two pairs; other work on this machine delays it
 NODES = ("vm-demo-00", "vm-demo-01")
 TOOLS = ("nucleus-pingpong", "mpirun", "fio")
+LINKS = "/v2/clusters/demo/overhead/links"
 
 
 @pytest.fixture(scope="module", name="site")
@@ -64,6 +65,32 @@ def begin(site):
 def wait_report(site, before):
     wait_until(lambda: report_time(site) > before, "the report", MEASURE_S)
     return site.rest.get("/v2/clusters/demo/overhead")
+
+
+def measured_links(site):
+    """Runs over the links; returns their report."""
+    def newest():
+        answer = site.rest.ask("GET", LINKS)
+        return answer.json() if answer.status_code == 200 else {"measured_unix_s": 0}
+    before = newest()["measured_unix_s"]
+    answer = site.rest.ask("POST", LINKS, json={})
+    assert answer.status_code == 202, answer.text
+    return wait_until(lambda: [report for report in [newest()]
+                               if report["measured_unix_s"] > before], "the links", MEASURE_S)[0]
+
+
+@contextlib.contextmanager
+def narrow(site, rack, node, rate):
+    """Limits what the node's private port receives: netem is not in every kernel, tbf is."""
+    host = Host.joined(state_of(site, rack))
+    port = next(one for one in site.rest.v2_nodes("demo")[node]["ports"] if not one["is_public"])
+    qdisc = ["tc", "-n", host.namespace, "qdisc"]
+    where = ["dev", host.taps_by_mac()[port["mac"]], "root"]
+    run(*qdisc, "replace", *where, "tbf", "rate", rate, "burst", "64kb", "latency", "400ms")
+    try:
+        yield
+    finally:
+        run(*qdisc, "del", *where)
 
 
 def certificates(site):
@@ -173,6 +200,40 @@ def test_cm_shows_the_certificate_and_says_what_made_it(site, certificate):
     assert len(bencher) == len(certificate["figures"])
     assert comet(site, "export", "--format", "csv").count("\n") == len(certificate["figures"]) + 1
     assert "no such certificate" in comet(site, "show", "--certificate", "none", code=1)
+
+
+def test_links_between_nodes_are_measured_and_say_where_their_ends_are(site, certificate):
+    assert "never measured" in comet(site, "links", code=1)
+    report = measured_links(site)
+    assert report["failure"] == "", report
+    assert [node["name"] for node in report["nodes"]] == list(NODES)
+    assert [node["host_id"] for node in report["nodes"]] == ["rack-1", "rack-2"]
+    assert [node["rank"]["host"] for node in report["nodes"]] == list(NODES)
+    assert len({node["rank"]["boot_id"] for node in report["nodes"]}) == 2
+    link, = report["links"]
+    assert (link["first"], link["second"]) == NODES
+    assert not link["is_same_host"] and not link["is_slow"] and report["shared_node"] == ""
+    assert link["latency_us"] == report["latency_us_median"] > 0
+    assert link["bandwidth_mb_s"] == report["bandwidth_mb_s_median"] > 0
+    assert report["conditions"]["accelerator"] == certificate["accelerator"]
+    shown = comet(site, "links")
+    assert "1 link of 2 nodes" in shown and "no slow link among 1" in shown
+    if certificate["accelerator"] == "tcg":
+        assert "software emulation" in shown
+    assert json.loads(comet(site, "links", "show", "--format", "json")) == report
+    print(f"\n{link['latency_us']:.0f} us, {link['bandwidth_mb_s']:.1f} MB/s")
+
+
+def test_a_link_that_became_slow_is_measured_as_slow(site, certificate):
+    before = measured_links(site)["links"][0]
+    with narrow(site, "rack-2", NODES[1], "8mbit"):
+        report = measured_links(site)
+    assert report["failure"] == "", report
+    slow = report["links"][0]
+    print(f"\n{before['bandwidth_mb_s']:.1f} MB/s, then {slow['bandwidth_mb_s']:.1f} MB/s")
+    assert slow["bandwidth_mb_s"] * 1.5 < before["bandwidth_mb_s"]
+    assert slow["bandwidth_mb_s"] < 4, "8 Mbit/s one way"
+    assert not guest_runs(site, NODES[0]).count("nucleus-pingpong")
 
 
 def test_killed_services_leave_no_half_result_no_file_and_no_process(site, certificate):

@@ -1,5 +1,6 @@
 // The overhead service on a real bus and Redis with fake runs, against its README: the order of the
-// runs, certificates and their signatures, and that accepted measurements are carried out.
+// runs, certificates and their signatures, slow links, and that accepted measurements are carried
+// out.
 #include "messages/overhead.hpp"
 
 #include <gtest/gtest.h>
@@ -32,6 +33,7 @@ struct Site {
   std::atomic<bool> is_mpi_missing = false;  // on the host
   std::atomic<bool> is_second_host = false;  // the second compute runs there
   std::atomic<double> node_value = 300;      // of every figure in a node; 100 on the host
+  std::atomic<double> bad_latency_us = 100;  // of the links of the last node; 100 of the others
 
   std::vector<std::string> seen() {
     const std::scoped_lock lock(mutex);
@@ -39,7 +41,9 @@ struct Site {
   }
 };
 
-/// Stands in for registry and scheduler: cluster c has a frontend and three computes.
+constexpr int nodes_of_cluster = 5;
+
+/// Stands in for registry and scheduler: cluster c has a frontend and four computes.
 struct Lists {
   Site& site;
   Lists(core::Runtime& runtime, Site& known) : site{known} {
@@ -48,7 +52,7 @@ struct Lists {
   }
   core::Result<msg::Nodes> nodes(const msg::ListNodes& request, core::Context&) {
     msg::Nodes whole{.cluster = {.cluster_id = request.cluster_id, .project_id = {"p"}}};
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < nodes_of_cluster; ++i)
       whole.nodes.push_back({.node_id = {"n" + std::to_string(i)},
                              .name = "node" + std::to_string(i),
                              .kind = i == 0 ? msg::NodeKind::frontend : msg::NodeKind::compute,
@@ -57,7 +61,7 @@ struct Lists {
   }
   core::Result<msg::NodeStatuses> states(const msg::ListNodeStatuses&, core::Context&) {
     msg::NodeStatuses all;
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < nodes_of_cluster; ++i)
       all.nodes.push_back(
           {.node_id = {"n" + std::to_string(i)},
            .state = i <= site.computes_active ? msg::NodeState::active : msg::NodeState::shutoff,
@@ -74,6 +78,33 @@ struct Runs {
   core::Loop& loop;
   Runs(core::Runtime& runtime, Site& known) : site{known}, loop{runtime.loop} {
     runtime.bus.serve_later<msg::RunMeasurement>(*this, &Runs::run);
+    runtime.bus.serve_later<msg::RunLinks>(*this, &Runs::run_links);
+  }
+  void run_links(const msg::RunLinks& request, core::Context&,
+                 core::Responder<msg::LinksRun> respond) {
+    if (++site.in_progress > 1) site.were_two_at_a_time = true;
+    const auto count = request.peers.size();
+    msg::LinksRun result{.conditions = {.accelerator = "tcg", .program = "nucleus-pingpong 3"}};
+    std::string what = "node " + request.node_id.value + " links";
+    for (const auto& peer : request.peers) {
+      what += " " + peer;
+      result.ranks.push_back({.host = peer, .boot_id = "boot-" + peer, .network = "net"});
+    }
+    {
+      const std::scoped_lock lock(site.mutex);
+      site.runs.push_back(what);
+    }
+    for (std::size_t i = 0; i < count; ++i)
+      for (std::size_t j = i + 1; j < count; ++j) {
+        result.latencies_us.push_back(j + 1 == count ? site.bad_latency_us.load() : 100);
+        result.bandwidths_mb_s.push_back(50);
+      }
+    loop.after(core::Milliseconds{5}, [this, result, respond] {
+      --site.in_progress;
+      if (site.is_node_lost)
+        return respond(core::refuse(ErrorCode::wrong_state, "The VM is not running"));
+      respond(result);
+    });
   }
   void run(const msg::RunMeasurement& request, core::Context&,
            core::Responder<msg::MeasurementRun> respond) {
@@ -129,6 +160,12 @@ class Overhead : public testing::Test {
     const auto measured = events_.next<msg::OverheadMeasured>();
     EXPECT_TRUE(measured);
     return measured ? measured->report : msg::OverheadReport{};
+  }
+  /// Measures the links of the cluster, and returns the report.
+  msg::LinksReport measure_links() {
+    EXPECT_TRUE(ask(msg::MeasureLinks{.cluster_id = {"c"}}));
+    EXPECT_TRUE(events_.next<msg::LinksMeasured>());
+    return ask(msg::GetLinks{{"c"}}).value_or(msg::LinksReport{});
   }
   template <class Room>
   Process::Build with() {
@@ -267,6 +304,77 @@ TEST_F(Overhead, RefusesTheFiguresOfAToolThatFails) {
   EXPECT_EQ(certificate->figures[0].reason, "no MPI probe");
 }
 
+TEST_F(Overhead, FindsTheNodeWhoseLinksAreSlow) {
+  start();
+  site_.computes_active = 4;
+  site_.is_second_host = true;
+  auto report = measure_links();
+  EXPECT_EQ(report.failure, "");
+  EXPECT_EQ(report.project_id.value, "p");
+  EXPECT_EQ(report.conditions.accelerator, "tcg");
+  EXPECT_EQ(report.links.size(), 6U);
+  EXPECT_EQ(report.shared_node, "");
+  EXPECT_EQ(site_.seen(), std::vector<std::string>{"node n1 links node1 node2 node3 node4"})
+      << "one run, from the first active compute";
+  site_.bad_latency_us = 900;
+  report = measure_links();
+  EXPECT_EQ(report.shared_node, "node4");
+  for (const auto& link : report.links) EXPECT_EQ(link.is_slow, link.second == "node4");
+  EXPECT_FALSE(report.links[0].is_same_host) << "node1 is on h1, node2 on h2";
+  start();
+  EXPECT_EQ(*ask(msg::GetLinks{{"c"}}), report) << "after a restart";
+}
+
+TEST_F(Overhead, TakesTheFactorOfSlowLinksFromItsSettings) {
+  start({{"overhead.slow_link_permille", "10000"}});
+  site_.computes_active = 4;
+  site_.bad_latency_us = 300;
+  EXPECT_EQ(measure_links().shared_node, "");
+  EXPECT_EQ(ask(msg::GetLinks{{"c"}})->slow_permille, 10'000U);
+}
+
+TEST_F(Overhead, ReportsWhyTheLinksWereNotMeasured) {
+  start();
+  EXPECT_EQ(ask(msg::GetLinks{{"c"}}).error().code, ErrorCode::not_found);
+  EXPECT_EQ(ask(msg::MeasureLinks{{"../c"}}).error().code, ErrorCode::invalid_argument);
+  site_.computes_active = 1;
+  EXPECT_EQ(measure_links().failure, "two active compute nodes are needed for a measurement");
+  site_.computes_active = 2;
+  site_.is_node_lost = true;
+  const auto report = measure_links();
+  EXPECT_EQ(report.failure, "The VM is not running");
+  EXPECT_TRUE(report.links.empty());
+}
+
+TEST_F(Overhead, RefusesFiguresOfLinksThatAreOutOfRange) {
+  start();
+  for (const double value : {0.0, -1.0, 1e13, std::numeric_limits<double>::quiet_NaN()}) {
+    site_.bad_latency_us = value;
+    EXPECT_EQ(measure_links().failure, "latencies_us must be above 0, up to 1e12") << value;
+  }
+}
+
+TEST_F(Overhead, RunsLinksAndAMeasurementOfAClusterOneAfterTheOther) {
+  start({{"overhead.pairs_max", "2"}, {"overhead.tools", "mpi"}});
+  ASSERT_TRUE(ask(msg::MeasureCluster{{"c"}}));
+  ASSERT_TRUE(ask(msg::MeasureLinks{{"c"}}));
+  ASSERT_TRUE(eventually([&] { return !site_.seen().empty(); }));
+  EXPECT_EQ(measure().failure, "") << "one more is accepted";
+  EXPECT_TRUE(eventually([&] { return ask(msg::GetLinks{{"c"}}).has_value(); }));
+  EXPECT_TRUE(eventually([&] { return ask(msg::GetReport{{"c"}}).has_value(); }));
+  EXPECT_FALSE(site_.were_two_at_a_time);
+}
+
+TEST_F(Overhead, RunsAcceptedLinksAfterARestart) {
+  start();
+  ASSERT_TRUE(ask(msg::MeasureLinks{{"c"}}));
+  start();
+  const auto measured = events_.next<msg::LinksMeasured>();
+  ASSERT_TRUE(measured);
+  EXPECT_EQ(measured->failure, "");
+  EXPECT_EQ(measured->links, 1U);
+}
+
 TEST_F(Overhead, RefusesTheReportOfAClusterThatWasNeverMeasured) {
   start();
   EXPECT_EQ(ask(msg::GetReport{{"c"}}).error().code, ErrorCode::not_found);
@@ -290,10 +398,12 @@ TEST_F(Overhead, RunsAcceptedMeasurementsAfterARestart) {
 TEST_F(Overhead, RemovesWhatItKeepsOfARemovedCluster) {
   start();
   measure();
+  measure_links();
   ASSERT_TRUE(
       registry_.emit(msg::ClusterRemoved{.cluster = {.cluster_id = {"c"}, .project_id = {"p"}}}));
   EXPECT_TRUE(eventually([&] { return !ask(msg::GetReport{{"c"}}).has_value(); }));
   EXPECT_TRUE(ask(msg::ListCertificates{{"c"}})->certificates.empty());
+  EXPECT_EQ(ask(msg::GetLinks{{"c"}}).error().code, ErrorCode::not_found);
 }
 
 TEST_F(Overhead, ShowsItsResultsAsMetrics) {

@@ -31,6 +31,11 @@ core::Result<msg::MeasurementRun> measure_in_node(Hypervisor& hypervisor, const 
                                                   const msg::RunMeasurement& request,
                                                   std::chrono::milliseconds deadline);
 
+/// The links between the nodes of `peers`, from the node, which is the first of them.
+core::Result<msg::LinksRun> measure_links(Hypervisor& hypervisor, const MeasuredNode& node,
+                                          const std::vector<std::string>& peers,
+                                          std::chrono::milliseconds deadline);
+
 /// On this host, as the native baseline.
 core::Result<msg::MeasurementRun> measure_on_host(const HostTools& tools,
                                                   const msg::RunMeasurement& request,
@@ -49,5 +54,11 @@ struct ToolPlaces {
 core::Result<std::vector<std::string>> plan_tool(const msg::RunMeasurement& request,
                                                  const ToolPlaces& places,
                                                  std::chrono::milliseconds deadline);
+
+/// The command that measures the links between `peers`. `invalid_argument`: they are not 2 to 64
+/// names.
+core::Result<std::vector<std::string>> plan_links(const std::vector<std::string>& peers,
+                                                  const ToolPlaces& places,
+                                                  std::chrono::milliseconds deadline);
 
 }  // namespace nucleus::provisioner

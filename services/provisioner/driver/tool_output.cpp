@@ -72,20 +72,36 @@ std::string text_at(const ToolJson& object, const char* key) {
   return found->get<std::string>();
 }
 
+std::vector<msg::Rank> ranks_in(const ToolJson& json) {
+  std::vector<msg::Rank> ranks;
+  const auto found = json.find("ranks");
+  if (found == json.end() || !found->is_array()) return ranks;
+  for (const auto& rank : *found)
+    if (ranks.size() < msg::ranks_max)
+      ranks.push_back({.host = text_at(rank, "host"),
+                       .boot_id = text_at(rank, "boot_id"),
+                       .network = text_at(rank, "network")});
+  return ranks;
+}
+
 core::Result<ToolOutput> parse_probe(std::string_view text) {
   const auto json = first_object(text);
   ToolOutput output{.program = text_at(json, "program")};
   if (!json.is_object()) return no_figures("no JSON");
   for (const auto& [key, value] : json.items())
     if (value.is_number()) add(output, key, value.get<double>());
-  const auto ranks = json.find("ranks");
-  if (ranks != json.end() && ranks->is_array())
-    for (const auto& rank : *ranks)
-      if (output.ranks.size() < msg::ranks_max)
-        output.ranks.push_back({.host = text_at(rank, "host"),
-                                .boot_id = text_at(rank, "boot_id"),
-                                .network = text_at(rank, "network")});
+  output.ranks = ranks_in(json);
   return output;
+}
+
+/// The numbers of a member that is an array of `count` numbers; nothing if it is not.
+std::vector<double> numbers_at(const ToolJson& object, const char* key, std::size_t count) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_array() || found->size() != count) return {};
+  std::vector<double> numbers;
+  for (const auto& value : *found)
+    if (value.is_number()) numbers.push_back(value.get<double>());
+  return numbers;
 }
 
 void add_members(ToolOutput& output, const std::string& name, const ToolJson& value) {
@@ -267,15 +283,39 @@ core::Result<ToolOutput> parse_output(OutputFormat format, std::string_view text
 
 core::Result<std::vector<msg::Sample>> samples_of(const msg::Tool& tool, const ToolOutput& output) {
   std::vector<msg::Sample> samples;
+  std::string_view missing;
   for (const auto& row : msg::measurements) {
     if (row.tool != tool.name) continue;
     const auto found = output.figures.find(row.field);
-    if (found == output.figures.end()) return no_figures(std::string(row.name) + " is missing");
+    if (found == output.figures.end()) {
+      if (missing.empty()) missing = row.name;
+      continue;
+    }
     const double value = found->second * row.scale;
     if (!msg::is_sample(value)) return no_figures(std::string(row.name) + " is out of range");
     samples.push_back({.measurement = std::string(row.name), .value = value});
   }
+  if (samples.empty()) return no_figures(std::string(missing) + " is missing");
   return samples;
+}
+
+core::Result<msg::LinksRun> parse_links(std::string_view text, std::size_t ranks) {
+  if (text.size() > tool_output_bytes_max) return no_figures("more than 1 MiB");
+  const auto json = first_object(text);
+  if (!json.is_object()) return no_figures("no JSON");
+  if (!json.contains("link_latency_us"))
+    return core::refuse(ErrorCode::internal,
+                        "the image has an older nucleus-pingpong, without links");
+  const auto count = msg::links_of(ranks);
+  msg::LinksRun run{.ranks = ranks_in(json),
+                    .latencies_us = numbers_at(json, "link_latency_us", count),
+                    .bandwidths_mb_s = numbers_at(json, "link_bandwidth_mb_s", count),
+                    .conditions = {.program = text_at(json, "program")}};
+  if (run.ranks.size() != ranks)
+    return no_figures(std::to_string(run.ranks.size()) + " ranks instead of " +
+                      std::to_string(ranks));
+  if (const auto broken = msg::check(run)) return no_figures(broken->detail);
+  return run;
 }
 
 }  // namespace nucleus::provisioner

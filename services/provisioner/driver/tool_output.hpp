@@ -35,7 +35,12 @@ struct ToolOutput {
 /// `internal`: there are no figures, or the run is refused.
 core::Result<ToolOutput> parse_output(msg::OutputFormat format, std::string_view text);
 
-/// The rows of `tool` in what it printed; `internal` if one is missing or out of range.
+/// The rows of `tool` in what it printed, without those that an older version does not print;
+/// `internal` if all are missing or one is out of range.
 core::Result<std::vector<msg::Sample>> samples_of(const msg::Tool& tool, const ToolOutput& output);
+
+/// Ranks, program and links of what `nucleus-pingpong links` printed; `internal` if it is not a
+/// complete run of as many ranks.
+core::Result<msg::LinksRun> parse_links(std::string_view text, std::size_t ranks);
 
 }  // namespace nucleus::provisioner

@@ -76,8 +76,8 @@ void for_every_request_and_event(Visit&& visit) {
                  AllocationRemoved, BudgetReached, WalltimeNotice, ListIsolations, IsolationChanged,
                  GetDisk, ChangeDisk>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, SealDisk, SendLayer, DomainChanged, CheckConsole,
-                 StreamConsole, ProbeNode, ProbeHost, RunMeasurement, NotifyNode, CheckIsolation>(
-      visit);
+                 StreamConsole, ProbeNode, ProbeHost, RunMeasurement, RunLinks, NotifyNode,
+                 CheckIsolation>(visit);
   visit_messages<BeginUpload, FinishUpload, ListUploads, RemoveUpload, ImportImage, ListImages,
                  ListVolumes, TagImage, UntagImage, RemoveImage, WorkOnDisk, SaveImage,
                  ReceiveLayer, ImagePublished, ImageRemoved, ImageTagged, ImageUntagged,
@@ -88,7 +88,7 @@ void for_every_request_and_event(Visit&& visit) {
                  RecordingChanged, RecordingRemoved>(visit);
   visit_messages<Ping, GetProcessStatus, GetProcessConfig, DrainProcess>(visit);
   visit_messages<MeasureCluster, GetReport, GetCertificate, ListCertificates, GetSigningKey,
-                 OverheadMeasured>(visit);
+                 OverheadMeasured, MeasureLinks, GetLinks, LinksMeasured>(visit);
 }
 
 template <class Visit>
@@ -141,6 +141,7 @@ void for_every_record(Visit&& visit) {
   one.template operator()<console::StoredRecording>("console.recording");
   one.template operator()<overhead::StoredReport>("overhead.report");
   one.template operator()<overhead::StoredCertificate>("overhead.certificate");
+  one.template operator()<overhead::StoredLinks>("overhead.links");
 }
 
 template <class Visit>

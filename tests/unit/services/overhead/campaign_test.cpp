@@ -62,7 +62,7 @@ TEST(Campaign, RunsPairsInOppositeOrderThenNativeAgainstNative) {
   auto campaign = a_campaign({"mpi"});
   const auto ended = run_all(campaign, steady);
   EXPECT_EQ(ended.order, "NVVNNNNVVNNNNVVNNNNVVNNN") << "eight pairs are four blocks";
-  ASSERT_EQ(ended.figures.size(), 4U);
+  ASSERT_EQ(ended.figures.size(), 5U);
   const auto& latency = ended.figures[0];
   EXPECT_EQ(latency.measurement, "mpi_latency");
   EXPECT_EQ(latency.native.size(), 8U);
@@ -199,9 +199,34 @@ TEST(Campaign, RefusesToCompareUnlikeWithUnlike) {
                       if (run_number == 3) run.boot_id = "another";
                     }),
             "the host was restarted during the measurement");
-  EXPECT_EQ(
-      refused(false, [](const Turn&, int, msg::MeasurementRun& run) { run.samples.pop_back(); }),
-      "a run has no mpi_barrier");
+}
+
+TEST(Campaign, RefusesOnlyTheFigureThatAnOlderProgramLacks) {
+  auto campaign = a_campaign({"mpi"});
+  int runs = 0;
+  while (const auto turn = campaign.next(false)) {
+    auto run = a_run(*turn, steady(*turn, runs++));
+    run.conditions.program = turn->is_native ? "nucleus-pingpong 3, Open MPI v4.1.4"
+                                             : "nucleus-pingpong 2, Open MPI v4.1.4";
+    if (!turn->is_native) run.samples.pop_back();
+    campaign.add(run);
+  }
+  EXPECT_EQ(runs, 24);
+  EXPECT_EQ(campaign.failure(), "");
+  const auto figures = campaign.figures();
+  ASSERT_EQ(figures.back().measurement, "mpi_alltoall");
+  EXPECT_EQ(figures.back().verdict, Verdict::refused);
+  EXPECT_EQ(figures.back().reason, "mpi_alltoall is missing: the program in the image is older");
+  for (std::size_t i = 0; i + 1 < figures.size(); ++i)
+    EXPECT_EQ(figures[i].verdict, Verdict::within) << figures[i].measurement;
+}
+
+TEST(Campaign, ComparesTwoVersionsOfTheProbeOnlyIfBothMeasureAlike) {
+  EXPECT_EQ(compared_program("nucleus-pingpong 2, Open MPI v4.1.4"),
+            compared_program("nucleus-pingpong 3, Open MPI v4.1.4"));
+  for (const char* other : {"nucleus-pingpong 1, Open MPI v4.1.4", "nucleus-pingpong 20",
+                            "nucleus-pingpong 2, Open MPI v4.1.5", "fio-3.33"})
+    EXPECT_NE(compared_program(other), compared_program("nucleus-pingpong 3, Open MPI v4.1.4"));
 }
 
 TEST(Campaign, GoesOnWithTheOtherToolsIfOneFails) {

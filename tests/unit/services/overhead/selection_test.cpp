@@ -35,6 +35,14 @@ TEST(Selection, TakesTheFirstTwoActiveComputes) {
   EXPECT_EQ(selection->peers[1].ip, "10.0.0.4") << "the private address";
 }
 
+TEST(Selection, TakesAllActiveComputesUpToALimit) {
+  using enum msg::NodeState;
+  const auto states = with_states({active, active, active, active});
+  EXPECT_EQ(select_nodes(a_cluster(), states, 64)->nodes.size(), 3u);
+  EXPECT_EQ(select_nodes(a_cluster(), states, 2)->nodes.size(), 2u);
+  EXPECT_FALSE(select_nodes(a_cluster(), with_states({active, active}), 64));
+}
+
 TEST(Selection, IsRefusedIfFewerThanTwoComputesAreActive) {
   using enum msg::NodeState;
   for (const auto& states : {std::vector{active, active}, std::vector{active, active, shutoff},

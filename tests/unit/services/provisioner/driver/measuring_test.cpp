@@ -67,7 +67,32 @@ TEST_F(Measuring, EndsInTheGuestBeforeItsDeadlineAndWaitsForTheLock) {
 
 TEST_F(Measuring, PutsOneRankOnEachOfTwoNodes) {
   (void)measure("mpi", {"vm-c-00", "vm-c-01"});
-  EXPECT_THAT(ran_.at(0), IsSupersetOf({"--host", "vm-c-00,vm-c-01", "--map-by", "node"}));
+  EXPECT_THAT(ran_.at(0),
+              IsSupersetOf({"-np", "2", "--host", "vm-c-00,vm-c-01", "--map-by", "node"}));
+}
+
+TEST_F(Measuring, OfLinksPutsOneRankOnEachNode) {
+  answer_.output =
+      R"({"program":"nucleus-pingpong 3","ranks":[{"host":"a","boot_id":"1"},)"
+      R"({"host":"b","boot_id":"2"}],"link_latency_us":[31.5],"link_bandwidth_mb_s":[212.25]})";
+  const MeasuredNode node{.domain = measured_domain, .accelerator = Accel::tcg, .cpus = 2};
+  const auto run = measure_links(hypervisor_, node, {"a", "b"}, std::chrono::seconds{90});
+  ASSERT_TRUE(run) << run.error().detail;
+  EXPECT_EQ(run->latencies_us, std::vector{31.5});
+  EXPECT_EQ(run->conditions.accelerator, "tcg");
+  EXPECT_EQ(run->boot_id, "0cc7f8aa");
+  const auto argv = plan_links({"a", "b", "c"}, {.program = "/bin/p"}, std::chrono::seconds{90});
+  ASSERT_TRUE(argv);
+  EXPECT_THAT(*argv, IsSupersetOf({"-np", "3", "--host", "a,b,c", "/bin/p", "links"}));
+  EXPECT_EQ(argv->back(), "links");
+}
+
+TEST_F(Measuring, OfLinksTakesTwoToSixtyFourNames) {
+  const std::vector<std::string> most(64, "a");
+  EXPECT_TRUE(plan_links(most, {}, std::chrono::seconds{90}));
+  for (const auto& peers : {std::vector<std::string>(65, "a"), {"a"}, {}, {"a", "--mca"}})
+    EXPECT_EQ(plan_links(peers, {}, std::chrono::seconds{90}).error().code,
+              ErrorCode::invalid_argument);
 }
 
 TEST_F(Measuring, RefusesWhatIsNoToolOrNoNameBeforeAnythingRuns) {

@@ -14,11 +14,19 @@ namespace {
 using msg::OutputFormat;
 
 constexpr const char* probe_output =
-    R"({"hosts":["vm-c-00","vm-c-01"],"latency_us":11.00,"bandwidth_mb_s":374.4,)"
-    R"("program":"nucleus-pingpong 2, Open MPI v4.1.4","ranks":[)"
+    R"({"hosts":["vm-c-00","vm-c-01"],"latency_us":1998.10,"bandwidth_mb_s":174.8,)"
+    R"("program":"nucleus-pingpong 3, Open MPI v4.1.4","ranks":[)"
     R"({"host":"vm-c-00","boot_id":"b627dfa1","network":"4026531833"},)"
     R"({"host":"vm-c-01","boot_id":"0cc7f8aa","network":"4026531840"}],)"
-    R"("latency_8_us":10.710,"allreduce_us":15.269,"barrier_us":14.807})";
+    R"("latency_8_us":1996.443,"allreduce_us":27.552,"barrier_us":20.950,"alltoall_us":4091.561})";
+
+constexpr const char* links_output =
+    R"({"program":"nucleus-pingpong 3, Open MPI v4.1.4","ranks":[)"
+    R"({"host":"vm-c-00","boot_id":"b627dfa1","network":"4026531833"},)"
+    R"({"host":"vm-c-01","boot_id":"0cc7f8aa","network":"4026531840"},)"
+    R"({"host":"vm-c-02","boot_id":"7d1e6f02","network":"4026531841"}],)"
+    R"("link_latency_us":[1084.168,1948.022,39.941],)"
+    R"("link_bandwidth_mb_s":[136.158,173.883,3707.135]})";
 
 constexpr const char* fio_output = R"(fio: a note before the JSON
 {"fio version":"fio-3.33","jobs":[
@@ -100,15 +108,58 @@ double figure(OutputFormat format, const std::string& text, const std::string& n
 TEST(ToolOutput, OfTheProbeHasTheRanks) {
   const auto output = parse_output(OutputFormat::probe, probe_output);
   ASSERT_TRUE(output);
-  EXPECT_EQ(output->program, "nucleus-pingpong 2, Open MPI v4.1.4");
+  EXPECT_EQ(output->program, "nucleus-pingpong 3, Open MPI v4.1.4");
   ASSERT_EQ(output->ranks.size(), 2U);
   EXPECT_EQ(output->ranks[1].host, "vm-c-01");
   EXPECT_EQ(output->ranks[1].boot_id, "0cc7f8aa");
   const auto samples = samples_of(*msg::find_tool("mpi"), *output);
   ASSERT_TRUE(samples);
-  ASSERT_EQ(samples->size(), 4U);
+  ASSERT_EQ(samples->size(), 5U);
   EXPECT_EQ((*samples)[0].measurement, "mpi_latency");
-  EXPECT_EQ((*samples)[0].value, 10.71);
+  EXPECT_EQ((*samples)[0].value, 1996.443);
+  EXPECT_EQ((*samples)[4].measurement, "mpi_alltoall");
+  EXPECT_EQ((*samples)[4].value, 4091.561);
+}
+
+TEST(ToolOutput, OfAnOlderProbeLacksOnlyTheNewFigure) {
+  std::string older = probe_output;
+  const std::string alltoall = R"(,"alltoall_us":4091.561)";
+  older.erase(older.find(alltoall), alltoall.size());
+  const auto samples =
+      samples_of(*msg::find_tool("mpi"), *parse_output(OutputFormat::probe, older));
+  ASSERT_TRUE(samples);
+  EXPECT_EQ(samples->size(), 4U);
+  const auto none = samples_of(*msg::find_tool("mpi"), {.figures = {{"latency_us", 1}}});
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().detail, "the tool printed no figures: mpi_latency is missing");
+}
+
+TEST(ToolOutput, OfLinksHasOneValueForEachPairOfRanks) {
+  const auto run = parse_links(links_output, 3);
+  ASSERT_TRUE(run) << run.error().detail;
+  EXPECT_EQ(run->conditions.program, "nucleus-pingpong 3, Open MPI v4.1.4");
+  ASSERT_EQ(run->ranks.size(), 3U);
+  EXPECT_EQ(run->ranks[2].boot_id, "7d1e6f02");
+  EXPECT_EQ(run->latencies_us, (std::vector{1084.168, 1948.022, 39.941}));
+  EXPECT_EQ(run->bandwidths_mb_s, (std::vector{136.158, 173.883, 3707.135}));
+}
+
+TEST(ToolOutput, OfLinksIsRefusedUnlessItIsComplete) {
+  EXPECT_EQ(parse_links(probe_output, 2).error().detail,
+            "the image has an older nucleus-pingpong, without links");
+  EXPECT_EQ(parse_links(links_output, 4).error().detail,
+            "the tool printed no figures: 3 ranks instead of 4");
+  const std::string whole = links_output;
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    auto text = whole;
+    return text.replace(text.find(from), from.size(), to);
+  };
+  for (const auto& text : {changed("1084.168,", ""), changed("1084.168", "-1"),
+                           changed("1084.168", "\"1\""), changed("[136.158,173.883,3707.135]", "7"),
+                           changed("3707.135", "1e13"), changed("3707.135", "3707.135,1"),
+                           changed("7d1e6f02", "a\\u001b[2J"), whole.substr(0, 300), std::string()})
+    EXPECT_FALSE(parse_links(text, 3)) << text;
+  EXPECT_FALSE(parse_links(std::string(tool_output_bytes_max + 1, '{'), 3));
 }
 
 TEST(ToolOutput, OfFioHasEachJobInTheUnitOfItsRow) {
@@ -239,8 +290,13 @@ TEST(ToolOutput, FiguresOutOfRangeAndUnprintableNamesAreRefused) {
 
 TEST(ToolOutput, OfRandomBytesIsParsedOrRefused) {
   std::mt19937_64 random{5};
-  const std::string parts[] = {probe_output, fio_output,  osu_latency,
-                               imb_output,   hpcc_output, pwx_output("4m24.53s", "5m24.53s")};
+  const std::string parts[] = {probe_output,
+                               links_output,
+                               fio_output,
+                               osu_latency,
+                               imb_output,
+                               hpcc_output,
+                               pwx_output("4m24.53s", "5m24.53s")};
   for (int i = 0; i < 3'000; ++i) {
     std::string text = parts[random() % std::size(parts)];
     for (int change = 0; change < 4; ++change)
@@ -249,6 +305,7 @@ TEST(ToolOutput, OfRandomBytesIsParsedOrRefused) {
     for (const auto format : {OutputFormat::probe, OutputFormat::fio, OutputFormat::osu,
                               OutputFormat::imb, OutputFormat::hpcc, OutputFormat::pwx})
       (void)parse_output(format, text);
+    (void)parse_links(text, 3);
   }
 }
 
