@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
     add_allocation(commands);
     add_reservation(commands);
     add_host_class(commands);
+    add_fabric(commands);
     add_join(commands);
     add_slurm(commands);
     add_process(commands);

@@ -21,6 +21,7 @@ void add_host(Commands& commands);
 void add_allocation(Commands& commands);
 void add_reservation(Commands& commands);
 void add_host_class(Commands& commands);
+void add_fabric(Commands& commands);
 void add_join(Commands& commands);
 void add_slurm(Commands& commands);
 void add_process(Commands& commands);

@@ -73,7 +73,7 @@ class Deployment:
         command, *rest = arguments
         words = [command]
         if command in ("cluster", "person", "image", "host", "process", "allocation",
-                       "reservation", "class", "project"):
+                       "reservation", "class", "fabric", "project"):
             words.append(rest.pop(0))
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NUCLEUS_")}
         environment |= self.settings

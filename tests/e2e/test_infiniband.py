@@ -134,6 +134,10 @@ def test_adapters_are_shown_to_admin_and_operator(site):
     assert [adapter["port_guid"] for adapter in host["adapters"]] == site.fabric.guids[1:]
     shown = run_comet(site.home, site.deployment.env(), "network", "amber")
     assert site.fabric.guids[port] in shown
+    listed = site.deployment.nucleus("fabric", "list").stdout.splitlines()
+    name, state, ports, free, leased, quarantined = listed[1].split()[:6]
+    assert (name, state, ports) == ("ib0", "in_sync", str(PORTS))
+    assert (free, leased, quarantined) == ("14", "2", "0")
 
 
 def test_a_removed_cluster_leaves_the_fabric(site):
