@@ -178,7 +178,8 @@ void list_networks(const ExchangePtr& exchange) {
           exchange->ask(leases, [=](const msg::ClusterNetworks& found) {
             const auto leased =
                 found.networks.empty() ? msg::ClusterNetwork{} : found.networks.front();
-            ListPage list{.name = "networks", .fields = {"vlan", "is_public", "fabrics", "adapters", "ports"}};
+            ListPage list{.name = "networks",
+                          .fields = {"vlan", "is_public", "fabrics", "adapters", "ports"}};
             std::uint32_t last = 0;
             for (auto& [vlan, network] : networks_of(whole, statuses, leased)) {
               if (vlan <= after) continue;
