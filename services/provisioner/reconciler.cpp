@@ -140,7 +140,7 @@ void Reconciler::reconcile(const Grants::Id& id) {
 }
 
 core::Workers& Reconciler::workers_for(Step step) const {
-  if (step == Step::destroy || step == Step::reset || step == Step::release) return workers_.stops;
+  if (step == Step::destroy || step == Step::reset) return workers_.stops;
   return step == Step::create ? workers_.steps : workers_.guests;
 }
 

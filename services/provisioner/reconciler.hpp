@@ -22,7 +22,7 @@ class Reconciler {
   struct Workers {
     core::Workers& steps;   // lists, creates
     core::Workers& stops;   // destroys
-    core::Workers& guests;  // shutdowns and reboots, which ask the guest's agent
+    core::Workers& guests;  // shutdowns and reboots, which ask the guest's agent; releases
   };
   /// The parts it works on; all outlive it.
   struct Parts {

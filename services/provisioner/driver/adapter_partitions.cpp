@@ -65,9 +65,10 @@ class GuestTable {
     }
     for (std::size_t i = 0; i < entries.size(); ++i)
       if (const auto seen = sysfs_line(file(i)); seen != entries[i])
-        return core::refuse(ErrorCode::internal,
-                            fmt::format("entry {} of the partitions of adapter {} is {}, not {}", i,
-                                        pci_address_, msg::shown(seen), entries[i]));
+        return core::refuse(
+            ErrorCode::internal,
+            fmt::format("entry {} of the partitions of adapter {} is {}, not {}", i, pci_address_,
+                        seen.empty() ? "empty" : msg::shown(seen), entries[i]));
     return {};
   }
 

@@ -26,16 +26,17 @@ constexpr std::array os_elements{"type", "loader", "nvram", "kernel", "initrd", 
 
 constexpr std::array spec_devices{"disk", "interface", "hostdev"};
 
-// Devices that are not in a spec, and how many of each are allowed.
+// Devices that are not in a spec, and how many of each are allowed. libvirt adds a controller for
+// each PCI device.
 struct Implied {
   std::string_view name;
   std::size_t count_max;
 };
 constexpr std::array implied_devices{
-    Implied{"emulator", 1}, Implied{"controller", 64}, Implied{"input", 3},
-    Implied{"serial", 1},   Implied{"console", 1},     Implied{"channel", 1},
-    Implied{"graphics", 1}, Implied{"video", 1},       Implied{"audio", 1},
-    Implied{"rng", 1},      Implied{"memballoon", 1},  Implied{"watchdog", 1}};
+    Implied{"emulator", 1}, Implied{"controller", 128}, Implied{"input", 3},
+    Implied{"serial", 1},   Implied{"console", 1},      Implied{"channel", 1},
+    Implied{"graphics", 1}, Implied{"video", 1},        Implied{"audio", 1},
+    Implied{"rng", 1},      Implied{"memballoon", 1},   Implied{"watchdog", 1}};
 
 template <std::size_t Count>
 Difference unexpected_child(const XmlElement& element,

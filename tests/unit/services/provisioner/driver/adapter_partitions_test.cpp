@@ -138,7 +138,7 @@ TEST(AdapterPartitions, AreReadBack) {
   ASSERT_FALSE(unchanged);
   EXPECT_EQ(unchanged.error().code, ErrorCode::internal);
   EXPECT_EQ(unchanged.error().detail,
-            "entry 0 of the partitions of adapter 0000:81:00.1 is \"\", not 3");
+            "entry 0 of the partitions of adapter 0000:81:00.1 is empty, not 3");
   std::filesystem::remove(path);
   std::filesystem::create_symlink("/dev/full", path);
   const auto refused = set_partition(mlx4.host(), Mlx4Host::leased());
