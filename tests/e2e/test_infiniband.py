@@ -118,7 +118,7 @@ def test_a_node_starts_only_when_its_port_has_joined(site):
                in site.node("basil", "vm-basil-00")["reason"], "its reason")
     node = site.node("basil", "vm-basil-00")
     assert node["state"] != "active" and node["adapters"]
-    shown = run_comet(site.home, site.deployment.env(), "why", "node", "basil", "vm-basil-00")
+    shown = run_comet(site.home, site.deployment.env(), "why", "basil", "vm-basil-00")
     assert "join its partitions" in shown
     site.fabric.start_manager()
     site.wait_state("basil", "vm-basil-00", "active")

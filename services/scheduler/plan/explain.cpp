@@ -128,6 +128,10 @@ void Causes::add_node(const StoredNode& node) {
   } else if (!node.host_id.empty() && cause.reason.empty() &&
              node.state != msg::NodeState::active) {
     cause.reason = node.is_grant_on ? "its host starts it" : "its host stops it";
+  } else if (is_joining(node)) {
+    cause.remedy =
+        "it starts when its ports are in their partitions; if this lasts, the operator "
+        "looks at nucleus fabric list";
   } else if (!stored) {
     cause.remedy = remedy_for(node.wait);
   }
