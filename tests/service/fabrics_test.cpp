@@ -21,7 +21,7 @@ class NetworkWithFabric : public testing::Test {
         {"network.fabrics", "ib0:0x0100-0x01ff"},
         {"network.fabric_directory", fabric_.directory()},
         {"network.fabric_tools", fabric_.tools()},
-        {"network.vlan_quarantine_s", "1"},
+        {"network.vlan_quarantine_s", "3"},
         {"network.fabric_check_ms", "100"}};
     service_ = std::make_unique<Process>(
         deployment_, "network", settings,
