@@ -45,8 +45,14 @@ struct InfinibandCluster {
   Plan left(const std::string& node, std::uint64_t epoch) const {
     return plan_partitions_left(small.view, {.node_id = {node}, .epoch = epoch}, small.now_unix_ms);
   }
+  /// Asks for a computeset of this node alone.
+  const StoredComputeset& start(const std::string& node) {
+    const auto id = small.start({.cluster_id = {"c"}, .nodes = {{node}}, .walltime_mins = 60});
+    EXPECT_TRUE(id) << id.error().detail;
+    return small.computeset(id.value_or(0));
+  }
   void stop(const std::string& node) {
-    ASSERT_TRUE(small.power(node, PowerAction::poweroff));
+    small.end(small.node(node).computeset_id);
     small.observe(node, msg::DomainState::shutoff);
   }
   std::string address_of(const std::string& node) const {
@@ -62,14 +68,14 @@ const std::vector<msg::FabricLease> on_ib0 = {{.fabric = "ib0", .pkey = 0x0101}}
 TEST(AdapterLeases, GiveEachPlacementItsOwnUntilNoneIsLeft) {
   InfinibandCluster one(on_ib0);
   one.add_host("h1", {adapter_at(1, "ib0"), adapter_at(2, "ib0")});
-  for (const auto* node : {"c-1", "c-2", "c-3"})
-    ASSERT_TRUE(one.small.power(node, PowerAction::poweron));
-  one.small.pass();
+  one.start("c-1");
+  one.start("c-2");
+  const auto last = one.start("c-3").computeset.computeset_id;
   EXPECT_EQ(one.address_of("c-1"), "0000:81:01.0");
   EXPECT_EQ(one.address_of("c-2"), "0000:81:02.0");
   EXPECT_EQ(one.small.node("c-1").adapters.front().pkey, 0x0101U);
   EXPECT_EQ(one.small.host_of("c-3"), "");
-  EXPECT_EQ(one.small.node("c-3").wait.reason, WaitReason::no_room);
+  EXPECT_EQ(one.small.computeset(last).wait.reason, WaitReason::no_room_for_all);
   ASSERT_TRUE(one.small.power("c-0", PowerAction::poweron));
   one.small.pass();
   EXPECT_EQ(one.small.host_of("c-0"), "h1") << "a frontend needs none";
@@ -78,8 +84,7 @@ TEST(AdapterLeases, GiveEachPlacementItsOwnUntilNoneIsLeft) {
 TEST(AdapterLeases, KeepTheGrantFromTheHostUntilThePortsHaveJoined) {
   InfinibandCluster one(on_ib0);
   one.add_host("h1", {adapter_at(1, "ib0")});
-  ASSERT_TRUE(one.small.power("c-1", PowerAction::poweron));
-  one.small.pass();
+  one.start("c-1");
   EXPECT_TRUE(is_joining(one.small.node("c-1")));
   EXPECT_EQ(one.small.node("c-1").reason, "its InfiniBand adapters join its partitions");
   one.join("c-1", "fabric ib0: no subnet manager answers");
@@ -102,11 +107,10 @@ TEST(AdapterLeases, KeepTheGrantFromTheHostUntilThePortsHaveJoined) {
 TEST(AdapterLeases, AreNotGivenToAnotherBeforeThePortsHaveLeft) {
   InfinibandCluster one(on_ib0);
   one.add_host("h1", {adapter_at(1, "ib0")});
-  ASSERT_TRUE(one.small.power("c-1", PowerAction::poweron));
-  one.small.pass();
+  one.start("c-1");
   one.join("c-1");
   const auto epoch = one.small.node("c-1").epoch;
-  ASSERT_TRUE(one.small.power("c-2", PowerAction::poweron));
+  one.start("c-2");
   one.stop("c-1");
   one.small.pass();
   EXPECT_TRUE(one.small.node("c-1").adapters.empty());
@@ -123,19 +127,16 @@ TEST(AdapterLeases, AreNotGivenToAnotherBeforeThePortsHaveLeft) {
 TEST(AdapterLeases, OfAPlacementThatStillRunsAreNotFreedByAnAnswerForIt) {
   InfinibandCluster one(on_ib0);
   one.add_host("h1", {adapter_at(1, "ib0")});
-  ASSERT_TRUE(one.small.power("c-1", PowerAction::poweron));
-  one.small.pass();
+  one.start("c-1");
   EXPECT_TRUE(one.left("c-1", one.small.node("c-1").epoch).empty());
 }
 
 TEST(AdapterLeases, CountAPortThatItsHostDoesNotReportWhileANodeHasIt) {
   InfinibandCluster one(on_ib0);
   one.add_host("h1", {adapter_at(1, "ib0"), adapter_at(2, "ib0")});
-  ASSERT_TRUE(one.small.power("c-1", PowerAction::poweron));
-  one.small.pass();
+  one.start("c-1");
   one.add_host("h1", {adapter_at(2, "ib0")});
-  ASSERT_TRUE(one.small.power("c-2", PowerAction::poweron));
-  one.small.pass();
+  one.start("c-2");
   EXPECT_EQ(one.address_of("c-2"), "0000:81:02.0");
 }
 
@@ -155,9 +156,8 @@ TEST(AdapterLeases, OfAGangWaitForHostsWithEnoughOfThem) {
 TEST(AdapterLeases, NeedAHostThatIsOnEachFabricOfTheCluster) {
   InfinibandCluster one({{.fabric = "ib0", .pkey = 0x0101}, {.fabric = "ib1", .pkey = 0x0202}});
   one.add_host("h1", {adapter_at(1, "ib0"), adapter_at(2, "ib0")});
-  ASSERT_TRUE(one.small.power("c-1", PowerAction::poweron));
-  one.small.pass();
-  EXPECT_EQ(one.small.node("c-1").wait.reason, WaitReason::no_adapters);
+  const auto id = one.start("c-1").computeset.computeset_id;
+  EXPECT_EQ(one.small.computeset(id).wait.reason, WaitReason::no_adapters);
   one.add_host("h2", {adapter_at(3, "ib0", 0), adapter_at(4, "ib0", 1), adapter_at(5, "ib1", 1)});
   one.small.pass();
   const auto& adapters = one.small.node("c-1").adapters;
@@ -171,8 +171,7 @@ TEST(AdapterLeases, NeedAHostThatIsOnEachFabricOfTheCluster) {
 TEST(AdapterLeases, OfALostHostAreReleasedAndTheNodeStartsElsewhere) {
   InfinibandCluster one(on_ib0);
   one.add_host("h1", {adapter_at(1, "ib0")});
-  ASSERT_TRUE(one.small.power("c-1", PowerAction::poweron));
-  one.small.pass();
+  one.start("c-1");
   one.join("c-1");
   one.add_host("h2", {adapter_at(2, "ib0")});
   one.small.lose("h1");
