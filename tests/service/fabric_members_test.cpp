@@ -305,6 +305,7 @@ TEST_F(FabricMembers, LeaveAFabricThatIsNoLongerInTheSettings) {
   lease("n", "a", leased_port, 0x100);
   lease("m", "b", other_port, 0x101);
   EXPECT_EQ(answer("n"), "");
+  EXPECT_EQ(answer("m"), "");
   fabric_.set_manager(false);
   release("n", "a");
   EXPECT_TRUE(

@@ -172,14 +172,13 @@ class Uploads : public testing::Test {
   }
   /// The bytes received, once no request writes to the upload any more.
   std::uint64_t offset_of(const msg::UploadTicket& ticket) {
-    std::uint64_t offset = UINT64_MAX;
+    TusAnswer head;
     EXPECT_TRUE(eventually([&] {
-      const auto head = tus(ticket, {});
-      if (head.status != 200) return false;
-      offset = head.offset();
-      return true;
-    }));
-    return offset;
+      head = tus(ticket, {});
+      return head.status == 200;
+    })) << head.status
+        << " " << head.body;
+    return head.status == 200 ? head.offset() : UINT64_MAX;
   }
   static std::string sha256_of(const std::string& part) {
     return "sha256 " + core::to_base64(core::sha256(part));
