@@ -218,6 +218,26 @@ def test_count_tests_shows_why_a_test_failed(tmp_path):
     assert counted.stdout.endswith("FAILED C.T (dev)\n0 passed, 1 failed\n")
 
 
+def test_a_case_that_passes_in_a_second_run_is_unstable(tmp_path):
+    stage = tmp_path / "dev"
+    (stage / "second").mkdir(parents=True)
+
+    def write(file, failures):
+        file.write_text('{"testsuites": [{"testsuite": [{"classname": "C", "name": "T", "result":'
+                        ' "COMPLETED"%s}]}]}' % failures)
+    write(stage / "unit-2.json", ', "failures": [{"failure": "busy"}]')
+    assert count(stage, "--failed-cases", "3").stdout == "unit C.T\n"
+    assert count(stage, "--failed-cases", "0").stdout == ""
+    write(stage / "second" / "unit-1.json", "")
+    counted = count(tmp_path)
+    assert counted.returncode == 0
+    assert "UNSTABLE C.T: failed, and passed when it ran again" in counted.stdout
+    (stage / "ctest.xml").write_text(
+        '<testsuite><testcase name="unit-2" classname="unit-2"><failure message=""/><system-out>'
+        "x: runtime error: overflow</system-out></testcase></testsuite>")
+    assert count(stage, "--failed-cases", "3").stdout == "", "a sanitizer's report is a defect"
+
+
 def test_a_test_that_ran_twice_counts_once(tmp_path):
     for stage, names in (("dev", ["T", "U"]), ("tsan", ["T"])):
         (tmp_path / stage).mkdir()
