@@ -16,7 +16,7 @@ namespace nucleus::network {
 
 /// What the last check of a fabric found.
 struct SeenFabric {
-  bool is_managed = true;                  // false: no subnet manager is told
+  bool is_managed = true;                  // false: it has no subnet manager to configure
   std::uint64_t changes = 0;               // View::member_changes when it began
   const FabricReading* reading = nullptr;  // null = it failed, or there was none
 };

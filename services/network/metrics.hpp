@@ -30,10 +30,9 @@ class Metrics {
             core::counter(registry, "nucleus_network_partitions_corrected_total",
                           "Times that partitions were not as leased, and were applied again.")},
         members_joined{core::gauge(registry, "nucleus_network_members_joined",
-                                   "Placed nodes whose ports are in the cluster's partitions.")},
-        members_joining{
-            core::gauge(registry, "nucleus_network_members_joining",
-                        "Placed nodes whose ports are not in the cluster's partitions yet.")},
+                                   "Placed nodes whose InfiniBand ports are partition members.")},
+        members_joining{core::gauge(registry, "nucleus_network_members_joining",
+                                    "Placed nodes whose InfiniBand ports are not members yet.")},
         members_leaving{
             core::gauge(registry, "nucleus_network_members_leaving",
                         "Ended placements whose ports have not left their partitions yet.")},

@@ -1,6 +1,6 @@
 """InfiniBand from the request to the fabric: a real OpenSM on a simulated fabric, and a simulated
-host whose adapters are ports of that fabric. Nodes have no hardware here; ports, tables and path
-records are real."""
+host whose adapters are ports of that fabric. Only the nodes are simulated: pkey tables and path
+records come from ibsim and OpenSM."""
 import pytest
 
 from comet import run_comet

@@ -138,10 +138,11 @@ core::Result<std::vector<std::string>> plan_guest_pkeys(const std::vector<std::s
         fmt::format("its adapter {} has no entry for partition {:#06x} yet", address, leased.pkey));
   const auto common = std::ranges::find(port_pkeys, limited_default);
   if (common == port_pkeys.end())
-    return core::refuse(ErrorCode::unavailable,
-                        fmt::format("its adapter {} is no limited member of the default partition "
-                                    "yet",
-                                    address));
+    return core::refuse(
+        ErrorCode::unavailable,
+        fmt::format("its adapter {} is not a limited member of the default partition "
+                    "yet",
+                    address));
   if (entry_count < 2)
     return core::refuse(
         ErrorCode::internal,

@@ -12,7 +12,7 @@ std::string sysfs_line(const std::filesystem::path& path);
 
 std::optional<int> sysfs_number(const std::filesystem::path& path);
 
-/// The name of what a link leads to; empty if there is no such link.
+/// The file name of the symbolic link's target; empty if there is no such link.
 std::string sysfs_link(const std::filesystem::path& path);
 
 /// Writes to a file that exists. Returns 0, or errno.

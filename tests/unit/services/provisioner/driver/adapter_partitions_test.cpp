@@ -126,7 +126,7 @@ TEST(AdapterPartitions, WaitForTheSubnetManager) {
   ASSERT_FALSE(full);
   EXPECT_EQ(full.error().code, ErrorCode::unavailable);
   EXPECT_EQ(full.error().detail,
-            "its adapter 0000:81:00.1 is no limited member of the default partition yet");
+            "its adapter 0000:81:00.1 is not a limited member of the default partition yet");
 }
 
 TEST(AdapterPartitions, AreReadBack) {
