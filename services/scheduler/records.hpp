@@ -419,7 +419,7 @@ inline Resources size_of(const StoredNode& node) {
 
 /// Placed, but its host is not given its grant before its adapters are in its partitions.
 inline bool is_joining(const StoredNode& node) {
-  return !node.host_id.empty() && node.is_grant_on && !node.fabrics.empty() && !node.has_joined;
+  return !node.host_id.empty() && node.is_grant_on && node.size.adapters > 0 && !node.has_joined;
 }
 
 }  // namespace nucleus::scheduler

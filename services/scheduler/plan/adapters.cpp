@@ -52,7 +52,7 @@ void lease_adapters(Draft& draft, StoredNode& node) {
   node.adapters.clear();
   node.has_joined = false;
   node.joining_reason.clear();
-  if (node.fabrics.empty()) return;
+  if (node.size.adapters == 0) return;
   StoredHost& host = draft.edit(node.host_id);
   const auto sets = sets_by_cell(host, node.fabrics);
   const auto roomiest = std::ranges::max_element(

@@ -140,6 +140,17 @@ TEST(AdapterLeases, CountAPortThatItsHostDoesNotReportWhileANodeHasIt) {
   EXPECT_EQ(one.address_of("c-2"), "0000:81:02.0");
 }
 
+TEST(AdapterLeases, AreNotNeededByANodeThatWasPlacedWithoutThem) {
+  InfinibandCluster one(std::vector<msg::FabricLease>{});
+  one.add_host("h1", {adapter_at(1, "ib0")});
+  one.start("c-1");
+  one.small.apply(plan_ports(one.small.view,
+                             {.node_id = {"c-1"}, .ports = {{.ip = "10.0.0.1"}}, .fabrics = on_ib0},
+                             one.small.now_unix_ms));
+  EXPECT_FALSE(is_joining(one.small.node("c-1"))) << "its host would end it without its grant";
+  EXPECT_EQ(one.small.node("c-1").size.adapters, 0);
+}
+
 TEST(AdapterLeases, OfAGangWaitForHostsWithEnoughOfThem) {
   InfinibandCluster one(on_ib0);
   one.small.add_host("plain", 64);
