@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -36,10 +37,21 @@ def wait_until(is_true, what, timeout_s=TIMEOUT_S):
         time.sleep(0.02)
 
 
+claims = []  # sockets that hold the ports of this process, until it ends
+
+
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """A loopback port that no other test gets while this process runs, and that the kernel gives to
+    no connection: tests/support/free_port.hpp."""
+    while True:
+        port = random.randrange(10_000, 20_000)
+        claim = socket.socket(socket.AF_UNIX)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            claim.bind(f"\0nucleus-test-port-{port}")
+            claims.append(claim)
+            return port
+        claim.close()
 
 
 def start_time(pid):

@@ -11,6 +11,7 @@
 #include "services/bus/broker.hpp"
 #include "services/bus/rights.hpp"
 #include "tests/support/curve_bus.hpp"
+#include "tests/support/free_port.hpp"
 #include "tests/support/rooms.hpp"
 #include "tests/support/wire.hpp"
 

@@ -9,7 +9,7 @@
 #include "services/console/service.hpp"
 #include "services/provisioner/driver/console_streams.hpp"
 #include "tests/support/console_socket.hpp"
-#include "tests/support/curve_bus.hpp"
+#include "tests/support/free_port.hpp"
 #include "tests/support/rooms.hpp"
 #include "tests/support/viewer.hpp"
 

@@ -21,8 +21,8 @@
 #include "services/scheduler/service.hpp"
 #include "tests/support/clusters.hpp"
 #include "tests/support/console_socket.hpp"
-#include "tests/support/curve_bus.hpp"
 #include "tests/support/fake_hypervisor.hpp"
+#include "tests/support/free_port.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/viewer.hpp"
 

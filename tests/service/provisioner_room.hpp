@@ -96,9 +96,7 @@ class ProvisionerRoom : public testing::Test {
     ASSERT_TRUE(reported(node, DomainState::running));
   }
   std::optional<msg::DomainChanged> reported(const std::string& node, DomainState state) {
-    return domains_.next([&](const msg::DomainChanged& changed) {
-      return changed.node_id.value == node && changed.state == state;
-    });
+    return domains_.next(node, state);
   }
   static std::string domain(const std::string& node) { return "h1." + node; }
   bool runs(const std::string& node) { return hypervisor_->spec_of(domain(node)).has_value(); }

@@ -2,38 +2,20 @@
 // time; links run on the test's loop.
 #pragma once
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <map>
 #include <mutex>
-#include <stdexcept>
 #include <thread>
 
 #include "core/bus/curve.hpp"
 #include "core/bus/zmq_link.hpp"
 #include "core/loop/posix_loop.hpp"
 #include "services/bus/broker.hpp"
+#include "tests/support/free_port.hpp"
 #include "tests/support/redis_fixture.hpp"
 
 namespace nucleus::tests {
-
-/// A port of the loopback address that was free a moment ago.
-inline int free_port() {
-  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (bind(descriptor, reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
-      getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0)
-    throw std::runtime_error("no free port");
-  close(descriptor);
-  return ntohs(address.sin_port);
-}
 
 class CurveBus {
  public:

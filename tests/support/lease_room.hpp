@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -49,17 +50,17 @@ class DomainReports {
     const std::scoped_lock lock(mutex_);
     return all_;
   }
-  /// The next change for which `matches`, after the one that the last `next` returned; nothing if
-  /// the deadline passes first.
-  std::optional<msg::DomainChanged> next(
-      const std::function<bool(const msg::DomainChanged&)>& matches) {
+  /// The next change of this node to `state`, after the one that the last `next` of the node
+  /// returned; nothing if the deadline passes first. Changes of different nodes have no order.
+  std::optional<msg::DomainChanged> next(const std::string& node, msg::DomainState state) {
     std::optional<msg::DomainChanged> found;
     (void)eventually([&] {
       const std::scoped_lock lock(mutex_);
-      for (auto at = at_; at < all_.size() && !found; ++at)
-        if (matches(all_[at])) {
+      auto& seen = seen_[node];
+      for (auto at = seen; at < all_.size() && !found; ++at)
+        if (all_[at].node_id.value == node && all_[at].state == state) {
           found = all_[at];
-          at_ = at + 1;
+          seen = at + 1;
         }
       return found.has_value();
     });
@@ -70,7 +71,7 @@ class DomainReports {
   std::mutex mutex_ = {};
   std::map<std::string, std::uint64_t> taken_ = {};  // newest number, by log
   std::vector<msg::DomainChanged> all_ = {};
-  std::size_t at_ = 0;
+  std::map<std::string, std::size_t> seen_ = {};  // changes up to the last `next`, by node
 };
 
 /// Records reports, and answers heartbeats while there is a lease to give.

@@ -3,10 +3,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +14,7 @@
 #include <vector>
 
 #include "core/runtime/child_process.hpp"
+#include "tests/support/free_port.hpp"
 #include "tests/support/rooms.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -88,21 +87,6 @@ class PrivateSlurm {
   }
 
  private:
-  /// One that nobody listens at now.
-  static int free_port() {
-    const int bound = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{.sin_family = AF_INET,
-                        .sin_port = 0,
-                        .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)},
-                        .sin_zero = {}};
-    socklen_t size = sizeof address;
-    auto* const any = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(bind(bound, any, size), 0);
-    EXPECT_EQ(getsockname(bound, any, &size), 0);
-    close(bound);
-    return ntohs(address.sin_port);
-  }
-
   TemporaryFolder folder_ = {};
   pid_t pid_ = 0;
 };
