@@ -33,6 +33,7 @@ struct Tool {
   Place place;
   OutputFormat format;
   std::span<const std::string_view> argv;
+  bool is_optional = false;  // it runs only where it is named: images and hosts may lack it
 };
 
 /// One figure of a tool's output. `field` is its name in what parse_output() returns; the value is
@@ -52,42 +53,79 @@ namespace detail {
 
 /// One rank on each node; the same transport and sizes in the cluster and on its hosts. Idle ranks
 /// yield the processor: on a node of one CPU, one that spins keeps the network from being served.
-inline constexpr auto mpi_argv = std::to_array<std::string_view>({"mpirun",
-                                                                  "--allow-run-as-root",
-                                                                  "-np",
-                                                                  "{ranks}",
-                                                                  "--host",
-                                                                  "{hosts}",
-                                                                  "--map-by",
-                                                                  "node",
-                                                                  "--oversubscribe",
-                                                                  "--bind-to",
-                                                                  "none",
-                                                                  "--mca",
-                                                                  "btl",
-                                                                  "tcp,self",
-                                                                  "--mca",
-                                                                  "pml",
-                                                                  "ob1",
-                                                                  "--mca",
-                                                                  "mpi_yield_when_idle",
-                                                                  "1",
-                                                                  "--mca",
-                                                                  "plm_rsh_agent",
-                                                                  "{launcher}",
-                                                                  "--mca",
-                                                                  "orte_tmpdir_base",
-                                                                  "/dev/shm",
-                                                                  "{program}"});
+inline constexpr auto mpi_launch = std::to_array<std::string_view>({"mpirun",
+                                                                    "--allow-run-as-root",
+                                                                    "-np",
+                                                                    "{ranks}",
+                                                                    "--host",
+                                                                    "{hosts}",
+                                                                    "--map-by",
+                                                                    "node",
+                                                                    "--oversubscribe",
+                                                                    "--bind-to",
+                                                                    "none",
+                                                                    "--mca",
+                                                                    "btl",
+                                                                    "tcp,self",
+                                                                    "--mca",
+                                                                    "pml",
+                                                                    "ob1",
+                                                                    "--mca",
+                                                                    "mpi_yield_when_idle",
+                                                                    "1",
+                                                                    "--mca",
+                                                                    "plm_rsh_agent",
+                                                                    "{launcher}",
+                                                                    "--mca",
+                                                                    "orte_tmpdir_base",
+                                                                    "/dev/shm"});
 
-template <std::size_t words>
-constexpr std::array<std::string_view, words + 1> with_word(
-    const std::array<std::string_view, words>& argv, std::string_view last) {
-  std::array<std::string_view, words + 1> all{};
-  std::ranges::copy(argv, all.begin());
-  all.back() = last;
+template <std::size_t first, std::size_t second>
+constexpr std::array<std::string_view, first + second> joined(
+    const std::array<std::string_view, first>& words,
+    const std::array<std::string_view, second>& more) {
+  std::array<std::string_view, first + second> all{};
+  std::ranges::copy(more, std::ranges::copy(words, all.begin()).out);
   return all;
 }
+
+inline constexpr auto mpi_argv = joined(mpi_launch, std::to_array<std::string_view>({"{program}"}));
+
+/// Quantum ESPRESSO computes the ground state of a silicon crystal: two atoms, 60 k points,
+/// half of them on each rank. Debian's package `quantum-espresso` has all that it needs: ld1.x
+/// makes the pseudopotential (Troullier and Martins, from the atom's LDA states). The files are in
+/// a file system of this process alone, so they end with it. Each rank says where it runs.
+inline constexpr std::string_view silicon_script = R"(
+mount -t tmpfs none /mnt && cd /mnt || exit
+cat >atom.in <<'END'
+&input title='Si', zed=14.0, config='[Ne] 3s2 3p2 3d-1', iswitch=3, dft='PZ' /
+&inputp lloc=2, pseudotype=1, tm=.true., file_pseudopw='Si.UPF' /
+3
+3S 1 0 2.00 0.00 2.20 2.20
+3P 2 1 2.00 0.00 2.20 2.20
+3D 3 2 0.00 -0.10 2.20 2.20
+END
+ld1.x <atom.in >atom.out || exit
+cat >silicon.in <<'END'
+&control calculation='scf', outdir='.', pseudo_dir='.', disk_io='none' /
+&system ibrav=2, celldm(1)=10.2, nat=2, ntyp=1, ecutwfc=30 /
+&electrons conv_thr=1e-8 /
+ATOMIC_SPECIES
+Si 28.086 Si.UPF
+ATOMIC_POSITIONS alat
+Si 0 0 0
+Si 0.25 0.25 0.25
+K_POINTS automatic
+8 8 8 1 1 1
+END
+exec "$@" sh -c 'echo "rank: $(uname -n) $(cat /proc/sys/kernel/random/boot_id)'\
+' $(stat -L -c %i /proc/self/ns/net)" && exec pw.x -nk 2 -in silicon.in'
+)";
+
+inline constexpr auto silicon_argv =
+    joined(std::to_array<std::string_view>(
+               {"unshare", "--mount", "sh", "-c", silicon_script, "sh"}),
+           mpi_launch);
 
 inline constexpr auto memory_argv = std::to_array<std::string_view>({"{program}", "memory"});
 
@@ -142,10 +180,16 @@ inline constexpr auto tools = std::to_array<Tool>({
      .place = Place::node,
      .format = OutputFormat::fio,
      .argv = detail::storage_argv},
+    {.name = "silicon",
+     .place = Place::node_pair,
+     .format = OutputFormat::pwx,
+     .argv = detail::silicon_argv,
+     .is_optional = true},
 });
 
 /// Measures the links between all nodes: not a tool of a campaign, because hosts have no such run.
-inline constexpr auto links_argv = detail::with_word(detail::mpi_argv, "links");
+inline constexpr auto links_argv =
+    detail::joined(detail::mpi_argv, std::to_array<std::string_view>({"links"}));
 
 inline constexpr double megabyte = 1e-6;     // bytes -> MB
 inline constexpr double microsecond = 1e-3;  // ns -> us
@@ -174,6 +218,8 @@ inline constexpr auto measurements = std::to_array<Measurement>({
     {"sync_write", "storage", "us", Direction::smaller, FigureKind::latency,
      "sync_write/write/clat_ns/percentile/50.000000", microsecond,
      "median time of a synchronous write of 4 KiB"},
+    {"silicon_time", "silicon", "s", Direction::smaller, FigureKind::application, "PWSCF/wall", 1,
+     "Quantum ESPRESSO: the ground state of silicon, on two nodes"},
 });
 
 inline const Tool* find_tool(std::string_view name) {

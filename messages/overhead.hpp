@@ -104,7 +104,9 @@ struct MeasureCluster {
   ClusterId cluster_id = {};
   std::uint32_t seconds_max =
       0;  // 0..86400; no new runs after this long; 0 = the setting. Since 1.3
-  NUCLEUS_FIELDS(cluster_id, seconds_max);
+  std::vector<std::string> tools = {};  // names of messages/measurements.hpp, in turns, each once;
+                                        // empty = the setting
+  NUCLEUS_FIELDS(cluster_id, seconds_max, tools);
 };
 
 constexpr std::uint32_t measure_seconds_max = 86'400;
@@ -113,6 +115,11 @@ inline std::optional<Error> check(const MeasureCluster& request) {
   if (auto broken = check_name("cluster_id", request.cluster_id.value)) return broken;
   if (request.seconds_max > measure_seconds_max)
     return invalid("seconds_max", "seconds_max must be 0 to 86400");
+  for (auto tool = request.tools.begin(); tool != request.tools.end(); ++tool) {
+    if (!find_tool(*tool)) return invalid("tools", "no such tool: " + shown(*tool));
+    if (std::find(request.tools.begin(), tool, *tool) != tool)
+      return invalid("tools", "tools has " + *tool + " twice");
+  }
   return std::nullopt;
 }
 

@@ -67,9 +67,6 @@ bool is_ipv4_address(const std::string& text);
 core::Result<void> parse_listen(const std::string& text, Deployment& deployment);
 core::Result<void> parse_console_listen(const std::string& text, Deployment& deployment);
 
-/// `--port`: PURPOSE=PORT.
-core::Result<void> parse_port(const std::string& text, Deployment& deployment);
-
 /// ADDRESS:PORT that hosts connect to; `purpose`: requests, events, console_hosts, image_store.
 std::string head_endpoint(const Deployment& deployment, const std::string& purpose);
 /// tcp://ADDRESS:PORT of the bus; `purpose`: requests, events.
@@ -84,9 +81,6 @@ core::Result<void> save_deployment(const StateDirectory& state, const Deployment
 std::string new_short_id();
 /// Chooses names and keys, if there are none yet.
 void choose_identity(Deployment& deployment);
-/// Chooses a port for each purpose that has none or whose port another program uses by now; refuses
-/// a fixed one that is in use. The bus's address must exist.
-core::Result<void> choose_ports(Deployment& deployment);
 
 /// All processes of the deployment, without those of joined hosts, in the order of their start. Our
 /// programs are in the folder `programs`; others are searched in PATH.

@@ -1,4 +1,4 @@
-// The functions behind the command table (grammar/table.cpp), which lists the arguments of each.
+// The functions behind the command table (client/grammar), which lists the arguments of each.
 // They return an exit code, or an error that is printed on one line.
 #pragma once
 

@@ -132,6 +132,11 @@ core::Result<int> measure(const Api& api, const Words& words, const std::string&
 core::Result<int> run_measurement(const Api& api, const Words& words) {
   Json body = Json::object();
   if (words.has("--seconds")) body.set("seconds_max", Json(words.number("--seconds")));
+  if (words.has("--tools")) {
+    const auto tools = names_in(words["--tools"]);
+    if (!tools) return std::unexpected(tools.error());
+    body.set("tools", list_of(*tools));
+  }
   const auto done = measure(api, words, overhead_path(words), body, "show");
   if (!done || *done != 0 || !words.has("--wait")) return done;
   return print_certificate(api, words);

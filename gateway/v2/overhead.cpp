@@ -11,7 +11,7 @@ namespace nucleus::gateway {
 namespace {
 
 void measure_overhead(const ExchangePtr& exchange) {
-  const auto request = body_as<msg::MeasureCluster>(*exchange, {"seconds_max"});
+  const auto request = body_as<msg::MeasureCluster>(*exchange, {"seconds_max", "tools"});
   if (!request) return exchange->refuse(request.error());
   with_cluster(exchange, [exchange, request = *request](const msg::Cluster& cluster) mutable {
     request.cluster_id = cluster.cluster_id;

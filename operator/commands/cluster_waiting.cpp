@@ -27,6 +27,7 @@ struct WaitArguments {
   std::string name = {};
   std::uint32_t timeout_s = 300;
   std::uint32_t seconds = 60;
+  std::vector<std::string> tools = {};  // empty = the setting
 };
 
 /// The names of the cluster's nodes; `not_found` if there is no such cluster.
@@ -120,8 +121,9 @@ core::Result<int> measure(const WaitArguments& arguments) {
     return std::unexpected(names.error());
   const auto before = caller.call(msg::GetReport{.cluster_id = {arguments.name}});
   const std::int64_t before_unix_s = before ? before->measured_unix_s : 0;
-  if (auto accepted = caller.call(
-          msg::MeasureCluster{.cluster_id = {arguments.name}, .seconds_max = arguments.seconds});
+  if (auto accepted = caller.call(msg::MeasureCluster{.cluster_id = {arguments.name},
+                                                      .seconds_max = arguments.seconds,
+                                                      .tools = arguments.tools});
       !accepted)
     return std::unexpected(accepted.error());
   const auto deadline = Clock::now() + std::chrono::seconds(arguments.timeout_s);
@@ -162,6 +164,8 @@ void add_cluster_waiting(Commands& group) {
         options.add("--seconds", arguments.seconds, "begin no new runs after this long")
             .between(1, 86'400)
             .show_default();
+        options.add("--tool", arguments.tools,
+                    "mpi, memory, storage or silicon; default: the setting; may be repeated");
       });
 }
 

@@ -68,19 +68,38 @@ msg::ImageFormat format_of(const std::filesystem::path& file) {
   return msg::ImageFormat::unknown;
 }
 
-/// Regular files that are images by their endings, by name.
+/// Files that are images by their endings, by name; also symbolic links, to be refused by name:
+/// whoever may write to a directory must not choose files outside it.
 core::Result<std::vector<std::filesystem::path>> images_in(const std::string& folder) {
   std::vector<std::filesystem::path> files;
   std::error_code fault;
   for (std::filesystem::directory_iterator entry(folder, fault), end; !fault && entry != end;
        entry.increment(fault))
-    if (entry->is_regular_file() && format_of(entry->path()) != msg::ImageFormat::unknown)
+    if ((entry->is_symlink() || entry->is_regular_file()) &&
+        format_of(entry->path()) != msg::ImageFormat::unknown)
       files.push_back(std::filesystem::absolute(entry->path()));
   if (fault)
     return core::refuse(core::ErrorCode::invalid_argument, folder + ": " + fault.message(),
                         "directory");
   std::ranges::sort(files);
   return files;
+}
+
+/// Publishes one file, and prints what became of it.
+bool import_file(Caller& caller, const std::filesystem::path& file, const std::string& project) {
+  const auto refused = [&](const std::string& reason) {
+    std::cerr << fmt::format("nucleus: {}: {}\n", file.string(), reason);
+    return false;
+  };
+  if (std::filesystem::is_symlink(file)) return refused("a symbolic link is not followed");
+  const msg::ImageId id{project + "/" + file.stem().string()};
+  const auto image =
+      caller.call(msg::ImportImage{.image_id = id, .format = format_of(file), .disk_path = file},
+                  {.deadline = import_timeout});
+  if (!image) return refused(image.error().detail);
+  std::cout << fmt::format("image {}: {} bytes, sha256 {}\n", id.value, image->size_bytes,
+                           image->sha256);
+  return true;
 }
 
 core::Result<int> import_folder(const FolderArguments& arguments) {
@@ -92,19 +111,8 @@ core::Result<int> import_folder(const FolderArguments& arguments) {
   const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
   int status = 0;
-  for (const auto& file : *files) {
-    const msg::ImageId id{arguments.project + "/" + file.stem().string()};
-    const auto image = (*opened)->call(
-        msg::ImportImage{.image_id = id, .format = format_of(file), .disk_path = file},
-        {.deadline = import_timeout});
-    if (image) {
-      std::cout << fmt::format("image {}: {} bytes, sha256 {}\n", id.value, image->size_bytes,
-                               image->sha256);
-    } else {
-      status = 1;
-      std::cerr << fmt::format("nucleus: {}: {}\n", file.string(), image.error().detail);
-    }
-  }
+  for (const auto& file : *files)
+    if (!import_file(**opened, file, arguments.project)) status = 1;
   return status;
 }
 

@@ -11,6 +11,7 @@
 #include "operator/commands/commands.hpp"
 #include "operator/first_start.hpp"
 #include "operator/health.hpp"
+#include "operator/ports.hpp"
 #include "operator/rack.hpp"
 #include "operator/slurm.hpp"
 #include "operator/supervisor.hpp"
@@ -152,7 +153,7 @@ core::Result<void> make_networks(const StateDirectory& state, const Deployment& 
 
 /// Everything that must be done before the first process starts.
 core::Result<void> prepare(const StateDirectory& state, Deployment& deployment,
-                           bool is_anything_running) {
+                           bool is_anything_running, PortClaims& claims) {
   if (!deployment.options.is_simulated && geteuid() != 0)
     return core::refuse(core::ErrorCode::invalid_argument,
                         "real hosts need root: use sudo, or --simulated --hosts N");
@@ -160,7 +161,7 @@ core::Result<void> prepare(const StateDirectory& state, Deployment& deployment,
     // The bus listens on an address of the rack's network. Hosts that run on without a head use it.
     if (!is_rack_running(state, deployment))
       if (auto made = make_networks(state, deployment); !made) return made;
-    if (auto chosen = choose_ports(deployment); !chosen) return chosen;
+    if (auto chosen = choose_ports(deployment, claims); !chosen) return chosen;
   }
   const auto children = plan_children(state, deployment, programs_folder());
   if (const auto missing = missing_programs(children); !missing.empty())
@@ -198,8 +199,9 @@ core::Result<int> up(const UpArguments& arguments) {
     if (auto stopped = stop_all(state); !stopped) return std::unexpected(stopped.error());
     is_anything_running = false;
   }
+  PortClaims claims;
   if (!is_supervised) {
-    if (auto prepared = prepare(state, *deployment, is_anything_running); !prepared)
+    if (auto prepared = prepare(state, *deployment, is_anything_running, claims); !prepared)
       return std::unexpected(prepared.error());
     if (auto running = start_supervisor(state); !running) return std::unexpected(running.error());
   }

@@ -39,6 +39,9 @@ core::Result<void> check_new_image(const View& view, const msg::ImageId& image_i
     return std::unexpected(msg::invalid("format", "format must be raw, qcow2 or iso"));
   if (firmware == msg::Firmware::unknown)
     return std::unexpected(msg::invalid("firmware", "firmware must be bios or uefi"));
+  if (format == msg::ImageFormat::iso && firmware != msg::Firmware::bios)
+    return std::unexpected(
+        msg::invalid("firmware", "an ISO has no firmware: that of the node's disk starts it"));
   if (auto owned = check_owner(view, image_id); !owned) return owned;
   if (view.image(image_id))
     return core::refuse(ErrorCode::wrong_state, "image " + image_id.value + " exists already",

@@ -40,9 +40,10 @@ core::Result<Config> Config::from(core::Settings& settings) {
       settings.number("overhead.slow_link_permille", config.slow_link_permille, 1'001, 1'000'000));
   config.certificates_max =
       static_cast<std::size_t>(settings.number("overhead.certificates_max", 20, 1, 100));
-  std::string all;
-  for (const auto& tool : msg::tools) all += (all.empty() ? "" : ",") + std::string(tool.name);
-  auto tools = tools_in(settings.text("overhead.tools", all));
+  std::string usual;
+  for (const auto& tool : msg::tools)
+    if (!tool.is_optional) usual += (usual.empty() ? "" : ",") + std::string(tool.name);
+  auto tools = tools_in(settings.text("overhead.tools", usual));
   if (!tools) return std::unexpected(tools.error());
   config.tools = std::move(*tools);
   config.signing_key_file = settings.text("overhead.signing_key_file", "");

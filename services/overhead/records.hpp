@@ -8,10 +8,11 @@ namespace nucleus::overhead {
 
 struct StoredReport {
   msg::ClusterId cluster_id = {};
-  msg::OverheadReport report = {};  // of the last measurement that ended
-  bool is_pending = false;          // a measurement was accepted and has not ended
-  std::uint32_t seconds_max = 0;    // of the pending measurement; 0 = the setting
-  NUCLEUS_FIELDS(cluster_id, report, is_pending, seconds_max);
+  msg::OverheadReport report = {};      // of the last measurement that ended
+  bool is_pending = false;              // a measurement was accepted and has not ended
+  std::uint32_t seconds_max = 0;        // of the pending measurement; 0 = the setting
+  std::vector<std::string> tools = {};  // of the pending measurement; empty = the setting
+  NUCLEUS_FIELDS(cluster_id, report, is_pending, seconds_max, tools);
 };
 
 struct StoredCertificate {

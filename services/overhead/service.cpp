@@ -71,6 +71,7 @@ core::Result<msg::Done> Service::measure_cluster(const msg::MeasureCluster& requ
   StoredReport stored = known ? *known : StoredReport{.cluster_id = request.cluster_id};
   stored.is_pending = true;
   stored.seconds_max = request.seconds_max;
+  stored.tools = request.tools;
   tx.write(key, std::move(stored));
   return tx.commit(msg::Done{});
 }
@@ -134,6 +135,7 @@ void Service::begin_pending(core::Context& context) {
                                 .begun_unix_s = context.now_unix_s(),
                                 .pairs_max = static_cast<std::uint32_t>(config_.limits.pairs_max)};
     measurement->end_unix_ms = context.now_unix_ms() + seconds * ms_per_s;
+    measurement->tools = stored.tools.empty() ? config_.tools : stored.tools;
     in_progress_[stored.cluster_id] = measurement;
     find_nodes(measurement);
   }
@@ -159,7 +161,7 @@ void Service::begin_runs(const MeasurementPtr& measurement) {
   for (const auto& peer : measurement->selection.peers) certificate.nodes.push_back(peer.name);
   certificate.is_single_host = std::ranges::all_of(
       certificate.hosts, [&](const auto& host) { return host == certificate.hosts.front(); });
-  measurement->campaign.emplace(config_.limits, certificate.is_single_host, config_.tools);
+  measurement->campaign.emplace(config_.limits, certificate.is_single_host, measurement->tools);
   run_next(measurement);
 }
 

@@ -25,6 +25,7 @@ class Service {
   struct Measurement {
     msg::Certificate certificate = {};
     std::int64_t end_unix_ms = 0;  // no new runs after it
+    std::vector<std::string> tools = {};
     Selection selection = {};
     std::optional<Campaign> campaign = {};
   };

@@ -26,12 +26,15 @@ LINKS = "/v2/clusters/demo/overhead/links"
 
 @pytest.fixture(scope="module", name="site")
 def site_fixture(demo_guest, tmp_path_factory):
-    """Cluster demo, one compute on each host of a rack; a measurement has two pairs of runs."""
+    """Cluster demo, one compute on each host of a rack; a measurement has two pairs of runs. The
+    image has Quantum ESPRESSO as well."""
+    disk = tmp_path_factory.mktemp("image") / "disk.qcow2"
+    run(ROOT / "guest/add_applications", demo_guest / "disk.qcow2", disk)
     settings = {"NUCLEUS_OVERHEAD_PAIRS_MAX": 2, "NUCLEUS_OVERHEAD_PROBE_DEADLINE_MS": 90_000}
     with a_deployment("--rack", "2", settings=settings) as deployment:
-        deployment.nucleus("image", "import", "demo/debian", "--disk", demo_guest / "disk.qcow2",
-                           "--kernel", demo_guest / "vmlinuz", "--initramfs",
-                           demo_guest / "initramfs", "--cmdline", CMDLINE)
+        deployment.nucleus("image", "import", "demo/debian", "--disk", disk, "--kernel",
+                           demo_guest / "vmlinuz", "--initramfs", demo_guest / "initramfs",
+                           "--cmdline", CMDLINE)
         deployment.nucleus("cluster", "create", "demo", "--computes", "2", "--memory-mb", "400",
                            "--disk-gb", "4", "--image", "demo/debian")
         site = types.SimpleNamespace(deployment=deployment, env=deployment.env(),
@@ -200,6 +203,23 @@ def test_cm_shows_the_certificate_and_says_what_made_it(site, certificate):
     assert len(bencher) == len(certificate["figures"])
     assert comet(site, "export", "--format", "csv").count("\n") == len(certificate["figures"]) + 1
     assert "no such certificate" in comet(site, "show", "--certificate", "none", code=1)
+
+
+def test_an_application_is_measured_where_it_is_named(site, certificate):
+    assert "silicon_time" not in [figure["measurement"] for figure in certificate["figures"]]
+    assert "no such tool: gromacs" in comet(site, "run", "--tools=mpi,gromacs", code=1)
+    comet(site, "run", "--tools=silicon", "--wait")
+    made = site.rest.get("/v2/clusters/demo/overhead/certificates/latest")
+    figure, = made["figures"]
+    assert (figure["measurement"], figure["unit"]) == ("silicon_time", "s")
+    assert figure["verdict"] == "undecided", figure["reason"]
+    assert len(figure["native"]) == len(figure["virtual"]) == 2 and figure["native_median"] > 0
+    assert figure["virtual_conditions"]["program"].startswith("pw.x v.")
+    assert [rank["host"] for rank in figure["virtual_ranks"]] == list(NODES)
+    assert len({rank["boot_id"] for rank in figure["virtual_ranks"]}) == 2
+    assert len({rank["network"] for rank in figure["native_ranks"]}) == 2
+    print(f"\nsilicon: native {figure['native_median']:.1f} s, virtual "
+          f"{figure['virtual_median']:.1f} s")
 
 
 def test_links_between_nodes_are_measured_and_say_where_their_ends_are(site, certificate):

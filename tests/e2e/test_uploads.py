@@ -413,9 +413,11 @@ def test_an_operator_imports_a_directory(deployment, tmp_path):
     assert [line.split(":")[0] for line in first.stdout.splitlines()] == [
         "image public/a", "image public/b"]
     (tmp_path / "c.raw").write_bytes(SMALL)
+    (tmp_path / "d.raw").symlink_to("/etc/shadow")
     again = deployment.nucleus("image", "import-folder", tmp_path, check=False)
     assert again.returncode == 1
     assert again.stdout.startswith("image public/c: ") and again.stdout.count("\n") == 1
     assert again.stderr == "".join(
         f"nucleus: {tmp_path / name}: image public/{name[0]} exists already\n"
-        for name in ("a.iso", "b.raw"))
+        for name in ("a.iso", "b.raw")) + (
+        f"nucleus: {tmp_path}/d.raw: a symbolic link is not followed\n")

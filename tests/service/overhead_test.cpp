@@ -210,6 +210,24 @@ TEST_F(Overhead, MeasuresInBlocksAndNeverTwoRunsAtATime) {
   EXPECT_EQ(*stored, report);
 }
 
+TEST_F(Overhead, RunsTheToolsThatARequestNamesAlsoAfterARestart) {
+  start({{"overhead.pairs_max", "2"}});
+  for (const std::vector<std::string>& tools :
+       {std::vector<std::string>{"none"}, std::vector<std::string>{"mpi", "memory", "mpi"}}) {
+    const auto refused = ask(msg::MeasureCluster{.cluster_id = {"c"}, .tools = tools});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().field, "tools");
+  }
+  ASSERT_TRUE(ask(msg::MeasureCluster{.cluster_id = {"c"}, .tools = {"silicon", "memory"}}));
+  start({{"overhead.pairs_max", "2"}});
+  ASSERT_TRUE(events_.next<msg::OverheadMeasured>());
+  const auto certificate = ask(msg::GetCertificate{.cluster_id = {"c"}});
+  ASSERT_TRUE(certificate) << certificate.error().detail;
+  std::set<std::string> measured;
+  for (const auto& figure : certificate->figures) measured.insert(figure.measurement);
+  EXPECT_EQ(measured, (std::set<std::string>{"silicon_time", "memory_triad"}));
+}
+
 TEST_F(Overhead, RunsNativeRanksOnTheHostsOfTheNodes) {
   site_.is_second_host = true;
   start({{"overhead.pairs_max", "2"}, {"overhead.tools", "mpi"}});

@@ -19,7 +19,7 @@ constexpr std::size_t tool_figures_max = 4'096;
 /// What a tool printed: finite numbers by name.
 struct ToolOutput {
   std::map<std::string, double, std::less<>> figures = {};
-  std::vector<msg::Rank> ranks = {};  // only of format probe
+  std::vector<msg::Rank> ranks = {};  // only of formats probe and pwx
   std::string program = {};           // the tool's own version; empty if it prints none
 };
 
@@ -30,8 +30,7 @@ struct ToolOutput {
 /// - imb: BENCHMARK/BYTES/COLUMN, such as PingPong/8/t[usec]; without sizes BENCHMARK/COLUMN.
 /// - hpcc: the keys of hpccoutf.txt. A run without Success=1 is refused.
 /// - pwx: ROUTINE/cpu and ROUTINE/wall in seconds, such as PWSCF/wall; energy_ry. A run that did
-/// not
-///   end, or waited for more than half of its time, is refused.
+///   not end is refused.
 /// `internal`: there are no figures, or the run is refused.
 core::Result<ToolOutput> parse_output(msg::OutputFormat format, std::string_view text);
 

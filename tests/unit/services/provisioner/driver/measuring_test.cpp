@@ -126,5 +126,13 @@ TEST_F(Measuring, OfAHostPutsBothRanksThereIfItHasNoPeers) {
   EXPECT_THAT(*argv, IsSupersetOf({"--host", "localhost:2", "/bin/p"}));
 }
 
+TEST_F(Measuring, OfAnApplicationStartsARankOnEachPeer) {
+  const auto argv =
+      plan_tool({.tool = "silicon", .peers = {"a", "b"}}, {}, std::chrono::seconds{10});
+  ASSERT_TRUE(argv);
+  EXPECT_THAT(*argv, IsSupersetOf({"unshare", "--mount", "mpirun", "-np", "2", "a,b"}));
+  for (const auto& word : *argv) EXPECT_FALSE(word.starts_with('{')) << word;
+}
+
 }  // namespace
 }  // namespace nucleus::provisioner
