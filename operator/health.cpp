@@ -203,13 +203,19 @@ Health check_health(const StateDirectory& state, const Deployment& deployment, C
   }
   mark_without_redis(health.processes, children);
   health.provisioners = provisioners_of(state, deployment, table);
-  if (auto listed = hosts.get()) {
-    health.hosts = std::move(listed->hosts);
-    if (listed->next.empty()) return health;
-    if (auto rest = call_all_pages(caller, msg::ListHosts{.page = {.after = listed->next}},
-                                   &msg::Hosts::hosts))
-      std::ranges::move(*rest, std::back_inserter(health.hosts));
+  auto listed = hosts.get();
+  if (!listed) {
+    health.hosts_reason = listed.error().detail;
+    return health;
   }
+  health.hosts = std::move(listed->hosts);
+  if (listed->next.empty()) return health;
+  auto rest = call_all_pages(caller, msg::ListHosts{.page = {.after = listed->next}},
+                             &msg::Hosts::hosts);
+  if (rest)
+    std::ranges::move(*rest, std::back_inserter(health.hosts));
+  else
+    health.hosts_reason = rest.error().detail;
   return health;
 }
 

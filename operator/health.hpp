@@ -25,6 +25,7 @@ struct ProcessHealth {
 struct Health {
   std::vector<ProcessHealth> processes = {};
   std::vector<msg::Host> hosts = {};
+  std::string hosts_reason = {};  // why hosts are missing here; empty = all are listed
   /// When the provisioners of the hosts that `up` starts were started, by host; of simulated hosts
   /// by process.
   std::map<std::string, std::int64_t> provisioners = {};

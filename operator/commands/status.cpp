@@ -60,7 +60,8 @@ void print_json(const StateDirectory& state, const Deployment& deployment, const
                          {"supervisor_pid", supervisor},
                          {"is_ready", health.is_ready(deployment.options)},
                          {"processes", nlohmann::json::array()},
-                         {"hosts", nlohmann::json::array()}};
+                         {"hosts", nlohmann::json::array()},
+                         {"hosts_reason", health.hosts_reason}};
   for (const auto& process : health.processes) json["processes"].push_back(shown_as_json(process));
   for (const auto& host : health.hosts)
     json["hosts"].push_back({{"name", host.host_id.value},
@@ -88,6 +89,8 @@ void print_table(const StateDirectory& state, const Deployment& deployment, cons
   if (health.hosts.size() > hosts_shown_max)
     std::cout << fmt::format("and {} more: nucleus host list\n",
                              health.hosts.size() - hosts_shown_max);
+  if (!health.hosts_reason.empty())
+    std::cout << fmt::format("hosts are not listed: {}\n", health.hosts_reason);
 }
 
 /// Of a joined host: its processes, and whether it is connected to the head.

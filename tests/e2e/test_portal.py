@@ -170,6 +170,34 @@ def test_an_image_is_uploaded_by_drag_and_drop(admin):
     assert admin.ask("DELETE", "/v2/images/demo/dropped").status_code == 204
 
 
+def test_the_disk_of_a_node_is_saved_and_rolled_back(admin):
+    """Node jade has been on, so that its disk has something to save."""
+    for action, state in (("on", "active"), ("off", "shutoff")):
+        power = admin.ask("POST", "/v2/clusters/jade/power",
+                          data=json.dumps({"nodes": ["jade"], "action": action}))
+        assert power.status_code == 204, power.text
+        wait_until(lambda wanted=state: admin.ask(
+            "GET", "/v2/clusters/jade/nodes/jade").json()["state"] == wanted, state)
+    run_flow(admin.url, "save_and_roll_back_a_disk", token=admin.token, cluster="jade",
+             node="jade")
+
+
+def test_a_tag_is_moved_and_removed(site, admin, tmp_path):
+    disk = tmp_path / "disk.raw"
+    disk.write_bytes(b"\1" * (1 << 20))
+    images = ["demo/october", "demo/november"]
+    for image in images:
+        site.nucleus("image", "import", image, "--disk", disk, "--format", "raw")
+    run_flow(admin.url, "tag_an_image", token=admin.token, images=images)
+    for image in images:
+        assert admin.ask("DELETE", f"/v2/images/{image}").status_code == 204
+
+
+def test_links_are_measured_and_a_failure_has_its_reason(admin):
+    run_flow(admin.url, "measure_links", token=admin.token, cluster="jade",
+             reason="The measurement failed: two active compute nodes are needed")
+
+
 @pytest.fixture(name="slow_line")
 def slow_line_fixture(line):
     line.bytes_per_s = 4 << 20

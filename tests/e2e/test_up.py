@@ -202,6 +202,17 @@ def test_status_reports_services_that_cannot_commit_while_redis_is_down(deployme
     wait_until(lambda: deployment.status()["is_ready"], "all healthy again")
 
 
+def test_status_says_why_it_lists_no_hosts(deployment):
+    scheduler = deployment.pids()["scheduler"]
+    deployment.nucleus("process", "drain", "scheduler")
+    shown = deployment.nucleus("status", check=False)
+    assert (shown.returncode, "\nhosts are not listed: " in shown.stdout) == (1, True), shown.stdout
+    assert deployment.status()["hosts_reason"]
+    os.kill(scheduler, signal.SIGTERM)
+    wait_until(lambda: deployment.status()["is_ready"], "all healthy again")
+    assert not deployment.status()["hosts_reason"]
+
+
 def test_status_says_how_a_process_ended(deployment):
     assert deployment.process("network")["last_end"] is None
     os.kill(deployment.pids()["network"], signal.SIGKILL)

@@ -172,6 +172,20 @@ class Store {
 
 const onlyInLists = ["release", "address", "clock_skew_ms", "batch_state"];
 
+/**
+ * Lets a tag name this image and no other one.
+ * @param {Collection<any>} images
+ * @param {string} tag
+ * @param {string} image_id empty: no image has it any more
+ */
+function moveTag(images, tag, image_id) {
+  for (const image of images.all()) {
+    const tags = image.tags.filter((/** @type {string} */ one) => one !== tag);
+    if (image.image_id === image_id) tags.push(tag);
+    images.records.set(image.image_id, { ...image, tags: tags.sort() });
+  }
+}
+
 /** @type {Record<string, (known: Store, sequence: number, body: any, event: Event) => void>} */
 const appliers = {
   "registry.cluster-defined": (store, at, body) => store.clusters.put(at, body.cluster),
@@ -200,6 +214,10 @@ const appliers = {
   "scheduler.host-class-removed": (store, at, body) => store.hostClasses.drop(at, body),
   "image_store.image-published": (store, at, body) => store.images.put(at, body.image),
   "image_store.image-removed": (store, at, body) => store.images.drop(at, body),
+  "image_store.image-tagged": (store, at, body) =>
+    store.images.change(at, () => moveTag(store.images, body.tag, body.image_id)),
+  "image_store.image-untagged": (store, at, body) =>
+    store.images.change(at, () => moveTag(store.images, body.tag, "")),
   "scheduler.allocation-changed": (store, at, body) => store.allocations.put(at, body.allocation),
   "scheduler.allocation-removed": (store, at, body) => store.allocations.drop(at, body.allocation),
   "registry.project-defined": (store, at, body) => store.projects.put(at, body),

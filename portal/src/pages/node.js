@@ -1,10 +1,11 @@
-// One node: its definition and state, power, why it is so, and its console.
+// One node: its definition and state, power, why it is so, its console and its disk.
 import { useState } from "preact/hooks";
 import { v2 } from "../lib/api.js";
 import { openConsole } from "../lib/console_sessions.js";
 import { href } from "../lib/route.js";
 import { may, store } from "../lib/store.js";
 import { Fault, Facts, html, Page, State, useRecords, useValue } from "../lib/ui.js";
+import { Disk } from "./disk.js";
 import { Power } from "./power.js";
 import { Why } from "./why.js";
 
@@ -48,6 +49,7 @@ export default function NodePage({ cluster, node }) {
         <${Why} path=${v2("clusters", cluster, "nodes", node)}
           state=${known.state + known.reason} />
       </div>
+      <${Disk} cluster=${cluster} node=${node} state=${known.state} />
       ${action && html`<${Power} cluster=${cluster} action=${action} nodes=${[known]}
         close=${() => setAction("")} />`}
     <//>`;

@@ -3,6 +3,7 @@
 // the Content-Security-Policy.
 import assert from "node:assert/strict";
 import { openBrowser, signIn } from "./browser.js";
+import { diskFlows } from "./disk_flows.js";
 import { largeFlows } from "./large_flows.js";
 import { accessibilityFaults, heading, rowWith } from "./pages.js";
 import { recordingFlows } from "./recording_flows.js";
@@ -12,6 +13,7 @@ import { uploadFlows } from "./upload_flows.js";
 /** @type {Record<string, (one: any, given: any) => Promise<void>>} */
 const flows = {
   ...uploadFlows,
+  ...diskFlows,
   ...largeFlows,
   ...recordingFlows,
   ...screenFlows,
