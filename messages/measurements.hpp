@@ -95,7 +95,7 @@ inline constexpr auto mpi_argv = joined(mpi_launch, std::to_array<std::string_vi
 /// half of them on each rank. Debian's package `quantum-espresso` has all that it needs: ld1.x
 /// makes the pseudopotential (Troullier and Martins, from the atom's LDA states). The files are in
 /// a file system of this process alone, so they end with it. Each rank says where it runs.
-inline constexpr std::string_view silicon_script = R"(
+inline constexpr std::string_view silicon_script = R"sh(
 mount -t tmpfs none /mnt && cd /mnt || exit
 cat >atom.in <<'END'
 &input title='Si', zed=14.0, config='[Ne] 3s2 3p2 3d-1', iswitch=3, dft='PZ' /
@@ -120,12 +120,11 @@ K_POINTS automatic
 END
 exec "$@" sh -c 'echo "rank: $(uname -n) $(cat /proc/sys/kernel/random/boot_id)'\
 ' $(stat -L -c %i /proc/self/ns/net)" && exec pw.x -nk 2 -in silicon.in'
-)";
+)sh";
 
-inline constexpr auto silicon_argv =
-    joined(std::to_array<std::string_view>(
-               {"unshare", "--mount", "sh", "-c", silicon_script, "sh"}),
-           mpi_launch);
+inline constexpr auto silicon_argv = joined(
+    std::to_array<std::string_view>({"unshare", "--mount", "sh", "-c", silicon_script, "sh"}),
+    mpi_launch);
 
 inline constexpr auto memory_argv = std::to_array<std::string_view>({"{program}", "memory"});
 

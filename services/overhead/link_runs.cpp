@@ -9,6 +9,13 @@
 
 namespace nucleus::overhead {
 
+namespace {
+
+constexpr std::int64_t repeat_interval_ms = 5'000;
+constexpr std::int64_t ms_per_s = 1'000;
+
+}  // namespace
+
 core::Result<msg::Done> LinkRuns::accept(const msg::MeasureLinks& request, core::Context& context) {
   if (auto broken = msg::check(request)) return std::unexpected(*broken);
   auto tx = runtime_.store.begin(context);
@@ -16,8 +23,27 @@ core::Result<msg::Done> LinkRuns::accept(const msg::MeasureLinks& request, core:
   const auto* known = tx.read(key);
   StoredLinks stored = known ? *known : StoredLinks{.cluster_id = request.cluster_id};
   stored.is_pending = true;
+  stored.try_until_unix_ms = 0;
   tx.write(key, std::move(stored));
+  not_before_ms_.erase(request.cluster_id);
   return tx.commit(msg::Done{});
+}
+
+core::Result<void> LinkRuns::check_start(const msg::Computeset& computeset,
+                                         core::Context& context) {
+  if (computeset.state != msg::ComputesetState::running ||
+      computeset.nodes.size() < selected_nodes_min)
+    return {};
+  auto tx = runtime_.store.begin(context);
+  const auto key = keys::links(computeset.cluster_id);
+  const auto* known = tx.read(key);
+  StoredLinks stored = known ? *known : StoredLinks{.cluster_id = computeset.cluster_id};
+  if (computeset.start_unix_s <= stored.checked_start_unix_s) return {};
+  stored.checked_start_unix_s = computeset.start_unix_s;
+  stored.is_pending = true;
+  stored.try_until_unix_ms = context.now_unix_ms() + config_.check_start_s * ms_per_s;
+  tx.write(key, std::move(stored));
+  return tx.commit();
 }
 
 core::Result<msg::LinksReport> LinkRuns::get(const msg::GetLinks& request) const {
@@ -32,13 +58,17 @@ core::Result<msg::LinksReport> LinkRuns::get(const msg::GetLinks& request) const
 
 void LinkRuns::remove(core::Transaction& tx, const msg::ClusterId& cluster_id) {
   in_progress_.erase(cluster_id);
+  not_before_ms_.erase(cluster_id);
   tx.remove(keys::links(cluster_id));
 }
 
 std::vector<msg::ClusterId> LinkRuns::pending() const {
   std::vector<msg::ClusterId> clusters;
   runtime_.store.for_each<StoredLinks>(keys::all_links(), [&](const StoredLinks& stored) {
-    if (stored.is_pending && !is_in_progress(stored.cluster_id))
+    const auto repeated = not_before_ms_.find(stored.cluster_id);
+    const bool is_early =
+        repeated != not_before_ms_.end() && runtime_.loop.steady_ms() < repeated->second;
+    if (stored.is_pending && !is_early && !is_in_progress(stored.cluster_id))
       clusters.push_back(stored.cluster_id);
   });
   return clusters;
@@ -83,6 +113,11 @@ void LinkRuns::finish(const RunPtr& run, core::Result<msg::LinksReport> result) 
   const auto key = keys::links(run->cluster_id);
   const auto* before = tx.read(key);
   if (!before) return;
+  if (!result && context.now_unix_ms() < before->try_until_unix_ms) {
+    not_before_ms_[run->cluster_id] = runtime_.loop.steady_ms() + repeat_interval_ms;
+    return;
+  }
+  not_before_ms_.erase(run->cluster_id);
   auto report = result ? std::move(*result) : msg::LinksReport{.failure = result.error().detail};
   report.cluster_id = run->cluster_id;
   report.project_id = run->project_id;
@@ -92,13 +127,16 @@ void LinkRuns::finish(const RunPtr& run, core::Result<msg::LinksReport> result) 
   core::log::info("links_measured", {{"cluster", report.cluster_id.value},
                                      {"slow", std::to_string(slow)},
                                      {"failure", report.failure}});
+  metrics_.count(report);
   tx.emit(msg::LinksMeasured{.cluster_id = report.cluster_id,
                              .project_id = report.project_id,
                              .links = static_cast<std::uint32_t>(report.links.size()),
                              .slow_links = static_cast<std::uint32_t>(slow),
                              .shared_node = report.shared_node,
                              .failure = report.failure});
-  tx.write(key, StoredLinks{.cluster_id = run->cluster_id, .report = std::move(report)});
+  tx.write(key, StoredLinks{.cluster_id = run->cluster_id,
+                            .report = std::move(report),
+                            .checked_start_unix_s = before->checked_start_unix_s});
   (void)tx.commit();  // if it fails, the run is still pending and is repeated
 }
 

@@ -1,6 +1,8 @@
 // The overhead service's Prometheus series.
 #pragma once
 
+#include <algorithm>
+
 #include "core/metrics/series.hpp"
 #include "messages/overhead.hpp"
 
@@ -25,11 +27,19 @@ class Metrics {
                                   "Median of native results divided by native results.")},
         verdicts_{core::counter_family(registry, "nucleus_overhead_verdicts_total",
                                        "Figures of certificates, by measurement and verdict.")},
+        link_runs_{core::counter_family(registry, "nucleus_overhead_link_runs_total",
+                                        "Runs over the links of a cluster, by result.")},
         measured_{core::gauge_family(registry, "nucleus_overhead_measured_time_seconds",
                                      "Unix time of the last successful measurement.")} {}
 
   void count(const msg::OverheadReport& report) {
     measurements_.Add({{"result", report.failure.empty() ? "measured" : "failed"}}).Increment();
+  }
+
+  void count(const msg::LinksReport& report) {
+    const bool is_slow = std::ranges::count(report.links, true, &msg::Link::is_slow) > 0;
+    const char* result = !report.failure.empty() ? "failed" : is_slow ? "slow" : "even";
+    link_runs_.Add({{"result", result}}).Increment();
   }
 
   /// Shows the last measurement of any cluster: labels never name a cluster.
@@ -71,6 +81,7 @@ class Metrics {
   core::GaugeFamily& ratio_;
   core::GaugeFamily& noise_;
   core::CounterFamily& verdicts_;
+  core::CounterFamily& link_runs_;
   core::GaugeFamily& measured_;
 };
 

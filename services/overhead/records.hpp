@@ -22,9 +22,11 @@ struct StoredCertificate {
 
 struct StoredLinks {
   msg::ClusterId cluster_id = {};
-  msg::LinksReport report = {};  // of the last run that ended
-  bool is_pending = false;       // a run was accepted and has not ended
-  NUCLEUS_FIELDS(cluster_id, report, is_pending);
+  msg::LinksReport report = {};           // of the last run that ended
+  bool is_pending = false;                // a run was accepted and has not ended
+  std::int64_t try_until_unix_ms = 0;     // a run that fails is repeated until then
+  std::int64_t checked_start_unix_s = 0;  // the last start of a computeset that caused a run
+  NUCLEUS_FIELDS(cluster_id, report, is_pending, try_until_unix_ms, checked_start_unix_s);
 };
 
 }  // namespace nucleus::overhead

@@ -34,7 +34,7 @@ Service::Service(core::Runtime& runtime, Config config, std::optional<SigningKey
       config_{std::move(config)},
       metrics_{runtime.metrics},
       certificates_{runtime.store, config_.certificates_max, std::move(key)},
-      links_{runtime, config_} {
+      links_{runtime, config_, metrics_} {
   runtime_.store.on_loaded([this] { load(); });
   runtime_.bus.serve<msg::MeasureCluster>(*this, &Service::measure_cluster);
   runtime_.bus.serve<msg::GetReport>(*this, &Service::get_report);
@@ -44,6 +44,8 @@ Service::Service(core::Runtime& runtime, Config config, std::optional<SigningKey
   runtime_.bus.serve<msg::MeasureLinks>(*this, &Service::measure_links);
   runtime_.bus.serve<msg::GetLinks>(*this, &Service::get_links);
   runtime_.bus.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
+  if (config_.check_start_s > 0)
+    runtime_.bus.subscribe<msg::ComputesetChanged>(*this, &Service::handle_computeset_changed);
   runtime_.bus.every(begin_interval, *this, &Service::begin_pending);
 }
 
@@ -117,6 +119,11 @@ core::Result<void> Service::handle_cluster_removed(const msg::ClusterRemoved& ev
   certificates_.remove_all(tx, event.cluster.cluster_id);
   links_.remove(tx, event.cluster.cluster_id);
   return tx.commit();
+}
+
+core::Result<void> Service::handle_computeset_changed(const msg::ComputesetChanged& event,
+                                                      core::Context& context) {
+  return links_.check_start(event.computeset, context);
 }
 
 /// Begins accepted measurements, including those from before a restart: one at a time in a cluster.

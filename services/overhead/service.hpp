@@ -45,6 +45,8 @@ class Service {
   core::Result<msg::LinksReport> get_links(const msg::GetLinks& request, core::Context& context);
   core::Result<void> handle_cluster_removed(const msg::ClusterRemoved& event,
                                             core::Context& context);
+  core::Result<void> handle_computeset_changed(const msg::ComputesetChanged& event,
+                                               core::Context& context);
   void load();
   void begin_pending(core::Context& context);
   void find_nodes(const MeasurementPtr& measurement);
