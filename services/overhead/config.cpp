@@ -38,7 +38,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
       settings.number("overhead.measure_s_max", config.measure_s_max, 1, msg::measure_seconds_max);
   config.slow_link_permille = static_cast<std::uint32_t>(
       settings.number("overhead.slow_link_permille", config.slow_link_permille, 1'001, 1'000'000));
-  config.check_start_s = settings.number("overhead.check_start_s", config.check_start_s, 0, 3'600);
+  config.check_start = std::chrono::seconds(settings.number("overhead.check_start_s", 0, 0, 3'600));
   config.certificates_max =
       static_cast<std::size_t>(settings.number("overhead.certificates_max", 20, 1, 100));
   std::string usual;

@@ -12,7 +12,7 @@ struct Config {
   Limits limits = {};
   std::int64_t measure_s_max = 1'800;        // no new runs after this long
   std::uint32_t slow_link_permille = 1'500;  // of the median of all links
-  std::int64_t check_start_s = 0;            // how long links may be checked after a start; 0 = not
+  core::Milliseconds check_start{0};         // how long links may be checked after a start; 0 = not
   std::size_t certificates_max = 20;         // kept of each cluster
   std::vector<std::string> tools = {};       // that are measured, in turns
   std::string signing_key_file = {};         // empty = certificates are not signed

@@ -12,7 +12,6 @@ namespace nucleus::overhead {
 namespace {
 
 constexpr std::int64_t repeat_interval_ms = 5'000;
-constexpr std::int64_t ms_per_s = 1'000;
 
 }  // namespace
 
@@ -41,7 +40,7 @@ core::Result<void> LinkRuns::check_start(const msg::Computeset& computeset,
   if (computeset.start_unix_s <= stored.checked_start_unix_s) return {};
   stored.checked_start_unix_s = computeset.start_unix_s;
   stored.is_pending = true;
-  stored.try_until_unix_ms = context.now_unix_ms() + config_.check_start_s * ms_per_s;
+  stored.try_until_unix_ms = context.now_unix_ms() + config_.check_start.count();
   tx.write(key, std::move(stored));
   return tx.commit();
 }

@@ -21,7 +21,7 @@ class LinkRuns {
 
   core::Result<msg::Done> accept(const msg::MeasureLinks& request, core::Context& context);
   /// A computeset with two nodes or more has just started: its cluster's links are measured, once.
-  /// A run that fails, because guests still boot, is repeated for `config.check_start_s`.
+  /// A run that fails, because guests still boot, is repeated for `config.check_start`.
   core::Result<void> check_start(const msg::Computeset& computeset, core::Context& context);
   core::Result<msg::LinksReport> get(const msg::GetLinks& request) const;
   /// Removes what is kept of the cluster, and drops its run.

@@ -44,7 +44,7 @@ Service::Service(core::Runtime& runtime, Config config, std::optional<SigningKey
   runtime_.bus.serve<msg::MeasureLinks>(*this, &Service::measure_links);
   runtime_.bus.serve<msg::GetLinks>(*this, &Service::get_links);
   runtime_.bus.subscribe<msg::ClusterRemoved>(*this, &Service::handle_cluster_removed);
-  if (config_.check_start_s > 0)
+  if (config_.check_start.count() > 0)
     runtime_.bus.subscribe<msg::ComputesetChanged>(*this, &Service::handle_computeset_changed);
   runtime_.bus.every(begin_interval, *this, &Service::begin_pending);
 }
