@@ -91,10 +91,11 @@ constexpr std::array<std::string_view, first + second> joined(
 
 inline constexpr auto mpi_argv = joined(mpi_launch, std::to_array<std::string_view>({"{program}"}));
 
-/// Quantum ESPRESSO computes the ground state of a silicon crystal: two atoms, 60 k points,
-/// half of them on each rank. Debian's package `quantum-espresso` has all that it needs: ld1.x
-/// makes the pseudopotential (Troullier and Martins, from the atom's LDA states). The files are in
-/// a file system of this process alone, so they end with it. Each rank says where it runs.
+/// What each rank runs, with the cutoff in Ry and the grid of k points. Quantum ESPRESSO computes
+/// the ground state of a silicon crystal of two atoms, half of the k points on each rank. Debian's
+/// package `quantum-espresso` has all that it
+/// needs: ld1.x, outside of the MPI job, makes the pseudopotential (Troullier and Martins, from the
+/// atom's LDA states). The files are in a file system of this process alone, so they end with it.
 inline constexpr std::string_view silicon_script = R"sh(
 mount -t tmpfs none /mnt && cd /mnt || exit
 cat >atom.in <<'END'
@@ -105,10 +106,10 @@ cat >atom.in <<'END'
 3P 2 1 2.00 0.00 2.20 2.20
 3D 3 2 0.00 -0.10 2.20 2.20
 END
-ld1.x <atom.in >atom.out || exit
-cat >silicon.in <<'END'
+env -i PATH="$PATH" ld1.x <atom.in >atom.out || exit
+cat >silicon.in <<END
 &control calculation='scf', outdir='.', pseudo_dir='.', disk_io='none' /
-&system ibrav=2, celldm(1)=10.2, nat=2, ntyp=1, ecutwfc=30 /
+&system ibrav=2, celldm(1)=10.2, nat=2, ntyp=1, ecutwfc=$1 /
 &electrons conv_thr=1e-8 /
 ATOMIC_SPECIES
 Si 28.086 Si.UPF
@@ -116,15 +117,20 @@ ATOMIC_POSITIONS alat
 Si 0 0 0
 Si 0.25 0.25 0.25
 K_POINTS automatic
-8 8 8 1 1 1
+$2 $2 $2 1 1 1
 END
-exec "$@" sh -c 'echo "rank: $(uname -n) $(cat /proc/sys/kernel/random/boot_id)'\
-' $(stat -L -c %i /proc/self/ns/net)" && exec pw.x -nk 2 -in silicon.in'
+boot_id=$(cat /proc/sys/kernel/random/boot_id)
+echo "rank: $(uname -n) $boot_id $(stat -L -c %i /proc/self/ns/net)"
+exec pw.x -nk 2 -in silicon.in
 )sh";
 
-inline constexpr auto silicon_argv = joined(
-    std::to_array<std::string_view>({"unshare", "--mount", "sh", "-c", silicon_script, "sh"}),
-    mpi_launch);
+inline constexpr auto silicon_launch = joined(
+    mpi_launch,
+    std::to_array<std::string_view>({"unshare", "--mount", "sh", "-c", silicon_script, "sh"}));
+inline constexpr auto silicon_argv =
+    joined(silicon_launch, std::to_array<std::string_view>({"30", "8"}));
+inline constexpr auto silicon_small_argv =
+    joined(silicon_launch, std::to_array<std::string_view>({"12", "2"}));
 
 inline constexpr auto memory_argv = std::to_array<std::string_view>({"{program}", "memory"});
 
@@ -184,6 +190,11 @@ inline constexpr auto tools = std::to_array<Tool>({
      .format = OutputFormat::pwx,
      .argv = detail::silicon_argv,
      .is_optional = true},
+    {.name = "silicon_small",
+     .place = Place::node_pair,
+     .format = OutputFormat::pwx,
+     .argv = detail::silicon_small_argv,
+     .is_optional = true},
 });
 
 /// Measures the links between all nodes: not a tool of a campaign, because hosts have no such run.
@@ -219,6 +230,8 @@ inline constexpr auto measurements = std::to_array<Measurement>({
      "median time of a synchronous write of 4 KiB"},
     {"silicon_time", "silicon", "s", Direction::smaller, FigureKind::application, "PWSCF/wall", 1,
      "Quantum ESPRESSO: the ground state of silicon, on two nodes"},
+    {"silicon_small_time", "silicon_small", "s", Direction::smaller, FigureKind::application,
+     "PWSCF/wall", 1, "the same with few plane waves and k points"},
 });
 
 inline const Tool* find_tool(std::string_view name) {

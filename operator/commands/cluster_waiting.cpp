@@ -45,7 +45,21 @@ core::Result<std::map<msg::NodeId, std::string>> names_of(Caller& caller, const 
   return names;
 }
 
-/// Waits until every node that is desired on responds through its guest agent.
+/// A computeset of the cluster that has not started, and why; empty if there is none.
+core::Result<std::string> waiting_computeset(Caller& caller, const std::string& name) {
+  const auto waiting = caller.call(msg::ListComputesets{
+      .viewer = {.is_operator = true},
+      .states = {msg::ComputesetState::created, msg::ComputesetState::submitted},
+      .cluster_id = {name},
+      .page = {.limit = 1}});
+  if (!waiting) return std::unexpected(waiting.error());
+  if (waiting->computesets.empty()) return std::string();
+  const auto& first = waiting->computesets.front();
+  return fmt::format(" computeset {} ({})", first.computeset_id, first.reason);
+}
+
+/// Waits until every node that is desired on responds through its guest agent. If there is none
+/// yet, waits for the computesets that have not started.
 core::Result<int> wait_for_nodes(const WaitArguments& arguments) {
   const auto opened = open_caller(arguments.state);
   if (!opened) return std::unexpected(opened.error());
@@ -56,6 +70,9 @@ core::Result<int> wait_for_nodes(const WaitArguments& arguments) {
   const auto deadline = started + std::chrono::seconds(arguments.timeout_s);
   std::set<msg::NodeId> responding;
   while (true) {
+    // Before the nodes: one that starts in between is seen in both lists, or in the second.
+    const auto waiting = waiting_computeset(caller, arguments.name);
+    if (!waiting) return std::unexpected(waiting.error());
     const auto listed = call_all_pages(
         caller,
         msg::ListNodeStatuses{.viewer = {.is_operator = true}, .cluster_id = {arguments.name}},
@@ -79,9 +96,10 @@ core::Result<int> wait_for_nodes(const WaitArguments& arguments) {
       }
       missing += " " + shown + (node.reason.empty() ? "" : " (" + node.reason + ")");
     }
-    if (desired_on == 0)
+    if (desired_on == 0 && waiting->empty())
       return core::refuse(core::ErrorCode::wrong_state,
                           "no node of " + arguments.name + " is powered on");
+    if (desired_on == 0) missing = *waiting;
     if (missing.empty()) return 0;
     if (Clock::now() > deadline)
       return core::refuse(core::ErrorCode::deadline_exceeded, "not responding:" + missing);
@@ -165,7 +183,8 @@ void add_cluster_waiting(Commands& group) {
             .between(1, 86'400)
             .show_default();
         options.add("--tool", arguments.tools,
-                    "mpi, memory, storage or silicon; default: the setting; may be repeated");
+                    "mpi, memory, storage, silicon or silicon_small; default: the setting; may be "
+                    "repeated");
       });
 }
 

@@ -344,6 +344,7 @@ def test_an_upload_is_refused_with_the_field_at_fault(admin):
                         ({"format": "vmdk", "size_bytes": 1}, "format"),
                         ({"format": "raw", "size_bytes": 1, "sha256": "x"}, "sha256"),
                         ({"format": "raw", "size_bytes": 1, "md5": "x"}, "md5"),
+                        ({"format": "iso", "size_bytes": 1, "firmware": "uefi"}, "firmware"),
                         ({"format": "raw", "size_bytes": 1 << 62}, "size_bytes"),
                         ({"format": "raw", "size_bytes": -1}, "size_bytes")):
         answer = admin.ask("POST", "/v2/images/demo/bad/uploads", json=body)
