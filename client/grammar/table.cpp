@@ -98,10 +98,6 @@ constexpr Argument recording_download_words[] = {
     a_recording, {"FILE", "a new file: asciicast v2", one, true}, endpoint};
 constexpr Argument recording_remove_words[] = {{"ID", "the recordings", many, true}, endpoint};
 constexpr Argument node_info_words[] = {cluster, a_node, format, endpoint};
-constexpr Argument rename_words[] = {cluster,
-                                     {"OLDNAMES", "a list of nodes", one, true},
-                                     {"NEWNAMES", "a list of the same length", one, true},
-                                     endpoint};
 constexpr Argument an_image = {"IMAGE", "name of the image, or its index in the list", one, true};
 constexpr Argument image_list_words[] = {format, endpoint};
 constexpr Argument image_info_words[] = {an_image, format, endpoint};
@@ -162,6 +158,8 @@ constexpr Command power_parts[] = {
 constexpr Command node_parts[] = {
     {"info", "Show all attributes of a node.", node_info_words, with_api<show_node>},
     {"rename", "Rename nodes.", rename_words, with_api<rename_nodes>},
+    {"netboot", "Let nodes boot from the network first.", netboot_words,
+     with_api<set_network_boot>},
     {"disk", "List the generations of a node's disk.", disk_words, with_api<show_disk>},
     {"snapshot", "Save the disks of nodes that are off as generations.", snapshot_words,
      with_api<save_disks>},
@@ -246,7 +244,7 @@ constexpr Command comet_parts[] = {
      acknowledgement_words, with_api<acknowledge>},
     {"overhead", "Measure what virtualization costs in a cluster, or show it.", overhead_words,
      with_api<overhead>},
-    {"node", "Show or rename nodes, save and roll back their disks.", {}, nullptr, node_parts},
+    {"node", "Show and change nodes, save and roll back their disks.", {}, nullptr, node_parts},
     {"image", "Manage installation images.", {}, nullptr, image_parts},
     {"iso", "Manage installation images.", {}, nullptr, iso_parts}};
 
