@@ -55,9 +55,10 @@ struct Grant {
   Volume volume = {};
   bool is_disk_on_host = false;  // the node's disk is a volume of this host, not the image store's
   std::vector<LeasedAdapter> adapters = {};  // PCI functions of the host that the domain has
+  bool boots_from_network = false;           // as the node is defined
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, node_name, epoch, revision, is_on, is_graceful,
                  stop_by_unix_ms, reboots, resets, cpus, memory_mb, ports, peers, volume,
-                 is_disk_on_host, adapters);
+                 is_disk_on_host, adapters, boots_from_network);
 };
 
 /// Gives a host new or changed grants. `revision` counts the changes of the host's grants, without

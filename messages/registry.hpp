@@ -27,10 +27,11 @@ struct Node {
   ImageId image_id = {};  // its volume is a clone of this image, PROJECT/NAME, or of what a tag
                           // names, PROJECT/NAME:TAG; empty = an empty disk
   ImageId iso_id = {};    // attached at the next power-on; empty = none
-  std::uint64_t revision = 0;      // of this definition; grows by one with each change
-  bool save_at_power_off = false;  // when it has gone off, its disk is saved as a generation
+  std::uint64_t revision = 0;       // of this definition; grows by one with each change
+  bool save_at_power_off = false;   // when it has gone off, its disk is saved as a generation
+  bool boots_from_network = false;  // first, then from its ISO and its disk, from the next power-on
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, name, kind, index, cpus, memory_mb, disk_gb,
-                 image_id, iso_id, revision, save_at_power_off);
+                 image_id, iso_id, revision, save_at_power_off, boots_from_network);
 };
 
 /// The definition of a cluster; ListNodes lists its nodes.
@@ -117,8 +118,8 @@ struct ChangeCluster {
   NUCLEUS_FIELDS(cluster_id, viewer, description, allocations, if_revision);
 };
 
-/// Changes a node; a field that is not set stays. Size and ISO take effect at the next power-on. A
-/// frontend keeps its name.
+/// Changes a node; a field that is not set stays. Size, ISO and what it boots from take effect at
+/// the next power-on. A frontend keeps its name.
 struct ChangeNode {
   static constexpr std::string_view topic = "registry.change-node";
   using Reply = Node;
@@ -130,7 +131,9 @@ struct ChangeNode {
   std::optional<ImageId> iso_id = {};  // empty = detach
   std::uint64_t if_revision = 0;       // 0 = any; `conflict` if the node has another one
   std::optional<bool> save_at_power_off = {};
-  NUCLEUS_FIELDS(node, viewer, name, cpus, memory_mb, iso_id, if_revision, save_at_power_off);
+  std::optional<bool> boots_from_network = {};
+  NUCLEUS_FIELDS(node, viewer, name, cpus, memory_mb, iso_id, if_revision, save_at_power_off,
+                 boots_from_network);
 };
 
 /// Changes several nodes of a cluster at once, or none of them.
@@ -143,8 +146,10 @@ struct ChangeNodes {
   std::vector<std::string> names = {};  // their new names, in the same order; empty = unchanged
   std::optional<ImageId> iso_id = {};   // of each of them; empty = detach
   std::uint64_t if_revision = 0;        // 0 = any; `conflict` if the cluster has another one
-  std::optional<bool> save_at_power_off = {};  // of each of them
-  NUCLEUS_FIELDS(cluster_id, viewer, nodes, names, iso_id, if_revision, save_at_power_off);
+  std::optional<bool> save_at_power_off = {};   // of each of them
+  std::optional<bool> boots_from_network = {};  // of each of them
+  NUCLEUS_FIELDS(cluster_id, viewer, nodes, names, iso_id, if_revision, save_at_power_off,
+                 boots_from_network);
 };
 
 struct NodesAdded {

@@ -47,6 +47,7 @@ core::Result<int> download_recording(const Api& api, const Words& words);
 core::Result<int> remove_recordings(const Api& api, const Words& words);
 core::Result<int> show_node(const Api& api, const Words& words);
 core::Result<int> rename_nodes(const Api& api, const Words& words);
+core::Result<int> set_network_boot(const Api& api, const Words& words);
 core::Result<int> save_disks(const Api& api, const Words& words);
 core::Result<int> roll_back_disks(const Api& api, const Words& words);
 core::Result<int> set_automatic_saves(const Api& api, const Words& words);

@@ -1,4 +1,4 @@
-// node info, node rename and console.
+// node info, rename and netboot; console.
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
@@ -70,6 +70,24 @@ core::Result<int> rename_nodes(const Api& api, const Words& words) {
       api.send("PATCH", "/v2/clusters/" + encoded(cluster) + "/nodes",
                Json::object({{"nodes", list_of(*before)}, {"names", list_of(*after)}}));
   if (!done) return std::unexpected(done.error());
+  return 0;
+}
+
+core::Result<int> set_network_boot(const Api& api, const Words& words) {
+  const auto cluster = words["CLUSTER"];
+  const auto known = get_cluster(api, cluster);
+  if (!known) return std::unexpected(known.error());
+  const auto names = names_in(words["NODES"]);
+  if (!names) return std::unexpected(names.error());
+  if (auto checked = check_members(*known, *names); !checked)
+    return std::unexpected(checked.error());
+  const bool is_on = !words.has("--off");
+  const auto done = api.send(
+      "PATCH", "/v2/clusters/" + encoded(cluster) + "/nodes",
+      Json::object({{"nodes", list_of(*names)}, {"boots_from_network", Json::boolean(is_on)}}));
+  if (!done) return std::unexpected(done.error());
+  std::cout << (is_on ? "from their next power-on they boot from the network first\n"
+                      : "from their next power-on they boot from ISO and disk first\n");
   return 0;
 }
 

@@ -1,4 +1,5 @@
-// Arguments that several commands of the table have, and those of the commands about disks.
+// Arguments that several commands of the table have, and those of the commands about nodes and
+// disks.
 #pragma once
 
 #include "client/grammar/command.hpp"
@@ -20,6 +21,16 @@ inline constexpr Argument a_node = {"NODE", "the node; the frontend if omitted"}
 inline constexpr Argument some_nodes = {"NODES", "a list of nodes; the frontend if omitted"};
 inline constexpr Argument power_nodes = {
     "NODES", "a list of nodes or a computeset's ID; the frontend if omitted"};
+
+inline constexpr Argument rename_words[] = {cluster,
+                                            {"OLDNAMES", "a list of nodes", one, true},
+                                            {"NEWNAMES", "a list of the same length", one, true},
+                                            endpoint};
+inline constexpr Argument netboot_words[] = {
+    cluster,
+    {"NODES", "a list of nodes", one, true},
+    {"--off", "boot from ISO and disk first again", nothing},
+    endpoint};
 
 inline constexpr Argument a_generation = {"GENERATION", "number or name of the generation", one,
                                           true};

@@ -101,10 +101,6 @@ inline constexpr Argument recording_download_words[] = {
 inline constexpr Argument recording_remove_words[] = {{"ID", "the recordings", many, true},
                                                       endpoint};
 inline constexpr Argument node_info_words[] = {cluster, a_node, format, endpoint};
-inline constexpr Argument rename_words[] = {cluster,
-                                            {"OLDNAMES", "a list of nodes", one, true},
-                                            {"NEWNAMES", "a list of the same length", one, true},
-                                            endpoint};
 inline constexpr Argument an_image = {"IMAGE", "name of the image, or its index in the list", one,
                                       true};
 inline constexpr Argument image_list_words[] = {format, endpoint};
@@ -168,6 +164,8 @@ inline constexpr Command power_parts[] = {
 inline constexpr Command node_parts[] = {
     {"info", "Show all attributes of a node.", node_info_words, with_api<show_node>},
     {"rename", "Rename nodes.", rename_words, with_api<rename_nodes>},
+    {"netboot", "Let nodes boot from the network first.", netboot_words,
+     with_api<set_network_boot>},
     {"disk", "List the generations of a node's disk.", disk_words, with_api<show_disk>},
     {"snapshot", "Save the disks of nodes that are off as generations.", snapshot_words,
      with_api<save_disks>},
@@ -252,7 +250,7 @@ inline constexpr Command comet_parts[] = {
      acknowledgement_words, with_api<acknowledge>},
     {"overhead", "Measure what virtualization costs in a cluster, or show it.", overhead_words,
      with_api<overhead>},
-    {"node", "Show or rename nodes, save and roll back their disks.", {}, nullptr, node_parts},
+    {"node", "Show and change nodes, save and roll back their disks.", {}, nullptr, node_parts},
     {"image", "Manage installation images.", {}, nullptr, image_parts},
     {"iso", "Manage installation images.", {}, nullptr, iso_parts}};
 

@@ -84,6 +84,7 @@ DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel ac
                   .kernel = volume.kernel,
                   .initramfs = volume.initramfs,
                   .cmdline = volume.cmdline,
+                  .boots_from_network = grant.boots_from_network,
                   .runtime_dir = console_directory(config),
                   .user = config.qemu_user};
   if (!config.driver.has_guests) return spec;

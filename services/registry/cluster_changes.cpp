@@ -89,6 +89,7 @@ core::Result<msg::Node> Service::change_node(const msg::ChangeNode& request,
   if (request.cpus) node->cpus = *request.cpus;
   if (request.memory_mb) node->memory_mb = *request.memory_mb;
   if (request.save_at_power_off) node->save_at_power_off = *request.save_at_power_off;
+  if (request.boots_from_network) node->boots_from_network = *request.boots_from_network;
   if (request.iso_id)
     if (auto attached = attach(*node, *request.iso_id); !attached)
       return std::unexpected(attached.error());
@@ -122,6 +123,7 @@ core::Result<msg::Cluster> Service::change_nodes(const msg::ChangeNodes& request
       done = rename(node, request.names[i]);
     if (done && request.iso_id) done = attach(node, *request.iso_id);
     if (request.save_at_power_off) node.save_at_power_off = *request.save_at_power_off;
+    if (request.boots_from_network) node.boots_from_network = *request.boots_from_network;
     if (!done) {
       if (done.error().field == "name") done.error().field = "names";
       return std::unexpected(done.error());

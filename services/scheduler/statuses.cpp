@@ -114,7 +114,8 @@ msg::Grant grant_of(const StoredNode& node, const View& view) {
           .peers = view.peers_of(definition.cluster_id),
           .volume = node.volume,
           .is_disk_on_host = !node.disk_host_id.empty(),
-          .adapters = node.adapters};
+          .adapters = node.adapters,
+          .boots_from_network = definition.boots_from_network};
 }
 
 Shown shown_by(const View& before, const Changes& changes) {

@@ -22,7 +22,8 @@ PUBLIC = ("{site_id}", "{capability_id}", "{class}")  # the centre's, not a tena
 PLAIN = {"action": "off", "kind": "serial", "count": 1, "name": "taken", "description": "hers",
          "cpus": 2, "iso_id": "", "is_drained": True, "is_strict": True, "label": "x",
          "version": 1, "walltime_mins": 60, "seconds_max": 1, "format": "raw", "size_bytes": 512,
-         "generation": 0, "record_consoles": True, "save_at_power_off": True}
+         "generation": 0, "record_consoles": True, "save_at_power_off": True,
+         "boots_from_network": True}
 
 
 def operations():

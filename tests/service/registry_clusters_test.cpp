@@ -222,6 +222,21 @@ TEST_F(RegistryClusters, AttachesAndDetachesAnIso) {
   EXPECT_EQ(listed("vc1").nodes[0].iso_id.value, "");
 }
 
+TEST_F(RegistryClusters, LetsNodesBootFromTheNetworkFirst) {
+  ASSERT_TRUE(ask(a_cluster("vc1")));
+  const auto nodes = listed("vc1").nodes;
+  ASSERT_TRUE(change({.node = {.node_id = nodes[0].node_id}, .boots_from_network = true}));
+  ASSERT_TRUE(ask(msg::ChangeNodes{.cluster_id = {"vc1"},
+                                   .viewer = as_operator,
+                                   .nodes = {nodes[0].name, nodes[1].name},
+                                   .boots_from_network = true}));
+  const auto changed = listed("vc1").nodes;
+  EXPECT_TRUE(changed[0].boots_from_network && changed[1].boots_from_network);
+  EXPECT_EQ(changed[0].revision, nodes[0].revision + 1) << "the second request changed nothing";
+  ASSERT_TRUE(change({.node = {.node_id = nodes[0].node_id}, .boots_from_network = false}));
+  EXPECT_FALSE(listed("vc1").nodes[0].boots_from_network);
+}
+
 TEST_F(RegistryClusters, EmitsAndDropsAClusterThatIsRemoved) {
   ASSERT_TRUE(ask(a_cluster("vc1")));
   const auto cluster = listed("vc1");

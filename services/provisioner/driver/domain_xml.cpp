@@ -24,6 +24,7 @@ constexpr std::size_t cmdline_bytes_max = 2047;     // COMMAND_LINE_SIZE of Linu
 constexpr std::size_t device_bytes_max = 15;        // IFNAMSIZ
 constexpr std::size_t disks_max = 24;
 constexpr std::size_t ports_max = 16;
+constexpr const char* network_retry_ms = "5000";  // after all of the boot order failed
 
 bool is_hexadecimal(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
@@ -141,6 +142,8 @@ void add_machine(XmlElement& domain, const DomainSpec& spec) {
     if (!spec.initramfs.empty()) os.add_text("initrd", spec.initramfs);
     if (!spec.cmdline.empty()) os.add_text("cmdline", spec.cmdline);
   }
+  if (has_bios_on_console(spec))
+    os.add("bios").set("useserial", "yes").set("rebootTimeout", network_retry_ms);
   add_processor(domain, spec);
   // Transient: whatever ends QEMU ends the domain, and an event gives the reason.
   domain.add_text("on_poweroff", "destroy");
@@ -205,7 +208,8 @@ void add_disk(XmlElement& devices, const DomainSpec& spec, const DiskSpec& disk,
   add_chain(element, disk);
   element.add("target").set("dev", target).set("bus", disk.is_cdrom ? "sata" : "virtio");
   if (disk.is_read_only || disk.is_cdrom) element.add("readonly");
-  add_boot_order(element, spec, order);
+  // The seed drive has a boot sector, but no system.
+  if (!disk.is_read_only || disk.is_cdrom) add_boot_order(element, spec, order);
 }
 
 void add_disks(XmlElement& devices, const DomainSpec& spec, std::size_t& order) {
@@ -272,8 +276,9 @@ void add_consoles(XmlElement& devices, const DomainSpec& spec) {
 
 void add_devices(XmlElement& domain, const DomainSpec& spec) {
   auto devices = domain.add("devices");
-  std::size_t order = 0;
+  std::size_t order = spec.boots_from_network ? spec.ports.size() : 0;
   add_disks(devices, spec, order);
+  if (spec.boots_from_network) order = 0;
   for (const auto& port : spec.ports) add_port(devices, spec, port, order);
   for (const auto& leased : spec.adapters) add_adapter(devices, leased.adapter);
   devices.add("controller").set("type", "usb").set("model", "none");
@@ -339,6 +344,10 @@ ConsolePaths console_paths(const DomainSpec& spec) {
   const std::string stem = spec.runtime_dir + "/" + spec.name;
   return {
       .serial_socket = stem + ".serial", .vnc_socket = stem + ".vnc", .serial_log = stem + ".log"};
+}
+
+bool has_bios_on_console(const DomainSpec& spec) {
+  return spec.boots_from_network && spec.kernel.empty() && spec.firmware.code.empty();
 }
 
 core::Result<std::string> build_domain_xml(const DomainSpec& spec, XmlDialect dialect) {

@@ -26,6 +26,10 @@ std::optional<core::Error> check_spec(const DomainSpec& spec);
 /// The consoles that a domain with this spec has.
 ConsolePaths console_paths(const DomainSpec& spec);
 
+/// Whether the BIOS, and what it loads from a card's ROM, write to the serial console too. Not of
+/// other domains: a boot loader that uses both shows each line twice.
+bool has_bios_on_console(const DomainSpec& spec);
+
 /// The XML of a spec that passed check_spec().
 core::Result<std::string> build_domain_xml(const DomainSpec& spec, XmlDialect dialect);
 

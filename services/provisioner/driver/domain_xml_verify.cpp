@@ -22,7 +22,8 @@ constexpr std::array root_elements{
     "vcpu",        "resource",  "os",       "features", "cpu",     "clock",
     "on_poweroff", "on_reboot", "on_crash", "pm",       "devices", "seclabel"};
 
-constexpr std::array os_elements{"type", "loader", "nvram", "kernel", "initrd", "cmdline", "boot"};
+constexpr std::array os_elements{"type",   "loader",  "nvram", "kernel",
+                                 "initrd", "cmdline", "boot",  "bios"};
 
 constexpr std::array spec_devices{"disk", "interface", "hostdev"};
 
@@ -113,6 +114,9 @@ Difference boot_differs(const XmlElement& domain, const DomainSpec& spec) {
   if (auto difference = differs("loader", os->text_at("loader"), spec.firmware.code))
     return difference;
   if (auto difference = differs("nvram", os->text_at("nvram"), spec.firmware.variables))
+    return difference;
+  if (auto difference = differs("bios on the console", os->attribute_at("bios", "useserial"),
+                                has_bios_on_console(spec) ? "yes" : ""))
     return difference;
   if (auto difference = differs("kernel", os->text_at("kernel"), spec.kernel)) return difference;
   if (auto difference = differs("initrd", os->text_at("initrd"), spec.initramfs)) return difference;

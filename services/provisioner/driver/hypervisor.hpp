@@ -109,6 +109,7 @@ struct DomainSpec {
   std::string kernel = {};  // direct boot; empty = boot from the disks, then the network
   std::string initramfs = {};
   std::string cmdline = {};
+  bool boots_from_network = false;  // before its CD-ROMs and disks; not with a kernel
   FirmwareSpec firmware = {};
   std::vector<DiskSpec> disks = {};               // at most 24: vda, vdb …; CD-ROMs: sda, sdb …
   std::vector<PortSpec> ports = {};               // at most 16

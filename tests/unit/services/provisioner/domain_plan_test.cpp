@@ -99,6 +99,14 @@ TEST(DomainPlan, PlansVolumeSeedDriveAndIsoWithTheirFormats) {
   EXPECT_TRUE(spec.disks[2].is_read_only);
 }
 
+TEST(DomainPlan, BootsFromTheNetworkFirstIfTheGrantSaysSo) {
+  auto grant = a_grant();
+  const auto config = a_config();
+  EXPECT_FALSE(plan_domain(stored(grant, config), config, Accel::tcg).boots_from_network);
+  grant.boots_from_network = true;
+  EXPECT_TRUE(plan_domain(stored(grant, config), config, Accel::tcg).boots_from_network);
+}
+
 TEST(DomainPlan, PlansOnlyTheSeedDriveForAnImageThatIsAKernel) {
   auto grant = a_grant();
   grant.volume = {.kernel = "/k", .initramfs = "/i", .cmdline = "quiet"};

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
 
 #include "services/provisioner/driver/xml_document.hpp"
@@ -45,6 +46,52 @@ TEST(DomainXml, IsParsedBackAsItsSpec) {
     EXPECT_TRUE(verified) << verified.error().detail;
     EXPECT_EQ(epoch_in_metadata(*xml), 0U) << "the whole domain is not a metadata element";
   }
+}
+
+/// The boot order of a spec with an ISO: what is tried first, second and so on.
+std::vector<std::string> boot_order(DomainSpec spec) {
+  spec.disks.push_back({.path = "/x.iso", .format = "raw", .is_read_only = true, .is_cdrom = true});
+  const auto xml = build_domain_xml(spec, XmlDialect::qemu);
+  EXPECT_TRUE(xml) << (xml ? "" : xml.error().detail);
+  const auto document = XmlDocument::parse(*xml);
+  std::map<std::string, std::string> by_order;
+  for (const char* name : {"disk", "interface"})
+    for (const auto& device : document->root().find("devices")->children(name))
+      if (device.find("boot"))
+        by_order[device.attribute_at("boot", "order")] = device.attribute_at("target", "dev");
+  std::vector<std::string> devices;
+  for (const auto& [order, device] : by_order) devices.push_back(device);
+  return devices;
+}
+
+TEST(DomainXml, BootsFromCdRomDiskAndNetworkButNotFromTheSeedDrive) {
+  using Order = std::vector<std::string>;
+  auto spec = a_spec();
+  EXPECT_EQ(boot_order(spec), (Order{"sda", "vda", "nuc-0a0b0c"}));
+  spec.boots_from_network = true;
+  EXPECT_EQ(boot_order(spec), (Order{"nuc-0a0b0c", "sda", "vda"}));
+  spec.kernel = "/k";
+  EXPECT_EQ(boot_order(spec), Order{});
+}
+
+TEST(DomainXml, ShowsTheBiosOnTheConsoleAndTriesAgainIfItBootsFromTheNetwork) {
+  const std::string bios = R"(<bios useserial="yes" rebootTimeout="5000"/>)";
+  const auto xml_of = [](const DomainSpec& spec) {
+    return build_domain_xml(spec, XmlDialect::qemu).value();
+  };
+  auto spec = a_spec();
+  const auto without = xml_of(spec);
+  EXPECT_EQ(without.find("<bios"), std::string::npos);
+  spec.boots_from_network = true;
+  const auto with = xml_of(spec);
+  EXPECT_NE(with.find(bios), std::string::npos) << with;
+  const DomainSchema schema;
+  ASSERT_TRUE(schema.is_loaded()) << "libvirt's schemas are not installed";
+  EXPECT_TRUE(schema.accepts(with)) << with;
+  EXPECT_FALSE(verify_domain_xml(without, spec, XmlDialect::qemu));
+  EXPECT_FALSE(verify_domain_xml(with, a_spec(), XmlDialect::qemu));
+  spec.firmware = {.code = "/code", .variables = "/variables"};
+  EXPECT_EQ(xml_of(spec).find("<bios"), std::string::npos) << "UEFI writes to the console itself";
 }
 
 TEST(DomainXml, GivesEveryDiskItsFormat) {

@@ -34,6 +34,14 @@ TEST_F(Power, PlacesANodeWithTheSizeOfItsDefinitionAndKeepsItWhileItRuns) {
   EXPECT_EQ(small.used("h1"), (Resources{.cpus = 2, .memory_mb = 512}));
 }
 
+TEST_F(Power, GrantsANodeWhatItBootsFrom) {
+  auto definition = small.definition("c", 0, 4, 2048);
+  definition.boots_from_network = true;
+  small.define(definition);
+  ASSERT_TRUE(small.power("c-0", PowerAction::poweron));
+  EXPECT_TRUE(grant_of(small.node("c-0"), small.view).boots_from_network);
+}
+
 TEST_F(Power, ChargesANodeForTheSizeThatItRunsWith) {
   const auto id = small.start("c", 2);
   small.define(small.definition("c", 1, 60));
