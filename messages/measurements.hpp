@@ -120,7 +120,7 @@ K_POINTS automatic
 $2 $2 $2 1 1 1
 END
 boot_id=$(cat /proc/sys/kernel/random/boot_id)
-echo "rank: $(uname -n) $boot_id $(stat -L -c %i /proc/self/ns/net)"
+echo "rank $OMPI_COMM_WORLD_RANK $(uname -n) $boot_id $(stat -L -c %i /proc/self/ns/net)"
 exec pw.x -nk 2 -in silicon.in
 )sh";
 

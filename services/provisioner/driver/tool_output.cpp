@@ -222,21 +222,23 @@ void add_times(ToolOutput& output, std::string_view line) {
   add(output, std::string(name) + "/wall", *wall_s);
 }
 
-/// `rank: HOST BOOT-ID NETWORK`, which each rank prints before the program of a tool that does not
-/// say where it runs.
-void add_rank(ToolOutput& output, const std::vector<std::string_view>& words) {
-  if (words.size() != 4 || words[0] != "rank:" || output.ranks.size() >= msg::ranks_max) return;
-  output.ranks.push_back({.host = std::string(words[1]),
-                          .boot_id = std::string(words[2]),
-                          .network = std::string(words[3])});
+/// `rank NUMBER HOST BOOT-ID NETWORK`, which each rank prints before the program of a tool that
+/// does not say where it runs. They arrive in any order.
+void add_rank(std::map<double, msg::Rank>& ranks, const std::vector<std::string_view>& words) {
+  if (words.size() != 5 || words[0] != "rank" || ranks.size() >= msg::ranks_max) return;
+  if (const auto own = number(words[1]))
+    ranks[*own] = {.host = std::string(words[2]),
+                   .boot_id = std::string(words[3]),
+                   .network = std::string(words[4])};
 }
 
 core::Result<ToolOutput> parse_pwx(std::string_view text) {
   ToolOutput output;
   bool is_done = false;
+  std::map<double, msg::Rank> ranks;
   for_each_line(text, [&](std::string_view line) {
     const auto words = core::words_of(line, words_max);
-    add_rank(output, words);
+    add_rank(ranks, words);
     is_done = is_done || trimmed(line) == "JOB DONE.";
     if (words.size() == 6 && words[0] == "!" && words[1] == "total" && words[2] == "energy")
       if (const auto energy = number(words[4])) add(output, "energy_ry", *energy);
@@ -244,6 +246,7 @@ core::Result<ToolOutput> parse_pwx(std::string_view text) {
       output.program = "pw.x " + std::string(words[2]);
     add_times(output, line);
   });
+  for (auto& [number, rank] : ranks) output.ranks.push_back(std::move(rank));
   const auto& figures = output.figures;
   if (!is_done || !figures.contains("PWSCF/wall"))
     return core::refuse(ErrorCode::internal, "pw.x did not end: no JOB DONE");

@@ -214,7 +214,7 @@ TEST(ToolOutput, OfPwxHasTimesOfEachLength) {
 
 TEST(ToolOutput, OfPwxHasTheRanksThatWerePrintedBeforeIt) {
   const auto output = parse_output(OutputFormat::pwx,
-                                   "rank: n1 b-1 4026531840\nrank: n2 b-2 4026531841\nrank: n3\n" +
+                                   "rank 1 n2 b-2 4026531841\nrank 0 n1 b-1 4026531840\nrank n3\n" +
                                        pwx_output("1.15s", "1.45s"));
   ASSERT_TRUE(output) << output.error().detail;
   ASSERT_EQ(output->ranks.size(), 2U);
