@@ -15,12 +15,12 @@ constexpr std::size_t generations_max = 16;
 
 /// A disk as it was when it was saved. It never changes.
 struct DiskGeneration {
-  std::uint64_t number = 0;  // 1, 2, …: no other generation of this disk ever has it
-  std::string name = {};     // empty = it has none
-  std::int64_t saved_unix_s = 0;
-  std::uint64_t size_bytes = 0;  // of what was written since its parent
-  std::uint64_t parent = 0;      // that it continues; 0 = the image, or the empty disk
-  bool is_automatic = false;     // saved because its node went off
+  std::uint64_t number = 0;       // 1, 2, …: no other generation of this disk ever has it
+  std::string name = {};          // empty = it has none
+  std::int64_t saved_unix_s = 0;  // it has what was written until then
+  std::uint64_t size_bytes = 0;   // of what was written since its parent
+  std::uint64_t parent = 0;       // that it continues; 0 = the image, or the empty disk
+  bool is_automatic = false;      // saved by a policy of its node
   NUCLEUS_FIELDS(number, name, saved_unix_s, size_bytes, parent, is_automatic);
 };
 
@@ -38,7 +38,8 @@ struct DiskContent {
 /// takes over what it saved.
 NUCLEUS_ENUM(DiskWorkKind, save, roll_back, remove)
 
-/// The work on a disk that is under way, or ended last. The node does not start meanwhile.
+/// The work on a disk that is under way, or ended last. The node does not start meanwhile; if it
+/// runs on the host that keeps its disk, it goes on while the disk is saved.
 struct DiskWork {
   std::string work_id = {};  // empty = there was none
   DiskWorkKind kind = DiskWorkKind::unknown;
@@ -49,7 +50,7 @@ struct DiskWork {
   std::int64_t ended_unix_s = 0;  // 0 = it is under way
   std::string reason = {};    // under way: why it does not get on; ended: why it failed, and the
                               // disk is as it was before
-  bool is_automatic = false;  // begun because the node went off
+  bool is_automatic = false;  // begun by a policy of the node
   std::uint64_t first_generation = 0;  // of several to remove, each continued by the next one
                                        // alone; 0 = only `generation`
   NUCLEUS_FIELDS(work_id, kind, generation, name, begun_unix_s, ended_unix_s, reason, is_automatic,
@@ -70,11 +71,12 @@ struct NodeDisk {
   std::uint64_t generation = 0;  // that it continues; 0 = the image, or the empty disk
   std::vector<DiskGeneration> generations = {};  // by number
   DiskWork work = {};
-  bool is_changed = false;         // the node has run since `generation` was saved
-  bool save_at_power_off = false;  // as the node is defined
-  bool is_save_due = false;        // the node went off, and the save could not begin yet
+  bool is_changed = false;               // the node has run since `generation` was saved
+  bool save_at_power_off = false;        // as the node is defined
+  bool is_save_due = false;              // the node went off, and the save could not begin yet
+  std::uint32_t save_every_minutes = 0;  // as the node is defined
   NUCLEUS_FIELDS(node_id, cluster_id, image_id, disk_bytes, host_id, generation, generations, work,
-                 is_changed, save_at_power_off, is_save_due);
+                 is_changed, save_at_power_off, is_save_due, save_every_minutes);
 };
 
 /// A node that the viewer does not see is `not_found`, like one that does not exist.
@@ -87,8 +89,8 @@ struct GetDisk {
 };
 
 /// Begins work on the disk of a node that is off; the reply does not wait for its end. A power-on
-/// meanwhile is accepted and waits. `wrong_state`: the node is not off, other work is under way, or
-/// the generations do not allow it.
+/// meanwhile is accepted and waits. A disk that a host keeps is saved while its node runs, too.
+/// `wrong_state`: the node is not off, other work is under way, or the generations do not allow it.
 struct ChangeDisk {
   static constexpr std::string_view topic = "scheduler.change-disk";
   using Reply = NodeDisk;

@@ -15,9 +15,10 @@ struct ReceiveLayer {
   std::string work_id = {};  // another one than before: that save is void
   std::string name = {};     // of the generation
   std::uint64_t size_bytes = 0;
-  std::string sha256 = {};    // hex
-  bool is_automatic = false;  // of the generation
-  NUCLEUS_FIELDS(node_id, work_id, name, size_bytes, sha256, is_automatic);
+  std::string sha256 = {};         // hex
+  bool is_automatic = false;       // of the generation
+  std::int64_t sealed_unix_s = 0;  // the generation's time; 0 = now
+  NUCLEUS_FIELDS(node_id, work_id, name, size_bytes, sha256, is_automatic, sealed_unix_s);
 };
 
 }  // namespace nucleus::msg

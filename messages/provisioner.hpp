@@ -105,17 +105,21 @@ inline std::optional<Error> check(const RemoveVolumes& request) {
 /// A disk that its host has sealed: what the guest wrote since the last generation is a file that
 /// does not change any more.
 struct SealedDisk {
-  bool is_sealed = false;        // false: being read, ask again
-  std::uint64_t size_bytes = 0;  // of the file
-  std::string sha256 = {};       // hex
-  NUCLEUS_FIELDS(is_sealed, size_bytes, sha256);
+  bool is_sealed = false;          // false: being read, ask again
+  std::uint64_t size_bytes = 0;    // of the file
+  std::string sha256 = {};         // hex
+  std::int64_t sealed_unix_s = 0;  // what the guest wrote later is not in the file; 0 = its node
+                                   // was off
+  NUCLEUS_FIELDS(is_sealed, size_bytes, sha256, sealed_unix_s);
 };
 
-/// Seals the disk of a node that is off, on the host that keeps it. May be repeated with the same
-/// `save_id`, also after the layer was sent. A later start with the layer writes to a new file over
-/// it; one without it, before it was published, writes to it again, and its save is void.
-/// `wrong_state`: the node may run or has a domain there; `not_found`: the host has no disk of it,
-/// or nothing was written since it was saved.
+/// Seals the disk of a node on the host that keeps it. May be repeated with the same `save_id`,
+/// also after the layer was sent. While the node runs, its guest goes on and writes to a new file
+/// over the sealed one; a sealed file that an earlier save has not published is taken over as it
+/// is. If the node is off, a later start with the layer writes to a new file over it; one without
+/// it, before it was published, writes to it again, and its save is void. `wrong_state`: the node
+/// is being started or stopped there; `not_found`: the host has no disk of it, or nothing was
+/// written since it was saved.
 struct SealDisk {
   static constexpr std::string_view topic = "provisioner.seal-disk";
   using Reply = SealedDisk;
@@ -134,8 +138,9 @@ inline std::optional<Error> check(const SealDisk& request) {
 struct LayerSent {
   std::uint64_t sent_bytes = 0;
   bool is_complete = false;
-  std::string reason = {};  // why it does not get on; empty = it does
-  NUCLEUS_FIELDS(sent_bytes, is_complete, reason);
+  std::string reason = {};    // why it does not get on; empty = it does
+  bool is_continued = false;  // of a published layer: the host has a disk that continues it
+  NUCLEUS_FIELDS(sent_bytes, is_complete, reason, is_continued);
 };
 
 constexpr std::size_t layer_url_bytes_max = 512;

@@ -27,12 +27,24 @@ struct Node {
   ImageId image_id = {};  // its volume is a clone of this image, PROJECT/NAME, or of what a tag
                           // names, PROJECT/NAME:TAG; empty = an empty disk
   ImageId iso_id = {};    // attached at the next power-on; empty = none
-  std::uint64_t revision = 0;       // of this definition; grows by one with each change
-  bool save_at_power_off = false;   // when it has gone off, its disk is saved as a generation
-  bool boots_from_network = false;  // first, then from its ISO and its disk, from the next power-on
+  std::uint64_t revision = 0;            // of this definition; grows by one with each change
+  bool save_at_power_off = false;        // when it has gone off, its disk is saved as a generation
+  bool boots_from_network = false;       // first, then from its ISO and its disk; from the next
+                                         // power-on
+  std::uint32_t save_every_minutes = 0;  // while it runs on a host that keeps its disk, that is
+                                         // saved so often; 0..10,080, 0 = never
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, name, kind, index, cpus, memory_mb, disk_gb,
-                 image_id, iso_id, revision, save_at_power_off, boots_from_network);
+                 image_id, iso_id, revision, save_at_power_off, boots_from_network,
+                 save_every_minutes);
 };
+
+/// A week.
+constexpr std::uint32_t save_minutes_max = 10'080;
+
+inline std::optional<Error> check_save_minutes(const std::optional<std::uint32_t>& minutes) {
+  if (minutes.value_or(0) <= save_minutes_max) return std::nullopt;
+  return invalid("save_every_minutes", "save_every_minutes must be 0 to 10080");
+}
 
 /// The definition of a cluster; ListNodes lists its nodes.
 struct Cluster {
@@ -132,8 +144,9 @@ struct ChangeNode {
   std::uint64_t if_revision = 0;       // 0 = any; `conflict` if the node has another one
   std::optional<bool> save_at_power_off = {};
   std::optional<bool> boots_from_network = {};
+  std::optional<std::uint32_t> save_every_minutes = {};
   NUCLEUS_FIELDS(node, viewer, name, cpus, memory_mb, iso_id, if_revision, save_at_power_off,
-                 boots_from_network);
+                 boots_from_network, save_every_minutes);
 };
 
 /// Changes several nodes of a cluster at once, or none of them.
@@ -146,10 +159,11 @@ struct ChangeNodes {
   std::vector<std::string> names = {};  // their new names, in the same order; empty = unchanged
   std::optional<ImageId> iso_id = {};   // of each of them; empty = detach
   std::uint64_t if_revision = 0;        // 0 = any; `conflict` if the cluster has another one
-  std::optional<bool> save_at_power_off = {};   // of each of them
-  std::optional<bool> boots_from_network = {};  // of each of them
+  std::optional<bool> save_at_power_off = {};            // of each of them
+  std::optional<bool> boots_from_network = {};           // likewise
+  std::optional<std::uint32_t> save_every_minutes = {};  // likewise
   NUCLEUS_FIELDS(cluster_id, viewer, nodes, names, iso_id, if_revision, save_at_power_off,
-                 boots_from_network);
+                 boots_from_network, save_every_minutes);
 };
 
 struct NodesAdded {

@@ -84,7 +84,8 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                   {.steps = workers_,
                    .stops = pool_or(pools_.stops, workers_),
                    .guests = pool_or(pools_.guests, workers_)}},
-      volume_requests_{{loop_, workers_, config_, grants_, domains_, leases_, volumes_}},
+      volume_requests_{
+          {loop_, workers_, config_, grants_, domains_, leases_, volumes_, hypervisor_}},
       consoles_{{.loop = loop_,
                  .workers = workers_,
                  .config = config_,

@@ -1,8 +1,11 @@
-// Requests about the disks that this host keeps itself: they are removed, sealed and sent only
-// while their node does not run here. Runs on the service's loop; files are changed on workers.
+// Requests about the disks that this host keeps itself: they are removed only while their
+// node does not run here, and sealed and sent also while it runs. Runs on the service's loop; files
+// are changed on workers.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 
 #include "core/bus/bus.hpp"
 #include "core/loop/loop.hpp"
@@ -23,6 +26,7 @@ class VolumeRequests {
     const Domains& domains;
     const Leases& leases;
     std::shared_ptr<LocalVolumes> volumes;  // null: this host keeps none
+    std::shared_ptr<Hypervisor> hypervisor;
   };
 
   explicit VolumeRequests(Parts parts) : parts_{std::move(parts)} {}
@@ -39,10 +43,13 @@ class VolumeRequests {
   const msg::Grant* find_grant(const msg::HostId& host_id, const msg::NodeId& node_id) const;
   /// Or may have one soon.
   bool has_domain(const msg::HostId& host_id, const msg::NodeId& node_id) const;
-  template <class Reply, class Request>
-  void change_disk(const Request& request,
-                   core::Result<Reply> (LocalVolumes::*change)(const LocalVolumes::Claim&,
-                                                               const Request&),
+  /// The node, if its domain runs under its grant; it may be about to stop.
+  std::optional<LocalVolumes::RunningNode> find_running(const msg::HostId& host_id,
+                                                        const msg::NodeId& node_id) const;
+  template <class Reply>
+  using Change = std::function<core::Result<Reply>(LocalVolumes&, const LocalVolumes::Claim&)>;
+  template <class Reply>
+  void change_disk(const msg::NodeId& node_id, Change<Reply> change,
                    core::Responder<Reply> respond);
 
   Parts parts_;

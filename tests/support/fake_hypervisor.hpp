@@ -3,6 +3,7 @@
 // injected by name.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <future>
 #include <map>
@@ -40,7 +41,7 @@ class FakeHypervisor final : public Hypervisor {
           return core::refuse(core::ErrorCode::conflict, "domain " + name + " has this uuid");
       const DomainSeen seen{
           .name = spec.name, .uuid = spec.uuid, .state = DomainState::running, .epoch = spec.epoch};
-      domains_[spec.name] = {.seen = seen, .spec = spec};
+      domains_[spec.name] = {.seen = seen, .spec = spec, .disk_files = disk_files_of(spec)};
       return seen;
     });
   }
@@ -112,6 +113,32 @@ class FakeHypervisor final : public Hypervisor {
     if (const auto there = must_run(name); !there) return std::unexpected(there.error());
     const std::scoped_lock lock{mutex_};
     return console_paths(domains_.at(name).spec);
+  }
+
+  core::Result<std::vector<std::string>> disk_files(const std::string& name) override {
+    return with_disk(name, [](auto& files) -> core::Result<std::vector<std::string>> {
+      return std::vector<std::string>(files.begin(), files.end());
+    });
+  }
+
+  core::Result<void> add_overlay(const std::string& name, const std::string& overlay) override {
+    return with_disk(name, [&](auto& files) -> core::Result<void> {
+      if (auto fault = take_fault()) return std::unexpected(*fault);
+      files.push_front(overlay);
+      return {};
+    });
+  }
+
+  core::Result<void> merge_overlays(const std::string& name, const OverlayMerge& merge) override {
+    return with_disk(name, [&](auto& files) -> core::Result<void> {
+      const auto top = std::ranges::find(files, merge.top);
+      const auto base = std::ranges::find(files, merge.base);
+      if (base == files.end() || top == files.begin())
+        return core::refuse(core::ErrorCode::wrong_state,
+                            "the domain has no such files below its top");
+      if (top < base) files.erase(top, base);
+      return {};
+    });
   }
 
   core::Result<void> ping() override {
@@ -233,7 +260,28 @@ class FakeHypervisor final : public Hypervisor {
     DomainSeen seen;
     DomainSpec spec;
     std::uint64_t used_cpu_ns = 0;
+    std::deque<std::string> disk_files = {};  // of vda, from the one that is written
   };
+
+  static std::deque<std::string> disk_files_of(const DomainSpec& spec) {
+    const auto disk = std::ranges::find(spec.disks, false, &DiskSpec::is_cdrom);
+    if (disk == spec.disks.end()) return {};
+    std::deque<std::string> files{disk->path};
+    files.insert(files.end(), disk->layers.rbegin(), disk->layers.rend());
+    return files;
+  }
+
+  /// Calls `use` with the files of the domain's first disk, under the lock.
+  template <class Use>
+  auto with_disk(const std::string& name, Use&& use)
+      -> decltype(use(std::declval<std::deque<std::string>&>())) {
+    if (const auto there = must_run(name); !there) return std::unexpected(there.error());
+    const std::scoped_lock lock{mutex_};
+    auto& files = domains_.at(name).disk_files;
+    if (files.empty())
+      return core::refuse(core::ErrorCode::wrong_state, "the domain has no disk of its own");
+    return use(files);
+  }
 
   /// Runs `change` under the lock, then delivers its event outside it.
   template <class Change>

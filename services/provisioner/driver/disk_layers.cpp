@@ -1,15 +1,12 @@
 #include "services/provisioner/driver/disk_layers.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "core/files/files.hpp"
 #include "core/log/log.hpp"
-#include "core/runtime/child_process.hpp"
+#include "services/provisioner/driver/disk_files.hpp"
+#include "services/provisioner/driver/disk_overlays.hpp"
 #include "services/provisioner/driver/file_digest.hpp"
 
 namespace nucleus::provisioner {
@@ -19,87 +16,25 @@ using core::ErrorCode;
 
 namespace {
 
-constexpr std::chrono::milliseconds image_tool_timeout{20'000};
 constexpr const char* new_ending = ".new";
-constexpr std::string_view sealed_ending = ".sealed";
-
-std::string continues_path(const std::string& directory) {
-  return directory + "/continues";
-}
-
-/// The content id of the layer below the top, or below the sealed disk; empty = the base.
-std::string continued_by_disk(const std::string& directory) {
-  std::ifstream file(continues_path(directory), std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-bool is_there(const std::string& path) {
-  std::error_code fault;
-  return fs::exists(path, fault);
-}
 
 /// The sealed disk in this directory; empty = there is none.
 std::string any_sealed(const std::string& directory) {
-  std::error_code fault;
-  for (const auto& entry : fs::directory_iterator(layers_directory(directory), fault))
-    if (entry.path().extension() == sealed_ending) return entry.path();
-  return {};
+  const auto files = sealed_files(directory);
+  return files.empty() ? std::string() : files.front();
 }
 
-bool is_published(const std::string& sealed) {
-  std::error_code fault;
-  const auto links = fs::hard_link_count(sealed, fault);
-  return !fault && links > 1;
+bool is_published(const std::string& directory, const std::string& sealed) {
+  return !content_of_file(directory, sealed).empty();
 }
 
-core::Result<void> remove_file(const std::string& path) {
-  std::error_code fault;
-  if (fs::remove(path, fault)) core::sync_path(fs::path(path).parent_path());
-  if (fault) return core::refuse_fault("cannot remove a file of the disk", fault);
-  return {};
-}
-
-core::Result<void> rename_file(const std::string& from, const std::string& to) {
-  std::error_code fault;
-  fs::rename(from, to, fault);
-  if (fault) return core::refuse_fault("cannot rename a file of the disk", fault);
-  core::sync_path(fs::path(to).parent_path());
-  core::sync_path(fs::path(from).parent_path());
-  return {};
-}
-
-/// Tops that earlier releases made name their base. The tool also fails while QEMU has the file
-/// open. It runs as QEMU's user, since what it reads was written by QEMU; that user may not reach
-/// the file from the root.
-core::Result<void> strip_base(const std::string& top, const QemuUser& user) {
-  const fs::path path = top;
-  std::vector<std::string> argv = {"env", "-C", path.parent_path()};
-  if (user.uid != 0 && lchown(top.c_str(), user.uid, user.gid) != 0)  // it may never have run
-    return core::refuse_errno("cannot give the disk to QEMU's user");
-  if (user.uid != 0)
-    argv.insert(argv.end(), {"setpriv", "--reuid", std::to_string(user.uid), "--regid",
-                             std::to_string(user.gid), "--clear-groups", "--no-new-privs"});
-  argv.insert(argv.end(), {"qemu-img", "rebase", "-u", "-f", "qcow2", "-b", "", path.filename()});
-  const auto done = core::must_run_child({.argv = argv, .deadline = image_tool_timeout});
-  if (done) return {};
-  core::log::warning("disk_not_sealed", {{"disk", top}, {"reason", done.error().detail}});
-  return core::refuse(done.error().code, "the disk cannot be sealed");
-}
-
-core::Result<void> make_top(const LocalDisk& disk) {
-  const std::string made = disk.path + new_ending;
-  const auto done = core::must_run_child(
-      {.argv = {"qemu-img", "create", "-q", "-f", "qcow2", made, std::to_string(disk.bytes)},
-       .deadline = image_tool_timeout});
-  if (!done) return core::refuse(done.error().code, "the disk cannot be made");
-  return put_in_place(made, disk.path);
-}
-
-core::Result<void> set_continued(const std::string& directory, const std::string& content_id) {
-  if (continued_by_disk(directory) == content_id) return {};
-  auto done = core::replace_file(continues_path(directory), content_id, {.is_durable = true});
-  core::sync_path(directory);
-  return done;
+/// Sealed by this save, and not the top of anything that was written later by another name.
+bool is_sealed_already(const std::string& directory, const std::string& wanted) {
+  const auto files = disk_files(directory);
+  return is_there(wanted) &&
+         (files.empty() || std::ranges::any_of(files, [&](const DiskFile& file) {
+            return is_same_file(file.path, wanted);
+          }));
 }
 
 core::Result<void> remove_other_layers(const HostVolume& volume) {
@@ -136,9 +71,11 @@ core::Result<std::string> seal_disk(const std::string& directory, const std::str
                                     const QemuUser& user) {
   const auto top = top_path(directory);
   const auto wanted = sealed_path(directory, save_id);
+  if (is_sealed_already(directory, wanted)) return wanted;
+  if (auto gathered = gather_disk(directory, user); !gathered)
+    return std::unexpected(gathered.error());
   const auto earlier = any_sealed(directory);
-  if (earlier == wanted && !is_there(top)) return wanted;
-  const bool is_saved = !earlier.empty() && is_published(earlier);
+  const bool is_saved = !earlier.empty() && is_published(directory, earlier);
   if (is_there(top)) {
     if (!earlier.empty() && !is_saved) return there_twice();
     if (auto done = strip_base(top, user); !done) return std::unexpected(done.error());
@@ -167,10 +104,9 @@ core::Result<std::uint64_t> keep_as_layer(const std::string& directory, const st
   std::error_code fault;
   if (const auto sealed = find_sealed(directory, save_id)) {
     const std::string made = layer + new_ending;
-    if (!fs::equivalent(*sealed, layer, fault)) {
+    if (!is_same_file(*sealed, layer)) {
       if (auto done = remove_file(made); !done) return std::unexpected(done.error());
-      fs::create_hard_link(*sealed, made, fault);
-      if (fault) return core::refuse_fault("cannot keep the sealed disk as a layer", fault);
+      if (auto done = link_file(*sealed, made); !done) return std::unexpected(done.error());
       if (auto done = rename_file(made, layer); !done) return std::unexpected(done.error());
     }
   } else if (!is_there(layer)) {
@@ -197,11 +133,12 @@ core::Result<void> find_layer_here(const HostVolume& volume) {
   return {};
 }
 
-core::Result<void> settle_disk(const HostVolume& volume) {
+core::Result<void> settle_disk(const HostVolume& volume, const QemuUser& user) {
+  if (auto gathered = gather_disk(volume.directory, user); !gathered) return gathered;
   const auto& disk = *volume.disk;
   const auto newest = disk.layers.empty() ? std::string() : disk.layers.back().content_id;
   auto sealed = any_sealed(volume.directory);
-  if (!sealed.empty() && is_published(sealed)) {
+  if (!sealed.empty() && is_published(volume.directory, sealed)) {
     if (auto done = remove_file(sealed); !done) return done;
     sealed.clear();
   }
@@ -220,7 +157,7 @@ core::Result<void> settle_disk(const HostVolume& volume) {
   if (auto done = remove_other_layers(volume); !done) return done;
   if (is_there(disk.path)) return {};
   if (auto done = set_continued(volume.directory, newest); !done) return done;
-  return make_top(disk);
+  return make_disk_file(disk.path, disk.bytes, user);
 }
 
 }  // namespace nucleus::provisioner

@@ -171,6 +171,13 @@ struct GuestOutput {
   std::string errors = {};  // at most guest_output_bytes_max
 };
 
+/// Files of a running domain's disk, by their paths; see Hypervisor::merge_overlays().
+struct OverlayMerge {
+  std::string top = {};
+  std::string base = {};
+  std::chrono::milliseconds deadline{600'000};
+};
+
 inline constexpr std::size_t guest_output_bytes_max = 1 << 20;
 inline constexpr std::chrono::milliseconds prepare_timeout{20'000};
 
@@ -221,6 +228,22 @@ class Hypervisor {
 
   /// The consoles of a running domain. `not_found`: there is none; `wrong_state`: simulated.
   virtual core::Result<ConsolePaths> console(const std::string& name) = 0;
+
+  /// The files of the domain's first disk (vda): the one that it writes, then what that one lies
+  /// on, down to the oldest. `not_found`: there is no such domain; `wrong_state`: it has no such
+  /// disk.
+  virtual core::Result<std::vector<std::string>> disk_files(const std::string& name) = 0;
+
+  /// From now on the domain writes its first disk to `overlay`, a qcow2 file of the same size that
+  /// has nothing yet. The file that it wrote before is only read, and has all that the guest has
+  /// flushed; if the guest's agent answers, its file systems are frozen meanwhile. Fails as
+  /// disk_files() does.
+  virtual core::Result<void> add_overlay(const std::string& name, const std::string& overlay) = 0;
+
+  /// Copies what the files from `top` down to above `base` have into `base`, which the domain then
+  /// reads in their place; `top` is not the one that it writes. Returns once that is done, within
+  /// `deadline`. Fails as disk_files() does.
+  virtual core::Result<void> merge_overlays(const std::string& name, const OverlayMerge& merge) = 0;
 
   /// Succeeds while the hypervisor answers; fails within 5 s if it hangs.
   virtual core::Result<void> ping() = 0;

@@ -11,6 +11,7 @@
 #include "services/provisioner/driver/guest_agent.hpp"
 #include "services/provisioner/driver/guest_files.hpp"
 #include "services/provisioner/driver/host_setup.hpp"
+#include "services/provisioner/driver/libvirt_disks.hpp"
 #include "services/provisioner/driver/libvirt_domains.hpp"
 
 namespace nucleus::provisioner {
@@ -296,6 +297,35 @@ core::Result<ConsolePaths> LibvirtHypervisor::console(const std::string& name) {
   const std::string xml = take_libvirt_text(virDomainGetXMLDesc(domain->get(), 0));
   if (xml.empty()) return std::unexpected(libvirt_error());
   return consoles_in_xml(xml);
+}
+
+core::Result<LibvirtDomain> LibvirtHypervisor::find_with_disks(const std::string& name) {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  auto domain = find_domain(connection->get(), name);
+  if (domain && dialect_ == XmlDialect::simulated)
+    return core::refuse(ErrorCode::wrong_state, "a simulated domain has no disk");
+  return domain;
+}
+
+core::Result<std::vector<std::string>> LibvirtHypervisor::disk_files(const std::string& name) {
+  const auto domain = find_with_disks(name);
+  if (!domain) return std::unexpected(domain.error());
+  return disk_files_of(domain->get());
+}
+
+core::Result<void> LibvirtHypervisor::add_overlay(const std::string& name,
+                                                  const std::string& overlay) {
+  const auto domain = find_with_disks(name);
+  if (!domain) return std::unexpected(domain.error());
+  return add_overlay_to(domain->get(), overlay);
+}
+
+core::Result<void> LibvirtHypervisor::merge_overlays(const std::string& name,
+                                                     const OverlayMerge& merge) {
+  const auto domain = find_with_disks(name);
+  if (!domain) return std::unexpected(domain.error());
+  return merge_overlays_of(domain->get(), merge);
 }
 
 core::Result<void> LibvirtHypervisor::ping() {

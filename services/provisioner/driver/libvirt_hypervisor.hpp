@@ -10,6 +10,7 @@
 #include "services/provisioner/driver/cpu_plans.hpp"
 #include "services/provisioner/driver/domain_xml.hpp"
 #include "services/provisioner/driver/given_adapters.hpp"
+#include "services/provisioner/driver/libvirt_domains.hpp"
 #include "services/provisioner/driver/libvirt_link.hpp"
 
 namespace nucleus::provisioner {
@@ -34,12 +35,17 @@ class LibvirtHypervisor final : public Hypervisor {
   core::Result<GuestOutput> run_in_guest(const std::string& name,
                                          const GuestCommand& command) override;
   core::Result<ConsolePaths> console(const std::string& name) override;
+  core::Result<std::vector<std::string>> disk_files(const std::string& name) override;
+  core::Result<void> add_overlay(const std::string& name, const std::string& overlay) override;
+  core::Result<void> merge_overlays(const std::string& name, const OverlayMerge& merge) override;
   core::Result<void> ping() override;
   core::Result<HostCapacity> capacity() override;
   void on_event(std::function<void(const DomainSeen&)> handler) override;
   void on_link(std::function<void(const core::Result<void>&)> handler) override;
 
  private:
+  /// Its disks are real files: not of a simulated domain.
+  core::Result<LibvirtDomain> find_with_disks(const std::string& name);
   void reset_epochs(const std::vector<DomainSeen>& running);
   void handle_change(DomainSeen seen);
   void handle_link(const core::Result<void>& link);

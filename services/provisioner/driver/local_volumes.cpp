@@ -11,6 +11,7 @@
 #include "core/log/log.hpp"
 #include "services/provisioner/driver/base_server.hpp"
 #include "services/provisioner/driver/disk_layers.hpp"
+#include "services/provisioner/driver/disk_overlays.hpp"
 
 namespace nucleus::provisioner {
 
@@ -139,17 +140,39 @@ core::Result<void> LocalVolumes::prepare_disk(StoreReader& reader, const HostVol
   if (auto found = find_layer_here(volume); !found) return found;
   for (const auto& layer : volume.disk->layers)
     if (auto copied = copy(reader, layer.file, end); !copied) return copied;
-  return settle_disk(volume);
+  return settle_disk(volume, options_.user);
 }
 
 core::Result<msg::SealedDisk> LocalVolumes::seal(const Claim&, const msg::SealDisk& request) {
   const auto sealed = seal_disk(directory_of(request.node_id), request.save_id, options_.user);
   if (!sealed) return std::unexpected(sealed.error());
-  const auto digest = digests_.find(request.node_id, *sealed);
+  return digest_sealed(request, *sealed);
+}
+
+core::Result<msg::SealedDisk> LocalVolumes::seal_running(const Claim&, const msg::SealDisk& request,
+                                                         const RunningNode& node) {
+  const RunningDisk disk{.directory = directory_of(request.node_id),
+                         .domain = node.domain,
+                         .bytes = node.disk_bytes,
+                         .user = options_.user};
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto sealed =
+      seal_running_disk(disk, request.save_id, *node.hypervisor,
+                        std::chrono::duration_cast<std::chrono::seconds>(now).count());
+  if (!sealed) return std::unexpected(sealed.error());
+  return digest_sealed(request, *sealed);
+}
+
+core::Result<msg::SealedDisk> LocalVolumes::digest_sealed(const msg::SealDisk& request,
+                                                          const std::string& sealed) {
+  const auto digest = digests_.find(request.node_id, sealed);
   if (!digest) return std::unexpected(digest.error());
   if (!*digest) return msg::SealedDisk{};
   return msg::SealedDisk{
-      .is_sealed = true, .size_bytes = (*digest)->size_bytes, .sha256 = (*digest)->sha256};
+      .is_sealed = true,
+      .size_bytes = (*digest)->size_bytes,
+      .sha256 = (*digest)->sha256,
+      .sealed_unix_s = sealed_unix_s(directory_of(request.node_id), request.save_id)};
 }
 
 core::Result<msg::LayerSent> LocalVolumes::send_layer(const Claim&, const msg::SendLayer& request) {
@@ -165,7 +188,8 @@ core::Result<msg::LayerSent> LocalVolumes::send_layer(const Claim&, const msg::S
   const auto size = keep_as_layer(directory, request.save_id, request.content_id);
   if (!size) return std::unexpected(size.error());
   sender_.cancel(request.node_id);
-  return msg::LayerSent{.sent_bytes = *size, .is_complete = true};
+  return msg::LayerSent{
+      .sent_bytes = *size, .is_complete = true, .is_continued = has_unpublished_file(directory)};
 }
 
 core::Result<void> LocalVolumes::copy(StoreReader& reader, const FileCopy& file,

@@ -31,6 +31,12 @@ class LocalVolumes {
     std::chrono::milliseconds copy_timeout{};  // then `prepare` fails, and goes on when repeated
     std::int64_t send_bytes_per_s_max = 0;     // of each layer; 0 = no limit
   };
+  /// A node whose disk is here and in use.
+  struct RunningNode {
+    std::shared_ptr<Hypervisor> hypervisor = {};
+    std::string domain = {};  // its name
+    std::uint64_t disk_bytes = 0;
+  };
   /// The right to change the files of one node's disk; it ends with the object.
   using Claim = std::shared_ptr<void>;
 
@@ -46,6 +52,9 @@ class LocalVolumes {
   /// Seals the node's disk; it may have no domain. Needs the claim, as `keep_layer` does. Reading
   /// the whole file does not block: the disk is not sealed until its digest is known.
   core::Result<msg::SealedDisk> seal(const Claim& claim, const msg::SealDisk& request);
+  /// The same of a node whose domain runs and goes on.
+  core::Result<msg::SealedDisk> seal_running(const Claim& claim, const msg::SealDisk& request,
+                                             const RunningNode& node);
   /// Sends the sealed disk; does not wait for the end.
   core::Result<msg::LayerSent> send_layer(const Claim& claim, const msg::SendLayer& request);
 
@@ -73,6 +82,8 @@ class LocalVolumes {
   core::Result<void> copy(StoreReader& reader, const FileCopy& file,
                           std::chrono::steady_clock::time_point end);
   core::Result<void> start_server(const HostVolume& volume);
+  core::Result<msg::SealedDisk> digest_sealed(const msg::SealDisk& request,
+                                              const std::string& sealed);
   std::string directory_of(const msg::NodeId& node_id) const;
 
   Options options_;

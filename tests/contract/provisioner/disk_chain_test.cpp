@@ -1,6 +1,7 @@
 // A disk with layers over a base on a network, opened by a real QEMU as an unprivileged user, under
 // a real libvirtd.
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,7 +10,9 @@
 #include <optional>
 
 #include "core/runtime/child_process.hpp"
+#include "services/provisioner/driver/disk_files.hpp"
 #include "services/provisioner/driver/disk_layers.hpp"
+#include "services/provisioner/driver/disk_overlays.hpp"
 #include "services/provisioner/driver/guest_files.hpp"
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
 #include "tests/contract/provisioner/hypervisor_world.hpp"
@@ -129,6 +132,47 @@ TEST_F(DiskChain, IsReadAsOneDiskWhoseTopAloneIsWritten) {
   EXPECT_EQ(tests::fault_in_disk(volume, 3, "64k"), "");
   EXPECT_EQ(tests::fault_in_disk(volume, 2, "128k"), "");
   EXPECT_EQ(tests::fault_in_disk(volume, 66, "0"), "");
+}
+
+/// Saves while QEMU runs, until files are merged below the top; then QEMU is killed.
+TEST_F(DiskChain, IsSavedWhileItsDomainRunsAndIsOneFileAfterwards) {
+  ASSERT_TRUE(hypervisor->create(a_spec()));
+  std::string newest;
+  for (int i = 3; i <= 10; ++i) {
+    in_domain("write -P " + std::to_string(i) + " " + std::to_string(64 * i) + "k");
+    const auto save_id = "s" + std::to_string(i);
+    const auto sealed = seal_running_disk(
+        {.directory = volume.directory, .domain = "n", .bytes = chain_disk_bytes, .user = user},
+        save_id, *hypervisor, 100 + i);
+    ASSERT_TRUE(sealed) << sealed.error().detail;
+    EXPECT_LT(fs::file_size(*sealed), 512U << 10) << "what was read is not in it";
+    const auto info = core::must_run_child({.argv = {"qemu-img", "info", "-U", *sealed}});
+    ASSERT_TRUE(info);
+    EXPECT_EQ(info->find("backing"), info->npos) << *info;
+    newest = "c" + std::to_string(i);
+    ASSERT_TRUE(keep_as_layer(volume.directory, save_id, newest));
+    EXPECT_LE(hypervisor->disk_files("n")->size(), overlays_kept_max + 4);
+  }
+  in_domain("write -P 11 704k");
+  for (int i = 3; i <= 10; ++i)
+    in_domain("read -P " + std::to_string(i) + " " + std::to_string(64 * i) + "k");
+  EXPECT_FALSE(gather_disk(volume.directory, user)) << "QEMU has it open";
+  EXPECT_EQ(::kill(libvirtd->qemu_pid("n"), SIGKILL), 0);
+  const auto planned = [&] {
+    auto next = volume;
+    next.disk->layers.push_back(
+        {.content_id = newest, .file = {.path = layer_path(volume.directory, newest)}});
+    return next;
+  }();
+  core::Result<void> settled;
+  ASSERT_TRUE(tests::eventually([&] {
+    settled = settle_disk(planned, user);
+    return settled.has_value();
+  })) << settled.error().detail;
+  EXPECT_EQ(disk_files(volume.directory).size(), 1U);
+  EXPECT_EQ(log_of_domain().find("Pattern verification failed"), std::string::npos);
+  EXPECT_EQ(tests::fault_in_disk(planned, 10, "640k"), "");
+  EXPECT_EQ(tests::fault_in_disk(planned, 11, "704k"), "");
 }
 
 TEST_F(DiskChain, IsNotStartedWithoutOneOfItsLayers) {

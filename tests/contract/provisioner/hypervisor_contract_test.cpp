@@ -215,6 +215,36 @@ TEST_P(HypervisorContract, AnswersAndReportsTheSizeOfItsHost) {
   EXPECT_NE(capacity->hypervisor, "");
 }
 
+TEST_P(HypervisorContract, AddsOverlaysToTheDiskOfARunningDomainAndMergesThem) {
+  EXPECT_EQ(hypervisor->disk_files("n1").error().code, ErrorCode::not_found);
+  EXPECT_EQ(hypervisor->add_overlay("n1", "/o1").error().code, ErrorCode::not_found);
+  auto spec = world->a_spec("n1");
+  EXPECT_SUCCESS(hypervisor->create(spec));
+  EXPECT_EQ(hypervisor->disk_files("n1").error().code, ErrorCode::wrong_state) << "it has no disk";
+  EXPECT_EQ(hypervisor->add_overlay("n1", "/o1").error().code, ErrorCode::wrong_state);
+  if (world->is_simulated()) return;
+  EXPECT_SUCCESS(hypervisor->destroy("n1"));
+  spec.name = "n2";
+  spec.uuid = domain_uuid("n2");
+  spec.disks = {{.path = world->a_disk_file("disk"), .format = "qcow2"}};
+  EXPECT_SUCCESS(hypervisor->create(spec));
+  const auto disk = spec.disks[0].path;
+  EXPECT_EQ(hypervisor->disk_files("n2").value(), std::vector{disk});
+  const std::vector overlays{world->a_disk_file("o1"), world->a_disk_file("o2"),
+                             world->a_disk_file("o3")};
+  for (const auto& overlay : overlays) EXPECT_SUCCESS(hypervisor->add_overlay("n2", overlay));
+  EXPECT_EQ(hypervisor->disk_files("n2").value(),
+            (std::vector{overlays[2], overlays[1], overlays[0], disk}));
+  EXPECT_EQ(hypervisor->merge_overlays("n2", {.top = overlays[2], .base = disk}).error().code,
+            ErrorCode::wrong_state)
+      << "the domain writes it";
+  EXPECT_EQ(hypervisor->merge_overlays("n2", {.top = overlays[1], .base = "/o9"}).error().code,
+            ErrorCode::wrong_state);
+  EXPECT_SUCCESS(hypervisor->merge_overlays("n2", {.top = overlays[1], .base = disk}));
+  EXPECT_EQ(hypervisor->disk_files("n2").value(), (std::vector{overlays[2], disk}));
+  EXPECT_SUCCESS(hypervisor->merge_overlays("n2", {.top = overlays[1], .base = disk}));
+}
+
 TEST_P(HypervisorContract, ReturnsTheConsolesUnlessSimulated) {
   const auto spec = world->a_spec("n1");
   EXPECT_SUCCESS(hypervisor->create(spec));

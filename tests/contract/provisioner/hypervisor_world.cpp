@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "services/provisioner/driver/disk_files.hpp"
 #include "services/provisioner/driver/guest_files.hpp"
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
 #include "tests/contract/provisioner/private_libvirtd.hpp"
@@ -76,6 +77,12 @@ class QemuWorld final : public HypervisorWorld {
   }
   bool kill_domain(const std::string& name) override {
     return ::kill(libvirtd_.qemu_pid(name), SIGKILL) == 0;
+  }
+  std::string a_disk_file(const std::string& name) override {
+    const auto path = directory_.file(name);
+    const auto user = find_qemu_user("libvirt-qemu").value();
+    make_disk_file(path, 1 << 20, user).value();
+    return path;
   }
 
  private:

@@ -22,6 +22,8 @@ class HypervisorWorld {
   /// Kills the domain from outside; false if this world has no process to kill.
   virtual bool kill_domain(const std::string& name) = 0;
   virtual bool is_simulated() const { return false; }
+  /// The path of an empty qcow2 file of 1 MiB for a domain's disk.
+  virtual std::string a_disk_file(const std::string& name) { return "/run/" + name; }
 };
 
 using MakeWorld = std::unique_ptr<HypervisorWorld> (*)();

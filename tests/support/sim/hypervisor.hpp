@@ -70,6 +70,16 @@ class SimHypervisor final : public provisioner::Hypervisor {
   core::Result<provisioner::ConsolePaths> console(const std::string& name) override {
     return fake_.console(name);
   }
+  core::Result<std::vector<std::string>> disk_files(const std::string& name) override {
+    return fake_.disk_files(name);
+  }
+  core::Result<void> add_overlay(const std::string& name, const std::string& overlay) override {
+    return faulty([&] { return fake_.add_overlay(name, overlay); });
+  }
+  core::Result<void> merge_overlays(const std::string& name,
+                                    const provisioner::OverlayMerge& merge) override {
+    return faulty([&] { return fake_.merge_overlays(name, merge); });
+  }
   core::Result<void> ping() override { return fake_.ping(); }
   core::Result<provisioner::HostCapacity> capacity() override { return fake_.capacity(); }
   void on_event(std::function<void(const provisioner::DomainSeen&)> handler) override {
