@@ -1,6 +1,7 @@
 """The `cm` shell as its user runs it: commands, and a terminal."""
 import os
 import pty
+import re
 import select
 import subprocess
 import time
@@ -26,6 +27,19 @@ class Shell:
 
     def out(self, *words, **more):
         return self.run(*words, **more).stdout
+
+
+def read_until(process, pattern):
+    """From standard output; returns all that was read."""
+    seen = b""
+    until = time.monotonic() + TIMEOUT_S
+    while not re.search(pattern, seen):
+        left = max(until - time.monotonic(), 0)
+        assert select.select([process.stdout], [], [], left)[0], seen[-2000:]
+        part = os.read(process.stdout.fileno(), 4096)
+        assert part, (seen[-2000:], process.stderr.read())
+        seen += part
+    return seen
 
 
 class Terminal:

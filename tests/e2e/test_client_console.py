@@ -10,7 +10,7 @@ import time
 import pytest
 
 from conftest import BIN, Machines, a_deployment
-from shell import Shell, Terminal
+from shell import Shell, Terminal, read_until
 
 TIMEOUT_S = 60  # only bounds a failure: emulated guests boot slowly
 TICKS = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo tick $i of the guest; sleep 0.02; done\r"
@@ -89,18 +89,6 @@ def reader(shell, *options):
     return subprocess.Popen([BIN / "cm", "comet", "console", "one", *options], env=shell.env,
                             cwd=shell.home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE)
-
-
-def read_until(process, pattern):
-    """From standard output; returns all that was read."""
-    seen = b""
-    until = time.monotonic() + TIMEOUT_S
-    while not re.search(pattern, seen):
-        assert time.monotonic() < until, seen[-2000:]
-        part = os.read(process.stdout.fileno(), 4096)
-        assert part, (seen[-2000:], process.stderr.read())
-        seen += part
-    return seen
 
 
 def test_a_person_types_and_leaves_and_the_terminal_is_as_before(shell):

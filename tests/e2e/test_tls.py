@@ -3,6 +3,7 @@ its certificate."""
 import hashlib
 import json
 import pathlib
+import signal
 import socket
 import ssl
 import subprocess
@@ -12,6 +13,7 @@ import yaml
 
 from conftest import BIN, Machines, a_deployment, free_port, wait_until
 from console import Viewer, ticket_for
+from shell import read_until
 
 TIMEOUT_S = 30
 
@@ -276,6 +278,79 @@ def test_a_console_is_reachable_over_wss(tmp_path, tiny_guest):
             viewer.read_until(b"# ")
         plain = site.curl("/healthz", "-w", " %{http_code}", url=f"http://127.0.0.1:{port}")
         assert plain.stdout == '{"detail":"this port requires TLS (https:// or wss://)"} 400'
+
+
+class OwnCa:
+    """A node of a deployment with a CA of its own, and what `cm` shows of its console."""
+
+    def __init__(self, machines):
+        self.machines, self.deployment = machines, machines.deployment
+        [node] = machines.rest.v2_nodes("vc1").values()
+        [self.log] = self.deployment.state.glob(f"**/domains/{node['node_id']}.log")
+        settings = yaml.safe_load((self.deployment.state / "config/console.yaml").read_text())
+        self.pair = [pathlib.Path(settings["console.tls_" + part])
+                     for part in ("certificate", "key")]
+
+    def cm(self, **environment):
+        """A reader from the first byte on."""
+        return subprocess.Popen([BIN / "cm", "comet", "console", "vc1", "--from-start"],
+                                env=self.machines.env | environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def refusal(self, **environment):
+        """Of a reader that must show nothing."""
+        with self.cm(**environment) as refused:
+            shown, reason = refused.communicate(timeout=TIMEOUT_S)
+        assert (refused.returncode, shown, reason.count(b"\n")) == (1, b"", 1), reason
+        return reason.decode()
+
+
+@pytest.fixture(name="own_ca", scope="module")
+def own_ca_fixture(tiny_guest):
+    with a_deployment("--listen", f"127.0.0.2:{free_port()}", "--console-listen",
+                      f"127.0.0.3:{free_port()}") as deployment:
+        machines = Machines(deployment, tiny_guest)
+        for rest in (machines.rest, machines.operator):
+            rest.session.verify = machines.env["NUCLEUS_CA_FILE"]
+        machines.boot("vc1", 0)
+        machines.rest.wait_state("vc1", "active")
+        yield OwnCa(machines)
+
+
+def test_cm_shows_a_console_over_wss(own_ca):
+    assert ticket_for(own_ca.machines.rest, "vc1", "vc1")["url"].startswith("wss://127.0.0.3:")
+    with own_ca.cm() as reader:
+        seen = read_until(reader, b"vc1 login: ")
+        reader.send_signal(signal.SIGINT)
+        assert reader.wait(TIMEOUT_S) == 0
+    assert own_ca.log.read_bytes().startswith(seen)
+
+
+def test_cm_refuses_a_deployment_of_another_ca(own_ca, tmp_path):
+    assert "certificate" in own_ca.refusal(NUCLEUS_CA_FILE=str(Authority(tmp_path).ca))
+
+
+@pytest.mark.parametrize("names", ["IP:127.0.0.3", "IP:127.0.0.9"])
+def test_cm_refuses_a_console_whose_certificate_is_not_the_deployments(own_ca, tmp_path, names):
+    """The gateway is trusted; the console's port is another's, or has the certificate of another
+    address."""
+    other = Authority(tmp_path)
+    other.issue(names)
+    sound = [file.read_bytes() for file in own_ca.pair]
+    trusted = tmp_path / "both.pem"
+    trusted.write_bytes(pathlib.Path(own_ca.machines.env["NUCLEUS_CA_FILE"]).read_bytes()
+                        + (other.ca.read_bytes() if names.endswith("9") else b""))
+    site = Site(own_ca.deployment, other)
+    try:
+        for file, new in zip(own_ca.pair, (other.certificate, other.key)):
+            file.write_bytes(new.read_bytes())
+        assert "certificate_in_force" in site.hang_up("console")
+        reason = own_ca.refusal(NUCLEUS_CA_FILE=str(trusted))
+        assert "127.0.0.3:" in reason and "certificate verify failed" in reason, reason
+    finally:
+        for file, old in zip(own_ca.pair, sound):
+            file.write_bytes(old)
+        site.hang_up("console")
 
 
 @pytest.fixture(name="own", scope="module")
