@@ -40,7 +40,8 @@ class FakeHypervisor final : public Hypervisor {
           return core::refuse(core::ErrorCode::conflict, "domain " + name + " has this uuid");
       const DomainSeen seen{
           .name = spec.name, .uuid = spec.uuid, .state = DomainState::running, .epoch = spec.epoch};
-      domains_[spec.name] = {.seen = seen, .spec = spec};
+      domains_[spec.name] = {
+          .seen = seen, .spec = spec, .process = emulator_ ? emulator_(spec) : nullptr};
       return seen;
     });
   }
@@ -204,6 +205,12 @@ class FakeHypervisor final : public Hypervisor {
     guest_ = std::move(guest);
   }
 
+  /// What each domain created from now on has as its process: it ends with the domain.
+  void emulate_with(std::function<std::shared_ptr<void>(const DomainSpec&)> emulator) {
+    const std::scoped_lock lock{mutex_};
+    emulator_ = std::move(emulator);
+  }
+
   /// The spec a running domain was created from.
   std::optional<DomainSpec> spec_of(const std::string& name) {
     const std::scoped_lock lock{mutex_};
@@ -233,6 +240,7 @@ class FakeHypervisor final : public Hypervisor {
     DomainSeen seen;
     DomainSpec spec;
     std::uint64_t used_cpu_ns = 0;
+    std::shared_ptr<void> process = {};
   };
 
   /// Runs `change` under the lock, then delivers its event outside it.
@@ -312,6 +320,7 @@ class FakeHypervisor final : public Hypervisor {
   std::map<std::string, int> resets_;
   std::deque<core::Error> faults_;
   std::optional<core::Error> hung_;
+  std::function<std::shared_ptr<void>(const DomainSpec&)> emulator_;
   std::shared_future<void> hold_creates_;
   std::shared_future<void> hold_prepare_;
   bool are_shutdowns_ignored_ = false;
