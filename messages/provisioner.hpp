@@ -220,7 +220,8 @@ constexpr std::int64_t console_tail_bytes = 64 * 1024;
 
 /// Has the host connect a console with the console service: a WebSocket to /stream at the address
 /// that the host was configured with, with the token in Sec-WebSocket-Protocol. The reply does not
-/// wait for the connection. `wrong_state` as CheckConsole, or the epoch is another one.
+/// wait for the connection. `wrong_state` as CheckConsole, or the epoch is another one. A serial
+/// stream that names the `log_id` of a domain that has ended is sent the rest of its log.
 ///
 /// The output of a serial console is its log: a file of the host, in which each byte has an offset
 /// that never changes. Of a log that is not `log_id`, everything that is kept is sent.

@@ -29,6 +29,7 @@ void Consoles::check(const msg::CheckConsole& request, core::Responder<msg::Cons
 void Consoles::stream(const msg::StreamConsole& request, core::Responder<msg::Done> respond) {
   find(request.node_id, request.kind,
        [self = self_, request, respond](const core::Result<Found>& found) {
+         if (!found && *self) return (*self)->stream_rest(request, found.error(), respond);
          if (!found) return respond(std::unexpected(found.error()));
          if (request.epoch != 0 && request.epoch != found->epoch)
            return respond(
@@ -36,6 +37,38 @@ void Consoles::stream(const msg::StreamConsole& request, core::Responder<msg::Do
          if (*self) (*self)->streams_->begin(found->paths, request);
          respond(msg::Done{});
        });
+}
+
+/// The log that a serial stream goes on with, if its domain has ended meanwhile. Empty: there may
+/// be another domain of the node, or the stream is a new one.
+std::string Consoles::log_of_ended(const msg::StreamConsole& request) const {
+  if (request.kind != msg::ConsoleKind::serial || request.log_id.empty() || !streams_ ||
+      !msg::is_name(request.node_id.value))
+    return {};
+  const auto& config = sources_.config;
+  const auto& host_id = config.hosts.front();
+  const auto* stored = sources_.grants.find({host_id, request.node_id});
+  if (stored && stored->grant.epoch != request.epoch) return {};
+  const auto name = domain_name(host_id, {.node_id = request.node_id}, config);
+  return console_paths({.name = name, .runtime_dir = console_directory(config)}).serial_log;
+}
+
+/// Whoever watched a domain gets what it printed last, also if the stream was broken when it ended.
+/// Only who was sent this log before knows its id.
+void Consoles::stream_rest(const msg::StreamConsole& request, const core::Error& refused,
+                           const core::Responder<msg::Done>& respond) {
+  const auto path = refused.code == ErrorCode::wrong_state ? log_of_ended(request) : "";
+  if (path.empty()) return respond(std::unexpected(refused));
+  sources_.workers.run<bool>(
+      sources_.loop, core::Milliseconds{sources_.config.step_timeout_ms},
+      [path, request, bytes_max = sources_.config.console_log_bytes_max]() -> core::Result<bool> {
+        return ConsoleLog(path, bytes_max).id() == request.log_id;
+      },
+      [self = self_, path, request, refused, respond](core::Result<bool> is_same) {
+        if (!*self || !is_same.value_or(false)) return respond(std::unexpected(refused));
+        (*self)->streams_->begin({.serial_log = path}, request);
+        respond(msg::Done{});
+      });
 }
 
 void Consoles::find(const msg::NodeId& node_id, msg::ConsoleKind kind, Respond respond) {

@@ -50,6 +50,9 @@ class Consoles {
   void find(const msg::NodeId& node_id, msg::ConsoleKind kind, Respond respond);
   core::Result<Found> usable(core::Result<Found> found, msg::ConsoleKind kind) const;
   std::optional<Found> planned(const msg::NodeId& node_id) const;
+  std::string log_of_ended(const msg::StreamConsole& request) const;
+  void stream_rest(const msg::StreamConsole& request, const core::Error& refused,
+                   const core::Responder<msg::Done>& respond);
   const StoredGrant* running_grant(const msg::NodeId& node_id) const;
 
   Sources sources_;

@@ -110,6 +110,19 @@ TEST_F(ConsoleViewers, TakesWhatTheWriterTypesAlone) {
   EXPECT_EQ(writer->read_to("y"), "y");
 }
 
+TEST_F(ConsoleViewers, TypesAllThatAViewerTypedWhoLeftAtOnce) {
+  ConsoleSocket qemu(socket_of("n1"), "");
+  start();
+  const std::string typed = std::string(50'000, 'x') + "!";  // the guest takes 16 bytes at a time
+  {
+    const auto viewer = attach(issue());
+    viewer->write(typed);
+    viewer->drop();
+  }
+  const auto viewer = attach(issue(), "?from=0");
+  EXPECT_EQ(viewer->read_to("!"), typed);
+}
+
 TEST_F(ConsoleViewers, LetsAnAdminTakeOver) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();

@@ -52,6 +52,7 @@ class ConsoleSocket {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     path.copy(address.sun_path, sizeof address.sun_path - 1);
+    unlink(path.c_str());  // an earlier domain's
     if (bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
         listen(listener_, 1) != 0)
       throw std::runtime_error("the console's socket cannot be bound");
@@ -84,10 +85,11 @@ class ConsoleSocket {
   std::future<void> client_left() { return left_.get_future(); }
 
  private:
+  /// QEMU drops what it has not read yet of a client that has left.
   bool is_ready(int descriptor, short what) {
     std::array<pollfd, 2> watched{{{stop_, POLLIN, 0}, {descriptor, what, 0}}};
     if (poll(watched.data(), watched.size(), -1) < 0 || watched[0].revents != 0) return false;
-    return watched[1].revents != 0;
+    return watched[1].revents != 0 && (watched[1].revents & POLLHUP) == 0;
   }
 
   void run() {
@@ -100,8 +102,9 @@ class ConsoleSocket {
     }
   }
 
+  /// A guest takes no more at once than its serial port holds.
   void echo(int client) {
-    std::array<char, 65536> bytes{};
+    std::array<char, 16> bytes{};
     while (is_ready(client, POLLIN)) {
       const auto size = recv(client, bytes.data(), bytes.size(), 0);
       if (size <= 0) return;

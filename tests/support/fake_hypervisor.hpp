@@ -41,7 +41,10 @@ class FakeHypervisor final : public Hypervisor {
           return core::refuse(core::ErrorCode::conflict, "domain " + name + " has this uuid");
       const DomainSeen seen{
           .name = spec.name, .uuid = spec.uuid, .state = DomainState::running, .epoch = spec.epoch};
-      domains_[spec.name] = {.seen = seen, .spec = spec, .disk_files = disk_files_of(spec)};
+      domains_[spec.name] = {.seen = seen,
+                             .spec = spec,
+                             .disk_files = disk_files_of(spec),
+                             .process = emulator_ ? emulator_(spec) : nullptr};
       return seen;
     });
   }
@@ -231,6 +234,12 @@ class FakeHypervisor final : public Hypervisor {
     guest_ = std::move(guest);
   }
 
+  /// What each domain created from now on has as its process: it ends with the domain.
+  void emulate_with(std::function<std::shared_ptr<void>(const DomainSpec&)> emulator) {
+    const std::scoped_lock lock{mutex_};
+    emulator_ = std::move(emulator);
+  }
+
   /// The spec a running domain was created from.
   std::optional<DomainSpec> spec_of(const std::string& name) {
     const std::scoped_lock lock{mutex_};
@@ -261,6 +270,7 @@ class FakeHypervisor final : public Hypervisor {
     DomainSpec spec;
     std::uint64_t used_cpu_ns = 0;
     std::deque<std::string> disk_files = {};  // of vda, from the one that is written
+    std::shared_ptr<void> process = {};
   };
 
   static std::deque<std::string> disk_files_of(const DomainSpec& spec) {
@@ -360,6 +370,7 @@ class FakeHypervisor final : public Hypervisor {
   std::map<std::string, int> resets_;
   std::deque<core::Error> faults_;
   std::optional<core::Error> hung_;
+  std::function<std::shared_ptr<void>(const DomainSpec&)> emulator_;
   std::shared_future<void> hold_creates_;
   std::shared_future<void> hold_prepare_;
   bool are_shutdowns_ignored_ = false;

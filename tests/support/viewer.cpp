@@ -61,6 +61,10 @@ struct Viewer::Socket {
     while (!fault_ && texts_.find(text) == std::string::npos) read_some();
     return std::exchange(texts_, {});
   }
+  std::string read_bytes(std::size_t count_min) {
+    while (!fault_ && seen_.size() < count_min) read_some();
+    return std::exchange(seen_, {});
+  }
   void write_text(const std::string& text) {
     socket_.text(true);
     write(text);
@@ -155,6 +159,9 @@ unsigned Viewer::open(const std::string& protocols, const std::string& origin) {
 }
 std::string Viewer::read_text_to(const std::string& text) {
   return socket_->read_text_to(text);
+}
+std::string Viewer::read_bytes(std::size_t count_min) {
+  return socket_->read_bytes(count_min);
 }
 void Viewer::write_text(const std::string& text) {
   socket_->write_text(text);

@@ -22,6 +22,8 @@ class Viewer {
   std::string read_to(const std::string& text);
   /// The same of its text messages. Both keep what the other one reads.
   std::string read_text_to(const std::string& text);
+  /// Reads until there are so many bytes, or the connection ends.
+  std::string read_bytes(std::size_t count_min);
   void write_text(const std::string& text);
   /// Disconnects without a closing handshake.
   void drop();

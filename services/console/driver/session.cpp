@@ -162,12 +162,18 @@ HostStream* Session::source() {
     is_start_shown_ = false;
   }
   if (offset_ >= stream_->bytes().begin()) {
-    if (catch_up_) std::exchange(catch_up_, nullptr)->remove(this);
+    if (catch_up_) leave_catch_up();
     return stream_.get();
   }
   if (!catch_up_) catch_up();
   return catch_up_ && catch_up_->is_known() && catch_up_->log_id() == log_id_ ? catch_up_.get()
                                                                               : nullptr;
+}
+
+/// The shared stream goes on from here. It may have more, even if the other one has ended.
+void Session::leave_catch_up() {
+  std::exchange(catch_up_, nullptr)->remove(this);
+  if (!stream_->is_ended()) last_reason_.clear();
 }
 
 /// Reads the older bytes from the host's log, by a stream that no one else uses.

@@ -65,6 +65,7 @@ class Session : public std::enable_shared_from_this<Session> {
   /// Where the next bytes come from; null = not known yet.
   HostStream* source();
   void catch_up();
+  void leave_catch_up();
   void announce(const HostStream& from);
   bool send_bytes(const HostStream& from);
   void show(std::string text);

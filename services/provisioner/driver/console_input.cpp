@@ -1,5 +1,8 @@
 #include "services/provisioner/driver/console_input.hpp"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 
@@ -15,11 +18,19 @@ using SystemError = boost::system::error_code;
 constexpr std::chrono::milliseconds accept_timeout{2'000};
 constexpr std::chrono::milliseconds connect_again{1'000};
 constexpr std::size_t input_path_bytes_max = 107;
+constexpr std::chrono::milliseconds stay{20};  // there is no event for what QEMU has read
+constexpr int stays_max = 500;
+
+/// What was written to the socket, and not read yet.
+int bytes_untaken(unix_stream::socket& socket) {
+  int bytes = 0;
+  return ioctl(socket.native_handle(), SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
 
 }  // namespace
 
 ConsoleInput::ConsoleInput(std::string path, boost::asio::any_io_executor executor)
-    : path_{std::move(path)}, socket_{executor}, timer_{executor} {}
+    : path_{std::move(path)}, socket_{executor}, timer_{executor}, stay_timer_{executor} {}
 
 void ConsoleInput::connect() {
   if (path_.size() > input_path_bytes_max) return end("the console's path is too long");
@@ -79,9 +90,23 @@ void ConsoleInput::write_next() {
                              if (error) return;
                              const auto done = std::move(self->writes_.front().done);
                              self->writes_.pop_front();
+                             self->stays_ = 0;
+                             self->stay_until_taken();
                              done();
                              self->write_next();
                            });
+}
+
+/// Keeps the socket, whoever else has left. A guest that takes nothing for long has hung.
+void ConsoleInput::stay_until_taken() {
+  const int before = std::exchange(untaken_, is_ended_ ? 0 : bytes_untaken(socket_));
+  if (untaken_ == 0) return;
+  if (untaken_ < before) stays_ = 0;
+  if (++stays_ > stays_max) return;
+  stay_timer_.expires_after(stay);
+  stay_timer_.async_wait([self = shared_from_this()](SystemError cancelled) {
+    if (!cancelled) self->stay_until_taken();
+  });
 }
 
 /// Another client has the console. It may leave.

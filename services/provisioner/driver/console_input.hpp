@@ -35,7 +35,8 @@ class ConsoleInput : public std::enable_shared_from_this<ConsoleInput> {
   void connect();
   /// Listens for as long as the result lives.
   [[nodiscard]] std::shared_ptr<Listener> add(Listener listener);
-  /// Types; `done` is called once the console has taken it, not if the socket ends before.
+  /// Types; `done` is called once the socket has taken it, not if it ends before. QEMU drops what a
+  /// client typed that leaves before the guest has read it, so the input stays until then.
   void write(std::string bytes, std::function<void()> done);
   bool is_ended() const { return is_ended_; }
 
@@ -48,6 +49,7 @@ class ConsoleInput : public std::enable_shared_from_this<ConsoleInput> {
   void check_accepted();
   void drain();
   void write_next();
+  void stay_until_taken();
   void refuse();
   void end(const std::string& reason);
   std::vector<std::shared_ptr<Listener>> listeners() const;
@@ -55,6 +57,9 @@ class ConsoleInput : public std::enable_shared_from_this<ConsoleInput> {
   std::string path_;
   boost::asio::local::stream_protocol::socket socket_;
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer stay_timer_;
+  int stays_ = 0;  // looks at what the guest has not taken yet, since it took something
+  int untaken_ = 0;
   std::vector<std::weak_ptr<Listener>> listeners_ = {};
   std::deque<Write> writes_ = {};
   std::array<char, 16 * 1024> dropped_ = {};

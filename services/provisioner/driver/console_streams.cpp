@@ -137,7 +137,7 @@ class ConsoleStreams::Worker {
             return std::make_shared<VncStream>(paths.vnc_socket, *opened)->connect();
           std::make_shared<SerialStream>(
               SerialStream::LogFile{.path = paths.serial_log, .bytes_max = log_bytes_max_}, request,
-              input_of(paths.serial_socket), *opened)
+              paths.serial_socket.empty() ? nullptr : input_of(paths.serial_socket), *opened)
               ->start(watch_, paths.serial_log);
         });
   }

@@ -27,7 +27,8 @@ class ConsoleStreams {
   ConsoleStreams& operator=(const ConsoleStreams&) = delete;
 
   /// Starts a stream and returns. An error closes the stream with its text as the reason, or is
-  /// logged if the console service cannot be reached. Any thread.
+  /// logged if the console service cannot be reached. Of a domain that has ended, only the log is
+  /// named. Any thread.
   void begin(const ConsolePaths& paths, const msg::StreamConsole& request);
 
  private:

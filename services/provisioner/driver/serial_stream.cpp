@@ -34,6 +34,14 @@ void SerialStream::start(LogWatch& watch, const std::string& log_path) {
   handler_ = watch.add(log_path, [weak] {
     if (const auto self = weak.lock()) self->pump();
   });
+  if (input_) listen();
+  if (!input_) last_reason_ = console_closed;
+  read_service();
+  pump();
+}
+
+void SerialStream::listen() {
+  const auto weak = weak_from_this();
   listener_ = input_->add({.on_end =
                                [weak](const std::string& reason) {
                                  if (const auto self = weak.lock()) self->finish(reason);
@@ -45,8 +53,6 @@ void SerialStream::start(LogWatch& watch, const std::string& log_path) {
                                  self->is_refused_ = true;
                                  self->pump();
                                }});
-  read_service();
-  pump();
 }
 
 void SerialStream::pump() {
@@ -91,6 +97,7 @@ void SerialStream::read_service() {
   service_->receive([self = shared_from_this()](std::optional<std::string_view> bytes) {
     if (!bytes) return self->disconnect();
     if (self->is_ended_) return;
+    if (!self->input_) return self->read_service();  // nobody is there to read it
     self->input_->write(std::string(*bytes), [self] { self->read_service(); });
   });
 }

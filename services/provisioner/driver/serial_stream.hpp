@@ -20,6 +20,7 @@ class SerialStream : public std::enable_shared_from_this<SerialStream> {
     std::string path = {};
     std::int64_t bytes_max = 0;
   };
+  /// Without an input, the domain has ended: the stream ends with its log.
   SerialStream(const LogFile& log, const msg::StreamConsole& request,
                std::shared_ptr<ConsoleInput> input, std::shared_ptr<core::http::WebSocket> service);
 
@@ -27,6 +28,7 @@ class SerialStream : public std::enable_shared_from_this<SerialStream> {
   void start(LogWatch& watch, const std::string& log_path);
 
  private:
+  void listen();
   void pump();
   void announce(std::int64_t offset, const std::string& refused = {});
   void read_service();
