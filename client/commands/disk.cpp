@@ -1,6 +1,8 @@
 // node snapshot, disk, rollback, autosave and discard; image save.
+#include <charconv>
 #include <functional>
 #include <iostream>
+#include <optional>
 
 #include "client/commands/commands.hpp"
 #include "client/commands/publication.hpp"
@@ -58,15 +60,43 @@ std::string shown_risk(const Json& disk) {
   const auto current = number_in(disk, "generation");
   for (const auto& one : disk["generations"].items())
     if (number_in(one, "number") == current)
-      return "written after generation " + one["number"].text() + ", " +
-             shown_time(number_in(one, "saved_unix_s")) + ", is on host " + host + " alone";
-  return "all that was written is on host " + host + " alone";
+      return "changed since generation " + one["number"].text() + " of " +
+             shown_time(number_in(one, "saved_unix_s")) + ": the changes are on host " + host +
+             " alone";
+  return "never saved: all that was written is on host " + host + " alone";
 }
 
 std::string shown_policy(const Json& disk) {
   if (is_set(disk, "is_save_due"))
     return "to be saved when host " + disk["host_id"].text() + " is up";
-  return is_set(disk, "save_at_power_off") ? "saved when the node has gone off" : "";
+  const auto every = number_in(disk, "save_every_minutes");
+  const std::string while_it_runs =
+      every == 0 ? "" : "saved every " + std::to_string(every) + " min while the node runs";
+  if (!is_set(disk, "save_at_power_off")) return while_it_runs;
+  return while_it_runs + (every == 0 ? "saved" : ", and") + " when the node has gone off";
+}
+
+/// What --every says; nothing without it.
+core::Result<std::optional<std::int64_t>> minutes_in(const Words& words) {
+  if (!words.has("--every")) return std::nullopt;
+  const auto& text = words["--every"];
+  std::int64_t minutes = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), minutes);
+  if (fault != std::errc{} || end != text.data() + text.size() || minutes < 1)
+    return core::refuse(ErrorCode::invalid_argument, "--every must be a number of minutes");
+  if (words.has("--off"))
+    return core::refuse(ErrorCode::invalid_argument, "--every and --off exclude each other");
+  return minutes;
+}
+
+/// --every and the saves at power-off are set apart; --off ends both.
+Json policy_of(bool is_off, const std::optional<std::int64_t>& minutes, Json nodes) {
+  if (minutes) return Json::object({{"nodes", std::move(nodes)}, {"save_every_minutes", *minutes}});
+  if (is_off)
+    return Json::object({{"nodes", std::move(nodes)},
+                         {"save_at_power_off", Json::boolean(false)},
+                         {"save_every_minutes", std::int64_t{0}}});
+  return Json::object({{"nodes", std::move(nodes)}, {"save_at_power_off", Json::boolean(true)}});
 }
 
 /// One row for each generation, after one for the image. What is on its host alone, when it is
@@ -216,13 +246,18 @@ core::Result<int> roll_back_disks(const Api& api, const Words& words) {
 core::Result<int> set_automatic_saves(const Api& api, const Words& words) {
   const auto names = nodes_of(api, words);
   if (!names) return std::unexpected(names.error());
-  const bool is_on = !words.has("--off");
-  const auto done = api.send(
-      "PATCH", "/v2/clusters/" + encoded(words["CLUSTER"]) + "/nodes",
-      Json::object({{"nodes", list_of(*names)}, {"save_at_power_off", Json::boolean(is_on)}}));
+  const auto minutes = minutes_in(words);
+  if (!minutes) return std::unexpected(minutes.error());
+  const bool is_off = words.has("--off");
+  const auto done = api.send("PATCH", "/v2/clusters/" + encoded(words["CLUSTER"]) + "/nodes",
+                             policy_of(is_off, *minutes, list_of(*names)));
   if (!done) return std::unexpected(done.error());
-  std::cout << (is_on ? "their disks are saved when they have gone off\n"
-                      : "their disks are saved on request alone\n");
+  if (*minutes)
+    std::cout << "their disks are saved every " << **minutes
+              << " min while they run on hosts that keep disks\n";
+  else
+    std::cout << (is_off ? "their disks are saved on request alone\n"
+                         : "their disks are saved when they have gone off\n");
   return 0;
 }
 

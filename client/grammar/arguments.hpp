@@ -37,10 +37,13 @@ inline constexpr Argument a_generation = {"GENERATION", "number or name of the g
 inline constexpr Argument disk_words[] = {cluster, a_node, format, endpoint};
 inline constexpr Argument autosave_words[] = {cluster,
                                               {"NODES", "a list of nodes", one, true},
+                                              {"--every",
+                                               "save them every so many minutes while "
+                                               "they run, instead"},
                                               {"--off", "do not save them any more", nothing},
                                               endpoint};
 inline constexpr Argument snapshot_words[] = {cluster,
-                                              {"NODES", "a list of nodes that are off", one, true},
+                                              {"NODES", "a list of nodes", one, true},
                                               {"NAME", "name of the generation"},
                                               wait,
                                               wait_limit,

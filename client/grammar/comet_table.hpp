@@ -167,12 +167,12 @@ inline constexpr Command node_parts[] = {
     {"netboot", "Let nodes boot from the network first.", netboot_words,
      with_api<set_network_boot>},
     {"disk", "List the generations of a node's disk.", disk_words, with_api<show_disk>},
-    {"snapshot", "Save the disks of nodes that are off as generations.", snapshot_words,
-     with_api<save_disks>},
+    {"snapshot", "Save the disks of nodes as generations.", snapshot_words, with_api<save_disks>},
     {"rollback", "Discard what nodes have written since a generation of their disks.",
      rollback_words, with_api<roll_back_disks>},
-    {"autosave", "Save the disks of nodes whenever they have gone off.", autosave_words,
-     with_api<set_automatic_saves>},
+    {"autosave",
+     "Save the disks of nodes by themselves: when they have gone off, or while they run.",
+     autosave_words, with_api<set_automatic_saves>},
     {"discard", "Remove a generation; the one that continues it takes over what it saved.",
      discard_words, with_api<remove_generation>}};
 inline constexpr Command recording_parts[] = {

@@ -103,8 +103,8 @@ void change_nodes(const ExchangePtr& exchange, core::Result<msg::ChangeNodes> ch
 
 void change_several(const ExchangePtr& exchange) {
   change_nodes(exchange,
-               body_as<msg::ChangeNodes>(
-                   *exchange, {"nodes", "names", "save_at_power_off", "boots_from_network"}));
+               body_as<msg::ChangeNodes>(*exchange, {"nodes", "names", "save_at_power_off",
+                                                     "save_every_minutes", "boots_from_network"}));
 }
 
 void attach_iso_to_nodes(const ExchangePtr& exchange) {
@@ -115,9 +115,9 @@ void attach_iso_to_nodes(const ExchangePtr& exchange) {
 }
 
 void change(const ExchangePtr& exchange) {
-  change_node(exchange,
-              body_as<msg::ChangeNode>(*exchange, {"name", "cpus", "memory_mb", "iso_id",
-                                                   "save_at_power_off", "boots_from_network"}));
+  change_node(exchange, body_as<msg::ChangeNode>(
+                            *exchange, {"name", "cpus", "memory_mb", "iso_id", "save_at_power_off",
+                                        "save_every_minutes", "boots_from_network"}));
 }
 
 void attach_iso(const ExchangePtr& exchange) {

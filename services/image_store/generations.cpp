@@ -218,6 +218,7 @@ core::Result<Plan> plan_received_layer(const View& view, const msg::ReceiveLayer
   auto& work = plan->volumes.front().stored.work;
   work.is_received = true;
   work.sha256 = request.sha256;
+  if (request.sealed_unix_s > 0) work.begun_unix_s = request.sealed_unix_s;
   return plan;
 }
 

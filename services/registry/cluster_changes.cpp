@@ -11,13 +11,13 @@
 namespace nucleus::registry {
 namespace {
 
-std::optional<msg::Error> check_size(const msg::ChangeNode& request) {
+std::optional<msg::Error> check_values(const msg::ChangeNode& request) {
   msg::NodeSize size;
   if (request.cpus) size.cpus = *request.cpus;
   if (request.memory_mb) size.memory_mb = *request.memory_mb;
   auto broken = msg::check(size, "size");
   if (broken) broken->field = broken->field.substr(broken->field.find('.') + 1);
-  return broken;
+  return broken ? broken : msg::check_save_minutes(request.save_every_minutes);
 }
 
 core::Result<void> rename(msg::Node& node, const std::string& name) {
@@ -43,7 +43,7 @@ std::optional<msg::Error> check_lists(const msg::ChangeNodes& request) {
   const std::set<std::string_view> once(request.nodes.begin(), request.nodes.end());
   if (once.size() != request.nodes.size())
     return msg::invalid("nodes", "nodes has a name more than once");
-  return std::nullopt;
+  return msg::check_save_minutes(request.save_every_minutes);
 }
 
 }  // namespace
@@ -79,7 +79,7 @@ core::Result<msg::Node> Service::change_node(const msg::ChangeNode& request,
   if (!node) return node;
   if (auto broken = check_revision(request.if_revision, node->revision))
     return std::unexpected(*broken);
-  if (auto broken = check_size(request)) return std::unexpected(*broken);
+  if (auto broken = check_values(request)) return std::unexpected(*broken);
   const msg::Node before = *node;
   if (request.name)
     if (auto renamed = rename(*node, *request.name); !renamed)
@@ -90,6 +90,7 @@ core::Result<msg::Node> Service::change_node(const msg::ChangeNode& request,
   if (request.memory_mb) node->memory_mb = *request.memory_mb;
   if (request.save_at_power_off) node->save_at_power_off = *request.save_at_power_off;
   if (request.boots_from_network) node->boots_from_network = *request.boots_from_network;
+  if (request.save_every_minutes) node->save_every_minutes = *request.save_every_minutes;
   if (request.iso_id)
     if (auto attached = attach(*node, *request.iso_id); !attached)
       return std::unexpected(attached.error());
@@ -124,6 +125,7 @@ core::Result<msg::Cluster> Service::change_nodes(const msg::ChangeNodes& request
     if (done && request.iso_id) done = attach(node, *request.iso_id);
     if (request.save_at_power_off) node.save_at_power_off = *request.save_at_power_off;
     if (request.boots_from_network) node.boots_from_network = *request.boots_from_network;
+    if (request.save_every_minutes) node.save_every_minutes = *request.save_every_minutes;
     if (!done) {
       if (done.error().field == "name") done.error().field = "names";
       return std::unexpected(done.error());

@@ -42,8 +42,10 @@ core::Result<msg::NodeDisk> Service::change_disk(const msg::ChangeDisk& request,
 }
 
 void Service::begin_due_saves(const core::Context& context) {
-  auto plan = plan_due_saves(view_, context.now_unix_ms());
-  if (!plan.empty()) (void)ledger_.apply(std::move(plan), context);
+  for (const auto plan_saves : {plan_due_saves, plan_periodic_saves}) {
+    auto plan = plan_saves(view_, context.now_unix_ms());
+    if (!plan.empty()) (void)ledger_.apply(std::move(plan), context);
+  }
 }
 
 /// Begins saves that are due, and asks the image store for the work that is under way until it has

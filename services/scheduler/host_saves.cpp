@@ -79,7 +79,8 @@ void HostSaves::receive(const HostSave& save, const msg::SealedDisk& sealed) {
                                   .name = save.name,
                                   .size_bytes = sealed.size_bytes,
                                   .sha256 = sealed.sha256,
-                                  .is_automatic = save.is_automatic};
+                                  .is_automatic = save.is_automatic,
+                                  .sealed_unix_s = sealed.sealed_unix_s};
   const auto take = taken<msg::UploadTicket>(
       save, [this, save](Progress& progress, const core::Result<msg::UploadTicket>& upload) {
         if (upload) {
@@ -131,8 +132,9 @@ void HostSaves::tell_content(const HostSave& save) {
                                .content_id = save.content_id};
   const auto take = taken<msg::LayerSent>(
       save, [this, save](Progress&, const core::Result<msg::LayerSent>& told) {
+        if (told) return end(save, "", told->is_continued);
         // A host that has no such layer reads it from the image store.
-        if (told || told.error().code == ErrorCode::not_found) return end(save, "");
+        if (told.error().code == ErrorCode::not_found) return end(save, "");
         show(save, told.error().detail);
       });
   when_recorded(save, [this, save, request, take] {
@@ -146,10 +148,10 @@ void HostSaves::show(const HostSave& save, const std::string& reason) {
   if (!plan.empty()) (void)ledger_.apply(std::move(plan), context);
 }
 
-void HostSaves::end(const HostSave& save, const std::string& reason) {
+void HostSaves::end(const HostSave& save, const std::string& reason, bool is_continued) {
   const auto context = bus_.context();
   auto plan = plan_disk_work_ended(view_, {.node_id = save.node_id, .work_id = save.work_id},
-                                   reason, context.now_unix_ms());
+                                   reason, context.now_unix_ms(), is_continued);
   if (!plan.empty()) (void)ledger_.apply(std::move(plan), context);
 }
 

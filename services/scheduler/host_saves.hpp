@@ -46,7 +46,7 @@ class HostSaves {
   std::function<void(const core::Result<Reply>&)> taken(
       const HostSave& save, std::function<void(Progress&, const core::Result<Reply>&)> take);
   void show(const HostSave& save, const std::string& reason);
-  void end(const HostSave& save, const std::string& reason);
+  void end(const HostSave& save, const std::string& reason, bool is_continued = false);
 
   core::Bus& bus_;
   core::Store& store_;

@@ -108,13 +108,14 @@ struct StoredNode {
   std::vector<msg::LeasedAdapter> adapters = {};  // of its placement
   bool has_joined = false;                        // their ports are members of its partitions
   std::string joining_reason = {};                // why they are not
+  std::int64_t save_begun_unix_s = 0;             // when its disk was last begun to be saved
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
                  volume_iso_id, is_desired_on, computeset_id, is_removed, size, host_id, epoch,
                  revision, is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets,
                  placed_unix_s, running_unix_s, off_unix_s, disk_host_id, is_disk_fresh,
                  spare_disk_hosts, start_failures, observed, observed_reason, wait, state, reason,
                  is_leaving, is_preparing, disk, disk_work, is_save_due, fabrics, adapters,
-                 has_joined, joining_reason);
+                 has_joined, joining_reason, save_begun_unix_s);
 };
 
 /// A removed node whose disk its host has not deleted yet.

@@ -124,6 +124,8 @@ void View::Indexes::add(const StoredNode& node) {
   if (is_start_failing(node)) failing_nodes.insert(id);
   if (msg::is_under_way(node.disk_work)) nodes_with_disk_work.insert(id);
   if (node.is_save_due) nodes_with_save_due.insert(id);
+  if (definition.save_every_minutes > 0 && !node.host_id.empty())
+    nodes_saved_periodically.insert(id);
   if (node.computeset_id != 0 && is_on(node)) {
     auto& nodes = occupancy[node.computeset_id];
     nodes.placed += !node.host_id.empty();
@@ -152,6 +154,7 @@ void View::Indexes::remove(const StoredNode& node) {
   failing_nodes.erase(id);
   nodes_with_disk_work.erase(id);
   nodes_with_save_due.erase(id);
+  nodes_saved_periodically.erase(id);
   if (node.computeset_id != 0 && is_on(node)) {
     auto& nodes = occupancy[node.computeset_id];
     nodes.placed -= !node.host_id.empty();
@@ -368,6 +371,8 @@ std::vector<std::string> View::check() const {
   same("failing_nodes", made.failing_nodes == indexes_.failing_nodes);
   same("nodes_with_disk_work", made.nodes_with_disk_work == indexes_.nodes_with_disk_work);
   same("nodes_with_save_due", made.nodes_with_save_due == indexes_.nodes_with_save_due);
+  same("nodes_saved_periodically",
+       made.nodes_saved_periodically == indexes_.nodes_saved_periodically);
   same("submitted", made.submitted == indexes_.submitted);
   same("active", made.active == indexes_.active);
   same("unfinished_by_allocation",

@@ -117,6 +117,10 @@ class View {
   }
   /// Nodes that went off and whose disk is still to be saved.
   const std::set<msg::NodeId>& nodes_with_save_due() const { return indexes_.nodes_with_save_due; }
+  /// Nodes on hosts that are to be saved every few minutes.
+  const std::set<msg::NodeId>& nodes_saved_periodically() const {
+    return indexes_.nodes_saved_periodically;
+  }
   const std::set<msg::ComputesetId>& submitted() const { return indexes_.submitted; }
   /// Running or ending.
   const std::set<msg::ComputesetId>& active() const { return indexes_.active; }
@@ -147,6 +151,7 @@ class View {
     std::set<msg::NodeId> failing_nodes = {};
     std::set<msg::NodeId> nodes_with_disk_work = {};
     std::set<msg::NodeId> nodes_with_save_due = {};
+    std::set<msg::NodeId> nodes_saved_periodically = {};
     std::set<msg::ComputesetId> submitted = {};
     std::set<msg::ComputesetId> active = {};
     std::map<msg::AllocationId, std::set<msg::ComputesetId>> unfinished_by_allocation = {};

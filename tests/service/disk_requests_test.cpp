@@ -1,4 +1,5 @@
-// A provisioner's disks by requests over the bus: only a node that is off has its disk sealed.
+// A provisioner's disks by requests over the bus: the disk of a node is sealed by a rename
+// when it is off, and by an overlay while its domain runs.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -73,6 +74,35 @@ TEST_F(DiskRequests, SealTheDiskOfANodeThatIsOffAlone) {
   published.save_id = "another";
   published.content_id = "d";
   EXPECT_EQ(call(published).error().code, ErrorCode::not_found);
+}
+
+TEST_F(DiskRequests, SealTheDiskOfANodeThatRunsAndGoesOn) {
+  make_top("n");
+  const auto top = folder_.file("state/volumes/n/disk.qcow2");
+  ASSERT_TRUE(hypervisor_->create({.name = domain("n"),
+                                   .uuid = provisioner::domain_uuid(domain("n")),
+                                   .epoch = 1,
+                                   .memory_mb = 128,
+                                   .disks = {{.path = top, .format = "qcow2"}},
+                                   .runtime_dir = "/nowhere"}));
+  start_with_volumes();
+  auto grant = a_grant_with_ticket("n", 1, true);
+  grant.volume.disk_bytes = 1 << 20;
+  ASSERT_TRUE(apply({grant}));
+  ASSERT_TRUE(reported("n", DomainState::running));
+  core::Result<msg::SealedDisk> sealed;
+  ASSERT_TRUE(eventually([&] {
+    sealed = seal("n");
+    return sealed && sealed->is_sealed;
+  })) << sealed.error().detail;
+  EXPECT_GT(sealed->sealed_unix_s, 0);
+  EXPECT_EQ(sealed->sha256, provisioner::digest_of(top)->sha256);
+  EXPECT_EQ(hypervisor_->disk_files(domain("n"))->size(), 2U);
+  const auto told =
+      call(msg::SendLayer{.host_id = {"h1"}, .node_id = {"n"}, .save_id = "s", .content_id = "c"});
+  ASSERT_TRUE(told) << told.error().detail;
+  EXPECT_TRUE(told->is_continued);
+  EXPECT_TRUE(runs("n"));
 }
 
 TEST_F(DiskRequests, AreRefusedForAnUnknownDiskOrHostOrName) {

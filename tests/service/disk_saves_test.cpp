@@ -22,7 +22,8 @@ struct Asked {
   std::mutex mutex = {};
   std::string work_id = {};
   bool is_automatic = false;
-  std::string content_id = {};  // sent to the host
+  std::string content_id = {};     // sent to the host
+  std::int64_t sealed_unix_s = 0;  // while the node runs; sent to the image store
 };
 
 class SavingHost {
@@ -37,13 +38,14 @@ class SavingHost {
   core::Result<msg::Done> apply(const msg::ApplyGrants&, core::Context&) { return msg::Done{}; }
   core::Result<msg::SealedDisk> seal(const msg::SealDisk&, core::Context&) {
     const bool is_sealed = ++asked_.seals > 1;  // the first time, it is being read
-    return msg::SealedDisk{.is_sealed = is_sealed, .size_bytes = 4096, .sha256 = "abc"};
+    return msg::SealedDisk{
+        .is_sealed = is_sealed, .size_bytes = 4096, .sha256 = "abc", .sealed_unix_s = 1234};
   }
   core::Result<msg::LayerSent> send(const msg::SendLayer& request, core::Context&) {
     const std::scoped_lock lock(asked_.mutex);
     if (!request.content_id.empty()) {
       asked_.content_id = request.content_id;
-      return msg::LayerSent{.is_complete = true};
+      return msg::LayerSent{.is_complete = true, .is_continued = true};
     }
     EXPECT_EQ(request.url, "https://store/1");
     return msg::LayerSent{.sent_bytes = 4096, .is_complete = ++asked_.sends > 1};
@@ -63,6 +65,7 @@ class SavingStore {
     const std::scoped_lock lock(asked_.mutex);
     asked_.work_id = request.work_id;
     asked_.is_automatic = request.is_automatic;
+    asked_.sealed_unix_s = request.sealed_unix_s;
     ++asked_.tickets;
     EXPECT_EQ(request.size_bytes, 4096U);
     return msg::UploadTicket{.upload_id = "1", .url = "https://store/1", .ticket = "t"};
@@ -81,6 +84,11 @@ class SavingStore {
 class DiskSaves : public SchedulerRoom {
  protected:
   void run_once(bool keeps_volumes, bool is_saved = false) {
+    run(keeps_volumes, is_saved);
+    ASSERT_TRUE(power("c-0", PowerAction::poweroff));
+    report_domain(msg::DomainState::shutoff);
+  }
+  void run(bool keeps_volumes, bool is_saved = false) {
     image_store_.process().on_loop([this] {
       store_ = std::make_unique<SavingStore>(asked_, image_store_.process().bus());
       return true;
@@ -100,8 +108,6 @@ class DiskSaves : public SchedulerRoom {
     ASSERT_TRUE(eventually([&] { return disk() && disk()->disk_bytes > 0; }));
     ASSERT_TRUE(power("c-0", PowerAction::poweron));
     report_domain(msg::DomainState::running);
-    ASSERT_TRUE(power("c-0", PowerAction::poweroff));
-    report_domain(msg::DomainState::shutoff);
   }
   void save_at_power_off() {
     ASSERT_TRUE(registry_.emit(msg::NodeDefined{{.node_id = {"c-0"},
@@ -183,6 +189,32 @@ TEST_F(DiskSaves, OfAHostGoThroughEachStepAlsoAfterARestart) {
   const std::scoped_lock lock(asked_.mutex);
   EXPECT_EQ(asked_.content_id, "f1");
   EXPECT_TRUE(eventually([&] { return state_of("c").host_id.value == "h9"; }));
+}
+
+TEST_F(DiskSaves, OfAHostAreMadeWhileTheNodeRuns) {
+  run(true);
+  const auto begun = save();
+  ASSERT_TRUE(begun) << begun.error().detail;
+  ASSERT_TRUE(eventually([&] { return asked_.sends > 1; }));
+  EXPECT_EQ(state_of("c").state, msg::NodeState::active);
+  restart();
+  ASSERT_TRUE(eventually([&] { return asked_.tickets > 1; })) << "asked for again";
+  place({.generation = 1,
+         .generations = {{.number = 1, .name = "clean"}},
+         .ended_work_id = begun->work.work_id},
+        {{.kind = msg::BaseFileKind::layer, .content_id = "f1"}});
+  ASSERT_TRUE(has_ended());
+  EXPECT_EQ(disk()->work.reason, "");
+  EXPECT_EQ(disk()->host_id.value, "h9") << "something was written since";
+  EXPECT_TRUE(disk()->is_changed);
+  const std::scoped_lock lock(asked_.mutex);
+  EXPECT_EQ(asked_.content_id, "f1");
+  EXPECT_EQ(asked_.sealed_unix_s, 1234);
+}
+
+TEST_F(DiskSaves, InTheImageStoreAreRefusedWhileTheNodeRuns) {
+  run(false);
+  EXPECT_EQ(save().error().detail, "node c runs: its disk can be changed when it is off");
 }
 
 TEST_F(DiskSaves, InTheImageStoreAreAskedForUntilTheyAreAccepted) {

@@ -37,10 +37,12 @@ void begin_removal(Draft& draft, StoredNode& node, const RemovableRun& run) {
                     .first_generation = run.first == run.last ? 0 : run.first};
 }
 
-/// Once: whatever comes of it, the next one is due when the node has run again.
-void begin_save(Draft& draft, StoredNode& node) {
+/// Once: whatever comes of it, the next one is due when the node has run again, or has run for long
+/// enough.
+void begin_save(Draft& draft, StoredNode& node, const std::string& what) {
   node.is_save_due = false;
-  node.disk_work = {.work_id = work_id_of(node, "save"),
+  node.save_begun_unix_s = draft.now_unix_s();
+  node.disk_work = {.work_id = work_id_of(node, what),
                     .kind = DiskWorkKind::save,
                     .begun_unix_s = draft.now_unix_s(),
                     .is_automatic = true};
@@ -54,19 +56,36 @@ bool has_failed(const msg::DiskWork& work) {
 }
 
 /// If the list is full, room is made first, once.
-void begin_due_save(Draft& draft, StoredNode& node) {
-  if (!node.definition.save_at_power_off || !has_changed_disk(node)) {
-    node.is_save_due = false;
-    return;
-  }
-  if (!node.is_volume_ready || !is_disk_reachable(draft, node)) return;
+void begin_save_or_removal(Draft& draft, StoredNode& node, const std::string& what) {
   const auto& last = node.disk_work;
   const bool is_refused =
       last.is_automatic && last.kind == DiskWorkKind::remove && has_failed(last);
   const bool is_full = node.disk.generations.size() >= msg::generations_max;
   const auto run = is_full && !is_refused ? removable_run(node, 0) : std::nullopt;
   if (run) return begin_removal(draft, node, *run);
-  begin_save(draft, node);
+  begin_save(draft, node, what);
+}
+
+void begin_due_save(Draft& draft, StoredNode& node) {
+  if (!node.definition.save_at_power_off || !has_changed_disk(node)) {
+    node.is_save_due = false;
+    return;
+  }
+  if (!node.is_volume_ready || !is_disk_reachable(draft, node)) return;
+  begin_save_or_removal(draft, node, "save");
+}
+
+/// Since when the running node was not saved, nor begun to be.
+std::int64_t unsaved_since_unix_s(const StoredNode& node) {
+  return std::max(node.running_unix_s, node.save_begun_unix_s);
+}
+
+bool is_periodic_save_due(const Draft& draft, const StoredNode& node) {
+  const std::int64_t period_s = std::int64_t{node.definition.save_every_minutes} * 60;
+  return period_s > 0 && runs_on_kept_disk(node) && !node.is_removed &&
+         !msg::is_under_way(node.disk_work) && node.is_volume_ready && has_changed_disk(node) &&
+         is_disk_reachable(draft, node) &&
+         draft.now_unix_s() - unsaved_since_unix_s(node) >= period_s;
 }
 
 }  // namespace
@@ -111,12 +130,34 @@ void record_save_due(StoredNode& node) {
 }
 
 void begin_automatic_work(Draft& draft, StoredNode& node) {
-  if (!node.host_id.empty() || node.is_removed || msg::is_under_way(node.disk_work)) return;
-  if (node.is_save_due) return begin_due_save(draft, node);
+  // While it runs, the layers that its host has in use stay there; the next start reads what was
+  // merged.
+  const bool is_running = runs_on_kept_disk(node);
+  if (node.is_removed || msg::is_under_way(node.disk_work)) return;
+  if (!node.host_id.empty() && !is_running) return;
+  if (!is_running && node.is_save_due) return begin_due_save(draft, node);
   const auto& last = node.disk_work;
   const bool was_saved = last.is_automatic && last.kind == DiskWorkKind::save && !has_failed(last);
-  if (!was_saved || node.is_desired_on || !node.is_volume_ready) return;
+  if (!was_saved || (node.is_desired_on && !is_running) || !node.is_volume_ready) return;
   if (const auto run = removable_run(node, automatic_spare_max)) begin_removal(draft, node, *run);
+}
+
+Plan plan_periodic_saves(const View& view, std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  std::vector<const StoredNode*> due;
+  for (const auto& id : view.nodes_saved_periodically())
+    if (is_periodic_save_due(draft, *view.node(id))) due.push_back(view.node(id));
+  if (due.empty()) return {};
+  std::ranges::stable_sort(due, {}, [](const auto* node) { return unsaved_since_unix_s(*node); });
+  std::map<msg::HostId, std::size_t> under_way;
+  for (const auto& id : view.nodes_with_disk_work()) ++under_way[view.node(id)->disk_host_id];
+  for (const auto* node : due) {
+    if (under_way[node->disk_host_id] >= periodic_saves_max) continue;
+    ++under_way[node->disk_host_id];
+    begin_save_or_removal(draft, draft.edit(node->definition.node_id),
+                          "save-" + std::to_string(draft.now_unix_s()));
+  }
+  return draft.changes().nodes.empty() ? Plan{} : finish(draft);
 }
 
 Plan plan_due_saves(const View& view, std::int64_t now_unix_ms) {

@@ -1,5 +1,5 @@
-// Saves of disks that begin because a node went off, if its definition asks for that; and which
-// generations of such saves are removed again.
+// Saves of disks that begin because a node went off, or every few minutes while it runs, if its
+// definition asks for that; and which generations of such saves are removed again.
 #pragma once
 
 #include <optional>
@@ -31,6 +31,14 @@ void record_save_due(StoredNode& node);
 /// Begins the save that is due, or a removal after one has ended. A save for which there is no room
 /// is recorded as one that failed. While the host of the disk is not up, a save stays due.
 void begin_automatic_work(Draft& draft, StoredNode& node);
+
+/// Saves of nodes that run on one host and are saved every few minutes begin only while fewer than
+/// this are under way there.
+constexpr std::size_t periodic_saves_max = 2;
+
+/// Begins the saves of nodes that run and were not saved for as long as their definitions say,
+/// those that wait longest first. One that fails is tried again after as long.
+Plan plan_periodic_saves(const View& view, std::int64_t now_unix_ms);
 
 /// Begins the saves that were due when their hosts were not up.
 Plan plan_due_saves(const View& view, std::int64_t now_unix_ms);

@@ -25,8 +25,9 @@ std::string shown_generation(std::uint64_t number) {
   return "generation " + std::to_string(number);
 }
 
-core::Result<void> check_off(const StoredNode& node) {
+core::Result<void> check_off(const StoredNode& node, DiskWorkKind kind) {
   const auto& name = node.definition.name;
+  if (kind == DiskWorkKind::save && runs_on_kept_disk(node)) return {};
   if (!node.host_id.empty())
     return core::refuse(ErrorCode::wrong_state,
                         "node " + name + (node.is_grant_on ? " runs" : " is being stopped") +
@@ -95,7 +96,7 @@ bool is_void(const View& view, const StoredNode& node, const msg::ChangeDisk& re
 
 core::Result<void> check_work(const View& view, const StoredNode& node,
                               const msg::ChangeDisk& request) {
-  if (auto off = check_off(node); !off) return off;
+  if (auto off = check_off(node, request.kind); !off) return off;
   if (msg::is_under_way(node.disk_work) && !is_void(view, node, request))
     return core::refuse(ErrorCode::wrong_state, text_of(node.disk_work));
   if (!node.is_volume_ready)
@@ -159,6 +160,11 @@ bool is_deleted_first(const View& view, const msg::NodeId& id) {
 
 }  // namespace
 
+bool runs_on_kept_disk(const StoredNode& node) {
+  return !node.host_id.empty() && node.host_id == node.disk_host_id && node.is_grant_on &&
+         node.running_unix_s > 0;
+}
+
 bool is_continued_on_host(const StoredNode& node, std::uint64_t number) {
   const auto* current = find_generation(node, node.disk.generation);
   return !node.disk_host_id.empty() && current && current->parent == number;
@@ -181,7 +187,8 @@ msg::NodeDisk disk_of(const StoredNode& node) {
       .work = node.disk_work,
       .is_changed = is_changed(node),
       .save_at_power_off = node.definition.save_at_power_off,
-      .is_save_due = node.is_save_due};
+      .is_save_due = node.is_save_due,
+      .save_every_minutes = node.definition.save_every_minutes};
 }
 
 core::Result<Plan> plan_disk_work(const View& view, const msg::ChangeDisk& request,
@@ -200,6 +207,7 @@ core::Result<Plan> plan_disk_work(const View& view, const msg::ChangeDisk& reque
                     .begun_unix_s = draft.now_unix_s()};
   if (request.kind == DiskWorkKind::remove) return finish(draft);
   node.is_save_due = false;
+  if (request.kind == DiskWorkKind::save) node.save_begun_unix_s = draft.now_unix_s();
   if (request.kind == DiskWorkKind::roll_back) discard_host_disk(draft, node);
   return finish(draft);
 }
@@ -252,13 +260,14 @@ std::vector<msg::WorkOnDisk> disk_works(const View& view) {
 }
 
 Plan plan_disk_work_ended(const View& view, const msg::WorkOnDisk& work, const std::string& reason,
-                          std::int64_t now_unix_ms) {
+                          std::int64_t now_unix_ms, bool is_continued) {
   const auto* known = view.node(work.node_id);
   if (!known || known->disk_work.work_id != work.work_id || !msg::is_under_way(known->disk_work))
     return {};
   Draft draft{view, now_unix_ms};
   StoredNode& node = draft.edit(work.node_id);
-  if (is_host_save(node) && reason.empty()) release_host_disk(node);
+  const bool has_all = reason.empty() && node.host_id.empty() && !is_continued;
+  if (is_host_save(node) && has_all) release_host_disk(node);
   auto& ended = node.disk_work;
   ended.ended_unix_s = draft.now_unix_s();
   ended.reason = reason;

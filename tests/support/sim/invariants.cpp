@@ -252,7 +252,8 @@ void Invariants::check_node_step(const std::string& key, const scheduler::Stored
   const auto& id = now->definition.node_id.value;
   if (!now->host_id.empty() && now->is_grant_on)
     granted_.insert(now->host_id.value + " " + run_name(id, now->epoch));
-  if (msg::is_under_way(now->disk_work) && !now->host_id.empty())
+  const bool is_on_kept_disk = now->host_id == now->disk_host_id;
+  if (msg::is_under_way(now->disk_work) && !now->host_id.empty() && !is_on_kept_disk)
     fail("node " + id + " is on a host while its disk is worked on");
   if (!before) return;
   if (now->epoch < before->epoch) fail("the epoch of node " + id + " decreases");
