@@ -50,7 +50,7 @@ struct SubscribingRoom {
 };
 
 /// Waits until `condition`; false when the deadline passes first.
-bool eventually(const std::function<bool()>& condition) {
+bool comes_true(const std::function<bool()>& condition) {
   const auto end = std::chrono::steady_clock::now() + wait_timeout;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
@@ -68,7 +68,7 @@ struct WatchingRoom {
     runtime.bus.watch_completeness([](std::int64_t ms) { complete_ms = ms; });
   }
   static bool wait(bool is_complete) {
-    return eventually([&] { return (complete_ms > 0) == is_complete; });
+    return comes_true([&] { return (complete_ms > 0) == is_complete; });
   }
 };
 
@@ -324,7 +324,7 @@ TEST(Core, ArchivedRecordsLeaveMemoryAndStayReadableAfterARestart) {
     Process registry(deployment, "registry", {}, build_room);
     ASSERT_TRUE(caller.call(msg::Ping{}, {.to = "registry", .deadline = wait_timeout}));
     ASSERT_TRUE(
-        eventually([&] { return registry.on_loop([&] { return registry.store().is_loaded(); }); }));
+        comes_true([&] { return registry.on_loop([&] { return registry.store().is_loaded(); }); }));
     registry.on_loop([&] {
       core::Context context = registry.bus().context();
       auto tx = registry.store().begin(context);
@@ -338,7 +338,7 @@ TEST(Core, ArchivedRecordsLeaveMemoryAndStayReadableAfterARestart) {
   }
   Process registry(deployment, "registry", {}, build_room);
   ASSERT_TRUE(
-      eventually([&] { return registry.on_loop([&] { return registry.store().is_loaded(); }); }));
+      comes_true([&] { return registry.on_loop([&] { return registry.store().is_loaded(); }); }));
   using Index = std::vector<std::pair<std::string, std::int64_t>>;
   EXPECT_EQ(registry.on_loop([&] { return room->index; }),
             (Index{{"nucleus:registry:finished:31", 3}, {"nucleus:registry:finished:42", 4}}));
@@ -451,7 +451,7 @@ TEST(Core, BoundsTheBytesOfRequestsThatWaitForAnEvent) {
     tx.write(handled_key, Counted{50});
     return tx.commit().has_value();
   });
-  ASSERT_TRUE(eventually([&] { return !is_loaded(); }));
+  ASSERT_TRUE(comes_true([&] { return !is_loaded(); }));
   deployment.redis.start();
   ASSERT_TRUE(answers());
   ask("third");  // a reload has forgotten the first
