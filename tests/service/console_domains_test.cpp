@@ -74,6 +74,7 @@ class ConsoleDomains : public ProvisionerRoom {
     seed_ = number_from("NUCLEUS_SEED", std::random_device{}());
     random_.seed(seed_);
     config_.state_directory = folder_.path();
+    std::filesystem::create_directory(provisioner::console_directory(config_));
     config_.console_service = provisioner::ConsoleServiceAddress{
         .endpoint = {.address = "127.0.0.1", .port = hosts_port_}};
     config_.console_log_bytes_max = 64 << 20;
