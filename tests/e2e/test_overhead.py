@@ -133,7 +133,8 @@ def guest_runs(site, node):
 
 def wait_for_run(site, word):
     """Waits until a tool runs on a host of the rack, or in its guest's agent."""
-    wait_until(lambda: any(word in line for line in measuring_processes(site)), f"{word} runs", MEASURE_S)
+    wait_until(lambda: any(word in line for line in measuring_processes(site)), f"{word} runs",
+               MEASURE_S)
 
 
 @pytest.fixture(scope="module", name="certificate")

@@ -214,7 +214,7 @@ TEST_F(DiskSaves, OfAHostAreMadeWhileTheNodeRuns) {
 
 TEST_F(DiskSaves, InTheImageStoreAreRefusedWhileTheNodeRuns) {
   run(false);
-  EXPECT_EQ(save().error().detail, "node c runs: its disk can be changed when it is off");
+  EXPECT_EQ(save().error().detail, "node c-0 runs: its disk can be changed when it is off");
 }
 
 TEST_F(DiskSaves, InTheImageStoreAreAskedForUntilTheyAreAccepted) {

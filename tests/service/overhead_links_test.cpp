@@ -65,19 +65,19 @@ msg::ComputesetChanged a_start(std::int64_t start_unix_s, int nodes) {
 
 TEST_F(OverheadLinks, ChecksTheLinksOnceAfterEachStartIfTheOperatorSaysSo) {
   start({{"overhead.check_start_s", "60"}});
-  site_.computes_active = 3;
+  site_.computes_active = 4;
   ASSERT_TRUE(scheduler_.emit(a_start(100, 1)));
-  ASSERT_TRUE(scheduler_.emit(a_start(100, 3)));
+  ASSERT_TRUE(scheduler_.emit(a_start(100, 4)));
   const auto measured = events_.next<msg::LinksMeasured>();
   ASSERT_TRUE(measured);
   EXPECT_EQ(measured->failure, "");
-  EXPECT_EQ(measured->links, 3U);
-  ASSERT_TRUE(scheduler_.emit(a_start(100, 3))) << "it has changed, and did not start again";
+  EXPECT_EQ(measured->links, 6U);
+  ASSERT_TRUE(scheduler_.emit(a_start(100, 4))) << "it has changed, and did not start again";
   site_.bad_latency_us = 900;
-  ASSERT_TRUE(scheduler_.emit(a_start(200, 3)));
+  ASSERT_TRUE(scheduler_.emit(a_start(200, 4)));
   const auto slow = events_.next<msg::LinksMeasured>();
   ASSERT_TRUE(slow);
-  EXPECT_EQ(slow->slow_links, 2U);
+  EXPECT_EQ(slow->slow_links, 3U);
   EXPECT_EQ(site_.seen().size(), 2U);
 }
 
