@@ -146,7 +146,7 @@ inline constexpr Argument overhead_words[] = {
     {"PART", "links: run or show"},
     {"--certificate", "this one instead of the newest"},
     {"--seconds", "run: begin no new runs after this long", number},
-    {"--tools", "run: these, separated by commas: mpi, memory, storage, silicon, silicon_small"},
+    {"--tools", "run: only mpi, memory, storage, silicon or silicon_small; or mpi,memory"},
     {"--format", "table, json, yaml, csv or rest; export: json, csv, openmetrics, reframe, bencher",
      one, false, "table"},
     wait,

@@ -24,7 +24,7 @@ BAD = {"NODES": ("vm-c1-00,vm-c1-77", "vm-c1-77,vm-c1-00", "vm-c1-[00,77]"),
        "NAMES": ("demo,nowhere", "nowhere,demo", "demo,bad name")}
 # These take a number: minutes, a count or an ID; or any text.
 NUMBERS = ("ID", "--count", "--at-least", "--walltime", "--wait-limit", "--seconds", "WALLTIME",
-           "--on-behalf-of", "--record", "FILE", "--speed", "--idle")
+           "--every", "--on-behalf-of", "--record", "FILE", "--speed", "--idle")
 # These do not reach a server, or ask at a terminal.
 LOCAL = ("init", "active")
 
