@@ -210,8 +210,8 @@ Health check_health(const StateDirectory& state, const Deployment& deployment, C
   }
   health.hosts = std::move(listed->hosts);
   if (listed->next.empty()) return health;
-  auto rest = call_all_pages(caller, msg::ListHosts{.page = {.after = listed->next}},
-                             &msg::Hosts::hosts);
+  auto rest =
+      call_all_pages(caller, msg::ListHosts{.page = {.after = listed->next}}, &msg::Hosts::hosts);
   if (rest)
     std::ranges::move(*rest, std::back_inserter(health.hosts));
   else
