@@ -33,7 +33,7 @@ struct Tool {
   Place place;
   OutputFormat format;
   std::span<const std::string_view> argv;
-  bool is_optional = false;  // it runs only where it is named: images and hosts may lack it
+  bool is_optional = false;  // runs only if it is named: not every image and host has it
 };
 
 /// One figure of a tool's output. `field` is its name in what parse_output() returns; the value is

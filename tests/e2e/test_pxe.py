@@ -88,7 +88,7 @@ def frontend_fixture(site):
 @pytest.fixture(name="neighbour", scope="module", autouse=True)
 def neighbour_fixture(site, frontend, comet):
     """The card of a compute on the frontend's host, whose own frontend is off. It boots while other
-    tests run: it takes half a minute to find that nobody answers."""
+    tests run: its DHCP requests time out after half a minute."""
     node = "vm-other-00"
     site.deployment.nucleus("cluster", "create", "other", "--computes", "1", "--memory-mb", "128")
     comet("node", "netboot", "other", node)

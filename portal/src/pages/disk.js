@@ -11,7 +11,7 @@ import { useEvent } from "../lib/use_event.js";
 /** @typedef {import("../api").NodeDisk} NodeDisk */
 /** @typedef {import("../api").DiskGeneration} DiskGeneration */
 
-const lookAgain = 1000;  // ms: the end of work on a disk is no event of its own
+const lookAgain = 1000;  // ms: no event reports the end of work on a disk
 
 const works = { save: "being saved", roll_back: "being rolled back", remove: "being merged" };
 

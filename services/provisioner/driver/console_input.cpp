@@ -18,7 +18,7 @@ using SystemError = boost::system::error_code;
 constexpr std::chrono::milliseconds accept_timeout{2'000};
 constexpr std::chrono::milliseconds connect_again{1'000};
 constexpr std::size_t input_path_bytes_max = 107;
-constexpr std::chrono::milliseconds stay{20};  // there is no event for what QEMU has read
+constexpr std::chrono::milliseconds stay{20};  // polled: QEMU does not report what it has read
 constexpr int stays_max = 500;
 
 /// What was written to the socket, and not read yet.

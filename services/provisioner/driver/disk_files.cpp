@@ -30,7 +30,7 @@ std::string continues_path(const std::string& directory) {
   return directory + "/continues";
 }
 
-/// 0 = the file is no overlay.
+/// 0 = the file is not an overlay.
 std::int64_t number_of(std::string_view name) {
   if (!name.starts_with(overlay_beginning) || !name.ends_with(overlay_ending)) return 0;
   name.remove_prefix(overlay_beginning.size());

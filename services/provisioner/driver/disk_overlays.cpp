@@ -26,7 +26,7 @@ constexpr std::size_t overlays_max = 16;  // then a disk whose files cannot be m
 constexpr std::uint64_t more_than_any_disk = std::uint64_t{1} << 60;
 constexpr std::chrono::milliseconds strip_timeout{20'000};
 
-/// That there is no domain now says nothing about the disk.
+/// `not_found` is for a missing disk: a missing domain is `unavailable`.
 core::Error not_sealed(const core::Error& error) {
   return {.code = error.code == ErrorCode::not_found ? ErrorCode::unavailable : error.code,
           .detail = "the disk cannot be sealed: " + error.detail};

@@ -1,9 +1,8 @@
-// The disk of a domain that runs. QEMU may open a file again by its path, so none of its files is
-// renamed or replaced: it gets overlays, disk.NUMBER.qcow2, and a sealed file stays where it is.
+// The disk of a running domain. QEMU may reopen a file by its path, so no file of the disk is
+// renamed or replaced: overlays are added, and a sealed file keeps its path.
 //   disk.qcow2          the file that the domain started with
-//   disk.NUMBER.qcow2   an overlay over the file before it; NUMBER is the Unix time of its
-//   addition.
-//                       The last one is the top.
+//   disk.NUMBER.qcow2   an overlay over the file before it, the last one is the top; NUMBER is the
+//                       Unix time at which it was added
 //   layers/SAVE.sealed  a second link of the sealed file, which the top lies on
 // Once the image store has published the sealed file, it is a layer too, by a link: all files up to
 // the newest such one are published. At most one file below the top is not. Each function may be

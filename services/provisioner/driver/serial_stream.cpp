@@ -97,7 +97,7 @@ void SerialStream::read_service() {
   service_->receive([self = shared_from_this()](std::optional<std::string_view> bytes) {
     if (!bytes) return self->disconnect();
     if (self->is_ended_) return;
-    if (!self->input_) return self->read_service();  // nobody is there to read it
+    if (!self->input_) return self->read_service();  // the domain has ended: its input is discarded
     self->input_->write(std::string(*bytes), [self] { self->read_service(); });
   });
 }
