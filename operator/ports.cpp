@@ -4,13 +4,12 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
-#include <cstddef>
 #include <random>
 
 #include "core/config/endpoint.hpp"
+#include "core/files/claim.hpp"
 #include "operator/services.hpp"
 #include "operator/slurm.hpp"
 
@@ -70,16 +69,9 @@ std::optional<std::uint16_t> free_port(const Deployment& deployment, const std::
 
 bool PortClaims::take(std::uint16_t port) {
   if (held_.contains(port)) return true;
-  // An abstract name, which ends with the command however it ends.
-  const auto name = fmt::format("nucleus-port-{}", port);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  name.copy(address.sun_path + 1, sizeof address.sun_path - 1);
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
   const auto [claim, is_new] =
-      held_.try_emplace(port, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (bind(claim->second.number(), reinterpret_cast<const sockaddr*>(&address), size) == 0)
-    return true;
+      held_.try_emplace(port, core::claim_name(fmt::format("nucleus-port-{}", port)));
+  if (claim->second.is_open()) return true;
   held_.erase(claim);
   return false;
 }

@@ -3,30 +3,16 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <random>
 #include <stdexcept>
 #include <string>
 
-namespace nucleus::tests {
+#include "core/files/claim.hpp"
 
-/// Whether this process holds the port against other tests: by an abstract unix socket, until the
-/// process ends. `free_port` in tests/e2e/conftest.py uses the same name.
-inline bool claim_port(int port) {
-  const auto name = "nucleus-test-port-" + std::to_string(port);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  name.copy(address.sun_path + 1, sizeof address.sun_path - 1);
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
-  const int claim = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (bind(claim, reinterpret_cast<const sockaddr*>(&address), size) == 0) return true;
-  close(claim);
-  return false;
-}
+namespace nucleus::tests {
 
 /// A port that nobody listens at, and that no other test gets while this process runs. It is below
 /// the ports that the kernel gives to connections (from 32,768) and those that `nucleus up` chooses
@@ -47,7 +33,8 @@ inline int free_port() {
     const bool is_free =
         bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     close(descriptor);
-    if (is_free && claim_port(port)) return port;
+    // The name that `free_port` in tests/e2e/conftest.py takes, too.
+    if (is_free && core::claim_name("nucleus-test-port-" + std::to_string(port)) >= 0) return port;
   }
   throw std::runtime_error("no free port");
 }
