@@ -32,7 +32,8 @@ struct Error {
   ErrorCode code = ErrorCode::unknown;
   std::string detail = {};
   std::string field = {};  // the invalid field of the request, if any
-  NUCLEUS_FIELDS(code, detail, field);
+  std::int64_t retry_after_s = 0;  // how long the same request is refused; 0 = not known
+  NUCLEUS_FIELDS(code, detail, field, retry_after_s);
 };
 
 /// hello: announces a process's name to the bus after each handshake over tcp; not forwarded.

@@ -1,4 +1,6 @@
 // The registry's handlers that check credentials: tokens, API-key signatures, passwords.
+#include <algorithm>
+
 #include "core/digest/digest.hpp"
 #include "services/registry/credentials.hpp"
 #include "services/registry/keys.hpp"
@@ -96,6 +98,14 @@ core::Result<msg::Principal> Service::accept_signature(const msg::CheckSignature
   return reply;
 }
 
+std::unexpected<core::Error> Service::too_many_failures(std::int64_t refused_ms) {
+  const auto refused_s = std::max<std::int64_t>(1, (refused_ms + 999) / 1000);
+  return std::unexpected(core::Error{
+      .code = core::ErrorCode::no_capacity,
+      .detail = "too many failed log-ins; try again in " + std::to_string(refused_s) + " s",
+      .retry_after_s = refused_s});
+}
+
 std::unexpected<core::Error> Service::too_many_hashes() {
   return core::refuse(core::ErrorCode::no_capacity, "too many log-ins at the same time; try again");
 }
@@ -120,9 +130,8 @@ void Service::check_password(const msg::CheckPassword& request, core::Context&,
     if (is_allowed) person_attempts_.withdraw(person_id.value);
     --hashes_running_;
     metrics_.count_check("password", false);
-    return respond(core::refuse(
-        core::ErrorCode::no_capacity,
-        "too many failed log-ins; try again in " + std::to_string(config_.login_window_s) + " s"));
+    return respond(too_many_failures(std::max(person_attempts_.refused_ms(person_id.value, now),
+                                              origin_attempts_.refused_ms(origin, now))));
   }
   const auto* stored = store_.read(keys::person(person_id));
   const std::string hash = stored ? stored->password_hash : "";

@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <array>
 
 namespace nucleus::registry {
@@ -44,6 +45,12 @@ bool AttemptLimit::begin(const std::string& name, std::int64_t now_ms) {
   if (window.failures >= bounds_.failures_max) return false;
   ++window.failures;
   return true;
+}
+
+std::int64_t AttemptLimit::refused_ms(const std::string& name, std::int64_t now_ms) {
+  const auto& window = window_of(name);
+  if (window.failures < bounds_.failures_max) return 0;
+  return std::max<std::int64_t>(0, window.start_ms + bounds_.window_ms - now_ms);
 }
 
 void AttemptLimit::withdraw(const std::string& name) {

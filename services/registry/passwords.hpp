@@ -39,6 +39,8 @@ class AttemptLimit {
 
   /// Counts an attempt; false if this name has failed too often in its window.
   bool begin(const std::string& name, std::int64_t now_ms);
+  /// How long attempts of this name, which has failed too often, are refused; 0 = not any more.
+  std::int64_t refused_ms(const std::string& name, std::int64_t now_ms);
   /// The attempt succeeded: drops the failures of this name.
   void forgive(const std::string& name) { window_of(name) = {}; }
   /// The attempt was not decided: uncounts it.

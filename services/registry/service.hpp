@@ -86,6 +86,7 @@ class Service {
   void check_password(const msg::CheckPassword& request, core::Context& context,
                       core::Responder<msg::Principal> respond);
   bool begin_hashing();  // false = too many at the same time
+  static std::unexpected<core::Error> too_many_failures(std::int64_t refused_ms);
   static std::unexpected<core::Error> too_many_hashes();
   core::Result<msg::Principal> principal(const msg::PersonId& person_id) const;
   void sweep_nonces(core::Context& context);

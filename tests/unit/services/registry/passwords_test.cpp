@@ -14,7 +14,10 @@ TEST(AttemptLimit, RefusesANameAfterItsFailuresUntilTheWindowEnds) {
   auto limit = a_limit();
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(limit.begin("ada", 0));
   EXPECT_FALSE(limit.begin("ada", 999));
+  EXPECT_EQ(limit.refused_ms("ada", 999), 1);
+  EXPECT_EQ(limit.refused_ms("ben", 999), 0);
   EXPECT_TRUE(limit.begin("ben", 999));
+  EXPECT_EQ(limit.refused_ms("ada", 1'000), 0);
   EXPECT_TRUE(limit.begin("ada", 1'000));
 }
 
