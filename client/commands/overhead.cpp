@@ -224,6 +224,28 @@ core::Result<int> run_links(const Api& api, const Words& words) {
                                                 msg::shown(words["CLUSTER"]));
 }
 
+/// Refuses an option that this verb would ignore.
+core::Result<void> check_options(const Words& words) {
+  const auto verb = words["VERB"];
+  const bool is_run = verb == "run";
+  const bool is_begun = is_run || (verb == "links" && words["PART"] == "run");
+  const bool is_shown = verb == "show" || verb == "export";
+  struct Rule {
+    std::string_view option;
+    bool is_used;
+    std::string_view verbs;
+  };
+  for (const auto& [option, is_used, verbs] :
+       {Rule{"--seconds", is_run, "run"}, Rule{"--tools", is_run, "run"},
+        Rule{"--wait", is_begun, "run and links run"},
+        Rule{"--wait-limit", is_begun, "run and links run"},
+        Rule{"--certificate", is_shown, "show and export"}})
+    if (words.is_given(option) && !is_used)
+      return core::refuse(ErrorCode::invalid_argument,
+                          fmt::format("{} is an option of {} only", option, verbs));
+  return {};
+}
+
 core::Result<int> run_verb(const Api& api, const Words& words) {
   const auto verb = words["VERB"];
   if (verb == "export") return export_certificate(api, words);
@@ -241,6 +263,7 @@ core::Result<int> run_verb(const Api& api, const Words& words) {
 core::Result<int> overhead(const Api& api, const Words& words) {
   if (words["VERB"] != "links" && words.has("PART"))
     return core::refuse(ErrorCode::invalid_argument, "only links has a PART");
+  if (const auto allowed = check_options(words); !allowed) return std::unexpected(allowed.error());
   if (words["VERB"] == "links") {
     if (const auto known = format_of(words["--format"]); !known)
       return std::unexpected(known.error());

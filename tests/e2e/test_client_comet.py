@@ -365,6 +365,20 @@ def test_a_server_with_tls_is_verified_with_the_ca_file(client, tmp_path):
             thread.join()
 
 
+@pytest.mark.parametrize("words, verbs", [
+    (("show", "--tools=mpi"), "run"),
+    (("history", "--seconds=60"), "run"),
+    (("export", "--wait"), "run and links run"),
+    (("links", "show", "--wait-limit=1m"), "run and links run"),
+    (("links", "run", "--tools=mpi"), "run"),
+    (("run", "--certificate=1"), "show and export"),
+])
+def test_an_option_that_the_verb_would_ignore_is_refused(client, words, verbs):
+    option = words[-1].split("=")[0]
+    refused = client.run("overhead", "idle", *words, code=1)
+    assert f"{option} is an option of {verbs} only" in refused.stderr
+
+
 def test_a_measurement_that_cannot_be_made_says_why(client):
     """Also if the one before it ended in the same second."""
     client.deployment.nucleus("cluster", "create", "idle", "--computes", "2")
