@@ -76,16 +76,18 @@ class Events(threading.Thread):
 
 
 class Deployment:
-    """One `nucleus up`."""
+    """One `nucleus up`. `settings`: of its processes, by the names of environment variables."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, settings=None):
         # Unix sockets need short paths.
         self.state = pathlib.Path(tempfile.mkdtemp(prefix="nb-", dir="/tmp"))
         self.options = options
+        self.settings = settings or {}
         self.connection = None
 
     def nucleus(self, *words):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NUCLEUS_")}
+        environment |= self.settings
         split = 2 if words[0] in ("cluster", "image", "host") else 1
         words = [*words[:split], "--state", self.state, *words[split:]]
         ran = subprocess.run([BIN / "nucleus", *words], text=True, capture_output=True,
@@ -144,9 +146,9 @@ class Deployment:
 
 
 @contextlib.contextmanager
-def deployment(*options):
+def deployment(*options, settings=None):
     """Starts a deployment; stops and removes it at the end."""
-    one = Deployment(*options)
+    one = Deployment(*options, settings=settings)
     try:
         one.up()
         yield one

@@ -105,6 +105,7 @@ void Uploads::publish_layer(const StoredUpload& upload) {
                            .format = msg::ImageFormat::qcow2,
                            .from = {.disk = folder_.path_of(upload.upload_id)},
                            .is_upload = true,
+                           .is_final = true,
                            .size_bytes = upload.size_bytes,
                            .sha256 = upload.sha256,
                            .limits = {.size_bytes_max = config_.upload_bytes_max,

@@ -1,5 +1,4 @@
-// Copies a file into the store and checks what was copied, in one pass: later changes of the source
-// have no effect.
+// Puts a file into the store, and then checks it there: later changes of the source have no effect.
 #pragma once
 
 #include <cstdint>
@@ -28,10 +27,15 @@ struct FileLimits {
 core::Result<FileDigest> copy_file(const std::string& from, const std::string& to,
                                    std::uint64_t size_bytes_max);
 
-/// As `copy_file`, and `invalid_argument` (field `format`) if the copy's header is not what
-/// `format` says. If `to` is empty, the file is only read.
-core::Result<CheckedFile> copy_checked(const std::string& from, const std::string& to,
-                                       msg::ImageFormat format, const FileLimits& limits);
+/// Puts the file at `to`, synced: a copy; or, of a file that `is_final`, which nothing writes any
+/// more, another link if the file system allows that. Fails as `copy_file`.
+core::Result<void> place_file(const std::string& from, const std::string& to,
+                              std::uint64_t size_bytes_max, bool is_final);
+
+/// Reads a whole file. Blocks. Errors of `copy_file`, and `invalid_argument` (field `format`) if
+/// its header is not what `format` says.
+core::Result<CheckedFile> check_file(const std::string& path, msg::ImageFormat format,
+                                     const FileLimits& limits);
 
 /// What the file must be, as far as it was given.
 struct Expected {

@@ -108,8 +108,8 @@ core::Result<FileDigest> Qcow2Store::put_sent_copy(const MergeRequest& request) 
       made = std::unexpected(stripped.error());
   core::Result<FileDigest> digest;
   if (made) {
-    const auto checked = copy_checked(
-        unfinished / "disk", {}, msg::ImageFormat::qcow2,
+    const auto checked = check_file(
+        unfinished / "disk", msg::ImageFormat::qcow2,
         {.size_bytes_max = layer_bytes_max(request), .virtual_bytes_max = request.disk_bytes});
     if (checked)
       digest = FileDigest{.size_bytes = checked->size_bytes, .sha256 = checked->sha256};

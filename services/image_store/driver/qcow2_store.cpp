@@ -42,7 +42,9 @@ core::Result<StagedFiles> copy_files(const StageRequest& request, const fs::path
     *digest = *copied;
   }
   if (from.disk.empty()) return staged;
-  auto checked = copy_checked(from.disk, to / "disk", request.format, request.limits);
+  auto placed = place_file(from.disk, to / "disk", request.limits.size_bytes_max, request.is_final);
+  if (!placed) return std::unexpected(placed.error());
+  auto checked = check_file(to / "disk", request.format, request.limits);
   if (!checked) return std::unexpected(checked.error());
   if (auto same = check_expected(*checked, expected_of(request)); !same)
     return std::unexpected(same.error());

@@ -10,7 +10,7 @@ class SimulatedStore : public StoreDriver {
  public:
   core::Result<StagedFiles> stage(const StageRequest& request) override {
     if (!request.is_upload) return StagedFiles{};
-    auto checked = copy_checked(request.from.disk, {}, request.format, request.limits);
+    auto checked = check_file(request.from.disk, request.format, request.limits);
     if (!checked) return std::unexpected(checked.error());
     if (auto same = check_expected(*checked, expected_of(request)); !same)
       return std::unexpected(same.error());

@@ -25,6 +25,7 @@ struct StageRequest {
   msg::ImageFormat format = msg::ImageFormat::unknown;
   ImageFiles from = {};  // files to copy
   bool is_upload = false;
+  bool is_final = false;         // nothing writes the disk any more
   std::uint64_t size_bytes = 0;  // that the disk must have; 0 = not given
   std::string md5 = {};          // that the disk must have, hex in either case; empty = not given
   std::string sha256 = {};       // likewise
@@ -105,8 +106,8 @@ struct FlattenRequest {
 class StoreDriver {
  public:
   virtual ~StoreDriver() = default;
-  /// Copies the files to a place that only the store can write, and checks the copy of the disk:
-  /// its size, its header, its digests. If it fails, nothing is left.
+  /// Puts the files where only the store can write, and checks the disk there: its size, its
+  /// header, its digests. The files of `from` stay. If it fails, nothing else is left.
   virtual core::Result<StagedFiles> stage(const StageRequest& request) = 0;
   /// Removes what `stage` left behind when an earlier process was killed.
   virtual core::Result<void> remove_unfinished() = 0;

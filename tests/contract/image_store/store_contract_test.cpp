@@ -142,6 +142,38 @@ TEST(Qcow2Store, KeepsACopyThatAnOpenUploadCannotChange) {
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(copy), {}), std::string(512, 'x'));
 }
 
+TEST(Qcow2Store, LinksAFileThatIsFinalAndKeepsItWhenTheUploadIsGone) {
+  Qcow2World world;
+  const std::string source = world.folder.file("disk.raw");
+  std::ofstream(source, std::ios::binary) << std::string(512, 'x');
+  const auto staged = world.store.stage({.folder = "x",
+                                         .format = msg::ImageFormat::raw,
+                                         .from = {.disk = source},
+                                         .is_upload = true,
+                                         .is_final = true,
+                                         .limits = limits});
+  ASSERT_TRUE(staged) << staged.error().detail;
+  EXPECT_EQ(staged->disk.md5, "9147bc1f0f20e8ae1932e616b51240fb");
+  const auto disk = world.store.files_of(raw_image("x")).disk;
+  EXPECT_TRUE(std::filesystem::equivalent(disk, source));
+  std::filesystem::remove(source);
+  std::ifstream kept(disk, std::ios::binary);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(kept), {}), std::string(512, 'x'));
+}
+
+TEST(Qcow2Store, RefusesALinkInPlaceOfAFileThatIsFinal) {
+  Qcow2World world;
+  const std::string source = world.folder.file("disk.raw");
+  std::filesystem::create_symlink("/etc/hostname", source);
+  const auto refused = world.store.stage({.folder = "x",
+                                          .format = msg::ImageFormat::raw,
+                                          .from = {.disk = source},
+                                          .is_final = true,
+                                          .limits = limits});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::not_found);
+}
+
 TEST(Qcow2Store, RemovesWhatAnEarlierProcessDidNotFinish) {
   Qcow2World world;
   std::filesystem::create_directories(world.folder.file("images") + "/x.new");
