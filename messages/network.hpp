@@ -18,7 +18,9 @@ struct Port {
   std::string gateway = {};         // empty = no gateway
   std::uint32_t vlan = 0;           // 2..4094
   bool is_public = false;
-  NUCLEUS_FIELDS(mac, ip, prefix_length, gateway, vlan, is_public);
+  std::string name_server = {};  // where Nucleus answers DHCP and DNS, in the same subnet; empty =
+                                 // it does not: see AddressMode
+  NUCLEUS_FIELDS(mac, ip, prefix_length, gateway, vlan, is_public, name_server);
 };
 
 /// The VLAN, the subnet and the partitions leased to a cluster.
@@ -28,7 +30,8 @@ struct ClusterNetwork {
   std::uint32_t vlan = 0;   // 2..4094, of no other cluster; quarantined after the cluster
   std::string subnet = {};  // private: 10.0.0.0/24, /20 or /19, the same for all clusters
   std::vector<FabricLease> fabrics = {};  // by name: one of each fabric, or none
-  NUCLEUS_FIELDS(cluster_id, project_id, vlan, subnet, fabrics);
+  std::string name_server = {};           // of its ports: see Port; of no node
+  NUCLEUS_FIELDS(cluster_id, project_id, vlan, subnet, fabrics, name_server);
 };
 
 struct ClusterNetworks {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "messages/allocations.hpp"
+#include "messages/hibernation.hpp"
 #include "messages/host_classes.hpp"
 #include "messages/reservations.hpp"
 #include "messages/scheduler.hpp"
@@ -62,9 +63,11 @@ struct PlanChange {
   std::optional<ClassifyHost> classify_host = {};
   std::optional<DefineHostClass> host_class = {};
   std::optional<RemoveHostClass> remove_host_class = {};
+  std::optional<HibernateComputeset> hibernate = {};
+  std::optional<ResumeComputeset> resume = {};
   NUCLEUS_FIELDS(viewer, walltime, power_computeset, shrink, power_node, power_nodes, drain,
                  allocation, reservation, remove_reservation, remove_host, classify_host,
-                 host_class, remove_host_class);
+                 host_class, remove_host_class, hibernate, resume);
 };
 
 }  // namespace nucleus::msg

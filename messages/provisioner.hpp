@@ -56,9 +56,11 @@ struct Grant {
   bool is_disk_on_host = false;  // the node's disk is a volume of this host, not the image store's
   std::vector<LeasedAdapter> adapters = {};  // PCI functions of the host that the domain has
   bool boots_from_network = false;           // as the node is defined
+  std::string hibernation_id = {};  // on: resume from the memory that was saved under this name, or
+                                    // boot if that fails; off: save it, then stop. Empty = neither
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, node_name, epoch, revision, is_on, is_graceful,
                  stop_by_unix_ms, reboots, resets, cpus, memory_mb, ports, peers, volume,
-                 is_disk_on_host, adapters, boots_from_network);
+                 is_disk_on_host, adapters, boots_from_network, hibernation_id);
 };
 
 /// Gives a host new or changed grants. `revision` counts the changes of the host's grants, without
@@ -179,6 +181,11 @@ inline std::optional<Error> check(const SendLayer& request) {
   return std::nullopt;
 }
 
+/// What became of the hibernation that a grant asked for. saved: the domain's memory is a file of
+/// its host; resumed: the domain runs on from it; failed: it could not be saved, or the domain has
+/// booted instead.
+NUCLEUS_ENUM(HibernationOutcome, saved, resumed, failed)
+
 /// A domain changed its state: as its provisioner reports it to the scheduler, and the event that
 /// the scheduler emits then.
 struct DomainChanged {
@@ -193,8 +200,10 @@ struct DomainChanged {
   std::int64_t last_seen_unix_ms = 0;  // it ended unobserved, some time after this; else 0
   bool is_preparing = false;           // absent: nothing failed; its host still waits for what it
                                        // needs, such as a copy of its image: see `reason`
+  HibernationOutcome hibernation = HibernationOutcome::unknown;  // unknown = none was asked for
+  std::uint64_t memory_bytes = 0;                                // of the file, if it was saved
   NUCLEUS_FIELDS(host_id, node_id, cluster_id, project_id, epoch, state, reason, last_seen_unix_ms,
-                 is_preparing);
+                 is_preparing, hibernation, memory_bytes);
 };
 
 NUCLEUS_ENUM(ConsoleKind, serial, vnc)

@@ -13,6 +13,10 @@ namespace nucleus::msg {
 
 NUCLEUS_ENUM(NodeKind, frontend, compute)
 
+/// Who answers DHCP and DNS in a cluster's private network: its frontend, as its admin installs it,
+/// or Nucleus.
+NUCLEUS_ENUM(AddressMode, frontend, nucleus)
+
 /// The definition of a node. Its id never changes; its name may.
 struct Node {
   NodeId node_id = {};
@@ -55,8 +59,9 @@ struct Cluster {
   std::uint32_t node_count = 0;                // 1..4097: the frontend and its computes
   std::uint64_t revision = 0;   // grows by one with each change of the cluster or one of its nodes
   bool has_infiniband = false;  // it is leased a partition of each fabric
+  AddressMode address_mode = AddressMode::frontend;
   NUCLEUS_FIELDS(cluster_id, project_id, description, allocations, node_count, revision,
-                 has_infiniband);
+                 has_infiniband, address_mode);
 };
 
 struct NodeSize {
@@ -80,8 +85,9 @@ struct DefineCluster {
   NodeSize compute_size = {};
   ImageId image_id = {};
   bool has_infiniband = false;  // see Cluster
+  AddressMode address_mode = AddressMode::frontend;
   NUCLEUS_FIELDS(cluster_id, project_id, description, allocations, compute_count, frontend_size,
-                 compute_size, image_id, has_infiniband);
+                 compute_size, image_id, has_infiniband, address_mode);
 };
 
 inline std::optional<Error> check(const NodeSize& size, std::string_view field) {
@@ -118,7 +124,8 @@ struct RemoveCluster {
   NUCLEUS_FIELDS(cluster_id, viewer, if_revision);
 };
 
-/// Changes a cluster's description or allocations; a field that is not set stays.
+/// Changes a cluster; a field that is not set stays. Nodes that run keep their addresses; the
+/// address mode takes effect at each node's next power-on.
 struct ChangeCluster {
   static constexpr std::string_view topic = "registry.change-cluster";
   using Reply = Cluster;
@@ -127,7 +134,8 @@ struct ChangeCluster {
   std::optional<std::string> description = {};  // 0..1024 bytes
   std::optional<std::vector<AllocationId>> allocations = {};
   std::uint64_t if_revision = 0;  // 0 = any; `conflict` if the cluster has another one
-  NUCLEUS_FIELDS(cluster_id, viewer, description, allocations, if_revision);
+  std::optional<AddressMode> address_mode = {};
+  NUCLEUS_FIELDS(cluster_id, viewer, description, allocations, if_revision, address_mode);
 };
 
 /// Changes a node; a field that is not set stays. Size, ISO and what it boots from take effect at

@@ -13,7 +13,8 @@
 
 namespace nucleus::msg {
 
-NUCLEUS_ENUM(ComputesetState, created, submitted, running, ending, completed, failed, cancelled)
+NUCLEUS_ENUM(ComputesetState, created, submitted, running, ending, completed, failed, cancelled,
+             hibernating, hibernated)
 NUCLEUS_ENUM(PowerAction, poweron, poweroff, shutdown, reboot, reset)
 NUCLEUS_ENUM(HostState, up, drained, unreachable, lost)
 
@@ -45,8 +46,9 @@ struct NodeStatus {
   ComputesetState computeset_state = ComputesetState::unknown;  // of that one
   std::vector<Port> ports = {};                                 // public one first
   std::vector<LeasedAdapter> adapters = {};                     // while it is placed
+  std::uint64_t saved_memory_bytes = 0;  // it is hibernated, and resumes with this; 0 = it boots
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, state, reason, is_desired_on, host_id,
-                 computeset_id, computeset_state, ports, adapters);
+                 computeset_id, computeset_state, ports, adapters, saved_memory_bytes);
 };
 
 /// What a node is charged, in thousandths of a service unit (SU) an hour. 3600 core-seconds of an
@@ -87,10 +89,13 @@ struct Computeset {
   std::string host_class = std::string(host_class_default);  // of all its hosts
   std::int64_t idle_since_unix_s =
       0;  // all its nodes do nothing since then; 0 = not, or not so long
+  std::int64_t hibernated_unix_s = 0;  // its hosts are free since then; 0 = it is not hibernated
+  std::int64_t hibernated_s = 0;  // of earlier hibernations, all together: its walltime ends so
+                                  // much later
   NUCLEUS_FIELDS(computeset_id, cluster_id, project_id, nodes, state, allocation_id, reservation,
                  walltime_mins, created_unix_s, start_unix_s, end_unix_s, reason,
                  predicted_start_unix_s, person_id, on_behalf_of, node_count_min, batch_job,
-                 host_class, idle_since_unix_s);
+                 host_class, idle_since_unix_s, hibernated_unix_s, hibernated_s);
 };
 
 constexpr std::int64_t walltime_default_mins = 2880;

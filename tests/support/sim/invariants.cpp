@@ -49,7 +49,12 @@ bool may_follow(ComputesetState before, ComputesetState after) {
       return after == ComputesetState::running || after == ComputesetState::cancelled ||
              after == ComputesetState::failed;
     case ComputesetState::running:
-      return after == ComputesetState::ending || after == ComputesetState::completed;
+      return after == ComputesetState::ending || after == ComputesetState::completed ||
+             after == ComputesetState::hibernating;
+    case ComputesetState::hibernating:
+      return after == ComputesetState::hibernated || after == ComputesetState::ending;
+    case ComputesetState::hibernated:
+      return after == ComputesetState::submitted || after == ComputesetState::completed;
     case ComputesetState::ending:
       return after == ComputesetState::completed;
     case ComputesetState::completed:
