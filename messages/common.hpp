@@ -31,7 +31,7 @@ NUCLEUS_ENUM(ErrorCode, invalid_argument, unauthenticated, forbidden, not_found,
 struct Error {
   ErrorCode code = ErrorCode::unknown;
   std::string detail = {};
-  std::string field = {};  // the invalid field of the request, if any
+  std::string field = {};          // the invalid field of the request, if any
   std::int64_t retry_after_s = 0;  // how long the same request is refused; 0 = not known
   NUCLEUS_FIELDS(code, detail, field, retry_after_s);
 };
