@@ -8,8 +8,25 @@ import time
 
 import yaml
 
-from conftest import start_time, wait_until
+from conftest import Machines, a_deployment, start_time, wait_until
 from machines import Host, run
+
+IMAGE_BYTES = 8 << 20
+
+
+@contextlib.contextmanager
+def a_rack_with_disks(tiny_guest, folder):
+    """Two hosts that keep disks; the image `disked` boots the tiny guest and has a qcow2 disk, whose
+    content is random and is `image` of what is returned. `folder`: for files."""
+    raw, disk = folder / "disk.raw", folder / "disk.qcow2"
+    raw.write_bytes(os.urandom(IMAGE_BYTES))
+    run("qemu-img", "convert", "-O", "qcow2", str(raw), str(disk))
+    with a_deployment("--rack", "2") as deployment:
+        machines = Machines(deployment, tiny_guest)
+        machines.image = raw.read_bytes()
+        deployment.nucleus("image", "import", "disked", *machines.boots, "--disk", disk,
+                           "--format", "qcow2")
+        yield machines
 
 
 def state_of(rack, name):

@@ -5,30 +5,16 @@ import subprocess
 
 import pytest
 
-from conftest import BIN, Machines, a_deployment, start_time, wait_until
+from conftest import BIN, start_time, wait_until
 from console import Guest
 from machines import Host, run
-
-IMAGE_BYTES = 8 << 20
+from rack import a_rack_with_disks, state_of
 
 
 @pytest.fixture(scope="module", name="rack")
 def rack_fixture(tiny_guest, tmp_path_factory):
-    """Two hosts; the image `disked` boots the tiny guest and has a qcow2 disk of random bytes."""
-    folder = tmp_path_factory.mktemp("image")
-    raw, disk = folder / "disk.raw", folder / "disk.qcow2"
-    raw.write_bytes(os.urandom(IMAGE_BYTES))
-    run("qemu-img", "convert", "-O", "qcow2", str(raw), str(disk))
-    with a_deployment("--rack", "2") as deployment:
-        machines = Machines(deployment, tiny_guest)
-        machines.image = raw.read_bytes()
-        deployment.nucleus("image", "import", "disked", *machines.boots, "--disk", disk,
-                           "--format", "qcow2")
-        yield machines
-
-
-def state_of(rack, name):
-    return rack.deployment.state / "rack" / name.removeprefix("rack-")
+    with a_rack_with_disks(tiny_guest, tmp_path_factory.mktemp("image")) as rack:
+        yield rack
 
 
 def host_of(rack, cluster):

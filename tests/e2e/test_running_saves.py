@@ -6,11 +6,11 @@ import signal
 
 import pytest
 
-from conftest import Machines, a_deployment, start_time, wait_until
+from conftest import start_time, wait_until
 from console import Guest
-from machines import Host, run
+from machines import Host
+from rack import a_rack_with_disks, state_of
 
-IMAGE_BYTES = 8 << 20
 BEFORE_BYTES = 16 << 20  # written before the first save
 FIRST_SECTOR = 65536  # of the numbered blocks, beyond the image
 WRITER = (
@@ -21,16 +21,8 @@ WRITER = (
 
 @pytest.fixture(scope="module", name="rack")
 def rack_fixture(tiny_guest, tmp_path_factory):
-    """Two hosts that keep disks; the image `disked` boots the tiny guest and has a disk."""
-    folder = tmp_path_factory.mktemp("image")
-    raw, disk = folder / "disk.raw", folder / "disk.qcow2"
-    raw.write_bytes(os.urandom(IMAGE_BYTES))
-    run("qemu-img", "convert", "-O", "qcow2", str(raw), str(disk))
-    with a_deployment("--rack", "2") as deployment:
-        machines = Machines(deployment, tiny_guest)
-        deployment.nucleus("image", "import", "disked", *machines.boots, "--disk", disk,
-                           "--format", "qcow2")
-        yield machines
+    with a_rack_with_disks(tiny_guest, tmp_path_factory.mktemp("image")) as rack:
+        yield rack
 
 
 class Writer:
@@ -45,8 +37,7 @@ class Writer:
         return self.rest.v2_nodes(self.name)[self.name]
 
     def host_state(self):
-        name = self.node()["host_id"].removeprefix("rack-")
-        return self.rack.deployment.state / "rack" / name
+        return state_of(self.rack, self.node()["host_id"])
 
     def start(self):
         self.rest.power(self.name, "poweron")
