@@ -155,6 +155,15 @@ def test_nodes_on_two_hosts_find_each_other_by_name(guests):
         assert code != 0 and "REFUSED" in answer, "it asks no other server"
 
 
+def test_a_node_that_is_added_is_known_by_its_name_on_both_hosts(site, guests):
+    size = {"cpus": 1, "memory_mb": 128, "disk_gb": 1}
+    site.rest.command("POST", "/v2/clusters/left/nodes",
+                      json={"count": 1, "size": size, "image_id": "public/dhcp"})
+    for node in ("vm-left-00", "vm-left-01"):
+        wait_until(lambda node=node: guests[node].ask("nslookup vm-left-03")[0] == 0,
+                   f"{node} knows it")
+
+
 def test_clusters_with_the_same_addresses_get_their_own_answers(site, guests):
     assert card_of(site, "left", "vm-left-00")["ip"] == card_of(site, "right", "vm-right-00")["ip"]
     guests["vm-right-00"].run("nslookup vm-right-00")
