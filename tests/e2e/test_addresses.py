@@ -157,8 +157,9 @@ def test_nodes_on_two_hosts_find_each_other_by_name(guests):
 
 def test_a_node_that_is_added_is_known_by_its_name_on_both_hosts(site, guests):
     size = {"cpus": 1, "memory_mb": 128, "disk_gb": 1}
+    image = site.rest.v2_nodes("left")["vm-left-00"]["image_id"]
     site.rest.command("POST", "/v2/clusters/left/nodes",
-                      json={"count": 1, "size": size, "image_id": "public/dhcp"})
+                      json={"count": 1, "size": size, "image_id": image})
     for node in ("vm-left-00", "vm-left-01"):
         wait_until(lambda node=node: guests[node].ask("nslookup vm-left-03")[0] == 0,
                    f"{node} knows it")
