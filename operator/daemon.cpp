@@ -97,11 +97,27 @@ std::vector<ProcessId> emulators(const StateDirectory& state, const HostDeployme
   return found;
 }
 
-/// Stops all domains, even if libvirtd hangs or is not running. On SIGTERM, QEMU powers off and
-/// flushes its disks.
+/// The processes of dnsmasq that serve clusters of this host. Each has the directory that its pid
+/// is in as its /run, so that an unrelated process with that pid is not taken for it.
+std::vector<ProcessId> address_servers(const StateDirectory& state) {
+  std::vector<ProcessId> found;
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(state.file("provisioner/addresses"), missing)) {
+    const auto text = read_file((entry.path() / "pid").string());
+    if (!text) continue;
+    const auto process = process_of(static_cast<pid_t>(std::atoi(text->c_str())));
+    const auto own = "/proc/" + std::to_string(process.pid) + "/root/run";
+    if (process.pid && fs::equivalent(own, entry.path(), missing)) found.push_back(process);
+  }
+  return found;
+}
+
+/// Stops all domains, even if libvirtd hangs or is not running, and what serves them. On SIGTERM,
+/// QEMU powers off and flushes its disks.
 void stop_domains(const StateDirectory& state, const HostDeployment& host) {
   std::vector<ProcessEntry> entries;
   for (const auto& emulator : emulators(state, host)) entries.push_back({.process = emulator});
+  for (const auto& server : address_servers(state)) entries.push_back({.process = server});
   stop_processes(entries);
 }
 

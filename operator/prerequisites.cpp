@@ -84,6 +84,11 @@ class Examination {
     require_program("qemu-system-x86_64", "qemu-system-x86");
     require_program("qemu-img", "qemu-utils");
     require_program("nbdkit", "nbdkit");
+    if (find_program("dnsmasq").empty())
+      warning(
+          "dnsmasq is not installed: nodes of clusters to which Nucleus gives addresses do not "
+          "start here",
+          "apt-get install -y --no-install-recommends dnsmasq-base");
     if (host_.ovs_directory.empty())
       require_program("ovs-vswitchd", "openvswitch-switch");
     else

@@ -1,4 +1,5 @@
-// network: the ports of a cluster, and whether it is isolated from the others.
+// network: the ports of a cluster, who answers DHCP and DNS there, and whether it is isolated from
+// the others.
 #include <iostream>
 
 #include "client/commands/commands.hpp"
@@ -36,10 +37,30 @@ void print_isolation(const Json& isolation) {
   }
 }
 
+void print_name_server(const Json& networks) {
+  for (const auto& network : networks.items())
+    for (const auto& port : network["ports"].items())
+      if (const auto& server = port["name_server"].text(); !server.empty()) {
+        std::cout << "Nucleus answers DHCP and DNS at " << server << "\n";
+        return;
+      }
+}
+
+core::Result<int> set_addresses(const Api& api, const std::string& cluster,
+                                const std::string& mode) {
+  const auto done = api.send("PATCH", cluster, Json::object({{"address_mode", Json(mode)}}));
+  if (!done) return std::unexpected(done.error());
+  std::cout << (mode == "nucleus"
+                    ? "from their next power-on Nucleus answers DHCP and DNS to its nodes\n"
+                    : "from their next power-on its frontend may answer DHCP to its nodes\n");
+  return 0;
+}
+
 }  // namespace
 
 core::Result<int> show_network(const Api& api, const Words& words) {
   const auto cluster = "/v2/clusters/" + encoded(words["CLUSTER"]);
+  if (words.has("--addresses")) return set_addresses(api, cluster, words["--addresses"]);
   const auto isolation = api.get(cluster + "/isolation");
   if (!isolation && isolation.error().code == core::ErrorCode::not_found)
     return core::refuse(core::ErrorCode::not_found,
@@ -49,6 +70,7 @@ core::Result<int> show_network(const Api& api, const Words& words) {
   if (!networks) return std::unexpected(networks.error());
   const auto format = words["--format"];
   if (format == "table") print_isolation(*isolation);
+  if (format == "table") print_name_server(*networks);
   return print(network_view(*networks), format, *networks);
 }
 

@@ -94,8 +94,13 @@ core::Result<int> set_network_boot(const Api& api, const Words& words) {
 core::Result<int> show_node(const Api& api, const Words& words) {
   const auto path = path_of(api, words["CLUSTER"], words["NODE"]);
   if (!path) return std::unexpected(path.error());
-  const auto found = api.get(*path);
+  auto found = api.get(*path);
   if (!found) return std::unexpected(found.error());
+  // v1 does not have it.
+  const auto node = api.get("/v2/clusters/" + encoded(words["CLUSTER"]) + "/nodes/" +
+                            encoded((*found)["name"].text()));
+  if (!node) return std::unexpected(node.error());
+  found->set("boots_from_network", (*node)["boots_from_network"]);
   return print(attribute_view(*found), words["--format"], *found);
 }
 

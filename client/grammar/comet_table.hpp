@@ -12,7 +12,11 @@ inline constexpr Argument plan = {"--plan", "change nothing; show what would hap
 inline constexpr Argument active_words[] = {{"ENDPOINT", "make this endpoint the active one"}};
 inline constexpr Argument reservation_list_words[] = {format, endpoint};
 inline constexpr Argument class_list_words[] = {format, endpoint};
-inline constexpr Argument network_words[] = {cluster, format, endpoint};
+inline constexpr Argument network_words[] = {
+    cluster,
+    {"--addresses", "let this answer DHCP and DNS there: frontend or nucleus"},
+    format,
+    endpoint};
 inline constexpr Argument ll_words[] = {any_cluster, format, endpoint};
 inline constexpr Argument cluster_words[] = {any_cluster,
                                              {"--sort", "sort by this column"},

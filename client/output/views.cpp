@@ -250,21 +250,21 @@ std::string shown_pkey(std::int64_t pkey) {
 }
 
 Listing network_view(const Json& networks) {
-  Listing listing{.columns = {"node", "network", "vlan", "address", "mac"}};
+  Listing listing{.columns = {"node", "network", "vlan", "address", "mac", "name server"}};
   for (const auto& network : networks.items()) {
     for (const auto& fabric : network["fabrics"].items())
       listing.rows.push_back({"(all)", "infiniband " + fabric["fabric"].text(),
-                              "pkey " + shown_pkey(number_of(fabric, "pkey")), "", ""});
+                              "pkey " + shown_pkey(number_of(fabric, "pkey")), "", "", ""});
     for (const auto& leased : network["adapters"].items())
       listing.rows.push_back({leased["node_name"].text(),
                               "infiniband " + leased["adapter"]["fabric"].text(),
                               "pkey " + shown_pkey(number_of(leased, "pkey")), "",
-                              leased["adapter"]["port_guid"].text()});
+                              leased["adapter"]["port_guid"].text(), ""});
     for (const auto& port : network["ports"].items())
       listing.rows.push_back(
           {port["node_name"].text(), network["is_public"].text() == "true" ? "public" : "private",
            network["vlan"].text(), port["ip"].text() + "/" + port["prefix_length"].text(),
-           port["mac"].text()});
+           port["mac"].text(), port["name_server"].text()});
   }
   return listing;
 }

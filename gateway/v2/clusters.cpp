@@ -71,7 +71,7 @@ void with_allocations(const ExchangePtr& exchange, const msg::ProjectId& project
 void create_cluster(const ExchangePtr& exchange) {
   auto body = body_as<msg::DefineCluster>(
       *exchange, {"cluster_id", "project_id", "description", "allocations", "compute_count",
-                  "frontend_size", "compute_size", "image_id", "has_infiniband"});
+                  "frontend_size", "compute_size", "image_id", "has_infiniband", "address_mode"});
   if (!body) return exchange->refuse(body.error());
   if (body->project_id.empty() && exchange->who.projects.size() == 1)
     body->project_id = exchange->who.projects.front();
@@ -90,8 +90,8 @@ void create_cluster(const ExchangePtr& exchange) {
 }
 
 void change_cluster(const ExchangePtr& exchange) {
-  auto change =
-      if_match(*exchange, body_as<msg::ChangeCluster>(*exchange, {"description", "allocations"}));
+  auto change = if_match(*exchange, body_as<msg::ChangeCluster>(
+                                        *exchange, {"description", "allocations", "address_mode"}));
   if (!change) return exchange->refuse(change.error());
   change->cluster_id = {exchange->path["cluster"]};
   const auto apply = [exchange, change = *change] { apply_change(exchange, change); };

@@ -23,6 +23,7 @@ struct CreateClusterArguments {
   std::string image = {};
   std::string project = "demo";
   bool has_infiniband = false;
+  std::string addresses = "frontend";
 };
 
 struct RemoveClusterArguments {
@@ -66,7 +67,8 @@ core::Result<int> create_cluster(const CreateClusterArguments& arguments) {
                              .compute_count = arguments.computes,
                              .frontend_size = arguments.size,
                              .compute_size = arguments.size,
-                             .has_infiniband = arguments.has_infiniband};
+                             .has_infiniband = arguments.has_infiniband,
+                             .address_mode = msg::enum_of<msg::AddressMode>(arguments.addresses)};
   if (auto broken = msg::check(request)) return std::unexpected(*broken);
   const auto image = find_image(caller, arguments.image, arguments.project);
   if (!image) return std::unexpected(image.error());
@@ -112,6 +114,10 @@ void add_cluster(Commands& commands) {
         options.add("--project", arguments.project, "project that owns it").name().show_default();
         options.flag("--infiniband", arguments.has_infiniband,
                      "lease it a partition of each InfiniBand fabric");
+        options
+            .add("--addresses", arguments.addresses,
+                 "who answers DHCP and DNS in its private network: frontend or nucleus")
+            .show_default();
       });
   group.add<RemoveClusterArguments>(
       "remove", "end a cluster's computesets, stop its nodes, and delete it with its volumes",

@@ -125,6 +125,24 @@ class Verifier {
       }
   }
 
+  /// The VLANs of the domains of a host.
+  std::set<std::uint32_t> vlans_on(const HostEvidence& host) const {
+    std::set<std::uint32_t> vlans;
+    for (const auto& stored : evidence_.ports)
+      if (host.domains.contains(stored.node_id.value))
+        for (const auto& port : stored.ports) vlans.insert(port.vlan);
+    return vlans;
+  }
+
+  /// PREFIX-s101 answers DHCP and DNS in VLAN 101, if a node of that cluster is here.
+  void check_service_port(const HostEvidence& host, const std::string& name, std::uint32_t vlan,
+                          const std::string& removal) {
+    if (!name.ends_with("-s" + std::to_string(vlan)))
+      add(fmt::format("port {} of {} is in VLAN {}", name, host.host_id.value, vlan), removal);
+    else if (!vlans_on(host).contains(vlan))
+      add(fmt::format("port {} of {} serves no domain", name, host.host_id.value), removal);
+  }
+
   /// A port is of a node on this host, and in the VLAN that was leased to it.
   void check_switches() {
     std::map<std::string, std::pair<const network::StoredPorts*, std::uint32_t>> by_tail;
@@ -138,6 +156,10 @@ class Verifier {
       for (const auto& [name, vlan] : host.tap_ports) {
         const auto removal = fmt::format("OVS_RUNDIR={} ovs-vsctl --if-exists del-port {}",
                                          host.switch_folder, name);
+        if (name.find("-s") != std::string::npos) {
+          check_service_port(host, name, vlan, removal);
+          continue;
+        }
         const auto found = by_tail.find(name.substr(name.rfind('-') + 1));
         if (found == by_tail.end() || !host.domains.contains(found->second.first->node_id.value))
           add(fmt::format("port {} of {} belongs to no domain", name, host.host_id.value), removal);

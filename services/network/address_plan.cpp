@@ -59,6 +59,14 @@ std::optional<Ipv4> choose_private_address(const Subnet& subnet, std::uint32_t i
   return lowest_free_address(subnet, taken);
 }
 
+std::optional<Ipv4> choose_service_address(const Subnet& subnet, const std::set<Ipv4>& taken) {
+  // .1 is the frontend's, whether or not it has its ports yet.
+  for (auto address = subnet.base + static_cast<Ipv4>(usable(subnet)); address > subnet.base + 1;
+       --address)
+    if (!taken.contains(address)) return address;
+  return std::nullopt;
+}
+
 Ipv4 public_gateway(const Subnet& subnet) {
   return subnet.base + 1;
 }

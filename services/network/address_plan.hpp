@@ -39,6 +39,9 @@ std::optional<Subnet> widened(const Subnet& private_subnet);
 std::optional<Ipv4> choose_private_address(const Subnet& subnet, std::uint32_t index,
                                            const std::set<Ipv4>& taken);
 
+/// Where Nucleus answers DHCP and DNS in a private subnet: the highest free address, or nothing.
+std::optional<Ipv4> choose_service_address(const Subnet& subnet, const std::set<Ipv4>& taken);
+
 /// The router of the public subnet: its first address, never leased.
 Ipv4 public_gateway(const Subnet& subnet);
 /// The lowest address after the subnet's first one that is not in `taken`, or nothing.

@@ -46,17 +46,39 @@ std::string next_mac(const View& view, Plan& plan) {
   return mac;
 }
 
-/// Adds the cluster's network and all its ports with the new prefix length to the plan.
-void widen(const View& view, const View::Cluster& cluster, const Subnet& subnet, Plan& plan) {
-  plan.networks.push_back(cluster.stored);
-  plan.networks.back().network.subnet = subnet_text(subnet);
+/// Adds the changed network to the plan, and all ports of its cluster with its prefix length and
+/// name server.
+void change_network(const View& view, const View::Cluster& cluster, StoredNetwork changed,
+                    Plan& plan) {
+  const auto subnet = parse_subnet(changed.network.subnet);
+  NUCLEUS_ASSERT(subnet);
   for (const auto& node_id : cluster.nodes) {
     StoredPorts stored = *view.ports(node_id);
     if (stored.ports.empty()) continue;
-    for (auto& port : stored.ports)
-      if (!port.is_public) port.prefix_length = subnet.prefix_length;
+    for (auto& port : stored.ports) {
+      if (port.is_public) continue;
+      port.prefix_length = subnet->prefix_length;
+      port.name_server = changed.network.name_server;
+    }
     plan.ports.push_back(std::move(stored));
   }
+  plan.networks.push_back(std::move(changed));
+}
+
+/// Sets the name server as the mode asks for. The service address is leased from a wider subnet if
+/// this one is full.
+void set_name_server(StoredNetwork& stored, const std::set<Ipv4>& taken) {
+  stored.network.name_server = {};
+  if (stored.address_mode != msg::AddressMode::nucleus) return;
+  auto subnet = parse_subnet(stored.network.subnet);
+  NUCLEUS_ASSERT(subnet);
+  for (std::optional<Subnet> tried = *subnet; tried && stored.service_address.empty();
+       tried = widened(*tried))
+    if (const auto address = choose_service_address(*tried, taken)) {
+      stored.service_address = ipv4_text(*address);
+      stored.network.subnet = subnet_text(*tried);
+    }
+  stored.network.name_server = stored.service_address;
 }
 
 struct PrivateAddress {
@@ -74,7 +96,9 @@ std::optional<PrivateAddress> lease_private_address(const View& view, const View
   while (const auto wider = widened(subnet)) {
     subnet = *wider;
     if (const auto address = choose_private_address(subnet, index, cluster.addresses)) {
-      widen(view, cluster, subnet, plan);
+      auto wide = cluster.stored;
+      wide.network.subnet = subnet_text(subnet);
+      change_network(view, cluster, std::move(wide), plan);
       return PrivateAddress{*address, subnet.prefix_length};
     }
   }
@@ -103,7 +127,8 @@ std::string lease_ports(const View& view, StoredPorts& node, Plan& plan) {
   node.ports.push_back({.mac = next_mac(view, plan),
                         .ip = ipv4_text(address->address),
                         .prefix_length = address->prefix_length,
-                        .vlan = cluster.stored.network.vlan});
+                        .vlan = cluster.stored.network.vlan,
+                        .name_server = cluster.stored.network.name_server});
   return {};
 }
 
@@ -114,7 +139,9 @@ Plan plan_network(const View& view, const msg::ClusterDefined& event, std::uint6
                                    .project_id = event.cluster.project_id,
                                    .subnet = subnet_text(private_subnet(event.cluster.node_count))},
                        .since_event = event_id,
-                       .has_infiniband = event.cluster.has_infiniband};
+                       .has_infiniband = event.cluster.has_infiniband,
+                       .address_mode = event.cluster.address_mode};
+  set_name_server(stored, {});
   (void)lease_numbers(view, stored);
   return {.networks = {std::move(stored)}};
 }
@@ -129,6 +156,20 @@ Plan plan_ports(const View& view, StoredPorts node) {
   node.ports.clear();
   node.reason = lease_ports(view, node, plan);
   plan.ports.push_back(std::move(node));
+  return plan;
+}
+
+std::optional<Plan> plan_address_mode(const View& view, const msg::ClusterId& cluster_id,
+                                      msg::AddressMode mode) {
+  const auto& cluster = cluster_in(view, cluster_id);
+  const auto& stored = cluster.stored;
+  auto changed = stored;
+  changed.address_mode = mode;
+  set_name_server(changed, cluster.addresses);
+  if (mode == stored.address_mode && changed.service_address == stored.service_address)
+    return std::nullopt;
+  Plan plan;
+  change_network(view, cluster, std::move(changed), plan);
   return plan;
 }
 
@@ -180,6 +221,8 @@ std::optional<Plan> plan_waiting(const View& view) {
     auto stored = cluster_in(view, cluster_id).stored;
     if (lease_numbers(view, stored).empty()) return Plan{.networks = {std::move(stored)}};
   }
+  for (const auto& cluster_id : view.name_servers_waiting())
+    if (auto plan = plan_address_mode(view, cluster_id, msg::AddressMode::nucleus)) return plan;
   for (const auto& [event_id, node_id] : view.nodes_waiting()) {
     const auto& node = *view.ports(node_id);
     auto plan = plan_ports(view, node);

@@ -20,6 +20,12 @@ std::string waiting_reason(const View& view, StoredNetwork stored);
 /// wait. Widens the cluster's subnet if that is full, which gives all its nodes the new prefix.
 Plan plan_ports(const View& view, StoredPorts node);
 
+/// Takes the cluster's address mode, if that has changed: leases the service address that it needs,
+/// and gives all its ports the name server, or takes it from them. Widens a subnet that is full; if
+/// no address is free at all, the cluster waits for one. The cluster is in the view.
+std::optional<Plan> plan_address_mode(const View& view, const msg::ClusterId& cluster_id,
+                                      msg::AddressMode mode);
+
 /// Removes a cluster with its ports; its VLAN and pkeys are quarantined, and its members of
 /// partitions must leave. The cluster is in the view.
 Plan plan_cluster_removal(const View& view, const msg::ClusterId& cluster_id,

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "messages/network.hpp"
+#include "messages/registry.hpp"
 
 namespace nucleus::network {
 
@@ -13,7 +14,11 @@ struct StoredNetwork {
   msg::ClusterNetwork network = {};
   std::uint64_t since_event = 0;  // number of the event that defined it; the oldest is served first
   bool has_infiniband = false;    // it is leased a pkey of each fabric
-  NUCLEUS_FIELDS(network, since_event, has_infiniband);
+  msg::AddressMode address_mode = msg::AddressMode::frontend;
+  // The one that is or was its name server. It is kept for the cluster, since nodes that run may
+  // still use it; empty = there was none.
+  std::string service_address = {};
+  NUCLEUS_FIELDS(network, since_event, has_infiniband, address_mode, service_address);
 };
 
 /// A node's ports, or the reason why it has none.

@@ -71,7 +71,7 @@ core::Result<msg::Fabrics> Service::list_fabrics(const msg::ListFabrics&, core::
 
 core::Result<void> Service::handle_cluster_defined(const msg::ClusterDefined& event,
                                                    core::Context& context) {
-  if (view_.cluster(event.cluster.cluster_id)) return {};  // changed, not new
+  if (view_.cluster(event.cluster.cluster_id)) return change_address_mode(event.cluster, context);
   const auto plan = plan_network(view_, event, context.event_id());
   if (plan.networks.front().network.vlan == 0)
     core::log::warning("cluster_waits_for_network",
@@ -80,6 +80,16 @@ core::Result<void> Service::handle_cluster_defined(const msg::ClusterDefined& ev
   auto tx = store_.begin(context);
   apply(tx, plan);
   show_counts();
+  return tx.commit();
+}
+
+/// Of a changed cluster; nothing else of it concerns its network.
+core::Result<void> Service::change_address_mode(const msg::Cluster& cluster,
+                                                core::Context& context) {
+  const auto plan = plan_address_mode(view_, cluster.cluster_id, cluster.address_mode);
+  if (!plan) return {};
+  auto tx = store_.begin(context);
+  apply(tx, *plan);
   return tx.commit();
 }
 

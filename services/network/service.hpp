@@ -25,6 +25,7 @@ class Service {
   core::Result<msg::Fabrics> list_fabrics(const msg::ListFabrics& request, core::Context& context);
   core::Result<void> handle_cluster_defined(const msg::ClusterDefined& event,
                                             core::Context& context);
+  core::Result<void> change_address_mode(const msg::Cluster& cluster, core::Context& context);
   core::Result<void> handle_node_defined(const msg::NodeDefined& event, core::Context& context);
   core::Result<void> handle_cluster_removed(const msg::ClusterRemoved& event,
                                             core::Context& context);

@@ -98,7 +98,16 @@ void View::load(const Plan& records, std::uint64_t member_changes) {
 void View::put(const StoredNetwork& network) {
   auto& cluster = clusters_[network.network.cluster_id];
   const bool is_new_lease = cluster.stored.network.vlan == 0 && network.network.vlan != 0;
+  const auto& address = network.service_address;
+  // Once leased, it stays the same.
+  const bool is_new_address = cluster.stored.service_address != address;
+  NUCLEUS_ASSERT(!is_new_address || cluster.stored.service_address.empty());
+  if (is_new_address) NUCLEUS_ASSERT(cluster.addresses.insert(address_of(address)).second);
   cluster.stored = network;
+  if (network.address_mode == msg::AddressMode::nucleus && address.empty())
+    name_servers_waiting_.insert(network.network.cluster_id);
+  else
+    name_servers_waiting_.erase(network.network.cluster_id);
   if (network.network.vlan == 0) {
     clusters_waiting_[network.since_event] = network.network.cluster_id;
     return;
@@ -164,8 +173,11 @@ void View::remove_members(const MembersId& id) {
 void View::remove_network(const msg::ClusterNetwork& network) {
   const auto found = clusters_.find(network.cluster_id);
   NUCLEUS_ASSERT(found != clusters_.end() && found->second.nodes.empty());
+  const auto& address = found->second.stored.service_address;
+  if (!address.empty()) found->second.addresses.erase(address_of(address));
   NUCLEUS_ASSERT(found->second.addresses.empty());
   clusters_waiting_.erase(found->second.stored.since_event);
+  name_servers_waiting_.erase(network.cluster_id);
   clusters_.erase(found);
 }
 
@@ -174,10 +186,12 @@ void View::check() const {
   std::map<std::string, std::set<std::uint32_t>> pkeys;
   std::size_t nodes = 0;
   std::size_t private_addresses = 0;
+  std::size_t service_addresses = 0;
   for (const auto& [cluster_id, cluster] : clusters_) {
     const auto vlan = cluster.stored.network.vlan;
     nodes += cluster.nodes.size();
     private_addresses += cluster.addresses.size();
+    service_addresses += cluster.stored.service_address.empty() ? 0 : 1;
     NUCLEUS_ASSERT((vlan == 0) == clusters_waiting_.contains(cluster.stored.since_event));
     if (vlan == 0) continue;
     NUCLEUS_ASSERT(vlans.insert(vlan).second);
@@ -201,7 +215,8 @@ void View::check() const {
   }
   NUCLEUS_ASSERT(waiting == nodes_waiting_.size());
   NUCLEUS_ASSERT(public_ports == public_addresses_.size());
-  NUCLEUS_ASSERT(private_ports + address_quarantines_.size() == private_addresses);
+  NUCLEUS_ASSERT(private_ports + address_quarantines_.size() + service_addresses ==
+                 private_addresses);
   NUCLEUS_ASSERT(public_ports + private_ports == macs_.size());
   check_members();
 }
@@ -231,7 +246,8 @@ void View::check_ports(const StoredPorts& stored) const {
   const bool is_waiting = stored.ports.empty() && cluster.stored.network.vlan != 0;
   NUCLEUS_ASSERT(is_waiting == nodes_waiting_.contains(stored.since_event));
   for (const auto& port : stored.ports)
-    NUCLEUS_ASSERT(port.is_public || port.vlan == cluster.stored.network.vlan);
+    NUCLEUS_ASSERT(port.is_public || (port.vlan == cluster.stored.network.vlan &&
+                                      port.name_server == cluster.stored.network.name_server));
 }
 
 }  // namespace nucleus::network

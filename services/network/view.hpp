@@ -43,7 +43,7 @@ class View {
   struct Cluster {
     StoredNetwork stored = {};
     std::set<msg::NodeId> nodes = {};  // that have a StoredPorts
-    std::set<Ipv4> addresses = {};     // private ones, leased or quarantined
+    std::set<Ipv4> addresses = {};     // private ones, leased or quarantined; the service address
   };
 
   struct Members {
@@ -81,6 +81,8 @@ class View {
     return clusters_waiting_;
   }
   const std::map<std::uint64_t, msg::NodeId>& nodes_waiting() const { return nodes_waiting_; }
+  /// Clusters of mode `nucleus` for which no service address was free.
+  const std::set<msg::ClusterId>& name_servers_waiting() const { return name_servers_waiting_; }
   /// The quarantined addresses whose quarantine has ended; or all of one cluster.
   std::vector<StoredAddressQuarantine> addresses_due(std::int64_t now_unix_s) const;
   std::vector<StoredAddressQuarantine> addresses_quarantined(const msg::ClusterId& id) const;
@@ -120,6 +122,7 @@ class View {
   std::uint64_t macs_issued_ = 0;
   std::map<std::uint64_t, msg::ClusterId> clusters_waiting_ = {};  // by the event that defined them
   std::map<std::uint64_t, msg::NodeId> nodes_waiting_ = {};
+  std::set<msg::ClusterId> name_servers_waiting_ = {};
 };
 
 }  // namespace nucleus::network

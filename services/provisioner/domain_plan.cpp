@@ -107,7 +107,8 @@ DomainSpec plan_domain(const StoredGrant& stored, const Config& config, Accel ac
                           .bridge = config.bridge,
                           .vlan = static_cast<std::uint16_t>(vlan_of(port)),
                           .device = tap_name(config.port_prefix, port.mac),
-                          .guarded_ip = port.is_public ? port.ip : ""});
+                          .guarded_ip = port.is_public ? port.ip : "",
+                          .name_server = port.is_public ? "" : port.name_server});
   spec.adapters = grant.adapters;
   return spec;
 }

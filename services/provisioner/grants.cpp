@@ -1,5 +1,6 @@
 #include "services/provisioner/grants.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "core/assert.hpp"
@@ -16,6 +17,14 @@ bool is_newer(const msg::Grant& grant, const StoredGrant* known) {
   return grant.revision >= known->grant.revision;
 }
 
+/// A node that runs keeps the address mode that it was started with.
+void keep_address_mode(msg::Grant& grant, const msg::Grant& known) {
+  for (auto& port : grant.ports) {
+    const auto before = std::ranges::find(known.ports, port.mac, &msg::Port::mac);
+    if (before != known.ports.end()) port.name_server = before->name_server;
+  }
+}
+
 void plan_grant(const GrantsView& view, const msg::HostId& host_id, const msg::Grant& grant,
                 const Config& config, GrantsPlan& plan) {
   const auto found = view.known.find(grant.node_id);
@@ -25,6 +34,7 @@ void plan_grant(const GrantsView& view, const msg::HostId& host_id, const msg::G
   StoredGrant stored = is_same_epoch ? *known : StoredGrant{.host_id = host_id};
   stored.is_revoked = false;
   stored.grant = grant;
+  if (is_same_epoch) keep_address_mode(stored.grant, known->grant);
   if (!is_same_epoch) {
     // A domain of the previous epoch that still runs is destroyed under the name it has.
     const bool is_name_kept = known && found->second.is_domain_present;

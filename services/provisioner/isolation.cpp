@@ -7,6 +7,7 @@
 
 #include "core/log/log.hpp"
 #include "services/provisioner/domain_plan.hpp"
+#include "services/provisioner/driver/service_port.hpp"
 #include "services/provisioner/public_text.hpp"
 
 namespace nucleus::provisioner {
@@ -123,6 +124,9 @@ void Isolation::check() {
     for (const auto& port : ports) {
       owners.by_device[port.device] = {.node_id = grant.node_id, .cluster_id = grant.cluster_id};
       if (port.guarded_ip.empty()) owners.by_vlan[port.vlan] = grant.cluster_id;
+      if (!port.name_server.empty())
+        owners.by_device[service_device(sources_.config.port_prefix + "-", port.vlan)] = {
+            .cluster_id = grant.cluster_id};
     }
     std::ranges::move(ports, std::back_inserter(job.ports));
   });

@@ -35,9 +35,17 @@ int main(int argc, char** argv) {
         std::shared_ptr<provisioner::LocalVolumes> volumes;
         if (config->keeps_volumes())
           volumes = std::make_shared<provisioner::LocalVolumes>(volume_options(*config));
+        std::shared_ptr<provisioner::AddressServers> addresses;
+        if (config->driver.has_guests)
+          addresses =
+              std::make_shared<provisioner::AddressServers>(provisioner::AddressServers::Options{
+                  .directory = config->state_directory + "/addresses",
+                  .bridge = config->bridge,
+                  .network_namespace = config->network_namespace,
+                  .tap_prefix = config->port_prefix + "-"});
         return std::make_shared<provisioner::Service>(runtime, *config, std::move(hypervisor),
                                                       pools, std::move(leases), std::move(guard),
-                                                      std::move(volumes));
+                                                      std::move(volumes), std::move(addresses));
       },
       core::Records::on_this_machine);
 }

@@ -1,5 +1,7 @@
 #include "services/provisioner/reconciler.hpp"
 
+#include <map>
+
 #include "core/assert.hpp"
 #include "core/log/log.hpp"
 #include "services/provisioner/domain_plan.hpp"
@@ -18,6 +20,8 @@ struct StepJob {
   std::string seed_path;
   std::shared_ptr<LocalVolumes> volumes;  // null = none to prepare
   HostVolume volume;
+  std::shared_ptr<AddressServers> addresses;  // null = Nucleus does not answer its node
+  core::Result<AddressService> address_service = {};
   core::Result<void> disk_place = {};  // see check_disk_place()
 };
 
@@ -29,6 +33,10 @@ core::Result<void> create(const StepJob& job) {
     const auto files = plan_seed(job.stored.grant);
     if (!files) return std::unexpected(files.error());
     if (auto written = write_seed_drive(job.seed_path, *files); !written) return written;
+  }
+  if (job.addresses) {
+    if (!job.address_service) return std::unexpected(job.address_service.error());
+    if (auto served = job.addresses->prepare(*job.address_service); !served) return served;
   }
   return job.hypervisor->create(job.spec);
 }
@@ -154,7 +162,8 @@ void Reconciler::begin_step(const StoredGrant& stored, Step step) {
               .spec = {},
               .seed_path = {},
               .volumes = {},
-              .volume = {}};
+              .volume = {},
+              .addresses = {}};
   if (is_create) {
     parts_.domains.work(id).are_adapters_released = false;
     job.disk_place = check_disk_place(stored.grant, parts_.config);
@@ -163,6 +172,11 @@ void Reconciler::begin_step(const StoredGrant& stored, Step step) {
     if (parts_.volumes) {
       job.volumes = parts_.volumes;
       job.volume = plan_host_volume(stored.grant.volume, parts_.config);
+    }
+    if (parts_.addresses && served_port(stored.grant)) {
+      job.addresses = parts_.addresses;
+      job.address_service =
+          plan_address_service(served_with(stored.grant), parts_.config.port_prefix);
     }
   }
   const Begun begun{.id = id,
@@ -315,10 +329,8 @@ void Reconciler::serve_volumes() {
     auto volume = plan_host_volume(stored.grant.volume, parts_.config);
     if (!volume.disk || volume.disk->base_url.empty()) return;
     if (!check_disk_place(stored.grant, parts_.config)) return;
+    if (!needs_host(stored)) return;
     const auto* seen = parts_.domains.find(stored.domain_uuid);
-    const bool is_to_run =
-        stored.grant.is_on && !stored.is_revoked && stored.phase != GrantPhase::ended;
-    if (!seen && !is_to_run) return;
     if (seen && seen->state == DomainState::paused && seen->reason == disk_error)
       stopped.push_back(seen->name);
     needed.push_back({std::move(volume), seen != nullptr});
@@ -333,6 +345,48 @@ void Reconciler::serve_volumes() {
         return {};
       },
       [this](const core::Result<void>&) { is_serving_ = false; });
+}
+
+/// Its domain runs, or is about to be created.
+bool Reconciler::needs_host(const StoredGrant& stored) const {
+  if (parts_.domains.find(stored.domain_uuid)) return true;
+  return stored.grant.is_on && !stored.is_revoked && stored.phase != GrantPhase::ended;
+}
+
+/// The grants that are served together with this one.
+std::vector<msg::Grant> Reconciler::served_with(const msg::Grant& grant) const {
+  std::vector<msg::Grant> grants;
+  parts_.grants.for_each([&](const StoredGrant& stored) {
+    const auto* port = served_port(stored.grant);
+    if (port && port->vlan == served_port(grant)->vlan && needs_host(stored))
+      grants.push_back(stored.grant);
+  });
+  return grants;
+}
+
+void Reconciler::serve_addresses() {
+  if (!parts_.addresses || is_serving_addresses_ || !parts_.store.is_loaded()) return;
+  is_serving_addresses_ = true;
+  std::map<std::uint32_t, std::vector<msg::Grant>> by_vlan;
+  parts_.grants.for_each([&](const StoredGrant& stored) {
+    const auto* port = served_port(stored.grant);
+    if (port && needs_host(stored)) by_vlan[port->vlan].push_back(stored.grant);
+  });
+  const bool is_complete = parts_.domains.is_listed() && parts_.leases.may_destroy_ungranted();
+  workers_.guests.run<bool>(
+      parts_.loop, core::Milliseconds{parts_.config.step_timeout_ms},
+      [addresses = parts_.addresses, by_vlan = std::move(by_vlan), is_complete,
+       begun = parts_.addresses->begin_serve(),
+       prefix = parts_.config.port_prefix]() -> core::Result<bool> {
+        std::vector<AddressService> wanted;
+        for (const auto& [vlan, grants] : by_vlan)
+          if (auto service = plan_address_service(grants, prefix)) wanted.push_back(*service);
+        return addresses->serve(wanted, begun, is_complete);
+      },
+      [this](const core::Result<bool>& has_changed) {
+        is_serving_addresses_ = false;
+        if (has_changed && *has_changed) parts_.on_created();  // the switch has other ports
+      });
 }
 
 void Reconciler::destroy_ungranted() {

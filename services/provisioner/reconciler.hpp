@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "services/provisioner/domains.hpp"
+#include "services/provisioner/driver/address_servers.hpp"
 #include "services/provisioner/driver/local_volumes.hpp"
 #include "services/provisioner/hypervisor_watch.hpp"
 #include "services/provisioner/lease.hpp"
@@ -37,8 +38,9 @@ class Reconciler {
     Leases& leases;
     const HypervisorWatch& watch;
     Reporter& reporter;
-    std::shared_ptr<LocalVolumes> volumes;  // null = the image store's files are used in place
-    std::function<void()> on_created;       // a domain has new ports
+    std::shared_ptr<LocalVolumes> volumes;      // null = the image store's files are used in place
+    std::shared_ptr<AddressServers> addresses;  // null = a host without a switch
+    std::function<void()> on_created;           // a domain has new ports
   };
 
   Reconciler(Parts parts, Workers workers) : parts_{std::move(parts)}, workers_{workers} {}
@@ -51,6 +53,8 @@ class Reconciler {
   void reconcile(const Grants::Id& id);
   /// Serves the bases of the disks that domains need, and lets those run on that stopped without.
   void serve_volumes();
+  /// Answers DHCP and DNS to the clusters here for which Nucleus does, and no others.
+  void serve_addresses();
   /// Destroys the domains of ours that have no grant, once all hosts have a complete list.
   void destroy_ungranted();
   /// Stops every domain of a host whose lease is over. Needs no records.
@@ -79,11 +83,14 @@ class Reconciler {
   /// Destroys a domain whatever its grant says, once at a time.
   void stop(const DomainSeen& seen, bool is_fence);
   core::Workers& workers_for(Step step) const;
+  bool needs_host(const StoredGrant& stored) const;
+  std::vector<msg::Grant> served_with(const msg::Grant& grant) const;
 
   Parts parts_;
   Workers workers_;
   bool is_listing_ = false;
   bool is_serving_ = false;
+  bool is_serving_addresses_ = false;
 };
 
 }  // namespace nucleus::provisioner

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/bus/bus.hpp"
+#include "messages/scheduler.hpp"
 #include "services/provisioner/grants.hpp"
 
 namespace nucleus::provisioner {

@@ -35,7 +35,8 @@ core::Milliseconds time_left(const core::Context& context) {
 
 Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor,
                  WorkerPools pools, std::shared_ptr<LeaseStore> leases,
-                 std::shared_ptr<SwitchGuard> guard, std::shared_ptr<LocalVolumes> volumes)
+                 std::shared_ptr<SwitchGuard> guard, std::shared_ptr<LocalVolumes> volumes,
+                 std::shared_ptr<AddressServers> addresses)
     : loop_{runtime.loop},
       bus_{runtime.bus},
       store_{runtime.store},
@@ -80,6 +81,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                    .watch = watch_,
                    .reporter = reporter_,
                    .volumes = volumes_,
+                   .addresses = addresses,
                    .on_created = [this] { isolation_.check(); }},
                   {.steps = workers_,
                    .stops = pool_or(pools_.stops, workers_),
@@ -119,7 +121,6 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   // A lease ends, and domains are stopped, whether or not the store is loaded.
   watch_leases();
   watch_.start();
-  if (volumes_) bus_.every(serve_interval, *this, &Service::serve_volumes);
   bus_.every(isolation_interval, *this, &Service::check_isolation_again);
   if (config_.driver.has_guests) limit_console_logs();
   if (usage_) bus_.every(core::Milliseconds{config_.usage_ms}, *this, &Service::look_at_usage);
@@ -158,6 +159,8 @@ void Service::begin_rounds() {
   bus_.every(core::Milliseconds{config_.ping_ms}, *this, &Service::sweep);
   bus_.every(list_interval, *this, &Service::relist);
   bus_.every(adapters_interval, adapters_, &AdapterWatch::look);
+  if (volumes_) bus_.every(serve_interval, *this, &Service::serve_volumes);
+  bus_.every(serve_interval, *this, &Service::serve_addresses);
 }
 
 void Service::register_driver_handlers() {
@@ -411,6 +414,10 @@ void Service::relist(core::Context&) {
 
 void Service::serve_volumes(core::Context&) {
   reconciler_.serve_volumes();
+}
+
+void Service::serve_addresses(core::Context&) {
+  reconciler_.serve_addresses();
 }
 
 /// Of all grants, and of domains that still run without one.

@@ -31,7 +31,8 @@ class Service {
   /// `volumes`, it uses the image store's files in place.
   Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervisor> hypervisor,
           WorkerPools pools = {}, std::shared_ptr<LeaseStore> leases = {},
-          std::shared_ptr<SwitchGuard> guard = {}, std::shared_ptr<LocalVolumes> volumes = {});
+          std::shared_ptr<SwitchGuard> guard = {}, std::shared_ptr<LocalVolumes> volumes = {},
+          std::shared_ptr<AddressServers> addresses = {});
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -80,6 +81,7 @@ class Service {
   void relist(core::Context& context);
   void look_at_usage(core::Context& context);
   void serve_volumes(core::Context& context);
+  void serve_addresses(core::Context& context);
   void limit_console_logs();
   std::set<std::string> domain_names() const;
   void check_isolation_again(core::Context& context);

@@ -63,6 +63,10 @@ core::Result<msg::Cluster> Service::change_cluster(const msg::ChangeCluster& req
   auto cluster = *before;
   if (request.description) cluster.description = *request.description;
   if (request.allocations) cluster.allocations = *request.allocations;
+  if (request.address_mode) {
+    if (auto broken = check_address_mode(*request.address_mode)) return std::unexpected(*broken);
+    cluster.address_mode = *request.address_mode;
+  }
   if (auto broken = msg::check(msg::DefineCluster{.cluster_id = cluster.cluster_id,
                                                   .project_id = cluster.project_id,
                                                   .description = cluster.description,

@@ -39,6 +39,7 @@ core::Result<ClusterPlan> plan_cluster(const msg::DefineCluster& request,
                                        const std::function<msg::NodeId()>& new_node_id) {
   if (auto broken = check_disk_image(request.image_id, request.project_id))
     return std::unexpected(*broken);
+  if (auto broken = check_address_mode(request.address_mode)) return std::unexpected(*broken);
   const auto& name = request.cluster_id.value;
   if (is_number(name))
     return std::unexpected(
@@ -56,7 +57,8 @@ core::Result<ClusterPlan> plan_cluster(const msg::DefineCluster& request,
                                .allocations = request.allocations,
                                .node_count = request.compute_count + 1,
                                .revision = 1,
-                               .has_infiniband = request.has_infiniband}};
+                               .has_infiniband = request.has_infiniband,
+                               .address_mode = request.address_mode}};
   plan.nodes.reserve(request.compute_count + 1);
   auto frontend = a_node(request, request.frontend_size);
   frontend.node_id = new_node_id();
@@ -127,6 +129,11 @@ std::optional<msg::Error> check_image(std::string_view field, const msg::ImageId
                       .detail = "no such image: " + msg::shown(id),
                       .field = std::string(field)};
   return std::nullopt;
+}
+
+std::optional<msg::Error> check_address_mode(msg::AddressMode mode) {
+  if (mode == msg::AddressMode::frontend || mode == msg::AddressMode::nucleus) return std::nullopt;
+  return msg::invalid("address_mode", "address_mode must be frontend or nucleus");
 }
 
 std::optional<msg::Error> check_node_name(std::string_view name) {

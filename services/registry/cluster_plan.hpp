@@ -41,6 +41,8 @@ std::optional<msg::Error> check_image(std::string_view field, const msg::ImageId
 /// a letter or digit, and not all of them digits (docs/rest-v1.md, Clusters).
 std::optional<msg::Error> check_node_name(std::string_view name);
 
+std::optional<msg::Error> check_address_mode(msg::AddressMode mode);
+
 /// The same for the image of a disk, which may also be a tag: PROJECT/NAME:TAG.
 std::optional<msg::Error> check_disk_image(const msg::ImageId& image,
                                            const msg::ProjectId& project);

@@ -481,6 +481,7 @@ void Service::look_ahead(core::Context& context) {
   announce(plan_walltime_notices(view_, context.now_unix_ms()), context);
   announce(plan_idle(view_, heartbeats_, context.now_unix_ms()), context);
   (void)ledger_.apply(plan_budgets(view_, context.now_unix_ms()), context);
+  (void)ledger_.apply(plan_names(view_, view_.take_renamed(), context.now_unix_ms()), context);
 }
 
 }  // namespace nucleus::scheduler

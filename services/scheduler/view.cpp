@@ -262,8 +262,11 @@ void View::apply_node(const msg::NodeId& id, std::optional<StoredNode> node) {
   const auto before = nodes_.find(id);
   const auto* old = before == nodes_.end() ? nullptr : &before->second;
   if (!old && !node) return;
-  if (is_peer_changed(old, node ? &*node : nullptr))
-    peers_.erase((old ? old : &*node)->definition.cluster_id);
+  if (is_peer_changed(old, node ? &*node : nullptr)) {
+    const auto& cluster_id = (old ? old : &*node)->definition.cluster_id;
+    peers_.erase(cluster_id);
+    clusters_renamed_.insert(cluster_id);
+  }
   if (old) indexes_.remove(*old);
   if (node) indexes_.add(*node);
   if (node)

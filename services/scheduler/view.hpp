@@ -139,6 +139,8 @@ class View {
   const HostPool& pool() const { return indexes_.pool; }
   /// Every node of the cluster that has its address. Made at the first call.
   const std::vector<msg::PeerRange>& peers_of(const msg::ClusterId& id) const;
+  /// The clusters whose peers have changed since the last call, or since the start.
+  std::set<msg::ClusterId> take_renamed() { return std::exchange(clusters_renamed_, {}); }
 
  private:
   struct Indexes {
@@ -206,6 +208,7 @@ class View {
   Indexes indexes_ = {};
   // Made when first read; dropped when a node of the cluster changes its name or address.
   mutable std::map<msg::ClusterId, std::vector<msg::PeerRange>> peers_ = {};
+  std::set<msg::ClusterId> clusters_renamed_ = {};
 };
 
 }  // namespace nucleus::scheduler

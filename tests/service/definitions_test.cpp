@@ -92,6 +92,24 @@ TEST_F(Definitions, EachChangeHasTheNextRevisionAndAnOldRevisionIsAConflict) {
   EXPECT_EQ(whole().cluster, changed);
 }
 
+TEST_F(Definitions, TheAddressModeOfAClusterIsKeptAndMayChange) {
+  EXPECT_EQ(cluster_.address_mode, msg::AddressMode::frontend);
+  const msg::ChangeCluster to_nucleus{
+      .cluster_id = {"c"}, .viewer = as_operator, .address_mode = msg::AddressMode::nucleus};
+  const auto changed = must(to_nucleus);
+  EXPECT_EQ(changed.address_mode, msg::AddressMode::nucleus);
+  EXPECT_EQ(changed.revision, 2u);
+  EXPECT_EQ(must(to_nucleus).revision, 2u);
+  EXPECT_EQ(
+      must(msg::ChangeCluster{.cluster_id = {"c"}, .viewer = as_operator, .description = "other"})
+          .address_mode,
+      msg::AddressMode::nucleus);
+  EXPECT_EQ(
+      refusal(msg::ChangeCluster{
+          .cluster_id = {"c"}, .viewer = as_operator, .address_mode = msg::AddressMode::unknown}),
+      ErrorCode::invalid_argument);
+}
+
 TEST_F(Definitions, AChangeThatChangesNothingKeepsTheRevision) {
   EXPECT_EQ(must(msg::ChangeCluster{.cluster_id = {"c"}, .viewer = as_operator, .description = ""})
                 .revision,

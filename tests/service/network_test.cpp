@@ -274,6 +274,34 @@ TEST_F(Network, NeverLeasesThePublicVlan) {
   EXPECT_EQ(waiting->reason, "no VLAN is free: waiting for one");
 }
 
+TEST_F(Network, LeasesANameServerToAClusterWhoseModeBecomesNucleus) {
+  start();
+  define("c", 1);
+  ASSERT_TRUE(ports_of("c-1"));
+  ASSERT_TRUE(network_of("c"));
+  ASSERT_TRUE(
+      registry_.emit(msg::ClusterDefined{.cluster = {.cluster_id = {"c"},
+                                                     .project_id = {"p"},
+                                                     .node_count = 2,
+                                                     .revision = 2,
+                                                     .address_mode = msg::AddressMode::nucleus}}));
+  const auto network = network_of("c");
+  ASSERT_TRUE(network);
+  EXPECT_EQ(network->network.name_server, "10.0.0.254");
+  const auto frontend = ports_of("c-0");
+  ASSERT_TRUE(frontend);
+  EXPECT_EQ(frontend->ports[0].name_server, "");
+  EXPECT_EQ(frontend->ports[1].name_server, "10.0.0.254");
+  restart();
+  ASSERT_TRUE(registry_.emit(msg::NodeDefined{node("c", 2)}));
+  const auto added = ports_of("c-2");
+  ASSERT_TRUE(added);
+  EXPECT_EQ(added->ports[0].name_server, "10.0.0.254") << "after a restart too";
+  const auto listed = caller_.call(msg::ListNetworks{});
+  ASSERT_TRUE(listed);
+  EXPECT_EQ(listed->networks.at(0).name_server, "10.0.0.254");
+}
+
 TEST_F(Network, LetsAFrontendWaitUntilAPublicAddressIsFree) {
   // A /29 has five addresses besides its gateway.
   start({{"network.public_subnet", "192.0.2.0/29"}});

@@ -11,12 +11,9 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
@@ -26,6 +23,7 @@
 
 #include "core/files/descriptor.hpp"
 #include "core/files/files.hpp"
+#include "services/provisioner/driver/outliving_process.hpp"
 
 extern char** environ;
 
@@ -46,8 +44,7 @@ std::string pid_file(const std::string& directory) {
 
 /// The pid in the file, if the process with this pid has `directory` as its working directory.
 pid_t served_by(const std::string& directory) {
-  pid_t pid = 0;
-  std::ifstream(pid_file(directory)) >> pid;
+  const pid_t pid = read_pid(pid_file(directory));
   struct stat here {};
   struct stat there {};
   if (pid <= 0 || stat(directory.c_str(), &here) != 0) return 0;
@@ -146,12 +143,6 @@ struct Start {
   _exit(127);
 }
 
-bool write_pid(int file, pid_t pid) {
-  std::array<char, pid_digits_max> text{};
-  const auto* end = std::to_chars(text.data(), text.data() + text.size(), pid).ptr;
-  return write(file, text.data(), static_cast<std::size_t>(end - text.data())) > 0;
-}
-
 std::vector<char*> pointers(std::vector<std::string>& words) {
   std::vector<char*> all;
   for (auto& word : words) all.push_back(word.data());
@@ -159,22 +150,11 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return all;
 }
 
-/// Starts it as a grandchild, so that it is not ours to reap. It is known by its pid and its
-/// directory before this returns.
 bool start_detached(Start& start) {
   auto argv = pointers(start.argv);
   auto environment = pointers(start.environment);
-  const pid_t child = fork();
-  if (child == 0) {
-    setsid();
-    const pid_t grandchild = chdir(start.directory.c_str()) == 0 ? fork() : -1;
-    if (grandchild == 0) run(start, argv.data(), environment.data());
-    _exit(grandchild > 0 && write_pid(start.pid_file, grandchild) ? 0 : 1);
-  }
-  int status = 0;
-  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return start_outliving(start.directory, start.pid_file,
+                         [&] { run(start, argv.data(), environment.data()); });
 }
 
 /// Its files have relative names: as QEMU's user it may not reach them from the root.
@@ -245,11 +225,7 @@ core::Result<void> start_base_server(const HostVolume& volume, const std::string
 
 void stop_base_server(const std::string& volume_directory) {
   const pid_t pid = served_by(volume_directory);
-  if (pid == 0) return;
-  const core::Descriptor process{static_cast<int>(syscall(SYS_pidfd_open, pid, 0))};
-  // It is compared again after opening, so the descriptor cannot be of another process.
-  if (process.is_open() && served_by(volume_directory) == pid)
-    syscall(SYS_pidfd_send_signal, process.number(), SIGKILL, nullptr, 0);
+  signal_outliving(pid, SIGKILL, [&] { return served_by(volume_directory) == pid; });
 }
 
 void shorten_base_log(const std::string& volume_directory) {

@@ -66,11 +66,13 @@ struct FoundAccelerator {
 
 /// A network card: an access port on `bridge` (Open vSwitch) in `vlan`.
 struct PortSpec {
-  std::string mac = {};         // 52:54:00:xx:xx:xx
-  std::string bridge = {};      // 1..15 characters
-  std::uint16_t vlan = 0;       // 1..4094; 0 = untagged
-  std::string device = {};      // of the tap, 1..15 characters, unique on the machine
-  std::string guarded_ip = {};  // the only IPv4 address it may send from; empty = any (private)
+  std::string mac = {};          // 52:54:00:xx:xx:xx
+  std::string bridge = {};       // 1..15 characters
+  std::uint16_t vlan = 0;        // 1..4094; 0 = untagged
+  std::string device = {};       // of the tap, 1..15 characters, unique on the machine
+  std::string guarded_ip = {};   // the only IPv4 address it may send from; empty = any (private)
+  std::string name_server = {};  // Nucleus answers DHCP and DNS there, and it must not; empty = it
+                                 // may serve its cluster
   bool has_offload = false;  // checksum and segmentation offload: breaks TCP on a userspace switch
 };
 

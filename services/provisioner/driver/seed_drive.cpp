@@ -56,8 +56,13 @@ core::Result<SeedFiles> plan_seed(const msg::Grant& grant) {
   for (std::size_t i = 0; i < grant.ports.size(); ++i) {
     const auto& port = grant.ports[i];
     const std::string address = port.ip + "/" + std::to_string(port.prefix_length);
-    files.network_config += "  port" + std::to_string(i) + ":\n    match:\n      macaddress: \"" +
-                            port.mac + "\"\n    addresses: [\"" + address + "\"]\n";
+    files.network_config +=
+        "  port" + std::to_string(i) + ":\n    match:\n      macaddress: \"" + port.mac + "\"\n";
+    if (port.name_server.empty())
+      files.network_config += "    addresses: [\"" + address + "\"]\n";
+    else  // its address is leased by Nucleus, and is the same
+      files.network_config +=
+          "    dhcp4: true\n    nameservers: {addresses: [" + port.name_server + "]}\n";
     if (!port.gateway.empty())
       files.network_config += "    routes: [{to: default, via: " + port.gateway + "}]\n";
     files.ports +=

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "core/text/lines.hpp"
+#include "services/provisioner/driver/service_port.hpp"
 
 namespace nucleus::provisioner {
 
@@ -30,6 +31,49 @@ void add_private_guard(std::string& flows, const std::string& number, const Port
       "table=0,priority=400,in_port={0},vlan_tci=0x1000/0x1000,actions=drop\n"
       "table=0,priority=10,in_port={0},dl_src={1},actions=resubmit(,1)\n",
       number, port.mac);
+}
+
+/// Of a private port whose cluster is served by Nucleus: what is for the service reaches the one
+/// of this host alone, `service` (empty = it has none yet), and the node does not act as it.
+void add_served_guard(std::string& flows, const std::string& number, const PortSpec& port,
+                      const std::string& service) {
+  const auto add = [&](int priority, const std::string& match, const std::string& actions) {
+    flows += fmt::format("table=0,priority={},in_port={},{},actions={}\n", priority, number, match,
+                         actions);
+  };
+  const std::string& address = port.name_server;
+  add(350, "arp,arp_spa=" + address, "drop");
+  add(350, "ip,nw_src=" + address, "drop");
+  add(350, "udp,tp_src=67", "drop");    // DHCP server
+  add(350, "udp6,tp_src=547", "drop");  // DHCPv6 server
+  const std::string serve = service.empty() ? "drop" : "output:" + service;
+  const auto own = ",dl_src=" + port.mac;
+  add(340, "dl_dst=" + service_mac(port.vlan) + own, serve);
+  add(340, "udp" + own + ",tp_dst=67", serve);
+  add(340, "arp" + own + ",arp_tpa=" + address, serve);
+}
+
+/// The service sends to the nodes of its cluster on this host alone, never to an uplink: all hosts
+/// have one with the same addresses.
+void add_service_guard(std::string& flows, const SwitchPort& service,
+                       const std::map<std::string, const PortSpec*>& served) {
+  const auto& number = service.number;
+  const auto mac = service_mac(served.begin()->second->vlan);
+  const auto& address = served.begin()->second->name_server;
+  flows += fmt::format(
+      "table=0,priority=400,in_port={0},vlan_tci=0x1000/0x1000,actions=drop\n"
+      "table=0,priority=300,in_port={0},arp,dl_src={1},arp_sha={1},arp_spa={2},"
+      "actions=resubmit(,2)\n"
+      "table=0,priority=300,in_port={0},ip,dl_src={1},nw_src={2},actions=resubmit(,2)\n",
+      number, mac, address);
+  std::string all;
+  for (const auto& [tap, spec] : served) {
+    flows += fmt::format("table=2,priority=10,in_port={},dl_dst={},actions=output:{}\n", number,
+                         spec->mac, tap);
+    all += (all.empty() ? "output:" : ",output:") + tap;
+  }
+  flows += fmt::format("table=2,priority=10,in_port={},dl_dst=ff:ff:ff:ff:ff:ff,actions={}\n",
+                       number, all);
 }
 
 /// The rules of a public port, by priority.
@@ -151,20 +195,54 @@ bool is_uplink(const BridgeLayout& layout, const std::string& port) {
   return layout.uplinks ? layout.uplinks->contains(port) : !is_tap(layout, port);
 }
 
+namespace {
+
+/// The ports of nodes whose cluster is served by Nucleus, by number on the switch; and the services
+/// that are there. Both by VLAN.
+struct Served {
+  std::map<std::uint16_t, std::map<std::string, const PortSpec*>> taps = {};
+  std::map<std::uint16_t, std::string> services = {};
+};
+
+Served find_served(const std::vector<SwitchPort>& switch_ports, const std::vector<PortSpec>& ports,
+                   const BridgeLayout& layout, const std::set<std::string>& quarantined) {
+  Served served;
+  for (const auto& known : switch_ports) {
+    if (quarantined.contains(known.name)) continue;
+    const auto port = std::ranges::find(ports, known.name, &PortSpec::device);
+    if (port != ports.end() && !port->name_server.empty())
+      served.taps[port->vlan][known.number] = &*port;
+    else if (const auto vlan = service_vlan(layout.tap_prefix, known.name))
+      served.services[*vlan] = known.number;
+  }
+  return served;
+}
+
+}  // namespace
+
 std::string plan_flows(const std::vector<SwitchPort>& switch_ports,
                        const std::vector<PortSpec>& ports, const BridgeLayout& layout,
                        const std::set<std::string>& quarantined) {
   std::string flows = "table=0,priority=0,actions=drop\ntable=1,priority=0,actions=NORMAL\n";
+  const auto served = find_served(switch_ports, ports, layout, quarantined);
   for (const auto& known : switch_ports) {
     if (quarantined.contains(known.name)) continue;
     const auto port = std::ranges::find(ports, known.name, &PortSpec::device);
+    const auto service = service_vlan(layout.tap_prefix, known.name);
+    if (service && served.taps.contains(*service))
+      add_service_guard(flows, known, served.taps.at(*service));
     if (port == ports.end() && is_tap(layout, known.name)) continue;
     if (port == ports.end())
       flows += fmt::format("table=0,priority=10,in_port={},actions=resubmit(,1)\n", known.number);
-    else if (port->guarded_ip.empty())
-      add_private_guard(flows, known.number, *port);
-    else
+    else if (!port->guarded_ip.empty())
       add_public_guard(flows, known.number, *port);
+    else {
+      add_private_guard(flows, known.number, *port);
+      const auto own_service = served.services.find(port->vlan);
+      if (!port->name_server.empty())
+        add_served_guard(flows, known.number, *port,
+                         own_service == served.services.end() ? "" : own_service->second);
+    }
   }
   return flows;
 }
@@ -184,6 +262,10 @@ std::vector<PortFault> judge_ports(const std::vector<SwitchPort>& switch_ports,
     if (spec != ports.end()) {
       // The database may be read just before a port is added, and the list of ports after it.
       if (auto wrong = wrong_vlan(known, *spec); !wrong.empty())
+        add(std::move(wrong), !known.is_listed);
+    } else if (const auto vlan = service_vlan(layout.tap_prefix, known.name)) {
+      // Without a node here it has no flows, and ends soon.
+      if (auto wrong = wrong_vlan(known, {.vlan = *vlan}); !wrong.empty())
         add(std::move(wrong), !known.is_listed);
     } else if (is_tap(layout, known.name)) {
       add("it belongs to no node of this host", true);

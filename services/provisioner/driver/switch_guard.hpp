@@ -1,7 +1,8 @@
 // The flows of the host's Open vSwitch bridge: what each port of it may send. A node's port sends
 // only untagged frames from its own MAC. A frontend's public port shares a segment with other
-// tenants: it may also use only its own addresses, and offer no addresses or routes to others. The
-// bridge belongs to Nucleus: all its flows are replaced. Pure.
+// tenants: it may also use only its own addresses, and offer no addresses or routes to others. If
+// Nucleus answers DHCP and DNS in a cluster, its nodes reach the service of their own host alone.
+// The bridge belongs to Nucleus: all its flows are replaced. Pure.
 #pragma once
 
 #include <cstdint>

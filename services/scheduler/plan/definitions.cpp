@@ -1,5 +1,8 @@
 #include "services/scheduler/plan/definitions.hpp"
 
+#include <algorithm>
+#include <set>
+
 #include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/disk_work.hpp"
 #include "services/scheduler/plan/disks.hpp"
@@ -52,6 +55,26 @@ Plan plan_ports(const View& view, const msg::PortsLeased& event, std::int64_t no
   node.fabrics = event.fabrics;
   if (node.host_id.empty()) node.size.adapters = size_of(node).adapters;
   return finish(draft);
+}
+
+Plan plan_names(const View& view, const std::set<msg::ClusterId>& clusters,
+                std::int64_t now_unix_ms) {
+  Draft draft{view, now_unix_ms};
+  const auto is_served = [](const StoredNode& node) {
+    return std::ranges::any_of(node.ports,
+                               [](const msg::Port& port) { return !port.name_server.empty(); });
+  };
+  for (const auto& cluster_id : clusters) {
+    const auto* nodes = view.nodes_of(cluster_id);
+    if (!nodes) continue;
+    std::set<msg::HostId> told;
+    for (const auto& [index, node_id] : *nodes) {
+      const auto& node = *view.node(node_id);
+      if (!node.is_grant_on || node.host_id.empty() || !is_served(node)) continue;
+      if (told.insert(node.host_id).second) draft.change_grant(draft.edit(node_id));
+    }
+  }
+  return std::move(draft).take();
 }
 
 Plan plan_volume(const View& view, const msg::VolumePlaced& event, std::int64_t now_unix_ms) {

@@ -117,6 +117,18 @@ TEST(Verify, FindsPortsOfNoDomainAndInAnotherVlan) {
                                        "OVS_RUNDIR=/ovs ovs-vsctl set port n00aa-000001 tag=5"}));
 }
 
+TEST(Verify, FindsServicePortsThatServeNobodyAndInAnotherVlan) {
+  auto evidence = sound();
+  evidence.read_hosts[0].tap_ports["n00aa-s5"] = 5;
+  EXPECT_TRUE(find_violations(evidence).empty());
+  evidence.read_hosts[0].tap_ports["n00aa-s5"] = 7;
+  EXPECT_EQ(only(evidence).what, "port n00aa-s5 of h1 is in VLAN 7");
+  evidence = sound();
+  evidence.read_hosts[0].tap_ports["n00aa-s7"] = 7;
+  EXPECT_EQ(only(evidence), (Violation{"port n00aa-s7 of h1 serves no domain",
+                                       "OVS_RUNDIR=/ovs ovs-vsctl --if-exists del-port n00aa-s7"}));
+}
+
 TEST(Verify, FindsAHostThatHoldsTooMuch) {
   auto evidence = sound();
   evidence.placed_nodes[0].size.cpus = 5;

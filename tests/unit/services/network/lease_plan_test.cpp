@@ -17,12 +17,14 @@ class Site {
 
   View& view() { return view_; }
   void define_cluster(const std::string& name, std::uint32_t node_count,
-                      bool has_infiniband = false) {
+                      bool has_infiniband = false,
+                      msg::AddressMode mode = msg::AddressMode::frontend) {
     apply(plan_network(view_,
                        {.cluster = {.cluster_id = {name},
                                     .project_id = {"p"},
                                     .node_count = node_count,
-                                    .has_infiniband = has_infiniband}},
+                                    .has_infiniband = has_infiniband,
+                                    .address_mode = mode}},
                        ++event_id_));
     add_node(name, true);
   }
@@ -46,6 +48,15 @@ class Site {
   void sweep(std::int64_t now_unix_s) {
     if (const auto ended = plan_quarantine_ends(view_, now_unix_s)) apply(*ended);
     while (const auto plan = plan_waiting(view_)) apply(*plan);
+  }
+  /// False if nothing changes.
+  bool set_mode(const std::string& cluster, msg::AddressMode mode) {
+    const auto plan = plan_address_mode(view_, {cluster}, mode);
+    if (plan) apply(*plan);
+    return plan.has_value();
+  }
+  const msg::ClusterNetwork& network(const std::string& cluster) const {
+    return view_.cluster({cluster})->stored.network;
   }
   const Plan& last() const { return last_; }
 
@@ -176,6 +187,79 @@ Config with_fabrics(std::uint32_t last_of_first_fabric) {
   config.fabrics["ib0"].pkeys = {.first = 0x100, .last = last_of_first_fabric};
   config.fabrics["ib1"].pkeys = {.first = 0x200, .last = 0x2ff};
   return config;
+}
+
+TEST(NameServer, IsTheHighestAddressOfTheSubnetAndOfPrivatePortsAlone) {
+  Site site;
+  site.define_cluster("c", 2, false, msg::AddressMode::nucleus);
+  EXPECT_EQ(site.network("c").name_server, "10.0.0.254");
+  const auto& frontend = site.view().ports({"c-0"})->ports;
+  ASSERT_EQ(frontend.size(), 2u);
+  EXPECT_EQ(frontend[0].name_server, "") << "the public port";
+  EXPECT_EQ(frontend[1].name_server, "10.0.0.254");
+  EXPECT_EQ(site.add_node("c").ports[0].name_server, "10.0.0.254");
+  site.define_cluster("d", 1);
+  EXPECT_EQ(site.network("d").name_server, "");
+}
+
+TEST(NameServer, IsNoNodesWhenTheSubnetIsWidened) {
+  Site site;
+  site.define_cluster("c", 1, false, msg::AddressMode::nucleus);
+  std::set<std::string> addresses;
+  for (int i = 1; i < 300; ++i) addresses.insert(site.add_node("c").ports.at(0).ip);
+  EXPECT_EQ(addresses.size(), 299u);
+  EXPECT_FALSE(addresses.contains("10.0.0.254"));
+  EXPECT_EQ(site.network("c").subnet, "10.0.0.0/20");
+  EXPECT_EQ(site.network("c").name_server, "10.0.0.254") << "it stays";
+  for (const auto& node_id : site.view().cluster({"c"})->nodes)
+    EXPECT_EQ(site.view().ports(node_id)->ports.back().name_server, "10.0.0.254");
+}
+
+TEST(NameServer, ComesAndGoesWithTheModeAndIsTheSameAgain) {
+  Site site;
+  site.define_cluster("c", 1);
+  site.add_node("c");
+  EXPECT_FALSE(site.set_mode("c", msg::AddressMode::frontend));
+  EXPECT_TRUE(site.set_mode("c", msg::AddressMode::nucleus));
+  EXPECT_EQ(site.last().networks.size(), 1u);
+  EXPECT_EQ(site.last().ports.size(), 2u) << "every node's ports are announced";
+  EXPECT_FALSE(site.set_mode("c", msg::AddressMode::nucleus));
+  EXPECT_EQ(site.view().ports({"c-1"})->ports[0].name_server, "10.0.0.254");
+  EXPECT_TRUE(site.set_mode("c", msg::AddressMode::frontend));
+  EXPECT_EQ(site.network("c").name_server, "");
+  EXPECT_EQ(site.view().ports({"c-1"})->ports[0].name_server, "");
+  for (int i = 2; i < 260; ++i)
+    EXPECT_NE(site.add_node("c").ports.at(0).ip, "10.0.0.254") << "nodes that run may use it";
+  EXPECT_TRUE(site.set_mode("c", msg::AddressMode::nucleus));
+  EXPECT_EQ(site.network("c").name_server, "10.0.0.254");
+  for (const auto& node_id : std::set(site.view().cluster({"c"})->nodes))
+    site.remove_node(node_id, 0);
+  site.remove_cluster("c", 0);
+}
+
+TEST(NameServer, WidensASubnetThatIsFull) {
+  Site site;
+  site.define_cluster("c", 1);
+  for (int i = 1; i < 254; ++i) ASSERT_EQ(site.add_node("c").ports[0].prefix_length, 24u) << i;
+  EXPECT_TRUE(site.set_mode("c", msg::AddressMode::nucleus));
+  EXPECT_EQ(site.network("c").subnet, "10.0.0.0/20");
+  EXPECT_EQ(site.network("c").name_server, "10.0.15.254");
+  EXPECT_EQ(site.view().ports({"c-7"})->ports[0].prefix_length, 20u);
+  EXPECT_EQ(site.view().ports({"c-7"})->ports[0].name_server, "10.0.15.254");
+}
+
+TEST(NameServer, IsWaitedForIfNoAddressIsFree) {
+  Site site;
+  site.define_cluster("c", 1);
+  for (int i = 1; i < 8190; ++i) ASSERT_FALSE(site.add_node("c").ports.empty()) << i;
+  EXPECT_TRUE(site.set_mode("c", msg::AddressMode::nucleus));
+  EXPECT_EQ(site.network("c").name_server, "");
+  site.sweep(0);
+  EXPECT_EQ(site.network("c").name_server, "");
+  site.remove_node({"c-9"}, 0);
+  site.sweep(quarantine_s);
+  EXPECT_EQ(site.network("c").name_server, "10.0.0.10");
+  EXPECT_TRUE(site.view().name_servers_waiting().empty());
 }
 
 TEST(FabricLeases, AreAPkeyOfEachFabricForAClusterWithInfiniBand) {

@@ -162,6 +162,15 @@ TEST(DomainPlan, GuardsPublicPortsAlone) {
   EXPECT_EQ(spec.ports.at(1).guarded_ip, "");
 }
 
+TEST(DomainPlan, NamesTheNameServerOfAPrivatePort) {
+  auto grant = a_grant();
+  const auto config = a_config();
+  EXPECT_EQ(plan_domain(stored(grant, config), config, Accel::tcg).ports.at(0).name_server, "");
+  grant.ports[0].name_server = "10.0.0.254";
+  EXPECT_EQ(plan_domain(stored(grant, config), config, Accel::tcg).ports.at(0).name_server,
+            "10.0.0.254");
+}
+
 TEST(DomainPlan, PutsPublicPortsAloneInTheHostsOwnPublicVlan) {
   auto grant = a_grant();
   grant.ports.insert(grant.ports.begin(),
@@ -212,6 +221,19 @@ TEST(SeedDrive, ContainsTheGuestsNamePortsAndPeers) {
   EXPECT_EQ(files.hosts, "127.0.0.1 localhost\n10.0.0.1 demo\n10.0.0.2 vm-demo-00\n");
   EXPECT_NE(files.network_config.find("macaddress: \"52:54:00:00:00:01\""), std::string::npos);
   EXPECT_NE(files.network_config.find("via: 172.30.0.1"), std::string::npos);
+}
+
+TEST(SeedDrive, LetsACardThatNucleusServesUseDhcpAndKeepsItsAddressForOthers) {
+  auto grant = a_grant();
+  grant.ports[0].name_server = "10.0.0.254";
+  const auto planned = plan_seed(grant);
+  ASSERT_TRUE(planned.has_value()) << planned.error().detail;
+  EXPECT_EQ(planned->network_config,
+            "version: 2\nethernets:\n  port0:\n    match:\n      macaddress: "
+            "\"52:54:00:0a:0b:0c\"\n    dhcp4: true\n    nameservers: {addresses: "
+            "[10.0.0.254]}\n");
+  EXPECT_EQ(planned->ports, "52:54:00:0a:0b:0c 10.0.0.2/24 -\n");
+  EXPECT_EQ(planned->meta_data, plan_seed(a_grant())->meta_data) << "it is the same instance";
 }
 
 TEST(DomainPlan, OfAHostWithVolumesOfItsOwnNamesItsOwnFilesAndTheServerOfTheBase) {

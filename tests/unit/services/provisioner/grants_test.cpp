@@ -61,6 +61,22 @@ TEST_F(PlanGrants, KeepsThePhaseWithinAnEpochAndNotBeyond) {
   EXPECT_EQ(plan(6, {a_revised_grant("n", 3, 6)}).writes.at(0).phase, GrantPhase::pending);
 }
 
+TEST_F(PlanGrants, KeepsTheAddressModeWithinAnEpochAndNotBeyond) {
+  const auto granted = [](std::uint64_t epoch, std::uint64_t revision, const char* name_server) {
+    auto grant = a_revised_grant("n", epoch, revision);
+    grant.ports = {{.mac = "52:54:00:00:00:01", .ip = "10.0.0.2", .name_server = name_server}};
+    return grant;
+  };
+  know(granted(2, 5, ""));
+  const auto name_server = [&](const msg::Grant& grant) {
+    return plan(6, {grant}).writes.at(0).grant.ports.at(0).name_server;
+  };
+  EXPECT_EQ(name_server(granted(2, 6, "10.0.0.254")), "");
+  EXPECT_EQ(name_server(granted(3, 6, "10.0.0.254")), "10.0.0.254");
+  know(granted(2, 5, "10.0.0.254"));
+  EXPECT_EQ(name_server(granted(2, 6, "")), "10.0.0.254");
+}
+
 TEST_F(PlanGrants, KeepsTheNameOfADomainThatStillRunsUnderTheLastEpoch) {
   know(a_revised_grant("n", 2, 5));
   EXPECT_EQ(plan(6, {a_revised_grant("n", 3, 6)}).writes.at(0).domain_name, "old-name");

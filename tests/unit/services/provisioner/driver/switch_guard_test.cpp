@@ -109,6 +109,78 @@ TEST(SwitchGuard, LetsAPublicPortSendFromItsOwnAddressesAlone) {
   EXPECT_EQ(flows.find("in_port=5,actions"), flows.npos);
 }
 
+/// A node's port in a cluster that Nucleus serves.
+PortSpec served_port_of(const std::string& mac_end, std::uint16_t vlan) {
+  return {.mac = "52:54:00:00:00:" + mac_end,
+          .vlan = vlan,
+          .device = "nuc-0000" + mac_end,
+          .name_server = "10.0.0.254"};
+}
+
+bool has_flow(const std::string& flows, const std::string& line) {
+  return flows.find("\n" + line + "\n") != flows.npos;
+}
+
+TEST(SwitchGuard, LetsAServiceSendToTheNodesOfItsClusterAlone) {
+  const auto flows = plan_flows(
+      {{"1", "eth1"},
+       {"2", "nuc-000001"},
+       {"3", "nuc-000002"},
+       {"4", "nuc-000003"},
+       {"9", "nuc-s101"}},
+      {served_port_of("01", 101), served_port_of("02", 101), served_port_of("03", 102)}, layout);
+  for (const char* line :
+       {"table=0,priority=400,in_port=9,vlan_tci=0x1000/0x1000,actions=drop",
+        "table=0,priority=300,in_port=9,arp,dl_src=02:4e:53:00:00:65,arp_sha=02:4e:53:00:00:65,"
+        "arp_spa=10.0.0.254,actions=resubmit(,2)",
+        "table=0,priority=300,in_port=9,ip,dl_src=02:4e:53:00:00:65,nw_src=10.0.0.254,"
+        "actions=resubmit(,2)",
+        "table=2,priority=10,in_port=9,dl_dst=52:54:00:00:00:01,actions=output:2",
+        "table=2,priority=10,in_port=9,dl_dst=52:54:00:00:00:02,actions=output:3",
+        "table=2,priority=10,in_port=9,dl_dst=ff:ff:ff:ff:ff:ff,actions=output:2,output:3"})
+    EXPECT_TRUE(has_flow(flows, line)) << line << "\nin\n" << flows;
+  EXPECT_EQ(flows.find("in_port=9,actions"), flows.npos);
+  EXPECT_EQ(flows.find("in_port=9,dl_dst=52:54:00:00:00:03"), flows.npos) << "of another cluster";
+}
+
+TEST(SwitchGuard, BringsRequestsToTheServiceOfTheHostAloneAndForgeriesNowhere) {
+  const auto flows =
+      plan_flows({{"2", "nuc-000001"}, {"9", "nuc-s101"}}, {served_port_of("01", 101)}, layout);
+  for (const char* line :
+       {"table=0,priority=350,in_port=2,arp,arp_spa=10.0.0.254,actions=drop",
+        "table=0,priority=350,in_port=2,ip,nw_src=10.0.0.254,actions=drop",
+        "table=0,priority=350,in_port=2,udp,tp_src=67,actions=drop",
+        "table=0,priority=340,in_port=2,dl_dst=02:4e:53:00:00:65,dl_src=52:54:00:00:00:01,"
+        "actions=output:9",
+        "table=0,priority=340,in_port=2,udp,dl_src=52:54:00:00:00:01,tp_dst=67,actions=output:9",
+        "table=0,priority=340,in_port=2,arp,dl_src=52:54:00:00:00:01,arp_tpa=10.0.0.254,"
+        "actions=output:9"})
+    EXPECT_TRUE(has_flow(flows, line)) << line << "\nin\n" << flows;
+  const auto without = plan_flows({{"2", "nuc-000001"}}, {served_port_of("01", 101)}, layout);
+  EXPECT_TRUE(has_flow(without,
+                       "table=0,priority=340,in_port=2,udp,dl_src=52:54:00:00:00:01,tp_dst=67,"
+                       "actions=drop"))
+      << "while there is no service yet";
+}
+
+TEST(SwitchGuard, LetsAServiceWithoutNodesAndAQuarantinedOneSendNothing) {
+  EXPECT_EQ(plan_flows({{"9", "nuc-s101"}}, {}, layout), plan_flows({}, {}, layout));
+  const auto quarantined = plan_flows({{"2", "nuc-000001"}, {"9", "nuc-s101"}},
+                                      {served_port_of("01", 101)}, layout, {"nuc-s101"});
+  EXPECT_EQ(quarantined, plan_flows({{"2", "nuc-000001"}}, {served_port_of("01", 101)}, layout));
+}
+
+TEST(SwitchFaults, NamesAServiceInAnotherVlanThanItsOwn) {
+  const std::vector<PortSpec> specs{served_port_of("01", 101)};
+  EXPECT_THAT(judge_ports({tap("nuc-s101", "101")}, specs, layout), IsEmpty());
+  EXPECT_THAT(judge_ports({tap("nuc-s103", "103")}, specs, layout), IsEmpty()) << "it ends soon";
+  const auto faults = judge_ports({tap("nuc-s101", "102")}, specs, layout);
+  EXPECT_THAT(shown(faults), ElementsAre("nuc-s101: its VLAN is 102, not 101"));
+  EXPECT_TRUE(faults.front().is_quarantined);
+  EXPECT_THAT(shown(judge_ports({tap("nuc-s101", "")}, specs, layout)),
+              ElementsAre("nuc-s101: its VLAN is any, not 101"));
+}
+
 TEST(SwitchFaults, NamesEachPortWhoseVlanIsNotTheLeasedOne) {
   const std::vector<PortSpec> specs{{.vlan = 101, .device = "nuc-1"}};
   const auto faults_of = [&](SwitchPort port) {
