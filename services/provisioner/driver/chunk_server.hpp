@@ -29,9 +29,6 @@ class ChunkServer {
   ChunkServer(const ChunkServer&) = delete;
   ChunkServer& operator=(const ChunkServer&) = delete;
 
-  /// Where other hosts are served; needs `options.endpoint`.
-  core::Endpoint endpoint() const { return server_->endpoint(1); }
-
  private:
   core::http::Response answer_nbdkit(const core::http::Request& request);
   core::http::Response answer_host(const core::http::Request& request);

@@ -17,7 +17,7 @@ class HostChunks {
                                                         prometheus::Registry& registry);
 
   ChunkFetcher& fetcher() { return fetcher_; }
-  const ChunkServer& server() const { return server_; }
+  const ChunkMetrics& metrics() const { return metrics_; }
 
  private:
   HostChunks(ChunkFetcher::Options fetching, const ChunkServer::Options& serving,
