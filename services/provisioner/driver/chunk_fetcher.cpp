@@ -10,6 +10,7 @@ using core::ErrorCode;
 
 namespace {
 
+constexpr std::size_t tickets_tried_max = 4;
 constexpr std::size_t recent_max = 32;   // chunks in memory, plain and packed
 constexpr std::size_t pages_max = 1024;  // of 32 KiB, for 1 GiB of content each
 constexpr long peer_connect_timeout_s = 1;
@@ -82,12 +83,24 @@ bool ChunkFetcher::is_needed(const std::string& content_id, const std::string& t
          });
 }
 
-core::Result<std::string> ChunkFetcher::ticket_of(const std::string& content_id) const {
-  const std::scoped_lock lock{mutex_};
-  const auto known = needed_.find(content_id);
-  if (known == needed_.end())
-    return core::refuse(ErrorCode::not_found, "no volume of this host has this content");
-  return *known->second.begin();
+/// By the ticket of any volume here: one of them may have been removed at the store already.
+core::Result<std::string> ChunkFetcher::get_from_store(const std::string& content_id,
+                                                       const std::string& path) {
+  std::vector<std::string> tickets;
+  {
+    const std::scoped_lock lock{mutex_};
+    if (const auto known = needed_.find(content_id); known != needed_.end())
+      tickets.assign(known->second.begin(), known->second.end());
+  }
+  if (tickets.size() > tickets_tried_max) tickets.resize(tickets_tried_max);
+  core::Result<std::string> body =
+      core::refuse(ErrorCode::not_found, "no volume of this host has this content");
+  for (const auto& ticket : tickets) {
+    fan_out_.join_if_due(content_id, ticket);
+    body = store_.take(options_.store_url, {}, ticket)->get(options_.store_url + path);
+    if (body || body.error().code != ErrorCode::not_found) break;
+  }
+  return body;
 }
 
 core::Result<ChunkFetcher::PagePtr> ChunkFetcher::page(const std::string& content_id,
@@ -112,12 +125,8 @@ core::Result<ChunkFetcher::PagePtr> ChunkFetcher::page(const std::string& conten
 
 core::Result<ChunkFetcher::PagePtr> ChunkFetcher::fetch_page(const std::string& content_id,
                                                              std::uint64_t number) {
-  const auto ticket = ticket_of(content_id);
-  if (!ticket) return std::unexpected(ticket.error());
-  fan_out_.join_if_due(content_id, *ticket);
-  const auto reader = store_.take(options_.store_url, {}, *ticket);
-  const auto body = reader->get(options_.store_url + "/base/" + content_id +
-                                "/disk/chunks?page=" + std::to_string(number));
+  const auto body = get_from_store(
+      content_id, "/base/" + content_id + "/disk/chunks?page=" + std::to_string(number));
   if (!body) return std::unexpected(body.error());
   auto parsed = parse_page(*body, number);
   if (!parsed)
@@ -254,11 +263,8 @@ std::optional<Chunk> ChunkFetcher::fetch_from_hosts(const Wanted& wanted) {
 }
 
 core::Result<Chunk> ChunkFetcher::fetch_from_store(const Wanted& wanted) {
-  const auto ticket = ticket_of(wanted.content_id);
-  if (!ticket) return std::unexpected(ticket.error());
-  const auto reader = store_.take(options_.store_url, {}, *ticket);
   auto packed =
-      reader->get(options_.store_url + chunk_path(wanted.content_id, wanted.index, wanted.digest));
+      get_from_store(wanted.content_id, chunk_path(wanted.content_id, wanted.index, wanted.digest));
   if (!packed) return std::unexpected(packed.error());
   const auto size = packed->size();
   auto kept = cache_.keep(wanted.digest, wanted.size, std::move(*packed));

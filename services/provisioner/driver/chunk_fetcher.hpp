@@ -12,6 +12,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "messages/chunks.hpp"
 #include "services/provisioner/driver/chunk_cache.hpp"
@@ -71,7 +72,7 @@ class ChunkFetcher {
   };
   using PagePtr = std::shared_ptr<const msg::ChunkPage>;
 
-  core::Result<std::string> ticket_of(const std::string& content_id) const;
+  core::Result<std::string> get_from_store(const std::string& content_id, const std::string& path);
   core::Result<PagePtr> page(const std::string& content_id, std::uint64_t number);
   core::Result<PagePtr> fetch_page(const std::string& content_id, std::uint64_t number);
   core::Result<Wanted> want(const std::string& content_id, std::uint64_t index);
