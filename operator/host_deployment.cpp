@@ -81,6 +81,7 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   settings["provisioner.console_address"] = host.console_address;
   settings["provisioner.image_store_url"] = host.image_store_url;
   settings["provisioner.ca_file"] = host.ca_file;
+  if (!host.chunk_endpoint.empty()) settings["provisioner.chunk_endpoint"] = host.chunk_endpoint;
   return child;
 }
 
@@ -250,6 +251,7 @@ core::Result<HostDeployment> load_host(const StateDirectory& state) {
                       .is_simulated = text_of(*file, "is_simulated") == "true",
                       .libvirt_uri = text_of(*file, "libvirt_uri"),
                       .ovs_directory = text_of(*file, "ovs_directory"),
+                      .chunk_endpoint = text_of(*file, "chunk_endpoint"),
                       .mpi_launcher = text_of(*file, "mpi_launcher")};
   host.bus = bus_settings(*file);
   return host;
@@ -272,6 +274,7 @@ core::Result<void> save_host(const StateDirectory& state, const HostDeployment& 
   if (host.is_simulated) file["is_simulated"] = "true";
   if (!host.libvirt_uri.empty()) file["libvirt_uri"] = host.libvirt_uri;
   if (!host.ovs_directory.empty()) file["ovs_directory"] = host.ovs_directory;
+  if (!host.chunk_endpoint.empty()) file["chunk_endpoint"] = host.chunk_endpoint;
   if (!host.mpi_launcher.empty()) file["mpi_launcher"] = host.mpi_launcher;
   return write_text_map(state.file("host.yaml"), file);
 }

@@ -28,6 +28,7 @@ struct HostDeployment {
   bool is_simulated = false;         // no hypervisor, switch or network
   std::string libvirt_uri = {};      // of the machine's own libvirtd; empty = a private one
   std::string ovs_directory = {};    // of the machine's own Open vSwitch; empty = a private one
+  std::string chunk_endpoint = {};   // where other hosts reach it for chunks; empty = nowhere
   std::string mpi_launcher = {};     // of ranks on other hosts; empty = ssh
   TextMap bus = {};                  // the provisioner's `bus.*` settings
 };

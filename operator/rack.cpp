@@ -18,8 +18,10 @@ namespace fs = std::filesystem;
 constexpr std::uint32_t first_address = 100U << 24 | 64U << 16;  // 100.64.0.0
 constexpr unsigned addresses_bits = 6;                           // of one deployment
 constexpr std::uint16_t metrics_port_of_host = 9400;
+constexpr std::uint16_t chunk_port_of_host = 9410;
 
-// The hosts' own network, in which MPI runs natively: it is isolated, so all racks have the same.
+// The hosts' own network, in which MPI runs natively and chunks of images are fetched: it is
+// isolated, so all racks have the same.
 constexpr const char* native_network = "100.127.255.";
 
 // A VLAN tag adds 4 bytes to the frames of 1500-byte packets: the uplink's MTU has room for it.
@@ -87,6 +89,7 @@ HostDeployment rack_host(const StateDirectory& state, const Deployment& deployme
               fmt::format("{}:{}", host_address(deployment.short_id, index), metrics_port_of_host),
           .image_folder = state.file("images"),
           .volume_folder = state.file("volumes"),
+          .chunk_endpoint = fmt::format("{}{}:{}", native_network, index, chunk_port_of_host),
           .mpi_launcher =
               fmt::format("{}/rack_launcher nuc-{}-", programs_folder(), deployment.short_id)};
 }

@@ -112,6 +112,11 @@ struct Server::Listener : ServerState {
       const auto& endpoint = listen_options(i).endpoint;
       auto& acceptor = ports.emplace_back(std::make_unique<Port>(context))->acceptor;
       try {
+        // Asio only accepts from it, reads and writes: that is the same for all stream sockets.
+        if (const int given = listen_options(i).descriptor; given >= 0) {
+          acceptor.assign(tcp::v4(), given);
+          continue;
+        }
         const tcp::endpoint where{asio::ip::make_address(endpoint.address), endpoint.port};
         acceptor.open(where.protocol());
         acceptor.set_option(asio::socket_base::reuse_address(true));
@@ -134,7 +139,9 @@ struct Server::Listener : ServerState {
       if (is_stopping || error == asio::error::operation_aborted) return;
       if (error) return accept_later(listener, error.message());
       SystemError gone;
-      const auto address = socket.remote_endpoint(gone).address();
+      const bool is_given = listen_options(listener).descriptor >= 0;
+      const auto address = is_given ? asio::ip::address(asio::ip::address_v4::loopback())
+                                    : socket.remote_endpoint(gone).address();
       if (gone) return accept(listener);
       if (auto slot = std::make_unique<ClientShare>(connections[listener], address); slot->take(1))
         serve_connection(*this, std::move(socket), std::move(slot), listener);

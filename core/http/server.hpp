@@ -25,6 +25,9 @@ using RenderError =
 struct ListenOptions {
   Endpoint endpoint = {};
   std::shared_ptr<Certificate> certificate = {};  // null = plain HTTP
+  /// A stream socket that listens already, such as a Unix one, in place of `endpoint`; the server
+  /// closes it. Its clients count as one address.
+  int descriptor = -1;
 };
 
 struct ServerOptions {

@@ -24,7 +24,7 @@ core::Result<std::optional<core::http::ServerOptions>> hosts_server(core::Settin
       .connections_max = connections_max,
       .connections_per_address_max = connections_per_address_max,
       .head_bytes_max = 8192,
-      .body_bytes_max = 0};
+      .body_bytes_max = 8192};  // of a host that joins a fan-out
 }
 
 /// Clients upload over one connection each, but may share an address.

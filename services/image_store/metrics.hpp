@@ -20,6 +20,12 @@ struct Metrics {
                                      "Bytes of uploads that were received and are durable.")},
         bytes_read{core::counter(registry, "nucleus_image_store_bytes_read_total",
                                  "Bytes of images read by hosts.")},
+        chunks_sent{core::counter(registry, "nucleus_image_store_chunks_sent_total",
+                                  "Chunks of images sent to hosts.")},
+        chunk_bytes_sent{core::counter(registry, "nucleus_image_store_chunk_bytes_sent_total",
+                                       "Bytes of chunks sent to hosts, as packed.")},
+        fan_out_hosts{core::gauge(registry, "nucleus_image_store_fan_out_hosts",
+                                  "Hosts that serve chunks to others, once for each image.")},
         reads_refused{core::counter(registry, "nucleus_image_store_reads_refused_total",
                                     "Reads by hosts without a valid ticket for the file.")},
         certificate_end{core::gauge(registry, "nucleus_image_store_certificate_end_unix_seconds",
@@ -34,6 +40,9 @@ struct Metrics {
   prometheus::Counter& uploads_refused;
   prometheus::Counter& bytes_received;
   prometheus::Counter& bytes_read;
+  prometheus::Counter& chunks_sent;
+  prometheus::Counter& chunk_bytes_sent;
+  prometheus::Gauge& fan_out_hosts;
   prometheus::Counter& reads_refused;
   prometheus::Gauge& certificate_end;
   prometheus::Gauge& uploads_certificate_end;

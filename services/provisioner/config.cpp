@@ -91,6 +91,12 @@ std::optional<core::Error> read_image_store(core::Settings& settings, Config& co
   config.ca_file = settings.text("provisioner.ca_file", "");
   config.layer_send_bytes_per_s =
       settings.number("provisioner.layer_send_bytes_per_s", 0, 0, 1LL << 40);
+  config.chunk_cache_mb =
+      settings.number("provisioner.chunk_cache_mb", config.chunk_cache_mb, 0, 1LL << 30);
+  config.chunk_endpoint = settings.optional_endpoint("provisioner.chunk_endpoint");
+  if (config.chunk_endpoint &&
+      (config.chunk_endpoint->address == "0.0.0.0" || config.chunk_endpoint->address == "::"))
+    return msg::invalid("provisioner.chunk_endpoint", "must be an address that other hosts reach");
   if (!config.keeps_volumes()) return std::nullopt;
   if (!config.image_store_url.starts_with("https://") || config.image_store_url.ends_with('/'))
     return msg::invalid("provisioner.image_store_url", "must be https://ADDRESS:PORT");

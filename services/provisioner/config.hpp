@@ -38,6 +38,8 @@ struct Config {
   std::string image_store_url = {};  // https://ADDRESS:PORT; empty = it shares its directories
   std::string ca_file = {};          // PEM: verifies that server
   std::int64_t layer_send_bytes_per_s = 0;  // of one disk to the image store; 0 = no limit
+  std::int64_t chunk_cache_mb = 4'096;      // of chunks of images; 0 = none, and no fan-out
+  std::optional<core::Endpoint> chunk_endpoint = {};  // for other hosts; nothing = no fan-out
   std::string pingpong_program = {};  // for the native baseline; empty = no MPI probe of hosts
   std::string mpi_launcher = "ssh -o BatchMode=yes";  // starts ranks on other hosts
   AdapterFunctions adapter_functions = {};            // that nodes can be given
@@ -54,6 +56,9 @@ struct Config {
 
   /// Whether its hosts have volumes of their own, and read images from the image store.
   bool keeps_volumes() const { return !image_store_url.empty(); }
+
+  /// Whether it reads images in chunks, which it keeps.
+  bool keeps_chunks() const { return keeps_volumes() && chunk_cache_mb > 0; }
 
   /// Reads `provisioner.*`; `invalid_argument` if they contradict each other.
   static core::Result<Config> from(core::Settings& settings);

@@ -1,6 +1,7 @@
 // The provisioner's program: one real host, or many simulated ones.
 #include "core/loop/posix_loop.hpp"
 #include "core/runtime/run_service.hpp"
+#include "services/provisioner/driver/host_chunks.hpp"
 #include "services/provisioner/driver/lease_file.hpp"
 #include "services/provisioner/driver/libvirt_hypervisor.hpp"
 #include "services/provisioner/driver/own_address.hpp"
@@ -33,8 +34,16 @@ int main(int argc, char** argv) {
                                               .flows_file = config->state_directory + "/flows",
                                               .network_namespace = config->network_namespace});
         std::shared_ptr<provisioner::LocalVolumes> volumes;
+        std::shared_ptr<provisioner::HostChunks> chunks;
+        if (config->keeps_chunks()) {
+          auto opened = provisioner::HostChunks::open(
+              *config, runtime.loop.new_id() + runtime.loop.new_id(), runtime.metrics);
+          if (!opened) return std::unexpected(opened.error());
+          chunks = std::move(*opened);
+        }
         if (config->keeps_volumes())
-          volumes = std::make_shared<provisioner::LocalVolumes>(volume_options(*config));
+          volumes = std::make_shared<provisioner::LocalVolumes>(volume_options(*config),
+                                                                std::move(chunks));
         std::shared_ptr<provisioner::AddressServers> addresses;
         if (config->driver.has_guests)
           addresses =

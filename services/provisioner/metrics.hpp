@@ -34,4 +34,46 @@ struct Metrics {
   prometheus::Histogram& create_seconds;
 };
 
+/// Where a chunk came from, or why a host that was asked for one did not give it.
+struct ChunkMetrics {
+  explicit ChunkMetrics(prometheus::Registry& registry)
+      : fetched{core::counter_family(registry, "nucleus_provisioner_chunks_fetched_total",
+                                     "Chunks of images fetched, by source.")},
+        fetched_bytes{core::counter_family(registry,
+                                           "nucleus_provisioner_chunk_bytes_fetched_total",
+                                           "Bytes of chunks fetched, as packed, by source.")},
+        faults{core::counter_family(registry, "nucleus_provisioner_chunk_peer_faults_total",
+                                    "Requests for chunks that another host did not fulfil.")},
+        store_chunks{fetched.Add({{"from", "store"}})},
+        store_bytes{fetched_bytes.Add({{"from", "store"}})},
+        peer_chunks{fetched.Add({{"from", "host"}})},
+        peer_bytes{fetched_bytes.Add({{"from", "host"}})},
+        peers_unavailable{faults.Add({{"reason", "unavailable"}})},
+        peers_refusing{faults.Add({{"reason", "refused"}})},
+        peers_wrong{faults.Add({{"reason", "wrong"}})},
+        found{core::counter(registry, "nucleus_provisioner_chunks_found_total",
+                            "Chunks that were needed and on this host.")},
+        damaged{core::counter(registry, "nucleus_provisioner_chunks_damaged_total",
+                              "Chunks on this host that were damaged, and were deleted.")},
+        sent_bytes{core::counter(registry, "nucleus_provisioner_chunk_bytes_sent_total",
+                                 "Bytes of chunks sent to other hosts, as packed.")},
+        cache_bytes{core::gauge(registry, "nucleus_provisioner_chunk_cache_bytes",
+                                "Bytes of chunks on this host, as packed.")} {}
+
+  core::CounterFamily& fetched;
+  core::CounterFamily& fetched_bytes;
+  core::CounterFamily& faults;
+  prometheus::Counter& store_chunks;
+  prometheus::Counter& store_bytes;
+  prometheus::Counter& peer_chunks;
+  prometheus::Counter& peer_bytes;
+  prometheus::Counter& peers_unavailable;
+  prometheus::Counter& peers_refusing;
+  prometheus::Counter& peers_wrong;
+  prometheus::Counter& found;
+  prometheus::Counter& damaged;
+  prometheus::Counter& sent_bytes;
+  prometheus::Gauge& cache_bytes;
+};
+
 }  // namespace nucleus::provisioner

@@ -53,6 +53,14 @@ std::string base_socket(const HostVolume& volume) {
   return volume.directory + "/base";
 }
 
+std::string chunk_socket(const Config& config) {
+  return volumes_directory(config) + "/" + std::string(chunk_socket_name);
+}
+
+std::string base_path(const std::string& content_id) {
+  return "/base/" + content_id + "/disk";
+}
+
 core::Result<void> check_disk_place(const msg::Grant& grant, const Config& config) {
   const bool has_disk = !grant.volume.path.empty();
   if (!has_disk || grant.is_disk_on_host == config.keeps_volumes()) return {};
@@ -81,6 +89,7 @@ HostVolume plan_host_volume(const msg::Volume& volume, const Config& config) {
                   .sha256 = layer.sha256}});
   if (const auto* base = msg::find_base(volume, disk)) {
     planned.disk->base_url = url_of(*base, config);
+    planned.disk->base_content_id = base->content_id;
     planned.disk->base_format = base->format;
   }
   return planned;

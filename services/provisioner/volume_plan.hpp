@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "messages/provisioner.hpp"
@@ -32,7 +33,8 @@ struct LocalDisk {
   std::uint64_t bytes = 0;
   std::vector<DiskLayer> layers = {};  // oldest first
   std::string base_url = {};           // empty = none: it is empty at first
-  std::string base_format = {};        // qcow2 or raw
+  std::string base_content_id = {};
+  std::string base_format = {};  // qcow2 or raw
 };
 
 struct HostVolume {
@@ -56,6 +58,12 @@ core::Result<void> check_disk_place(const msg::Grant& grant, const Config& confi
 
 /// Where the base of the node's disk is served to its domain.
 std::string base_socket(const HostVolume& volume);
+
+/// Where this host's chunks are served to the servers of bases: in the directory of all volumes.
+constexpr std::string_view chunk_socket_name = "chunks.socket";
+std::string chunk_socket(const Config& config);
+/// The path in the URL of an image's disk.
+std::string base_path(const std::string& content_id);
 
 /// Where the directory of a node's volume has its disk, its layers, one of them, and a disk that
 /// was sealed by a save.

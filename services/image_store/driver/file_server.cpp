@@ -1,13 +1,11 @@
 #include "services/image_store/driver/file_server.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cctype>
-#include <charconv>
-#include <system_error>
+#include <chrono>
+
+#include "core/chunks/chunk.hpp"
+#include "core/http/request_parts.hpp"
+#include "services/image_store/driver/open_file.hpp"
 
 namespace nucleus::image_store {
 
@@ -18,10 +16,9 @@ namespace {
 
 constexpr std::string_view path_start = "/base/";
 constexpr std::string_view uploads_path_start = "/uploads/";
-constexpr std::string_view bearer = "bearer ";  // its case does not matter
-constexpr std::string_view range_unit = "bytes=";
+constexpr std::string_view chunks_path = "/chunks";  // after /base/CONTENT/disk
+constexpr std::string_view hosts_path = "/hosts";
 constexpr std::size_t readers = 4;
-constexpr std::size_t ticket_bytes_max = 128;
 
 http::Response refusal(int status, const std::string& detail) {
   http::Response response{.status = status,
@@ -51,41 +48,6 @@ bool is_of_upload(const http::Request& request) {
   return request.path.starts_with(uploads_path_start);
 }
 
-class OpenFile {
- public:
-  explicit OpenFile(const std::string& path)
-      : descriptor_{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)} {
-    struct stat status {};
-    is_sound_ = descriptor_ >= 0 && fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode);
-    if (is_sound_) size_ = static_cast<std::uint64_t>(status.st_size);
-  }
-  ~OpenFile() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-
-  bool is_sound() const { return is_sound_; }
-  std::uint64_t size_bytes() const { return size_; }
-  /// False if that many bytes cannot be read.
-  bool read(std::uint64_t from, std::string& into) const {
-    std::size_t done = 0;
-    while (done < into.size()) {
-      const auto count = pread(descriptor_, into.data() + done, into.size() - done,
-                               static_cast<off_t>(from + done));
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) return false;
-      done += static_cast<std::size_t>(count);
-    }
-    return true;
-  }
-
- private:
-  int descriptor_;
-  bool is_sound_ = false;
-  std::uint64_t size_ = 0;
-};
-
 /// Blocks.
 http::Response read_part(const std::string& path, const http::Request& request) {
   const OpenFile file(path);
@@ -98,7 +60,7 @@ http::Response read_part(const std::string& path, const http::Request& request) 
     response.headers["Content-Length"] = std::to_string(size);
     return response;
   }
-  const auto part = parse_range(request.header("Range"), size);
+  const auto part = http::parse_range(request.header("Range"), size, answer_bytes_max);
   if (!part) {
     auto refused = refusal(part.error());
     if (refused.status == 416) refused.headers["Content-Range"] = "bytes */" + std::to_string(size);
@@ -114,73 +76,61 @@ http::Response read_part(const std::string& path, const http::Request& request) 
   return response;
 }
 
-std::optional<std::uint64_t> number_in(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (fault != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-std::unexpected<core::Error> malformed() {
-  return core::refuse(ErrorCode::invalid_argument, "Range must be one: bytes=FIRST-LAST", "Range");
-}
-
-/// FIRST-LAST, FIRST- or -COUNT, within the file.
-core::Result<FilePart> parse_bounds(std::string_view range, std::uint64_t size) {
-  const auto dash = range.find('-');
-  if (dash == range.npos) return malformed();
-  const auto first_text = range.substr(0, dash);
-  const auto last_text = range.substr(dash + 1);
-  const auto first = number_in(first_text);
-  const auto last = number_in(last_text);
-  if ((!first && !first_text.empty()) || (!last && !last_text.empty()) || (!first && !last))
-    return malformed();
-  if (!first) {
-    if (*last == 0) return core::refuse(ErrorCode::wrong_state, "the range is empty", "Range");
-    const auto count = std::min(*last, size);
-    return FilePart{.first = size - count, .count = count};
+/// What follows /base/CONTENT/KIND in the path; false if it names nothing.
+bool parse_part(std::string_view rest, const http::Request& request, FileRequest& parsed) {
+  if (rest.empty()) return request.query.empty();
+  if (parsed.kind != msg::BaseFileKind::disk) return false;
+  if (rest == chunks_path) {
+    const auto page = http::parse_number(request.query.empty() ? "0" : request.query_value("page"));
+    if (request.query.size() > 1 || !page) return false;
+    parsed.part = FilePartKind::chunk_page;
+    parsed.number = *page;
+    return true;
   }
-  if (last && *last < *first) return malformed();
-  if (*first >= size)
-    return core::refuse(ErrorCode::wrong_state,
-                        "the file ends after " + std::to_string(size) + " bytes", "Range");
-  const auto end = last ? std::min(*last, size - 1) : size - 1;
-  return FilePart{.first = *first, .count = end - *first + 1};
+  if (!request.query.empty()) return false;
+  if (rest == hosts_path) {
+    parsed.part = FilePartKind::hosts;
+    return true;
+  }
+  if (!rest.starts_with(chunks_path) || rest.size() <= chunks_path.size() + 1) return false;
+  const auto chunk = core::parse_chunk_name(rest.substr(chunks_path.size() + 1));
+  if (!chunk) return false;
+  parsed.part = FilePartKind::chunk;
+  parsed.number = chunk->index;
+  parsed.digest = chunk->digest;
+  return true;
+}
+
+std::int64_t unix_s() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
+}
+
+http::Response response_of(const core::Result<std::string>& body) {
+  if (!body) return refusal(body.error());
+  return {.headers = {{"Content-Type", "application/octet-stream"}, {"Cache-Control", "no-store"}},
+          .body = *body};
 }
 
 }  // namespace
 
-core::Result<FilePart> parse_range(const std::string& range, std::uint64_t size_bytes) {
-  FilePart part{.count = size_bytes, .is_whole = true};
-  if (!range.empty()) {
-    if (!range.starts_with(range_unit)) return malformed();
-    const auto found = parse_bounds(std::string_view(range).substr(range_unit.size()), size_bytes);
-    if (!found) return found;
-    part = *found;
-  }
-  if (part.count > answer_bytes_max)
-    return core::refuse(
-        ErrorCode::invalid_argument,
-        "a Range of at most " + std::to_string(answer_bytes_max) + " bytes is needed", "Range");
-  return part;
-}
-
 core::Result<FileRequest> parse_file_request(const http::Request& request) {
-  const auto credential = request.header("Authorization");
-  const auto to_lower = [](unsigned char c) { return std::tolower(c); };
-  if (!std::ranges::equal(credential.substr(0, bearer.size()), bearer, {}, to_lower) ||
-      credential.size() == bearer.size() || credential.size() > bearer.size() + ticket_bytes_max)
+  const auto ticket = http::bearer_token(request);
+  if (!ticket)
     return core::refuse(ErrorCode::unauthenticated, "a ticket is needed: Authorization: Bearer");
   const auto not_found = core::refuse(ErrorCode::not_found, "no such file");
   const std::string_view path = request.path;
-  if (!path.starts_with(path_start) || !request.query.empty()) return not_found;
+  if (!path.starts_with(path_start)) return not_found;
   const auto rest = path.substr(path_start.size());
   const auto slash = rest.find('/');
   if (slash == rest.npos) return not_found;
-  FileRequest parsed{.ticket = credential.substr(bearer.size()),
+  const auto name = rest.substr(slash + 1);
+  const auto kind_end = std::min(name.find('/'), name.size());
+  FileRequest parsed{.ticket = *ticket,
                      .content_id = std::string(rest.substr(0, slash)),
-                     .kind = msg::enum_of<msg::BaseFileKind>(rest.substr(slash + 1))};
+                     .kind = msg::enum_of<msg::BaseFileKind>(name.substr(0, kind_end))};
   if (parsed.kind == msg::BaseFileKind::unknown) return not_found;
+  if (!parse_part(name.substr(kind_end), request, parsed)) return not_found;
   return parsed;
 }
 
@@ -212,14 +162,16 @@ FileServer::~FileServer() {
 }
 
 void FileServer::handle(const http::Request& request, const http::Respond& respond) {
-  if (request.method != "GET") return respond(refusal(405, "only GET and HEAD"));
   const auto asked = parse_file_request(request);
+  const bool is_join = asked && asked->part == FilePartKind::hosts;
+  if (request.method != (is_join ? "POST" : "GET"))
+    return respond(refusal(405, is_join ? "only POST" : "only GET and HEAD"));
   if (!asked) {
     metrics_.reads_refused.Increment();
     return respond(refusal(asked.error()));
   }
   // The answer may come after this object's end.
-  find_file_(*asked, [request, respond, &metrics = metrics_,
+  find_file_(*asked, [this, asked = *asked, request, respond, &metrics = metrics_,
                       readers = std::weak_ptr(readers_)](const core::Result<std::string>& path) {
     if (!path) {
       metrics.reads_refused.Increment();
@@ -227,12 +179,45 @@ void FileServer::handle(const http::Request& request, const http::Respond& respo
     }
     const auto workers = readers.lock();
     if (!workers) return;
-    workers->submit([path = *path, request, respond, &metrics] {
-      auto response = read_part(path, request);
-      metrics.bytes_read.Increment(static_cast<double>(response.body.size()));
-      respond(std::move(response));
-    });
+    workers->submit(
+        [this, asked, path = *path, request, respond] { respond(answer(asked, path, request)); });
   });
+}
+
+/// On a reader, which ends before this object.
+http::Response FileServer::answer(const FileRequest& asked, const std::string& path,
+                                  const http::Request& request) {
+  switch (asked.part) {
+    case FilePartKind::whole: {
+      auto response = read_part(path, request);
+      metrics_.bytes_read.Increment(static_cast<double>(response.body.size()));
+      return response;
+    }
+    case FilePartKind::chunk_page:
+      return response_of(lists_.page(path, asked.number));
+    case FilePartKind::chunk: {
+      auto response = response_of(ChunkLists::chunk(path, asked.number, asked.digest));
+      if (response.status != 200) return response;
+      metrics_.chunks_sent.Increment();
+      metrics_.chunk_bytes_sent.Increment(static_cast<double>(response.body.size()));
+      return response;
+    }
+    case FilePartKind::hosts:
+      return join(asked, request);
+  }
+  return refusal(404, "no such file");
+}
+
+http::Response FileServer::join(const FileRequest& asked, const http::Request& request) {
+  try {
+    const auto plan =
+        hosts_.join(asked.content_id, msg::decode<msg::JoinFanOut>(request.body), unix_s());
+    if (!plan) return refusal(plan.error());
+    metrics_.fan_out_hosts.Set(static_cast<double>(hosts_.count()));
+    return response_of(msg::encode(*plan));
+  } catch (const msg::DecodeError& error) {
+    return refusal(400, error.what());
+  }
 }
 
 }  // namespace nucleus::image_store

@@ -1,5 +1,7 @@
-// Serves hosts over HTTP, with TLS: GET or HEAD of /base/CONTENT/KIND gives the files of volumes'
-// bases, by the volume's ticket as a bearer token, and /uploads/ID receives the layers of disks.
+// Serves hosts over HTTP, with TLS, by a volume's ticket as a bearer token. /base/CONTENT/KIND
+// gives the files of volumes' bases; /base/CONTENT/disk/chunks?page=N a page of the disk's chunk
+// list, …/chunks/INDEX/DIGEST one chunk, and a POST to …/hosts the hosts to ask for chunks first.
+// /uploads/ID receives the layers of disks.
 // Requests arrive on the server's thread, files are read on workers of its own.
 #pragma once
 
@@ -9,6 +11,8 @@
 
 #include "core/http/server.hpp"
 #include "core/loop/posix_loop.hpp"
+#include "services/image_store/driver/chunk_hosts.hpp"
+#include "services/image_store/driver/chunk_lists.hpp"
 #include "services/image_store/driver/upload_server.hpp"
 #include "services/image_store/metrics.hpp"
 
@@ -17,11 +21,17 @@ namespace nucleus::image_store {
 /// Read and sent at once. A longer range is refused, so that no answer takes much memory.
 constexpr std::uint64_t answer_bytes_max = 4 << 20;
 
+/// What of a file a request asks for.
+enum class FilePartKind : std::uint8_t { whole, chunk_page, chunk, hosts };
+
 /// The file that a request asks for.
 struct FileRequest {
   std::string ticket = {};
   std::string content_id = {};
   msg::BaseFileKind kind = msg::BaseFileKind::unknown;
+  FilePartKind part = FilePartKind::whole;
+  std::uint64_t number = 0;  // of the page, or of the chunk
+  core::Sha256 digest = {};  // of the chunk
 };
 
 class FileServer {
@@ -42,27 +52,21 @@ class FileServer {
 
  private:
   void handle(const core::http::Request& request, const core::http::Respond& respond);
+  core::http::Response answer(const FileRequest& asked, const std::string& path,
+                              const core::http::Request& request);
+  core::http::Response join(const FileRequest& asked, const core::http::Request& request);
 
   Metrics& metrics_;
   FindFile find_file_;
   std::shared_ptr<UploadHandler> uploads_;
+  ChunkLists lists_ = {};
+  ChunkHosts hosts_ = {};
   std::shared_ptr<core::ThreadWorkers> readers_;
   std::unique_ptr<core::http::Server> server_;  // last: its thread uses the others
 };
 
-/// A request's path, /base/CONTENT/KIND, and its ticket. `unauthenticated`: no ticket; `not_found`:
+/// A request's path below /base/, and its ticket. `unauthenticated`: no ticket; `not_found`:
 /// another path.
 core::Result<FileRequest> parse_file_request(const core::http::Request& request);
-
-/// The part of a file that is asked for.
-struct FilePart {
-  std::uint64_t first = 0;
-  std::uint64_t count = 0;
-  bool is_whole = false;
-};
-
-/// From a Range header, which may be empty, and the file's size. `invalid_argument`: it is
-/// malformed, more than one range, or too long; `wrong_state`: the file ends before it.
-core::Result<FilePart> parse_range(const std::string& range, std::uint64_t size_bytes);
 
 }  // namespace nucleus::image_store

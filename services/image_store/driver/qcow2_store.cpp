@@ -7,6 +7,7 @@
 
 #include "core/files/files.hpp"
 #include "core/log/log.hpp"
+#include "services/image_store/driver/chunk_lists.hpp"
 #include "services/image_store/driver/qcow2_overlay.hpp"
 #include "services/image_store/driver/qemu_check.hpp"
 
@@ -52,6 +53,9 @@ core::Result<StagedFiles> copy_files(const StageRequest& request, const fs::path
     if (auto sound = check_by_qemu_img(to / "disk", image_check_deadline); !sound)
       return std::unexpected(sound.error());
   staged.disk = *checked;
+  // What is missing is made at the first request.
+  if (auto listed = make_chunk_list(to / "disk"); !listed)
+    core::log::warning("chunk_list_not_made", {{"reason", listed.error().detail}});
   return staged;
 }
 

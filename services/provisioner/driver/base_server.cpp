@@ -64,28 +64,6 @@ core::Result<void> write_file(const std::string& path, const std::string& text, 
   return {};
 }
 
-/// A listening unix socket, to which only `user` may connect; -1 if that fails.
-int listen_at(const std::string& path, const QemuUser& user) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  unlink(path.c_str());
-  const int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (listening < 0) return -1;
-  const bool is_ready =
-      bind(listening, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-      chmod(path.c_str(), 0600) == 0 &&
-      (user.uid == 0 || chown(path.c_str(), user.uid, user.gid) == 0) &&
-      listen(listening, SOMAXCONN) == 0;
-  if (is_ready) return listening;
-  close(listening);
-  return -1;
-}
-
 /// A filter of system calls that ignores PR_SET_PDEATHSIG; empty, with `errno`, if that fails.
 /// nbdkit 1.32 asks for SIGTERM at its parent's end, whatever its options are: the process that
 /// starts it, or the supervisor that adopts it, would end it and with it the disk of a guest.
@@ -158,17 +136,18 @@ bool start_detached(Start& start) {
 }
 
 /// Its files have relative names: as QEMU's user it may not reach them from the root.
-std::vector<std::string> command(const LocalDisk& disk) {
+std::vector<std::string> command(const LocalDisk& disk, BaseSource source) {
+  const bool is_host = source == BaseSource::host;
   return {"nbdkit",
           "--readonly",
           "--filter=exitlast",
           "--filter=blocksize",
           "--filter=retry",
           "curl",
-          "url=" + disk.base_url,
-          "protocols=https",
+          "url=" + (is_host ? "http://localhost" + base_path(disk.base_content_id) : disk.base_url),
+          is_host ? "protocols=http" : "protocols=https",
           "proxy=",
-          "cainfo=ca.pem",
+          is_host ? "unix-socket-path=../" + std::string(chunk_socket_name) : "cainfo=ca.pem",
           "header-script=cat ticket",
           "timeout=30",
           "maxdata=1M",
@@ -179,12 +158,33 @@ std::vector<std::string> command(const LocalDisk& disk) {
 
 }  // namespace
 
+int listen_at(const std::string& path, const QemuUser& user) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  unlink(path.c_str());
+  const int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (listening < 0) return -1;
+  const bool is_ready =
+      bind(listening, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      chmod(path.c_str(), 0600) == 0 &&
+      (user.uid == 0 || chown(path.c_str(), user.uid, user.gid) == 0) &&
+      listen(listening, SOMAXCONN) == 0;
+  if (is_ready) return listening;
+  close(listening);
+  return -1;
+}
+
 bool is_base_served(const std::string& volume_directory) {
   return served_by(volume_directory) != 0;
 }
 
 core::Result<void> start_base_server(const HostVolume& volume, const std::string& ca_file,
-                                     const QemuUser& user) {
+                                     const QemuUser& user, BaseSource source) {
   const auto& directory = volume.directory;
   std::ifstream ca(ca_file, std::ios::binary);
   const std::string authorities(std::istreambuf_iterator<char>(ca), {});
@@ -206,7 +206,7 @@ core::Result<void> start_base_server(const HostVolume& volume, const std::string
   const core::Descriptor nothing{open("/dev/null", O_RDONLY | O_CLOEXEC)};
   if (!pid.is_open() || !log.is_open() || !nothing.is_open())
     return core::refuse_errno("cannot write a file of the volume");
-  Start start{.argv = command(*volume.disk),
+  Start start{.argv = command(*volume.disk, source),
               .environment = {},
               .filter = ignore_end_of_parent(),
               .directory = directory,

@@ -14,9 +14,19 @@ namespace nucleus::provisioner {
 /// reused pid is never taken for it.
 bool is_base_served(const std::string& volume_directory);
 
-/// Starts the server, which must not run. QEMU of `user` alone may connect.
+/// Where the server reads the base.
+enum class BaseSource : std::uint8_t {
+  store,  // the image store
+  host,   // this host's chunks, at `chunk_socket`
+};
+
+/// Starts the server, which must not run. QEMU of `user` alone may connect. `ca_file` verifies the
+/// image store.
 core::Result<void> start_base_server(const HostVolume& volume, const std::string& ca_file,
-                                     const QemuUser& user);
+                                     const QemuUser& user, BaseSource source = BaseSource::store);
+
+/// A listening unix socket, to which only `user` may connect; -1, with `errno`, if that fails.
+int listen_at(const std::string& path, const QemuUser& user);
 
 /// Ends it at once; nothing if it does not run.
 void stop_base_server(const std::string& volume_directory);

@@ -89,8 +89,9 @@ LocalVolumes::Options volume_options(const Config& config) {
           .send_bytes_per_s_max = config.layer_send_bytes_per_s};
 }
 
-LocalVolumes::LocalVolumes(Options options)
+LocalVolumes::LocalVolumes(Options options, std::shared_ptr<HostChunks> chunks)
     : options_{std::move(options)},
+      chunks_{std::move(chunks)},
       sender_{{.ca_file = options_.ca_file, .bytes_per_s_max = options_.send_bytes_per_s_max}} {}
 
 LocalVolumes::Claim LocalVolumes::claim(const msg::NodeId& node_id) {
@@ -121,12 +122,20 @@ core::Result<void> LocalVolumes::prepare(const HostVolume& volume) {
   if (!volume.disk) return {};
   if (auto made = prepare_disk(reader, volume, end); !made) return made;
   if (volume.disk->base_url.empty()) return {};
-  // QEMU's own error message would not name the cause.
-  if (auto size = reader.size_bytes(volume.disk->base_url); !size)
-    return std::unexpected(size.error());
+  if (auto checked = check_base(reader, volume); !checked) return checked;
   const std::scoped_lock lock{servers_mutex_};
   stop_base_server(volume.directory);  // one that serves no domain any more may be about to end
   return start_server(volume);
+}
+
+/// QEMU's own error message would not name the cause.
+core::Result<void> LocalVolumes::check_base(StoreReader& reader, const HostVolume& volume) {
+  const auto& disk = *volume.disk;
+  if (chunks_) chunks_->fetcher().add_needed(disk.base_content_id, volume.ticket);
+  const auto size = chunks_ ? chunks_->fetcher().size_bytes(disk.base_content_id)
+                            : reader.size_bytes(disk.base_url);
+  if (!size) return std::unexpected(size.error());
+  return {};
 }
 
 core::Result<void> LocalVolumes::prepare_disk(StoreReader& reader, const HostVolume& volume,
@@ -212,13 +221,17 @@ core::Result<void> LocalVolumes::copy(StoreReader& reader, const FileCopy& file,
 
 core::Result<void> LocalVolumes::start_server(const HostVolume& volume) {
   started_[volume.directory] = ++now_;
-  return start_base_server(volume, options_.ca_file, options_.user);
+  return start_base_server(volume, options_.ca_file, options_.user,
+                           chunks_ ? BaseSource::host : BaseSource::store);
 }
 
 void LocalVolumes::serve(const std::vector<Needed>& needed, std::uint64_t begun, bool is_complete) {
   const std::scoped_lock lock{servers_mutex_};
   std::set<std::string> kept;
+  ChunkFetcher::Needed contents;
   for (const auto& [volume, is_running] : needed) {
+    contents[volume.disk->base_content_id].insert(volume.ticket);
+    if (chunks_) chunks_->fetcher().add_needed(volume.disk->base_content_id, volume.ticket);
     kept.insert(volume.directory);
     if (!is_running) continue;
     shorten_base_log(volume.directory);
@@ -229,6 +242,7 @@ void LocalVolumes::serve(const std::vector<Needed>& needed, std::uint64_t begun,
                         {"reason", started ? "it did not run" : started.error().detail}});
   }
   if (!is_complete) return;
+  if (chunks_) chunks_->fetcher().set_needed(std::move(contents));
   std::error_code fault;
   for (const auto& entry : fs::directory_iterator(options_.volumes_directory, fault)) {
     const auto directory = entry.path().string();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "services/provisioner/driver/file_digest.hpp"
+#include "services/provisioner/driver/host_chunks.hpp"
 #include "services/provisioner/driver/hypervisor.hpp"
 #include "services/provisioner/driver/layer_sender.hpp"
 #include "services/provisioner/driver/store_reader.hpp"
@@ -40,7 +41,8 @@ class LocalVolumes {
   /// The right to change the files of one node's disk; it ends with the object.
   using Claim = std::shared_ptr<void>;
 
-  explicit LocalVolumes(Options options);
+  /// Without `chunks`, bases are read from the image store.
+  explicit LocalVolumes(Options options, std::shared_ptr<HostChunks> chunks = {});
 
   /// Null while another call changes the files of the node's disk. Does not block.
   Claim claim(const msg::NodeId& node_id);
@@ -81,12 +83,14 @@ class LocalVolumes {
                                   std::chrono::steady_clock::time_point end);
   core::Result<void> copy(StoreReader& reader, const FileCopy& file,
                           std::chrono::steady_clock::time_point end);
+  core::Result<void> check_base(StoreReader& reader, const HostVolume& volume);
   core::Result<void> start_server(const HostVolume& volume);
   core::Result<msg::SealedDisk> digest_sealed(const msg::SealDisk& request,
                                               const std::string& sealed);
   std::string directory_of(const msg::NodeId& node_id) const;
 
   Options options_;
+  std::shared_ptr<HostChunks> chunks_;
   std::atomic<std::uint64_t> now_ = 0;
   std::shared_ptr<Claims> claims_ = std::make_shared<Claims>();
   std::mutex mutex_ = {};

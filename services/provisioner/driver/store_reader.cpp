@@ -8,20 +8,17 @@ using core::ErrorCode;
 
 namespace {
 
-constexpr long connect_timeout_s = 5;
-constexpr long transfer_timeout_s = 30;
+constexpr long stall_bytes_per_s = 1;
 
 }  // namespace
 
 struct StoreReader::Transfer {
-  std::string ca_file;
+  ReaderOptions options;
   CURL* handle = curl_easy_init();
   curl_slist* headers = nullptr;
   std::string body = {};
 
-  Transfer(std::string ca, const std::string& ticket) : ca_file{std::move(ca)} {
-    headers = curl_slist_append(headers, ("Authorization: Bearer " + ticket).c_str());
-  }
+  explicit Transfer(ReaderOptions chosen) : options{std::move(chosen)} {}
   ~Transfer() {
     curl_easy_cleanup(handle);
     curl_slist_free_all(headers);
@@ -37,24 +34,34 @@ struct StoreReader::Transfer {
   }
 };
 
-StoreReader::StoreReader(std::string ca_file, const std::string& ticket)
-    : transfer_{std::make_unique<Transfer>(std::move(ca_file), ticket)} {}
+StoreReader::StoreReader(ReaderOptions options, const std::string& ticket)
+    : transfer_{std::make_unique<Transfer>(std::move(options))} {
+  set_ticket(ticket);
+}
 
 StoreReader::~StoreReader() = default;
 
 core::Result<void> StoreReader::perform(const std::string& url, int expected_status) {
-  auto& [ca_file, handle, headers, body] = *transfer_;
+  auto& [options, handle, headers, body] = *transfer_;
   const auto set = [handle = handle](CURLoption option, auto value) {
     curl_easy_setopt(handle, option, value);
   };
   set(CURLOPT_URL, url.c_str());
   set(CURLOPT_PROTOCOLS_STR, "https");
-  set(CURLOPT_CAINFO, ca_file.c_str());
+  curl_blob authority{
+      .data = options.authority.data(), .len = options.authority.size(), .flags = CURL_BLOB_NOCOPY};
+  if (options.authority.empty())
+    set(CURLOPT_CAINFO, options.ca_file.c_str());
+  else
+    set(CURLOPT_CAINFO_BLOB, &authority);
+  set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // no others
   set(CURLOPT_HTTPHEADER, headers);
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_PROXY, "");
-  set(CURLOPT_CONNECTTIMEOUT, connect_timeout_s);
-  set(CURLOPT_TIMEOUT, transfer_timeout_s);
+  set(CURLOPT_CONNECTTIMEOUT, options.connect_timeout_s);
+  set(CURLOPT_TIMEOUT, options.transfer_timeout_s);
+  set(CURLOPT_LOW_SPEED_LIMIT, options.stall_timeout_s > 0 ? stall_bytes_per_s : 0L);
+  set(CURLOPT_LOW_SPEED_TIME, options.stall_timeout_s);
   set(CURLOPT_WRITEFUNCTION, Transfer::take);
   set(CURLOPT_WRITEDATA, transfer_.get());
   body.clear();
@@ -70,6 +77,28 @@ core::Result<void> StoreReader::perform(const std::string& url, int expected_sta
     return core::refuse(ErrorCode::not_found, "the image store has no such file for this node");
   return core::refuse(ErrorCode::unavailable,
                       "the image store answers HTTP " + std::to_string(status));
+}
+
+void StoreReader::set_ticket(const std::string& ticket) {
+  auto& headers = transfer_->headers;
+  curl_slist_free_all(headers);
+  headers = curl_slist_append(nullptr, ("Authorization: Bearer " + ticket).c_str());
+}
+
+core::Result<std::string> StoreReader::get(const std::string& url) {
+  auto done = perform(url, 200);
+  if (!done) return std::unexpected(done.error());
+  return std::move(transfer_->body);
+}
+
+core::Result<std::string> StoreReader::post(const std::string& url, const std::string& body) {
+  auto* handle = transfer_->handle;
+  curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
+  curl_easy_setopt(handle, CURLOPT_COPYPOSTFIELDS, body.c_str());
+  auto done = perform(url, 200);
+  curl_easy_setopt(handle, CURLOPT_HTTPGET, 1L);
+  if (!done) return std::unexpected(done.error());
+  return std::move(transfer_->body);
 }
 
 core::Result<std::uint64_t> StoreReader::size_bytes(const std::string& url) {
