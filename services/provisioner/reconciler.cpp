@@ -30,14 +30,22 @@ bool is_create(Step step) {
   return step == Step::create || step == Step::resume;
 }
 
-core::Result<void> create(const StepJob& job, Step step) {
+/// Makes what the domain needs.
+core::Result<void> prepare(const StepJob& job) {
   if (!job.disk_place) return job.disk_place;
   if (job.volumes)
     if (auto prepared = job.volumes->prepare(job.volume); !prepared) return prepared;
-  if (!job.seed_path.empty()) {
-    const auto files = plan_seed(job.stored.grant);
-    if (!files) return std::unexpected(files.error());
-    if (auto written = write_seed_drive(job.seed_path, *files); !written) return written;
+  if (job.seed_path.empty()) return {};
+  const auto files = plan_seed(job.stored.grant);
+  if (!files) return std::unexpected(files.error());
+  return write_seed_drive(job.seed_path, *files);
+}
+
+core::Result<void> create(const StepJob& job, Step step) {
+  if (auto prepared = prepare(job); !prepared) {
+    // Its memory was not touched: it waits, instead of booting without.
+    if (step == Step::resume) prepared.error().code = core::ErrorCode::unavailable;
+    return prepared;
   }
   return step == Step::resume ? job.hypervisor->restore(job.spec, job.memory_path)
                               : job.hypervisor->create(job.spec);

@@ -205,8 +205,8 @@ class Hypervisor {
 
   /// As create(), but the domain goes on from the memory that was saved there. From this call on,
   /// that is the epoch's alone, and used once: later calls fail, unless the domain runs.
-  /// `not_found`: there is no memory, or it was used. Any other failure but `unavailable`: it
-  /// cannot be used, and no domain was started.
+  /// `not_found`: there is no memory, or it was used. `unavailable`: as of create(), or the host
+  /// lacks something; repeat it. Any other failure: the memory cannot be used, and is deleted.
   virtual core::Result<void> restore(const DomainSpec& spec, const std::string& path) = 0;
 
   /// Whether the domain that runs, or ran, under this epoch was started by restore().

@@ -153,6 +153,12 @@ core::Result<void> LibvirtHypervisor::restore(const DomainSpec& spec, const std:
     restored = create_with(connection->get(), resumed);
   }
   if (restored || restored.error().code == ErrorCode::unavailable) return restored;
+  // libvirt was not called: what lacks may be there later.
+  if (restored.error().code == ErrorCode::no_capacity) {
+    give_memory_back(path, spec.epoch);
+    restored.error().code = ErrorCode::unavailable;
+    return restored;
+  }
   if (match_running(connection->get(), spec) == std::nullopt) forget_memory(path, spec.epoch);
   return restored;
 }

@@ -86,6 +86,11 @@ core::Result<void> take_memory(const std::string& path, std::uint64_t epoch) {
   return {};
 }
 
+void give_memory_back(const std::string& path, std::uint64_t epoch) {
+  std::error_code ignored;
+  fs::rename(taken_memory(path, epoch), path, ignored);
+}
+
 core::Result<void> check_memory(const std::string& path, std::uint64_t epoch) {
   std::string expected;
   std::ifstream(digest_file(path)) >> expected;

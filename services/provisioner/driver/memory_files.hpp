@@ -30,6 +30,9 @@ core::Result<std::uint64_t> published_bytes(const std::string& path);
 /// Gives the file to an epoch. `not_found`: there is none, or an epoch has it.
 core::Result<void> take_memory(const std::string& path, std::uint64_t epoch);
 
+/// Takes it from the epoch again: no domain was started with it.
+void give_memory_back(const std::string& path, std::uint64_t epoch);
+
 /// Fails unless the taken file is the one that was published.
 core::Result<void> check_memory(const std::string& path, std::uint64_t epoch);
 

@@ -123,7 +123,8 @@ void take_hibernation(Draft& draft, StoredNode& node, const msg::DomainChanged& 
                      .bytes = change.memory_bytes};
     return;
   }
-  if (!has_memory(node)) return;
+  // A host that cannot start it yet may still do so with its memory.
+  if (!has_memory(node) || change.state != msg::DomainState::running) return;
   node.memory = {};
   if (change.hibernation == HibernationOutcome::failed && draft.computeset(node.computeset_id))
     draft.edit(node.computeset_id).computeset.reason =

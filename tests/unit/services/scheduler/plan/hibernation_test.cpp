@@ -186,6 +186,8 @@ TEST_F(Hibernation, SaysThatANodeHasBootedBecauseItsMemoryFailed) {
   ASSERT_TRUE(resume());
   report("c-1", DomainState::running, HibernationOutcome::resumed);
   EXPECT_EQ(reason(), "");
+  report("c-2", DomainState::absent, HibernationOutcome::failed, "cannot be started: no bridge");
+  EXPECT_EQ(reason(), "") << "it has not booted yet";
   report("c-2", DomainState::running, HibernationOutcome::failed, "its saved memory is damaged");
   EXPECT_EQ(reason(), "vm-c-2 has booted from its disk: its saved memory is damaged");
   for (const char* node : {"c-1", "c-2"}) EXPECT_FALSE(has_memory(small.node(node)));
