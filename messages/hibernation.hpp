@@ -19,13 +19,48 @@ struct HibernateComputeset {
 };
 
 /// Starts a hibernated computeset again: it waits for hosts like a new one. Its walltime goes on
-/// where it was.
+/// where it was. Accepted again while it waits, to discard the memory. `wrong_state` otherwise.
 struct ResumeComputeset {
   static constexpr std::string_view topic = "scheduler.resume-computeset";
   using Reply = Computeset;
   ComputesetId computeset_id = 0;
   Viewer viewer = {};
-  NUCLEUS_FIELDS(computeset_id, viewer);
+  bool discards_memory = false;  // its nodes boot, and need not wait for the hosts that saved them
+  NUCLEUS_FIELDS(computeset_id, viewer, discards_memory);
 };
+
+/// The memory of a node that a host saved.
+struct SavedMemory {
+  NodeId node_id = {};
+  std::string hibernation_id = {};
+  NUCLEUS_FIELDS(node_id, hibernation_id);
+
+  friend bool operator==(const SavedMemory&, const SavedMemory&) = default;
+};
+
+constexpr std::size_t saved_memories_max = 10'000;
+
+/// The saved memory that a host keeps: it deletes all other that its grants do not use.
+/// `unavailable`, and nothing is deleted: it has reported something since, or a grant uses memory
+/// that the list does not name; ask again.
+struct KeepMemories {
+  static constexpr std::string_view topic = "provisioner.keep-memories";
+  using Reply = Done;
+  HostId host_id = {};
+  std::string log_id = {};                 // of the host's reports
+  std::uint64_t reported = 0;              // the newest one that the list takes into account
+  std::vector<SavedMemory> memories = {};  // 0..10000
+  NUCLEUS_FIELDS(host_id, log_id, reported, memories);
+};
+
+inline std::optional<Error> check(const KeepMemories& request) {
+  if (request.memories.size() > saved_memories_max)
+    return invalid("memories", "memories must have at most 10000 entries");
+  for (const auto& memory : request.memories) {
+    if (auto broken = check_name("node_id", memory.node_id.value)) return broken;
+    if (auto broken = check_name("hibernation_id", memory.hibernation_id)) return broken;
+  }
+  return std::nullopt;
+}
 
 }  // namespace nucleus::msg

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "core/bus/curve.hpp"
+#include "messages/hibernation.hpp"
 #include "messages/image_store.hpp"
 #include "messages/layers.hpp"
 #include "messages/people.hpp"
@@ -157,8 +158,8 @@ std::vector<core::PeerRights> process_rights(const std::vector<std::string>& pro
       {.name = "network", .project = "*"},
       {.name = "image_store", .calls = topics<msg::RecheckCredential>(), .project = "*"},
       {.name = "scheduler",
-       .calls = topics<msg::ApplyGrants, msg::RemoveVolumes, msg::SealDisk, msg::SendLayer,
-                       msg::NotifyNode, msg::WorkOnDisk, msg::ReceiveLayer>(),
+       .calls = topics<msg::ApplyGrants, msg::RemoveVolumes, msg::KeepMemories, msg::SealDisk,
+                       msg::SendLayer, msg::NotifyNode, msg::WorkOnDisk, msg::ReceiveLayer>(),
        .project = "*"},
       {.name = "console",
        .calls = topics<msg::CheckConsole, msg::StreamConsole, msg::RecheckCredential>(),

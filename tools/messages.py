@@ -2,7 +2,9 @@
 import dataclasses
 import pathlib
 import re
+import textwrap
 
+COLUMNS_MAX = 149
 STRUCT = re.compile(r"((?:^///[^\n]*\n)*)^struct (\w+) \{\n(.*?)^\};", re.M | re.S)
 ENUM = re.compile(r"^NUCLEUS_ENUM\((\w+),([^)]*)\)", re.M)
 # An enum whose names are not C++ identifiers lists them as they are sent.
@@ -131,8 +133,9 @@ def events_page(schema):
     for part in sorted(set(parts)):
         lines.append(f"### {part}")
         if part in schema.enums:
-            lines += ["A text: " + ", ".join(f"`{v}`" for v in schema.enums[part]) +
-                      "; `unknown`; or a name that a later release adds.", ""]
+            text = ("A text: " + ", ".join(f"`{v}`" for v in schema.enums[part]) +
+                    "; `unknown`; or a name that a later release adds.")
+            lines += [*textwrap.wrap(text, COLUMNS_MAX), ""]
         else:
             struct = schema.structs[part]
             lines += ([struct.comment, ""] if struct.comment else []) + list(table(struct, schema))

@@ -38,6 +38,10 @@ core::Result<int> change_walltime(const Api& api, const Words& words);
 core::Result<int> grow_set(const Api& api, const Words& words);
 core::Result<int> shrink_set(const Api& api, const Words& words);
 core::Result<int> terminate_set(const Api& api, const Words& words);
+
+/// Saves the memory of a computeset's nodes; starts it again.
+core::Result<int> hibernate_set(const Api& api, const Words& words);
+core::Result<int> resume_set(const Api& api, const Words& words);
 core::Result<int> explain(const Api& api, const Words& words);
 core::Result<int> power(const Api& api, const Words& words);
 core::Result<int> open_console(const Api& api, const Words& words);

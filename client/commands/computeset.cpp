@@ -16,12 +16,13 @@ using core::ErrorCode;
 
 namespace {
 
-/// Who asked for computesets, by their ids.
+/// Who asked for computesets, and what first-generation clients do not know of them, by their ids.
 using Askers = std::map<std::string, Json>;
 
 /// Of one computeset, or of those in a state if the id is empty.
 core::Result<Askers> get_askers(const Api& api, const std::string& id, const std::string& state) {
-  const std::string fields = "fields=computeset_id,person_id,on_behalf_of";
+  const std::string fields =
+      "fields=computeset_id,state,person_id,on_behalf_of,hibernated_unix_s,hibernated_s";
   Json found = Json::list();
   if (id.empty()) {
     auto all = api.get_all("/v2/computesets?limit=1000&state=" + encoded(state) + "&" + fields,
@@ -42,7 +43,7 @@ core::Result<Askers> get_askers(const Api& api, const std::string& id, const std
 /// nodes.
 void print_set(const Json& set, const Json& asker) {
   std::cout << "ClusterID: " << set["cluster"].text() << "\nComputesetID: " << set["id"].text()
-            << "\nState: " << set["state"].text() << "\nAllocation: " << set["account"].text()
+            << "\nState: " << asker["state"].text() << "\nAllocation: " << set["account"].text()
             << "\n";
   if (const auto& person = asker["person_id"].text(); !person.empty())
     std::cout << "Person: " << person << "\n";
@@ -52,10 +53,15 @@ void print_set(const Json& set, const Json& asker) {
   std::int64_t run_mins = 0;
   if (const auto began = set["start_time"].number()) {
     const auto start = *began;
-    const auto now = static_cast<std::int64_t>(std::time(nullptr));
-    run_mins = std::max<std::int64_t>(0, (now - start) / 60);
-    std::cout << "Start: " << shown_time(start)
-              << "\nEnd (est): " << shown_time(start + walltime * 60) << "\n";
+    const auto hibernated = asker["hibernated_unix_s"].number().value_or(0);
+    const auto paused_s = asker["hibernated_s"].number().value_or(0);
+    const auto now = hibernated ? hibernated : static_cast<std::int64_t>(std::time(nullptr));
+    run_mins = std::max<std::int64_t>(0, (now - start - paused_s) / 60);
+    std::cout << "Start: " << shown_time(start);
+    if (hibernated)
+      std::cout << "\nHibernated: " << shown_time(hibernated) << "\n";
+    else
+      std::cout << "\nEnd (est): " << shown_time(start + paused_s + walltime * 60) << "\n";
   }
   std::cout << "Requested/Running/Remaining: " << shown_minutes(walltime) << " / "
             << shown_minutes(run_mins) << " / "
@@ -100,12 +106,12 @@ core::Result<Json> get_set(const Api& api, const std::string& id) {
 }
 
 core::Result<void> check_state(const std::string& state) {
-  for (const char* known :
-       {"created", "submitted", "running", "ending", "completed", "failed", "cancelled"})
+  for (const char* known : {"created", "submitted", "running", "ending", "completed", "failed",
+                            "cancelled", "hibernating", "hibernated"})
     if (state == known) return {};
   return core::refuse(ErrorCode::invalid_argument,
-                      "--state must be created, submitted, running, ending, completed, failed or "
-                      "cancelled",
+                      "--state must be created, submitted, running, ending, completed, failed, "
+                      "cancelled, hibernating or hibernated",
                       "state");
 }
 
@@ -177,7 +183,7 @@ core::Result<int> show_sets(const Api& api, const Words& words) {
     std::string nodes;
     for (const auto& name : compute_names(set)) nodes += (nodes.empty() ? "" : ",") + name;
     const auto& asker = (*askers)[set["id"].text()];
-    listing.rows.push_back({set["id"].text(), set["cluster"].text(), set["state"].text(),
+    listing.rows.push_back({set["id"].text(), set["cluster"].text(), asker["state"].text(),
                             set["account"].text(), set["walltime_mins"].text(),
                             set["start_time"].text(), nodes, asker["person_id"].text(),
                             asker["on_behalf_of"].text()});

@@ -42,7 +42,8 @@ void print_change_plan(const Json& plan) {
     const auto start_unix_s = set["start_unix_s"].number().value_or(0);
     if (set["state"].text() == "running" && start_unix_s > 0)
       std::cout << ", until "
-                << shown_time(start_unix_s + set["walltime_mins"].number().value_or(0) * 60)
+                << shown_time(start_unix_s + set["walltime_mins"].number().value_or(0) * 60 +
+                              set["hibernated_s"].number().value_or(0))
                 << " at the latest";
     std::cout << "\n";
   }

@@ -65,6 +65,15 @@ inline constexpr Argument shrink_words[] = {
     {"--poweroff", "stop them by force, not gracefully", nothing},
     plan,
     endpoint};
+inline constexpr Argument hibernate_words[] = {
+    {"ID", "the computeset", number, true}, plan, wait, wait_limit, endpoint};
+inline constexpr Argument resume_words[] = {
+    {"ID", "the computeset", number, true},
+    {"--boot", "discard the saved memory: its nodes boot, on any host", nothing},
+    plan,
+    wait,
+    wait_limit,
+    endpoint};
 inline constexpr Argument terminate_words[] = {
     {"ID", "the computeset", number, true}, plan, wait, wait_limit, endpoint};
 inline constexpr Argument power_on_words[] = {
@@ -242,6 +251,9 @@ inline constexpr Command comet_parts[] = {
     {"grow", "Add nodes to a running computeset.", grow_words, with_api<grow_set>},
     {"shrink", "Stop some nodes of a running computeset, which leave it.", shrink_words,
      with_api<shrink_set>},
+    {"hibernate", "Save the memory of a computeset's nodes and free their hosts.", hibernate_words,
+     with_api<hibernate_set>},
+    {"resume", "Start a hibernated computeset where it was.", resume_words, with_api<resume_set>},
     {"terminate", "End a computeset and shut down its nodes.", terminate_words,
      with_api<terminate_set>},
     {"power", "Power nodes, computesets and frontends on and off.", {}, nullptr, power_parts},

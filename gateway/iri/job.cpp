@@ -118,7 +118,10 @@ JobState job_state(State state) {
       return JobState::queued;
     case State::running:
     case State::ending:
+    case State::hibernating:
       return JobState::active;
+    case State::hibernated:
+      return JobState::held;
     case State::completed:
       return JobState::completed;
     case State::failed:
@@ -133,8 +136,9 @@ JobState job_state(State state) {
 
 std::vector<State> computeset_states(JobState state) {
   std::vector<State> states;
-  for (const auto one : {State::created, State::submitted, State::running, State::ending,
-                         State::completed, State::failed, State::cancelled})
+  for (const auto one :
+       {State::created, State::submitted, State::running, State::ending, State::completed,
+        State::failed, State::cancelled, State::hibernating, State::hibernated})
     if (job_state(one) == state) states.push_back(one);
   return states;
 }

@@ -187,7 +187,10 @@ void list_computesets(const ExchangePtr& exchange) {
   for (auto given = first; given != last; ++given) {
     const auto state = msg::enum_of<msg::ComputesetState>(given->second);
     // Old clients also ask for `queued`, a state that no set has.
-    if (state != msg::ComputesetState::unknown) request.states.push_back(state);
+    if (state == msg::ComputesetState::unknown) continue;
+    for (const auto shown :
+         {state, msg::ComputesetState::hibernating, msg::ComputesetState::hibernated})
+      if (shown == state || v1_state(shown) == state) request.states.push_back(shown);
   }
   if (first != last && request.states.empty()) return exchange->reply(200, Json::array());
   with_members(exchange, {}, [exchange, request](const MembersPtr& members) {

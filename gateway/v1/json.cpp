@@ -31,7 +31,17 @@ bool is_active(msg::ComputesetState state) {
   return state == created || state == submitted || state == running || state == ending;
 }
 
+std::string name_of(msg::ComputesetState state) {
+  return std::string(msg::name_of(v1_state(state)));
+}
+
 }  // namespace
+
+msg::ComputesetState v1_state(msg::ComputesetState state) {
+  using enum msg::ComputesetState;
+  if (state == hibernating) return running;
+  return state == hibernated ? submitted : state;
+}
 
 Json v1_frontend(const msg::Node& node, const NodeStatusesById& statuses) {
   const auto& status = status_of(node, statuses);
@@ -62,7 +72,7 @@ Json v1_frontend(const msg::Node& node, const NodeStatusesById& statuses) {
 
 Json v1_compute(const msg::Node& node, const NodeStatusesById& statuses) {
   const auto& status = status_of(node, statuses);
-  const bool is_in_set = status.computeset_id != 0 && is_active(status.computeset_state);
+  const bool is_in_set = status.computeset_id != 0 && is_active(v1_state(status.computeset_state));
   return {{"name", node.name},
           {"interface", private_interfaces(status)},
           {"memory", node.memory_mb},
@@ -73,8 +83,7 @@ Json v1_compute(const msg::Node& node, const NodeStatusesById& statuses) {
           {"state", std::string(msg::name_of(status.state))},
           {"host", status.host_id.empty() ? Json() : Json(status.host_id.value)},
           {"active_computeset", is_in_set ? Json(status.computeset_id) : Json()},
-          {"active_computeset_state",
-           is_in_set ? Json(std::string(msg::name_of(status.computeset_state))) : Json()},
+          {"active_computeset_state", is_in_set ? Json(name_of(status.computeset_state)) : Json()},
           {"compute_state", disk_state(status)}};
 }
 
@@ -104,7 +113,7 @@ Json v1_computeset(const msg::Computeset& computeset, const std::vector<msg::Nod
   for (const auto& node : nodes) computes.push_back(v1_compute(node, statuses));
   return {{"id", computeset.computeset_id},
           {"cluster", computeset.cluster_id.value},
-          {"state", std::string(msg::name_of(computeset.state))},
+          {"state", name_of(computeset.state)},
           {"computes", std::move(computes)},
           {"account", computeset.allocation_id.value},
           {"walltime_mins", computeset.walltime_mins},

@@ -5,6 +5,9 @@
 
 namespace nucleus::gateway {
 
+/// As clients of v1 know it: one that is hibernated holds its nodes as if it waited.
+msg::ComputesetState v1_state(msg::ComputesetState state);
+
 Json v1_cluster(const msg::Cluster& cluster, const std::vector<msg::Node>& nodes,
                 const NodeStatusesById& statuses);
 Json v1_frontend(const msg::Node& node, const NodeStatusesById& statuses);

@@ -2,6 +2,7 @@
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
 #include "messages/explanations.hpp"
+#include "messages/hibernation.hpp"
 
 namespace nucleus::gateway {
 
@@ -149,6 +150,26 @@ void shrink_computeset(const ExchangePtr& exchange) {
   });
 }
 
+void hibernate_computeset(const ExchangePtr& exchange) {
+  auto asked = read_change<msg::HibernateComputeset>(*exchange, {"plan"});
+  if (!asked) return exchange->refuse(asked.error());
+  auto& [change, is_plan] = *asked;
+  if (is_plan) return reply_plan(exchange, {.hibernate = std::move(change)});
+  exchange->ask(change, [exchange](const msg::Computeset& hibernating) {
+    reply_one(exchange, 202, json_of(hibernating));
+  });
+}
+
+void resume_computeset(const ExchangePtr& exchange) {
+  auto asked = read_change<msg::ResumeComputeset>(*exchange, {"discards_memory", "plan"});
+  if (!asked) return exchange->refuse(asked.error());
+  auto& [change, is_plan] = *asked;
+  if (is_plan) return reply_plan(exchange, {.resume = std::move(change)});
+  exchange->ask(change, [exchange](const msg::Computeset& resumed) {
+    reply_one(exchange, 202, json_of(resumed));
+  });
+}
+
 }  // namespace
 
 void add_v2_computeset_routes(Router& router, EventStreams& streams) {
@@ -162,6 +183,10 @@ void add_v2_computeset_routes(Router& router, EventStreams& streams) {
   router.add_cached("/v2/computesets/{id}", msg::Right::read, get_computeset).takes({"fields"});
   router.add("PATCH", "/v2/computesets/{id}", msg::Right::power, change_walltime).takes({"plan"});
   router.add("POST", "/v2/computesets/{id}/power", msg::Right::power, power_computeset)
+      .takes({"plan"});
+  router.add("POST", "/v2/computesets/{id}/hibernate", msg::Right::power, hibernate_computeset)
+      .takes({"plan"});
+  router.add("POST", "/v2/computesets/{id}/resume", msg::Right::power, resume_computeset)
       .takes({"plan"});
   router.add("POST", "/v2/computesets/{id}/nodes", msg::Right::power, grow_computeset)
       .takes({"plan"});

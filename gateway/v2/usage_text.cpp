@@ -44,6 +44,7 @@ const char* state_text(const msg::UsageEntry& entry) {
   using State = msg::ComputesetState;
   if (entry.state == State::failed) return "FAILED";
   if (entry.state == State::cancelled) return "CANCELLED";
+  if (entry.state == State::hibernated) return "SUSPENDED";
   if (entry.end_unix_s == 0) return "RUNNING";
   const bool is_timeout = entry.elapsed_s >= entry.walltime_mins * minute_s;
   return is_timeout ? "TIMEOUT" : "COMPLETED";

@@ -48,7 +48,7 @@ core::Result<std::vector<msg::BudgetStep>> parse_budget(const std::string& text)
     if (parsed.ec != std::errc{} || parsed.ptr != last || one.action == msg::BudgetAction::unknown)
       return core::refuse(ErrorCode::invalid_argument,
                           "--budget: " + msg::shown(step) +
-                              " is not PERCENT=warn, PERCENT=refuse or PERCENT=terminate",
+                              " is not PERCENT=ACTION: warn, refuse, hibernate or terminate",
                           "budget");
     budget.push_back(one);
     from = end + 1;

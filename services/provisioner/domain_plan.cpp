@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/provisioner/driver/domain_xml.hpp"
+#include "services/provisioner/driver/memory_files.hpp"
 #include "services/provisioner/volume_plan.hpp"
 
 namespace nucleus::provisioner {
@@ -40,6 +41,15 @@ std::string uuid_of_domain(const msg::HostId& host_id, const msg::NodeId& node_i
 
 std::string seed_path(const msg::Grant& grant, const Config& config) {
   return config.state_directory + "/seeds/" + grant.node_id.value + ".img";
+}
+
+std::string memory_directory(const msg::HostId& host_id, const Config& config) {
+  return config.state_directory + "/memory/" + host_id.value;
+}
+
+std::string memory_path(const StoredGrant& stored, const Config& config) {
+  return memory_directory(stored.host_id, config) + "/" +
+         memory_file_name(stored.domain_name, stored.grant.hibernation_id);
 }
 
 std::string console_directory(const Config& config) {

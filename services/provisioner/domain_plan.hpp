@@ -21,6 +21,10 @@ std::string uuid_of_domain(const msg::HostId& host_id, const msg::NodeId& node_i
 
 std::string seed_path(const msg::Grant& grant, const Config& config);
 
+/// Where a host keeps the memory of its domains, and that of one of them.
+std::string memory_directory(const msg::HostId& host_id, const Config& config);
+std::string memory_path(const StoredGrant& stored, const Config& config);
+
 /// Where consoles and their logs are.
 std::string console_directory(const Config& config);
 

@@ -33,6 +33,11 @@ void plan_grant(const GrantsView& view, const msg::HostId& host_id, const msg::G
   const bool is_same_epoch = known && known->grant.epoch == grant.epoch;
   StoredGrant stored = is_same_epoch ? *known : StoredGrant{.host_id = host_id};
   stored.is_revoked = false;
+  if (stored.grant.hibernation_id != grant.hibernation_id) {
+    stored.hibernation = stored.reported_hibernation = msg::HibernationOutcome::unknown;
+    stored.hibernation_reason.clear();
+    stored.memory_bytes = 0;
+  }
   stored.grant = grant;
   if (is_same_epoch) keep_address_mode(stored.grant, known->grant);
   if (!is_same_epoch) {

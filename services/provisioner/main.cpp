@@ -24,7 +24,8 @@ int main(int argc, char** argv) {
                                                                config->driver.outlives_process);
         const provisioner::WorkerPools pools{.pings = std::make_shared<core::ThreadWorkers>(1),
                                              .stops = std::make_shared<core::ThreadWorkers>(4),
-                                             .guests = std::make_shared<core::ThreadWorkers>(8)};
+                                             .guests = std::make_shared<core::ThreadWorkers>(8),
+                                             .saves = std::make_shared<core::ThreadWorkers>(2)};
         std::shared_ptr<provisioner::SwitchGuard> guard;
         if (config->driver.has_guests)
           guard = std::make_shared<provisioner::SwitchGuard>(

@@ -6,6 +6,13 @@ namespace nucleus::provisioner {
 
 namespace {
 
+using msg::HibernationOutcome;
+
+/// Its hibernation, or its resumption, is still to be tried.
+bool is_hibernation_due(const StoredGrant& stored) {
+  return !stored.grant.hibernation_id.empty() && stored.hibernation == HibernationOutcome::unknown;
+}
+
 Step plan_domain_step(const StoredGrant& stored, const DomainView& domain) {
   const auto& grant = stored.grant;
   const bool is_present = domain.epoch.has_value();
@@ -19,12 +26,17 @@ Step plan_domain_step(const StoredGrant& stored, const DomainView& domain) {
   if (domain.is_fenced)
     return is_present ? Step::destroy : (has_run ? Step::record_end : Step::none);
   if (!grant.is_on) {
+    if (is_hibernation_due(stored) && has_run) return Step::save;
+    if (is_hibernation_due(stored) && is_present) return Step::record_running;
     if (!is_present) return Step::record_end;
+    if (stored.hibernation == HibernationOutcome::saved) return Step::destroy;
     if (!grant.is_graceful || domain.now_unix_ms >= grant.stop_by_unix_ms) return Step::destroy;
     return domain.is_shutdown_sent ? Step::none : Step::shut_down;
   }
-  if (!is_present) return has_run ? Step::record_end : Step::create;
+  if (!is_present && has_run) return Step::record_end;
+  if (!is_present) return is_hibernation_due(stored) ? Step::resume : Step::create;
   if (!has_run) return Step::record_running;
+  if (is_hibernation_due(stored)) return Step::settle;
   if (stored.resets_done < grant.resets) return Step::reset;
   if (stored.reboots_done < grant.reboots) return Step::reboot;
   return Step::none;
@@ -46,6 +58,9 @@ bool is_driver_step(Step step) {
     case Step::reboot:
     case Step::reset:
     case Step::release:
+    case Step::save:
+    case Step::resume:
+    case Step::settle:
       return true;
     case Step::unknown:
     case Step::none:

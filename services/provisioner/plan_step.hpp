@@ -9,9 +9,10 @@
 namespace nucleus::provisioner {
 
 /// `record_…` and `forget` change the record alone; the others act on the domain or, once there is
-/// none, on its adapters (`release`).
+/// none, on its adapters (`release`). `save` its memory, `resume` it from that; `settle` finds out
+/// whether a domain that runs was resumed.
 NUCLEUS_ENUM(Step, none, create, destroy, shut_down, reboot, reset, record_running, record_end,
-             forget, release)
+             forget, release, save, resume, settle)
 
 /// What plan_step() reads besides the grant.
 struct DomainView {

@@ -1,5 +1,6 @@
 #include "services/provisioner/reconciler.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "core/assert.hpp"
@@ -23,9 +24,17 @@ struct StepJob {
   std::shared_ptr<AddressServers> addresses;  // null = Nucleus does not answer its node
   core::Result<AddressService> address_service = {};
   core::Result<void> disk_place = {};  // see check_disk_place()
+  std::string memory_path;
 };
 
-core::Result<void> create(const StepJob& job) {
+constexpr core::Milliseconds resume_timeout{3'600'000};  // its memory is read
+
+bool is_create(Step step) {
+  return step == Step::create || step == Step::resume;
+}
+
+/// Makes what the domain needs.
+core::Result<void> prepare(const StepJob& job) {
   if (!job.disk_place) return job.disk_place;
   if (job.volumes)
     if (auto prepared = job.volumes->prepare(job.volume); !prepared) return prepared;
@@ -34,18 +43,27 @@ core::Result<void> create(const StepJob& job) {
     if (!files) return std::unexpected(files.error());
     if (auto written = write_seed_drive(job.seed_path, *files); !written) return written;
   }
-  if (job.addresses) {
-    if (!job.address_service) return std::unexpected(job.address_service.error());
-    if (auto served = job.addresses->prepare(*job.address_service); !served) return served;
+  if (!job.addresses) return {};
+  if (!job.address_service) return std::unexpected(job.address_service.error());
+  return job.addresses->prepare(*job.address_service);
+}
+
+core::Result<void> create(const StepJob& job, Step step) {
+  if (auto prepared = prepare(job); !prepared) {
+    // Its memory was not touched: it waits, instead of booting without.
+    if (step == Step::resume) prepared.error().code = core::ErrorCode::unavailable;
+    return prepared;
   }
-  return job.hypervisor->create(job.spec);
+  return step == Step::resume ? job.hypervisor->restore(job.spec, job.memory_path)
+                              : job.hypervisor->create(job.spec);
 }
 
 core::Result<void> run_step(const StepJob& job, Step step) {
   const std::string& name = job.stored.domain_name;
   switch (step) {
     case Step::create:
-      return create(job);
+    case Step::resume:
+      return create(job, step);
     case Step::destroy:
       return job.hypervisor->destroy(name);
     case Step::shut_down:
@@ -61,10 +79,29 @@ core::Result<void> run_step(const StepJob& job, Step step) {
     case Step::record_running:
     case Step::record_end:
     case Step::forget:
+    case Step::save:
+    case Step::settle:
       break;
   }
   NUCLEUS_ASSERT(is_driver_step(step));
   return {};
+}
+
+core::Result<StepResult> save_memory(const StepJob& job) {
+  const auto bytes = job.hypervisor->save_memory(job.stored.domain_name, job.memory_path);
+  if (!bytes) return std::unexpected(bytes.error());
+  return StepResult{.hibernation = msg::HibernationOutcome::saved, .memory_bytes = *bytes};
+}
+
+/// Whether the domain was resumed. The clock of its guest stood still meanwhile.
+core::Result<StepResult> settle(const StepJob& job) {
+  const auto is_restored = job.hypervisor->is_restored(job.memory_path, job.stored.grant.epoch);
+  if (!is_restored) return std::unexpected(is_restored.error());
+  if (!*is_restored) return StepResult{.hibernation = msg::HibernationOutcome::failed};
+  if (const auto set = job.hypervisor->set_clock(job.stored.domain_name); !set)
+    core::log::info("clock_not_set",
+                    {{"domain", job.stored.domain_name}, {"reason", set.error().detail}});
+  return StepResult{.hibernation = msg::HibernationOutcome::resumed};
 }
 
 }  // namespace
@@ -149,12 +186,21 @@ void Reconciler::reconcile(const Grants::Id& id) {
 
 core::Workers& Reconciler::workers_for(Step step) const {
   if (step == Step::destroy || step == Step::reset) return workers_.stops;
+  if (step == Step::save || step == Step::resume) return workers_.saves;
   return step == Step::create ? workers_.steps : workers_.guests;
 }
 
+core::Milliseconds Reconciler::timeout_of(const StoredGrant& stored, Step step) const {
+  const core::Milliseconds usual{parts_.config.step_timeout_ms};
+  if (step == Step::resume) return resume_timeout;
+  if (step != Step::save) return usual;
+  const auto left_ms = stored.grant.stop_by_unix_ms - parts_.leases.head_unix_ms();
+  return std::max(usual, core::Milliseconds{left_ms});
+}
+
 void Reconciler::begin_step(const StoredGrant& stored, Step step) {
-  const bool is_create = step == Step::create;
-  if (is_create ? !parts_.watch.is_ready() : !parts_.watch.is_reachable()) return;
+  const bool creates = is_create(step);
+  if (creates ? !parts_.watch.is_ready() : !parts_.watch.is_reachable()) return;
   const Grants::Id id{stored.host_id, stored.grant.node_id};
   parts_.domains.work(id).begin();
   StepJob job{.hypervisor = parts_.hypervisor,
@@ -163,8 +209,9 @@ void Reconciler::begin_step(const StoredGrant& stored, Step step) {
               .seed_path = {},
               .volumes = {},
               .volume = {},
-              .addresses = {}};
-  if (is_create) {
+              .addresses = {},
+              .memory_path = memory_path(stored, parts_.config)};
+  if (creates) {
     parts_.domains.work(id).are_adapters_released = false;
     job.disk_place = check_disk_place(stored.grant, parts_.config);
     job.spec = plan_domain(stored, parts_.config, parts_.watch.accelerator());
@@ -182,17 +229,21 @@ void Reconciler::begin_step(const StoredGrant& stored, Step step) {
   const Begun begun{.id = id,
                     .uuid = stored.domain_uuid,
                     .epoch = stored.grant.epoch,
+                    .hibernation_id = stored.grant.hibernation_id,
                     .step = step,
                     .begun_ms = parts_.loop.steady_ms()};
-  if (is_create) parts_.domains.begin_create(id);
-  workers_for(step).run<void>(
-      parts_.loop, core::Milliseconds{parts_.config.step_timeout_ms},
-      [this, &loop = parts_.loop, job = std::move(job), step, id] {
-        auto result = run_step(job, step);
-        if (step == Step::create) loop.post([this, id] { end_create(id); });
-        return result;
+  if (creates) parts_.domains.begin_create(id);
+  workers_for(step).run<StepResult>(
+      parts_.loop, timeout_of(stored, step),
+      [this, &loop = parts_.loop, job = std::move(job), step, id]() -> core::Result<StepResult> {
+        if (step == Step::save) return save_memory(job);
+        if (step == Step::settle) return settle(job);
+        auto done = run_step(job, step);
+        if (is_create(step)) loop.post([this, id] { end_create(id); });
+        if (!done) return std::unexpected(done.error());
+        return StepResult{};
       },
-      [this, begun](const core::Result<void>& result) { end_step(begun, result); });
+      [this, begun](const core::Result<StepResult>& result) { end_step(begun, result); });
 }
 
 /// The call has returned, perhaps after its timeout: only now may the domain count as off.
@@ -201,7 +252,7 @@ void Reconciler::end_create(const Grants::Id& id) {
   reconcile(id);
 }
 
-void Reconciler::end_step(const Begun& begun, const core::Result<void>& result) {
+void Reconciler::end_step(const Begun& begun, const core::Result<StepResult>& result) {
   auto& work = parts_.domains.work(begun.id);
   if (result)
     work.end_with_success();
@@ -211,13 +262,14 @@ void Reconciler::end_step(const Begun& begun, const core::Result<void>& result) 
   if (!found || !parts_.store.is_loaded()) return;
   const StoredGrant stored = *found;
   if (!result) return take_failure(begun, stored, result.error());
-  take_success(begun, stored);
+  take_success(begun, stored, *result);
   reconcile(begun.id);
 }
 
-void Reconciler::take_success(const Begun& begun, const StoredGrant& stored) {
+void Reconciler::take_success(const Begun& begun, const StoredGrant& stored,
+                              const StepResult& result) {
   const bool is_same_epoch = stored.grant.epoch == begun.epoch;
-  if (begun.step == Step::create) {
+  if (is_create(begun.step)) {
     const double seconds = static_cast<double>(parts_.loop.steady_ms() - begun.begun_ms) / 1000;
     parts_.metrics.create_seconds.Observe(seconds);
     parts_.domains.add_created({.name = stored.domain_name,
@@ -228,6 +280,11 @@ void Reconciler::take_success(const Begun& begun, const StoredGrant& stored) {
     if (is_same_epoch) record_running(stored);
   } else if (begun.step == Step::destroy) {
     parts_.domains.remove(begun.uuid);
+  } else if (begun.step == Step::save || begun.step == Step::settle) {
+    if (begun.step == Step::save) parts_.domains.remove(begun.uuid);
+    // One that was not to be saved any more has ended all the same.
+    if (is_same_epoch && stored.grant.hibernation_id == begun.hibernation_id)
+      take_hibernation(stored, result);
   } else if (is_same_epoch && begun.step == Step::release) {
     parts_.domains.work(begun.id).are_adapters_released = true;
   } else if (is_same_epoch && begun.step == Step::shut_down) {
@@ -235,6 +292,13 @@ void Reconciler::take_success(const Begun& begun, const StoredGrant& stored) {
   } else if (is_same_epoch) {
     record_reboot(stored, begun.step);
   }
+}
+
+void Reconciler::take_hibernation(StoredGrant stored, const StepResult& result) {
+  stored.hibernation = result.hibernation;
+  stored.memory_bytes = result.memory_bytes;
+  if (stored.grant.is_on) return record_running(stored);
+  write(std::move(stored));
 }
 
 /// `unavailable` is not a failed start: what is missing, such as an image that is still copied, may
@@ -248,23 +312,47 @@ void Reconciler::take_failure(const Begun& begun, const StoredGrant& stored,
   // The next start sets them, or fails: the grant ends without.
   if (begun.step == Step::release && error.code != core::ErrorCode::unavailable)
     parts_.domains.work(begun.id).are_adapters_released = true;
-  if (begun.step != Step::create || stored.grant.epoch != begun.epoch) return;
-  // A domain that was observed meanwhile was created, whatever the driver says.
+  if (stored.grant.epoch != begun.epoch) return;
   const auto* seen = parts_.domains.find(begun.uuid);
-  if (seen && seen->epoch == begun.epoch) return;
+  const bool is_present = seen && seen->epoch == begun.epoch;
   const bool is_preparing = error.code == core::ErrorCode::unavailable;
+  if (begun.step == Step::save) return take_failed_save(begun, stored, error, is_present);
+  // A domain that was observed meanwhile was created, whatever the driver says.
+  if (!is_create(begun.step) || is_present) return;
+  if (begun.step == Step::resume && !is_preparing) return fail_hibernation(stored, error.detail);
   parts_.reporter.report(
       stored, {.state = DomainState::absent,
                .reason = (is_preparing ? "waits: " : "cannot be started: ") + error.detail,
                .is_preparing = is_preparing});
 }
 
+/// A domain that has ended may be saved, whatever the driver says: the next attempt tells.
+void Reconciler::take_failed_save(const Begun& begun, const StoredGrant& stored,
+                                  const core::Error& error, bool is_present) {
+  if (stored.grant.hibernation_id != begun.hibernation_id) return;
+  const bool is_late = parts_.leases.head_unix_ms() >= stored.grant.stop_by_unix_ms;
+  const bool is_over = is_present ? error.code != core::ErrorCode::unavailable
+                                  : error.code == core::ErrorCode::not_found;
+  if (is_over || is_late) fail_hibernation(stored, error.detail);
+}
+
+void Reconciler::fail_hibernation(StoredGrant stored, const std::string& reason) {
+  core::log::warning("memory_not_kept", {{"domain", stored.domain_name},
+                                         {"hibernation", stored.grant.hibernation_id},
+                                         {"reason", reason}});
+  stored.hibernation = msg::HibernationOutcome::failed;
+  stored.hibernation_reason = reason;
+  write(std::move(stored));
+}
+
 void Reconciler::record_running(const StoredGrant& stored) {
   if (stored.is_revoked || stored.phase == GrantPhase::ended) return;
   const auto* seen = parts_.domains.find(stored.domain_uuid);
-  parts_.reporter.report(
-      advanced(stored, GrantPhase::running),
-      {.state = seen ? seen->state : DomainState::running, .reason = seen ? seen->reason : ""});
+  DomainReport report{.state = seen ? seen->state : DomainState::running,
+                      .reason = seen ? seen->reason : ""};
+  if (report.reason.empty() && stored.grant.is_on && !stored.hibernation_reason.empty())
+    report.reason = "its memory could not be used: " + stored.hibernation_reason;
+  parts_.reporter.report(advanced(stored, GrantPhase::running), std::move(report));
 }
 
 void Reconciler::record_end(const StoredGrant& stored) {
@@ -279,12 +367,20 @@ void Reconciler::record_end(const StoredGrant& stored) {
   } else if (stored.grant.is_on) {
     report.state = end->state;
     report.reason = end->reason;
+  } else if (stored.hibernation == msg::HibernationOutcome::saved) {
+    report.reason = "its memory is saved";
+  } else if (stored.hibernation == msg::HibernationOutcome::failed) {
+    report.reason = "its memory could not be saved: " + stored.hibernation_reason;
   }
   parts_.reporter.report(advanced(stored, GrantPhase::ended), std::move(report));
 }
 
 void Reconciler::record_reboot(StoredGrant stored, Step step) {
   ++(step == Step::reboot ? stored.reboots_done : stored.resets_done);
+  write(std::move(stored));
+}
+
+void Reconciler::write(StoredGrant stored) {
   core::Context context = parts_.bus.context();
   auto tx = parts_.store.begin(context);
   parts_.grants.write(tx, std::move(stored));

@@ -17,6 +17,12 @@
 
 namespace nucleus::provisioner {
 
+/// What a step with the memory of a domain found; other steps have none.
+struct StepResult {
+  msg::HibernationOutcome hibernation = msg::HibernationOutcome::unknown;
+  std::uint64_t memory_bytes = 0;
+};
+
 class Reconciler {
  public:
   /// A guest can delay calls to its agent, so they hold no worker that a stop needs.
@@ -24,6 +30,7 @@ class Reconciler {
     core::Workers& steps;   // lists, creates
     core::Workers& stops;   // destroys
     core::Workers& guests;  // shutdowns and reboots, which ask the guest's agent; releases
+    core::Workers& saves;   // write and read the memory of domains
   };
   /// The parts it works on; all outlive it.
   struct Parts {
@@ -68,23 +75,30 @@ class Reconciler {
     Grants::Id id;
     std::string uuid;
     std::uint64_t epoch;
+    std::string hibernation_id;
     Step step;
     std::int64_t begun_ms;
   };
   void begin_step(const StoredGrant& stored, Step step);
   void end_create(const Grants::Id& id);
-  void end_step(const Begun& begun, const core::Result<void>& result);
-  void take_success(const Begun& begun, const StoredGrant& stored);
+  void end_step(const Begun& begun, const core::Result<StepResult>& result);
+  void take_success(const Begun& begun, const StoredGrant& stored, const StepResult& result);
+  void take_hibernation(StoredGrant stored, const StepResult& result);
   void take_failure(const Begun& begun, const StoredGrant& stored, const core::Error& error);
+  void take_failed_save(const Begun& begun, const StoredGrant& stored, const core::Error& error,
+                        bool is_present);
+  void fail_hibernation(StoredGrant stored, const std::string& reason);
   void record_running(const StoredGrant& stored);
   void record_end(const StoredGrant& stored);
   void record_reboot(StoredGrant stored, Step step);
+  void write(StoredGrant stored);
   void forget(const StoredGrant& stored);
   /// Destroys a domain whatever its grant says, once at a time.
   void stop(const DomainSeen& seen, bool is_fence);
   core::Workers& workers_for(Step step) const;
   bool needs_host(const StoredGrant& stored) const;
   std::vector<msg::Grant> served_with(const msg::Grant& grant) const;
+  core::Milliseconds timeout_of(const StoredGrant& stored, Step step) const;
 
   Parts parts_;
   Workers workers_;

@@ -25,8 +25,14 @@ struct StoredGrant {
   msg::DomainState reported_state = msg::DomainState::unknown;
   std::string reported_reason = {};
   bool is_reported_preparing = false;
+  // What became of the grant's hibernation_id; unknown = not tried yet.
+  msg::HibernationOutcome hibernation = msg::HibernationOutcome::unknown;
+  std::string hibernation_reason = {};  // why it failed
+  std::uint64_t memory_bytes = 0;       // that were saved
+  msg::HibernationOutcome reported_hibernation = msg::HibernationOutcome::unknown;
   NUCLEUS_FIELDS(host_id, grant, domain_name, domain_uuid, phase, is_revoked, reboots_done,
-                 resets_done, reported_state, reported_reason, is_reported_preparing);
+                 resets_done, reported_state, reported_reason, is_reported_preparing, hibernation,
+                 hibernation_reason, memory_bytes, reported_hibernation);
 };
 
 struct StoredHost {

@@ -30,10 +30,12 @@ void Reporter::report(StoredGrant stored, DomainReport report) {
   report.reason = without_paths(report.reason).substr(0, msg::domain_reason_bytes_max);
   const bool is_news = stored.reported_state != report.state ||
                        stored.reported_reason != report.reason ||
-                       stored.is_reported_preparing != report.is_preparing;
+                       stored.is_reported_preparing != report.is_preparing ||
+                       stored.reported_hibernation != stored.hibernation;
   stored.reported_state = report.state;
   stored.reported_reason = report.reason;
   stored.is_reported_preparing = report.is_preparing;
+  stored.reported_hibernation = stored.hibernation;
   const auto& grant = stored.grant;
   const auto* known = grants_.find({stored.host_id, grant.node_id});
   if (!is_news && known && known->phase == stored.phase) return;
@@ -78,7 +80,9 @@ void Reporter::add(core::Transaction& tx, const StoredGrant& stored,
                                  .state = stored.reported_state,
                                  .reason = stored.reported_reason,
                                  .last_seen_unix_ms = last_seen_unix_ms,
-                                 .is_preparing = stored.is_reported_preparing}};
+                                 .is_preparing = stored.is_reported_preparing,
+                                 .hibernation = stored.reported_hibernation,
+                                 .memory_bytes = stored.memory_bytes}};
   tx.write(keys::report(report.number), report);
   tx.write(keys::report_log(), log_);
   waiting_.push_back(std::move(report));

@@ -27,7 +27,8 @@ class Reporter {
 
   /// Reads the reports that are not acknowledged yet: the records were loaded.
   void rebuild();
-  /// Writes the record, and reports the change unless it repeats the last one.
+  /// Writes the record, and reports the change, with what became of the grant's hibernation, unless
+  /// it repeats the last one.
   void report(StoredGrant stored, DomainReport report);
   /// Begins a new log with the last state of every grant: reports were lost, with the scheduler's
   /// records or with ours.
@@ -37,6 +38,8 @@ class Reporter {
 
   /// Names the log of reports: a new one begins with the host's records. Empty = no report yet.
   const std::string& log_id() const { return log_.log_id; }
+  /// The newest report; 0 = none.
+  std::uint64_t last() const { return log_.last; }
   /// The newest report that the scheduler has acknowledged; 0 = none.
   std::uint64_t acknowledged() const { return log_.acknowledged; }
 

@@ -85,9 +85,12 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                    .on_created = [this] { isolation_.check(); }},
                   {.steps = workers_,
                    .stops = pool_or(pools_.stops, workers_),
-                   .guests = pool_or(pools_.guests, workers_)}},
+                   .guests = pool_or(pools_.guests, workers_),
+                   .saves = pool_or(pools_.saves, workers_)}},
       volume_requests_{
           {loop_, workers_, config_, grants_, domains_, leases_, volumes_, hypervisor_}},
+      memory_requests_{
+          {loop_, workers_, config_, grants_, domains_, leases_, reporter_, hypervisor_}},
       consoles_{{.loop = loop_,
                  .workers = workers_,
                  .config = config_,
@@ -121,9 +124,7 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   // A lease ends, and domains are stopped, whether or not the store is loaded.
   watch_leases();
   watch_.start();
-  bus_.every(isolation_interval, *this, &Service::check_isolation_again);
   if (config_.driver.has_guests) limit_console_logs();
-  if (usage_) bus_.every(core::Milliseconds{config_.usage_ms}, *this, &Service::look_at_usage);
 }
 
 Service::~Service() {
@@ -142,6 +143,7 @@ void Service::check() const {
 void Service::serve_messages() {
   bus_.serve<msg::ApplyGrants>(*this, &Service::apply_grants);
   bus_.serve_later<msg::RemoveVolumes>(*this, &Service::remove_volumes);
+  bus_.serve_later<msg::KeepMemories>(*this, &Service::keep_memories);
   bus_.serve_later<msg::SealDisk>(*this, &Service::seal_disk);
   bus_.serve_later<msg::SendLayer>(*this, &Service::send_layer);
   bus_.serve_later<msg::CheckConsole>(*this, &Service::check_console);
@@ -161,6 +163,8 @@ void Service::begin_rounds() {
   bus_.every(adapters_interval, adapters_, &AdapterWatch::look);
   if (volumes_) bus_.every(serve_interval, *this, &Service::serve_volumes);
   bus_.every(serve_interval, *this, &Service::serve_addresses);
+  bus_.every(isolation_interval, *this, &Service::check_isolation_again);
+  if (usage_) bus_.every(core::Milliseconds{config_.usage_ms}, *this, &Service::look_at_usage);
 }
 
 void Service::register_driver_handlers() {
@@ -211,6 +215,11 @@ core::Result<msg::Done> Service::apply_grants(const msg::ApplyGrants& request,
 void Service::remove_volumes(const msg::RemoveVolumes& request, core::Context&,
                              core::Responder<msg::VolumesRemoved> respond) {
   volume_requests_.remove(request, std::move(respond));
+}
+
+void Service::keep_memories(const msg::KeepMemories& request, core::Context&,
+                            core::Responder<msg::Done> respond) {
+  memory_requests_.keep(request, std::move(respond));
 }
 
 void Service::seal_disk(const msg::SealDisk& request, core::Context&,

@@ -12,6 +12,7 @@
 #include "services/provisioner/driver/measuring.hpp"
 #include "services/provisioner/heartbeat.hpp"
 #include "services/provisioner/isolation.hpp"
+#include "services/provisioner/memory_requests.hpp"
 #include "services/provisioner/reconciler.hpp"
 #include "services/provisioner/volume_requests.hpp"
 
@@ -19,9 +20,10 @@ namespace nucleus::provisioner {
 
 /// Pools of threads in addition to the process's own, which takes the place of a null one.
 struct WorkerPools {
-  std::shared_ptr<core::Workers> pings;   // pings the hypervisor, whatever else is under way
-  std::shared_ptr<core::Workers> stops;   // destroys: never behind a create
-  std::shared_ptr<core::Workers> guests;  // what a guest can delay: its agent, probes
+  std::shared_ptr<core::Workers> pings = {};   // pings the hypervisor, whatever else is under way
+  std::shared_ptr<core::Workers> stops = {};   // destroys: never behind a create
+  std::shared_ptr<core::Workers> guests = {};  // what a guest can delay: its agent, probes
+  std::shared_ptr<core::Workers> saves = {};   // write and read the memory of domains
 };
 
 class Service {
@@ -49,6 +51,8 @@ class Service {
                  core::Responder<msg::SealedDisk> respond);
   void send_layer(const msg::SendLayer& request, core::Context& context,
                   core::Responder<msg::LayerSent> respond);
+  void keep_memories(const msg::KeepMemories& request, core::Context& context,
+                     core::Responder<msg::Done> respond);
   void check_console(const msg::CheckConsole& request, core::Context& context,
                      core::Responder<msg::ConsoleFound> respond);
   void stream_console(const msg::StreamConsole& request, core::Context& context,
@@ -108,6 +112,7 @@ class Service {
   Isolation isolation_;
   Reconciler reconciler_;
   VolumeRequests volume_requests_;
+  MemoryRequests memory_requests_;
   Consoles consoles_;
   std::unique_ptr<UsageWatch> usage_;  // null = the driver's domains are no guests
   AdapterWatch adapters_{loop_, workers_, config_, metrics_};

@@ -14,6 +14,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
   read("scheduler.ownership_ms", config.ownership_ms, 100, 60'000);
   read("scheduler.sweep_ms", config.sweep_ms, 10, 60'000);
   read("scheduler.shutdown_ms", config.shutdown_ms, 100, 3'600'000);
+  read("scheduler.save_memory_ms", config.save_memory_ms, 1'000, 86'400'000);
   read("scheduler.grant_call_ms", config.grant_call_ms, 100, 60'000);
   read("scheduler.start_attempts_max", config.start_attempts_max, 1, 100);
   read("scheduler.reservation_horizon_s", config.reservation_horizon_s, 0, 31'536'000);

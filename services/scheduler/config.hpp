@@ -26,6 +26,7 @@ struct Config {
       1'000;                    // interval of the writes that prove that this is the scheduler
   std::int64_t sweep_ms = 100;  // interval of the checks for silence, leases and walltimes
   std::int64_t shutdown_ms = 60'000;           // a graceful stop becomes one by force after this
+  std::int64_t save_memory_ms = 600'000;       // until a node that is hibernated must be off
   std::int64_t grant_call_ms = 3'000;          // timeout of a call that brings grants to a host
   std::int64_t start_attempts_max = 3;         // hosts that a node is tried on until it starts
   std::int64_t reservation_horizon_s = 3'600;  // a node without an end, such as a frontend, is not

@@ -61,7 +61,7 @@ core::Result<msg::StartPlan> Service::explain_growth(const msg::PlanGrowth& requ
 
 core::Result<msg::ChangePlan> Service::plan_change(const msg::PlanChange& request,
                                                    core::Context& context) {
-  return preview(view_, request, context.now_unix_ms());
+  return preview(view_, *backend_, request, context.now_unix_ms());
 }
 
 }  // namespace nucleus::scheduler

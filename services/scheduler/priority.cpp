@@ -60,8 +60,9 @@ double Priorities::fair_share(const msg::AllocationId& id) const {
 
 Priority Priorities::of(const StoredComputeset& stored) const {
   const auto& config = draft_.view().config();
-  const auto waited_s = std::clamp<std::int64_t>(
-      draft_.now_unix_s() - stored.computeset.created_unix_s, 0, config.priority_age_max_s);
+  const auto since_unix_s = std::max(stored.computeset.created_unix_s, stored.resumed_unix_s);
+  const auto waited_s =
+      std::clamp<std::int64_t>(draft_.now_unix_s() - since_unix_s, 0, config.priority_age_max_s);
   Priority priority{
       .age = static_cast<double>(waited_s) / static_cast<double>(config.priority_age_max_s),
       .fair_share = fair_share(stored.computeset.allocation_id)};

@@ -29,15 +29,15 @@ NUCLEUS_ENUM(WaitReason, ports, volume, still_running, next_pass, no_room, no_ro
              too_large, too_large_for_all, no_host_up, all_hosts_drained, named_host_closed,
              named_host_full, disk, reserved, reservation_planned, reservation_full,
              reservation_begins, behind, batch_hosts, job_missing, job_pending, job_full,
-             start_failed, hosts_in_doubt, disk_work, no_adapters)
+             start_failed, hosts_in_doubt, disk_work, no_adapters, memory)
 
 struct Wait {
   WaitReason reason = WaitReason::unknown;
   std::string subject = {};  // the node, host, reservation, computeset or batch job that it waits
                              // for; empty = the node itself, or any
   std::string detail = {};   // ports, volume: the reason given by the network or the image store;
-                             // disk: its host, and why the node cannot run there now; disk_work:
-                             // what is done with its disk; room for
+                             // disk, memory: its host, and why the node cannot run there now;
+                             // disk_work: what is done with its disk; room for
                              // all: how many nodes must fit, if not all; job_missing,
                              // job_pending: the batch system's reason; start_failed: why it
                              // failed, or why the node stays on its host
@@ -54,6 +54,15 @@ struct StoredStartFailure {
   msg::HostId host_id = {};
   std::string reason = {};  // the newest
   NUCLEUS_FIELDS(unix_s, epoch, host_id, reason);
+};
+
+/// The memory of a node, saved by a host when its computeset was hibernated. Only that host can
+/// start the node with it, once.
+struct StoredMemory {
+  std::string hibernation_id = {};
+  msg::HostId host_id = {};  // empty = none is saved
+  std::uint64_t bytes = 0;
+  NUCLEUS_FIELDS(hibernation_id, host_id, bytes);
 };
 
 /// A node: its definition, its ports and volume, the desired state, its placement, and the state
@@ -109,13 +118,15 @@ struct StoredNode {
   bool has_joined = false;                        // their ports are members of its partitions
   std::string joining_reason = {};                // why they are not
   std::int64_t save_begun_unix_s = 0;             // when its disk was last begun to be saved
+  std::string hibernation_id = {};                // of its placement's grant: see msg::Grant
+  StoredMemory memory = {};                       // until the node runs again, or is stopped
   NUCLEUS_FIELDS(definition, ports, ports_reason, volume, is_volume_ready, volume_reason,
                  volume_iso_id, is_desired_on, computeset_id, is_removed, size, host_id, epoch,
                  revision, is_grant_on, is_graceful, stop_by_unix_ms, reboots, resets,
                  placed_unix_s, running_unix_s, off_unix_s, disk_host_id, is_disk_fresh,
                  spare_disk_hosts, start_failures, observed, observed_reason, wait, state, reason,
                  is_leaving, is_preparing, disk, disk_work, is_save_due, fabrics, adapters,
-                 has_joined, joining_reason, save_begun_unix_s);
+                 has_joined, joining_reason, save_begun_unix_s, hibernation_id, memory);
 };
 
 /// A removed node whose disk its host has not deleted yet.
@@ -252,9 +263,11 @@ struct StoredComputeset {
   std::int64_t memory_mb = 0;           // of all its nodes
   std::string node_list = {};           // of a completed one: the names of its nodes
   StoredEstimate estimate = {};
-  msg::Price price = {};  // of its class, when it was accepted
+  msg::Price price = {};            // of its class, when it was accepted
+  std::int64_t resumed_unix_s = 0;  // when it was last asked to go on after a hibernation
   NUCLEUS_FIELDS(computeset, hosts, cores, rates, off_unix_s, wait, reservation_id, steps,
-                 is_noticed, job_limit_mins, job_count, memory_mb, node_list, estimate, price);
+                 is_noticed, job_limit_mins, job_count, memory_mb, node_list, estimate, price,
+                 resumed_unix_s);
 };
 
 /// Computesets with the same one compete for the same hosts.
@@ -268,8 +281,31 @@ inline HostChoice choice_of(const StoredComputeset& stored) {
   return {.reservation_id = stored.reservation_id, .host_class = stored.computeset.host_class};
 }
 
+/// Of one that has started. While it is hibernated: as if that had ended at once.
 inline std::int64_t walltime_end_unix_s(const msg::Computeset& computeset) {
-  return computeset.start_unix_s + computeset.walltime_mins * 60;
+  return computeset.start_unix_s + computeset.walltime_mins * 60 + computeset.hibernated_s;
+}
+
+/// It was hibernated, and has no hosts again yet.
+inline bool is_hibernated(const msg::Computeset& computeset) {
+  return computeset.hibernated_unix_s != 0;
+}
+
+/// For how long it has run, without the times in which it was hibernated.
+inline std::int64_t ran_s(const msg::Computeset& computeset, std::int64_t now_unix_s) {
+  if (computeset.start_unix_s == 0) return 0;
+  auto until_unix_s = computeset.end_unix_s == 0 ? now_unix_s : computeset.end_unix_s;
+  if (is_hibernated(computeset)) until_unix_s = computeset.hibernated_unix_s;
+  return std::max<std::int64_t>(until_unix_s - computeset.start_unix_s - computeset.hibernated_s,
+                                0);
+}
+
+/// When its walltime would end if it had its hosts from now on.
+inline std::int64_t walltime_end_unix_s(const msg::Computeset& computeset,
+                                        std::int64_t now_unix_s) {
+  const bool has_hosts = computeset.start_unix_s != 0 && !is_hibernated(computeset);
+  if (has_hosts) return walltime_end_unix_s(computeset);
+  return now_unix_s + computeset.walltime_mins * 60 - ran_s(computeset, now_unix_s);
 }
 
 /// The part of `period` that it is charged for. Never more than its walltime, although nodes may
@@ -384,6 +420,10 @@ inline bool is_moved(const StoredNode& node) {
   return node.is_desired_on && !node.is_grant_on && !node.host_id.empty() &&
          (node.wait.reason == WaitReason::reservation_begins ||
           node.wait.reason == WaitReason::start_failed);
+}
+
+inline bool has_memory(const StoredNode& node) {
+  return !node.memory.host_id.empty();
 }
 
 /// Where a node's disk is: a host that cannot use it must not start the node, which would find

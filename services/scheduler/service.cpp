@@ -130,6 +130,8 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.serve<msg::ChangeWalltime>(*this, &Service::change_walltime);
   bus_.serve<msg::GrowComputeset>(*this, &Service::grow_computeset);
   bus_.serve<msg::ShrinkComputeset>(*this, &Service::shrink_computeset);
+  bus_.serve<msg::HibernateComputeset>(*this, &Service::hibernate_computeset);
+  bus_.serve<msg::ResumeComputeset>(*this, &Service::resume_computeset);
   bus_.serve_later<msg::ListComputesets>(*this, &Service::list_computesets);
   bus_.serve_later<msg::ExplainComputeset>(*this, &Service::explain_computeset);
   bus_.serve<msg::ExplainNode>(*this, &Service::explain_node);
@@ -162,6 +164,7 @@ Service::Service(core::Runtime& runtime, Config config)
   bus_.every(sweep, *this, &Service::end_walltimes);
   bus_.every(look_ahead_interval, *this, &Service::look_ahead);
   bus_.every(remove_disks_interval, *this, &Service::remove_disks);
+  bus_.every(remove_disks_interval, *this, &Service::keep_memories);
   bus_.every(disk_work_interval, *this, &Service::work_on_disks);
 }
 
@@ -208,6 +211,7 @@ void Service::load() {
       keys::computesets().name,
       [&](const std::string&, const ComputesetSummary& one) { finished.push_back(one); });
   asked_disk_works_.clear();
+  memories_kept_.clear();
   host_saves_.restart();
   heartbeats_.clear();
   for (const auto& [id, host] : all.hosts) heartbeats_.restart_lease(id, loop_.steady_ms());
@@ -265,6 +269,7 @@ core::Result<msg::HostLease> Service::report_host(const msg::ReportHost& report,
     return std::unexpected(applied.error());
   const auto& host = *view_.host(report.host_id);
   const bool is_behind = report.revision < host.revision && !heartbeats_.is_called(report.host_id);
+  if (is_restarted) memories_kept_.erase(report.host_id);
   if (is_restarted || is_behind) grants_.send_complete(report.host_id);
   return msg::HostLease{.lease_ms = view_.config().host_lease_ms,
                         .revision = host.revision,

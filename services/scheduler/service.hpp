@@ -9,6 +9,7 @@
 #include "messages/adapters.hpp"
 #include "messages/allocations.hpp"
 #include "messages/explanations.hpp"
+#include "messages/hibernation.hpp"
 #include "messages/host_classes.hpp"
 #include "messages/image_store.hpp"
 #include "messages/network.hpp"
@@ -52,6 +53,15 @@ class Service {
                                                 core::Context& context);
   core::Result<msg::Computeset> shrink_computeset(const msg::ShrinkComputeset& request,
                                                   core::Context& context);
+
+  // hibernation.cpp
+  core::Result<msg::Computeset> hibernate_computeset(const msg::HibernateComputeset& request,
+                                                     core::Context& context);
+  core::Result<msg::Computeset> resume_computeset(const msg::ResumeComputeset& request,
+                                                  core::Context& context);
+  void keep_memories(core::Context& context);
+
+  // service.cpp
   core::Result<msg::Allocation> define_allocation(const msg::DefineAllocation& request,
                                                   core::Context& context);
 
@@ -153,7 +163,9 @@ class Service {
   Ledger ledger_;
   std::unique_ptr<BatchLink> batch_link_;  // null without a batch system
   std::unique_ptr<Backend> backend_;
-  std::set<msg::HostId> removing_disks_ = {};  // hosts with a call under way
+  std::set<msg::HostId> removing_disks_ = {};    // hosts with a call under way
+  std::set<msg::HostId> keeping_memories_ = {};  // hosts with a call under way
+  std::map<msg::HostId, std::vector<msg::SavedMemory>> memories_kept_ = {};  // as hosts confirmed
   HostSaves host_saves_;
   std::set<std::string> asked_disk_works_ = {};  // that the image store accepted, or is asked for
   bool is_pass_requested_ = false;

@@ -17,7 +17,7 @@ bool is_shown_alike(const StoredNode& left, const StoredNode& right) {
   return left.state == right.state && left.reason == right.reason &&
          left.is_desired_on == right.is_desired_on && left.host_id == right.host_id &&
          left.computeset_id == right.computeset_id && left.ports == right.ports &&
-         left.adapters == right.adapters;
+         left.adapters == right.adapters && left.memory.bytes == right.memory.bytes;
 }
 
 /// Of what is used there, and of heartbeats, no event is made.
@@ -56,7 +56,8 @@ msg::NodeStatus status_of(const StoredNode& node, const StoredComputeset* comput
           .computeset_id = node.computeset_id,
           .computeset_state = computeset_state,
           .ports = node.ports,
-          .adapters = node.adapters};
+          .adapters = node.adapters,
+          .saved_memory_bytes = node.memory.bytes};
 }
 
 /// Why it is not up, or takes no nodes, or takes them last.
@@ -115,7 +116,8 @@ msg::Grant grant_of(const StoredNode& node, const View& view) {
           .volume = node.volume,
           .is_disk_on_host = !node.disk_host_id.empty(),
           .adapters = node.adapters,
-          .boots_from_network = definition.boots_from_network};
+          .boots_from_network = definition.boots_from_network,
+          .hibernation_id = node.hibernation_id};
 }
 
 Shown shown_by(const View& before, const Changes& changes) {

@@ -76,7 +76,7 @@ msg::UsageEntry usage_of(const View& view, const StoredComputeset& stored, const
           .on_behalf_of = computeset.on_behalf_of,
           .state = computeset.state,
           .created_unix_s = computeset.created_unix_s,
-          .elapsed_s = std::max<std::int64_t>(until_unix_s - computeset.start_unix_s, 0),
+          .elapsed_s = ran_s(computeset, now_unix_s),
           .walltime_mins = computeset.walltime_mins,
           .memory_mb = static_cast<std::uint64_t>(stored.memory_mb),
           .node_list = node_list_of(view, stored),

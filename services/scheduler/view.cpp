@@ -124,6 +124,7 @@ void View::Indexes::add(const StoredNode& node) {
   if (is_start_failing(node)) failing_nodes.insert(id);
   if (msg::is_under_way(node.disk_work)) nodes_with_disk_work.insert(id);
   if (node.is_save_due) nodes_with_save_due.insert(id);
+  if (has_memory(node)) memories_by_host[node.memory.host_id].insert(id);
   if (definition.save_every_minutes > 0 && !node.host_id.empty())
     nodes_saved_periodically.insert(id);
   if (node.computeset_id != 0 && is_on(node)) {
@@ -154,6 +155,7 @@ void View::Indexes::remove(const StoredNode& node) {
   failing_nodes.erase(id);
   nodes_with_disk_work.erase(id);
   nodes_with_save_due.erase(id);
+  if (has_memory(node)) erase_from(memories_by_host, node.memory.host_id, id);
   nodes_saved_periodically.erase(id);
   if (node.computeset_id != 0 && is_on(node)) {
     auto& nodes = occupancy[node.computeset_id];
@@ -167,9 +169,10 @@ void View::Indexes::add(const StoredComputeset& stored) {
   const auto& computeset = stored.computeset;
   const auto id = computeset.computeset_id;
   if (computeset.state == ComputesetState::submitted) submitted.insert(id);
-  if (computeset.state == ComputesetState::running || computeset.state == ComputesetState::ending)
-    active.insert(id);
-  if (computeset.state == ComputesetState::running) walltime_ends.insert(walltime_end(computeset));
+  const bool is_running = computeset.state == ComputesetState::running ||
+                          computeset.state == ComputesetState::hibernating;
+  if (is_running || computeset.state == ComputesetState::ending) active.insert(id);
+  if (is_running) walltime_ends.insert(walltime_end(computeset));
   unfinished_by_allocation[computeset.allocation_id].insert(id);
 }
 
@@ -326,6 +329,12 @@ const std::set<msg::NodeId>& View::nodes_on(const msg::HostId& id) const {
   return nodes ? *nodes : none;
 }
 
+const std::set<msg::NodeId>& View::memories_on(const msg::HostId& id) const {
+  static const std::set<msg::NodeId> none;
+  const auto* nodes = find(indexes_.memories_by_host, id);
+  return nodes ? *nodes : none;
+}
+
 const std::set<msg::ComputesetId>& View::unfinished_of(const msg::AllocationId& id) const {
   static const std::set<msg::ComputesetId> none;
   const auto* computesets = find(indexes_.unfinished_by_allocation, id);
@@ -376,6 +385,7 @@ std::vector<std::string> View::check() const {
   same("nodes_with_save_due", made.nodes_with_save_due == indexes_.nodes_with_save_due);
   same("nodes_saved_periodically",
        made.nodes_saved_periodically == indexes_.nodes_saved_periodically);
+  same("memories_by_host", made.memories_by_host == indexes_.memories_by_host);
   same("submitted", made.submitted == indexes_.submitted);
   same("active", made.active == indexes_.active);
   same("unfinished_by_allocation",

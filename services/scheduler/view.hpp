@@ -121,8 +121,10 @@ class View {
   const std::set<msg::NodeId>& nodes_saved_periodically() const {
     return indexes_.nodes_saved_periodically;
   }
+  /// Nodes whose memory the host keeps.
+  const std::set<msg::NodeId>& memories_on(const msg::HostId& id) const;
   const std::set<msg::ComputesetId>& submitted() const { return indexes_.submitted; }
-  /// Running or ending.
+  /// Running, hibernating or ending.
   const std::set<msg::ComputesetId>& active() const { return indexes_.active; }
   const std::set<msg::ComputesetId>& unfinished_of(const msg::AllocationId& id) const;
   /// When the walltimes of running computesets are over, soonest first.
@@ -154,6 +156,7 @@ class View {
     std::set<msg::NodeId> nodes_with_disk_work = {};
     std::set<msg::NodeId> nodes_with_save_due = {};
     std::set<msg::NodeId> nodes_saved_periodically = {};
+    std::map<msg::HostId, std::set<msg::NodeId>> memories_by_host = {};
     std::set<msg::ComputesetId> submitted = {};
     std::set<msg::ComputesetId> active = {};
     std::map<msg::AllocationId, std::set<msg::ComputesetId>> unfinished_by_allocation = {};

@@ -14,7 +14,7 @@ DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 @pytest.fixture(name="site", scope="module")
 def site_fixture(tmp_path_factory):
     with a_deployment("--simulated", "--hosts", "2") as deployment:
-        for cluster in ("busy", "c"):
+        for cluster in ("busy", "c", "asleep"):
             deployment.nucleus("cluster", "create", cluster, "--computes", "3")
         yield Site(deployment, tmp_path_factory.mktemp("home"))
 
@@ -33,6 +33,10 @@ class Site(Admin):
         wait_until(lambda: self.get("/v2/computesets/1")["state"] == "running", "it runs")
         wait_until(lambda: all(self.state_of("busy", name) == "active" for name in
                                ("vm-busy-00", "vm-busy-01")), "its nodes run")
+        self.ask("POST", "/v2/computesets", json={"cluster_id": "asleep", "count": 1})
+        wait_until(lambda: self.state_of("asleep", "vm-asleep-00") == "active", "it runs")
+        self.ask("POST", "/v2/computesets/2/hibernate", json={})
+        wait_until(lambda: self.get("/v2/computesets/2")["state"] == "hibernated", "it sleeps")
         self.window = {"name": "later", "hosts": self.host, "start_unix_s": now + 86_400,
                        "end_unix_s": now + 90_000}
         made = self.operator.ask("POST", "/v2/reservations", json=self.window)
@@ -53,7 +57,7 @@ class Site(Admin):
         return (operator.get("/v2/computesets"), operator.get("/v2/reservations"), hosts,
                 operator.get("/v2/host-classes"), allocations,
                 [self.get(f"/v2/clusters/{name}/nodes?fields=name,state,host_id")
-                 for name in ("busy", "c")])
+                 for name in ("busy", "c", "asleep")])
 
     def changes(self):
         """(method, route, path, body, what the plan must have) of every route with such a plan."""
@@ -65,6 +69,11 @@ class Site(Admin):
             ("post", "/v2/computesets/{id}/power", "/v2/computesets/1/power",
              {"action": "shutdown"},
              lambda plan: plan["computesets"][0]["state"] == "ending" and len(plan["nodes"]) == 2),
+            ("post", "/v2/computesets/{id}/hibernate", "/v2/computesets/1/hibernate", {},
+             lambda plan: plan["computesets"][0]["state"] == "hibernating"),
+            ("post", "/v2/computesets/{id}/resume", "/v2/computesets/2/resume", {},
+             lambda plan: plan["computesets"][0]["state"] == "running" and
+             plan["nodes"][0]["host_id"] and not plan["more_core_s_max"]),
             ("post", "/v2/computesets/{id}/nodes/remove", "/v2/computesets/1/nodes/remove",
              {"names": ["vm-busy-01"]}, lambda plan: plan["nodes"][0]["name"] == "vm-busy-01"),
             ("post", "/v2/clusters/{cluster}/nodes/{node}/power", "/v2/clusters/c/nodes/c/power",

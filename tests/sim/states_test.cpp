@@ -198,6 +198,50 @@ void exercise_computesets(StatesWorld& deployment) {
   world.run_for(minutes{2});
 }
 
+/// Hibernates computesets: one goes on at once, one waits for its hosts and then goes on, one ends
+/// while it is hibernated, one while it waits to go on, one while its memory is being saved.
+void exercise_hibernation(StatesWorld& deployment) {
+  auto& world = deployment.world;
+  const auto is_in = [&](msg::ComputesetId id, const char* state) {
+    return [&deployment, id, state] {
+      return deployment.watcher->now["computeset " + std::to_string(id)] == state;
+    };
+  };
+  const auto hibernate = [&](msg::ComputesetId id) {
+    ASSERT_TRUE(deployment.admin.call(
+        msg::HibernateComputeset{.computeset_id = id, .viewer = as_operator}));
+  };
+  const auto resume = [&](msg::ComputesetId id) {
+    ASSERT_TRUE(
+        deployment.admin.call(msg::ResumeComputeset{.computeset_id = id, .viewer = as_operator}));
+  };
+  const auto first = deployment.start_set(8, 60);
+  world.run_for(seconds{20});
+  hibernate(first);
+  EXPECT_TRUE(world.run_until(is_in(first, "hibernated"), minutes{1}));
+  const auto second = deployment.start_set(4, 60);
+  world.run_for(seconds{20});
+  resume(first);
+  EXPECT_TRUE(world.run_until(is_in(first, "submitted"), minutes{1}));
+  hibernate(second);
+  EXPECT_TRUE(world.run_until(is_in(first, "running"), minutes{1}));
+  resume(second);
+  EXPECT_TRUE(world.run_until(is_in(second, "submitted"), minutes{1}));
+  deployment.stop_set(second);
+  world.run_for(seconds{20});
+  hibernate(first);
+  EXPECT_TRUE(world.run_until(is_in(first, "hibernated"), minutes{1}));
+  deployment.stop_set(first);
+  const auto third = deployment.start_set(2, 60);
+  world.run_for(seconds{20});
+  deployment.hypervisors[0]->hang();
+  deployment.hypervisors[1]->hang();
+  hibernate(third);
+  deployment.stop_set(third);
+  for (auto& hypervisor : deployment.hypervisors) hypervisor->resume();
+  world.run_for(minutes{1});
+}
+
 /// One host is drained and resumed. The other is silent for some seconds, then until it is lost,
 /// and is lost once more, to return with a hypervisor that hangs.
 void exercise_hosts(StatesWorld& deployment) {
@@ -274,6 +318,7 @@ TEST(StatesPage, HasExactlyTheTransitionsThatHappen) {
     deployment.define("c", 12);
     deployment.world.run_for(seconds{10});
     exercise_computesets(deployment);
+    exercise_hibernation(deployment);
     exercise_hosts(deployment);
     exercise_clusters(deployment);
     happened["## Computeset"].merge(deployment.watcher->computesets);

@@ -49,6 +49,77 @@ class FakeHypervisor final : public Hypervisor {
     });
   }
 
+  core::Result<std::uint64_t> save_memory(const std::string& name,
+                                          const std::string& path) override {
+    const auto bytes_saved = [&]() -> core::Result<std::uint64_t> {
+      const std::scoped_lock lock{mutex_};
+      const auto there = memories_.find(path);
+      if (there == memories_.end() || there->second.epoch)
+        return core::refuse(core::ErrorCode::not_found, "no domain " + msg::shown(name));
+      return there->second.bytes;
+    };
+    if (auto there = must_run(name); !there)
+      return there.error().code == core::ErrorCode::not_found
+                 ? bytes_saved()
+                 : core::Result<std::uint64_t>(std::unexpected(there.error()));
+    const auto saved = answered([&]() -> core::Result<DomainSeen> {
+      if (auto fault = take_fault()) return std::unexpected(*fault);
+      const auto& spec = domains_.at(name).spec;
+      memories_[path] = {.uuid = spec.uuid, .bytes = spec.memory_mb << 20};
+      return ended(name, DomainState::shutoff, "its memory was saved");
+    });
+    if (!saved) return std::unexpected(saved.error());
+    return bytes_saved();
+  }
+
+  core::Result<void> restore(const DomainSpec& spec, const std::string& path) override {
+    {
+      const std::scoped_lock lock{mutex_};
+      if (hung_) return std::unexpected(*hung_);
+      const auto running = domains_.find(spec.name);
+      const auto there = memories_.find(path);
+      if (running == domains_.end()) {
+        if (there == memories_.end() || there->second.epoch)
+          return core::refuse(core::ErrorCode::not_found, "its memory was used already");
+        there->second.epoch = spec.epoch;
+        if (std::exchange(there->second.is_damaged, false)) {
+          memories_.erase(there);
+          return core::refuse(core::ErrorCode::internal, "its saved memory is damaged");
+        }
+      }
+    }
+    auto created = create(spec);
+    const std::scoped_lock lock{mutex_};
+    if (created) {
+      ++restores_;
+      return created;
+    }
+    if (created.error().code != core::ErrorCode::unavailable && !domains_.contains(spec.name))
+      memories_.erase(path);
+    return created;
+  }
+
+  core::Result<bool> is_restored(const std::string& path, std::uint64_t epoch) override {
+    const std::scoped_lock lock{mutex_};
+    const auto there = memories_.find(path);
+    return there != memories_.end() && there->second.epoch == epoch;
+  }
+
+  core::Result<void> set_clock(const std::string& name) override {
+    if (const auto there = must_run(name); !there) return there;
+    return core::refuse(core::ErrorCode::unavailable, "the guest has no agent");
+  }
+
+  core::Result<void> remove_memories(const std::string& directory,
+                                     const std::set<std::string>& kept) override {
+    const std::scoped_lock lock{mutex_};
+    std::erase_if(memories_, [&](const auto& memory) {
+      const auto& path = memory.first;
+      return path.starts_with(directory + "/") && !kept.contains(path.substr(directory.size() + 1));
+    });
+    return {};
+  }
+
   core::Result<void> destroy(const std::string& name) override {
     return answered([&]() -> core::Result<DomainSeen> {
       if (auto fault = take_fault()) return std::unexpected(*fault);
@@ -255,6 +326,26 @@ class FakeHypervisor final : public Hypervisor {
     return all;
   }
 
+  /// The paths of the memory that is kept.
+  std::vector<std::string> memories() {
+    const std::scoped_lock lock{mutex_};
+    std::vector<std::string> paths;
+    for (const auto& [path, memory] : memories_) paths.push_back(path);
+    return paths;
+  }
+
+  /// As a disk that loses bits.
+  void damage_memory(const std::string& path) {
+    const std::scoped_lock lock{mutex_};
+    memories_.at(path).is_damaged = true;
+  }
+
+  /// How many domains were restored.
+  int restores() {
+    const std::scoped_lock lock{mutex_};
+    return restores_;
+  }
+
   /// The PCI addresses of the adapters that were released, in this order.
   std::vector<std::string> released() {
     const std::scoped_lock lock{mutex_};
@@ -271,6 +362,13 @@ class FakeHypervisor final : public Hypervisor {
     std::uint64_t used_cpu_ns = 0;
     std::deque<std::string> disk_files = {};  // of vda, from the one that is written
     std::shared_ptr<void> process = {};
+  };
+
+  struct Memory {
+    std::string uuid;
+    std::uint64_t bytes = 0;
+    std::optional<std::uint64_t> epoch = {};  // that uses it
+    bool is_damaged = false;
   };
 
   static std::deque<std::string> disk_files_of(const DomainSpec& spec) {
@@ -364,6 +462,8 @@ class FakeHypervisor final : public Hypervisor {
   std::mutex mutex_;
   HostCapacity size_;
   std::map<std::string, Domain> domains_;
+  std::map<std::string, Memory> memories_ = {};  // by path
+  int restores_ = 0;
   std::optional<core::Error> release_fault_;
   std::vector<std::string> released_;
   std::map<std::string, int> reboots_;

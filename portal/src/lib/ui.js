@@ -73,7 +73,7 @@ export const State = ({ state, kind }) =>
 
 const kinds = {
   good: ["active", "running", "up", "live", "ok", "ready", "verified"],
-  wait: ["submitted", "created", "ending", "paused", "shutdown", "drained", "connecting",
+  wait: ["submitted", "created", "ending", "hibernating", "paused", "shutdown", "drained", "connecting",
          "unchecked"],
   bad: ["nostate-error", "crashed", "failed", "lost", "unreachable", "closed", "offline",
         "broken"],

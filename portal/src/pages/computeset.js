@@ -34,6 +34,11 @@ const changes = {
   walltime: { title: "Change the walltime", verb: "Change", method: "PATCH", part: "",
     label: "Walltime in minutes, from its start", first: set => String(set.walltime_mins),
     body: given => Number(given) > 0 ? { walltime_mins: Number(given) } : null },
+  hibernate: { title: "Hibernate", verb: "Hibernate", method: "POST", part: "/hibernate",
+    body: () => ({}) },
+  resume: { title: "Resume", verb: "Resume", method: "POST", part: "/resume", body: () => ({}) },
+  boot: { title: "Boot without its memory", verb: "Boot", isDanger: true, method: "POST",
+    part: "/resume", body: () => ({ discards_memory: true }) },
   grow: { title: "Add nodes", verb: "Add", method: "POST", part: "/nodes",
     label: "Number of nodes", first: () => "1",
     body: given => Number(given) > 0 ? { count: Number(given) } : null },
@@ -81,7 +86,9 @@ function ChangeDialog({ set, change, close }) {
 }
 
 const offered = /** @type {Record<string, string[]>} */ ({
-  submitted: ["terminate", "walltime"], running: ["walltime", "grow", "shrink", "terminate"] });
+  submitted: ["terminate", "walltime"],
+  running: ["walltime", "grow", "shrink", "hibernate", "terminate"],
+  hibernating: ["terminate"], hibernated: ["resume", "boot", "walltime", "terminate"] });
 
 /** @type {import("../lib/table.js").Column<import("../types.js").NodeView>[]} */
 const nodeColumns = [
@@ -95,6 +102,10 @@ const nodeColumns = [
 /** @param {Computeset} set @returns {[string, string][]} */
 const idleOf = set => set.idle_since_unix_s
   ? [["Idle since", `${time(set.idle_since_unix_s)}, ${fromNow(set.idle_since_unix_s)}`]] : [];
+
+/** @param {Computeset} set @returns {[string, string][]} */
+const hibernatedOf = set => set.hibernated_unix_s
+  ? [["Hibernated", `${time(set.hibernated_unix_s)}, ${fromNow(set.hibernated_unix_s)}`]] : [];
 
 /** @param {{set: Computeset}} props */
 function Details({ set }) {
@@ -117,6 +128,7 @@ function Details({ set }) {
           ["Accepted", `${time(set.created_unix_s)} by ${set.person_id || "a program"}`],
           ["Started", time(set.start_unix_s)],
           ...idleOf(set),
+          ...hibernatedOf(set),
           ["Ends", endOf(set) ? `${time(endOf(set))}, ${fromNow(endOf(set))}` : "–"],
         ]} />
       </section>

@@ -8,7 +8,8 @@ import { html, State } from "../lib/ui.js";
 
 /** When it ends at the latest; 0 = not known. @param {Computeset} set */
 export const endOf = set => set.end_unix_s ||
-  (set.start_unix_s && set.start_unix_s + set.walltime_mins * 60);
+  (set.start_unix_s && !set.hibernated_unix_s &&
+    set.start_unix_s + set.walltime_mins * 60 + set.hibernated_s) || 0;
 
 /** @type {import("../lib/table.js").Column<Computeset>[]} */
 const columns = [

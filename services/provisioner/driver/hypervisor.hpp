@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -118,6 +119,7 @@ struct DomainSpec {
   std::vector<msg::LeasedAdapter> adapters = {};  // at most 64: PCI functions that are passed to it
   std::string runtime_dir = {};  // exists; holds NAME.serial, NAME.vnc and NAME.log
   QemuUser user = {};
+  std::string resumed_from = {};         // set by restore(): the file of its memory
   std::optional<CpuPlan> cpu_plan = {};  // profile hpc: made by the driver at the start if not set
 };
 
@@ -196,6 +198,29 @@ class Hypervisor {
   /// field. `no_capacity`: the host cannot give its profile, with what lacks. `wrong_state`: the
   /// host does not have one of its adapters. `unavailable`: it may have it later.
   virtual core::Result<void> create(const DomainSpec& spec) = 0;
+
+  /// Writes the memory of the running domain to a file of that path and stops the domain; returns
+  /// the file's size. Wherever this is cut off, the domain runs on or is saved. Succeeds if it was
+  /// saved before and does not run. `not_found`: there is no such domain, nor its memory.
+  virtual core::Result<std::uint64_t> save_memory(const std::string& name,
+                                                  const std::string& path) = 0;
+
+  /// As create(), but the domain goes on from the memory that was saved there. From this call on,
+  /// that is the epoch's alone, and used once: later calls fail, unless the domain runs.
+  /// `not_found`: there is no memory, or it was used. `unavailable`: as of create(), or the host
+  /// lacks something; repeat it. Any other failure: the memory cannot be used, and is deleted.
+  virtual core::Result<void> restore(const DomainSpec& spec, const std::string& path) = 0;
+
+  /// Whether the domain that runs, or ran, under this epoch was started by restore().
+  virtual core::Result<bool> is_restored(const std::string& path, std::uint64_t epoch) = 0;
+
+  /// Sets the clock of a guest that was restored, through its agent. `unavailable`: none answers.
+  virtual core::Result<void> set_clock(const std::string& name) = 0;
+
+  /// Deletes the memory that was saved in this directory, whoever uses it, but for that of `kept`:
+  /// file names.
+  virtual core::Result<void> remove_memories(const std::string& directory,
+                                             const std::set<std::string>& kept) = 0;
 
   /// Stops the domain at once. Succeeds if there is none.
   virtual core::Result<void> destroy(const std::string& name) = 0;

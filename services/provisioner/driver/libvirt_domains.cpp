@@ -23,6 +23,8 @@ std::string pause_reason(int reason) {
       return std::string(disk_error);
     case VIR_DOMAIN_PAUSED_CRASHED:
       return "the guest panicked";
+    case VIR_DOMAIN_PAUSED_SAVE:
+      return "its memory is being saved";
     case VIR_DOMAIN_PAUSED_USER:
       return "suspended";
     default:
@@ -53,6 +55,8 @@ DomainSeen stopped(int detail) {
   switch (detail) {
     case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN:
       return {.state = DomainState::shutoff, .reason = "the guest powered off"};
+    case VIR_DOMAIN_EVENT_STOPPED_SAVED:
+      return {.state = DomainState::shutoff, .reason = "its memory was saved"};
     case VIR_DOMAIN_EVENT_STOPPED_DESTROYED:
       return {.state = DomainState::shutoff, .reason = "destroyed"};
     case VIR_DOMAIN_EVENT_STOPPED_CRASHED:

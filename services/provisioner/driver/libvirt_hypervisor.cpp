@@ -13,6 +13,8 @@
 #include "services/provisioner/driver/host_setup.hpp"
 #include "services/provisioner/driver/libvirt_disks.hpp"
 #include "services/provisioner/driver/libvirt_domains.hpp"
+#include "services/provisioner/driver/libvirt_memory.hpp"
+#include "services/provisioner/driver/memory_files.hpp"
 
 namespace nucleus::provisioner {
 
@@ -121,9 +123,64 @@ core::Result<void> LibvirtHypervisor::create(const DomainSpec& spec) {
   if (auto broken = check_spec(spec)) return std::unexpected(*broken);
   const auto connection = link_.use();
   if (!connection) return std::unexpected(connection.error());
+  return create_with(connection->get(), spec);
+}
+
+core::Result<void> LibvirtHypervisor::create_with(virConnect* connection, const DomainSpec& spec) {
   const bool is_simulated = dialect_ == XmlDialect::simulated;
-  if (is_simulated || spec.adapters.empty()) return create_on_host(connection->get(), spec);
-  return create_with_adapters(connection->get(), spec);
+  if (is_simulated || spec.adapters.empty()) return create_on_host(connection, spec);
+  return create_with_adapters(connection, spec);
+}
+
+core::Result<std::uint64_t> LibvirtHypervisor::save_memory(const std::string& name,
+                                                           const std::string& path) {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  return dialect_ == XmlDialect::simulated ? save_simulated_memory(connection->get(), name, path)
+                                           : save_memory_of(connection->get(), name, path);
+}
+
+core::Result<void> LibvirtHypervisor::restore(const DomainSpec& spec, const std::string& path) {
+  if (auto broken = check_spec(spec)) return std::unexpected(*broken);
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  if (const auto running = match_running(connection->get(), spec)) return *running;
+  if (auto taken = take_memory(path, spec.epoch); !taken) return taken;
+  auto restored = check_memory(path, spec.epoch);
+  if (restored) {
+    auto resumed = spec;
+    resumed.resumed_from = taken_memory(path, spec.epoch);
+    restored = create_with(connection->get(), resumed);
+  }
+  if (restored || restored.error().code == ErrorCode::unavailable) return restored;
+  // libvirt was not called: what lacks may be there later.
+  if (restored.error().code == ErrorCode::no_capacity) {
+    give_memory_back(path, spec.epoch);
+    restored.error().code = ErrorCode::unavailable;
+    return restored;
+  }
+  if (match_running(connection->get(), spec) == std::nullopt) forget_memory(path, spec.epoch);
+  return restored;
+}
+
+core::Result<bool> LibvirtHypervisor::is_restored(const std::string& path, std::uint64_t epoch) {
+  return published_bytes(taken_memory(path, epoch)).has_value();
+}
+
+core::Result<void> LibvirtHypervisor::set_clock(const std::string& name) {
+  const auto connection = link_.use();
+  if (!connection) return std::unexpected(connection.error());
+  const auto domain = find_domain(connection->get(), name);
+  if (!domain) return std::unexpected(domain.error());
+  if (virDomainSetTime(domain->get(), 0, 0, VIR_DOMAIN_TIME_SYNC) == 0) return {};
+  auto error = libvirt_error();
+  error.code = ErrorCode::unavailable;
+  return std::unexpected(error);
+}
+
+core::Result<void> LibvirtHypervisor::remove_memories(const std::string& directory,
+                                                      const std::set<std::string>& kept) {
+  return remove_memories_in(directory, kept);
 }
 
 core::Result<void> LibvirtHypervisor::create_with_adapters(virConnect* connection,
@@ -186,6 +243,18 @@ core::Result<void> LibvirtHypervisor::remove_ports_of_failed(const DomainSpec& s
   return {};
 }
 
+/// Null if it failed; libvirt's error says why. libvirt refuses memory that does not fit the
+/// domain.
+LibvirtDomain LibvirtHypervisor::begin(virConnect* connection, const DomainSpec& spec,
+                                       const std::string& xml) {
+  const bool resumes = !spec.resumed_from.empty() && dialect_ == XmlDialect::qemu;
+  if (!resumes) return LibvirtDomain{virDomainCreateXML(connection, xml.c_str(), 0)};
+  if (virDomainRestoreFlags(connection, spec.resumed_from.c_str(), xml.c_str(),
+                            VIR_DOMAIN_SAVE_RUNNING) < 0)
+    return {};
+  return LibvirtDomain{virDomainLookupByName(connection, spec.name.c_str())};
+}
+
 core::Result<void> LibvirtHypervisor::start(virConnect* connection, const DomainSpec& spec,
                                             const std::string& xml) {
   if (auto removed = remove_ports_of_failed(spec); !removed) return removed;
@@ -193,7 +262,7 @@ core::Result<void> LibvirtHypervisor::start(virConnect* connection, const Domain
     const std::scoped_lock lock{mutex_};
     starting_[spec.uuid].push_back(spec.epoch);
   }
-  const LibvirtDomain domain{virDomainCreateXML(connection, xml.c_str(), 0)};
+  const auto domain = begin(connection, spec, xml);
   if (!domain) {
     const auto error = libvirt_error();
     forget_start(spec);

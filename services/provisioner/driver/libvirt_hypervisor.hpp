@@ -24,6 +24,13 @@ class LibvirtHypervisor final : public Hypervisor {
 
   FoundAccelerator prepare(const HostSetup& setup) override;
   core::Result<void> create(const DomainSpec& spec) override;
+  core::Result<std::uint64_t> save_memory(const std::string& name,
+                                          const std::string& path) override;
+  core::Result<void> restore(const DomainSpec& spec, const std::string& path) override;
+  core::Result<bool> is_restored(const std::string& path, std::uint64_t epoch) override;
+  core::Result<void> set_clock(const std::string& name) override;
+  core::Result<void> remove_memories(const std::string& directory,
+                                     const std::set<std::string>& kept) override;
   core::Result<void> destroy(const std::string& name) override;
   core::Result<void> release(const std::vector<msg::LeasedAdapter>& adapters) override;
   core::Result<void> shut_down(const std::string& name) override;
@@ -51,6 +58,8 @@ class LibvirtHypervisor final : public Hypervisor {
   void handle_link(const core::Result<void>& link);
   void forget_start(const DomainSpec& spec);
   core::Result<void> remove_ports_of_failed(const DomainSpec& spec);
+  core::Result<void> create_with(virConnect* connection, const DomainSpec& spec);
+  LibvirtDomain begin(virConnect* connection, const DomainSpec& spec, const std::string& xml);
   core::Result<void> create_on_host(virConnect* connection, const DomainSpec& spec);
   core::Result<void> create_with_adapters(virConnect* connection, const DomainSpec& spec);
   core::Result<void> create_planned(virConnect* connection, DomainSpec spec);

@@ -43,7 +43,7 @@ std::optional<core::Error> check_budget(const std::vector<msg::BudgetStep>& budg
     if (step.percent <= before || step.percent > 100)
       return msg::invalid("budget", "percent must be 1 to 100, larger in each step");
     if (step.action == msg::BudgetAction::unknown)
-      return msg::invalid("budget", "action must be warn, refuse or terminate");
+      return msg::invalid("budget", "action must be warn, refuse, hibernate or terminate");
     before = step.percent;
   }
   return std::nullopt;
@@ -70,10 +70,14 @@ std::optional<core::Error> set_bounds(msg::Allocation& allocation,
 
 std::int64_t charge_core_s_max(const StoredComputeset& stored) {
   const auto& computeset = stored.computeset;
-  const auto walltime_s = computeset.walltime_mins * 60;
   if (stored.rates.empty())
-    return charge_core_s(milli_su_of(stored.price, stored.cores, stored.memory_mb), walltime_s);
-  return charged_core_s(stored, computeset.start_unix_s + walltime_s);
+    return charge_core_s(milli_su_of(stored.price, stored.cores, stored.memory_mb),
+                         computeset.walltime_mins * 60);
+  if (!is_hibernated(computeset)) return charged_core_s(stored, walltime_end_unix_s(computeset));
+  auto resumed = stored;
+  resumed.rates.back().cores = stored.cores;
+  resumed.rates.back().memory_mb = stored.memory_mb;
+  return charged_core_s(resumed, walltime_end_unix_s(computeset));
 }
 
 std::optional<std::int64_t> left_core_s(const Draft& draft, const msg::AllocationId& id) {

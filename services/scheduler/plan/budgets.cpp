@@ -4,6 +4,7 @@
 
 #include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/hibernation.hpp"
 #include "services/scheduler/plan/reservations.hpp"
 
 namespace nucleus::scheduler {
@@ -12,8 +13,15 @@ namespace {
 
 void end_all(Draft& draft, const msg::AllocationId& id, const std::string& reason) {
   for (const auto computeset_id : draft.view().unfinished_of(id))
-    if (draft.computeset(computeset_id)->computeset.state != msg::ComputesetState::ending)
+    if (const auto state = draft.computeset(computeset_id)->computeset.state;
+        state != msg::ComputesetState::ending && state != msg::ComputesetState::hibernated)
       end_computeset(draft, computeset_id, true, reason);
+}
+
+void hibernate_all(Draft& draft, const msg::AllocationId& id, const std::string& reason) {
+  for (const auto computeset_id : draft.view().unfinished_of(id))
+    if (why_not_hibernated(draft.view(), *draft.computeset(computeset_id)).empty())
+      hibernate_computeset(draft, computeset_id, reason);
 }
 
 void take_step(Draft& draft, const StoredAllocation& stored) {
@@ -23,10 +31,11 @@ void take_step(Draft& draft, const StoredAllocation& stored) {
   reached.allocation.percent_reached = percent;
   if (percent != stored.allocation.percent_reached) draft.changes().allocations[id] = reached;
   const auto* step = step_reached(reached.allocation);
-  if (step && step->action == msg::BudgetAction::terminate)
-    end_all(draft, id,
-            "allocation " + id.value + " has used " + std::to_string(step->percent) +
-                " % of its limit");
+  if (!step) return;
+  const auto reason =
+      "allocation " + id.value + " has used " + std::to_string(step->percent) + " % of its limit";
+  if (step->action == msg::BudgetAction::terminate) end_all(draft, id, reason);
+  if (step->action == msg::BudgetAction::hibernate) hibernate_all(draft, id, reason);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "core/hostlist/hostlist.hpp"
 #include "services/scheduler/plan/estimates.hpp"
 #include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/hibernation.hpp"
 #include "services/scheduler/plan/placements.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
 #include "services/scheduler/states/wait.hpp"
@@ -50,12 +51,17 @@ void start_computeset(Draft& draft, msg::ComputesetId id, const std::vector<msg:
   computeset.state = next_state(computeset.state, ComputesetEvent::placed);
   computeset.reason = leave_out_unplaced(draft, stored, hosts);
   computeset.predicted_start_unix_s = 0;
-  computeset.start_unix_s = draft.now_unix_s();
   stored.wait = {};
-  keep_wait(draft, stored);
-  stored.rates = {{.from_unix_s = computeset.start_unix_s,
-                   .cores = stored.cores,
-                   .memory_mb = stored.memory_mb}};
+  if (is_hibernated(computeset)) {
+    end_hibernation(stored, draft.now_unix_s());
+  } else {
+    computeset.start_unix_s = draft.now_unix_s();
+    keep_wait(draft, stored);
+  }
+  const auto from_unix_s = stored.rates.empty() ? 0 : stored.rates.back().from_unix_s;
+  stored.rates.push_back({.from_unix_s = std::max(draft.now_unix_s(), from_unix_s),
+                          .cores = stored.cores,
+                          .memory_mb = stored.memory_mb});
   auto node_id = computeset.nodes.begin();
   for (const auto& host_id : hosts)
     if (!host_id.empty()) {
@@ -68,6 +74,7 @@ void end_computeset(Draft& draft, msg::ComputesetId id, bool is_graceful,
                     const std::string& reason) {
   StoredComputeset& stored = draft.edit(id);
   auto& computeset = stored.computeset;
+  if (is_hibernated(computeset)) return discard_hibernated(draft, id, reason);
   const bool was_waiting = computeset.state == ComputesetState::submitted;
   if (was_waiting) {
     computeset.state = next_state(computeset.state, ComputesetEvent::cancelled);
@@ -75,7 +82,8 @@ void end_computeset(Draft& draft, msg::ComputesetId id, bool is_graceful,
     computeset.reason = reason;
     computeset.predicted_start_unix_s = 0;
     stored.wait = {};
-  } else if (computeset.state == ComputesetState::running) {
+  } else if (computeset.state == ComputesetState::running ||
+             computeset.state == ComputesetState::hibernating) {
     computeset.state = next_state(computeset.state, ComputesetEvent::ended);
     if (!reason.empty()) computeset.reason = reason;
     if (draft.occupancy(id).placed == 0) stored.off_unix_s = draft.now_unix_s();
@@ -102,9 +110,15 @@ void leave_computeset(Draft& draft, const msg::NodeId& node_id) {
   const auto* found = draft.computeset(id);
   if (!found || found->computeset.state == ComputesetState::ending) return;
   const std::string reason = "node " + draft.node(node_id)->definition.name + " was removed";
-  if (found->computeset.state == ComputesetState::submitted || found->computeset.nodes.size() == 1)
+  const bool is_new =
+      found->computeset.state == ComputesetState::submitted && found->computeset.start_unix_s == 0;
+  if (is_new || found->computeset.nodes.size() == 1)
     return end_computeset(draft, id, false, reason);
   StoredComputeset& stored = draft.edit(id);
+  if (is_hibernated(stored.computeset)) {
+    stored.cores -= draft.node(node_id)->size.cpus;
+    stored.memory_mb -= draft.node(node_id)->size.memory_mb;
+  }
   auto& nodes = stored.computeset.nodes;
   const auto at = std::ranges::find(nodes, node_id) - nodes.begin();
   if (!stored.hosts.empty()) stored.hosts.erase(stored.hosts.begin() + at);

@@ -12,8 +12,9 @@ namespace nucleus::scheduler {
 /// starts. Nodes whose host is empty leave it, and are free again.
 void start_computeset(Draft& draft, msg::ComputesetId id, const std::vector<msg::HostId>& hosts);
 
-/// A computeset that waits is cancelled; the nodes of one that runs are stopped, and it completes
-/// with the last of them. A repeated call with force stops by force the nodes that still shut down.
+/// A computeset that waits to start is cancelled; the nodes of one that runs are stopped, and it
+/// completes with the last of them; one that is hibernated completes at once. A repeated call with
+/// force stops by force the nodes that still shut down.
 void end_computeset(Draft& draft, msg::ComputesetId id, bool is_graceful,
                     const std::string& reason);
 
@@ -21,8 +22,9 @@ void end_computeset(Draft& draft, msg::ComputesetId id, bool is_graceful,
 /// off: they ended while no provisioner watched, for longer than a host's lease.
 void end_deserted(Draft& draft, msg::ComputesetId id);
 
-/// Removes a node from its computeset. A computeset that waits is cancelled; one that runs ends if
-/// this is its only node, otherwise it continues without the node, charged as before.
+/// Removes a node from its computeset. A computeset that waits to start is cancelled; another ends
+/// if this is its only node, otherwise it continues without the node: one that runs is charged as
+/// before, one that is hibernated is charged less when it goes on.
 void leave_computeset(Draft& draft, const msg::NodeId& id);
 
 /// Sets why a submitted computeset waits, and until when if that is known.

@@ -32,6 +32,9 @@ core::Result<void> check_off(const StoredNode& node, DiskWorkKind kind) {
     return core::refuse(ErrorCode::wrong_state,
                         "node " + name + (node.is_grant_on ? " runs" : " is being stopped") +
                             ": its disk can be changed when it is off");
+  if (has_memory(node))
+    return core::refuse(ErrorCode::wrong_state,
+                        "node " + name + " is hibernated: its memory belongs to its disk as it is");
   if (node.is_desired_on)
     return core::refuse(ErrorCode::wrong_state,
                         "node " + name + " is to be started: power it off first");

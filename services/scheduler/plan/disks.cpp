@@ -11,14 +11,19 @@ namespace nucleus::scheduler {
 
 namespace {
 
+/// Why the host that keeps the node's disk or memory takes no nodes; empty if it does.
+std::string why_closed(const StoredHost* host) {
+  if (!host) return "which was removed";
+  if (host->state != msg::HostState::up)
+    return "which is " + std::string(msg::name_of(host->state));
+  return host->is_drained ? "which is drained" : "";
+}
+
 /// Why the host that keeps the disk cannot run the node; empty if it can.
 std::string fault_of(Draft& draft, const StoredNode& node, const msg::HostId& id) {
   const auto* host = draft.host(id);
-  if (!host) return "which was removed";
+  if (auto closed = why_closed(host); !closed.empty()) return closed;
   if (!host->keeps_volumes) return "which keeps no volumes of its own any more";
-  if (host->state != msg::HostState::up)
-    return "which is " + std::string(msg::name_of(host->state));
-  if (host->is_drained) return "which is drained";
   if (!fits(node.size, total_of(*host, draft.view().config()))) return "which is too small for it";
   if (is_in_doubt(*host)) return {};  // it has just returned, or its ports are closed: it may wait
   const Need need = need_of(draft, node);
@@ -56,8 +61,9 @@ bool is_any_without_volumes(const Draft& draft) {
 
 Need need_of(const Draft& draft, const StoredNode& node, const msg::HostId& host_id) {
   const auto disk = disk_place_of(node);
+  const auto& kept_on = has_memory(node) ? node.memory.host_id : disk.host_id;
   Need need{.size = node.size,
-            .host_id = disk.host_id.empty() ? host_id : disk.host_id,
+            .host_id = kept_on.empty() ? host_id : kept_on,
             .is_disk_in_store = disk.is_in_store,
             .until_unix_s = draft.now_unix_s() + draft.view().config().reservation_horizon_s,
             .fabrics = fabrics_of(node)};
@@ -67,9 +73,7 @@ Need need_of(const Draft& draft, const StoredNode& node, const msg::HostId& host
   need.reservation_id = draft.view().config().has_batch_system()
                             ? batch_hold(stored->computeset.computeset_id)
                             : stored->reservation_id;
-  const bool has_started = stored->computeset.start_unix_s != 0;
-  need.until_unix_s = has_started ? walltime_end_unix_s(stored->computeset)
-                                  : draft.now_unix_s() + stored->computeset.walltime_mins * 60;
+  need.until_unix_s = walltime_end_unix_s(stored->computeset, draft.now_unix_s());
   return need;
 }
 
@@ -80,7 +84,8 @@ const msg::HostId& requested_host(const StoredComputeset& stored, std::size_t i)
 
 std::size_t node_count_min(const StoredComputeset& stored, std::size_t count) {
   const std::size_t wanted = stored.computeset.node_count_min;
-  return wanted == 0 ? count : std::min(wanted, count);
+  // Of one that was hibernated, no node is left out: its memory would be lost.
+  return wanted == 0 || stored.computeset.start_unix_s != 0 ? count : std::min(wanted, count);
 }
 
 Needs needs_of(const Draft& draft, const StoredComputeset& stored) {
@@ -93,6 +98,7 @@ Needs needs_of(const Draft& draft, const StoredComputeset& stored) {
 }
 
 Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& host_id) {
+  if (has_memory(node)) return why_memory_is_away(draft, node);
   const auto disk = disk_place_of(node);
   Wait wait{.reason = WaitReason::disk};
   if (const auto* former = host_with_former_disk(draft, node.definition.node_id)) {
@@ -113,6 +119,13 @@ Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& h
   wait.detail = named ? "its disk is in the image store, not on host " + host_id.value
                       : "its disk is in the image store, which no open host uses in place";
   return wait;
+}
+
+Wait why_memory_is_away(const Draft& draft, const StoredNode& node) {
+  const auto closed = why_closed(draft.host(node.memory.host_id));
+  if (closed.empty()) return {};
+  return {.reason = WaitReason::memory,
+          .detail = "its memory is on host " + node.memory.host_id.value + ", " + closed};
 }
 
 void record_disk(Draft& draft, StoredNode& node) {

@@ -22,6 +22,10 @@ Needs needs_of(const Draft& draft, const StoredComputeset& stored);
 /// With `host_id`, for a placement on that host.
 Wait why_disk_is_away(Draft& draft, const StoredNode& node, const msg::HostId& host_id = {});
 
+/// Why the host that has saved its memory cannot start the node with it now, but for its room;
+/// `unknown` if it can.
+Wait why_memory_is_away(const Draft& draft, const StoredNode& node);
+
 /// The node is placed on a host: its disk is there from now on, unless it is somewhere already.
 void record_disk(Draft& draft, StoredNode& node);
 

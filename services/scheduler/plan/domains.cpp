@@ -4,6 +4,7 @@
 
 #include "services/scheduler/plan/computesets.hpp"
 #include "services/scheduler/plan/finish.hpp"
+#include "services/scheduler/plan/hibernation.hpp"
 #include "services/scheduler/plan/placements.hpp"
 
 namespace nucleus::scheduler {
@@ -61,6 +62,7 @@ void take(Draft& draft, msg::DomainChanged change) {
   }
   if (change.state != DomainState::absent && change.state != DomainState::shutoff)
     node.is_disk_fresh = false;
+  take_hibernation(draft, node, change);
   if (is_start_failing(node)) record_start_failure(draft, node);
   // `absent` is no end: a host that is to stop it may not know that yet, and try again.
   const bool is_ended =

@@ -86,6 +86,13 @@ void Causes::add_computeset(const StoredComputeset& stored) {
       cause.until_unix_s = end_unix_s(draft_.view(), stored);
       if (!causes_.empty()) cause.remedy = "it ends with its walltime, or before";
       break;
+    case ComputesetState::hibernated:
+      cause.remedy = "comet resume " + std::to_string(computeset.computeset_id);
+      break;
+    case ComputesetState::hibernating:
+      if (cause.reason.empty()) cause.reason = "the memory of its nodes is being saved";
+      cause.remedy = "it can be resumed when all its nodes are off";
+      break;
     case ComputesetState::ending:
       cause.remedy =
           "it is over when its nodes are off; what does not stop by itself is stopped by "
@@ -123,6 +130,8 @@ void Causes::add_node(const StoredNode& node) {
     if (cause.reason.empty()) cause.reason = "it was not powered on";
     const auto& cluster = definition.cluster_id.value;
     cause.remedy = definition.kind == msg::NodeKind::frontend ? "comet power on " + cluster
+                   : stored && is_hibernated(stored->computeset)
+                       ? "comet resume " + std::to_string(node.computeset_id)
                    : stored ? "comet power on " + cluster + " " + definition.name
                             : "comet start " + cluster + " " + definition.name;
   } else if (!node.host_id.empty() && cause.reason.empty() &&

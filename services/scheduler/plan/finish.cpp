@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "core/hostlist/hostlist.hpp"
 #include "services/scheduler/plan/automatic_saves.hpp"
+#include "services/scheduler/plan/completion.hpp"
+#include "services/scheduler/plan/hibernation.hpp"
 #include "services/scheduler/plan/isolation.hpp"
 #include "services/scheduler/states/computeset_state.hpp"
 #include "services/scheduler/states/node_state.hpp"
@@ -14,35 +15,6 @@ namespace nucleus::scheduler {
 namespace {
 
 using msg::ComputesetState;
-
-/// Charges it, and frees its nodes for another.
-void complete(Draft& draft, msg::ComputesetId id) {
-  StoredComputeset& stored = draft.edit(id);
-  auto& computeset = stored.computeset;
-  std::int64_t end_unix_s = std::max(stored.off_unix_s, computeset.start_unix_s);
-  std::vector<std::string> names;
-  for (const auto& node_id : computeset.nodes) {
-    if (!draft.node(node_id)) continue;
-    StoredNode& node = draft.edit(node_id);
-    end_unix_s = std::max(end_unix_s, node.off_unix_s);
-    if (node.computeset_id == id) node.computeset_id = 0;
-    names.push_back(node.definition.name);
-  }
-  stored.node_list = core::hostlist::collect(names);
-  computeset.state = next_state(computeset.state, ComputesetEvent::vacated);
-  computeset.end_unix_s = end_unix_s;
-  const auto* payer = draft.allocation(computeset.allocation_id);
-  StoredAllocation charged = payer ? *payer
-                                   : StoredAllocation{{.allocation_id = computeset.allocation_id,
-                                                       .project_id = computeset.project_id}};
-  charged.allocation.used_core_s += charged_core_s(stored, end_unix_s);
-  const auto half_life_s = draft.view().config().usage_half_life_s;
-  charged.recent_core_s =
-      decayed(charged.recent_core_s, draft.now_unix_s() - charged.recent_unix_s, half_life_s) +
-      charged_recent_core_s(stored, draft.now_unix_s(), half_life_s);
-  charged.recent_unix_s = draft.now_unix_s();
-  draft.changes().allocations[computeset.allocation_id] = std::move(charged);
-}
 
 /// The unfinished computesets that a change of this plan may complete, with how many nodes each
 /// still has on hosts.
@@ -64,10 +36,14 @@ std::map<msg::ComputesetId, std::int64_t> placed_by_computeset(const Draft& draf
 }
 
 void complete_vacated(Draft& draft) {
-  for (const auto& [id, placed] : placed_by_computeset(draft))
-    if (const auto* stored = draft.computeset(id);
-        placed == 0 && stored && stored->computeset.state == ComputesetState::ending)
-      complete(draft, id);
+  for (const auto& [id, placed] : placed_by_computeset(draft)) {
+    const auto* stored = draft.computeset(id);
+    if (placed > 0 || !stored) continue;
+    if (stored->computeset.state == ComputesetState::ending)
+      complete(draft, id, ComputesetEvent::vacated);
+    else if (stored->computeset.state == ComputesetState::hibernating)
+      begin_hibernation(draft, id);
+  }
 }
 
 void begin_automatic_works(Draft& draft) {

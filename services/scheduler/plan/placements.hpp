@@ -12,6 +12,10 @@ void place(Draft& draft, const msg::NodeId& id, const msg::HostId& host_id);
 /// becomes one by force after `scheduler.shutdown_ms`, or when the node is stopped again by force.
 void stop(Draft& draft, const msg::NodeId& id, bool is_graceful);
 
+/// The node is desired off, and its host saves its memory under this id first. What cannot be saved
+/// is shut down within `scheduler.save_memory_ms`.
+void save_memory(Draft& draft, const msg::NodeId& id, const std::string& hibernation_id);
+
 /// Reboots or resets a node whose grant is on.
 void restart(Draft& draft, const msg::NodeId& id, bool is_reset);
 

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "services/scheduler/plan/allocations.hpp"
+#include "services/scheduler/plan/hibernation.hpp"
 #include "services/scheduler/plan/host_classes.hpp"
 #include "services/scheduler/plan/hosts.hpp"
 #include "services/scheduler/plan/power.hpp"
@@ -41,7 +42,7 @@ class PlanOfRequest {
   core::Result<Plan> plan_ = Plan{};
 };
 
-core::Result<Plan> plan_of(const View& view, const msg::PlanChange& request,
+core::Result<Plan> plan_of(const View& view, Backend& backend, const msg::PlanChange& request,
                            std::int64_t now_unix_ms) {
   return PlanOfRequest{view, now_unix_ms}
       .or_else(request.walltime, plan_change_walltime)
@@ -57,12 +58,17 @@ core::Result<Plan> plan_of(const View& view, const msg::PlanChange& request,
       .or_else(request.classify_host, plan_classify_host)
       .or_else(request.host_class, plan_host_class)
       .or_else(request.remove_host_class, plan_remove_host_class)
+      .or_else(request.hibernate, plan_hibernate)
+      .or_else(request.resume,
+               [&](const View& of, const msg::ResumeComputeset& resume, std::int64_t at_unix_ms) {
+                 return plan_resume(of, backend, resume, at_unix_ms);
+               })
       .take();
 }
 
 bool goes_on(const StoredComputeset& stored) {
-  return stored.computeset.state == msg::ComputesetState::submitted ||
-         stored.computeset.state == msg::ComputesetState::running;
+  return !is_finished(stored.computeset.state) &&
+         stored.computeset.state != msg::ComputesetState::ending;
 }
 
 class Preview {
@@ -130,9 +136,9 @@ class Preview {
 
 }  // namespace
 
-core::Result<msg::ChangePlan> preview(const View& view, const msg::PlanChange& request,
-                                      std::int64_t now_unix_ms) {
-  const auto plan = plan_of(view, request, now_unix_ms);
+core::Result<msg::ChangePlan> preview(const View& view, Backend& backend,
+                                      const msg::PlanChange& request, std::int64_t now_unix_ms) {
+  const auto plan = plan_of(view, backend, request, now_unix_ms);
   if (!plan) return std::unexpected(plan.error());
   return Preview{view, request.viewer, now_unix_ms}.of(plan->changes);
 }

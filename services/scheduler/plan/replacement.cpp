@@ -15,6 +15,7 @@ std::string why_it_stays(Draft& draft, const StoredNode& node) {
   StoredNode moved = node;
   forget_fresh_disk(moved);
   const Need need = need_of(draft, moved);
+  if (has_memory(node)) return "its memory is there";
   if (!need.host_id.empty()) return "its disk is there";
   const auto* found = draft.pool().find_roomiest(need, hosts_failed(node));
   if (!found) return "no other host has room";

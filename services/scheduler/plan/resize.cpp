@@ -31,11 +31,15 @@ core::Result<const StoredComputeset*> find_running(const View& view, const msg::
   if (!is_computeset_visible(view, viewer, id)) return std::unexpected(no_such_computeset(id));
   const auto* stored = view.computeset(id);
   if (stored && stored->computeset.state == ComputesetState::running) return stored;
-  const bool is_waiting = stored && stored->computeset.state == ComputesetState::submitted;
-  return core::refuse(ErrorCode::wrong_state,
-                      "computeset " + std::to_string(id) +
-                          (is_waiting ? " has not started: terminate it, and start another size"
-                                      : " has ended or is ending"),
+  std::string why = " has ended or is ending";
+  if (stored && stored->computeset.state == ComputesetState::submitted)
+    why = stored->computeset.start_unix_s == 0
+              ? " has not started: terminate it, and start another size"
+              : " waits to go on: its size can be changed when it runs";
+  if (stored && (stored->computeset.state == ComputesetState::hibernating ||
+                 stored->computeset.state == ComputesetState::hibernated))
+    why = " is hibernated: resume it first";
+  return core::refuse(ErrorCode::wrong_state, "computeset " + std::to_string(id) + why,
                       "computeset_id");
 }
 

@@ -58,15 +58,16 @@ core::Result<Plan> plan_change_walltime(const View& view, const msg::ChangeWallt
     return std::unexpected(no_such_computeset(id));
   Draft draft{view, now_unix_ms};
   const auto* before = view.computeset(id);
-  if (!before || before->computeset.state == ComputesetState::ending)
-    return core::refuse(ErrorCode::wrong_state,
-                        "computeset " + std::to_string(id) + " has ended or is ending");
+  if (!before || before->computeset.state == ComputesetState::ending ||
+      before->computeset.state == ComputesetState::hibernating)
+    return core::refuse(ErrorCode::wrong_state, "computeset " + std::to_string(id) +
+                                                    " has ended, is ending or hibernating");
   const bool is_running = before->computeset.state == ComputesetState::running;
-  const auto ran_s = draft.now_unix_s() - before->computeset.start_unix_s;
-  if (is_running && request.walltime_mins * 60 <= ran_s)
+  const auto ran = ran_s(before->computeset, draft.now_unix_s());
+  if (ran > 0 && request.walltime_mins * 60 <= ran)
     return core::refuse(
         ErrorCode::invalid_argument,
-        "it has run for " + std::to_string(ran_s / 60) + " minutes already: terminate it instead",
+        "it has run for " + std::to_string(ran / 60) + " minutes already: terminate it instead",
         "walltime_mins");
   const auto more_mins = request.walltime_mins - before->computeset.walltime_mins;
   StoredComputeset& stored = draft.edit(id);

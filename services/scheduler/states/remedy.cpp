@@ -39,6 +39,9 @@ std::string remedy_for(const Wait& wait) {
     case WaitReason::disk:
       return "the operator brings that host back, or you give up what was written since a "
              "generation of the disk: cm comet node rollback";
+    case WaitReason::memory:
+      return "the operator brings that host back, or you give the saved memory up: cm comet resume "
+             "ID --boot";
     case WaitReason::disk_work:
       return "it starts when that is done; if this lasts, the operator looks at nucleus status";
     case WaitReason::reserved:

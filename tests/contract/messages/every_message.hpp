@@ -65,16 +65,16 @@ void for_every_request_and_event(Visit&& visit) {
   visit_messages<DefineCluster, RemoveCluster, ChangeCluster, ChangeNode, ChangeNodes, AddNodes,
                  RemoveNode, ListClusters, ListNodes, ClusterDefined, NodeDefined, NodeRemoved,
                  ClusterRemoved>(visit);
-  visit_messages<StartComputeset, PowerComputeset, ChangeWalltime, GrowComputeset, ShrinkComputeset,
-                 PowerNode, PowerNodes, ListComputesets, ListNodeStatuses, ListHosts, ReportHost,
-                 ReportDomains, DrainHost, RemoveHost, HostRemoved, ClassifyHost, DefineHostClass,
-                 RemoveHostClass, ListHostClasses, HostClassChanged, HostClassRemoved,
-                 DefineReservation, RemoveReservation, ListReservations, ReservationChanged,
-                 ReservationRemoved, DefineAllocation, ListAllocations, ListUsage, SumUsage,
-                 PlanStart, PlanGrowth, PlanChange, ExplainComputeset, ExplainNode, ExplainHost,
-                 ComputesetChanged, NodeChanged, ComputesetIdle, HostChanged, AllocationChanged,
-                 AllocationRemoved, BudgetReached, WalltimeNotice, ListIsolations, IsolationChanged,
-                 GetDisk, ChangeDisk>(visit);
+  visit_messages<
+      StartComputeset, PowerComputeset, ChangeWalltime, GrowComputeset, ShrinkComputeset,
+      HibernateComputeset, ResumeComputeset, KeepMemories, PowerNode, PowerNodes, ListComputesets,
+      ListNodeStatuses, ListHosts, ReportHost, ReportDomains, DrainHost, RemoveHost, HostRemoved,
+      ClassifyHost, DefineHostClass, RemoveHostClass, ListHostClasses, HostClassChanged,
+      HostClassRemoved, DefineReservation, RemoveReservation, ListReservations, ReservationChanged,
+      ReservationRemoved, DefineAllocation, ListAllocations, ListUsage, SumUsage, PlanStart,
+      PlanGrowth, PlanChange, ExplainComputeset, ExplainNode, ExplainHost, ComputesetChanged,
+      NodeChanged, ComputesetIdle, HostChanged, AllocationChanged, AllocationRemoved, BudgetReached,
+      WalltimeNotice, ListIsolations, IsolationChanged, GetDisk, ChangeDisk>(visit);
   visit_messages<ApplyGrants, RemoveVolumes, SealDisk, SendLayer, DomainChanged, CheckConsole,
                  StreamConsole, ProbeNode, ProbeHost, RunMeasurement, RunLinks, NotifyNode,
                  CheckIsolation>(visit);

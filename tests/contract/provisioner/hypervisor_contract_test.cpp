@@ -245,6 +245,87 @@ TEST_P(HypervisorContract, AddsOverlaysToTheDiskOfARunningDomainAndMergesThem) {
   EXPECT_SUCCESS(hypervisor->merge_overlays("n2", {.top = overlays[1], .base = disk}));
 }
 
+TEST_P(HypervisorContract, SavesTheMemoryOfADomainAndStopsIt) {
+  const auto path = world->memory_directory() + "/n1.46-7.memory";
+  EXPECT_EQ(hypervisor->save_memory("n1", path).error().code, ErrorCode::not_found);
+  EventRecord events{*hypervisor};
+  EXPECT_SUCCESS(hypervisor->create(world->a_spec("n1")));
+  const auto saved = hypervisor->save_memory("n1", path);
+  ASSERT_TRUE(saved) << saved.error().detail;
+  EXPECT_GT(*saved, 0U);
+  EXPECT_EQ(seen("n1").state, DomainState::absent);
+  EXPECT_EQ(events.await("n1", DomainState::shutoff).epoch, 7U);
+  const auto again = hypervisor->save_memory("n1", path);
+  ASSERT_TRUE(again) << "a call that was cut off is repeated: " << again.error().detail;
+  EXPECT_EQ(*again, *saved);
+}
+
+TEST_P(HypervisorContract, RestoresADomainFromItsMemoryOnceUnderANewEpoch) {
+  const auto path = world->memory_directory() + "/n1.46-7.memory";
+  auto spec = world->a_spec("n1");
+  EXPECT_SUCCESS(hypervisor->create(spec));
+  ASSERT_TRUE(hypervisor->save_memory("n1", path));
+  EXPECT_FALSE(hypervisor->is_restored(path, 8).value());
+  spec.epoch = 8;
+  EventRecord events{*hypervisor};
+  EXPECT_SUCCESS(hypervisor->restore(spec, path));
+  EXPECT_EQ(events.await("n1", DomainState::running).epoch, 8U);
+  const auto domain = seen("n1");
+  EXPECT_EQ(domain.state, DomainState::running);
+  EXPECT_EQ(domain.epoch, 8U);
+  EXPECT_EQ(domain.uuid, spec.uuid);
+  EXPECT_TRUE(hypervisor->is_restored(path, 8).value());
+  EXPECT_FALSE(hypervisor->is_restored(path, 9).value());
+  EXPECT_SUCCESS(hypervisor->restore(spec, path));  // it runs already
+  EXPECT_SUCCESS(hypervisor->destroy("n1"));
+  spec.epoch = 9;
+  const auto second = hypervisor->restore(spec, path);
+  ASSERT_FALSE(second) << "memory runs once";
+  EXPECT_EQ(second.error().code, ErrorCode::not_found);
+  EXPECT_EQ(seen("n1").state, DomainState::absent);
+  EXPECT_SUCCESS(hypervisor->create(spec));
+}
+
+TEST_P(HypervisorContract, RestoresNothingFromDamagedMemory) {
+  const auto path = world->memory_directory() + "/n1.46-7.memory";
+  auto spec = world->a_spec("n1");
+  EXPECT_SUCCESS(hypervisor->create(spec));
+  ASSERT_TRUE(hypervisor->save_memory("n1", path));
+  world->damage(path);
+  spec.epoch = 8;
+  const auto refused = hypervisor->restore(spec, path);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().detail, HasSubstr("damaged"));
+  EXPECT_EQ(seen("n1").state, DomainState::absent);
+  EXPECT_FALSE(hypervisor->is_restored(path, 8).value());
+  EXPECT_EQ(hypervisor->restore(spec, path).error().code, ErrorCode::not_found);
+}
+
+TEST_P(HypervisorContract, RemovesTheMemoryThatIsNotKept) {
+  const auto directory = world->memory_directory();
+  EXPECT_SUCCESS(hypervisor->remove_memories(directory, {}));
+  for (const char* name : {"n1", "n2"}) {
+    EXPECT_SUCCESS(hypervisor->create(world->a_spec(name)));
+    ASSERT_TRUE(hypervisor->save_memory(name, directory + "/" + name + ".46-7.memory"));
+  }
+  EXPECT_SUCCESS(hypervisor->remove_memories(directory, {"n1.46-7.memory"}));
+  auto spec = world->a_spec("n2");
+  spec.epoch = 8;
+  EXPECT_EQ(hypervisor->restore(spec, directory + "/n2.46-7.memory").error().code,
+            ErrorCode::not_found);
+  spec = world->a_spec("n1");
+  spec.epoch = 8;
+  EXPECT_SUCCESS(hypervisor->restore(spec, directory + "/n1.46-7.memory"));
+  EXPECT_SUCCESS(hypervisor->remove_memories(directory, {}));
+  EXPECT_FALSE(hypervisor->is_restored(directory + "/n1.46-7.memory", 8).value());
+}
+
+TEST_P(HypervisorContract, SetsNoClockOfAGuestWithoutAnAgent) {
+  EXPECT_EQ(hypervisor->set_clock("n1").error().code, ErrorCode::not_found);
+  EXPECT_SUCCESS(hypervisor->create(world->a_spec("n1")));
+  EXPECT_EQ(hypervisor->set_clock("n1").error().code, ErrorCode::unavailable);
+}
+
 TEST_P(HypervisorContract, ReturnsTheConsolesUnlessSimulated) {
   const auto spec = world->a_spec("n1");
   EXPECT_SUCCESS(hypervisor->create(spec));

@@ -27,6 +27,17 @@ DomainSpec small_spec(const std::string& name, const std::string& runtime_dir) {
           .runtime_dir = runtime_dir};
 }
 
+/// Changes a byte in the middle, and keeps the size.
+void flip_byte(const std::string& path) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(0, std::ios::end);
+  const auto middle = file.tellg() / 2;
+  file.seekg(middle);
+  const auto byte = static_cast<char>(file.get() ^ 1);
+  file.seekp(middle);
+  file.put(byte);
+}
+
 class FakeWorld final : public HypervisorWorld {
  public:
   Hypervisor& hypervisor() override { return fake_; }
@@ -35,6 +46,8 @@ class FakeWorld final : public HypervisorWorld {
     fake_.crash(name);
     return true;
   }
+  std::string memory_directory() override { return "/run/memory"; }
+  void damage(const std::string& path) override { fake_.damage_memory(path); }
 
  private:
   FakeHypervisor fake_;
@@ -57,6 +70,8 @@ class SimulatedWorld final : public HypervisorWorld {
   }
   bool kill_domain(const std::string&) override { return false; }
   bool is_simulated() const override { return true; }
+  std::string memory_directory() override { return directory_.file("memory"); }
+  void damage(const std::string& path) override { flip_byte(path); }
 
  private:
   tests::TemporaryFolder directory_;
@@ -78,6 +93,8 @@ class QemuWorld final : public HypervisorWorld {
   bool kill_domain(const std::string& name) override {
     return ::kill(libvirtd_.qemu_pid(name), SIGKILL) == 0;
   }
+  std::string memory_directory() override { return directory_.file("memory"); }
+  void damage(const std::string& path) override { flip_byte(path); }
   std::string a_disk_file(const std::string& name) override {
     const auto path = directory_.file(name);
     const auto user = find_qemu_user("libvirt-qemu").value();

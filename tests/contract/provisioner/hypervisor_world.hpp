@@ -24,6 +24,10 @@ class HypervisorWorld {
   virtual bool is_simulated() const { return false; }
   /// The path of an empty qcow2 file of 1 MiB for a domain's disk.
   virtual std::string a_disk_file(const std::string& name) { return "/run/" + name; }
+  /// A directory for the memory of domains, which need not exist.
+  virtual std::string memory_directory() = 0;
+  /// Changes a byte of a file of saved memory.
+  virtual void damage(const std::string& path) = 0;
 };
 
 using MakeWorld = std::unique_ptr<HypervisorWorld> (*)();

@@ -43,6 +43,27 @@ class SimHypervisor final : public provisioner::Hypervisor {
       return done;
     });
   }
+  core::Result<std::uint64_t> save_memory(const std::string& name,
+                                          const std::string& path) override {
+    return faulty([&] { return fake_.save_memory(name, path); });
+  }
+  core::Result<void> restore(const provisioner::DomainSpec& spec,
+                             const std::string& path) override {
+    return faulty([&]() -> core::Result<void> {
+      const bool is_new = !fake_.spec_of(spec.name).has_value();
+      auto done = fake_.restore(spec, path);
+      if (done && is_new && on_created) on_created(spec);
+      return done;
+    });
+  }
+  core::Result<bool> is_restored(const std::string& path, std::uint64_t epoch) override {
+    return fake_.is_restored(path, epoch);
+  }
+  core::Result<void> set_clock(const std::string& name) override { return fake_.set_clock(name); }
+  core::Result<void> remove_memories(const std::string& directory,
+                                     const std::set<std::string>& kept) override {
+    return faulty([&] { return fake_.remove_memories(directory, kept); });
+  }
   core::Result<void> destroy(const std::string& name) override {
     return faulty([&] { return fake_.destroy(name); });
   }
@@ -106,7 +127,7 @@ class SimHypervisor final : public provisioner::Hypervisor {
 
  private:
   template <class Step>
-  core::Result<void> faulty(Step&& step) {
+  std::invoke_result_t<Step> faulty(Step&& step) {
     if (world_.happens(faults.fails_before))
       return core::refuse(core::ErrorCode::internal, "the driver failed before it began");
     auto done = step();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "messages/hibernation.hpp"
 #include "services/image_store/keys.hpp"
 #include "services/network/keys.hpp"
 #include "services/registry/keys.hpp"
@@ -21,22 +22,36 @@ constexpr std::size_t broken_max = 20;  // the first ones are enough
 
 /// Requests that change state: their reply must be durable before it is sent.
 const std::set<std::string> mutating_topics = {
-    std::string(msg::DefineProject::topic),     std::string(msg::DefineCluster::topic),
-    std::string(msg::RemoveCluster::topic),     std::string(msg::ChangeNode::topic),
-    std::string(msg::ChangeNodes::topic),       std::string(msg::StartComputeset::topic),
-    std::string(msg::PowerComputeset::topic),   std::string(msg::PowerNode::topic),
-    std::string(msg::PowerNodes::topic),        std::string(msg::DrainHost::topic),
-    std::string(msg::DefineAllocation::topic),  std::string(msg::ApplyGrants::topic),
-    std::string(msg::DefineReservation::topic), std::string(msg::RemoveReservation::topic),
-    std::string(msg::ImportImage::topic),       std::string(msg::RemoveImage::topic),
-    std::string(msg::GrowComputeset::topic),    std::string(msg::ShrinkComputeset::topic),
-    std::string(msg::ChangeDisk::topic),        std::string(msg::WorkOnDisk::topic),
-    std::string(msg::TagImage::topic),          std::string(msg::UntagImage::topic),
+    std::string(msg::DefineProject::topic),
+    std::string(msg::DefineCluster::topic),
+    std::string(msg::RemoveCluster::topic),
+    std::string(msg::ChangeNode::topic),
+    std::string(msg::ChangeNodes::topic),
+    std::string(msg::StartComputeset::topic),
+    std::string(msg::PowerComputeset::topic),
+    std::string(msg::PowerNode::topic),
+    std::string(msg::PowerNodes::topic),
+    std::string(msg::DrainHost::topic),
+    std::string(msg::DefineAllocation::topic),
+    std::string(msg::ApplyGrants::topic),
+    std::string(msg::DefineReservation::topic),
+    std::string(msg::RemoveReservation::topic),
+    std::string(msg::ImportImage::topic),
+    std::string(msg::RemoveImage::topic),
+    std::string(msg::GrowComputeset::topic),
+    std::string(msg::ShrinkComputeset::topic),
+    std::string(msg::ChangeDisk::topic),
+    std::string(msg::WorkOnDisk::topic),
+    std::string(msg::TagImage::topic),
+    std::string(msg::UntagImage::topic),
+    std::string(msg::HibernateComputeset::topic),
+    std::string(msg::ResumeComputeset::topic),
 };
 
 bool is_active(ComputesetState state) {
   return state == ComputesetState::created || state == ComputesetState::submitted ||
-         state == ComputesetState::running || state == ComputesetState::ending;
+         state == ComputesetState::running || state == ComputesetState::ending ||
+         state == ComputesetState::hibernating || state == ComputesetState::hibernated;
 }
 
 bool may_follow(ComputesetState before, ComputesetState after) {
@@ -47,14 +62,15 @@ bool may_follow(ComputesetState before, ComputesetState after) {
       return after == ComputesetState::submitted || after == ComputesetState::failed;
     case ComputesetState::submitted:
       return after == ComputesetState::running || after == ComputesetState::cancelled ||
-             after == ComputesetState::failed;
+             after == ComputesetState::failed || after == ComputesetState::completed;
     case ComputesetState::running:
       return after == ComputesetState::ending || after == ComputesetState::completed ||
-             after == ComputesetState::hibernating;
+             after == ComputesetState::hibernating || after == ComputesetState::hibernated;
     case ComputesetState::hibernating:
       return after == ComputesetState::hibernated || after == ComputesetState::ending;
     case ComputesetState::hibernated:
-      return after == ComputesetState::submitted || after == ComputesetState::completed;
+      return after == ComputesetState::submitted || after == ComputesetState::completed ||
+             after == ComputesetState::running;
     case ComputesetState::ending:
       return after == ComputesetState::completed;
     case ComputesetState::completed:
@@ -234,7 +250,8 @@ void Invariants::check_computeset_step(const std::string& key,
                      msg::name_of(after.state)));
   // All its nodes start, or at least as many as it asks for.
   const auto node_count = after.nodes.size();
-  const bool starts = after.state == ComputesetState::running && was != after.state;
+  const bool goes_on = before && before->computeset.start_unix_s != 0;
+  const bool starts = after.state == ComputesetState::running && was != after.state && !goes_on;
   if (starts && node_count < after.node_count_min)
     fail(fmt::format("computeset {} starts with {} of at least {} nodes", id, node_count,
                      after.node_count_min));
@@ -244,6 +261,14 @@ void Invariants::check_computeset_step(const std::string& key,
   if (before && before->computeset.start_unix_s != 0 &&
       before->computeset.start_unix_s != after.start_unix_s)
     fail(fmt::format("computeset {} starts twice", id));
+  if (goes_on && (after.state == ComputesetState::cancelled ||
+                  after.hibernated_s < before->computeset.hibernated_s))
+    fail(fmt::format("computeset {} loses the time that it has run", id));
+  if ((after.state == ComputesetState::hibernated) && after.hibernated_unix_s == 0)
+    fail(fmt::format("computeset {} is hibernated since never", id));
+  if (after.state != ComputesetState::hibernated && after.state != ComputesetState::submitted &&
+      after.hibernated_unix_s != 0)
+    fail(fmt::format("computeset {} is hibernated and {}", id, msg::name_of(after.state)));
   if (after.end_unix_s != 0 && after.end_unix_s < after.start_unix_s)
     fail(fmt::format("computeset {} ends before it starts", id));
   if (is_active(after.state) != (after.end_unix_s == 0))
@@ -260,6 +285,10 @@ void Invariants::check_node_step(const std::string& key, const scheduler::Stored
   const bool is_on_kept_disk = now->host_id == now->disk_host_id;
   if (msg::is_under_way(now->disk_work) && !now->host_id.empty() && !is_on_kept_disk)
     fail("node " + id + " is on a host while its disk is worked on");
+  if (scheduler::has_memory(*now) && !now->host_id.empty() && now->host_id != now->memory.host_id)
+    fail("node " + id + " is placed on another host than the one that has its memory");
+  if (scheduler::has_memory(*now) && now->computeset_id == 0)
+    fail("node " + id + " has saved memory and no computeset");
   if (!before) return;
   if (now->epoch < before->epoch) fail("the epoch of node " + id + " decreases");
   const bool was_running = before->is_grant_on && before->observed == msg::DomainState::running;

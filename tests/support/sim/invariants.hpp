@@ -100,6 +100,7 @@ class Invariants {
   // Once settled.
   void check_settled_node(const scheduler::StoredNode& node);
   void check_settled_domains();
+  void check_settled_memories();
   void check_settled_computesets();
   void check_settled_grants();
   void check_same_clusters();

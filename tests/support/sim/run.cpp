@@ -4,6 +4,7 @@
 
 #include <exception>
 
+#include "messages/hibernation.hpp"
 #include "messages/reservations.hpp"
 #include "services/scheduler/keys.hpp"
 #include "tests/support/clusters.hpp"
@@ -357,12 +358,20 @@ void SimRun::act_on_computeset() {
     return ask(request);
   }
   const auto some = std::next(computesets.begin(), static_cast<long>(pick(computesets.size() - 1)));
-  if (happens(500)) return act_on_size(some->second.computeset);
+  if (happens(300)) return act_on_size(some->second.computeset);
+  if (happens(500)) return act_on_memory(some->second.computeset);
   constexpr msg::PowerAction actions[] = {msg::PowerAction::shutdown, msg::PowerAction::poweroff,
                                           msg::PowerAction::reboot, msg::PowerAction::reset};
   ask(msg::PowerComputeset{.computeset_id = some->second.computeset.computeset_id,
                            .viewer = as_operator,
                            .action = actions[pick(3)]});
+}
+
+/// Hibernates or resumes it, whichever may be possible.
+void SimRun::act_on_memory(const msg::Computeset& computeset) {
+  const auto id = computeset.computeset_id;
+  if (computeset.hibernated_unix_s == 0) return ask(msg::HibernateComputeset{id, as_operator});
+  ask(msg::ResumeComputeset{id, as_operator, happens(200)});
 }
 
 /// Grows or shrinks it.

@@ -57,6 +57,7 @@ class SimRun {
   void act();
   void act_on_cluster();
   void act_on_computeset();
+  void act_on_memory(const msg::Computeset& computeset);
   void act_on_size(const msg::Computeset& computeset);
   void act_on_node();
   void act_on_disk(const msg::NodeId& node);

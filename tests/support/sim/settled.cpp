@@ -28,6 +28,7 @@ std::vector<std::string> Invariants::check_settled() {
                        host.reason));
   for (const auto& [key, node] : nodes_.all()) check_settled_node(node);
   check_settled_domains();
+  check_settled_memories();
   check_settled_computesets();
   check_settled_grants();
   check_same_clusters();
@@ -73,17 +74,37 @@ void Invariants::check_settled_domains() {
     if (!domains.contains(name)) fail("a lease has no domain: " + name);
 }
 
+/// Hosts keep the memory that the scheduler counts on, and no other.
+void Invariants::check_settled_memories() {
+  std::set<std::string> expected;
+  for (const auto& [key, node] : nodes_.all())
+    if (scheduler::has_memory(node))
+      expected.insert(node.memory.host_id.value + "." + node.definition.node_id.value + "." +
+                      node.memory.hibernation_id + ".memory");
+  std::set<std::string> kept;
+  for (auto* hypervisor : hypervisors_)
+    for (const auto& path : hypervisor->fake().memories())
+      kept.insert(path.substr(path.rfind('/') + 1));
+  for (const auto& name : expected)
+    if (!kept.contains(name)) fail("a host has lost the memory " + name);
+  for (const auto& name : kept)
+    if (!expected.contains(name)) fail("a host keeps memory that is void: " + name);
+}
+
 void Invariants::check_settled_computesets() {
   for (const auto& [key, stored] : computesets_.all()) {
     const auto& computeset = stored.computeset;
+    if (computeset.state == ComputesetState::hibernating)
+      fail(fmt::format("computeset {} does not finish hibernating", computeset.computeset_id));
     if (computeset.state == ComputesetState::ending)
       fail(fmt::format("computeset {} is ending and does not end", computeset.computeset_id));
     const std::int64_t now_unix_s = (SimLoop::unix_epoch_ms + world_.now_ms()) / 1000;
     if (computeset.state == ComputesetState::running &&
-        now_unix_s > computeset.start_unix_s + computeset.walltime_mins * 60 + 10)
+        now_unix_s > scheduler::walltime_end_unix_s(computeset) + 10)
       fail(fmt::format("computeset {} still runs after its walltime", computeset.computeset_id));
     const bool is_held = computeset.state == ComputesetState::submitted ||
-                         computeset.state == ComputesetState::running;
+                         computeset.state == ComputesetState::running ||
+                         computeset.state == ComputesetState::hibernated;
     for (const auto& node_id : computeset.nodes) {
       const auto* node = nodes_.find(scheduler::keys::node(node_id).name);
       if (is_held && (!node || node->computeset_id != computeset.computeset_id))
@@ -181,13 +202,16 @@ void Invariants::check_waiting() {
         stored.wait.reason == scheduler::WaitReason::behind)
       continue;
     const auto& nodes = stored.computeset.nodes;
-    const std::size_t wanted = stored.computeset.node_count_min;
+    const bool goes_on = stored.computeset.start_unix_s != 0;
+    const std::size_t wanted = goes_on ? 0 : stored.computeset.node_count_min;
     scheduler::Needs needs{.count_min = wanted == 0 ? nodes.size() : wanted};
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const auto* node = nodes_.find(scheduler::keys::node(nodes[i]).name);
       if (!node || scheduler::is_missing_something(*node)) continue;
-      needs.all.push_back(
-          {.size = node->size, .host_id = stored.hosts.empty() ? msg::HostId{} : stored.hosts[i]});
+      const auto host_id = scheduler::has_memory(*node) ? node->memory.host_id
+                           : stored.hosts.empty()       ? msg::HostId{}
+                                                        : stored.hosts[i];
+      needs.all.push_back({.size = node->size, .host_id = host_id});
     }
     if (needs.all.size() >= needs.count_min && have_capacity(needs))
       fail(fmt::format("computeset {} waits although hosts have capacity",

@@ -38,7 +38,8 @@ std::vector<Case> all_cases() {
   std::vector<Case> cases;
   for (const bool is_revoked : {false, true})
     for (const bool is_fenced : {false, true})
-      for (const char* desired : {"on", "reset", "reboot", "off", "shutdown", "shutdown sent"})
+      for (const char* desired :
+           {"on", "reset", "reboot", "resume", "off", "shutdown", "shutdown sent", "save", "saved"})
         for (const auto phase : {GrantPhase::pending, GrantPhase::running, GrantPhase::ended})
           for (const char* domain : {"none", "being created", "own", "other epoch"})
             cases.push_back({is_revoked, is_fenced, desired, phase, domain});
@@ -50,7 +51,10 @@ Step planned(const Case& one) {
   stored.grant.epoch = own_epoch;
   stored.grant.resets = one.desired == "reset";
   stored.grant.reboots = one.desired == "reboot";
-  stored.grant.is_graceful = one.desired.starts_with("shutdown");
+  const bool is_saved = one.desired.starts_with("save");
+  stored.grant.is_graceful = one.desired.starts_with("shutdown") || is_saved;
+  if (is_saved || one.desired == "resume") stored.grant.hibernation_id = "46-5";
+  if (one.desired == "saved") stored.hibernation = msg::HibernationOutcome::saved;
   stored.grant.is_on = one.desired != "off" && !stored.grant.is_graceful;
   stored.grant.stop_by_unix_ms = now_ms + 1;
   DomainView view{.is_fenced = one.is_fenced,

@@ -63,6 +63,8 @@ TEST(CommandTable, ParsesTheGrammarOfBothGenerations) {
             "--walltime=2h", "--endpoint=e"},
            {"comet", "start", "c", "n[0-3]"},
            {"comet", "terminate", "7", "--endpoint=e"},
+           {"comet", "hibernate", "7", "--wait", "--endpoint=e"},
+           {"comet", "resume", "7", "--boot", "--plan"},
            {"comet", "power", "on", "c", "--count=2", "n[0-3]", "--allocation=a", "--walltime=1d"},
            {"comet", "power", "off", "c"},
            {"comet", "power", "reboot", "c", "7"},

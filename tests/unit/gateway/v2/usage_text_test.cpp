@@ -65,6 +65,8 @@ TEST(UsageText, NamesStatesAsSlurmDoes) {
   entry.end_unix_s = 0;
   EXPECT_EQ(value_of("State", entry), "RUNNING");
   EXPECT_EQ(value_of("End", entry), "Unknown");
+  entry.state = msg::ComputesetState::hibernated;
+  EXPECT_EQ(value_of("State", entry), "SUSPENDED");
 }
 
 TEST(UsageText, NamesTheUserOfAGatewayWithoutASeparator) {

@@ -118,6 +118,38 @@ TEST(PlanStep, ResetsBeforeItReboots) {
   EXPECT_EQ(step(stored, own), Step::none);
 }
 
+TEST(PlanStep, SavesTheMemoryOfADomainThatHasRunOnce) {
+  auto stored = a_stored_grant(false);
+  stored.grant.hibernation_id = "46-5";
+  stored.grant.is_graceful = true;
+  stored.grant.stop_by_unix_ms = now_ms + 1;
+  EXPECT_EQ(step(stored, own), Step::record_running);
+  EXPECT_EQ(step(stored, std::nullopt), Step::record_end) << "it has no memory";
+  stored.phase = GrantPhase::running;
+  EXPECT_EQ(step(stored, own), Step::save);
+  EXPECT_EQ(step(stored, std::nullopt), Step::save) << "it may be saved already";
+  stored.hibernation = msg::HibernationOutcome::saved;
+  EXPECT_EQ(step(stored, own), Step::destroy) << "saved memory must not run as well";
+  EXPECT_EQ(step(stored, std::nullopt), Step::record_end);
+  stored.hibernation = msg::HibernationOutcome::failed;
+  EXPECT_EQ(step(stored, own), Step::shut_down);
+}
+
+TEST(PlanStep, ResumesADomainOnceAndThenBootsIt) {
+  auto stored = a_stored_grant();
+  stored.grant.hibernation_id = "46-4";
+  EXPECT_EQ(step(stored, std::nullopt), Step::resume);
+  EXPECT_EQ(step(stored, std::nullopt, {.is_fenced = true}), Step::none);
+  stored.hibernation = msg::HibernationOutcome::failed;
+  EXPECT_EQ(step(stored, std::nullopt), Step::create);
+  stored.hibernation = msg::HibernationOutcome::unknown;
+  stored.phase = GrantPhase::running;
+  EXPECT_EQ(step(stored, own), Step::settle);
+  stored.hibernation = msg::HibernationOutcome::resumed;
+  EXPECT_EQ(step(stored, own), Step::none);
+  EXPECT_EQ(step(stored, std::nullopt), Step::record_end) << "it does not resume again";
+}
+
 /// A grant and its domain, and the effect of a step that succeeds.
 struct Life {
   StoredGrant stored;
@@ -131,7 +163,16 @@ struct Life {
       case Step::none:
         return;
       case Step::create:
+      case Step::resume:
         epoch = stored.grant.epoch;
+        return;
+      case Step::save:
+        stored.hibernation =
+            epoch ? msg::HibernationOutcome::saved : msg::HibernationOutcome::failed;
+        epoch.reset();
+        return;
+      case Step::settle:
+        stored.hibernation = msg::HibernationOutcome::resumed;
         return;
       case Step::destroy:
         epoch.reset();
@@ -160,10 +201,10 @@ struct Life {
   }
 };
 
-/// Every combination of what may be stored, observed and known: 4,608 lives.
+/// Every combination of what may be stored, observed and known: 18,432 lives.
 std::vector<Life> all_lives() {
   std::vector<Life> lives;
-  for (int bits = 0; bits < 512; ++bits)
+  for (int bits = 0; bits < 2048; ++bits)
     for (const auto phase : {GrantPhase::pending, GrantPhase::running, GrantPhase::ended})
       for (const Epoch epoch : {Epoch{}, Epoch{own}, Epoch{own - 1}}) {
         Life life{.stored = a_stored_grant((bits & 1) != 0), .epoch = epoch, .now = {}};
@@ -176,6 +217,8 @@ std::vector<Life> all_lives() {
         life.now.is_shutdown_sent = bits & 64;
         life.now.is_being_created = bits & 128;
         life.now.has_adapters = bits & 256;
+        if (bits & 512) life.stored.grant.hibernation_id = "46-5";
+        if (bits & 1024) life.stored.hibernation = msg::HibernationOutcome::failed;
         lives.push_back(std::move(life));
       }
   return lives;
@@ -207,7 +250,8 @@ TEST(PlanStep, EndsNoGrantBeforeItsAdaptersAreReleased) {
 
 TEST(PlanStep, NeverCreatesADomainThatMustNotRun) {
   for (const auto& life : all_lives()) {
-    if (step(life.stored, life.epoch, life.now) != Step::create) continue;
+    const Step taken = step(life.stored, life.epoch, life.now);
+    if (taken != Step::create && taken != Step::resume) continue;
     EXPECT_TRUE(life.stored.grant.is_on);
     EXPECT_FALSE(life.stored.is_revoked);
     EXPECT_EQ(life.stored.phase, GrantPhase::pending);

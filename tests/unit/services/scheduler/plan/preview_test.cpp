@@ -1,5 +1,6 @@
 #include "services/scheduler/plan/preview.hpp"
 
+#include "services/scheduler/plan/hibernation.hpp"
 #include "services/scheduler/plan/host_classes.hpp"
 #include "services/scheduler/plan/resize.hpp"
 #include "services/scheduler/plan/walltime.hpp"
@@ -15,7 +16,7 @@ struct Previewed : OneCluster {
   core::Result<msg::ChangePlan> plan(msg::PlanChange request, msg::Viewer viewer = as_operator) {
     request.viewer = std::move(viewer);
     const auto generation = small.view.generation();
-    auto shown = preview(small.view, request, small.now_unix_ms);
+    auto shown = preview(small.view, small.backend, request, small.now_unix_ms);
     EXPECT_EQ(small.view.generation(), generation) << "a plan changes nothing";
     return shown;
   }
@@ -177,6 +178,22 @@ TEST_F(Previewed, NeedsOneRequest) {
   const auto two = plan({.drain = msg::DrainHost{.host_id = {"h1"}, .is_drained = true},
                          .remove_reservation = msg::RemoveReservation{.name = "r"}});
   EXPECT_EQ(two.error().detail, "one request must be set");
+}
+
+TEST_F(Previewed, OfAHibernationAndAResumptionShowsWhatHappensAndNoPrice) {
+  const auto id = running();
+  const msg::HibernateComputeset request{.computeset_id = id, .viewer = as_operator};
+  auto shown = planned({.hibernate = request});
+  EXPECT_EQ(shown.more_core_s_max, 0);
+  expect_same(shown, small.apply(*plan_hibernate(small.view, request, small.now_unix_ms)));
+  small.end_stopping();
+  const msg::ResumeComputeset resume{.computeset_id = id, .viewer = as_operator};
+  shown = planned({.resume = resume});
+  EXPECT_EQ(shown.more_core_s_max, 0) << "its walltime was charged in advance";
+  ASSERT_EQ(shown.nodes.size(), 2U);
+  EXPECT_EQ(shown.nodes[0].host_id.value, "h1");
+  expect_same(shown,
+              small.apply(*plan_resume(small.view, small.backend, resume, small.now_unix_ms)));
 }
 
 }  // namespace
