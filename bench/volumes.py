@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""How long does it take to make the disks of a cluster's nodes from an image, and does that depend on
-the size of the image?
+"""How long does it take to make the disks of a cluster's nodes from an image, and does that depend
+on the size of the image?
 
 A: a cluster with 50 nodes is defined, until the last disk is ready: REST, the definition, durable
-commits, events. B, the baseline: `qemu-img create` of 50 overlays on the same image and file system,
-as many at a time as there are CPUs. Both of an image of 1 GB and of one of 100 GB, with all tables.
+commits, events. B, the baseline: `qemu-img create` of 50 overlays on the same image and file
+system, as many at a time as there are CPUs. Both of an image of 1 GB and of one of 100 GB.
 """
 import argparse
 import concurrent.futures
@@ -21,7 +21,7 @@ DATA_STEP_BYTES = 64 << 20
 
 
 def make_image(path, size_gb):
-    """A qcow2 image with all of its tables, as one that was written everywhere, but with little data."""
+    """A qcow2 image with all of its tables, as after writes everywhere, but with little data."""
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, f"{size_gb}G"], check=True)
     commands = [f"write -q -P 1 {at} 64k" for at in range(0, size_gb << 30, DATA_STEP_BYTES)]
     subprocess.run(["qemu-io", "-f", "qcow2", path], input="\n".join(commands), text=True,

@@ -16,8 +16,8 @@ IMAGE_BYTES = 8 << 20
 
 @contextlib.contextmanager
 def a_rack_with_disks(tiny_guest, folder):
-    """Two hosts that keep disks; the image `disked` boots the tiny guest and has a qcow2 disk, whose
-    content is random and is `image` of what is returned. `folder`: for files."""
+    """Two hosts that keep disks; the image `disked` boots the tiny guest and has a qcow2 disk. Its
+    content is random, and `image` of what is returned. `folder`: for files."""
     raw, disk = folder / "disk.raw", folder / "disk.qcow2"
     raw.write_bytes(os.urandom(IMAGE_BYTES))
     run("qemu-img", "convert", "-O", "qcow2", str(raw), str(disk))

@@ -107,8 +107,9 @@ class Store {
     /** @type {import("@preact/signals-core").Signal<import("../types.js").Me | null>} */
     this.me = signal(null);
     this.clusters = new Collection("/v2/clusters", "clusters", one => one.cluster_id);
-    this.computesets = new Collection("/v2/computesets?" + ["created", "submitted", "running",
-      "ending", "hibernating", "hibernated"].map(state => "state=" + state).join("&"), "computesets",
+    const unfinished = ["created", "submitted", "running", "ending", "hibernating", "hibernated"];
+    this.computesets = new Collection(
+      "/v2/computesets?" + unfinished.map(state => "state=" + state).join("&"), "computesets",
       one => String(one.computeset_id));
     this.hosts = new Collection("/v2/hosts", "hosts", one => one.host_id);
     this.hostClasses = new Collection("/v2/host-classes", "classes", one => one.name);
