@@ -8,20 +8,12 @@
 #include <vector>
 
 #include "services/provisioner/domains.hpp"
-#include "services/provisioner/driver/address_servers.hpp"
-#include "services/provisioner/driver/local_volumes.hpp"
 #include "services/provisioner/hypervisor_watch.hpp"
 #include "services/provisioner/lease.hpp"
-#include "services/provisioner/plan_step.hpp"
 #include "services/provisioner/reporter.hpp"
+#include "services/provisioner/step_job.hpp"
 
 namespace nucleus::provisioner {
-
-/// What a step with the memory of a domain found; other steps have none.
-struct StepResult {
-  msg::HibernationOutcome hibernation = msg::HibernationOutcome::unknown;
-  std::uint64_t memory_bytes = 0;
-};
 
 class Reconciler {
  public:

@@ -124,7 +124,6 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
   // A lease ends, and domains are stopped, whether or not the store is loaded.
   watch_leases();
   watch_.start();
-  if (config_.driver.has_guests) limit_console_logs();
 }
 
 Service::~Service() {
@@ -165,6 +164,7 @@ void Service::begin_rounds() {
   bus_.every(serve_interval, *this, &Service::serve_addresses);
   bus_.every(isolation_interval, *this, &Service::check_isolation_again);
   if (usage_) bus_.every(core::Milliseconds{config_.usage_ms}, *this, &Service::look_at_usage);
+  if (config_.driver.has_guests) limit_console_logs();
 }
 
 void Service::register_driver_handlers() {
