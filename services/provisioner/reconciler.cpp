@@ -5,7 +5,6 @@
 
 #include "core/log/log.hpp"
 #include "services/provisioner/domain_plan.hpp"
-#include "services/provisioner/driver/seed_drive.hpp"
 #include "services/provisioner/volume_plan.hpp"
 
 namespace nucleus::provisioner {
