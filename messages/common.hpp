@@ -31,9 +31,8 @@ NUCLEUS_ENUM(ErrorCode, invalid_argument, unauthenticated, forbidden, not_found,
 struct Error {
   ErrorCode code = ErrorCode::unknown;
   std::string detail = {};
-  std::string field = {};          // the invalid field of the request, if any
-  std::int64_t retry_after_s = 0;  // how long the same request is refused; 0 = not known
-  NUCLEUS_FIELDS(code, detail, field, retry_after_s);
+  std::string field = {};  // the invalid field of the request, if any
+  NUCLEUS_FIELDS(code, detail, field);
 };
 
 /// hello: announces a process's name to the bus after each handshake over tcp; not forwarded.

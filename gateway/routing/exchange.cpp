@@ -14,6 +14,7 @@ using core::ErrorCode;
 namespace {
 
 constexpr const char* retry_after_s = "1";
+constexpr const char* log_in_again_s = "60";
 constexpr std::size_t packed_bytes_min = 1024;  // a smaller body is one packet anyway
 
 int v1_status_of(ErrorCode code) {
@@ -173,9 +174,7 @@ void Exchange::refuse_method(const std::string& allowed) {
 }
 
 void Exchange::refuse_log_in(const core::Error& error) {
-  const core::http::Headers headers{{"Retry-After", error.retry_after_s > 0
-                                                        ? std::to_string(error.retry_after_s)
-                                                        : retry_after_s}};
+  const core::http::Headers headers{{"Retry-After", log_in_again_s}};
   if (is_v1()) return reply(429, Json{{"detail", error.detail}}, headers);
   reply_problem(429,
                 {{"type", "/problems/too_many_log_ins"},
