@@ -13,7 +13,8 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-msg::Grant a_grant(const std::string& name = "vm-tiny-00", const std::string& ip = "10.0.0.2") {
+msg::Grant a_served_grant(const std::string& name = "vm-tiny-00",
+                          const std::string& ip = "10.0.0.2") {
   return {.node_id = {"n-" + name},
           .cluster_id = {"tiny"},
           .node_name = name,
@@ -26,29 +27,29 @@ msg::Grant a_grant(const std::string& name = "vm-tiny-00", const std::string& ip
           .peers = {{"tiny", "10.0.0.1"}, {"vm-tiny-[00-01]", "10.0.0.2"}}};
 }
 
-AddressService planned(const std::vector<msg::Grant>& grants) {
+AddressService service_planned(const std::vector<msg::Grant>& grants) {
   const auto service = plan_address_service(grants, "nuc");
   EXPECT_TRUE(service) << service.error().detail;
   return service.value_or(AddressService{});
 }
 
-core::ErrorCode refused(const msg::Grant& grant) {
+core::ErrorCode refusal_of(const msg::Grant& grant) {
   const auto service = plan_address_service({grant}, "nuc");
   return service ? core::ErrorCode::unknown : service.error().code;
 }
 
 TEST(AddressPlan, ServesOnlyThePrivatePortsWithANameServer) {
-  auto grant = a_grant();
+  auto grant = a_served_grant();
   ASSERT_NE(served_port(grant), nullptr);
   grant.ports[0].name_server = {};
   EXPECT_EQ(served_port(grant), nullptr);
-  grant = a_grant();
+  grant = a_served_grant();
   grant.ports.insert(grant.ports.begin(), {.ip = "172.30.0.2", .is_public = true});
   EXPECT_EQ(served_port(grant)->ip, "10.0.0.2");
 }
 
 TEST(AddressPlan, HasAPortThatFollowsFromTheVlan) {
-  const auto service = planned({a_grant()});
+  const auto service = service_planned({a_served_grant()});
   EXPECT_EQ(service.vlan, 101);
   EXPECT_EQ(service.device, "nuc-s101");
   EXPECT_EQ(service.mac, "02:4e:53:00:00:65");
@@ -59,9 +60,9 @@ TEST(AddressPlan, HasAPortThatFollowsFromTheVlan) {
 }
 
 TEST(AddressPlan, LeasesAddressesToTheNodesOfThisHostAndNamesAllNodes) {
-  auto second = a_grant("vm-tiny-01", "10.0.0.3");
+  auto second = a_served_grant("vm-tiny-01", "10.0.0.3");
   second.ports[0].mac = "52:54:00:00:00:03";
-  const auto service = planned({a_grant(), second});
+  const auto service = service_planned({a_served_grant(), second});
   EXPECT_EQ(service.hosts,
             "52:54:00:00:00:02,10.0.0.2,vm-tiny-00,infinite\n"
             "52:54:00:00:00:03,10.0.0.3,vm-tiny-01,infinite\n");
@@ -72,47 +73,49 @@ TEST(AddressPlan, LeasesAddressesToTheNodesOfThisHostAndNamesAllNodes) {
 }
 
 TEST(AddressPlan, FollowsTheGrantThatChangedLast) {
-  auto newer = a_grant("vm-tiny-01", "10.0.0.3");
+  auto newer = a_served_grant("vm-tiny-01", "10.0.0.3");
   newer.ports[0].mac = "52:54:00:00:00:03";
   newer.ports[0].prefix_length = 20;
   newer.revision = 2;
   newer.peers = {{"renamed", "10.0.0.1"}};
-  for (const auto& grants : {std::vector{a_grant(), newer}, std::vector{newer, a_grant()}}) {
-    EXPECT_EQ(planned(grants).address, "10.0.0.254/20");
-    EXPECT_EQ(planned(grants).names, "10.0.0.1 renamed\n");
-    EXPECT_THAT(planned(grants).options, HasSubstr("=10.0.0.0,static,255.255.240.0,"));
+  for (const auto& grants :
+       {std::vector{a_served_grant(), newer}, std::vector{newer, a_served_grant()}}) {
+    EXPECT_EQ(service_planned(grants).address, "10.0.0.254/20");
+    EXPECT_EQ(service_planned(grants).names, "10.0.0.1 renamed\n");
+    EXPECT_THAT(service_planned(grants).options, HasSubstr("=10.0.0.0,static,255.255.240.0,"));
   }
 }
 
 TEST(AddressPlan, NamesARouterOnlyIfThereIsOne) {
-  auto grant = a_grant();
-  EXPECT_THAT(planned({grant}).options, HasSubstr("\ndhcp-option=option:router\n"));
+  auto grant = a_served_grant();
+  EXPECT_THAT(service_planned({grant}).options, HasSubstr("\ndhcp-option=option:router\n"));
   grant.ports[0].gateway = "10.0.0.1";
-  EXPECT_THAT(planned({grant}).options, HasSubstr("\ndhcp-option=option:router,10.0.0.1\n"));
+  EXPECT_THAT(service_planned({grant}).options,
+              HasSubstr("\ndhcp-option=option:router,10.0.0.1\n"));
 }
 
 TEST(AddressPlan, HasADomainIfTheClustersNameIsALabel) {
-  auto grant = a_grant();
-  EXPECT_THAT(planned({grant}).options, HasSubstr("\ndomain=tiny\n"));
+  auto grant = a_served_grant();
+  EXPECT_THAT(service_planned({grant}).options, HasSubstr("\ndomain=tiny\n"));
   for (const char* name : {"a.b", "a_b", "a-", "10", "a/b"}) {
     grant.cluster_id = {name};
-    EXPECT_THAT(planned({grant}).options, Not(HasSubstr("\ndomain="))) << name;
+    EXPECT_THAT(service_planned({grant}).options, Not(HasSubstr("\ndomain="))) << name;
   }
 }
 
 TEST(AddressPlan, LeasesAnAddressToANodeWhoseNameIsTooLongForDns) {
   const std::string name(64, 'a');
-  auto grant = a_grant(name);
+  auto grant = a_served_grant(name);
   grant.peers = {{name, "10.0.0.2"}, {"b", "10.0.0.3"}};
-  EXPECT_EQ(planned({grant}).hosts, "52:54:00:00:00:02,10.0.0.2,infinite\n");
-  EXPECT_EQ(planned({grant}).names, "10.0.0.3 b\n");
+  EXPECT_EQ(service_planned({grant}).hosts, "52:54:00:00:00:02,10.0.0.2,infinite\n");
+  EXPECT_EQ(service_planned({grant}).names, "10.0.0.3 b\n");
 }
 
 TEST(AddressPlan, RefusesWhatCouldSayMoreThanItShould) {
   const auto spoiled = [](auto change) {
-    auto grant = a_grant();
+    auto grant = a_served_grant();
     change(grant);
-    return refused(grant);
+    return refusal_of(grant);
   };
   constexpr auto invalid = core::ErrorCode::invalid_argument;
   for (const std::string text : {"a\nserver=1.2.3.4", "a b", "a,b", "", "#a", "a\r"})
