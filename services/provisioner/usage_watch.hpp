@@ -8,6 +8,7 @@
 
 #include "core/loop/loop.hpp"
 #include "core/metrics/series.hpp"
+#include "messages/scheduler.hpp"
 #include "services/provisioner/activity.hpp"
 #include "services/provisioner/config.hpp"
 #include "services/provisioner/grants.hpp"
