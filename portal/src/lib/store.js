@@ -108,8 +108,8 @@ class Store {
     this.me = signal(null);
     this.clusters = new Collection("/v2/clusters", "clusters", one => one.cluster_id);
     this.computesets = new Collection("/v2/computesets?" + ["created", "submitted", "running",
-      "ending", "hibernating", "hibernated"].map(state => "state=" + state).join("&"), "computesets",
-      one => String(one.computeset_id));
+      "ending", "hibernating", "hibernated"].map(state => "state=" + state).join("&"),
+      "computesets", one => String(one.computeset_id));
     this.hosts = new Collection("/v2/hosts", "hosts", one => one.host_id);
     this.hostClasses = new Collection("/v2/host-classes", "classes", one => one.name);
     this.images = new Collection("/v2/images", "images", one => one.image_id);

@@ -73,8 +73,8 @@ export const State = ({ state, kind }) =>
 
 const kinds = {
   good: ["active", "running", "up", "live", "ok", "ready", "verified"],
-  wait: ["submitted", "created", "ending", "hibernating", "paused", "shutdown", "drained", "connecting",
-         "unchecked"],
+  wait: ["submitted", "created", "ending", "hibernating", "paused", "shutdown", "drained",
+         "connecting", "unchecked"],
   bad: ["nostate-error", "crashed", "failed", "lost", "unreachable", "closed", "offline",
         "broken"],
 };
