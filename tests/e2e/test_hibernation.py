@@ -8,6 +8,8 @@ import pytest
 from comet import run_comet
 from conftest import Machines, a_deployment, start_time, wait_until
 from console import Guest
+from machines import run
+from rack import hosts_of
 
 SAVE_S = 180  # of the memory of an emulated guest on a loaded machine
 COUNTER = ("{ (i=0; while true; do i=$((i + 1)); echo $i > /tmp/count.new; "
@@ -175,3 +177,38 @@ def test_what_is_killed_while_memory_is_saved_loses_nothing(site, killed):
         assert (boot_id(guest) == booted) == has_memory
     site.end(number)
     wait_until(lambda: not site.files(), "the files are deleted")
+
+
+def test_a_node_with_a_disk_goes_on_at_the_host_that_has_both(tiny_guest, tmp_path):
+    """Two hosts that keep disks; the image `disked` boots the tiny guest and has a disk."""
+    run("qemu-img", "create", "-f", "qcow2", str(tmp_path / "disk.qcow2"), "16M")
+    with a_deployment("--rack", "2") as deployment:
+        rack = Machines(deployment, tiny_guest)
+        deployment.nucleus("image", "import", "disked", *rack.boots, "--disk",
+                           tmp_path / "disk.qcow2", "--format", "qcow2")
+        rack.create("c", 1, image="disked")
+        site = Site(rack, tmp_path)
+        number = site.start()
+        host = hosts_of(rack, "c")["vm-c-00"]
+        with site.guest() as guest:
+            booted = boot_id(guest)
+            guest.run("dd if=/dev/urandom of=/dev/vda bs=1M count=4 conv=fsync 2>/dev/null", 120)
+            written = guest.run("dd if=/dev/vda bs=1M count=4 2>/dev/null | md5sum")
+        hibernated = site.hibernate(number)
+        assert not hibernated["reason"], hibernated
+        refused = site.rest.ask("POST", "/v2/clusters/c/nodes/vm-c-00/disk/generations", json={})
+        assert refused.status_code == 409 and "is hibernated" in refused.text
+        deployment.nucleus("host", "drain", host)
+        site.ask(number, "resume")
+        waiting = wait_until(lambda: site.set(number)["reason"] and site.set(number), "its reason")
+        assert f"its memory is on host {host}, which is drained" in waiting["reason"]
+        deployment.nucleus("host", "resume", host)
+        site.wait_set(number, "running")
+        site.rest.wait_state("c", "active", ["vm-c-00"])
+        assert hosts_of(rack, "c")["vm-c-00"] == host
+        with site.guest() as guest:
+            assert boot_id(guest) == booted
+            assert guest.run("dd if=/dev/vda bs=1M count=4 2>/dev/null | md5sum") == written
+            guest.run("echo 3 > /proc/sys/vm/drop_caches; "
+                      "dd if=/dev/urandom of=/dev/vda bs=1M count=4 conv=fsync 2>/dev/null", 120)
+        site.end(number)
