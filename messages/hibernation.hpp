@@ -41,8 +41,8 @@ struct SavedMemory {
 constexpr std::size_t saved_memories_max = 10'000;
 
 /// The saved memory that a host keeps: it deletes all other that its grants do not use.
-/// `unavailable`, and nothing is deleted: it has reported something since, or a grant uses memory
-/// that the list does not name; ask again.
+/// `wrong_state`: it has reported something since, and deletes nothing, or a grant uses memory that
+/// the list does not name; send a new list.
 struct KeepMemories {
   static constexpr std::string_view topic = "provisioner.keep-memories";
   using Reply = Done;

@@ -259,6 +259,7 @@ Json spec_json(const msg::Computeset& set) {
 
 std::int64_t time_of(const msg::Computeset& set) {
   if (set.end_unix_s > 0) return set.end_unix_s;
+  if (set.hibernated_unix_s > 0) return set.hibernated_unix_s;
   return set.start_unix_s > 0 ? set.start_unix_s : set.created_unix_s;
 }
 

@@ -16,9 +16,12 @@ std::optional<core::Error> MemoryRequests::refusal(const msg::KeepMemories& requ
   const auto& reporter = parts_.reporter;
   const bool is_current = reporter.last() == 0 || (request.log_id == reporter.log_id() &&
                                                    request.reported >= reporter.last());
-  if (parts_.domains.is_listed() && is_current) return std::nullopt;
+  if (!is_current)
+    return core::Error{.code = ErrorCode::wrong_state,
+                       .detail = "the host has reports that the list does not take into account"};
+  if (parts_.domains.is_listed()) return std::nullopt;
   return core::Error{.code = ErrorCode::unavailable,
-                     .detail = "the host has reports that the list does not take into account"};
+                     .detail = "the host's domains are not known yet"};
 }
 
 std::set<std::string> MemoryRequests::files_in_use(const msg::HostId& host_id) const {
@@ -50,7 +53,7 @@ void MemoryRequests::keep(const msg::KeepMemories& request, core::Responder<msg:
         if (auto removed = hypervisor->remove_memories(directory, kept); !removed)
           return std::unexpected(removed.error());
         if (is_all_listed) return msg::Done{};
-        return core::refuse(ErrorCode::unavailable,
+        return core::refuse(ErrorCode::wrong_state,
                             "grants use memory that the list does not name");
       },
       std::move(respond));

@@ -30,27 +30,37 @@ core::Result<msg::Computeset> Service::resume_computeset(const msg::ResumeComput
   return ledger_.apply(std::move(*plan), computeset, context);
 }
 
-/// Brings each host that is up what it is to keep, after each change of that and after each of its
-/// own restarts, until it has deleted the rest.
+void Service::forget_kept_memories(const msg::HostId& host_id) {
+  auto& kept = memories_kept_[host_id];
+  ++kept.changes;
+  kept.confirmed.reset();
+}
+
+/// Brings each host that is up what it is to keep, after each change of that, and until it has
+/// deleted the rest.
 void Service::keep_memories(core::Context&) {
+  std::size_t calls = 0;
   for (const auto& [host_id, host] : view_.hosts()) {
-    if (keeping_memories_.size() >= keep_calls_max) return;
-    if (host.state != msg::HostState::up || keeping_memories_.contains(host_id)) continue;
+    auto& kept = memories_kept_[host_id];
+    calls += kept.is_called ? 1 : 0;
+    if (host.state != msg::HostState::up || kept.is_called || calls >= keep_calls_max) continue;
     auto request = memories_kept(view_, host);
-    const auto kept = memories_kept_.find(host_id);
-    if (kept != memories_kept_.end() && kept->second == request.memories) continue;
-    keeping_memories_.insert(host_id);
+    if (kept.confirmed == request.memories) continue;
+    ++calls;
+    kept.is_called = true;
+    kept.confirmed.reset();
     // The commit that dropped some may still fail: until it is durable, they stay.
-    store_.when_durable(
-        [this, request = std::move(request), to = host.process](const core::Result<void>& durable) {
-          if (!durable) return void(keeping_memories_.erase(request.host_id));
-          bus_.call<msg::KeepMemories>(request, {.to = to, .deadline = keep_timeout},
-                                       [this, request](const core::Result<msg::Done>& done) {
-                                         keeping_memories_.erase(request.host_id);
-                                         if (done)
-                                           memories_kept_[request.host_id] = request.memories;
-                                       });
-        });
+    store_.when_durable([this, request = std::move(request), to = host.process,
+                         changes = kept.changes](const core::Result<void>& durable) {
+      if (!durable) return void(memories_kept_[request.host_id].is_called = false);
+      bus_.call<msg::KeepMemories>(request, {.to = to, .deadline = keep_timeout},
+                                   [this, request, changes](const core::Result<msg::Done>& done) {
+                                     auto& of_host = memories_kept_[request.host_id];
+                                     of_host.is_called = false;
+                                     if (done && of_host.changes == changes)
+                                       of_host.confirmed = request.memories;
+                                   });
+    });
   }
 }
 

@@ -211,7 +211,7 @@ void Service::load() {
       keys::computesets().name,
       [&](const std::string&, const ComputesetSummary& one) { finished.push_back(one); });
   asked_disk_works_.clear();
-  memories_kept_.clear();
+  for (const auto& [id, host] : all.hosts) forget_kept_memories(id);
   host_saves_.restart();
   heartbeats_.clear();
   for (const auto& [id, host] : all.hosts) heartbeats_.restart_lease(id, loop_.steady_ms());
@@ -264,12 +264,14 @@ core::Result<msg::HostLease> Service::report_host(const msg::ReportHost& report,
                         "machine_id");
   }
   const bool is_restarted = heartbeats_.take(report, loop_.steady_ms(), context.now_unix_ms());
+  const auto* known = view_.host(report.host_id);
+  const bool has_returned = !known || known->state != msg::HostState::up;
+  if (is_restarted || has_returned) forget_kept_memories(report.host_id);
   auto plan = plan_host_report(view_, report, context.now_unix_ms());
   if (auto applied = ledger_.apply(std::move(plan), context); !applied)
     return std::unexpected(applied.error());
   const auto& host = *view_.host(report.host_id);
   const bool is_behind = report.revision < host.revision && !heartbeats_.is_called(report.host_id);
-  if (is_restarted) memories_kept_.erase(report.host_id);
   if (is_restarted || is_behind) grants_.send_complete(report.host_id);
   return msg::HostLease{.lease_ms = view_.config().host_lease_ms,
                         .revision = host.revision,
@@ -294,6 +296,9 @@ core::Result<msg::DomainsReported> Service::report_domains(const msg::ReportDoma
     if (auto applied = ledger_.apply(std::move(plan), context); !applied)
       return std::unexpected(applied.error());
   }
+  for (const auto& change : report.changes)
+    if (change.hibernation != msg::HibernationOutcome::unknown && view_.host(change.host_id))
+      forget_kept_memories(change.host_id);
   return msg::DomainsReported{.number = number_taken(view_, report)};
 }
 

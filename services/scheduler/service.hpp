@@ -60,6 +60,8 @@ class Service {
   core::Result<msg::Computeset> resume_computeset(const msg::ResumeComputeset& request,
                                                   core::Context& context);
   void keep_memories(core::Context& context);
+  /// The host may have memory that it was not told of.
+  void forget_kept_memories(const msg::HostId& host_id);
 
   // service.cpp
   core::Result<msg::Allocation> define_allocation(const msg::DefineAllocation& request,
@@ -163,9 +165,14 @@ class Service {
   Ledger ledger_;
   std::unique_ptr<BatchLink> batch_link_;  // null without a batch system
   std::unique_ptr<Backend> backend_;
-  std::set<msg::HostId> removing_disks_ = {};    // hosts with a call under way
-  std::set<msg::HostId> keeping_memories_ = {};  // hosts with a call under way
-  std::map<msg::HostId, std::vector<msg::SavedMemory>> memories_kept_ = {};  // as hosts confirmed
+  std::set<msg::HostId> removing_disks_ = {};  // hosts with a call under way
+  /// What a host was told to keep.
+  struct MemoriesKept {
+    std::uint64_t changes = 0;  // of what the host has, that were reported
+    std::optional<std::vector<msg::SavedMemory>> confirmed = {};
+    bool is_called = false;
+  };
+  std::map<msg::HostId, MemoriesKept> memories_kept_ = {};
   HostSaves host_saves_;
   std::set<std::string> asked_disk_works_ = {};  // that the image store accepted, or is asked for
   bool is_pass_requested_ = false;

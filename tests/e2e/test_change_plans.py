@@ -33,7 +33,8 @@ class Site(Admin):
         wait_until(lambda: self.get("/v2/computesets/1")["state"] == "running", "it runs")
         wait_until(lambda: all(self.state_of("busy", name) == "active" for name in
                                ("vm-busy-00", "vm-busy-01")), "its nodes run")
-        self.ask("POST", "/v2/computesets", json={"cluster_id": "asleep", "count": 1})
+        self.ask("POST", "/v2/computesets", json={"cluster_id": "asleep", "count": 1,
+                                                "walltime_mins": 60})
         wait_until(lambda: self.state_of("asleep", "vm-asleep-00") == "active", "it runs")
         self.ask("POST", "/v2/computesets/2/hibernate", json={})
         wait_until(lambda: self.get("/v2/computesets/2")["state"] == "hibernated", "it sleeps")

@@ -1,12 +1,15 @@
 """Computesets are hibernated and go on later: real guests, whose memory is saved by their host."""
 import os
 import signal
+import time
 
 import pytest
 
 from comet import run_comet
 from conftest import Machines, a_deployment, start_time, wait_until
 from console import Guest
+from machines import run
+from rack import hosts_of
 
 SAVE_S = 180  # of the memory of an emulated guest on a loaded machine
 COUNTER = ("{ (i=0; while true; do i=$((i + 1)); echo $i > /tmp/count.new; "
@@ -102,10 +105,10 @@ def test_a_program_in_memory_goes_on_where_it_was(site):
     assert "hibernated" in site.comet("computeset", number)
     assert "comet resume" in site.comet("why", number)
 
-    used = site.used_core_s(number)
-    assert 0 < used <= hibernated["hibernated_unix_s"] - hibernated["start_unix_s"]
-    wait_until(lambda: site.used_core_s(number) == used, "its usage", 5)
-
+    used = node["cpus"] * (hibernated["hibernated_unix_s"] - hibernated["start_unix_s"])
+    assert used > 0 and site.used_core_s(number) == used
+    until = hibernated["hibernated_unix_s"] + 3
+    wait_until(lambda: time.time() >= until, "some seconds in which it is hibernated")
     site.comet("resume", number, "--plan")
     site.resume(number)
     with site.guest() as guest:
@@ -114,11 +117,13 @@ def test_a_program_in_memory_goes_on_where_it_was(site):
         assert first >= before
         wait_until(lambda: count(guest) > first, "the counter goes on")
     resumed = site.set(number)
-    assert resumed["hibernated_s"] >= 1 and resumed["hibernated_unix_s"] == 0
+    assert resumed["hibernated_s"] >= 3 and resumed["hibernated_unix_s"] == 0
     assert resumed["start_unix_s"] == hibernated["start_unix_s"]
-    assert site.used_core_s(number) < used + 60
     wait_until(lambda: not site.files(), "the file of its memory is deleted")
     site.end(number)
+    ended = site.set(number)
+    ran_s = ended["end_unix_s"] - ended["start_unix_s"] - ended["hibernated_s"]
+    assert site.used_core_s(number) == node["cpus"] * ran_s, "nothing while it was hibernated"
 
 
 def test_damaged_memory_lets_its_node_boot_and_says_so(site):
@@ -172,3 +177,38 @@ def test_what_is_killed_while_memory_is_saved_loses_nothing(site, killed):
         assert (boot_id(guest) == booted) == has_memory
     site.end(number)
     wait_until(lambda: not site.files(), "the files are deleted")
+
+
+def test_a_node_with_a_disk_goes_on_at_the_host_that_has_both(tiny_guest, tmp_path):
+    """Two hosts that keep disks; the image `disked` boots the tiny guest and has a disk."""
+    run("qemu-img", "create", "-f", "qcow2", str(tmp_path / "disk.qcow2"), "16M")
+    with a_deployment("--rack", "2") as deployment:
+        rack = Machines(deployment, tiny_guest)
+        deployment.nucleus("image", "import", "disked", *rack.boots, "--disk",
+                           tmp_path / "disk.qcow2", "--format", "qcow2")
+        rack.create("c", 1, image="disked")
+        site = Site(rack, tmp_path)
+        number = site.start()
+        host = hosts_of(rack, "c")["vm-c-00"]
+        with site.guest() as guest:
+            booted = boot_id(guest)
+            guest.run("dd if=/dev/urandom of=/dev/vda bs=1M count=4 conv=fsync 2>/dev/null", 120)
+            written = guest.run("dd if=/dev/vda bs=1M count=4 2>/dev/null | md5sum")
+        hibernated = site.hibernate(number)
+        assert not hibernated["reason"], hibernated
+        refused = site.rest.ask("POST", "/v2/clusters/c/nodes/vm-c-00/disk/generations", json={})
+        assert refused.status_code == 409 and "is hibernated" in refused.text
+        deployment.nucleus("host", "drain", host)
+        site.ask(number, "resume")
+        waiting = wait_until(lambda: site.set(number)["reason"] and site.set(number), "its reason")
+        assert f"its memory is on host {host}, which is drained" in waiting["reason"]
+        deployment.nucleus("host", "resume", host)
+        site.wait_set(number, "running")
+        site.rest.wait_state("c", "active", ["vm-c-00"])
+        assert hosts_of(rack, "c")["vm-c-00"] == host
+        with site.guest() as guest:
+            assert boot_id(guest) == booted
+            assert guest.run("dd if=/dev/vda bs=1M count=4 2>/dev/null | md5sum") == written
+            guest.run("echo 3 > /proc/sys/vm/drop_caches; "
+                      "dd if=/dev/urandom of=/dev/vda bs=1M count=4 conv=fsync 2>/dev/null", 120)
+        site.end(number)

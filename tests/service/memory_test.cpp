@@ -179,7 +179,7 @@ TEST_F(Memory, IsKeptIfAReportIsNewerThanTheList) {
           .host_id = {"h1"}, .log_id = *domains_.logs().begin(), .reported = 1, .memories = {}},
       {.to = "provisioner/h1", .deadline = wait_timeout});
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, ErrorCode::unavailable);
+  EXPECT_EQ(refused.error().code, ErrorCode::wrong_state);
   EXPECT_THAT(hypervisor_->memories(), ElementsAre(path));
 }
 
