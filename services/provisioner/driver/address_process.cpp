@@ -34,7 +34,7 @@ constexpr std::uintmax_t address_log_bytes_max = 64 * 1024;
 constexpr std::chrono::milliseconds begin_timeout{5'000};
 constexpr int begin_poll_ms = 5;
 constexpr const char* system_program = "/usr/sbin/dnsmasq";  // PATH may lack that folder
-constexpr std::string_view dhcp_socket = ":0043 ";  // in /proc/PID/net/udp: port 67
+constexpr std::string_view dhcp_socket = ":0043 ";           // in /proc/PID/net/udp: port 67
 
 std::string text_of(const std::string& path) {
   std::ifstream file(path);

@@ -10,13 +10,12 @@ using msg::PowerAction;
 
 struct Names : OneCluster {
   void serve(const msg::NodeId& id) {
-    small.apply(plan_ports(small.view,
-                           {.node_id = id,
-                            .cluster_id = {"c"},
-                            .ports = {{.mac = "52:54:00:00:00:01",
-                                       .ip = "10.0.0.1",
-                                       .name_server = "10.0.0.254"}}},
-                           small.now_unix_ms));
+    small.apply(plan_ports(
+        small.view,
+        {.node_id = id,
+         .cluster_id = {"c"},
+         .ports = {{.mac = "52:54:00:00:00:01", .ip = "10.0.0.1", .name_server = "10.0.0.254"}}},
+        small.now_unix_ms));
   }
   /// The grants that are sent again.
   std::set<msg::NodeId> sent() {
