@@ -15,6 +15,7 @@ from console import Guest
 from machines import CMDLINE, Host, run
 from pxe_site import add_archive
 from rack import host_states, provisioner, state_of
+from sender import arp_claim, datagram, make_sender
 from sniffer import Sniffer
 
 NAME_SERVER = "10.0.0.254"
@@ -55,6 +56,7 @@ def site_fixture(tiny_guest, tmp_path_factory):
     for name, text in (("init", INIT), ("leased", LEASED)):
         (tree / name).write_text(text)
         (tree / name).chmod(0o755)
+    make_sender(tree / "send_frame")
     image = folder / "initramfs"
     image.write_bytes(add_archive(tree, tiny_guest / "initramfs"))
     with a_deployment("--rack", "2") as deployment:
@@ -199,6 +201,8 @@ def test_killed_processes_are_started_again_and_known(site, guests):
                "another dnsmasq", 60)
     assert lease_again(guests["vm-left-00"]) == (f"{card_of(site, 'left', 'vm-left-00')['ip']}/24",
                                                  NAME_SERVER)
+    other = card_of(site, "right", "vm-right-00")["vlan"]
+    assert servers(site, "rack-1")[other] == before[other], "it was not started again"
     guests["vm-left-00"].run("nslookup vm-left-01")
     wait_until(lambda: set(host_isolation(site).values()) == {"verified"}, "isolation", 60)
 
@@ -216,14 +220,20 @@ def test_a_node_that_answers_dhcp_reaches_no_neighbour(site, guests):
     with Sniffer(host(site, "rack-1").namespace, list(taps.values())) as sniffer:
         assert lease_again(victim) == (f"{card_of(site, 'left', 'vm-left-00')['ip']}/24",
                                        NAME_SERVER)
-        # What looks like an offer, and then a frame that must arrive: the switch keeps the order.
-        rogue.run("ip route add 255.255.255.255 dev eth0; kill $(pidof udhcpd); "
-                  "echo rogue-offer | nc -u -w 1 -p 67 10.0.0.2 68; "
-                  "ip address add 10.0.0.254/32 dev eth0; "
-                  "arping -U -c 2 -I eth0 10.0.0.254; ip address del 10.0.0.254/32 dev eth0; "
-                  "ping -c 1 -W 9 10.0.0.2")
-        assert sniffer.ports_of("in", b"rogue-offer") == {taps["vm-left-02"]}
-        assert not sniffer.ports_of("out", b"rogue-offer")
+        # What looks like an offer, and a claim of the service's address; then datagrams that must
+        # arrive: the switch keeps the order.
+        own = (card_of(site, "left", "vm-left-02")["mac"],
+               card_of(site, "left", "vm-left-02")["ip"])
+        claim = arp_claim(own[0], NAME_SERVER)
+        for frame in (datagram(own, (67, 68), b"rogue-offer"), claim,
+                      datagram((own[0], NAME_SERVER), (53, 53), b"rogue-answer"),
+                      datagram(own, (7, 7), b"honest-words")):
+            rogue.run(f"/send_frame $(cat /sys/class/net/eth0/ifindex) {frame.hex()} 3")
+        victim_tap = taps["vm-left-00"]
+        sniffer.wait(victim_tap, "out", b"honest-words")
+        for payload in (b"rogue-offer", b"rogue-answer", claim[:42]):
+            assert sniffer.ports_of("in", payload) == {taps["vm-left-02"]}
+            assert not sniffer.ports_of("out", payload)
     victim.run("nslookup vm-left-01")
     vlan = card_of(site, "left", "vm-left-00")["vlan"]
     assert f"02:4e:53:00:{vlan >> 8:02x}:{vlan & 255:02x}" in victim.run("ip neigh show 10.0.0.254")

@@ -13,6 +13,7 @@ from conftest import BIN, Machines, a_deployment, wait_until
 from console import Guest
 from machines import Events, Host, run
 from rack import hosts_of, state_of
+from sender import make_sender
 from sniffer import Sniffer
 
 DETECTION_S = 30  # checked every 2 s, on a machine that emulates guests
@@ -39,11 +40,7 @@ def rack_fixture(tiny_guest):
 def sender_fixture(tmp_path_factory):
     """A program that sends frames, as text to type at a console."""
     program = tmp_path_factory.mktemp("sender") / "send_frame"
-    source = __file__.rsplit("/", 1)[0] + "/send_frame.c"
-    subprocess.run(["gcc-12", "-Os", "-nostdlib", "-static", "-ffreestanding",
-                    "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
-                    "-Wl,--build-id=none", "-Wl,-z,norelro", "-s", "-o", program, source],
-                   check=True)
+    make_sender(program)
     return base64.b64encode(gzip.compress(program.read_bytes())).decode()
 
 

@@ -33,7 +33,8 @@ using core::ErrorCode;
 constexpr std::uintmax_t address_log_bytes_max = 64 * 1024;
 constexpr std::chrono::milliseconds begin_timeout{5'000};
 constexpr int begin_poll_ms = 5;
-constexpr std::string_view dhcp_socket = ":0043 ";  // in /proc/PID/net/udp: port 67
+constexpr const char* system_program = "/usr/sbin/dnsmasq";  // PATH may lack that folder
+constexpr std::string_view dhcp_socket = ":0043 ";           // in /proc/PID/net/udp: port 67
 
 std::string text_of(const std::string& path) {
   std::ifstream file(path);
@@ -71,6 +72,7 @@ void run_dnsmasq(const AddressStart& start) {
   if (is_ready) {
     close_range(3, ~0U, 0);
     execvp(start.argv[0], start.argv.data());
+    execv(system_program, start.argv.data());
   }
   dprintf(2, "cannot run %s: %s\n", start.argv[0], strerrorname_np(errno));
 }
