@@ -98,7 +98,10 @@ TEST_F(FanOut, LetsTheStoreSendAnImageAboutOnceToManyHosts) {
   for (const auto& host : hosts) {
     from_hosts += host->metrics().peer_chunks.Value();
     from_store += host->metrics().store_chunks.Value();
-    EXPECT_EQ(host->metrics().peers_wrong.Value(), 0);
+    EXPECT_EQ(host->metrics().peers_wrong.Value() + host->metrics().peers_unavailable.Value() +
+                  host->metrics().peers_refusing.Value(),
+              0)
+        << "nobody waits in vain";
   }
   EXPECT_EQ(from_hosts + from_store, 5 * 32) << "each host fetched each chunk once";
   EXPECT_EQ(from_store, chunks_sent());
@@ -124,8 +127,8 @@ TEST_F(FanOut, TakesNothingFromAHostThatLies) {
         authority, [&](const auto&, const auto&, const auto& respond) { respond({.body = lie}); });
     const auto host = a_host("h" + std::to_string(lie.size()));
     EXPECT_EQ(read_all(*host, "x"), content);
-    EXPECT_EQ(host->metrics().peers_wrong.Value() + host->metrics().peers_unavailable.Value(), 1)
-        << "one lie is enough";
+    EXPECT_GE(host->metrics().peers_wrong.Value() + host->metrics().peers_unavailable.Value(), 1);
+    EXPECT_LE(host->metrics().peers_wrong.Value(), 1) << "one lie is enough";
     EXPECT_EQ(host->metrics().peer_chunks.Value(), 0);
   }
 }

@@ -19,7 +19,7 @@ constexpr std::size_t own_connections_max = 4'096;  // nbdkit has a few for each
 constexpr std::size_t answer_bytes_max = 4 << 20;
 constexpr std::string_view path_start = "/base/";
 constexpr std::string_view disk_path = "/disk";
-constexpr std::string_view chunk_path = "/disk/chunks/";
+constexpr std::string_view chunks_start = "/disk/chunks/";
 
 http::Response refusal_of(const core::Error& error) {
   int status = 503;
@@ -121,11 +121,11 @@ http::Response ChunkServer::answer_nbdkit(const http::Request& request) {
 http::Response ChunkServer::answer_host(const http::Request& request) {
   const auto path = parse_base_path(request);
   const auto ticket = http::bearer_token(request);
-  if (request.method != "GET" || !path || !path->rest.starts_with(chunk_path))
+  if (request.method != "GET" || !path || !path->rest.starts_with(chunks_start))
     return refuse_request(ErrorCode::not_found, "no such file");
   if (!ticket || !fetcher_.is_open_to(path->content_id, *ticket))
     return refuse_request(ErrorCode::unauthenticated, "the ticket does not open this content");
-  const auto name = core::parse_chunk_name(path->rest.substr(chunk_path.size()));
+  const auto name = core::parse_chunk_name(path->rest.substr(chunks_start.size()));
   if (!name) return refuse_request(ErrorCode::not_found, "no such chunk");
   auto packed = fetcher_.packed_chunk(path->content_id, name->index, name->digest);
   if (!packed) return refusal_of(packed.error());
