@@ -1,16 +1,32 @@
 #include "services/scheduler/statuses.hpp"
 
+#include <optional>
+#include <utility>
+
 #include "services/scheduler/plan/isolation.hpp"
 
 namespace nucleus::scheduler {
 
 namespace {
 
-/// A computeset that starts at once still passes through `submitted` for those who follow events.
-msg::Computeset as_submitted(msg::Computeset computeset) {
-  computeset.state = msg::ComputesetState::submitted;
-  computeset.start_unix_s = 0;
-  return computeset;
+using msg::ComputesetState;
+
+/// A computeset that starts, goes on or is hibernated at once still passes through the state before
+/// for those who follow events.
+std::optional<msg::Computeset> passed_through(const msg::Computeset* before,
+                                              const msg::Computeset& after) {
+  auto between = before ? *before : after;
+  if (!before && after.state == ComputesetState::running) {
+    between.state = ComputesetState::submitted;
+    between.start_unix_s = 0;
+    return between;
+  }
+  if (!before) return std::nullopt;
+  if (before->state == ComputesetState::hibernated && after.state == ComputesetState::running)
+    between.state = ComputesetState::submitted;
+  if (before->state == ComputesetState::running && after.state == ComputesetState::hibernated)
+    between.state = ComputesetState::hibernating;
+  return between.state == before->state ? std::nullopt : std::optional(between);
 }
 
 bool is_shown_alike(const StoredNode& left, const StoredNode& right) {
@@ -125,8 +141,8 @@ Shown shown_by(const View& before, const Changes& changes) {
   for (const auto& [id, stored] : changes.computesets) {
     const auto* was = before.computeset(id);
     if (!stored || (was && was->computeset == stored->computeset)) continue;
-    if (!was && stored->computeset.state == msg::ComputesetState::running)
-      shown.computesets.push_back(as_submitted(stored->computeset));
+    if (auto between = passed_through(was ? &was->computeset : nullptr, stored->computeset))
+      shown.computesets.push_back(*std::move(between));
     shown.computesets.push_back(stored->computeset);
   }
   for (const auto& [id, host] : changes.hosts) {
