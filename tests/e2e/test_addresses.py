@@ -277,6 +277,6 @@ def test_nothing_is_left_of_a_cluster_whose_nodes_are_off_nor_of_a_deployment(si
     namespaces = {host(site, name).namespace for name in ("rack-1", "rack-2")}
     pids = [pid for name in ("rack-1", "rack-2") for pid in servers(site, name).values()]
     site.deployment.down()
-    assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids)
+    wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids), "their end")
     assert not namespaces & set(run("ip", "netns", "list").split())
     site.deployment.up()

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -111,7 +112,11 @@ pid_t find_address_process(const std::string& directory) {
 }
 
 bool has_interface(pid_t pid, const std::string& device) {
-  return text_of(proc_file(pid, "net/dev")).find(" " + device + ":") != std::string::npos;
+  std::ifstream devices(proc_file(pid, "net/dev"));
+  for (std::string line; std::getline(devices, line);)
+    if (line.substr(std::min(line.find_first_not_of(' '), line.size())).starts_with(device + ":"))
+      return true;
+  return false;
 }
 
 core::Result<void> start_address_process(const std::string& directory,
