@@ -33,7 +33,7 @@ using namespace nucleus;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t mebibyte = 1 << 20;
-constexpr int readers_of_host = 8;
+constexpr int readers_of_host = 4;  // as a few guests
 constexpr int store_port = 5573;
 constexpr int host_port = 9410;
 constexpr double time_goal = 1.5;    // times B

@@ -167,8 +167,8 @@ TEST_F(FanOut, ReadsOnWhenTheStoreIsRestartedInTheMiddle) {
   const auto refused = host->fetcher().read("x", 0, 8 * mebibyte);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, core::ErrorCode::unavailable);
-  EXPECT_EQ(other->fetcher().read("x", 0, mebibyte).has_value(),
-            other->metrics().peer_chunks.Value() > 0)
+  const bool is_read = other->fetcher().read("x", 0, mebibyte).has_value();
+  EXPECT_EQ(is_read, other->metrics().peer_chunks.Value() > 0)
       << "what another host has is read without the store";
   start_store();
   EXPECT_EQ(read_all(*host, "x"), content);

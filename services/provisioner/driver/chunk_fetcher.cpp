@@ -14,7 +14,10 @@ constexpr std::size_t tickets_tried_max = 4;
 constexpr std::size_t recent_max = 32;   // chunks in memory, plain and packed
 constexpr std::size_t pages_max = 1024;  // of 32 KiB, for 1 GiB of content each
 constexpr long peer_connect_timeout_s = 1;
-constexpr long peer_transfer_timeout_s = 15;
+constexpr long peer_transfer_timeout_s = 60;
+// A store that many hosts read from is slow, but sends: to begin again would only add to that.
+constexpr long store_transfer_timeout_s = 120;
+constexpr long store_stall_s = 30;
 
 core::Result<msg::ChunkPage> parse_page(const std::string& body, std::uint64_t number) {
   try {
@@ -38,7 +41,9 @@ ChunkFetcher::ChunkFetcher(Options options, ChunkMetrics& metrics)
     : options_{std::move(options)},
       metrics_{metrics},
       cache_{options_.cache_directory, options_.cache_bytes_max, metrics},
-      store_{{.ca_file = options_.ca_file}},
+      store_{{.ca_file = options_.ca_file,
+              .transfer_timeout_s = store_transfer_timeout_s,
+              .stall_timeout_s = store_stall_s}},
       peers_{{.connect_timeout_s = peer_connect_timeout_s,
               .transfer_timeout_s = peer_transfer_timeout_s,
               .stall_timeout_s = options_.peer_stall_s}},

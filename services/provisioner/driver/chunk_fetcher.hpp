@@ -29,7 +29,7 @@ class ChunkFetcher {
     std::string cache_directory = {};
     std::uint64_t cache_bytes_max = 0;
     FanOut::Self self = {};
-    long peer_stall_s = 5;  // a host that sends nothing for so long is slow
+    long peer_stall_s = 10;  // a host that sends nothing for so long is slow
   };
 
   ChunkFetcher(Options options, ChunkMetrics& metrics);
