@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t mebibyte = 1 << 20;
+constexpr std::uint64_t chunk_size = 1 << 20;
 
 class ChunkKills : public testing::Test {
  protected:
@@ -26,27 +26,27 @@ class ChunkKills : public testing::Test {
     for (auto& byte : content_) byte = static_cast<char>(random());
     std::ofstream(folder_.file("x"), std::ios::binary) << content_;
   }
-  std::string content_ = std::string(2 * mebibyte, '\0');
+  std::string content_ = std::string(2 * chunk_size, '\0');
   TemporaryFolder folder_ = {};
 };
 
 TEST_F(ChunkKills, LeavesNoHalfChunkWhenItIsKilledAtAnyStep) {
   prometheus::Registry registry;
   provisioner::ChunkMetrics metrics(registry);
-  const auto at = [&](std::size_t i) { return content_.substr(i * mebibyte, mebibyte); };
+  const auto at = [&](std::size_t i) { return content_.substr(i * chunk_size, chunk_size); };
   const auto directory = folder_.file("chunks");
   int steps = 0;
   for (bool is_killed = true; is_killed; ++steps) {
     fs::remove_all(directory);
     is_killed = run_and_kill(steps + 1, [&] {
-      provisioner::ChunkCache cache(directory, 3 * mebibyte / 2, metrics);  // one is evicted
+      provisioner::ChunkCache cache(directory, 3 * chunk_size / 2, metrics);  // one is evicted
       for (const std::size_t i : {0, 1})
-        if (!cache.keep(core::sha256(at(i)), mebibyte, *core::pack_chunk(at(i)))) _exit(1);
+        if (!cache.keep(core::sha256(at(i)), chunk_size, *core::pack_chunk(at(i)))) _exit(1);
     });
     provisioner::ChunkCache cache(directory, 1ULL << 30, metrics);
     std::ptrdiff_t whole = 0;
     for (const std::size_t i : {0, 1}) {
-      const auto found = cache.find(core::sha256(at(i)), mebibyte);
+      const auto found = cache.find(core::sha256(at(i)), chunk_size);
       EXPECT_TRUE(!found || found->plain == at(i));
       whole += found.has_value();
     }
