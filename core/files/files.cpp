@@ -1,6 +1,7 @@
 #include "core/files/files.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -46,7 +47,9 @@ Result<void> replace_file(const std::string& path, std::string_view content,
   {
     const Descriptor file{
         open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, options.mode)};
-    const bool is_written = file.is_open() && write_all(file.number(), content) &&
+    // Exactly this mode, whatever the process's umask is: other users may have to read it.
+    const bool is_written = file.is_open() && fchmod(file.number(), options.mode) == 0 &&
+                            write_all(file.number(), content) &&
                             (!options.is_durable || fsync(file.number()) == 0);
     if (!is_written)
       return refuse(ErrorCode::internal, path + ": " + std::generic_category().message(errno));
