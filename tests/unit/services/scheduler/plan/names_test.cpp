@@ -8,7 +8,7 @@ namespace {
 
 using msg::PowerAction;
 
-struct Names : OneCluster {
+struct ClusterNames : OneCluster {
   void serve(const msg::NodeId& id) {
     small.apply(plan_ports(
         small.view,
@@ -27,7 +27,7 @@ struct Names : OneCluster {
   }
 };
 
-TEST_F(Names, AreSentOnceToAHostThatServesTheCluster) {
+TEST_F(ClusterNames, AreSentOnceToAHostThatServesTheCluster) {
   for (const char* id : {"c-0", "c-1"}) serve({id});
   ASSERT_TRUE(small.power("c-0", PowerAction::poweron));
   const auto started = small.start("c", 1);
@@ -41,7 +41,7 @@ TEST_F(Names, AreSentOnceToAHostThatServesTheCluster) {
   EXPECT_TRUE(sent().empty());
 }
 
-TEST_F(Names, AreNotSentWhereNucleusDoesNotAnswer) {
+TEST_F(ClusterNames, AreNotSentWhereNucleusDoesNotAnswer) {
   ASSERT_TRUE(small.power("c-0", PowerAction::poweron));
   auto renamed = small.definition("c", 1);
   renamed.name = "other";
@@ -49,7 +49,7 @@ TEST_F(Names, AreNotSentWhereNucleusDoesNotAnswer) {
   EXPECT_TRUE(sent().empty());
 }
 
-TEST_F(Names, AreNotSentToHostsWithoutANodeOfTheCluster) {
+TEST_F(ClusterNames, AreNotSentToHostsWithoutANodeOfTheCluster) {
   serve({"c-0"});
   auto renamed = small.definition("c", 1);
   renamed.name = "other";
