@@ -221,7 +221,8 @@ std::string job_field(const std::string& message_field) {
 core::Result<JobFilter> read_job_filter(const std::string& body, bool is_historical) {
   JobFilter filter;
   if (!is_historical)
-    filter.states = {State::created, State::submitted, State::running, State::ending};
+    filter.states = {State::created, State::submitted,   State::running,
+                     State::ending,  State::hibernating, State::hibernated};
   if (body.empty() || body == "null") return filter;
   const auto parsed = parse_object(body);
   if (!parsed) return std::unexpected(parsed.error());

@@ -28,7 +28,8 @@ std::string netmask(std::uint32_t prefix_length) {
 
 bool is_active(msg::ComputesetState state) {
   using enum msg::ComputesetState;
-  return state == created || state == submitted || state == running || state == ending;
+  const auto shown = v1_state(state);
+  return shown == created || shown == submitted || shown == running || shown == ending;
 }
 
 std::string name_of(msg::ComputesetState state) {

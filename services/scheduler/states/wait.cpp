@@ -70,8 +70,10 @@ std::string text_of(const Wait& wait) {
     case WaitReason::disk_work:
       return of_subject + (wait.detail.empty() ? "waits for work on its disk" : wait.detail);
     case WaitReason::disk:
-    case WaitReason::memory:
       return (wait.subject.empty() ? "" : wait.subject + ": ") + wait.detail;
+    case WaitReason::memory:
+      return (wait.subject.empty() ? "" : wait.subject + ": ") +
+             (wait.detail.empty() ? "waits for the host that has its memory" : wait.detail);
     case WaitReason::reserved:
       return shown_reservation(wait) + " keeps hosts that have room";
     case WaitReason::reservation_planned:
