@@ -323,7 +323,11 @@ TEST_P(HypervisorContract, RemovesTheMemoryThatIsNotKept) {
 TEST_P(HypervisorContract, SetsNoClockOfAGuestWithoutAnAgent) {
   EXPECT_EQ(hypervisor->set_clock("n1").error().code, ErrorCode::not_found);
   EXPECT_SUCCESS(hypervisor->create(world->a_spec("n1")));
-  EXPECT_EQ(hypervisor->set_clock("n1").error().code, ErrorCode::unavailable);
+  const auto set = hypervisor->set_clock("n1");
+  if (set)
+    EXPECT_TRUE(world->is_simulated()) << "libvirt's mock driver sets a clock of no guest";
+  else
+    EXPECT_EQ(set.error().code, ErrorCode::unavailable);
 }
 
 TEST_P(HypervisorContract, ReturnsTheConsolesUnlessSimulated) {
