@@ -5,11 +5,17 @@
 #include <charconv>
 #include <system_error>
 
+#include "core/digest/digest.hpp"
+
 namespace nucleus::core::http {
 
 namespace {
 
-constexpr std::string_view bearer = "bearer ";  // its case does not matter
+bool is_same_name(std::string_view a, std::string_view b) {
+  const auto lower = [](unsigned char c) { return std::tolower(c); };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
 constexpr std::string_view range_unit = "bytes=";
 constexpr std::size_t token_bytes_max = 128;
 
@@ -42,13 +48,22 @@ Result<FilePart> parse_bounds(std::string_view range, std::uint64_t size) {
 
 }  // namespace
 
-std::optional<std::string> bearer_token(const Request& request) {
+std::optional<std::string> token_of(const Request& request) {
   const auto credential = request.header("Authorization");
-  const auto to_lower = [](unsigned char c) { return std::tolower(c); };
-  if (!std::ranges::equal(credential.substr(0, bearer.size()), bearer, {}, to_lower) ||
-      credential.size() == bearer.size() || credential.size() > bearer.size() + token_bytes_max)
+  const auto space = credential.find(' ');
+  if (space == std::string::npos) return std::nullopt;
+  const std::string_view scheme = std::string_view(credential).substr(0, space);
+  std::string token = credential.substr(space + 1);
+  if (is_same_name(scheme, "Basic")) {
+    const auto pair = from_base64(token);
+    const auto colon = pair ? pair->find(':') : std::string::npos;
+    if (colon == std::string::npos) return std::nullopt;
+    token = pair->substr(colon + 1);
+  } else if (!is_same_name(scheme, "Bearer")) {
     return std::nullopt;
-  return credential.substr(bearer.size());
+  }
+  if (token.empty() || token.size() > token_bytes_max) return std::nullopt;
+  return token;
 }
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {

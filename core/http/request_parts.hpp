@@ -1,4 +1,4 @@
-// Parts of requests that several servers read: a bearer token, a range of bytes. Pure.
+// Parts of requests that several servers read: a token, a range of bytes. Pure.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,9 @@
 
 namespace nucleus::core::http {
 
-/// From `Authorization: Bearer TOKEN`, at most 128 bytes; nothing if there is none.
-std::optional<std::string> bearer_token(const Request& request);
+/// From `Authorization: Bearer TOKEN`; or of `Basic`, whatever its user is, the password. At most
+/// 128 bytes; nothing if there is none.
+std::optional<std::string> token_of(const Request& request);
 
 /// Digits alone.
 std::optional<std::uint64_t> parse_number(std::string_view text);

@@ -115,7 +115,7 @@ http::Response response_of(const core::Result<std::string>& body) {
 }  // namespace
 
 core::Result<FileRequest> parse_file_request(const http::Request& request) {
-  const auto ticket = http::bearer_token(request);
+  const auto ticket = http::token_of(request);
   if (!ticket)
     return core::refuse(ErrorCode::unauthenticated, "a ticket is needed: Authorization: Bearer");
   const auto not_found = core::refuse(ErrorCode::not_found, "no such file");

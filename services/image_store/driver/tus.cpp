@@ -7,6 +7,7 @@
 #include <cctype>
 #include <charconv>
 
+#include "core/http/request_parts.hpp"
 #include "messages/common.hpp"
 
 namespace nucleus::image_store {
@@ -18,8 +19,6 @@ namespace {
 
 constexpr std::string_view tus_version = "1.0.0";
 constexpr std::string_view uploads_path = "/uploads/";
-constexpr std::string_view upload_bearer = "bearer ";
-constexpr std::size_t upload_ticket_bytes_max = 128;
 constexpr std::size_t upload_id_bytes = 32;
 constexpr const char* preflight_keep_s = "600";
 
@@ -92,20 +91,15 @@ std::string tus_method(const http::Request& request) {
 core::Result<UploadAccess> parse_access(const http::Request& request) {
   if (request.header("Tus-Resumable") != tus_version)
     return core::refuse(ErrorCode::wrong_state, "Tus-Resumable must be 1.0.0", "Tus-Resumable");
-  const auto credential = request.header("Authorization");
-  const auto to_lower = [](unsigned char c) { return std::tolower(c); };
-  if (!std::ranges::equal(credential.substr(0, upload_bearer.size()), upload_bearer, {},
-                          to_lower) ||
-      credential.size() == upload_bearer.size() ||
-      credential.size() > upload_bearer.size() + upload_ticket_bytes_max)
+  auto ticket = http::token_of(request);
+  if (!ticket)
     return core::refuse(ErrorCode::unauthenticated,
                         "the upload's ticket is needed: Authorization: Bearer");
   const std::string_view path = request.path;
   const auto id = path.starts_with(uploads_path) ? path.substr(uploads_path.size()) : "";
   if (!is_upload_id(id) || !request.query.empty())
     return core::refuse(ErrorCode::not_found, "no such upload");
-  return UploadAccess{.upload_id = std::string(id),
-                      .ticket = credential.substr(upload_bearer.size())};
+  return UploadAccess{.upload_id = std::string(id), .ticket = std::move(*ticket)};
 }
 
 core::Result<UploadPart> parse_part(const http::Request& request, const std::string& upload_id) {

@@ -148,7 +148,8 @@ std::vector<std::string> command(const LocalDisk& disk, BaseSource source) {
           is_host ? "protocols=http" : "protocols=https",
           "proxy=",
           is_host ? "unix-socket-path=../" + std::string(chunk_socket_name) : "cainfo=ca.pem",
-          "header-script=cat ticket",
+          "user=volume",
+          "password=+ticket",  // a script that prints a header would leave a file in /tmp
           "timeout=30",
           "maxdata=1M",
           "retries=1000000",  // days: the guest survives an outage of the image store
@@ -191,9 +192,7 @@ core::Result<void> start_base_server(const HostVolume& volume, const std::string
   if (authorities.empty())
     return core::refuse(ErrorCode::unavailable, "the CA file of the image store cannot be read");
   if (auto done = write_file(directory + "/ca.pem", authorities, 0444, user); !done) return done;
-  if (auto done = write_file(directory + "/ticket", "Authorization: Bearer " + volume.ticket + "\n",
-                             0400, user);
-      !done)
+  if (auto done = write_file(directory + "/ticket", volume.ticket + "\n", 0400, user); !done)
     return done;
   const core::Descriptor listening{listen_at(base_socket(volume), user)};
   if (!listening.is_open()) return core::refuse_errno("cannot listen for the node's disk");

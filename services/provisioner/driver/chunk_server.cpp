@@ -91,7 +91,7 @@ ChunkServer::~ChunkServer() {
 /// As the image store answers for a disk.
 http::Response ChunkServer::answer_nbdkit(const http::Request& request) {
   const auto path = parse_base_path(request);
-  const auto ticket = http::bearer_token(request);
+  const auto ticket = http::token_of(request);
   if (request.method != "GET" || !path || path->rest != disk_path)
     return refuse_request(ErrorCode::not_found, "no such file");
   if (!ticket || !fetcher_.is_needed(path->content_id, *ticket))
@@ -120,7 +120,7 @@ http::Response ChunkServer::answer_nbdkit(const http::Request& request) {
 
 http::Response ChunkServer::answer_host(const http::Request& request) {
   const auto path = parse_base_path(request);
-  const auto ticket = http::bearer_token(request);
+  const auto ticket = http::token_of(request);
   if (request.method != "GET" || !path || !path->rest.starts_with(chunks_start))
     return refuse_request(ErrorCode::not_found, "no such file");
   if (!ticket || !fetcher_.is_open_to(path->content_id, *ticket))
