@@ -116,7 +116,8 @@ void add_cluster(Commands& commands) {
                      "lease it a partition of each InfiniBand fabric");
         options
             .add("--addresses", arguments.addresses,
-                 "who answers DHCP and DNS in its private network: frontend or nucleus")
+                 "who answers DHCP and DNS in its private network")
+            .one_of({"frontend", "nucleus"})
             .show_default();
       });
   group.add<RemoveClusterArguments>(
