@@ -375,7 +375,7 @@ def test_a_server_with_tls_is_verified_with_the_ca_file(client, tmp_path):
 ])
 def test_an_option_that_the_verb_would_ignore_is_refused(client, words, verbs):
     option = words[-1].split("=")[0]
-    refused = client.run("overhead", "idle", *words, code=1)
+    refused = client.run("overhead", "idle", *words, code=2)
     assert f"{option} is an option of {verbs} only" in refused.stderr
 
 
