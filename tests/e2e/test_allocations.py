@@ -106,9 +106,9 @@ def test_an_allocation_that_is_over_starts_nothing(site):
 
 
 @pytest.mark.parametrize("words, reason", [
-    (("--budget", "80"), "is not PERCENT=warn"),
-    (("--budget", "80=shout"), "is not PERCENT=warn"),
-    (("--budget", "x=warn"), "is not PERCENT=warn"),
+    (("--budget", "80"), "is not PERCENT=ACTION"),
+    (("--budget", "80=shout"), "is not PERCENT=ACTION"),
+    (("--budget", "x=warn"), "is not PERCENT=ACTION"),
     (("--budget", "80=warn,70=refuse"), "larger in each step"),
     (("--start", "20", "--end", "10"), "must be after start"),
     (("--shares", "0"), "--shares"),
