@@ -97,16 +97,16 @@ std::vector<ProcessId> emulators(const StateDirectory& state, const HostDeployme
   return found;
 }
 
-/// The processes of dnsmasq that serve clusters of this host. Each has the directory that its pid
-/// is in as its /run, so that an unrelated process with that pid is not taken for it.
-std::vector<ProcessId> address_servers(const StateDirectory& state) {
+/// The processes whose pids are in the folders of `folder`. Each has its folder at this place below
+/// its own in /proc, so that an unrelated process with that pid is not taken for it.
+std::vector<ProcessId> servers_in(const std::string& folder, const std::string& place) {
   std::vector<ProcessId> found;
   std::error_code missing;
-  for (const auto& entry : fs::directory_iterator(state.file("provisioner/addresses"), missing)) {
+  for (const auto& entry : fs::directory_iterator(folder, missing)) {
     const auto text = read_file((entry.path() / "pid").string());
     if (!text) continue;
     const auto process = process_of(static_cast<pid_t>(std::atoi(text->c_str())));
-    const auto own = "/proc/" + std::to_string(process.pid) + "/root/run";
+    const auto own = "/proc/" + std::to_string(process.pid) + place;
     if (process.pid && fs::equivalent(own, entry.path(), missing)) found.push_back(process);
   }
   return found;
@@ -117,8 +117,14 @@ std::vector<ProcessId> address_servers(const StateDirectory& state) {
 void stop_domains(const StateDirectory& state, const HostDeployment& host) {
   std::vector<ProcessEntry> entries;
   for (const auto& emulator : emulators(state, host)) entries.push_back({.process = emulator});
-  for (const auto& server : address_servers(state)) entries.push_back({.process = server});
   stop_processes(entries);
+  // dnsmasq of clusters; nbdkit of disks, which may wait for what it was to read.
+  std::vector<ProcessEntry> servers;
+  for (const auto& server : servers_in(state.file("provisioner/addresses"), "/root/run"))
+    servers.push_back({.process = server});
+  for (const auto& server : servers_in(state.file("provisioner/volumes"), "/cwd"))
+    servers.push_back({.process = server});
+  stop_processes(servers);
 }
 
 /// The host of this state directory; nothing if its start failed early.
