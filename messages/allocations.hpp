@@ -13,7 +13,8 @@ constexpr std::int64_t allocation_shares_max = 1'000'000;
 
 constexpr std::size_t budget_steps_max = 8;
 
-/// refuse: nothing new is started; terminate: and what runs or waits is ended.
+/// refuse: nothing new is started; hibernate: and running computesets are hibernated; terminate: or
+/// ended, with those that wait.
 NUCLEUS_ENUM(BudgetAction, warn, refuse, terminate, hibernate)
 
 /// What is done when this much of an allocation's limit is used.

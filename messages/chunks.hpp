@@ -32,7 +32,7 @@ constexpr std::uint64_t page_count(std::uint64_t size_bytes) {
   const auto chunks = chunk_count(size_bytes);
   return chunks / chunks_of_page + (chunks % chunks_of_page != 0);
 }
-/// How many chunks page `page` has; 0 = there is no such page.
+/// The number of chunks in a page; 0 if the page does not exist.
 constexpr std::uint64_t chunks_in_page(std::uint64_t size_bytes, std::uint64_t page) {
   const auto chunks = chunk_count(size_bytes);
   if (page >= page_count(size_bytes)) return 0;

@@ -18,8 +18,9 @@ struct HibernateComputeset {
   NUCLEUS_FIELDS(computeset_id, viewer);
 };
 
-/// Starts a hibernated computeset again: it waits for hosts like a new one. Its walltime goes on
-/// where it was. Accepted again while it waits, to discard the memory. `wrong_state` otherwise.
+/// Resumes a hibernated computeset: it waits for hosts like a new one, and keeps the rest of its
+/// walltime. While it waits, the request may be repeated to discard its memory. `wrong_state`
+/// unless it is hibernated or waits to be resumed.
 struct ResumeComputeset {
   static constexpr std::string_view topic = "scheduler.resume-computeset";
   using Reply = Computeset;

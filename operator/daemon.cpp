@@ -97,8 +97,8 @@ std::vector<ProcessId> emulators(const StateDirectory& state, const HostDeployme
   return found;
 }
 
-/// The processes whose pids are in the folders of `folder`. Each has its folder at this place below
-/// its own in /proc, so that an unrelated process with that pid is not taken for it.
+/// The running servers of a host. Each has a folder in `folder` with its pid. /proc/PID followed by
+/// `place` must be that folder, so that a process that reused the pid is not killed.
 std::vector<ProcessId> servers_in(const std::string& folder, const std::string& place) {
   std::vector<ProcessId> found;
   std::error_code missing;

@@ -253,7 +253,7 @@ inline constexpr Command comet_parts[] = {
      with_api<shrink_set>},
     {"hibernate", "Save the memory of a computeset's nodes and free their hosts.", hibernate_words,
      with_api<hibernate_set>},
-    {"resume", "Start a hibernated computeset where it was.", resume_words, with_api<resume_set>},
+    {"resume", "Resume a hibernated computeset.", resume_words, with_api<resume_set>},
     {"terminate", "End a computeset and shut down its nodes.", terminate_words,
      with_api<terminate_set>},
     {"power", "Power nodes, computesets and frontends on and off.", {}, nullptr, power_parts},

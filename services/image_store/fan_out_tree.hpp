@@ -17,10 +17,11 @@ struct FanOutMember {
   std::int64_t joined_unix_s = 0;
 };
 
-/// The members' indexes in the order in which they fill a stripe's tree, top first. Whatever other
-/// members there are, any two have the same order: so hosts whose lists are of different times
-/// never wait for each other. Those that joined in an earlier 10 s come first, then each stripe has
-/// an order of its own, so that each host is above others in a quarter of the stripes.
+/// The members' indexes in the order in which they fill a stripe's tree, top first. The
+/// relative order of two members does not depend on the others, so hosts that have member lists of
+/// different ages never wait for each other. Those that joined in an earlier 10 s come first, then
+/// each stripe has an order of its own, so that each host is above others in a quarter of the
+/// stripes.
 std::vector<std::size_t> fan_out_order(std::span<const FanOutMember> members, std::size_t stripe);
 
 /// The ranks that the member of this rank asks, nearest first: its parent, then the next above, at

@@ -39,7 +39,7 @@ void ChunkHosts::add_peers(msg::FanOutPlan& plan, const std::string& content_id,
   const bool is_member = self != content.members.end() && self->endpoint == endpoint;
   std::map<std::size_t, std::uint32_t> known;  // members' places in `plan.peers`
   for (std::size_t stripe = 0; stripe < msg::fan_out_stripes; ++stripe) {
-    // Who serves nobody is below all others.
+    // A host that serves no others ranks below all members.
     const auto rank =
         is_member ? content.ranks[stripe][static_cast<std::size_t>(self - content.members.begin())]
                   : content.members.size();

@@ -21,7 +21,7 @@ constexpr std::size_t fan_out_contents_max = 4'096;
 
 class ChunkHosts {
  public:
-  /// Notes the host, and tells it whom to ask. `invalid_argument`: the request breaks a rule.
+  /// Registers the host and returns the hosts it should ask. `invalid_argument`: bad request.
   core::Result<msg::FanOutPlan> join(const std::string& content_id, const msg::JoinFanOut& request,
                                      std::int64_t now_unix_s);
   std::size_t count() const;

@@ -28,8 +28,8 @@ class ChunkCache {
 
   /// A chunk of `size` plain bytes. A damaged file is deleted and counted.
   std::optional<Chunk> find(const core::Sha256& digest, std::size_t size);
-  /// Unpacks a chunk, and keeps it if its digest is right; `invalid_argument` if it is not. A disk
-  /// that is full is no failure.
+  /// Unpacks a chunk, and keeps it if its digest is right; `invalid_argument` if it is not. If the
+  /// disk is full, the chunk is returned but not kept.
   core::Result<Chunk> keep(const core::Sha256& digest, std::size_t size, std::string packed);
   std::uint64_t bytes() const;
 

@@ -28,7 +28,7 @@ class FanOut {
       : self_{std::move(self)}, store_url_{std::move(store_url)}, store_{store} {}
 
   /// Joins the fan-out of a content if that is due: at its first use, then after 1, 2, 4 … 30 s.
-  /// The image store's failures only mean that nobody is known.
+  /// If the image store fails, no peers are known until the next attempt.
   void join_if_due(const std::string& content_id, const std::string& ticket);
   void leave(const std::string& content_id);
 

@@ -201,7 +201,8 @@ class Hypervisor {
 
   /// Writes the memory of the running domain to a file of that path and stops the domain; returns
   /// the file's size. Wherever this is cut off, the domain runs on or is saved. Succeeds if it was
-  /// saved before and does not run. `not_found`: there is no such domain, nor its memory.
+  /// saved before and does not run. `not_found`: neither the domain nor its
+  /// saved memory exists.
   virtual core::Result<std::uint64_t> save_memory(const std::string& name,
                                                   const std::string& path) = 0;
 
