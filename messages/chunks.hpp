@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 
 #include "messages/common.hpp"
 
@@ -53,6 +54,32 @@ inline std::optional<Error> check(const ChunkPage& list, std::uint64_t page) {
   if (list.page != page) return invalid("page", "another page than the requested one");
   if (list.digests.size() != chunks_in_page(list.size_bytes, page) * chunk_digest_bytes)
     return invalid("digests", "the number of digests is not that of the page's chunks");
+  return std::nullopt;
+}
+
+/// The chunks of a content that a node read until it was ready, in order. Recorded once for each
+/// content; hosts copy these first.
+struct WorkingSet {
+  std::uint32_t version = 0;                // 1; a reader refuses others
+  std::vector<std::uint32_t> indexes = {};  // 1..16384, each once
+  NUCLEUS_FIELDS(version, indexes);
+};
+
+constexpr std::size_t working_set_max = 16'384;
+
+/// The first rule that the set breaks, as one of a content of this size.
+inline std::optional<Error> check(const WorkingSet& set, std::uint64_t size_bytes) {
+  if (set.version != chunk_list_version)
+    return invalid("version", "version " + std::to_string(set.version) + " is not known");
+  if (set.indexes.empty() || set.indexes.size() > working_set_max)
+    return invalid("indexes", "indexes must have 1 to 16384 entries");
+  std::set<std::uint32_t> seen;
+  for (const auto index : set.indexes) {
+    if (index >= chunk_count(size_bytes))
+      return invalid("indexes", "index " + std::to_string(index) + " is not in the content");
+    if (!seen.insert(index).second)
+      return invalid("indexes", "index " + std::to_string(index) + " stands twice");
+  }
   return std::nullopt;
 }
 

@@ -31,8 +31,9 @@ NUCLEUS_ENUM(ErrorCode, invalid_argument, unauthenticated, forbidden, not_found,
 struct Error {
   ErrorCode code = ErrorCode::unknown;
   std::string detail = {};
-  std::string field = {};  // the invalid field of the request, if any
-  NUCLEUS_FIELDS(code, detail, field);
+  std::string field = {};           // the invalid field of the request, if any
+  std::uint32_t retry_after_s = 0;  // the same request is refused until then; 0 = not known
+  NUCLEUS_FIELDS(code, detail, field, retry_after_s);
 };
 
 /// hello: announces a process's name to the bus after each handshake over tcp; not forwarded.

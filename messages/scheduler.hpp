@@ -7,6 +7,7 @@
 
 #include "messages/common.hpp"
 #include "messages/fabrics.hpp"
+#include "messages/image_copies.hpp"
 #include "messages/isolation.hpp"
 #include "messages/provisioner.hpp"
 #include "messages/text.hpp"
@@ -47,8 +48,9 @@ struct NodeStatus {
   std::vector<Port> ports = {};                                 // public one first
   std::vector<LeasedAdapter> adapters = {};                     // while it is placed
   std::uint64_t saved_memory_bytes = 0;  // it is hibernated, and resumes with this; 0 = it boots
+  std::optional<ImageCopy> image_copy = {};  // in replies: while it is not complete
   NUCLEUS_FIELDS(node_id, cluster_id, project_id, state, reason, is_desired_on, host_id,
-                 computeset_id, computeset_state, ports, adapters, saved_memory_bytes);
+                 computeset_id, computeset_state, ports, adapters, saved_memory_bytes, image_copy);
 };
 
 /// What a node is charged, in thousandths of a service unit (SU) an hour. 3600 core-seconds of an
@@ -381,10 +383,11 @@ struct ReportHost {
   std::string profile_reason = {};     // why the host cannot give it; empty = it can; 0..1024 bytes
   std::vector<Adapter> adapters = {};  // 0..64; that nodes can be given, by PCI address
   std::string adapters_reason = {};    // why some are not among them: 0..1024 bytes
+  std::vector<ImageCopy> image_copies = {};  // 0..1000; of running nodes, those not complete
   NUCLEUS_FIELDS(host_id, process, boot_id, cpus, memory_mb, driver, accelerator, is_reachable,
                  reason, revision, log_id, reported, release, address, unix_ms, machine_id,
                  keeps_volumes, idle_nodes, isolation, metrics_address, profile, profile_reason,
-                 adapters, adapters_reason);
+                 adapters, adapters_reason, image_copies);
 };
 
 /// The newest report of the provisioner that the scheduler has recorded.

@@ -13,9 +13,13 @@ using core::ErrorCode;
 
 namespace {
 
-constexpr const char* retry_after_s = "1";
-constexpr const char* log_in_again_s = "60";
 constexpr std::size_t packed_bytes_min = 1024;  // a smaller body is one packet anyway
+/// When the error does not say when the request would succeed.
+constexpr std::uint32_t retry_after_default_s = 1;
+
+std::string retry_after(const core::Error& error) {
+  return std::to_string(error.retry_after_s == 0 ? retry_after_default_s : error.retry_after_s);
+}
 
 int v1_status_of(ErrorCode code) {
   switch (code) {
@@ -174,7 +178,7 @@ void Exchange::refuse_method(const std::string& allowed) {
 }
 
 void Exchange::refuse_log_in(const core::Error& error) {
-  const core::http::Headers headers{{"Retry-After", log_in_again_s}};
+  const core::http::Headers headers{{"Retry-After", retry_after(error)}};
   if (is_v1()) return reply(429, Json{{"detail", error.detail}}, headers);
   reply_problem(429,
                 {{"type", "/problems/too_many_log_ins"},
@@ -186,7 +190,7 @@ void Exchange::refuse_log_in(const core::Error& error) {
 void Exchange::refuse(const core::Error& error) {
   const int status = is_v1() ? v1_status_of(error.code) : v2_status_of(error, request);
   core::http::Headers headers;
-  if (status == 503) headers["Retry-After"] = retry_after_s;
+  if (status == 503) headers["Retry-After"] = retry_after(error);
   // A browser that is offered Basic asks for a password itself; the portal has a page for that.
   if (status == 401)
     headers["WWW-Authenticate"] = request.header("X-Requested-With").empty()

@@ -100,8 +100,10 @@ core::Result<msg::Principal> Service::accept_signature(const msg::CheckSignature
 
 std::unexpected<core::Error> Service::too_many_failures(std::int64_t refused_ms) {
   const auto refused_s = std::max<std::int64_t>(1, (refused_ms + 999) / 1000);
-  return core::refuse(core::ErrorCode::no_capacity,
-                      "too many failed log-ins; try again in " + std::to_string(refused_s) + " s");
+  return std::unexpected(core::Error{
+      .code = core::ErrorCode::no_capacity,
+      .detail = "too many failed log-ins; try again in " + std::to_string(refused_s) + " s",
+      .retry_after_s = static_cast<std::uint32_t>(refused_s)});
 }
 
 std::unexpected<core::Error> Service::too_many_hashes() {

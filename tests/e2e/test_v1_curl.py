@@ -344,7 +344,7 @@ def test_many_wrong_passwords_are_429(site):
             for _ in range(11)]
     states = [one.status for one in reply]
     assert states == sorted(states) and set(states) == {400, 429}, states
-    assert reply[-1].headers["retry-after"]
+    assert 60 < int(reply[-1].headers["retry-after"]) <= 300
 
 
 @pytest.mark.parametrize("path", ["/v1/cluster/", "/v2/clusters"])
@@ -362,9 +362,10 @@ def test_many_wrong_passwords_as_basic_are_429_and_so_is_the_right_one(site, pat
     assert states == [401] * 10 + [429], states
     late = site.ask("GET", path, who=right)
     for refused in (reply[-1], late):
-        assert (refused.status, refused.headers["retry-after"]) == (429, "60")
+        assert refused.status == 429
         told = re.search(r"too many failed log-ins; try again in (\d+) s", refused.json["detail"])
-        assert 0 < int(told[1]) <= 300
+        assert 60 < int(told[1]) <= 300
+        assert refused.headers["retry-after"] == told[1]
     # Other requests from this address that have a token are answered.
     assert site.ask("GET", path).status == 200
 

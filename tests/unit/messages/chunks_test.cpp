@@ -88,6 +88,25 @@ TEST(FanOutPlan, NamesOnlyPeersThatItHas) {
   EXPECT_EQ(field(), "peers");
 }
 
+TEST(WorkingSet, NamesChunksOfTheContentOnce) {
+  constexpr std::uint64_t three_chunks = 2 * chunk_bytes + 1;
+  WorkingSet set{.version = chunk_list_version};
+  const auto field = [&] { return check(set, three_chunks).value_or(Error{}).field; };
+  EXPECT_EQ(field(), "indexes") << "none";
+  set.indexes = {2, 0};
+  EXPECT_EQ(field(), "");
+  set.indexes = {2, 0, 2};
+  EXPECT_EQ(field(), "indexes") << "twice";
+  set.indexes = {3};
+  EXPECT_EQ(field(), "indexes") << "beyond the end";
+  set = {.version = chunk_list_version + 1, .indexes = {0}};
+  EXPECT_EQ(field(), "version");
+  set.version = chunk_list_version;
+  set.indexes.clear();
+  for (std::uint32_t i = 0; i <= working_set_max; ++i) set.indexes.push_back(i);
+  EXPECT_EQ(check(set, content_bytes_max)->field, "indexes") << "too many";
+}
+
 TEST(JoinFanOut, HasAKeyAndAnAuthorityWithAnEndpoint) {
   JoinFanOut request;
   EXPECT_FALSE(check(request)) << "it only asks";
