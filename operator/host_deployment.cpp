@@ -70,6 +70,7 @@ Child provisioner_of(const StateDirectory& state, const HostDeployment& host,
   settings["provisioner.libvirt_uri"] = libvirt_uri(state, host);
   settings["provisioner.qemu_user"] = "libvirt-qemu";
   settings["provisioner.bridge"] = bridge_of(host);
+  settings["provisioner.switch_directory"] = switch_folder(state, host);
   settings["provisioner.uplinks"] = uplink_names(host);
   if (host.ovs_directory.empty())
     settings["provisioner.network_namespace"] = host.network_namespace;

@@ -125,6 +125,7 @@ core::Result<Config> Config::from(core::Settings& settings) {
   config.metrics_listen = settings.optional_endpoint("metrics.listen");
   config.bridge = settings.text("provisioner.bridge", "nucleus0");
   config.network_namespace = settings.text("provisioner.network_namespace", "");
+  config.switch_directory = settings.text("provisioner.switch_directory", "/var/run/openvswitch");
   config.uplinks = read_uplinks(settings);
   config.public_vlan =
       static_cast<std::uint32_t>(settings.number("provisioner.public_vlan", 0, 0, 4094));

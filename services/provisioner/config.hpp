@@ -21,6 +21,7 @@ struct Config {
   std::string state_directory = {};     // consoles, logs, seed drives, lease files
   std::string bridge = {};              // Open vSwitch bridge of the ports
   std::string network_namespace = {};   // of the bridge's interfaces; empty = our own
+  std::string switch_directory = {};    // has the sockets of Open vSwitch
   std::optional<std::set<std::string>> uplinks = {};  // of the bridge; not set = unknown
   std::uint32_t public_vlan = 0;                      // of public ports on this host; 0 = as leased
   std::string port_prefix = "nuc";     // of tap names: several deployments may share a machine

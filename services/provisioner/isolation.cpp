@@ -17,6 +17,7 @@ using msg::IsolationState;
 namespace {
 
 constexpr std::size_t asking_max = 16;
+constexpr std::int64_t quiet_ms = 8'000;
 
 std::string shortened(std::string text) {
   text = without_paths(text);
@@ -106,18 +107,25 @@ msg::HostIsolation isolation_of(const LastCheck& last, std::int64_t now_ms) {
   return isolation;
 }
 
-void Isolation::check() {
-  if (!sources_.guard || !sources_.is_loaded()) return;
-  must_check_again_ = true;
-  if (is_checking_) return;
-  is_checking_ = true;
-  must_check_again_ = false;
-  answering_ = std::exchange(asking_, {});
+bool is_check_due(const LastCheck& last, const SwitchGuard::Job& next) {
+  return !last.failure.empty() || !last.check || !last.check->is_settled ||
+         next.ports != last.ports || next.now_ms - last.begun_ms >= quiet_ms;
+}
+
+void Isolation::check_if_due() {
+  if (!sources_.guard || !sources_.is_loaded() || is_checking_) return;
+  const auto* watch = sources_.guard->watch();
+  const bool is_unchanged =
+      watch != nullptr && watch->is_watching() && watch->changes() == changes_before_;
+  PortOwners owners;
+  if (!is_unchanged || is_check_due(last_, plan_job(owners))) check();
+}
+
+SwitchGuard::Job Isolation::plan_job(PortOwners& owners) const {
   SwitchGuard::Job job{.is_complete = sources_.leases.may_destroy_ungranted(),
                        .must_probe_all = !answering_.empty(),
                        .now_ms = sources_.loop.steady_ms(),
                        .random = random_number(sources_.loop.new_id())};
-  PortOwners owners;
   sources_.grants.for_each([&](const StoredGrant& stored) {
     const auto& grant = stored.grant;
     auto ports = plan_domain(stored, sources_.config, sources_.watch.accelerator()).ports;
@@ -130,6 +138,19 @@ void Isolation::check() {
     }
     std::ranges::move(ports, std::back_inserter(job.ports));
   });
+  return job;
+}
+
+void Isolation::check() {
+  if (!sources_.guard || !sources_.is_loaded()) return;
+  must_check_again_ = true;
+  if (is_checking_) return;
+  is_checking_ = true;
+  must_check_again_ = false;
+  answering_ = std::exchange(asking_, {});
+  if (const auto* watch = sources_.guard->watch()) changes_before_ = watch->changes();
+  PortOwners owners;
+  auto job = plan_job(owners);
   sources_.workers.submit([self = self_, &loop = sources_.loop, guard = sources_.guard,
                            job = std::move(job), owners = std::move(owners)] {
     auto checked = guard->check(job);
@@ -163,6 +184,7 @@ void Isolation::end(const SwitchGuard::Job& job, const PortOwners& owners,
     last_.faults = std::move(faults);
     last_.check = *checked;
     last_.begun_ms = job.now_ms;
+    last_.ports = job.ports;
     const auto checked_unix_ms =
         sources_.loop.unix_ms() - isolation_of(last_, sources_.loop.steady_ms()).checked_age_ms;
     sources_.metrics.isolation_checked.Set(static_cast<double>(checked_unix_ms) / 1000);

@@ -37,12 +37,17 @@ std::vector<msg::IsolationFault> faults_of(const std::vector<PortFault>& faults,
 struct LastCheck {
   std::optional<SwitchCheck> check = {};  // the last complete one
   std::int64_t begun_ms = 0;              // when that one began; steady
+  std::vector<PortSpec> ports = {};       // that it compared with the switch
   std::string failure = {};               // of the last attempt; empty = it succeeded
   std::vector<msg::IsolationFault> faults = {};
 };
 
 /// What the scheduler is told at `now_ms`. Pure.
 msg::HostIsolation isolation_of(const LastCheck& last, std::int64_t now_ms);
+
+/// Whether to check again although the switch has reported no change: the last check did not find
+/// all right, other ports are to be compared, or it began 8 s ago. Pure.
+bool is_check_due(const LastCheck& last, const SwitchGuard::Job& next);
 
 class Isolation {
  public:
@@ -67,16 +72,20 @@ class Isolation {
 
   /// Brings the switch to the grants and checks it; after the check under way, if there is one.
   void check();
-  /// The same, with frames from every port.
+  /// The same, if the switch has reported a change or `is_check_due`. To be called every 2 s.
+  void check_if_due();
+  /// The same as `check`, with frames from every port.
   void check_all(core::Responder<msg::HostIsolation> respond);
   msg::HostIsolation report() const;
 
  private:
+  SwitchGuard::Job plan_job(PortOwners& owners) const;
   void end(const SwitchGuard::Job& job, const PortOwners& owners,
            const core::Result<SwitchCheck>& checked);
 
   const Sources sources_;
   LastCheck last_ = {};
+  std::uint64_t changes_before_ = 0;  // of the switch, when the newest check began
   std::vector<core::Responder<msg::HostIsolation>> asking_ = {};     // for the next check
   std::vector<core::Responder<msg::HostIsolation>> answering_ = {};  // by the check under way
   bool is_checking_ = false;

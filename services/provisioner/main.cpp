@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
                                                          .tap_prefix = config->port_prefix + "-",
                                                          .uplinks = config->uplinks},
                                               .flows_file = config->state_directory + "/flows",
-                                              .network_namespace = config->network_namespace});
+                                              .network_namespace = config->network_namespace,
+                                              .switch_directory = config->switch_directory});
         std::shared_ptr<provisioner::LocalVolumes> volumes;
         std::shared_ptr<provisioner::HostChunks> chunks;
         if (config->keeps_chunks()) {

@@ -443,7 +443,7 @@ void Service::look_at_usage(core::Context&) {
 
 /// The switch has lost its flows if it restarted.
 void Service::check_isolation_again(core::Context&) {
-  isolation_.check();
+  isolation_.check_if_due();
 }
 
 void Service::check_isolation(const msg::CheckIsolation& request, core::Context&,

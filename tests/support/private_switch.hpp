@@ -18,6 +18,7 @@
 #include <map>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/runtime/child_process.hpp"
@@ -34,25 +35,31 @@ class PrivateSwitch {
   PrivateSwitch() {
     setenv("OVS_RUNDIR", folder_.path().c_str(), 1);
     run({"ip", "netns", "add", network_namespace_});
-    start({"db", folder_.path()});
-    start({"switch", folder_.path(), bridge, network_namespace_, "set", "bridge", bridge,
-           "datapath_type=netdev"});
-    EXPECT_TRUE(eventually([&] {
-      const auto shown = core::run_child({.argv = {"ovs-ofctl", "show", bridge}});
-      return shown && core::is_success(shown->end);
-    }));
+    database_ = start({"db", folder_.path()});
+    start_switch();
   }
   ~PrivateSwitch() {
     for (const auto& [name, descriptor] : taps_) close(descriptor);
-    for (const auto pid : pids_) ::kill(pid, SIGTERM);
-    for (const auto pid : pids_) waitpid(pid, nullptr, 0);
+    for (const auto pid : {switch_, database_}) stop(pid);
     run({"ip", "netns", "del", network_namespace_});
     unsetenv("OVS_RUNDIR");
   }
   PrivateSwitch(const PrivateSwitch&) = delete;
   PrivateSwitch& operator=(const PrivateSwitch&) = delete;
 
+  /// Returns when the bridge is there. The database has kept its ports, and no flows.
+  void start_switch() {
+    switch_ = start({"switch", folder_.path(), bridge, network_namespace_, "set", "bridge", bridge,
+                     "datapath_type=netdev"});
+    EXPECT_TRUE(eventually([&] {
+      const auto shown = core::run_child({.argv = {"ovs-ofctl", "show", bridge}});
+      return shown && core::is_success(shown->end);
+    }));
+  }
+  void stop_switch() { stop(std::exchange(switch_, -1)); }
+
   const std::string& network_namespace() const { return network_namespace_; }
+  std::string folder() const { return folder_.path(); }
   std::string file(const std::string& name) const { return folder_.file(name); }
 
   /// The output of a program, which must succeed.
@@ -119,7 +126,12 @@ class PrivateSwitch {
     run({"ip", "-n", network_namespace_, "link", "set", name, "addrgenmode", "none"});
     run({"ip", "-n", network_namespace_, "link", "set", name, "up"});
   }
-  void start(std::vector<std::string> words) {
+  static void stop(pid_t pid) {
+    if (pid <= 0) return;
+    ::kill(pid, SIGTERM);
+    waitpid(pid, nullptr, 0);
+  }
+  static pid_t start(std::vector<std::string> words) {
     words.insert(words.begin(), {"setpriv", "--pdeathsig", "TERM",
                                  std::string(NUCLEUS_SOURCE_DIR) + "/tools/private_ovs"});
     std::vector<char*> argv;
@@ -127,12 +139,13 @@ class PrivateSwitch {
     argv.push_back(nullptr);
     pid_t pid = 0;
     EXPECT_EQ(posix_spawnp(&pid, argv[0], nullptr, nullptr, argv.data(), environ), 0);
-    pids_.push_back(pid);
+    return pid;
   }
 
   TemporaryFolder folder_ = {};
   const std::string network_namespace_ = "nuc-test-" + std::to_string(getpid());
-  std::vector<pid_t> pids_ = {};
+  pid_t database_ = -1;
+  pid_t switch_ = -1;
   std::map<std::string, int> taps_ = {};
 };
 

@@ -75,6 +75,7 @@ struct PortSpec {
   std::string name_server = {};  // Nucleus answers DHCP and DNS there, and it must not; empty = it
                                  // may serve its cluster
   bool has_offload = false;  // checksum and segmentation offload: breaks TCP on a userspace switch
+  bool operator==(const PortSpec&) const = default;
 };
 
 /// What a disk does not have yet is read from an NBD server, and kept.

@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds switch_timeout{5'000};
 constexpr std::int64_t quarantine_hold_ms = 10'000;  // after the last fault
 constexpr std::int64_t probe_interval_ms = 20'000;   // of one port
 constexpr std::size_t probed_at_once_min = 8;        // ports in one pass
-constexpr std::size_t passes_for_all = 8;            // after which each port was probed
+constexpr std::size_t passes_for_all = 3;            // after which each port was probed
 constexpr std::size_t ports_per_bundle = 64;
 constexpr std::int64_t capture_wait_ms = 300;
 
@@ -50,6 +50,12 @@ std::uint16_t other_vlan(const std::vector<PortSpec>& ports, std::uint16_t vlan)
 }
 
 }  // namespace
+
+SwitchGuard::SwitchGuard(SwitchGuardOptions options) : options_{std::move(options)} {
+  if (!options_.switch_directory.empty())
+    watch_ = std::make_unique<SwitchWatch>(SwitchWatch::Options{
+        .run_directory = options_.switch_directory, .bridge = options_.layout.bridge});
+}
 
 core::Result<SwitchCheck> SwitchGuard::check(const Job& job) {
   SwitchCheck check;
@@ -92,6 +98,8 @@ core::Result<SwitchCheck> SwitchGuard::check(const Job& job) {
   }
   for (const auto& [port, probed_ms] : probed_ms_)
     check.oldest_probe_ms = std::min(check.oldest_probe_ms, probed_ms);
+  check.is_settled = check.is_complete && check.not_probed.empty() && held_.empty() &&
+                     suspected_.empty() && unprobed_.empty() && unreached_.empty();
   return check;
 }
 

@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "services/provisioner/driver/frame_probe.hpp"
 #include "services/provisioner/driver/switch_guard.hpp"
+#include "services/provisioner/driver/switch_watch.hpp"
 
 namespace nucleus::provisioner {
 
@@ -18,6 +20,7 @@ struct SwitchGuardOptions {
   BridgeLayout layout = {};
   std::string flows_file = {};         // written at each change of the flows
   std::string network_namespace = {};  // that has the switch's interfaces; empty = our own
+  std::string switch_directory = {};   // has the switch's sockets; empty = it is not watched
 };
 
 struct SwitchCheck {
@@ -27,6 +30,7 @@ struct SwitchCheck {
   std::int64_t oldest_probe_ms =
       0;                        // steady time of the oldest probe of a port; with no ports, now
   std::string not_probed = {};  // why frames could not be sent or captured; empty if they were
+  bool is_settled = false;      // nothing is suspected, held, or waits for its first probe
 };
 
 /// Blocks: runs on a worker, one call at a time.
@@ -40,10 +44,12 @@ class SwitchGuard {
     std::uint32_t random = 0;     // no guest can guess it
   };
 
-  explicit SwitchGuard(SwitchGuardOptions options) : options_{std::move(options)} {}
+  explicit SwitchGuard(SwitchGuardOptions options);
 
   /// May be repeated; returns within 60 s. Fails if the switch does not answer.
   core::Result<SwitchCheck> check(const Job& job);
+  /// Says when the switch has changed. Null if it is not watched. Any thread.
+  const SwitchWatch* watch() const { return watch_.get(); }
 
  private:
   struct Held {
@@ -73,6 +79,7 @@ class SwitchGuard {
                                  const std::vector<SwitchPort>& switch_ports, const Job& job);
 
   SwitchGuardOptions options_;
+  std::unique_ptr<SwitchWatch> watch_ = {};
   std::string applied_ = {};  // the flows that the switch was last given; empty = none yet
   bool is_applied_complete_ = false;
   std::int64_t fragments_checked_ms_ = 0;  // steady

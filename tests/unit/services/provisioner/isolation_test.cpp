@@ -65,6 +65,25 @@ TEST(HostIsolation, IsVerifiedForAMinuteAfterTheOldestProbe) {
   EXPECT_THAT(late.reason, HasSubstr("timeout"));
 }
 
+TEST(HostIsolation, IsNotCheckedAgainForEightSecondsIfAllWasRight) {
+  const std::vector<PortSpec> ports{{.vlan = 101, .device = "nuc-1"}};
+  const LastCheck right{.check = SwitchCheck{.is_complete = true, .is_settled = true},
+                        .begun_ms = 20'000,
+                        .ports = ports};
+  const SwitchGuard::Job next{.ports = ports, .is_complete = true, .now_ms = 27'999};
+  EXPECT_FALSE(is_check_due(right, next));
+  EXPECT_TRUE(is_check_due(right, {.ports = ports, .is_complete = true, .now_ms = 28'000}));
+  EXPECT_TRUE(is_check_due(right, {.ports = {}, .is_complete = true, .now_ms = 20'001}))
+      << "a node has ended";
+  EXPECT_TRUE(is_check_due({}, next)) << "none has ended yet";
+  auto last = right;
+  last.failure = "ovs-vsctl: timeout";
+  EXPECT_TRUE(is_check_due(last, next));
+  last = right;
+  last.check->is_settled = false;
+  EXPECT_TRUE(is_check_due(last, next)) << "a port is suspected, or closed";
+}
+
 TEST(HostIsolation, IsBrokenWithTheFirstHundredFaults) {
   LastCheck last{.check = SwitchCheck{.is_complete = true, .oldest_probe_ms = 1}, .begun_ms = 1};
   for (int i = 0; i < 150; ++i)
