@@ -57,10 +57,12 @@ def report_time(site):
     return answer.json()["measured_unix_s"] if answer.status_code == 200 else 0
 
 
-def begin(site):
-    """Asks for a measurement; returns when the last one ended."""
+def begin(site, *tools):
+    """Asks for a measurement by these tools, or by the usual ones; returns when the last one
+    ended."""
     before = report_time(site)
-    answer = site.rest.ask("POST", "/v2/clusters/demo/overhead", json={})
+    answer = site.rest.ask("POST", "/v2/clusters/demo/overhead",
+                           json={"tools": tools} if tools else {})
     assert answer.status_code == 202, answer.text
     return before
 
@@ -225,10 +227,16 @@ def test_an_application_is_measured_where_it_is_named(site, certificate):
           f"{figure['virtual_median']:.1f} s")
 
 
-def test_links_between_nodes_are_measured_and_say_where_their_ends_are(site, certificate):
+@pytest.fixture(scope="module", name="links")
+def links_fixture(site):
     assert "never measured" in comet(site, "links", code=1)
     report = measured_links(site)
     assert report["failure"] == "", report
+    return report
+
+
+def test_links_between_nodes_are_measured_and_say_where_their_ends_are(site, certificate, links):
+    report = links
     assert [node["name"] for node in report["nodes"]] == list(NODES)
     assert [node["host_id"] for node in report["nodes"]] == ["rack-1", "rack-2"]
     assert [node["rank"]["host"] for node in report["nodes"]] == list(NODES)
@@ -247,8 +255,8 @@ def test_links_between_nodes_are_measured_and_say_where_their_ends_are(site, cer
     print(f"\n{link['latency_us']:.0f} us, {link['bandwidth_mb_s']:.1f} MB/s")
 
 
-def test_a_link_that_became_slow_is_measured_as_slow(site, certificate):
-    before = measured_links(site)["links"][0]
+def test_a_link_that_became_slow_is_measured_as_slow(site, links):
+    before = links["links"][0]
     with narrow(site, "rack-2", NODES[1], "8mbit"):
         report = measured_links(site)
     assert report["failure"] == "", report
@@ -261,10 +269,11 @@ def test_a_link_that_became_slow_is_measured_as_slow(site, certificate):
 
 def test_killed_services_leave_no_half_result_no_file_and_no_process(site, certificate):
     count = len(certificates(site))
-    before = begin(site)
-    wait_for_run(site, "nucleus-pingpong")
-    os.kill(site.deployment.pids()["overhead"], signal.SIGKILL)
+    before = begin(site, "storage")
     wait_for_run(site, "fio")
+    os.kill(site.deployment.pids()["overhead"], signal.SIGKILL)
+    wait_until(lambda: not measuring_processes(site), "the end of the run", MEASURE_S)
+    wait_for_run(site, "fio")  # the measurement is repeated
     os.kill(provisioner(site, "rack-1"), signal.SIGKILL)
     report = wait_report(site, before)
     made = len(certificates(site))
@@ -278,8 +287,9 @@ def test_killed_services_leave_no_half_result_no_file_and_no_process(site, certi
 
 def test_the_end_of_the_walltime_ends_the_measurement_without_a_certificate(site, certificate):
     count = len(certificates(site))
-    before = begin(site)
+    before = begin(site, "mpi")
     wait_for_run(site, "nucleus-pingpong")
+    os.kill(provisioner(site, "rack-1"), signal.SIGKILL)
     site.rest.command("PUT", f"/nucleus/v1/computeset/{site.set_id}/poweroff")
     report = wait_report(site, before)
     assert report["failure"], report

@@ -25,12 +25,12 @@ def test_a_change_is_followed_through_processes_and_events(site, admin):
                         data=json.dumps({"action": "on"}))
     assert changed.status_code < 300, changed.text
     request = changed.headers["X-Request-Id"]
-    traced = wait_until(lambda: site.nucleus("trace", request).stdout, "it is found")
-    first, *rest = traced.splitlines()
+    traced, = wait_until(lambda: [text for text in [site.nucleus("trace", request).stdout]
+                                  if "change_answered" in text], "it is found")
     assert re.search(r" info gateway change_answered method=POST"
                      r" path=/v2/clusters/c1/nodes/c1/power status=2\d\d person=\S+$",
-                     first), traced
-    events = [line for line in rest if line.startswith("event ")]
+                     traced, re.M), traced
+    events = [line for line in traced.splitlines() if line.startswith("event ")]
     assert any(" scheduler.node-changed project=demo cluster=c1 sender=scheduler" in line
                for line in events), traced
     numbers = [int(line.split()[1]) for line in events]
