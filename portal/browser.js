@@ -3,14 +3,21 @@
 // which explain a page that waits.
 import { chromium } from "playwright-core";
 
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const launching = {
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox"],
+};
+
+export const launchServer = () => chromium.launchServer(launching);
 
 /**
+ * In the Chromium at BROWSER_ADDRESS, if that is set, else in one of its own.
  * @param {string} url of the gateway
  * @param {import("playwright-core").BrowserContextOptions} [options]
  */
 export async function openBrowser(url, options = {}) {
-  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  const address = process.env.BROWSER_ADDRESS;
+  const browser = await (address ? chromium.connect(address) : chromium.launch(launching));
   const context = await browser.newContext({ baseURL: url, viewport: { width: 1280, height: 800 },
     ...options });
   /** @type {string[]} */

@@ -1,4 +1,5 @@
 """A browser for the tests: Chromium, driven by portal/flows.js with playwright-core."""
+import functools
 import json
 import os
 import shutil
@@ -22,10 +23,24 @@ def install_tools():
         shutil.copy(file, TOOLS)
 
 
+@functools.cache
+def browser_server():
+    """A Chromium for all flows, which ends with this process: starting one takes seconds."""
+    install_tools()
+    return subprocess.Popen(["node", TOOLS / "browser_server.js"], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+@functools.cache
+def browser_address():
+    address = browser_server().stdout.readline().strip()
+    assert address.startswith("ws://"), address
+    return address
+
+
 def begin_flow(url, name, **given):
     """The process of a flow that has just begun."""
-    install_tools()
-    environment = {**os.environ, "NUCLEUS_URL": url}
+    environment = {**os.environ, "NUCLEUS_URL": url, "BROWSER_ADDRESS": browser_address()}
     return subprocess.Popen(["node", TOOLS / "flows.js", name, json.dumps(given)], text=True,
                             env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE)

@@ -14,6 +14,8 @@ using core::ErrorCode;
 namespace {
 
 constexpr std::string_view ending = ".memory";
+constexpr std::uint64_t mebibyte = 1 << 20;
+constexpr std::uint64_t left_free_mib = 64;
 
 std::string digest_file(const std::string& path) {
   return path + ".sha256";
@@ -43,13 +45,19 @@ std::string taken_memory(const std::string& path, std::uint64_t epoch) {
   return path + "." + std::to_string(epoch);
 }
 
-core::Result<void> begin_memory(const std::string& path) {
+core::Result<void> begin_memory(const std::string& path, std::uint64_t bytes) {
   const auto directory = fs::path(path).parent_path();
   std::error_code fault;
   fs::create_directories(directory, fault);
   if (!fault) fs::permissions(directory, fs::perms::owner_all, fault);
   if (!fault) fs::remove(partial_memory(path), fault);
+  const auto free = fault ? fs::space_info{} : fs::space(directory, fault);
   if (fault) return core::refuse_fault("cannot make the file of its memory", fault);
+  if (free.available / mebibyte < bytes / mebibyte + left_free_mib)
+    return core::refuse(ErrorCode::unavailable,
+                        "its memory may need " + std::to_string(bytes / mebibyte) + " MiB, and " +
+                            std::to_string(free.available / mebibyte) +
+                            " MiB are free on its host");
   return {};
 }
 

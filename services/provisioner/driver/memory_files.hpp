@@ -18,8 +18,8 @@ std::string partial_memory(const std::string& path);
 std::string taken_memory(const std::string& path, std::uint64_t epoch);
 
 /// Makes the directory of the file, for this process's user alone, and removes what an earlier
-/// attempt left of it.
-core::Result<void> begin_memory(const std::string& path);
+/// attempt left of it. `unavailable`: less than `bytes`, and 64 MiB for others, is free there.
+core::Result<void> begin_memory(const std::string& path, std::uint64_t bytes);
 
 /// Publishes the partial file, which is complete, with its digest; returns its size.
 core::Result<std::uint64_t> publish_memory(const std::string& path);

@@ -1,6 +1,6 @@
-// What people do in the portal, each in a browser of its own: `node flows.js FLOW JSON`. Fails if
-// what a person would see does not appear in time, or if the page caused an error or a refusal by
-// the Content-Security-Policy.
+// What people do in the portal, each in a browser context of its own: `node flows.js FLOW JSON`.
+// Fails if what a person would see does not appear in time, or if the page caused an error or a
+// refusal by the Content-Security-Policy.
 import assert from "node:assert/strict";
 import { openBrowser, signIn } from "./browser.js";
 import { diskFlows } from "./disk_flows.js";
