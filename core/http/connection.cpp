@@ -381,8 +381,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
         [self = shared_from_this(), message, on_open = std::move(response.on_open)](
             beast::error_code error, std::size_t) {
           if (error) return self->close();
+          // Whatever the client says of its connection: this ends with the stream.
+          if (on_open && !self->is_head_) return self->start_stream(on_open);
           if (self->must_close_) return self->drain_and_close();
-          if (on_open) return self->start_stream(on_open);
           self->read_head();
         });
   }

@@ -11,6 +11,7 @@
 
 #include "core/http/server.hpp"
 #include "core/http/websocket.hpp"
+#include "core/metrics/metrics_server.hpp"
 #include "tests/support/process.hpp"
 
 namespace nucleus::core::http {
@@ -22,13 +23,15 @@ using tests::wait_timeout;
 class Client {
  public:
   explicit Client(const Server& server, std::uint32_t from = INADDR_LOOPBACK)
+      : Client(server.endpoint().port, from) {}
+  Client(std::uint16_t port, std::uint32_t from)
       : socket_{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(from);
     bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(server.endpoint().port);
+    address.sin_port = htons(port);
     if (connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
       ADD_FAILURE() << "no connection";
   }
@@ -116,6 +119,20 @@ TEST(HttpListener, EndsHeadOfAStreamAfterItsHead) {
   EXPECT_TRUE(got.starts_with("HTTP/1.1 200 ") && got.ends_with("\r\n\r\n")) << got;
 }
 
+TEST(HttpListener, SendsAStreamToAClientWhoseConnectionEndsWithIt) {
+  const auto server =
+      start({}, [](const Request&, const std::shared_ptr<void>&, const Respond& respond) {
+        respond({.on_open = [](const std::shared_ptr<Stream>& stream) { stream->send("data"); }});
+      });
+  // As scripts and proxies ask.
+  for (const auto& request : {a_request("GET", "Connection: close\r\n"),
+                              std::string("GET / HTTP/1.0\r\nHost: n\r\n\r\n")}) {
+    Client client(*server);
+    client.send(request);
+    EXPECT_TRUE(client.read_to("data").ends_with("\r\n\r\ndata")) << request;
+  }
+}
+
 TEST(HttpListener, BoundsChunkExtensionsAndTrailers) {
   const auto server = start();
   const std::string endless(1 << 20, 'a');
@@ -172,6 +189,27 @@ TEST(HttpListener, LimitsTheConnectionsOfOneAddressAndServesOthers) {
     got = again.read_to("hello");
   }
   EXPECT_TRUE(got.starts_with("HTTP/1.1 200 ")) << got;
+}
+
+TEST(Metrics, AreServedWhileAnotherAddressHoldsAllItMay) {
+  const MetricsServer metrics({.address = "127.0.0.1", .port = 0}, {}, [](const auto& report) {
+    report({.is_serving = true, .line = "serving"});
+  });
+  const auto connect = [&](std::uint32_t from) {
+    return std::make_unique<Client>(static_cast<std::uint16_t>(metrics.port()), from);
+  };
+  constexpr std::uint32_t greedy = INADDR_LOOPBACK + 1;
+  std::vector<std::unique_ptr<Client>> held;
+  for (int i = 0; i < 60; ++i) {
+    held.push_back(connect(greedy));
+    held.back()->send("GET /metrics HTTP/1.1\r\nHost: n\r\nX: ");
+  }
+  EXPECT_TRUE(held.back()->read_to_close().starts_with("HTTP/1.1 503 "));
+  for (const char* page : {"metrics", "healthz"}) {
+    const auto other = connect(INADDR_LOOPBACK);
+    other->send(std::string("GET /") + page + " HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n");
+    EXPECT_TRUE(other->read_to_close().starts_with("HTTP/1.1 200 ")) << page;
+  }
 }
 
 TEST(HttpListener, LimitsTheBytesOfBodiesOfOneAddressAndServesOthers) {
