@@ -46,8 +46,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
         buffer_{state_.options.head_bytes_max + body_buffer_bytes} {
     beast::error_code ignored;
     tcp_stream().socket().set_option(tcp::no_delay(true), ignored);
-    const auto client = tcp_stream().socket().remote_endpoint(ignored);
-    if (!ignored) client_address_ = client.address().to_string();
   }
   ~Connection() { queue_->close(); }
   Connection(const Connection&) = delete;
@@ -159,7 +157,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const auto& message = head_->get();
     request_ = {};
     context_.reset();
-    request_.client_address = client_address_;
+    request_.client_address = slot_->client().to_string();
     request_.listener = listener_;
     request_.is_head = message.method() == beast_http::verb::head;
     is_head_ = request_.is_head;
@@ -475,7 +473,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<beast_http::request_parser<beast_http::empty_body>> head_;
   std::optional<beast_http::request_parser<beast_http::string_body>> text_;
   std::optional<beast_http::request_parser<SinkBody>> file_;
-  std::string client_address_ = {};
   std::size_t scanned_ = 0;  // bytes of the head
   std::optional<Sha256> head_digest_ = {};
   std::array<char, request_id_bytes> request_id_ = {};  // of a prepared response

@@ -31,7 +31,7 @@ struct Request {
   Headers headers = {};
   std::string body = {};
   std::string body_path = {};       // the file that has the body, if a BodyPlan named one
-  std::string client_address = {};  // numeric
+  std::string client_address = {};  // numeric; of IPv6 its /64, all of which one client may own
   std::size_t listener = 0;         // that it came through: 0 = ServerOptions::listen
   /// SHA-256 of the head of a GET that has nothing else: equal heads are equal requests.
   std::optional<Sha256> head_digest = {};
