@@ -167,6 +167,8 @@ def frames(ours, theirs, gateway):
     return [
         ("own ARP", f"{arp},dl_src={mac},arp_sha={mac},arp_spa={ip},arp_tpa={victim}", True),
         ("ARP probe", f"{arp},dl_src={mac},arp_sha={mac},arp_spa=0.0.0.0,arp_tpa={ip}", True),
+        ("ARP probe for another's address",
+         f"{arp},dl_src={mac},arp_sha={mac},arp_spa=0.0.0.0,arp_tpa={victim}", False),
         ("ARP as the gateway", f"{arp},dl_src={mac},arp_sha={mac},arp_spa={gateway}", False),
         ("ARP as another", f"{arp},dl_src={mac},arp_sha={mac},arp_spa={victim}", False),
         ("ARP of another's MAC", f"{arp},dl_src={mac},arp_sha={other},arp_spa={ip}", False),
@@ -194,6 +196,9 @@ def frames(ours, theirs, gateway):
         ("duplicate address detection",
          f"icmp6,dl_src={mac},dl_dst={ROUTERS},ipv6_src=::,icmpv6_type=135"
          f",nd_target={local}", True),
+        ("duplicate address detection for another",
+         f"icmp6,dl_src={mac},dl_dst={ROUTERS},ipv6_src=::,icmpv6_type=135"
+         f",nd_target={other_local}", False),
         ("own neighbour advertisement",
          f"{ndp},icmpv6_type=136,nd_target={local},nd_tll={mac}", True),
         ("neighbour advertisement for another",

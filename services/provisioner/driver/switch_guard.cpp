@@ -88,8 +88,9 @@ void add_public_guard(std::string& flows, const std::string& number, const PortS
   const std::string& ip = port.guarded_ip;
   const std::string link_local = link_local_of(port.mac);
   add(400, "vlan_tci=0x1000/0x1000", false);
-  for (const auto& sender : {ip, std::string("0.0.0.0")})  // 0.0.0.0 probes for a duplicate
-    add(300, own("arp") + fmt::format(",arp_sha={},arp_spa={}", port.mac, sender), true);
+  add(300, own("arp") + fmt::format(",arp_sha={},arp_spa={}", port.mac, ip), true);
+  // A probe for a duplicate. One for another's address would keep its owner from using it.
+  add(300, own("arp") + fmt::format(",arp_sha={},arp_spa=0.0.0.0,arp_tpa={}", port.mac, ip), true);
   // The switch sees no ICMPv6 type in a fragment: a fragmented router advertisement would pass.
   // Not `ip_frag=yes`: ovs-ofctl diff-flows finds that it differs from itself.
   for (const char* fragment : {"first", "later"})
@@ -106,7 +107,7 @@ void add_public_guard(std::string& flows, const std::string& number, const PortS
   add(280, own("ip") + ",nw_src=" + ip, true);
   add(280, own("udp") + ",nw_src=0.0.0.0,nw_dst=255.255.255.255,tp_src=68,tp_dst=67", true);
   add(280, own("ipv6") + ",ipv6_src=" + link_local, true);
-  add(280, own("icmp6") + ",ipv6_src=::,icmp_type=135", true);
+  add(280, own("icmp6") + ",ipv6_src=::,icmp_type=135,nd_target=" + link_local, true);
 }
 
 std::string unquoted(std::string_view text) {

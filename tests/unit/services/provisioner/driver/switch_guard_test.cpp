@@ -107,6 +107,14 @@ TEST(SwitchGuard, LetsAPublicPortSendFromItsOwnAddressesAlone) {
     EXPECT_TRUE(
         contains("table=0,priority=295,in_port=5,ipv6,ip_frag=" + fragment + ",actions=drop"));
   EXPECT_EQ(flows.find("in_port=5,actions"), flows.npos);
+  // It probes for its own addresses alone.
+  EXPECT_TRUE(
+      contains("table=0,priority=300,in_port=5,arp,dl_src=52:54:00:0a:0b:0c,"
+               "arp_sha=52:54:00:0a:0b:0c,arp_spa=0.0.0.0,arp_tpa=172.30.0.2,"
+               "actions=resubmit(,1)"));
+  EXPECT_TRUE(
+      contains("table=0,priority=280,in_port=5,icmp6,dl_src=52:54:00:0a:0b:0c,ipv6_src=::,"
+               "icmp_type=135,nd_target=fe80::5054:ff:fe0a:b0c,actions=resubmit(,1)"));
 }
 
 /// A node's port in a cluster that Nucleus serves.
