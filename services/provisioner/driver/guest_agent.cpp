@@ -21,6 +21,7 @@ using Json = nlohmann::json;
 namespace {
 
 constexpr int answer_timeout_s = 5;  // of one command to the agent; libvirt counts in seconds
+constexpr int json_depth_max = 16;
 constexpr milliseconds poll_first{2};
 constexpr milliseconds poll_max{100};
 
@@ -31,8 +32,15 @@ std::string bounded_bytes(const std::string& base64) {
   return bytes;
 }
 
+/// Discarded if it is malformed, or nested so deeply that writing it could exhaust the stack.
 Json parsed(const std::string& text) {
-  return Json::parse(text, nullptr, false);
+  bool is_deep = false;
+  const auto watch = [&](int depth, Json::parse_event_t, Json&) {
+    is_deep = is_deep || depth > json_depth_max;
+    return !is_deep;
+  };
+  auto json = Json::parse(text, watch, false);
+  return is_deep ? Json(Json::value_t::discarded) : std::move(json);
 }
 
 std::string text_in(const Json& object, const char* key) {

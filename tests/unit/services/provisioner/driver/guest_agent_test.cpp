@@ -13,6 +13,13 @@ TEST(GuestAgent, RefusesAnswersThatAreNotAReturnObject) {
   EXPECT_EQ(*agent_return(R"({"return":{"pid":7}})"), R"({"pid":7})");
 }
 
+TEST(GuestAgent, RefusesAnswersThatAreNestedDeeply) {
+  constexpr std::size_t depth = 1'000'000;
+  const std::string nested = std::string(depth, '[') + std::string(depth, ']');
+  EXPECT_FALSE(agent_return(R"({"return":{"pid":)" + nested + "}}"));
+  EXPECT_FALSE(command_output(R"({"exited":true,"out-data":)" + nested + "}"));
+}
+
 TEST(GuestAgent, WaitsWhileTheCommandHasNotExited) {
   for (const char* status : {"", "{}", "[]", R"({"exited":false})", R"({"exited":"yes"})",
                              R"({"exited":1,"exitcode":0})"})
