@@ -133,7 +133,9 @@ void Exchange::respond(core::http::Response response) {
   auto once = std::exchange(respond_, nullptr);
   if (!once) return;
   if (see_) std::exchange(see_, nullptr)(response);
-  if (request.method != "GET" && request.method != "HEAD") log_change(response.status);
+  // Of those who are not known, what had an effect: anybody could fill the log otherwise.
+  if (request.method != "GET" && (!who.person_id.empty() || response.status < 400))
+    log_change(response.status);
   if (is_not_modified(response)) {
     const auto& whole = response.prepared ? response.prepared->response : response;
     response = {.status = 304, .headers = {{"ETag", whole.headers.at("ETag")}}};

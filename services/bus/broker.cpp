@@ -177,13 +177,20 @@ class Broker {
     }
     const bool is_accepted = core::is_known(rights);
     observe(is_accepted ? BrokerEvent::key_accepted : BrokerEvent::key_refused);
-    if (!is_accepted) log::warning("peer_refused", {{"address", (*parts)[3]}});
+    if (!is_accepted) log_refusal((*parts)[3]);
     if (is_accepted)
       if (const auto [known, is_new] = rights_.try_emplace(key.data(), rights); !is_new)
         change_rights(known->second, std::move(rights));
     send_parts(zap_,
                {"1.0", (*parts)[1], is_accepted ? "200" : "400", is_accepted ? "OK" : "unknown key",
                 is_accepted ? std::string(key.data()) : "", ""});
+  }
+
+  /// At most once a second, since anybody may connect; the metric counts all.
+  void log_refusal(const std::string& address) {
+    const auto now = options_.unix_s();
+    if (std::exchange(refusal_logged_unix_s_, now) != now)
+      log::warning("peer_refused", {{"address", address}});
   }
 
   /// Parses [connection][topic][envelope][body]; nothing if it is not a message.
@@ -325,6 +332,7 @@ class Broker {
   std::map<std::string, std::string> tcp_peers_ = {};  // name → connection
   bool is_reopening_ = false;                          // tcp_events_ is closed
   std::int64_t next_end_unix_s_ = no_end;              // of the known keys
+  std::int64_t refusal_logged_unix_s_ = -1;
 };
 
 }  // namespace

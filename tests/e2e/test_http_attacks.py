@@ -13,6 +13,7 @@ class Site:
     """A deployment with one node. Its name shows whether a hidden request ran."""
 
     def __init__(self, deployment):
+        self.log = deployment.state / "logs" / "gateway.log"
         deployment.nucleus("cluster", "create", "vc1", "--computes", "1")
         env = deployment.env()
         self.url = env["NUCLEUS_URL"]
@@ -122,3 +123,16 @@ def test_malformed_requests_are_refused(site, request_):
     answer = site.send(request_)
     assert answer == b"" or answer.split()[1].startswith(b"4"), answer[:200]
     assert answer.count(b"HTTP/1.1 ") <= 1
+
+
+def test_who_has_no_credential_writes_nothing_into_the_log(site):
+    long = b"/v2/clusters/" + b"a" * 10_000
+    before = site.log.stat().st_size
+    requests = [b"%s %s HTTP/1.1\r\nHost: n\r\nContent-Length: 0\r\n%s\r\n" % (method, path, more)
+                for method in (b"POST", b"PUT", b"PATCH", b"DELETE")
+                for path in (long, b"/v2/clusters", b"/v1/image", b"/rest-auth/login/",
+                             b"/v2/session")
+                for more in (b"", b"Authorization: Token " + b"0" * 40 + b"\r\n")]
+    for request in requests:
+        assert b"HTTP/1.1 4" in site.send(request), request
+    assert site.log.stat().st_size == before
