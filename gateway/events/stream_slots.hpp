@@ -1,5 +1,5 @@
-// Limits the number of open event streams: in all, per person, and some reserved for operators.
-// From any thread.
+// Limits the number of open event streams, or of downloads: in all, per person, and some reserved
+// for operators. From any thread.
 #pragma once
 
 #include <map>

@@ -1,6 +1,7 @@
 // v2: recordings of consoles.
 #include "messages/recordings.hpp"
 
+#include "gateway/events/stream_slots.hpp"
 #include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
 
@@ -9,7 +10,7 @@ namespace nucleus::gateway {
 namespace {
 
 constexpr std::size_t queued_bytes_max = 256 * 1024;  // for one client, beside a part
-constexpr long downloads_max = 64;                    // at the same time
+constexpr StreamSlots::Limits downloads{.all = 64, .per_person = 8, .reserved = 8};
 constexpr core::Milliseconds drain_look{20};
 
 msg::ListRecordings one_of_path(const Exchange& exchange) {
@@ -45,17 +46,20 @@ void remove_recording(const ExchangePtr& exchange) {
                 [exchange](const msg::Done&) { exchange->reply_nothing(); });
 }
 
-/// Sends a file of known size part by part. A client that reads slowly is waited for: no more than
-/// a part and `queued_bytes_max` are in memory.
+/// Sends a file of known size part by part, each only while the right to it lasts. A client that
+/// reads slowly is waited for: no more than a part and `queued_bytes_max` are in memory.
 class Download : public std::enable_shared_from_this<Download> {
  public:
-  Download(core::Loop& loop, core::Bus& bus, msg::ReadRecording request, std::uint64_t size,
-           std::string trace_id, std::shared_ptr<void> slot)
+  Download(core::Loop& loop, core::Bus& bus, const msg::Recording& recording,
+           const Exchange& exchange, StreamSlots::Slot slot)
       : loop_{loop},
         bus_{bus},
-        request_{std::move(request)},
-        size_{size},
-        trace_id_{std::move(trace_id)},
+        request_{.recording_id = recording.recording_id},
+        size_{recording.size_bytes},
+        credential_{.person_id = exchange.who.person_id,
+                    .token_id = exchange.who.token_id,
+                    .person_uid = exchange.who.person_uid},
+        trace_id_{exchange.id()},
         slot_{std::move(slot)} {}
 
   /// On the server's thread.
@@ -70,6 +74,14 @@ class Download : public std::enable_shared_from_this<Download> {
     if (to_->queued_bytes() > (request_.offset < size_ ? queued_bytes_max : 0))
       return loop_.after(drain_look, [self = shared_from_this()] { self->read(); });
     if (request_.offset >= size_) return to_->close();
+    bus_.call(credential_, {.trace_id = trace_id_},
+              [self = shared_from_this()](const core::Result<msg::Principal>& who) {
+                if (!who || !msg::may(*who, msg::Right::console)) return self->to_->close();
+                self->read_as(msg::viewer_of(*who));
+              });
+  }
+  void read_as(msg::Viewer viewer) {
+    request_.viewer = std::move(viewer);
     bus_.call(request_, {.trace_id = trace_id_},
               [self = shared_from_this()](core::Result<msg::RecordingPart> part) {
                 self->take(std::move(part));
@@ -87,13 +99,13 @@ class Download : public std::enable_shared_from_this<Download> {
   core::Bus& bus_;
   msg::ReadRecording request_;
   std::uint64_t size_;
+  msg::RecheckCredential credential_;
   std::string trace_id_;
-  std::shared_ptr<void> slot_;
+  StreamSlots::Slot slot_;
   std::shared_ptr<core::http::Stream> to_ = {};
 };
 
-/// `slots`: each download holds it.
-void download_recording(core::Runtime& runtime, const std::shared_ptr<void>& slots,
+void download_recording(core::Runtime& runtime, const std::shared_ptr<StreamSlots>& slots,
                         const ExchangePtr& exchange) {
   exchange->ask(one_of_path(*exchange), [&runtime, slots, exchange](const msg::Recordings& found) {
     const auto& recording = found.recordings.front();
@@ -103,14 +115,12 @@ void download_recording(core::Runtime& runtime, const std::shared_ptr<void>& slo
                                   ? "it is being recorded: read it after the console is closed"
                                   : "the recording's file is missing",
                               "recording_id");
-    if (slots.use_count() > downloads_max)
+    auto slot = slots->take(exchange->who);
+    if (!slot)
       return exchange->refuse(core::ErrorCode::no_capacity, "too many downloads; try again");
     const auto name = recording.node_name + "-" + recording.recording_id + ".cast";
-    const auto download =
-        std::make_shared<Download>(runtime.loop, runtime.bus,
-                                   msg::ReadRecording{.recording_id = recording.recording_id,
-                                                      .viewer = msg::viewer_of(exchange->who)},
-                                   recording.size_bytes, exchange->id(), slots);
+    const auto download = std::make_shared<Download>(runtime.loop, runtime.bus, recording,
+                                                     *exchange, std::move(slot));
     exchange->respond(
         {.status = 200,
          .headers = {{"Content-Type", "application/x-asciicast"},
@@ -135,7 +145,7 @@ void add_v2_recording_routes(Router& router, core::Runtime& runtime, EventStream
       .takes({"project_id", "cluster_id", "node_name", "watch"});
   router.add("GET", one, msg::Right::read, get_recording).takes({"fields"});
   router.add("GET", one + "/content", msg::Right::console,
-             [&runtime, slots = std::shared_ptr<void>(std::make_shared<int>())](
+             [&runtime, slots = std::make_shared<StreamSlots>(downloads)](
                  const ExchangePtr& exchange) { download_recording(runtime, slots, exchange); });
   router.add("DELETE", one, msg::Right::define, remove_recording);
 }

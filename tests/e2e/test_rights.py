@@ -1,11 +1,13 @@
 """The rights of persons, roles and tokens, enforced on every route and for the whole duration of a
 request, an upload or a console session."""
+import contextlib
 import json
 
 import pytest
 
 from conftest import BIN, wait_until
 from http_client import Client
+from recordings import plant
 
 DOCUMENT = json.loads((BIN / "portal" / "openapi.json").read_text())
 RIGHTS = ["read", "power", "console", "images", "define", "people", "operate"]
@@ -127,6 +129,36 @@ def test_an_upload_ends_with_the_right_to_it(shared, operator):
         answer = person.ask("PUT", path + "?format=raw", data=body(end_right))
         assert answer.status_code == status, answer.text
         assert operator.ask("GET", path).status_code == 404
+
+
+def read_slowly(client, path):
+    """A connection that has asked for the path and has read the first bytes of its answer."""
+    line = client.connect(receive_bytes=4096)
+    line.sendall(f"GET {path} HTTP/1.1\r\nHost: n\r\n"
+                 f"Authorization: Token {client.token}\r\n\r\n".encode())
+    return line, line.recv(4096)
+
+
+def test_downloads_end_with_the_right_to_them_and_leave_room_for_others(shared, operator):
+    path = "/v2/recordings/" + plant(shared, operator, "physics",
+                                     output=[(0.5, "x" * 60_000)] * 300) + "/content"
+    person = define_person(operator, shared, "dora", "trainer", "physics")
+    whole = operator.ask("GET", path)
+    assert whole.status_code == 200 and len(whole.content) > 18_000_000
+    with contextlib.ExitStack() as stack:
+        for number in range(8):
+            line, begin = read_slowly(person, path)
+            stack.enter_context(line)
+            assert begin.startswith(b"HTTP/1.1 200 "), (number, begin)
+        refused = person.ask_on_new_connection("GET", path)
+        assert refused.status_code == 503, "a person has so many downloads"
+        assert operator.ask("HEAD", path).status_code == 200
+        assert operator.ask("DELETE", "/v2/people/dora").status_code == 204
+        received = len(begin)
+        with contextlib.suppress(ConnectionResetError):
+            while part := line.recv(1 << 20):
+                received += len(part)
+        assert received < len(whole.content)
 
 
 def test_a_stored_answer_does_not_reach_a_later_person_of_the_same_name(shared, operator):
