@@ -196,11 +196,11 @@ void Service::use_up(const std::string& ticket, const StoredTicket& stored,
                         .epoch = taken->epoch,
                         .person_id = taken->person_id,
                         .session_id = session.session_id,
-                        .may_take_over = msg::may(who, msg::Right::define),
                         .project_id = taken->project_id,
                         .cluster_id = taken->cluster_id,
                         .node_name = taken->node_name,
                         .recorded = recordings_.recorded_up_to(taken->node_id)};
+        console.right->let_take_over(msg::may(who, msg::Right::define));
         open_.push_back({*taken, session.session_id, who.expires_unix_s, console.right});
         // The right may have ended after it was checked.
         recheck(open_.back());
@@ -273,7 +273,9 @@ void Service::recheck(const Open& open) {
   if (open.right.expired()) return;
   ask_registry(open.ticket, [this, open](const core::Result<msg::Principal>& who) {
     const auto right = open.right.lock();
-    if (!right || (who && has_right(*who, open.ticket))) return;
+    if (!right) return;
+    if (who && has_right(*who, open.ticket))
+      return right->let_take_over(msg::may(*who, msg::Right::define));
     if (who || who.error().code == ErrorCode::unauthenticated) return right->end();
     runtime_.loop.after(recheck_again, [this, open] { recheck(open); });
   });

@@ -1,7 +1,8 @@
-// The right to a session that is open or being opened. It may end on any thread; the session then
-// ends on its own.
+// The right to a session that is open or being opened. It may change and end on any thread; the
+// session then ends on its own.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <utility>
@@ -10,6 +11,9 @@ namespace nucleus::console {
 
 class SessionRight {
  public:
+  /// Whether the viewer may take the writer's role from anybody.
+  bool may_take_over() const { return may_take_over_; }
+  void let_take_over(bool may) { may_take_over_ = may; }
   /// Calls `handler` once when the right ends; at once if it has ended.
   void on_end(std::function<void()> handler) {
     {
@@ -35,6 +39,7 @@ class SessionRight {
   std::mutex mutex_;
   bool has_ended_ = false;
   std::function<void()> handler_ = {};
+  std::atomic<bool> may_take_over_ = false;
 };
 
 }  // namespace nucleus::console

@@ -137,6 +137,30 @@ TEST_F(ConsoleViewers, LetsAnAdminTakeOver) {
   EXPECT_EQ(admin->read_to("x"), "x");
 }
 
+TEST_F(ConsoleViewers, LetsNobodyTakeOverWhoIsNoAdminAnyMore) {
+  ConsoleSocket qemu(socket_of("n1"), "login: ");
+  start();
+  credentials_.tokens["t1"].rights = {msg::Right::console, msg::Right::define};
+  const auto former = attach(issue());
+  former->read_text_to("roles");
+  const auto writer = attach(issue("n1", ConsoleKind::serial, "h1", "p2"), "?from=end");
+  const auto hand_over = [&] {
+    former->write_text(R"({"type":"hand-over","to":2})");
+    former->read_text_to("p1 handed over");
+  };
+  hand_over();
+  change_credentials([](Credentials& known) { known.tokens["t1"].rights = {msg::Right::console}; });
+  std::string answer;
+  const auto end = std::chrono::steady_clock::now() + wait_timeout;
+  do {
+    former->write_text(R"({"type":"take-over"})");
+    answer = former->read_text_to(" over");
+    if (answer.find("p1 took over") != std::string::npos) hand_over();
+  } while (answer.find("may take over") == std::string::npos &&
+           std::chrono::steady_clock::now() < end);
+  EXPECT_NE(answer.find("only an admin of the project may take over: ask p2"), std::string::npos);
+}
+
 TEST_F(ConsoleViewers, ResumesAtAnOffsetWithNothingLostOrDoubled) {
   ConsoleSocket qemu(socket_of("n1"), "login: ");
   start();

@@ -32,7 +32,6 @@ struct Console {
   std::uint64_t epoch = 0;  // of the domain; 0 = any
   msg::PersonId person_id = {};
   std::string session_id = {};
-  bool may_take_over = false;  // the writer's role from anybody
   msg::ProjectId project_id = {};
   msg::ClusterId cluster_id = {};
   std::string node_name = {};

@@ -46,7 +46,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::uint64_t number() const { return number_; }
   const std::string& person() const { return console_.person_id.value; }
   bool may_write() const { return !console_.attachment.is_read_only; }
-  bool may_take_over() const { return console_.may_take_over; }
+  bool may_take_over() const { return console_.right->may_take_over(); }
   /// Reports the role to the service.
   void report();
   void show_roles(const std::string& reason);
