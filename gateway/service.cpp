@@ -25,7 +25,7 @@ std::string base_url(const Config& config, const core::http::Request& request) {
   const std::string host = request.header("Host");
   const bool is_host =
       !host.empty() && host.size() <= 255 && std::ranges::all_of(host, [](unsigned char c) {
-        return std::isalnum(c) || c == '.' || c == ':' || c == '-' || c == '[' || c == ']';
+        return std::isalnum(c) || std::string_view(".:-_[]").contains(static_cast<char>(c));
       });
   return (config.http.listen.certificate ? "https://" : "http://") +
          (is_host ? host : config.http.listen.endpoint.text());
@@ -229,8 +229,9 @@ void Service::authenticate(const ExchangePtr& exchange, msg::Right needs,
       credential_or_session(*exchange, is_head ? BodyState::pending : BodyState::read);
   if (!credential) return exchange->refuse(credential.error());
   const auto admit = [exchange, needs, next = std::move(next)](msg::Principal who) {
-    if (!msg::may(who, needs)) return exchange->refuse_right(needs);
-    next(std::move(who));
+    if (msg::may(who, needs)) return next(std::move(who));
+    exchange->who = std::move(who);  // whose refused change is logged
+    exchange->refuse_right(needs);
   };
   const auto refuse = [exchange](const core::Error& error) { exchange->refuse(error); };
   if (const auto* token = std::get_if<msg::CheckToken>(&*credential))

@@ -326,8 +326,9 @@ def test_a_missing_slash_is_redirected_with_the_query_kept(site):
         reply = site.ask("GET", path + "?state=running")
         assert reply.status == 301
         assert reply.headers["location"] == f"{site.base}{path}/?state=running"
-    reply = site.ask("GET", "/v1/cluster", "-H", "Host: [::1]:8080")
-    assert reply.headers["location"] == "http://[::1]:8080/nucleus/v1/cluster/"
+    for host in ("[::1]:8080", "nucleus_gateway_1:8080"):
+        reply = site.ask("GET", "/v1/cluster", "-H", "Host: " + host)
+        assert reply.headers["location"] == f"http://{host}/nucleus/v1/cluster/"
 
 
 def test_an_invalid_credential_is_401_with_json(site):
