@@ -8,6 +8,7 @@
 #include "core/digest/digest.hpp"
 #include "gateway/json/numbers.hpp"
 #include "gateway/routing/lookups.hpp"
+#include "messages/text.hpp"
 
 namespace nucleus::gateway {
 
@@ -144,6 +145,8 @@ core::Result<msg::Page> read_page(const Exchange& exchange) {
     page.limit = *limit;
   }
   if (auto broken = msg::check(page)) return std::unexpected(*broken);
+  if (msg::check_line("after", page.after, page.after.size()))
+    return std::unexpected(msg::invalid("after", "after is not a cursor of this list"));
   return page;
 }
 

@@ -108,6 +108,8 @@ core::Result<msg::Recording> RecordingBook::find(const std::string& id,
 core::Result<msg::Recordings> RecordingBook::list(const msg::ListRecordings& request,
                                                   core::Context&) {
   if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
+  if (const auto& after = request.page.after; !after.empty() && !msg::is_name(after))
+    return std::unexpected(msg::invalid("after", "after is not a cursor of this list"));
   if (!request.recording_id.empty()) {
     const auto found = find(request.recording_id, request.viewer);
     if (!found) return std::unexpected(found.error());
