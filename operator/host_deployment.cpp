@@ -15,6 +15,7 @@
 #include "operator/processes.hpp"
 #include "operator/run_ip.hpp"
 #include "operator/run_ovs.hpp"
+#include "operator/security_driver.hpp"
 #include "operator/supervisor.hpp"
 
 namespace nucleus::operator_ {
@@ -117,15 +118,19 @@ void add_switch(std::vector<Child>& children, const StateDirectory& state,
   children.push_back(std::move(vswitchd));
 }
 
-/// In the machine's own network, if its switch is there.
+/// In the machine's own network, if its switch is there. The variable is set for AppArmor alone, so
+/// that nothing differs where there is none.
 void add_libvirtd(std::vector<Child>& children, const StateDirectory& state,
                   const HostDeployment& host, const std::string& programs) {
-  children.push_back(
-      {.name = "libvirtd",
-       .argv = {programs + "/private_libvirtd", state.file("libvirt"), switch_folder(state, host),
-                host.ovs_directory.empty() ? host.network_namespace : "", host.image_folder,
-                host.volume_folder, state.file("provisioner")},
-       .is_infrastructure = true});
+  Child libvirtd{
+      .name = "libvirtd",
+      .argv = {programs + "/private_libvirtd", state.file("libvirt"), switch_folder(state, host),
+               host.ovs_directory.empty() ? host.network_namespace : "", host.image_folder,
+               host.volume_folder, state.file("provisioner")},
+      .is_infrastructure = true};
+  if (const auto driver = find_security_driver("/", state.root()); driver.name != "none")
+    libvirtd.environment = {"LIBVIRT_SECURITY_DRIVER=" + driver.name};
+  children.push_back(std::move(libvirtd));
 }
 
 /// Adds the host's bridge to the machine's own switch, with the settings of a private one's.

@@ -9,6 +9,7 @@
 #include "core/runtime/child_process.hpp"
 #include "operator/deployment.hpp"
 #include "operator/run_ovs.hpp"
+#include "operator/security_driver.hpp"
 #include "operator/uplink.hpp"
 
 namespace nucleus::operator_ {
@@ -77,7 +78,7 @@ class Examination {
                                         ? "sudo nucleus join"
                                         : "sudo nucleus up, or nucleus up --simulated --hosts 4");
     if (host_.libvirt_uri.empty())
-      require_program("libvirtd", "libvirt-daemon-system libvirt-daemon-driver-qemu");
+      check_private_libvirtd();
     else
       check_libvirtd();
     require_program("virsh", "libvirt-clients");
@@ -103,6 +104,14 @@ class Examination {
     if (access("/dev/kvm", R_OK | W_OK) != 0)
       warning("/dev/kvm cannot be opened: nodes use slow software emulation",
               "modprobe kvm_intel or kvm_amd; enable virtualization in the firmware");
+  }
+
+  void check_private_libvirtd() {
+    require_program("libvirtd", "libvirt-daemon-system libvirt-daemon-driver-qemu");
+    if (const auto driver = find_security_driver("/", state_.root()); driver.name == "none")
+      warning("QEMU runs as an unprivileged user in its sandbox, but without AppArmor: " +
+                  driver.reason,
+              driver.solution);
   }
 
   /// The machine's own.
