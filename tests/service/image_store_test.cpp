@@ -136,6 +136,27 @@ TEST_F(ImageStore, PassesTheDeclaredFormatToEveryTool) {
   EXPECT_EQ(qemu_img.runs().find("info"), std::string::npos);
 }
 
+TEST_F(ImageStore, PublishesACopyThatNobodyElseCanWrite) {
+  start(false);
+  const auto ticket = begin("p/disk");
+  ASSERT_TRUE(ticket);
+  const std::string checked(65'536, 'x');
+  std::ofstream sender(ticket->path, std::ios::binary);
+  sender << checked << std::flush;
+  ASSERT_TRUE(ask(msg::FinishUpload{.upload_id = ticket->upload_id}));
+  sender.seekp(0);
+  sender << std::string(checked.size(), 'y') << std::flush;
+  std::size_t disks = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder_.file("images"))) {
+    if (!entry.is_regular_file() || entry.file_size() != checked.size()) continue;
+    std::ostringstream content;
+    content << std::ifstream(entry.path(), std::ios::binary).rdbuf();
+    EXPECT_TRUE(content.str() == checked) << entry.path();
+    ++disks;
+  }
+  EXPECT_EQ(disks, 1U);
+}
+
 TEST_F(ImageStore, RefusesAFileThatIsTooLarge) {
   start(false);
   const auto ticket = begin("p/disk");

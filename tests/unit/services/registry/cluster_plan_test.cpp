@@ -51,6 +51,18 @@ TEST(ClusterPlan, WidensNumbersIfTwoDigitsAreTooFew) {
   EXPECT_EQ(compute_name("c", 4095, 4096), "vm-c-4095");
 }
 
+TEST(ClusterPlan, NamesAddedNodesAsWideAsThoseThatTheClusterHas) {
+  const auto cluster = plan(a_request(2));
+  ASSERT_TRUE(cluster);
+  const auto added = plan_more_nodes(cluster->cluster, cluster->nodes, {.count = 260},
+                                     [] { return msg::NodeId{"n-new"}; });
+  ASSERT_TRUE(added);
+  EXPECT_EQ(added->front().name, "vm-vc1-02");
+  EXPECT_EQ((*added)[97].name, "vm-vc1-99");
+  EXPECT_EQ((*added)[98].name, "vm-vc1-100");
+  EXPECT_EQ(added->back().name, "vm-vc1-261");
+}
+
 TEST(ClusterPlan, GivesEveryNodeItsOwnIdAndName) {
   const auto cluster = plan(a_request(4096));
   ASSERT_TRUE(cluster);
