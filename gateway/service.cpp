@@ -9,6 +9,7 @@
 #include "gateway/iri/routes.hpp"
 #include "gateway/json/numbers.hpp"
 #include "gateway/v1/routes.hpp"
+#include "gateway/v2/resource.hpp"
 #include "gateway/v2/routes.hpp"
 
 namespace nucleus::gateway {
@@ -57,6 +58,16 @@ std::string target_with_slash(const Route& route, const core::http::Request& req
       !route.pattern.ends_with('/') || mark == 0 || request.target[mark - 1] == '/')
     return {};
   return request.target.substr(0, mark) + "/" + request.target.substr(mark);
+}
+
+/// The body of a removal is empty, or says that it is only to be planned: a misspelled `plan` must
+/// not remove anything.
+core::Result<void> check_removal(const Route& route, const Exchange& exchange) {
+  if (exchange.request.method != "DELETE" || !route.pattern.starts_with("/v2/")) return {};
+  const bool has_plan = route.parameters.contains("plan");
+  const auto body = has_plan ? read_body(exchange, {"plan"}) : read_body(exchange, {});
+  if (!body) return std::unexpected(body.error());
+  return {};
 }
 
 /// The response to a request that was refused before any route was looked up.
@@ -200,6 +211,8 @@ void Service::handle(core::http::Request request, std::shared_ptr<void> kept,
     return exchange->refuse(read.error());
   const Route& route = *match.route;
   if (auto checked = check_query(route, exchange->request); !checked)
+    return exchange->refuse(checked.error());
+  if (auto checked = check_removal(route, *exchange); !checked)
     return exchange->refuse(checked.error());
   if (const auto target = target_with_slash(route, exchange->request); !target.empty())
     return exchange->reply_text(301, "", "text/html; charset=utf-8",

@@ -200,6 +200,16 @@ def test_a_parameter_that_is_unknown_or_given_twice_is_refused(site, method, pat
     assert site.state() == before
 
 
+@pytest.mark.parametrize("path", [one.values[1] for one in queries() if one.values[0] == "delete"])
+def test_a_removal_takes_no_fields(site, path):
+    before = site.state()
+    for body in ('{"nonsense": true}', '{"Plan": true}', '["plan"]', "plan"):
+        answer = site.operator.ask("DELETE", path.format(**site.ids), data=body)
+        assert answer.status_code == 400, (body, answer.text)
+        assert answer.json()["field"] in ("nonsense", "Plan", "body")
+    assert site.state() == before
+
+
 def gets():
     """The path of each GET that needs a credential."""
     for path, methods in DOCUMENT["paths"].items():
