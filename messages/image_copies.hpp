@@ -6,8 +6,8 @@
 
 namespace nucleus::msg {
 
-/// How much of the image under a node's disk is on its host. The rest is copied while the node
-/// runs, and read from elsewhere until then.
+/// How much of the image under a node's disk is on the node's host. The rest is copied while the
+/// node runs.
 struct ImageCopy {
   NodeId node_id = {};
   std::uint64_t copied_bytes = 0;  // 0..total_bytes, without chunks of zeros

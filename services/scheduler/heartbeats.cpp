@@ -31,9 +31,27 @@ bool Heartbeats::take(const msg::ReportHost& report, std::int64_t now_ms,
   for (const auto& node : report.idle_nodes)
     host.idle[node.node_id] = {.epoch = node.epoch,
                                .since_unix_s = now_unix_ms / 1000 - node.idle_s};
+  host.image_copies.clear();
+  for (const auto& copy : report.image_copies) host.image_copies[copy.node_id] = copy;
   const bool is_restarted = host.boot_id != report.boot_id;
   host.boot_id = report.boot_id;
   return is_restarted;
+}
+
+std::vector<msg::NodeId> Heartbeats::begun_copies(const msg::ReportHost& report) const {
+  std::vector<msg::NodeId> begun;
+  for (const auto& copy : report.image_copies)
+    if (!image_copy(report.host_id, copy.node_id)) begun.push_back(copy.node_id);
+  return begun;
+}
+
+std::optional<msg::ImageCopy> Heartbeats::image_copy(const msg::HostId& id,
+                                                     const msg::NodeId& node_id) const {
+  const auto host = hosts_.find(id);
+  if (host == hosts_.end()) return std::nullopt;
+  const auto copy = host->second.image_copies.find(node_id);
+  if (copy == host->second.image_copies.end()) return std::nullopt;
+  return copy->second;
 }
 
 Heartbeats::Overdue Heartbeats::overdue(std::int64_t now_ms) const {

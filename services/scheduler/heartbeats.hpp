@@ -35,6 +35,10 @@ class Heartbeats {
   void describe(msg::Host& host) const;
   /// The oldest of the last complete checks of these hosts; 0 if one has none.
   std::int64_t checked_unix_s(const std::set<msg::HostId>& hosts) const;
+  /// The nodes whose image is being copied by this report, and was not by the last one.
+  std::vector<msg::NodeId> begun_copies(const msg::ReportHost& report) const;
+  /// How far the host has copied the node's image; none if it is complete, or nothing is known.
+  std::optional<msg::ImageCopy> image_copy(const msg::HostId& id, const msg::NodeId& node_id) const;
   Overdue overdue(std::int64_t now_ms) const;
 
   bool has_reported(const msg::HostId& id) const;
@@ -66,6 +70,7 @@ class Heartbeats {
       std::int64_t since_unix_s = 0;
     };
     std::map<msg::NodeId, Idle> idle = {};
+    std::map<msg::NodeId, msg::ImageCopy> image_copies = {};
   };
 
   const Config config_;

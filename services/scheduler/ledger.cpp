@@ -153,6 +153,9 @@ core::Transaction Ledger::write(Plan& plan, const core::Context& context) {
   for (const auto& [id, stored] : changes.hosts)
     if (!stored) transaction.emit(msg::HostRemoved{id});
   for (const auto& node : shown.nodes) transaction.emit(msg::NodeChanged{node});
+  for (const auto& id : plan.shown_again)
+    if (const auto* node = view_.node(id); node && !changes.nodes.contains(id))
+      transaction.emit(msg::NodeChanged{status_of(*node, view_.computeset(node->computeset_id))});
   for (const auto& isolation : shown.isolations) transaction.emit(msg::IsolationChanged{isolation});
   for (const auto& [id, stored] : changes.allocations)
     if (stored) emit_allocation(transaction, view_.allocation(id), stored->allocation);

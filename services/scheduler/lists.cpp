@@ -149,6 +149,13 @@ core::Result<msg::ClusterIsolations> Service::list_isolations(const msg::ListIso
   return msg::ClusterIsolations{.clusters = page.take(), .next = page.next()};
 }
 
+/// With what heartbeats alone say of it.
+msg::NodeStatus Service::status_now(const StoredNode& node) const {
+  auto status = status_of(node, view_.computeset(node.computeset_id));
+  status.image_copy = heartbeats_.image_copy(node.host_id, node.definition.node_id);
+  return status;
+}
+
 core::Result<msg::NodeStatuses> Service::list_node_statuses(const msg::ListNodeStatuses& request,
                                                             core::Context&) {
   if (auto broken = msg::check(request.page)) return std::unexpected(*broken);
@@ -156,8 +163,7 @@ core::Result<msg::NodeStatuses> Service::list_node_statuses(const msg::ListNodeS
     const auto node =
         find_node(view_, request.viewer, {.cluster_id = request.cluster_id, .name = request.name});
     if (!node) return std::unexpected(node.error());
-    return msg::NodeStatuses{
-        .nodes = {status_of(**node, view_.computeset((*node)->computeset_id))}};
+    return msg::NodeStatuses{.nodes = {status_now(**node)}};
   }
   const auto after = position_in(request.page.after, request.cluster_id);
   if (!after) return std::unexpected(after.error());
@@ -174,8 +180,8 @@ core::Result<msg::NodeStatuses> Service::list_node_statuses(const msg::ListNodeS
       const auto& node = *view_.node(at->second);
       if (!msg::sees(request.viewer, node.definition.project_id)) continue;
       const auto index = std::to_string(at->first);
-      is_full = !page.add(status_of(node, view_.computeset(node.computeset_id)),
-                          request.cluster_id.empty() ? id.value + "/" + index : index);
+      is_full =
+          !page.add(status_now(node), request.cluster_id.empty() ? id.value + "/" + index : index);
     }
   }
   return msg::NodeStatuses{.nodes = page.take(), .next = page.next()};

@@ -37,10 +37,11 @@ class Service {
   const View& view() const { return view_; }
 
  private:
-  // service.cpp
+  // reports.cpp
   core::Result<msg::HostLease> report_host(const msg::ReportHost& report, core::Context& context);
   core::Result<msg::DomainsReported> report_domains(const msg::ReportDomains& report,
                                                     core::Context& context);
+  // service.cpp
   core::Result<msg::NodeStatus> power_node(const msg::PowerNode& request, core::Context& context);
   core::Result<msg::Done> power_nodes(const msg::PowerNodes& request, core::Context& context);
   core::Result<msg::Computeset> start_computeset(const msg::StartComputeset& request,
@@ -123,6 +124,7 @@ class Service {
   core::Result<msg::Hosts> list_hosts(const msg::ListHosts& request, core::Context& context);
   core::Result<msg::ClusterIsolations> list_isolations(const msg::ListIsolations& request,
                                                        core::Context& context);
+  msg::NodeStatus status_now(const StoredNode& node) const;
   core::Result<msg::NodeStatuses> list_node_statuses(const msg::ListNodeStatuses& request,
                                                      core::Context& context);
   void list_computesets(const msg::ListComputesets& request, core::Context& context,

@@ -1,6 +1,7 @@
 // The scheduler's lists on a real bus and Redis: each ends, page by page, whatever its length.
 #include <gtest/gtest.h>
 
+#include "messages/chunks.hpp"
 #include "tests/service/scheduler_room.hpp"
 
 namespace nucleus::tests {
@@ -208,6 +209,50 @@ TEST_F(SchedulerLists, RefuseAPageThatIsTooLarge) {
   start();
   EXPECT_EQ(ask(msg::ListHosts{.page = {.limit = 1'001}}).error().field, "limit");
   EXPECT_EQ(ask(msg::ListUsage{.page = {.limit = 1'001}}).error().field, "limit");
+}
+
+TEST_F(SchedulerLists, OfNodesSayHowFarTheirImagesAreCopied) {
+  start();
+  Events events(deployment_);
+  Host host(deployment_, "h1");
+  ASSERT_TRUE(host.report());
+  define("c", 0);
+  ASSERT_TRUE(power("c-0", PowerAction::poweron));
+  const auto grant = host.wait_for_grant("c-0");
+  ASSERT_TRUE(grant);
+  ASSERT_TRUE(host.report_domain(*grant, msg::DomainState::running));
+  ASSERT_TRUE(becomes("c", 0, msg::NodeState::active));
+  EXPECT_FALSE(state_of("c").image_copy);
+  auto report = host.a_report();
+  report.image_copies = {
+      {.node_id = {"c-0"}, .copied_bytes = 1, .total_bytes = 4, .bytes_per_s = 2}};
+  const auto changed = events.all<msg::NodeChanged>().size();
+  ASSERT_TRUE(host.report(report));
+  ASSERT_TRUE(state_of("c").image_copy);
+  EXPECT_EQ(*state_of("c").image_copy, report.image_copies.front());
+  EXPECT_EQ(ask(msg::ListNodeStatuses{.viewer = as_operator, .cluster_id = {"c"}, .name = "c-0"})
+                ->nodes.front()
+                .image_copy,
+            report.image_copies.front());
+  EXPECT_TRUE(eventually([&] { return events.all<msg::NodeChanged>().size() == changed + 1; }))
+      << "answers that do not have it are old";
+  report.image_copies.front().copied_bytes = 3;
+  ASSERT_TRUE(host.report(report));
+  EXPECT_EQ(state_of("c").image_copy->copied_bytes, 3U);
+  EXPECT_EQ(events.all<msg::NodeChanged>().size(), changed + 1) << "progress is no event";
+  for (auto wrong : {msg::ImageCopy{.copied_bytes = 5, .total_bytes = 4},
+                     msg::ImageCopy{.total_bytes = msg::content_bytes_max + 1},
+                     msg::ImageCopy{.reason = "two\nlines"}}) {
+    auto broken = report;
+    broken.image_copies = {wrong};
+    EXPECT_EQ(host.report(broken).error().field, "image_copies");
+  }
+  auto many = report;
+  many.image_copies.resize(msg::image_copies_max + 1);
+  EXPECT_EQ(host.report(many).error().field, "image_copies");
+  report.image_copies.clear();
+  ASSERT_TRUE(host.report(report));
+  EXPECT_FALSE(state_of("c").image_copy) << "it is complete";
 }
 
 }  // namespace

@@ -17,10 +17,12 @@ struct Plan {
   std::map<msg::HostId, std::set<msg::NodeId>> grants = {};
   /// Reports of provisioners that take effect, to be emitted.
   std::vector<msg::DomainChanged> observed = {};
+  /// Nodes that an event shows although no record changes.
+  std::set<msg::NodeId> shown_again = {};
   /// Something that waits may find room now.
   bool wants_pass = false;
 
-  bool empty() const { return changes.empty() && grants.empty(); }
+  bool empty() const { return changes.empty() && grants.empty() && shown_again.empty(); }
 };
 
 }  // namespace nucleus::scheduler
