@@ -18,6 +18,7 @@ constexpr std::string_view path_start = "/base/";
 constexpr std::string_view uploads_path_start = "/uploads/";
 constexpr std::string_view chunks_path = "/chunks";  // after /base/CONTENT/disk
 constexpr std::string_view hosts_path = "/hosts";
+constexpr std::string_view working_set_path = "/working-set";
 constexpr std::size_t readers = 4;
 
 http::Response refusal(int status, const std::string& detail) {
@@ -25,8 +26,20 @@ http::Response refusal(int status, const std::string& detail) {
                           .headers = {{"Content-Type", "text/plain; charset=utf-8"}},
                           .body = detail + "\n"};
   if (status == 401) response.headers["WWW-Authenticate"] = "Bearer";
-  if (status == 405) response.headers["Allow"] = "GET, HEAD";
   return response;
+}
+
+/// What a part may be requested with.
+std::string methods_of(const core::Result<FileRequest>& asked) {
+  const auto part = asked ? asked->part : FilePartKind::whole;
+  if (part == FilePartKind::hosts) return "POST";
+  return part == FilePartKind::working_set ? "GET, PUT" : "GET, HEAD";
+}
+
+bool is_allowed(const http::Request& request, const core::Result<FileRequest>& asked) {
+  const auto part = asked ? asked->part : FilePartKind::whole;
+  if (part == FilePartKind::hosts) return request.method == "POST";
+  return request.method == "GET" || (part == FilePartKind::working_set && request.method == "PUT");
 }
 
 http::Response refusal(const core::Error& error) {
@@ -88,8 +101,8 @@ bool parse_part(std::string_view rest, const http::Request& request, FileRequest
     return true;
   }
   if (!request.query.empty()) return false;
-  if (rest == hosts_path) {
-    parsed.part = FilePartKind::hosts;
+  if (rest == hosts_path || rest == working_set_path) {
+    parsed.part = rest == hosts_path ? FilePartKind::hosts : FilePartKind::working_set;
     return true;
   }
   if (!rest.starts_with(chunks_path) || rest.size() <= chunks_path.size() + 1) return false;
@@ -163,9 +176,11 @@ FileServer::~FileServer() {
 
 void FileServer::handle(const http::Request& request, const http::Respond& respond) {
   const auto asked = parse_file_request(request);
-  const bool is_join = asked && asked->part == FilePartKind::hosts;
-  if (request.method != (is_join ? "POST" : "GET"))
-    return respond(refusal(405, is_join ? "only POST" : "only GET and HEAD"));
+  if (!is_allowed(request, asked)) {
+    auto refused = refusal(405, "only " + methods_of(asked));
+    refused.headers["Allow"] = methods_of(asked);
+    return respond(refused);
+  }
   if (!asked) {
     metrics_.reads_refused.Increment();
     return respond(refusal(asked.error()));
@@ -204,8 +219,16 @@ http::Response FileServer::answer(const FileRequest& asked, const std::string& p
     }
     case FilePartKind::hosts:
       return join(asked, request);
+    case FilePartKind::working_set:
+      return work_with_set(path, request);
   }
   return refusal(404, "no such file");
+}
+
+http::Response FileServer::work_with_set(const std::string& path, const http::Request& request) {
+  if (request.method == "GET") return response_of(WorkingSets::find(path));
+  if (auto kept = working_sets_.keep(path, request.body); !kept) return refusal(kept.error());
+  return {.status = 204};
 }
 
 http::Response FileServer::join(const FileRequest& asked, const http::Request& request) {

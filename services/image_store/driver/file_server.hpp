@@ -1,6 +1,7 @@
 // Serves hosts over HTTP, with TLS, by a volume's ticket as a bearer token. /base/CONTENT/KIND
 // gives the files of volumes' bases; /base/CONTENT/disk/chunks?page=N a page of the disk's chunk
 // list, …/chunks/INDEX/DIGEST one chunk, and a POST to …/hosts the hosts to ask for chunks first.
+// …/working-set is what nodes read until they were ready, which a PUT records once.
 // /uploads/ID receives the layers of disks.
 // Requests arrive on the server's thread, files are read on workers of its own.
 #pragma once
@@ -14,6 +15,7 @@
 #include "services/image_store/driver/chunk_hosts.hpp"
 #include "services/image_store/driver/chunk_lists.hpp"
 #include "services/image_store/driver/upload_server.hpp"
+#include "services/image_store/driver/working_sets.hpp"
 #include "services/image_store/metrics.hpp"
 
 namespace nucleus::image_store {
@@ -22,7 +24,7 @@ namespace nucleus::image_store {
 constexpr std::uint64_t answer_bytes_max = 4 << 20;
 
 /// What of a file a request asks for.
-enum class FilePartKind : std::uint8_t { whole, chunk_page, chunk, hosts };
+enum class FilePartKind : std::uint8_t { whole, chunk_page, chunk, hosts, working_set };
 
 /// The file that a request asks for.
 struct FileRequest {
@@ -54,6 +56,7 @@ class FileServer {
   void handle(const core::http::Request& request, const core::http::Respond& respond);
   core::http::Response answer(const FileRequest& asked, const std::string& path,
                               const core::http::Request& request);
+  core::http::Response work_with_set(const std::string& path, const core::http::Request& request);
   core::http::Response join(const FileRequest& asked, const core::http::Request& request);
 
   Metrics& metrics_;
@@ -61,6 +64,7 @@ class FileServer {
   std::shared_ptr<UploadHandler> uploads_;
   ChunkLists lists_ = {};
   ChunkHosts hosts_ = {};
+  WorkingSets working_sets_ = {};
   std::shared_ptr<core::ThreadWorkers> readers_;
   std::unique_ptr<core::http::Server> server_;  // last: its thread uses the others
 };
