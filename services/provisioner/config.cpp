@@ -93,6 +93,8 @@ std::optional<core::Error> read_image_store(core::Settings& settings, Config& co
       settings.number("provisioner.layer_send_bytes_per_s", 0, 0, 1LL << 40);
   config.chunk_cache_mb =
       settings.number("provisioner.chunk_cache_mb", config.chunk_cache_mb, 0, 1LL << 30);
+  config.copy_rate_mb_s =
+      settings.number("provisioner.copy_rate_mb_s", config.copy_rate_mb_s, 0, 100'000);
   config.chunk_endpoint = settings.optional_endpoint("provisioner.chunk_endpoint");
   if (config.chunk_endpoint &&
       (config.chunk_endpoint->address == "0.0.0.0" || config.chunk_endpoint->address == "::"))

@@ -40,6 +40,7 @@ struct Config {
   std::string ca_file = {};          // PEM: verifies that server
   std::int64_t layer_send_bytes_per_s = 0;  // of one disk to the image store; 0 = no limit
   std::int64_t chunk_cache_mb = 4'096;      // of chunks of images; 0 = none, and no fan-out
+  std::int64_t copy_rate_mb_s = 50;         // of images, while nodes run; 0 = they are not copied
   std::optional<core::Endpoint> chunk_endpoint = {};  // for other hosts; nothing = no fan-out
   std::string pingpong_program = {};  // for the native baseline; empty = no MPI probe of hosts
   std::string mpi_launcher = "ssh -o BatchMode=yes";  // starts ranks on other hosts

@@ -31,7 +31,8 @@ void Heartbeat::report(const msg::HostId& host_id) {
 }
 
 msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
-  const auto& [config, grants, watch, leases, reporter, isolation, adapters, usage] = sources_;
+  const auto& [config, grants, watch, leases, reporter, isolation, adapters, usage, volumes] =
+      sources_;
   const auto& size = watch.capacity();
   const Accel accelerator = watch.accelerator();
   const bool is_hpc = config.profile.kind == Profile::hpc;
@@ -67,7 +68,8 @@ msg::ReportHost Heartbeat::report_of(const msg::HostId& host_id) const {
       .profile = std::string(msg::name_of(config.profile.kind)),
       .profile_reason = profile_fault.substr(0, msg::host_reason_bytes_max),
       .adapters = adapters.found().adapters,
-      .adapters_reason = adapters.found().reason};
+      .adapters_reason = adapters.found().reason,
+      .image_copies = volumes ? volumes->image_copies() : std::vector<msg::ImageCopy>{}};
 }
 
 /// A scheduler that is away costs no line, and the same refusal only one.

@@ -6,6 +6,7 @@
 
 #include "core/bus/bus.hpp"
 #include "services/provisioner/adapter_watch.hpp"
+#include "services/provisioner/driver/local_volumes.hpp"
 #include "services/provisioner/grants.hpp"
 #include "services/provisioner/hypervisor_watch.hpp"
 #include "services/provisioner/isolation.hpp"
@@ -26,7 +27,8 @@ class Heartbeat {
     Reporter& reporter;
     const Isolation& isolation;
     const AdapterWatch& adapters;
-    const UsageWatch* usage = nullptr;  // null = nothing is known of its domains' usage
+    const UsageWatch* usage = nullptr;           // null = nothing is known of its domains' usage
+    std::shared_ptr<LocalVolumes> volumes = {};  // null = no images are copied
   };
 
   Heartbeat(core::Loop& loop, core::Bus& bus, Sources sources);

@@ -58,7 +58,11 @@ struct ChunkMetrics {
         sent_bytes{core::counter(registry, "nucleus_provisioner_chunk_bytes_sent_total",
                                  "Bytes of chunks sent to other hosts, as packed.")},
         cache_bytes{core::gauge(registry, "nucleus_provisioner_chunk_cache_bytes",
-                                "Bytes of chunks on this host, as packed.")} {}
+                                "Bytes of chunks on this host, as packed.")},
+        copied_bytes{core::counter(registry, "nucleus_provisioner_image_bytes_copied_total",
+                                   "Bytes of images copied while nodes ran, unpacked.")},
+        images_incomplete{core::gauge(registry, "nucleus_provisioner_images_incomplete",
+                                      "Images of running nodes of which chunks are missing.")} {}
 
   core::CounterFamily& fetched;
   core::CounterFamily& fetched_bytes;
@@ -74,6 +78,8 @@ struct ChunkMetrics {
   prometheus::Counter& damaged;
   prometheus::Counter& sent_bytes;
   prometheus::Gauge& cache_bytes;
+  prometheus::Counter& copied_bytes;
+  prometheus::Gauge& images_incomplete;
 };
 
 }  // namespace nucleus::provisioner

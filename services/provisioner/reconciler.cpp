@@ -5,6 +5,7 @@
 
 #include "core/log/log.hpp"
 #include "services/provisioner/domain_plan.hpp"
+#include "services/provisioner/driver/probes.hpp"
 #include "services/provisioner/volume_plan.hpp"
 
 namespace nucleus::provisioner {
@@ -12,6 +13,7 @@ namespace nucleus::provisioner {
 namespace {
 
 constexpr core::Milliseconds resume_timeout{3'600'000};  // its memory is read
+constexpr core::Milliseconds ready_timeout{2'000};
 
 }  // namespace
 
@@ -347,6 +349,28 @@ void Reconciler::serve_volumes() {
         return {};
       },
       [this](const core::Result<void>&) { is_serving_ = false; });
+}
+
+void Reconciler::look_for_ready_guests() {
+  if (!parts_.volumes || is_looking_for_ready_ || !parts_.store.is_loaded()) return;
+  const auto booting = parts_.volumes->booting();
+  std::map<msg::NodeId, std::string> domains;
+  parts_.grants.for_each([&](const StoredGrant& stored) {
+    if (booting.contains(stored.grant.node_id) && parts_.domains.find(stored.domain_uuid))
+      domains[stored.grant.node_id] = stored.domain_name;
+  });
+  if (domains.empty()) return;
+  is_looking_for_ready_ = true;
+  workers_.guests.run<void>(
+      parts_.loop, core::Milliseconds{parts_.config.step_timeout_ms},
+      [volumes = parts_.volumes, hypervisor = parts_.hypervisor,
+       domains = std::move(domains)]() -> core::Result<void> {
+        for (const auto& [node_id, domain] : domains)
+          if (run_node_probe(*hypervisor, domain, msg::Probe::ping, {}, ready_timeout))
+            volumes->set_ready(node_id);
+        return {};
+      },
+      [this](const core::Result<void>&) { is_looking_for_ready_ = false; });
 }
 
 /// Its domain runs, or is about to be created.

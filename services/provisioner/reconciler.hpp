@@ -52,6 +52,8 @@ class Reconciler {
   void reconcile(const Grants::Id& id);
   /// Serves the bases of the disks that domains need, and lets those run on that stopped without.
   void serve_volumes();
+  /// Asks the agents of guests of which is recorded what they read until they are ready.
+  void look_for_ready_guests();
   /// Answers DHCP and DNS to the clusters here for which Nucleus does, and no others.
   void serve_addresses();
   /// Destroys the domains of ours that have no grant, once all hosts have a complete list.
@@ -96,6 +98,7 @@ class Reconciler {
   Workers workers_;
   bool is_listing_ = false;
   bool is_serving_ = false;
+  bool is_looking_for_ready_ = false;
   bool is_serving_addresses_ = false;
 };
 

@@ -116,13 +116,12 @@ Service::Service(core::Runtime& runtime, Config config, std::shared_ptr<Hypervis
                   .reporter = reporter_,
                   .isolation = isolation_,
                   .adapters = adapters_,
-                  .usage = usage_.get()}} {
+                  .usage = usage_.get(),
+                  .volumes = volumes_}} {
   register_driver_handlers();
   store_.on_loaded([this] { handle_loaded(); });
   serve_messages();
   begin_rounds();
-  // A lease ends, and domains are stopped, whether or not the store is loaded.
-  watch_leases();
   watch_.start();
 }
 
@@ -165,6 +164,8 @@ void Service::begin_rounds() {
   bus_.every(isolation_interval, *this, &Service::check_isolation_again);
   if (usage_) bus_.every(core::Milliseconds{config_.usage_ms}, *this, &Service::look_at_usage);
   if (config_.driver.has_guests) limit_console_logs();
+  // A lease ends, and domains are stopped, whether or not the store is loaded.
+  watch_leases();
 }
 
 void Service::register_driver_handlers() {
@@ -423,6 +424,7 @@ void Service::relist(core::Context&) {
 
 void Service::serve_volumes(core::Context&) {
   reconciler_.serve_volumes();
+  reconciler_.look_for_ready_guests();
 }
 
 void Service::serve_addresses(core::Context&) {

@@ -14,7 +14,10 @@ namespace {
 
 class ChunkedVolumes : public LocalVolumesRoom {
  protected:
-  ChunkedVolumes() { open(); }
+  ChunkedVolumes() {
+    config_.copy_rate_mb_s = 0;  // what is counted is what nodes read
+    open();
+  }
   /// As another provisioner does after the first was killed.
   void open() {
     close();
@@ -85,6 +88,44 @@ TEST_F(ChunkedVolumes, ReadsOnWhenTheProvisionerIsBackAndFindsItsChunks) {
   EXPECT_NE(log.find("read 4096/4096 bytes at offset 2097152"), std::string::npos) << log;
   EXPECT_TRUE(is_read);
   EXPECT_LE(chunks_sent(), sent + 1) << "the second MiB alone is new";
+}
+
+TEST_F(ChunkedVolumes, RecordsWhatTheFirstNodeReadUntilItWasReady) {
+  const auto volume = a_volume();
+  const auto recorded = folder_.file("disk.working-set");
+  ASSERT_TRUE(volumes_->prepare(volume));
+  EXPECT_EQ(read_of(volume, 4 * mebibyte), "");
+  serve(volume);
+  EXPECT_EQ(volumes_->booting(), std::set<msg::NodeId>{{"n"}});
+  volumes_->set_ready({"n"});
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(recorded); }));
+  std::ifstream file(recorded, std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(file), {});
+  const auto set = msg::decode<msg::WorkingSet>(bytes);
+  EXPECT_THAT(set.indexes, testing::Contains(4));
+  EXPECT_THAT(set.indexes, testing::Each(testing::Ne(7))) << "nobody read it";
+  ASSERT_TRUE(volumes_->prepare(volume));
+  EXPECT_EQ(read_of(volume, 7 * mebibyte), "");
+  EXPECT_THAT(volumes_->booting(), testing::IsEmpty()) << "its disk is not new any more";
+}
+
+TEST_F(ChunkedVolumes, ReadsWhatIsCopiedWithoutTheImageStore) {
+  config_.copy_rate_mb_s = 1000;
+  open();
+  const auto volume = a_volume();
+  ASSERT_TRUE(volumes_->prepare(volume));
+  EXPECT_EQ(read_of(volume, 0), "");
+  ASSERT_TRUE(volumes_->prepare(volume));
+  serve(volume);
+  ASSERT_TRUE(eventually([&] { return chunks_sent() == 8 && volumes_->image_copies().empty(); }));
+  stop_store();
+  EXPECT_EQ(read_of(volume, 6 * mebibyte), "") << "nobody had read it before";
+  open();
+  const auto prepared = volumes_->prepare(volume);
+  EXPECT_TRUE(prepared) << "another process knows the list: " << prepared.error().detail;
+  EXPECT_EQ(read_of(volume, 7 * mebibyte), "");
+  start_store();
+  EXPECT_EQ(chunks_sent(), 8);
 }
 
 TEST_F(ChunkedVolumes, OpensABaseToItsTicketAloneWhileAVolumeNeedsIt) {

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <fstream>
+#include <mutex>
 #include <random>
 
 #include "services/image_store/driver/file_server.hpp"
@@ -42,6 +43,10 @@ class FanOutRoom : public testing::Test {
                const std::function<void(core::Result<std::string>)>& done) {
           if (request.ticket != "secret")
             return done(core::refuse(core::ErrorCode::unauthenticated, "no such ticket"));
+          if (request.part == image_store::FilePartKind::chunk) {
+            const std::scoped_lock lock{asked_mutex_};
+            asked_.push_back(request.number);
+          }
           done(folder_.file(request.content_id));
         },
         nullptr);
@@ -91,12 +96,19 @@ class FanOutRoom : public testing::Test {
     return bytes ? *bytes : bytes.error().detail;
   }
   double chunks_sent() const { return metrics_.chunks_sent.Value(); }
+  /// The chunks that the store was asked for, in order.
+  std::vector<std::uint64_t> asked() const {
+    const std::scoped_lock lock{asked_mutex_};
+    return asked_;
+  }
 
   TemporaryFolder folder_ = {};
   Authority authority_ = {};
   prometheus::Registry registry_;
   image_store::Metrics metrics_{registry_};
   core::Endpoint listen_ = {};
+  mutable std::mutex asked_mutex_ = {};
+  std::vector<std::uint64_t> asked_ = {};
   std::unique_ptr<image_store::FileServer> store_ = {};
 };
 

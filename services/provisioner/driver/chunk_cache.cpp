@@ -46,7 +46,7 @@ void ChunkCache::find_files() {
     const auto digest = core::parse_digest(file.path().filename().string());
     const auto used = fs::last_write_time(file.path(), fault);
     const auto bytes = fs::file_size(file.path(), fault);
-    if (digest && !fault)
+    if (digest && !fault && bytes > 0)  // a power failure may leave it empty
       found.push_back({used, {*digest, bytes}});
     else
       fs::remove(file.path(), fault);
@@ -64,7 +64,8 @@ std::optional<Chunk> ChunkCache::find(const core::Sha256& digest, std::size_t si
     const std::scoped_lock lock{mutex_};
     const auto known = index_.find(digest);
     if (known == index_.end()) return std::nullopt;
-    entries_.splice(entries_.begin(), entries_, known->second);
+    auto& entries = entries_with(*known->second);
+    entries.splice(entries.begin(), entries, known->second);
   }
   const auto path = path_of(digest);
   auto packed = read_chunk_file(path);
@@ -106,27 +107,70 @@ std::uint64_t ChunkCache::bytes() const {
   return bytes_;
 }
 
-void ChunkCache::add(const Entry& entry) {
+bool ChunkCache::has(const core::Sha256& digest) const {
+  const std::scoped_lock lock{mutex_};
+  return index_.contains(digest);
+}
+
+void ChunkCache::set_needed(ChunkPrefixes needed) {
+  const std::scoped_lock lock{mutex_};
+  needed_prefixes_ = std::move(needed);
+  needed_bytes_ = 0;
+  Entries all = std::move(needed_);
+  all.splice(all.end(), others_);
+  needed_.clear();
+  others_.clear();
+  while (!all.empty()) {
+    auto& entry = all.front();
+    entry.is_needed = is_needed(entry.digest);
+    if (entry.is_needed) needed_bytes_ += entry.bytes;
+    auto& entries = entries_with(entry);
+    entries.splice(entries.end(), all, all.begin());
+  }
+}
+
+std::uint64_t ChunkCache::room() const {
+  const std::scoped_lock lock{mutex_};
+  return bytes_max_ - std::min(needed_bytes_, bytes_max_);
+}
+
+std::uint64_t ChunkCache::changes() const {
+  const std::scoped_lock lock{mutex_};
+  return changes_;
+}
+
+bool ChunkCache::is_needed(const core::Sha256& digest) const {
+  return std::ranges::binary_search(needed_prefixes_, core::Sha256Prefix{}(digest));
+}
+
+void ChunkCache::add(Entry entry) {
   forget(entry.digest);
-  entries_.push_front(entry);
-  index_[entry.digest] = entries_.begin();
+  entry.is_needed = is_needed(entry.digest);
+  auto& entries = entries_with(entry);
+  entries.push_front(entry);
+  index_[entry.digest] = entries.begin();
   bytes_ += entry.bytes;
+  if (entry.is_needed) needed_bytes_ += entry.bytes;
+  ++changes_;
   metrics_.cache_bytes.Set(static_cast<double>(bytes_));
 }
 
 void ChunkCache::forget(const core::Sha256& digest) {
   const auto known = index_.find(digest);
   if (known == index_.end()) return;
-  bytes_ -= known->second->bytes;
-  entries_.erase(known->second);
+  const Entry entry = *known->second;
+  bytes_ -= entry.bytes;
+  if (entry.is_needed) needed_bytes_ -= entry.bytes;
+  entries_with(entry).erase(known->second);
   index_.erase(known);
+  ++changes_;
   metrics_.cache_bytes.Set(static_cast<double>(bytes_));
 }
 
 void ChunkCache::shrink() {
   std::error_code fault;
   while (bytes_ > bytes_max_) {
-    const auto oldest = entries_.back().digest;
+    const auto oldest = (others_.empty() ? needed_ : others_).back().digest;
     fs::remove(path_of(oldest), fault);
     forget(oldest);
   }

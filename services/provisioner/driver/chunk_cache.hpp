@@ -1,6 +1,7 @@
-// Chunks that this host has fetched: files named by their digests, in one directory, the least
-// recently used of which are deleted. Every chunk can be fetched again, so a file may vanish at any
-// time. Calls block; any thread.
+// Chunks that this host has fetched: files named by their digests, in one directory. If they are
+// too many, those that no node here needs are deleted first, the least recently used of them before
+// others. Every chunk can be fetched again, so a file may vanish at any time. Calls block; any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/digest/digest.hpp"
 #include "core/result.hpp"
@@ -20,6 +22,10 @@ struct Chunk {
   std::string packed = {};  // as it was fetched
   std::string plain = {};
 };
+
+/// Chunks by the prefixes of their digests (core::Sha256Prefix), sorted: 8 bytes for each. Two with
+/// the same prefix count as one.
+using ChunkPrefixes = std::vector<std::size_t>;
 
 class ChunkCache {
  public:
@@ -33,16 +39,28 @@ class ChunkCache {
   core::Result<Chunk> keep(const core::Sha256& digest, std::size_t size, std::string packed);
   std::uint64_t bytes() const;
 
+  /// Whether the chunk is here, as far as that is known without reading its file.
+  bool has(const core::Sha256& digest) const;
+  /// From now on, these are deleted last.
+  void set_needed(ChunkPrefixes needed);
+  /// How many bytes of needed chunks can be added without deleting another needed one.
+  std::uint64_t room() const;
+  /// Counts the chunks that were added or have gone.
+  std::uint64_t changes() const;
+
  private:
   struct Entry {
     core::Sha256 digest = {};
     std::uint64_t bytes = 0;
+    bool is_needed = false;
   };
   using Entries = std::list<Entry>;
 
   std::string path_of(const core::Sha256& digest) const;
   void find_files();
-  void add(const Entry& entry);
+  Entries& entries_with(const Entry& entry) { return entry.is_needed ? needed_ : others_; }
+  bool is_needed(const core::Sha256& digest) const;
+  void add(Entry entry);
   void forget(const core::Sha256& digest);
   void shrink();
 
@@ -50,9 +68,14 @@ class ChunkCache {
   const std::uint64_t bytes_max_;
   ChunkMetrics& metrics_;
   mutable std::mutex mutex_ = {};
-  Entries entries_ = {};  // the most recently used first
+  // The most recently used first.
+  Entries needed_ = {};
+  Entries others_ = {};
+  ChunkPrefixes needed_prefixes_ = {};
   std::unordered_map<core::Sha256, Entries::iterator, core::Sha256Prefix> index_ = {};
   std::uint64_t bytes_ = 0;
+  std::uint64_t needed_bytes_ = 0;
+  std::uint64_t changes_ = 0;
 };
 
 }  // namespace nucleus::provisioner

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/chunks/chunk.hpp"
+#include "services/provisioner/driver/copy_plan.hpp"
 
 namespace nucleus::provisioner {
 
@@ -35,12 +36,17 @@ std::string chunk_path(const std::string& content_id, std::uint64_t index,
          core::to_text(core::ChunkName{.index = index, .digest = digest});
 }
 
+std::string working_set_path(const std::string& content_id) {
+  return "/base/" + content_id + "/disk/working-set";
+}
+
 }  // namespace
 
 ChunkFetcher::ChunkFetcher(Options options, ChunkMetrics& metrics)
     : options_{std::move(options)},
       metrics_{metrics},
       cache_{options_.cache_directory, options_.cache_bytes_max, metrics},
+      lists_{options_.lists_directory},
       store_{{.ca_file = options_.ca_file,
               .transfer_timeout_s = store_transfer_timeout_s,
               .stall_timeout_s = store_stall_s}},
@@ -89,8 +95,9 @@ bool ChunkFetcher::is_needed(const std::string& content_id, const std::string& t
 }
 
 /// By the ticket of any volume here: one of them may have been removed at the store already.
-core::Result<std::string> ChunkFetcher::get_from_store(const std::string& content_id,
-                                                       const std::string& path) {
+template <class Reply>
+core::Result<Reply> ChunkFetcher::ask_store(
+    const std::string& content_id, const std::function<core::Result<Reply>(StoreReader&)>& ask) {
   std::vector<std::string> tickets;
   {
     const std::scoped_lock lock{mutex_};
@@ -98,14 +105,20 @@ core::Result<std::string> ChunkFetcher::get_from_store(const std::string& conten
       tickets.assign(known->second.begin(), known->second.end());
   }
   if (tickets.size() > tickets_tried_max) tickets.resize(tickets_tried_max);
-  core::Result<std::string> body =
+  core::Result<Reply> reply =
       core::refuse(ErrorCode::not_found, "no volume of this host has this content");
   for (const auto& ticket : tickets) {
     fan_out_.join_if_due(content_id, ticket);
-    body = store_.take(options_.store_url, {}, ticket)->get(options_.store_url + path);
-    if (body || body.error().code != ErrorCode::not_found) break;
+    reply = ask(*store_.take(options_.store_url, {}, ticket));
+    if (reply || reply.error().code != ErrorCode::not_found) break;
   }
-  return body;
+  return reply;
+}
+
+core::Result<std::string> ChunkFetcher::get_from_store(const std::string& content_id,
+                                                       const std::string& path) {
+  return ask_store<std::string>(
+      content_id, [&](StoreReader& reader) { return reader.get(options_.store_url + path); });
 }
 
 core::Result<ChunkFetcher::PagePtr> ChunkFetcher::page(const std::string& content_id,
@@ -130,6 +143,9 @@ core::Result<ChunkFetcher::PagePtr> ChunkFetcher::page(const std::string& conten
 
 core::Result<ChunkFetcher::PagePtr> ChunkFetcher::fetch_page(const std::string& content_id,
                                                              std::uint64_t number) {
+  if (const auto kept = lists_.find(content_id, number))
+    if (auto parsed = parse_page(*kept, number))
+      return std::make_shared<const msg::ChunkPage>(std::move(*parsed));
   const auto body = get_from_store(
       content_id, "/base/" + content_id + "/disk/chunks?page=" + std::to_string(number));
   if (!body) return std::unexpected(body.error());
@@ -137,6 +153,7 @@ core::Result<ChunkFetcher::PagePtr> ChunkFetcher::fetch_page(const std::string& 
   if (!parsed)
     return core::refuse(ErrorCode::unavailable,
                         "the image store's list of chunks is damaged: " + parsed.error().detail);
+  lists_.keep(content_id, number, *body);
   return std::make_shared<const msg::ChunkPage>(std::move(*parsed));
 }
 
@@ -152,13 +169,10 @@ core::Result<ChunkFetcher::Wanted> ChunkFetcher::want(const std::string& content
   if (!list) return std::unexpected(list.error());
   if (index >= msg::chunk_count((*list)->size_bytes))
     return core::refuse(ErrorCode::not_found, "the content has no such chunk");
-  Wanted wanted{.content_id = content_id,
+  return Wanted{.content_id = content_id,
                 .index = index,
+                .digest = digest_in(**list, index),
                 .size = msg::bytes_of_chunk((*list)->size_bytes, index)};
-  std::ranges::copy_n(
-      (*list)->digests.data() + index % msg::chunks_of_page * msg::chunk_digest_bytes,
-      msg::chunk_digest_bytes, wanted.digest.begin());
-  return wanted;
 }
 
 core::Result<std::string> ChunkFetcher::read(const std::string& content_id, std::uint64_t first,
@@ -196,7 +210,44 @@ core::Result<std::string> ChunkFetcher::packed_chunk(const std::string& content_
   return (*found)->packed;
 }
 
-core::Result<ChunkFetcher::ChunkPtr> ChunkFetcher::chunk(const Wanted& wanted) {
+core::Result<bool> ChunkFetcher::copy(const std::string& content_id, std::uint64_t index) {
+  const auto wanted = want(content_id, index);
+  if (!wanted) return std::unexpected(wanted.error());
+  if (cache_.has(wanted->digest)) return false;
+  const auto found = chunk(*wanted, Use::copy);
+  if (!found) return std::unexpected(found.error());
+  // It may have been in memory alone.
+  if (!cache_.has(wanted->digest))
+    (void)cache_.keep(wanted->digest, wanted->size, (*found)->packed);
+  if (cache_.has(wanted->digest)) return true;
+  return core::refuse(ErrorCode::no_capacity, "a chunk cannot be kept: is the host's disk full?");
+}
+
+core::Result<std::optional<msg::WorkingSet>> ChunkFetcher::working_set(
+    const std::string& content_id) {
+  const auto size = size_bytes(content_id);
+  if (!size) return std::unexpected(size.error());
+  const auto body = get_from_store(content_id, working_set_path(content_id));
+  if (!body && body.error().code == ErrorCode::not_found) return std::nullopt;
+  if (!body) return std::unexpected(body.error());
+  try {
+    auto set = msg::decode<msg::WorkingSet>(*body);
+    if (msg::check(set, *size)) return std::nullopt;
+    return set;
+  } catch (const msg::DecodeError&) {
+    return std::nullopt;
+  }
+}
+
+core::Result<void> ChunkFetcher::send_working_set(const std::string& content_id,
+                                                  const msg::WorkingSet& set) {
+  const auto body = msg::encode(set);
+  return ask_store<void>(content_id, [&](StoreReader& reader) {
+    return reader.put(options_.store_url + working_set_path(content_id), body);
+  });
+}
+
+core::Result<ChunkFetcher::ChunkPtr> ChunkFetcher::chunk(const Wanted& wanted, Use use) {
   std::shared_ptr<Flight> flight;
   {
     std::unique_lock lock{mutex_};
@@ -218,7 +269,7 @@ core::Result<ChunkFetcher::ChunkPtr> ChunkFetcher::chunk(const Wanted& wanted) {
   flight->result = loaded;
   flight->is_over = true;
   flights_.erase(wanted.digest);
-  if (loaded) remember(wanted.digest, *loaded);
+  if (loaded && use == Use::read) remember(wanted.digest, *loaded);
   landed_.notify_all();
   return loaded;
 }

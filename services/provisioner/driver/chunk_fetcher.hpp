@@ -17,6 +17,7 @@
 #include "messages/chunks.hpp"
 #include "services/provisioner/driver/chunk_cache.hpp"
 #include "services/provisioner/driver/fan_out.hpp"
+#include "services/provisioner/driver/kept_lists.hpp"
 #include "services/provisioner/driver/reader_pool.hpp"
 
 namespace nucleus::provisioner {
@@ -28,6 +29,7 @@ class ChunkFetcher {
     std::string ca_file = {};  // verifies the store
     std::string cache_directory = {};
     std::uint64_t cache_bytes_max = 0;
+    std::string lists_directory = {};  // of pages of lists of chunks; empty = none is kept
     FanOut::Self self = {};
     long peer_stall_s = 10;  // a host that sends nothing for so long is slow
   };
@@ -58,6 +60,20 @@ class ChunkFetcher {
   core::Result<std::string> packed_chunk(const std::string& content_id, std::uint64_t index,
                                          const core::Sha256& digest);
 
+  using PagePtr = std::shared_ptr<const msg::ChunkPage>;
+  /// A page of the content's list of chunks. Fails as `size_bytes`.
+  core::Result<PagePtr> page(const std::string& content_id, std::uint64_t number);
+  /// Puts a chunk, which is not of zeros, into the cache; false if it was there. `no_capacity`: it
+  /// could not be kept there; else fails as `size_bytes`.
+  core::Result<bool> copy(const std::string& content_id, std::uint64_t index);
+  ChunkCache& cache() { return cache_; }
+
+  /// What the image store has recorded that nodes read at their start; nothing if it has not.
+  /// `unavailable`: it does not answer.
+  core::Result<std::optional<msg::WorkingSet>> working_set(const std::string& content_id);
+  /// Lets the image store record it. One that it has stays. Fails as `size_bytes`.
+  core::Result<void> send_working_set(const std::string& content_id, const msg::WorkingSet& set);
+
  private:
   using ChunkPtr = std::shared_ptr<const Chunk>;
   struct Flight {
@@ -70,13 +86,16 @@ class ChunkFetcher {
     core::Sha256 digest = {};
     std::size_t size = 0;
   };
-  using PagePtr = std::shared_ptr<const msg::ChunkPage>;
+  /// Whether the memory for what guests read next has it too.
+  enum class Use : std::uint8_t { read, copy };
 
+  template <class Reply>
+  core::Result<Reply> ask_store(const std::string& content_id,
+                                const std::function<core::Result<Reply>(StoreReader&)>& ask);
   core::Result<std::string> get_from_store(const std::string& content_id, const std::string& path);
-  core::Result<PagePtr> page(const std::string& content_id, std::uint64_t number);
   core::Result<PagePtr> fetch_page(const std::string& content_id, std::uint64_t number);
   core::Result<Wanted> want(const std::string& content_id, std::uint64_t index);
-  core::Result<ChunkPtr> chunk(const Wanted& wanted);
+  core::Result<ChunkPtr> chunk(const Wanted& wanted, Use use = Use::read);
   core::Result<ChunkPtr> load(const Wanted& wanted);
   std::optional<Chunk> fetch_from_hosts(const Wanted& wanted);
   core::Result<Chunk> fetch_from_store(const Wanted& wanted);
@@ -85,6 +104,7 @@ class ChunkFetcher {
   const Options options_;
   ChunkMetrics& metrics_;
   ChunkCache cache_;
+  KeptLists lists_;
   ReaderPool store_;
   ReaderPool peers_;
   FanOut fan_out_;

@@ -69,8 +69,9 @@ http::ServerOptions server_options(const ChunkServer::Options& options) {
 
 }  // namespace
 
-ChunkServer::ChunkServer(const Options& options, ChunkFetcher& fetcher, ChunkMetrics& metrics)
-    : fetcher_{fetcher}, metrics_{metrics}, own_{own_threads}, hosts_{host_threads} {
+ChunkServer::ChunkServer(const Options& options, ChunkFetcher& fetcher, BootReads& boots,
+                         ChunkMetrics& metrics)
+    : fetcher_{fetcher}, boots_{boots}, metrics_{metrics}, own_{own_threads}, hosts_{host_threads} {
   server_ = std::make_unique<http::Server>(
       server_options(options), [this](const http::Request& request, const std::shared_ptr<void>&,
                                       const http::Respond& respond) {
@@ -107,6 +108,9 @@ http::Response ChunkServer::answer_nbdkit(const http::Request& request) {
   }
   const auto part = http::parse_range(request.header("Range"), *size, answer_bytes_max);
   if (!part) return refusal_of(part.error());
+  if (part->count > 0)
+    boots_.note(path->content_id, *ticket, part->first / msg::chunk_bytes,
+                (part->first + part->count - 1) / msg::chunk_bytes, BootReads::Clock::now());
   auto bytes = fetcher_.read(path->content_id, part->first, part->count);
   if (!bytes) return refusal_of(bytes.error());
   response.body = std::move(*bytes);

@@ -9,6 +9,7 @@
 
 #include "core/http/server.hpp"
 #include "core/loop/posix_loop.hpp"
+#include "services/provisioner/driver/boot_reads.hpp"
 #include "services/provisioner/driver/chunk_fetcher.hpp"
 #include "services/provisioner/driver/hypervisor.hpp"
 
@@ -24,7 +25,8 @@ class ChunkServer {
   };
 
   /// Throws std::runtime_error if it cannot listen.
-  ChunkServer(const Options& options, ChunkFetcher& fetcher, ChunkMetrics& metrics);
+  ChunkServer(const Options& options, ChunkFetcher& fetcher, BootReads& boots,
+              ChunkMetrics& metrics);
   ~ChunkServer();
   ChunkServer(const ChunkServer&) = delete;
   ChunkServer& operator=(const ChunkServer&) = delete;
@@ -34,6 +36,7 @@ class ChunkServer {
   core::http::Response answer_host(const core::http::Request& request);
 
   ChunkFetcher& fetcher_;
+  BootReads& boots_;
   ChunkMetrics& metrics_;
   core::ThreadWorkers own_;  // for nodes of this host: never behind other hosts
   core::ThreadWorkers hosts_;

@@ -43,10 +43,11 @@ core::Result<void> make_certificate(const Config& config, ChunkFetcher::Options&
 }  // namespace
 
 HostChunks::HostChunks(ChunkFetcher::Options fetching, const ChunkServer::Options& serving,
-                       prometheus::Registry& registry)
+                       std::uint64_t copy_bytes_per_s_max, prometheus::Registry& registry)
     : metrics_{registry},
       fetcher_{std::move(fetching), metrics_},
-      server_{serving, fetcher_, metrics_} {}
+      server_{serving, fetcher_, boots_, metrics_},
+      copier_{copy_bytes_per_s_max, fetcher_, boots_, metrics_} {}
 
 core::Result<std::shared_ptr<HostChunks>> HostChunks::open(const Config& config, std::string key,
                                                            prometheus::Registry& registry) {
@@ -57,13 +58,16 @@ core::Result<std::shared_ptr<HostChunks>> HostChunks::open(const Config& config,
       .ca_file = config.ca_file,
       .cache_directory = config.state_directory + "/chunks",
       .cache_bytes_max = static_cast<std::uint64_t>(config.chunk_cache_mb) << 20,
+      .lists_directory = config.state_directory + "/chunk-lists",
       .self = {.key = std::move(key)}};
   ChunkServer::Options serving{.socket_path = chunk_socket(config), .user = config.qemu_user};
   if (config.chunk_endpoint)
     if (auto made = make_certificate(config, fetching, serving); !made)
       return std::unexpected(made.error());
   try {
-    return std::shared_ptr<HostChunks>(new HostChunks(std::move(fetching), serving, registry));
+    const auto copy_bytes_per_s_max = static_cast<std::uint64_t>(config.copy_rate_mb_s) * 1'000'000;
+    return std::shared_ptr<HostChunks>(
+        new HostChunks(std::move(fetching), serving, copy_bytes_per_s_max, registry));
   } catch (const std::runtime_error& error) {
     return core::refuse(core::ErrorCode::unavailable, error.what());
   }

@@ -1,4 +1,4 @@
-// All that a host needs to fetch, keep and serve the chunks of images.
+// All that a host needs to fetch, keep, copy and serve the chunks of images.
 #pragma once
 
 #include <memory>
@@ -6,6 +6,7 @@
 
 #include "services/provisioner/config.hpp"
 #include "services/provisioner/driver/chunk_server.hpp"
+#include "services/provisioner/driver/image_copier.hpp"
 
 namespace nucleus::provisioner {
 
@@ -17,15 +18,19 @@ class HostChunks {
                                                         prometheus::Registry& registry);
 
   ChunkFetcher& fetcher() { return fetcher_; }
+  BootReads& boots() { return boots_; }
+  ImageCopier& copier() { return copier_; }
   const ChunkMetrics& metrics() const { return metrics_; }
 
  private:
   HostChunks(ChunkFetcher::Options fetching, const ChunkServer::Options& serving,
-             prometheus::Registry& registry);
+             std::uint64_t copy_bytes_per_s_max, prometheus::Registry& registry);
 
   ChunkMetrics metrics_;
   ChunkFetcher fetcher_;
+  BootReads boots_ = {};
   ChunkServer server_;
+  ImageCopier copier_;
 };
 
 }  // namespace nucleus::provisioner

@@ -115,6 +115,8 @@ core::Result<void> LocalVolumes::prepare(const HostVolume& volume) {
   for (const auto& directory : {options_.volumes_directory, options_.copies_directory})
     if (auto made = make_volume_directory(directory); !made) return made;
   const auto end = Clock::now() + options_.copy_timeout;
+  std::error_code fault;
+  const bool is_new = !fs::exists(volume.directory, fault);
   StoreReader reader(options_.ca_file, volume.ticket);
   for (const auto& file : volume.copies)
     if (auto copied = copy(reader, file, end); !copied) return copied;
@@ -125,6 +127,9 @@ core::Result<void> LocalVolumes::prepare(const HostVolume& volume) {
   if (auto checked = check_base(reader, volume); !checked) return checked;
   const std::scoped_lock lock{servers_mutex_};
   stop_base_server(volume.directory);  // one that serves no domain any more may be about to end
+  // Later starts find on the node's own disk what this one reads.
+  if (chunks_ && is_new && volume.disk->layers.empty())
+    chunks_->boots().begin(volume.node_id, volume.disk->base_content_id, volume.ticket);
   return start_server(volume);
 }
 
@@ -243,6 +248,7 @@ void LocalVolumes::serve(const std::vector<Needed>& needed, std::uint64_t begun,
   }
   if (!is_complete) return;
   if (chunks_) chunks_->fetcher().set_needed(std::move(contents));
+  if (chunks_) follow_nodes(needed, begun);
   std::error_code fault;
   for (const auto& entry : fs::directory_iterator(options_.volumes_directory, fault)) {
     const auto directory = entry.path().string();
@@ -252,6 +258,32 @@ void LocalVolumes::serve(const std::vector<Needed>& needed, std::uint64_t begun,
     stop_base_server(directory);
     started_.erase(directory);
   }
+}
+
+/// Copies the images of those that run. One that was prepared since `begun` still boots.
+void LocalVolumes::follow_nodes(const std::vector<Needed>& needed, std::uint64_t begun) {
+  ImageCopier::Running running;
+  std::set<msg::NodeId> nodes;
+  for (const auto& [volume, is_running] : needed) {
+    nodes.insert(volume.node_id);
+    if (is_running) running[volume.disk->base_content_id].push_back(volume.node_id);
+  }
+  for (const auto& [directory, started] : started_)
+    if (started > begun) nodes.insert({fs::path(directory).filename().string()});
+  chunks_->copier().set_running(running);
+  chunks_->boots().keep_only(nodes);
+}
+
+std::vector<msg::ImageCopy> LocalVolumes::image_copies() const {
+  return chunks_ ? chunks_->copier().copies() : std::vector<msg::ImageCopy>{};
+}
+
+std::set<msg::NodeId> LocalVolumes::booting() const {
+  return chunks_ ? chunks_->boots().booting() : std::set<msg::NodeId>{};
+}
+
+void LocalVolumes::set_ready(const msg::NodeId& node_id) {
+  if (chunks_) chunks_->boots().set_ready(node_id);
 }
 
 core::Result<void> LocalVolumes::remove(const msg::NodeId& node_id) {

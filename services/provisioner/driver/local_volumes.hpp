@@ -70,6 +70,13 @@ class LocalVolumes {
   /// are not needed, except those started since `begun`.
   void serve(const std::vector<Needed>& needed, std::uint64_t begun, bool is_complete);
 
+  /// Of the running nodes, those whose images are not complete on this host.
+  std::vector<msg::ImageCopy> image_copies() const;
+  /// The nodes of which is recorded what they read of their images until they are ready.
+  std::set<msg::NodeId> booting() const;
+  /// The node is ready: its guest agent has answered.
+  void set_ready(const msg::NodeId& node_id);
+
   /// Deletes the node's disk for ever, with its layers. Succeeds if there is none.
   core::Result<void> remove(const msg::NodeId& node_id);
 
@@ -85,6 +92,7 @@ class LocalVolumes {
                           std::chrono::steady_clock::time_point end);
   core::Result<void> check_base(StoreReader& reader, const HostVolume& volume);
   core::Result<void> start_server(const HostVolume& volume);
+  void follow_nodes(const std::vector<Needed>& needed, std::uint64_t begun);
   core::Result<msg::SealedDisk> digest_sealed(const msg::SealDisk& request,
                                               const std::string& sealed);
   std::string directory_of(const msg::NodeId& node_id) const;

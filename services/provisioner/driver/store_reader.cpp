@@ -101,6 +101,17 @@ core::Result<std::string> StoreReader::post(const std::string& url, const std::s
   return std::move(transfer_->body);
 }
 
+core::Result<void> StoreReader::put(const std::string& url, const std::string& body) {
+  auto* handle = transfer_->handle;
+  curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
+  curl_easy_setopt(handle, CURLOPT_COPYPOSTFIELDS, body.c_str());
+  curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, "PUT");
+  auto done = perform(url, 204);
+  curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, static_cast<const char*>(nullptr));
+  curl_easy_setopt(handle, CURLOPT_HTTPGET, 1L);
+  return done;
+}
+
 core::Result<std::uint64_t> StoreReader::size_bytes(const std::string& url) {
   auto* handle = transfer_->handle;
   curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);

@@ -42,6 +42,7 @@ class StoreReader {
   /// A whole body, of at most `range_bytes_max`. Fails as `size_bytes`.
   core::Result<std::string> get(const std::string& url);
   core::Result<std::string> post(const std::string& url, const std::string& body);
+  core::Result<void> put(const std::string& url, const std::string& body);
 
  private:
   struct Transfer;
