@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "client/commands/commands.hpp"
+#include "client/commands/transfer.hpp"
 #include "client/console/console.hpp"
 #include "client/http/url.hpp"
 #include "client/output/views.hpp"
@@ -96,12 +97,17 @@ core::Result<int> show_node(const Api& api, const Words& words) {
   if (!path) return std::unexpected(path.error());
   auto found = api.get(*path);
   if (!found) return std::unexpected(found.error());
-  // v1 does not have it.
+  // v1 does not have these.
   const auto node = api.get("/v2/clusters/" + encoded(words["CLUSTER"]) + "/nodes/" +
                             encoded((*found)["name"].text()));
   if (!node) return std::unexpected(node.error());
   found->set("boots_from_network", (*node)["boots_from_network"]);
-  return print(attribute_view(*found), words["--format"], *found);
+  const auto& copy = (*node)["image_copy"];
+  if (!copy.is_object()) return print(attribute_view(*found), words["--format"], *found);
+  auto shown = *found;
+  shown.set("image_copy", shown_image_copy(copy));
+  found->set("image_copy", copy);
+  return print(attribute_view(shown), words["--format"], *found);
 }
 
 core::Result<int> open_console(const Api& api, const Words& words) {

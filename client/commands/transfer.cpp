@@ -38,4 +38,16 @@ std::string shown_transfer(const Transfer& transfer) {
                             shown_seconds(static_cast<std::int64_t>(left_s)));
 }
 
+std::string shown_image_copy(const Json& copy) {
+  const auto number = [&](const char* key) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(copy[key].number().value_or(0), 0));
+  };
+  const auto& reason = copy["reason"].text();
+  const auto text = shown_transfer({.size_bytes = number("total_bytes"),
+                                    .done_bytes = number("copied_bytes"),
+                                    .session_bytes = reason.empty() ? number("bytes_per_s") : 0,
+                                    .session_s = 1});
+  return reason.empty() ? text : text + ": " + reason;
+}
+
 }  // namespace nucleus::client

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "client/api/json.hpp"
+
 namespace nucleus::client {
 
 /// With one decimal and a unit of 1024: 1.5 GiB.
@@ -19,5 +21,8 @@ struct Transfer {
 };
 /// `43 % of 1.2 GiB, 110.0 MiB/s, 7 s left`; without speed in the first second.
 std::string shown_transfer(const Transfer& transfer);
+
+/// The same of a node's `image_copy`, or why it is not being copied: `43 % of 2.0 GiB: REASON`.
+std::string shown_image_copy(const Json& copy);
 
 }  // namespace nucleus::client

@@ -105,13 +105,15 @@ bool Exchange::is_not_modified(const core::http::Response& response) const {
          (known == "*" || known.find(etag->second) != std::string::npos);
 }
 
-/// Answers to reads of v2 and the IRI API. One with `Cache-Control` holds a secret, whose length
+/// Answers to reads of v2 and the IRI API. One that must not be stored holds a secret, whose length
 /// could be guessed from that of the packed body if a page of others caused the request.
 bool Exchange::is_packable(const core::http::Response& response) const {
   const auto type = response.headers.find("Content-Type");
+  const auto cached = response.headers.find("Cache-Control");
+  const bool is_secret = cached != response.headers.end() && cached->second == "no-store";
   return request.method == "GET" && !is_v1() && response.status == 200 && !response.prepared &&
          response.body.size() >= packed_bytes_min && type != response.headers.end() &&
-         type->second == "application/json" && !response.headers.contains("Cache-Control") &&
+         type->second == "application/json" && !is_secret &&
          !response.headers.contains("Content-Encoding");
 }
 

@@ -12,9 +12,25 @@ namespace nucleus::gateway {
 using core::ErrorCode;
 
 Json node_json(const msg::Node& node, const NodeStatusesById& statuses) {
-  Json entry = json_of(status_of(node, statuses));
+  const auto& status = status_of(node, statuses);
+  Json entry = json_of(status);
+  if (status.image_copy) entry["image_copy"] = image_copy_json(*status.image_copy);
   entry.update(json_of(node));
   return entry;
+}
+
+Json image_copy_json(const msg::ImageCopy& copy) {
+  Json shown = json_of(copy);
+  const auto left = copy.total_bytes - std::min(copy.copied_bytes, copy.total_bytes);
+  shown["percent"] = copy.total_bytes == 0 ? 0 : (copy.total_bytes - left) * 100 / copy.total_bytes;
+  if (copy.bytes_per_s > 0 && copy.reason.empty())
+    shown["eta_s"] = (left + copy.bytes_per_s - 1) / copy.bytes_per_s;
+  return shown;
+}
+
+core::http::Headers node_headers(const Json& node) {
+  if (node.contains("image_copy")) return {{"Cache-Control", std::string(changes_unannounced)}};
+  return {};
 }
 
 namespace {
@@ -44,7 +60,10 @@ void get_cluster(const ExchangePtr& exchange) {
   with_nodes(exchange, id, [exchange, id](ClusterNodes whole) {
     with_statuses(exchange, id,
                   [exchange, whole = std::move(whole)](const NodeStatusesById& statuses) {
-                    reply_one(exchange, 200, cluster_json(whole, statuses), whole.cluster.revision);
+                    const Json body = cluster_json(whole, statuses);
+                    core::http::Headers headers;
+                    for (const auto& node : body["nodes"]) headers.merge(node_headers(node));
+                    reply_one(exchange, 200, body, whole.cluster.revision, std::move(headers));
                   });
   });
 }

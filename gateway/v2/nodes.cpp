@@ -27,6 +27,7 @@ void list_nodes(const ExchangePtr& exchange) {
                                 {&msg::type_of<msg::Node>, &msg::type_of<msg::NodeStatus>})};
               for (const auto& node : found.nodes)
                 list.entries.push_back(node_json(node, statuses));
+              for (const auto& node : list.entries) list.headers.merge(node_headers(node));
               reply_list(exchange, std::move(list));
             });
       });
@@ -35,7 +36,8 @@ void list_nodes(const ExchangePtr& exchange) {
 void get_node(const ExchangePtr& exchange) {
   with_node(exchange, [exchange](const msg::Node& node) {
     with_status(exchange, node, [exchange, node](const NodeStatusesById& statuses) {
-      reply_one(exchange, 200, node_json(node, statuses), node.revision);
+      const Json body = node_json(node, statuses);
+      reply_one(exchange, 200, body, node.revision, node_headers(body));
     });
   });
 }

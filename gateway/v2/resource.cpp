@@ -40,7 +40,9 @@ void refuse_field(const ExchangePtr& exchange, const std::string& name) {
 void reply_content(const ExchangePtr& exchange, std::string text, std::uint64_t revision,
                    core::http::Headers headers, const char* type = "application/json") {
   const std::string prefix = revision > 0 ? std::to_string(revision) + "." : "";
-  if (!headers.contains("Cache-Control"))  // otherwise it contains a secret
+  const auto cached = headers.find("Cache-Control");
+  // Otherwise it contains a secret.
+  if (cached == headers.end() || cached->second == changes_unannounced)
     headers["ETag"] = "\"" + prefix + core::sha256_hex(text).substr(0, 16) + "\"";
   exchange->reply_text(200, std::move(text), type, std::move(headers));
 }
@@ -162,7 +164,7 @@ void reply_list(const ExchangePtr& exchange, ListPage page) {
   for (const auto& name : fields)
     if (std::ranges::find(page.fields, name) == page.fields.end())
       return refuse_field(exchange, name);
-  core::http::Headers headers;
+  core::http::Headers headers = std::move(page.headers);
   if (!page.next.empty())
     headers["Link"] = "<" + next_url(*exchange, page.next) + ">; rel=\"next\"";
   if (page.write)

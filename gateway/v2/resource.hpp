@@ -48,6 +48,9 @@ core::Result<Change> if_match(const Exchange& exchange, core::Result<Change> cha
   return change;
 }
 
+/// Cache-Control of an answer that no event announces a change of: the gateway does not cache it.
+inline constexpr std::string_view changes_unannounced = "no-cache";
+
 /// Answers with one resource, or the fields of it that `?fields=` names. A GET has an ETag of its
 /// content, a change that of its revision; If-Match compares the revision alone.
 void reply_one(const ExchangePtr& exchange, int status, const Json& resource,
@@ -87,6 +90,7 @@ struct ListPage {
   std::vector<std::string> fields = {};  // that an entry may have
   WritePage write = {};                  // as `type`, instead of JSON
   const char* type = "application/json";
+  core::http::Headers headers = {};
 };
 /// The fields of an entry that is made of these messages.
 std::vector<std::string> field_names(std::initializer_list<const msg::Type*> types);

@@ -40,5 +40,9 @@ void add_v2_monitoring_routes(Router& router, const std::string& targets_file);
 
 /// A node's definition and status.
 Json node_json(const msg::Node& node, const NodeStatusesById& statuses);
+/// How far a node's image is copied to its host; `eta_s` only while that is known.
+Json image_copy_json(const msg::ImageCopy& copy);
+/// Of an answer with this node, which must not be cached while its image is copied.
+core::http::Headers node_headers(const Json& node);
 
 }  // namespace nucleus::gateway

@@ -32,5 +32,17 @@ TEST(UploadProgress, ShowsSpeedAndTheTimeThatIsLeft) {
   EXPECT_EQ(shown_transfer({}), "0 % of 0 B");
 }
 
+TEST(ImageCopy, ShowsProgressOrTheReasonThatThereIsNone) {
+  auto copy = Json::parse(R"({"copied_bytes": 923417969, "total_bytes": 2147483648,
+      "bytes_per_s": 48000000, "reason": ""})")
+                  .value();
+  EXPECT_EQ(shown_image_copy(copy), "43 % of 2.0 GiB, 45.8 MiB/s, 26 s left");
+  copy.set("bytes_per_s", 0);
+  EXPECT_EQ(shown_image_copy(copy), "43 % of 2.0 GiB");
+  copy.set("reason", "the cache is full");
+  EXPECT_EQ(shown_image_copy(copy), "43 % of 2.0 GiB: the cache is full");
+  EXPECT_EQ(shown_image_copy(Json::object()), "0 % of 0 B");
+}
+
 }  // namespace
 }  // namespace nucleus::client
