@@ -17,11 +17,13 @@ IMAGE_BYTES = 8 << 20
 @contextlib.contextmanager
 def a_rack_with_disks(tiny_guest, folder):
     """Two hosts that keep disks; the image `disked` boots the tiny guest and has a qcow2 disk. Its
-    content is random, and `image` of what is returned. `folder`: for files."""
+    content is random, and `image` of what is returned. `folder`: for files. Hosts have of it what
+    guests read, and copy no more."""
     raw, disk = folder / "disk.raw", folder / "disk.qcow2"
     raw.write_bytes(os.urandom(IMAGE_BYTES))
     run("qemu-img", "convert", "-O", "qcow2", str(raw), str(disk))
-    with a_deployment("--rack", "2") as deployment:
+    with a_deployment("--rack", "2",
+                      settings={"NUCLEUS_PROVISIONER_COPY_RATE_MB_S": 0}) as deployment:
         machines = Machines(deployment, tiny_guest)
         machines.image = raw.read_bytes()
         deployment.nucleus("image", "import", "disked", *machines.boots, "--disk", disk,

@@ -1,29 +1,33 @@
 """Images for many hosts: nodes of one cluster on several hosts of a rack read one image's disk in
-chunks, from each other where they can."""
+chunks, from each other where they can; what they do not read is copied while they run."""
 import hashlib
 import os
 import re
+import signal
 import urllib.request
 
 import pytest
 
-from conftest import Machines, a_deployment, wait_until
+from conftest import Machines, a_deployment, start_time, wait_until
 from console import Guest
-from rack import are_ready, hosts_of
+from rack import are_ready, hosts_of, stopped
 
 MIB = 1 << 20
 IMAGE_MIB = 24
 HOSTS = 3
+COPY_RATE_MB_S = 4
 
 
 @pytest.fixture(scope="module", name="rack")
 def rack_fixture(tiny_guest, tmp_path_factory):
     """Three hosts; the images `disked` and `newer` boot the tiny guest and have a disk of random
-    bytes, of which only the last 2 MiB differ."""
+    bytes, of which only the last 2 MiB differ. `alone` has nothing in common with them."""
     folder = tmp_path_factory.mktemp("image")
     content = os.urandom(IMAGE_MIB * MIB)
-    images = {"disked": content, "newer": content[:-2 * MIB] + os.urandom(2 * MIB)}
-    with a_deployment("--rack", str(HOSTS)) as deployment:
+    images = {"disked": content, "newer": content[:-2 * MIB] + os.urandom(2 * MIB),
+              "alone": os.urandom(IMAGE_MIB * MIB)}
+    rate = {"NUCLEUS_PROVISIONER_COPY_RATE_MB_S": COPY_RATE_MB_S}
+    with a_deployment("--rack", str(HOSTS), settings=rate) as deployment:
         machines = Machines(deployment, tiny_guest)
         machines.images = images
         for name, disk in images.items():
@@ -104,3 +108,42 @@ def test_an_image_that_shares_chunks_moves_only_its_new_ones(rack):
     assert sent == from_store
     assert 2 * MIB <= sent < 5 * MIB
     assert 2 * HOSTS * MIB <= from_store + from_hosts < (2 * HOSTS + 1) * MIB
+
+
+def copied_while_it_runs(rack, cluster):
+    """Waits until the image of the cluster's frontend is complete on its host; the percentages that
+    were shown before."""
+    shown = []
+
+    def is_complete():
+        copy = rack.rest.v2_nodes(cluster)[cluster].get("image_copy")
+        if copy:
+            assert copy["reason"] == "" and copy["total_bytes"] in (0, IMAGE_MIB * MIB), copy
+            shown.append(copy["percent"])
+        return shown and not copy
+    wait_until(is_complete, f"the image of {cluster} is copied", 90)
+    return shown
+
+
+def test_a_node_runs_at_once_and_its_image_is_copied_meanwhile(rack):
+    rack.create("behind", 0, image="alone")
+    rack.rest.power("behind", "poweron")
+    shown = copied_while_it_runs(rack, "behind")
+    assert shown == sorted(shown) and shown[0] < 100 and len(set(shown)) > 2, shown
+    rack.rest.wait_state("behind", "active")
+    with Guest(rack.rest, "behind", "behind") as guest:
+        store = rack.deployment.pids()["image_store"]
+        with stopped(rack.deployment.pids()["supervisor"]):  # or it would start the next at once
+            os.kill(store, signal.SIGKILL)
+            wait_until(lambda: start_time(store) is None, "the end of the image store")
+            assert digest_of(guest) == hashlib.md5(rack.images["alone"]).hexdigest()
+    wait_until(lambda: rack.deployment.pids().get("image_store") not in (None, store),
+               "the next image store")
+    wait_until(lambda: rack.rest.ask("GET", "/v2/images").status_code == 200,
+               "the image store answers")
+    before = metrics(rack, SENT, RANGES, FROM_STORE, FROM_HOSTS)
+    for state, action in (("shutoff", "poweroff"), ("active", "poweron")):
+        rack.rest.power("behind", action)
+        rack.rest.wait_state("behind", state)
+    read_disks(rack, "behind", ["behind"], "alone")
+    assert metrics(rack, SENT, RANGES, FROM_STORE, FROM_HOSTS) == before, "all of it is here"
