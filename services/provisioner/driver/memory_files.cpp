@@ -14,7 +14,6 @@ using core::ErrorCode;
 namespace {
 
 constexpr std::string_view ending = ".memory";
-constexpr std::uint64_t mebibyte = 1 << 20;
 constexpr std::uint64_t left_free_mib = 64;
 
 std::string digest_file(const std::string& path) {
@@ -46,6 +45,7 @@ std::string taken_memory(const std::string& path, std::uint64_t epoch) {
 }
 
 core::Result<void> begin_memory(const std::string& path, std::uint64_t bytes) {
+  constexpr std::uint64_t mebibyte = 1 << 20;
   const auto directory = fs::path(path).parent_path();
   std::error_code fault;
   fs::create_directories(directory, fault);
