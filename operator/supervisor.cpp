@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "core/log/log.hpp"
+#include "operator/log_files.hpp"
 
 namespace nucleus::operator_ {
 
@@ -25,6 +26,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds restart_delay_min{50};
 constexpr milliseconds restart_delay_max{5'000};
 constexpr milliseconds stable_uptime{2'000};  // resets the back-off
+constexpr std::chrono::minutes look_at_logs{1};
 
 /// In the forked process: waits until the parent has recorded it, then runs the child's program.
 [[noreturn]] void exec_child(const Child& child, const std::string& log_path, int gate) {
@@ -154,12 +156,16 @@ class Supervisor {
     std::vector<pollfd> waited{{.fd = signals_, .events = POLLIN, .revents = 0}};
     for (const auto& watched : watched_)
       waited.push_back({.fd = watched.descriptor, .events = POLLIN, .revents = 0});
-    poll(waited.data(), waited.size(), milliseconds_to_restart());
+    poll(waited.data(), waited.size(), milliseconds_to_wait());
     signalfd_siginfo signal{};
     while (read(signals_, &signal, sizeof signal) == sizeof signal)
       if (signal.ssi_signo != SIGCHLD) is_stopping_ = true;
     reap();
     if (is_stopping_) return;
+    if (logs_due_ <= Clock::now()) {
+      limit_logs(state_.file("logs"), log_bytes_max);
+      logs_due_ = Clock::now() + look_at_logs;
+    }
     for (std::size_t i = 0; i < watched_.size(); ++i) {
       auto& watched = watched_[i];
       if (watched.descriptor >= 0 && waited[i + 1].revents) {
@@ -170,15 +176,12 @@ class Supervisor {
     }
   }
 
-  int milliseconds_to_restart() const {
-    int least = -1;
-    for (const auto& watched : watched_) {
-      if (!watched.restart_at) continue;
-      const auto left = std::chrono::ceil<milliseconds>(*watched.restart_at - Clock::now()).count();
-      const int wait = static_cast<int>(std::max<std::int64_t>(left, 0));
-      least = least < 0 ? wait : std::min(least, wait);
-    }
-    return least;
+  int milliseconds_to_wait() const {
+    auto next = logs_due_;
+    for (const auto& watched : watched_)
+      if (watched.restart_at) next = std::min(next, *watched.restart_at);
+    const auto left = std::chrono::ceil<milliseconds>(next - Clock::now()).count();
+    return static_cast<int>(std::max<std::int64_t>(left, 0));
   }
 
   void reap() {
@@ -201,6 +204,7 @@ class Supervisor {
   ProcessTable table_;
   std::vector<Watched> watched_ = {};
   std::map<pid_t, int> wait_statuses_ = {};
+  Clock::time_point logs_due_ = Clock::now();
   int signals_ = -1;
   bool is_stopping_ = false;
 };

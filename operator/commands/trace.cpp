@@ -37,6 +37,12 @@ void add_lines(const fs::path& log, const std::string& id, std::vector<std::stri
   }
 }
 
+/// Also the older part of a log that was over its limit.
+bool is_log(const fs::path& path) {
+  const auto name = path.filename().string();
+  return name.ends_with(".log") || name.ends_with(".log.1");
+}
+
 /// Of the head and of the hosts of this machine, by time: each line begins with it.
 std::vector<std::string> lines_of(const StateDirectory& state, const std::string& id) {
   std::vector<std::string> lines;
@@ -45,7 +51,7 @@ std::vector<std::string> lines_of(const StateDirectory& state, const std::string
            entry(state.root(), fs::directory_options::skip_permission_denied, fault),
        end;
        !fault && entry != end; entry.increment(fault))
-    if (entry->path().extension() == ".log" && entry->path().parent_path().filename() == "logs")
+    if (is_log(entry->path()) && entry->path().parent_path().filename() == "logs")
       add_lines(entry->path(), id, lines);
   std::ranges::sort(lines);
   return lines;
