@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "core/digest/digest.hpp"
+#include "core/text/utf8.hpp"
 #include "gateway/json/numbers.hpp"
 #include "gateway/routing/lookups.hpp"
 #include "messages/text.hpp"
@@ -147,7 +148,7 @@ core::Result<msg::Page> read_page(const Exchange& exchange) {
     page.limit = *limit;
   }
   if (auto broken = msg::check(page)) return std::unexpected(*broken);
-  if (msg::check_line("after", page.after, page.after.size()))
+  if (msg::check_line("after", page.after, page.after.size()) || !core::utf8_length(page.after))
     return std::unexpected(msg::invalid("after", "after is not a cursor of this list"));
   return page;
 }
