@@ -68,7 +68,9 @@ std::optional<Header> read_message(std::istream& stream) {
   const auto bytes = static_cast<std::size_t>(static_cast<std::uint8_t>(read[2]) << 8 |
                                               static_cast<std::uint8_t>(read[3]));
   if (bytes < header_bytes) return std::nullopt;
-  stream.ignore(static_cast<std::streamsize>(bytes - header_bytes));
+  // Not ignore(): it waits for one byte more.
+  std::string body(bytes - header_bytes, '\0');
+  if (!stream.read(body.data(), static_cast<std::streamsize>(body.size()))) return std::nullopt;
   return Header{.type = static_cast<Type>(read[1]), .transaction_id = std::string(read.substr(4))};
 }
 
