@@ -255,8 +255,8 @@ def test_links_between_nodes_are_measured_and_say_where_their_ends_are(site, cer
     print(f"\n{link['latency_us']:.0f} us, {link['bandwidth_mb_s']:.1f} MB/s")
 
 
-def test_a_link_that_became_slow_is_measured_as_slow(site, links):
-    before = links["links"][0]
+def test_a_link_that_became_slow_is_measured_as_slow(site, certificate):
+    before = measured_links(site)["links"][0]
     with narrow(site, "rack-2", NODES[1], "8mbit"):
         report = measured_links(site)
     assert report["failure"] == "", report
